@@ -1,0 +1,1 @@
+//! One contacts API in front of several CRMs.
