@@ -1,1 +1,7 @@
 //! One contacts API in front of several CRMs.
+
+pub mod adapters;
+pub mod domain;
+pub mod gateway;
+pub mod json;
+pub mod upstream;

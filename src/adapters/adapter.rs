@@ -1,0 +1,333 @@
+//! The seam: what the gateway asks of a CRM, and what an adapter declares about it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::settings::{SecretForm, SettingSpec, Settings};
+use crate::domain::{
+    CallContext, Contact, ContactDraft, ContactPatch, EmailAddress, Field, FilterName, Page, PhoneNumber,
+    Position, Provider, RemoteId, Result, Text, Timestamp, Warning,
+};
+use crate::upstream::{BaseUrl, Call, Transport};
+
+/// One CRM account. An adapter translates and nothing else: the order of a write is `gateway`'s, the sending is
+/// `upstream`'s. One instance per credential; secret and base URL live inside.
+#[async_trait]
+pub trait Adapter: Send + Sync + 'static {
+    /// Asks the CRM, with one cheap read, whose account the secret opens.
+    ///
+    /// - a refused secret is `upstream_credential_rejected`
+    async fn probe(&self, context: &CallContext) -> Result<Account>;
+
+    /// Reads rows of the CRM's list from `at` on, hopefully `limit` of them.
+    ///
+    /// - there may be more rows than asked for, or fewer; `next` is `None` only at the end
+    /// - a position behind the end is an empty page
+    async fn read_page(
+        &self,
+        context: &CallContext,
+        pushed: &Pushed,
+        at: Position,
+        limit: usize,
+    ) -> Result<Page>;
+
+    /// Reads one contact as completely as the CRM tells it.
+    ///
+    /// - an unknown id is `contact_not_found`
+    /// - what could be seen only in part is named in [`Contact::incomplete`]
+    async fn get_contact(&self, context: &CallContext, id: &RemoteId) -> Result<Contact>;
+
+    /// Finds who has one of the identities, by full equality. Reads only.
+    ///
+    /// - no identities: nothing is sent, nobody is found
+    async fn find_contacts(&self, context: &CallContext, by: &Identity) -> Result<Found>;
+
+    /// Translates a draft into the call that creates it. May read, never writes.
+    ///
+    /// - what breaks a rule of the CRM is `validation_failed` with pointers into the draft
+    /// - what the CRM cannot hold is named in [`Prepared::losses`]
+    async fn prepare_create(&self, context: &CallContext, draft: &ContactDraft) -> Result<Prepared>;
+
+    /// Translates changes to `held` into the call that makes them; untouched members are not sent.
+    ///
+    /// - where `held` equals what is asked for, the answer says [`Prepared::nothing_to_do`]
+    async fn prepare_update(
+        &self,
+        context: &CallContext,
+        held: &Contact,
+        patch: &ContactPatch,
+    ) -> Result<Prepared>;
+
+    /// Translates a removal.
+    ///
+    /// - where the CRM has none, `operation_unsupported`; where the credential forbids it, `delete_not_allowed`
+    async fn prepare_delete(&self, context: &CallContext, id: &RemoteId) -> Result<Prepared>;
+
+    /// Sends a prepared write: the only method that writes.
+    ///
+    /// - a failure's effect says what the CRM may have done
+    async fn send(&self, context: &CallContext, write: &Prepared) -> Result<Applied>;
+
+    /// Reads what the CRM holds after the write, in a way that shows times and whole lists where any way does.
+    async fn read_back(&self, context: &CallContext, write: &Prepared, applied: &Applied) -> Result<Contact>;
+}
+
+/// Whose account a secret opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The CRM's id of the account, where it tells.
+    pub id: Option<Text>,
+    /// Its name, where it tells.
+    pub name: Option<Text>,
+}
+
+/// Filters that the adapter passes to the CRM; only those that its [`AdapterSpec::filters`] declare, by canonical name.
+pub type Pushed = crate::domain::ContactQuery;
+
+/// By what a person is looked up: any match counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// E-mail addresses, compared without case.
+    pub emails: Vec<Text>,
+    /// Phone numbers, compared by the digits of their E.164 form.
+    pub phones: Vec<Text>,
+}
+
+impl Identity {
+    /// The part of a person's addresses that this CRM tells people apart by.
+    #[must_use]
+    pub fn of(by: IdentityKind, emails: &[EmailAddress], phones: &[PhoneNumber]) -> Self {
+        match by {
+            IdentityKind::EmailAddress => Self {
+                emails: emails.iter().map(|email| email.address.clone()).collect(),
+                phones: Vec::new(),
+            },
+            IdentityKind::PhoneNumber => {
+                Self { emails: Vec::new(), phones: phones.iter().map(|phone| phone.number.clone()).collect() }
+            }
+        }
+    }
+
+    /// Whether there is nothing to look for.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.emails.is_empty() && self.phones.is_empty()
+    }
+}
+
+/// Who was found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The contacts, each once.
+    pub contacts: Vec<Contact>,
+    /// Whether all matches were seen.
+    pub complete: bool,
+    /// The CRM's clock at the look-up.
+    pub date: Option<Timestamp>,
+}
+
+/// A write, ready to be sent.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// What kind of write.
+    pub kind: WriteKind,
+    /// The request.
+    pub call: Call,
+    /// What the CRM cannot hold, member by member.
+    pub losses: Vec<Warning>,
+    /// What the CRM should hold afterwards, losses and defaults considered; members that are kept are not compared.
+    pub expected: ContactPatch,
+    /// How to find the record again.
+    pub trail: Trail,
+    /// The CRM holds already what is asked for: nothing need be sent.
+    pub nothing_to_do: bool,
+}
+
+/// The kinds of writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteKind {
+    /// A new record.
+    Create,
+    /// Changes to a record.
+    Update,
+    /// A removal.
+    Delete,
+}
+
+/// How to find a written record again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trail {
+    /// The record's id, where it is known before the write.
+    pub remote_id: Option<RemoteId>,
+    /// E-mails and phones that the record holds after the write.
+    pub identity: Identity,
+    /// First and last name, for look-ups where there is neither.
+    pub name: Option<Text>,
+}
+
+/// What the CRM said of a write.
+#[derive(Clone, Debug)]
+pub struct Applied {
+    /// The record's id, where the answer names it.
+    pub remote_id: Option<RemoteId>,
+    /// The record, where the answer shows it.
+    pub contact: Option<Contact>,
+}
+
+/// What an adapter declares about its CRM: plain tables from which the gateway's rules, the documents, the README
+/// and the tests are driven.
+#[derive(Debug)]
+pub struct AdapterSpec {
+    /// Which CRM.
+    pub provider: Provider,
+    /// The product's name.
+    pub title: &'static str,
+    /// What can be done.
+    pub operations: Operations,
+    /// The fate of each unified field, in the order of [`Field::ALL`].
+    pub fields: &'static [FieldSpec],
+    /// What `remoteFields` may write.
+    pub remote_fields: &'static [RemoteFieldSpec],
+    /// Which filters the CRM answers itself, by canonical name; what is not listed it cannot.
+    pub filters: &'static [FilterSpec],
+    /// By what the CRM tells people apart when one is created.
+    pub create_identity: IdentityKind,
+    /// Settings of a credential.
+    pub settings: &'static [SettingSpec],
+    /// The forms that a credential's secret may have.
+    pub secrets: &'static [SecretForm],
+    /// The base URL that a credential without the setting has.
+    pub default_base_url: Option<&'static str>,
+    /// Makes the adapter of one credential. Fails where the settings or the secret cannot be used.
+    pub connect: fn(Connection<'_>) -> Result<Arc<dyn Adapter>>,
+}
+
+impl AdapterSpec {
+    /// The declared fate of `field`.
+    #[must_use]
+    pub fn field(&self, field: Field) -> Option<&'static FieldSpec> {
+        self.fields.iter().find(|spec| spec.field == field)
+    }
+
+    /// How the CRM answers the filter, by its canonical name.
+    #[must_use]
+    pub fn filter(&self, name: FilterName) -> Option<&'static FilterSpec> {
+        self.filters.iter().find(|spec| spec.name == name.canonical())
+    }
+}
+
+/// What an adapter is made of.
+pub struct Connection<'a> {
+    /// The credential's settings, checked against [`AdapterSpec::settings`].
+    pub settings: &'a Settings,
+    /// The secret's members, checked against [`AdapterSpec::secrets`].
+    pub secret: &'a super::settings::Secret,
+    /// Where the CRM is; passed the guard.
+    pub base_url: BaseUrl,
+    /// The shared HTTP client.
+    pub transport: Transport,
+}
+
+/// Which operations a CRM has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operations {
+    /// Contacts can be created.
+    pub create: bool,
+    /// Contacts can be changed.
+    pub update: bool,
+    /// Contacts can be removed.
+    pub delete: bool,
+}
+
+/// What becomes of one unified field.
+#[derive(Clone, Copy, Debug)]
+pub struct FieldSpec {
+    /// Which.
+    pub field: Field,
+    /// From where it is read; `None` where the CRM has no such thing.
+    pub read: Option<&'static str>,
+    /// Where it is stored, and what is lost; [`Write::Never`] with the reason where it has no home.
+    pub write: Write,
+    /// How a write is verified.
+    pub verify: Verify,
+    /// Whether a create without it is refused.
+    pub required: bool,
+}
+
+/// Where a written field goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// Stored whole, there.
+    Stored(&'static str),
+    /// Stored in part: where, and what is lost.
+    Partly(&'static str),
+    /// No home: the reason. A write that names it is warned about.
+    Never(&'static str),
+    /// Set by the CRM alone.
+    ReadOnly,
+}
+
+/// How what was written is compared with what is read back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verify {
+    /// Equal after trimming.
+    Exact,
+    /// Equal after the normalisation that the CRM is known to do (case of e-mails, digits of phones).
+    Normalised,
+    /// Not compared: it reads back otherwise by design.
+    Never,
+}
+
+/// A member that `remoteFields` may write.
+#[derive(Clone, Copy, Debug)]
+pub struct RemoteFieldSpec {
+    /// The CRM's spelling on reads.
+    pub name: &'static str,
+    /// Other spellings that are accepted.
+    pub aliases: &'static [&'static str],
+    /// What it is, in a few words.
+    pub note: &'static str,
+    /// How it is verified.
+    pub verify: Verify,
+}
+
+/// A filter that the CRM answers itself.
+#[derive(Clone, Copy, Debug)]
+pub struct FilterSpec {
+    /// Which, by canonical name.
+    pub name: FilterName,
+    /// How well.
+    pub support: FilterSupport,
+    /// The CRM's own parameter.
+    pub upstream: &'static str,
+}
+
+/// How well a CRM answers a filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FilterSupport {
+    /// Exactly the rows that match.
+    Exact,
+    /// All rows that match, and others.
+    Narrows,
+}
+
+/// By what a CRM tells people apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdentityKind {
+    /// By e-mail address.
+    EmailAddress,
+    /// By phone number.
+    PhoneNumber,
+}
+
+impl IdentityKind {
+    /// The unified filter of the same name.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::EmailAddress => "emailAddress",
+            Self::PhoneNumber => "phoneNumber",
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Settings and secrets of a credential, checked against what its adapter declares.
+
+use std::collections::BTreeMap;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::domain::{Failure, FieldFault, RawJson, Result, Text};
+use crate::json::{self, Kind};
+
+/// One setting of a credential.
+#[derive(Clone, Copy, Debug)]
+pub struct SettingSpec {
+    /// The member's name.
+    pub name: &'static str,
+    /// What it may hold.
+    pub kind: SettingKind,
+    /// Whether a credential without it is refused.
+    pub required: bool,
+    /// What it does, one sentence, with its default.
+    pub note: &'static str,
+}
+
+/// What a setting may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SettingKind {
+    /// A base URL; the guard decides further.
+    BaseUrl,
+    /// An ISO 3166 country of two letters, upper case.
+    Region,
+    /// `true` or `false`.
+    Flag,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A path template with `{id}` as one whole segment.
+    PathTemplate,
+    /// An object of `remoteFields`.
+    RemoteFields,
+    /// Known, and not built yet: refused with this reason.
+    Unbuilt(&'static str),
+}
+
+/// One form that a secret may have: all these members and no others.
+#[derive(Clone, Copy, Debug)]
+pub struct SecretForm {
+    /// Members, each a string that is not empty.
+    pub members: &'static [&'static str],
+    /// What it is.
+    pub note: &'static str,
+    /// Where the form is known and not built yet: the reason.
+    pub unbuilt: Option<&'static str>,
+}
+
+/// A credential's settings, each known and well formed.
+#[derive(Clone, Debug, Default)]
+pub struct Settings(Vec<(&'static str, RawJson)>);
+
+impl Settings {
+    /// Reads the JSON object `text` against `specs`; members that are `null` count as absent.
+    /// Fails with `validation_failed` naming every fault under `/settings`.
+    pub fn read(specs: &'static [SettingSpec], text: &str) -> Result<Self> {
+        let Some(members) = json::members(text) else {
+            return Err(Failure::validation(vec![FieldFault::member(
+                "/settings",
+                "wrong_type",
+                "`settings` must be an object.",
+            )]));
+        };
+        let (mut settings, mut faults) = (Vec::new(), Vec::new());
+        for (name, raw) in members.0.iter().filter(|(_, raw)| json::kind(raw.get()) != Kind::Null) {
+            let pointer = format!("/settings/{}", pointer_token(name));
+            match specs.iter().find(|spec| spec.name == name) {
+                None => faults.push(FieldFault::member(pointer, "unknown_member", unknown(name, specs))),
+                Some(spec) => match spec.kind.check(raw.get()) {
+                    Ok(()) => settings.push((spec.name, RawJson::from_validated(Text::from(raw.get())))),
+                    Err(detail) => faults.push(FieldFault::member(pointer, "malformed", detail)),
+                },
+            }
+        }
+        for spec in
+            specs.iter().filter(|spec| spec.required && !settings.iter().any(|(name, _)| *name == spec.name))
+        {
+            faults.push(FieldFault::member(
+                format!("/settings/{}", spec.name),
+                "required",
+                format!("`{}` is required: {}", spec.name, spec.note),
+            ));
+        }
+        if faults.is_empty() { Ok(Self(settings)) } else { Err(Failure::validation(faults)) }
+    }
+
+    /// The setting as raw JSON.
+    #[must_use]
+    pub fn raw(&self, name: &str) -> Option<&RawJson> {
+        self.0.iter().find(|(key, _)| *key == name).map(|(_, raw)| raw)
+    }
+
+    /// The setting as text.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<Text> {
+        self.raw(name).and_then(|raw| json::string(raw.as_str())).map(|text| Text::from(text.as_ref()))
+    }
+
+    /// The setting as a flag; absent is false.
+    #[must_use]
+    pub fn flag(&self, name: &str) -> bool {
+        self.raw(name).is_some_and(|raw| raw.as_str() == "true")
+    }
+}
+
+impl SettingKind {
+    fn check(self, raw: &str) -> std::result::Result<(), String> {
+        let text = json::string(raw);
+        let ok = match self {
+            Self::BaseUrl => text.is_some_and(|text| !text.is_empty()),
+            Self::Region => {
+                text.is_some_and(|text| text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase()))
+            }
+            Self::Flag => json::kind(raw) == Kind::Bool,
+            Self::Word(words) => text.is_some_and(|text| words.contains(&text.as_ref())),
+            Self::PathTemplate => text.is_some_and(|text| is_path_template(&text)),
+            Self::RemoteFields => json::kind(raw) == Kind::Object,
+            Self::Unbuilt(reason) => return Err(reason.to_owned()),
+        };
+        if ok { Ok(()) } else { Err(self.expectation()) }
+    }
+
+    fn expectation(self) -> String {
+        match self {
+            Self::BaseUrl => "It must be a URL such as https://crm.example.com.".to_owned(),
+            Self::Region => "It must be a country of two capital letters, such as US or CA.".to_owned(),
+            Self::Flag => "It must be true or false.".to_owned(),
+            Self::Word(words) => format!("It must be one of: {}.", words.join(", ")),
+            Self::PathTemplate => {
+                "It must begin with `/`, hold `{id}` once as a whole segment, and hold no `..`, `?` or `#`."
+                    .to_owned()
+            }
+            Self::RemoteFields => "It must be an object of remoteFields.".to_owned(),
+            Self::Unbuilt(reason) => reason.to_owned(),
+        }
+    }
+}
+
+fn is_path_template(text: &str) -> bool {
+    let mut segments = text.split('/');
+    segments.next() == Some("")
+        && segments.clone().filter(|segment| *segment == "{id}").count() == 1
+        && text.matches(['{', '}']).count() == 2
+        && segments.all(|segment| segment != ".." && segment != "." && !segment.is_empty())
+        && !text.contains(['?', '#', '\\', '%'])
+        && text.chars().all(|c| c.is_ascii_graphic())
+}
+
+fn unknown(name: &str, specs: &[SettingSpec]) -> String {
+    let names: Vec<&str> = specs.iter().map(|spec| spec.name).collect();
+    format!("`{name}` is no setting of this provider; there are: {}.", names.join(", "))
+}
+
+/// A name as one token of an RFC 6901 pointer.
+#[must_use]
+pub fn pointer_token(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+/// The members of a credential's secret. It has no `Debug`, and its values show themselves to nobody by accident.
+pub struct Secret(BTreeMap<String, SecretString>);
+
+impl Secret {
+    /// Reads the JSON object `text` against `forms`.
+    /// Fails with `validation_failed` at `/secret`, never showing a value.
+    pub fn read(forms: &'static [SecretForm], text: &str) -> Result<Self> {
+        let members = json::members(text).ok_or_else(|| refused(forms))?;
+        let mut secret = BTreeMap::new();
+        for (name, raw) in &members.0 {
+            let value = json::string(raw.get())
+                .filter(|value| !value.trim().is_empty())
+                .ok_or_else(|| refused(forms))?;
+            secret.insert(name.clone().into_owned(), SecretString::from(value.into_owned()));
+        }
+        let form = forms.iter().find(|form| {
+            form.members.len() == secret.len() && form.members.iter().all(|name| secret.contains_key(*name))
+        });
+        match form {
+            None => Err(refused(forms)),
+            Some(SecretForm { unbuilt: Some(reason), .. }) => {
+                Err(Failure::validation(vec![FieldFault::member("/secret", "not_built", *reason)]))
+            }
+            Some(_) => Ok(Self(secret)),
+        }
+    }
+
+    /// One member's value; empty where the form has no such member.
+    #[must_use]
+    pub fn expose(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", |value| value.expose_secret())
+    }
+}
+
+fn refused(forms: &[SecretForm]) -> Failure {
+    let forms: Vec<String> = forms.iter().map(|form| format!("{{{}}}", form.members.join(", "))).collect();
+    let detail =
+        format!("`secret` must be an object with exactly these strings, none empty: {}.", forms.join(" or "));
+    Failure::validation(vec![FieldFault::member("/secret", "malformed", detail)])
+}

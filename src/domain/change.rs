@@ -1,0 +1,90 @@
+//! What a caller asks to be written: a new contact, or changes to one.
+
+use super::{Address, EmailAddress, PhoneNumber, RawJson, RemoteFields, Text};
+
+/// A contact to be created; it satisfies the unified rules (required members, limits, well-formed e-mails).
+#[derive(Clone, Debug, PartialEq)]
+pub struct ContactDraft {
+    /// Given name.
+    pub first_name: Option<Text>,
+    /// Family name, never empty.
+    pub last_name: Text,
+    /// Company the person belongs to.
+    pub account: Option<Text>,
+    /// Postal addresses.
+    pub addresses: Vec<Address>,
+    /// E-mail addresses, at most 50.
+    pub email_addresses: Vec<EmailAddress>,
+    /// Phone numbers, at most 50.
+    pub phone_numbers: Vec<PhoneNumber>,
+    /// Members in the CRM's own spelling.
+    pub remote_fields: RemoteFields,
+    /// Read-only members that came along; ignored with a warning.
+    pub read_only: Vec<ReadOnlyMember>,
+}
+
+/// Changes to a contact: what is kept, cleared, set.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ContactPatch {
+    /// Given name.
+    pub first_name: Patch<Text>,
+    /// Family name.
+    pub last_name: Patch<Text>,
+    /// Company the person belongs to.
+    pub account: Patch<Text>,
+    /// The whole list of addresses.
+    pub addresses: Patch<Vec<Address>>,
+    /// The whole list of e-mail addresses.
+    pub email_addresses: Patch<Vec<EmailAddress>>,
+    /// The whole list of phone numbers.
+    pub phone_numbers: Patch<Vec<PhoneNumber>>,
+    /// Members in the CRM's own spelling; `null` clears one, absent ones are kept.
+    pub remote_fields: RemoteFields,
+    /// Read-only members that came along; ignored, with a warning where they differ from what the CRM holds.
+    pub read_only: Vec<ReadOnlyMember>,
+}
+
+/// A member that only the gateway or the CRM sets (`id`, `remoteId`, the times, `remoteDeleted`), sent by a caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadOnlyMember {
+    /// The member's name in the unified JSON.
+    pub name: &'static str,
+    /// The value as sent.
+    pub value: RawJson,
+}
+
+/// One member of a change: absent, `null` (or an empty list), or a value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Patch<T> {
+    /// Absent: untouched.
+    #[default]
+    Keep,
+    /// `null`: cleared.
+    Clear,
+    /// Set to this.
+    Set(T),
+}
+
+impl<T> Patch<T> {
+    /// Whether the member is named at all.
+    #[must_use]
+    pub const fn touches(&self) -> bool {
+        !matches!(self, Self::Keep)
+    }
+
+    /// The value that is set, if one is.
+    #[must_use]
+    pub const fn value(&self) -> Option<&T> {
+        match self {
+            Self::Set(value) => Some(value),
+            Self::Keep | Self::Clear => None,
+        }
+    }
+}
+
+impl<T> From<Option<T>> for Patch<T> {
+    /// A value is set, nothing is kept: how a draft reads as the change of an empty record.
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Keep, Self::Set)
+    }
+}

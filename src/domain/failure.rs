@@ -1,0 +1,295 @@
+//! What went wrong, in one vocabulary that drives HTTP status, problem code, retry advice and metric label.
+
+use std::time::Duration;
+
+use super::{Provider, RemoteId, Text};
+
+/// Why a request was not done, and what it may have done all the same.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// The kind, which decides status, code and retry advice.
+    pub kind: FailureKind,
+    /// A sentence that says what to mend; it holds no secret and no contact data of others.
+    pub detail: Text,
+    /// After which time a repetition makes sense.
+    pub retry_after: Option<Duration>,
+    /// What a failed write may have done at the CRM.
+    pub effect: Effect,
+    /// Single members or parameters at fault.
+    pub faults: Vec<FieldFault>,
+    /// Contacts that stand in the way.
+    pub candidates: Vec<Candidate>,
+    /// The CRM that was called, when one was.
+    pub upstream: Option<UpstreamStatus>,
+}
+
+impl Failure {
+    /// A failure of `kind` with nothing done.
+    pub fn new(kind: FailureKind, detail: impl Into<Text>) -> Self {
+        Self {
+            kind,
+            detail: detail.into(),
+            retry_after: None,
+            effect: Effect::None,
+            faults: Vec::new(),
+            candidates: Vec::new(),
+            upstream: None,
+        }
+    }
+
+    /// A body that breaks unified or provider rules, member by member.
+    #[must_use]
+    pub fn validation(faults: Vec<FieldFault>) -> Self {
+        let detail = match faults.as_slice() {
+            [one] => format!("{}: {}", one.place.as_str(), one.detail.as_str()),
+            many => format!("{} members need mending; each is named in `errors`.", many.len()),
+        };
+        Self::new(FailureKind::ValidationFailed, detail).with_faults(faults)
+    }
+
+    /// A parameter that is missing, malformed, unknown or repeated.
+    pub fn parameter(name: impl Into<String>, detail: impl Into<Text>) -> Self {
+        let detail = detail.into();
+        Self::new(FailureKind::InvalidParameter, detail.clone()).with_faults(vec![FieldFault {
+            place: Place::Parameter(name.into()),
+            code: "invalid_parameter",
+            detail,
+        }])
+    }
+
+    /// A bug or an impossible state; `detail` goes to the log, never to the caller.
+    pub fn internal(detail: impl Into<Text>) -> Self {
+        Self::new(FailureKind::Internal, detail)
+    }
+
+    /// The same failure, naming single members or parameters.
+    #[must_use]
+    pub fn with_faults(mut self, faults: Vec<FieldFault>) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    /// The same failure, with what it may have done.
+    #[must_use]
+    pub fn with_effect(mut self, effect: Effect) -> Self {
+        self.effect = effect;
+        self
+    }
+
+    /// The same failure, naming contacts that stand in the way.
+    #[must_use]
+    pub fn with_candidates(mut self, candidates: Vec<Candidate>) -> Self {
+        self.candidates = candidates;
+        self
+    }
+
+    /// The same failure, with the time after which to come again.
+    #[must_use]
+    pub const fn with_retry_after(mut self, after: Option<Duration>) -> Self {
+        self.retry_after = after;
+        self
+    }
+
+    /// The same failure, naming the CRM and the status it answered.
+    #[must_use]
+    pub const fn with_upstream(mut self, provider: Provider, status: Option<u16>) -> Self {
+        self.upstream = Some(UpstreamStatus { provider, status });
+        self
+    }
+}
+
+/// What a failed write may have done at the CRM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing: the request did not leave, or the CRM refused it.
+    None,
+    /// It may have been applied.
+    Unknown,
+    /// It was applied to this record.
+    Applied(RemoteId),
+}
+
+/// One member or parameter at fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldFault {
+    /// Where.
+    pub place: Place,
+    /// A stable word, such as `required` or `unknown_member`.
+    pub code: &'static str,
+    /// A sentence that says what to mend.
+    pub detail: Text,
+}
+
+impl FieldFault {
+    /// A fault of the body's member at `pointer`.
+    pub fn member(pointer: impl Into<String>, code: &'static str, detail: impl Into<Text>) -> Self {
+        Self { place: Place::Pointer(pointer.into()), code, detail: detail.into() }
+    }
+}
+
+/// Where a fault lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// RFC 6901 pointer into the body.
+    Pointer(String),
+    /// Name of a query parameter or header.
+    Parameter(String),
+}
+
+impl Place {
+    /// The pointer or the name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Pointer(text) | Self::Parameter(text) => text,
+        }
+    }
+}
+
+/// A contact that stands in the way of a write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The gateway's id; filled in by the gateway, which knows the credential.
+    pub id: Option<Text>,
+    /// The CRM's id.
+    pub remote_id: RemoteId,
+    /// By which unified filters it was found, such as `emailAddress`.
+    pub matched_on: Vec<&'static str>,
+}
+
+/// The CRM that was called and what it answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UpstreamStatus {
+    /// Which CRM.
+    pub provider: Provider,
+    /// Its HTTP status; `None` where there was no reply.
+    pub status: Option<u16>,
+}
+
+/// Whose fault it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The caller's request.
+    Caller,
+    /// This gateway.
+    Gateway,
+    /// The CRM.
+    Upstream,
+}
+
+/// Whether the same request may be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retryable {
+    /// It will fail again until something is mended.
+    No,
+    /// It may succeed later.
+    Yes,
+    /// Only with the same `Idempotency-Key`.
+    SameKeyOnly,
+}
+
+macro_rules! failure_kinds {
+    ($($(#[$doc:meta])* $name:ident $code:literal $origin:ident $retryable:ident;)*) => {
+        /// The kinds of failures.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum FailureKind { $($(#[$doc])* $name,)* }
+
+        impl FailureKind {
+            /// Every kind.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The stable word in problems and metrics.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// Whose fault it is.
+            #[must_use]
+            pub const fn origin(self) -> Origin {
+                match self { $(Self::$name => Origin::$origin,)* }
+            }
+
+            /// Whether the same request may be sent again.
+            #[must_use]
+            pub const fn retryable(self) -> Retryable {
+                match self { $(Self::$name => Retryable::$retryable,)* }
+            }
+        }
+    };
+}
+
+failure_kinds! {
+    /// The body is not the JSON we take: syntax, duplicate member, depth, encoding.
+    MalformedRequest "malformed_request" Caller No;
+    /// A parameter is missing, malformed, unknown or repeated.
+    InvalidParameter "invalid_parameter" Caller No;
+    /// No key, or one that is unknown, mistyped or expired.
+    Unauthenticated "unauthenticated" Caller No;
+    /// The key lacks a scope, or the token is for another plane.
+    InsufficientScope "insufficient_scope" Caller No;
+    /// The credential's settings do not allow deletion.
+    DeleteNotAllowed "delete_not_allowed" Caller No;
+    /// No such path.
+    RouteNotFound "route_not_found" Caller No;
+    /// The credential is unknown, or not the caller's.
+    CredentialNotFound "credential_not_found" Caller No;
+    /// The contact is unknown to the CRM.
+    ContactNotFound "contact_not_found" Caller No;
+    /// The tenant is unknown.
+    TenantNotFound "tenant_not_found" Caller No;
+    /// The key is unknown.
+    KeyNotFound "key_not_found" Caller No;
+    /// The path is known, the method is not.
+    MethodNotAllowed "method_not_allowed" Caller No;
+    /// A contact with the same identity exists already.
+    ContactExists "contact_exists" Caller No;
+    /// The name is taken.
+    NameTaken "name_taken" Caller No;
+    /// The body is larger than 1 MiB.
+    BodyTooLarge "body_too_large" Caller No;
+    /// The body is not JSON.
+    UnsupportedMediaType "unsupported_media_type" Caller No;
+    /// The body breaks a unified or provider rule.
+    ValidationFailed "validation_failed" Caller No;
+    /// The filter cannot be answered truthfully for this CRM yet.
+    FilterUnsupported "filter_unsupported" Caller No;
+    /// The base URL of a credential is not one that the gateway calls.
+    BaseUrlRefused "base_url_refused" Caller No;
+    /// The operation does not exist for this CRM, or is not built yet.
+    OperationUnsupported "operation_unsupported" Caller No;
+    /// The CRM refused the credential's secret.
+    UpstreamCredentialRejected "upstream_credential_rejected" Upstream No;
+    /// The CRM forbids the call to the credential's user.
+    UpstreamPermissionDenied "upstream_permission_denied" Upstream No;
+    /// The CRM refused the content of a call.
+    UpstreamRejected "upstream_rejected" Upstream No;
+    /// The CRM's rate limit is used up.
+    UpstreamRateLimited "upstream_rate_limited" Upstream Yes;
+    /// The CRM answered an error of its own.
+    UpstreamError "upstream_error" Upstream Yes;
+    /// The CRM could not be reached.
+    UpstreamUnreachable "upstream_unreachable" Upstream Yes;
+    /// The CRM's TLS certificate was not accepted.
+    UpstreamTls "upstream_tls" Upstream No;
+    /// The CRM answered a redirect; none is followed.
+    UpstreamRedirected "upstream_redirected" Upstream No;
+    /// The CRM's answer could not be understood.
+    UpstreamInvalidResponse "upstream_invalid_response" Upstream Yes;
+    /// The CRM accepted a change and did not make it.
+    UpstreamDidNotApply "upstream_did_not_apply" Upstream No;
+    /// The CRM took too long.
+    UpstreamTimeout "upstream_timeout" Upstream Yes;
+    /// A write was sent and its answer was lost: whether it was applied is not known.
+    OutcomeUnknown "outcome_unknown" Upstream No;
+    /// The deadline passed inside the gateway.
+    GatewayTimeout "gateway_timeout" Gateway Yes;
+    /// The gateway is stopping.
+    Draining "draining" Gateway Yes;
+    /// The database cannot be reached.
+    StoreUnavailable "store_unavailable" Gateway Yes;
+    /// A stored secret does not open with the master keys at hand.
+    SecretUnreadable "secret_unreadable" Gateway No;
+    /// A bug.
+    Internal "internal" Gateway No;
+}

@@ -1,0 +1,80 @@
+//! Names of things: tenants, credentials, keys, providers, and contacts as their CRM names them.
+
+use std::fmt;
+
+use super::Text;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Text);
+
+        impl $name {
+            /// The id as it is written.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl<T: Into<Text>> From<T> for $name {
+            fn from(id: T) -> Self {
+                Self(id.into())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($name), self.as_str())
+            }
+        }
+    };
+}
+
+id!(
+    /// A tenant: who owns credentials and keys in the gateway.
+    TenantId
+);
+id!(
+    /// A tenant's link to one CRM account, the API's `credentialId`.
+    CredentialId
+);
+id!(
+    /// An API key's public part.
+    KeyId
+);
+id!(
+    /// A contact's id as its CRM spells it.
+    RemoteId
+);
+
+/// Which CRM: one word for configuration, database, metric label and test name. Made only in an adapter's folder.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Provider(&'static str);
+
+impl Provider {
+    /// Names a provider; lower case, no spaces.
+    #[must_use]
+    pub const fn new(word: &'static str) -> Self {
+        Self(word)
+    }
+
+    /// The word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}

@@ -1,0 +1,126 @@
+//! What a list asks for, and the pages it is answered with.
+
+use super::{Contact, Text, Timestamp};
+
+/// The filters of one list or count; all of them hold at once.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ContactQuery {
+    /// Each name at most once, in the order of [`FilterName::ALL`].
+    pub filters: Vec<Filter>,
+}
+
+/// One filter with its value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Filter {
+    /// Which.
+    pub name: FilterName,
+    /// What it is compared with.
+    pub value: FilterValue,
+}
+
+/// What a filter compares with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FilterValue {
+    /// Text, already trimmed, never empty.
+    Text(Text),
+    /// A moment.
+    Time(Timestamp),
+}
+
+/// The kind of value that a filter takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FilterKind {
+    /// Text.
+    Text,
+    /// RFC 3339 moment.
+    Time,
+}
+
+macro_rules! filters {
+    ($($name:ident $parameter:literal $kind:ident $doc:literal;)*) => {
+        /// The filters of the unified API.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum FilterName { $(#[doc = $doc] $name,)* }
+
+        impl FilterName {
+            /// Every filter.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The query parameter.
+            #[must_use]
+            pub const fn parameter(self) -> &'static str {
+                match self { $(Self::$name => $parameter,)* }
+            }
+
+            /// The kind of value it takes.
+            #[must_use]
+            pub const fn kind(self) -> FilterKind {
+                match self { $(Self::$name => FilterKind::$kind,)* }
+            }
+
+            /// One sentence for the API document.
+            #[must_use]
+            pub const fn description(self) -> &'static str {
+                match self { $(Self::$name => $doc,)* }
+            }
+        }
+    };
+}
+
+filters! {
+    FirstName "firstName" Text "First name equals, ignoring case.";
+    FirstNameContains "firstNameContains" Text "First name contains, ignoring case.";
+    FirstNameNotEquals "firstNameNotEquals" Text "First name differs, ignoring case; an absent one differs.";
+    LastName "lastName" Text "Last name equals, ignoring case.";
+    LastNameContains "lastNameContains" Text "Last name contains, ignoring case.";
+    LastNameNotEquals "lastNameNotEquals" Text "Last name differs, ignoring case; an absent one differs.";
+    Account "account" Text "Account equals, ignoring case.";
+    AccountContains "accountContains" Text "Account contains, ignoring case.";
+    AccountNotEquals "accountNotEquals" Text "Account differs, ignoring case; an absent one differs.";
+    EmailAddress "emailAddress" Text "One of the e-mail addresses equals, ignoring case.";
+    PhoneNumber "phoneNumber" Text "One of the phone numbers has the same digits in its E.164 form.";
+    LastActivityAt "lastActivityAt" Time "Last activity at this moment.";
+    RemoteCreatedAtMin "remoteCreatedAtMin" Time "Created in the CRM at this moment or later.";
+    RemoteCreatedAtMax "remoteCreatedAtMax" Time "Created in the CRM at this moment or earlier.";
+    RemoteUpdatedAtMin "remoteUpdatedAtMin" Time "Changed in the CRM at this moment or later.";
+    RemoteUpdatedAtMax "remoteUpdatedAtMax" Time "Changed in the CRM at this moment or earlier.";
+    CreatedAtMin "createdAtMin" Time "The same as `remoteCreatedAtMin`: the gateway keeps no record of its own.";
+    CreatedAtMax "createdAtMax" Time "The same as `remoteCreatedAtMax`.";
+    UpdatedAtMin "updatedAtMin" Time "The same as `remoteUpdatedAtMin`.";
+    UpdatedAtMax "updatedAtMax" Time "The same as `remoteUpdatedAtMax`.";
+}
+
+impl FilterName {
+    /// The filter that decides: the gateway keeps no record of its own, so its times are the CRM's.
+    #[must_use]
+    pub const fn canonical(self) -> Self {
+        match self {
+            Self::CreatedAtMin => Self::RemoteCreatedAtMin,
+            Self::CreatedAtMax => Self::RemoteCreatedAtMax,
+            Self::UpdatedAtMin => Self::RemoteUpdatedAtMin,
+            Self::UpdatedAtMax => Self::RemoteUpdatedAtMax,
+            other => other,
+        }
+    }
+
+    /// The filter that `parameter` names, if it names one.
+    #[must_use]
+    pub fn parse(parameter: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|name| name.parameter() == parameter)
+    }
+}
+
+/// Where in an upstream's list to go on: the number of rows before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position(pub u64);
+
+/// Some rows of an upstream's list, from a position on.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The rows; there may be more of them, or fewer, than asked for.
+    pub contacts: Vec<Contact>,
+    /// Where the rows after these begin; `None` at the end.
+    pub next: Option<Position>,
+    /// How many rows match in all, where the CRM tells.
+    pub total: Option<u64>,
+}

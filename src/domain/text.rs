@@ -1,0 +1,104 @@
+//! Text and raw JSON that share the bytes of the body they were read from.
+
+use std::fmt;
+
+use bytestring::ByteString;
+
+/// UTF-8 text, cheap to clone. A text cut from an upstream's reply shares the reply's bytes and so keeps the whole
+/// reply in memory: never keep one beyond the request.
+#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Text(ByteString);
+
+impl Text {
+    /// A text that needs no allocation.
+    #[must_use]
+    pub const fn from_static(text: &'static str) -> Self {
+        Self(ByteString::from_static(text))
+    }
+
+    /// The part of `whole` that `part` borrows from it, without copying; a `part` from elsewhere is copied.
+    #[must_use]
+    pub fn cut(whole: &ByteString, part: &str) -> Self {
+        let (outer, inner) = (whole.as_bytes().as_ptr_range(), part.as_bytes().as_ptr_range());
+        if outer.start <= inner.start && inner.end <= outer.end {
+            Self(whole.slice_ref(part))
+        } else {
+            Self(ByteString::from(part))
+        }
+    }
+
+    /// The text itself.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Prints the length only: a contact's texts are personal data and must not reach a log by `{:?}`.
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Text({} bytes)", self.0.len())
+    }
+}
+
+impl std::ops::Deref for Text {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<str> for Text {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Self(ByteString::from(text))
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self(ByteString::from(text))
+    }
+}
+
+impl PartialEq<str> for Text {
+    fn eq(&self, other: &str) -> bool {
+        self.as_str() == other
+    }
+}
+
+impl PartialEq<&str> for Text {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_str() == *other
+    }
+}
+
+/// One JSON value as text, already validated: it is passed on digit by digit, so that a number of thirty digits
+/// survives. Only code that has run the JSON check makes one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RawJson(Text);
+
+impl RawJson {
+    /// Takes `text` for valid JSON; the caller has validated it.
+    #[must_use]
+    pub const fn from_validated(text: Text) -> Self {
+        Self(text)
+    }
+
+    /// The JSON text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// Whether the value is `null`.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        self.0 == "null"
+    }
+}

@@ -1,0 +1,184 @@
+//! One pass over a JSON text that refuses what decoders disagree about: duplicate members, lone surrogates, depth.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+/// How deep a caller's body may nest.
+pub const REQUEST_DEPTH: usize = 32;
+/// How deep an upstream's reply may nest; more than a caller's, as we do not write it.
+pub const UPSTREAM_DEPTH: usize = 64;
+
+/// Why a text is refused.
+#[derive(Debug)]
+pub struct Fault(String);
+
+impl Fault {
+    /// The reason, with line and column; it holds no part of the text but member names.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Accepts `text` when it is one JSON value with unique members, nested at most `depth` deep.
+pub fn check(text: &str, depth: usize) -> Result<(), Fault> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    Value(depth)
+        .deserialize(&mut reader)
+        .and_then(|()| reader.end())
+        .map_err(|error| Fault(error.to_string()))
+}
+
+#[derive(Clone, Copy)]
+struct Value(usize);
+
+impl<'de> DeserializeSeed<'de> for Value {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl Value {
+    fn inside<E: Error>(self) -> Result<Self, E> {
+        self.0.checked_sub(1).map(Self).ok_or_else(|| E::custom("nested too deep"))
+    }
+}
+
+impl<'de> Visitor<'de> for Value {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+        let inside = self.inside()?;
+        while elements.next_element_seed(inside)?.is_some() {}
+        Ok(())
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let inside = self.inside()?;
+        let mut seen = Seen::default();
+        while let Some(name) = members.next_key_seed(Name)? {
+            if let Some(name) = seen.repeated(name) {
+                return Err(A::Error::custom(format_args!("the member `{name}` stands twice")));
+            }
+            members.next_value_seed(inside)?;
+        }
+        Ok(())
+    }
+}
+
+/// Member names of one object: a list while they are few, as they nearly always are.
+#[derive(Default)]
+struct Seen<'de> {
+    few: Vec<Cow<'de, str>>,
+    many: HashSet<Cow<'de, str>>,
+}
+
+impl<'de> Seen<'de> {
+    /// Notes `name`; answers it when it was there before.
+    fn repeated(&mut self, name: Cow<'de, str>) -> Option<Cow<'de, str>> {
+        if self.few.contains(&name) || self.many.contains(&name) {
+            return Some(name);
+        }
+        if self.few.len() < 24 {
+            self.few.push(name);
+        } else {
+            self.many.insert(name);
+        }
+        None
+    }
+}
+
+/// A member name, borrowed where it holds no escape.
+pub(super) struct Name;
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Cow<'de, str>;
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
+        reader.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Name {
+    type Value = Cow<'de, str>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(name))
+    }
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordinary_json_passes() {
+        for text in [
+            "null",
+            "[]",
+            r#"{"a":{"b":[1,2.5,-3e2,"x\n\ud83d\ude00"]},"c":null}"#,
+            "123456789012345678901234567890.5",
+        ] {
+            assert!(check(text, REQUEST_DEPTH).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_decoders_disagree_about_is_refused() {
+        for text in [
+            r#"{"a":1,"a":2}"#,
+            r#"{"a":1,"\u0061":2}"#,
+            r#"["\ud800"]"#,
+            r#"{"\udc00":1}"#,
+            "[1] x",
+            "",
+            "{",
+            "[1e400]",
+            "NaN",
+        ] {
+            assert!(check(text, REQUEST_DEPTH).is_err(), "{text}");
+        }
+        let wide: Vec<String> =
+            (0..50).map(|n| format!("\"m{n}\":0")).chain(["\"m40\":1".to_owned()]).collect();
+        assert!(
+            check(&format!("{{{}}}", wide.join(",")), REQUEST_DEPTH).unwrap_err().reason().contains("m40")
+        );
+    }
+
+    #[test]
+    fn depth_is_bounded_before_the_stack_is() {
+        let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
+        assert!(check(&nested(32), 32).is_ok());
+        for depth in [33, 10_000, 1_000_000] {
+            assert!(check(&nested(depth), 32).is_err());
+        }
+    }
+}

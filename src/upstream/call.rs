@@ -1,0 +1,120 @@
+//! One request to an upstream, and its answer.
+
+use std::time::Duration;
+
+use bytestring::ByteString;
+
+use crate::domain::{Failure, FailureKind, Result, Timestamp};
+use crate::json;
+
+/// The methods that our upstreams take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Creates at one CRM, updates at another.
+    Post,
+    /// Partial update.
+    Patch,
+    /// Removes.
+    Delete,
+}
+
+/// One request, apart from the host and the authorisation, which belong to the credential.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The method.
+    pub method: Method,
+    /// Path segments after the base URL's own path; each is percent-encoded when sent.
+    pub path: Vec<String>,
+    /// Query parameters; encoded when sent.
+    pub query: Vec<(&'static str, String)>,
+    /// JSON body.
+    pub body: Option<String>,
+}
+
+impl Call {
+    /// A call without query and body; `path` is split at its slashes.
+    #[must_use]
+    pub fn new(method: Method, path: &str) -> Self {
+        let path = path.split('/').filter(|segment| !segment.is_empty()).map(str::to_owned).collect();
+        Self { method, path, query: Vec::new(), body: None }
+    }
+
+    /// The same call with one more path segment, whatever characters it holds.
+    #[must_use]
+    pub fn segment(mut self, segment: &str) -> Self {
+        self.path.push(segment.to_owned());
+        self
+    }
+
+    /// The same call with a query parameter.
+    #[must_use]
+    pub fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.query.push((name, value.into()));
+        self
+    }
+
+    /// The same call with a JSON body.
+    #[must_use]
+    pub fn body(mut self, json: String) -> Self {
+        self.body = Some(json);
+        self
+    }
+}
+
+/// A complete answer of an upstream, its body bounded in size.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// `Content-Type`, lower case, without parameters; empty where there was none.
+    pub content_type: String,
+    /// The upstream's clock.
+    pub date: Option<Timestamp>,
+    /// `Retry-After`, from now.
+    pub retry_after: Option<Duration>,
+    /// The body, decompressed.
+    pub body: bytes::Bytes,
+}
+
+impl Reply {
+    /// Whether the status is 2xx.
+    #[must_use]
+    pub const fn is_success(&self) -> bool {
+        self.status >= 200 && self.status < 300
+    }
+
+    /// Whether the body is declared as JSON, or undeclared and looks like it.
+    #[must_use]
+    pub fn is_json(&self) -> bool {
+        let declared = self.content_type == "application/json" || self.content_type.ends_with("+json");
+        let looks_so = self.body.first().is_some_and(|first| b"{[\"\xEF \n".contains(first));
+        declared || (self.content_type.is_empty() && looks_so)
+    }
+
+    /// The body as checked JSON text: UTF-8, no duplicate member, no lone surrogate, bounded depth.
+    /// Fails with `upstream_invalid_response`.
+    pub fn json(&self) -> Result<ByteString> {
+        if !self.is_json() {
+            return Err(self.invalid("its content type is not JSON"));
+        }
+        // A byte order mark is no JSON, yet some servers send one; it carries nothing.
+        let body = match self.body.strip_prefix(b"\xEF\xBB\xBF") {
+            Some(rest) => self.body.slice_ref(rest),
+            None => self.body.clone(),
+        };
+        let text = ByteString::try_from(body).map_err(|_| self.invalid("it is not UTF-8"))?;
+        match json::check(&text, json::UPSTREAM_DEPTH) {
+            Ok(()) => Ok(text),
+            Err(fault) => Err(self.invalid(fault.reason())),
+        }
+    }
+
+    fn invalid(&self, reason: &str) -> Failure {
+        Failure::new(
+            FailureKind::UpstreamInvalidResponse,
+            format!("The CRM answered {} with a body that cannot be read: {reason}.", self.status),
+        )
+    }
+}
