@@ -162,8 +162,6 @@ pub struct Trail {
     pub remote_id: Option<RemoteId>,
     /// E-mails and phones that the record holds after the write.
     pub identity: Identity,
-    /// First and last name, for look-ups where there is neither.
-    pub name: Option<Text>,
 }
 
 /// What the CRM said of a write.
@@ -193,6 +191,9 @@ pub struct AdapterSpec {
     pub filters: &'static [FilterSpec],
     /// By what the CRM tells people apart when one is created.
     pub create_identity: IdentityKind,
+    /// Whether the CRM's create changes a record of the same identity instead of refusing: then nobody may be
+    /// created whose absence was not seen.
+    pub create_upserts: bool,
     /// Settings of a credential.
     pub settings: &'static [SettingSpec],
     /// The forms that a credential's secret may have.
@@ -275,6 +276,8 @@ pub enum Verify {
     Exact,
     /// Equal after the normalisation that the CRM is known to do (case of e-mails, digits of phones).
     Normalised,
+    /// Member by member; one that reads back as an object with a `value` counts by that value.
+    Values,
     /// Not compared: it reads back otherwise by design.
     Never,
 }

@@ -1,18 +1,25 @@
 //! Translation between the unified contact and each CRM's own shapes.
 
 mod adapter;
+mod aptly;
+mod identity;
+mod lenient;
+mod phone;
+mod refusal;
+mod remote;
 mod settings;
 
 pub use adapter::{
     Account, Adapter, AdapterSpec, Applied, Connection, FieldSpec, FilterSpec, FilterSupport, Found,
     Identity, IdentityKind, Operations, Prepared, Pushed, RemoteFieldSpec, Trail, Verify, Write, WriteKind,
 };
+pub use phone::digits;
 pub use settings::{Secret, SecretForm, SettingKind, SettingSpec, Settings, pointer_token};
 
 use crate::domain::Provider;
 
 /// Every CRM that the gateway speaks to.
-pub static ADAPTERS: &[&AdapterSpec] = &[];
+pub static ADAPTERS: &[&AdapterSpec] = &[&aptly::SPEC];
 
 /// The adapter of the provider that `word` names.
 #[must_use]

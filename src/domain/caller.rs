@@ -1,6 +1,6 @@
 //! Who calls: the tenant behind an API key, and what the key may do.
 
-use super::{CredentialId, KeyId, TenantId};
+use super::{CredentialId, Failure, FailureKind, KeyId, Result, TenantId};
 
 /// The authenticated principal of one request.
 #[derive(Clone, Debug)]
@@ -13,6 +13,17 @@ pub struct Caller {
     pub scopes: Scopes,
     /// The only credentials the key may name; `None` means all of the tenant's.
     pub credentials: Option<Vec<CredentialId>>,
+}
+
+impl Caller {
+    /// Passes where the caller has `scope`. Fails with `insufficient_scope`.
+    pub fn require(&self, scope: Scope) -> Result<()> {
+        if self.scopes.allow(scope) {
+            return Ok(());
+        }
+        let detail = format!("This key lacks the scope `{}`.", scope.as_str());
+        Err(Failure::new(FailureKind::InsufficientScope, detail))
+    }
 }
 
 /// One thing that a key may do.

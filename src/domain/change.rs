@@ -72,6 +72,15 @@ impl<T> Patch<T> {
         !matches!(self, Self::Keep)
     }
 
+    /// The same change, of another value.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Patch<U> {
+        match self {
+            Self::Keep => Patch::Keep,
+            Self::Clear => Patch::Clear,
+            Self::Set(value) => Patch::Set(change(value)),
+        }
+    }
+
     /// The value that is set, if one is.
     #[must_use]
     pub const fn value(&self) -> Option<&T> {

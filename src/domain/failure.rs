@@ -254,6 +254,8 @@ failure_kinds! {
     ValidationFailed "validation_failed" Caller No;
     /// The filter cannot be answered truthfully for this CRM yet.
     FilterUnsupported "filter_unsupported" Caller No;
+    /// The bounded scan behind a list or count came to its bound.
+    ScanLimitReached "scan_limit_reached" Caller No;
     /// The base URL of a credential is not one that the gateway calls.
     BaseUrlRefused "base_url_refused" Caller No;
     /// The operation does not exist for this CRM, or is not built yet.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytestring::ByteString;
 
-use crate::domain::{Failure, FailureKind, Result, Timestamp};
+use crate::domain::{Failure, FailureKind, Provider, Result, Timestamp};
 use crate::json;
 
 /// The methods that our upstreams take.
@@ -66,6 +66,8 @@ impl Call {
 /// A complete answer of an upstream, its body bounded in size.
 #[derive(Clone, Debug)]
 pub struct Reply {
+    /// Which CRM answered.
+    pub provider: Provider,
     /// HTTP status.
     pub status: u16,
     /// `Content-Type`, lower case, without parameters; empty where there was none.
@@ -91,6 +93,12 @@ impl Reply {
         let declared = self.content_type == "application/json" || self.content_type.ends_with("+json");
         let looks_so = self.body.first().is_some_and(|first| b"{[\"\xEF \n".contains(first));
         declared || (self.content_type.is_empty() && looks_so)
+    }
+
+    /// What `decode` makes of the checked JSON body; its failure names the CRM and the status.
+    pub fn decode<T>(&self, decode: impl FnOnce(&ByteString) -> Result<T>) -> Result<T> {
+        let decoded = self.json().and_then(|text| decode(&text));
+        decoded.map_err(|failure| failure.with_upstream(self.provider, Some(self.status)))
     }
 
     /// The body as checked JSON text: UTF-8, no duplicate member, no lone surrogate, bounded depth.

@@ -121,6 +121,7 @@ impl Upstream {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = read(response).await?;
         Ok(Reply {
+            provider: self.provider,
             status,
             content_type: content_type(&headers),
             date: date(&headers),

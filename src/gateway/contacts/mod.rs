@@ -1,9 +1,25 @@
 //! Contacts in the CRMs: list, count, get, create, update, delete.
 
+mod compare;
+mod cursor;
+mod declared;
+mod filters;
+mod ids;
+mod list;
+mod locks;
+mod write;
+
+use std::sync::Arc;
+
+use self::cursor::Cursors;
+use self::locks::Locks;
+use self::write::{Intent, Write};
+use super::Credentials;
 use crate::domain::{
-    CallContext, Caller, Contact, ContactDraft, ContactPatch, ContactQuery, CredentialId, Failure,
-    FilterName, Result, Text, Warning,
+    CallContext, Caller, Contact, ContactDraft, ContactPatch, ContactQuery, CredentialId, Field, FilterName,
+    Result, Scope, Text, Warning, WarningCode,
 };
+use crate::sealing::Sealer;
 
 /// A contact with the gateway's id.
 #[derive(Clone, Debug)]
@@ -65,9 +81,19 @@ pub struct WriteOptions {
 }
 
 /// Contacts of the caller's credentials.
-pub struct Contacts {}
+pub struct Contacts {
+    credentials: Arc<Credentials>,
+    cursors: Cursors,
+    locks: Locks,
+}
 
 impl Contacts {
+    /// Contacts behind `credentials`; cursors are authenticated by `sealer`.
+    #[must_use]
+    pub fn new(credentials: Arc<Credentials>, sealer: Arc<Sealer>) -> Self {
+        Self { credentials, cursors: Cursors::new(sealer), locks: Locks::default() }
+    }
+
     /// One page of a list. Needs `contacts:read`.
     pub async fn list(
         &self,
@@ -76,8 +102,11 @@ impl Contacts {
         credential: &CredentialId,
         request: &ListRequest,
     ) -> Result<Listed> {
-        Err(Failure::internal("not built"))
+        caller.require(Scope::ContactsRead)?;
+        let opened = self.credentials.open(caller, credential).await?;
+        list::list(context, caller, &opened, &self.cursors, request).await
     }
+
     /// How many contacts match. Needs `contacts:read`.
     pub async fn count(
         &self,
@@ -86,8 +115,11 @@ impl Contacts {
         credential: &CredentialId,
         query: &ContactQuery,
     ) -> Result<u64> {
-        Err(Failure::internal("not built"))
+        caller.require(Scope::ContactsRead)?;
+        let opened = self.credentials.open(caller, credential).await?;
+        list::count(context, &opened, query).await
     }
+
     /// One contact, by the gateway's id or the CRM's. Needs `contacts:read`.
     pub async fn get(
         &self,
@@ -96,8 +128,13 @@ impl Contacts {
         credential: &CredentialId,
         id: &str,
     ) -> Result<Shown> {
-        Err(Failure::internal("not built"))
+        caller.require(Scope::ContactsRead)?;
+        let opened = self.credentials.open(caller, credential).await?;
+        let remote_id = ids::open(&opened.id, id)?;
+        let contact = opened.adapter.get_contact(context, &remote_id).await?;
+        Ok(Shown { id: ids::make(&opened.id, &contact.remote_id), warnings: incomplete([&contact]), contact })
     }
+
     /// Creates a contact. Needs `contacts:write`.
     pub async fn create(
         &self,
@@ -107,8 +144,10 @@ impl Contacts {
         draft: ContactDraft,
         options: WriteOptions,
     ) -> Result<Shown> {
-        Err(Failure::internal("not built"))
+        let write = Write { context, caller, credential, options };
+        write.run(&self.credentials, &self.locks, Intent::Create(draft)).await
     }
+
     /// Changes a contact. Needs `contacts:write`.
     pub async fn update(
         &self,
@@ -119,8 +158,10 @@ impl Contacts {
         patch: ContactPatch,
         options: WriteOptions,
     ) -> Result<Shown> {
-        Err(Failure::internal("not built"))
+        let write = Write { context, caller, credential, options };
+        write.run(&self.credentials, &self.locks, Intent::Update(id, patch)).await
     }
+
     /// Removes a contact. Needs `contacts:write`.
     pub async fn delete(
         &self,
@@ -129,6 +170,22 @@ impl Contacts {
         credential: &CredentialId,
         id: &str,
     ) -> Result<()> {
-        Err(Failure::internal("not built"))
+        let write = Write { context, caller, credential, options: WriteOptions::default() };
+        write.run(&self.credentials, &self.locks, Intent::Delete(id)).await.map(|_| ())
     }
+}
+
+/// One warning for each field that a reading shows only in part.
+fn incomplete<'a>(contacts: impl IntoIterator<Item = &'a Contact>) -> Vec<Warning> {
+    let mut fields: Vec<Field> = Vec::new();
+    for field in contacts.into_iter().flat_map(|contact| &contact.incomplete) {
+        if !fields.contains(field) {
+            fields.push(*field);
+        }
+    }
+    let warn = |field: Field| {
+        let message = format!("This reading of the CRM shows `{}` not at all or only in part.", field.name());
+        Warning::new(WarningCode::Incomplete, format!("/{}", field.name()), message)
+    };
+    fields.into_iter().map(warn).collect()
 }

@@ -1,0 +1,55 @@
+//! Aptly's routes: which call each operation is, sent and checked for refusal.
+
+use super::failure;
+use crate::domain::{CallContext, RemoteId, Result};
+use crate::upstream::{Call, Method, Reply, Upstream};
+
+/// `GET /api/contacts` and its kin, for one account.
+pub(super) struct Endpoints(Upstream);
+
+impl Endpoints {
+    pub(super) fn new(upstream: Upstream) -> Self {
+        Self(upstream)
+    }
+
+    /// Whose key it is; `None` where this version has no such route.
+    pub(super) async fn me(&self, context: &CallContext) -> Result<Option<Reply>> {
+        let reply = self.0.call(context, &Call::new(Method::Get, "api/app/me")).await?;
+        if reply.status == 404 {
+            return Ok(None);
+        }
+        failure::check(reply).map(Some)
+    }
+
+    /// A page of the list, counted from 0. `page` is required; the page size is the CRM's own.
+    pub(super) async fn list(
+        &self,
+        context: &CallContext,
+        page: u64,
+        filters: &[(&'static str, String)],
+    ) -> Result<Reply> {
+        let mut call = Call::new(Method::Get, "api/contacts").query("page", page.to_string());
+        call.query.extend_from_slice(filters);
+        failure::check_list(self.0.call(context, &call).await?)
+    }
+
+    pub(super) async fn get(&self, context: &CallContext, id: &RemoteId) -> Result<Reply> {
+        let call = Call::new(Method::Get, "api/contacts").segment(id.as_str());
+        failure::check_get(self.0.call(context, &call).await?)
+    }
+
+    /// Sends a prepared write. `POST /api/contacts/by-email` is never called: where that route does not exist the
+    /// same request could be read as an update of a contact named `by-email`.
+    pub(super) async fn send(&self, context: &CallContext, call: &Call) -> Result<Reply> {
+        failure::check(self.0.call(context, call).await?)
+    }
+}
+
+/// The upsert. Whoever sends it has looked up every e-mail first.
+pub(super) fn create(body: String) -> Call {
+    Call::new(Method::Post, "api/contacts").body(body)
+}
+
+pub(super) fn update(id: &RemoteId, body: String) -> Call {
+    Call::new(Method::Post, "api/contacts").segment(id.as_str()).body(body)
+}

@@ -1,0 +1,75 @@
+//! What Aptly's refusals mean.
+
+use super::SPEC;
+use crate::adapters::refusal;
+use crate::domain::{Failure, FailureKind, FieldFault, Result};
+use crate::json::{self, Members};
+use crate::upstream::Reply;
+
+/// Words of Aptly's messages and the unified member they speak of.
+const POINTERS: &[(&str, &str)] = &[
+    ("custom field", "/remoteFields/customFields"),
+    ("contact type", "/remoteFields/contactType"),
+    ("imageurl", "/remoteFields/imageUrl"),
+    ("image", "/remoteFields/imageUrl"),
+    ("phone", "/phoneNumbers"),
+    ("email", "/emailAddresses"),
+];
+
+/// Passes a reply with 2xx on; any other is the failure it means.
+pub(super) fn check(reply: Reply) -> Result<Reply> {
+    if reply.is_success() {
+        return Ok(reply);
+    }
+    let message = message(&reply);
+    let mut failure =
+        refusal::by_status(&reply, message.as_deref()).with_upstream(SPEC.provider, Some(reply.status));
+    if failure.kind == FailureKind::UpstreamRejected {
+        failure.faults = pointers(message.as_deref().unwrap_or_default());
+    }
+    Err(failure)
+}
+
+/// A list that is not there is no missing contact but a wrong address.
+pub(super) fn check_list(reply: Reply) -> Result<Reply> {
+    check(reply).map_err(|failure| match failure.kind {
+        FailureKind::ContactNotFound => Failure {
+            kind: FailureKind::UpstreamError,
+            detail: "The CRM has no contacts list at this base URL; check the credential's baseUrl.".into(),
+            ..failure
+        },
+        _ => failure,
+    })
+}
+
+/// A refused id is an unknown one: Aptly documents no answer for it.
+pub(super) fn check_get(reply: Reply) -> Result<Reply> {
+    if reply.status == 400 {
+        return Err(not_found().with_upstream(SPEC.provider, Some(400)));
+    }
+    check(reply)
+}
+
+/// The contact is not there.
+pub(super) fn not_found() -> Failure {
+    Failure::new(FailureKind::ContactNotFound, "Aptly knows no contact of this id.")
+}
+
+/// The text of `message`, else of `reason` (the rate limit's own shape), else of `error`.
+fn message(reply: &Reply) -> Option<String> {
+    let text = reply.json().ok()?;
+    let Members(members) = json::members(&text)?;
+    ["message", "reason", "error"].iter().find_map(|name| {
+        let (_, raw) = members.iter().find(|(key, _)| key == name)?;
+        json::string(raw.get()).map(std::borrow::Cow::into_owned)
+    })
+}
+
+fn pointers(message: &str) -> Vec<FieldFault> {
+    let message = message.to_lowercase();
+    let found = POINTERS.iter().find(|(word, _)| message.contains(word));
+    found
+        .map(|(_, pointer)| FieldFault::member(*pointer, "upstream_rejected", refusal::presentable(&message)))
+        .into_iter()
+        .collect()
+}

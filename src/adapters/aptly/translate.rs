@@ -1,0 +1,52 @@
+//! Between Aptly's contacts and ours, both ways; nothing here waits or sends.
+
+mod custom_fields;
+mod decode;
+mod encode;
+
+pub(super) use custom_fields::Definitions;
+pub(super) use decode::{PAGE_SIZE, decode_account, decode_page, decode_single, decode_written, merge};
+pub(super) use encode::{Change, Format};
+
+use crate::adapters::adapter::{Identity, Pushed};
+use crate::adapters::identity::Wanted;
+use crate::adapters::phone::Region;
+use crate::domain::{Contact, Failure, FilterName, FilterValue, Result, Text};
+
+/// Native parameters of the filters that are declared as pushed down.
+pub(super) fn encode_filters(pushed: &Pushed) -> Result<Vec<(&'static str, String)>> {
+    let encoded = pushed.filters.iter().map(|filter| match (filter.name, &filter.value) {
+        (FilterName::EmailAddress, FilterValue::Text(text)) => Ok(("email", text.as_str().to_owned())),
+        (FilterName::RemoteUpdatedAtMin, FilterValue::Time(time)) => Ok(("updated_after", time.to_string())),
+        (FilterName::RemoteUpdatedAtMax, FilterValue::Time(time)) => Ok(("updated_before", time.to_string())),
+        (name, _) => Err(Failure::internal(format!("{} is not declared for Aptly", name.parameter()))),
+    });
+    encoded.collect()
+}
+
+/// One search for each identity.
+pub(super) fn searches(by: &Identity, region: Region) -> Vec<(&'static str, String, Wanted)> {
+    let emails =
+        by.emails.iter().map(|email| ("email", email.trim().to_owned(), Wanted::Email(email.clone())));
+    let phones =
+        by.phones.iter().map(|phone| ("phone", region.national_digits(phone), Wanted::Phone(phone.clone())));
+    emails.chain(phones.filter(|(_, digits, _)| !digits.is_empty())).collect()
+}
+
+/// The search whose rows hold this contact, where a single read did not tell everything.
+pub(super) fn search_for(single: &Contact, region: Region) -> Option<(&'static str, String)> {
+    let complete = single.incomplete.is_empty() && single.remote_created_at.is_some();
+    if complete {
+        return None;
+    }
+    if let Some(email) = single.email_addresses.first() {
+        return Some(("email", email.address.as_str().to_owned()));
+    }
+    if let Some(phone) = single.phone_numbers.first() {
+        return Some(("phone", region.national_digits(&phone.number)))
+            .filter(|(_, digits)| !digits.is_empty());
+    }
+    let names: Vec<&str> =
+        [&single.first_name, &single.last_name].into_iter().flatten().map(Text::as_str).collect();
+    (!names.is_empty()).then(|| ("name", names.join(" ")))
+}

@@ -1,0 +1,509 @@
+//! Our drafts and changes to Aptly's bodies, with what gets lost on the way.
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
+use super::custom_fields::Definitions;
+use crate::adapters::aptly::SPEC;
+use crate::adapters::aptly::wire::{CustomFields, LegacyBody, NativeBody, PhoneBody};
+use crate::adapters::phone::Region;
+use crate::adapters::remote::RemoteRules;
+use crate::domain::{
+    Contact, ContactDraft, ContactPatch, EmailAddress, Failure, Field, FieldFault, Patch, PhoneNumber,
+    RawJson, RemoteFields, RemoteId, Result, Text, Warning, WarningCode,
+};
+use crate::json::{self, Kind};
+
+const KINDS: [&str; 3] = ["mobile", "home", "work"];
+
+const RULES: RemoteRules = RemoteRules {
+    spec: &SPEC,
+    mapped: &[
+        ("firstname", "firstName"),
+        ("lastname", "lastName"),
+        ("fullname", "firstName and lastName"),
+        ("name", "firstName and lastName"),
+        ("company", "account"),
+        ("email", "emailAddresses"),
+        ("phone", "phoneNumbers"),
+        ("mobilephone", "phoneNumbers"),
+        ("workphone", "phoneNumbers"),
+        ("homephone", "phoneNumbers"),
+        ("address", "addresses"),
+    ],
+    denied: &[
+        "id",
+        "uuid",
+        "companyid",
+        "organizationid",
+        "userid",
+        "createdby",
+        "createdat",
+        "updatedat",
+        "photoid",
+        "v",
+    ],
+};
+
+/// The spelling of written keys: the credential's `writeFormat`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Format {
+    Auto,
+    Legacy,
+    Native,
+}
+
+impl Format {
+    pub(in super::super) fn named(word: Option<&str>) -> Self {
+        match word {
+            Some("legacy") => Self::Legacy,
+            Some("native") => Self::Native,
+            _ => Self::Auto,
+        }
+    }
+}
+
+/// What is to be written, in Aptly's terms: absent members are untouched, an empty text or list clears.
+#[derive(Default)]
+pub(in super::super) struct Change {
+    first_name: Option<Text>,
+    last_name: Option<Text>,
+    company: Option<Text>,
+    emails: Option<Vec<(usize, EmailAddress)>>,
+    phones: Option<Vec<(usize, PhoneNumber)>>,
+    remote: BTreeMap<&'static str, RawJson>,
+    custom_fields: Vec<(Text, RawJson)>,
+    losses: Vec<Warning>,
+    /// What is held can only be replaced as a native list.
+    held_needs_native: bool,
+    /// Phone types that are held, to be cleared by name in the legacy body.
+    held_kinds: Vec<Text>,
+}
+
+impl Change {
+    /// A draft is the change of a record that holds nothing.
+    pub(in super::super) fn of_draft(
+        draft: &ContactDraft,
+        definitions: &Definitions,
+        region: Region,
+    ) -> Result<Self> {
+        let ContactDraft {
+            first_name,
+            last_name,
+            account,
+            addresses: _, // Never stored; the gateway warns by declaration.
+            email_addresses,
+            phone_numbers,
+            remote_fields,
+            read_only: _, // Nothing of a new record is read-only yet; the gateway warns.
+        } = draft;
+        let list = |empty: bool| if empty { Patch::Keep } else { Patch::Set(()) };
+        let patch = ContactPatch {
+            first_name: first_name.clone().into(),
+            last_name: Patch::Set(last_name.clone()),
+            account: account.clone().into(),
+            addresses: Patch::Keep,
+            email_addresses: list(email_addresses.is_empty()).map(|()| email_addresses.clone()),
+            phone_numbers: list(phone_numbers.is_empty()).map(|()| phone_numbers.clone()),
+            remote_fields: RemoteFields(
+                remote_fields.0.iter().filter(|(_, value)| !value.is_null()).cloned().collect(),
+            ),
+            read_only: Vec::new(),
+        };
+        Self::of_patch(&Contact::bare(RemoteId::from("")), &patch, definitions, region)
+    }
+
+    /// What `patch` changes of `held`; what is equal already is not sent.
+    pub(in super::super) fn of_patch(
+        held: &Contact,
+        patch: &ContactPatch,
+        definitions: &Definitions,
+        region: Region,
+    ) -> Result<Self> {
+        let ContactPatch {
+            first_name,
+            last_name,
+            account,
+            addresses: _, // Never stored; the gateway warns by declaration.
+            email_addresses,
+            phone_numbers,
+            remote_fields,
+            read_only: _, // Ignored; the gateway warns where they differ.
+        } = patch;
+        let mut change = Self {
+            first_name: changed(first_name, held.first_name.as_ref()),
+            last_name: changed(last_name, held.last_name.as_ref()),
+            company: changed(account, held.account.as_ref()),
+            held_kinds: held.phone_numbers.iter().filter_map(|phone| phone.kind.clone()).collect(),
+            ..Self::default()
+        };
+        change.emails(email_addresses, held);
+        change.phones(phone_numbers, held, region);
+        change.remote_fields(remote_fields, held, definitions)?;
+        Ok(change)
+    }
+
+    pub(in super::super) fn is_empty(&self) -> bool {
+        let texts = [&self.first_name, &self.last_name, &self.company];
+        texts.iter().all(|text| text.is_none())
+            && self.emails.is_none()
+            && self.phones.is_none()
+            && self.remote.is_empty()
+            && self.custom_fields.is_empty()
+    }
+
+    /// The one marked main goes first, because Aptly knows people by their first address.
+    fn emails(&mut self, patch: &Patch<Vec<EmailAddress>>, held: &Contact) {
+        let Some(sent) = listed(patch) else { return };
+        let mut emails: Vec<(usize, EmailAddress)> = Vec::new();
+        for (index, email) in sent.iter().enumerate() {
+            if emails.iter().any(|(_, known)| same_email(known, email)) {
+                self.lose(
+                    format!("/emailAddresses/{index}"),
+                    "The same address stands before it; Aptly holds it once.",
+                );
+            } else {
+                emails.push((index, email.clone()));
+            }
+        }
+        emails.sort_by_key(|(_, email)| !is_word(email.kind.as_ref(), &["main", "primary"]));
+        for (position, (index, email)) in emails.iter_mut().enumerate() {
+            let kind = if position == 0 { "main" } else { "secondary" };
+            if !is_word(email.kind.as_ref(), &[kind]) && email.kind.is_some() {
+                let message = format!("Aptly holds no types of addresses; this one reads back as `{kind}`.");
+                self.losses.push(Warning::new(
+                    WarningCode::NotStored,
+                    format!("/emailAddresses/{index}/emailAddressType"),
+                    message,
+                ));
+            }
+            email.kind = Some(Text::from_static(kind));
+        }
+        let whole = !held.incomplete.contains(&Field::EmailAddresses);
+        let same = emails.len() == held.email_addresses.len()
+            && emails.iter().zip(&held.email_addresses).all(|((_, sent), held)| same_email(sent, held));
+        if !(whole && same) {
+            self.held_needs_native |= held.email_addresses.len() > 1;
+            self.emails = Some(emails);
+        }
+    }
+
+    fn phones(&mut self, patch: &Patch<Vec<PhoneNumber>>, held: &Contact, region: Region) {
+        let Some(sent) = listed(patch) else { return };
+        let mut phones: Vec<(usize, PhoneNumber)> = Vec::new();
+        for (index, phone) in sent.iter().enumerate() {
+            let form = region.e164(&phone.number);
+            let known =
+                |other: &PhoneNumber| region.comparable(&other.number) == region.comparable(&phone.number);
+            if phones.iter().any(|(_, other)| known(other)) {
+                self.lose(
+                    format!("/phoneNumbers/{index}"),
+                    "The same number stands before it; Aptly holds it once.",
+                );
+                continue;
+            }
+            if form.is_none() {
+                let message = "The number has no E.164 form (a country code or the credential's defaultRegion may be missing); it is passed on as it came.";
+                self.losses.push(Warning::new(
+                    WarningCode::PhoneNotParsed,
+                    format!("/phoneNumbers/{index}/phoneNumber"),
+                    message,
+                ));
+            }
+            let kind = phone.kind.as_deref().and_then(known_kind).map(Text::from_static);
+            phones.push((index, PhoneNumber { number: form.unwrap_or_else(|| phone.number.clone()), kind }));
+        }
+        for position in 0..phones.len() {
+            let (index, phone) = &phones[position];
+            let sent_kind = sent[*index].kind.as_ref();
+            let kind = phone.kind.clone().unwrap_or_else(|| Text::from_static(free_kind(&phones)));
+            if sent_kind.is_some_and(|sent| !sent.trim().eq_ignore_ascii_case(&kind)) {
+                let message = format!(
+                    "Aptly knows mobile, work and home; this number is stored as `{}`.",
+                    kind.as_str()
+                );
+                self.losses.push(Warning::new(
+                    WarningCode::NotStored,
+                    format!("/phoneNumbers/{index}/phoneNumberType"),
+                    message,
+                ));
+            }
+            phones[position].1.kind = Some(kind);
+        }
+        let whole = !held.incomplete.contains(&Field::PhoneNumbers);
+        let same = phones.len() == held.phone_numbers.len()
+            && phones.iter().zip(&held.phone_numbers).all(|((_, sent), held)| {
+                region.comparable(&sent.number) == region.comparable(&held.number) && sent.kind == held.kind
+            });
+        if !(whole && same) {
+            let mut kinds: Vec<&str> = self.held_kinds.iter().map(Text::as_str).collect();
+            kinds.sort_unstable();
+            self.held_needs_native |= kinds.windows(2).any(|pair| pair[0] == pair[1])
+                || kinds.iter().any(|kind| !KINDS.contains(kind));
+            self.phones = Some(phones);
+        }
+    }
+
+    fn remote_fields(
+        &mut self,
+        sent: &RemoteFields,
+        held: &Contact,
+        definitions: &Definitions,
+    ) -> Result<()> {
+        let mut faults = Vec::new();
+        for write in RULES.select(sent, Some(&held.remote_fields))? {
+            match write.spec.name {
+                "customFields" => match definitions.select(write.value, &write.pointer) {
+                    Ok(fields) => self.custom_fields = fields,
+                    Err(more) => faults.extend(more),
+                },
+                name => match check_remote(name, write.value) {
+                    Ok(value) => {
+                        self.remote.insert(name, value);
+                    }
+                    Err(detail) => faults.push(FieldFault::member(write.pointer, "malformed", detail)),
+                },
+            }
+        }
+        if faults.is_empty() { Ok(()) } else { Err(Failure::validation(faults)) }
+    }
+
+    fn lose(&mut self, pointer: String, message: &'static str) {
+        self.losses.push(Warning::new(WarningCode::NotStored, pointer, message));
+    }
+
+    /// The body, what Aptly should hold afterwards, and what is lost.
+    pub(in super::super) fn encode(mut self, format: Format) -> Result<(String, ContactPatch, Vec<Warning>)> {
+        let native = match format {
+            Format::Auto => self.needs_native(),
+            Format::Legacy => {
+                self.fit_legacy()?;
+                false
+            }
+            Format::Native => true,
+        };
+        let body = if native { self.native() } else { self.legacy() };
+        let body = body.map_err(|_| Failure::internal("a body for Aptly could not be written"))?;
+        let expected = self.expected();
+        Ok((body, expected, self.losses))
+    }
+
+    fn needs_native(&self) -> bool {
+        let phones = self.phones.as_deref().unwrap_or_default();
+        self.held_needs_native
+            || self.emails.as_ref().is_some_and(|emails| emails.len() > 1)
+            || phones
+                .iter()
+                .enumerate()
+                .any(|(n, (_, phone))| phones[..n].iter().any(|(_, other)| other.kind == phone.kind))
+            || self.remote.contains_key("typeId")
+            || self.remote.contains_key("isCompany")
+    }
+
+    /// Leaves out, with a warning each, what the legacy keys cannot say.
+    fn fit_legacy(&mut self) -> Result<()> {
+        for name in ["typeId", "isCompany"] {
+            if self.remote.contains_key(name) {
+                let detail =
+                    format!("`{name}` cannot be written while this credential's writeFormat is `legacy`.");
+                return Err(Failure::validation(vec![FieldFault::member(
+                    format!("/remoteFields/{name}"),
+                    "unsupported",
+                    detail,
+                )]));
+            }
+        }
+        let mut losses = Vec::new();
+        for (index, _) in
+            self.emails.as_mut().map(|emails| emails.split_off(emails.len().min(1))).unwrap_or_default()
+        {
+            losses.push((
+                format!("/emailAddresses/{index}"),
+                "With writeFormat `legacy` Aptly takes one address.",
+            ));
+        }
+        let mut kinds: Vec<Option<Text>> = Vec::new();
+        self.phones.iter_mut().for_each(|phones| {
+            phones.retain(|(index, phone)| {
+                let fits = !kinds.contains(&phone.kind);
+                kinds.push(phone.kind.clone());
+                if !fits {
+                    losses.push((
+                        format!("/phoneNumbers/{index}"),
+                        "With writeFormat `legacy` Aptly takes one number of each type.",
+                    ));
+                }
+                fits
+            });
+        });
+        losses.into_iter().for_each(|(pointer, message)| self.lose(pointer, message));
+        Ok(())
+    }
+
+    fn legacy(&self) -> serde_json::Result<String> {
+        let phone = |kind: &str| -> Option<&str> {
+            let phones = self.phones.as_ref()?;
+            let sent = phones.iter().find(|(_, phone)| phone.kind.as_deref() == Some(kind));
+            let held = self.held_kinds.iter().any(|held| held == kind);
+            sent.map(|(_, phone)| phone.number.as_str()).or(held.then_some(""))
+        };
+        serde_json::to_string(&LegacyBody {
+            first_name: self.first_name.as_deref(),
+            last_name: self.last_name.as_deref(),
+            contact_type: self.raw("contactType")?,
+            title: self.raw("title")?,
+            company: self.company.as_deref(),
+            email: self
+                .emails
+                .as_ref()
+                .map(|emails| emails.first().map_or("", |(_, email)| email.address.as_str())),
+            home_phone: phone("home"),
+            mobile_phone: phone("mobile"),
+            work_phone: phone("work"),
+            image_url: self.raw("imageUrl")?,
+            custom_fields: self.custom()?,
+        })
+    }
+
+    fn native(&self) -> serde_json::Result<String> {
+        serde_json::to_string(&NativeBody {
+            first_name: self.first_name.as_deref(),
+            last_name: self.last_name.as_deref(),
+            type_id: self.raw("typeId")?,
+            contact_type: self.raw("contactType")?,
+            is_company: self.raw("isCompany")?,
+            title: self.raw("title")?,
+            company: self.company.as_deref(),
+            email: self.emails.as_deref().map(|emails| emails.iter().map(email_body).collect()),
+            phone: self.phones.as_deref().map(|phones| phones.iter().map(phone_body).collect()),
+            image_url: self.raw("imageUrl")?,
+            custom_fields: self.custom()?,
+        })
+    }
+
+    fn raw(&self, name: &str) -> serde_json::Result<Option<&RawValue>> {
+        self.remote.get(name).map(|value| serde_json::from_str(value.as_str())).transpose()
+    }
+
+    fn custom(&self) -> serde_json::Result<Option<CustomFields<'_>>> {
+        if self.custom_fields.is_empty() {
+            return Ok(None);
+        }
+        let fields = self
+            .custom_fields
+            .iter()
+            .map(|(id, value)| Ok((id.as_str(), serde_json::from_str(value.as_str())?)));
+        fields.collect::<serde_json::Result<_>>().map(|fields| Some(CustomFields(fields)))
+    }
+
+    fn expected(&self) -> ContactPatch {
+        let list = |empty: bool| if empty { Patch::Clear } else { Patch::Set(()) };
+        let mut remote_fields: Vec<(Text, RawJson)> =
+            self.remote.iter().map(|(name, value)| (Text::from_static(name), value.clone())).collect();
+        if let Ok(Some(custom)) =
+            self.custom().and_then(|custom| custom.map(|custom| serde_json::to_string(&custom)).transpose())
+        {
+            remote_fields
+                .push((Text::from_static("customFields"), RawJson::from_validated(Text::from(custom))));
+        }
+        let emails = self
+            .emails
+            .as_ref()
+            .map(|emails| emails.iter().map(|(_, email)| email.clone()).collect::<Vec<_>>());
+        let phones = self
+            .phones
+            .as_ref()
+            .map(|phones| phones.iter().map(|(_, phone)| phone.clone()).collect::<Vec<_>>());
+        ContactPatch {
+            first_name: expected_text(self.first_name.as_ref()),
+            last_name: expected_text(self.last_name.as_ref()),
+            account: expected_text(self.company.as_ref()),
+            addresses: Patch::Keep,
+            email_addresses: emails.map_or(Patch::Keep, |emails| list(emails.is_empty()).map(|()| emails)),
+            phone_numbers: phones.map_or(Patch::Keep, |phones| list(phones.is_empty()).map(|()| phones)),
+            remote_fields: RemoteFields(remote_fields),
+            read_only: Vec::new(),
+        }
+    }
+}
+
+fn email_body((_, email): &(usize, EmailAddress)) -> &str {
+    &email.address
+}
+
+fn phone_body((_, phone): &(usize, PhoneNumber)) -> PhoneBody<'_> {
+    PhoneBody { number: &phone.number, kind: phone.kind.as_deref().unwrap_or("mobile") }
+}
+
+/// The text to send: `None` untouched or equal already, `""` cleared.
+fn changed(patch: &Patch<Text>, held: Option<&Text>) -> Option<Text> {
+    match patch {
+        Patch::Keep => None,
+        Patch::Clear => held.map(|_| Text::default()),
+        Patch::Set(text) => (held.map(|held| held.trim()) != Some(text.trim())).then(|| text.clone()),
+    }
+}
+
+fn expected_text(sent: Option<&Text>) -> Patch<Text> {
+    match sent {
+        None => Patch::Keep,
+        Some(text) if text.is_empty() => Patch::Clear,
+        Some(text) => Patch::Set(text.clone()),
+    }
+}
+
+fn listed<T>(patch: &Patch<Vec<T>>) -> Option<&[T]> {
+    match patch {
+        Patch::Keep => None,
+        Patch::Clear => Some(&[]),
+        Patch::Set(list) => Some(list),
+    }
+}
+
+fn same_email(one: &EmailAddress, other: &EmailAddress) -> bool {
+    one.address.trim().to_lowercase() == other.address.trim().to_lowercase()
+}
+
+fn is_word(kind: Option<&Text>, words: &[&str]) -> bool {
+    kind.is_some_and(|kind| words.iter().any(|word| kind.trim().eq_ignore_ascii_case(word)))
+}
+
+fn known_kind(word: &str) -> Option<&'static str> {
+    match word.trim().to_ascii_lowercase().as_str() {
+        "mobile" | "cell" | "cellphone" | "cellular" => Some("mobile"),
+        "work" | "business" | "office" | "company" | "direct" => Some("work"),
+        "home" | "house" | "residential" => Some("home"),
+        _ => None,
+    }
+}
+
+fn free_kind(phones: &[(usize, PhoneNumber)]) -> &'static str {
+    let taken = |kind: &&&str| !phones.iter().any(|(_, phone)| phone.kind.as_deref() == Some(**kind));
+    KINDS.iter().find(taken).copied().unwrap_or("mobile")
+}
+
+/// A declared remote member, checked against Aptly's own rules; `null` clears, which Aptly spells `""`.
+fn check_remote(name: &str, value: &RawJson) -> std::result::Result<RawJson, String> {
+    let kind = json::kind(value.as_str());
+    let text = json::string(value.as_str());
+    match (name, kind) {
+        ("isCompany", Kind::Bool) => Ok(value.clone()),
+        ("isCompany", _) => Err("`isCompany` must be true or false.".to_owned()),
+        (_, Kind::Null) => Ok(RawJson::from_validated(Text::from_static("\"\""))),
+        ("imageUrl", Kind::String) if text.as_deref().is_some_and(|url| url.is_empty() || is_image(url)) => {
+            Ok(value.clone())
+        }
+        ("imageUrl", _) => {
+            Err("`imageUrl` must be an absolute URL that ends in .jpg, .jpeg or .png.".to_owned())
+        }
+        (_, Kind::String) => Ok(value.clone()),
+        _ => Err(format!("`{name}` must be a string.")),
+    }
+}
+
+fn is_image(url: &str) -> bool {
+    let lower = url.to_ascii_lowercase();
+    (lower.starts_with("https://") || lower.starts_with("http://"))
+        && [".jpg", ".jpeg", ".png"].iter().any(|end| lower.ends_with(end))
+}

@@ -1,0 +1,155 @@
+//! Aptly's JSON as it is spelled: one reader for the keys of all documented versions, two bodies for writing.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::adapters::remote::normalised;
+use crate::json::{Members, Raw};
+
+/// A contact in any spelling (`firstname`, `First Name`, `fullName`): members that a unified field consumes by
+/// meaning, all others as they came.
+#[derive(Default)]
+pub(super) struct ContactWire<'a> {
+    pub(super) id: Option<Raw<'a>>,
+    pub(super) first_name: Option<Raw<'a>>,
+    pub(super) last_name: Option<Raw<'a>>,
+    pub(super) full_names: Vec<(Cow<'a, str>, Raw<'a>)>,
+    pub(super) company: Option<Raw<'a>>,
+    pub(super) is_company: Option<Raw<'a>>,
+    pub(super) emails: Option<Raw<'a>>,
+    pub(super) phones: Option<Raw<'a>>,
+    /// `Mobile Phone`, `Work Phone`, `Home Phone`, each with its type.
+    pub(super) typed_phones: Vec<(&'static str, Raw<'a>)>,
+    pub(super) address: Option<(Cow<'a, str>, Raw<'a>)>,
+    pub(super) created_at: Option<Raw<'a>>,
+    pub(super) updated_at: Option<Raw<'a>>,
+    pub(super) rest: Vec<(Cow<'a, str>, Raw<'a>)>,
+}
+
+impl<'a> ContactWire<'a> {
+    /// Sorts the members of an object by what they mean. Where two spellings of one key stand side by side, the
+    /// first counts and the second is passed on.
+    pub(super) fn read(members: Members<'a>) -> Self {
+        let mut wire = Self::default();
+        for (name, raw) in members.0 {
+            let slot = match normalised(&name).as_str() {
+                "id" => &mut wire.id,
+                "firstname" => &mut wire.first_name,
+                "lastname" => &mut wire.last_name,
+                "company" => &mut wire.company,
+                "email" => &mut wire.emails,
+                "phone" => &mut wire.phones,
+                "createdat" => &mut wire.created_at,
+                "updatedat" => &mut wire.updated_at,
+                "fullname" | "name" => {
+                    wire.full_names.push((name, raw));
+                    continue;
+                }
+                "address" if wire.address.is_none() => {
+                    wire.address = Some((name, raw));
+                    continue;
+                }
+                key => {
+                    match typed_phone(key) {
+                        Some(kind) => wire.typed_phones.push((kind, raw)),
+                        None => {
+                            if key == "iscompany" {
+                                wire.is_company = Some(raw);
+                            }
+                            wire.rest.push((name, raw));
+                        }
+                    }
+                    continue;
+                }
+            };
+            match slot {
+                None => *slot = Some(raw),
+                Some(_) => wire.rest.push((name, raw)),
+            }
+        }
+        wire
+    }
+}
+
+fn typed_phone(key: &str) -> Option<&'static str> {
+    match key {
+        "mobilephone" => Some("mobile"),
+        "workphone" => Some("work"),
+        "homephone" => Some("home"),
+        _ => None,
+    }
+}
+
+/// Custom fields by id.
+pub(super) struct CustomFields<'a>(pub(super) Vec<(&'a str, &'a RawValue)>);
+
+impl Serialize for CustomFields<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(id, value)| (id, value)))
+    }
+}
+
+/// Capitalised keys, valid in every version: one e-mail, one phone of each type.
+#[derive(Serialize)]
+pub(super) struct LegacyBody<'a> {
+    #[serde(rename = "First Name", skip_serializing_if = "Option::is_none")]
+    pub(super) first_name: Option<&'a str>,
+    #[serde(rename = "Last Name", skip_serializing_if = "Option::is_none")]
+    pub(super) last_name: Option<&'a str>,
+    #[serde(rename = "Contact Type", skip_serializing_if = "Option::is_none")]
+    pub(super) contact_type: Option<&'a RawValue>,
+    #[serde(rename = "Title", skip_serializing_if = "Option::is_none")]
+    pub(super) title: Option<&'a RawValue>,
+    #[serde(rename = "Company", skip_serializing_if = "Option::is_none")]
+    pub(super) company: Option<&'a str>,
+    #[serde(rename = "Email", skip_serializing_if = "Option::is_none")]
+    pub(super) email: Option<&'a str>,
+    #[serde(rename = "Home Phone", skip_serializing_if = "Option::is_none")]
+    pub(super) home_phone: Option<&'a str>,
+    #[serde(rename = "Mobile Phone", skip_serializing_if = "Option::is_none")]
+    pub(super) mobile_phone: Option<&'a str>,
+    #[serde(rename = "Work Phone", skip_serializing_if = "Option::is_none")]
+    pub(super) work_phone: Option<&'a str>,
+    #[serde(rename = "imageUrl", skip_serializing_if = "Option::is_none")]
+    pub(super) image_url: Option<&'a RawValue>,
+    #[serde(rename = "customFields", skip_serializing_if = "Option::is_none")]
+    pub(super) custom_fields: Option<CustomFields<'a>>,
+}
+
+/// Lower-case keys of the newest version: lists of e-mails and phones, companies, type ids.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NativeBody<'a> {
+    #[serde(rename = "firstname", skip_serializing_if = "Option::is_none")]
+    pub(super) first_name: Option<&'a str>,
+    #[serde(rename = "lastname", skip_serializing_if = "Option::is_none")]
+    pub(super) last_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) type_id: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) contact_type: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) is_company: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) title: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) company: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) email: Option<Vec<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) phone: Option<Vec<PhoneBody<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) image_url: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) custom_fields: Option<CustomFields<'a>>,
+}
+
+/// A phone in the native body.
+#[derive(Serialize)]
+pub(super) struct PhoneBody<'a> {
+    pub(super) number: &'a str,
+    #[serde(rename = "type")]
+    pub(super) kind: &'a str,
+}

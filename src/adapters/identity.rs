@@ -1,0 +1,47 @@
+//! Who is who: the match behind a look-up, and how a written record is found again.
+
+use super::adapter::{Identity, Trail};
+use super::phone::Region;
+use crate::domain::{Contact, ContactPatch, RemoteId, Text};
+
+/// What a row of a look-up must have to be a match: the CRMs' searches find parts of numbers too.
+pub enum Wanted {
+    /// This address, whatever its case.
+    Email(Text),
+    /// This number, however it is written.
+    Phone(Text),
+}
+
+impl Wanted {
+    /// Whether `contact` has it.
+    #[must_use]
+    pub fn is_of(&self, contact: &Contact, region: Region) -> bool {
+        match self {
+            Self::Email(wanted) => {
+                let wanted = wanted.trim().to_lowercase();
+                contact.email_addresses.iter().any(|email| email.address.trim().to_lowercase() == wanted)
+            }
+            Self::Phone(wanted) => {
+                let wanted = region.comparable(wanted);
+                contact.phone_numbers.iter().any(|phone| region.comparable(&phone.number) == wanted)
+            }
+        }
+    }
+}
+
+impl Trail {
+    /// The trail of a record that shall hold `expected`.
+    #[must_use]
+    pub fn of(remote_id: Option<RemoteId>, expected: &ContactPatch) -> Self {
+        let emails = expected
+            .email_addresses
+            .value()
+            .into_iter()
+            .flatten()
+            .map(|email| email.address.clone())
+            .collect();
+        let phones =
+            expected.phone_numbers.value().into_iter().flatten().map(|phone| phone.number.clone()).collect();
+        Self { remote_id, identity: Identity { emails, phones } }
+    }
+}

@@ -1,0 +1,74 @@
+//! What an upstream's status means, the same for every CRM; a CRM's `failure.rs` adds what only it knows.
+
+use crate::domain::{Effect, Failure, FailureKind};
+use crate::upstream::Reply;
+
+/// Longest part of an upstream's message that is passed on, in characters.
+const LONGEST_MESSAGE: usize = 300;
+
+/// The failure that a reply outside 2xx means. `message` is the text of the upstream's own message member.
+#[must_use]
+pub fn by_status(reply: &Reply, message: Option<&str>) -> Failure {
+    let (kind, says) = match reply.status {
+        300..=399 => (
+            FailureKind::UpstreamRedirected,
+            "The CRM answered with a redirect; none is followed. Mend the base URL.",
+        ),
+        401 => (
+            FailureKind::UpstreamCredentialRejected,
+            "The CRM does not accept this credential's secret. Store a valid one.",
+        ),
+        403 => (
+            FailureKind::UpstreamPermissionDenied,
+            "The CRM forbids this to the user or key behind this credential.",
+        ),
+        404 => (FailureKind::ContactNotFound, "The CRM knows no such contact."),
+        409 => (FailureKind::ContactExists, "The CRM says that such a contact exists already."),
+        429 => (FailureKind::UpstreamRateLimited, "The CRM's rate limit is used up."),
+        400..=499 => (FailureKind::UpstreamRejected, "The CRM refused the content."),
+        _ => (FailureKind::UpstreamError, "The CRM failed."),
+    };
+    let effect = if kind == FailureKind::UpstreamError { Effect::Unknown } else { Effect::None };
+    let detail = match message.map(presentable).filter(|text| !text.is_empty()) {
+        Some(text) => format!("{says} It says: {text}"),
+        None => says.to_owned(),
+    };
+    Failure::new(kind, detail).with_effect(effect).with_retry_after(reply.retry_after)
+}
+
+/// An upstream's message without control characters, addresses, numbers and secrets, cut.
+///
+/// A word with `@`, with seven or more digits, or as long as a token may be somebody's datum or the secret itself.
+#[must_use]
+pub fn presentable(message: &str) -> String {
+    let printable: String =
+        message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(4 * LONGEST_MESSAGE).collect();
+    let words: Vec<&str> = printable.split_whitespace().map(masked).collect();
+    words.join(" ").chars().take(LONGEST_MESSAGE).collect()
+}
+
+fn masked(word: &str) -> &str {
+    let digits = word.bytes().filter(u8::is_ascii_digit).count();
+    if word.contains('@') {
+        "[address]"
+    } else if digits >= 7 {
+        "[number]"
+    } else if word.len() > 40 || (word.len() >= 16 && digits > 0) {
+        "[…]"
+    } else {
+        word
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_lose_addresses_numbers_tokens_and_control_characters() {
+        let message = "Phone +14155551234 of jane@example.com\u{1b}[31m is taken";
+        assert_eq!(presentable(message), "Phone [number] of [address] [31m is taken");
+        assert_eq!(presentable(&"x".repeat(5000)), "[…]");
+        assert!(presentable(&"word ".repeat(5000)).len() <= LONGEST_MESSAGE);
+    }
+}

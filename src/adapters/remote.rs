@@ -1,0 +1,113 @@
+//! What a caller may write through `remoteFields`: the declared members, in any of their spellings, and no others.
+
+use super::adapter::{AdapterSpec, RemoteFieldSpec};
+use super::settings::pointer_token;
+use crate::domain::{ContactDraft, Failure, FieldFault, RawJson, RemoteFields, Result, Text};
+use crate::json;
+
+/// How a CRM's own keys relate to ours; the allow-list itself is [`AdapterSpec::remote_fields`].
+pub struct RemoteRules {
+    /// The CRM's declaration.
+    pub spec: &'static AdapterSpec,
+    /// Normalised keys that unified fields hold, with the unified member to use instead.
+    pub mapped: &'static [(&'static str, &'static str)],
+    /// Normalised keys that only the CRM sets.
+    pub denied: &'static [&'static str],
+}
+
+/// A member to be written: its declaration, the caller's pointer, its value.
+pub struct RemoteWrite<'a> {
+    /// Its declaration.
+    pub spec: &'static RemoteFieldSpec,
+    /// RFC 6901 pointer into the caller's body.
+    pub pointer: String,
+    /// The value.
+    pub value: &'a RawJson,
+}
+
+impl RemoteRules {
+    /// The members of `sent` that must be written, given what the CRM holds. A member that equals what is held is no
+    /// change, whatever the allow-list says, so that a contact read from us can be sent back whole.
+    /// Fails with `validation_failed` naming every member that may not be written.
+    pub fn select<'a>(
+        &self,
+        sent: &'a RemoteFields,
+        held: Option<&RemoteFields>,
+    ) -> Result<Vec<RemoteWrite<'a>>> {
+        let (mut writes, mut faults): (Vec<RemoteWrite<'a>>, _) = (Vec::new(), Vec::new());
+        for (name, value) in &sent.0 {
+            let same = held
+                .and_then(|held| held.get(name))
+                .is_some_and(|held| json::equal(held.as_str(), value.as_str()));
+            if same {
+                continue;
+            }
+            let pointer = format!("/remoteFields/{}", pointer_token(name));
+            match self.declared(name) {
+                Ok(spec) if writes.iter().any(|write| write.spec.name == spec.name) => {
+                    faults.push(FieldFault::member(
+                        pointer,
+                        "conflict",
+                        format!("`{}` is named twice, in two spellings.", spec.name),
+                    ))
+                }
+                Ok(spec) => writes.push(RemoteWrite { spec, pointer, value }),
+                Err((code, detail)) => faults.push(FieldFault::member(pointer, code, detail)),
+            }
+        }
+        if faults.is_empty() { Ok(writes) } else { Err(Failure::validation(faults)) }
+    }
+
+    fn declared(&self, name: &str) -> std::result::Result<&'static RemoteFieldSpec, (&'static str, String)> {
+        let key = normalised(name);
+        if let Some((_, member)) = self.mapped.iter().find(|(mapped, _)| *mapped == key) {
+            return Err(("conflict", format!("`{name}` is the unified member `{member}`; send it there.")));
+        }
+        if self.denied.contains(&key.as_str()) {
+            return Err(("read_only", format!("`{name}` is set by {} alone.", self.spec.title)));
+        }
+        let spellings = |spec: &&RemoteFieldSpec| {
+            std::iter::once(&spec.name).chain(spec.aliases).any(|spelling| normalised(spelling) == key)
+        };
+        self.spec.remote_fields.iter().find(spellings).ok_or_else(|| {
+            let names: Vec<&str> = self.spec.remote_fields.iter().map(|spec| spec.name).collect();
+            (
+                "unknown_member",
+                format!(
+                    "`{name}` cannot be written to {}; remoteFields may hold: {}.",
+                    self.spec.title,
+                    names.join(", ")
+                ),
+            )
+        })
+    }
+}
+
+/// A key without case, spaces, underscores and dashes: `First Name`, `first_name` and `firstname` are one.
+#[must_use]
+pub fn normalised(key: &str) -> String {
+    key.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).flat_map(char::to_lowercase).collect()
+}
+
+/// The members of a setting that holds `remoteFields`.
+pub fn read(setting: Option<&RawJson>) -> Result<RemoteFields> {
+    let Some(setting) = setting else { return Ok(RemoteFields::default()) };
+    let members = json::members(setting.as_str())
+        .ok_or_else(|| Failure::internal("a setting of remoteFields was not checked"))?;
+    let member = |(name, raw): (std::borrow::Cow<'_, str>, json::Raw<'_>)| {
+        (Text::from(name.as_ref()), RawJson::from_validated(Text::from(raw.get())))
+    };
+    Ok(RemoteFields(members.0.into_iter().map(member).collect()))
+}
+
+/// The draft with what the credential adds to every create; what the caller names, in any spelling, wins.
+pub fn with_defaults(draft: &ContactDraft, defaults: &RemoteFields) -> ContactDraft {
+    let mut draft = draft.clone();
+    for (name, value) in &defaults.0 {
+        let named = draft.remote_fields.0.iter().any(|(sent, _)| normalised(sent) == normalised(name));
+        if !named {
+            draft.remote_fields.0.push((name.clone(), value.clone()));
+        }
+    }
+    draft
+}

@@ -1,0 +1,129 @@
+//! What a CRM's declaration alone says about a write: what is refused, what is lost.
+
+use crate::adapters::{AdapterSpec, FieldSpec, Write};
+use crate::domain::{
+    Contact, ContactDraft, ContactPatch, Failure, Field, FieldFault, Patch, RawJson, ReadOnlyMember, Result,
+    Text, Timestamp, Warning, WarningCode,
+};
+use crate::json;
+
+/// What a draft loses in this CRM by declaration.
+/// Fails with `validation_failed` where it lacks what the CRM requires.
+pub(super) fn of_draft(spec: &AdapterSpec, draft: &ContactDraft) -> Result<Vec<Warning>> {
+    let missing = spec.fields.iter().filter(|spec| spec.required && !names(draft, spec.field));
+    let faults: Vec<FieldFault> = missing
+        .map(|field| {
+            let detail = format!("{} requires `{}` to create a contact.", spec.title, field.field.name());
+            FieldFault::member(format!("/{}", field.field.name()), "required", detail)
+        })
+        .collect();
+    if !faults.is_empty() {
+        return Err(Failure::validation(faults));
+    }
+    let lost = spec.fields.iter().filter(|spec| names(draft, spec.field)).filter_map(not_stored);
+    Ok(lost.chain(draft.read_only.iter().filter_map(ignored)).collect())
+}
+
+fn names(draft: &ContactDraft, field: Field) -> bool {
+    match field {
+        Field::FirstName => draft.first_name.is_some(),
+        Field::LastName => true,
+        Field::Account => draft.account.is_some(),
+        Field::Addresses => !draft.addresses.is_empty(),
+        Field::EmailAddresses => !draft.email_addresses.is_empty(),
+        Field::PhoneNumbers => !draft.phone_numbers.is_empty(),
+        // Parts of lists are judged by the adapter, entry by entry; the others only the CRM sets.
+        Field::EmailAddressType
+        | Field::PhoneNumberType
+        | Field::RemoteFields
+        | Field::LastActivityAt
+        | Field::RemoteCreatedAt
+        | Field::RemoteUpdatedAt
+        | Field::RemoteDeleted => false,
+    }
+}
+
+fn not_stored(spec: &FieldSpec) -> Option<Warning> {
+    let Write::Never(reason) = spec.write else { return None };
+    Some(Warning::new(
+        WarningCode::NotStored,
+        format!("/{}", spec.field.name()),
+        format!("Not stored: {reason}."),
+    ))
+}
+
+/// `null` and `false` ask for nothing.
+fn ignored(member: &ReadOnlyMember) -> Option<Warning> {
+    let empty = member.value.is_null() || member.value.as_str() == "false";
+    (!empty).then(|| read_only(member.name))
+}
+
+fn read_only(name: &str) -> Warning {
+    Warning::new(
+        WarningCode::ReadOnly,
+        format!("/{name}"),
+        format!("`{name}` is set by the gateway or the CRM alone and was ignored."),
+    )
+}
+
+/// What a change loses before the record was looked at: members that the CRM neither shows nor stores.
+pub(super) fn of_patch(spec: &AdapterSpec, patch: &ContactPatch) -> Vec<Warning> {
+    let lost = |spec: &&FieldSpec| spec.read.is_none() && sets(patch, spec.field);
+    spec.fields.iter().filter(lost).filter_map(not_stored).collect()
+}
+
+fn sets(patch: &ContactPatch, field: Field) -> bool {
+    match field {
+        Field::Account => patch.account.value().is_some(),
+        Field::Addresses => patch.addresses.value().is_some_and(|list| !list.is_empty()),
+        _ => false,
+    }
+}
+
+/// What a change loses given the record: members that the CRM shows and does not store, where they differ; read-only
+/// members, where they differ.
+pub(super) fn of_change(spec: &AdapterSpec, id: &str, held: &Contact, patch: &ContactPatch) -> Vec<Warning> {
+    let differs = |field: Field| match (field, &patch.account, &patch.addresses) {
+        (Field::Account, Patch::Set(account), _) => held.account.as_ref() != Some(account),
+        (Field::Account, Patch::Clear, _) => held.account.is_some(),
+        (Field::Addresses, _, Patch::Set(addresses)) => held.addresses != *addresses,
+        (Field::Addresses, _, Patch::Clear) => !held.addresses.is_empty(),
+        _ => false,
+    };
+    let lost = |spec: &&FieldSpec| spec.read.is_some() && differs(spec.field);
+    let lost = spec.fields.iter().filter(lost).filter_map(not_stored);
+    let ignored = patch
+        .read_only
+        .iter()
+        .filter(|member| !is_held(member, id, held))
+        .map(|member| read_only(member.name));
+    lost.chain(ignored).collect()
+}
+
+fn is_held(member: &ReadOnlyMember, id: &str, held: &Contact) -> bool {
+    let ReadOnlyMember { name, value } = member;
+    match *name {
+        "id" => is_text(value, id),
+        "remoteId" => is_text(value, held.remote_id.as_str()),
+        "remoteDeleted" => value.as_str() == if held.remote_deleted { "true" } else { "false" },
+        "lastActivityAt" => is_time(value, held.last_activity_at),
+        "remoteCreatedAt" | "createdAt" => is_time(value, held.remote_created_at),
+        "remoteUpdatedAt" | "updatedAt" => is_time(value, held.remote_updated_at),
+        _ => false,
+    }
+}
+
+fn is_text(value: &RawJson, held: &str) -> bool {
+    json::string(value.as_str()).is_some_and(|text| text == held)
+}
+
+/// Answers show milliseconds, so that is how far a time that came back can agree.
+fn is_time(value: &RawJson, held: Option<Timestamp>) -> bool {
+    let sent =
+        json::string(value.as_str()).and_then(|text| Text::from(text.as_ref()).parse::<Timestamp>().ok());
+    match (sent, held) {
+        (Some(sent), Some(held)) => sent.as_millisecond() == held.as_millisecond(),
+        (None, None) => value.is_null(),
+        _ => false,
+    }
+}

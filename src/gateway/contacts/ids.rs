@@ -1,0 +1,91 @@
+//! Ids of contacts: made from the credential and the CRM's own id, reversible, without a database.
+//!
+//! `con_` + base64url of: version, 64 bits of the credential's digest, the CRM's id, 32 bits of checksum. Such an id
+//! grants nothing and hides nothing; the digest and the checksum only tell a foreign or mistyped id from a good one.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::domain::{CredentialId, Failure, FailureKind, RemoteId, Result, Text};
+use crate::sealing::digest;
+
+const PREFIX: &str = "con_";
+const VERSION: u8 = 1;
+const OWNER: usize = 8;
+const CHECKSUM: usize = 4;
+const LONGEST_REMOTE_ID: usize = 64;
+
+/// The gateway's id of a contact.
+pub(super) fn make(credential: &CredentialId, remote_id: &RemoteId) -> Text {
+    let mut bytes = vec![VERSION];
+    bytes.extend_from_slice(&digest(credential.as_str().as_bytes())[..OWNER]);
+    bytes.extend_from_slice(remote_id.as_str().as_bytes());
+    let checksum = digest(&bytes);
+    bytes.extend_from_slice(&checksum[..CHECKSUM]);
+    Text::from(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes)))
+}
+
+/// The CRM's id behind the id of a path, which is the gateway's or the CRM's own.
+/// Fails with `contact_not_found` where it is neither, or belongs to another credential.
+pub(super) fn open(credential: &CredentialId, id: &str) -> Result<RemoteId> {
+    let remote_id = match id.strip_prefix(PREFIX) {
+        Some(encoded) => decode(credential, encoded),
+        None => Some(id.to_owned()),
+    };
+    // Also what an id of ours holds is looked at: anybody can make one, and `..` as a segment is another path.
+    remote_id.filter(|id| is_plausible(id)).map(RemoteId::from).ok_or_else(|| {
+        Failure::new(FailureKind::ContactNotFound, "This credential has no contact of this id. Give the `id` or the `remoteId` of one of its contacts.")
+    })
+}
+
+fn decode(credential: &CredentialId, encoded: &str) -> Option<String> {
+    let bytes = URL_SAFE_NO_PAD.decode(encoded).ok()?;
+    let (body, checksum) = bytes.split_at_checked(bytes.len().checked_sub(CHECKSUM)?)?;
+    let (head, remote_id) = body.split_at_checked(1 + OWNER)?;
+    let good = head[0] == VERSION
+        && head[1..] == digest(credential.as_str().as_bytes())[..OWNER]
+        && checksum == &digest(body)[..CHECKSUM];
+    good.then(|| String::from_utf8(remote_id.to_vec()).ok()).flatten()
+}
+
+fn is_plausible(id: &str) -> bool {
+    (1..=LONGEST_REMOTE_ID).contains(&id.len())
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn credential(name: &str) -> CredentialId {
+        CredentialId::from(name)
+    }
+
+    #[test]
+    fn an_id_leads_back_to_the_contact_of_its_credential_alone() {
+        let (mine, theirs) = (credential("mine"), credential("theirs"));
+        let id = make(&mine, &RemoteId::from("abc123"));
+        assert_eq!(open(&mine, &id).unwrap().as_str(), "abc123");
+        assert_eq!(open(&mine, "abc123").unwrap().as_str(), "abc123");
+        assert_eq!(open(&theirs, &id).unwrap_err().kind, FailureKind::ContactNotFound);
+    }
+
+    #[test]
+    fn every_mistyped_id_is_unknown() {
+        let id = make(&credential("mine"), &RemoteId::from("abc123"));
+        for at in PREFIX.len()..id.len() {
+            let wrong = if &id[at..=at] == "A" { "B" } else { "A" };
+            let mistyped = format!("{}{wrong}{}", &id[..at], &id[at + 1..]);
+            assert!(open(&credential("mine"), &mistyped).is_err(), "{mistyped}");
+        }
+    }
+
+    #[test]
+    fn implausible_ids_are_unknown_also_inside_an_id_of_ours() {
+        let mine = credential("mine");
+        for remote in ["..", ".", "", "a/b", "a b", "é", &"x".repeat(65)] {
+            assert!(open(&mine, remote).is_err(), "{remote}");
+            assert!(open(&mine, &make(&mine, &RemoteId::from(remote))).is_err(), "{remote}");
+        }
+    }
+}
