@@ -1,1 +1,3 @@
 //! One contacts API in front of several CRMs.
+
+pub mod simulators;
