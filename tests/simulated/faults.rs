@@ -1,0 +1,1 @@
+//! The faults, seen from the client's side of the socket.

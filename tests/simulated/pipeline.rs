@@ -1,0 +1,1 @@
+//! The pipeline CRM's simulator against its documentation.
