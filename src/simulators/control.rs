@@ -45,7 +45,9 @@ fn set_faults(simulation: &Simulation, body: &[u8]) -> Response {
     };
     match several {
         Ok(faults) => {
-            faults.into_iter().for_each(|fault| simulation.faults.add(fault));
+            for fault in faults {
+                simulation.faults.add(fault);
+            }
             StatusCode::NO_CONTENT.into_response()
         }
         Err(error) => json_answer(StatusCode::BAD_REQUEST, &json!({ "error": error.to_string() })),

@@ -42,6 +42,8 @@ pub(crate) struct Answer {
     pub body: Vec<u8>,
     pub applied: Applied,
     pub alarm: Option<String>,
+    /// Conversations that went with deleted contacts.
+    pub conversations: u64,
 }
 
 impl Answer {
@@ -53,6 +55,7 @@ impl Answer {
             body: body.into(),
             applied: Applied::None,
             alarm: None,
+            conversations: 0,
         }
     }
 

@@ -78,6 +78,7 @@ impl Simulation {
                 matches!(fault, Some(FaultKind::ResetAfterApplying | FaultKind::AppliedNeverAnswers));
             call.status = (!silent).then_some(answer.status);
             call.applied = answer.applied.clone();
+            call.conversations = answer.conversations;
             call.alarm.clone_from(&answer.alarm);
         });
         if let Some(FaultKind::LateAnswer { ms }) = fault {

@@ -50,7 +50,10 @@ pub struct Call {
     pub applied: Applied,
     /// The fault that met it.
     pub fault: Option<String>,
-    /// What harm it did, or nearly did, to people: a deletion of everything, a text message, …
+    /// Conversations deleted along with contacts.
+    pub conversations: u64,
+    /// What harm it did, or nearly did: a deletion of everything, a text message to a person, a creation sent to a
+    /// list, … Never set for what the gateway may do.
     pub alarm: Option<String>,
 }
 

@@ -170,7 +170,12 @@ fn person(index: usize, dice: &mut Dice) -> Person {
         last: if is_company { String::new() } else { last.to_owned() },
         company: company.map(str::to_owned),
         title: dice.one_in(5).then(|| dice.pick(&TITLES).copied().unwrap_or_default().to_owned()),
-        emails: emails(index, first, last, dice),
+        // A company's address bears its own name.
+        emails: if is_company {
+            emails(index, "office", company.unwrap_or_default(), dice)
+        } else {
+            emails(index, first, last, dice)
+        },
         phones: phones(index),
         noted: changed + u32::try_from(dice.below(700)).unwrap_or_default(),
         changed,

@@ -34,7 +34,7 @@ pub(crate) fn spoil(kind: &FaultKind, mut answer: Answer) -> Answer {
         FaultKind::ContentType { value } => answer.content_type.clone_from(value),
         FaultKind::HtmlBody { status } => replace(&mut answer, *status, Some("text/html"), ERROR_PAGE.into()),
         FaultKind::Body { text } => {
-            replace(&mut answer, 200, Some("application/json"), text.clone().into_bytes())
+            replace(&mut answer, 200, Some("application/json"), text.clone().into_bytes());
         }
         FaultKind::Bytes { base64 } => {
             let bytes = base64::engine::general_purpose::STANDARD.decode(base64).unwrap_or_default();

@@ -137,6 +137,7 @@ impl Running {
     }
 
     /// Puts a contact in as somebody else at the CRM would, without a call; answers its id.
+    #[must_use = "the id is how to find it again"]
     pub fn put(&self, contact: Value) -> Option<String> {
         self.crm.put(contact)
     }

@@ -12,7 +12,7 @@ async fn start(options: Options) -> Running {
     Simulator::start(options).await.unwrap()
 }
 
-fn custom(named: Value, role: Value) -> Value {
+fn custom(named: &Value, role: &Value) -> Value {
     json!({
         "DbJT6rMdnuds7vSbP": { "name": "Named On Lease", "dataType": "boolean-checkbox", "optional": true, "value": named },
         "5D8LYiyMt54aKD7x9": { "name": "Occupant Role", "dataType": "text", "optional": true, "value": role },
@@ -48,7 +48,7 @@ async fn the_documented_list_is_answered_as_printed() {
             "contactType": "Tenant", "email": ["jane@example.com"],
             "phone": [{ "number": "+14155551234", "type": "mobile" }],
             "createdAt": "2024-01-15T10:00:00Z", "updatedAt": "2024-06-01T09:30:00Z",
-            "customFields": custom(Value::Null, Value::Null),
+            "customFields": custom(&Value::Null, &Value::Null),
         }],
         "count": 1, "page": 0, "pageSize": 200,
     });
@@ -68,7 +68,7 @@ async fn the_documented_creation_is_answered_as_printed_and_was_an_update() {
         "Contact Type": "Tenant", "Title": "Property Manager", "Company": "", "Email": ["jane@example.com"],
         "Phone": [{ "number": "+14155551234", "type": "mobile" }], "companyId": "comp456",
         "imageUrl": "https://cdn.getaptly.com/photos/abc123.jpg",
-        "customFields": custom(json!(true), json!("Primary Tenant")),
+        "customFields": custom(&json!(true), &json!("Primary Tenant")),
     });
     assert_eq!((reply.status, reply.json()), (200, printed));
     assert_eq!(aptly.writes()[0].applied, Applied::Updated("abc123".to_owned()));

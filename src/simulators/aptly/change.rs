@@ -14,8 +14,17 @@ pub(super) struct Change {
     phone: Option<Vec<Value>>,
     /// Numbers given by type, which leave the other types alone.
     phone_by_type: Vec<(&'static str, String)>,
-    kind: Option<Option<&'static ContactType>>,
+    kind: KindWish,
     custom: Map<String, Value>,
+}
+
+/// What becomes of the contact's type.
+#[derive(Clone, Copy, Default)]
+enum KindWish {
+    #[default]
+    Keep,
+    Clear,
+    Set(&'static ContactType),
 }
 
 /// The stored name of a key and whether it is the old, capitalised spelling.
@@ -68,8 +77,8 @@ impl Change {
             "mobile" => self.phone_by_type.push(("mobile", text(name, value)?)),
             "work" => self.phone_by_type.push(("work", text(name, value)?)),
             "home" => self.phone_by_type.push(("home", text(name, value)?)),
-            "contactType" => self.kind = Some(kind(&text(name, value)?, fields::by_name)?),
-            "typeId" => self.kind = Some(kind(&text(name, value)?, fields::by_id)?),
+            "contactType" => self.kind = kind(&text(name, value)?, fields::by_name)?,
+            "typeId" => self.kind = kind(&text(name, value)?, fields::by_id)?,
             "customFields" => {
                 self.custom = value.as_object().cloned().ok_or("customFields must be an object")?;
             }
@@ -95,9 +104,12 @@ impl Change {
 
     /// Puts the change into a record; an unknown custom field is the message of a 400.
     pub fn apply(&self, record: &mut Map<String, Value>, lists: Lists) -> Result<(), String> {
-        if let Some(kind) = self.kind {
-            record.insert("contactType".to_owned(), kind.map_or(Value::Null, |kind| Value::from(kind.name)));
-        }
+        let kind = match self.kind {
+            KindWish::Keep => None,
+            KindWish::Clear => Some(Value::Null),
+            KindWish::Set(kind) => Some(Value::from(kind.name)),
+        };
+        record.extend(kind.map(|kind| ("contactType".to_owned(), kind)));
         let known = fields::of(record).map_or(&[][..], |kind| kind.fields);
         if let Some(id) = self.custom.keys().find(|id| !known.iter().any(|field| field.id == id.as_str())) {
             return Err(format!("Unknown custom field: {id}"));
@@ -182,13 +194,11 @@ fn phone(entry: &Value) -> Result<Value, String> {
     Ok(json!({ "number": number, "type": kind }))
 }
 
-type Kind = &'static ContactType;
-
-fn kind(word: &str, find: fn(&str) -> Option<Kind>) -> Result<Option<Kind>, String> {
+fn kind(word: &str, find: fn(&str) -> Option<&'static ContactType>) -> Result<KindWish, String> {
     if word.is_empty() {
-        return Ok(None);
+        return Ok(KindWish::Clear);
     }
-    find(word).map(Some).ok_or_else(|| format!("Contact Type does not exist: {word}"))
+    find(word).map(KindWish::Set).ok_or_else(|| format!("Contact Type does not exist: {word}"))
 }
 
 fn image(address: String) -> Result<String, String> {

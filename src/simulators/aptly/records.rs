@@ -39,7 +39,7 @@ impl Records {
         let mut records = Self { all: BTreeMap::new(), dice: Dice::new(0xA9717) };
         for person in people {
             let id = records.dice.id(ALPHABET, 17);
-            records.all.insert(id.clone(), sample(id, person, now));
+            records.all.insert(id.clone(), sample(&id, person, now));
         }
         records
     }
@@ -95,13 +95,9 @@ impl Records {
                 known.and_then(|record| record.get("_id")).and_then(Value::as_str).map(str::to_owned)
             }
         };
-        match target {
-            Some(id) => self.write(&id, false, change, options, disturbance),
-            None => {
-                let id = self.dice.id(ALPHABET, 17);
-                self.write(&id, true, change, options, disturbance)
-            }
-        }
+        let new = target.is_none();
+        let id = target.unwrap_or_else(|| self.dice.id(ALPHABET, 17));
+        self.write(&id, new, change, options, disturbance)
     }
 
     pub fn write(
@@ -156,7 +152,7 @@ fn complete(mut record: Record) -> Record {
     record
 }
 
-fn sample(id: String, person: &Person, now: Timestamp) -> Record {
+fn sample(id: &str, person: &Person, now: Timestamp) -> Record {
     let mut dice = person.dice.clone();
     let ago = |days: u32, dice: &mut Dice| {
         let seconds = i64::from(days) * 86_400 + i64::try_from(dice.below(86_000)).unwrap_or_default();
@@ -192,7 +188,8 @@ fn sample(id: String, person: &Person, now: Timestamp) -> Record {
     if dice.one_in(6) {
         record.insert("imageUrl".to_owned(), json!(format!("https://images.example.com/{id}.png")));
     }
-    if let Some(kind) = dice.pick(&fields::TYPES).filter(|_| person.phones.len() < 3) {
+    let untyped = dice.one_in(10);
+    if let Some(kind) = dice.pick(&fields::TYPES).filter(|_| !untyped) {
         record.insert("contactType".to_owned(), json!(kind.name));
         let set = kind.fields.iter().filter(|_| dice.one_in(2));
         let custom: Map<_, _> = set.map(|field| (field.id.to_owned(), value(field.data_type))).collect();

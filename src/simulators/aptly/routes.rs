@@ -19,11 +19,12 @@ pub(super) struct Aptly {
 }
 
 impl Aptly {
-    pub fn new(options: Options) -> Self {
+    pub fn new(mut options: Options) -> Self {
         let now = options.clock.now();
         let mut records = Records::new(&people::invent(options.people, 0x5EED), now);
-        for contact in options.contacts.iter().filter_map(Value::as_object) {
-            records.put(contact.clone(), now);
+        for contact in std::mem::take(&mut options.contacts) {
+            let Value::Object(contact) = contact else { continue };
+            records.put(contact, now);
         }
         Self { options, records: Mutex::new(records), revoked: Mutex::default() }
     }
@@ -133,9 +134,10 @@ impl Aptly {
             (None, UnknownRead::NotFound) => not_found(),
             (None, UnknownRead::Null) => Answer::json(200, &Value::Null),
             (None, UnknownRead::EmptyObject) => Answer::json(200, &json!({})),
-            (None, UnknownRead::EmptyPage) => {
-                Answer::json(200, &json!({ "data": [], "count": 0, "page": 0, "pageSize": 200 }))
-            }
+            (None, UnknownRead::EmptyPage) => Answer::json(
+                200,
+                &json!({ "data": [], "count": 0, "page": 0, "pageSize": self.options.page_size }),
+            ),
             (None, UnknownRead::BadRequest) => bad_request("Invalid contact id"),
         }
     }

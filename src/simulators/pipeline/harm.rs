@@ -17,14 +17,15 @@ pub(super) fn bulk_delete(records: &mut Records, ask: &Ask<'_>) -> Answer {
     let ids: Vec<_> = ids.iter().filter_map(Value::as_str).collect();
     let (gone, conversations) = records.delete(&ids);
     let message = format!("{} contacts deleted successfully", gone.len());
-    let answer = Answer::json(200, &json!({ "message": message, "deletedCount": gone.len() }));
+    let mut answer = Answer::json(200, &json!({ "message": message, "deletedCount": gone.len() }));
     if ids.is_empty() {
         return answer.alarm("a deletion without any id was sent: nobody knows what a real server does");
     }
     if gone.is_empty() {
         return answer;
     }
-    answer.alarm(format!("{conversations} conversations were deleted too")).applied(Applied::Deleted(gone))
+    answer.conversations = conversations;
+    answer.applied(Applied::Deleted(gone))
 }
 
 /// Answers `DELETE /api/contacts/query-bulk-delete`, which nobody should ever call.
