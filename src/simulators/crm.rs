@@ -93,6 +93,8 @@ impl Answer {
 pub(crate) trait Crm: Send + Sync + 'static {
     /// The token a call bears, whether or not it is valid.
     fn token(&self, headers: &HeaderMap) -> Option<String>;
+    /// Whether a call to this route may change a contact.
+    fn may_write(&self, method: &str, path: &str) -> bool;
     /// Does what is asked.
     fn answer(&self, ask: &Ask<'_>) -> Answer;
     /// "Too many requests" in this CRM's shape.

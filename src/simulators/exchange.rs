@@ -50,7 +50,8 @@ impl Simulation {
         let (parts, body) = request.into_parts();
         let token = self.crm.token(&parts.headers);
         let (method, path) = (parts.method.as_str(), parts.uri.path());
-        let fault = self.faults.meet(token.as_deref(), method, path);
+        let may_write = self.crm.may_write(method, path);
+        let fault = self.faults.meet(token.as_deref(), method, path, may_write);
         let entry = self.journal.arrive(Call {
             method: method.to_owned(),
             path: path.to_owned(),

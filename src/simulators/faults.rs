@@ -83,7 +83,7 @@ pub enum FaultKind {
     ManyHeaders { count: u32 },
     /// Applied; an answer with one header of so many bytes.
     HugeHeader { bytes: usize },
-    /// The record is stored with one field gone wrong.
+    /// The record is stored with one field gone wrong; meets calls that may write only.
     Field(Disturbance),
 }
 
@@ -110,6 +110,9 @@ pub struct Fault {
     /// Only calls to this path; a piece `*` stands for any one piece.
     #[serde(default)]
     pub path: Option<String>,
+    /// Only calls that may write a contact, so that reads before a write do not use the fault up.
+    #[serde(default)]
+    pub writes_only: bool,
     /// So many matching calls go well first.
     #[serde(default)]
     pub skip: u32,
@@ -122,7 +125,7 @@ impl Fault {
     /// For every call until the faults are cleared.
     #[must_use]
     pub fn always(kind: FaultKind) -> Self {
-        Self { kind, token: None, method: None, path: None, skip: 0, times: None }
+        Self { kind, token: None, method: None, path: None, writes_only: false, skip: 0, times: None }
     }
 
     /// For the next matching call.
@@ -152,6 +155,13 @@ impl Fault {
         self
     }
 
+    /// Only calls that may write a contact.
+    #[must_use]
+    pub fn on_writes(mut self) -> Self {
+        self.writes_only = true;
+        self
+    }
+
     /// Lets so many matching calls go well first.
     #[must_use]
     pub const fn after(mut self, skip: u32) -> Self {
@@ -159,8 +169,10 @@ impl Fault {
         self
     }
 
-    fn matches(&self, token: Option<&str>, method: &str, path: &str) -> bool {
-        self.token.as_deref().is_none_or(|wanted| token == Some(wanted))
+    fn matches(&self, token: Option<&str>, method: &str, path: &str, may_write: bool) -> bool {
+        let only_writes = self.writes_only || matches!(self.kind, FaultKind::Field(_));
+        (may_write || !only_writes)
+            && self.token.as_deref().is_none_or(|wanted| token == Some(wanted))
             && self.method.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
             && self.path.as_deref().is_none_or(|wanted| same_path(wanted, path))
     }
@@ -202,10 +214,16 @@ impl Faults {
     }
 
     /// The fault this call meets; counts it.
-    pub(crate) fn meet(&self, token: Option<&str>, method: &str, path: &str) -> Option<FaultKind> {
+    pub(crate) fn meet(
+        &self,
+        token: Option<&str>,
+        method: &str,
+        path: &str,
+        may_write: bool,
+    ) -> Option<FaultKind> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let mut met = None;
-        for fault in waiting.iter_mut().filter(|fault| fault.matches(token, method, path)) {
+        for fault in waiting.iter_mut().filter(|fault| fault.matches(token, method, path, may_write)) {
             if fault.skip > 0 {
                 fault.skip -= 1;
                 continue;

@@ -153,6 +153,14 @@ impl Crm for Pipeline {
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
     }
 
+    fn may_write(&self, method: &str, path: &str) -> bool {
+        match method {
+            "POST" | "PUT" => path == "/api/contact",
+            "PATCH" | "DELETE" => path.starts_with("/api/contacts/"),
+            _ => false,
+        }
+    }
+
     fn answer(&self, ask: &Ask<'_>) -> Answer {
         if ask.method == http::Method::POST && ask.path == "/api/auth/login" {
             return self.log_in(ask);
