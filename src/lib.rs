@@ -4,4 +4,5 @@ pub mod adapters;
 pub mod domain;
 pub mod gateway;
 pub mod json;
+pub mod simulators;
 pub mod upstream;

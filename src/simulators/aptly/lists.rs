@@ -1,0 +1,87 @@
+//! Aptly's list: its filters, its order, its fixed pages.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::records::{Record, Records, has_email};
+use super::spelling::{full_name, row, text, whole_seconds};
+use super::{Dialect, Options, fields};
+use crate::simulators::clock::read;
+use crate::simulators::crm::{Answer, Ask};
+
+/// The filters of one list call; all must hold.
+struct Filters<'a> {
+    kind: Option<&'a str>,
+    email: Option<&'a str>,
+    phone: Option<String>,
+    words: Vec<String>,
+    after: Option<Timestamp>,
+    before: Option<Timestamp>,
+}
+
+/// Answers `GET /api/contacts`; what is wrong becomes the message of a 400.
+pub(super) fn list(records: &Records, options: &Options, ask: &Ask<'_>) -> Result<Answer, String> {
+    let page = ask.parameter("page").ok_or("page is required")?;
+    let page: usize = page.parse().map_err(|_| "page must be an integer of at least 0")?;
+    let filters = Filters::read(ask, options.dialect)?;
+    let mut found: Vec<_> = records.all().filter(|record| filters.admit(record)).collect();
+    found.sort_by(|a, b| {
+        text(b, "updatedAt").cmp(text(a, "updatedAt")).then_with(|| text(a, "_id").cmp(text(b, "_id")))
+    });
+    let (count, size) = (found.len(), options.page_size);
+    let rows: Vec<_> = found.into_iter().skip(page.saturating_mul(size)).take(size).map(row).collect();
+    let body = json!({ "data": rows, "count": count, "page": page, "pageSize": size });
+    Ok(Answer::json(200, &body)
+        .header("x-offset", page.to_string())
+        .header("x-count", count.to_string())
+        .header("x-size", size.to_string()))
+}
+
+impl<'a> Filters<'a> {
+    fn read(ask: &'a Ask<'_>, dialect: Dialect) -> Result<Self, String> {
+        let time = |name: &str| match ask.parameter(name) {
+            Some(text) => read(text).map(Some).ok_or_else(|| format!("{name} is not a valid date")),
+            None => Ok(None),
+        };
+        let kind = ask.parameter("contact_type").map(|word| match dialect {
+            // A word that names no type finds nobody.
+            Dialect::V2 => fields::by_id(word).map_or("\u{0}", |kind| kind.name),
+            Dialect::V3 => word,
+        });
+        Ok(Self {
+            kind,
+            email: ask.parameter("email"),
+            phone: ask.parameter("phone").map(digits),
+            words: ask
+                .parameter("name")
+                .unwrap_or_default()
+                .split_whitespace()
+                .map(str::to_lowercase)
+                .collect(),
+            after: time("updated_after")?,
+            before: time("updated_before")?,
+        })
+    }
+
+    fn admit(&self, record: &Record) -> bool {
+        let name = full_name(record).to_lowercase();
+        // Compared as shown, in whole seconds: a bound taken from a row includes that row.
+        let updated = whole_seconds(record, "updatedAt").and_then(|time| time.parse::<Timestamp>().ok());
+        self.kind.is_none_or(|kind| text(record, "contactType") == kind)
+            && self.email.is_none_or(|email| has_email(record, email))
+            && self.phone.as_deref().is_none_or(|wanted| has_phone(record, wanted))
+            && self.words.iter().all(|word| name.contains(word))
+            && self.after.is_none_or(|after| updated.is_some_and(|updated| updated >= after))
+            && self.before.is_none_or(|before| updated.is_some_and(|updated| updated <= before))
+    }
+}
+
+fn has_phone(record: &Record, wanted: &str) -> bool {
+    let phones = record.get("phone").and_then(Value::as_array);
+    let number = |entry: &Value| entry.get("number").and_then(Value::as_str).map(digits);
+    phones.is_some_and(|all| all.iter().filter_map(number).any(|number| number.contains(wanted)))
+}
+
+fn digits(text: &str) -> String {
+    text.chars().filter(char::is_ascii_digit).collect()
+}

@@ -1,0 +1,210 @@
+//! Aptly's stored contacts and the upsert that writes them.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value, json};
+
+use super::change::Change;
+use super::{Options, UnknownWrite, fields};
+use crate::simulators::clock::{read, stored};
+use crate::simulators::people::{Dice, Person};
+use crate::simulators::{Applied, Disturbance};
+
+pub(super) type Record = Map<String, Value>;
+
+const ALPHABET: &[u8] = b"23456789ABCDEFGHJKLMNPQRSTWXYZabcdefghijkmnopqrstuvwxyz";
+
+pub(super) struct Records {
+    all: BTreeMap<String, Record>,
+    dice: Dice,
+}
+
+/// Why a write was refused.
+pub(super) enum Refusal {
+    BadRequest(String),
+    NotFound,
+    /// The write answers well and does nothing.
+    Ignored,
+}
+
+/// A write that happened: the record as the answer is to show it.
+pub(super) struct Written {
+    pub shown: Record,
+    pub applied: Applied,
+}
+
+impl Records {
+    pub fn new(people: &[Person], now: Timestamp) -> Self {
+        let mut records = Self { all: BTreeMap::new(), dice: Dice::new(0xA9717) };
+        for person in people {
+            let id = records.dice.id(ALPHABET, 17);
+            records.all.insert(id.clone(), sample(&id, person, now));
+        }
+        records
+    }
+
+    pub fn get(&self, id: &str) -> Option<&Record> {
+        self.all.get(id)
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &Record> {
+        self.all.values()
+    }
+
+    pub fn take_out(&mut self, id: &str) -> bool {
+        self.all.remove(id).is_some()
+    }
+
+    /// Puts a whole record in; what it lacks is filled in.
+    pub fn put(&mut self, mut record: Record, now: Timestamp) -> String {
+        let given = record.get("_id").and_then(Value::as_str).map(str::to_owned);
+        let id = given.unwrap_or_else(|| self.dice.id(ALPHABET, 17));
+        record.insert("_id".to_owned(), json!(id));
+        for key in ["createdAt", "updatedAt"] {
+            let time = record.get(key).and_then(Value::as_str).and_then(read).unwrap_or(now);
+            record.insert(key.to_owned(), json!(stored(time)));
+        }
+        self.all.insert(id.clone(), complete(record));
+        id
+    }
+
+    /// The contact that bears an address, in any letter case.
+    pub fn by_email(&self, email: &str) -> Option<&Record> {
+        self.all.values().find(|record| has_email(record, email))
+    }
+
+    /// Aptly's one write: by id, else by the first e-mail, else a new contact.
+    pub fn upsert(
+        &mut self,
+        id: Option<&str>,
+        change: &Change,
+        options: &Options,
+        disturbance: Option<&Disturbance>,
+    ) -> Result<Written, Refusal> {
+        let found = id.filter(|id| self.all.contains_key(*id)).map(str::to_owned);
+        let target = match (found, id, options.unknown_write) {
+            (Some(found), _, _) => Some(found),
+            (None, Some(_), UnknownWrite::NotFound) => return Err(Refusal::NotFound),
+            (None, Some(_), UnknownWrite::Ignored) => return Err(Refusal::Ignored),
+            (None, Some(id), UnknownWrite::Creates) => {
+                return self.write(id, true, change, options, disturbance);
+            }
+            (None, _, _) => {
+                let known = change.first_email().and_then(|email| self.by_email(email));
+                known.and_then(|record| record.get("_id")).and_then(Value::as_str).map(str::to_owned)
+            }
+        };
+        let new = target.is_none();
+        let id = target.unwrap_or_else(|| self.dice.id(ALPHABET, 17));
+        self.write(&id, new, change, options, disturbance)
+    }
+
+    pub fn write(
+        &mut self,
+        id: &str,
+        new: bool,
+        change: &Change,
+        options: &Options,
+        disturbance: Option<&Disturbance>,
+    ) -> Result<Written, Refusal> {
+        let before = self.all.get(id);
+        let mut record =
+            before.cloned().unwrap_or_else(|| complete(Record::from_iter([("_id".into(), json!(id))])));
+        change.apply(&mut record, options.lists).map_err(Refusal::BadRequest)?;
+        if options.needs_last_name && record.get("lastname").and_then(Value::as_str) == Some("") {
+            return Err(Refusal::BadRequest("Last Name is required".to_owned()));
+        }
+        let now = json!(stored(options.clock.tick()));
+        if new {
+            record.insert("createdAt".to_owned(), now.clone());
+        }
+        record.insert("updatedAt".to_owned(), now);
+        let asked = record.clone();
+        if let Some(disturbance) = disturbance {
+            disturbance.disturb(before, &mut record);
+        }
+        let shown =
+            if disturbance.is_some_and(|disturbance| disturbance.lies) { asked } else { record.clone() };
+        self.all.insert(id.to_owned(), record);
+        let applied = if new { Applied::Created(id.to_owned()) } else { Applied::Updated(id.to_owned()) };
+        Ok(Written { shown, applied })
+    }
+}
+
+pub(super) fn has_email(record: &Record, email: &str) -> bool {
+    let emails = record.get("email").and_then(Value::as_array);
+    let same =
+        |stored: &Value| stored.as_str().is_some_and(|stored| stored.to_lowercase() == email.to_lowercase());
+    emails.is_some_and(|all| all.iter().any(same))
+}
+
+/// A record with every field there, empty where nothing is known: so a fault can name any of them.
+fn complete(mut record: Record) -> Record {
+    for key in ["firstname", "lastname", "title", "company", "imageUrl"] {
+        record.entry(key).or_insert_with(|| json!(""));
+    }
+    record.entry("contactType").or_insert(Value::Null);
+    record.entry("isCompany").or_insert(json!(false));
+    record.entry("email").or_insert_with(|| json!([]));
+    record.entry("phone").or_insert_with(|| json!([]));
+    record.entry("customFields").or_insert_with(|| json!({}));
+    record
+}
+
+fn sample(id: &str, person: &Person, now: Timestamp) -> Record {
+    let mut dice = person.dice.clone();
+    let ago = |days: u32, dice: &mut Dice| {
+        let seconds = i64::from(days) * 86_400 + i64::try_from(dice.below(86_000)).unwrap_or_default();
+        now.checked_sub(SignedDuration::from_secs(seconds)).unwrap_or(now)
+    };
+    let updated = ago(person.changed, &mut dice);
+    let created = ago(person.noted, &mut dice).min(updated);
+    let mut record = Record::from_iter([
+        ("_id".to_owned(), json!(id)),
+        (
+            "uuid".to_owned(),
+            json!(format!("{:08x}-0000-4000-8000-{:012x}", dice.below(1 << 32), dice.below(1 << 48))),
+        ),
+        ("firstname".to_owned(), json!(person.first)),
+        ("lastname".to_owned(), json!(person.last)),
+        ("company".to_owned(), json!(person.company.as_deref().unwrap_or_default())),
+        ("title".to_owned(), json!(person.title.as_deref().unwrap_or_default())),
+        ("isCompany".to_owned(), json!(person.first.is_empty())),
+        ("email".to_owned(), json!(person.emails)),
+        ("createdAt".to_owned(), json!(stored(created))),
+        ("updatedAt".to_owned(), json!(stored(updated))),
+    ]);
+    // Some have no number at all here: only the other CRM needs one.
+    let types = ["mobile", "work"];
+    let phones = if dice.one_in(9) { &[][..] } else { &person.phones[..] };
+    let phones = phones.iter().zip(types).map(|(number, kind)| json!({ "number": number, "type": kind }));
+    record.insert("phone".to_owned(), phones.collect());
+    if dice.one_in(4) {
+        let address = json!({ "street": format!("{} Example Street", 1 + dice.below(200)), "city": "Springfield",
+            "state": "CA", "zip": "90000" });
+        record.insert("address".to_owned(), address);
+    }
+    if dice.one_in(6) {
+        record.insert("imageUrl".to_owned(), json!(format!("https://images.example.com/{id}.png")));
+    }
+    let untyped = dice.one_in(10);
+    if let Some(kind) = dice.pick(&fields::TYPES).filter(|_| !untyped) {
+        record.insert("contactType".to_owned(), json!(kind.name));
+        let set = kind.fields.iter().filter(|_| dice.one_in(2));
+        let custom: Map<_, _> = set.map(|field| (field.id.to_owned(), value(field.data_type))).collect();
+        record.insert("customFields".to_owned(), Value::Object(custom));
+    }
+    complete(record)
+}
+
+fn value(data_type: &str) -> Value {
+    match data_type {
+        "boolean-checkbox" => json!(true),
+        "number" => json!(3),
+        "currency" => json!(1850.5),
+        "date" => json!("2025-09-01"),
+        "select" => json!("Plumbing"),
+        _ => json!("Primary Tenant"),
+    }
+}

@@ -1,0 +1,235 @@
+//! Aptly's routes as one table, and the answers to them.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use http::HeaderMap;
+use serde_json::{Value, json};
+
+use super::change::Change;
+use super::records::{Records, Refusal, Written, has_email};
+use super::{ByEmail, Dialect, Options, UnknownRead, UnknownWrite, lists, spelling};
+use crate::simulators::crm::{Answer, Ask, Crm};
+use crate::simulators::people;
+
+pub(super) struct Aptly {
+    options: Options,
+    records: Mutex<Records>,
+    revoked: Mutex<HashSet<String>>,
+}
+
+impl Aptly {
+    pub fn new(mut options: Options) -> Self {
+        let now = options.clock.now();
+        let mut records = Records::new(&people::invent(options.people, 0x5EED), now);
+        for contact in std::mem::take(&mut options.contacts) {
+            let Value::Object(contact) = contact else { continue };
+            records.put(contact, now);
+        }
+        Self { options, records: Mutex::new(records), revoked: Mutex::default() }
+    }
+
+    fn records(&self) -> MutexGuard<'_, Records> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn admits(&self, token: Option<&str>) -> bool {
+        let revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
+        token.is_some_and(|token| {
+            self.options.tokens.iter().any(|known| known == token) && !revoked.contains(token)
+        })
+    }
+
+    fn route(&self, ask: &Ask<'_>) -> Answer {
+        let v3 = self.options.dialect == Dialect::V3;
+        match (ask.method.as_str(), ask.segments().as_slice()) {
+            ("GET", ["api", "contacts"]) => lists::list(&self.records(), &self.options, ask)
+                .unwrap_or_else(|message| bad_request(&message)),
+            ("POST", ["api", "contacts"]) => self.create(ask),
+            ("POST", ["api", "contacts", "by-email"]) if v3 => self.by_email(ask),
+            ("POST", ["api", "contacts", "verify-email"]) => {
+                Answer::json(200, &json!({ "requestId": "request1" })).alarm("a code was mailed to a person")
+            }
+            ("GET", ["api", "contacts", id]) => self.get(id),
+            ("POST", ["api", "contacts", id]) => self.update(id, ask),
+            ("GET", ["api", "app", "me"]) => self.me(),
+            ("GET", ["api", "users"]) => Answer::json(
+                200,
+                &json!({ "data": [
+                { "_id": "uS3r1AbCdEfGhJkLm", "name": "Robin Example", "role": "admin" },
+            ] }),
+            ),
+            _ => error(404, "Not Found", "No such route"),
+        }
+    }
+
+    fn me(&self) -> Answer {
+        let company = &self.options.company_id;
+        Answer::json(
+            200,
+            &json!({ "type": "apiKey", "companyId": company, "companyName": "Example Properties" }),
+        )
+    }
+
+    /// The body's `_id` counts here, and nothing in the answer tells a creation from an update.
+    fn create(&self, ask: &Ask<'_>) -> Answer {
+        let Some(body) = ask.object() else { return bad_request("The body must be a JSON object") };
+        let change = match Change::read(&body, &self.options) {
+            Ok(change) => change,
+            Err(message) => return bad_request(&message),
+        };
+        let id = body.get("_id").and_then(Value::as_str).filter(|id| !id.is_empty());
+        match self.records().upsert(id, &change, &self.options, ask.disturbance) {
+            Ok(Written { shown, applied }) => {
+                let company = &self.options.company_id;
+                let shown = match self.options.dialect {
+                    Dialect::V2 => spelling::created(&shown, company),
+                    Dialect::V3 => spelling::alone(&shown, company),
+                };
+                Answer::json(200, &shown).applied(applied)
+            }
+            Err(refusal) => refused(refusal),
+        }
+    }
+
+    /// The body's `_id` does not count here.
+    fn update(&self, id: &str, ask: &Ask<'_>) -> Answer {
+        let Some(body) = ask.object() else { return bad_request("The body must be a JSON object") };
+        let change = match Change::read(&body, &self.options) {
+            Ok(change) => change,
+            Err(message) => return bad_request(&message),
+        };
+        let trapped = id == "by-email";
+        let mut options = self.options.clone();
+        if trapped && options.by_email == ByEmail::WritesAContact {
+            options.unknown_write = UnknownWrite::Creates;
+        }
+        let answer = match self.records().upsert(Some(id), &change, &options, ask.disturbance) {
+            Ok(Written { shown, applied }) => {
+                let body = match options.dialect {
+                    Dialect::V2 => json!({}),
+                    Dialect::V3 => spelling::alone(&shown, &options.company_id),
+                };
+                Answer::json(200, &body).applied(applied)
+            }
+            Err(refusal) => refused(refusal),
+        };
+        if trapped {
+            answer.alarm("by-email was taken for the id of a contact and written to")
+        } else {
+            answer
+        }
+    }
+
+    fn get(&self, id: &str) -> Answer {
+        let records = self.records();
+        let v3 = self.options.dialect == Dialect::V3;
+        match (records.get(id), self.options.unknown_read) {
+            (Some(record), _) => {
+                let alone = spelling::alone(record, &self.options.company_id);
+                let size = self.options.page_size;
+                let wrapped = json!({ "data": [alone], "count": 1, "page": 0, "pageSize": size });
+                Answer::json(200, if v3 { &wrapped } else { &alone })
+            }
+            (None, UnknownRead::NotFound) => not_found(),
+            (None, UnknownRead::Null) => Answer::json(200, &Value::Null),
+            (None, UnknownRead::EmptyObject) => Answer::json(200, &json!({})),
+            (None, UnknownRead::EmptyPage) => Answer::json(
+                200,
+                &json!({ "data": [], "count": 0, "page": 0, "pageSize": self.options.page_size }),
+            ),
+            (None, UnknownRead::BadRequest) => bad_request("Invalid contact id"),
+        }
+    }
+
+    fn by_email(&self, ask: &Ask<'_>) -> Answer {
+        let body = ask.object().unwrap_or_default();
+        let wanted: Vec<_> = match body.get("email") {
+            Some(Value::String(one)) => vec![one.as_str()],
+            Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
+            _ => return bad_request("email is required"),
+        };
+        let number = |key: &str, usual: u64| body.get(key).and_then(Value::as_u64).unwrap_or(usual);
+        let [skip, limit] =
+            [number("skip", 0), number("limit", 20)].map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+        let records = self.records();
+        let found = records.all().filter(|record| wanted.iter().any(|email| has_email(record, email)));
+        let shown =
+            found.skip(skip).take(limit).map(|record| spelling::alone(record, &self.options.company_id));
+        Answer::json(200, &json!({ "contacts": shown.collect::<Vec<_>>() }))
+    }
+}
+
+impl Crm for Aptly {
+    fn token(&self, headers: &HeaderMap) -> Option<String> {
+        headers.get("x-token").and_then(|value| value.to_str().ok()).map(str::to_owned)
+    }
+
+    fn may_write(&self, method: &str, path: &str) -> bool {
+        let looks_up = self.options.dialect == Dialect::V3 && path == "/api/contacts/by-email";
+        method == "POST" && path.starts_with("/api/contacts") && !looks_up
+    }
+
+    fn answer(&self, ask: &Ask<'_>) -> Answer {
+        let in_address = ask.parameter("x-token");
+        let token = self.token(ask.headers).or_else(|| {
+            // The one route that takes the key in the address.
+            in_address.filter(|_| ask.path == "/api/app/me").map(str::to_owned)
+        });
+        let answer = match self.admits(token.as_deref()) {
+            true => self.route(ask),
+            false if self.options.bare_401 => Answer::bare(401),
+            false => error(401, "Unauthorized", "Invalid or missing API key"),
+        };
+        if in_address.is_some() { answer.alarm("the key was sent in the address") } else { answer }
+    }
+
+    fn too_many(&self) -> Answer {
+        Answer::json(429, &json!({ "reason": "Rate limit exceeded. Try again shortly." }))
+    }
+
+    fn refused(&self, message: &str) -> Answer {
+        Answer::json(200, &json!({ "success": false, "error": "Error", "message": message }))
+    }
+
+    fn contact(&self, id: &str) -> Option<Value> {
+        self.records().get(id).cloned().map(Value::Object)
+    }
+
+    fn contacts(&self) -> Vec<Value> {
+        self.records().all().cloned().map(Value::Object).collect()
+    }
+
+    fn put(&self, contact: Value) -> Option<String> {
+        let record = contact.as_object()?.clone();
+        Some(self.records().put(record, self.options.clock.tick()))
+    }
+
+    fn take_out(&self, id: &str) -> bool {
+        self.records().take_out(id)
+    }
+
+    fn revoke(&self, token: &str) {
+        self.revoked.lock().unwrap_or_else(PoisonError::into_inner).insert(token.to_owned());
+    }
+}
+
+fn refused(refusal: Refusal) -> Answer {
+    match refusal {
+        Refusal::BadRequest(message) => bad_request(&message),
+        Refusal::NotFound => not_found(),
+        Refusal::Ignored => Answer::json(200, &json!({})),
+    }
+}
+
+fn not_found() -> Answer {
+    error(404, "Not Found", "Contact not found")
+}
+
+fn bad_request(message: &str) -> Answer {
+    error(400, "Bad Request", message)
+}
+
+fn error(status: u16, error: &str, message: &str) -> Answer {
+    Answer::json(status, &json!({ "error": error, "message": message }))
+}

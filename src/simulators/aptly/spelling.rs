@@ -1,0 +1,100 @@
+//! How Aptly shows a stored contact: in lists, after a creation and alone, each time with other keys.
+
+use serde_json::{Map, Value, json};
+
+use super::fields;
+
+type Record = Map<String, Value>;
+
+/// A row of a list; the same in both generations.
+pub(super) fn row(record: &Record) -> Value {
+    json!({
+        "_id": show(record, "_id"),
+        "firstname": show(record, "firstname"),
+        "lastname": show(record, "lastname"),
+        "fullname": full_name(record),
+        "contactType": record.get("contactType").unwrap_or(&Value::Null),
+        "email": list(record, "email"),
+        "phone": list(record, "phone"),
+        "createdAt": whole_seconds(record, "createdAt"),
+        "updatedAt": whole_seconds(record, "updatedAt"),
+        "customFields": fields::enriched(record),
+    })
+}
+
+/// What v2 answers to a creation (or what it took for one).
+pub(super) fn created(record: &Record, company_id: &str) -> Value {
+    json!({
+        "_id": show(record, "_id"),
+        "First Name": show(record, "firstname"),
+        "Last Name": show(record, "lastname"),
+        "Full Name": full_name(record),
+        "Contact Type": show(record, "contactType"),
+        "Title": show(record, "title"),
+        "Company": show(record, "company"),
+        "Email": list(record, "email"),
+        "Phone": list(record, "phone"),
+        "companyId": company_id,
+        "imageUrl": thumbnail(record),
+        "customFields": fields::enriched(record),
+    })
+}
+
+/// The contact alone: e-mail and phone as one text each, no times, no name of the type.
+pub(super) fn alone(record: &Record, company_id: &str) -> Value {
+    let first_email = record.get("email").and_then(|all| all.get(0)).unwrap_or(&Value::Null);
+    let first_phone = record.get("phone").and_then(|all| all.get(0)).and_then(|one| one.get("number"));
+    json!({
+        "_id": show(record, "_id"),
+        "uuid": record.get("uuid").unwrap_or(&Value::Null),
+        "firstname": show(record, "firstname"),
+        "lastname": show(record, "lastname"),
+        "fullName": full_name(record),
+        "typeId": fields::of(record).map(|kind| kind.id),
+        "email": first_email.as_str().unwrap_or_default(),
+        "phone": first_phone.and_then(Value::as_str).unwrap_or_default(),
+        "title": show(record, "title"),
+        "company": show(record, "company"),
+        "isCompany": record.get("isCompany").and_then(Value::as_bool).unwrap_or(false),
+        "companyId": company_id,
+        "imageUrl": thumbnail(record),
+        "photoId": thumbnail(record).map(|_| format!("photo-{}", text(record, "_id"))),
+        "address": record.get("address").cloned().unwrap_or_else(|| json!({})),
+        "customFields": fields::enriched(record),
+        "duogram": initials(record),
+        "alerts": [],
+    })
+}
+
+pub(super) fn full_name(record: &Record) -> String {
+    let name = format!("{} {}", text(record, "firstname"), text(record, "lastname")).trim().to_owned();
+    if name.is_empty() { text(record, "company").to_owned() } else { name }
+}
+
+pub(super) fn text<'a>(record: &'a Record, key: &str) -> &'a str {
+    record.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A time as Aptly shows it, without the fraction it is sorted by.
+pub(super) fn whole_seconds(record: &Record, key: &str) -> Option<String> {
+    text(record, key).get(..19).map(|seconds| format!("{seconds}Z"))
+}
+
+fn show(record: &Record, key: &str) -> Value {
+    record.get(key).filter(|value| !value.is_null()).cloned().unwrap_or_else(|| Value::from(""))
+}
+
+fn list(record: &Record, key: &str) -> Value {
+    record.get(key).filter(|value| value.is_array()).cloned().unwrap_or_else(|| json!([]))
+}
+
+/// Never the address that was written.
+fn thumbnail(record: &Record) -> Option<String> {
+    let has_image = !text(record, "imageUrl").is_empty();
+    has_image.then(|| format!("https://cdn.getaptly.com/photos/{}.jpg", text(record, "_id")))
+}
+
+fn initials(record: &Record) -> String {
+    let first = |key| text(record, key).chars().next();
+    first("firstname").into_iter().chain(first("lastname")).flat_map(char::to_uppercase).collect()
+}

@@ -1,0 +1,92 @@
+//! The time a simulated CRM believes it is, which never stands still between two writes.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+
+/// A CRM's clock: the real time, or a given one, moved at will. Clones share one time.
+#[derive(Clone, Debug, Default)]
+pub struct Clock {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The given time, when the real one is not wanted.
+    fixed: Option<Timestamp>,
+    /// How far the CRM's clock is off.
+    offset: SignedDuration,
+    last: Option<Timestamp>,
+}
+
+impl Clock {
+    /// The real time.
+    #[must_use]
+    pub fn real() -> Self {
+        Self::default()
+    }
+
+    /// Stands at `time` and moves by one millisecond with every write.
+    #[must_use]
+    pub fn standing_at(time: Timestamp) -> Self {
+        let state = State { fixed: Some(time), ..State::default() };
+        Self { state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// Moves the clock, backwards too: later writes then still get later times.
+    pub fn advance(&self, by: SignedDuration) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.offset = state.offset.saturating_add(by);
+    }
+
+    /// What the CRM's clock shows.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).shown()
+    }
+
+    /// The time of the next write: later than any before, so that a sort by time is the order of writes.
+    pub(crate) fn tick(&self) -> Timestamp {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let shown = state.shown();
+        let later = state.last.and_then(|last| last.checked_add(SignedDuration::from_millis(1)).ok());
+        let time = later.map_or(shown, |later| later.max(shown));
+        state.last = Some(time);
+        time
+    }
+}
+
+impl State {
+    fn shown(&self) -> Timestamp {
+        let base = self.fixed.unwrap_or_else(Timestamp::now);
+        base.checked_add(self.offset).unwrap_or(base)
+    }
+}
+
+/// A time as both simulators store it: UTC with milliseconds.
+pub(crate) fn stored(time: Timestamp) -> String {
+    format!("{time:.3}")
+}
+
+/// Reads a time as a client may write it: with an offset, without one (then UTC), or a bare day.
+pub(crate) fn read(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Some(time);
+    }
+    let civil = text.parse::<jiff::civil::DateTime>().ok()?;
+    civil.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_writes_never_share_a_time() {
+        let clock = Clock::standing_at("2026-01-01T00:00:00Z".parse().unwrap());
+        let (first, second) = (clock.tick(), clock.tick());
+        assert!(second > first);
+        assert_eq!(stored(second), "2026-01-01T00:00:00.001Z");
+    }
+}

@@ -1,0 +1,59 @@
+//! The calls that steer a simulator over HTTP; the CRM's own calls never start with `/_simulator/`.
+
+use axum::body::to_bytes;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
+use serde_json::{Value, json};
+
+use super::exchange::Simulation;
+use super::faults::Fault;
+
+const LARGEST_BODY: usize = 1024 * 1024;
+
+pub(crate) async fn answer(simulation: &Simulation, request: Request) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let body = to_bytes(request.into_body(), LARGEST_BODY).await.unwrap_or_default();
+    match (method.as_str(), path.as_str()) {
+        ("GET", "/_simulator/journal") => json_answer(StatusCode::OK, &json!(simulation.journal.calls())),
+        ("DELETE", "/_simulator/journal") => {
+            simulation.journal.clear();
+            StatusCode::NO_CONTENT.into_response()
+        }
+        ("GET", "/_simulator/contacts") => json_answer(StatusCode::OK, &json!(simulation.crm.contacts())),
+        ("GET", "/_simulator/faults") => json_answer(StatusCode::OK, &json!(simulation.faults.waiting())),
+        ("POST", "/_simulator/faults") => set_faults(simulation, &body),
+        ("DELETE", "/_simulator/faults") => {
+            simulation.faults.clear();
+            StatusCode::NO_CONTENT.into_response()
+        }
+        ("POST", "/_simulator/revoke") => {
+            let wanted: Value = serde_json::from_slice(&body).unwrap_or_default();
+            simulation.crm.revoke(wanted.get("token").and_then(Value::as_str).unwrap_or_default());
+            StatusCode::NO_CONTENT.into_response()
+        }
+        _ => json_answer(StatusCode::NOT_FOUND, &json!({ "error": "the simulator has no such route" })),
+    }
+}
+
+/// One fault, or an array of them.
+fn set_faults(simulation: &Simulation, body: &[u8]) -> Response {
+    let several: Result<Vec<Fault>, _> = match serde_json::from_slice(body) {
+        Ok(Value::Array(faults)) => faults.into_iter().map(serde_json::from_value).collect(),
+        Ok(one) => serde_json::from_value(one).map(|fault| vec![fault]),
+        Err(error) => Err(error),
+    };
+    match several {
+        Ok(faults) => {
+            for fault in faults {
+                simulation.faults.add(fault);
+            }
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(error) => json_answer(StatusCode::BAD_REQUEST, &json!({ "error": error.to_string() })),
+    }
+}
+
+fn json_answer(status: StatusCode, body: &Value) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+}

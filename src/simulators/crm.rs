@@ -1,0 +1,114 @@
+//! What a simulated CRM is asked and what it answers, before any network and any fault.
+
+use http::{HeaderMap, Method};
+use serde_json::Value;
+
+use super::{Applied, Disturbance};
+
+/// One call as the CRM's own code sees it.
+pub(crate) struct Ask<'a> {
+    pub method: &'a Method,
+    pub path: &'a str,
+    pub query: &'a [(String, String)],
+    pub headers: &'a HeaderMap,
+    pub body: &'a [u8],
+    /// What goes wrong with the record while it is stored.
+    pub disturbance: Option<&'a Disturbance>,
+}
+
+impl Ask<'_> {
+    /// A query parameter, absent when empty.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        let found = self.query.iter().find(|(key, _)| key == name)?;
+        Some(found.1.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// The path in pieces, without empty ones.
+    pub fn segments(&self) -> Vec<&str> {
+        self.path.split('/').filter(|piece| !piece.is_empty()).collect()
+    }
+
+    /// The body as a JSON object, or nothing.
+    pub fn object(&self) -> Option<serde_json::Map<String, Value>> {
+        serde_json::from_slice(self.body).ok()
+    }
+}
+
+/// The answer to an [`Ask`], with what the ask did to the stored contacts.
+pub(crate) struct Answer {
+    pub status: u16,
+    pub content_type: Option<String>,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+    pub applied: Applied,
+    pub alarm: Option<String>,
+    /// Conversations that went with deleted contacts.
+    pub conversations: u64,
+}
+
+impl Answer {
+    pub fn text(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        Self {
+            status,
+            content_type: Some(content_type.to_owned()),
+            headers: Vec::new(),
+            body: body.into(),
+            applied: Applied::None,
+            alarm: None,
+            conversations: 0,
+        }
+    }
+
+    pub fn json(status: u16, body: &Value) -> Self {
+        Self::text(status, "application/json; charset=utf-8", body.to_string())
+    }
+
+    pub fn html(status: u16, body: &str) -> Self {
+        Self::text(status, "text/html; charset=utf-8", body)
+    }
+
+    /// No body and no content type.
+    pub fn bare(status: u16) -> Self {
+        Self { content_type: None, ..Self::text(status, "", "") }
+    }
+
+    pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+
+    pub fn applied(mut self, applied: Applied) -> Self {
+        self.applied = applied;
+        self
+    }
+
+    /// Notes in the journal that this call harmed somebody, or nearly did.
+    pub fn alarm(mut self, text: impl Into<String>) -> Self {
+        self.alarm = Some(text.into());
+        self
+    }
+}
+
+/// A CRM: everything it does, as one synchronous function over what it stores.
+pub(crate) trait Crm: Send + Sync + 'static {
+    /// The token a call bears, whether or not it is valid.
+    fn token(&self, headers: &HeaderMap) -> Option<String>;
+    /// Whether a call to this route may change a contact.
+    fn may_write(&self, method: &str, path: &str) -> bool;
+    /// Does what is asked.
+    fn answer(&self, ask: &Ask<'_>) -> Answer;
+    /// "Too many requests" in this CRM's shape.
+    fn too_many(&self) -> Answer;
+    /// A failure told under status 200.
+    fn refused(&self, message: &str) -> Answer;
+    /// One stored contact as the CRM spells it.
+    fn contact(&self, id: &str) -> Option<Value>;
+    /// All stored contacts.
+    fn contacts(&self) -> Vec<Value>;
+    /// Puts a contact in, as if it had always been there.
+    fn put(&self, contact: Value) -> Option<String>;
+    /// Takes a contact out behind the gateway's back.
+    fn take_out(&self, id: &str) -> bool;
+    /// Refuses a token from now on.
+    fn revoke(&self, token: &str);
+}

@@ -1,0 +1,166 @@
+//! The way of one call through a simulator: noted, met by a fault, done, answered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, HeaderValue, StatusCode};
+use tokio::sync::watch;
+
+use super::crm::{Answer, Ask, Crm};
+use super::faults::{FaultKind, Faults};
+use super::journal::{Call, Journal};
+use super::line::Grip;
+use super::pace::{Meter, Pace};
+use super::script::Script;
+use super::{control, reword};
+
+const LARGEST_BODY: usize = 16 * 1024 * 1024;
+
+/// A running simulator as its calls see it.
+pub(crate) struct Simulation {
+    pub crm: Arc<dyn Crm>,
+    pub journal: Journal,
+    pub faults: Faults,
+    pub pace: Option<Pace>,
+    pub meter: Meter,
+    /// True when the simulator stops: hanging calls are let go.
+    pub stopping: watch::Receiver<bool>,
+}
+
+/// Answers every call. The work goes on in a task of its own, as a real CRM's does when a client hangs up.
+pub(crate) async fn exchange(
+    State(simulation): State<Arc<Simulation>>,
+    ConnectInfo(grip): ConnectInfo<Grip>,
+    request: Request,
+) -> Response {
+    let work = tokio::spawn(async move {
+        if request.uri().path().starts_with("/_simulator/") {
+            return control::answer(&simulation, request).await;
+        }
+        simulation.receive(&grip, request).await
+    });
+    work.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+}
+
+impl Simulation {
+    async fn receive(&self, grip: &Grip, request: Request) -> Response {
+        let (parts, body) = request.into_parts();
+        let token = self.crm.token(&parts.headers);
+        let (method, path) = (parts.method.as_str(), parts.uri.path());
+        let may_write = self.crm.may_write(method, path);
+        let fault = self.faults.meet(token.as_deref(), method, path, may_write);
+        let entry = self.journal.arrive(Call {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            headers: parts.headers.keys().map(|name| name.as_str().to_owned()).collect(),
+            token: token.as_deref().map(last_characters),
+            fault: fault.as_ref().map(name_of),
+            ..Call::default()
+        });
+        if matches!(fault, Some(FaultKind::ResetBeforeReading)) {
+            return self.play(grip, Script::reset());
+        }
+        let body = to_bytes(body, LARGEST_BODY).await.unwrap_or_default();
+        self.journal.amend(entry, |call| call.body = String::from_utf8_lossy(&body).into_owned());
+        if matches!(fault, Some(FaultKind::NeverAnswer)) {
+            return self.play(grip, Script::silence());
+        }
+        if let Some(FaultKind::Latency { ms }) = fault {
+            self.pause(ms).await;
+        }
+        let answer = self.settle(&parts, &body, fault.as_ref());
+        let script = fault.as_ref().and_then(|kind| Script::of(kind, &answer));
+        self.journal.amend(entry, |call| {
+            let silent =
+                matches!(fault, Some(FaultKind::ResetAfterApplying | FaultKind::AppliedNeverAnswers));
+            call.status = (!silent).then_some(answer.status);
+            call.applied = answer.applied.clone();
+            call.conversations = answer.conversations;
+            call.alarm.clone_from(&answer.alarm);
+        });
+        if let Some(FaultKind::LateAnswer { ms }) = fault {
+            self.pause(ms).await;
+        }
+        script.map_or_else(|| response(answer), |script| self.play(grip, script))
+    }
+
+    /// What the CRM answers, after its allowance and with the fault's say.
+    fn settle(&self, parts: &http::request::Parts, body: &Bytes, fault: Option<&FaultKind>) -> Answer {
+        if let Some(Err(wait)) = self.pace.map(|pace| self.meter.admit(pace)) {
+            let seconds = wait.as_secs() + 1;
+            return self.crm.too_many().header("retry-after", seconds.to_string());
+        }
+        if let Some(answer) = fault.and_then(|kind| reword::instead(kind, self.crm.as_ref())) {
+            return answer;
+        }
+        let query = parts.uri.query().unwrap_or_default();
+        let query: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let ask = Ask {
+            method: &parts.method,
+            path: parts.uri.path(),
+            query: &query,
+            headers: &parts.headers,
+            body,
+            disturbance: match fault {
+                Some(FaultKind::Field(disturbance)) => Some(disturbance),
+                _ => None,
+            },
+        };
+        let answer = self.crm.answer(&ask);
+        match fault {
+            Some(FaultKind::AppliedTwice) => self.crm.answer(&ask),
+            Some(kind) => reword::spoil(kind, answer),
+            None => answer,
+        }
+    }
+
+    async fn pause(&self, ms: u64) {
+        let mut stopping = self.stopping.clone();
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(ms)) => {}
+            _ = stopping.wait_for(|stopping| *stopping) => {}
+        }
+    }
+
+    /// Takes the connection away from the HTTP server and does with it what the script says.
+    fn play(&self, grip: &Grip, script: Script) -> Response {
+        let mut stopping = self.stopping.clone();
+        if let Some(socket) = grip.take() {
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = script.play(socket) => {}
+                    _ = stopping.wait_for(|stopping| *stopping) => {}
+                }
+            });
+        }
+        // Nobody receives this: the server's connection is gone.
+        StatusCode::SERVICE_UNAVAILABLE.into_response()
+    }
+}
+
+fn last_characters(token: &str) -> String {
+    let start = token.char_indices().rev().nth(3).map_or(0, |(index, _)| index);
+    token.get(start..).unwrap_or_default().to_owned()
+}
+
+/// The fault's name in the journal: the same word that sets it.
+fn name_of(kind: &FaultKind) -> String {
+    let written = serde_json::to_value(kind).unwrap_or_default();
+    written.get("kind").and_then(|kind| kind.as_str()).unwrap_or_default().to_owned()
+}
+
+fn response(answer: Answer) -> Response {
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let content_type = answer.content_type.map(|value| ("content-type".to_owned(), value));
+    for (name, value) in content_type.into_iter().chain(answer.headers) {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
+}

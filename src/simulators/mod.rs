@@ -1,0 +1,45 @@
+//! Both CRMs as small servers on loopback, with a journal of what reached them and faults on demand.
+//!
+//! They are a second, independent reading of the CRMs' contracts: nothing here names another part of the gateway,
+//! so a mistake made in an adapter is not made again here. `aptly::Simulator::start` and
+//! `pipeline::Simulator::start` answer a [`Running`], which tells the base URL and the tokens, and holds the
+//! journal, the faults and the clock.
+//!
+//! The same can be had over HTTP while a simulator runs:
+//!
+//! | call | does |
+//! |---|---|
+//! | `GET /_simulator/journal` | every call so far, oldest first |
+//! | `DELETE /_simulator/journal` | forgets them |
+//! | `GET /_simulator/contacts` | what is stored, as the CRM spells it |
+//! | `GET /_simulator/faults` | faults still waiting |
+//! | `POST /_simulator/faults` | sets one fault or an array of them, see [`Fault`] |
+//! | `DELETE /_simulator/faults` | takes all faults back |
+//! | `POST /_simulator/revoke` | `{"token": "…"}` is refused with 401 from now on |
+//!
+//! A fault over HTTP: `{"kind":"latency","ms":500,"method":"POST","path":"/api/contacts","times":1}`.
+
+pub mod aptly;
+pub mod pipeline;
+
+mod clock;
+mod control;
+mod crm;
+mod disturbance;
+mod exchange;
+mod faults;
+mod gzip_bomb;
+mod journal;
+mod line;
+mod pace;
+mod people;
+mod reword;
+mod script;
+mod server;
+
+pub use clock::Clock;
+pub use disturbance::Disturbance;
+pub use faults::{Fault, FaultKind, Faults};
+pub use journal::{Applied, Call, Journal};
+pub use pace::Pace;
+pub use server::Running;

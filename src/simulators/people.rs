@@ -1,0 +1,250 @@
+//! Invented people for both CRMs: the same ones from the same seed, none of them real or reachable.
+
+/// One invented person or company.
+pub(crate) struct Person {
+    pub first: String,
+    pub last: String,
+    pub company: Option<String>,
+    pub title: Option<String>,
+    /// The first is the main one.
+    pub emails: Vec<String>,
+    /// E.164, unique over all people; the first is the main one. Never empty.
+    pub phones: Vec<String>,
+    /// Days before the CRM's start at which it was noted and last changed.
+    pub noted: u32,
+    pub changed: u32,
+    /// For whatever else a CRM wants to vary.
+    pub dice: Dice,
+}
+
+/// A small generator of numbers that look random and never differ between runs (splitmix64).
+#[derive(Clone)]
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub const fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number from 0 to below `bound`.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.roll() % bound.max(1)
+    }
+
+    pub fn one_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
+    }
+
+    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
+        let index = usize::try_from(self.below(from.len() as u64)).ok()?;
+        from.get(index)
+    }
+
+    /// An id of so many characters out of an alphabet.
+    pub fn id(&mut self, alphabet: &[u8], length: usize) -> String {
+        (0..length).filter_map(|_| self.pick(alphabet).map(|byte| char::from(*byte))).collect()
+    }
+}
+
+/// Area codes in which the numbers 555-0100 to 555-0199 are kept free for fiction.
+const AREAS: [&str; 10] = ["415", "212", "312", "604", "206", "617", "303", "512", "619", "503"];
+
+const FIRST: [&str; 40] = [
+    "Amara",
+    "Zoë",
+    "Łukasz",
+    "Søren",
+    "Ágnes",
+    "José",
+    "Nguyệt",
+    "Þóra",
+    "Mei",
+    "Oluwaseun",
+    "Priya",
+    "Renée",
+    "Björn",
+    "Chloé",
+    "Dmitri",
+    "Élodie",
+    "Farid",
+    "Grace",
+    "Henry",
+    "Ingrid",
+    "Jamal",
+    "Keiko",
+    "Liam",
+    "Márta",
+    "Noah",
+    "Olga",
+    "Pedro",
+    "Quinn",
+    "Rosa",
+    "Samuel",
+    "Tomás",
+    "Uma",
+    "Victor",
+    "Wanda",
+    "Ximena",
+    "Yusuf",
+    "Zara",
+    "Mary Ann",
+    "D'Arcy",
+    "Jean-Luc",
+];
+
+const LAST: [&str; 36] = [
+    "Okafor",
+    "Müller",
+    "Kowalski",
+    "Sørensen",
+    "Nagy",
+    "García Márquez",
+    "Trần",
+    "Jónsdóttir",
+    "Chen",
+    "Adeyemi",
+    "Sharma",
+    "Lefèvre",
+    "Ångström",
+    "Dubois",
+    "Volkov",
+    "Haddad",
+    "O'Neill",
+    "van der Berg",
+    "Brooks",
+    "Carter",
+    "Delgado",
+    "Evans",
+    "Fischer",
+    "Greene",
+    "Hughes",
+    "Ito",
+    "Jensen",
+    "Kaur",
+    "Lopez",
+    "Morgan",
+    "Nakamura",
+    "Osei",
+    "Petrov",
+    "Quintero",
+    "Rossi",
+    "Smith-Jones",
+];
+
+const COMPANIES: [&str; 8] = [
+    "Harbour Plumbing Ltd",
+    "Northside Electric",
+    "Blue Door Properties",
+    "Café Lumière",
+    "Maple & Co.",
+    "Granite Roofing Inc.",
+    "Sunrise Cleaning",
+    "Ørsted Gardens",
+];
+
+const TITLES: [&str; 5] = ["Property Manager", "Office Manager", "Engineer", "Owner", "Accountant"];
+
+/// So many people, always the same.
+pub(crate) fn invent(count: usize, seed: u64) -> Vec<Person> {
+    let mut dice = Dice::new(seed);
+    (0..count).map(|index| person(index, &mut dice)).collect()
+}
+
+fn person(index: usize, dice: &mut Dice) -> Person {
+    // Steps without a common divisor run through all pairs of names before one repeats.
+    let first = FIRST.get(index * 7 % FIRST.len()).copied().unwrap_or_default();
+    let last = LAST.get((index * 5 + index / FIRST.len()) % LAST.len()).copied().unwrap_or_default();
+    let is_company = index % 19 == 7;
+    let company = (is_company || dice.one_in(6)).then(|| dice.pick(&COMPANIES).copied().unwrap_or_default());
+    let changed = u32::try_from(dice.below(300)).unwrap_or_default();
+    Person {
+        first: if is_company { String::new() } else { first.to_owned() },
+        last: if is_company { String::new() } else { last.to_owned() },
+        company: company.map(str::to_owned),
+        title: dice.one_in(5).then(|| dice.pick(&TITLES).copied().unwrap_or_default().to_owned()),
+        // A company's address bears its own name.
+        emails: if is_company {
+            emails(index, "office", company.unwrap_or_default(), dice)
+        } else {
+            emails(index, first, last, dice)
+        },
+        phones: phones(index),
+        noted: changed + u32::try_from(dice.below(700)).unwrap_or_default(),
+        changed,
+        dice: Dice::new(dice.roll()),
+    }
+}
+
+fn emails(index: usize, first: &str, last: &str, dice: &mut Dice) -> Vec<String> {
+    if index % 11 == 4 {
+        return Vec::new();
+    }
+    let main = format!("{}.{}{index}@example.com", ascii(first), ascii(last));
+    let mut all = vec![main];
+    if dice.one_in(7) {
+        all.push(format!("{}{index}@mail.example.org", ascii(last)));
+    }
+    if dice.one_in(25) {
+        all.push(format!("office+{index}@example.net"));
+    }
+    all
+}
+
+/// One number each, and two for some: a number at the far end of the range, which no main number reaches.
+fn phones(index: usize) -> Vec<String> {
+    let mut all =
+        vec![if index % 23 == 9 { format!("+442079460{:03}", index % 1000) } else { fictional(index) }];
+    if index.is_multiple_of(5) && index / 5 < 100 {
+        all.push(format!("+1702555{:04}", 100 + index / 5));
+    }
+    all
+}
+
+fn fictional(index: usize) -> String {
+    let area = AREAS.get(index / 100 % AREAS.len()).copied().unwrap_or_default();
+    if index < 1000 {
+        return format!("+1{area}55501{:02}", index % 100);
+    }
+    // More than the free numbers: still in the 555 exchange, which gives no one a private line.
+    format!("+1{area}555{:04}", 2000 + index / 1000 * 100 + index % 100)
+}
+
+/// The letters of a name as an address would have them.
+fn ascii(name: &str) -> String {
+    let plain = |letter: char| match letter {
+        'ë' | 'é' | 'è' | 'ệ' => "e".to_owned(),
+        'ł' => "l".to_owned(),
+        'ø' | 'ö' | 'ó' => "o".to_owned(),
+        'á' | 'å' | 'ầ' => "a".to_owned(),
+        'ü' => "u".to_owned(),
+        'í' => "i".to_owned(),
+        'þ' => "th".to_owned(),
+        letter if letter.is_ascii_alphanumeric() => letter.to_string(),
+        _ => String::new(),
+    };
+    name.to_lowercase().chars().map(plain).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn people_are_stable_and_their_numbers_unique() {
+        let (people, again) = (invent(2000, 1), invent(2000, 1));
+        let numbers: Vec<_> = people.iter().flat_map(|person| person.phones.clone()).collect();
+        assert_eq!(numbers.iter().collect::<HashSet<_>>().len(), numbers.len());
+        assert!(people.iter().zip(&again).all(|(a, b)| a.emails == b.emails && a.phones == b.phones));
+        assert!(numbers.iter().all(|number| phonenumber::parse(None, number).is_ok()));
+    }
+}

@@ -1,0 +1,106 @@
+//! The envelopes of the pipeline CRM: thin, doubled, oddly worded.
+
+use serde_json::{Map, Value, json};
+
+use super::records::Record;
+use super::writes::Refusal;
+use super::{Conflict, CreateAnswer, Envelope, ListPhones, Options, entries, users};
+use crate::simulators::crm::Answer;
+
+const WORDS: &str = "Contact updated successfully";
+
+/// What a creation answers: the very words of an update.
+pub(super) fn created(record: &Record, options: &Options) -> Answer {
+    let mut thin = thin(record);
+    let body = match options.create_answer {
+        CreateAnswer::Record => json!({ "success": true, "message": WORDS, "data": record }),
+        CreateAnswer::WithContact => with_contact(&thin, record),
+        CreateAnswer::WithoutId => json!({ "success": true, "message": WORDS, "data": { "message": WORDS } }),
+        CreateAnswer::AsPrinted => {
+            thin.insert("status".to_owned(), json!("Qualified"));
+            envelope(&thin)
+        }
+        CreateAnswer::Thin => envelope(&thin),
+    };
+    Answer::json(options.create_status, &body)
+}
+
+/// What `PATCH` answers.
+pub(super) fn updated(record: &Record, options: &Options) -> Answer {
+    let thin = thin(record);
+    Answer::json(
+        200,
+        &if options.update_with_contact { with_contact(&thin, record) } else { envelope(&thin) },
+    )
+}
+
+fn envelope(thin: &Record) -> Value {
+    json!({ "success": true, "message": WORDS, "data": { "contact": thin, "message": WORDS } })
+}
+
+fn with_contact(thin: &Record, record: &Record) -> Value {
+    json!({ "success": true, "message": WORDS, "data": { "contact": thin, "message": WORDS }, "contact": record })
+}
+
+fn thin(record: &Record) -> Record {
+    let keys = ["_id", "firstName", "lastName", "status"];
+    let shown = keys.into_iter().filter_map(|key| Some((key.to_owned(), record.get(key)?.clone())));
+    shown.collect::<Map<_, _>>()
+}
+
+/// A row of a list.
+pub(super) fn row(record: &Record, options: &Options) -> Value {
+    let mut row = record.clone();
+    if options.envelope == Envelope::V1 || options.list_phones == ListPhones::Text {
+        let all = entries::values(record.get("phoneNumber"));
+        row.insert("phoneNumber".to_owned(), all.first().map_or(Value::Null, |number| json!(number)));
+        row.insert("secondaryPhoneNumber".to_owned(), json!(all.get(1..).unwrap_or_default()));
+    }
+    if options.envelope == Envelope::V1 {
+        let creator = record.get("createdBy").and_then(Value::as_str).unwrap_or_default();
+        let name = (0..3).find(|user| users::id(*user) == creator).map(users::full_name);
+        row.insert("createdBy".to_owned(), json!({ "_id": creator, "fullName": name }));
+        row.extend([
+            ("channelTypes".to_owned(), json!(["sms"])),
+            ("isAutopilot".to_owned(), json!(false)),
+            ("isBulkSms".to_owned(), json!(false)),
+            ("files".to_owned(), json!([])),
+        ]);
+    }
+    Value::Object(row)
+}
+
+/// A refused write.
+pub(super) fn refused(refusal: &Refusal, options: &Options) -> Answer {
+    match refusal {
+        Refusal::BadRequest(message) => failure(400, message),
+        Refusal::NotFound => not_found(),
+        Refusal::Conflict => {
+            let status = match options.conflict {
+                Conflict::Status409 => 409,
+                Conflict::Status400 => 400,
+                Conflict::Status422 => 422,
+                Conflict::SuccessFalse => 200,
+            };
+            failure(status, "Phone number already exists in this organization")
+        }
+    }
+}
+
+pub(super) fn not_found() -> Answer {
+    failure(404, "Contact not found")
+}
+
+pub(super) fn failure(status: u16, message: &str) -> Answer {
+    Answer::json(status, &json!({ "success": false, "message": message }))
+}
+
+pub(super) fn no_route(method: &str, path: &str) -> Answer {
+    let text = format!("Cannot {method} {path}");
+    Answer::html(
+        404,
+        &format!(
+            "<!DOCTYPE html><html><head><title>Error</title></head><body><pre>{text}</pre></body></html>"
+        ),
+    )
+}

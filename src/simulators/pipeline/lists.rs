@@ -1,0 +1,122 @@
+//! The pipeline CRM's lists: filters, one-based pages, and buckets by stage.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::records::{Record, Records};
+use super::{Envelope, Options, answers, entries, stages, users};
+use crate::simulators::clock::read;
+use crate::simulators::crm::{Answer, Ask};
+
+/// Answers `GET /api/contacts`; what is wrong becomes the message of a 400.
+pub(super) fn list(
+    records: &Records,
+    options: &Options,
+    user: usize,
+    ask: &Ask<'_>,
+) -> Result<Answer, String> {
+    let page = number(ask, "page", 1)?;
+    let size = number(ask, "size", options.page_size)?.min(options.largest_page);
+    let created = window(ask)?;
+    let mut found: Vec<_> =
+        records.all().filter(|record| admitted(record, user, ask, options, created)).collect();
+    // Nothing is said about the order; newest first is what such lists show.
+    found.sort_by(|a, b| {
+        text(b, "createdAt").cmp(text(a, "createdAt")).then_with(|| text(a, "_id").cmp(text(b, "_id")))
+    });
+    let total = found.len();
+    let skipped = (page - 1).saturating_mul(size);
+    let rows: Vec<_> =
+        found.into_iter().skip(skipped).take(size).map(|record| answers::row(record, options)).collect();
+    let meta = json!({ "total": total, "page": page, "size": size });
+    let body = match options.envelope {
+        Envelope::V1 => json!({ "success": true, "data": rows, "total": total, "page": page, "size": size }),
+        Envelope::V2 => json!({
+            "success": true,
+            "data": { "contacts": rows, "total": total, "page": page, "size": size },
+            "meta": meta, "contacts": rows, "total": total,
+        }),
+    };
+    Ok(Answer::json(200, &body))
+}
+
+/// Answers `POST /api/contacts`: a list by stage, whatever is sent.
+pub(super) fn buckets(records: &Records, options: &Options, ask: &Ask<'_>) -> Answer {
+    let mut by_stage = Map::new();
+    for stage in stages::pipeline(None).map_or(&[][..], |pipeline| pipeline.stages) {
+        let rows: Vec<_> = records.all().filter(|record| text(record, "pipelineStage") == stage.id).collect();
+        let total = rows.len();
+        let shown: Vec<_> = rows.into_iter().take(10).map(|record| answers::row(record, options)).collect();
+        by_stage.insert(stage.name.to_owned(), json!({ "contacts": shown, "total": total }));
+    }
+    let answer = Answer::json(200, &json!({ "success": true, "data": by_stage }));
+    let meant_to_create = ask.object().is_some_and(|body| body.contains_key("phoneNumber"));
+    if meant_to_create { answer.alarm("a creation was sent to a list and created nothing") } else { answer }
+}
+
+fn number(ask: &Ask<'_>, name: &str, usual: usize) -> Result<usize, String> {
+    match ask.parameter(name).map(str::parse::<usize>) {
+        None => Ok(usual),
+        Some(Ok(number)) if number >= 1 => Ok(number),
+        Some(_) => Err(format!("{name} must be a positive integer")),
+    }
+}
+
+type Window = (Option<Timestamp>, Option<Timestamp>);
+
+/// `dateRange`: JSON in a parameter, a window of creation times with both ends in it.
+fn window(ask: &Ask<'_>) -> Result<Window, String> {
+    let Some(given) = ask.parameter("dateRange") else { return Ok((None, None)) };
+    let range: Value = serde_json::from_str(given).map_err(|_| "dateRange must be JSON")?;
+    let end = |key: &str| match range.get(key).and_then(Value::as_str) {
+        Some(text) => read(text).map(Some).ok_or("dateRange holds an invalid date"),
+        None => Ok(None),
+    };
+    Ok((end("start")?, end("end")?))
+}
+
+fn admitted(record: &Record, user: usize, ask: &Ask<'_>, options: &Options, (start, end): Window) -> bool {
+    let equal = |parameter: &str, key: &str| {
+        ask.parameter(parameter).is_none_or(|wanted| text(record, key) == wanted)
+    };
+    let created = text(record, "createdAt").parse::<Timestamp>().ok();
+    owned(record, user, ask.parameter("ownerFilter").unwrap_or("my"))
+        && equal("status", "status")
+        && equal("pipelineStage", "pipelineStage")
+        && equal("pipelineId", "pipelineId")
+        && equal("source", "source")
+        && ask.parameter("assignee").is_none_or(|wanted| assigned(record).contains(&wanted))
+        && ask.parameter("search").is_none_or(|wanted| mentions(record, &wanted.to_lowercase(), options))
+        && start.is_none_or(|start| created.is_some_and(|created| created >= start))
+        && end.is_none_or(|end| created.is_some_and(|created| created <= end))
+}
+
+fn owned(record: &Record, user: usize, filter: &str) -> bool {
+    match filter {
+        "all" | "team" => true,
+        "my" => text(record, "userId") == users::id(user),
+        "unassigned" => assigned(record).is_empty(),
+        id => text(record, "userId") == id,
+    }
+}
+
+/// Whether a text is part of a name, a number or (as an option) an address.
+fn mentions(record: &Record, wanted: &str, options: &Options) -> bool {
+    let (first, last) = (text(record, "firstName").to_lowercase(), text(record, "lastName").to_lowercase());
+    let phones = entries::values(record.get("phoneNumber"));
+    let emails = if options.search_finds_emails { entries::values(record.get("email")) } else { Vec::new() };
+    format!("{first} {last}").contains(wanted)
+        || phones.iter().chain(&emails).any(|value| value.to_lowercase().contains(wanted))
+}
+
+fn assigned(record: &Record) -> Vec<&str> {
+    record
+        .get("assignees")
+        .and_then(Value::as_array)
+        .map(|all| all.iter().filter_map(Value::as_str).collect())
+        .unwrap_or_default()
+}
+
+fn text<'a>(record: &'a Record, key: &str) -> &'a str {
+    record.get(key).and_then(Value::as_str).unwrap_or_default()
+}

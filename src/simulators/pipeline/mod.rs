@@ -1,0 +1,188 @@
+//! The pipeline CRM (Tether) as a small server: unique phones, one-based pages, doubled rows, oddly worded answers.
+//!
+//! What the documentation leaves open is an option here.
+
+mod answers;
+mod entries;
+mod harm;
+mod lists;
+mod people;
+mod records;
+mod routes;
+mod stages;
+mod users;
+mod writes;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use phonenumber::country;
+use serde_json::Value;
+
+use super::server::{Running, Start};
+use super::{Clock, Pace};
+
+/// How a phone number that somebody has already is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Conflict {
+    /// 409 with `success: false` and a message.
+    #[default]
+    Status409,
+    /// 400 with the same body.
+    Status400,
+    /// 422 with the same body.
+    Status422,
+    /// 200 with the same body.
+    SuccessFalse,
+}
+
+/// What a creation answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CreateAnswer {
+    /// A thin `data.contact`, "Contact updated successfully", nothing else.
+    #[default]
+    Thin,
+    /// The same with the status the documentation prints, "Qualified", whatever was asked.
+    AsPrinted,
+    /// The thin one, and the whole contact at the top.
+    WithContact,
+    /// `data` itself is the whole contact.
+    Record,
+    /// 2xx without any id.
+    WithoutId,
+}
+
+/// What `GET /api/contacts/{id}` answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SingleRead {
+    /// `{ success, data: { contact } }`.
+    #[default]
+    Present,
+    /// The route does not exist: 404 with an HTML page.
+    AbsentHtml,
+    /// The route does not exist: 404 with JSON.
+    AbsentJson,
+    /// The path exists for other methods only: 405.
+    MethodNotAllowed,
+}
+
+/// Which envelope and row shape lists have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Envelope {
+    /// Rows twice: `data.contacts` and `contacts`.
+    #[default]
+    V2,
+    /// `data` is the list; phone numbers are texts, `createdBy` an object.
+    V1,
+}
+
+/// How phone numbers are shown in v2 lists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ListPhones {
+    /// As entries, like everywhere else.
+    #[default]
+    Entries,
+    /// The main number as a text, the others in `secondaryPhoneNumber`.
+    Text,
+}
+
+/// How the simulator is to behave.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where to listen; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// Session tokens; each belongs to a user of its own in the one organisation.
+    pub tokens: Vec<String>,
+    /// Password of every user at login; their e-mails are `user1@example.com`, `user2@example.com`, …
+    pub password: String,
+    /// How many invented people are there at the start; each third one belongs to the first user.
+    pub people: usize,
+    /// Further contacts at the start, as the CRM spells them; what they lack is filled in.
+    pub contacts: Vec<Value>,
+    /// The country of numbers without a country code.
+    pub default_region: country::Id,
+    /// The organisation's own numbers, which no contact may have.
+    pub own_numbers: Vec<String>,
+    /// The refusal of a known phone number.
+    pub conflict: Conflict,
+    /// Status of a successful creation.
+    pub create_status: u16,
+    /// Body of a successful creation.
+    pub create_answer: CreateAnswer,
+    /// Whether updates answer the whole contact at the top too.
+    pub update_with_contact: bool,
+    /// Whether `PATCH` takes names and e-mail, rather than overlooking them.
+    pub patch_takes_names: bool,
+    /// The single read.
+    pub single_read: SingleRead,
+    /// Lists.
+    pub envelope: Envelope,
+    /// Phone numbers in v2 lists.
+    pub list_phones: ListPhones,
+    /// Rows on a page unless asked otherwise.
+    pub page_size: usize,
+    /// The most rows on a page; the answer tells the size used.
+    pub largest_page: usize,
+    /// Whether `search` looks at e-mail addresses.
+    pub search_finds_emails: bool,
+    /// Calls allowed; no limit when unset, as nothing is documented.
+    pub pace: Option<Pace>,
+    /// The CRM's clock.
+    pub clock: Clock,
+}
+
+impl Default for Options {
+    /// For a demonstration: 450 people, token `demo-pipeline-token`.
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            tokens: vec!["demo-pipeline-token".to_owned()],
+            password: "demo-pipeline-password".to_owned(),
+            people: 450,
+            contacts: Vec::new(),
+            default_region: country::US,
+            own_numbers: vec!["+14165550199".to_owned()],
+            conflict: Conflict::default(),
+            create_status: 200,
+            create_answer: CreateAnswer::default(),
+            update_with_contact: false,
+            patch_takes_names: true,
+            single_read: SingleRead::default(),
+            envelope: Envelope::default(),
+            list_phones: ListPhones::default(),
+            page_size: 50,
+            largest_page: 100,
+            search_finds_emails: true,
+            pace: None,
+            clock: Clock::real(),
+        }
+    }
+}
+
+impl Options {
+    /// For tests: nobody there.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self { people: 0, ..Self::default() }
+    }
+}
+
+/// Starts the pipeline CRM.
+pub struct Simulator;
+
+impl Simulator {
+    /// Listens and answers until the returned handle is dropped or shut down.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub async fn start(options: Options) -> io::Result<Running> {
+        let start = Start {
+            listen: options.listen,
+            tokens: options.tokens.clone(),
+            clock: options.clock.clone(),
+            pace: options.pace,
+        };
+        Running::start(Arc::new(routes::Pipeline::new(options)), start).await
+    }
+}

@@ -1,0 +1,72 @@
+//! The invented people as contacts of the pipeline CRM.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value, json};
+
+use super::{stages, users};
+use crate::simulators::clock::stored;
+use crate::simulators::people::{Dice, Person};
+
+pub(super) const HEX: &[u8] = b"0123456789abcdef";
+
+/// One person as this CRM stores it.
+pub(super) fn record(index: usize, person: &Person, now: Timestamp) -> Map<String, Value> {
+    let mut dice = person.dice.clone();
+    let before = |time: Timestamp, seconds: u64| {
+        let ago = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or_default());
+        time.checked_sub(ago).unwrap_or(time)
+    };
+    let updated = before(now, u64::from(person.changed) * 86_400 + dice.below(86_400_000) / 1000);
+    let created = before(updated, u64::from(person.noted - person.changed) * 86_400 + dice.below(86_400));
+    let phones = person.phones.iter().enumerate().map(|(place, number)| {
+        let mut entry = json!({ "value": number, "isPrimary": place == 0 });
+        if let (Value::Object(entry), true) = (&mut entry, dice.one_in(8)) {
+            entry.insert("verifiedAt".to_owned(), json!(stored(updated)));
+            entry.insert("verifiedBy".to_owned(), json!(users::id(0)));
+            entry.insert("verificationSource".to_owned(), json!("manual"));
+        }
+        entry
+    });
+    let mut record = Map::from_iter([
+        ("phoneNumber".to_owned(), phones.collect::<Value>()),
+        ("email".to_owned(), email(person)),
+        ("userId".to_owned(), json!(users::id(index % 3))),
+        ("createdAt".to_owned(), json!(stored(created))),
+        ("updatedAt".to_owned(), json!(stored(updated))),
+    ]);
+    let names = [("firstName", person.first.as_str()), ("lastName", person.last.as_str())];
+    for (key, name) in names.into_iter().filter(|(_, name)| !name.is_empty()) {
+        record.insert(key.to_owned(), json!(name));
+    }
+    place(&mut record, &mut dice);
+    if dice.one_in(3) {
+        record.insert("lastMessageTime".to_owned(), json!(stored(before(now, dice.below(8_000_000)))));
+    }
+    record.insert("source".to_owned(), json!(if dice.one_in(2) { "manual" } else { "outreach" }));
+    record
+}
+
+/// No address, a text, or entries: all three occur.
+fn email(person: &Person) -> Value {
+    match person.emails.as_slice() {
+        [] => Value::Null,
+        [only] => json!(only),
+        several => several
+            .iter()
+            .enumerate()
+            .map(|(place, email)| json!({ "value": email, "isPrimary": place == 0 }))
+            .collect(),
+    }
+}
+
+fn place(record: &mut Map<String, Value>, dice: &mut Dice) {
+    let default = stages::pipeline(None);
+    let pipeline = if dice.one_in(10) { stages::PIPELINES.get(1).or(default) } else { default };
+    let Some((pipeline, stage)) = pipeline.and_then(|pipeline| Some((pipeline, dice.pick(pipeline.stages)?)))
+    else {
+        return;
+    };
+    record.insert("pipelineId".to_owned(), json!(pipeline.id));
+    record.insert("pipelineStage".to_owned(), json!(stage.id));
+    record.insert("status".to_owned(), json!(stage.name));
+}

@@ -1,0 +1,105 @@
+//! The pipeline CRM's stored contacts, unique by phone number, with the conversations that hang on them.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::{entries, people, stages, users};
+use crate::simulators::Disturbance;
+use crate::simulators::clock::{read, stored};
+use crate::simulators::people::{Dice, Person};
+
+pub(super) type Record = Map<String, Value>;
+
+pub(super) struct Records {
+    all: BTreeMap<String, Record>,
+    dice: Dice,
+}
+
+impl Records {
+    pub fn new(invented: &[Person], now: Timestamp) -> Self {
+        let mut records = Self { all: BTreeMap::new(), dice: Dice::new(0x7E7) };
+        for (index, person) in invented.iter().enumerate() {
+            records.put(people::record(index, person, now), now);
+        }
+        records
+    }
+
+    pub fn get(&self, id: &str) -> Option<&Record> {
+        self.all.get(id)
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &Record> {
+        self.all.values()
+    }
+
+    pub fn new_id(&mut self) -> String {
+        self.dice.id(people::HEX, 24)
+    }
+
+    /// Puts a record in as it is; what every contact has is filled in.
+    pub fn put(&mut self, mut record: Record, now: Timestamp) -> String {
+        let given = record.get("_id").and_then(Value::as_str).map(str::to_owned);
+        let id = given.unwrap_or_else(|| self.new_id());
+        record.insert("_id".to_owned(), json!(id));
+        for key in ["createdAt", "updatedAt"] {
+            let time = record.get(key).and_then(Value::as_str).and_then(read).unwrap_or(now);
+            record.insert(key.to_owned(), json!(stored(time)));
+        }
+        let owner = record.entry("userId").or_insert_with(|| json!(users::id(0))).clone();
+        record.entry("createdBy").or_insert_with(|| owner.clone());
+        record.entry("assignees").or_insert_with(|| json!([owner]));
+        record.entry("organizationId").or_insert_with(|| json!(users::ORGANIZATION));
+        record.entry("phoneNumber").or_insert_with(|| json!([]));
+        record.entry("secondaryPhoneNumber").or_insert_with(|| json!([]));
+        record.entry("__v").or_insert_with(|| json!(0));
+        if !record.contains_key("status") {
+            // The default pipeline is always there.
+            let _ = stages::settle(&Map::new(), &mut record, true);
+        }
+        self.all.insert(id.clone(), record);
+        id
+    }
+
+    /// Stores a write, with what goes wrong on the way; answers the record as the answer is to show it.
+    pub fn write(&mut self, id: &str, record: Record, disturbance: Option<&Disturbance>) -> Record {
+        let before = self.all.get(id).cloned();
+        let mut stored = record.clone();
+        if let Some(disturbance) = disturbance {
+            disturbance.disturb(before.as_ref(), &mut stored);
+        }
+        let version = before.as_ref().and_then(|before| before.get("__v")).and_then(Value::as_u64);
+        stored.insert("__v".to_owned(), json!(version.map_or(0, |version| version + 1)));
+        self.all.insert(id.to_owned(), stored.clone());
+        if disturbance.is_some_and(|disturbance| disturbance.lies) { record } else { stored }
+    }
+
+    /// Takes contacts out with all that hangs on them: answers which, and how many conversations went too.
+    pub fn delete(&mut self, ids: &[&str]) -> (Vec<String>, u64) {
+        let gone: Vec<_> =
+            ids.iter().filter(|id| self.all.remove(**id).is_some()).map(|id| (*id).to_owned()).collect();
+        let conversations = gone.iter().map(|id| conversations(id)).sum();
+        (gone, conversations)
+    }
+
+    /// Everything, as the mass deletion does.
+    pub fn clear(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.all).into_keys().collect()
+    }
+
+    /// Another contact that has one of these numbers.
+    pub fn holder_of(&self, numbers: &[&str], except: Option<&str>) -> Option<&Record> {
+        let others = self.all.iter().filter(|(id, _)| except != Some(id.as_str()));
+        others.map(|(_, record)| record).find(|record| {
+            let primary = entries::values(record.get("phoneNumber"));
+            let further = entries::values(record.get("secondaryPhoneNumber"));
+            primary.iter().chain(&further).any(|number| numbers.contains(number))
+        })
+    }
+}
+
+/// Conversations of a contact: a number that its id settles.
+fn conversations(id: &str) -> u64 {
+    id.bytes().last().map_or(0, |byte| u64::from(byte % 4))
+}

@@ -1,0 +1,215 @@
+//! The pipeline CRM's routes as one table, and who may use them.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use http::HeaderMap;
+use serde_json::{Value, json};
+
+use super::records::{Record, Records};
+use super::users::{self, Sessions};
+use super::writes::{self, Way};
+use super::{Options, SingleRead, answers, entries, harm, lists, stages};
+use crate::simulators::crm::{Answer, Ask, Crm};
+use crate::simulators::{Applied, people};
+
+pub(super) struct Pipeline {
+    options: Options,
+    records: Mutex<Records>,
+    sessions: Mutex<Sessions>,
+}
+
+impl Pipeline {
+    pub fn new(options: Options) -> Self {
+        let now = options.clock.now();
+        let mut records = Records::new(&people::invent(options.people, 0xBEEF), now);
+        for contact in options.contacts.iter().filter_map(Value::as_object) {
+            records.put(contact.clone(), now);
+        }
+        let sessions = Mutex::new(Sessions::new(&options.tokens));
+        Self { options, records: Mutex::new(records), sessions }
+    }
+
+    fn records(&self) -> MutexGuard<'_, Records> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn route(&self, user: usize, ask: &Ask<'_>) -> Answer {
+        let (records, options) = (&mut *self.records(), &self.options);
+        match (ask.method.as_str(), ask.segments().as_slice()) {
+            ("GET", ["api", "contacts"]) => lists::list(records, options, user, ask)
+                .unwrap_or_else(|message| answers::failure(400, &message)),
+            ("POST", ["api", "contacts"]) => lists::buckets(records, options, ask),
+            ("POST", ["api", "contact"]) => self.create(records, user, ask),
+            ("PUT", ["api", "contact"]) => self.put_whole(records, ask),
+            ("DELETE", ["api", "contacts", "bulk-delete"]) => harm::bulk_delete(records, ask),
+            ("DELETE", ["api", "contacts", "query-bulk-delete"]) => harm::delete_everything(records),
+            ("GET", ["api", "contacts", "bulk-job", _]) => {
+                Answer::json(200, &json!({ "status": "completed" }))
+            }
+            ("GET", ["api", "contacts", id]) => self.get(records, id, ask),
+            ("PATCH", ["api", "contacts", id]) => self.patch(records, id, ask),
+            ("GET", ["api", "pipelines"]) => pipelines(ask),
+            ("POST", ["api", "campaigns", "validate-contacts"]) => self.validate(records, ask),
+            ("POST", ["api", "webhook", "outreach"]) => harm::outreach(records, options, ask),
+            ("GET", ["api", "user", "list"]) => Answer::json(200, &self.sessions().shown()),
+            ("GET", ["api", "user", "profile"]) => Answer::json(200, &users::logged_in(user)),
+            ("GET", ["api", "auth", "verify-token"]) => {
+                Answer::json(200, &json!({ "message": "Token is good" }))
+            }
+            (method, _) => answers::no_route(method, ask.path),
+        }
+    }
+
+    fn create(&self, records: &mut Records, user: usize, ask: &Ask<'_>) -> Answer {
+        match writes::create(records, &self.options, user, ask) {
+            Ok(record) => answers::created(&record, &self.options).applied(Applied::Created(id_of(&record))),
+            Err(refusal) => answers::refused(&refusal, &self.options),
+        }
+    }
+
+    fn patch(&self, records: &mut Records, id: &str, ask: &Ask<'_>) -> Answer {
+        match writes::update(records, &self.options, id, Way::Patch, ask) {
+            Ok(record) => answers::updated(&record, &self.options).applied(Applied::Updated(id_of(&record))),
+            Err(refusal) => answers::refused(&refusal, &self.options),
+        }
+    }
+
+    /// The id is in the body here, and the contact at the top of the answer.
+    fn put_whole(&self, records: &mut Records, ask: &Ask<'_>) -> Answer {
+        let body = ask.object().unwrap_or_default();
+        let Some(id) = body.get("_id").and_then(Value::as_str) else {
+            return answers::failure(400, "_id is required");
+        };
+        match writes::update(records, &self.options, id, Way::Put, ask) {
+            Ok(record) => {
+                let shown =
+                    json!({ "message": "Contact updated successfully", "success": true, "contact": record });
+                Answer::json(200, &shown).applied(Applied::Updated(id_of(&record)))
+            }
+            Err(refusal) => answers::refused(&refusal, &self.options),
+        }
+    }
+
+    fn get(&self, records: &Records, id: &str, ask: &Ask<'_>) -> Answer {
+        match (self.options.single_read, records.get(id)) {
+            (SingleRead::Present, Some(record)) => {
+                Answer::json(200, &json!({ "success": true, "data": { "contact": record } }))
+            }
+            (SingleRead::Present, None) => answers::not_found(),
+            (SingleRead::AbsentHtml, _) => answers::no_route("GET", ask.path),
+            (SingleRead::AbsentJson, _) => Answer::json(404, &json!({ "error": "Not Found" })),
+            (SingleRead::MethodNotAllowed, _) => {
+                Answer::json(405, &json!({ "error": "Method Not Allowed" })).header("allow", "PATCH")
+            }
+        }
+    }
+
+    /// Answers which of the given numbers somebody has already.
+    fn validate(&self, records: &Records, ask: &Ask<'_>) -> Answer {
+        let body = ask.object().unwrap_or_default();
+        let Some(given) = body.get("contacts").and_then(Value::as_array) else {
+            return answers::failure(400, "contacts must be an array");
+        };
+        let (mut new, mut existing, mut invalid) = (Vec::new(), Vec::new(), Vec::new());
+        for contact in given {
+            let text = contact.get("phoneNumber").map(entries::value).unwrap_or_default();
+            let number = entries::e164(text, self.options.default_region);
+            let holder = number.as_deref().and_then(|number| records.holder_of(&[number], None));
+            match (number, holder) {
+                (None, _) => invalid.push(json!({ "phoneNumber": text })),
+                (Some(number), None) => new.push(json!({ "phoneNumber": number })),
+                (Some(number), Some(holder)) => {
+                    existing.push(json!({ "_id": id_of(holder), "phoneNumber": number }));
+                }
+            }
+        }
+        let sorted = json!({ "newContacts": new, "existingContacts": existing, "invalidContacts": invalid });
+        Answer::json(200, &json!({ "success": true, "data": sorted }))
+    }
+
+    fn log_in(&self, ask: &Ask<'_>) -> Answer {
+        let body = ask.object().unwrap_or_default();
+        let word = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
+        if word("password") != self.options.password {
+            return Answer::json(401, &json!({ "error": "Invalid credentials" }));
+        }
+        match self.sessions().log_in(word("email")) {
+            Some((token, user)) => {
+                Answer::json(200, &json!({ "token": token, "user": users::logged_in(user) }))
+            }
+            None => Answer::json(401, &json!({ "error": "Invalid credentials" })),
+        }
+    }
+}
+
+impl Crm for Pipeline {
+    fn token(&self, headers: &HeaderMap) -> Option<String> {
+        let value = headers.get("authorization")?.to_str().ok()?;
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+    }
+
+    fn may_write(&self, method: &str, path: &str) -> bool {
+        match method {
+            "POST" | "PUT" => path == "/api/contact",
+            "PATCH" | "DELETE" => path.starts_with("/api/contacts/"),
+            _ => false,
+        }
+    }
+
+    fn answer(&self, ask: &Ask<'_>) -> Answer {
+        if ask.method == http::Method::POST && ask.path == "/api/auth/login" {
+            return self.log_in(ask);
+        }
+        let user = self.sessions().user(self.token(ask.headers).as_deref());
+        match user {
+            Some(user) => self.route(user, ask),
+            None => Answer::json(401, &json!({ "error": "Invalid or expired token" })),
+        }
+    }
+
+    fn too_many(&self) -> Answer {
+        Answer::json(429, &json!({ "error": "Too many requests" }))
+    }
+
+    fn refused(&self, message: &str) -> Answer {
+        answers::failure(200, message)
+    }
+
+    fn contact(&self, id: &str) -> Option<Value> {
+        self.records().get(id).cloned().map(Value::Object)
+    }
+
+    fn contacts(&self) -> Vec<Value> {
+        self.records().all().cloned().map(Value::Object).collect()
+    }
+
+    fn put(&self, contact: Value) -> Option<String> {
+        let record = contact.as_object()?.clone();
+        Some(self.records().put(record, self.options.clock.tick()))
+    }
+
+    fn take_out(&self, id: &str) -> bool {
+        !self.records().delete(&[id]).0.is_empty()
+    }
+
+    fn revoke(&self, token: &str) {
+        self.sessions().revoke(token);
+    }
+}
+
+fn pipelines(ask: &Ask<'_>) -> Answer {
+    let of_contacts = ask.parameter("type").is_none_or(|kind| kind == "Contact");
+    match stages::pipeline(ask.parameter("pipelineId")).filter(|_| of_contacts) {
+        Some(pipeline) => Answer::json(200, &stages::shown(pipeline)),
+        None => answers::failure(404, "Pipeline not found"),
+    }
+}
+
+fn id_of(record: &Record) -> String {
+    record.get("_id").and_then(Value::as_str).unwrap_or_default().to_owned()
+}

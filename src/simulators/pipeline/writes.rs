@@ -1,0 +1,134 @@
+//! Creations and updates: what a body may say, and what becomes of it.
+
+use serde_json::{Map, Value, json};
+
+use super::records::{Record, Records};
+use super::{Options, entries, stages, users};
+use crate::simulators::clock::stored;
+use crate::simulators::crm::Ask;
+
+/// Why a write was refused.
+pub(super) enum Refusal {
+    /// 400 with this message.
+    BadRequest(String),
+    /// The number is somebody's already.
+    Conflict,
+    NotFound,
+}
+
+impl From<String> for Refusal {
+    fn from(message: String) -> Self {
+        Self::BadRequest(message)
+    }
+}
+
+/// Which update it is: they differ in what they take.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// `PATCH /api/contacts/{id}`.
+    Patch,
+    /// `PUT /api/contact`, which leaves numbers as they are written.
+    Put,
+}
+
+/// Makes a contact for this user.
+pub(super) fn create(
+    records: &mut Records,
+    options: &Options,
+    user: usize,
+    ask: &Ask<'_>,
+) -> Result<Record, Refusal> {
+    let body = object(ask)?;
+    let given = body.get("phoneNumber").ok_or_else(|| "phoneNumber is required".to_owned())?;
+    let phones = entries::phones(given, options.default_region)?;
+    refuse_numbers(records, options, &phones, None)?;
+    let mut record = Record::from_iter([("phoneNumber".to_owned(), Value::Array(phones))]);
+    record.insert("secondaryPhoneNumber".to_owned(), json!([]));
+    names(&body, &mut record)?;
+    if let Some(process) = body.get("process").filter(|value| !value.is_null()) {
+        record.insert("process".to_owned(), process.clone());
+    }
+    stages::settle(&body, &mut record, true)?;
+    let owner = users::id(user);
+    let (now, id) = (stored(options.clock.tick()), records.new_id());
+    record.extend([
+        ("_id".to_owned(), json!(id)),
+        ("organizationId".to_owned(), json!(users::ORGANIZATION)),
+        ("userId".to_owned(), json!(owner)),
+        ("createdBy".to_owned(), json!(owner)),
+        ("assignees".to_owned(), json!([owner])),
+        ("createdAt".to_owned(), json!(now)),
+        ("updatedAt".to_owned(), json!(now)),
+        ("__v".to_owned(), json!(0)),
+    ]);
+    Ok(records.write(&id, record, ask.disturbance))
+}
+
+/// Changes the fields a body names; what it does not know it overlooks.
+pub(super) fn update(
+    records: &mut Records,
+    options: &Options,
+    id: &str,
+    way: Way,
+    ask: &Ask<'_>,
+) -> Result<Record, Refusal> {
+    let body = object(ask)?;
+    let mut record = records.get(id).cloned().ok_or(Refusal::NotFound)?;
+    if options.patch_takes_names || way == Way::Put {
+        names(&body, &mut record)?;
+    }
+    match (body.get("phoneNumber"), way) {
+        (None, _) => {}
+        (Some(given), Way::Patch) => {
+            let phones = entries::phones(given, options.default_region)?;
+            refuse_numbers(records, options, &phones, Some(id))?;
+            record.insert("phoneNumber".to_owned(), Value::Array(phones));
+        }
+        (Some(given), Way::Put) => {
+            record.insert("phoneNumber".to_owned(), given.clone());
+        }
+    }
+    if let Some(process) = body.get("process") {
+        record.insert("process".to_owned(), process.clone());
+    }
+    stages::settle(&body, &mut record, false)?;
+    record.insert("updatedAt".to_owned(), json!(stored(options.clock.tick())));
+    Ok(records.write(id, record, ask.disturbance))
+}
+
+fn object(ask: &Ask<'_>) -> Result<Map<String, Value>, Refusal> {
+    ask.object().ok_or_else(|| Refusal::BadRequest("Invalid request body".to_owned()))
+}
+
+/// First name, last name and e-mail; `null` clears.
+fn names(body: &Map<String, Value>, record: &mut Record) -> Result<(), String> {
+    for key in ["firstName", "lastName"] {
+        match body.get(key) {
+            None => {}
+            Some(value @ (Value::String(_) | Value::Null)) => {
+                record.insert(key.to_owned(), value.clone());
+            }
+            Some(_) => return Err(format!("{key} must be a string")),
+        }
+    }
+    if let Some(given) = body.get("email") {
+        record.insert("email".to_owned(), entries::emails(given)?);
+    }
+    Ok(())
+}
+
+fn refuse_numbers(
+    records: &Records,
+    options: &Options,
+    phones: &[Value],
+    except: Option<&str>,
+) -> Result<(), Refusal> {
+    let numbers: Vec<_> = phones.iter().map(entries::value).collect();
+    if options.own_numbers.iter().any(|own| numbers.contains(&own.as_str())) {
+        return Err(Refusal::BadRequest("This number is one of your organization's SMS numbers".to_owned()));
+    }
+    match records.holder_of(&numbers, except) {
+        Some(_) => Err(Refusal::Conflict),
+        None => Ok(()),
+    }
+}

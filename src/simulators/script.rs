@@ -1,0 +1,159 @@
+//! Answers no HTTP server would give: raw bytes, pauses, silence, a reset.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::crm::Answer;
+use super::faults::FaultKind;
+use super::gzip_bomb;
+
+/// One thing done with a bare socket.
+enum Step {
+    Send(Bytes),
+    /// The same bytes so many times; for bodies that must not be held in memory.
+    Repeat(Bytes, u64),
+    /// Byte by byte, with a pause before each.
+    Drip(Bytes, Duration),
+    /// Nothing more, until the client goes.
+    Silence,
+    /// The client sees "connection reset by peer".
+    Reset,
+}
+
+/// What is done with the socket, in order; at the end it is closed in an orderly way.
+pub(crate) struct Script(Vec<Step>);
+
+impl Script {
+    pub fn reset() -> Self {
+        Self(vec![Step::Reset])
+    }
+
+    pub fn silence() -> Self {
+        Self(vec![Step::Silence])
+    }
+
+    /// The script of a fault that happens below HTTP; nothing for the others.
+    pub fn of(kind: &FaultKind, answer: &Answer) -> Option<Self> {
+        let body = Bytes::copy_from_slice(&answer.body);
+        let half = body.slice(..body.len() / 2);
+        let length = body.len() as u64;
+        let head = |length: u64| Step::Send(head(answer, &format!("content-length: {length}\r\n")));
+        Some(Self(match kind {
+            FaultKind::ResetAfterApplying => vec![Step::Reset],
+            FaultKind::AppliedNeverAnswers => vec![Step::Silence],
+            FaultKind::ResetAfterHead => vec![head(length), Step::Reset],
+            FaultKind::ResetMidBody => vec![head(length), Step::Send(half), Step::Reset],
+            FaultKind::TruncatedBody => vec![head(length), Step::Send(half)],
+            FaultKind::WrongContentLength { by } => {
+                vec![head(length.saturating_add_signed(*by)), Step::Send(body)]
+            }
+            FaultKind::CutChunk => {
+                let size = format!("{length:x}\r\n");
+                vec![chunked(answer), Step::Send(size.into()), Step::Send(half)]
+            }
+            FaultKind::Drip { ms } => vec![head(length), Step::Drip(body, Duration::from_millis(*ms))],
+            FaultKind::Stall => {
+                vec![head(length), Step::Send(body.slice(..body.len().min(1))), Step::Silence]
+            }
+            FaultKind::Oversized { bytes, declared: true } => {
+                let mut steps = vec![head(*bytes)];
+                steps.extend(spaces(*bytes));
+                steps
+            }
+            FaultKind::Oversized { bytes, declared: false } => vec![
+                chunked(answer),
+                Step::Repeat(
+                    Bytes::from(format!("4000\r\n{}\r\n", " ".repeat(0x4000))),
+                    bytes.div_ceil(0x4000),
+                ),
+                Step::Send(Bytes::from_static(b"0\r\n\r\n")),
+            ],
+            FaultKind::GzipBomb { bytes } => {
+                let start = head_of_bomb(answer);
+                let (first, middle, times, last) = gzip_bomb::parts(*bytes);
+                vec![start, Step::Send(first), Step::Repeat(middle, times), Step::Send(last)]
+            }
+            FaultKind::InformationalFlood { count } => {
+                let hint = Bytes::from_static(b"HTTP/1.1 103 Early Hints\r\nlink: </x>; rel=preload\r\n\r\n");
+                vec![Step::Repeat(hint, u64::from(*count)), head(length), Step::Send(body)]
+            }
+            _ => return None,
+        }))
+    }
+
+    /// Plays the script; a client that goes away ends it.
+    pub async fn play(self, mut socket: TcpStream) {
+        for step in self.0 {
+            if matches!(step, Step::Reset) {
+                // Closing without lingering is what sends RST instead of FIN.
+                let _ = socket.set_zero_linger();
+                return;
+            }
+            if step.play(&mut socket).await.is_err() {
+                return;
+            }
+        }
+        let _ = socket.shutdown().await;
+    }
+}
+
+impl Step {
+    async fn play(self, socket: &mut TcpStream) -> std::io::Result<()> {
+        match self {
+            Self::Send(bytes) => socket.write_all(&bytes).await,
+            Self::Repeat(bytes, times) => {
+                for _ in 0..times {
+                    socket.write_all(&bytes).await?;
+                }
+                Ok(())
+            }
+            Self::Drip(bytes, pause) => {
+                for byte in bytes {
+                    tokio::time::sleep(pause).await;
+                    socket.write_all(&[byte]).await?;
+                }
+                Ok(())
+            }
+            Self::Silence => {
+                let mut ignored = [0; 1024];
+                while socket.read(&mut ignored).await? > 0 {}
+                Ok(())
+            }
+            Self::Reset => Ok(()),
+        }
+    }
+}
+
+fn spaces(bytes: u64) -> [Step; 2] {
+    let (whole, rest) = (bytes / 0x4000, bytes % 0x4000);
+    let block = Bytes::from(" ".repeat(0x4000));
+    let rest = block.slice(..usize::try_from(rest).unwrap_or_default());
+    [Step::Repeat(block, whole), Step::Send(rest)]
+}
+
+fn chunked(answer: &Answer) -> Step {
+    Step::Send(head(answer, "transfer-encoding: chunked\r\n"))
+}
+
+/// The end of the body is the end of the connection: the bomb's packed size need not be known.
+fn head_of_bomb(answer: &Answer) -> Step {
+    Step::Send(head(answer, "content-encoding: gzip\r\nconnection: close\r\n"))
+}
+
+fn head(answer: &Answer, framing: &str) -> Bytes {
+    let reason = http::StatusCode::from_u16(answer.status).ok().and_then(|status| status.canonical_reason());
+    let mut text = format!("HTTP/1.1 {} {}\r\n{framing}", answer.status, reason.unwrap_or("Unknown"));
+    let content_type = answer.content_type.iter().map(|value| ("content-type", value.as_str()));
+    let others = answer.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    for (name, value) in content_type.chain(others) {
+        text.push_str(name);
+        text.push_str(": ");
+        text.push_str(value);
+        text.push_str("\r\n");
+    }
+    text.push_str("\r\n");
+    text.into()
+}

@@ -1,0 +1,169 @@
+//! A simulator on a socket: start, handles, stop.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::clock::Clock;
+use super::crm::Crm;
+use super::exchange::{Simulation, exchange};
+use super::faults::{Fault, Faults};
+use super::journal::{Call, Journal};
+use super::line::{Doorway, Grip};
+use super::pace::{Meter, Pace};
+
+/// A simulator that answers on its socket until it is shut down or dropped.
+pub struct Running {
+    address: SocketAddr,
+    tokens: Vec<String>,
+    crm: Arc<dyn Crm>,
+    journal: Journal,
+    faults: Faults,
+    clock: Clock,
+    stop: watch::Sender<bool>,
+    server: JoinHandle<()>,
+}
+
+/// What a simulator is started with, apart from its CRM.
+pub(crate) struct Start {
+    pub listen: SocketAddr,
+    pub tokens: Vec<String>,
+    pub clock: Clock,
+    pub pace: Option<Pace>,
+}
+
+impl Running {
+    pub(crate) async fn start(crm: Arc<dyn Crm>, start: Start) -> io::Result<Self> {
+        let listener = TcpListener::bind(start.listen).await?;
+        let address = listener.local_addr()?;
+        let (stop, stopping) = watch::channel(false);
+        let (journal, faults) = (Journal::default(), Faults::default());
+        let simulation = Arc::new(Simulation {
+            crm: Arc::clone(&crm),
+            journal: journal.clone(),
+            faults: faults.clone(),
+            pace: start.pace,
+            meter: Meter::default(),
+            stopping: stopping.clone(),
+        });
+        let router = Router::new().fallback(exchange).with_state(simulation);
+        let service = router.into_make_service_with_connect_info::<Grip>();
+        let mut stopped = stopping;
+        let server = tokio::spawn(async move {
+            let until = async move {
+                let _ = stopped.wait_for(|stopping| *stopping).await;
+            };
+            let _ = axum::serve(Doorway(listener), service).with_graceful_shutdown(until).await;
+        });
+        Ok(Self { address, tokens: start.tokens, crm, journal, faults, clock: start.clock, stop, server })
+    }
+
+    /// `http://127.0.0.1:<port>`, without a slash at the end.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The first token.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        self.tokens.first().map_or("", String::as_str)
+    }
+
+    /// All tokens given at the start.
+    #[must_use]
+    pub fn tokens(&self) -> &[String] {
+        &self.tokens
+    }
+
+    /// The journal's handle.
+    #[must_use]
+    pub const fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// All calls, oldest first.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        self.journal.calls()
+    }
+
+    /// The calls that changed a stored contact.
+    #[must_use]
+    pub fn writes(&self) -> Vec<Call> {
+        self.journal.writes()
+    }
+
+    /// The faults' handle.
+    #[must_use]
+    pub const fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Sets a fault: `running.fault(Fault::once(FaultKind::NeverAnswer))`.
+    pub fn fault(&self, fault: Fault) {
+        self.faults.add(fault);
+    }
+
+    /// The CRM's clock.
+    #[must_use]
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// One stored contact, with the CRM's own (lower-case, native) field names and lists.
+    #[must_use]
+    pub fn contact(&self, id: &str) -> Option<Value> {
+        self.crm.contact(id)
+    }
+
+    /// All stored contacts, in the order of their ids.
+    #[must_use]
+    pub fn contacts(&self) -> Vec<Value> {
+        self.crm.contacts()
+    }
+
+    /// Puts a contact in as somebody else at the CRM would, without a call; answers its id.
+    #[must_use = "the id is how to find it again"]
+    pub fn put(&self, contact: Value) -> Option<String> {
+        self.crm.put(contact)
+    }
+
+    /// Takes a contact out without a call; says whether it was there.
+    #[must_use]
+    pub fn take_out(&self, id: &str) -> bool {
+        self.crm.take_out(id)
+    }
+
+    /// Refuses a token from now on.
+    pub fn revoke(&self, token: &str) {
+        self.crm.revoke(token);
+    }
+
+    /// Stops listening, lets hanging calls go and waits a moment for the others.
+    pub async fn shutdown(mut self) {
+        self.stop.send_replace(true);
+        if tokio::time::timeout(Duration::from_secs(1), &mut self.server).await.is_err() {
+            self.server.abort();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+    }
+}
