@@ -5,6 +5,7 @@ mod aptly;
 mod identity;
 mod lenient;
 mod phone;
+mod pipeline;
 mod refusal;
 mod remote;
 mod settings;
@@ -19,7 +20,7 @@ pub use settings::{Secret, SecretForm, SettingKind, SettingSpec, Settings, point
 use crate::domain::Provider;
 
 /// Every CRM that the gateway speaks to.
-pub static ADAPTERS: &[&AdapterSpec] = &[&aptly::SPEC];
+pub static ADAPTERS: &[&AdapterSpec] = &[&aptly::SPEC, &pipeline::SPEC];
 
 /// The adapter of the provider that `word` names.
 #[must_use]

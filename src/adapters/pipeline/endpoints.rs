@@ -1,0 +1,78 @@
+//! The pipeline CRM's routes: which call each operation is, sent and checked for refusal.
+
+use super::failure;
+use crate::adapters::adapter::{Prepared, WriteKind};
+use crate::domain::{CallContext, Failure, RemoteId, Result, Text};
+use crate::upstream::{Call, Method, Reply, Upstream};
+
+const GET_PATH: &str = "/api/contacts/{id}";
+
+/// The routes of one account, with the templates of those that are documented nowhere.
+pub(super) struct Endpoints {
+    upstream: Upstream,
+    get_path: Text,
+    delete_path: Option<Text>,
+}
+
+impl Endpoints {
+    pub(super) fn new(upstream: Upstream, get_path: Option<Text>, delete_path: Option<Text>) -> Self {
+        Self { upstream, get_path: get_path.unwrap_or(Text::from_static(GET_PATH)), delete_path }
+    }
+
+    pub(super) async fn verify_token(&self, context: &CallContext) -> Result<()> {
+        failure::check(self.upstream.call(context, &Call::new(Method::Get, "api/auth/verify-token")).await?).map(|_| ())
+    }
+
+    /// A page of the list, counted from 1. `ownerFilter=all`, because the default shows only the user's own contacts.
+    pub(super) async fn list(
+        &self,
+        context: &CallContext,
+        page: u64,
+        size: u64,
+        filters: &[(&'static str, String)],
+    ) -> Result<Reply> {
+        let mut call = Call::new(Method::Get, "api/contacts")
+            .query("page", page.to_string())
+            .query("size", size.to_string())
+            .query("ownerFilter", "all");
+        call.query.extend_from_slice(filters);
+        failure::check_list(self.upstream.call(context, &call).await?)
+    }
+
+    pub(super) async fn get(&self, context: &CallContext, id: &RemoteId) -> Result<Reply> {
+        failure::check_get(self.upstream.call(context, &filled(Method::Get, &self.get_path, id)).await?)
+    }
+
+    /// The removal of one contact: by the setting's path, else by the documented bulk removal with exactly one id.
+    pub(super) fn delete(&self, id: &RemoteId) -> Result<Call> {
+        if let Some(path) = &self.delete_path {
+            return Ok(filled(Method::Delete, path, id));
+        }
+        let body = serde_json::to_string(&super::wire::BulkDelete { contact_ids: [id.as_str()] });
+        let body = body.map_err(|_| Failure::internal("a removal could not be written"))?;
+        Ok(Call::new(Method::Delete, "api/contacts/bulk-delete").body(body))
+    }
+
+    pub(super) async fn send(&self, context: &CallContext, write: &Prepared) -> Result<Reply> {
+        let reply = self.upstream.call(context, &write.call).await?;
+        match write.kind {
+            WriteKind::Delete => failure::check_delete(reply),
+            WriteKind::Create | WriteKind::Update => failure::check(reply),
+        }
+    }
+}
+
+/// The singular path: POST on the plural one is a list.
+pub(super) fn create(body: String) -> Call {
+    Call::new(Method::Post, "api/contact").body(body)
+}
+
+/// The partial update, which is declared as such; `PUT /api/contact` is not.
+pub(super) fn update(id: &RemoteId, body: String) -> Call {
+    Call::new(Method::Patch, "api/contacts").segment(id.as_str()).body(body)
+}
+
+fn filled(method: Method, template: &str, id: &RemoteId) -> Call {
+    let segments = template.split('/').filter(|segment| !segment.is_empty());
+    segments.fold(Call::new(method, ""), |call, segment| call.segment(if segment == "{id}" { id.as_str() } else { segment }))
+}

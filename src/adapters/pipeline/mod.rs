@@ -1,0 +1,250 @@
+//! The pipeline CRM (its product name is Tether): what it can hold and find, and its adapter.
+//!
+//! Its phones are required and unique, its pages are counted from one, its POST on the plural path is a list, its
+//! create answer is thin and oddly worded, and the paths of get and delete are documented nowhere: they are settings.
+
+mod endpoints;
+mod failure;
+mod translate;
+mod wire;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use self::endpoints::Endpoints;
+use self::translate::Change;
+use super::adapter::{
+    Account, Adapter, AdapterSpec, Applied, Connection, FieldSpec, FilterSpec, FilterSupport, Found, Identity,
+    IdentityKind, Operations, Prepared, Pushed, RemoteFieldSpec, Trail, Verify, Write, WriteKind,
+};
+use super::identity::Wanted;
+use super::phone::Region;
+use super::remote;
+use super::settings::{SecretForm, SettingKind, SettingSpec};
+use crate::domain::{
+    CallContext, Contact, ContactDraft, ContactPatch, Failure, FailureKind, Field, FilterName, Page, Position,
+    Provider, RemoteFields, RemoteId, Result,
+};
+use crate::upstream::{Authorization, Upstream};
+
+/// What is declared about the pipeline CRM.
+pub static SPEC: AdapterSpec = AdapterSpec {
+    provider: Provider::new("pipeline"),
+    title: "the pipeline CRM",
+    operations: Operations { create: true, update: true, delete: true },
+    fields: FIELDS,
+    remote_fields: REMOTE_FIELDS,
+    filters: FILTERS,
+    create_identity: IdentityKind::PhoneNumber,
+    create_upserts: false,
+    settings: SETTINGS,
+    secrets: &[
+        SecretForm { members: &["token"], note: "a session token of a user who sees all contacts, best an administrator", unbuilt: None },
+        SecretForm {
+            members: &["email", "password"],
+            note: "a login",
+            unbuilt: Some("Logging in with e-mail and password is not built yet; give {\"token\": …}."),
+        },
+    ],
+    default_base_url: None,
+    connect,
+};
+
+const FIELDS: &[FieldSpec] = &[
+    field(Field::FirstName, Some("`firstName`"), Write::Stored("`firstName`"), Verify::Exact),
+    field(Field::LastName, Some("`lastName`"), Write::Stored("`lastName`"), Verify::Exact),
+    field(Field::Account, None, Write::Never("the pipeline CRM has no company on a contact"), Verify::Never),
+    field(Field::Addresses, None, Write::Never("the pipeline CRM has no address on a contact"), Verify::Never),
+    field(Field::EmailAddresses, Some("`email`"), Write::Stored("`email`, lower-cased"), Verify::Normalised),
+    field(Field::EmailAddressType, Some("`main` where `isPrimary`, else `secondary`"), Write::Partly("only which one is primary"), Verify::Never),
+    FieldSpec {
+        field: Field::PhoneNumbers,
+        read: Some("`phoneNumber` and `secondaryPhoneNumber`"),
+        write: Write::Stored("`phoneNumber`, as E.164, unique in the organisation; one is required"),
+        verify: Verify::Normalised,
+        required: true,
+    },
+    field(Field::PhoneNumberType, Some("`primary` where `isPrimary`, else `secondary`"), Write::Partly("only which one is primary; mobile, work and home do not survive"), Verify::Normalised),
+    field(Field::RemoteFields, Some("every other key"), Write::Partly("`status`, `pipelineStage`, `pipelineId`; `process` on create"), Verify::Exact),
+    field(Field::LastActivityAt, Some("`lastMessageTime`"), Write::ReadOnly, Verify::Never),
+    field(Field::RemoteCreatedAt, Some("`createdAt`"), Write::ReadOnly, Verify::Never),
+    field(Field::RemoteUpdatedAt, Some("`updatedAt`"), Write::ReadOnly, Verify::Never),
+    field(Field::RemoteDeleted, None, Write::ReadOnly, Verify::Never),
+];
+
+const fn field(field: Field, read: Option<&'static str>, write: Write, verify: Verify) -> FieldSpec {
+    FieldSpec { field, read, write, verify, required: false }
+}
+
+const REMOTE_FIELDS: &[RemoteFieldSpec] = &[
+    RemoteFieldSpec { name: "status", aliases: &[], note: "name of a stage", verify: Verify::Exact },
+    RemoteFieldSpec { name: "pipelineStage", aliases: &[], note: "id of a stage; null clears it", verify: Verify::Exact },
+    RemoteFieldSpec { name: "pipelineId", aliases: &[], note: "id of a pipeline", verify: Verify::Exact },
+    RemoteFieldSpec { name: "process", aliases: &[], note: "free tag, on create", verify: Verify::Exact },
+];
+
+const FILTERS: &[FilterSpec] = &[
+    FilterSpec { name: FilterName::RemoteCreatedAtMin, support: FilterSupport::Exact, upstream: "dateRange.start" },
+    FilterSpec { name: FilterName::RemoteCreatedAtMax, support: FilterSupport::Exact, upstream: "dateRange.end" },
+];
+
+const SETTINGS: &[SettingSpec] = &[
+    SettingSpec { name: "baseUrl", kind: SettingKind::BaseUrl, required: true, note: "Where your instance is, such as https://crm.example.com." },
+    setting("defaultRegion", SettingKind::Region, "Country of phone numbers written without a country code."),
+    setting("createDefaults", SettingKind::RemoteFields, "remoteFields of every create that does not name them, such as {\"status\": \"New Lead\"}."),
+    setting("allowDelete", SettingKind::Flag, "Whether contacts may be removed; the CRM removes their conversations and messages too. Default false."),
+    setting("getPath", SettingKind::PathTemplate, "Path that reads one contact; default /api/contacts/{id}."),
+    setting("deletePath", SettingKind::PathTemplate, "Path that removes one contact; default: the documented bulk removal with one id."),
+];
+
+const fn setting(name: &'static str, kind: SettingKind, note: &'static str) -> SettingSpec {
+    SettingSpec { name, kind, required: false, note }
+}
+
+fn connect(connection: Connection<'_>) -> Result<Arc<dyn Adapter>> {
+    let Connection { settings, secret, base_url, transport } = connection;
+    let authorization = Authorization::new("authorization", &format!("Bearer {}", secret.expose("token")))?;
+    Ok(Arc::new(Pipeline {
+        endpoints: Endpoints::new(
+            Upstream::new(transport, SPEC.provider, base_url, authorization),
+            settings.text("getPath"),
+            settings.text("deletePath"),
+        ),
+        region: Region::named(settings.text("defaultRegion").as_deref()),
+        create_defaults: remote::read(settings.raw("createDefaults"))?,
+        allow_delete: settings.flag("allowDelete"),
+    }))
+}
+
+struct Pipeline {
+    endpoints: Endpoints,
+    region: Region,
+    create_defaults: RemoteFields,
+    allow_delete: bool,
+}
+
+#[async_trait]
+impl Adapter for Pipeline {
+    async fn probe(&self, context: &CallContext) -> Result<Account> {
+        self.endpoints.verify_token(context).await?;
+        // The token check names nobody; the first row of the list names the organisation.
+        let reply = self.endpoints.list(context, 1, 1, &[]).await?;
+        reply.decode(translate::decode_account)
+    }
+
+    async fn read_page(&self, context: &CallContext, pushed: &Pushed, at: Position, limit: usize) -> Result<Page> {
+        let filters = translate::encode_filters(pushed)?;
+        let mut size = translate::page_size(at, limit);
+        // The CRM may cap the size; with the one it echoes, the page is another one too.
+        for _ in 0..2 {
+            let reply = self.endpoints.list(context, at.0 / size + 1, size, &filters).await?;
+            let rows = reply.decode(translate::decode_page)?;
+            match rows.size {
+                Some(echoed) if echoed != size => size = echoed,
+                _ => return Ok(rows.from(at, at.0 / size * size, size)),
+            }
+        }
+        Err(super::lenient::unreadable("size", "the same in two answers"))
+    }
+
+    async fn get_contact(&self, context: &CallContext, id: &RemoteId) -> Result<Contact> {
+        let reply = self.endpoints.get(context, id).await?;
+        reply.decode(|text| translate::decode_single(text, id))
+    }
+
+    async fn find_contacts(&self, context: &CallContext, by: &Identity) -> Result<Found> {
+        let mut found = Found { contacts: Vec::new(), complete: true, date: None };
+        for (term, wanted) in translate::searches(by, self.region) {
+            let reply = self.endpoints.list(context, 1, translate::PAGE_SIZE, &[("search", term)]).await?;
+            let rows = reply.decode(translate::decode_page)?;
+            found.date = found.date.or(reply.date);
+            found.complete &= rows.is_whole();
+            for contact in rows.contacts.into_iter().filter(|contact| wanted.is_of(contact, self.region)) {
+                if !found.contacts.iter().any(|known| known.remote_id == contact.remote_id) {
+                    found.contacts.push(contact);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    async fn prepare_create(&self, _context: &CallContext, draft: &ContactDraft) -> Result<Prepared> {
+        let draft = remote::with_defaults(draft, &self.create_defaults);
+        let (body, expected, losses) = Change::of_draft(&draft, self.region)?.encode()?;
+        Ok(Prepared {
+            kind: WriteKind::Create,
+            call: endpoints::create(body),
+            losses,
+            trail: Trail::of(None, &expected),
+            expected,
+            nothing_to_do: false,
+        })
+    }
+
+    async fn prepare_update(&self, _context: &CallContext, held: &Contact, patch: &ContactPatch) -> Result<Prepared> {
+        let change = Change::of_patch(held, patch, self.region)?;
+        let nothing_to_do = change.is_empty();
+        let (body, expected, losses) = change.encode()?;
+        Ok(Prepared {
+            kind: WriteKind::Update,
+            call: endpoints::update(&held.remote_id, body),
+            losses,
+            trail: Trail::of(Some(held.remote_id.clone()), &expected),
+            expected,
+            nothing_to_do,
+        })
+    }
+
+    async fn prepare_delete(&self, _context: &CallContext, id: &RemoteId) -> Result<Prepared> {
+        if !self.allow_delete {
+            let detail = "Removing a contact also removes its conversations and messages, so it is off: set `allowDelete` in the credential's settings to allow it.";
+            return Err(Failure::new(FailureKind::DeleteNotAllowed, detail));
+        }
+        Ok(Prepared {
+            kind: WriteKind::Delete,
+            call: self.endpoints.delete(id)?,
+            losses: Vec::new(),
+            expected: ContactPatch::default(),
+            trail: Trail { remote_id: Some(id.clone()), identity: Identity::default() },
+            nothing_to_do: false,
+        })
+    }
+
+    async fn send(&self, context: &CallContext, write: &Prepared) -> Result<Applied> {
+        let reply = self.endpoints.send(context, write).await?;
+        if write.kind == WriteKind::Delete {
+            return reply.decode(translate::decode_deleted).map(|()| Applied { remote_id: None, contact: None });
+        }
+        // A body that cannot be read does not undo the write: the read-back decides.
+        let contact = reply.decode(translate::decode_written).ok().flatten();
+        Ok(Applied { remote_id: contact.as_ref().map(|contact| contact.remote_id.clone()), contact })
+    }
+
+    async fn read_back(&self, context: &CallContext, write: &Prepared, applied: &Applied) -> Result<Contact> {
+        let id = applied.remote_id.as_ref().or(write.trail.remote_id.as_ref());
+        if let Some(id) = id {
+            match self.get_contact(context, id).await {
+                // Without a path that reads one contact, the list finds it by its phone.
+                Err(failure) if failure.kind == FailureKind::OperationUnsupported && write.kind != WriteKind::Delete => {}
+                outcome => return outcome,
+            }
+        }
+        let found = self.find_contacts(context, &write.trail.identity).await?.contacts;
+        let mut same = found.into_iter().filter(|contact| id.is_none_or(|id| contact.remote_id == *id));
+        match (same.next(), same.next()) {
+            (Some(contact), None) => Ok(contact),
+            _ => Err(Failure::new(FailureKind::ContactNotFound, "The contact just written could not be found again.")),
+        }
+    }
+}
+
+impl Wanted {
+    /// What the CRM's search finds it by.
+    fn term(&self, region: Region) -> String {
+        match self {
+            Self::Email(email) => email.trim().to_owned(),
+            Self::Phone(phone) => region.national_digits(phone),
+        }
+    }
+}

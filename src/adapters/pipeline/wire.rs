@@ -1,0 +1,97 @@
+//! The pipeline CRM's JSON as it is spelled.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::json::{Members, Raw};
+
+/// A contact: members that a unified field consumes, all others as they came.
+#[derive(Default)]
+pub(super) struct ContactWire<'a> {
+    pub(super) id: Option<Raw<'a>>,
+    pub(super) first_name: Option<Raw<'a>>,
+    pub(super) last_name: Option<Raw<'a>>,
+    pub(super) phones: Option<Raw<'a>>,
+    pub(super) more_phones: Option<Raw<'a>>,
+    pub(super) emails: Option<Raw<'a>>,
+    pub(super) last_message_time: Option<Raw<'a>>,
+    pub(super) created_at: Option<Raw<'a>>,
+    pub(super) updated_at: Option<Raw<'a>>,
+    pub(super) rest: Vec<(Cow<'a, str>, Raw<'a>)>,
+}
+
+impl<'a> ContactWire<'a> {
+    pub(super) fn read(members: Members<'a>) -> Self {
+        let mut wire = Self::default();
+        for (name, raw) in members.0 {
+            let slot = match name.as_ref() {
+                "_id" => &mut wire.id,
+                "firstName" => &mut wire.first_name,
+                "lastName" => &mut wire.last_name,
+                "phoneNumber" => &mut wire.phones,
+                "secondaryPhoneNumber" => &mut wire.more_phones,
+                "email" => &mut wire.emails,
+                "lastMessageTime" => &mut wire.last_message_time,
+                "createdAt" => &mut wire.created_at,
+                "updatedAt" => &mut wire.updated_at,
+                _ => {
+                    wire.rest.push((name, raw));
+                    continue;
+                }
+            };
+            *slot = Some(raw);
+        }
+        wire
+    }
+}
+
+/// The body of create and update: absent members are untouched, `null` clears.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Body<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) first_name: Option<Option<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) last_name: Option<Option<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) phone_number: Option<Vec<Entry<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) email: Option<Email<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) process: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) status: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) pipeline_stage: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) pipeline_id: Option<&'a RawValue>,
+}
+
+/// E-mail addresses: one is a string, several are a list, none is `null`.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Email<'a> {
+    None(()),
+    One(&'a str),
+    Several(Vec<Entry<'a>>),
+}
+
+/// An entry of a list of phones or e-mails, with whatever else the CRM keeps on it (`verifiedAt` and its kin), which
+/// would be lost if it were not sent back.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Entry<'a> {
+    pub(super) value: &'a str,
+    pub(super) is_primary: bool,
+    #[serde(flatten)]
+    pub(super) kept: std::collections::BTreeMap<&'a str, &'a RawValue>,
+}
+
+/// The documented removal. Never sent without an id: what an empty list removes is not known.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct BulkDelete<'a> {
+    pub(super) contact_ids: [&'a str; 1],
+}
