@@ -1,7 +1,12 @@
 //! One contacts API in front of several CRMs.
 
 pub mod adapters;
+pub mod auth;
+pub mod config;
 pub mod domain;
 pub mod gateway;
 pub mod json;
+pub mod sealing;
+pub mod store;
+pub mod telemetry;
 pub mod upstream;
