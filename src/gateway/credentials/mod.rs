@@ -99,7 +99,8 @@ const TRIES: usize = 3;
 /// How many rows are read at once where a key sees only some of them.
 const BATCH: u32 = 100;
 
-/// A tenant's credentials.
+/// A tenant's credentials; clones share everything.
+#[derive(Clone)]
 pub struct Credentials {
     store: Arc<dyn CredentialStore>,
     sealer: Arc<Sealer>,
