@@ -1,8 +1,14 @@
 //! One contacts API in front of several CRMs.
 
 pub mod adapters;
+pub mod app;
+pub mod auth;
+pub mod config;
 pub mod domain;
 pub mod gateway;
 pub mod json;
+pub mod sealing;
 pub mod simulators;
+pub mod store;
+pub mod telemetry;
 pub mod upstream;

@@ -5,7 +5,7 @@ use super::phone::Region;
 use crate::domain::{Contact, ContactPatch, RemoteId, Text};
 
 /// What a row of a look-up must have to be a match: the CRMs' searches find parts of numbers too.
-pub enum Wanted {
+pub(super) enum Wanted {
     /// This address, whatever its case.
     Email(Text),
     /// This number, however it is written.
@@ -15,7 +15,7 @@ pub enum Wanted {
 impl Wanted {
     /// Whether `contact` has it.
     #[must_use]
-    pub fn is_of(&self, contact: &Contact, region: Region) -> bool {
+    pub(super) fn is_of(&self, contact: &Contact, region: Region) -> bool {
         match self {
             Self::Email(wanted) => {
                 let wanted = wanted.trim().to_lowercase();

@@ -13,21 +13,21 @@ use crate::json::{self, Kind, Members, Raw};
 
 /// Reads members of one checked reply; texts share its bytes.
 #[derive(Clone, Copy)]
-pub struct Lenient<'a>(pub &'a ByteString);
+pub(super) struct Lenient<'a>(pub &'a ByteString);
 
 impl<'a> Lenient<'a> {
     /// The object that the whole reply is.
-    pub fn whole(self) -> Result<Members<'a>> {
+    pub(super) fn whole(self) -> Result<Members<'a>> {
         json::members(self.0).ok_or_else(|| unreadable("the answer", "an object"))
     }
 
     /// An object.
-    pub fn object(self, name: &str, raw: Raw<'a>) -> Result<Members<'a>> {
+    pub(super) fn object(self, name: &str, raw: Raw<'a>) -> Result<Members<'a>> {
         json::members(raw.get()).ok_or_else(|| unreadable(name, "an object"))
     }
 
     /// A list; one value is a list of one, `null` an empty one.
-    pub fn list(self, name: &str, raw: Raw<'a>) -> Result<Vec<Raw<'a>>> {
+    pub(super) fn list(self, name: &str, raw: Raw<'a>) -> Result<Vec<Raw<'a>>> {
         match json::kind(raw.get()) {
             Kind::List => json::elements(raw.get()).ok_or_else(|| unreadable(name, "a list")),
             Kind::Null => Ok(Vec::new()),
@@ -36,7 +36,7 @@ impl<'a> Lenient<'a> {
     }
 
     /// A text; a number counts as its digits, `null` and `""` as nothing.
-    pub fn text(self, name: &str, raw: Raw<'a>) -> Result<Option<Text>> {
+    pub(super) fn text(self, name: &str, raw: Raw<'a>) -> Result<Option<Text>> {
         match json::kind(raw.get()) {
             Kind::Null => Ok(None),
             Kind::String => {
@@ -48,7 +48,7 @@ impl<'a> Lenient<'a> {
     }
 
     /// A text that must be there.
-    pub fn required(self, name: &str, raw: Option<Raw<'a>>) -> Result<Text> {
+    pub(super) fn required(self, name: &str, raw: Option<Raw<'a>>) -> Result<Text> {
         match raw {
             Some(raw) => self.text(name, raw)?.ok_or_else(|| unreadable(name, "a text")),
             None => Err(unreadable(name, "there")),
@@ -56,7 +56,7 @@ impl<'a> Lenient<'a> {
     }
 
     /// A moment as RFC 3339; `null` and `""` are nothing.
-    pub fn time(self, name: &str, raw: Raw<'a>) -> Result<Option<Timestamp>> {
+    pub(super) fn time(self, name: &str, raw: Raw<'a>) -> Result<Option<Timestamp>> {
         match self.text(name, raw)? {
             None => Ok(None),
             Some(text) => text.parse().map(Some).map_err(|_| unreadable(name, "an RFC 3339 time")),
@@ -64,7 +64,7 @@ impl<'a> Lenient<'a> {
     }
 
     /// A count; digits in a string count too.
-    pub fn count(self, name: &str, raw: Raw<'a>) -> Result<Option<u64>> {
+    pub(super) fn count(self, name: &str, raw: Raw<'a>) -> Result<Option<u64>> {
         match self.text(name, raw)? {
             None => Ok(None),
             Some(text) => text.parse().map(Some).map_err(|_| unreadable(name, "a whole number")),
@@ -72,7 +72,7 @@ impl<'a> Lenient<'a> {
     }
 
     /// The text that `part` is: cut from the reply where it is borrowed from it.
-    pub fn cut(self, part: &Cow<'_, str>) -> Text {
+    pub(super) fn cut(self, part: &Cow<'_, str>) -> Text {
         match part {
             Cow::Borrowed(part) => Text::cut(self.0, part),
             Cow::Owned(part) => Text::from(part.as_str()),
@@ -80,13 +80,13 @@ impl<'a> Lenient<'a> {
     }
 
     /// A member that is passed on as it is.
-    pub fn pass(self, into: &mut RemoteFields, name: &Cow<'_, str>, raw: Raw<'a>) {
+    pub(super) fn pass(self, into: &mut RemoteFields, name: &Cow<'_, str>, raw: Raw<'a>) {
         into.0.push((self.cut(name), RawJson::from_validated(Text::cut(self.0, raw.get()))));
     }
 }
 
 /// The failure of a reply whose member is not what it must be.
-pub fn unreadable(name: &str, expected: &str) -> Failure {
+pub(super) fn unreadable(name: &str, expected: &str) -> Failure {
     Failure::new(
         FailureKind::UpstreamInvalidResponse,
         format!("The CRM's answer cannot be understood: `{name}` is not {expected}."),

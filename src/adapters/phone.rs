@@ -11,12 +11,12 @@ const LONGEST: usize = 64;
 
 /// The country whose national numbers a credential writes without a country code.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Region(Option<country::Id>);
+pub(super) struct Region(Option<country::Id>);
 
 impl Region {
     /// The region that an ISO 3166 code names; none where it names none.
     #[must_use]
-    pub fn named(code: Option<&str>) -> Self {
+    pub(super) fn named(code: Option<&str>) -> Self {
         Self(code.and_then(|code| country::Id::from_str(code).ok()))
     }
 
@@ -24,7 +24,7 @@ impl Region {
     ///
     /// `None` where it does not parse, is no valid number, or has an extension, which E.164 cannot hold.
     #[must_use]
-    pub fn e164(self, number: &str) -> Option<Text> {
+    pub(super) fn e164(self, number: &str) -> Option<Text> {
         if number.len() > LONGEST {
             return None;
         }
@@ -36,14 +36,14 @@ impl Region {
 
     /// What two numbers are compared by: the digits of the E.164 form, or all digits where there is none.
     #[must_use]
-    pub fn comparable(self, number: &str) -> String {
+    pub(super) fn comparable(self, number: &str) -> String {
         digits(self.e164(number).as_deref().unwrap_or(number))
     }
 
     /// The digits by which the CRMs' substring searches find a number however it was stored: those after the country
     /// code.
     #[must_use]
-    pub fn national_digits(self, number: &str) -> String {
+    pub(super) fn national_digits(self, number: &str) -> String {
         let parsed = (number.len() <= LONGEST).then(|| phonenumber::parse(self.0, number).ok()).flatten();
         parsed.map_or_else(|| digits(number), |parsed| parsed.national().value().to_string())
     }

@@ -8,7 +8,7 @@ const LONGEST_MESSAGE: usize = 300;
 
 /// The failure that a reply outside 2xx means. `message` is the text of the upstream's own message member.
 #[must_use]
-pub fn by_status(reply: &Reply, message: Option<&str>) -> Failure {
+pub(super) fn by_status(reply: &Reply, message: Option<&str>) -> Failure {
     let (kind, says) = match reply.status {
         300..=399 => (
             FailureKind::UpstreamRedirected,
@@ -40,7 +40,7 @@ pub fn by_status(reply: &Reply, message: Option<&str>) -> Failure {
 ///
 /// A word with `@`, with seven or more digits, or as long as a token may be somebody's datum or the secret itself.
 #[must_use]
-pub fn presentable(message: &str) -> String {
+pub(super) fn presentable(message: &str) -> String {
     let printable: String =
         message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(4 * LONGEST_MESSAGE).collect();
     let words: Vec<&str> = printable.split_whitespace().map(masked).collect();

@@ -6,7 +6,7 @@ use crate::domain::{ContactDraft, Failure, FieldFault, RawJson, RemoteFields, Re
 use crate::json;
 
 /// How a CRM's own keys relate to ours; the allow-list itself is [`AdapterSpec::remote_fields`].
-pub struct RemoteRules {
+pub(super) struct RemoteRules {
     /// The CRM's declaration.
     pub spec: &'static AdapterSpec,
     /// Normalised keys that unified fields hold, with the unified member to use instead.
@@ -16,7 +16,7 @@ pub struct RemoteRules {
 }
 
 /// A member to be written: its declaration, the caller's pointer, its value.
-pub struct RemoteWrite<'a> {
+pub(super) struct RemoteWrite<'a> {
     /// Its declaration.
     pub spec: &'static RemoteFieldSpec,
     /// RFC 6901 pointer into the caller's body.
@@ -29,7 +29,7 @@ impl RemoteRules {
     /// The members of `sent` that must be written, given what the CRM holds. A member that equals what is held is no
     /// change, whatever the allow-list says, so that a contact read from us can be sent back whole.
     /// Fails with `validation_failed` naming every member that may not be written.
-    pub fn select<'a>(
+    pub(super) fn select<'a>(
         &self,
         sent: &'a RemoteFields,
         held: Option<&RemoteFields>,
@@ -85,12 +85,12 @@ impl RemoteRules {
 
 /// A key without case, spaces, underscores and dashes: `First Name`, `first_name` and `firstname` are one.
 #[must_use]
-pub fn normalised(key: &str) -> String {
+pub(super) fn normalised(key: &str) -> String {
     key.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).flat_map(char::to_lowercase).collect()
 }
 
 /// The members of a setting that holds `remoteFields`.
-pub fn read(setting: Option<&RawJson>) -> Result<RemoteFields> {
+pub(super) fn read(setting: Option<&RawJson>) -> Result<RemoteFields> {
     let Some(setting) = setting else { return Ok(RemoteFields::default()) };
     let members = json::members(setting.as_str())
         .ok_or_else(|| Failure::internal("a setting of remoteFields was not checked"))?;
@@ -101,7 +101,7 @@ pub fn read(setting: Option<&RawJson>) -> Result<RemoteFields> {
 }
 
 /// The draft with what the credential adds to every create; what the caller names, in any spelling, wins.
-pub fn with_defaults(draft: &ContactDraft, defaults: &RemoteFields) -> ContactDraft {
+pub(super) fn with_defaults(draft: &ContactDraft, defaults: &RemoteFields) -> ContactDraft {
     let mut draft = draft.clone();
     for (name, value) in &defaults.0 {
         let named = draft.remote_fields.0.iter().any(|(sent, _)| normalised(sent) == normalised(name));

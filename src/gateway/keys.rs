@@ -1,7 +1,16 @@
 //! API keys: made once, shown once, revoked for good.
 
-use super::{Listing, ListingRequest};
-use crate::domain::{CredentialId, Failure, KeyId, Result, Scopes, TenantId, Text, Timestamp};
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use super::{Listing, ListingRequest, listing, names, tenants};
+use crate::auth::{ApiKey, Authenticator};
+use crate::domain::{
+    CredentialId, Failure, FailureKind, FieldFault, KeyId, Result, Scope, Scopes, TenantId, Text, Timestamp,
+};
+use crate::sealing::Sealer;
+use crate::store::{After, CredentialStore, KeyRecord, KeyStore, Store, TenantStore, now};
 
 /// A key as it is shown; never its secret.
 #[derive(Clone, Debug)]
@@ -35,21 +44,134 @@ pub struct KeyDraft {
     pub expires_at: Option<Timestamp>,
 }
 
+/// A list longer than this is a sign that the key should have none.
+const MOST_CREDENTIALS: usize = 100;
+
 /// The operator's view of keys.
-pub struct Keys {}
+pub struct Keys {
+    store: Arc<dyn KeyStore>,
+    tenants: Arc<dyn TenantStore>,
+    credentials: Arc<dyn CredentialStore>,
+    sealer: Arc<Sealer>,
+    authenticator: Arc<Authenticator>,
+}
 
 impl Keys {
+    /// Joins the parts; `authenticator` is told when a key is revoked.
+    #[must_use]
+    pub fn new(store: &Store, sealer: Arc<Sealer>, authenticator: Arc<Authenticator>) -> Self {
+        let Store { tenants, keys, credentials, database: _ } = store.clone();
+        Self { store: keys, tenants, credentials, sealer, authenticator }
+    }
+
     /// Makes a key; the text is the whole secret and is nowhere else.
     /// Fails with `tenant_not_found`, `validation_failed`.
-    pub async fn create(&self, tenant: &TenantId, draft: KeyDraft) -> Result<(Key, secrecy::SecretString)> {
-        Err(Failure::internal("not built"))
+    pub async fn create(&self, tenant: &TenantId, draft: KeyDraft) -> Result<(Key, SecretString)> {
+        self.known(tenant).await?;
+        let name = self.check(tenant, &draft).await?;
+        let KeyDraft { name: _, scopes, credential_ids, expires_at } = draft;
+        let key = ApiKey::generate()?;
+        let record = KeyRecord {
+            id: key.id().clone(),
+            tenant: tenant.clone(),
+            name,
+            digest: key.digest(),
+            scopes,
+            credentials: credential_ids,
+            created_at: now(),
+            expires_at,
+            last_used_at: None,
+        };
+        self.store.insert(&record).await?;
+        self.authenticator.forget(&record.id);
+        Ok((shown(record), key.text().clone()))
     }
-    /// Lists a tenant's keys, oldest first. Fails with `tenant_not_found`.
+
+    /// Lists a tenant's keys, oldest first. Fails with `tenant_not_found`, `invalid_parameter`.
     pub async fn list(&self, tenant: &TenantId, request: &ListingRequest) -> Result<Listing<Key>> {
-        Err(Failure::internal("not built"))
+        self.known(tenant).await?;
+        let scope = listing::Scope { sealer: &self.sealer, of: "keys", owner: tenant.as_str() };
+        let rows = self.store.list(tenant, scope.after(request)?.as_ref(), request.page_size + 1).await?;
+        let (rows, next_cursor) =
+            scope.cut(rows, request, |row| After { created_at: row.created_at, id: row.id.as_str().into() });
+        Ok(Listing { items: rows.into_iter().map(shown).collect(), next_cursor })
     }
+
     /// Revokes a key. Fails with `tenant_not_found`, `key_not_found`.
     pub async fn revoke(&self, tenant: &TenantId, id: &KeyId) -> Result<()> {
-        Err(Failure::internal("not built"))
+        self.known(tenant).await?;
+        let existed = self.store.delete(tenant, id).await?;
+        self.authenticator.forget(id);
+        if existed {
+            return Ok(());
+        }
+        Err(Failure::new(FailureKind::KeyNotFound, "This tenant has no key with this id."))
     }
+
+    async fn known(&self, tenant: &TenantId) -> Result<()> {
+        self.tenants.get(tenant).await?.map(|_| ()).ok_or_else(tenants::not_found)
+    }
+
+    /// Names every fault of the draft; answers the trimmed name.
+    async fn check(&self, tenant: &TenantId, draft: &KeyDraft) -> Result<Text> {
+        let mut faults = Vec::new();
+        let name = names::check(&draft.name).map_err(|fault| faults.push(fault)).unwrap_or_default();
+        if draft.scopes.as_slice().is_empty() {
+            let words = Scope::ALL.map(Scope::as_str).join(", ");
+            faults.push(FieldFault::member(
+                "/scopes",
+                "required",
+                format!("`scopes` must name at least one of: {words}."),
+            ));
+        }
+        if draft.expires_at.is_some_and(|end| end <= now()) {
+            faults.push(FieldFault::member(
+                "/expiresAt",
+                "in_the_past",
+                "`expiresAt` must lie in the future.",
+            ));
+        }
+        if let Some(ids) = &draft.credential_ids {
+            self.check_credentials(tenant, ids, &mut faults).await?;
+        }
+        if faults.is_empty() { Ok(name) } else { Err(Failure::validation(faults)) }
+    }
+
+    async fn check_credentials(
+        &self,
+        tenant: &TenantId,
+        ids: &[CredentialId],
+        faults: &mut Vec<FieldFault>,
+    ) -> Result<()> {
+        if ids.is_empty() || ids.len() > MOST_CREDENTIALS {
+            let detail = "`credentialIds` must name 1 to 100 credentials; leave it out for all of them.";
+            faults.push(FieldFault::member("/credentialIds", "malformed", detail));
+            return Ok(());
+        }
+        for (place, id) in ids.iter().enumerate() {
+            if self.credentials.get(tenant, id).await?.is_none() {
+                faults.push(FieldFault::member(
+                    format!("/credentialIds/{place}"),
+                    "unknown_credential",
+                    "The tenant has no credential with this id.",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn shown(record: KeyRecord) -> Key {
+    let KeyRecord {
+        id,
+        tenant: _,
+        name,
+        digest: _,
+        scopes,
+        credentials,
+        created_at,
+        expires_at,
+        last_used_at,
+    } = record;
+    Key { id, name, scopes, credential_ids: credentials, created_at, expires_at, last_used_at }
 }

@@ -1,7 +1,14 @@
 //! Tenants: who owns credentials and keys.
 
-use super::{Listing, ListingRequest};
-use crate::domain::{Failure, Result, TenantId, Text, Timestamp};
+use std::sync::Arc;
+
+use super::credentials::Opening;
+use super::listing::Scope;
+use super::{Listing, ListingRequest, names};
+use crate::auth::Authenticator;
+use crate::domain::{Failure, FailureKind, Result, TenantId, Text, Timestamp};
+use crate::sealing::Sealer;
+use crate::store::{After, TenantRecord, TenantStore, now};
 
 /// A tenant as it is shown.
 #[derive(Clone, Debug)]
@@ -15,23 +22,69 @@ pub struct Tenant {
 }
 
 /// The operator's view of tenants.
-pub struct Tenants {}
+pub struct Tenants {
+    store: Arc<dyn TenantStore>,
+    sealer: Arc<Sealer>,
+    authenticator: Arc<Authenticator>,
+    opening: Arc<Opening>,
+}
 
 impl Tenants {
+    /// Joins the parts; `authenticator` and `opening` are told when a tenant is gone.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn TenantStore>,
+        sealer: Arc<Sealer>,
+        authenticator: Arc<Authenticator>,
+        opening: Arc<Opening>,
+    ) -> Self {
+        Self { store, sealer, authenticator, opening }
+    }
+
     /// Makes a tenant. Fails with `name_taken`, `validation_failed`.
     pub async fn create(&self, name: &str) -> Result<Tenant> {
-        Err(Failure::internal("not built"))
+        let name = names::check(name).map_err(|fault| Failure::validation(vec![fault]))?;
+        let record = TenantRecord { id: names::new_id("ten").into(), name, created_at: now() };
+        self.store.insert(&record).await?;
+        Ok(shown(record))
     }
-    /// Lists tenants, oldest first.
+
+    /// Lists tenants, oldest first. Fails with `invalid_parameter` for a strange cursor.
     pub async fn list(&self, request: &ListingRequest) -> Result<Listing<Tenant>> {
-        Err(Failure::internal("not built"))
+        let scope = Scope { sealer: &self.sealer, of: "tenants", owner: "" };
+        let rows = self.store.list(scope.after(request)?.as_ref(), request.page_size + 1).await?;
+        let (rows, next_cursor) =
+            scope.cut(rows, request, |row| After { created_at: row.created_at, id: row.id.as_str().into() });
+        Ok(Listing { items: rows.into_iter().map(shown).collect(), next_cursor })
     }
+
     /// One tenant. Fails with `tenant_not_found`.
     pub async fn get(&self, id: &TenantId) -> Result<Tenant> {
-        Err(Failure::internal("not built"))
+        self.store.get(id).await?.map(shown).ok_or_else(not_found)
     }
+
+    /// The tenant with this id or, failing that, this name: people name a tenant as they know it.
+    /// Fails with `tenant_not_found`.
+    pub async fn find(&self, id_or_name: &str) -> Result<Tenant> {
+        match self.store.get(&id_or_name.into()).await? {
+            Some(record) => Ok(shown(record)),
+            None => self.store.find(id_or_name.trim()).await?.map(shown).ok_or_else(not_found),
+        }
+    }
+
     /// Removes a tenant with its credentials, secrets and keys. Fails with `tenant_not_found`.
     pub async fn delete(&self, id: &TenantId) -> Result<()> {
-        Err(Failure::internal("not built"))
+        let existed = self.store.delete(id).await?;
+        self.authenticator.forget_all();
+        self.opening.forget_all();
+        if existed { Ok(()) } else { Err(not_found()) }
     }
+}
+
+pub(super) fn not_found() -> Failure {
+    Failure::new(FailureKind::TenantNotFound, "There is no tenant with this id.")
+}
+
+fn shown(TenantRecord { id, name, created_at }: TenantRecord) -> Tenant {
+    Tenant { id, name, created_at }
 }

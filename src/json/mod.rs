@@ -5,6 +5,8 @@
 
 mod check;
 mod read;
+mod write;
 
 pub use check::{Fault, REQUEST_DEPTH, UPSTREAM_DEPTH, check};
 pub use read::{Kind, Members, Raw, elements, equal, kind, members, string};
+pub use write::object;

@@ -18,18 +18,18 @@ pub(crate) struct Ask<'a> {
 
 impl Ask<'_> {
     /// A query parameter, absent when empty.
-    pub fn parameter(&self, name: &str) -> Option<&str> {
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         let found = self.query.iter().find(|(key, _)| key == name)?;
         Some(found.1.as_str()).filter(|value| !value.is_empty())
     }
 
     /// The path in pieces, without empty ones.
-    pub fn segments(&self) -> Vec<&str> {
+    pub(crate) fn segments(&self) -> Vec<&str> {
         self.path.split('/').filter(|piece| !piece.is_empty()).collect()
     }
 
     /// The body as a JSON object, or nothing.
-    pub fn object(&self) -> Option<serde_json::Map<String, Value>> {
+    pub(crate) fn object(&self) -> Option<serde_json::Map<String, Value>> {
         serde_json::from_slice(self.body).ok()
     }
 }
@@ -47,7 +47,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    pub fn text(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn text(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         Self {
             status,
             content_type: Some(content_type.to_owned()),
@@ -59,31 +59,31 @@ impl Answer {
         }
     }
 
-    pub fn json(status: u16, body: &Value) -> Self {
+    pub(crate) fn json(status: u16, body: &Value) -> Self {
         Self::text(status, "application/json; charset=utf-8", body.to_string())
     }
 
-    pub fn html(status: u16, body: &str) -> Self {
+    pub(crate) fn html(status: u16, body: &str) -> Self {
         Self::text(status, "text/html; charset=utf-8", body)
     }
 
     /// No body and no content type.
-    pub fn bare(status: u16) -> Self {
+    pub(crate) fn bare(status: u16) -> Self {
         Self { content_type: None, ..Self::text(status, "", "") }
     }
 
-    pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
     }
 
-    pub fn applied(mut self, applied: Applied) -> Self {
+    pub(crate) fn applied(mut self, applied: Applied) -> Self {
         self.applied = applied;
         self
     }
 
     /// Notes in the journal that this call harmed somebody, or nearly did.
-    pub fn alarm(mut self, text: impl Into<String>) -> Self {
+    pub(crate) fn alarm(mut self, text: impl Into<String>) -> Self {
         self.alarm = Some(text.into());
         self
     }

@@ -44,7 +44,7 @@ pub(crate) struct Grip(Arc<Mutex<Option<TcpStream>>>);
 
 impl Grip {
     /// The bare socket; the HTTP server finds the connection closed from then on.
-    pub fn take(&self) -> Option<TcpStream> {
+    pub(super) fn take(&self) -> Option<TcpStream> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

@@ -22,11 +22,11 @@ pub(crate) struct Person {
 pub(crate) struct Dice(u64);
 
 impl Dice {
-    pub const fn new(seed: u64) -> Self {
+    pub(super) const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub const fn roll(&mut self) -> u64 {
+    pub(super) const fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -35,21 +35,21 @@ impl Dice {
     }
 
     /// A number from 0 to below `bound`.
-    pub fn below(&mut self, bound: u64) -> u64 {
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.roll() % bound.max(1)
     }
 
-    pub fn one_in(&mut self, n: u64) -> bool {
+    pub(super) fn one_in(&mut self, n: u64) -> bool {
         self.below(n) == 0
     }
 
-    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
+    pub(super) fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
         let index = usize::try_from(self.below(from.len() as u64)).ok()?;
         from.get(index)
     }
 
     /// An id of so many characters out of an alphabet.
-    pub fn id(&mut self, alphabet: &[u8], length: usize) -> String {
+    pub(super) fn id(&mut self, alphabet: &[u8], length: usize) -> String {
         (0..length).filter_map(|_| self.pick(alphabet).map(|byte| char::from(*byte))).collect()
     }
 }

@@ -27,16 +27,16 @@ enum Step {
 pub(crate) struct Script(Vec<Step>);
 
 impl Script {
-    pub fn reset() -> Self {
+    pub(super) fn reset() -> Self {
         Self(vec![Step::Reset])
     }
 
-    pub fn silence() -> Self {
+    pub(super) fn silence() -> Self {
         Self(vec![Step::Silence])
     }
 
     /// The script of a fault that happens below HTTP; nothing for the others.
-    pub fn of(kind: &FaultKind, answer: &Answer) -> Option<Self> {
+    pub(super) fn of(kind: &FaultKind, answer: &Answer) -> Option<Self> {
         let body = Bytes::copy_from_slice(&answer.body);
         let half = body.slice(..body.len() / 2);
         let length = body.len() as u64;
@@ -85,7 +85,7 @@ impl Script {
     }
 
     /// Plays the script; a client that goes away ends it.
-    pub async fn play(self, mut socket: TcpStream) {
+    pub(super) async fn play(self, mut socket: TcpStream) {
         for step in self.0 {
             if matches!(step, Step::Reset) {
                 // Closing without lingering is what sends RST instead of FIN.

@@ -28,7 +28,7 @@ use crate::domain::{
 use crate::upstream::{Authorization, Upstream};
 
 /// What is declared about Aptly.
-pub static SPEC: AdapterSpec = AdapterSpec {
+pub(super) static SPEC: AdapterSpec = AdapterSpec {
     provider: Provider::new("aptly"),
     title: "Aptly",
     operations: Operations { create: true, update: true, delete: false },

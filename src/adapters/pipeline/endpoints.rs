@@ -20,7 +20,8 @@ impl Endpoints {
     }
 
     pub(super) async fn verify_token(&self, context: &CallContext) -> Result<()> {
-        failure::check(self.upstream.call(context, &Call::new(Method::Get, "api/auth/verify-token")).await?).map(|_| ())
+        failure::check(self.upstream.call(context, &Call::new(Method::Get, "api/auth/verify-token")).await?)
+            .map(|_| ())
     }
 
     /// A page of the list, counted from 1. `ownerFilter=all`, because the default shows only the user's own contacts.
@@ -74,5 +75,7 @@ pub(super) fn update(id: &RemoteId, body: String) -> Call {
 
 fn filled(method: Method, template: &str, id: &RemoteId) -> Call {
     let segments = template.split('/').filter(|segment| !segment.is_empty());
-    segments.fold(Call::new(method, ""), |call, segment| call.segment(if segment == "{id}" { id.as_str() } else { segment }))
+    segments.fold(Call::new(method, ""), |call, segment| {
+        call.segment(if segment == "{id}" { id.as_str() } else { segment })
+    })
 }

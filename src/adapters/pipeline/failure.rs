@@ -23,7 +23,8 @@ const POINTERS: &[(&str, &str)] = &[
 pub(super) fn check(reply: Reply) -> Result<Reply> {
     let members = reply.json().ok();
     let members = members.as_deref().and_then(|text| json::members(text));
-    let refused = members.as_ref().and_then(|members| members.get("success")).is_some_and(|raw| raw.get() == "false");
+    let refused =
+        members.as_ref().and_then(|members| members.get("success")).is_some_and(|raw| raw.get() == "false");
     if reply.is_success() && !refused {
         return Ok(reply);
     }
@@ -43,7 +44,9 @@ fn failure(reply: &Reply, message: Option<&str>) -> Failure {
             failure.kind = FailureKind::ContactNotFound;
         } else {
             let found = POINTERS.iter().find(|(word, _)| message.contains(word));
-            let fault = |(_, pointer): &(&str, &str)| FieldFault::member(*pointer, "upstream_rejected", refusal::presentable(&message));
+            let fault = |(_, pointer): &(&str, &str)| {
+                FieldFault::member(*pointer, "upstream_rejected", refusal::presentable(&message))
+            };
             failure.faults = found.map(fault).into_iter().collect();
         }
     }
@@ -82,7 +85,9 @@ fn check_path(reply: Reply, setting: &str) -> Result<Reply> {
 
 /// The CRM has no such path, or one that answers no record.
 pub(super) fn unusable(setting: &str) -> Failure {
-    let detail = format!("The pipeline CRM does not answer a contact at the path of the credential's setting `{setting}`; mend the setting.");
+    let detail = format!(
+        "The pipeline CRM does not answer a contact at the path of the credential's setting `{setting}`; mend the setting."
+    );
     Failure::new(FailureKind::OperationUnsupported, detail).with_effect(Effect::None)
 }
 
@@ -93,7 +98,9 @@ pub(super) fn not_found() -> Failure {
 
 /// The first text among `message`, `error`, `error.message`, `data.message`, `errors[0].message`.
 fn message(members: &Members<'_>) -> Option<String> {
-    let text = |members: &Members<'_>, name: &str| members.get(name).and_then(|raw| json::string(raw.get())).map(|text| text.into_owned());
+    let text = |members: &Members<'_>, name: &str| {
+        members.get(name).and_then(|raw| json::string(raw.get())).map(|text| text.into_owned())
+    };
     let inside = |name: &str| {
         let raw = members.get(name)?.get();
         let raw = if json::kind(raw) == Kind::List { json::elements(raw)?.first()?.get() } else { raw };

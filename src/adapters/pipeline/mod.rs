@@ -15,21 +15,21 @@ use async_trait::async_trait;
 use self::endpoints::Endpoints;
 use self::translate::Change;
 use super::adapter::{
-    Account, Adapter, AdapterSpec, Applied, Connection, FieldSpec, FilterSpec, FilterSupport, Found, Identity,
-    IdentityKind, Operations, Prepared, Pushed, RemoteFieldSpec, Trail, Verify, Write, WriteKind,
+    Account, Adapter, AdapterSpec, Applied, Connection, FieldSpec, FilterSpec, FilterSupport, Found,
+    Identity, IdentityKind, Operations, Prepared, Pushed, RemoteFieldSpec, Trail, Verify, Write, WriteKind,
 };
 use super::identity::Wanted;
 use super::phone::Region;
 use super::remote;
 use super::settings::{SecretForm, SettingKind, SettingSpec};
 use crate::domain::{
-    CallContext, Contact, ContactDraft, ContactPatch, Failure, FailureKind, Field, FilterName, Page, Position,
-    Provider, RemoteFields, RemoteId, Result,
+    CallContext, Contact, ContactDraft, ContactPatch, Failure, FailureKind, Field, FilterName, Page,
+    Position, Provider, RemoteFields, RemoteId, Result,
 };
 use crate::upstream::{Authorization, Upstream};
 
 /// What is declared about the pipeline CRM.
-pub static SPEC: AdapterSpec = AdapterSpec {
+pub(super) static SPEC: AdapterSpec = AdapterSpec {
     provider: Provider::new("pipeline"),
     title: "the pipeline CRM",
     operations: Operations { create: true, update: true, delete: true },
@@ -40,7 +40,11 @@ pub static SPEC: AdapterSpec = AdapterSpec {
     create_upserts: false,
     settings: SETTINGS,
     secrets: &[
-        SecretForm { members: &["token"], note: "a session token of a user who sees all contacts, best an administrator", unbuilt: None },
+        SecretForm {
+            members: &["token"],
+            note: "a session token of a user who sees all contacts, best an administrator",
+            unbuilt: None,
+        },
         SecretForm {
             members: &["email", "password"],
             note: "a login",
@@ -55,9 +59,19 @@ const FIELDS: &[FieldSpec] = &[
     field(Field::FirstName, Some("`firstName`"), Write::Stored("`firstName`"), Verify::Exact),
     field(Field::LastName, Some("`lastName`"), Write::Stored("`lastName`"), Verify::Exact),
     field(Field::Account, None, Write::Never("the pipeline CRM has no company on a contact"), Verify::Never),
-    field(Field::Addresses, None, Write::Never("the pipeline CRM has no address on a contact"), Verify::Never),
+    field(
+        Field::Addresses,
+        None,
+        Write::Never("the pipeline CRM has no address on a contact"),
+        Verify::Never,
+    ),
     field(Field::EmailAddresses, Some("`email`"), Write::Stored("`email`, lower-cased"), Verify::Normalised),
-    field(Field::EmailAddressType, Some("`main` where `isPrimary`, else `secondary`"), Write::Partly("only which one is primary"), Verify::Never),
+    field(
+        Field::EmailAddressType,
+        Some("`main` where `isPrimary`, else `secondary`"),
+        Write::Partly("only which one is primary"),
+        Verify::Never,
+    ),
     FieldSpec {
         field: Field::PhoneNumbers,
         read: Some("`phoneNumber` and `secondaryPhoneNumber`"),
@@ -65,8 +79,18 @@ const FIELDS: &[FieldSpec] = &[
         verify: Verify::Normalised,
         required: true,
     },
-    field(Field::PhoneNumberType, Some("`primary` where `isPrimary`, else `secondary`"), Write::Partly("only which one is primary; mobile, work and home do not survive"), Verify::Normalised),
-    field(Field::RemoteFields, Some("every other key"), Write::Partly("`status`, `pipelineStage`, `pipelineId`; `process` on create"), Verify::Exact),
+    field(
+        Field::PhoneNumberType,
+        Some("`primary` where `isPrimary`, else `secondary`"),
+        Write::Partly("only which one is primary; mobile, work and home do not survive"),
+        Verify::Normalised,
+    ),
+    field(
+        Field::RemoteFields,
+        Some("every other key"),
+        Write::Partly("`status`, `pipelineStage`, `pipelineId`; `process` on create"),
+        Verify::Exact,
+    ),
     field(Field::LastActivityAt, Some("`lastMessageTime`"), Write::ReadOnly, Verify::Never),
     field(Field::RemoteCreatedAt, Some("`createdAt`"), Write::ReadOnly, Verify::Never),
     field(Field::RemoteUpdatedAt, Some("`updatedAt`"), Write::ReadOnly, Verify::Never),
@@ -79,23 +103,53 @@ const fn field(field: Field, read: Option<&'static str>, write: Write, verify: V
 
 const REMOTE_FIELDS: &[RemoteFieldSpec] = &[
     RemoteFieldSpec { name: "status", aliases: &[], note: "name of a stage", verify: Verify::Exact },
-    RemoteFieldSpec { name: "pipelineStage", aliases: &[], note: "id of a stage; null clears it", verify: Verify::Exact },
+    RemoteFieldSpec {
+        name: "pipelineStage",
+        aliases: &[],
+        note: "id of a stage; null clears it",
+        verify: Verify::Exact,
+    },
     RemoteFieldSpec { name: "pipelineId", aliases: &[], note: "id of a pipeline", verify: Verify::Exact },
     RemoteFieldSpec { name: "process", aliases: &[], note: "free tag, on create", verify: Verify::Exact },
 ];
 
 const FILTERS: &[FilterSpec] = &[
-    FilterSpec { name: FilterName::RemoteCreatedAtMin, support: FilterSupport::Exact, upstream: "dateRange.start" },
-    FilterSpec { name: FilterName::RemoteCreatedAtMax, support: FilterSupport::Exact, upstream: "dateRange.end" },
+    FilterSpec {
+        name: FilterName::RemoteCreatedAtMin,
+        support: FilterSupport::Exact,
+        upstream: "dateRange.start",
+    },
+    FilterSpec {
+        name: FilterName::RemoteCreatedAtMax,
+        support: FilterSupport::Exact,
+        upstream: "dateRange.end",
+    },
 ];
 
 const SETTINGS: &[SettingSpec] = &[
-    SettingSpec { name: "baseUrl", kind: SettingKind::BaseUrl, required: true, note: "Where your instance is, such as https://crm.example.com." },
+    SettingSpec {
+        name: "baseUrl",
+        kind: SettingKind::BaseUrl,
+        required: true,
+        note: "Where your instance is, such as https://crm.example.com.",
+    },
     setting("defaultRegion", SettingKind::Region, "Country of phone numbers written without a country code."),
-    setting("createDefaults", SettingKind::RemoteFields, "remoteFields of every create that does not name them, such as {\"status\": \"New Lead\"}."),
-    setting("allowDelete", SettingKind::Flag, "Whether contacts may be removed; the CRM removes their conversations and messages too. Default false."),
+    setting(
+        "createDefaults",
+        SettingKind::RemoteFields,
+        "remoteFields of every create that does not name them, such as {\"status\": \"New Lead\"}.",
+    ),
+    setting(
+        "allowDelete",
+        SettingKind::Flag,
+        "Whether contacts may be removed; the CRM removes their conversations and messages too. Default false.",
+    ),
     setting("getPath", SettingKind::PathTemplate, "Path that reads one contact; default /api/contacts/{id}."),
-    setting("deletePath", SettingKind::PathTemplate, "Path that removes one contact; default: the documented bulk removal with one id."),
+    setting(
+        "deletePath",
+        SettingKind::PathTemplate,
+        "Path that removes one contact; default: the documented bulk removal with one id.",
+    ),
 ];
 
 const fn setting(name: &'static str, kind: SettingKind, note: &'static str) -> SettingSpec {
@@ -133,7 +187,13 @@ impl Adapter for Pipeline {
         reply.decode(translate::decode_account)
     }
 
-    async fn read_page(&self, context: &CallContext, pushed: &Pushed, at: Position, limit: usize) -> Result<Page> {
+    async fn read_page(
+        &self,
+        context: &CallContext,
+        pushed: &Pushed,
+        at: Position,
+        limit: usize,
+    ) -> Result<Page> {
         let filters = translate::encode_filters(pushed)?;
         let mut size = translate::page_size(at, limit);
         // The CRM may cap the size; with the one it echoes, the page is another one too.
@@ -182,7 +242,12 @@ impl Adapter for Pipeline {
         })
     }
 
-    async fn prepare_update(&self, _context: &CallContext, held: &Contact, patch: &ContactPatch) -> Result<Prepared> {
+    async fn prepare_update(
+        &self,
+        _context: &CallContext,
+        held: &Contact,
+        patch: &ContactPatch,
+    ) -> Result<Prepared> {
         let change = Change::of_patch(held, patch, self.region)?;
         let nothing_to_do = change.is_empty();
         let (body, expected, losses) = change.encode()?;
@@ -214,7 +279,9 @@ impl Adapter for Pipeline {
     async fn send(&self, context: &CallContext, write: &Prepared) -> Result<Applied> {
         let reply = self.endpoints.send(context, write).await?;
         if write.kind == WriteKind::Delete {
-            return reply.decode(translate::decode_deleted).map(|()| Applied { remote_id: None, contact: None });
+            return reply
+                .decode(translate::decode_deleted)
+                .map(|()| Applied { remote_id: None, contact: None });
         }
         // A body that cannot be read does not undo the write: the read-back decides.
         let contact = reply.decode(translate::decode_written).ok().flatten();
@@ -226,7 +293,9 @@ impl Adapter for Pipeline {
         if let Some(id) = id {
             match self.get_contact(context, id).await {
                 // Without a path that reads one contact, the list finds it by its phone.
-                Err(failure) if failure.kind == FailureKind::OperationUnsupported && write.kind != WriteKind::Delete => {}
+                Err(failure)
+                    if failure.kind == FailureKind::OperationUnsupported
+                        && write.kind != WriteKind::Delete => {}
                 outcome => return outcome,
             }
         }
@@ -234,7 +303,10 @@ impl Adapter for Pipeline {
         let mut same = found.into_iter().filter(|contact| id.is_none_or(|id| contact.remote_id == *id));
         match (same.next(), same.next()) {
             (Some(contact), None) => Ok(contact),
-            _ => Err(Failure::new(FailureKind::ContactNotFound, "The contact just written could not be found again.")),
+            _ => Err(Failure::new(
+                FailureKind::ContactNotFound,
+                "The contact just written could not be found again.",
+            )),
         }
     }
 }

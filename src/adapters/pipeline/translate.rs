@@ -27,12 +27,18 @@ pub(super) fn encode_filters(pushed: &Pushed) -> Result<Vec<(&'static str, Strin
         match (filter.name, &filter.value) {
             (FilterName::RemoteCreatedAtMin, FilterValue::Time(time)) => start = Some(*time),
             (FilterName::RemoteCreatedAtMax, FilterValue::Time(time)) => end = Some(*time),
-            (name, _) => return Err(Failure::internal(format!("{} is not declared for the pipeline CRM", name.parameter()))),
+            (name, _) => {
+                return Err(Failure::internal(format!(
+                    "{} is not declared for the pipeline CRM",
+                    name.parameter()
+                )));
+            }
         }
     }
     // A time prints digits and punctuation only, so it needs no escaping.
     let bounds = [("start", start), ("end", end)];
-    let bounds = bounds.iter().filter_map(|(name, time)| time.map(|time| format!("\"{name}\":\"{time:.3}\"")));
+    let bounds =
+        bounds.iter().filter_map(|(name, time)| time.map(|time| format!("\"{name}\":\"{time:.3}\"")));
     let range = bounds.collect::<Vec<_>>().join(",");
     Ok(if range.is_empty() { Vec::new() } else { vec![("dateRange", format!("{{{range}}}"))] })
 }

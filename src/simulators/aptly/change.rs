@@ -56,7 +56,7 @@ fn stored_name(key: &str) -> Option<(&'static str, bool)> {
 
 impl Change {
     /// Reads a body; what is wrong with it becomes the message of a 400.
-    pub fn read(body: &Map<String, Value>, options: &Options) -> Result<Self, String> {
+    pub(super) fn read(body: &Map<String, Value>, options: &Options) -> Result<Self, String> {
         let mut change = Self::default();
         for (key, value) in body {
             let Some((name, old)) = stored_name(key) else { continue };
@@ -98,12 +98,12 @@ impl Change {
     }
 
     /// The address by which an upsert looks for an existing contact.
-    pub fn first_email(&self) -> Option<&str> {
+    pub(super) fn first_email(&self) -> Option<&str> {
         self.email.as_ref().and_then(|all| all.first()).map(String::as_str)
     }
 
     /// Puts the change into a record; an unknown custom field is the message of a 400.
-    pub fn apply(&self, record: &mut Map<String, Value>, lists: Lists) -> Result<(), String> {
+    pub(super) fn apply(&self, record: &mut Map<String, Value>, lists: Lists) -> Result<(), String> {
         let kind = match self.kind {
             KindWish::Keep => None,
             KindWish::Clear => Some(Value::Null),

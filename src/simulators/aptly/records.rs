@@ -35,7 +35,7 @@ pub(super) struct Written {
 }
 
 impl Records {
-    pub fn new(people: &[Person], now: Timestamp) -> Self {
+    pub(super) fn new(people: &[Person], now: Timestamp) -> Self {
         let mut records = Self { all: BTreeMap::new(), dice: Dice::new(0xA9717) };
         for person in people {
             let id = records.dice.id(ALPHABET, 17);
@@ -44,20 +44,20 @@ impl Records {
         records
     }
 
-    pub fn get(&self, id: &str) -> Option<&Record> {
+    pub(super) fn get(&self, id: &str) -> Option<&Record> {
         self.all.get(id)
     }
 
-    pub fn all(&self) -> impl Iterator<Item = &Record> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &Record> {
         self.all.values()
     }
 
-    pub fn take_out(&mut self, id: &str) -> bool {
+    pub(super) fn take_out(&mut self, id: &str) -> bool {
         self.all.remove(id).is_some()
     }
 
     /// Puts a whole record in; what it lacks is filled in.
-    pub fn put(&mut self, mut record: Record, now: Timestamp) -> String {
+    pub(super) fn put(&mut self, mut record: Record, now: Timestamp) -> String {
         let given = record.get("_id").and_then(Value::as_str).map(str::to_owned);
         let id = given.unwrap_or_else(|| self.dice.id(ALPHABET, 17));
         record.insert("_id".to_owned(), json!(id));
@@ -70,12 +70,12 @@ impl Records {
     }
 
     /// The contact that bears an address, in any letter case.
-    pub fn by_email(&self, email: &str) -> Option<&Record> {
+    pub(super) fn by_email(&self, email: &str) -> Option<&Record> {
         self.all.values().find(|record| has_email(record, email))
     }
 
     /// Aptly's one write: by id, else by the first e-mail, else a new contact.
-    pub fn upsert(
+    pub(super) fn upsert(
         &mut self,
         id: Option<&str>,
         change: &Change,
@@ -100,7 +100,7 @@ impl Records {
         self.write(&id, new, change, options, disturbance)
     }
 
-    pub fn write(
+    pub(super) fn write(
         &mut self,
         id: &str,
         new: bool,

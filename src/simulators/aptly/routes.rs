@@ -19,7 +19,7 @@ pub(super) struct Aptly {
 }
 
 impl Aptly {
-    pub fn new(mut options: Options) -> Self {
+    pub(super) fn new(mut options: Options) -> Self {
         let now = options.clock.now();
         let mut records = Records::new(&people::invent(options.people, 0x5EED), now);
         for contact in std::mem::take(&mut options.contacts) {

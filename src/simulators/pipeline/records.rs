@@ -18,7 +18,7 @@ pub(super) struct Records {
 }
 
 impl Records {
-    pub fn new(invented: &[Person], now: Timestamp) -> Self {
+    pub(super) fn new(invented: &[Person], now: Timestamp) -> Self {
         let mut records = Self { all: BTreeMap::new(), dice: Dice::new(0x7E7) };
         for (index, person) in invented.iter().enumerate() {
             records.put(people::record(index, person, now), now);
@@ -26,20 +26,20 @@ impl Records {
         records
     }
 
-    pub fn get(&self, id: &str) -> Option<&Record> {
+    pub(super) fn get(&self, id: &str) -> Option<&Record> {
         self.all.get(id)
     }
 
-    pub fn all(&self) -> impl Iterator<Item = &Record> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &Record> {
         self.all.values()
     }
 
-    pub fn new_id(&mut self) -> String {
+    pub(super) fn new_id(&mut self) -> String {
         self.dice.id(people::HEX, 24)
     }
 
     /// Puts a record in as it is; what every contact has is filled in.
-    pub fn put(&mut self, mut record: Record, now: Timestamp) -> String {
+    pub(super) fn put(&mut self, mut record: Record, now: Timestamp) -> String {
         let given = record.get("_id").and_then(Value::as_str).map(str::to_owned);
         let id = given.unwrap_or_else(|| self.new_id());
         record.insert("_id".to_owned(), json!(id));
@@ -63,7 +63,7 @@ impl Records {
     }
 
     /// Stores a write, with what goes wrong on the way; answers the record as the answer is to show it.
-    pub fn write(&mut self, id: &str, record: Record, disturbance: Option<&Disturbance>) -> Record {
+    pub(super) fn write(&mut self, id: &str, record: Record, disturbance: Option<&Disturbance>) -> Record {
         let before = self.all.get(id).cloned();
         let mut stored = record.clone();
         if let Some(disturbance) = disturbance {
@@ -76,7 +76,7 @@ impl Records {
     }
 
     /// Takes contacts out with all that hangs on them: answers which, and how many conversations went too.
-    pub fn delete(&mut self, ids: &[&str]) -> (Vec<String>, u64) {
+    pub(super) fn delete(&mut self, ids: &[&str]) -> (Vec<String>, u64) {
         let gone: Vec<_> =
             ids.iter().filter(|id| self.all.remove(**id).is_some()).map(|id| (*id).to_owned()).collect();
         let conversations = gone.iter().map(|id| conversations(id)).sum();
@@ -84,12 +84,12 @@ impl Records {
     }
 
     /// Everything, as the mass deletion does.
-    pub fn clear(&mut self) -> Vec<String> {
+    pub(super) fn clear(&mut self) -> Vec<String> {
         std::mem::take(&mut self.all).into_keys().collect()
     }
 
     /// Another contact that has one of these numbers.
-    pub fn holder_of(&self, numbers: &[&str], except: Option<&str>) -> Option<&Record> {
+    pub(super) fn holder_of(&self, numbers: &[&str], except: Option<&str>) -> Option<&Record> {
         let others = self.all.iter().filter(|(id, _)| except != Some(id.as_str()));
         others.map(|(_, record)| record).find(|record| {
             let primary = entries::values(record.get("phoneNumber"));

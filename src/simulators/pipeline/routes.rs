@@ -19,7 +19,7 @@ pub(super) struct Pipeline {
 }
 
 impl Pipeline {
-    pub fn new(options: Options) -> Self {
+    pub(super) fn new(options: Options) -> Self {
         let now = options.clock.now();
         let mut records = Records::new(&people::invent(options.people, 0xBEEF), now);
         for contact in options.contacts.iter().filter_map(Value::as_object) {

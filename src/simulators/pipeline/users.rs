@@ -15,22 +15,22 @@ pub(super) struct Sessions {
 
 impl Sessions {
     /// A user for each token, and colleagues up to three users in all: so `my` is never everything.
-    pub fn new(tokens: &[String]) -> Self {
+    pub(super) fn new(tokens: &[String]) -> Self {
         let tokens: BTreeMap<_, _> =
             tokens.iter().enumerate().map(|(user, token)| (token.clone(), user)).collect();
         Self { users: tokens.len().max(3), tokens, logins: 0 }
     }
 
-    pub fn user(&self, token: Option<&str>) -> Option<usize> {
+    pub(super) fn user(&self, token: Option<&str>) -> Option<usize> {
         token.and_then(|token| self.tokens.get(token)).copied()
     }
 
-    pub fn revoke(&mut self, token: &str) {
+    pub(super) fn revoke(&mut self, token: &str) {
         self.tokens.remove(token);
     }
 
     /// A fresh token with every login; older ones stay good.
-    pub fn log_in(&mut self, email: &str) -> Option<(String, usize)> {
+    pub(super) fn log_in(&mut self, email: &str) -> Option<(String, usize)> {
         let user = (0..self.users).find(|user| address(*user) == email.trim().to_lowercase())?;
         self.logins += 1;
         let token = format!("session-{}-of-user-{}", self.logins, user + 1);
@@ -39,7 +39,7 @@ impl Sessions {
     }
 
     /// Answers `GET /api/user/list`.
-    pub fn shown(&self) -> Value {
+    pub(super) fn shown(&self) -> Value {
         (0..self.users).map(shown).collect()
     }
 }

@@ -34,7 +34,11 @@ impl Rows {
         // Without a total, a full page may have a successor and a short one has none.
         let more = self.total.map_or(rows >= size, |total| end < total && rows > 0);
         let skip = usize::try_from(at.0 - first).unwrap_or(usize::MAX);
-        Page { contacts: self.contacts.into_iter().skip(skip).collect(), next: more.then_some(Position(end)), total: self.total }
+        Page {
+            contacts: self.contacts.into_iter().skip(skip).collect(),
+            next: more.then_some(Position(end)),
+            total: self.total,
+        }
     }
 }
 
@@ -43,10 +47,18 @@ pub(in super::super) fn decode_page(text: &ByteString) -> Result<Rows> {
     let read = Lenient(text);
     let whole = read.whole()?;
     let data = whole.get("data");
-    let inner = data.filter(|raw| json::kind(raw.get()) == Kind::Object).map(|raw| read.object("data", raw)).transpose()?;
+    let inner = data
+        .filter(|raw| json::kind(raw.get()) == Kind::Object)
+        .map(|raw| read.object("data", raw))
+        .transpose()?;
     let inner = inner.unwrap_or_default();
-    let rows = data.filter(|raw| json::kind(raw.get()) == Kind::List).or_else(|| inner.get("contacts")).or_else(|| whole.get("contacts"));
-    let rows = rows.and_then(|raw| json::elements(raw.get())).ok_or_else(|| unreadable("data.contacts", "a list"))?;
+    let rows = data
+        .filter(|raw| json::kind(raw.get()) == Kind::List)
+        .or_else(|| inner.get("contacts"))
+        .or_else(|| whole.get("contacts"));
+    let rows = rows
+        .and_then(|raw| json::elements(raw.get()))
+        .ok_or_else(|| unreadable("data.contacts", "a list"))?;
     let contacts = rows.into_iter().map(|row| decode_contact(read, read.object("data.contacts", row)?));
     let count = |name: &str| {
         let raw = inner.get(name).or_else(|| whole.get(name));
@@ -87,7 +99,8 @@ pub(in super::super) fn decode_written(text: &ByteString) -> Result<Option<Conta
 /// Something was removed. The documented example counts wrongly, so any number above none is right.
 pub(in super::super) fn decode_deleted(text: &ByteString) -> Result<()> {
     let read = Lenient(text);
-    let count = read.whole()?.get("deletedCount").map(|raw| read.count("deletedCount", raw)).transpose()?.flatten();
+    let count =
+        read.whole()?.get("deletedCount").map(|raw| read.count("deletedCount", raw)).transpose()?.flatten();
     if count == Some(0) { Err(failure::not_found()) } else { Ok(()) }
 }
 
@@ -96,13 +109,18 @@ fn record(read: Lenient<'_>) -> Result<Option<Contact>> {
     if whole.get("_id").is_some() {
         return decode_contact(read, whole).map(Some);
     }
-    let data = whole.get("data").filter(|raw| json::kind(raw.get()) == Kind::Object).map(|raw| read.object("data", raw));
+    let data = whole
+        .get("data")
+        .filter(|raw| json::kind(raw.get()) == Kind::Object)
+        .map(|raw| read.object("data", raw));
     let data = data.transpose()?.unwrap_or_default();
     let thin = data.get("contact").map(|raw| read.object("data.contact", raw)).transpose()?;
     let full = whole.get("contact").map(|raw| read.object("contact", raw)).transpose()?;
     match (thin, full) {
         (Some(thin), Some(full)) => decode_contact(read, overlaid(thin, full)).map(Some),
-        (Some(one), None) | (None, Some(one)) if one.get("_id").is_some() => decode_contact(read, one).map(Some),
+        (Some(one), None) | (None, Some(one)) if one.get("_id").is_some() => {
+            decode_contact(read, one).map(Some)
+        }
         _ if data.get("_id").is_some() => decode_contact(read, data).map(Some),
         _ => Ok(None),
     }
@@ -119,8 +137,18 @@ fn overlaid<'a>(under: Members<'a>, over: Members<'a>) -> Members<'a> {
 }
 
 fn decode_contact<'a>(read: Lenient<'a>, members: Members<'a>) -> Result<Contact> {
-    let ContactWire { id, first_name, last_name, phones, more_phones, emails, last_message_time, created_at, updated_at, rest } =
-        ContactWire::read(members);
+    let ContactWire {
+        id,
+        first_name,
+        last_name,
+        phones,
+        more_phones,
+        emails,
+        last_message_time,
+        created_at,
+        updated_at,
+        rest,
+    } = ContactWire::read(members);
     let text = |name: &str, raw: Option<Raw<'a>>| raw.map_or(Ok(None), |raw| read.text(name, raw));
     let time = |name: &str, raw: Option<Raw<'a>>| raw.map_or(Ok(None), |raw| read.time(name, raw));
     let mut contact = Contact::bare(RemoteId::from(read.required("_id", id)?));
@@ -132,13 +160,16 @@ fn decode_contact<'a>(read: Lenient<'a>, members: Members<'a>) -> Result<Contact
     for (name, raw) in &rest {
         read.pass(&mut contact.remote_fields, name, raw);
     }
-    for (name, raw, primary) in [("phoneNumber", phones, true), ("secondaryPhoneNumber", more_phones, false)] {
+    for (name, raw, primary) in [("phoneNumber", phones, true), ("secondaryPhoneNumber", more_phones, false)]
+    {
         let Some(raw) = raw else { continue };
         let entries = entries(read, name, raw)?;
         for Entry { value, is_primary, .. } in &entries {
             let first = primary && contact.phone_numbers.is_empty() && is_primary.is_none();
             let kind = if is_primary.unwrap_or(first) { "primary" } else { "secondary" };
-            contact.phone_numbers.push(PhoneNumber { number: value.clone(), kind: Some(Text::from_static(kind)) });
+            contact
+                .phone_numbers
+                .push(PhoneNumber { number: value.clone(), kind: Some(Text::from_static(kind)) });
         }
         pass_if_more(read, &mut contact, name, raw, &entries);
     }
@@ -146,7 +177,9 @@ fn decode_contact<'a>(read: Lenient<'a>, members: Members<'a>) -> Result<Contact
         let entries = entries(read, "email", raw)?;
         for (index, Entry { value, is_primary, .. }) in entries.iter().enumerate() {
             let kind = if is_primary.unwrap_or(index == 0) { "main" } else { "secondary" };
-            contact.email_addresses.push(EmailAddress { address: value.clone(), kind: Some(Text::from_static(kind)) });
+            contact
+                .email_addresses
+                .push(EmailAddress { address: value.clone(), kind: Some(Text::from_static(kind)) });
         }
         // The main one first, as everywhere.
         contact.email_addresses.sort_by_key(|email| email.kind.as_deref() != Some("main"));
@@ -180,7 +213,13 @@ fn entries<'a>(read: Lenient<'a>, name: &'static str, raw: Raw<'a>) -> Result<Ve
 }
 
 /// Entries that say more than we consume are shown whole as well, so that nothing of them is lost.
-fn pass_if_more<'a>(read: Lenient<'a>, contact: &mut Contact, name: &'static str, raw: Raw<'a>, entries: &[Entry]) {
+fn pass_if_more<'a>(
+    read: Lenient<'a>,
+    contact: &mut Contact,
+    name: &'static str,
+    raw: Raw<'a>,
+    entries: &[Entry],
+) {
     if entries.iter().any(|entry| entry.more) {
         read.pass(&mut contact.remote_fields, &name.into(), raw);
     }

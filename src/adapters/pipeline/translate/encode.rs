@@ -9,8 +9,8 @@ use crate::adapters::pipeline::SPEC;
 use crate::adapters::pipeline::wire::{Body, Email, Entry};
 use crate::adapters::remote::RemoteRules;
 use crate::domain::{
-    Contact, ContactDraft, ContactPatch, EmailAddress, Failure, FieldFault, Patch, PhoneNumber, RawJson, RemoteFields,
-    RemoteId, Result, Text, Warning, WarningCode,
+    Contact, ContactDraft, ContactPatch, EmailAddress, Failure, FieldFault, Patch, PhoneNumber, RawJson,
+    RemoteFields, RemoteId, Result, Text, Warning, WarningCode,
 };
 use crate::json::{self, Kind, Members};
 
@@ -24,7 +24,18 @@ const RULES: RemoteRules = RemoteRules {
         ("email", "emailAddresses"),
         ("lastmessagetime", "lastActivityAt"),
     ],
-    denied: &["id", "uuid", "companyid", "organizationid", "userid", "createdby", "createdat", "updatedat", "assignees", "v"],
+    denied: &[
+        "id",
+        "uuid",
+        "companyid",
+        "organizationid",
+        "userid",
+        "createdby",
+        "createdat",
+        "updatedat",
+        "assignees",
+        "v",
+    ],
 };
 
 /// What is to be written, in the CRM's terms: absent members are untouched, `Some(None)` clears.
@@ -62,7 +73,9 @@ impl Change {
             addresses: Patch::Keep,
             email_addresses: list(email_addresses.is_empty()).map(|()| email_addresses.clone()),
             phone_numbers: list(phone_numbers.is_empty()).map(|()| phone_numbers.clone()),
-            remote_fields: RemoteFields(remote_fields.0.iter().filter(|(_, value)| !value.is_null()).cloned().collect()),
+            remote_fields: RemoteFields(
+                remote_fields.0.iter().filter(|(_, value)| !value.is_null()).cloned().collect(),
+            ),
             read_only: Vec::new(),
         };
         Self::of_patch(&Contact::bare(RemoteId::from("")), &patch, region)
@@ -104,11 +117,15 @@ impl Change {
     /// The CRM lower-cases addresses, holds each once and knows one primary.
     fn emails(&mut self, patch: &Patch<Vec<EmailAddress>>, held: &Contact) {
         let Some(sent) = listed(patch) else { return };
-        let primary = sent.iter().position(|email| is_word(email.kind.as_ref(), &["main", "primary"])).unwrap_or(0);
+        let primary =
+            sent.iter().position(|email| is_word(email.kind.as_ref(), &["main", "primary"])).unwrap_or(0);
         let mut emails: Vec<EmailAddress> = Vec::new();
         for (index, email) in sent.iter().enumerate() {
             if emails.iter().any(|known| same_email(known, email)) {
-                self.lose(format!("/emailAddresses/{index}"), "The same address stands before it; the CRM holds it once.".into());
+                self.lose(
+                    format!("/emailAddresses/{index}"),
+                    "The same address stands before it; the CRM holds it once.".into(),
+                );
                 continue;
             }
             let kind = if index == primary { "main" } else { "secondary" };
@@ -128,17 +145,26 @@ impl Change {
         let Some(sent) = listed(patch) else { return Ok(()) };
         check_phones(sent, region)?;
         let called = |words: &[&str]| sent.iter().position(|phone| is_word(phone.kind.as_ref(), words));
-        let primary = called(&["primary", "main", "default"]).or_else(|| called(&["mobile", "cell"])).unwrap_or(0);
+        let primary =
+            called(&["primary", "main", "default"]).or_else(|| called(&["mobile", "cell"])).unwrap_or(0);
         let mut phones: Vec<PhoneNumber> = Vec::new();
         for (index, phone) in sent.iter().enumerate() {
-            if phones.iter().any(|known| region.comparable(&known.number) == region.comparable(&phone.number)) {
-                self.lose(format!("/phoneNumbers/{index}"), "The same number stands before it; the CRM holds it once.".into());
+            if phones.iter().any(|known| region.comparable(&known.number) == region.comparable(&phone.number))
+            {
+                self.lose(
+                    format!("/phoneNumbers/{index}"),
+                    "The same number stands before it; the CRM holds it once.".into(),
+                );
                 continue;
             }
             let form = region.e164(&phone.number);
             if form.is_none() {
                 let message = "The number has no E.164 form (a country code or the credential's defaultRegion may be missing); it is passed on as it came.";
-                self.losses.push(Warning::new(WarningCode::PhoneNotParsed, format!("/phoneNumbers/{index}/phoneNumber"), message));
+                self.losses.push(Warning::new(
+                    WarningCode::PhoneNotParsed,
+                    format!("/phoneNumbers/{index}/phoneNumber"),
+                    message,
+                ));
             }
             let kind = if index == primary { "primary" } else { "secondary" };
             self.lose_kind(phone.kind.as_ref(), kind, format!("/phoneNumbers/{index}/phoneNumberType"));
@@ -183,14 +209,16 @@ impl Change {
 
     fn lose_kind(&mut self, sent: Option<&Text>, stored: &str, pointer: String) {
         if sent.is_some_and(|sent| !sent.trim().eq_ignore_ascii_case(stored)) {
-            let message = format!("The CRM knows only which one is primary; this one reads back as `{stored}`.");
+            let message =
+                format!("The CRM knows only which one is primary; this one reads back as `{stored}`.");
             self.lose(pointer, message.into());
         }
     }
 
     /// The body, what the CRM should hold afterwards, and what is lost.
     pub(in super::super) fn encode(self) -> Result<(String, ContactPatch, Vec<Warning>)> {
-        let body = self.body().map_err(|_| Failure::internal("a body for the pipeline CRM could not be written"))?;
+        let body =
+            self.body().map_err(|_| Failure::internal("a body for the pipeline CRM could not be written"))?;
         let expected = ContactPatch {
             first_name: expected(self.first_name),
             last_name: expected(self.last_name),
@@ -198,22 +226,32 @@ impl Change {
             addresses: Patch::Keep,
             email_addresses: expected_list(self.emails),
             phone_numbers: expected_list(self.phones),
-            remote_fields: RemoteFields(self.remote.into_iter().map(|(name, value)| (Text::from_static(name), value)).collect()),
+            remote_fields: RemoteFields(
+                self.remote.into_iter().map(|(name, value)| (Text::from_static(name), value)).collect(),
+            ),
             read_only: Vec::new(),
         };
         Ok((body, expected, self.losses))
     }
 
     fn body(&self) -> serde_json::Result<String> {
-        let raw = |name: &str| self.remote.get(name).map(|value| serde_json::from_str::<&RawValue>(value.as_str())).transpose();
-        let (held_phones, held_emails) = (held_entries(self.held_phones.as_ref()), held_entries(self.held_emails.as_ref()));
+        let raw = |name: &str| {
+            self.remote.get(name).map(|value| serde_json::from_str::<&RawValue>(value.as_str())).transpose()
+        };
+        let (held_phones, held_emails) =
+            (held_entries(self.held_phones.as_ref()), held_entries(self.held_emails.as_ref()));
         let phone = |phone| entry(phone, &held_phones, |one, other| digits(one) == digits(other));
-        let phones = self.phones.as_ref().map(|phones| phones.iter().map(|PhoneNumber { number, kind }| phone((number, kind))).collect());
+        let phones = self
+            .phones
+            .as_ref()
+            .map(|phones| phones.iter().map(|PhoneNumber { number, kind }| phone((number, kind))).collect());
         let email = |email| entry(email, &held_emails, str::eq_ignore_ascii_case);
         let emails = self.emails.as_deref().map(|emails| match emails {
             [] => Email::None(()),
             [one] if held_emails.is_empty() => Email::One(&one.address),
-            several => Email::Several(several.iter().map(|EmailAddress { address, kind }| email((address, kind))).collect()),
+            several => Email::Several(
+                several.iter().map(|EmailAddress { address, kind }| email((address, kind))).collect(),
+            ),
         });
         serde_json::to_string(&Body {
             first_name: self.first_name.as_ref().map(|name| name.as_deref()),
@@ -234,12 +272,15 @@ fn check_phones(phones: &[PhoneNumber], region: Region) -> Result<()> {
         let detail = "The pipeline CRM knows people by their phone; at least one number must remain.";
         return Err(Failure::validation(vec![FieldFault::member("/phoneNumbers", "required", detail)]));
     }
-    let fits = |phone: &PhoneNumber| region.e164(&phone.number).is_some() || (7..=15).contains(&digits(&phone.number).len());
+    let fits = |phone: &PhoneNumber| {
+        region.e164(&phone.number).is_some() || (7..=15).contains(&digits(&phone.number).len())
+    };
     let fault = |index: usize| {
         let detail = "The pipeline CRM takes numbers of 7 to 15 digits.";
         FieldFault::member(format!("/phoneNumbers/{index}/phoneNumber"), "malformed", detail)
     };
-    let faults: Vec<FieldFault> = phones.iter().enumerate().filter(|(_, phone)| !fits(phone)).map(|(index, _)| fault(index)).collect();
+    let faults: Vec<FieldFault> =
+        phones.iter().enumerate().filter(|(_, phone)| !fits(phone)).map(|(index, _)| fault(index)).collect();
     if faults.is_empty() { Ok(()) } else { Err(Failure::validation(faults)) }
 }
 
@@ -248,7 +289,11 @@ fn held_entries(held: Option<&RawJson>) -> Vec<Members<'_>> {
     entries.into_iter().filter_map(|entry| json::members(entry.get())).collect()
 }
 
-fn entry<'a>((value, kind): (&'a Text, &Option<Text>), held: &'a [Members<'a>], same: impl Fn(&str, &str) -> bool) -> Entry<'a> {
+fn entry<'a>(
+    (value, kind): (&'a Text, &Option<Text>),
+    held: &'a [Members<'a>],
+    same: impl Fn(&str, &str) -> bool,
+) -> Entry<'a> {
     let of_value = |members: &&Members<'_>| {
         members.get("value").and_then(|raw| json::string(raw.get())).is_some_and(|held| same(&held, value))
     };

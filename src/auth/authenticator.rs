@@ -1,0 +1,120 @@
+//! From the `Authorization` header to the caller, without a database on a warm read.
+
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::ApiKey;
+use crate::domain::{Caller, Failure, FailureKind, KeyId, Result};
+use crate::sealing::{digest, same};
+use crate::store::{KeyRecord, KeyStore, Recent, now};
+
+const REMEMBERED_KEYS: u64 = 10_000;
+/// The same for every reason that would tell whether a key exists.
+const REFUSED: &str = "The API key is unknown, revoked or expired.";
+
+/// Knows API keys and the operator's token.
+pub struct Authenticator {
+    keys: Arc<dyn KeyStore>,
+    recent: Recent<KeyId, Option<Arc<KeyRecord>>>,
+    /// A digest, so that the token is compared in a time that does not depend on its length either.
+    admin: Option<[u8; 32]>,
+}
+
+impl Authenticator {
+    /// Knows the keys of `keys`, and the operator by `admin_token`; without one there is no operator.
+    #[must_use]
+    pub fn new(keys: Arc<dyn KeyStore>, admin_token: Option<&SecretString>) -> Self {
+        let admin = admin_token.map(|token| digest(token.expose_secret().as_bytes()));
+        Self { keys, recent: Recent::new(REMEMBERED_KEYS), admin }
+    }
+
+    /// Whether there is an operator: without one the admin plane does not exist.
+    #[must_use]
+    pub const fn admin_enabled(&self) -> bool {
+        self.admin.is_some()
+    }
+
+    /// The caller whose key the header shows.
+    /// Fails with `unauthenticated`, with `insufficient_scope` for the admin token, with `store_unavailable`.
+    pub async fn authenticate(&self, authorization: Option<&str>) -> Result<Caller> {
+        let token = bearer(authorization)?;
+        if self.is_admin_token(token) {
+            return Err(Failure::new(
+                FailureKind::InsufficientScope,
+                "The admin token opens the paths under /admin alone; use an API key of a tenant here.",
+            ));
+        }
+        self.caller(token).await
+    }
+
+    /// Succeeds when the header shows the admin token.
+    /// Fails with `unauthenticated`, with `insufficient_scope` for a tenant's key, with `store_unavailable`.
+    pub async fn is_operator(&self, authorization: Option<&str>) -> Result<()> {
+        let token = bearer(authorization)?;
+        if self.is_admin_token(token) {
+            return Ok(());
+        }
+        if !token.starts_with("cg_") {
+            return Err(unauthenticated("This is not the admin token of this gateway."));
+        }
+        self.caller(token).await?;
+        Err(Failure::new(
+            FailureKind::InsufficientScope,
+            "A tenant's API key does not open the paths under /admin; use the admin token.",
+        ))
+    }
+
+    /// Forgets a key that was revoked here: its next use is refused.
+    pub fn forget(&self, id: &KeyId) {
+        self.recent.forget(id);
+    }
+
+    /// Forgets every key, after a tenant was removed.
+    pub fn forget_all(&self) {
+        self.recent.forget_all();
+    }
+
+    async fn caller(&self, token: &str) -> Result<Caller> {
+        let shown = ApiKey::parse(token).map_err(|_| {
+            unauthenticated(
+                "The API key is mistyped or incomplete: its checksum does not fit. Copy it again, whole.",
+            )
+        })?;
+        let held = self.recent.get(shown.id(), || self.load(shown.id())).await?;
+        // The digest is compared where nothing is held too: unknown and wrong look the same from outside.
+        let expected = held.as_ref().map_or([0; 32], |key| key.digest);
+        let fits = same(&shown.digest(), &expected);
+        let live = held.filter(|key| fits && key.expires_at.is_none_or(|end| end > now()));
+        let key = live.ok_or_else(|| unauthenticated(REFUSED))?;
+        Ok(Caller {
+            tenant: key.tenant.clone(),
+            key: key.id.clone(),
+            scopes: key.scopes.clone(),
+            credentials: key.credentials.clone(),
+        })
+    }
+
+    async fn load(&self, id: &KeyId) -> Result<Option<Arc<KeyRecord>>> {
+        Ok(self.keys.get(id).await?.map(Arc::new))
+    }
+
+    fn is_admin_token(&self, token: &str) -> bool {
+        self.admin.is_some_and(|admin| same(&digest(token.as_bytes()), &admin))
+    }
+}
+
+fn bearer(authorization: Option<&str>) -> Result<&str> {
+    let header = authorization
+        .ok_or_else(|| unauthenticated("Send a key with the header `Authorization: Bearer cg_…`."))?;
+    let (scheme, token) = header.trim().split_once(' ').unwrap_or((header, ""));
+    let token = token.trim();
+    if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() {
+        return Ok(token);
+    }
+    Err(unauthenticated("The header `Authorization` must read `Bearer cg_…`; other schemes are not taken."))
+}
+
+fn unauthenticated(detail: &'static str) -> Failure {
+    Failure::new(FailureKind::Unauthenticated, detail)
+}

@@ -1,0 +1,99 @@
+//! The TOML file, and the small files that hold one secret each.
+
+use std::io::Read;
+use std::path::Path;
+
+use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
+
+use super::settings::{SETTINGS, Setting, nearest};
+
+/// The largest file that is read: configuration and secrets are small.
+const LARGEST: u64 = 64 * 1024;
+
+/// One setting in the file: the setting, whether `…_file` names it, and its text.
+pub(super) type Entry = (&'static Setting, bool, SecretString);
+
+/// The settings in the TOML file at `path`, faults aside.
+pub(super) fn read(path: &Path, faults: &mut Vec<String>) -> Vec<Entry> {
+    let shown = path.display();
+    let text = match text(path) {
+        Ok(text) => text,
+        Err(reason) => {
+            faults.push(format!("the configuration file {shown} cannot be read: {reason}"));
+            return Vec::new();
+        }
+    };
+    // The parser's own message quotes the line, which may hold a secret.
+    let table: toml::Table = match toml::from_str(&text) {
+        Ok(table) => table,
+        Err(error) => {
+            let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+            faults.push(format!(
+                "the configuration file {shown} is no TOML at line {line}: {}",
+                error.message()
+            ));
+            return Vec::new();
+        }
+    };
+    table
+        .into_iter()
+        .filter_map(|(name, value)| {
+            entry(&name, value).map_err(|fault| faults.push(format!("{shown}: {fault}"))).ok()
+        })
+        .collect()
+}
+
+fn entry(name: &str, value: toml::Value) -> Result<Entry, String> {
+    let (setting, is_path) = known(name).ok_or_else(|| {
+        let names = SETTINGS.iter().filter(|setting| setting.unbuilt.is_none()).map(|setting| setting.key);
+        match nearest(name, names) {
+            Some(near) => format!("`{name}` is no setting; `{near}` is the nearest one"),
+            None => format!("`{name}` is no setting; `contacts-gateway check-config` lists them"),
+        }
+    })?;
+    if let Some(reason) = setting.unbuilt {
+        return Err(format!("`{name}`: {reason}"));
+    }
+    let text = match value {
+        toml::Value::String(text) => Some(text),
+        toml::Value::Array(parts) if setting.key == "upstream_allow" => {
+            let parts: Option<Vec<&str>> = parts.iter().map(toml::Value::as_str).collect();
+            parts.map(|parts| parts.join(","))
+        }
+        _ => None,
+    };
+    let text = text.ok_or_else(|| format!("`{name}` must be a string in quotes"))?;
+    Ok((setting, is_path, text.into()))
+}
+
+fn known(name: &str) -> Option<(&'static Setting, bool)> {
+    SETTINGS.iter().find_map(|setting| {
+        let is_path = setting.from_file() && name.strip_suffix("_file") == Some(setting.key);
+        (is_path || setting.key == name).then_some((setting, is_path))
+    })
+}
+
+/// The secret in the file at `path`, without the line break that editors put at its end.
+pub(super) fn secret(path: &Path) -> Result<SecretString, String> {
+    let text =
+        text(path).map_err(|reason| format!("names {}, which cannot be read: {reason}", path.display()))?;
+    let secret = text.trim_end_matches(['\n', '\r']);
+    if secret.contains(['\n', '\r']) {
+        return Err(format!("names {}, which holds more than one line", path.display()));
+    }
+    if secret.trim().is_empty() {
+        return Err(format!("names {}, which is empty", path.display()));
+    }
+    Ok(secret.into())
+}
+
+fn text(path: &Path) -> Result<Zeroizing<String>, String> {
+    let mut text = Zeroizing::new(String::new());
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let read = file.take(LARGEST + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
+    if u64::try_from(read).unwrap_or(u64::MAX) > LARGEST {
+        return Err("it is larger than 64 KiB".to_owned());
+    }
+    Ok(text)
+}

@@ -1,0 +1,150 @@
+//! The only reader of configuration: flags over environment over file, and secrets from files of their own.
+
+mod file;
+mod settings;
+mod sources;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use secrecy::{ExposeSecret, SecretString};
+use tracing::level_filters::LevelFilter;
+
+pub use settings::{Exposure, SETTINGS, Setting, markdown};
+pub use sources::Given;
+
+/// What the command line says over everything else.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// The configuration file.
+    pub file: Option<PathBuf>,
+    /// Settings by key; secrets are not among them.
+    pub values: Vec<(&'static str, String)>,
+}
+
+/// Everything that is wrong with the configuration, one sentence each; no value of a secret is in it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct ConfigError(pub Vec<String>);
+
+/// The configuration, read and checked as text. Master key, database URL and allow-list are parsed by their owners.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The database's URL; it may hold a password.
+    pub database_url: SecretString,
+    /// The master key's text, where one is given.
+    pub master_key: Option<SecretString>,
+    /// The operator's token, where one is given: at least 16 visible characters.
+    pub admin_token: Option<SecretString>,
+    /// Hosts and networks that base URLs may reach although they are private.
+    pub upstream_allow: String,
+    /// How much is logged.
+    pub log: LevelFilter,
+    /// How lines of the log look.
+    pub log_format: LogFormat,
+    /// What is odd and no error, such as unknown variables.
+    pub warnings: Vec<String>,
+    /// Every setting with its value and where it came from.
+    pub given: Vec<(&'static Setting, Option<Given>)>,
+}
+
+/// How lines of the log look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: one JSON object a line.
+    Json,
+}
+
+impl Config {
+    /// Reads flags, this process's environment and the file that either names.
+    pub fn load(flags: &Flags) -> Result<Self, ConfigError> {
+        Self::read(flags, sources::environment())
+    }
+
+    /// The same from a given environment.
+    pub fn read(
+        flags: &Flags,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let found = sources::collect(flags, environment);
+        let (mut faults, given) = (found.faults, found.given);
+        let value = |key: &str| {
+            let found = given.iter().find(|(setting, _)| setting.key == key);
+            found.and_then(|(_, given)| given.clone())
+        };
+        let config = Self {
+            listen: parsed(value("listen"), &mut faults, listen).unwrap_or(([127, 0, 0, 1], 8080).into()),
+            database_url: value("database_url").map(|given| given.value).unwrap_or_default(),
+            master_key: value("master_key").map(|given| given.value),
+            admin_token: parsed(value("admin_token"), &mut faults, admin_token),
+            upstream_allow: parsed(value("upstream_allow"), &mut faults, |text| Ok(text.to_owned()))
+                .unwrap_or_default(),
+            log: parsed(value("log"), &mut faults, level).unwrap_or(LevelFilter::INFO),
+            log_format: parsed(value("log_format"), &mut faults, format).unwrap_or(LogFormat::Text),
+            warnings: found.warnings,
+            given,
+        };
+        if faults.is_empty() { Ok(config) } else { Err(ConfigError(faults)) }
+    }
+
+    /// Where the value of a setting came from, for sentences about it.
+    #[must_use]
+    pub fn origin(&self, key: &str) -> String {
+        let found = self.given.iter().find(|(setting, _)| setting.key == key);
+        match found {
+            Some((_, Some(given))) => given.origin.clone(),
+            Some((setting, None)) => setting.variable.to_owned(),
+            None => key.to_owned(),
+        }
+    }
+}
+
+fn parsed<T>(
+    given: Option<Given>,
+    faults: &mut Vec<String>,
+    parse: impl Fn(&str) -> Result<T, &'static str>,
+) -> Option<T> {
+    let given = given?;
+    parse(given.value.expose_secret()).map_err(|fault| faults.push(format!("{} {fault}", given.origin))).ok()
+}
+
+fn listen(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8080 or [::1]:8080")
+}
+
+fn admin_token(text: &str) -> Result<SecretString, &'static str> {
+    if text.len() < 16 {
+        return Err("must have at least 16 characters; `openssl rand -hex 32` makes a good one");
+    }
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("must consist of visible ASCII characters without spaces: it is sent in a header");
+    }
+    if text.starts_with("cg_") {
+        return Err("must not begin with cg_: that is how API keys of tenants begin");
+    }
+    Ok(text.into())
+}
+
+fn level(text: &str) -> Result<LevelFilter, &'static str> {
+    match text {
+        "off" => Ok(LevelFilter::OFF),
+        "error" => Ok(LevelFilter::ERROR),
+        "warn" => Ok(LevelFilter::WARN),
+        "info" => Ok(LevelFilter::INFO),
+        "debug" => Ok(LevelFilter::DEBUG),
+        "trace" => Ok(LevelFilter::TRACE),
+        _ => Err("must be one of: off, error, warn, info, debug, trace"),
+    }
+}
+
+fn format(text: &str) -> Result<LogFormat, &'static str> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("must be one of: text, json"),
+    }
+}

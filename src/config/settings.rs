@@ -1,0 +1,143 @@
+//! The table of settings: what is parsed, what a misspelling is compared with, what check-config and the README show.
+
+use std::fmt::Write;
+
+/// One setting.
+#[derive(Debug)]
+pub struct Setting {
+    /// Its name in the file.
+    pub key: &'static str,
+    /// Its environment variable.
+    pub variable: &'static str,
+    /// How much of its value may be shown, and whether it may come from a file of its own.
+    pub exposure: Exposure,
+    /// What it does, one sentence.
+    pub doc: &'static str,
+    /// Its value where none is given.
+    pub default: Option<&'static str>,
+    /// Where it is specified and not built yet: the reason for which it is refused.
+    pub unbuilt: Option<&'static str>,
+}
+
+/// How much of a setting's value may be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exposure {
+    /// All of it.
+    Open,
+    /// Nothing; `…_FILE` and `…_file` name a file that holds it.
+    Secret,
+    /// All but a password inside; `…_FILE` and `…_file` as well.
+    Url,
+}
+
+const fn setting(
+    key: &'static str,
+    variable: &'static str,
+    exposure: Exposure,
+    default: Option<&'static str>,
+    doc: &'static str,
+) -> Setting {
+    Setting { key, variable, exposure, doc, default, unbuilt: None }
+}
+
+const fn unbuilt(key: &'static str, variable: &'static str, reason: &'static str) -> Setting {
+    Setting {
+        key,
+        variable,
+        exposure: Exposure::Secret,
+        doc: "Not built yet.",
+        default: None,
+        unbuilt: Some(reason),
+    }
+}
+
+/// Every setting.
+pub const SETTINGS: &[Setting] = &[
+    setting(
+        "listen",
+        "GATEWAY_LISTEN",
+        Exposure::Open,
+        Some("127.0.0.1:8080"),
+        "Address and port of the API.",
+    ),
+    setting(
+        "database_url",
+        "GATEWAY_DATABASE_URL",
+        Exposure::Url,
+        Some("sqlite://data/gateway.db"),
+        "`sqlite://` and the path of the database file.",
+    ),
+    setting(
+        "master_key",
+        "GATEWAY_MASTER_KEY",
+        Exposure::Secret,
+        None,
+        "32 bytes in base64 that seal the secrets of credentials; `contacts-gateway master-key generate` makes one.",
+    ),
+    setting(
+        "admin_token",
+        "GATEWAY_ADMIN_TOKEN",
+        Exposure::Secret,
+        None,
+        "The operator's token for `/admin`, at least 16 characters; without it `/admin` does not exist.",
+    ),
+    setting(
+        "upstream_allow",
+        "GATEWAY_UPSTREAM_ALLOW",
+        Exposure::Open,
+        Some(""),
+        "Hosts, `host:port`, addresses and networks, comma-separated, that base URLs of credentials may reach \
+         although they are private.",
+    ),
+    setting(
+        "log",
+        "GATEWAY_LOG",
+        Exposure::Open,
+        Some("info"),
+        "`off`, `error`, `warn`, `info`, `debug` or `trace`.",
+    ),
+    setting("log_format", "GATEWAY_LOG_FORMAT", Exposure::Open, Some("text"), "`text` or `json`."),
+    unbuilt(
+        "previous_master_keys",
+        "GATEWAY_PREVIOUS_MASTER_KEYS",
+        "rotation of the master key is not built yet; remove it",
+    ),
+    unbuilt(
+        "auth",
+        "GATEWAY_AUTH",
+        "JWT issuers ([[auth.jwt]]) are not built yet; remove it and use API keys",
+    ),
+    unbuilt("limits", "GATEWAY_LIMITS", "limits are not built yet; remove it"),
+];
+
+impl Setting {
+    /// Whether a file of its own may hold it.
+    #[must_use]
+    pub fn from_file(&self) -> bool {
+        self.exposure != Exposure::Open
+    }
+}
+
+/// The table for the README.
+#[must_use]
+pub fn markdown() -> String {
+    let mut table = "| variable | in the file | default | what it does |\n|---|---|---|---|\n".to_owned();
+    for setting in SETTINGS.iter().filter(|setting| setting.unbuilt.is_none()) {
+        let default = setting.default.filter(|text| !text.is_empty()).map(|text| format!("`{text}`"));
+        let or_file = if setting.from_file() { " (or `…_FILE`)" } else { "" };
+        let Setting { key, variable, doc, .. } = setting;
+        // Writing to a String cannot fail.
+        let _ =
+            writeln!(table, "| `{variable}`{or_file} | `{key}` | {} | {doc} |", default.unwrap_or_default());
+    }
+    table
+}
+
+/// The known name nearest to `name`, where one is near.
+pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= candidate.len().div_ceil(3))
+        .min()
+        .map(|(_, candidate)| candidate)
+}

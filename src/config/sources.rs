@@ -1,0 +1,144 @@
+//! Lays the sources over each other: defaults, file, environment, flags.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::settings::{SETTINGS, Setting, nearest};
+use super::{Flags, file};
+
+/// The variable that names the configuration file.
+const FILE_VARIABLE: &str = "GATEWAY_CONFIG";
+
+/// A setting's value and where it came from.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// The value.
+    pub value: SecretString,
+    /// Such as `GATEWAY_LISTEN`, `--listen`, `listen in gateway.toml`, `default`.
+    pub origin: String,
+}
+
+/// What the sources say, and what is wrong with them.
+pub(super) struct Collected {
+    pub(super) given: Vec<(&'static Setting, Option<Given>)>,
+    pub(super) faults: Vec<String>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// This process's variables that begin as ours do; one that is not Unicode is no value of ours.
+pub(super) fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
+        .filter(|(name, _)| name.starts_with("GATEWAY_"))
+        .collect()
+}
+
+/// Reads every source. A later one replaces the value of an earlier one as a whole, `…_FILE` included.
+pub(super) fn collect(flags: &Flags, environment: impl IntoIterator<Item = (String, String)>) -> Collected {
+    let mut variables: BTreeMap<String, String> =
+        environment.into_iter().filter(|(name, _)| name.starts_with("GATEWAY_")).collect();
+    let (mut faults, mut values) = (Vec::new(), BTreeMap::new());
+    let named = variables.remove(FILE_VARIABLE).map(PathBuf::from);
+    if named.as_deref().is_some_and(|path| path.as_os_str().is_empty()) {
+        faults.push(format!("{FILE_VARIABLE} is empty; give it the path of a file or remove it"));
+    } else if let Some(path) = flags.file.as_ref().or(named.as_ref()) {
+        from_file(path, &mut values, &mut faults);
+    }
+    from_variables(&mut variables, &mut values, &mut faults);
+    for (key, value) in &flags.values {
+        let origin = format!("--{}", key.replace('_', "-"));
+        let given = Given { value: value.clone().into(), origin };
+        check_filled(&given, &mut faults);
+        values.insert(*key, given);
+    }
+    let given =
+        SETTINGS.iter().map(|setting| (setting, values.remove(setting.key).or_else(|| default(setting))));
+    Collected {
+        given: given.collect(),
+        faults,
+        warnings: variables.keys().map(|name| warning(name)).collect(),
+    }
+}
+
+type Values = BTreeMap<&'static str, Given>;
+
+fn from_file(path: &Path, values: &mut Values, faults: &mut Vec<String>) {
+    for (setting, is_path, text) in file::read(path, faults) {
+        let suffix = if is_path { "_file" } else { "" };
+        let origin = format!("{}{suffix} in {}", setting.key, path.display());
+        let given = Given { value: text, origin };
+        let Some(given) = resolved(given, is_path, faults) else { continue };
+        if let Some(other) = values.insert(setting.key, given) {
+            faults.push(format!(
+                "{} and {}_file both give the same secret; keep one",
+                other.origin, setting.key
+            ));
+        }
+    }
+}
+
+fn from_variables(variables: &mut BTreeMap<String, String>, values: &mut Values, faults: &mut Vec<String>) {
+    for setting in SETTINGS {
+        let file_variable = format!("{}_FILE", setting.variable);
+        let plain = variables.remove(setting.variable);
+        let path = if setting.from_file() { variables.remove(&file_variable) } else { None };
+        let (text, is_path) = match (plain, path) {
+            (None, None) => continue,
+            (Some(_), Some(_)) => {
+                faults.push(format!("{} and {file_variable} are both given; keep one", setting.variable));
+                continue;
+            }
+            (Some(text), None) => (text, false),
+            (None, Some(path)) => (path, true),
+        };
+        let origin = if is_path { file_variable } else { setting.variable.to_owned() };
+        if let Some(reason) = setting.unbuilt {
+            faults.push(format!("{origin}: {reason}"));
+            continue;
+        }
+        if let Some(given) = resolved(Given { value: text.into(), origin }, is_path, faults) {
+            values.insert(setting.key, given);
+        }
+    }
+}
+
+/// The value itself, from its file where a path was given.
+fn resolved(given: Given, is_path: bool, faults: &mut Vec<String>) -> Option<Given> {
+    if !check_filled(&given, faults) {
+        return None;
+    }
+    if !is_path {
+        return Some(given);
+    }
+    let Given { value, origin } = given;
+    match file::secret(Path::new(value.expose_secret())) {
+        Ok(value) => Some(Given { value, origin }),
+        Err(fault) => {
+            faults.push(format!("{origin} {fault}"));
+            None
+        }
+    }
+}
+
+/// An empty value is nearly always a variable that was not filled in: it is not taken for "none".
+fn check_filled(given: &Given, faults: &mut Vec<String>) -> bool {
+    let filled = !given.value.expose_secret().trim().is_empty();
+    if !filled {
+        faults.push(format!("{} is empty; give it a value or remove it", given.origin));
+    }
+    filled
+}
+
+fn default(setting: &Setting) -> Option<Given> {
+    setting.default.map(|text| Given { value: text.into(), origin: "default".to_owned() })
+}
+
+fn warning(name: &str) -> String {
+    let known = SETTINGS.iter().map(|setting| setting.variable).chain([FILE_VARIABLE]);
+    match nearest(name, known) {
+        Some(near) => format!("the variable {name} is unknown and ignored; {near} is the nearest one"),
+        None => format!("the variable {name} is unknown and ignored"),
+    }
+}

@@ -1,0 +1,338 @@
+//! Credentials: links of a tenant to CRM accounts, their secrets sealed.
+
+mod access;
+mod opening;
+mod settings;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use secrecy::SecretString;
+
+use self::access::{allow, check_unrestricted, may_name, not_found};
+pub use self::opening::Opening;
+use self::opening::{Link, read_secret};
+use super::{Listing, ListingRequest, listing, names};
+use crate::adapters::{Account, Adapter, AdapterSpec};
+use crate::domain::{
+    CallContext, Caller, CredentialId, Failure, FailureKind, FieldFault, Provider, RawJson, Result, Scope,
+    Text, Timestamp,
+};
+use crate::sealing::Sealer;
+use crate::store::{After, CheckRecord, CredentialRecord, CredentialStore, now};
+
+/// A credential as it is shown; never its secret.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// The API's `credentialId`.
+    pub id: CredentialId,
+    /// Which CRM.
+    pub provider: Provider,
+    /// A name, unique in the tenant.
+    pub name: Text,
+    /// The settings as given, a JSON object.
+    pub settings: RawJson,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// The last check, if there was one.
+    pub last_check: Option<LastCheck>,
+}
+
+/// How a check of a credential went.
+#[derive(Clone, Debug)]
+pub struct LastCheck {
+    /// When.
+    pub at: Timestamp,
+    /// Whether the CRM accepted the secret.
+    pub ok: bool,
+    /// The failure's code where it did not.
+    pub code: Option<Text>,
+}
+
+/// What a new credential shall be. `settings` and `secret` are JSON objects already checked for syntax.
+pub struct CredentialDraft {
+    /// The provider's word.
+    pub provider: Text,
+    /// A name.
+    pub name: Text,
+    /// Settings, a JSON object.
+    pub settings: RawJson,
+    /// Secret, a JSON object.
+    pub secret: SecretString,
+}
+
+/// Changes to a credential; what is `None` stays. `settings` merges by member, `null` resets one.
+#[derive(Default)]
+pub struct CredentialPatch {
+    /// A new name.
+    pub name: Option<Text>,
+    /// Members of settings to merge.
+    pub settings: Option<RawJson>,
+    /// A new secret.
+    pub secret: Option<SecretString>,
+}
+
+/// The answer of a check: a refused secret is an answer too.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The account, or why it could not be asked.
+    pub outcome: std::result::Result<Account, Failure>,
+    /// How long it took.
+    pub took: std::time::Duration,
+}
+
+/// A credential, opened for use.
+#[derive(Clone)]
+pub struct Opened {
+    /// Its id.
+    pub id: CredentialId,
+    /// What its CRM can do.
+    pub spec: &'static AdapterSpec,
+    /// The way to the CRM.
+    pub adapter: Arc<dyn Adapter>,
+}
+
+/// How often a change is tried again when others change the same credential meanwhile.
+const TRIES: usize = 3;
+/// How many rows are read at once where a key sees only some of them.
+const BATCH: u32 = 100;
+
+/// A tenant's credentials; clones share everything.
+#[derive(Clone)]
+pub struct Credentials {
+    store: Arc<dyn CredentialStore>,
+    sealer: Arc<Sealer>,
+    opening: Arc<Opening>,
+}
+
+impl Credentials {
+    /// Joins the parts.
+    #[must_use]
+    pub fn new(store: Arc<dyn CredentialStore>, sealer: Arc<Sealer>, opening: Arc<Opening>) -> Self {
+        Self { store, sealer, opening }
+    }
+
+    /// Opens a credential of the caller's tenant. Fails with `credential_not_found`, the same for one that does not
+    /// exist, is another tenant's, or is outside the key's list; with `secret_unreadable`, `base_url_refused`.
+    pub async fn open(&self, caller: &Caller, id: &CredentialId) -> Result<Opened> {
+        may_name(caller, id)?;
+        self.opening.open(&caller.tenant, id).await?.ok_or_else(not_found)
+    }
+
+    /// Stores a credential; with `verify`, only after its CRM accepted the secret. Needs `credentials:write`, and a
+    /// key without a list of credentials. Fails with `validation_failed`, `base_url_refused`, `name_taken`, and as
+    /// the CRM does.
+    pub async fn create(
+        &self,
+        context: &CallContext,
+        caller: &Caller,
+        draft: CredentialDraft,
+        verify: bool,
+    ) -> Result<Credential> {
+        allow(caller, Scope::CredentialsWrite)?;
+        check_unrestricted(caller)?;
+        let CredentialDraft { provider, name, settings, secret } = draft;
+        let spec = self.opening.spec(&provider)?;
+        let settings = settings::merged("{}", settings.as_str())?;
+        let (name, link) = gathered(
+            names::check(&name).map_err(|fault| Failure::validation(vec![fault])),
+            self.opening.link(spec, &settings),
+            read_secret(spec, &secret),
+        )?;
+        let adapter = self.opening.connect(&link, &secret)?;
+        let last_check = if verify { Some(probed(context, adapter.as_ref()).await?) } else { None };
+        let at = now();
+        let mut record = CredentialRecord {
+            id: names::new_id("cred").into(),
+            tenant: caller.tenant.clone(),
+            provider: spec.provider.as_str().into(),
+            name,
+            settings: settings.into(),
+            base_url: link.base_url.as_str().into(),
+            secret: Vec::new(),
+            revision: 1,
+            created_at: at,
+            updated_at: at,
+            last_check,
+        };
+        record.secret = self.opening.seal(&record, &secret)?;
+        self.store.insert(&record).await?;
+        self.opening.forget(&record.tenant, &record.id);
+        self.shown(record)
+    }
+
+    /// Lists the credentials that the caller may name, oldest first. Needs `credentials:read`.
+    pub async fn list(&self, caller: &Caller, request: &ListingRequest) -> Result<Listing<Credential>> {
+        allow(caller, Scope::CredentialsRead)?;
+        let scope = listing::Scope { sealer: &self.sealer, of: "credentials", owner: caller.tenant.as_str() };
+        let mut after = scope.after(request)?;
+        let mut rows = Vec::new();
+        loop {
+            let batch = self.store.list(&caller.tenant, after.as_ref(), BATCH).await?;
+            let last = u32::try_from(batch.len()).unwrap_or(u32::MAX) < BATCH;
+            after = batch.last().map(place).or(after);
+            rows.extend(batch.into_iter().filter(|row| may_name(caller, &row.id).is_ok()));
+            if last || rows.len() > usize::try_from(request.page_size).unwrap_or(usize::MAX) {
+                break;
+            }
+        }
+        let (rows, next_cursor) = scope.cut(rows, request, place);
+        let items = rows.into_iter().map(|row| self.shown(row)).collect::<Result<_>>()?;
+        Ok(Listing { items, next_cursor })
+    }
+
+    /// One credential. Needs `credentials:read`. Fails with `credential_not_found`.
+    pub async fn get(&self, caller: &Caller, id: &CredentialId) -> Result<Credential> {
+        allow(caller, Scope::CredentialsRead)?;
+        self.shown(self.held(caller, id).await?)
+    }
+
+    /// Changes a credential; another base URL needs the secret again; a changed secret or base URL is probed, unless
+    /// `verify` is false. Needs `credentials:write`. Fails as [`Self::create`] does.
+    pub async fn update(
+        &self,
+        context: &CallContext,
+        caller: &Caller,
+        id: &CredentialId,
+        patch: CredentialPatch,
+        verify: bool,
+    ) -> Result<Credential> {
+        allow(caller, Scope::CredentialsWrite)?;
+        for _ in 0..TRIES {
+            let held = self.held(caller, id).await?;
+            let changed = self.changed(context, held, &patch, verify).await?;
+            let stored = self.store.update(&changed).await?;
+            self.opening.forget(&caller.tenant, id);
+            if stored {
+                return self.shown(changed);
+            }
+        }
+        Err(Failure::new(
+            FailureKind::StoreUnavailable,
+            "Others were changing this credential at the same time; read it and try again.",
+        ))
+    }
+
+    /// Removes a credential and destroys its secret. Needs `credentials:write`. Fails with `credential_not_found`.
+    pub async fn delete(&self, caller: &Caller, id: &CredentialId) -> Result<()> {
+        allow(caller, Scope::CredentialsWrite)?;
+        may_name(caller, id)?;
+        let existed = self.store.delete(&caller.tenant, id).await?;
+        self.opening.forget(&caller.tenant, id);
+        if existed { Ok(()) } else { Err(not_found()) }
+    }
+
+    /// Asks the CRM whether it still accepts the secret, and remembers the answer. Needs `credentials:read`.
+    /// A secret that cannot be opened is an answer too; fails with `credential_not_found`, `store_unavailable`.
+    pub async fn check(&self, context: &CallContext, caller: &Caller, id: &CredentialId) -> Result<Checked> {
+        allow(caller, Scope::CredentialsRead)?;
+        let held = self.held(caller, id).await?;
+        let started = Instant::now();
+        let outcome = match self.opening.connect_held(&held) {
+            Ok(opened) => opened.adapter.probe(context).await,
+            Err(failure) => Err(failure),
+        };
+        let took = started.elapsed();
+        let code = outcome.as_ref().err().map(|failure| Text::from_static(failure.kind.code()));
+        let check = CheckRecord { at: now(), ok: outcome.is_ok(), code };
+        self.store.note_check(&held.tenant, &held.id, held.revision, &check).await?;
+        Ok(Checked { outcome, took })
+    }
+
+    async fn held(&self, caller: &Caller, id: &CredentialId) -> Result<CredentialRecord> {
+        may_name(caller, id)?;
+        self.store.get(&caller.tenant, id).await?.ok_or_else(not_found)
+    }
+
+    /// `held` as `patch` wants it, probed where that is called for.
+    async fn changed(
+        &self,
+        context: &CallContext,
+        mut held: CredentialRecord,
+        patch: &CredentialPatch,
+        verify: bool,
+    ) -> Result<CredentialRecord> {
+        let CredentialPatch { name, settings, secret } = patch;
+        if let Some(name) = name {
+            held.name = names::check(name).map_err(|fault| Failure::validation(vec![fault]))?;
+        }
+        held.updated_at = now();
+        // A new name alone touches neither the secret nor the CRM.
+        if settings.is_none() && secret.is_none() {
+            return Ok(held);
+        }
+        if let Some(settings) = settings {
+            held.settings = settings::merged(&held.settings, settings.as_str())?.into();
+        }
+        let link = self.opening.link(self.opening.spec(&held.provider)?, &held.settings)?;
+        let moved = held.base_url != link.base_url.as_str();
+        let given = match secret {
+            Some(secret) => secret.clone(),
+            None if moved => return Err(secret_needed()),
+            None => self.opening.unseal(&held)?,
+        };
+        let adapter = self.opening.connect(&link, &given)?;
+        if secret.is_some() {
+            held.last_check = if verify { Some(probed(context, adapter.as_ref()).await?) } else { None };
+            held.base_url = link.base_url.as_str().into();
+            held.secret = self.opening.seal(&held, &given)?;
+        }
+        Ok(held)
+    }
+
+    fn shown(&self, record: CredentialRecord) -> Result<Credential> {
+        let CredentialRecord {
+            id,
+            tenant: _,
+            provider,
+            name,
+            settings,
+            base_url: _,
+            secret: _,
+            revision: _,
+            created_at,
+            updated_at,
+            last_check,
+        } = record;
+        let provider = self.opening.spec(&provider)?.provider;
+        let last_check = last_check.map(|CheckRecord { at, ok, code }| LastCheck { at, ok, code });
+        let settings = RawJson::from_validated(settings);
+        Ok(Credential { id, provider, name, settings, created_at, updated_at, last_check })
+    }
+}
+
+/// All three, or every fault of the three in one failure: whoever fills in a form mends it once.
+fn gathered<T>(name: Result<Text>, link: Result<Link>, secret: Result<T>) -> Result<(Text, Link)> {
+    match (name, link, secret) {
+        (Ok(name), Ok(link), Ok(_)) => Ok((name, link)),
+        (name, link, secret) => {
+            let failures: Vec<Failure> =
+                [name.err(), link.err(), secret.err()].into_iter().flatten().collect();
+            match <[Failure; 1]>::try_from(failures) {
+                Ok([one]) => Err(one),
+                Err(many) => {
+                    Err(Failure::validation(many.into_iter().flat_map(|failure| failure.faults).collect()))
+                }
+            }
+        }
+    }
+}
+
+fn place(row: &CredentialRecord) -> After {
+    After { created_at: row.created_at, id: row.id.as_str().into() }
+}
+
+async fn probed(context: &CallContext, adapter: &dyn Adapter) -> Result<CheckRecord> {
+    adapter.probe(context).await?;
+    Ok(CheckRecord { at: now(), ok: true, code: None })
+}
+
+fn secret_needed() -> Failure {
+    Failure::validation(vec![FieldFault::member(
+        "/secret",
+        "required",
+        "Another base URL needs the secret again: a secret is sent only where its owner said it.",
+    )])
+}

@@ -1,0 +1,139 @@
+//! From a stored credential to the way to its CRM: unseal, check where it points, connect; remembered for seconds.
+
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::Opened;
+use crate::adapters::{Adapter, AdapterSpec, Connection, Secret, Settings};
+use crate::domain::{CredentialId, Failure, FieldFault, Result, TenantId, Text};
+use crate::sealing::{Bound, Sealer};
+use crate::store::{CredentialRecord, CredentialStore, Recent};
+use crate::upstream::{BaseUrl, BaseUrlGuard, Transport};
+
+const REMEMBERED_CREDENTIALS: u64 = 10_000;
+/// The column that holds the sealed secret; part of what it is sealed with.
+const COLUMN: &str = "credentials.secret";
+
+/// Opens credentials.
+pub struct Opening {
+    store: Arc<dyn CredentialStore>,
+    sealer: Arc<Sealer>,
+    guard: BaseUrlGuard,
+    transport: Transport,
+    adapters: &'static [&'static AdapterSpec],
+    recent: Recent<(TenantId, CredentialId), Option<Opened>>,
+}
+
+/// Settings that were understood, and where they point.
+pub(super) struct Link {
+    spec: &'static AdapterSpec,
+    settings: Settings,
+    pub(super) base_url: BaseUrl,
+}
+
+impl Opening {
+    /// Joins the parts; `adapters` is [`crate::adapters::ADAPTERS`] everywhere but in tests.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn CredentialStore>,
+        sealer: Arc<Sealer>,
+        guard: BaseUrlGuard,
+        transport: Transport,
+        adapters: &'static [&'static AdapterSpec],
+    ) -> Self {
+        Self { store, sealer, guard, transport, adapters, recent: Recent::new(REMEMBERED_CREDENTIALS) }
+    }
+
+    /// Forgets every credential, after a tenant was removed.
+    pub fn forget_all(&self) {
+        self.recent.forget_all();
+    }
+
+    /// Forgets a credential that was changed here.
+    pub(super) fn forget(&self, tenant: &TenantId, id: &CredentialId) {
+        self.recent.forget(&(tenant.clone(), id.clone()));
+    }
+
+    /// The tenant's credential, ready for use; `None` where there is none.
+    pub(super) async fn open(&self, tenant: &TenantId, id: &CredentialId) -> Result<Option<Opened>> {
+        let key = (tenant.clone(), id.clone());
+        self.recent.get(&key, || async { self.load(tenant, id).await }).await
+    }
+
+    async fn load(&self, tenant: &TenantId, id: &CredentialId) -> Result<Option<Opened>> {
+        self.store.get(tenant, id).await?.map(|held| self.connect_held(&held)).transpose()
+    }
+
+    /// The way to the CRM of a stored credential. The guard is asked again: its list may have become shorter.
+    pub(super) fn connect_held(&self, held: &CredentialRecord) -> Result<Opened> {
+        let spec = self.spec(&held.provider)?;
+        let link = Link {
+            spec,
+            settings: Settings::read(spec.settings, &held.settings)?,
+            base_url: self.guard.check(&held.base_url, spec.default_base_url)?,
+        };
+        let adapter = self.connect(&link, &self.unseal(held)?)?;
+        Ok(Opened { id: held.id.clone(), spec, adapter })
+    }
+
+    /// The adapter's declaration. Fails with `validation_failed` naming the providers there are.
+    pub(super) fn spec(&self, provider: &str) -> Result<&'static AdapterSpec> {
+        self.adapters.iter().copied().find(|spec| spec.provider.as_str() == provider).ok_or_else(|| {
+            let words: Vec<&str> = self.adapters.iter().map(|spec| spec.provider.as_str()).collect();
+            let detail = format!("`provider` must be one of: {}.", words.join(", "));
+            Failure::validation(vec![FieldFault::member("/provider", "unknown_provider", detail)])
+        })
+    }
+
+    /// Reads settings and asks the guard. Fails with `validation_failed`, `base_url_refused`.
+    pub(super) fn link(&self, spec: &'static AdapterSpec, settings: &str) -> Result<Link> {
+        let settings = Settings::read(spec.settings, settings)?;
+        let given = settings.text("baseUrl").or(spec.default_base_url.map(Text::from_static));
+        let given = given.ok_or_else(|| {
+            let detail = "`baseUrl` is required: this provider has no address that all accounts share.";
+            Failure::validation(vec![FieldFault::member("/settings/baseUrl", "required", detail)])
+        })?;
+        let base_url = self.guard.check(&given, spec.default_base_url)?;
+        Ok(Link { spec, settings, base_url })
+    }
+
+    /// Joins settings and secret. Fails with `validation_failed` where either cannot be used.
+    pub(super) fn connect(&self, link: &Link, secret: &SecretString) -> Result<Arc<dyn Adapter>> {
+        let secret = read_secret(link.spec, secret)?;
+        (link.spec.connect)(Connection {
+            settings: &link.settings,
+            secret: &secret,
+            base_url: link.base_url.clone(),
+            transport: self.transport.clone(),
+        })
+    }
+
+    /// Seals the secret for its place. Fails with `internal`.
+    pub(super) fn seal(&self, record: &CredentialRecord, secret: &SecretString) -> Result<Vec<u8>> {
+        self.sealer.seal(&bound(record), secret.expose_secret().as_bytes())
+    }
+
+    /// The stored secret. Fails with `secret_unreadable`.
+    pub(super) fn unseal(&self, record: &CredentialRecord) -> Result<SecretString> {
+        let plain = self.sealer.open(&bound(record), &record.secret).inspect_err(|_| {
+            tracing::error!(tenant = %record.tenant, credential = %record.id, "a stored secret does not open");
+        })?;
+        let text = std::str::from_utf8(plain.expose_secret());
+        text.map(SecretString::from).map_err(|_| Failure::internal("a stored secret is not text"))
+    }
+}
+
+/// The secret's members. Fails with `validation_failed` at `/secret`.
+pub(super) fn read_secret(spec: &'static AdapterSpec, secret: &SecretString) -> Result<Secret> {
+    Secret::read(spec.secrets, secret.expose_secret())
+}
+
+fn bound(record: &CredentialRecord) -> Bound<'_> {
+    Bound {
+        tenant: record.tenant.as_str(),
+        credential: record.id.as_str(),
+        column: COLUMN,
+        base_url: &record.base_url,
+    }
+}

@@ -1,0 +1,26 @@
+//! Digest, random bytes and comparison in constant time.
+
+use aws_lc_rs::{constant_time, digest as hash, rand};
+
+use crate::domain::{Failure, Result};
+
+/// SHA-256 of `bytes`.
+#[must_use]
+pub fn digest(bytes: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(hash::digest(&hash::SHA256, bytes).as_ref());
+    out
+}
+
+/// `N` bytes that nobody can guess. Fails with `internal` where the system gives none.
+pub fn random<const N: usize>() -> Result<[u8; N]> {
+    let mut out = [0; N];
+    rand::fill(&mut out).map_err(|_| Failure::internal("the system gives no random bytes"))?;
+    Ok(out)
+}
+
+/// Whether two secrets are equal, in a time that does not tell where they differ.
+#[must_use]
+pub fn same(one: &[u8], other: &[u8]) -> bool {
+    constant_time::verify_slices_are_equal(one, other).is_ok()
+}

@@ -1,0 +1,75 @@
+//! Where the database is, read from its URL.
+
+use std::path::PathBuf;
+
+/// Where the database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// A SQLite file.
+    Sqlite(PathBuf),
+}
+
+/// Why a database cannot be used: one sentence that says what to mend, without the password of a URL.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct OpenError(pub(super) String);
+
+impl OpenError {
+    pub(super) fn new(sentence: impl Into<String>) -> Self {
+        Self(sentence.into())
+    }
+}
+
+impl Location {
+    /// Reads `sqlite://` with a path, relative to the working folder or absolute.
+    /// Fails for every other URL, `postgres://` included, which is not built yet.
+    pub fn parse(url: &str) -> Result<Self, OpenError> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Err(OpenError::new(
+                "PostgreSQL is not built yet; use sqlite:// with a path, such as sqlite://data/gateway.db",
+            ));
+        }
+        let path = url.strip_prefix("sqlite:").ok_or_else(|| {
+            OpenError::new("the database URL must begin with sqlite://, such as sqlite://data/gateway.db")
+        })?;
+        let path = path.strip_prefix("//").unwrap_or(path);
+        if path.is_empty() || path.starts_with(':') || path.contains(['?', '#', '\0']) || path.ends_with('/')
+        {
+            return Err(OpenError::new(
+                "sqlite:// must be followed by the path of a file, without ? and #, such as sqlite://data/gateway.db; \
+                 a database in memory would lose every credential",
+            ));
+        }
+        Ok(Self::Sqlite(PathBuf::from(path)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_relative_or_absolute() {
+        for (url, path) in [
+            ("sqlite://data/gateway.db", "data/gateway.db"),
+            ("sqlite:///var/lib/gateway.db", "/var/lib/gateway.db"),
+            ("sqlite:gateway.db", "gateway.db"),
+        ] {
+            assert_eq!(Location::parse(url), Ok(Location::Sqlite(PathBuf::from(path))), "{url}");
+        }
+    }
+
+    #[test]
+    fn other_urls_are_refused_without_showing_them() {
+        for url in [
+            "postgres://u:hunter2@h/d",
+            "mysql://u:hunter2@h",
+            "sqlite://",
+            "sqlite::memory:",
+            "sqlite://x?mode=ro",
+            "x",
+        ] {
+            assert!(!Location::parse(url).unwrap_err().to_string().contains("hunter2"), "{url}");
+        }
+    }
+}

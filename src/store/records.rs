@@ -1,0 +1,162 @@
+//! The rows that are remembered, and the traits by which they are reached.
+
+use async_trait::async_trait;
+
+use crate::domain::{CredentialId, KeyId, Result, Scopes, TenantId, Text, Timestamp};
+
+/// Now, to the millisecond: what is stored and read again stays equal.
+#[must_use]
+pub fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+}
+
+/// A tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantRecord {
+    /// Its id.
+    pub id: TenantId,
+    /// Its name, unique among tenants.
+    pub name: Text,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// An API key, without its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// Its public part.
+    pub id: KeyId,
+    /// Whose key it is.
+    pub tenant: TenantId,
+    /// A name for people.
+    pub name: Text,
+    /// SHA-256 of the key's whole text.
+    pub digest: [u8; 32],
+    /// What it may do.
+    pub scopes: Scopes,
+    /// The only credentials it may name; `None` means all of the tenant's.
+    pub credentials: Option<Vec<CredentialId>>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends, if it does.
+    pub expires_at: Option<Timestamp>,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// A credential, its secret sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialRecord {
+    /// Its id.
+    pub id: CredentialId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The provider's word.
+    pub provider: Text,
+    /// Its name, unique in the tenant.
+    pub name: Text,
+    /// Its settings, a JSON object.
+    pub settings: Text,
+    /// Where its CRM is, as the guard spells it.
+    pub base_url: Text,
+    /// The sealed secret.
+    pub secret: Vec<u8>,
+    /// How often it was changed: a change of what another has changed meanwhile is refused.
+    pub revision: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// The last check.
+    pub last_check: Option<CheckRecord>,
+}
+
+/// How a check of a credential went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckRecord {
+    /// When.
+    pub at: Timestamp,
+    /// Whether the CRM accepted the secret.
+    pub ok: bool,
+    /// The failure's code where it did not.
+    pub code: Option<Text>,
+}
+
+/// Behind which row a listing goes on: rows come by the time they were made, then by id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct After {
+    /// When the row was made.
+    pub created_at: Timestamp,
+    /// Its id.
+    pub id: Text,
+}
+
+/// Tenants in the database.
+#[async_trait]
+pub trait TenantStore: Send + Sync {
+    /// Adds a tenant. Fails with `name_taken`.
+    async fn insert(&self, tenant: &TenantRecord) -> Result<()>;
+    /// The tenant with this id.
+    async fn get(&self, id: &TenantId) -> Result<Option<TenantRecord>>;
+    /// The tenant with this name.
+    async fn find(&self, name: &str) -> Result<Option<TenantRecord>>;
+    /// At most `limit` tenants behind `after`, oldest first.
+    async fn list(&self, after: Option<&After>, limit: u32) -> Result<Vec<TenantRecord>>;
+    /// Removes a tenant with its keys, credentials and their secrets; whether there was one.
+    async fn delete(&self, id: &TenantId) -> Result<bool>;
+}
+
+/// API keys in the database.
+#[async_trait]
+pub trait KeyStore: Send + Sync {
+    /// Adds a key. Fails with `tenant_not_found`.
+    async fn insert(&self, key: &KeyRecord) -> Result<()>;
+    /// The key with this id, whoever shows it.
+    async fn get(&self, id: &KeyId) -> Result<Option<KeyRecord>>;
+    /// At most `limit` keys of the tenant behind `after`, oldest first.
+    async fn list(&self, tenant: &TenantId, after: Option<&After>, limit: u32) -> Result<Vec<KeyRecord>>;
+    /// Removes the tenant's key for good; whether there was one.
+    async fn delete(&self, tenant: &TenantId, id: &KeyId) -> Result<bool>;
+}
+
+/// Credentials in the database.
+#[async_trait]
+pub trait CredentialStore: Send + Sync {
+    /// Adds a credential. Fails with `name_taken`, `tenant_not_found`.
+    async fn insert(&self, credential: &CredentialRecord) -> Result<()>;
+    /// The tenant's credential with this id: the one way to load a credential.
+    async fn get(&self, tenant: &TenantId, id: &CredentialId) -> Result<Option<CredentialRecord>>;
+    /// At most `limit` credentials of the tenant behind `after`, oldest first.
+    async fn list(
+        &self,
+        tenant: &TenantId,
+        after: Option<&After>,
+        limit: u32,
+    ) -> Result<Vec<CredentialRecord>>;
+    /// Writes name, settings, base URL, secret, times and last check of the tenant's credential, provided that its
+    /// revision is still `credential.revision`; counts the revision up. Answers whether it did.
+    /// Fails with `name_taken`.
+    async fn update(&self, credential: &CredentialRecord) -> Result<bool>;
+    /// Remembers a check, unless the credential was changed since `revision`.
+    async fn note_check(
+        &self,
+        tenant: &TenantId,
+        id: &CredentialId,
+        revision: i64,
+        check: &CheckRecord,
+    ) -> Result<()>;
+    /// Removes the tenant's credential and destroys its secret; whether there was one.
+    async fn delete(&self, tenant: &TenantId, id: &CredentialId) -> Result<bool>;
+}
+
+/// The database as a whole.
+#[async_trait]
+pub trait Database: Send + Sync {
+    /// Answers when the database can be read. Fails with `store_unavailable`.
+    async fn ready(&self) -> Result<()>;
+    /// The number of the schema.
+    async fn schema(&self) -> Result<i64>;
+    /// Ends what is under way and closes every connection.
+    async fn close(&self);
+}

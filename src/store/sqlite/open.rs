@@ -1,0 +1,131 @@
+//! Opens a SQLite file: its folder, its file, its settings; every obstacle is a sentence.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+
+use super::super::OpenError;
+use super::{Sqlite, migrate};
+
+/// How long a statement waits for another process's write to end.
+const BUSY: Duration = Duration::from_secs(5);
+/// The oldest SQLite whose write-ahead log is known to be sound.
+const OLDEST: (u32, u32, u32) = (3, 51, 3);
+
+/// Opens the file at `path` with its schema up to date.
+pub(crate) async fn open(path: &Path) -> Result<Sqlite, OpenError> {
+    folder(path)?;
+    file(path)?;
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(BUSY)
+        .foreign_keys(true)
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("secure_delete", "ON")
+        .disable_statement_logging();
+    let mut first = first_connection(&options, path).await?;
+    recent(&mut first, path).await?;
+    migrate::migrate(&mut first, path).await?;
+    first.close().await.map_err(|error| sentence(&error, path))?;
+    let pool = SqlitePoolOptions::new()
+        .max_connections(8)
+        .acquire_timeout(BUSY)
+        .connect_with(options)
+        .await
+        .map_err(|error| sentence(&error, path))?;
+    Ok(Sqlite(pool))
+}
+
+/// The write-ahead log is switched on here alone, and with patience: SQLite does not wait by itself while two
+/// processes switch it on together. The file remembers it.
+async fn first_connection(
+    options: &SqliteConnectOptions,
+    path: &Path,
+) -> Result<SqliteConnection, OpenError> {
+    let options = options.clone().journal_mode(SqliteJournalMode::Wal);
+    let started = std::time::Instant::now();
+    loop {
+        match SqliteConnection::connect_with(&options).await {
+            Err(error) if is_busy(&error) && started.elapsed() < BUSY => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            outcome => return outcome.map_err(|error| sentence(&error, path)),
+        }
+    }
+}
+
+async fn recent(connection: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()")
+        .fetch_one(connection)
+        .await
+        .map_err(|error| sentence(&error, path))?;
+    let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
+    let mut part = || parts.next().unwrap_or(0);
+    if (part(), part(), part()) >= OLDEST {
+        return Ok(());
+    }
+    let (major, minor, patch) = OLDEST;
+    Err(OpenError::new(format!(
+        "this build carries SQLite {version}; {major}.{minor}.{patch} or later is needed: build it with the bundled one"
+    )))
+}
+
+/// Makes the folder where its own parent exists: a mistyped path does not grow a tree.
+fn folder(path: &Path) -> Result<(), OpenError> {
+    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    match builder.create(folder) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+        Err(_) if folder.is_dir() => Ok(()),
+        Err(error) => Err(OpenError::new(format!(
+            "the folder {} for the database cannot be made ({error}); make it and let this user write to it, or name \
+             another place in GATEWAY_DATABASE_URL",
+            folder.display()
+        ))),
+    }
+}
+
+/// Makes or opens the file for writing, readable by this user alone; SQLite gives its side files the same rights.
+fn file(path: &Path) -> Result<(), OpenError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).read(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(|_| ()).map_err(|error| {
+        OpenError::new(format!(
+            "the database {} cannot be opened for writing ({error}); let this user write to the file and its folder, or \
+             name another place in GATEWAY_DATABASE_URL",
+            path.display()
+        ))
+    })
+}
+
+/// What a failed first contact means, and what to do.
+pub(super) fn sentence(error: &sqlx::Error, path: &Path) -> OpenError {
+    let what = match code(error).map(|code| code & 0xff) {
+        Some(5 | 6) => "is locked by another program; end it, or wait until it is done",
+        Some(8) => "is read-only; let this user write to the file and its folder",
+        Some(11) => "is damaged; restore it from a backup",
+        Some(13) => "cannot grow: the disk is full; make room",
+        Some(10 | 14) => {
+            "cannot be read or written here; check the disk and the rights of the file and its folder"
+        }
+        Some(26) => "is no SQLite database; name another file in GATEWAY_DATABASE_URL",
+        _ => return OpenError::new(format!("the database {} cannot be used: {error}", path.display())),
+    };
+    OpenError::new(format!("the database {} {what}", path.display()))
+}
+
+fn is_busy(error: &sqlx::Error) -> bool {
+    code(error).is_some_and(|code| matches!(code & 0xff, 5 | 6))
+}
+
+fn code(error: &sqlx::Error) -> Option<u32> {
+    error.as_database_error()?.code()?.parse().ok()
+}

@@ -1,0 +1,61 @@
+//! Rows of SQLite as records, and its errors as failures.
+
+use sqlx::error::ErrorKind;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, Type};
+
+use crate::domain::{Failure, FailureKind, Result, Text, Timestamp};
+use crate::store::After;
+
+/// One column.
+pub(super) fn column<'r, T>(row: &'r SqliteRow, name: &str) -> Result<T>
+where
+    T: sqlx::Decode<'r, sqlx::Sqlite> + Type<sqlx::Sqlite>,
+{
+    row.try_get(name).map_err(unavailable)
+}
+
+/// A text column.
+pub(super) fn text(row: &SqliteRow, name: &str) -> Result<Text> {
+    column::<String>(row, name).map(Text::from)
+}
+
+/// A moment, kept as milliseconds.
+pub(super) fn time(row: &SqliteRow, name: &str) -> Result<Timestamp> {
+    moment(column(row, name)?)
+}
+
+/// A moment that may be absent.
+pub(super) fn some_time(row: &SqliteRow, name: &str) -> Result<Option<Timestamp>> {
+    column::<Option<i64>>(row, name)?.map(moment).transpose()
+}
+
+fn moment(milliseconds: i64) -> Result<Timestamp> {
+    Timestamp::from_millisecond(milliseconds)
+        .map_err(|_| Failure::internal("the database holds a time outside the calendar"))
+}
+
+/// A failed statement that adds or changes a row with a name.
+pub(super) fn refused(error: sqlx::Error) -> Failure {
+    match error.as_database_error().map(sqlx::error::DatabaseError::kind) {
+        Some(ErrorKind::UniqueViolation) => {
+            Failure::new(FailureKind::NameTaken, "This name is taken; choose another.")
+        }
+        Some(ErrorKind::ForeignKeyViolation) => {
+            Failure::new(FailureKind::TenantNotFound, "There is no tenant with this id.")
+        }
+        _ => unavailable(error),
+    }
+}
+
+/// Any other failed statement. The reason is the operator's to read: it names tables and files, never values.
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands the error over")]
+pub(super) fn unavailable(error: sqlx::Error) -> Failure {
+    tracing::error!(%error, "the database failed");
+    Failure::new(FailureKind::StoreUnavailable, "The gateway's database cannot be used just now; try again.")
+}
+
+/// What rows of a listing come behind, for a comparison of `(created_at, id)`; nothing lies before the least of both.
+pub(super) fn behind(after: Option<&After>) -> (i64, &str) {
+    after.map_or((i64::MIN, ""), |After { created_at, id }| (created_at.as_millisecond(), id.as_str()))
+}

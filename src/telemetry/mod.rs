@@ -1,0 +1,20 @@
+//! Logs: one subscriber, to standard error, as text or JSON.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt};
+
+/// Starts the logs of this process, once. Other crates are heard from `warn` up only, whatever `level` says: at
+/// `debug` some of them write what passes through them.
+/// Fails where logs were started before.
+pub fn start(level: LevelFilter, json: bool) -> Result<(), tracing_subscriber::util::TryInitError> {
+    let filter = Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_target(env!("CARGO_CRATE_NAME"), level);
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(!json && std::io::stderr().is_terminal());
+    let lines = if json { lines.json().flatten_event(true).boxed() } else { lines.boxed() };
+    tracing_subscriber::registry().with(lines.with_filter(filter)).try_init()
+}
