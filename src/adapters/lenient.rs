@@ -4,8 +4,6 @@
 //! value where a list was is a list of one, and `""` is nothing. Anything else would be a guess, and a contact
 //! half guessed must not pass for a whole one.
 
-use std::borrow::Cow;
-
 use bytestring::ByteString;
 
 use crate::domain::{Failure, FailureKind, RawJson, RemoteFields, Result, Text, Timestamp};
@@ -13,21 +11,21 @@ use crate::json::{self, Kind, Members, Raw};
 
 /// Reads members of one checked reply; texts share its bytes.
 #[derive(Clone, Copy)]
-pub(super) struct Lenient<'a>(pub &'a ByteString);
+pub(crate) struct Lenient<'a>(pub &'a ByteString);
 
 impl<'a> Lenient<'a> {
     /// The object that the whole reply is.
-    pub(super) fn whole(self) -> Result<Members<'a>> {
+    pub(crate) fn whole(self) -> Result<Members<'a>> {
         json::members(self.0).ok_or_else(|| unreadable("the answer", "an object"))
     }
 
     /// An object.
-    pub(super) fn object(self, name: &str, raw: Raw<'a>) -> Result<Members<'a>> {
+    pub(crate) fn object(self, name: &str, raw: Raw<'a>) -> Result<Members<'a>> {
         json::members(raw.get()).ok_or_else(|| unreadable(name, "an object"))
     }
 
     /// A list; one value is a list of one, `null` an empty one.
-    pub(super) fn list(self, name: &str, raw: Raw<'a>) -> Result<Vec<Raw<'a>>> {
+    pub(crate) fn list(self, name: &str, raw: Raw<'a>) -> Result<Vec<Raw<'a>>> {
         match json::kind(raw.get()) {
             Kind::List => json::elements(raw.get()).ok_or_else(|| unreadable(name, "a list")),
             Kind::Null => Ok(Vec::new()),
@@ -36,19 +34,19 @@ impl<'a> Lenient<'a> {
     }
 
     /// A text; a number counts as its digits, `null` and `""` as nothing.
-    pub(super) fn text(self, name: &str, raw: Raw<'a>) -> Result<Option<Text>> {
+    pub(crate) fn text(self, name: &str, raw: Raw<'a>) -> Result<Option<Text>> {
         match json::kind(raw.get()) {
             Kind::Null => Ok(None),
             Kind::String => {
                 Ok(json::string(raw.get()).map(|text| self.cut(&text)).filter(|text| !text.trim().is_empty()))
             }
-            Kind::Number => Ok(Some(self.cut(&Cow::Borrowed(raw.get())))),
+            Kind::Number => Ok(Some(self.cut(raw.get()))),
             _ => Err(unreadable(name, "a text")),
         }
     }
 
     /// A text that must be there.
-    pub(super) fn required(self, name: &str, raw: Option<Raw<'a>>) -> Result<Text> {
+    pub(crate) fn required(self, name: &str, raw: Option<Raw<'a>>) -> Result<Text> {
         match raw {
             Some(raw) => self.text(name, raw)?.ok_or_else(|| unreadable(name, "a text")),
             None => Err(unreadable(name, "there")),
@@ -56,7 +54,7 @@ impl<'a> Lenient<'a> {
     }
 
     /// A moment as RFC 3339; `null` and `""` are nothing.
-    pub(super) fn time(self, name: &str, raw: Raw<'a>) -> Result<Option<Timestamp>> {
+    pub(crate) fn time(self, name: &str, raw: Raw<'a>) -> Result<Option<Timestamp>> {
         match self.text(name, raw)? {
             None => Ok(None),
             Some(text) => text.parse().map(Some).map_err(|_| unreadable(name, "an RFC 3339 time")),
@@ -64,7 +62,7 @@ impl<'a> Lenient<'a> {
     }
 
     /// A count; digits in a string count too.
-    pub(super) fn count(self, name: &str, raw: Raw<'a>) -> Result<Option<u64>> {
+    pub(crate) fn count(self, name: &str, raw: Raw<'a>) -> Result<Option<u64>> {
         match self.text(name, raw)? {
             None => Ok(None),
             Some(text) => text.parse().map(Some).map_err(|_| unreadable(name, "a whole number")),
@@ -72,21 +70,18 @@ impl<'a> Lenient<'a> {
     }
 
     /// The text that `part` is: cut from the reply where it is borrowed from it.
-    pub(super) fn cut(self, part: &Cow<'_, str>) -> Text {
-        match part {
-            Cow::Borrowed(part) => Text::cut(self.0, part),
-            Cow::Owned(part) => Text::from(part.as_str()),
-        }
+    pub(crate) fn cut(self, part: &str) -> Text {
+        Text::cut(self.0, part)
     }
 
     /// A member that is passed on as it is.
-    pub(super) fn pass(self, into: &mut RemoteFields, name: &Cow<'_, str>, raw: Raw<'a>) {
+    pub(crate) fn pass(self, into: &mut RemoteFields, name: &str, raw: Raw<'a>) {
         into.0.push((self.cut(name), RawJson::from_validated(Text::cut(self.0, raw.get()))));
     }
 }
 
 /// The failure of a reply whose member is not what it must be.
-pub(super) fn unreadable(name: &str, expected: &str) -> Failure {
+pub(crate) fn unreadable(name: &str, expected: &str) -> Failure {
     Failure::new(
         FailureKind::UpstreamInvalidResponse,
         format!("The CRM's answer cannot be understood: `{name}` is not {expected}."),

@@ -49,7 +49,7 @@ impl RemoteRules {
                         pointer,
                         "conflict",
                         format!("`{}` is named twice, in two spellings.", spec.name),
-                    ))
+                    ));
                 }
                 Ok(spec) => writes.push(RemoteWrite { spec, pointer, value }),
                 Err((code, detail)) => faults.push(FieldFault::member(pointer, code, detail)),

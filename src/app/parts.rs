@@ -8,7 +8,7 @@ use crate::adapters::ADAPTERS;
 use crate::auth::Authenticator;
 use crate::config::{Config, ConfigError};
 use crate::gateway::credentials::Opening;
-use crate::gateway::{Credentials, Keys, Tenants};
+use crate::gateway::{Contacts, Credentials, Gateway, Keys, Tenants};
 use crate::sealing::{HOW_TO_MAKE_A_KEY, MasterKey, Sealer};
 use crate::store::{Location, Store};
 use crate::upstream::{AllowList, BaseUrlGuard, Transport};
@@ -21,12 +21,8 @@ pub struct Parts {
     pub sealer: Arc<Sealer>,
     /// Knows who calls.
     pub authenticator: Arc<Authenticator>,
-    /// Tenants.
-    pub tenants: Tenants,
-    /// API keys.
-    pub keys: Keys,
-    /// Credentials.
-    pub credentials: Credentials,
+    /// Contacts, credentials, keys and tenants.
+    pub gateway: Gateway,
 }
 
 /// What the owners of the settings make of their texts.
@@ -70,8 +66,10 @@ impl Parts {
         let tenants =
             Tenants::new(store.tenants.clone(), sealer.clone(), authenticator.clone(), opening.clone());
         let keys = Keys::new(&store, sealer.clone(), authenticator.clone());
-        let credentials = Credentials::new(store.credentials.clone(), sealer.clone(), opening);
-        Self { store, sealer, authenticator, tenants, keys, credentials }
+        let credentials = Arc::new(Credentials::new(store.credentials.clone(), sealer.clone(), opening));
+        let contacts = Contacts::new(credentials.clone(), sealer.clone());
+        let gateway = Gateway { contacts, credentials, keys, tenants };
+        Self { store, sealer, authenticator, gateway }
     }
 }
 

@@ -204,15 +204,13 @@ struct Aptly {
 #[async_trait]
 impl Adapter for Aptly {
     async fn probe(&self, context: &CallContext) -> Result<Account> {
-        match self.endpoints.me(context).await? {
-            Some(reply) => reply.decode(translate::decode_account),
-            // Older versions have no such route; the first page tells as well whether the key opens anything.
-            None => {
-                let reply = self.endpoints.list(context, 0, &[]).await?;
-                reply.decode(translate::decode_page)?;
-                Ok(Account { id: None, name: None })
-            }
+        if let Some(reply) = self.endpoints.me(context).await? {
+            return reply.decode(translate::decode_account);
         }
+        // Older versions have no such route; the first page tells as well whether the key opens anything.
+        let reply = self.endpoints.list(context, 0, &[]).await?;
+        reply.decode(translate::decode_page)?;
+        Ok(Account { id: None, name: None })
     }
 
     async fn read_page(

@@ -52,15 +52,14 @@ impl<'a> ContactWire<'a> {
                     continue;
                 }
                 key => {
-                    match typed_phone(key) {
-                        Some(kind) => wire.typed_phones.push((kind, raw)),
-                        None => {
-                            if key == "iscompany" {
-                                wire.is_company = Some(raw);
-                            }
-                            wire.rest.push((name, raw));
-                        }
+                    if let Some(kind) = typed_phone(key) {
+                        wire.typed_phones.push((kind, raw));
+                        continue;
                     }
+                    if key == "iscompany" {
+                        wire.is_company = Some(raw);
+                    }
+                    wire.rest.push((name, raw));
                     continue;
                 }
             };

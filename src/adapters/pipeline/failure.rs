@@ -1,5 +1,7 @@
 //! What the pipeline CRM's refusals mean, `success: false` under 200 among them.
 
+use std::borrow::Cow;
+
 use super::SPEC;
 use crate::adapters::refusal;
 use crate::domain::{Effect, Failure, FailureKind, FieldFault, Result};
@@ -22,7 +24,7 @@ const POINTERS: &[(&str, &str)] = &[
 /// Passes a reply with 2xx on, unless it says `success: false`; any other is the failure it means.
 pub(super) fn check(reply: Reply) -> Result<Reply> {
     let members = reply.json().ok();
-    let members = members.as_deref().and_then(|text| json::members(text));
+    let members = members.as_deref().and_then(json::members);
     let refused =
         members.as_ref().and_then(|members| members.get("success")).is_some_and(|raw| raw.get() == "false");
     if reply.is_success() && !refused {
@@ -99,12 +101,12 @@ pub(super) fn not_found() -> Failure {
 /// The first text among `message`, `error`, `error.message`, `data.message`, `errors[0].message`.
 fn message(members: &Members<'_>) -> Option<String> {
     let text = |members: &Members<'_>, name: &str| {
-        members.get(name).and_then(|raw| json::string(raw.get())).map(|text| text.into_owned())
+        members.get(name).and_then(|raw| json::string(raw.get())).map(Cow::into_owned)
     };
     let inside = |name: &str| {
         let raw = members.get(name)?.get();
         let raw = if json::kind(raw) == Kind::List { json::elements(raw)?.first()?.get() } else { raw };
-        text(&json::members(raw)?, "message").or_else(|| json::string(raw).map(|text| text.into_owned()))
+        text(&json::members(raw)?, "message").or_else(|| json::string(raw).map(Cow::into_owned))
     };
     text(members, "message")
         .or_else(|| text(members, "error"))

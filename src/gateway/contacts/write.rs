@@ -142,7 +142,7 @@ impl Write<'_> {
             }
             Err(failure) => {
                 let Some(contact) = unverified(&prepared.expected, applied) else {
-                    return Err(outcome_unknown(opened, prepared, failure));
+                    return Err(outcome_unknown(opened, prepared, &failure));
                 };
                 let message =
                     format!("The contact was created, but reading it back failed ({}).", failure.kind.code());
@@ -153,9 +153,9 @@ impl Write<'_> {
     }
 
     /// A create that failed: whether it was applied is not known, or somebody stands in its way.
-    async fn not_created(&self, opened: &Opened, prepared: &Prepared, failure: Failure) -> Failure {
+    async fn not_created(&self, opened: &Opened, prepared: &Prepared, failure: &Failure) -> Failure {
         if failure.effect != Effect::None {
-            return outcome_unknown(opened, prepared, failure);
+            return outcome_unknown(opened, prepared, &failure);
         }
         if failure.kind == FailureKind::ContactExists && failure.candidates.is_empty() {
             let found = opened.adapter.find_contacts(self.context, &prepared.trail.identity).await;
@@ -194,18 +194,14 @@ impl Write<'_> {
 
     async fn delete(&self, opened: &Opened, prepared: &Prepared) -> Result<Shown> {
         let applied = opened.adapter.send(self.context, prepared).await?;
-        match opened.adapter.read_back(self.context, prepared, &applied).await {
-            Ok(_) => Err(Failure::new(
-                FailureKind::UpstreamDidNotApply,
-                "The CRM confirmed the removal and still shows the contact.",
-            )
-            .with_upstream(opened.spec.provider, None)),
-            // Gone, or not to be seen any more: the CRM's own confirmation stands.
-            Err(_) => {
-                let id = prepared.trail.remote_id.clone().unwrap_or_else(|| RemoteId::from(""));
-                Ok(shown(opened, Contact::bare(id), Vec::new()))
-            }
+        if opened.adapter.read_back(self.context, prepared, &applied).await.is_ok() {
+            let detail = "The CRM confirmed the removal and still shows the contact.";
+            return Err(Failure::new(FailureKind::UpstreamDidNotApply, detail)
+                .with_upstream(opened.spec.provider, None));
         }
+        // Gone, or not to be seen any more: the CRM's own confirmation stands.
+        let id = prepared.trail.remote_id.clone().unwrap_or_else(|| RemoteId::from(""));
+        Ok(shown(opened, Contact::bare(id), Vec::new()))
     }
 }
 
@@ -350,7 +346,7 @@ fn did_not_apply(opened: &Opened, wrong: &[Difference]) -> Failure {
 }
 
 /// Whether the contact exists is not known. The detail names the field to look by, never its value.
-fn outcome_unknown(opened: &Opened, prepared: &Prepared, failure: Failure) -> Failure {
+fn outcome_unknown(opened: &Opened, prepared: &Prepared, failure: &Failure) -> Failure {
     let identity = &prepared.trail.identity;
     let by = match (identity.emails.is_empty(), identity.phones.is_empty()) {
         (false, _) => "emailAddress",

@@ -81,7 +81,7 @@ pub enum ByEmail {
 
 /// How the simulator is to behave.
 #[derive(Clone, Debug)]
-#[allow(
+#[expect(
     clippy::struct_excessive_bools,
     reason = "each is one independent open question of the documentation"
 )]

@@ -253,7 +253,7 @@ fn phone_numbers<'a>(
 }
 
 /// The inner shape is undocumented: known keys are taken, and what has others is passed on whole beside them.
-fn addresses<'a>(read: Lenient<'a>, contact: &mut Contact, name: &Cow<'a, str>, raw: Raw<'a>) -> Result<()> {
+fn addresses<'a>(read: Lenient<'a>, contact: &mut Contact, name: &str, raw: Raw<'a>) -> Result<()> {
     let members = if json::kind(raw.get()) == Kind::Object { json::members(raw.get()) } else { None };
     let (mut address, mut known, mut unknown) = (Address::default(), false, members.is_none());
     for (key, value) in members.unwrap_or_default().0 {

@@ -337,7 +337,9 @@ impl Change {
                 fits
             });
         });
-        losses.into_iter().for_each(|(pointer, message)| self.lose(pointer, message));
+        for (pointer, message) in losses {
+            self.lose(pointer, message);
+        }
         Ok(())
     }
 

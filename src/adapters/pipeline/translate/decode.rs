@@ -221,6 +221,6 @@ fn pass_if_more<'a>(
     entries: &[Entry],
 ) {
     if entries.iter().any(|entry| entry.more) {
-        read.pass(&mut contact.remote_fields, &name.into(), raw);
+        read.pass(&mut contact.remote_fields, name, raw);
     }
 }
