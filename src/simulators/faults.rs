@@ -1,5 +1,7 @@
 //! The faults a test may order: what goes wrong, for which calls, how often.
 
+#![expect(missing_docs, reason = "the sentence of each fault explains its members")]
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};

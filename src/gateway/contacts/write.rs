@@ -153,7 +153,7 @@ impl Write<'_> {
     }
 
     /// A create that failed: whether it was applied is not known, or somebody stands in its way.
-    async fn not_created(&self, opened: &Opened, prepared: &Prepared, failure: &Failure) -> Failure {
+    async fn not_created(&self, opened: &Opened, prepared: &Prepared, failure: Failure) -> Failure {
         if failure.effect != Effect::None {
             return outcome_unknown(opened, prepared, &failure);
         }
