@@ -1,6 +1,7 @@
 //! One contacts API in front of several CRMs.
 
 pub mod adapters;
+pub mod api;
 pub mod app;
 pub mod auth;
 pub mod config;

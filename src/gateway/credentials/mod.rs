@@ -131,6 +131,18 @@ impl Credentials {
         draft: CredentialDraft,
         verify: bool,
     ) -> Result<Credential> {
+        self.create_as(context, caller, names::new_id("cred").into(), draft, verify).await
+    }
+
+    /// The same with a chosen id, for `demo`, whose printed calls name it.
+    pub(crate) async fn create_as(
+        &self,
+        context: &CallContext,
+        caller: &Caller,
+        id: CredentialId,
+        draft: CredentialDraft,
+        verify: bool,
+    ) -> Result<Credential> {
         allow(caller, Scope::CredentialsWrite)?;
         check_unrestricted(caller)?;
         let CredentialDraft { provider, name, settings, secret } = draft;
@@ -145,7 +157,7 @@ impl Credentials {
         let last_check = if verify { Some(probed(context, adapter.as_ref()).await?) } else { None };
         let at = now();
         let mut record = CredentialRecord {
-            id: names::new_id("cred").into(),
+            id,
             tenant: caller.tenant.clone(),
             provider: spec.provider.as_str().into(),
             name,

@@ -1,0 +1,113 @@
+//! The OpenAPI document, made from the handlers.
+
+mod examples;
+pub(super) mod parameters;
+pub(super) mod problems;
+
+use utoipa::OpenApi;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Type};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{Content, License, OpenApi as Document, RefOr};
+
+use super::problem::{Problem, ProblemCode, ProblemOrigin, ProblemRetryable};
+use super::router::{operator_routes, tenant_routes};
+
+/// What no route says: the API as a whole.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "contacts-gateway", description = include_str!("intro.md")),
+    tags(
+        (name = "contacts", description = "People in the CRMs."),
+        (name = "credentials", description = "Links of a tenant to CRM accounts."),
+        (name = "admin", description = "The operator's tenants and keys. Exists where an admin token is configured."),
+        (name = "operation", description = "The state of the process."),
+    ),
+    servers((url = "/", description = "This gateway.")),
+    components(schemas(Problem, ProblemCode, ProblemOrigin, ProblemRetryable)),
+)]
+struct Api;
+
+/// The document as JSON, pretty and stable: what is served, printed and committed.
+pub fn document() -> String {
+    let mut document = Api::openapi();
+    document.merge(tenant_routes().split_for_parts().1);
+    document.merge(operator_routes().split_for_parts().1);
+    complete(&mut document);
+    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// Adds what holds for many operations alike.
+fn complete(document: &mut Document) {
+    document.info.license = Some(License::new("MIT OR Apache-2.0"));
+    if let Some(license) = &mut document.info.license {
+        license.identifier = Some("MIT OR Apache-2.0".to_owned());
+    }
+    if let Some(components) = &mut document.components {
+        for (name, description) in
+            [("bearer", "A tenant's API key, `cg_…`."), ("admin", "The operator's admin token.")]
+        {
+            let mut scheme = Http::new(HttpAuthScheme::Bearer);
+            scheme.description = Some(description.to_owned());
+            components.add_security_scheme(name, SecurityScheme::Http(scheme));
+        }
+        for (_, schema) in components.schemas.iter_mut().filter(|(name, _)| is_body(name)) {
+            close(schema);
+        }
+    }
+    for (path, item) in &mut document.paths.paths {
+        for operation in operations(item) {
+            complete_operation(path, operation);
+        }
+    }
+}
+
+fn complete_operation(path: &str, operation: &mut Operation) {
+    let scheme = match path.split('/').nth(1) {
+        Some("admin") => Some("admin"),
+        Some("crm" | "credentials") => Some("bearer"),
+        _ => None,
+    };
+    // An empty requirement says on purpose that none is needed.
+    operation.security =
+        Some(scheme.map(|name| SecurityRequirement::new(name, [""; 0])).into_iter().collect());
+    operation.parameters.get_or_insert_default().extend(parameters::headers().map(RefOr::T));
+    if let Some(RefOr::T(body)) = &mut operation.request_body {
+        body.content.values_mut().for_each(exemplify);
+    }
+    for response in operation.responses.responses.values_mut() {
+        let RefOr::T(response) = response else { continue };
+        response.content.values_mut().for_each(exemplify);
+        let text = ObjectBuilder::new().schema_type(Type::String).build();
+        let id = HeaderBuilder::new().schema(Some(text)).description(Some("The request's id.")).build();
+        response.headers.insert("X-Request-Id".to_owned(), id.into());
+    }
+}
+
+/// Puts the examples of its schema beside a content.
+fn exemplify(content: &mut RefOr<Content>) {
+    let RefOr::T(content) = content else { return };
+    if let Some(RefOr::Ref(schema)) = &content.schema {
+        let name = schema.ref_location.rsplit('/').next().unwrap_or_default();
+        content.examples.extend(examples::of(name));
+    }
+}
+
+/// Every operation of a path.
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten()
+}
+
+/// Whether the schema is of a body, which may hold no member that is not described.
+fn is_body(name: &str) -> bool {
+    name.ends_with("Create") || name.ends_with("Update") || name.ends_with("Input")
+}
+
+fn close(schema: &mut RefOr<Schema>) {
+    if let RefOr::T(Schema::Object(object)) = schema {
+        object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+    }
+}

@@ -1,0 +1,206 @@
+//! Contacts to create and changes to contacts, read by one reader: what is `null` or blank is absent in the one and
+//! cleared in the other.
+
+use email_address::{EmailAddress as Parsed, Options};
+
+use super::{Lines, Reader, under};
+use crate::api::extract::FromBody;
+use crate::domain::{
+    Address, ContactDraft, ContactPatch, EmailAddress, Patch, PhoneNumber, ReadOnlyMember, RemoteFields, Text,
+};
+use crate::json::{self, Kind, Members};
+
+/// How many of each a contact may have.
+pub(in crate::api) const ADDRESSES_MOST: usize = 20;
+pub(in crate::api) const EMAILS_MOST: usize = 50;
+pub(in crate::api) const PHONES_MOST: usize = 50;
+pub(in crate::api) const REMOTE_FIELDS_MOST: usize = 200;
+
+const WRITABLE: [&str; 7] =
+    ["firstName", "lastName", "account", "addresses", "emailAddresses", "phoneNumbers", "remoteFields"];
+const IDS: [&str; 2] = ["id", "remoteId"];
+const READ_ONLY: [&str; 6] =
+    ["lastActivityAt", "remoteCreatedAt", "remoteUpdatedAt", "remoteDeleted", "createdAt", "updatedAt"];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Create,
+    Update,
+}
+
+impl FromBody for ContactPatch {
+    fn from_body(reader: &mut Reader<'_>, members: &Members<'_>) -> Option<Self> {
+        Some(contact(reader, members, Purpose::Update))
+    }
+}
+
+impl FromBody for ContactDraft {
+    fn from_body(reader: &mut Reader<'_>, members: &Members<'_>) -> Option<Self> {
+        let ContactPatch {
+            first_name,
+            last_name,
+            account,
+            addresses,
+            email_addresses,
+            phone_numbers,
+            remote_fields,
+            read_only,
+        } = contact(reader, members, Purpose::Create);
+        // A name of the wrong type was named already.
+        let named = members.0.iter().any(|(name, _)| name == "lastName");
+        if last_name == Patch::Clear || (last_name == Patch::Keep && !named) {
+            reader.required("/lastName");
+        }
+        Some(Self {
+            first_name: set(first_name),
+            last_name: set(last_name)?,
+            account: set(account),
+            addresses: set(addresses).unwrap_or_default(),
+            email_addresses: set(email_addresses).unwrap_or_default(),
+            phone_numbers: set(phone_numbers).unwrap_or_default(),
+            remote_fields,
+            read_only,
+        })
+    }
+}
+
+fn set<T>(patch: Patch<T>) -> Option<T> {
+    match patch {
+        Patch::Set(value) => Some(value),
+        Patch::Keep | Patch::Clear => None,
+    }
+}
+
+fn contact(reader: &mut Reader<'_>, members: &Members<'_>, purpose: Purpose) -> ContactPatch {
+    let mut patch = ContactPatch::default();
+    for (name, raw) in &members.0 {
+        let (at, raw) = (under("", name), raw.get());
+        match name.as_ref() {
+            "firstName" => patch.first_name = reader.text(&at, raw, Lines::One),
+            "lastName" => patch.last_name = reader.text(&at, raw, Lines::One),
+            "account" => patch.account = reader.text(&at, raw, Lines::One),
+            "addresses" => patch.addresses = reader.list(&at, raw, ADDRESSES_MOST, address),
+            "emailAddresses" => patch.email_addresses = reader.list(&at, raw, EMAILS_MOST, email),
+            "phoneNumbers" => patch.phone_numbers = reader.list(&at, raw, PHONES_MOST, phone),
+            "remoteFields" => patch.remote_fields = remote_fields(reader, &at, raw, purpose),
+            other => patch.read_only.extend(read_only(reader, &at, other, raw, purpose)),
+        }
+    }
+    patch
+}
+
+fn read_only(
+    reader: &mut Reader<'_>,
+    at: &str,
+    name: &str,
+    raw: &str,
+    purpose: Purpose,
+) -> Option<ReadOnlyMember> {
+    let Some(known) = IDS.iter().chain(&READ_ONLY).find(|known| **known == name) else {
+        reader.unknown(at, &WRITABLE);
+        return None;
+    };
+    match purpose {
+        Purpose::Update => {}
+        // Clients that write every member say nothing by a null.
+        Purpose::Create if json::kind(raw) == Kind::Null => return None,
+        Purpose::Create if IDS.contains(&name) => {
+            reader.fault(
+                at,
+                "read_only",
+                "A create that names it would mean an update: PATCH /crm/contacts/{id}.",
+            );
+            return None;
+        }
+        Purpose::Create => {}
+    }
+    Some(ReadOnlyMember { name: known, value: reader.raw(raw) })
+}
+
+fn address(reader: &mut Reader<'_>, at: &str, raw: &str) -> Option<Address> {
+    let mut address = Address::default();
+    for (name, raw) in &reader.object(at, raw)?.0 {
+        let (at, raw) = (under(at, name), raw.get());
+        let (part, lines) = match name.as_ref() {
+            "addressType" => (&mut address.address_type, Lines::One),
+            "street1" => (&mut address.street1, Lines::Several),
+            "street2" => (&mut address.street2, Lines::Several),
+            "city" => (&mut address.city, Lines::One),
+            "state" => (&mut address.state, Lines::One),
+            "countrySubdivision" => (&mut address.country_subdivision, Lines::One),
+            "country" => (&mut address.country, Lines::One),
+            "postalCode" => (&mut address.postal_code, Lines::One),
+            _ => {
+                reader.unknown(&at, &ADDRESS_PARTS);
+                continue;
+            }
+        };
+        *part = set(reader.text(&at, raw, lines));
+    }
+    if address == Address::default() {
+        // Left out in silence, it would shift the others, and `[{}]` would clear the list.
+        reader.fault(at, "empty", "An address needs one part at least.");
+    }
+    Some(address)
+}
+
+const ADDRESS_PARTS: [&str; 8] =
+    ["addressType", "street1", "street2", "city", "state", "countrySubdivision", "country", "postalCode"];
+
+fn email(reader: &mut Reader<'_>, at: &str, raw: &str) -> Option<EmailAddress> {
+    let (address, kind) = pair(reader, at, raw, "emailAddress", "emailAddressType")?;
+    let options = Options::default().without_display_text().without_domain_literal();
+    if Parsed::parse_with_options(&address, options).is_err() {
+        reader.fault(&under(at, "emailAddress"), "malformed", "It is no e-mail address.");
+    }
+    Some(EmailAddress { address, kind })
+}
+
+fn phone(reader: &mut Reader<'_>, at: &str, raw: &str) -> Option<PhoneNumber> {
+    let (number, kind) = pair(reader, at, raw, "phoneNumber", "phoneNumberType")?;
+    Some(PhoneNumber { number, kind })
+}
+
+/// A required text and its optional type.
+fn pair(
+    reader: &mut Reader<'_>,
+    at: &str,
+    raw: &str,
+    value: &'static str,
+    kind: &'static str,
+) -> Option<(Text, Option<Text>)> {
+    let members = reader.object(at, raw)?;
+    for (name, _) in members.0.iter().filter(|(name, _)| name != value && name != kind) {
+        reader.unknown(&under(at, name), &[value, kind]);
+    }
+    let word = members.get(kind).map(|raw| reader.text(&under(at, kind), raw.get(), Lines::One));
+    let text = reader.required_text(&under(at, value), members.get(value).map(|raw| raw.get()))?;
+    Some((text, word.and_then(set)))
+}
+
+fn remote_fields(reader: &mut Reader<'_>, at: &str, raw: &str, purpose: Purpose) -> RemoteFields {
+    if json::kind(raw) == Kind::Null && purpose == Purpose::Create {
+        return RemoteFields::default();
+    }
+    let Some(members) = reader.object(at, raw) else { return RemoteFields::default() };
+    if members.0.len() > REMOTE_FIELDS_MOST {
+        reader.fault(
+            at,
+            "too_many",
+            format!("It may hold {REMOTE_FIELDS_MOST} members; it holds {}.", members.0.len()),
+        );
+        return RemoteFields::default();
+    }
+    for (name, _) in
+        members.0.iter().filter(|(name, _)| name.trim().is_empty() || name.chars().any(char::is_control))
+    {
+        reader.fault(
+            &under(at, name),
+            "malformed",
+            "A member's name must not be empty or hold control characters.",
+        );
+    }
+    RemoteFields(
+        members.0.iter().map(|(name, raw)| (Text::from(name.as_ref()), reader.raw(raw.get()))).collect(),
+    )
+}

@@ -1,0 +1,89 @@
+//! Listening, answering, and stopping without cutting anybody off.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::Parts;
+use crate::api::{AppState, Readiness, router};
+use crate::config::Config;
+use crate::domain::{Failure, FailureKind};
+
+/// How long calls in flight may take after a stop was asked for.
+const LONGEST_STOP: Duration = Duration::from_secs(30);
+
+/// Runs the gateway until it is told to stop. Fails with a sentence where it cannot start.
+pub async fn serve(config: &Config) -> anyhow::Result<()> {
+    let parts = Parts::open(config).await?;
+    let listener = listen(config.listen).await?;
+    tracing::info!(address = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "listening");
+    let draining = Arc::new(AtomicBool::new(false));
+    run(listener, router(state(parts, &draining)), draining).await
+}
+
+/// Takes an address. Fails with one sentence that says what to do.
+pub(super) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            anyhow::anyhow!(
+                "{address} is in use by another program; stop that, or listen elsewhere with --listen"
+            )
+        }
+        io::ErrorKind::PermissionDenied => {
+            anyhow::anyhow!("this user may not listen on {address}; take a port above 1023 with --listen")
+        }
+        _ => anyhow::anyhow!("cannot listen on {address}: {error}"),
+    })
+}
+
+/// What every route can reach; readiness ends when draining begins.
+pub(super) fn state(parts: Parts, draining: &Arc<AtomicBool>) -> AppState {
+    let Parts { store: _, sealer: _, authenticator, gateway } = parts;
+    let draining = Arc::clone(draining);
+    let readiness: Readiness = Arc::new(move || {
+        if draining.load(Ordering::Relaxed) {
+            return Err(Failure::new(
+                FailureKind::Draining,
+                "The gateway is stopping; send the call to another one.",
+            ));
+        }
+        Ok(())
+    });
+    AppState { gateway: Arc::new(gateway), authenticator, readiness }
+}
+
+/// Answers until the first signal; then readiness fails at once, calls in flight end, and a second signal or the
+/// longest stop cuts off what is left.
+pub(super) async fn run(
+    listener: TcpListener,
+    router: Router,
+    draining: Arc<AtomicBool>,
+) -> anyhow::Result<()> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    // Small answers must not wait for the acknowledgement of earlier ones.
+    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
+    let server = axum::serve(listener, router).with_graceful_shutdown(async move { drop(stopped.await) });
+    let server = tokio::spawn(server.into_future());
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    draining.store(true, Ordering::Relaxed);
+    tracing::info!("stopping: no new calls are taken, those in flight end");
+    drop(stop);
+    tokio::select! {
+        ended = server => ended??,
+        _ = interrupt.recv() => tracing::warn!("stopped by a second signal"),
+        _ = terminate.recv() => tracing::warn!("stopped by a second signal"),
+        () = tokio::time::sleep(LONGEST_STOP) => tracing::warn!("stopped after {LONGEST_STOP:?}; some calls were cut off"),
+    }
+    Ok(())
+}
