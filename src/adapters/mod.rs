@@ -42,3 +42,9 @@ pub use settings::{Secret, SecretForm, SettingKind, SettingSpec, Settings, point
 
 /// Every CRM that the gateway speaks to.
 pub static ADAPTERS: &[&AdapterSpec] = &[&aptly::SPEC, &pipeline::SPEC];
+
+/// What the CRM of the provider `word` declares.
+#[must_use]
+pub fn spec(word: &str) -> Option<&'static AdapterSpec> {
+    ADAPTERS.iter().copied().find(|spec| spec.provider.as_str() == word)
+}

@@ -27,7 +27,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs gateway and simulators on loopback until Ctrl-C; `announce` gets the text that tells what to try.
 /// Fails with a sentence where it cannot start, or where `address` is not loopback: its key is known to everybody.
-pub async fn demo(address: SocketAddr, announce: impl FnOnce(&str)) -> anyhow::Result<()> {
+pub async fn demo(
+    address: SocketAddr,
+    announce: impl FnOnce(&str) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     anyhow::ensure!(
         address.ip().is_loopback(),
         "the demo's key is published, so it listens on loopback alone; use 127.0.0.1:{}",
@@ -44,7 +47,7 @@ pub async fn demo(address: SocketAddr, announce: impl FnOnce(&str)) -> anyhow::R
     let caller = tenant(&parts, &key).await?;
     link(&parts, &caller, "aptly", &aptly, &format!(r#"{{"apiKey":"{}"}}"#, aptly.token())).await?;
     link(&parts, &caller, "pipeline", &pipeline, &format!(r#"{{"token":"{}"}}"#, pipeline.token())).await?;
-    announce(&welcome(listener.local_addr()?, key.text().expose_secret(), &aptly, &pipeline));
+    announce(&welcome(listener.local_addr()?, key.text().expose_secret(), &aptly, &pipeline))?;
     let draining = Arc::new(AtomicBool::new(false));
     run(listener, router(state(parts, &draining)), draining).await?;
     aptly.shutdown().await;

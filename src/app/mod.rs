@@ -7,5 +7,5 @@ mod simulate;
 
 pub use demo::demo;
 pub use parts::{Parts, check};
-pub use serve::serve;
+pub use serve::{serve, stopped};
 pub use simulate::{Crm, simulate};

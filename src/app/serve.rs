@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Parts;
 use crate::api::{AppState, Readiness, router};
@@ -66,24 +66,45 @@ pub(super) async fn run(
     router: Router,
     draining: Arc<AtomicBool>,
 ) -> anyhow::Result<()> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut signals = Signals::new()?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     // Small answers must not wait for the acknowledgement of earlier ones.
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
     let server = axum::serve(listener, router).with_graceful_shutdown(async move { drop(stopped.await) });
     let server = tokio::spawn(server.into_future());
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    signals.next().await;
     draining.store(true, Ordering::Relaxed);
     tracing::info!("stopping: no new calls are taken, those in flight end");
     drop(stop);
     tokio::select! {
         ended = server => ended??,
-        _ = interrupt.recv() => tracing::warn!("stopped by a second signal"),
-        _ = terminate.recv() => tracing::warn!("stopped by a second signal"),
+        () = signals.next() => tracing::warn!("stopped by a second signal; some calls were cut off"),
         () = tokio::time::sleep(LONGEST_STOP) => tracing::warn!("stopped after {LONGEST_STOP:?}; some calls were cut off"),
     }
     Ok(())
+}
+
+/// Waits for the first signal that asks this process to stop.
+pub async fn stopped() -> io::Result<()> {
+    Signals::new()?.next().await;
+    Ok(())
+}
+
+/// Ctrl-C and the request to terminate, which mean the same.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }

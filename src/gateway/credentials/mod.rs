@@ -3,6 +3,8 @@
 mod access;
 mod opening;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Instant;
