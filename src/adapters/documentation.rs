@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::ADAPTERS;
+use super::SettingKind;
 use super::adapter::{AdapterSpec, FieldSpec, FilterSupport, Verify, Write};
 use crate::domain::Field;
 
@@ -42,12 +43,13 @@ pub fn page(spec: &AdapterSpec) -> String {
         &mut text,
         "## Settings of a credential\n\n| setting | what |",
         spec.settings.iter().map(|setting| {
-            format!(
-                "| `{}`{} | {} |",
-                setting.name,
-                if setting.required { " (required)" } else { "" },
-                setting.note
-            )
+            let unbuilt = matches!(setting.kind, SettingKind::Unbuilt(_));
+            let state = match (setting.required, unbuilt) {
+                (true, _) => " (required)",
+                (_, true) => " (not built yet)",
+                _ => "",
+            };
+            format!("| `{}`{state} | {} |", setting.name, setting.note)
         }),
     );
     rows(

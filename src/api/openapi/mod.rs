@@ -42,9 +42,9 @@ pub fn document() -> String {
 
 /// Adds what holds for many operations alike.
 fn complete(document: &mut Document) {
-    document.info.license = Some(License::new("MIT OR Apache-2.0"));
+    document.info.license = Some(License::new("MIT"));
     if let Some(license) = &mut document.info.license {
-        license.identifier = Some("MIT OR Apache-2.0".to_owned());
+        license.identifier = Some("MIT".to_owned());
     }
     if let Some(components) = &mut document.components {
         for (name, description) in
