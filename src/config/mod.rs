@@ -72,7 +72,7 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let found = sources::collect(flags, environment);
         let (mut faults, given) = (found.faults, found.given);
-        let mut value = |key: &str| {
+        let value = |key: &str| {
             let found = given.iter().find(|(setting, _)| setting.key == key);
             found.and_then(|(_, given)| given.clone())
         };
