@@ -1,5 +1,7 @@
 //! The commands as an operator types them, on the real binary and a database of their own.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail where they stand")]
+
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};

@@ -20,7 +20,8 @@ pub(super) struct House {
     pub(super) keys: Keys,
     pub(super) credentials: Credentials,
     pub(super) authenticator: Arc<Authenticator>,
-    pub(super) folder: Arc<tempfile::TempDir>,
+    /// The database lives as long as the house.
+    _folder: Arc<tempfile::TempDir>,
 }
 
 impl House {
@@ -53,7 +54,7 @@ impl House {
             credentials: Credentials::new(store.credentials.clone(), sealer, opening),
             authenticator,
             store,
-            folder,
+            _folder: folder,
         }
     }
 

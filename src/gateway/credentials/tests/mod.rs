@@ -4,8 +4,6 @@ mod fake;
 mod house;
 mod keys;
 
-use std::sync::atomic::Ordering;
-
 use secrecy::ExposeSecret;
 
 use self::house::{House, caller, context, draft, json, page, places, secret};
@@ -160,6 +158,14 @@ async fn settings_merge_by_member_and_a_new_name_leaves_the_crm_alone() {
     let changed = house.credentials.update(&context(), &mine, &made.id, patch, true).await.unwrap();
     assert_eq!((changed.settings.as_str(), changed.name.as_str()), (r#"{"allowDelete":true}"#, "new"));
     assert!(changed.last_check.is_some() && changed.created_at == made.created_at);
+    // Its CRM refuses the key by now; a name is changed all the same, and so is a setting.
+    let refused = house.credentials.create(&context(), &mine, draft("r", "bad"), false).await.unwrap();
+    for patch in [
+        CredentialPatch { name: Some("renamed".into()), ..CredentialPatch::default() },
+        CredentialPatch { settings: Some(json(r#"{"allowDelete":true}"#)), ..CredentialPatch::default() },
+    ] {
+        house.credentials.update(&context(), &mine, &refused.id, patch, true).await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -180,7 +186,6 @@ async fn opened_credentials_are_remembered_until_they_change() {
     house.credentials.open(&mine, &id).await.unwrap();
     house.tenants.delete(&mine.tenant).await.unwrap();
     assert!(house.credentials.open(&mine, &id).await.is_err());
-    assert!(fake::CONNECTS.load(Ordering::SeqCst) > 0 && fake::PROBES.load(Ordering::SeqCst) > 0);
 }
 
 #[tokio::test]
@@ -201,7 +206,7 @@ async fn what_was_moved_in_the_database_does_not_open() {
         (plain, held.base_url.clone()),
         (Vec::new(), held.base_url.clone()),
     ]) {
-        let edited = crate::store::CredentialRecord { secret, base_url, revision, ..held.clone() };
+        let edited = crate::store::CredentialRecord { base_url, secret, revision, ..held.clone() };
         assert!(store.update(&edited).await.unwrap());
         let failure = house.credentials.open(&mine, &one.id).await.err().unwrap();
         assert_eq!(failure.kind, FailureKind::SecretUnreadable);
