@@ -1,5 +1,6 @@
 //! The whole thing in one process, without an account anywhere: gateway, both CRMs simulated, a key, two credentials.
 
+use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -102,6 +103,7 @@ async fn link(
     Ok(())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it stands where an error is mapped")]
 fn failed(failure: crate::domain::Failure) -> anyhow::Error {
     anyhow::anyhow!("the demo could not start: {}", failure.detail.as_str())
 }
@@ -146,7 +148,7 @@ fn welcome(address: SocketAddr, key: &str, aptly: &Running, pipeline: &Running) 
             ],
         ),
     ] {
-        text.push_str(&format!("\n{title}\n{}\n", calls.join("\n")));
+        let _ = writeln!(text, "\n{title}\n{}", calls.join("\n")); // A string takes everything.
     }
     text.push_str("\nCtrl-C stops it; nothing is kept.\n");
     text

@@ -21,6 +21,7 @@ pub(super) static FAKE: AdapterSpec = AdapterSpec {
     fields: &[],
     remote_fields: &[],
     filters: &[],
+    create_upserts: false,
     create_identity: IdentityKind::EmailAddress,
     settings: &[
         SettingSpec { name: "baseUrl", kind: SettingKind::BaseUrl, required: false, note: "Where it is." },
