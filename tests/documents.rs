@@ -1,6 +1,6 @@
 //! Documents that are printed from the code must say what the code says; `UPDATE_DOCS=1` prints them anew.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use contacts_gateway::adapters::{ADAPTERS, documentation};
 use contacts_gateway::config;

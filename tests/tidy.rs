@@ -107,10 +107,10 @@ fn a_file_names_only_modules_of_lower_rank() {
                     panic!("{file}: a simulator names `{name}`; it may name no module of ours")
                 }
                 (Some(own), None) if name == "simulators" => {
-                    assert!(own >= 6, "{file}: only app and cli may name the simulators")
+                    assert!(own >= 6, "{file}: only app and cli may name the simulators");
                 }
                 (Some(mine), Some(theirs)) => {
-                    assert!(theirs < mine, "{file} names `{name}`, which stands no lower")
+                    assert!(theirs < mine, "{file} names `{name}`, which stands no lower");
                 }
                 _ => panic!("{file} names `{name}`, which has no rank; give it one in tests/tidy.rs"),
             }
