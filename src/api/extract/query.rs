@@ -16,7 +16,7 @@ pub(in crate::api) trait Parameters: IntoParams + Sized {
     fn read(query: &mut QueryReader) -> Option<Self>;
 }
 
-/// The parameters `P`, whole and alone. Named as the framework's own, so that the document shows them unasked.
+/// The parameters `P`, whole and alone.
 pub(in crate::api) struct Query<P>(pub(in crate::api) P);
 
 impl<P: Parameters, S: Sync> FromRequestParts<S> for Query<P> {

@@ -2,6 +2,7 @@
 
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::Required;
 
 use crate::api::extract::DEADLINE_MILLIS;
@@ -77,6 +78,12 @@ pub(super) fn headers() -> [Parameter; 2] {
             millis,
         ),
     ]
+}
+
+/// The header that every answer bears.
+pub(super) fn request_id_header() -> Header {
+    let text = ObjectBuilder::new().schema_type(Type::String).build();
+    HeaderBuilder::new().schema(Some(text)).description(Some("The request's id.")).build()
 }
 
 fn header(name: &str, description: &str, schema: ObjectBuilder) -> Parameter {
