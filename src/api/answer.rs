@@ -63,6 +63,9 @@ mod tests {
     #[test]
     fn a_place_survives_any_credential_id() {
         let answer = located(no_content(), &["crm", "contacts", "con_1"], Some(("credentialId", "a b&ü/?")));
-        assert_eq!(answer.headers()[header::LOCATION], "/crm/contacts/con_1?credentialId=a%20b%26%C3%BC%2F%3F");
+        assert_eq!(
+            answer.headers()[header::LOCATION],
+            "/crm/contacts/con_1?credentialId=a%20b%26%C3%BC%2F%3F"
+        );
     }
 }

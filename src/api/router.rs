@@ -58,14 +58,10 @@ fn undocumented_routes() -> Router<AppState> {
 pub fn router(state: AppState) -> Router {
     let mut table = tenant_routes().split_for_parts().0.merge(undocumented_routes());
     if state.authenticator.admin_enabled() {
-        table = table
-            .merge(operator_routes().split_for_parts().0)
-            .route("/admin/audit", get(reserved::operator));
+        table =
+            table.merge(operator_routes().split_for_parts().0).route("/admin/audit", get(reserved::operator));
     }
-    let table = table
-        .fallback(unknown_path)
-        .method_not_allowed_fallback(unknown_method)
-        .with_state(state);
+    let table = table.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(state);
     layered(table)
 }
 

@@ -21,7 +21,7 @@ pub trait Authenticate: Send + Sync + 'static {
     ///
     /// - nothing, or neither the token nor a key: `unauthenticated`
     /// - a tenant's key: `insufficient_scope`
-    async fn operator(&self, authorization: Option<&str>) -> Result<()>;
+    fn operator(&self, authorization: Option<&str>) -> Result<()>;
 
     /// Whether an admin token is configured; without one the operator's routes do not exist.
     fn admin_enabled(&self) -> bool;

@@ -31,7 +31,11 @@ impl IntoParams for ListParameters {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let number = documented::number(PAGE_NUMBER_MOST).default(Some(1.into()));
         let paging = [
-            documented::query("pageNumber", "Which page, counted from 1; not together with `cursor`.", number),
+            documented::query(
+                "pageNumber",
+                "Which page, counted from 1; not together with `cursor`.",
+                number,
+            ),
             documented::page_size(),
             documented::cursor(),
         ];

@@ -30,7 +30,8 @@ pub(in crate::api) async fn update(
     _: NoIdempotencyKey,
     Body(patch): Body<ContactPatch>,
 ) -> Result<Response> {
-    let shown = gateway.contacts.update(&context, &caller, &asked.credential, &id, patch, asked.options).await?;
+    let shown =
+        gateway.contacts.update(&context, &caller, &asked.credential, &id, patch, asked.options).await?;
     answer::ok(&ContactAnswer::of(&shown))
 }
 

@@ -46,7 +46,9 @@ const fn whose(origin: Origin) -> &'static str {
     match origin {
         Origin::Caller => "The caller's: the request has to change, or what the key may do.",
         Origin::Gateway => "The gateway's.",
-        Origin::Upstream => "The CRM's, or of the link to it; <code>upstream</code> tells which CRM and what it answered.",
+        Origin::Upstream => {
+            "The CRM's, or of the link to it; <code>upstream</code> tells which CRM and what it answered."
+        }
     }
 }
 

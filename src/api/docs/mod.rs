@@ -57,7 +57,8 @@ fn file(name: &str) -> Result<Response> {
     let found = utoipa_swagger_ui::serve(name, Arc::clone(&CONFIG))
         .map_err(|error| Failure::internal(format!("an asset could not be served: {error}")))?
         .ok_or_else(|| Failure::new(FailureKind::RouteNotFound, "There is no such page."))?;
-    let mut response = ([(header::CONTENT_TYPE, found.content_type)], found.bytes.into_owned()).into_response();
+    let mut response =
+        ([(header::CONTENT_TYPE, found.content_type)], found.bytes.into_owned()).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, DOCS_POLICY);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));

@@ -30,8 +30,8 @@ impl<T: FromBody, S: Sync> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self> {
         check_media_type(request.headers())?;
-        let whole = ByteString::try_from(bytes(request).await?)
-            .map_err(|_| malformed("The body is not UTF-8."))?;
+        let whole =
+            ByteString::try_from(bytes(request).await?).map_err(|_| malformed("The body is not UTF-8."))?;
         json::check(&whole, json::REQUEST_DEPTH).map_err(|fault| malformed(fault.reason()))?;
         Reader::read(&whole).map(Self)
     }

@@ -25,7 +25,7 @@ impl FromRequestParts<AppState> for Operator {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
-        state.authenticator.operator(authorization(&parts.headers)?).await.map(|()| Self)
+        state.authenticator.operator(authorization(&parts.headers)?).map(|()| Self)
     }
 }
 
@@ -36,7 +36,9 @@ fn authorization(headers: &HeaderMap) -> Result<Option<&str>> {
     if values.next().is_some() {
         return Err(refused("There is more than one `Authorization` header."));
     }
-    first.map(|value| value.to_str().map_err(|_| refused("The `Authorization` header is not ASCII."))).transpose()
+    first
+        .map(|value| value.to_str().map_err(|_| refused("The `Authorization` header is not ASCII.")))
+        .transpose()
 }
 
 fn refused(detail: &'static str) -> Failure {

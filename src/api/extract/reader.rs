@@ -33,7 +33,10 @@ impl QueryReader {
         }
         match (read, self.faults.len()) {
             (Some(read), 0) => Ok(read),
-            (_, 1) => Err(Failure::new(FailureKind::InvalidParameter, one(&self.faults[0])).with_faults(self.faults)),
+            (_, 1) => {
+                Err(Failure::new(FailureKind::InvalidParameter, one(&self.faults[0]))
+                    .with_faults(self.faults))
+            }
             (_, many) => {
                 let detail = format!("{many} parameters need mending; each is named in `errors`.");
                 Err(Failure::new(FailureKind::InvalidParameter, detail).with_faults(self.faults))
@@ -58,7 +61,9 @@ impl QueryReader {
             (None, _) => return Some(None),
             (_, Some(_)) => "It may stand only once.",
             (Some(None), None) => "It does not decode: `%` and two hexadecimal digits, together UTF-8.",
-            (Some(Some(value)), None) if value.trim().is_empty() => "It must not be empty; leave it out instead.",
+            (Some(Some(value)), None) if value.trim().is_empty() => {
+                "It must not be empty; leave it out instead."
+            }
             (Some(Some(value)), None) if value.chars().any(char::is_control) => {
                 "It must not hold control characters."
             }
@@ -81,7 +86,11 @@ impl QueryReader {
     }
 
     /// A whole number in `range`.
-    pub(in crate::api) fn number(&mut self, name: &'static str, range: RangeInclusive<u64>) -> Option<Option<u64>> {
+    pub(in crate::api) fn number(
+        &mut self,
+        name: &'static str,
+        range: RangeInclusive<u64>,
+    ) -> Option<Option<u64>> {
         let Some(value) = self.value(name)? else { return Some(None) };
         let number = value.bytes().all(|byte| byte.is_ascii_digit()).then(|| value.parse().ok()).flatten();
         let number = number.filter(|number| range.contains(number));

@@ -6,11 +6,11 @@ use serde_json::Value;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::example::{Example, ExampleBuilder};
 
+use crate::adapters::Account;
 use crate::api::schema::{
     CheckAnswer, ContactAnswer, ContactListAnswer, CountAnswer, CredentialAnswer, CredentialListing,
     DeleteAnswer, KeyAnswer, KeyListing, TenantAnswer, TenantListing,
 };
-use crate::adapters::Account;
 use crate::domain::{
     Contact, EmailAddress, Failure, FailureKind, FilterName, PhoneNumber, Provider, RawJson, RemoteFields,
     RemoteId, Scope, Scopes, Text, Timestamp, Warning, WarningCode,
@@ -29,8 +29,16 @@ pub(super) fn of(name: &str) -> Vec<(String, RefOr<Example>)> {
             ("pipeline", "A contact in the pipeline CRM", value(&ContactAnswer::of(&pipeline()))),
         ],
         "ContactListAnswer" => vec![
-            ("aptly", "A page from Aptly", value(&ContactListAnswer::of(&listed(aptly(), Some(412), FilterName::RemoteUpdatedAtMin)))),
-            ("pipeline", "A page from the pipeline CRM", value(&ContactListAnswer::of(&listed(pipeline(), None, FilterName::RemoteCreatedAtMin)))),
+            (
+                "aptly",
+                "A page from Aptly",
+                value(&ContactListAnswer::of(&listed(aptly(), Some(412), FilterName::RemoteUpdatedAtMin))),
+            ),
+            (
+                "pipeline",
+                "A page from the pipeline CRM",
+                value(&ContactListAnswer::of(&listed(pipeline(), None, FilterName::RemoteCreatedAtMin))),
+            ),
         ],
         "CountAnswer" => vec![("count", "A count", value(&CountAnswer { count: 412 }))],
         "DeleteAnswer" => vec![("removed", "Removed", value(&DeleteAnswer { success: true }))],
@@ -38,11 +46,17 @@ pub(super) fn of(name: &str) -> Vec<(String, RefOr<Example>)> {
             ("aptly", "A link to Aptly", value(&CredentialAnswer::of(&credential("aptly")))),
             ("pipeline", "A link to the pipeline CRM", value(&CredentialAnswer::of(&credential("pipeline")))),
         ],
-        "CredentialListing" => vec![("both", "Both CRMs", value(&CredentialListing::of(&all([credential("aptly"), credential("pipeline")]))))],
+        "CredentialListing" => vec![(
+            "both",
+            "Both CRMs",
+            value(&CredentialListing::of(&all([credential("aptly"), credential("pipeline")]))),
+        )],
         "CheckAnswer" => checks(),
         "TenantAnswer" => vec![("tenant", "A tenant", value(&TenantAnswer::of(&tenant())))],
         "TenantListing" => vec![("tenants", "One tenant", value(&TenantListing::of(&all([tenant()]))))],
-        "KeyAnswer" => vec![("key", "A new key", value(&KeyAnswer::of(&key(), &"cg_shown-here-and-never-again".into())))],
+        "KeyAnswer" => {
+            vec![("key", "A new key", value(&KeyAnswer::of(&key(), &"cg_shown-here-and-never-again".into())))]
+        }
         "KeyListing" => vec![("keys", "One key", value(&KeyListing::of(&all([key()]))))],
         other => bodies(other),
     };
@@ -75,7 +89,10 @@ pub(super) fn bodies(name: &str) -> Vec<(&'static str, &'static str, Value)> {
         "Health" => &[("health", "All is well", r#"{"status":"ready"}"#)],
         _ => &[],
     };
-    texts.iter().map(|&(name, summary, text)| (name, summary, serde_json::from_str(text).unwrap_or_default())).collect()
+    texts
+        .iter()
+        .map(|&(name, summary, text)| (name, summary, serde_json::from_str(text).unwrap_or_default()))
+        .collect()
 }
 
 fn value(answer: &impl Serialize) -> Value {
@@ -159,7 +176,14 @@ fn checks() -> Vec<(&'static str, &'static str, Value)> {
     let account = Account { id: Some("co_81".into()), name: Some("Harbour Homes".into()) };
     let refused = Failure::new(FailureKind::UpstreamCredentialRejected, "The CRM refuses the stored secret.")
         .with_upstream(Provider::new("pipeline"), Some(401));
-    let show = |outcome| value(&CheckAnswer::of(&outcome, took, "/credentials/demo-pipeline/check", "0193d3a1-7f00-7000-8000-000000000001"));
+    let show = |outcome| {
+        value(&CheckAnswer::of(
+            &outcome,
+            took,
+            "/credentials/demo-pipeline/check",
+            "0193d3a1-7f00-7000-8000-000000000001",
+        ))
+    };
     vec![
         ("aptly", "Aptly accepts the secret", show(Ok(account))),
         ("pipeline", "The pipeline CRM refuses it", show(Err(refused))),
@@ -167,7 +191,11 @@ fn checks() -> Vec<(&'static str, &'static str, Value)> {
 }
 
 fn tenant() -> Tenant {
-    Tenant { id: "ten_0193d3a1".into(), name: "Harbour Homes".into(), created_at: moment("2026-03-01T08:55:00Z") }
+    Tenant {
+        id: "ten_0193d3a1".into(),
+        name: "Harbour Homes".into(),
+        created_at: moment("2026-03-01T08:55:00Z"),
+    }
 }
 
 fn key() -> Key {

@@ -4,13 +4,14 @@ mod examples;
 pub(super) mod parameters;
 pub(super) mod problems;
 
+use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::schema::{AdditionalProperties, Components, Ref, Schema};
+use utoipa::openapi::schema::{AdditionalProperties, Components, ObjectBuilder, Ref, Schema, SchemaType};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Content, License, OpenApi as Document, RefOr};
-use utoipa::OpenApi;
 
 use super::problem::{Problem, ProblemCode, ProblemOrigin, ProblemRetryable};
+use super::read;
 use super::router::{operator_routes, tenant_routes};
 
 /// What no route says: the API as a whole.
@@ -48,16 +49,15 @@ fn complete(document: &mut Document) {
         license.identifier = Some("MIT OR Apache-2.0".to_owned());
     }
     if let Some(components) = &mut document.components {
-        for (name, description) in [
-            ("bearer", "A tenant's API key, `cg_…`."),
-            ("admin", "The operator's admin token."),
-        ] {
+        for (name, description) in
+            [("bearer", "A tenant's API key, `cg_…`."), ("admin", "The operator's admin token.")]
+        {
             let mut scheme = Http::new(HttpAuthScheme::Bearer);
             scheme.description = Some(description.to_owned());
             components.add_security_scheme(name, SecurityScheme::Http(scheme));
         }
-        for (_, schema) in components.schemas.iter_mut().filter(|(name, _)| is_body(name)) {
-            close(schema);
+        for (name, schema) in components.schemas.iter_mut().filter(|(name, _)| is_body(name)) {
+            close(name, schema);
         }
     }
     let mut shared = Components::new();
@@ -84,7 +84,8 @@ fn complete_operation(path: &str, operation: &mut Operation, shared: &mut Compon
         _ => None,
     };
     // An empty requirement says on purpose that none is needed.
-    operation.security = Some(scheme.map(|name| SecurityRequirement::new(name, [""; 0])).into_iter().collect());
+    operation.security =
+        Some(scheme.map(|name| SecurityRequirement::new(name, [""; 0])).into_iter().collect());
     let headers = shared.parameters.keys().map(|name| place("parameters", name));
     operation.parameters.get_or_insert_default().extend(headers.map(RefOr::Ref));
     if let Some(RefOr::T(body)) = &mut operation.request_body {
@@ -120,13 +121,26 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten()
 }
 
+/// Members that a contact read before has, and that a body may hold for nothing.
+fn ignored_members(name: &str) -> impl Iterator<Item = &'static &'static str> {
+    let ids: &[&str] = if name == "ContactUpdate" { &read::IDS } else { &[] };
+    let times: &[&str] = if name.starts_with("Contact") { &read::READ_ONLY } else { &[] };
+    ids.iter().chain(times)
+}
+
 /// Whether the schema is of a body, which may hold no member that is not described.
 fn is_body(name: &str) -> bool {
     name.ends_with("Create") || name.ends_with("Update") || name.ends_with("Input")
 }
 
-fn close(schema: &mut RefOr<Schema>) {
+fn close(name: &str, schema: &mut RefOr<Schema>) {
     if let RefOr::T(Schema::Object(object)) = schema {
+        for member in ignored_members(name) {
+            let ignored = ObjectBuilder::new().read_only(true).description(Some("Accepted and ignored."));
+            object
+                .properties
+                .insert((*member).to_owned(), ignored.schema_type(SchemaType::AnyValue).build().into());
+        }
         object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
     }
 }

@@ -1,9 +1,9 @@
 //! Query parameters and headers as the document describes them.
 
+use utoipa::openapi::Required;
+use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
-use utoipa::openapi::header::{Header, HeaderBuilder};
-use utoipa::openapi::Required;
 
 use crate::api::extract::DEADLINE_MILLIS;
 
@@ -60,7 +60,11 @@ pub(in crate::api) fn cursor() -> Parameter {
 
 /// How many items a page shall hold.
 pub(in crate::api) fn page_size() -> Parameter {
-    query("pageSize", "How many items a page shall hold.", number(PAGE_SIZE_MOST).default(Some(PAGE_SIZE_DEFAULT.into())))
+    query(
+        "pageSize",
+        "How many items a page shall hold.",
+        number(PAGE_SIZE_MOST).default(Some(PAGE_SIZE_DEFAULT.into())),
+    )
 }
 
 /// The headers that every call takes.
@@ -71,7 +75,11 @@ pub(super) fn headers() -> [Parameter; 2] {
         .minimum(Some(*DEADLINE_MILLIS.start()))
         .maximum(Some(*DEADLINE_MILLIS.end()));
     [
-        header("X-Request-Id", "An id of yours for the request; one that is not well formed is replaced.", id),
+        header(
+            "X-Request-Id",
+            "An id of yours for the request; one that is not well formed is replaced.",
+            id,
+        ),
         header(
             "X-Request-Timeout-Ms",
             "How long the request may take; without it 15 s for reads and 30 s for writes.",

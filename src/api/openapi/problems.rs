@@ -81,7 +81,10 @@ fn responses(groups: &[&[FailureKind]]) -> BTreeMap<String, RefOr<Response>> {
     for &kind in groups.iter().copied().flatten() {
         by_status.entry(problem::status(kind).as_u16()).or_default().push(kind);
     }
-    by_status.into_iter().map(|(status, kinds)| (status.to_string(), response(status, &kinds).into())).collect()
+    by_status
+        .into_iter()
+        .map(|(status, kinds)| (status.to_string(), response(status, &kinds).into()))
+        .collect()
 }
 
 fn response(status: u16, kinds: &[FailureKind]) -> Response {
@@ -92,12 +95,12 @@ fn response(status: u16, kinds: &[FailureKind]) -> Response {
     }
     let words: Vec<String> =
         kinds.iter().map(|&kind| format!("`{}`: {}.", kind.code(), problem::title(kind))).collect();
-    let answer = ResponseBuilder::new()
-        .description(words.join(" "))
-        .content(problem::MEDIA_TYPE, content);
+    let answer = ResponseBuilder::new().description(words.join(" ")).content(problem::MEDIA_TYPE, content);
     let integer = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).build();
     let text = ObjectBuilder::new().schema_type(Type::String).build();
-    let header = |schema, description| HeaderBuilder::new().schema(Some(schema)).description(Some(description)).build();
+    let header = |schema, description| {
+        HeaderBuilder::new().schema(Some(schema)).description(Some(description)).build()
+    };
     match status {
         401 => answer.header("WWW-Authenticate", header(text, "`Bearer`.")),
         429 | 503 => answer.header("Retry-After", header(integer, "Whole seconds to wait.")),
@@ -108,7 +111,9 @@ fn response(status: u16, kinds: &[FailureKind]) -> Response {
 
 /// An example of each kind, by its name among the document's components.
 pub(super) fn examples() -> impl Iterator<Item = (String, RefOr<Example>)> {
-    K::ALL.iter().map(|&kind| {
+    // These two are answered where there is no operation.
+    let nowhere = [K::RouteNotFound, K::MethodNotAllowed];
+    K::ALL.iter().filter(move |kind| !nowhere.contains(kind)).map(|&kind| {
         let shown = ExampleBuilder::new().summary(problem::title(kind)).value(Some(example(kind))).build();
         (format!("problem.{}", kind.code()), shown.into())
     })
@@ -119,11 +124,16 @@ fn example(kind: FailureKind) -> serde_json::Value {
     let (detail, faults): (&str, Vec<FieldFault>) = match kind {
         K::ValidationFailed => (
             "/emailAddresses/0/emailAddress: It is no e-mail address.",
-            vec![FieldFault::member("/emailAddresses/0/emailAddress", "malformed", "It is no e-mail address.")],
+            vec![FieldFault::member(
+                "/emailAddresses/0/emailAddress",
+                "malformed",
+                "It is no e-mail address.",
+            )],
         ),
-        K::InvalidParameter => {
-            ("pageSize: It must be a whole number from 1 to 100.", Failure::parameter("pageSize", "It must be a whole number from 1 to 100.").faults)
-        }
+        K::InvalidParameter => (
+            "pageSize: It must be a whole number from 1 to 100.",
+            Failure::parameter("pageSize", "It must be a whole number from 1 to 100.").faults,
+        ),
         other => (problem::title(other), Vec::new()),
     };
     let mut failure = Failure::new(kind, detail).with_faults(faults);

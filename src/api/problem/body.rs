@@ -7,9 +7,7 @@ use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::status;
-use crate::domain::{
-    Candidate, Failure, FailureKind, FieldFault, Origin, Place, Retryable, UpstreamStatus,
-};
+use crate::domain::{Candidate, Failure, FailureKind, FieldFault, Origin, Place, Retryable, UpstreamStatus};
 
 /// What went wrong, whose fault it is, what to mend, and whether to try again.
 #[derive(Serialize, ToSchema)]
@@ -103,7 +101,11 @@ impl<'a> Problem<'a> {
         let Failure { kind, detail, retry_after: _, effect: _, faults, candidates, upstream } = failure;
         // A bug's detail is for the log alone.
         let shown = *kind != FailureKind::Internal;
-        let detail = if shown { detail.as_str() } else { "The gateway failed. Its log tells more under this request id." };
+        let detail = if shown {
+            detail.as_str()
+        } else {
+            "The gateway failed. Its log tells more under this request id."
+        };
         Self {
             r#type: format!("/docs/errors/{}", kind.code()),
             title: status::title(*kind),

@@ -62,7 +62,8 @@ fn headers(failure: &Failure) -> Vec<(HeaderName, HeaderValue)> {
 
 /// Whole seconds, rounded up: a client that comes back a moment early is refused again.
 fn retry_after(failure: &Failure) -> Option<u64> {
-    let waits = matches!(status(failure.kind), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    let waits =
+        matches!(status(failure.kind), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
     let after = failure.retry_after.or_else(|| waits.then_some(Duration::from_secs(1)))?;
     Some(after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0)).max(1))
 }

@@ -7,6 +7,7 @@ mod tenant;
 
 use bytestring::ByteString;
 
+pub(super) use contact::{IDS, READ_ONLY};
 pub(super) use tenant::TenantDraft;
 
 use super::extract::FromBody;
@@ -48,7 +49,10 @@ impl<'a> Reader<'a> {
         let named = self.faults.len();
         let mut failure = Failure::validation(self.faults);
         if self.unnamed > 0 {
-            let detail = format!("{} members need mending; the first {named} are named in `errors`.", named + self.unnamed);
+            let detail = format!(
+                "{} members need mending; the first {named} are named in `errors`.",
+                named + self.unnamed
+            );
             failure = Failure::new(FailureKind::ValidationFailed, detail).with_faults(failure.faults);
         }
         failure
@@ -65,7 +69,11 @@ impl<'a> Reader<'a> {
 
     /// Notes that nothing is known of the member `name`; `known` are those that are.
     pub(super) fn unknown(&mut self, at: &str, known: &[&str]) {
-        self.fault(at, "unknown_member", format!("There is no such member. There are: {}.", known.join(", ")));
+        self.fault(
+            at,
+            "unknown_member",
+            format!("There is no such member. There are: {}.", known.join(", ")),
+        );
     }
 
     fn wrong_type(&mut self, at: &str, raw: &str, wanted: &str) {
@@ -104,7 +112,10 @@ impl<'a> Reader<'a> {
         if text.trim().is_empty() {
             return Patch::Clear;
         }
-        if text.chars().any(|c| c.is_control() && !(lines == Lines::Several && matches!(c, '\n' | '\r' | '\t'))) {
+        if text
+            .chars()
+            .any(|c| c.is_control() && !(lines == Lines::Several && matches!(c, '\n' | '\r' | '\t')))
+        {
             self.fault(at, "control_character", "It must not hold control characters.");
         } else if text.chars().count() > STRING_MOST {
             self.fault(at, "too_long", format!("It may be {STRING_MOST} characters long."));

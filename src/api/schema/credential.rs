@@ -156,10 +156,10 @@ impl<'a> CheckAnswer<'a> {
     ) -> Self {
         Self {
             ok: outcome.is_ok(),
-            account: outcome.as_ref().ok().map(|Account { id, name }| AccountShape {
-                id: id.as_deref(),
-                name: name.as_deref(),
-            }),
+            account: outcome
+                .as_ref()
+                .ok()
+                .map(|Account { id, name }| AccountShape { id: id.as_deref(), name: name.as_deref() }),
             duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             problem: outcome.as_ref().err().map(|failure| Problem::of(failure, instance, request_id)),
         }

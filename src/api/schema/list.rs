@@ -78,7 +78,10 @@ impl<'a> ContactListAnswer<'a> {
                 next_cursor: next_cursor.as_deref(),
                 total: *total,
             },
-            filters: FiltersShape { pushed_down: parameters(pushed_down), applied_here: parameters(applied_here) },
+            filters: FiltersShape {
+                pushed_down: parameters(pushed_down),
+                applied_here: parameters(applied_here),
+            },
             warnings: Each(warnings),
         }
     }
