@@ -15,45 +15,45 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 /// The API, without CRMs and without a database: what the edge decides alone.
-pub struct Edge {
+pub(crate) struct Edge {
     router: Router,
     /// Whether the process stops.
-    pub draining: Arc<AtomicBool>,
+    pub(crate) draining: Arc<AtomicBool>,
 }
 
 /// An answer, whole.
-pub struct Answer {
+pub(crate) struct Answer {
     /// Its status.
-    pub status: StatusCode,
+    pub(crate) status: StatusCode,
     /// Its headers.
-    pub headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
     /// Its body.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 impl Edge {
     /// An edge with an operator.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_admin(true)
     }
 
     /// An edge with or without an operator.
-    pub fn with_admin(admin: bool) -> Self {
+    pub(crate) fn with_admin(admin: bool) -> Self {
         let draining = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&draining);
         let state = AppState {
             gateway: Arc::new(gateway()),
             authenticator: Arc::new(Words { admin }),
-            readiness: Arc::new(move || match flag.load(Ordering::SeqCst) {
-                true => Err(Failure::new(FailureKind::Draining, "The gateway is stopping.")),
-                false => Ok(()),
+            readiness: Arc::new(move || {
+                let stopping = || Failure::new(FailureKind::Draining, "The gateway is stopping.");
+                if flag.load(Ordering::SeqCst) { Err(stopping()) } else { Ok(()) }
             }),
         };
         Self { router: router(state), draining }
     }
 
     /// Sends a request as it is.
-    pub async fn send(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let text = String::from_utf8_lossy(&body.collect().await.unwrap().to_bytes()).into_owned();
@@ -61,19 +61,19 @@ impl Edge {
     }
 
     /// A request of the tenant without a body.
-    pub async fn ask(&self, method: &str, uri: &str) -> Answer {
+    pub(crate) async fn ask(&self, method: &str, uri: &str) -> Answer {
         self.send(signed(method, uri).body(Body::empty()).unwrap()).await
     }
 
     /// A request of the tenant with a JSON body.
-    pub async fn tell(&self, method: &str, uri: &str, body: impl Into<Body>) -> Answer {
+    pub(crate) async fn tell(&self, method: &str, uri: &str, body: impl Into<Body>) -> Answer {
         let request = signed(method, uri).header("content-type", "application/json");
         self.send(request.body(body.into()).unwrap()).await
     }
 }
 
 /// A request of whom the path asks for.
-pub fn signed(method: &str, uri: &str) -> http::request::Builder {
+pub(crate) fn signed(method: &str, uri: &str) -> http::request::Builder {
     let word = if uri.starts_with("/admin") { "Bearer admin" } else { "Bearer tenant" };
     Request::builder()
         .method(Method::from_bytes(method.as_bytes()).unwrap())
@@ -84,19 +84,19 @@ pub fn signed(method: &str, uri: &str) -> http::request::Builder {
 impl Answer {
     /// The body as JSON.
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {} {}", self.status, self.text))
     }
 
     /// The problem's code; empty where it is none.
-    pub fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         let json: Value = serde_json::from_str(&self.text).unwrap_or_default();
         json["code"].as_str().unwrap_or_default().to_owned()
     }
 
     /// The places of the problem's faults.
     #[track_caller]
-    pub fn places(&self) -> Vec<String> {
+    pub(crate) fn places(&self) -> Vec<String> {
         let json = self.json();
         let place =
             |fault: &Value| fault["pointer"].as_str().or(fault["parameter"].as_str()).unwrap().to_owned();
@@ -105,14 +105,14 @@ impl Answer {
 
     /// Asserts that it is the problem `code` with `status`.
     #[track_caller]
-    pub fn is(&self, status: u16, code: &str) -> &Self {
+    pub(crate) fn is(&self, status: u16, code: &str) -> &Self {
         assert_eq!((self.status.as_u16(), self.code().as_str()), (status, code), "{}", self.text);
         self
     }
 
     /// Asserts that the edge let the request in: the gateway answered, whatever it said.
     #[track_caller]
-    pub fn passed(&self) -> &Self {
+    pub(crate) fn passed(&self) -> &Self {
         const EDGE: [&str; 10] = [
             "invalid_parameter",
             "malformed_request",
@@ -131,7 +131,7 @@ impl Answer {
 
     /// One header, as text.
     #[track_caller]
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).unwrap_or_else(|| panic!("no header {name}")).to_str().unwrap()
     }
 }

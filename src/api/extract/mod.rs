@@ -17,6 +17,6 @@ pub(super) use ids::{ContactPath, CredentialPath, KeyPath, TenantPath};
 pub(super) use query::{
     CredentialOnly, ListingParameters, NoParameters, Parameters, Query, VerifyParameters,
 };
-pub(super) use reader::QueryReader;
+pub(super) use reader::{QueryReader, Read};
 pub(super) use times::moment;
 pub(super) use unbuilt::NoIdempotencyKey;

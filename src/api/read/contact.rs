@@ -3,6 +3,8 @@
 
 use email_address::{EmailAddress as Parsed, Options};
 
+use serde_json::value::RawValue;
+
 use super::{Lines, Reader, under};
 use crate::api::extract::FromBody;
 use crate::domain::{
@@ -104,7 +106,6 @@ fn read_only(
         return None;
     };
     match purpose {
-        Purpose::Update => {}
         // Clients that write every member say nothing by a null.
         Purpose::Create if json::kind(raw) == Kind::Null => return None,
         Purpose::Create if IDS.contains(&name) => {
@@ -115,7 +116,7 @@ fn read_only(
             );
             return None;
         }
-        Purpose::Create => {}
+        Purpose::Create | Purpose::Update => {}
     }
     Some(ReadOnlyMember { name: known, value: reader.raw(raw) })
 }
@@ -177,7 +178,7 @@ fn pair(
         reader.unknown(&under(at, name), &[value, kind]);
     }
     let word = members.get(kind).map(|raw| reader.text(&under(at, kind), raw.get(), Lines::One));
-    let text = reader.required_text(&under(at, value), members.get(value).map(|raw| raw.get()))?;
+    let text = reader.required_text(&under(at, value), members.get(value).map(RawValue::get))?;
     Some((text, word.and_then(set)))
 }
 
