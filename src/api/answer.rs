@@ -29,7 +29,7 @@ pub(super) fn located(mut answer: Response, parts: &[&str], query: Option<(&str,
         place.push_str(&percent_encoded(part));
     }
     if let Some((name, value)) = query {
-        place.push_str(&format!("?{name}={}", percent_encoded(value)));
+        place = format!("{place}?{name}={}", percent_encoded(value));
     }
     if let Ok(place) = HeaderValue::try_from(place) {
         answer.headers_mut().insert(header::LOCATION, place);
@@ -45,15 +45,11 @@ fn json(status: StatusCode, body: &impl Serialize) -> Result<Response> {
 
 /// Everything but RFC 3986's unreserved characters as `%XX`.
 fn percent_encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
+    let one = |byte: u8| match byte {
+        byte if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    text.bytes().map(one).collect()
 }
 
 #[cfg(test)]

@@ -37,6 +37,6 @@ pub(super) async fn ready(
     State(readiness): State<Readiness>,
     Query(NoParameters): Query<NoParameters>,
 ) -> Result<Response> {
-    readiness()?;
+    readiness().await?;
     answer::ok(&Health { status: "ready" })
 }

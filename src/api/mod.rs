@@ -22,4 +22,4 @@ mod state;
 mod tenants;
 
 pub use router::router;
-pub use state::{AppState, Authenticate, Readiness};
+pub use state::{AppState, Readiness};

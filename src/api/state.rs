@@ -1,34 +1,16 @@
 //! What the routes share: the gateway, who authenticates, whether the process takes traffic.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use axum::extract::FromRef;
 
-use crate::domain::{Caller, Result};
+use crate::auth::Authenticator;
+use crate::domain::Result;
 use crate::gateway::Gateway;
 
-/// Says who calls, from the `Authorization` header as it came.
-#[async_trait]
-pub trait Authenticate: Send + Sync + 'static {
-    /// The tenant's caller behind a key or token.
-    ///
-    /// - nothing, another scheme, an unknown or ended key: `unauthenticated`
-    /// - the admin token: `insufficient_scope`
-    async fn caller(&self, authorization: Option<&str>) -> Result<Caller>;
-
-    /// Accepts the admin token.
-    ///
-    /// - nothing, or neither the token nor a key: `unauthenticated`
-    /// - a tenant's key: `insufficient_scope`
-    async fn operator(&self, authorization: Option<&str>) -> Result<()>;
-
-    /// Whether an admin token is configured; without one the operator's routes do not exist.
-    fn admin_enabled(&self) -> bool;
-}
-
 /// Answers whether the process takes traffic: `Ok`, or `draining`, `store_unavailable`.
-pub type Readiness = Arc<dyn Fn() -> Result<()> + Send + Sync>;
+pub type Readiness = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<()>> + Send>> + Send + Sync>;
 
 /// What every route can reach.
 #[derive(Clone)]
@@ -36,7 +18,7 @@ pub struct AppState {
     /// What we promise whichever the CRM.
     pub gateway: Arc<Gateway>,
     /// Who calls.
-    pub authenticator: Arc<dyn Authenticate>,
+    pub authenticator: Arc<Authenticator>,
     /// Whether the process takes traffic.
     pub readiness: Readiness,
 }
@@ -50,20 +32,5 @@ impl FromRef<AppState> for Arc<Gateway> {
 impl FromRef<AppState> for Readiness {
     fn from_ref(state: &AppState) -> Self {
         Self::clone(&state.readiness)
-    }
-}
-
-#[async_trait]
-impl Authenticate for crate::auth::Authenticator {
-    async fn caller(&self, authorization: Option<&str>) -> Result<Caller> {
-        self.authenticate(authorization).await
-    }
-
-    async fn operator(&self, authorization: Option<&str>) -> Result<()> {
-        self.is_operator(authorization).await
-    }
-
-    fn admin_enabled(&self) -> bool {
-        Self::admin_enabled(self)
     }
 }

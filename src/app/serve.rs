@@ -43,18 +43,19 @@ pub(super) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// What every route can reach; readiness ends when draining begins.
+/// What every route can reach; readiness ends when draining begins, and pauses while the database is away.
 pub(super) fn state(parts: Parts, draining: &Arc<AtomicBool>) -> AppState {
-    let Parts { store: _, sealer: _, authenticator, gateway } = parts;
+    let Parts { store, sealer: _, authenticator, gateway } = parts;
     let draining = Arc::clone(draining);
     let readiness: Readiness = Arc::new(move || {
-        if draining.load(Ordering::Relaxed) {
-            return Err(Failure::new(
-                FailureKind::Draining,
-                "The gateway is stopping; send the call to another one.",
-            ));
-        }
-        Ok(())
+        let (draining, database) = (Arc::clone(&draining), Arc::clone(&store.database));
+        Box::pin(async move {
+            if draining.load(Ordering::Relaxed) {
+                let detail = "The gateway is stopping; send the call to another one.";
+                return Err(Failure::new(FailureKind::Draining, detail));
+            }
+            database.ready().await
+        })
     });
     AppState { gateway: Arc::new(gateway), authenticator, readiness }
 }

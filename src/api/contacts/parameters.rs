@@ -4,7 +4,7 @@ use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use crate::adapters::ADAPTERS;
-use crate::api::extract::{Parameters, QueryReader};
+use crate::api::extract::{Parameters, QueryReader, Read};
 use crate::api::openapi::parameters as documented;
 use crate::domain::{ContactQuery, CredentialId, Filter, FilterKind, FilterName, FilterValue};
 use crate::gateway::contacts::{ListRequest, Start, WriteOptions};
@@ -19,11 +19,11 @@ pub(in crate::api) struct ListParameters {
 }
 
 impl Parameters for ListParameters {
-    fn read(query: &mut QueryReader) -> Option<Self> {
+    fn read(query: &mut QueryReader) -> Read<Self> {
         let (credential, filters) = (query.credential(), filters(query));
         let (page_size, start) = (query.page_size(), start(query));
         let request = ListRequest { query: filters?, start: start?, page_size: page_size? };
-        Some(Self { credential: credential?, request })
+        Ok(Self { credential: credential?, request })
     }
 }
 
@@ -50,9 +50,9 @@ pub(in crate::api) struct CountParameters {
 }
 
 impl Parameters for CountParameters {
-    fn read(query: &mut QueryReader) -> Option<Self> {
+    fn read(query: &mut QueryReader) -> Read<Self> {
         let (credential, filters) = (query.credential(), filters(query));
-        Some(Self { credential: credential?, query: filters? })
+        Ok(Self { credential: credential?, query: filters? })
     }
 }
 
@@ -69,10 +69,10 @@ pub(in crate::api) struct WriteParameters {
 }
 
 impl Parameters for WriteParameters {
-    fn read(query: &mut QueryReader) -> Option<Self> {
+    fn read(query: &mut QueryReader) -> Read<Self> {
         query.unbuilt("dryRun");
         let (credential, strict) = (query.credential(), query.flag("strict", false));
-        Some(Self { credential: credential?, options: WriteOptions { strict: strict? } })
+        Ok(Self { credential: credential?, options: WriteOptions { strict: strict? } })
     }
 }
 
@@ -89,9 +89,9 @@ pub(in crate::api) struct DeleteParameters {
 }
 
 impl Parameters for DeleteParameters {
-    fn read(query: &mut QueryReader) -> Option<Self> {
+    fn read(query: &mut QueryReader) -> Read<Self> {
         query.unbuilt("dryRun");
-        Some(Self { credential: query.credential()? })
+        Ok(Self { credential: query.credential()? })
     }
 }
 
@@ -101,31 +101,30 @@ impl IntoParams for DeleteParameters {
     }
 }
 
-fn start(query: &mut QueryReader) -> Option<Start> {
+fn start(query: &mut QueryReader) -> Read<Start> {
     let (number, cursor) = (query.number("pageNumber", 1..=PAGE_NUMBER_MOST), query.text("cursor"));
     match (number?, cursor?) {
         (Some(_), Some(_)) => {
-            query.fault("cursor", "It says where to go on by itself: leave `pageNumber` out.");
-            None
+            Err(query.fault("cursor", "It says where to go on by itself: leave `pageNumber` out."))
         }
-        (None, Some(cursor)) => Some(Start::Cursor(cursor)),
-        (number, None) => Some(Start::PageNumber(number.unwrap_or(1))),
+        (None, Some(cursor)) => Ok(Start::Cursor(cursor)),
+        (number, None) => Ok(Start::PageNumber(number.unwrap_or(1))),
     }
 }
 
-fn filters(query: &mut QueryReader) -> Option<ContactQuery> {
+fn filters(query: &mut QueryReader) -> Read<ContactQuery> {
     // All are read before one that is at fault ends it, so that all faults are named.
     let read: Vec<_> = FilterName::ALL.iter().map(|&name| filter(query, name)).collect();
-    let filters: Option<Vec<_>> = read.into_iter().collect();
-    Some(ContactQuery { filters: filters?.into_iter().flatten().collect() })
+    let filters: Read<Vec<_>> = read.into_iter().collect();
+    Ok(ContactQuery { filters: filters?.into_iter().flatten().collect() })
 }
 
-fn filter(query: &mut QueryReader, name: FilterName) -> Option<Option<Filter>> {
+fn filter(query: &mut QueryReader, name: FilterName) -> Read<Option<Filter>> {
     let value = match name.kind() {
         FilterKind::Text => query.text(name.parameter())?.map(FilterValue::Text),
         FilterKind::Time => query.time(name.parameter())?.map(FilterValue::Time),
     };
-    Some(value.map(|value| Filter { name, value }))
+    Ok(value.map(|value| Filter { name, value }))
 }
 
 fn filter_parameters() -> impl Iterator<Item = Parameter> {

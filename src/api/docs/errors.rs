@@ -12,14 +12,12 @@ use crate::domain::{Failure, FailureKind, Origin, Result, Retryable};
 
 /// All kinds, each with a link to its page.
 pub(in crate::api) async fn errors(_: Query<NoParameters>) -> Response {
-    let rows: String = FailureKind::ALL
-        .iter()
-        .map(|&kind| {
-            let (code, status, title) = (kind.code(), status(kind).as_u16(), title(kind));
-            format!("<li><a href=\"/docs/errors/{code}\"><code>{code}</code></a> ({status}): {title}</li>\n")
-        })
-        .collect();
-    page("Problems", &format!("<ul>\n{rows}</ul>"))
+    let row = |&kind: &FailureKind| {
+        let (code, status, title) = (kind.code(), status(kind).as_u16(), title(kind));
+        format!("<li><a href=\"/docs/errors/{code}\"><code>{code}</code></a> ({status}): {title}</li>")
+    };
+    let rows: Vec<String> = FailureKind::ALL.iter().map(row).collect();
+    page("Problems", &format!("<ul>\n{}\n</ul>", rows.join("\n")))
 }
 
 /// One kind.

@@ -14,7 +14,7 @@ impl FromRequestParts<AppState> for Signed {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
-        state.authenticator.caller(authorization(&parts.headers)?).await.map(Self)
+        state.authenticator.authenticate(authorization(&parts.headers)?).await.map(Self)
     }
 }
 
@@ -25,7 +25,7 @@ impl FromRequestParts<AppState> for Operator {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
-        state.authenticator.operator(authorization(&parts.headers)?).await.map(|()| Self)
+        state.authenticator.is_operator(authorization(&parts.headers)?).await.map(|()| Self)
     }
 }
 

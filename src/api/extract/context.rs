@@ -10,7 +10,7 @@ use crate::api::layers::RequestId;
 use crate::domain::{CallContext, Failure, Result, Text};
 
 /// The header that sets the deadline, in milliseconds.
-pub(in crate::api) const DEADLINE_HEADER: &str = "x-request-timeout-ms";
+const DEADLINE_HEADER: &str = "x-request-timeout-ms";
 /// The deadlines that may be asked for.
 pub(in crate::api) const DEADLINE_MILLIS: std::ops::RangeInclusive<u64> = 100..=30_000;
 

@@ -12,11 +12,11 @@ mod unbuilt;
 
 pub(super) use body::{Body, FromBody};
 pub(super) use caller::{Operator, Signed};
-pub(super) use context::{Context, DEADLINE_HEADER, DEADLINE_MILLIS};
+pub(super) use context::{Context, DEADLINE_MILLIS};
 pub(super) use ids::{ContactPath, CredentialPath, KeyPath, TenantPath};
 pub(super) use query::{
     CredentialOnly, ListingParameters, NoParameters, Parameters, Query, VerifyParameters,
 };
-pub(super) use reader::QueryReader;
+pub(super) use reader::{QueryReader, Read};
 pub(super) use times::moment;
 pub(super) use unbuilt::NoIdempotencyKey;

@@ -5,18 +5,18 @@ use http::request::Parts;
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
-use super::{QueryReader, context};
+use super::{QueryReader, Read, context};
 use crate::api::openapi::parameters;
 use crate::domain::{CredentialId, Failure, Result};
 use crate::gateway::ListingRequest;
 
 /// The parameters of one operation: read here, documented by [`IntoParams`].
 pub(in crate::api) trait Parameters: IntoParams + Sized {
-    /// Reads them; `None` only after a fault was noted. Everything is read, so that all faults are named.
-    fn read(query: &mut QueryReader) -> Option<Self>;
+    /// Reads them, everything before the first `?`, so that all faults are named.
+    fn read(query: &mut QueryReader) -> Read<Self>;
 }
 
-/// The parameters `P`, whole and alone. Named as the framework's own, so that the document shows them unasked.
+/// The parameters `P`, whole and alone.
 pub(in crate::api) struct Query<P>(pub(in crate::api) P);
 
 impl<P: Parameters, S: Sync> FromRequestParts<S> for Query<P> {
@@ -33,8 +33,8 @@ impl<P: Parameters, S: Sync> FromRequestParts<S> for Query<P> {
 pub(in crate::api) struct NoParameters;
 
 impl Parameters for NoParameters {
-    fn read(_: &mut QueryReader) -> Option<Self> {
-        Some(Self)
+    fn read(_: &mut QueryReader) -> Read<Self> {
+        Ok(Self)
     }
 }
 
@@ -51,8 +51,8 @@ pub(in crate::api) struct CredentialOnly {
 }
 
 impl Parameters for CredentialOnly {
-    fn read(query: &mut QueryReader) -> Option<Self> {
-        Some(Self { credential: query.credential()? })
+    fn read(query: &mut QueryReader) -> Read<Self> {
+        Ok(Self { credential: query.credential()? })
     }
 }
 
@@ -66,9 +66,9 @@ impl IntoParams for CredentialOnly {
 pub(in crate::api) struct ListingParameters(pub(in crate::api) ListingRequest);
 
 impl Parameters for ListingParameters {
-    fn read(query: &mut QueryReader) -> Option<Self> {
+    fn read(query: &mut QueryReader) -> Read<Self> {
         let (cursor, page_size) = (query.text("cursor"), query.page_size());
-        Some(Self(ListingRequest { cursor: cursor?, page_size: page_size? }))
+        Ok(Self(ListingRequest { cursor: cursor?, page_size: page_size? }))
     }
 }
 
@@ -85,8 +85,8 @@ pub(in crate::api) struct VerifyParameters {
 }
 
 impl Parameters for VerifyParameters {
-    fn read(query: &mut QueryReader) -> Option<Self> {
-        Some(Self { verify: query.flag("verify", true)? })
+    fn read(query: &mut QueryReader) -> Read<Self> {
+        Ok(Self { verify: query.flag("verify", true)? })
     }
 }
 

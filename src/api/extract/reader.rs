@@ -8,6 +8,15 @@ use super::times::moment;
 use crate::api::openapi::parameters;
 use crate::domain::{CredentialId, Failure, FailureKind, FieldFault, Place, Result, Text, Timestamp};
 
+/// How many faults are named.
+const FAULTS_MOST: usize = 50;
+
+/// A fault was noted: nothing is left to say.
+pub(in crate::api) struct Noted;
+
+/// What was read, or [`Noted`].
+pub(in crate::api) type Read<T> = std::result::Result<T, Noted>;
+
 /// A query on its way to be read: what nobody asked for is unknown in the end.
 pub(in crate::api) struct QueryReader {
     pairs: Vec<(String, Option<String>)>,
@@ -23,7 +32,7 @@ impl QueryReader {
         reader.end(read)
     }
 
-    fn end<P>(mut self, read: Option<P>) -> Result<P> {
+    fn end<P>(mut self, read: Read<P>) -> Result<P> {
         if let Some(name) = self.unbuilt {
             let detail = format!("`{name}` is not built yet. Send the request without it.");
             return Err(Failure::new(FailureKind::OperationUnsupported, detail));
@@ -32,7 +41,7 @@ impl QueryReader {
             self.fault(&name, "There is no such parameter here.");
         }
         match (read, self.faults.len()) {
-            (Some(read), 0) => Ok(read),
+            (Ok(read), 0) => Ok(read),
             (_, 1) => {
                 Err(Failure::new(FailureKind::InvalidParameter, one(&self.faults[0]))
                     .with_faults(self.faults))
@@ -45,20 +54,21 @@ impl QueryReader {
     }
 
     /// Notes a fault of `name`; each name is at fault once.
-    pub(in crate::api) fn fault(&mut self, name: &str, detail: impl Into<Text>) {
+    pub(in crate::api) fn fault(&mut self, name: &str, detail: impl Into<Text>) -> Noted {
         let place = Place::Parameter(name.to_owned());
-        if !self.faults.iter().any(|fault| fault.place == place) {
+        if self.faults.len() < FAULTS_MOST && !self.faults.iter().any(|fault| fault.place == place) {
             self.faults.push(FieldFault { place, code: "invalid_parameter", detail: detail.into() });
         }
+        Noted
     }
 
-    /// The value of `name`: outer `None` after a fault, inner `None` where it is absent.
-    pub(in crate::api) fn value(&mut self, name: &'static str) -> Option<Option<String>> {
+    /// The value of `name`, if it is there.
+    fn value(&mut self, name: &'static str) -> Read<Option<String>> {
         let mut values = self.pairs.extract_if(.., |(known, _)| known == name).map(|(_, value)| value);
         let (first, second) = (values.next(), values.next());
         drop(values);
         let fault = match (first, second) {
-            (None, _) => return Some(None),
+            (None, _) => return Ok(None),
             (_, Some(_)) => "It may stand only once.",
             (Some(None), None) => "It does not decode: `%` and two hexadecimal digits, together UTF-8.",
             (Some(Some(value)), None) if value.trim().is_empty() => {
@@ -68,21 +78,20 @@ impl QueryReader {
                 "It must not hold control characters."
             }
             (Some(Some(value)), None) if value.chars().count() > 1000 => "It may be 1000 characters long.",
-            (Some(Some(value)), None) => return Some(Some(value)),
+            (Some(Some(value)), None) => return Ok(Some(value)),
         };
-        self.fault(name, fault);
-        None
+        Err(self.fault(name, fault))
     }
 
     /// A text without blanks around it.
-    pub(in crate::api) fn text(&mut self, name: &'static str) -> Option<Option<Text>> {
-        Some(self.value(name)?.map(|value| Text::from(value.trim())))
+    pub(in crate::api) fn text(&mut self, name: &'static str) -> Read<Option<Text>> {
+        Ok(self.value(name)?.map(|value| Text::from(value.trim())))
     }
 
     /// A moment.
-    pub(in crate::api) fn time(&mut self, name: &'static str) -> Option<Option<Timestamp>> {
-        let Some(value) = self.value(name)? else { return Some(None) };
-        moment(&value).map_err(|detail| self.fault(name, detail)).ok().map(Some)
+    pub(in crate::api) fn time(&mut self, name: &'static str) -> Read<Option<Timestamp>> {
+        let Some(value) = self.value(name)? else { return Ok(None) };
+        moment(&value).map_err(|detail| self.fault(name, detail)).map(Some)
     }
 
     /// A whole number in `range`.
@@ -90,47 +99,41 @@ impl QueryReader {
         &mut self,
         name: &'static str,
         range: RangeInclusive<u64>,
-    ) -> Option<Option<u64>> {
-        let Some(value) = self.value(name)? else { return Some(None) };
+    ) -> Read<Option<u64>> {
+        let Some(value) = self.value(name)? else { return Ok(None) };
         let number = value.bytes().all(|byte| byte.is_ascii_digit()).then(|| value.parse().ok()).flatten();
-        let number = number.filter(|number| range.contains(number));
-        if number.is_none() {
-            self.fault(name, format!("It must be a whole number from {} to {}.", range.start(), range.end()));
-        }
-        number.map(Some)
+        number.filter(|number| range.contains(number)).map(Some).ok_or_else(|| {
+            let (least, most) = (range.start(), range.end());
+            self.fault(name, format!("It must be a whole number from {least} to {most}."))
+        })
     }
 
     /// How many items a page shall hold.
-    pub(in crate::api) fn page_size(&mut self) -> Option<u32> {
+    pub(in crate::api) fn page_size(&mut self) -> Read<u32> {
         let size = self.number("pageSize", 1..=parameters::PAGE_SIZE_MOST)?;
-        size.map_or(Some(parameters::PAGE_SIZE_DEFAULT), |size| u32::try_from(size).ok())
+        Ok(size.and_then(|size| u32::try_from(size).ok()).unwrap_or(parameters::PAGE_SIZE_DEFAULT))
     }
 
     /// `true` or `false`.
-    pub(in crate::api) fn flag(&mut self, name: &'static str, default: bool) -> Option<bool> {
+    pub(in crate::api) fn flag(&mut self, name: &'static str, default: bool) -> Read<bool> {
         match self.value(name)?.as_deref() {
-            None => Some(default),
-            Some("true") => Some(true),
-            Some("false") => Some(false),
-            Some(_) => {
-                self.fault(name, "It must be true or false.");
-                None
-            }
+            None => Ok(default),
+            Some("true") => Ok(true),
+            Some("false") => Ok(false),
+            Some(_) => Err(self.fault(name, "It must be true or false.")),
         }
     }
 
     /// The credential, by either of its names.
-    pub(in crate::api) fn credential(&mut self) -> Option<CredentialId> {
+    pub(in crate::api) fn credential(&mut self) -> Read<CredentialId> {
         let (name, alias) = (self.value("credentialId"), self.value("connectionId"));
         match (name?, alias?) {
             (Some(one), Some(other)) if one != other => {
-                self.fault("connectionId", "It is the older name of `credentialId`, and both differ.");
-                None
+                Err(self.fault("connectionId", "It is the older name of `credentialId`, and both differ."))
             }
-            (Some(id), _) | (None, Some(id)) => Some(CredentialId::from(id)),
+            (Some(id), _) | (None, Some(id)) => Ok(CredentialId::from(id)),
             (None, None) => {
-                self.fault("credentialId", "It is required: which of your credentials to use.");
-                None
+                Err(self.fault("credentialId", "It is required: which of your credentials to use."))
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Query parameters and headers as the document describes them.
 
 use utoipa::openapi::Required;
+use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 
@@ -85,6 +86,12 @@ pub(super) fn headers() -> [Parameter; 2] {
             millis,
         ),
     ]
+}
+
+/// The header that every answer bears.
+pub(super) fn request_id_header() -> Header {
+    let text = ObjectBuilder::new().schema_type(Type::String).build();
+    HeaderBuilder::new().schema(Some(text)).description(Some("The request's id.")).build()
 }
 
 fn header(name: &str, description: &str, schema: ObjectBuilder) -> Parameter {

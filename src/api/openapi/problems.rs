@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use utoipa::IntoResponses;
 use utoipa::openapi::content::ContentBuilder;
-use utoipa::openapi::example::ExampleBuilder;
+use utoipa::openapi::example::{Example, ExampleBuilder};
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::schema::{ObjectBuilder, Ref, Type};
 use utoipa::openapi::{RefOr, Response, ResponseBuilder};
@@ -88,18 +88,14 @@ fn responses(groups: &[&[FailureKind]]) -> BTreeMap<String, RefOr<Response>> {
 }
 
 fn response(status: u16, kinds: &[FailureKind]) -> Response {
-    let content = kinds.iter().fold(
-        ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))),
-        |content, &kind| {
-            let example =
-                ExampleBuilder::new().summary(problem::title(kind)).value(Some(example(kind))).build();
-            content.examples_from_iter([(kind.code(), example)])
-        },
-    );
+    let mut content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    for kind in kinds {
+        let place = Ref::new(format!("#/components/examples/problem.{}", kind.code()));
+        content.examples.insert(kind.code().to_owned(), RefOr::Ref(place));
+    }
     let words: Vec<String> =
         kinds.iter().map(|&kind| format!("`{}`: {}.", kind.code(), problem::title(kind))).collect();
-    let answer =
-        ResponseBuilder::new().description(words.join(" ")).content(problem::MEDIA_TYPE, content.build());
+    let answer = ResponseBuilder::new().description(words.join(" ")).content(problem::MEDIA_TYPE, content);
     let integer = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).build();
     let text = ObjectBuilder::new().schema_type(Type::String).build();
     let header = |schema, description| {
@@ -111,6 +107,16 @@ fn response(status: u16, kinds: &[FailureKind]) -> Response {
         _ => answer,
     }
     .build()
+}
+
+/// An example of each kind, by its name among the document's components.
+pub(super) fn examples() -> impl Iterator<Item = (String, RefOr<Example>)> {
+    // These two are answered where there is no operation.
+    let nowhere = [K::RouteNotFound, K::MethodNotAllowed];
+    K::ALL.iter().filter(move |kind| !nowhere.contains(kind)).map(|&kind| {
+        let shown = ExampleBuilder::new().summary(problem::title(kind)).value(Some(example(kind))).build();
+        (format!("problem.{}", kind.code()), shown.into())
+    })
 }
 
 /// A problem as it is really rendered.

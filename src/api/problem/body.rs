@@ -55,7 +55,7 @@ pub struct Problem<'a> {
 /// One member of the body, or one parameter, at fault.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ProblemFault)]
-pub struct ProblemFault<'a> {
+pub(in crate::api) struct ProblemFault<'a> {
     /// RFC 6901 pointer into the body.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -72,7 +72,7 @@ pub struct ProblemFault<'a> {
 
 /// The CRM that was called.
 #[derive(Serialize, ToSchema)]
-pub struct ProblemUpstream {
+pub(in crate::api) struct ProblemUpstream {
     /// Which CRM.
     provider: &'static str,
     /// The status it answered; null where there was no reply.
@@ -84,7 +84,7 @@ pub struct ProblemUpstream {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = ProblemCandidate)]
-pub struct ProblemCandidate<'a> {
+pub(in crate::api) struct ProblemCandidate<'a> {
     /// The gateway's id.
     #[schema(required = true)]
     id: Option<&'a str>,

@@ -3,6 +3,8 @@
 
 use email_address::{EmailAddress as Parsed, Options};
 
+use serde_json::value::RawValue;
+
 use super::{Lines, Reader, under};
 use crate::api::extract::FromBody;
 use crate::domain::{
@@ -16,10 +18,13 @@ pub(in crate::api) const EMAILS_MOST: usize = 50;
 pub(in crate::api) const PHONES_MOST: usize = 50;
 pub(in crate::api) const REMOTE_FIELDS_MOST: usize = 200;
 
-const WRITABLE: [&str; 7] =
+/// Members that a caller sets.
+pub(in crate::api) const WRITABLE: [&str; 7] =
     ["firstName", "lastName", "account", "addresses", "emailAddresses", "phoneNumbers", "remoteFields"];
-const IDS: [&str; 2] = ["id", "remoteId"];
-const READ_ONLY: [&str; 6] =
+/// Members that name a contact.
+pub(in crate::api) const IDS: [&str; 2] = ["id", "remoteId"];
+/// Members that the CRM alone sets.
+pub(in crate::api) const READ_ONLY: [&str; 6] =
     ["lastActivityAt", "remoteCreatedAt", "remoteUpdatedAt", "remoteDeleted", "createdAt", "updatedAt"];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -101,7 +106,6 @@ fn read_only(
         return None;
     };
     match purpose {
-        Purpose::Update => {}
         // Clients that write every member say nothing by a null.
         Purpose::Create if json::kind(raw) == Kind::Null => return None,
         Purpose::Create if IDS.contains(&name) => {
@@ -112,7 +116,7 @@ fn read_only(
             );
             return None;
         }
-        Purpose::Create => {}
+        Purpose::Create | Purpose::Update => {}
     }
     Some(ReadOnlyMember { name: known, value: reader.raw(raw) })
 }
@@ -174,7 +178,7 @@ fn pair(
         reader.unknown(&under(at, name), &[value, kind]);
     }
     let word = members.get(kind).map(|raw| reader.text(&under(at, kind), raw.get(), Lines::One));
-    let text = reader.required_text(&under(at, value), members.get(value).map(|raw| raw.get()))?;
+    let text = reader.required_text(&under(at, value), members.get(value).map(RawValue::get))?;
     Some((text, word.and_then(set)))
 }
 
@@ -203,4 +207,85 @@ fn remote_fields(reader: &mut Reader<'_>, at: &str, raw: &str, purpose: Purpose)
     RemoteFields(
         members.0.iter().map(|(name, raw)| (Text::from(name.as_ref()), reader.raw(raw.get()))).collect(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use bytestring::ByteString;
+
+    use super::*;
+    use crate::domain::Result;
+
+    fn read<T: FromBody>(text: &str) -> Result<T> {
+        Reader::read(&ByteString::from(text))
+    }
+
+    #[test]
+    fn what_is_blank_is_absent_in_a_draft_and_cleared_in_a_change() {
+        let text =
+            r#"{"lastName":" x ","firstName":" ","account":null,"emailAddresses":[],"addresses":null}"#;
+        let draft: ContactDraft = read(text).unwrap();
+        assert_eq!((draft.first_name, draft.account, draft.addresses), (None, None, vec![]));
+        assert_eq!(draft.last_name, " x ", "what is not blank is kept to the letter");
+        let patch: ContactPatch = read(text).unwrap();
+        assert_eq!((&patch.first_name, &patch.account), (&Patch::Clear, &Patch::Clear));
+        assert_eq!((&patch.email_addresses, &patch.addresses), (&Patch::Clear, &Patch::Clear));
+        assert_eq!((&patch.phone_numbers, patch.remote_fields.is_empty()), (&Patch::Keep, true));
+    }
+
+    #[test]
+    fn remote_fields_keep_every_digit_and_every_null() {
+        let text = r#"{"remoteFields":{"n": 1234567890123456789012345678901.50 ,"s":"\u00e9","z":null,"o":{ "b":1,"a":[ ] }}}"#;
+        let patch: ContactPatch = read(text).unwrap();
+        let shown = |name| patch.remote_fields.get(name).unwrap().as_str();
+        assert_eq!(shown("n"), "1234567890123456789012345678901.50");
+        assert_eq!(shown("s"), r#""\u00e9""#);
+        assert_eq!(shown("z"), "null");
+        assert_eq!(shown("o"), r#"{ "b":1,"a":[ ] }"#);
+    }
+
+    #[test]
+    fn read_only_members_come_along_and_a_draft_drops_those_that_say_nothing() {
+        let text =
+            r#"{"lastName":"x","id":null,"createdAt":"2024-01-01","remoteDeleted":false,"updatedAt":null}"#;
+        let named = |members: &[ReadOnlyMember]| members.iter().map(|member| member.name).collect::<Vec<_>>();
+        let draft: ContactDraft = read(text).unwrap();
+        assert_eq!(named(&draft.read_only), ["createdAt", "remoteDeleted"]);
+        let patch: ContactPatch = read(text).unwrap();
+        assert_eq!(named(&patch.read_only), ["id", "createdAt", "remoteDeleted", "updatedAt"]);
+        assert_eq!(patch.read_only[1].value.as_str(), r#""2024-01-01""#);
+    }
+
+    #[test]
+    fn text_is_unescaped_and_lists_keep_their_order() {
+        let text = r#"{"lastName":"O\u2019Neil \ud83d\ude00","phoneNumbers":[{"phoneNumber":"2"},{"phoneNumber":"1","phoneNumberType":""}],
+            "addresses":[{"street1":"a\nb"}]}"#;
+        let draft: ContactDraft = read(text).unwrap();
+        assert_eq!(draft.last_name, "O\u{2019}Neil \u{1f600}");
+        assert_eq!(
+            draft.phone_numbers.iter().map(|phone| phone.number.as_str()).collect::<Vec<_>>(),
+            ["2", "1"]
+        );
+        assert_eq!(draft.phone_numbers[1].kind, None);
+        assert_eq!(draft.addresses[0].street1.as_deref(), Some("a\nb"));
+    }
+
+    #[test]
+    fn the_document_describes_exactly_the_members_that_are_read() {
+        let document: serde_json::Value = serde_json::from_str(&crate::api::openapi::document()).unwrap();
+        let described = |schema: &str| {
+            let properties = document["components"]["schemas"][schema]["properties"].as_object().unwrap();
+            let mut names: Vec<&str> = properties.keys().map(String::as_str).collect();
+            names.sort_unstable();
+            names.join(" ")
+        };
+        let sorted = |lists: &[&[&'static str]]| {
+            let mut names = lists.concat();
+            names.sort_unstable();
+            names.join(" ")
+        };
+        assert_eq!(described("ContactCreate"), sorted(&[&WRITABLE, &READ_ONLY]));
+        assert_eq!(described("ContactUpdate"), sorted(&[&WRITABLE, &READ_ONLY, &IDS]));
+        assert_eq!(described("AddressInput"), sorted(&[&ADDRESS_PARTS]));
+    }
 }

@@ -2,6 +2,8 @@
 
 use secrecy::SecretString;
 
+use serde_json::value::RawValue;
+
 use super::{Reader, under};
 use crate::api::extract::FromBody;
 use crate::domain::RawJson;
@@ -14,18 +16,16 @@ const UPDATE: [&str; 3] = ["name", "settings", "secret"];
 impl FromBody for CredentialDraft {
     fn from_body(reader: &mut Reader<'_>, members: &Members<'_>) -> Option<Self> {
         refuse_unknown(reader, members, &CREATE);
-        let raw = |name| members.get(name).map(|raw| raw.get());
+        let raw = |name| members.get(name).map(RawValue::get);
         let provider = reader.required_text("/provider", raw("provider"));
         let name = reader.required_text("/name", raw("name"));
         // Providers without required settings need none.
         let settings = object(reader, "/settings", raw("settings").unwrap_or("{}"));
-        let secret = match raw("secret") {
-            Some(raw) => object(reader, "/secret", raw),
-            None => {
-                reader.required("/secret");
-                None
-            }
-        };
+        let secret = raw("secret");
+        if secret.is_none() {
+            reader.required("/secret");
+        }
+        let secret = secret.and_then(|raw| object(reader, "/secret", raw));
         Some(Self { provider: provider?, name: name?, settings: settings?, secret: sealed(&secret?) })
     }
 }

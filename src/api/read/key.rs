@@ -1,5 +1,7 @@
 //! A key to make.
 
+use serde_json::value::RawValue;
+
 use super::{Lines, Reader, under};
 use crate::api::extract::{FromBody, moment};
 use crate::domain::{CredentialId, Patch, Scope, Scopes, Text, Timestamp};
@@ -14,7 +16,7 @@ impl FromBody for KeyDraft {
         for (name, _) in members.0.iter().filter(|(name, _)| !MEMBERS.contains(&name.as_ref())) {
             reader.unknown(&under("", name), &MEMBERS);
         }
-        let raw = |name| members.get(name).map(|raw| raw.get());
+        let raw = |name| members.get(name).map(RawValue::get);
         let name = reader.required_text("/name", raw("name"));
         let scopes = scopes(reader, raw("scopes"));
         let credential_ids = raw("credentialIds").map(|raw| credential_ids(reader, raw));

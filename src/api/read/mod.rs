@@ -7,6 +7,7 @@ mod tenant;
 
 use bytestring::ByteString;
 
+pub(super) use contact::{IDS, READ_ONLY};
 pub(super) use tenant::TenantDraft;
 
 use super::extract::FromBody;

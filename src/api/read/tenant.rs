@@ -1,5 +1,7 @@
 //! A tenant to make.
 
+use serde_json::value::RawValue;
+
 use super::{Reader, under};
 use crate::api::extract::FromBody;
 use crate::domain::Text;
@@ -16,6 +18,6 @@ impl FromBody for TenantDraft {
         for (name, _) in members.0.iter().filter(|(name, _)| name != "name") {
             reader.unknown(&under("", name), &["name"]);
         }
-        Some(Self { name: reader.required_text("/name", members.get("name").map(|raw| raw.get()))? })
+        Some(Self { name: reader.required_text("/name", members.get("name").map(RawValue::get))? })
     }
 }
