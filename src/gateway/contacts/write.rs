@@ -192,16 +192,26 @@ impl Write<'_> {
         Ok(shown(opened, contact, warnings))
     }
 
+    /// A removal is confirmed by the CRM's word, unless it still shows the contact; where that word was lost, only by
+    /// the contact being gone.
     async fn delete(&self, opened: &Opened, prepared: &Prepared) -> Result<Shown> {
-        let applied = opened.adapter.send(self.context, prepared).await?;
-        if opened.adapter.read_back(self.context, prepared, &applied).await.is_ok() {
-            let detail = "The CRM confirmed the removal and still shows the contact.";
-            return Err(Failure::new(FailureKind::UpstreamDidNotApply, detail)
-                .with_upstream(opened.spec.provider, None));
-        }
-        // Gone, or not to be seen any more: the CRM's own confirmation stands.
+        let (applied, lost) = match opened.adapter.send(self.context, prepared).await {
+            Ok(applied) => (applied, None),
+            Err(failure) if failure.effect == Effect::None => return Err(failure),
+            Err(failure) => (Applied { remote_id: None, contact: None }, Some(failure)),
+        };
         let id = prepared.trail.remote_id.clone().unwrap_or_else(|| RemoteId::from(""));
-        Ok(shown(opened, Contact::bare(id), Vec::new()))
+        let gone = || Ok(shown(opened, Contact::bare(id), Vec::new()));
+        match (opened.adapter.read_back(self.context, prepared, &applied).await, lost) {
+            (Err(failure), _) if failure.kind == FailureKind::ContactNotFound => gone(),
+            (_, Some(lost)) => Err(lost),
+            (Err(_), None) => gone(),
+            (Ok(_), None) => {
+                let detail = "The CRM confirmed the removal and still shows the contact.";
+                Err(Failure::new(FailureKind::UpstreamDidNotApply, detail)
+                    .with_upstream(opened.spec.provider, None))
+            }
+        }
     }
 }
 
