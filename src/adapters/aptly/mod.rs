@@ -224,10 +224,11 @@ impl Adapter for Aptly {
         let mut size = translate::PAGE_SIZE;
         // The page size is the CRM's; where it echoes another one than we counted with, the page is another one too.
         for _ in 0..2 {
-            let reply = self.endpoints.list(context, at.0 / size, &filters).await?;
+            let page = at.0 / size;
+            let reply = self.endpoints.list(context, page, &filters).await?;
             let rows = reply.decode(translate::decode_page)?;
             if rows.page_size == size {
-                return Ok(rows.from(at));
+                return rows.from(at, page);
             }
             size = rows.page_size;
         }

@@ -23,7 +23,7 @@ use super::phone::Region;
 use super::remote;
 use super::settings::{SecretForm, SettingKind, SettingSpec};
 use crate::domain::{
-    CallContext, Contact, ContactDraft, ContactPatch, Failure, FailureKind, Field, FilterName, Page,
+    CallContext, Contact, ContactDraft, ContactPatch, Effect, Failure, FailureKind, Field, FilterName, Page,
     Position, Provider, RemoteFields, RemoteId, Result,
 };
 use crate::upstream::{Authorization, Upstream};
@@ -198,11 +198,12 @@ impl Adapter for Pipeline {
         let mut size = translate::page_size(at, limit);
         // The CRM may cap the size; with the one it echoes, the page is another one too.
         for _ in 0..2 {
-            let reply = self.endpoints.list(context, at.0 / size + 1, size, &filters).await?;
+            let page = (at.0 / size).saturating_add(1);
+            let reply = self.endpoints.list(context, page, size, &filters).await?;
             let rows = reply.decode(translate::decode_page)?;
             match rows.size {
                 Some(echoed) if echoed != size => size = echoed,
-                _ => return Ok(rows.from(at, at.0 / size * size, size)),
+                _ => return rows.from(at, page, size),
             }
         }
         Err(super::lenient::unreadable("size", "the same in two answers"))
@@ -279,9 +280,11 @@ impl Adapter for Pipeline {
     async fn send(&self, context: &CallContext, write: &Prepared) -> Result<Applied> {
         let reply = self.endpoints.send(context, write).await?;
         if write.kind == WriteKind::Delete {
-            return reply
-                .decode(translate::decode_deleted)
-                .map(|()| Applied { remote_id: None, contact: None });
+            // A path of the settings may answer nothing at all, as removals do.
+            if !reply.body.is_empty() {
+                reply.decode(translate::decode_deleted).map_err(unless_certain)?;
+            }
+            return Ok(Applied { remote_id: None, contact: None });
         }
         // A body that cannot be read does not undo the write: the read-back decides.
         let contact = reply.decode(translate::decode_written).ok().flatten();
@@ -309,6 +312,11 @@ impl Adapter for Pipeline {
             )),
         }
     }
+}
+
+/// A removal whose answer cannot be read may have been done; one that says nobody was there has not.
+fn unless_certain(failure: Failure) -> Failure {
+    if failure.kind == FailureKind::ContactNotFound { failure } else { failure.with_effect(Effect::Unknown) }
 }
 
 impl Wanted {
