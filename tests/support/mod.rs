@@ -1,0 +1,5 @@
+//! What the suites share: a small world of gateway and CRMs, contacts written as JSON, a server that answers as told.
+
+pub(crate) mod canned;
+pub(crate) mod person;
+pub(crate) mod world;
