@@ -20,7 +20,6 @@ use super::adapter::{
 };
 use super::identity::Wanted;
 use super::phone::Region;
-use super::remote;
 use super::settings::{SecretForm, SettingKind, SettingSpec};
 use crate::domain::{
     CallContext, Contact, ContactDraft, ContactPatch, Effect, Failure, FailureKind, Field, FilterName, Page,
@@ -166,7 +165,7 @@ fn connect(connection: Connection<'_>) -> Result<Arc<dyn Adapter>> {
             settings.text("deletePath"),
         ),
         region: Region::named(settings.text("defaultRegion").as_deref()),
-        create_defaults: remote::read(settings.raw("createDefaults"))?,
+        create_defaults: translate::RULES.defaults(settings.raw("createDefaults"))?,
         allow_delete: settings.flag("allowDelete"),
     }))
 }
@@ -231,7 +230,7 @@ impl Adapter for Pipeline {
     }
 
     async fn prepare_create(&self, _context: &CallContext, draft: &ContactDraft) -> Result<Prepared> {
-        let draft = remote::with_defaults(draft, &self.create_defaults);
+        let draft = translate::RULES.with_defaults(draft, &self.create_defaults);
         let (body, expected, losses) = Change::of_draft(&draft, self.region)?.encode()?;
         Ok(Prepared {
             kind: WriteKind::Create,
@@ -295,14 +294,14 @@ impl Adapter for Pipeline {
         let id = applied.remote_id.as_ref().or(write.trail.remote_id.as_ref());
         if let Some(id) = id {
             match self.get_contact(context, id).await {
-                // Without a path that reads one contact, the list finds it by its phone.
-                Err(failure)
-                    if failure.kind == FailureKind::OperationUnsupported
-                        && write.kind != WriteKind::Delete => {}
+                // Without a path that reads one contact, the list finds it by its phone; of a contact that was just
+                // made, a 404 says no more than that.
+                Err(failure) if unreadable_path(write.kind, failure.kind) => {}
                 outcome => return outcome,
             }
         }
-        let found = self.find_contacts(context, &write.trail.identity).await?.contacts;
+        let identity = write.trail.identity.clone().telling(SPEC.create_identity);
+        let found = self.find_contacts(context, &identity).await?.contacts;
         let mut same = found.into_iter().filter(|contact| id.is_none_or(|id| contact.remote_id == *id));
         match (same.next(), same.next()) {
             (Some(contact), None) => Ok(contact),
@@ -311,6 +310,16 @@ impl Adapter for Pipeline {
                 "The contact just written could not be found again.",
             )),
         }
+    }
+}
+
+fn unreadable_path(kind: WriteKind, failure: FailureKind) -> bool {
+    match kind {
+        WriteKind::Create => {
+            matches!(failure, FailureKind::OperationUnsupported | FailureKind::ContactNotFound)
+        }
+        WriteKind::Update => failure == FailureKind::OperationUnsupported,
+        WriteKind::Delete => false,
     }
 }
 

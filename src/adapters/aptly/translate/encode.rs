@@ -17,7 +17,7 @@ use crate::json::{self, Kind};
 
 const KINDS: [&str; 3] = ["mobile", "home", "work"];
 
-const RULES: RemoteRules = RemoteRules {
+pub(in super::super) const RULES: RemoteRules = RemoteRules {
     spec: &SPEC,
     mapped: &[
         ("firstname", "firstName"),
@@ -44,6 +44,7 @@ const RULES: RemoteRules = RemoteRules {
         "photoid",
         "v",
     ],
+    gives_way: &[("contactType", &["typeId"]), ("typeId", &["contactType"])],
 };
 
 /// The spelling of written keys: the credential's `writeFormat`.

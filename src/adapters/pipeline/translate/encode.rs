@@ -14,7 +14,7 @@ use crate::domain::{
 };
 use crate::json::{self, Kind, Members};
 
-const RULES: RemoteRules = RemoteRules {
+pub(in super::super) const RULES: RemoteRules = RemoteRules {
     spec: &SPEC,
     mapped: &[
         ("firstname", "firstName"),
@@ -35,6 +35,11 @@ const RULES: RemoteRules = RemoteRules {
         "updatedat",
         "assignees",
         "v",
+    ],
+    gives_way: &[
+        ("status", &["pipelineStage", "pipelineId"]),
+        ("pipelineStage", &["status", "pipelineId"]),
+        ("pipelineId", &["pipelineStage"]),
     ],
 };
 
