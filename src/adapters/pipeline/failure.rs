@@ -19,6 +19,7 @@ const POINTERS: &[(&str, &str)] = &[
     ("phone", "/phoneNumbers"),
     ("email", "/emailAddresses"),
     ("pipelinestage", "/remoteFields/pipelineStage"),
+    ("pipeline stage", "/remoteFields/pipelineStage"),
     ("pipeline", "/remoteFields/pipelineId"),
     ("stage", "/remoteFields/status"),
     ("status", "/remoteFields/status"),

@@ -205,7 +205,9 @@ fn says_the_same(contact: &Contact, full: &str) -> bool {
 /// One string stands for the first of possibly several addresses: the list is then incomplete.
 fn email_addresses<'a>(read: Lenient<'a>, contact: &mut Contact, raw: Option<Raw<'a>>) -> Result<()> {
     let Some(raw) = raw else { return Ok(()) };
+    let mut more = false;
     for element in read.list("email", raw)? {
+        more |= says_more(element, &["value", "email", "address"]);
         let text = match json::kind(element.get()) {
             Kind::Object => first_of(read, "email", element, &["value", "email", "address"])?,
             _ => read.text("email", element)?,
@@ -222,6 +224,9 @@ fn email_addresses<'a>(read: Lenient<'a>, contact: &mut Contact, raw: Option<Raw
     if json::kind(raw.get()) == Kind::String && !contact.email_addresses.is_empty() {
         contact.incomplete.push(Field::EmailAddresses);
     }
+    if more {
+        read.pass(&mut contact.remote_fields, "email", raw);
+    }
     Ok(())
 }
 
@@ -231,7 +236,9 @@ fn phone_numbers<'a>(
     raw: Option<Raw<'a>>,
     typed: &[(&'static str, Raw<'a>)],
 ) -> Result<()> {
+    let mut more = false;
     for element in raw.map_or(Ok(Vec::new()), |raw| read.list("phone", raw))? {
+        more |= says_more(element, &["number", "value", "type"]);
         let (number, kind) = match json::kind(element.get()) {
             Kind::Object => {
                 let number = first_of(read, "phone", element, &["number", "value"])?;
@@ -252,6 +259,9 @@ fn phone_numbers<'a>(
     }
     if raw.is_some_and(|raw| json::kind(raw.get()) == Kind::String) && !contact.phone_numbers.is_empty() {
         contact.incomplete.push(Field::PhoneNumbers);
+    }
+    if let (true, Some(raw)) = (more, raw) {
+        read.pass(&mut contact.remote_fields, "phone", raw);
     }
     Ok(())
 }
@@ -288,6 +298,12 @@ fn addresses<'a>(read: Lenient<'a>, contact: &mut Contact, name: &str, raw: Raw<
         read.pass(&mut contact.remote_fields, name, raw);
     }
     Ok(())
+}
+
+/// Entries that say more than we consume are shown whole as well, so that nothing of them is lost.
+fn says_more(entry: Raw<'_>, consumed: &[&str]) -> bool {
+    let members = if json::kind(entry.get()) == Kind::Object { json::members(entry.get()) } else { None };
+    members.is_some_and(|members| members.0.iter().any(|(name, _)| !consumed.contains(&name.as_ref())))
 }
 
 fn first_of<'a>(read: Lenient<'a>, name: &str, raw: Raw<'a>, keys: &[&str]) -> Result<Option<Text>> {

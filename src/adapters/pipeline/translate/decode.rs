@@ -173,6 +173,7 @@ fn decode_contact<'a>(read: Lenient<'a>, members: Members<'a>) -> Result<Contact
         let Some(raw) = raw else { continue };
         let entries = entries(read, name, raw)?;
         for Entry { value, is_primary, .. } in &entries {
+            let Some(value) = value else { continue };
             let first = primary && contact.phone_numbers.is_empty() && is_primary.is_none();
             let kind = if is_primary.unwrap_or(first) { "primary" } else { "secondary" };
             contact
@@ -184,6 +185,7 @@ fn decode_contact<'a>(read: Lenient<'a>, members: Members<'a>) -> Result<Contact
     if let Some(raw) = emails {
         let entries = entries(read, "email", raw)?;
         for (index, Entry { value, is_primary, .. }) in entries.iter().enumerate() {
+            let Some(value) = value else { continue };
             let kind = if is_primary.unwrap_or(index == 0) { "main" } else { "secondary" };
             contact
                 .email_addresses
@@ -197,7 +199,7 @@ fn decode_contact<'a>(read: Lenient<'a>, members: Members<'a>) -> Result<Contact
 }
 
 struct Entry {
-    value: Text,
+    value: Option<Text>,
     is_primary: Option<bool>,
     /// The entry says more than we consume, such as when it was verified.
     more: bool,
@@ -215,7 +217,7 @@ fn entries<'a>(read: Lenient<'a>, name: &'static str, raw: Raw<'a>) -> Result<Ve
         } else {
             (read.text(name, element)?, None, false)
         };
-        entries.extend(value.map(|value| Entry { value, is_primary, more }));
+        entries.push(Entry { value, is_primary, more });
     }
     Ok(entries)
 }
