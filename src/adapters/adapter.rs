@@ -109,6 +109,16 @@ impl Identity {
         }
     }
 
+    /// The part that this CRM tells people apart by; all of it where there is none. Relatives share the rest.
+    #[must_use]
+    pub fn telling(self, by: IdentityKind) -> Self {
+        match by {
+            IdentityKind::EmailAddress if !self.emails.is_empty() => Self { phones: Vec::new(), ..self },
+            IdentityKind::PhoneNumber if !self.phones.is_empty() => Self { emails: Vec::new(), ..self },
+            _ => self,
+        }
+    }
+
     /// Whether there is nothing to look for.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

@@ -1,6 +1,7 @@
 //! What an upstream's status means, the same for every CRM; a CRM's `failure.rs` adds what only it knows.
 
 use crate::domain::{Effect, Failure, FailureKind};
+use crate::json;
 use crate::upstream::Reply;
 
 /// Longest part of an upstream's message that is passed on, in characters.
@@ -34,6 +35,34 @@ pub(super) fn by_status(reply: &Reply, message: Option<&str>) -> Failure {
         None => says.to_owned(),
     };
     Failure::new(kind, detail).with_effect(effect).with_retry_after(reply.retry_after)
+}
+
+/// Whether a complete 2xx says `success: false`: a refusal all the same.
+#[must_use]
+pub(super) fn says_no(reply: &Reply) -> bool {
+    let text = if reply.is_success() { reply.json().ok() } else { None };
+    let members = text.as_deref().and_then(json::members);
+    members.and_then(|members| members.get("success")).is_some_and(|raw| raw.get() == "false")
+}
+
+/// The reply by which a refusal is judged: under 2xx it means what a 422 would.
+#[must_use]
+pub(super) fn judged(reply: &Reply) -> Reply {
+    let status = if reply.is_success() { 422 } else { reply.status };
+    Reply { status, ..reply.clone() }
+}
+
+/// What a refusal of a call means that names no contact: what was not found is the route.
+#[must_use]
+pub(super) fn of_route(failure: Failure) -> Failure {
+    match failure.kind {
+        FailureKind::ContactNotFound => Failure {
+            kind: FailureKind::UpstreamError,
+            detail: "The CRM has no such route at this base URL; check the credential's baseUrl.".into(),
+            ..failure
+        },
+        _ => failure,
+    }
 }
 
 /// An upstream's message without control characters, addresses, numbers and secrets, cut.

@@ -13,6 +13,8 @@ pub(super) struct RemoteRules {
     pub mapped: &'static [(&'static str, &'static str)],
     /// Normalised keys that only the CRM sets.
     pub denied: &'static [&'static str],
+    /// Defaults that give way to other members, because the CRM reads them as one.
+    pub gives_way: &'static [(&'static str, &'static [&'static str])],
 }
 
 /// A member to be written: its declaration, the caller's pointer, its value.
@@ -89,25 +91,41 @@ pub(super) fn normalised(key: &str) -> String {
     key.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).flat_map(char::to_lowercase).collect()
 }
 
-/// The members of a setting that holds `remoteFields`.
-pub(super) fn read(setting: Option<&RawJson>) -> Result<RemoteFields> {
-    let Some(setting) = setting else { return Ok(RemoteFields::default()) };
-    let members = json::members(setting.as_str())
-        .ok_or_else(|| Failure::internal("a setting of remoteFields was not checked"))?;
-    let member = |(name, raw): (std::borrow::Cow<'_, str>, json::Raw<'_>)| {
-        (Text::from(name.as_ref()), RawJson::from_validated(Text::from(raw.get())))
-    };
-    Ok(RemoteFields(members.0.into_iter().map(member).collect()))
-}
-
-/// The draft with what the credential adds to every create; what the caller names, in any spelling, wins.
-pub(super) fn with_defaults(draft: &ContactDraft, defaults: &RemoteFields) -> ContactDraft {
-    let mut draft = draft.clone();
-    for (name, value) in &defaults.0 {
-        let named = draft.remote_fields.0.iter().any(|(sent, _)| normalised(sent) == normalised(name));
-        if !named {
-            draft.remote_fields.0.push((name.clone(), value.clone()));
-        }
+impl RemoteRules {
+    /// The members of the setting `createDefaults`.
+    /// Fails with `validation_failed` naming every member that could not be written.
+    pub(super) fn defaults(&self, setting: Option<&RawJson>) -> Result<RemoteFields> {
+        let Some(setting) = setting else { return Ok(RemoteFields::default()) };
+        let members = json::members(setting.as_str())
+            .ok_or_else(|| Failure::internal("a setting of remoteFields was not checked"))?;
+        let member = |(name, raw): (std::borrow::Cow<'_, str>, json::Raw<'_>)| {
+            (Text::from(name.as_ref()), RawJson::from_validated(Text::from(raw.get())))
+        };
+        let defaults = RemoteFields(members.0.into_iter().map(member).collect());
+        let faults: Vec<FieldFault> = defaults
+            .0
+            .iter()
+            .filter_map(|(name, _)| {
+                let (code, detail) = self.declared(name).err()?;
+                let at = format!("/settings/createDefaults/{}", pointer_token(name));
+                Some(FieldFault::member(at, code, detail))
+            })
+            .collect();
+        if faults.is_empty() { Ok(defaults) } else { Err(Failure::validation(faults)) }
     }
-    draft
+
+    /// The draft with what the credential adds to every create; what the caller names, in any spelling, wins.
+    pub(super) fn with_defaults(&self, draft: &ContactDraft, defaults: &RemoteFields) -> ContactDraft {
+        let sent: Vec<String> = draft.remote_fields.0.iter().map(|(name, _)| normalised(name)).collect();
+        let named = |name: &str| sent.contains(&normalised(name));
+        let mut draft = draft.clone();
+        for (name, value) in &defaults.0 {
+            let others = self.gives_way.iter().find(|(default, _)| normalised(default) == normalised(name));
+            let gives_way = others.is_some_and(|(_, others)| others.iter().any(|other| named(other)));
+            if !named(name) && !gives_way {
+                draft.remote_fields.0.push((name.clone(), value.clone()));
+            }
+        }
+        draft
+    }
 }

@@ -138,7 +138,48 @@ pub fn equal(one: &str, other: &str) -> bool {
             }
             _ => false,
         },
-        Kind::Number => serde_json::from_str::<f64>(one).ok() == serde_json::from_str::<f64>(other).ok(),
+        Kind::Number => decimal(one) == decimal(other),
         Kind::Null | Kind::Bool => one.trim() == other.trim(),
+    }
+}
+
+/// A number as sign, digits without zeros at either end, and the power of ten of the last digit: equal numbers are
+/// equal so, also those with more digits than any machine number holds.
+fn decimal(number: &str) -> (bool, String, i64) {
+    let number = number.trim();
+    let (negative, rest) = number.strip_prefix('-').map_or((false, number), |rest| (true, rest));
+    let (mantissa, exponent) = rest.split_once(['e', 'E']).unwrap_or((rest, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let significant = digits.trim_start_matches('0').trim_end_matches('0');
+    if significant.is_empty() {
+        return (false, String::new(), 0);
+    }
+    let zeros = digits.len() - digits.trim_end_matches('0').len();
+    let places = i64::try_from(zeros).unwrap_or(i64::MAX) - i64::try_from(fraction.len()).unwrap_or(i64::MAX);
+    // An exponent beyond all bounds is as good as any other beyond them.
+    let exponent = exponent.parse::<i64>().unwrap_or(i64::MAX);
+    (negative, significant.to_owned(), exponent.saturating_add(places))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_equal_to_the_last_digit_however_they_are_written() {
+        for (one, other) in [("100", "1e2"), ("1.0", "1"), ("-0", "0"), ("0.0010", "1E-3"), ("1.5e3", "1500")]
+        {
+            assert!(equal(one, other), "{one} {other}");
+        }
+        for (one, other) in [
+            ("123456789012345678901234567890", "123456789012345678901234567891"),
+            ("1e400", "2e400"),
+            ("1", "-1"),
+            ("10", "1"),
+            ("1", "\"1\""),
+        ] {
+            assert!(!equal(one, other), "{one} {other}");
+        }
     }
 }

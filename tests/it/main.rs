@@ -8,5 +8,5 @@ mod credentials;
 mod docs;
 mod edge;
 mod openapi;
-#[path = "../support/mod.rs"]
+#[path = "../support/edge.rs"]
 mod support;

@@ -1,6 +1,7 @@
 //! Aptly's routes: which call each operation is, sent and checked for refusal.
 
 use super::failure;
+use crate::adapters::adapter::{Prepared, WriteKind};
 use crate::domain::{CallContext, RemoteId, Result};
 use crate::upstream::{Call, Method, Reply, Upstream};
 
@@ -30,7 +31,7 @@ impl Endpoints {
     ) -> Result<Reply> {
         let mut call = Call::new(Method::Get, "api/contacts").query("page", page.to_string());
         call.query.extend_from_slice(filters);
-        failure::check_list(self.0.call(context, &call).await?)
+        failure::check_route(self.0.call(context, &call).await?)
     }
 
     pub(super) async fn get(&self, context: &CallContext, id: &RemoteId) -> Result<Reply> {
@@ -40,8 +41,12 @@ impl Endpoints {
 
     /// Sends a prepared write. `POST /api/contacts/by-email` is never called: where that route does not exist the
     /// same request could be read as an update of a contact named `by-email`.
-    pub(super) async fn send(&self, context: &CallContext, call: &Call) -> Result<Reply> {
-        failure::check(self.0.call(context, call).await?)
+    pub(super) async fn send(&self, context: &CallContext, write: &Prepared) -> Result<Reply> {
+        let reply = self.0.call(context, &write.call).await?;
+        match write.kind {
+            WriteKind::Create => failure::check_route(reply),
+            WriteKind::Update | WriteKind::Delete => failure::check(reply),
+        }
     }
 }
 

@@ -16,30 +16,24 @@ const POINTERS: &[(&str, &str)] = &[
     ("email", "/emailAddresses"),
 ];
 
-/// Passes a reply with 2xx on; any other is the failure it means.
+/// Passes a reply with 2xx on, unless it says `success: false`; any other is the failure it means.
 pub(super) fn check(reply: Reply) -> Result<Reply> {
-    if reply.is_success() {
+    let refused = refusal::says_no(&reply);
+    if reply.is_success() && !refused {
         return Ok(reply);
     }
     let message = message(&reply);
-    let mut failure =
-        refusal::by_status(&reply, message.as_deref()).with_upstream(SPEC.provider, Some(reply.status));
+    let mut failure = refusal::by_status(&refusal::judged(&reply), message.as_deref())
+        .with_upstream(SPEC.provider, Some(reply.status));
     if failure.kind == FailureKind::UpstreamRejected {
         failure.faults = pointers(message.as_deref().unwrap_or_default());
     }
     Err(failure)
 }
 
-/// A list that is not there is no missing contact but a wrong address.
-pub(super) fn check_list(reply: Reply) -> Result<Reply> {
-    check(reply).map_err(|failure| match failure.kind {
-        FailureKind::ContactNotFound => Failure {
-            kind: FailureKind::UpstreamError,
-            detail: "The CRM has no contacts list at this base URL; check the credential's baseUrl.".into(),
-            ..failure
-        },
-        _ => failure,
-    })
+/// For calls that name no contact: what is not there is the route.
+pub(super) fn check_route(reply: Reply) -> Result<Reply> {
+    check(reply).map_err(refusal::of_route)
 }
 
 /// A refused id is an unknown one: Aptly documents no answer for it.

@@ -19,7 +19,6 @@ use super::adapter::{
     Identity, IdentityKind, Operations, Prepared, Pushed, RemoteFieldSpec, Trail, Verify, Write, WriteKind,
 };
 use super::phone::Region;
-use super::remote;
 use super::settings::{SecretForm, SettingKind, SettingSpec};
 use crate::domain::{
     CallContext, Contact, ContactDraft, ContactPatch, Failure, FailureKind, Field, FilterName, Page,
@@ -190,7 +189,7 @@ fn connect(connection: Connection<'_>) -> Result<Arc<dyn Adapter>> {
         endpoints: Endpoints::new(Upstream::new(transport, SPEC.provider, base_url, authorization)),
         region: Region::named(settings.text("defaultRegion").as_deref()),
         format: Format::named(settings.text("writeFormat").as_deref()),
-        create_defaults: remote::read(settings.raw("createDefaults"))?,
+        create_defaults: translate::RULES.defaults(settings.raw("createDefaults"))?,
     }))
 }
 
@@ -224,10 +223,11 @@ impl Adapter for Aptly {
         let mut size = translate::PAGE_SIZE;
         // The page size is the CRM's; where it echoes another one than we counted with, the page is another one too.
         for _ in 0..2 {
-            let reply = self.endpoints.list(context, at.0 / size, &filters).await?;
+            let page = at.0 / size;
+            let reply = self.endpoints.list(context, page, &filters).await?;
             let rows = reply.decode(translate::decode_page)?;
             if rows.page_size == size {
-                return Ok(rows.from(at));
+                return rows.from(at, page);
             }
             size = rows.page_size;
         }
@@ -258,7 +258,7 @@ impl Adapter for Aptly {
     }
 
     async fn prepare_create(&self, context: &CallContext, draft: &ContactDraft) -> Result<Prepared> {
-        let draft = remote::with_defaults(draft, &self.create_defaults);
+        let draft = translate::RULES.with_defaults(draft, &self.create_defaults);
         let definitions = self.definitions(context, &draft.remote_fields, None).await?;
         let change = Change::of_draft(&draft, &definitions, self.region)?;
         let (body, expected, losses) = change.encode(self.format)?;
@@ -300,7 +300,7 @@ impl Adapter for Aptly {
     }
 
     async fn send(&self, context: &CallContext, write: &Prepared) -> Result<Applied> {
-        let reply = self.endpoints.send(context, &write.call).await?;
+        let reply = self.endpoints.send(context, write).await?;
         // `{}` is a documented answer, and a body that cannot be read does not undo the write: the read-back decides.
         let contact = reply.decode(translate::decode_written).ok().flatten();
         Ok(Applied { remote_id: contact.as_ref().map(|contact| contact.remote_id.clone()), contact })
@@ -310,7 +310,8 @@ impl Adapter for Aptly {
         if let Some(id) = applied.remote_id.as_ref().or(write.trail.remote_id.as_ref()) {
             return self.get_contact(context, id).await;
         }
-        let mut found = self.find_contacts(context, &write.trail.identity).await?.contacts;
+        let identity = write.trail.identity.clone().telling(SPEC.create_identity);
+        let mut found = self.find_contacts(context, &identity).await?.contacts;
         match (found.pop(), found.is_empty()) {
             (Some(row), true) => self.get_contact(context, &row.remote_id).await,
             _ => Err(Failure::new(

@@ -6,7 +6,7 @@ mod encode;
 
 pub(super) use custom_fields::Definitions;
 pub(super) use decode::{PAGE_SIZE, decode_account, decode_page, decode_single, decode_written, merge};
-pub(super) use encode::{Change, Format};
+pub(super) use encode::{Change, Format, RULES};
 
 use crate::adapters::adapter::{Identity, Pushed};
 use crate::adapters::identity::Wanted;

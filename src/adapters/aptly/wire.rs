@@ -35,7 +35,7 @@ impl<'a> ContactWire<'a> {
         let mut wire = Self::default();
         for (name, raw) in members.0 {
             let slot = match normalised(&name).as_str() {
-                "id" => &mut wire.id,
+                "id" if name == "_id" => &mut wire.id,
                 "firstname" => &mut wire.first_name,
                 "lastname" => &mut wire.last_name,
                 "company" => &mut wire.company,

@@ -20,8 +20,8 @@ impl Endpoints {
     }
 
     pub(super) async fn verify_token(&self, context: &CallContext) -> Result<()> {
-        failure::check(self.upstream.call(context, &Call::new(Method::Get, "api/auth/verify-token")).await?)
-            .map(|_| ())
+        let call = Call::new(Method::Get, "api/auth/verify-token");
+        failure::check_route(self.upstream.call(context, &call).await?).map(|_| ())
     }
 
     /// A page of the list, counted from 1. `ownerFilter=all`, because the default shows only the user's own contacts.
@@ -37,7 +37,7 @@ impl Endpoints {
             .query("size", size.to_string())
             .query("ownerFilter", "all");
         call.query.extend_from_slice(filters);
-        failure::check_list(self.upstream.call(context, &call).await?)
+        failure::check_route(self.upstream.call(context, &call).await?)
     }
 
     pub(super) async fn get(&self, context: &CallContext, id: &RemoteId) -> Result<Reply> {
@@ -58,7 +58,8 @@ impl Endpoints {
         let reply = self.upstream.call(context, &write.call).await?;
         match write.kind {
             WriteKind::Delete => failure::check_delete(reply),
-            WriteKind::Create | WriteKind::Update => failure::check(reply),
+            WriteKind::Create => failure::check_route(reply),
+            WriteKind::Update => failure::check(reply),
         }
     }
 }

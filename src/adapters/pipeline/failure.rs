@@ -11,11 +11,15 @@ use crate::upstream::Reply;
 /// Words that tell a duplicate where the status does not.
 const DUPLICATE: &[&str] = &["exist", "duplicate", "already", "unique"];
 
+/// Words that tell that something is not there: the contact, unless one of [`POINTERS`] says what.
+const MISSING: &[&str] = &["not found", "not exist", "n't exist"];
+
 /// Words of messages and the unified member they speak of.
 const POINTERS: &[(&str, &str)] = &[
     ("phone", "/phoneNumbers"),
     ("email", "/emailAddresses"),
     ("pipelinestage", "/remoteFields/pipelineStage"),
+    ("pipeline stage", "/remoteFields/pipelineStage"),
     ("pipeline", "/remoteFields/pipelineId"),
     ("stage", "/remoteFields/status"),
     ("status", "/remoteFields/status"),
@@ -23,29 +27,26 @@ const POINTERS: &[(&str, &str)] = &[
 
 /// Passes a reply with 2xx on, unless it says `success: false`; any other is the failure it means.
 pub(super) fn check(reply: Reply) -> Result<Reply> {
-    let members = reply.json().ok();
-    let members = members.as_deref().and_then(json::members);
-    let refused =
-        members.as_ref().and_then(|members| members.get("success")).is_some_and(|raw| raw.get() == "false");
-    if reply.is_success() && !refused {
+    if reply.is_success() && !refusal::says_no(&reply) {
         return Ok(reply);
     }
-    let message = members.as_ref().and_then(message);
+    let text = reply.json().ok();
+    let message = text.as_deref().and_then(json::members).as_ref().and_then(message);
     Err(failure(&reply, message.as_deref()))
 }
 
 fn failure(reply: &Reply, message: Option<&str>) -> Failure {
-    // A refusal under 200 means what a 422 would.
-    let judged = if reply.is_success() { &Reply { status: 422, ..reply.clone() } } else { reply };
-    let mut failure = refusal::by_status(judged, message).with_upstream(SPEC.provider, Some(reply.status));
+    let mut failure =
+        refusal::by_status(&refusal::judged(reply), message).with_upstream(SPEC.provider, Some(reply.status));
     let message = message.unwrap_or_default().to_lowercase();
     if failure.kind == FailureKind::UpstreamRejected {
-        if DUPLICATE.iter().any(|word| message.contains(word)) {
+        let missing = MISSING.iter().any(|word| message.contains(word));
+        let found = POINTERS.iter().find(|(word, _)| message.contains(word));
+        if !missing && DUPLICATE.iter().any(|word| message.contains(word)) {
             failure.kind = FailureKind::ContactExists;
-        } else if message.contains("not found") {
+        } else if missing && found.is_none() {
             failure.kind = FailureKind::ContactNotFound;
         } else {
-            let found = POINTERS.iter().find(|(word, _)| message.contains(word));
             let fault = |(_, pointer): &(&str, &str)| {
                 FieldFault::member(*pointer, "upstream_rejected", refusal::presentable(&message))
             };
@@ -55,16 +56,9 @@ fn failure(reply: &Reply, message: Option<&str>) -> Failure {
     failure
 }
 
-/// A list that is not there is no missing contact but a wrong address.
-pub(super) fn check_list(reply: Reply) -> Result<Reply> {
-    check(reply).map_err(|failure| match failure.kind {
-        FailureKind::ContactNotFound => Failure {
-            kind: FailureKind::UpstreamError,
-            detail: "The CRM has no contacts list at this base URL; check the credential's baseUrl.".into(),
-            ..failure
-        },
-        _ => failure,
-    })
+/// For calls that name no contact: what is not there is the route.
+pub(super) fn check_route(reply: Reply) -> Result<Reply> {
+    check(reply).map_err(refusal::of_route)
 }
 
 /// The path that reads one contact is documented nowhere: where it is not there, the setting is to be mended.

@@ -20,10 +20,9 @@ use super::adapter::{
 };
 use super::identity::Wanted;
 use super::phone::Region;
-use super::remote;
 use super::settings::{SecretForm, SettingKind, SettingSpec};
 use crate::domain::{
-    CallContext, Contact, ContactDraft, ContactPatch, Failure, FailureKind, Field, FilterName, Page,
+    CallContext, Contact, ContactDraft, ContactPatch, Effect, Failure, FailureKind, Field, FilterName, Page,
     Position, Provider, RemoteFields, RemoteId, Result,
 };
 use crate::upstream::{Authorization, Upstream};
@@ -166,7 +165,7 @@ fn connect(connection: Connection<'_>) -> Result<Arc<dyn Adapter>> {
             settings.text("deletePath"),
         ),
         region: Region::named(settings.text("defaultRegion").as_deref()),
-        create_defaults: remote::read(settings.raw("createDefaults"))?,
+        create_defaults: translate::RULES.defaults(settings.raw("createDefaults"))?,
         allow_delete: settings.flag("allowDelete"),
     }))
 }
@@ -198,11 +197,12 @@ impl Adapter for Pipeline {
         let mut size = translate::page_size(at, limit);
         // The CRM may cap the size; with the one it echoes, the page is another one too.
         for _ in 0..2 {
-            let reply = self.endpoints.list(context, at.0 / size + 1, size, &filters).await?;
+            let page = (at.0 / size).saturating_add(1);
+            let reply = self.endpoints.list(context, page, size, &filters).await?;
             let rows = reply.decode(translate::decode_page)?;
             match rows.size {
                 Some(echoed) if echoed != size => size = echoed,
-                _ => return Ok(rows.from(at, at.0 / size * size, size)),
+                _ => return rows.from(at, page, size),
             }
         }
         Err(super::lenient::unreadable("size", "the same in two answers"))
@@ -230,7 +230,7 @@ impl Adapter for Pipeline {
     }
 
     async fn prepare_create(&self, _context: &CallContext, draft: &ContactDraft) -> Result<Prepared> {
-        let draft = remote::with_defaults(draft, &self.create_defaults);
+        let draft = translate::RULES.with_defaults(draft, &self.create_defaults);
         let (body, expected, losses) = Change::of_draft(&draft, self.region)?.encode()?;
         Ok(Prepared {
             kind: WriteKind::Create,
@@ -279,9 +279,11 @@ impl Adapter for Pipeline {
     async fn send(&self, context: &CallContext, write: &Prepared) -> Result<Applied> {
         let reply = self.endpoints.send(context, write).await?;
         if write.kind == WriteKind::Delete {
-            return reply
-                .decode(translate::decode_deleted)
-                .map(|()| Applied { remote_id: None, contact: None });
+            // A path of the settings may answer nothing at all, as removals do.
+            if !reply.body.is_empty() {
+                reply.decode(translate::decode_deleted).map_err(unless_certain)?;
+            }
+            return Ok(Applied { remote_id: None, contact: None });
         }
         // A body that cannot be read does not undo the write: the read-back decides.
         let contact = reply.decode(translate::decode_written).ok().flatten();
@@ -292,14 +294,14 @@ impl Adapter for Pipeline {
         let id = applied.remote_id.as_ref().or(write.trail.remote_id.as_ref());
         if let Some(id) = id {
             match self.get_contact(context, id).await {
-                // Without a path that reads one contact, the list finds it by its phone.
-                Err(failure)
-                    if failure.kind == FailureKind::OperationUnsupported
-                        && write.kind != WriteKind::Delete => {}
+                // Without a path that reads one contact, the list finds it by its phone; of a contact that was just
+                // made, a 404 says no more than that.
+                Err(failure) if unreadable_path(write.kind, failure.kind) => {}
                 outcome => return outcome,
             }
         }
-        let found = self.find_contacts(context, &write.trail.identity).await?.contacts;
+        let identity = write.trail.identity.clone().telling(SPEC.create_identity);
+        let found = self.find_contacts(context, &identity).await?.contacts;
         let mut same = found.into_iter().filter(|contact| id.is_none_or(|id| contact.remote_id == *id));
         match (same.next(), same.next()) {
             (Some(contact), None) => Ok(contact),
@@ -309,6 +311,21 @@ impl Adapter for Pipeline {
             )),
         }
     }
+}
+
+fn unreadable_path(kind: WriteKind, failure: FailureKind) -> bool {
+    match kind {
+        WriteKind::Create => {
+            matches!(failure, FailureKind::OperationUnsupported | FailureKind::ContactNotFound)
+        }
+        WriteKind::Update => failure == FailureKind::OperationUnsupported,
+        WriteKind::Delete => false,
+    }
+}
+
+/// A removal whose answer cannot be read may have been done; one that says nobody was there has not.
+fn unless_certain(failure: Failure) -> Failure {
+    if failure.kind == FailureKind::ContactNotFound { failure } else { failure.with_effect(Effect::Unknown) }
 }
 
 impl Wanted {

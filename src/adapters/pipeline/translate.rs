@@ -4,7 +4,7 @@ mod decode;
 mod encode;
 
 pub(super) use decode::{decode_account, decode_deleted, decode_page, decode_single, decode_written};
-pub(super) use encode::Change;
+pub(super) use encode::{Change, RULES};
 
 use crate::adapters::adapter::{Identity, Pushed};
 use crate::adapters::identity::Wanted;

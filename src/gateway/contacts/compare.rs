@@ -153,13 +153,19 @@ fn remote_member(spec: &AdapterSpec, name: &str, wanted: &RawJson, held: &Contac
         (Verify::Never, _) => Vec::new(),
         (Verify::Values, Some(now)) => values(&pointer, wanted.as_str(), now),
         (Verify::Exact | Verify::Normalised, Some(now)) => {
-            let agrees = json::equal(wanted.as_str(), now) || (is_empty(wanted.as_str()) && is_empty(now));
+            let agrees = same_value(wanted.as_str(), now) || (is_empty(wanted.as_str()) && is_empty(now));
             let verdict = if is_empty(now) { Verdict::Missing } else { Verdict::Other };
             (!agrees).then(|| Difference::new(pointer, verdict)).into_iter().collect()
         }
         (_, None) if is_empty(wanted.as_str()) => Vec::new(),
         (_, None) => vec![Difference::new(pointer, Verdict::Unseen)],
     }
+}
+
+/// The same JSON value; texts agree after trimming.
+fn same_value(wanted: &str, now: &str) -> bool {
+    let texts = (json::string(wanted), json::string(now));
+    json::equal(wanted, now) || matches!(texts, (Some(wanted), Some(now)) if wanted.trim() == now.trim())
 }
 
 fn is_empty(json: &str) -> bool {
@@ -182,7 +188,7 @@ fn values(pointer: &str, wanted: &str, now: &str) -> Vec<Difference> {
         match value {
             None if is_empty(wanted.get()) => None,
             None => Some(Difference::new(at, Verdict::Missing)),
-            Some(now) if json::equal(wanted.get(), now) || (is_empty(wanted.get()) && is_empty(now)) => None,
+            Some(now) if same_value(wanted.get(), now) || (is_empty(wanted.get()) && is_empty(now)) => None,
             Some(now) => {
                 Some(Difference::new(at, if is_empty(now) { Verdict::Missing } else { Verdict::Other }))
             }

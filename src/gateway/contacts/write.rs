@@ -46,11 +46,11 @@ impl Write<'_> {
         let mut warnings = intent.declared(opened)?;
         self.refuse_if_strict(&warnings)?;
         let _serial = locks.hold(self.context, &opened.id, intent.words(opened, target.as_ref())).await?;
-        let held = self.held(opened, &intent, target.as_ref()).await?;
+        let held = self.held(opened, &intent, target.as_ref()).await.map_err(unsent)?;
         warnings.extend(intent.declared_of(opened, held.as_ref()));
         self.refuse_if_strict(&warnings)?;
-        let seen = self.look_up(opened, &intent, held.as_ref()).await?;
-        let prepared = self.prepare(opened, &intent, target.as_ref(), held.as_ref()).await?;
+        let seen = self.look_up(opened, &intent, held.as_ref()).await.map_err(unsent)?;
+        let prepared = self.prepare(opened, &intent, target.as_ref(), held.as_ref()).await.map_err(unsent)?;
         warnings.extend(prepared.losses.iter().cloned());
         self.refuse_if_strict(&warnings)?;
         if let (true, Some(held)) = (prepared.nothing_to_do, held) {
@@ -128,11 +128,18 @@ impl Write<'_> {
         seen: &Found,
         mut warnings: Vec<Warning>,
     ) -> Result<Shown> {
+        let sent_at = Timestamp::now();
         let applied = match opened.adapter.send(self.context, prepared).await {
             Ok(applied) => applied,
-            Err(failure) => return Err(self.not_created(opened, prepared, failure).await),
+            Err(failure) if failure.effect == Effect::None => {
+                return Err(self.refused(opened, prepared, failure).await);
+            }
+            Err(failure) => return Err(outcome_unknown(opened, prepared, &failure)),
         };
         match opened.adapter.read_back(self.context, prepared, &applied).await {
+            Ok(contact) if applied.remote_id.is_none() && !is_ours(opened, prepared, &contact, sent_at) => {
+                Err(not_ours(opened, prepared, &contact))
+            }
             Ok(contact) => {
                 warnings.extend(updated_existing(opened, seen, &contact));
                 let differences = differences(opened.spec, &prepared.expected, &contact);
@@ -152,17 +159,16 @@ impl Write<'_> {
         }
     }
 
-    /// A create that failed: whether it was applied is not known, or somebody stands in its way.
-    async fn not_created(&self, opened: &Opened, prepared: &Prepared, failure: Failure) -> Failure {
-        if failure.effect != Effect::None {
-            return outcome_unknown(opened, prepared, &failure);
+    /// A write that the CRM refused; where somebody stands in its way, with who that is.
+    async fn refused(&self, opened: &Opened, prepared: &Prepared, failure: Failure) -> Failure {
+        if failure.kind != FailureKind::ContactExists || !failure.candidates.is_empty() {
+            return failure;
         }
-        if failure.kind == FailureKind::ContactExists && failure.candidates.is_empty() {
-            let found = opened.adapter.find_contacts(self.context, &prepared.trail.identity).await;
-            let known = found.map(|found| candidates(opened, &found.contacts)).unwrap_or_default();
-            return failure.with_candidates(known);
-        }
-        failure
+        let identity = prepared.trail.identity.clone().telling(opened.spec.create_identity);
+        let found = opened.adapter.find_contacts(self.context, &identity).await;
+        let mut others = found.map_or_else(|_| Vec::new(), |found| found.contacts);
+        others.retain(|contact| Some(&contact.remote_id) != prepared.trail.remote_id.as_ref());
+        failure.with_candidates(candidates(opened, &others))
     }
 
     /// A change is judged by what the CRM holds afterwards, also where its answer was lost.
@@ -174,7 +180,9 @@ impl Write<'_> {
     ) -> Result<Shown> {
         let (applied, lost) = match opened.adapter.send(self.context, prepared).await {
             Ok(applied) => (applied, None),
-            Err(failure) if failure.effect == Effect::None => return Err(failure),
+            Err(failure) if failure.effect == Effect::None => {
+                return Err(self.refused(opened, prepared, failure).await);
+            }
             Err(failure) => (Applied { remote_id: None, contact: None }, Some(failure)),
         };
         let contact = match opened.adapter.read_back(self.context, prepared, &applied).await {
@@ -192,16 +200,26 @@ impl Write<'_> {
         Ok(shown(opened, contact, warnings))
     }
 
+    /// A removal is confirmed by the CRM's word, unless it still shows the contact; where that word was lost, only by
+    /// the contact being gone.
     async fn delete(&self, opened: &Opened, prepared: &Prepared) -> Result<Shown> {
-        let applied = opened.adapter.send(self.context, prepared).await?;
-        if opened.adapter.read_back(self.context, prepared, &applied).await.is_ok() {
-            let detail = "The CRM confirmed the removal and still shows the contact.";
-            return Err(Failure::new(FailureKind::UpstreamDidNotApply, detail)
-                .with_upstream(opened.spec.provider, None));
-        }
-        // Gone, or not to be seen any more: the CRM's own confirmation stands.
+        let (applied, lost) = match opened.adapter.send(self.context, prepared).await {
+            Ok(applied) => (applied, None),
+            Err(failure) if failure.effect == Effect::None => return Err(failure),
+            Err(failure) => (Applied { remote_id: None, contact: None }, Some(failure)),
+        };
         let id = prepared.trail.remote_id.clone().unwrap_or_else(|| RemoteId::from(""));
-        Ok(shown(opened, Contact::bare(id), Vec::new()))
+        let gone = || Ok(shown(opened, Contact::bare(id), Vec::new()));
+        match (opened.adapter.read_back(self.context, prepared, &applied).await, lost) {
+            (Err(failure), _) if failure.kind == FailureKind::ContactNotFound => gone(),
+            (_, Some(lost)) => Err(lost),
+            (Err(_), None) => gone(),
+            (Ok(_), None) => {
+                let detail = "The CRM confirmed the removal and still shows the contact.";
+                Err(Failure::new(FailureKind::UpstreamDidNotApply, detail)
+                    .with_upstream(opened.spec.provider, None))
+            }
+        }
     }
 }
 
@@ -308,6 +326,31 @@ fn exists(opened: &Opened, contacts: &[Contact]) -> Failure {
         opened.spec.create_identity.word(),
     );
     Failure::new(FailureKind::ContactExists, detail).with_candidates(candidates(opened, contacts))
+}
+
+/// The same failure, of a call before the write: nothing was sent that could have done anything.
+fn unsent(failure: Failure) -> Failure {
+    failure.with_effect(Effect::None)
+}
+
+/// How many seconds the CRM's clock may be behind ours when it says that a contact is new.
+const CLOCKS_APART: i64 = 120;
+
+/// Whether the contact that a look-up found after an answer without an id is the one just made: it holds what was
+/// sent, but for one field at most, and is new. A relative may share the only phone.
+fn is_ours(opened: &Opened, prepared: &Prepared, contact: &Contact, sent_at: Timestamp) -> bool {
+    let differences = differences(opened.spec, &prepared.expected, contact);
+    let wrong = differences.iter().filter(|difference| difference.verdict != Verdict::Unseen).count();
+    match contact.remote_created_at {
+        Some(created) => wrong <= 1 && created.as_second() >= sent_at.as_second() - CLOCKS_APART,
+        None => wrong == 0,
+    }
+}
+
+fn not_ours(opened: &Opened, prepared: &Prepared, contact: &Contact) -> Failure {
+    let failure = Failure::new(FailureKind::ContactNotFound, "");
+    outcome_unknown(opened, prepared, &failure)
+        .with_candidates(candidates(opened, std::slice::from_ref(contact)))
 }
 
 /// Creates that reached the CRM while another writer made the same record show it in their times.

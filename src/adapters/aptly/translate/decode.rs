@@ -28,33 +28,35 @@ enum Source {
 pub(in super::super) struct Rows {
     pub(in super::super) contacts: Vec<Contact>,
     pub(in super::super) page_size: u64,
-    page: u64,
+    /// The page that the CRM says this is.
+    page: Option<u64>,
     count: Option<u64>,
 }
 
 impl Rows {
-    /// Whether these rows are all that match.
+    /// Whether these rows, of the first page, are all that match.
     pub(in super::super) fn is_whole(&self) -> bool {
-        self.page == 0 && self.count.map_or(self.ends_at() < self.page_size, |count| self.ends_at() >= count)
+        let rows = self.contacts.len() as u64;
+        self.count.map_or(rows < self.page_size, |count| rows >= count)
     }
 
-    fn ends_at(&self) -> u64 {
-        self.page * self.page_size + self.contacts.len() as u64
-    }
-
-    /// The rows from `at` on, as a page of ours.
-    pub(in super::super) fn from(self, at: Position) -> Page {
-        let (end, total) = (self.ends_at(), self.count);
+    /// The rows from `at` on, as a page of ours; they were asked for as page number `page`.
+    /// Fails where the CRM answered another page: its rows would pass for those of this one.
+    pub(in super::super) fn from(self, at: Position, page: u64) -> Result<Page> {
+        let rows = self.contacts.len() as u64;
+        if rows > 0 && self.page.is_some_and(|echoed| echoed != page) {
+            return Err(unreadable("page", "the one that was asked for"));
+        }
+        let first = page.saturating_mul(self.page_size);
+        let end = first.saturating_add(rows);
         // Without a count, a full page may have a successor and a short one has none.
-        let more = total.map_or(self.contacts.len() as u64 >= self.page_size, |total| {
-            end < total && !self.contacts.is_empty()
-        });
-        let skip = usize::try_from(at.0 - self.page * self.page_size).unwrap_or(usize::MAX);
-        Page {
+        let more = self.count.map_or(rows >= self.page_size, |count| end < count && rows > 0);
+        let skip = usize::try_from(at.0.saturating_sub(first)).unwrap_or(usize::MAX);
+        Ok(Page {
             contacts: self.contacts.into_iter().skip(skip).collect(),
             next: more.then_some(Position(end)),
-            total,
-        }
+            total: self.count,
+        })
     }
 }
 
@@ -69,7 +71,7 @@ pub(in super::super) fn decode_page(text: &ByteString) -> Result<Rows> {
     Ok(Rows {
         contacts: contacts.collect::<Result<_>>()?,
         page_size: count("pageSize")?.filter(|size| *size > 0).unwrap_or(PAGE_SIZE),
-        page: count("page")?.unwrap_or(0),
+        page: count("page")?,
         count: count("count")?,
     })
 }
@@ -140,7 +142,9 @@ fn decode_contact<'a>(read: Lenient<'a>, members: Members<'a>, source: Source) -
     let text = |name: &str, raw: Option<Raw<'a>>| raw.map_or(Ok(None), |raw| read.text(name, raw));
     let time = |name: &str, raw: Option<Raw<'a>>| raw.map_or(Ok(None), |raw| read.time(name, raw));
     (contact.first_name, contact.last_name) = (text("firstname", first_name)?, text("lastname", last_name)?);
-    let whole_name = is_company.is_some_and(|raw| raw.get() == "true");
+    // Where the parts are shown empty beside a full name, it is a company's.
+    let parts = first_name.is_some() || last_name.is_some();
+    let whole_name = parts || is_company.is_some_and(|raw| raw.get() == "true");
     names(read, &mut contact, &full_names, whole_name)?;
     contact.account = text("company", company)?;
     contact.remote_created_at = time("createdAt", created_at)?;
@@ -201,7 +205,9 @@ fn says_the_same(contact: &Contact, full: &str) -> bool {
 /// One string stands for the first of possibly several addresses: the list is then incomplete.
 fn email_addresses<'a>(read: Lenient<'a>, contact: &mut Contact, raw: Option<Raw<'a>>) -> Result<()> {
     let Some(raw) = raw else { return Ok(()) };
+    let mut more = false;
     for element in read.list("email", raw)? {
+        more |= says_more(element, &["value", "email", "address"]);
         let text = match json::kind(element.get()) {
             Kind::Object => first_of(read, "email", element, &["value", "email", "address"])?,
             _ => read.text("email", element)?,
@@ -218,6 +224,9 @@ fn email_addresses<'a>(read: Lenient<'a>, contact: &mut Contact, raw: Option<Raw
     if json::kind(raw.get()) == Kind::String && !contact.email_addresses.is_empty() {
         contact.incomplete.push(Field::EmailAddresses);
     }
+    if more {
+        read.pass(&mut contact.remote_fields, "email", raw);
+    }
     Ok(())
 }
 
@@ -227,7 +236,9 @@ fn phone_numbers<'a>(
     raw: Option<Raw<'a>>,
     typed: &[(&'static str, Raw<'a>)],
 ) -> Result<()> {
+    let mut more = false;
     for element in raw.map_or(Ok(Vec::new()), |raw| read.list("phone", raw))? {
+        more |= says_more(element, &["number", "value", "type"]);
         let (number, kind) = match json::kind(element.get()) {
             Kind::Object => {
                 let number = first_of(read, "phone", element, &["number", "value"])?;
@@ -249,6 +260,9 @@ fn phone_numbers<'a>(
     if raw.is_some_and(|raw| json::kind(raw.get()) == Kind::String) && !contact.phone_numbers.is_empty() {
         contact.incomplete.push(Field::PhoneNumbers);
     }
+    if let (true, Some(raw)) = (more, raw) {
+        read.pass(&mut contact.remote_fields, "phone", raw);
+    }
     Ok(())
 }
 
@@ -269,7 +283,11 @@ fn addresses<'a>(read: Lenient<'a>, contact: &mut Contact, name: &str, raw: Raw<
                 continue;
             }
         };
-        *slot = read.text("address", value)?;
+        // What is no text is not understood and passed on: nothing is known of the inner shape.
+        match read.text("address", value) {
+            Ok(text) => *slot = text,
+            Err(_) => unknown = true,
+        }
         known |= slot.is_some();
     }
     if known {
@@ -280,6 +298,12 @@ fn addresses<'a>(read: Lenient<'a>, contact: &mut Contact, name: &str, raw: Raw<
         read.pass(&mut contact.remote_fields, name, raw);
     }
     Ok(())
+}
+
+/// Entries that say more than we consume are shown whole as well, so that nothing of them is lost.
+fn says_more(entry: Raw<'_>, consumed: &[&str]) -> bool {
+    let members = if json::kind(entry.get()) == Kind::Object { json::members(entry.get()) } else { None };
+    members.is_some_and(|members| members.0.iter().any(|(name, _)| !consumed.contains(&name.as_ref())))
 }
 
 fn first_of<'a>(read: Lenient<'a>, name: &str, raw: Raw<'a>, keys: &[&str]) -> Result<Option<Text>> {

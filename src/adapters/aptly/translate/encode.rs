@@ -17,7 +17,7 @@ use crate::json::{self, Kind};
 
 const KINDS: [&str; 3] = ["mobile", "home", "work"];
 
-const RULES: RemoteRules = RemoteRules {
+pub(in super::super) const RULES: RemoteRules = RemoteRules {
     spec: &SPEC,
     mapped: &[
         ("firstname", "firstName"),
@@ -44,6 +44,7 @@ const RULES: RemoteRules = RemoteRules {
         "photoid",
         "v",
     ],
+    gives_way: &[("contactType", &["typeId"]), ("typeId", &["contactType"])],
 };
 
 /// The spelling of written keys: the credential's `writeFormat`.
@@ -156,6 +157,10 @@ impl Change {
     /// The one marked main goes first, because Aptly knows people by their first address.
     fn emails(&mut self, patch: &Patch<Vec<EmailAddress>>, held: &Contact) {
         let Some(sent) = listed(patch) else { return };
+        let whole = !held.incomplete.contains(&Field::EmailAddresses);
+        if whole && sent == held.email_addresses {
+            return; // As it was read, whatever we would make of it.
+        }
         let mut emails: Vec<(usize, EmailAddress)> = Vec::new();
         for (index, email) in sent.iter().enumerate() {
             if emails.iter().any(|(_, known)| same_email(known, email)) {
@@ -180,7 +185,6 @@ impl Change {
             }
             email.kind = Some(Text::from_static(kind));
         }
-        let whole = !held.incomplete.contains(&Field::EmailAddresses);
         let same = emails.len() == held.email_addresses.len()
             && emails.iter().zip(&held.email_addresses).all(|((_, sent), held)| same_email(sent, held));
         if !(whole && same) {
@@ -191,6 +195,10 @@ impl Change {
 
     fn phones(&mut self, patch: &Patch<Vec<PhoneNumber>>, held: &Contact, region: Region) {
         let Some(sent) = listed(patch) else { return };
+        let whole = !held.incomplete.contains(&Field::PhoneNumbers);
+        if whole && sent == held.phone_numbers {
+            return; // As it was read, whatever we would make of it.
+        }
         let mut phones: Vec<(usize, PhoneNumber)> = Vec::new();
         for (index, phone) in sent.iter().enumerate() {
             let form = region.e164(&phone.number);
@@ -231,7 +239,6 @@ impl Change {
             }
             phones[position].1.kind = Some(kind);
         }
-        let whole = !held.incomplete.contains(&Field::PhoneNumbers);
         let same = phones.len() == held.phone_numbers.len()
             && phones.iter().zip(&held.phone_numbers).all(|((_, sent), held)| {
                 region.comparable(&sent.number) == region.comparable(&held.number) && sent.kind == held.kind
@@ -443,7 +450,7 @@ fn changed(patch: &Patch<Text>, held: Option<&Text>) -> Option<Text> {
     match patch {
         Patch::Keep => None,
         Patch::Clear => held.map(|_| Text::default()),
-        Patch::Set(text) => (held.map(|held| held.trim()) != Some(text.trim())).then(|| text.clone()),
+        Patch::Set(text) => (held.map_or("", |held| held.trim()) != text.trim()).then(|| text.clone()),
     }
 }
 

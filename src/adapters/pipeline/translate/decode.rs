@@ -17,6 +17,8 @@ pub(in super::super) struct Rows {
     pub(in super::super) contacts: Vec<Contact>,
     /// The size that the CRM says it used.
     pub(in super::super) size: Option<u64>,
+    /// The page that the CRM says this is.
+    page: Option<u64>,
     total: Option<u64>,
 }
 
@@ -27,18 +29,23 @@ impl Rows {
         self.total.map_or(rows < self.size.unwrap_or(super::PAGE_SIZE), |total| rows >= total)
     }
 
-    /// The rows from `at` on; the first of them stands at `first`.
-    pub(in super::super) fn from(self, at: Position, first: u64, size: u64) -> Page {
+    /// The rows from `at` on; they were asked for as page number `page` of `size` rows.
+    /// Fails where the CRM answered another page: its rows would pass for those of this one.
+    pub(in super::super) fn from(self, at: Position, page: u64, size: u64) -> Result<Page> {
         let rows = self.contacts.len() as u64;
-        let end = first + rows;
+        if rows > 0 && self.page.is_some_and(|echoed| echoed != page) {
+            return Err(unreadable("page", "the one that was asked for"));
+        }
+        let first = page.saturating_sub(1).saturating_mul(size);
+        let end = first.saturating_add(rows);
         // Without a total, a full page may have a successor and a short one has none.
         let more = self.total.map_or(rows >= size, |total| end < total && rows > 0);
-        let skip = usize::try_from(at.0 - first).unwrap_or(usize::MAX);
-        Page {
+        let skip = usize::try_from(at.0.saturating_sub(first)).unwrap_or(usize::MAX);
+        Ok(Page {
             contacts: self.contacts.into_iter().skip(skip).collect(),
             next: more.then_some(Position(end)),
             total: self.total,
-        }
+        })
     }
 }
 
@@ -67,6 +74,7 @@ pub(in super::super) fn decode_page(text: &ByteString) -> Result<Rows> {
     Ok(Rows {
         contacts: contacts.collect::<Result<_>>()?,
         size: count("size")?.filter(|size| *size > 0),
+        page: count("page")?,
         total: count("total")?,
     })
 }
@@ -165,6 +173,7 @@ fn decode_contact<'a>(read: Lenient<'a>, members: Members<'a>) -> Result<Contact
         let Some(raw) = raw else { continue };
         let entries = entries(read, name, raw)?;
         for Entry { value, is_primary, .. } in &entries {
+            let Some(value) = value else { continue };
             let first = primary && contact.phone_numbers.is_empty() && is_primary.is_none();
             let kind = if is_primary.unwrap_or(first) { "primary" } else { "secondary" };
             contact
@@ -176,6 +185,7 @@ fn decode_contact<'a>(read: Lenient<'a>, members: Members<'a>) -> Result<Contact
     if let Some(raw) = emails {
         let entries = entries(read, "email", raw)?;
         for (index, Entry { value, is_primary, .. }) in entries.iter().enumerate() {
+            let Some(value) = value else { continue };
             let kind = if is_primary.unwrap_or(index == 0) { "main" } else { "secondary" };
             contact
                 .email_addresses
@@ -189,7 +199,7 @@ fn decode_contact<'a>(read: Lenient<'a>, members: Members<'a>) -> Result<Contact
 }
 
 struct Entry {
-    value: Text,
+    value: Option<Text>,
     is_primary: Option<bool>,
     /// The entry says more than we consume, such as when it was verified.
     more: bool,
@@ -207,7 +217,7 @@ fn entries<'a>(read: Lenient<'a>, name: &'static str, raw: Raw<'a>) -> Result<Ve
         } else {
             (read.text(name, element)?, None, false)
         };
-        entries.extend(value.map(|value| Entry { value, is_primary, more }));
+        entries.push(Entry { value, is_primary, more });
     }
     Ok(entries)
 }

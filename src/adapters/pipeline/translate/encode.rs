@@ -14,7 +14,7 @@ use crate::domain::{
 };
 use crate::json::{self, Kind, Members};
 
-const RULES: RemoteRules = RemoteRules {
+pub(in super::super) const RULES: RemoteRules = RemoteRules {
     spec: &SPEC,
     mapped: &[
         ("firstname", "firstName"),
@@ -35,6 +35,11 @@ const RULES: RemoteRules = RemoteRules {
         "updatedat",
         "assignees",
         "v",
+    ],
+    gives_way: &[
+        ("status", &["pipelineStage", "pipelineId"]),
+        ("pipelineStage", &["status", "pipelineId"]),
+        ("pipelineId", &["pipelineStage"]),
     ],
 };
 
@@ -117,6 +122,9 @@ impl Change {
     /// The CRM lower-cases addresses, holds each once and knows one primary.
     fn emails(&mut self, patch: &Patch<Vec<EmailAddress>>, held: &Contact) {
         let Some(sent) = listed(patch) else { return };
+        if sent == held.email_addresses {
+            return; // As it was read, whatever we would make of it.
+        }
         let primary =
             sent.iter().position(|email| is_word(email.kind.as_ref(), &["main", "primary"])).unwrap_or(0);
         let mut emails: Vec<EmailAddress> = Vec::new();
@@ -143,6 +151,9 @@ impl Change {
     /// Exactly one primary: the first called so, else the first mobile, else the first.
     fn phones(&mut self, patch: &Patch<Vec<PhoneNumber>>, held: &Contact, region: Region) -> Result<()> {
         let Some(sent) = listed(patch) else { return Ok(()) };
+        if sent == held.phone_numbers && !held.remote_id.as_str().is_empty() {
+            return Ok(()); // As it was read, whatever we would make of it.
+        }
         check_phones(sent, region)?;
         let called = |words: &[&str]| sent.iter().position(|phone| is_word(phone.kind.as_ref(), words));
         let primary =
@@ -309,7 +320,7 @@ fn changed(patch: &Patch<Text>, held: Option<&Text>) -> Option<Option<Text>> {
     match patch {
         Patch::Keep => None,
         Patch::Clear => held.map(|_| None),
-        Patch::Set(text) => (held.map(|held| held.trim()) != Some(text.trim())).then(|| Some(text.clone())),
+        Patch::Set(text) => (held.map_or("", |held| held.trim()) != text.trim()).then(|| Some(text.clone())),
     }
 }
 

@@ -1,0 +1,122 @@
+//! Removal: refused where the CRM has none or the credential forbids it, precise where it is allowed.
+
+use contacts_gateway::domain::FailureKind;
+use contacts_gateway::simulators::pipeline::{self, SingleRead};
+use contacts_gateway::simulators::{Applied, Fault, FaultKind};
+use serde_json::{Value, json};
+
+use crate::support::canned::Canned;
+use crate::support::world::{Account, Crm, Link, Office, both};
+
+async fn allowed(options: pipeline::Options) -> Crm {
+    Crm::pipeline(options, json!({ "allowDelete": true })).await
+}
+
+#[tokio::test]
+async fn what_a_crm_cannot_do_is_refused_before_any_look_at_the_id() {
+    for crm in both().await {
+        if crm.spec.operations.delete {
+            continue;
+        }
+        for id in ["abc", "con_abc", "not plausible", ""] {
+            assert_eq!(crm.delete(id).await.unwrap_err().kind, FailureKind::OperationUnsupported);
+        }
+        crm.assert_silence();
+    }
+}
+
+#[tokio::test]
+async fn removal_is_off_unless_the_credential_allows_it() {
+    let crm = Crm::pipeline(pipeline::Options::empty(), json!({})).await;
+    let id = crm.put("Ada", "Byron", "ada@example.com", "+14165550277");
+    let failure = crm.delete(&id).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::DeleteNotAllowed);
+    assert!(failure.detail.contains("allowDelete"));
+    crm.assert_silence();
+}
+
+#[tokio::test]
+async fn a_removal_names_exactly_one_contact() {
+    let crm = allowed(pipeline::Options { people: 5, ..pipeline::Options::empty() }).await;
+    let id = crm.put("Ada", "Byron", "ada@example.com", "+14165550277");
+    crm.delete(&id).await.unwrap();
+    assert_eq!(crm.only_body(), json!({ "contactIds": [id] }));
+    assert_eq!(crm.at.writes()[0].applied, Applied::Deleted(vec![id.clone()]));
+    assert_eq!(crm.at.contacts().len(), 5);
+    assert_eq!(crm.delete(&id).await.unwrap_err().kind, FailureKind::ContactNotFound, "nobody was removed");
+    crm.assert_no_alarm();
+}
+
+#[tokio::test]
+async fn a_removal_that_left_the_contact_there_did_not_apply() {
+    let crm = allowed(pipeline::Options::empty()).await;
+    let id = crm.put("Ada", "Byron", "ada@example.com", "+14165550277");
+    let body = r#"{"message":"1 contacts deleted successfully","deletedCount":1}"#;
+    let fault = FaultKind::Status {
+        code: 200,
+        body: body.into(),
+        content_type: "application/json".into(),
+        headers: vec![],
+    };
+    crm.at.fault(Fault::once(fault).on_writes());
+    assert_eq!(crm.delete(&id).await.unwrap_err().kind, FailureKind::UpstreamDidNotApply);
+}
+
+#[tokio::test]
+async fn a_removal_is_confirmed_by_the_crm_where_nobody_can_be_read() {
+    let crm =
+        allowed(pipeline::Options { single_read: SingleRead::AbsentHtml, ..pipeline::Options::empty() })
+            .await;
+    let id = crm.put("Ada", "Byron", "ada@example.com", "+14165550277");
+    crm.delete(&id).await.unwrap();
+    assert!(crm.at.contact(&id).is_none());
+}
+
+#[tokio::test]
+async fn a_removal_whose_answer_was_lost_is_judged_by_reading() {
+    for fault in [
+        FaultKind::AppliedThen { status: 500 },
+        FaultKind::ResetAfterApplying,
+        FaultKind::NoContent,
+        FaultKind::EmptyAnswer,
+        FaultKind::CutJson,
+    ] {
+        let crm = allowed(pipeline::Options::empty()).await;
+        let id = crm.put("Ada", "Byron", "ada@example.com", "+14165550277");
+        crm.at.fault(Fault::once(fault.clone()).on_writes());
+        crm.delete(&id).await.unwrap_or_else(|failure| panic!("{fault:?}: {}", failure.detail.as_str()));
+        assert_eq!(crm.sent().len(), 1, "{fault:?}");
+    }
+    let crm = allowed(pipeline::Options::empty()).await;
+    let id = crm.put("Ada", "Byron", "ada@example.com", "+14165550277");
+    let fault =
+        FaultKind::Status { code: 500, body: String::new(), content_type: String::new(), headers: vec![] };
+    crm.at.fault(Fault::once(fault).on_writes());
+    assert_eq!(crm.delete(&id).await.unwrap_err().kind, FailureKind::UpstreamError);
+}
+
+#[tokio::test]
+async fn a_delete_path_of_the_settings_is_called_with_the_id_alone() {
+    let office = Office::open().await;
+    let crm = Canned::start().await;
+    let settings = json!({ "allowDelete": true, "deletePath": "/api/contacts/{id}/remove" });
+    let link = Link { base_url: crm.base_url(), secret: "token", settings, verify: false };
+    let account = Account::link(&office, "pipeline", link).await;
+    for (status, body, kind) in [
+        (204, "", None),
+        (200, r#"{"success":true}"#, None),
+        (404, r#"{"message":"Contact not found"}"#, Some(FailureKind::ContactNotFound)),
+        (405, "{}", Some(FailureKind::OperationUnsupported)),
+        (409, "{}", Some(FailureKind::ContactExists)),
+    ] {
+        crm.tell("DELETE /api/contacts/abc/remove", &[(status, body)]);
+        let outcome = account.delete("abc").await;
+        assert_eq!(outcome.err().map(|failure| failure.kind), kind, "{status}");
+    }
+    let first = &crm.asked()[0];
+    assert_eq!(
+        (first.method.as_str(), first.path.as_str(), first.body.as_str()),
+        ("DELETE", "/api/contacts/abc/remove", "")
+    );
+    assert!(crm.asked().iter().all(|asked| serde_json::from_str::<Value>(&asked.body).is_err()));
+}

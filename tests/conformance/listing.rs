@@ -1,0 +1,286 @@
+//! Lists and counts: pages cut right, cursors bound, filters never ignored.
+
+use std::collections::HashSet;
+
+use contacts_gateway::domain::{FailureKind, FilterName, Text};
+use contacts_gateway::gateway::contacts::{ListRequest, Start};
+use contacts_gateway::simulators::aptly;
+use contacts_gateway::simulators::pipeline::{self, Envelope, ListPhones};
+use contacts_gateway::simulators::{Fault, FaultKind};
+use serde_json::json;
+
+use crate::support::world::{Account, Crm, Link, both, both_with, both_with_people, places, query, soon};
+
+async fn everybody(crm: &Crm) -> Vec<String> {
+    let (mut all, mut number) = (Vec::new(), 1);
+    loop {
+        let page = crm.page(number, 100).await.unwrap();
+        all.extend(page.contacts.iter().map(|(_, contact)| contact.remote_id.as_str().to_owned()));
+        if page.next_cursor.is_none() {
+            return all;
+        }
+        number += 1;
+    }
+}
+
+#[tokio::test]
+async fn pages_of_every_size_cut_the_same_list() {
+    for crm in both_with_people(430).await {
+        let all = everybody(&crm).await;
+        assert_eq!((all.len(), all.iter().collect::<HashSet<_>>().len()), (430, 430));
+        for size in [1_u32, 3, 7, 33, 49, 50, 70, 99, 100] {
+            let pages = 430_u64.div_ceil(u64::from(size));
+            // The first, those around the CRM's own page borders, the last, and one beyond.
+            for number in [
+                1,
+                2,
+                100 / u64::from(size) + 1,
+                200 / u64::from(size),
+                200 / u64::from(size) + 1,
+                pages,
+                pages + 1,
+            ] {
+                let number = number.max(1);
+                let page = crm.page(number, size).await.unwrap();
+                let ids: Vec<_> =
+                    page.contacts.iter().map(|(_, contact)| contact.remote_id.as_str()).collect();
+                let from = usize::try_from((number - 1) * u64::from(size)).unwrap().min(430);
+                let to = (from + size as usize).min(430);
+                assert_eq!(ids, all[from..to], "{} page {number} of {size}", crm.spec.title);
+                assert_eq!(page.next_cursor.is_some(), to < 430, "page {number} of {size}");
+                assert_eq!((page.total, page.page_number, page.page_size), (Some(430), Some(number), size));
+            }
+        }
+        crm.assert_nothing_sent();
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_walk_shows_everybody_once_even_where_the_page_sizes_do_not_fit() {
+    let capped = pipeline::Options { people: 130, largest_page: 40, ..pipeline::Options::empty() };
+    let odd = aptly::Options { people: 130, page_size: 30, ..aptly::Options::empty() };
+    let old = pipeline::Options { people: 130, envelope: Envelope::V1, ..pipeline::Options::empty() };
+    let plain =
+        pipeline::Options { people: 130, list_phones: ListPhones::Text, ..pipeline::Options::empty() };
+    let [one, two] = both_with(odd, capped).await;
+    let crms = [one, two, Crm::pipeline(old, json!({})).await, Crm::pipeline(plain, json!({})).await];
+    for crm in crms {
+        for size in [7, 40, 100] {
+            let (mut start, mut seen) = (Start::PageNumber(1), Vec::new());
+            loop {
+                let page = crm.list(&[], start, size).await.unwrap();
+                assert!(page.contacts.len() == size as usize || page.next_cursor.is_none(), "a short page");
+                seen.extend(page.contacts.into_iter().map(|(_, contact)| contact.remote_id));
+                match page.next_cursor {
+                    Some(cursor) => start = Start::Cursor(cursor),
+                    None => break,
+                }
+            }
+            assert_eq!((seen.len(), seen.iter().collect::<HashSet<_>>().len()), (130, 130), "{size}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn rows_that_the_crm_repeats_are_shown_once() {
+    for crm in both().await {
+        let row = |id: &str| {
+            if crm.is("aptly") { json!({ "_id": id, "email": [] }) } else { json!({ "_id": id }) }
+        };
+        let rows = [row("a"), row("b"), row("a"), row("c")];
+        let text = if crm.is("aptly") {
+            json!({ "data": rows, "count": 4, "page": 0, "pageSize": 200 })
+        } else {
+            json!({ "success": true, "data": { "contacts": rows, "total": 4, "page": 1, "size": 50 } })
+        };
+        crm.at.fault(Fault::always(FaultKind::Body { text: text.to_string() }));
+        let page = crm.page(1, 50).await.unwrap();
+        let ids: Vec<_> = page.contacts.iter().map(|(_, contact)| contact.remote_id.as_str()).collect();
+        assert_eq!(ids, ["a", "b", "c"]);
+        assert!(page.next_cursor.is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_is_good_for_its_own_list_alone() {
+    for crm in both_with_people(30).await {
+        let filter: &[(&str, &str)] = if crm.is("aptly") {
+            &[("remoteUpdatedAtMin", "2000-01-01T00:00:00Z")]
+        } else {
+            &[("remoteCreatedAtMin", "2000-01-01T00:00:00Z")]
+        };
+        let cursor = crm.page(1, 10).await.unwrap().next_cursor.unwrap();
+        let refused = async |filters: &[(&str, &str)], cursor: &Text, size: u32| {
+            let calls = crm.at.calls().len();
+            let failure = crm.list(filters, Start::Cursor(cursor.clone()), size).await.unwrap_err();
+            assert_eq!((failure.kind, places(&failure)), (FailureKind::InvalidParameter, vec!["cursor"]));
+            assert_eq!(crm.at.calls().len(), calls, "a refused cursor asks nothing");
+        };
+        refused(filter, &cursor, 10).await;
+        refused(&[], &cursor, 11).await;
+        for at in 0..cursor.len() {
+            let other = if &cursor[at..=at] == "A" { "B" } else { "A" };
+            refused(&[], &format!("{}{other}{}", &cursor[..at], &cursor[at + 1..]).into(), 10).await;
+        }
+        refused(&[], &"".into(), 10).await;
+        crm.list(&[], Start::Cursor(cursor.clone()), 10).await.unwrap();
+
+        let link = || Link {
+            base_url: crm.at.base_url(),
+            secret: crm.at.token(),
+            settings: json!({}),
+            verify: false,
+        };
+        let sibling = Account::link(&crm.office, crm.spec.provider.as_str(), link()).await;
+        let start = Start::Cursor(cursor.clone());
+        assert!(sibling.list(&[], start.clone(), 10).await.is_err(), "another credential");
+        let other = crm.office.another_tenant().await;
+        let theirs = crm.office.link(&other, crm.spec.provider.as_str(), link()).await.unwrap();
+        let request = ListRequest { query: query(&[]), start, page_size: 10 };
+        let contacts = &crm.office.parts.gateway.contacts;
+        assert!(contacts.list(&soon(), &other, &theirs, &request).await.is_err(), "another tenant");
+        let foreign = contacts.list(&soon(), &other, &crm.credential, &request).await.unwrap_err();
+        assert_eq!(foreign.kind, FailureKind::CredentialNotFound);
+    }
+}
+
+#[tokio::test]
+async fn declared_filters_are_exact_pushed_down_and_inclusive() {
+    for crm in both_with_people(250).await {
+        let all = crm.page(1, 100).await.unwrap();
+        let (_, somebody) = &all.contacts[40];
+        for filter in crm.spec.filters {
+            let name = filter.name.parameter();
+            let value = match filter.name {
+                FilterName::EmailAddress => all
+                    .contacts
+                    .iter()
+                    .find_map(|(_, c)| c.email_addresses.first())
+                    .unwrap()
+                    .address
+                    .to_uppercase(),
+                FilterName::RemoteCreatedAtMin | FilterName::RemoteCreatedAtMax => {
+                    somebody.remote_created_at.unwrap().to_string()
+                }
+                FilterName::RemoteUpdatedAtMin | FilterName::RemoteUpdatedAtMax => {
+                    somebody.remote_updated_at.unwrap().to_string()
+                }
+                other => panic!("no case for the declared filter {other:?}"),
+            };
+            let page = crm.list(&[(name, &value)], Start::PageNumber(1), 100).await.unwrap();
+            assert_eq!((page.pushed_down.as_slice(), page.applied_here.len()), ([filter.name].as_slice(), 0));
+            assert!(!page.contacts.is_empty() && page.total.unwrap() < 250, "{name}");
+            if filter.name != FilterName::EmailAddress {
+                let mut rest = vec![page];
+                while let Some(cursor) = rest.last().unwrap().next_cursor.clone() {
+                    rest.push(crm.list(&[(name, &value)], Start::Cursor(cursor), 100).await.unwrap());
+                }
+                let found = rest
+                    .iter()
+                    .flat_map(|page| &page.contacts)
+                    .any(|(_, c)| c.remote_id == somebody.remote_id);
+                assert!(found, "{name} is inclusive");
+            }
+            assert_eq!(
+                crm.count(&[(name, &value)]).await.unwrap(),
+                crm.list(&[(name, &value)], Start::PageNumber(1), 1).await.unwrap().total.unwrap()
+            );
+        }
+        assert_eq!(crm.count(&[]).await.unwrap(), 250);
+    }
+}
+
+#[tokio::test]
+async fn every_filter_that_is_not_declared_is_refused_and_nothing_is_asked() {
+    for crm in both().await {
+        for name in FilterName::ALL.iter().filter(|name| crm.spec.filter(**name).is_none()) {
+            let filter = (name.parameter(), "2026-01-01T00:00:00Z");
+            let failure = crm.list(&[filter], Start::PageNumber(1), 50).await.unwrap_err();
+            assert_eq!(
+                (failure.kind, places(&failure)),
+                (FailureKind::FilterUnsupported, vec![name.parameter()])
+            );
+            assert_eq!(crm.count(&[filter]).await.unwrap_err().kind, FailureKind::FilterUnsupported);
+        }
+        crm.assert_silence();
+    }
+}
+
+#[tokio::test]
+async fn a_crm_that_ignores_a_filter_is_caught() {
+    for crm in both_with_people(20).await {
+        let all = crm.at.contacts();
+        let text = if crm.is("aptly") {
+            json!({ "data": all, "count": 20, "page": 0, "pageSize": 200 })
+        } else {
+            json!({ "data": { "contacts": all, "total": 20, "page": 1, "size": 50 } })
+        };
+        crm.at.fault(Fault::always(FaultKind::Body { text: text.to_string() }));
+        for filter in crm.spec.filters {
+            let value = match filter.name {
+                FilterName::EmailAddress => "nobody@example.com",
+                FilterName::RemoteCreatedAtMax | FilterName::RemoteUpdatedAtMax => "1999-01-01T00:00:00Z",
+                _ => "2999-01-01T00:00:00Z",
+            };
+            let ask = [(filter.name.parameter(), value)];
+            let failure = crm.list(&ask, Start::PageNumber(1), 50).await.unwrap_err();
+            assert_eq!(failure.kind, FailureKind::UpstreamInvalidResponse, "{:?}", filter.name);
+            assert_eq!(crm.count(&ask).await.unwrap_err().kind, FailureKind::UpstreamInvalidResponse);
+        }
+    }
+}
+
+#[tokio::test]
+async fn our_own_times_are_filtered_as_the_crms() {
+    for crm in both_with_people(30).await {
+        let (ours, theirs) = if crm.is("aptly") {
+            ("updatedAtMin", "remoteUpdatedAtMin")
+        } else {
+            ("createdAtMin", "remoteCreatedAtMin")
+        };
+        let (early, late) = ("2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z");
+        let both = crm.list(&[(theirs, early), (ours, late)], Start::PageNumber(1), 50).await.unwrap();
+        assert_eq!((both.total, both.pushed_down.len()), (Some(0), 2), "the narrower bound counts");
+        assert_eq!(crm.count(&[(ours, early)]).await.unwrap(), 30);
+    }
+}
+
+#[tokio::test]
+async fn a_count_without_the_crms_total_is_scanned() {
+    let rows: Vec<_> = (0..5).map(|n| json!({ "_id": format!("id{n}") })).collect();
+    for crm in both().await {
+        let text = if crm.is("aptly") { json!({ "data": rows }) } else { json!({ "contacts": rows }) };
+        crm.at.fault(Fault::always(FaultKind::Body { text: text.to_string() }));
+        assert_eq!(crm.count(&[]).await.unwrap(), 5);
+    }
+}
+
+#[tokio::test]
+async fn absurd_echoes_of_page_and_size_are_answered_and_never_a_panic() {
+    for crm in both_with_people(5).await {
+        for (page, size, total) in [
+            (json!(7), json!(200), json!(5)),
+            (json!(u64::MAX), json!(u64::MAX), json!(u64::MAX)),
+            (json!(2), json!(u64::MAX), json!(5)),
+            (json!(0), json!(1), json!(u64::MAX)),
+            (json!(-1), json!(0), json!(5)),
+            (json!("x"), json!(null), json!({})),
+            (json!(null), json!(null), json!(null)),
+        ] {
+            let rows = [json!({ "_id": "a" }), json!({ "_id": "b" })];
+            let text = if crm.is("aptly") {
+                json!({ "data": rows, "count": total, "page": page, "pageSize": size })
+            } else {
+                json!({ "data": { "contacts": rows, "total": total, "page": page, "size": size } })
+            };
+            crm.at.fault(Fault::always(FaultKind::Body { text: text.to_string() }));
+            for number in [1, 2, 5, u64::MAX] {
+                if let Err(failure) = crm.page(number, 100).await {
+                    assert_eq!(failure.kind, FailureKind::UpstreamInvalidResponse, "{text}");
+                }
+            }
+            let _ = crm.count(&[]).await;
+            crm.at.faults().clear();
+        }
+    }
+}

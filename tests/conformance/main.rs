@@ -1,0 +1,10 @@
+//! Every CRM against every promise: adapters × cases, each case a sentence, judged by the CRM's own journal.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod creating;
+mod deleting;
+mod listing;
+mod reading;
+mod updating;

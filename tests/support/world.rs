@@ -1,0 +1,294 @@
+//! A gateway with one tenant, and CRMs it holds a credential for; each case makes its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use contacts_gateway::adapters::{AdapterSpec, spec};
+use contacts_gateway::app::Parts;
+use contacts_gateway::domain::{
+    CallContext, Caller, ContactQuery, CredentialId, Failure, Filter, FilterKind, FilterName, FilterValue,
+    KeyId, RawJson, Result, Scope, Scopes, WarningCode,
+};
+use contacts_gateway::gateway::contacts::{ListRequest, Listed, Shown, Start, WriteOptions};
+use contacts_gateway::gateway::credentials::CredentialDraft;
+use contacts_gateway::sealing::{MasterKey, Sealer};
+use contacts_gateway::simulators::{Call, Running, aptly, pipeline};
+use contacts_gateway::store::{Location, Store};
+use contacts_gateway::upstream::{AllowList, BaseUrlGuard, Transport};
+use serde_json::{Value, json};
+
+use super::person::{draft, patch};
+
+/// One process of the gateway: a store in a folder of its own, one tenant, one key that may do everything.
+pub(crate) struct Office {
+    pub(crate) parts: Parts,
+    pub(crate) caller: Caller,
+    folder: tempfile::TempDir,
+}
+
+impl Office {
+    pub(crate) async fn open() -> Arc<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let location = Location::parse(&format!("sqlite://{}/gateway.db", folder.path().display())).unwrap();
+        let parts = Parts::join(
+            Store::open(&location).await.unwrap(),
+            Sealer::new(&MasterKey::generate().unwrap()).unwrap(),
+            BaseUrlGuard::new(AllowList::parse("127.0.0.1").unwrap()),
+            Transport::new().unwrap(),
+            None,
+        );
+        let caller = Self::tenant(&parts, "first").await;
+        Arc::new(Self { parts, caller, folder })
+    }
+
+    /// A caller of a new tenant.
+    pub(crate) async fn another_tenant(&self) -> Caller {
+        assert!(self.folder.path().exists());
+        Self::tenant(&self.parts, "second").await
+    }
+
+    async fn tenant(parts: &Parts, name: &str) -> Caller {
+        let tenant = parts.gateway.tenants.create(name).await.unwrap().id;
+        Caller { tenant, key: KeyId::from("key"), scopes: Scopes::new(&Scope::ALL), credentials: None }
+    }
+
+    /// Links an account; the settings come on top of the base URL.
+    pub(crate) async fn link(&self, caller: &Caller, provider: &str, link: Link<'_>) -> Result<CredentialId> {
+        let Link { base_url, secret, settings, verify } = link;
+        let mut settings = settings.as_object().cloned().unwrap_or_default();
+        settings.insert("baseUrl".to_owned(), json!(base_url));
+        let member = if provider == "aptly" { "apiKey" } else { "token" };
+        let draft = CredentialDraft {
+            provider: provider.into(),
+            name: format!("{provider} {}", names()).into(),
+            settings: RawJson::from_validated(Value::Object(settings).to_string().into()),
+            secret: json!({ member: secret }).to_string().into(),
+        };
+        let made = self.parts.gateway.credentials.create(&soon(), caller, draft, verify).await?;
+        Ok(made.id)
+    }
+}
+
+/// Where an account is and how it is opened.
+pub(crate) struct Link<'a> {
+    pub(crate) base_url: String,
+    pub(crate) secret: &'a str,
+    pub(crate) settings: Value,
+    pub(crate) verify: bool,
+}
+
+/// Credentials of one tenant have names of their own.
+fn names() -> u64 {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// The deadline of ordinary calls: far more than loopback needs.
+pub(crate) fn soon() -> CallContext {
+    CallContext::within(Duration::from_secs(10), "test".into())
+}
+
+/// A deadline that comes soon.
+pub(crate) fn hurried() -> CallContext {
+    CallContext::within(Duration::from_millis(400), "test".into())
+}
+
+/// One account at a CRM, as a caller sees it through the gateway.
+pub(crate) struct Account {
+    pub(crate) office: Arc<Office>,
+    pub(crate) credential: CredentialId,
+    pub(crate) spec: &'static AdapterSpec,
+}
+
+impl Account {
+    pub(crate) async fn link(office: &Arc<Office>, provider: &str, link: Link<'_>) -> Self {
+        let credential = office.link(&office.caller, provider, link).await.unwrap();
+        Self { office: Arc::clone(office), credential, spec: spec(provider).unwrap() }
+    }
+
+    pub(crate) async fn get(&self, id: &str) -> Result<Shown> {
+        self.office.parts.gateway.contacts.get(&soon(), &self.office.caller, &self.credential, id).await
+    }
+
+    pub(crate) async fn create(&self, contact: Value) -> Result<Shown> {
+        self.create_within(&soon(), contact, WriteOptions::default()).await
+    }
+
+    pub(crate) async fn create_strictly(&self, contact: Value) -> Result<Shown> {
+        self.create_within(&soon(), contact, WriteOptions { strict: true }).await
+    }
+
+    pub(crate) async fn create_within(
+        &self,
+        context: &CallContext,
+        contact: Value,
+        options: WriteOptions,
+    ) -> Result<Shown> {
+        let (contacts, caller) = (&self.office.parts.gateway.contacts, &self.office.caller);
+        contacts.create(context, caller, &self.credential, draft(&contact), options).await
+    }
+
+    pub(crate) async fn update(&self, id: &str, change: Value) -> Result<Shown> {
+        self.update_within(&soon(), id, change, WriteOptions::default()).await
+    }
+
+    pub(crate) async fn update_within(
+        &self,
+        context: &CallContext,
+        id: &str,
+        change: Value,
+        options: WriteOptions,
+    ) -> Result<Shown> {
+        let (contacts, caller) = (&self.office.parts.gateway.contacts, &self.office.caller);
+        contacts.update(context, caller, &self.credential, id, patch(&change), options).await
+    }
+
+    pub(crate) async fn delete(&self, id: &str) -> Result<()> {
+        self.office.parts.gateway.contacts.delete(&soon(), &self.office.caller, &self.credential, id).await
+    }
+
+    pub(crate) async fn page(&self, number: u64, size: u32) -> Result<Listed> {
+        self.list(&[], Start::PageNumber(number), size).await
+    }
+
+    pub(crate) async fn list(&self, filters: &[(&str, &str)], start: Start, size: u32) -> Result<Listed> {
+        self.list_within(&soon(), filters, start, size).await
+    }
+
+    pub(crate) async fn list_within(
+        &self,
+        context: &CallContext,
+        filters: &[(&str, &str)],
+        start: Start,
+        size: u32,
+    ) -> Result<Listed> {
+        let request = ListRequest { query: query(filters), start, page_size: size };
+        let (contacts, caller) = (&self.office.parts.gateway.contacts, &self.office.caller);
+        contacts.list(context, caller, &self.credential, &request).await
+    }
+
+    pub(crate) async fn count(&self, filters: &[(&str, &str)]) -> Result<u64> {
+        let (contacts, caller) = (&self.office.parts.gateway.contacts, &self.office.caller);
+        contacts.count(&soon(), caller, &self.credential, &query(filters)).await
+    }
+
+    pub(crate) fn is(&self, provider: &str) -> bool {
+        self.spec.provider.as_str() == provider
+    }
+}
+
+/// Filters by parameter name.
+pub(crate) fn query(filters: &[(&str, &str)]) -> ContactQuery {
+    let of = |(name, value): &(&str, &str)| {
+        let name = FilterName::parse(name).unwrap();
+        let value = match name.kind() {
+            FilterKind::Text => FilterValue::Text((*value).into()),
+            FilterKind::Time => FilterValue::Time(value.parse().unwrap()),
+        };
+        Filter { name, value }
+    };
+    let mut filters: Vec<Filter> = filters.iter().map(of).collect();
+    filters.sort_by_key(|filter| FilterName::ALL.iter().position(|name| *name == filter.name));
+    ContactQuery { filters }
+}
+
+/// A simulated CRM with an account at it.
+pub(crate) struct Crm {
+    pub(crate) account: Account,
+    pub(crate) at: Running,
+}
+
+impl std::ops::Deref for Crm {
+    type Target = Account;
+    fn deref(&self) -> &Account {
+        &self.account
+    }
+}
+
+impl Crm {
+    pub(crate) async fn aptly(options: aptly::Options, settings: Value) -> Self {
+        Self::of("aptly", aptly::Simulator::start(options).await.unwrap(), settings).await
+    }
+
+    pub(crate) async fn pipeline(options: pipeline::Options, settings: Value) -> Self {
+        Self::of("pipeline", pipeline::Simulator::start(options).await.unwrap(), settings).await
+    }
+
+    async fn of(provider: &str, at: Running, settings: Value) -> Self {
+        let office = Office::open().await;
+        let link = Link { base_url: at.base_url(), secret: at.token(), settings, verify: false };
+        let account = Account::link(&office, provider, link).await;
+        Self { account, at }
+    }
+
+    /// The stored record, as the CRM spells it.
+    pub(crate) fn stored(&self, shown: &Shown) -> Value {
+        self.at.contact(shown.contact.remote_id.as_str()).unwrap()
+    }
+
+    /// Calls that could have written, whatever they did.
+    pub(crate) fn sent(&self) -> Vec<Call> {
+        self.at.calls().into_iter().filter(|call| call.method != "GET").collect()
+    }
+
+    /// The body of the only write sent.
+    pub(crate) fn only_body(&self) -> Value {
+        let sent = self.sent();
+        assert_eq!(sent.len(), 1, "{sent:?}");
+        serde_json::from_str(&sent[0].body).unwrap()
+    }
+
+    /// Puts somebody in as this CRM spells them, without a call.
+    pub(crate) fn put(&self, first: &str, last: &str, email: &str, phone: &str) -> String {
+        let contact = if self.is("aptly") {
+            json!({ "firstname": first, "lastname": last, "email": [email],
+                "phone": [{ "number": phone, "type": "mobile" }] })
+        } else {
+            json!({ "firstName": first, "lastName": last, "email": email,
+                "phoneNumber": [{ "value": phone, "isPrimary": true }] })
+        };
+        self.at.put(contact).unwrap()
+    }
+
+    /// Nothing was sent that could write, and nobody was harmed.
+    pub(crate) fn assert_nothing_sent(&self) {
+        assert!(self.sent().is_empty(), "{:?}", self.sent());
+        self.assert_no_alarm();
+    }
+
+    /// No call at all reached the CRM.
+    pub(crate) fn assert_silence(&self) {
+        assert!(self.at.calls().is_empty(), "{:?}", self.at.calls());
+    }
+
+    pub(crate) fn assert_no_alarm(&self) {
+        assert!(self.at.journal().alarms().is_empty(), "{:?}", self.at.journal().alarms());
+        assert!(self.at.journal().calls_to("POST", "/api/contacts/by-email").is_empty());
+    }
+}
+
+/// Both CRMs with nobody in them.
+pub(crate) async fn both() -> [Crm; 2] {
+    both_with(aptly::Options::empty(), pipeline::Options::empty()).await
+}
+
+/// Both CRMs with people of the demonstration.
+pub(crate) async fn both_with_people(people: usize) -> [Crm; 2] {
+    let aptly = aptly::Options { people, ..aptly::Options::empty() };
+    both_with(aptly, pipeline::Options { people, ..pipeline::Options::empty() }).await
+}
+
+pub(crate) async fn both_with(aptly: aptly::Options, pipeline: pipeline::Options) -> [Crm; 2] {
+    [Crm::aptly(aptly, json!({})).await, Crm::pipeline(pipeline, json!({})).await]
+}
+
+/// Codes and pointers of warnings, in order.
+pub(crate) fn warned(shown: &Shown) -> Vec<(WarningCode, &str)> {
+    shown.warnings.iter().map(|warning| (warning.code, warning.pointer.as_str())).collect()
+}
+
+/// The places that a failure names.
+pub(crate) fn places(failure: &Failure) -> Vec<&str> {
+    failure.faults.iter().map(|fault| fault.place.as_str()).collect()
+}
