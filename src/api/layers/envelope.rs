@@ -3,7 +3,6 @@
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header;
 
 use super::RequestId;
 use crate::api::problem::{Raised, render};
@@ -18,12 +17,5 @@ pub(in crate::api) async fn envelope(request: Request, next: Next) -> Response {
     if failure.kind == FailureKind::Internal {
         tracing::error!(request_id = id.as_str(), detail = failure.detail.as_str(), "internal failure");
     }
-    let mut rendered = render(&failure, uri.path(), &id).into_response();
-    // What the router has added, such as `Allow`, stays.
-    for (name, value) in response.headers() {
-        if name != header::CONTENT_TYPE && name != header::CONTENT_LENGTH {
-            rendered.headers_mut().append(name, value.clone());
-        }
-    }
-    rendered
+    render(&failure, uri.path(), &id).into_response()
 }
