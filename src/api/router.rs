@@ -61,6 +61,7 @@ pub fn router(state: AppState) -> Router {
         table =
             table.merge(operator_routes().split_for_parts().0).route("/admin/audit", get(reserved::operator));
     }
+    // To what `unknown_method` answers, the framework adds `Allow`, outside of the layers.
     let table = table.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(state);
     layered(table)
 }

@@ -78,6 +78,7 @@ pub fn run() -> ExitCode {
             return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
         }
     };
+    telemetry::quiet_panics();
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

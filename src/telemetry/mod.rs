@@ -18,3 +18,11 @@ pub fn start(level: LevelFilter, json: bool) -> Result<(), tracing_subscriber::u
     let lines = if json { lines.json().flatten_event(true).boxed() } else { lines.boxed() };
     tracing_subscriber::registry().with(lines.with_filter(filter)).try_init()
 }
+
+/// Makes a panic say where it happened and nothing else: its text may hold whatever was at hand.
+pub fn quiet_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        tracing::error!(%place, "a panic");
+    }));
+}

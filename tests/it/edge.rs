@@ -4,9 +4,6 @@ use axum::body::Body;
 use http::Request;
 
 use crate::support::{Edge, signed, tenant};
-use tracing_subscriber::Layer;
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::SubscriberExt;
 
 #[tokio::test]
 async fn a_problem_has_every_member_and_says_what_and_whose() {
@@ -222,55 +219,6 @@ async fn answers_are_neither_guessed_nor_stored_nor_framed() {
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
         assert_eq!(answer.header("cache-control"), "no-store", "{path}");
         assert!(answer.header("content-security-policy").contains("default-src 'none'"), "{path}");
-    }
-}
-
-#[tokio::test]
-async fn the_log_names_the_route_and_neither_ids_nor_values() {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let edge = Edge::new().await;
-    // Other crates are silenced below `warn` in `telemetry`.
-    let ours = Targets::new().with_target("contacts_gateway", tracing::Level::TRACE);
-    let lines_layer = tracing_subscriber::fmt::layer().with_writer(move || writer.clone());
-    let subscriber = tracing_subscriber::registry().with(lines_layer.with_filter(ours));
-    let _guard = tracing::subscriber::set_default(subscriber);
-    let uri = "/2024-03/one/crm/contacts/con_hush1?credentialId=hush2&emailAddress=hush3@example.com";
-    let request =
-        signed("PATCH", uri).header("x-request-id", "id-7").header("content-type", "application/json");
-    edge.send(request.body(Body::from(r#"{"lastName":"hush4"}"#)).unwrap()).await;
-    edge.ask("GET", "/crm/contacts/con_hush1?credentialId=hush2").await;
-    edge.ask("GET", "/hush5").await;
-    edge.broken.store(true, std::sync::atomic::Ordering::SeqCst);
-    edge.ask("GET", "/readyz").await.is(500, "internal");
-    let log = lines.text();
-    assert!(log.contains(r#"method="PATCH" route="/crm/contacts/{id}" status=400"#), "{log}");
-    assert!(log.contains(r#"request_id="id-7""#) && log.contains(r#"route="none" status=404"#), "{log}");
-    assert!(log.contains("internal failure"), "a failure's detail is logged: {log}");
-    assert!(!log.contains("hush"), "{log}");
-}
-
-/// Log lines, caught.
-#[derive(Clone, Default)]
-struct Lines(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
-
-impl Lines {
-    fn text(&self) -> String {
-        let text = String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned();
-        // Colours, as in a terminal, would stand between names and values.
-        let mut parts = text.split('\u{1b}');
-        let first = parts.next().unwrap().to_owned();
-        first + &parts.map(|part| part.split_once('m').unwrap().1).collect::<String>()
-    }
-}
-
-impl std::io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@ mod contacts;
 mod credentials;
 mod docs;
 mod edge;
+mod log;
 mod openapi;
 #[path = "../support/edge.rs"]
 mod support;

@@ -3,6 +3,7 @@
 mod examples;
 pub(super) mod parameters;
 pub(super) mod problems;
+mod providers;
 
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
@@ -56,6 +57,7 @@ fn complete(document: &mut Document) {
             scheme.description = Some(description.to_owned());
             components.add_security_scheme(name, SecurityScheme::Http(scheme));
         }
+        providers::describe(components);
         for (name, schema) in components.schemas.iter_mut().filter(|(name, _)| is_body(name)) {
             close(name, schema);
         }
