@@ -1,6 +1,6 @@
 //! Logs: one subscriber, to standard error, as text or JSON.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
@@ -23,6 +23,11 @@ pub fn start(level: LevelFilter, json: bool) -> Result<(), tracing_subscriber::u
 pub fn quiet_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
-        tracing::error!(%place, "a panic");
+        if tracing::dispatcher::has_been_set() {
+            tracing::error!(%place, "a panic");
+        } else {
+            // Where standard error is closed, the exit code still tells.
+            let _ = writeln!(std::io::stderr(), "error: a bug at {place}");
+        }
     }));
 }
