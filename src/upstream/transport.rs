@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use url::Url;
 
-use super::{BaseUrl, Call, Method, Reply};
+use super::{BaseUrl, Call, FetchUrl, Method, Reply};
 use crate::domain::{CallContext, Effect, Failure, FailureKind, Provider, Result};
 
 /// The largest reply that is read, after decompression.
@@ -38,6 +38,32 @@ impl Transport {
             .user_agent(concat!("contacts-gateway/", env!("CARGO_PKG_VERSION")))
             .build()
             .map(Self)
+    }
+
+    /// The public document at `url`, at most `largest` bytes, without credentials of ours. Fails with a reason for the
+    /// log that holds nothing of what was answered.
+    pub async fn fetch(
+        &self,
+        url: &FetchUrl,
+        largest: usize,
+        within: Duration,
+    ) -> std::result::Result<Bytes, &'static str> {
+        let fetched = async {
+            let request = self.0.get(url.url().clone()).header(ACCEPT, "application/json");
+            let mut response = request.send().await.map_err(|_| "it cannot be reached")?;
+            if response.status() != http::StatusCode::OK {
+                return Err("its answer is not 200");
+            }
+            let mut body = BytesMut::new();
+            while let Some(chunk) = response.chunk().await.map_err(|_| "its answer broke off")? {
+                if body.len() + chunk.len() > largest {
+                    return Err("its answer is too large");
+                }
+                body.extend_from_slice(&chunk);
+            }
+            Ok(body.freeze())
+        };
+        tokio::time::timeout(within, fetched).await.unwrap_or(Err("it did not answer in time"))
     }
 }
 
