@@ -20,7 +20,7 @@ const MEMBERS: [&str; 9] = [
     "scope_claim",
     "max_lifetime_seconds",
 ];
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+const LONGEST: Duration = Duration::from_hours(24);
 /// From a minute, which is the leeway of the clocks, to a year.
 const LIFETIMES: std::ops::RangeInclusive<u64> = 60..=366 * 24 * 60 * 60;
 /// As long as the digest: a shorter one can be guessed from a single token without asking us.

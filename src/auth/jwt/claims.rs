@@ -43,17 +43,17 @@ impl Claims {
 /// When the token ends. The library has looked at `exp` and `nbf`, reading more spellings of a number than one.
 fn check_times(members: &Members<'_>, issuer: &Issuer, now: u64) -> Result<u64, Fault> {
     let expires = time(members, "exp")?.ok_or(Fault("exp"))?;
-    let issued = time(members, "iat")?.ok_or(Fault("iat"))?;
+    let begun = time(members, "iat")?.ok_or(Fault("iat"))?;
     if expires.saturating_add(LEEWAY) < now {
         return Err(Fault("expired"));
     }
     if time(members, "nbf")?.is_some_and(|begins| begins > now + LEEWAY) {
         return Err(Fault("nbf"));
     }
-    if issued > now + LEEWAY {
+    if begun > now + LEEWAY {
         return Err(Fault("iat"));
     }
-    match expires.checked_sub(issued) {
+    match expires.checked_sub(begun) {
         Some(lifetime) if lifetime <= issuer.max_lifetime.as_secs() => Ok(expires),
         _ => Err(Fault("lifetime")),
     }

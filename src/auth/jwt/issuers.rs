@@ -30,7 +30,7 @@ pub(super) struct Pace {
 /// Keys are withdrawn by leaving them out of the set: ten minutes bound how long a withdrawn one is good here.
 const PACE: Pace = Pace {
     at_least: Duration::from_secs(30),
-    renewed_after: Duration::from_secs(600),
+    renewed_after: Duration::from_mins(10),
     within: Duration::from_secs(5),
 };
 

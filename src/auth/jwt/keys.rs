@@ -23,7 +23,7 @@ pub(super) struct KeySet(Vec<Key>);
 struct Key {
     name: Name,
     algorithm: JwtAlgorithm,
-    key: DecodingKey,
+    decoding: DecodingKey,
 }
 
 /// Which tokens a key is for.
@@ -39,8 +39,8 @@ enum Name {
 impl KeySet {
     /// The one secret of HS256.
     pub(super) fn of_secret(secret: &str) -> Self {
-        let key = DecodingKey::from_secret(secret.as_bytes());
-        Self(vec![Key { name: Name::Any, algorithm: JwtAlgorithm::Hs256, key }])
+        let decoding = DecodingKey::from_secret(secret.as_bytes());
+        Self(vec![Key { name: Name::Any, algorithm: JwtAlgorithm::Hs256, decoding }])
     }
 
     /// The usable keys of a key set for `algorithms`. Fails with a reason that holds nothing of the text.
@@ -71,7 +71,7 @@ impl KeySet {
         };
         let mut found = self.0.iter().filter(|key| key.algorithm == algorithm).filter(fits);
         match (found.next(), found.next()) {
-            (Some(key), None) => Ok(&key.key),
+            (Some(key), None) => Ok(&key.decoding),
             _ => Err(Fault("key")),
         }
     }
@@ -81,7 +81,7 @@ impl Key {
     /// `None` where the key is for something else, or cannot be used; another key of the set may do.
     fn read(members: &Members<'_>, algorithms: &[JwtAlgorithm]) -> Option<Self> {
         let word = |name| text(members, name);
-        let (algorithm, key) = match (word("kty")?.as_ref(), word("crv").as_deref()) {
+        let (algorithm, decoding) = match (word("kty")?.as_ref(), word("crv").as_deref()) {
             ("RSA", _) => (JwtAlgorithm::Rs256, rsa(members)?),
             ("EC", Some("P-256")) => (JwtAlgorithm::Es256, p256(members)?),
             ("OKP", Some("Ed25519")) => (JwtAlgorithm::EdDsa, ed25519(members)?),
@@ -97,7 +97,7 @@ impl Key {
         (signs && same && verifies(members) && algorithms.contains(&algorithm)).then_some(Self {
             name,
             algorithm,
-            key,
+            decoding,
         })
     }
 }

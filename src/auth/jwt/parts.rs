@@ -64,9 +64,10 @@ fn read_header(header: &str) -> Result<(JwtAlgorithm, Option<String>), Fault> {
         return Err(Fault("type"));
     }
     let algorithm = text(&members, "alg").and_then(|word| JwtAlgorithm::parse(&word));
-    let kid = match members.0.iter().any(|(name, _)| name == "kid") {
-        false => None,
-        true => Some(text(&members, "kid").filter(|kid| kid.len() <= LONGEST_KID).ok_or(Fault("kid"))?),
+    let kid = if members.0.iter().any(|(name, _)| name == "kid") {
+        Some(text(&members, "kid").filter(|kid| kid.len() <= LONGEST_KID).ok_or(Fault("kid"))?)
+    } else {
+        None
     };
     Ok((algorithm.ok_or(Fault("algorithm"))?, kid.map(Cow::into_owned)))
 }

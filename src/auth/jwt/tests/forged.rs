@@ -76,9 +76,8 @@ async fn good_tokens_are_taken_with_their_tenant_scopes_and_subject() {
         let token = token(&case);
         // Twice: checked, then remembered.
         for _ in 0..2 {
-            let caller = match house.ask(&token).await {
-                Ok(caller) => caller,
-                Err(_) => panic!("{name}: {:?}", house.why(&token).await),
+            let Ok(caller) = house.ask(&token).await else {
+                panic!("{name}: {:?}", house.why(&token).await);
             };
             assert_eq!(caller.tenant, TenantId::from("ten_acme"), "{name}");
             assert_eq!(caller.scopes, Scopes::new(&scopes), "{name}");

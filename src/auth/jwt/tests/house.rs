@@ -23,7 +23,7 @@ impl House {
     pub(super) async fn new(issuers: &[JwtIssuer]) -> Self {
         let pace = Pace {
             at_least: Duration::from_secs(30),
-            renewed_after: Duration::from_secs(600),
+            renewed_after: Duration::from_mins(10),
             within: Duration::from_secs(5),
         };
         Self::paced(issuers, pace).await
@@ -60,7 +60,7 @@ pub(super) fn issuer(name: &str, algorithms: &[JwtAlgorithm], keys: JwtKeys) -> 
         keys,
         tenant_claim: "tenant".to_owned(),
         scope_claim: "scope".to_owned(),
-        max_lifetime: Duration::from_secs(24 * 60 * 60),
+        max_lifetime: Duration::from_hours(24),
         origin: "a test".to_owned(),
     }
 }
@@ -78,6 +78,6 @@ pub(super) fn issuers() -> Vec<JwtIssuer> {
         issuer("https://login.example.com", &[Rs256, Es256, EdDsa], set(KEYS)),
         issuer("https://secret.example.com", &[Hs256], JwtKeys::Secret(SECRET.into())),
         issuer("https://two.example.com", &[Rs256], set(&two)),
-        JwtIssuer { max_lifetime: Duration::from_secs(300), ..curve },
+        JwtIssuer { max_lifetime: Duration::from_mins(5), ..curve },
     ]
 }
