@@ -5,6 +5,8 @@ mod support;
 
 mod creating;
 mod deleting;
+mod failures;
 mod listing;
 mod reading;
 mod updating;
+mod verified;
