@@ -10,5 +10,6 @@ mod golden;
 mod listing;
 mod reading;
 mod seeds;
+mod slices;
 mod updating;
 mod verified;

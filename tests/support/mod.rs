@@ -3,4 +3,6 @@
 pub(crate) mod canned;
 pub(crate) mod fixtures;
 pub(crate) mod person;
+pub(crate) mod relay;
+pub(crate) mod slice;
 pub(crate) mod world;
