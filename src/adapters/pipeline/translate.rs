@@ -48,5 +48,12 @@ pub(super) fn searches(by: &Identity, region: Region) -> Vec<(String, Wanted)> {
     let emails = by.emails.iter().cloned().map(Wanted::Email);
     let phones = by.phones.iter().cloned().map(Wanted::Phone);
     let searches = emails.chain(phones).map(|wanted| (wanted.term(region), wanted));
-    searches.filter(|(term, _)| !term.is_empty()).collect()
+    let mut different: Vec<(String, Wanted)> = Vec::new();
+    for search in searches.filter(|(term, _)| !term.is_empty()) {
+        // One person's numbers in two spellings are one search.
+        if !different.iter().any(|(_, known)| known.is_the_same(&search.1, region)) {
+            different.push(search);
+        }
+    }
+    different
 }
