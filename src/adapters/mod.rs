@@ -24,6 +24,7 @@
 
 mod adapter;
 mod aptly;
+mod change;
 pub mod documentation;
 mod identity;
 mod lenient;
