@@ -2,6 +2,8 @@
 
 mod adapter;
 mod aptly;
+#[cfg(test)]
+mod awkward;
 mod identity;
 mod lenient;
 mod phone;

@@ -3,6 +3,8 @@
 mod custom_fields;
 mod decode;
 mod encode;
+#[cfg(test)]
+mod properties;
 
 pub(super) use custom_fields::Definitions;
 pub(super) use decode::{PAGE_SIZE, decode_account, decode_page, decode_single, decode_written, merge};
