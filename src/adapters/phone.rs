@@ -90,4 +90,21 @@ mod tests {
         assert_ne!(us.comparable("+14155551234"), us.comparable("+14155551235"));
         assert_eq!(us.comparable("12-34 x"), "1234");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_number_or_none_and_forms_are_stable(text in proptest::prelude::any::<String>(), number in "[+0-9 ()a-z.-]{0,20}") {
+            for region in [Region::default(), Region::named(Some("US")), Region::named(Some("IT"))] {
+                for text in [&text, &number] {
+                    let form = region.e164(text);
+                    if let Some(form) = &form {
+                        let again = region.e164(form);
+                        proptest::prop_assert_eq!(again.as_ref(), Some(form));
+                    }
+                    proptest::prop_assert_eq!(region.comparable(form.as_deref().unwrap_or(text)), region.comparable(text));
+                    let _ = region.national_digits(text);
+                }
+            }
+        }
+    }
 }

@@ -4,6 +4,8 @@ mod body;
 mod custom_fields;
 mod decode;
 mod encode;
+#[cfg(test)]
+mod properties;
 
 pub(super) use custom_fields::Definitions;
 pub(super) use decode::{PAGE_SIZE, decode_account, decode_page, decode_single, decode_written, merge};

@@ -2,6 +2,8 @@
 
 mod decode;
 mod encode;
+#[cfg(test)]
+mod properties;
 
 pub(super) use decode::{decode_account, decode_deleted, decode_page, decode_single, decode_written};
 pub(super) use encode::{Change, RULES};

@@ -147,7 +147,8 @@ impl Change {
                 emails.push((index, email.clone()));
             }
         }
-        emails.sort_by_key(|(_, email)| !is_word(email.kind.as_ref(), &["main", "primary"]));
+        let main = sent.iter().find(|email| is_word(email.kind.as_ref(), &["main", "primary"]));
+        emails.sort_by_key(|(_, email)| !main.is_some_and(|main| same_email(main, email)));
         for (position, (index, email)) in emails.iter_mut().enumerate() {
             let kind = if position == 0 { "main" } else { "secondary" };
             if !is_word(email.kind.as_ref(), &[kind]) && email.kind.is_some() {

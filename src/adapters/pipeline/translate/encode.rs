@@ -114,7 +114,8 @@ impl Change {
                 );
                 continue;
             }
-            let kind = if index == primary { "main" } else { "secondary" };
+            // The primary one may be the second spelling of an address that stands before it.
+            let kind = if same_email(email, &sent[primary]) { "main" } else { "secondary" };
             self.lose_kind(email.kind.as_ref(), kind, format!("/emailAddresses/{index}/emailAddressType"));
             emails.push(EmailAddress { address: email.address.clone(), kind: Some(Text::from_static(kind)) });
         }
@@ -155,7 +156,8 @@ impl Change {
                     message,
                 ));
             }
-            let kind = if index == primary { "primary" } else { "secondary" };
+            let is_primary = region.comparable(&phone.number) == region.comparable(&sent[primary].number);
+            let kind = if is_primary { "primary" } else { "secondary" };
             self.lose_kind(phone.kind.as_ref(), kind, format!("/phoneNumbers/{index}/phoneNumberType"));
             let number = form.unwrap_or_else(|| phone.number.clone());
             phones.push(PhoneNumber { number, kind: Some(Text::from_static(kind)) });
