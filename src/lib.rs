@@ -1,8 +1,32 @@
-//! One contacts API in front of several CRMs.
+//! One contacts API in front of several CRMs: a self-hosted gateway.
+//!
+//! # The way of a request
+//!
+//! `PATCH /crm/contacts/con_…?credentialId=…` passes through these files, top to bottom, and back:
+//!
+//! 1. [`app`] listens; `app/serve.rs` is the process, `app/parts.rs` joins everything below.
+//! 2. [`api`] is the HTTP edge. `api/router.rs` shows all routes as a table and the order of the layers. The handler in
+//!    `api/contacts/update.rs` extracts credential, deadline and body, asks the gateway, answers; what it read or
+//!    writes as JSON is in `api/read` and `api/schema`. Any failure becomes a problem in `api/problem`.
+//! 3. [`auth`] turns the `Authorization` header into a [`domain::Caller`]: a tenant and scopes.
+//! 4. [`gateway`] is what we promise whichever the CRM. `gateway/contacts/write.rs` holds the order of every write in one
+//!    function: authorise, check by declaration, lock, look up, prepare, send, read back, compare. Opening the credential
+//!    (`gateway/credentials`) unseals its secret and connects its adapter.
+//! 5. [`adapters`] translates. `adapters/adapter.rs` is the seam, one folder is one CRM: `translate` makes the CRM's body
+//!    from ours and our contact from the CRM's answer, `endpoints` names the call.
+//! 6. [`upstream`] sends the call: one try within the deadline, a bounded reply, no redirect.
+//!
+//! Beside the way: [`domain`] has the words that all share, [`json`] decides what JSON we take, [`store`] remembers
+//! tenants, keys and credentials, [`sealing`] is all cryptography, [`config`] all configuration, [`telemetry`] the
+//! logs, [`cli`] the commands, and [`simulators`] are both CRMs as small servers for the demo and the tests.
+//!
+//! A file names only modules below it on this way: `tests/tidy.rs` holds the ranks.
 
 pub mod adapters;
+pub mod api;
 pub mod app;
 pub mod auth;
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod gateway;

@@ -1,5 +1,11 @@
-//! The composition root: joins configuration, store, sealing, adapters and gateway into one running whole.
+//! The composition root: joins configuration, store, sealing, adapters, gateway and edge into one running whole.
 
+mod demo;
 mod parts;
+mod serve;
+mod simulate;
 
+pub use demo::demo;
 pub use parts::{Parts, check};
+pub use serve::{serve, stopped};
+pub use simulate::{Crm, simulate};

@@ -66,7 +66,7 @@ impl Parts {
         let tenants =
             Tenants::new(store.tenants.clone(), sealer.clone(), authenticator.clone(), opening.clone());
         let keys = Keys::new(&store, sealer.clone(), authenticator.clone());
-        let credentials = Arc::new(Credentials::new(store.credentials.clone(), sealer.clone(), opening));
+        let credentials = Credentials::new(store.credentials.clone(), sealer.clone(), opening);
         let contacts = Contacts::new(credentials.clone(), sealer.clone());
         let gateway = Gateway { contacts, credentials, keys, tenants };
         Self { store, sealer, authenticator, gateway }

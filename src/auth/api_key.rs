@@ -96,8 +96,8 @@ fn characters<const N: usize>() -> Result<Zeroizing<String>> {
 }
 
 fn checksum(keyed: &str) -> String {
-    let [a, b, c, d, e, f, g, h, ..] = digest(keyed.as_bytes());
-    let mut rest = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    let digest = digest(keyed.as_bytes());
+    let mut rest = digest[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
     let mut sum = String::with_capacity(CHECKSUM);
     for _ in 0..CHECKSUM {
         sum.push(char::from(ALPHABET[usize::try_from(rest % 62).unwrap_or_default()]));

@@ -3,6 +3,8 @@
 mod file;
 mod settings;
 mod sources;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::settings::{SETTINGS, Setting, nearest};
+use super::settings::{Exposure, SETTINGS, Setting, nearest};
 use super::{Flags, file};
 
 /// The variable that names the configuration file.
@@ -18,6 +18,22 @@ pub struct Given {
     pub value: SecretString,
     /// Such as `GATEWAY_LISTEN`, `--listen`, `listen in gateway.toml`, `default`.
     pub origin: String,
+}
+
+impl Given {
+    /// The value as it may be shown.
+    #[must_use]
+    pub fn shown(&self, exposure: Exposure) -> String {
+        let value = self.value.expose_secret();
+        match exposure {
+            Exposure::Open => value.to_owned(),
+            Exposure::Secret => "(set)".to_owned(),
+            Exposure::Url => match (value.split_once("://"), value.rsplit_once('@')) {
+                (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
+                _ => value.to_owned(),
+            },
+        }
+    }
 }
 
 /// What the sources say, and what is wrong with them.

@@ -13,14 +13,12 @@ pub use keys::Keys;
 pub use listing::{Listing, ListingRequest};
 pub use tenants::Tenants;
 
-use std::sync::Arc;
-
 /// Everything that the edge asks for.
 pub struct Gateway {
     /// Contacts in the CRMs.
     pub contacts: Contacts,
     /// Links of tenants to CRM accounts.
-    pub credentials: Arc<Credentials>,
+    pub credentials: Credentials,
     /// API keys.
     pub keys: Keys,
     /// Tenants.

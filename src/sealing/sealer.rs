@@ -67,12 +67,12 @@ impl Sealer {
     /// Opens what [`Self::seal`] made for the same place.
     /// Fails with `secret_unreadable`, whatever is wrong with the blob.
     pub fn open(&self, bound: &Bound<'_>, blob: &[u8]) -> Result<SecretSlice<u8>> {
-        let (version, id, nonce, body) = split(blob).ok_or_else(unreadable)?;
+        let Parts { version, id, nonce, body } = split(blob).ok_or_else(unreadable)?;
         let keys = self.subkeys(id).filter(|_| version == VERSION).ok_or_else(unreadable)?;
         let mut body = Zeroizing::new(body.to_vec());
         let plain = keys
             .seal
-            .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(associated(id, bound)), &mut body)
+            .open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(associated(id, bound)), &mut body)
             .map_err(|_| unreadable())?;
         Ok(SecretSlice::from(plain.to_vec()))
     }
@@ -120,11 +120,19 @@ impl Subkeys {
     }
 }
 
-fn split(blob: &[u8]) -> Option<(u8, [u8; ID_BYTES], &[u8; NONCE_LEN], &[u8])> {
+/// A sealed blob taken apart; nothing in it is believed yet.
+struct Parts<'a> {
+    version: u8,
+    id: [u8; ID_BYTES],
+    nonce: [u8; NONCE_LEN],
+    body: &'a [u8],
+}
+
+fn split(blob: &[u8]) -> Option<Parts<'_>> {
     let (version, rest) = blob.split_first()?;
-    let (id, rest) = rest.split_first_chunk::<ID_BYTES>()?;
-    let (nonce, body) = rest.split_first_chunk::<NONCE_LEN>()?;
-    Some((*version, *id, nonce, body))
+    let (id, rest) = rest.split_first_chunk()?;
+    let (nonce, body) = rest.split_first_chunk()?;
+    Some(Parts { version: *version, id: *id, nonce: *nonce, body })
 }
 
 fn associated(id: [u8; ID_BYTES], bound: &Bound<'_>) -> Vec<u8> {

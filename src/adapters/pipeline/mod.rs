@@ -30,7 +30,7 @@ use crate::upstream::{Authorization, Upstream};
 /// What is declared about the pipeline CRM.
 pub(super) static SPEC: AdapterSpec = AdapterSpec {
     provider: Provider::new("pipeline"),
-    title: "the pipeline CRM",
+    title: "Tether (pipeline)",
     operations: Operations { create: true, update: true, delete: true },
     fields: FIELDS,
     remote_fields: REMOTE_FIELDS,

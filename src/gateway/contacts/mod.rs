@@ -82,7 +82,7 @@ pub struct WriteOptions {
 
 /// Contacts of the caller's credentials.
 pub struct Contacts {
-    credentials: Arc<Credentials>,
+    credentials: Credentials,
     cursors: Cursors,
     locks: Locks,
 }
@@ -90,7 +90,7 @@ pub struct Contacts {
 impl Contacts {
     /// Contacts behind `credentials`; cursors are authenticated by `sealer`.
     #[must_use]
-    pub fn new(credentials: Arc<Credentials>, sealer: Arc<Sealer>) -> Self {
+    pub fn new(credentials: Credentials, sealer: Arc<Sealer>) -> Self {
         Self { credentials, cursors: Cursors::new(sealer), locks: Locks::default() }
     }
 

@@ -3,96 +3,24 @@
 mod access;
 mod opening;
 mod settings;
+mod shape;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use secrecy::SecretString;
-
 use self::access::{allow, check_unrestricted, may_name, not_found};
 pub use self::opening::Opening;
 use self::opening::{Link, read_secret};
+pub use self::shape::{Checked, Credential, CredentialDraft, CredentialPatch, LastCheck, Opened};
 use super::{Listing, ListingRequest, listing, names};
-use crate::adapters::{Account, Adapter, AdapterSpec};
+use crate::adapters::Adapter;
 use crate::domain::{
-    CallContext, Caller, CredentialId, Failure, FailureKind, FieldFault, Provider, RawJson, Result, Scope,
-    Text, Timestamp,
+    CallContext, Caller, CredentialId, Failure, FailureKind, FieldFault, RawJson, Result, Scope, Text,
 };
 use crate::sealing::Sealer;
 use crate::store::{After, CheckRecord, CredentialRecord, CredentialStore, now};
-
-/// A credential as it is shown; never its secret.
-#[derive(Clone, Debug)]
-pub struct Credential {
-    /// The API's `credentialId`.
-    pub id: CredentialId,
-    /// Which CRM.
-    pub provider: Provider,
-    /// A name, unique in the tenant.
-    pub name: Text,
-    /// The settings as given, a JSON object.
-    pub settings: RawJson,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it was last changed.
-    pub updated_at: Timestamp,
-    /// The last check, if there was one.
-    pub last_check: Option<LastCheck>,
-}
-
-/// How a check of a credential went.
-#[derive(Clone, Debug)]
-pub struct LastCheck {
-    /// When.
-    pub at: Timestamp,
-    /// Whether the CRM accepted the secret.
-    pub ok: bool,
-    /// The failure's code where it did not.
-    pub code: Option<Text>,
-}
-
-/// What a new credential shall be. `settings` and `secret` are JSON objects already checked for syntax.
-pub struct CredentialDraft {
-    /// The provider's word.
-    pub provider: Text,
-    /// A name.
-    pub name: Text,
-    /// Settings, a JSON object.
-    pub settings: RawJson,
-    /// Secret, a JSON object.
-    pub secret: SecretString,
-}
-
-/// Changes to a credential; what is `None` stays. `settings` merges by member, `null` resets one.
-#[derive(Default)]
-pub struct CredentialPatch {
-    /// A new name.
-    pub name: Option<Text>,
-    /// Members of settings to merge.
-    pub settings: Option<RawJson>,
-    /// A new secret.
-    pub secret: Option<SecretString>,
-}
-
-/// The answer of a check: a refused secret is an answer too.
-#[derive(Clone, Debug)]
-pub struct Checked {
-    /// The account, or why it could not be asked.
-    pub outcome: std::result::Result<Account, Failure>,
-    /// How long it took.
-    pub took: std::time::Duration,
-}
-
-/// A credential, opened for use.
-#[derive(Clone)]
-pub struct Opened {
-    /// Its id.
-    pub id: CredentialId,
-    /// What its CRM can do.
-    pub spec: &'static AdapterSpec,
-    /// The way to the CRM.
-    pub adapter: Arc<dyn Adapter>,
-}
 
 /// How often a change is tried again when others change the same credential meanwhile.
 const TRIES: usize = 3;
@@ -131,6 +59,18 @@ impl Credentials {
         draft: CredentialDraft,
         verify: bool,
     ) -> Result<Credential> {
+        self.create_as(context, caller, names::new_id("cred").into(), draft, verify).await
+    }
+
+    /// The same with a chosen id, for `demo`, whose printed calls name it.
+    pub(crate) async fn create_as(
+        &self,
+        context: &CallContext,
+        caller: &Caller,
+        id: CredentialId,
+        draft: CredentialDraft,
+        verify: bool,
+    ) -> Result<Credential> {
         allow(caller, Scope::CredentialsWrite)?;
         check_unrestricted(caller)?;
         let CredentialDraft { provider, name, settings, secret } = draft;
@@ -145,7 +85,7 @@ impl Credentials {
         let last_check = if verify { Some(probed(context, adapter.as_ref()).await?) } else { None };
         let at = now();
         let mut record = CredentialRecord {
-            id: names::new_id("cred").into(),
+            id,
             tenant: caller.tenant.clone(),
             provider: spec.provider.as_str().into(),
             name,

@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::Sqlite;
 use super::row::{behind, column, refused, some_time, text, time, unavailable};
-use crate::domain::{CredentialId, Failure, KeyId, Result, Scope, Scopes, TenantId};
+use crate::domain::{CredentialId, Failure, KeyId, Result, Scope, Scopes, TenantId, Timestamp};
 use crate::store::{After, KeyRecord, KeyStore};
 
 #[async_trait]
@@ -24,8 +24,8 @@ impl KeyStore for Sqlite {
         .bind(words(scopes.as_slice().iter().map(|scope| scope.as_str())))
         .bind(credentials.as_ref().map(|ids| words(ids.iter().map(CredentialId::as_str))))
         .bind(created_at.as_millisecond())
-        .bind(expires_at.map(|at| at.as_millisecond()))
-        .bind(last_used_at.map(|at| at.as_millisecond()))
+        .bind(expires_at.map(Timestamp::as_millisecond))
+        .bind(last_used_at.map(Timestamp::as_millisecond))
         .execute(&self.0)
         .await
         .map_err(refused)?;

@@ -6,6 +6,8 @@ mod migrate;
 mod open;
 mod row;
 mod tenants;
+#[cfg(test)]
+mod tests;
 
 use async_trait::async_trait;
 use sqlx::SqlitePool;

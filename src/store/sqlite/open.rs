@@ -62,14 +62,14 @@ async fn recent(connection: &mut SqliteConnection, path: &Path) -> Result<(), Op
         .fetch_one(connection)
         .await
         .map_err(|error| sentence(&error, path))?;
-    let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
-    let mut part = || parts.next().unwrap_or(0);
-    if (part(), part(), part()) >= OLDEST {
+    let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    if (next(), next(), next()) >= OLDEST {
         return Ok(());
     }
-    let (major, minor, patch) = OLDEST;
+    let (major, minor, least) = OLDEST;
     Err(OpenError::new(format!(
-        "this build carries SQLite {version}; {major}.{minor}.{patch} or later is needed: build it with the bundled one"
+        "this build carries SQLite {version}; {major}.{minor}.{least} or later is needed: build it with the bundled one"
     )))
 }
 

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use super::custom_fields::Definitions;
 use crate::adapters::aptly::SPEC;
 use crate::adapters::aptly::wire::{CustomFields, LegacyBody, NativeBody, PhoneBody};
+use crate::adapters::change::{self, is_word, same_email};
 use crate::adapters::phone::Region;
 use crate::adapters::remote::RemoteRules;
 use crate::domain::{
@@ -68,9 +69,9 @@ impl Format {
 /// What is to be written, in Aptly's terms: absent members are untouched, an empty text or list clears.
 #[derive(Default)]
 pub(in super::super) struct Change {
-    first_name: Option<Text>,
-    last_name: Option<Text>,
-    company: Option<Text>,
+    first_name: Patch<Text>,
+    last_name: Patch<Text>,
+    company: Patch<Text>,
     emails: Option<Vec<(usize, EmailAddress)>>,
     phones: Option<Vec<(usize, PhoneNumber)>>,
     remote: BTreeMap<&'static str, RawJson>,
@@ -89,30 +90,7 @@ impl Change {
         definitions: &Definitions,
         region: Region,
     ) -> Result<Self> {
-        let ContactDraft {
-            first_name,
-            last_name,
-            account,
-            addresses: _, // Never stored; the gateway warns by declaration.
-            email_addresses,
-            phone_numbers,
-            remote_fields,
-            read_only: _, // Nothing of a new record is read-only yet; the gateway warns.
-        } = draft;
-        let list = |empty: bool| if empty { Patch::Keep } else { Patch::Set(()) };
-        let patch = ContactPatch {
-            first_name: first_name.clone().into(),
-            last_name: Patch::Set(last_name.clone()),
-            account: account.clone().into(),
-            addresses: Patch::Keep,
-            email_addresses: list(email_addresses.is_empty()).map(|()| email_addresses.clone()),
-            phone_numbers: list(phone_numbers.is_empty()).map(|()| phone_numbers.clone()),
-            remote_fields: RemoteFields(
-                remote_fields.0.iter().filter(|(_, value)| !value.is_null()).cloned().collect(),
-            ),
-            read_only: Vec::new(),
-        };
-        Self::of_patch(&Contact::bare(RemoteId::from("")), &patch, definitions, region)
+        Self::of_patch(&Contact::bare(RemoteId::from("")), &change::of_draft(draft), definitions, region)
     }
 
     /// What `patch` changes of `held`; what is equal already is not sent.
@@ -132,22 +110,22 @@ impl Change {
             remote_fields,
             read_only: _, // Ignored; the gateway warns where they differ.
         } = patch;
-        let mut change = Self {
-            first_name: changed(first_name, held.first_name.as_ref()),
-            last_name: changed(last_name, held.last_name.as_ref()),
-            company: changed(account, held.account.as_ref()),
+        let mut changed = Self {
+            first_name: change::text(first_name, held.first_name.as_ref()),
+            last_name: change::text(last_name, held.last_name.as_ref()),
+            company: change::text(account, held.account.as_ref()),
             held_kinds: held.phone_numbers.iter().filter_map(|phone| phone.kind.clone()).collect(),
             ..Self::default()
         };
-        change.emails(email_addresses, held);
-        change.phones(phone_numbers, held, region);
-        change.remote_fields(remote_fields, held, definitions)?;
-        Ok(change)
+        changed.emails(email_addresses, held);
+        changed.phones(phone_numbers, held, region);
+        changed.remote_fields(remote_fields, held, definitions)?;
+        Ok(changed)
     }
 
     pub(in super::super) fn is_empty(&self) -> bool {
         let texts = [&self.first_name, &self.last_name, &self.company];
-        texts.iter().all(|text| text.is_none())
+        !texts.iter().any(|text| text.touches())
             && self.emails.is_none()
             && self.phones.is_none()
             && self.remote.is_empty()
@@ -156,7 +134,7 @@ impl Change {
 
     /// The one marked main goes first, because Aptly knows people by their first address.
     fn emails(&mut self, patch: &Patch<Vec<EmailAddress>>, held: &Contact) {
-        let Some(sent) = listed(patch) else { return };
+        let Some(sent) = change::list(patch) else { return };
         let whole = !held.incomplete.contains(&Field::EmailAddresses);
         if whole && sent == held.email_addresses {
             return; // As it was read, whatever we would make of it.
@@ -195,7 +173,7 @@ impl Change {
     }
 
     fn phones(&mut self, patch: &Patch<Vec<PhoneNumber>>, held: &Contact, region: Region) {
-        let Some(sent) = listed(patch) else { return };
+        let Some(sent) = change::list(patch) else { return };
         let whole = !held.incomplete.contains(&Field::PhoneNumbers);
         if whole && sent == held.phone_numbers {
             return; // As it was read, whatever we would make of it.
@@ -359,11 +337,11 @@ impl Change {
             sent.map(|(_, phone)| phone.number.as_str()).or(held.then_some(""))
         };
         serde_json::to_string(&LegacyBody {
-            first_name: self.first_name.as_deref(),
-            last_name: self.last_name.as_deref(),
+            first_name: written(&self.first_name),
+            last_name: written(&self.last_name),
             contact_type: self.raw("contactType")?,
             title: self.raw("title")?,
-            company: self.company.as_deref(),
+            company: written(&self.company),
             email: self
                 .emails
                 .as_ref()
@@ -378,13 +356,13 @@ impl Change {
 
     fn native(&self) -> serde_json::Result<String> {
         serde_json::to_string(&NativeBody {
-            first_name: self.first_name.as_deref(),
-            last_name: self.last_name.as_deref(),
+            first_name: written(&self.first_name),
+            last_name: written(&self.last_name),
             type_id: self.raw("typeId")?,
             contact_type: self.raw("contactType")?,
             is_company: self.raw("isCompany")?,
             title: self.raw("title")?,
-            company: self.company.as_deref(),
+            company: written(&self.company),
             email: self.emails.as_deref().map(|emails| emails.iter().map(email_body).collect()),
             phone: self.phones.as_deref().map(|phones| phones.iter().map(phone_body).collect()),
             image_url: self.raw("imageUrl")?,
@@ -408,7 +386,6 @@ impl Change {
     }
 
     fn expected(&self) -> ContactPatch {
-        let list = |empty: bool| if empty { Patch::Clear } else { Patch::Set(()) };
         let mut remote_fields: Vec<(Text, RawJson)> =
             self.remote.iter().map(|(name, value)| (Text::from_static(name), value.clone())).collect();
         if let Ok(Some(custom)) =
@@ -426,12 +403,12 @@ impl Change {
             .as_ref()
             .map(|phones| phones.iter().map(|(_, phone)| phone.clone()).collect::<Vec<_>>());
         ContactPatch {
-            first_name: expected_text(self.first_name.as_ref()),
-            last_name: expected_text(self.last_name.as_ref()),
-            account: expected_text(self.company.as_ref()),
+            first_name: self.first_name.clone(),
+            last_name: self.last_name.clone(),
+            account: self.company.clone(),
             addresses: Patch::Keep,
-            email_addresses: emails.map_or(Patch::Keep, |emails| list(emails.is_empty()).map(|()| emails)),
-            phone_numbers: phones.map_or(Patch::Keep, |phones| list(phones.is_empty()).map(|()| phones)),
+            email_addresses: change::expected(emails),
+            phone_numbers: change::expected(phones),
             remote_fields: RemoteFields(remote_fields),
             read_only: Vec::new(),
         }
@@ -446,37 +423,13 @@ fn phone_body((_, phone): &(usize, PhoneNumber)) -> PhoneBody<'_> {
     PhoneBody { number: &phone.number, kind: phone.kind.as_deref().unwrap_or("mobile") }
 }
 
-/// The text to send: `None` untouched or equal already, `""` cleared.
-fn changed(patch: &Patch<Text>, held: Option<&Text>) -> Option<Text> {
+/// A text as it is sent: `None` untouched, `""` cleared.
+fn written(patch: &Patch<Text>) -> Option<&str> {
     match patch {
         Patch::Keep => None,
-        Patch::Clear => held.map(|_| Text::default()),
-        Patch::Set(text) => (held.map_or("", |held| held.trim()) != text.trim()).then(|| text.clone()),
+        Patch::Clear => Some(""),
+        Patch::Set(text) => Some(text),
     }
-}
-
-fn expected_text(sent: Option<&Text>) -> Patch<Text> {
-    match sent {
-        None => Patch::Keep,
-        Some(text) if text.is_empty() => Patch::Clear,
-        Some(text) => Patch::Set(text.clone()),
-    }
-}
-
-fn listed<T>(patch: &Patch<Vec<T>>) -> Option<&[T]> {
-    match patch {
-        Patch::Keep => None,
-        Patch::Clear => Some(&[]),
-        Patch::Set(list) => Some(list),
-    }
-}
-
-fn same_email(one: &EmailAddress, other: &EmailAddress) -> bool {
-    one.address.trim().to_lowercase() == other.address.trim().to_lowercase()
-}
-
-fn is_word(kind: Option<&Text>, words: &[&str]) -> bool {
-    kind.is_some_and(|kind| words.iter().any(|word| kind.trim().eq_ignore_ascii_case(word)))
 }
 
 fn known_kind(word: &str) -> Option<&'static str> {

@@ -1,0 +1,147 @@
+//! What is declared about each CRM, as text for people: its `docs.md`, and the mapping table of the README.
+
+use std::fmt::Write as _;
+
+use super::ADAPTERS;
+use super::SettingKind;
+use super::adapter::{AdapterSpec, FieldSpec, FilterSupport, Verify, Write};
+use crate::domain::Field;
+
+/// The page of one CRM.
+#[must_use]
+pub fn page(spec: &AdapterSpec) -> String {
+    let mut text = format!(
+        "# `{}`: {}\n\nPrinted from the declaration in `mod.rs`; a test fails where the two differ.\n",
+        spec.provider, spec.title
+    );
+    operations(&mut text, spec);
+    rows(
+        &mut text,
+        "## Fields\n\n| unified | read from | written to | verified |",
+        spec.fields.iter().map(field),
+    );
+    rows(
+        &mut text,
+        "## remoteFields that can be written\n\nEvery other key of the CRM is shown on reads and refused on writes, unless it equals what the CRM holds.\n\n| key | also spelled | what |",
+        spec.remote_fields.iter().map(|field| {
+            let aliases: Vec<String> = field.aliases.iter().map(|alias| format!("`{alias}`")).collect();
+            format!("| `{}` | {} | {} |", field.name, aliases.join(", "), field.note)
+        }),
+    );
+    rows(
+        &mut text,
+        "## Filters that the CRM answers\n\nAny other filter is refused with `filter_unsupported`.\n\n| unified | CRM | how |",
+        spec.filters.iter().map(|filter| {
+            let how = match filter.support {
+                FilterSupport::Exact => "exact",
+                FilterSupport::Narrows => "narrows",
+            };
+            format!("| `{}` | `{}` | {how} |", filter.name.parameter(), filter.upstream)
+        }),
+    );
+    rows(
+        &mut text,
+        "## Settings of a credential\n\n| setting | what |",
+        spec.settings.iter().map(|setting| {
+            let unbuilt = matches!(setting.kind, SettingKind::Unbuilt(_));
+            let state = match (setting.required, unbuilt) {
+                (true, _) => " (required)",
+                (_, true) => " (not built yet)",
+                _ => "",
+            };
+            format!("| `{}`{state} | {} |", setting.name, setting.note)
+        }),
+    );
+    rows(
+        &mut text,
+        "## Secret of a credential\n\n| members | what |",
+        spec.secrets.iter().map(|form| {
+            let members: Vec<String> = form.members.iter().map(|member| format!("`{member}`")).collect();
+            format!(
+                "| {} | {}{} |",
+                members.join(" and "),
+                form.note,
+                form.unbuilt.map(|reason| format!(". {reason}")).unwrap_or_default()
+            )
+        }),
+    );
+    text
+}
+
+/// The mapping of unified fields, one column a CRM.
+#[must_use]
+pub fn mapping() -> String {
+    let titles: Vec<String> =
+        ADAPTERS.iter().map(|spec| format!("`{}` read | `{0}` write", spec.provider)).collect();
+    let mut text =
+        format!("| unified | {} |\n|{}\n", titles.join(" | "), "---|".repeat(1 + 2 * ADAPTERS.len()));
+    for name in Field::ALL {
+        let cells = ADAPTERS
+            .iter()
+            .filter_map(|spec| spec.field(name))
+            .map(|spec| format!("{} | {}", read(spec), written(spec)));
+        line(&mut text, &format!("| `{}` | {} |", name.name(), cells.collect::<Vec<_>>().join(" | ")));
+    }
+    text
+}
+
+fn operations(text: &mut String, spec: &AdapterSpec) {
+    let operations = [
+        ("create", spec.operations.create),
+        ("update", spec.operations.update),
+        ("delete", spec.operations.delete),
+    ];
+    let able: Vec<&str> = ["list", "count", "get"]
+        .into_iter()
+        .chain(operations.iter().filter(|(_, able)| *able).map(|(name, _)| *name))
+        .collect();
+    let unable: Vec<&str> = operations.iter().filter(|(_, able)| !able).map(|(name, _)| *name).collect();
+    line(text, &format!("\nOperations: {}.", able.join(", ")));
+    if !unable.is_empty() {
+        line(text, &format!("The CRM's API cannot {}: `operation_unsupported`.", unable.join(", ")));
+    }
+    line(
+        text,
+        &format!(
+            "A create is refused with `contact_exists` where a contact has the same `{}`.",
+            spec.create_identity.word()
+        ),
+    );
+}
+
+fn rows(text: &mut String, head: &str, rows: impl Iterator<Item = String>) {
+    let columns = head.lines().last().map_or(0, |line| line.matches('|').count()).saturating_sub(1);
+    line(text, &format!("\n{head}\n|{}", "---|".repeat(columns)));
+    for row in rows {
+        line(text, &row);
+    }
+}
+
+/// Writing to a string cannot fail.
+fn line(text: &mut String, line: &str) {
+    let _ = writeln!(text, "{line}");
+}
+
+fn field(spec: &FieldSpec) -> String {
+    let verify = match spec.verify {
+        Verify::Exact => "equal",
+        Verify::Normalised => "equal but for case, spacing and punctuation",
+        Verify::Values => "value by value",
+        Verify::Never => "no",
+    };
+    format!("| `{}` | {} | {} | {verify} |", spec.field.name(), read(spec), written(spec))
+}
+
+fn read(spec: &FieldSpec) -> &'static str {
+    spec.read.unwrap_or("never there")
+}
+
+fn written(spec: &FieldSpec) -> String {
+    let required = if spec.required { " (required on create)" } else { "" };
+    match spec.write {
+        Write::Stored(place) => format!("{place}{required}"),
+        Write::Partly(what) => format!("in part: {what}{required}"),
+        Write::Never(reason) => format!("not stored: {reason}"),
+        Write::ReadOnly => "set by the CRM".to_owned(),
+    }
+}

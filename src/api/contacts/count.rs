@@ -1,0 +1,30 @@
+//! `GET /crm/contacts/count`
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+
+use super::parameters::CountParameters;
+use crate::api::answer;
+use crate::api::extract::{Context, Query, Signed};
+use crate::api::openapi::problems::ListProblems;
+use crate::api::schema::CountAnswer;
+use crate::domain::Result;
+use crate::gateway::Gateway;
+
+/// Count contacts
+///
+/// How many contacts match all filters. Needs `contacts:read`.
+#[utoipa::path(get, path = "/crm/contacts/count", operation_id = "countContacts", tag = "contacts",
+    params(CountParameters),
+    responses((status = 200, description = "How many.", body = CountAnswer), ListProblems))]
+pub(in crate::api) async fn count(
+    State(gateway): State<Arc<Gateway>>,
+    Signed(caller): Signed,
+    Context(context): Context,
+    Query(asked): Query<CountParameters>,
+) -> Result<Response> {
+    let count = gateway.contacts.count(&context, &caller, &asked.credential, &asked.query).await?;
+    answer::ok(&CountAnswer { count })
+}

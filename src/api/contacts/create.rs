@@ -1,0 +1,38 @@
+//! `POST /crm/contacts`
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+
+use super::parameters::WriteParameters;
+use crate::api::answer;
+use crate::api::extract::{Body, Context, NoIdempotencyKey, Query, Signed};
+use crate::api::openapi::problems::CreateProblems;
+use crate::api::schema::{ContactAnswer, ContactCreate};
+use crate::domain::{ContactDraft, Result};
+use crate::gateway::Gateway;
+
+/// Create a contact
+///
+/// Creates a person and never overwrites one: where the CRM knows the person already, the answer is 409
+/// `contact_exists` with the candidates. The answer shows what the CRM holds afterwards; what it could not hold is
+/// named in `warnings`, or refused with `strict=true`. Needs `contacts:write`.
+#[utoipa::path(post, path = "/crm/contacts", operation_id = "createContact", tag = "contacts",
+    params(WriteParameters), request_body = ContactCreate,
+    responses(
+        (status = 200, description = "Created.", body = ContactAnswer,
+            headers(("Location" = String, description = "Where to read the contact."))),
+        CreateProblems))]
+pub(in crate::api) async fn create(
+    State(gateway): State<Arc<Gateway>>,
+    Signed(caller): Signed,
+    Context(context): Context,
+    Query(asked): Query<WriteParameters>,
+    _: NoIdempotencyKey,
+    Body(draft): Body<ContactDraft>,
+) -> Result<Response> {
+    let shown = gateway.contacts.create(&context, &caller, &asked.credential, draft, asked.options).await?;
+    let place = Some(("credentialId", asked.credential.as_str()));
+    Ok(answer::located(answer::ok(&ContactAnswer::of(&shown))?, &["crm", "contacts", &shown.id], place))
+}

@@ -1,0 +1,33 @@
+//! `DELETE /crm/contacts/{id}`
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+
+use super::parameters::DeleteParameters;
+use crate::api::answer;
+use crate::api::extract::{ContactPath, Context, NoIdempotencyKey, Query, Signed};
+use crate::api::openapi::problems::DeleteProblems;
+use crate::api::schema::DeleteAnswer;
+use crate::domain::Result;
+use crate::gateway::Gateway;
+
+/// Remove a contact
+///
+/// Removes the contact from the CRM, where the CRM can and the credential's settings allow it. Needs
+/// `contacts:write`.
+#[utoipa::path(delete, path = "/crm/contacts/{id}", operation_id = "deleteContact", tag = "contacts",
+    params(("id" = String, Path, description = "The contact's `id` or `remoteId`."), DeleteParameters),
+    responses((status = 200, description = "Removed.", body = DeleteAnswer), DeleteProblems))]
+pub(in crate::api) async fn delete(
+    State(gateway): State<Arc<Gateway>>,
+    Signed(caller): Signed,
+    ContactPath(id): ContactPath,
+    Context(context): Context,
+    Query(asked): Query<DeleteParameters>,
+    _: NoIdempotencyKey,
+) -> Result<Response> {
+    gateway.contacts.delete(&context, &caller, &asked.credential, &id).await?;
+    answer::ok(&DeleteAnswer { success: true })
+}

@@ -1,0 +1,32 @@
+//! `GET /crm/contacts`
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+
+use super::parameters::ListParameters;
+use crate::api::answer;
+use crate::api::extract::{Context, Query, Signed};
+use crate::api::openapi::problems::ListProblems;
+use crate::api::schema::ContactListAnswer;
+use crate::domain::Result;
+use crate::gateway::Gateway;
+
+/// List contacts
+///
+/// One page of the contacts that match all filters. Walk by `cursor` to see every contact; by `pageNumber` to show a
+/// page to a person. A filter is answered by the CRM, applied by the gateway, or refused: never ignored. Needs
+/// `contacts:read`.
+#[utoipa::path(get, path = "/crm/contacts", operation_id = "listContacts", tag = "contacts",
+    params(ListParameters),
+    responses((status = 200, description = "One page.", body = ContactListAnswer), ListProblems))]
+pub(in crate::api) async fn list(
+    State(gateway): State<Arc<Gateway>>,
+    Signed(caller): Signed,
+    Context(context): Context,
+    Query(asked): Query<ListParameters>,
+) -> Result<Response> {
+    let listed = gateway.contacts.list(&context, &caller, &asked.credential, &asked.request).await?;
+    answer::ok(&ContactListAnswer::of(&listed))
+}

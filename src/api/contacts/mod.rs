@@ -1,0 +1,9 @@
+//! Contacts: one file per operation.
+
+pub(super) mod count;
+pub(super) mod create;
+pub(super) mod delete;
+pub(super) mod get;
+pub(super) mod list;
+mod parameters;
+pub(super) mod update;

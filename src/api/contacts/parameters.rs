@@ -1,0 +1,152 @@
+//! The parameters of contacts' operations.
+
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+
+use crate::adapters::ADAPTERS;
+use crate::api::extract::{Parameters, QueryReader, Read};
+use crate::api::openapi::parameters as documented;
+use crate::domain::{ContactQuery, CredentialId, Filter, FilterKind, FilterName, FilterValue};
+use crate::gateway::contacts::{ListRequest, Start, WriteOptions};
+
+/// The last page number: far behind any list, and far from where numbers overflow.
+const PAGE_NUMBER_MOST: u64 = 1_000_000;
+
+/// What a list asks for.
+pub(in crate::api) struct ListParameters {
+    pub(super) credential: CredentialId,
+    pub(super) request: ListRequest,
+}
+
+impl Parameters for ListParameters {
+    fn read(query: &mut QueryReader) -> Read<Self> {
+        let (credential, filters) = (query.credential(), filters(query));
+        let (page_size, start) = (query.page_size(), start(query));
+        let request = ListRequest { query: filters?, start: start?, page_size: page_size? };
+        Ok(Self { credential: credential?, request })
+    }
+}
+
+impl IntoParams for ListParameters {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        // No default in the document: Swagger UI would fill it in beside a cursor, which is refused.
+        let number = documented::number(PAGE_NUMBER_MOST);
+        let paging = [
+            documented::query(
+                "pageNumber",
+                "Which page, counted from 1, the first by default; not together with `cursor`.",
+                number,
+            ),
+            documented::page_size(),
+            documented::cursor(),
+        ];
+        [documented::credential()].into_iter().chain(paging).chain(filter_parameters()).collect()
+    }
+}
+
+/// What a count asks for.
+pub(in crate::api) struct CountParameters {
+    pub(super) credential: CredentialId,
+    pub(super) query: ContactQuery,
+}
+
+impl Parameters for CountParameters {
+    fn read(query: &mut QueryReader) -> Read<Self> {
+        let (credential, filters) = (query.credential(), filters(query));
+        Ok(Self { credential: credential?, query: filters? })
+    }
+}
+
+impl IntoParams for CountParameters {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        [documented::credential()].into_iter().chain(filter_parameters()).collect()
+    }
+}
+
+/// How a create or update shall be done.
+pub(in crate::api) struct WriteParameters {
+    pub(super) credential: CredentialId,
+    pub(super) options: WriteOptions,
+}
+
+impl Parameters for WriteParameters {
+    fn read(query: &mut QueryReader) -> Read<Self> {
+        query.unbuilt("dryRun");
+        let (credential, strict) = (query.credential(), query.flag("strict", false));
+        Ok(Self { credential: credential?, options: WriteOptions { strict: strict? } })
+    }
+}
+
+impl IntoParams for WriteParameters {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let strict = "`true` refuses what the CRM could not store, with 422, instead of warning about it.";
+        vec![documented::credential(), documented::flag("strict", false, strict)]
+    }
+}
+
+/// Which contact to remove.
+pub(in crate::api) struct DeleteParameters {
+    pub(super) credential: CredentialId,
+}
+
+impl Parameters for DeleteParameters {
+    fn read(query: &mut QueryReader) -> Read<Self> {
+        query.unbuilt("dryRun");
+        Ok(Self { credential: query.credential()? })
+    }
+}
+
+impl IntoParams for DeleteParameters {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![documented::credential()]
+    }
+}
+
+fn start(query: &mut QueryReader) -> Read<Start> {
+    let (number, cursor) = (query.number("pageNumber", 1..=PAGE_NUMBER_MOST), query.text("cursor"));
+    match (number?, cursor?) {
+        (Some(_), Some(_)) => {
+            Err(query.fault("cursor", "It says where to go on by itself: leave `pageNumber` out."))
+        }
+        (None, Some(cursor)) => Ok(Start::Cursor(cursor)),
+        (number, None) => Ok(Start::PageNumber(number.unwrap_or(1))),
+    }
+}
+
+fn filters(query: &mut QueryReader) -> Read<ContactQuery> {
+    // All are read before one that is at fault ends it, so that all faults are named.
+    let read: Vec<_> = FilterName::ALL.iter().map(|&name| filter(query, name)).collect();
+    let filters: Read<Vec<_>> = read.into_iter().collect();
+    Ok(ContactQuery { filters: filters?.into_iter().flatten().collect() })
+}
+
+fn filter(query: &mut QueryReader, name: FilterName) -> Read<Option<Filter>> {
+    let value = match name.kind() {
+        FilterKind::Text => query.text(name.parameter())?.map(FilterValue::Text),
+        FilterKind::Time => query.time(name.parameter())?.map(FilterValue::Time),
+    };
+    Ok(value.map(|value| Filter { name, value }))
+}
+
+fn filter_parameters() -> impl Iterator<Item = Parameter> {
+    FilterName::ALL.iter().map(|&name| {
+        let schema = match name.kind() {
+            FilterKind::Text => documented::text(),
+            FilterKind::Time => documented::time(),
+        };
+        documented::query(name.parameter(), &description(name), schema)
+    })
+}
+
+/// What the filter means, and which CRMs answer it, as their adapters declare.
+fn description(name: FilterName) -> String {
+    let answering: Vec<&str> = ADAPTERS
+        .iter()
+        .filter(|spec| spec.filter(name).is_some())
+        .map(|spec| spec.provider.as_str())
+        .collect();
+    match answering.as_slice() {
+        [] => format!("{} No CRM answers it itself.", name.description()),
+        some => format!("{} Answered by: {}.", name.description(), some.join(", ")),
+    }
+}

@@ -1,0 +1,28 @@
+//! `DELETE /credentials/{id}`
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+
+use crate::api::answer;
+use crate::api::extract::{CredentialPath, NoParameters, Query, Signed};
+use crate::api::openapi::problems::CredentialProblems;
+use crate::domain::Result;
+use crate::gateway::Gateway;
+
+/// Remove a credential
+///
+/// Destroys the sealed secret. Ids of its contacts mean nothing afterwards. Needs `credentials:write`.
+#[utoipa::path(delete, path = "/credentials/{id}", operation_id = "deleteCredential", tag = "credentials",
+    params(("id" = String, Path, description = "The `credentialId`.")),
+    responses((status = 204, description = "Removed."), CredentialProblems))]
+pub(in crate::api) async fn delete(
+    State(gateway): State<Arc<Gateway>>,
+    Signed(caller): Signed,
+    CredentialPath(id): CredentialPath,
+    _: Query<NoParameters>,
+) -> Result<Response> {
+    gateway.credentials.delete(&caller, &id).await?;
+    Ok(answer::no_content())
+}

@@ -1,0 +1,70 @@
+//! `/docs/errors` and `/docs/errors/{code}`: what each kind of problem means, whose fault it is, what to do.
+
+use axum::extract::Path;
+use axum::response::{Html, IntoResponse, Response};
+use http::header;
+
+use super::mend::mend;
+use crate::api::extract::{NoParameters, Query};
+use crate::api::layers::DOCS_POLICY;
+use crate::api::problem::{status, title};
+use crate::domain::{Failure, FailureKind, Origin, Result, Retryable};
+
+/// All kinds, each with a link to its page.
+pub(in crate::api) async fn errors(_: Query<NoParameters>) -> Response {
+    let row = |&kind: &FailureKind| {
+        let (code, status, title) = (kind.code(), status(kind).as_u16(), title(kind));
+        format!("<li><a href=\"/docs/errors/{code}\"><code>{code}</code></a> ({status}): {title}</li>")
+    };
+    let rows: Vec<String> = FailureKind::ALL.iter().map(row).collect();
+    page("Problems", &format!("<ul>\n{}\n</ul>", rows.join("\n")))
+}
+
+/// One kind.
+pub(in crate::api) async fn error(Path(code): Path<String>, _: Query<NoParameters>) -> Result<Response> {
+    let kind = FailureKind::ALL
+        .iter()
+        .copied()
+        .find(|kind| kind.code() == code)
+        .ok_or_else(|| Failure::new(FailureKind::RouteNotFound, "There is no problem with this code."))?;
+    Ok(page(
+        title(kind),
+        &format!(
+            "<p>Code <code>{code}</code>, status {}.</p>\n<h2>Whose fault</h2>\n<p>{}</p>\n<h2>What to do</h2>\n<p>{}</p>\n\
+             <h2>Send it again?</h2>\n<p>{}</p>\n<p><a href=\"/docs/errors\">All problems</a></p>",
+            status(kind).as_u16(),
+            whose(kind.origin()),
+            mend(kind),
+            again(kind.retryable()),
+        ),
+    ))
+}
+
+const fn whose(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Caller => "The caller's: the request has to change, or what the key may do.",
+        Origin::Gateway => "The gateway's.",
+        Origin::Upstream => {
+            "The CRM's, or of the link to it; <code>upstream</code> tells which CRM and what it answered."
+        }
+    }
+}
+
+const fn again(retryable: Retryable) -> &'static str {
+    match retryable {
+        Retryable::No => "No: the same request will fail again until something is mended.",
+        Retryable::Yes => "Yes, after the time in <code>Retry-After</code> where there is one.",
+        Retryable::SameKeyOnly => "Only with the same <code>Idempotency-Key</code>.",
+    }
+}
+
+/// A page; both texts are ours and hold no character that HTML would misread.
+fn page(heading: &str, body: &str) -> Response {
+    let html = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{heading}</title>\n\
+         <style>body{{font-family:sans-serif;max-width:40em;margin:2em auto;padding:0 1em;line-height:1.5}}</style>\n\
+         <h1>{heading}</h1>\n{body}\n</html>\n"
+    );
+    ([(header::CONTENT_SECURITY_POLICY, DOCS_POLICY)], Html(html)).into_response()
+}

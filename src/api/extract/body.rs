@@ -1,0 +1,73 @@
+//! A JSON body: bounded in size and time, strict in syntax, then read whole with all its faults named.
+
+use std::time::Duration;
+
+use axum::extract::{FromRequest, Request};
+use bytestring::ByteString;
+use http::{HeaderMap, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+use crate::api::read::Reader;
+use crate::domain::{Failure, FailureKind, Result};
+use crate::json;
+
+/// The largest body: 1 MiB.
+const LIMIT: usize = 1024 * 1024;
+/// How long a body may take to arrive: a slow sender holds nothing for longer.
+const TIME: Duration = Duration::from_secs(10);
+
+/// What can be read from a body.
+pub(in crate::api) trait FromBody: Sized {
+    /// Reads the object's members; faults go to `reader`, and `None` only stands beside one.
+    fn from_body(reader: &mut Reader<'_>, members: &json::Members<'_>) -> Option<Self>;
+}
+
+/// The body as a `T`. Stands last among a handler's arguments: it is read when all else is in order.
+pub(in crate::api) struct Body<T>(pub(in crate::api) T);
+
+impl<T: FromBody, S: Sync> FromRequest<S> for Body<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self> {
+        check_media_type(request.headers())?;
+        let whole =
+            ByteString::try_from(bytes(request).await?).map_err(|_| malformed("The body is not UTF-8."))?;
+        json::check(&whole, json::REQUEST_DEPTH).map_err(|fault| malformed(fault.reason()))?;
+        Reader::read(&whole).map(Self)
+    }
+}
+
+async fn bytes(request: Request) -> Result<bytes::Bytes> {
+    let body = Limited::new(request.into_body(), LIMIT);
+    match tokio::time::timeout(TIME, body.collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Err(Failure::new(FailureKind::BodyTooLarge, format!("A body may hold {LIMIT} bytes.")))
+        }
+        Ok(Err(_)) => Err(malformed("The body did not arrive whole.")),
+        Err(_) => Err(malformed(format!("The body did not arrive within {} s.", TIME.as_secs()))),
+    }
+}
+
+fn check_media_type(headers: &HeaderMap) -> Result<()> {
+    let wrong = |detail: &str| Err(Failure::new(FailureKind::UnsupportedMediaType, detail));
+    if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        return wrong("A body is taken uncompressed, without `Content-Encoding`.");
+    }
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut parts = value.split(';').map(|part| part.trim().to_ascii_lowercase());
+    let media_type = parts.next().unwrap_or_default();
+    let json = media_type == "application/json"
+        || media_type.strip_prefix("application/").is_some_and(|rest| rest.ends_with("+json"));
+    if !json {
+        return wrong("Send JSON, with `Content-Type: application/json`.");
+    }
+    match parts.find_map(|part| part.strip_prefix("charset=").map(|set| set.trim_matches('"').to_owned())) {
+        Some(set) if set != "utf-8" && set != "utf8" => wrong("JSON is UTF-8."),
+        _ => Ok(()),
+    }
+}
+
+fn malformed(detail: impl Into<crate::domain::Text>) -> Failure {
+    Failure::new(FailureKind::MalformedRequest, detail)
+}

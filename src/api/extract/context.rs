@@ -1,0 +1,52 @@
+//! What goes along with every call: the deadline that the caller sets, and the request's id.
+
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use http::{HeaderMap, Method};
+
+use crate::api::layers::RequestId;
+use crate::domain::{CallContext, Failure, Result, Text};
+
+/// The header that sets the deadline, in milliseconds.
+const DEADLINE_HEADER: &str = "x-request-timeout-ms";
+/// The deadlines that may be asked for.
+pub(in crate::api) const DEADLINE_MILLIS: std::ops::RangeInclusive<u64> = 100..=30_000;
+
+const READ: Duration = Duration::from_secs(15);
+const WRITE: Duration = Duration::from_secs(30);
+
+/// The call context of the request.
+pub(in crate::api) struct Context(pub(in crate::api) CallContext);
+
+impl<S: Sync> FromRequestParts<S> for Context {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let id = parts.extensions.get::<RequestId>().map_or(Text::from_static(""), |id| id.0.clone());
+        Ok(Self(CallContext::within(time(&parts.headers, &parts.method)?, id)))
+    }
+}
+
+/// How long the request may take.
+pub(super) fn time(headers: &HeaderMap, method: &Method) -> Result<Duration> {
+    let mut values = headers.get_all(DEADLINE_HEADER).iter();
+    match (values.next(), values.next()) {
+        (None, _) if method.is_safe() => Ok(READ),
+        (None, _) => Ok(WRITE),
+        (Some(value), None) => value
+            .to_str()
+            .ok()
+            .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
+            .and_then(|text| text.parse().ok())
+            .filter(|millis| DEADLINE_MILLIS.contains(millis))
+            .map(Duration::from_millis)
+            .ok_or_else(|| refused("It must be a whole number of milliseconds from 100 to 30000.")),
+        (Some(_), Some(_)) => Err(refused("It may stand only once.")),
+    }
+}
+
+fn refused(detail: &'static str) -> Failure {
+    Failure::parameter("X-Request-Timeout-Ms", detail)
+}

@@ -1,0 +1,63 @@
+//! Ids in the path.
+
+use axum::extract::{FromRequestParts, Path};
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use crate::domain::{CredentialId, Failure, FailureKind, KeyId, Result, TenantId};
+
+/// Words that stand where an id stands and are none, however they are percent-encoded.
+const RESERVED: [&str; 5] = ["fields", "export", "search", "upsert", "count"];
+
+/// A contact's id: the gateway's or the CRM's.
+pub(in crate::api) struct ContactPath(pub(in crate::api) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for ContactPath {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let unknown = || Failure::new(FailureKind::ContactNotFound, "There is no contact with this id.");
+        let id: String = path(parts, state).await.ok_or_else(unknown)?;
+        if RESERVED.contains(&id.as_str()) { Err(unknown()) } else { Ok(Self(id)) }
+    }
+}
+
+/// A credential's id.
+pub(in crate::api) struct CredentialPath(pub(in crate::api) CredentialId);
+
+impl<S: Send + Sync> FromRequestParts<S> for CredentialPath {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        Ok(Self(path::<String, S>(parts, state).await.unwrap_or_default().into()))
+    }
+}
+
+/// A tenant's id.
+pub(in crate::api) struct TenantPath(pub(in crate::api) TenantId);
+
+impl<S: Send + Sync> FromRequestParts<S> for TenantPath {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        Ok(Self(path::<String, S>(parts, state).await.unwrap_or_default().into()))
+    }
+}
+
+/// A tenant's id and the id of one of its keys.
+pub(in crate::api) struct KeyPath(pub(in crate::api) TenantId, pub(in crate::api) KeyId);
+
+impl<S: Send + Sync> FromRequestParts<S> for KeyPath {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let (tenant, key): (String, String) = path(parts, state).await.unwrap_or_default();
+        Ok(Self(tenant.into(), key.into()))
+    }
+}
+
+/// The path's variables; `None` where they are not UTF-8, and so nobody's id. The empty id, which stands for them
+/// where the gateway says who is unknown, is nobody's either.
+async fn path<T: DeserializeOwned + Send, S: Send + Sync>(parts: &mut Parts, state: &S) -> Option<T> {
+    Path::<T>::from_request_parts(parts, state).await.ok().map(|Path(variables)| variables)
+}

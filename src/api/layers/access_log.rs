@@ -1,0 +1,27 @@
+//! One line of log for each request: never an id, a query or a value, only the route that matched.
+
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::RequestId;
+
+/// Logs the request when its answer is known.
+pub(in crate::api) async fn log(request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let id = request.extensions().get::<RequestId>().cloned();
+    let response = next.run(request).await;
+    tracing::debug!(
+        method = method.as_str(),
+        route = route.as_ref().map_or("none", MatchedPath::as_str),
+        status = response.status().as_u16(),
+        micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
+        request_id = id.as_ref().map_or("", |id| id.0.as_str()),
+        "answered"
+    );
+    response
+}

@@ -1,0 +1,15 @@
+//! What happens around every handler: request id, log, security headers, one envelope for failures, panics, aliases.
+
+mod access_log;
+mod aliases;
+mod envelope;
+mod panics;
+mod request_id;
+mod security;
+
+pub(super) use access_log::log;
+pub(super) use aliases::plain;
+pub(super) use envelope::envelope;
+pub(super) use panics::panicked;
+pub(super) use request_id::{RequestId, identify};
+pub(super) use security::{DOCS_POLICY, secure};

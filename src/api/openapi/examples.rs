@@ -1,0 +1,242 @@
+//! Examples of bodies and answers, by the name of their schema. Answers are rendered by the code that renders real
+//! ones, so that an example cannot drift from the truth; a test reads the bodies by the real readers.
+
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::example::{Example, ExampleBuilder};
+
+use crate::adapters::Account;
+use crate::api::schema::{
+    CheckAnswer, ContactAnswer, ContactListAnswer, CountAnswer, CredentialAnswer, CredentialListing,
+    DeleteAnswer, KeyAnswer, KeyListing, TenantAnswer, TenantListing,
+};
+use crate::domain::{
+    Contact, EmailAddress, Failure, FailureKind, FilterName, PhoneNumber, Provider, RawJson, RemoteFields,
+    RemoteId, Scope, Scopes, Text, Timestamp, Warning, WarningCode,
+};
+use crate::gateway::Listing;
+use crate::gateway::contacts::{Listed, Shown};
+use crate::gateway::credentials::{Credential, LastCheck};
+use crate::gateway::keys::Key;
+use crate::gateway::tenants::Tenant;
+
+/// The examples of the schema `name`.
+pub(super) fn of(name: &str) -> Vec<(String, RefOr<Example>)> {
+    let examples = match name {
+        "ContactAnswer" => vec![
+            ("aptly", "A contact in Aptly", value(&ContactAnswer::of(&aptly()))),
+            ("pipeline", "A contact in the pipeline CRM", value(&ContactAnswer::of(&pipeline()))),
+        ],
+        "ContactListAnswer" => vec![
+            (
+                "aptly",
+                "A page from Aptly",
+                value(&ContactListAnswer::of(&listed(aptly(), Some(412), FilterName::RemoteUpdatedAtMin))),
+            ),
+            (
+                "pipeline",
+                "A page from the pipeline CRM",
+                value(&ContactListAnswer::of(&listed(pipeline(), None, FilterName::RemoteCreatedAtMin))),
+            ),
+        ],
+        "CountAnswer" => vec![("count", "A count", value(&CountAnswer { count: 412 }))],
+        "DeleteAnswer" => vec![("removed", "Removed", value(&DeleteAnswer { success: true }))],
+        "CredentialAnswer" => vec![
+            ("aptly", "A link to Aptly", value(&CredentialAnswer::of(&credential("aptly")))),
+            ("pipeline", "A link to the pipeline CRM", value(&CredentialAnswer::of(&credential("pipeline")))),
+        ],
+        "CredentialListing" => vec![(
+            "both",
+            "Both CRMs",
+            value(&CredentialListing::of(&all([credential("aptly"), credential("pipeline")]))),
+        )],
+        "CheckAnswer" => checks(),
+        "TenantAnswer" => vec![("tenant", "A tenant", value(&TenantAnswer::of(&tenant())))],
+        "TenantListing" => vec![("tenants", "One tenant", value(&TenantListing::of(&all([tenant()]))))],
+        "KeyAnswer" => {
+            vec![("key", "A new key", value(&KeyAnswer::of(&key(), &"cg_shown-here-and-never-again".into())))]
+        }
+        "KeyListing" => vec![("keys", "One key", value(&KeyListing::of(&all([key()]))))],
+        other => bodies(other),
+    };
+    examples
+        .into_iter()
+        .map(|(name, summary, value)| {
+            (name.to_owned(), ExampleBuilder::new().summary(summary).value(Some(value)).build().into())
+        })
+        .collect()
+}
+
+/// Examples of bodies.
+pub(super) fn bodies(name: &str) -> Vec<(&'static str, &'static str, Value)> {
+    let texts: &[(&str, &str, &str)] = match name {
+        "ContactCreate" => &[
+            ("aptly", "A tenant of a flat, in Aptly", include_str!("bodies/create.aptly.json")),
+            ("pipeline", "A lead, in the pipeline CRM", include_str!("bodies/create.pipeline.json")),
+        ],
+        "ContactUpdate" => &[
+            ("one", "Another phone number; the rest stays", include_str!("bodies/update.phone.json")),
+            ("clear", "No account any more", include_str!("bodies/update.clear.json")),
+        ],
+        "CredentialCreate" => &[
+            ("aptly", "A link to Aptly", include_str!("bodies/credential.aptly.json")),
+            ("pipeline", "A link to the pipeline CRM", include_str!("bodies/credential.pipeline.json")),
+        ],
+        "CredentialUpdate" => &[("secret", "A new secret", include_str!("bodies/credential.update.json"))],
+        "TenantCreate" => &[("tenant", "A tenant", include_str!("bodies/tenant.json"))],
+        "KeyCreate" => &[("key", "A key for an app", include_str!("bodies/key.json"))],
+        "Health" => &[("health", "All is well", r#"{"status":"ready"}"#)],
+        _ => &[],
+    };
+    texts
+        .iter()
+        .map(|&(name, summary, text)| (name, summary, serde_json::from_str(text).unwrap_or_default()))
+        .collect()
+}
+
+fn value(answer: &impl Serialize) -> Value {
+    serde_json::to_value(answer).unwrap_or_default()
+}
+
+fn moment(text: &str) -> Timestamp {
+    text.parse().unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+fn all<T, const N: usize>(items: [T; N]) -> Listing<T> {
+    Listing { items: items.into(), next_cursor: None }
+}
+
+fn aptly() -> Shown {
+    let mut contact = person("68f0c2a91b7d", "maria.okafor@example.com", "+1 415 555 0134");
+    contact.remote_fields = RemoteFields(vec![(
+        Text::from_static("contactType"),
+        RawJson::from_validated(Text::from_static(r#""Tenant""#)),
+    )]);
+    Shown { id: Text::from_static("con_AfQ2mX1kTzU2OGYwYzJhOTFiN2R4"), contact, warnings: vec![] }
+}
+
+fn pipeline() -> Shown {
+    let mut contact = person("7b1e55d0", "maria.okafor@example.com", "+14155550134");
+    contact.remote_fields = RemoteFields(vec![(
+        Text::from_static("stage"),
+        RawJson::from_validated(Text::from_static(r#""Viewing booked""#)),
+    )]);
+    let warning = Warning::new(
+        WarningCode::NotStored,
+        "/phoneNumbers/0/phoneNumberType",
+        "The CRM keeps numbers without their type.",
+    );
+    Shown { id: Text::from_static("con_ARx8u0aLPpQ3YjFlNTVkMGs"), contact, warnings: vec![warning] }
+}
+
+fn person(remote_id: &'static str, email: &'static str, phone: &'static str) -> Contact {
+    Contact {
+        first_name: Some("Maria".into()),
+        last_name: Some("Okafor".into()),
+        email_addresses: vec![EmailAddress { address: email.into(), kind: Some("main".into()) }],
+        phone_numbers: vec![PhoneNumber { number: phone.into(), kind: Some("mobile".into()) }],
+        remote_created_at: Some(moment("2026-03-02T15:04:05Z")),
+        remote_updated_at: Some(moment("2026-03-09T08:30:00.5Z")),
+        ..Contact::bare(RemoteId::from(remote_id))
+    }
+}
+
+fn listed(shown: Shown, total: Option<u64>, filter: FilterName) -> Listed {
+    Listed {
+        contacts: vec![(shown.id, shown.contact)],
+        page_number: Some(1),
+        page_size: 1,
+        next_cursor: Some("opaque-cursor-of-the-next-page".into()),
+        total,
+        pushed_down: vec![filter],
+        applied_here: vec![],
+        warnings: vec![],
+    }
+}
+
+fn credential(provider: &'static str) -> Credential {
+    let settings = match provider {
+        "aptly" => r#"{"defaultRegion":"US"}"#,
+        _ => r#"{"baseUrl":"https://crm.example.com","defaultRegion":"CA"}"#,
+    };
+    Credential {
+        id: format!("demo-{provider}").into(),
+        provider: Provider::new(provider),
+        name: format!("{provider} of the leasing team").into(),
+        settings: RawJson::from_validated(Text::from_static(settings)),
+        created_at: moment("2026-03-01T09:00:00Z"),
+        updated_at: moment("2026-03-01T09:00:00Z"),
+        last_check: Some(LastCheck { at: moment("2026-03-01T09:00:00Z"), ok: true, code: None }),
+    }
+}
+
+fn checks() -> Vec<(&'static str, &'static str, Value)> {
+    let took = std::time::Duration::from_millis(184);
+    let account = Account { id: Some("co_81".into()), name: Some("Harbour Homes".into()) };
+    let refused = Failure::new(FailureKind::UpstreamCredentialRejected, "The CRM refuses the stored secret.")
+        .with_upstream(Provider::new("pipeline"), Some(401));
+    let show = |outcome| {
+        value(&CheckAnswer::of(
+            &outcome,
+            took,
+            "/credentials/demo-pipeline/check",
+            "0193d3a1-7f00-7000-8000-000000000001",
+        ))
+    };
+    vec![
+        ("aptly", "Aptly accepts the secret", show(Ok(account))),
+        ("pipeline", "The pipeline CRM refuses it", show(Err(refused))),
+    ]
+}
+
+fn tenant() -> Tenant {
+    Tenant {
+        id: "ten_0193d3a1".into(),
+        name: "Harbour Homes".into(),
+        created_at: moment("2026-03-01T08:55:00Z"),
+    }
+}
+
+fn key() -> Key {
+    Key {
+        id: "0193d3a2".into(),
+        name: "resident portal".into(),
+        scopes: Scopes::new(&[Scope::ContactsRead, Scope::ContactsWrite]),
+        credential_ids: None,
+        created_at: moment("2026-03-01T08:56:00Z"),
+        expires_at: None,
+        last_used_at: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytestring::ByteString;
+
+    use super::*;
+    use crate::api::extract::FromBody;
+    use crate::api::read::{Reader, TenantDraft};
+    use crate::domain::{ContactDraft, ContactPatch};
+    use crate::gateway::credentials::{CredentialDraft, CredentialPatch};
+    use crate::gateway::keys::KeyDraft;
+
+    fn reads<T: FromBody>(schema: &str) {
+        let examples = bodies(schema);
+        assert!(!examples.is_empty(), "{schema}");
+        for (name, _, value) in examples {
+            let read = Reader::read::<T>(&ByteString::from(value.to_string()));
+            assert!(read.is_ok(), "{schema} {name}: {:?}", read.err().map(|failure| failure.faults));
+        }
+    }
+
+    #[test]
+    fn the_readers_accept_every_example_of_a_body() {
+        reads::<ContactDraft>("ContactCreate");
+        reads::<ContactPatch>("ContactUpdate");
+        reads::<CredentialDraft>("CredentialCreate");
+        reads::<CredentialPatch>("CredentialUpdate");
+        reads::<TenantDraft>("TenantCreate");
+        reads::<KeyDraft>("KeyCreate");
+    }
+}

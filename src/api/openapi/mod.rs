@@ -1,0 +1,148 @@
+//! The OpenAPI document, made from the handlers.
+
+mod examples;
+pub(super) mod parameters;
+pub(super) mod problems;
+mod providers;
+
+use utoipa::OpenApi;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::schema::{AdditionalProperties, Components, ObjectBuilder, Ref, Schema, SchemaType};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{Content, License, OpenApi as Document, RefOr};
+
+use super::problem::{Problem, ProblemCode, ProblemOrigin, ProblemRetryable};
+use super::read;
+use super::router::{operator_routes, tenant_routes};
+
+/// What no route says: the API as a whole.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "contacts-gateway", description = include_str!("intro.md")),
+    tags(
+        (name = "contacts", description = "People in the CRMs."),
+        (name = "credentials", description = "Links of a tenant to CRM accounts."),
+        (name = "admin", description = "The operator's tenants and keys. Exists where an admin token is configured."),
+        (name = "operation", description = "The state of the process."),
+    ),
+    servers((url = "/", description = "This gateway.")),
+    components(schemas(Problem, ProblemCode, ProblemOrigin, ProblemRetryable)),
+)]
+struct Api;
+
+const REQUEST_ID: &str = "X-Request-Id";
+
+/// The document as JSON, pretty and stable: what is served, printed and committed.
+pub fn document() -> String {
+    let mut document = Api::openapi();
+    document.merge(tenant_routes().split_for_parts().1);
+    document.merge(operator_routes().split_for_parts().1);
+    complete(&mut document);
+    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// Adds what holds for many operations alike.
+fn complete(document: &mut Document) {
+    document.info.license = Some(License::new("MIT"));
+    if let Some(license) = &mut document.info.license {
+        license.identifier = Some("MIT".to_owned());
+    }
+    if let Some(components) = &mut document.components {
+        for (name, description) in
+            [("bearer", "A tenant's API key, `cg_…`."), ("admin", "The operator's admin token.")]
+        {
+            let mut scheme = Http::new(HttpAuthScheme::Bearer);
+            scheme.description = Some(description.to_owned());
+            components.add_security_scheme(name, SecurityScheme::Http(scheme));
+        }
+        providers::describe(components);
+        for (name, schema) in components.schemas.iter_mut().filter(|(name, _)| is_body(name)) {
+            close(name, schema);
+        }
+    }
+    let mut shared = Components::new();
+    shared.examples.extend(problems::examples());
+    shared.headers.insert(REQUEST_ID.to_owned(), parameters::request_id_header().into());
+    shared.parameters.extend(parameters::headers().map(|header| (header.name.clone(), header.into())));
+    for (path, item) in &mut document.paths.paths {
+        for operation in operations(item) {
+            complete_operation(path, operation, &mut shared);
+        }
+    }
+    if let Some(components) = &mut document.components {
+        let Components { examples, headers, parameters, .. } = shared;
+        components.examples = examples;
+        components.headers = headers;
+        components.parameters = parameters;
+    }
+}
+
+fn complete_operation(path: &str, operation: &mut Operation, shared: &mut Components) {
+    let scheme = match path.split('/').nth(1) {
+        Some("admin") => Some("admin"),
+        Some("crm" | "credentials") => Some("bearer"),
+        _ => None,
+    };
+    // An empty requirement says on purpose that none is needed.
+    operation.security =
+        Some(scheme.map(|name| SecurityRequirement::new(name, [""; 0])).into_iter().collect());
+    let headers = shared.parameters.keys().map(|name| place("parameters", name));
+    operation.parameters.get_or_insert_default().extend(headers.map(RefOr::Ref));
+    if let Some(RefOr::T(body)) = &mut operation.request_body {
+        body.content.values_mut().for_each(|content| exemplify(content, shared));
+    }
+    for response in operation.responses.responses.values_mut() {
+        let RefOr::T(response) = response else { continue };
+        response.content.values_mut().for_each(|content| exemplify(content, shared));
+        response.headers.insert(REQUEST_ID.to_owned(), RefOr::Ref(place("headers", REQUEST_ID)));
+    }
+}
+
+/// Puts the examples of its schema beside a content, each written once for all.
+fn exemplify(content: &mut RefOr<Content>, shared: &mut Components) {
+    let RefOr::T(content) = content else { return };
+    if let Some(RefOr::Ref(schema)) = &content.schema {
+        let name = schema.ref_location.rsplit('/').next().unwrap_or_default();
+        for (key, example) in examples::of(name) {
+            let component = format!("{name}.{key}");
+            content.examples.insert(key, RefOr::Ref(place("examples", &component)));
+            shared.examples.insert(component, example);
+        }
+    }
+}
+
+/// Where a shared part stands.
+fn place(kind: &str, name: &str) -> Ref {
+    Ref::new(format!("#/components/{kind}/{name}"))
+}
+
+/// Every operation of a path.
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten()
+}
+
+/// Members that a contact read before has, and that a body may hold for nothing.
+fn ignored_members(name: &str) -> impl Iterator<Item = &'static &'static str> {
+    let ids: &[&str] = if name == "ContactUpdate" { &read::IDS } else { &[] };
+    let times: &[&str] = if name.starts_with("Contact") { &read::READ_ONLY } else { &[] };
+    ids.iter().chain(times)
+}
+
+/// Whether the schema is of a body, which may hold no member that is not described.
+fn is_body(name: &str) -> bool {
+    name.ends_with("Create") || name.ends_with("Update") || name.ends_with("Input")
+}
+
+fn close(name: &str, schema: &mut RefOr<Schema>) {
+    if let RefOr::T(Schema::Object(object)) = schema {
+        for member in ignored_members(name) {
+            let ignored = ObjectBuilder::new().read_only(true).description(Some("Accepted and ignored."));
+            object
+                .properties
+                .insert((*member).to_owned(), ignored.schema_type(SchemaType::AnyValue).build().into());
+        }
+        object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+    }
+}

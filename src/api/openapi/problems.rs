@@ -1,0 +1,159 @@
+//! Which problems an operation may answer: named groups, each documented with every status, code and an example.
+
+use std::collections::BTreeMap;
+
+use utoipa::IntoResponses;
+use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::example::{Example, ExampleBuilder};
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::schema::{ObjectBuilder, Ref, Type};
+use utoipa::openapi::{RefOr, Response, ResponseBuilder};
+
+use crate::api::problem::{self, render};
+use crate::domain::{Failure, FailureKind, FieldFault, Provider};
+
+use FailureKind as K;
+
+/// What any operation may answer.
+const ANY: &[K] = &[K::InvalidParameter, K::Internal];
+/// What an operation behind a key or token may answer.
+const SIGNED: &[K] = &[K::Unauthenticated, K::InsufficientScope, K::StoreUnavailable];
+/// What an operation that takes a body may answer.
+const BODY: &[K] = &[K::MalformedRequest, K::BodyTooLarge, K::UnsupportedMediaType, K::ValidationFailed];
+/// What an operation that calls a CRM may answer.
+const UPSTREAM: &[K] = &[
+    K::SecretUnreadable,
+    K::UpstreamCredentialRejected,
+    K::UpstreamPermissionDenied,
+    K::UpstreamRejected,
+    K::UpstreamRateLimited,
+    K::UpstreamError,
+    K::UpstreamUnreachable,
+    K::UpstreamTls,
+    K::UpstreamRedirected,
+    K::UpstreamInvalidResponse,
+    K::UpstreamTimeout,
+    K::GatewayTimeout,
+];
+/// What a write to a CRM may answer besides.
+const WRITE: &[K] = &[K::OperationUnsupported, K::UpstreamDidNotApply, K::OutcomeUnknown];
+const CREDENTIAL: &[K] = &[K::CredentialNotFound];
+const CONTACT: &[K] = &[K::ContactNotFound];
+const TENANT: &[K] = &[K::TenantNotFound];
+const TAKEN: &[K] = &[K::NameTaken];
+
+macro_rules! groups {
+    ($($name:ident $doc:literal $groups:expr;)*) => {$(
+        #[doc = $doc]
+        pub(in crate::api) struct $name;
+
+        impl IntoResponses for $name {
+            fn responses() -> BTreeMap<String, RefOr<Response>> {
+                responses(&$groups)
+            }
+        }
+    )*};
+}
+
+groups! {
+    Liveness "Problems of the liveness probe." [ANY];
+    Readying "Problems of the readiness probe." [ANY, &[K::Draining, K::StoreUnavailable]];
+    ListProblems "Problems of a list or count of contacts." [ANY, SIGNED, CREDENTIAL, UPSTREAM, &[K::FilterUnsupported]];
+    GetProblems "Problems of a read of one contact." [ANY, SIGNED, CREDENTIAL, CONTACT, UPSTREAM, &[K::OperationUnsupported]];
+    CreateProblems "Problems of a creation." [ANY, SIGNED, BODY, CREDENTIAL, UPSTREAM, WRITE, &[K::ContactExists]];
+    UpdateProblems "Problems of a change." [ANY, SIGNED, BODY, CREDENTIAL, CONTACT, UPSTREAM, WRITE, &[K::ContactExists]];
+    DeleteProblems "Problems of a removal." [ANY, SIGNED, CREDENTIAL, CONTACT, UPSTREAM, WRITE, &[K::DeleteNotAllowed]];
+    CredentialListProblems "Problems of a list of credentials." [ANY, SIGNED];
+    CredentialProblems "Problems of a read or removal of a credential." [ANY, SIGNED, CREDENTIAL];
+    CredentialCreateProblems "Problems of a new credential." [ANY, SIGNED, BODY, UPSTREAM, TAKEN, &[K::BaseUrlRefused, K::OperationUnsupported]];
+    CredentialUpdateProblems "Problems of a change of a credential." [ANY, SIGNED, BODY, CREDENTIAL, UPSTREAM, TAKEN, &[K::BaseUrlRefused]];
+    CredentialCheckProblems "Problems of a check." [ANY, SIGNED, CREDENTIAL, &[K::SecretUnreadable, K::GatewayTimeout]];
+    TenantListProblems "Problems of a list of tenants." [ANY, SIGNED];
+    TenantCreateProblems "Problems of a new tenant." [ANY, SIGNED, BODY, TAKEN];
+    TenantProblems "Problems of a read or removal of a tenant." [ANY, SIGNED, TENANT];
+    KeyCreateProblems "Problems of a new key." [ANY, SIGNED, BODY, TENANT];
+    KeyListProblems "Problems of a list of keys." [ANY, SIGNED, TENANT];
+    KeyProblems "Problems of a revocation." [ANY, SIGNED, TENANT, &[K::KeyNotFound]];
+}
+
+fn responses(groups: &[&[FailureKind]]) -> BTreeMap<String, RefOr<Response>> {
+    let mut by_status: BTreeMap<u16, Vec<FailureKind>> = BTreeMap::new();
+    for &kind in groups.iter().copied().flatten() {
+        by_status.entry(problem::status(kind).as_u16()).or_default().push(kind);
+    }
+    by_status
+        .into_iter()
+        .map(|(status, kinds)| (status.to_string(), response(status, &kinds).into()))
+        .collect()
+}
+
+fn response(status: u16, kinds: &[FailureKind]) -> Response {
+    let mut content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    for kind in kinds {
+        let place = Ref::new(format!("#/components/examples/problem.{}", kind.code()));
+        content.examples.insert(kind.code().to_owned(), RefOr::Ref(place));
+    }
+    let words: Vec<String> =
+        kinds.iter().map(|&kind| format!("`{}`: {}.", kind.code(), problem::title(kind))).collect();
+    let answer = ResponseBuilder::new().description(words.join(" ")).content(problem::MEDIA_TYPE, content);
+    let integer = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).build();
+    let text = ObjectBuilder::new().schema_type(Type::String).build();
+    let header = |schema, description| {
+        HeaderBuilder::new().schema(Some(schema)).description(Some(description)).build()
+    };
+    match status {
+        401 => answer.header("WWW-Authenticate", header(text, "`Bearer`.")),
+        429 | 503 => answer.header("Retry-After", header(integer, "Whole seconds to wait.")),
+        _ => answer,
+    }
+    .build()
+}
+
+/// An example of each kind, by its name among the document's components.
+pub(super) fn examples() -> impl Iterator<Item = (String, RefOr<Example>)> {
+    // These two are answered where there is no operation.
+    let nowhere = [K::RouteNotFound, K::MethodNotAllowed];
+    K::ALL.iter().filter(move |kind| !nowhere.contains(kind)).map(|&kind| {
+        let shown = ExampleBuilder::new().summary(problem::title(kind)).value(Some(example(kind))).build();
+        (format!("problem.{}", kind.code()), shown.into())
+    })
+}
+
+/// A problem as it is really rendered.
+fn example(kind: FailureKind) -> serde_json::Value {
+    let (detail, faults): (&str, Vec<FieldFault>) = match kind {
+        K::ValidationFailed => (
+            "/emailAddresses/0/emailAddress: It is no e-mail address.",
+            vec![FieldFault::member(
+                "/emailAddresses/0/emailAddress",
+                "malformed",
+                "It is no e-mail address.",
+            )],
+        ),
+        K::InvalidParameter => (
+            "pageSize: It must be a whole number from 1 to 100.",
+            Failure::parameter("pageSize", "It must be a whole number from 1 to 100.").faults,
+        ),
+        other => (problem::title(other), Vec::new()),
+    };
+    let mut failure = Failure::new(kind, detail).with_faults(faults);
+    if matches!(kind.origin(), crate::domain::Origin::Upstream) {
+        failure = failure.with_upstream(Provider::new("aptly"), upstream_status(kind));
+    }
+    let rendered = render(&failure, "/crm/contacts", "0193d3a1-7f00-7000-8000-000000000001");
+    serde_json::from_slice(&rendered.body).unwrap_or_default()
+}
+
+/// What the CRM had answered for a problem of this kind; `None` where there was no reply.
+const fn upstream_status(kind: FailureKind) -> Option<u16> {
+    match kind {
+        K::UpstreamCredentialRejected => Some(401),
+        K::UpstreamPermissionDenied => Some(403),
+        K::UpstreamRejected => Some(400),
+        K::UpstreamRateLimited => Some(429),
+        K::UpstreamError => Some(500),
+        K::UpstreamRedirected => Some(302),
+        K::UpstreamInvalidResponse | K::UpstreamDidNotApply => Some(200),
+        _ => None,
+    }
+}

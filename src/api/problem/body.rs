@@ -1,0 +1,200 @@
+//! The problem's JSON: RFC 9457 members first, then ours.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::status;
+use crate::domain::{Candidate, Failure, FailureKind, FieldFault, Origin, Place, Retryable, UpstreamStatus};
+
+/// What went wrong, whose fault it is, what to mend, and whether to try again.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Problem)]
+pub struct Problem<'a> {
+    /// A page about this kind of problem, relative to the gateway: `/docs/errors/{code}`.
+    #[schema(format = "uri-reference")]
+    r#type: String,
+    /// The same words for every problem of this kind.
+    title: &'a str,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// What happened this time, and what to mend.
+    detail: &'a str,
+    /// The path that was asked for, without its query.
+    instance: &'a str,
+    #[schema(value_type = ProblemCode)]
+    code: &'a str,
+    /// The same as `detail`.
+    message: &'a str,
+    /// The request's id, as in the header `X-Request-Id`.
+    request_id: &'a str,
+    /// Whose fault it is.
+    #[schema(value_type = ProblemOrigin)]
+    origin: &'static str,
+    /// Whether the same request may be sent again; `same-key-only`: only with the same `Idempotency-Key`.
+    #[schema(value_type = ProblemRetryable)]
+    retryable: &'static str,
+    /// Single members or parameters at fault.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    errors: Vec<ProblemFault<'a>>,
+    /// The CRM that was called, where one was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false)]
+    upstream: Option<ProblemUpstream>,
+    /// Contacts that stand in the way of a write.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    candidates: Vec<ProblemCandidate<'a>>,
+}
+
+/// One member of the body, or one parameter, at fault.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ProblemFault)]
+pub(in crate::api) struct ProblemFault<'a> {
+    /// RFC 6901 pointer into the body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pointer: Option<&'a str>,
+    /// Name of a query parameter or header; stands instead of `pointer`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    parameter: Option<&'a str>,
+    /// A stable word, such as `required` or `unknown_member`.
+    code: &'a str,
+    /// What to mend.
+    detail: &'a str,
+}
+
+/// The CRM that was called.
+#[derive(Serialize, ToSchema)]
+pub(in crate::api) struct ProblemUpstream {
+    /// Which CRM.
+    provider: &'static str,
+    /// The status it answered; null where there was no reply.
+    #[schema(required = true)]
+    status: Option<u16>,
+}
+
+/// A contact that stands in the way.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ProblemCandidate)]
+pub(in crate::api) struct ProblemCandidate<'a> {
+    /// The gateway's id.
+    #[schema(required = true)]
+    id: Option<&'a str>,
+    /// The CRM's id.
+    remote_id: &'a str,
+    /// By what it was found, such as `emailAddress`.
+    matched_on: &'a [&'static str],
+}
+
+impl<'a> Problem<'a> {
+    /// The problem that `failure` is for the request `request_id` to the path `instance`.
+    pub(in crate::api) fn of(failure: &'a Failure, instance: &'a str, request_id: &'a str) -> Self {
+        // The effect and the time to wait drive the gateway and a header; the body has no member for them.
+        let Failure { kind, detail, retry_after: _, effect: _, faults, candidates, upstream } = failure;
+        // A bug's detail is for the log alone.
+        let shown = *kind != FailureKind::Internal;
+        let detail = if shown {
+            detail.as_str()
+        } else {
+            "The gateway failed. Its log tells more under this request id."
+        };
+        Self {
+            r#type: format!("/docs/errors/{}", kind.code()),
+            title: status::title(*kind),
+            status: status::status(*kind).as_u16(),
+            detail,
+            instance,
+            code: kind.code(),
+            message: detail,
+            request_id,
+            origin: origin(kind.origin()),
+            retryable: retryable(kind.retryable()),
+            errors: faults.iter().filter(|_| shown).map(ProblemFault::of).collect(),
+            upstream: upstream.filter(|_| shown).map(ProblemUpstream::of),
+            candidates: candidates.iter().filter(|_| shown).map(ProblemCandidate::of).collect(),
+        }
+    }
+}
+
+impl<'a> ProblemFault<'a> {
+    fn of(fault: &'a FieldFault) -> Self {
+        let FieldFault { place, code, detail } = fault;
+        let (pointer, parameter) = match place {
+            Place::Pointer(text) => (Some(text.as_str()), None),
+            Place::Parameter(name) => (None, Some(name.as_str())),
+        };
+        Self { pointer, parameter, code, detail }
+    }
+}
+
+impl ProblemUpstream {
+    const fn of(upstream: UpstreamStatus) -> Self {
+        let UpstreamStatus { provider, status } = upstream;
+        Self { provider: provider.as_str(), status }
+    }
+}
+
+impl<'a> ProblemCandidate<'a> {
+    fn of(candidate: &'a Candidate) -> Self {
+        let Candidate { id, remote_id, matched_on } = candidate;
+        Self { id: id.as_deref(), remote_id: remote_id.as_str(), matched_on }
+    }
+}
+
+/// The word for whose fault it is.
+pub(in crate::api) const fn origin(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Caller => "caller",
+        Origin::Gateway => "gateway",
+        Origin::Upstream => "upstream",
+    }
+}
+
+const fn retryable(retryable: Retryable) -> &'static str {
+    match retryable {
+        Retryable::No => "no",
+        Retryable::Yes => "yes",
+        Retryable::SameKeyOnly => "same-key-only",
+    }
+}
+
+macro_rules! words {
+    ($($name:ident $doc:literal $words:expr;)*) => {$(
+        #[doc = $doc]
+        pub struct $name;
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                let words: Vec<&str> = $words;
+                ObjectBuilder::new()
+                    .schema_type(Type::String)
+                    .description(Some($doc))
+                    .enum_values(Some(words))
+                    .into()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                Cow::Borrowed(stringify!($name))
+            }
+        }
+    )*};
+}
+
+words! {
+    ProblemCode "A stable word for what went wrong; each has a page at `/docs/errors/{code}`."
+        FailureKind::ALL.iter().map(|kind| kind.code()).collect();
+    ProblemOrigin "Whose fault it is."
+        [Origin::Caller, Origin::Gateway, Origin::Upstream].map(origin).to_vec();
+    ProblemRetryable "Whether the same request may be sent again; `same-key-only`: only with the same `Idempotency-Key`."
+        [Retryable::No, Retryable::Yes, Retryable::SameKeyOnly].map(retryable).to_vec();
+}

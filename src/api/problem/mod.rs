@@ -1,0 +1,103 @@
+//! Failures as `application/problem+json`: one envelope for everything that goes wrong, the framework's own included.
+
+mod body;
+mod status;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+
+pub use body::{Problem, ProblemCode, ProblemOrigin, ProblemRetryable};
+pub use status::{status, title};
+
+use crate::domain::{Failure, FailureKind};
+
+/// The media type of a problem.
+pub const MEDIA_TYPE: &str = "application/problem+json";
+
+/// A failure is an answer without a body yet: [`render`] writes it where path and request id are known.
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let mut response = status(self.kind).into_response();
+        response.extensions_mut().insert(Raised(Arc::new(self)));
+        response
+    }
+}
+
+/// The failure behind an answer, on its way from the handler to the layer that renders it.
+#[derive(Clone)]
+pub(in crate::api) struct Raised(pub(in crate::api) Arc<Failure>);
+
+/// A rendered problem: what is answered, and what an idempotent write records.
+pub struct Rendered {
+    /// The status.
+    pub status: StatusCode,
+    /// Headers besides the content type.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The JSON.
+    pub body: Vec<u8>,
+}
+
+/// Writes `failure` as the problem of a request to `instance`, its path without the query.
+#[must_use]
+pub fn render(failure: &Failure, instance: &str, request_id: &str) -> Rendered {
+    let problem = Problem::of(failure, instance, request_id);
+    // A problem is strings and numbers: writing it cannot fail.
+    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    Rendered { status: status(failure.kind), headers: headers(failure), body }
+}
+
+fn headers(failure: &Failure) -> Vec<(HeaderName, HeaderValue)> {
+    let mut headers = Vec::new();
+    if failure.kind == FailureKind::Unauthenticated {
+        headers.push((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+    }
+    if let Some(seconds) = retry_after(failure) {
+        headers.push((header::RETRY_AFTER, HeaderValue::from(seconds)));
+    }
+    headers
+}
+
+/// Whole seconds, rounded up: a client that comes back a moment early is refused again.
+fn retry_after(failure: &Failure) -> Option<u64> {
+    let waits =
+        matches!(status(failure.kind), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    let after = failure.retry_after.or_else(|| waits.then_some(Duration::from_secs(1)))?;
+    Some(after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0)).max(1))
+}
+
+impl IntoResponse for Rendered {
+    fn into_response(self) -> Response {
+        let Self { status, headers, body } = self;
+        let mut response = (status, [(header::CONTENT_TYPE, MEDIA_TYPE)], body).into_response();
+        response.headers_mut().extend(headers);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_told_in_whole_seconds_and_never_zero() {
+        let after = |time| {
+            let failure = Failure::new(FailureKind::UpstreamRateLimited, "x").with_retry_after(time);
+            retry_after(&failure)
+        };
+        assert_eq!(after(None), Some(1));
+        assert_eq!(after(Some(Duration::ZERO)), Some(1));
+        assert_eq!(after(Some(Duration::from_millis(2_001))), Some(3));
+        assert_eq!(retry_after(&Failure::new(FailureKind::ContactNotFound, "x")), None);
+    }
+
+    #[test]
+    fn a_bug_shows_nothing_but_the_request_id() {
+        let failure = Failure::internal("row 7 of secret table").with_faults(vec![]);
+        let body = String::from_utf8(render(&failure, "/x", "r-1").body).unwrap();
+        assert!(!body.contains("secret table"), "{body}");
+        assert!(body.contains("r-1"), "{body}");
+    }
+}

@@ -1,0 +1,93 @@
+//! The table of routes, and the order of the layers around them.
+
+use axum::Router;
+use axum::middleware::{from_fn, map_request};
+use axum::routing::get;
+use tower::{Layer, ServiceBuilder};
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{AppState, contacts, credentials, docs, health, keys, layers, reserved, tenants};
+use crate::domain::{Failure, FailureKind};
+
+/// Every documented route of a tenant.
+#[rustfmt::skip]
+pub(super) fn tenant_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        // contacts
+        .routes(routes!(contacts::list::list, contacts::create::create))
+        .routes(routes!(contacts::count::count))
+        .routes(routes!(contacts::get::get, contacts::update::update, contacts::update::put, contacts::delete::delete))
+        // credentials
+        .routes(routes!(credentials::list::list, credentials::create::create))
+        .routes(routes!(credentials::get::get, credentials::update::update, credentials::delete::delete))
+        .routes(routes!(credentials::check::check))
+        // operation
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+}
+
+/// Every documented route of the operator.
+pub(super) fn operator_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(tenants::list::list, tenants::create::create))
+        .routes(routes!(tenants::get::get, tenants::delete::delete))
+        .routes(routes!(keys::list::list, keys::create::create))
+        .routes(routes!(keys::revoke::revoke))
+}
+
+/// Routes that are specified and not built yet, and pages for people.
+fn undocumented_routes() -> Router<AppState> {
+    Router::new()
+        .route("/crm/contacts/fields", get(reserved::tenant))
+        .route("/crm/contacts/export", get(reserved::tenant))
+        .route("/crm/contacts/upsert", axum::routing::post(reserved::tenant))
+        .route("/crm/contacts/search", get(reserved::tenant).post(reserved::tenant))
+        .route("/crm/search", get(reserved::tenant).post(reserved::tenant))
+        .route("/", get(docs::home))
+        .route("/openapi.json", get(docs::document))
+        .route("/docs", get(docs::home))
+        .route("/docs/", get(docs::index))
+        .route("/docs/{asset}", get(docs::asset))
+        .route("/docs/errors", get(docs::errors))
+        .route("/docs/errors/{code}", get(docs::error))
+}
+
+/// The whole HTTP edge.
+pub fn router(state: AppState) -> Router {
+    let mut table = tenant_routes().split_for_parts().0.merge(undocumented_routes());
+    if state.authenticator.admin_enabled() {
+        table =
+            table.merge(operator_routes().split_for_parts().0).route("/admin/audit", get(reserved::operator));
+    }
+    // To what `unknown_method` answers, the framework adds `Allow`, outside of the layers.
+    let table = table.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(state);
+    layered(table)
+}
+
+/// The layers, the outermost first.
+fn layered(table: Router) -> Router {
+    let layers = ServiceBuilder::new()
+        // First, so that every answer bears the id and all that follows can name it.
+        .layer(from_fn(layers::identify))
+        // Sees the answer as it leaves, and how long all of it took.
+        .layer(from_fn(layers::log))
+        // Over problems too.
+        .layer(from_fn(layers::secure))
+        // Outside of everything that fails, panics included: one envelope.
+        .layer(from_fn(layers::envelope))
+        // Innermost: a panic becomes a failure like any other.
+        .layer(CatchPanicLayer::custom(layers::panicked));
+    // Aliases are rewritten in front of the router: a layer of the router itself would run after the route is chosen.
+    let aliased = map_request(async |request| layers::plain(request)).layer(table.layer(layers));
+    Router::new().fallback_service(aliased)
+}
+
+async fn unknown_path() -> Failure {
+    Failure::new(FailureKind::RouteNotFound, "There is no such path. The API is described at /docs.")
+}
+
+async fn unknown_method() -> Failure {
+    Failure::new(FailureKind::MethodNotAllowed, "The path has other methods: see the header `Allow`.")
+}

@@ -1,0 +1,167 @@
+//! Credentials in answers; a secret is written and never read.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::{Each, Moment, Show};
+use crate::adapters::Account;
+use crate::api::problem::Problem;
+use crate::domain::Failure;
+use crate::gateway::Listing;
+use crate::gateway::credentials::{Credential, LastCheck};
+
+/// A link to one CRM account, without its secret.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Credential)]
+pub(in crate::api) struct CredentialShape<'a> {
+    /// Its id, the `credentialId` of the other calls.
+    credential_id: &'a str,
+    /// Which CRM.
+    provider: &'static str,
+    /// A name, unique in the tenant.
+    name: &'a str,
+    /// The settings as given.
+    #[schema(value_type = Object)]
+    settings: RawObject<'a>,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Moment,
+    /// When it was last changed.
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Moment,
+    /// The last check; null where there was none.
+    #[schema(required = true)]
+    last_check: Option<LastCheckShape<'a>>,
+}
+
+/// How the last check went.
+#[derive(Serialize, ToSchema)]
+#[schema(as = LastCheck)]
+struct LastCheckShape<'a> {
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    at: Moment,
+    /// Whether the CRM accepted the secret.
+    ok: bool,
+    /// The problem's code where it did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    code: Option<&'a str>,
+}
+
+/// A JSON object passed on as it was stored.
+struct RawObject<'a>(&'a str);
+
+impl Serialize for RawObject<'_> {
+    fn serialize<S: serde::Serializer>(&self, writer: S) -> std::result::Result<S::Ok, S::Error> {
+        let raw: &RawValue = serde_json::from_str(self.0).map_err(serde::ser::Error::custom)?;
+        raw.serialize(writer)
+    }
+}
+
+impl Show for Credential {
+    type Shape<'a> = CredentialShape<'a>;
+
+    fn show(&self) -> CredentialShape<'_> {
+        let Self { id, provider, name, settings, created_at, updated_at, last_check } = self;
+        CredentialShape {
+            credential_id: id.as_str(),
+            provider: provider.as_str(),
+            name,
+            settings: RawObject(settings.as_str()),
+            created_at: Moment(*created_at),
+            updated_at: Moment(*updated_at),
+            last_check: last_check.as_ref().map(|check| {
+                let LastCheck { at, ok, code } = check;
+                LastCheckShape { at: Moment(*at), ok: *ok, code: code.as_deref() }
+            }),
+        }
+    }
+}
+
+/// One credential.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CredentialAnswer)]
+pub(in crate::api) struct CredentialAnswer<'a> {
+    credential: CredentialShape<'a>,
+}
+
+impl<'a> CredentialAnswer<'a> {
+    /// The answer that shows `credential`.
+    pub(in crate::api) fn of(credential: &'a Credential) -> Self {
+        Self { credential: credential.show() }
+    }
+}
+
+/// Some credentials, oldest first.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = CredentialListing)]
+pub(in crate::api) struct CredentialListing<'a> {
+    /// The credentials.
+    #[schema(value_type = Vec<CredentialShape>)]
+    items: Each<'a, Credential>,
+    /// The cursor of the next ones; null at the end.
+    #[schema(required = true)]
+    next_cursor: Option<&'a str>,
+}
+
+impl<'a> CredentialListing<'a> {
+    /// The answer that shows `listing`.
+    pub(in crate::api) fn of(listing: &'a Listing<Credential>) -> Self {
+        let Listing { items, next_cursor } = listing;
+        Self { items: Each(items), next_cursor: next_cursor.as_deref() }
+    }
+}
+
+/// How a check of a credential went.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = CheckAnswer)]
+pub(in crate::api) struct CheckAnswer<'a> {
+    /// Whether the CRM accepted the secret.
+    ok: bool,
+    /// The account that the secret opens; null where it opens none.
+    #[schema(required = true)]
+    account: Option<AccountShape<'a>>,
+    /// How long it took, in milliseconds.
+    duration_ms: u64,
+    /// Why the secret opens none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    problem: Option<Problem<'a>>,
+}
+
+/// An account at a CRM.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Account)]
+struct AccountShape<'a> {
+    /// The CRM's id of the account, where it tells.
+    #[schema(required = true)]
+    id: Option<&'a str>,
+    /// Its name, where it tells.
+    #[schema(required = true)]
+    name: Option<&'a str>,
+}
+
+impl<'a> CheckAnswer<'a> {
+    /// The answer that shows `outcome` of the request `request_id` to the path `instance`.
+    pub(in crate::api) fn of(
+        outcome: &'a Result<Account, Failure>,
+        took: std::time::Duration,
+        instance: &'a str,
+        request_id: &'a str,
+    ) -> Self {
+        Self {
+            ok: outcome.is_ok(),
+            account: outcome
+                .as_ref()
+                .ok()
+                .map(|Account { id, name }| AccountShape { id: id.as_deref(), name: name.as_deref() }),
+            duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            problem: outcome.as_ref().err().map(|failure| Problem::of(failure, instance, request_id)),
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! `POST /admin/tenants`
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+
+use crate::api::answer;
+use crate::api::extract::{Body, NoParameters, Operator, Query};
+use crate::api::openapi::problems::TenantCreateProblems;
+use crate::api::read::TenantDraft;
+use crate::api::schema::{TenantAnswer, TenantCreate};
+use crate::domain::Result;
+use crate::gateway::Gateway;
+
+/// Make a tenant
+///
+/// A tenant owns credentials and keys; its name is unique.
+#[utoipa::path(post, path = "/admin/tenants", operation_id = "createTenant", tag = "admin",
+    request_body = TenantCreate,
+    responses(
+        (status = 201, description = "Made.", body = TenantAnswer,
+            headers(("Location" = String, description = "Where to read the tenant."))),
+        TenantCreateProblems))]
+pub(in crate::api) async fn create(
+    State(gateway): State<Arc<Gateway>>,
+    _: Operator,
+    _: Query<NoParameters>,
+    Body(draft): Body<TenantDraft>,
+) -> Result<Response> {
+    let tenant = gateway.tenants.create(&draft.name).await?;
+    let answer = answer::created(&TenantAnswer::of(&tenant))?;
+    Ok(answer::located(answer, &["admin", "tenants", tenant.id.as_str()], None))
+}

@@ -1,0 +1,167 @@
+//! The whole thing in one process, without an account anywhere: gateway, both CRMs simulated, a key, two credentials.
+
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+
+use super::serve::{Signals, listen, run, state};
+use super::{Crm, Parts, simulate};
+use crate::adapters::ADAPTERS;
+use crate::api::router;
+use crate::auth::ApiKey;
+use crate::domain::{CallContext, Caller, CredentialId, RawJson, Scope, Scopes, TenantId, Text};
+use crate::gateway::credentials::CredentialDraft;
+use crate::sealing::{MasterKey, Sealer};
+use crate::simulators::Running;
+use crate::store::{KeyRecord, Location, Store, TenantRecord, now};
+use crate::upstream::{AllowList, BaseUrlGuard, Transport};
+
+/// The published key that `demo` alone knows: a row of its temporary database.
+const KEY_ID: &str = "demo000000000000";
+const KEY_SECRET: &str = "demo000000000000000000000000000000000000000";
+/// More than any local start takes.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Runs gateway and simulators on loopback until Ctrl-C; `announce` gets the text that tells what to try.
+/// Fails with a sentence where it cannot start, or where `address` is not loopback: its key is known to everybody.
+pub async fn demo(
+    address: SocketAddr,
+    announce: impl FnOnce(&str) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        address.ip().is_loopback(),
+        "the demo's key is published, so it listens on loopback alone; use 127.0.0.1:{}",
+        address.port()
+    );
+    // First of all: a Ctrl-C that comes while starting must remove the folder too.
+    let signals = Signals::new()?;
+    let listener = listen(address).await?;
+    let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let (aptly, pipeline) = (simulate(Crm::Aptly, anywhere).await?, simulate(Crm::Pipeline, anywhere).await?);
+    // Removed when it goes out of scope, which it does after a Ctrl-C too.
+    let folder = tempfile::Builder::new().prefix("contacts-gateway-demo-").tempdir()?;
+    let parts = parts(folder.path()).await?;
+    let key = ApiKey::from_parts(KEY_ID, KEY_SECRET)
+        .map_err(|_| anyhow::anyhow!("the demo's key does not fit the format"))?;
+    let caller = tenant(&parts, &key).await?;
+    link(&parts, &caller, "aptly", &aptly, &format!(r#"{{"apiKey":"{}"}}"#, aptly.token())).await?;
+    link(&parts, &caller, "pipeline", &pipeline, &format!(r#"{{"token":"{}"}}"#, pipeline.token())).await?;
+    announce(&welcome(listener.local_addr()?, key.text().expose_secret(), &aptly, &pipeline))?;
+    let draining = Arc::new(AtomicBool::new(false));
+    run(listener, router(state(parts, &draining)), draining, signals).await?;
+    aptly.shutdown().await;
+    pipeline.shutdown().await;
+    Ok(())
+}
+
+async fn parts(folder: &std::path::Path) -> anyhow::Result<Parts> {
+    let store =
+        Store::open(&Location::parse(&format!("sqlite://{}", folder.join("demo.db").display()))?).await?;
+    let guard = BaseUrlGuard::new(AllowList::parse("127.0.0.1").map_err(anyhow::Error::msg)?);
+    let sealer = Sealer::new(&MasterKey::generate().map_err(failed)?).map_err(failed)?;
+    Ok(Parts::join(store, sealer, guard, Transport::new()?, None))
+}
+
+async fn tenant(parts: &Parts, key: &ApiKey) -> anyhow::Result<Caller> {
+    let (id, scopes) = (TenantId::from("ten_demo"), Scopes::new(&Scope::ALL));
+    let tenant = TenantRecord { id: id.clone(), name: "demo".into(), created_at: now() };
+    parts.store.tenants.insert(&tenant).await.map_err(failed)?;
+    let record = KeyRecord {
+        id: key.id().clone(),
+        tenant: id.clone(),
+        name: "demo".into(),
+        digest: key.digest(),
+        scopes: scopes.clone(),
+        credentials: None,
+        created_at: now(),
+        expires_at: None,
+        last_used_at: None,
+    };
+    parts.store.keys.insert(&record).await.map_err(failed)?;
+    Ok(Caller { tenant: id, key: key.id().clone(), scopes, credentials: None })
+}
+
+async fn link(
+    parts: &Parts,
+    caller: &Caller,
+    provider: &str,
+    crm: &Running,
+    secret: &str,
+) -> anyhow::Result<()> {
+    let settings = format!(r#"{{"baseUrl":"{}","defaultRegion":"US"}}"#, crm.base_url());
+    let draft = CredentialDraft {
+        provider: provider.into(),
+        name: format!("demo {provider}").into(),
+        settings: RawJson::from_validated(settings.into()),
+        secret: secret.into(),
+    };
+    let id = CredentialId::from(format!("demo-{provider}"));
+    let context = CallContext::within(PATIENCE, Text::from_static("demo"));
+    parts.gateway.credentials.create_as(&context, caller, id, draft, true).await.map_err(failed)?;
+    Ok(())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it stands where an error is mapped")]
+fn failed(failure: crate::domain::Failure) -> anyhow::Error {
+    anyhow::anyhow!("the demo could not start: {}", failure.detail.as_str())
+}
+
+/// What a newcomer reads. The lines that begin with `curl` work as printed.
+fn welcome(address: SocketAddr, key: &str, aptly: &Running, pipeline: &Running) -> String {
+    let person = r#"{"firstName":"Ada","lastName":"Okafor","emailAddresses":[{"emailAddress":"ada.okafor@example.com"}],"phoneNumbers":[{"phoneNumber":"+1 416 555 0123"}]}"#;
+    let mut text = format!(
+        "contacts-gateway demo: one contacts API, two simulated CRMs with 450 people each.\n\n\
+         Swagger UI   http://{address}/docs   (Authorize with the key below)\n\
+         API key      {key}\n\
+         Simulators   aptly {}   pipeline {}   (GET /_simulator/journal shows every call they got)\n",
+        aptly.base_url(),
+        pipeline.base_url(),
+    );
+    let auth = format!("-H 'Authorization: Bearer {key}'");
+    for (title, calls) in [
+        (
+            "List people, the same way in both CRMs:",
+            calls(|credential| {
+                format!("curl -s {auth} 'http://{address}/crm/contacts?credentialId={credential}&pageSize=2'")
+            }),
+        ),
+        (
+            "Create the same person in both:",
+            calls(|credential| {
+                format!(
+                    "curl -s {auth} -H 'Content-Type: application/json' 'http://{address}/crm/contacts?credentialId={credential}' -d '{person}'"
+                )
+            }),
+        ),
+        (
+            "Read them back:",
+            vec![
+                format!(
+                    "curl -s {auth} 'http://{address}/crm/contacts?credentialId=demo-aptly&emailAddress=ada.okafor@example.com'"
+                ),
+                format!(
+                    "curl -s {auth} 'http://{address}/crm/contacts?credentialId=demo-pipeline&remoteCreatedAtMin={}'",
+                    minute()
+                ),
+            ],
+        ),
+    ] {
+        let _ = writeln!(text, "\n{title}\n{}", calls.join("\n")); // A string takes everything.
+    }
+    text.push_str("\nCtrl-C stops it; nothing is kept.\n");
+    text
+}
+
+fn calls(call: impl Fn(&str) -> String) -> Vec<String> {
+    ADAPTERS.iter().map(|spec| call(&format!("demo-{}", spec.provider))).collect()
+}
+
+/// Now, to the minute: sample people are older, whoever is created from now on is not.
+fn minute() -> String {
+    let seconds = now().as_second() / 60 * 60;
+    crate::domain::Timestamp::from_second(seconds).unwrap_or_else(|_| now()).to_string()
+}

@@ -1,0 +1,97 @@
+//! `master-key generate`, `check-config`, `migrate`, `healthcheck`.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use clap::Subcommand;
+use secrecy::ExposeSecret;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::ended::{Ended, Outcome};
+use super::output::Output;
+use crate::app;
+use crate::config::{Config, Flags};
+use crate::sealing::MasterKey;
+use crate::store::{Location, Store};
+
+const HEALTH_TIME: Duration = Duration::from_secs(3);
+
+#[derive(Subcommand)]
+pub(super) enum MasterKeyCommand {
+    /// Print a new master key. Keep it apart from the database's backups: without it no secret opens again.
+    Generate,
+}
+
+pub(super) fn master_key(command: &MasterKeyCommand, output: &mut Output) -> Outcome {
+    match command {
+        MasterKeyCommand::Generate => {
+            let key = MasterKey::generate()?;
+            output.line(key.text().expose_secret())
+        }
+    }
+}
+
+pub(super) fn check_config(flags: &Flags, output: &mut Output) -> Outcome {
+    let config = Config::load(flags)?;
+    let rows: Vec<[String; 3]> = config
+        .given
+        .iter()
+        .filter(|(setting, _)| setting.unbuilt.is_none())
+        .map(|(setting, given)| {
+            let (value, origin) = match given {
+                Some(given) => (given.shown(setting.exposure), given.origin.clone()),
+                None => ("(not set)".to_owned(), String::new()),
+            };
+            [setting.key.to_owned(), value, origin]
+        })
+        .collect();
+    output.table(["SETTING", "VALUE", "FROM"], &rows)?;
+    for warning in &config.warnings {
+        Output::remark(format!("warning: {warning}"));
+    }
+    app::check(&config)?;
+    Output::remark("The configuration can be used.");
+    Ok(())
+}
+
+pub(super) async fn migrate(config: &Config, output: &mut Output) -> Outcome {
+    let store = Store::open(&Location::parse(config.database_url.expose_secret())?).await?;
+    let schema = store.database.schema().await?;
+    store.database.close().await;
+    output.line(format!("The database has schema {schema}, which is up to date."))
+}
+
+pub(super) async fn healthcheck(config: &Config) -> Outcome {
+    let address = reachable(config.listen);
+    match tokio::time::timeout(HEALTH_TIME, ready(address)).await {
+        Ok(Ok(200)) => Ok(()),
+        Ok(Ok(status)) => {
+            Err(Ended::failed(format!("the server at {address} is not ready: it answers {status}")))
+        }
+        Ok(Err(error)) => Err(Ended::failed(format!("no server answers at {address}: {error}"))),
+        Err(_) => Err(Ended::failed(format!("the server at {address} did not answer within 3 seconds"))),
+    }
+}
+
+/// A server that listens on every address is asked on this machine's own.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+    };
+    SocketAddr::new(ip, listen.port())
+}
+
+/// The status of `GET /readyz`. The HTTP client of `upstream` is built for CRMs; one line of status needs none.
+async fn ready(address: SocketAddr) -> std::io::Result<u16> {
+    let mut stream = TcpStream::connect(address).await?;
+    let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.take(4096).read_to_end(&mut answer).await?;
+    let line = String::from_utf8_lossy(&answer);
+    let status = line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
+    status.ok_or_else(|| std::io::Error::other("it does not speak HTTP"))
+}

@@ -1,0 +1,188 @@
+//! `credential add`, `credential list`, `credential check`, `credential remove`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Subcommand;
+use serde::Serialize;
+
+use super::ended::{Ended, Outcome};
+use super::output::Output;
+use super::secret;
+use super::shown::{Items, ShownCredential, time};
+use super::tenants::whole;
+use crate::adapters;
+use crate::app::Parts;
+use crate::domain::{CallContext, Caller, RawJson, Scope, Scopes, Text};
+use crate::gateway::credentials::{Checked, Credential, CredentialDraft};
+use crate::json;
+
+/// How long a CRM has to answer a probe.
+const PROBE_TIME: Duration = Duration::from_secs(30);
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Link a CRM account to a tenant and print the credential's id. The secret is read from standard input.
+    Add {
+        /// The tenant's id or name.
+        #[arg(long)]
+        tenant: String,
+        /// Which CRM.
+        #[arg(long)]
+        provider: String,
+        /// A name, unique in the tenant.
+        #[arg(long)]
+        name: String,
+        /// Settings, a JSON object such as {"defaultRegion":"US"}.
+        #[arg(long, default_value = "{}", value_name = "JSON")]
+        settings: String,
+        /// Read the secret from this file instead.
+        #[arg(long, value_name = "FILE")]
+        secret_file: Option<PathBuf>,
+        /// Store it without asking the CRM whether it accepts the secret.
+        #[arg(long)]
+        no_verify: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List a tenant's credentials, oldest first; never their secrets.
+    List {
+        /// The tenant's id or name.
+        #[arg(long)]
+        tenant: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ask the CRM whether it still accepts the secret; ends with 1 where it does not.
+    Check {
+        /// The tenant's id or name.
+        #[arg(long)]
+        tenant: String,
+        /// The credential's id.
+        credential: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove a credential and destroy its secret.
+    Remove {
+        /// The tenant's id or name.
+        #[arg(long)]
+        tenant: String,
+        /// The credential's id.
+        credential: String,
+    },
+}
+
+pub(super) async fn run(parts: &Parts, command: Command, output: &mut Output) -> Outcome {
+    match command {
+        Command::Add { tenant, provider, name, settings, secret_file, no_verify, json } => {
+            let caller = operator_for(parts, &tenant).await?;
+            json::check(&settings, json::REQUEST_DEPTH)
+                .map_err(|fault| Ended::failed(format!("--settings is no JSON: {}", fault.reason())))?;
+            let secret = secret::read(adapters::spec(&provider), secret_file.as_deref())?;
+            let settings = RawJson::from_validated(Text::from(settings));
+            let draft = CredentialDraft { provider: provider.into(), name: name.into(), settings, secret };
+            let made = parts.gateway.credentials.create(&context(), &caller, draft, !no_verify).await?;
+            if json { output.json(&ShownCredential::try_from(&made)?) } else { output.line(made.id.as_str()) }
+        }
+        Command::List { tenant, json } => {
+            let caller = &operator_for(parts, &tenant).await?;
+            let all = whole(|request| async move { parts.gateway.credentials.list(caller, &request).await })
+                .await?;
+            list(&all, json, output)
+        }
+        Command::Check { tenant, credential, json } => {
+            let caller = operator_for(parts, &tenant).await?;
+            let checked =
+                parts.gateway.credentials.check(&context(), &caller, &credential.as_str().into()).await?;
+            report(&checked, json, output)
+        }
+        Command::Remove { tenant, credential } => {
+            let caller = operator_for(parts, &tenant).await?;
+            parts.gateway.credentials.delete(&caller, &credential.as_str().into()).await?;
+            Output::remark(format!("Removed {credential}; its secret is destroyed."));
+            Ok(())
+        }
+    }
+}
+
+/// The operator may do for a tenant whatever the tenant may.
+async fn operator_for(parts: &Parts, tenant: &str) -> Result<Caller, Ended> {
+    let tenant = parts.gateway.tenants.find(tenant).await?.id;
+    Ok(Caller { tenant, key: "operator".into(), scopes: Scopes::new(&Scope::ALL), credentials: None })
+}
+
+fn context() -> CallContext {
+    CallContext::within(PROBE_TIME, Text::from_static("command-line"))
+}
+
+fn list(all: &[Credential], json: bool, output: &mut Output) -> Outcome {
+    if json {
+        let items = all.iter().map(ShownCredential::try_from).collect::<Result<_, _>>()?;
+        return output.json(&Items::whole(items));
+    }
+    let row = |credential: &Credential| {
+        let check = credential.last_check.as_ref().map_or_else(
+            || "never".to_owned(),
+            |check| check.code.as_ref().map_or_else(|| "ok".to_owned(), |code| code.as_str().to_owned()),
+        );
+        [
+            credential.id.to_string(),
+            credential.provider.to_string(),
+            credential.name.as_str().to_owned(),
+            time(credential.updated_at),
+            check,
+        ]
+    };
+    let rows: Vec<_> = all.iter().map(row).collect();
+    output.table(["CREDENTIAL", "PROVIDER", "NAME", "UPDATED", "CHECKED"], &rows)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ShownReport<'a> {
+    ok: bool,
+    account: Option<ShownAccount<'a>>,
+    duration_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<ShownProblem<'a>>,
+}
+
+#[derive(Serialize)]
+struct ShownAccount<'a> {
+    id: Option<&'a str>,
+    name: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct ShownProblem<'a> {
+    code: &'static str,
+    detail: &'a str,
+}
+
+fn report(Checked { outcome, took }: &Checked, json: bool, output: &mut Output) -> Outcome {
+    let account = outcome.as_ref().ok();
+    let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    if json {
+        output.json(&ShownReport {
+            ok: outcome.is_ok(),
+            account: account
+                .map(|account| ShownAccount { id: account.id.as_deref(), name: account.name.as_deref() }),
+            duration_ms,
+            problem: outcome
+                .as_ref()
+                .err()
+                .map(|failure| ShownProblem { code: failure.kind.code(), detail: failure.detail.as_str() }),
+        })?;
+    } else if let Some(account) = account {
+        let name = account.name.as_deref().or(account.id.as_deref()).unwrap_or("an account without a name");
+        output.line(format!("ok: {name}, {duration_ms} ms"))?;
+    }
+    match outcome {
+        Ok(_) => Ok(()),
+        Err(failure) => Err(Ended::failed(format!("{}: {}", failure.kind.code(), failure.detail.as_str()))),
+    }
+}

@@ -1,0 +1,80 @@
+//! How a command ends when it does not end well, and the exit code of each end.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::config::ConfigError;
+use crate::domain::Failure;
+use crate::store::OpenError;
+
+/// What a command answers.
+pub(super) type Outcome = Result<(), Ended>;
+
+/// Why a command ended early.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// With a sentence for standard error.
+    Failed(String),
+    /// Whoever read the output has seen enough, as `head` does.
+    ReaderGone,
+}
+
+impl Ended {
+    pub(super) fn failed(sentence: impl Into<String>) -> Self {
+        Self::Failed(sentence.into())
+    }
+}
+
+impl From<ConfigError> for Ended {
+    fn from(error: ConfigError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<OpenError> for Ended {
+    fn from(error: OpenError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<anyhow::Error> for Ended {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed(format!("{error:#}"))
+    }
+}
+
+impl From<Failure> for Ended {
+    fn from(failure: Failure) -> Self {
+        if failure.faults.len() < 2 {
+            return Self::failed(failure.detail.as_str());
+        }
+        let faults = failure.faults.iter().map(|fault| {
+            let (place, detail) = (fault.place.as_str(), fault.detail.as_str());
+            format!("{place}: {detail}")
+        });
+        Self::Failed(faults.collect::<Vec<_>>().join("\n"))
+    }
+}
+
+impl From<io::Error> for Ended {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::ReaderGone,
+            _ => Self::Failed(format!("the output cannot be written: {error}")),
+        }
+    }
+}
+
+/// Tells standard error what went wrong, line by line, and answers the exit code.
+pub(super) fn exit_code(outcome: Outcome) -> ExitCode {
+    match outcome {
+        Ok(()) | Err(Ended::ReaderGone) => ExitCode::SUCCESS,
+        Err(Ended::Failed(sentences)) => {
+            for sentence in sentences.lines() {
+                // Where standard error is closed, the exit code still tells.
+                let _ = writeln!(io::stderr(), "error: {sentence}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! `key create`, `key list`, `key revoke`.
+
+use clap::Subcommand;
+use secrecy::ExposeSecret;
+use serde::Serialize;
+
+use super::ended::{Ended, Outcome};
+use super::output::Output;
+use super::shown::{Items, ShownKey, time};
+use super::tenants::whole;
+use crate::app::Parts;
+use crate::domain::{CredentialId, Scope, Scopes, TenantId, Timestamp};
+use crate::gateway::keys::{Key, KeyDraft};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Make an API key and print its secret, which is shown only now.
+    Create {
+        /// The tenant's id or name.
+        #[arg(long)]
+        tenant: String,
+        /// A name for people.
+        #[arg(long)]
+        name: String,
+        /// What the key may do; several with commas: contacts:read, contacts:write, credentials:read, credentials:write.
+        #[arg(long = "scope", required = true, value_delimiter = ',', value_parser = scope)]
+        scopes: Vec<Scope>,
+        /// A credential that the key may use, and no other; may be repeated. Without it, all of the tenant's.
+        #[arg(long = "credential", value_name = "ID")]
+        credentials: Vec<String>,
+        /// When the key ends, such as 2030-01-31T00:00:00Z.
+        #[arg(long, value_name = "TIME")]
+        expires_at: Option<Timestamp>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List a tenant's keys, oldest first; never their secrets.
+    List {
+        /// The tenant's id or name.
+        #[arg(long)]
+        tenant: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Revoke a key for good; servers follow within 5 seconds.
+    Revoke {
+        /// The tenant's id or name.
+        #[arg(long)]
+        tenant: String,
+        /// The key's id, `key_…`.
+        key: String,
+    },
+}
+
+#[derive(Serialize)]
+struct Made {
+    key: ShownKey,
+    secret: String,
+}
+
+pub(super) async fn run(parts: &Parts, command: Command, output: &mut Output) -> Outcome {
+    match command {
+        Command::Create { tenant, name, scopes, credentials, expires_at, json } => {
+            let ids: Vec<CredentialId> = credentials.into_iter().map(CredentialId::from).collect();
+            let draft = KeyDraft {
+                name: name.into(),
+                scopes: Scopes::new(&scopes),
+                credential_ids: Some(ids).filter(|ids| !ids.is_empty()),
+                expires_at,
+            };
+            let tenant = parts.gateway.tenants.find(&tenant).await?.id;
+            create(parts, &tenant, draft, json, output).await
+        }
+        Command::List { tenant, json } => {
+            let tenant = &parts.gateway.tenants.find(&tenant).await?.id;
+            let keys =
+                whole(|request| async move { parts.gateway.keys.list(tenant, &request).await }).await?;
+            if json {
+                return output.json(&Items::whole(keys.iter().map(ShownKey::from).collect()));
+            }
+            let rows: Vec<_> = keys.iter().map(row).collect();
+            output.table(["KEY", "NAME", "SCOPES", "CREATED", "EXPIRES"], &rows)
+        }
+        Command::Revoke { tenant, key } => {
+            let tenant = parts.gateway.tenants.find(&tenant).await?.id;
+            parts.gateway.keys.revoke(&tenant, &key.as_str().into()).await?;
+            Output::remark(format!("Revoked {key}; running servers refuse it within 5 seconds."));
+            Ok(())
+        }
+    }
+}
+
+/// The secret alone goes to standard output, so that a script can keep it without cutting.
+async fn create(
+    parts: &Parts,
+    tenant: &TenantId,
+    draft: KeyDraft,
+    json: bool,
+    output: &mut Output,
+) -> Result<(), Ended> {
+    let (key, secret) = parts.gateway.keys.create(tenant, draft).await?;
+    if json {
+        let secret = secret.expose_secret().to_owned();
+        return output.json(&Made { key: ShownKey::from(&key), secret });
+    }
+    Output::remark(format!("Made {}. Its secret is shown only now:", key.id));
+    output.line(secret.expose_secret())
+}
+
+fn row(key: &Key) -> [String; 5] {
+    let scopes: Vec<&str> = key.scopes.as_slice().iter().copied().map(Scope::as_str).collect();
+    [
+        key.id.to_string(),
+        key.name.as_str().to_owned(),
+        scopes.join(","),
+        time(key.created_at),
+        key.expires_at.map_or_else(|| "never".to_owned(), time),
+    ]
+}
+
+fn scope(word: &str) -> Result<Scope, String> {
+    let words = Scope::ALL.map(Scope::as_str).join(", ");
+    Scope::parse(word).ok_or_else(|| format!("there are the scopes {words}"))
+}

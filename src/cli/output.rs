@@ -1,0 +1,56 @@
+//! What a command prints: results on standard output, remarks about them on standard error.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::ended::{Ended, Outcome};
+
+/// Standard output; a reader who is gone ends the command quietly.
+pub(super) struct Output(io::Stdout);
+
+impl Output {
+    pub(super) fn new() -> Self {
+        Self(io::stdout())
+    }
+
+    /// One line of the result.
+    pub(super) fn line(&mut self, text: impl AsRef<str>) -> Outcome {
+        writeln!(self.0, "{}", text.as_ref())?;
+        Ok(())
+    }
+
+    /// Text that ends its own lines.
+    pub(super) fn text(&mut self, text: &str) -> Outcome {
+        self.0.write_all(text.as_bytes())?;
+        Ok(self.0.flush()?)
+    }
+
+    /// A remark for the person, out of the way of scripts that read the result.
+    pub(super) fn remark(text: impl AsRef<str>) {
+        // Where standard error is closed nobody wants remarks.
+        let _ = writeln!(io::stderr(), "{}", text.as_ref());
+    }
+
+    /// The result as JSON.
+    pub(super) fn json(&mut self, value: &impl Serialize) -> Outcome {
+        let text = serde_json::to_string_pretty(value)
+            .map_err(|error| Ended::failed(format!("the output is no JSON: {error}")))?;
+        self.line(text)
+    }
+
+    /// Rows under a heading, in columns as wide as their widest cell.
+    pub(super) fn table<const N: usize>(&mut self, heading: [&str; N], rows: &[[String; N]]) -> Outcome {
+        let width = |column: usize| {
+            let cells = rows.iter().map(|row| row[column].chars().count());
+            cells.chain([heading[column].len()]).max().unwrap_or(0)
+        };
+        let widths: [usize; N] = std::array::from_fn(width);
+        let heading = heading.map(str::to_owned);
+        for row in std::iter::once(&heading).chain(rows) {
+            let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+            self.line(cells.collect::<Vec<_>>().join("  ").trim_end())?;
+        }
+        Ok(())
+    }
+}

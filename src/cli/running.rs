@@ -1,0 +1,63 @@
+//! The commands that run until they are told to stop: the gateway, the demo, a simulator.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use clap::ValueEnum;
+use tracing::level_filters::LevelFilter;
+
+use super::ended::{Ended, Outcome};
+use super::output::Output;
+use super::start_logs;
+use crate::app::{self, Crm};
+use crate::config::{Config, Flags};
+
+/// Which CRM to simulate.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum CrmName {
+    /// Aptly.
+    Aptly,
+    /// The pipeline CRM.
+    Pipeline,
+}
+
+pub(super) async fn serve(config: &Config) -> Outcome {
+    start_logs(config, config.log)?;
+    Ok(app::serve(config).await?)
+}
+
+/// The demo reads no configuration: what is set for a real gateway must not reach into it.
+pub(super) async fn demo(flags: &Flags, output: &mut Output) -> Outcome {
+    crate::telemetry::start(LevelFilter::WARN, false).map_err(|error| Ended::failed(error.to_string()))?;
+    let announce =
+        |text: &str| output.text(text).map_err(|_| anyhow::anyhow!("the output cannot be written"));
+    Ok(app::demo(address(flags, 8080)?, announce).await?)
+}
+
+pub(super) async fn simulate(crm: CrmName, flags: &Flags, output: &mut Output) -> Outcome {
+    let (crm, name, port) = match crm {
+        CrmName::Aptly => (Crm::Aptly, "Aptly", 8081),
+        CrmName::Pipeline => (Crm::Pipeline, "the pipeline CRM", 8082),
+    };
+    let running = app::simulate(crm, address(flags, port)?).await?;
+    output.line(format!(
+        "{name}, simulated, at {} with the token {}",
+        running.base_url(),
+        running.token()
+    ))?;
+    output.line(
+        "Calls it got: GET /_simulator/journal. Faults to order: POST /_simulator/faults. Ctrl-C stops it.",
+    )?;
+    app::stopped().await?;
+    running.shutdown().await;
+    Ok(())
+}
+
+/// The address of `--listen`, else `port` on loopback.
+fn address(flags: &Flags, port: u16) -> Result<SocketAddr, Ended> {
+    let given = flags.values.iter().find(|(key, _)| *key == "listen").map(|(_, value)| value);
+    given.map_or(Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port))), |text| {
+        text.parse().map_err(|_| {
+            Ended::failed(format!("--listen {text} is no address with a port, such as 127.0.0.1:{port}"))
+        })
+    })
+}

@@ -1,0 +1,81 @@
+//! The shapes of credentials: what is given, what is shown, what is opened.
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use crate::adapters::{Account, Adapter, AdapterSpec};
+use crate::domain::{CredentialId, Failure, Provider, RawJson, Text, Timestamp};
+
+/// A credential as it is shown; never its secret.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// The API's `credentialId`.
+    pub id: CredentialId,
+    /// Which CRM.
+    pub provider: Provider,
+    /// A name, unique in the tenant.
+    pub name: Text,
+    /// The settings as given, a JSON object.
+    pub settings: RawJson,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// The last check, if there was one.
+    pub last_check: Option<LastCheck>,
+}
+
+/// How a check of a credential went.
+#[derive(Clone, Debug)]
+pub struct LastCheck {
+    /// When.
+    pub at: Timestamp,
+    /// Whether the CRM accepted the secret.
+    pub ok: bool,
+    /// The failure's code where it did not.
+    pub code: Option<Text>,
+}
+
+/// What a new credential shall be. `settings` and `secret` are JSON objects already checked for syntax.
+pub struct CredentialDraft {
+    /// The provider's word.
+    pub provider: Text,
+    /// A name.
+    pub name: Text,
+    /// Settings, a JSON object.
+    pub settings: RawJson,
+    /// Secret, a JSON object.
+    pub secret: SecretString,
+}
+
+/// Changes to a credential; what is `None` stays. `settings` merges by member, `null` resets one.
+#[derive(Default)]
+pub struct CredentialPatch {
+    /// A new name.
+    pub name: Option<Text>,
+    /// Members of settings to merge.
+    pub settings: Option<RawJson>,
+    /// A new secret.
+    pub secret: Option<SecretString>,
+}
+
+/// The answer of a check: a refused secret is an answer too.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The account, or why it could not be asked.
+    pub outcome: std::result::Result<Account, Failure>,
+    /// How long it took.
+    pub took: std::time::Duration,
+}
+
+/// A credential, opened for use.
+#[derive(Clone)]
+pub struct Opened {
+    /// Its id.
+    pub id: CredentialId,
+    /// What its CRM can do.
+    pub spec: &'static AdapterSpec,
+    /// The way to the CRM.
+    pub adapter: Arc<dyn Adapter>,
+}

@@ -1,0 +1,88 @@
+//! A CRM that is not there: it accepts the keys that begin with `good`.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::adapters::{
+    Account, Adapter, AdapterSpec, Applied, Connection, Found, Identity, IdentityKind, Operations, Prepared,
+    Pushed, SecretForm, SettingKind, SettingSpec,
+};
+use crate::domain::{
+    CallContext, Contact, ContactDraft, ContactPatch, Failure, FailureKind, Page, Position, Provider,
+    RemoteId, Result,
+};
+
+/// The base URL is in the account's id, the key in its name: tests see what was opened.
+pub(super) static FAKE: AdapterSpec = AdapterSpec {
+    provider: Provider::new("fake"),
+    title: "Fake CRM",
+    operations: Operations { create: false, update: false, delete: false },
+    fields: &[],
+    remote_fields: &[],
+    filters: &[],
+    create_upserts: false,
+    create_identity: IdentityKind::EmailAddress,
+    settings: &[
+        SettingSpec { name: "baseUrl", kind: SettingKind::BaseUrl, required: false, note: "Where it is." },
+        SettingSpec { name: "defaultRegion", kind: SettingKind::Region, required: false, note: "A country." },
+        SettingSpec { name: "allowDelete", kind: SettingKind::Flag, required: false, note: "A flag." },
+    ],
+    secrets: &[SecretForm { members: &["apiKey"], note: "a key", unbuilt: None }],
+    default_base_url: Some("https://fake.example.com"),
+    connect,
+};
+
+pub(super) static ADAPTERS: &[&AdapterSpec] = &[&FAKE];
+
+struct Fake {
+    key: String,
+    base_url: String,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the seam lets an adapter refuse")]
+fn connect(connection: Connection<'_>) -> Result<Arc<dyn Adapter>> {
+    let Connection { settings: _, secret, base_url, transport: _ } = connection;
+    Ok(Arc::new(Fake { key: secret.expose("apiKey").to_owned(), base_url: base_url.as_str().to_owned() }))
+}
+
+fn never<T>() -> Result<T> {
+    Err(Failure::internal("the fake CRM has no contacts"))
+}
+
+#[async_trait]
+impl Adapter for Fake {
+    async fn probe(&self, _: &CallContext) -> Result<Account> {
+        if self.key.starts_with("good") {
+            return Ok(Account {
+                id: Some(self.base_url.as_str().into()),
+                name: Some(self.key.as_str().into()),
+            });
+        }
+        Err(Failure::new(FailureKind::UpstreamCredentialRejected, "The CRM refused the key."))
+    }
+    async fn read_page(&self, _: &CallContext, _: &Pushed, _: Position, _: usize) -> Result<Page> {
+        never()
+    }
+    async fn get_contact(&self, _: &CallContext, _: &RemoteId) -> Result<Contact> {
+        never()
+    }
+    async fn find_contacts(&self, _: &CallContext, _: &Identity) -> Result<Found> {
+        never()
+    }
+    async fn prepare_create(&self, _: &CallContext, _: &ContactDraft) -> Result<Prepared> {
+        never()
+    }
+    async fn prepare_update(&self, _: &CallContext, _: &Contact, _: &ContactPatch) -> Result<Prepared> {
+        never()
+    }
+    async fn prepare_delete(&self, _: &CallContext, _: &RemoteId) -> Result<Prepared> {
+        never()
+    }
+    async fn send(&self, _: &CallContext, _: &Prepared) -> Result<Applied> {
+        never()
+    }
+    async fn read_back(&self, _: &CallContext, _: &Prepared, _: &Applied) -> Result<Contact> {
+        never()
+    }
+}

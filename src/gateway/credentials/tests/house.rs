@@ -1,0 +1,98 @@
+//! A gateway on a temporary database, with one fake CRM.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::fake;
+use crate::auth::Authenticator;
+use crate::domain::{CallContext, Caller, Failure, RawJson, Scope, Scopes, TenantId, Text};
+use crate::gateway::credentials::{Credential, CredentialDraft, Credentials, Opening};
+use crate::gateway::{Keys, ListingRequest, Tenants};
+use crate::sealing::{MasterKey, Sealer};
+use crate::store::{Location, Store};
+use crate::upstream::{AllowList, BaseUrlGuard, Transport};
+
+pub(super) struct House {
+    pub(super) store: Store,
+    pub(super) tenants: Tenants,
+    pub(super) keys: Keys,
+    pub(super) credentials: Credentials,
+    pub(super) authenticator: Arc<Authenticator>,
+    /// The database lives as long as the house.
+    _folder: Arc<tempfile::TempDir>,
+}
+
+impl House {
+    pub(super) async fn new() -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        Self::over(folder, &MasterKey::generate().unwrap(), "other.example.com").await
+    }
+
+    /// Another process over the same database.
+    pub(super) async fn over(folder: Arc<tempfile::TempDir>, key: &MasterKey, allowed: &str) -> Self {
+        let store = Store::open(&Location::Sqlite(folder.path().join("gateway.db"))).await.unwrap();
+        let sealer = Arc::new(Sealer::new(key).unwrap());
+        let admin = SecretString::from("the-operators-token");
+        let authenticator = Arc::new(Authenticator::new(store.keys.clone(), Some(&admin)));
+        let opening = Arc::new(Opening::new(
+            store.credentials.clone(),
+            sealer.clone(),
+            BaseUrlGuard::new(AllowList::parse(allowed).unwrap()),
+            Transport::new().unwrap(),
+            fake::ADAPTERS,
+        ));
+        Self {
+            tenants: Tenants::new(
+                store.tenants.clone(),
+                sealer.clone(),
+                authenticator.clone(),
+                opening.clone(),
+            ),
+            keys: Keys::new(&store, sealer.clone(), authenticator.clone()),
+            credentials: Credentials::new(store.credentials.clone(), sealer, opening),
+            authenticator,
+            store,
+            _folder: folder,
+        }
+    }
+
+    /// A caller of a new tenant who may do everything.
+    pub(super) async fn tenant(&self, name: &str) -> Caller {
+        caller(self.tenants.create(name).await.unwrap().id)
+    }
+
+    pub(super) async fn add(&self, caller: &Caller, name: &str) -> Credential {
+        self.credentials.create(&context(), caller, draft(name, "good"), true).await.unwrap()
+    }
+}
+
+pub(super) fn caller(tenant: TenantId) -> Caller {
+    Caller { tenant, key: "key_x".into(), scopes: Scopes::new(&Scope::ALL), credentials: None }
+}
+
+pub(super) fn context() -> CallContext {
+    CallContext::within(Duration::from_secs(5), "req".into())
+}
+
+pub(super) fn json(text: &str) -> RawJson {
+    RawJson::from_validated(Text::from(text))
+}
+
+pub(super) fn secret(key: &str) -> SecretString {
+    format!(r#"{{"apiKey":"{key}"}}"#).into()
+}
+
+pub(super) fn draft(name: &str, key: &str) -> CredentialDraft {
+    CredentialDraft { provider: "fake".into(), name: name.into(), settings: json("{}"), secret: secret(key) }
+}
+
+pub(super) fn page(size: u32) -> ListingRequest {
+    ListingRequest { cursor: None, page_size: size }
+}
+
+/// Where the failure says that something must be mended.
+pub(super) fn places(failure: &Failure) -> Vec<&str> {
+    failure.faults.iter().map(|fault| fault.place.as_str()).collect()
+}

@@ -1,0 +1,174 @@
+//! Keys and tenants: from the operator's call to the caller who is known, or no longer.
+
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+
+use super::house::{House, page, places};
+use crate::auth::ApiKey;
+use crate::domain::{FailureKind, Scope, Scopes, TenantId};
+use crate::gateway::ListingRequest;
+use crate::gateway::keys::KeyDraft;
+use crate::store::now;
+
+fn draft(scopes: &[Scope]) -> KeyDraft {
+    KeyDraft { name: "app".into(), scopes: Scopes::new(scopes), credential_ids: None, expires_at: None }
+}
+
+async fn kind(house: &House, header: Option<&str>) -> (FailureKind, String) {
+    let failure = house.authenticator.authenticate(header).await.unwrap_err();
+    (failure.kind, failure.detail.as_str().to_owned())
+}
+
+#[tokio::test]
+async fn a_key_tells_its_tenant_and_scopes_until_it_is_revoked() {
+    let house = House::new().await;
+    let tenant = house.tenant("t").await.tenant;
+    let (key, text) = house.keys.create(&tenant, draft(&[Scope::ContactsRead])).await.unwrap();
+    for scheme in ["Bearer ", "bearer  ", "BEARER "] {
+        let header = format!("{scheme}{}", text.expose_secret());
+        let caller = house.authenticator.authenticate(Some(&header)).await.unwrap();
+        assert_eq!((&caller.tenant, &caller.key), (&tenant, &key.id));
+        assert_eq!(caller.scopes, Scopes::new(&[Scope::ContactsRead]));
+    }
+    let header = format!("Bearer {}", text.expose_secret());
+    house.keys.revoke(&tenant, &key.id).await.unwrap();
+    let revoked = kind(&house, Some(&header)).await;
+    let unknown = ApiKey::generate().unwrap();
+    let unknown = kind(&house, Some(&format!("Bearer {}", unknown.text().expose_secret()))).await;
+    assert_eq!((revoked.0, &revoked), (FailureKind::Unauthenticated, &unknown));
+    assert_eq!(house.keys.revoke(&tenant, &key.id).await.unwrap_err().kind, FailureKind::KeyNotFound);
+}
+
+#[tokio::test]
+async fn a_wrong_secret_under_a_known_id_and_an_ended_key_answer_as_an_unknown_one() {
+    let house = House::new().await;
+    let tenant = house.tenant("t").await.tenant;
+    let unknown = ApiKey::generate().unwrap();
+    let unknown = kind(&house, Some(&format!("Bearer {}", unknown.text().expose_secret()))).await;
+    let (key, _) = house.keys.create(&tenant, draft(&[Scope::ContactsRead])).await.unwrap();
+    let id = key.id.as_str().strip_prefix("key_").unwrap();
+    let forged = ApiKey::from_parts(id, &"0".repeat(43)).ok().unwrap();
+    assert_eq!(kind(&house, Some(&format!("Bearer {}", forged.text().expose_secret()))).await, unknown);
+
+    let ends = now() + Duration::from_millis(150);
+    let (_, text) = house
+        .keys
+        .create(&tenant, KeyDraft { expires_at: Some(ends), ..draft(&[Scope::ContactsRead]) })
+        .await
+        .unwrap();
+    let header = format!("Bearer {}", text.expose_secret());
+    assert!(house.authenticator.authenticate(Some(&header)).await.is_ok());
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(kind(&house, Some(&header)).await, unknown);
+}
+
+#[tokio::test]
+async fn a_revocation_by_another_process_is_seen_within_five_seconds() {
+    let house = House::new().await;
+    let tenant = house.tenant("t").await.tenant;
+    let (key, text) = house.keys.create(&tenant, draft(&[Scope::ContactsRead])).await.unwrap();
+    let header = format!("Bearer {}", text.expose_secret());
+    house.authenticator.authenticate(Some(&header)).await.unwrap();
+    house.store.keys.delete(&tenant, &key.id).await.unwrap();
+    let started = std::time::Instant::now();
+    assert!(house.authenticator.authenticate(Some(&header)).await.is_ok(), "a warm read asks no database");
+    while house.authenticator.authenticate(Some(&header)).await.is_ok() {
+        assert!(started.elapsed() < Duration::from_secs(5));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn headers_without_a_key_say_what_to_send() {
+    let house = House::new().await;
+    let (_, mistyped) = kind(&house, Some("Bearer cg_nonsense")).await;
+    assert!(mistyped.contains("mistyped"));
+    for header in [None, Some(""), Some("Bearer"), Some("Bearer "), Some("Basic abc"), Some("cg_x")] {
+        let (kind, detail) = kind(&house, header).await;
+        assert_eq!(kind, FailureKind::Unauthenticated);
+        assert!(detail.contains("Bearer cg_"), "{header:?}: {detail}");
+    }
+}
+
+#[tokio::test]
+async fn the_operators_token_and_a_tenants_key_open_their_own_plane_alone() {
+    let house = House::new().await;
+    let tenant = house.tenant("t").await.tenant;
+    let (_, text) = house.keys.create(&tenant, draft(&Scope::ALL)).await.unwrap();
+    let (key, admin) = (format!("Bearer {}", text.expose_secret()), "bearer the-operators-token");
+    assert!(house.authenticator.admin_enabled());
+    house.authenticator.is_operator(Some(admin)).await.unwrap();
+    let house = &house;
+    let operator = |header| async move { house.authenticator.is_operator(header).await.unwrap_err().kind };
+    assert_eq!(operator(Some(&key)).await, FailureKind::InsufficientScope);
+    assert_eq!(kind(house, Some(admin)).await.0, FailureKind::InsufficientScope);
+    for wrong in [None, Some("Bearer the-operators-toke"), Some("Bearer cg_x"), Some("Basic x")] {
+        assert_eq!(operator(wrong).await, FailureKind::Unauthenticated);
+    }
+    let without = crate::auth::Authenticator::new(house.store.keys.clone(), None);
+    assert!(!without.admin_enabled() && without.is_operator(Some("Bearer ")).await.is_err());
+}
+
+#[tokio::test]
+async fn every_fault_of_a_key_is_named() {
+    let house = House::new().await;
+    let mine = house.tenant("mine").await;
+    let theirs = house.tenant("theirs").await;
+    let (own, foreign) = (house.add(&mine, "c").await.id, house.add(&theirs, "c").await.id);
+    let wrong = KeyDraft {
+        name: String::new().into(),
+        scopes: Scopes::default(),
+        credential_ids: Some(vec![own.clone(), foreign, "cred_x".into()]),
+        expires_at: Some(now()),
+    };
+    let failure = house.keys.create(&mine.tenant, wrong).await.unwrap_err();
+    assert_eq!(places(&failure), ["/name", "/scopes", "/expiresAt", "/credentialIds/1", "/credentialIds/2"]);
+    let empty = KeyDraft { credential_ids: Some(Vec::new()), ..draft(&[Scope::ContactsRead]) };
+    assert_eq!(places(&house.keys.create(&mine.tenant, empty).await.unwrap_err()), ["/credentialIds"]);
+    let listed = KeyDraft { credential_ids: Some(vec![own.clone()]), ..draft(&[Scope::ContactsRead]) };
+    let (key, text) = house.keys.create(&mine.tenant, listed).await.unwrap();
+    assert_eq!(key.credential_ids, Some(vec![own.clone()]));
+    let header = format!("Bearer {}", text.expose_secret());
+    assert_eq!(house.authenticator.authenticate(Some(&header)).await.unwrap().credentials, Some(vec![own]));
+    let nobody = TenantId::from("ten_nobody");
+    assert_eq!(
+        house.keys.create(&nobody, draft(&Scope::ALL)).await.unwrap_err().kind,
+        FailureKind::TenantNotFound
+    );
+    assert_eq!(house.keys.list(&nobody, &page(5)).await.unwrap_err().kind, FailureKind::TenantNotFound);
+}
+
+#[tokio::test]
+async fn listings_walk_to_the_end_and_cursors_stay_at_home() {
+    let house = House::new().await;
+    let (mine, theirs) = (house.tenant("mine").await.tenant, house.tenant("theirs").await.tenant);
+    for tenant in [&mine, &theirs] {
+        for _ in 0..5 {
+            house.keys.create(tenant, draft(&Scope::ALL)).await.unwrap();
+        }
+    }
+    let mut request = page(2);
+    let (mut seen, mut cursors) = (Vec::new(), Vec::new());
+    loop {
+        let listed = house.keys.list(&mine, &request).await.unwrap();
+        seen.extend(listed.items.into_iter().map(|key| key.id));
+        let Some(next) = listed.next_cursor else { break };
+        cursors.push(next.clone());
+        request.cursor = Some(next);
+    }
+    let whole = house.keys.list(&mine, &page(100)).await.unwrap();
+    assert_eq!(seen, whole.items.into_iter().map(|key| key.id).collect::<Vec<_>>());
+    assert_eq!((seen.len(), cursors.len()), (5, 2));
+    let elsewhere = ListingRequest { cursor: Some(cursors[0].clone()), page_size: 2 };
+    for failure in [
+        house.keys.list(&theirs, &elsewhere).await.unwrap_err(),
+        house.tenants.list(&elsewhere).await.unwrap_err(),
+        house.keys.list(&mine, &ListingRequest { cursor: Some("x".into()), page_size: 2 }).await.unwrap_err(),
+    ] {
+        assert_eq!((failure.kind, places(&failure)), (FailureKind::InvalidParameter, vec!["cursor"]));
+    }
+    assert_eq!(house.tenants.list(&page(1)).await.unwrap().items.len(), 1);
+    assert_eq!(house.tenants.find("mine").await.unwrap().id, mine);
+    assert_eq!(house.tenants.create(" mine").await.unwrap_err().kind, FailureKind::NameTaken);
+}

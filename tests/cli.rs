@@ -1,0 +1,232 @@
+//! The commands as an operator types them, on the real binary and a database of their own.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail where they stand")]
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::process::{Command, Output, Stdio};
+
+struct Desk {
+    folder: tempfile::TempDir,
+    key: String,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let made = bare(&folder).args(["master-key", "generate"]).output().unwrap();
+        let key = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+        assert_eq!(key.len(), 44);
+        Self { folder, key }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = bare(&self.folder);
+        command.env("GATEWAY_MASTER_KEY", &self.key).args(args);
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// Standard output of a command that succeeds.
+    fn ok(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+        text(&output.stdout).trim().to_owned()
+    }
+
+    /// Standard error of a command that fails with 1.
+    fn fails(&self, args: &[&str]) -> String {
+        failed(&self.run(args))
+    }
+}
+
+/// The binary without any setting, in its own folder.
+fn bare(folder: &tempfile::TempDir) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_contacts-gateway"));
+    command.env_clear().current_dir(folder.path()).stdin(Stdio::null());
+    command
+}
+
+fn failed(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stdout));
+    text(&output.stderr)
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn a_tenant_and_its_keys_are_made_listed_and_removed() {
+    let desk = Desk::new();
+    let tenant = desk.ok(&["tenant", "create", "Acme Homes"]);
+    assert!(tenant.starts_with("ten_"));
+    assert!(desk.fails(&["tenant", "create", " Acme Homes "]).contains("taken"));
+    let secret = desk.ok(&[
+        "key",
+        "create",
+        "--tenant",
+        "Acme Homes",
+        "--name",
+        "app",
+        "--scope",
+        "contacts:read,contacts:write",
+    ]);
+    assert!(secret.starts_with("cg_") && secret.len() == 68 && !secret.contains('\n'));
+    let keys = desk.ok(&["key", "list", "--tenant", &tenant, "--json"]);
+    assert!(!keys.contains(&secret));
+    let keys = json(&keys);
+    assert_eq!(keys["items"][0]["scopes"], serde_json::json!(["contacts:read", "contacts:write"]));
+    let id = keys["items"][0]["id"].as_str().unwrap();
+    desk.ok(&["key", "revoke", "--tenant", &tenant, id]);
+    assert!(desk.fails(&["key", "revoke", "--tenant", &tenant, id]).contains("no key"));
+    let tenants = json(&desk.ok(&["tenant", "list", "--json"]));
+    assert_eq!(
+        (&tenants["items"][0]["id"], &tenants["nextCursor"]),
+        (&tenant.clone().into(), &serde_json::Value::Null)
+    );
+    assert!(desk.ok(&["tenant", "list"]).contains("Acme Homes"));
+    desk.ok(&["tenant", "delete", &tenant]);
+    assert!(desk.fails(&["key", "list", "--tenant", &tenant]).contains("no tenant"));
+}
+
+#[test]
+fn wrong_usage_ends_with_two_and_a_failure_with_one_sentence() {
+    let desk = Desk::new();
+    for args in [&["nonsense"][..], &["key", "create", "--tenant", "x"], &["tenant", "create"]] {
+        assert_eq!(desk.run(args).status.code(), Some(2), "{args:?}");
+    }
+    let scope = desk.run(&["key", "create", "--tenant", "x", "--name", "n", "--scope", "contacts:all"]);
+    assert_eq!(scope.status.code(), Some(2));
+    assert!(text(&scope.stderr).contains("contacts:read"));
+    let nobody = desk.fails(&["tenant", "delete", "nobody"]);
+    assert_eq!(nobody.lines().count(), 1, "{nobody}");
+}
+
+#[test]
+fn what_is_missing_or_wrong_in_the_configuration_says_how_to_mend_it() {
+    let desk = Desk::new();
+    let none = failed(&bare(&desk.folder).args(["tenant", "list"]).output().unwrap());
+    assert!(none.contains("master-key generate"), "{none}");
+    let wrong =
+        |name: &str, value: &str| failed(&desk.command(&["check-config"]).env(name, value).output().unwrap());
+    for (name, value, says) in [
+        ("GATEWAY_MASTER_KEY", "c2hvcnQ=", "32 bytes"),
+        ("GATEWAY_MASTER_KEY", "secret canary", "not base64"),
+        ("GATEWAY_MASTER_KEY", "", "empty"),
+        ("GATEWAY_MASTER_KEY_FILE", "nowhere", "both given"),
+        ("GATEWAY_ADMIN_TOKEN", "canary", "16 characters"),
+        ("GATEWAY_ADMIN_TOKEN_FILE", "nowhere", "cannot be read"),
+        ("GATEWAY_DATABASE_URL", "postgres://u:canary@h/d", "not built yet"),
+        ("GATEWAY_LISTEN", "8080", "127.0.0.1:8080"),
+        ("GATEWAY_UPSTREAM_ALLOW", "http://x/y", "host:port"),
+        ("GATEWAY_PREVIOUS_MASTER_KEYS", "canary", "not built yet"),
+        ("GATEWAY_CONFIG", "nowhere.toml", "cannot be read"),
+    ] {
+        let said = wrong(name, value);
+        assert!(said.contains(says) && said.contains(name) | said.contains(value), "{name}: {said}");
+        assert!(!said.contains("canary"), "{said}");
+    }
+}
+
+#[test]
+fn check_config_tells_every_value_and_its_source_and_no_secret() {
+    let desk = Desk::new();
+    let token = "canary-of-an-admin-token";
+    std::fs::write(desk.folder.path().join("token"), format!("{token}\n")).unwrap();
+    std::fs::write(desk.folder.path().join("gateway.toml"), "log = \"debug\"\nadmin_token_file = \"token\"")
+        .unwrap();
+    let output = desk
+        .command(&["check-config", "--config", "gateway.toml", "--log-format", "json"])
+        .env("GATEWAY_LISTN", "x")
+        .env("GATEWAY_LOG", "warn")
+        .output()
+        .unwrap();
+    let (said, remarks) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{remarks}");
+    for row in [
+        "warn",
+        "GATEWAY_LOG",
+        "--log-format",
+        "admin_token_file in gateway.toml",
+        "127.0.0.1:8080",
+        "default",
+    ] {
+        assert!(said.contains(row), "{row}: {said}");
+    }
+    assert!(remarks.contains("GATEWAY_LISTN") && remarks.contains("GATEWAY_LISTEN is the nearest"));
+    assert!(!said.contains(token) && !said.contains(&desk.key));
+}
+
+#[test]
+fn a_secret_is_read_from_standard_input_and_never_repeated() {
+    let desk = Desk::new();
+    let tenant = desk.ok(&["tenant", "create", "t"]);
+    let mut child = desk
+        .command(&["credential", "add", "--tenant", &tenant, "--provider", "nobody", "--name", "n"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"{\"apiKey\":\"canary\"}").unwrap();
+    let said = failed(&child.wait_with_output().unwrap());
+    assert!(said.contains("/provider") && !said.contains("canary"), "{said}");
+    let empty =
+        desk.fails(&["credential", "add", "--tenant", &tenant, "--provider", "nobody", "--name", "n"]);
+    assert!(empty.contains("empty"), "{empty}");
+    assert_eq!(
+        json(&desk.ok(&["credential", "list", "--tenant", &tenant, "--json"]))["items"],
+        serde_json::json!([])
+    );
+    for verb in ["check", "remove"] {
+        assert!(desk.fails(&["credential", verb, "--tenant", &tenant, "cred_x"]).contains("no credential"));
+    }
+}
+
+#[test]
+fn a_reader_who_leaves_is_no_failure() {
+    let desk = Desk::new();
+    for name in ["a", "b", "c"] {
+        desk.ok(&["tenant", "create", name]);
+    }
+    let mut child =
+        desk.command(&["tenant", "list"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+}
+
+#[test]
+fn migrate_makes_the_database_and_needs_no_key() {
+    let desk = Desk::new();
+    let output = bare(&desk.folder).arg("migrate").output().unwrap();
+    assert!(output.status.success() && text(&output.stdout).contains("schema 1"));
+    assert!(desk.folder.path().join("data/gateway.db").exists());
+}
+
+#[test]
+fn healthcheck_follows_what_the_server_answers() {
+    let desk = Desk::new();
+    for (status, code) in [("200 OK", 0), ("503 Service Unavailable", 1)] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut asked = [0; 512];
+            let read = stream.read(&mut asked).unwrap();
+            write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").unwrap();
+            String::from_utf8_lossy(&asked[..read]).into_owned()
+        });
+        assert_eq!(desk.run(&["healthcheck", "--listen", &address]).status.code(), Some(code));
+        assert!(server.join().unwrap().starts_with("GET /readyz HTTP/1.1\r\n"));
+    }
+    assert!(desk.fails(&["healthcheck", "--listen", "127.0.0.1:1"]).contains("no server answers"));
+}

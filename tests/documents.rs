@@ -1,0 +1,42 @@
+//! Documents that are printed from the code must say what the code says; `UPDATE_DOCS=1` prints them anew.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use contacts_gateway::adapters::{ADAPTERS, documentation};
+use contacts_gateway::config;
+
+/// Compares, or with `UPDATE_DOCS` writes.
+fn check(path: &str, expected: &str) {
+    let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, expected).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        found == expected,
+        "{path} is not what the code says; run: UPDATE_DOCS=1 cargo test --test documents"
+    );
+}
+
+/// `text` with what stands between the two marks of `name` replaced.
+fn with_part(text: &str, name: &str, part: &str) -> String {
+    let (begin, end) = (format!("<!-- begin {name} -->\n"), format!("<!-- end {name} -->"));
+    let (before, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("README.md has no mark {begin}"));
+    let (_, after) = rest.split_once(&end).unwrap_or_else(|| panic!("README.md has no mark {end}"));
+    format!("{before}{begin}{part}{end}{after}")
+}
+
+#[test]
+fn each_crm_s_page_is_printed_from_its_declaration() {
+    for spec in ADAPTERS {
+        check(&format!("src/adapters/{}/docs.md", spec.provider), &documentation::page(spec));
+    }
+}
+
+#[test]
+fn the_tables_of_the_readme_are_printed_from_the_code() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let readme = with_part(&readme, "mapping", &documentation::mapping());
+    let readme = with_part(&readme, "configuration", &config::markdown());
+    check("README.md", &readme);
+}

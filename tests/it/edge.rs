@@ -1,0 +1,234 @@
+//! What holds for every request: the envelope, ids, methods, aliases, headers.
+
+use axum::body::Body;
+use http::Request;
+
+use crate::support::{Edge, signed, tenant};
+
+#[tokio::test]
+async fn a_problem_has_every_member_and_says_what_and_whose() {
+    let answer = Edge::new().await.ask("GET", "/nowhere?secret=1").await;
+    answer.is(404, "route_not_found");
+    let problem = answer.json();
+    assert_eq!(answer.header("content-type"), "application/problem+json");
+    assert_eq!(problem["type"], "/docs/errors/route_not_found");
+    assert_eq!(problem["status"], 404);
+    assert_eq!(problem["instance"], "/nowhere");
+    assert_eq!(problem["message"], problem["detail"]);
+    assert_eq!(problem["requestId"], answer.header("x-request-id"));
+    assert_eq!((problem["origin"].as_str(), problem["retryable"].as_str()), (Some("caller"), Some("no")));
+    assert!(problem["title"].is_string());
+}
+
+#[tokio::test]
+async fn a_panic_is_a_problem_and_shows_nothing() {
+    let edge = Edge::new().await;
+    edge.broken.store(true, std::sync::atomic::Ordering::SeqCst);
+    let answer = edge.ask("GET", "/readyz").await;
+    answer.is(500, "internal");
+    assert!(!answer.text.contains("secret"), "{}", answer.text);
+    assert_eq!(answer.json()["origin"], "gateway");
+    answer.header("x-request-id");
+}
+
+#[tokio::test]
+async fn a_well_formed_request_id_is_kept_and_another_replaced() {
+    let edge = Edge::new().await;
+    let longest = "a".repeat(128);
+    for id in ["A-z.0_9", longest.as_str()] {
+        let request = Request::get("/livez").header("x-request-id", id).body(Body::empty());
+        assert_eq!(edge.send(request.unwrap()).await.header("x-request-id"), id);
+    }
+    let longer = "a".repeat(129);
+    for id in ["", "a b", "a/b", "ü", longer.as_str()] {
+        let request = Request::get("/livez").header("x-request-id", id).body(Body::empty());
+        let given = edge.send(request.unwrap()).await.header("x-request-id").to_owned();
+        assert_eq!(given.len(), 36, "{id:?} became {given}");
+    }
+    let twice = Request::get("/livez").header("x-request-id", "a").header("x-request-id", "b");
+    assert_eq!(edge.send(twice.body(Body::empty()).unwrap()).await.header("x-request-id").len(), 36);
+}
+
+#[tokio::test]
+async fn a_known_path_names_its_methods() {
+    let edge = Edge::new().await;
+    for (method, path, allowed) in [
+        ("DELETE", "/crm/contacts", vec!["GET", "HEAD", "POST"]),
+        ("POST", "/crm/contacts/x", vec!["DELETE", "GET", "HEAD", "PATCH", "PUT"]),
+        ("PATCH", "/crm/contacts/count", vec!["GET", "HEAD"]),
+        ("DELETE", "/crm/contacts/fields", vec!["GET", "HEAD"]),
+        ("DELETE", "/crm/contacts/export", vec!["GET", "HEAD"]),
+        ("GET", "/crm/contacts/upsert", vec!["POST"]),
+        ("PUT", "/credentials/x", vec!["DELETE", "GET", "HEAD", "PATCH"]),
+        ("GET", "/credentials/x/check", vec!["POST"]),
+        ("PUT", "/admin/tenants", vec!["GET", "HEAD", "POST"]),
+        ("OPTIONS", "/livez", vec!["GET", "HEAD"]),
+    ] {
+        let answer = edge.ask(method, path).await;
+        answer.is(405, "method_not_allowed");
+        let mut allow: Vec<&str> = answer.header("allow").split(',').collect();
+        allow.sort_unstable();
+        assert_eq!(allow, allowed, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn a_trailing_slash_is_another_path() {
+    let edge = Edge::new().await;
+    for path in
+        ["/crm/contacts/", "/credentials/", "/admin/tenants/", "/livez/", "/CRM/contacts", "//crm/contacts"]
+    {
+        edge.ask("GET", path).await.is(404, "route_not_found");
+    }
+}
+
+#[tokio::test]
+async fn aliases_are_the_same_routes_and_problems_show_the_plain_path() {
+    let edge = Edge::new().await;
+    for prefix in ["/one", "/2024-03/one", "/2031-12/one"] {
+        let answer = edge.ask("GET", &format!("{prefix}/crm/contacts?credentialId=c&pageSize=0")).await;
+        answer.is(400, "invalid_parameter");
+        assert_eq!(answer.json()["instance"], "/crm/contacts");
+        edge.ask("GET", &format!("{prefix}/crm/contacts/x?credentialId=c")).await.passed();
+        edge.ask("GET", &format!("{prefix}/livez")).await.is(404, "route_not_found");
+        edge.ask("GET", &format!("{prefix}/admin/tenants")).await.is(404, "route_not_found");
+    }
+    for path in ["/2024-13/one/crm/contacts", "/2024-03/crm/contacts", "/two/crm/contacts"] {
+        edge.ask("GET", path).await.is(404, "route_not_found");
+    }
+}
+
+#[tokio::test]
+async fn every_operation_refuses_parameters_that_it_does_not_know_and_deadlines_out_of_range() {
+    let edge = Edge::new().await;
+    for (method, path) in [
+        ("GET", "/crm/contacts?credentialId=c"),
+        ("POST", "/crm/contacts?credentialId=c"),
+        ("GET", "/crm/contacts/count?credentialId=c"),
+        ("GET", "/crm/contacts/x?credentialId=c"),
+        ("PATCH", "/crm/contacts/x?credentialId=c"),
+        ("PUT", "/crm/contacts/x?credentialId=c"),
+        ("DELETE", "/crm/contacts/x?credentialId=c"),
+        ("GET", "/credentials?pageSize=1"),
+        ("POST", "/credentials?verify=true"),
+        ("GET", "/credentials/x?"),
+        ("PATCH", "/credentials/x?verify=true"),
+        ("DELETE", "/credentials/x?"),
+        ("POST", "/credentials/x/check?"),
+        ("GET", "/admin/tenants?pageSize=1"),
+        ("POST", "/admin/tenants?"),
+        ("GET", "/admin/tenants/x?"),
+        ("DELETE", "/admin/tenants/x?"),
+        ("POST", "/admin/tenants/x/keys?"),
+        ("GET", "/admin/tenants/x/keys?pageSize=1"),
+        ("DELETE", "/admin/tenants/x/keys/y?"),
+        ("GET", "/livez?"),
+        ("GET", "/readyz?"),
+        ("GET", "/openapi.json?"),
+        ("GET", "/docs/errors?"),
+        ("GET", "/docs/errors/internal?"),
+    ] {
+        let answer = edge.ask(method, &format!("{path}&nonsense=1&nonsense=2&other")).await;
+        answer.is(400, "invalid_parameter");
+        assert_eq!(answer.places(), ["nonsense", "other"], "{method} {path}");
+        for millis in ["", "99", "30001", "1s", "-1", "+500", "99999999999999999999"] {
+            let request = signed(method, path).header("x-request-timeout-ms", millis);
+            let answer = edge.send(request.body(Body::empty()).unwrap()).await;
+            answer.is(400, "invalid_parameter");
+            assert_eq!(answer.places(), ["X-Request-Timeout-Ms"], "{method} {path} {millis}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_deadline_in_range_is_taken_and_two_are_not() {
+    let edge = Edge::new().await;
+    for millis in ["100", "30000"] {
+        let request = signed("GET", "/crm/contacts?credentialId=c").header("x-request-timeout-ms", millis);
+        edge.send(request.body(Body::empty()).unwrap()).await.passed();
+    }
+    let twice =
+        signed("GET", "/livez").header("x-request-timeout-ms", "100").header("x-request-timeout-ms", "100");
+    edge.send(twice.body(Body::empty()).unwrap()).await.is(400, "invalid_parameter");
+}
+
+#[tokio::test]
+async fn nobody_learns_anything_before_authentication() {
+    let edge = Edge::new().await;
+    for (method, path) in [
+        ("GET", "/crm/contacts?nonsense"),
+        ("POST", "/crm/contacts"),
+        ("PATCH", "/crm/contacts/x"),
+        ("DELETE", "/crm/contacts/count%20"),
+        ("GET", "/crm/contacts/fields"),
+        ("POST", "/crm/search"),
+        ("POST", "/credentials"),
+        ("GET", "/credentials/x"),
+        ("POST", "/admin/tenants"),
+        ("GET", "/admin/audit"),
+    ] {
+        for authorization in [None, Some("Basic eDp5"), Some("Bearer nobody"), Some("Bearer \u{fc}")] {
+            let mut request = Request::builder().method(method).uri(path);
+            if let Some(value) = authorization {
+                request = request.header("authorization", value);
+            }
+            let answer = edge.send(request.body(Body::from("no JSON")).unwrap()).await;
+            answer.is(401, "unauthenticated");
+            assert_eq!(answer.header("www-authenticate"), "Bearer");
+        }
+    }
+    let twice = signed("GET", "/credentials").header("authorization", tenant());
+    edge.send(twice.body(Body::empty()).unwrap()).await.is(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn what_is_specified_and_not_built_says_so() {
+    let edge = Edge::new().await;
+    for (method, path) in [
+        ("GET", "/crm/contacts/fields?credentialId=c"),
+        ("GET", "/crm/contacts/export"),
+        ("POST", "/crm/contacts/upsert?matchOn=emailAddress"),
+        ("GET", "/crm/contacts/search"),
+        ("POST", "/crm/contacts/search"),
+        ("GET", "/crm/search"),
+        ("POST", "/2024-03/one/crm/search"),
+        ("GET", "/admin/audit"),
+        ("POST", "/crm/contacts?credentialId=c&dryRun=true"),
+        ("PATCH", "/crm/contacts/x?credentialId=c&dryRun=false"),
+        ("DELETE", "/crm/contacts/x?credentialId=c&dryRun"),
+    ] {
+        edge.ask(method, path).await.is(501, "operation_unsupported");
+    }
+    for (method, path) in [
+        ("POST", "/crm/contacts?credentialId=c"),
+        ("PUT", "/crm/contacts/x?credentialId=c"),
+        ("PATCH", "/crm/contacts/x?credentialId=c"),
+        ("DELETE", "/crm/contacts/x?credentialId=c"),
+        ("POST", "/credentials"),
+    ] {
+        let request = signed(method, path).header("idempotency-key", "k").body(Body::empty());
+        edge.send(request.unwrap()).await.is(501, "operation_unsupported");
+    }
+}
+
+#[tokio::test]
+async fn answers_are_neither_guessed_nor_stored_nor_framed() {
+    let edge = Edge::new().await;
+    for path in ["/livez", "/crm/contacts", "/nowhere", "/openapi.json"] {
+        let answer = edge.ask("GET", path).await;
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(answer.header("cache-control"), "no-store", "{path}");
+        assert!(answer.header("content-security-policy").contains("default-src 'none'"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_stops_lives_and_is_not_ready() {
+    let edge = Edge::new().await;
+    assert_eq!(edge.ask("GET", "/readyz").await.text, r#"{"status":"ready"}"#);
+    edge.draining.store(true, std::sync::atomic::Ordering::SeqCst);
+    let answer = edge.ask("GET", "/readyz").await;
+    answer.is(503, "draining");
+    assert_eq!(answer.header("retry-after"), "1");
+    assert_eq!(edge.ask("GET", "/livez").await.text, r#"{"status":"live"}"#);
+}

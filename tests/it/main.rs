@@ -1,0 +1,13 @@
+//! The API through its real router, in files that mirror its URLs.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "shared pieces of tests fail as tests do")]
+
+mod admin;
+mod contacts;
+mod credentials;
+mod docs;
+mod edge;
+mod log;
+mod openapi;
+#[path = "../support/edge.rs"]
+mod support;
