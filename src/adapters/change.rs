@@ -32,16 +32,13 @@ fn unless_empty<T: Clone>(list: &[T]) -> Patch<Vec<T>> {
     if list.is_empty() { Patch::Keep } else { Patch::Set(list.to_vec()) }
 }
 
-/// What is left of a change to a text: nothing where the record holds it already. A blank text reads back as none, so
-/// it asks for what `null` does.
+/// What is left of a change to a text: nothing where the record holds it already. Blanks alone ask for no text.
 pub(super) fn text(patch: &Patch<Text>, held: Option<&Text>) -> Patch<Text> {
-    match (patch, held) {
-        (Patch::Keep, _) | (Patch::Clear, None) => Patch::Keep,
-        (Patch::Clear, Some(_)) => Patch::Clear,
-        (Patch::Set(text), Some(held)) if held.trim() == text.trim() => Patch::Keep,
-        (Patch::Set(text), None) if text.trim().is_empty() => Patch::Keep,
-        (Patch::Set(text), Some(_)) if text.trim().is_empty() => Patch::Clear,
-        (Patch::Set(text), _) => Patch::Set(text.clone()),
+    let (wanted, held) = (patch.value().filter(|text| !text.trim().is_empty()), held.map(|held| held.trim()));
+    match wanted {
+        _ if !patch.touches() || wanted.map(|text| text.trim()) == held => Patch::Keep,
+        Some(text) => Patch::Set(text.clone()),
+        None => Patch::Clear,
     }
 }
 

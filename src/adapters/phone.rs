@@ -20,6 +20,12 @@ impl Region {
         Self(code.and_then(|code| country::Id::from_str(code).ok()))
     }
 
+    /// Whether `code` names a country, in two capital letters.
+    #[must_use]
+    pub fn is_known(code: &str) -> bool {
+        code.bytes().all(|b| b.is_ascii_uppercase()) && country::Id::from_str(code).is_ok()
+    }
+
     /// The E.164 form of `number`, such as `+14155550100`.
     ///
     /// `None` where it does not parse, is no valid number, or has an extension, which E.164 cannot hold.

@@ -1,5 +1,6 @@
 //! Between Aptly's contacts and ours, both ways; nothing here waits or sends.
 
+mod body;
 mod custom_fields;
 mod decode;
 mod encode;
