@@ -65,14 +65,13 @@ pub(super) fn of_route(failure: Failure) -> Failure {
     }
 }
 
-/// What a refusal of a read means: nothing was sent that could be refused for its content or be there already.
+/// What a refusal of a read means: nothing was sent that could be there already.
 #[must_use]
 pub(super) fn of_read(failure: Failure) -> Failure {
     match failure.kind {
-        FailureKind::ContactExists | FailureKind::UpstreamRejected => {
-            Failure { kind: FailureKind::UpstreamError, faults: Vec::new(), ..failure }
-        }
-        _ => failure,
+        FailureKind::ContactExists => Failure { kind: FailureKind::UpstreamError, ..failure },
+        // A read names no member that could be at fault.
+        _ => Failure { faults: Vec::new(), ..failure },
     }
 }
 

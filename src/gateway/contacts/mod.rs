@@ -187,7 +187,10 @@ fn incomplete<'a>(contacts: impl IntoIterator<Item = &'a Contact>) -> Vec<Warnin
         }
     }
     let warn = |field: Field| {
-        let message = format!("This reading of the CRM shows `{}` not at all or only in part.", field.name());
+        let message = format!(
+            "This reading of the CRM shows `{}` not at all or only in part: read the contact by its id before you send it back whole.",
+            field.name()
+        );
         Warning::new(WarningCode::Incomplete, format!("/{}", field.name()), message)
     };
     fields.into_iter().map(warn).collect()

@@ -181,6 +181,9 @@ impl Write<'_> {
         let contact = match opened.adapter.read_back(self.context, prepared, &applied).await {
             Ok(contact) => contact,
             // The CRM confirmed the change: that it cannot be seen now must not read as if nothing had happened.
+            Err(failure) if failure.kind == FailureKind::ContactNotFound => {
+                return Err(lost.unwrap_or(failure));
+            }
             Err(failure) => {
                 let (None, Some(held)) = (lost.as_ref(), held) else { return Err(lost.unwrap_or(failure)) };
                 warnings.push(not_verified("changed", &failure));

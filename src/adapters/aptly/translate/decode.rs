@@ -143,9 +143,12 @@ fn decode_contact<'a>(read: Lenient<'a>, members: Members<'a>, source: Source) -
     let time = |name: &str, raw: Option<Raw<'a>>| raw.map_or(Ok(None), |raw| read.time(name, raw));
     (contact.first_name, contact.last_name) = (text("firstname", first_name)?, text("lastname", last_name)?);
     let company_record = is_company.is_some_and(|raw| raw.get() == "true");
-    // Where first and last name are shown and empty, the full name is no person's: it is made of the company's.
-    let alone = (first_name.is_none() && last_name.is_none()) || company_record;
-    names(read, &mut contact, &full_names, alone.then_some(company_record))?;
+    // Where the parts are shown empty beside a full name, it is a company's: the record's own, or, of somebody
+    // without a name, that of the company they belong to.
+    let parts = first_name.is_some() || last_name.is_some();
+    let whole = parts || company_record;
+    let employer = if whole && !company_record { text("company", company)? } else { None };
+    names(read, &mut contact, &full_names, whole, employer.as_ref())?;
     contact.account = text("company", company)?;
     contact.remote_created_at = time("createdAt", created_at)?;
     contact.remote_updated_at = time("updatedAt", updated_at)?;
@@ -166,18 +169,22 @@ fn names<'a>(
     read: Lenient<'a>,
     contact: &mut Contact,
     full: &[(Cow<'a, str>, Raw<'a>)],
-    alone: Option<bool>,
+    whole: bool,
+    employer: Option<&Text>,
 ) -> Result<()> {
     for (index, (name, raw)) in full.iter().enumerate() {
         let Some(text) = read.text(name, raw)? else { continue };
         let unnamed = contact.first_name.is_none() && contact.last_name.is_none();
-        if let (Some(company), true, 0) = (alone, unnamed, index) {
-            let split = (!company).then(|| text.trim().split_once(char::is_whitespace)).flatten();
+        if unnamed && employer.is_some_and(|employer| employer.trim() == text.trim()) {
+            continue;
+        }
+        if unnamed && index == 0 {
+            let split = (!whole).then(|| text.trim().split_once(char::is_whitespace)).flatten();
             match split {
                 Some((first, rest)) => {
                     (contact.first_name, contact.last_name) = (Some(first.into()), Some(rest.trim().into()));
                 }
-                None if company => contact.last_name = Some(text),
+                None if whole => contact.last_name = Some(text),
                 None => contact.first_name = Some(text),
             }
         } else if !says_the_same(contact, &text) {
