@@ -6,5 +6,6 @@ mod support;
 mod creating;
 mod deleting;
 mod listing;
+mod reaching;
 mod reading;
 mod updating;

@@ -14,7 +14,7 @@ use contacts_gateway::gateway::credentials::CredentialDraft;
 use contacts_gateway::sealing::{MasterKey, Sealer};
 use contacts_gateway::simulators::{Call, Running, aptly, pipeline};
 use contacts_gateway::store::{Location, Store};
-use contacts_gateway::upstream::{AllowList, BaseUrlGuard, Transport};
+use contacts_gateway::upstream::{AllowList, BaseUrlGuard, Lookup, SystemLookup, Transport};
 use serde_json::{Value, json};
 
 use super::person::{draft, patch};
@@ -28,13 +28,20 @@ pub(crate) struct Office {
 
 impl Office {
     pub(crate) async fn open() -> Arc<Self> {
+        Self::reaching("127.0.0.1", Arc::new(SystemLookup)).await
+    }
+
+    /// One whose operator allows `allowed`, with a resolver of its own.
+    pub(crate) async fn reaching(allowed: &str, lookup: Arc<dyn Lookup>) -> Arc<Self> {
+        let guard = BaseUrlGuard::new(AllowList::parse(allowed).unwrap());
+        let transport = Transport::with_lookup(&guard, lookup).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let location = Location::parse(&format!("sqlite://{}/gateway.db", folder.path().display())).unwrap();
         let parts = Parts::join(
             Store::open(&location).await.unwrap(),
             Sealer::new(&MasterKey::generate().unwrap()).unwrap(),
-            BaseUrlGuard::new(AllowList::parse("127.0.0.1").unwrap()),
-            Transport::new().unwrap(),
+            guard,
+            transport,
             None,
         );
         let caller = Self::tenant(&parts, "first").await;

@@ -160,7 +160,7 @@ fn connect(connection: Connection<'_>) -> Result<Arc<dyn Adapter>> {
     let authorization = Authorization::new("authorization", &format!("Bearer {}", secret.expose("token")))?;
     Ok(Arc::new(Pipeline {
         endpoints: Endpoints::new(
-            Upstream::new(transport, SPEC.provider, base_url, authorization),
+            Upstream::new(transport, SPEC.provider, base_url).authorized(authorization),
             settings.text("getPath"),
             settings.text("deletePath"),
         ),

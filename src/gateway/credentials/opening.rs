@@ -71,7 +71,7 @@ impl Opening {
         let link = Link {
             spec,
             settings: Settings::read(spec.settings, &held.settings)?,
-            base_url: self.guard.check(&held.base_url, spec.default_base_url)?,
+            base_url: self.guard.check(&held.base_url)?,
         };
         let adapter = self.connect(&link, &self.unseal(held)?)?;
         Ok(Opened { id: held.id.clone(), spec, adapter })
@@ -94,7 +94,7 @@ impl Opening {
             let detail = "`baseUrl` is required: this provider has no address that all accounts share.";
             Failure::validation(vec![FieldFault::member("/settings/baseUrl", "required", detail)])
         })?;
-        let base_url = self.guard.check(&given, spec.default_base_url)?;
+        let base_url = self.guard.check(&given)?;
         Ok(Link { spec, settings, base_url })
     }
 
