@@ -31,6 +31,7 @@ mod phone;
 mod pipeline;
 mod refusal;
 mod remote;
+mod session;
 mod settings;
 
 pub use adapter::{

@@ -6,6 +6,7 @@ mod support;
 mod creating;
 mod deleting;
 mod listing;
+mod logging_in;
 mod reaching;
 mod reading;
 mod updating;

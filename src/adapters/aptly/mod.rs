@@ -40,7 +40,6 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
     secrets: &[SecretForm {
         members: &["apiKey"],
         note: "a company key made in Aptly under Card Sources > API",
-        unbuilt: None,
     }],
     default_base_url: Some("https://core-api.getaptly.com"),
     connect,
