@@ -26,7 +26,7 @@ pub(super) enum Session {
     /// Each call bears the same secret.
     Fixed(Upstream),
     /// Each call bears the token of the last login.
-    Login(Login),
+    Login(Box<Login>),
 }
 
 impl Session {

@@ -158,7 +158,7 @@ fn connect(connection: Connection<'_>) -> Result<Arc<dyn Adapter>> {
     let Connection { settings, secret, base_url, transport } = connection;
     let anonymous = Upstream::new(transport, SPEC.provider, base_url);
     let session = match secret.expose("token") {
-        "" => Session::Login(Login::new(anonymous, endpoints::PasswordLogin::of(secret))),
+        "" => Session::Login(Box::new(Login::new(anonymous, endpoints::PasswordLogin::of(secret)))),
         token => Session::Fixed(anonymous.authorized(endpoints::bearer(token)?)),
     };
     Ok(Arc::new(Pipeline {

@@ -9,7 +9,7 @@ use crate::domain::{CredentialId, TenantId};
 use crate::store::CredentialRecord;
 
 /// How long an adapter that nobody uses, and the secret in it, stays in memory.
-const UNUSED_FOR: Duration = Duration::from_secs(15 * 60);
+const UNUSED_FOR: Duration = Duration::from_mins(15);
 const MOST: usize = 10_000;
 
 type Key = (TenantId, CredentialId);
