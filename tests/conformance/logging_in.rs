@@ -1,5 +1,7 @@
 //! The pipeline CRM by e-mail and password: one login for many calls, another when the token ends, never a word of it.
 
+#![expect(clippy::unwrap_used, reason = "shared pieces of tests fail as tests do")]
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
