@@ -13,6 +13,18 @@ pub(super) enum Wanted {
 }
 
 impl Wanted {
+    /// Whether both ask for the same address or number.
+    #[must_use]
+    pub(super) fn is_the_same(&self, other: &Self, region: Region) -> bool {
+        match (self, other) {
+            (Self::Email(one), Self::Email(other)) => {
+                one.trim().to_lowercase() == other.trim().to_lowercase()
+            }
+            (Self::Phone(one), Self::Phone(other)) => region.line(one) == region.line(other),
+            _ => false,
+        }
+    }
+
     /// Whether `contact` has it.
     #[must_use]
     pub(super) fn is_of(&self, contact: &Contact, region: Region) -> bool {
@@ -22,8 +34,8 @@ impl Wanted {
                 contact.email_addresses.iter().any(|email| email.address.trim().to_lowercase() == wanted)
             }
             Self::Phone(wanted) => {
-                let wanted = region.comparable(wanted);
-                contact.phone_numbers.iter().any(|phone| region.comparable(&phone.number) == wanted)
+                let wanted = region.line(wanted);
+                contact.phone_numbers.iter().any(|phone| region.line(&phone.number) == wanted)
             }
         }
     }

@@ -65,6 +65,17 @@ pub(super) fn of_route(failure: Failure) -> Failure {
     }
 }
 
+/// What a refusal of a read means: nothing was sent that could be refused for its content or be there already.
+#[must_use]
+pub(super) fn of_read(failure: Failure) -> Failure {
+    match failure.kind {
+        FailureKind::ContactExists | FailureKind::UpstreamRejected => {
+            Failure { kind: FailureKind::UpstreamError, faults: Vec::new(), ..failure }
+        }
+        _ => failure,
+    }
+}
+
 /// An upstream's message without control characters, addresses, numbers and secrets, cut.
 ///
 /// A word with `@`, with seven or more digits, or as long as a token may be somebody's datum or the secret itself.

@@ -18,6 +18,8 @@ use crate::domain::{CallContext, Effect, Failure, FailureKind, Provider, Result}
 const LARGEST_REPLY: usize = 5 * 1024 * 1024;
 /// How long a connection may take; the deadline of the call still holds.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// The longest pause that a `Retry-After` can ask for; what is beyond is a mistake.
+const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 /// Shorter than the idle time of common servers, so that a write rarely meets a connection that is just closing.
 const IDLE_TIME: Duration = Duration::from_secs(30);
 
@@ -272,11 +274,11 @@ fn date(headers: &HeaderMap) -> Option<Timestamp> {
 /// `Retry-After` in both of its forms; a past date means now.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = http_date(text)?;
-    Some(Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or_default())
+    let after = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => Duration::try_from(http_date(text)?.duration_since(Timestamp::now())).unwrap_or_default(),
+    };
+    Some(after.min(LONGEST_PAUSE))
 }
 
 fn http_date(text: &str) -> Option<Timestamp> {

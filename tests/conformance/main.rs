@@ -1,12 +1,19 @@
 //! Every CRM against every promise: adapters × cases, each case a sentence, judged by the CRM's own journal.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "shared pieces of tests fail as tests do")]
+
 #[path = "../support/mod.rs"]
 mod support;
 
 mod creating;
 mod deleting;
+mod failures;
+mod golden;
 mod listing;
 mod logging_in;
 mod reaching;
 mod reading;
+mod seeds;
+mod slices;
 mod updating;
+mod verified;

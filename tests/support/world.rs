@@ -1,6 +1,6 @@
 //! A gateway with one tenant, and CRMs it holds a credential for; each case makes its own.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use contacts_gateway::adapters::{AdapterSpec, spec};
@@ -14,7 +14,7 @@ use contacts_gateway::gateway::credentials::CredentialDraft;
 use contacts_gateway::sealing::{MasterKey, Sealer};
 use contacts_gateway::simulators::{Call, Running, aptly, pipeline};
 use contacts_gateway::store::{Location, Store};
-use contacts_gateway::upstream::{AllowList, BaseUrlGuard, Lookup, SystemLookup, Transport};
+use contacts_gateway::upstream::{AllowList, BaseUrlGuard, Lookup, Transport};
 use serde_json::{Value, json};
 
 use super::person::{draft, patch};
@@ -28,13 +28,17 @@ pub(crate) struct Office {
 
 impl Office {
     pub(crate) async fn open() -> Arc<Self> {
-        Self::reaching("127.0.0.1", Arc::new(SystemLookup)).await
+        Self::over(loopback(), transport()).await
     }
 
     /// One whose operator allows `allowed`, with a resolver of its own.
     pub(crate) async fn reaching(allowed: &str, lookup: Arc<dyn Lookup>) -> Arc<Self> {
         let guard = BaseUrlGuard::new(AllowList::parse(allowed).unwrap());
         let transport = Transport::with_lookup(&guard, lookup).unwrap();
+        Self::over(guard, transport).await
+    }
+
+    async fn over(guard: BaseUrlGuard, transport: Transport) -> Arc<Self> {
         let folder = tempfile::tempdir().unwrap();
         let location = Location::parse(&format!("sqlite://{}/gateway.db", folder.path().display())).unwrap();
         let parts = Parts::join(
@@ -74,6 +78,17 @@ impl Office {
         let made = self.parts.gateway.credentials.create(&soon(), caller, draft, verify).await?;
         Ok(made.id)
     }
+}
+
+/// One client for all cases: making one reads the machine's certificates, and every simulator has a port of its own.
+fn transport() -> Transport {
+    static SHARED: OnceLock<Transport> = OnceLock::new();
+    SHARED.get_or_init(|| Transport::new(&loopback()).unwrap()).clone()
+}
+
+/// The simulators' address is the one that may be reached.
+fn loopback() -> BaseUrlGuard {
+    BaseUrlGuard::new(AllowList::parse("127.0.0.1").unwrap())
 }
 
 /// Where an account is and how it is opened.

@@ -5,15 +5,18 @@ mod cursor;
 mod declared;
 mod filters;
 mod ids;
+mod intent;
 mod list;
 mod locks;
+mod outcome;
 mod write;
 
 use std::sync::Arc;
 
 use self::cursor::Cursors;
+use self::intent::Intent;
 use self::locks::Locks;
-use self::write::{Intent, Write};
+use self::write::Write;
 use super::Credentials;
 use crate::domain::{
     CallContext, Caller, Contact, ContactDraft, ContactPatch, ContactQuery, CredentialId, Field, FilterName,

@@ -135,24 +135,24 @@ fn decode_contact<'a>(read: Lenient<'a>, members: Members<'a>, source: Source) -
         updated_at,
         rest,
     } = ContactWire::read(members);
-    let mut contact = Contact::bare(RemoteId::from(read.required("_id", id)?));
+    let mut contact = Contact::bare(read.id("_id", id)?);
     for (name, raw) in &rest {
         read.pass(&mut contact.remote_fields, name, raw);
     }
     let text = |name: &str, raw: Option<Raw<'a>>| raw.map_or(Ok(None), |raw| read.text(name, raw));
     let time = |name: &str, raw: Option<Raw<'a>>| raw.map_or(Ok(None), |raw| read.time(name, raw));
     (contact.first_name, contact.last_name) = (text("firstname", first_name)?, text("lastname", last_name)?);
-    // Where the parts are shown empty beside a full name, it is a company's.
-    let parts = first_name.is_some() || last_name.is_some();
-    let whole_name = parts || is_company.is_some_and(|raw| raw.get() == "true");
-    names(read, &mut contact, &full_names, whole_name)?;
+    let company_record = is_company.is_some_and(|raw| raw.get() == "true");
+    // Where first and last name are shown and empty, the full name is no person's: it is made of the company's.
+    let alone = (first_name.is_none() && last_name.is_none()) || company_record;
+    names(read, &mut contact, &full_names, alone.then_some(company_record))?;
     contact.account = text("company", company)?;
     contact.remote_created_at = time("createdAt", created_at)?;
     contact.remote_updated_at = time("updatedAt", updated_at)?;
     email_addresses(read, &mut contact, emails)?;
     phone_numbers(read, &mut contact, phones, &typed_phones)?;
     if let Some((name, raw)) = address {
-        addresses(read, &mut contact, &name, raw)?;
+        addresses(read, &mut contact, &name, raw);
     }
     if source == Source::Row && company.is_none() {
         contact.incomplete.extend([Field::Account, Field::RemoteFields]);
@@ -166,12 +166,12 @@ fn names<'a>(
     read: Lenient<'a>,
     contact: &mut Contact,
     full: &[(Cow<'a, str>, Raw<'a>)],
-    company: bool,
+    alone: Option<bool>,
 ) -> Result<()> {
-    let alone = contact.first_name.is_none() && contact.last_name.is_none();
     for (index, (name, raw)) in full.iter().enumerate() {
         let Some(text) = read.text(name, raw)? else { continue };
-        if alone && index == 0 {
+        let unnamed = contact.first_name.is_none() && contact.last_name.is_none();
+        if let (Some(company), true, 0) = (alone, unnamed, index) {
             let split = (!company).then(|| text.trim().split_once(char::is_whitespace)).flatten();
             match split {
                 Some((first, rest)) => {
@@ -267,7 +267,7 @@ fn phone_numbers<'a>(
 }
 
 /// The inner shape is undocumented: known keys are taken, and what has others is passed on whole beside them.
-fn addresses<'a>(read: Lenient<'a>, contact: &mut Contact, name: &str, raw: Raw<'a>) -> Result<()> {
+fn addresses<'a>(read: Lenient<'a>, contact: &mut Contact, name: &str, raw: Raw<'a>) {
     let members = if json::kind(raw.get()) == Kind::Object { json::members(raw.get()) } else { None };
     let (mut address, mut known, mut unknown) = (Address::default(), false, members.is_none());
     for (key, value) in members.unwrap_or_default().0 {
@@ -297,7 +297,6 @@ fn addresses<'a>(read: Lenient<'a>, contact: &mut Contact, name: &str, raw: Raw<
     if unknown && json::kind(raw.get()) != Kind::Null {
         read.pass(&mut contact.remote_fields, name, raw);
     }
-    Ok(())
 }
 
 /// Entries that say more than we consume are shown whole as well, so that nothing of them is lost.
