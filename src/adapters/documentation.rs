@@ -57,12 +57,7 @@ pub fn page(spec: &AdapterSpec) -> String {
         "## Secret of a credential\n\n| members | what |",
         spec.secrets.iter().map(|form| {
             let members: Vec<String> = form.members.iter().map(|member| format!("`{member}`")).collect();
-            format!(
-                "| {} | {}{} |",
-                members.join(" and "),
-                form.note,
-                form.unbuilt.map(|reason| format!(". {reason}")).unwrap_or_default()
-            )
+            format!("| {} | {} |", members.join(" and "), form.note)
         }),
     );
     text

@@ -34,6 +34,7 @@ mod phone;
 mod pipeline;
 mod refusal;
 mod remote;
+mod session;
 mod settings;
 
 pub use adapter::{

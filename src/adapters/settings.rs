@@ -47,8 +47,6 @@ pub struct SecretForm {
     pub members: &'static [&'static str],
     /// What it is.
     pub note: &'static str,
-    /// Where the form is known and not built yet: the reason.
-    pub unbuilt: Option<&'static str>,
 }
 
 /// A credential's settings, each known and well formed.
@@ -175,16 +173,10 @@ impl Secret {
                 .ok_or_else(|| refused(forms))?;
             secret.insert(name.clone().into_owned(), SecretString::from(value.into_owned()));
         }
-        let form = forms.iter().find(|form| {
+        let fits = |form: &SecretForm| {
             form.members.len() == secret.len() && form.members.iter().all(|name| secret.contains_key(*name))
-        });
-        match form {
-            None => Err(refused(forms)),
-            Some(SecretForm { unbuilt: Some(reason), .. }) => {
-                Err(Failure::validation(vec![FieldFault::member("/secret", "not_built", *reason)]))
-            }
-            Some(_) => Ok(Self(secret)),
-        }
+        };
+        if forms.iter().any(fits) { Ok(Self(secret)) } else { Err(refused(forms)) }
     }
 
     /// One member's value; empty where the form has no such member.

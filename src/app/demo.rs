@@ -63,7 +63,8 @@ async fn parts(folder: &std::path::Path) -> anyhow::Result<Parts> {
         Store::open(&Location::parse(&format!("sqlite://{}", folder.join("demo.db").display()))?).await?;
     let guard = BaseUrlGuard::new(AllowList::parse("127.0.0.1").map_err(anyhow::Error::msg)?);
     let sealer = Sealer::new(&MasterKey::generate().map_err(failed)?).map_err(failed)?;
-    Ok(Parts::join(store, sealer, guard, Transport::new()?, None, Issuers::default()))
+    let transport = Transport::new(&guard)?;
+    Ok(Parts::join(store, sealer, guard, transport, None, Issuers::default()))
 }
 
 async fn tenant(parts: &Parts, key: &ApiKey) -> anyhow::Result<Caller> {

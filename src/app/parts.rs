@@ -44,11 +44,11 @@ impl Parts {
     pub async fn open(config: &Config) -> Result<Self, ConfigError> {
         let Checked { master_key, allowed, location, issuers } = checked(config)?;
         let store = Store::open(&location).await.map_err(|error| one(error.to_string()))?;
-        let transport = Transport::new().map_err(|_| {
+        let guard = BaseUrlGuard::new(allowed);
+        let transport = Transport::new(&guard).map_err(|_| {
             one("the HTTP client cannot start: this machine has no certificate store; install ca-certificates")
         })?;
         let sealer = Sealer::new(&master_key).map_err(|failure| one(failure.detail.as_str()))?;
-        let guard = BaseUrlGuard::new(allowed);
         Ok(Self::join(store, sealer, guard, transport, config.admin_token.as_ref(), issuers))
     }
 

@@ -1,14 +1,43 @@
-//! Which hosts a credential may point at: a CRM's own default, or what the operator's allow-list names.
+//! Which base URLs a credential may have: public https hosts, and what the operator's allow-list names.
+//!
+//! A URL tells little of where it leads: a name may resolve to any address, and to another one the next time. So the
+//! check here is the first of two; `resolver.rs` and `transport.rs` ask [`BaseUrlGuard::reaches`] of every address
+//! that a connection is about to be made to.
 
 use std::net::IpAddr;
-use std::str::FromStr;
+use std::sync::Arc;
 
-use ipnet::IpNet;
 use url::{Host, Url};
 
-use crate::domain::{Failure, FailureKind, Result};
+use super::addresses::is_public;
+use super::allow_list::AllowList;
+use crate::domain::{Failure, FailureKind, FieldFault, Result};
 
-/// A base URL that passed the guard: http or https, a host, no user, no query, no fragment; no slash at the end.
+/// The lowest port beside 443 that is called: those below belong to well-known services that are no CRM.
+const LOWEST_PORT: u16 = 1024;
+
+/// One wording for every refusal that would tell about networks.
+const NOT_PUBLIC: &str = "Its host must be a public one; the operator of this gateway can allow others, see GATEWAY_UPSTREAM_ALLOW in the README.";
+
+/// Zones of names that lead nowhere public: into the machine, the house, or nowhere.
+const LOCAL_ZONES: &[&str] = &[
+    "localhost",
+    "localdomain",
+    "local",
+    "internal",
+    "intranet",
+    "private",
+    "corp",
+    "home",
+    "lan",
+    "home.arpa",
+    "onion",
+    "alt",
+    "test",
+    "invalid",
+];
+
+/// A base URL that passed the guard: a host, no user, no query, no fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl(Url);
 
@@ -26,165 +55,163 @@ impl BaseUrl {
     }
 }
 
-/// Decides which base URLs are called.
+/// Decides which base URLs are called; clones share the list.
 #[derive(Clone, Debug, Default)]
 pub struct BaseUrlGuard {
-    allowed: AllowList,
+    allowed: Arc<AllowList>,
 }
 
 impl BaseUrlGuard {
-    /// A guard that accepts a CRM's default and what `allowed` names.
+    /// A guard that accepts public hosts and what `allowed` names.
     #[must_use]
-    pub const fn new(allowed: AllowList) -> Self {
-        Self { allowed }
+    pub fn new(allowed: AllowList) -> Self {
+        Self { allowed: Arc::new(allowed) }
     }
 
-    /// Accepts `text` when it equals `default`, or when the allow-list names its host.
-    /// Fails with `base_url_refused`; one wording for every reason that would tell about our network.
-    pub fn check(&self, text: &str, default: Option<&str>) -> Result<BaseUrl> {
-        let url =
-            Url::parse(text).map_err(|_| refused("It is not a URL such as https://crm.example.com."))?;
-        if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
-            return Err(refused("It must begin with https:// and name a host."));
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(refused(
-                "It must hold no user name and no password; the secret has a place of its own.",
-            ));
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(refused("It must end with its path, without ? and #."));
-        }
-        let is_default =
-            default.is_some_and(|known| known.trim_end_matches('/') == url.as_str().trim_end_matches('/'));
-        if is_default || self.allowed.names(&url) {
+    /// Accepts `text` when it is an https URL of a host that can be public, or when the allow-list names its host.
+    /// Fails with `base_url_refused`.
+    pub fn check(&self, text: &str) -> Result<BaseUrl> {
+        let url = well_formed(text)?;
+        if self.names(&url) {
             return Ok(BaseUrl(url));
         }
-        Err(refused(
-            "The operator of this gateway has not allowed this host; see GATEWAY_UPSTREAM_ALLOW in the README.",
-        ))
+        if url.scheme() != "https" {
+            return Err(refused("It must begin with https://."));
+        }
+        if url.port().is_some_and(|port| port < LOWEST_PORT) {
+            return Err(refused("Its port must be 443, or 1024 and above."));
+        }
+        let passes = match url.host() {
+            Some(Host::Domain(name)) => can_be_public(name),
+            Some(Host::Ipv4(address)) => self.reaches(address.into()),
+            Some(Host::Ipv6(address)) => self.reaches(address.into()),
+            None => false,
+        };
+        if passes { Ok(BaseUrl(url)) } else { Err(refused(NOT_PUBLIC)) }
     }
+
+    /// Whether the allow-list names the URL's host, and with it whatever address that has.
+    pub(super) fn names(&self, url: &Url) -> bool {
+        self.allowed.names(url)
+    }
+
+    /// Whether a connection may be made to `address`, by a host that the allow-list does not name.
+    pub(super) fn reaches(&self, address: IpAddr) -> bool {
+        is_public(address) || self.allowed.holds(address)
+    }
+}
+
+/// Parses strictly. The URL parser mends much on its own (blanks, backslashes, missing slashes, empty user names);
+/// what needs mending was not meant as it would be read.
+fn well_formed(text: &str) -> Result<Url> {
+    if text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\\') {
+        return Err(refused("It must hold no blanks, control characters and backslashes."));
+    }
+    let (scheme, rest) = text.split_once("://").unwrap_or_default();
+    let known = ["https", "http"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if !known || authority.is_empty() {
+        return Err(refused("It must begin with https:// and name a host."));
+    }
+    if authority.contains('@') {
+        return Err(refused("It must hold no user name and no password; the secret has a place of its own."));
+    }
+    let url = Url::parse(text).map_err(|_| refused("It is not a URL such as https://crm.example.com."))?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(refused("It must end with its path, without ? and #."));
+    }
+    Ok(url)
+}
+
+/// Whether the Internet can know `name`, which the URL parser wrote in lower case. A name that ends with a dot is
+/// another text for the same host, under which the allow-list would miss it.
+fn can_be_public(name: &str) -> bool {
+    let inside = |zone: &&str| {
+        name.strip_suffix(*zone).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+    };
+    name.contains('.') && !name.ends_with('.') && !LOCAL_ZONES.iter().any(inside)
 }
 
 fn refused(detail: &'static str) -> Failure {
-    let faults = vec![crate::domain::FieldFault::member("/settings/baseUrl", "base_url_refused", detail)];
+    let faults = vec![FieldFault::member("/settings/baseUrl", "base_url_refused", detail)];
     Failure::new(FailureKind::BaseUrlRefused, format!("The base URL is refused. {detail}"))
         .with_faults(faults)
-}
-
-/// Hosts, `host:port`, addresses and networks that base URLs may reach although they are private.
-#[derive(Clone, Debug, Default)]
-pub struct AllowList(Vec<Allowed>);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Allowed {
-    Network(IpNet),
-    Host { name: String, port: Option<u16> },
-}
-
-impl AllowList {
-    /// The list that `text` names, comma-separated. Fails with the entry that cannot be read.
-    pub fn parse(text: &str) -> std::result::Result<Self, String> {
-        text.split(',')
-            .map(str::trim)
-            .filter(|entry| !entry.is_empty())
-            .map(Allowed::parse)
-            .collect::<std::result::Result<_, _>>()
-            .map(Self)
-    }
-
-    /// Whether an entry covers the host and port of `url`.
-    pub(super) fn names(&self, url: &Url) -> bool {
-        self.0.iter().any(|allowed| allowed.covers(url))
-    }
-}
-
-impl Allowed {
-    fn parse(entry: &str) -> std::result::Result<Self, String> {
-        if let Ok(network) = IpNet::from_str(entry) {
-            return Ok(Self::Network(network));
-        }
-        if let Ok(address) = IpAddr::from_str(entry.trim_start_matches('[').trim_end_matches(']')) {
-            return Ok(Self::Network(IpNet::from(address)));
-        }
-        // A scheme makes the URL parser read host and port by the same rules as the base URLs themselves.
-        let url = Url::parse(&format!("http://{entry}")).map_err(|_| unreadable(entry))?;
-        if url.path() != "/" || url.query().is_some() || !url.username().is_empty() {
-            return Err(unreadable(entry));
-        }
-        let name = url.host_str().ok_or_else(|| unreadable(entry))?.to_owned();
-        let port = entry.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
-        Ok(Self::Host { name, port })
-    }
-
-    fn covers(&self, url: &Url) -> bool {
-        match (self, url.host()) {
-            (Self::Network(network), Some(Host::Ipv4(address))) => network.contains(&IpAddr::V4(address)),
-            (Self::Network(network), Some(Host::Ipv6(address))) => network.contains(&IpAddr::V6(address)),
-            (Self::Host { name, port }, Some(_)) => {
-                url.host_str().is_some_and(|host| host.eq_ignore_ascii_case(name))
-                    && port.is_none_or(|port| url.port_or_known_default() == Some(port))
-            }
-            _ => false,
-        }
-    }
-}
-
-fn unreadable(entry: &str) -> String {
-    format!(
-        "`{entry}` is not a host, host:port, address or network (such as crm.internal:8443 or 10.0.0.0/8)"
-    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[derive(serde::Deserialize)]
+    struct Corpus {
+        refused: Vec<String>,
+        accepted: Vec<String>,
+    }
+
+    fn corpus() -> Corpus {
+        let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/base_urls.json"));
+        serde_json::from_str(text).unwrap()
+    }
+
     fn guard(list: &str) -> BaseUrlGuard {
         BaseUrlGuard::new(AllowList::parse(list).unwrap())
     }
 
     #[test]
-    fn the_default_passes_and_other_hosts_need_the_allow_list() {
-        let none = guard("");
-        assert!(none.check("https://crm.example.com/", Some("https://crm.example.com")).is_ok());
-        for url in [
-            "http://crm.example.com",
-            "https://other.example.com",
-            "https://127.0.0.1",
-            "ftp://x",
-            "nonsense",
-        ] {
-            assert_eq!(
-                none.check(url, Some("https://crm.example.com")).unwrap_err().kind,
-                FailureKind::BaseUrlRefused,
-                "{url}"
-            );
-        }
+    fn the_corpus_is_judged_as_written() {
+        let (corpus, none) = (corpus(), guard(""));
+        assert!(corpus.refused.len() >= 120, "{}", corpus.refused.len());
+        let passed: Vec<&String> = corpus.refused.iter().filter(|url| none.check(url).is_ok()).collect();
+        assert!(passed.is_empty(), "{passed:#?}");
+        let failed: Vec<&String> = corpus.accepted.iter().filter(|url| none.check(url).is_err()).collect();
+        assert!(failed.is_empty(), "{failed:#?}");
     }
 
     #[test]
-    fn entries_are_hosts_ports_addresses_and_networks() {
-        let some = guard("crm.internal, other.internal:8443, 127.0.0.1, 10.0.0.0/8, 127.0.0.1:9");
+    fn a_private_address_a_local_name_and_metadata_are_refused_in_the_same_words() {
+        let urls = ["https://10.0.0.1", "https://printer", "https://x.internal", "https://169.254.169.254"];
+        let all: Vec<Failure> = urls.iter().map(|url| guard("").check(url).unwrap_err()).collect();
+        assert!(all.iter().all(|failure| *failure == all[0]));
+        assert_eq!(all[0].kind, FailureKind::BaseUrlRefused);
+    }
+
+    #[test]
+    fn the_allow_list_lets_pass_exactly_what_it_names() {
+        let some = guard(
+            "crm.internal, other.internal:8443, 127.0.0.1, 10.0.0.0/8, 192.168.0.9:81, [fd00::1]:99, web.example.com:80",
+        );
         for url in [
             "http://crm.internal:99",
+            "https://CRM.internal",
             "https://other.internal:8443",
             "http://127.0.0.1:1234",
             "http://10.2.3.4",
             "http://2130706433/",
+            "http://192.168.0.9:81",
+            "http://[fd00::1]:99",
+            "http://web.example.com",
         ] {
-            assert!(some.check(url, None).is_ok(), "{url}");
+            assert!(some.check(url).is_ok(), "{url}");
         }
-        for url in ["https://other.internal", "http://192.168.0.1", "https://crm.internal.evil.example"] {
-            assert!(some.check(url, None).is_err(), "{url}");
+        for url in [
+            "https://other.internal",
+            "http://192.168.0.1",
+            "https://192.168.0.9",
+            "https://[fd00::1]",
+            "https://[fd00::2]:99",
+            "https://[::ffff:10.0.0.1]",
+            "https://crm.internal.",
+            "https://a.crm.internal",
+            "https://crm.internal.evil.example:22",
+            "http://u:p@crm.internal",
+            "http://crm.internal?x=1",
+            "http://crm.internal/#x",
+        ] {
+            assert!(some.check(url).is_err(), "{url}");
         }
+        // Beside the port that is named, the host is as any other: it passes, and its addresses must be public.
+        let web = some.check("https://web.example.com").unwrap();
+        assert!(!some.names(web.url()) && !some.reaches([192, 168, 0, 9].into()));
         assert!(AllowList::parse("a b").is_err() && AllowList::parse("http://x/y").is_err());
-    }
-
-    #[test]
-    fn a_url_with_a_password_a_query_or_a_fragment_is_refused() {
-        for url in ["http://u:p@crm.internal", "http://crm.internal?x=1", "http://crm.internal/#x"] {
-            assert!(guard("crm.internal").check(url, None).is_err(), "{url}");
-        }
     }
 }

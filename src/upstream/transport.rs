@@ -1,5 +1,6 @@
 //! The only user of the HTTP client: sends one call within its deadline and reads a bounded reply.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,9 +8,10 @@ use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
-use url::Url;
+use url::{Host, Url};
 
-use super::{BaseUrl, Call, FetchUrl, Method, Reply};
+use super::resolver::Resolver;
+use super::{BaseUrl, BaseUrlGuard, Call, FetchUrl, Lookup, Method, Reply, SystemLookup};
 use crate::domain::{CallContext, Effect, Failure, FailureKind, Provider, Result};
 
 /// The largest reply that is read, after decompression.
@@ -21,28 +23,35 @@ const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 /// Shorter than the idle time of common servers, so that a write rarely meets a connection that is just closing.
 const IDLE_TIME: Duration = Duration::from_secs(30);
 
-/// The shared HTTP client: one pool of connections for all credentials.
+/// The shared HTTP clients: one for all credentials whose hosts must be public, one for hosts of the allow-list.
 #[derive(Clone, Debug)]
-pub struct Transport(reqwest::Client);
+pub struct Transport {
+    guard: BaseUrlGuard,
+    public: reqwest::Client,
+    allowed: reqwest::Client,
+}
 
 impl Transport {
-    /// Builds the client. Fails where the machine has no certificate store.
-    pub fn new() -> std::result::Result<Self, reqwest::Error> {
-        #[expect(clippy::disallowed_methods, reason = "the one place that builds the client")]
-        reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .referer(false)
-            .tcp_nodelay(true)
-            .connect_timeout(CONNECT_TIME)
-            .pool_idle_timeout(IDLE_TIME)
-            .user_agent(concat!("contacts-gateway/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map(Self)
+    /// Builds the clients; they connect where `guard` lets them. Fails where the machine has no certificate store.
+    pub fn new(guard: &BaseUrlGuard) -> std::result::Result<Self, reqwest::Error> {
+        Self::with_lookup(guard, Arc::new(SystemLookup))
     }
 
-    /// The public document at `url`, at most `largest` bytes, without credentials of ours. Fails with a reason for the
+    /// The same with another source of addresses.
+    pub fn with_lookup(
+        guard: &BaseUrlGuard,
+        lookup: Arc<dyn Lookup>,
+    ) -> std::result::Result<Self, reqwest::Error> {
+        let public = Resolver::new(Arc::clone(&lookup), Some(guard.clone()));
+        Ok(Self {
+            guard: guard.clone(),
+            public: client(public).https_only(true).build()?,
+            allowed: client(Resolver::new(lookup, None)).build()?,
+        })
+    }
+
+    /// The public document at `url`, at most `largest` bytes, without credentials of ours; the operator
+    /// named it, so the guard against tenants does not stand before it. Fails with a reason for the
     /// log that holds nothing of what was answered.
     pub async fn fetch(
         &self,
@@ -51,7 +60,7 @@ impl Transport {
         within: Duration,
     ) -> std::result::Result<Bytes, &'static str> {
         let fetched = async {
-            let request = self.0.get(url.url().clone()).header(ACCEPT, "application/json");
+            let request = self.allowed.get(url.url().clone()).header(ACCEPT, "application/json");
             let mut response = request.send().await.map_err(|_| "it cannot be reached")?;
             if response.status() != http::StatusCode::OK {
                 return Err("its answer is not 200");
@@ -66,6 +75,54 @@ impl Transport {
             Ok(body.freeze())
         };
         tokio::time::timeout(within, fetched).await.unwrap_or(Err("it did not answer in time"))
+    }
+
+    /// The client for `url`.
+    /// Fails for an address that is not to be reached: of a literal address the resolver is not asked.
+    fn client(&self, url: &Url) -> Result<&reqwest::Client> {
+        if self.guard.names(url) {
+            return Ok(&self.allowed);
+        }
+        if let Some(address) = literal(url).filter(|address| !self.guard.reaches(*address)) {
+            tracing::warn!(%address, "not called: the address is not public and not in the allow-list");
+            return Err(unreachable());
+        }
+        Ok(&self.public)
+    }
+}
+
+/// No redirects: they would carry the secret to another place. No proxy: it would resolve names around the guard.
+fn client(resolver: Resolver) -> reqwest::ClientBuilder {
+    #[expect(clippy::disallowed_methods, reason = "the one place that builds the client")]
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .dns_resolver(resolver)
+        .referer(false)
+        .tcp_nodelay(true)
+        .connect_timeout(CONNECT_TIME)
+        .pool_idle_timeout(IDLE_TIME)
+        .user_agent(concat!("contacts-gateway/", env!("CARGO_PKG_VERSION")))
+}
+
+impl reqwest::dns::Resolve for Resolver {
+    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        let resolver = self.clone();
+        Box::pin(async move {
+            let addresses = Self::resolve(&resolver, name.as_str()).await?;
+            // The client puts the URL's port in the place of 0.
+            let places = addresses.into_iter().map(|address| SocketAddr::new(address, 0));
+            Ok(Box::new(places) as reqwest::dns::Addrs)
+        })
+    }
+}
+
+fn literal(url: &Url) -> Option<IpAddr> {
+    match url.host()? {
+        Host::Domain(_) => None,
+        Host::Ipv4(address) => Some(address.into()),
+        Host::Ipv6(address) => Some(address.into()),
     }
 }
 
@@ -98,19 +155,20 @@ pub struct Upstream {
     transport: Transport,
     provider: Provider,
     base: Arc<BaseUrl>,
-    authorization: Authorization,
+    authorization: Option<Authorization>,
 }
 
 impl Upstream {
-    /// Joins the parts.
+    /// Joins the parts; nothing authorises the calls yet.
     #[must_use]
-    pub fn new(
-        transport: Transport,
-        provider: Provider,
-        base: BaseUrl,
-        authorization: Authorization,
-    ) -> Self {
-        Self { transport, provider, base: Arc::new(base), authorization }
+    pub fn new(transport: Transport, provider: Provider, base: BaseUrl) -> Self {
+        Self { transport, provider, base: Arc::new(base), authorization: None }
+    }
+
+    /// The same account, its calls authorised by `authorization` from now on.
+    #[must_use]
+    pub fn authorized(self, authorization: Authorization) -> Self {
+        Self { authorization: Some(authorization), ..self }
     }
 
     /// Which CRM this is.
@@ -136,12 +194,12 @@ impl Upstream {
     }
 
     async fn send(&self, call: &Call) -> Result<Reply> {
-        let mut request = self
-            .transport
-            .0
-            .request(method(call.method), self.address(call)?)
-            .header(self.authorization.name.clone(), self.authorization.value.clone())
-            .header(ACCEPT, "application/json");
+        let url = self.address(call)?;
+        let client = self.transport.client(&url)?;
+        let mut request = client.request(method(call.method), url).header(ACCEPT, "application/json");
+        if let Some(Authorization { name, value }) = &self.authorization {
+            request = request.header(name.clone(), value.clone());
+        }
         if let Some(body) = &call.body {
             request = request.header(CONTENT_TYPE, "application/json").body(body.clone());
         }
@@ -207,13 +265,18 @@ fn lost(kind: FailureKind, detail: &'static str) -> Failure {
     Failure::new(kind, detail).with_effect(Effect::Unknown)
 }
 
+/// One wording, whether the host is away, refuses, has no address, or has one that is not called.
+fn unreachable() -> Failure {
+    Failure::new(FailureKind::UpstreamUnreachable, "The CRM could not be reached.")
+}
+
 /// The client's error texts hold addresses and are not passed on; its kinds are.
 fn not_sent(error: &reqwest::Error) -> Failure {
     if error.is_connect() {
         if is_certificate(error) {
             return Failure::new(FailureKind::UpstreamTls, "The CRM's TLS certificate was not accepted.");
         }
-        return Failure::new(FailureKind::UpstreamUnreachable, "The CRM could not be reached.");
+        return unreachable();
     }
     if error.is_builder() {
         return Failure::internal("a call could not be built");
@@ -247,4 +310,25 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 fn http_date(text: &str) -> Option<Timestamp> {
     rfc2822::parse(text).ok().map(|zoned| zoned.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::AllowList;
+
+    #[tokio::test]
+    async fn a_literal_address_is_judged_before_every_request() {
+        let canary = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", canary.local_addr().unwrap());
+        // A URL that passed under a longer list than the one in force.
+        let base = BaseUrlGuard::new(AllowList::parse("127.0.0.1").unwrap()).check(&url).unwrap();
+        let transport = Transport::new(&BaseUrlGuard::default()).unwrap();
+        let upstream = Upstream::new(transport, Provider::new("fake"), base);
+        let context = CallContext::within(Duration::from_secs(2), "test".into());
+        let failure = upstream.call(&context, &Call::new(Method::Get, "x")).await.unwrap_err();
+        assert_eq!((failure.kind, &failure.effect), (FailureKind::UpstreamUnreachable, &Effect::None));
+        let visit = tokio::time::timeout(Duration::from_millis(100), canary.accept()).await;
+        assert!(visit.is_err());
+    }
 }

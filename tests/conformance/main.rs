@@ -10,6 +10,8 @@ mod deleting;
 mod failures;
 mod golden;
 mod listing;
+mod logging_in;
+mod reaching;
 mod reading;
 mod seeds;
 mod slices;

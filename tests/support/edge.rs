@@ -169,7 +169,8 @@ async fn parts(folder: &Path, admin: Option<&SecretString>) -> Parts {
     let location = Location::parse(&format!("sqlite://{}", folder.join("edge.db").display())).unwrap();
     let store = Store::open(&location).await.unwrap();
     let sealer = Sealer::new(&MasterKey::generate().unwrap()).unwrap();
-    let (guard, transport) = (BaseUrlGuard::default(), Transport::new().unwrap());
+    let guard = BaseUrlGuard::default();
+    let transport = Transport::new(&guard).unwrap();
     let parts = Parts::join(store, sealer, guard, transport, admin, Issuers::default());
     let tenant = TenantRecord { id: "ten_1".into(), name: "one".into(), created_at: now() };
     parts.store.tenants.insert(&tenant).await.unwrap();

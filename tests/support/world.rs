@@ -15,7 +15,7 @@ use contacts_gateway::gateway::credentials::CredentialDraft;
 use contacts_gateway::sealing::{MasterKey, Sealer};
 use contacts_gateway::simulators::{Call, Running, aptly, pipeline};
 use contacts_gateway::store::{Location, Store};
-use contacts_gateway::upstream::{AllowList, BaseUrlGuard, Transport};
+use contacts_gateway::upstream::{AllowList, BaseUrlGuard, Lookup, Transport};
 use serde_json::{Value, json};
 
 use super::person::{draft, patch};
@@ -29,13 +29,24 @@ pub(crate) struct Office {
 
 impl Office {
     pub(crate) async fn open() -> Arc<Self> {
+        Self::over(loopback(), transport()).await
+    }
+
+    /// One whose operator allows `allowed`, with a resolver of its own.
+    pub(crate) async fn reaching(allowed: &str, lookup: Arc<dyn Lookup>) -> Arc<Self> {
+        let guard = BaseUrlGuard::new(AllowList::parse(allowed).unwrap());
+        let transport = Transport::with_lookup(&guard, lookup).unwrap();
+        Self::over(guard, transport).await
+    }
+
+    async fn over(guard: BaseUrlGuard, transport: Transport) -> Arc<Self> {
         let folder = tempfile::tempdir().unwrap();
         let location = Location::parse(&format!("sqlite://{}/gateway.db", folder.path().display())).unwrap();
         let parts = Parts::join(
             Store::open(&location).await.unwrap(),
             Sealer::new(&MasterKey::generate().unwrap()).unwrap(),
-            BaseUrlGuard::new(AllowList::parse("127.0.0.1").unwrap()),
-            transport(),
+            guard,
+            transport,
             None,
             Issuers::default(),
         );
@@ -79,7 +90,12 @@ impl Office {
 /// One client for all cases: making one reads the machine's certificates, and every simulator has a port of its own.
 fn transport() -> Transport {
     static SHARED: OnceLock<Transport> = OnceLock::new();
-    SHARED.get_or_init(|| Transport::new().unwrap()).clone()
+    SHARED.get_or_init(|| Transport::new(&loopback()).unwrap()).clone()
+}
+
+/// The simulators' address is the one that may be reached.
+fn loopback() -> BaseUrlGuard {
+    BaseUrlGuard::new(AllowList::parse("127.0.0.1").unwrap())
 }
 
 /// Where an account is and how it is opened.

@@ -40,7 +40,6 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
     secrets: &[SecretForm {
         members: &["apiKey"],
         note: "a company key made in Aptly under Card Sources > API",
-        unbuilt: None,
     }],
     default_base_url: Some("https://core-api.getaptly.com"),
     connect,
@@ -186,7 +185,9 @@ fn connect(connection: Connection<'_>) -> Result<Arc<dyn Adapter>> {
     let Connection { settings, secret, base_url, transport } = connection;
     let authorization = Authorization::new("x-token", secret.expose("apiKey"))?;
     Ok(Arc::new(Aptly {
-        endpoints: Endpoints::new(Upstream::new(transport, SPEC.provider, base_url, authorization)),
+        endpoints: Endpoints::new(
+            Upstream::new(transport, SPEC.provider, base_url).authorized(authorization),
+        ),
         region: Region::named(settings.text("defaultRegion").as_deref()),
         format: Format::named(settings.text("writeFormat").as_deref()),
         create_defaults: translate::RULES.defaults(settings.raw("createDefaults"))?,

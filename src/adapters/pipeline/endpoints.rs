@@ -1,27 +1,32 @@
 //! The pipeline CRM's routes: which call each operation is, sent and checked for refusal.
 
-use super::failure;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{failure, wire};
 use crate::adapters::adapter::{Prepared, WriteKind};
+use crate::adapters::session::{LogIn, Session};
+use crate::adapters::settings::Secret;
 use crate::domain::{CallContext, Failure, RemoteId, Result, Text};
-use crate::upstream::{Call, Method, Reply, Upstream};
+use crate::json;
+use crate::upstream::{Authorization, Call, Method, Reply};
 
 const GET_PATH: &str = "/api/contacts/{id}";
 
 /// The routes of one account, with the templates of those that are documented nowhere.
 pub(super) struct Endpoints {
-    upstream: Upstream,
+    session: Session,
     get_path: Text,
     delete_path: Option<Text>,
 }
 
 impl Endpoints {
-    pub(super) fn new(upstream: Upstream, get_path: Option<Text>, delete_path: Option<Text>) -> Self {
-        Self { upstream, get_path: get_path.unwrap_or(Text::from_static(GET_PATH)), delete_path }
+    pub(super) fn new(session: Session, get_path: Option<Text>, delete_path: Option<Text>) -> Self {
+        Self { session, get_path: get_path.unwrap_or(Text::from_static(GET_PATH)), delete_path }
     }
 
     pub(super) async fn verify_token(&self, context: &CallContext) -> Result<()> {
         let call = Call::new(Method::Get, "api/auth/verify-token");
-        failure::check_list(self.upstream.call(context, &call).await?).map(|_| ())
+        failure::check_list(self.session.call(context, &call).await?).map(|_| ())
     }
 
     /// A page of the list, counted from 1. `ownerFilter=all`, because the default shows only the user's own contacts.
@@ -37,11 +42,11 @@ impl Endpoints {
             .query("size", size.to_string())
             .query("ownerFilter", "all");
         call.query.extend_from_slice(filters);
-        failure::check_list(self.upstream.call(context, &call).await?)
+        failure::check_list(self.session.call(context, &call).await?)
     }
 
     pub(super) async fn get(&self, context: &CallContext, id: &RemoteId) -> Result<Reply> {
-        failure::check_get(self.upstream.call(context, &filled(Method::Get, &self.get_path, id)).await?)
+        failure::check_get(self.session.call(context, &filled(Method::Get, &self.get_path, id)).await?)
     }
 
     /// The removal of one contact: by the setting's path, else by the documented bulk removal with exactly one id.
@@ -49,18 +54,52 @@ impl Endpoints {
         if let Some(path) = &self.delete_path {
             return Ok(filled(Method::Delete, path, id));
         }
-        let body = serde_json::to_string(&super::wire::BulkDelete { contact_ids: [id.as_str()] });
+        let body = serde_json::to_string(&wire::BulkDelete { contact_ids: [id.as_str()] });
         let body = body.map_err(|_| Failure::internal("a removal could not be written"))?;
         Ok(Call::new(Method::Delete, "api/contacts/bulk-delete").body(body))
     }
 
     pub(super) async fn send(&self, context: &CallContext, write: &Prepared) -> Result<Reply> {
-        let reply = self.upstream.call(context, &write.call).await?;
+        let reply = self.session.call(context, &write.call).await?;
         match write.kind {
             WriteKind::Delete => failure::check_delete(reply),
             WriteKind::Create => failure::check_route(reply),
             WriteKind::Update => failure::check(reply),
         }
+    }
+}
+
+/// What authorises calls under a token of the CRM.
+pub(super) fn bearer(token: &str) -> Result<Authorization> {
+    Authorization::new("authorization", &format!("Bearer {token}"))
+}
+
+/// The login by e-mail and password.
+pub(super) struct PasswordLogin {
+    email: SecretString,
+    password: SecretString,
+}
+
+impl PasswordLogin {
+    pub(super) fn of(secret: &Secret) -> Self {
+        Self { email: secret.expose("email").into(), password: secret.expose("password").into() }
+    }
+}
+
+impl LogIn for PasswordLogin {
+    fn call(&self) -> Result<Call> {
+        let (email, password) = (self.email.expose_secret(), self.password.expose_secret());
+        let body = serde_json::to_string(&wire::Login { email, password });
+        let body = body.map_err(|_| Failure::internal("a login could not be written"))?;
+        Ok(Call::new(Method::Post, "api/auth/login").body(body))
+    }
+
+    fn authorization(&self, reply: Reply) -> Result<Authorization> {
+        let reply = failure::check_login(reply)?;
+        let text = reply.json().map_err(|_| failure::no_token(&reply))?;
+        let token = json::members(&text).and_then(|members| json::string(members.get("token")?.get()));
+        // A token that no header can hold is none.
+        token.and_then(|token| bearer(&token).ok()).ok_or_else(|| failure::no_token(&reply))
     }
 }
 

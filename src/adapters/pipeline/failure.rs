@@ -67,6 +67,31 @@ pub(super) fn check_list(reply: Reply) -> Result<Reply> {
     check_route(reply).map_err(refusal::of_read)
 }
 
+/// For logins. Nothing of the answer is passed on: it may repeat what was sent.
+pub(super) fn check_login(reply: Reply) -> Result<Reply> {
+    if reply.is_success() && !refusal::says_no(&reply) {
+        return Ok(reply);
+    }
+    let failure = refusal::of_route(refusal::by_status(&refusal::judged(&reply), None));
+    let failure = match failure.kind {
+        FailureKind::UpstreamCredentialRejected
+        | FailureKind::UpstreamPermissionDenied
+        | FailureKind::UpstreamRejected
+        | FailureKind::ContactExists => Failure::new(
+            FailureKind::UpstreamCredentialRejected,
+            "The CRM refuses this e-mail and password. Store those of a user who can log in.",
+        ),
+        _ => failure,
+    };
+    Err(failure.with_upstream(SPEC.provider, Some(reply.status)))
+}
+
+/// A login that was answered without a token.
+pub(super) fn no_token(reply: &Reply) -> Failure {
+    Failure::new(FailureKind::UpstreamInvalidResponse, "The CRM answered a login without a token.")
+        .with_upstream(SPEC.provider, Some(reply.status))
+}
+
 /// The path that reads one contact is documented nowhere: where it is not there, the setting is to be mended.
 pub(super) fn check_get(reply: Reply) -> Result<Reply> {
     check_path(reply, "getPath").map_err(refusal::of_read)

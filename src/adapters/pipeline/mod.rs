@@ -20,12 +20,13 @@ use super::adapter::{
 };
 use super::identity::Wanted;
 use super::phone::Region;
+use super::session::{Login, Session};
 use super::settings::{SecretForm, SettingKind, SettingSpec};
 use crate::domain::{
     CallContext, Contact, ContactDraft, ContactPatch, Effect, Failure, FailureKind, Field, FilterName, Page,
     Position, Provider, RemoteFields, RemoteId, Result,
 };
-use crate::upstream::{Authorization, Upstream};
+use crate::upstream::Upstream;
 
 /// What is declared about the pipeline CRM.
 pub(super) static SPEC: AdapterSpec = AdapterSpec {
@@ -42,12 +43,10 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
         SecretForm {
             members: &["token"],
             note: "a session token of a user who sees all contacts, best an administrator",
-            unbuilt: None,
         },
         SecretForm {
             members: &["email", "password"],
-            note: "a login",
-            unbuilt: Some("Logging in with e-mail and password is not built yet; give {\"token\": …}."),
+            note: "a login of such a user; the gateway logs in when it is needed and keeps the token in memory only",
         },
     ],
     default_base_url: None,
@@ -157,13 +156,13 @@ const fn setting(name: &'static str, kind: SettingKind, note: &'static str) -> S
 
 fn connect(connection: Connection<'_>) -> Result<Arc<dyn Adapter>> {
     let Connection { settings, secret, base_url, transport } = connection;
-    let authorization = Authorization::new("authorization", &format!("Bearer {}", secret.expose("token")))?;
+    let anonymous = Upstream::new(transport, SPEC.provider, base_url);
+    let session = match secret.expose("token") {
+        "" => Session::Login(Box::new(Login::new(anonymous, endpoints::PasswordLogin::of(secret)))),
+        token => Session::Fixed(anonymous.authorized(endpoints::bearer(token)?)),
+    };
     Ok(Arc::new(Pipeline {
-        endpoints: Endpoints::new(
-            Upstream::new(transport, SPEC.provider, base_url, authorization),
-            settings.text("getPath"),
-            settings.text("deletePath"),
-        ),
+        endpoints: Endpoints::new(session, settings.text("getPath"), settings.text("deletePath")),
         region: Region::named(settings.text("defaultRegion").as_deref()),
         create_defaults: translate::RULES.defaults(settings.raw("createDefaults"))?,
         allow_delete: settings.flag("allowDelete"),

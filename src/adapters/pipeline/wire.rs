@@ -89,6 +89,13 @@ pub(super) struct Entry<'a> {
     pub(super) kept: std::collections::BTreeMap<&'a str, &'a RawValue>,
 }
 
+/// A login by password.
+#[derive(Serialize)]
+pub(super) struct Login<'a> {
+    pub(super) email: &'a str,
+    pub(super) password: &'a str,
+}
+
 /// The documented removal. Never sent without an id: what an empty list removes is not known.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

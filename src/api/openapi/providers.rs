@@ -42,9 +42,7 @@ fn settings(spec: &AdapterSpec) -> String {
 }
 
 fn secrets(spec: &AdapterSpec) -> String {
-    let line = |form: &crate::adapters::SecretForm| {
-        let unbuilt = form.unbuilt.map(|reason| format!(" Not built yet: {reason}")).unwrap_or_default();
-        format!("- `{{{}}}`: {}{unbuilt}", form.members.join(", "), form.note)
-    };
+    let line =
+        |form: &crate::adapters::SecretForm| format!("- `{{{}}}`: {}", form.members.join(", "), form.note);
     spec.secrets.iter().map(line).collect::<Vec<_>>().join("\n")
 }

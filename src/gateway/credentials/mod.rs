@@ -1,6 +1,7 @@
 //! Credentials: links of a tenant to CRM accounts, their secrets sealed.
 
 mod access;
+mod connected;
 mod opening;
 mod settings;
 mod shape;

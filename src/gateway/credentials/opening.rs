@@ -1,10 +1,11 @@
-//! From a stored credential to the way to its CRM: unseal, check where it points, connect; remembered for seconds.
+//! From a stored credential to the way to its CRM: unseal, check where it points, connect; read anew every few seconds.
 
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Opened;
+use super::connected::Connected;
 use crate::adapters::{Adapter, AdapterSpec, Connection, Secret, Settings};
 use crate::domain::{CredentialId, Failure, FieldFault, Result, TenantId, Text};
 use crate::sealing::{Bound, Sealer};
@@ -23,6 +24,7 @@ pub struct Opening {
     transport: Transport,
     adapters: &'static [&'static AdapterSpec],
     recent: Recent<(TenantId, CredentialId), Option<Opened>>,
+    connected: Connected,
 }
 
 /// Settings that were understood, and where they point.
@@ -42,17 +44,21 @@ impl Opening {
         transport: Transport,
         adapters: &'static [&'static AdapterSpec],
     ) -> Self {
-        Self { store, sealer, guard, transport, adapters, recent: Recent::new(REMEMBERED_CREDENTIALS) }
+        let (recent, connected) = (Recent::new(REMEMBERED_CREDENTIALS), Connected::default());
+        Self { store, sealer, guard, transport, adapters, recent, connected }
     }
 
     /// Forgets every credential, after a tenant was removed.
     pub fn forget_all(&self) {
         self.recent.forget_all();
+        self.connected.forget_all();
     }
 
     /// Forgets a credential that was changed here.
     pub(super) fn forget(&self, tenant: &TenantId, id: &CredentialId) {
-        self.recent.forget(&(tenant.clone(), id.clone()));
+        let key = (tenant.clone(), id.clone());
+        self.recent.forget(&key);
+        self.connected.forget(&key);
     }
 
     /// The tenant's credential, ready for use; `None` where there is none.
@@ -62,7 +68,16 @@ impl Opening {
     }
 
     async fn load(&self, tenant: &TenantId, id: &CredentialId) -> Result<Option<Opened>> {
-        self.store.get(tenant, id).await?.map(|held| self.connect_held(&held)).transpose()
+        let Some(held) = self.store.get(tenant, id).await? else {
+            self.connected.forget(&(tenant.clone(), id.clone()));
+            return Ok(None);
+        };
+        if let Some(opened) = self.connected.get(&held) {
+            return Ok(Some(opened));
+        }
+        let opened = self.connect_held(&held)?;
+        self.connected.keep(held, opened.clone());
+        Ok(Some(opened))
     }
 
     /// The way to the CRM of a stored credential. The guard is asked again: its list may have become shorter.
@@ -71,7 +86,7 @@ impl Opening {
         let link = Link {
             spec,
             settings: Settings::read(spec.settings, &held.settings)?,
-            base_url: self.guard.check(&held.base_url, spec.default_base_url)?,
+            base_url: self.guard.check(&held.base_url)?,
         };
         let adapter = self.connect(&link, &self.unseal(held)?)?;
         Ok(Opened { id: held.id.clone(), spec, adapter })
@@ -94,7 +109,7 @@ impl Opening {
             let detail = "`baseUrl` is required: this provider has no address that all accounts share.";
             Failure::validation(vec![FieldFault::member("/settings/baseUrl", "required", detail)])
         })?;
-        let base_url = self.guard.check(&given, spec.default_base_url)?;
+        let base_url = self.guard.check(&given)?;
         Ok(Link { spec, settings, base_url })
     }
 

@@ -7,7 +7,7 @@ use crate::auth::{Authenticator, Issuers as Public};
 use crate::config::{JwtAlgorithm, JwtIssuer, JwtKeys};
 use crate::domain::Failure;
 use crate::store::{Location, Store, TenantRecord, now};
-use crate::upstream::{AllowList, Transport};
+use crate::upstream::{AllowList, BaseUrlGuard, Transport};
 
 pub(super) const KEYS: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/jwt/jwks.json"));
@@ -36,7 +36,8 @@ impl House {
         store.tenants.insert(&tenant).await.unwrap();
         let allowed = AllowList::parse("127.0.0.1").unwrap();
         let issuers: Public = Issuers::new(issuers, &allowed).unwrap();
-        let tokens: Tokens = issuers.paced(store.tenants.clone(), &Transport::new().unwrap(), pace);
+        let tokens: Tokens =
+            issuers.paced(store.tenants.clone(), &Transport::new(&BaseUrlGuard::default()).unwrap(), pace);
         let authenticator = Authenticator::new(store.keys.clone(), None).with_tokens(tokens);
         Self { store, authenticator, _folder: folder }
     }

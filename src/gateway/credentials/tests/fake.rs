@@ -28,7 +28,7 @@ pub(super) static FAKE: AdapterSpec = AdapterSpec {
         SettingSpec { name: "defaultRegion", kind: SettingKind::Region, required: false, note: "A country." },
         SettingSpec { name: "allowDelete", kind: SettingKind::Flag, required: false, note: "A flag." },
     ],
-    secrets: &[SecretForm { members: &["apiKey"], note: "a key", unbuilt: None }],
+    secrets: &[SecretForm { members: &["apiKey"], note: "a key" }],
     default_base_url: Some("https://fake.example.com"),
     connect,
 };

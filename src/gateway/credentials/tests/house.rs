@@ -27,7 +27,7 @@ pub(super) struct House {
 impl House {
     pub(super) async fn new() -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
-        Self::over(folder, &MasterKey::generate().unwrap(), "other.example.com").await
+        Self::over(folder, &MasterKey::generate().unwrap(), "other.internal").await
     }
 
     /// Another process over the same database.
@@ -36,11 +36,13 @@ impl House {
         let sealer = Arc::new(Sealer::new(key).unwrap());
         let admin = SecretString::from("the-operators-token");
         let authenticator = Arc::new(Authenticator::new(store.keys.clone(), Some(&admin)));
+        let guard = BaseUrlGuard::new(AllowList::parse(allowed).unwrap());
+        let transport = Transport::new(&guard).unwrap();
         let opening = Arc::new(Opening::new(
             store.credentials.clone(),
             sealer.clone(),
-            BaseUrlGuard::new(AllowList::parse(allowed).unwrap()),
-            Transport::new().unwrap(),
+            guard,
+            transport,
             fake::ADAPTERS,
         ));
         Self {

@@ -128,15 +128,15 @@ async fn another_base_url_needs_the_secret_again() {
     };
     let context = context();
     let update = |patch| house.credentials.update(&context, &mine, &id, patch, true);
-    let failure = update(moved(None, "https://other.example.com")).await.unwrap_err();
+    let failure = update(moved(None, "https://other.internal")).await.unwrap_err();
     assert_eq!((failure.kind, places(&failure)), (FailureKind::ValidationFailed, vec!["/secret"]));
     let refused = update(moved(Some("good"), "https://10.0.0.1")).await.unwrap_err();
     assert_eq!(refused.kind, FailureKind::BaseUrlRefused);
     // The default spelled out is no other URL.
     update(moved(None, "https://fake.example.com/")).await.unwrap();
-    update(moved(Some("good3"), "https://other.example.com/")).await.unwrap();
+    update(moved(Some("good3"), "https://other.internal/")).await.unwrap();
     let opened = house.credentials.open(&mine, &id).await.unwrap();
-    assert_eq!(opened.adapter.probe(&context).await.unwrap().id.unwrap(), "https://other.example.com");
+    assert_eq!(opened.adapter.probe(&context).await.unwrap().id.unwrap(), "https://other.internal");
     // Back to the default is another URL too.
     let reset = CredentialPatch { settings: Some(json(r#"{"baseUrl":null}"#)), ..CredentialPatch::default() };
     assert_eq!(places(&update(reset).await.unwrap_err()), ["/secret"]);
@@ -202,7 +202,7 @@ async fn what_was_moved_in_the_database_does_not_open() {
     for (revision, (secret, base_url)) in (1..).zip([
         (stolen.secret, held.base_url.clone()),
         (sibling.secret, held.base_url.clone()),
-        (held.secret.clone(), "https://other.example.com".into()),
+        (held.secret.clone(), "https://other.internal".into()),
         (plain, held.base_url.clone()),
         (Vec::new(), held.base_url.clone()),
     ]) {
@@ -223,19 +223,19 @@ async fn what_was_moved_in_the_database_does_not_open() {
 async fn under_another_master_key_or_a_shorter_allow_list_nothing_opens() {
     let folder = std::sync::Arc::new(tempfile::tempdir().unwrap());
     let key = MasterKey::generate().unwrap();
-    let house = House::over(folder.clone(), &key, "other.example.com").await;
+    let house = House::over(folder.clone(), &key, "other.internal").await;
     let mine = house.tenant("t").await;
     let mut elsewhere = draft("c", "good");
-    elsewhere.settings = json(r#"{"baseUrl":"https://other.example.com"}"#);
+    elsewhere.settings = json(r#"{"baseUrl":"https://other.internal"}"#);
     let id = house.credentials.create(&context(), &mine, elsewhere, true).await.unwrap().id;
     let mine = caller(mine.tenant);
     let kind = |house: House, mine: Caller, id: CredentialId| async move {
         house.credentials.open(&mine, &id).await.err().map(|failure| failure.kind)
     };
-    let strange = House::over(folder.clone(), &MasterKey::generate().unwrap(), "other.example.com").await;
+    let strange = House::over(folder.clone(), &MasterKey::generate().unwrap(), "other.internal").await;
     assert_eq!(kind(strange, mine.clone(), id.clone()).await, Some(FailureKind::SecretUnreadable));
     let shorter = House::over(folder.clone(), &key, "").await;
     assert_eq!(kind(shorter, mine.clone(), id.clone()).await, Some(FailureKind::BaseUrlRefused));
-    let same = House::over(folder, &key, "other.example.com").await;
+    let same = House::over(folder, &key, "other.internal").await;
     assert_eq!(kind(same, mine, id).await, None);
 }

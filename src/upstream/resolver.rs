@@ -1,0 +1,114 @@
+//! From names to addresses: a name is called only where every one of its addresses may be.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::BaseUrlGuard;
+
+/// Knows the addresses of names; tests bring their own.
+#[async_trait]
+pub trait Lookup: Send + Sync + 'static {
+    /// All addresses of `name`, as of now.
+    async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>>;
+}
+
+/// The resolver of this machine.
+pub struct SystemLookup;
+
+#[async_trait]
+impl Lookup for SystemLookup {
+    async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+        let found = tokio::net::lookup_host((name, 0)).await?;
+        Ok(found.map(|address| address.ip()).collect())
+    }
+}
+
+/// Resolves names for the HTTP client, which connects to the addresses answered here and to no others.
+#[derive(Clone)]
+pub(super) struct Resolver {
+    lookup: Arc<dyn Lookup>,
+    /// Absent where the allow-list names the host: its operator vouches for whatever address it has.
+    guard: Option<BaseUrlGuard>,
+}
+
+impl Resolver {
+    pub(super) const fn new(lookup: Arc<dyn Lookup>, guard: Option<BaseUrlGuard>) -> Self {
+        Self { lookup, guard }
+    }
+
+    /// The addresses of `name`. Fails where one of them is refused: a name with a public and a private address is
+    /// made to deceive, and which of the two the client would take is chance.
+    pub(super) async fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+        let addresses = self.lookup.addresses(name).await?;
+        let refused = |address: &&IpAddr| self.guard.as_ref().is_some_and(|guard| !guard.reaches(**address));
+        if let Some(address) = addresses.iter().find(refused) {
+            tracing::warn!(
+                name,
+                %address,
+                "not called: the name resolves to an address that is not public and not in the allow-list"
+            );
+            return Err(io::Error::from(io::ErrorKind::HostUnreachable));
+        }
+        Ok(addresses)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::AllowList;
+
+    struct Told(Vec<IpAddr>);
+
+    #[async_trait]
+    impl Lookup for Told {
+        async fn addresses(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+            Ok(self.0.clone())
+        }
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Corpus {
+        refused_answers: Vec<Vec<IpAddr>>,
+    }
+
+    async fn passes(allowed: &str, answer: &[IpAddr]) -> bool {
+        let guard = BaseUrlGuard::new(AllowList::parse(allowed).unwrap());
+        let resolver = Resolver::new(Arc::new(Told(answer.to_vec())), Some(guard));
+        resolver.resolve("crm.example.com").await.is_ok_and(|found| found == answer)
+    }
+
+    fn addresses(text: &str) -> Vec<IpAddr> {
+        text.split_whitespace().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn one_address_that_is_not_public_refuses_the_name() {
+        let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/base_urls.json"));
+        let corpus: Corpus = serde_json::from_str(text).unwrap();
+        assert!(corpus.refused_answers.len() >= 20);
+        for answer in corpus.refused_answers {
+            assert!(!passes("", &answer).await, "{answer:?}");
+        }
+        assert!(passes("", &addresses("8.8.8.8 1.1.1.1 2606:4700::1111")).await);
+    }
+
+    #[tokio::test]
+    async fn names_may_lead_into_networks_of_the_allow_list_and_no_further() {
+        let allowed = "10.1.0.0/16, fd00:1::/32, 192.168.0.9:8443";
+        for (answer, expected) in [
+            ("10.1.2.3", true),
+            ("10.1.2.3 fd00:1::7 8.8.8.8", true),
+            ("10.2.0.1", false),
+            ("10.1.2.3 10.2.0.1", false),
+            ("::ffff:10.1.2.3", false),
+            // An entry with a port is for URLs that spell the address: a resolver knows no ports.
+            ("192.168.0.9", false),
+        ] {
+            assert_eq!(passes(allowed, &addresses(answer)).await, expected, "{answer}");
+        }
+    }
+}
