@@ -124,7 +124,7 @@ fn what_is_missing_or_wrong_in_the_configuration_says_how_to_mend_it() {
         ("GATEWAY_MASTER_KEY_FILE", "nowhere", "both given"),
         ("GATEWAY_ADMIN_TOKEN", "canary", "16 characters"),
         ("GATEWAY_ADMIN_TOKEN_FILE", "nowhere", "cannot be read"),
-        ("GATEWAY_DATABASE_URL", "postgres://u:canary@h/d", "not built yet"),
+        ("GATEWAY_DATABASE_URL", "postgres://u:canary@h", "host and a database"),
         ("GATEWAY_LISTEN", "8080", "127.0.0.1:8080"),
         ("GATEWAY_UPSTREAM_ALLOW", "http://x/y", "host:port"),
         ("GATEWAY_PREVIOUS_MASTER_KEYS", "canary", "not built yet"),
@@ -208,7 +208,7 @@ fn a_reader_who_leaves_is_no_failure() {
 fn migrate_makes_the_database_and_needs_no_key() {
     let desk = Desk::new();
     let output = bare(&desk.folder).arg("migrate").output().unwrap();
-    assert!(output.status.success() && text(&output.stdout).contains("schema 1"));
+    assert!(output.status.success() && text(&output.stdout).contains("schema 2"));
     assert!(desk.folder.path().join("data/gateway.db").exists());
 }
 

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 
-use super::super::OpenError;
-use super::{Sqlite, migrate};
+use super::migrate;
+use crate::store::OpenError;
 
 /// How long a statement waits for another process's write to end.
 const BUSY: Duration = Duration::from_secs(5);
@@ -16,7 +16,7 @@ const BUSY: Duration = Duration::from_secs(5);
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
 
 /// Opens the file at `path` with its schema up to date.
-pub(crate) async fn open(path: &Path) -> Result<Sqlite, OpenError> {
+pub(crate) async fn open(path: &Path) -> Result<SqlitePool, OpenError> {
     folder(path)?;
     file(path)?;
     let options = SqliteConnectOptions::new()
@@ -30,13 +30,12 @@ pub(crate) async fn open(path: &Path) -> Result<Sqlite, OpenError> {
     recent(&mut first, path).await?;
     migrate::migrate(&mut first, path).await?;
     first.close().await.map_err(|error| sentence(&error, path))?;
-    let pool = SqlitePoolOptions::new()
+    SqlitePoolOptions::new()
         .max_connections(8)
         .acquire_timeout(BUSY)
         .connect_with(options)
         .await
-        .map_err(|error| sentence(&error, path))?;
-    Ok(Sqlite(pool))
+        .map_err(|error| sentence(&error, path))
 }
 
 /// The write-ahead log is switched on here alone, and with patience: SQLite does not wait by itself while two

@@ -1,33 +1,51 @@
-//! Rows of SQLite as records, and its errors as failures.
+//! Rows of either database as records, and errors as failures.
 
 use sqlx::error::ErrorKind;
+use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, Type};
+use sqlx::{Decode, Postgres, Row as _, Sqlite, Type};
 
 use crate::domain::{Failure, FailureKind, Result, Text, Timestamp};
 use crate::store::After;
 
-/// One column.
-pub(super) fn column<'r, T>(row: &'r SqliteRow, name: &str) -> Result<T>
-where
-    T: sqlx::Decode<'r, sqlx::Sqlite> + Type<sqlx::Sqlite>,
-{
-    row.try_get(name).map_err(unavailable)
+/// One row.
+pub(super) enum Row {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
 }
 
-/// A text column.
-pub(super) fn text(row: &SqliteRow, name: &str) -> Result<Text> {
-    column::<String>(row, name).map(Text::from)
-}
+impl Row {
+    /// One column.
+    pub(super) fn column<'r, T>(&'r self, name: &str) -> Result<T>
+    where
+        T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>,
+    {
+        match self {
+            Self::Sqlite(row) => row.try_get(name),
+            Self::Postgres(row) => row.try_get(name),
+        }
+        .map_err(unavailable)
+    }
 
-/// A moment, kept as milliseconds.
-pub(super) fn time(row: &SqliteRow, name: &str) -> Result<Timestamp> {
-    moment(column(row, name)?)
-}
+    /// A text column.
+    pub(super) fn text(&self, name: &str) -> Result<Text> {
+        self.column::<&str>(name).map(Text::from)
+    }
 
-/// A moment that may be absent.
-pub(super) fn some_time(row: &SqliteRow, name: &str) -> Result<Option<Timestamp>> {
-    column::<Option<i64>>(row, name)?.map(moment).transpose()
+    /// A text column that may be absent.
+    pub(super) fn some_text(&self, name: &str) -> Result<Option<Text>> {
+        Ok(self.column::<Option<&str>>(name)?.map(Text::from))
+    }
+
+    /// A moment, kept as milliseconds.
+    pub(super) fn time(&self, name: &str) -> Result<Timestamp> {
+        moment(self.column(name)?)
+    }
+
+    /// A moment that may be absent.
+    pub(super) fn some_time(&self, name: &str) -> Result<Option<Timestamp>> {
+        self.column::<Option<i64>>(name)?.map(moment).transpose()
+    }
 }
 
 fn moment(milliseconds: i64) -> Result<Timestamp> {
