@@ -10,7 +10,7 @@ pub enum Location {
     /// A SQLite file.
     Sqlite(PathBuf),
     /// A PostgreSQL database.
-    Postgres(PostgresUrl),
+    Postgres(Box<PostgresUrl>),
 }
 
 /// Why a database cannot be used: one sentence that says what to mend, without the password of a URL.
@@ -29,7 +29,7 @@ impl Location {
     /// Fails for every other URL.
     pub fn parse(url: &str) -> Result<Self, OpenError> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            return PostgresUrl::parse(url).map(Self::Postgres);
+            return PostgresUrl::parse(url).map(|url| Self::Postgres(Box::new(url)));
         }
         let path = url.strip_prefix("sqlite:").ok_or_else(|| {
             OpenError::new(

@@ -11,12 +11,12 @@ use crate::store::OpenError;
 /// How long a request waits for a connection, and a start for the database.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(5);
 /// How long a start waits while another process migrates, and for its own migration.
-const MIGRATED_WITHIN: Duration = Duration::from_secs(60);
+const MIGRATED_WITHIN: Duration = Duration::from_mins(1);
 const CONNECTIONS: u32 = 10;
 
 /// Opens the database at `url` with its schema up to date.
 pub(crate) async fn open(url: &PostgresUrl) -> Result<PgPool, OpenError> {
-    let options = url.options.clone().application_name("contacts-gateway").disable_statement_logging();
+    let options = url.options().clone().application_name("contacts-gateway").disable_statement_logging();
     let mut first = first_connection(&options, url).await?;
     tokio::time::timeout(MIGRATED_WITHIN, migrate::migrate(&mut first, url)).await.map_err(|_| {
         OpenError::new(format!(
@@ -61,7 +61,7 @@ async fn first_connection(options: &PgConnectOptions, url: &PostgresUrl) -> Resu
 
 /// What a failed first contact means, and what to do.
 pub(super) fn sentence(error: &sqlx::Error, url: &PostgresUrl) -> OpenError {
-    let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
+    let code = error.as_database_error().and_then(|error| error.code().map(std::borrow::Cow::into_owned));
     let what = match (code.as_deref(), error) {
         (Some("28P01" | "28000"), _) => "refuses this user or password; check both in GATEWAY_DATABASE_URL",
         (Some("3D000"), _) => "does not exist; make it with CREATE DATABASE, owned by the gateway's user",

@@ -25,7 +25,7 @@ const PARAMETERS: &[&str] = &[
 /// Where a PostgreSQL database is, and how to log in to it.
 #[derive(Clone)]
 pub struct PostgresUrl {
-    pub(super) options: PgConnectOptions,
+    options: PgConnectOptions,
     shown: String,
 }
 
@@ -71,6 +71,10 @@ impl PostgresUrl {
             options.get_port()
         );
         Ok(Self { options, shown })
+    }
+
+    pub(in crate::store) const fn options(&self) -> &PgConnectOptions {
+        &self.options
     }
 }
 

@@ -1,12 +1,10 @@
 //! What a SQLite file promises beyond the suite: its rights, its durability, and a sentence for every obstacle.
 
-use std::sync::Arc;
-
 use sqlx::{Connection, SqliteConnection};
 
 use super::{Place, credential, key, tenant};
 use crate::domain::KeyId;
-use crate::store::{Location, Store, schema, sqlite};
+use crate::store::{Location, Store, sqlite};
 
 #[tokio::test]
 async fn a_removed_tenant_leaves_no_key_and_no_byte_of_a_secret() {
@@ -25,26 +23,6 @@ async fn a_removed_tenant_leaves_no_key_and_no_byte_of_a_secret() {
     for file in std::fs::read_dir(place.path().parent().unwrap()).unwrap() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
         assert!(!bytes.windows(sealed.secret.len()).any(|part| part == sealed.secret));
-    }
-}
-
-#[tokio::test]
-async fn many_open_one_new_file_together() {
-    let place = Place::sqlite();
-    let location = Arc::new(place.location.clone());
-    let opened = (0..12).map(|_| {
-        let location = location.clone();
-        // A runtime of its own for each, as processes have.
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let store = Store::open(&location).await.map_err(|error| error.to_string())?;
-                store.database.schema().await.map_err(|failure| failure.detail.as_str().to_owned())
-            })
-        })
-    });
-    for opened in opened.collect::<Vec<_>>() {
-        assert_eq!(opened.join().unwrap(), Ok(schema::known()));
     }
 }
 

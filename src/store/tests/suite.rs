@@ -1,6 +1,6 @@
 //! What holds on both databases.
 
-use super::{Place, audit, credential, key, tenant};
+use super::{Place, audit, credential, key, open_together, tenant};
 use crate::domain::{CredentialId, FailureKind, TenantId, Text, Timestamp};
 use crate::store::{
     After, AuditQuery, AuditRecord, CheckRecord, CredentialRecord, SealedAfter, SealedRecord, TenantRecord,
@@ -10,6 +10,14 @@ use crate::store::{
 /// A test of each name on each database.
 macro_rules! suite {
     ($($name:ident),* $(,)?) => {
+        mod on_postgres {
+            use crate::store::tests::{Place, server::Server};
+            $(#[tokio::test] async fn $name() {
+                if let Some(server) = Server::shared() {
+                    super::$name(&Place::postgres(server).await).await;
+                }
+            })*
+        }
         mod on_sqlite {
             $(#[tokio::test] async fn $name() { super::$name(&super::Place::sqlite()).await; })*
         }
@@ -17,6 +25,7 @@ macro_rules! suite {
 }
 
 suite! {
+    many_open_one_new_database_together,
     records_come_back_as_they_were_also_after_a_restart,
     a_credential_is_loaded_by_its_own_tenant_alone,
     taken_names_and_missing_tenants_are_told_apart,
@@ -195,4 +204,10 @@ async fn secrets_are_found_by_their_head_and_put_back_once(place: &Place) {
     let late = CredentialRecord { revision: 1, secret: first[0].secret.clone(), ..held };
     assert_eq!(store.credentials.update(&late).await, Ok(false));
     assert_eq!(store.sealed.unlike(b"1new", None, 9).await.unwrap().len(), 2);
+}
+
+async fn many_open_one_new_database_together(place: &Place) {
+    for opened in open_together(&place.location) {
+        assert_eq!(opened, Ok(schema::known()));
+    }
 }
