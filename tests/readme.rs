@@ -13,12 +13,15 @@ struct Demo {
     process: Child,
     address: String,
     printed: String,
+    folder: tempfile::TempDir,
 }
 
 impl Demo {
     fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
         let mut process = Command::new(env!("CARGO_BIN_EXE_contacts-gateway"))
             .args(["demo", "--listen", "127.0.0.1:0"])
+            .env("TMPDIR", folder.path())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -32,7 +35,7 @@ impl Demo {
             }
         }
         let address = printed.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
-        Self { process, address, printed }
+        Self { process, address, printed, folder }
     }
 
     /// Runs a `curl` line through a shell, as a reader would.
@@ -160,4 +163,16 @@ fn the_calls_that_the_demo_prints_work_as_printed() {
             assert_eq!(people[0]["emailAddresses"][0]["emailAddress"], "ada.okafor@example.com");
         }
     }
+}
+
+#[test]
+fn a_ctrl_c_ends_the_demo_at_once_and_leaves_nothing() {
+    let mut demo = Demo::start();
+    let folder = demo.folder.path().to_owned();
+    let listed = || std::fs::read_dir(&folder).unwrap().count();
+    assert_eq!(listed(), 1, "the demo keeps its database in a folder of its own");
+    let interrupted = Command::new("kill").args(["-INT", &demo.process.id().to_string()]).status().unwrap();
+    assert!(interrupted.success());
+    assert!(demo.process.wait().unwrap().success());
+    assert_eq!(listed(), 0, "the folder is removed");
 }

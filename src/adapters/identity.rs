@@ -13,6 +13,18 @@ pub(super) enum Wanted {
 }
 
 impl Wanted {
+    /// Whether both ask for the same address or number.
+    #[must_use]
+    pub(super) fn is_the_same(&self, other: &Self, region: Region) -> bool {
+        match (self, other) {
+            (Self::Email(one), Self::Email(other)) => {
+                one.trim().to_lowercase() == other.trim().to_lowercase()
+            }
+            (Self::Phone(one), Self::Phone(other)) => region.comparable(one) == region.comparable(other),
+            _ => false,
+        }
+    }
+
     /// Whether `contact` has it.
     #[must_use]
     pub(super) fn is_of(&self, contact: &Contact, region: Region) -> bool {

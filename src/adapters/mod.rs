@@ -24,6 +24,9 @@
 
 mod adapter;
 mod aptly;
+#[cfg(test)]
+mod awkward;
+mod change;
 pub mod documentation;
 mod identity;
 mod lenient;

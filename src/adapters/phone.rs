@@ -20,6 +20,12 @@ impl Region {
         Self(code.and_then(|code| country::Id::from_str(code).ok()))
     }
 
+    /// Whether `code` names a country, in two capital letters.
+    #[must_use]
+    pub fn is_known(code: &str) -> bool {
+        code.bytes().all(|b| b.is_ascii_uppercase()) && country::Id::from_str(code).is_ok()
+    }
+
     /// The E.164 form of `number`, such as `+14155550100`.
     ///
     /// `None` where it does not parse, is no valid number, or has an extension, which E.164 cannot hold.
@@ -83,5 +89,22 @@ mod tests {
         assert_eq!(us.comparable("+14155551234"), us.comparable("(415) 555-1234"));
         assert_ne!(us.comparable("+14155551234"), us.comparable("+14155551235"));
         assert_eq!(us.comparable("12-34 x"), "1234");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_number_or_none_and_forms_are_stable(text in proptest::prelude::any::<String>(), number in "[+0-9 ()a-z.-]{0,20}") {
+            for region in [Region::default(), Region::named(Some("US")), Region::named(Some("IT"))] {
+                for text in [&text, &number] {
+                    let form = region.e164(text);
+                    if let Some(form) = &form {
+                        let again = region.e164(form);
+                        proptest::prop_assert_eq!(again.as_ref(), Some(form));
+                    }
+                    proptest::prop_assert_eq!(region.comparable(form.as_deref().unwrap_or(text)), region.comparable(text));
+                    let _ = region.national_digits(text);
+                }
+            }
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::phone::Region;
 use crate::domain::{Failure, FieldFault, RawJson, Result, Text};
 use crate::json::{self, Kind};
 
@@ -112,9 +113,7 @@ impl SettingKind {
         let text = json::string(raw);
         let ok = match self {
             Self::BaseUrl => text.is_some_and(|text| !text.is_empty()),
-            Self::Region => {
-                text.is_some_and(|text| text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase()))
-            }
+            Self::Region => text.is_some_and(|text| Region::is_known(&text)),
             Self::Flag => json::kind(raw) == Kind::Bool,
             Self::Word(words) => text.is_some_and(|text| words.contains(&text.as_ref())),
             Self::PathTemplate => text.is_some_and(|text| is_path_template(&text)),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use super::serve::{listen, run, state};
+use super::serve::{Signals, listen, run, state};
 use super::{Crm, Parts, simulate};
 use crate::adapters::ADAPTERS;
 use crate::api::router;
@@ -37,6 +37,8 @@ pub async fn demo(
         "the demo's key is published, so it listens on loopback alone; use 127.0.0.1:{}",
         address.port()
     );
+    // First of all: a Ctrl-C that comes while starting must remove the folder too.
+    let signals = Signals::new()?;
     let listener = listen(address).await?;
     let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let (aptly, pipeline) = (simulate(Crm::Aptly, anywhere).await?, simulate(Crm::Pipeline, anywhere).await?);
@@ -50,7 +52,7 @@ pub async fn demo(
     link(&parts, &caller, "pipeline", &pipeline, &format!(r#"{{"token":"{}"}}"#, pipeline.token())).await?;
     announce(&welcome(listener.local_addr()?, key.text().expose_secret(), &aptly, &pipeline))?;
     let draining = Arc::new(AtomicBool::new(false));
-    run(listener, router(state(parts, &draining)), draining).await?;
+    run(listener, router(state(parts, &draining)), draining, signals).await?;
     aptly.shutdown().await;
     pipeline.shutdown().await;
     Ok(())

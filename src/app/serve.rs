@@ -21,11 +21,13 @@ const LONGEST_STOP: Duration = Duration::from_secs(30);
 
 /// Runs the gateway until it is told to stop. Fails with a sentence where it cannot start.
 pub async fn serve(config: &Config) -> anyhow::Result<()> {
+    // First of all, so that a signal that comes while starting stops it the same way.
+    let signals = Signals::new()?;
     let parts = Parts::open(config).await?;
     let listener = listen(config.listen).await?;
     tracing::info!(address = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "listening");
     let draining = Arc::new(AtomicBool::new(false));
-    run(listener, router(state(parts, &draining)), draining).await
+    run(listener, router(state(parts, &draining)), draining, signals).await
 }
 
 /// Takes an address. Fails with one sentence that says what to do.
@@ -66,8 +68,8 @@ pub(super) async fn run(
     listener: TcpListener,
     router: Router,
     draining: Arc<AtomicBool>,
+    mut signals: Signals,
 ) -> anyhow::Result<()> {
-    let mut signals = Signals::new()?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     // Small answers must not wait for the acknowledgement of earlier ones.
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
@@ -92,13 +94,13 @@ pub async fn stopped() -> io::Result<()> {
 }
 
 /// Ctrl-C and the request to terminate, which mean the same.
-struct Signals {
+pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Signals {
-    fn new() -> io::Result<Self> {
+    pub(super) fn new() -> io::Result<Self> {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 

@@ -27,7 +27,7 @@ pub(super) async fn serve(config: &Config) -> Outcome {
 
 /// The demo reads no configuration: what is set for a real gateway must not reach into it.
 pub(super) async fn demo(flags: &Flags, output: &mut Output) -> Outcome {
-    crate::telemetry::start(LevelFilter::WARN, false).map_err(|error| Ended::failed(error.to_string()))?;
+    start(flags)?;
     let announce =
         |text: &str| output.text(text).map_err(|_| anyhow::anyhow!("the output cannot be written"));
     Ok(app::demo(address(flags, 8080)?, announce).await?)
@@ -38,6 +38,7 @@ pub(super) async fn simulate(crm: CrmName, flags: &Flags, output: &mut Output) -
         CrmName::Aptly => (Crm::Aptly, "Aptly", 8081),
         CrmName::Pipeline => (Crm::Pipeline, "the pipeline CRM", 8082),
     };
+    start(flags)?;
     let running = app::simulate(crm, address(flags, port)?).await?;
     output.line(format!(
         "{name}, simulated, at {} with the token {}",
@@ -60,4 +61,24 @@ fn address(flags: &Flags, port: u16) -> Result<SocketAddr, Ended> {
             Ended::failed(format!("--listen {text} is no address with a port, such as 127.0.0.1:{port}"))
         })
     })
+}
+
+/// Starts the logs of a command that takes no configuration; a flag that would be without effect is refused.
+fn start(flags: &Flags) -> Outcome {
+    const TAKEN: [&str; 3] = ["listen", "log", "log_format"];
+    let given =
+        |key: &str| flags.values.iter().find(|(known, _)| *known == key).map(|(_, value)| value.as_str());
+    if flags.file.is_some() || flags.values.iter().any(|(key, _)| !TAKEN.contains(key)) {
+        return Err(Ended::failed(
+            "this command takes --listen, --log and --log-format alone: it reads no configuration",
+        ));
+    }
+    let level = given("log").map_or(Ok(LevelFilter::WARN), str::parse);
+    let level = level.map_err(|_| Ended::failed("--log is one of off, error, warn, info, debug, trace"))?;
+    let json = match given("log_format") {
+        None | Some("text") => false,
+        Some("json") => true,
+        Some(_) => return Err(Ended::failed("--log-format is text or json")),
+    };
+    crate::telemetry::start(level, json).map_err(|error| Ended::failed(error.to_string()))
 }

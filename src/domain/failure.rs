@@ -41,6 +41,7 @@ impl Failure {
     #[must_use]
     pub fn validation(faults: Vec<FieldFault>) -> Self {
         let detail = match faults.as_slice() {
+            [one] if one.place.as_str().is_empty() => format!("The body: {}", one.detail.as_str()),
             [one] => format!("{}: {}", one.place.as_str(), one.detail.as_str()),
             many => format!("{} members need mending; each is named in `errors`.", many.len()),
         };
@@ -49,12 +50,10 @@ impl Failure {
 
     /// A parameter that is missing, malformed, unknown or repeated.
     pub fn parameter(name: impl Into<String>, detail: impl Into<Text>) -> Self {
-        let detail = detail.into();
-        Self::new(FailureKind::InvalidParameter, detail.clone()).with_faults(vec![FieldFault {
-            place: Place::Parameter(name.into()),
-            code: "invalid_parameter",
-            detail,
-        }])
+        let (name, detail) = (name.into(), detail.into());
+        let whole = format!("{name}: {}", detail.as_str());
+        let fault = FieldFault { place: Place::Parameter(name), code: "invalid_parameter", detail };
+        Self::new(FailureKind::InvalidParameter, whole).with_faults(vec![fault])
     }
 
     /// A bug or an impossible state; `detail` goes to the log, never to the caller.

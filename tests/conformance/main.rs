@@ -5,6 +5,11 @@ mod support;
 
 mod creating;
 mod deleting;
+mod failures;
+mod golden;
 mod listing;
 mod reading;
+mod seeds;
+mod slices;
 mod updating;
+mod verified;

@@ -1,6 +1,6 @@
 //! A gateway with one tenant, and CRMs it holds a credential for; each case makes its own.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use contacts_gateway::adapters::{AdapterSpec, spec};
@@ -34,7 +34,7 @@ impl Office {
             Store::open(&location).await.unwrap(),
             Sealer::new(&MasterKey::generate().unwrap()).unwrap(),
             BaseUrlGuard::new(AllowList::parse("127.0.0.1").unwrap()),
-            Transport::new().unwrap(),
+            transport(),
             None,
         );
         let caller = Self::tenant(&parts, "first").await;
@@ -67,6 +67,12 @@ impl Office {
         let made = self.parts.gateway.credentials.create(&soon(), caller, draft, verify).await?;
         Ok(made.id)
     }
+}
+
+/// One client for all cases: making one reads the machine's certificates, and every simulator has a port of its own.
+fn transport() -> Transport {
+    static SHARED: OnceLock<Transport> = OnceLock::new();
+    SHARED.get_or_init(|| Transport::new().unwrap()).clone()
 }
 
 /// Where an account is and how it is opened.

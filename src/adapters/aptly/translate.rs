@@ -1,8 +1,11 @@
 //! Between Aptly's contacts and ours, both ways; nothing here waits or sends.
 
+mod body;
 mod custom_fields;
 mod decode;
 mod encode;
+#[cfg(test)]
+mod properties;
 
 pub(super) use custom_fields::Definitions;
 pub(super) use decode::{PAGE_SIZE, decode_account, decode_page, decode_single, decode_written, merge};
@@ -30,7 +33,14 @@ pub(super) fn searches(by: &Identity, region: Region) -> Vec<(&'static str, Stri
         by.emails.iter().map(|email| ("email", email.trim().to_owned(), Wanted::Email(email.clone())));
     let phones =
         by.phones.iter().map(|phone| ("phone", region.national_digits(phone), Wanted::Phone(phone.clone())));
-    emails.chain(phones.filter(|(_, digits, _)| !digits.is_empty())).collect()
+    let mut searches: Vec<(&'static str, String, Wanted)> = Vec::new();
+    for search in emails.chain(phones.filter(|(_, digits, _)| !digits.is_empty())) {
+        // One person's numbers in two spellings are one search.
+        if !searches.iter().any(|(_, _, known)| known.is_the_same(&search.2, region)) {
+            searches.push(search);
+        }
+    }
+    searches
 }
 
 /// The search whose rows hold this contact, where a single read did not tell everything.

@@ -2,6 +2,8 @@
 
 mod decode;
 mod encode;
+#[cfg(test)]
+mod properties;
 
 pub(super) use decode::{decode_account, decode_deleted, decode_page, decode_single, decode_written};
 pub(super) use encode::{Change, RULES};
@@ -48,5 +50,12 @@ pub(super) fn searches(by: &Identity, region: Region) -> Vec<(String, Wanted)> {
     let emails = by.emails.iter().cloned().map(Wanted::Email);
     let phones = by.phones.iter().cloned().map(Wanted::Phone);
     let searches = emails.chain(phones).map(|wanted| (wanted.term(region), wanted));
-    searches.filter(|(term, _)| !term.is_empty()).collect()
+    let mut different: Vec<(String, Wanted)> = Vec::new();
+    for search in searches.filter(|(term, _)| !term.is_empty()) {
+        // One person's numbers in two spellings are one search.
+        if !different.iter().any(|(_, known)| known.is_the_same(&search.1, region)) {
+            different.push(search);
+        }
+    }
+    different
 }

@@ -29,11 +29,12 @@ impl Parameters for ListParameters {
 
 impl IntoParams for ListParameters {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let number = documented::number(PAGE_NUMBER_MOST).default(Some(1.into()));
+        // No default in the document: Swagger UI would fill it in beside a cursor, which is refused.
+        let number = documented::number(PAGE_NUMBER_MOST);
         let paging = [
             documented::query(
                 "pageNumber",
-                "Which page, counted from 1; not together with `cursor`.",
+                "Which page, counted from 1, the first by default; not together with `cursor`.",
                 number,
             ),
             documented::page_size(),

@@ -32,20 +32,27 @@ impl<T: FromBody, S: Sync> FromRequest<S> for Body<T> {
         check_media_type(request.headers())?;
         let whole =
             ByteString::try_from(bytes(request).await?).map_err(|_| malformed("The body is not UTF-8."))?;
+        if whole.trim().is_empty() {
+            return Err(malformed("The body is empty; send a JSON object."));
+        }
         json::check(&whole, json::REQUEST_DEPTH).map_err(|fault| malformed(fault.reason()))?;
         Reader::read(&whole).map(Self)
     }
 }
 
 async fn bytes(request: Request) -> Result<bytes::Bytes> {
+    let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    // Refused by what it declares: who waits to be asked for the body must not be.
+    if declared.and_then(|length| length.parse().ok()).is_some_and(|length: usize| length > LIMIT) {
+        return Err(too_large());
+    }
+    let time = super::context::time(request.headers(), request.method())?.min(TIME);
     let body = Limited::new(request.into_body(), LIMIT);
-    match tokio::time::timeout(TIME, body.collect()).await {
+    match tokio::time::timeout(time, body.collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(Failure::new(FailureKind::BodyTooLarge, format!("A body may hold {LIMIT} bytes.")))
-        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(malformed("The body did not arrive whole.")),
-        Err(_) => Err(malformed(format!("The body did not arrive within {} s.", TIME.as_secs()))),
+        Err(_) => Err(malformed(format!("The body did not arrive within {} ms.", time.as_millis()))),
     }
 }
 
@@ -66,6 +73,10 @@ fn check_media_type(headers: &HeaderMap) -> Result<()> {
         Some(set) if set != "utf-8" && set != "utf8" => wrong("JSON is UTF-8."),
         _ => Ok(()),
     }
+}
+
+fn too_large() -> Failure {
+    Failure::new(FailureKind::BodyTooLarge, format!("A body may hold {LIMIT} bytes."))
 }
 
 fn malformed(detail: impl Into<crate::domain::Text>) -> Failure {

@@ -71,9 +71,7 @@ impl QueryReader {
             (None, _) => return Ok(None),
             (_, Some(_)) => "It may stand only once.",
             (Some(None), None) => "It does not decode: `%` and two hexadecimal digits, together UTF-8.",
-            (Some(Some(value)), None) if value.trim().is_empty() => {
-                "It must not be empty; leave it out instead."
-            }
+            (Some(Some(value)), None) if value.trim().is_empty() => "It must not be empty.",
             (Some(Some(value)), None) if value.chars().any(char::is_control) => {
                 "It must not hold control characters."
             }

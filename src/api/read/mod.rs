@@ -123,6 +123,25 @@ impl<'a> Reader<'a> {
         Patch::Set(Text::cut(self.whole, &text))
     }
 
+    /// The rules of strings, for every string inside a value that is passed on as it is; such texts may have several
+    /// lines.
+    pub(super) fn strings(&mut self, at: &str, raw: &str) {
+        match json::kind(raw) {
+            Kind::String => drop(self.text(at, raw, Lines::Several)),
+            Kind::List => {
+                for (index, raw) in json::elements(raw).unwrap_or_default().iter().enumerate() {
+                    self.strings(&format!("{at}/{index}"), raw.get());
+                }
+            }
+            Kind::Object => {
+                for (name, raw) in &json::members(raw).unwrap_or_default().0 {
+                    self.strings(&under(at, name), raw.get());
+                }
+            }
+            Kind::Null | Kind::Bool | Kind::Number => {}
+        }
+    }
+
     /// A text in one line that must stand there.
     pub(super) fn required_text(&mut self, at: &str, raw: Option<&str>) -> Option<Text> {
         match raw.map(|raw| self.text(at, raw, Lines::One)) {

@@ -145,10 +145,12 @@ fn members<T>(pointer: &str, wanted: &[T], now: &[T], same: impl Fn(&T, &T) -> b
 }
 
 fn remote_member(spec: &AdapterSpec, name: &str, wanted: &RawJson, held: &Contact) -> Vec<Difference> {
-    let verify =
-        spec.remote_fields.iter().find(|spec| spec.name == name).map_or(Verify::Exact, |spec| spec.verify);
+    let declared = spec.remote_fields.iter().find(|spec| spec.name == name);
+    let verify = declared.map_or(Verify::Exact, |spec| spec.verify);
     let pointer = format!("/remoteFields/{}", pointer_token(name));
-    let now = held.remote_fields.get(name).map(RawJson::as_str);
+    let spellings = declared.into_iter().flat_map(|spec| spec.aliases.iter().copied());
+    let now = std::iter::once(name).chain(spellings).find_map(|name| held.remote_fields.get(name));
+    let now = now.map(RawJson::as_str);
     match (verify, now) {
         (Verify::Never, _) => Vec::new(),
         (Verify::Values, Some(now)) => values(&pointer, wanted.as_str(), now),

@@ -4,13 +4,7 @@ use crate::domain::{Caller, CredentialId, Failure, FailureKind, Result, Scope};
 
 /// Succeeds when the key has the scope. Fails with `insufficient_scope`.
 pub(super) fn allow(caller: &Caller, scope: Scope) -> Result<()> {
-    if caller.scopes.allow(scope) {
-        return Ok(());
-    }
-    Err(Failure::new(
-        FailureKind::InsufficientScope,
-        format!("This needs the scope `{}`, which the API key does not have.", scope.as_str()),
-    ))
+    caller.require(scope)
 }
 
 /// Succeeds when the key may name `id`. Fails as for an id that does not exist.

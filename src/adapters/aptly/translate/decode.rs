@@ -152,7 +152,7 @@ fn decode_contact<'a>(read: Lenient<'a>, members: Members<'a>, source: Source) -
     email_addresses(read, &mut contact, emails)?;
     phone_numbers(read, &mut contact, phones, &typed_phones)?;
     if let Some((name, raw)) = address {
-        addresses(read, &mut contact, &name, raw)?;
+        addresses(read, &mut contact, &name, raw);
     }
     if source == Source::Row && company.is_none() {
         contact.incomplete.extend([Field::Account, Field::RemoteFields]);
@@ -267,7 +267,7 @@ fn phone_numbers<'a>(
 }
 
 /// The inner shape is undocumented: known keys are taken, and what has others is passed on whole beside them.
-fn addresses<'a>(read: Lenient<'a>, contact: &mut Contact, name: &str, raw: Raw<'a>) -> Result<()> {
+fn addresses<'a>(read: Lenient<'a>, contact: &mut Contact, name: &str, raw: Raw<'a>) {
     let members = if json::kind(raw.get()) == Kind::Object { json::members(raw.get()) } else { None };
     let (mut address, mut known, mut unknown) = (Address::default(), false, members.is_none());
     for (key, value) in members.unwrap_or_default().0 {
@@ -297,7 +297,6 @@ fn addresses<'a>(read: Lenient<'a>, contact: &mut Contact, name: &str, raw: Raw<
     if unknown && json::kind(raw.get()) != Kind::Null {
         read.pass(&mut contact.remote_fields, name, raw);
     }
-    Ok(())
 }
 
 /// Entries that say more than we consume are shown whole as well, so that nothing of them is lost.

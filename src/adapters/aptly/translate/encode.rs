@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::value::RawValue;
-
 use super::custom_fields::Definitions;
 use crate::adapters::aptly::SPEC;
-use crate::adapters::aptly::wire::{CustomFields, LegacyBody, NativeBody, PhoneBody};
+use crate::adapters::change::{self, is_word, same_email};
 use crate::adapters::phone::Region;
 use crate::adapters::remote::RemoteRules;
 use crate::domain::{
@@ -68,18 +66,18 @@ impl Format {
 /// What is to be written, in Aptly's terms: absent members are untouched, an empty text or list clears.
 #[derive(Default)]
 pub(in super::super) struct Change {
-    first_name: Option<Text>,
-    last_name: Option<Text>,
-    company: Option<Text>,
-    emails: Option<Vec<(usize, EmailAddress)>>,
-    phones: Option<Vec<(usize, PhoneNumber)>>,
-    remote: BTreeMap<&'static str, RawJson>,
-    custom_fields: Vec<(Text, RawJson)>,
-    losses: Vec<Warning>,
+    pub(super) first_name: Patch<Text>,
+    pub(super) last_name: Patch<Text>,
+    pub(super) company: Patch<Text>,
+    pub(super) emails: Option<Vec<(usize, EmailAddress)>>,
+    pub(super) phones: Option<Vec<(usize, PhoneNumber)>>,
+    pub(super) remote: BTreeMap<&'static str, RawJson>,
+    pub(super) custom_fields: Vec<(Text, RawJson)>,
+    pub(super) losses: Vec<Warning>,
     /// What is held can only be replaced as a native list.
-    held_needs_native: bool,
+    pub(super) held_needs_native: bool,
     /// Phone types that are held, to be cleared by name in the legacy body.
-    held_kinds: Vec<Text>,
+    pub(super) held_kinds: Vec<Text>,
 }
 
 impl Change {
@@ -89,30 +87,7 @@ impl Change {
         definitions: &Definitions,
         region: Region,
     ) -> Result<Self> {
-        let ContactDraft {
-            first_name,
-            last_name,
-            account,
-            addresses: _, // Never stored; the gateway warns by declaration.
-            email_addresses,
-            phone_numbers,
-            remote_fields,
-            read_only: _, // Nothing of a new record is read-only yet; the gateway warns.
-        } = draft;
-        let list = |empty: bool| if empty { Patch::Keep } else { Patch::Set(()) };
-        let patch = ContactPatch {
-            first_name: first_name.clone().into(),
-            last_name: Patch::Set(last_name.clone()),
-            account: account.clone().into(),
-            addresses: Patch::Keep,
-            email_addresses: list(email_addresses.is_empty()).map(|()| email_addresses.clone()),
-            phone_numbers: list(phone_numbers.is_empty()).map(|()| phone_numbers.clone()),
-            remote_fields: RemoteFields(
-                remote_fields.0.iter().filter(|(_, value)| !value.is_null()).cloned().collect(),
-            ),
-            read_only: Vec::new(),
-        };
-        Self::of_patch(&Contact::bare(RemoteId::from("")), &patch, definitions, region)
+        Self::of_patch(&Contact::bare(RemoteId::from("")), &change::of_draft(draft), definitions, region)
     }
 
     /// What `patch` changes of `held`; what is equal already is not sent.
@@ -132,22 +107,22 @@ impl Change {
             remote_fields,
             read_only: _, // Ignored; the gateway warns where they differ.
         } = patch;
-        let mut change = Self {
-            first_name: changed(first_name, held.first_name.as_ref()),
-            last_name: changed(last_name, held.last_name.as_ref()),
-            company: changed(account, held.account.as_ref()),
+        let mut changed = Self {
+            first_name: change::text(first_name, held.first_name.as_ref()),
+            last_name: change::text(last_name, held.last_name.as_ref()),
+            company: change::text(account, held.account.as_ref()),
             held_kinds: held.phone_numbers.iter().filter_map(|phone| phone.kind.clone()).collect(),
             ..Self::default()
         };
-        change.emails(email_addresses, held);
-        change.phones(phone_numbers, held, region);
-        change.remote_fields(remote_fields, held, definitions)?;
-        Ok(change)
+        changed.emails(email_addresses, held);
+        changed.phones(phone_numbers, held, region);
+        changed.remote_fields(remote_fields, held, definitions)?;
+        Ok(changed)
     }
 
     pub(in super::super) fn is_empty(&self) -> bool {
         let texts = [&self.first_name, &self.last_name, &self.company];
-        texts.iter().all(|text| text.is_none())
+        !texts.iter().any(|text| text.touches())
             && self.emails.is_none()
             && self.phones.is_none()
             && self.remote.is_empty()
@@ -156,7 +131,7 @@ impl Change {
 
     /// The one marked main goes first, because Aptly knows people by their first address.
     fn emails(&mut self, patch: &Patch<Vec<EmailAddress>>, held: &Contact) {
-        let Some(sent) = listed(patch) else { return };
+        let Some(sent) = change::list(patch) else { return };
         let whole = !held.incomplete.contains(&Field::EmailAddresses);
         if whole && sent == held.email_addresses {
             return; // As it was read, whatever we would make of it.
@@ -172,7 +147,8 @@ impl Change {
                 emails.push((index, email.clone()));
             }
         }
-        emails.sort_by_key(|(_, email)| !is_word(email.kind.as_ref(), &["main", "primary"]));
+        let main = sent.iter().find(|email| is_word(email.kind.as_ref(), &["main", "primary"]));
+        emails.sort_by_key(|(_, email)| !main.is_some_and(|main| same_email(main, email)));
         for (position, (index, email)) in emails.iter_mut().enumerate() {
             let kind = if position == 0 { "main" } else { "secondary" };
             if !is_word(email.kind.as_ref(), &[kind]) && email.kind.is_some() {
@@ -194,7 +170,7 @@ impl Change {
     }
 
     fn phones(&mut self, patch: &Patch<Vec<PhoneNumber>>, held: &Contact, region: Region) {
-        let Some(sent) = listed(patch) else { return };
+        let Some(sent) = change::list(patch) else { return };
         let whole = !held.incomplete.contains(&Field::PhoneNumbers);
         if whole && sent == held.phone_numbers {
             return; // As it was read, whatever we would make of it.
@@ -276,206 +252,9 @@ impl Change {
         if faults.is_empty() { Ok(()) } else { Err(Failure::validation(faults)) }
     }
 
-    fn lose(&mut self, pointer: String, message: &'static str) {
+    pub(super) fn lose(&mut self, pointer: String, message: &'static str) {
         self.losses.push(Warning::new(WarningCode::NotStored, pointer, message));
     }
-
-    /// The body, what Aptly should hold afterwards, and what is lost.
-    pub(in super::super) fn encode(mut self, format: Format) -> Result<(String, ContactPatch, Vec<Warning>)> {
-        let native = match format {
-            Format::Auto => self.needs_native(),
-            Format::Legacy => {
-                self.fit_legacy()?;
-                false
-            }
-            Format::Native => true,
-        };
-        let body = if native { self.native() } else { self.legacy() };
-        let body = body.map_err(|_| Failure::internal("a body for Aptly could not be written"))?;
-        let expected = self.expected();
-        Ok((body, expected, self.losses))
-    }
-
-    fn needs_native(&self) -> bool {
-        let phones = self.phones.as_deref().unwrap_or_default();
-        self.held_needs_native
-            || self.emails.as_ref().is_some_and(|emails| emails.len() > 1)
-            || phones
-                .iter()
-                .enumerate()
-                .any(|(n, (_, phone))| phones[..n].iter().any(|(_, other)| other.kind == phone.kind))
-            || self.remote.contains_key("typeId")
-            || self.remote.contains_key("isCompany")
-    }
-
-    /// Leaves out, with a warning each, what the legacy keys cannot say.
-    fn fit_legacy(&mut self) -> Result<()> {
-        for name in ["typeId", "isCompany"] {
-            if self.remote.contains_key(name) {
-                let detail =
-                    format!("`{name}` cannot be written while this credential's writeFormat is `legacy`.");
-                return Err(Failure::validation(vec![FieldFault::member(
-                    format!("/remoteFields/{name}"),
-                    "unsupported",
-                    detail,
-                )]));
-            }
-        }
-        let mut losses = Vec::new();
-        for (index, _) in
-            self.emails.as_mut().map(|emails| emails.split_off(emails.len().min(1))).unwrap_or_default()
-        {
-            losses.push((
-                format!("/emailAddresses/{index}"),
-                "With writeFormat `legacy` Aptly takes one address.",
-            ));
-        }
-        let mut kinds: Vec<Option<Text>> = Vec::new();
-        self.phones.iter_mut().for_each(|phones| {
-            phones.retain(|(index, phone)| {
-                let fits = !kinds.contains(&phone.kind);
-                kinds.push(phone.kind.clone());
-                if !fits {
-                    losses.push((
-                        format!("/phoneNumbers/{index}"),
-                        "With writeFormat `legacy` Aptly takes one number of each type.",
-                    ));
-                }
-                fits
-            });
-        });
-        for (pointer, message) in losses {
-            self.lose(pointer, message);
-        }
-        Ok(())
-    }
-
-    fn legacy(&self) -> serde_json::Result<String> {
-        let phone = |kind: &str| -> Option<&str> {
-            let phones = self.phones.as_ref()?;
-            let sent = phones.iter().find(|(_, phone)| phone.kind.as_deref() == Some(kind));
-            let held = self.held_kinds.iter().any(|held| held == kind);
-            sent.map(|(_, phone)| phone.number.as_str()).or(held.then_some(""))
-        };
-        serde_json::to_string(&LegacyBody {
-            first_name: self.first_name.as_deref(),
-            last_name: self.last_name.as_deref(),
-            contact_type: self.raw("contactType")?,
-            title: self.raw("title")?,
-            company: self.company.as_deref(),
-            email: self
-                .emails
-                .as_ref()
-                .map(|emails| emails.first().map_or("", |(_, email)| email.address.as_str())),
-            home_phone: phone("home"),
-            mobile_phone: phone("mobile"),
-            work_phone: phone("work"),
-            image_url: self.raw("imageUrl")?,
-            custom_fields: self.custom()?,
-        })
-    }
-
-    fn native(&self) -> serde_json::Result<String> {
-        serde_json::to_string(&NativeBody {
-            first_name: self.first_name.as_deref(),
-            last_name: self.last_name.as_deref(),
-            type_id: self.raw("typeId")?,
-            contact_type: self.raw("contactType")?,
-            is_company: self.raw("isCompany")?,
-            title: self.raw("title")?,
-            company: self.company.as_deref(),
-            email: self.emails.as_deref().map(|emails| emails.iter().map(email_body).collect()),
-            phone: self.phones.as_deref().map(|phones| phones.iter().map(phone_body).collect()),
-            image_url: self.raw("imageUrl")?,
-            custom_fields: self.custom()?,
-        })
-    }
-
-    fn raw(&self, name: &str) -> serde_json::Result<Option<&RawValue>> {
-        self.remote.get(name).map(|value| serde_json::from_str(value.as_str())).transpose()
-    }
-
-    fn custom(&self) -> serde_json::Result<Option<CustomFields<'_>>> {
-        if self.custom_fields.is_empty() {
-            return Ok(None);
-        }
-        let fields = self
-            .custom_fields
-            .iter()
-            .map(|(id, value)| Ok((id.as_str(), serde_json::from_str(value.as_str())?)));
-        fields.collect::<serde_json::Result<_>>().map(|fields| Some(CustomFields(fields)))
-    }
-
-    fn expected(&self) -> ContactPatch {
-        let list = |empty: bool| if empty { Patch::Clear } else { Patch::Set(()) };
-        let mut remote_fields: Vec<(Text, RawJson)> =
-            self.remote.iter().map(|(name, value)| (Text::from_static(name), value.clone())).collect();
-        if let Ok(Some(custom)) =
-            self.custom().and_then(|custom| custom.map(|custom| serde_json::to_string(&custom)).transpose())
-        {
-            remote_fields
-                .push((Text::from_static("customFields"), RawJson::from_validated(Text::from(custom))));
-        }
-        let emails = self
-            .emails
-            .as_ref()
-            .map(|emails| emails.iter().map(|(_, email)| email.clone()).collect::<Vec<_>>());
-        let phones = self
-            .phones
-            .as_ref()
-            .map(|phones| phones.iter().map(|(_, phone)| phone.clone()).collect::<Vec<_>>());
-        ContactPatch {
-            first_name: expected_text(self.first_name.as_ref()),
-            last_name: expected_text(self.last_name.as_ref()),
-            account: expected_text(self.company.as_ref()),
-            addresses: Patch::Keep,
-            email_addresses: emails.map_or(Patch::Keep, |emails| list(emails.is_empty()).map(|()| emails)),
-            phone_numbers: phones.map_or(Patch::Keep, |phones| list(phones.is_empty()).map(|()| phones)),
-            remote_fields: RemoteFields(remote_fields),
-            read_only: Vec::new(),
-        }
-    }
-}
-
-fn email_body((_, email): &(usize, EmailAddress)) -> &str {
-    &email.address
-}
-
-fn phone_body((_, phone): &(usize, PhoneNumber)) -> PhoneBody<'_> {
-    PhoneBody { number: &phone.number, kind: phone.kind.as_deref().unwrap_or("mobile") }
-}
-
-/// The text to send: `None` untouched or equal already, `""` cleared.
-fn changed(patch: &Patch<Text>, held: Option<&Text>) -> Option<Text> {
-    match patch {
-        Patch::Keep => None,
-        Patch::Clear => held.map(|_| Text::default()),
-        Patch::Set(text) => (held.map_or("", |held| held.trim()) != text.trim()).then(|| text.clone()),
-    }
-}
-
-fn expected_text(sent: Option<&Text>) -> Patch<Text> {
-    match sent {
-        None => Patch::Keep,
-        Some(text) if text.is_empty() => Patch::Clear,
-        Some(text) => Patch::Set(text.clone()),
-    }
-}
-
-fn listed<T>(patch: &Patch<Vec<T>>) -> Option<&[T]> {
-    match patch {
-        Patch::Keep => None,
-        Patch::Clear => Some(&[]),
-        Patch::Set(list) => Some(list),
-    }
-}
-
-fn same_email(one: &EmailAddress, other: &EmailAddress) -> bool {
-    one.address.trim().to_lowercase() == other.address.trim().to_lowercase()
-}
-
-fn is_word(kind: Option<&Text>, words: &[&str]) -> bool {
-    kind.is_some_and(|kind| words.iter().any(|word| kind.trim().eq_ignore_ascii_case(word)))
 }
 
 fn known_kind(word: &str) -> Option<&'static str> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
+use crate::adapters::change::{self, is_word, same_email};
 use crate::adapters::phone::{Region, digits};
 use crate::adapters::pipeline::SPEC;
 use crate::adapters::pipeline::wire::{Body, Email, Entry};
@@ -43,11 +44,11 @@ pub(in super::super) const RULES: RemoteRules = RemoteRules {
     ],
 };
 
-/// What is to be written, in the CRM's terms: absent members are untouched, `Some(None)` clears.
+/// What is to be written, in the CRM's terms.
 #[derive(Default)]
 pub(in super::super) struct Change {
-    first_name: Option<Option<Text>>,
-    last_name: Option<Option<Text>>,
+    first_name: Patch<Text>,
+    last_name: Patch<Text>,
     emails: Option<Vec<EmailAddress>>,
     phones: Option<Vec<PhoneNumber>>,
     remote: BTreeMap<&'static str, RawJson>,
@@ -60,30 +61,7 @@ pub(in super::super) struct Change {
 impl Change {
     /// A draft is the change of a record that holds nothing.
     pub(in super::super) fn of_draft(draft: &ContactDraft, region: Region) -> Result<Self> {
-        let ContactDraft {
-            first_name,
-            last_name,
-            account: _,   // No home; the gateway warns by declaration.
-            addresses: _, // No home; the gateway warns by declaration.
-            email_addresses,
-            phone_numbers,
-            remote_fields,
-            read_only: _, // Nothing of a new record is read-only yet; the gateway warns.
-        } = draft;
-        let list = |empty: bool| if empty { Patch::Keep } else { Patch::Set(()) };
-        let patch = ContactPatch {
-            first_name: first_name.clone().into(),
-            last_name: Patch::Set(last_name.clone()),
-            account: Patch::Keep,
-            addresses: Patch::Keep,
-            email_addresses: list(email_addresses.is_empty()).map(|()| email_addresses.clone()),
-            phone_numbers: list(phone_numbers.is_empty()).map(|()| phone_numbers.clone()),
-            remote_fields: RemoteFields(
-                remote_fields.0.iter().filter(|(_, value)| !value.is_null()).cloned().collect(),
-            ),
-            read_only: Vec::new(),
-        };
-        Self::of_patch(&Contact::bare(RemoteId::from("")), &patch, region)
+        Self::of_patch(&Contact::bare(RemoteId::from("")), &change::of_draft(draft), region)
     }
 
     /// What `patch` changes of `held`; what is equal already is not sent.
@@ -98,22 +76,22 @@ impl Change {
             remote_fields,
             read_only: _, // Ignored; the gateway warns where they differ.
         } = patch;
-        let mut change = Self {
-            first_name: changed(first_name, held.first_name.as_ref()),
-            last_name: changed(last_name, held.last_name.as_ref()),
+        let mut changed = Self {
+            first_name: change::text(first_name, held.first_name.as_ref()),
+            last_name: change::text(last_name, held.last_name.as_ref()),
             held_phones: held.remote_fields.get("phoneNumber").cloned(),
             held_emails: held.remote_fields.get("email").cloned(),
             ..Self::default()
         };
-        change.emails(email_addresses, held);
-        change.phones(phone_numbers, held, region)?;
-        change.remote_fields(remote_fields, held)?;
-        Ok(change)
+        changed.emails(email_addresses, held);
+        changed.phones(phone_numbers, held, region)?;
+        changed.remote_fields(remote_fields, held)?;
+        Ok(changed)
     }
 
     pub(in super::super) fn is_empty(&self) -> bool {
-        self.first_name.is_none()
-            && self.last_name.is_none()
+        !self.first_name.touches()
+            && !self.last_name.touches()
             && self.emails.is_none()
             && self.phones.is_none()
             && self.remote.is_empty()
@@ -121,7 +99,7 @@ impl Change {
 
     /// The CRM lower-cases addresses, holds each once and knows one primary.
     fn emails(&mut self, patch: &Patch<Vec<EmailAddress>>, held: &Contact) {
-        let Some(sent) = listed(patch) else { return };
+        let Some(sent) = change::list(patch) else { return };
         if sent == held.email_addresses {
             return; // As it was read, whatever we would make of it.
         }
@@ -136,7 +114,8 @@ impl Change {
                 );
                 continue;
             }
-            let kind = if index == primary { "main" } else { "secondary" };
+            // The primary one may be the second spelling of an address that stands before it.
+            let kind = if same_email(email, &sent[primary]) { "main" } else { "secondary" };
             self.lose_kind(email.kind.as_ref(), kind, format!("/emailAddresses/{index}/emailAddressType"));
             emails.push(EmailAddress { address: email.address.clone(), kind: Some(Text::from_static(kind)) });
         }
@@ -150,7 +129,7 @@ impl Change {
 
     /// Exactly one primary: the first called so, else the first mobile, else the first.
     fn phones(&mut self, patch: &Patch<Vec<PhoneNumber>>, held: &Contact, region: Region) -> Result<()> {
-        let Some(sent) = listed(patch) else { return Ok(()) };
+        let Some(sent) = change::list(patch) else { return Ok(()) };
         if sent == held.phone_numbers && !held.remote_id.as_str().is_empty() {
             return Ok(()); // As it was read, whatever we would make of it.
         }
@@ -177,7 +156,8 @@ impl Change {
                     message,
                 ));
             }
-            let kind = if index == primary { "primary" } else { "secondary" };
+            let is_primary = region.comparable(&phone.number) == region.comparable(&sent[primary].number);
+            let kind = if is_primary { "primary" } else { "secondary" };
             self.lose_kind(phone.kind.as_ref(), kind, format!("/phoneNumbers/{index}/phoneNumberType"));
             let number = form.unwrap_or_else(|| phone.number.clone());
             phones.push(PhoneNumber { number, kind: Some(Text::from_static(kind)) });
@@ -231,12 +211,12 @@ impl Change {
         let body =
             self.body().map_err(|_| Failure::internal("a body for the pipeline CRM could not be written"))?;
         let expected = ContactPatch {
-            first_name: expected(self.first_name),
-            last_name: expected(self.last_name),
+            first_name: self.first_name,
+            last_name: self.last_name,
             account: Patch::Keep,
             addresses: Patch::Keep,
-            email_addresses: expected_list(self.emails),
-            phone_numbers: expected_list(self.phones),
+            email_addresses: change::expected(self.emails),
+            phone_numbers: change::expected(self.phones),
             remote_fields: RemoteFields(
                 self.remote.into_iter().map(|(name, value)| (Text::from_static(name), value)).collect(),
             ),
@@ -265,8 +245,8 @@ impl Change {
             ),
         });
         serde_json::to_string(&Body {
-            first_name: self.first_name.as_ref().map(|name| name.as_deref()),
-            last_name: self.last_name.as_ref().map(|name| name.as_deref()),
+            first_name: written(&self.first_name),
+            last_name: written(&self.last_name),
             phone_number: phones,
             email: emails,
             process: raw("process")?,
@@ -316,34 +296,11 @@ fn entry<'a>(
     Entry { value, is_primary, kept: kept.unwrap_or_default() }
 }
 
-fn changed(patch: &Patch<Text>, held: Option<&Text>) -> Option<Option<Text>> {
+/// A text as it is sent: `None` untouched, `Some(None)` the `null` that clears.
+fn written(patch: &Patch<Text>) -> Option<Option<&str>> {
     match patch {
         Patch::Keep => None,
-        Patch::Clear => held.map(|_| None),
-        Patch::Set(text) => (held.map_or("", |held| held.trim()) != text.trim()).then(|| Some(text.clone())),
+        Patch::Clear => Some(None),
+        Patch::Set(text) => Some(Some(text)),
     }
-}
-
-fn expected(sent: Option<Option<Text>>) -> Patch<Text> {
-    sent.map_or(Patch::Keep, |text| text.map_or(Patch::Clear, Patch::Set))
-}
-
-fn expected_list<T>(sent: Option<Vec<T>>) -> Patch<Vec<T>> {
-    sent.map_or(Patch::Keep, |list| if list.is_empty() { Patch::Clear } else { Patch::Set(list) })
-}
-
-fn listed<T>(patch: &Patch<Vec<T>>) -> Option<&[T]> {
-    match patch {
-        Patch::Keep => None,
-        Patch::Clear => Some(&[]),
-        Patch::Set(list) => Some(list),
-    }
-}
-
-fn same_email(one: &EmailAddress, other: &EmailAddress) -> bool {
-    one.address.trim().to_lowercase() == other.address.trim().to_lowercase()
-}
-
-fn is_word(kind: Option<&Text>, words: &[&str]) -> bool {
-    kind.is_some_and(|kind| words.iter().any(|word| kind.trim().eq_ignore_ascii_case(word)))
 }
