@@ -212,6 +212,63 @@ fn migrate_makes_the_database_and_needs_no_key() {
     assert!(desk.folder.path().join("data/gateway.db").exists());
 }
 
+/// The binary in a shell that sets limits first; without the power of root to write where it is forbidden.
+fn limited(desk: &Desk, limits: &str, args: &[&str]) -> Output {
+    use std::os::unix::fs::MetadataExt;
+    let root = desk.folder.path().metadata().unwrap().uid() == 0;
+    let mut command = Command::new(if root { "setpriv" } else { "env" });
+    if root {
+        command.arg("--bounding-set=-all");
+    }
+    command
+        .args(["sh", "-c", &format!("{limits} exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_contacts-gateway")])
+        .args(args)
+        .env_clear()
+        .envs([("GATEWAY_MASTER_KEY", desk.key.as_str()), ("PATH", "/usr/bin:/bin")])
+        .current_dir(desk.folder.path())
+        .stdin(Stdio::null());
+    command.output().unwrap()
+}
+
+#[test]
+fn a_folder_or_file_that_cannot_be_written_is_a_sentence() {
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+    let refused = |file: Option<u32>| {
+        let desk = Desk::new();
+        let data = desk.folder.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        if let Some(mode) = file {
+            desk.ok(&["migrate"]);
+            set_permissions(data.join("gateway.db"), Permissions::from_mode(mode)).unwrap();
+        }
+        set_permissions(&data, Permissions::from_mode(0o500)).unwrap();
+        let said = failed(&limited(&desk, "", &["tenant", "list"]));
+        set_permissions(&data, Permissions::from_mode(0o700)).unwrap();
+        said
+    };
+    for file in [None, Some(0o400), Some(0o600)] {
+        let said = refused(file);
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(
+            said.contains("data/gateway.db") && said.contains("the file and its folder"),
+            "{file:?}: {said}"
+        );
+    }
+}
+
+#[test]
+fn a_file_that_cannot_grow_is_a_sentence_and_no_damage() {
+    let full = "trap '' XFSZ; ulimit -f 0;";
+    let desk = Desk::new();
+    let said = failed(&limited(&desk, full, &["migrate"]));
+    assert!(said.contains("data/gateway.db") && said.contains("make room"), "{said}");
+    desk.ok(&["tenant", "create", "before"]);
+    let said = failed(&limited(&desk, full, &["tenant", "create", "t"]));
+    assert!(said.contains("data/gateway.db") && said.contains("make room"), "{said}");
+    assert!(desk.ok(&["tenant", "list"]).contains("before"));
+}
+
 #[test]
 fn healthcheck_follows_what_the_server_answers() {
     let desk = Desk::new();

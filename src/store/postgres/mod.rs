@@ -4,5 +4,5 @@ mod migrate;
 mod open;
 mod url;
 
-pub(super) use open::open;
+pub(super) use open::{advice, open};
 pub use url::PostgresUrl;

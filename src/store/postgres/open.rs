@@ -61,24 +61,31 @@ async fn first_connection(options: &PgConnectOptions, url: &PostgresUrl) -> Resu
 
 /// What a failed first contact means, and what to do.
 pub(super) fn sentence(error: &sqlx::Error, url: &PostgresUrl) -> OpenError {
-    let code = error.as_database_error().and_then(|error| error.code().map(std::borrow::Cow::into_owned));
-    let what = match (code.as_deref(), error) {
-        (Some("28P01" | "28000"), _) => "refuses this user or password; check both in GATEWAY_DATABASE_URL",
-        (Some("3D000"), _) => "does not exist; make it with CREATE DATABASE, owned by the gateway's user",
-        (Some("42501"), _) => {
-            "does not let this user make tables; make the user its owner, or grant CREATE on its schema"
-        }
-        (Some("53300"), _) => "has no connection free; raise max_connections or end other programs",
-        (Some("53100"), _) => "cannot grow: its disk is full; make room",
-        (Some("57P03"), _) => "is starting or stopping; try again in a moment",
-        (Some("25006"), _) => "is read-only; name the primary, not a replica, in GATEWAY_DATABASE_URL",
-        (_, sqlx::Error::Io(_)) => {
-            "cannot be reached; check that it runs, and host and port in GATEWAY_DATABASE_URL"
-        }
-        (_, sqlx::Error::Tls(_)) => {
-            "offers no TLS that can be trusted; check sslmode and sslrootcert in GATEWAY_DATABASE_URL"
-        }
-        _ => return OpenError::new(format!("the database {url} cannot be used: {error}")),
-    };
+    let what = advice(error).map_or_else(|| format!("cannot be used: {error}"), str::to_owned);
     OpenError::new(format!("the database {url} {what}"))
+}
+
+/// What PostgreSQL's error means for whoever runs the gateway, where that is known.
+pub(in crate::store) fn advice(error: &sqlx::Error) -> Option<&'static str> {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => {
+            return Some("cannot be reached; check that it runs, and host and port in GATEWAY_DATABASE_URL");
+        }
+        sqlx::Error::Tls(_) => {
+            return Some(
+                "offers no TLS that can be trusted; check sslmode and sslrootcert in GATEWAY_DATABASE_URL",
+            );
+        }
+        _ => {}
+    }
+    Some(match error.as_database_error()?.code()?.as_ref() {
+        "28P01" | "28000" => "refuses this user or password; check both in GATEWAY_DATABASE_URL",
+        "3D000" => "does not exist; make it with CREATE DATABASE, owned by the gateway's user",
+        "42501" => "lets this user make no tables; make the user its owner, or grant CREATE on its schema",
+        "53300" => "has no connection free; raise max_connections or end other programs",
+        "53100" => "cannot grow: its disk is full; make room",
+        "57P03" => "is starting or stopping; try again in a moment",
+        "25006" => "is read-only; name the primary, not a replica, in GATEWAY_DATABASE_URL",
+        _ => return None,
+    })
 }

@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Postgres, Row as _, Sqlite, Type};
 
 use crate::domain::{Failure, FailureKind, Result, Text, Timestamp};
-use crate::store::After;
+use crate::store::{After, postgres, sqlite};
 
 /// One row.
 pub(super) enum Row {
@@ -69,7 +69,9 @@ pub(super) fn refused(error: sqlx::Error) -> Failure {
 /// Any other failed statement. The reason is the operator's to read: it names tables and files, never values.
 #[expect(clippy::needless_pass_by_value, reason = "map_err hands the error over")]
 pub(super) fn unavailable(error: sqlx::Error) -> Failure {
-    tracing::error!(%error, "the database failed");
+    // The codes of both databases look so unlike that each knows its own.
+    let advice = sqlite::advice(&error).or_else(|| postgres::advice(&error)).unwrap_or("failed");
+    tracing::error!(%error, "the database {advice}");
     Failure::new(FailureKind::StoreUnavailable, "The gateway's database cannot be used just now; try again.")
 }
 

@@ -3,4 +3,4 @@
 mod migrate;
 mod open;
 
-pub(super) use open::open;
+pub(super) use open::{advice, open};

@@ -107,18 +107,22 @@ fn file(path: &Path) -> Result<(), OpenError> {
 
 /// What a failed first contact means, and what to do.
 pub(super) fn sentence(error: &sqlx::Error, path: &Path) -> OpenError {
-    let what = match code(error).map(|code| code & 0xff) {
-        Some(5 | 6) => "is locked by another program; end it, or wait until it is done",
-        Some(8) => "is read-only; let this user write to the file and its folder",
-        Some(11) => "is damaged; restore it from a backup",
-        Some(13) => "cannot grow: the disk is full; make room",
-        Some(10 | 14) => {
-            "cannot be read or written here; check the disk and the rights of the file and its folder"
-        }
-        Some(26) => "is no SQLite database; name another file in GATEWAY_DATABASE_URL",
-        _ => return OpenError::new(format!("the database {} cannot be used: {error}", path.display())),
-    };
+    let what = advice(error).map_or_else(|| format!("cannot be used: {error}"), str::to_owned);
     OpenError::new(format!("the database {} {what}", path.display()))
+}
+
+/// What SQLite's error means for whoever runs the gateway, where that is known.
+pub(in crate::store) fn advice(error: &sqlx::Error) -> Option<&'static str> {
+    Some(match code(error)? & 0xff {
+        5 | 6 => "is locked by another program; end it, or wait until it is done",
+        8 | 14 => "cannot be written; let this user write to the file and its folder",
+        // A limit on the size of files, and the index of the write-ahead log on a full disk, come as errors of this kind.
+        10 => "cannot be read or written; make room if the disk or a limit is reached, else check the disk",
+        11 => "is damaged; restore it from a backup",
+        13 => "cannot grow: the disk is full; make room",
+        26 => "is no SQLite database; name another file in GATEWAY_DATABASE_URL",
+        _ => return None,
+    })
 }
 
 fn is_busy(error: &sqlx::Error) -> bool {

@@ -56,6 +56,23 @@ async fn a_newer_schema_and_a_strange_database_are_left_alone() {
 }
 
 #[tokio::test]
+async fn a_migration_waits_for_that_of_another_process() {
+    let Some(place) = place().await else { return };
+    let Location::Postgres(url) = &place.location else { unreachable!() };
+    let mut other = PgConnection::connect_with(url.options()).await.unwrap();
+    let mut holder = other.begin().await.unwrap();
+    sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        .bind(0x6367_7731_i64)
+        .execute(&mut *holder)
+        .await
+        .unwrap();
+    let mut opened = std::pin::pin!(Store::open(&place.location));
+    assert!(tokio::time::timeout(Duration::from_secs(1), &mut opened).await.is_err());
+    holder.rollback().await.unwrap();
+    assert!(opened.await.is_ok());
+}
+
+#[tokio::test]
 async fn a_column_of_a_newer_version_breaks_no_statement_of_a_running_one() {
     let Some(place) = place().await else { return };
     let store = place.open().await;

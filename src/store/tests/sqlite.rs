@@ -3,8 +3,9 @@
 use sqlx::{Connection, SqliteConnection};
 
 use super::{Place, credential, key, tenant};
-use crate::domain::KeyId;
-use crate::store::{Location, Store, sqlite};
+use crate::domain::{FailureKind, KeyId};
+use crate::store::sql::{Connections, Sql};
+use crate::store::{Location, Store, TenantStore, sqlite};
 
 #[tokio::test]
 async fn a_removed_tenant_leaves_no_key_and_no_byte_of_a_secret() {
@@ -84,4 +85,25 @@ async fn a_file_locked_by_another_program_is_a_sentence() {
     let mut holder = SqliteConnection::connect(&place.path().display().to_string()).await.unwrap();
     sqlx::raw_sql("BEGIN EXCLUSIVE").execute(&mut holder).await.unwrap();
     assert!(place.refused().await.contains("is locked"));
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_what_is_new_and_loses_nothing() {
+    let place = Place::sqlite();
+    let pool = sqlite::open(&place.path()).await.unwrap();
+    let store = Sql(Connections::Sqlite(pool.clone()));
+    // The bound below is one connection's own; one after another, all statements use the first.
+    sqlx::raw_sql("PRAGMA max_page_count = 1").execute(&pool).await.unwrap();
+    let mut kept = 0;
+    let failure = loop {
+        match TenantStore::insert(&store, &tenant(&format!("{kept} {}", "long ".repeat(500)))).await {
+            Ok(()) => kept += 1,
+            Err(failure) => break failure,
+        }
+        assert!(kept < 100, "it must be full at some time");
+    };
+    assert_eq!(failure.kind, FailureKind::StoreUnavailable);
+    assert_eq!(TenantStore::list(&store, None, 1000).await.unwrap().len(), kept);
+    sqlx::raw_sql("PRAGMA max_page_count = 100000").execute(&pool).await.unwrap();
+    TenantStore::insert(&store, &tenant("room again")).await.unwrap();
 }
