@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail where they stand")]
 
+#[path = "support/postgres.rs"]
+#[expect(dead_code, reason = "no test here stops the server")]
+mod postgres;
+
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
@@ -267,6 +271,32 @@ fn a_file_that_cannot_grow_is_a_sentence_and_no_damage() {
     let said = failed(&limited(&desk, full, &["tenant", "create", "t"]));
     assert!(said.contains("data/gateway.db") && said.contains("make room"), "{said}");
     assert!(desk.ok(&["tenant", "list"]).contains("before"));
+}
+
+#[test]
+fn processes_share_one_postgres_and_none_shows_its_password() {
+    let Some(server) = postgres::Server::shared() else { return };
+    let desk = Desk::new();
+    let command = |args: &[&str]| {
+        let mut command = desk.command(args);
+        command.env("GATEWAY_DATABASE_URL", server.url("postgres"));
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    let started: Vec<_> = (0..6).map(|_| command(&["migrate"]).spawn().unwrap()).collect();
+    for child in started {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+    assert!(command(&["tenant", "create", "shared"]).output().unwrap().status.success());
+    assert!(text(&command(&["tenant", "list"]).output().unwrap().stdout).contains("shared"));
+    let shown = command(&["check-config"]).output().unwrap();
+    assert!(text(&shown.stdout).contains("127.0.0.1"));
+    let gone = command(&["tenant", "list"]).env("GATEWAY_DATABASE_URL", server.url("gone")).output().unwrap();
+    assert!(text(&gone.stderr).contains("CREATE DATABASE"));
+    for output in [shown, gone] {
+        assert!(!(text(&output.stdout) + &text(&output.stderr)).contains(postgres::PASSWORD));
+    }
 }
 
 #[test]
