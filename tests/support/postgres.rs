@@ -17,6 +17,8 @@ folder=$(mktemp -d)
 server() { timeout 60 pg_ctl -D "$folder/db" -w -t 50 -l "$folder/log" "$@" >/dev/null 2>&1 </dev/null; }
 trap 'server stop -m immediate || true; rm -rf "$folder"' EXIT
 trap 'exit 1' HUP INT TERM
+# Whoever asked may be gone before the answer: a failed write ends this in order, the signal would not.
+trap '' PIPE
 printf '%s' "$PASSWORD" >"$folder/password"
 timeout 120 initdb -D "$folder/db" -U gateway --pwfile="$folder/password" -A scram-sha-256 -E UTF8 --locale=C --no-sync \
   >"$folder/log" 2>&1 </dev/null || { cat "$folder/log" >&2; exit 1; }
