@@ -140,13 +140,25 @@ fn what_is_missing_or_wrong_in_the_configuration_says_how_to_mend_it() {
     }
 }
 
+const CONFIGURED: &str = r#"
+log = "debug"
+admin_token_file = "token"
+[[auth.jwt]]
+issuer = "https://login.example.com"
+audience = "contacts-gateway"
+algorithms = ["HS256"]
+secret_file = "secret"
+tenant_claim = "tenant"
+scope_claim = "scope"
+"#;
+
 #[test]
 fn check_config_tells_every_value_and_its_source_and_no_secret() {
     let desk = Desk::new();
     let token = "canary-of-an-admin-token";
     std::fs::write(desk.folder.path().join("token"), format!("{token}\n")).unwrap();
-    std::fs::write(desk.folder.path().join("gateway.toml"), "log = \"debug\"\nadmin_token_file = \"token\"")
-        .unwrap();
+    std::fs::write(desk.folder.path().join("gateway.toml"), CONFIGURED).unwrap();
+    std::fs::write(desk.folder.path().join("secret"), format!("{token}-and-of-an-issuer\n")).unwrap();
     let output = desk
         .command(&["check-config", "--config", "gateway.toml", "--log-format", "json"])
         .env("GATEWAY_LISTN", "x")
@@ -162,6 +174,8 @@ fn check_config_tells_every_value_and_its_source_and_no_secret() {
         "admin_token_file in gateway.toml",
         "127.0.0.1:8080",
         "default",
+        "https://login.example.com for contacts-gateway (HS256, by a secret)",
+        "[[auth.jwt]] number 1 in gateway.toml",
     ] {
         assert!(said.contains(row), "{row}: {said}");
     }

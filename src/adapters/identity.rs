@@ -20,7 +20,7 @@ impl Wanted {
             (Self::Email(one), Self::Email(other)) => {
                 one.trim().to_lowercase() == other.trim().to_lowercase()
             }
-            (Self::Phone(one), Self::Phone(other)) => region.comparable(one) == region.comparable(other),
+            (Self::Phone(one), Self::Phone(other)) => region.line(one) == region.line(other),
             _ => false,
         }
     }
@@ -34,8 +34,8 @@ impl Wanted {
                 contact.email_addresses.iter().any(|email| email.address.trim().to_lowercase() == wanted)
             }
             Self::Phone(wanted) => {
-                let wanted = region.comparable(wanted);
-                contact.phone_numbers.iter().any(|phone| region.comparable(&phone.number) == wanted)
+                let wanted = region.line(wanted);
+                contact.phone_numbers.iter().any(|phone| region.line(&phone.number) == wanted)
             }
         }
     }

@@ -6,7 +6,7 @@
 
 use bytestring::ByteString;
 
-use crate::domain::{Failure, FailureKind, RawJson, RemoteFields, Result, Text, Timestamp};
+use crate::domain::{Failure, FailureKind, RawJson, RemoteFields, RemoteId, Result, Text, Timestamp};
 use crate::json::{self, Kind, Members, Raw};
 
 /// Reads members of one checked reply; texts share its bytes.
@@ -45,12 +45,12 @@ impl<'a> Lenient<'a> {
         }
     }
 
-    /// A text that must be there.
-    pub(crate) fn required(self, name: &str, raw: Option<Raw<'a>>) -> Result<Text> {
-        match raw {
-            Some(raw) => self.text(name, raw)?.ok_or_else(|| unreadable(name, "a text")),
-            None => Err(unreadable(name, "there")),
-        }
+    /// A record's id: a string that a path can hold as one segment.
+    pub(crate) fn id(self, name: &str, raw: Option<Raw<'a>>) -> Result<RemoteId> {
+        let text =
+            raw.filter(|raw| json::kind(raw.get()) == Kind::String).and_then(|raw| json::string(raw.get()));
+        let id = text.map(|text| RemoteId::from(self.cut(&text)));
+        id.filter(RemoteId::is_plausible).ok_or_else(|| unreadable(name, "an id"))
     }
 
     /// A moment as RFC 3339; `null` and `""` are nothing.

@@ -46,6 +46,14 @@ impl Region {
         digits(self.e164(number).as_deref().unwrap_or(number))
     }
 
+    /// What two numbers are looked up by: as [`Self::comparable`], without an extension, which CRMs leave out.
+    #[must_use]
+    pub fn line(self, number: &str) -> String {
+        let parsed = (number.len() <= LONGEST).then(|| phonenumber::parse(self.0, number).ok()).flatten();
+        let line = parsed.map(|parsed| format!("{}{}", parsed.code().value(), parsed.national().value()));
+        line.unwrap_or_else(|| digits(number))
+    }
+
     /// The digits by which the CRMs' substring searches find a number however it was stored: those after the country
     /// code.
     #[must_use]

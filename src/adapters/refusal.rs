@@ -65,6 +65,16 @@ pub(super) fn of_route(failure: Failure) -> Failure {
     }
 }
 
+/// What a refusal of a read means: nothing was sent that could be there already.
+#[must_use]
+pub(super) fn of_read(failure: Failure) -> Failure {
+    match failure.kind {
+        FailureKind::ContactExists => Failure { kind: FailureKind::UpstreamError, ..failure },
+        // A read names no member that could be at fault.
+        _ => Failure { faults: Vec::new(), ..failure },
+    }
+}
+
 /// An upstream's message without control characters, addresses, numbers and secrets, cut.
 ///
 /// A word with `@`, with seven or more digits, or as long as a token may be somebody's datum or the secret itself.

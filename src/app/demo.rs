@@ -12,8 +12,8 @@ use super::serve::{Signals, listen, run, state};
 use super::{Crm, Parts, simulate};
 use crate::adapters::ADAPTERS;
 use crate::api::router;
-use crate::auth::ApiKey;
-use crate::domain::{CallContext, Caller, CredentialId, RawJson, Scope, Scopes, TenantId, Text};
+use crate::auth::{ApiKey, Issuers};
+use crate::domain::{CallContext, Caller, CredentialId, Principal, RawJson, Scope, Scopes, TenantId, Text};
 use crate::gateway::credentials::CredentialDraft;
 use crate::sealing::{MasterKey, Sealer};
 use crate::simulators::Running;
@@ -63,7 +63,7 @@ async fn parts(folder: &std::path::Path) -> anyhow::Result<Parts> {
         Store::open(&Location::parse(&format!("sqlite://{}", folder.join("demo.db").display()))?).await?;
     let guard = BaseUrlGuard::new(AllowList::parse("127.0.0.1").map_err(anyhow::Error::msg)?);
     let sealer = Sealer::new(&MasterKey::generate().map_err(failed)?).map_err(failed)?;
-    Ok(Parts::join(store, sealer, guard, Transport::new()?, None))
+    Ok(Parts::join(store, sealer, guard, Transport::new()?, None, Issuers::default()))
 }
 
 async fn tenant(parts: &Parts, key: &ApiKey) -> anyhow::Result<Caller> {
@@ -82,7 +82,7 @@ async fn tenant(parts: &Parts, key: &ApiKey) -> anyhow::Result<Caller> {
         last_used_at: None,
     };
     parts.store.keys.insert(&record).await.map_err(failed)?;
-    Ok(Caller { tenant: id, key: key.id().clone(), scopes, credentials: None })
+    Ok(Caller { tenant: id, principal: Principal::Key(key.id().clone()), scopes, credentials: None })
 }
 
 async fn link(

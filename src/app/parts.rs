@@ -5,7 +5,7 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::adapters::ADAPTERS;
-use crate::auth::Authenticator;
+use crate::auth::{Authenticator, Issuers};
 use crate::config::{Config, ConfigError};
 use crate::gateway::credentials::Opening;
 use crate::gateway::{Contacts, Credentials, Gateway, Keys, Tenants};
@@ -30,9 +30,10 @@ struct Checked {
     master_key: MasterKey,
     allowed: AllowList,
     location: Location,
+    issuers: Issuers,
 }
 
-/// Checks what reading the configuration leaves to others: master key, allow-list, database URL.
+/// Checks what reading the configuration leaves to others: master key, allow-list, database URL, issuers' keys.
 /// Fails with a sentence for each fault.
 pub fn check(config: &Config) -> Result<(), ConfigError> {
     checked(config).map(|_| ())
@@ -41,13 +42,14 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
 impl Parts {
     /// Opens the database and joins the parts. Fails with a sentence for each fault.
     pub async fn open(config: &Config) -> Result<Self, ConfigError> {
-        let Checked { master_key, allowed, location } = checked(config)?;
+        let Checked { master_key, allowed, location, issuers } = checked(config)?;
         let store = Store::open(&location).await.map_err(|error| one(error.to_string()))?;
         let transport = Transport::new().map_err(|_| {
             one("the HTTP client cannot start: this machine has no certificate store; install ca-certificates")
         })?;
         let sealer = Sealer::new(&master_key).map_err(|failure| one(failure.detail.as_str()))?;
-        Ok(Self::join(store, sealer, BaseUrlGuard::new(allowed), transport, config.admin_token.as_ref()))
+        let guard = BaseUrlGuard::new(allowed);
+        Ok(Self::join(store, sealer, guard, transport, config.admin_token.as_ref(), issuers))
     }
 
     /// Joins parts that are open already.
@@ -58,9 +60,12 @@ impl Parts {
         guard: BaseUrlGuard,
         transport: Transport,
         admin_token: Option<&SecretString>,
+        issuers: Issuers,
     ) -> Self {
         let sealer = Arc::new(sealer);
-        let authenticator = Arc::new(Authenticator::new(store.keys.clone(), admin_token));
+        let tokens = issuers.tokens(store.tenants.clone(), &transport);
+        let authenticator = Authenticator::new(store.keys.clone(), admin_token).with_tokens(tokens);
+        let authenticator = Arc::new(authenticator);
         let opening =
             Arc::new(Opening::new(store.credentials.clone(), sealer.clone(), guard, transport, ADAPTERS));
         let tenants =
@@ -85,11 +90,17 @@ fn checked(config: &Config) -> Result<Checked, ConfigError> {
         .map_err(|fault| format!("{}: {fault}", config.origin("upstream_allow")));
     let location = Location::parse(config.database_url.expose_secret())
         .map_err(|fault| format!("{}: {fault}", config.origin("database_url")));
-    match (master_key, allowed, location) {
-        (Ok(master_key), Ok(allowed), Ok(location)) => Ok(Checked { master_key, allowed, location }),
-        (master_key, allowed, location) => Err(ConfigError(
-            [master_key.err(), allowed.err(), location.err()].into_iter().flatten().collect(),
-        )),
+    let named = allowed.as_ref().ok().cloned().unwrap_or_default();
+    let issuers = Issuers::new(&config.issuers, &named);
+    match (master_key, allowed, location, issuers) {
+        (Ok(master_key), Ok(allowed), Ok(location), Ok(issuers)) => {
+            Ok(Checked { master_key, allowed, location, issuers })
+        }
+        (master_key, allowed, location, issuers) => {
+            let others = issuers.err().unwrap_or_default();
+            let first = [master_key.err(), allowed.err(), location.err()];
+            Err(ConfigError(first.into_iter().flatten().chain(others).collect()))
+        }
     }
 }
 

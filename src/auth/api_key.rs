@@ -125,24 +125,38 @@ mod tests {
     }
 
     #[test]
-    fn every_mistyped_cut_or_swapped_character_is_refused() {
+    fn every_mistyped_cut_swapped_or_longer_text_is_refused() {
         let key = text(&ApiKey::generate().unwrap());
+        let mut refused = 0;
+        let mut refuse = |odd: &str| {
+            assert!(odd == key || ApiKey::parse(odd).is_err(), "{odd}");
+            refused += 1;
+        };
+        let bytes = |changed: Vec<u8>| String::from_utf8(changed).unwrap();
         for place in 0..key.len() {
-            for other in ALPHABET.iter().chain(b"_- \n").filter(|other| **other != key.as_bytes()[place]) {
+            for other in ALPHABET.iter().chain(b"_- \n\0.").filter(|other| **other != key.as_bytes()[place]) {
                 let mut changed = key.clone().into_bytes();
                 changed[place] = *other;
-                assert!(ApiKey::parse(&String::from_utf8(changed).unwrap()).is_err(), "{place}");
+                refuse(&bytes(changed));
             }
-            assert!(ApiKey::parse(&key[..place]).is_err());
+            refuse(&key[..place]);
+            refuse(&key[place + 1..]);
+            refuse(&format!("{} {}", &key[..place], &key[place..]));
+            refuse(&format!("{}{}", &key[..place], &key[place + 1..]));
             let mut swapped = key.clone().into_bytes();
             swapped.swap(place, (place + 1) % key.len());
-            assert!(
-                swapped == key.as_bytes() || ApiKey::parse(&String::from_utf8(swapped).unwrap()).is_err()
-            );
+            refuse(&bytes(swapped));
         }
-        for odd in ["", "cg_", "cg_é", &format!("{key}0"), &format!(" {key}"), &key.to_uppercase()] {
-            assert!(ApiKey::parse(odd).is_err(), "{odd}");
+        for more in ALPHABET.iter().chain(b" \t\n\0=.").map(|byte| char::from(*byte).to_string()) {
+            for times in 1..=3 {
+                refuse(&format!("{key}{}", more.repeat(times)));
+                refuse(&format!("{}{key}", more.repeat(times)));
+            }
         }
+        for odd in ["", "cg_", "cg_é", &key.to_uppercase(), &key.to_lowercase(), &key.repeat(2)] {
+            refuse(odd);
+        }
+        assert!(refused >= 5_000, "{refused}");
     }
 
     #[test]

@@ -5,18 +5,22 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::ApiKey;
-use crate::domain::{Caller, Failure, FailureKind, KeyId, Result};
+use super::jwt::{Tokens, looks_like_a_token};
+use crate::domain::{Caller, Failure, FailureKind, KeyId, Principal, Result};
 use crate::sealing::{digest, same};
 use crate::store::{KeyRecord, KeyStore, Recent, now};
 
 const REMEMBERED_KEYS: u64 = 10_000;
+/// The longest header that is looked at; tokens with many claims stay below it.
+const LONGEST: usize = 8 * 1024;
 /// The same for every reason that would tell whether a key exists.
 const REFUSED: &str = "The API key is unknown, revoked or expired.";
 
-/// Knows API keys and the operator's token.
+/// Knows API keys, tokens of configured issuers, and the operator's token.
 pub struct Authenticator {
     keys: Arc<dyn KeyStore>,
     recent: Recent<KeyId, Option<Arc<KeyRecord>>>,
+    tokens: Tokens,
     /// A digest, so that the token is compared in a time that does not depend on its length either.
     admin: Option<[u8; 32]>,
 }
@@ -26,7 +30,13 @@ impl Authenticator {
     #[must_use]
     pub fn new(keys: Arc<dyn KeyStore>, admin_token: Option<&SecretString>) -> Self {
         let admin = admin_token.map(|token| digest(token.expose_secret().as_bytes()));
-        Self { keys, recent: Recent::new(REMEMBERED_KEYS), admin }
+        Self { keys, recent: Recent::new(REMEMBERED_KEYS), tokens: Tokens::default(), admin }
+    }
+
+    /// The same, taking also what `tokens` takes.
+    #[must_use]
+    pub fn with_tokens(self, tokens: Tokens) -> Self {
+        Self { tokens, ..self }
     }
 
     /// Whether there is an operator: without one the admin plane does not exist.
@@ -35,33 +45,35 @@ impl Authenticator {
         self.admin.is_some()
     }
 
-    /// The caller whose key the header shows.
-    /// Fails with `unauthenticated`, with `insufficient_scope` for the admin token, with `store_unavailable`.
+    /// The caller whose key or token the header shows.
+    /// Fails with `unauthenticated`, with `insufficient_scope` for the admin token, with `store_unavailable` and
+    /// `issuer_unavailable`.
     pub async fn authenticate(&self, authorization: Option<&str>) -> Result<Caller> {
         let token = bearer(authorization)?;
         if self.is_admin_token(token) {
             return Err(Failure::new(
                 FailureKind::InsufficientScope,
-                "The admin token opens the paths under /admin alone; use an API key of a tenant here.",
+                "The admin token opens the paths under /admin alone; use a key or token of a tenant here.",
             ));
         }
         self.caller(token).await
     }
 
     /// Succeeds when the header shows the admin token.
-    /// Fails with `unauthenticated`, with `insufficient_scope` for a tenant's key, with `store_unavailable`.
+    /// Fails with `unauthenticated`, with `insufficient_scope` for what a tenant shows, with `store_unavailable` and
+    /// `issuer_unavailable`.
     pub async fn is_operator(&self, authorization: Option<&str>) -> Result<()> {
         let token = bearer(authorization)?;
         if self.is_admin_token(token) {
             return Ok(());
         }
-        if !token.starts_with("cg_") {
+        if !is_key(token) && !looks_like_a_token(token) {
             return Err(unauthenticated("This is not the admin token of this gateway."));
         }
         self.caller(token).await?;
         Err(Failure::new(
             FailureKind::InsufficientScope,
-            "A tenant's API key does not open the paths under /admin; use the admin token.",
+            "What a tenant shows does not open the paths under /admin; use the admin token.",
         ))
     }
 
@@ -70,12 +82,24 @@ impl Authenticator {
         self.recent.forget(id);
     }
 
-    /// Forgets every key, after a tenant was removed.
+    /// Forgets every key and which tenants there are, after a tenant was removed.
     pub fn forget_all(&self) {
         self.recent.forget_all();
+        self.tokens.forget_tenants();
     }
 
-    async fn caller(&self, token: &str) -> Result<Caller> {
+    /// Keys and tokens are told apart by their shape alone, so that neither is ever tried as the other.
+    async fn caller(&self, shown: &str) -> Result<Caller> {
+        if is_key(shown) {
+            return self.of_key(shown).await;
+        }
+        if looks_like_a_token(shown) {
+            return self.tokens.caller(shown).await;
+        }
+        Err(unauthenticated("This is neither an API key, which begins with `cg_`, nor a JWT."))
+    }
+
+    async fn of_key(&self, token: &str) -> Result<Caller> {
         let shown = ApiKey::parse(token).map_err(|_| {
             unauthenticated(
                 "The API key is mistyped or incomplete: its checksum does not fit. Copy it again, whole.",
@@ -89,10 +113,15 @@ impl Authenticator {
         let key = live.ok_or_else(|| unauthenticated(REFUSED))?;
         Ok(Caller {
             tenant: key.tenant.clone(),
-            key: key.id.clone(),
+            principal: Principal::Key(key.id.clone()),
             scopes: key.scopes.clone(),
             credentials: key.credentials.clone(),
         })
+    }
+
+    #[cfg(test)]
+    pub(super) const fn tokens(&self) -> &Tokens {
+        &self.tokens
     }
 
     async fn load(&self, id: &KeyId) -> Result<Option<Arc<KeyRecord>>> {
@@ -107,12 +136,19 @@ impl Authenticator {
 fn bearer(authorization: Option<&str>) -> Result<&str> {
     let header = authorization
         .ok_or_else(|| unauthenticated("Send a key with the header `Authorization: Bearer cg_…`."))?;
+    if header.len() > LONGEST {
+        return Err(unauthenticated("The header `Authorization` is longer than 8 KiB."));
+    }
     let (scheme, token) = header.trim().split_once(' ').unwrap_or((header, ""));
     let token = token.trim();
     if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() {
         return Ok(token);
     }
     Err(unauthenticated("The header `Authorization` must read `Bearer cg_…`; other schemes are not taken."))
+}
+
+fn is_key(shown: &str) -> bool {
+    shown.starts_with("cg_")
 }
 
 fn unauthenticated(detail: &'static str) -> Failure {

@@ -1,7 +1,9 @@
-//! Who calls: API keys and the operator's token, from the `Authorization` header to a caller.
+//! Who calls: API keys, tokens and the operator's token, from the `Authorization` header to a caller.
 
 mod api_key;
 mod authenticator;
+mod jwt;
 
 pub use api_key::{ApiKey, KeyFault};
 pub use authenticator::Authenticator;
+pub use jwt::{Issuers, Tokens};

@@ -34,6 +34,8 @@ pub(super) fn master_key(command: &MasterKeyCommand, output: &mut Output) -> Out
 
 pub(super) fn check_config(flags: &Flags, output: &mut Output) -> Outcome {
     let config = Config::load(flags)?;
+    let issuers =
+        config.issuers.iter().map(|issuer| ["auth.jwt".to_owned(), issuer.shown(), issuer.origin.clone()]);
     let rows: Vec<[String; 3]> = config
         .given
         .iter()
@@ -45,6 +47,7 @@ pub(super) fn check_config(flags: &Flags, output: &mut Output) -> Outcome {
             };
             [setting.key.to_owned(), value, origin]
         })
+        .chain(issuers)
         .collect();
     output.table(["SETTING", "VALUE", "FROM"], &rows)?;
     for warning in &config.warnings {

@@ -13,7 +13,7 @@ use super::shown::{Items, ShownCredential, time};
 use super::tenants::whole;
 use crate::adapters;
 use crate::app::Parts;
-use crate::domain::{CallContext, Caller, RawJson, Scope, Scopes, Text};
+use crate::domain::{CallContext, Caller, Principal, RawJson, Scope, Scopes, Text};
 use crate::gateway::credentials::{Checked, Credential, CredentialDraft};
 use crate::json;
 
@@ -112,7 +112,7 @@ pub(super) async fn run(parts: &Parts, command: Command, output: &mut Output) ->
 /// The operator may do for a tenant whatever the tenant may.
 async fn operator_for(parts: &Parts, tenant: &str) -> Result<Caller, Ended> {
     let tenant = parts.gateway.tenants.find(tenant).await?.id;
-    Ok(Caller { tenant, key: "operator".into(), scopes: Scopes::new(&Scope::ALL), credentials: None })
+    Ok(Caller { tenant, principal: Principal::Operator, scopes: Scopes::new(&Scope::ALL), credentials: None })
 }
 
 fn context() -> CallContext {

@@ -6,26 +6,29 @@ use std::path::Path;
 use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 
+use super::jwt::{self, JwtIssuer};
 use super::settings::{SETTINGS, Setting, nearest};
 
 /// The largest file that is read: configuration and secrets are small.
 const LARGEST: u64 = 64 * 1024;
+/// The largest key set: a hundred keys of the longest kind fit in.
+const LARGEST_KEY_SET: u64 = 1024 * 1024;
 
 /// One setting in the file: the setting, whether `…_file` names it, and its text.
 pub(super) type Entry = (&'static Setting, bool, SecretString);
 
-/// The settings in the TOML file at `path`, faults aside.
-pub(super) fn read(path: &Path, faults: &mut Vec<String>) -> Vec<Entry> {
+/// The settings and issuers in the TOML file at `path`, faults aside.
+pub(super) fn read(path: &Path, faults: &mut Vec<String>) -> (Vec<Entry>, Vec<JwtIssuer>) {
     let shown = path.display();
-    let text = match text(path) {
+    let text = match text(path, LARGEST) {
         Ok(text) => text,
         Err(reason) => {
             faults.push(format!("the configuration file {shown} cannot be read: {reason}"));
-            return Vec::new();
+            return (Vec::new(), Vec::new());
         }
     };
     // The parser's own message quotes the line, which may hold a secret.
-    let table: toml::Table = match toml::from_str(&text) {
+    let mut table: toml::Table = match toml::from_str(&text) {
         Ok(table) => table,
         Err(error) => {
             let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
@@ -33,21 +36,21 @@ pub(super) fn read(path: &Path, faults: &mut Vec<String>) -> Vec<Entry> {
                 "the configuration file {shown} is no TOML at line {line}: {}",
                 error.message()
             ));
-            return Vec::new();
+            return (Vec::new(), Vec::new());
         }
     };
-    table
-        .into_iter()
-        .filter_map(|(name, value)| {
-            entry(&name, value).map_err(|fault| faults.push(format!("{shown}: {fault}"))).ok()
-        })
-        .collect()
+    let auth = table.remove("auth");
+    let issuers = auth.map(|auth| jwt::read(auth, &shown.to_string(), faults)).unwrap_or_default();
+    let entries = table.into_iter().filter_map(|(name, value)| {
+        entry(&name, value).map_err(|fault| faults.push(format!("{shown}: {fault}"))).ok()
+    });
+    (entries.collect(), issuers)
 }
 
 fn entry(name: &str, value: toml::Value) -> Result<Entry, String> {
     let (setting, is_path) = known(name).ok_or_else(|| {
         let names = SETTINGS.iter().filter(|setting| setting.unbuilt.is_none()).map(|setting| setting.key);
-        match nearest(name, names) {
+        match nearest(name, names.chain(["auth"])) {
             Some(near) => format!("`{name}` is no setting; `{near}` is the nearest one"),
             None => format!("`{name}` is no setting; `contacts-gateway check-config` lists them"),
         }
@@ -76,8 +79,8 @@ fn known(name: &str) -> Option<(&'static Setting, bool)> {
 
 /// The secret in the file at `path`, without the line break that editors put at its end.
 pub(super) fn secret(path: &Path) -> Result<SecretString, String> {
-    let text =
-        text(path).map_err(|reason| format!("names {}, which cannot be read: {reason}", path.display()))?;
+    let text = text(path, LARGEST)
+        .map_err(|reason| format!("names {}, which cannot be read: {reason}", path.display()))?;
     let secret = text.trim_end_matches(['\n', '\r']);
     if secret.contains(['\n', '\r']) {
         return Err(format!("names {}, which holds more than one line", path.display()));
@@ -88,12 +91,17 @@ pub(super) fn secret(path: &Path) -> Result<SecretString, String> {
     Ok(secret.into())
 }
 
-fn text(path: &Path) -> Result<Zeroizing<String>, String> {
+/// The key set in the file at `path`; its keys are public.
+pub(super) fn key_set(path: &Path) -> Result<String, String> {
+    text(path, LARGEST_KEY_SET).map(|text| text.to_string())
+}
+
+fn text(path: &Path, largest: u64) -> Result<Zeroizing<String>, String> {
     let mut text = Zeroizing::new(String::new());
     let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
-    let read = file.take(LARGEST + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
-    if u64::try_from(read).unwrap_or(u64::MAX) > LARGEST {
-        return Err("it is larger than 64 KiB".to_owned());
+    let read = file.take(largest + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
+    if u64::try_from(read).unwrap_or(u64::MAX) > largest {
+        return Err(format!("it is larger than {} KiB", largest / 1024));
     }
     Ok(text)
 }

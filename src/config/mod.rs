@@ -1,6 +1,7 @@
 //! The only reader of configuration: flags over environment over file, and secrets from files of their own.
 
 mod file;
+mod jwt;
 mod settings;
 mod sources;
 #[cfg(test)]
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use secrecy::{ExposeSecret, SecretString};
 use tracing::level_filters::LevelFilter;
 
+pub use jwt::{JwtAlgorithm, JwtIssuer, JwtKeys};
 pub use settings::{Exposure, SETTINGS, Setting, markdown};
 pub use sources::Given;
 
@@ -42,6 +44,8 @@ pub struct Config {
     pub admin_token: Option<SecretString>,
     /// Hosts and networks that base URLs may reach although they are private.
     pub upstream_allow: String,
+    /// Issuers whose tokens are taken besides API keys.
+    pub issuers: Vec<JwtIssuer>,
     /// How much is logged.
     pub log: LevelFilter,
     /// How lines of the log look.
@@ -85,6 +89,7 @@ impl Config {
             admin_token: parsed(value("admin_token"), &mut faults, admin_token),
             upstream_allow: parsed(value("upstream_allow"), &mut faults, |text| Ok(text.to_owned()))
                 .unwrap_or_default(),
+            issuers: found.issuers,
             log: parsed(value("log"), &mut faults, level).unwrap_or(LevelFilter::INFO),
             log_format: parsed(value("log_format"), &mut faults, format).unwrap_or(LogFormat::Text),
             warnings: found.warnings,

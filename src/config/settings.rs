@@ -103,11 +103,6 @@ pub const SETTINGS: &[Setting] = &[
         "GATEWAY_PREVIOUS_MASTER_KEYS",
         "rotation of the master key is not built yet; remove it",
     ),
-    unbuilt(
-        "auth",
-        "GATEWAY_AUTH",
-        "JWT issuers ([[auth.jwt]]) are not built yet; remove it and use API keys",
-    ),
     unbuilt("limits", "GATEWAY_LIMITS", "limits are not built yet; remove it"),
 ];
 

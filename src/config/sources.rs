@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::jwt::JwtIssuer;
 use super::settings::{Exposure, SETTINGS, Setting, nearest};
 use super::{Flags, file};
 
@@ -39,6 +40,7 @@ impl Given {
 /// What the sources say, and what is wrong with them.
 pub(super) struct Collected {
     pub(super) given: Vec<(&'static Setting, Option<Given>)>,
+    pub(super) issuers: Vec<JwtIssuer>,
     pub(super) faults: Vec<String>,
     pub(super) warnings: Vec<String>,
 }
@@ -55,12 +57,12 @@ pub(super) fn environment() -> Vec<(String, String)> {
 pub(super) fn collect(flags: &Flags, environment: impl IntoIterator<Item = (String, String)>) -> Collected {
     let mut variables: BTreeMap<String, String> =
         environment.into_iter().filter(|(name, _)| name.starts_with("GATEWAY_")).collect();
-    let (mut faults, mut values) = (Vec::new(), BTreeMap::new());
+    let (mut faults, mut values, mut issuers) = (Vec::new(), BTreeMap::new(), Vec::new());
     let named = variables.remove(FILE_VARIABLE).map(PathBuf::from);
     if named.as_deref().is_some_and(|path| path.as_os_str().is_empty()) {
         faults.push(format!("{FILE_VARIABLE} is empty; give it the path of a file or remove it"));
     } else if let Some(path) = flags.file.as_ref().or(named.as_ref()) {
-        from_file(path, &mut values, &mut faults);
+        issuers = from_file(path, &mut values, &mut faults);
     }
     from_variables(&mut variables, &mut values, &mut faults);
     for (key, value) in &flags.values {
@@ -73,6 +75,7 @@ pub(super) fn collect(flags: &Flags, environment: impl IntoIterator<Item = (Stri
         SETTINGS.iter().map(|setting| (setting, values.remove(setting.key).or_else(|| default(setting))));
     Collected {
         given: given.collect(),
+        issuers,
         faults,
         warnings: variables.keys().map(|name| warning(name)).collect(),
     }
@@ -80,8 +83,9 @@ pub(super) fn collect(flags: &Flags, environment: impl IntoIterator<Item = (Stri
 
 type Values = BTreeMap<&'static str, Given>;
 
-fn from_file(path: &Path, values: &mut Values, faults: &mut Vec<String>) {
-    for (setting, is_path, text) in file::read(path, faults) {
+fn from_file(path: &Path, values: &mut Values, faults: &mut Vec<String>) -> Vec<JwtIssuer> {
+    let (entries, issuers) = file::read(path, faults);
+    for (setting, is_path, text) in entries {
         let suffix = if is_path { "_file" } else { "" };
         let origin = format!("{}{suffix} in {}", setting.key, path.display());
         let given = Given { value: text, origin };
@@ -93,6 +97,7 @@ fn from_file(path: &Path, values: &mut Values, faults: &mut Vec<String>) {
             ));
         }
     }
+    issuers
 }
 
 fn from_variables(variables: &mut BTreeMap<String, String>, values: &mut Values, faults: &mut Vec<String>) {

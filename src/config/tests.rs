@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret;
 
-use super::{Config, ConfigError, Flags, LogFormat, SETTINGS, markdown};
+use super::{Config, ConfigError, Flags, JwtKeys, LogFormat, SETTINGS, markdown};
 
 fn read(
     file: Option<&str>,
@@ -18,6 +18,8 @@ fn read(
     secret("token", "canary-0123456789\r\n");
     secret("two-lines", "canary-0123456789\nmore\n");
     secret("empty", "\n");
+    secret("long", "canary-0123456789-0123456789-0123456789\n");
+    secret("jwks.json", "{}");
     let values = flags.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
     let flags = Flags { file: file.map(|_| path), values };
     let place = folder.path().display().to_string();
@@ -113,5 +115,84 @@ fn the_table_is_regular_and_the_readme_shows_all_of_it() {
     for setting in SETTINGS {
         assert_eq!(setting.variable, format!("GATEWAY_{}", setting.key.to_uppercase()));
         assert_eq!(table.contains(setting.variable), setting.unbuilt.is_none());
+    }
+}
+
+/// A whole table, with `change` laid over it; an empty value takes a member away.
+fn table(change: &str) -> String {
+    let mut members = vec![
+        ("issuer", "\"https://login.example.com\""),
+        ("audience", "\"contacts-gateway\""),
+        ("algorithms", "[\"RS256\"]"),
+        ("jwks_url", "\"https://login.example.com/jwks.json\""),
+        ("tenant_claim", "\"tenant\""),
+        ("scope_claim", "\"scope\""),
+    ];
+    for (name, value) in change.split("; ").filter_map(|part| part.split_once(" = ")) {
+        members.retain(|(known, _)| *known != name);
+        members.push((name, value));
+    }
+    let lines = members.iter().filter(|(_, value)| !value.is_empty());
+    let lines: Vec<String> = lines.map(|(name, value)| format!("{name} = {value}")).collect();
+    format!("[[auth.jwt]]\n{}\n", lines.join("\n"))
+}
+
+#[test]
+fn an_issuer_is_read_with_its_defaults_and_shown_without_its_secret() {
+    let by_secret = "issuer = \"other\"; algorithms = [\"HS256\"]; jwks_url = ; secret_file = \"FOLDER/long\"; max_lifetime_seconds = 300";
+    let config = read(Some(&(table("") + &table(by_secret))), &[], &[]).unwrap();
+    let [first, second] = &config.issuers[..] else { panic!("{:?}", config.issuers) };
+    assert_eq!((first.max_lifetime.as_secs(), second.max_lifetime.as_secs()), (86_400, 300));
+    assert_eq!(
+        first.shown(),
+        "https://login.example.com for contacts-gateway (RS256, by https://login.example.com/jwks.json)"
+    );
+    assert_eq!(second.shown(), "other for contacts-gateway (HS256, by a secret)");
+    let JwtKeys::Secret(secret) = &second.keys else { panic!() };
+    assert_eq!(secret.expose_secret(), "canary-0123456789-0123456789-0123456789");
+    assert!(!format!("{config:?}").contains("canary"));
+}
+
+#[test]
+fn each_fault_of_an_issuer_is_one_sentence() {
+    for (change, says) in [
+        ("issuer = ", "`issuer` is missing"),
+        ("audience = ", "`audience` is missing"),
+        ("audience = \"\"", "`audience` is empty"),
+        ("audience = [\"a\"]", "`audience` must be a string"),
+        ("algorithms = ", "`algorithms` is missing"),
+        ("algorithms = []", "`algorithms` must be a list"),
+        ("algorithms = \"RS256\"", "`algorithms` must be a list"),
+        ("algorithms = [\"none\"]", "may name HS256, RS256, ES256 and EdDSA"),
+        ("algorithms = [\"RS512\"]", "may name HS256, RS256, ES256 and EdDSA"),
+        ("algorithms = [\"RS256\", \"RS256\"]", "names RS256 twice"),
+        ("algorithms = [\"RS256\", \"HS256\"]", "HS256 stands alone"),
+        ("algorithms = [\"HS256\"]", "HS256 takes `secret_file`"),
+        ("jwks_url = ; secret_file = \"FOLDER/long\"", "`secret_file` is for HS256"),
+        ("jwks_url = ", "no keys are given"),
+        ("jwks_file = \"FOLDER/jwks.json\"", "keep one of"),
+        ("jwks_url = ; jwks_file = \"FOLDER/none.json\"", "which cannot be read"),
+        ("algorithms = [\"HS256\"]; jwks_url = ; secret_file = \"FOLDER/none\"", "which cannot be read"),
+        ("algorithms = [\"HS256\"]; jwks_url = ; secret_file = \"FOLDER/token\"", "shorter than 32"),
+        ("tenant_claim = ", "`tenant_claim` is missing"),
+        ("scope_claim = ", "`scope_claim` is missing"),
+        ("max_lifetime_seconds = 59", "from 60 to"),
+        ("max_lifetime_seconds = \"1d\"", "from 60 to"),
+        ("jwks_uri = \"x\"", "`jwks_uri` is no member; `jwks_url` is the nearest"),
+        ("colour = \"x\"", "`colour` is no member; there are issuer,"),
+    ] {
+        let said = faults(read(Some(&table(change)), &[], &[]));
+        assert!(said.contains(says), "{change}: {said}");
+        assert!(said.starts_with("[[auth.jwt]] number 1 in ") && said.lines().count() == 1, "{said}");
+    }
+    for (file, says) in [
+        (table("").repeat(2), "another table has the same `issuer`"),
+        ("auth = 1".to_owned(), "`auth` must be a table"),
+        ("[auth.jwt]\nissuer = \"x\"".to_owned(), "in two brackets"),
+        ("[auth]\njtw = 1".to_owned(), "`auth.jtw` is no setting"),
+        ("[auht]".to_owned(), "`auth` is the nearest"),
+    ] {
+        let said = faults(read(Some(&file), &[], &[]));
+        assert!(said.contains(says), "{said}");
     }
 }

@@ -1,17 +1,17 @@
-//! Who calls: the tenant behind an API key, and what the key may do.
+//! Who calls: the tenant behind an API key or a token, and what it may do.
 
-use super::{CredentialId, Failure, FailureKind, KeyId, Result, TenantId};
+use super::{CredentialId, Failure, FailureKind, KeyId, Result, TenantId, Text};
 
 /// The authenticated principal of one request.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// Whose credentials the caller may name.
     pub tenant: TenantId,
-    /// The API key that was shown.
-    pub key: KeyId,
-    /// What the key may do.
+    /// What the caller showed, by a name that may be written down.
+    pub principal: Principal,
+    /// What the caller may do.
     pub scopes: Scopes,
-    /// The only credentials the key may name; `None` means all of the tenant's.
+    /// The only credentials the caller may name; `None` means all of the tenant's.
     pub credentials: Option<Vec<CredentialId>>,
 }
 
@@ -21,12 +21,41 @@ impl Caller {
         if self.scopes.allow(scope) {
             return Ok(());
         }
-        let detail = format!("This key lacks the scope `{}`.", scope.as_str());
+        let shown = self.principal.noun();
+        let detail = format!("This {shown} lacks the scope `{}`.", scope.as_str());
         Err(Failure::new(FailureKind::InsufficientScope, detail))
     }
 }
 
-/// One thing that a key may do.
+/// What authenticated a caller: who a record of a write names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Principal {
+    /// An API key.
+    Key(KeyId),
+    /// A JWT of a configured issuer; the subject is the token's `sub`, where it has one.
+    Token {
+        /// The issuer.
+        issuer: Text,
+        /// Whom the issuer names.
+        subject: Option<Text>,
+    },
+    /// The operator at the command line.
+    Operator,
+}
+
+impl Principal {
+    /// The word for sentences.
+    #[must_use]
+    pub const fn noun(&self) -> &'static str {
+        match self {
+            Self::Key(_) => "key",
+            Self::Token { .. } => "token",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+/// One thing that a caller may do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Scope {
     /// list, count, get, fields, export, search

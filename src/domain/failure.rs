@@ -227,6 +227,8 @@ failure_kinds! {
     Unauthenticated "unauthenticated" Caller No;
     /// The key lacks a scope, or the token is for another plane.
     InsufficientScope "insufficient_scope" Caller No;
+    /// The keys of a token's issuer were never had, so that nobody can tell whether the token is good.
+    IssuerUnavailable "issuer_unavailable" Gateway Yes;
     /// The credential's settings do not allow deletion.
     DeleteNotAllowed "delete_not_allowed" Caller No;
     /// No such path.

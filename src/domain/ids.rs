@@ -55,6 +55,15 @@ id!(
     RemoteId
 );
 
+impl RemoteId {
+    /// Whether it can be an id at all: 1 to 64 letters, digits, `_` and `-`. `..` as a path segment is another path.
+    #[must_use]
+    pub fn is_plausible(&self) -> bool {
+        let id = self.as_str();
+        (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+    }
+}
+
 /// Which CRM: one word for configuration, database, metric label and test name. Made only in an adapter's folder.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Provider(&'static str);

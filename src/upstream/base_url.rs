@@ -93,7 +93,8 @@ impl AllowList {
             .map(Self)
     }
 
-    fn names(&self, url: &Url) -> bool {
+    /// Whether an entry covers the host and port of `url`.
+    pub(super) fn names(&self, url: &Url) -> bool {
         self.0.iter().any(|allowed| allowed.covers(url))
     }
 }

@@ -5,8 +5,10 @@
 
 mod base_url;
 mod call;
+mod fetch;
 mod transport;
 
 pub use base_url::{AllowList, BaseUrl, BaseUrlGuard};
 pub use call::{Call, Method, Reply};
+pub use fetch::FetchUrl;
 pub use transport::{Authorization, Transport, Upstream};

@@ -9,13 +9,15 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use url::Url;
 
-use super::{BaseUrl, Call, Method, Reply};
+use super::{BaseUrl, Call, FetchUrl, Method, Reply};
 use crate::domain::{CallContext, Effect, Failure, FailureKind, Provider, Result};
 
 /// The largest reply that is read, after decompression.
 const LARGEST_REPLY: usize = 5 * 1024 * 1024;
 /// How long a connection may take; the deadline of the call still holds.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// The longest pause that a `Retry-After` can ask for; what is beyond is a mistake.
+const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 /// Shorter than the idle time of common servers, so that a write rarely meets a connection that is just closing.
 const IDLE_TIME: Duration = Duration::from_secs(30);
 
@@ -38,6 +40,32 @@ impl Transport {
             .user_agent(concat!("contacts-gateway/", env!("CARGO_PKG_VERSION")))
             .build()
             .map(Self)
+    }
+
+    /// The public document at `url`, at most `largest` bytes, without credentials of ours. Fails with a reason for the
+    /// log that holds nothing of what was answered.
+    pub async fn fetch(
+        &self,
+        url: &FetchUrl,
+        largest: usize,
+        within: Duration,
+    ) -> std::result::Result<Bytes, &'static str> {
+        let fetched = async {
+            let request = self.0.get(url.url().clone()).header(ACCEPT, "application/json");
+            let mut response = request.send().await.map_err(|_| "it cannot be reached")?;
+            if response.status() != http::StatusCode::OK {
+                return Err("its answer is not 200");
+            }
+            let mut body = BytesMut::new();
+            while let Some(chunk) = response.chunk().await.map_err(|_| "its answer broke off")? {
+                if body.len() + chunk.len() > largest {
+                    return Err("its answer is too large");
+                }
+                body.extend_from_slice(&chunk);
+            }
+            Ok(body.freeze())
+        };
+        tokio::time::timeout(within, fetched).await.unwrap_or(Err("it did not answer in time"))
     }
 }
 
@@ -210,11 +238,11 @@ fn date(headers: &HeaderMap) -> Option<Timestamp> {
 /// `Retry-After` in both of its forms; a past date means now.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = http_date(text)?;
-    Some(Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or_default())
+    let after = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => Duration::try_from(http_date(text)?.duration_since(Timestamp::now())).unwrap_or_default(),
+    };
+    Some(after.min(LONGEST_PAUSE))
 }
 
 fn http_date(text: &str) -> Option<Timestamp> {

@@ -421,7 +421,7 @@ async fn a_lost_answer_is_an_unknown_outcome_and_never_sent_again() {
                 "{fault:?}"
             );
             assert!(
-                failure.detail.contains("emailAddress") && !failure.detail.contains("ada@"),
+                failure.detail.contains(crm.spec.create_identity.word()) && !failure.detail.contains("ada@"),
                 "the field, never its value"
             );
             assert_eq!(crm.sent().len(), 1, "{fault:?}");

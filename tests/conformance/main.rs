@@ -1,5 +1,7 @@
 //! Every CRM against every promise: adapters × cases, each case a sentence, judged by the CRM's own journal.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "shared pieces of tests fail as tests do")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -472,3 +472,42 @@ async fn a_pipeline_without_a_single_read_cannot_change_and_says_which_setting()
         crm.assert_nothing_sent();
     }
 }
+
+#[tokio::test]
+async fn a_change_is_read_back_by_the_id_asked_for_whatever_the_answer_names() {
+    for crm in both().await {
+        let (mine, other) = (
+            crm.put("Ada", "Byron", "ada@example.com", "+14165550211"),
+            crm.put("Bea", "Carr", "bea@example.com", "+14165550212"),
+        );
+        let text =
+            json!({ "success": true, "_id": other, "data": { "contact": { "_id": other } } }).to_string();
+        crm.at.fault(Fault::once(FaultKind::Body { text }).on_writes());
+        let shown = crm.update(&mine, json!({ "firstName": "Augusta" })).await.unwrap();
+        assert_eq!(shown.contact.remote_id.as_str(), mine);
+        assert_eq!(shown.contact.first_name.as_deref(), Some("Augusta"));
+    }
+}
+
+#[tokio::test]
+async fn a_confirmed_change_that_cannot_be_read_back_does_not_read_as_if_nothing_happened() {
+    for crm in both().await {
+        let id = crm.put("Ada", "Byron", "ada@example.com", "+14165550211");
+        let path = format!("/api/contacts/{id}");
+        let mut fault = Fault::once(FaultKind::TooManyRequests { retry_after: None }).on("GET", &path);
+        fault.skip = 1;
+        crm.at.fault(fault);
+        let shown = crm.update(&id, json!({ "firstName": "Augusta" })).await.unwrap();
+        assert_eq!(shown.contact.first_name.as_deref(), Some("Augusta"));
+        assert!(shown.warnings.iter().any(|warning| warning.code == WarningCode::NotVerified));
+    }
+}
+
+#[tokio::test]
+async fn somebody_without_a_name_does_not_get_that_of_the_company() {
+    let crm = Crm::aptly(aptly::Options::empty(), json!({})).await;
+    let id = put_rich(&crm);
+    let shown = crm.update(&id, json!({ "firstName": null, "lastName": null })).await.unwrap();
+    assert!(shown.contact.first_name.is_none() && shown.contact.last_name.is_none());
+    assert!(shown.contact.account.is_some());
+}

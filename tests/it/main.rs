@@ -11,3 +11,4 @@ mod log;
 mod openapi;
 #[path = "../support/edge.rs"]
 mod support;
+mod tokens;

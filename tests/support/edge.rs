@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use contacts_gateway::api::{AppState, Readiness, router};
 use contacts_gateway::app::Parts;
-use contacts_gateway::auth::ApiKey;
+use contacts_gateway::auth::{ApiKey, Issuers};
 use contacts_gateway::domain::{Failure, FailureKind, Scope, Scopes};
 use contacts_gateway::sealing::{MasterKey, Sealer};
 use contacts_gateway::store::{KeyRecord, Location, Store, TenantRecord, now};
@@ -169,7 +169,8 @@ async fn parts(folder: &Path, admin: Option<&SecretString>) -> Parts {
     let location = Location::parse(&format!("sqlite://{}", folder.join("edge.db").display())).unwrap();
     let store = Store::open(&location).await.unwrap();
     let sealer = Sealer::new(&MasterKey::generate().unwrap()).unwrap();
-    let parts = Parts::join(store, sealer, BaseUrlGuard::default(), Transport::new().unwrap(), admin);
+    let (guard, transport) = (BaseUrlGuard::default(), Transport::new().unwrap());
+    let parts = Parts::join(store, sealer, guard, transport, admin, Issuers::default());
     let tenant = TenantRecord { id: "ten_1".into(), name: "one".into(), created_at: now() };
     parts.store.tenants.insert(&tenant).await.unwrap();
     let key = key();

@@ -50,7 +50,7 @@ impl Slice {
             (Value::Null, "") => {}
             (Value::Null, _) => faults.push("a body where there is none".to_owned()),
             (schema, body) => {
-                self.check(schema, &serde_json::from_str(body).unwrap_or_default(), "body", &mut faults)
+                self.check(schema, &serde_json::from_str(body).unwrap_or_default(), "body", &mut faults);
             }
         }
         if let Some((status, answer)) = answer {
@@ -121,7 +121,7 @@ impl Slice {
                     }
                 }
                 "enum" if !rule.as_array().unwrap().contains(value) => {
-                    faults.push(format!("{at} is none of {rule}"))
+                    faults.push(format!("{at} is none of {rule}"));
                 }
                 "required" => {
                     let missing = rule
@@ -140,15 +140,15 @@ impl Slice {
                 "minItems"
                     if value.as_array().is_some_and(|list| (list.len() as u64) < rule.as_u64().unwrap()) =>
                 {
-                    faults.push(format!("{at} is too short"))
+                    faults.push(format!("{at} is too short"));
                 }
                 "maxItems"
                     if value.as_array().is_some_and(|list| (list.len() as u64) > rule.as_u64().unwrap()) =>
                 {
-                    faults.push(format!("{at} is too long"))
+                    faults.push(format!("{at} is too long"));
                 }
                 "minimum" if value.as_u64().is_none_or(|number| number < rule.as_u64().unwrap()) => {
-                    faults.push(format!("{at} is too small"))
+                    faults.push(format!("{at} is too small"));
                 }
                 "oneOf" => {
                     let tries: Vec<Vec<String>> = rule
@@ -179,7 +179,7 @@ impl Slice {
                 ("properties", Some(schema), _) => self.check(schema, member, &at, faults),
                 ("additionalProperties", None, Value::Bool(false)) => faults.push(format!("{at} is unknown")),
                 ("additionalProperties", None, schema @ Value::Object(_)) => {
-                    self.check(schema, member, &at, faults)
+                    self.check(schema, member, &at, faults);
                 }
                 _ => {}
             }

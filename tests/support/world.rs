@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use contacts_gateway::adapters::{AdapterSpec, spec};
 use contacts_gateway::app::Parts;
+use contacts_gateway::auth::Issuers;
 use contacts_gateway::domain::{
     CallContext, Caller, ContactQuery, CredentialId, Failure, Filter, FilterKind, FilterName, FilterValue,
-    KeyId, RawJson, Result, Scope, Scopes, WarningCode,
+    Principal, RawJson, Result, Scope, Scopes, WarningCode,
 };
 use contacts_gateway::gateway::contacts::{ListRequest, Listed, Shown, Start, WriteOptions};
 use contacts_gateway::gateway::credentials::CredentialDraft;
@@ -36,6 +37,7 @@ impl Office {
             BaseUrlGuard::new(AllowList::parse("127.0.0.1").unwrap()),
             transport(),
             None,
+            Issuers::default(),
         );
         let caller = Self::tenant(&parts, "first").await;
         Arc::new(Self { parts, caller, folder })
@@ -49,7 +51,12 @@ impl Office {
 
     async fn tenant(parts: &Parts, name: &str) -> Caller {
         let tenant = parts.gateway.tenants.create(name).await.unwrap().id;
-        Caller { tenant, key: KeyId::from("key"), scopes: Scopes::new(&Scope::ALL), credentials: None }
+        Caller {
+            tenant,
+            principal: Principal::Key("key".into()),
+            scopes: Scopes::new(&Scope::ALL),
+            credentials: None,
+        }
     }
 
     /// Links an account; the settings come on top of the base URL.

@@ -19,7 +19,7 @@ impl Endpoints {
         if reply.status == 404 {
             return Ok(None);
         }
-        failure::check(reply).map(Some)
+        failure::check_list(reply).map(Some)
     }
 
     /// A page of the list, counted from 0. `page` is required; the page size is the CRM's own.
@@ -31,7 +31,7 @@ impl Endpoints {
     ) -> Result<Reply> {
         let mut call = Call::new(Method::Get, "api/contacts").query("page", page.to_string());
         call.query.extend_from_slice(filters);
-        failure::check_route(self.0.call(context, &call).await?)
+        failure::check_list(self.0.call(context, &call).await?)
     }
 
     pub(super) async fn get(&self, context: &CallContext, id: &RemoteId) -> Result<Reply> {

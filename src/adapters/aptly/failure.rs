@@ -36,12 +36,17 @@ pub(super) fn check_route(reply: Reply) -> Result<Reply> {
     check(reply).map_err(refusal::of_route)
 }
 
+/// For lists and other reads of no single contact.
+pub(super) fn check_list(reply: Reply) -> Result<Reply> {
+    check_route(reply).map_err(refusal::of_read)
+}
+
 /// A refused id is an unknown one: Aptly documents no answer for it.
 pub(super) fn check_get(reply: Reply) -> Result<Reply> {
     if reply.status == 400 {
         return Err(not_found().with_upstream(SPEC.provider, Some(400)));
     }
-    check(reply)
+    check(reply).map_err(refusal::of_read)
 }
 
 /// The contact is not there.
@@ -60,10 +65,10 @@ fn message(reply: &Reply) -> Option<String> {
 }
 
 fn pointers(message: &str) -> Vec<FieldFault> {
-    let message = message.to_lowercase();
-    let found = POINTERS.iter().find(|(word, _)| message.contains(word));
+    let words = message.to_lowercase();
+    let found = POINTERS.iter().find(|(word, _)| words.contains(word));
     found
-        .map(|(_, pointer)| FieldFault::member(*pointer, "upstream_rejected", refusal::presentable(&message)))
+        .map(|(_, pointer)| FieldFault::member(*pointer, "upstream_rejected", refusal::presentable(message)))
         .into_iter()
         .collect()
 }

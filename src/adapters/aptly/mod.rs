@@ -307,7 +307,7 @@ impl Adapter for Aptly {
     }
 
     async fn read_back(&self, context: &CallContext, write: &Prepared, applied: &Applied) -> Result<Contact> {
-        if let Some(id) = applied.remote_id.as_ref().or(write.trail.remote_id.as_ref()) {
+        if let Some(id) = write.trail.remote_id.as_ref().or(applied.remote_id.as_ref()) {
             return self.get_contact(context, id).await;
         }
         let identity = write.trail.identity.clone().telling(SPEC.create_identity);

@@ -21,7 +21,7 @@ impl Endpoints {
 
     pub(super) async fn verify_token(&self, context: &CallContext) -> Result<()> {
         let call = Call::new(Method::Get, "api/auth/verify-token");
-        failure::check_route(self.upstream.call(context, &call).await?).map(|_| ())
+        failure::check_list(self.upstream.call(context, &call).await?).map(|_| ())
     }
 
     /// A page of the list, counted from 1. `ownerFilter=all`, because the default shows only the user's own contacts.
@@ -37,7 +37,7 @@ impl Endpoints {
             .query("size", size.to_string())
             .query("ownerFilter", "all");
         call.query.extend_from_slice(filters);
-        failure::check_route(self.upstream.call(context, &call).await?)
+        failure::check_list(self.upstream.call(context, &call).await?)
     }
 
     pub(super) async fn get(&self, context: &CallContext, id: &RemoteId) -> Result<Reply> {

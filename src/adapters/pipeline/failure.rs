@@ -38,7 +38,8 @@ pub(super) fn check(reply: Reply) -> Result<Reply> {
 fn failure(reply: &Reply, message: Option<&str>) -> Failure {
     let mut failure =
         refusal::by_status(&refusal::judged(reply), message).with_upstream(SPEC.provider, Some(reply.status));
-    let message = message.unwrap_or_default().to_lowercase();
+    let said = message.unwrap_or_default();
+    let message = said.to_lowercase();
     if failure.kind == FailureKind::UpstreamRejected {
         let missing = MISSING.iter().any(|word| message.contains(word));
         let found = POINTERS.iter().find(|(word, _)| message.contains(word));
@@ -48,7 +49,7 @@ fn failure(reply: &Reply, message: Option<&str>) -> Failure {
             failure.kind = FailureKind::ContactNotFound;
         } else {
             let fault = |(_, pointer): &(&str, &str)| {
-                FieldFault::member(*pointer, "upstream_rejected", refusal::presentable(&message))
+                FieldFault::member(*pointer, "upstream_rejected", refusal::presentable(said))
             };
             failure.faults = found.map(fault).into_iter().collect();
         }
@@ -61,9 +62,14 @@ pub(super) fn check_route(reply: Reply) -> Result<Reply> {
     check(reply).map_err(refusal::of_route)
 }
 
+/// For lists and other reads of no single contact.
+pub(super) fn check_list(reply: Reply) -> Result<Reply> {
+    check_route(reply).map_err(refusal::of_read)
+}
+
 /// The path that reads one contact is documented nowhere: where it is not there, the setting is to be mended.
 pub(super) fn check_get(reply: Reply) -> Result<Reply> {
-    check_path(reply, "getPath")
+    check_path(reply, "getPath").map_err(refusal::of_read)
 }
 
 /// The same for a path that removes one contact.

@@ -291,7 +291,7 @@ impl Adapter for Pipeline {
     }
 
     async fn read_back(&self, context: &CallContext, write: &Prepared, applied: &Applied) -> Result<Contact> {
-        let id = applied.remote_id.as_ref().or(write.trail.remote_id.as_ref());
+        let id = write.trail.remote_id.as_ref().or(applied.remote_id.as_ref());
         if let Some(id) = id {
             match self.get_contact(context, id).await {
                 // Without a path that reads one contact, the list finds it by its phone; of a contact that was just

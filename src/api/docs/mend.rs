@@ -11,6 +11,7 @@ pub(super) const fn mend(kind: FailureKind) -> &'static str {
         K::InvalidParameter => "Each parameter at fault is named in <code>errors</code>, unknown and repeated ones too: a parameter is never ignored. Mend or remove them.",
         K::Unauthenticated => "Send <code>Authorization: Bearer</code> with a key of the tenant, or the admin token under <code>/admin</code>. A key that has ended or was revoked is refused in the same words as one that never was.",
         K::InsufficientScope => "The key is known and lacks the scope that the detail names, or belongs to the other plane: a tenant's key does not open <code>/admin</code>, and the admin token opens nothing else. Ask the operator for a key with the scope.",
+        K::IssuerUnavailable => "The token's issuer is configured with the address of its keys, and no keys could be had from there since the gateway started. Try again; if it lasts, the operator finds the reason in the log. API keys work meanwhile.",
         K::DeleteNotAllowed => "Deleting a contact removes more than the contact at this CRM. Set <code>allowDelete</code> in the credential's settings if that is wanted.",
         K::RouteNotFound => "Compare path and spelling with the document; a trailing slash is another path. Without a configured admin token there is no <code>/admin</code>.",
         K::CredentialNotFound => "The credential does not exist, belongs to another tenant, or is not on the key's list; which of them is not told. List the credentials that the key may name.",

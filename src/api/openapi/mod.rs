@@ -50,9 +50,10 @@ fn complete(document: &mut Document) {
         license.identifier = Some("MIT".to_owned());
     }
     if let Some(components) = &mut document.components {
-        for (name, description) in
-            [("bearer", "A tenant's API key, `cg_…`."), ("admin", "The operator's admin token.")]
-        {
+        for (name, description) in [
+            ("bearer", "A tenant's API key, `cg_…`, or a JWT of an issuer that the operator configured."),
+            ("admin", "The operator's admin token."),
+        ] {
             let mut scheme = Http::new(HttpAuthScheme::Bearer);
             scheme.description = Some(description.to_owned());
             components.add_security_scheme(name, SecurityScheme::Http(scheme));

@@ -17,7 +17,7 @@ use FailureKind as K;
 /// What any operation may answer.
 const ANY: &[K] = &[K::InvalidParameter, K::Internal];
 /// What an operation behind a key or token may answer.
-const SIGNED: &[K] = &[K::Unauthenticated, K::InsufficientScope, K::StoreUnavailable];
+const SIGNED: &[K] = &[K::Unauthenticated, K::InsufficientScope, K::IssuerUnavailable, K::StoreUnavailable];
 /// What an operation that takes a body may answer.
 const BODY: &[K] = &[K::MalformedRequest, K::BodyTooLarge, K::UnsupportedMediaType, K::ValidationFailed];
 /// What an operation that calls a CRM may answer.

@@ -25,6 +25,7 @@ const fn row(kind: FailureKind) -> (StatusCode, &'static str) {
         K::InvalidParameter           => (S::BAD_REQUEST, "A parameter is missing, malformed, unknown or repeated"),
         K::Unauthenticated            => (S::UNAUTHORIZED, "No valid key or token"),
         K::InsufficientScope          => (S::FORBIDDEN, "The key may not do this"),
+        K::IssuerUnavailable          => (S::SERVICE_UNAVAILABLE, "The token's issuer cannot be reached"),
         K::DeleteNotAllowed           => (S::FORBIDDEN, "The credential does not allow deletion"),
         K::RouteNotFound              => (S::NOT_FOUND, "No such path"),
         K::CredentialNotFound         => (S::NOT_FOUND, "No such credential"),

@@ -13,7 +13,6 @@ const PREFIX: &str = "con_";
 const VERSION: u8 = 1;
 const OWNER: usize = 8;
 const CHECKSUM: usize = 4;
-const LONGEST_REMOTE_ID: usize = 64;
 
 /// The gateway's id of a contact.
 pub(super) fn make(credential: &CredentialId, remote_id: &RemoteId) -> Text {
@@ -33,7 +32,7 @@ pub(super) fn open(credential: &CredentialId, id: &str) -> Result<RemoteId> {
         None => Some(id.to_owned()),
     };
     // Also what an id of ours holds is looked at: anybody can make one, and `..` as a segment is another path.
-    remote_id.filter(|id| is_plausible(id)).map(RemoteId::from).ok_or_else(|| {
+    remote_id.map(RemoteId::from).filter(RemoteId::is_plausible).ok_or_else(|| {
         Failure::new(FailureKind::ContactNotFound, "This credential has no contact of this id. Give the `id` or the `remoteId` of one of its contacts.")
     })
 }
@@ -46,11 +45,6 @@ fn decode(credential: &CredentialId, encoded: &str) -> Option<String> {
         && head[1..] == digest(credential.as_str().as_bytes())[..OWNER]
         && checksum == &digest(body)[..CHECKSUM];
     good.then(|| String::from_utf8(remote_id.to_vec()).ok()).flatten()
-}
-
-fn is_plausible(id: &str) -> bool {
-    (1..=LONGEST_REMOTE_ID).contains(&id.len())
-        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
 }
 
 #[cfg(test)]

@@ -68,6 +68,9 @@ async fn read_rows(
         let Some(at) = rows.next else { return Ok(rows) };
         let page = opened.adapter.read_page(context, pushed, at, limit - rows.contacts.len()).await?;
         filters::check(pushed, &page.contacts)?;
+        if page.contacts.is_empty() && page.total.is_some_and(|total| at.0 < total) {
+            return Err(shows_nothing());
+        }
         rows.total = page.total.or(rows.total);
         rows.next = page.next;
         for (index, contact) in page.contacts.into_iter().enumerate() {
@@ -84,6 +87,12 @@ async fn read_rows(
         }
     }
     if rows.next.is_none() { Ok(rows) } else { Err(repeats()) }
+}
+
+/// An empty page where the CRM itself says that there are contacts would be a short one in silence.
+fn shows_nothing() -> Failure {
+    let detail = "The CRM says that there are contacts and shows none; a whole page cannot be read.";
+    Failure::new(FailureKind::UpstreamInvalidResponse, detail)
 }
 
 fn repeats() -> Failure {

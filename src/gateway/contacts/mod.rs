@@ -5,15 +5,18 @@ mod cursor;
 mod declared;
 mod filters;
 mod ids;
+mod intent;
 mod list;
 mod locks;
+mod outcome;
 mod write;
 
 use std::sync::Arc;
 
 use self::cursor::Cursors;
+use self::intent::Intent;
 use self::locks::Locks;
-use self::write::{Intent, Write};
+use self::write::Write;
 use super::Credentials;
 use crate::domain::{
     CallContext, Caller, Contact, ContactDraft, ContactPatch, ContactQuery, CredentialId, Field, FilterName,
@@ -184,7 +187,10 @@ fn incomplete<'a>(contacts: impl IntoIterator<Item = &'a Contact>) -> Vec<Warnin
         }
     }
     let warn = |field: Field| {
-        let message = format!("This reading of the CRM shows `{}` not at all or only in part.", field.name());
+        let message = format!(
+            "This reading of the CRM shows `{}` not at all or only in part: read the contact by its id before you send it back whole.",
+            field.name()
+        );
         Warning::new(WarningCode::Incomplete, format!("/{}", field.name()), message)
     };
     fields.into_iter().map(warn).collect()

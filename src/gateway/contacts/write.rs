@@ -1,26 +1,19 @@
 //! The order of a write, once for all CRMs and for create, update and delete.
 
-use std::collections::BTreeSet;
-
-use super::compare::{Difference, Verdict, differences};
+use super::compare::{Verdict, differences};
+use super::intent::Intent;
 use super::locks::Locks;
-use super::{Shown, WriteOptions, declared, ids, incomplete};
-use crate::adapters::{Applied, Found, Identity, IdentityKind, Prepared, digits};
+use super::outcome::{
+    candidates, changed, created_otherwise, did_not_apply, exists, is_ours, not_ours, not_verified,
+    outcome_unknown, shown, unsent, unverified, updated_existing,
+};
+use super::{Shown, WriteOptions, incomplete};
+use crate::adapters::{Applied, Found, Prepared};
 use crate::domain::{
-    CallContext, Caller, Candidate, Contact, ContactDraft, ContactPatch, CredentialId, Effect, Failure,
-    FailureKind, FieldFault, Patch, RemoteId, Result, Scope, Timestamp, Warning, WarningCode,
+    CallContext, Caller, Contact, CredentialId, Effect, Failure, FailureKind, FieldFault, RemoteId, Result,
+    Scope, Timestamp, Warning, WarningCode,
 };
 use crate::gateway::credentials::{Credentials, Opened};
-
-/// What is to be written. An id is as it came in the path: the gateway's or the CRM's.
-pub(super) enum Intent<'a> {
-    /// A new contact.
-    Create(ContactDraft),
-    /// Changes to the contact of this id.
-    Update(&'a str, ContactPatch),
-    /// Removal of the contact of this id.
-    Delete(&'a str),
-}
 
 /// One write and what goes along with it.
 pub(super) struct Write<'a> {
@@ -49,16 +42,17 @@ impl Write<'_> {
         let held = self.held(opened, &intent, target.as_ref()).await.map_err(unsent)?;
         warnings.extend(intent.declared_of(opened, held.as_ref()));
         self.refuse_if_strict(&warnings)?;
-        let seen = self.look_up(opened, &intent, held.as_ref()).await.map_err(unsent)?;
         let prepared = self.prepare(opened, &intent, target.as_ref(), held.as_ref()).await.map_err(unsent)?;
         warnings.extend(prepared.losses.iter().cloned());
         self.refuse_if_strict(&warnings)?;
-        if let (true, Some(held)) = (prepared.nothing_to_do, held) {
-            return Ok(shown(opened, held, warnings));
+        if let (true, Some(held)) = (prepared.nothing_to_do, &held) {
+            return Ok(shown(opened, held.clone(), warnings));
         }
+        // Last of all reads, so that the time in which another writer can slip in is short.
+        let seen = self.look_up(opened, &intent, held.as_ref()).await.map_err(unsent)?;
         match intent {
             Intent::Create(_) => self.create(opened, &prepared, &seen, warnings).await,
-            Intent::Update(..) => self.update(opened, &prepared, warnings).await,
+            Intent::Update(..) => self.update(opened, &prepared, held, warnings).await,
             Intent::Delete(_) => self.delete(opened, &prepared).await,
         }
     }
@@ -151,9 +145,7 @@ impl Write<'_> {
                 let Some(contact) = unverified(&prepared.expected, applied) else {
                     return Err(outcome_unknown(opened, prepared, &failure));
                 };
-                let message =
-                    format!("The contact was created, but reading it back failed ({}).", failure.kind.code());
-                warnings.push(Warning::new(WarningCode::NotVerified, "", message));
+                warnings.push(not_verified("created", &failure));
                 Ok(shown(opened, contact, warnings))
             }
         }
@@ -176,6 +168,7 @@ impl Write<'_> {
         &self,
         opened: &Opened,
         prepared: &Prepared,
+        held: Option<Contact>,
         mut warnings: Vec<Warning>,
     ) -> Result<Shown> {
         let (applied, lost) = match opened.adapter.send(self.context, prepared).await {
@@ -187,7 +180,15 @@ impl Write<'_> {
         };
         let contact = match opened.adapter.read_back(self.context, prepared, &applied).await {
             Ok(contact) => contact,
-            Err(failure) => return Err(lost.unwrap_or(failure)),
+            // The CRM confirmed the change: that it cannot be seen now must not read as if nothing had happened.
+            Err(failure) if failure.kind == FailureKind::ContactNotFound => {
+                return Err(lost.unwrap_or(failure));
+            }
+            Err(failure) => {
+                let (None, Some(held)) = (lost.as_ref(), held) else { return Err(lost.unwrap_or(failure)) };
+                warnings.push(not_verified("changed", &failure));
+                return Ok(shown(opened, changed(held, &prepared.expected), warnings));
+            }
         };
         let (unseen, wrong): (Vec<_>, Vec<_>) = differences(opened.spec, &prepared.expected, &contact)
             .into_iter()
@@ -221,205 +222,4 @@ impl Write<'_> {
             }
         }
     }
-}
-
-impl Intent<'_> {
-    fn supported(&self, opened: &Opened) -> Result<()> {
-        let (operations, title) = (opened.spec.operations, opened.spec.title);
-        let (able, word) = match self {
-            Self::Create(_) => (operations.create, "create"),
-            Self::Update(..) => (operations.update, "change"),
-            Self::Delete(_) => (operations.delete, "remove"),
-        };
-        if able {
-            return Ok(());
-        }
-        let detail = format!("{title}'s API cannot {word} contacts; do it in {title} itself.");
-        Err(Failure::new(FailureKind::OperationUnsupported, detail).with_upstream(opened.spec.provider, None))
-    }
-
-    fn target(&self, opened: &Opened) -> Result<Option<RemoteId>> {
-        match self {
-            Self::Create(_) => Ok(None),
-            Self::Update(id, _) | Self::Delete(id) => ids::open(&opened.id, id).map(Some),
-        }
-    }
-
-    /// What the declaration alone decides, before any call.
-    fn declared(&self, opened: &Opened) -> Result<Vec<Warning>> {
-        match self {
-            Self::Create(draft) => declared::of_draft(opened.spec, draft),
-            Self::Update(_, patch) => Ok(declared::of_patch(opened.spec, patch)),
-            Self::Delete(_) => Ok(Vec::new()),
-        }
-    }
-
-    /// What the declaration decides given the record that is to be changed.
-    fn declared_of(&self, opened: &Opened, held: Option<&Contact>) -> Vec<Warning> {
-        match (self, held) {
-            (Self::Update(_, patch), Some(held)) => {
-                declared::of_change(opened.spec, &ids::make(&opened.id, &held.remote_id), held, patch)
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    /// The identity that this write would give to a record for the first time.
-    fn new_identity(&self, by: IdentityKind, held: Option<&Contact>) -> Identity {
-        match (self, held) {
-            (Self::Create(draft), _) => Identity::of(by, &draft.email_addresses, &draft.phone_numbers),
-            (Self::Update(_, patch), Some(held)) => {
-                let emails = patch.email_addresses.value().map_or(&[][..], Vec::as_slice);
-                let phones = patch.phone_numbers.value().map_or(&[][..], Vec::as_slice);
-                let mut identity = Identity::of(by, emails, phones);
-                identity.emails.retain(|new| {
-                    !held
-                        .email_addresses
-                        .iter()
-                        .any(|known| known.address.to_lowercase() == new.to_lowercase())
-                });
-                identity.phones.retain(|new| {
-                    !held.phone_numbers.iter().any(|known| digits(&known.number) == digits(new))
-                });
-                identity
-            }
-            _ => Identity::default(),
-        }
-    }
-
-    /// What must not be written twice at once: the record, and every identity that the write brings in.
-    fn words(&self, opened: &Opened, target: Option<&RemoteId>) -> BTreeSet<String> {
-        let (emails, phones) = match self {
-            Self::Create(draft) => (draft.email_addresses.as_slice(), draft.phone_numbers.as_slice()),
-            Self::Update(_, ContactPatch { email_addresses, phone_numbers, .. }) => (
-                email_addresses.value().map_or(&[][..], Vec::as_slice),
-                phone_numbers.value().map_or(&[][..], Vec::as_slice),
-            ),
-            Self::Delete(_) => (&[][..], &[][..]),
-        };
-        let emails = emails.iter().map(|email| format!("email {}", email.address.trim().to_lowercase()));
-        // Phones serialise creates only where they are who somebody is: households share them elsewhere.
-        let phones = phones.iter().filter(|_| opened.spec.create_identity == IdentityKind::PhoneNumber);
-        let phones = phones.map(|phone| format!("phone {}", digits(&phone.number)));
-        let record = target.map(|id| format!("record {id}"));
-        emails.chain(phones).chain(record).collect()
-    }
-}
-
-fn shown(opened: &Opened, contact: Contact, warnings: Vec<Warning>) -> Shown {
-    Shown { id: ids::make(&opened.id, &contact.remote_id), contact, warnings }
-}
-
-fn candidates(opened: &Opened, contacts: &[Contact]) -> Vec<Candidate> {
-    let candidate = |contact: &Contact| Candidate {
-        id: Some(ids::make(&opened.id, &contact.remote_id)),
-        remote_id: contact.remote_id.clone(),
-        matched_on: vec![opened.spec.create_identity.word()],
-    };
-    contacts.iter().map(candidate).collect()
-}
-
-fn exists(opened: &Opened, contacts: &[Contact]) -> Failure {
-    let detail = format!(
-        "{} has a contact with the same {} already, and nothing was sent. Change that contact instead; `candidates` names it.",
-        opened.spec.title,
-        opened.spec.create_identity.word(),
-    );
-    Failure::new(FailureKind::ContactExists, detail).with_candidates(candidates(opened, contacts))
-}
-
-/// The same failure, of a call before the write: nothing was sent that could have done anything.
-fn unsent(failure: Failure) -> Failure {
-    failure.with_effect(Effect::None)
-}
-
-/// How many seconds the CRM's clock may be behind ours when it says that a contact is new.
-const CLOCKS_APART: i64 = 120;
-
-/// Whether the contact that a look-up found after an answer without an id is the one just made: it holds what was
-/// sent, but for one field at most, and is new. A relative may share the only phone.
-fn is_ours(opened: &Opened, prepared: &Prepared, contact: &Contact, sent_at: Timestamp) -> bool {
-    let differences = differences(opened.spec, &prepared.expected, contact);
-    let wrong = differences.iter().filter(|difference| difference.verdict != Verdict::Unseen).count();
-    match contact.remote_created_at {
-        Some(created) => wrong <= 1 && created.as_second() >= sent_at.as_second() - CLOCKS_APART,
-        None => wrong == 0,
-    }
-}
-
-fn not_ours(opened: &Opened, prepared: &Prepared, contact: &Contact) -> Failure {
-    let failure = Failure::new(FailureKind::ContactNotFound, "");
-    outcome_unknown(opened, prepared, &failure)
-        .with_candidates(candidates(opened, std::slice::from_ref(contact)))
-}
-
-/// Creates that reached the CRM while another writer made the same record show it in their times.
-fn updated_existing(opened: &Opened, seen: &Found, contact: &Contact) -> Option<Warning> {
-    let (created, updated) = (contact.remote_created_at?, contact.remote_updated_at?);
-    let before = |date: Timestamp| created.as_second() < date.as_second();
-    let other = opened.spec.create_upserts && (seen.date.is_some_and(before) || created != updated);
-    other.then(|| {
-        let message = format!(
-            "Another writer seems to have made this contact in between; {} may have changed it instead of creating one. Check the contact with remoteId {}.",
-            opened.spec.title, contact.remote_id
-        );
-        Warning::new(WarningCode::MayHaveUpdatedExisting, "/remoteId", message)
-    })
-}
-
-fn created_otherwise(difference: &Difference) -> Warning {
-    let Difference { pointer, verdict } = difference;
-    let (code, message) = match verdict {
-        Verdict::Missing => (WarningCode::NotStored, "The CRM did not store it."),
-        Verdict::Other => (WarningCode::ChangedByUpstream, "The CRM holds another value than the one sent."),
-        Verdict::Unseen => {
-            (WarningCode::NotVerified, "The CRM does not show it, so it could not be verified.")
-        }
-    };
-    Warning::new(code, pointer.clone(), message)
-}
-
-fn did_not_apply(opened: &Opened, wrong: &[Difference]) -> Failure {
-    let names: Vec<&str> = wrong.iter().map(|difference| difference.pointer.as_str()).collect();
-    let detail =
-        format!("{} accepted the change but does not hold it: {}.", opened.spec.title, names.join(", "));
-    Failure::new(FailureKind::UpstreamDidNotApply, detail)
-        .with_faults(wrong.iter().map(Difference::fault).collect())
-        .with_upstream(opened.spec.provider, None)
-}
-
-/// Whether the contact exists is not known. The detail names the field to look by, never its value.
-fn outcome_unknown(opened: &Opened, prepared: &Prepared, failure: &Failure) -> Failure {
-    let identity = &prepared.trail.identity;
-    let by = match (identity.emails.is_empty(), identity.phones.is_empty()) {
-        (false, _) => "emailAddress",
-        (true, false) => "phoneNumber",
-        (true, true) => "name",
-    };
-    let detail = format!(
-        "The create was sent to {} and its outcome is not known ({}). Look for the contact by its {by} before you send it again.",
-        opened.spec.title,
-        failure.kind.code(),
-    );
-    let status = failure.upstream.and_then(|upstream| upstream.status);
-    Failure::new(FailureKind::OutcomeUnknown, detail)
-        .with_effect(Effect::Unknown)
-        .with_upstream(opened.spec.provider, status)
-}
-
-/// The contact as the CRM's answer shows it, else as it should be; `None` where not even its id is known.
-fn unverified(expected: &ContactPatch, applied: Applied) -> Option<Contact> {
-    let Applied { remote_id, contact } = applied;
-    let mut made = contact.or_else(|| remote_id.map(Contact::bare))?;
-    let text = |patch: &Patch<_>| patch.value().cloned();
-    made.first_name = made.first_name.or_else(|| text(&expected.first_name));
-    made.last_name = made.last_name.or_else(|| text(&expected.last_name));
-    made.account = made.account.or_else(|| text(&expected.account));
-    if made.email_addresses.is_empty() {
-        made.email_addresses = expected.email_addresses.value().cloned().unwrap_or_default();
-    }
-    if made.phone_numbers.is_empty() {
-        made.phone_numbers = expected.phone_numbers.value().cloned().unwrap_or_default();
-    }
-    Some(made)
 }

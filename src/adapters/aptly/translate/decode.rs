@@ -135,17 +135,20 @@ fn decode_contact<'a>(read: Lenient<'a>, members: Members<'a>, source: Source) -
         updated_at,
         rest,
     } = ContactWire::read(members);
-    let mut contact = Contact::bare(RemoteId::from(read.required("_id", id)?));
+    let mut contact = Contact::bare(read.id("_id", id)?);
     for (name, raw) in &rest {
         read.pass(&mut contact.remote_fields, name, raw);
     }
     let text = |name: &str, raw: Option<Raw<'a>>| raw.map_or(Ok(None), |raw| read.text(name, raw));
     let time = |name: &str, raw: Option<Raw<'a>>| raw.map_or(Ok(None), |raw| read.time(name, raw));
     (contact.first_name, contact.last_name) = (text("firstname", first_name)?, text("lastname", last_name)?);
-    // Where the parts are shown empty beside a full name, it is a company's.
+    let company_record = is_company.is_some_and(|raw| raw.get() == "true");
+    // Where the parts are shown empty beside a full name, it is a company's: the record's own, or, of somebody
+    // without a name, that of the company they belong to.
     let parts = first_name.is_some() || last_name.is_some();
-    let whole_name = parts || is_company.is_some_and(|raw| raw.get() == "true");
-    names(read, &mut contact, &full_names, whole_name)?;
+    let whole = parts || company_record;
+    let employer = if whole && !company_record { text("company", company)? } else { None };
+    names(read, &mut contact, &full_names, whole, employer.as_ref())?;
     contact.account = text("company", company)?;
     contact.remote_created_at = time("createdAt", created_at)?;
     contact.remote_updated_at = time("updatedAt", updated_at)?;
@@ -166,18 +169,22 @@ fn names<'a>(
     read: Lenient<'a>,
     contact: &mut Contact,
     full: &[(Cow<'a, str>, Raw<'a>)],
-    company: bool,
+    whole: bool,
+    employer: Option<&Text>,
 ) -> Result<()> {
-    let alone = contact.first_name.is_none() && contact.last_name.is_none();
     for (index, (name, raw)) in full.iter().enumerate() {
         let Some(text) = read.text(name, raw)? else { continue };
-        if alone && index == 0 {
-            let split = (!company).then(|| text.trim().split_once(char::is_whitespace)).flatten();
+        let unnamed = contact.first_name.is_none() && contact.last_name.is_none();
+        if unnamed && employer.is_some_and(|employer| employer.trim() == text.trim()) {
+            continue;
+        }
+        if unnamed && index == 0 {
+            let split = (!whole).then(|| text.trim().split_once(char::is_whitespace)).flatten();
             match split {
                 Some((first, rest)) => {
                     (contact.first_name, contact.last_name) = (Some(first.into()), Some(rest.trim().into()));
                 }
-                None if company => contact.last_name = Some(text),
+                None if whole => contact.last_name = Some(text),
                 None => contact.first_name = Some(text),
             }
         } else if !says_the_same(contact, &text) {

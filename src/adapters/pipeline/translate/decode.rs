@@ -159,7 +159,7 @@ fn decode_contact<'a>(read: Lenient<'a>, members: Members<'a>) -> Result<Contact
     } = ContactWire::read(members);
     let text = |name: &str, raw: Option<Raw<'a>>| raw.map_or(Ok(None), |raw| read.text(name, raw));
     let time = |name: &str, raw: Option<Raw<'a>>| raw.map_or(Ok(None), |raw| read.time(name, raw));
-    let mut contact = Contact::bare(RemoteId::from(read.required("_id", id)?));
+    let mut contact = Contact::bare(read.id("_id", id)?);
     contact.first_name = text("firstName", first_name)?;
     contact.last_name = text("lastName", last_name)?;
     contact.last_activity_at = time("lastMessageTime", last_message_time)?;

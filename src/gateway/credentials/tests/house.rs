@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use super::fake;
 use crate::auth::Authenticator;
-use crate::domain::{CallContext, Caller, Failure, RawJson, Scope, Scopes, TenantId, Text};
+use crate::domain::{CallContext, Caller, Failure, Principal, RawJson, Scope, Scopes, TenantId, Text};
 use crate::gateway::credentials::{Credential, CredentialDraft, Credentials, Opening};
 use crate::gateway::{Keys, ListingRequest, Tenants};
 use crate::sealing::{MasterKey, Sealer};
@@ -70,7 +70,12 @@ impl House {
 }
 
 pub(super) fn caller(tenant: TenantId) -> Caller {
-    Caller { tenant, key: "key_x".into(), scopes: Scopes::new(&Scope::ALL), credentials: None }
+    Caller {
+        tenant,
+        principal: Principal::Key("key_x".into()),
+        scopes: Scopes::new(&Scope::ALL),
+        credentials: None,
+    }
 }
 
 pub(super) fn context() -> CallContext {

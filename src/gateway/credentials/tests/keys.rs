@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 
 use super::house::{House, page, places};
 use crate::auth::ApiKey;
-use crate::domain::{FailureKind, Scope, Scopes, TenantId};
+use crate::domain::{FailureKind, Principal, Scope, Scopes, TenantId};
 use crate::gateway::ListingRequest;
 use crate::gateway::keys::KeyDraft;
 use crate::sealing::MasterKey;
@@ -31,7 +31,7 @@ async fn a_key_tells_its_tenant_and_scopes_until_it_is_revoked() {
     for scheme in ["Bearer ", "bearer  ", "BEARER "] {
         let header = format!("{scheme}{}", text.expose_secret());
         let caller = house.authenticator.authenticate(Some(&header)).await.unwrap();
-        assert_eq!((&caller.tenant, &caller.key), (&tenant, &key.id));
+        assert_eq!((&caller.tenant, &caller.principal), (&tenant, &Principal::Key(key.id.clone())));
         assert_eq!(caller.scopes, Scopes::new(&[Scope::ContactsRead]));
     }
     let header = format!("Bearer {}", text.expose_secret());

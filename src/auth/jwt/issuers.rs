@@ -1,0 +1,164 @@
+//! The configured issuers, made ready: what each one's tokens must be.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
+use secrecy::ExposeSecret;
+use serde::de::IgnoredAny;
+
+use super::keys::KeySet;
+use super::source::Source;
+use super::{Fault, LEEWAY, Parts, Tokens};
+use crate::config::{JwtAlgorithm, JwtIssuer, JwtKeys};
+use crate::domain::Text;
+use crate::store::TenantStore;
+use crate::upstream::{AllowList, FetchUrl, Transport};
+
+/// How often a key set is fetched.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// Between two fetches lies at least this, whatever tokens ask for.
+    pub(super) at_least: Duration,
+    /// A key set as old as this is fetched again while it is used.
+    pub(super) renewed_after: Duration,
+    /// How long a fetch may take.
+    pub(super) within: Duration,
+}
+
+/// Keys are withdrawn by leaving them out of the set: ten minutes bound how long a withdrawn one is good here.
+const PACE: Pace = Pace {
+    at_least: Duration::from_secs(30),
+    renewed_after: Duration::from_mins(10),
+    within: Duration::from_secs(5),
+};
+
+/// The issuers of the configuration, checked. The default has none.
+#[derive(Default)]
+pub struct Issuers(Vec<Checked>);
+
+struct Checked {
+    configured: JwtIssuer,
+    keys: Keys,
+}
+
+enum Keys {
+    Held(Arc<KeySet>),
+    At(FetchUrl),
+}
+
+impl Issuers {
+    /// Checks what reading the configuration leaves to others: key files and addresses.
+    /// Fails with a sentence for each fault.
+    pub fn new(configured: &[JwtIssuer], allowed: &AllowList) -> Result<Self, Vec<String>> {
+        let mut faults = Vec::new();
+        let checked = configured.iter().filter_map(|issuer| match keys(issuer, allowed) {
+            Ok(keys) => Some(Checked { configured: issuer.clone(), keys }),
+            Err(fault) => {
+                faults.push(format!("{}: {fault}", issuer.origin));
+                None
+            }
+        });
+        let checked = Self(checked.collect());
+        if faults.is_empty() { Ok(checked) } else { Err(faults) }
+    }
+
+    /// Takes tokens of these issuers for the tenants of `tenants`; key sets are fetched by `transport` on first use.
+    #[must_use]
+    pub fn tokens(self, tenants: Arc<dyn TenantStore>, transport: &Transport) -> Tokens {
+        self.paced(tenants, transport, PACE)
+    }
+
+    pub(super) fn paced(self, tenants: Arc<dyn TenantStore>, transport: &Transport, pace: Pace) -> Tokens {
+        let issuers = self.0.into_iter().map(|checked| Issuer::new(checked, transport, pace));
+        Tokens::new(issuers.collect(), tenants)
+    }
+}
+
+fn keys(issuer: &JwtIssuer, allowed: &AllowList) -> Result<Keys, String> {
+    match &issuer.keys {
+        JwtKeys::Secret(secret) => Ok(Keys::Held(Arc::new(KeySet::of_secret(secret.expose_secret())))),
+        JwtKeys::Set(text) => KeySet::read(text, &issuer.algorithms)
+            .map(|keys| Keys::Held(Arc::new(keys)))
+            .map_err(|fault| format!("the key set of `jwks_file` cannot be used: {fault}")),
+        JwtKeys::Url(url) => {
+            FetchUrl::parse(url, allowed).map(Keys::At).map_err(|fault| format!("`jwks_url` {fault}"))
+        }
+    }
+}
+
+/// One issuer at work.
+pub(super) struct Issuer {
+    pub(super) name: Text,
+    audience: String,
+    pub(super) algorithms: Vec<JwtAlgorithm>,
+    pub(super) tenant_claim: String,
+    pub(super) scope_claim: String,
+    pub(super) max_lifetime: Duration,
+    pub(super) source: Source,
+}
+
+impl Issuer {
+    fn new(checked: Checked, transport: &Transport, pace: Pace) -> Self {
+        let Checked { configured, keys } = checked;
+        let JwtIssuer {
+            issuer,
+            audience,
+            algorithms,
+            keys: _,
+            tenant_claim,
+            scope_claim,
+            max_lifetime,
+            origin: _,
+        } = configured;
+        let source = match keys {
+            Keys::Held(keys) => Source::held(keys),
+            Keys::At(url) => Source::at(url, transport.clone(), algorithms.clone(), pace),
+        };
+        let name = Text::from(issuer);
+        Self { name, audience, algorithms, tenant_claim, scope_claim, max_lifetime, source }
+    }
+
+    /// Signature, `iss`, `aud`, `exp` and `nbf`, by the configured algorithm that the token was found to name.
+    pub(super) fn verify(&self, parts: &Parts<'_>, key: &DecodingKey) -> Result<(), Fault> {
+        let mut validation = Validation::new(algorithm(parts.algorithm));
+        validation.set_issuer(&[self.name.as_str()]);
+        validation.set_audience(&[&self.audience]);
+        // A check of an absent claim is skipped unless the claim is required.
+        validation.set_required_spec_claims(&["exp", "iss", "aud"]);
+        validation.leeway = LEEWAY;
+        validation.validate_nbf = true;
+        match decode::<IgnoredAny>(parts.token, key, &validation) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(fault(error.kind())),
+        }
+    }
+}
+
+const fn algorithm(configured: JwtAlgorithm) -> Algorithm {
+    match configured {
+        JwtAlgorithm::Hs256 => Algorithm::HS256,
+        JwtAlgorithm::Rs256 => Algorithm::RS256,
+        JwtAlgorithm::Es256 => Algorithm::ES256,
+        JwtAlgorithm::EdDsa => Algorithm::EdDSA,
+    }
+}
+
+fn fault(kind: &ErrorKind) -> Fault {
+    match kind {
+        ErrorKind::ExpiredSignature => Fault("expired"),
+        ErrorKind::ImmatureSignature => Fault("nbf"),
+        ErrorKind::InvalidAudience => Fault("audience"),
+        ErrorKind::InvalidIssuer => Fault("issuer"),
+        ErrorKind::MissingRequiredClaim(claim) | ErrorKind::InvalidClaimFormat(claim) => match claim.as_str()
+        {
+            "exp" => Fault("exp"),
+            "nbf" => Fault("nbf"),
+            "aud" => Fault("audience"),
+            _ => Fault("issuer"),
+        },
+        ErrorKind::Json(_) => Fault("claims"),
+        _ => Fault("signature"),
+    }
+}

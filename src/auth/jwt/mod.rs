@@ -1,0 +1,164 @@
+//! Tokens (JWT) of the issuers that the configuration names.
+//!
+//! What a token says of itself chooses nothing but which configured issuer checks it: neither the algorithm nor the
+//! place of a key is taken from its header. One wording answers whatever is wrong; the log tells the reason.
+
+mod claims;
+mod issuers;
+mod keys;
+mod parts;
+mod source;
+#[cfg(test)]
+mod tests;
+mod verified;
+
+use std::sync::Arc;
+
+use claims::Claims;
+pub use issuers::Issuers;
+use issuers::{Issuer, Pace};
+use keys::KeySet;
+use parts::Parts;
+pub(super) use parts::looks_like_a_token;
+use verified::Verified;
+
+use crate::domain::{Caller, Failure, FailureKind, Principal, Result, TenantId};
+use crate::store::{Recent, TenantStore, now};
+
+/// How far clocks may differ, in seconds.
+const LEEWAY: u64 = 60;
+const REMEMBERED_TENANTS: u64 = 10_000;
+
+/// Why a token is refused: a word for the log and the tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Fault(&'static str);
+
+/// What came of one look at a token.
+enum Looked {
+    Good(Claims),
+    Bad(Fault),
+    /// The issuer may have keys by now that would do.
+    Miss(Fault),
+}
+
+/// Takes tokens of the configured issuers; the default has none and takes nothing.
+#[derive(Default)]
+pub struct Tokens(Option<Known>);
+
+struct Known {
+    issuers: Vec<Issuer>,
+    tenants: Arc<dyn TenantStore>,
+    /// Tenants by what a token calls them.
+    named: Recent<String, Option<TenantId>>,
+    verified: Verified,
+}
+
+impl Tokens {
+    fn new(issuers: Vec<Issuer>, tenants: Arc<dyn TenantStore>) -> Self {
+        let named = Recent::new(REMEMBERED_TENANTS);
+        let known = Known { issuers, tenants, named, verified: Verified::default() };
+        Self((!known.issuers.is_empty()).then_some(known))
+    }
+
+    /// Forgets which tenants there are: a token for one that is gone is refused at its next use.
+    pub fn forget_tenants(&self) {
+        if let Some(known) = &self.0 {
+            known.named.forget_all();
+        }
+    }
+
+    /// The caller whom `token` names. Fails with `unauthenticated`, `issuer_unavailable`, `store_unavailable`.
+    pub(super) async fn caller(&self, token: &str) -> Result<Caller> {
+        let Some(known) = &self.0 else {
+            return Err(Failure::new(
+                FailureKind::Unauthenticated,
+                "No issuer of tokens is configured in this gateway; use an API key.",
+            ));
+        };
+        let (claims, tenant) = known.admitted(token).await?.map_err(refused)?;
+        let (issuer, subject) = (claims.issuer.clone(), claims.subject.clone());
+        let principal = Principal::Token { issuer, subject };
+        Ok(Caller { tenant, principal, scopes: claims.scopes.clone(), credentials: None })
+    }
+}
+
+impl Known {
+    /// What a good token says, and the tenant it names. The outer failure is ours, the inner fault is the token's.
+    async fn admitted(&self, token: &str) -> Result<std::result::Result<(Arc<Claims>, TenantId), Fault>> {
+        let claims = match self.claims(token).await? {
+            Ok(claims) => claims,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        let tenant = self.tenant(&claims.tenant).await?;
+        Ok(tenant.map(|tenant| (claims, tenant)).ok_or(Fault("tenant")))
+    }
+
+    /// What a good token says. The outer failure is ours, the inner fault is the token's.
+    async fn claims(&self, token: &str) -> Result<std::result::Result<Arc<Claims>, Fault>> {
+        let parts = match Parts::read(token) {
+            Ok(parts) => parts,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        let Some(issuer) = self.issuers.iter().find(|issuer| issuer.name.as_str() == parts.issuer) else {
+            return Ok(Err(Fault("issuer")));
+        };
+        if !issuer.algorithms.contains(&parts.algorithm) {
+            return Ok(Err(Fault("algorithm")));
+        }
+        let keys = issuer.source.keys().await?;
+        if let Some(claims) = self.verified.get(token, &keys) {
+            return Ok(Ok(claims));
+        }
+        let (looked, keys) = match look(issuer, &keys, &parts) {
+            Looked::Miss(fault) => match issuer.source.newer_than(&keys).await {
+                Some(newer) => (look(issuer, &newer, &parts), newer),
+                None => (Looked::Bad(fault), keys),
+            },
+            looked => (looked, keys),
+        };
+        Ok(match looked {
+            Looked::Good(claims) => Ok(self.verified.keep(token, claims, &keys)),
+            Looked::Bad(fault) | Looked::Miss(fault) => Err(fault),
+        })
+    }
+
+    /// The tenant with this id or, failing that, this name, as it was at most 5 s ago.
+    async fn tenant(&self, called: &str) -> Result<Option<TenantId>> {
+        self.named.get(&called.to_owned(), || self.find(called)).await
+    }
+
+    async fn find(&self, called: &str) -> Result<Option<TenantId>> {
+        let held = match self.tenants.get(&called.into()).await? {
+            Some(tenant) => Some(tenant),
+            None => self.tenants.find(called).await?,
+        };
+        Ok(held.map(|tenant| tenant.id))
+    }
+}
+
+/// Key, signature, claims: each from the issuer's configuration.
+fn look(issuer: &Issuer, keys: &KeySet, parts: &Parts<'_>) -> Looked {
+    let key = match keys.select(parts.algorithm, parts.kid.as_deref()) {
+        Ok(key) => key,
+        Err(fault) => return Looked::Miss(fault),
+    };
+    match issuer.verify(parts, key).and_then(|()| Claims::read(issuer, parts, seconds())) {
+        Ok(claims) => Looked::Good(claims),
+        // Without a key's id, a signature that does not fit is how a changed key shows.
+        Err(fault @ Fault("signature")) if parts.kid.is_none() => Looked::Miss(fault),
+        Err(fault) => Looked::Bad(fault),
+    }
+}
+
+fn refused(fault: Fault) -> Failure {
+    tracing::debug!(reason = fault.0, "token refused");
+    Failure::new(
+        FailureKind::Unauthenticated,
+        "The token is not valid here: malformed, expired, not for this gateway, or of an issuer or tenant that it does not know.",
+    )
+}
+
+/// Now, in seconds since 1970.
+fn seconds() -> u64 {
+    u64::try_from(now().as_second()).unwrap_or_default()
+}

@@ -1,0 +1,78 @@
+//! The three parts of a token, read strictly before anything in them is believed.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::Fault;
+use crate::config::JwtAlgorithm;
+use crate::json::{self, Kind, Members};
+
+/// Deeper claims than any issuer writes.
+const DEPTH: usize = 8;
+const LONGEST_KID: usize = 256;
+/// Header members that name or bring a key, or demand what is not understood here.
+const REFUSED: [&str; 5] = ["crit", "jku", "jwk", "x5u", "x5c"];
+
+/// Whether `shown` has the form of a token: three parts with dots between.
+pub(in crate::auth) fn looks_like_a_token(shown: &str) -> bool {
+    shown.split('.').count() == 3
+}
+
+/// A token taken apart. Nothing in it is verified.
+pub(super) struct Parts<'a> {
+    /// The whole token.
+    pub(super) token: &'a str,
+    pub(super) algorithm: JwtAlgorithm,
+    pub(super) kid: Option<String>,
+    pub(super) issuer: String,
+    /// The claims, an object without duplicate members.
+    pub(super) claims: String,
+}
+
+impl<'a> Parts<'a> {
+    pub(super) fn read(token: &'a str) -> Result<Self, Fault> {
+        let parts: Vec<&str> = token.split('.').collect();
+        let [header, claims, signature] = parts[..] else { return Err(Fault("parts")) };
+        URL_SAFE_NO_PAD.decode(signature).map_err(|_| Fault("encoding"))?;
+        let header = object(header)?;
+        let (algorithm, kid) = read_header(&header)?;
+        let claims = object(claims)?;
+        let issuer = text(&json::members(&claims).unwrap_or_default(), "iss").ok_or(Fault("issuer"))?;
+        let issuer = issuer.into_owned();
+        Ok(Self { token, algorithm, kid, issuer, claims })
+    }
+}
+
+/// The JSON object in a part. Padding, other alphabets and stray bits are refused: each token has one spelling.
+fn object(part: &str) -> Result<String, Fault> {
+    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| Fault("encoding"))?;
+    let text = String::from_utf8(bytes).map_err(|_| Fault("encoding"))?;
+    json::check(&text, DEPTH).map_err(|_| Fault("json"))?;
+    if json::kind(&text) == Kind::Object { Ok(text) } else { Err(Fault("json")) }
+}
+
+fn read_header(header: &str) -> Result<(JwtAlgorithm, Option<String>), Fault> {
+    let members = json::members(header).unwrap_or_default();
+    if members.0.iter().any(|(name, _)| REFUSED.contains(&name.as_ref())) {
+        return Err(Fault("header"));
+    }
+    let is_token =
+        |word: Cow<'_, str>| ["jwt", "at+jwt"].iter().any(|known| word.eq_ignore_ascii_case(known));
+    if members.0.iter().any(|(name, _)| name == "typ") && !text(&members, "typ").is_some_and(is_token) {
+        return Err(Fault("type"));
+    }
+    let algorithm = text(&members, "alg").and_then(|word| JwtAlgorithm::parse(&word));
+    let kid = if members.0.iter().any(|(name, _)| name == "kid") {
+        Some(text(&members, "kid").filter(|kid| kid.len() <= LONGEST_KID).ok_or(Fault("kid"))?)
+    } else {
+        None
+    };
+    Ok((algorithm.ok_or(Fault("algorithm"))?, kid.map(Cow::into_owned)))
+}
+
+/// The string member `name`; `None` where it is absent or something else.
+pub(super) fn text<'a>(members: &Members<'a>, name: &str) -> Option<Cow<'a, str>> {
+    members.get(name).and_then(|raw| json::string(raw.get()))
+}

@@ -1,0 +1,152 @@
+//! Where an issuer's keys come from: held for good, or fetched from an address and kept while that is away.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::Pace;
+use super::keys::KeySet;
+use crate::config::JwtAlgorithm;
+use crate::domain::{Failure, FailureKind, Result};
+use crate::upstream::{FetchUrl, Transport};
+
+/// A hundred keys of the longest kind fit in.
+const LARGEST_SET: usize = 1024 * 1024;
+
+/// The keys of one issuer.
+pub(super) enum Source {
+    Held(Arc<KeySet>),
+    At(Arc<Remote>),
+}
+
+/// A key set at an address.
+pub(super) struct Remote {
+    url: FetchUrl,
+    transport: Transport,
+    algorithms: Vec<JwtAlgorithm>,
+    pace: Pace,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    keys: Option<Arc<KeySet>>,
+    /// When the last fetch began.
+    tried: Option<Instant>,
+    /// When the keys that are held were asked for.
+    fetched: Option<Instant>,
+    /// Closed when the fetch that is under way has ended.
+    flight: Option<watch::Receiver<()>>,
+}
+
+impl Source {
+    pub(super) const fn held(keys: Arc<KeySet>) -> Self {
+        Self::Held(keys)
+    }
+
+    pub(super) fn at(url: FetchUrl, transport: Transport, algorithms: Vec<JwtAlgorithm>, pace: Pace) -> Self {
+        Self::At(Arc::new(Remote { url, transport, algorithms, pace, state: Mutex::default() }))
+    }
+
+    /// The keys at hand. Waits for them only where there never were any; fails with `issuer_unavailable`.
+    pub(super) async fn keys(&self) -> Result<Arc<KeySet>> {
+        let remote = match self {
+            Self::Held(keys) => return Ok(Arc::clone(keys)),
+            Self::At(remote) => remote,
+        };
+        let (held, old) = remote.held();
+        if let Some(keys) = held {
+            if old {
+                // Whoever comes along starts the renewal; nobody waits for it.
+                drop(remote.flight());
+            }
+            return Ok(keys);
+        }
+        remote.landed().await;
+        remote.held().0.ok_or_else(|| remote.unavailable())
+    }
+
+    /// Keys that came after `known`, fetched where the pace allows.
+    pub(super) async fn newer_than(&self, known: &Arc<KeySet>) -> Option<Arc<KeySet>> {
+        let Self::At(remote) = self else { return None };
+        remote.landed().await;
+        remote.held().0.filter(|keys| !Arc::ptr_eq(keys, known))
+    }
+}
+
+impl Remote {
+    /// The keys, and whether they are due for renewal.
+    fn held(&self) -> (Option<Arc<KeySet>>, bool) {
+        let state = self.state();
+        let old = state.fetched.is_none_or(|at| at.elapsed() >= self.pace.renewed_after);
+        (state.keys.clone(), old)
+    }
+
+    /// Waits for the fetch that is under way or due.
+    async fn landed(self: &Arc<Self>) {
+        if let Some(mut flight) = self.flight() {
+            // It fails when the sender is gone, which is what is waited for.
+            drop(flight.changed().await);
+        }
+    }
+
+    /// The fetch that is under way, or one begun now if the pace allows. It runs on its own: a caller who goes away
+    /// must not end it for the others.
+    fn flight(self: &Arc<Self>) -> Option<watch::Receiver<()>> {
+        let mut state = self.state();
+        if let Some(flight) = state.flight.as_ref().filter(|flight| flight.has_changed().is_ok()) {
+            return Some(flight.clone());
+        }
+        if state.tried.is_some_and(|at| at.elapsed() < self.pace.at_least) {
+            return None;
+        }
+        let began = Instant::now();
+        let (landed, flight) = watch::channel(());
+        state.tried = Some(began);
+        state.flight = Some(flight.clone());
+        let remote = Arc::clone(self);
+        tokio::spawn(async move {
+            remote.fetch(began).await;
+            drop(landed);
+        });
+        Some(flight)
+    }
+
+    /// Takes the keys at the address; whatever is wrong with them, the old ones stay.
+    async fn fetch(&self, began: Instant) {
+        let fetched = self.transport.fetch(&self.url, LARGEST_SET, self.pace.within).await;
+        let read = fetched.and_then(|body| {
+            let text = std::str::from_utf8(&body).map_err(|_| "it is not UTF-8")?;
+            KeySet::read(text, &self.algorithms)
+        });
+        let host = self.url.url().host_str().unwrap_or_default();
+        match read {
+            Ok(keys) => {
+                let mut state = self.state();
+                state.keys = Some(Arc::new(keys));
+                state.fetched = Some(began);
+            }
+            Err(reason) => {
+                tracing::warn!(
+                    host,
+                    reason,
+                    "the key set of a token issuer cannot be had; the last good one stays"
+                );
+            }
+        }
+    }
+
+    fn unavailable(&self) -> Failure {
+        let since = self.state().tried.map_or(Duration::ZERO, |at| at.elapsed());
+        Failure::new(
+            FailureKind::IssuerUnavailable,
+            "The keys of the token's issuer cannot be had at the moment, so the token cannot be checked.",
+        )
+        .with_retry_after(Some(self.pace.at_least.saturating_sub(since)))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,270 @@
+//! The tables `[[auth.jwt]]` of the file: which issuers' tokens are taken, and by which keys they are checked.
+
+use std::path::Path;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::file;
+use super::settings::nearest;
+
+/// The members of a table.
+const MEMBERS: [&str; 9] = [
+    "issuer",
+    "audience",
+    "algorithms",
+    "secret_file",
+    "jwks_file",
+    "jwks_url",
+    "tenant_claim",
+    "scope_claim",
+    "max_lifetime_seconds",
+];
+const LONGEST: Duration = Duration::from_hours(24);
+/// From a minute, which is the leeway of the clocks, to a year.
+const LIFETIMES: std::ops::RangeInclusive<u64> = 60..=366 * 24 * 60 * 60;
+/// As long as the digest: a shorter one can be guessed from a single token without asking us.
+const SHORTEST_SECRET: usize = 32;
+
+/// An issuer whose tokens are taken.
+#[derive(Clone, Debug)]
+pub struct JwtIssuer {
+    /// The claim `iss` of its tokens, to the letter.
+    pub issuer: String,
+    /// What the claim `aud` must name.
+    pub audience: String,
+    /// The only algorithms its tokens may be signed by.
+    pub algorithms: Vec<JwtAlgorithm>,
+    /// Where its keys are.
+    pub keys: JwtKeys,
+    /// The claim that holds the tenant's id or name.
+    pub tenant_claim: String,
+    /// The claim that holds the scopes, words with spaces between or a list.
+    pub scope_claim: String,
+    /// How far `exp` may stand behind `iat`.
+    pub max_lifetime: Duration,
+    /// The table and its file, for sentences about it.
+    pub origin: String,
+}
+
+/// How a token is signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JwtAlgorithm {
+    /// HMAC with SHA-256, by a secret that both sides know.
+    Hs256,
+    /// RSA with PKCS #1 padding and SHA-256.
+    Rs256,
+    /// ECDSA over P-256 with SHA-256.
+    Es256,
+    /// Ed25519.
+    EdDsa,
+}
+
+/// Where an issuer's keys are.
+#[derive(Clone, Debug)]
+pub enum JwtKeys {
+    /// The secret of HS256, read from `secret_file`.
+    Secret(SecretString),
+    /// A key set, read from `jwks_file`.
+    Set(String),
+    /// The address of a key set.
+    Url(String),
+}
+
+impl JwtAlgorithm {
+    /// Every algorithm that is taken.
+    pub const ALL: [Self; 4] = [Self::Hs256, Self::Rs256, Self::Es256, Self::EdDsa];
+
+    /// The word in headers and configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hs256 => "HS256",
+            Self::Rs256 => "RS256",
+            Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+
+    /// The algorithm that `word` names, to the letter.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == word)
+    }
+}
+
+impl JwtIssuer {
+    /// The issuer on one line, without secrets.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let words: Vec<&str> = self.algorithms.iter().map(|algorithm| algorithm.as_str()).collect();
+        let keys = match &self.keys {
+            JwtKeys::Secret(_) => "a secret",
+            JwtKeys::Set(_) => "a key file",
+            JwtKeys::Url(url) => url,
+        };
+        format!("{} for {} ({}, by {keys})", self.issuer, self.audience, words.join(", "))
+    }
+}
+
+/// The issuers in the table `[auth]` of the file `shown`, faults aside.
+pub(super) fn read(auth: toml::Value, shown: &str, faults: &mut Vec<String>) -> Vec<JwtIssuer> {
+    let toml::Value::Table(mut auth) = auth else {
+        faults.push(format!("{shown}: `auth` must be a table; issuers are written as [[auth.jwt]]"));
+        return Vec::new();
+    };
+    let tables = auth.remove("jwt");
+    for name in auth.keys() {
+        faults.push(format!("{shown}: `auth.{name}` is no setting; `auth.jwt` is the only one"));
+    }
+    let tables = match tables {
+        None => return Vec::new(),
+        Some(toml::Value::Array(tables)) => tables,
+        Some(_) => {
+            faults.push(format!("{shown}: `auth.jwt` must be written [[auth.jwt]], in two brackets"));
+            return Vec::new();
+        }
+    };
+    let mut issuers: Vec<JwtIssuer> = Vec::new();
+    for (place, table) in tables.into_iter().enumerate() {
+        let origin = format!("[[auth.jwt]] number {} in {shown}", place + 1);
+        let Some(issuer) = Table::of(table, &origin, faults).and_then(Table::issuer) else { continue };
+        if issuers.iter().any(|other| other.issuer == issuer.issuer) {
+            faults.push(format!("{origin}: another table has the same `issuer`; keep one"));
+        }
+        issuers.push(issuer);
+    }
+    issuers
+}
+
+/// One table while it is read.
+struct Table<'a> {
+    members: toml::Table,
+    origin: &'a str,
+    faults: &'a mut Vec<String>,
+}
+
+impl<'a> Table<'a> {
+    fn of(table: toml::Value, origin: &'a str, faults: &'a mut Vec<String>) -> Option<Self> {
+        let toml::Value::Table(members) = table else {
+            faults.push(format!("{origin} is no table"));
+            return None;
+        };
+        for name in members.keys().filter(|name| !MEMBERS.contains(&name.as_str())) {
+            faults.push(match nearest(name, MEMBERS.into_iter()) {
+                Some(near) => format!("{origin}: `{name}` is no member; `{near}` is the nearest one"),
+                None => format!("{origin}: `{name}` is no member; there are {}", MEMBERS.join(", ")),
+            });
+        }
+        Some(Self { members, origin, faults })
+    }
+
+    fn issuer(mut self) -> Option<JwtIssuer> {
+        let (issuer, audience) = (self.required("issuer"), self.required("audience"));
+        let (tenant_claim, scope_claim) = (self.required("tenant_claim"), self.required("scope_claim"));
+        let algorithms = self.algorithms();
+        let max_lifetime = self.max_lifetime();
+        let keys = self.keys(algorithms.as_deref().unwrap_or_default());
+        Some(JwtIssuer {
+            issuer: issuer?,
+            audience: audience?,
+            algorithms: algorithms?,
+            keys: keys?,
+            tenant_claim: tenant_claim?,
+            scope_claim: scope_claim?,
+            max_lifetime: max_lifetime?,
+            origin: self.origin.to_owned(),
+        })
+    }
+
+    fn fault<T>(&mut self, sentence: impl AsRef<str>) -> Option<T> {
+        self.faults.push(format!("{}: {}", self.origin, sentence.as_ref()));
+        None
+    }
+
+    /// The text of a member that may be absent; the outer `None` is a fault that was noted.
+    fn text(&mut self, name: &str) -> Option<Option<String>> {
+        match self.members.remove(name) {
+            None => Some(None),
+            Some(toml::Value::String(text)) if text.trim().is_empty() => {
+                self.fault(format!("`{name}` is empty; give it a value or remove it"))
+            }
+            Some(toml::Value::String(text)) => Some(Some(text)),
+            Some(_) => self.fault(format!("`{name}` must be a string in quotes")),
+        }
+    }
+
+    fn required(&mut self, name: &str) -> Option<String> {
+        let text = self.text(name)?;
+        text.or_else(|| self.fault(format!("`{name}` is missing")))
+    }
+
+    fn algorithms(&mut self) -> Option<Vec<JwtAlgorithm>> {
+        let words = match self.members.remove("algorithms") {
+            None => return self.fault("`algorithms` is missing, such as [\"RS256\"]"),
+            Some(toml::Value::Array(words)) if !words.is_empty() => words,
+            Some(_) => return self.fault("`algorithms` must be a list of words, such as [\"RS256\"]"),
+        };
+        let mut algorithms = Vec::new();
+        for word in &words {
+            match word.as_str().map(JwtAlgorithm::parse) {
+                Some(Some(algorithm)) if algorithms.contains(&algorithm) => {
+                    return self.fault(format!("`algorithms` names {} twice", algorithm.as_str()));
+                }
+                Some(Some(algorithm)) => algorithms.push(algorithm),
+                _ => return self.fault("`algorithms` may name HS256, RS256, ES256 and EdDSA, nothing else"),
+            }
+        }
+        if algorithms.contains(&JwtAlgorithm::Hs256) && algorithms.len() > 1 {
+            // The public key of the others would do as the secret of HS256.
+            return self.fault("HS256 stands alone: the other algorithms have keys of another kind");
+        }
+        Some(algorithms)
+    }
+
+    fn max_lifetime(&mut self) -> Option<Duration> {
+        let Some(given) = self.members.remove("max_lifetime_seconds") else { return Some(LONGEST) };
+        let seconds = given.as_integer().and_then(|seconds| u64::try_from(seconds).ok());
+        match seconds.filter(|seconds| LIFETIMES.contains(seconds)) {
+            Some(seconds) => Some(Duration::from_secs(seconds)),
+            None => self.fault("`max_lifetime_seconds` must be a whole number from 60 to 31622400"),
+        }
+    }
+
+    /// The one place of the keys. No `algorithms` means that they were at fault already.
+    fn keys(&mut self, algorithms: &[JwtAlgorithm]) -> Option<JwtKeys> {
+        let sources = [self.text("secret_file")?, self.text("jwks_file")?, self.text("jwks_url")?];
+        if sources.iter().flatten().count() > 1 {
+            return self.fault("keep one of `secret_file`, `jwks_file` and `jwks_url`");
+        }
+        let by_secret = algorithms.contains(&JwtAlgorithm::Hs256);
+        match sources {
+            [Some(_), None, None] if !by_secret && !algorithms.is_empty() => {
+                self.fault("`secret_file` is for HS256; the other algorithms take `jwks_file` or `jwks_url`")
+            }
+            [None, Some(_), None] | [None, None, Some(_)] if by_secret => {
+                self.fault("HS256 takes `secret_file`; a key set is published, and a secret must not be")
+            }
+            [Some(path), None, None] => self.secret(&path),
+            [None, Some(path), None] => match file::key_set(Path::new(&path)) {
+                Ok(text) => Some(JwtKeys::Set(text)),
+                Err(reason) => {
+                    self.fault(format!("`jwks_file` names {path}, which cannot be read: {reason}"))
+                }
+            },
+            [None, None, Some(url)] => Some(JwtKeys::Url(url)),
+            _ => self.fault("no keys are given: set one of `secret_file`, `jwks_file` and `jwks_url`"),
+        }
+    }
+
+    fn secret(&mut self, path: &str) -> Option<JwtKeys> {
+        use secrecy::ExposeSecret;
+        match file::secret(Path::new(path)) {
+            Ok(secret) if secret.expose_secret().len() < SHORTEST_SECRET => self.fault(format!(
+                "`secret_file` names {path}, whose secret is shorter than 32 characters; `openssl rand -hex 32` makes a good one"
+            )),
+            Ok(secret) => Some(JwtKeys::Secret(secret)),
+            Err(fault) => self.fault(format!("`secret_file` {fault}")),
+        }
+    }
+}

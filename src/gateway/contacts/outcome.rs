@@ -1,0 +1,168 @@
+//! What a write is answered with: the contact and its warnings, or what is not known and who stands in the way.
+
+use super::compare::{Difference, Verdict, differences};
+use super::{Shown, ids};
+use crate::adapters::{Applied, Found, Identity, IdentityKind, Prepared};
+use crate::domain::{
+    Candidate, Contact, ContactPatch, Effect, Failure, FailureKind, Patch, Text, Timestamp, Warning,
+    WarningCode,
+};
+use crate::gateway::credentials::Opened;
+
+pub(super) fn shown(opened: &Opened, contact: Contact, warnings: Vec<Warning>) -> Shown {
+    Shown { id: ids::make(&opened.id, &contact.remote_id), contact, warnings }
+}
+
+pub(super) fn candidates(opened: &Opened, contacts: &[Contact]) -> Vec<Candidate> {
+    let candidate = |contact: &Contact| Candidate {
+        id: Some(ids::make(&opened.id, &contact.remote_id)),
+        remote_id: contact.remote_id.clone(),
+        matched_on: vec![opened.spec.create_identity.word()],
+    };
+    contacts.iter().map(candidate).collect()
+}
+
+pub(super) fn exists(opened: &Opened, contacts: &[Contact]) -> Failure {
+    let detail = format!(
+        "{} has a contact with the same {} already, and nothing was sent. Change that contact instead; `candidates` names it.",
+        opened.spec.title,
+        opened.spec.create_identity.word(),
+    );
+    Failure::new(FailureKind::ContactExists, detail).with_candidates(candidates(opened, contacts))
+}
+
+/// The same failure, of a call before the write: nothing was sent that could have done anything.
+pub(super) fn unsent(failure: Failure) -> Failure {
+    failure.with_effect(Effect::None)
+}
+
+/// How many seconds the CRM's clock may be behind ours when it says that a contact is new.
+const CLOCKS_APART: i64 = 120;
+
+/// Whether the contact that a look-up found after an answer without an id is the one just made: it holds what was
+/// sent, but for one field at most, and is new. A relative may share the only phone.
+pub(super) fn is_ours(opened: &Opened, prepared: &Prepared, contact: &Contact, sent_at: Timestamp) -> bool {
+    let differences = differences(opened.spec, &prepared.expected, contact);
+    let wrong = differences.iter().filter(|difference| difference.verdict != Verdict::Unseen).count();
+    match contact.remote_created_at {
+        Some(created) => wrong <= 1 && created.as_second() >= sent_at.as_second() - CLOCKS_APART,
+        None => wrong == 0,
+    }
+}
+
+pub(super) fn not_ours(opened: &Opened, prepared: &Prepared, contact: &Contact) -> Failure {
+    let failure = Failure::new(FailureKind::ContactNotFound, "");
+    outcome_unknown(opened, prepared, &failure)
+        .with_candidates(candidates(opened, std::slice::from_ref(contact)))
+}
+
+/// Creates that reached the CRM while another writer made the same record show it in their times.
+pub(super) fn updated_existing(opened: &Opened, seen: &Found, contact: &Contact) -> Option<Warning> {
+    let (created, updated) = (contact.remote_created_at?, contact.remote_updated_at?);
+    let before = |date: Timestamp| created.as_second() < date.as_second();
+    let other = opened.spec.create_upserts && (seen.date.is_some_and(before) || created != updated);
+    other.then(|| {
+        let message = format!(
+            "Another writer seems to have made this contact in between; {} may have changed it instead of creating one. Check the contact with remoteId {}.",
+            opened.spec.title, contact.remote_id
+        );
+        Warning::new(WarningCode::MayHaveUpdatedExisting, "/remoteId", message)
+    })
+}
+
+pub(super) fn created_otherwise(difference: &Difference) -> Warning {
+    let Difference { pointer, verdict } = difference;
+    let (code, message) = match verdict {
+        Verdict::Missing => (WarningCode::NotStored, "The CRM did not store it."),
+        Verdict::Other => (WarningCode::ChangedByUpstream, "The CRM holds another value than the one sent."),
+        Verdict::Unseen => {
+            (WarningCode::NotVerified, "The CRM does not show it, so it could not be verified.")
+        }
+    };
+    Warning::new(code, pointer.clone(), message)
+}
+
+pub(super) fn did_not_apply(opened: &Opened, wrong: &[Difference]) -> Failure {
+    let names: Vec<&str> = wrong.iter().map(|difference| difference.pointer.as_str()).collect();
+    let detail =
+        format!("{} accepted the change but does not hold it: {}.", opened.spec.title, names.join(", "));
+    Failure::new(FailureKind::UpstreamDidNotApply, detail)
+        .with_faults(wrong.iter().map(Difference::fault).collect())
+        .with_upstream(opened.spec.provider, None)
+}
+
+/// Whether the contact exists is not known. The detail names the field to look by, never its value.
+pub(super) fn outcome_unknown(opened: &Opened, prepared: &Prepared, failure: &Failure) -> Failure {
+    let Identity { emails, phones } = &prepared.trail.identity;
+    let by = match opened.spec.create_identity {
+        IdentityKind::PhoneNumber if !phones.is_empty() => "phoneNumber",
+        _ if !emails.is_empty() => "emailAddress",
+        _ if !phones.is_empty() => "phoneNumber",
+        _ => "name",
+    };
+    let reason = match failure.kind {
+        FailureKind::UpstreamTimeout => "its answer did not come in time",
+        FailureKind::UpstreamUnreachable => "the connection broke before its answer",
+        FailureKind::UpstreamError => "it answered an error of its own",
+        _ => "its answer does not show the contact, nor could it be found",
+    };
+    let title = opened.spec.title;
+    let detail = format!(
+        "The create was sent to {title} and its outcome is not known: {reason}. Look for the contact by its {by}, in a list or in {title} itself, before you send it again.",
+    );
+    let status = failure.upstream.and_then(|upstream| upstream.status);
+    Failure::new(FailureKind::OutcomeUnknown, detail)
+        .with_effect(Effect::Unknown)
+        .with_upstream(opened.spec.provider, status)
+}
+
+/// The CRM confirmed the write, and reading it back failed.
+pub(super) fn not_verified(done: &str, failure: &Failure) -> Warning {
+    let message = format!(
+        "The CRM confirmed that the contact was {done}, but reading it back failed ({}).",
+        failure.kind.code()
+    );
+    Warning::new(WarningCode::NotVerified, "", message)
+}
+
+/// What was held, with what was asked for over it.
+pub(super) fn changed(held: Contact, expected: &ContactPatch) -> Contact {
+    let text = |patch: &Patch<Text>, held: Option<Text>| match patch {
+        Patch::Keep => held,
+        Patch::Clear => None,
+        Patch::Set(text) => Some(text.clone()),
+    };
+    Contact {
+        first_name: text(&expected.first_name, held.first_name),
+        last_name: text(&expected.last_name, held.last_name),
+        account: text(&expected.account, held.account),
+        email_addresses: listed(&expected.email_addresses, held.email_addresses),
+        phone_numbers: listed(&expected.phone_numbers, held.phone_numbers),
+        ..held
+    }
+}
+
+pub(super) fn listed<T: Clone>(patch: &Patch<Vec<T>>, held: Vec<T>) -> Vec<T> {
+    match patch {
+        Patch::Keep => held,
+        Patch::Clear => Vec::new(),
+        Patch::Set(list) => list.clone(),
+    }
+}
+
+/// The contact as the CRM's answer shows it, else as it should be; `None` where not even its id is known.
+pub(super) fn unverified(expected: &ContactPatch, applied: Applied) -> Option<Contact> {
+    let Applied { remote_id, contact } = applied;
+    let mut made = contact.or_else(|| remote_id.map(Contact::bare))?;
+    let text = |patch: &Patch<_>| patch.value().cloned();
+    made.first_name = made.first_name.or_else(|| text(&expected.first_name));
+    made.last_name = made.last_name.or_else(|| text(&expected.last_name));
+    made.account = made.account.or_else(|| text(&expected.account));
+    if made.email_addresses.is_empty() {
+        made.email_addresses = expected.email_addresses.value().cloned().unwrap_or_default();
+    }
+    if made.phone_numbers.is_empty() {
+        made.phone_numbers = expected.phone_numbers.value().cloned().unwrap_or_default();
+    }
+    Some(made)
+}
