@@ -117,10 +117,13 @@ async fn in_time<T>(answer: impl Future<Output = sqlx::Result<T>>) -> sqlx::Resu
 fn bound<DB: sqlx::Database>(sql: &'static str, values: &[Value<'_>]) -> Query<'static, DB, DB::Arguments>
 where
     for<'t> Option<&'t str>: Encode<'t, DB> + Type<DB>,
+    for<'t> String: Encode<'t, DB> + Type<DB>,
     for<'t> &'t [u8]: Encode<'t, DB> + Type<DB>,
     for<'t> Option<i64>: Encode<'t, DB> + Type<DB>,
 {
     values.iter().fold(sqlx::query(sql), |query, value| match *value {
+        // PostgreSQL fails over a NUL in a text, which a path or a name may bring; here it is no character of any id.
+        Value::Text(Some(text)) if text.contains('\0') => query.bind(text.replace('\0', "\u{fffd}")),
         Value::Text(text) => query.bind(text),
         Value::Number(number) => query.bind(number),
         Value::Bytes(bytes) => query.bind(bytes),

@@ -62,6 +62,8 @@ async fn a_credential_is_loaded_by_its_own_tenant_alone(place: &Place) {
     }
     store.credentials.insert(&credential("cred_1", &one.id)).await.unwrap();
     let id = CredentialId::from("cred_1");
+    let strange = CredentialId::from("cred_1\0");
+    assert_eq!(store.credentials.get(&one.id, &strange).await, Ok(None));
     assert!(store.credentials.get(&two.id, &id).await.unwrap().is_none());
     assert!(store.credentials.list(&two.id, None, 10).await.unwrap().is_empty());
     assert!(!store.credentials.delete(&two.id, &id).await.unwrap());
