@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail where they stand")]
 
+#[path = "support/postgres.rs"]
+#[expect(dead_code, reason = "no test here stops the server")]
+mod postgres;
+
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
@@ -124,7 +128,7 @@ fn what_is_missing_or_wrong_in_the_configuration_says_how_to_mend_it() {
         ("GATEWAY_MASTER_KEY_FILE", "nowhere", "both given"),
         ("GATEWAY_ADMIN_TOKEN", "canary", "16 characters"),
         ("GATEWAY_ADMIN_TOKEN_FILE", "nowhere", "cannot be read"),
-        ("GATEWAY_DATABASE_URL", "postgres://u:canary@h/d", "not built yet"),
+        ("GATEWAY_DATABASE_URL", "postgres://u:canary@h", "host and a database"),
         ("GATEWAY_LISTEN", "8080", "127.0.0.1:8080"),
         ("GATEWAY_UPSTREAM_ALLOW", "http://x/y", "host:port"),
         ("GATEWAY_PREVIOUS_MASTER_KEYS", "canary", "not built yet"),
@@ -222,8 +226,91 @@ fn a_reader_who_leaves_is_no_failure() {
 fn migrate_makes_the_database_and_needs_no_key() {
     let desk = Desk::new();
     let output = bare(&desk.folder).arg("migrate").output().unwrap();
-    assert!(output.status.success() && text(&output.stdout).contains("schema 1"));
+    assert!(output.status.success() && text(&output.stdout).contains("schema 2"));
     assert!(desk.folder.path().join("data/gateway.db").exists());
+}
+
+/// The binary in a shell that sets limits first; without the power of root to write where it is forbidden.
+fn limited(desk: &Desk, limits: &str, args: &[&str]) -> Output {
+    use std::os::unix::fs::MetadataExt;
+    let root = desk.folder.path().metadata().unwrap().uid() == 0;
+    let mut command = Command::new(if root { "setpriv" } else { "env" });
+    if root {
+        command.arg("--bounding-set=-all");
+    }
+    command
+        .args(["sh", "-c", &format!("{limits} exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_contacts-gateway")])
+        .args(args)
+        .env_clear()
+        .envs([("GATEWAY_MASTER_KEY", desk.key.as_str()), ("PATH", "/usr/bin:/bin")])
+        .current_dir(desk.folder.path())
+        .stdin(Stdio::null());
+    command.output().unwrap()
+}
+
+#[test]
+fn a_folder_or_file_that_cannot_be_written_is_a_sentence() {
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+    let refused = |file: Option<u32>| {
+        let desk = Desk::new();
+        let data = desk.folder.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        if let Some(mode) = file {
+            desk.ok(&["migrate"]);
+            set_permissions(data.join("gateway.db"), Permissions::from_mode(mode)).unwrap();
+        }
+        set_permissions(&data, Permissions::from_mode(0o500)).unwrap();
+        let said = failed(&limited(&desk, "", &["tenant", "list"]));
+        set_permissions(&data, Permissions::from_mode(0o700)).unwrap();
+        said
+    };
+    for file in [None, Some(0o400), Some(0o600)] {
+        let said = refused(file);
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(
+            said.contains("data/gateway.db") && said.contains("the file and its folder"),
+            "{file:?}: {said}"
+        );
+    }
+}
+
+#[test]
+fn a_file_that_cannot_grow_is_a_sentence_and_no_damage() {
+    let full = "trap '' XFSZ; ulimit -f 0;";
+    let desk = Desk::new();
+    let said = failed(&limited(&desk, full, &["migrate"]));
+    assert!(said.contains("data/gateway.db") && said.contains("make room"), "{said}");
+    desk.ok(&["tenant", "create", "before"]);
+    let said = failed(&limited(&desk, full, &["tenant", "create", "t"]));
+    assert!(said.contains("data/gateway.db") && said.contains("make room"), "{said}");
+    assert!(desk.ok(&["tenant", "list"]).contains("before"));
+}
+
+#[test]
+fn processes_share_one_postgres_and_none_shows_its_password() {
+    let Some(server) = postgres::Server::shared() else { return };
+    let desk = Desk::new();
+    let command = |args: &[&str]| {
+        let mut command = desk.command(args);
+        command.env("GATEWAY_DATABASE_URL", server.url("postgres"));
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    let started: Vec<_> = (0..6).map(|_| command(&["migrate"]).spawn().unwrap()).collect();
+    for child in started {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+    assert!(command(&["tenant", "create", "shared"]).output().unwrap().status.success());
+    assert!(text(&command(&["tenant", "list"]).output().unwrap().stdout).contains("shared"));
+    let shown = command(&["check-config"]).output().unwrap();
+    assert!(text(&shown.stdout).contains("127.0.0.1"));
+    let gone = command(&["tenant", "list"]).env("GATEWAY_DATABASE_URL", server.url("gone")).output().unwrap();
+    assert!(text(&gone.stderr).contains("CREATE DATABASE"));
+    for output in [shown, gone] {
+        assert!(!(text(&output.stdout) + &text(&output.stderr)).contains(postgres::PASSWORD));
+    }
 }
 
 #[test]

@@ -218,6 +218,21 @@ fn names_say_what_a_thing_is() {
     }
 }
 
+/// A test that is forgotten in the list would run on SQLite alone.
+#[test]
+fn where_tests_also_run_on_postgres_all_do() {
+    let mut lists = 0;
+    for (file, text) in files("src") {
+        let Some((_, list)) = text.split_once("\nalso_on_postgres! {") else { continue };
+        lists += 1;
+        for test in text.split("#[tokio::test]\nasync fn ").skip(1) {
+            let name = test.split('(').next().unwrap();
+            assert!(list.contains(&format!(" {name},")), "src/{file}: {name} does not run on PostgreSQL");
+        }
+    }
+    assert!(lists > 0);
+}
+
 /// The words of a name in snake or camel case.
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];

@@ -65,7 +65,8 @@ pub const SETTINGS: &[Setting] = &[
         "GATEWAY_DATABASE_URL",
         Exposure::Url,
         Some("sqlite://data/gateway.db"),
-        "`sqlite://` and the path of the database file.",
+        "`sqlite://` and the path of the database file, or `postgres://user:password@host:5432/database`, with \
+         `?sslmode=verify-full` where a network lies between.",
     ),
     setting(
         "master_key",

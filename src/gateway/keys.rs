@@ -60,7 +60,7 @@ impl Keys {
     /// Joins the parts; `authenticator` is told when a key is revoked.
     #[must_use]
     pub fn new(store: &Store, sealer: Arc<Sealer>, authenticator: Arc<Authenticator>) -> Self {
-        let Store { tenants, keys, credentials, database: _ } = store.clone();
+        let Store { tenants, keys, credentials, sealed: _, audit: _, database: _ } = store.clone();
         Self { store: keys, tenants, credentials, sealer, authenticator }
     }
 

@@ -9,4 +9,4 @@ mod sealer;
 
 pub use master_key::{HOW_TO_MAKE_A_KEY, MasterKey, MasterKeyFault};
 pub use primitives::{digest, random, same};
-pub use sealer::{Bound, Sealer};
+pub use sealer::{Bound, HEAD, Sealer};

@@ -9,7 +9,9 @@ use crate::domain::{Failure, FailureKind, Result};
 
 /// The first byte of every sealed blob; another layout gets another number.
 const VERSION: u8 = 1;
-const HEADER: usize = 1 + ID_BYTES + NONCE_LEN;
+/// How long the head of a sealed blob is: version and key id, which tell who can open it without opening it.
+pub const HEAD: usize = 1 + ID_BYTES;
+const HEADER: usize = HEAD + NONCE_LEN;
 
 /// What a secret belongs to. Moved to another row or column, or pointed at another host, it does not open.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +79,18 @@ impl Sealer {
         Ok(SecretSlice::from(plain.to_vec()))
     }
 
+    /// The head of every blob that is sealed from now on.
+    #[must_use]
+    pub fn head(&self) -> [u8; HEAD] {
+        head(self.current.id)
+    }
+
+    /// Whether some key at hand opens blobs with this head.
+    #[must_use]
+    pub fn knows(&self, blob_head: &[u8]) -> bool {
+        self.all().any(|keys| head(keys.id) == blob_head)
+    }
+
     /// Authenticates `bytes` for one purpose.
     #[must_use]
     pub fn mac(&self, purpose: &str, bytes: &[u8]) -> [u8; 32] {
@@ -118,6 +132,12 @@ impl Subkeys {
         let mac = hmac::Key::new(hmac::HMAC_SHA256, &*subkey(b"mac v1")?);
         Ok(Self { id: master.id_bytes(), seal, mac })
     }
+}
+
+fn head(id: [u8; ID_BYTES]) -> [u8; HEAD] {
+    let mut head = [VERSION; HEAD];
+    head[1..].copy_from_slice(&id);
+    head
 }
 
 /// A sealed blob taken apart; nothing in it is believed yet.
@@ -229,6 +249,12 @@ mod tests {
         let blob = Sealer::new(&former).unwrap().seal(&HERE, b"secret").unwrap();
         assert!(refused(&Sealer::new(&current).unwrap(), &HERE, &blob));
         let both = Sealer::with_others(&current, &[former]).unwrap();
+        assert!(both.knows(&blob[..HEAD]) && both.knows(&both.head()) && blob[..HEAD] != both.head());
+        assert!(
+            !Sealer::new(&current).unwrap().knows(&blob[..HEAD])
+                && !both.knows(b"")
+                && !both.knows(b"{\"key")
+        );
         assert_eq!(both.open(&HERE, &blob).unwrap().expose_secret(), b"secret");
         assert!(refused(
             &Sealer::new(&MasterKey::generate().unwrap()).unwrap(),

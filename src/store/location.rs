@@ -2,11 +2,15 @@
 
 use std::path::PathBuf;
 
+use super::PostgresUrl;
+
 /// Where the database is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Location {
     /// A SQLite file.
     Sqlite(PathBuf),
+    /// A PostgreSQL database.
+    Postgres(Box<PostgresUrl>),
 }
 
 /// Why a database cannot be used: one sentence that says what to mend, without the password of a URL.
@@ -21,16 +25,16 @@ impl OpenError {
 }
 
 impl Location {
-    /// Reads `sqlite://` with a path, relative to the working folder or absolute.
-    /// Fails for every other URL, `postgres://` included, which is not built yet.
+    /// Reads `sqlite://` with a path, relative to the working folder or absolute, or `postgres://` with host and database.
+    /// Fails for every other URL.
     pub fn parse(url: &str) -> Result<Self, OpenError> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            return Err(OpenError::new(
-                "PostgreSQL is not built yet; use sqlite:// with a path, such as sqlite://data/gateway.db",
-            ));
+            return PostgresUrl::parse(url).map(|url| Self::Postgres(Box::new(url)));
         }
         let path = url.strip_prefix("sqlite:").ok_or_else(|| {
-            OpenError::new("the database URL must begin with sqlite://, such as sqlite://data/gateway.db")
+            OpenError::new(
+                "the database URL must begin with sqlite:// or postgres://, such as sqlite://data/gateway.db",
+            )
         })?;
         let path = path.strip_prefix("//").unwrap_or(path);
         if path.is_empty() || path.starts_with(':') || path.contains(['?', '#', '\0']) || path.ends_with('/')
@@ -55,14 +59,15 @@ mod tests {
             ("sqlite:///var/lib/gateway.db", "/var/lib/gateway.db"),
             ("sqlite:gateway.db", "gateway.db"),
         ] {
-            assert_eq!(Location::parse(url), Ok(Location::Sqlite(PathBuf::from(path))), "{url}");
+            let Ok(Location::Sqlite(read)) = Location::parse(url) else { panic!("{url}") };
+            assert_eq!(read, PathBuf::from(path));
         }
     }
 
     #[test]
     fn other_urls_are_refused_without_showing_them() {
         for url in [
-            "postgres://u:hunter2@h/d",
+            "postgres://u:hunter2@h",
             "mysql://u:hunter2@h",
             "sqlite://",
             "sqlite::memory:",

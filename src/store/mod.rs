@@ -1,22 +1,34 @@
-//! What is remembered: tenants, API keys and credentials, behind traits that no database shows through.
+//! What is remembered: tenants, API keys, credentials and the audit, behind traits that no database shows through.
 //!
 //! A credential is loaded by tenant and id in one query; there is no other way to load one. Failures are
 //! `store_unavailable` (the reason goes to the log), `name_taken`, or `tenant_not_found` where a row names a tenant
 //! that is gone.
 
+mod audit;
 mod location;
+mod postgres;
 mod recent;
 mod records;
+mod schema;
+mod sealed;
+mod sql;
 mod sqlite;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::sync::Arc;
 
+use self::sql::{Connections, Sql};
+
+pub use audit::{AuditQuery, AuditRecord, AuditStore};
 pub use location::{Location, OpenError};
+pub use postgres::PostgresUrl;
 pub use recent::Recent;
 pub use records::{
     After, CheckRecord, CredentialRecord, CredentialStore, Database, KeyRecord, KeyStore, TenantRecord,
     TenantStore, now,
 };
+pub use sealed::{SealedAfter, SealedRecord, SealedStore};
 
 /// An open database, by what is remembered in it.
 #[derive(Clone)]
@@ -27,6 +39,10 @@ pub struct Store {
     pub keys: Arc<dyn KeyStore>,
     /// Credentials.
     pub credentials: Arc<dyn CredentialStore>,
+    /// Their sealed secrets, over all tenants.
+    pub sealed: Arc<dyn SealedStore>,
+    /// Who did what.
+    pub audit: Arc<dyn AuditStore>,
     /// The database itself.
     pub database: Arc<dyn Database>,
 }
@@ -35,16 +51,21 @@ impl Store {
     /// Opens the database at `location`, makes it where it is missing, and brings its schema up to date; processes
     /// that start together wait for each other. Fails with a sentence that says what to mend.
     pub async fn open(location: &Location) -> Result<Self, OpenError> {
-        match location {
-            Location::Sqlite(path) => {
-                let database = Arc::new(sqlite::open(path).await?);
-                Ok(Self {
-                    tenants: database.clone(),
-                    keys: database.clone(),
-                    credentials: database.clone(),
-                    database,
-                })
-            }
+        let connections = match location {
+            Location::Sqlite(path) => Connections::Sqlite(sqlite::open(path).await?),
+            Location::Postgres(url) => Connections::Postgres(postgres::open(url).await?),
+        };
+        Ok(Self::of(Arc::new(Sql(connections))))
+    }
+
+    fn of(database: Arc<Sql>) -> Self {
+        Self {
+            tenants: database.clone(),
+            keys: database.clone(),
+            credentials: database.clone(),
+            sealed: database.clone(),
+            audit: database.clone(),
+            database,
         }
     }
 }

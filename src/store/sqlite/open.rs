@@ -5,10 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 
-use super::super::OpenError;
-use super::{Sqlite, migrate};
+use super::migrate;
+use crate::store::OpenError;
 
 /// How long a statement waits for another process's write to end.
 const BUSY: Duration = Duration::from_secs(5);
@@ -16,7 +16,7 @@ const BUSY: Duration = Duration::from_secs(5);
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
 
 /// Opens the file at `path` with its schema up to date.
-pub(crate) async fn open(path: &Path) -> Result<Sqlite, OpenError> {
+pub(crate) async fn open(path: &Path) -> Result<SqlitePool, OpenError> {
     folder(path)?;
     file(path)?;
     let options = SqliteConnectOptions::new()
@@ -30,13 +30,12 @@ pub(crate) async fn open(path: &Path) -> Result<Sqlite, OpenError> {
     recent(&mut first, path).await?;
     migrate::migrate(&mut first, path).await?;
     first.close().await.map_err(|error| sentence(&error, path))?;
-    let pool = SqlitePoolOptions::new()
+    SqlitePoolOptions::new()
         .max_connections(8)
         .acquire_timeout(BUSY)
         .connect_with(options)
         .await
-        .map_err(|error| sentence(&error, path))?;
-    Ok(Sqlite(pool))
+        .map_err(|error| sentence(&error, path))
 }
 
 /// The write-ahead log is switched on here alone, and with patience: SQLite does not wait by itself while two
@@ -108,18 +107,22 @@ fn file(path: &Path) -> Result<(), OpenError> {
 
 /// What a failed first contact means, and what to do.
 pub(super) fn sentence(error: &sqlx::Error, path: &Path) -> OpenError {
-    let what = match code(error).map(|code| code & 0xff) {
-        Some(5 | 6) => "is locked by another program; end it, or wait until it is done",
-        Some(8) => "is read-only; let this user write to the file and its folder",
-        Some(11) => "is damaged; restore it from a backup",
-        Some(13) => "cannot grow: the disk is full; make room",
-        Some(10 | 14) => {
-            "cannot be read or written here; check the disk and the rights of the file and its folder"
-        }
-        Some(26) => "is no SQLite database; name another file in GATEWAY_DATABASE_URL",
-        _ => return OpenError::new(format!("the database {} cannot be used: {error}", path.display())),
-    };
+    let what = advice(error).map_or_else(|| format!("cannot be used: {error}"), str::to_owned);
     OpenError::new(format!("the database {} {what}", path.display()))
+}
+
+/// What SQLite's error means for whoever runs the gateway, where that is known.
+pub(in crate::store) fn advice(error: &sqlx::Error) -> Option<&'static str> {
+    Some(match code(error)? & 0xff {
+        5 | 6 => "is locked by another program; end it, or wait until it is done",
+        8 | 14 => "cannot be written; let this user write to the file and its folder",
+        // A limit on the size of files, and the index of the write-ahead log on a full disk, come as errors of this kind.
+        10 => "cannot be read or written; make room if the disk or a limit is reached, else check the disk",
+        11 => "is damaged; restore it from a backup",
+        13 => "cannot grow: the disk is full; make room",
+        26 => "is no SQLite database; name another file in GATEWAY_DATABASE_URL",
+        _ => return None,
+    })
 }
 
 fn is_busy(error: &sqlx::Error) -> bool {

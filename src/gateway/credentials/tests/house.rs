@@ -11,7 +11,8 @@ use crate::domain::{CallContext, Caller, Failure, Principal, RawJson, Scope, Sco
 use crate::gateway::credentials::{Credential, CredentialDraft, Credentials, Opening};
 use crate::gateway::{Keys, ListingRequest, Tenants};
 use crate::sealing::{MasterKey, Sealer};
-use crate::store::{Location, Store};
+use crate::store::Store;
+use crate::store::tests::Place;
 use crate::upstream::{AllowList, BaseUrlGuard, Transport};
 
 pub(super) struct House {
@@ -21,18 +22,18 @@ pub(super) struct House {
     pub(super) credentials: Credentials,
     pub(super) authenticator: Arc<Authenticator>,
     /// The database lives as long as the house.
-    _folder: Arc<tempfile::TempDir>,
+    _place: Arc<Place>,
 }
 
 impl House {
     pub(super) async fn new() -> Self {
-        let folder = Arc::new(tempfile::tempdir().unwrap());
-        Self::over(folder, &MasterKey::generate().unwrap(), "other.internal").await
+        let place = Arc::new(Place::new().await);
+        Self::over(place, &MasterKey::generate().unwrap(), "other.internal").await
     }
 
     /// Another process over the same database.
-    pub(super) async fn over(folder: Arc<tempfile::TempDir>, key: &MasterKey, allowed: &str) -> Self {
-        let store = Store::open(&Location::Sqlite(folder.path().join("gateway.db"))).await.unwrap();
+    pub(super) async fn over(place: Arc<Place>, key: &MasterKey, allowed: &str) -> Self {
+        let store = Store::open(&place.location).await.unwrap();
         let sealer = Arc::new(Sealer::new(key).unwrap());
         let admin = SecretString::from("the-operators-token");
         let authenticator = Arc::new(Authenticator::new(store.keys.clone(), Some(&admin)));
@@ -56,7 +57,7 @@ impl House {
             credentials: Credentials::new(store.credentials.clone(), sealer, opening),
             authenticator,
             store,
-            _folder: folder,
+            _place: place,
         }
     }
 

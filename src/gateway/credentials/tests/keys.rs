@@ -1,5 +1,6 @@
 //! Keys and tenants: from the operator's call to the caller who is known, or no longer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
@@ -9,7 +10,9 @@ use crate::auth::ApiKey;
 use crate::domain::{FailureKind, Principal, Scope, Scopes, TenantId};
 use crate::gateway::ListingRequest;
 use crate::gateway::keys::KeyDraft;
+use crate::sealing::MasterKey;
 use crate::store::now;
+use crate::store::tests::{Place, also_on_postgres};
 
 fn draft(scopes: &[Scope]) -> KeyDraft {
     KeyDraft { name: "app".into(), scopes: Scopes::new(scopes), credential_ids: None, expires_at: None }
@@ -171,4 +174,38 @@ async fn listings_walk_to_the_end_and_cursors_stay_at_home() {
     assert_eq!(house.tenants.list(&page(1)).await.unwrap().items.len(), 1);
     assert_eq!(house.tenants.find("mine").await.unwrap().id, mine);
     assert_eq!(house.tenants.create(" mine").await.unwrap_err().kind, FailureKind::NameTaken);
+}
+
+#[tokio::test]
+async fn two_gateways_on_one_database_share_tenants_keys_and_revocations() {
+    let place = Arc::new(Place::new().await);
+    let master = MasterKey::generate().unwrap();
+    let one = House::over(place.clone(), &master, "other.example.com").await;
+    let two = House::over(place, &master, "other.example.com").await;
+    let caller = one.tenant("t").await;
+    let (key, text) = two.keys.create(&caller.tenant, draft(&[Scope::ContactsRead])).await.unwrap();
+    let credential = one.add(&caller, "c").await;
+    assert!(two.credentials.open(&caller, &credential.id).await.is_ok());
+    let header = format!("Bearer {}", text.expose_secret());
+    for house in [&one, &two] {
+        house.authenticator.authenticate(Some(&header)).await.unwrap();
+    }
+    one.keys.revoke(&caller.tenant, &key.id).await.unwrap();
+    let started = std::time::Instant::now();
+    assert!(one.authenticator.authenticate(Some(&header)).await.is_err());
+    while two.authenticator.authenticate(Some(&header)).await.is_ok() {
+        assert!(started.elapsed() < Duration::from_secs(5));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+also_on_postgres! {
+    a_key_tells_its_tenant_and_scopes_until_it_is_revoked,
+    a_wrong_secret_under_a_known_id_and_an_ended_key_answer_as_an_unknown_one,
+    a_revocation_by_another_process_is_seen_within_five_seconds,
+    headers_without_a_key_say_what_to_send,
+    the_operators_token_and_a_tenants_key_open_their_own_plane_alone,
+    every_fault_of_a_key_is_named,
+    listings_walk_to_the_end_and_cursors_stay_at_home,
+    two_gateways_on_one_database_share_tenants_keys_and_revocations,
 }

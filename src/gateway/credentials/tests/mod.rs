@@ -10,6 +10,7 @@ use self::house::{House, caller, context, draft, json, page, places, secret};
 use super::{CredentialPatch, Credentials};
 use crate::domain::{Caller, CredentialId, Failure, FailureKind, Scope, Scopes};
 use crate::sealing::MasterKey;
+use crate::store::tests::also_on_postgres;
 
 /// What every way of naming a credential answers.
 async fn failures(credentials: &Credentials, caller: &Caller, id: &CredentialId) -> Vec<Failure> {
@@ -221,9 +222,9 @@ async fn what_was_moved_in_the_database_does_not_open() {
 
 #[tokio::test]
 async fn under_another_master_key_or_a_shorter_allow_list_nothing_opens() {
-    let folder = std::sync::Arc::new(tempfile::tempdir().unwrap());
+    let place = std::sync::Arc::new(crate::store::tests::Place::new().await);
     let key = MasterKey::generate().unwrap();
-    let house = House::over(folder.clone(), &key, "other.internal").await;
+    let house = House::over(place.clone(), &key, "other.internal").await;
     let mine = house.tenant("t").await;
     let mut elsewhere = draft("c", "good");
     elsewhere.settings = json(r#"{"baseUrl":"https://other.internal"}"#);
@@ -232,10 +233,22 @@ async fn under_another_master_key_or_a_shorter_allow_list_nothing_opens() {
     let kind = |house: House, mine: Caller, id: CredentialId| async move {
         house.credentials.open(&mine, &id).await.err().map(|failure| failure.kind)
     };
-    let strange = House::over(folder.clone(), &MasterKey::generate().unwrap(), "other.internal").await;
+    let strange = House::over(place.clone(), &MasterKey::generate().unwrap(), "other.internal").await;
     assert_eq!(kind(strange, mine.clone(), id.clone()).await, Some(FailureKind::SecretUnreadable));
-    let shorter = House::over(folder.clone(), &key, "").await;
+    let shorter = House::over(place.clone(), &key, "").await;
     assert_eq!(kind(shorter, mine.clone(), id.clone()).await, Some(FailureKind::BaseUrlRefused));
-    let same = House::over(folder, &key, "other.internal").await;
+    let same = House::over(place, &key, "other.internal").await;
     assert_eq!(kind(same, mine, id).await, None);
+}
+
+also_on_postgres! {
+    unknown_foreign_and_outside_the_list_are_one_answer,
+    each_operation_needs_its_scope,
+    a_refused_secret_is_answered_and_nothing_is_stored,
+    every_fault_of_a_draft_is_named_at_once,
+    another_base_url_needs_the_secret_again,
+    settings_merge_by_member_and_a_new_name_leaves_the_crm_alone,
+    opened_credentials_are_remembered_until_they_change,
+    what_was_moved_in_the_database_does_not_open,
+    under_another_master_key_or_a_shorter_allow_list_nothing_opens,
 }

@@ -1,0 +1,76 @@
+//! Brings the schema of a PostgreSQL database up to date, one process at a time.
+
+use sqlx::{Connection, PgConnection, Postgres, Transaction};
+
+use super::PostgresUrl;
+use super::open::sentence;
+use crate::store::{OpenError, schema};
+
+/// The advisory lock that keeps other processes out ("cgw1"). It ends with the transaction, and so does whatever a killed
+/// process had begun; a lock of the session would get lost behind a pooler.
+const LOCK: i64 = 0x6367_7731;
+
+/// Runs the steps that are missing, all in one transaction.
+pub(super) async fn migrate(connection: &mut PgConnection, url: &PostgresUrl) -> Result<(), OpenError> {
+    let failed = |error: sqlx::Error| sentence(&error, url);
+    let mut exclusive = connection.begin().await.map_err(failed)?;
+    sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        .bind(LOCK)
+        .execute(&mut *exclusive)
+        .await
+        .map_err(failed)?;
+    let (version, usable_by) = state(&mut exclusive, url).await?;
+    let known = schema::known();
+    if version > known {
+        return schema::usable(version, usable_by, &url.to_string());
+    }
+    if version == known {
+        return Ok(());
+    }
+    for step in schema::missing(version) {
+        sqlx::raw_sql(step.postgres).execute(&mut *exclusive).await.map_err(failed)?;
+    }
+    sqlx::query("UPDATE schema_use SET version = $1")
+        .bind(known)
+        .execute(&mut *exclusive)
+        .await
+        .map_err(failed)?;
+    exclusive.commit().await.map_err(failed)
+}
+
+/// Which step came last, and how far back a program may be. A database without our mark must be empty.
+async fn state(
+    exclusive: &mut Transaction<'_, Postgres>,
+    url: &PostgresUrl,
+) -> Result<(i64, i64), OpenError> {
+    let failed = |error: sqlx::Error| sentence(&error, url);
+    let marked: bool = sqlx::query_scalar("SELECT to_regclass('schema_use') IS NOT NULL")
+        .fetch_one(&mut **exclusive)
+        .await
+        .map_err(failed)?;
+    if marked {
+        return sqlx::query_as("SELECT version, usable_by FROM schema_use")
+            .fetch_one(&mut **exclusive)
+            .await
+            .map_err(failed);
+    }
+    let tables: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()")
+            .fetch_one(&mut **exclusive)
+            .await
+            .map_err(failed)?;
+    if tables > 0 {
+        return Err(OpenError::new(format!(
+            "the database {url} holds the tables of another program; make an empty one and name it in \
+             GATEWAY_DATABASE_URL"
+        )));
+    }
+    sqlx::raw_sql(
+        "CREATE TABLE schema_use (version BIGINT NOT NULL, usable_by BIGINT NOT NULL); \
+         INSERT INTO schema_use (version, usable_by) VALUES (0, 1)",
+    )
+    .execute(&mut **exclusive)
+    .await
+    .map_err(failed)?;
+    Ok((0, 1))
+}

@@ -1,0 +1,103 @@
+//! The audit in the database.
+
+use async_trait::async_trait;
+
+use super::{Row, Sql, Value};
+use crate::domain::{Failure, Result, TenantId, Text, Timestamp};
+use crate::store::{AuditQuery, AuditRecord, AuditStore};
+
+// An append whose answer was lost may be repeated.
+const APPEND: &str = "INSERT INTO audit (id, at, actor_kind, actor_id, tenant_id, action, target, fields, outcome, \
+     request_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING";
+
+#[async_trait]
+impl AuditStore for Sql {
+    async fn append(&self, record: &AuditRecord) -> Result<()> {
+        self.execute(APPEND, &values(record, &names(&record.fields)?)).await?;
+        Ok(())
+    }
+
+    async fn append_many(&self, records: &[AuditRecord]) -> Result<()> {
+        let fields = records.iter().map(|record| names(&record.fields)).collect::<Result<Vec<_>>>()?;
+        let lists: Vec<_> =
+            records.iter().zip(&fields).map(|(record, fields)| values(record, fields)).collect();
+        self.execute_all(APPEND, &lists).await
+    }
+
+    async fn list(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>> {
+        let AuditQuery { tenant, from, to, action, after, limit } = query;
+        let from = from.map_or(i64::MIN, Timestamp::as_millisecond);
+        let to = to.map_or(i64::MAX, Timestamp::as_millisecond);
+        // Without a place to go on from, a time that no record reaches.
+        let (at, id) =
+            after.as_ref().map_or((i64::MAX, ""), |after| (after.created_at.as_millisecond(), &after.id));
+        let mut values = vec![from.into(), to.into(), at.into(), id.into(), i64::from(*limit).into()];
+        let tenant = tenant.as_ref().map(TenantId::as_str);
+        values.extend([tenant, action.as_deref()].into_iter().flatten().map(Value::from));
+        self.rows(statement(tenant.is_some(), action.is_some()), &values, record).await
+    }
+
+    async fn erase_before(&self, moment: Timestamp) -> Result<u64> {
+        self.execute("DELETE FROM audit WHERE at < $1", &[moment.as_millisecond().into()]).await
+    }
+}
+
+/// One text for each choice of filters, so that each is answered from its index.
+fn statement(tenant: bool, action: bool) -> &'static str {
+    macro_rules! select {
+        ($narrowed:literal) => {
+            concat!(
+                "SELECT id, at, actor_kind, actor_id, tenant_id, action, target, fields, outcome, request_id FROM audit \
+                 WHERE at >= $1 AND at <= $2 AND (at, id) < ($3, $4) ",
+                $narrowed,
+                " ORDER BY at DESC, id DESC LIMIT $5"
+            )
+        };
+    }
+    match (tenant, action) {
+        (false, false) => select!(""),
+        (true, false) => select!("AND tenant_id = $6"),
+        (false, true) => select!("AND action = $6"),
+        (true, true) => select!("AND tenant_id = $6 AND action = $7"),
+    }
+}
+
+fn values<'a>(record: &'a AuditRecord, fields: &'a str) -> Vec<Value<'a>> {
+    let AuditRecord { id, at, actor_kind, actor_id, tenant, action, target, fields: _, outcome, request_id } =
+        record;
+    vec![
+        id.as_str().into(),
+        at.as_millisecond().into(),
+        actor_kind.as_str().into(),
+        actor_id.as_deref().into(),
+        tenant.as_ref().map(TenantId::as_str).into(),
+        action.as_str().into(),
+        target.as_deref().into(),
+        fields.into(),
+        outcome.as_str().into(),
+        request_id.as_deref().into(),
+    ]
+}
+
+/// Names of fields hold whatever a caller spelled; JSON keeps them apart.
+fn names(fields: &[Text]) -> Result<String> {
+    let names: Vec<&str> = fields.iter().map(Text::as_str).collect();
+    serde_json::to_string(&names).map_err(|_| Failure::internal("names of fields could not be written"))
+}
+
+fn record(row: &Row) -> Result<AuditRecord> {
+    let fields: Vec<String> = serde_json::from_str(row.column("fields")?)
+        .map_err(|_| Failure::internal("an audit record's fields are no list of names"))?;
+    Ok(AuditRecord {
+        id: row.text("id")?,
+        at: row.time("at")?,
+        actor_kind: row.text("actor_kind")?,
+        actor_id: row.some_text("actor_id")?,
+        tenant: row.some_text("tenant_id")?.map(TenantId::from),
+        action: row.text("action")?,
+        target: row.some_text("target")?,
+        fields: fields.into_iter().map(Text::from).collect(),
+        outcome: row.text("outcome")?,
+        request_id: row.some_text("request_id")?,
+    })
+}

@@ -1,0 +1,154 @@
+//! Credentials in the database: every statement names the tenant.
+
+use async_trait::async_trait;
+
+use super::row::behind;
+use super::{Row, Sql, Value};
+use crate::domain::{CredentialId, Result, TenantId};
+use crate::store::{After, CheckRecord, CredentialRecord, CredentialStore};
+
+// Columns are named one by one: `*` would change its meaning under a running program when a newer one adds a column.
+macro_rules! columns {
+    () => {
+        "id, tenant_id, provider, name, settings, base_url, secret, revision, created_at, updated_at, checked_at, \
+         check_ok, check_code"
+    };
+}
+
+#[async_trait]
+impl CredentialStore for Sql {
+    async fn insert(&self, credential: &CredentialRecord) -> Result<()> {
+        let CredentialRecord {
+            id,
+            tenant,
+            provider,
+            name,
+            settings,
+            base_url,
+            secret,
+            revision,
+            created_at,
+            updated_at,
+            last_check,
+        } = credential;
+        let [checked_at, check_ok, check_code] = flat(last_check.as_ref());
+        let values = [
+            id.as_str().into(),
+            tenant.as_str().into(),
+            provider.as_str().into(),
+            name.as_str().into(),
+            settings.as_str().into(),
+            base_url.as_str().into(),
+            secret.as_slice().into(),
+            (*revision).into(),
+            created_at.as_millisecond().into(),
+            updated_at.as_millisecond().into(),
+            checked_at,
+            check_ok,
+            check_code,
+        ];
+        let sql = concat!(
+            "INSERT INTO credentials (",
+            columns!(),
+            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+        );
+        self.write(sql, &values).await?;
+        Ok(())
+    }
+
+    async fn get(&self, tenant: &TenantId, id: &CredentialId) -> Result<Option<CredentialRecord>> {
+        let sql = concat!("SELECT ", columns!(), " FROM credentials WHERE tenant_id = $1 AND id = $2");
+        self.row(sql, &[tenant.as_str().into(), id.as_str().into()], credential).await
+    }
+
+    async fn list(
+        &self,
+        tenant: &TenantId,
+        after: Option<&After>,
+        limit: u32,
+    ) -> Result<Vec<CredentialRecord>> {
+        let (at, id) = behind(after);
+        let sql = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM credentials WHERE tenant_id = $1 AND (created_at, id) > ($2, $3) \
+             ORDER BY created_at, id LIMIT $4"
+        );
+        let values = [tenant.as_str().into(), at.into(), id.into(), i64::from(limit).into()];
+        self.rows(sql, &values, credential).await
+    }
+
+    async fn update(&self, credential: &CredentialRecord) -> Result<bool> {
+        let [checked_at, check_ok, check_code] = flat(credential.last_check.as_ref());
+        let values = [
+            credential.name.as_str().into(),
+            credential.settings.as_str().into(),
+            credential.base_url.as_str().into(),
+            credential.secret.as_slice().into(),
+            credential.updated_at.as_millisecond().into(),
+            checked_at,
+            check_ok,
+            check_code,
+            credential.tenant.as_str().into(),
+            credential.id.as_str().into(),
+            credential.revision.into(),
+        ];
+        let sql = "UPDATE credentials SET name = $1, settings = $2, base_url = $3, secret = $4, updated_at = $5, \
+             checked_at = $6, check_ok = $7, check_code = $8, revision = revision + 1 \
+             WHERE tenant_id = $9 AND id = $10 AND revision = $11";
+        Ok(self.write(sql, &values).await? > 0)
+    }
+
+    async fn note_check(
+        &self,
+        tenant: &TenantId,
+        id: &CredentialId,
+        revision: i64,
+        check: &CheckRecord,
+    ) -> Result<()> {
+        let [checked_at, check_ok, check_code] = flat(Some(check));
+        let sql = "UPDATE credentials SET checked_at = $1, check_ok = $2, check_code = $3 \
+             WHERE tenant_id = $4 AND id = $5 AND revision = $6";
+        let place = [tenant.as_str().into(), id.as_str().into(), revision.into()];
+        self.execute(sql, &[checked_at, check_ok, check_code, place[0], place[1], place[2]]).await?;
+        Ok(())
+    }
+
+    async fn delete(&self, tenant: &TenantId, id: &CredentialId) -> Result<bool> {
+        let sql = "DELETE FROM credentials WHERE tenant_id = $1 AND id = $2";
+        let removed = self.execute(sql, &[tenant.as_str().into(), id.as_str().into()]).await?;
+        self.destroy_traces().await;
+        Ok(removed > 0)
+    }
+}
+
+/// A check as the values of its three columns.
+fn flat(check: Option<&CheckRecord>) -> [Value<'_>; 3] {
+    [
+        check.map(|check| check.at.as_millisecond()).into(),
+        check.map(|check| i64::from(check.ok)).into(),
+        check.and_then(|check| check.code.as_deref()).into(),
+    ]
+}
+
+fn check(row: &Row) -> Result<Option<CheckRecord>> {
+    let Some(at) = row.some_time("checked_at")? else { return Ok(None) };
+    let ok = row.column::<Option<i64>>("check_ok")? == Some(1);
+    Ok(Some(CheckRecord { at, ok, code: row.some_text("check_code")? }))
+}
+
+fn credential(row: &Row) -> Result<CredentialRecord> {
+    Ok(CredentialRecord {
+        id: row.text("id")?.into(),
+        tenant: row.text("tenant_id")?.into(),
+        provider: row.text("provider")?,
+        name: row.text("name")?,
+        settings: row.text("settings")?,
+        base_url: row.text("base_url")?,
+        secret: row.column("secret")?,
+        revision: row.column("revision")?,
+        created_at: row.time("created_at")?,
+        updated_at: row.time("updated_at")?,
+        last_check: check(row)?,
+    })
+}

@@ -1,0 +1,82 @@
+//! API keys in the database.
+
+use async_trait::async_trait;
+
+use super::row::behind;
+use super::{Row, Sql};
+use crate::domain::{CredentialId, Failure, KeyId, Result, Scope, Scopes, TenantId, Timestamp};
+use crate::store::{After, KeyRecord, KeyStore};
+
+// Columns are named one by one: `*` would change its meaning under a running program when a newer one adds a column.
+macro_rules! columns {
+    () => {
+        "id, tenant_id, name, digest, scopes, credential_ids, created_at, expires_at, last_used_at"
+    };
+}
+
+#[async_trait]
+impl KeyStore for Sql {
+    async fn insert(&self, key: &KeyRecord) -> Result<()> {
+        let KeyRecord { id, tenant, name, digest, scopes, credentials, created_at, expires_at, last_used_at } =
+            key;
+        let scopes = words(scopes.as_slice().iter().map(|scope| scope.as_str()));
+        let credentials = credentials.as_ref().map(|ids| words(ids.iter().map(CredentialId::as_str)));
+        let values = [
+            id.as_str().into(),
+            tenant.as_str().into(),
+            name.as_str().into(),
+            digest.as_slice().into(),
+            scopes.as_str().into(),
+            credentials.as_deref().into(),
+            created_at.as_millisecond().into(),
+            expires_at.map(Timestamp::as_millisecond).into(),
+            last_used_at.map(Timestamp::as_millisecond).into(),
+        ];
+        let sql =
+            concat!("INSERT INTO api_keys (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
+        self.write(sql, &values).await?;
+        Ok(())
+    }
+
+    async fn get(&self, id: &KeyId) -> Result<Option<KeyRecord>> {
+        let sql = concat!("SELECT ", columns!(), " FROM api_keys WHERE id = $1");
+        self.row(sql, &[id.as_str().into()], key).await
+    }
+
+    async fn list(&self, tenant: &TenantId, after: Option<&After>, limit: u32) -> Result<Vec<KeyRecord>> {
+        let (at, id) = behind(after);
+        let sql = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM api_keys WHERE tenant_id = $1 AND (created_at, id) > ($2, $3) ORDER BY created_at, id LIMIT $4"
+        );
+        self.rows(sql, &[tenant.as_str().into(), at.into(), id.into(), i64::from(limit).into()], key).await
+    }
+
+    async fn delete(&self, tenant: &TenantId, id: &KeyId) -> Result<bool> {
+        let sql = "DELETE FROM api_keys WHERE tenant_id = $1 AND id = $2";
+        Ok(self.execute(sql, &[tenant.as_str().into(), id.as_str().into()]).await? > 0)
+    }
+}
+
+fn words<'a>(parts: impl Iterator<Item = &'a str>) -> String {
+    parts.collect::<Vec<_>>().join(" ")
+}
+
+fn key(row: &Row) -> Result<KeyRecord> {
+    let digest: &[u8] = row.column("digest")?;
+    let scopes: Vec<Scope> = row.column::<&str>("scopes")?.split(' ').filter_map(Scope::parse).collect();
+    let credentials: Option<&str> = row.column("credential_ids")?;
+    Ok(KeyRecord {
+        id: row.text("id")?.into(),
+        tenant: row.text("tenant_id")?.into(),
+        name: row.text("name")?,
+        digest: digest.try_into().map_err(|_| Failure::internal("a key's digest has another length"))?,
+        // A scope of a newer version is left out: it allows nothing that this version knows.
+        scopes: Scopes::new(&scopes),
+        credentials: credentials.map(|ids| ids.split_whitespace().map(CredentialId::from).collect()),
+        created_at: row.time("created_at")?,
+        expires_at: row.some_time("expires_at")?,
+        last_used_at: row.some_time("last_used_at")?,
+    })
+}

@@ -1,0 +1,146 @@
+//! What PostgreSQL promises beyond the suite: a sentence for every obstacle, and an end to every trouble.
+
+use std::time::{Duration, Instant};
+
+use sqlx::{Connection, PgConnection, PgPool};
+
+use super::server::{PASSWORD, Server};
+use super::{Place, audit, tenant};
+use crate::domain::FailureKind;
+use crate::store::sql::{Connections, Sql};
+use crate::store::{AuditStore, Location, Store, TenantStore, postgres};
+
+async fn place() -> Option<Place> {
+    Some(Place::postgres(Server::shared()?).await)
+}
+
+async fn pool(place: &Place) -> PgPool {
+    let Location::Postgres(url) = &place.location else { unreachable!() };
+    postgres::open(url).await.unwrap()
+}
+
+#[tokio::test]
+async fn every_obstacle_is_a_sentence_without_the_password() {
+    let Some(server) = Server::shared() else { return };
+    let good = server.url("nowhere");
+    let wrong_host = format!("postgres://gateway:{PASSWORD}@127.0.0.1:1/d");
+    let wrong_password = server.url("postgres").replace(PASSWORD, "canary-of-another-password");
+    let no_tls = format!("{}?sslmode=require", server.url("postgres"));
+    for (url, says) in [
+        (good, "CREATE DATABASE"),
+        (wrong_host, "cannot be reached"),
+        (wrong_password, "refuses this user or password"),
+        (no_tls, "sslmode"),
+    ] {
+        let location = Location::parse(&url).unwrap();
+        let started = Instant::now();
+        let said = Store::open(&location).await.err().unwrap().to_string();
+        assert!(said.contains(says) && !said.contains("canary"), "{said}");
+        assert!(!format!("{location:?}").contains("canary"));
+        assert!(started.elapsed() < Duration::from_secs(7));
+    }
+}
+
+#[tokio::test]
+async fn a_newer_schema_and_a_strange_database_are_left_alone() {
+    let Some(place) = place().await else { return };
+    place.open().await.database.close().await;
+    place.statement("UPDATE schema_use SET version = 99").await.unwrap();
+    assert_eq!(place.open().await.database.schema().await, Ok(99), "it only added, so it can be used");
+    place.statement("UPDATE schema_use SET usable_by = 99").await.unwrap();
+    assert!(place.refused().await.contains("newer version"));
+
+    let Some(strange) = self::place().await else { return };
+    strange.statement("CREATE TABLE letters (text TEXT)").await.unwrap();
+    assert!(strange.refused().await.contains("another program"));
+}
+
+#[tokio::test]
+async fn a_migration_waits_for_that_of_another_process() {
+    let Some(place) = place().await else { return };
+    let Location::Postgres(url) = &place.location else { unreachable!() };
+    let mut other = PgConnection::connect_with(url.options()).await.unwrap();
+    let mut holder = other.begin().await.unwrap();
+    sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        .bind(0x6367_7731_i64)
+        .execute(&mut *holder)
+        .await
+        .unwrap();
+    let mut opened = std::pin::pin!(Store::open(&place.location));
+    assert!(tokio::time::timeout(Duration::from_secs(1), &mut opened).await.is_err());
+    holder.rollback().await.unwrap();
+    assert!(opened.await.is_ok());
+}
+
+#[tokio::test]
+async fn a_column_of_a_newer_version_breaks_no_statement_of_a_running_one() {
+    let Some(place) = place().await else { return };
+    let store = place.open().await;
+    let one = tenant("one");
+    store.tenants.insert(&one).await.unwrap();
+    let keys = || store.keys.list(&one.id, None, 10);
+    let credentials = || store.credentials.list(&one.id, None, 10);
+    assert!(keys().await.unwrap().is_empty() && credentials().await.unwrap().is_empty());
+    place.statement("ALTER TABLE api_keys ADD x TEXT; ALTER TABLE credentials ADD x TEXT").await.unwrap();
+    assert!(keys().await.is_ok() && credentials().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_stopped_server_is_told_in_time_and_its_return_is_seen() {
+    let Some(server) = Server::start() else { return };
+    let place = Place::postgres(&server).await;
+    let store = place.open().await;
+    let one = tenant("one");
+    store.tenants.insert(&one).await.unwrap();
+    server.stop();
+    let started = Instant::now();
+    let failure = store.tenants.get(&one.id).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::StoreUnavailable);
+    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+    server.start_again();
+    let started = Instant::now();
+    while store.tenants.get(&one.id).await != Ok(Some(one.clone())) {
+        assert!(started.elapsed() < Duration::from_secs(5));
+    }
+}
+
+#[tokio::test]
+async fn connections_that_the_server_ended_are_handed_to_nobody() {
+    let Some(place) = place().await else { return };
+    let store = place.open().await;
+    let all = || futures_util::future::join_all((0..8).map(|_| store.database.ready()));
+    assert!(all().await.into_iter().all(|ready| ready.is_ok()));
+    for _ in 0..3 {
+        place
+            .statement(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                 WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            )
+            .await
+            .unwrap();
+        assert!(all().await.into_iter().all(|ready| ready.is_ok()));
+    }
+}
+
+#[tokio::test]
+async fn a_statement_that_was_given_up_leaves_its_connection_to_nobody() {
+    let Some(place) = place().await else { return };
+    let pool = pool(&place).await;
+    let sql = Sql(Connections::Postgres(pool.clone()));
+    let Location::Postgres(url) = &place.location else { unreachable!() };
+    let mut other = PgConnection::connect_with(url.options()).await.unwrap();
+    let mut holder = other.begin().await.unwrap();
+    sqlx::raw_sql("LOCK TABLE tenants, audit").execute(&mut *holder).await.unwrap();
+    let records = [audit("aud_1", None, 1), audit("aud_2", None, 2)];
+    let soon = Duration::from_millis(200);
+    assert!(tokio::time::timeout(soon, sql.find("x")).await.is_err());
+    assert!(tokio::time::timeout(soon, sql.append_many(&records)).await.is_err());
+    assert_eq!(pool.size(), 0, "both are closed");
+
+    let started = Instant::now();
+    assert_eq!(sql.find("x").await.unwrap_err().kind, FailureKind::StoreUnavailable);
+    assert!(started.elapsed() < Duration::from_secs(6));
+    holder.rollback().await.unwrap();
+    assert_eq!(sql.find("x").await, Ok(None));
+    sql.append_many(&records).await.unwrap();
+}

@@ -1,0 +1,109 @@
+//! What a SQLite file promises beyond the suite: its rights, its durability, and a sentence for every obstacle.
+
+use sqlx::{Connection, SqliteConnection};
+
+use super::{Place, credential, key, tenant};
+use crate::domain::{FailureKind, KeyId};
+use crate::store::sql::{Connections, Sql};
+use crate::store::{Location, Store, TenantStore, sqlite};
+
+#[tokio::test]
+async fn a_removed_tenant_leaves_no_key_and_no_byte_of_a_secret() {
+    let place = Place::sqlite();
+    let store = place.open().await;
+    let one = tenant("one");
+    store.tenants.insert(&one).await.unwrap();
+    store.keys.insert(&key("key_1", &one.id)).await.unwrap();
+    let mut sealed = credential("cred_1", &one.id);
+    sealed.secret = b"canary of a sealed secret".to_vec();
+    store.credentials.insert(&sealed).await.unwrap();
+    assert!(store.tenants.delete(&one.id).await.unwrap());
+    assert!(!store.tenants.delete(&one.id).await.unwrap());
+    assert!(store.keys.get(&KeyId::from("key_1")).await.unwrap().is_none());
+    assert!(store.credentials.get(&one.id, &sealed.id).await.unwrap().is_none());
+    for file in std::fs::read_dir(place.path().parent().unwrap()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        assert!(!bytes.windows(sealed.secret.len()).any(|part| part == sealed.secret));
+    }
+}
+
+#[tokio::test]
+async fn the_file_is_durable_private_and_made_with_its_folder() {
+    let place = Place::sqlite();
+    let path = place.path().parent().unwrap().join("data/gateway.db");
+    let store = sqlite::open(&path).await.unwrap();
+    let pragma = |name: &'static str| sqlx::query_scalar::<_, i64>(name).fetch_one(&store);
+    assert_eq!(pragma("PRAGMA synchronous").await.unwrap(), 2);
+    assert_eq!(pragma("PRAGMA foreign_keys").await.unwrap(), 1);
+    assert_eq!(pragma("PRAGMA secure_delete").await.unwrap(), 1);
+    assert_eq!(pragma("PRAGMA busy_timeout").await.unwrap(), 5000);
+    let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&store).await.unwrap();
+    assert_eq!(mode, "wal");
+    #[cfg(unix)]
+    for file in std::fs::read_dir(path.parent().unwrap()).unwrap() {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(file.unwrap().metadata().unwrap().permissions().mode() & 0o077, 0);
+    }
+}
+
+#[tokio::test]
+async fn every_obstacle_is_a_sentence_that_says_what_to_do() {
+    let place = Place::sqlite();
+    std::fs::write(place.path(), "this is a letter and no database".repeat(40)).unwrap();
+    assert!(place.refused().await.contains("no SQLite database"));
+
+    let deep =
+        Location::parse(&format!("sqlite://{}/a/b/gateway.db", place.path().parent().unwrap().display()))
+            .unwrap();
+    assert!(Store::open(&deep).await.err().unwrap().to_string().contains("cannot be made"));
+
+    let folder = Place::sqlite();
+    std::fs::create_dir(folder.path()).unwrap();
+    assert!(folder.refused().await.contains("cannot be opened for writing"));
+}
+
+#[tokio::test]
+async fn a_newer_schema_and_a_strange_database_are_left_alone() {
+    let place = Place::sqlite();
+    let store = place.open().await;
+    store.database.close().await;
+    place.statement("PRAGMA user_version = 99").await.unwrap();
+    assert_eq!(place.open().await.database.schema().await, Ok(99), "it only added, so it can be used");
+    place.statement("UPDATE schema_use SET usable_by = 99").await.unwrap();
+    assert!(place.refused().await.contains("newer version"));
+
+    let strange = Place::sqlite();
+    strange.open().await.database.close().await;
+    strange.statement("PRAGMA application_id = 5").await.unwrap();
+    assert!(strange.refused().await.contains("another program"));
+}
+
+#[tokio::test]
+async fn a_file_locked_by_another_program_is_a_sentence() {
+    let place = Place::sqlite();
+    place.open().await;
+    let mut holder = SqliteConnection::connect(&place.path().display().to_string()).await.unwrap();
+    sqlx::raw_sql("BEGIN EXCLUSIVE").execute(&mut holder).await.unwrap();
+    assert!(place.refused().await.contains("is locked"));
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_what_is_new_and_loses_nothing() {
+    let place = Place::sqlite();
+    let pool = sqlite::open(&place.path()).await.unwrap();
+    let store = Sql(Connections::Sqlite(pool.clone()));
+    // The bound below is one connection's own; one after another, all statements use the first.
+    sqlx::raw_sql("PRAGMA max_page_count = 1").execute(&pool).await.unwrap();
+    let mut kept = 0;
+    let failure = loop {
+        match TenantStore::insert(&store, &tenant(&format!("{kept} {}", "long ".repeat(500)))).await {
+            Ok(()) => kept += 1,
+            Err(failure) => break failure,
+        }
+        assert!(kept < 100, "it must be full at some time");
+    };
+    assert_eq!(failure.kind, FailureKind::StoreUnavailable);
+    assert_eq!(TenantStore::list(&store, None, 1000).await.unwrap().len(), kept);
+    sqlx::raw_sql("PRAGMA max_page_count = 100000").execute(&pool).await.unwrap();
+    TenantStore::insert(&store, &tenant("room again")).await.unwrap();
+}
