@@ -131,7 +131,8 @@ fn what_is_missing_or_wrong_in_the_configuration_says_how_to_mend_it() {
         ("GATEWAY_DATABASE_URL", "postgres://u:canary@h", "host and a database"),
         ("GATEWAY_LISTEN", "8080", "127.0.0.1:8080"),
         ("GATEWAY_UPSTREAM_ALLOW", "http://x/y", "host:port"),
-        ("GATEWAY_PREVIOUS_MASTER_KEYS", "canary", "not built yet"),
+        ("GATEWAY_PREVIOUS_MASTER_KEYS", "canary", "number 1 is no master key"),
+        ("GATEWAY_AUDIT_RETENTION_DAYS", "-1", "whole number of days"),
         ("GATEWAY_CONFIG", "nowhere.toml", "cannot be read"),
     ] {
         let said = wrong(name, value);

@@ -5,6 +5,7 @@
 //! its own: [`problem`] turns it into `application/problem+json` in one place, whoever raised it.
 
 mod answer;
+mod audit;
 mod contacts;
 mod credentials;
 mod docs;

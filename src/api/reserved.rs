@@ -2,16 +2,11 @@
 
 use axum::response::Response;
 
-use super::extract::{Operator, Signed};
+use super::extract::Signed;
 use crate::domain::{Failure, FailureKind, Result};
 
 /// Refuses a tenant's operation.
 pub(super) async fn tenant(_: Signed) -> Result<Response> {
-    refused()
-}
-
-/// Refuses an operator's operation.
-pub(super) async fn operator(_: Operator) -> Result<Response> {
     refused()
 }
 

@@ -8,7 +8,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{AppState, contacts, credentials, docs, health, keys, layers, reserved, tenants};
+use super::{AppState, audit, contacts, credentials, docs, health, keys, layers, reserved, tenants};
 use crate::domain::{Failure, FailureKind};
 
 /// Every documented route of a tenant.
@@ -35,6 +35,7 @@ pub(super) fn operator_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(tenants::get::get, tenants::delete::delete))
         .routes(routes!(keys::list::list, keys::create::create))
         .routes(routes!(keys::revoke::revoke))
+        .routes(routes!(audit::list::list))
 }
 
 /// Routes that are specified and not built yet, and pages for people.
@@ -58,8 +59,7 @@ fn undocumented_routes() -> Router<AppState> {
 pub fn router(state: AppState) -> Router {
     let mut table = tenant_routes().split_for_parts().0.merge(undocumented_routes());
     if state.authenticator.admin_enabled() {
-        table =
-            table.merge(operator_routes().split_for_parts().0).route("/admin/audit", get(reserved::operator));
+        table = table.merge(operator_routes().split_for_parts().0);
     }
     // To what `unknown_method` answers, the framework adds `Allow`, outside of the layers.
     let table = table.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(state);

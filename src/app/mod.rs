@@ -4,6 +4,7 @@ mod demo;
 mod parts;
 mod serve;
 mod simulate;
+mod start;
 
 pub use demo::demo;
 pub use parts::{Parts, check};

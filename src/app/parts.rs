@@ -8,7 +8,7 @@ use crate::adapters::ADAPTERS;
 use crate::auth::{Authenticator, Issuers};
 use crate::config::{Config, ConfigError};
 use crate::gateway::credentials::Opening;
-use crate::gateway::{Contacts, Credentials, Gateway, Keys, Tenants};
+use crate::gateway::{Audit, Contacts, Credentials, Gateway, Keys, Rotation, Tenants};
 use crate::sealing::{HOW_TO_MAKE_A_KEY, MasterKey, Sealer};
 use crate::store::{Location, Store};
 use crate::upstream::{AllowList, BaseUrlGuard, Transport};
@@ -28,6 +28,7 @@ pub struct Parts {
 /// What the owners of the settings make of their texts.
 struct Checked {
     master_key: MasterKey,
+    previous: Vec<MasterKey>,
     allowed: AllowList,
     location: Location,
     issuers: Issuers,
@@ -42,13 +43,14 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
 impl Parts {
     /// Opens the database and joins the parts. Fails with a sentence for each fault.
     pub async fn open(config: &Config) -> Result<Self, ConfigError> {
-        let Checked { master_key, allowed, location, issuers } = checked(config)?;
+        let Checked { master_key, previous, allowed, location, issuers } = checked(config)?;
         let store = Store::open(&location).await.map_err(|error| one(error.to_string()))?;
         let guard = BaseUrlGuard::new(allowed);
         let transport = Transport::new(&guard).map_err(|_| {
             one("the HTTP client cannot start: this machine has no certificate store; install ca-certificates")
         })?;
-        let sealer = Sealer::new(&master_key).map_err(|failure| one(failure.detail.as_str()))?;
+        let sealer =
+            Sealer::with_others(&master_key, &previous).map_err(|failure| one(failure.detail.as_str()))?;
         Ok(Self::join(store, sealer, guard, transport, config.admin_token.as_ref(), issuers))
     }
 
@@ -66,14 +68,21 @@ impl Parts {
         let tokens = issuers.tokens(store.tenants.clone(), &transport);
         let authenticator = Authenticator::new(store.keys.clone(), admin_token).with_tokens(tokens);
         let authenticator = Arc::new(authenticator);
+        let audit = Audit::new(store.audit.clone(), sealer.clone());
         let opening =
             Arc::new(Opening::new(store.credentials.clone(), sealer.clone(), guard, transport, ADAPTERS));
-        let tenants =
-            Tenants::new(store.tenants.clone(), sealer.clone(), authenticator.clone(), opening.clone());
-        let keys = Keys::new(&store, sealer.clone(), authenticator.clone());
-        let credentials = Credentials::new(store.credentials.clone(), sealer.clone(), opening);
-        let contacts = Contacts::new(credentials.clone(), sealer.clone());
-        let gateway = Gateway { contacts, credentials, keys, tenants };
+        let tenants = Tenants::new(
+            store.tenants.clone(),
+            sealer.clone(),
+            authenticator.clone(),
+            opening.clone(),
+            audit.clone(),
+        );
+        let keys = Keys::new(&store, sealer.clone(), authenticator.clone(), audit.clone());
+        let credentials = Credentials::new(store.credentials.clone(), sealer.clone(), opening, audit.clone());
+        let contacts = Contacts::new(credentials.clone(), sealer.clone(), audit.clone());
+        let rotation = Rotation::new(store.sealed.clone(), sealer.clone(), audit.clone());
+        let gateway = Gateway { contacts, credentials, keys, tenants, audit, rotation };
         Self { store, sealer, authenticator, gateway }
     }
 }
@@ -86,22 +95,34 @@ fn checked(config: &Config) -> Result<Checked, ConfigError> {
             "no master key is given: set GATEWAY_MASTER_KEY or GATEWAY_MASTER_KEY_FILE; {HOW_TO_MAKE_A_KEY}"
         )),
     };
+    let previous = previous(config);
     let allowed = AllowList::parse(&config.upstream_allow)
         .map_err(|fault| format!("{}: {fault}", config.origin("upstream_allow")));
     let location = Location::parse(config.database_url.expose_secret())
         .map_err(|fault| format!("{}: {fault}", config.origin("database_url")));
     let named = allowed.as_ref().ok().cloned().unwrap_or_default();
     let issuers = Issuers::new(&config.issuers, &named);
-    match (master_key, allowed, location, issuers) {
-        (Ok(master_key), Ok(allowed), Ok(location), Ok(issuers)) => {
-            Ok(Checked { master_key, allowed, location, issuers })
+    match (master_key, previous, allowed, location, issuers) {
+        (Ok(master_key), Ok(previous), Ok(allowed), Ok(location), Ok(issuers)) => {
+            Ok(Checked { master_key, previous, allowed, location, issuers })
         }
-        (master_key, allowed, location, issuers) => {
+        (master_key, previous, allowed, location, issuers) => {
             let others = issuers.err().unwrap_or_default();
-            let first = [master_key.err(), allowed.err(), location.err()];
+            let first = [master_key.err(), previous.err(), allowed.err(), location.err()];
             Err(ConfigError(first.into_iter().flatten().chain(others).collect()))
         }
     }
+}
+
+/// The keys that open what an earlier master key sealed.
+fn previous(config: &Config) -> Result<Vec<MasterKey>, String> {
+    let parsed = config.previous_master_keys.iter().enumerate().map(|(place, text)| {
+        MasterKey::parse(text.expose_secret()).map_err(|fault| {
+            let origin = config.origin("previous_master_keys");
+            format!("{origin}: number {} is no master key: {fault}", place + 1)
+        })
+    });
+    parsed.collect()
 }
 
 fn one(sentence: impl Into<String>) -> ConfigError {

@@ -11,7 +11,7 @@ use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::Parts;
+use super::{Parts, start};
 use crate::api::{AppState, Readiness, router};
 use crate::config::Config;
 use crate::domain::{Failure, FailureKind};
@@ -24,8 +24,10 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
     // First of all, so that a signal that comes while starting stops it the same way.
     let signals = Signals::new()?;
     let parts = Parts::open(config).await?;
+    start::check_seals(&parts.gateway.rotation).await?;
     let listener = listen(config.listen).await?;
     tracing::info!(address = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "listening");
+    tokio::spawn(start::tend(parts.gateway.audit.clone(), config.audit_retention_days));
     let draining = Arc::new(AtomicBool::new(false));
     run(listener, router(state(parts, &draining)), draining, signals).await
 }

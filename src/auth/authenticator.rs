@@ -133,6 +133,13 @@ impl Authenticator {
     }
 }
 
+/// The public part of the API key that the header shows, where that is well formed; whether it is known is not asked.
+#[must_use]
+pub fn shown_key(authorization: Option<&str>) -> Option<KeyId> {
+    let token = bearer(authorization).ok()?;
+    ApiKey::parse(token).ok().map(|key| key.id().clone())
+}
+
 fn bearer(authorization: Option<&str>) -> Result<&str> {
     let header = authorization
         .ok_or_else(|| unauthenticated("Send a key with the header `Authorization: Bearer cg_…`."))?;

@@ -5,5 +5,5 @@ mod authenticator;
 mod jwt;
 
 pub use api_key::{ApiKey, KeyFault};
-pub use authenticator::Authenticator;
+pub use authenticator::{Authenticator, shown_key};
 pub use jwt::{Issuers, Tokens};

@@ -1,9 +1,8 @@
-//! `master-key generate`, `check-config`, `migrate`, `healthcheck`.
+//! `check-config`, `migrate`, `healthcheck`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use clap::Subcommand;
 use secrecy::ExposeSecret;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -12,25 +11,9 @@ use super::ended::{Ended, Outcome};
 use super::output::Output;
 use crate::app;
 use crate::config::{Config, Flags};
-use crate::sealing::MasterKey;
 use crate::store::{Location, Store};
 
 const HEALTH_TIME: Duration = Duration::from_secs(3);
-
-#[derive(Subcommand)]
-pub(super) enum MasterKeyCommand {
-    /// Print a new master key. Keep it apart from the database's backups: without it no secret opens again.
-    Generate,
-}
-
-pub(super) fn master_key(command: &MasterKeyCommand, output: &mut Output) -> Outcome {
-    match command {
-        MasterKeyCommand::Generate => {
-            let key = MasterKey::generate()?;
-            output.line(key.text().expose_secret())
-        }
-    }
-}
 
 pub(super) fn check_config(flags: &Flags, output: &mut Output) -> Outcome {
     let config = Config::load(flags)?;

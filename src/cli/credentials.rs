@@ -102,7 +102,7 @@ pub(super) async fn run(parts: &Parts, command: Command, output: &mut Output) ->
         }
         Command::Remove { tenant, credential } => {
             let caller = operator_for(parts, &tenant).await?;
-            parts.gateway.credentials.delete(&caller, &credential.as_str().into()).await?;
+            parts.gateway.credentials.delete(&context(), &caller, &credential.as_str().into()).await?;
             Output::remark(format!("Removed {credential}; its secret is destroyed."));
             Ok(())
         }
@@ -112,7 +112,12 @@ pub(super) async fn run(parts: &Parts, command: Command, output: &mut Output) ->
 /// The operator may do for a tenant whatever the tenant may.
 async fn operator_for(parts: &Parts, tenant: &str) -> Result<Caller, Ended> {
     let tenant = parts.gateway.tenants.find(tenant).await?.id;
-    Ok(Caller { tenant, principal: Principal::Operator, scopes: Scopes::new(&Scope::ALL), credentials: None })
+    Ok(Caller {
+        tenant,
+        principal: Principal::CommandLine,
+        scopes: Scopes::new(&Scope::ALL),
+        credentials: None,
+    })
 }
 
 fn context() -> CallContext {

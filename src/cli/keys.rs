@@ -9,7 +9,7 @@ use super::output::Output;
 use super::shown::{Items, ShownKey, time};
 use super::tenants::whole;
 use crate::app::Parts;
-use crate::domain::{CredentialId, Scope, Scopes, TenantId, Timestamp};
+use crate::domain::{Actor, CredentialId, Scope, Scopes, TenantId, Timestamp};
 use crate::gateway::keys::{Key, KeyDraft};
 
 #[derive(Subcommand)]
@@ -85,7 +85,7 @@ pub(super) async fn run(parts: &Parts, command: Command, output: &mut Output) ->
         }
         Command::Revoke { tenant, key } => {
             let tenant = parts.gateway.tenants.find(&tenant).await?.id;
-            parts.gateway.keys.revoke(&tenant, &key.as_str().into()).await?;
+            parts.gateway.keys.revoke(&Actor::command_line(), &tenant, &key.as_str().into()).await?;
             Output::remark(format!("Revoked {key}; running servers refuse it within 5 seconds."));
             Ok(())
         }
@@ -100,7 +100,7 @@ async fn create(
     json: bool,
     output: &mut Output,
 ) -> Result<(), Ended> {
-    let (key, secret) = parts.gateway.keys.create(tenant, draft).await?;
+    let (key, secret) = parts.gateway.keys.create(&Actor::command_line(), tenant, draft).await?;
     if json {
         let secret = secret.expose_secret().to_owned();
         return output.json(&Made { key: ShownKey::from(&key), secret });

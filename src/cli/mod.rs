@@ -4,6 +4,7 @@ mod checks;
 mod credentials;
 mod ended;
 mod keys;
+mod master_key;
 mod output;
 mod running;
 mod secret;
@@ -57,7 +58,7 @@ enum Command {
     Credential(credentials::Command),
     /// The key that seals the secrets of credentials.
     #[command(subcommand)]
-    MasterKey(checks::MasterKeyCommand),
+    MasterKey(master_key::Command),
     /// Say what the configuration is, where each value comes from, and what is wrong with it.
     CheckConfig,
     /// Bring the database's schema up to date; `serve` does so by itself.
@@ -95,7 +96,10 @@ async fn execute(Cli { settings, command }: Cli) -> Outcome {
         Command::Demo => running::demo(&flags, &mut output).await,
         Command::Simulate { crm } => running::simulate(crm, &flags, &mut output).await,
         Command::Openapi => output.text(&crate::api::openapi::document()),
-        Command::MasterKey(command) => checks::master_key(&command, &mut output),
+        Command::MasterKey(master_key::Command::Generate) => master_key::generate(&mut output),
+        Command::MasterKey(master_key::Command::Rotate) => {
+            master_key::rotate(&opened(&flags).await?, &mut output).await
+        }
         Command::CheckConfig => checks::check_config(&flags, &mut output),
         Command::Migrate => checks::migrate(&configured(&flags)?, &mut output).await,
         Command::Healthcheck => checks::healthcheck(&configured(&flags)?).await,

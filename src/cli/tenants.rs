@@ -6,7 +6,7 @@ use super::ended::Outcome;
 use super::output::Output;
 use super::shown::{Items, ShownTenant, time};
 use crate::app::Parts;
-use crate::domain::{Result, Text};
+use crate::domain::{Actor, Result, Text};
 use crate::gateway::tenants::Tenant;
 use crate::gateway::{Listing, ListingRequest};
 
@@ -36,7 +36,7 @@ pub(super) enum Command {
 pub(super) async fn run(parts: &Parts, command: Command, output: &mut Output) -> Outcome {
     match command {
         Command::Create { name, json } => {
-            let tenant = parts.gateway.tenants.create(&name).await?;
+            let tenant = parts.gateway.tenants.create(&Actor::command_line(), &name).await?;
             if json { output.json(&ShownTenant::from(&tenant)) } else { output.line(tenant.id.as_str()) }
         }
         Command::List { json } => {
@@ -51,7 +51,7 @@ pub(super) async fn run(parts: &Parts, command: Command, output: &mut Output) ->
         }
         Command::Delete { tenant } => {
             let tenant = parts.gateway.tenants.find(&tenant).await?;
-            parts.gateway.tenants.delete(&tenant.id).await?;
+            parts.gateway.tenants.delete(&Actor::command_line(), &tenant.id).await?;
             Output::remark(format!("Removed {} with its credentials and keys.", tenant.id));
             Ok(())
         }

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 
 use super::jwt::{self, JwtIssuer};
-use super::settings::{SETTINGS, Setting, nearest};
+use super::settings::{Exposure, SETTINGS, Setting, nearest};
 
 /// The largest file that is read: configuration and secrets are small.
 const LARGEST: u64 = 64 * 1024;
@@ -60,10 +60,13 @@ fn entry(name: &str, value: toml::Value) -> Result<Entry, String> {
     }
     let text = match value {
         toml::Value::String(text) => Some(text),
-        toml::Value::Array(parts) if setting.key == "upstream_allow" => {
+        toml::Value::Array(parts)
+            if setting.key == "upstream_allow" || setting.exposure == Exposure::Secrets =>
+        {
             let parts: Option<Vec<&str>> = parts.iter().map(toml::Value::as_str).collect();
             parts.map(|parts| parts.join(","))
         }
+        toml::Value::Integer(number) if setting.key == "audit_retention_days" => Some(number.to_string()),
         _ => None,
     };
     let text = text.ok_or_else(|| format!("`{name}` must be a string in quotes"))?;
@@ -79,16 +82,25 @@ fn known(name: &str) -> Option<(&'static Setting, bool)> {
 
 /// The secret in the file at `path`, without the line break that editors put at its end.
 pub(super) fn secret(path: &Path) -> Result<SecretString, String> {
-    let text = text(path, LARGEST)
-        .map_err(|reason| format!("names {}, which cannot be read: {reason}", path.display()))?;
+    let text = filled(path)?;
     let secret = text.trim_end_matches(['\n', '\r']);
     if secret.contains(['\n', '\r']) {
         return Err(format!("names {}, which holds more than one line", path.display()));
     }
-    if secret.trim().is_empty() {
-        return Err(format!("names {}, which is empty", path.display()));
-    }
     Ok(secret.into())
+}
+
+/// The secrets in the file at `path`, one a line, with commas between.
+pub(super) fn secrets(path: &Path) -> Result<SecretString, String> {
+    let text = filled(path)?;
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    Ok(lines.join(",").into())
+}
+
+fn filled(path: &Path) -> Result<Zeroizing<String>, String> {
+    let text = text(path, LARGEST)
+        .map_err(|reason| format!("names {}, which cannot be read: {reason}", path.display()))?;
+    if text.trim().is_empty() { Err(format!("names {}, which is empty", path.display())) } else { Ok(text) }
 }
 
 /// The key set in the file at `path`; its keys are public.

@@ -40,12 +40,16 @@ pub struct Config {
     pub database_url: SecretString,
     /// The master key's text, where one is given.
     pub master_key: Option<SecretString>,
+    /// The texts of master keys of before.
+    pub previous_master_keys: Vec<SecretString>,
     /// The operator's token, where one is given: at least 16 visible characters.
     pub admin_token: Option<SecretString>,
     /// Hosts and networks that base URLs may reach although they are private.
     pub upstream_allow: String,
     /// Issuers whose tokens are taken besides API keys.
     pub issuers: Vec<JwtIssuer>,
+    /// For how many days the audit is kept; `None` is for ever.
+    pub audit_retention_days: Option<u32>,
     /// How much is logged.
     pub log: LevelFilter,
     /// How lines of the log look.
@@ -86,10 +90,15 @@ impl Config {
             listen: parsed(value("listen"), &mut faults, listen).unwrap_or(([127, 0, 0, 1], 8080).into()),
             database_url: value("database_url").map(|given| given.value).unwrap_or_default(),
             master_key: value("master_key").map(|given| given.value),
+            previous_master_keys: parsed(value("previous_master_keys"), &mut faults, |text| {
+                Ok(several(text))
+            })
+            .unwrap_or_default(),
             admin_token: parsed(value("admin_token"), &mut faults, admin_token),
             upstream_allow: parsed(value("upstream_allow"), &mut faults, |text| Ok(text.to_owned()))
                 .unwrap_or_default(),
             issuers: found.issuers,
+            audit_retention_days: parsed(value("audit_retention_days"), &mut faults, days).flatten(),
             log: parsed(value("log"), &mut faults, level).unwrap_or(LevelFilter::INFO),
             log_format: parsed(value("log_format"), &mut faults, format).unwrap_or(LogFormat::Text),
             warnings: found.warnings,
@@ -134,6 +143,18 @@ fn admin_token(text: &str) -> Result<SecretString, &'static str> {
         return Err("must not begin with cg_: that is how API keys of tenants begin");
     }
     Ok(text.into())
+}
+
+/// Each secret between commas, an empty one too: whoever parses it says what is wrong.
+fn several(text: &str) -> Vec<SecretString> {
+    text.split(',').map(|one| SecretString::from(one.trim())).collect()
+}
+
+fn days(text: &str) -> Result<Option<u32>, &'static str> {
+    const MOST: u32 = 36_500;
+    let days = text.parse().ok().filter(|days| *days <= MOST);
+    let days = days.ok_or("must be a whole number of days from 0, which is for ever, to 36500")?;
+    Ok(Some(days).filter(|days| *days > 0))
 }
 
 fn level(text: &str) -> Result<LevelFilter, &'static str> {

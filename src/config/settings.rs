@@ -26,6 +26,8 @@ pub enum Exposure {
     Open,
     /// Nothing; `…_FILE` and `…_file` name a file that holds it.
     Secret,
+    /// Nothing; a file of its own holds one a line.
+    Secrets,
     /// All but a password inside; `…_FILE` and `…_file` as well.
     Url,
 }
@@ -76,6 +78,13 @@ pub const SETTINGS: &[Setting] = &[
         "32 bytes in base64 that seal the secrets of credentials; `contacts-gateway master-key generate` makes one.",
     ),
     setting(
+        "previous_master_keys",
+        "GATEWAY_PREVIOUS_MASTER_KEYS",
+        Exposure::Secrets,
+        None,
+        "Master keys of before, comma-separated, or one a line in the file: they open what they sealed and seal nothing.",
+    ),
+    setting(
         "admin_token",
         "GATEWAY_ADMIN_TOKEN",
         Exposure::Secret,
@@ -91,6 +100,13 @@ pub const SETTINGS: &[Setting] = &[
          although they are private.",
     ),
     setting(
+        "audit_retention_days",
+        "GATEWAY_AUDIT_RETENTION_DAYS",
+        Exposure::Open,
+        Some("365"),
+        "For how many days the audit is kept; 0 is for ever.",
+    ),
+    setting(
         "log",
         "GATEWAY_LOG",
         Exposure::Open,
@@ -98,11 +114,6 @@ pub const SETTINGS: &[Setting] = &[
         "`off`, `error`, `warn`, `info`, `debug` or `trace`.",
     ),
     setting("log_format", "GATEWAY_LOG_FORMAT", Exposure::Open, Some("text"), "`text` or `json`."),
-    unbuilt(
-        "previous_master_keys",
-        "GATEWAY_PREVIOUS_MASTER_KEYS",
-        "rotation of the master key is not built yet; remove it",
-    ),
     unbuilt("limits", "GATEWAY_LIMITS", "limits are not built yet; remove it"),
 ];
 

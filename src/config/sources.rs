@@ -28,7 +28,7 @@ impl Given {
         let value = self.value.expose_secret();
         match exposure {
             Exposure::Open => value.to_owned(),
-            Exposure::Secret => "(set)".to_owned(),
+            Exposure::Secret | Exposure::Secrets => "(set)".to_owned(),
             Exposure::Url => match (value.split_once("://"), value.rsplit_once('@')) {
                 (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
                 _ => value.to_owned(),
@@ -89,7 +89,7 @@ fn from_file(path: &Path, values: &mut Values, faults: &mut Vec<String>) -> Vec<
         let suffix = if is_path { "_file" } else { "" };
         let origin = format!("{}{suffix} in {}", setting.key, path.display());
         let given = Given { value: text, origin };
-        let Some(given) = resolved(given, is_path, faults) else { continue };
+        let Some(given) = resolved(setting, given, is_path, faults) else { continue };
         if let Some(other) = values.insert(setting.key, given) {
             faults.push(format!(
                 "{} and {}_file both give the same secret; keep one",
@@ -119,14 +119,14 @@ fn from_variables(variables: &mut BTreeMap<String, String>, values: &mut Values,
             faults.push(format!("{origin}: {reason}"));
             continue;
         }
-        if let Some(given) = resolved(Given { value: text.into(), origin }, is_path, faults) {
+        if let Some(given) = resolved(setting, Given { value: text.into(), origin }, is_path, faults) {
             values.insert(setting.key, given);
         }
     }
 }
 
 /// The value itself, from its file where a path was given.
-fn resolved(given: Given, is_path: bool, faults: &mut Vec<String>) -> Option<Given> {
+fn resolved(setting: &Setting, given: Given, is_path: bool, faults: &mut Vec<String>) -> Option<Given> {
     if !check_filled(&given, faults) {
         return None;
     }
@@ -134,7 +134,9 @@ fn resolved(given: Given, is_path: bool, faults: &mut Vec<String>) -> Option<Giv
         return Some(given);
     }
     let Given { value, origin } = given;
-    match file::secret(Path::new(value.expose_secret())) {
+    let path = Path::new(value.expose_secret());
+    let several = setting.exposure == Exposure::Secrets;
+    match if several { file::secrets(path) } else { file::secret(path) } {
         Ok(value) => Some(Given { value, origin }),
         Err(fault) => {
             faults.push(format!("{origin} {fault}"));

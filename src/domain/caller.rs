@@ -1,6 +1,6 @@
 //! Who calls: the tenant behind an API key or a token, and what it may do.
 
-use super::{CredentialId, Failure, FailureKind, KeyId, Result, TenantId, Text};
+use super::{CallContext, CredentialId, Failure, FailureKind, KeyId, Result, TenantId, Text};
 
 /// The authenticated principal of one request.
 #[derive(Clone, Debug)]
@@ -39,8 +39,10 @@ pub enum Principal {
         /// Whom the issuer names.
         subject: Option<Text>,
     },
-    /// The operator at the command line.
+    /// The operator, by the admin token.
     Operator,
+    /// The operator at the command line.
+    CommandLine,
 }
 
 impl Principal {
@@ -50,8 +52,33 @@ impl Principal {
         match self {
             Self::Key(_) => "key",
             Self::Token { .. } => "token",
-            Self::Operator => "operator",
+            Self::Operator | Self::CommandLine => "operator",
         }
+    }
+}
+
+/// Who changes something, and as part of which request.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    /// Who.
+    pub principal: Principal,
+    /// The request, where there is one.
+    pub request_id: Option<Text>,
+}
+
+impl Actor {
+    /// The caller of one request.
+    #[must_use]
+    pub fn of(caller: &Caller, context: &CallContext) -> Self {
+        let request_id =
+            Some(context.request_id.clone()).filter(|_| caller.principal != Principal::CommandLine);
+        Self { principal: caller.principal.clone(), request_id }
+    }
+
+    /// The operator at the command line, where there are no requests.
+    #[must_use]
+    pub const fn command_line() -> Self {
+        Self { principal: Principal::CommandLine, request_id: None }
     }
 }
 

@@ -11,7 +11,7 @@ mod query;
 mod text;
 mod warning;
 
-pub use caller::{Caller, Principal, Scope, Scopes};
+pub use caller::{Actor, Caller, Principal, Scope, Scopes};
 pub use change::{ContactDraft, ContactPatch, Patch, ReadOnlyMember};
 pub use contact::{Address, Contact, EmailAddress, PhoneNumber, RemoteFields};
 pub use context::{CallContext, Priority};

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
+use super::audit::{Action, Audit, fields};
 use super::{Listing, ListingRequest, listing, names, tenants};
 use crate::auth::{ApiKey, Authenticator};
 use crate::domain::{
-    CredentialId, Failure, FailureKind, FieldFault, KeyId, Result, Scope, Scopes, TenantId, Text, Timestamp,
+    Actor, CredentialId, Failure, FailureKind, FieldFault, KeyId, Result, Scope, Scopes, TenantId, Text,
+    Timestamp,
 };
 use crate::sealing::Sealer;
 use crate::store::{After, CredentialStore, KeyRecord, KeyStore, Store, TenantStore, now};
@@ -54,19 +56,30 @@ pub struct Keys {
     credentials: Arc<dyn CredentialStore>,
     sealer: Arc<Sealer>,
     authenticator: Arc<Authenticator>,
+    audit: Audit,
 }
 
 impl Keys {
     /// Joins the parts; `authenticator` is told when a key is revoked.
     #[must_use]
-    pub fn new(store: &Store, sealer: Arc<Sealer>, authenticator: Arc<Authenticator>) -> Self {
+    pub fn new(store: &Store, sealer: Arc<Sealer>, authenticator: Arc<Authenticator>, audit: Audit) -> Self {
         let Store { tenants, keys, credentials, sealed: _, audit: _, database: _ } = store.clone();
-        Self { store: keys, tenants, credentials, sealer, authenticator }
+        Self { store: keys, tenants, credentials, sealer, authenticator, audit }
     }
 
     /// Makes a key; the text is the whole secret and is nowhere else.
     /// Fails with `tenant_not_found`, `validation_failed`.
-    pub async fn create(&self, tenant: &TenantId, draft: KeyDraft) -> Result<(Key, SecretString)> {
+    pub async fn create(
+        &self,
+        actor: &Actor,
+        tenant: &TenantId,
+        draft: KeyDraft,
+    ) -> Result<(Key, SecretString)> {
+        let entry = self.audit.begin(actor, Action::KeyCreate, Some(tenant)).giving(fields::of_key(&draft));
+        entry.end_on(self.add(tenant, draft).await, |(key, _)| Some(key.id.as_str().into())).await
+    }
+
+    async fn add(&self, tenant: &TenantId, draft: KeyDraft) -> Result<(Key, SecretString)> {
         self.known(tenant).await?;
         let name = self.check(tenant, &draft).await?;
         let KeyDraft { name: _, scopes, credential_ids, expires_at } = draft;
@@ -98,7 +111,12 @@ impl Keys {
     }
 
     /// Revokes a key. Fails with `tenant_not_found`, `key_not_found`.
-    pub async fn revoke(&self, tenant: &TenantId, id: &KeyId) -> Result<()> {
+    pub async fn revoke(&self, actor: &Actor, tenant: &TenantId, id: &KeyId) -> Result<()> {
+        let entry = self.audit.begin(actor, Action::KeyRevoke, Some(tenant)).on(id.as_str());
+        entry.end(self.remove(tenant, id).await).await
+    }
+
+    async fn remove(&self, tenant: &TenantId, id: &KeyId) -> Result<()> {
         self.known(tenant).await?;
         let existed = self.store.delete(tenant, id).await?;
         self.authenticator.forget(id);

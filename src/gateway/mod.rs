@@ -1,5 +1,6 @@
-//! What we promise whichever the CRM: contacts, credentials, tenants, keys.
+//! What we promise whichever the CRM: contacts, credentials, tenants, keys, the audit.
 
+pub mod audit;
 pub mod contacts;
 pub mod credentials;
 pub mod keys;
@@ -7,8 +8,9 @@ mod listing;
 mod names;
 pub mod tenants;
 
+pub use audit::Audit;
 pub use contacts::Contacts;
-pub use credentials::Credentials;
+pub use credentials::{Credentials, Rotation};
 pub use keys::Keys;
 pub use listing::{Listing, ListingRequest};
 pub use tenants::Tenants;
@@ -23,4 +25,8 @@ pub struct Gateway {
     pub keys: Keys,
     /// Tenants.
     pub tenants: Tenants,
+    /// Who did what.
+    pub audit: Audit,
+    /// Stored secrets and the master keys that open them.
+    pub rotation: Rotation,
 }

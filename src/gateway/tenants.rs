@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use super::audit::{Action, Audit};
 use super::credentials::Opening;
 use super::listing::Scope;
 use super::{Listing, ListingRequest, names};
 use crate::auth::Authenticator;
-use crate::domain::{Failure, FailureKind, Result, TenantId, Text, Timestamp};
+use crate::domain::{Actor, Failure, FailureKind, Result, TenantId, Text, Timestamp};
 use crate::sealing::Sealer;
 use crate::store::{After, TenantRecord, TenantStore, now};
 
@@ -27,6 +28,7 @@ pub struct Tenants {
     sealer: Arc<Sealer>,
     authenticator: Arc<Authenticator>,
     opening: Arc<Opening>,
+    audit: Audit,
 }
 
 impl Tenants {
@@ -37,14 +39,21 @@ impl Tenants {
         sealer: Arc<Sealer>,
         authenticator: Arc<Authenticator>,
         opening: Arc<Opening>,
+        audit: Audit,
     ) -> Self {
-        Self { store, sealer, authenticator, opening }
+        Self { store, sealer, authenticator, opening, audit }
     }
 
     /// Makes a tenant. Fails with `name_taken`, `validation_failed`.
-    pub async fn create(&self, name: &str) -> Result<Tenant> {
+    pub async fn create(&self, actor: &Actor, name: &str) -> Result<Tenant> {
+        let id = TenantId::from(names::new_id("ten"));
+        let entry = self.audit.begin(actor, Action::TenantCreate, Some(&id)).giving(vec!["name".into()]);
+        entry.end_on(self.add(id.clone(), name).await, |made| Some(made.id.as_str().into())).await
+    }
+
+    async fn add(&self, id: TenantId, name: &str) -> Result<Tenant> {
         let name = names::check(name).map_err(|fault| Failure::validation(vec![fault]))?;
-        let record = TenantRecord { id: names::new_id("ten").into(), name, created_at: now() };
+        let record = TenantRecord { id, name, created_at: now() };
         self.store.insert(&record).await?;
         Ok(shown(record))
     }
@@ -73,7 +82,12 @@ impl Tenants {
     }
 
     /// Removes a tenant with its credentials, secrets and keys. Fails with `tenant_not_found`.
-    pub async fn delete(&self, id: &TenantId) -> Result<()> {
+    pub async fn delete(&self, actor: &Actor, id: &TenantId) -> Result<()> {
+        let entry = self.audit.begin(actor, Action::TenantDelete, Some(id)).on(id.as_str());
+        entry.end(self.remove(id).await).await
+    }
+
+    async fn remove(&self, id: &TenantId) -> Result<()> {
         let existed = self.store.delete(id).await?;
         self.authenticator.forget_all();
         self.opening.forget_all();

@@ -12,7 +12,7 @@ pub struct AuditRecord {
     pub id: Text,
     /// When.
     pub at: Timestamp,
-    /// What kind of caller: `key`, `token`, `operator`, `nobody`, ….
+    /// What kind of caller: `key`, `token`, `operator`, `cli`, `nobody`.
     pub actor_kind: Text,
     /// Which one, where it is known.
     pub actor_id: Option<Text>,
@@ -24,7 +24,7 @@ pub struct AuditRecord {
     pub target: Option<Text>,
     /// The names of the fields that were given.
     pub fields: Vec<Text>,
-    /// How it ended: `done`, or the code of the failure.
+    /// How it ended: `ok`, `cut_off`, or the code of the failure.
     pub outcome: Text,
     /// The request it was part of.
     pub request_id: Option<Text>,
@@ -56,6 +56,6 @@ pub trait AuditStore: Send + Sync {
     async fn append_many(&self, records: &[AuditRecord]) -> Result<()>;
     /// The records asked for, newest first.
     async fn list(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>>;
-    /// Erases what happened before `moment`; how many records that were.
-    async fn erase_before(&self, moment: Timestamp) -> Result<u64>;
+    /// Erases at most `limit` records of what happened before `moment`, the oldest first; how many that were.
+    async fn erase_before(&self, moment: Timestamp, limit: u32) -> Result<u64>;
 }

@@ -192,7 +192,6 @@ async fn what_is_specified_and_not_built_says_so() {
         ("POST", "/crm/contacts/search"),
         ("GET", "/crm/search"),
         ("POST", "/2024-03/one/crm/search"),
-        ("GET", "/admin/audit"),
         ("POST", "/crm/contacts?credentialId=c&dryRun=true"),
         ("PATCH", "/crm/contacts/x?credentialId=c&dryRun=false"),
         ("DELETE", "/crm/contacts/x?credentialId=c&dryRun"),

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "shared pieces of tests fail as tests do")]
 
 mod admin;
+mod audit;
 mod contacts;
 mod credentials;
 mod docs;

@@ -47,7 +47,7 @@ impl Operation {
             (Some("integer"), _) => "1",
             (Some("boolean"), _) => "true",
             (_, Some("date-time")) => "2024-01-31T09:30:00Z",
-            _ => "word",
+            _ => schema["enum"][0].as_str().unwrap_or("word"),
         };
         let parameters = self.described["parameters"].as_array().unwrap().iter();
         parameters

@@ -4,6 +4,7 @@ use axum::body::Body;
 use contacts_gateway::api::{AppState, Readiness, router};
 use contacts_gateway::app::Parts;
 use contacts_gateway::config::{Config, Flags};
+use contacts_gateway::domain::Actor;
 use contacts_gateway::sealing::MasterKey;
 use contacts_gateway::store::now;
 use http::Request;
@@ -31,7 +32,7 @@ async fn a_token_of_a_configured_issuer_opens_its_tenant_as_far_as_its_scopes_go
     let flags = Flags { file: Some(file), values: Vec::new() };
     let config = Config::read(&flags, [("GATEWAY_MASTER_KEY".to_owned(), key)]).unwrap();
     let Parts { gateway, authenticator, .. } = Parts::open(&config).await.unwrap();
-    gateway.tenants.create("acme").await.unwrap();
+    gateway.tenants.create(&Actor::command_line(), "acme").await.unwrap();
     let readiness: Readiness = Arc::new(|| Box::pin(async { Ok(()) }));
     let router = router(AppState { gateway: Arc::new(gateway), authenticator, readiness });
     let status = async |tenant: &str, scope: &str, secret: &str| {

@@ -7,8 +7,8 @@ use contacts_gateway::adapters::{AdapterSpec, spec};
 use contacts_gateway::app::Parts;
 use contacts_gateway::auth::Issuers;
 use contacts_gateway::domain::{
-    CallContext, Caller, ContactQuery, CredentialId, Failure, Filter, FilterKind, FilterName, FilterValue,
-    Principal, RawJson, Result, Scope, Scopes, WarningCode,
+    Actor, CallContext, Caller, ContactQuery, CredentialId, Failure, Filter, FilterKind, FilterName,
+    FilterValue, Principal, RawJson, Result, Scope, Scopes, WarningCode,
 };
 use contacts_gateway::gateway::contacts::{ListRequest, Listed, Shown, Start, WriteOptions};
 use contacts_gateway::gateway::credentials::CredentialDraft;
@@ -61,7 +61,7 @@ impl Office {
     }
 
     async fn tenant(parts: &Parts, name: &str) -> Caller {
-        let tenant = parts.gateway.tenants.create(name).await.unwrap().id;
+        let tenant = parts.gateway.tenants.create(&Actor::command_line(), name).await.unwrap().id;
         Caller {
             tenant,
             principal: Principal::Key("key".into()),

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 
 use crate::api::answer;
-use crate::api::extract::{CredentialPath, NoParameters, Query, Signed};
+use crate::api::extract::{Context, CredentialPath, NoParameters, Query, Signed};
 use crate::api::openapi::problems::CredentialProblems;
 use crate::domain::Result;
 use crate::gateway::Gateway;
@@ -20,9 +20,10 @@ use crate::gateway::Gateway;
 pub(in crate::api) async fn delete(
     State(gateway): State<Arc<Gateway>>,
     Signed(caller): Signed,
+    Context(context): Context,
     CredentialPath(id): CredentialPath,
     _: Query<NoParameters>,
 ) -> Result<Response> {
-    gateway.credentials.delete(&caller, &id).await?;
+    gateway.credentials.delete(&context, &caller, &id).await?;
     Ok(answer::no_content())
 }

@@ -4,8 +4,10 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use http::{HeaderMap, header};
 
+use super::context::request_id;
 use crate::api::AppState;
-use crate::domain::{Caller, Failure, FailureKind, Result};
+use crate::auth::shown_key;
+use crate::domain::{Actor, Caller, Failure, FailureKind, Principal, Result};
 
 /// A tenant's caller. Stands first among a handler's arguments: nothing else is looked at before.
 pub(in crate::api) struct Signed(pub(in crate::api) Caller);
@@ -14,19 +16,34 @@ impl FromRequestParts<AppState> for Signed {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
-        state.authenticator.authenticate(authorization(&parts.headers)?).await.map(Self)
+        let outcome = match authorization(&parts.headers) {
+            Ok(shown) => state.authenticator.authenticate(shown).await,
+            Err(failure) => Err(failure),
+        };
+        outcome.map(Self).inspect_err(|failure| note(parts, state, failure))
     }
 }
 
-/// The operator. Stands first among a handler's arguments.
-pub(in crate::api) struct Operator;
+/// The operator, as the audit names who acts. Stands first among a handler's arguments.
+pub(in crate::api) struct Operator(pub(in crate::api) Actor);
 
 impl FromRequestParts<AppState> for Operator {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
-        state.authenticator.is_operator(authorization(&parts.headers)?).await.map(|()| Self)
+        let outcome = match authorization(&parts.headers) {
+            Ok(shown) => state.authenticator.is_operator(shown).await,
+            Err(failure) => Err(failure),
+        };
+        outcome.inspect_err(|failure| note(parts, state, failure))?;
+        Ok(Self(Actor { principal: Principal::Operator, request_id: request_id(parts) }))
     }
+}
+
+/// Tells the audit who was not let in; of a key its public part alone.
+fn note(parts: &Parts, state: &AppState, failure: &Failure) {
+    let key = authorization(&parts.headers).ok().and_then(shown_key);
+    state.gateway.audit.refused(key, request_id(parts), failure);
 }
 
 /// The one `Authorization` header; which of two would count depends on who looks.

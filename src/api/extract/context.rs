@@ -24,9 +24,14 @@ impl<S: Sync> FromRequestParts<S> for Context {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        let id = parts.extensions.get::<RequestId>().map_or(Text::from_static(""), |id| id.0.clone());
+        let id = request_id(parts).unwrap_or(Text::from_static(""));
         Ok(Self(CallContext::within(time(&parts.headers, &parts.method)?, id)))
     }
+}
+
+/// The request's id.
+pub(super) fn request_id(parts: &Parts) -> Option<Text> {
+    parts.extensions.get::<RequestId>().map(|id| id.0.clone())
 }
 
 /// How long the request may take.

@@ -23,11 +23,11 @@ use crate::gateway::keys::KeyDraft;
     responses((status = 201, description = "Made.", body = KeyAnswer), KeyCreateProblems))]
 pub(in crate::api) async fn create(
     State(gateway): State<Arc<Gateway>>,
-    _: Operator,
+    Operator(actor): Operator,
     TenantPath(tenant): TenantPath,
     _: Query<NoParameters>,
     Body(draft): Body<KeyDraft>,
 ) -> Result<Response> {
-    let (key, secret) = gateway.keys.create(&tenant, draft).await?;
+    let (key, secret) = gateway.keys.create(&actor, &tenant, draft).await?;
     answer::created(&KeyAnswer::of(&key, &secret))
 }

@@ -20,10 +20,10 @@ use crate::gateway::Gateway;
     responses((status = 204, description = "Revoked."), KeyProblems))]
 pub(in crate::api) async fn revoke(
     State(gateway): State<Arc<Gateway>>,
-    _: Operator,
+    Operator(actor): Operator,
     KeyPath(tenant, key): KeyPath,
     _: Query<NoParameters>,
 ) -> Result<Response> {
-    gateway.keys.revoke(&tenant, &key).await?;
+    gateway.keys.revoke(&actor, &tenant, &key).await?;
     Ok(answer::no_content())
 }

@@ -8,18 +8,20 @@ use utoipa::openapi::example::{Example, ExampleBuilder};
 
 use crate::adapters::Account;
 use crate::api::schema::{
-    CheckAnswer, ContactAnswer, ContactListAnswer, CountAnswer, CredentialAnswer, CredentialListing,
-    DeleteAnswer, KeyAnswer, KeyListing, TenantAnswer, TenantListing,
+    AuditListing, CheckAnswer, ContactAnswer, ContactListAnswer, CountAnswer, CredentialAnswer,
+    CredentialListing, DeleteAnswer, KeyAnswer, KeyListing, TenantAnswer, TenantListing,
 };
 use crate::domain::{
     Contact, EmailAddress, Failure, FailureKind, FilterName, PhoneNumber, Provider, RawJson, RemoteFields,
     RemoteId, Scope, Scopes, Text, Timestamp, Warning, WarningCode,
 };
 use crate::gateway::Listing;
+use crate::gateway::audit::Action;
 use crate::gateway::contacts::{Listed, Shown};
 use crate::gateway::credentials::{Credential, LastCheck};
 use crate::gateway::keys::Key;
 use crate::gateway::tenants::Tenant;
+use crate::store::AuditRecord;
 
 /// The examples of the schema `name`.
 pub(super) fn of(name: &str) -> Vec<(String, RefOr<Example>)> {
@@ -58,6 +60,7 @@ pub(super) fn of(name: &str) -> Vec<(String, RefOr<Example>)> {
             vec![("key", "A new key", value(&KeyAnswer::of(&key(), &"cg_shown-here-and-never-again".into())))]
         }
         "KeyListing" => vec![("keys", "One key", value(&KeyListing::of(&all([key()]))))],
+        "AuditListing" => vec![("audit", "A key changes a contact, and another is refused", audited())],
         other => bodies(other),
     };
     examples
@@ -188,6 +191,33 @@ fn checks() -> Vec<(&'static str, &'static str, Value)> {
         ("aptly", "Aptly accepts the secret", show(Ok(account))),
         ("pipeline", "The pipeline CRM refuses it", show(Err(refused))),
     ]
+}
+
+fn audited() -> Value {
+    let update = AuditRecord {
+        id: "aud_0193d3a5".into(),
+        at: moment("2026-03-09T08:30:00.412Z"),
+        actor_kind: "key".into(),
+        actor_id: Some("key_4fTz0QmW81LxVb2A".into()),
+        tenant: Some("ten_0193d3a1".into()),
+        action: Action::ContactUpdate.as_str().into(),
+        target: Some("con_AfQ2mX1kTzU2OGYwYzJhOTFiN2R4".into()),
+        fields: vec!["phoneNumbers".into(), "remoteFields.contactType".into()],
+        outcome: "ok".into(),
+        request_id: Some("0193d3a1-7f00-7000-8000-000000000001".into()),
+    };
+    let refusal = AuditRecord {
+        id: "aud_0193d3a4".into(),
+        at: moment("2026-03-09T08:29:58.007Z"),
+        actor_kind: "nobody".into(),
+        tenant: None,
+        action: Action::AuthenticationRefuse.as_str().into(),
+        target: None,
+        fields: vec!["unrecorded:44".into()],
+        outcome: FailureKind::Unauthenticated.code().into(),
+        ..update.clone()
+    };
+    value(&AuditListing::of(&all([update, refusal])))
 }
 
 fn tenant() -> Tenant {

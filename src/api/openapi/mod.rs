@@ -22,7 +22,7 @@ use super::router::{operator_routes, tenant_routes};
     tags(
         (name = "contacts", description = "People in the CRMs."),
         (name = "credentials", description = "Links of a tenant to CRM accounts."),
-        (name = "admin", description = "The operator's tenants and keys. Exists where an admin token is configured."),
+        (name = "admin", description = "The operator's tenants and keys, and the audit. Exists where an admin token is configured."),
         (name = "operation", description = "The state of the process."),
     ),
     servers((url = "/", description = "This gateway.")),

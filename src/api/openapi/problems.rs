@@ -71,6 +71,7 @@ groups! {
     TenantListProblems "Problems of a list of tenants." [ANY, SIGNED];
     TenantCreateProblems "Problems of a new tenant." [ANY, SIGNED, BODY, TAKEN];
     TenantProblems "Problems of a read or removal of a tenant." [ANY, SIGNED, TENANT];
+    AuditProblems "Problems of a list of audit records." [ANY, SIGNED];
     KeyCreateProblems "Problems of a new key." [ANY, SIGNED, BODY, TENANT];
     KeyListProblems "Problems of a list of keys." [ANY, SIGNED, TENANT];
     KeyProblems "Problems of a revocation." [ANY, SIGNED, TENANT, &[K::KeyNotFound]];

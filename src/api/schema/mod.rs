@@ -1,5 +1,6 @@
 //! The public JSON of answers, serialised from borrowed values, and the shapes of bodies for the document.
 
+mod audit;
 mod contact;
 mod credential;
 mod each;
@@ -9,6 +10,7 @@ mod requests;
 mod tenant;
 mod warning;
 
+pub(super) use audit::AuditListing;
 pub(super) use contact::{ContactAnswer, CountAnswer, DeleteAnswer};
 pub(super) use credential::{CheckAnswer, CredentialAnswer, CredentialListing};
 pub(super) use each::{Each, Moment, Show};

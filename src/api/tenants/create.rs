@@ -24,11 +24,11 @@ use crate::gateway::Gateway;
         TenantCreateProblems))]
 pub(in crate::api) async fn create(
     State(gateway): State<Arc<Gateway>>,
-    _: Operator,
+    Operator(actor): Operator,
     _: Query<NoParameters>,
     Body(draft): Body<TenantDraft>,
 ) -> Result<Response> {
-    let tenant = gateway.tenants.create(&draft.name).await?;
+    let tenant = gateway.tenants.create(&actor, &draft.name).await?;
     let answer = answer::created(&TenantAnswer::of(&tenant))?;
     Ok(answer::located(answer, &["admin", "tenants", tenant.id.as_str()], None))
 }

@@ -19,10 +19,10 @@ use crate::gateway::Gateway;
     responses((status = 204, description = "Removed."), TenantProblems))]
 pub(in crate::api) async fn delete(
     State(gateway): State<Arc<Gateway>>,
-    _: Operator,
+    Operator(actor): Operator,
     TenantPath(id): TenantPath,
     _: Query<NoParameters>,
 ) -> Result<Response> {
-    gateway.tenants.delete(&id).await?;
+    gateway.tenants.delete(&actor, &id).await?;
     Ok(answer::no_content())
 }

@@ -18,9 +18,10 @@ use self::intent::Intent;
 use self::locks::Locks;
 use self::write::Write;
 use super::Credentials;
+use super::audit::{Action, Audit, Entry, fields};
 use crate::domain::{
-    CallContext, Caller, Contact, ContactDraft, ContactPatch, ContactQuery, CredentialId, Field, FilterName,
-    Result, Scope, Text, Warning, WarningCode,
+    Actor, CallContext, Caller, Contact, ContactDraft, ContactPatch, ContactQuery, CredentialId, Field,
+    FilterName, Result, Scope, Text, Warning, WarningCode,
 };
 use crate::sealing::Sealer;
 
@@ -88,13 +89,14 @@ pub struct Contacts {
     credentials: Credentials,
     cursors: Cursors,
     locks: Locks,
+    audit: Audit,
 }
 
 impl Contacts {
     /// Contacts behind `credentials`; cursors are authenticated by `sealer`.
     #[must_use]
-    pub fn new(credentials: Credentials, sealer: Arc<Sealer>) -> Self {
-        Self { credentials, cursors: Cursors::new(sealer), locks: Locks::default() }
+    pub fn new(credentials: Credentials, sealer: Arc<Sealer>, audit: Audit) -> Self {
+        Self { credentials, cursors: Cursors::new(sealer), locks: Locks::default(), audit }
     }
 
     /// One page of a list. Needs `contacts:read`.
@@ -147,8 +149,10 @@ impl Contacts {
         draft: ContactDraft,
         options: WriteOptions,
     ) -> Result<Shown> {
+        let entry = self.begin(context, caller, Action::ContactCreate).giving(fields::of_draft(&draft));
         let write = Write { context, caller, credential, options };
-        write.run(&self.credentials, &self.locks, Intent::Create(draft)).await
+        let done = write.run(&self.credentials, &self.locks, Intent::Create(draft)).await;
+        entry.end_on(done, target).await
     }
 
     /// Changes a contact. Needs `contacts:write`.
@@ -161,8 +165,11 @@ impl Contacts {
         patch: ContactPatch,
         options: WriteOptions,
     ) -> Result<Shown> {
+        let entry =
+            self.begin(context, caller, Action::ContactUpdate).on(id).giving(fields::of_patch(&patch));
         let write = Write { context, caller, credential, options };
-        write.run(&self.credentials, &self.locks, Intent::Update(id, patch)).await
+        let done = write.run(&self.credentials, &self.locks, Intent::Update(id, patch)).await;
+        entry.end_on(done, target).await
     }
 
     /// Removes a contact. Needs `contacts:write`.
@@ -174,8 +181,19 @@ impl Contacts {
         id: &str,
     ) -> Result<()> {
         let write = Write { context, caller, credential, options: WriteOptions::default() };
-        write.run(&self.credentials, &self.locks, Intent::Delete(id)).await.map(|_| ())
+        let entry = self.begin(context, caller, Action::ContactDelete).on(id);
+        let done = write.run(&self.credentials, &self.locks, Intent::Delete(id)).await;
+        entry.end_on(done, target).await.map(|_| ())
     }
+
+    fn begin(&self, context: &CallContext, caller: &Caller, action: Action) -> Entry {
+        self.audit.begin(&Actor::of(caller, context), action, Some(&caller.tenant))
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "an operation may end without a target")]
+fn target(shown: &Shown) -> Option<Text> {
+    Some(shown.id.clone())
 }
 
 /// One warning for each field that a reading shows only in part.

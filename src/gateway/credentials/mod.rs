@@ -3,6 +3,7 @@
 mod access;
 mod connected;
 mod opening;
+mod rotation;
 mod settings;
 mod shape;
 #[cfg(test)]
@@ -14,11 +15,13 @@ use std::time::Instant;
 use self::access::{allow, check_unrestricted, may_name, not_found};
 pub use self::opening::Opening;
 use self::opening::{Link, read_secret};
+pub use self::rotation::{Rotated, Rotation, Seals};
 pub use self::shape::{Checked, Credential, CredentialDraft, CredentialPatch, LastCheck, Opened};
+use super::audit::{Action, Audit, fields};
 use super::{Listing, ListingRequest, listing, names};
 use crate::adapters::Adapter;
 use crate::domain::{
-    CallContext, Caller, CredentialId, Failure, FailureKind, FieldFault, RawJson, Result, Scope, Text,
+    Actor, CallContext, Caller, CredentialId, Failure, FailureKind, FieldFault, RawJson, Result, Scope, Text,
 };
 use crate::sealing::Sealer;
 use crate::store::{After, CheckRecord, CredentialRecord, CredentialStore, now};
@@ -34,13 +37,19 @@ pub struct Credentials {
     store: Arc<dyn CredentialStore>,
     sealer: Arc<Sealer>,
     opening: Arc<Opening>,
+    audit: Audit,
 }
 
 impl Credentials {
     /// Joins the parts.
     #[must_use]
-    pub fn new(store: Arc<dyn CredentialStore>, sealer: Arc<Sealer>, opening: Arc<Opening>) -> Self {
-        Self { store, sealer, opening }
+    pub fn new(
+        store: Arc<dyn CredentialStore>,
+        sealer: Arc<Sealer>,
+        opening: Arc<Opening>,
+        audit: Audit,
+    ) -> Self {
+        Self { store, sealer, opening, audit }
     }
 
     /// Opens a credential of the caller's tenant. Fails with `credential_not_found`, the same for one that does not
@@ -65,6 +74,22 @@ impl Credentials {
 
     /// The same with a chosen id, for `demo`, whose printed calls name it.
     pub(crate) async fn create_as(
+        &self,
+        context: &CallContext,
+        caller: &Caller,
+        id: CredentialId,
+        draft: CredentialDraft,
+        verify: bool,
+    ) -> Result<Credential> {
+        let mut given = vec!["provider".into(), "name".into(), "secret".into()];
+        given.extend(fields::of_settings(&draft.settings));
+        let actor = Actor::of(caller, context);
+        let entry = self.audit.begin(&actor, Action::CredentialCreate, Some(&caller.tenant)).giving(given);
+        let made = self.add(context, caller, id, draft, verify).await;
+        entry.end_on(made, |made| Some(made.id.as_str().into())).await
+    }
+
+    async fn add(
         &self,
         context: &CallContext,
         caller: &Caller,
@@ -140,10 +165,24 @@ impl Credentials {
         patch: CredentialPatch,
         verify: bool,
     ) -> Result<Credential> {
+        let actor = Actor::of(caller, context);
+        let entry = self.audit.begin(&actor, Action::CredentialUpdate, Some(&caller.tenant)).on(id.as_str());
+        let entry = entry.giving(fields::of_credential(&patch));
+        entry.end(self.change(context, caller, id, &patch, verify).await).await
+    }
+
+    async fn change(
+        &self,
+        context: &CallContext,
+        caller: &Caller,
+        id: &CredentialId,
+        patch: &CredentialPatch,
+        verify: bool,
+    ) -> Result<Credential> {
         allow(caller, Scope::CredentialsWrite)?;
         for _ in 0..TRIES {
             let held = self.held(caller, id).await?;
-            let changed = self.changed(context, held, &patch, verify).await?;
+            let changed = self.changed(context, held, patch, verify).await?;
             let stored = self.store.update(&changed).await?;
             self.opening.forget(&caller.tenant, id);
             if stored {
@@ -157,7 +196,13 @@ impl Credentials {
     }
 
     /// Removes a credential and destroys its secret. Needs `credentials:write`. Fails with `credential_not_found`.
-    pub async fn delete(&self, caller: &Caller, id: &CredentialId) -> Result<()> {
+    pub async fn delete(&self, context: &CallContext, caller: &Caller, id: &CredentialId) -> Result<()> {
+        let actor = Actor::of(caller, context);
+        let entry = self.audit.begin(&actor, Action::CredentialDelete, Some(&caller.tenant)).on(id.as_str());
+        entry.end(self.remove(caller, id).await).await
+    }
+
+    async fn remove(&self, caller: &Caller, id: &CredentialId) -> Result<()> {
         allow(caller, Scope::CredentialsWrite)?;
         may_name(caller, id)?;
         let existed = self.store.delete(&caller.tenant, id).await?;

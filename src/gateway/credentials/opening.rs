@@ -145,10 +145,10 @@ pub(super) fn read_secret(spec: &'static AdapterSpec, secret: &SecretString) -> 
 }
 
 fn bound(record: &CredentialRecord) -> Bound<'_> {
-    Bound {
-        tenant: record.tenant.as_str(),
-        credential: record.id.as_str(),
-        column: COLUMN,
-        base_url: &record.base_url,
-    }
+    bound_to(&record.tenant, &record.id, &record.base_url)
+}
+
+/// What the secret of a credential is sealed with.
+pub(super) fn bound_to<'a>(tenant: &'a TenantId, id: &'a CredentialId, base_url: &'a str) -> Bound<'a> {
+    Bound { tenant: tenant.as_str(), credential: id.as_str(), column: COLUMN, base_url }
 }

@@ -37,8 +37,10 @@ impl AuditStore for Sql {
         self.rows(statement(tenant.is_some(), action.is_some()), &values, record).await
     }
 
-    async fn erase_before(&self, moment: Timestamp) -> Result<u64> {
-        self.execute("DELETE FROM audit WHERE at < $1", &[moment.as_millisecond().into()]).await
+    async fn erase_before(&self, moment: Timestamp, limit: u32) -> Result<u64> {
+        let sql = "DELETE FROM audit WHERE id IN \
+             (SELECT id FROM audit WHERE at < $1 ORDER BY at, id LIMIT $2)";
+        self.execute(sql, &[moment.as_millisecond().into(), i64::from(limit).into()]).await
     }
 }
 

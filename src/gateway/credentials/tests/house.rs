@@ -7,9 +7,9 @@ use secrecy::SecretString;
 
 use super::fake;
 use crate::auth::Authenticator;
-use crate::domain::{CallContext, Caller, Failure, Principal, RawJson, Scope, Scopes, TenantId, Text};
+use crate::domain::{Actor, CallContext, Caller, Failure, Principal, RawJson, Scope, Scopes, TenantId, Text};
 use crate::gateway::credentials::{Credential, CredentialDraft, Credentials, Opening};
-use crate::gateway::{Keys, ListingRequest, Tenants};
+use crate::gateway::{Audit, Keys, ListingRequest, Tenants};
 use crate::sealing::{MasterKey, Sealer};
 use crate::store::Store;
 use crate::store::tests::Place;
@@ -39,6 +39,7 @@ impl House {
         let authenticator = Arc::new(Authenticator::new(store.keys.clone(), Some(&admin)));
         let guard = BaseUrlGuard::new(AllowList::parse(allowed).unwrap());
         let transport = Transport::new(&guard).unwrap();
+        let audit = Audit::new(store.audit.clone(), sealer.clone());
         let opening = Arc::new(Opening::new(
             store.credentials.clone(),
             sealer.clone(),
@@ -52,9 +53,10 @@ impl House {
                 sealer.clone(),
                 authenticator.clone(),
                 opening.clone(),
+                audit.clone(),
             ),
-            keys: Keys::new(&store, sealer.clone(), authenticator.clone()),
-            credentials: Credentials::new(store.credentials.clone(), sealer, opening),
+            keys: Keys::new(&store, sealer.clone(), authenticator.clone(), audit.clone()),
+            credentials: Credentials::new(store.credentials.clone(), sealer, opening, audit),
             authenticator,
             store,
             _place: place,
@@ -63,7 +65,7 @@ impl House {
 
     /// A caller of a new tenant who may do everything.
     pub(super) async fn tenant(&self, name: &str) -> Caller {
-        caller(self.tenants.create(name).await.unwrap().id)
+        caller(self.tenants.create(&operator(), name).await.unwrap().id)
     }
 
     pub(super) async fn add(&self, caller: &Caller, name: &str) -> Credential {
@@ -103,4 +105,9 @@ pub(super) fn page(size: u32) -> ListingRequest {
 /// Where the failure says that something must be mended.
 pub(super) fn places(failure: &Failure) -> Vec<&str> {
     failure.faults.iter().map(|fault| fault.place.as_str()).collect()
+}
+
+/// The operator, who makes tenants and keys.
+pub(super) fn operator() -> Actor {
+    Actor { principal: Principal::Operator, request_id: Some("req".into()) }
 }

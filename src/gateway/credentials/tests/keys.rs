@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use super::house::{House, page, places};
+use super::house::{House, operator, page, places};
 use crate::auth::ApiKey;
 use crate::domain::{FailureKind, Principal, Scope, Scopes, TenantId};
 use crate::gateway::ListingRequest;
@@ -27,7 +27,7 @@ async fn kind(house: &House, header: Option<&str>) -> (FailureKind, String) {
 async fn a_key_tells_its_tenant_and_scopes_until_it_is_revoked() {
     let house = House::new().await;
     let tenant = house.tenant("t").await.tenant;
-    let (key, text) = house.keys.create(&tenant, draft(&[Scope::ContactsRead])).await.unwrap();
+    let (key, text) = house.keys.create(&operator(), &tenant, draft(&[Scope::ContactsRead])).await.unwrap();
     for scheme in ["Bearer ", "bearer  ", "BEARER "] {
         let header = format!("{scheme}{}", text.expose_secret());
         let caller = house.authenticator.authenticate(Some(&header)).await.unwrap();
@@ -35,12 +35,15 @@ async fn a_key_tells_its_tenant_and_scopes_until_it_is_revoked() {
         assert_eq!(caller.scopes, Scopes::new(&[Scope::ContactsRead]));
     }
     let header = format!("Bearer {}", text.expose_secret());
-    house.keys.revoke(&tenant, &key.id).await.unwrap();
+    house.keys.revoke(&operator(), &tenant, &key.id).await.unwrap();
     let revoked = kind(&house, Some(&header)).await;
     let unknown = ApiKey::generate().unwrap();
     let unknown = kind(&house, Some(&format!("Bearer {}", unknown.text().expose_secret()))).await;
     assert_eq!((revoked.0, &revoked), (FailureKind::Unauthenticated, &unknown));
-    assert_eq!(house.keys.revoke(&tenant, &key.id).await.unwrap_err().kind, FailureKind::KeyNotFound);
+    assert_eq!(
+        house.keys.revoke(&operator(), &tenant, &key.id).await.unwrap_err().kind,
+        FailureKind::KeyNotFound
+    );
 }
 
 #[tokio::test]
@@ -49,7 +52,7 @@ async fn a_wrong_secret_under_a_known_id_and_an_ended_key_answer_as_an_unknown_o
     let tenant = house.tenant("t").await.tenant;
     let unknown = ApiKey::generate().unwrap();
     let unknown = kind(&house, Some(&format!("Bearer {}", unknown.text().expose_secret()))).await;
-    let (key, _) = house.keys.create(&tenant, draft(&[Scope::ContactsRead])).await.unwrap();
+    let (key, _) = house.keys.create(&operator(), &tenant, draft(&[Scope::ContactsRead])).await.unwrap();
     let id = key.id.as_str().strip_prefix("key_").unwrap();
     let forged = ApiKey::from_parts(id, &"0".repeat(43)).ok().unwrap();
     assert_eq!(kind(&house, Some(&format!("Bearer {}", forged.text().expose_secret()))).await, unknown);
@@ -57,7 +60,7 @@ async fn a_wrong_secret_under_a_known_id_and_an_ended_key_answer_as_an_unknown_o
     let ends = now() + Duration::from_millis(150);
     let (_, text) = house
         .keys
-        .create(&tenant, KeyDraft { expires_at: Some(ends), ..draft(&[Scope::ContactsRead]) })
+        .create(&operator(), &tenant, KeyDraft { expires_at: Some(ends), ..draft(&[Scope::ContactsRead]) })
         .await
         .unwrap();
     let header = format!("Bearer {}", text.expose_secret());
@@ -70,7 +73,7 @@ async fn a_wrong_secret_under_a_known_id_and_an_ended_key_answer_as_an_unknown_o
 async fn a_revocation_by_another_process_is_seen_within_five_seconds() {
     let house = House::new().await;
     let tenant = house.tenant("t").await.tenant;
-    let (key, text) = house.keys.create(&tenant, draft(&[Scope::ContactsRead])).await.unwrap();
+    let (key, text) = house.keys.create(&operator(), &tenant, draft(&[Scope::ContactsRead])).await.unwrap();
     let header = format!("Bearer {}", text.expose_secret());
     house.authenticator.authenticate(Some(&header)).await.unwrap();
     house.store.keys.delete(&tenant, &key.id).await.unwrap();
@@ -98,7 +101,7 @@ async fn headers_without_a_key_say_what_to_send() {
 async fn the_operators_token_and_a_tenants_key_open_their_own_plane_alone() {
     let house = House::new().await;
     let tenant = house.tenant("t").await.tenant;
-    let (_, text) = house.keys.create(&tenant, draft(&Scope::ALL)).await.unwrap();
+    let (_, text) = house.keys.create(&operator(), &tenant, draft(&Scope::ALL)).await.unwrap();
     let (key, admin) = (format!("Bearer {}", text.expose_secret()), "bearer the-operators-token");
     assert!(house.authenticator.admin_enabled());
     house.authenticator.is_operator(Some(admin)).await.unwrap();
@@ -125,18 +128,21 @@ async fn every_fault_of_a_key_is_named() {
         credential_ids: Some(vec![own.clone(), foreign, "cred_x".into()]),
         expires_at: Some(now()),
     };
-    let failure = house.keys.create(&mine.tenant, wrong).await.unwrap_err();
+    let failure = house.keys.create(&operator(), &mine.tenant, wrong).await.unwrap_err();
     assert_eq!(places(&failure), ["/name", "/scopes", "/expiresAt", "/credentialIds/1", "/credentialIds/2"]);
     let empty = KeyDraft { credential_ids: Some(Vec::new()), ..draft(&[Scope::ContactsRead]) };
-    assert_eq!(places(&house.keys.create(&mine.tenant, empty).await.unwrap_err()), ["/credentialIds"]);
+    assert_eq!(
+        places(&house.keys.create(&operator(), &mine.tenant, empty).await.unwrap_err()),
+        ["/credentialIds"]
+    );
     let listed = KeyDraft { credential_ids: Some(vec![own.clone()]), ..draft(&[Scope::ContactsRead]) };
-    let (key, text) = house.keys.create(&mine.tenant, listed).await.unwrap();
+    let (key, text) = house.keys.create(&operator(), &mine.tenant, listed).await.unwrap();
     assert_eq!(key.credential_ids, Some(vec![own.clone()]));
     let header = format!("Bearer {}", text.expose_secret());
     assert_eq!(house.authenticator.authenticate(Some(&header)).await.unwrap().credentials, Some(vec![own]));
     let nobody = TenantId::from("ten_nobody");
     assert_eq!(
-        house.keys.create(&nobody, draft(&Scope::ALL)).await.unwrap_err().kind,
+        house.keys.create(&operator(), &nobody, draft(&Scope::ALL)).await.unwrap_err().kind,
         FailureKind::TenantNotFound
     );
     assert_eq!(house.keys.list(&nobody, &page(5)).await.unwrap_err().kind, FailureKind::TenantNotFound);
@@ -148,7 +154,7 @@ async fn listings_walk_to_the_end_and_cursors_stay_at_home() {
     let (mine, theirs) = (house.tenant("mine").await.tenant, house.tenant("theirs").await.tenant);
     for tenant in [&mine, &theirs] {
         for _ in 0..5 {
-            house.keys.create(tenant, draft(&Scope::ALL)).await.unwrap();
+            house.keys.create(&operator(), tenant, draft(&Scope::ALL)).await.unwrap();
         }
     }
     let mut request = page(2);
@@ -173,7 +179,7 @@ async fn listings_walk_to_the_end_and_cursors_stay_at_home() {
     }
     assert_eq!(house.tenants.list(&page(1)).await.unwrap().items.len(), 1);
     assert_eq!(house.tenants.find("mine").await.unwrap().id, mine);
-    assert_eq!(house.tenants.create(" mine").await.unwrap_err().kind, FailureKind::NameTaken);
+    assert_eq!(house.tenants.create(&operator(), " mine").await.unwrap_err().kind, FailureKind::NameTaken);
 }
 
 #[tokio::test]
@@ -183,14 +189,15 @@ async fn two_gateways_on_one_database_share_tenants_keys_and_revocations() {
     let one = House::over(place.clone(), &master, "other.example.com").await;
     let two = House::over(place, &master, "other.example.com").await;
     let caller = one.tenant("t").await;
-    let (key, text) = two.keys.create(&caller.tenant, draft(&[Scope::ContactsRead])).await.unwrap();
+    let (key, text) =
+        two.keys.create(&operator(), &caller.tenant, draft(&[Scope::ContactsRead])).await.unwrap();
     let credential = one.add(&caller, "c").await;
     assert!(two.credentials.open(&caller, &credential.id).await.is_ok());
     let header = format!("Bearer {}", text.expose_secret());
     for house in [&one, &two] {
         house.authenticator.authenticate(Some(&header)).await.unwrap();
     }
-    one.keys.revoke(&caller.tenant, &key.id).await.unwrap();
+    one.keys.revoke(&operator(), &caller.tenant, &key.id).await.unwrap();
     let started = std::time::Instant::now();
     assert!(one.authenticator.authenticate(Some(&header)).await.is_err());
     while two.authenticator.authenticate(Some(&header)).await.is_ok() {

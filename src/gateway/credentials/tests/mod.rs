@@ -6,7 +6,7 @@ mod keys;
 
 use secrecy::ExposeSecret;
 
-use self::house::{House, caller, context, draft, json, page, places, secret};
+use self::house::{House, caller, context, draft, json, operator, page, places, secret};
 use super::{CredentialPatch, Credentials};
 use crate::domain::{Caller, CredentialId, Failure, FailureKind, Scope, Scopes};
 use crate::sealing::MasterKey;
@@ -20,7 +20,7 @@ async fn failures(credentials: &Credentials, caller: &Caller, id: &CredentialId)
         credentials.get(caller, id).await.err().unwrap(),
         credentials.update(&context(), caller, id, patch, true).await.err().unwrap(),
         credentials.check(&context(), caller, id).await.err().unwrap(),
-        credentials.delete(caller, id).await.err().unwrap(),
+        credentials.delete(&context(), caller, id).await.err().unwrap(),
     ]
 }
 
@@ -61,7 +61,7 @@ async fn each_operation_needs_its_scope() {
         credentials.check(&context(), &write, &id).await.unwrap_err(),
         credentials.create(&context(), &read, draft("n", "good"), true).await.unwrap_err(),
         credentials.update(&context(), &read, &id, CredentialPatch::default(), true).await.unwrap_err(),
-        credentials.delete(&read, &id).await.unwrap_err(),
+        credentials.delete(&context(), &read, &id).await.unwrap_err(),
         credentials.get(&with(Scope::ContactsRead), &id).await.unwrap_err(),
     ] {
         assert_eq!(failure.kind, FailureKind::InsufficientScope);
@@ -181,11 +181,11 @@ async fn opened_credentials_are_remembered_until_they_change() {
     house.credentials.update(&context(), &mine, &id, patch, false).await.unwrap();
     let renewed = house.credentials.open(&mine, &id).await.unwrap();
     assert!(!std::sync::Arc::ptr_eq(&opened.adapter, &renewed.adapter));
-    house.credentials.delete(&mine, &id).await.unwrap();
+    house.credentials.delete(&context(), &mine, &id).await.unwrap();
     assert!(house.credentials.open(&mine, &id).await.is_err());
     let id = house.add(&mine, "d").await.id;
     house.credentials.open(&mine, &id).await.unwrap();
-    house.tenants.delete(&mine.tenant).await.unwrap();
+    house.tenants.delete(&operator(), &mine.tenant).await.unwrap();
     assert!(house.credentials.open(&mine, &id).await.is_err());
 }
 

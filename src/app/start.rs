@@ -1,0 +1,62 @@
+//! What a server looks at before it takes traffic, and what it tends to while it runs.
+
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::domain::Timestamp;
+use crate::gateway::credentials::Seals;
+use crate::gateway::{Audit, Rotation};
+
+const MINUTE: Duration = Duration::from_mins(1);
+const MINUTES_A_DAY: u64 = 24 * 60;
+
+/// Refuses to start where stored secrets open with none of the given master keys: each of their tenants would be
+/// refused one by one, and a mistyped key would go unnoticed until then.
+pub(super) async fn check_seals(rotation: &Rotation) -> anyhow::Result<()> {
+    let Seals { current, previous, closed } =
+        rotation.seals().await.map_err(|failure| anyhow::anyhow!("{}", failure.detail.as_str()))?;
+    anyhow::ensure!(
+        closed == 0,
+        "{closed} of the database's {} stored secrets open with none of the given master keys: give the key that \
+         sealed them as GATEWAY_MASTER_KEY or among GATEWAY_PREVIOUS_MASTER_KEYS, or remove their credentials, which \
+         `contacts-gateway master-key rotate` names",
+        current + previous + closed,
+    );
+    if previous > 0 {
+        tracing::warn!(
+            secrets = previous,
+            "some secrets lie under a previous master key; `contacts-gateway master-key rotate` seals them anew"
+        );
+    }
+    Ok(())
+}
+
+/// Each minute tells the audit what was only counted; at the start and once a day ends old records. It never fails:
+/// what did not work is logged and tried the next time.
+pub(super) async fn tend(audit: Audit, retention_days: Option<u32>) {
+    let mut minutes = interval(MINUTE);
+    minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    for minute in 0_u64.. {
+        minutes.tick().await;
+        audit.tell_the_rest();
+        if let (Some(days), 0) = (retention_days, minute % MINUTES_A_DAY) {
+            erase(&audit, days).await;
+        }
+    }
+}
+
+async fn erase(audit: &Audit, days: u32) {
+    let kept = Duration::from_hours(24) * days;
+    let Ok(moment) = Timestamp::now().checked_sub(kept) else { return };
+    match audit.erase_before(moment).await {
+        Ok(0) => {}
+        Ok(records) => tracing::info!(records, days, "audit records have reached their age and are erased"),
+        Err(failure) => {
+            tracing::warn!(
+                reason = failure.kind.code(),
+                "old audit records could not be erased; tried again in a day"
+            );
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! `master-key generate`, `master-key rotate`.
+
+use clap::Subcommand;
+use secrecy::ExposeSecret;
+
+use super::ended::{Ended, Outcome};
+use super::output::Output;
+use crate::app::Parts;
+use crate::gateway::credentials::Rotated;
+use crate::sealing::MasterKey;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Print a new master key. Keep it apart from the database's backups: without it no secret opens again.
+    Generate,
+    /// Seal every stored secret under the current master key; servers may run, and it may be stopped and run again.
+    ///
+    /// Give the key of before in `GATEWAY_PREVIOUS_MASTER_KEYS`, to every server too, and take it away when none is
+    /// left.
+    Rotate,
+}
+
+pub(super) fn generate(output: &mut Output) -> Outcome {
+    output.line(MasterKey::generate()?.text().expose_secret())
+}
+
+/// Ends with a failure where a secret is left that does not lie under the current key.
+pub(super) async fn rotate(parts: &Parts, output: &mut Output) -> Outcome {
+    let tell = |resealed: u64| Output::remark(format!("{resealed} re-sealed so far"));
+    let Rotated { resealed, left, unreadable } = parts.gateway.rotation.rotate(tell).await?;
+    output.line(format!("{resealed} secrets re-sealed, {left} left"))?;
+    if left == 0 {
+        return Ok(());
+    }
+    let named = unreadable.iter().map(|(tenant, credential)| {
+        format!("the secret of credential {credential} of tenant {tenant} opens with none of the given master keys")
+    });
+    let changing = "secrets were changed by others all the while; run this again";
+    let sentences = named.chain(unreadable.is_empty().then(|| changing.to_owned()));
+    Err(Ended::failed(sentences.collect::<Vec<_>>().join("\n")))
+}

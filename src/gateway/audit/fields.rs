@@ -1,0 +1,105 @@
+//! Which members a change gives, by name. Every struct is taken apart whole: a new member is recorded or refuses to
+//! compile.
+
+use crate::adapters::ADAPTERS;
+use crate::domain::{ContactDraft, ContactPatch, Field, RawJson, RemoteFields, Text};
+use crate::gateway::credentials::CredentialPatch;
+use crate::gateway::keys::KeyDraft;
+use crate::json;
+
+/// The members of a new contact.
+pub(in crate::gateway) fn of_draft(draft: &ContactDraft) -> Vec<Text> {
+    let ContactDraft {
+        first_name,
+        last_name: _,
+        account,
+        addresses,
+        email_addresses,
+        phone_numbers,
+        remote_fields,
+        read_only: _,
+    } = draft;
+    let given = [
+        (Field::FirstName, first_name.is_some()),
+        (Field::LastName, true),
+        (Field::Account, account.is_some()),
+        (Field::Addresses, !addresses.is_empty()),
+        (Field::EmailAddresses, !email_addresses.is_empty()),
+        (Field::PhoneNumbers, !phone_numbers.is_empty()),
+    ];
+    members(&given, remote_fields)
+}
+
+/// The members of a change to a contact.
+pub(in crate::gateway) fn of_patch(patch: &ContactPatch) -> Vec<Text> {
+    let ContactPatch {
+        first_name,
+        last_name,
+        account,
+        addresses,
+        email_addresses,
+        phone_numbers,
+        remote_fields,
+        read_only: _,
+    } = patch;
+    let given = [
+        (Field::FirstName, first_name.touches()),
+        (Field::LastName, last_name.touches()),
+        (Field::Account, account.touches()),
+        (Field::Addresses, addresses.touches()),
+        (Field::EmailAddresses, email_addresses.touches()),
+        (Field::PhoneNumbers, phone_numbers.touches()),
+    ];
+    members(&given, remote_fields)
+}
+
+/// The members of a change to a credential.
+pub(in crate::gateway) fn of_credential(patch: &CredentialPatch) -> Vec<Text> {
+    let CredentialPatch { name, settings, secret } = patch;
+    let (name, secret) = (name.as_ref().map(|_| "name"), secret.as_ref().map(|_| "secret"));
+    let mut given: Vec<Text> = name.into_iter().chain(secret).map(Text::from_static).collect();
+    given.extend(settings.iter().flat_map(of_settings));
+    given
+}
+
+/// The members of settings.
+pub(in crate::gateway) fn of_settings(settings: &RawJson) -> Vec<Text> {
+    let declared = || ADAPTERS.iter().flat_map(|spec| spec.settings).map(|setting| setting.name);
+    let members = json::members(settings.as_str()).map(|members| members.0).unwrap_or_default();
+    let known = |name: &str| declared().find(|declared| *declared == name);
+    distinct(members.iter().map(|(name, _)| nested("settings", known(name))))
+}
+
+/// The members of a new key.
+pub(in crate::gateway) fn of_key(draft: &KeyDraft) -> Vec<Text> {
+    let KeyDraft { name: _, scopes: _, credential_ids, expires_at } = draft;
+    let credential_ids = credential_ids.as_ref().map(|_| "credentialIds");
+    let expires_at = expires_at.map(|_| "expiresAt");
+    ["name", "scopes"].into_iter().chain(credential_ids).chain(expires_at).map(Text::from_static).collect()
+}
+
+fn members(given: &[(Field, bool)], remote: &RemoteFields) -> Vec<Text> {
+    let unified = given.iter().filter(|(_, given)| *given).map(|(field, _)| Text::from_static(field.name()));
+    unified.chain(distinct(remote.0.iter().map(|(name, _)| nested("remoteFields", declared(name))))).collect()
+}
+
+/// The declared spelling of a remote field.
+fn declared(name: &str) -> Option<&'static str> {
+    let mut all = ADAPTERS.iter().flat_map(|spec| spec.remote_fields);
+    all.find(|field| field.name == name || field.aliases.contains(&name)).map(|field| field.name)
+}
+
+/// What nobody declared a caller made up, and it may hold anything: only its place is told.
+fn nested(place: &'static str, name: Option<&'static str>) -> Text {
+    name.map_or(Text::from_static(place), |name| format!("{place}.{name}").into())
+}
+
+fn distinct(names: impl Iterator<Item = Text>) -> Vec<Text> {
+    let mut all = Vec::new();
+    for name in names {
+        if !all.contains(&name) {
+            all.push(name);
+        }
+    }
+    all
+}

@@ -1,0 +1,123 @@
+//! Rotation of the master key: every stored secret sealed anew under the current key, while servers run.
+
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+
+use super::opening::bound_to;
+use crate::domain::{Actor, CredentialId, Failure, FailureKind, Result, TenantId};
+use crate::gateway::audit::{Action, Audit};
+use crate::sealing::{HEAD, Sealer};
+use crate::store::{SealedAfter, SealedRecord, SealedStore};
+
+/// How many secrets are read at once.
+const PAGE: u32 = 50;
+/// How often the whole is walked: a secret that its owner changed meanwhile is met again, sealed by whoever changed it.
+const WALKS: usize = 5;
+
+/// Stored secrets, and under which of the given keys they lie.
+pub struct Rotation {
+    store: Arc<dyn SealedStore>,
+    sealer: Arc<Sealer>,
+    audit: Audit,
+}
+
+/// How many secrets lie under which keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seals {
+    /// Under the current key.
+    pub current: u64,
+    /// Under a previous key that is given.
+    pub previous: u64,
+    /// Under a key that is not given, or under none.
+    pub closed: u64,
+}
+
+/// What a rotation did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rotated {
+    /// How many secrets were sealed anew.
+    pub resealed: u64,
+    /// How many do not lie under the current key, unreadable ones included.
+    pub left: u64,
+    /// Whose secrets did not open.
+    pub unreadable: Vec<(TenantId, CredentialId)>,
+}
+
+impl Rotation {
+    /// Joins the parts.
+    #[must_use]
+    pub fn new(store: Arc<dyn SealedStore>, sealer: Arc<Sealer>, audit: Audit) -> Self {
+        Self { store, sealer, audit }
+    }
+
+    /// Looks at the heads of all stored secrets; opens none.
+    pub async fn seals(&self) -> Result<Seals> {
+        let mut seals = Seals::default();
+        for (head, secrets) in self.store.heads(HEAD).await? {
+            let place = match head {
+                head if head == self.sealer.head() => &mut seals.current,
+                head if self.sealer.knows(&head) => &mut seals.previous,
+                _ => &mut seals.closed,
+            };
+            *place += secrets;
+        }
+        Ok(seals)
+    }
+
+    /// Seals every secret under the current key, telling `progress` how many so far. Each is put back on its own and
+    /// only where nobody changed it meanwhile, so that it may be stopped at any moment and run again. What does not
+    /// open is left as it is.
+    pub async fn rotate(&self, progress: impl Fn(u64)) -> Result<Rotated> {
+        let entry = self.audit.begin(&Actor::command_line(), Action::MasterKeyRotate, None);
+        let outcome = self.walk_all(progress).await;
+        let closed = || Failure::new(FailureKind::SecretUnreadable, "Some stored secrets do not open.");
+        let told = outcome.clone().and_then(|done| if done.left == 0 { Ok(()) } else { Err(closed()) });
+        // The audit tells an incomplete rotation from a complete one; the caller gets the numbers.
+        let _ = entry.end(told).await;
+        outcome
+    }
+
+    async fn walk_all(&self, progress: impl Fn(u64)) -> Result<Rotated> {
+        let mut done = Rotated::default();
+        for _ in 0..WALKS {
+            done.unreadable.clear();
+            self.walk(&mut done, &progress).await?;
+            let Seals { current: _, previous, closed } = self.seals().await?;
+            done.left = previous + closed;
+            if done.left == u64::try_from(done.unreadable.len()).unwrap_or(u64::MAX) {
+                break;
+            }
+        }
+        Ok(done)
+    }
+
+    /// Meets each secret once that does not lie under the current key.
+    async fn walk(&self, done: &mut Rotated, progress: &impl Fn(u64)) -> Result<()> {
+        let head = self.sealer.head();
+        let mut after = None;
+        loop {
+            let page = self.store.unlike(&head, after.as_ref(), PAGE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(SealedAfter { tenant: last.tenant.clone(), id: last.id.clone() });
+            for held in page {
+                match self.reseal(&held).await {
+                    Ok(true) => done.resealed += 1,
+                    Ok(false) => {}
+                    Err(failure) if failure.kind == FailureKind::SecretUnreadable => {
+                        done.unreadable.push((held.tenant, held.id));
+                    }
+                    Err(failure) => return Err(failure),
+                }
+            }
+            progress(done.resealed);
+        }
+    }
+
+    async fn reseal(&self, held: &SealedRecord) -> Result<bool> {
+        let bound = bound_to(&held.tenant, &held.id, &held.base_url);
+        let plain = self.sealer.open(&bound, &held.secret)?;
+        let sealed = self.sealer.seal(&bound, plain.expose_secret())?;
+        self.store.reseal(held, &sealed).await
+    }
+}
