@@ -43,16 +43,20 @@ impl Operation {
 
     /// Its query parameters, each with a value that it takes.
     fn parameters(&self) -> Vec<(String, String)> {
-        let value = |schema: &Value| match (schema["type"].as_str(), schema["format"].as_str()) {
-            (Some("integer"), _) => "1",
-            (Some("boolean"), _) => "true",
-            (_, Some("date-time")) => "2024-01-31T09:30:00Z",
-            _ => schema["enum"][0].as_str().unwrap_or("word"),
+        let value = |schema: &Value| {
+            let first = schema["enum"][0].as_str();
+            let word = match (schema["type"].as_str(), schema["format"].as_str()) {
+                (Some("integer"), _) => "1",
+                (Some("boolean"), _) => "true",
+                (_, Some("date-time")) => "2024-01-31T09:30:00Z",
+                _ => first.unwrap_or("word"),
+            };
+            word.to_owned()
         };
         let parameters = self.described["parameters"].as_array().unwrap().iter();
         parameters
             .filter(|parameter| parameter["in"] == "query")
-            .map(|known| (known["name"].as_str().unwrap().to_owned(), value(&known["schema"]).to_owned()))
+            .map(|known| (known["name"].as_str().unwrap().to_owned(), value(&known["schema"])))
             .collect()
     }
 }

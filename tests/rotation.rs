@@ -1,0 +1,307 @@
+//! Rotation of the master key on the real binary: under load, killed and resumed, and what is refused.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use contacts_gateway::app::Parts;
+use contacts_gateway::config::{Config, Flags};
+use contacts_gateway::domain::{Actor, CallContext, Caller, ContactQuery, Principal, RawJson, Scope, Scopes};
+use contacts_gateway::gateway::contacts::{ListRequest, Start};
+use contacts_gateway::gateway::credentials::{CredentialDraft, Seals};
+use contacts_gateway::gateway::keys::KeyDraft;
+use contacts_gateway::sealing::MasterKey;
+use contacts_gateway::simulators::{Running, aptly, pipeline};
+use secrecy::ExposeSecret;
+use sqlx::Connection;
+
+/// A database with one tenant, and the keys that it is sealed under one after the other.
+struct Place {
+    folder: tempfile::TempDir,
+    old: String,
+    new: String,
+}
+
+fn key() -> String {
+    MasterKey::generate().unwrap().text().expose_secret().to_owned()
+}
+
+fn soon() -> CallContext {
+    CallContext::within(Duration::from_secs(20), "test".into())
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), old: key(), new: key() }
+    }
+
+    fn settings(&self, current: &str, previous: &[&str]) -> Vec<(String, String)> {
+        let url = format!("sqlite://{}/gateway.db", self.folder.path().display());
+        let mut settings = vec![
+            ("GATEWAY_DATABASE_URL", url),
+            ("GATEWAY_MASTER_KEY", current.to_owned()),
+            ("GATEWAY_UPSTREAM_ALLOW", "127.0.0.1".to_owned()),
+        ];
+        if !previous.is_empty() {
+            let file = self.folder.path().join("previous");
+            std::fs::write(&file, previous.join("\n") + "\n").unwrap();
+            settings.push(("GATEWAY_PREVIOUS_MASTER_KEYS_FILE", file.display().to_string()));
+        }
+        settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    async fn open(&self, current: &str, previous: &[&str]) -> Parts {
+        let config = Config::read(&Flags::default(), self.settings(current, previous)).unwrap();
+        Parts::open(&config).await.unwrap()
+    }
+
+    fn command(&self, current: &str, previous: &[&str], args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_contacts-gateway"));
+        command.env_clear().envs(self.settings(current, previous)).args(args).stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).current_dir(self.folder.path());
+        command
+    }
+
+    fn rotate(&self) -> Output {
+        self.command(&self.new, &[&self.old], &["master-key", "rotate"]).output().unwrap()
+    }
+
+    async fn seals(&self) -> Seals {
+        self.open(&self.new, &[&self.old]).await.gateway.rotation.seals().await.unwrap()
+    }
+
+    async fn statement(&self, sql: &'static str) {
+        let path = self.folder.path().join("gateway.db");
+        let mut connection = sqlx::SqliteConnection::connect(&path.display().to_string()).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim().to_owned()
+}
+
+/// A tenant with `many` credentials of the simulated CRM; the caller, and their ids.
+async fn linked(parts: &Parts, crms: &[&Running], many: usize) -> (Caller, Vec<String>) {
+    let tenant = parts.gateway.tenants.create(&Actor::command_line(), "tenant").await.unwrap().id;
+    let principal = Principal::Key("key_1".into());
+    let caller = Caller { tenant, principal, scopes: Scopes::new(&Scope::ALL), credentials: None };
+    let mut ids = Vec::new();
+    for n in 0..many {
+        let crm = crms[n % crms.len()];
+        let (provider, member) =
+            if n % crms.len() == 0 { ("aptly", "apiKey") } else { ("pipeline", "token") };
+        let draft = CredentialDraft {
+            provider: provider.into(),
+            name: format!("credential {n}").into(),
+            settings: RawJson::from_validated(format!(r#"{{"baseUrl":"{}"}}"#, crm.base_url()).into()),
+            secret: format!(r#"{{"{member}":"{}"}}"#, crm.token()).into(),
+        };
+        let made = parts.gateway.credentials.create(&soon(), &caller, draft, false).await.unwrap();
+        ids.push(made.id.as_str().to_owned());
+    }
+    (caller, ids)
+}
+
+async fn crm() -> Running {
+    aptly::Simulator::start(aptly::Options::empty()).await.unwrap()
+}
+
+/// The server, ended with the test.
+struct Server {
+    child: Child,
+    address: String,
+    said: std::thread::JoinHandle<String>,
+}
+
+impl Server {
+    fn start(place: &Place, current: &str, previous: &[&str]) -> Self {
+        let mut child =
+            place.command(current, previous, &["serve", "--listen", "127.0.0.1:0"]).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let mut said = String::new();
+        let address = loop {
+            let line = lines.next().unwrap_or_else(|| panic!("it did not start: {said}"));
+            said.push_str(&line);
+            if let Some((_, rest)) = line.split_once("address=") {
+                break rest.split_whitespace().next().unwrap().to_owned();
+            }
+        };
+        let said = std::thread::spawn(move || lines.fold(said, |said, line| said + "\n" + &line));
+        Self { child, address, said }
+    }
+
+    /// What it wrote to the log until it was stopped.
+    fn stop(mut self) -> String {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.said.join().unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn under_load_no_request_fails() {
+    let place = Place::new();
+    let pipeline = pipeline::Simulator::start(pipeline::Options::empty()).await.unwrap();
+    let crms = [&crm().await, &pipeline];
+    let parts = place.open(&place.old, &[]).await;
+    let (caller, ids) = linked(&parts, &crms, 40).await;
+    let draft = KeyDraft {
+        name: "load".into(),
+        scopes: Scopes::new(&Scope::ALL),
+        credential_ids: None,
+        expires_at: None,
+    };
+    let (_, secret) = parts.gateway.keys.create(&Actor::command_line(), &caller.tenant, draft).await.unwrap();
+    parts.store.database.close().await;
+
+    let server = Server::start(&place, &place.new, &[&place.old]);
+    let (base, secret) = (format!("http://{}", server.address), secret.expose_secret().to_owned());
+    let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+    let load: Vec<_> = (0..4)
+        .map(|n| {
+            let (base, secret, ids) = (base.clone(), secret.clone(), ids.clone());
+            let (stop, done) = (Arc::clone(&stop), Arc::clone(&done));
+            tokio::spawn(async move {
+                let client = reqwest::Client::builder().no_proxy().build().unwrap();
+                let ask = async |request: reqwest::RequestBuilder| {
+                    let request = request.header("authorization", format!("Bearer {secret}"));
+                    let answer = request.header("content-type", "application/json").send().await.unwrap();
+                    let status = answer.status();
+                    assert!(status.is_success(), "{status} {}", answer.text().await.unwrap());
+                    done.fetch_add(1, Ordering::SeqCst);
+                };
+                for round in 0_usize.. {
+                    let id = &ids[(round * 4 + n) % ids.len()];
+                    ask(client.get(format!("{base}/crm/contacts?credentialId={id}"))).await;
+                    if round % 8 == 0 {
+                        let body = format!(r#"{{"name":"credential {n} {round}"}}"#);
+                        ask(client.patch(format!("{base}/credentials/{id}")).body(body)).await;
+                        let body = format!(
+                            r#"{{"lastName":"L","emailAddresses":[{{"emailAddress":"p{n}-{round}@example.com"}}],"phoneNumbers":[{{"phoneNumber":"+1416555{:04}"}}]}}"#,
+                            (round / 8 * 4 + n) % 10_000
+                        );
+                        ask(client.post(format!("{base}/crm/contacts?credentialId={id}")).body(body)).await;
+                    }
+                    if stop.load(Ordering::SeqCst) {
+                        break;
+                    }
+                }
+            })
+        })
+        .collect();
+    while done.load(Ordering::SeqCst) < 50 {
+        assert!(load.iter().all(|task| !task.is_finished()), "a request failed before the rotation");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut rotating = place.command(&place.new, &[&place.old], &["master-key", "rotate"]);
+    let output = tokio::task::spawn_blocking(move || rotating.output().unwrap()).await.unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).ends_with("secrets re-sealed, 0 left"), "{}", text(&output.stdout));
+    let before = done.load(Ordering::SeqCst);
+    // Longer than anything is remembered: every secret is read anew and opened under the new key.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    stop.store(true, Ordering::SeqCst);
+    for task in load {
+        task.await.unwrap();
+    }
+    assert!(done.load(Ordering::SeqCst) > before + 50);
+    let said = server.stop();
+    assert!(said.contains("previous master key"), "{said}");
+
+    // The old key is of no use any more, and is not missed.
+    let server = Server::start(&place, &place.new, &[]);
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    for id in &ids {
+        let request = client.get(format!("http://{}/crm/contacts?credentialId={id}", server.address));
+        let answer = request.header("authorization", format!("Bearer {secret}")).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+    assert!(!server.stop().contains("previous master key"));
+}
+
+#[tokio::test]
+async fn killed_on_its_way_it_is_run_again() {
+    let (place, crm) = (Place::new(), crm().await);
+    let parts = place.open(&place.old, &[]).await;
+    linked(&parts, &[&crm], 400).await;
+    parts.store.database.close().await;
+    let mut child = place.command(&place.new, &[&place.old], &["master-key", "rotate"]).spawn().unwrap();
+    let first = BufReader::new(child.stderr.take().unwrap()).lines().next().unwrap().unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(first, "50 re-sealed so far");
+    let Seals { current, previous, closed } = place.seals().await;
+    assert!(current >= 50 && previous > 0 && closed == 0, "{current} {previous} {closed}");
+    let output = place.rotate();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout), format!("{previous} secrets re-sealed, 0 left"));
+    assert_eq!(place.seals().await, Seals { current: 400, previous: 0, closed: 0 });
+    assert_eq!(text(&place.rotate().stdout), "0 secrets re-sealed, 0 left");
+}
+
+#[tokio::test]
+async fn what_no_key_opens_is_refused_at_the_start_and_named() {
+    let (place, crm) = (Place::new(), crm().await);
+    let parts = place.open(&place.old, &[]).await;
+    let (caller, ids) = linked(&parts, &[&crm], 3).await;
+    parts.store.database.close().await;
+    let refused = |current: &str, previous: &[&str]| {
+        let output =
+            place.command(current, previous, &["serve", "--listen", "127.0.0.1:0"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+        let said = text(&output.stderr);
+        assert_eq!(said.lines().filter(|line| line.starts_with("error: ")).count(), 1, "{said}");
+        said
+    };
+    let said = refused(&place.new, &[]);
+    assert!(said.contains("3 of the database's 3 stored secrets open with none"), "{said}");
+
+    // A secret that was never sealed, and one that lost its end.
+    place
+        .statement(
+            "UPDATE credentials SET secret = CAST('{\"apiKey\":\"canary\"}' AS BLOB) WHERE name = 'credential 0'; \
+             UPDATE credentials SET secret = substr(secret, 1, 30) WHERE name = 'credential 1';",
+        )
+        .await;
+    let said = refused(&place.new, &[&place.old]);
+    assert!(said.contains("1 of the database's 3") && !said.contains("canary"), "{said}");
+    let output = place.rotate();
+    let said = text(&output.stderr);
+    assert_eq!(
+        (output.status.code(), text(&output.stdout).as_str()),
+        (Some(1), "1 secrets re-sealed, 2 left")
+    );
+    for id in &ids[..2] {
+        let named = format!("credential {id} of tenant {}", caller.tenant);
+        assert!(said.contains(&named), "{named}: {said}");
+    }
+    assert!(!said.contains(&ids[2]) && !said.contains("canary"), "{said}");
+    let parts = place.open(&place.new, &[&place.old]).await;
+    let failure = parts.gateway.credentials.open(&caller, &ids[0].as_str().into()).await.err().unwrap();
+    assert_eq!(failure.kind.code(), "secret_unreadable");
+}
+
+#[tokio::test]
+async fn a_cursor_of_before_goes_on_as_long_as_its_key_is_given() {
+    let place = Place::new();
+    let options = aptly::Options { people: 9, ..aptly::Options::empty() };
+    let crm = aptly::Simulator::start(options).await.unwrap();
+    let parts = place.open(&place.old, &[]).await;
+    let (caller, ids) = linked(&parts, &[&crm], 1).await;
+    let list = async |parts: &Parts, start: Start| {
+        let request = ListRequest { query: ContactQuery { filters: Vec::new() }, start, page_size: 3 };
+        let listed = parts.gateway.contacts.list(&soon(), &caller, &ids[0].as_str().into(), &request).await;
+        listed.map(|listed| listed.next_cursor.unwrap()).map_err(|failure| failure.kind.code())
+    };
+    let cursor = list(&parts, Start::PageNumber(1)).await.unwrap();
+    let both = place.open(&place.new, &[&place.old]).await;
+    assert!(list(&both, Start::Cursor(cursor.clone())).await.is_ok());
+    assert!(place.rotate().status.success());
+    let alone = place.open(&place.new, &[]).await;
+    assert_eq!(list(&alone, Start::Cursor(cursor)).await, Err("invalid_parameter"));
+}
