@@ -8,16 +8,16 @@ use crate::domain::{Contact, ContactDraft, ContactPatch, Failure, FailureKind, R
 use crate::gateway::credentials::Opened;
 
 /// What is to be written. An id is as it came in the path: the gateway's or the CRM's.
-pub(super) enum Intent<'a> {
+pub(super) enum Intent {
     /// A new contact.
     Create(ContactDraft),
     /// Changes to the contact of this id.
-    Update(&'a str, ContactPatch),
+    Update(String, ContactPatch),
     /// Removal of the contact of this id.
-    Delete(&'a str),
+    Delete(String),
 }
 
-impl Intent<'_> {
+impl Intent {
     pub(super) fn supported(&self, opened: &Opened) -> Result<()> {
         let (operations, title) = (opened.spec.operations, opened.spec.title);
         let (able, word) = match self {
