@@ -164,7 +164,7 @@ fn connect(connection: Connection<'_>) -> Result<Arc<dyn Adapter>> {
     Ok(Arc::new(Pipeline {
         endpoints: Endpoints::new(session, settings.text("getPath"), settings.text("deletePath")),
         region: Region::named(settings.text("defaultRegion").as_deref()),
-        create_defaults: translate::RULES.defaults(settings.raw("createDefaults"))?,
+        create_defaults: translate::defaults(settings.raw("createDefaults"))?,
         allow_delete: settings.flag("allowDelete"),
     }))
 }

@@ -94,7 +94,11 @@ impl Intent {
         let emails = emails.iter().map(|email| format!("email {}", email.address.trim().to_lowercase()));
         // Phones serialise creates only where they are who somebody is: households share them elsewhere.
         let phones = phones.iter().filter(|_| opened.spec.create_identity == IdentityKind::PhoneNumber);
-        let phones = phones.map(|phone| format!("phone {}", digits(&phone.number)));
+        // By the last digits, which a number keeps however it is written: rather one lock too many.
+        let phones = phones.map(|phone| {
+            let digits = digits(&phone.number);
+            format!("phone {}", &digits[digits.len().saturating_sub(7)..])
+        });
         let record = target.map(|id| format!("record {id}"));
         emails.chain(phones).chain(record).collect()
     }
