@@ -312,7 +312,7 @@ async fn the_secret_of_a_credential_is_struck_out_of_what_the_crm_says() {
             headers: vec![],
         };
         crm.at.fault(Fault::once(fault).on_writes());
-        let failure = crm.create(ada()).await.unwrap_err();
+        let failure = crm.create(crate::support::person::ada()).await.unwrap_err();
         let said = format!(
             "{} {:?}",
             failure.detail.as_str(),
