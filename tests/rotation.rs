@@ -143,58 +143,83 @@ impl Server {
     }
 }
 
+/// A client of one server with one key, to whom every failed request is a failed test.
+#[derive(Clone)]
+struct Client {
+    http: reqwest::Client,
+    base: String,
+    secret: String,
+    done: Arc<AtomicU32>,
+}
+
+impl Client {
+    #[expect(clippy::disallowed_methods, reason = "it calls the gateway, not a CRM")]
+    fn new(server: &Server, secret: &str) -> Self {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let base = format!("http://{}", server.address);
+        Self { http, base, secret: secret.to_owned(), done: Arc::default() }
+    }
+
+    async fn ask(&self, method: http::Method, path: String, body: Option<String>) {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        let request = request.header("authorization", format!("Bearer {}", self.secret));
+        let request = match body {
+            Some(body) => request.header("content-type", "application/json").body(body),
+            None => request,
+        };
+        let answer = request.send().await.unwrap();
+        let status = answer.status();
+        assert!(status.is_success(), "{path}: {status} {}", answer.text().await.unwrap());
+        self.done.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Reads, and now and then writes contacts and changes credentials, until it is told to stop.
+    async fn load(self, n: usize, ids: Vec<String>, stop: Arc<AtomicBool>) {
+        for round in 0_usize.. {
+            let id = &ids[(round * LOADERS + n) % ids.len()];
+            self.ask(http::Method::GET, format!("/crm/contacts?credentialId={id}"), None).await;
+            if round % 8 == 0 {
+                let name = format!(r#"{{"name":"credential {n} {round}"}}"#);
+                self.ask(http::Method::PATCH, format!("/credentials/{id}"), Some(name)).await;
+                let phone = round / 8 * LOADERS + n;
+                let person = format!(
+                    r#"{{"lastName":"L","emailAddresses":[{{"emailAddress":"p{n}-{round}@example.com"}}],"phoneNumbers":[{{"phoneNumber":"+1416555{phone:04}"}}]}}"#
+                );
+                self.ask(http::Method::POST, format!("/crm/contacts?credentialId={id}"), Some(person)).await;
+            }
+            if stop.load(Ordering::SeqCst) {
+                break;
+            }
+        }
+    }
+}
+
+/// How many put load on the server at once.
+const LOADERS: usize = 4;
+
+async fn made_key(parts: &Parts, caller: &Caller) -> String {
+    let scopes = Scopes::new(&Scope::ALL);
+    let draft = KeyDraft { name: "load".into(), scopes, credential_ids: None, expires_at: None };
+    let (_, secret) = parts.gateway.keys.create(&Actor::command_line(), &caller.tenant, draft).await.unwrap();
+    secret.expose_secret().to_owned()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn under_load_no_request_fails() {
     let place = Place::new();
     let pipeline = pipeline::Simulator::start(pipeline::Options::empty()).await.unwrap();
-    let crms = [&crm().await, &pipeline];
     let parts = place.open(&place.old, &[]).await;
-    let (caller, ids) = linked(&parts, &crms, 40).await;
-    let draft = KeyDraft {
-        name: "load".into(),
-        scopes: Scopes::new(&Scope::ALL),
-        credential_ids: None,
-        expires_at: None,
-    };
-    let (_, secret) = parts.gateway.keys.create(&Actor::command_line(), &caller.tenant, draft).await.unwrap();
+    let aptly = crm().await;
+    let (caller, ids) = linked(&parts, &[&aptly, &pipeline], 40).await;
+    let secret = made_key(&parts, &caller).await;
     parts.store.database.close().await;
 
     let server = Server::start(&place, &place.new, &[&place.old]);
-    let (base, secret) = (format!("http://{}", server.address), secret.expose_secret().to_owned());
-    let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
-    let load: Vec<_> = (0..4)
-        .map(|n| {
-            let (base, secret, ids) = (base.clone(), secret.clone(), ids.clone());
-            let (stop, done) = (Arc::clone(&stop), Arc::clone(&done));
-            tokio::spawn(async move {
-                let client = reqwest::Client::builder().no_proxy().build().unwrap();
-                let ask = async |request: reqwest::RequestBuilder| {
-                    let request = request.header("authorization", format!("Bearer {secret}"));
-                    let answer = request.header("content-type", "application/json").send().await.unwrap();
-                    let status = answer.status();
-                    assert!(status.is_success(), "{status} {}", answer.text().await.unwrap());
-                    done.fetch_add(1, Ordering::SeqCst);
-                };
-                for round in 0_usize.. {
-                    let id = &ids[(round * 4 + n) % ids.len()];
-                    ask(client.get(format!("{base}/crm/contacts?credentialId={id}"))).await;
-                    if round % 8 == 0 {
-                        let body = format!(r#"{{"name":"credential {n} {round}"}}"#);
-                        ask(client.patch(format!("{base}/credentials/{id}")).body(body)).await;
-                        let body = format!(
-                            r#"{{"lastName":"L","emailAddresses":[{{"emailAddress":"p{n}-{round}@example.com"}}],"phoneNumbers":[{{"phoneNumber":"+1416555{:04}"}}]}}"#,
-                            (round / 8 * 4 + n) % 10_000
-                        );
-                        ask(client.post(format!("{base}/crm/contacts?credentialId={id}")).body(body)).await;
-                    }
-                    if stop.load(Ordering::SeqCst) {
-                        break;
-                    }
-                }
-            })
-        })
-        .collect();
-    while done.load(Ordering::SeqCst) < 50 {
+    let client = Client::new(&server, &secret);
+    let stop = Arc::new(AtomicBool::new(false));
+    let load = |n| tokio::spawn(client.clone().load(n, ids.clone(), Arc::clone(&stop)));
+    let load: Vec<_> = (0..LOADERS).map(load).collect();
+    while client.done.load(Ordering::SeqCst) < 50 {
         assert!(load.iter().all(|task| !task.is_finished()), "a request failed before the rotation");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -202,24 +227,22 @@ async fn under_load_no_request_fails() {
     let output = tokio::task::spawn_blocking(move || rotating.output().unwrap()).await.unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(text(&output.stdout).ends_with("secrets re-sealed, 0 left"), "{}", text(&output.stdout));
-    let before = done.load(Ordering::SeqCst);
+    let before = client.done.load(Ordering::SeqCst);
     // Longer than anything is remembered: every secret is read anew and opened under the new key.
     tokio::time::sleep(Duration::from_secs(6)).await;
     stop.store(true, Ordering::SeqCst);
     for task in load {
         task.await.unwrap();
     }
-    assert!(done.load(Ordering::SeqCst) > before + 50);
+    assert!(client.done.load(Ordering::SeqCst) > before + 50);
     let said = server.stop();
     assert!(said.contains("previous master key"), "{said}");
 
     // The old key is of no use any more, and is not missed.
     let server = Server::start(&place, &place.new, &[]);
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = Client::new(&server, &secret);
     for id in &ids {
-        let request = client.get(format!("http://{}/crm/contacts?credentialId={id}", server.address));
-        let answer = request.header("authorization", format!("Bearer {secret}")).send().await.unwrap();
-        assert_eq!(answer.status(), 200);
+        client.ask(http::Method::GET, format!("/crm/contacts?credentialId={id}"), None).await;
     }
     assert!(!server.stop().contains("previous master key"));
 }

@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::domain::{Effect, Failure, FailureKind, Result, Text};
+use crate::domain::{Failure, FailureKind, Result, Text};
 use crate::store::{AuditRecord, AuditStore};
 
 /// The outcome of what was done and confirmed.
@@ -99,9 +99,6 @@ fn fail(record: &mut AuditRecord, failure: &Failure) {
             record.target = None;
         }
         _ => {}
-    }
-    if let Effect::Applied(id) = &failure.effect {
-        record.target.get_or_insert_with(|| id.as_str().into());
     }
 }
 

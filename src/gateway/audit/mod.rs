@@ -14,7 +14,7 @@ mod tests;
 use std::sync::{Arc, Mutex};
 
 pub use self::action::Action;
-pub(super) use self::entry::Entry;
+pub(in crate::gateway) use self::entry::Entry;
 use self::refusals::Refusals;
 use super::listing::Scope;
 use super::{Listing, ListingRequest, names};

@@ -8,10 +8,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::domain::{ContactQuery, CredentialId, Failure, FilterValue, Position, Result, TenantId, Text};
 use crate::sealing::Sealer;
 
-const PURPOSE: &str = "cursor";
 const VERSION: u8 = 1;
 const POSITION: usize = 8;
 const MAC: usize = 16;
+const PURPOSE: &str = "cursor";
 
 /// Makes and opens cursors.
 pub(super) struct Cursors(Arc<Sealer>);
@@ -33,8 +33,8 @@ impl Cursors {
     pub(super) fn make(&self, binding: &Binding<'_>, position: Position) -> Text {
         let mut bytes = vec![VERSION];
         bytes.extend_from_slice(&position.0.to_be_bytes());
-        let mac = self.mac(binding, &bytes);
-        bytes.extend_from_slice(&mac);
+        let mac = self.0.mac(PURPOSE, &message(binding, &bytes));
+        bytes.extend_from_slice(&mac[..MAC]);
         Text::from(URL_SAFE_NO_PAD.encode(bytes))
     }
 
@@ -48,20 +48,13 @@ impl Cursors {
     fn position(&self, binding: &Binding<'_>, cursor: &str) -> Option<Position> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
         let (body, mac) = bytes.split_at_checked(1 + POSITION)?;
-        // Also one made under a previous master key: a rotation interrupts nobody's walk through a list.
         let good =
             body[0] == VERSION && mac.len() == MAC && self.0.authentic(PURPOSE, &message(binding, body), mac);
         good.then(|| body[1..].try_into().ok().map(u64::from_be_bytes).map(Position)).flatten()
     }
-
-    fn mac(&self, binding: &Binding<'_>, body: &[u8]) -> [u8; MAC] {
-        let mut mac = [0; MAC];
-        mac.copy_from_slice(&self.0.mac(PURPOSE, &message(binding, body))[..MAC]);
-        mac
-    }
 }
 
-/// What is authenticated: each part after its length.
+/// What is authenticated: the position, and all that it is bound to.
 fn message(binding: &Binding<'_>, body: &[u8]) -> Vec<u8> {
     let Binding { tenant, credential, query, page_size } = binding;
     let mut message = Vec::with_capacity(128);

@@ -149,10 +149,7 @@ impl Contacts {
         draft: ContactDraft,
         options: WriteOptions,
     ) -> Result<Shown> {
-        let entry = self.begin(context, caller, Action::ContactCreate).giving(fields::of_draft(&draft));
-        let write = Write { context, caller, credential, options };
-        let done = write.run(&self.credentials, &self.locks, Intent::Create(draft)).await;
-        entry.end_on(done, target).await
+        self.write(context, caller, credential, options, Intent::Create(draft)).await
     }
 
     /// Changes a contact. Needs `contacts:write`.
@@ -165,11 +162,7 @@ impl Contacts {
         patch: ContactPatch,
         options: WriteOptions,
     ) -> Result<Shown> {
-        let entry =
-            self.begin(context, caller, Action::ContactUpdate).on(id).giving(fields::of_patch(&patch));
-        let write = Write { context, caller, credential, options };
-        let done = write.run(&self.credentials, &self.locks, Intent::Update(id, patch)).await;
-        entry.end_on(done, target).await
+        self.write(context, caller, credential, options, Intent::Update(id.to_owned(), patch)).await
     }
 
     /// Removes a contact. Needs `contacts:write`.
@@ -180,20 +173,33 @@ impl Contacts {
         credential: &CredentialId,
         id: &str,
     ) -> Result<()> {
-        let write = Write { context, caller, credential, options: WriteOptions::default() };
-        let entry = self.begin(context, caller, Action::ContactDelete).on(id);
-        let done = write.run(&self.credentials, &self.locks, Intent::Delete(id)).await;
-        entry.end_on(done, target).await.map(|_| ())
+        self.write(context, caller, credential, WriteOptions::default(), Intent::Delete(id.to_owned()))
+            .await
+            .map(|_| ())
     }
 
-    fn begin(&self, context: &CallContext, caller: &Caller, action: Action) -> Entry {
-        self.audit.begin(&Actor::of(caller, context), action, Some(&caller.tenant))
+    async fn write(
+        &self,
+        context: &CallContext,
+        caller: &Caller,
+        credential: &CredentialId,
+        options: WriteOptions,
+        intent: Intent,
+    ) -> Result<Shown> {
+        let entry = self.begin(context, caller, &intent);
+        let (context, caller, credential) = (context.clone(), caller.clone(), credential.clone());
+        let write = Write { context, caller, credential, options };
+        write.run_to_its_end(self.credentials.clone(), self.locks.clone(), intent, entry).await
     }
-}
 
-#[expect(clippy::unnecessary_wraps, reason = "an operation may end without a target")]
-fn target(shown: &Shown) -> Option<Text> {
-    Some(shown.id.clone())
+    fn begin(&self, context: &CallContext, caller: &Caller, intent: &Intent) -> Entry {
+        let begin = |action| self.audit.begin(&Actor::of(caller, context), action, Some(&caller.tenant));
+        match intent {
+            Intent::Create(draft) => begin(Action::ContactCreate).giving(fields::of_draft(draft)),
+            Intent::Update(id, patch) => begin(Action::ContactUpdate).on(id).giving(fields::of_patch(patch)),
+            Intent::Delete(id) => begin(Action::ContactDelete).on(id),
+        }
+    }
 }
 
 /// One warning for each field that a reading shows only in part.
