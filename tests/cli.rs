@@ -10,6 +10,8 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 
+use contacts_gateway::store::{AuditQuery, Location, Store};
+
 struct Desk {
     folder: tempfile::TempDir,
     key: String,
@@ -99,6 +101,41 @@ fn a_tenant_and_its_keys_are_made_listed_and_removed() {
     assert!(desk.ok(&["tenant", "list"]).contains("Acme Homes"));
     desk.ok(&["tenant", "delete", &tenant]);
     assert!(desk.fails(&["key", "list", "--tenant", &tenant]).contains("no tenant"));
+}
+
+#[test]
+fn what_is_done_at_the_command_line_is_recorded_too() {
+    let desk = Desk::new();
+    let tenant = desk.ok(&["tenant", "create", "canary"]);
+    desk.ok(&["key", "create", "--tenant", &tenant, "--name", "canary", "--scope", "contacts:read"]);
+    desk.fails(&["credential", "remove", "--tenant", &tenant, "cred_x"]);
+    desk.ok(&["master-key", "rotate"]);
+    desk.ok(&["tenant", "delete", &tenant]);
+    let url = format!("sqlite://{}/data/gateway.db", desk.folder.path().display());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let records = runtime.block_on(async {
+        let store = Store::open(&Location::parse(&url).unwrap()).await.unwrap();
+        store.audit.list(&AuditQuery { limit: 50, ..AuditQuery::default() }).await.unwrap()
+    });
+    assert!(!format!("{records:?}").contains("canary"));
+    let lines: Vec<String> = records
+        .iter()
+        .rev()
+        .map(|record| {
+            assert_eq!(record.request_id, None);
+            format!("{} {} {}", record.actor_kind.as_str(), record.action.as_str(), record.outcome.as_str())
+        })
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "cli tenant.create ok",
+            "cli key.create ok",
+            "cli credential.delete credential_not_found",
+            "cli master_key.rotate ok",
+            "cli tenant.delete ok",
+        ]
+    );
 }
 
 #[test]

@@ -61,6 +61,12 @@ async fn every_change_is_recorded_by_name_and_never_by_value() {
     edge.ask("DELETE", "/crm/contacts/canary?credentialId=c").await;
 
     let all = records(&edge, "").await;
+    assert!(all.iter().all(|record| record["requestId"].as_str().is_some_and(|id| id.len() == 36)));
+    assert_lines(&all, other, &key, id);
+}
+
+/// What the calls above leave, oldest first.
+fn assert_lines(all: &[Value], other: &str, key: &str, id: &str) {
     let lines: Vec<String> = all.iter().rev().map(line).collect();
     let caller = "key/key_edge000000000000 ten_1";
     let failed: Vec<&str> =
@@ -90,7 +96,6 @@ async fn every_change_is_recorded_by_name_and_never_by_value() {
             &format!("{caller} contact.delete - [] credential_not_found"),
         ]
     );
-    assert!(all.iter().all(|record| record["requestId"].as_str().is_some_and(|id| id.len() == 36)));
 }
 
 #[tokio::test]
