@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::serve::ListenerExt;
+use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -23,11 +24,21 @@ const LONGEST_STOP: Duration = Duration::from_secs(30);
 pub async fn serve(config: &Config) -> anyhow::Result<()> {
     // First of all, so that a signal that comes while starting stops it the same way.
     let signals = Signals::new()?;
+    leave_no_core_dump();
     let parts = Parts::open(config).await?;
     let listener = listen(config.listen).await?;
     tracing::info!(address = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "listening");
     let draining = Arc::new(AtomicBool::new(false));
     run(listener, router(state(parts, &draining)), draining, signals).await
+}
+
+/// A dump of this process would hold the master key and every secret in use. Where the system forbids the limit, the
+/// gateway runs all the same: the operator may have set another.
+fn leave_no_core_dump() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    if let Err(error) = setrlimit(Resource::Core, none) {
+        tracing::warn!(%error, "core dumps could not be switched off");
+    }
 }
 
 /// Takes an address. Fails with one sentence that says what to do.

@@ -2,8 +2,11 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod ciphertexts;
 mod house;
 mod isolation;
 mod operations;
+mod process;
+mod rotation;
 mod scopes;
 mod smuggling;
