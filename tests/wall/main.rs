@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod canary;
 mod ciphertexts;
 mod house;
 mod isolation;
@@ -10,3 +11,4 @@ mod process;
 mod rotation;
 mod scopes;
 mod smuggling;
+mod sweep;

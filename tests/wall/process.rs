@@ -99,6 +99,18 @@ impl Serving {
 
     /// A call as `who`; a body goes as JSON.
     pub(crate) async fn call(&self, method: &str, path: &str, who: &str, body: Option<String>) -> Reply {
+        self.call_with(method, path, who, body, &[]).await
+    }
+
+    /// The same with further headers.
+    pub(crate) async fn call_with(
+        &self,
+        method: &str,
+        path: &str,
+        who: &str,
+        body: Option<String>,
+        headers: &[(&str, &str)],
+    ) -> Reply {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
         let mut request = self.client.request(method, format!("http://{}{path}", self.address));
         if !who.is_empty() {
@@ -106,6 +118,9 @@ impl Serving {
         }
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         let reply = request.send().await.unwrap();
         Reply { status: reply.status().as_u16(), text: reply.text().await.unwrap() }
