@@ -10,7 +10,7 @@
 //!    writes as JSON is in `api/read` and `api/schema`. Any failure becomes a problem in `api/problem`.
 //! 3. [`auth`] turns the `Authorization` header into a [`domain::Caller`]: a tenant and scopes.
 //! 4. [`gateway`] is what we promise whichever the CRM. `gateway/contacts/write.rs` holds the order of every write in one
-//!    function: authorise, check by declaration, lock, look up, prepare, send, read back, compare. Opening the credential
+//!    function: authorise, check by declaration, lock, read, prepare, look up, send, read back, compare. Opening the credential
 //!    (`gateway/credentials`) unseals its secret and connects its adapter.
 //! 5. [`adapters`] translates. `adapters/adapter.rs` is the seam, one folder is one CRM: `translate` makes the CRM's body
 //!    from ours and our contact from the CRM's answer, `endpoints` names the call.

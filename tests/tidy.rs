@@ -72,7 +72,10 @@ fn relative(path: &Path, folder: &str) -> String {
 
 /// The code of a file: no comments, and no tests, which may look around the house.
 fn code(text: &str) -> String {
-    let tests = text.find("#[cfg(test)]").unwrap_or(text.len());
+    let inline = text.match_indices("#[cfg(test)]\nmod ").find(|(at, _)| {
+        text[at + "#[cfg(test)]\nmod ".len()..].lines().next().is_some_and(|line| line.ends_with('{'))
+    });
+    let tests = inline.map_or(text.len(), |(at, _)| at);
     let lines = text[..tests].lines().map(|line| line.split("//").next().unwrap_or_default());
     lines.collect::<Vec<_>>().join("\n")
 }
@@ -85,14 +88,43 @@ fn module(file: &str) -> &str {
 fn named(code: &str) -> Vec<String> {
     let mut names = Vec::new();
     for part in code.split("crate::").skip(1) {
-        let list = part.strip_prefix('{').and_then(|list| list.split('}').next());
-        let words = list.map_or(vec![part], |list| list.split(',').collect());
+        let words = if part.starts_with('{') { outermost(part) } else { vec![part] };
         let word = |text: &str| {
             text.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>()
         };
         names.extend(words.into_iter().map(word));
     }
     names
+}
+
+/// The elements of a list in braces, not those of lists inside it.
+fn outermost(list: &str) -> Vec<&str> {
+    let (mut depth, mut begin, mut elements) = (0, 1, Vec::new());
+    for (at, c) in list.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+        if (c == ',' && depth == 1) || depth == 0 {
+            elements.push(&list[begin..at]);
+            begin = at + 1;
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    elements
+}
+
+#[test]
+fn the_rules_see_into_lists_and_behind_lines_of_tests() {
+    assert_eq!(
+        named("use crate::{domain::{A, B}, gateway::C}; crate::json::x()"),
+        ["domain", "gateway", "json"]
+    );
+    let text = "#[cfg(test)]\nmod tests;\nuse crate::api;\n#[cfg(test)]\nmod inline {\nuse crate::cli;\n}";
+    assert_eq!(named(&code(text)), ["api"]);
 }
 
 #[test]

@@ -5,7 +5,8 @@
 //!
 //! # Adding a CRM
 //!
-//! One folder, one `mod` line, one row in [`ADAPTERS`], one simulator; nothing else changes.
+//! One folder and its simulator, a `mod` line for each, a row in [`ADAPTERS`], and a row in the lists of simulators
+//! (`app/simulate.rs`, `tests/support/world.rs`); gateway, api, store and upstream stay as they are.
 //!
 //! 1. Make `src/adapters/<provider>/` with the six files that the others have:
 //!    - `mod.rs`: the `SPEC` (start from another CRM's and decide the fate of every field), and the adapter, in which
@@ -13,14 +14,19 @@
 //!    - `endpoints.rs`: which [`Call`](crate::upstream::Call) each operation is;
 //!    - `wire.rs`: structs spelled like the CRM's JSON;
 //!    - `translate.rs`: between wire and domain, without async; take structs apart without `..`, so that a new field
-//!      does not compile until somebody has decided about it;
+//!      does not compile until somebody has decided about it. E-mails read as `main` and `secondary`, phones as what
+//!      the CRM calls them or `primary` and `secondary`;
 //!    - `failure.rs`: what the CRM's refusals mean, on top of what every status means;
-//!    - `docs.md`: printed from the `SPEC` by `UPDATE_DOCS=1 cargo test --test documents`.
-//! 2. Add `mod <provider>;` and a row of [`ADAPTERS`] here.
+//!    - `docs.md`: printed from the `SPEC`.
+//! 2. Add `mod <provider>;` and a row of [`ADAPTERS`] here. Settings are your own, but for `baseUrl`, which the gateway
+//!    reads, and by convention `defaultRegion`, `createDefaults` and, where a removal takes more than the contact,
+//!    `allowDelete`.
 //! 3. Write a simulator in `src/simulators/<provider>/` from the CRM's documentation, not from the adapter: that the two
-//!    agree is the point.
-//! 4. Give the conformance suite the simulator: its cases run by themselves over every row of [`ADAPTERS`]. What the
-//!    `SPEC` does not declare must be refused and send nothing.
+//!    agree is the point. Name it in `app/simulate.rs`, so that `demo` and `simulate` have it.
+//! 4. Give it to the conformance suite in `tests/support/world.rs`: a test fails where a row of [`ADAPTERS`] has no
+//!    world there. Cases that speak of one CRM's own spelling need theirs; what the `SPEC` does not declare must be
+//!    refused and send nothing.
+//! 5. Print the documents anew: `UPDATE_DOCS=1 cargo test --test documents`, `UPDATE_OPENAPI=1 cargo test --test it`.
 
 mod adapter;
 mod aptly;

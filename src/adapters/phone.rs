@@ -28,7 +28,8 @@ impl Region {
 
     /// The E.164 form of `number`, such as `+14155550100`.
     ///
-    /// `None` where it does not parse, is no valid number, or has an extension, which E.164 cannot hold.
+    /// `None` where it does not parse, or has an extension, which E.164 cannot hold. Whether the number is assigned to
+    /// anybody is not asked.
     #[must_use]
     pub(super) fn e164(self, number: &str) -> Option<Text> {
         if number.len() > LONGEST {

@@ -82,8 +82,30 @@ pub(super) fn of_read(failure: Failure) -> Failure {
 pub(super) fn presentable(message: &str) -> String {
     let printable: String =
         message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(4 * LONGEST_MESSAGE).collect();
+    let printable = without_numbers(&printable);
     let words: Vec<&str> = printable.split_whitespace().map(masked).collect();
     words.join(" ").chars().take(LONGEST_MESSAGE).collect()
+}
+
+/// The text without phone numbers, however they are spaced: runs of digits and their punctuation with seven digits.
+fn without_numbers(text: &str) -> String {
+    let (mut kept, mut run) = (String::new(), String::new());
+    for c in text.chars().chain(std::iter::once('\n')) {
+        if c.is_ascii_digit() || (!run.is_empty() && " ()+-./".contains(c)) || "+(".contains(c) {
+            run.push(c);
+            continue;
+        }
+        let digits = run.bytes().filter(u8::is_ascii_digit).count();
+        if digits >= 7 {
+            kept.push_str("[number]");
+            kept.push_str(&run[run.trim_end().len()..]);
+        } else {
+            kept.push_str(&run);
+        }
+        run.clear();
+        kept.push(c);
+    }
+    kept
 }
 
 fn masked(word: &str) -> &str {

@@ -2,7 +2,7 @@
 
 use super::adapter::{AdapterSpec, RemoteFieldSpec};
 use super::settings::pointer_token;
-use crate::domain::{ContactDraft, Failure, FieldFault, RawJson, RemoteFields, Result, Text};
+use crate::domain::{ContactDraft, Failure, FieldFault, Place, RawJson, RemoteFields, Result, Text};
 use crate::json;
 
 /// How a CRM's own keys relate to ours; the allow-list itself is [`AdapterSpec::remote_fields`].
@@ -85,6 +85,16 @@ impl RemoteRules {
     }
 }
 
+/// The same failure, of the setting that holds the members instead of a caller's body.
+pub(super) fn of_setting(mut failure: Failure) -> Failure {
+    for fault in &mut failure.faults {
+        if let Place::Pointer(pointer) = &mut fault.place {
+            *pointer = pointer.replacen("/remoteFields", "/settings/createDefaults", 1);
+        }
+    }
+    Failure::validation(failure.faults)
+}
+
 /// A key without case, spaces, underscores and dashes: `First Name`, `first_name` and `firstname` are one.
 #[must_use]
 pub(super) fn normalised(key: &str) -> String {
@@ -122,10 +132,28 @@ impl RemoteRules {
         for (name, value) in &defaults.0 {
             let others = self.gives_way.iter().find(|(default, _)| normalised(default) == normalised(name));
             let gives_way = others.is_some_and(|(_, others)| others.iter().any(|other| named(other)));
-            if !named(name) && !gives_way {
-                draft.remote_fields.0.push((name.clone(), value.clone()));
+            match draft.remote_fields.0.iter_mut().find(|(sent, _)| normalised(sent) == normalised(name)) {
+                // Custom fields are many in one member: those that the caller does not name are filled in.
+                Some((_, sent)) if normalised(name) == "customfields" => *sent = merged(sent, value),
+                Some(_) => {}
+                None if gives_way => {}
+                None => draft.remote_fields.0.push((name.clone(), value.clone())),
             }
         }
         draft
     }
+}
+
+/// The members of `sent`, and those of `defaults` that it does not name; `sent` alone where either is no object.
+fn merged(sent: &RawJson, defaults: &RawJson) -> RawJson {
+    let (Some(mine), Some(others)) = (json::members(sent.as_str()), json::members(defaults.as_str())) else {
+        return sent.clone();
+    };
+    let missing = others
+        .0
+        .iter()
+        .filter(|(name, _)| !mine.0.iter().any(|(sent, _)| normalised(sent) == normalised(name)));
+    let all: std::collections::BTreeMap<&str, json::Raw<'_>> =
+        mine.0.iter().chain(missing).map(|(name, raw)| (name.as_ref(), *raw)).collect();
+    serde_json::to_string(&all).map_or_else(|_| sent.clone(), |text| RawJson::from_validated(text.into()))
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 
 use super::serve::{Signals, listen, run, state};
-use super::{Crm, Parts, simulate};
+use super::{Parts, SIMULATED, Simulated, simulate};
 use crate::adapters::ADAPTERS;
 use crate::api::router;
 use crate::auth::{ApiKey, Issuers};
@@ -41,20 +41,25 @@ pub async fn demo(
     let signals = Signals::new()?;
     let listener = listen(address).await?;
     let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let (aptly, pipeline) = (simulate(Crm::Aptly, anywhere).await?, simulate(Crm::Pipeline, anywhere).await?);
+    let mut crms = Vec::new();
+    for crm in SIMULATED {
+        crms.push((*crm, simulate(*crm, anywhere).await?));
+    }
     // Removed when it goes out of scope, which it does after a Ctrl-C too.
     let folder = tempfile::Builder::new().prefix("contacts-gateway-demo-").tempdir()?;
     let parts = parts(folder.path()).await?;
     let key = ApiKey::from_parts(KEY_ID, KEY_SECRET)
         .map_err(|_| anyhow::anyhow!("the demo's key does not fit the format"))?;
     let caller = tenant(&parts, &key).await?;
-    link(&parts, &caller, "aptly", &aptly, &format!(r#"{{"apiKey":"{}"}}"#, aptly.token())).await?;
-    link(&parts, &caller, "pipeline", &pipeline, &format!(r#"{{"token":"{}"}}"#, pipeline.token())).await?;
-    announce(&welcome(listener.local_addr()?, key.text().expose_secret(), &aptly, &pipeline))?;
+    for (crm, running) in &crms {
+        link(&parts, &caller, crm.provider(), running, &crm.secret(running.token())).await?;
+    }
+    announce(&welcome(listener.local_addr()?, key.text().expose_secret(), &crms))?;
     let draining = Arc::new(AtomicBool::new(false));
     run(listener, router(state(parts, &draining)), draining, signals).await?;
-    aptly.shutdown().await;
-    pipeline.shutdown().await;
+    for (_, running) in crms {
+        running.shutdown().await;
+    }
     Ok(())
 }
 
@@ -112,15 +117,17 @@ fn failed(failure: crate::domain::Failure) -> anyhow::Error {
 }
 
 /// What a newcomer reads. The lines that begin with `curl` work as printed.
-fn welcome(address: SocketAddr, key: &str, aptly: &Running, pipeline: &Running) -> String {
+fn welcome(address: SocketAddr, key: &str, crms: &[(&dyn Simulated, Running)]) -> String {
     let person = r#"{"firstName":"Ada","lastName":"Okafor","emailAddresses":[{"emailAddress":"ada.okafor@example.com"}],"phoneNumbers":[{"phoneNumber":"+1 416 555 0123"}]}"#;
+    let places: Vec<String> =
+        crms.iter().map(|(crm, running)| format!("{} {}", crm.provider(), running.base_url())).collect();
     let mut text = format!(
-        "contacts-gateway demo: one contacts API, two simulated CRMs with 450 people each.\n\n\
+        "contacts-gateway demo: one contacts API, {} simulated CRMs with 450 people each.\n\n\
          Swagger UI   http://{address}/docs   (Authorize with the key below)\n\
          API key      {key}\n\
-         Simulators   aptly {}   pipeline {}   (GET /_simulator/journal shows every call they got)\n",
-        aptly.base_url(),
-        pipeline.base_url(),
+         Simulators   {}   (GET /_simulator/journal shows every call they got)\n",
+        crms.len(),
+        places.join("   "),
     );
     let auth = format!("-H 'Authorization: Bearer {key}'");
     for (title, calls) in [

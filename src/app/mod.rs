@@ -8,4 +8,4 @@ mod simulate;
 pub use demo::demo;
 pub use parts::{Parts, check};
 pub use serve::{serve, stopped};
-pub use simulate::{Crm, simulate};
+pub use simulate::{SIMULATED, Simulated, simulate};

@@ -40,9 +40,8 @@ enum Command {
     Demo,
     /// Run the simulator of one CRM alone.
     Simulate {
-        /// Which CRM.
-        #[arg(value_enum)]
-        crm: running::CrmName,
+        /// Which CRM: a provider, such as aptly or pipeline.
+        provider: String,
     },
     /// Print the OpenAPI document.
     Openapi,
@@ -93,7 +92,7 @@ async fn execute(Cli { settings, command }: Cli) -> Outcome {
     match command {
         Command::Serve => running::serve(&Config::load(&flags)?).await,
         Command::Demo => running::demo(&flags, &mut output).await,
-        Command::Simulate { crm } => running::simulate(crm, &flags, &mut output).await,
+        Command::Simulate { provider } => running::simulate(&provider, &flags, &mut output).await,
         Command::Openapi => output.text(&crate::api::openapi::document()),
         Command::MasterKey(command) => checks::master_key(&command, &mut output),
         Command::CheckConfig => checks::check_config(&flags, &mut output),

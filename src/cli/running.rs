@@ -2,23 +2,13 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use clap::ValueEnum;
 use tracing::level_filters::LevelFilter;
 
 use super::ended::{Ended, Outcome};
 use super::output::Output;
 use super::start_logs;
-use crate::app::{self, Crm};
+use crate::app::{self, SIMULATED};
 use crate::config::{Config, Flags};
-
-/// Which CRM to simulate.
-#[derive(Clone, Copy, ValueEnum)]
-pub(super) enum CrmName {
-    /// Aptly.
-    Aptly,
-    /// The pipeline CRM.
-    Pipeline,
-}
 
 pub(super) async fn serve(config: &Config) -> Outcome {
     start_logs(config, config.log)?;
@@ -33,15 +23,17 @@ pub(super) async fn demo(flags: &Flags, output: &mut Output) -> Outcome {
     Ok(app::demo(address(flags, 8080)?, announce).await?)
 }
 
-pub(super) async fn simulate(crm: CrmName, flags: &Flags, output: &mut Output) -> Outcome {
-    let (crm, name, port) = match crm {
-        CrmName::Aptly => (Crm::Aptly, "Aptly", 8081),
-        CrmName::Pipeline => (Crm::Pipeline, "the pipeline CRM", 8082),
-    };
+pub(super) async fn simulate(provider: &str, flags: &Flags, output: &mut Output) -> Outcome {
+    let known = || SIMULATED.iter().map(|crm| crm.provider()).collect::<Vec<_>>().join(", ");
+    let at = SIMULATED.iter().position(|crm| crm.provider() == provider);
+    let at = at.ok_or_else(|| {
+        Ended::failed(format!("there is no simulator of `{provider}`; there are: {}", known()))
+    })?;
+    let port = 8081 + u16::try_from(at).unwrap_or_default();
     start(flags)?;
-    let running = app::simulate(crm, address(flags, port)?).await?;
+    let running = app::simulate(SIMULATED[at], address(flags, port)?).await?;
     output.line(format!(
-        "{name}, simulated, at {} with the token {}",
+        "{provider}, simulated, at {} with the token {}",
         running.base_url(),
         running.token()
     ))?;

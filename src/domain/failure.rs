@@ -104,8 +104,6 @@ pub enum Effect {
     None,
     /// It may have been applied.
     Unknown,
-    /// It was applied to this record.
-    Applied(RemoteId),
 }
 
 /// One member or parameter at fault.

@@ -16,6 +16,10 @@ use crate::domain::{CallContext, Effect, Failure, FailureKind, Provider, Result}
 
 /// The largest reply that is read, after decompression.
 const LARGEST_REPLY: usize = 5 * 1024 * 1024;
+/// Shorter texts stand in a message by chance; no CRM gives out such secrets.
+const SHORTEST_SECRET: usize = 6;
+/// The largest body in which an upstream's message is looked for.
+const LARGEST_MESSAGE: usize = 64 * 1024;
 /// How long a connection may take; the deadline of the call still holds.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// The longest pause that a `Retry-After` can ask for; what is beyond is a mistake.
@@ -147,6 +151,28 @@ impl Authorization {
         value.set_sensitive(true);
         Ok(Self { name: HeaderName::from_static(name), value })
     }
+
+    /// The reply with every repetition of the secret struck out: messages of CRMs are passed on, and some repeat what
+    /// they were sent. Bodies larger than any message are lists and stay as they are.
+    fn struck_out(&self, body: Bytes) -> Bytes {
+        let value = self.value.as_bytes();
+        let secret = value.strip_prefix(b"Bearer ").unwrap_or(value);
+        if secret.len() < SHORTEST_SECRET || body.len() > LARGEST_MESSAGE {
+            return body;
+        }
+        let mut rest = body.as_ref();
+        let mut struck = Vec::new();
+        while let Some(at) = rest.windows(secret.len()).position(|part| part == secret) {
+            struck.extend_from_slice(&rest[..at]);
+            struck.resize(struck.len() + secret.len(), b'*');
+            rest = &rest[at + secret.len()..];
+        }
+        if struck.is_empty() {
+            return body;
+        }
+        struck.extend_from_slice(rest);
+        struck.into()
+    }
 }
 
 /// One CRM account seen as HTTP: base URL and authorisation over the shared transport.
@@ -206,6 +232,8 @@ impl Upstream {
         let response = request.send().await.map_err(|error| not_sent(&error))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = read(response).await?;
+        let body =
+            self.authorization.as_ref().map_or(body.clone(), |authorization| authorization.struck_out(body));
         Ok(Reply {
             provider: self.provider,
             status,

@@ -589,3 +589,15 @@ async fn the_writers_journal_shows_a_single_create() {
         assert_eq!(writes[0].applied, Applied::Created(made.contact.remote_id.as_str().to_owned()));
     }
 }
+
+#[tokio::test]
+async fn a_create_is_finished_although_its_caller_left_and_the_next_one_sees_it() {
+    for crm in both().await {
+        crm.at.fault(Fault::once(FaultKind::Latency { ms: 300 }).on_writes());
+        let left = tokio::time::timeout(Duration::from_millis(150), crm.create(ada())).await;
+        assert!(left.is_err(), "the caller left while the call was at the CRM");
+        let next = crm.create(ada()).await.unwrap_err();
+        assert_eq!(next.kind, FailureKind::ContactExists, "it waited for the write before it");
+        assert_eq!(crm.at.writes().len(), 1);
+    }
+}

@@ -109,14 +109,27 @@ async fn a_delete_path_of_the_settings_is_called_with_the_id_alone() {
         (405, "{}", Some(FailureKind::OperationUnsupported)),
         (409, "{}", Some(FailureKind::ContactExists)),
     ] {
+        crm.tell("GET /api/contacts/abc", &[(200, r#"{"_id":"abc","phoneNumber":[]}"#), (404, "{}")]);
         crm.tell("DELETE /api/contacts/abc/remove", &[(status, body)]);
         let outcome = account.delete("abc").await;
         assert_eq!(outcome.err().map(|failure| failure.kind), kind, "{status}");
     }
-    let first = &crm.asked()[0];
+    let asked = crm.asked();
+    let first = asked.iter().find(|asked| asked.method == "DELETE").unwrap();
     assert_eq!(
         (first.method.as_str(), first.path.as_str(), first.body.as_str()),
         ("DELETE", "/api/contacts/abc/remove", "")
     );
     assert!(crm.asked().iter().all(|asked| serde_json::from_str::<Value>(&asked.body).is_err()));
+}
+
+#[tokio::test]
+async fn a_delete_path_never_becomes_another_route_by_its_id() {
+    let settings = json!({ "allowDelete": true, "deletePath": "/api/contacts/{id}" });
+    let crm = Crm::pipeline(pipeline::Options { people: 3, ..pipeline::Options::empty() }, settings).await;
+    for id in ["query-bulk-delete", "bulk-delete", "status"] {
+        assert_eq!(crm.delete(id).await.unwrap_err().kind, FailureKind::ContactNotFound, "{id}");
+    }
+    assert_eq!((crm.at.contacts().len(), crm.at.writes().len()), (3, 0));
+    assert!(crm.at.journal().alarms().is_empty(), "{:?}", crm.at.journal().alarms());
 }

@@ -298,3 +298,27 @@ async fn an_aptly_without_the_account_route_is_probed_by_its_list() {
         credentials.check(&soon(), &crm.office.caller, &crm.credential).await.unwrap().outcome.unwrap();
     assert_eq!((account.id, account.name), (None, None));
 }
+
+#[tokio::test]
+async fn the_secret_of_a_credential_is_struck_out_of_what_the_crm_says() {
+    for crm in both().await {
+        let token = crm.at.token().to_owned();
+        let message = format!("bad token {token} of +1 415 555 0142 and (415) 555-0143");
+        let body = json!({ "success": false, "message": message }).to_string();
+        let fault = FaultKind::Status {
+            code: 422,
+            body,
+            content_type: "application/json".to_owned(),
+            headers: vec![],
+        };
+        crm.at.fault(Fault::once(fault).on_writes());
+        let failure = crm.create(crate::support::person::ada()).await.unwrap_err();
+        let said = format!(
+            "{} {:?}",
+            failure.detail.as_str(),
+            failure.faults.iter().map(|f| f.detail.as_str().to_owned()).collect::<Vec<_>>()
+        );
+        assert!(said.contains("bad token"), "{said}");
+        assert!(!said.contains(&token) && !said.contains("555") && !said.contains("0142"), "{said}");
+    }
+}

@@ -3,6 +3,7 @@
 use contacts_gateway::domain::{FailureKind, Field, WarningCode};
 use contacts_gateway::simulators::aptly::{self, Dialect, UnknownRead};
 use contacts_gateway::simulators::pipeline::{self, SingleRead};
+use contacts_gateway::simulators::{Fault, FaultKind};
 use serde_json::json;
 
 use crate::support::person::shown;
@@ -150,5 +151,26 @@ async fn members_that_no_field_consumes_are_remote_fields() {
     assert_eq!(contact["lastActivityAt"], "2026-01-02T03:04:05.000Z");
     for name in ["score", "status", "pipelineId", "assignees", "email"] {
         assert!(contact["remoteFields"].get(name).is_some(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn every_adapter_is_in_this_suite() {
+    let here: Vec<&str> = both().await.iter().map(|crm| crm.spec.provider.as_str()).collect();
+    let all: Vec<&str> =
+        contacts_gateway::adapters::ADAPTERS.iter().map(|spec| spec.provider.as_str()).collect();
+    assert_eq!(here, all, "a CRM without a world in tests/support/world.rs is not tested at all");
+}
+
+#[tokio::test]
+async fn another_contact_than_the_one_asked_for_is_not_passed_off_as_it() {
+    for crm in both().await {
+        let mine = crm.put("Ada", "Byron", "ada@example.com", "+14165550211");
+        let other = json!({ "_id": "64f0a1b2c3d4e5f6a7b8c9d0", "firstName": "Bea", "phoneNumber": [] });
+        let text = json!({ "data": [other], "contact": other }).to_string();
+        let text =
+            if crm.is("pipeline") { json!({ "data": { "contact": other } }).to_string() } else { text };
+        crm.at.fault(Fault::once(FaultKind::Body { text }).on("GET", &format!("/api/contacts/{mine}")));
+        assert_eq!(crm.get(&mine).await.unwrap_err().kind, FailureKind::ContactNotFound);
     }
 }

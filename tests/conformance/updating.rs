@@ -290,7 +290,7 @@ async fn a_change_that_the_crm_overlooks_did_not_apply() {
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 crm.at.take_out(&id)
             });
-            assert!(gone && outcome.unwrap_err().kind == FailureKind::ContactNotFound);
+            assert!(gone && outcome.unwrap_err().kind == FailureKind::UpstreamDidNotApply);
         } else {
             let failure = crm.update(&id, change).await.unwrap_err();
             assert_eq!((failure.kind, places(&failure)), (FailureKind::UpstreamDidNotApply, vec![at]));
@@ -510,4 +510,15 @@ async fn somebody_without_a_name_does_not_get_that_of_the_company() {
     let shown = crm.update(&id, json!({ "firstName": null, "lastName": null })).await.unwrap();
     assert!(shown.contact.first_name.is_none() && shown.contact.last_name.is_none());
     assert!(shown.contact.account.is_some());
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_no_success_where_the_change_cannot_be_seen() {
+    let crm = Crm::aptly(aptly::Options::empty(), json!({})).await;
+    let id = put_rich(&crm);
+    let fault =
+        FaultKind::Status { code: 500, body: String::new(), content_type: String::new(), headers: vec![] };
+    crm.at.fault(Fault::once(fault).on_writes());
+    let change = json!({ "remoteFields": { "imageUrl": "https://example.com/new.png" } });
+    assert_eq!(crm.update(&id, change).await.unwrap_err().kind, FailureKind::UpstreamError);
 }

@@ -184,13 +184,14 @@ const fn setting(name: &'static str, kind: SettingKind, note: &'static str) -> S
 fn connect(connection: Connection<'_>) -> Result<Arc<dyn Adapter>> {
     let Connection { settings, secret, base_url, transport } = connection;
     let authorization = Authorization::new("x-token", secret.expose("apiKey"))?;
+    let format = Format::named(settings.text("writeFormat").as_deref());
     Ok(Arc::new(Aptly {
         endpoints: Endpoints::new(
             Upstream::new(transport, SPEC.provider, base_url).authorized(authorization),
         ),
         region: Region::named(settings.text("defaultRegion").as_deref()),
-        format: Format::named(settings.text("writeFormat").as_deref()),
-        create_defaults: translate::RULES.defaults(settings.raw("createDefaults"))?,
+        format,
+        create_defaults: translate::defaults(settings.raw("createDefaults"), format)?,
     }))
 }
 

@@ -14,7 +14,10 @@ pub(super) use encode::{Change, Format, RULES};
 use crate::adapters::adapter::{Identity, Pushed};
 use crate::adapters::identity::Wanted;
 use crate::adapters::phone::Region;
-use crate::domain::{Contact, Failure, FilterName, FilterValue, Result, Text};
+use crate::adapters::remote;
+use crate::domain::{
+    Contact, ContactPatch, Failure, FilterName, FilterValue, RawJson, RemoteFields, RemoteId, Result, Text,
+};
 
 /// Native parameters of the filters that are declared as pushed down.
 pub(super) fn encode_filters(pushed: &Pushed) -> Result<Vec<(&'static str, String)>> {
@@ -25,6 +28,21 @@ pub(super) fn encode_filters(pushed: &Pushed) -> Result<Vec<(&'static str, Strin
         (name, _) => Err(Failure::internal(format!("{} is not declared for Aptly", name.parameter()))),
     });
     encoded.collect()
+}
+
+/// The credential's `createDefaults`, held to the same rules as what a caller sends: a default that could never be
+/// written is refused with the credential and not with every create. The names of custom fields are known only once
+/// contacts were read, so these are left to the create.
+pub(super) fn defaults(setting: Option<&RawJson>, format: Format) -> Result<RemoteFields> {
+    let fields = RULES.defaults(setting)?;
+    let named = fields.0.iter().filter(|(name, _)| remote::normalised(name) != "customfields");
+    let patch =
+        ContactPatch { remote_fields: RemoteFields(named.cloned().collect()), ..ContactPatch::default() };
+    let nobody = Contact::bare(RemoteId::from(""));
+    Change::of_patch(&nobody, &patch, &Definitions::default(), Region::default())
+        .and_then(|change| change.encode(format))
+        .map_err(remote::of_setting)?;
+    Ok(fields)
 }
 
 /// One search for each identity.

@@ -49,6 +49,11 @@ impl Endpoints {
         failure::check_get(self.session.call(context, &filled(Method::Get, &self.get_path, id)).await?)
     }
 
+    /// Whether a contact is removed by a path of the settings.
+    pub(super) const fn deletes_by_path(&self) -> bool {
+        self.delete_path.is_some()
+    }
+
     /// The removal of one contact: by the setting's path, else by the documented bulk removal with exactly one id.
     pub(super) fn delete(&self, id: &RemoteId) -> Result<Call> {
         if let Some(path) = &self.delete_path {

@@ -164,7 +164,7 @@ fn connect(connection: Connection<'_>) -> Result<Arc<dyn Adapter>> {
     Ok(Arc::new(Pipeline {
         endpoints: Endpoints::new(session, settings.text("getPath"), settings.text("deletePath")),
         region: Region::named(settings.text("defaultRegion").as_deref()),
-        create_defaults: translate::RULES.defaults(settings.raw("createDefaults"))?,
+        create_defaults: translate::defaults(settings.raw("createDefaults"))?,
         allow_delete: settings.flag("allowDelete"),
     }))
 }
@@ -260,10 +260,15 @@ impl Adapter for Pipeline {
         })
     }
 
-    async fn prepare_delete(&self, _context: &CallContext, id: &RemoteId) -> Result<Prepared> {
+    async fn prepare_delete(&self, context: &CallContext, id: &RemoteId) -> Result<Prepared> {
         if !self.allow_delete {
             let detail = "Removing a contact also removes its conversations and messages, so it is off: set `allowDelete` in the credential's settings to allow it.";
             return Err(Failure::new(FailureKind::DeleteNotAllowed, detail));
+        }
+        // Beside contacts there are routes such as the removal of everything that a filter finds, and a template could
+        // be made one of them by its id: what is removed by a path must be a contact that is there.
+        if self.endpoints.deletes_by_path() {
+            self.get_contact(context, id).await?;
         }
         Ok(Prepared {
             kind: WriteKind::Delete,

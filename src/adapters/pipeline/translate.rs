@@ -11,7 +11,11 @@ pub(super) use encode::{Change, RULES};
 use crate::adapters::adapter::{Identity, Pushed};
 use crate::adapters::identity::Wanted;
 use crate::adapters::phone::Region;
-use crate::domain::{Failure, FilterName, FilterValue, Position, Result, Timestamp};
+use crate::adapters::remote;
+use crate::domain::{
+    Contact, ContactPatch, Failure, FilterName, FilterValue, Position, RawJson, RemoteFields, RemoteId,
+    Result, Timestamp,
+};
 
 /// Rows to ask for at once where there is a choice; whether the CRM takes more is not documented.
 pub(super) const PAGE_SIZE: u64 = 100;
@@ -43,6 +47,16 @@ pub(super) fn encode_filters(pushed: &Pushed) -> Result<Vec<(&'static str, Strin
         bounds.iter().filter_map(|(name, time)| time.map(|time| format!("\"{name}\":\"{time:.3}\"")));
     let range = bounds.collect::<Vec<_>>().join(",");
     Ok(if range.is_empty() { Vec::new() } else { vec![("dateRange", format!("{{{range}}}"))] })
+}
+
+/// The credential's `createDefaults`, held to the same rules as what a caller sends: a default that could never be
+/// written is refused with the credential and not with every create.
+pub(super) fn defaults(setting: Option<&RawJson>) -> Result<RemoteFields> {
+    let fields = RULES.defaults(setting)?;
+    let patch = ContactPatch { remote_fields: fields.clone(), ..ContactPatch::default() };
+    Change::of_patch(&Contact::bare(RemoteId::from("")), &patch, Region::default())
+        .map_err(remote::of_setting)?;
+    Ok(fields)
 }
 
 /// One search for each identity.

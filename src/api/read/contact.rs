@@ -204,8 +204,11 @@ fn remote_fields(reader: &mut Reader<'_>, at: &str, raw: &str, purpose: Purpose)
             "A member's name must not be empty or hold control characters.",
         );
     }
-    for (name, raw) in &members.0 {
-        reader.strings(&under(at, name), raw.get());
+    // What the CRM holds can be sent back as it is, whatever it is; what is new keeps to the rules of strings.
+    if purpose == Purpose::Create {
+        for (name, raw) in &members.0 {
+            reader.strings(&under(at, name), raw.get());
+        }
     }
     RemoteFields(
         members.0.iter().map(|(name, raw)| (Text::from(name.as_ref()), reader.raw(raw.get()))).collect(),

@@ -74,6 +74,13 @@ pub(super) fn differences(spec: &AdapterSpec, expected: &ContactPatch, held: &Co
     found
 }
 
+/// Whether a reading can tell of everything that is expected: not where a member is never verified.
+pub(super) fn is_verifiable(spec: &AdapterSpec, expected: &ContactPatch) -> bool {
+    let never =
+        |name: &str| spec.remote_fields.iter().any(|spec| spec.name == name && spec.verify == Verify::Never);
+    !expected.remote_fields.0.iter().any(|(name, _)| never(name))
+}
+
 /// What is decided before looking at values: untouched and never verified members agree, unseen ones are unseen.
 fn check(spec: &AdapterSpec, held: &Contact, field: Field, touched: bool) -> Option<Vec<Difference>> {
     let verified = spec.field(field).is_some_and(|spec| spec.verify != Verify::Never);
@@ -104,10 +111,16 @@ fn list<T>(wanted: &Patch<Vec<T>>) -> Option<&[T]> {
     }
 }
 
-/// Addresses are compared as a set, without case: their types follow from their order and are never verified.
+/// Addresses are compared without case; which one is the first is compared too, because the others follow from it.
 fn email_list(wanted: &[EmailAddress], now: &[EmailAddress]) -> Vec<Difference> {
-    let key = |email: &EmailAddress| email.address.trim().to_lowercase();
-    members("/emailAddresses", wanted, now, |wanted, now| key(wanted) == key(now))
+    let same = |wanted: &EmailAddress, now: &EmailAddress| {
+        wanted.address.trim().to_lowercase() == now.address.trim().to_lowercase()
+    };
+    let mut found = members("/emailAddresses", wanted, now, same);
+    if found.is_empty() && wanted.first().zip(now.first()).is_some_and(|(wanted, now)| !same(wanted, now)) {
+        found.push(Difference::new("/emailAddresses/0/emailAddressType", Verdict::Other));
+    }
+    found
 }
 
 fn phone_list(spec: &AdapterSpec, wanted: &[PhoneNumber], now: &[PhoneNumber]) -> Vec<Difference> {
@@ -126,19 +139,25 @@ fn phone_list(spec: &AdapterSpec, wanted: &[PhoneNumber], now: &[PhoneNumber]) -
     found
 }
 
-/// CRMs add or drop the country code; all digits of the shorter one must then be the last ones of the longer.
+/// CRMs add or drop the country code, which has three digits at most; all others must be the same.
 fn same_number(wanted: &PhoneNumber, held: &PhoneNumber) -> bool {
     let (wanted, held) = (digits(&wanted.number), digits(&held.number));
     let (short, long) = if wanted.len() < held.len() { (&wanted, &held) } else { (&held, &wanted) };
-    wanted == held || (short.len() >= 7 && long.ends_with(short.as_str()))
+    wanted == held || (short.len() >= 7 && long.len() - short.len() <= 3 && long.ends_with(short.as_str()))
 }
 
-/// Entries that are missing, each by its index; entries that should not be there, as the whole list.
+/// Entries that are missing, each by its index; entries that should not be there, as the whole list. What is held
+/// confirms one entry, not two.
 fn members<T>(pointer: &str, wanted: &[T], now: &[T], same: impl Fn(&T, &T) -> bool) -> Vec<Difference> {
-    let lacking = wanted.iter().enumerate().filter(|(_, wanted)| !now.iter().any(|now| same(wanted, now)));
-    let mut found: Vec<Difference> =
-        lacking.map(|(index, _)| Difference::new(format!("{pointer}/{index}"), Verdict::Missing)).collect();
-    if found.is_empty() && now.iter().any(|now| !wanted.iter().any(|wanted| same(wanted, now))) {
+    let mut left: Vec<&T> = now.iter().collect();
+    let mut found = Vec::new();
+    for (index, wanted) in wanted.iter().enumerate() {
+        match left.iter().position(|held| same(wanted, held)) {
+            Some(at) => drop(left.remove(at)),
+            None => found.push(Difference::new(format!("{pointer}/{index}"), Verdict::Missing)),
+        }
+    }
+    if found.is_empty() && !left.is_empty() {
         found.push(Difference::new(pointer, Verdict::Other));
     }
     found

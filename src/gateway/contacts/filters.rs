@@ -75,8 +75,9 @@ fn matches(filter: &Filter, row: &Contact) -> bool {
             row.incomplete.contains(&Field::EmailAddresses)
                 || row.email_addresses.iter().any(|email| email.address.to_lowercase() == wanted)
         }
+        // Bounds are sent in milliseconds, so that is how far a row can agree.
         (FilterName::RemoteCreatedAtMin, FilterValue::Time(bound)) => {
-            within(row.remote_created_at, &|time| time >= *bound)
+            within(row.remote_created_at, &|time| time.as_millisecond() >= bound.as_millisecond())
         }
         (FilterName::RemoteCreatedAtMax, FilterValue::Time(bound)) => {
             within(row.remote_created_at, &|time| time <= *bound)

@@ -8,16 +8,16 @@ use crate::domain::{Contact, ContactDraft, ContactPatch, Failure, FailureKind, R
 use crate::gateway::credentials::Opened;
 
 /// What is to be written. An id is as it came in the path: the gateway's or the CRM's.
-pub(super) enum Intent<'a> {
+pub(super) enum Intent {
     /// A new contact.
     Create(ContactDraft),
     /// Changes to the contact of this id.
-    Update(&'a str, ContactPatch),
+    Update(String, ContactPatch),
     /// Removal of the contact of this id.
-    Delete(&'a str),
+    Delete(String),
 }
 
-impl Intent<'_> {
+impl Intent {
     pub(super) fn supported(&self, opened: &Opened) -> Result<()> {
         let (operations, title) = (opened.spec.operations, opened.spec.title);
         let (able, word) = match self {
@@ -94,7 +94,11 @@ impl Intent<'_> {
         let emails = emails.iter().map(|email| format!("email {}", email.address.trim().to_lowercase()));
         // Phones serialise creates only where they are who somebody is: households share them elsewhere.
         let phones = phones.iter().filter(|_| opened.spec.create_identity == IdentityKind::PhoneNumber);
-        let phones = phones.map(|phone| format!("phone {}", digits(&phone.number)));
+        // By the last digits, which a number keeps however it is written: rather one lock too many.
+        let phones = phones.map(|phone| {
+            let digits = digits(&phone.number);
+            format!("phone {}", &digits[digits.len().saturating_sub(7)..])
+        });
         let record = target.map(|id| format!("record {id}"));
         emails.chain(phones).chain(record).collect()
     }

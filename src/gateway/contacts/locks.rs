@@ -10,7 +10,7 @@ use crate::domain::{CallContext, CredentialId, Failure, FailureKind, Result};
 type Held = HashMap<(CredentialId, String), Arc<tokio::sync::Mutex<()>>>;
 
 /// Locks by credential and word, inside this process.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Locks(Arc<Mutex<Held>>);
 
 /// Locks that are held; dropping it lets the next writer in.

@@ -147,8 +147,7 @@ impl Contacts {
         draft: ContactDraft,
         options: WriteOptions,
     ) -> Result<Shown> {
-        let write = Write { context, caller, credential, options };
-        write.run(&self.credentials, &self.locks, Intent::Create(draft)).await
+        self.write(context, caller, credential, options, Intent::Create(draft)).await
     }
 
     /// Changes a contact. Needs `contacts:write`.
@@ -161,8 +160,7 @@ impl Contacts {
         patch: ContactPatch,
         options: WriteOptions,
     ) -> Result<Shown> {
-        let write = Write { context, caller, credential, options };
-        write.run(&self.credentials, &self.locks, Intent::Update(id, patch)).await
+        self.write(context, caller, credential, options, Intent::Update(id.to_owned(), patch)).await
     }
 
     /// Removes a contact. Needs `contacts:write`.
@@ -173,8 +171,22 @@ impl Contacts {
         credential: &CredentialId,
         id: &str,
     ) -> Result<()> {
-        let write = Write { context, caller, credential, options: WriteOptions::default() };
-        write.run(&self.credentials, &self.locks, Intent::Delete(id)).await.map(|_| ())
+        self.write(context, caller, credential, WriteOptions::default(), Intent::Delete(id.to_owned()))
+            .await
+            .map(|_| ())
+    }
+
+    async fn write(
+        &self,
+        context: &CallContext,
+        caller: &Caller,
+        credential: &CredentialId,
+        options: WriteOptions,
+        intent: Intent,
+    ) -> Result<Shown> {
+        let (context, caller, credential) = (context.clone(), caller.clone(), credential.clone());
+        let write = Write { context, caller, credential, options };
+        write.run_to_its_end(self.credentials.clone(), self.locks.clone(), intent).await
     }
 }
 

@@ -4,8 +4,8 @@ use super::compare::{Difference, Verdict, differences};
 use super::{Shown, ids};
 use crate::adapters::{Applied, Found, Identity, IdentityKind, Prepared};
 use crate::domain::{
-    Candidate, Contact, ContactPatch, Effect, Failure, FailureKind, Patch, Text, Timestamp, Warning,
-    WarningCode,
+    Candidate, Contact, ContactPatch, Effect, Failure, FailureKind, Patch, RemoteFields, Text, Timestamp,
+    Warning, WarningCode,
 };
 use crate::gateway::credentials::Opened;
 
@@ -91,6 +91,15 @@ pub(super) fn did_not_apply(opened: &Opened, wrong: &[Difference]) -> Failure {
         .with_upstream(opened.spec.provider, None)
 }
 
+/// The CRM confirmed a change of a contact that it does not show any more.
+pub(super) fn gone(opened: &Opened) -> Failure {
+    let detail = format!(
+        "{} confirmed the change and does not show the contact any more; somebody may have removed it.",
+        opened.spec.title
+    );
+    Failure::new(FailureKind::UpstreamDidNotApply, detail).with_upstream(opened.spec.provider, None)
+}
+
 /// Whether the contact exists is not known. The detail names the field to look by, never its value.
 pub(super) fn outcome_unknown(opened: &Opened, prepared: &Prepared, failure: &Failure) -> Failure {
     let Identity { emails, phones } = &prepared.trail.identity;
@@ -138,11 +147,24 @@ pub(super) fn changed(held: Contact, expected: &ContactPatch) -> Contact {
         account: text(&expected.account, held.account),
         email_addresses: listed(&expected.email_addresses, held.email_addresses),
         phone_numbers: listed(&expected.phone_numbers, held.phone_numbers),
+        remote_fields: overlaid(held.remote_fields, &expected.remote_fields),
         ..held
     }
 }
 
-pub(super) fn listed<T: Clone>(patch: &Patch<Vec<T>>, held: Vec<T>) -> Vec<T> {
+/// Custom fields are written otherwise than they read, so that what was held of them stays to be read again.
+fn overlaid(held: RemoteFields, expected: &RemoteFields) -> RemoteFields {
+    let mut all = held;
+    for (name, value) in expected.0.iter().filter(|(name, _)| *name != "customFields") {
+        match all.0.iter_mut().find(|(known, _)| known == name) {
+            Some((_, now)) => *now = value.clone(),
+            None => all.0.push((name.clone(), value.clone())),
+        }
+    }
+    all
+}
+
+fn listed<T: Clone>(patch: &Patch<Vec<T>>, held: Vec<T>) -> Vec<T> {
     match patch {
         Patch::Keep => held,
         Patch::Clear => Vec::new(),
@@ -164,5 +186,6 @@ pub(super) fn unverified(expected: &ContactPatch, applied: Applied) -> Option<Co
     if made.phone_numbers.is_empty() {
         made.phone_numbers = expected.phone_numbers.value().cloned().unwrap_or_default();
     }
+    made.remote_fields = overlaid(made.remote_fields, &expected.remote_fields);
     Some(made)
 }

@@ -1,10 +1,12 @@
 //! The order of a write, once for all CRMs and for create, update and delete.
 
-use super::compare::{Verdict, differences};
+use std::time::Duration;
+
+use super::compare::{Verdict, differences, is_verifiable};
 use super::intent::Intent;
 use super::locks::Locks;
 use super::outcome::{
-    candidates, changed, created_otherwise, did_not_apply, exists, is_ours, not_ours, not_verified,
+    candidates, changed, created_otherwise, did_not_apply, exists, gone, is_ours, not_ours, not_verified,
     outcome_unknown, shown, unsent, unverified, updated_existing,
 };
 use super::{Shown, WriteOptions, incomplete};
@@ -15,30 +17,40 @@ use crate::domain::{
 };
 use crate::gateway::credentials::{Credentials, Opened};
 
+/// What a write needs at least to be sent and answered.
+const SHORTEST_SEND: Duration = Duration::from_millis(100);
+
 /// One write and what goes along with it.
-pub(super) struct Write<'a> {
-    pub(super) context: &'a CallContext,
-    pub(super) caller: &'a Caller,
-    pub(super) credential: &'a CredentialId,
+pub(super) struct Write {
+    pub(super) context: CallContext,
+    pub(super) caller: Caller,
+    pub(super) credential: CredentialId,
     pub(super) options: WriteOptions,
 }
 
-impl Write<'_> {
+impl Write {
+    /// Runs a write in a task of its own: a caller who leaves must not leave it half done, with its lock let go while
+    /// its call is at the CRM.
+    pub(super) async fn run_to_its_end(
+        self,
+        credentials: Credentials,
+        locks: Locks,
+        intent: Intent,
+    ) -> Result<Shown> {
+        let task = tokio::spawn(async move { self.run(&credentials, &locks, intent).await });
+        task.await.unwrap_or_else(|_| Err(Failure::internal("the task of a write ended early")))
+    }
+
     /// Runs a write from authorisation to the contact that is answered. The order matters: nothing is sent before
     /// everything that can be refused without sending has been, and nothing is confirmed before it was read back.
-    pub(super) async fn run(
-        &self,
-        credentials: &Credentials,
-        locks: &Locks,
-        intent: Intent<'_>,
-    ) -> Result<Shown> {
+    async fn run(&self, credentials: &Credentials, locks: &Locks, intent: Intent) -> Result<Shown> {
         self.caller.require(Scope::ContactsWrite)?;
-        let opened = &credentials.open(self.caller, self.credential).await?;
+        let opened = &credentials.open(&self.caller, &self.credential).await?;
         intent.supported(opened)?; // Before any look at the id: what a CRM cannot do, it can for no contact.
         let target = intent.target(opened)?;
         let mut warnings = intent.declared(opened)?;
         self.refuse_if_strict(&warnings)?;
-        let _serial = locks.hold(self.context, &opened.id, intent.words(opened, target.as_ref())).await?;
+        let _serial = locks.hold(&self.context, &opened.id, intent.words(opened, target.as_ref())).await?;
         let held = self.held(opened, &intent, target.as_ref()).await.map_err(unsent)?;
         warnings.extend(intent.declared_of(opened, held.as_ref()));
         self.refuse_if_strict(&warnings)?;
@@ -46,15 +58,26 @@ impl Write<'_> {
         warnings.extend(prepared.losses.iter().cloned());
         self.refuse_if_strict(&warnings)?;
         if let (true, Some(held)) = (prepared.nothing_to_do, &held) {
+            warnings.extend(incomplete([held]));
             return Ok(shown(opened, held.clone(), warnings));
         }
         // Last of all reads, so that the time in which another writer can slip in is short.
         let seen = self.look_up(opened, &intent, held.as_ref()).await.map_err(unsent)?;
+        self.refuse_if_late()?;
         match intent {
             Intent::Create(_) => self.create(opened, &prepared, &seen, warnings).await,
             Intent::Update(..) => self.update(opened, &prepared, held, warnings).await,
             Intent::Delete(_) => self.delete(opened, &prepared).await,
         }
+    }
+
+    /// A write that cannot be answered in time is not sent: its outcome would be unknown for nothing.
+    fn refuse_if_late(&self) -> Result<()> {
+        if self.context.remaining() >= SHORTEST_SEND {
+            return Ok(());
+        }
+        let detail = "The time for this request was used up before the write was sent; nothing was written. Try again with more time.";
+        Err(Failure::new(FailureKind::GatewayTimeout, detail))
     }
 
     /// With `strict=true` nothing is sent that could not be stored to the letter.
@@ -72,19 +95,19 @@ impl Write<'_> {
     async fn held(
         &self,
         opened: &Opened,
-        intent: &Intent<'_>,
+        intent: &Intent,
         target: Option<&RemoteId>,
     ) -> Result<Option<Contact>> {
         match (intent, target) {
-            (Intent::Update(..), Some(id)) => opened.adapter.get_contact(self.context, id).await.map(Some),
+            (Intent::Update(..), Some(id)) => opened.adapter.get_contact(&self.context, id).await.map(Some),
             _ => Ok(None),
         }
     }
 
     /// Whoever has an identity that the write brings in stands in its way.
-    async fn look_up(&self, opened: &Opened, intent: &Intent<'_>, held: Option<&Contact>) -> Result<Found> {
+    async fn look_up(&self, opened: &Opened, intent: &Intent, held: Option<&Contact>) -> Result<Found> {
         let identity = intent.new_identity(opened.spec.create_identity, held);
-        let mut found = opened.adapter.find_contacts(self.context, &identity).await?;
+        let mut found = opened.adapter.find_contacts(&self.context, &identity).await?;
         found.contacts.retain(|contact| Some(&contact.remote_id) != held.map(|held| &held.remote_id));
         if !found.contacts.is_empty() {
             return Err(exists(opened, &found.contacts));
@@ -100,16 +123,16 @@ impl Write<'_> {
     async fn prepare(
         &self,
         opened: &Opened,
-        intent: &Intent<'_>,
+        intent: &Intent,
         target: Option<&RemoteId>,
         held: Option<&Contact>,
     ) -> Result<Prepared> {
         match (intent, held, target) {
-            (Intent::Create(draft), _, _) => opened.adapter.prepare_create(self.context, draft).await,
+            (Intent::Create(draft), _, _) => opened.adapter.prepare_create(&self.context, draft).await,
             (Intent::Update(_, patch), Some(held), _) => {
-                opened.adapter.prepare_update(self.context, held, patch).await
+                opened.adapter.prepare_update(&self.context, held, patch).await
             }
-            (Intent::Delete(_), _, Some(id)) => opened.adapter.prepare_delete(self.context, id).await,
+            (Intent::Delete(_), _, Some(id)) => opened.adapter.prepare_delete(&self.context, id).await,
             _ => Err(Failure::internal("a change without a record")),
         }
     }
@@ -123,14 +146,14 @@ impl Write<'_> {
         mut warnings: Vec<Warning>,
     ) -> Result<Shown> {
         let sent_at = Timestamp::now();
-        let applied = match opened.adapter.send(self.context, prepared).await {
+        let applied = match opened.adapter.send(&self.context, prepared).await {
             Ok(applied) => applied,
             Err(failure) if failure.effect == Effect::None => {
                 return Err(self.refused(opened, prepared, failure).await);
             }
             Err(failure) => return Err(outcome_unknown(opened, prepared, &failure)),
         };
-        match opened.adapter.read_back(self.context, prepared, &applied).await {
+        match opened.adapter.read_back(&self.context, prepared, &applied).await {
             Ok(contact) if applied.remote_id.is_none() && !is_ours(opened, prepared, &contact, sent_at) => {
                 Err(not_ours(opened, prepared, &contact))
             }
@@ -157,7 +180,7 @@ impl Write<'_> {
             return failure;
         }
         let identity = prepared.trail.identity.clone().telling(opened.spec.create_identity);
-        let found = opened.adapter.find_contacts(self.context, &identity).await;
+        let found = opened.adapter.find_contacts(&self.context, &identity).await;
         let mut others = found.map_or_else(|_| Vec::new(), |found| found.contacts);
         others.retain(|contact| Some(&contact.remote_id) != prepared.trail.remote_id.as_ref());
         failure.with_candidates(candidates(opened, &others))
@@ -171,19 +194,19 @@ impl Write<'_> {
         held: Option<Contact>,
         mut warnings: Vec<Warning>,
     ) -> Result<Shown> {
-        let (applied, lost) = match opened.adapter.send(self.context, prepared).await {
+        let (applied, lost) = match opened.adapter.send(&self.context, prepared).await {
             Ok(applied) => (applied, None),
             Err(failure) if failure.effect == Effect::None => {
                 return Err(self.refused(opened, prepared, failure).await);
             }
             Err(failure) => (Applied { remote_id: None, contact: None }, Some(failure)),
         };
-        let contact = match opened.adapter.read_back(self.context, prepared, &applied).await {
+        let contact = match opened.adapter.read_back(&self.context, prepared, &applied).await {
             Ok(contact) => contact,
-            // The CRM confirmed the change: that it cannot be seen now must not read as if nothing had happened.
             Err(failure) if failure.kind == FailureKind::ContactNotFound => {
-                return Err(lost.unwrap_or(failure));
+                return Err(lost.unwrap_or_else(|| gone(opened)));
             }
+            // The CRM confirmed the change: that it cannot be seen now must not read as if nothing had happened.
             Err(failure) => {
                 let (None, Some(held)) = (lost.as_ref(), held) else { return Err(lost.unwrap_or(failure)) };
                 warnings.push(not_verified("changed", &failure));
@@ -196,6 +219,12 @@ impl Write<'_> {
         if !wrong.is_empty() {
             return Err(lost.unwrap_or_else(|| did_not_apply(opened, &wrong)));
         }
+        // Without the CRM's word only what was seen counts.
+        if let Some(lost) =
+            lost.filter(|_| !unseen.is_empty() || !is_verifiable(opened.spec, &prepared.expected))
+        {
+            return Err(lost);
+        }
         warnings.extend(unseen.iter().map(created_otherwise));
         warnings.extend(incomplete([&contact]));
         Ok(shown(opened, contact, warnings))
@@ -204,14 +233,14 @@ impl Write<'_> {
     /// A removal is confirmed by the CRM's word, unless it still shows the contact; where that word was lost, only by
     /// the contact being gone.
     async fn delete(&self, opened: &Opened, prepared: &Prepared) -> Result<Shown> {
-        let (applied, lost) = match opened.adapter.send(self.context, prepared).await {
+        let (applied, lost) = match opened.adapter.send(&self.context, prepared).await {
             Ok(applied) => (applied, None),
             Err(failure) if failure.effect == Effect::None => return Err(failure),
             Err(failure) => (Applied { remote_id: None, contact: None }, Some(failure)),
         };
         let id = prepared.trail.remote_id.clone().unwrap_or_else(|| RemoteId::from(""));
         let gone = || Ok(shown(opened, Contact::bare(id), Vec::new()));
-        match (opened.adapter.read_back(self.context, prepared, &applied).await, lost) {
+        match (opened.adapter.read_back(&self.context, prepared, &applied).await, lost) {
             (Err(failure), _) if failure.kind == FailureKind::ContactNotFound => gone(),
             (_, Some(lost)) => Err(lost),
             (Err(_), None) => gone(),

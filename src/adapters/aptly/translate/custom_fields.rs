@@ -7,6 +7,9 @@ use crate::adapters::settings::pointer_token;
 use crate::domain::{Contact, FieldFault, RawJson, RemoteFields, Text};
 use crate::json::{self, Kind, Members};
 
+/// How many custom fields one write may name.
+const MOST: usize = 200;
+
 /// Ids and names of custom fields, as far as contacts that were read show them: Aptly has no list of definitions.
 #[derive(Default)]
 pub(in super::super) struct Definitions {
@@ -56,6 +59,10 @@ impl Definitions {
             let detail = "`customFields` must be an object of values by field id or name.";
             return Err(vec![FieldFault::member(pointer, "wrong_type", detail)]);
         };
+        if members.0.len() > MOST {
+            let detail = format!("`customFields` may hold {MOST} members; it holds {}.", members.0.len());
+            return Err(vec![FieldFault::member(pointer, "too_many", detail)]);
+        }
         let (mut writes, mut faults): (Vec<(Text, RawJson)>, _) = (Vec::new(), Vec::new());
         for (key, raw) in &members.0 {
             let at = format!("{pointer}/{}", pointer_token(key));

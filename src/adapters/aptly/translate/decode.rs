@@ -219,9 +219,7 @@ fn email_addresses<'a>(read: Lenient<'a>, contact: &mut Contact, raw: Option<Raw
             Kind::Object => first_of(read, "email", element, &["value", "email", "address"])?,
             _ => read.text("email", element)?,
         };
-        for part in
-            text.iter().flat_map(|text| text.split(',')).map(str::trim).filter(|part| !part.is_empty())
-        {
+        for part in text.iter().flat_map(|text| addresses_in(text)) {
             let kind = if contact.email_addresses.is_empty() { "main" } else { "secondary" };
             contact
                 .email_addresses
@@ -235,6 +233,12 @@ fn email_addresses<'a>(read: Lenient<'a>, contact: &mut Contact, raw: Option<Raw
         read.pass(&mut contact.remote_fields, "email", raw);
     }
     Ok(())
+}
+
+/// The addresses of a text that may hold several, with commas between; a comma can also stand inside a quoted address.
+fn addresses_in(text: &str) -> Vec<&str> {
+    let parts: Vec<&str> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    if text.contains('"') || !parts.iter().all(|part| part.contains('@')) { vec![text.trim()] } else { parts }
 }
 
 fn phone_numbers<'a>(

@@ -6,7 +6,7 @@ use crate::adapters::adapter::Account;
 use crate::adapters::lenient::{Lenient, unreadable};
 use crate::adapters::pipeline::failure;
 use crate::adapters::pipeline::wire::ContactWire;
-use crate::domain::{Contact, EmailAddress, Page, PhoneNumber, Position, RemoteId, Result, Text};
+use crate::domain::{Contact, EmailAddress, Field, Page, PhoneNumber, Position, RemoteId, Result, Text};
 use crate::json::{self, Kind, Members, Raw};
 
 /// Members of an entry that a unified field consumes.
@@ -170,7 +170,13 @@ fn decode_contact<'a>(read: Lenient<'a>, members: Members<'a>) -> Result<Contact
     }
     for (name, raw, primary) in [("phoneNumber", phones, true), ("secondaryPhoneNumber", more_phones, false)]
     {
-        let Some(raw) = raw else { continue };
+        let Some(raw) = raw else {
+            // Every contact has a phone: where the key is missing, the record is a thin one.
+            if primary {
+                contact.incomplete.push(Field::PhoneNumbers);
+            }
+            continue;
+        };
         let entries = entries(read, name, raw)?;
         for Entry { value, is_primary, .. } in &entries {
             let Some(value) = value else { continue };

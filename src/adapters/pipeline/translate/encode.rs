@@ -56,6 +56,7 @@ pub(in super::super) struct Change {
     /// Entries as they are held, for what the CRM keeps on them.
     held_phones: Option<RawJson>,
     held_emails: Option<RawJson>,
+    region: Region,
 }
 
 impl Change {
@@ -81,6 +82,7 @@ impl Change {
             last_name: change::text(last_name, held.last_name.as_ref()),
             held_phones: held.remote_fields.get("phoneNumber").cloned(),
             held_emails: held.remote_fields.get("email").cloned(),
+            region,
             ..Self::default()
         };
         changed.emails(email_addresses, held);
@@ -231,7 +233,11 @@ impl Change {
         };
         let (held_phones, held_emails) =
             (held_entries(self.held_phones.as_ref()), held_entries(self.held_emails.as_ref()));
-        let phone = |phone| entry(phone, &held_phones, |one, other| digits(one) == digits(other));
+        let phone = |phone| {
+            entry(phone, &held_phones, |one, other| {
+                self.region.comparable(one) == self.region.comparable(other)
+            })
+        };
         let phones = self
             .phones
             .as_ref()
