@@ -138,6 +138,12 @@ async fn under_another_master_key_nothing_opens_and_under_none_nothing_starts() 
     let mut again = bench.again("second.log", &master_key()).await;
     refused(&mut again, &key, &credential).await;
     assert!(bench.crm.calls().is_empty(), "a secret left");
+    // What the README tells those who lost the key: the secret is given again.
+    let secret = json!({ "secret": { "apiKey": SECRET } }).to_string();
+    let mended = again.call("PATCH", &format!("/credentials/{credential}"), &key, Some(secret)).await;
+    assert_eq!(mended.status, 200, "{mended:?}");
+    let list = again.call("GET", &format!("/crm/contacts?credentialId={credential}"), &key, None).await;
+    assert_eq!(list.status, 200, "{list:?}");
     let none = std::process::Command::new(env!("CARGO_BIN_EXE_contacts-gateway"))
         .arg("serve")
         .env_clear()

@@ -124,7 +124,7 @@ async fn a_malformed_credential_is_refused_and_no_call() {
     let long = "x".repeat(1500);
     let (upper, blank, cut) =
         (foreign.to_uppercase(), format!("{foreign}%20"), &foreign[..foreign.len() - 1]);
-    let encoded: String = foreign.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let encoded: String = foreign.bytes().fold(String::new(), |out, byte| out + &format!("%{byte:02x}"));
     let doubled = format!("{foreign}&credentialId={}", mine.credentials[0]);
     let aliased = format!("{foreign}&connectionId={}", mine.credentials[0]);
     let before = house.calls();

@@ -65,7 +65,9 @@ impl Serving {
             .stderr(std::fs::File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        let mut serving = Self { process, address: String::new(), log, client: reqwest::Client::new() };
+        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        let client = client.build().unwrap();
+        let mut serving = Self { process, address: String::new(), log, client };
         serving.address = serving.listening().await;
         serving
     }

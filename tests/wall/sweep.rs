@@ -78,8 +78,8 @@ fn each(value: &[u8], write: impl Fn(&mut String, u8) -> std::fmt::Result) -> St
 fn the_sweep_finds_every_encoding_wherever_it_stands() {
     let value = "pa\"s/7+kz€81";
     let canaries = [Canary::new("it", value), Canary::new("another", "another one")];
-    let percent: String = value.bytes().map(|byte| format!("%{byte:02x}")).collect();
-    let hex: String = value.bytes().map(|byte| format!("{byte:02X}")).collect();
+    let percent: String = value.bytes().fold(String::new(), |out, byte| out + &format!("%{byte:02x}"));
+    let hex: String = value.bytes().fold(String::new(), |out, byte| out + &format!("{byte:02X}"));
     let form: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
     let mut planted = vec![value.to_owned(), percent, hex.to_lowercase(), hex, form, format!("{value:?}")];
     planted.push(serde_json::json!({ "x": value }).to_string());
