@@ -14,11 +14,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Parts;
 use crate::api::{AppState, Readiness, router};
+use crate::auth::Authenticator;
 use crate::config::Config;
 use crate::domain::{Failure, FailureKind};
 
 /// How long calls in flight may take after a stop was asked for.
 const LONGEST_STOP: Duration = Duration::from_secs(30);
+/// How often it is written when keys were last used; it is told to the minute.
+const USES_PACE: Duration = Duration::from_secs(30);
 
 /// Runs the gateway until it is told to stop. Fails with a sentence where it cannot start.
 pub async fn serve(config: &Config) -> anyhow::Result<()> {
@@ -29,7 +32,30 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
     let listener = listen(config.listen).await?;
     tracing::info!(address = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "listening");
     let draining = Arc::new(AtomicBool::new(false));
-    run(listener, router(state(parts, &draining)), draining, signals).await
+    let authenticator = Arc::clone(&parts.authenticator);
+    let writing = tokio::spawn(write_uses(Arc::clone(&authenticator)));
+    let outcome = run(listener, router(state(parts, &draining)), draining, signals).await;
+    writing.abort();
+    note_uses(&authenticator).await;
+    outcome
+}
+
+/// Writes again and again when keys were last used: in the background, as no call waits for it.
+async fn write_uses(authenticator: Arc<Authenticator>) {
+    let mut pace = tokio::time::interval(USES_PACE);
+    loop {
+        pace.tick().await;
+        note_uses(&authenticator).await;
+    }
+}
+
+async fn note_uses(authenticator: &Authenticator) {
+    if let Err(failure) = authenticator.write_uses().await {
+        tracing::warn!(
+            code = failure.kind.code(),
+            "when keys were last used could not be written; it is tried again"
+        );
+    }
 }
 
 /// A dump of this process would hold the master key and every secret in use. Where the system forbids the limit, the

@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::ApiKey;
 use super::jwt::{Tokens, looks_like_a_token};
+use super::uses::Uses;
 use crate::domain::{Caller, Failure, FailureKind, KeyId, Principal, Result};
 use crate::sealing::{digest, same};
 use crate::store::{KeyRecord, KeyStore, Recent, now};
@@ -21,6 +22,7 @@ pub struct Authenticator {
     keys: Arc<dyn KeyStore>,
     recent: Recent<KeyId, Option<Arc<KeyRecord>>>,
     tokens: Tokens,
+    uses: Uses,
     /// A digest, so that the token is compared in a time that does not depend on its length either.
     admin: Option<[u8; 32]>,
 }
@@ -30,7 +32,13 @@ impl Authenticator {
     #[must_use]
     pub fn new(keys: Arc<dyn KeyStore>, admin_token: Option<&SecretString>) -> Self {
         let admin = admin_token.map(|token| digest(token.expose_secret().as_bytes()));
-        Self { keys, recent: Recent::new(REMEMBERED_KEYS), tokens: Tokens::default(), admin }
+        Self {
+            keys,
+            recent: Recent::new(REMEMBERED_KEYS),
+            tokens: Tokens::default(),
+            uses: Uses::default(),
+            admin,
+        }
     }
 
     /// The same, taking also what `tokens` takes.
@@ -77,6 +85,12 @@ impl Authenticator {
         ))
     }
 
+    /// Writes when keys were last used, to the minute. Fails with `store_unavailable`; what was not written is written
+    /// the next time.
+    pub async fn write_uses(&self) -> Result<()> {
+        self.uses.write(self.keys.as_ref()).await
+    }
+
     /// Forgets a key that was revoked here: its next use is refused.
     pub fn forget(&self, id: &KeyId) {
         self.recent.forget(id);
@@ -111,6 +125,7 @@ impl Authenticator {
         let fits = same(&shown.digest(), &expected);
         let live = held.filter(|key| fits && key.expires_at.is_none_or(|end| end > now()));
         let key = live.ok_or_else(|| unauthenticated(REFUSED))?;
+        self.uses.note(&key.id);
         Ok(Caller {
             tenant: key.tenant.clone(),
             principal: Principal::Key(key.id.clone()),

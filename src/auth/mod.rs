@@ -3,6 +3,7 @@
 mod api_key;
 mod authenticator;
 mod jwt;
+mod uses;
 
 pub use api_key::{ApiKey, KeyFault};
 pub use authenticator::Authenticator;

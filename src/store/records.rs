@@ -118,6 +118,8 @@ pub trait KeyStore: Send + Sync {
     async fn list(&self, tenant: &TenantId, after: Option<&After>, limit: u32) -> Result<Vec<KeyRecord>>;
     /// Removes the tenant's key for good; whether there was one.
     async fn delete(&self, tenant: &TenantId, id: &KeyId) -> Result<bool>;
+    /// Notes that the key was used at this time, unless a later use is noted already.
+    async fn note_use(&self, id: &KeyId, at: Timestamp) -> Result<()>;
 }
 
 /// Credentials in the database.

