@@ -44,6 +44,11 @@ pub(crate) fn master_key() -> String {
     String::from_utf8(made.stdout).unwrap().trim().to_owned()
 }
 
+#[expect(clippy::disallowed_methods, reason = "a caller from outside; the gateway's own client is not his")]
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+}
+
 impl Serving {
     /// Serves the database in `folder`; logs go to `folder/name`. `more` are further settings.
     pub(crate) async fn start(folder: &Path, name: &str, master_key: &str, more: &[(&str, &str)]) -> Self {
@@ -65,9 +70,7 @@ impl Serving {
             .stderr(std::fs::File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-        let client = client.build().unwrap();
-        let mut serving = Self { process, address: String::new(), log, client };
+        let mut serving = Self { process, address: String::new(), log, client: client() };
         serving.address = serving.listening().await;
         serving
     }
