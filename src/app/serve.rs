@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::serve::ListenerExt;
+use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -26,6 +27,7 @@ const USES_PACE: Duration = Duration::from_secs(30);
 pub async fn serve(config: &Config) -> anyhow::Result<()> {
     // First of all, so that a signal that comes while starting stops it the same way.
     let signals = Signals::new()?;
+    leave_no_core_dump();
     let parts = Parts::open(config).await?;
     start::check_seals(&parts.gateway.rotation).await?;
     let listener = listen(config.listen).await?;
@@ -55,6 +57,15 @@ async fn note_uses(authenticator: &Authenticator) {
             code = failure.kind.code(),
             "when keys were last used could not be written; it is tried again"
         );
+    }
+}
+
+/// A dump of this process would hold the master key and every secret in use. Where the system forbids the limit, the
+/// gateway runs all the same: the operator may have set another.
+fn leave_no_core_dump() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    if let Err(error) = setrlimit(Resource::Core, none) {
+        tracing::warn!(%error, "core dumps could not be switched off");
     }
 }
 

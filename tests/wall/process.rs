@@ -1,0 +1,164 @@
+//! The real binary, served on a port of its own, with its log in a file.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// The operator's token.
+pub(crate) const ADMIN_TOKEN: &str = "operator-k7wq2zx9vbn4mtlp";
+
+/// A gateway that runs, ended with the test.
+pub(crate) struct Serving {
+    process: Child,
+    address: String,
+    pub(crate) log: PathBuf,
+    client: reqwest::Client,
+}
+
+/// An answer over the wire.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) text: String,
+}
+
+impl Reply {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
+
+    pub(crate) fn code(&self) -> String {
+        self.json()["code"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// A new master key.
+pub(crate) fn master_key() -> String {
+    let made = Command::new(env!("CARGO_BIN_EXE_contacts-gateway"))
+        .env_clear()
+        .args(["master-key", "generate"])
+        .output()
+        .unwrap();
+    String::from_utf8(made.stdout).unwrap().trim().to_owned()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a caller from outside; the gateway's own client is not his")]
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+}
+
+impl Serving {
+    /// Serves the database in `folder`; logs go to `folder/name`. `more` are further settings.
+    pub(crate) async fn start(folder: &Path, name: &str, master_key: &str, more: &[(&str, &str)]) -> Self {
+        let log = folder.join(name);
+        let process = Command::new(env!("CARGO_BIN_EXE_contacts-gateway"))
+            .arg("serve")
+            .env_clear()
+            .env("GATEWAY_LISTEN", "127.0.0.1:0")
+            .env("GATEWAY_DATABASE_URL", format!("sqlite://{}/gateway.db", folder.display()))
+            .env("GATEWAY_MASTER_KEY", master_key)
+            .env("GATEWAY_ADMIN_TOKEN", ADMIN_TOKEN)
+            .env("GATEWAY_UPSTREAM_ALLOW", "127.0.0.1")
+            .env("GATEWAY_LOG", "debug")
+            .env("GATEWAY_LOG_FORMAT", "json")
+            .envs(more.iter().copied())
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let mut serving = Self { process, address: String::new(), log, client: client() };
+        serving.address = serving.listening().await;
+        serving
+    }
+
+    /// The address, once the log tells it.
+    async fn listening(&mut self) -> String {
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(15) {
+            let lines = self.logged();
+            let line = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            if let Some(line) = line.into_iter().find(|line| line["message"] == "listening") {
+                return line["address"].as_str().unwrap().to_owned();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("it does not listen: {}", self.logged())
+    }
+
+    pub(crate) fn logged(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap()).into_owned()
+    }
+
+    /// Whether it still runs.
+    pub(crate) fn runs(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_none()
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// A call as `who`; a body goes as JSON.
+    pub(crate) async fn call(&self, method: &str, path: &str, who: &str, body: Option<String>) -> Reply {
+        self.call_with(method, path, who, body, &[]).await
+    }
+
+    /// The same with further headers.
+    pub(crate) async fn call_with(
+        &self,
+        method: &str,
+        path: &str,
+        who: &str,
+        body: Option<String>,
+        headers: &[(&str, &str)],
+    ) -> Reply {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let mut request = self.client.request(method, format!("http://{}{path}", self.address));
+        if !who.is_empty() {
+            request = request.header("authorization", format!("Bearer {who}"));
+        }
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let reply = request.send().await.unwrap();
+        Reply { status: reply.status().as_u16(), text: reply.text().await.unwrap() }
+    }
+
+    /// A new tenant, and a key of it that may do everything.
+    pub(crate) async fn tenant(&self, name: &str) -> (String, String) {
+        let body = serde_json::json!({ "name": name }).to_string();
+        let made = self.call("POST", "/admin/tenants", ADMIN_TOKEN, Some(body)).await.json();
+        let tenant = made["tenant"]["id"].as_str().unwrap().to_owned();
+        let (_, key) = self.key(&tenant).await;
+        (tenant, key)
+    }
+
+    /// A new key of the tenant: its id and its text.
+    pub(crate) async fn key(&self, tenant: &str) -> (String, String) {
+        let scopes = ["contacts:read", "contacts:write", "credentials:read", "credentials:write"];
+        let body = serde_json::json!({ "name": "key", "scopes": scopes }).to_string();
+        let path = format!("/admin/tenants/{tenant}/keys");
+        let made = self.call("POST", &path, ADMIN_TOKEN, Some(body)).await.json();
+        (made["key"]["id"].as_str().unwrap().to_owned(), made["secret"].as_str().unwrap().to_owned())
+    }
+
+    /// Stores a credential unseen by the CRM; answers its id.
+    pub(crate) async fn link(&self, key: &str, credential: Value) -> String {
+        let made = self.call("POST", "/credentials?verify=false", key, Some(credential.to_string())).await;
+        made.json()["credential"]["credentialId"].as_str().unwrap_or_else(|| panic!("{made:?}")).to_owned()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
