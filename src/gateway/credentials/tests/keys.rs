@@ -50,7 +50,7 @@ async fn a_key_tells_its_tenant_and_scopes_until_it_is_revoked() {
 async fn when_a_key_was_last_used_is_told_to_the_minute_once_it_is_written() {
     let house = House::new().await;
     let tenant = house.tenant("t").await.tenant;
-    let (key, text) = house.keys.create(&tenant, draft(&[Scope::ContactsRead])).await.unwrap();
+    let (key, text) = house.keys.create(&operator(), &tenant, draft(&[Scope::ContactsRead])).await.unwrap();
     let last = || async { house.keys.list(&tenant, &page(10)).await.unwrap().items[0].last_used_at };
     house.authenticator.write_uses().await.unwrap();
     assert!(key.last_used_at.is_none() && last().await.is_none(), "it was not used yet");
