@@ -282,7 +282,7 @@ async fn what_no_key_opens_is_refused_at_the_start_and_named() {
         said
     };
     let said = refused(&place.new, &[]);
-    assert!(said.contains("3 of the database's 3 stored secrets open with none"), "{said}");
+    assert!(said.contains("none of the database's 3 stored secrets opens"), "{said}");
 
     // A secret that was never sealed, and one that lost its end.
     place
@@ -291,8 +291,7 @@ async fn what_no_key_opens_is_refused_at_the_start_and_named() {
              UPDATE credentials SET secret = substr(secret, 1, 30) WHERE name = 'credential 1';",
         )
         .await;
-    let said = refused(&place.new, &[&place.old]);
-    assert!(said.contains("1 of the database's 3") && !said.contains("canary"), "{said}");
+    assert_eq!(place.seals().await.closed, 1, "one spoilt row stops nobody else: the server starts");
     let output = place.rotate();
     let said = text(&output.stderr);
     assert_eq!(

@@ -37,6 +37,16 @@ impl Bench {
         options.busy_timeout(std::time::Duration::from_secs(5)).connect().await.unwrap()
     }
 
+    /// What a server says that must not start.
+    fn start_and_stop(&self, master_key: Option<&str>) -> String {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_contacts-gateway"));
+        command.args(["serve", "--listen", "127.0.0.1:0"]).env_clear().current_dir(self.folder.path());
+        command.env("GATEWAY_DATABASE_URL", format!("sqlite://{}/gateway.db", self.folder.path().display()));
+        let output = command.envs(master_key.map(|key| ("GATEWAY_MASTER_KEY", key))).output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
     /// A second process on the same database: with nothing in memory.
     async fn again(&self, name: &str, master_key: &str) -> Serving {
         Serving::start(self.folder.path(), name, master_key, &[]).await
@@ -135,22 +145,25 @@ async fn under_another_master_key_nothing_opens_and_under_none_nothing_starts() 
     let bench = Bench::new().await;
     let (_, key) = bench.serving.tenant("mine").await;
     let credential = bench.link(&key, "one").await;
-    let mut again = bench.again("second.log", &master_key()).await;
+    let new = master_key();
+    // Where the key opens nothing at all it is the wrong one.
+    let wrong = bench.start_and_stop(Some(&new));
+    assert!(wrong.contains("none of the database's 1 stored secrets opens"), "{wrong}");
+    // One credential under the new key, so that a server with that key alone has something to serve.
+    let both = [("GATEWAY_PREVIOUS_MASTER_KEYS", bench.master_key.as_str())];
+    let between = Serving::start(bench.folder.path(), "between.log", &new, &both).await;
+    let other = json!({ "provider": "aptly", "name": "two", "secret": { "apiKey": SECRET },
+        "settings": { "baseUrl": bench.crm.base_url() } });
+    between.link(&key, other).await;
+    let calls = bench.crm.calls().len();
+    let mut again = bench.again("second.log", &new).await;
     refused(&mut again, &key, &credential).await;
-    assert!(bench.crm.calls().is_empty(), "a secret left");
-    // What the README tells those who lost the key: the secret is given again.
+    assert_eq!(bench.crm.calls().len(), calls, "a secret left");
     let secret = json!({ "secret": { "apiKey": SECRET } }).to_string();
     let mended = again.call("PATCH", &format!("/credentials/{credential}"), &key, Some(secret)).await;
     assert_eq!(mended.status, 200, "{mended:?}");
     let list = again.call("GET", &format!("/crm/contacts?credentialId={credential}"), &key, None).await;
     assert_eq!(list.status, 200, "{list:?}");
-    let none = std::process::Command::new(env!("CARGO_BIN_EXE_contacts-gateway"))
-        .arg("serve")
-        .env_clear()
-        .env("GATEWAY_LISTEN", "127.0.0.1:0")
-        .current_dir(bench.folder.path())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&none.stderr).into_owned();
-    assert!(!none.status.success() && said.contains("no master key is given"), "{said}");
+    let none = bench.start_and_stop(None);
+    assert!(none.contains("no master key is given"), "{none}");
 }
