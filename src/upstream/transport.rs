@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
+use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
 use super::resolver::Resolver;
@@ -152,27 +153,38 @@ impl Authorization {
         Ok(Self { name: HeaderName::from_static(name), value })
     }
 
-    /// The reply with every repetition of the secret struck out: messages of CRMs are passed on, and some repeat what
-    /// they were sent. Bodies larger than any message are lists and stay as they are.
-    fn struck_out(&self, body: Bytes) -> Bytes {
+    fn secret(&self) -> &[u8] {
         let value = self.value.as_bytes();
-        let secret = value.strip_prefix(b"Bearer ").unwrap_or(value);
-        if secret.len() < SHORTEST_SECRET || body.len() > LARGEST_MESSAGE {
-            return body;
-        }
-        let mut rest = body.as_ref();
-        let mut struck = Vec::new();
-        while let Some(at) = rest.windows(secret.len()).position(|part| part == secret) {
-            struck.extend_from_slice(&rest[..at]);
-            struck.resize(struck.len() + secret.len(), b'*');
-            rest = &rest[at + secret.len()..];
-        }
-        if struck.is_empty() {
-            return body;
-        }
-        struck.extend_from_slice(rest);
-        struck.into()
+        value.strip_prefix(b"Bearer ").unwrap_or(value)
     }
+}
+
+/// A refusal with every repetition of `secret` struck out: messages of CRMs are passed on, and some repeat what they
+/// were sent.
+fn struck_out(body: Bytes, secret: &[u8]) -> Bytes {
+    if secret.len() < SHORTEST_SECRET || body.len() > LARGEST_MESSAGE {
+        return body;
+    }
+    let mut rest = body.as_ref();
+    let mut struck = Vec::new();
+    while let Some(at) = rest.windows(secret.len()).position(|part| part == secret) {
+        struck.extend_from_slice(&rest[..at]);
+        struck.resize(struck.len() + secret.len(), b'*');
+        rest = &rest[at + secret.len()..];
+    }
+    if struck.is_empty() {
+        return body;
+    }
+    struck.extend_from_slice(rest);
+    struck.into()
+}
+
+/// Whether the reply is one whose message is passed on. Others hold contacts, in which nothing may be struck out: a
+/// short password can stand there by chance.
+fn refuses(status: u16, body: &[u8]) -> bool {
+    let says =
+        |words: &[u8]| body.len() <= LARGEST_MESSAGE && body.windows(words.len()).any(|part| part == words);
+    !(200..300).contains(&status) || says(br#""success":false"#) || says(br#""success": false"#)
 }
 
 /// One CRM account seen as HTTP: base URL and authorisation over the shared transport.
@@ -182,19 +194,36 @@ pub struct Upstream {
     provider: Provider,
     base: Arc<BaseUrl>,
     authorization: Option<Authorization>,
+    /// A secret of the account that is not sent along each time, such as a password.
+    password: Option<Arc<SecretString>>,
 }
 
 impl Upstream {
     /// Joins the parts; nothing authorises the calls yet.
     #[must_use]
     pub fn new(transport: Transport, provider: Provider, base: BaseUrl) -> Self {
-        Self { transport, provider, base: Arc::new(base), authorization: None }
+        Self { transport, provider, base: Arc::new(base), authorization: None, password: None }
     }
 
     /// The same account, its calls authorised by `authorization` from now on.
     #[must_use]
     pub fn authorized(self, authorization: Authorization) -> Self {
         Self { authorization: Some(authorization), ..self }
+    }
+
+    /// The same account, with a further secret that no message of the CRM may carry out.
+    #[must_use]
+    pub fn hiding(self, password: &str) -> Self {
+        Self { password: Some(Arc::new(password.into())), ..self }
+    }
+
+    fn without_secrets(&self, status: u16, body: Bytes) -> Bytes {
+        if !refuses(status, &body) {
+            return body;
+        }
+        let sent = self.authorization.as_ref().map_or(&[][..], Authorization::secret);
+        let password = self.password.as_ref().map_or("", |password| password.expose_secret());
+        struck_out(struck_out(body, sent), password.as_bytes())
     }
 
     /// Which CRM this is.
@@ -232,8 +261,7 @@ impl Upstream {
         let response = request.send().await.map_err(|error| not_sent(&error))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = read(response).await?;
-        let body =
-            self.authorization.as_ref().map_or(body.clone(), |authorization| authorization.struck_out(body));
+        let body = self.without_secrets(status, body);
         Ok(Reply {
             provider: self.provider,
             status,

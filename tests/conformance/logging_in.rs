@@ -213,3 +213,21 @@ fn says_nothing(failure: &Failure) {
     let all = format!("{failure:?} {}", failure.detail.as_str());
     assert!(!all.contains("canary") && !all.contains(EMAIL), "{all}");
 }
+
+#[tokio::test]
+async fn a_password_that_the_crm_repeats_on_a_later_call_is_struck_out() {
+    let crm = crm(0).await;
+    let account = account(&crm).await;
+    account.count(&[]).await.unwrap();
+    let body = json!({ "message": format!("user {EMAIL} with {PASSWORD} may not") }).to_string();
+    let fault =
+        FaultKind::Status { code: 403, body, content_type: "application/json".to_owned(), headers: vec![] };
+    crm.fault(Fault::once(fault));
+    let failure = account.count(&[]).await.unwrap_err();
+    assert!(failure.detail.contains("may not"), "{}", failure.detail.as_str());
+    assert!(
+        !failure.detail.contains(PASSWORD) && !failure.detail.contains(EMAIL),
+        "{}",
+        failure.detail.as_str()
+    );
+}

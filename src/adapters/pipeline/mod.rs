@@ -158,7 +158,10 @@ fn connect(connection: Connection<'_>) -> Result<Arc<dyn Adapter>> {
     let Connection { settings, secret, base_url, transport } = connection;
     let anonymous = Upstream::new(transport, SPEC.provider, base_url);
     let session = match secret.expose("token") {
-        "" => Session::Login(Box::new(Login::new(anonymous, endpoints::PasswordLogin::of(secret)))),
+        "" => {
+            let anonymous = anonymous.hiding(secret.expose("password"));
+            Session::Login(Box::new(Login::new(anonymous, endpoints::PasswordLogin::of(secret))))
+        }
         token => Session::Fixed(anonymous.authorized(endpoints::bearer(token)?)),
     };
     Ok(Arc::new(Pipeline {
