@@ -9,6 +9,7 @@
 
 mod addresses;
 mod allow_list;
+mod authorization;
 mod base_url;
 mod call;
 mod fetch;
@@ -16,8 +17,9 @@ mod resolver;
 mod transport;
 
 pub use allow_list::AllowList;
+pub use authorization::Authorization;
 pub use base_url::{BaseUrl, BaseUrlGuard};
 pub use call::{Call, Method, Reply};
 pub use fetch::FetchUrl;
 pub use resolver::{Lookup, SystemLookup};
-pub use transport::{Authorization, Transport, Upstream};
+pub use transport::{Transport, Upstream};

@@ -5,22 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
+use super::authorization::{Authorization, refuses, struck_out};
 use super::resolver::Resolver;
 use super::{BaseUrl, BaseUrlGuard, Call, FetchUrl, Lookup, Method, Reply, SystemLookup};
 use crate::domain::{CallContext, Effect, Failure, FailureKind, Provider, Result};
 
 /// The largest reply that is read, after decompression.
 const LARGEST_REPLY: usize = 5 * 1024 * 1024;
-/// Shorter texts stand in a message by chance; no CRM gives out such secrets.
-const SHORTEST_SECRET: usize = 6;
-/// The largest body in which an upstream's message is looked for.
-const LARGEST_MESSAGE: usize = 64 * 1024;
 /// How long a connection may take; the deadline of the call still holds.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// The longest pause that a `Retry-After` can ask for; what is beyond is a mistake.
@@ -129,62 +126,6 @@ fn literal(url: &Url) -> Option<IpAddr> {
         Host::Ipv4(address) => Some(address.into()),
         Host::Ipv6(address) => Some(address.into()),
     }
-}
-
-/// The header that authorises calls of one credential.
-#[derive(Clone)]
-pub struct Authorization {
-    name: HeaderName,
-    value: HeaderValue,
-}
-
-impl Authorization {
-    /// A header whose value is never printed. Fails where the secret holds characters that no header can.
-    pub fn new(name: &'static str, secret: &str) -> Result<Self> {
-        let mut value = HeaderValue::from_str(secret).map_err(|_| {
-            let fault = crate::domain::FieldFault::member(
-                "/secret",
-                "malformed",
-                "The secret holds characters that cannot be sent.",
-            );
-            Failure::validation(vec![fault])
-        })?;
-        value.set_sensitive(true);
-        Ok(Self { name: HeaderName::from_static(name), value })
-    }
-
-    fn secret(&self) -> &[u8] {
-        let value = self.value.as_bytes();
-        value.strip_prefix(b"Bearer ").unwrap_or(value)
-    }
-}
-
-/// A refusal with every repetition of `secret` struck out: messages of CRMs are passed on, and some repeat what they
-/// were sent.
-fn struck_out(body: Bytes, secret: &[u8]) -> Bytes {
-    if secret.len() < SHORTEST_SECRET || body.len() > LARGEST_MESSAGE {
-        return body;
-    }
-    let mut rest = body.as_ref();
-    let mut struck = Vec::new();
-    while let Some(at) = rest.windows(secret.len()).position(|part| part == secret) {
-        struck.extend_from_slice(&rest[..at]);
-        struck.resize(struck.len() + secret.len(), b'*');
-        rest = &rest[at + secret.len()..];
-    }
-    if struck.is_empty() {
-        return body;
-    }
-    struck.extend_from_slice(rest);
-    struck.into()
-}
-
-/// Whether the reply is one whose message is passed on. Others hold contacts, in which nothing may be struck out: a
-/// short password can stand there by chance.
-fn refuses(status: u16, body: &[u8]) -> bool {
-    let says =
-        |words: &[u8]| body.len() <= LARGEST_MESSAGE && body.windows(words.len()).any(|part| part == words);
-    !(200..300).contains(&status) || says(br#""success":false"#) || says(br#""success": false"#)
 }
 
 /// One CRM account seen as HTTP: base URL and authorisation over the shared transport.
