@@ -274,8 +274,17 @@ async fn what_no_key_opens_is_refused_at_the_start_and_named() {
     let (caller, ids) = linked(&parts, &[&crm], 3).await;
     parts.store.database.close().await;
     let refused = |current: &str, previous: &[&str]| {
-        let output =
-            place.command(current, previous, &["serve", "--listen", "127.0.0.1:0"]).output().unwrap();
+        let mut serving =
+            place.command(current, previous, &["serve", "--listen", "127.0.0.1:0"]).spawn().unwrap();
+        // A server that does start must fail the test, not hang it.
+        let began = std::time::Instant::now();
+        while serving.try_wait().unwrap().is_none() {
+            if began.elapsed() > Duration::from_secs(20) {
+                serving.kill().unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let output = serving.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
         let said = text(&output.stderr);
         assert_eq!(said.lines().filter(|line| line.starts_with("error: ")).count(), 1, "{said}");
