@@ -4,16 +4,16 @@ WORKDIR /build
 # Dependencies first: they change less often than the code, so their layer is kept.
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir src && echo '//! Empty.' > src/lib.rs && printf '//! Empty.\n\nfn main() {}\n' > src/main.rs \
- && cargo build --release --locked && rm -r src
+ && cargo build --profile dist --locked && rm -r src
 COPY src src
 COPY openapi openapi
 # The empty sources above are newer than a checkout may be.
-RUN find src -name '*.rs' -exec touch {} + && cargo build --release --locked \
- && strip target/release/contacts-gateway \
+RUN find src -name '*.rs' -exec touch {} + && cargo build --profile dist --locked \
+ && strip target/dist/contacts-gateway \
  && mkdir -p /out/data
 
 FROM gcr.io/distroless/cc-debian12:nonroot
-COPY --from=build /build/target/release/contacts-gateway /usr/local/bin/contacts-gateway
+COPY --from=build /build/target/dist/contacts-gateway /usr/local/bin/contacts-gateway
 COPY LICENSE /usr/share/doc/contacts-gateway/LICENSE
 # A new volume takes over owner and mode of this folder, so that the user of the image can write to it.
 COPY --from=build --chown=65532:65532 /out/data /data
