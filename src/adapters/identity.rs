@@ -1,8 +1,8 @@
 //! Who is who: the match behind a look-up, and how a written record is found again.
 
-use super::adapter::{Identity, Trail};
+use super::adapter::{Found, Identity, Trail};
 use super::phone::Region;
-use crate::domain::{Contact, ContactPatch, RemoteId, Text};
+use crate::domain::{Contact, ContactPatch, RemoteId, Text, Timestamp};
 
 /// What a row of a look-up must have to be a match: the CRMs' searches find parts of numbers too.
 pub(super) enum Wanted {
@@ -36,6 +36,34 @@ impl Wanted {
             Self::Phone(wanted) => {
                 let wanted = region.line(wanted);
                 contact.phone_numbers.iter().any(|phone| region.line(&phone.number) == wanted)
+            }
+        }
+    }
+}
+
+impl Found {
+    /// Before any look-up: nobody, and nothing missed.
+    #[must_use]
+    pub(super) const fn nobody() -> Self {
+        Self { contacts: Vec::new(), complete: true, date: None }
+    }
+
+    /// Takes from the rows of one look-up those that match, each contact once. `whole` says whether the rows are all
+    /// that the CRM found, `date` what its clock said.
+    pub(super) fn add(
+        &mut self,
+        wanted: &Wanted,
+        whole: bool,
+        rows: Vec<Contact>,
+        date: Option<Timestamp>,
+        region: Region,
+    ) {
+        // The first look-up is the earliest moment from which a contact may have been made by somebody else.
+        self.date = self.date.or(date);
+        self.complete &= whole;
+        for contact in rows.into_iter().filter(|contact| wanted.is_of(contact, region)) {
+            if !self.contacts.iter().any(|known| known.remote_id == contact.remote_id) {
+                self.contacts.push(contact);
             }
         }
     }

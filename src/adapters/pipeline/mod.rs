@@ -216,17 +216,11 @@ impl Adapter for Pipeline {
     }
 
     async fn find_contacts(&self, context: &CallContext, by: &Identity) -> Result<Found> {
-        let mut found = Found { contacts: Vec::new(), complete: true, date: None };
+        let mut found = Found::nobody();
         for (term, wanted) in translate::searches(by, self.region) {
             let reply = self.endpoints.list(context, 1, translate::PAGE_SIZE, &[("search", term)]).await?;
             let rows = reply.decode(translate::decode_page)?;
-            found.date = found.date.or(reply.date);
-            found.complete &= rows.is_whole();
-            for contact in rows.contacts.into_iter().filter(|contact| wanted.is_of(contact, self.region)) {
-                if !found.contacts.iter().any(|known| known.remote_id == contact.remote_id) {
-                    found.contacts.push(contact);
-                }
-            }
+            found.add(&wanted, rows.is_whole(), rows.contacts, reply.date, self.region);
         }
         Ok(found)
     }
