@@ -22,7 +22,6 @@ pub(super) fn check_config(flags: &Flags, output: &mut Output) -> Outcome {
     let rows: Vec<[String; 3]> = config
         .given
         .iter()
-        .filter(|(setting, _)| setting.unbuilt.is_none())
         .map(|(setting, given)| {
             let (value, origin) = match given {
                 Some(given) => (given.shown(setting.exposure), given.origin.clone()),

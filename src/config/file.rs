@@ -49,15 +49,12 @@ pub(super) fn read(path: &Path, faults: &mut Vec<String>) -> (Vec<Entry>, Vec<Jw
 
 fn entry(name: &str, value: toml::Value) -> Result<Entry, String> {
     let (setting, is_path) = known(name).ok_or_else(|| {
-        let names = SETTINGS.iter().filter(|setting| setting.unbuilt.is_none()).map(|setting| setting.key);
+        let names = SETTINGS.iter().map(|setting| setting.key);
         match nearest(name, names.chain(["auth"])) {
             Some(near) => format!("`{name}` is no setting; `{near}` is the nearest one"),
             None => format!("`{name}` is no setting; `contacts-gateway check-config` lists them"),
         }
     })?;
-    if let Some(reason) = setting.unbuilt {
-        return Err(format!("`{name}`: {reason}"));
-    }
     let text = match value {
         toml::Value::String(text) => Some(text),
         toml::Value::Array(parts)
@@ -66,7 +63,7 @@ fn entry(name: &str, value: toml::Value) -> Result<Entry, String> {
             let parts: Option<Vec<&str>> = parts.iter().map(toml::Value::as_str).collect();
             parts.map(|parts| parts.join(","))
         }
-        toml::Value::Integer(number) if setting.key == "audit_retention_days" => Some(number.to_string()),
+        toml::Value::Integer(number) if setting.is_number() => Some(number.to_string()),
         _ => None,
     };
     let text = text.ok_or_else(|| format!("`{name}` must be a string in quotes"))?;

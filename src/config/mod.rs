@@ -2,6 +2,7 @@
 
 mod file;
 mod jwt;
+mod limits;
 mod settings;
 mod sources;
 #[cfg(test)]
@@ -9,11 +10,13 @@ mod tests;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use tracing::level_filters::LevelFilter;
 
 pub use jwt::{JwtAlgorithm, JwtIssuer, JwtKeys};
+pub use limits::Limits;
 pub use settings::{Exposure, SETTINGS, Setting, markdown};
 pub use sources::Given;
 
@@ -50,6 +53,8 @@ pub struct Config {
     pub issuers: Vec<JwtIssuer>,
     /// For how many days the audit is kept; `None` is for ever.
     pub audit_retention_days: Option<u32>,
+    /// How much is let in, and the times of dependable writes.
+    pub limits: Limits,
     /// How much is logged.
     pub log: LevelFilter,
     /// How lines of the log look.
@@ -99,6 +104,7 @@ impl Config {
                 .unwrap_or_default(),
             issuers: found.issuers,
             audit_retention_days: parsed(value("audit_retention_days"), &mut faults, days).flatten(),
+            limits: limits(&value, &mut faults),
             log: parsed(value("log"), &mut faults, level).unwrap_or(LevelFilter::INFO),
             log_format: parsed(value("log_format"), &mut faults, format).unwrap_or(LogFormat::Text),
             warnings: found.warnings,
@@ -155,6 +161,50 @@ fn days(text: &str) -> Result<Option<u32>, &'static str> {
     let days = text.parse().ok().filter(|days| *days <= MOST);
     let days = days.ok_or("must be a whole number of days from 0, which is for ever, to 36500")?;
     Ok(Some(days).filter(|days| *days > 0))
+}
+
+fn limits(value: &impl Fn(&str) -> Option<Given>, faults: &mut Vec<String>) -> Limits {
+    let usual = Limits::default();
+    let mut number = |key: &str| parsed(value(key), faults, count);
+    let key_rate = number("key_rate").map_or(usual.key_rate, bound);
+    let key_burst = number("key_burst").unwrap_or(usual.key_burst);
+    let tenant_in_flight = number("tenant_in_flight").map_or(usual.tenant_in_flight, bound);
+    let credential_in_flight = number("credential_in_flight").map_or(usual.credential_in_flight, bound);
+    let credential_waiting = number("credential_waiting").unwrap_or(usual.credential_waiting);
+    let in_flight = number("in_flight").map_or(usual.in_flight, bound);
+    let settle = parsed(value("settle_ms"), faults, |text| millis(text, 1, 60_000)).unwrap_or(usual.settle);
+    let lease = parsed(value("lease_ms"), faults, |text| millis(text, 1_000, 300_000)).unwrap_or(usual.lease);
+    Limits {
+        key_rate,
+        key_burst,
+        tenant_in_flight,
+        credential_in_flight,
+        credential_waiting,
+        in_flight,
+        settle,
+        lease,
+    }
+}
+
+/// 0 is without bound.
+fn bound(number: u32) -> Option<u32> {
+    Some(number).filter(|number| *number > 0)
+}
+
+fn count(text: &str) -> Result<u32, &'static str> {
+    const MOST: u32 = 1_000_000;
+    let number = text.parse().ok().filter(|number| *number <= MOST);
+    number.ok_or("must be a whole number from 0, which is without bound, to 1000000")
+}
+
+fn millis(text: &str, least: u64, most: u64) -> Result<Duration, &'static str> {
+    let millis = text.parse().ok().filter(|millis| (least..=most).contains(millis));
+    let wrong = if least == 1 {
+        "must be a whole number of milliseconds from 1 to 60000"
+    } else {
+        "must be a whole number of milliseconds from 1000 to 300000"
+    };
+    millis.map(Duration::from_millis).ok_or(wrong)
 }
 
 fn level(text: &str) -> Result<LevelFilter, &'static str> {

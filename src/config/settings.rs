@@ -15,8 +15,6 @@ pub struct Setting {
     pub doc: &'static str,
     /// Its value where none is given.
     pub default: Option<&'static str>,
-    /// Where it is specified and not built yet: the reason for which it is refused.
-    pub unbuilt: Option<&'static str>,
 }
 
 /// How much of a setting's value may be shown.
@@ -39,18 +37,7 @@ const fn setting(
     default: Option<&'static str>,
     doc: &'static str,
 ) -> Setting {
-    Setting { key, variable, exposure, doc, default, unbuilt: None }
-}
-
-const fn unbuilt(key: &'static str, variable: &'static str, reason: &'static str) -> Setting {
-    Setting {
-        key,
-        variable,
-        exposure: Exposure::Secret,
-        doc: "Not built yet.",
-        default: None,
-        unbuilt: Some(reason),
-    }
+    Setting { key, variable, exposure, doc, default }
 }
 
 /// Every setting.
@@ -114,10 +101,72 @@ pub const SETTINGS: &[Setting] = &[
         "`off`, `error`, `warn`, `info`, `debug` or `trace`.",
     ),
     setting("log_format", "GATEWAY_LOG_FORMAT", Exposure::Open, Some("text"), "`text` or `json`."),
-    unbuilt("limits", "GATEWAY_LIMITS", "limits are not built yet; remove it"),
+    setting(
+        "key_rate",
+        "GATEWAY_KEY_RATE",
+        Exposure::Open,
+        Some("50"),
+        "Requests per second of one API key; 0 is without bound.",
+    ),
+    setting(
+        "key_burst",
+        "GATEWAY_KEY_BURST",
+        Exposure::Open,
+        Some("100"),
+        "Requests that a key may send at once after a pause.",
+    ),
+    setting(
+        "tenant_in_flight",
+        "GATEWAY_TENANT_IN_FLIGHT",
+        Exposure::Open,
+        Some("64"),
+        "Requests of one tenant under way at a time; 0 is without bound.",
+    ),
+    setting(
+        "credential_in_flight",
+        "GATEWAY_CREDENTIAL_IN_FLIGHT",
+        Exposure::Open,
+        Some("16"),
+        "Requests on one credential under way at a time; 0 is without bound.",
+    ),
+    setting(
+        "credential_waiting",
+        "GATEWAY_CREDENTIAL_WAITING",
+        Exposure::Open,
+        Some("32"),
+        "Requests on one credential that may wait for a place, for 250 ms at most.",
+    ),
+    setting(
+        "in_flight",
+        "GATEWAY_IN_FLIGHT",
+        Exposure::Open,
+        Some("512"),
+        "Requests of the whole process under way at a time; 0 is without bound.",
+    ),
+    setting(
+        "settle_ms",
+        "GATEWAY_SETTLE_MS",
+        Exposure::Open,
+        Some("5000"),
+        "Milliseconds between the two looks that prove a lost create absent.",
+    ),
+    setting(
+        "lease_ms",
+        "GATEWAY_LEASE_MS",
+        Exposure::Open,
+        Some("30000"),
+        "Milliseconds after which another process may take over a write under an `Idempotency-Key` whose process gave no \
+         sign of life; the same for all processes on one database.",
+    ),
 ];
 
 impl Setting {
+    /// Whether it is a whole number, which the file may give without quotes.
+    #[must_use]
+    pub fn is_number(&self) -> bool {
+        self.default.is_some_and(|text| text.parse::<u64>().is_ok())
+    }
+
     /// Whether a file of its own may hold it.
     #[must_use]
     pub fn from_file(&self) -> bool {
@@ -129,7 +178,7 @@ impl Setting {
 #[must_use]
 pub fn markdown() -> String {
     let mut table = "| variable | in the file | default | what it does |\n|---|---|---|---|\n".to_owned();
-    for setting in SETTINGS.iter().filter(|setting| setting.unbuilt.is_none()) {
+    for setting in SETTINGS {
         let default = setting.default.filter(|text| !text.is_empty()).map(|text| format!("`{text}`"));
         let or_file = if setting.from_file() { " (or `…_FILE`)" } else { "" };
         let Setting { key, variable, doc, .. } = setting;

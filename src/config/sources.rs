@@ -115,10 +115,6 @@ fn from_variables(variables: &mut BTreeMap<String, String>, values: &mut Values,
             (None, Some(path)) => (path, true),
         };
         let origin = if is_path { file_variable } else { setting.variable.to_owned() };
-        if let Some(reason) = setting.unbuilt {
-            faults.push(format!("{origin}: {reason}"));
-            continue;
-        }
         if let Some(given) = resolved(setting, Given { value: text.into(), origin }, is_path, faults) {
             values.insert(setting.key, given);
         }

@@ -1,5 +1,8 @@
 //! What goes along with every call from the edge to the wire.
 
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Text;
@@ -13,13 +16,50 @@ pub struct CallContext {
     pub priority: Priority,
     /// The request's id, also shown to the caller.
     pub request_id: Text,
+    /// The places that the request takes in queues.
+    pub admission: Admission,
+}
+
+/// What a request holds while work for it goes on, such as its place among the requests in flight: let go with the last
+/// clone, so that a write whose caller left still counts.
+#[derive(Clone, Default)]
+pub struct Admission(Option<Arc<dyn Any + Send + Sync>>);
+
+impl Admission {
+    /// Holds `places` until the last clone is dropped.
+    pub fn holding(places: Arc<dyn Any + Send + Sync>) -> Self {
+        Self(Some(places))
+    }
+}
+
+impl fmt::Debug for Admission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Admission(held)" } else { "Admission(none)" })
+    }
 }
 
 impl CallContext {
     /// An interactive call that must end within `time` from now.
     #[must_use]
     pub fn within(time: Duration, request_id: Text) -> Self {
-        Self { deadline: Instant::now() + time, priority: Priority::Interactive, request_id }
+        Self {
+            deadline: Instant::now() + time,
+            priority: Priority::Interactive,
+            request_id,
+            admission: Admission::default(),
+        }
+    }
+
+    /// The same call, which must end within `time` from now, if not earlier.
+    #[must_use]
+    pub fn hurried(&self, time: Duration) -> Self {
+        Self { deadline: self.deadline.min(Instant::now() + time), ..self.clone() }
+    }
+
+    /// The same call for a job.
+    #[must_use]
+    pub fn in_bulk(self) -> Self {
+        Self { priority: Priority::Bulk, ..self }
     }
 
     /// What is left of the deadline; zero when it has passed.

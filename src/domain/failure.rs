@@ -21,6 +21,8 @@ pub struct Failure {
     pub candidates: Vec<Candidate>,
     /// The CRM that was called, when one was.
     pub upstream: Option<UpstreamStatus>,
+    /// Whether the same request may be sent again; the kind says so but where more is known.
+    pub retryable: Retryable,
 }
 
 impl Failure {
@@ -34,6 +36,7 @@ impl Failure {
             faults: Vec::new(),
             candidates: Vec::new(),
             upstream: None,
+            retryable: kind.retryable(),
         }
     }
 
@@ -86,6 +89,13 @@ impl Failure {
     #[must_use]
     pub const fn with_retry_after(mut self, after: Option<Duration>) -> Self {
         self.retry_after = after;
+        self
+    }
+
+    /// The same failure, with other advice about sending the request again than its kind gives.
+    #[must_use]
+    pub const fn with_retryable(mut self, retryable: Retryable) -> Self {
+        self.retryable = retryable;
         self
     }
 
@@ -243,6 +253,20 @@ failure_kinds! {
     MethodNotAllowed "method_not_allowed" Caller No;
     /// A contact with the same identity exists already.
     ContactExists "contact_exists" Caller No;
+    /// An upsert matches several people, or one of another name.
+    AmbiguousMatch "ambiguous_match" Caller No;
+    /// The `Idempotency-Key` is empty, too long, repeated, or holds what no key may.
+    IdempotencyKeyInvalid "idempotency_key_invalid" Caller No;
+    /// The `Idempotency-Key` was used for another request.
+    IdempotencyKeyReused "idempotency_key_reused" Caller No;
+    /// The write of this `Idempotency-Key` is running.
+    IdempotencyInProgress "idempotency_in_progress" Caller SameKeyOnly;
+    /// Whether a create was applied cannot be known: who was found may be what it made, or somebody else.
+    OutcomeAmbiguous "outcome_ambiguous" Upstream No;
+    /// The key sends more requests than it may.
+    RateLimited "rate_limited" Caller Yes;
+    /// The tenant or the credential has as many requests under way as it may.
+    TooManyConcurrentRequests "too_many_concurrent_requests" Caller Yes;
     /// The name is taken.
     NameTaken "name_taken" Caller No;
     /// The body is larger than 1 MiB.
@@ -283,6 +307,10 @@ failure_kinds! {
     UpstreamTimeout "upstream_timeout" Upstream Yes;
     /// A write was sent and its answer was lost: whether it was applied is not known.
     OutcomeUnknown "outcome_unknown" Upstream No;
+    /// The CRM's host failed so often that it is left alone for a while.
+    UpstreamCircuitOpen "upstream_circuit_open" Upstream Yes;
+    /// The process has as many requests under way as it can serve.
+    Overloaded "overloaded" Gateway Yes;
     /// The deadline passed inside the gateway.
     GatewayTimeout "gateway_timeout" Gateway Yes;
     /// The gateway is stopping.

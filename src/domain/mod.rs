@@ -14,7 +14,7 @@ mod warning;
 pub use caller::{Actor, Caller, Principal, Scope, Scopes};
 pub use change::{ContactDraft, ContactPatch, Patch, ReadOnlyMember};
 pub use contact::{Address, Contact, EmailAddress, PhoneNumber, RemoteFields};
-pub use context::{CallContext, Priority};
+pub use context::{Admission, CallContext, Priority};
 pub use failure::{
     Candidate, Effect, Failure, FailureKind, FieldFault, Origin, Place, Retryable, UpstreamStatus,
 };

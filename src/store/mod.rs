@@ -5,6 +5,7 @@
 //! that is gone.
 
 mod audit;
+mod idempotency;
 mod location;
 mod postgres;
 mod recent;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use self::sql::{Connections, Sql};
 
 pub use audit::{AuditQuery, AuditRecord, AuditStore};
+pub use idempotency::{Advance, IdempotencyRecord, IdempotencyStore, LockStore, Reserved, Stage};
 pub use location::{Location, OpenError};
 pub use postgres::PostgresUrl;
 pub use recent::Recent;

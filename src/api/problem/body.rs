@@ -98,7 +98,16 @@ impl<'a> Problem<'a> {
     /// The problem that `failure` is for the request `request_id` to the path `instance`.
     pub(in crate::api) fn of(failure: &'a Failure, instance: &'a str, request_id: &'a str) -> Self {
         // The effect and the time to wait drive the gateway and a header; the body has no member for them.
-        let Failure { kind, detail, retry_after: _, effect: _, faults, candidates, upstream } = failure;
+        let Failure {
+            kind,
+            detail,
+            retry_after: _,
+            effect: _,
+            faults,
+            candidates,
+            upstream,
+            retryable: again,
+        } = failure;
         // A bug's detail is for the log alone.
         let shown = *kind != FailureKind::Internal;
         let detail = if shown {
@@ -116,7 +125,7 @@ impl<'a> Problem<'a> {
             message: detail,
             request_id,
             origin: origin(kind.origin()),
-            retryable: retryable(kind.retryable()),
+            retryable: retryable(*again),
             errors: faults.iter().filter(|_| shown).map(ProblemFault::of).collect(),
             upstream: upstream.filter(|_| shown).map(ProblemUpstream::of),
             candidates: candidates.iter().filter(|_| shown).map(ProblemCandidate::of).collect(),

@@ -1,0 +1,115 @@
+//! The ledger of writes under an `Idempotency-Key`: what was asked, how far it came, what was answered.
+//!
+//! A row belongs to whoever holds its fence while its lease lasts. Leases are counted by the database's clock, the one
+//! clock that all replicas share. Only who holds the fence changes the row.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::domain::{CredentialId, Result, TenantId, Text, Timestamp};
+
+/// How far a write under a key has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Claimed; nothing has left for the CRM.
+    Reserved,
+    /// The write may have left.
+    Sending,
+    /// It left, and whether it was applied is not known yet.
+    Unknown,
+    /// It left and was applied: it was found, and waits for a replay to be answered.
+    Found,
+    /// It left and was not applied: a replay may send once more.
+    Absent,
+    /// It left, and whether it was applied cannot be told.
+    Ambiguous,
+    /// Answered; the answer is replayed.
+    Done,
+}
+
+/// One write under a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyRecord {
+    /// Whose key it is.
+    pub tenant: TenantId,
+    /// Digest of the key: a key is a caller's own text and may hold anything.
+    pub key: Text,
+    /// Authenticates method, route, credential and body, so that another request under the same key is told apart.
+    pub fingerprint: Vec<u8>,
+    /// The credential written through; `None` for a write of credentials themselves.
+    pub credential: Option<CredentialId>,
+    /// How far it has come.
+    pub stage: Stage,
+    /// Who holds the row.
+    pub fence: Text,
+    /// How often the write was sent.
+    pub sends: i64,
+    /// The request while its outcome is not known, the answer when it is; sealed.
+    pub sealed: Option<Vec<u8>>,
+    /// When the key was first used.
+    pub created_at: Timestamp,
+    /// When the row may be erased.
+    pub expires_at: Timestamp,
+}
+
+/// What the holder of a row writes into it.
+#[derive(Clone, Debug)]
+pub struct Advance<'a> {
+    /// How far the write has come.
+    pub stage: Stage,
+    /// How often it was sent.
+    pub sends: i64,
+    /// In the place of what was sealed before; `None` erases it.
+    pub sealed: Option<&'a [u8]>,
+    /// How long the row stays its holder's; `None` lets it go.
+    pub lease: Option<Duration>,
+}
+
+/// The ledger in the database. Every method that takes a fence answers whether the fence still held.
+#[async_trait]
+pub trait IdempotencyStore: Send + Sync {
+    /// Adds the row under a lease, unless the tenant has used the key already; an expired row gives way. Answers the
+    /// row that stands and, where it is another's, whether its lease has ended. Durable when it returns.
+    /// Fails with `tenant_not_found`, `store_unavailable`.
+    async fn reserve(&self, record: &IdempotencyRecord, lease: Duration) -> Result<Reserved>;
+    /// Takes a row over whose lease has ended and whose fence is still `held.fence`.
+    async fn take_over(&self, held: &IdempotencyRecord, fence: &Text, lease: Duration) -> Result<bool>;
+    /// Lengthens the lease of a row.
+    async fn renew(&self, tenant: &TenantId, key: &str, fence: &str, lease: Duration) -> Result<bool>;
+    /// Writes how far a write has come. Durable when it returns.
+    async fn advance(&self, tenant: &TenantId, key: &str, fence: &str, to: &Advance<'_>) -> Result<bool>;
+    /// Removes the row: the key is as if it had never been used.
+    async fn release(&self, tenant: &TenantId, key: &str, fence: &str) -> Result<bool>;
+    /// At most `limit` rows in the stages `Sending` and `Unknown` whose lease has ended, oldest first.
+    async fn unsettled(&self, limit: u32) -> Result<Vec<IdempotencyRecord>>;
+    /// Ends every lease: for a process that knows that it is the only one.
+    async fn end_leases(&self) -> Result<u64>;
+    /// Removes at most `limit` rows that have expired and that nobody holds; how many.
+    async fn erase_expired(&self, limit: u32) -> Result<u64>;
+}
+
+/// What came of a reservation.
+#[derive(Clone, Debug)]
+pub enum Reserved {
+    /// The row is ours.
+    Ours,
+    /// The key was used before.
+    Held {
+        /// The row that stands.
+        record: Box<IdempotencyRecord>,
+        /// Whether its lease has ended.
+        free: bool,
+    },
+}
+
+/// Locks over all processes on one database, so that creates of one identity run one after another.
+#[async_trait]
+pub trait LockStore: Send + Sync {
+    /// Takes all of `words` for `fence`, or none of them; answers whether it did. A word whose lease has ended is free.
+    async fn lock(&self, words: &[String], fence: &str, lease: Duration) -> Result<bool>;
+    /// Lengthens the leases of what `fence` holds; how many.
+    async fn keep(&self, fence: &str, lease: Duration) -> Result<u64>;
+    /// Lets go what `fence` holds.
+    async fn unlock(&self, fence: &str) -> Result<()>;
+}
