@@ -3,14 +3,19 @@
 pub mod audit;
 pub mod contacts;
 pub mod credentials;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the writes that use it come next"))]
+mod idempotency;
 pub mod keys;
 mod listing;
 mod names;
+#[cfg_attr(not(test), expect(dead_code, reason = "the writes that use it come next"))]
+mod replicas;
 pub mod tenants;
 
 pub use audit::Audit;
 pub use contacts::Contacts;
 pub use credentials::{Credentials, Rotation};
+pub use idempotency::{Answer, Ledger, Once};
 pub use keys::Keys;
 pub use listing::{Listing, ListingRequest};
 pub use tenants::Tenants;
@@ -23,6 +28,8 @@ pub struct Gateway {
     pub credentials: Credentials,
     /// API keys.
     pub keys: Keys,
+    /// Writes under an `Idempotency-Key`.
+    pub ledger: Ledger,
     /// Tenants.
     pub tenants: Tenants,
     /// Who did what.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use contacts_gateway::adapters::{AdapterSpec, spec};
 use contacts_gateway::app::Parts;
 use contacts_gateway::auth::Issuers;
+use contacts_gateway::config::Limits;
 use contacts_gateway::domain::{
     Actor, CallContext, Caller, ContactQuery, CredentialId, Failure, Filter, FilterKind, FilterName,
     FilterValue, Principal, RawJson, Result, Scope, Scopes, WarningCode,
@@ -49,6 +50,7 @@ impl Office {
             transport,
             None,
             Issuers::default(),
+            Limits::default(),
         );
         let caller = Self::tenant(&parts, "first").await;
         Arc::new(Self { parts, caller, folder })
