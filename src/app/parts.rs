@@ -8,7 +8,7 @@ use crate::adapters::ADAPTERS;
 use crate::auth::{Authenticator, Issuers};
 use crate::config::{Config, ConfigError, Limits};
 use crate::gateway::credentials::Opening;
-use crate::gateway::{Audit, Contacts, Credentials, Gateway, Keys, Ledger, Rotation, Tenants};
+use crate::gateway::{Audit, Contacts, Credentials, Gateway, Keys, Ledger, Rotation, SharedLocks, Tenants};
 use crate::sealing::{HOW_TO_MAKE_A_KEY, MasterKey, Sealer};
 use crate::store::{Location, Store};
 use crate::upstream::{AllowList, BaseUrlGuard, Transport};
@@ -80,10 +80,24 @@ impl Parts {
             audit.clone(),
         );
         let keys = Keys::new(&store, sealer.clone(), authenticator.clone(), audit.clone());
-        let credentials = Credentials::new(store.credentials.clone(), sealer.clone(), opening, audit.clone());
-        let contacts = Contacts::new(credentials.clone(), sealer.clone(), audit.clone());
-        let rotation = Rotation::new(store.sealed.clone(), sealer.clone(), audit.clone());
         let ledger = Ledger::new(&store, sealer.clone(), limits);
+        let credentials = Credentials::new(
+            store.credentials.clone(),
+            sealer.clone(),
+            opening,
+            ledger.clone(),
+            audit.clone(),
+        );
+        let rotation = Rotation::new(store.sealed.clone(), sealer.clone(), audit.clone());
+        let replicas = SharedLocks::new(&store, limits);
+        let contacts = Contacts::new(
+            credentials.clone(),
+            sealer.clone(),
+            audit.clone(),
+            ledger.clone(),
+            replicas,
+            &limits,
+        );
         let gateway = Gateway { contacts, credentials, keys, ledger, tenants, audit, rotation };
         Self { store, sealer, authenticator, gateway }
     }

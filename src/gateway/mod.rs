@@ -3,21 +3,20 @@
 pub mod audit;
 pub mod contacts;
 pub mod credentials;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the writes that use it come next"))]
-mod idempotency;
+pub mod idempotency;
 pub mod keys;
 mod listing;
 mod names;
-#[cfg_attr(not(test), expect(dead_code, reason = "the writes that use it come next"))]
 mod replicas;
 pub mod tenants;
 
 pub use audit::Audit;
 pub use contacts::Contacts;
 pub use credentials::{Credentials, Rotation};
-pub use idempotency::{Answer, Ledger, Once};
+pub use idempotency::Ledger;
 pub use keys::Keys;
 pub use listing::{Listing, ListingRequest};
+pub use replicas::SharedLocks;
 pub use tenants::Tenants;
 
 /// Everything that the edge asks for.

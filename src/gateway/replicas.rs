@@ -17,7 +17,7 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 /// Locks over all replicas; clones share everything. Only PostgreSQL is shared by replicas. On SQLite one process alone
 /// serves, whose own locks do: there these lock nothing and ask nothing of the database.
 #[derive(Clone)]
-pub(in crate::gateway) struct SharedLocks {
+pub struct SharedLocks {
     store: Option<Arc<dyn LockStore>>,
     lease: Duration,
 }
@@ -31,9 +31,16 @@ struct Held {
     lease: Option<Lease>,
 }
 
+impl SharedGuard {
+    /// Whether the locks are still ours: a process that was stopped for longer than the lease may have lost them.
+    pub(in crate::gateway) fn holds(&self) -> bool {
+        self.0.as_ref().and_then(|held| held.lease.as_ref()).is_none_or(Lease::holds)
+    }
+}
+
 impl SharedLocks {
     /// Locks in `store`.
-    pub(in crate::gateway) fn new(store: &Store, limits: Limits) -> Self {
+    pub fn new(store: &Store, limits: Limits) -> Self {
         Self { store: store.shared.then(|| store.locks.clone()), lease: limits.lease }
     }
 

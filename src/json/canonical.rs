@@ -54,6 +54,8 @@ fn spelled(text: &str) -> String {
 mod tests {
     use proptest::prelude::*;
 
+    use std::fmt::Write;
+
     use super::*;
     use crate::json::{REQUEST_DEPTH, check};
 
@@ -116,7 +118,7 @@ mod tests {
             let must = c < ' ' || c == '"' || c == '\\';
             if must || dice().is_multiple_of(3) {
                 for unit in c.encode_utf16(&mut [0; 2]) {
-                    out.push_str(&format!("\\u{unit:04x}"));
+                    let _ = write!(out, "\\u{unit:04x}");
                 }
             } else if c == '/' && dice().is_multiple_of(2) {
                 out.push_str("\\/");

@@ -8,10 +8,13 @@ use tokio::time::Instant;
 use super::kept::Kept;
 use super::{Answer, Evidence, Lease};
 use crate::domain::{
-    Candidate, CredentialId, Failure, FailureKind, RemoteId, Result, TenantId, Text, Warning,
+    Candidate, CredentialId, Failure, FailureKind, RemoteId, Result, Retryable, TenantId, Text, Warning,
 };
 use crate::sealing::{Bound, Sealer};
 use crate::store::{Advance, IdempotencyStore, Stage};
+
+/// When recording an answer is tried again.
+const PAUSES: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(500), Duration::from_secs(2)];
 
 /// What an earlier attempt left.
 #[derive(Clone, Debug, PartialEq)]
@@ -143,15 +146,26 @@ impl Attempt {
         self.write(Stage::Unknown, self.sends, Past::Unknown, Some(evidence)).await
     }
 
-    /// Records the final answer, in the place of the request; it is replayed until 24 h after the first use. Fails as
-    /// [`Self::note`] does.
-    pub(in crate::gateway) async fn record(self, answer: &Answer) -> Result<()> {
+    /// Records the final answer, erases the request, and gives the answer back: it is answered only when it is recorded,
+    /// so that every replay says the same. A database that is away for a moment is waited for.
+    /// Fails with `store_unavailable` and `idempotency_in_progress`: the write is done, and a replay looks for it.
+    pub(in crate::gateway) async fn answered(self, answer: Answer) -> Result<Answer> {
         let Self { place, fence, lease, past: _, evidence: _, sends } = self;
         let sealed = place.seal(&answer.written()?)?;
-        lease.end().await;
         let done = Advance { stage: Stage::Done, sends, sealed: Some(&sealed), lease: None };
-        let held = place.store.advance(&place.tenant, &place.key, &fence, &done).await?;
-        if held { Ok(()) } else { Err(in_progress()) }
+        let mut pauses = PAUSES.iter();
+        let held = loop {
+            match place.store.advance(&place.tenant, &place.key, &fence, &done).await {
+                Ok(held) => break held,
+                Err(failure) => match pauses.next() {
+                    Some(pause) => tokio::time::sleep(*pause).await,
+                    None => return Err(not_recorded(failure)),
+                },
+            }
+        };
+        lease.end().await;
+        // A statement whose answer was lost may have recorded it: then the row is let go and reads as another's.
+        if held { Ok(answer) } else { Err(in_progress()) }
     }
 
     /// Gives the key back: it is as if it had never been used. Where the database cannot be reached, the row stays until
@@ -198,6 +212,12 @@ impl Attempt {
 }
 
 /// Somebody else holds the row.
+/// The write is done and its answer is not recorded: only the same key finds out without writing again.
+fn not_recorded(failure: Failure) -> Failure {
+    let detail = "The write was sent, and its outcome could not be recorded because the database is away. Send the same request again with the same key: it is looked for, not written twice.";
+    Failure { detail: detail.into(), ..failure }.with_retryable(Retryable::SameKeyOnly)
+}
+
 pub(super) fn in_progress() -> Failure {
     let detail =
         "The write of this Idempotency-Key is running; repeat the request in a moment to get its answer.";

@@ -19,7 +19,9 @@ const KEPT: Duration = Duration::from_hours(24);
 /// How often a claim looks again where the row changed hands while it looked.
 const LOOKS: usize = 3;
 /// How many rows a sweep holds at a time: while it does, replays of them wait.
-const SWEPT: u32 = 8;
+const SWEPT: usize = 8;
+/// How many are looked at to find those that are due.
+const SEEN: u32 = 1000;
 /// How many rows one statement of the expiry removes.
 const ERASED: u32 = 500;
 const FINGERPRINT: &str = "idempotency fingerprint";
@@ -48,11 +50,13 @@ pub(in crate::gateway) enum Claim {
     /// The write was answered before; the answer is a replay.
     Answered(Answer),
     /// The key is ours: run the write.
-    Run(Attempt),
+    Run(Box<Attempt>),
 }
 
 /// A create that a process left without an outcome, taken over to look.
 pub(in crate::gateway) struct Unsettled {
+    /// The row, by the digest of its key.
+    pub(in crate::gateway) row: Text,
     /// Whose it is.
     pub(in crate::gateway) tenant: TenantId,
     /// The credential that it was sent through.
@@ -83,7 +87,9 @@ impl Ledger {
         for _ in 0..LOOKS {
             let asked = Instant::now();
             let held = match self.store.reserve(&record, self.lease).await? {
-                Reserved::Ours => return Ok(Claim::Run(Attempt::holding(place, fence, self.lease, asked))),
+                Reserved::Ours => {
+                    return Ok(Claim::Run(Box::new(Attempt::holding(place, fence, self.lease, asked))));
+                }
                 Reserved::Held { record, free } => (record, free),
             };
             let (held, free) = held;
@@ -95,7 +101,7 @@ impl Ledger {
                 return Err(in_progress());
             }
             if let Some(attempt) = self.take_over(&place, &held).await? {
-                return Ok(Claim::Run(attempt));
+                return Ok(Claim::Run(Box::new(attempt)));
             }
         }
         Err(in_progress())
@@ -103,13 +109,19 @@ impl Ledger {
 
     /// Creates without an outcome whose process is gone or gave up, each taken over to look and to `note` or `leave`;
     /// a few at a time, those first that nobody has looked for longest. Never sends. Fails with `store_unavailable`.
-    pub(in crate::gateway) async fn unsettled(&self) -> Result<Vec<Unsettled>> {
+    pub(in crate::gateway) async fn unsettled(
+        &self,
+        due: impl Fn(&Text) -> bool + Send,
+    ) -> Result<Vec<Unsettled>> {
         let mut taken = Vec::new();
-        for held in self.store.unsettled(SWEPT).await? {
+        let all = self.store.unsettled(SEEN).await?;
+        for held in all.into_iter().filter(|held| due(&held.key)).take(SWEPT) {
             let Some(credential) = held.credential.clone() else { continue };
             let place = self.place(&held.tenant, held.key.clone(), held.credential.clone());
             match self.take_over(&place, &held).await {
-                Ok(Some(attempt)) => taken.push(Unsettled { tenant: held.tenant, credential, attempt }),
+                Ok(Some(attempt)) => {
+                    taken.push(Unsettled { row: held.key, tenant: held.tenant, credential, attempt });
+                }
                 Ok(None) => {}
                 Err(failure) if failure.kind == FailureKind::StoreUnavailable => return Err(failure),
                 Err(failure) => {
@@ -171,8 +183,8 @@ impl Ledger {
 
     /// Refuses a request that is not the one the key was first used for; before anything is told about that one.
     fn refuse_another(&self, held: &IdempotencyRecord, place: &Place, asked: &[u8]) -> Result<()> {
-        let (head, mac) = held.fingerprint.split_at_checked(HEAD).ok_or_else(unreadable)?;
-        if !self.sealer.knows(head) {
+        let (named, mac) = held.fingerprint.split_at_checked(HEAD).ok_or_else(unreadable)?;
+        if !self.sealer.knows(named) {
             return Err(unreadable());
         }
         if self.sealer.authentic(FINGERPRINT, &request(place, asked), mac) {
