@@ -1,5 +1,6 @@
 //! One suite over both databases, and what each promises alone.
 
+mod ledger;
 mod postgres;
 #[path = "../../../tests/support/postgres.rs"]
 pub(crate) mod server;
@@ -39,6 +40,24 @@ pub(crate) fn on_postgres(test: fn()) {
         test();
     }
 }
+
+/// A test of each name on each database.
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        mod on_postgres {
+            use crate::store::tests::{Place, server::Server};
+            $(#[tokio::test] async fn $name() {
+                if let Some(server) = Server::shared() {
+                    super::$name(&Place::postgres(server).await).await;
+                }
+            })*
+        }
+        mod on_sqlite {
+            $(#[tokio::test] async fn $name() { super::$name(&super::Place::sqlite()).await; })*
+        }
+    };
+}
+use on_both;
 
 /// Where the database of one test is; nothing is there before it is opened.
 pub(crate) struct Place {
