@@ -136,3 +136,21 @@ fn in_files(place: &Place, bytes: &[u8]) -> bool {
         .map(|file| std::fs::read(file.unwrap().path()).unwrap())
         .any(|file| file.windows(bytes.len()).any(|part| part == bytes))
 }
+
+#[tokio::test]
+async fn a_process_knows_that_it_is_alone_and_only_then() {
+    let place = Place::sqlite();
+    let (one, other) = (place.open().await, place.open().await);
+    let first = one.enter().await.unwrap().unwrap();
+    assert!(first.is_alone());
+    let second = other.enter().await.unwrap().unwrap();
+    assert!(!second.is_alone(), "the first is about to serve");
+    let mut waiting = std::pin::pin!(second.stay());
+    assert!(tokio::time::timeout(Duration::from_millis(200), &mut waiting).await.is_err());
+    let first = first.stay().await.unwrap();
+    let second = waiting.await.unwrap();
+    drop(first);
+    assert!(!one.enter().await.unwrap().unwrap().is_alone(), "the second serves");
+    drop(second);
+    assert!(one.enter().await.unwrap().unwrap().is_alone());
+}
