@@ -1,4 +1,5 @@
-//! What is remembered: tenants, API keys, credentials and the audit, behind traits that no database shows through.
+//! What is remembered: tenants, API keys, credentials, the audit, and writes under an `Idempotency-Key`, behind traits that
+//! no database shows through.
 //!
 //! A credential is loaded by tenant and id in one query; there is no other way to load one. Failures are
 //! `store_unavailable` (the reason goes to the log), `name_taken`, or `tenant_not_found` where a row names a tenant

@@ -209,7 +209,7 @@ fn answered(place: &Place, held: &IdempotencyRecord) -> Result<Claim> {
 }
 
 /// The digest that stands for a tenant's key: a key may hold anything, also what must not be kept.
-fn key(tenant: &TenantId, key: &str) -> Text {
+pub(super) fn key(tenant: &TenantId, key: &str) -> Text {
     let tenant = tenant.as_str().as_bytes();
     let length = (tenant.len() as u64).to_be_bytes();
     hex(&digest(&[length.as_slice(), tenant, key.as_bytes()].concat())).into()

@@ -84,7 +84,7 @@ impl Place {
         Self { location: Location::parse(&server.url(&name)).unwrap(), folder: None }
     }
 
-    async fn open(&self) -> Store {
+    pub(crate) async fn open(&self) -> Store {
         Store::open(&self.location).await.unwrap()
     }
 
@@ -97,7 +97,7 @@ impl Place {
     }
 
     /// Runs statements past the store; answers what the database says against them.
-    async fn statement(&self, sql: &'static str) -> Result<(), String> {
+    pub(crate) async fn statement(&self, sql: &'static str) -> Result<(), String> {
         match &self.location {
             Location::Sqlite(path) => {
                 let mut connection = SqliteConnection::connect(&path.display().to_string()).await.unwrap();
