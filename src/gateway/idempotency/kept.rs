@@ -164,12 +164,12 @@ impl KeptDraft {
             remote_fields: RemoteFields(remote_fields),
             read_only,
         } = draft;
-        let email = |EmailAddress { address, kind }: &EmailAddress| (owned(address), some(kind));
-        let phone = |PhoneNumber { number, kind }: &PhoneNumber| (owned(number), some(kind));
+        let email = |EmailAddress { address, kind }: &EmailAddress| (owned(address), some(kind.as_ref()));
+        let phone = |PhoneNumber { number, kind }: &PhoneNumber| (owned(number), some(kind.as_ref()));
         Self {
-            first_name: some(first_name),
+            first_name: some(first_name.as_ref()),
             last_name: owned(last_name),
-            account: some(account),
+            account: some(account.as_ref()),
             addresses: addresses.iter().map(KeptAddress::of).collect(),
             email_addresses: email_addresses.iter().map(email).collect(),
             phone_numbers: phone_numbers.iter().map(phone).collect(),
@@ -233,14 +233,14 @@ impl KeptAddress {
             postal_code,
         } = address;
         Self {
-            address_type: some(address_type),
-            street1: some(street1),
-            street2: some(street2),
-            city: some(city),
-            state: some(state),
-            country_subdivision: some(country_subdivision),
-            country: some(country),
-            postal_code: some(postal_code),
+            address_type: some(address_type.as_ref()),
+            street1: some(street1.as_ref()),
+            street2: some(street2.as_ref()),
+            city: some(city.as_ref()),
+            state: some(state.as_ref()),
+            country_subdivision: some(country_subdivision.as_ref()),
+            country: some(country.as_ref()),
+            postal_code: some(postal_code.as_ref()),
         }
     }
 
@@ -285,7 +285,7 @@ impl KeptCandidate {
     fn of(candidate: &Candidate) -> Self {
         let Candidate { id, remote_id, matched_on } = candidate;
         Self {
-            id: some(id),
+            id: some(id.as_ref()),
             remote_id: remote_id.as_str().to_owned(),
             matched_on: matched_on.iter().map(|name| (*name).to_owned()).collect(),
         }
@@ -313,8 +313,8 @@ fn owned(text: &Text) -> String {
     text.as_str().to_owned()
 }
 
-fn some(text: &Option<Text>) -> Option<String> {
-    text.as_ref().map(owned)
+fn some(text: Option<&Text>) -> Option<String> {
+    text.map(owned)
 }
 
 fn moment(text: &str) -> Result<Timestamp> {

@@ -141,14 +141,14 @@ impl Ledger {
         self.store.end_leases().await.map(|_| ())
     }
 
-    fn place(&self, tenant: &TenantId, key: Text, credential: Option<CredentialId>) -> Place {
-        Place {
+    fn place(&self, tenant: &TenantId, key: Text, credential: Option<CredentialId>) -> Arc<Place> {
+        Arc::new(Place {
             store: self.store.clone(),
             sealer: self.sealer.clone(),
             tenant: tenant.clone(),
             key,
             credential,
-        }
+        })
     }
 
     fn fresh(&self, place: &Place, fence: &Text, asked: &[u8]) -> IdempotencyRecord {
@@ -171,8 +171,8 @@ impl Ledger {
 
     /// Refuses a request that is not the one the key was first used for; before anything is told about that one.
     fn refuse_another(&self, held: &IdempotencyRecord, place: &Place, asked: &[u8]) -> Result<()> {
-        let (head, mac) = held.fingerprint.split_at_checked(HEAD).ok_or_else(unreadable)?;
-        if !self.sealer.knows(head) {
+        let (key_head, mac) = held.fingerprint.split_at_checked(HEAD).ok_or_else(unreadable)?;
+        if !self.sealer.knows(key_head) {
             return Err(unreadable());
         }
         if self.sealer.authentic(FINGERPRINT, &request(place, asked), mac) {
@@ -184,7 +184,7 @@ impl Ledger {
     }
 
     /// Takes over a row whose lease has ended; `None` where somebody else was faster.
-    async fn take_over(&self, place: &Place, held: &IdempotencyRecord) -> Result<Option<Attempt>> {
+    async fn take_over(&self, place: &Arc<Place>, held: &IdempotencyRecord) -> Result<Option<Attempt>> {
         let (fence, asked) = (new_fence()?, Instant::now());
         let Some(held) = self.store.take_over(held, &fence, self.lease).await? else { return Ok(None) };
         let attempt = Attempt::holding(place.clone(), fence, self.lease, asked);

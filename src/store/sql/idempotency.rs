@@ -157,7 +157,7 @@ const STANDING: &str = concat!(
     " THEN 1 ELSE 0 END AS BIGINT) AS free FROM idempotency WHERE tenant_id = $1 AND key = $2"
 );
 
-fn reservation<'a>(record: &'a IdempotencyRecord, lease: Duration) -> [Value<'a>; 11] {
+fn reservation(record: &IdempotencyRecord, lease: Duration) -> [Value<'_>; 11] {
     let IdempotencyRecord {
         tenant,
         key,

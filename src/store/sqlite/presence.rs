@@ -56,7 +56,7 @@ impl Entrance {
         loop {
             match file.try_lock_shared() {
                 Err(TryLockError::WouldBlock) if started.elapsed() < PATIENCE => {
-                    tokio::time::sleep(PAUSE).await
+                    tokio::time::sleep(PAUSE).await;
                 }
                 Err(TryLockError::WouldBlock) => {
                     return Err(OpenError::new(format!(

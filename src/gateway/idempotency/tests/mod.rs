@@ -262,7 +262,7 @@ async fn nothing_readable_is_at_rest() {
     }
     // Moved to another key's row it does not open.
     run(&house.ledger, &house, "other", "asked").await.record(&answer(b"y")).await.unwrap();
-    let moved = "UPDATE idempotency SET sealed = (SELECT max(sealed) FROM idempotency)";
+    let moved = "UPDATE idempotency SET sealed = (SELECT sealed FROM idempotency ORDER BY sealed LIMIT 1)";
     house.place.statement(moved).await.unwrap();
     let mut opened = 0;
     for (key, asked) in [("canary key", "canary of what was asked"), ("other", "asked")] {
