@@ -117,9 +117,9 @@ impl WriteRequest {
     async fn answer(&self, outcome: Result<Shown>, attempt: Option<Attempt>, clean: bool) -> Result<Answer> {
         let Some(attempt) = attempt else { return (self.render)(Ok(&outcome?)) };
         match outcome {
-            Ok(shown) => attempt.answered((self.render)(Ok(&shown))?).await,
+            Ok(shown) => attempt.record((self.render)(Ok(&shown))?).await,
             Err(failure) if failure.effect == Effect::Final => {
-                attempt.answered((self.render)(Err(&failure))?).await
+                attempt.record((self.render)(Err(&failure))?).await
             }
             Err(failure) if clean => {
                 attempt.release().await;
