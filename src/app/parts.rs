@@ -51,6 +51,7 @@ impl Parts {
         })?;
         let sealer =
             Sealer::with_others(&master_key, &previous).map_err(|failure| one(failure.detail.as_str()))?;
+        let transport = transport.with_limits(config.limits);
         Ok(Self::join(store, sealer, guard, transport, config.admin_token.as_ref(), issuers))
     }
 

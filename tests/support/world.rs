@@ -6,6 +6,7 @@ use std::time::Duration;
 use contacts_gateway::adapters::{AdapterSpec, spec};
 use contacts_gateway::app::Parts;
 use contacts_gateway::auth::Issuers;
+use contacts_gateway::config::Limits;
 use contacts_gateway::domain::{
     Actor, CallContext, Caller, ContactQuery, CredentialId, Failure, Filter, FilterKind, FilterName,
     FilterValue, Principal, RawJson, Result, Scope, Scopes, WarningCode,
@@ -87,10 +88,11 @@ impl Office {
     }
 }
 
-/// One client for all cases: making one reads the machine's certificates, and every simulator has a port of its own.
+/// One client for all cases, as making one reads the machine's certificates; each case learns by itself who fails.
 fn transport() -> Transport {
     static SHARED: OnceLock<Transport> = OnceLock::new();
-    SHARED.get_or_init(|| Transport::new(&loopback()).unwrap()).clone()
+    let shared = SHARED.get_or_init(|| Transport::new(&loopback()).unwrap());
+    shared.clone().with_limits(Limits::default())
 }
 
 /// The simulators' address is the one that may be reached.

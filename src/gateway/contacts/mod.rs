@@ -109,6 +109,7 @@ impl Contacts {
     ) -> Result<Listed> {
         caller.require(Scope::ContactsRead)?;
         let opened = self.credentials.open(caller, credential).await?;
+        let _place = opened.account.enter(context).await?;
         list::list(context, caller, &opened, &self.cursors, request).await
     }
 
@@ -122,6 +123,7 @@ impl Contacts {
     ) -> Result<u64> {
         caller.require(Scope::ContactsRead)?;
         let opened = self.credentials.open(caller, credential).await?;
+        let _place = opened.account.enter(context).await?;
         list::count(context, &opened, query).await
     }
 
@@ -136,6 +138,7 @@ impl Contacts {
         caller.require(Scope::ContactsRead)?;
         let opened = self.credentials.open(caller, credential).await?;
         let remote_id = ids::open(&opened.id, id)?;
+        let _place = opened.account.enter(context).await?;
         let contact = opened.adapter.get_contact(context, &remote_id).await?;
         Ok(Shown { id: ids::make(&opened.id, &contact.remote_id), warnings: incomplete([&contact]), contact })
     }
