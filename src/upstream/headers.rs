@@ -59,7 +59,7 @@ mod tests {
             ("86401", Some(86_400)),
             ("99999999999999999999999999", Some(86_400)),
             ("Wed, 21 Oct 2015 07:28:00 GMT", Some(0)),
-            ("Fri, 31 Dec 9999 23:59:59 GMT", Some(86_400)),
+            ("Wed, 01 Dec 9999 00:00:00 GMT", Some(86_400)),
             ("", None),
             ("-5", None),
             ("+5", None),
@@ -72,7 +72,7 @@ mod tests {
         let soon = Timestamp::now() + jiff::SignedDuration::from_secs(60);
         let text = rfc2822::to_string(&soon.to_zoned(jiff::tz::TimeZone::UTC)).unwrap();
         let read = read(&text).unwrap();
-        assert!(read > Duration::from_secs(50) && read <= Duration::from_secs(60), "{text} {read:?}");
+        assert!(read > Duration::from_secs(50) && read <= Duration::from_mins(1), "{text} {read:?}");
     }
 
     proptest! {

@@ -67,8 +67,9 @@ fn passing(outcome: &Outcome) -> Option<Duration> {
             _ => None,
         },
         Err(trouble) => match trouble {
-            Trouble::Unreachable | Trouble::Broken | Trouble::CutOff => Some(Duration::ZERO),
-            Trouble::Silent | Trouble::Stalled => Some(Duration::ZERO),
+            Trouble::Unreachable | Trouble::Broken | Trouble::CutOff | Trouble::Silent | Trouble::Stalled => {
+                Some(Duration::ZERO)
+            }
             Trouble::Certificate
             | Trouble::Slow
             | Trouble::TooLarge
@@ -112,7 +113,7 @@ impl RetryBudget {
         self.forget(now);
         match self.calls.back_mut() {
             Some((since, calls)) if now.saturating_duration_since(*since) < Duration::from_secs(1) => {
-                *calls += 1
+                *calls += 1;
             }
             _ => self.calls.push_back((now, 1)),
         }
@@ -152,8 +153,9 @@ mod tests {
     use super::*;
     use crate::domain::Provider;
 
+    #[expect(clippy::unnecessary_wraps, reason = "it stands beside what failed")]
     fn status(status: u16, retry_after: Option<u64>) -> Outcome {
-        Ok(Reply {
+        Outcome::Ok(Reply {
             provider: Provider::new("fake"),
             status,
             content_type: String::new(),

@@ -39,13 +39,13 @@ pub struct Transport {
     guard: BaseUrlGuard,
     public: reqwest::Client,
     allowed: reqwest::Client,
-    limits: Limits,
     known: Arc<Known>,
 }
 
 /// What was learnt from earlier calls; it outlives the adapters that made them.
 #[derive(Default)]
 struct Known {
+    limits: Limits,
     hosts: Kept<String, Host>,
     places: Kept<AccountId, Places>,
     paces: Kept<Budget, Pace>,
@@ -74,7 +74,6 @@ impl Transport {
             guard: guard.clone(),
             public: client(public).https_only(true).build()?,
             allowed: client(Resolver::new(lookup, None)).build()?,
-            limits: Limits::default(),
             known: Arc::default(),
         })
     }
@@ -82,7 +81,7 @@ impl Transport {
     /// The same clients under other limits, with nothing learnt yet about hosts and accounts.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
-        Self { limits, known: Arc::default(), ..self }
+        Self { known: Arc::new(Known { limits, ..Known::default() }), ..self }
     }
 
     /// The public document at `url`, at most `largest` bytes, without credentials of ours; the operator
@@ -158,7 +157,7 @@ impl Transport {
             Some(group) => Budget::Group(id.tenant.clone(), provider, group),
             None => Budget::Own(id.clone()),
         };
-        let bounds = &self.limits;
+        let bounds = &self.known.limits;
         let make = || Places::new(bounds.credential_in_flight, bounds.credential_waiting);
         let places = self.known.places.get(id.clone(), make, Places::at_rest);
         let pace = self.known.paces.get(budget, Pace::default, |pace| pace.at_rest(Instant::now()));

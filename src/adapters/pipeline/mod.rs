@@ -161,7 +161,7 @@ fn connect(connection: Connection<'_>) -> Result<Arc<dyn Adapter>> {
             let anonymous = anonymous.hiding(secret.expose("password"));
             Session::Login(Box::new(Login::new(anonymous, endpoints::PasswordLogin::of(secret))))
         }
-        token => Session::Fixed(anonymous.authorized(endpoints::bearer(token)?)),
+        token => Session::Fixed(Box::new(anonymous.authorized(endpoints::bearer(token)?))),
     };
     Ok(Arc::new(Pipeline {
         endpoints: Endpoints::new(session, settings.text("getPath"), settings.text("deletePath")),
