@@ -144,6 +144,8 @@ impl Course<'_> {
         self.refuse_if_strict(&warnings)?;
         let words = intent.words(opened, target.as_ref());
         self.serial = Some(locks.hold(self.context, self.place(), words).await?);
+        // Behind the lock: who waits for another write takes no place from those who do not.
+        let _place = opened.account.enter(self.context).await?;
         // What an earlier attempt under the same key has done comes before anything new.
         if let Some(done) = self.resumed(&intent).await? {
             return Ok(done);
