@@ -7,7 +7,7 @@ use axum::response::Response;
 
 use super::parameters::WriteParameters;
 use crate::api::answer;
-use crate::api::extract::{Body, Context, NoIdempotencyKey, Query, Signed};
+use crate::api::extract::{Body, ContactsWriter, Context, NoIdempotencyKey, Query};
 use crate::api::openapi::problems::CreateProblems;
 use crate::api::schema::{ContactAnswer, ContactCreate};
 use crate::domain::{ContactDraft, Result};
@@ -26,7 +26,7 @@ use crate::gateway::Gateway;
         CreateProblems))]
 pub(in crate::api) async fn create(
     State(gateway): State<Arc<Gateway>>,
-    Signed(caller): Signed,
+    ContactsWriter(caller): ContactsWriter,
     Context(context): Context,
     Query(asked): Query<WriteParameters>,
     _: NoIdempotencyKey,

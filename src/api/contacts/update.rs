@@ -7,7 +7,7 @@ use axum::response::Response;
 
 use super::parameters::WriteParameters;
 use crate::api::answer;
-use crate::api::extract::{Body, ContactPath, Context, NoIdempotencyKey, Query, Signed};
+use crate::api::extract::{Body, ContactPath, ContactsWriter, Context, NoIdempotencyKey, Query};
 use crate::api::openapi::problems::UpdateProblems;
 use crate::api::schema::{ContactAnswer, ContactUpdate};
 use crate::domain::{ContactPatch, Result};
@@ -23,7 +23,7 @@ use crate::gateway::Gateway;
     responses((status = 200, description = "Changed.", body = ContactAnswer), UpdateProblems))]
 pub(in crate::api) async fn update(
     State(gateway): State<Arc<Gateway>>,
-    Signed(caller): Signed,
+    ContactsWriter(caller): ContactsWriter,
     ContactPath(id): ContactPath,
     Context(context): Context,
     Query(asked): Query<WriteParameters>,
@@ -44,7 +44,7 @@ pub(in crate::api) async fn update(
     responses((status = 200, description = "Changed.", body = ContactAnswer), UpdateProblems))]
 pub(in crate::api) async fn put(
     gateway: State<Arc<Gateway>>,
-    caller: Signed,
+    caller: ContactsWriter,
     id: ContactPath,
     context: Context,
     asked: Query<WriteParameters>,

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 
 use crate::api::answer;
-use crate::api::extract::{Body, Context, NoIdempotencyKey, Query, Signed, VerifyParameters};
+use crate::api::extract::{Body, Context, CredentialsWriter, NoIdempotencyKey, Query, VerifyParameters};
 use crate::api::openapi::problems::CredentialCreateProblems;
 use crate::api::schema::{CredentialAnswer, CredentialCreate};
 use crate::domain::Result;
@@ -25,7 +25,7 @@ use crate::gateway::credentials::CredentialDraft;
         CredentialCreateProblems))]
 pub(in crate::api) async fn create(
     State(gateway): State<Arc<Gateway>>,
-    Signed(caller): Signed,
+    CredentialsWriter(caller): CredentialsWriter,
     Context(context): Context,
     Query(asked): Query<VerifyParameters>,
     _: NoIdempotencyKey,
