@@ -20,7 +20,10 @@ impl FromRequestParts<AppState> for Signed {
             Ok(shown) => state.authenticator.authenticate(shown).await,
             Err(failure) => Err(failure),
         };
-        outcome.map(Self).inspect_err(|failure| note(parts, state, failure))
+        let caller = outcome.inspect_err(|failure| note(parts, state, failure))?;
+        // As soon as it is known whose request it is: what is refused later counts too.
+        state.gate.admit(&caller, parts.extensions.get())?;
+        Ok(Self(caller))
     }
 }
 
