@@ -76,10 +76,10 @@ async fn whoever_may_not_write_is_told_so_before_a_body_is_read() {
     let writer = house.key(&tenant, &Scope::ALL, None).await;
     let mut written = 0;
     for operation in Operation::all() {
-        let writes = ALLOWED.iter().any(|(name, scope)| {
+        let changes = ALLOWED.iter().any(|(name, scope)| {
             *name == operation.name && matches!(scope, Scope::ContactsWrite | Scope::CredentialsWrite)
         });
-        if !writes || operation.body().is_none() {
+        if !changes || operation.body().is_none() {
             continue;
         }
         written += 1;

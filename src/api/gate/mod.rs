@@ -103,3 +103,24 @@ impl Pass {
         Admission::holding(Arc::clone(&self.0) as Arc<_>)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_whose_caller_left_keeps_its_place_and_is_waited_for() {
+        let gate = Gate::new(&Limits { in_flight: Some(1), ..Limits::default() });
+        let pass = gate.enter().unwrap();
+        let write = pass.admission();
+        drop(pass);
+        assert_eq!(gate.enter().err().unwrap().kind, FailureKind::Overloaded);
+        gate.close();
+        assert_eq!(gate.enter().err().unwrap().kind, FailureKind::Draining);
+        assert!(timeout(SOON, gate.until_empty()).await.is_err());
+        drop(write);
+        assert!(timeout(SOON, gate.until_empty()).await.is_ok());
+    }
+}

@@ -8,6 +8,7 @@ use std::task::Poll;
 
 use axum::Router;
 use axum::response::Response;
+use http::{HeaderValue, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -22,6 +23,8 @@ use super::line::{Heard, Line, Times};
 
 /// What hyper keeps of one connection in each direction, and so the largest head.
 const BUFFER: usize = 64 * 1024;
+/// Tells the caller to send nothing more this way; the library then closes.
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
 /// What all connections of a server share.
 #[derive(Clone)]
@@ -56,14 +59,18 @@ impl Connections {
     {
         let line = Line::new(self.times);
         let (router, used, watched) = (self.router.clone(), self.used.clone(), Arc::clone(&line));
+        let stopping = self.stop.subscribe();
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             watched.used.get_or_init(|| used.count());
             watched.begin();
-            let (router, line) = (router.clone(), Arc::clone(&watched));
+            let (router, line, stopping) = (router.clone(), Arc::clone(&watched), stopping.clone());
             async move {
-                let response = router.oneshot(request).await;
+                let mut response: Response = router.oneshot(request).await?;
                 line.end();
-                response as Result<Response, Infallible>
+                if *stopping.borrow() {
+                    response.headers_mut().insert(header::CONNECTION, CLOSE);
+                }
+                Ok::<_, Infallible>(response)
             }
         });
         let io = TokioIo::new(Heard { io, line: Arc::clone(&line) });
@@ -73,18 +80,21 @@ impl Connections {
             let mut connection = pin!(connection);
             // It fails only without a server, which is a stop too.
             let mut stop = pin!(async move { drop(stop.wait_for(|stop| *stop).await) });
-            let mut stopping = false;
+            let mut told = false;
             let mut late = pin!(sleep_until(Instant::now()));
             poll_fn(|context| {
                 // First, so that a request that has come already is answered before the stop is heard of.
                 if connection.as_mut().poll(context).is_ready() {
                     return Poll::Ready(());
                 }
-                if !stopping && stop.as_mut().poll(context).is_ready() {
-                    stopping = true;
-                    connection.as_mut().graceful_shutdown();
-                    if connection.as_mut().poll(context).is_ready() {
-                        return Poll::Ready(());
+                if !told && stop.as_mut().poll(context).is_ready() {
+                    told = true;
+                    // A connection without any request yet may have one on its way: that is answered, and closes it.
+                    if line.used.get().is_some() {
+                        connection.as_mut().graceful_shutdown();
+                        if connection.as_mut().poll(context).is_ready() {
+                            return Poll::Ready(());
+                        }
                     }
                 }
                 let Some(due) = line.due() else { return Poll::Pending };

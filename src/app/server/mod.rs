@@ -2,6 +2,8 @@
 
 mod connection;
 mod line;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::sync::Arc;
