@@ -21,18 +21,22 @@ pub enum Shape {
     ValuesForLists,
     /// A text is a list of one.
     ListsForTexts,
-    /// Two further members with numbers that no machine word holds: 2^63 and 1e400.
+    /// Two further members with numbers that lose digits on the way through a machine word: 2^63, and thirty digits.
     HugeNumbers,
+    /// A further member that no machine word holds at all: 1e400.
+    BeyondNumbers,
 }
 
-/// Stands for a number that `Value` cannot hold, until the answer is text.
-const BEYOND: &str = "\"number beyond\"";
+/// Texts that stand for numbers that `Value` cannot hold, until the answer is text.
+const NUMBERS: [(&str, &str); 2] =
+    [("thirty digits", "0.123456789012345678901234567890"), ("beyond", "1e400")];
 
 /// The JSON `body` with its records reshaped; what is no JSON stays.
 pub(crate) fn reshaped(how: Shape, body: &[u8]) -> Vec<u8> {
     let Ok(mut answer) = serde_json::from_slice(body) else { return body.to_vec() };
     walk(how, &mut answer);
-    answer.to_string().replace(BEYOND, "1e400").into_bytes()
+    let written = |text: String, (name, number): (&str, &str)| text.replace(&format!("\"{name}\""), number);
+    NUMBERS.into_iter().fold(answer.to_string(), written).into_bytes()
 }
 
 fn walk(how: Shape, value: &mut Value) {
@@ -62,8 +66,9 @@ fn reshape(how: Shape, record: &mut Map<String, Value>) {
         }
         Shape::HugeNumbers => {
             record.insert("xHuge".to_owned(), json!(9_223_372_036_854_775_808_u64));
-            record.insert("xBeyond".to_owned(), json!(BEYOND.trim_matches('"')));
+            record.insert("xDigits".to_owned(), json!("thirty digits"));
         }
+        Shape::BeyondNumbers => drop(record.insert("xBeyond".to_owned(), json!("beyond"))),
         Shape::ValuesForLists => others.for_each(|value| {
             if let Value::Array(list) = value
                 && list.len() == 1
@@ -84,8 +89,10 @@ mod tests {
 
     #[test]
     fn numbers_that_no_word_holds_are_written_out() {
-        let text = reshaped(Shape::HugeNumbers, br#"{"data":[{"_id":"a","n":1}]}"#);
-        let written = r#"{"data":[{"_id":"a","n":1,"xHuge":9223372036854775808,"xBeyond":1e400}]}"#;
-        assert_eq!(String::from_utf8_lossy(&text), written);
+        let body = br#"{"data":[{"_id":"a"}]}"#;
+        let huge = r#"{"data":[{"_id":"a","xHuge":9223372036854775808,"xDigits":0.123456789012345678901234567890}]}"#;
+        assert_eq!(String::from_utf8_lossy(&reshaped(Shape::HugeNumbers, body)), huge);
+        let beyond = r#"{"data":[{"_id":"a","xBeyond":1e400}]}"#;
+        assert_eq!(String::from_utf8_lossy(&reshaped(Shape::BeyondNumbers, body)), beyond);
     }
 }

@@ -51,7 +51,11 @@ impl Script {
             FaultKind::AnsweredThenReset => {
                 vec![head(length), Step::Send(body), Step::Pause(Duration::from_millis(50)), Step::Reset]
             }
-            FaultKind::AnsweredThenSilent => vec![head(length), Step::Send(body), Step::Silence],
+            // Promises to close, so that no client sends its next call into the silence.
+            FaultKind::AnsweredThenSilent => {
+                let framing = format!("content-length: {length}\r\nconnection: close\r\n");
+                vec![Step::Send(self::head(answer, &framing)), Step::Send(body), Step::Silence]
+            }
             FaultKind::TruncatedBody => vec![head(length), Step::Send(half)],
             FaultKind::WrongContentLength { by } => {
                 vec![head(length.saturating_add_signed(*by)), Step::Send(body)]

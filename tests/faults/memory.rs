@@ -24,7 +24,7 @@ async fn answers_without_end_do_not_fill_the_memory() {
     for operation in Operation::ALL {
         Case::prepare(&bench, calm, "aptly", operation).await.ask().await;
     }
-    let before = peak(bench.gateway.id());
+    let before = peak(bench.gateway.process.id());
     for name in huge {
         let row = rows.iter().find(|row| row.name == name).unwrap();
         for provider in ["aptly", "pipeline"] {
@@ -35,7 +35,7 @@ async fn answers_without_end_do_not_fill_the_memory() {
                 assert!(began.elapsed() < Duration::from_secs(20), "{name}: {:?}", began.elapsed());
             }
         }
-        let grown = peak(bench.gateway.id()) - before;
+        let grown = peak(bench.gateway.process.id()) - before;
         println!("{name:<36} peak memory {} MiB above {} MiB", grown / 1024, before / 1024);
         assert!(grown <= MOST, "{name}: {} MiB", grown / 1024);
     }

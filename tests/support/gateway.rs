@@ -134,11 +134,6 @@ impl Gateway {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap()).into_owned()
     }
 
-    /// Its process id.
-    pub(crate) fn id(&self) -> u32 {
-        self.process.id()
-    }
-
     /// A new tenant's key that may do everything.
     pub(crate) async fn tenant(&self, client: &reqwest::Client) -> String {
         let made =
