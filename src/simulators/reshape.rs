@@ -77,7 +77,7 @@ fn reshape(how: Shape, record: &mut Map<String, Value>) {
             }
         }),
         Shape::ListsForTexts => {
-            others.filter(|value| value.is_string()).for_each(|value| *value = json!([value]))
+            others.filter(|value| value.is_string()).for_each(|value| *value = json!([value]));
         }
         Shape::NumbersAsTexts => {}
     }

@@ -11,6 +11,7 @@
 //! Those numbers are also what the commands run where the variables are not set. `CRASH_SEED` repeats a run's dice.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "a run tells its seed and what it did")]
 
 mod books;
 mod create;

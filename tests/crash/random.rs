@@ -9,8 +9,7 @@ use super::books::Books;
 use super::create::Create;
 use super::dice::{Dice, number};
 use super::gateway::Reply;
-use super::postgres;
-use super::scene::Scene;
+use super::scene::{Scene, postgres};
 
 /// Callers who write at the same time.
 const WRITERS: usize = 4;
@@ -24,8 +23,8 @@ async fn a_sample_of_random_kills_on_sqlite() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sample_of_random_kills_on_postgres() {
-    let Some(server) = postgres::Server::start() else { return };
-    kills(Some(server.url("postgres")), 3).await;
+    let Some(database) = postgres().await else { return };
+    kills(Some(database), 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -37,8 +36,8 @@ async fn random_kills_on_sqlite() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a quarter of an hour"]
 async fn random_kills_on_postgres() {
-    let Some(server) = postgres::Server::start() else { return };
-    kills(Some(server.url("postgres")), number("CRASH_ROUNDS").unwrap_or(500)).await;
+    let Some(database) = postgres().await else { return };
+    kills(Some(database), number("CRASH_ROUNDS").unwrap_or(500)).await;
 }
 
 /// Kills so many times, starting again each time, then judges everything that was written.
@@ -99,9 +98,6 @@ async fn judge(
 ) -> Option<String> {
     match outcome {
         Err(fault) => Some(fault),
-        Ok(answer) => match books.wrong(create, &answer) {
-            Some(fault) => Some(fault),
-            None => create.replay_wrong(scene, 0, &answer).await,
-        },
+        Ok(answer) => books.wrong(create, &answer).or(create.replay_wrong(scene, 0, &answer).await),
     }
 }

@@ -9,8 +9,7 @@ use super::books::Books;
 use super::create::Create;
 use super::dice::{Dice, number};
 use super::gateway::Reply;
-use super::postgres;
-use super::scene::Scene;
+use super::scene::{Scene, postgres};
 
 /// Keys under way at a time.
 const AT_A_TIME: usize = 16;
@@ -28,9 +27,9 @@ async fn ten_thousand_keys_to_two_gateways() {
 
 /// Sends so many keys to both, and kills the second so many times, evenly over the keys but for a random pause.
 async fn both(keys: u64, kills: usize) {
-    let Some(server) = postgres::Server::start() else { return };
+    let Some(database) = postgres().await else { return };
     let keys = usize::try_from(keys).unwrap();
-    let scene = Arc::new(Scene::set(Some(server.url("postgres")), 2, keys, &[]).await);
+    let scene = Arc::new(Scene::set(Some(database), 2, keys, &[]).await);
     let done = Arc::new(AtomicUsize::new(0));
     let killer = tokio::spawn(kill(scene.clone(), done.clone(), keys, kills));
     let outcomes: Vec<(Create, Result<Reply, String>)> = stream::iter(0..keys)
@@ -64,13 +63,13 @@ async fn one(scene: &Scene, create: &Create) -> Result<Reply, String> {
     if (first.status, &first.text) != (second.status, &second.text) {
         return Err(format!(
             "{}: one caller got {} and the other {}",
-            create.email(),
+            create.name(),
             first.text,
             second.text
         ));
     }
     if !first.is_replay() && !second.is_replay() {
-        return Err(format!("{}: both callers were answered as the first", create.email()));
+        return Err(format!("{}: both callers were answered as the first", create.name()));
     }
     Ok(first)
 }

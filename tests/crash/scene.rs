@@ -3,9 +3,11 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use contacts_gateway::simulators::{Running, aptly, pipeline};
+use sqlx::{Connection, PgConnection};
 use tokio::sync::RwLock;
 
 use super::gateway::{Account, Gateway, Home, caller};
+use super::postgres::Server;
 
 /// Short, so that a test waits for them; a thousand is the least that a lease may have.
 const TIMES: [(&str, &str); 2] = [("GATEWAY_SETTLE_MS", "1500"), ("GATEWAY_LEASE_MS", "1000")];
@@ -26,6 +28,16 @@ pub(crate) struct Scene {
     urls: RwLock<Vec<Option<String>>>,
     gateways: Vec<tokio::sync::Mutex<Option<Gateway>>>,
     started: AtomicU32,
+}
+
+/// The URL of a new PostgreSQL database; nothing where PostgreSQL is not installed, which is said aloud.
+pub(crate) async fn postgres() -> Option<String> {
+    let server = Server::shared()?;
+    let name = server.new_name();
+    let mut connection = PgConnection::connect(&server.url("postgres")).await.unwrap();
+    let make = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+    sqlx::raw_sql(make).execute(&mut connection).await.unwrap();
+    Some(server.url(&name))
 }
 
 /// The names of the CRMs, in the order of everything that is by CRM.
