@@ -119,6 +119,15 @@ impl Identity {
         }
     }
 
+    /// The part of one kind.
+    #[must_use]
+    pub fn only(&self, by: IdentityKind) -> Self {
+        match by {
+            IdentityKind::EmailAddress => Self { emails: self.emails.clone(), phones: Vec::new() },
+            IdentityKind::PhoneNumber => Self { emails: Vec::new(), phones: self.phones.clone() },
+        }
+    }
+
     /// Whether there is nothing to look for.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -126,11 +135,20 @@ impl Identity {
     }
 }
 
+/// A contact that a look-up found.
+#[derive(Clone, Debug)]
+pub struct Match {
+    /// The contact, as the look-up showed it.
+    pub contact: Contact,
+    /// By what it was found.
+    pub on: Vec<IdentityKind>,
+}
+
 /// Who was found.
 #[derive(Clone, Debug)]
 pub struct Found {
     /// The contacts, each once.
-    pub contacts: Vec<Contact>,
+    pub matches: Vec<Match>,
     /// Whether all matches were seen.
     pub complete: bool,
     /// The CRM's clock at the look-up.

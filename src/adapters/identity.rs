@@ -1,6 +1,6 @@
 //! Who is who: the match behind a look-up, and how a written record is found again.
 
-use super::adapter::{Found, Identity, Trail};
+use super::adapter::{Found, Identity, IdentityKind, Match, Trail};
 use super::phone::Region;
 use crate::domain::{Contact, ContactPatch, RemoteId, Text, Timestamp};
 
@@ -25,6 +25,13 @@ impl Wanted {
         }
     }
 
+    const fn kind(&self) -> IdentityKind {
+        match self {
+            Self::Email(_) => IdentityKind::EmailAddress,
+            Self::Phone(_) => IdentityKind::PhoneNumber,
+        }
+    }
+
     /// Whether `contact` has it.
     #[must_use]
     pub(super) fn is_of(&self, contact: &Contact, region: Region) -> bool {
@@ -45,7 +52,7 @@ impl Found {
     /// Before any look-up: nobody, and nothing missed.
     #[must_use]
     pub(super) const fn nobody() -> Self {
-        Self { contacts: Vec::new(), complete: true, date: None }
+        Self { matches: Vec::new(), complete: true, date: None }
     }
 
     /// Takes from the rows of one look-up those that match, each contact once. `whole` says whether the rows are all
@@ -61,9 +68,12 @@ impl Found {
         // The first look-up is the earliest moment from which a contact may have been made by somebody else.
         self.date = self.date.or(date);
         self.complete &= whole;
+        let kind = wanted.kind();
         for contact in rows.into_iter().filter(|contact| wanted.is_of(contact, region)) {
-            if !self.contacts.iter().any(|known| known.remote_id == contact.remote_id) {
-                self.contacts.push(contact);
+            match self.matches.iter_mut().find(|known| known.contact.remote_id == contact.remote_id) {
+                Some(known) if known.on.contains(&kind) => {}
+                Some(known) => known.on.push(kind),
+                None => self.matches.push(Match { contact, on: vec![kind] }),
             }
         }
     }

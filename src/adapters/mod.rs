@@ -45,7 +45,8 @@ mod settings;
 
 pub use adapter::{
     Account, Adapter, AdapterSpec, Applied, Connection, FieldSpec, FilterSpec, FilterSupport, Found,
-    Identity, IdentityKind, Operations, Prepared, Pushed, RemoteFieldSpec, Trail, Verify, Write, WriteKind,
+    Identity, IdentityKind, Match, Operations, Prepared, Pushed, RemoteFieldSpec, Trail, Verify, Write,
+    WriteKind,
 };
 pub use phone::digits;
 pub use settings::{Secret, SecretForm, SettingKind, SettingSpec, Settings, pointer_token};

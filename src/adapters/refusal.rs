@@ -56,11 +56,10 @@ pub(super) fn judged(reply: &Reply) -> Reply {
 #[must_use]
 pub(super) fn of_route(failure: Failure) -> Failure {
     match failure.kind {
-        FailureKind::ContactNotFound => Failure {
-            kind: FailureKind::UpstreamError,
-            detail: "The CRM has no such route at this base URL; check the credential's baseUrl.".into(),
-            ..failure
-        },
+        FailureKind::ContactNotFound => {
+            let detail = "The CRM has no such route at this base URL; check the credential's baseUrl.";
+            Failure { detail: detail.into(), ..failure.turned(FailureKind::UpstreamError) }
+        }
         _ => failure,
     }
 }
@@ -69,7 +68,7 @@ pub(super) fn of_route(failure: Failure) -> Failure {
 #[must_use]
 pub(super) fn of_read(failure: Failure) -> Failure {
     match failure.kind {
-        FailureKind::ContactExists => Failure { kind: FailureKind::UpstreamError, ..failure },
+        FailureKind::ContactExists => failure.turned(FailureKind::UpstreamError),
         // A read names no member that could be at fault.
         _ => Failure { faults: Vec::new(), ..failure },
     }

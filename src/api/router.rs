@@ -18,6 +18,7 @@ pub(super) fn tenant_routes() -> OpenApiRouter<AppState> {
         // contacts
         .routes(routes!(contacts::list::list, contacts::create::create))
         .routes(routes!(contacts::count::count))
+        .routes(routes!(contacts::upsert::upsert))
         .routes(routes!(contacts::get::get, contacts::update::update, contacts::update::put, contacts::delete::delete))
         // credentials
         .routes(routes!(credentials::list::list, credentials::create::create))
@@ -43,7 +44,6 @@ fn undocumented_routes() -> Router<AppState> {
     Router::new()
         .route("/crm/contacts/fields", get(reserved::tenant))
         .route("/crm/contacts/export", get(reserved::tenant))
-        .route("/crm/contacts/upsert", axum::routing::post(reserved::tenant))
         .route("/crm/contacts/search", get(reserved::tenant).post(reserved::tenant))
         .route("/crm/search", get(reserved::tenant).post(reserved::tenant))
         .route("/", get(docs::home))

@@ -13,6 +13,7 @@ use super::{Parts, SIMULATED, Simulated, simulate};
 use crate::adapters::ADAPTERS;
 use crate::api::router;
 use crate::auth::{ApiKey, Issuers};
+use crate::config::Limits;
 use crate::domain::{CallContext, Caller, CredentialId, Principal, RawJson, Scope, Scopes, TenantId, Text};
 use crate::gateway::credentials::CredentialDraft;
 use crate::sealing::{MasterKey, Sealer};
@@ -69,7 +70,7 @@ async fn parts(folder: &std::path::Path) -> anyhow::Result<Parts> {
     let guard = BaseUrlGuard::new(AllowList::parse("127.0.0.1").map_err(anyhow::Error::msg)?);
     let sealer = Sealer::new(&MasterKey::generate().map_err(failed)?).map_err(failed)?;
     let transport = Transport::new(&guard)?;
-    Ok(Parts::join(store, sealer, guard, transport, None, Issuers::default()))
+    Ok(Parts::join(store, sealer, guard, transport, None, Issuers::default(), Limits::default()))
 }
 
 async fn tenant(parts: &Parts, key: &ApiKey) -> anyhow::Result<Caller> {

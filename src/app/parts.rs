@@ -6,9 +6,9 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::adapters::ADAPTERS;
 use crate::auth::{Authenticator, Issuers};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Limits};
 use crate::gateway::credentials::Opening;
-use crate::gateway::{Audit, Contacts, Credentials, Gateway, Keys, Rotation, Tenants};
+use crate::gateway::{Audit, Contacts, Credentials, Gateway, Keys, Ledger, Rotation, SharedLocks, Tenants};
 use crate::sealing::{HOW_TO_MAKE_A_KEY, MasterKey, Sealer};
 use crate::store::{Location, Store};
 use crate::upstream::{AllowList, BaseUrlGuard, Transport};
@@ -51,7 +51,7 @@ impl Parts {
         })?;
         let sealer =
             Sealer::with_others(&master_key, &previous).map_err(|failure| one(failure.detail.as_str()))?;
-        Ok(Self::join(store, sealer, guard, transport, config.admin_token.as_ref(), issuers))
+        Ok(Self::join(store, sealer, guard, transport, config.admin_token.as_ref(), issuers, config.limits))
     }
 
     /// Joins parts that are open already.
@@ -63,6 +63,7 @@ impl Parts {
         transport: Transport,
         admin_token: Option<&SecretString>,
         issuers: Issuers,
+        limits: Limits,
     ) -> Self {
         let sealer = Arc::new(sealer);
         let tokens = issuers.tokens(store.tenants.clone(), &transport);
@@ -79,10 +80,25 @@ impl Parts {
             audit.clone(),
         );
         let keys = Keys::new(&store, sealer.clone(), authenticator.clone(), audit.clone());
-        let credentials = Credentials::new(store.credentials.clone(), sealer.clone(), opening, audit.clone());
-        let contacts = Contacts::new(credentials.clone(), sealer.clone(), audit.clone());
+        let ledger = Ledger::new(&store, sealer.clone(), limits);
+        let credentials = Credentials::new(
+            store.credentials.clone(),
+            sealer.clone(),
+            opening,
+            ledger.clone(),
+            audit.clone(),
+        );
         let rotation = Rotation::new(store.sealed.clone(), sealer.clone(), audit.clone());
-        let gateway = Gateway { contacts, credentials, keys, tenants, audit, rotation };
+        let replicas = SharedLocks::new(&store, limits);
+        let contacts = Contacts::new(
+            credentials.clone(),
+            sealer.clone(),
+            audit.clone(),
+            ledger.clone(),
+            replicas,
+            &limits,
+        );
+        let gateway = Gateway { contacts, credentials, keys, ledger, tenants, audit, rotation };
         Self { store, sealer, authenticator, gateway }
     }
 }

@@ -92,6 +92,12 @@ impl Failure {
         self
     }
 
+    /// The same failure, seen as one of another kind.
+    #[must_use]
+    pub fn turned(self, kind: FailureKind) -> Self {
+        Self { kind, retryable: kind.retryable(), ..self }
+    }
+
     /// The same failure, with other advice about sending the request again than its kind gives.
     #[must_use]
     pub const fn with_retryable(mut self, retryable: Retryable) -> Self {
@@ -110,8 +116,10 @@ impl Failure {
 /// What a failed write may have done at the CRM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Nothing: the request did not leave, or the CRM refused it.
+    /// Nothing: the request did not leave, or the CRM refused it for now.
     None,
+    /// Nothing, or all that it will ever do: the CRM's last word on this write.
+    Final,
     /// It may have been applied.
     Unknown,
 }

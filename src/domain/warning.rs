@@ -40,6 +40,23 @@ pub enum WarningCode {
 }
 
 impl WarningCode {
+    /// Every code.
+    pub const ALL: [Self; 7] = [
+        Self::NotStored,
+        Self::ChangedByUpstream,
+        Self::NotVerified,
+        Self::MayHaveUpdatedExisting,
+        Self::PhoneNotParsed,
+        Self::ReadOnly,
+        Self::Incomplete,
+    ];
+
+    /// The code that `word` names, if it names one.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.as_str() == word)
+    }
+
     /// The word in the JSON.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -63,8 +63,14 @@ impl Keys {
     /// Joins the parts; `authenticator` is told when a key is revoked.
     #[must_use]
     pub fn new(store: &Store, sealer: Arc<Sealer>, authenticator: Arc<Authenticator>, audit: Audit) -> Self {
-        let Store { tenants, keys, credentials, sealed: _, audit: _, database: _ } = store.clone();
-        Self { store: keys, tenants, credentials, sealer, authenticator, audit }
+        Self {
+            store: store.keys.clone(),
+            tenants: store.tenants.clone(),
+            credentials: store.credentials.clone(),
+            sealer,
+            authenticator,
+            audit,
+        }
     }
 
     /// Makes a key; the text is the whole secret and is nowhere else.

@@ -3,16 +3,20 @@
 pub mod audit;
 pub mod contacts;
 pub mod credentials;
+pub mod idempotency;
 pub mod keys;
 mod listing;
 mod names;
+mod replicas;
 pub mod tenants;
 
 pub use audit::Audit;
 pub use contacts::Contacts;
 pub use credentials::{Credentials, Rotation};
+pub use idempotency::Ledger;
 pub use keys::Keys;
 pub use listing::{Listing, ListingRequest};
+pub use replicas::SharedLocks;
 pub use tenants::Tenants;
 
 /// Everything that the edge asks for.
@@ -23,6 +27,8 @@ pub struct Gateway {
     pub credentials: Credentials,
     /// API keys.
     pub keys: Keys,
+    /// Writes under an `Idempotency-Key`.
+    pub ledger: Ledger,
     /// Tenants.
     pub tenants: Tenants,
     /// Who did what.

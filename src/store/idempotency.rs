@@ -28,6 +28,39 @@ pub enum Stage {
     Done,
 }
 
+impl Stage {
+    /// Every stage.
+    pub const ALL: [Self; 7] = [
+        Self::Reserved,
+        Self::Sending,
+        Self::Unknown,
+        Self::Found,
+        Self::Absent,
+        Self::Ambiguous,
+        Self::Done,
+    ];
+
+    /// The word in the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reserved => "reserved",
+            Self::Sending => "sending",
+            Self::Unknown => "unknown",
+            Self::Found => "found",
+            Self::Absent => "absent",
+            Self::Ambiguous => "ambiguous",
+            Self::Done => "done",
+        }
+    }
+
+    /// The stage that `word` names, if it names one.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stage| stage.as_str() == word)
+    }
+}
+
 /// One write under a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyRecord {
@@ -73,19 +106,27 @@ pub trait IdempotencyStore: Send + Sync {
     /// row that stands and, where it is another's, whether its lease has ended. Durable when it returns.
     /// Fails with `tenant_not_found`, `store_unavailable`.
     async fn reserve(&self, record: &IdempotencyRecord, lease: Duration) -> Result<Reserved>;
-    /// Takes a row over whose lease has ended and whose fence is still `held.fence`.
-    async fn take_over(&self, held: &IdempotencyRecord, fence: &Text, lease: Duration) -> Result<bool>;
+    /// Takes a row over whose lease has ended, whose fence is still `held.fence`, and that is not `Done`. Answers the row
+    /// as it stands then: its former holder may have changed it since `held` was read.
+    async fn take_over(
+        &self,
+        held: &IdempotencyRecord,
+        fence: &Text,
+        lease: Duration,
+    ) -> Result<Option<IdempotencyRecord>>;
     /// Lengthens the lease of a row.
     async fn renew(&self, tenant: &TenantId, key: &str, fence: &str, lease: Duration) -> Result<bool>;
     /// Writes how far a write has come. Durable when it returns.
     async fn advance(&self, tenant: &TenantId, key: &str, fence: &str, to: &Advance<'_>) -> Result<bool>;
     /// Removes the row: the key is as if it had never been used.
     async fn release(&self, tenant: &TenantId, key: &str, fence: &str) -> Result<bool>;
-    /// At most `limit` rows in the stages `Sending` and `Unknown` whose lease has ended, oldest first.
+    /// At most `limit` rows in the stages `Sending` and `Unknown` that hold something sealed and whose lease has ended,
+    /// those first that nobody has held for longest.
     async fn unsettled(&self, limit: u32) -> Result<Vec<IdempotencyRecord>>;
     /// Ends every lease: for a process that knows that it is the only one.
     async fn end_leases(&self) -> Result<u64>;
-    /// Removes at most `limit` rows that have expired and that nobody holds; how many.
+    /// Removes at most `limit` rows that have expired and that nobody holds; how many. On SQLite no byte that was erased
+    /// from any row before is in the file afterwards, unless a reader is in the way.
     async fn erase_expired(&self, limit: u32) -> Result<u64>;
 }
 
@@ -112,4 +153,6 @@ pub trait LockStore: Send + Sync {
     async fn keep(&self, fence: &str, lease: Duration) -> Result<u64>;
     /// Lets go what `fence` holds.
     async fn unlock(&self, fence: &str) -> Result<()>;
+    /// Removes at most `limit` locks whose lease has ended: what dead processes left; how many.
+    async fn erase_ended(&self, limit: u32) -> Result<u64>;
 }

@@ -45,6 +45,12 @@ pub struct Store {
     pub sealed: Arc<dyn SealedStore>,
     /// Who did what.
     pub audit: Arc<dyn AuditStore>,
+    /// Writes under an `Idempotency-Key`.
+    pub idempotency: Arc<dyn IdempotencyStore>,
+    /// Locks over all processes on this database.
+    pub locks: Arc<dyn LockStore>,
+    /// Whether several processes may serve from this database at a time: PostgreSQL, never SQLite.
+    pub shared: bool,
     /// The database itself.
     pub database: Arc<dyn Database>,
 }
@@ -62,6 +68,9 @@ impl Store {
 
     fn of(database: Arc<Sql>) -> Self {
         Self {
+            shared: matches!(database.0, Connections::Postgres(_)),
+            idempotency: database.clone(),
+            locks: database.clone(),
             tenants: database.clone(),
             keys: database.clone(),
             credentials: database.clone(),

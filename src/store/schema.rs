@@ -20,6 +20,10 @@ pub(super) const STEPS: &[Step] = &[
         sqlite: include_str!("migrations/sqlite/0002_audit.sql"),
         postgres: include_str!("migrations/postgres/0002_audit.sql"),
     },
+    Step {
+        sqlite: include_str!("migrations/sqlite/0003_idempotency.sql"),
+        postgres: include_str!("migrations/postgres/0003_idempotency.sql"),
+    },
 ];
 
 /// The number of the last step.

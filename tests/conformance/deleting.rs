@@ -91,8 +91,14 @@ async fn a_removal_whose_answer_was_lost_is_judged_by_reading() {
     let id = crm.put("Ada", "Byron", "ada@example.com", "+14165550277");
     let fault =
         FaultKind::Status { code: 500, body: String::new(), content_type: String::new(), headers: vec![] };
-    crm.at.fault(Fault::once(fault).on_writes());
+    // Still there after a lost answer, it is sent once more and no more.
+    crm.at.fault(Fault::once(fault.clone()).on_writes());
+    crm.delete(&id).await.unwrap();
+    assert_eq!(crm.sent().len(), 2);
+    let id = crm.put("Ada", "Byron", "ada@example.com", "+14165550277");
+    crm.at.fault(Fault::always(fault).on_writes());
     assert_eq!(crm.delete(&id).await.unwrap_err().kind, FailureKind::UpstreamError);
+    assert_eq!(crm.sent().len(), 4);
 }
 
 #[tokio::test]

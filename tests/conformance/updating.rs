@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contacts_gateway::domain::{FailureKind, WarningCode};
+use contacts_gateway::domain::{FailureKind, Retryable, WarningCode};
 use contacts_gateway::gateway::contacts::WriteOptions;
 use contacts_gateway::simulators::aptly::{self, Dialect, Lists, UnknownWrite};
 use contacts_gateway::simulators::pipeline::{self, ListPhones, SingleRead};
@@ -312,21 +312,29 @@ async fn an_unknown_contact_is_not_found_and_nothing_is_sent() {
 
 #[tokio::test]
 async fn an_update_whose_answer_was_lost_is_judged_by_what_the_crm_holds() {
-    for (fault, applied) in [
-        (FaultKind::AppliedThen { status: 500 }, true),
-        (FaultKind::ResetAfterApplying, true),
-        (FaultKind::CutJson, true),
-        (FaultKind::EmptyAnswer, true),
-        (FaultKind::HtmlBody { status: 200 }, true),
-        (FaultKind::ResetBeforeReading, false),
+    // Not as asked afterwards, it is sent once more.
+    for (fault, sent) in [
+        (FaultKind::AppliedThen { status: 500 }, 1),
+        (FaultKind::ResetAfterApplying, 1),
+        (FaultKind::CutJson, 1),
+        (FaultKind::EmptyAnswer, 1),
+        (FaultKind::HtmlBody { status: 200 }, 1),
+        (FaultKind::ResetBeforeReading, 2),
     ] {
         for crm in both().await {
             let id = put_rich(&crm);
             crm.at.fault(Fault::once(fault.clone()).on_writes());
             let outcome = crm.update(&id, json!({ "firstName": "Augusta" })).await;
-            assert_eq!(outcome.is_ok(), applied, "{fault:?} {:?}", outcome.err());
-            assert_eq!(crm.sent().len(), 1);
+            assert!(outcome.is_ok(), "{fault:?} {:?}", outcome.err());
+            assert_eq!(crm.sent().len(), sent, "{fault:?}");
         }
+    }
+    for crm in both().await {
+        let id = put_rich(&crm);
+        crm.at.fault(Fault::always(FaultKind::ResetBeforeReading).on_writes());
+        let failure = crm.update(&id, json!({ "firstName": "Augusta" })).await.unwrap_err();
+        assert_eq!((failure.kind, failure.retryable), (FailureKind::UpstreamUnreachable, Retryable::Yes));
+        assert_eq!(crm.sent().len(), 2);
     }
     for crm in both().await {
         let id = put_rich(&crm);
@@ -442,10 +450,8 @@ async fn long_numbers_are_told_apart_and_written_to_the_last_digit() {
         let remote_fields =
             RemoteFields(vec![("customFields".into(), RawJson::from_validated(custom(digits).into()))]);
         let patch = ContactPatch { remote_fields, ..ContactPatch::default() };
-        let contacts = &crm.office.parts.gateway.contacts;
-        contacts
-            .update(&soon(), &crm.office.caller, &crm.credential, &id, patch, WriteOptions::default())
-            .await
+        let (request, shown) = crm.request(&soon(), WriteOptions::default());
+        crm.contacts().update(request, &id, patch).await.map(|_| shown.take())
     };
     let same = write(number).await.unwrap();
     assert!(same.contact.remote_fields.get("customFields").unwrap().as_str().contains(number));
@@ -518,7 +524,8 @@ async fn a_lost_answer_is_no_success_where_the_change_cannot_be_seen() {
     let id = put_rich(&crm);
     let fault =
         FaultKind::Status { code: 500, body: String::new(), content_type: String::new(), headers: vec![] };
-    crm.at.fault(Fault::once(fault).on_writes());
+    crm.at.fault(Fault::next(2, fault).on_writes());
     let change = json!({ "remoteFields": { "imageUrl": "https://example.com/new.png" } });
     assert_eq!(crm.update(&id, change).await.unwrap_err().kind, FailureKind::UpstreamError);
+    assert_eq!(crm.sent().len(), 2);
 }

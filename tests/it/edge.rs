@@ -187,7 +187,7 @@ async fn what_is_specified_and_not_built_says_so() {
     for (method, path) in [
         ("GET", "/crm/contacts/fields?credentialId=c"),
         ("GET", "/crm/contacts/export"),
-        ("POST", "/crm/contacts/upsert?matchOn=emailAddress"),
+        ("POST", "/crm/contacts/upsert?credentialId=c&dryRun=true"),
         ("GET", "/crm/contacts/search"),
         ("POST", "/crm/contacts/search"),
         ("GET", "/crm/search"),
@@ -205,8 +205,12 @@ async fn what_is_specified_and_not_built_says_so() {
         ("DELETE", "/crm/contacts/x?credentialId=c"),
         ("POST", "/credentials"),
     ] {
-        let request = signed(method, path).header("idempotency-key", "k").body(Body::empty());
-        edge.send(request.unwrap()).await.is(501, "operation_unsupported");
+        for key in ["", "a b", "\"\"", &"k".repeat(256)] {
+            let request = signed(method, path).header("idempotency-key", key).body(Body::empty());
+            edge.send(request.unwrap()).await.is(400, "idempotency_key_invalid");
+        }
+        let twice = signed(method, path).header("idempotency-key", "k").header("idempotency-key", "k");
+        edge.send(twice.body(Body::empty()).unwrap()).await.is(400, "idempotency_key_invalid");
     }
 }
 

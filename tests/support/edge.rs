@@ -9,6 +9,7 @@ use axum::body::Body;
 use contacts_gateway::api::{AppState, Readiness, router};
 use contacts_gateway::app::Parts;
 use contacts_gateway::auth::{ApiKey, Issuers};
+use contacts_gateway::config::Limits;
 use contacts_gateway::domain::{Failure, FailureKind, Scope, Scopes};
 use contacts_gateway::sealing::{MasterKey, Sealer};
 use contacts_gateway::store::{KeyRecord, Location, Store, TenantRecord, now};
@@ -171,7 +172,7 @@ async fn parts(folder: &Path, admin: Option<&SecretString>) -> Parts {
     let sealer = Sealer::new(&MasterKey::generate().unwrap()).unwrap();
     let guard = BaseUrlGuard::default();
     let transport = Transport::new(&guard).unwrap();
-    let parts = Parts::join(store, sealer, guard, transport, admin, Issuers::default());
+    let parts = Parts::join(store, sealer, guard, transport, admin, Issuers::default(), Limits::default());
     let tenant = TenantRecord { id: "ten_1".into(), name: "one".into(), created_at: now() };
     parts.store.tenants.insert(&tenant).await.unwrap();
     let key = key();

@@ -1,17 +1,21 @@
 //! A gateway with one tenant, and CRMs it holds a credential for; each case makes its own.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use contacts_gateway::adapters::{AdapterSpec, spec};
+use contacts_gateway::adapters::{AdapterSpec, IdentityKind, spec};
 use contacts_gateway::app::Parts;
 use contacts_gateway::auth::Issuers;
+use contacts_gateway::config::Limits;
 use contacts_gateway::domain::{
     Actor, CallContext, Caller, ContactQuery, CredentialId, Failure, Filter, FilterKind, FilterName,
     FilterValue, Principal, RawJson, Result, Scope, Scopes, WarningCode,
 };
-use contacts_gateway::gateway::contacts::{ListRequest, Listed, Shown, Start, WriteOptions};
+use contacts_gateway::gateway::contacts::{
+    Contacts, ListRequest, Listed, Render, Shown, Start, WriteOptions, WriteRequest,
+};
 use contacts_gateway::gateway::credentials::CredentialDraft;
+use contacts_gateway::gateway::idempotency::Answer;
 use contacts_gateway::sealing::{MasterKey, Sealer};
 use contacts_gateway::simulators::{Call, Running, aptly, pipeline};
 use contacts_gateway::store::{Location, Store};
@@ -49,6 +53,7 @@ impl Office {
             transport,
             None,
             Issuers::default(),
+            Limits::default(),
         );
         let caller = Self::tenant(&parts, "first").await;
         Arc::new(Self { parts, caller, folder })
@@ -154,8 +159,9 @@ impl Account {
         contact: Value,
         options: WriteOptions,
     ) -> Result<Shown> {
-        let (contacts, caller) = (&self.office.parts.gateway.contacts, &self.office.caller);
-        contacts.create(context, caller, &self.credential, draft(&contact), options).await
+        let (request, shown) = self.request(context, options);
+        self.contacts().create(request, draft(&contact)).await?;
+        Ok(shown.take())
     }
 
     pub(crate) async fn update(&self, id: &str, change: Value) -> Result<Shown> {
@@ -169,12 +175,31 @@ impl Account {
         change: Value,
         options: WriteOptions,
     ) -> Result<Shown> {
-        let (contacts, caller) = (&self.office.parts.gateway.contacts, &self.office.caller);
-        contacts.update(context, caller, &self.credential, id, patch(&change), options).await
+        let (request, shown) = self.request(context, options);
+        self.contacts().update(request, id, patch(&change)).await?;
+        Ok(shown.take())
     }
 
     pub(crate) async fn delete(&self, id: &str) -> Result<()> {
-        self.office.parts.gateway.contacts.delete(&soon(), &self.office.caller, &self.credential, id).await
+        let (request, _) = self.request(&soon(), WriteOptions::default());
+        self.contacts().delete(request, id).await.map(|_| ())
+    }
+
+    pub(crate) async fn upsert(&self, contact: Value, match_on: Option<Vec<IdentityKind>>) -> Result<Shown> {
+        let (request, shown) = self.request(&soon(), WriteOptions::default());
+        self.contacts().upsert(request, draft(&contact), match_on).await?;
+        Ok(shown.take())
+    }
+
+    pub(crate) fn contacts(&self) -> &Contacts {
+        &self.office.parts.gateway.contacts
+    }
+
+    /// A write without a key, and where the contact that it shows is put.
+    pub(crate) fn request(&self, context: &CallContext, options: WriteOptions) -> (WriteRequest, Rendered) {
+        let (rendered, render) = Rendered::new();
+        let (caller, credential) = (self.office.caller.clone(), self.credential.clone());
+        (WriteRequest { context: context.clone(), caller, credential, options, once: None, render }, rendered)
     }
 
     pub(crate) async fn page(&self, number: u64, size: u32) -> Result<Listed> {
@@ -220,6 +245,26 @@ pub(crate) fn query(filters: &[(&str, &str)]) -> ContactQuery {
     let mut filters: Vec<Filter> = filters.iter().map(of).collect();
     filters.sort_by_key(|filter| FilterName::ALL.iter().position(|name| *name == filter.name));
     ContactQuery { filters }
+}
+
+/// The contact that a write shows, caught where the API would write it as JSON.
+pub(crate) struct Rendered(Arc<Mutex<Option<Shown>>>);
+
+impl Rendered {
+    pub(crate) fn new() -> (Self, Render) {
+        let caught = Arc::new(Mutex::new(None));
+        let inside = Arc::clone(&caught);
+        let render: Render = Arc::new(move |outcome| {
+            let status = outcome.map_or(400, |_| 200);
+            *inside.lock().unwrap() = outcome.ok().cloned();
+            Ok(Answer { status, headers: Vec::new(), body: Vec::new(), replayed: false })
+        });
+        (Self(caught), render)
+    }
+
+    pub(crate) fn take(&self) -> Shown {
+        self.0.lock().unwrap().take().unwrap()
+    }
 }
 
 /// A simulated CRM with an account at it.

@@ -9,6 +9,7 @@ use axum::body::Body;
 use contacts_gateway::api::{AppState, Readiness, router};
 use contacts_gateway::app::Parts;
 use contacts_gateway::auth::{ApiKey, Issuers};
+use contacts_gateway::config::Limits;
 use contacts_gateway::domain::{Actor, CallContext, Caller, Principal, RawJson, Scope, Scopes, TenantId};
 use contacts_gateway::gateway::Gateway;
 use contacts_gateway::gateway::credentials::CredentialDraft;
@@ -86,7 +87,8 @@ impl House {
         let transport = Transport::new(&guard).unwrap();
         let sealer = Sealer::new(&MasterKey::generate().unwrap()).unwrap();
         let admin = SecretString::from(ADMIN_TOKEN);
-        let parts = Parts::join(store, sealer, guard, transport, Some(&admin), Issuers::default());
+        let parts =
+            Parts::join(store, sealer, guard, transport, Some(&admin), Issuers::default(), Limits::default());
         let gateway = Arc::new(parts.gateway);
         let readiness: Readiness = Arc::new(|| Box::pin(async { Ok(()) }));
         let state = AppState { gateway: gateway.clone(), authenticator: parts.authenticator, readiness };

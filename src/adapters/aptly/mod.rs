@@ -306,9 +306,9 @@ impl Adapter for Aptly {
             return self.get_contact(context, id).await;
         }
         let identity = write.trail.identity.clone().telling(SPEC.create_identity);
-        let mut found = self.find_contacts(context, &identity).await?.contacts;
+        let mut found = self.find_contacts(context, &identity).await?.matches;
         match (found.pop(), found.is_empty()) {
-            (Some(row), true) => self.get_contact(context, &row.remote_id).await,
+            (Some(row), true) => self.get_contact(context, &row.contact.remote_id).await,
             _ => Err(Failure::new(
                 FailureKind::ContactNotFound,
                 "The contact just written could not be found again.",

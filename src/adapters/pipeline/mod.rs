@@ -302,8 +302,9 @@ impl Adapter for Pipeline {
             }
         }
         let identity = write.trail.identity.clone().telling(SPEC.create_identity);
-        let found = self.find_contacts(context, &identity).await?.contacts;
-        let mut same = found.into_iter().filter(|contact| id.is_none_or(|id| contact.remote_id == *id));
+        let found = self.find_contacts(context, &identity).await?.matches;
+        let contacts = found.into_iter().map(|found| found.contact);
+        let mut same = contacts.filter(|contact| id.is_none_or(|id| contact.remote_id == *id));
         match (same.next(), same.next()) {
             (Some(contact), None) => Ok(contact),
             _ => Err(Failure::new(

@@ -6,12 +6,14 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::parameters::WriteParameters;
+use super::rendered;
 use crate::api::answer;
-use crate::api::extract::{Body, Context, NoIdempotencyKey, Query, Signed};
+use crate::api::extract::{Context, Keyed, Query, Signed, Written};
 use crate::api::openapi::problems::CreateProblems;
 use crate::api::schema::{ContactAnswer, ContactCreate};
 use crate::domain::{ContactDraft, Result};
 use crate::gateway::Gateway;
+use crate::gateway::contacts::WriteRequest;
 
 /// Create a contact
 ///
@@ -19,7 +21,7 @@ use crate::gateway::Gateway;
 /// `contact_exists` with the candidates. The answer shows what the CRM holds afterwards; what it could not hold is
 /// named in `warnings`, or refused with `strict=true`. Needs `contacts:write`.
 #[utoipa::path(post, path = "/crm/contacts", operation_id = "createContact", tag = "contacts",
-    params(WriteParameters), request_body = ContactCreate,
+    params(WriteParameters, Keyed), request_body = ContactCreate,
     responses(
         (status = 200, description = "Created.", body = ContactAnswer,
             headers(("Location" = String, description = "Where to read the contact."))),
@@ -29,10 +31,11 @@ pub(in crate::api) async fn create(
     Signed(caller): Signed,
     Context(context): Context,
     Query(asked): Query<WriteParameters>,
-    _: NoIdempotencyKey,
-    Body(draft): Body<ContactDraft>,
+    written: Written<ContactDraft>,
 ) -> Result<Response> {
-    let shown = gateway.contacts.create(&context, &caller, &asked.credential, draft, asked.options).await?;
-    let place = Some(("credentialId", asked.credential.as_str()));
-    Ok(answer::located(answer::ok(&ContactAnswer::of(&shown))?, &["crm", "contacts", &shown.id], place))
+    let WriteParameters { credential, options } = asked;
+    let Written { body, once, keyed } = written;
+    let render = rendered::created(&credential, keyed);
+    let request = WriteRequest { context, caller, credential, options, once, render };
+    gateway.contacts.create(request, body).await.map(answer::respond)
 }

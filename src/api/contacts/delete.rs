@@ -6,19 +6,21 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::parameters::DeleteParameters;
+use super::rendered;
 use crate::api::answer;
-use crate::api::extract::{ContactPath, Context, NoIdempotencyKey, Query, Signed};
+use crate::api::extract::{ContactPath, Context, Keyed, Query, Signed};
 use crate::api::openapi::problems::DeleteProblems;
 use crate::api::schema::DeleteAnswer;
 use crate::domain::Result;
 use crate::gateway::Gateway;
+use crate::gateway::contacts::{WriteOptions, WriteRequest};
 
 /// Remove a contact
 ///
 /// Removes the contact from the CRM, where the CRM can and the credential's settings allow it. Needs
 /// `contacts:write`.
 #[utoipa::path(delete, path = "/crm/contacts/{id}", operation_id = "deleteContact", tag = "contacts",
-    params(("id" = String, Path, description = "The contact's `id` or `remoteId`."), DeleteParameters),
+    params(("id" = String, Path, description = "The contact's `id` or `remoteId`."), DeleteParameters, Keyed),
     responses((status = 200, description = "Removed.", body = DeleteAnswer), DeleteProblems))]
 pub(in crate::api) async fn delete(
     State(gateway): State<Arc<Gateway>>,
@@ -26,8 +28,11 @@ pub(in crate::api) async fn delete(
     ContactPath(id): ContactPath,
     Context(context): Context,
     Query(asked): Query<DeleteParameters>,
-    _: NoIdempotencyKey,
+    keyed: Keyed,
 ) -> Result<Response> {
-    gateway.contacts.delete(&context, &caller, &asked.credential, &id).await?;
-    answer::ok(&DeleteAnswer { success: true })
+    let DeleteParameters { credential } = asked;
+    let (once, options) = (keyed.once(""), WriteOptions::default());
+    let render = rendered::deleted(keyed);
+    let request = WriteRequest { context, caller, credential, options, once, render };
+    gateway.contacts.delete(request, &id).await.map(answer::respond)
 }

@@ -6,4 +6,6 @@ pub(super) mod delete;
 pub(super) mod get;
 pub(super) mod list;
 mod parameters;
+mod rendered;
 pub(super) mod update;
+pub(super) mod upsert;

@@ -3,7 +3,7 @@
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
-use crate::adapters::ADAPTERS;
+use crate::adapters::{ADAPTERS, IdentityKind};
 use crate::api::extract::{Parameters, QueryReader, Read};
 use crate::api::openapi::parameters as documented;
 use crate::domain::{ContactQuery, CredentialId, Filter, FilterKind, FilterName, FilterValue};
@@ -82,6 +82,50 @@ impl IntoParams for WriteParameters {
         let strict = "`true` refuses what the CRM could not store, with 422, instead of warning about it.";
         vec![documented::credential(), documented::flag("strict", false, strict)]
     }
+}
+
+/// How an upsert shall be done.
+pub(in crate::api) struct UpsertParameters {
+    pub(super) credential: CredentialId,
+    pub(super) options: WriteOptions,
+    pub(super) match_on: Option<Vec<IdentityKind>>,
+}
+
+impl Parameters for UpsertParameters {
+    fn read(query: &mut QueryReader) -> Read<Self> {
+        query.unbuilt("dryRun");
+        let (credential, strict, match_on) =
+            (query.credential(), query.flag("strict", false), match_on(query));
+        let options = WriteOptions { strict: strict? };
+        Ok(Self { credential: credential?, options, match_on: match_on? })
+    }
+}
+
+impl IntoParams for UpsertParameters {
+    fn into_params(at: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let description = "By what the person is looked for: `emailAddress`, `phoneNumber` or both, comma-separated; any match counts. Without it as the CRM tells people apart.";
+        let words = ["emailAddress", "phoneNumber", "emailAddress,phoneNumber", "phoneNumber,emailAddress"];
+        let match_on = documented::query("matchOn", description, documented::text().enum_values(Some(words)));
+        WriteParameters::into_params(at).into_iter().chain([match_on]).collect()
+    }
+}
+
+fn match_on(query: &mut QueryReader) -> Read<Option<Vec<IdentityKind>>> {
+    let Some(text) = query.text("matchOn")? else { return Ok(None) };
+    let kinds = [IdentityKind::EmailAddress, IdentityKind::PhoneNumber];
+    let named = text.split(',').map(|word| kinds.into_iter().find(|kind| kind.word() == word.trim()));
+    let mut all = Vec::new();
+    for kind in named {
+        match kind {
+            Some(kind) if !all.contains(&kind) => all.push(kind),
+            Some(_) => {}
+            None => {
+                let detail = "It must be `emailAddress`, `phoneNumber`, or both with a comma between them.";
+                return Err(query.fault("matchOn", detail));
+            }
+        }
+    }
+    Ok(Some(all))
 }
 
 /// Which contact to remove.

@@ -6,19 +6,21 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::parameters::WriteParameters;
+use super::rendered;
 use crate::api::answer;
-use crate::api::extract::{Body, ContactPath, Context, NoIdempotencyKey, Query, Signed};
+use crate::api::extract::{ContactPath, Context, Keyed, Query, Signed, Written};
 use crate::api::openapi::problems::UpdateProblems;
 use crate::api::schema::{ContactAnswer, ContactUpdate};
 use crate::domain::{ContactPatch, Result};
 use crate::gateway::Gateway;
+use crate::gateway::contacts::WriteRequest;
 
 /// Change a contact
 ///
 /// What is absent stays, `null` clears, a list replaces the whole list. The answer shows what the CRM holds
 /// afterwards. Needs `contacts:write`.
 #[utoipa::path(patch, path = "/crm/contacts/{id}", operation_id = "updateContact", tag = "contacts",
-    params(("id" = String, Path, description = "The contact's `id` or `remoteId`."), WriteParameters),
+    params(("id" = String, Path, description = "The contact's `id` or `remoteId`."), WriteParameters, Keyed),
     request_body = ContactUpdate,
     responses((status = 200, description = "Changed.", body = ContactAnswer), UpdateProblems))]
 pub(in crate::api) async fn update(
@@ -27,19 +29,20 @@ pub(in crate::api) async fn update(
     ContactPath(id): ContactPath,
     Context(context): Context,
     Query(asked): Query<WriteParameters>,
-    _: NoIdempotencyKey,
-    Body(patch): Body<ContactPatch>,
+    written: Written<ContactPatch>,
 ) -> Result<Response> {
-    let shown =
-        gateway.contacts.update(&context, &caller, &asked.credential, &id, patch, asked.options).await?;
-    answer::ok(&ContactAnswer::of(&shown))
+    let WriteParameters { credential, options } = asked;
+    let Written { body, once, keyed } = written;
+    let render = rendered::updated(keyed);
+    let request = WriteRequest { context, caller, credential, options, once, render };
+    gateway.contacts.update(request, &id, body).await.map(answer::respond)
 }
 
 /// Change a contact, older spelling
 ///
 /// The same as `PATCH`: partial, too. Clients of the unified API send it.
 #[utoipa::path(put, path = "/crm/contacts/{id}", operation_id = "putContact", tag = "contacts",
-    params(("id" = String, Path, description = "The contact's `id` or `remoteId`."), WriteParameters),
+    params(("id" = String, Path, description = "The contact's `id` or `remoteId`."), WriteParameters, Keyed),
     request_body = ContactUpdate,
     responses((status = 200, description = "Changed.", body = ContactAnswer), UpdateProblems))]
 pub(in crate::api) async fn put(
@@ -48,8 +51,7 @@ pub(in crate::api) async fn put(
     id: ContactPath,
     context: Context,
     asked: Query<WriteParameters>,
-    key: NoIdempotencyKey,
-    patch: Body<ContactPatch>,
+    written: Written<ContactPatch>,
 ) -> Result<Response> {
-    update(gateway, caller, id, context, asked, key, patch).await
+    update(gateway, caller, id, context, asked, written).await
 }

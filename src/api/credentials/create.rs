@@ -4,21 +4,22 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
+use http::StatusCode;
 
 use crate::api::answer;
-use crate::api::extract::{Body, Context, NoIdempotencyKey, Query, Signed, VerifyParameters};
+use crate::api::extract::{Context, Keyed, Query, Signed, VerifyParameters, Written};
 use crate::api::openapi::problems::CredentialCreateProblems;
 use crate::api::schema::{CredentialAnswer, CredentialCreate};
 use crate::domain::Result;
 use crate::gateway::Gateway;
-use crate::gateway::credentials::CredentialDraft;
+use crate::gateway::credentials::{CredentialDraft, CredentialRequest, Render};
 
 /// Link a CRM account
 ///
 /// Stores a credential after the CRM has accepted its secret; `verify=false` skips that. The secret is sealed and
 /// never shown again. A CRM that refuses it is 424, and nothing is stored. Needs `credentials:write`.
 #[utoipa::path(post, path = "/credentials", operation_id = "createCredential", tag = "credentials",
-    params(VerifyParameters), request_body = CredentialCreate,
+    params(VerifyParameters, Keyed), request_body = CredentialCreate,
     responses(
         (status = 201, description = "Stored.", body = CredentialAnswer,
             headers(("Location" = String, description = "Where to read the credential."))),
@@ -28,10 +29,13 @@ pub(in crate::api) async fn create(
     Signed(caller): Signed,
     Context(context): Context,
     Query(asked): Query<VerifyParameters>,
-    _: NoIdempotencyKey,
-    Body(draft): Body<CredentialDraft>,
+    written: Written<CredentialDraft>,
 ) -> Result<Response> {
-    let credential = gateway.credentials.create(&context, &caller, draft, asked.verify).await?;
-    let answer = answer::created(&CredentialAnswer::of(&credential))?;
-    Ok(answer::located(answer, &["credentials", credential.id.as_str()], None))
+    let Written { body: draft, once, keyed: _ } = written;
+    let render: Render = Arc::new(|credential| {
+        let place = answer::place(&["credentials", credential.id.as_str()], None);
+        answer::written(StatusCode::CREATED, &CredentialAnswer::of(credential), Some(place))
+    });
+    let request = CredentialRequest { context, caller, draft, verify: asked.verify, once, render };
+    gateway.credentials.create_once(request).await.map(answer::respond)
 }

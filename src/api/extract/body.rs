@@ -29,15 +29,20 @@ impl<T: FromBody, S: Sync> FromRequest<S> for Body<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, _: &S) -> Result<Self> {
-        check_media_type(request.headers())?;
-        let whole =
-            ByteString::try_from(bytes(request).await?).map_err(|_| malformed("The body is not UTF-8."))?;
-        if whole.trim().is_empty() {
-            return Err(malformed("The body is empty; send a JSON object."));
-        }
-        json::check(&whole, json::REQUEST_DEPTH).map_err(|fault| malformed(fault.reason()))?;
-        Reader::read(&whole).map(Self)
+        read(request).await.map(|(body, _)| Self(body))
     }
+}
+
+/// The body as a `T`, and its text.
+pub(super) async fn read<T: FromBody>(request: Request) -> Result<(T, ByteString)> {
+    check_media_type(request.headers())?;
+    let whole =
+        ByteString::try_from(bytes(request).await?).map_err(|_| malformed("The body is not UTF-8."))?;
+    if whole.trim().is_empty() {
+        return Err(malformed("The body is empty; send a JSON object."));
+    }
+    json::check(&whole, json::REQUEST_DEPTH).map_err(|fault| malformed(fault.reason()))?;
+    Ok((Reader::read(&whole)?, whole))
 }
 
 async fn bytes(request: Request) -> Result<bytes::Bytes> {

@@ -5,18 +5,18 @@ mod caller;
 mod context;
 mod decode;
 mod ids;
+mod once;
 mod query;
 mod reader;
 mod times;
-mod unbuilt;
 
 pub(super) use body::{Body, FromBody};
 pub(super) use caller::{Operator, Signed};
 pub(super) use context::{Context, DEADLINE_MILLIS};
 pub(super) use ids::{ContactPath, CredentialPath, KeyPath, TenantPath};
+pub(super) use once::{Keyed, Written};
 pub(super) use query::{
     CredentialOnly, ListingParameters, NoParameters, Parameters, Query, VerifyParameters,
 };
 pub(super) use reader::{QueryReader, Read};
 pub(super) use times::moment;
-pub(super) use unbuilt::NoIdempotencyKey;

@@ -9,7 +9,7 @@ use utoipa::openapi::example::{Example, ExampleBuilder};
 use crate::adapters::Account;
 use crate::api::schema::{
     AuditListing, CheckAnswer, ContactAnswer, ContactListAnswer, CountAnswer, CredentialAnswer,
-    CredentialListing, DeleteAnswer, KeyAnswer, KeyListing, TenantAnswer, TenantListing,
+    CredentialListing, DeleteAnswer, KeyAnswer, KeyListing, TenantAnswer, TenantListing, UpsertAnswer,
 };
 use crate::domain::{
     Contact, EmailAddress, Failure, FailureKind, FilterName, PhoneNumber, Provider, RawJson, RemoteFields,
@@ -17,7 +17,7 @@ use crate::domain::{
 };
 use crate::gateway::Listing;
 use crate::gateway::audit::Action;
-use crate::gateway::contacts::{Listed, Shown};
+use crate::gateway::contacts::{Listed, Shown, UpsertOutcome};
 use crate::gateway::credentials::{Credential, LastCheck};
 use crate::gateway::keys::Key;
 use crate::gateway::tenants::Tenant;
@@ -29,6 +29,18 @@ pub(super) fn of(name: &str) -> Vec<(String, RefOr<Example>)> {
         "ContactAnswer" => vec![
             ("aptly", "A contact in Aptly", value(&ContactAnswer::of(&aptly()))),
             ("pipeline", "A contact in the pipeline CRM", value(&ContactAnswer::of(&pipeline()))),
+        ],
+        "UpsertAnswer" => vec![
+            (
+                "created",
+                "Nobody matched",
+                value(&UpsertAnswer::of(&Shown { outcome: Some(UpsertOutcome::Created), ..aptly() })),
+            ),
+            (
+                "updated",
+                "One contact matched",
+                value(&UpsertAnswer::of(&Shown { outcome: Some(UpsertOutcome::Updated), ..pipeline() })),
+            ),
         ],
         "ContactListAnswer" => vec![
             (
@@ -116,7 +128,12 @@ fn aptly() -> Shown {
         Text::from_static("contactType"),
         RawJson::from_validated(Text::from_static(r#""Tenant""#)),
     )]);
-    Shown { id: Text::from_static("con_AfQ2mX1kTzU2OGYwYzJhOTFiN2R4"), contact, warnings: vec![] }
+    Shown {
+        id: Text::from_static("con_AfQ2mX1kTzU2OGYwYzJhOTFiN2R4"),
+        contact,
+        warnings: vec![],
+        outcome: None,
+    }
 }
 
 fn pipeline() -> Shown {
@@ -130,7 +147,12 @@ fn pipeline() -> Shown {
         "/phoneNumbers/0/phoneNumberType",
         "The CRM keeps numbers without their type.",
     );
-    Shown { id: Text::from_static("con_ARx8u0aLPpQ3YjFlNTVkMGs"), contact, warnings: vec![warning] }
+    Shown {
+        id: Text::from_static("con_ARx8u0aLPpQ3YjFlNTVkMGs"),
+        contact,
+        warnings: vec![warning],
+        outcome: None,
+    }
 }
 
 fn person(remote_id: &'static str, email: &'static str, phone: &'static str) -> Contact {

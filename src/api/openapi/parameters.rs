@@ -88,6 +88,17 @@ pub(super) fn headers() -> [Parameter; 2] {
     ]
 }
 
+/// The header that makes a write happen once.
+pub(in crate::api) fn idempotency_key() -> Parameter {
+    let key = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255));
+    header(
+        "Idempotency-Key",
+        "A new one for each write, such as a random UUID: the write then happens once, however often the request is sent \
+         with it, and within 24 hours a replay gets the same answer with `Idempotency-Replayed: true`.",
+        key,
+    )
+}
+
 /// The header that every answer bears.
 pub(super) fn request_id_header() -> Header {
     let text = ObjectBuilder::new().schema_type(Type::String).build();

@@ -61,6 +61,7 @@ groups! {
     ListProblems "Problems of a list or count of contacts." [ANY, SIGNED, CREDENTIAL, UPSTREAM, &[K::FilterUnsupported]];
     GetProblems "Problems of a read of one contact." [ANY, SIGNED, CREDENTIAL, CONTACT, UPSTREAM, &[K::OperationUnsupported]];
     CreateProblems "Problems of a creation." [ANY, SIGNED, BODY, CREDENTIAL, UPSTREAM, WRITE, &[K::ContactExists]];
+    UpsertProblems "Problems of an upsert." [ANY, SIGNED, BODY, CREDENTIAL, UPSTREAM, WRITE, &[K::ContactExists, K::AmbiguousMatch]];
     UpdateProblems "Problems of a change." [ANY, SIGNED, BODY, CREDENTIAL, CONTACT, UPSTREAM, WRITE, &[K::ContactExists]];
     DeleteProblems "Problems of a removal." [ANY, SIGNED, CREDENTIAL, CONTACT, UPSTREAM, WRITE, &[K::DeleteNotAllowed]];
     CredentialListProblems "Problems of a list of credentials." [ANY, SIGNED];

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::warning::WarningShape;
 use super::{Each, Moment, Show};
 use crate::domain::{Address, Contact, EmailAddress, PhoneNumber, RemoteFields, Warning};
-use crate::gateway::contacts::Shown;
+use crate::gateway::contacts::{Shown, UpsertOutcome};
 
 /// One contact and what the caller should know about it.
 #[derive(Serialize, ToSchema)]
@@ -23,8 +23,33 @@ pub(in crate::api) struct ContactAnswer<'a> {
 impl<'a> ContactAnswer<'a> {
     /// The answer that shows `shown`.
     pub(in crate::api) fn of(shown: &'a Shown) -> Self {
-        let Shown { id, contact, warnings } = shown;
+        let Shown { id, contact, warnings, outcome: _ } = shown;
         Self { contact: ContactShape::of(id, contact), warnings: Each(warnings) }
+    }
+}
+
+/// One contact, and whether it was created or changed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = UpsertAnswer)]
+pub(in crate::api) struct UpsertAnswer<'a> {
+    contact: ContactShape<'a>,
+    /// `created` or `updated`.
+    #[schema(examples("created", "updated"))]
+    outcome: &'static str,
+    /// What the caller should know although the call succeeded.
+    #[schema(value_type = Vec<WarningShape>)]
+    warnings: Each<'a, Warning>,
+}
+
+impl<'a> UpsertAnswer<'a> {
+    /// The answer that shows `shown`.
+    pub(in crate::api) fn of(shown: &'a Shown) -> Self {
+        let Shown { id, contact, warnings, outcome } = shown;
+        let outcome = match outcome {
+            Some(UpsertOutcome::Created) => "created",
+            Some(UpsertOutcome::Updated) | None => "updated",
+        };
+        Self { contact: ContactShape::of(id, contact), outcome, warnings: Each(warnings) }
     }
 }
 

@@ -11,7 +11,7 @@ mod tenant;
 mod warning;
 
 pub(super) use audit::AuditListing;
-pub(super) use contact::{ContactAnswer, CountAnswer, DeleteAnswer};
+pub(super) use contact::{ContactAnswer, CountAnswer, DeleteAnswer, UpsertAnswer};
 pub(super) use credential::{CheckAnswer, CredentialAnswer, CredentialListing};
 pub(super) use each::{Each, Moment, Show};
 pub(super) use key::{KeyAnswer, KeyListing};

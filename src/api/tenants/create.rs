@@ -30,5 +30,5 @@ pub(in crate::api) async fn create(
 ) -> Result<Response> {
     let tenant = gateway.tenants.create(&actor, &draft.name).await?;
     let answer = answer::created(&TenantAnswer::of(&tenant))?;
-    Ok(answer::located(answer, &["admin", "tenants", tenant.id.as_str()], None))
+    Ok(answer::located(answer, answer::place(&["admin", "tenants", tenant.id.as_str()], None)))
 }

@@ -24,6 +24,8 @@ actions! {
     ContactCreate "contact.create";
     /// A contact is changed.
     ContactUpdate "contact.update";
+    /// A contact is created, or changed where it is there.
+    ContactUpsert "contact.upsert";
     /// A contact is removed.
     ContactDelete "contact.delete";
     /// A credential is stored.

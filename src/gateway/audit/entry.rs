@@ -12,6 +12,8 @@ use crate::store::{AuditRecord, AuditStore};
 
 /// The outcome of what was done and confirmed.
 const OK: &str = "ok";
+/// The outcome of a write under a key whose answer was recorded before.
+const REPLAYED: &str = "replayed";
 /// The outcome of an operation whose caller went away: what it did is not known here.
 pub(super) const CUT_OFF: &str = "cut_off";
 /// How long an answer waits for its record; the record is written on behind it.
@@ -49,6 +51,15 @@ impl Entry {
             record.fields = fields;
         }
         self
+    }
+
+    /// Records that the recorded answer of an earlier request was given again, and nothing done.
+    pub(in crate::gateway) async fn end_replayed<T>(mut self, answer: T) -> Result<T> {
+        if let Some(mut record) = self.record.take() {
+            record.outcome = Text::from_static(REPLAYED);
+            let _ = timeout(PATIENCE, tokio::spawn(append(Arc::clone(&self.store), record))).await;
+        }
+        Ok(answer)
     }
 
     /// Records how the operation ended, and answers just that.

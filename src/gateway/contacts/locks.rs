@@ -1,36 +1,75 @@
-//! Writes that must not overlap wait for each other: those on one contact, and creates of one identity.
+//! Writes that must not overlap wait for each other: those on one contact, and creates of one identity; over all
+//! replicas where there are several.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OwnedMutexGuard;
 
-use crate::domain::{CallContext, CredentialId, Failure, FailureKind, Result};
+use crate::domain::{CallContext, CredentialId, Failure, FailureKind, Result, TenantId};
+use crate::gateway::replicas::{SharedGuard, SharedLocks};
 
-type Held = HashMap<(CredentialId, String), Arc<tokio::sync::Mutex<()>>>;
+type Held = HashMap<(TenantId, CredentialId, String), Arc<tokio::sync::Mutex<()>>>;
 
-/// Locks by credential and word, inside this process.
-#[derive(Clone, Default)]
-pub(super) struct Locks(Arc<Mutex<Held>>);
+/// Locks by credential and word. Inside the process first, so that of all its writers one asks the database.
+#[derive(Clone)]
+pub(super) struct Locks {
+    here: Here,
+    everywhere: SharedLocks,
+}
 
 /// Locks that are held; dropping it lets the next writer in.
 pub(super) struct Guard {
-    locks: Arc<Mutex<Held>>,
-    held: Vec<((CredentialId, String), OwnedMutexGuard<()>)>,
+    everywhere: SharedGuard,
+    _here: HereGuard,
+}
+
+impl Guard {
+    /// Whether the locks are still held: their hold over all replicas ends where this process stands still for long.
+    pub(super) fn holds(&self) -> bool {
+        self.everywhere.holds()
+    }
 }
 
 impl Locks {
-    /// Waits for all of `words`, within the deadline. Words are taken in one order, so that two writers never wait for
-    /// each other. Fails with `gateway_timeout`.
+    pub(super) fn new(everywhere: SharedLocks) -> Self {
+        Self { here: Here::default(), everywhere }
+    }
+
+    /// Waits for all of `words`, within the deadline. Fails with `gateway_timeout`, `store_unavailable`.
     pub(super) async fn hold(
         &self,
         context: &CallContext,
-        credential: &CredentialId,
+        (tenant, credential): (&TenantId, &CredentialId),
         words: BTreeSet<String>,
     ) -> Result<Guard> {
-        let mut guard = Guard { locks: Arc::clone(&self.0), held: Vec::new() };
+        let here = self.here.hold(context, (tenant, credential), &words).await?;
+        let everywhere = self.everywhere.hold(context, tenant, credential, words).await?;
+        Ok(Guard { everywhere, _here: here })
+    }
+}
+
+/// Locks inside this process.
+#[derive(Clone, Default)]
+struct Here(Arc<Mutex<Held>>);
+
+struct HereGuard {
+    locks: Arc<Mutex<Held>>,
+    held: Vec<((TenantId, CredentialId, String), OwnedMutexGuard<()>)>,
+}
+
+impl Here {
+    /// Waits for all of `words`, within the deadline. Words are taken in one order, so that two writers never wait for
+    /// each other. Fails with `gateway_timeout`.
+    async fn hold(
+        &self,
+        context: &CallContext,
+        (tenant, credential): (&TenantId, &CredentialId),
+        words: &BTreeSet<String>,
+    ) -> Result<HereGuard> {
+        let mut guard = HereGuard { locks: Arc::clone(&self.0), held: Vec::new() };
         for word in words {
-            let key = (credential.clone(), word);
+            let key = (tenant.clone(), credential.clone(), word.clone());
             let lock = Arc::clone(
                 self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default(),
             );
@@ -45,7 +84,7 @@ impl Locks {
     }
 }
 
-impl Drop for Guard {
+impl Drop for HereGuard {
     fn drop(&mut self) {
         let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
         for (key, held) in self.held.drain(..) {
@@ -71,15 +110,17 @@ mod tests {
 
     #[tokio::test]
     async fn one_waits_for_the_other_and_nothing_is_left_behind() {
-        let (locks, credential) = (Locks::default(), CredentialId::from("c"));
+        let (locks, tenant, mine) = (Here::default(), TenantId::from("t"), CredentialId::from("c"));
+        let (all, some) = (words(&["a", "b"]), words(&["b", "c"]));
         let soon = CallContext::within(Duration::from_millis(20), Text::from("r"));
-        let first = locks.hold(&soon, &credential, words(&["a", "b"])).await.unwrap();
-        let late = locks.hold(&soon, &credential, words(&["b", "c"])).await;
+        let first = locks.hold(&soon, (&tenant, &mine), &all).await.unwrap();
+        let late = locks.hold(&soon, (&tenant, &mine), &some).await;
         assert_eq!(late.err().unwrap().kind, FailureKind::GatewayTimeout);
-        assert!(locks.hold(&soon, &CredentialId::from("other"), words(&["b"])).await.is_ok());
+        assert!(locks.hold(&soon, (&tenant, &CredentialId::from("other")), &some).await.is_ok());
+        assert!(locks.hold(&soon, (&TenantId::from("other"), &mine), &some).await.is_ok());
         drop(first);
         let soon = CallContext::within(Duration::from_millis(20), Text::from("r"));
-        drop(locks.hold(&soon, &credential, words(&["b", "c"])).await.unwrap());
+        drop(locks.hold(&soon, (&tenant, &mine), &some).await.unwrap());
         assert!(locks.0.lock().unwrap().is_empty());
     }
 }

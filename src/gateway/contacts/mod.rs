@@ -1,6 +1,8 @@
 //! Contacts in the CRMs: list, count, get, create, update, delete.
 
+mod change;
 mod compare;
+mod create;
 mod cursor;
 mod declared;
 mod filters;
@@ -9,6 +11,9 @@ mod intent;
 mod list;
 mod locks;
 mod outcome;
+mod settle;
+mod sweep;
+mod upsert;
 mod write;
 
 use std::sync::Arc;
@@ -16,9 +21,14 @@ use std::sync::Arc;
 use self::cursor::Cursors;
 use self::intent::Intent;
 use self::locks::Locks;
-use self::write::Write;
+use self::write::House;
+pub use self::write::{Render, WriteRequest};
 use super::Credentials;
 use super::audit::{Action, Audit, Entry, fields};
+use super::idempotency::{Answer, Ledger};
+use super::replicas::SharedLocks;
+use crate::adapters::IdentityKind;
+use crate::config::Limits;
 use crate::domain::{
     Actor, CallContext, Caller, Contact, ContactDraft, ContactPatch, ContactQuery, CredentialId, Field,
     FilterName, Result, Scope, Text, Warning, WarningCode,
@@ -34,6 +44,17 @@ pub struct Shown {
     pub contact: Contact,
     /// What the caller should know.
     pub warnings: Vec<Warning>,
+    /// What an upsert did; `None` for anything else.
+    pub outcome: Option<UpsertOutcome>,
+}
+
+/// What an upsert did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpsertOutcome {
+    /// Nobody matched: a contact was created.
+    Created,
+    /// One contact matched and holds what was sent.
+    Updated,
 }
 
 /// Which contacts, and which part of them.
@@ -86,17 +107,30 @@ pub struct WriteOptions {
 
 /// Contacts of the caller's credentials.
 pub struct Contacts {
-    credentials: Credentials,
+    house: House,
     cursors: Cursors,
-    locks: Locks,
     audit: Audit,
 }
 
 impl Contacts {
-    /// Contacts behind `credentials`; cursors are authenticated by `sealer`.
+    /// Contacts behind `credentials`; cursors are authenticated by `sealer`, writes under a key noted in `ledger`.
     #[must_use]
-    pub fn new(credentials: Credentials, sealer: Arc<Sealer>, audit: Audit) -> Self {
-        Self { credentials, cursors: Cursors::new(sealer), locks: Locks::default(), audit }
+    pub fn new(
+        credentials: Credentials,
+        sealer: Arc<Sealer>,
+        audit: Audit,
+        ledger: Ledger,
+        replicas: SharedLocks,
+        limits: &Limits,
+    ) -> Self {
+        let house = House { credentials, locks: Locks::new(replicas), ledger, settle: limits.settle };
+        Self { house, cursors: Cursors::new(sealer), audit }
+    }
+
+    /// Looks for lost creates whose callers have not come back, and notes what became of them; never sends. Runs until
+    /// it is dropped.
+    pub async fn settle_lost_creates(&self) {
+        sweep::run(&self.house).await;
     }
 
     /// One page of a list. Needs `contacts:read`.
@@ -108,7 +142,7 @@ impl Contacts {
         request: &ListRequest,
     ) -> Result<Listed> {
         caller.require(Scope::ContactsRead)?;
-        let opened = self.credentials.open(caller, credential).await?;
+        let opened = self.house.credentials.open(caller, credential).await?;
         list::list(context, caller, &opened, &self.cursors, request).await
     }
 
@@ -121,7 +155,7 @@ impl Contacts {
         query: &ContactQuery,
     ) -> Result<u64> {
         caller.require(Scope::ContactsRead)?;
-        let opened = self.credentials.open(caller, credential).await?;
+        let opened = self.house.credentials.open(caller, credential).await?;
         list::count(context, &opened, query).await
     }
 
@@ -134,62 +168,46 @@ impl Contacts {
         id: &str,
     ) -> Result<Shown> {
         caller.require(Scope::ContactsRead)?;
-        let opened = self.credentials.open(caller, credential).await?;
+        let opened = self.house.credentials.open(caller, credential).await?;
         let remote_id = ids::open(&opened.id, id)?;
         let contact = opened.adapter.get_contact(context, &remote_id).await?;
-        Ok(Shown { id: ids::make(&opened.id, &contact.remote_id), warnings: incomplete([&contact]), contact })
+        Ok(Shown {
+            id: ids::make(&opened.id, &contact.remote_id),
+            warnings: incomplete([&contact]),
+            contact,
+            outcome: None,
+        })
     }
 
     /// Creates a contact. Needs `contacts:write`.
-    pub async fn create(
-        &self,
-        context: &CallContext,
-        caller: &Caller,
-        credential: &CredentialId,
-        draft: ContactDraft,
-        options: WriteOptions,
-    ) -> Result<Shown> {
-        self.write(context, caller, credential, options, Intent::Create(draft)).await
+    pub async fn create(&self, request: WriteRequest, draft: ContactDraft) -> Result<Answer> {
+        self.write(request, Intent::Create(draft)).await
     }
 
     /// Changes a contact. Needs `contacts:write`.
-    pub async fn update(
+    pub async fn update(&self, request: WriteRequest, id: &str, patch: ContactPatch) -> Result<Answer> {
+        self.write(request, Intent::Update(id.to_owned(), patch)).await
+    }
+
+    /// Changes the contact that has one of the draft's addresses or numbers, or creates one. `match_on` says by which
+    /// of them it is looked for; without it by those that the CRM tells people apart by. Needs `contacts:write`.
+    pub async fn upsert(
         &self,
-        context: &CallContext,
-        caller: &Caller,
-        credential: &CredentialId,
-        id: &str,
-        patch: ContactPatch,
-        options: WriteOptions,
-    ) -> Result<Shown> {
-        self.write(context, caller, credential, options, Intent::Update(id.to_owned(), patch)).await
+        request: WriteRequest,
+        draft: ContactDraft,
+        match_on: Option<Vec<IdentityKind>>,
+    ) -> Result<Answer> {
+        self.write(request, Intent::Upsert(draft, match_on)).await
     }
 
     /// Removes a contact. Needs `contacts:write`.
-    pub async fn delete(
-        &self,
-        context: &CallContext,
-        caller: &Caller,
-        credential: &CredentialId,
-        id: &str,
-    ) -> Result<()> {
-        self.write(context, caller, credential, WriteOptions::default(), Intent::Delete(id.to_owned()))
-            .await
-            .map(|_| ())
+    pub async fn delete(&self, request: WriteRequest, id: &str) -> Result<Answer> {
+        self.write(request, Intent::Delete(id.to_owned())).await
     }
 
-    async fn write(
-        &self,
-        context: &CallContext,
-        caller: &Caller,
-        credential: &CredentialId,
-        options: WriteOptions,
-        intent: Intent,
-    ) -> Result<Shown> {
-        let entry = self.begin(context, caller, &intent);
-        let (context, caller, credential) = (context.clone(), caller.clone(), credential.clone());
-        let write = Write { context, caller, credential, options };
-        write.run_to_its_end(self.credentials.clone(), self.locks.clone(), intent, entry).await
+    async fn write(&self, request: WriteRequest, intent: Intent) -> Result<Answer> {
+        let entry = self.begin(&request.context, &request.caller, &intent);
+        request.run_to_its_end(self.house.clone(), intent, entry).await
     }
 
     fn begin(&self, context: &CallContext, caller: &Caller, intent: &Intent) -> Entry {
@@ -198,6 +216,7 @@ impl Contacts {
             Intent::Create(draft) => begin(Action::ContactCreate).giving(fields::of_draft(draft)),
             Intent::Update(id, patch) => begin(Action::ContactUpdate).on(id).giving(fields::of_patch(patch)),
             Intent::Delete(id) => begin(Action::ContactDelete).on(id),
+            Intent::Upsert(draft, _) => begin(Action::ContactUpsert).giving(fields::of_draft(draft)),
         }
     }
 }

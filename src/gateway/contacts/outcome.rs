@@ -1,8 +1,8 @@
 //! What a write is answered with: the contact and its warnings, or what is not known and who stands in the way.
 
-use super::compare::{Difference, Verdict, differences};
+use super::compare::{Difference, Verdict};
 use super::{Shown, ids};
-use crate::adapters::{Applied, Found, Identity, IdentityKind, Prepared};
+use crate::adapters::{Applied, Found, Identity, IdentityKind, Match, Prepared};
 use crate::domain::{
     Candidate, Contact, ContactPatch, Effect, Failure, FailureKind, Patch, RemoteFields, Text, Timestamp,
     Warning, WarningCode,
@@ -10,25 +10,25 @@ use crate::domain::{
 use crate::gateway::credentials::Opened;
 
 pub(super) fn shown(opened: &Opened, contact: Contact, warnings: Vec<Warning>) -> Shown {
-    Shown { id: ids::make(&opened.id, &contact.remote_id), contact, warnings }
+    Shown { id: ids::make(&opened.id, &contact.remote_id), contact, warnings, outcome: None }
 }
 
-pub(super) fn candidates(opened: &Opened, contacts: &[Contact]) -> Vec<Candidate> {
-    let candidate = |contact: &Contact| Candidate {
-        id: Some(ids::make(&opened.id, &contact.remote_id)),
-        remote_id: contact.remote_id.clone(),
-        matched_on: vec![opened.spec.create_identity.word()],
+pub(super) fn candidates(opened: &Opened, matches: &[Match]) -> Vec<Candidate> {
+    let candidate = |found: &Match| Candidate {
+        id: Some(ids::make(&opened.id, &found.contact.remote_id)),
+        remote_id: found.contact.remote_id.clone(),
+        matched_on: found.on.iter().map(|kind| kind.word()).collect(),
     };
-    contacts.iter().map(candidate).collect()
+    matches.iter().map(candidate).collect()
 }
 
-pub(super) fn exists(opened: &Opened, contacts: &[Contact]) -> Failure {
+pub(super) fn exists(opened: &Opened, matches: &[Match]) -> Failure {
     let detail = format!(
         "{} has a contact with the same {} already, and nothing was sent. Change that contact instead; `candidates` names it.",
         opened.spec.title,
         opened.spec.create_identity.word(),
     );
-    Failure::new(FailureKind::ContactExists, detail).with_candidates(candidates(opened, contacts))
+    Failure::new(FailureKind::ContactExists, detail).with_candidates(candidates(opened, matches))
 }
 
 /// The same failure, of a call before the write: nothing was sent that could have done anything.
@@ -36,24 +36,41 @@ pub(super) fn unsent(failure: Failure) -> Failure {
     failure.with_effect(Effect::None)
 }
 
-/// How many seconds the CRM's clock may be behind ours when it says that a contact is new.
-const CLOCKS_APART: i64 = 120;
-
-/// Whether the contact that a look-up found after an answer without an id is the one just made: it holds what was
-/// sent, but for one field at most, and is new. A relative may share the only phone.
-pub(super) fn is_ours(opened: &Opened, prepared: &Prepared, contact: &Contact, sent_at: Timestamp) -> bool {
-    let differences = differences(opened.spec, &prepared.expected, contact);
-    let wrong = differences.iter().filter(|difference| difference.verdict != Verdict::Unseen).count();
-    match contact.remote_created_at {
-        Some(created) => wrong <= 1 && created.as_second() >= sent_at.as_second() - CLOCKS_APART,
-        None => wrong == 0,
-    }
-}
-
 pub(super) fn not_ours(opened: &Opened, prepared: &Prepared, contact: &Contact) -> Failure {
     let failure = Failure::new(FailureKind::ContactNotFound, "");
-    outcome_unknown(opened, prepared, &failure)
-        .with_candidates(candidates(opened, std::slice::from_ref(contact)))
+    outcome_unknown(opened, prepared, &failure).with_candidates(candidates(
+        opened,
+        &[Match { contact: contact.clone(), on: vec![opened.spec.create_identity] }],
+    ))
+}
+
+/// Whether the create was applied cannot be told from what the CRM shows.
+pub(super) fn ambiguous(opened: &Opened, candidates: Vec<Candidate>) -> Failure {
+    let title = opened.spec.title;
+    let detail = if candidates.is_empty() {
+        format!(
+            "The create was sent to {title} and its answer was lost. It names neither e-mail address nor phone number to look for it by: look in {title} itself before you send it again, with a new key."
+        )
+    } else {
+        format!(
+            "The create was sent to {title} and its answer was lost. What {title} shows since is not clearly what was sent: `candidates` names it. Look at it before you send the create again, with a new key."
+        )
+    };
+    Failure::new(FailureKind::OutcomeAmbiguous, detail)
+        .with_effect(Effect::Unknown)
+        .with_candidates(candidates)
+        .with_upstream(opened.spec.provider, None)
+}
+
+/// Both sends of a create were lost and proven absent: a third would be no wiser.
+pub(super) fn sent_twice(opened: &Opened) -> Failure {
+    let title = opened.spec.title;
+    let detail = format!(
+        "The create was sent to {title} twice, both answers were lost, and {title} shows no such contact. Find out what is wrong there, then send it with a new key."
+    );
+    Failure::new(FailureKind::OutcomeAmbiguous, detail)
+        .with_effect(Effect::Unknown)
+        .with_upstream(opened.spec.provider, None)
 }
 
 /// Creates that reached the CRM while another writer made the same record show it in their times.
@@ -88,6 +105,7 @@ pub(super) fn did_not_apply(opened: &Opened, wrong: &[Difference]) -> Failure {
         format!("{} accepted the change but does not hold it: {}.", opened.spec.title, names.join(", "));
     Failure::new(FailureKind::UpstreamDidNotApply, detail)
         .with_faults(wrong.iter().map(Difference::fault).collect())
+        .with_effect(Effect::Final)
         .with_upstream(opened.spec.provider, None)
 }
 
@@ -97,7 +115,9 @@ pub(super) fn gone(opened: &Opened) -> Failure {
         "{} confirmed the change and does not show the contact any more; somebody may have removed it.",
         opened.spec.title
     );
-    Failure::new(FailureKind::UpstreamDidNotApply, detail).with_upstream(opened.spec.provider, None)
+    Failure::new(FailureKind::UpstreamDidNotApply, detail)
+        .with_effect(Effect::Final)
+        .with_upstream(opened.spec.provider, None)
 }
 
 /// Whether the contact exists is not known. The detail names the field to look by, never its value.

@@ -1,65 +1,174 @@
-//! The order of a write, once for all CRMs and for create, update and delete.
+//! The order of a write, once for all CRMs and for create, update, upsert and delete.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::compare::{Verdict, differences, is_verifiable};
 use super::intent::Intent;
-use super::locks::Locks;
-use super::outcome::{
-    candidates, changed, created_otherwise, did_not_apply, exists, gone, is_ours, not_ours, not_verified,
-    outcome_unknown, shown, unsent, unverified, updated_existing,
-};
+use super::locks::{Guard, Locks};
+use super::outcome::{candidates, exists, shown, unsent};
 use super::{Shown, WriteOptions, incomplete};
-use crate::adapters::{Applied, Found, Prepared};
+use crate::adapters::{Found, Identity, IdentityKind, Prepared};
 use crate::domain::{
     CallContext, Caller, Contact, CredentialId, Effect, Failure, FailureKind, FieldFault, RemoteId, Result,
-    Scope, Timestamp, Warning, WarningCode,
+    Scope, TenantId, Warning, WarningCode,
 };
 use crate::gateway::audit::Entry;
 use crate::gateway::credentials::{Credentials, Opened};
+use crate::gateway::idempotency::{Answer, Attempt, Claim, Evidence, Ledger, Once, Past};
 
 /// What a write needs at least to be sent and answered.
-const SHORTEST_SEND: Duration = Duration::from_millis(100);
+pub(super) const SHORTEST_SEND: Duration = Duration::from_millis(100);
 
-/// One write and what goes along with it.
-pub(super) struct Write {
-    pub(super) context: CallContext,
-    pub(super) caller: Caller,
-    pub(super) credential: CredentialId,
-    pub(super) options: WriteOptions,
+/// Makes the answer of a write, or of a refusal that is final; api's, so that what is recorded is what is answered.
+pub type Render = Arc<dyn Fn(std::result::Result<&Shown, &Failure>) -> Result<Answer> + Send + Sync>;
+
+/// What goes along with one write, whatever is written.
+pub struct WriteRequest {
+    /// Deadline and request id.
+    pub context: CallContext,
+    /// Who asks.
+    pub caller: Caller,
+    /// Through which credential.
+    pub credential: CredentialId,
+    /// How it shall be done.
+    pub options: WriteOptions,
+    /// The `Idempotency-Key` and what it stands for, where there is one.
+    pub once: Option<Once>,
+    /// Makes the answer.
+    pub render: Render,
 }
 
-impl Write {
+/// What every write needs of the house; clones share everything.
+#[derive(Clone)]
+pub(super) struct House {
+    pub(super) credentials: Credentials,
+    pub(super) locks: Locks,
+    pub(super) ledger: Ledger,
+    /// Between the two looks for a lost create.
+    pub(super) settle: Duration,
+}
+
+/// A write on its way through an opened credential.
+pub(super) struct Course<'a> {
+    pub(super) context: &'a CallContext,
+    pub(super) options: WriteOptions,
+    pub(super) tenant: &'a TenantId,
+    pub(super) opened: &'a Opened,
+    pub(super) settle: Duration,
+    /// The attempt under the caller's key, where there is one.
+    pub(super) attempt: Option<&'a mut Attempt>,
+    /// Whether the CRM has nothing of this write, by this attempt or an earlier one.
+    pub(super) clean: bool,
+    /// Whether an upsert is asked for.
+    pub(super) upserts: bool,
+    /// Keeps other writes on the same record and identities out.
+    serial: Option<Guard>,
+}
+
+impl WriteRequest {
     /// Runs a write in a task of its own: a caller who leaves must not leave it half done, with its lock let go while
     /// its call is at the CRM.
-    pub(super) async fn run_to_its_end(
-        self,
-        credentials: Credentials,
-        locks: Locks,
-        intent: Intent,
-        entry: Entry,
-    ) -> Result<Shown> {
-        let task = tokio::spawn(async move {
-            let outcome = self.run(&credentials, &locks, intent).await;
-            entry.end_on(outcome, |shown| Some(shown.id.clone())).await
-        });
+    pub(super) async fn run_to_its_end(self, house: House, intent: Intent, entry: Entry) -> Result<Answer> {
+        let task = tokio::spawn(async move { self.run(&house, intent, entry).await });
         task.await.unwrap_or_else(|_| Err(Failure::internal("the task of a write ended early")))
     }
 
-    /// Runs a write from authorisation to the contact that is answered. The order matters: nothing is sent before
-    /// everything that can be refused without sending has been, and nothing is confirmed before it was read back.
-    async fn run(&self, credentials: &Credentials, locks: &Locks, intent: Intent) -> Result<Shown> {
+    /// From the caller's right to the recorded answer. The key is claimed after the right was checked, so that a replay
+    /// needs it too, and before anything is looked at, so that a write under it runs once.
+    async fn run(&self, house: &House, intent: Intent, entry: Entry) -> Result<Answer> {
+        let opened = match self.authorise(&house.credentials).await {
+            Ok(opened) => opened,
+            Err(failure) => return entry.end(Err(failure)).await,
+        };
+        let mut attempt = match &self.once {
+            None => None,
+            Some(once) => match house.ledger.claim(&self.caller, Some(&self.credential), once).await {
+                Ok(Claim::Run(attempt)) => Some(*attempt),
+                Ok(Claim::Answered(answer)) => return entry.end_replayed(answer).await,
+                Err(failure) => return entry.end(Err(failure)).await,
+            },
+        };
+        let clean =
+            attempt.as_ref().is_none_or(|attempt| matches!(attempt.past(), Past::Nothing | Past::Absent));
+        let mut course = Course {
+            context: &self.context,
+            options: self.options,
+            tenant: &self.caller.tenant,
+            opened: &opened,
+            settle: house.settle,
+            attempt: attempt.as_mut(),
+            clean,
+            upserts: matches!(intent, Intent::Upsert(..)),
+            serial: None,
+        };
+        let outcome = course.run(&house.locks, intent).await;
+        let clean = course.clean;
+        let outcome = entry.end_on(outcome, |shown| Some(shown.id.clone())).await;
+        self.answer(outcome, attempt, clean).await
+    }
+
+    async fn authorise(&self, credentials: &Credentials) -> Result<Opened> {
         self.caller.require(Scope::ContactsWrite)?;
-        let opened = &credentials.open(&self.caller, &self.credential).await?;
+        credentials.open(&self.caller, &self.credential).await
+    }
+
+    /// Records what is final before it is answered; frees the key where nothing was done; else leaves what is known to
+    /// the replay.
+    async fn answer(&self, outcome: Result<Shown>, attempt: Option<Attempt>, clean: bool) -> Result<Answer> {
+        let Some(attempt) = attempt else { return (self.render)(Ok(&outcome?)) };
+        match outcome {
+            Ok(shown) => attempt.answered((self.render)(Ok(&shown))?).await,
+            Err(failure) if failure.effect == Effect::Final => {
+                attempt.answered((self.render)(Err(&failure))?).await
+            }
+            Err(failure) if clean => {
+                attempt.release().await;
+                Err(failure)
+            }
+            Err(failure) => {
+                attempt.leave().await;
+                Err(failure)
+            }
+        }
+    }
+}
+
+impl Course<'_> {
+    /// Runs a write from its declaration to the contact that is answered. The order matters: nothing is sent before
+    /// everything that can be refused without sending has been, and nothing is confirmed before it was read back.
+    async fn run(&mut self, locks: &Locks, intent: Intent) -> Result<Shown> {
+        let opened = self.opened;
         intent.supported(opened)?; // Before any look at the id: what a CRM cannot do, it can for no contact.
         let target = intent.target(opened)?;
-        let mut warnings = intent.declared(opened)?;
+        let warnings = intent.declared(opened)?;
         self.refuse_if_strict(&warnings)?;
-        let _serial = locks.hold(&self.context, &opened.id, intent.words(opened, target.as_ref())).await?;
-        let held = self.held(opened, &intent, target.as_ref()).await.map_err(unsent)?;
+        let words = intent.words(opened, target.as_ref());
+        self.serial = Some(locks.hold(self.context, self.place(), words).await?);
+        // What an earlier attempt under the same key has done comes before anything new.
+        if let Some(done) = self.resumed(&intent).await? {
+            return Ok(done);
+        }
+        match intent {
+            Intent::Upsert(draft, match_on) => self.upsert(locks, draft, match_on).await,
+            intent => self.carry_out(intent, target, warnings).await,
+        }
+    }
+
+    /// A create, update or delete under its lock, from the last reads to the contact that is answered.
+    pub(super) async fn carry_out(
+        &mut self,
+        intent: Intent,
+        target: Option<RemoteId>,
+        mut warnings: Vec<Warning>,
+    ) -> Result<Shown> {
+        let opened = self.opened;
+        let held = self.held(&intent, target.as_ref()).await.map_err(unsent)?;
         warnings.extend(intent.declared_of(opened, held.as_ref()));
         self.refuse_if_strict(&warnings)?;
-        let prepared = self.prepare(opened, &intent, target.as_ref(), held.as_ref()).await.map_err(unsent)?;
+        let prepared = match self.prepare(&intent, target.as_ref(), held.as_ref()).await {
+            Err(failure) => return self.gone_already(&intent, target, unsent(failure)),
+            Ok(prepared) => prepared,
+        };
         warnings.extend(prepared.losses.iter().cloned());
         self.refuse_if_strict(&warnings)?;
         if let (true, Some(held)) = (prepared.nothing_to_do, &held) {
@@ -67,12 +176,52 @@ impl Write {
             return Ok(shown(opened, held.clone(), warnings));
         }
         // Last of all reads, so that the time in which another writer can slip in is short.
-        let seen = self.look_up(opened, &intent, held.as_ref()).await.map_err(unsent)?;
+        let seen = self.look_up(&intent, &prepared, held.as_ref()).await.map_err(unsent)?;
         self.refuse_if_late()?;
-        match intent {
-            Intent::Create(_) => self.create(opened, &prepared, &seen, warnings).await,
-            Intent::Update(..) => self.update(opened, &prepared, held, warnings).await,
-            Intent::Delete(_) => self.delete(opened, &prepared).await,
+        match &intent {
+            Intent::Create(draft) => self.create(draft, &prepared, &seen, warnings).await,
+            Intent::Update(..) => self.update(&prepared, held, warnings).await,
+            Intent::Delete(_) => match self.delete(&prepared).await {
+                Err(failure) => self.gone_already(&intent, target, failure),
+                removed => removed,
+            },
+            Intent::Upsert(..) => Err(Failure::internal("an upsert that was not decided")),
+        }
+    }
+
+    /// Whose account is written to.
+    pub(super) fn place(&self) -> (&TenantId, &CredentialId) {
+        (self.tenant, &self.opened.id)
+    }
+
+    /// Notes, durably, that the write may be under way from now on. Fails where that cannot be noted: then nothing is
+    /// sent.
+    pub(super) async fn sending(&mut self, evidence: Option<Evidence>) -> Result<()> {
+        if let Some(attempt) = &mut self.attempt {
+            attempt.sending(evidence).await?;
+        }
+        if !self.serial.as_ref().is_some_and(Guard::holds) {
+            let detail = "The gateway stood still for so long that another write may be under way on the same contact. Nothing was sent; try again.";
+            return Err(Failure::new(FailureKind::GatewayTimeout, detail));
+        }
+        self.clean = false;
+        Ok(())
+    }
+
+    /// Whether an earlier attempt under the same key may have been under way.
+    fn was_sent_before(&self) -> bool {
+        self.attempt.as_ref().is_some_and(|attempt| matches!(attempt.past(), Past::Sent))
+    }
+
+    /// A removal whose earlier attempt was cut off, and whose contact is not there, is done.
+    fn gone_already(&self, intent: &Intent, target: Option<RemoteId>, failure: Failure) -> Result<Shown> {
+        match (intent, target) {
+            (Intent::Delete(_), Some(id))
+                if self.was_sent_before() && failure.kind == FailureKind::ContactNotFound =>
+            {
+                Ok(shown(self.opened, Contact::bare(id), Vec::new()))
+            }
+            _ => Err(failure),
         }
     }
 
@@ -86,7 +235,7 @@ impl Write {
     }
 
     /// With `strict=true` nothing is sent that could not be stored to the letter.
-    fn refuse_if_strict(&self, warnings: &[Warning]) -> Result<()> {
+    pub(super) fn refuse_if_strict(&self, warnings: &[Warning]) -> Result<()> {
         let lost =
             |warning: &&Warning| matches!(warning.code, WarningCode::NotStored | WarningCode::PhoneNotParsed);
         let fault = |warning: &Warning| {
@@ -97,26 +246,36 @@ impl Write {
     }
 
     /// The record that a change is made to, as the CRM holds it now.
-    async fn held(
-        &self,
-        opened: &Opened,
-        intent: &Intent,
-        target: Option<&RemoteId>,
-    ) -> Result<Option<Contact>> {
+    async fn held(&self, intent: &Intent, target: Option<&RemoteId>) -> Result<Option<Contact>> {
         match (intent, target) {
-            (Intent::Update(..), Some(id)) => opened.adapter.get_contact(&self.context, id).await.map(Some),
+            (Intent::Update(..), Some(id)) => {
+                self.opened.adapter.get_contact(self.context, id).await.map(Some)
+            }
             _ => Ok(None),
         }
     }
 
-    /// Whoever has an identity that the write brings in stands in its way.
-    async fn look_up(&self, opened: &Opened, intent: &Intent, held: Option<&Contact>) -> Result<Found> {
-        let identity = intent.new_identity(opened.spec.create_identity, held);
-        let mut found = opened.adapter.find_contacts(&self.context, &identity).await?;
-        found.contacts.retain(|contact| Some(&contact.remote_id) != held.map(|held| &held.remote_id));
-        if !found.contacts.is_empty() {
-            return Err(exists(opened, &found.contacts));
+    /// Whoever has an identity that the write brings in stands in its way. Under a key whoever shares the rest is seen
+    /// too, so that a relative is not taken for what was created.
+    async fn look_up(&self, intent: &Intent, prepared: &Prepared, held: Option<&Contact>) -> Result<Found> {
+        let opened = self.opened;
+        let by = opened.spec.create_identity;
+        let mut identity = intent.new_identity(by, held);
+        if let (Intent::Create(_), Some(_)) = (intent, &self.attempt) {
+            let Identity { emails, phones } = prepared.trail.identity.clone();
+            match by {
+                IdentityKind::EmailAddress => identity.phones = phones,
+                IdentityKind::PhoneNumber => identity.emails = emails,
+            }
         }
+        let mut found = opened.adapter.find_contacts(self.context, &identity).await?;
+        found.matches.retain(|other| Some(&other.contact.remote_id) != held.map(|held| &held.remote_id));
+        let (theirs, others): (Vec<_>, Vec<_>) =
+            found.matches.into_iter().partition(|found| found.on.contains(&by));
+        if !theirs.is_empty() {
+            return Err(exists(opened, &theirs));
+        }
+        found.matches = others;
         if !found.complete && opened.spec.create_upserts {
             let detail = "The CRM's look-up did not show whether the contact exists already, and its create would overwrite one. Nothing was sent.";
             return Err(Failure::new(FailureKind::UpstreamInvalidResponse, detail)
@@ -127,133 +286,37 @@ impl Write {
 
     async fn prepare(
         &self,
-        opened: &Opened,
         intent: &Intent,
         target: Option<&RemoteId>,
         held: Option<&Contact>,
     ) -> Result<Prepared> {
+        let adapter = &self.opened.adapter;
         match (intent, held, target) {
-            (Intent::Create(draft), _, _) => opened.adapter.prepare_create(&self.context, draft).await,
+            (Intent::Create(draft), _, _) => adapter.prepare_create(self.context, draft).await,
             (Intent::Update(_, patch), Some(held), _) => {
-                opened.adapter.prepare_update(&self.context, held, patch).await
+                adapter.prepare_update(self.context, held, patch).await
             }
-            (Intent::Delete(_), _, Some(id)) => opened.adapter.prepare_delete(&self.context, id).await,
+            (Intent::Delete(_), _, Some(id)) => adapter.prepare_delete(self.context, id).await,
             _ => Err(Failure::internal("a change without a record")),
         }
     }
 
-    /// A create that the CRM confirmed is never answered with a failure: what cannot be verified is warned about.
-    async fn create(
-        &self,
-        opened: &Opened,
-        prepared: &Prepared,
-        seen: &Found,
-        mut warnings: Vec<Warning>,
-    ) -> Result<Shown> {
-        let sent_at = Timestamp::now();
-        let applied = match opened.adapter.send(&self.context, prepared).await {
-            Ok(applied) => applied,
-            Err(failure) if failure.effect == Effect::None => {
-                return Err(self.refused(opened, prepared, failure).await);
-            }
-            Err(failure) => return Err(outcome_unknown(opened, prepared, &failure)),
-        };
-        match opened.adapter.read_back(&self.context, prepared, &applied).await {
-            Ok(contact) if applied.remote_id.is_none() && !is_ours(opened, prepared, &contact, sent_at) => {
-                Err(not_ours(opened, prepared, &contact))
-            }
-            Ok(contact) => {
-                warnings.extend(updated_existing(opened, seen, &contact));
-                let differences = differences(opened.spec, &prepared.expected, &contact);
-                warnings.extend(differences.iter().map(created_otherwise));
-                warnings.extend(incomplete([&contact]));
-                Ok(shown(opened, contact, warnings))
-            }
-            Err(failure) => {
-                let Some(contact) = unverified(&prepared.expected, applied) else {
-                    return Err(outcome_unknown(opened, prepared, &failure));
-                };
-                warnings.push(not_verified("created", &failure));
-                Ok(shown(opened, contact, warnings))
-            }
-        }
-    }
-
-    /// A write that the CRM refused; where somebody stands in its way, with who that is.
-    async fn refused(&self, opened: &Opened, prepared: &Prepared, failure: Failure) -> Failure {
+    /// A write that the CRM refused: its last word where it judged the content; where somebody stands in the way, with
+    /// who that is.
+    pub(super) async fn refused(&self, prepared: &Prepared, failure: Failure) -> Failure {
+        let judged = matches!(
+            failure.kind,
+            FailureKind::UpstreamRejected | FailureKind::ContactExists | FailureKind::ContactNotFound
+        );
+        let failure = if judged { failure.with_effect(Effect::Final) } else { failure };
         if failure.kind != FailureKind::ContactExists || !failure.candidates.is_empty() {
             return failure;
         }
+        let opened = self.opened;
         let identity = prepared.trail.identity.clone().telling(opened.spec.create_identity);
-        let found = opened.adapter.find_contacts(&self.context, &identity).await;
-        let mut others = found.map_or_else(|_| Vec::new(), |found| found.contacts);
-        others.retain(|contact| Some(&contact.remote_id) != prepared.trail.remote_id.as_ref());
+        let found = opened.adapter.find_contacts(self.context, &identity).await;
+        let mut others = found.map_or_else(|_| Vec::new(), |found| found.matches);
+        others.retain(|other| Some(&other.contact.remote_id) != prepared.trail.remote_id.as_ref());
         failure.with_candidates(candidates(opened, &others))
-    }
-
-    /// A change is judged by what the CRM holds afterwards, also where its answer was lost.
-    async fn update(
-        &self,
-        opened: &Opened,
-        prepared: &Prepared,
-        held: Option<Contact>,
-        mut warnings: Vec<Warning>,
-    ) -> Result<Shown> {
-        let (applied, lost) = match opened.adapter.send(&self.context, prepared).await {
-            Ok(applied) => (applied, None),
-            Err(failure) if failure.effect == Effect::None => {
-                return Err(self.refused(opened, prepared, failure).await);
-            }
-            Err(failure) => (Applied { remote_id: None, contact: None }, Some(failure)),
-        };
-        let contact = match opened.adapter.read_back(&self.context, prepared, &applied).await {
-            Ok(contact) => contact,
-            Err(failure) if failure.kind == FailureKind::ContactNotFound => {
-                return Err(lost.unwrap_or_else(|| gone(opened)));
-            }
-            // The CRM confirmed the change: that it cannot be seen now must not read as if nothing had happened.
-            Err(failure) => {
-                let (None, Some(held)) = (lost.as_ref(), held) else { return Err(lost.unwrap_or(failure)) };
-                warnings.push(not_verified("changed", &failure));
-                return Ok(shown(opened, changed(held, &prepared.expected), warnings));
-            }
-        };
-        let (unseen, wrong): (Vec<_>, Vec<_>) = differences(opened.spec, &prepared.expected, &contact)
-            .into_iter()
-            .partition(|difference| difference.verdict == Verdict::Unseen);
-        if !wrong.is_empty() {
-            return Err(lost.unwrap_or_else(|| did_not_apply(opened, &wrong)));
-        }
-        // Without the CRM's word only what was seen counts.
-        if let Some(lost) =
-            lost.filter(|_| !unseen.is_empty() || !is_verifiable(opened.spec, &prepared.expected))
-        {
-            return Err(lost);
-        }
-        warnings.extend(unseen.iter().map(created_otherwise));
-        warnings.extend(incomplete([&contact]));
-        Ok(shown(opened, contact, warnings))
-    }
-
-    /// A removal is confirmed by the CRM's word, unless it still shows the contact; where that word was lost, only by
-    /// the contact being gone.
-    async fn delete(&self, opened: &Opened, prepared: &Prepared) -> Result<Shown> {
-        let (applied, lost) = match opened.adapter.send(&self.context, prepared).await {
-            Ok(applied) => (applied, None),
-            Err(failure) if failure.effect == Effect::None => return Err(failure),
-            Err(failure) => (Applied { remote_id: None, contact: None }, Some(failure)),
-        };
-        let id = prepared.trail.remote_id.clone().unwrap_or_else(|| RemoteId::from(""));
-        let gone = || Ok(shown(opened, Contact::bare(id), Vec::new()));
-        match (opened.adapter.read_back(&self.context, prepared, &applied).await, lost) {
-            (Err(failure), _) if failure.kind == FailureKind::ContactNotFound => gone(),
-            (_, Some(lost)) => Err(lost),
-            (Err(_), None) => gone(),
-            (Ok(_), None) => {
-                let detail = "The CRM confirmed the removal and still shows the contact.";
-                Err(Failure::new(FailureKind::UpstreamDidNotApply, detail)
-                    .with_upstream(opened.spec.provider, None))
-            }
-        }
     }
 }

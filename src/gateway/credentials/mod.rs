@@ -2,6 +2,7 @@
 
 mod access;
 mod connected;
+mod once;
 mod opening;
 mod rotation;
 mod settings;
@@ -13,15 +14,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use self::access::{allow, check_unrestricted, may_name, not_found};
+pub use self::once::{CredentialRequest, Render};
 pub use self::opening::Opening;
 use self::opening::{Link, read_secret};
 pub use self::rotation::{Rotated, Rotation, Seals};
 pub use self::shape::{Checked, Credential, CredentialDraft, CredentialPatch, LastCheck, Opened};
-use super::audit::{Action, Audit, fields};
+use super::audit::{Action, Audit, Entry, fields};
+use super::idempotency::{Answer, Ledger};
 use super::{Listing, ListingRequest, listing, names};
 use crate::adapters::Adapter;
 use crate::domain::{
-    Actor, CallContext, Caller, CredentialId, Failure, FailureKind, FieldFault, RawJson, Result, Scope, Text,
+    Actor, CallContext, Caller, CredentialId, Failure, FailureKind, FieldFault, RawJson, Result, Scope,
+    TenantId, Text,
 };
 use crate::sealing::Sealer;
 use crate::store::{After, CheckRecord, CredentialRecord, CredentialStore, now};
@@ -37,6 +41,7 @@ pub struct Credentials {
     store: Arc<dyn CredentialStore>,
     sealer: Arc<Sealer>,
     opening: Arc<Opening>,
+    ledger: Ledger,
     audit: Audit,
 }
 
@@ -47,9 +52,10 @@ impl Credentials {
         store: Arc<dyn CredentialStore>,
         sealer: Arc<Sealer>,
         opening: Arc<Opening>,
+        ledger: Ledger,
         audit: Audit,
     ) -> Self {
-        Self { store, sealer, opening, audit }
+        Self { store, sealer, opening, ledger, audit }
     }
 
     /// Opens a credential of the caller's tenant. Fails with `credential_not_found`, the same for one that does not
@@ -57,6 +63,15 @@ impl Credentials {
     pub async fn open(&self, caller: &Caller, id: &CredentialId) -> Result<Opened> {
         may_name(caller, id)?;
         self.opening.open(&caller.tenant, id).await?.ok_or_else(not_found)
+    }
+
+    /// Opens a credential for a job that nobody waits for, such as looking for a lost create; `None` where it is gone.
+    pub(in crate::gateway) async fn open_unasked(
+        &self,
+        tenant: &TenantId,
+        id: &CredentialId,
+    ) -> Result<Option<Opened>> {
+        self.opening.open(tenant, id).await
     }
 
     /// Stores a credential; with `verify`, only after its CRM accepted the secret. Needs `credentials:write`, and a
@@ -72,6 +87,12 @@ impl Credentials {
         self.create_as(context, caller, names::new_id("cred").into(), draft, verify).await
     }
 
+    /// The same for a caller of the API, whose write may bear an `Idempotency-Key`.
+    pub async fn create_once(&self, request: CredentialRequest) -> Result<Answer> {
+        let entry = self.begin_create(&request.context, &request.caller, &request.draft);
+        request.run_to_its_end(self.clone(), entry).await
+    }
+
     /// The same with a chosen id, for `demo`, whose printed calls name it.
     pub(crate) async fn create_as(
         &self,
@@ -81,12 +102,16 @@ impl Credentials {
         draft: CredentialDraft,
         verify: bool,
     ) -> Result<Credential> {
+        let entry = self.begin_create(context, caller, &draft);
+        let made = self.add(context, caller, id, draft, verify).await;
+        entry.end_on(made, |made| Some(made.id.as_str().into())).await
+    }
+
+    fn begin_create(&self, context: &CallContext, caller: &Caller, draft: &CredentialDraft) -> Entry {
         let mut given = vec!["provider".into(), "name".into(), "secret".into()];
         given.extend(fields::of_settings(&draft.settings));
         let actor = Actor::of(caller, context);
-        let entry = self.audit.begin(&actor, Action::CredentialCreate, Some(&caller.tenant)).giving(given);
-        let made = self.add(context, caller, id, draft, verify).await;
-        entry.end_on(made, |made| Some(made.id.as_str().into())).await
+        self.audit.begin(&actor, Action::CredentialCreate, Some(&caller.tenant)).giving(given)
     }
 
     async fn add(

@@ -38,6 +38,7 @@ pub struct LastCheck {
 }
 
 /// What a new credential shall be. `settings` and `secret` are JSON objects already checked for syntax.
+#[derive(Clone)]
 pub struct CredentialDraft {
     /// The provider's word.
     pub provider: Text,

@@ -22,7 +22,7 @@ pub(in crate::store) enum Connections {
 pub(super) enum Value<'a> {
     Text(Option<&'a str>),
     Number(Option<i64>),
-    Bytes(&'a [u8]),
+    Bytes(Option<&'a [u8]>),
 }
 
 impl Connections {
@@ -53,13 +53,34 @@ impl Connections {
     }
 
     pub(super) async fn execute_all(&self, sql: &'static str, lists: &[Vec<Value<'_>>]) -> sqlx::Result<()> {
+        self.together(sql, lists, false).await.map(|_| ())
+    }
+
+    pub(super) async fn execute_where_each_counts(
+        &self,
+        sql: &'static str,
+        lists: &[Vec<Value<'_>>],
+    ) -> sqlx::Result<bool> {
+        self.together(sql, lists, true).await
+    }
+
+    /// All in one transaction, which `each_counts` gives up with the first run that touches no row.
+    async fn together(
+        &self,
+        sql: &'static str,
+        lists: &[Vec<Value<'_>>],
+        each_counts: bool,
+    ) -> sqlx::Result<bool> {
         match self {
             Self::Sqlite(pool) => {
                 let mut all = pool.begin().await?;
                 for values in lists {
-                    bound(sql, values).execute(&mut *all).await?;
+                    let touched = bound(sql, values).execute(&mut *all).await?.rows_affected();
+                    if each_counts && touched == 0 {
+                        return all.rollback().await.map(|()| false);
+                    }
                 }
-                all.commit().await
+                all.commit().await.map(|()| true)
             }
             Self::Postgres(pool) => {
                 let mut held = Held::take(pool).await?;
@@ -67,9 +88,12 @@ impl Connections {
                 let done = in_time(async {
                     let mut all = connection.begin().await?;
                     for values in lists {
-                        bound(sql, values).execute(&mut *all).await?;
+                        let touched = bound(sql, values).execute(&mut *all).await?.rows_affected();
+                        if each_counts && touched == 0 {
+                            return all.rollback().await.map(|()| false);
+                        }
                     }
-                    all.commit().await
+                    all.commit().await.map(|()| true)
                 })
                 .await;
                 held.give_back(&done);
@@ -118,7 +142,7 @@ fn bound<DB: sqlx::Database>(sql: &'static str, values: &[Value<'_>]) -> Query<'
 where
     for<'t> Option<&'t str>: Encode<'t, DB> + Type<DB>,
     for<'t> String: Encode<'t, DB> + Type<DB>,
-    for<'t> &'t [u8]: Encode<'t, DB> + Type<DB>,
+    for<'t> Option<&'t [u8]>: Encode<'t, DB> + Type<DB>,
     for<'t> Option<i64>: Encode<'t, DB> + Type<DB>,
 {
     values.iter().fold(sqlx::query(sql), |query, value| match *value {
@@ -156,6 +180,12 @@ impl From<Option<i64>> for Value<'_> {
 
 impl<'a> From<&'a [u8]> for Value<'a> {
     fn from(bytes: &'a [u8]) -> Self {
+        Self::Bytes(Some(bytes))
+    }
+}
+
+impl<'a> From<Option<&'a [u8]>> for Value<'a> {
+    fn from(bytes: Option<&'a [u8]>) -> Self {
         Self::Bytes(bytes)
     }
 }

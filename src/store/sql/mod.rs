@@ -9,7 +9,9 @@
 mod audit;
 mod connections;
 mod credentials;
+mod idempotency;
 mod keys;
+mod locks;
 mod row;
 mod sealed;
 mod tenants;
@@ -40,6 +42,11 @@ impl Sql {
     /// Runs a statement once for each list of values: all of them, or none.
     async fn execute_all(&self, sql: &'static str, lists: &[Vec<Value<'_>>]) -> Result<()> {
         self.0.execute_all(sql, lists).await.map_err(unavailable)
+    }
+
+    /// The same where each run must touch a row: answers whether all did; else nothing is changed.
+    async fn execute_where_each_counts(&self, sql: &'static str, lists: &[Vec<Value<'_>>]) -> Result<bool> {
+        self.0.execute_where_each_counts(sql, lists).await.map_err(unavailable)
     }
 
     async fn row<T>(

@@ -7,9 +7,10 @@ use secrecy::SecretString;
 
 use super::fake;
 use crate::auth::Authenticator;
+use crate::config::Limits;
 use crate::domain::{Actor, CallContext, Caller, Failure, Principal, RawJson, Scope, Scopes, TenantId, Text};
 use crate::gateway::credentials::{Credential, CredentialDraft, Credentials, Opening};
-use crate::gateway::{Audit, Keys, ListingRequest, Tenants};
+use crate::gateway::{Audit, Keys, Ledger, ListingRequest, Tenants};
 use crate::sealing::{MasterKey, Sealer};
 use crate::store::Store;
 use crate::store::tests::Place;
@@ -56,7 +57,13 @@ impl House {
                 audit.clone(),
             ),
             keys: Keys::new(&store, sealer.clone(), authenticator.clone(), audit.clone()),
-            credentials: Credentials::new(store.credentials.clone(), sealer, opening, audit),
+            credentials: Credentials::new(
+                store.credentials.clone(),
+                sealer.clone(),
+                opening,
+                Ledger::new(&store, sealer, Limits::default()),
+                audit,
+            ),
             authenticator,
             store,
             _place: place,

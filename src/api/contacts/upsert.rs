@@ -1,0 +1,43 @@
+//! `POST /crm/contacts/upsert`
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+
+use super::parameters::UpsertParameters;
+use super::rendered;
+use crate::api::answer;
+use crate::api::extract::{Context, Keyed, Query, Signed, Written};
+use crate::api::openapi::problems::UpsertProblems;
+use crate::api::schema::{ContactCreate, UpsertAnswer};
+use crate::domain::{ContactDraft, Result};
+use crate::gateway::Gateway;
+use crate::gateway::contacts::WriteRequest;
+
+/// Create or change a contact
+///
+/// Looks for the person by `matchOn`, changes the one who is found, or creates one. Without `matchOn` people are told
+/// apart as the CRM does it (Aptly by `emailAddress`, the pipeline CRM by `phoneNumber`), because households share the
+/// other. Several who match, or without `matchOn` one whose first and last name both differ, are 409 `ambiguous_match`
+/// with the candidates. A change sets what the body names; a list replaces the whole list, an empty or absent one stays.
+/// Needs `contacts:write`.
+#[utoipa::path(post, path = "/crm/contacts/upsert", operation_id = "upsertContact", tag = "contacts",
+    params(UpsertParameters, Keyed), request_body = ContactCreate,
+    responses(
+        (status = 200, description = "Created or changed.", body = UpsertAnswer,
+            headers(("Location" = String, description = "Where to read the contact."))),
+        UpsertProblems))]
+pub(in crate::api) async fn upsert(
+    State(gateway): State<Arc<Gateway>>,
+    Signed(caller): Signed,
+    Context(context): Context,
+    Query(asked): Query<UpsertParameters>,
+    written: Written<ContactDraft>,
+) -> Result<Response> {
+    let UpsertParameters { credential, options, match_on } = asked;
+    let Written { body, once, keyed } = written;
+    let render = rendered::upserted(&credential, keyed);
+    let request = WriteRequest { context, caller, credential, options, once, render };
+    gateway.contacts.upsert(request, body, match_on).await.map(answer::respond)
+}

@@ -1,0 +1,183 @@
+//! The `Idempotency-Key` of a write, and all that makes the request which it stands for.
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use http::request::Parts;
+use http::{HeaderMap, Method};
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+
+use super::body::{FromBody, read};
+use super::context::request_id;
+use super::decode::pairs;
+use crate::api::openapi::parameters::idempotency_key;
+use crate::domain::{Failure, FailureKind, Result, Text};
+use crate::gateway::idempotency::Once;
+use crate::json;
+
+const HEADER: &str = "idempotency-key";
+const LONGEST: usize = 255;
+
+/// The key of a write, where the caller gives one, and what names the request in its answer.
+pub(in crate::api) struct Keyed {
+    key: Option<Text>,
+    method: Method,
+    /// Parameters in one order and spelling.
+    parameters: Vec<(String, String)>,
+    /// The plain path.
+    pub(in crate::api) path: String,
+    /// The request's id.
+    pub(in crate::api) request_id: Text,
+}
+
+impl<S: Sync> FromRequestParts<S> for Keyed {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        Ok(Self {
+            key: key(&parts.headers)?,
+            method: parts.method.clone(),
+            parameters: parameters(parts.uri.query().unwrap_or_default()),
+            path: parts.uri.path().to_owned(),
+            request_id: request_id(parts).unwrap_or(Text::from_static("")),
+        })
+    }
+}
+
+impl IntoParams for Keyed {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![idempotency_key()]
+    }
+}
+
+impl Keyed {
+    /// The key with all that it stands for; `body` is the body's canonical text, empty where there is none.
+    pub(in crate::api) fn once(&self, body: &str) -> Option<Once> {
+        let key = self.key.clone()?;
+        let parameters = self.parameters.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
+        let parts = [self.method.as_str(), &self.path].into_iter().chain(parameters).chain([body]);
+        // Each part after its length, so that no two requests look the same.
+        let asked = parts
+            .flat_map(|part| {
+                let length = (part.len() as u64).to_be_bytes();
+                length.into_iter().chain(part.bytes()).collect::<Vec<u8>>()
+            })
+            .collect();
+        Some(Once { key, asked })
+    }
+}
+
+/// A JSON body and the key of its write. Stands last among a handler's arguments.
+pub(in crate::api) struct Written<T> {
+    /// The body.
+    pub(in crate::api) body: T,
+    /// The key with all that it stands for.
+    pub(in crate::api) once: Option<Once>,
+    /// What names the request in its answer.
+    pub(in crate::api) keyed: Keyed,
+}
+
+impl<T: FromBody, S: Sync> FromRequest<S> for Written<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self> {
+        let (mut parts, body) = request.into_parts();
+        let keyed = Keyed::from_request_parts(&mut parts, state).await?;
+        let (body, text) = read(Request::from_parts(parts, body)).await?;
+        let once = keyed.key.is_some().then(|| json::canonical(&text)).and_then(|text| keyed.once(&text));
+        Ok(Self { body, once, keyed })
+    }
+}
+
+/// The key without the quotes that its syntax allows. Fails with `idempotency_key_invalid`.
+fn key(headers: &HeaderMap) -> Result<Option<Text>> {
+    let mut values = headers.get_all(HEADER).iter();
+    let Some(first) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(invalid("It may stand only once."));
+    }
+    let text = first.to_str().map_err(|_| invalid("It must consist of visible ASCII characters."))?.trim();
+    let bare = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
+    if bare.is_empty() || bare.len() > LONGEST {
+        return Err(invalid("It must have 1 to 255 characters."));
+    }
+    if !bare.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(invalid("It must consist of visible ASCII characters, without spaces."));
+    }
+    Ok(Some(Text::from(bare.to_owned())))
+}
+
+fn invalid(detail: &'static str) -> Failure {
+    let Failure { faults, .. } = Failure::parameter("Idempotency-Key", detail);
+    Failure::new(FailureKind::IdempotencyKeyInvalid, format!("Idempotency-Key: {detail}")).with_faults(faults)
+}
+
+/// The parameters by their present names, in order; the older name of the credential is the same parameter.
+fn parameters(query: &str) -> Vec<(String, String)> {
+    let named = |(name, value): (String, Option<String>)| {
+        let name = if name == "connectionId" { "credentialId".to_owned() } else { name };
+        (name, value.unwrap_or_default())
+    };
+    let mut all: Vec<_> = pairs(query).into_iter().map(named).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(key: Option<&str>, method: &str, uri: &str, body: &str) -> Result<Option<Once>> {
+        let mut request = http::Request::builder().method(method).uri(uri);
+        if let Some(key) = key {
+            request = request.header(HEADER, key);
+        }
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let keyed = Keyed {
+            key: super::key(&parts.headers)?,
+            method: parts.method.clone(),
+            parameters: parameters(parts.uri.query().unwrap_or_default()),
+            path: parts.uri.path().to_owned(),
+            request_id: "r".into(),
+        };
+        Ok(keyed.once(body))
+    }
+
+    #[test]
+    fn a_key_is_1_to_255_visible_characters_bare_or_quoted() {
+        let key = |text: &str| of(Some(text), "POST", "/x", "{}");
+        for (given, bare) in [("a", "a"), ("\"a b\"", ""), ("\"ab\"", "ab"), ("\"", "\""), (" a ", "a")] {
+            match key(given) {
+                Ok(once) => assert_eq!(once.unwrap().key.as_str(), bare, "{given}"),
+                Err(failure) => assert_eq!((failure.kind, bare), (FailureKind::IdempotencyKeyInvalid, "")),
+            }
+        }
+        assert!(key(&"k".repeat(255)).is_ok());
+        for wrong in ["", "\"\"", "a b", "a\tb", &"k".repeat(256)] {
+            assert_eq!(key(wrong).err().unwrap().kind, FailureKind::IdempotencyKeyInvalid, "{wrong:?}");
+        }
+        assert!(of(None, "POST", "/x", "{}").unwrap().is_none());
+    }
+
+    #[test]
+    fn a_request_is_the_same_however_its_parameters_are_written() {
+        let asked = |method, uri, body| of(Some("k"), method, uri, body).unwrap().unwrap().asked;
+        let one = asked("POST", "/crm/contacts?credentialId=c&strict=true", "{}");
+        for same in [
+            "/crm/contacts?strict=true&credentialId=c",
+            "/crm/contacts?strict=true&connectionId=%63",
+            "/crm/contacts?strict=true&connectionId=c&credentialId=c",
+        ] {
+            assert_eq!(asked("POST", same, "{}"), one, "{same}");
+        }
+        for (method, uri, body) in [
+            ("PUT", "/crm/contacts?credentialId=c&strict=true", "{}"),
+            ("POST", "/crm/contacts/x?credentialId=c&strict=true", "{}"),
+            ("POST", "/crm/contacts?credentialId=d&strict=true", "{}"),
+            ("POST", "/crm/contacts?credentialId=c", "{}"),
+            ("POST", "/crm/contacts?credentialId=c&strict=true", "{\"a\":1}"),
+        ] {
+            assert_ne!(asked(method, uri, body), one, "{method} {uri} {body}");
+        }
+    }
+}

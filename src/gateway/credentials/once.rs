@@ -1,0 +1,119 @@
+//! A new credential under an `Idempotency-Key`: stored once, whatever happens to its answer.
+
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+
+use super::access::{allow, check_unrestricted};
+use super::{Credential, CredentialDraft, Credentials, settings};
+use crate::domain::{CallContext, Caller, CredentialId, Failure, FailureKind, Result, Scope};
+use crate::gateway::audit::Entry;
+use crate::gateway::idempotency::{Answer, Attempt, Claim, Once, Past};
+use crate::gateway::names;
+use crate::store::CredentialRecord;
+
+/// Makes the answer that shows a new credential; api's, so that what is recorded is what is answered.
+pub type Render = Arc<dyn Fn(&Credential) -> Result<Answer> + Send + Sync>;
+
+/// A new credential, and what goes along with it.
+pub struct CredentialRequest {
+    /// Deadline and request id.
+    pub context: CallContext,
+    /// Who asks.
+    pub caller: Caller,
+    /// What it shall be.
+    pub draft: CredentialDraft,
+    /// Whether its CRM must accept the secret first.
+    pub verify: bool,
+    /// The `Idempotency-Key` and what it stands for, where there is one.
+    pub once: Option<Once>,
+    /// Makes the answer.
+    pub render: Render,
+}
+
+impl CredentialRequest {
+    /// Runs in a task of its own: a caller who leaves must not leave a credential stored and its key open.
+    pub(super) async fn run_to_its_end(self, credentials: Credentials, entry: Entry) -> Result<Answer> {
+        let task = tokio::spawn(async move { self.run(&credentials, entry).await });
+        task.await.unwrap_or_else(|_| Err(Failure::internal("the task of a new credential ended early")))
+    }
+
+    async fn run(self, credentials: &Credentials, entry: Entry) -> Result<Answer> {
+        let mut attempt = match self.claim(credentials).await {
+            Ok(Some(Claim::Answered(answer))) => return entry.end_replayed(answer).await,
+            Ok(Some(Claim::Run(attempt))) => Some(*attempt),
+            Ok(None) => None,
+            Err(failure) => return entry.end(Err(failure)).await,
+        };
+        let stored = self.store(credentials, attempt.as_mut()).await;
+        let stored = entry.end_on(stored, |made| Some(made.id.as_str().into())).await;
+        let Some(attempt) = attempt else { return (self.render)(&stored?) };
+        match stored {
+            Ok(made) => attempt.answered((self.render)(&made)?).await,
+            // Whether the row was stored is not known; a replay finds it by its name.
+            Err(failure) if failure.kind == FailureKind::StoreUnavailable => {
+                attempt.leave().await;
+                Err(failure)
+            }
+            Err(failure) => {
+                attempt.release().await;
+                Err(failure)
+            }
+        }
+    }
+
+    /// The right is checked before the key, so that a replay needs it too.
+    async fn claim(&self, credentials: &Credentials) -> Result<Option<Claim>> {
+        allow(&self.caller, Scope::CredentialsWrite)?;
+        check_unrestricted(&self.caller)?;
+        match &self.once {
+            Some(once) => credentials.ledger.claim(&self.caller, None, once).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn store(&self, credentials: &Credentials, attempt: Option<&mut Attempt>) -> Result<Credential> {
+        let was_cut = attempt.as_ref().is_some_and(|attempt| *attempt.past() == Past::Sent);
+        if let Some(attempt) = attempt {
+            attempt.sending(None).await?;
+        }
+        let id = CredentialId::from(names::new_id("cred"));
+        let added = credentials.add(&self.context, &self.caller, id, self.draft.clone(), self.verify).await;
+        match added {
+            // The name is this tenant's alone: who has it may be what the attempt before stored.
+            Err(failure) if was_cut && failure.kind == FailureKind::NameTaken => {
+                credentials.stored_as(&self.caller, &self.draft).await?.ok_or(failure)
+            }
+            added => added,
+        }
+    }
+}
+
+impl Credentials {
+    /// The credential that says the same as `draft`, if there is one.
+    async fn stored_as(&self, caller: &Caller, draft: &CredentialDraft) -> Result<Option<Credential>> {
+        let mut after = None;
+        loop {
+            let batch = self.store.list(&caller.tenant, after.as_ref(), super::BATCH).await?;
+            if let Some(held) = batch.iter().find(|held| held.name.as_str() == draft.name.trim()) {
+                return if self.says_the_same(held, draft)? {
+                    self.shown(held.clone()).map(Some)
+                } else {
+                    Ok(None)
+                };
+            }
+            match batch.last() {
+                Some(last) => after = Some(super::place(last)),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    fn says_the_same(&self, held: &CredentialRecord, draft: &CredentialDraft) -> Result<bool> {
+        let settings = settings::merged("{}", draft.settings.as_str())?;
+        let secret = self.opening.unseal(held)?;
+        Ok(held.provider == draft.provider
+            && held.settings.as_str() == settings
+            && secret.expose_secret() == draft.secret.expose_secret())
+    }
+}

@@ -1,0 +1,65 @@
+//! What an idempotent write answers, and the form in which it is kept.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{Failure, Result, Text};
+
+/// What an idempotent write answers: recorded and replayed byte for byte.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// Names and values of the headers that belong to the answer, such as `Location`.
+    pub headers: Vec<(Text, Text)>,
+    /// The body.
+    pub body: Vec<u8>,
+    /// Whether it comes from the ledger.
+    pub replayed: bool,
+}
+
+/// The body is personal data and must not reach a log.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { status, headers, body, replayed } = self;
+        f.debug_struct("Answer")
+            .field("status", status)
+            .field("headers", headers)
+            .field("body", &format_args!("{} bytes", body.len()))
+            .field("replayed", replayed)
+            .finish()
+    }
+}
+
+/// What stands before the body: one line, so that the body follows as it is.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    status: u16,
+    headers: Vec<(String, String)>,
+}
+
+impl Answer {
+    /// The bytes to be sealed. Fails with `internal`.
+    pub(super) fn written(&self) -> Result<Vec<u8>> {
+        let Self { status, headers, body, replayed: _ } = self;
+        let headers =
+            headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_str().to_owned()));
+        let head = Head { status: *status, headers: headers.collect() };
+        let mut bytes = serde_json::to_vec(&head)
+            .map_err(|_| Failure::internal("the answer of a write could not be written down"))?;
+        bytes.push(b'\n');
+        bytes.extend_from_slice(body);
+        Ok(bytes)
+    }
+
+    /// The answer that [`Self::written`] wrote, as a replay. Fails with `internal`.
+    pub(super) fn read(bytes: &[u8]) -> Result<Self> {
+        let damaged = || Failure::internal("a recorded answer is not as it was written");
+        let end = bytes.iter().position(|byte| *byte == b'\n').ok_or_else(damaged)?;
+        let (head, body) = (&bytes[..end], &bytes[end + 1..]);
+        let Head { status, headers } = serde_json::from_slice(head).map_err(|_| damaged())?;
+        let headers = headers.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Ok(Self { status, headers, body: body.to_vec(), replayed: true })
+    }
+}

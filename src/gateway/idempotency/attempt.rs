@@ -1,0 +1,233 @@
+//! One write under a key while the key is ours.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::kept::Kept;
+use super::{Answer, Evidence, Lease};
+use crate::domain::{
+    Candidate, CredentialId, Failure, FailureKind, RemoteId, Result, Retryable, TenantId, Text, Warning,
+};
+use crate::sealing::{Bound, Sealer};
+use crate::store::{Advance, IdempotencyStore, Stage};
+
+/// When recording an answer is tried again.
+const PAUSES: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(500), Duration::from_secs(2)];
+
+/// What an earlier attempt left.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::gateway) enum Past {
+    /// Nothing: the key is fresh, or a former attempt ended before anything left.
+    Nothing,
+    /// A former attempt ended while a write without evidence (update, delete, credential) may have been under way.
+    Sent,
+    /// A create may have been applied; [`Attempt::evidence`] tells of it.
+    Unknown,
+    /// It was applied.
+    Found {
+        /// The record that it made.
+        remote_id: RemoteId,
+        /// What the answer says about it.
+        warnings: Vec<Warning>,
+    },
+    /// It was proven absent, and may be sent once more where [`Attempt::sends`] is 1.
+    Absent,
+    /// Whether it was applied cannot be told.
+    Ambiguous {
+        /// Who may be what it made.
+        candidates: Vec<Candidate>,
+    },
+}
+
+impl Past {
+    const fn stage(&self) -> Stage {
+        match self {
+            Self::Nothing => Stage::Reserved,
+            Self::Sent => Stage::Sending,
+            Self::Unknown => Stage::Unknown,
+            Self::Found { .. } => Stage::Found,
+            Self::Absent => Stage::Absent,
+            Self::Ambiguous { .. } => Stage::Ambiguous,
+        }
+    }
+}
+
+/// The row of one key, and what opens it.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub(super) store: Arc<dyn IdempotencyStore>,
+    pub(super) sealer: Arc<Sealer>,
+    pub(super) tenant: TenantId,
+    pub(super) key: Text,
+    pub(super) credential: Option<CredentialId>,
+}
+
+impl Place {
+    fn bound(&self) -> Bound<'_> {
+        let credential = self.credential.as_ref().map_or("", CredentialId::as_str);
+        Bound { tenant: self.tenant.as_str(), credential, column: "idempotency", base_url: &self.key }
+    }
+
+    fn seal(&self, plain: &[u8]) -> Result<Vec<u8>> {
+        self.sealer.seal(&self.bound(), plain)
+    }
+
+    /// Opens what was sealed for this row, with `read`. Fails with `secret_unreadable`, and as `read` does.
+    pub(super) fn open<T>(&self, sealed: &[u8], read: impl Fn(&[u8]) -> Result<T>) -> Result<T> {
+        let plain = self.sealer.open(&self.bound(), sealed).map_err(|_| unreadable())?;
+        read(secrecy::ExposeSecret::expose_secret(&plain))
+    }
+}
+
+/// A write under a key that is ours while the lease is renewed in the background. Dropped without an end it is renewed no
+/// more, and the row stays as it is until its lease ends.
+pub(in crate::gateway) struct Attempt {
+    place: Place,
+    fence: Text,
+    lease: Lease,
+    past: Past,
+    evidence: Option<Evidence>,
+    sends: i64,
+}
+
+impl Attempt {
+    /// Holds the row that was taken under `fence`, with a lease that was asked for at `asked`.
+    pub(super) fn holding(place: Place, fence: Text, time: Duration, asked: Instant) -> Self {
+        let (held, own) = (place.clone(), fence.clone());
+        let lease = Lease::keep(time, asked, move || {
+            let (place, fence) = (held.clone(), own.clone());
+            async move { place.store.renew(&place.tenant, &place.key, &fence, time).await }
+        });
+        Self { place, fence, lease, past: Past::Nothing, evidence: None, sends: 0 }
+    }
+
+    /// The same, with what an earlier attempt left.
+    pub(super) fn after(self, past: Past, evidence: Option<Evidence>, sends: i64) -> Self {
+        Self { past, evidence, sends, ..self }
+    }
+
+    /// What an earlier attempt left, or what was noted since.
+    pub(in crate::gateway) const fn past(&self) -> &Past {
+        &self.past
+    }
+
+    /// What tells of the create that may have been applied.
+    pub(in crate::gateway) const fn evidence(&self) -> Option<&Evidence> {
+        self.evidence.as_ref()
+    }
+
+    /// How often the write was sent, by all attempts.
+    pub(in crate::gateway) const fn sends(&self) -> i64 {
+        self.sends
+    }
+
+    /// Notes durably, just before the first byte may leave, that it may; counts the sends up and keeps `evidence` sealed.
+    /// Fails with `store_unavailable`, and with `idempotency_in_progress` where the lease was lost: then nothing may be
+    /// sent.
+    pub(in crate::gateway) async fn sending(&mut self, evidence: Option<Evidence>) -> Result<()> {
+        let past = if evidence.is_some() { Past::Unknown } else { Past::Sent };
+        self.write(Stage::Sending, self.sends + 1, past, evidence).await?;
+        // The database said yes a moment ago; in that moment this process may have been stopped for long.
+        if self.lease.holds() { Ok(()) } else { Err(in_progress()) }
+    }
+
+    /// Notes durably what a look-up showed; keeps holding the row. With any outcome but `Unknown` the evidence is erased.
+    /// Fails with `store_unavailable`, and with `idempotency_in_progress` where the lease was lost.
+    pub(in crate::gateway) async fn note(&mut self, past: Past) -> Result<()> {
+        let evidence = self.evidence.clone().filter(|_| past == Past::Unknown);
+        self.write(past.stage(), self.sends, past, evidence).await
+    }
+
+    /// Puts `evidence` in the place of what was known of the create; its outcome stays unknown. Fails as [`Self::note`]
+    /// does.
+    pub(in crate::gateway) async fn update_evidence(&mut self, evidence: Evidence) -> Result<()> {
+        self.write(Stage::Unknown, self.sends, Past::Unknown, Some(evidence)).await
+    }
+
+    /// Records the final answer, erases the request, and gives the answer back: it is answered only when it is recorded,
+    /// so that every replay says the same. A database that is away for a moment is waited for.
+    /// Fails with `store_unavailable` and `idempotency_in_progress`: the write is done, and a replay looks for it.
+    pub(in crate::gateway) async fn answered(self, answer: Answer) -> Result<Answer> {
+        let Self { place, fence, lease, past: _, evidence: _, sends } = self;
+        let sealed = place.seal(&answer.written()?)?;
+        let done = Advance { stage: Stage::Done, sends, sealed: Some(&sealed), lease: None };
+        let mut pauses = PAUSES.iter();
+        let held = loop {
+            match place.store.advance(&place.tenant, &place.key, &fence, &done).await {
+                Ok(held) => break held,
+                Err(failure) => match pauses.next() {
+                    Some(pause) => tokio::time::sleep(*pause).await,
+                    None => return Err(not_recorded(failure)),
+                },
+            }
+        };
+        lease.end().await;
+        // A statement whose answer was lost may have recorded it: then the row is let go and reads as another's.
+        if held { Ok(answer) } else { Err(in_progress()) }
+    }
+
+    /// Gives the key back: it is as if it had never been used. Where the database cannot be reached, the row stays until
+    /// its lease ends.
+    pub(in crate::gateway) async fn release(self) {
+        let Self { place, fence, lease, past: _, evidence: _, sends: _ } = self;
+        lease.end().await;
+        if place.store.release(&place.tenant, &place.key, &fence).await.is_err() {
+            tracing::warn!("an Idempotency-Key could not be released; it is free when its lease ends");
+        }
+    }
+
+    /// Lets the row go as it is, so that a replay goes on at once.
+    pub(in crate::gateway) async fn leave(self) {
+        let Self { place, fence, lease, past: _, evidence: _, sends: _ } = self;
+        lease.end().await;
+        if place.store.renew(&place.tenant, &place.key, &fence, Duration::ZERO).await.is_err() {
+            tracing::warn!(
+                "the row of an Idempotency-Key could not be let go; it is free when its lease ends"
+            );
+        }
+    }
+
+    async fn write(
+        &mut self,
+        stage: Stage,
+        sends: i64,
+        past: Past,
+        evidence: Option<Evidence>,
+    ) -> Result<()> {
+        let kept =
+            Kept::of(&past, evidence.as_ref()).map(|kept| self.place.seal(&kept.written()?)).transpose()?;
+        let asked = Instant::now();
+        let to = Advance { stage, sends, sealed: kept.as_deref(), lease: Some(self.lease.time()) };
+        let place = &self.place;
+        if !place.store.advance(&place.tenant, &place.key, &self.fence, &to).await? {
+            self.lease.lose();
+            return Err(in_progress());
+        }
+        self.lease.granted(asked);
+        (self.past, self.evidence, self.sends) = (past, evidence, sends);
+        Ok(())
+    }
+}
+
+/// Somebody else holds the row.
+/// The write is done and its answer is not recorded: only the same key finds out without writing again.
+fn not_recorded(failure: Failure) -> Failure {
+    let detail = "The write was sent, and its outcome could not be recorded because the database is away. Send the same request again with the same key: it is looked for, not written twice.";
+    Failure { detail: detail.into(), ..failure }.with_retryable(Retryable::SameKeyOnly)
+}
+
+pub(super) fn in_progress() -> Failure {
+    let detail =
+        "The write of this Idempotency-Key is running; repeat the request in a moment to get its answer.";
+    Failure::new(FailureKind::IdempotencyInProgress, detail).with_retry_after(Some(Duration::from_secs(1)))
+}
+
+pub(super) fn unreadable() -> Failure {
+    Failure::new(
+        FailureKind::SecretUnreadable,
+        "What is recorded under this Idempotency-Key does not open with the gateway's master key. Let the operator start \
+         the gateway with the key that sealed it, or look at the CRM and use a new key.",
+    )
+}

@@ -1,0 +1,21 @@
+//! Writes that happen once: the ledger of what was asked under an `Idempotency-Key`, how far it came, what was answered.
+//!
+//! A key is claimed durably before anything leaves. Whoever claimed it holds the row under a lease that is renewed while the
+//! write runs; a replay finds the answer, a write under way, or what a process left that ended in the middle. Requests
+//! and answers are kept sealed; a request is erased when its outcome is known, the answer a day after the first use.
+
+mod answer;
+mod attempt;
+mod evidence;
+mod kept;
+mod lease;
+mod ledger;
+#[cfg(test)]
+mod tests;
+
+pub use answer::Answer;
+pub(in crate::gateway) use attempt::{Attempt, Past};
+pub(in crate::gateway) use evidence::Evidence;
+pub(in crate::gateway) use lease::{Lease, hex, new_fence};
+pub(in crate::gateway) use ledger::{Claim, Unsettled};
+pub use ledger::{Ledger, Once};

@@ -1,0 +1,212 @@
+//! The one text of equal JSON values, so that a digest tells whether two bodies ask for the same.
+
+use super::{Kind, elements, kind, members, string};
+
+/// `text`, which passed the check, with members sorted by name, every string in one spelling, and no white space between
+/// values. Numbers stay as they are written: `1` and `1.0` may mean two things to whoever reads them.
+#[must_use]
+pub fn canonical(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    write(text, &mut out);
+    out
+}
+
+fn write(text: &str, out: &mut String) {
+    match kind(text) {
+        Kind::Object => {
+            let mut members = members(text).unwrap_or_default().0;
+            members.sort_by(|(one, _), (other, _)| one.cmp(other));
+            out.push('{');
+            for (place, (name, value)) in members.into_iter().enumerate() {
+                if place > 0 {
+                    out.push(',');
+                }
+                out.push_str(&spelled(&name));
+                out.push(':');
+                write(value.get(), out);
+            }
+            out.push('}');
+        }
+        Kind::List => {
+            out.push('[');
+            for (place, value) in elements(text).unwrap_or_default().into_iter().enumerate() {
+                if place > 0 {
+                    out.push(',');
+                }
+                write(value.get(), out);
+            }
+            out.push(']');
+        }
+        Kind::String => match string(text) {
+            Some(value) => out.push_str(&spelled(&value)),
+            // Not what the check lets through; told apart all the same.
+            None => out.push_str(text.trim()),
+        },
+        Kind::Number | Kind::Bool | Kind::Null => out.push_str(text.trim()),
+    }
+}
+
+fn spelled(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use std::fmt::Write;
+
+    use super::*;
+    use crate::json::{REQUEST_DEPTH, check};
+
+    /// A JSON value, told apart member by member.
+    #[derive(Clone, Debug, PartialEq)]
+    enum Value {
+        Word(&'static str),
+        Number(String),
+        Text(String),
+        List(Vec<Value>),
+        Object(Vec<(String, Value)>),
+    }
+
+    fn values() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            prop_oneof![Just("null"), Just("true"), Just("false")].prop_map(Value::Word),
+            "-?(0|[1-9][0-9]{0,20})(\\.[0-9]{1,5})?([eE][+-]?[0-9]{1,2})?".prop_map(Value::Number),
+            ".{0,6}".prop_map(Value::Text),
+            "[\\x00-\\x1f\"\\\\/é😀]{0,4}".prop_map(Value::Text),
+        ];
+        leaf.prop_recursive(4, 24, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::List),
+                prop::collection::btree_map("[a-cé\"]{0,2}", inner, 0..5)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    /// Writes `value` in one of many ways, chosen by `dice`.
+    fn written(value: &Value, dice: &mut impl FnMut() -> u32) -> String {
+        let space = [" ", "", "\n\t", "  \r"][dice() as usize % 4];
+        let text = match value {
+            Value::Word(word) => (*word).to_owned(),
+            Value::Number(number) => number.clone(),
+            Value::Text(text) => quoted(text, dice),
+            Value::List(list) => {
+                let list: Vec<String> = list.iter().map(|value| written(value, dice)).collect();
+                format!("[{space}{}]", list.join(","))
+            }
+            Value::Object(members) => {
+                let mut members: Vec<String> = members
+                    .iter()
+                    .map(|(name, value)| {
+                        format!("{space}{}{space}:{}", quoted(name, dice), written(value, dice))
+                    })
+                    .collect();
+                for place in (1..members.len()).rev() {
+                    members.swap(place, dice() as usize % (place + 1));
+                }
+                format!("{{{}{space}}}", members.join(","))
+            }
+        };
+        format!("{space}{text}{space}")
+    }
+
+    fn quoted(text: &str, dice: &mut impl FnMut() -> u32) -> String {
+        let mut out = String::from("\"");
+        for c in text.chars() {
+            let must = c < ' ' || c == '"' || c == '\\';
+            if must || dice().is_multiple_of(3) {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    let _ = write!(out, "\\u{unit:04x}");
+                }
+            } else if c == '/' && dice().is_multiple_of(2) {
+                out.push_str("\\/");
+            } else {
+                out.push(c);
+            }
+        }
+        out + "\""
+    }
+
+    fn dice(seed: u32) -> impl FnMut() -> u32 {
+        let mut state = seed | 1;
+        move || {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state >> 7
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn one_value_has_one_text_however_it_is_written(value in values(), one: u32, other: u32) {
+            let (one, other) = (written(&value, &mut dice(one)), written(&value, &mut dice(other)));
+            prop_assume!(check(&one, REQUEST_DEPTH).is_ok());
+            prop_assert_eq!(canonical(&one), canonical(&other));
+            prop_assert_eq!(canonical(&canonical(&one)), canonical(&one));
+            prop_assert!(crate::json::equal(&one, &canonical(&one)));
+        }
+
+        #[test]
+        fn two_values_have_two_texts(one in values(), other in values(), seed: u32) {
+            let texts = [&one, &other].map(|value| canonical(&written(value, &mut dice(seed))));
+            prop_assert_eq!(one == other, texts[0] == texts[1]);
+        }
+
+        #[test]
+        fn a_change_deep_inside_changes_the_text(value in values(), seed: u32) {
+            let text = canonical(&written(&value, &mut dice(seed)));
+            for changed in changes(&value) {
+                prop_assert_ne!(&canonical(&written(&changed, &mut dice(seed))), &text);
+            }
+        }
+    }
+
+    /// `value` with one thing in it changed, in each place once.
+    fn changes(value: &Value) -> Vec<Value> {
+        match value {
+            Value::Word(word) => vec![Value::Text((*word).to_owned())],
+            Value::Number(number) => {
+                vec![
+                    Value::Number(format!("1{}", number.trim_start_matches('-'))),
+                    Value::Text(number.clone()),
+                ]
+            }
+            Value::Text(text) => vec![Value::Text(format!("{text} ")), Value::List(vec![value.clone()])],
+            Value::List(list) => {
+                let mut all = vec![Value::List([list.as_slice(), &[Value::Word("null")]].concat())];
+                for (place, element) in list.iter().enumerate() {
+                    for changed in changes(element) {
+                        let mut list = list.clone();
+                        list[place] = changed;
+                        all.push(Value::List(list));
+                    }
+                }
+                all
+            }
+            Value::Object(members) => {
+                let more = ("another name".to_owned(), Value::Word("null"));
+                let mut all = vec![Value::Object([members.as_slice(), &[more]].concat())];
+                for place in 0..members.len() {
+                    let mut renamed = members.clone();
+                    renamed[place].0.push('x');
+                    all.push(Value::Object(renamed));
+                    for changed in changes(&members[place].1) {
+                        let mut members = members.clone();
+                        members[place].1 = changed;
+                        all.push(Value::Object(members));
+                    }
+                }
+                all
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_are_told_apart_to_the_last_digit() {
+        assert_ne!(canonical("9007199254740993"), canonical("9007199254740992"));
+        assert_eq!(canonical(" {\"b\" : 1.50, \"\\u0061\":[ ]} "), r#"{"a":[],"b":1.50}"#);
+    }
+}

@@ -1,0 +1,211 @@
+//! The ledger of writes under an `Idempotency-Key` in the database; time is the database's own, from the view `clock`.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{Row, Sql, Value};
+use crate::domain::{CredentialId, Failure, FailureKind, Result, TenantId, Text};
+use crate::store::{Advance, IdempotencyRecord, IdempotencyStore, Reserved, Stage};
+
+macro_rules! columns {
+    () => {
+        "tenant_id, key, fingerprint, credential_id, stage, fence, sends, sealed, created_at, expires_at"
+    };
+}
+
+macro_rules! now {
+    () => {
+        "(SELECT now FROM clock)"
+    };
+}
+
+/// How often a reservation looks again where the row that stood in its way was gone when it looked.
+const LOOKS: usize = 5;
+
+#[async_trait]
+impl IdempotencyStore for Sql {
+    async fn reserve(&self, record: &IdempotencyRecord, lease: Duration) -> Result<Reserved> {
+        for _ in 0..LOOKS {
+            if self.write(RESERVE, &reservation(record, lease)).await? > 0 {
+                return Ok(Reserved::Ours);
+            }
+            let place = [record.tenant.as_str().into(), record.key.as_str().into()];
+            if let Some((standing, free)) = self.row(STANDING, &place, standing).await? {
+                return Ok(Reserved::Held { record: Box::new(standing), free });
+            }
+        }
+        let detail = "Others were using this Idempotency-Key at the same moment; try again.";
+        Err(Failure::new(FailureKind::StoreUnavailable, detail))
+    }
+
+    async fn take_over(
+        &self,
+        held: &IdempotencyRecord,
+        fence: &Text,
+        lease: Duration,
+    ) -> Result<Option<IdempotencyRecord>> {
+        let sql = concat!(
+            "UPDATE idempotency SET fence = $4, lease_until = ",
+            now!(),
+            " + $5 WHERE tenant_id = $1 AND key = $2 AND fence = $3 AND stage <> 'done' AND lease_until <= ",
+            now!(),
+            " RETURNING ",
+            columns!()
+        );
+        let values = [
+            held.tenant.as_str().into(),
+            held.key.as_str().into(),
+            held.fence.as_str().into(),
+            fence.as_str().into(),
+            milliseconds(lease).into(),
+        ];
+        self.row(sql, &values, record).await
+    }
+
+    async fn renew(&self, tenant: &TenantId, key: &str, fence: &str, lease: Duration) -> Result<bool> {
+        let sql = concat!(
+            "UPDATE idempotency SET lease_until = ",
+            now!(),
+            " + $4 WHERE tenant_id = $1 AND key = $2 AND fence = $3"
+        );
+        let values = [tenant.as_str().into(), key.into(), fence.into(), milliseconds(lease).into()];
+        Ok(self.execute(sql, &values).await? > 0)
+    }
+
+    async fn advance(&self, tenant: &TenantId, key: &str, fence: &str, to: &Advance<'_>) -> Result<bool> {
+        let Advance { stage, sends, sealed, lease } = *to;
+        let sql = concat!(
+            "UPDATE idempotency SET stage = $4, sends = $5, sealed = $6, lease_until = ",
+            now!(),
+            " + $7 WHERE tenant_id = $1 AND key = $2 AND fence = $3"
+        );
+        let values = [
+            tenant.as_str().into(),
+            key.into(),
+            fence.into(),
+            stage.as_str().into(),
+            sends.into(),
+            sealed.into(),
+            lease.map_or(0, milliseconds).into(),
+        ];
+        Ok(self.execute(sql, &values).await? > 0)
+    }
+
+    async fn release(&self, tenant: &TenantId, key: &str, fence: &str) -> Result<bool> {
+        let sql = "DELETE FROM idempotency WHERE tenant_id = $1 AND key = $2 AND fence = $3";
+        Ok(self.execute(sql, &[tenant.as_str().into(), key.into(), fence.into()]).await? > 0)
+    }
+
+    async fn unsettled(&self, limit: u32) -> Result<Vec<IdempotencyRecord>> {
+        let sql = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM idempotency WHERE stage IN ('sending', 'unknown') AND sealed IS NOT NULL AND lease_until <= ",
+            now!(),
+            " ORDER BY lease_until, tenant_id, key LIMIT $1"
+        );
+        self.rows(sql, &[i64::from(limit).into()], record).await
+    }
+
+    async fn end_leases(&self) -> Result<u64> {
+        let sql = concat!("UPDATE idempotency SET lease_until = ", now!(), " WHERE lease_until > ", now!());
+        self.execute(sql, &[]).await
+    }
+
+    async fn erase_expired(&self, limit: u32) -> Result<u64> {
+        let sql = concat!(
+            "DELETE FROM idempotency WHERE expires_at < ",
+            now!(),
+            " AND lease_until <= ",
+            now!(),
+            " AND (tenant_id, key) IN (SELECT tenant_id, key FROM idempotency WHERE expires_at < ",
+            now!(),
+            " AND lease_until <= ",
+            now!(),
+            " ORDER BY expires_at LIMIT $1)"
+        );
+        let erased = self.execute(sql, &[i64::from(limit).into()]).await?;
+        // Also what was erased from rows that stay: a checkpoint after each write would cost every write.
+        self.destroy_traces().await;
+        Ok(erased)
+    }
+}
+
+/// Adds the row, or puts it in the place of one that has expired and that nobody holds: of many who ask at once, one
+/// touches a row.
+const RESERVE: &str = concat!(
+    "INSERT INTO idempotency (",
+    columns!(),
+    ", lease_until) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, ",
+    now!(),
+    " + $11) ON CONFLICT (tenant_id, key) DO UPDATE SET fingerprint = excluded.fingerprint, \
+     credential_id = excluded.credential_id, stage = excluded.stage, fence = excluded.fence, \
+     sends = excluded.sends, sealed = excluded.sealed, created_at = excluded.created_at, \
+     expires_at = excluded.expires_at, lease_until = excluded.lease_until \
+     WHERE idempotency.expires_at < ",
+    now!(),
+    " AND idempotency.lease_until <= ",
+    now!()
+);
+
+const STANDING: &str = concat!(
+    "SELECT ",
+    columns!(),
+    ", CAST(CASE WHEN lease_until <= ",
+    now!(),
+    " THEN 1 ELSE 0 END AS BIGINT) AS free FROM idempotency WHERE tenant_id = $1 AND key = $2"
+);
+
+fn reservation(record: &IdempotencyRecord, lease: Duration) -> [Value<'_>; 11] {
+    let IdempotencyRecord {
+        tenant,
+        key,
+        fingerprint,
+        credential,
+        stage,
+        fence,
+        sends,
+        sealed,
+        created_at,
+        expires_at,
+    } = record;
+    [
+        tenant.as_str().into(),
+        key.as_str().into(),
+        fingerprint.as_slice().into(),
+        credential.as_ref().map(CredentialId::as_str).into(),
+        stage.as_str().into(),
+        fence.as_str().into(),
+        (*sends).into(),
+        sealed.as_deref().into(),
+        created_at.as_millisecond().into(),
+        expires_at.as_millisecond().into(),
+        milliseconds(lease).into(),
+    ]
+}
+
+pub(super) fn milliseconds(lease: Duration) -> i64 {
+    i64::try_from(lease.as_millis()).unwrap_or(i64::from(u32::MAX))
+}
+
+fn standing(row: &Row) -> Result<(IdempotencyRecord, bool)> {
+    Ok((record(row)?, row.column::<i64>("free")? > 0))
+}
+
+fn record(row: &Row) -> Result<IdempotencyRecord> {
+    let stage: &str = row.column("stage")?;
+    Ok(IdempotencyRecord {
+        tenant: row.text("tenant_id")?.into(),
+        key: row.text("key")?,
+        fingerprint: row.column("fingerprint")?,
+        credential: row.some_text("credential_id")?.map(CredentialId::from),
+        stage: Stage::parse(stage)
+            .ok_or_else(|| Failure::internal("the database holds a stage of a write that nobody knows"))?,
+        fence: row.text("fence")?,
+        sends: row.column("sends")?,
+        sealed: row.column("sealed")?,
+        created_at: row.time("created_at")?,
+        expires_at: row.time("expires_at")?,
+    })
+}
