@@ -17,8 +17,8 @@
 //! 6. [`upstream`] sends the call: one try within the deadline, a bounded reply, no redirect.
 //!
 //! Beside the way: [`domain`] has the words that all share, [`json`] decides what JSON we take, [`store`] remembers
-//! tenants, keys, credentials and the audit, [`sealing`] is all cryptography, [`config`] all configuration, [`telemetry`] the
-//! logs, [`cli`] the commands, and [`simulators`] are both CRMs as small servers for the demo and the tests.
+//! tenants, keys, credentials, the audit and writes that happen once, [`sealing`] is all cryptography, [`config`] all
+//! configuration, [`telemetry`] the logs, [`cli`] the commands, and [`simulators`] are both CRMs as small servers for the demo and the tests.
 //!
 //! A file names only modules below it on this way: `tests/tidy.rs` holds the ranks.
 

@@ -9,7 +9,7 @@ use crate::domain::{
     CallContext, Contact, ContactDraft, ContactPatch, EmailAddress, Field, FilterName, Page, PhoneNumber,
     Position, Provider, RemoteId, Result, Text, Timestamp, Warning,
 };
-use crate::upstream::{BaseUrl, Call, Transport};
+use crate::upstream::{Call, RateLimit, Upstream};
 
 /// One CRM account. An adapter translates and nothing else: the order of a write is `gateway`'s, the sending is
 /// `upstream`'s. One instance per credential; secret and base URL live inside.
@@ -228,6 +228,8 @@ pub struct AdapterSpec {
     pub secrets: &'static [SecretForm],
     /// The base URL that a credential without the setting has.
     pub default_base_url: Option<&'static str>,
+    /// The limits that the CRM publishes for one account; empty where it publishes none.
+    pub limits: &'static [RateLimit],
     /// Makes the adapter of one credential. Fails where the settings or the secret cannot be used.
     pub connect: fn(Connection<'_>) -> Result<Arc<dyn Adapter>>,
 }
@@ -252,10 +254,8 @@ pub struct Connection<'a> {
     pub settings: &'a Settings,
     /// The secret's members, checked against [`AdapterSpec::secrets`].
     pub secret: &'a super::settings::Secret,
-    /// Where the CRM is; passed the guard.
-    pub base_url: BaseUrl,
-    /// The shared HTTP client.
-    pub transport: Transport,
+    /// The way to the CRM under the account's limits; nothing authorises its calls yet.
+    pub upstream: Upstream,
 }
 
 /// Which operations a CRM has.

@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use super::ADAPTERS;
-use super::SettingKind;
 use super::adapter::{AdapterSpec, FieldSpec, FilterSupport, Verify, Write};
 use crate::domain::Field;
 
@@ -43,13 +42,8 @@ pub fn page(spec: &AdapterSpec) -> String {
         &mut text,
         "## Settings of a credential\n\n| setting | what |",
         spec.settings.iter().map(|setting| {
-            let unbuilt = matches!(setting.kind, SettingKind::Unbuilt(_));
-            let state = match (setting.required, unbuilt) {
-                (true, _) => " (required)",
-                (_, true) => " (not built yet)",
-                _ => "",
-            };
-            format!("| `{}`{state} | {} |", setting.name, setting.note)
+            let required = if setting.required { " (required)" } else { "" };
+            format!("| `{}`{required} | {} |", setting.name, setting.note)
         }),
     );
     rows(
@@ -102,6 +96,17 @@ fn operations(text: &mut String, spec: &AdapterSpec) {
             spec.create_identity.word()
         ),
     );
+    line(text, &format!("\n{}", limits(spec)));
+}
+
+/// The published limits, as a sentence.
+fn limits(spec: &AdapterSpec) -> String {
+    if spec.limits.is_empty() {
+        return "The CRM publishes no rate limit; the pause that a 429 asks for is kept.".to_owned();
+    }
+    let each = spec.limits.iter().map(|limit| format!("{} in {} s", limit.calls, limit.per.as_secs()));
+    let each: Vec<String> = each.collect();
+    format!("At most so many calls of one credential, or of those that share a budget: {}.", each.join(", "))
 }
 
 fn rows(text: &mut String, head: &str, rows: impl Iterator<Item = String>) {

@@ -24,7 +24,7 @@ pub(super) trait LogIn: Send + Sync {
 /// The way to one account.
 pub(super) enum Session {
     /// Each call bears the same secret.
-    Fixed(Upstream),
+    Fixed(Box<Upstream>),
     /// Each call bears the token of the last login.
     Login(Box<Login>),
 }

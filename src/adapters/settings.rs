@@ -36,8 +36,10 @@ pub enum SettingKind {
     PathTemplate,
     /// An object of `remoteFields`.
     RemoteFields,
-    /// Known, and not built yet: refused with this reason.
-    Unbuilt(&'static str),
+    /// A name of the caller's choice.
+    Name,
+    /// A number above 0 and at most 1.
+    Share,
 }
 
 /// One form that a secret may have: all these members and no others.
@@ -99,6 +101,12 @@ impl Settings {
         self.raw(name).and_then(|raw| json::string(raw.as_str())).map(|text| Text::from(text.as_ref()))
     }
 
+    /// The setting as a share; absent is 1.
+    #[must_use]
+    pub fn share(&self, name: &str) -> f64 {
+        self.raw(name).and_then(|raw| share(raw.as_str())).unwrap_or(1.0)
+    }
+
     /// The setting as a flag; absent is false.
     #[must_use]
     pub fn flag(&self, name: &str) -> bool {
@@ -116,7 +124,8 @@ impl SettingKind {
             Self::Word(words) => text.is_some_and(|text| words.contains(&text.as_ref())),
             Self::PathTemplate => text.is_some_and(|text| is_path_template(&text)),
             Self::RemoteFields => json::kind(raw) == Kind::Object,
-            Self::Unbuilt(reason) => return Err(reason.to_owned()),
+            Self::Name => text.is_some_and(|text| is_name(&text)),
+            Self::Share => share(raw).is_some(),
         };
         if ok { Ok(()) } else { Err(self.expectation()) }
     }
@@ -132,9 +141,19 @@ impl SettingKind {
                     .to_owned()
             }
             Self::RemoteFields => "It must be an object of remoteFields.".to_owned(),
-            Self::Unbuilt(reason) => reason.to_owned(),
+            Self::Name => "It must be a text of 1 to 100 characters that is not blank.".to_owned(),
+            Self::Share => "It must be a number above 0 and at most 1, such as 0.5.".to_owned(),
         }
     }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.trim().is_empty() && text.chars().count() <= 100 && !text.chars().any(char::is_control)
+}
+
+fn share(raw: &str) -> Option<f64> {
+    let number = if json::kind(raw) == Kind::Number { raw.trim().parse().ok() } else { None };
+    number.filter(|share| *share > 0.0 && *share <= 1.0)
 }
 
 fn is_path_template(text: &str) -> bool {

@@ -65,7 +65,7 @@ impl Parts {
         issuers: Issuers,
         limits: Limits,
     ) -> Self {
-        let sealer = Arc::new(sealer);
+        let (sealer, transport) = (Arc::new(sealer), transport.with_limits(limits));
         let tokens = issuers.tokens(store.tenants.clone(), &transport);
         let authenticator = Authenticator::new(store.keys.clone(), admin_token).with_tokens(tokens);
         let authenticator = Arc::new(authenticator);

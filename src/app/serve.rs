@@ -30,6 +30,7 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
     leave_no_core_dump();
     let parts = Parts::open(config).await?;
     start::check_seals(&parts.gateway.rotation).await?;
+    let _presence = start::enter(&parts).await?;
     let listener = listen(config.listen).await?;
     tracing::info!(address = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "listening");
     tokio::spawn(start::tend(parts.gateway.audit.clone(), config.audit_retention_days));

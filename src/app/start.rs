@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::Parts;
 use crate::domain::Timestamp;
 use crate::gateway::credentials::Seals;
 use crate::gateway::{Audit, Rotation};
+use crate::store::Presence;
 
 const MINUTE: Duration = Duration::from_mins(1);
 const MINUTES_A_DAY: u64 = 24 * 60;
@@ -37,6 +39,17 @@ pub(super) async fn check_seals(rotation: &Rotation) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// Comes in to serve. Where no other process does, what dead ones held is let go at once, so that a replay need not wait
+/// for leases to end. The answer is held while this process serves. Fails with a sentence.
+pub(super) async fn enter(parts: &Parts) -> anyhow::Result<Option<Presence>> {
+    let Some(entrance) = parts.store.enter().await? else { return Ok(None) };
+    if entrance.is_alone() {
+        let ended = parts.gateway.ledger.end_leases().await;
+        ended.map_err(|failure| anyhow::anyhow!("{}", failure.detail.as_str()))?;
+    }
+    Ok(Some(entrance.stay().await?))
 }
 
 /// Each minute tells the audit what was only counted; at the start and once a day ends old records. It never fails:

@@ -52,9 +52,9 @@ fn spelled(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use std::fmt::Write as _;
 
-    use std::fmt::Write;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::json::{REQUEST_DEPTH, check};
@@ -118,7 +118,7 @@ mod tests {
             let must = c < ' ' || c == '"' || c == '\\';
             if must || dice().is_multiple_of(3) {
                 for unit in c.encode_utf16(&mut [0; 2]) {
-                    let _ = write!(out, "\\u{unit:04x}");
+                    write!(out, "\\u{unit:04x}").unwrap();
                 }
             } else if c == '/' && dice().is_multiple_of(2) {
                 out.push_str("\\/");

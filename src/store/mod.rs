@@ -1,4 +1,5 @@
-//! What is remembered: tenants, API keys, credentials and the audit, behind traits that no database shows through.
+//! What is remembered: tenants, API keys, credentials, the audit, and writes under an `Idempotency-Key`, behind traits that
+//! no database shows through.
 //!
 //! A credential is loaded by tenant and id in one query; there is no other way to load one. Failures are
 //! `store_unavailable` (the reason goes to the log), `name_taken`, or `tenant_not_found` where a row names a tenant
@@ -17,6 +18,7 @@ mod sqlite;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use self::sql::{Connections, Sql};
@@ -31,6 +33,7 @@ pub use records::{
     TenantStore, now,
 };
 pub use sealed::{SealedAfter, SealedRecord, SealedStore};
+pub use sqlite::{Entrance, Presence};
 
 /// An open database, by what is remembered in it.
 #[derive(Clone)]
@@ -53,6 +56,7 @@ pub struct Store {
     pub shared: bool,
     /// The database itself.
     pub database: Arc<dyn Database>,
+    file: Option<Arc<Path>>,
 }
 
 impl Store {
@@ -63,7 +67,20 @@ impl Store {
             Location::Sqlite(path) => Connections::Sqlite(sqlite::open(path).await?),
             Location::Postgres(url) => Connections::Postgres(postgres::open(url).await?),
         };
-        Ok(Self::of(Arc::new(Sql(connections))))
+        let file = match location {
+            Location::Sqlite(path) => Some(Arc::from(path.as_path())),
+            Location::Postgres(_) => None,
+        };
+        Ok(Self { file, ..Self::of(Arc::new(Sql(connections))) })
+    }
+
+    /// Comes in to serve, where processes can tell whether they are alone: on SQLite; on PostgreSQL, where any machine may
+    /// serve beside, leases alone say what is held. Fails with a sentence.
+    pub async fn enter(&self) -> Result<Option<Entrance>, OpenError> {
+        match &self.file {
+            Some(path) => sqlite::enter(path).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     fn of(database: Arc<Sql>) -> Self {
@@ -77,6 +94,7 @@ impl Store {
             sealed: database.clone(),
             audit: database.clone(),
             database,
+            file: None,
         }
     }
 }

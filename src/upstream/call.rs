@@ -21,6 +21,15 @@ pub enum Method {
     Delete,
 }
 
+/// Whether a call may be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// It reads: sending it twice is sending it once.
+    Safe,
+    /// It writes: only after a complete 429, which proves that nothing was applied.
+    AfterRefusal,
+}
+
 /// One request, apart from the host and the authorisation, which belong to the credential.
 #[derive(Clone)]
 pub struct Call {
@@ -32,14 +41,18 @@ pub struct Call {
     pub query: Vec<(&'static str, String)>,
     /// JSON body.
     pub body: Option<String>,
+    /// Whether it may be sent again.
+    pub repeat: Repeat,
 }
 
 impl Call {
-    /// A call without query and body; `path` is split at its slashes.
+    /// A call without query and body; `path` is split at its slashes. A `GET` may be repeated, anything else counts as
+    /// a write.
     #[must_use]
     pub fn new(method: Method, path: &str) -> Self {
         let path = path.split('/').filter(|segment| !segment.is_empty()).map(str::to_owned).collect();
-        Self { method, path, query: Vec::new(), body: None }
+        let repeat = if method == Method::Get { Repeat::Safe } else { Repeat::AfterRefusal };
+        Self { method, path, query: Vec::new(), body: None, repeat }
     }
 
     /// The same call with one more path segment, whatever characters it holds.

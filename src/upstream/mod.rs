@@ -1,25 +1,43 @@
 //! The wire, made dependable: what a call is, what a reply is, and the one way of sending a call.
 //!
-//! A call runs inside the caller's deadline. It is sent once: nothing is repeated here yet, redirects are not
-//! followed, proxies of the environment are not used, and no header of the caller's travels along.
+//! `dependable.rs` shows the steps of a call in their order: deadline, retries, breaker, pace, send. A call runs inside
+//! the caller's deadline; a read may be repeated, a write only after a 429. Redirects are not followed, proxies of the
+//! environment are not used, and no header of the caller's travels along.
+//!
+//! What is learnt from calls belongs to a host (breaker, retry budget) or to an account (pace, pauses, places), and
+//! outlives the adapter that made them.
 //!
 //! Tenants say where their CRM is, and must not reach into our network by it. [`BaseUrlGuard`] judges the URL when it
 //! is stored and when it is read again; the addresses of its name are judged at each connection, and the connection
 //! goes to those judged.
 
+mod account;
 mod addresses;
 mod allow_list;
 mod authorization;
 mod base_url;
+mod breaker;
 mod call;
+mod dependable;
 mod fetch;
+mod headers;
+mod host;
+mod kept;
+mod pace;
+mod places;
 mod resolver;
+mod retry;
 mod transport;
+mod trouble;
 
+pub use account::{Account, AccountId, AccountSpec};
 pub use allow_list::AllowList;
 pub use authorization::Authorization;
 pub use base_url::{BaseUrl, BaseUrlGuard};
-pub use call::{Call, Method, Reply};
+pub use call::{Call, Method, Repeat, Reply};
+pub use dependable::Upstream;
 pub use fetch::FetchUrl;
+pub use pace::RateLimit;
+pub use places::Place;
 pub use resolver::{Lookup, SystemLookup};
-pub use transport::{Transport, Upstream};
+pub use transport::Transport;

@@ -1,36 +1,61 @@
-//! The only user of the HTTP client: sends one call within its deadline and reads a bounded reply.
+//! The only user of the HTTP client: sends a call once and reads a bounded reply. It also keeps what was learnt about
+//! hosts and accounts, as all who call share it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
-use jiff::Timestamp;
-use jiff::fmt::rfc2822;
-use secrecy::{ExposeSecret, SecretString};
-use url::{Host, Url};
+use http::header::{ACCEPT, CONTENT_TYPE};
+use tokio::time::{Instant, timeout_at};
+use url::{Host as UrlHost, Url};
 
-use super::authorization::{Authorization, refuses, struck_out};
+use super::account::AccountSpec;
+use super::host::Host;
+use super::kept::Kept;
+use super::pace::Pace;
+use super::places::Places;
 use super::resolver::Resolver;
-use super::{BaseUrl, BaseUrlGuard, Call, FetchUrl, Lookup, Method, Reply, SystemLookup};
-use crate::domain::{CallContext, Effect, Failure, FailureKind, Provider, Result};
+use super::trouble::Trouble;
+use super::{
+    Account, AccountId, Authorization, BaseUrlGuard, Call, FetchUrl, Lookup, Method, Reply, SystemLookup,
+    headers,
+};
+use crate::config::Limits;
+use crate::domain::{Provider, TenantId, Text};
 
 /// The largest reply that is read, after decompression.
 const LARGEST_REPLY: usize = 5 * 1024 * 1024;
 /// How long a connection may take; the deadline of the call still holds.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
-/// The longest pause that a `Retry-After` can ask for; what is beyond is a mistake.
-const LONGEST_PAUSE: Duration = Duration::from_hours(24);
+/// How long an answer may stand still between two of its parts.
+const LONGEST_STALL: Duration = Duration::from_secs(5);
 /// Shorter than the idle time of common servers, so that a write rarely meets a connection that is just closing.
 const IDLE_TIME: Duration = Duration::from_secs(30);
 
 /// The shared HTTP clients: one for all credentials whose hosts must be public, one for hosts of the allow-list.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Transport {
     guard: BaseUrlGuard,
     public: reqwest::Client,
     allowed: reqwest::Client,
+    known: Arc<Known>,
+}
+
+/// What was learnt from earlier calls; it outlives the adapters that made them.
+#[derive(Default)]
+struct Known {
+    limits: Limits,
+    hosts: Kept<String, Host>,
+    places: Kept<AccountId, Places>,
+    paces: Kept<Budget, Pace>,
+}
+
+/// Whose calls are counted together.
+#[derive(PartialEq, Eq, Hash)]
+enum Budget {
+    Own(AccountId),
+    Group(TenantId, Provider, Text),
 }
 
 impl Transport {
@@ -49,7 +74,14 @@ impl Transport {
             guard: guard.clone(),
             public: client(public).https_only(true).build()?,
             allowed: client(Resolver::new(lookup, None)).build()?,
+            known: Arc::default(),
         })
+    }
+
+    /// The same clients under other limits, with nothing learnt yet about hosts and accounts.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { known: Arc::new(Known { limits, ..Known::default() }), ..self }
     }
 
     /// The public document at `url`, at most `largest` bytes, without credentials of ours; the operator
@@ -79,15 +111,68 @@ impl Transport {
         tokio::time::timeout(within, fetched).await.unwrap_or(Err("it did not answer in time"))
     }
 
+    /// Sends `call` to `url` once, and reads the whole reply within `within`.
+    pub(super) async fn send(
+        &self,
+        provider: Provider,
+        authorization: Option<&Authorization>,
+        call: &Call,
+        url: &Url,
+        within: Duration,
+    ) -> std::result::Result<Reply, Trouble> {
+        let end = Instant::now() + within;
+        let client = self.client(url)?;
+        let mut request = client.request(method(call.method), url.clone()).header(ACCEPT, "application/json");
+        if let Some(Authorization { name, value }) = authorization {
+            request = request.header(name.clone(), value.clone());
+        }
+        if let Some(body) = &call.body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body.clone());
+        }
+        let head = timeout_at(end, request.send()).await.map_err(|_| Trouble::Silent)?;
+        let response = head.map_err(|error| not_sent(&error))?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Ok(Reply {
+            provider,
+            status,
+            content_type: headers::content_type(&headers),
+            date: headers::date(&headers),
+            retry_after: headers::retry_after(&headers),
+            body: read(response, end).await?,
+        })
+    }
+
+    /// What is known about the host of `url`.
+    pub(super) fn host(&self, url: &Url) -> Arc<Host> {
+        let authority = url.origin().ascii_serialization();
+        let make = || Host::new(authority.clone());
+        self.known.hosts.get(authority.clone(), make, |host| host.at_rest(Instant::now()))
+    }
+
+    /// The account of `spec`: whoever asks with the same id shares its places, with the same budget its pace.
+    #[must_use]
+    pub fn account(&self, spec: AccountSpec) -> Account {
+        let AccountSpec { id, provider, group, limits } = spec;
+        let budget = match group {
+            Some(group) => Budget::Group(id.tenant.clone(), provider, group),
+            None => Budget::Own(id.clone()),
+        };
+        let bounds = &self.known.limits;
+        let make = || Places::new(bounds.credential_in_flight, bounds.credential_waiting);
+        let places = self.known.places.get(id.clone(), make, Places::at_rest);
+        let pace = self.known.paces.get(budget, Pace::default, |pace| pace.at_rest(Instant::now()));
+        Account::new(id, places, pace, limits)
+    }
+
     /// The client for `url`.
     /// Fails for an address that is not to be reached: of a literal address the resolver is not asked.
-    fn client(&self, url: &Url) -> Result<&reqwest::Client> {
+    fn client(&self, url: &Url) -> std::result::Result<&reqwest::Client, Trouble> {
         if self.guard.names(url) {
             return Ok(&self.allowed);
         }
         if let Some(address) = literal(url).filter(|address| !self.guard.reaches(*address)) {
             tracing::warn!(%address, "not called: the address is not public and not in the allow-list");
-            return Err(unreachable());
+            return Err(Trouble::Unreachable);
         }
         Ok(&self.public)
     }
@@ -122,107 +207,9 @@ impl reqwest::dns::Resolve for Resolver {
 
 fn literal(url: &Url) -> Option<IpAddr> {
     match url.host()? {
-        Host::Domain(_) => None,
-        Host::Ipv4(address) => Some(address.into()),
-        Host::Ipv6(address) => Some(address.into()),
-    }
-}
-
-/// One CRM account seen as HTTP: base URL and authorisation over the shared transport.
-#[derive(Clone)]
-pub struct Upstream {
-    transport: Transport,
-    provider: Provider,
-    base: Arc<BaseUrl>,
-    authorization: Option<Authorization>,
-    /// A secret of the account that is not sent along each time, such as a password.
-    password: Option<Arc<SecretString>>,
-}
-
-impl Upstream {
-    /// Joins the parts; nothing authorises the calls yet.
-    #[must_use]
-    pub fn new(transport: Transport, provider: Provider, base: BaseUrl) -> Self {
-        Self { transport, provider, base: Arc::new(base), authorization: None, password: None }
-    }
-
-    /// The same account, its calls authorised by `authorization` from now on.
-    #[must_use]
-    pub fn authorized(self, authorization: Authorization) -> Self {
-        Self { authorization: Some(authorization), ..self }
-    }
-
-    /// The same account, with a further secret that no message of the CRM may carry out.
-    #[must_use]
-    pub fn hiding(self, password: &str) -> Self {
-        Self { password: Some(Arc::new(password.into())), ..self }
-    }
-
-    fn without_secrets(&self, status: u16, body: Bytes) -> Bytes {
-        if !refuses(status, &body) {
-            return body;
-        }
-        let sent = self.authorization.as_ref().map_or(&[][..], Authorization::secret);
-        let password = self.password.as_ref().map_or("", |password| password.expose_secret());
-        struck_out(struck_out(body, sent), password.as_bytes())
-    }
-
-    /// Which CRM this is.
-    #[must_use]
-    pub const fn provider(&self) -> Provider {
-        self.provider
-    }
-
-    /// Sends `call` once and reads the whole reply, whatever its status.
-    ///
-    /// Fails with `upstream_timeout`, `upstream_unreachable`, `upstream_tls` or `upstream_invalid_response`; the
-    /// failure's effect says whether the request may have left.
-    pub async fn call(&self, context: &CallContext, call: &Call) -> Result<Reply> {
-        let started = std::time::Instant::now();
-        let outcome = match tokio::time::timeout(context.remaining(), self.send(call)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(Failure::new(FailureKind::UpstreamTimeout, "The CRM did not answer in time.")
-                .with_effect(Effect::Unknown)),
-        };
-        let status = outcome.as_ref().map_or(0, |reply| reply.status);
-        tracing::debug!(provider = %self.provider, method = ?call.method, status, took = ?started.elapsed(), request_id = %context.request_id.as_str(), "upstream call");
-        outcome.map_err(|failure| failure.with_upstream(self.provider, None))
-    }
-
-    async fn send(&self, call: &Call) -> Result<Reply> {
-        let url = self.address(call)?;
-        let client = self.transport.client(&url)?;
-        let mut request = client.request(method(call.method), url).header(ACCEPT, "application/json");
-        if let Some(Authorization { name, value }) = &self.authorization {
-            request = request.header(name.clone(), value.clone());
-        }
-        if let Some(body) = &call.body {
-            request = request.header(CONTENT_TYPE, "application/json").body(body.clone());
-        }
-        let response = request.send().await.map_err(|error| not_sent(&error))?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = read(response).await?;
-        let body = self.without_secrets(status, body);
-        Ok(Reply {
-            provider: self.provider,
-            status,
-            content_type: content_type(&headers),
-            date: date(&headers),
-            retry_after: retry_after(&headers),
-            body,
-        })
-    }
-
-    fn address(&self, call: &Call) -> Result<Url> {
-        let mut url = self.base.url().clone();
-        url.path_segments_mut()
-            .map_err(|()| Failure::internal("a base URL that cannot be a base passed the guard"))?
-            .pop_if_empty()
-            .extend(&call.path);
-        if !call.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(&call.query);
-        }
-        Ok(url)
+        UrlHost::Domain(_) => None,
+        UrlHost::Ipv4(address) => Some(address.into()),
+        UrlHost::Ipv6(address) => Some(address.into()),
     }
 }
 
@@ -235,97 +222,43 @@ fn method(method: Method) -> http::Method {
     }
 }
 
-async fn read(mut response: reqwest::Response) -> Result<Bytes> {
+/// Reads the body, at most as much as we take, with at most a pause of [`LONGEST_STALL`] between its parts.
+async fn read(mut response: reqwest::Response, end: Instant) -> std::result::Result<Bytes, Trouble> {
+    let largest = u64::try_from(LARGEST_REPLY).unwrap_or(u64::MAX);
+    if response.content_length().is_some_and(|length| length > largest) {
+        return Err(Trouble::TooLarge);
+    }
     let mut body = BytesMut::new();
     loop {
-        match response.chunk().await {
+        let stalled = Instant::now() + LONGEST_STALL;
+        let Ok(part) = timeout_at(end.min(stalled), response.chunk()).await else {
+            return Err(if stalled < end { Trouble::Stalled } else { Trouble::Slow });
+        };
+        match part {
             Ok(None) => return Ok(body.freeze()),
             Ok(Some(chunk)) if body.len() + chunk.len() <= LARGEST_REPLY => body.extend_from_slice(&chunk),
-            Ok(Some(_)) => {
-                return Err(lost(
-                    FailureKind::UpstreamInvalidResponse,
-                    "The CRM's answer is larger than 5 MiB.",
-                ));
-            }
-            Err(error) if error.is_decode() => {
-                return Err(lost(
-                    FailureKind::UpstreamInvalidResponse,
-                    "The CRM's answer could not be decompressed.",
-                ));
-            }
-            Err(_) => return Err(lost(FailureKind::UpstreamInvalidResponse, "The CRM's answer broke off.")),
+            Ok(Some(_)) => return Err(Trouble::TooLarge),
+            Err(error) if is_line(&error) => return Err(Trouble::CutOff),
+            Err(_) => return Err(Trouble::Undecodable),
         }
     }
 }
 
-fn lost(kind: FailureKind, detail: &'static str) -> Failure {
-    Failure::new(kind, detail).with_effect(Effect::Unknown)
-}
-
-/// One wording, whether the host is away, refuses, has no address, or has one that is not called.
-fn unreachable() -> Failure {
-    Failure::new(FailureKind::UpstreamUnreachable, "The CRM could not be reached.")
+/// Whether reading failed on the line; else it failed on what came over it. The client's kinds do not tell: it calls
+/// both a failure to decode.
+fn is_line(error: &reqwest::Error) -> bool {
+    format!("{error:?}").contains("hyper::Error")
 }
 
 /// The client's error texts hold addresses and are not passed on; its kinds are.
-fn not_sent(error: &reqwest::Error) -> Failure {
+fn not_sent(error: &reqwest::Error) -> Trouble {
     if error.is_connect() {
-        if is_certificate(error) {
-            return Failure::new(FailureKind::UpstreamTls, "The CRM's TLS certificate was not accepted.");
-        }
-        return unreachable();
+        return if is_certificate(error) { Trouble::Certificate } else { Trouble::Unreachable };
     }
-    if error.is_builder() {
-        return Failure::internal("a call could not be built");
-    }
-    lost(FailureKind::UpstreamUnreachable, "The connection to the CRM broke before it answered.")
+    if error.is_builder() { Trouble::Unbuildable } else { Trouble::Broken }
 }
 
 fn is_certificate(error: &reqwest::Error) -> bool {
     std::iter::successors(std::error::Error::source(error), |&cause| cause.source())
         .any(|cause| cause.to_string().contains("certificate"))
-}
-
-fn content_type(headers: &HeaderMap) -> String {
-    let declared = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-}
-
-fn date(headers: &HeaderMap) -> Option<Timestamp> {
-    headers.get(DATE)?.to_str().ok().and_then(http_date)
-}
-
-/// `Retry-After` in both of its forms; a past date means now.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let after = match text.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => Duration::try_from(http_date(text)?.duration_since(Timestamp::now())).unwrap_or_default(),
-    };
-    Some(after.min(LONGEST_PAUSE))
-}
-
-fn http_date(text: &str) -> Option<Timestamp> {
-    rfc2822::parse(text).ok().map(|zoned| zoned.timestamp())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::upstream::AllowList;
-
-    #[tokio::test]
-    async fn a_literal_address_is_judged_before_every_request() {
-        let canary = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", canary.local_addr().unwrap());
-        // A URL that passed under a longer list than the one in force.
-        let base = BaseUrlGuard::new(AllowList::parse("127.0.0.1").unwrap()).check(&url).unwrap();
-        let transport = Transport::new(&BaseUrlGuard::default()).unwrap();
-        let upstream = Upstream::new(transport, Provider::new("fake"), base);
-        let context = CallContext::within(Duration::from_secs(2), "test".into());
-        let failure = upstream.call(&context, &Call::new(Method::Get, "x")).await.unwrap_err();
-        assert_eq!((failure.kind, &failure.effect), (FailureKind::UpstreamUnreachable, &Effect::None));
-        let visit = tokio::time::timeout(Duration::from_millis(100), canary.accept()).await;
-        assert!(visit.is_err());
-    }
 }

@@ -92,10 +92,11 @@ impl Office {
     }
 }
 
-/// One client for all cases: making one reads the machine's certificates, and every simulator has a port of its own.
+/// One client for all cases, as making one reads the machine's certificates; each case learns by itself who fails.
 fn transport() -> Transport {
     static SHARED: OnceLock<Transport> = OnceLock::new();
-    SHARED.get_or_init(|| Transport::new(&loopback()).unwrap()).clone()
+    let shared = SHARED.get_or_init(|| Transport::new(&loopback()).unwrap());
+    shared.clone().with_limits(Limits::default())
 }
 
 /// The simulators' address is the one that may be reached.

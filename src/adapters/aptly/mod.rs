@@ -9,6 +9,7 @@ mod translate;
 mod wire;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -24,7 +25,7 @@ use crate::domain::{
     CallContext, Contact, ContactDraft, ContactPatch, Failure, FailureKind, Field, FilterName, Page,
     Position, Provider, RemoteFields, RemoteId, Result,
 };
-use crate::upstream::{Authorization, Upstream};
+use crate::upstream::{Authorization, RateLimit};
 
 /// What is declared about Aptly.
 pub(super) static SPEC: AdapterSpec = AdapterSpec {
@@ -42,6 +43,10 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
         note: "a company key made in Aptly under Card Sources > API",
     }],
     default_base_url: Some("https://core-api.getaptly.com"),
+    limits: &[
+        RateLimit { calls: 120, per: Duration::from_mins(1) },
+        RateLimit { calls: 20, per: Duration::from_secs(1) },
+    ],
     connect,
 };
 
@@ -167,13 +172,13 @@ const SETTINGS: &[SettingSpec] = &[
     ),
     setting(
         "rateLimitGroup",
-        SettingKind::Unbuilt("Rate limits are not built yet."),
-        "Credentials of one Aptly company that share its rate limit.",
+        SettingKind::Name,
+        "A name of your choice for the company, where it has several credentials here: those with the same name share its rate limit. Without it each has its own.",
     ),
     setting(
         "rateLimitShare",
-        SettingKind::Unbuilt("Rate limits are not built yet."),
-        "The part of Aptly's rate limit that this gateway may use.",
+        SettingKind::Share,
+        "The part of Aptly's rate limit that this gateway may use, above 0 and at most 1; default 1. The rest is left to others with the company's keys.",
     ),
 ];
 
@@ -182,13 +187,11 @@ const fn setting(name: &'static str, kind: SettingKind, note: &'static str) -> S
 }
 
 fn connect(connection: Connection<'_>) -> Result<Arc<dyn Adapter>> {
-    let Connection { settings, secret, base_url, transport } = connection;
+    let Connection { settings, secret, upstream } = connection;
     let authorization = Authorization::new("x-token", secret.expose("apiKey"))?;
     let format = Format::named(settings.text("writeFormat").as_deref());
     Ok(Arc::new(Aptly {
-        endpoints: Endpoints::new(
-            Upstream::new(transport, SPEC.provider, base_url).authorized(authorization),
-        ),
+        endpoints: Endpoints::new(upstream.authorized(authorization)),
         region: Region::named(settings.text("defaultRegion").as_deref()),
         format,
         create_defaults: translate::defaults(settings.raw("createDefaults"), format)?,

@@ -26,7 +26,6 @@ use crate::domain::{
     CallContext, Contact, ContactDraft, ContactPatch, Effect, Failure, FailureKind, Field, FilterName, Page,
     Position, Provider, RemoteFields, RemoteId, Result,
 };
-use crate::upstream::Upstream;
 
 /// What is declared about the pipeline CRM.
 pub(super) static SPEC: AdapterSpec = AdapterSpec {
@@ -50,6 +49,7 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
         },
     ],
     default_base_url: None,
+    limits: &[],
     connect,
 };
 
@@ -155,14 +155,13 @@ const fn setting(name: &'static str, kind: SettingKind, note: &'static str) -> S
 }
 
 fn connect(connection: Connection<'_>) -> Result<Arc<dyn Adapter>> {
-    let Connection { settings, secret, base_url, transport } = connection;
-    let anonymous = Upstream::new(transport, SPEC.provider, base_url);
+    let Connection { settings, secret, upstream: anonymous } = connection;
     let session = match secret.expose("token") {
         "" => {
             let anonymous = anonymous.hiding(secret.expose("password"));
             Session::Login(Box::new(Login::new(anonymous, endpoints::PasswordLogin::of(secret))))
         }
-        token => Session::Fixed(anonymous.authorized(endpoints::bearer(token)?)),
+        token => Session::Fixed(Box::new(anonymous.authorized(endpoints::bearer(token)?))),
     };
     Ok(Arc::new(Pipeline {
         endpoints: Endpoints::new(session, settings.text("getPath"), settings.text("deletePath")),

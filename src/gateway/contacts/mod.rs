@@ -143,6 +143,7 @@ impl Contacts {
     ) -> Result<Listed> {
         caller.require(Scope::ContactsRead)?;
         let opened = self.house.credentials.open(caller, credential).await?;
+        let _place = opened.account.enter(context).await?;
         list::list(context, caller, &opened, &self.cursors, request).await
     }
 
@@ -156,6 +157,7 @@ impl Contacts {
     ) -> Result<u64> {
         caller.require(Scope::ContactsRead)?;
         let opened = self.house.credentials.open(caller, credential).await?;
+        let _place = opened.account.enter(context).await?;
         list::count(context, &opened, query).await
     }
 
@@ -170,6 +172,7 @@ impl Contacts {
         caller.require(Scope::ContactsRead)?;
         let opened = self.house.credentials.open(caller, credential).await?;
         let remote_id = ids::open(&opened.id, id)?;
+        let _place = opened.account.enter(context).await?;
         let contact = opened.adapter.get_contact(context, &remote_id).await?;
         Ok(Shown {
             id: ids::make(&opened.id, &contact.remote_id),

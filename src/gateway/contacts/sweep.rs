@@ -70,6 +70,7 @@ async fn one(
     let Some(evidence) = attempt.evidence().cloned() else { return Ok(true) };
     let Some(opened) = house.credentials.open_unasked(tenant, credential).await? else { return Ok(true) };
     let context = CallContext::within(LOOK, Text::from_static("settle")).in_bulk();
+    let _place = opened.account.enter(&context).await?;
     let prepared = opened.adapter.prepare_create(&context, &evidence.draft).await?;
     match look(&context, &opened, &prepared, &evidence).await {
         Look::Ours(contact) => {

@@ -117,9 +117,9 @@ impl WriteRequest {
     async fn answer(&self, outcome: Result<Shown>, attempt: Option<Attempt>, clean: bool) -> Result<Answer> {
         let Some(attempt) = attempt else { return (self.render)(Ok(&outcome?)) };
         match outcome {
-            Ok(shown) => attempt.answered((self.render)(Ok(&shown))?).await,
+            Ok(shown) => attempt.record((self.render)(Ok(&shown))?).await,
             Err(failure) if failure.effect == Effect::Final => {
-                attempt.answered((self.render)(Err(&failure))?).await
+                attempt.record((self.render)(Err(&failure))?).await
             }
             Err(failure) if clean => {
                 attempt.release().await;
@@ -144,6 +144,8 @@ impl Course<'_> {
         self.refuse_if_strict(&warnings)?;
         let words = intent.words(opened, target.as_ref());
         self.serial = Some(locks.hold(self.context, self.place(), words).await?);
+        // Behind the lock: who waits for another write takes no place from those who do not.
+        let _place = opened.account.enter(self.context).await?;
         // What an earlier attempt under the same key has done comes before anything new.
         if let Some(done) = self.resumed(&intent).await? {
             return Ok(done);

@@ -132,8 +132,8 @@ impl Credentials {
             self.opening.link(spec, &settings),
             read_secret(spec, &secret),
         )?;
-        let adapter = self.opening.connect(&link, &secret)?;
-        let last_check = if verify { Some(probed(context, adapter.as_ref()).await?) } else { None };
+        let opened = self.opening.connect(&caller.tenant, &id, &link, &secret)?;
+        let last_check = if verify { Some(probed(context, opened.adapter.as_ref()).await?) } else { None };
         let at = now();
         let mut record = CredentialRecord {
             id,
@@ -284,9 +284,10 @@ impl Credentials {
             None if moved => return Err(secret_needed()),
             None => self.opening.unseal(&held)?,
         };
-        let adapter = self.opening.connect(&link, &given)?;
+        let opened = self.opening.connect(&held.tenant, &held.id, &link, &given)?;
         if secret.is_some() {
-            held.last_check = if verify { Some(probed(context, adapter.as_ref()).await?) } else { None };
+            held.last_check =
+                if verify { Some(probed(context, opened.adapter.as_ref()).await?) } else { None };
             held.base_url = link.base_url.as_str().into();
             held.secret = self.opening.seal(&held, &given)?;
         }

@@ -49,7 +49,7 @@ impl CredentialRequest {
         let stored = entry.end_on(stored, |made| Some(made.id.as_str().into())).await;
         let Some(attempt) = attempt else { return (self.render)(&stored?) };
         match stored {
-            Ok(made) => attempt.answered((self.render)(&made)?).await,
+            Ok(made) => attempt.record((self.render)(&made)?).await,
             // Whether the row was stored is not known; a replay finds it by its name.
             Err(failure) if failure.kind == FailureKind::StoreUnavailable => {
                 attempt.leave().await;

@@ -6,11 +6,11 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::Opened;
 use super::connected::Connected;
-use crate::adapters::{Adapter, AdapterSpec, Connection, Secret, Settings};
+use crate::adapters::{AdapterSpec, Connection, Secret, Settings};
 use crate::domain::{CredentialId, Failure, FieldFault, Result, TenantId, Text};
 use crate::sealing::{Bound, Sealer};
 use crate::store::{CredentialRecord, CredentialStore, Recent};
-use crate::upstream::{BaseUrl, BaseUrlGuard, Transport};
+use crate::upstream::{Account, AccountId, AccountSpec, BaseUrl, BaseUrlGuard, Transport, Upstream};
 
 const REMEMBERED_CREDENTIALS: u64 = 10_000;
 /// The column that holds the sealed secret; part of what it is sealed with.
@@ -88,8 +88,7 @@ impl Opening {
             settings: Settings::read(spec.settings, &held.settings)?,
             base_url: self.guard.check(&held.base_url)?,
         };
-        let adapter = self.connect(&link, &self.unseal(held)?)?;
-        Ok(Opened { id: held.id.clone(), spec, adapter })
+        self.connect(&held.tenant, &held.id, &link, &self.unseal(held)?)
     }
 
     /// The adapter's declaration. Fails with `validation_failed` naming the providers there are.
@@ -114,13 +113,36 @@ impl Opening {
     }
 
     /// Joins settings and secret. Fails with `validation_failed` where either cannot be used.
-    pub(super) fn connect(&self, link: &Link, secret: &SecretString) -> Result<Arc<dyn Adapter>> {
-        let secret = read_secret(link.spec, secret)?;
-        (link.spec.connect)(Connection {
-            settings: &link.settings,
-            secret: &secret,
-            base_url: link.base_url.clone(),
-            transport: self.transport.clone(),
+    pub(super) fn connect(
+        &self,
+        tenant: &TenantId,
+        id: &CredentialId,
+        link: &Link,
+        secret: &SecretString,
+    ) -> Result<Opened> {
+        let Link { spec, settings, base_url } = link;
+        let secret = read_secret(spec, secret)?;
+        let account = self.account(tenant, id, spec, settings);
+        let (transport, base_url) = (self.transport.clone(), base_url.clone());
+        let upstream = Upstream::new(transport, spec.provider, base_url, account.clone());
+        let adapter = (spec.connect)(Connection { settings, secret: &secret, upstream })?;
+        Ok(Opened { id: id.clone(), spec, adapter, account })
+    }
+
+    /// The credential's places and its budget, which its settings may join with others'.
+    fn account(
+        &self,
+        tenant: &TenantId,
+        id: &CredentialId,
+        spec: &AdapterSpec,
+        settings: &Settings,
+    ) -> Account {
+        let share = settings.share("rateLimitShare");
+        self.transport.account(AccountSpec {
+            id: AccountId { tenant: tenant.clone(), credential: id.clone() },
+            provider: spec.provider,
+            group: settings.text("rateLimitGroup"),
+            limits: spec.limits.iter().map(|limit| limit.share(share)).collect(),
         })
     }
 

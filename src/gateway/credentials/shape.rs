@@ -6,6 +6,7 @@ use secrecy::SecretString;
 
 use crate::adapters::{Account, Adapter, AdapterSpec};
 use crate::domain::{CredentialId, Failure, Provider, RawJson, Text, Timestamp};
+use crate::upstream;
 
 /// A credential as it is shown; never its secret.
 #[derive(Clone, Debug)]
@@ -79,4 +80,6 @@ pub struct Opened {
     pub spec: &'static AdapterSpec,
     /// The way to the CRM.
     pub adapter: Arc<dyn Adapter>,
+    /// Its places and its budget of calls: whoever uses the adapter holds a place.
+    pub account: upstream::Account,
 }

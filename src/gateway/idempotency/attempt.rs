@@ -55,7 +55,6 @@ impl Past {
 }
 
 /// The row of one key, and what opens it.
-#[derive(Clone)]
 pub(super) struct Place {
     pub(super) store: Arc<dyn IdempotencyStore>,
     pub(super) sealer: Arc<Sealer>,
@@ -84,17 +83,17 @@ impl Place {
 /// A write under a key that is ours while the lease is renewed in the background. Dropped without an end it is renewed no
 /// more, and the row stays as it is until its lease ends.
 pub(in crate::gateway) struct Attempt {
-    place: Place,
+    place: Arc<Place>,
     fence: Text,
     lease: Lease,
     past: Past,
-    evidence: Option<Evidence>,
+    evidence: Option<Box<Evidence>>,
     sends: i64,
 }
 
 impl Attempt {
     /// Holds the row that was taken under `fence`, with a lease that was asked for at `asked`.
-    pub(super) fn holding(place: Place, fence: Text, time: Duration, asked: Instant) -> Self {
+    pub(super) fn holding(place: Arc<Place>, fence: Text, time: Duration, asked: Instant) -> Self {
         let (held, own) = (place.clone(), fence.clone());
         let lease = Lease::keep(time, asked, move || {
             let (place, fence) = (held.clone(), own.clone());
@@ -105,7 +104,7 @@ impl Attempt {
 
     /// The same, with what an earlier attempt left.
     pub(super) fn after(self, past: Past, evidence: Option<Evidence>, sends: i64) -> Self {
-        Self { past, evidence, sends, ..self }
+        Self { past, evidence: evidence.map(Box::new), sends, ..self }
     }
 
     /// What an earlier attempt left, or what was noted since.
@@ -114,8 +113,8 @@ impl Attempt {
     }
 
     /// What tells of the create that may have been applied.
-    pub(in crate::gateway) const fn evidence(&self) -> Option<&Evidence> {
-        self.evidence.as_ref()
+    pub(in crate::gateway) fn evidence(&self) -> Option<&Evidence> {
+        self.evidence.as_deref()
     }
 
     /// How often the write was sent, by all attempts.
@@ -136,7 +135,7 @@ impl Attempt {
     /// Notes durably what a look-up showed; keeps holding the row. With any outcome but `Unknown` the evidence is erased.
     /// Fails with `store_unavailable`, and with `idempotency_in_progress` where the lease was lost.
     pub(in crate::gateway) async fn note(&mut self, past: Past) -> Result<()> {
-        let evidence = self.evidence.clone().filter(|_| past == Past::Unknown);
+        let evidence = self.evidence.as_deref().filter(|_| past == Past::Unknown).cloned();
         self.write(past.stage(), self.sends, past, evidence).await
     }
 
@@ -149,7 +148,7 @@ impl Attempt {
     /// Records the final answer, erases the request, and gives the answer back: it is answered only when it is recorded,
     /// so that every replay says the same. A database that is away for a moment is waited for.
     /// Fails with `store_unavailable` and `idempotency_in_progress`: the write is done, and a replay looks for it.
-    pub(in crate::gateway) async fn answered(self, answer: Answer) -> Result<Answer> {
+    pub(in crate::gateway) async fn record(self, answer: Answer) -> Result<Answer> {
         let Self { place, fence, lease, past: _, evidence: _, sends } = self;
         let sealed = place.seal(&answer.written()?)?;
         let done = Advance { stage: Stage::Done, sends, sealed: Some(&sealed), lease: None };
@@ -206,7 +205,7 @@ impl Attempt {
             return Err(in_progress());
         }
         self.lease.granted(asked);
-        (self.past, self.evidence, self.sends) = (past, evidence, sends);
+        (self.past, self.evidence, self.sends) = (past, evidence.map(Box::new), sends);
         Ok(())
     }
 }

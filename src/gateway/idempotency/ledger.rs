@@ -153,14 +153,14 @@ impl Ledger {
         self.store.end_leases().await.map(|_| ())
     }
 
-    fn place(&self, tenant: &TenantId, key: Text, credential: Option<CredentialId>) -> Place {
-        Place {
+    fn place(&self, tenant: &TenantId, key: Text, credential: Option<CredentialId>) -> Arc<Place> {
+        Arc::new(Place {
             store: self.store.clone(),
             sealer: self.sealer.clone(),
             tenant: tenant.clone(),
             key,
             credential,
-        }
+        })
     }
 
     fn fresh(&self, place: &Place, fence: &Text, asked: &[u8]) -> IdempotencyRecord {
@@ -196,7 +196,7 @@ impl Ledger {
     }
 
     /// Takes over a row whose lease has ended; `None` where somebody else was faster.
-    async fn take_over(&self, place: &Place, held: &IdempotencyRecord) -> Result<Option<Attempt>> {
+    async fn take_over(&self, place: &Arc<Place>, held: &IdempotencyRecord) -> Result<Option<Attempt>> {
         let (fence, asked) = (new_fence()?, Instant::now());
         let Some(held) = self.store.take_over(held, &fence, self.lease).await? else { return Ok(None) };
         let attempt = Attempt::holding(place.clone(), fence, self.lease, asked);
@@ -221,7 +221,7 @@ fn answered(place: &Place, held: &IdempotencyRecord) -> Result<Claim> {
 }
 
 /// The digest that stands for a tenant's key: a key may hold anything, also what must not be kept.
-fn key(tenant: &TenantId, key: &str) -> Text {
+pub(super) fn key(tenant: &TenantId, key: &str) -> Text {
     let tenant = tenant.as_str().as_bytes();
     let length = (tenant.len() as u64).to_be_bytes();
     hex(&digest(&[length.as_slice(), tenant, key.as_bytes()].concat())).into()

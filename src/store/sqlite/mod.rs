@@ -2,5 +2,8 @@
 
 mod migrate;
 mod open;
+mod presence;
 
 pub(super) use open::{advice, open};
+pub(super) use presence::enter;
+pub use presence::{Entrance, Presence};

@@ -92,17 +92,22 @@ fn folder(path: &Path) -> Result<(), OpenError> {
 
 /// Makes or opens the file for writing, readable by this user alone; SQLite gives its side files the same rights.
 fn file(path: &Path) -> Result<(), OpenError> {
-    let mut options = std::fs::OpenOptions::new();
-    options.create(true).read(true).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(|_| ()).map_err(|error| {
+    private().open(path).map(|_| ()).map_err(|error| {
         OpenError::new(format!(
             "the database {} cannot be opened for writing ({error}); let this user write to the file and its folder, or \
              name another place in GATEWAY_DATABASE_URL",
             path.display()
         ))
     })
+}
+
+/// How files are opened that this user alone may read.
+pub(super) fn private() -> std::fs::OpenOptions {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).read(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
 }
 
 /// What a failed first contact means, and what to do.

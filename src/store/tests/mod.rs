@@ -1,5 +1,6 @@
 //! One suite over both databases, and what each promises alone.
 
+mod ledger;
 mod postgres;
 #[path = "../../../tests/support/postgres.rs"]
 pub(crate) mod server;
@@ -40,6 +41,24 @@ pub(crate) fn on_postgres(test: fn()) {
     }
 }
 
+/// A test of each name on each database.
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        mod on_postgres {
+            use crate::store::tests::{Place, server::Server};
+            $(#[tokio::test] async fn $name() {
+                if let Some(server) = Server::shared() {
+                    super::$name(&Place::postgres(server).await).await;
+                }
+            })*
+        }
+        mod on_sqlite {
+            $(#[tokio::test] async fn $name() { super::$name(&super::Place::sqlite()).await; })*
+        }
+    };
+}
+use on_both;
+
 /// Where the database of one test is; nothing is there before it is opened.
 pub(crate) struct Place {
     pub(crate) location: Location,
@@ -65,7 +84,7 @@ impl Place {
         Self { location: Location::parse(&server.url(&name)).unwrap(), folder: None }
     }
 
-    async fn open(&self) -> Store {
+    pub(crate) async fn open(&self) -> Store {
         Store::open(&self.location).await.unwrap()
     }
 
@@ -78,7 +97,7 @@ impl Place {
     }
 
     /// Runs statements past the store; answers what the database says against them.
-    async fn statement(&self, sql: &'static str) -> Result<(), String> {
+    pub(crate) async fn statement(&self, sql: &'static str) -> Result<(), String> {
         match &self.location {
             Location::Sqlite(path) => {
                 let mut connection = SqliteConnection::connect(&path.display().to_string()).await.unwrap();

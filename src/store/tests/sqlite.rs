@@ -1,11 +1,13 @@
 //! What a SQLite file promises beyond the suite: its rights, its durability, and a sentence for every obstacle.
 
+use std::time::Duration;
+
 use sqlx::{Connection, SqliteConnection};
 
 use super::{Place, credential, key, tenant};
 use crate::domain::{FailureKind, KeyId};
 use crate::store::sql::{Connections, Sql};
-use crate::store::{Location, Store, TenantStore, sqlite};
+use crate::store::{Advance, Location, Reserved, Stage, Store, TenantStore, sqlite};
 
 #[tokio::test]
 async fn a_removed_tenant_leaves_no_key_and_no_byte_of_a_secret() {
@@ -106,4 +108,49 @@ async fn a_full_disk_refuses_what_is_new_and_loses_nothing() {
     assert_eq!(TenantStore::list(&store, None, 1000).await.unwrap().len(), kept);
     sqlx::raw_sql("PRAGMA max_page_count = 100000").execute(&pool).await.unwrap();
     TenantStore::insert(&store, &tenant("room again")).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_erased_request_is_in_no_file_after_the_next_round_of_expiry() {
+    let place = Place::sqlite();
+    let store = place.open().await;
+    let one = tenant("one");
+    store.tenants.insert(&one).await.unwrap();
+    let request = b"canary of a sealed request, which is longer than a word".repeat(200);
+    let row = super::ledger::record(&one.id, "key", "mine");
+    let reserved = store.idempotency.reserve(&row, Duration::ZERO).await.unwrap();
+    assert!(matches!(reserved, Reserved::Ours));
+    let ledger = &store.idempotency;
+    let sending = Advance { stage: Stage::Sending, sends: 1, sealed: Some(&request), lease: None };
+    assert!(ledger.advance(&one.id, "key", "mine", &sending).await.unwrap());
+    assert!(in_files(&place, b"canary of a sealed request"));
+    let found = Advance { stage: Stage::Found, sends: 1, sealed: None, lease: None };
+    assert!(ledger.advance(&one.id, "key", "mine", &found).await.unwrap());
+    assert_eq!(ledger.erase_expired(10).await, Ok(0));
+    assert!(!in_files(&place, b"canary of a sealed request"));
+}
+
+fn in_files(place: &Place, bytes: &[u8]) -> bool {
+    let files = std::fs::read_dir(place.path().parent().unwrap()).unwrap();
+    files
+        .map(|file| std::fs::read(file.unwrap().path()).unwrap())
+        .any(|file| file.windows(bytes.len()).any(|part| part == bytes))
+}
+
+#[tokio::test]
+async fn a_process_knows_that_it_is_alone_and_only_then() {
+    let place = Place::sqlite();
+    let (one, other) = (place.open().await, place.open().await);
+    let first = one.enter().await.unwrap().unwrap();
+    assert!(first.is_alone());
+    let second = other.enter().await.unwrap().unwrap();
+    assert!(!second.is_alone(), "the first is about to serve");
+    let mut waiting = std::pin::pin!(second.stay());
+    assert!(tokio::time::timeout(Duration::from_millis(200), &mut waiting).await.is_err());
+    let first = first.stay().await.unwrap();
+    let second = waiting.await.unwrap();
+    drop(first);
+    assert!(!one.enter().await.unwrap().unwrap().is_alone(), "the second serves");
+    drop(second);
+    assert!(one.enter().await.unwrap().unwrap().is_alone());
 }

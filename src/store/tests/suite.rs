@@ -1,30 +1,13 @@
 //! What holds on both databases.
 
-use super::{Place, audit, credential, key, open_together, tenant};
+use super::{Place, audit, credential, key, on_both, open_together, tenant};
 use crate::domain::{CredentialId, FailureKind, TenantId, Text, Timestamp};
 use crate::store::{
     After, AuditQuery, AuditRecord, CheckRecord, CredentialRecord, SealedAfter, SealedRecord, TenantRecord,
     now, schema,
 };
 
-/// A test of each name on each database.
-macro_rules! suite {
-    ($($name:ident),* $(,)?) => {
-        mod on_postgres {
-            use crate::store::tests::{Place, server::Server};
-            $(#[tokio::test] async fn $name() {
-                if let Some(server) = Server::shared() {
-                    super::$name(&Place::postgres(server).await).await;
-                }
-            })*
-        }
-        mod on_sqlite {
-            $(#[tokio::test] async fn $name() { super::$name(&super::Place::sqlite()).await; })*
-        }
-    };
-}
-
-suite! {
+on_both! {
     many_open_one_new_database_together,
     records_come_back_as_they_were_also_after_a_restart,
     a_credential_is_loaded_by_its_own_tenant_alone,

@@ -30,6 +30,7 @@ pub(super) static FAKE: AdapterSpec = AdapterSpec {
     ],
     secrets: &[SecretForm { members: &["apiKey"], note: "a key" }],
     default_base_url: Some("https://fake.example.com"),
+    limits: &[],
     connect,
 };
 
@@ -42,8 +43,9 @@ struct Fake {
 
 #[expect(clippy::unnecessary_wraps, reason = "the seam lets an adapter refuse")]
 fn connect(connection: Connection<'_>) -> Result<Arc<dyn Adapter>> {
-    let Connection { settings: _, secret, base_url, transport: _ } = connection;
-    Ok(Arc::new(Fake { key: secret.expose("apiKey").to_owned(), base_url: base_url.as_str().to_owned() }))
+    let Connection { settings: _, secret, upstream } = connection;
+    let base_url = upstream.base_url().as_str().to_owned();
+    Ok(Arc::new(Fake { key: secret.expose("apiKey").to_owned(), base_url }))
 }
 
 fn never<T>() -> Result<T> {

@@ -1,0 +1,297 @@
+//! What the ledger of writes and the locks promise on both databases.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::{Place, on_both, tenant};
+use crate::domain::{FailureKind, TenantId, Text, Timestamp};
+use crate::store::{Advance, IdempotencyRecord, Reserved, Stage, Store, now};
+
+/// More than any test takes.
+const LONG: Duration = Duration::from_mins(10);
+const NONE: Duration = Duration::ZERO;
+
+on_both! {
+    of_many_who_ask_at_once_one_gets_the_key,
+    a_row_comes_back_as_it_was_written_also_after_a_restart,
+    a_row_is_taken_over_once_and_only_after_its_lease,
+    who_takes_over_sees_what_was_written_last,
+    a_former_holder_can_change_nothing,
+    a_lease_ends_by_the_time_of_the_database,
+    a_released_key_is_free,
+    open_creates_are_found_when_nobody_holds_them,
+    an_expired_row_gives_way_and_is_erased_unless_somebody_holds_it,
+    a_removed_tenant_takes_its_rows_along,
+    locks_are_taken_all_or_none,
+    of_many_who_want_the_same_locks_one_gets_them,
+    locks_of_the_dead_are_free_when_their_lease_ends,
+}
+
+async fn house(place: &Place) -> (Store, TenantId) {
+    let store = place.open().await;
+    let one = tenant("one");
+    store.tenants.insert(&one).await.unwrap();
+    (store, one.id)
+}
+
+pub(super) fn record(tenant: &TenantId, key: &str, fence: &str) -> IdempotencyRecord {
+    let created_at = now();
+    IdempotencyRecord {
+        tenant: tenant.clone(),
+        key: key.into(),
+        fingerprint: vec![0, 7, 0xff],
+        credential: Some("cred_1".into()),
+        stage: Stage::Reserved,
+        fence: fence.into(),
+        sends: 0,
+        sealed: None,
+        created_at,
+        expires_at: created_at + Duration::from_hours(24),
+    }
+}
+
+const fn sending(sealed: Option<&[u8]>, lease: Option<Duration>) -> Advance<'_> {
+    Advance { stage: Stage::Sending, sends: 1, sealed, lease }
+}
+
+async fn standing(store: &Store, tenant: &TenantId, key: &str) -> (IdempotencyRecord, bool) {
+    match store.idempotency.reserve(&record(tenant, key, "nobody"), LONG).await.unwrap() {
+        Reserved::Held { record, free } => (*record, free),
+        Reserved::Ours => panic!("the key was free"),
+    }
+}
+
+async fn take(store: &Store, record: &IdempotencyRecord, lease: Duration) {
+    let reserved = store.idempotency.reserve(record, lease).await.unwrap();
+    assert!(matches!(reserved, Reserved::Ours), "{reserved:?}");
+}
+
+async fn of_many_who_ask_at_once_one_gets_the_key(place: &Place) {
+    let (store, one) = house(place).await;
+    let other = place.open().await;
+    for round in 0..10 {
+        let key = format!("key {round}");
+        let records: Vec<_> = (0..12).map(|n| record(&one, &key, &format!("fence {n}"))).collect();
+        let asked = records.iter().enumerate().map(|(n, record)| {
+            let store = if n % 2 == 0 { &store } else { &other };
+            store.idempotency.reserve(record, LONG)
+        });
+        let (mut winner, mut seen) = (None, Vec::new());
+        for (n, reserved) in join_all(asked).await.into_iter().enumerate() {
+            match reserved.unwrap() {
+                Reserved::Ours => assert_eq!(winner.replace(format!("fence {n}")), None, "two got {key}"),
+                Reserved::Held { record, free } => {
+                    assert!(!free);
+                    seen.push(record.fence.as_str().to_owned());
+                }
+            }
+        }
+        let winner = winner.expect("one gets it");
+        assert!(seen.len() == 11 && seen.iter().all(|fence| *fence == winner));
+    }
+}
+
+async fn a_row_comes_back_as_it_was_written_also_after_a_restart(place: &Place) {
+    let (store, one) = house(place).await;
+    let mut open = record(&one, "key", "mine");
+    take(&store, &open, LONG).await;
+    assert_eq!(standing(&store, &one, "key").await, (open.clone(), false));
+    for stage in Stage::ALL {
+        let to = Advance { stage, sends: 2, sealed: Some(b"sealed \0\xff"), lease: Some(LONG) };
+        assert!(store.idempotency.advance(&one, "key", "mine", &to).await.unwrap());
+        (open.stage, open.sends, open.sealed) = (stage, 2, Some(b"sealed \0\xff".to_vec()));
+        assert_eq!(standing(&store, &one, "key").await.0, open);
+    }
+    store.database.close().await;
+    let store = place.open().await;
+    assert_eq!(standing(&store, &one, "key").await, (open, false));
+    let other = IdempotencyRecord { credential: None, ..record(&one, "other", "mine") };
+    take(&store, &other, LONG).await;
+    assert_eq!(standing(&store, &one, "other").await.0, other);
+    let strange = record(&"ten_nobody".into(), "key", "mine");
+    let failure = store.idempotency.reserve(&strange, LONG).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::TenantNotFound);
+}
+
+async fn a_row_is_taken_over_once_and_only_after_its_lease(place: &Place) {
+    let (store, one) = house(place).await;
+    let other = place.open().await;
+    let held = record(&one, "key", "first");
+    take(&store, &held, LONG).await;
+    let early = store.idempotency.take_over(&held, &"early".into(), LONG).await.unwrap();
+    assert_eq!(early, None, "its lease lasts");
+    assert!(store.idempotency.renew(&one, "key", "first", NONE).await.unwrap());
+    assert!(standing(&store, &one, "key").await.1, "its lease has ended");
+    let fences: Vec<Text> = (0..12).map(|n| Text::from(format!("fence {n}"))).collect();
+    let asked = fences.iter().enumerate().map(|(n, fence)| {
+        let store = if n % 2 == 0 { &store } else { &other };
+        store.idempotency.take_over(&held, fence, LONG)
+    });
+    let taken: Vec<_> = join_all(asked).await.into_iter().filter_map(Result::unwrap).collect();
+    assert_eq!(taken.len(), 1);
+    assert_eq!(standing(&store, &one, "key").await, (taken[0].clone(), false));
+    // Its fence is another now, whatever becomes of the lease.
+    store.idempotency.end_leases().await.unwrap();
+    assert_eq!(store.idempotency.take_over(&held, &"late".into(), LONG).await.unwrap(), None);
+}
+
+async fn who_takes_over_sees_what_was_written_last(place: &Place) {
+    let (store, one) = house(place).await;
+    take(&store, &record(&one, "key", "first"), NONE).await;
+    let (read, _) = standing(&store, &one, "key").await;
+    let last = sending(Some(b"evidence"), None);
+    assert!(store.idempotency.advance(&one, "key", "first", &last).await.unwrap());
+    let taken = store.idempotency.take_over(&read, &"second".into(), LONG).await.unwrap().unwrap();
+    assert_eq!((taken.stage, taken.sends, taken.sealed), (Stage::Sending, 1, Some(b"evidence".to_vec())));
+
+    let done = Advance { stage: Stage::Done, sends: 1, sealed: Some(b"answer"), lease: None };
+    assert!(store.idempotency.advance(&one, "key", "second", &done).await.unwrap());
+    let (read, free) = standing(&store, &one, "key").await;
+    assert!(free && read.stage == Stage::Done);
+    let taken = store.idempotency.take_over(&read, &"third".into(), LONG).await.unwrap();
+    assert_eq!(taken, None, "what was answered is nobody's to take");
+}
+
+async fn a_former_holder_can_change_nothing(place: &Place) {
+    let (store, one) = house(place).await;
+    let held = record(&one, "key", "first");
+    take(&store, &held, NONE).await;
+    let taken = store.idempotency.take_over(&held, &"second".into(), LONG).await.unwrap().unwrap();
+    let ledger = &store.idempotency;
+    assert!(!ledger.renew(&one, "key", "first", NONE).await.unwrap());
+    assert!(!ledger.advance(&one, "key", "first", &sending(Some(b"x"), None)).await.unwrap());
+    assert!(!ledger.release(&one, "key", "first").await.unwrap());
+    assert_eq!(standing(&store, &one, "key").await, (taken, false));
+    assert!(!ledger.renew(&"ten_two".into(), "key", "second", NONE).await.unwrap());
+    assert!(ledger.release(&one, "key", "second").await.unwrap());
+}
+
+async fn a_lease_ends_by_the_time_of_the_database(place: &Place) {
+    let (store, one) = house(place).await;
+    let held = record(&one, "key", "first");
+    take(&store, &held, Duration::from_millis(1)).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert!(standing(&store, &one, "key").await.1);
+    assert!(store.idempotency.renew(&one, "key", "first", LONG).await.unwrap(), "nobody took it meanwhile");
+    assert!(!standing(&store, &one, "key").await.1);
+    assert_eq!(store.idempotency.take_over(&held, &"second".into(), LONG).await.unwrap(), None);
+    assert_eq!(store.idempotency.end_leases().await, Ok(1));
+    assert!(standing(&store, &one, "key").await.1);
+}
+
+async fn a_released_key_is_free(place: &Place) {
+    let (store, one) = house(place).await;
+    take(&store, &record(&one, "key", "first"), LONG).await;
+    assert!(store.idempotency.release(&one, "key", "first").await.unwrap());
+    assert!(!store.idempotency.release(&one, "key", "first").await.unwrap());
+    take(&store, &record(&one, "key", "second"), LONG).await;
+}
+
+async fn open_creates_are_found_when_nobody_holds_them(place: &Place) {
+    let (store, one) = house(place).await;
+    for (key, stage, sealed, lease) in [
+        ("sending", Stage::Sending, true, None),
+        ("unknown", Stage::Unknown, true, None),
+        ("held", Stage::Unknown, true, Some(LONG)),
+        ("without evidence", Stage::Sending, false, None),
+        ("reserved", Stage::Reserved, false, None),
+        ("found", Stage::Found, true, None),
+        ("absent", Stage::Absent, false, None),
+        ("ambiguous", Stage::Ambiguous, true, None),
+        ("done", Stage::Done, true, None),
+    ] {
+        take(&store, &record(&one, key, key), LONG).await;
+        let to = Advance { stage, sends: 1, sealed: sealed.then_some(b"evidence"), lease };
+        assert!(store.idempotency.advance(&one, key, key, &to).await.unwrap());
+        // Told apart by the millisecond in which they were let go.
+        tokio::time::sleep(Duration::from_millis(3)).await;
+    }
+    let open = async |limit| {
+        let open = store.idempotency.unsettled(limit).await.unwrap();
+        open.into_iter().map(|record| record.key.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(open(10).await, ["sending", "unknown"]);
+    assert_eq!(open(1).await, ["sending"]);
+    assert!(store.idempotency.renew(&one, "sending", "sending", NONE).await.unwrap());
+    assert_eq!(open(10).await, ["unknown", "sending"], "whoever was looked at goes to the end");
+}
+
+async fn an_expired_row_gives_way_and_is_erased_unless_somebody_holds_it(place: &Place) {
+    let (store, one) = house(place).await;
+    let expired = |key: &str, fence: &str| IdempotencyRecord {
+        expires_at: Timestamp::from_millisecond(now().as_millisecond() - 60_000).unwrap(),
+        sealed: Some(b"answer".to_vec()),
+        ..record(&one, key, fence)
+    };
+    take(&store, &expired("key", "first"), LONG).await;
+    assert!(!standing(&store, &one, "key").await.1, "somebody holds it");
+    assert_eq!(store.idempotency.erase_expired(10).await, Ok(0));
+    assert!(store.idempotency.renew(&one, "key", "first", NONE).await.unwrap());
+    let second = record(&one, "key", "second");
+    take(&store, &second, NONE).await;
+    assert_eq!(standing(&store, &one, "key").await, (second, true), "nothing of the former row is left");
+    assert!(!store.idempotency.renew(&one, "key", "first", LONG).await.unwrap());
+
+    for n in 0..5 {
+        take(&store, &expired(&format!("old {n}"), "first"), NONE).await;
+    }
+    for erased in [2, 2, 1, 0] {
+        assert_eq!(store.idempotency.erase_expired(2).await, Ok(erased));
+    }
+    assert_eq!(standing(&store, &one, "key").await.0.fence, "second", "it has not expired");
+    take(&store, &record(&one, "old 0", "second"), LONG).await;
+}
+
+async fn a_removed_tenant_takes_its_rows_along(place: &Place) {
+    let (store, one) = house(place).await;
+    take(&store, &record(&one, "key", "first"), LONG).await;
+    assert!(store.tenants.delete(&one).await.unwrap());
+    assert!(!store.idempotency.renew(&one, "key", "first", LONG).await.unwrap());
+    store.tenants.insert(&tenant("one")).await.unwrap();
+    take(&store, &record(&one, "key", "second"), LONG).await;
+}
+
+fn words(list: &[&str]) -> Vec<String> {
+    list.iter().map(|word| (*word).to_owned()).collect()
+}
+
+async fn locks_are_taken_all_or_none(place: &Place) {
+    let locks = place.open().await.locks;
+    assert!(locks.lock(&words(&["b", "a", "b"]), "first", LONG).await.unwrap());
+    assert!(!locks.lock(&words(&["0", "b", "c"]), "second", LONG).await.unwrap());
+    assert!(locks.lock(&words(&["0", "c"]), "third", LONG).await.unwrap(), "the second took none");
+    assert_eq!(locks.keep("second", LONG).await, Ok(0));
+    assert_eq!(locks.keep("first", LONG).await, Ok(2));
+    locks.unlock("second").await.unwrap();
+    assert!(!locks.lock(&words(&["a"]), "second", LONG).await.unwrap());
+    locks.unlock("first").await.unwrap();
+    assert!(locks.lock(&words(&["a", "b"]), "second", LONG).await.unwrap());
+}
+
+async fn of_many_who_want_the_same_locks_one_gets_them(place: &Place) {
+    let (one, other) = (place.open().await.locks, place.open().await.locks);
+    let lists: Vec<_> =
+        (0..12).map(|n| words(if n % 3 == 0 { &["x", "y", "z"] } else { &["z", "x"] })).collect();
+    for round in 0..5 {
+        let fences: Vec<_> = (0..12).map(|n| format!("{round} {n}")).collect();
+        let asked = fences.iter().zip(&lists).enumerate().map(|(n, (fence, words))| {
+            let locks = if n % 2 == 0 { &one } else { &other };
+            locks.lock(words, fence, LONG)
+        });
+        let taken = join_all(asked).await.into_iter().filter(|taken| taken == &Ok(true)).count();
+        assert_eq!(taken, 1);
+        for fence in &fences {
+            one.unlock(fence).await.unwrap();
+        }
+    }
+}
+
+async fn locks_of_the_dead_are_free_when_their_lease_ends(place: &Place) {
+    let locks = place.open().await.locks;
+    assert!(locks.lock(&words(&["a", "b"]), "first", NONE).await.unwrap());
+    assert!(locks.lock(&words(&["a"]), "second", LONG).await.unwrap());
+    assert_eq!(locks.keep("first", NONE).await, Ok(1), "of two one is left");
+    assert_eq!(locks.erase_ended(10).await, Ok(1));
+    assert_eq!((locks.keep("first", LONG).await, locks.keep("second", LONG).await), (Ok(0), Ok(1)));
+}

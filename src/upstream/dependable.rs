@@ -1,0 +1,230 @@
+//! One dependable call: deadline, retries within a budget, breaker, pace, send.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::{Instant, sleep};
+use url::Url;
+
+use super::authorization::{Authorization, refuses, struck_out};
+use super::breaker::Verdict;
+use super::host::Guest;
+use super::retry::{Outcome, Retries};
+use super::trouble::Trouble;
+use super::{Account, BaseUrl, Call, Repeat, Reply, Transport};
+use crate::domain::{CallContext, Failure, FailureKind, Provider, Result};
+
+/// What an attempt needs at least: one that could not end in time is not begun.
+pub(super) const LEAST_TIME: Duration = Duration::from_millis(20);
+/// The longest attempt of a read; there may be time for another.
+const LONGEST_READ: Duration = Duration::from_secs(10);
+/// A time-out tells about the host only where it was given at least this much.
+const TELLING_TIME: Duration = Duration::from_secs(5);
+
+/// One CRM account seen as HTTP: base URL, authorisation and limits over the shared transport.
+#[derive(Clone)]
+pub struct Upstream {
+    transport: Transport,
+    provider: Provider,
+    base: Arc<BaseUrl>,
+    account: Account,
+    guest: Arc<Guest>,
+    authorization: Option<Authorization>,
+    /// A secret of the account that is not sent along each time, such as a password.
+    password: Option<Arc<SecretString>>,
+}
+
+impl Upstream {
+    /// Joins the parts; nothing authorises the calls yet.
+    #[must_use]
+    pub fn new(transport: Transport, provider: Provider, base: BaseUrl, account: Account) -> Self {
+        let guest = Arc::new(Guest::new(transport.host(base.url()), account.id.clone()));
+        Self {
+            transport,
+            provider,
+            base: Arc::new(base),
+            account,
+            guest,
+            authorization: None,
+            password: None,
+        }
+    }
+
+    /// The same account, its calls authorised by `authorization` from now on.
+    #[must_use]
+    pub fn authorized(self, authorization: Authorization) -> Self {
+        Self { authorization: Some(authorization), ..self }
+    }
+
+    /// The same account, with a further secret that no message of the CRM may carry out.
+    #[must_use]
+    pub fn hiding(self, password: &str) -> Self {
+        Self { password: Some(Arc::new(password.into())), ..self }
+    }
+
+    /// Where the CRM is.
+    #[must_use]
+    pub fn base_url(&self) -> &BaseUrl {
+        &self.base
+    }
+
+    /// Which CRM this is.
+    #[must_use]
+    pub const fn provider(&self) -> Provider {
+        self.provider
+    }
+
+    /// Sends `call`, again where that is safe and may help, and reads the whole reply, whatever its status.
+    ///
+    /// Fails with `upstream_timeout`, `upstream_unreachable`, `upstream_tls` or `upstream_invalid_response`; the
+    /// failure's effect says whether the request may have left. Where nothing was sent at all: with
+    /// `upstream_circuit_open`, `rate_limited`, `upstream_rate_limited` or `gateway_timeout`.
+    pub async fn call(&self, context: &CallContext, call: &Call) -> Result<Reply> {
+        let url = self.address(call)?;
+        let reply = self.dependably(context, call, &url).await;
+        let reply = reply.map_err(|failure| failure.with_upstream(self.provider, None))?;
+        let body = self.without_secrets(reply.status, reply.body.clone());
+        Ok(Reply { body, ..reply })
+    }
+
+    async fn dependably(&self, context: &CallContext, call: &Call, url: &Url) -> Result<Reply> {
+        // The deadline: one point in time for all that follows, waits included. Nothing is sent after it.
+        let deadline = Instant::now() + context.remaining();
+        // The retries stand around the rest: each attempt asks breaker and pace anew, as both may have learnt from the
+        // last one.
+        let host = &self.guest.host;
+        host.count_call();
+        let mut retries = Retries::new(call.repeat, host);
+        let mut last: Option<Outcome> = None;
+        loop {
+            let ready = async {
+                // The breaker comes before the pace: for a host that is left alone nobody waits and no start is used.
+                let pass = self.guest.admit()?;
+                self.account.start(context.priority, deadline).await?;
+                // Asked again: it may have opened while this call waited for its start.
+                let pass = pass.renewed()?;
+                let within = attempt(call.repeat, deadline).ok_or_else(too_late)?;
+                Ok((pass, within))
+            };
+            let (pass, within) = match ready.await {
+                Ok(ready) => ready,
+                // What the CRM said to an earlier attempt tells more than that there is no further one.
+                Err(refusal) => return last.map_or(Err(refusal), answer),
+            };
+            // The send is one attempt; what it shows about host and account is noted before anybody waits.
+            let outcome =
+                self.transport.send(self.provider, self.authorization.as_ref(), call, url, within).await;
+            pass.note(verdict(&outcome, within));
+            self.keep_pause(&outcome);
+            self.log(context, call, &outcome);
+            match retries.after(&outcome, deadline) {
+                Some(wait) => sleep(wait).await,
+                None => return answer(outcome),
+            }
+            tracing::debug!(provider = %self.provider, host = host.authority(), request_id = %context.request_id.as_str(), "upstream call is repeated");
+            last = Some(outcome);
+        }
+    }
+
+    /// After a 429 the whole budget rests, not this call alone.
+    fn keep_pause(&self, outcome: &Outcome) {
+        if let Ok(reply) = outcome
+            && reply.status == 429
+        {
+            let pause = self.account.pace.pause(reply.retry_after);
+            tracing::info!(provider = %self.provider, host = self.guest.host.authority(), ?pause, "the CRM asks for a pause");
+        }
+    }
+
+    fn log(&self, context: &CallContext, call: &Call, outcome: &Outcome) {
+        let status = outcome.as_ref().map_or(0, |reply| reply.status);
+        let trouble = outcome.as_ref().err();
+        tracing::debug!(provider = %self.provider, method = ?call.method, status, ?trouble, request_id = %context.request_id.as_str(), "upstream call");
+    }
+
+    fn without_secrets(&self, status: u16, body: Bytes) -> Bytes {
+        if !refuses(status, &body) {
+            return body;
+        }
+        let sent = self.authorization.as_ref().map_or(&[][..], Authorization::secret);
+        let password = self.password.as_ref().map_or("", |password| password.expose_secret());
+        struck_out(struck_out(body, sent), password.as_bytes())
+    }
+
+    fn address(&self, call: &Call) -> Result<Url> {
+        let mut url = self.base.url().clone();
+        url.path_segments_mut()
+            .map_err(|()| Failure::internal("a base URL that cannot be a base passed the guard"))?
+            .pop_if_empty()
+            .extend(&call.path);
+        if !call.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&call.query);
+        }
+        Ok(url)
+    }
+}
+
+fn answer(outcome: Outcome) -> Result<Reply> {
+    outcome.map_err(Trouble::failure)
+}
+
+/// How long an attempt may take; `None` where it is too late for one. A write leaves a third of the time for looking at
+/// what became of it.
+fn attempt(repeat: Repeat, deadline: Instant) -> Option<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    (left >= LEAST_TIME).then(|| match repeat {
+        Repeat::Safe => left.min(LONGEST_READ),
+        Repeat::AfterRefusal => left * 2 / 3,
+    })
+}
+
+/// What an attempt tells about the host. A refusal is an answer of a host that works; a time-out of a caller in a hurry
+/// must not close the host to others.
+fn verdict(outcome: &Outcome, within: Duration) -> Verdict {
+    match outcome {
+        Ok(reply) if matches!(reply.status, 500 | 502 | 503 | 504) => Verdict::Failed,
+        Ok(_) | Err(Trouble::TooLarge | Trouble::Undecodable) => Verdict::Works,
+        Err(Trouble::Unreachable | Trouble::Certificate | Trouble::Broken | Trouble::CutOff) => {
+            Verdict::Failed
+        }
+        Err(Trouble::Stalled) => Verdict::Failed,
+        Err(Trouble::Silent | Trouble::Slow) if within >= TELLING_TIME => Verdict::Failed,
+        Err(Trouble::Silent | Trouble::Slow | Trouble::Unbuildable) => Verdict::Nothing,
+    }
+}
+
+fn too_late() -> Failure {
+    let detail = "The time for this request was used up before the CRM was called. Try again with more time.";
+    Failure::new(FailureKind::GatewayTimeout, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{CallContext, Effect};
+    use crate::upstream::{AccountId, AccountSpec, AllowList, BaseUrlGuard, Method};
+
+    #[tokio::test]
+    async fn a_literal_address_is_judged_before_every_request() {
+        let canary = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", canary.local_addr().unwrap());
+        // A URL that passed under a longer list than the one in force.
+        let base = BaseUrlGuard::new(AllowList::parse("127.0.0.1").unwrap()).check(&url).unwrap();
+        let transport = Transport::new(&BaseUrlGuard::default()).unwrap();
+        let provider = Provider::new("fake");
+        let account = transport.account(AccountSpec {
+            id: AccountId { tenant: "ten_1".into(), credential: "crd_1".into() },
+            provider,
+            group: None,
+            limits: Vec::new(),
+        });
+        let upstream = Upstream::new(transport, provider, base, account);
+        let context = CallContext::within(Duration::from_secs(2), "test".into());
+        let failure = upstream.call(&context, &Call::new(Method::Get, "x")).await.unwrap_err();
+        assert_eq!((failure.kind, &failure.effect), (FailureKind::UpstreamUnreachable, &Effect::None));
+        let visit = tokio::time::timeout(Duration::from_millis(100), canary.accept()).await;
+        assert!(visit.is_err());
+    }
+}

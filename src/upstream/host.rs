@@ -1,0 +1,139 @@
+//! What is known about one host: its breaker, its retry budget, and which accounts use it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::time::Instant;
+
+use super::AccountId;
+use super::breaker::{Admitted, Breaker, Change, Verdict};
+use super::retry::RetryBudget;
+use crate::domain::{Failure, FailureKind, Result};
+
+/// One authority: scheme, host and port.
+pub(super) struct Host {
+    authority: String,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    breaker: Breaker,
+    retries: RetryBudget,
+    /// Accounts with a way to this host in memory, and how many ways.
+    guests: HashMap<AccountId, usize>,
+}
+
+impl Host {
+    pub(super) fn new(authority: String) -> Self {
+        Self { authority, known: Mutex::default() }
+    }
+
+    /// Notes a call, which allows for retries.
+    pub(super) fn count_call(&self) {
+        self.known().retries.count_call(Instant::now());
+    }
+
+    /// Takes a retry from the budget, where there is one.
+    pub(super) fn may_retry(&self) -> bool {
+        self.known().retries.take(Instant::now())
+    }
+
+    pub(super) fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    pub(super) fn at_rest(&self, now: Instant) -> bool {
+        let known = self.known();
+        known.breaker.at_rest(now) && known.retries.at_rest(now)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn shared(&self) -> bool {
+        self.guests.len() > 1
+    }
+}
+
+/// An account's way to a host; it counts as a user of the host while it lives.
+pub(super) struct Guest {
+    pub(super) host: Arc<Host>,
+    account: AccountId,
+}
+
+impl Guest {
+    pub(super) fn new(host: Arc<Host>, account: AccountId) -> Self {
+        *host.known().guests.entry(account.clone()).or_default() += 1;
+        Self { host, account }
+    }
+
+    /// Lets a call through. Fails with `upstream_circuit_open` and the time after which to come again.
+    pub(super) fn admit(&self) -> Result<Pass<'_>> {
+        let mut known = self.host.known();
+        let shared = known.shared();
+        match known.breaker.admit(Instant::now(), &self.account, shared) {
+            Ok(admitted) => Ok(Pass { guest: self, admitted, noted: false }),
+            Err(wait) => {
+                let detail =
+                    "The CRM's host failed again and again and is left alone for a moment; nothing was sent.";
+                Err(Failure::new(FailureKind::UpstreamCircuitOpen, detail).with_retry_after(Some(wait)))
+            }
+        }
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let mut known = self.host.known();
+        if let Some(ways) = known.guests.get_mut(&self.account) {
+            *ways -= 1;
+            if *ways == 0 {
+                known.guests.remove(&self.account);
+            }
+        }
+    }
+}
+
+/// A call that the breaker let through. One that is dropped tells nothing: where it was the probe, the next call is.
+pub(super) struct Pass<'a> {
+    guest: &'a Guest,
+    admitted: Admitted,
+    noted: bool,
+}
+
+impl<'a> Pass<'a> {
+    /// The same, where the breaker still lets it through. Fails with `upstream_circuit_open`.
+    pub(super) fn renewed(self) -> Result<Pass<'a>> {
+        if self.admitted == Admitted::Probe { Ok(self) } else { self.guest.admit() }
+    }
+
+    /// Tells the breaker how the call went.
+    pub(super) fn note(mut self, verdict: Verdict) {
+        self.tell(verdict);
+    }
+
+    fn tell(&mut self, verdict: Verdict) {
+        self.noted = true;
+        let Guest { host, account } = self.guest;
+        let mut known = host.known();
+        let shared = known.shared();
+        match known.breaker.note(Instant::now(), account, self.admitted, verdict, shared) {
+            Some(Change::Opened(span)) => {
+                tracing::info!(host = %host.authority, ?span, shared, "breaker opened");
+            }
+            Some(Change::Closed) => tracing::info!(host = %host.authority, "breaker closed"),
+            None => {}
+        }
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        if !self.noted {
+            self.tell(Verdict::Nothing);
+        }
+    }
+}

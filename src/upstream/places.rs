@@ -1,0 +1,184 @@
+//! How many requests of one credential are under way: so many places, a short queue, people before jobs.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::domain::{CallContext, Failure, FailureKind, Priority, Result};
+
+/// The longest wait for a place.
+const LONGEST_WAIT: Duration = Duration::from_millis(250);
+
+/// The places of one credential.
+pub(super) struct Places {
+    /// `None` is without bound.
+    most: Option<usize>,
+    most_waiting: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    taken: usize,
+    persons: VecDeque<oneshot::Sender<Place>>,
+    jobs: VecDeque<oneshot::Sender<Place>>,
+}
+
+/// A place among the requests of a credential that are under way; given back when dropped.
+#[must_use = "the place is given back at once when it is not held"]
+pub struct Place(Arc<Places>);
+
+impl Places {
+    pub(super) fn new(most: Option<u32>, most_waiting: u32) -> Self {
+        let number = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        Self { most: most.map(number), most_waiting: number(most_waiting), state: Mutex::default() }
+    }
+
+    /// Takes a place, waiting a moment for it. Fails with `too_many_concurrent_requests`.
+    pub(super) async fn take(self: &Arc<Self>, context: &CallContext) -> Result<Place> {
+        let turn = {
+            let mut state = self.state();
+            if self.most.is_none_or(|most| state.taken < most) {
+                state.taken += 1;
+                return Ok(Place(Arc::clone(self)));
+            }
+            state.queue(context.priority, self.most_waiting).ok_or_else(full)?
+        };
+        match tokio::time::timeout(LONGEST_WAIT.min(context.remaining()), turn).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) | Err(_) => Err(full()),
+        }
+    }
+
+    pub(super) fn at_rest(&self) -> bool {
+        self.state().taken == 0
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// A turn in the queue; a person takes that of the last job where the queue is full.
+    fn queue(&mut self, priority: Priority, most: usize) -> Option<oneshot::Receiver<Place>> {
+        self.persons.retain(|turn| !turn.is_closed());
+        self.jobs.retain(|turn| !turn.is_closed());
+        if self.persons.len() + self.jobs.len() >= most {
+            let gives_way = if priority == Priority::Interactive { self.jobs.pop_back() } else { None };
+            gives_way?;
+        }
+        let (turn, waiting) = oneshot::channel();
+        match priority {
+            Priority::Interactive => self.persons.push_back(turn),
+            Priority::Bulk => self.jobs.push_back(turn),
+        }
+        Some(waiting)
+    }
+}
+
+impl Drop for Place {
+    /// Hands the place to whoever is next. One who left meanwhile hands it back by the same way: the place that was
+    /// sent in vain is dropped in turn, after the lock is let go.
+    fn drop(&mut self) {
+        let next = {
+            let mut state = self.0.state();
+            let next = state.persons.pop_front().or_else(|| state.jobs.pop_front());
+            if next.is_none() {
+                state.taken -= 1;
+            }
+            next
+        };
+        if let Some(turn) = next {
+            drop(turn.send(Self(Arc::clone(&self.0))));
+        }
+    }
+}
+
+fn full() -> Failure {
+    let detail = "As many requests as this credential may have are under way; wait for one to end.";
+    Failure::new(FailureKind::TooManyConcurrentRequests, detail)
+        .with_retry_after(Some(Duration::from_secs(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    fn soon() -> CallContext {
+        CallContext::within(Duration::from_secs(10), "test".into())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_finds_no_place_waits_a_moment_and_is_refused() {
+        let places = Arc::new(Places::new(Some(2), 1));
+        let first = places.take(&soon()).await.unwrap();
+        let _second = places.take(&soon()).await.unwrap();
+        let began = Instant::now();
+        let (waits, refused) = tokio::join!(
+            async {
+                let outcome = places.take(&soon()).await;
+                (outcome.map(|_| ()), began.elapsed())
+            },
+            async {
+                let outcome = places.take(&soon()).await;
+                (outcome.map(|_| ()), began.elapsed())
+            }
+        );
+        assert!(waits.1 >= LONGEST_WAIT && waits.1 < LONGEST_WAIT * 2, "{waits:?}");
+        assert_eq!(refused.1, Duration::ZERO, "the queue was full");
+        for failure in [waits.0.unwrap_err(), refused.0.unwrap_err()] {
+            assert_eq!(failure.kind, FailureKind::TooManyConcurrentRequests);
+            assert_eq!(failure.retry_after, Some(Duration::from_secs(1)));
+        }
+        drop(first);
+        assert!(places.take(&soon()).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_place_goes_to_persons_first_and_never_gets_lost() {
+        let places = Arc::new(Places::new(Some(1), 3));
+        let held = places.take(&soon()).await.unwrap();
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let wait = |name: &'static str, context: CallContext| {
+            let (places, order) = (places.clone(), order.clone());
+            tokio::spawn(async move {
+                let place = places.take(&context).await;
+                order.lock().unwrap().push((name, place.is_ok()));
+            })
+        };
+        let mut tasks = Vec::new();
+        for (name, context) in
+            [("job", soon().in_bulk()), ("late job", soon().in_bulk()), ("first", soon()), ("second", soon())]
+        {
+            tasks.push(wait(name, context));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        // Whoever is next leaves: the place must reach those behind.
+        let gone = tokio::time::timeout(Duration::from_millis(1), places.take(&soon())).await;
+        assert!(gone.is_err());
+        drop(held);
+        for task in tasks {
+            task.await.unwrap();
+        }
+        // The last job gave its turn to a person who came to a full queue, the other to the one who left.
+        let order = order.lock().unwrap().clone();
+        assert_eq!(order, [("late job", false), ("job", false), ("first", true), ("second", true)]);
+        assert!(places.at_rest());
+    }
+
+    #[tokio::test]
+    async fn without_a_bound_there_is_always_a_place() {
+        let places = Arc::new(Places::new(None, 0));
+        let mut held = Vec::new();
+        for _ in 0..1000 {
+            held.push(places.take(&soon()).await.unwrap());
+        }
+        drop(held);
+        assert!(places.at_rest());
+    }
+}

@@ -1,0 +1,244 @@
+//! Whether a call is sent once more, and after which pause.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::dependable::LEAST_TIME;
+use super::host::Host;
+use super::trouble::Trouble;
+use super::{Repeat, Reply};
+use crate::sealing;
+
+/// The pause before the first retry is random and at most this long; each further one may be twice as long.
+const BASE: Duration = Duration::from_millis(100);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
+/// Whatever the dice say, nobody is asked again at once.
+const SHORTEST_BACKOFF: Duration = Duration::from_millis(10);
+/// How often a read is sent again.
+const MOST_RETRIES_OF_READS: u32 = 2;
+/// How often a write is, after a refusal that proves that nothing was applied.
+const MOST_RETRIES_OF_WRITES: u32 = 1;
+/// A 429 without a time asks for this much.
+const UNNAMED_PAUSE: Duration = Duration::from_secs(1);
+
+/// What one attempt brought.
+pub(super) type Outcome = std::result::Result<Reply, Trouble>;
+
+/// The retries of one call.
+pub(super) struct Retries<'a> {
+    repeat: Repeat,
+    host: &'a Host,
+    made: u32,
+}
+
+impl<'a> Retries<'a> {
+    pub(super) const fn new(repeat: Repeat, host: &'a Host) -> Self {
+        Self { repeat, host, made: 0 }
+    }
+
+    /// After which pause the call is sent again; `None` where `outcome` is its end: because it is no failure that a
+    /// repetition mends, because repeating is not safe, because there is no time left, or because the host had too
+    /// many retries lately.
+    pub(super) fn after(&mut self, outcome: &Outcome, deadline: Instant) -> Option<Duration> {
+        let asked = match self.repeat {
+            Repeat::Safe if self.made < MOST_RETRIES_OF_READS => passing(outcome)?,
+            Repeat::AfterRefusal if self.made < MOST_RETRIES_OF_WRITES => refused_by_pace(outcome)?,
+            Repeat::Safe | Repeat::AfterRefusal => return None,
+        };
+        let wait = asked.max(backoff(self.made));
+        // Asked last: a retry that is not made must use up none of the budget.
+        if Instant::now() + wait + LEAST_TIME > deadline || !self.host.may_retry() {
+            return None;
+        }
+        self.made += 1;
+        Some(wait)
+    }
+}
+
+/// The pause that a failure asks for which may have gone the next time.
+fn passing(outcome: &Outcome) -> Option<Duration> {
+    match outcome {
+        Ok(reply) => match reply.status {
+            429 => refused_by_pace(outcome),
+            503 => Some(reply.retry_after.unwrap_or_default()),
+            500 | 502 | 504 => Some(Duration::ZERO),
+            _ => None,
+        },
+        Err(trouble) => match trouble {
+            Trouble::Unreachable | Trouble::Broken | Trouble::CutOff | Trouble::Silent | Trouble::Stalled => {
+                Some(Duration::ZERO)
+            }
+            Trouble::Certificate
+            | Trouble::Slow
+            | Trouble::TooLarge
+            | Trouble::Undecodable
+            | Trouble::Unbuildable => None,
+        },
+    }
+}
+
+/// The pause that a complete 429 asks for: it proves that nothing was applied.
+fn refused_by_pace(outcome: &Outcome) -> Option<Duration> {
+    let reply = outcome.as_ref().ok().filter(|reply| reply.status == 429)?;
+    Some(reply.retry_after.unwrap_or(UNNAMED_PAUSE))
+}
+
+/// Full jitter: anything up to a bound that doubles, so that those who failed together do not come again together.
+fn backoff(made: u32) -> Duration {
+    let bound = BASE.saturating_mul(1 << made.min(8)).min(LONGEST_BACKOFF);
+    // Without random bytes the longest pause is the careful one.
+    let dice = sealing::random::<4>().map_or(u32::MAX, u32::from_le_bytes);
+    bound.mul_f64(f64::from(dice) / f64::from(u32::MAX)).max(SHORTEST_BACKOFF)
+}
+
+/// Calls of so long ago earn no retries any more.
+const WINDOW: Duration = Duration::from_secs(10);
+/// One retry for so many calls.
+const CALLS_FOR_ONE: usize = 5;
+/// So many in a second are always there.
+const FLOOR: usize = 3;
+
+/// The retries that a host may be troubled with: a fifth of the calls of the last 10 s, and at least 3 in a second.
+#[derive(Default)]
+pub(super) struct RetryBudget {
+    /// Calls by the second in which they came, oldest first.
+    calls: VecDeque<(Instant, usize)>,
+    retries: VecDeque<Instant>,
+}
+
+impl RetryBudget {
+    pub(super) fn count_call(&mut self, now: Instant) {
+        self.forget(now);
+        match self.calls.back_mut() {
+            Some((since, calls)) if now.saturating_duration_since(*since) < Duration::from_secs(1) => {
+                *calls += 1;
+            }
+            _ => self.calls.push_back((now, 1)),
+        }
+    }
+
+    /// Takes a retry, where one is left.
+    pub(super) fn take(&mut self, now: Instant) -> bool {
+        self.forget(now);
+        let calls: usize = self.calls.iter().map(|(_, calls)| calls).sum();
+        let earned = (self.retries.len() + 1) * CALLS_FOR_ONE <= calls;
+        let second = Duration::from_secs(1);
+        let lately = self.retries.iter().rev().take_while(|at| now.saturating_duration_since(**at) < second);
+        let left = earned || lately.count() < FLOOR;
+        if left {
+            self.retries.push_back(now);
+        }
+        left
+    }
+
+    pub(super) fn at_rest(&self, now: Instant) -> bool {
+        self.retries.back().is_none_or(|at| now.saturating_duration_since(*at) >= WINDOW)
+    }
+
+    fn forget(&mut self, now: Instant) {
+        let old = |at: &Instant| now.saturating_duration_since(*at) >= WINDOW;
+        while self.calls.front().is_some_and(|(since, _)| old(since)) {
+            self.calls.pop_front();
+        }
+        while self.retries.front().is_some_and(old) {
+            self.retries.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Provider;
+
+    #[expect(clippy::unnecessary_wraps, reason = "it stands beside what failed")]
+    fn status(status: u16, retry_after: Option<u64>) -> Outcome {
+        Outcome::Ok(Reply {
+            provider: Provider::new("fake"),
+            status,
+            content_type: String::new(),
+            date: None,
+            retry_after: retry_after.map(Duration::from_secs),
+            body: bytes::Bytes::new(),
+        })
+    }
+
+    /// How often a call is sent again while every attempt brings `outcome`, and the longest pause.
+    fn retries(repeat: Repeat, outcome: &Outcome, within: u64) -> (u32, Duration) {
+        let host = Host::new("https://crm.example.com".into());
+        let mut retries = Retries::new(repeat, &host);
+        let deadline = Instant::now() + Duration::from_secs(within);
+        let mut longest = Duration::ZERO;
+        while let Some(wait) = retries.after(outcome, deadline) {
+            longest = longest.max(wait);
+        }
+        (retries.made, longest)
+    }
+
+    #[test]
+    fn what_may_pass_is_read_again_twice_and_written_again_only_after_a_429() {
+        for (outcome, reads, writes) in [
+            (status(500, None), 2, 0),
+            (status(502, None), 2, 0),
+            (status(503, None), 2, 0),
+            (status(503, Some(1)), 2, 0),
+            (status(504, None), 2, 0),
+            (status(429, None), 2, 1),
+            (status(429, Some(0)), 2, 1),
+            (status(429, Some(2)), 2, 1),
+            (status(429, Some(60)), 0, 0),
+            (status(503, Some(60)), 0, 0),
+            (status(501, None), 0, 0),
+            (status(200, None), 0, 0),
+            (status(301, None), 0, 0),
+            (status(401, None), 0, 0),
+            (status(404, None), 0, 0),
+            (status(422, Some(0)), 0, 0),
+            (Err(Trouble::Unreachable), 2, 0),
+            (Err(Trouble::Broken), 2, 0),
+            (Err(Trouble::CutOff), 2, 0),
+            (Err(Trouble::Silent), 2, 0),
+            (Err(Trouble::Stalled), 2, 0),
+            (Err(Trouble::Slow), 0, 0),
+            (Err(Trouble::Certificate), 0, 0),
+            (Err(Trouble::TooLarge), 0, 0),
+            (Err(Trouble::Undecodable), 0, 0),
+            (Err(Trouble::Unbuildable), 0, 0),
+        ] {
+            assert_eq!(retries(Repeat::Safe, &outcome, 15).0, reads, "read: {outcome:?}");
+            assert_eq!(retries(Repeat::AfterRefusal, &outcome, 15).0, writes, "write: {outcome:?}");
+        }
+    }
+
+    #[test]
+    fn pauses_are_random_bounded_and_never_nothing() {
+        let waits: Vec<Duration> = (0..200).map(|_| backoff(0)).collect();
+        assert!(waits.iter().all(|wait| (SHORTEST_BACKOFF..=BASE).contains(wait)));
+        assert!(waits.iter().any(|wait| *wait < BASE / 3) && waits.iter().any(|wait| *wait > BASE * 2 / 3));
+        assert!((0..40).all(|made| backoff(made) <= LONGEST_BACKOFF));
+        assert!(retries(Repeat::Safe, &status(429, Some(0)), 15).1 >= SHORTEST_BACKOFF);
+        assert_eq!(retries(Repeat::Safe, &status(429, None), 15).1, Duration::from_secs(1));
+        assert_eq!(retries(Repeat::Safe, &status(503, Some(7)), 15).1, Duration::from_secs(7));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_gets_a_fifth_of_its_calls_as_retries_and_three_a_second() {
+        let mut budget = RetryBudget::default();
+        let taken = |budget: &mut RetryBudget| (0..100).filter(|_| budget.take(Instant::now())).count();
+        assert_eq!(taken(&mut budget), 3);
+        tokio::time::advance(Duration::from_millis(999)).await;
+        assert_eq!(taken(&mut budget), 0);
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!(taken(&mut budget), 3);
+        for _ in 0..100 {
+            budget.count_call(Instant::now());
+        }
+        assert_eq!(taken(&mut budget), 14, "20 of 100 calls, of which 6 were taken before");
+        assert!(!budget.at_rest(Instant::now()));
+        tokio::time::advance(Duration::from_secs(11)).await;
+        assert!(budget.at_rest(Instant::now()));
+        assert_eq!(taken(&mut budget), 3, "calls of long ago earn nothing");
+    }
+}
