@@ -58,6 +58,8 @@ impl Create {
         let request = scene.client.post(format!("{url}/crm/contacts?credentialId={credential}"));
         let request = request.header("authorization", format!("Bearer {}", scene.key));
         let request = request.header("idempotency-key", format!("key-{}", self.number));
+        // Until then a lost create may still be applied, and is not proven absent.
+        let request = request.header("x-request-timeout-ms", "4000");
         let request = request.header("content-type", "application/json").body(self.body().to_string());
         send(match within {
             Some(time) => request.timeout(time),

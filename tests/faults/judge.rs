@@ -25,8 +25,8 @@ pub(crate) fn first(case: &Case, wrong: &Wrong, cell: &Cell, came: &Came) -> Vec
             faults.push(fault);
         }
     };
-    must(cell.admits(status, &code), format!("came {status} {code}: {}", short(&reply.text)));
-    must(cell.calls.contains(&calls.len()), format!("{} calls", calls.len()));
+    let right = cell.admits(status, &code, calls.len());
+    must(right, format!("came {status} {code} after {} calls: {}", calls.len(), short(&reply.text)));
     let latest = Duration::from_millis(case.deadline) + LATE;
     must(*took <= latest, format!("took {took:?}"));
     must(is_documented(case.operation, status), format!("{status} is not in the API's document"));
