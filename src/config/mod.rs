@@ -1,5 +1,6 @@
 //! The only reader of configuration: flags over environment over file, and secrets from files of their own.
 
+mod crash;
 mod file;
 mod jwt;
 mod limits;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use tracing::level_filters::LevelFilter;
 
+pub use crash::crash_point;
 pub use jwt::{JwtAlgorithm, JwtIssuer, JwtKeys};
 pub use limits::Limits;
 pub use settings::{Exposure, SETTINGS, Setting, markdown};

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::jwt::JwtIssuer;
 use super::settings::{Exposure, SETTINGS, Setting, nearest};
-use super::{Flags, file};
+use super::{Flags, crash, file};
 
 /// The variable that names the configuration file.
 const FILE_VARIABLE: &str = "GATEWAY_CONFIG";
@@ -49,7 +49,7 @@ pub(super) struct Collected {
 pub(super) fn environment() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
-        .filter(|(name, _)| name.starts_with("GATEWAY_"))
+        .filter(|(name, _)| name.starts_with("GATEWAY_") && !crash::is_ours(name))
         .collect()
 }
 

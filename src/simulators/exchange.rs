@@ -112,7 +112,10 @@ impl Simulation {
         };
         let answer = self.crm.answer(&ask);
         match fault {
-            Some(FaultKind::AppliedTwice) => self.crm.answer(&ask),
+            // A second application that the CRM itself refuses leaves the first one's answer.
+            Some(FaultKind::AppliedTwice) => {
+                Some(self.crm.answer(&ask)).filter(|again| again.applied.is_write()).unwrap_or(answer)
+            }
             Some(kind) => reword::spoil(kind, answer),
             None => answer,
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::Disturbance;
+use super::{Disturbance, Shape};
 
 /// What goes wrong. "Applied" means that the CRM did what was asked before the answer went wrong.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -61,6 +61,16 @@ pub enum FaultKind {
     GzipBomb { bytes: u64 },
     /// Applied; the true body under another content type, or under none.
     ContentType { value: Option<String> },
+    /// Applied; the true body packed with gzip so many times over, which the header says once.
+    Gzip { layers: u32 },
+    /// Applied; the whole answer, then a reset.
+    AnsweredThenReset,
+    /// Applied; the whole answer, then nothing, the line left open.
+    AnsweredThenSilent,
+    /// Applied; the true body between two texts.
+    Around { before: String, after: String },
+    /// Applied; the true body with its fields in another shape.
+    Reshape { how: Shape },
     /// Applied; an HTML page.
     HtmlBody { status: u16 },
     /// Applied; any text as body under 200.

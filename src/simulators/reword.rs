@@ -4,6 +4,7 @@ use base64::Engine as _;
 
 use super::crm::{Answer, Crm};
 use super::faults::FaultKind;
+use super::{gzip, reshape};
 
 const ERROR_PAGE: &str = "<!DOCTYPE html><html><head><title>Service trouble</title></head>\
     <body><h1>We are sorry</h1><p>Please try again later.</p></body></html>";
@@ -47,6 +48,14 @@ pub(crate) fn spoil(kind: &FaultKind, mut answer: Answer) -> Answer {
             replace(&mut answer, *status, Some("application/json"), body.to_vec());
         }
         FaultKind::CutJson => answer.body.truncate(answer.body.len() / 2),
+        FaultKind::Around { before, after } => {
+            answer.body = [before.as_bytes(), answer.body.as_slice(), after.as_bytes()].concat();
+        }
+        FaultKind::Reshape { how } => answer.body = reshape::reshaped(*how, &answer.body),
+        FaultKind::Gzip { layers } => {
+            answer.body = (0..*layers).fold(answer.body, |body, _| gzip::wrapped(&body));
+            answer.headers.push(("content-encoding".to_owned(), "gzip".to_owned()));
+        }
         FaultKind::ManyHeaders { count } => {
             answer.headers.extend((0..*count).map(|n| (format!("x-needless-{n}"), n.to_string())));
         }

@@ -17,6 +17,8 @@ enum Step {
     Repeat(Bytes, u64),
     /// Byte by byte, with a pause before each.
     Drip(Bytes, Duration),
+    /// Nothing for so long: what was sent must arrive before what follows.
+    Pause(Duration),
     /// Nothing more, until the client goes.
     Silence,
     /// The client sees "connection reset by peer".
@@ -46,6 +48,14 @@ impl Script {
             FaultKind::AppliedNeverAnswers => vec![Step::Silence],
             FaultKind::ResetAfterHead => vec![head(length), Step::Reset],
             FaultKind::ResetMidBody => vec![head(length), Step::Send(half), Step::Reset],
+            FaultKind::AnsweredThenReset => {
+                vec![head(length), Step::Send(body), Step::Pause(Duration::from_millis(50)), Step::Reset]
+            }
+            // Promises to close, so that no client sends its next call into the silence.
+            FaultKind::AnsweredThenSilent => {
+                let framing = format!("content-length: {length}\r\nconnection: close\r\n");
+                vec![Step::Send(self::head(answer, &framing)), Step::Send(body), Step::Silence]
+            }
             FaultKind::TruncatedBody => vec![head(length), Step::Send(half)],
             FaultKind::WrongContentLength { by } => {
                 vec![head(length.saturating_add_signed(*by)), Step::Send(body)]
@@ -115,6 +125,10 @@ impl Step {
                     tokio::time::sleep(pause).await;
                     socket.write_all(&[byte]).await?;
                 }
+                Ok(())
+            }
+            Self::Pause(pause) => {
+                tokio::time::sleep(pause).await;
                 Ok(())
             }
             Self::Silence => {

@@ -1,0 +1,28 @@
+//! Writes under an Idempotency-Key happen once, whatever is killed and whenever, by the journal of the simulated CRMs.
+//!
+//! CI runs every crash point and a sample of the random rounds. The full numbers, by a named command each:
+//!
+//! ```text
+//! CRASH_ROUNDS=1000 cargo test --test crash -- --ignored --nocapture random_kills_on_sqlite
+//! CRASH_ROUNDS=500  cargo test --test crash -- --ignored --nocapture random_kills_on_postgres
+//! CRASH_KEYS=10000  cargo test --test crash -- --ignored --nocapture ten_thousand_keys_to_two_gateways
+//! ```
+//!
+//! Those numbers are also what the commands run where the variables are not set. `CRASH_SEED` repeats a run's dice.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "a run tells its seed and what it did")]
+
+mod books;
+mod create;
+mod dice;
+#[path = "../support/gateway.rs"]
+mod gateway;
+mod hang_up;
+mod points;
+#[path = "../support/postgres.rs"]
+#[expect(dead_code, reason = "no test here stops the server")]
+mod postgres;
+mod random;
+mod replicas;
+mod scene;

@@ -1,0 +1,103 @@
+//! A gateway killed at random moments while several callers write; nothing is made twice, nothing acknowledged is lost.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use contacts_gateway::simulators::{Fault, FaultKind};
+
+use super::books::Books;
+use super::create::Create;
+use super::dice::{Dice, number};
+use super::gateway::Reply;
+use super::scene::{Scene, postgres};
+
+/// Callers who write at the same time.
+const WRITERS: usize = 4;
+/// Creates that a round may see at most, by which credentials are made.
+const CREATES_A_ROUND: usize = 24;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sample_of_random_kills_on_sqlite() {
+    kills(None, 6).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sample_of_random_kills_on_postgres() {
+    let Some(database) = postgres().await else { return };
+    kills(Some(database), 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a quarter of an hour"]
+async fn random_kills_on_sqlite() {
+    kills(None, number("CRASH_ROUNDS").unwrap_or(1000)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a quarter of an hour"]
+async fn random_kills_on_postgres() {
+    let Some(database) = postgres().await else { return };
+    kills(Some(database), number("CRASH_ROUNDS").unwrap_or(500)).await;
+}
+
+/// Kills so many times, starting again each time, then judges everything that was written.
+async fn kills(database: Option<String>, rounds: u64) {
+    let mut dice = Dice::thrown();
+    let creates = CREATES_A_ROUND * usize::try_from(rounds).unwrap().min(40);
+    let scene = Arc::new(Scene::set(database, 1, creates, &[]).await);
+    for crm in &scene.crms {
+        // A CRM at which nothing takes time would hardly ever be met in the middle of a create.
+        crm.fault(Fault::always(FaultKind::Latency { ms: 30 }).on_writes());
+    }
+    let (next, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let writers: Vec<_> =
+        (0..WRITERS).map(|_| tokio::spawn(write(scene.clone(), next.clone(), stop.clone()))).collect();
+    for _ in 0..rounds {
+        tokio::time::sleep(dice.pause(20, 900)).await;
+        assert!(scene.kill(0).await, "it ended of itself: {}", scene.logs());
+        scene.start(0, &[]).await;
+    }
+    stop.store(true, Ordering::SeqCst);
+    let mut outcomes = Vec::new();
+    for writer in writers {
+        outcomes.extend(writer.await.unwrap());
+    }
+    let (books, mut faults, written) = (Books::of(&scene), Vec::new(), outcomes.len());
+    for (create, outcome) in outcomes {
+        faults.extend(judge(&scene, &books, &create, outcome).await);
+    }
+    println!("{rounds} kills, {written} creates, {} made, {} wrong", books.made(), faults.len());
+    // Nobody made anything that no caller heard of in the end.
+    assert_eq!(books.made(), Books::of(&scene).made(), "a replay made something");
+    assert!(written >= usize::try_from(rounds).unwrap().min(WRITERS), "hardly anything was written");
+    assert!(faults.is_empty(), "{}\n{}", faults.join("\n"), scene.logs());
+}
+
+/// Creates one contact after another, each until its final answer.
+async fn write(
+    scene: Arc<Scene>,
+    next: Arc<AtomicUsize>,
+    stop: Arc<AtomicBool>,
+) -> Vec<(Create, Result<Reply, String>)> {
+    let mut outcomes = Vec::new();
+    while !stop.load(Ordering::SeqCst) {
+        let create = Create::nth(next.fetch_add(1, Ordering::SeqCst));
+        let outcome = create.until_final(&scene, 0).await;
+        outcomes.push((create, outcome));
+        // Callers think now and then, and the CRM's allowance is not what is tried here.
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    outcomes
+}
+
+async fn judge(
+    scene: &Scene,
+    books: &Books,
+    create: &Create,
+    outcome: Result<Reply, String>,
+) -> Option<String> {
+    match outcome {
+        Err(fault) => Some(fault),
+        Ok(answer) => books.wrong(create, &answer).or(create.replay_wrong(scene, 0, &answer).await),
+    }
+}

@@ -1,0 +1,124 @@
+//! Both simulated CRMs, which survive, and the gateways before them, which do not.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use contacts_gateway::simulators::{Running, aptly, pipeline};
+use sqlx::{Connection, PgConnection};
+use tokio::sync::RwLock;
+
+use super::gateway::{Account, Gateway, Home, caller};
+use super::postgres::Server;
+
+/// Short, so that a test waits for them; a thousand is the least that a lease may have.
+const TIMES: [(&str, &str); 2] = [("GATEWAY_SETTLE_MS", "1500"), ("GATEWAY_LEASE_MS", "1000")];
+
+/// Creates through one Aptly credential: its documented allowance is 120 calls a minute, and a create takes several.
+const CREATES_OF_ONE: usize = 12;
+
+/// One database, one tenant, both CRMs, and the gateways that run.
+pub(crate) struct Scene {
+    pub(crate) home: Home,
+    pub(crate) crms: [Running; 2],
+    pub(crate) client: reqwest::Client,
+    /// The tenant's key.
+    pub(crate) key: String,
+    /// Credentials by CRM.
+    credentials: [Vec<String>; 2],
+    /// Where the gateways listen now; a place is empty while its gateway is down.
+    urls: RwLock<Vec<Option<String>>>,
+    gateways: Vec<tokio::sync::Mutex<Option<Gateway>>>,
+    started: AtomicU32,
+}
+
+/// The URL of a new PostgreSQL database; nothing where PostgreSQL is not installed, which is said aloud.
+pub(crate) async fn postgres() -> Option<String> {
+    let server = Server::shared()?;
+    let name = server.new_name();
+    let mut connection = PgConnection::connect(&server.url("postgres")).await.unwrap();
+    let make = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+    sqlx::raw_sql(make).execute(&mut connection).await.unwrap();
+    Some(server.url(&name))
+}
+
+/// The names of the CRMs, in the order of everything that is by CRM.
+pub(crate) const PROVIDERS: [&str; 2] = ["aptly", "pipeline"];
+
+impl Scene {
+    /// So many gateways on one database, `orders` for the first of them, and credentials for so many creates.
+    pub(crate) async fn set(
+        database: Option<String>,
+        gateways: usize,
+        creates: usize,
+        orders: &[(&str, &str)],
+    ) -> Self {
+        let aptly = aptly::Simulator::start(aptly::Options::empty()).await.unwrap();
+        let pipeline = pipeline::Simulator::start(pipeline::Options::empty()).await.unwrap();
+        let mut scene = Self {
+            home: Home::new(database),
+            crms: [aptly, pipeline],
+            client: caller(),
+            key: String::new(),
+            credentials: [Vec::new(), Vec::new()],
+            urls: RwLock::new(vec![None; gateways]),
+            gateways: (0..gateways).map(|_| tokio::sync::Mutex::new(None)).collect(),
+            started: AtomicU32::new(0),
+        };
+        for place in 0..gateways {
+            scene.start(place, if place == 0 { orders } else { &[] }).await;
+        }
+        let first = scene.gateways[0].lock().await.take().unwrap();
+        scene.key = first.tenant(&scene.client).await;
+        for (index, provider) in PROVIDERS.into_iter().enumerate() {
+            let needed = if provider == "aptly" { creates.div_ceil(2 * CREATES_OF_ONE).max(1) } else { 1 };
+            for _ in 0..needed {
+                let crm = &scene.crms[index];
+                let account = Account { provider, base_url: &crm.base_url(), token: crm.token() };
+                let id = first.link(&scene.client, &scene.key, &account).await;
+                scene.credentials[index].push(id);
+            }
+        }
+        *scene.gateways[0].lock().await = Some(first);
+        scene
+    }
+
+    /// Starts the gateway of a place, anew.
+    pub(crate) async fn start(&self, place: usize, orders: &[(&str, &str)]) {
+        let name = format!("log-{}", self.started.fetch_add(1, Ordering::SeqCst));
+        let settings: Vec<_> = TIMES.into_iter().chain(orders.iter().copied()).collect();
+        let gateway = Gateway::start(&self.home, &name, &settings).await;
+        self.urls.write().await[place] = Some(gateway.url.clone());
+        *self.gateways[place].lock().await = Some(gateway);
+    }
+
+    /// Ends the gateway of a place as `kill -9` does; whether it had been alive.
+    pub(crate) async fn kill(&self, place: usize) -> bool {
+        let mut gateway = self.gateways[place].lock().await.take().unwrap();
+        let lived = gateway.process.try_wait().unwrap().is_none();
+        gateway.process.kill().unwrap();
+        gateway.process.wait().unwrap();
+        self.urls.write().await[place] = None;
+        lived
+    }
+
+    /// Where the gateway of a place listens, while it does.
+    pub(crate) async fn url(&self, place: usize) -> Option<String> {
+        self.urls.read().await[place].clone()
+    }
+
+    /// The credential for the `number`th create at a CRM.
+    pub(crate) fn credential(&self, crm: usize, number: usize) -> &str {
+        let all = &self.credentials[crm];
+        &all[number / 2 % all.len()]
+    }
+
+    /// The last lines of every log, for a test that fails.
+    pub(crate) fn logs(&self) -> String {
+        let log = |number: u32| {
+            let text =
+                std::fs::read_to_string(self.home.folder().join(format!("log-{number}"))).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().filter(|line| !line.contains("DEBUG")).collect();
+            lines[lines.len().saturating_sub(8)..].join("\n")
+        };
+        (0..self.started.load(Ordering::SeqCst)).map(log).collect::<Vec<_>>().join("\n--\n")
+    }
+}

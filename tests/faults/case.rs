@@ -1,0 +1,210 @@
+//! One case: a simulated CRM of its own, one fault, one operation through the gateway, and what came of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use contacts_gateway::simulators::{Call, Fault, FaultKind, Running, aptly, pipeline};
+use serde_json::{Value, json};
+
+use super::front::{self, Canary};
+use super::gateway::{Account, Gateway, Home, Reply, caller, send};
+use super::table::{Row, Wrong, dated};
+
+/// What no log and no problem may hold.
+pub(crate) const CANARIES: [&str; 4] =
+    ["canary-of-a-token", "canary.fault@example.com", "4165550277", "Canaryname"];
+
+/// The gateway that all cases share, and its caller.
+pub(crate) struct Bench {
+    pub(crate) gateway: Gateway,
+    pub(crate) client: reqwest::Client,
+    pub(crate) key: String,
+    pub(crate) canary: Canary,
+    pub(crate) home: Home,
+}
+
+impl Bench {
+    pub(crate) async fn open() -> Arc<Self> {
+        let home = Home::new(None);
+        let authority = front::fixture("ca.pem");
+        let settings =
+            [("GATEWAY_SETTLE_MS", "300"), ("GATEWAY_LEASE_MS", "1000"), ("SSL_CERT_FILE", &authority)];
+        let gateway = Gateway::start(&home, "log", &settings).await;
+        let client = caller();
+        let key = gateway.tenant(&client).await;
+        Arc::new(Self { gateway, client, key, canary: Canary::listen().await, home })
+    }
+}
+
+/// What is asked of the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    List,
+    Get,
+    CreateWithKey,
+    Create,
+    Update,
+}
+
+impl Operation {
+    /// In the order of the table's columns.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::List, Self::Get, Self::CreateWithKey, Self::Create, Self::Update];
+
+    pub(crate) const fn creates(self) -> bool {
+        matches!(self, Self::CreateWithKey | Self::Create)
+    }
+
+    pub(crate) const fn writes(self) -> bool {
+        !matches!(self, Self::List | Self::Get)
+    }
+}
+
+/// A fault that waits for an operation.
+pub(crate) struct Case {
+    pub(crate) bench: Arc<Bench>,
+    pub(crate) operation: Operation,
+    pub(crate) deadline: u64,
+    pub(crate) crm: Running,
+    credential: String,
+    /// Of the contact that is there before; creates begin with none.
+    held: String,
+}
+
+/// What came.
+pub(crate) struct Came {
+    pub(crate) reply: Reply,
+    pub(crate) took: Duration,
+    pub(crate) calls: Vec<Call>,
+}
+
+impl Case {
+    pub(crate) async fn prepare(
+        bench: &Arc<Bench>,
+        row: &Row,
+        provider: &'static str,
+        operation: Operation,
+    ) -> Self {
+        let tokens = vec!["canary-of-a-token".to_owned()];
+        let crm = if provider == "aptly" {
+            aptly::Simulator::start(aptly::Options { tokens, ..aptly::Options::empty() }).await
+        } else {
+            pipeline::Simulator::start(pipeline::Options { tokens, ..pipeline::Options::empty() }).await
+        };
+        let crm = crm.unwrap();
+        let held = if operation.creates() { String::new() } else { crm.put(held(provider)).unwrap() };
+        let base_url = match row.wrong {
+            Wrong::Tls(certificate) => front::tls(certificate, crm.address()).await,
+            Wrong::Nobody => front::nobody().await,
+            Wrong::Always(_) | Wrong::Once(_) => crm.base_url(),
+        };
+        let account = Account { provider, base_url: &base_url, token: crm.token() };
+        let credential = bench.gateway.link(&bench.client, &bench.key, &account).await;
+        let case = Self { bench: bench.clone(), operation, deadline: row.deadline, crm, credential, held };
+        match &row.wrong {
+            Wrong::Always(kind) => case.crm.fault(case.aimed(Fault::always(dated(kind)))),
+            Wrong::Once(kind) => case.crm.fault(case.aimed(Fault::once(dated(kind)))),
+            Wrong::Tls(_) | Wrong::Nobody => {}
+        }
+        case
+    }
+
+    /// The fault for the operation's own call.
+    fn aimed(&self, fault: Fault) -> Fault {
+        match self.operation {
+            Operation::List => fault.on("GET", "/api/contacts"),
+            Operation::Get => fault.on("GET", "/api/contacts/*"),
+            _ => fault.on_writes(),
+        }
+    }
+
+    /// Asks the gateway; the same request each time.
+    pub(crate) async fn ask(&self) -> Came {
+        let began = Instant::now();
+        let reply = send(self.request()).await;
+        let took = began.elapsed();
+        let calls = self.crm.calls().into_iter().filter(|call| self.is_own(call)).collect();
+        // No answer at all is one more deviation, and no reason to stop the others.
+        let none = |error: reqwest::Error| Reply {
+            status: 0,
+            headers: http::HeaderMap::new(),
+            text: error.to_string(),
+        };
+        let reply = reply.unwrap_or_else(none);
+        Came { reply, took, calls }
+    }
+
+    fn request(&self) -> reqwest::RequestBuilder {
+        let (Bench { gateway, client, key, .. }, Self { credential, held, .. }) = (&*self.bench, self);
+        let url = |id: &str| format!("{}/crm/contacts{id}?credentialId={credential}", gateway.url);
+        let request = match self.operation {
+            Operation::List => client.get(url("")),
+            Operation::Get => client.get(url(&format!("/{held}"))),
+            Operation::Create => client.post(url("")).body(contact().to_string()),
+            Operation::CreateWithKey => {
+                client.post(url("")).body(contact().to_string()).header("idempotency-key", credential)
+            }
+            Operation::Update => {
+                client.patch(url(&format!("/{held}"))).body(json!({ "firstName": "Augusta" }).to_string())
+            }
+        };
+        let request = request.header("authorization", format!("Bearer {key}"));
+        let request = request.header("x-request-timeout-ms", self.deadline.to_string());
+        if self.operation.writes() { request.header("content-type", "application/json") } else { request }
+    }
+
+    /// Whether a call is of the operation's own kind: the one that meets the fault.
+    fn is_own(&self, call: &Call) -> bool {
+        match self.operation {
+            Operation::List => call.method == "GET" && call.path == "/api/contacts",
+            Operation::Get => call.method == "GET" && call.path == format!("/api/contacts/{}", self.held),
+            _ => call.method != "GET",
+        }
+    }
+
+    /// How many calls have changed anything at the CRM so far, by its journal. That is stricter than counting contacts: a
+    /// second create of one e-mail is an update at Aptly.
+    pub(crate) fn applied(&self) -> usize {
+        self.crm.writes().len()
+    }
+
+    /// Whether the contact that was there bears its new name.
+    pub(crate) fn is_updated(&self) -> bool {
+        self.crm.contact(&self.held).unwrap_or_default().to_string().contains("Augusta")
+    }
+}
+
+/// Somebody whom both CRMs can hold to the letter.
+fn contact() -> Value {
+    json!({ "firstName": "Ada", "lastName": "Canaryname",
+        "emailAddresses": [{ "emailAddress": "canary.fault@example.com" }], "phoneNumbers": [{ "phoneNumber": "+14165550277" }] })
+}
+
+/// The same as the CRM spells it.
+fn held(provider: &str) -> Value {
+    if provider == "aptly" {
+        json!({ "firstname": "Ada", "lastname": "Canaryname", "email": ["canary.fault@example.com"],
+            "phone": [{ "number": "+14165550277", "type": "mobile" }] })
+    } else {
+        json!({ "firstName": "Ada", "lastName": "Canaryname", "email": "canary.fault@example.com",
+            "phoneNumber": [{ "value": "+14165550277", "isPrimary": true }] })
+    }
+}
+
+/// Whether the CRM does what is asked before this fault spoils the answer, as the fault's own documentation says. `None`
+/// where it does so later.
+pub(crate) fn applies(wrong: &Wrong) -> Option<bool> {
+    let (Wrong::Always(kind) | Wrong::Once(kind)) = wrong else {
+        return Some(matches!(wrong, Wrong::Tls("valid")));
+    };
+    match kind {
+        FaultKind::Latency { ms } if *ms >= 1000 => None,
+        FaultKind::NeverAnswer
+        | FaultKind::Status { .. }
+        | FaultKind::TooManyRequests { .. }
+        | FaultKind::ResetBeforeReading
+        | FaultKind::Redirect { .. }
+        | FaultKind::SuccessFalse { .. } => Some(false),
+        _ => Some(true),
+    }
+}
