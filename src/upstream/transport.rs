@@ -46,6 +46,7 @@ pub struct Transport {
 #[derive(Default)]
 struct Known {
     limits: Limits,
+    unpaced: bool,
     hosts: Kept<String, Host>,
     places: Kept<AccountId, Places>,
     paces: Kept<Budget, Pace>,
@@ -82,6 +83,14 @@ impl Transport {
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { known: Arc::new(Known { limits, ..Known::default() }), ..self }
+    }
+
+    /// The same clients, with nothing learnt yet, and without the limits that CRMs publish: for simulators, which have
+    /// none. Pauses are kept all the same.
+    #[must_use]
+    pub fn unpaced(self) -> Self {
+        let limits = self.known.limits;
+        Self { known: Arc::new(Known { limits, unpaced: true, ..Known::default() }), ..self }
     }
 
     /// The public document at `url`, at most `largest` bytes, without credentials of ours; the operator
@@ -161,7 +170,7 @@ impl Transport {
         let make = || Places::new(bounds.credential_in_flight, bounds.credential_waiting);
         let places = self.known.places.get(id.clone(), make, Places::at_rest);
         let pace = self.known.paces.get(budget, Pace::default, |pace| pace.at_rest(Instant::now()));
-        Account::new(id, places, pace, limits)
+        Account::new(id, places, pace, if self.known.unpaced { Vec::new() } else { limits })
     }
 
     /// The client for `url`.
