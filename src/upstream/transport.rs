@@ -271,3 +271,38 @@ fn is_certificate(error: &reqwest::Error) -> bool {
     std::iter::successors(std::error::Error::source(error), |&cause| cause.source())
         .any(|cause| cause.to_string().contains("certificate"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(tenant: &str, credential: &str, group: Option<&str>) -> AccountSpec {
+        AccountSpec {
+            id: AccountId { tenant: tenant.into(), credential: credential.into() },
+            provider: Provider::new("fake"),
+            group: group.map(Text::from),
+            limits: Vec::new(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_outlives_whoever_met_it_and_holds_its_budget_alone() {
+        let transport = Transport::new(&BaseUrlGuard::default()).unwrap();
+        let met = spec("ten_1", "crd_1", Some("company"));
+        transport.account(met.clone()).pace.pause(Some(Duration::from_hours(1)));
+        // So many others that what rests is forgotten.
+        for number in 0..1000 {
+            drop(transport.account(spec("ten_1", &format!("crd_other{number}"), None)));
+        }
+        let paused = |spec| !transport.account(spec).pace.at_rest(Instant::now());
+        assert!(paused(met));
+        assert!(paused(spec("ten_1", "crd_2", Some("company"))), "of one company");
+        for apart in [
+            spec("ten_1", "crd_1", None),
+            spec("ten_1", "crd_2", Some("another")),
+            spec("ten_2", "crd_1", Some("company")),
+        ] {
+            assert!(!paused(apart));
+        }
+    }
+}
