@@ -13,7 +13,7 @@ use crate::{ALONE, gateway};
 const EACH: u64 = 100;
 /// Callers of the other tenant, one measurement, and how often alone and together are measured in turns.
 const CALLERS: usize = 16;
-const TIME: Duration = Duration::from_millis(2000);
+const TIME: Duration = Duration::from_secs(2);
 const ROUNDS: usize = 7;
 
 /// What befalls the first tenant's CRM, and how its callers go on: so many at once, then so many a second.
