@@ -51,6 +51,7 @@ impl Parts {
         })?;
         let sealer =
             Sealer::with_others(&master_key, &previous).map_err(|failure| one(failure.detail.as_str()))?;
+        let transport = transport.with_limits(config.limits);
         Ok(Self::join(store, sealer, guard, transport, config.admin_token.as_ref(), issuers, config.limits))
     }
 
@@ -65,7 +66,7 @@ impl Parts {
         issuers: Issuers,
         limits: Limits,
     ) -> Self {
-        let (sealer, transport) = (Arc::new(sealer), transport.with_limits(limits));
+        let sealer = Arc::new(sealer);
         let tokens = issuers.tokens(store.tenants.clone(), &transport);
         let authenticator = Authenticator::new(store.keys.clone(), admin_token).with_tokens(tokens);
         let authenticator = Arc::new(authenticator);
