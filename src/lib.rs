@@ -14,7 +14,8 @@
 //!    (`gateway/credentials`) unseals its secret and connects its adapter.
 //! 5. [`adapters`] translates. `adapters/adapter.rs` is the seam, one folder is one CRM: `translate` makes the CRM's body
 //!    from ours and our contact from the CRM's answer, `endpoints` names the call.
-//! 6. [`upstream`] sends the call: one try within the deadline, a bounded reply, no redirect.
+//! 6. [`upstream`] sends the call. `upstream/dependable.rs` holds its steps in one function: deadline, retries within a
+//!    budget, breaker, pace, send; the reply is bounded, no redirect is followed.
 //!
 //! Beside the way: [`domain`] has the words that all share, [`json`] decides what JSON we take, [`store`] remembers
 //! tenants, keys, credentials, the audit and writes that happen once, [`sealing`] is all cryptography, [`config`] all

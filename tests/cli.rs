@@ -264,7 +264,7 @@ fn a_reader_who_leaves_is_no_failure() {
 fn migrate_makes_the_database_and_needs_no_key() {
     let desk = Desk::new();
     let output = bare(&desk.folder).arg("migrate").output().unwrap();
-    assert!(output.status.success() && text(&output.stdout).contains("schema 2"));
+    assert!(output.status.success() && text(&output.stdout).contains("schema 3"));
     assert!(desk.folder.path().join("data/gateway.db").exists());
 }
 

@@ -30,6 +30,8 @@ const RANKS: &[(&str, u8)] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("axum", &["api/", "app/", "simulators/"]),
     ("tower_http::", &["api/", "app/", "simulators/"]),
+    ("hyper", &["app/server/"]),
+    ("hyper_util", &["app/server/"]),
     ("utoipa", &["api/"]),
     ("reqwest", &["upstream/transport.rs"]),
     ("sqlx", &["store/"]),

@@ -10,6 +10,7 @@ mod contacts;
 mod credentials;
 mod docs;
 mod extract;
+mod gate;
 mod health;
 mod keys;
 mod layers;
@@ -22,5 +23,6 @@ mod schema;
 mod state;
 mod tenants;
 
+pub use gate::Gate;
 pub use router::router;
 pub use state::{AppState, Readiness};

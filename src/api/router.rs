@@ -1,7 +1,9 @@
 //! The table of routes, and the order of the layers around them.
 
+use std::sync::Arc;
+
 use axum::Router;
-use axum::middleware::{from_fn, map_request};
+use axum::middleware::{from_fn, from_fn_with_state, map_request};
 use axum::routing::get;
 use tower::{Layer, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -24,9 +26,11 @@ pub(super) fn tenant_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(credentials::list::list, credentials::create::create))
         .routes(routes!(credentials::get::get, credentials::update::update, credentials::delete::delete))
         .routes(routes!(credentials::check::check))
-        // operation
-        .routes(routes!(health::live))
-        .routes(routes!(health::ready))
+}
+
+/// Every documented route that is open to everybody.
+pub(super) fn open_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(health::live)).routes(routes!(health::ready))
 }
 
 /// Every documented route of the operator.
@@ -39,13 +43,18 @@ pub(super) fn operator_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(audit::list::list))
 }
 
-/// Routes that are specified and not built yet, and pages for people.
-fn undocumented_routes() -> Router<AppState> {
+/// Routes that are specified and not built yet.
+fn reserved_routes() -> Router<AppState> {
     Router::new()
         .route("/crm/contacts/fields", get(reserved::tenant))
         .route("/crm/contacts/export", get(reserved::tenant))
         .route("/crm/contacts/search", get(reserved::tenant).post(reserved::tenant))
         .route("/crm/search", get(reserved::tenant).post(reserved::tenant))
+}
+
+/// Pages for people.
+fn pages() -> Router<AppState> {
+    Router::new()
         .route("/", get(docs::home))
         .route("/openapi.json", get(docs::document))
         .route("/docs", get(docs::home))
@@ -57,10 +66,15 @@ fn undocumented_routes() -> Router<AppState> {
 
 /// The whole HTTP edge.
 pub fn router(state: AppState) -> Router {
-    let mut table = tenant_routes().split_for_parts().0.merge(undocumented_routes());
+    let mut work = tenant_routes().split_for_parts().0.merge(reserved_routes());
     if state.authenticator.admin_enabled() {
-        table = table.merge(operator_routes().split_for_parts().0);
+        work = work.merge(operator_routes().split_for_parts().0);
     }
+    // Inside of all other layers, so that a refusal bears an id and is an envelope, and outside of every handler, so
+    // that nothing is authenticated, read or parsed for it. Around these routes alone: health and pages answer while
+    // the gateway has too much to do, and while it stops.
+    let work = work.layer(from_fn_with_state(Arc::clone(&state.gate), layers::admit));
+    let table = work.merge(open_routes().split_for_parts().0).merge(pages());
     // To what `unknown_method` answers, the framework adds `Allow`, outside of the layers.
     let table = table.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(state);
     layered(table)
@@ -77,7 +91,7 @@ fn layered(table: Router) -> Router {
         .layer(from_fn(layers::secure))
         // Outside of everything that fails, panics included: one envelope.
         .layer(from_fn(layers::envelope))
-        // Innermost: a panic becomes a failure like any other.
+        // Innermost of those around all routes (`router` adds one around some): a panic becomes a failure like any other.
         .layer(CatchPanicLayer::custom(layers::panicked));
     // Aliases are rewritten in front of the router: a layer of the router itself would run after the route is chosen.
     let aliased = map_request(async |request| layers::plain(request)).layer(table.layer(layers));

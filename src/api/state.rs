@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 
+use super::Gate;
 use crate::auth::Authenticator;
 use crate::domain::Result;
 use crate::gateway::Gateway;
@@ -21,6 +22,8 @@ pub struct AppState {
     pub authenticator: Arc<Authenticator>,
     /// Whether the process takes traffic.
     pub readiness: Readiness,
+    /// Who is let in.
+    pub gate: Arc<Gate>,
 }
 
 impl FromRef<AppState> for Arc<Gateway> {

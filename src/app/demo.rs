@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
@@ -11,7 +10,7 @@ use secrecy::ExposeSecret;
 use super::serve::{Signals, listen, run, state};
 use super::{Parts, SIMULATED, Simulated, simulate};
 use crate::adapters::ADAPTERS;
-use crate::api::router;
+use crate::api::{Gate, router};
 use crate::auth::{ApiKey, Issuers};
 use crate::config::Limits;
 use crate::domain::{CallContext, Caller, CredentialId, Principal, RawJson, Scope, Scopes, TenantId, Text};
@@ -56,8 +55,8 @@ pub async fn demo(
         link(&parts, &caller, crm.provider(), running, &crm.secret(running.token())).await?;
     }
     announce(&welcome(listener.local_addr()?, key.text().expose_secret(), &crms))?;
-    let draining = Arc::new(AtomicBool::new(false));
-    run(listener, router(state(parts, &draining)), draining, signals).await?;
+    let gate = Arc::new(Gate::new(&Limits::default()));
+    run(listener, router(state(parts, &gate)), &gate, signals).await?;
     for (_, running) in crms {
         running.shutdown().await;
     }

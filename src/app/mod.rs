@@ -3,6 +3,7 @@
 mod demo;
 mod parts;
 mod serve;
+mod server;
 mod simulate;
 mod start;
 

@@ -3,20 +3,18 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::serve::ListenerExt;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::server::{Server, Times};
 use super::{Parts, start};
-use crate::api::{AppState, Readiness, router};
+use crate::api::{AppState, Gate, Readiness, router};
 use crate::auth::Authenticator;
 use crate::config::Config;
-use crate::domain::{Failure, FailureKind};
 
 /// How long calls in flight may take after a stop was asked for.
 const LONGEST_STOP: Duration = Duration::from_secs(30);
@@ -34,10 +32,10 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
     let listener = listen(config.listen).await?;
     tracing::info!(address = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "listening");
     tokio::spawn(start::tend(parts.gateway.audit.clone(), config.audit_retention_days));
-    let draining = Arc::new(AtomicBool::new(false));
+    let gate = Arc::new(Gate::new(&config.limits));
     let authenticator = Arc::clone(&parts.authenticator);
     let writing = tokio::spawn(write_uses(Arc::clone(&authenticator)));
-    let outcome = run(listener, router(state(parts, &draining)), draining, signals).await;
+    let outcome = run(listener, router(state(parts, &gate)), &gate, signals).await;
     writing.abort();
     note_uses(&authenticator).await;
     outcome
@@ -86,41 +84,39 @@ pub(super) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 /// What every route can reach; readiness ends when draining begins, and pauses while the database is away.
-pub(super) fn state(parts: Parts, draining: &Arc<AtomicBool>) -> AppState {
+pub(super) fn state(parts: Parts, gate: &Arc<Gate>) -> AppState {
     let Parts { store, sealer: _, authenticator, gateway } = parts;
-    let draining = Arc::clone(draining);
+    let watched = Arc::clone(gate);
     let readiness: Readiness = Arc::new(move || {
-        let (draining, database) = (Arc::clone(&draining), Arc::clone(&store.database));
+        let (gate, database) = (Arc::clone(&watched), Arc::clone(&store.database));
         Box::pin(async move {
-            if draining.load(Ordering::Relaxed) {
-                let detail = "The gateway is stopping; send the call to another one.";
-                return Err(Failure::new(FailureKind::Draining, detail));
-            }
+            gate.open()?;
             database.ready().await
         })
     });
-    AppState { gateway: Arc::new(gateway), authenticator, readiness }
+    AppState { gateway: Arc::new(gateway), authenticator, readiness, gate: Arc::clone(gate) }
 }
 
-/// Answers until the first signal; then readiness fails at once, calls in flight end, and a second signal or the
-/// longest stop cuts off what is left.
+/// Answers until the first signal. Then readiness fails and calls are refused at once, those in flight end, and so do
+/// writes whose callers have left; a second signal or the longest stop cuts off what is left.
 pub(super) async fn run(
     listener: TcpListener,
     router: Router,
-    draining: Arc<AtomicBool>,
+    gate: &Gate,
     mut signals: Signals,
 ) -> anyhow::Result<()> {
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    // Small answers must not wait for the acknowledgement of earlier ones.
-    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-    let server = axum::serve(listener, router).with_graceful_shutdown(async move { drop(stopped.await) });
-    let server = tokio::spawn(server.into_future());
+    let server = Server::start(listener, router, Times::default());
     signals.next().await;
-    draining.store(true, Ordering::Relaxed);
+    gate.close();
+    server.stop();
     tracing::info!("stopping: no new calls are taken, those in flight end");
-    drop(stop);
+    let done = async {
+        gate.until_empty().await;
+        // Their answers are on their way yet.
+        server.until_quiet().await;
+    };
     tokio::select! {
-        ended = server => ended??,
+        () = done => {}
         () = signals.next() => tracing::warn!("stopped by a second signal; some calls were cut off"),
         () = tokio::time::sleep(LONGEST_STOP) => tracing::warn!("stopped after {LONGEST_STOP:?}; some calls were cut off"),
     }

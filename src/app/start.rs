@@ -80,3 +80,58 @@ async fn erase(audit: &Audit, days: u32) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::Issuers;
+    use crate::config::Limits;
+    use crate::domain::TenantId;
+    use crate::sealing::{MasterKey, Sealer};
+    use crate::store::tests::Place;
+    use crate::store::{IdempotencyRecord, Reserved, Stage, Store, TenantRecord, now};
+    use crate::upstream::{BaseUrlGuard, Transport};
+
+    async fn process(place: &Place) -> Parts {
+        let store = place.open().await;
+        let sealer = Sealer::new(&MasterKey::generate().unwrap()).unwrap();
+        let guard = BaseUrlGuard::default();
+        let transport = Transport::new(&guard).unwrap();
+        Parts::join(store, sealer, guard, transport, None, Issuers::default(), Limits::default())
+    }
+
+    /// Asks for the key of the one row; answers whether it is held and nobody's.
+    async fn is_free(store: &Store, tenant: &TenantId) -> Option<bool> {
+        let record = IdempotencyRecord {
+            tenant: tenant.clone(),
+            key: "k".into(),
+            fingerprint: Vec::new(),
+            credential: None,
+            stage: Stage::Reserved,
+            fence: "f".into(),
+            sends: 0,
+            sealed: None,
+            created_at: now(),
+            expires_at: now() + MINUTE,
+        };
+        match store.idempotency.reserve(&record, MINUTE * 10).await.unwrap() {
+            Reserved::Ours => None,
+            Reserved::Held { record: _, free } => Some(free),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_dead_process_held_is_let_go_by_one_that_is_alone() {
+        let place = Place::new().await;
+        let (one, other) = (process(&place).await, process(&place).await);
+        let tenant = TenantRecord { id: "ten_1".into(), name: "one".into(), created_at: now() };
+        one.store.tenants.insert(&tenant).await.unwrap();
+        let serving = enter(&one).await.unwrap().unwrap();
+        assert_eq!(is_free(&one.store, &tenant.id).await, None);
+        let beside = enter(&other).await.unwrap();
+        assert_eq!(is_free(&one.store, &tenant.id).await, Some(false), "its holder serves");
+        drop((serving, beside));
+        let _alone = enter(&other).await.unwrap();
+        assert_eq!(is_free(&other.store, &tenant.id).await, Some(true));
+    }
+}

@@ -28,7 +28,7 @@ impl Caller {
 }
 
 /// What authenticated a caller: who a record of a write names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Principal {
     /// An API key.
     Key(KeyId),

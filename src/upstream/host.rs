@@ -137,3 +137,53 @@ impl Drop for Pass<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn guest(host: &Arc<Host>, name: &str) -> Guest {
+        Guest::new(host.clone(), AccountId { tenant: "ten_1".into(), credential: name.into() })
+    }
+
+    fn fail(guest: &Guest) {
+        guest.admit().unwrap().note(Verdict::Failed);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_waited_is_not_sent_to_a_host_that_was_closed_meanwhile() {
+        let host = Arc::new(Host::new("https://crm.example.com".into()));
+        let only = guest(&host, "a");
+        let waiting = only.admit().unwrap();
+        (0..5).for_each(|_| fail(&only));
+        let failure = waiting.renewed().err().unwrap();
+        assert_eq!(
+            (failure.kind, failure.retry_after),
+            (FailureKind::UpstreamCircuitOpen, Some(Duration::from_secs(5)))
+        );
+        tokio::time::advance(Duration::from_secs(5)).await;
+        let probe = only.admit().unwrap().renewed().unwrap();
+        assert!(only.admit().is_err(), "one probe at a time");
+        drop(probe);
+        only.admit().unwrap().note(Verdict::Works);
+        assert!(only.admit().is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_is_shared_while_two_accounts_have_a_way_to_it() {
+        let host = Arc::new(Host::new("https://crm.example.com".into()));
+        let (one, same) = (guest(&host, "a"), guest(&host, "a"));
+        assert!(!host.known().shared());
+        let other = guest(&host, "b");
+        assert!(host.known().shared());
+        (0..10).for_each(|_| fail(&one));
+        drop((other, same));
+        assert!(!host.known().shared());
+        fail(&one);
+        assert!(one.admit().is_err());
+        drop(one);
+        assert!(!host.at_rest(Instant::now()), "it stays open though nobody uses it");
+    }
+}

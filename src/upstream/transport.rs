@@ -46,6 +46,7 @@ pub struct Transport {
 #[derive(Default)]
 struct Known {
     limits: Limits,
+    unpaced: bool,
     hosts: Kept<String, Host>,
     places: Kept<AccountId, Places>,
     paces: Kept<Budget, Pace>,
@@ -82,6 +83,14 @@ impl Transport {
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { known: Arc::new(Known { limits, ..Known::default() }), ..self }
+    }
+
+    /// The same clients, with nothing learnt yet, and without the limits that CRMs publish: for simulators, which have
+    /// none. Pauses are kept all the same.
+    #[must_use]
+    pub fn unpaced(self) -> Self {
+        let limits = self.known.limits;
+        Self { known: Arc::new(Known { limits, unpaced: true, ..Known::default() }), ..self }
     }
 
     /// The public document at `url`, at most `largest` bytes, without credentials of ours; the operator
@@ -161,7 +170,7 @@ impl Transport {
         let make = || Places::new(bounds.credential_in_flight, bounds.credential_waiting);
         let places = self.known.places.get(id.clone(), make, Places::at_rest);
         let pace = self.known.paces.get(budget, Pace::default, |pace| pace.at_rest(Instant::now()));
-        Account::new(id, places, pace, limits)
+        Account::new(id, places, pace, if self.known.unpaced { Vec::new() } else { limits })
     }
 
     /// The client for `url`.
@@ -261,4 +270,39 @@ fn not_sent(error: &reqwest::Error) -> Trouble {
 fn is_certificate(error: &reqwest::Error) -> bool {
     std::iter::successors(std::error::Error::source(error), |&cause| cause.source())
         .any(|cause| cause.to_string().contains("certificate"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(tenant: &str, credential: &str, group: Option<&str>) -> AccountSpec {
+        AccountSpec {
+            id: AccountId { tenant: tenant.into(), credential: credential.into() },
+            provider: Provider::new("fake"),
+            group: group.map(Text::from),
+            limits: Vec::new(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_outlives_whoever_met_it_and_holds_its_budget_alone() {
+        let transport = Transport::new(&BaseUrlGuard::default()).unwrap();
+        let met = spec("ten_1", "crd_1", Some("company"));
+        transport.account(met.clone()).pace.pause(Some(Duration::from_hours(1)));
+        // So many others that what rests is forgotten.
+        for number in 0..1000 {
+            drop(transport.account(spec("ten_1", &format!("crd_other{number}"), None)));
+        }
+        let paused = |spec| !transport.account(spec).pace.at_rest(Instant::now());
+        assert!(paused(met));
+        assert!(paused(spec("ten_1", "crd_2", Some("company"))), "of one company");
+        for apart in [
+            spec("ten_1", "crd_1", None),
+            spec("ten_1", "crd_2", Some("another")),
+            spec("ten_2", "crd_1", Some("company")),
+        ] {
+            assert!(!paused(apart));
+        }
+    }
 }

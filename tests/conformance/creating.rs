@@ -487,14 +487,15 @@ async fn a_refused_create_is_a_failure_that_did_nothing() {
             (429, FailureKind::UpstreamRateLimited),
             (302, FailureKind::UpstreamRedirected),
         ] {
+            // A pause that does not fit the deadline: a 429 that does is answered by sending once more.
             let fault = FaultKind::Status {
                 code,
                 body: "{}".into(),
                 content_type: "application/json".into(),
-                headers: vec![],
+                headers: vec![("retry-after".into(), "60".into())],
             };
             crm.at.fault(Fault::once(fault).on_writes());
-            let failure = crm.create(ada()).await.unwrap_err();
+            let failure = crm.afresh().await.create(ada()).await.unwrap_err();
             // What the CRM said of the content is its last word; what it said of the caller or the moment is not.
             let judged = matches!(kind, FailureKind::UpstreamRejected | FailureKind::ContactExists);
             let effect = if judged { Effect::Final } else { Effect::None };

@@ -8,6 +8,7 @@ mod support;
 mod audited;
 mod creating;
 mod deleting;
+mod dependable;
 mod failures;
 mod golden;
 mod listing;

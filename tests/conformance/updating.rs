@@ -500,7 +500,8 @@ async fn a_confirmed_change_that_cannot_be_read_back_does_not_read_as_if_nothing
     for crm in both().await {
         let id = crm.put("Ada", "Byron", "ada@example.com", "+14165550211");
         let path = format!("/api/contacts/{id}");
-        let mut fault = Fault::once(FaultKind::TooManyRequests { retry_after: None }).on("GET", &path);
+        let mut fault =
+            Fault::once(FaultKind::TooManyRequests { retry_after: Some("60".into()) }).on("GET", &path);
         fault.skip = 1;
         crm.at.fault(fault);
         let shown = crm.update(&id, json!({ "firstName": "Augusta" })).await.unwrap();

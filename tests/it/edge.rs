@@ -229,7 +229,7 @@ async fn answers_are_neither_guessed_nor_stored_nor_framed() {
 async fn a_process_that_stops_lives_and_is_not_ready() {
     let edge = Edge::new().await;
     assert_eq!(edge.ask("GET", "/readyz").await.text, r#"{"status":"ready"}"#);
-    edge.draining.store(true, std::sync::atomic::Ordering::SeqCst);
+    edge.gate.close();
     let answer = edge.ask("GET", "/readyz").await;
     answer.is(503, "draining");
     assert_eq!(answer.header("retry-after"), "1");

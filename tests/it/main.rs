@@ -8,6 +8,7 @@ mod contacts;
 mod credentials;
 mod docs;
 mod edge;
+mod limits;
 mod log;
 mod openapi;
 #[path = "../support/edge.rs"]

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::body::Body;
-use contacts_gateway::api::{AppState, Readiness, router};
+use contacts_gateway::api::{AppState, Gate, Readiness, router};
 use contacts_gateway::app::Parts;
 use contacts_gateway::auth::{ApiKey, Issuers};
 use contacts_gateway::config::Limits;
-use contacts_gateway::domain::{Failure, FailureKind, Scope, Scopes};
+use contacts_gateway::domain::{Scope, Scopes};
 use contacts_gateway::sealing::{MasterKey, Sealer};
 use contacts_gateway::store::{KeyRecord, Location, Store, TenantRecord, now};
 use contacts_gateway::upstream::{BaseUrlGuard, Transport};
@@ -26,8 +26,8 @@ const ADMIN_TOKEN: &str = "an-admin-token-of-tests";
 /// The API over a real gateway without CRMs: what the edge decides alone.
 pub(crate) struct Edge {
     router: Router,
-    /// Whether the process stops.
-    pub(crate) draining: Arc<AtomicBool>,
+    /// Who is let in; closed while the process stops.
+    pub(crate) gate: Arc<Gate>,
     /// Whether the next look at readiness panics: a bug on order.
     pub(crate) broken: Arc<AtomicBool>,
     _folder: tempfile::TempDir,
@@ -51,19 +51,25 @@ impl Edge {
 
     /// An edge with or without an operator.
     pub(crate) async fn with_admin(admin: bool) -> Self {
+        // Tests come faster than any key may.
+        Self::with(admin, &Limits { key_rate: None, ..Limits::default() }).await
+    }
+
+    /// An edge that keeps to `limits`.
+    pub(crate) async fn with(admin: bool, limits: &Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let token = admin.then(|| SecretString::from(ADMIN_TOKEN));
         let Parts { authenticator, gateway, .. } = parts(folder.path(), token.as_ref()).await;
-        let (draining, broken) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        let flags = (Arc::clone(&draining), Arc::clone(&broken));
+        let (gate, broken) = (Arc::new(Gate::new(limits)), Arc::new(AtomicBool::new(false)));
+        let (asked, fault) = (Arc::clone(&gate), Arc::clone(&broken));
         let readiness: Readiness = Arc::new(move || {
-            assert!(!flags.1.load(Ordering::SeqCst), "a secret in the payload");
-            let stopping = || Failure::new(FailureKind::Draining, "The gateway is stopping.");
-            let outcome = if flags.0.load(Ordering::SeqCst) { Err(stopping()) } else { Ok(()) };
+            assert!(!fault.load(Ordering::SeqCst), "a secret in the payload");
+            let outcome = asked.open();
             Box::pin(async move { outcome })
         });
-        let state = AppState { gateway: Arc::new(gateway), authenticator, readiness };
-        Self { router: router(state), draining, broken, _folder: folder }
+        let state =
+            AppState { gateway: Arc::new(gateway), authenticator, readiness, gate: Arc::clone(&gate) };
+        Self { router: router(state), gate, broken, _folder: folder }
     }
 
     /// Sends a request as it is.

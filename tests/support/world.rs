@@ -43,7 +43,12 @@ impl Office {
         Self::over(guard, transport).await
     }
 
-    async fn over(guard: BaseUrlGuard, transport: Transport) -> Arc<Self> {
+    /// One that keeps the limits which the CRMs publish.
+    pub(crate) async fn paced() -> Arc<Self> {
+        Self::over(loopback(), transport().with_limits(Limits::default())).await
+    }
+
+    pub(crate) async fn over(guard: BaseUrlGuard, transport: Transport) -> Arc<Self> {
         let folder = tempfile::tempdir().unwrap();
         let location = Location::parse(&format!("sqlite://{}/gateway.db", folder.path().display())).unwrap();
         let parts = Parts::join(
@@ -92,11 +97,12 @@ impl Office {
     }
 }
 
-/// One client for all cases, as making one reads the machine's certificates; each case learns by itself who fails.
+/// One client for all cases, as making one reads the machine's certificates; each case learns by itself who fails, and
+/// may hurry more than a CRM would let it.
 fn transport() -> Transport {
     static SHARED: OnceLock<Transport> = OnceLock::new();
     let shared = SHARED.get_or_init(|| Transport::new(&loopback()).unwrap());
-    shared.clone().with_limits(Limits::default())
+    shared.clone().with_limits(Limits::default()).unpaced()
 }
 
 /// The simulators' address is the one that may be reached.
@@ -143,7 +149,11 @@ impl Account {
     }
 
     pub(crate) async fn get(&self, id: &str) -> Result<Shown> {
-        self.office.parts.gateway.contacts.get(&soon(), &self.office.caller, &self.credential, id).await
+        self.get_within(&soon(), id).await
+    }
+
+    pub(crate) async fn get_within(&self, context: &CallContext, id: &str) -> Result<Shown> {
+        self.office.parts.gateway.contacts.get(context, &self.office.caller, &self.credential, id).await
     }
 
     pub(crate) async fn create(&self, contact: Value) -> Result<Shown> {
@@ -291,10 +301,18 @@ impl Crm {
     }
 
     async fn of(provider: &str, at: Running, settings: Value) -> Self {
-        let office = Office::open().await;
-        let link = Link { base_url: at.base_url(), secret: at.token(), settings, verify: false };
-        let account = Account::link(&office, provider, link).await;
+        let account = linked(&Office::open().await, provider, &at, settings).await;
         Self { account, at }
+    }
+
+    /// The same account, through a gateway that has learnt nothing about this CRM yet.
+    pub(crate) async fn afresh(&self) -> Account {
+        linked(&Office::open().await, self.spec.provider.as_str(), &self.at, json!({})).await
+    }
+
+    /// The same account, through a gateway that keeps the CRM's limits, under these settings.
+    pub(crate) async fn paced(&self, settings: Value) -> Account {
+        linked(&Office::paced().await, self.spec.provider.as_str(), &self.at, settings).await
     }
 
     /// The stored record, as the CRM spells it.
@@ -341,6 +359,11 @@ impl Crm {
         assert!(self.at.journal().alarms().is_empty(), "{:?}", self.at.journal().alarms());
         assert!(self.at.journal().calls_to("POST", "/api/contacts/by-email").is_empty());
     }
+}
+
+async fn linked(office: &Arc<Office>, provider: &str, at: &Running, settings: Value) -> Account {
+    let link = Link { base_url: at.base_url(), secret: at.token(), settings, verify: false };
+    Account::link(office, provider, link).await
 }
 
 /// Both CRMs with nobody in them.

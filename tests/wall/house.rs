@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use contacts_gateway::api::{AppState, Readiness, router};
+use contacts_gateway::api::{AppState, Gate, Readiness, router};
 use contacts_gateway::app::Parts;
 use contacts_gateway::auth::{ApiKey, Issuers};
 use contacts_gateway::config::Limits;
@@ -91,7 +91,10 @@ impl House {
             Parts::join(store, sealer, guard, transport, Some(&admin), Issuers::default(), Limits::default());
         let gateway = Arc::new(parts.gateway);
         let readiness: Readiness = Arc::new(|| Box::pin(async { Ok(()) }));
-        let state = AppState { gateway: gateway.clone(), authenticator: parts.authenticator, readiness };
+        // The attacks come faster than any key may.
+        let limits = Limits { key_rate: None, ..Limits::default() };
+        let (authenticator, gate) = (parts.authenticator, Arc::new(Gate::new(&limits)));
+        let state = AppState { gateway: gateway.clone(), authenticator, readiness, gate };
         let aptly = aptly::Options { people: 3, ..aptly::Options::empty() };
         let pipeline = pipeline::Options { people: 3, ..pipeline::Options::empty() };
         Self {

@@ -11,8 +11,8 @@ pub(crate) const ADMIN_TOKEN: &str = "operator-k7wq2zx9vbn4mtlp";
 
 /// A gateway that runs, ended with the test.
 pub(crate) struct Serving {
-    process: Child,
-    address: String,
+    pub(crate) process: Child,
+    pub(crate) address: String,
     pub(crate) log: PathBuf,
     client: reqwest::Client,
 }

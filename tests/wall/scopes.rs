@@ -69,6 +69,34 @@ async fn a_key_does_what_its_scopes_say_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn whoever_may_not_write_is_told_so_before_a_body_is_read() {
+    let house = House::open().await;
+    let tenant = house.tenant("mine").await;
+    let reader = house.key(&tenant, &[Scope::ContactsRead, Scope::CredentialsRead], None).await;
+    let writer = house.key(&tenant, &Scope::ALL, None).await;
+    let mut written = 0;
+    for operation in Operation::all() {
+        let changes = ALLOWED.iter().any(|(name, scope)| {
+            *name == operation.name && matches!(scope, Scope::ContactsWrite | Scope::CredentialsWrite)
+        });
+        if !changes || operation.body().is_none() {
+            continue;
+        }
+        written += 1;
+        let answer = house.send(&operation.method, &uri(&operation), &reader, Some("no JSON")).await;
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (403, "insufficient_scope"),
+            "{}",
+            operation.name
+        );
+        let answer = house.send(&operation.method, &uri(&operation), &writer, Some("no JSON")).await;
+        assert_eq!((answer.status, answer.code().as_str()), (400, "malformed_request"), "{}", operation.name);
+    }
+    assert_eq!(written, 5);
+}
+
+#[tokio::test]
 async fn each_plane_opens_to_its_own_and_neither_to_nobody() {
     let house = House::open().await;
     let tenant = house.tenant("mine").await;

@@ -7,7 +7,7 @@ use axum::response::Response;
 
 use super::parameters::CountParameters;
 use crate::api::answer;
-use crate::api::extract::{Context, Query, Signed};
+use crate::api::extract::{ContactsReader, Context, Query};
 use crate::api::openapi::problems::ListProblems;
 use crate::api::schema::CountAnswer;
 use crate::domain::Result;
@@ -21,7 +21,7 @@ use crate::gateway::Gateway;
     responses((status = 200, description = "How many.", body = CountAnswer), ListProblems))]
 pub(in crate::api) async fn count(
     State(gateway): State<Arc<Gateway>>,
-    Signed(caller): Signed,
+    ContactsReader(caller): ContactsReader,
     Context(context): Context,
     Query(asked): Query<CountParameters>,
 ) -> Result<Response> {

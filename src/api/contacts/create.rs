@@ -8,7 +8,7 @@ use axum::response::Response;
 use super::parameters::WriteParameters;
 use super::rendered;
 use crate::api::answer;
-use crate::api::extract::{Context, Keyed, Query, Signed, Written};
+use crate::api::extract::{ContactsWriter, Context, Keyed, Query, Written};
 use crate::api::openapi::problems::CreateProblems;
 use crate::api::schema::{ContactAnswer, ContactCreate};
 use crate::domain::{ContactDraft, Result};
@@ -28,7 +28,7 @@ use crate::gateway::contacts::WriteRequest;
         CreateProblems))]
 pub(in crate::api) async fn create(
     State(gateway): State<Arc<Gateway>>,
-    Signed(caller): Signed,
+    ContactsWriter(caller): ContactsWriter,
     Context(context): Context,
     Query(asked): Query<WriteParameters>,
     written: Written<ContactDraft>,

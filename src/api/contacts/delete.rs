@@ -8,7 +8,7 @@ use axum::response::Response;
 use super::parameters::DeleteParameters;
 use super::rendered;
 use crate::api::answer;
-use crate::api::extract::{ContactPath, Context, Keyed, Query, Signed};
+use crate::api::extract::{ContactPath, ContactsWriter, Context, Keyed, Query};
 use crate::api::openapi::problems::DeleteProblems;
 use crate::api::schema::DeleteAnswer;
 use crate::domain::Result;
@@ -24,7 +24,7 @@ use crate::gateway::contacts::{WriteOptions, WriteRequest};
     responses((status = 200, description = "Removed.", body = DeleteAnswer), DeleteProblems))]
 pub(in crate::api) async fn delete(
     State(gateway): State<Arc<Gateway>>,
-    Signed(caller): Signed,
+    ContactsWriter(caller): ContactsWriter,
     ContactPath(id): ContactPath,
     Context(context): Context,
     Query(asked): Query<DeleteParameters>,

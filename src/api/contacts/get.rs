@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 
 use crate::api::answer;
-use crate::api::extract::{ContactPath, Context, CredentialOnly, Query, Signed};
+use crate::api::extract::{ContactPath, ContactsReader, Context, CredentialOnly, Query};
 use crate::api::openapi::problems::GetProblems;
 use crate::api::schema::ContactAnswer;
 use crate::domain::Result;
@@ -21,7 +21,7 @@ use crate::gateway::Gateway;
     responses((status = 200, description = "The contact.", body = ContactAnswer), GetProblems))]
 pub(in crate::api) async fn get(
     State(gateway): State<Arc<Gateway>>,
-    Signed(caller): Signed,
+    ContactsReader(caller): ContactsReader,
     ContactPath(id): ContactPath,
     Context(context): Context,
     Query(asked): Query<CredentialOnly>,

@@ -7,7 +7,7 @@ use axum::response::Response;
 
 use super::parameters::ListParameters;
 use crate::api::answer;
-use crate::api::extract::{Context, Query, Signed};
+use crate::api::extract::{ContactsReader, Context, Query};
 use crate::api::openapi::problems::ListProblems;
 use crate::api::schema::ContactListAnswer;
 use crate::domain::Result;
@@ -23,7 +23,7 @@ use crate::gateway::Gateway;
     responses((status = 200, description = "One page.", body = ContactListAnswer), ListProblems))]
 pub(in crate::api) async fn list(
     State(gateway): State<Arc<Gateway>>,
-    Signed(caller): Signed,
+    ContactsReader(caller): ContactsReader,
     Context(context): Context,
     Query(asked): Query<ListParameters>,
 ) -> Result<Response> {

@@ -8,7 +8,7 @@ use axum::response::Response;
 use super::parameters::WriteParameters;
 use super::rendered;
 use crate::api::answer;
-use crate::api::extract::{ContactPath, Context, Keyed, Query, Signed, Written};
+use crate::api::extract::{ContactPath, ContactsWriter, Context, Keyed, Query, Written};
 use crate::api::openapi::problems::UpdateProblems;
 use crate::api::schema::{ContactAnswer, ContactUpdate};
 use crate::domain::{ContactPatch, Result};
@@ -25,7 +25,7 @@ use crate::gateway::contacts::WriteRequest;
     responses((status = 200, description = "Changed.", body = ContactAnswer), UpdateProblems))]
 pub(in crate::api) async fn update(
     State(gateway): State<Arc<Gateway>>,
-    Signed(caller): Signed,
+    ContactsWriter(caller): ContactsWriter,
     ContactPath(id): ContactPath,
     Context(context): Context,
     Query(asked): Query<WriteParameters>,
@@ -47,7 +47,7 @@ pub(in crate::api) async fn update(
     responses((status = 200, description = "Changed.", body = ContactAnswer), UpdateProblems))]
 pub(in crate::api) async fn put(
     gateway: State<Arc<Gateway>>,
-    caller: Signed,
+    caller: ContactsWriter,
     id: ContactPath,
     context: Context,
     asked: Query<WriteParameters>,

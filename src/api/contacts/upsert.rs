@@ -8,7 +8,7 @@ use axum::response::Response;
 use super::parameters::UpsertParameters;
 use super::rendered;
 use crate::api::answer;
-use crate::api::extract::{Context, Keyed, Query, Signed, Written};
+use crate::api::extract::{ContactsWriter, Context, Keyed, Query, Written};
 use crate::api::openapi::problems::UpsertProblems;
 use crate::api::schema::{ContactCreate, UpsertAnswer};
 use crate::domain::{ContactDraft, Result};
@@ -30,7 +30,7 @@ use crate::gateway::contacts::WriteRequest;
         UpsertProblems))]
 pub(in crate::api) async fn upsert(
     State(gateway): State<Arc<Gateway>>,
-    Signed(caller): Signed,
+    ContactsWriter(caller): ContactsWriter,
     Context(context): Context,
     Query(asked): Query<UpsertParameters>,
     written: Written<ContactDraft>,

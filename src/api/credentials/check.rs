@@ -6,7 +6,7 @@ use axum::extract::{OriginalUri, State};
 use axum::response::Response;
 
 use crate::api::answer;
-use crate::api::extract::{Context, CredentialPath, NoParameters, Query, Signed};
+use crate::api::extract::{Context, CredentialPath, CredentialsReader, NoParameters, Query};
 use crate::api::openapi::problems::CredentialCheckProblems;
 use crate::api::schema::CheckAnswer;
 use crate::domain::Result;
@@ -21,7 +21,7 @@ use crate::gateway::Gateway;
     responses((status = 200, description = "How it went.", body = CheckAnswer), CredentialCheckProblems))]
 pub(in crate::api) async fn check(
     State(gateway): State<Arc<Gateway>>,
-    Signed(caller): Signed,
+    CredentialsReader(caller): CredentialsReader,
     CredentialPath(id): CredentialPath,
     Context(context): Context,
     _: Query<NoParameters>,

@@ -7,7 +7,7 @@ use axum::response::Response;
 use http::StatusCode;
 
 use crate::api::answer;
-use crate::api::extract::{Context, Keyed, Query, Signed, VerifyParameters, Written};
+use crate::api::extract::{Context, CredentialsWriter, Keyed, Query, VerifyParameters, Written};
 use crate::api::openapi::problems::CredentialCreateProblems;
 use crate::api::schema::{CredentialAnswer, CredentialCreate};
 use crate::domain::Result;
@@ -26,7 +26,7 @@ use crate::gateway::credentials::{CredentialDraft, CredentialRequest, Render};
         CredentialCreateProblems))]
 pub(in crate::api) async fn create(
     State(gateway): State<Arc<Gateway>>,
-    Signed(caller): Signed,
+    CredentialsWriter(caller): CredentialsWriter,
     Context(context): Context,
     Query(asked): Query<VerifyParameters>,
     written: Written<CredentialDraft>,

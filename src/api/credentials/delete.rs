@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 
 use crate::api::answer;
-use crate::api::extract::{Context, CredentialPath, NoParameters, Query, Signed};
+use crate::api::extract::{Context, CredentialPath, CredentialsWriter, NoParameters, Query};
 use crate::api::openapi::problems::CredentialProblems;
 use crate::domain::Result;
 use crate::gateway::Gateway;
@@ -19,7 +19,7 @@ use crate::gateway::Gateway;
     responses((status = 204, description = "Removed."), CredentialProblems))]
 pub(in crate::api) async fn delete(
     State(gateway): State<Arc<Gateway>>,
-    Signed(caller): Signed,
+    CredentialsWriter(caller): CredentialsWriter,
     Context(context): Context,
     CredentialPath(id): CredentialPath,
     _: Query<NoParameters>,

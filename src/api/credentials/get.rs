@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 
 use crate::api::answer;
-use crate::api::extract::{CredentialPath, NoParameters, Query, Signed};
+use crate::api::extract::{CredentialPath, CredentialsReader, NoParameters, Query};
 use crate::api::openapi::problems::CredentialProblems;
 use crate::api::schema::CredentialAnswer;
 use crate::domain::Result;
@@ -20,7 +20,7 @@ use crate::gateway::Gateway;
     responses((status = 200, description = "The credential.", body = CredentialAnswer), CredentialProblems))]
 pub(in crate::api) async fn get(
     State(gateway): State<Arc<Gateway>>,
-    Signed(caller): Signed,
+    CredentialsReader(caller): CredentialsReader,
     CredentialPath(id): CredentialPath,
     _: Query<NoParameters>,
 ) -> Result<Response> {

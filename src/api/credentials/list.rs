@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 
 use crate::api::answer;
-use crate::api::extract::{ListingParameters, Query, Signed};
+use crate::api::extract::{CredentialsReader, ListingParameters, Query};
 use crate::api::openapi::problems::CredentialListProblems;
 use crate::api::schema::CredentialListing;
 use crate::domain::Result;
@@ -20,7 +20,7 @@ use crate::gateway::Gateway;
     responses((status = 200, description = "Some credentials.", body = CredentialListing), CredentialListProblems))]
 pub(in crate::api) async fn list(
     State(gateway): State<Arc<Gateway>>,
-    Signed(caller): Signed,
+    CredentialsReader(caller): CredentialsReader,
     Query(ListingParameters(request)): Query<ListingParameters>,
 ) -> Result<Response> {
     let listing = gateway.credentials.list(&caller, &request).await?;

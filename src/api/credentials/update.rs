@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 
 use crate::api::answer;
-use crate::api::extract::{Body, Context, CredentialPath, Query, Signed, VerifyParameters};
+use crate::api::extract::{Body, Context, CredentialPath, CredentialsWriter, Query, VerifyParameters};
 use crate::api::openapi::problems::CredentialUpdateProblems;
 use crate::api::schema::{CredentialAnswer, CredentialUpdate};
 use crate::domain::Result;
@@ -24,7 +24,7 @@ use crate::gateway::credentials::CredentialPatch;
     responses((status = 200, description = "Changed.", body = CredentialAnswer), CredentialUpdateProblems))]
 pub(in crate::api) async fn update(
     State(gateway): State<Arc<Gateway>>,
-    Signed(caller): Signed,
+    CredentialsWriter(caller): CredentialsWriter,
     CredentialPath(id): CredentialPath,
     Context(context): Context,
     Query(asked): Query<VerifyParameters>,

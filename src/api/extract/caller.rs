@@ -7,9 +7,9 @@ use http::{HeaderMap, header};
 use super::context::request_id;
 use crate::api::AppState;
 use crate::auth::shown_key;
-use crate::domain::{Actor, Caller, Failure, FailureKind, Principal, Result};
+use crate::domain::{Actor, Caller, Failure, FailureKind, Principal, Result, Scope};
 
-/// A tenant's caller. Stands first among a handler's arguments: nothing else is looked at before.
+/// A tenant's caller, whatever it may do. Stands first among a handler's arguments: nothing else is looked at before.
 pub(in crate::api) struct Signed(pub(in crate::api) Caller);
 
 impl FromRequestParts<AppState> for Signed {
@@ -20,8 +20,37 @@ impl FromRequestParts<AppState> for Signed {
             Ok(shown) => state.authenticator.authenticate(shown).await,
             Err(failure) => Err(failure),
         };
-        outcome.map(Self).inspect_err(|failure| note(parts, state, failure))
+        let caller = outcome.inspect_err(|failure| note(parts, state, failure))?;
+        // As soon as it is known whose request it is: what is refused later counts too.
+        state.gate.admit(&caller, parts.extensions.get())?;
+        Ok(Self(caller))
     }
+}
+
+macro_rules! callers_with_a_scope {
+    ($($name:ident $scope:ident $doc:literal;)*) => {$(
+        #[doc = $doc]
+        ///
+        /// Stands first among a handler's arguments: who may not do it sends a body for nothing, for it is not read.
+        pub(in crate::api) struct $name(pub(in crate::api) Caller);
+
+        impl FromRequestParts<AppState> for $name {
+            type Rejection = Failure;
+
+            async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
+                let Signed(caller) = Signed::from_request_parts(parts, state).await?;
+                caller.require(Scope::$scope).inspect_err(|failure| note(parts, state, failure))?;
+                Ok(Self(caller))
+            }
+        }
+    )*};
+}
+
+callers_with_a_scope! {
+    ContactsReader ContactsRead "A tenant's caller who may read contacts.";
+    ContactsWriter ContactsWrite "A tenant's caller who may write contacts.";
+    CredentialsReader CredentialsRead "A tenant's caller who may see credentials.";
+    CredentialsWriter CredentialsWrite "A tenant's caller who may change credentials.";
 }
 
 /// The operator, as the audit names who acts. Stands first among a handler's arguments.

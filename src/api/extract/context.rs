@@ -6,6 +6,7 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use http::{HeaderMap, Method};
 
+use crate::api::gate::Pass;
 use crate::api::layers::RequestId;
 use crate::domain::{CallContext, Failure, Result, Text};
 
@@ -25,7 +26,8 @@ impl<S: Sync> FromRequestParts<S> for Context {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let id = request_id(parts).unwrap_or(Text::from_static(""));
-        Ok(Self(CallContext::within(time(&parts.headers, &parts.method)?, id)))
+        let admission = parts.extensions.get().map(Pass::admission).unwrap_or_default();
+        Ok(Self(CallContext { admission, ..CallContext::within(time(&parts.headers, &parts.method)?, id) }))
     }
 }
 

@@ -11,7 +11,9 @@ mod reader;
 mod times;
 
 pub(super) use body::{Body, FromBody};
-pub(super) use caller::{Operator, Signed};
+pub(super) use caller::{
+    ContactsReader, ContactsWriter, CredentialsReader, CredentialsWriter, Operator, Signed,
+};
 pub(super) use context::{Context, DEADLINE_MILLIS};
 pub(super) use ids::{ContactPath, CredentialPath, KeyPath, TenantPath};
 pub(super) use once::{Keyed, Written};

@@ -1,6 +1,8 @@
-//! What happens around every handler: request id, log, security headers, one envelope for failures, panics, aliases.
+//! What happens around every handler: request id, log, security headers, one envelope for failures, panics, admission,
+//! aliases.
 
 mod access_log;
+mod admission;
 mod aliases;
 mod envelope;
 mod panics;
@@ -8,6 +10,7 @@ mod request_id;
 mod security;
 
 pub(super) use access_log::log;
+pub(super) use admission::admit;
 pub(super) use aliases::plain;
 pub(super) use envelope::envelope;
 pub(super) use panics::panicked;

@@ -13,7 +13,7 @@ use utoipa::openapi::{Content, License, OpenApi as Document, RefOr};
 
 use super::problem::{Problem, ProblemCode, ProblemOrigin, ProblemRetryable};
 use super::read;
-use super::router::{operator_routes, tenant_routes};
+use super::router::{open_routes, operator_routes, tenant_routes};
 
 /// What no route says: the API as a whole.
 #[derive(OpenApi)]
@@ -36,6 +36,7 @@ const REQUEST_ID: &str = "X-Request-Id";
 pub fn document() -> String {
     let mut document = Api::openapi();
     document.merge(tenant_routes().split_for_parts().1);
+    document.merge(open_routes().split_for_parts().1);
     document.merge(operator_routes().split_for_parts().1);
     complete(&mut document);
     let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();

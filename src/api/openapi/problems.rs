@@ -17,7 +17,18 @@ use FailureKind as K;
 /// What any operation may answer.
 const ANY: &[K] = &[K::InvalidParameter, K::Internal];
 /// What an operation behind a key or token may answer.
-const SIGNED: &[K] = &[K::Unauthenticated, K::InsufficientScope, K::IssuerUnavailable, K::StoreUnavailable];
+const SIGNED: &[K] = &[
+    K::Unauthenticated,
+    K::InsufficientScope,
+    K::IssuerUnavailable,
+    K::StoreUnavailable,
+    K::Overloaded,
+    K::Draining,
+];
+/// What an operation of a tenant may answer besides.
+const LIMITED: &[K] = &[K::RateLimited, K::TooManyConcurrentRequests];
+/// What a write under an `Idempotency-Key` may answer besides.
+const KEYED: &[K] = &[K::IdempotencyKeyInvalid, K::IdempotencyKeyReused, K::IdempotencyInProgress];
 /// What an operation that takes a body may answer.
 const BODY: &[K] = &[K::MalformedRequest, K::BodyTooLarge, K::UnsupportedMediaType, K::ValidationFailed];
 /// What an operation that calls a CRM may answer.
@@ -33,10 +44,12 @@ const UPSTREAM: &[K] = &[
     K::UpstreamRedirected,
     K::UpstreamInvalidResponse,
     K::UpstreamTimeout,
+    K::UpstreamCircuitOpen,
     K::GatewayTimeout,
 ];
 /// What a write to a CRM may answer besides.
-const WRITE: &[K] = &[K::OperationUnsupported, K::UpstreamDidNotApply, K::OutcomeUnknown];
+const WRITE: &[K] =
+    &[K::OperationUnsupported, K::UpstreamDidNotApply, K::OutcomeUnknown, K::OutcomeAmbiguous];
 const CREDENTIAL: &[K] = &[K::CredentialNotFound];
 const CONTACT: &[K] = &[K::ContactNotFound];
 const TENANT: &[K] = &[K::TenantNotFound];
@@ -58,17 +71,17 @@ macro_rules! groups {
 groups! {
     Liveness "Problems of the liveness probe." [ANY];
     Readying "Problems of the readiness probe." [ANY, &[K::Draining, K::StoreUnavailable]];
-    ListProblems "Problems of a list or count of contacts." [ANY, SIGNED, CREDENTIAL, UPSTREAM, &[K::FilterUnsupported]];
-    GetProblems "Problems of a read of one contact." [ANY, SIGNED, CREDENTIAL, CONTACT, UPSTREAM, &[K::OperationUnsupported]];
-    CreateProblems "Problems of a creation." [ANY, SIGNED, BODY, CREDENTIAL, UPSTREAM, WRITE, &[K::ContactExists]];
-    UpsertProblems "Problems of an upsert." [ANY, SIGNED, BODY, CREDENTIAL, UPSTREAM, WRITE, &[K::ContactExists, K::AmbiguousMatch]];
-    UpdateProblems "Problems of a change." [ANY, SIGNED, BODY, CREDENTIAL, CONTACT, UPSTREAM, WRITE, &[K::ContactExists]];
-    DeleteProblems "Problems of a removal." [ANY, SIGNED, CREDENTIAL, CONTACT, UPSTREAM, WRITE, &[K::DeleteNotAllowed]];
-    CredentialListProblems "Problems of a list of credentials." [ANY, SIGNED];
-    CredentialProblems "Problems of a read or removal of a credential." [ANY, SIGNED, CREDENTIAL];
-    CredentialCreateProblems "Problems of a new credential." [ANY, SIGNED, BODY, UPSTREAM, TAKEN, &[K::BaseUrlRefused, K::OperationUnsupported]];
-    CredentialUpdateProblems "Problems of a change of a credential." [ANY, SIGNED, BODY, CREDENTIAL, UPSTREAM, TAKEN, &[K::BaseUrlRefused]];
-    CredentialCheckProblems "Problems of a check." [ANY, SIGNED, CREDENTIAL, &[K::SecretUnreadable, K::GatewayTimeout]];
+    ListProblems "Problems of a list or count of contacts." [ANY, SIGNED, LIMITED, CREDENTIAL, UPSTREAM, &[K::FilterUnsupported]];
+    GetProblems "Problems of a read of one contact." [ANY, SIGNED, LIMITED, CREDENTIAL, CONTACT, UPSTREAM, &[K::OperationUnsupported]];
+    CreateProblems "Problems of a creation." [ANY, SIGNED, LIMITED, KEYED, BODY, CREDENTIAL, UPSTREAM, WRITE, &[K::ContactExists]];
+    UpsertProblems "Problems of an upsert." [ANY, SIGNED, LIMITED, KEYED, BODY, CREDENTIAL, UPSTREAM, WRITE, &[K::ContactExists, K::AmbiguousMatch]];
+    UpdateProblems "Problems of a change." [ANY, SIGNED, LIMITED, KEYED, BODY, CREDENTIAL, CONTACT, UPSTREAM, WRITE, &[K::ContactExists]];
+    DeleteProblems "Problems of a removal." [ANY, SIGNED, LIMITED, KEYED, CREDENTIAL, CONTACT, UPSTREAM, WRITE, &[K::DeleteNotAllowed]];
+    CredentialListProblems "Problems of a list of credentials." [ANY, SIGNED, LIMITED];
+    CredentialProblems "Problems of a read or removal of a credential." [ANY, SIGNED, LIMITED, CREDENTIAL];
+    CredentialCreateProblems "Problems of a new credential." [ANY, SIGNED, LIMITED, KEYED, BODY, UPSTREAM, TAKEN, &[K::BaseUrlRefused, K::OperationUnsupported]];
+    CredentialUpdateProblems "Problems of a change of a credential." [ANY, SIGNED, LIMITED, BODY, CREDENTIAL, UPSTREAM, TAKEN, &[K::BaseUrlRefused]];
+    CredentialCheckProblems "Problems of a check." [ANY, SIGNED, LIMITED, CREDENTIAL, &[K::SecretUnreadable, K::GatewayTimeout]];
     TenantListProblems "Problems of a list of tenants." [ANY, SIGNED];
     TenantCreateProblems "Problems of a new tenant." [ANY, SIGNED, BODY, TAKEN];
     TenantProblems "Problems of a read or removal of a tenant." [ANY, SIGNED, TENANT];

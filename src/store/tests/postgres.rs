@@ -56,6 +56,12 @@ async fn a_newer_schema_and_a_strange_database_are_left_alone() {
 }
 
 #[tokio::test]
+async fn nobody_is_taken_to_be_alone() {
+    let Some(place) = place().await else { return };
+    assert!(place.open().await.enter().await.unwrap().is_none(), "any machine may serve beside");
+}
+
+#[tokio::test]
 async fn a_migration_waits_for_that_of_another_process() {
     let Some(place) = place().await else { return };
     let Location::Postgres(url) = &place.location else { unreachable!() };

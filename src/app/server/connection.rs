@@ -1,0 +1,109 @@
+//! One connection, from its first byte to its end.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use axum::Router;
+use axum::response::Response;
+use http::{HeaderValue, header};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+use tower::ServiceExt;
+
+use super::Tally;
+use super::line::{Heard, Line, Times};
+
+/// What hyper keeps of one connection in each direction, and so the largest head.
+const BUFFER: usize = 64 * 1024;
+/// Tells the caller to send nothing more this way; the library then closes.
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
+
+/// What all connections of a server share.
+#[derive(Clone)]
+pub(super) struct Connections {
+    router: Router,
+    times: Times,
+    http: http1::Builder,
+    used: Tally,
+    stop: Arc<watch::Sender<bool>>,
+}
+
+impl Connections {
+    pub(super) fn new(router: Router, times: Times) -> Self {
+        let mut http = http1::Builder::new();
+        // The library's own clock knows one time for heads and for idle connections; `Line` knows both.
+        http.max_buf_size(BUFFER).header_read_timeout(None);
+        Self { router, times, http, used: Tally::default(), stop: Arc::new(watch::Sender::new(false)) }
+    }
+
+    pub(super) fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    pub(super) async fn until_quiet(&self) {
+        self.used.until_none().await;
+    }
+
+    /// Answers what comes over `io` until either side closes it, it is waited for too long, or the server stops.
+    pub(super) fn answer<IO>(&self, io: IO) -> impl Future<Output = ()> + Send + 'static
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let line = Line::new(self.times);
+        let (router, used, watched) = (self.router.clone(), self.used.clone(), Arc::clone(&line));
+        let stopping = self.stop.subscribe();
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            watched.used.get_or_init(|| used.count());
+            watched.begin();
+            let (router, line, stopping) = (router.clone(), Arc::clone(&watched), stopping.clone());
+            async move {
+                let mut response: Response = router.oneshot(request).await?;
+                line.end();
+                if *stopping.borrow() {
+                    response.headers_mut().insert(header::CONNECTION, CLOSE);
+                }
+                Ok::<_, Infallible>(response)
+            }
+        });
+        let io = TokioIo::new(Heard { io, line: Arc::clone(&line) });
+        let connection = self.http.serve_connection(io, service);
+        let mut stop = self.stop.subscribe();
+        async move {
+            let mut connection = pin!(connection);
+            // It fails only without a server, which is a stop too.
+            let mut stop = pin!(async move { drop(stop.wait_for(|stop| *stop).await) });
+            let mut told = false;
+            let mut late = pin!(sleep_until(Instant::now()));
+            poll_fn(|context| {
+                // First, so that a request that has come already is answered before the stop is heard of.
+                if connection.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(());
+                }
+                if !told && stop.as_mut().poll(context).is_ready() {
+                    told = true;
+                    // A connection without any request yet may have one on its way: that is answered, and closes it.
+                    if line.used.get().is_some() {
+                        connection.as_mut().graceful_shutdown();
+                        if connection.as_mut().poll(context).is_ready() {
+                            return Poll::Ready(());
+                        }
+                    }
+                }
+                let Some(due) = line.due() else { return Poll::Pending };
+                if late.deadline() != due {
+                    late.as_mut().reset(due);
+                }
+                late.as_mut().poll(context)
+            })
+            .await;
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Connections over pipes in the test's memory, on paused time; and the socket's own bound on a real one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{get, post};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::connection::Connections;
+use super::{Times, accept};
+
+const SECOND: Duration = Duration::from_secs(1);
+const GET: &[u8] = b"GET /quick HTTP/1.1\r\nhost: x\r\n\r\n";
+
+/// Counts the requests that are under way, however they end.
+#[derive(Clone, Default)]
+struct UnderWay(Arc<AtomicUsize>);
+
+struct One(Arc<AtomicUsize>);
+
+impl UnderWay {
+    fn one(&self) -> One {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        One(Arc::clone(&self.0))
+    }
+
+    fn many(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for One {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn connections(under_way: &UnderWay) -> Connections {
+    let slow = under_way.clone();
+    let router = Router::new()
+        .route("/quick", get(async || "quick"))
+        .route("/large", get(async || "x".repeat(1 << 20)))
+        .route("/body", post(async |body: String| body))
+        .route(
+            "/slow",
+            get(async move || {
+                let _one = slow.one();
+                sleep(SECOND * 25).await;
+                "slow"
+            }),
+        );
+    Connections::new(router, Times::default())
+}
+
+/// The far end of a new connection.
+fn connect(connections: &Connections) -> DuplexStream {
+    let (near, far) = duplex(16 * 1024);
+    tokio::spawn(connections.answer(near));
+    far
+}
+
+/// What comes until the other side closes, and when it does.
+async fn rest(far: &mut DuplexStream) -> (String, Duration) {
+    let (began, mut bytes) = (Instant::now(), Vec::new());
+    let _ = far.read_to_end(&mut bytes).await;
+    (String::from_utf8(bytes).unwrap(), began.elapsed())
+}
+
+/// The next answer, whose body ends with `end`.
+async fn answer(far: &mut DuplexStream, end: &str) -> String {
+    let (mut text, mut piece) = (String::new(), [0; 1024]);
+    while !text.ends_with(end) {
+        let read = far.read(&mut piece).await.unwrap();
+        assert!(read > 0, "closed after {text}");
+        text.push_str(std::str::from_utf8(&piece[..read]).unwrap());
+    }
+    text
+}
+
+fn about(time: Duration, seconds: u64) -> bool {
+    time >= SECOND * u32::try_from(seconds).unwrap() && time < Duration::from_millis(seconds * 1000 + 100)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_is_half_sent_is_waited_for_ten_seconds_however_it_drips() {
+    let all = connections(&UnderWay::default());
+    let mut silent = connect(&all);
+    let mut half = connect(&all);
+    half.write_all(b"GET /quick HT").await.unwrap();
+    let (silent, half) = tokio::join!(rest(&mut silent), rest(&mut half));
+    assert!(about(silent.1, 10) && about(half.1, 10), "{silent:?} {half:?}");
+    let (mut dripping, began) = (connect(&all), Instant::now());
+    for byte in GET.iter().cycle() {
+        if dripping.write_all(&[*byte.min(&b'x')]).await.is_err() {
+            break;
+        }
+        sleep(SECOND / 2).await;
+    }
+    assert!(began.elapsed() < SECOND * 12, "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_is_kept_for_more_than_a_minute_and_then_closed() {
+    let all = connections(&UnderWay::default());
+    let mut far = connect(&all);
+    far.write_all(GET).await.unwrap();
+    answer(&mut far, "quick").await;
+    sleep(SECOND * 60).await;
+    far.write_all(GET).await.unwrap();
+    assert!(answer(&mut far, "quick").await.starts_with("HTTP/1.1 200"));
+    let (text, time) = rest(&mut far).await;
+    assert!(text.is_empty() && about(time, 70), "{text} {time:?}");
+
+    let mut far = connect(&all);
+    far.write_all(GET).await.unwrap();
+    answer(&mut far, "quick").await;
+    sleep(SECOND * 30).await;
+    far.write_all(b"GET /qu").await.unwrap();
+    let (_, time) = rest(&mut far).await;
+    assert!(about(time, 10), "a further head has no more time than the first: {time:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_under_way_is_not_cut_off_and_one_whose_caller_left_is() {
+    let under_way = UnderWay::default();
+    let all = connections(&under_way);
+    let mut far = connect(&all);
+    far.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    assert!(answer(&mut far, "slow").await.starts_with("HTTP/1.1 200"));
+
+    let mut far = connect(&all);
+    far.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    sleep(SECOND).await;
+    assert_eq!(under_way.many(), 1);
+    drop(far);
+    sleep(SECOND / 10).await;
+    assert_eq!(under_way.many(), 0, "it goes on for nobody");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_does_not_read_the_answer_is_cut_off() {
+    let all = connections(&UnderWay::default());
+    let mut far = connect(&all);
+    far.write_all(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    sleep(SECOND * 71).await;
+    let (text, _) = rest(&mut far).await;
+    assert!(text.starts_with("HTTP/1.1 200") && text.len() < 64 * 1024, "{}", text.len());
+    assert!(timeout(SECOND, all.until_quiet()).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_is_bounded() {
+    let all = connections(&UnderWay::default());
+    let many = "a: b\r\n".repeat(101);
+    let long = format!("a: {}\r\n", "b".repeat(70_000));
+    for headers in [many, long] {
+        let mut far = connect(&all);
+        let head = format!("GET /quick HTTP/1.1\r\nhost: x\r\n{headers}\r\n");
+        let (mut read, mut write) = tokio::io::split(&mut far);
+        let mut answer = vec![0; 12];
+        // What is beyond the bound is not read; who sends it hears of it all the same.
+        let _ = tokio::join!(timeout(SECOND, write.write_all(head.as_bytes())), read.read_exact(&mut answer));
+        assert_eq!(answer, b"HTTP/1.1 431");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_closes_what_is_idle_answers_what_is_not_and_waits_for_no_half_head() {
+    let under_way = UnderWay::default();
+    let all = connections(&under_way);
+    let (mut idle, mut busy, mut half) = (connect(&all), connect(&all), connect(&all));
+    idle.write_all(GET).await.unwrap();
+    answer(&mut idle, "quick").await;
+    busy.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    half.write_all(b"GET /quick HT").await.unwrap();
+    sleep(SECOND).await;
+    let began = Instant::now();
+    all.stop();
+    assert!(timeout(SECOND / 10, rest(&mut idle)).await.is_ok());
+    assert!(timeout(SECOND, all.until_quiet()).await.is_err(), "a request is under way");
+    half.write_all(b"TP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let (late, _) = rest(&mut half).await;
+    let mut new = connect(&all);
+    new.write_all(GET).await.unwrap();
+    let (new, _) = rest(&mut new).await;
+    for text in [late, new] {
+        assert!(text.starts_with("HTTP/1.1 200") && text.contains("connection: close"), "{text}");
+    }
+    let mut half = connect(&all);
+    half.write_all(b"GET /quick HT").await.unwrap();
+    let ((text, _), ()) = tokio::join!(rest(&mut busy), all.until_quiet());
+    assert!(text.starts_with("HTTP/1.1 200") && text.contains("connection: close"), "{text}");
+    assert!(about(began.elapsed(), 24), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn more_connections_than_may_be_are_closed_at_once_and_room_is_used_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let accepting = tokio::spawn(accept(listener, connections(&UnderWay::default()), 2));
+    let ask = async |stream: &mut TcpStream| {
+        let (mut text, mut piece) = (String::new(), [0; 1024]);
+        let _ = stream.write_all(GET).await;
+        while let (Ok(read @ 1..), false) = (stream.read(&mut piece).await, text.ends_with("quick")) {
+            text.push_str(std::str::from_utf8(&piece[..read]).unwrap());
+            if text.ends_with("quick") {
+                break;
+            }
+        }
+        text.starts_with("HTTP/1.1 200")
+    };
+    let mut first = TcpStream::connect(address).await.unwrap();
+    let mut second = TcpStream::connect(address).await.unwrap();
+    assert!(ask(&mut first).await && ask(&mut second).await);
+    let mut third = TcpStream::connect(address).await.unwrap();
+    assert!(!timeout(SECOND * 5, ask(&mut third)).await.unwrap());
+    assert!(ask(&mut first).await, "those that are open stay");
+    drop(second);
+    let again = async {
+        loop {
+            if ask(&mut TcpStream::connect(address).await.unwrap()).await {
+                break;
+            }
+        }
+    };
+    timeout(SECOND * 5, again).await.unwrap();
+    accepting.abort();
+}

@@ -1,0 +1,28 @@
+//! Measurements under load, each bounded in time: `cargo test --test load -- --ignored --nocapture`.
+//!
+//! The gateway is the real process; its CRMs and its callers run here. What bounds the work is the CRM, not this
+//! machine's speed, so that the figures are about the same on any machine, in any build.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "a measurement prints its figures")]
+
+mod bulkhead;
+mod callers;
+mod crm;
+mod overload;
+#[path = "../wall/process.rs"]
+#[expect(dead_code, reason = "the wall needs more of it")]
+mod process;
+
+use process::{Serving, master_key};
+
+/// One measurement at a time: two would measure each other.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// A gateway without other limits than `settings`, its log too short to cost anything.
+async fn gateway(folder: &std::path::Path, settings: &[(&str, &str)]) -> Serving {
+    let mut all =
+        vec![("GATEWAY_LOG", "info"), ("GATEWAY_KEY_RATE", "0"), ("GATEWAY_CREDENTIAL_IN_FLIGHT", "0")];
+    all.extend(settings);
+    Serving::start(folder, "log", &master_key(), &all).await
+}
