@@ -231,6 +231,7 @@ async fn more_connections_than_the_system_allows_end_neither_the_process_nor_its
     prlimit(Some(front.pid()), Resource::Nofile, few).unwrap();
     let open: Vec<_> = (0..100).map(|_| TcpStream::connect(front.address()).unwrap()).collect();
     until("the log says so", async || front.serving.logged().contains("no connection can be accepted")).await;
+    tokio::time::sleep(SECOND).await;
     let lines = front.serving.logged().matches("no connection can be accepted").count();
     assert!(lines <= 3, "it fills the log: {lines}");
     drop(open);

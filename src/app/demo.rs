@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
@@ -10,7 +9,6 @@ use secrecy::ExposeSecret;
 use super::serve::{Signals, listen, run, state};
 use super::{Parts, SIMULATED, Simulated, simulate};
 use crate::adapters::ADAPTERS;
-use crate::api::{Gate, router};
 use crate::auth::{ApiKey, Issuers};
 use crate::config::Limits;
 use crate::domain::{CallContext, Caller, CredentialId, Principal, RawJson, Scope, Scopes, TenantId, Text};
@@ -55,8 +53,7 @@ pub async fn demo(
         link(&parts, &caller, crm.provider(), running, &crm.secret(running.token())).await?;
     }
     announce(&welcome(listener.local_addr()?, key.text().expose_secret(), &crms))?;
-    let gate = Arc::new(Gate::new(&Limits::default()));
-    run(listener, router(state(parts, &gate)), &gate, signals).await?;
+    run(listener, state(parts, &Limits::default()), signals).await?;
     for (_, running) in crms {
         running.shutdown().await;
     }

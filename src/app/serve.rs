@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -14,7 +13,7 @@ use super::server::{Server, Times};
 use super::{Parts, start};
 use crate::api::{AppState, Gate, Readiness, router};
 use crate::auth::Authenticator;
-use crate::config::Config;
+use crate::config::{Config, Limits};
 
 /// How long calls in flight may take after a stop was asked for.
 const LONGEST_STOP: Duration = Duration::from_secs(30);
@@ -32,10 +31,9 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
     let listener = listen(config.listen).await?;
     tracing::info!(address = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "listening");
     tokio::spawn(start::tend(parts.gateway.audit.clone(), config.audit_retention_days));
-    let gate = Arc::new(Gate::new(&config.limits));
     let authenticator = Arc::clone(&parts.authenticator);
     let writing = tokio::spawn(write_uses(Arc::clone(&authenticator)));
-    let outcome = run(listener, router(state(parts, &gate)), &gate, signals).await;
+    let outcome = run(listener, state(parts, &config.limits), signals).await;
     writing.abort();
     note_uses(&authenticator).await;
     outcome
@@ -84,9 +82,10 @@ pub(super) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 /// What every route can reach; readiness ends when draining begins, and pauses while the database is away.
-pub(super) fn state(parts: Parts, gate: &Arc<Gate>) -> AppState {
+pub(super) fn state(parts: Parts, limits: &Limits) -> AppState {
     let Parts { store, sealer: _, authenticator, gateway } = parts;
-    let watched = Arc::clone(gate);
+    let gate = Arc::new(Gate::new(limits));
+    let watched = Arc::clone(&gate);
     let readiness: Readiness = Arc::new(move || {
         let (gate, database) = (Arc::clone(&watched), Arc::clone(&store.database));
         Box::pin(async move {
@@ -94,18 +93,18 @@ pub(super) fn state(parts: Parts, gate: &Arc<Gate>) -> AppState {
             database.ready().await
         })
     });
-    AppState { gateway: Arc::new(gateway), authenticator, readiness, gate: Arc::clone(gate) }
+    AppState { gateway: Arc::new(gateway), authenticator, readiness, gate }
 }
 
 /// Answers until the first signal. Then readiness fails and calls are refused at once, those in flight end, and so do
 /// writes whose callers have left; a second signal or the longest stop cuts off what is left.
-pub(super) async fn run(
-    listener: TcpListener,
-    router: Router,
-    gate: &Gate,
-    mut signals: Signals,
-) -> anyhow::Result<()> {
-    let server = Server::start(listener, router, Times::default());
+pub(super) async fn run(listener: TcpListener, state: AppState, mut signals: Signals) -> anyhow::Result<()> {
+    let gate = Arc::clone(&state.gate);
+    // Beside the calls: what became of lost creates, and the end of old rows.
+    let gateway = Arc::clone(&state.gateway);
+    let settling = tokio::spawn(async move { gateway.contacts.settle_lost_creates().await });
+    let erasing = tokio::spawn(start::erase_ledger(state.gateway.ledger.clone()));
+    let server = Server::start(listener, router(state), Times::default());
     signals.next().await;
     gate.close();
     server.stop();
@@ -120,6 +119,8 @@ pub(super) async fn run(
         () = signals.next() => tracing::warn!("stopped by a second signal; some calls were cut off"),
         () = tokio::time::sleep(LONGEST_STOP) => tracing::warn!("stopped after {LONGEST_STOP:?}; some calls were cut off"),
     }
+    settling.abort();
+    erasing.abort();
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::Parts;
 use crate::domain::Timestamp;
 use crate::gateway::credentials::Seals;
-use crate::gateway::{Audit, Rotation};
+use crate::gateway::{Audit, Ledger, Rotation};
 use crate::store::Presence;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -62,6 +62,21 @@ pub(super) async fn tend(audit: Audit, retention_days: Option<u32>) {
         audit.tell_the_rest();
         if let (Some(days), 0) = (retention_days, minute % MINUTES_A_DAY) {
             erase(&audit, days).await;
+        }
+    }
+}
+
+/// Each minute removes writes under a key whose time is over. It never fails.
+pub(super) async fn erase_ledger(ledger: Ledger) {
+    let mut minutes = interval(MINUTE);
+    minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        minutes.tick().await;
+        if let Err(failure) = ledger.erase_expired().await {
+            tracing::warn!(
+                reason = failure.kind.code(),
+                "old writes under an Idempotency-Key could not be erased; tried again in a minute"
+            );
         }
     }
 }

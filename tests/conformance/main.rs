@@ -18,4 +18,5 @@ mod reading;
 mod seeds;
 mod slices;
 mod updating;
+mod upserting;
 mod verified;

@@ -26,6 +26,7 @@ async fn while_one_is_under_way(edge: &Edge, code: &str, check: impl Future<Outp
             let never = futures_util::stream::pending::<Result<http_body::Frame<Bytes>, std::io::Error>>();
             let body = Body::new(StreamBody::new(never));
             assert_eq!(edge.tell("POST", "/crm/contacts?credentialId=c", body).await.code(), code);
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
     let inside = async {

@@ -12,9 +12,9 @@ use crate::{ALONE, gateway};
 /// How long the other tenant's CRM takes.
 const EACH: u64 = 100;
 /// Callers of the other tenant, one measurement, and how often alone and together are measured in turns.
-const CALLERS: usize = 8;
-const TIME: Duration = Duration::from_millis(2500);
-const ROUNDS: usize = 5;
+const CALLERS: usize = 16;
+const TIME: Duration = Duration::from_secs(2);
+const ROUNDS: usize = 7;
 
 /// What befalls the first tenant's CRM, and how its callers go on: so many at once, then so many a second.
 struct Trouble {
@@ -27,8 +27,8 @@ struct Trouble {
 fn troubles() -> Vec<Trouble> {
     let trouble = |name, kind, at_once, per_second| Trouble { name, kind, at_once, per_second };
     vec![
-        trouble("hangs", FaultKind::NeverAnswer, 200, 20),
-        trouble("drips", FaultKind::Drip { ms: 1000 }, 200, 20),
+        trouble("hangs", FaultKind::NeverAnswer, 80, 20),
+        trouble("drips", FaultKind::Drip { ms: 1000 }, 80, 20),
         // Few a second: each makes the gateway read 5 MiB, and this machine's cores are everybody's.
         trouble("floods", FaultKind::Oversized { bytes: 100_000_000, declared: false }, 0, 5),
         trouble("refuses", FaultKind::TooManyRequests { retry_after: Some("1".to_owned()) }, 50, 50),
@@ -56,8 +56,8 @@ async fn measured(trouble: &Trouble, settings: &[(&str, &str)]) -> (Duration, Du
     for _ in 0..ROUNDS {
         alone.push(quantile(&other.in_turns(CALLERS, TIME).await, 0.99));
         let (calls, _) = first.without_end(trouble.at_once, trouble.per_second);
-        // The trouble is there before it is measured.
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        // The trouble is there before it is measured, and what its beginning costs this machine is over.
+        tokio::time::sleep(Duration::from_secs(1)).await;
         let went = other.in_turns(CALLERS, TIME).await;
         failed += went.iter().filter(|went| went.status != 200).count();
         together.push(quantile(&went, 0.99));
@@ -83,12 +83,16 @@ fn median(mut times: Vec<Duration>) -> Duration {
 #[ignore = "it takes two minutes of a quiet machine"]
 async fn bulkhead_keeps_one_tenants_trouble_from_the_other() {
     let _alone = ALONE.lock().await;
+    let mut leaks = Vec::new();
     for trouble in troubles() {
         let (alone, together, failed) = measured(&trouble, &[]).await;
         let ratio = together.as_secs_f64() / alone.as_secs_f64();
         println!("{}: p99 alone {alone:?}, together {together:?}, ratio {ratio:.2}", trouble.name);
-        assert!(ratio <= 1.2 && failed == 0, "{}: {ratio:.2}, {failed} failed", trouble.name);
+        if ratio > 1.2 || failed > 0 {
+            leaks.push(format!("{}: ratio {ratio:.2}, {failed} failed", trouble.name));
+        }
     }
+    assert!(leaks.is_empty(), "{leaks:?}");
 }
 
 /// The measurement has teeth: where tenants share all places, one that hangs takes them from the other.

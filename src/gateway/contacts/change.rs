@@ -5,6 +5,7 @@ use super::outcome::{changed, created_otherwise, did_not_apply, gone, not_verifi
 use super::write::{Course, SHORTEST_SEND};
 use super::{Shown, incomplete};
 use crate::adapters::{Applied, Prepared};
+use crate::config::crash_point;
 use crate::domain::{Contact, Effect, Failure, FailureKind, RemoteId, Result, Warning};
 
 /// What the CRM said of a write, and the failure where its answer was lost.
@@ -41,7 +42,9 @@ impl Course<'_> {
     async fn send(&mut self, prepared: &Prepared) -> Result<Sent> {
         let was_clean = self.clean;
         self.sending(None).await?;
-        match self.opened.adapter.send(self.context, prepared).await {
+        let sent = self.opened.adapter.send(self.context, prepared).await;
+        crash_point("sent");
+        match sent {
             Ok(applied) => Ok(Sent { applied, lost: None }),
             Err(failure) if failure.effect == Effect::None => {
                 self.clean = was_clean;
@@ -62,7 +65,9 @@ impl Course<'_> {
     ) -> Result<Shown> {
         let opened = self.opened;
         let Sent { applied, lost } = sent;
-        let contact = match opened.adapter.read_back(self.context, prepared, &applied).await {
+        let read = opened.adapter.read_back(self.context, prepared, &applied).await;
+        crash_point("read_back");
+        let contact = match read {
             Ok(contact) => contact,
             Err(failure) if failure.kind == FailureKind::ContactNotFound => {
                 return Err(lost.unwrap_or_else(|| gone(opened)));

@@ -14,6 +14,7 @@ use super::settle::{Look, is_ours, look};
 use super::write::{Course, SHORTEST_SEND};
 use super::{Shown, UpsertOutcome, incomplete};
 use crate::adapters::{Applied, Found, Prepared};
+use crate::config::crash_point;
 use crate::domain::{
     Contact, ContactDraft, Effect, Failure, FailureKind, Result, Retryable, Timestamp, Warning,
 };
@@ -35,7 +36,9 @@ impl Course<'_> {
         let sent_at = Timestamp::now();
         let evidence = self.attempt.is_some().then(|| self.evidence(draft, seen, sent_at));
         self.sending(evidence).await?;
-        match self.opened.adapter.send(self.context, prepared).await {
+        let sent = self.opened.adapter.send(self.context, prepared).await;
+        crash_point("sent");
+        match sent {
             Ok(applied) if applied.remote_id.is_some() || self.attempt.is_none() => {
                 self.confirmed(prepared, seen, applied, warnings, sent_at).await
             }
@@ -76,7 +79,9 @@ impl Course<'_> {
         sent_at: Timestamp,
     ) -> Result<Shown> {
         let opened = self.opened;
-        match opened.adapter.read_back(self.context, prepared, &applied).await {
+        let read = opened.adapter.read_back(self.context, prepared, &applied).await;
+        crash_point("read_back");
+        match read {
             Ok(contact) if applied.remote_id.is_none() && !is_ours(opened, prepared, &contact, sent_at) => {
                 Err(not_ours(opened, prepared, &contact))
             }

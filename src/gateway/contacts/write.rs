@@ -8,6 +8,7 @@ use super::locks::{Guard, Locks};
 use super::outcome::{candidates, exists, shown, unsent};
 use super::{Shown, WriteOptions, incomplete};
 use crate::adapters::{Found, Identity, IdentityKind, Prepared};
+use crate::config::crash_point;
 use crate::domain::{
     CallContext, Caller, Contact, CredentialId, Effect, Failure, FailureKind, FieldFault, RemoteId, Result,
     Scope, TenantId, Warning, WarningCode,
@@ -70,7 +71,10 @@ impl WriteRequest {
     /// its call is at the CRM.
     pub(super) async fn run_to_its_end(self, house: House, intent: Intent, entry: Entry) -> Result<Answer> {
         let task = tokio::spawn(async move { self.run(&house, intent, entry).await });
-        task.await.unwrap_or_else(|_| Err(Failure::internal("the task of a write ended early")))
+        let outcome =
+            task.await.unwrap_or_else(|_| Err(Failure::internal("the task of a write ended early")));
+        crash_point("answered");
+        outcome
     }
 
     /// From the caller's right to the recorded answer. The key is claimed after the right was checked, so that a replay
@@ -83,7 +87,10 @@ impl WriteRequest {
         let mut attempt = match &self.once {
             None => None,
             Some(once) => match house.ledger.claim(&self.caller, Some(&self.credential), once).await {
-                Ok(Claim::Run(attempt)) => Some(*attempt),
+                Ok(Claim::Run(attempt)) => {
+                    crash_point("reserved");
+                    Some(*attempt)
+                }
                 Ok(Claim::Answered(answer)) => return entry.end_replayed(answer).await,
                 Err(failure) => return entry.end(Err(failure)).await,
             },
@@ -116,7 +123,8 @@ impl WriteRequest {
     /// the replay.
     async fn answer(&self, outcome: Result<Shown>, attempt: Option<Attempt>, clean: bool) -> Result<Answer> {
         let Some(attempt) = attempt else { return (self.render)(Ok(&outcome?)) };
-        match outcome {
+        crash_point("before_record");
+        let recorded = match outcome {
             Ok(shown) => attempt.record((self.render)(Ok(&shown))?).await,
             Err(failure) if failure.effect == Effect::Final => {
                 attempt.record((self.render)(Err(&failure))?).await
@@ -129,7 +137,9 @@ impl WriteRequest {
                 attempt.leave().await;
                 Err(failure)
             }
-        }
+        };
+        crash_point("recorded");
+        recorded
     }
 }
 
@@ -179,6 +189,7 @@ impl Course<'_> {
         }
         // Last of all reads, so that the time in which another writer can slip in is short.
         let seen = self.look_up(&intent, &prepared, held.as_ref()).await.map_err(unsent)?;
+        crash_point("looked_up");
         self.refuse_if_late()?;
         match &intent {
             Intent::Create(draft) => self.create(draft, &prepared, &seen, warnings).await,
@@ -207,6 +218,7 @@ impl Course<'_> {
             return Err(Failure::new(FailureKind::GatewayTimeout, detail));
         }
         self.clean = false;
+        crash_point("sending_noted");
         Ok(())
     }
 
