@@ -1,6 +1,7 @@
 //! Both simulated CRMs, which survive, and the gateways before them, which do not.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use contacts_gateway::simulators::{Running, aptly, pipeline};
 use sqlx::{Connection, PgConnection};
@@ -98,6 +99,22 @@ impl Scene {
         gateway.process.wait().unwrap();
         self.urls.write().await[place] = None;
         lived
+    }
+
+    /// Ends the gateway of a place, where it has not fallen of itself; `falling` waits for that, as the end of a process
+    /// takes a moment longer than that of its connections.
+    pub(crate) async fn fell(&self, place: usize, falling: bool) -> bool {
+        let fallen = async {
+            let mut gateway = self.gateways[place].lock().await;
+            let process = &mut gateway.as_mut().unwrap().process;
+            while process.try_wait().unwrap().is_none() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let most = if falling { Duration::from_secs(5) } else { Duration::from_millis(200) };
+        let fell = tokio::time::timeout(most, fallen).await.is_ok();
+        self.kill(place).await;
+        fell
     }
 
     /// Where the gateway of a place listens, while it does.

@@ -16,8 +16,8 @@ const LATE: Duration = Duration::from_millis(250 + 1_250);
 const LONGEST_SETTLING: Duration = Duration::from_secs(20);
 
 /// What is wrong with the first answer.
-pub(crate) fn first(case: &Case, wrong: &Wrong, cell: &Cell, came: &Came) -> Vec<String> {
-    let Came { reply, took, calls } = came;
+pub(crate) fn first(case: &Case, wrong: &Wrong, cell: &Cell, outcome: &Came) -> Vec<String> {
+    let Came { reply, took, calls } = outcome;
     let (code, status) = (reply.code(), reply.status);
     let mut faults = Vec::new();
     let mut must = |holds: bool, fault: String| {

@@ -64,10 +64,10 @@ async fn run(
     let cell = Cell::parse(row.cells[column], provider);
     let name = format!("{}, {provider}, {operation:?}: expected {cell}", row.name);
     let case = Case::prepare(bench, row, provider, operation).await;
-    let came = case.ask().await;
-    let mut faults = judge::first(&case, &row.wrong, &cell, &came);
+    let outcome = case.ask().await;
+    let mut faults = judge::first(&case, &row.wrong, &cell, &outcome);
     if operation == Operation::CreateWithKey {
-        faults.extend(judge::replay(&case, &row.wrong, &cell, &came.reply).await);
+        faults.extend(judge::replay(&case, &row.wrong, &cell, &outcome.reply).await);
     }
     case.crm.shutdown().await;
     (name, faults)
