@@ -139,7 +139,12 @@ impl Course<'_> {
                 let contact = self.opened.adapter.get_contact(self.context, &remote_id).await?;
                 Ok(Some(self.as_asked(shown(self.opened, contact, warnings))))
             }
-            Past::Unknown | Past::Absent => {
+            Past::Absent if sends < MOST_SENDS => {
+                self.clean = true;
+                Ok(None)
+            }
+            Past::Absent => Err(sent_twice(self.opened)),
+            Past::Unknown => {
                 let draft =
                     intent.draft().ok_or_else(|| Failure::internal("a lost write that is no create"))?;
                 let prepared = self.opened.adapter.prepare_create(self.context, draft).await?;

@@ -130,7 +130,7 @@ impl WriteRequest {
                 attempt.record((self.render)(Err(&failure))?).await
             }
             Err(failure) if clean => {
-                attempt.release().await;
+                attempt.release().await?;
                 Err(failure)
             }
             Err(failure) => {

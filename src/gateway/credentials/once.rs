@@ -56,7 +56,7 @@ impl CredentialRequest {
                 Err(failure)
             }
             Err(failure) => {
-                attempt.release().await;
+                attempt.release().await?;
                 Err(failure)
             }
         }

@@ -169,11 +169,17 @@ impl Attempt {
 
     /// Gives the key back: it is as if it had never been used. Where the database cannot be reached, the row stays until
     /// its lease ends.
-    pub(in crate::gateway) async fn release(self) {
+    /// Fails with `idempotency_in_progress` where another holds the row by now: then what was seen may be its work.
+    pub(in crate::gateway) async fn release(self) -> Result<()> {
         let Self { place, fence, lease, past: _, evidence: _, sends: _ } = self;
         lease.end().await;
-        if place.store.release(&place.tenant, &place.key, &fence).await.is_err() {
-            tracing::warn!("an Idempotency-Key could not be released; it is free when its lease ends");
+        match place.store.release(&place.tenant, &place.key, &fence).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(in_progress()),
+            Err(_) => {
+                tracing::warn!("an Idempotency-Key could not be released; it is free when its lease ends");
+                Ok(())
+            }
         }
     }
 

@@ -109,7 +109,7 @@ async fn a_released_key_runs_again_also_for_another_request() {
     let house = House::new().await;
     let mut attempt = run(&house.ledger, &house, "k", "asked").await;
     attempt.sending(None).await.unwrap();
-    attempt.release().await;
+    attempt.release().await.unwrap();
     let attempt = run(&house.ledger, &house, "k", "asked otherwise").await;
     assert_eq!((attempt.past(), attempt.sends()), (&Past::Nothing, 0));
 }
@@ -215,7 +215,7 @@ async fn who_lost_the_lease_may_neither_send_nor_write() {
     let former = run(&house.ledger, &house, "k", "asked").await;
     house.ledger.end_leases().await.unwrap();
     let owner = run(&other, &house, "k", "asked").await;
-    former.release().await;
+    former.release().await.unwrap();
     assert_eq!(refused(&other, &house, "k", "asked").await.kind, FailureKind::IdempotencyInProgress);
     owner.leave().await;
 }
@@ -242,7 +242,7 @@ async fn answers_end_a_day_after_the_first_use() {
     assert_eq!(house.ledger.erase_expired().await, Ok(0));
     house.place.statement("UPDATE idempotency SET expires_at = 1").await.unwrap();
     assert_eq!(house.ledger.erase_expired().await, Ok(1));
-    run(&house.ledger, &house, "k", "asked otherwise").await.release().await;
+    run(&house.ledger, &house, "k", "asked otherwise").await.release().await.unwrap();
     running.record(answer(b"x")).await.unwrap();
     assert_eq!(house.ledger.erase_expired().await, Ok(1));
 }
