@@ -45,6 +45,8 @@ impl Place {
             ("GATEWAY_DATABASE_URL", url),
             ("GATEWAY_MASTER_KEY", current.to_owned()),
             ("GATEWAY_UPSTREAM_ALLOW", "127.0.0.1".to_owned()),
+            // The load is far beyond what one key may send.
+            ("GATEWAY_KEY_RATE", "0".to_owned()),
         ];
         if !previous.is_empty() {
             let file = self.folder.path().join("previous");

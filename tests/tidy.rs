@@ -30,7 +30,7 @@ const RANKS: &[(&str, u8)] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("axum", &["api/", "app/", "simulators/"]),
     ("tower_http::", &["api/", "app/", "simulators/"]),
-    ("hyper", &["app/server/"]),
+    ("hyper", &["app/server/", "upstream/transport.rs"]),
     ("hyper_util", &["app/server/"]),
     ("utoipa", &["api/"]),
     ("reqwest", &["upstream/transport.rs"]),

@@ -57,11 +57,10 @@ impl Course<'_> {
 
     /// What is needed to look for the create later. The window begins at the first send, whatever came after it.
     fn evidence(&self, draft: &ContactDraft, seen: &Found, sent_at: Timestamp) -> Evidence {
-        let earlier = self.attempt.as_ref().and_then(|attempt| attempt.evidence());
         Evidence {
             draft: draft.clone(),
             strict: self.options.strict,
-            sent_at: earlier.map_or(sent_at, |earlier| earlier.sent_at),
+            sent_at: self.earlier.unwrap_or(sent_at),
             // Until the answer comes: the attempt's own time-out.
             settled_from: later(sent_at, self.context.remaining()),
             seen: seen.matches.iter().map(|found| found.contact.remote_id.clone()).collect(),
@@ -140,6 +139,7 @@ impl Course<'_> {
                 Ok(Some(self.as_asked(shown(self.opened, contact, warnings))))
             }
             Past::Absent if sends < MOST_SENDS => {
+                self.earlier = Some(attempt.first_used());
                 self.clean = true;
                 Ok(None)
             }
@@ -152,6 +152,7 @@ impl Course<'_> {
                 match self.settled(&prepared, warnings).await? {
                     Settled::Done(shown) => Ok(Some(*shown)),
                     Settled::Absent if sends < MOST_SENDS => {
+                        self.earlier = self.attempt.as_ref().map(|attempt| attempt.first_used());
                         self.clean = true;
                         Ok(None)
                     }
@@ -164,6 +165,27 @@ impl Course<'_> {
                 }
             }
         }
+    }
+
+    /// Somebody stands in the way of the second send: where that is clearly what the first one made, applied after all,
+    /// it is the answer.
+    pub(super) async fn applied_late(
+        &mut self,
+        prepared: &Prepared,
+        exists: Failure,
+        warnings: Vec<Warning>,
+    ) -> Result<Shown> {
+        let opened = self.opened;
+        let ours = match (self.earlier, exists.candidates.as_slice()) {
+            (Some(first), [only]) => {
+                let read = opened.adapter.get_contact(self.context, &only.remote_id).await?;
+                is_ours(opened, prepared, &read, first).then_some(read)
+            }
+            _ => None,
+        };
+        // Not `clean` any more: the key must not be free for another try while somebody like that is there.
+        self.clean = false;
+        ours.map(|contact| self.as_asked(self.created(prepared, contact, warnings))).ok_or(exists)
     }
 
     fn as_asked(&self, created: Shown) -> Shown {

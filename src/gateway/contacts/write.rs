@@ -11,7 +11,7 @@ use crate::adapters::{Found, Identity, IdentityKind, Prepared};
 use crate::config::crash_point;
 use crate::domain::{
     CallContext, Caller, Contact, CredentialId, Effect, Failure, FailureKind, FieldFault, RemoteId, Result,
-    Scope, TenantId, Warning, WarningCode,
+    Scope, TenantId, Timestamp, Warning, WarningCode,
 };
 use crate::gateway::audit::Entry;
 use crate::gateway::credentials::{Credentials, Opened};
@@ -62,6 +62,8 @@ pub(super) struct Course<'a> {
     pub(super) clean: bool,
     /// Whether an upsert is asked for.
     pub(super) upserts: bool,
+    /// When this create was first sent, where an earlier send under the same key was proven absent.
+    pub(super) earlier: Option<Timestamp>,
     /// Keeps other writes on the same record and identities out.
     serial: Option<Guard>,
 }
@@ -106,6 +108,7 @@ impl WriteRequest {
             attempt: attempt.as_mut(),
             clean,
             upserts: matches!(intent, Intent::Upsert(..)),
+            earlier: None,
             serial: None,
         };
         let outcome = course.run(&house.locks, intent).await;
@@ -188,7 +191,12 @@ impl Course<'_> {
             return Ok(shown(opened, held.clone(), warnings));
         }
         // Last of all reads, so that the time in which another writer can slip in is short.
-        let seen = self.look_up(&intent, &prepared, held.as_ref()).await.map_err(unsent)?;
+        let seen = match self.look_up(&intent, &prepared, held.as_ref()).await.map_err(unsent) {
+            Err(failure) if failure.kind == FailureKind::ContactExists && self.earlier.is_some() => {
+                return self.applied_late(&prepared, failure, warnings).await;
+            }
+            seen => seen?,
+        };
         crash_point("looked_up");
         self.refuse_if_late()?;
         match &intent {
@@ -318,10 +326,8 @@ impl Course<'_> {
     /// A write that the CRM refused: its last word where it judged the content; where somebody stands in the way, with
     /// who that is.
     pub(super) async fn refused(&self, prepared: &Prepared, failure: Failure) -> Failure {
-        let judged = matches!(
-            failure.kind,
-            FailureKind::UpstreamRejected | FailureKind::ContactExists | FailureKind::ContactNotFound
-        );
+        let status = failure.upstream.and_then(|upstream| upstream.status);
+        let judged = status.is_some_and(|status| matches!(status, 200..=299 | 400 | 404 | 409 | 422));
         let failure = if judged { failure.with_effect(Effect::Final) } else { failure };
         if failure.kind != FailureKind::ContactExists || !failure.candidates.is_empty() {
             return failure;

@@ -8,10 +8,11 @@ use tokio::time::Instant;
 use super::kept::Kept;
 use super::{Answer, Evidence, Lease};
 use crate::domain::{
-    Candidate, CredentialId, Failure, FailureKind, RemoteId, Result, Retryable, TenantId, Text, Warning,
+    Candidate, CredentialId, Failure, FailureKind, RemoteId, Result, Retryable, TenantId, Text, Timestamp,
+    Warning,
 };
 use crate::sealing::{Bound, Sealer};
-use crate::store::{Advance, IdempotencyStore, Stage};
+use crate::store::{Advance, IdempotencyRecord, IdempotencyStore, Stage, now};
 
 /// When recording an answer is tried again.
 const PAUSES: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(500), Duration::from_secs(2)];
@@ -89,6 +90,7 @@ pub(in crate::gateway) struct Attempt {
     past: Past,
     evidence: Option<Box<Evidence>>,
     sends: i64,
+    first_used: Timestamp,
 }
 
 impl Attempt {
@@ -99,12 +101,13 @@ impl Attempt {
             let (place, fence) = (held.clone(), own.clone());
             async move { place.store.renew(&place.tenant, &place.key, &fence, time).await }
         });
-        Self { place, fence, lease, past: Past::Nothing, evidence: None, sends: 0 }
+        Self { place, fence, lease, past: Past::Nothing, evidence: None, sends: 0, first_used: now() }
     }
 
     /// The same, with what an earlier attempt left.
-    pub(super) fn after(self, past: Past, evidence: Option<Evidence>, sends: i64) -> Self {
-        Self { past, evidence: evidence.map(Box::new), sends, ..self }
+    pub(super) fn after(self, past: Past, evidence: Option<Evidence>, held: &IdempotencyRecord) -> Self {
+        let (sends, first_used) = (held.sends, held.created_at);
+        Self { past, evidence: evidence.map(Box::new), sends, first_used, ..self }
     }
 
     /// What an earlier attempt left, or what was noted since.
@@ -115,6 +118,11 @@ impl Attempt {
     /// What tells of the create that may have been applied.
     pub(in crate::gateway) fn evidence(&self) -> Option<&Evidence> {
         self.evidence.as_deref()
+    }
+
+    /// When the key was first used: nothing was sent under it before.
+    pub(in crate::gateway) const fn first_used(&self) -> Timestamp {
+        self.first_used
     }
 
     /// How often the write was sent, by all attempts.
@@ -149,7 +157,7 @@ impl Attempt {
     /// so that every replay says the same. A database that is away for a moment is waited for.
     /// Fails with `store_unavailable` and `idempotency_in_progress`: the write is done, and a replay looks for it.
     pub(in crate::gateway) async fn record(self, answer: Answer) -> Result<Answer> {
-        let Self { place, fence, lease, past: _, evidence: _, sends } = self;
+        let Self { place, fence, lease, past: _, evidence: _, sends, first_used: _ } = self;
         let sealed = place.seal(&answer.written()?)?;
         let done = Advance { stage: Stage::Done, sends, sealed: Some(&sealed), lease: None };
         let mut pauses = PAUSES.iter();
@@ -171,7 +179,7 @@ impl Attempt {
     /// its lease ends.
     /// Fails with `idempotency_in_progress` where another holds the row by now: then what was seen may be its work.
     pub(in crate::gateway) async fn release(self) -> Result<()> {
-        let Self { place, fence, lease, past: _, evidence: _, sends: _ } = self;
+        let Self { place, fence, lease, past: _, evidence: _, sends: _, first_used: _ } = self;
         lease.end().await;
         match place.store.release(&place.tenant, &place.key, &fence).await {
             Ok(true) => Ok(()),
@@ -185,7 +193,7 @@ impl Attempt {
 
     /// Lets the row go as it is, so that a replay goes on at once.
     pub(in crate::gateway) async fn leave(self) {
-        let Self { place, fence, lease, past: _, evidence: _, sends: _ } = self;
+        let Self { place, fence, lease, past: _, evidence: _, sends: _, first_used: _ } = self;
         lease.end().await;
         if place.store.renew(&place.tenant, &place.key, &fence, Duration::ZERO).await.is_err() {
             tracing::warn!(

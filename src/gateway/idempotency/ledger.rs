@@ -205,7 +205,7 @@ impl Ledger {
             .as_deref()
             .map_or_else(|| Ok(Kept::default()), |sealed| place.open(sealed, Kept::read));
         match kept.and_then(|kept| kept.past(held.stage)) {
-            Ok((past, evidence)) => Ok(Some(attempt.after(past, evidence, held.sends))),
+            Ok((past, evidence)) => Ok(Some(attempt.after(past, evidence, &held))),
             Err(failure) => {
                 attempt.leave().await;
                 Err(failure)

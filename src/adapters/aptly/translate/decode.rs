@@ -17,6 +17,9 @@ use crate::json::{self, Kind, Members, Raw};
 /// Rows of a page, as documented; what a page echoes counts.
 pub(in super::super) const PAGE_SIZE: u64 = 200;
 
+/// Members that speak of a person, in lower case.
+const PERSONAL: [&str; 4] = ["firstname", "lastname", "email", "phone"];
+
 /// Where a contact was read: rows of the list show neither company nor title, single reads show no times.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Source {
@@ -96,7 +99,9 @@ pub(in super::super) fn decode_single(text: &ByteString, id: &RemoteId) -> Resul
             return Ok(contact);
         }
     }
-    Err(failure::not_found())
+    // Something about somebody without an id is an answer that cannot be trusted, and no word about this contact.
+    let nameless = read.whole()?.0.iter().any(|(name, _)| PERSONAL.contains(&name.to_lowercase().as_str()));
+    if nameless { Err(unreadable("_id", "there")) } else { Err(failure::not_found()) }
 }
 
 /// The answer of a write; `{}` and `null` show no contact.

@@ -215,7 +215,7 @@ async fn who_lost_the_lease_may_neither_send_nor_write() {
     let former = run(&house.ledger, &house, "k", "asked").await;
     house.ledger.end_leases().await.unwrap();
     let owner = run(&other, &house, "k", "asked").await;
-    former.release().await.unwrap();
+    assert_eq!(former.release().await.unwrap_err().kind, FailureKind::IdempotencyInProgress);
     assert_eq!(refused(&other, &house, "k", "asked").await.kind, FailureKind::IdempotencyInProgress);
     owner.leave().await;
 }
