@@ -4,14 +4,15 @@
 //!
 //! `PATCH /crm/contacts/con_…?credentialId=…` passes through these files, top to bottom, and back:
 //!
-//! 1. [`app`] listens; `app/serve.rs` is the process, `app/parts.rs` joins everything below.
-//! 2. [`api`] is the HTTP edge. `api/router.rs` shows all routes as a table and the order of the layers. The handler in
+//! 1. [`app`] listens; `app/serve.rs` is the process, `app/server` its connections, `app/parts.rs` joins everything below.
+//! 2. [`api`] is the HTTP edge. `api/gate` lets in only so many at a time. `api/router.rs` shows all routes as a table and the order of the layers. The handler in
 //!    `api/contacts/update.rs` extracts credential, deadline and body, asks the gateway, answers; what it read or
 //!    writes as JSON is in `api/read` and `api/schema`. Any failure becomes a problem in `api/problem`.
 //! 3. [`auth`] turns the `Authorization` header into a [`domain::Caller`]: a tenant and scopes.
-//! 4. [`gateway`] is what we promise whichever the CRM. `gateway/contacts/write.rs` holds the order of every write in one
-//!    function: authorise, check by declaration, lock, read, prepare, look up, send, read back, compare. Opening the credential
-//!    (`gateway/credentials`) unseals its secret and connects its adapter.
+//! 4. [`gateway`] is what we promise whichever the CRM. `gateway/contacts/write.rs` holds the order of every write:
+//!    authorise, claim the `Idempotency-Key` (`gateway/idempotency`), check by declaration, lock, settle what an earlier attempt
+//!    left, read, prepare, look up, note that it is being sent, send, read back, compare, record, answer. Opening the
+//!    credential (`gateway/credentials`) unseals its secret and connects its adapter.
 //! 5. [`adapters`] translates. `adapters/adapter.rs` is the seam, one folder is one CRM: `translate` makes the CRM's body
 //!    from ours and our contact from the CRM's answer, `endpoints` names the call.
 //! 6. [`upstream`] sends the call. `upstream/dependable.rs` holds its steps in one function: deadline, retries within a
