@@ -116,6 +116,7 @@ fn failed(failure: crate::domain::Failure) -> anyhow::Error {
 /// What a newcomer reads. The lines that begin with `curl` work as printed.
 fn welcome(address: SocketAddr, key: &str, crms: &[(&dyn Simulated, Running)]) -> String {
     let person = r#"{"firstName":"Ada","lastName":"Okafor","emailAddresses":[{"emailAddress":"ada.okafor@example.com"}],"phoneNumbers":[{"phoneNumber":"+1 416 555 0123"}]}"#;
+    let once = r#"{"firstName":"Grace","lastName":"Moreau","emailAddresses":[{"emailAddress":"grace.moreau@example.com"}],"phoneNumbers":[{"phoneNumber":"+1 416 555 0124"}]}"#;
     let places: Vec<String> =
         crms.iter().map(|(crm, running)| format!("{} {}", crm.provider(), running.base_url())).collect();
     let mut text = format!(
@@ -153,6 +154,14 @@ fn welcome(address: SocketAddr, key: &str, crms: &[(&dyn Simulated, Running)]) -
                     minute()
                 ),
             ],
+        ),
+        (
+            "Create somebody once, however often you send it (same key, same answer):",
+            calls(|credential| {
+                format!(
+                    "curl -s {auth} -H 'Idempotency-Key: once-{credential}' -H 'Content-Type: application/json' 'http://{address}/crm/contacts?credentialId={credential}' -d '{once}'"
+                )
+            }),
         ),
     ] {
         let _ = writeln!(text, "\n{title}\n{}", calls.join("\n")); // A string takes everything.

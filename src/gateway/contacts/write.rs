@@ -11,7 +11,7 @@ use crate::adapters::{Found, Identity, IdentityKind, Prepared};
 use crate::config::crash_point;
 use crate::domain::{
     CallContext, Caller, Contact, CredentialId, Effect, Failure, FailureKind, FieldFault, RemoteId, Result,
-    Scope, TenantId, Timestamp, Warning, WarningCode,
+    Retryable, Scope, TenantId, Timestamp, Warning, WarningCode,
 };
 use crate::gateway::audit::Entry;
 use crate::gateway::credentials::{Credentials, Opened};
@@ -137,8 +137,13 @@ impl WriteRequest {
                 Err(failure)
             }
             Err(failure) => {
+                // A create that may be applied is asked about with its key alone, whatever the matter is now.
+                let may_be_made = !matches!(attempt.past(), Past::Nothing | Past::Sent);
                 attempt.leave().await;
-                Err(failure)
+                Err(match failure.retryable {
+                    Retryable::Yes if may_be_made => failure.with_retryable(Retryable::SameKeyOnly),
+                    _ => failure,
+                })
             }
         };
         crash_point("recorded");
