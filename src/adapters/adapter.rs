@@ -353,6 +353,15 @@ pub enum IdentityKind {
 }
 
 impl IdentityKind {
+    /// What people share where they are told apart by this.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::EmailAddress => Self::PhoneNumber,
+            Self::PhoneNumber => Self::EmailAddress,
+        }
+    }
+
     /// The unified filter of the same name.
     #[must_use]
     pub const fn word(self) -> &'static str {

@@ -26,6 +26,8 @@ pub(super) fn by_status(reply: &Reply, message: Option<&str>) -> Failure {
         404 => (FailureKind::ContactNotFound, "The CRM knows no such contact."),
         409 => (FailureKind::ContactExists, "The CRM says that such a contact exists already."),
         429 => (FailureKind::UpstreamRateLimited, "The CRM's rate limit is used up."),
+        // It took too long to read us, or does not want to yet: no word on the content.
+        408 | 425 => (FailureKind::UpstreamError, "The CRM did not take the call in time."),
         400..=499 => (FailureKind::UpstreamRejected, "The CRM refused the content."),
         _ => (FailureKind::UpstreamError, "The CRM failed."),
     };

@@ -90,7 +90,7 @@ impl Parts {
             audit.clone(),
         );
         let rotation = Rotation::new(store.sealed.clone(), sealer.clone(), audit.clone());
-        let replicas = SharedLocks::new(&store, limits);
+        let replicas = SharedLocks::new(&store, sealer.clone(), limits);
         let contacts = Contacts::new(
             credentials.clone(),
             sealer.clone(),

@@ -45,6 +45,11 @@ pub(super) async fn check_seals(rotation: &Rotation) -> anyhow::Result<()> {
 /// for leases to end. The answer is held while this process serves. Fails with a sentence.
 pub(super) async fn enter(parts: &Parts) -> anyhow::Result<Option<Presence>> {
     let Some(entrance) = parts.store.enter().await? else { return Ok(None) };
+    if !entrance.is_alone() {
+        tracing::warn!(
+            "another process serves from this SQLite file already; give each its own, or use PostgreSQL"
+        );
+    }
     if entrance.is_alone() {
         let ended = parts.gateway.ledger.end_leases().await;
         ended.map_err(|failure| anyhow::anyhow!("{}", failure.detail.as_str()))?;

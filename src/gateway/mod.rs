@@ -1,4 +1,4 @@
-//! What we promise whichever the CRM: contacts, credentials, tenants, keys, the audit.
+//! What we promise whichever the CRM: contacts, credentials, tenants, keys, the audit, writes that happen once.
 
 pub mod audit;
 pub mod contacts;

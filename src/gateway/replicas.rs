@@ -1,5 +1,6 @@
 //! Locks over all processes on one database: creates of one identity run one after another, whichever replica they reach.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,23 +9,24 @@ use tokio::time::Instant;
 use super::idempotency::{Lease, hex, new_fence};
 use crate::config::Limits;
 use crate::domain::{CallContext, CredentialId, Failure, FailureKind, Result, TenantId, Text};
-use crate::sealing::{digest, random};
+use crate::sealing::{Sealer, random};
 use crate::store::{LockStore, Store};
 
 /// The shortest pause between two tries; up to nine times as much is added by chance, so that those who wait spread out.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
-/// Locks over all replicas; clones share everything. Only PostgreSQL is shared by replicas. On SQLite one process alone
-/// serves, whose own locks do: there these lock nothing and ask nothing of the database.
+/// Locks over all processes on one database; clones share everything. SQLite has them too: a second process may serve
+/// from the same file while the first one is replaced.
 #[derive(Clone)]
 pub struct SharedLocks {
-    store: Option<Arc<dyn LockStore>>,
+    store: Arc<dyn LockStore>,
+    sealer: Arc<Sealer>,
     lease: Duration,
 }
 
 /// Locks that are held; dropping it lets the next writer in.
 pub(in crate::gateway) struct SharedGuard {
-    held: Option<Held>,
+    held: Held,
 }
 
 struct Held {
@@ -38,14 +40,25 @@ struct Held {
 impl SharedGuard {
     /// Whether the locks are still ours: a process that was stopped for longer than the lease may have lost them.
     pub(in crate::gateway) fn holds(&self) -> bool {
-        self.held.as_ref().and_then(|held| held.lease.as_ref()).is_none_or(Lease::holds)
+        self.held.lease.as_ref().is_some_and(Lease::holds)
     }
 }
 
 impl SharedLocks {
-    /// Locks in `store`.
-    pub fn new(store: &Store, limits: Limits) -> Self {
-        Self { store: store.shared.then(|| store.locks.clone()), lease: limits.lease }
+    /// Locks in `store`, whose words are made unreadable by `sealer`.
+    pub fn new(store: &Store, sealer: Arc<Sealer>, limits: Limits) -> Self {
+        Self { store: store.locks.clone(), sealer, lease: limits.lease }
+    }
+
+    /// The names of a word in the database: it may be somebody's e-mail address or number. One for each master key at
+    /// hand, so that processes share one also while a rotation gives them different current keys.
+    fn named(&self, tenant: &TenantId, credential: &CredentialId, word: &str) -> Vec<String> {
+        let parts = [tenant.as_str(), credential.as_str(), word];
+        let whole: Vec<u8> = parts
+            .iter()
+            .flat_map(|part| [&(part.len() as u64).to_be_bytes(), part.as_bytes()].concat())
+            .collect();
+        self.sealer.macs("write lock", &whole).iter().map(|mac| hex(mac)).collect()
     }
 
     /// Waits for all of `words`, within the deadline. Fails with `gateway_timeout`, `store_unavailable`.
@@ -56,15 +69,16 @@ impl SharedLocks {
         credential: &CredentialId,
         words: impl IntoIterator<Item = String>,
     ) -> Result<SharedGuard> {
-        let Some(store) = &self.store else { return Ok(SharedGuard { held: None }) };
-        let words: Arc<[String]> = words.into_iter().map(|word| named(tenant, credential, &word)).collect();
+        let words: BTreeSet<String> =
+            words.into_iter().flat_map(|word| self.named(tenant, credential, &word)).collect();
+        let words: Arc<[String]> = words.into_iter().collect();
         loop {
             // In a task of its own: cut off in the middle, nobody would know whether to let go.
-            let asked = tokio::spawn(ask(store.clone(), words.clone(), self.lease));
+            let asked = tokio::spawn(ask(self.store.clone(), words.clone(), self.lease));
             let answered = tokio::time::timeout(context.remaining(), asked).await.map_err(|_| too_late())?;
             let held =
                 answered.map_err(|_| Failure::internal("the task that asks for locks ended early"))??;
-            if held.is_some() {
+            if let Some(held) = held {
                 return Ok(SharedGuard { held });
             }
             let pause = pause()?;
@@ -85,9 +99,11 @@ async fn ask(store: Arc<dyn LockStore>, words: Arc<[String]>, time: Duration) ->
     if !held.taken {
         return Ok(None);
     }
+    // All of them or none: one that another took meanwhile is lost, and with it the sense of the others.
+    let all = words.len() as u64;
     held.lease = Some(Lease::keep(time, asked, move || {
         let (store, fence) = (store.clone(), fence.clone());
-        async move { Ok(store.keep(&fence, time).await? > 0) }
+        async move { Ok(store.keep(&fence, time).await? == all) }
     }));
     Ok(Some(held))
 }
@@ -110,17 +126,6 @@ impl Drop for Held {
     }
 }
 
-/// What stands for a word in the database: a word may be an e-mail address. A mac would change with the master key, and
-/// replicas change theirs one after another.
-fn named(tenant: &TenantId, credential: &CredentialId, word: &str) -> String {
-    let parts = [tenant.as_str(), credential.as_str(), word];
-    let whole: Vec<u8> = parts
-        .iter()
-        .flat_map(|part| [&(part.len() as u64).to_be_bytes(), part.as_bytes()].concat())
-        .collect();
-    hex(&digest(&whole))
-}
-
 fn pause() -> Result<Duration> {
     let [chance] = random::<1>()?;
     Ok(SHORTEST_PAUSE + SHORTEST_PAUSE * 9 * u32::from(chance) / 255)
@@ -134,6 +139,7 @@ fn too_late() -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sealing::MasterKey;
     use crate::store::tests::{Place, on_postgres};
 
     fn soon(time: u64) -> CallContext {
@@ -142,13 +148,15 @@ mod tests {
 
     struct Replica {
         locks: SharedLocks,
-        store: Store,
+    }
+
+    fn sealer(current: &MasterKey, others: &[MasterKey]) -> Arc<Sealer> {
+        Arc::new(Sealer::with_others(current, others).unwrap())
     }
 
     impl Replica {
-        async fn on(place: &Place) -> Self {
-            let store = place.open().await;
-            Self { locks: SharedLocks::new(&store, Limits::default()), store }
+        async fn on(place: &Place, sealer: &Arc<Sealer>) -> Self {
+            Self { locks: SharedLocks::new(&place.open().await, Arc::clone(sealer), Limits::default()) }
         }
 
         async fn hold(&self, time: u64, words: &[&str]) -> Result<SharedGuard> {
@@ -162,12 +170,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn where_one_process_alone_serves_they_lock_nothing() {
-        let place = Place::new().await;
-        let replica = Replica::on(&place).await;
-        let _first = replica.hold(100, &["a"]).await.unwrap();
-        assert!(replica.hold(100, &["a"]).await.is_ok());
-        assert_eq!(replica.store.locks.erase_ended(10).await, Ok(0));
+    async fn processes_on_one_sqlite_file_wait_for_each_other_too() {
+        waiting().await;
     }
 
     #[test]
@@ -180,7 +184,16 @@ mod tests {
 
     async fn waiting() {
         let place = Place::new().await;
-        let (one, other) = (Replica::on(&place).await, Replica::on(&place).await);
+        // In the middle of a rotation: each has a current key of its own, and knows the other's.
+        let keys = || {
+            (
+                MasterKey::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap(),
+                MasterKey::parse("AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=").unwrap(),
+            )
+        };
+        let ((old, new), (former, next)) = (keys(), keys());
+        let one = Replica::on(&place, &sealer(&old, &[new])).await;
+        let other = Replica::on(&place, &sealer(&next, &[former])).await;
         let first = one.hold(5000, &["canary@example.com", "b"]).await.unwrap();
         let late = other.hold(300, &["a", "canary@example.com"]).await;
         assert_eq!(late.err().unwrap().kind, FailureKind::GatewayTimeout);
@@ -203,16 +216,21 @@ mod tests {
         drop(held);
     }
 
-    #[test]
-    fn no_address_and_no_other_tenant_s_word_is_in_a_lock() {
-        let name = |tenant: &str, credential: &str, word| named(&tenant.into(), &credential.into(), word);
+    #[tokio::test]
+    async fn no_address_and_no_other_tenant_s_word_is_in_a_lock() {
+        let (place, sealer) = (Place::new().await, sealer(&MasterKey::generate().unwrap(), &[]));
+        let locks = Replica::on(&place, &sealer).await.locks;
+        let other = Replica::on(&place, &self::sealer(&MasterKey::generate().unwrap(), &[])).await.locks;
+        let name =
+            |tenant: &str, credential: &str, word| locks.named(&tenant.into(), &credential.into(), word);
         let one = name("t", "c", "canary@example.com");
-        assert!(one.len() == 64 && !one.contains("canary"));
+        assert!(one.len() == 1 && one[0].len() == 64 && !one[0].contains("canary"));
         assert_eq!(one, name("t", "c", "canary@example.com"));
         for other in [
             name("u", "c", "canary@example.com"),
             name("t", "d", "canary@example.com"),
             name("tc", "", "canary@example.com"),
+            other.named(&"t".into(), &"c".into(), "canary@example.com"),
         ] {
             assert_ne!(one, other);
         }

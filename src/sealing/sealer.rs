@@ -100,6 +100,18 @@ impl Sealer {
         out
     }
 
+    /// The same under every key at hand: processes that share one of them share one of these.
+    #[must_use]
+    pub fn macs(&self, purpose: &str, bytes: &[u8]) -> Vec<[u8; 32]> {
+        let message = prefixed(&[purpose.as_bytes(), bytes]);
+        let one = |keys: &Subkeys| {
+            let mut out = [0; 32];
+            out.copy_from_slice(hmac::sign(&keys.mac, &message).as_ref());
+            out
+        };
+        self.all().map(one).collect()
+    }
+
     /// Whether `tag` begins the mac of `bytes` under any key at hand; at least 16 bytes are asked for.
     #[must_use]
     pub fn authentic(&self, purpose: &str, bytes: &[u8], tag: &[u8]) -> bool {

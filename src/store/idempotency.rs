@@ -118,6 +118,8 @@ pub trait IdempotencyStore: Send + Sync {
     async fn renew(&self, tenant: &TenantId, key: &str, fence: &str, lease: Duration) -> Result<bool>;
     /// Writes how far a write has come. Durable when it returns.
     async fn advance(&self, tenant: &TenantId, key: &str, fence: &str, to: &Advance<'_>) -> Result<bool>;
+    /// Lets a row go, to be found by [`Self::unsettled`] again after `pause`.
+    async fn postpone(&self, tenant: &TenantId, key: &str, fence: &str, pause: Duration) -> Result<bool>;
     /// Removes the row: the key is as if it had never been used.
     async fn release(&self, tenant: &TenantId, key: &str, fence: &str) -> Result<bool>;
     /// At most `limit` rows in the stages `Sending` and `Unknown` that hold something sealed and whose lease has ended,
@@ -151,6 +153,8 @@ pub trait LockStore: Send + Sync {
     async fn lock(&self, words: &[String], fence: &str, lease: Duration) -> Result<bool>;
     /// Lengthens the leases of what `fence` holds; how many.
     async fn keep(&self, fence: &str, lease: Duration) -> Result<u64>;
+    /// Lets go what anybody holds: for a process that knows that it is the only one.
+    async fn unlock_all(&self) -> Result<()>;
     /// Lets go what `fence` holds.
     async fn unlock(&self, fence: &str) -> Result<()>;
     /// Removes at most `limit` locks whose lease has ended: what dead processes left; how many.

@@ -52,8 +52,6 @@ pub struct Store {
     pub idempotency: Arc<dyn IdempotencyStore>,
     /// Locks over all processes on this database.
     pub locks: Arc<dyn LockStore>,
-    /// Whether several processes may serve from this database at a time: PostgreSQL, never SQLite.
-    pub shared: bool,
     /// The database itself.
     pub database: Arc<dyn Database>,
     file: Option<Arc<Path>>,
@@ -85,7 +83,6 @@ impl Store {
 
     fn of(database: Arc<Sql>) -> Self {
         Self {
-            shared: matches!(database.0, Connections::Postgres(_)),
             idempotency: database.clone(),
             locks: database.clone(),
             tenants: database.clone(),

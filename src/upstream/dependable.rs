@@ -11,7 +11,7 @@ use url::Url;
 use super::authorization::{Authorization, refuses, struck_out};
 use super::breaker::Verdict;
 use super::host::Guest;
-use super::retry::{Outcome, Retries};
+use super::retry::{Outcome, Retries, host_failed};
 use super::trouble::Trouble;
 use super::{Account, BaseUrl, Call, Repeat, Reply, Transport};
 use crate::domain::{CallContext, Failure, FailureKind, Provider, Result};
@@ -100,11 +100,12 @@ impl Upstream {
         let mut last: Option<Outcome> = None;
         loop {
             let ready = async {
-                // The breaker comes before the pace: for a host that is left alone nobody waits and no start is used.
-                let pass = self.guest.admit()?;
+                // The breaker comes before the pace: for a host that is left alone nobody waits and no start is used. What
+                // it lets through is given back: a probe that waits for its start would keep others off meanwhile.
+                drop(self.guest.admit()?);
                 self.account.start(context.priority, deadline).await?;
                 // Asked again: it may have opened while this call waited for its start.
-                let pass = pass.renewed()?;
+                let pass = self.guest.admit()?;
                 let within = attempt(call.repeat, deadline).ok_or_else(too_late)?;
                 Ok((pass, within))
             };
@@ -184,7 +185,7 @@ fn attempt(repeat: Repeat, deadline: Instant) -> Option<Duration> {
 /// must not close the host to others.
 fn verdict(outcome: &Outcome, within: Duration) -> Verdict {
     match outcome {
-        Ok(reply) if matches!(reply.status, 500 | 502 | 503 | 504) => Verdict::Failed,
+        Ok(reply) if host_failed(reply.status) => Verdict::Failed,
         Ok(_) | Err(Trouble::TooLarge | Trouble::Undecodable) => Verdict::Works,
         Err(Trouble::Unreachable | Trouble::Certificate | Trouble::Broken | Trouble::CutOff) => {
             Verdict::Failed

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 
 /// The longest pause that a `Retry-After` can ask for; what is beyond is a mistake.
-const LONGEST_PAUSE: Duration = Duration::from_hours(24);
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 
 /// `Content-Type`, lower case, without parameters; empty where there is none.
 pub(super) fn content_type(headers: &HeaderMap) -> String {
@@ -77,7 +77,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_breaks_the_reader_or_asks_for_more_than_a_day(text in "[ -~]{0,40}") {
+        fn no_text_breaks_the_reader_or_asks_for_more_than_an_hour(text in "[ -~]{0,40}") {
             prop_assert!(read(&text).unwrap_or_default() <= LONGEST_PAUSE);
         }
     }

@@ -80,12 +80,17 @@ impl State {
 }
 
 impl Drop for Place {
-    /// Hands the place to whoever is next. One who left meanwhile hands it back by the same way: the place that was
-    /// sent in vain is dropped in turn, after the lock is let go.
+    /// Hands the place to whoever is next and still there. One who leaves just then hands it back by the same way: the
+    /// place that was sent in vain is dropped in turn, after the lock is let go.
     fn drop(&mut self) {
         let next = {
             let mut state = self.0.state();
-            let next = state.persons.pop_front().or_else(|| state.jobs.pop_front());
+            let next = loop {
+                match state.persons.pop_front().or_else(|| state.jobs.pop_front()) {
+                    Some(left) if left.is_closed() => {}
+                    next => break next,
+                }
+            };
             if next.is_none() {
                 state.taken -= 1;
             }

@@ -63,7 +63,7 @@ fn passing(outcome: &Outcome) -> Option<Duration> {
         Ok(reply) => match reply.status {
             429 => refused_by_pace(outcome),
             503 => Some(reply.retry_after.unwrap_or_default()),
-            500 | 502 | 504 => Some(Duration::ZERO),
+            status if host_failed(status) => Some(Duration::ZERO),
             _ => None,
         },
         Err(trouble) => match trouble {
@@ -148,6 +148,12 @@ impl RetryBudget {
     }
 }
 
+/// Whether a status says that the host failed: all of 5xx, those of proxies before it too, but for what is not
+/// implemented.
+pub(super) const fn host_failed(status: u16) -> bool {
+    matches!(status, 500..=599) && !matches!(status, 501 | 505)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,6 +191,7 @@ mod tests {
             (status(503, None), 2, 0),
             (status(503, Some(1)), 2, 0),
             (status(504, None), 2, 0),
+            (status(522, None), 2, 0),
             (status(429, None), 2, 1),
             (status(429, Some(0)), 2, 1),
             (status(429, Some(2)), 2, 1),

@@ -256,7 +256,8 @@ async fn read(mut response: reqwest::Response, end: Instant) -> std::result::Res
 /// Whether reading failed on the line; else it failed on what came over it. The client's kinds do not tell: it calls
 /// both a failure to decode.
 fn is_line(error: &reqwest::Error) -> bool {
-    format!("{error:?}").contains("hyper::Error")
+    std::iter::successors(std::error::Error::source(error), |&cause| cause.source())
+        .any(<dyn std::error::Error + 'static>::is::<hyper::Error>)
 }
 
 /// The client's error texts hold addresses and are not passed on; its kinds are.

@@ -35,7 +35,7 @@ pub(in crate::api) async fn error(Path(code): Path<String>, _: Query<NoParameter
             status(kind).as_u16(),
             whose(kind.origin()),
             mend(kind),
-            again(kind.retryable()),
+            again(kind),
         ),
     ))
 }
@@ -50,8 +50,11 @@ const fn whose(origin: Origin) -> &'static str {
     }
 }
 
-const fn again(retryable: Retryable) -> &'static str {
-    match retryable {
+const fn again(kind: FailureKind) -> &'static str {
+    match kind.retryable() {
+        Retryable::No if matches!(kind, FailureKind::OutcomeUnknown) => {
+            "With the same <code>Idempotency-Key</code>, yes: nothing is written twice. Without one, only after you have looked."
+        }
         Retryable::No => "No: the same request will fail again until something is mended.",
         Retryable::Yes => "Yes, after the time in <code>Retry-After</code> where there is one.",
         Retryable::SameKeyOnly => "Only with the same <code>Idempotency-Key</code>.",

@@ -97,6 +97,9 @@ fn key(headers: &HeaderMap) -> Result<Option<Text>> {
     }
     let text = first.to_str().map_err(|_| invalid("It must consist of visible ASCII characters."))?.trim();
     let bare = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
+    if bare.len() == text.len() && (text.starts_with('"') || text.ends_with('"')) {
+        return Err(invalid("Its quotes do not match."));
+    }
     if bare.is_empty() || bare.len() > LONGEST {
         return Err(invalid("It must have 1 to 255 characters."));
     }
@@ -146,7 +149,15 @@ mod tests {
     #[test]
     fn a_key_is_1_to_255_visible_characters_bare_or_quoted() {
         let key = |text: &str| of(Some(text), "POST", "/x", "{}");
-        for (given, bare) in [("a", "a"), ("\"a b\"", ""), ("\"ab\"", "ab"), ("\"", "\""), (" a ", "a")] {
+        for (given, bare) in [
+            ("a", "a"),
+            ("\"a b\"", ""),
+            ("\"ab\"", "ab"),
+            ("\"", ""),
+            ("\"ab", ""),
+            ("ab\"", ""),
+            (" a ", "a"),
+        ] {
             match key(given) {
                 Ok(once) => assert_eq!(once.unwrap().key.as_str(), bare, "{given}"),
                 Err(failure) => assert_eq!((failure.kind, bare), (FailureKind::IdempotencyKeyInvalid, "")),

@@ -31,6 +31,8 @@ use super::router::{open_routes, operator_routes, tenant_routes};
 struct Api;
 
 const REQUEST_ID: &str = "X-Request-Id";
+/// The header of answers that are given again.
+const REPLAYED: &str = "Idempotency-Replayed";
 
 /// The document as JSON, pretty and stable: what is served, printed and committed.
 pub fn document() -> String {
@@ -95,11 +97,19 @@ fn complete_operation(path: &str, operation: &mut Operation, shared: &mut Compon
     if let Some(RefOr::T(body)) = &mut operation.request_body {
         body.content.values_mut().for_each(|content| exemplify(content, shared));
     }
-    for response in operation.responses.responses.values_mut() {
+    let keyed = operation.parameters.iter().flatten().any(is_idempotency_key);
+    for (status, response) in &mut operation.responses.responses {
         let RefOr::T(response) = response else { continue };
+        if keyed && status.starts_with('2') {
+            response.headers.insert(REPLAYED.to_owned(), parameters::replayed_header().into());
+        }
         response.content.values_mut().for_each(|content| exemplify(content, shared));
         response.headers.insert(REQUEST_ID.to_owned(), RefOr::Ref(place("headers", REQUEST_ID)));
     }
+}
+
+fn is_idempotency_key(parameter: &RefOr<utoipa::openapi::path::Parameter>) -> bool {
+    matches!(parameter, RefOr::T(parameter) if parameter.name == "Idempotency-Key")
 }
 
 /// Puts the examples of its schema beside a content, each written once for all.

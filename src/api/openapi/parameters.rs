@@ -99,6 +99,15 @@ pub(in crate::api) fn idempotency_key() -> Parameter {
     )
 }
 
+/// The header that a replayed answer bears.
+pub(super) fn replayed_header() -> Header {
+    let word = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["true"])).build();
+    HeaderBuilder::new()
+        .schema(Some(word))
+        .description(Some("The recorded answer of an earlier request."))
+        .build()
+}
+
 /// The header that every answer bears.
 pub(super) fn request_id_header() -> Header {
     let text = ObjectBuilder::new().schema_type(Type::String).build();

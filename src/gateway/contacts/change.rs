@@ -26,10 +26,11 @@ impl Course<'_> {
         let sent = self.send(prepared).await?;
         let was_lost = sent.lost.is_some();
         match self.updated(prepared, sent, held.clone(), warnings.clone()).await {
-            Err(failure) if was_lost && self.may_send_again(&failure) => {
-                let sent = self.send(prepared).await?;
-                self.updated(prepared, sent, held, warnings).await
-            }
+            Err(first) if was_lost && self.may_send_again(&first) => match self.send(prepared).await {
+                // The first may have been applied: a second that did nothing says nothing of it.
+                Err(second) if second.effect == Effect::None => Err(first),
+                sent => self.updated(prepared, sent?, held, warnings).await,
+            },
             outcome => outcome,
         }
     }
@@ -40,14 +41,14 @@ impl Course<'_> {
 
     /// Sends; a refusal ends the write, a lost answer does not.
     async fn send(&mut self, prepared: &Prepared) -> Result<Sent> {
-        let was_clean = self.clean;
+        let standing = self.standing;
         self.sending(None).await?;
         let sent = self.opened.adapter.send(self.context, prepared).await;
         crash_point("sent");
         match sent {
             Ok(applied) => Ok(Sent { applied, lost: None }),
             Err(failure) if failure.effect == Effect::None => {
-                self.clean = was_clean;
+                self.standing = standing;
                 Err(self.refused(prepared, failure).await)
             }
             Err(failure) => {
@@ -103,9 +104,10 @@ impl Course<'_> {
         let sent = self.send(prepared).await?;
         let was_lost = sent.lost.is_some();
         match self.deleted(prepared, sent).await {
-            Err(failure) if was_lost && self.may_send_again(&failure) => match self.send(prepared).await {
+            Err(first) if was_lost && self.may_send_again(&first) => match self.send(prepared).await {
                 // The first of the two has done it meanwhile.
-                Err(failure) if failure.kind == FailureKind::ContactNotFound => Ok(self.removed(prepared)),
+                Err(second) if second.kind == FailureKind::ContactNotFound => Ok(self.removed(prepared)),
+                Err(second) if second.effect == Effect::None => Err(first),
                 sent => self.deleted(prepared, sent?).await,
             },
             outcome => outcome,

@@ -1,4 +1,4 @@
-//! Contacts in the CRMs: list, count, get, create, update, delete.
+//! Contacts in the CRMs: list, count, get, create, update, upsert, delete.
 
 mod change;
 mod compare;
@@ -10,6 +10,7 @@ mod ids;
 mod intent;
 mod list;
 mod locks;
+mod lost;
 mod outcome;
 mod settle;
 mod sweep;

@@ -2,10 +2,10 @@
 
 use super::compare::{Difference, Verdict};
 use super::{Shown, ids};
-use crate::adapters::{Applied, Found, Identity, IdentityKind, Match, Prepared};
+use crate::adapters::{Applied, Identity, IdentityKind, Match, Prepared};
 use crate::domain::{
-    Candidate, Contact, ContactPatch, Effect, Failure, FailureKind, Patch, RemoteFields, Text, Timestamp,
-    Warning, WarningCode,
+    Candidate, Contact, ContactPatch, Effect, Failure, FailureKind, Patch, RemoteFields, Retryable, Text,
+    Timestamp, Warning, WarningCode,
 };
 use crate::gateway::credentials::Opened;
 
@@ -74,10 +74,14 @@ pub(super) fn sent_twice(opened: &Opened) -> Failure {
 }
 
 /// Creates that reached the CRM while another writer made the same record show it in their times.
-pub(super) fn updated_existing(opened: &Opened, seen: &Found, contact: &Contact) -> Option<Warning> {
+pub(super) fn updated_existing(
+    opened: &Opened,
+    looked_at: Option<Timestamp>,
+    contact: &Contact,
+) -> Option<Warning> {
     let (created, updated) = (contact.remote_created_at?, contact.remote_updated_at?);
     let before = |date: Timestamp| created.as_second() < date.as_second();
-    let other = opened.spec.create_upserts && (seen.date.is_some_and(before) || created != updated);
+    let other = opened.spec.create_upserts && (looked_at.is_some_and(before) || created != updated);
     other.then(|| {
         let message = format!(
             "Another writer seems to have made this contact in between; {} may have changed it instead of creating one. Check the contact with remoteId {}.",
@@ -129,12 +133,7 @@ pub(super) fn outcome_unknown(opened: &Opened, prepared: &Prepared, failure: &Fa
         _ if !phones.is_empty() => "phoneNumber",
         _ => "name",
     };
-    let reason = match failure.kind {
-        FailureKind::UpstreamTimeout => "its answer did not come in time",
-        FailureKind::UpstreamUnreachable => "the connection broke before its answer",
-        FailureKind::UpstreamError => "it answered an error of its own",
-        _ => "its answer does not show the contact, nor could it be found",
-    };
+    let reason = reason(failure);
     let title = opened.spec.title;
     let detail = format!(
         "The create was sent to {title} and its outcome is not known: {reason}. Look for the contact by its {by}, in a list or in {title} itself, before you send it again.",
@@ -142,6 +141,35 @@ pub(super) fn outcome_unknown(opened: &Opened, prepared: &Prepared, failure: &Fa
     let status = failure.upstream.and_then(|upstream| upstream.status);
     Failure::new(FailureKind::OutcomeUnknown, detail)
         .with_effect(Effect::Unknown)
+        .with_upstream(opened.spec.provider, status)
+}
+
+fn reason(failure: &Failure) -> &'static str {
+    match failure.kind {
+        FailureKind::UpstreamTimeout => "its answer did not come in time",
+        FailureKind::UpstreamUnreachable => "the connection broke before its answer",
+        FailureKind::UpstreamError => "it answered an error of its own",
+        _ => "its answer does not show the contact, nor could it be found",
+    }
+}
+
+/// The same under a key: the gateway looks by itself. `unseen` is why it could not.
+pub(super) fn outcome_open(opened: &Opened, lost: &Failure, unseen: Option<&Failure>) -> Failure {
+    let title = opened.spec.title;
+    let reason = match unseen {
+        Some(unseen) => {
+            format!("it could not be looked for ({}: {})", unseen.kind.code(), unseen.detail.as_str())
+        }
+        None => format!("{}, and the contact is not to be seen yet", reason(lost)),
+    };
+    let detail = format!(
+        "The create was sent to {title} and its outcome is not known yet: {reason}. Send the same request with the same Idempotency-Key again: the gateway looks for the contact and writes nothing twice."
+    );
+    let status =
+        unseen.or(Some(lost)).and_then(|failure| failure.upstream).and_then(|upstream| upstream.status);
+    Failure::new(FailureKind::OutcomeUnknown, detail)
+        .with_effect(Effect::Unknown)
+        .with_retryable(Retryable::SameKeyOnly)
         .with_upstream(opened.spec.provider, status)
 }
 

@@ -1,5 +1,7 @@
 //! A create whose answer was lost: looks for it and judges what is found; never sends.
 
+use std::time::Duration;
+
 use super::compare::{Difference, Verdict, differences};
 use super::outcome::candidates;
 use crate::adapters::{Identity, IdentityKind, Match, Prepared};
@@ -88,4 +90,31 @@ pub(super) fn is_ours(opened: &Opened, prepared: &Prepared, contact: &Contact, s
 
 fn is_recent(created: Timestamp, sent_at: Timestamp) -> bool {
     created.as_second() >= sent_at.as_second() - CLOCKS_APART
+}
+
+/// What it means that a look showed nobody.
+pub(super) enum Absent {
+    /// Nobody twice, a settle time apart, the last time after the create could still be applied.
+    Proven,
+    /// Nobody since then; too early to be sure.
+    Since(Timestamp),
+}
+
+/// `again` says that a settle time lies between this look and an earlier one by a clock that both share.
+pub(super) fn absent(evidence: &Evidence, again: bool) -> Absent {
+    let now = Timestamp::now();
+    match evidence.absent_since {
+        // Processes tell the time differently: a look long ago counts, one just now by another process does not.
+        Some(first) if now >= evidence.settled_from && (again || now >= later(first, CLOCKS_DIFFER)) => {
+            Absent::Proven
+        }
+        first => Absent::Since(first.unwrap_or(now)),
+    }
+}
+
+/// How far the clocks of two processes on one database may be apart.
+const CLOCKS_DIFFER: Duration = Duration::from_mins(2);
+
+pub(super) fn later(moment: Timestamp, by: Duration) -> Timestamp {
+    moment.checked_add(by).unwrap_or(Timestamp::MAX)
 }

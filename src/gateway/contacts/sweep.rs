@@ -1,17 +1,17 @@
 //! Looks in the background for lost creates, so that a replay finds them settled; never sends.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
-use super::create::{Absent, absent};
-use super::outcome::created_otherwise;
-use super::settle::{Look, look};
+use super::outcome::{created_otherwise, updated_existing};
+use super::settle::{Absent, Look, absent, look};
 use super::write::House;
 use super::{compare, declared};
-use crate::domain::{CallContext, CredentialId, Result, TenantId, Text};
+use crate::adapters::Prepared;
+use crate::domain::{CallContext, Contact, Result, Text, Timestamp, Warning};
+use crate::gateway::credentials::Opened;
 use crate::gateway::idempotency::{Attempt, Evidence, Past, Unsettled};
 
 /// How long one look may take.
@@ -19,79 +19,81 @@ const LOOK: Duration = Duration::from_secs(10);
 /// The longest pause between looks at the same create: a CRM that is away for hours is not asked all the time.
 const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 
-/// When a create is looked at again, and how long the pause before that is.
-struct Next {
-    at: Instant,
-    pause: Duration,
-}
-
-/// Creates that wait to be looked at again, by the rows of their keys.
-type Waiting = HashMap<Text, Next>;
-
 /// Looks again and again, each create after longer pauses.
 pub(super) async fn run(house: &House) {
-    let mut waiting = Waiting::new();
     loop {
         sleep(house.settle).await;
-        if let Err(failure) = round(house, &mut waiting).await {
+        if let Err(failure) = round(house).await {
             tracing::warn!(code = failure.kind.code(), "lost creates could not be read; tried again");
         }
     }
 }
 
-/// One look at each create that is due. They go side by side: one CRM that hangs must not keep the others waiting.
-async fn round(house: &House, waiting: &mut Waiting) -> Result<()> {
-    let now = Instant::now();
-    let due = |row: &Text| waiting.get(row).is_none_or(|next| next.at <= now);
-    let looks = house.ledger.unsettled(due).await?.into_iter().map(async |unsettled| {
-        let Unsettled { row, tenant, credential, mut attempt } = unsettled;
-        let looked = one(house, (&tenant, &credential), &mut attempt).await;
-        attempt.leave().await;
-        (row, looked)
-    });
-    for (row, looked) in join_all(looks).await {
-        if let Ok(true) = looked {
-            waiting.remove(&row);
-            continue;
-        }
-        let pause = waiting.get(&row).map_or(house.settle, |next| (next.pause * 2).min(LONGEST_PAUSE));
-        waiting.insert(row, Next { at: Instant::now() + pause, pause });
-    }
-    waiting.retain(|_, next| now.saturating_duration_since(next.at) < LONGEST_PAUSE);
+/// One look at each of a few that are due. They go side by side: one CRM that hangs must not keep the others waiting.
+async fn round(house: &House) -> Result<()> {
+    let looks = house.ledger.unsettled().await?.into_iter().map(|unsettled| one(house, unsettled));
+    join_all(looks).await;
     Ok(())
 }
 
-/// One look; whether the create is settled by it.
-async fn one(
-    house: &House,
-    (tenant, credential): (&TenantId, &CredentialId),
-    attempt: &mut Attempt,
-) -> Result<bool> {
-    let Some(evidence) = attempt.evidence().cloned() else { return Ok(true) };
-    let Some(opened) = house.credentials.open_unasked(tenant, credential).await? else { return Ok(true) };
+async fn one(house: &House, unsettled: Unsettled) {
+    let Unsettled { tenant, credential, mut attempt } = unsettled;
+    match house.credentials.open_unasked(&tenant, &credential).await {
+        Ok(Some(opened)) => {
+            if let Err(failure) = look_for(&opened, &mut attempt).await {
+                tracing::info!(code = failure.kind.code(), "a look for a lost create told nothing");
+            }
+        }
+        // Nobody can ask for the answer any more: what was sent need not be kept.
+        Ok(None) => {
+            let _ = attempt.release().await;
+            return;
+        }
+        Err(failure) => {
+            tracing::warn!(code = failure.kind.code(), "a credential with a lost create could not be opened");
+        }
+    }
+    // By its age, so that it is looked at ever more rarely.
+    let age = Timestamp::now().duration_since(attempt.first_used());
+    let pause =
+        Duration::try_from(age).unwrap_or_default().clamp(house.settle, LONGEST_PAUSE.max(house.settle));
+    attempt.leave_for(pause).await;
+}
+
+/// One look, and what it shows noted.
+async fn look_for(opened: &Opened, attempt: &mut Attempt) -> Result<()> {
+    let Some(evidence) = attempt.evidence().cloned() else { return Ok(()) };
     let context = CallContext::within(LOOK, Text::from_static("settle")).in_bulk();
     let _place = opened.account.enter(&context).await?;
     let prepared = opened.adapter.prepare_create(&context, &evidence.draft).await?;
-    match look(&context, &opened, &prepared, &evidence).await {
+    match look(&context, opened, &prepared, &evidence).await {
         Look::Ours(contact) => {
-            let mut warnings = declared::of_draft(opened.spec, &evidence.draft)?;
-            warnings.extend(prepared.losses.iter().cloned());
-            let differences = compare::differences(opened.spec, &prepared.expected, &contact);
-            warnings.extend(differences.iter().map(created_otherwise));
-            attempt.note(Past::Found { remote_id: contact.remote_id, warnings }).await?;
-            Ok(true)
+            let warnings = warnings(opened, &prepared, &evidence, &contact)?;
+            attempt.note(Past::Found { remote_id: contact.remote_id, warnings }).await
         }
-        Look::Others(candidates) => {
-            attempt.note(Past::Ambiguous { candidates }).await?;
-            Ok(true)
-        }
-        Look::Nobody => match absent(&evidence, house.settle) {
-            Absent::Proven => attempt.note(Past::Absent).await.map(|()| true),
+        Look::Others(candidates) => attempt.note(Past::Ambiguous { candidates }).await,
+        // The database waits a settle time at least between two looks, by its own clock.
+        Look::Nobody => match absent(&evidence, evidence.absent_since.is_some()) {
+            Absent::Proven => attempt.note(Past::Absent).await,
             Absent::Since(first) => {
-                let evidence = Evidence { absent_since: Some(first), ..evidence };
-                attempt.update_evidence(evidence).await.map(|()| false)
+                attempt.update_evidence(Evidence { absent_since: Some(first), ..evidence }).await
             }
         },
         Look::Unclear(failure) => Err(failure),
     }
+}
+
+/// What the answer of the create would have said.
+fn warnings(
+    opened: &Opened,
+    prepared: &Prepared,
+    evidence: &Evidence,
+    contact: &Contact,
+) -> Result<Vec<Warning>> {
+    let mut warnings = declared::of_draft(opened.spec, &evidence.draft)?;
+    warnings.extend(prepared.losses.iter().cloned());
+    warnings.extend(updated_existing(opened, evidence.looked_at, contact));
+    let differences = compare::differences(opened.spec, &prepared.expected, contact);
+    warnings.extend(differences.iter().map(created_otherwise));
+    Ok(warnings)
 }

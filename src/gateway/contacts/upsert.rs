@@ -5,7 +5,7 @@ use super::locks::Locks;
 use super::outcome::candidates;
 use super::write::Course;
 use super::{Shown, UpsertOutcome, declared, ids};
-use crate::adapters::{Identity, IdentityKind, Match};
+use crate::adapters::{Identity, IdentityKind, Match, digits};
 use crate::domain::{ContactDraft, ContactPatch, Failure, FailureKind, FieldFault, Patch, Result, Text};
 
 impl Course<'_> {
@@ -21,9 +21,8 @@ impl Course<'_> {
         let identity = identity(&draft, &kinds(opened.spec.create_identity, match_on.as_deref()));
         let found = opened.adapter.find_contacts(self.context, &identity).await?;
         match found.matches.as_slice() {
-            [] if !found.complete => {
-                let detail =
-                    "The CRM's look-up did not show whether the contact exists already. Nothing was sent.";
+            _ if !found.complete => {
+                let detail = "The CRM's look-up did not show all who match. Nothing was sent.";
                 Err(Failure::new(FailureKind::UpstreamInvalidResponse, detail)
                     .with_upstream(opened.spec.provider, None))
             }
@@ -36,7 +35,7 @@ impl Course<'_> {
             [only] if match_on.is_some() || !is_renamed(&draft, only) => {
                 let id = only.contact.remote_id.clone();
                 // Behind the locks on addresses and numbers, in the order in which every writer takes them.
-                let _record = locks.hold(self.context, self.place(), intent::record(&id)).await?;
+                self.serial.push(locks.hold(self.context, self.place(), intent::record(&id)).await?);
                 let patch = patch(draft);
                 let warnings = declared::of_patch(opened.spec, &patch);
                 let update = Intent::Update(ids::make(&opened.id, &id).as_str().to_owned(), patch);
@@ -57,6 +56,9 @@ impl Course<'_> {
     }
 }
 
+/// A number with fewer digits finds anybody or nobody.
+const FEWEST_DIGITS: usize = 7;
+
 /// By what an upsert looks.
 pub(super) fn kinds(usual: IdentityKind, match_on: Option<&[IdentityKind]>) -> Vec<IdentityKind> {
     match_on.map_or_else(|| vec![usual], <[IdentityKind]>::to_vec)
@@ -72,7 +74,8 @@ pub(super) fn identity(draft: &ContactDraft, kinds: &[IdentityKind]) -> Identity
 
 /// An upsert without anything to look by would create the same person again and again.
 pub(super) fn check(draft: &ContactDraft, kinds: &[IdentityKind]) -> Result<()> {
-    if !identity(draft, kinds).is_empty() {
+    let Identity { emails, phones } = identity(draft, kinds);
+    if !emails.is_empty() || phones.iter().any(|phone| digits(phone).len() >= FEWEST_DIGITS) {
         return Ok(());
     }
     let fault = |kind: &IdentityKind| {
@@ -81,7 +84,7 @@ pub(super) fn check(draft: &ContactDraft, kinds: &[IdentityKind]) -> Result<()> 
             IdentityKind::PhoneNumber => ("/phoneNumbers", "phone number"),
         };
         let detail = format!(
-            "An upsert looks for the person by this member: give at least one {word}, or another `matchOn`."
+            "An upsert looks for the person by this member: give at least one whole {word}, or another `matchOn`."
         );
         FieldFault::member(member, "required", detail)
     };

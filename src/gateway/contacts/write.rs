@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use super::intent::Intent;
 use super::locks::{Guard, Locks};
 use super::outcome::{candidates, exists, shown, unsent};
 use super::{Shown, WriteOptions, incomplete};
-use crate::adapters::{Found, Identity, IdentityKind, Prepared};
+use crate::adapters::{Found, Match, Prepared};
 use crate::config::crash_point;
 use crate::domain::{
     CallContext, Caller, Contact, CredentialId, Effect, Failure, FailureKind, FieldFault, RemoteId, Result,
@@ -49,6 +51,27 @@ pub(super) struct House {
     pub(super) settle: Duration,
 }
 
+/// What the CRM may have of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Nothing: it never left, or was refused for the moment.
+    Nothing,
+    /// Nothing: an earlier send was lost and proven absent.
+    Absent,
+    /// Something, or nobody knows.
+    Open,
+}
+
+impl Standing {
+    const fn of(past: &Past) -> Self {
+        match past {
+            Past::Nothing => Self::Nothing,
+            Past::Absent => Self::Absent,
+            Past::Sent | Past::Unknown | Past::Found { .. } | Past::Ambiguous { .. } => Self::Open,
+        }
+    }
+}
+
 /// A write on its way through an opened credential.
 pub(super) struct Course<'a> {
     pub(super) context: &'a CallContext,
@@ -58,14 +81,16 @@ pub(super) struct Course<'a> {
     pub(super) settle: Duration,
     /// The attempt under the caller's key, where there is one.
     pub(super) attempt: Option<&'a mut Attempt>,
-    /// Whether the CRM has nothing of this write, by this attempt or an earlier one.
-    pub(super) clean: bool,
+    /// What the CRM may have of this write, by this attempt or an earlier one.
+    pub(super) standing: Standing,
+    /// Whether an earlier attempt was cut off while a write without evidence was under way.
+    sent_before: bool,
     /// Whether an upsert is asked for.
     pub(super) upserts: bool,
     /// When this create was first sent, where an earlier send under the same key was proven absent.
     pub(super) earlier: Option<Timestamp>,
     /// Keeps other writes on the same record and identities out.
-    serial: Option<Guard>,
+    pub(super) serial: Vec<Guard>,
 }
 
 impl WriteRequest {
@@ -88,7 +113,7 @@ impl WriteRequest {
         };
         let mut attempt = match &self.once {
             None => None,
-            Some(once) => match house.ledger.claim(&self.caller, Some(&self.credential), once).await {
+            Some(once) => match self.claim(&house.ledger, once).await {
                 Ok(Claim::Run(attempt)) => {
                     crash_point("reserved");
                     Some(*attempt)
@@ -97,8 +122,8 @@ impl WriteRequest {
                 Err(failure) => return entry.end(Err(failure)).await,
             },
         };
-        let clean =
-            attempt.as_ref().is_none_or(|attempt| matches!(attempt.past(), Past::Nothing | Past::Absent));
+        let past = attempt.as_ref().map_or(&Past::Nothing, Attempt::past);
+        let (standing, sent_before) = (Standing::of(past), matches!(past, Past::Sent));
         let mut course = Course {
             context: &self.context,
             options: self.options,
@@ -106,15 +131,29 @@ impl WriteRequest {
             opened: &opened,
             settle: house.settle,
             attempt: attempt.as_mut(),
-            clean,
+            standing,
+            sent_before,
             upserts: matches!(intent, Intent::Upsert(..)),
             earlier: None,
-            serial: None,
+            serial: Vec::new(),
         };
         let outcome = course.run(&house.locks, intent).await;
-        let clean = course.clean;
-        let outcome = entry.end_on(outcome, |shown| Some(shown.id.clone())).await;
-        self.answer(outcome, attempt, clean).await
+        let standing = course.standing;
+        drop(course);
+        // Recorded before anything else is waited for: what is not recorded must be looked for again.
+        let answer = self.answer(outcome.clone(), attempt, standing).await;
+        let _ = entry.end_on(outcome, |shown| Some(shown.id.clone())).await;
+        crash_point("recorded");
+        answer
+    }
+
+    /// Within the deadline: a database that hangs must not hold the caller.
+    async fn claim(&self, ledger: &Ledger, once: &Once) -> Result<Claim> {
+        let claim = ledger.claim(&self.caller, Some(&self.credential), once);
+        timeout(self.context.remaining(), claim).await.unwrap_or_else(|_| {
+            let detail = "The database did not answer in time; nothing was sent. Try again.";
+            Err(Failure::new(FailureKind::StoreUnavailable, detail))
+        })
     }
 
     async fn authorise(&self, credentials: &Credentials) -> Result<Opened> {
@@ -124,30 +163,38 @@ impl WriteRequest {
 
     /// Records what is final before it is answered; frees the key where nothing was done; else leaves what is known to
     /// the replay.
-    async fn answer(&self, outcome: Result<Shown>, attempt: Option<Attempt>, clean: bool) -> Result<Answer> {
-        let Some(attempt) = attempt else { return (self.render)(Ok(&outcome?)) };
+    async fn answer(
+        &self,
+        outcome: Result<Shown>,
+        attempt: Option<Attempt>,
+        standing: Standing,
+    ) -> Result<Answer> {
+        let Some(mut attempt) = attempt else { return (self.render)(Ok(&outcome?)) };
         crash_point("before_record");
-        let recorded = match outcome {
-            Ok(shown) => attempt.record((self.render)(Ok(&shown))?).await,
+        let failure = match outcome {
+            Ok(shown) => return attempt.record((self.render)(Ok(&shown))?).await,
             Err(failure) if failure.effect == Effect::Final => {
-                attempt.record((self.render)(Err(&failure))?).await
+                return attempt.record((self.render)(Err(&failure))?).await;
             }
-            Err(failure) if clean => {
-                attempt.release().await?;
-                Err(failure)
-            }
-            Err(failure) => {
-                // A create that may be applied is asked about with its key alone, whatever the matter is now.
-                let may_be_made = !matches!(attempt.past(), Past::Nothing | Past::Sent);
-                attempt.leave().await;
-                Err(match failure.retryable {
-                    Retryable::Yes if may_be_made => failure.with_retryable(Retryable::SameKeyOnly),
-                    _ => failure,
-                })
-            }
+            Err(failure) => failure,
         };
-        crash_point("recorded");
-        recorded
+        // A create that may be applied is asked about with its key alone, whatever the matter is now.
+        let may_be_made = !matches!(attempt.past(), Past::Nothing | Past::Sent);
+        match standing {
+            Standing::Nothing => attempt.release().await?,
+            Standing::Absent => {
+                // A send that was refused for the moment counts as none.
+                if *attempt.past() != Past::Absent {
+                    attempt.unsend().await?;
+                }
+                attempt.leave().await;
+            }
+            Standing::Open => attempt.leave().await,
+        }
+        Err(match failure.retryable {
+            Retryable::Yes if may_be_made => failure.with_retryable(Retryable::SameKeyOnly),
+            _ => failure,
+        })
     }
 }
 
@@ -161,7 +208,7 @@ impl Course<'_> {
         let warnings = intent.declared(opened)?;
         self.refuse_if_strict(&warnings)?;
         let words = intent.words(opened, target.as_ref());
-        self.serial = Some(locks.hold(self.context, self.place(), words).await?);
+        self.serial.push(locks.hold(self.context, self.place(), words).await?);
         // Behind the lock: who waits for another write takes no place from those who do not.
         let _place = opened.account.enter(self.context).await?;
         // What an earlier attempt under the same key has done comes before anything new.
@@ -182,6 +229,13 @@ impl Course<'_> {
         mut warnings: Vec<Warning>,
     ) -> Result<Shown> {
         let opened = self.opened;
+        if let (Intent::Delete(_), Some(id), true) = (&intent, &target, self.sent_before) {
+            // What the attempt before may have removed is looked at before anything is removed again.
+            let read = opened.adapter.get_contact(self.context, id).await;
+            if read.as_ref().is_err_and(|failure| failure.kind == FailureKind::ContactNotFound) {
+                return Ok(shown(opened, Contact::bare(id.clone()), Vec::new()));
+            }
+        }
         let held = self.held(&intent, target.as_ref()).await.map_err(unsent)?;
         warnings.extend(intent.declared_of(opened, held.as_ref()));
         self.refuse_if_strict(&warnings)?;
@@ -226,25 +280,20 @@ impl Course<'_> {
         if let Some(attempt) = &mut self.attempt {
             attempt.sending(evidence).await?;
         }
-        if !self.serial.as_ref().is_some_and(Guard::holds) {
+        if !self.serial.iter().all(Guard::holds) {
             let detail = "The gateway stood still for so long that another write may be under way on the same contact. Nothing was sent; try again.";
             return Err(Failure::new(FailureKind::GatewayTimeout, detail));
         }
-        self.clean = false;
+        self.standing = Standing::Open;
         crash_point("sending_noted");
         Ok(())
-    }
-
-    /// Whether an earlier attempt under the same key may have been under way.
-    fn was_sent_before(&self) -> bool {
-        self.attempt.as_ref().is_some_and(|attempt| matches!(attempt.past(), Past::Sent))
     }
 
     /// A removal whose earlier attempt was cut off, and whose contact is not there, is done.
     fn gone_already(&self, intent: &Intent, target: Option<RemoteId>, failure: Failure) -> Result<Shown> {
         match (intent, target) {
             (Intent::Delete(_), Some(id))
-                if self.was_sent_before() && failure.kind == FailureKind::ContactNotFound =>
+                if self.sent_before && failure.kind == FailureKind::ContactNotFound =>
             {
                 Ok(shown(self.opened, Contact::bare(id), Vec::new()))
             }
@@ -282,33 +331,32 @@ impl Course<'_> {
         }
     }
 
-    /// Whoever has an identity that the write brings in stands in its way. Under a key whoever shares the rest is seen
-    /// too, so that a relative is not taken for what was created.
+    /// Whoever has an identity that the write brings in stands in its way.
     async fn look_up(&self, intent: &Intent, prepared: &Prepared, held: Option<&Contact>) -> Result<Found> {
         let opened = self.opened;
-        let by = opened.spec.create_identity;
-        let mut identity = intent.new_identity(by, held);
-        if let (Intent::Create(_), Some(_)) = (intent, &self.attempt) {
-            let Identity { emails, phones } = prepared.trail.identity.clone();
-            match by {
-                IdentityKind::EmailAddress => identity.phones = phones,
-                IdentityKind::PhoneNumber => identity.emails = emails,
-            }
-        }
+        let identity = intent.new_identity(opened.spec.create_identity, held);
         let mut found = opened.adapter.find_contacts(self.context, &identity).await?;
         found.matches.retain(|other| Some(&other.contact.remote_id) != held.map(|held| &held.remote_id));
-        let (theirs, others): (Vec<_>, Vec<_>) =
-            found.matches.into_iter().partition(|found| found.on.contains(&by));
-        if !theirs.is_empty() {
-            return Err(exists(opened, &theirs));
+        if !found.matches.is_empty() {
+            return Err(exists(opened, &found.matches));
         }
-        found.matches = others;
         if !found.complete && opened.spec.create_upserts {
             let detail = "The CRM's look-up did not show whether the contact exists already, and its create would overwrite one. Nothing was sent.";
             return Err(Failure::new(FailureKind::UpstreamInvalidResponse, detail)
                 .with_upstream(opened.spec.provider, None));
         }
+        if let (Intent::Create(_), Some(_)) = (intent, &self.attempt) {
+            found.matches = self.relatives(prepared).await;
+        }
         Ok(found)
+    }
+
+    /// Whoever shares what the CRM does not tell people apart by: seen before a create under a key, so that a relative is
+    /// not taken for what was created. Where they cannot be seen, a lost create is harder to tell and nothing worse.
+    async fn relatives(&self, prepared: &Prepared) -> Vec<Match> {
+        let shared = prepared.trail.identity.only(self.opened.spec.create_identity.other());
+        let found = self.opened.adapter.find_contacts(self.context, &shared).await;
+        found.map_or_else(|_| Vec::new(), |found| found.matches)
     }
 
     async fn prepare(
@@ -332,8 +380,19 @@ impl Course<'_> {
     /// who that is.
     pub(super) async fn refused(&self, prepared: &Prepared, failure: Failure) -> Failure {
         let status = failure.upstream.and_then(|upstream| upstream.status);
-        let judged = status.is_some_and(|status| matches!(status, 200..=299 | 400 | 404 | 409 | 422));
-        let failure = if judged { failure.with_effect(Effect::Final) } else { failure };
+        // What it said of the login or of a path in the settings is mended there, and is no word on the write.
+        let of_the_write = matches!(
+            failure.kind,
+            FailureKind::UpstreamRejected
+                | FailureKind::ContactExists
+                | FailureKind::ContactNotFound
+                | FailureKind::UpstreamError
+        );
+        let judged =
+            of_the_write && status.is_some_and(|status| matches!(status, 200..=299 | 400 | 404 | 409 | 422));
+        // Recorded under a key, it is what the key answers from now on.
+        let failure =
+            if judged { failure.with_effect(Effect::Final).with_retryable(Retryable::No) } else { failure };
         if failure.kind != FailureKind::ContactExists || !failure.candidates.is_empty() {
             return failure;
         }

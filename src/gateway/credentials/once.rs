@@ -45,13 +45,14 @@ impl CredentialRequest {
             Ok(None) => None,
             Err(failure) => return entry.end(Err(failure)).await,
         };
-        let stored = self.store(credentials, attempt.as_mut()).await;
+        let was_cut = attempt.as_ref().is_some_and(|attempt| *attempt.past() == Past::Sent);
+        let stored = self.store(credentials, attempt.as_mut(), was_cut).await;
         let stored = entry.end_on(stored, |made| Some(made.id.as_str().into())).await;
         let Some(attempt) = attempt else { return (self.render)(&stored?) };
         match stored {
             Ok(made) => attempt.record((self.render)(&made)?).await,
             // Whether the row was stored is not known; a replay finds it by its name.
-            Err(failure) if failure.kind == FailureKind::StoreUnavailable => {
+            Err(failure) if was_cut || failure.kind == FailureKind::StoreUnavailable => {
                 attempt.leave().await;
                 Err(failure)
             }
@@ -72,20 +73,22 @@ impl CredentialRequest {
         }
     }
 
-    async fn store(&self, credentials: &Credentials, attempt: Option<&mut Attempt>) -> Result<Credential> {
-        let was_cut = attempt.as_ref().is_some_and(|attempt| *attempt.past() == Past::Sent);
+    async fn store(
+        &self,
+        credentials: &Credentials,
+        attempt: Option<&mut Attempt>,
+        was_cut: bool,
+    ) -> Result<Credential> {
+        // The name is this tenant's alone: who has it may be what the attempt before stored. Looked at before the CRM is
+        // asked, which may be away now.
+        if was_cut && let Some(stored) = credentials.stored_as(&self.caller, &self.draft).await? {
+            return Ok(stored);
+        }
         if let Some(attempt) = attempt {
             attempt.sending(None).await?;
         }
         let id = CredentialId::from(names::new_id("cred"));
-        let added = credentials.add(&self.context, &self.caller, id, self.draft.clone(), self.verify).await;
-        match added {
-            // The name is this tenant's alone: who has it may be what the attempt before stored.
-            Err(failure) if was_cut && failure.kind == FailureKind::NameTaken => {
-                credentials.stored_as(&self.caller, &self.draft).await?.ok_or(failure)
-            }
-            added => added,
-        }
+        credentials.add(&self.context, &self.caller, id, self.draft.clone(), self.verify).await
     }
 }
 

@@ -171,7 +171,6 @@ impl Attempt {
             }
         };
         lease.end().await;
-        // A statement whose answer was lost may have recorded it: then the row is let go and reads as another's.
         if held { Ok(answer) } else { Err(in_progress()) }
     }
 
@@ -202,6 +201,21 @@ impl Attempt {
         }
     }
 
+    /// The same for a lost create that the background looks for again after `pause`.
+    pub(in crate::gateway) async fn leave_for(self, pause: Duration) {
+        let Self { place, fence, lease, past: _, evidence: _, sends: _, first_used: _ } = self;
+        lease.end().await;
+        if place.store.postpone(&place.tenant, &place.key, &fence, pause).await.is_err() {
+            tracing::warn!("the row of a lost create could not be let go; it is free when its lease ends");
+        }
+    }
+
+    /// The send just made did nothing: the row is again that of a create which was proven absent.
+    pub(in crate::gateway) async fn unsend(&mut self) -> Result<()> {
+        self.sends -= 1;
+        self.note(Past::Absent).await
+    }
+
     async fn write(
         &mut self,
         stage: Stage,
@@ -224,13 +238,13 @@ impl Attempt {
     }
 }
 
-/// Somebody else holds the row.
 /// The write is done and its answer is not recorded: only the same key finds out without writing again.
 fn not_recorded(failure: Failure) -> Failure {
     let detail = "The write was sent, and its outcome could not be recorded because the database is away. Send the same request again with the same key: it is looked for, not written twice.";
     Failure { detail: detail.into(), ..failure }.with_retryable(Retryable::SameKeyOnly)
 }
 
+/// Somebody else holds the row.
 pub(super) fn in_progress() -> Failure {
     let detail =
         "The write of this Idempotency-Key is running; repeat the request in a moment to get its answer.";

@@ -15,6 +15,8 @@ pub(in crate::gateway) struct Evidence {
     pub(in crate::gateway) settled_from: Timestamp,
     /// Records that the attempt's own look-up had seen before the send.
     pub(in crate::gateway) seen: Vec<RemoteId>,
+    /// The CRM's clock at that look-up.
+    pub(in crate::gateway) looked_at: Option<Timestamp>,
     /// The first look that found nobody.
     pub(in crate::gateway) absent_since: Option<Timestamp>,
     /// Whether the create is part of an upsert.

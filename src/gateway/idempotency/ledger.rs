@@ -19,9 +19,7 @@ const KEPT: Duration = Duration::from_hours(24);
 /// How often a claim looks again where the row changed hands while it looked.
 const LOOKS: usize = 3;
 /// How many rows a sweep holds at a time: while it does, replays of them wait.
-const SWEPT: usize = 8;
-/// How many are looked at to find those that are due.
-const SEEN: u32 = 1000;
+const SWEPT: u32 = 8;
 /// How many rows one statement of the expiry removes.
 const ERASED: u32 = 500;
 const FINGERPRINT: &str = "idempotency fingerprint";
@@ -55,8 +53,6 @@ pub(in crate::gateway) enum Claim {
 
 /// A create that a process left without an outcome, taken over to look.
 pub(in crate::gateway) struct Unsettled {
-    /// The row, by the digest of its key.
-    pub(in crate::gateway) row: Text,
     /// Whose it is.
     pub(in crate::gateway) tenant: TenantId,
     /// The credential that it was sent through.
@@ -109,18 +105,14 @@ impl Ledger {
 
     /// Creates without an outcome whose process is gone or gave up, each taken over to look and to `note` or `leave`;
     /// a few at a time, those first that nobody has looked for longest. Never sends. Fails with `store_unavailable`.
-    pub(in crate::gateway) async fn unsettled(
-        &self,
-        due: impl Fn(&Text) -> bool + Send,
-    ) -> Result<Vec<Unsettled>> {
+    pub(in crate::gateway) async fn unsettled(&self) -> Result<Vec<Unsettled>> {
         let mut taken = Vec::new();
-        let all = self.store.unsettled(SEEN).await?;
-        for held in all.into_iter().filter(|held| due(&held.key)).take(SWEPT) {
+        for held in self.store.unsettled(SWEPT).await? {
             let Some(credential) = held.credential.clone() else { continue };
             let place = self.place(&held.tenant, held.key.clone(), held.credential.clone());
             match self.take_over(&place, &held).await {
                 Ok(Some(attempt)) => {
-                    taken.push(Unsettled { row: held.key, tenant: held.tenant, credential, attempt });
+                    taken.push(Unsettled { tenant: held.tenant, credential, attempt });
                 }
                 Ok(None) => {}
                 Err(failure) if failure.kind == FailureKind::StoreUnavailable => return Err(failure),
@@ -150,6 +142,7 @@ impl Ledger {
 
     /// Ends every lease: for a process that knows that it is the only one. Fails with `store_unavailable`.
     pub async fn end_leases(&self) -> Result<()> {
+        self.locks.unlock_all().await?;
         self.store.end_leases().await.map(|_| ())
     }
 
@@ -190,8 +183,8 @@ impl Ledger {
         if self.sealer.authentic(FINGERPRINT, &request(place, asked), mac) {
             return Ok(());
         }
-        let detail = "This Idempotency-Key was used for another request (method, path, credential, options and body \
-             count); repeat that one as it was, or use a new key.";
+        let detail = "This Idempotency-Key was used for another request: method, path, parameters or body differ. Repeat that \
+             one as it was, or use a new key.";
         Err(Failure::new(FailureKind::IdempotencyKeyReused, detail))
     }
 

@@ -92,6 +92,18 @@ impl IdempotencyStore for Sql {
         Ok(self.execute(sql, &values).await? > 0)
     }
 
+    async fn postpone(&self, tenant: &TenantId, key: &str, fence: &str, pause: Duration) -> Result<bool> {
+        let sql = concat!(
+            "UPDATE idempotency SET lease_until = ",
+            now!(),
+            ", look_at = ",
+            now!(),
+            " + $4 WHERE tenant_id = $1 AND key = $2 AND fence = $3"
+        );
+        let values = [tenant.as_str().into(), key.into(), fence.into(), milliseconds(pause).into()];
+        Ok(self.execute(sql, &values).await? > 0)
+    }
+
     async fn release(&self, tenant: &TenantId, key: &str, fence: &str) -> Result<bool> {
         let sql = "DELETE FROM idempotency WHERE tenant_id = $1 AND key = $2 AND fence = $3";
         Ok(self.execute(sql, &[tenant.as_str().into(), key.into(), fence.into()]).await? > 0)
@@ -103,7 +115,9 @@ impl IdempotencyStore for Sql {
             columns!(),
             " FROM idempotency WHERE stage IN ('sending', 'unknown') AND sealed IS NOT NULL AND lease_until <= ",
             now!(),
-            " ORDER BY lease_until, tenant_id, key LIMIT $1"
+            " AND look_at <= ",
+            now!(),
+            " ORDER BY look_at, tenant_id, key LIMIT $1"
         );
         self.rows(sql, &[i64::from(limit).into()], record).await
     }
@@ -137,13 +151,17 @@ impl IdempotencyStore for Sql {
 const RESERVE: &str = concat!(
     "INSERT INTO idempotency (",
     columns!(),
-    ", lease_until) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, ",
+    ", lease_until, look_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, ",
     now!(),
-    " + $11) ON CONFLICT (tenant_id, key) DO UPDATE SET fingerprint = excluded.fingerprint, \
+    ", ",
+    now!(),
+    " + $9, ",
+    now!(),
+    " + $10, 0) ON CONFLICT (tenant_id, key) DO UPDATE SET fingerprint = excluded.fingerprint, \
      credential_id = excluded.credential_id, stage = excluded.stage, fence = excluded.fence, \
      sends = excluded.sends, sealed = excluded.sealed, created_at = excluded.created_at, \
-     expires_at = excluded.expires_at, lease_until = excluded.lease_until \
-     WHERE idempotency.expires_at < ",
+     expires_at = excluded.expires_at, lease_until = excluded.lease_until, \
+     look_at = excluded.look_at WHERE idempotency.expires_at < ",
     now!(),
     " AND idempotency.lease_until <= ",
     now!()
@@ -157,7 +175,7 @@ const STANDING: &str = concat!(
     " THEN 1 ELSE 0 END AS BIGINT) AS free FROM idempotency WHERE tenant_id = $1 AND key = $2"
 );
 
-fn reservation(record: &IdempotencyRecord, lease: Duration) -> [Value<'_>; 11] {
+fn reservation(record: &IdempotencyRecord, lease: Duration) -> [Value<'_>; 10] {
     let IdempotencyRecord {
         tenant,
         key,
@@ -170,6 +188,8 @@ fn reservation(record: &IdempotencyRecord, lease: Duration) -> [Value<'_>; 11] {
         created_at,
         expires_at,
     } = record;
+    // The database's clock says when the row was made; ours, how long it is kept.
+    let kept = expires_at.as_millisecond().saturating_sub(created_at.as_millisecond());
     [
         tenant.as_str().into(),
         key.as_str().into(),
@@ -179,8 +199,7 @@ fn reservation(record: &IdempotencyRecord, lease: Duration) -> [Value<'_>; 11] {
         fence.as_str().into(),
         (*sends).into(),
         sealed.as_deref().into(),
-        created_at.as_millisecond().into(),
-        expires_at.as_millisecond().into(),
+        kept.into(),
         milliseconds(lease).into(),
     ]
 }

@@ -34,6 +34,10 @@ impl LockStore for Sql {
         self.execute(sql, &[fence.into(), milliseconds(lease).into()]).await
     }
 
+    async fn unlock_all(&self) -> Result<()> {
+        self.execute("DELETE FROM write_locks", &[]).await.map(|_| ())
+    }
+
     async fn unlock(&self, fence: &str) -> Result<()> {
         self.execute("DELETE FROM write_locks WHERE fence = $1", &[fence.into()]).await.map(|_| ())
     }

@@ -96,7 +96,13 @@ async fn a_row_comes_back_as_it_was_written_also_after_a_restart(place: &Place) 
     let (store, one) = house(place).await;
     let mut open = record(&one, "key", "mine");
     take(&store, &open, LONG).await;
-    assert_eq!(standing(&store, &one, "key").await, (open.clone(), false));
+    let (made, free) = standing(&store, &one, "key").await;
+    let apart = made.created_at.as_millisecond() - open.created_at.as_millisecond();
+    assert!((0..5_000).contains(&apart), "by the clock of the database");
+    let kept = made.expires_at.as_millisecond() - made.created_at.as_millisecond();
+    assert!((kept - 24 * 3_600_000).abs() < 100, "{kept}");
+    (open.created_at, open.expires_at) = (made.created_at, made.expires_at);
+    assert_eq!((made, free), (open.clone(), false));
     for stage in Stage::ALL {
         let to = Advance { stage, sends: 2, sealed: Some(b"sealed \0\xff"), lease: Some(LONG) };
         assert!(store.idempotency.advance(&one, "key", "mine", &to).await.unwrap());
@@ -213,8 +219,11 @@ async fn open_creates_are_found_when_nobody_holds_them(place: &Place) {
     };
     assert_eq!(open(10).await, ["sending", "unknown"]);
     assert_eq!(open(1).await, ["sending"]);
-    assert!(store.idempotency.renew(&one, "sending", "sending", NONE).await.unwrap());
+    assert!(store.idempotency.postpone(&one, "sending", "sending", NONE).await.unwrap());
     assert_eq!(open(10).await, ["unknown", "sending"], "whoever was looked at goes to the end");
+    assert!(store.idempotency.postpone(&one, "unknown", "unknown", LONG).await.unwrap());
+    assert_eq!(open(10).await, ["sending"], "not before its time");
+    assert!(!store.idempotency.postpone(&one, "sending", "another", NONE).await.unwrap());
 }
 
 async fn an_expired_row_gives_way_and_is_erased_unless_somebody_holds_it(place: &Place) {
@@ -228,9 +237,11 @@ async fn an_expired_row_gives_way_and_is_erased_unless_somebody_holds_it(place: 
     assert!(!standing(&store, &one, "key").await.1, "somebody holds it");
     assert_eq!(store.idempotency.erase_expired(10).await, Ok(0));
     assert!(store.idempotency.renew(&one, "key", "first", NONE).await.unwrap());
-    let second = record(&one, "key", "second");
+    let mut second = record(&one, "key", "second");
     take(&store, &second, NONE).await;
-    assert_eq!(standing(&store, &one, "key").await, (second, true), "nothing of the former row is left");
+    let (made, free) = standing(&store, &one, "key").await;
+    (second.created_at, second.expires_at) = (made.created_at, made.expires_at);
+    assert_eq!((made, free), (second, true), "nothing of the former row is left");
     assert!(!store.idempotency.renew(&one, "key", "first", LONG).await.unwrap());
 
     for n in 0..5 {

@@ -328,25 +328,23 @@ async fn what_dead_processes_left_is_taken_over_to_look() {
         attempt.sending(evidence).await.unwrap();
         left.push(attempt);
     }
-    assert!(sweep.unsettled(|_| true).await.unwrap().is_empty(), "their process lives");
+    assert!(sweep.unsettled().await.unwrap().is_empty(), "their process lives");
     drop(left);
     house.ledger.end_leases().await.unwrap();
-    let mut taken = sweep.unsettled(|_| true).await.unwrap();
+    let mut taken = sweep.unsettled().await.unwrap();
     assert_eq!(taken.len(), 1);
-    let super::Unsettled { row: _, tenant, credential, mut attempt } = taken.remove(0);
+    let super::Unsettled { tenant, credential, mut attempt } = taken.remove(0);
     assert_eq!((&tenant, credential.as_str()), (&house.caller.tenant, "cred_1"));
     assert_eq!((attempt.past(), attempt.evidence()), (&Past::Unknown, Some(&evidence())));
     let meanwhile = refused(&house.ledger, &house, "create", asking("create")).await;
     assert_eq!(meanwhile.kind, FailureKind::IdempotencyInProgress);
-    assert!(house.ledger.unsettled(|_| true).await.unwrap().is_empty(), "one sweep looks at a time");
+    assert!(house.ledger.unsettled().await.unwrap().is_empty(), "one sweep looks at a time");
     attempt.note(Past::Unknown).await.unwrap();
     attempt.leave().await;
-    let Some(super::Unsettled { mut attempt, .. }) = sweep.unsettled(|_| true).await.unwrap().pop() else {
-        panic!()
-    };
+    let Some(super::Unsettled { mut attempt, .. }) = sweep.unsettled().await.unwrap().pop() else { panic!() };
     attempt.note(Past::Found { remote_id: "r1".into(), warnings: Vec::new() }).await.unwrap();
     attempt.leave().await;
-    assert!(sweep.unsettled(|_| true).await.unwrap().is_empty(), "it is settled");
+    assert!(sweep.unsettled().await.unwrap().is_empty(), "it is settled");
     let attempt = run(&house.ledger, &house, "create", asking("create")).await;
     assert!(matches!(attempt.past(), Past::Found { remote_id, .. } if remote_id.as_str() == "r1"));
 }

@@ -98,6 +98,9 @@ impl IdempotencyStore for Late {
         sleep(self.1).await;
         done
     }
+    async fn postpone(&self, tenant: &TenantId, key: &str, fence: &str, pause: Duration) -> Result<bool> {
+        self.0.postpone(tenant, key, fence, pause).await
+    }
     async fn release(&self, tenant: &TenantId, key: &str, fence: &str) -> Result<bool> {
         self.0.release(tenant, key, fence).await
     }

@@ -2,8 +2,8 @@
 -- The clock of the database, which all processes share, in milliseconds since 1970.
 CREATE VIEW clock AS SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) AS now;
 
--- A row belongs to whoever wrote its fence, until `lease_until`. `key` is a digest; `sealed` holds the request while its
--- outcome is open, then the answer.
+-- A row belongs to whoever wrote its fence, until `lease_until`. From `look_at` on the background looks again for a lost
+-- create. `key` is a digest; `sealed` holds the request while its outcome is open, then the answer.
 CREATE TABLE idempotency (
     tenant_id     TEXT    NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
     key           TEXT    NOT NULL,
@@ -12,6 +12,7 @@ CREATE TABLE idempotency (
     stage         TEXT    NOT NULL,
     fence         TEXT    NOT NULL,
     lease_until   INTEGER NOT NULL,
+    look_at       INTEGER NOT NULL,
     sends         INTEGER NOT NULL,
     sealed        BLOB,
     created_at    INTEGER NOT NULL,
@@ -19,7 +20,7 @@ CREATE TABLE idempotency (
     PRIMARY KEY (tenant_id, key)
 ) STRICT;
 CREATE INDEX idempotency_by_expiry ON idempotency (expires_at);
-CREATE INDEX idempotency_by_stage ON idempotency (stage, lease_until);
+CREATE INDEX idempotency_by_stage ON idempotency (stage, look_at);
 
 CREATE TABLE write_locks (
     word        TEXT    NOT NULL PRIMARY KEY,

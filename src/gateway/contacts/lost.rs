@@ -1,0 +1,187 @@
+//! A create whose answer was lost: found out in the request that sent it, or in a replay under its key.
+
+use tokio::time::sleep;
+
+use super::intent::Intent;
+use super::outcome::{ambiguous, outcome_open, outcome_unknown, sent_twice, shown};
+use super::settle::{Absent, Look, absent, is_ours, look};
+use super::write::{Course, SHORTEST_SEND, Standing};
+use super::{Shown, UpsertOutcome};
+use crate::adapters::Prepared;
+use crate::domain::{Failure, FailureKind, Result, Timestamp, Warning};
+use crate::gateway::idempotency::{Evidence, Past};
+
+/// How often a create is sent under one key: once more where it was proven absent.
+const MOST_SENDS: i64 = 2;
+
+/// What became of a lost create.
+enum Settled {
+    Done(Box<Shown>),
+    Absent,
+    /// With why it could not be looked for, where it could not.
+    Unknown(Option<Failure>),
+}
+
+impl Course<'_> {
+    /// A create whose answer was lost. Proven absent it is not sent again here: only a replay does that, whose caller
+    /// asks for it.
+    pub(super) async fn lost(
+        &mut self,
+        prepared: &Prepared,
+        failure: &Failure,
+        warnings: Vec<Warning>,
+    ) -> Result<Shown> {
+        let unknown = outcome_unknown(self.opened, prepared, failure);
+        let Some(attempt) = &self.attempt else { return Err(unknown) };
+        // A complete answer, or a time-out of our own, ends the time in which the create can still be applied.
+        let over = failure.upstream.is_some_and(|upstream| upstream.status.is_some())
+            || failure.kind == FailureKind::UpstreamTimeout;
+        if let (true, Some(evidence)) = (over, attempt.evidence().cloned()) {
+            self.keep(Evidence { settled_from: Timestamp::now(), ..evidence }).await?;
+        }
+        match self.settled(prepared, warnings).await? {
+            Settled::Done(shown) => Ok(*shown),
+            Settled::Absent => Err(self.not_yet_known(failure, None)),
+            Settled::Unknown(unseen) => Err(self.not_yet_known(failure, unseen.as_ref())),
+        }
+    }
+
+    /// What an earlier attempt under the same key has done; `None` where the write is to be carried out.
+    pub(super) async fn resumed(&mut self, intent: &Intent) -> Result<Option<Shown>> {
+        let Some(attempt) = &self.attempt else { return Ok(None) };
+        match attempt.past().clone() {
+            Past::Nothing | Past::Sent => Ok(None),
+            Past::Ambiguous { candidates } => Err(ambiguous(self.opened, candidates)),
+            Past::Found { remote_id, warnings } => {
+                let prepared = self.prepared(intent).await?;
+                let contact = self.read(&prepared, remote_id).await?;
+                Ok(Some(self.as_asked(shown(self.opened, contact, warnings))))
+            }
+            Past::Absent => self.once_more().map(|()| None),
+            Past::Unknown => {
+                let prepared = self.prepared(intent).await?;
+                let warnings = [intent.declared(self.opened)?, prepared.losses.clone()].concat();
+                match self.settled(&prepared, warnings).await? {
+                    Settled::Done(shown) => Ok(Some(*shown)),
+                    Settled::Absent => self.once_more().map(|()| None),
+                    Settled::Unknown(unseen) => {
+                        let lost = Failure::new(FailureKind::ContactNotFound, "");
+                        Err(self.not_yet_known(&lost, unseen.as_ref()))
+                    }
+                }
+            }
+        }
+    }
+
+    /// Somebody stands in the way of the second send: where that is clearly what the first one made, applied after all,
+    /// it is the answer.
+    pub(super) async fn applied_late(
+        &mut self,
+        prepared: &Prepared,
+        exists: Failure,
+        warnings: Vec<Warning>,
+    ) -> Result<Shown> {
+        // The key must not be free for another try while somebody like that is there.
+        self.standing = Standing::Open;
+        let (Some(first), [only]) = (self.earlier, exists.candidates.as_slice()) else { return Err(exists) };
+        let read = self.read(prepared, only.remote_id.clone()).await?;
+        if is_ours(self.opened, prepared, &read, first) {
+            Ok(self.as_asked(self.created(prepared, read, None, warnings)))
+        } else {
+            Err(exists)
+        }
+    }
+
+    /// A create that was proven absent may be sent again, once.
+    fn once_more(&mut self) -> Result<()> {
+        let Some(attempt) = self.attempt.as_ref().filter(|attempt| attempt.sends() < MOST_SENDS) else {
+            self.standing = Standing::Open;
+            return Err(sent_twice(self.opened));
+        };
+        self.earlier = Some(attempt.first_used());
+        self.standing = Standing::Absent;
+        Ok(())
+    }
+
+    /// The create that an earlier attempt sent.
+    async fn prepared(&self, intent: &Intent) -> Result<Prepared> {
+        let draft = intent.draft().ok_or_else(|| Failure::internal("a lost write that is no create"))?;
+        self.opened.adapter.prepare_create(self.context, draft).await
+    }
+
+    fn as_asked(&self, created: Shown) -> Shown {
+        Shown { outcome: self.upserts.then_some(UpsertOutcome::Created), ..created }
+    }
+
+    /// Looks at once and, where that shows nobody, once more after the settle time, if the deadline allows it.
+    async fn settled(&mut self, prepared: &Prepared, warnings: Vec<Warning>) -> Result<Settled> {
+        let mut unseen = None;
+        for again in [false, true] {
+            let Some(evidence) = self.attempt.as_ref().and_then(|attempt| attempt.evidence()).cloned() else {
+                return Err(Failure::internal("a lost create without evidence"));
+            };
+            match look(self.context, self.opened, prepared, &evidence).await {
+                Look::Ours(row) => {
+                    // The row of a list may show less than a read by id.
+                    let read = self.read(prepared, row.remote_id.clone()).await.unwrap_or(*row);
+                    let shown = self.created(prepared, read, evidence.looked_at, warnings);
+                    return Ok(Settled::Done(Box::new(self.as_asked(shown))));
+                }
+                Look::Others(candidates) => {
+                    self.note(Past::Ambiguous { candidates: candidates.clone() }).await?;
+                    return Err(ambiguous(self.opened, candidates));
+                }
+                Look::Nobody => match absent(&evidence, again) {
+                    Absent::Proven => {
+                        self.note(Past::Absent).await?;
+                        return Ok(Settled::Absent);
+                    }
+                    Absent::Since(first) => {
+                        self.keep(Evidence { absent_since: Some(first), ..evidence }).await?;
+                    }
+                },
+                Look::Unclear(failure) => {
+                    tracing::info!(
+                        code = failure.kind.code(),
+                        request_id = self.context.request_id.as_str(),
+                        "a look for a lost create told nothing"
+                    );
+                    unseen = Some(failure);
+                }
+            }
+            if again || self.context.remaining() < self.settle + 2 * SHORTEST_SEND {
+                break;
+            }
+            sleep(self.settle).await;
+        }
+        Ok(Settled::Unknown(unseen))
+    }
+
+    /// The answer under a key while the outcome is open: the one way on is the same key, after a settle time.
+    fn not_yet_known(&self, lost: &Failure, unseen: Option<&Failure>) -> Failure {
+        outcome_open(self.opened, lost, unseen).with_retry_after(Some(self.settle))
+    }
+
+    async fn keep(&mut self, evidence: Evidence) -> Result<()> {
+        match &mut self.attempt {
+            Some(attempt) => despite_the_store(attempt.update_evidence(evidence).await),
+            None => Ok(()),
+        }
+    }
+
+    async fn note(&mut self, past: Past) -> Result<()> {
+        match &mut self.attempt {
+            Some(attempt) => despite_the_store(attempt.note(past).await),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What was seen counts although it could not be noted: the row still says that the create is open, and a replay looks
+/// again.
+fn despite_the_store(noted: Result<()>) -> Result<()> {
+    match noted {
+        Err(failure) if failure.kind == FailureKind::StoreUnavailable => Ok(()),
+        noted => noted,
+    }
+}
