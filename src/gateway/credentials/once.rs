@@ -77,6 +77,10 @@ impl CredentialRequest {
         if let Some(attempt) = attempt {
             attempt.sending(None).await?;
         }
+        // Before its CRM is asked: that it is away now, or refuses the secret by now, undoes nothing.
+        if was_cut && let Some(made) = credentials.stored_as(&self.caller, &self.draft).await? {
+            return Ok(made);
+        }
         let id = CredentialId::from(names::new_id("cred"));
         let added = credentials.add(&self.context, &self.caller, id, self.draft.clone(), self.verify).await;
         match added {
