@@ -361,4 +361,13 @@ impl IdentityKind {
             Self::PhoneNumber => "phoneNumber",
         }
     }
+
+    /// The kind that this is not.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::EmailAddress => Self::PhoneNumber,
+            Self::PhoneNumber => Self::EmailAddress,
+        }
+    }
 }

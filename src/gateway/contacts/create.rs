@@ -12,11 +12,11 @@ use super::outcome::{
 };
 use super::settle::{Look, is_ours, look};
 use super::write::{Course, SHORTEST_SEND};
-use super::{Shown, UpsertOutcome, incomplete};
-use crate::adapters::{Applied, Found, Prepared};
+use super::{Shown, UpsertOutcome, declared, incomplete};
+use crate::adapters::{Applied, Found, Match, Prepared};
 use crate::config::crash_point;
 use crate::domain::{
-    Contact, ContactDraft, Effect, Failure, FailureKind, Result, Retryable, Timestamp, Warning,
+    Contact, ContactDraft, Effect, Failure, FailureKind, RemoteId, Result, Retryable, Timestamp, Warning,
 };
 use crate::gateway::idempotency::{Evidence, Past};
 
@@ -49,7 +49,11 @@ impl Course<'_> {
             }
             Err(failure) if failure.effect == Effect::None => {
                 self.clean = true;
-                Err(self.refused(prepared, failure).await)
+                let failure = self.refused(prepared, failure).await;
+                if failure.kind == FailureKind::ContactExists && self.earlier.is_some() {
+                    return self.applied_late(prepared, failure, warnings).await;
+                }
+                Err(failure)
             }
             Err(failure) => self.lost(prepared, &failure, warnings).await,
         }
@@ -135,7 +139,9 @@ impl Course<'_> {
             Past::Nothing | Past::Sent => Ok(None),
             Past::Ambiguous { candidates } => Err(ambiguous(self.opened, candidates)),
             Past::Found { remote_id, warnings } => {
-                let contact = self.opened.adapter.get_contact(self.context, &remote_id).await?;
+                let draft = intent.draft().ok_or_else(no_create)?;
+                let prepared = self.opened.adapter.prepare_create(self.context, draft).await?;
+                let contact = self.read(&prepared, &remote_id).await?;
                 Ok(Some(self.as_asked(shown(self.opened, contact, warnings))))
             }
             Past::Absent if sends < MOST_SENDS => {
@@ -145,8 +151,7 @@ impl Course<'_> {
             }
             Past::Absent => Err(sent_twice(self.opened)),
             Past::Unknown => {
-                let draft =
-                    intent.draft().ok_or_else(|| Failure::internal("a lost write that is no create"))?;
+                let draft = intent.draft().ok_or_else(no_create)?;
                 let prepared = self.opened.adapter.prepare_create(self.context, draft).await?;
                 let warnings = [intent.declared(self.opened)?, prepared.losses.clone()].concat();
                 match self.settled(&prepared, warnings).await? {
@@ -175,17 +180,59 @@ impl Course<'_> {
         exists: Failure,
         warnings: Vec<Warning>,
     ) -> Result<Shown> {
-        let opened = self.opened;
-        let ours = match (self.earlier, exists.candidates.as_slice()) {
-            (Some(first), [only]) => {
-                let read = opened.adapter.get_contact(self.context, &only.remote_id).await?;
-                is_ours(opened, prepared, &read, first).then_some(read)
-            }
-            _ => None,
-        };
         // Not `clean` any more: the key must not be free for another try while somebody like that is there.
         self.clean = false;
-        ours.map(|contact| self.as_asked(self.created(prepared, contact, warnings))).ok_or(exists)
+        match exists.candidates.as_slice() {
+            [only] => self.adopted(prepared, &only.remote_id, warnings).await?.ok_or(exists),
+            _ => Err(exists),
+        }
+    }
+
+    /// The same for an upsert, which finds the contact by its own look-up.
+    pub(super) async fn upserted_late(&self, draft: &ContactDraft, found: &[Match]) -> Result<Option<Shown>> {
+        let (Some(_), [only]) = (self.earlier, found) else { return Ok(None) };
+        let prepared = self.opened.adapter.prepare_create(self.context, draft).await?;
+        let warnings = [declared::of_draft(self.opened.spec, draft)?, prepared.losses.clone()].concat();
+        self.adopted(&prepared, &only.contact.remote_id, warnings).await
+    }
+
+    /// The same for a create without what the CRM tells people apart by, so that nobody stands in its way. Relatives
+    /// share the rest: it must be equal to the last member.
+    pub(super) async fn applied_unnamed(
+        &self,
+        prepared: &Prepared,
+        seen: &Found,
+        warnings: &[Warning],
+    ) -> Result<Option<Shown>> {
+        let spec = self.opened.spec;
+        let named = !prepared.trail.identity.only(spec.create_identity).is_empty();
+        let equal = |found: &&Match| differences(spec, &prepared.expected, &found.contact).is_empty();
+        let alike: Vec<&Match> = seen.matches.iter().filter(equal).collect();
+        match (self.earlier, alike.as_slice()) {
+            (Some(_), [only]) if !named => {
+                self.adopted(prepared, &only.contact.remote_id, warnings.to_vec()).await
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The contact of this id as the answer, where it is what the first send made.
+    async fn adopted(
+        &self,
+        prepared: &Prepared,
+        id: &RemoteId,
+        warnings: Vec<Warning>,
+    ) -> Result<Option<Shown>> {
+        let Some(first) = self.earlier else { return Ok(None) };
+        let contact = self.read(prepared, id).await?;
+        let ours = is_ours(self.opened, prepared, &contact, first);
+        Ok(ours.then(|| self.as_asked(self.created(prepared, contact, warnings))))
+    }
+
+    /// The contact of this id, also where the CRM has no way to read one by its id.
+    async fn read(&self, prepared: &Prepared, id: &RemoteId) -> Result<Contact> {
+        let applied = Applied { remote_id: Some(id.clone()), contact: None };
+        self.opened.adapter.read_back(self.context, prepared, &applied).await
     }
 
     fn as_asked(&self, created: Shown) -> Shown {
@@ -248,6 +295,10 @@ impl Course<'_> {
             }
         }
     }
+}
+
+fn no_create() -> Failure {
+    Failure::internal("a lost write that is no create")
 }
 
 /// What became of a lost create.

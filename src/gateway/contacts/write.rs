@@ -7,7 +7,7 @@ use super::intent::Intent;
 use super::locks::{Guard, Locks};
 use super::outcome::{candidates, exists, shown, unsent};
 use super::{Shown, WriteOptions, incomplete};
-use crate::adapters::{Found, Identity, IdentityKind, Prepared};
+use crate::adapters::{Found, Prepared};
 use crate::config::crash_point;
 use crate::domain::{
     CallContext, Caller, Contact, CredentialId, Effect, Failure, FailureKind, FieldFault, RemoteId, Result,
@@ -60,6 +60,8 @@ pub(super) struct Course<'a> {
     pub(super) attempt: Option<&'a mut Attempt>,
     /// Whether the CRM has nothing of this write, by this attempt or an earlier one.
     pub(super) clean: bool,
+    /// Whether an earlier attempt under the same key may have been under way.
+    sent_before: bool,
     /// Whether an upsert is asked for.
     pub(super) upserts: bool,
     /// When this create was first sent, where an earlier send under the same key was proven absent.
@@ -99,6 +101,7 @@ impl WriteRequest {
         };
         let clean =
             attempt.as_ref().is_none_or(|attempt| matches!(attempt.past(), Past::Nothing | Past::Absent));
+        let sent_before = attempt.as_ref().is_some_and(|attempt| *attempt.past() == Past::Sent);
         let mut course = Course {
             context: &self.context,
             options: self.options,
@@ -107,6 +110,7 @@ impl WriteRequest {
             settle: house.settle,
             attempt: attempt.as_mut(),
             clean,
+            sent_before,
             upserts: matches!(intent, Intent::Upsert(..)),
             earlier: None,
             serial: None,
@@ -132,7 +136,8 @@ impl WriteRequest {
             Err(failure) if failure.effect == Effect::Final => {
                 attempt.record((self.render)(Err(&failure))?).await
             }
-            Err(failure) if clean => {
+            // What was sent and proven absent stays noted: freed, the key would have its two sends over again.
+            Err(failure) if clean && *attempt.past() != Past::Absent => {
                 attempt.release().await?;
                 Err(failure)
             }
@@ -202,6 +207,9 @@ impl Course<'_> {
             }
             seen => seen?,
         };
+        if let Some(done) = self.applied_unnamed(&prepared, &seen, &warnings).await? {
+            return Ok(done);
+        }
         crash_point("looked_up");
         self.refuse_if_late()?;
         match &intent {
@@ -235,16 +243,11 @@ impl Course<'_> {
         Ok(())
     }
 
-    /// Whether an earlier attempt under the same key may have been under way.
-    fn was_sent_before(&self) -> bool {
-        self.attempt.as_ref().is_some_and(|attempt| matches!(attempt.past(), Past::Sent))
-    }
-
     /// A removal whose earlier attempt was cut off, and whose contact is not there, is done.
     fn gone_already(&self, intent: &Intent, target: Option<RemoteId>, failure: Failure) -> Result<Shown> {
         match (intent, target) {
             (Intent::Delete(_), Some(id))
-                if self.was_sent_before() && failure.kind == FailureKind::ContactNotFound =>
+                if self.sent_before && failure.kind == FailureKind::ContactNotFound =>
             {
                 Ok(shown(self.opened, Contact::bare(id), Vec::new()))
             }
@@ -287,26 +290,23 @@ impl Course<'_> {
     async fn look_up(&self, intent: &Intent, prepared: &Prepared, held: Option<&Contact>) -> Result<Found> {
         let opened = self.opened;
         let by = opened.spec.create_identity;
-        let mut identity = intent.new_identity(by, held);
-        if let (Intent::Create(_), Some(_)) = (intent, &self.attempt) {
-            let Identity { emails, phones } = prepared.trail.identity.clone();
-            match by {
-                IdentityKind::EmailAddress => identity.phones = phones,
-                IdentityKind::PhoneNumber => identity.emails = emails,
-            }
-        }
+        let identity = intent.new_identity(by, held);
         let mut found = opened.adapter.find_contacts(self.context, &identity).await?;
         found.matches.retain(|other| Some(&other.contact.remote_id) != held.map(|held| &held.remote_id));
-        let (theirs, others): (Vec<_>, Vec<_>) =
-            found.matches.into_iter().partition(|found| found.on.contains(&by));
-        if !theirs.is_empty() {
-            return Err(exists(opened, &theirs));
+        if !found.matches.is_empty() {
+            return Err(exists(opened, &found.matches));
         }
-        found.matches = others;
         if !found.complete && opened.spec.create_upserts {
             let detail = "The CRM's look-up did not show whether the contact exists already, and its create would overwrite one. Nothing was sent.";
             return Err(Failure::new(FailureKind::UpstreamInvalidResponse, detail)
                 .with_upstream(opened.spec.provider, None));
+        }
+        if let (Intent::Create(_), Some(_)) = (intent, &self.attempt) {
+            // Asked for by itself: a household too large to be seen whole does not stand in the way.
+            let rest = prepared.trail.identity.only(by.other());
+            let Found { matches, complete: _, date } =
+                opened.adapter.find_contacts(self.context, &rest).await?;
+            found = Found { matches, complete: found.complete, date: found.date.or(date) };
         }
         Ok(found)
     }
