@@ -5,7 +5,8 @@ use contacts_gateway::simulators::{Fault, FaultKind, pipeline};
 use serde_json::json;
 
 use super::{
-    both, code, next_write_meets, of_pipeline, refused, someone, stage, status, swept_to, writes_meet,
+    applied, both, code, next_write_meets, of_pipeline, refused, relative, someone, stage, status, swept_to,
+    writes_meet,
 };
 use crate::support::person::{ada, with};
 
@@ -59,7 +60,7 @@ async fn a_removal_that_was_applied_and_cut_off_is_done() {
     let crm = of_pipeline(pipeline::Options::empty()).await;
     let id = someone(&crm, "Ada", "Byron");
     writes_meet(&crm, FaultKind::AppliedThen { status: 500 });
-    crm.at.fault(Fault::always(status(500)).on("GET", "/api/contacts/*"));
+    crm.at.fault(Fault::always(status(403)).on("GET", "/api/contacts/*"));
     let first = crm.keyed("k").within(3000).delete(&id).await;
     assert!(crm.at.contacts().is_empty(), "{first:?}");
     crm.at.faults().clear();
@@ -74,6 +75,29 @@ async fn a_removal_of_nobody_is_not_a_success() {
     let outcome = crm.keyed("k").delete(&id).await;
     let word = outcome.map_or_else(|failure| failure.kind.code().to_owned(), |told| told.code().to_owned());
     assert_eq!(word, "contact_not_found");
+}
+
+#[tokio::test]
+async fn a_refused_change_is_the_last_word_and_our_own_refusal_is_not() {
+    for crm in both().await {
+        let id = someone(&crm, "Ada", "Byron");
+        let change = || json!({ "lastName": "King" });
+        next_write_meets(&crm, status(422));
+        let first = crm.keyed("refused").update(&id, change()).await.unwrap();
+        assert_eq!(first.code(), "upstream_rejected");
+        let again = crm.keyed("refused").update(&id, change()).await.unwrap();
+        assert_eq!((again.replayed, again.bytes, crm.sent().len()), (true, first.bytes, 1));
+
+        let other = relative(&crm, None);
+        let taken = if crm.is("aptly") {
+            json!({ "emailAddresses": [{ "emailAddress": "ada@example.com" }] })
+        } else {
+            json!({ "phoneNumbers": [{ "phoneNumber": "+14165550277" }] })
+        };
+        assert_eq!(code(&crm.keyed("taken").update(&other, taken).await), "contact_exists");
+        let told = crm.keyed("taken").update(&other, change()).await.unwrap();
+        assert_eq!((told.replayed, told.code(), crm.sent().len()), (false, "", 2));
+    }
 }
 
 #[tokio::test]
@@ -117,6 +141,7 @@ async fn an_upsert_whose_create_was_lost_created_it() {
     for crm in both().await {
         next_write_meets(&crm, FaultKind::Latency { ms: 1500 });
         assert_eq!(code(&crm.keyed("k").within(800).upsert(ada(), None).await), "outcome_unknown");
+        applied(&crm).await;
         swept_to(&crm, "found").await;
         let told = crm.keyed("k").upsert(ada(), None).await.unwrap();
         assert_eq!((told.body["outcome"].as_str(), crm.sent().len()), (Some("created"), 1));

@@ -128,6 +128,15 @@ async fn got(crm: &Crm, writes: usize) {
     }
 }
 
+/// Waits until somebody is at the CRM.
+async fn applied(crm: &Crm) {
+    let began = Instant::now();
+    while crm.at.contacts().is_empty() {
+        assert!(began.elapsed() < PATIENCE);
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// The only person at the CRM who bears an identity of Ada's, as the CRM spells people.
 fn someone(crm: &Crm, first: &str, last: &str) -> String {
     crm.put(first, last, "ada@example.com", "+14165550277")
