@@ -5,6 +5,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/postgres.rs"]
+#[expect(dead_code, reason = "not every suite stops its server")]
+mod postgres;
+
 mod audited;
 mod creating;
 mod deleting;
@@ -13,6 +17,7 @@ mod failures;
 mod golden;
 mod listing;
 mod logging_in;
+mod once;
 mod reaching;
 mod reading;
 mod seeds;

@@ -2,6 +2,7 @@
 
 pub(crate) mod canned;
 pub(crate) mod fixtures;
+pub(crate) mod keyed;
 pub(crate) mod person;
 pub(crate) mod relay;
 pub(crate) mod slice;

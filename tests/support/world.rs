@@ -1,5 +1,6 @@
 //! A gateway with one tenant, and CRMs it holds a credential for; each case makes its own.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -48,20 +49,42 @@ impl Office {
         Self::over(loopback(), transport().with_limits(Limits::default())).await
     }
 
-    pub(crate) async fn over(guard: BaseUrlGuard, transport: Transport) -> Arc<Self> {
+    /// One that waits only so long between the two looks for a lost create.
+    pub(crate) async fn settling(settle: Duration) -> Arc<Self> {
+        Self::keeping(Limits { settle, ..Limits::default() }).await
+    }
+
+    async fn keeping(limits: Limits) -> Arc<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let location = Location::parse(&format!("sqlite://{}/gateway.db", folder.path().display())).unwrap();
-        let parts = Parts::join(
-            Store::open(&location).await.unwrap(),
-            Sealer::new(&MasterKey::generate().unwrap()).unwrap(),
-            guard,
-            transport,
-            None,
-            Issuers::default(),
-            Limits::default(),
-        );
+        let url = format!("sqlite://{}/gateway.db", folder.path().display());
+        let parts = parts(&url, &MasterKey::generate().unwrap(), loopback(), transport(), limits).await;
         let caller = Self::tenant(&parts, "first").await;
         Arc::new(Self { parts, caller, folder })
+    }
+
+    /// Two processes on one database.
+    pub(crate) async fn two_on(url: &str) -> [Arc<Self>; 2] {
+        let (key, limits) = (MasterKey::generate().unwrap(), Limits::default());
+        let first = parts(url, &key, loopback(), transport(), limits).await;
+        let second = parts(url, &key, loopback(), transport(), limits).await;
+        let caller = Self::tenant(&first, "first").await;
+        [first, second].map(|parts| {
+            Arc::new(Self { parts, caller: caller.clone(), folder: tempfile::tempdir().unwrap() })
+        })
+    }
+
+    pub(crate) async fn over(guard: BaseUrlGuard, transport: Transport) -> Arc<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/gateway.db", folder.path().display());
+        let key = MasterKey::generate().unwrap();
+        let parts = parts(&url, &key, guard, transport, Limits::default()).await;
+        let caller = Self::tenant(&parts, "first").await;
+        Arc::new(Self { parts, caller, folder })
+    }
+
+    /// Where its SQLite database is.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// A caller of a new tenant.
@@ -95,6 +118,17 @@ impl Office {
         let made = self.parts.gateway.credentials.create(&soon(), caller, draft, verify).await?;
         Ok(made.id)
     }
+}
+
+async fn parts(
+    url: &str,
+    key: &MasterKey,
+    guard: BaseUrlGuard,
+    transport: Transport,
+    limits: Limits,
+) -> Parts {
+    let store = Store::open(&Location::parse(url).unwrap()).await.unwrap();
+    Parts::join(store, Sealer::new(key).unwrap(), guard, transport, None, Issuers::default(), limits)
 }
 
 /// One client for all cases, as making one reads the machine's certificates; each case learns by itself who fails, and
@@ -305,6 +339,12 @@ impl Crm {
         Self { account, at }
     }
 
+    /// A simulated CRM behind a gateway that settles lost creates fast.
+    pub(crate) async fn settling(at: Running, provider: &str, settings: Value, settle: Duration) -> Self {
+        let account = linked(&Office::settling(settle).await, provider, &at, settings).await;
+        Self { account, at }
+    }
+
     /// The same account, through a gateway that has learnt nothing about this CRM yet.
     pub(crate) async fn afresh(&self) -> Account {
         linked(&Office::open().await, self.spec.provider.as_str(), &self.at, json!({})).await
@@ -361,7 +401,7 @@ impl Crm {
     }
 }
 
-async fn linked(office: &Arc<Office>, provider: &str, at: &Running, settings: Value) -> Account {
+pub(crate) async fn linked(office: &Arc<Office>, provider: &str, at: &Running, settings: Value) -> Account {
     let link = Link { base_url: at.base_url(), secret: at.token(), settings, verify: false };
     Account::link(office, provider, link).await
 }

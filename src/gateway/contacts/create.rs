@@ -40,7 +40,11 @@ impl Course<'_> {
             }
             Err(failure) if failure.effect == Effect::None => {
                 self.standing = standing;
-                Err(self.refused(prepared, failure).await)
+                let failure = self.refused(prepared, failure).await;
+                if failure.kind == FailureKind::ContactExists && self.earlier.is_some() {
+                    return self.applied_late(prepared, failure, warnings).await;
+                }
+                Err(failure)
             }
             Err(failure) => self.lost(prepared, &failure, warnings).await,
         }

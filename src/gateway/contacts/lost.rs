@@ -2,13 +2,14 @@
 
 use tokio::time::sleep;
 
+use super::compare::differences;
 use super::intent::Intent;
 use super::outcome::{ambiguous, outcome_open, outcome_unknown, sent_twice, shown};
 use super::settle::{Absent, Look, absent, is_ours, look};
 use super::write::{Course, SHORTEST_SEND, Standing};
-use super::{Shown, UpsertOutcome};
-use crate::adapters::Prepared;
-use crate::domain::{Failure, FailureKind, Result, Timestamp, Warning};
+use super::{Shown, UpsertOutcome, declared};
+use crate::adapters::{Found, Match, Prepared};
+use crate::domain::{ContactDraft, Failure, FailureKind, RemoteId, Result, Timestamp, Warning};
 use crate::gateway::idempotency::{Evidence, Past};
 
 /// How often a create is sent under one key: once more where it was proven absent.
@@ -83,13 +84,51 @@ impl Course<'_> {
     ) -> Result<Shown> {
         // The key must not be free for another try while somebody like that is there.
         self.standing = Standing::Open;
-        let (Some(first), [only]) = (self.earlier, exists.candidates.as_slice()) else { return Err(exists) };
-        let read = self.read(prepared, only.remote_id.clone()).await?;
-        if is_ours(self.opened, prepared, &read, first) {
-            Ok(self.as_asked(self.created(prepared, read, None, warnings)))
-        } else {
-            Err(exists)
+        match exists.candidates.as_slice() {
+            [only] => self.adopted(prepared, only.remote_id.clone(), warnings).await?.ok_or(exists),
+            _ => Err(exists),
         }
+    }
+
+    /// The same for an upsert, which finds the contact by its own look-up.
+    pub(super) async fn upserted_late(&self, draft: &ContactDraft, found: &[Match]) -> Result<Option<Shown>> {
+        let (Some(_), [only]) = (self.earlier, found) else { return Ok(None) };
+        let prepared = self.opened.adapter.prepare_create(self.context, draft).await?;
+        let warnings = [declared::of_draft(self.opened.spec, draft)?, prepared.losses.clone()].concat();
+        self.adopted(&prepared, only.contact.remote_id.clone(), warnings).await
+    }
+
+    /// The same for a create without what the CRM tells people apart by, so that nobody stands in its way. Relatives
+    /// share the rest: it must be equal to the last member.
+    pub(super) async fn applied_unnamed(
+        &self,
+        prepared: &Prepared,
+        seen: &Found,
+        warnings: &[Warning],
+    ) -> Result<Option<Shown>> {
+        let spec = self.opened.spec;
+        let named = !prepared.trail.identity.only(spec.create_identity).is_empty();
+        let equal = |found: &&Match| differences(spec, &prepared.expected, &found.contact).is_empty();
+        let alike: Vec<&Match> = seen.matches.iter().filter(equal).collect();
+        match (self.earlier, alike.as_slice()) {
+            (Some(_), [only]) if !named => {
+                self.adopted(prepared, only.contact.remote_id.clone(), warnings.to_vec()).await
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The contact of this id as the answer, where it is what the first send made.
+    async fn adopted(
+        &self,
+        prepared: &Prepared,
+        id: RemoteId,
+        warnings: Vec<Warning>,
+    ) -> Result<Option<Shown>> {
+        let Some(first) = self.earlier else { return Ok(None) };
+        let contact = self.read(prepared, id).await?;
+        let ours = is_ours(self.opened, prepared, &contact, first);
+        Ok(ours.then(|| self.as_asked(self.created(prepared, contact, None, warnings))))
     }
 
     /// A create that was proven absent may be sent again, once.

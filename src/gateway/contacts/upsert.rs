@@ -20,6 +20,9 @@ impl Course<'_> {
         let opened = self.opened;
         let identity = identity(&draft, &kinds(opened.spec.create_identity, match_on.as_deref()));
         let found = opened.adapter.find_contacts(self.context, &identity).await?;
+        if let Some(done) = self.upserted_late(&draft, &found.matches).await? {
+            return Ok(done);
+        }
         match found.matches.as_slice() {
             _ if !found.complete => {
                 let detail = "The CRM's look-up did not show all who match. Nothing was sent.";

@@ -257,6 +257,9 @@ impl Course<'_> {
             seen => seen?,
         };
         crash_point("looked_up");
+        if let Some(done) = self.applied_unnamed(&prepared, &seen, &warnings).await? {
+            return Ok(done);
+        }
         self.refuse_if_late()?;
         match &intent {
             Intent::Create(draft) => self.create(draft, &prepared, &seen, warnings).await,
