@@ -180,7 +180,7 @@ async fn a_replay_needs_the_right_that_the_write_needed() {
         let reader = Caller { scopes: Scopes::new(&[Scope::ContactsRead]), ..crm.office.caller.clone() };
         let failure = refused(crm.keyed("k").by(reader).create(ada()).await);
         assert_eq!(failure.kind, FailureKind::InsufficientScope);
-        let elsewhere = Caller { credentials: Some(Vec::new().into()), ..crm.office.caller.clone() };
+        let elsewhere = Caller { credentials: Some(Vec::new()), ..crm.office.caller.clone() };
         let failure = refused(crm.keyed("k").by(elsewhere).create(ada()).await);
         assert_eq!(failure.kind, FailureKind::CredentialNotFound);
         let credentials = &crm.office.parts.gateway.credentials;
