@@ -498,7 +498,7 @@ async fn a_refused_create_is_a_failure_that_did_nothing() {
             let failure = crm.afresh().await.create(ada()).await.unwrap_err();
             // What the CRM said of the content is its last word; what it said of the caller or the moment is not.
             let judged = matches!(kind, FailureKind::UpstreamRejected | FailureKind::ContactExists);
-            let effect = if judged { Effect::Final } else { Effect::None };
+            let effect = if judged || code == 404 { Effect::Final } else { Effect::None };
             assert_eq!((failure.kind, failure.effect), (kind, effect), "{code} at {}", crm.spec.title);
             assert_eq!(failure.upstream.unwrap().status, Some(code));
         }

@@ -338,7 +338,7 @@ async fn an_update_whose_answer_was_lost_is_judged_by_what_the_crm_holds() {
     }
     for crm in both().await {
         let id = put_rich(&crm);
-        crm.at.fault(Fault::once(FaultKind::NeverAnswer).on_writes());
+        crm.at.fault(Fault::always(FaultKind::NeverAnswer).on_writes());
         let outcome = crm
             .update_within(&hurried(), &id, json!({ "firstName": "Augusta" }), WriteOptions::default())
             .await;

@@ -44,6 +44,11 @@ impl Course<'_> {
                 if failure.kind == FailureKind::ContactExists && self.earlier.is_some() {
                     return self.applied_late(prepared, failure, warnings).await;
                 }
+                if let (Some(_), Some(attempt), Effect::None) =
+                    (self.earlier, &mut self.attempt, &failure.effect)
+                {
+                    attempt.unsent().await?;
+                }
                 Err(failure)
             }
             Err(failure) => self.lost(prepared, &failure, warnings).await,

@@ -147,6 +147,12 @@ impl Attempt {
         self.write(past.stage(), self.sends, past, evidence).await
     }
 
+    /// Notes durably that the last send did nothing and is not counted: the write is as absent as it was proven before.
+    /// Fails as [`Self::note`] does.
+    pub(in crate::gateway) async fn unsent(&mut self) -> Result<()> {
+        self.write(Stage::Absent, self.sends - 1, Past::Absent, None).await
+    }
+
     /// Puts `evidence` in the place of what was known of the create; its outcome stays unknown. Fails as [`Self::note`]
     /// does.
     pub(in crate::gateway) async fn update_evidence(&mut self, evidence: Evidence) -> Result<()> {

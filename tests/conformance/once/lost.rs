@@ -217,6 +217,19 @@ async fn a_second_send_that_the_crm_refused_for_now_may_be_repeated() {
         crm.keyed("k").create(ada()).await.unwrap();
         assert_eq!(crm.at.contacts().len(), 1);
     }
+    // And it does not start the count again: the refused one aside, two are sent.
+    for crm in both().await {
+        next_write_meets(&crm, status(500));
+        assert_eq!(code(&crm.keyed("k").create(ada()).await), "outcome_unknown");
+        next_write_meets(&crm, status(401));
+        assert_eq!(code(&crm.keyed("k").create(ada()).await), "upstream_credential_rejected");
+        assert_eq!(stage(&crm).await, Some(("absent".into(), 1)));
+        writes_meet(&crm, status(500));
+        for _ in 0..4 {
+            crm.keyed("k").create(ada()).await.unwrap_err();
+        }
+        assert_eq!(crm.sent().len(), 3);
+    }
 }
 
 #[tokio::test]

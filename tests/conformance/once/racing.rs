@@ -1,6 +1,7 @@
 //! Many creates of one person at once, through one gateway and through two on one database.
 
 use contacts_gateway::domain::FailureKind;
+use contacts_gateway::simulators::{Fault, FaultKind};
 use futures_util::future::join_all;
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
@@ -54,6 +55,8 @@ async fn two_gateways_on_one_database_make_one_contact() {
         let [first, second] = Office::two_on(&server.url(&name)).await;
         let one = linked(&first, crm.spec.provider.as_str(), &crm.at, json!({})).await;
         let other = Account { office: second, credential: one.credential.clone(), spec: one.spec };
+        // Long enough that the others look meanwhile, were they not kept waiting.
+        crm.at.fault(Fault::always(FaultKind::Latency { ms: 600 }).on_writes());
         let keys: Vec<String> = (0..8).map(|number| format!("k{number}")).collect();
         let sent = keys.iter().enumerate().map(|(number, key)| {
             if number % 2 == 0 { one.keyed(key).create(ada()) } else { other.keyed(key).create(ada()) }
