@@ -177,6 +177,12 @@ impl Aviary {
                 Some(json!({ "settings": { "baseUrl": "https://10.0.0.1" }, "secret": good })),
             )
             .await;
+            // A second account at the host, used once: what befalls the first alone then never closes the host to calls.
+            let mut beside = draft(&good);
+            beside["name"] = json!(format!("{name} beside"));
+            let reply = self.ask("POST", "/credentials?verify=false", Some(beside)).await;
+            let beside = reply.json()["credential"]["credentialId"].as_str().unwrap().to_owned();
+            self.ask("GET", &format!("/crm/contacts?credentialId={beside}"), None).await;
             made.push((at, id));
         }
         self.ask("GET", "/credentials", None).await;
