@@ -13,6 +13,7 @@ mod locks;
 mod lost;
 mod outcome;
 mod settle;
+mod steps;
 mod sweep;
 mod upsert;
 mod write;

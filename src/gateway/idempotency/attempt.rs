@@ -216,12 +216,6 @@ impl Attempt {
         }
     }
 
-    /// The send just made did nothing: the row is again that of a create which was proven absent.
-    pub(in crate::gateway) async fn unsend(&mut self) -> Result<()> {
-        self.sends -= 1;
-        self.note(Past::Absent).await
-    }
-
     async fn write(
         &mut self,
         stage: Stage,
