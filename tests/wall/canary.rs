@@ -80,7 +80,9 @@ impl Aviary {
     async fn open() -> Self {
         let (folder, master_key) = (tempfile::tempdir().unwrap(), master_key());
         let config = issuer(folder.path());
-        let serving = Serving::start(folder.path(), "log", &master_key, &[("GATEWAY_CONFIG", &config)]).await;
+        // The sweep is faster than a key may be.
+        let more = [("GATEWAY_CONFIG", config.as_str()), ("GATEWAY_KEY_RATE", "0")];
+        let serving = Serving::start(folder.path(), "log", &master_key, &more).await;
         let aptly = aptly::Options { tokens: vec![APTLY_KEY.to_owned()], ..aptly::Options::empty() };
         let pipeline = pipeline::Options {
             tokens: vec![PIPELINE_TOKEN.to_owned()],
@@ -136,7 +138,7 @@ impl Aviary {
     }
 
     /// Credentials of every kind; the probes of half of them meet a refusal first.
-    async fn credentials(&mut self) -> Vec<(usize, String)> {
+    async fn credentials(&mut self) -> Vec<(usize, String, Value)> {
         let [aptly, tether] = [0, 1].map(|at| self.crms[at].base_url());
         let mut made = Vec::new();
         for (at, name, provider, base_url, good, bad) in [
@@ -183,7 +185,7 @@ impl Aviary {
             let reply = self.ask("POST", "/credentials?verify=false", Some(beside)).await;
             let beside = reply.json()["credential"]["credentialId"].as_str().unwrap().to_owned();
             self.ask("GET", &format!("/crm/contacts?credentialId={beside}"), None).await;
-            made.push((at, id));
+            made.push((at, id, draft(&good)));
         }
         self.ask("GET", "/credentials", None).await;
         made
@@ -230,8 +232,14 @@ impl Aviary {
     }
 
     /// Everything again while the CRM misbehaves and repeats what it was sent.
-    async fn failures(&mut self, at: usize, credential: &str, secrets: &str) {
-        for fault in faults(secrets) {
+    async fn failures(&mut self, at: usize, draft: &Value, secrets: &str) {
+        for (number, fault) in faults(secrets).into_iter().enumerate() {
+            // Each under an account of its own: neither what a CRM allows a minute nor a refused login ends the sweep.
+            let mut draft = draft.clone();
+            draft["name"] = json!(format!("{} {number}", draft["name"].as_str().unwrap()));
+            let reply = self.ask("POST", "/credentials?verify=false", Some(draft)).await;
+            assert_eq!(reply.status, 201, "{reply:?}");
+            let credential = reply.json()["credential"]["credentialId"].as_str().unwrap().to_owned();
             let of = |path: &str| format!("/crm/contacts{path}credentialId={credential}");
             self.crms[at].fault(Fault::always(fault));
             self.ask("GET", &of("/abc123?"), None).await;
@@ -333,9 +341,9 @@ async fn no_secret_and_no_personal_datum_stays_behind() {
     let credentials = aviary.credentials().await;
     // What a CRM can repeat of the call it answers; a password goes with the login alone.
     let sent = [APTLY_KEY, PIPELINE_TOKEN, PIPELINE_TOKEN];
-    for ((at, credential), secrets) in credentials.iter().zip(sent) {
+    for ((at, credential, draft), secrets) in credentials.iter().zip(sent) {
         aviary.contacts(credential).await;
-        aviary.failures(*at, credential, secrets).await;
+        aviary.failures(*at, draft, secrets).await;
     }
     for path in ["/openapi.json", "/docs/errors", "/docs/errors/internal", "/readyz"] {
         aviary.ask("GET", path, None).await;
