@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contacts_gateway::simulators::{Fault, FaultKind, Running, aptly};
+use contacts_gateway::simulators::{Fault, FaultKind, Running, pipeline};
 use serde_json::json;
 
 use crate::callers::{Caller, quantile};
@@ -38,7 +38,7 @@ fn troubles() -> Vec<Trouble> {
 /// A new tenant at `crm`, ready to call.
 async fn tenant(serving: &Serving, name: &str, crm: &Running) -> Caller {
     let (_, key) = serving.tenant(name).await;
-    let credential = json!({ "provider": "aptly", "name": "n", "secret": { "apiKey": crm.token() },
+    let credential = json!({ "provider": "pipeline", "name": "n", "secret": { "token": crm.token() },
         "settings": { "baseUrl": crm.base_url(), "defaultRegion": "US" } });
     let credential = serving.link(&key, credential).await;
     Caller::new(&serving.address, &format!("/crm/contacts?credentialId={credential}"), &key)
@@ -47,7 +47,8 @@ async fn tenant(serving: &Serving, name: &str, crm: &Running) -> Caller {
 /// The other tenant's p99, median of the rounds: alone, and together with the trouble; and its calls that failed.
 async fn measured(trouble: &Trouble, settings: &[(&str, &str)]) -> (Duration, Duration, usize) {
     let folder = tempfile::tempdir().unwrap();
-    let [sick, well] = [aptly::Simulator::start(aptly::Options::empty()).await.unwrap(), simulator().await];
+    let [sick, well] =
+        [pipeline::Simulator::start(pipeline::Options::empty()).await.unwrap(), simulator().await];
     let serving = gateway(folder.path(), settings).await;
     let (first, other) = (tenant(&serving, "first", &sick).await, tenant(&serving, "other", &well).await);
     assert_eq!((first.call().await.status, other.call().await.status), (200, 200));
@@ -69,7 +70,7 @@ async fn measured(trouble: &Trouble, settings: &[(&str, &str)]) -> (Duration, Du
 }
 
 async fn simulator() -> Running {
-    let crm = aptly::Simulator::start(aptly::Options::empty()).await.unwrap();
+    let crm = pipeline::Simulator::start(pipeline::Options::empty()).await.unwrap();
     crm.fault(Fault::always(FaultKind::Latency { ms: EACH }));
     crm
 }

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use contacts_gateway::simulators::{Running, aptly};
+use contacts_gateway::simulators::{Running, pipeline};
 use tokio::sync::{OnceCell, Semaphore};
 
 /// The line in front of a simulator, whose answer to the first call is given to all.
@@ -26,7 +26,7 @@ struct Desk {
 
 impl Line {
     pub(crate) async fn open(places: usize, time: Duration) -> Self {
-        let simulator = aptly::Simulator::start(aptly::Options::empty()).await.unwrap();
+        let simulator = pipeline::Simulator::start(pipeline::Options::empty()).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let desk = Desk {
@@ -55,7 +55,7 @@ async fn answer(State(desk): State<Arc<Desk>>, request: Request) -> Response {
     let url = format!("{}{}", desk.simulator, request.uri());
     let ask = async || {
         let client = reqwest::Client::default();
-        let reply = client.get(url).header("x-token", &desk.token).send().await.unwrap();
+        let reply = client.get(url).bearer_auth(&desk.token).send().await.unwrap();
         assert_eq!(reply.status(), 200);
         reply.text().await.unwrap()
     };

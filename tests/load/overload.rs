@@ -35,7 +35,7 @@ async fn measured(in_flight: &str) -> Figures {
     let settings = [("GATEWAY_IN_FLIGHT", in_flight), ("GATEWAY_TENANT_IN_FLIGHT", "0")];
     let serving = gateway(folder.path(), &settings).await;
     let (_, key) = serving.tenant("one").await;
-    let credential = json!({ "provider": "aptly", "name": "n", "secret": { "apiKey": crm.token() },
+    let credential = json!({ "provider": "pipeline", "name": "n", "secret": { "token": crm.token() },
         "settings": { "baseUrl": crm.base_url(), "defaultRegion": "US" } });
     let credential = serving.link(&key, credential).await;
     let path = format!("/crm/contacts?credentialId={credential}");
