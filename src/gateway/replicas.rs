@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::idempotency::{Lease, hex, new_fence};
 use crate::config::Limits;
 use crate::domain::{CallContext, CredentialId, Failure, FailureKind, Result, TenantId, Text};
-use crate::sealing::{Sealer, random};
+use crate::sealing::{Sealer, prefixed, random};
 use crate::store::{LockStore, Store};
 
 /// The shortest pause between two tries; up to nine times as much is added by chance, so that those who wait spread out.
@@ -53,11 +53,7 @@ impl SharedLocks {
     /// The names of a word in the database: it may be somebody's e-mail address or number. One for each master key at
     /// hand, so that processes share one also while a rotation gives them different current keys.
     fn named(&self, tenant: &TenantId, credential: &CredentialId, word: &str) -> Vec<String> {
-        let parts = [tenant.as_str(), credential.as_str(), word];
-        let whole: Vec<u8> = parts
-            .iter()
-            .flat_map(|part| [&(part.len() as u64).to_be_bytes(), part.as_bytes()].concat())
-            .collect();
+        let whole = prefixed(&[tenant.as_str(), credential.as_str(), word].map(str::as_bytes));
         self.sealer.macs("write lock", &whole).iter().map(|mac| hex(mac)).collect()
     }
 

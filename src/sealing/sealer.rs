@@ -5,6 +5,7 @@ use aws_lc_rs::{hkdf, hmac};
 use secrecy::{SecretSlice, zeroize::Zeroizing};
 
 use super::master_key::{ID_BYTES, MasterKey};
+use super::primitives::prefixed;
 use crate::domain::{Failure, FailureKind, Result};
 
 /// The first byte of every sealed blob; another layout gets another number.
@@ -171,16 +172,6 @@ fn associated(id: [u8; ID_BYTES], bound: &Bound<'_>) -> Vec<u8> {
     let Bound { tenant, credential, column, base_url } = *bound;
     let parts = [tenant, credential, column, base_url].map(str::as_bytes);
     prefixed(&[&[&[VERSION], id.as_slice()].concat(), parts[0], parts[1], parts[2], parts[3]])
-}
-
-/// Each part after its length, so that no two lists of parts look the same.
-fn prefixed(parts: &[&[u8]]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(parts.iter().map(|part| part.len() + 8).sum());
-    for part in parts {
-        out.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        out.extend_from_slice(part);
-    }
-    out
 }
 
 fn unreadable() -> Failure {

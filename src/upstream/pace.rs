@@ -16,7 +16,7 @@ use crate::domain::{Failure, FailureKind, Priority, Result};
 /// before by a CRM that they reach a little sooner.
 const SLACK: Duration = Duration::from_millis(50);
 /// The pause after a 429 that names none.
-const UNNAMED_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const UNNAMED_PAUSE: Duration = Duration::from_secs(1);
 
 /// A published limit of a CRM: at most so many calls in any window of this length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

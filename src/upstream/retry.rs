@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::dependable::LEAST_TIME;
 use super::host::Host;
+use super::pace::UNNAMED_PAUSE;
 use super::trouble::Trouble;
 use super::{Repeat, Reply};
 use crate::sealing;
@@ -20,8 +21,6 @@ const SHORTEST_BACKOFF: Duration = Duration::from_millis(10);
 const MOST_RETRIES_OF_READS: u32 = 2;
 /// How often a write is, after a refusal that proves that nothing was applied.
 const MOST_RETRIES_OF_WRITES: u32 = 1;
-/// A 429 without a time asks for this much.
-const UNNAMED_PAUSE: Duration = Duration::from_secs(1);
 
 /// What one attempt brought.
 pub(super) type Outcome = std::result::Result<Reply, Trouble>;

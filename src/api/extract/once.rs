@@ -13,6 +13,7 @@ use crate::api::openapi::parameters::idempotency_key;
 use crate::domain::{Failure, FailureKind, Result, Text};
 use crate::gateway::idempotency::Once;
 use crate::json;
+use crate::sealing::prefixed;
 
 const HEADER: &str = "idempotency-key";
 const LONGEST: usize = 255;
@@ -55,13 +56,8 @@ impl Keyed {
         let key = self.key.clone()?;
         let parameters = self.parameters.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
         let parts = [self.method.as_str(), &self.path].into_iter().chain(parameters).chain([body]);
-        // Each part after its length, so that no two requests look the same.
-        let asked = parts
-            .flat_map(|part| {
-                let length = (part.len() as u64).to_be_bytes();
-                length.into_iter().chain(part.bytes()).collect::<Vec<u8>>()
-            })
-            .collect();
+        let parts: Vec<&[u8]> = parts.map(str::as_bytes).collect();
+        let asked = prefixed(&parts);
         Some(Once { key, asked })
     }
 }

@@ -59,14 +59,12 @@ impl Course<'_> {
     fn evidence(&self, draft: &ContactDraft, seen: &Found, sent_at: Timestamp) -> Evidence {
         Evidence {
             draft: draft.clone(),
-            strict: self.options.strict,
             sent_at: self.earlier.unwrap_or(sent_at),
             // Until the answer comes: the attempt's own time-out, which is two thirds of the time left.
             settled_from: later(sent_at, self.context.remaining() * 2 / 3),
             seen: seen.matches.iter().map(|found| found.contact.remote_id.clone()).collect(),
             looked_at: seen.date,
             absent_since: None,
-            upserts: self.upserts,
         }
     }
 

@@ -7,8 +7,6 @@ use crate::domain::{ContactDraft, RemoteId, Timestamp};
 pub(in crate::gateway) struct Evidence {
     /// The contact that was to be created.
     pub(in crate::gateway) draft: ContactDraft,
-    /// Whether nothing was to be sent that could not be stored to the letter.
-    pub(in crate::gateway) strict: bool,
     /// Just before the send, by our clock.
     pub(in crate::gateway) sent_at: Timestamp,
     /// From when on a look can prove absence: the answer's time, or the attempt's own time-out.
@@ -19,6 +17,4 @@ pub(in crate::gateway) struct Evidence {
     pub(in crate::gateway) looked_at: Option<Timestamp>,
     /// The first look that found nobody.
     pub(in crate::gateway) absent_since: Option<Timestamp>,
-    /// Whether the create is part of an upsert.
-    pub(in crate::gateway) upserts: bool,
 }

@@ -24,13 +24,11 @@ pub(super) struct Kept {
 #[derive(Serialize, Deserialize)]
 struct KeptEvidence {
     draft: KeptDraft,
-    strict: bool,
     sent_at: String,
     settled_from: String,
     seen: Vec<String>,
     looked_at: Option<String>,
     absent_since: Option<String>,
-    upserts: bool,
 }
 
 /// JSON of `remote_fields` and `read_only` is kept as a text, so that it comes back to the byte.
@@ -127,31 +125,26 @@ impl Kept {
 
 impl KeptEvidence {
     fn of(evidence: &Evidence) -> Self {
-        let Evidence { draft, strict, sent_at, settled_from, seen, looked_at, absent_since, upserts } =
-            evidence;
+        let Evidence { draft, sent_at, settled_from, seen, looked_at, absent_since } = evidence;
         Self {
             draft: KeptDraft::of(draft),
-            strict: *strict,
             sent_at: sent_at.to_string(),
             settled_from: settled_from.to_string(),
             seen: seen.iter().map(|id| id.as_str().to_owned()).collect(),
             looked_at: looked_at.map(|moment| moment.to_string()),
             absent_since: absent_since.map(|moment| moment.to_string()),
-            upserts: *upserts,
         }
     }
 
     fn back(self) -> Result<Evidence> {
-        let Self { draft, strict, sent_at, settled_from, seen, looked_at, absent_since, upserts } = self;
+        let Self { draft, sent_at, settled_from, seen, looked_at, absent_since } = self;
         Ok(Evidence {
             draft: draft.back(),
-            strict,
             sent_at: moment(&sent_at)?,
             settled_from: moment(&settled_from)?,
             seen: seen.into_iter().map(RemoteId::from).collect(),
             looked_at: looked_at.as_deref().map(moment).transpose()?,
             absent_since: absent_since.as_deref().map(moment).transpose()?,
-            upserts,
         })
     }
 }

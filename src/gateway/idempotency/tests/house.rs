@@ -154,12 +154,10 @@ pub(super) fn evidence() -> Evidence {
                 ReadOnlyMember { name: "id", value: json("7") },
             ],
         },
-        strict: false,
         sent_at: "2026-02-03T04:05:06.123456789Z".parse().unwrap(),
         settled_from: "2026-02-03T04:05:36.1Z".parse().unwrap(),
         seen: vec!["r7".into(), "r8".into()],
         looked_at: Some("2026-02-03T04:05:05Z".parse().unwrap()),
         absent_since: None,
-        upserts: true,
     }
 }

@@ -161,7 +161,6 @@ async fn evidence_comes_back_to_the_byte() {
     let mut later = evidence();
     later.absent_since = Some("2026-02-03T04:05:06.789012345Z".parse().unwrap());
     later.settled_from = "2026-02-03T04:05:07.000000001Z".parse().unwrap();
-    (later.strict, later.upserts) = (true, false);
     attempt.update_evidence(later.clone()).await.unwrap();
     assert_eq!(attempt.evidence(), Some(&later));
     dies(&house, attempt).await;
