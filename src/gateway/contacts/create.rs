@@ -60,8 +60,8 @@ impl Course<'_> {
         Evidence {
             draft: draft.clone(),
             sent_at: self.earlier.unwrap_or(sent_at),
-            // Until the answer comes: the attempt's own time-out, which is two thirds of the time left.
-            settled_from: later(sent_at, self.context.remaining() * 2 / 3),
+            // Until the answer comes: the deadline. The call may wait for its turn first, and then takes a part of what is left.
+            settled_from: later(sent_at, self.context.remaining()),
             seen: seen.matches.iter().map(|found| found.contact.remote_id.clone()).collect(),
             looked_at: seen.date,
             absent_since: None,
