@@ -11,14 +11,14 @@
 //! 3. [`auth`] turns the `Authorization` header into a [`domain::Caller`]: a tenant and scopes.
 //! 4. [`gateway`] is what we promise whichever the CRM. `gateway/contacts/write.rs` holds the order of every write:
 //!    authorise, claim the `Idempotency-Key` (`gateway/idempotency`), check by declaration, lock, settle what an earlier attempt
-//!    left, read, prepare, look up, note that it is being sent, send, read back, compare, record, answer. Opening the
+//!    left, read, check its condition, prepare, look up, note that it is being sent, send, read back, compare, record, answer. Opening the
 //!    credential (`gateway/credentials`) unseals its secret and connects its adapter.
 //! 5. [`adapters`] translates. `adapters/adapter.rs` is the seam, one folder is one CRM: `translate` makes the CRM's body
 //!    from ours and our contact from the CRM's answer, `endpoints` names the call.
 //! 6. [`upstream`] sends the call. `upstream/dependable.rs` holds its steps in one function: deadline, retries within a
 //!    budget, breaker, pace, send; the reply is bounded, no redirect is followed.
 //!
-//! Beside the way: [`domain`] has the words that all share, [`json`] decides what JSON we take, [`store`] remembers
+//! Beside the way: [`domain`] has the words that all share, [`clock`] is the only reader of clocks, [`blocking`] keeps work on large bodies off the threads that serve everybody, [`json`] decides what JSON we take, [`store`] remembers
 //! tenants, keys, credentials, the audit and writes that happen once, [`sealing`] is all cryptography, [`config`] all
 //! configuration, [`telemetry`] the logs, [`cli`] the commands, and [`simulators`] are both CRMs as small servers for the demo and the tests.
 //!
@@ -28,10 +28,15 @@ pub mod adapters;
 pub mod api;
 pub mod app;
 pub mod auth;
+pub mod blocking;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod gateway;
+#[cfg(test)]
+#[path = "../tests/support/instructions.rs"]
+mod instructions;
 pub mod json;
 pub mod sealing;
 pub mod simulators;

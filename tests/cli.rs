@@ -5,6 +5,8 @@
 #[path = "support/postgres.rs"]
 #[expect(dead_code, reason = "no test here stops the server")]
 mod postgres;
+#[path = "cli/secrets.rs"]
+mod secrets;
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -264,7 +266,7 @@ fn a_reader_who_leaves_is_no_failure() {
 fn migrate_makes_the_database_and_needs_no_key() {
     let desk = Desk::new();
     let output = bare(&desk.folder).arg("migrate").output().unwrap();
-    assert!(output.status.success() && text(&output.stdout).contains("schema 3"));
+    assert!(output.status.success() && text(&output.stdout).contains("schema 4"));
     assert!(desk.folder.path().join("data/gateway.db").exists());
 }
 

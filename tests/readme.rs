@@ -150,6 +150,7 @@ fn the_calls_that_the_demo_prints_work_as_printed() {
     let demo = Demo::start();
     let calls: Vec<&str> = demo.printed.lines().filter(|line| line.starts_with("curl ")).collect();
     assert!(calls.len() >= 6, "{}", demo.printed);
+    let mut edits = 0;
     for call in calls {
         let answer = parsed(&demo.run(call));
         let people =
@@ -162,7 +163,12 @@ fn the_calls_that_the_demo_prints_work_as_printed() {
             assert_eq!(people[0]["firstName"], "Ada", "{call}\n{answer}");
             assert_eq!(people[0]["emailAddresses"][0]["emailAddress"], "ada.okafor@example.com");
         }
+        if call.contains("If-Match") {
+            edits += 1;
+            assert_eq!(people[0]["firstName"], "Edith", "{call}\n{answer}");
+        }
     }
+    assert_eq!(edits, 2);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Rotation of the master key on the real binary: under load, killed and resumed, and what is refused.
 
+#![expect(clippy::disallowed_methods, reason = "tests measure real time, and call the gateway, not a CRM")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::io::{BufRead, BufReader};
@@ -155,7 +156,6 @@ struct Client {
 }
 
 impl Client {
-    #[expect(clippy::disallowed_methods, reason = "it calls the gateway, not a CRM")]
     fn new(server: &Server, secret: &str) -> Self {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let base = format!("http://{}", server.address);

@@ -7,6 +7,7 @@
 )]
 
 mod simulated {
+    pub mod altered;
     pub mod aptly;
     pub mod faults;
     pub mod pipeline;

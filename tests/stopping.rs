@@ -1,5 +1,6 @@
 //! The process's end and its door: real signals, real sockets, real callers who leave.
 
+#![expect(clippy::disallowed_methods, reason = "tests measure real time")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "wall/process.rs"]

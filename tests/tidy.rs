@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// A file names only modules of lower rank, or its own. `simulators` stand apart.
-const RANKS: &[(&str, u8)] = &[
+const RANKS: &[(&str, i8)] = &[
+    ("clock", -1),
     ("domain", 0),
     ("json", 1),
+    ("blocking", 1),
     ("config", 1),
     ("telemetry", 1),
     ("sealing", 1),
@@ -30,17 +32,21 @@ const RANKS: &[(&str, u8)] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("axum", &["api/", "app/", "simulators/"]),
     ("tower_http::", &["api/", "app/", "simulators/"]),
-    ("hyper", &["app/server/", "upstream/transport.rs"]),
+    ("hyper", &["app/server/", "upstream/body.rs"]),
     ("hyper_util", &["app/server/"]),
+    ("rustls", &["upstream/client.rs", "upstream/transport.rs"]),
+    ("flate2", &["upstream/body.rs"]),
     ("utoipa", &["api/"]),
-    ("reqwest", &["upstream/transport.rs"]),
+    ("reqwest", &["upstream/client.rs"]),
     ("sqlx", &["store/"]),
-    ("aws_lc_rs", &["sealing/"]),
+    ("aws_lc_rs", &["sealing/", "upstream/client.rs"]),
     ("jsonwebtoken", &["auth/"]),
     ("env::var", &["config/"]),
-    ("phonenumber", &["adapters/phone.rs", "simulators/"]),
+    ("rlibphonenumber", &["domain/phone.rs", "simulators/"]),
+    ("unicode_normalization", &["domain/text.rs", "simulators/"]),
     ("clap", &["cli/"]),
-    ("moka", &["store/"]),
+    ("moka", &["store/", "upstream/lookups.rs"]),
+    ("memchr", &["upstream/secrets.rs"]),
 ];
 
 /// The files of a CRM's folder; `translate/` may hold the parts of `translate.rs`.

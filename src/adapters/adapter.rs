@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::remote::normalised;
 use super::settings::{SecretForm, SettingSpec, Settings};
 use crate::domain::{
     CallContext, Contact, ContactDraft, ContactPatch, EmailAddress, Field, FilterName, Page, PhoneNumber,
-    Position, Provider, RemoteId, Result, Text, Timestamp, Warning,
+    Position, Provider, Region, RemoteId, Result, Text, Timestamp, Warning,
 };
 use crate::upstream::{Call, RateLimit, Upstream};
 
@@ -15,6 +16,9 @@ use crate::upstream::{Call, RateLimit, Upstream};
 /// `upstream`'s. One instance per credential; secret and base URL live inside.
 #[async_trait]
 pub trait Adapter: Send + Sync + 'static {
+    /// The country whose phone numbers the credential writes without a country code.
+    fn region(&self) -> Region;
+
     /// Asks the CRM, with one cheap read, whose account the secret opens.
     ///
     /// - a refused secret is `upstream_credential_rejected`
@@ -35,7 +39,7 @@ pub trait Adapter: Send + Sync + 'static {
     /// Reads one contact as completely as the CRM tells it.
     ///
     /// - an unknown id is `contact_not_found`
-    /// - what could be seen only in part is named in [`Contact::incomplete`]
+    /// - what this way of reading does not show is named in [`Contact::unseen`] and [`Contact::partial`]
     async fn get_contact(&self, context: &CallContext, id: &RemoteId) -> Result<Contact>;
 
     /// Finds who has one of the identities, by full equality. Reads only.
@@ -71,6 +75,12 @@ pub trait Adapter: Send + Sync + 'static {
 
     /// Reads what the CRM holds after the write, in a way that shows times and whole lists where any way does.
     async fn read_back(&self, context: &CallContext, write: &Prepared, applied: &Applied) -> Result<Contact>;
+
+    /// Reads the contact in the CRM's other way, as the row of a list, for fields that [`get_contact`](Self::get_contact)
+    /// did not show. `known` has the id, and the addresses, numbers and names by which the row may be found.
+    ///
+    /// - `None` where no list shows such a row
+    async fn read_other_way(&self, context: &CallContext, known: &Contact) -> Result<Option<Contact>>;
 }
 
 /// Whose account a secret opens.
@@ -88,9 +98,9 @@ pub type Pushed = crate::domain::ContactQuery;
 /// By what a person is looked up: any match counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
-    /// E-mail addresses, compared without case.
+    /// E-mail addresses, compared by [`email_identity`](crate::domain::email_identity).
     pub emails: Vec<Text>,
-    /// Phone numbers, compared by the digits of their E.164 form.
+    /// Phone numbers, compared by [`PhoneIdentity`](crate::domain::PhoneIdentity).
     pub phones: Vec<Text>,
 }
 
@@ -147,9 +157,13 @@ pub struct Match {
 /// Who was found.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// The contacts, each once.
+    /// The contacts, each once; the first 500, because more than one is ambiguous anyway.
     pub matches: Vec<Match>,
-    /// Whether all matches were seen.
+    /// Contacts whose number agrees only in its national digits: they may be the one, each once; the first 500.
+    pub near: Vec<Match>,
+    /// How many rows matched beyond `matches`.
+    pub more: usize,
+    /// Whether all matches were seen, and are among `matches`.
     pub complete: bool,
     /// The CRM's clock at the look-up.
     pub date: Option<Timestamp>,
@@ -241,6 +255,15 @@ impl AdapterSpec {
         self.fields.iter().find(|spec| spec.field == field)
     }
 
+    /// The declaration of the remote field `name`, in any of its spellings.
+    #[must_use]
+    pub fn remote_field(&self, name: &str) -> Option<&'static RemoteFieldSpec> {
+        let key = normalised(name);
+        self.remote_fields.iter().find(|spec| {
+            std::iter::once(&spec.name).chain(spec.aliases).any(|spelling| normalised(spelling) == key)
+        })
+    }
+
     /// How the CRM answers the filter, by its canonical name.
     #[must_use]
     pub fn filter(&self, name: FilterName) -> Option<&'static FilterSpec> {
@@ -300,11 +323,12 @@ pub enum Write {
 /// How what was written is compared with what is read back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verify {
-    /// Equal after trimming.
+    /// Equal but for blanks at either end and the normal form of Unicode.
     Exact,
-    /// Equal after the normalisation that the CRM is known to do (case of e-mails, digits of phones).
+    /// Equal after the normalisation that the CRM is known to do (case of e-mails and type names, digits of phones).
     Normalised,
-    /// Member by member; one that reads back as an object with a `value` counts by that value.
+    /// Field by field; one that reads back as an object with a `value` counts by that value, and a date may read back as a
+    /// timestamp.
     Values,
     /// Not compared: it reads back otherwise by design.
     Never,
@@ -321,6 +345,19 @@ pub struct RemoteFieldSpec {
     pub note: &'static str,
     /// How it is verified.
     pub verify: Verify,
+    /// When it changes.
+    pub moves: Moves,
+}
+
+/// When the value of a remote field changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moves {
+    /// When it is written.
+    WhenWritten,
+    /// When it or one of these is written.
+    With(&'static [&'static str]),
+    /// Also without a write, when the CRM moves it.
+    ByItself,
 }
 
 /// A filter that the CRM answers itself.
@@ -344,7 +381,7 @@ pub enum FilterSupport {
 }
 
 /// By what a CRM tells people apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IdentityKind {
     /// By e-mail address.
     EmailAddress,

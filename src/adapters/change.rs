@@ -1,6 +1,14 @@
 //! What of a change differs from what is held: the part that is the same for every CRM.
 
-use crate::domain::{ContactDraft, ContactPatch, EmailAddress, Patch, RemoteFields, Text};
+use std::collections::{HashMap, HashSet};
+
+use crate::domain::{
+    Contact, ContactDraft, ContactPatch, EmailAddress, Field, Patch, PhoneIdentity, PhoneNumber, Region,
+    RemoteFields, Text, Warning, WarningCode, email_identity,
+};
+
+/// The types that only one entry of a list can have.
+const SINGLE_KINDS: [&str; 2] = ["main", "primary"];
 
 /// A draft as the change of a record that holds nothing, so that a CRM needs one way of writing and not two.
 /// Members that are `null` ask for nothing of a new record.
@@ -13,7 +21,7 @@ pub(super) fn of_draft(draft: &ContactDraft) -> ContactPatch {
         email_addresses,
         phone_numbers,
         remote_fields,
-        read_only: _, // Nothing of a new record is read-only yet; the gateway warns.
+        read_only,
     } = draft;
     let named = remote_fields.0.iter().filter(|(_, value)| !value.is_null());
     ContactPatch {
@@ -24,7 +32,7 @@ pub(super) fn of_draft(draft: &ContactDraft) -> ContactPatch {
         email_addresses: unless_empty(email_addresses),
         phone_numbers: unless_empty(phone_numbers),
         remote_fields: RemoteFields(named.cloned().collect()),
-        read_only: Vec::new(),
+        read_only: read_only.clone(), // Never written; the gateway warns.
     }
 }
 
@@ -32,23 +40,91 @@ fn unless_empty<T: Clone>(list: &[T]) -> Patch<Vec<T>> {
     if list.is_empty() { Patch::Keep } else { Patch::Set(list.to_vec()) }
 }
 
-/// What is left of a change to a text: nothing where the record holds it already. Blanks alone ask for no text.
-pub(super) fn text(patch: &Patch<Text>, held: Option<&Text>) -> Patch<Text> {
-    let (wanted, held) = (patch.value().filter(|text| !text.trim().is_empty()), held.map(|held| held.trim()));
+/// What is left of a change to a text: nothing where the record shows exactly this text. Blanks alone ask for no text. What
+/// the reading does not show is sent.
+pub(super) fn text(patch: &Patch<Text>, held: &Contact, field: Field) -> Patch<Text> {
+    let now = match field {
+        Field::FirstName => &held.first_name,
+        Field::LastName => &held.last_name,
+        Field::Account => &held.account,
+        _ => &None,
+    };
+    let wanted = patch.value().filter(|text| !text.trim().is_empty());
     match wanted {
-        _ if !patch.touches() || wanted.map(|text| text.trim()) == held => Patch::Keep,
+        _ if !patch.touches() => Patch::Keep,
+        _ if wanted == now.as_ref() && held.shows(field) => Patch::Keep,
         Some(text) => Patch::Set(text.clone()),
         None => Patch::Clear,
     }
 }
 
-/// The whole list that is asked for; `None` where it is untouched.
-pub(super) fn list<T>(patch: &Patch<Vec<T>>) -> Option<&[T]> {
-    match patch {
-        Patch::Keep => None,
-        Patch::Clear => Some(&[]),
-        Patch::Set(list) => Some(list),
+/// An entry of a list: a value that the CRM tells apart from others, and its type.
+pub(super) trait Entry: Clone {
+    /// The value as it is written.
+    fn value(&self) -> &str;
+    /// What equal values share.
+    fn identity(&self, region: Region) -> String;
+    /// The type.
+    fn kind(&self) -> Option<&Text>;
+    /// The same entry of another type.
+    fn of_kind(self, kind: Option<Text>) -> Self;
+}
+
+impl Entry for PhoneNumber {
+    fn value(&self) -> &str {
+        &self.number
     }
+
+    fn identity(&self, region: Region) -> String {
+        PhoneIdentity::of(region, &self.number).as_str().to_owned()
+    }
+
+    fn kind(&self) -> Option<&Text> {
+        self.kind.as_ref()
+    }
+
+    fn of_kind(self, kind: Option<Text>) -> Self {
+        Self { kind, ..self }
+    }
+}
+
+impl Entry for EmailAddress {
+    fn value(&self) -> &str {
+        &self.address
+    }
+
+    fn identity(&self, _region: Region) -> String {
+        email_identity(&self.address)
+    }
+
+    fn kind(&self) -> Option<&Text> {
+        self.kind.as_ref()
+    }
+
+    fn of_kind(self, kind: Option<Text>) -> Self {
+        Self { kind, ..self }
+    }
+}
+
+/// The entries of `sent`; one without a type has the type of the held entry of the same value. A type that only one
+/// entry can have is not taken over where the caller gives such a type to another entry.
+pub(super) fn with_held_kinds<E: Entry>(sent: &[E], held: &[E], region: Region) -> Vec<E> {
+    let is_typed = |entry: &E| entry.kind().is_some_and(|kind| !kind.trim().is_empty());
+    if held.is_empty() || sent.iter().all(is_typed) {
+        return sent.to_vec();
+    }
+    let is_single = |kind: Option<&Text>| is_word(kind, &SINGLE_KINDS);
+    let single_is_given = sent.iter().any(|entry| is_single(entry.kind()));
+    // The first counts where several entries have one value.
+    let by_value: HashMap<&str, &E> = held.iter().rev().map(|held| (held.value(), held)).collect();
+    let by_identity: HashMap<String, &E> =
+        held.iter().rev().map(|held| (held.identity(region), held)).collect();
+    let filled = |entry: &E| {
+        let held = by_value.get(entry.value()).or_else(|| by_identity.get(&entry.identity(region)));
+        let kind = held.and_then(|held| held.kind());
+        entry.clone().of_kind(kind.filter(|kind| !(single_is_given && is_single(Some(kind)))).cloned())
+    };
+    sent.iter().map(|entry| if is_typed(entry) { entry.clone() } else { filled(entry) }).collect()
 }
 
 /// What the CRM should hold where `sent` is what it was sent.
@@ -56,12 +132,104 @@ pub(super) fn expected<T>(sent: Option<Vec<T>>) -> Patch<Vec<T>> {
     sent.map_or(Patch::Keep, |list| if list.is_empty() { Patch::Clear } else { Patch::Set(list) })
 }
 
-/// Whether two e-mail addresses are one: no CRM tells them apart by case.
+/// Whether two e-mail addresses are one.
 pub(super) fn same_email(one: &EmailAddress, other: &EmailAddress) -> bool {
-    one.address.trim().to_lowercase() == other.address.trim().to_lowercase()
+    email_identity(&one.address) == email_identity(&other.address)
+}
+
+/// The numbers exactly as the record shows them: an entry that is sent back as it was read is no change.
+pub(super) fn shown_numbers(held: &Contact) -> HashSet<&str> {
+    held.phone_numbers.iter().map(|held| held.number.as_str()).collect()
+}
+
+/// The warning about a number that is passed on as it was written.
+pub(super) fn phone_not_parsed(index: usize, identity: &PhoneIdentity) -> Warning {
+    let message = if identity.e164().is_some() {
+        "The number has an extension, which E.164 cannot hold; it is passed on as it was written."
+    } else {
+        "The number has no E.164 form (a country code or the credential's defaultRegion may be missing, or its country has no numbers of this length, or it has letters); it is passed on as it was written."
+    };
+    Warning::new(WarningCode::PhoneNotParsed, format!("/phoneNumbers/{index}/phoneNumber"), message)
 }
 
 /// Whether a type is one of `words`.
 pub(super) fn is_word(kind: Option<&Text>, words: &[&str]) -> bool {
     kind.is_some_and(|kind| words.iter().any(|word| kind.trim().eq_ignore_ascii_case(word)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hint::black_box;
+
+    use super::*;
+    use crate::instructions::linear;
+
+    fn phones(entries: &[(&str, &str)]) -> Vec<PhoneNumber> {
+        let kind = |kind: &str| (!kind.is_empty()).then(|| Text::from(kind));
+        let phone =
+            |(number, word): &(&str, &str)| PhoneNumber { number: (*number).into(), kind: kind(word) };
+        entries.iter().map(phone).collect()
+    }
+
+    fn filled(sent: &[(&str, &str)], held: &[(&str, &str)]) -> Vec<PhoneNumber> {
+        with_held_kinds(&phones(sent), &phones(held), Region::named(Some("US")))
+    }
+
+    #[test]
+    fn an_entry_without_a_type_has_the_type_that_is_held() {
+        let held = [("+14165550171", "work"), ("(416) 555-0172", "home"), ("416-555-0173", "fax")];
+        let sent =
+            [("416-555-0172", ""), ("+14165550171", " "), ("+14165550179", ""), ("416.555.0173", "mobile")];
+        let expected = [
+            ("416-555-0172", "home"),
+            ("+14165550171", "work"),
+            ("+14165550179", ""),
+            ("416.555.0173", "mobile"),
+        ];
+        assert_eq!(filled(&sent, &held), phones(&expected));
+        assert_eq!(filled(&sent[2..], &[]), phones(&sent[2..]));
+        let emails = |kind: Option<&str>| {
+            let kind = kind.map(Text::from);
+            vec![EmailAddress { address: if kind.is_some() { "A@x.com" } else { "a@x.com " }.into(), kind }]
+        };
+        let kinds = with_held_kinds(&emails(None), &emails(Some("secondary")), Region::default());
+        assert_eq!((kinds[0].address.as_str(), kinds[0].kind.as_deref()), ("a@x.com ", Some("secondary")));
+    }
+
+    #[test]
+    fn of_one_number_in_two_spellings_each_keeps_its_type() {
+        let held = [("+14165550171", "work"), ("416-555-0171", "home")];
+        let sent = [("416-555-0171", ""), ("+14165550171", ""), ("416 555 0171", "")];
+        let expected = [("416-555-0171", "home"), ("+14165550171", "work"), ("416 555 0171", "work")];
+        assert_eq!(filled(&sent, &held), phones(&expected));
+    }
+
+    #[test]
+    fn the_type_that_one_entry_has_goes_to_the_entry_that_the_caller_names() {
+        let held = [("+14165550171", "primary"), ("+14165550172", "secondary")];
+        let sent = |kind| [("+14165550171", ""), ("+14165550172", ""), ("+14165550173", kind)];
+        let expected =
+            |first, third| [("+14165550171", first), ("+14165550172", "secondary"), ("+14165550173", third)];
+        assert_eq!(filled(&sent("mobile"), &held), phones(&expected("primary", "mobile")));
+        assert_eq!(filled(&sent("Primary"), &held), phones(&expected("", "Primary")));
+        assert_eq!(filled(&sent("main"), &held), phones(&expected("", "main")));
+    }
+
+    #[test]
+    fn filling_types_takes_linear_work() {
+        // The library reads its tables once.
+        drop(PhoneIdentity::of(Region::default(), "+14155550100"));
+        linear(
+            "adapters::change::tests::filling_types_takes_linear_work",
+            &[("phone numbers", 500, |n| {
+                let phones = |country: &str, kind: Option<&str>| -> Vec<PhoneNumber> {
+                    let number = |n| format!("{country}415555{n:04}").into();
+                    let kind = kind.map(Text::from);
+                    (0..n).map(|n| PhoneNumber { number: number(n), kind: kind.clone() }).collect()
+                };
+                let (sent, held) = (phones("+1", None), phones("", Some("work")));
+                Box::new(move || drop(black_box(with_held_kinds(&sent, &held, Region::named(Some("US"))))))
+            })],
+        );
+    }
 }

@@ -21,7 +21,7 @@ pub fn page(spec: &AdapterSpec) -> String {
     );
     rows(
         &mut text,
-        "## remoteFields that can be written\n\nEvery other key of the CRM is shown on reads and refused on writes, unless it equals what the CRM holds.\n\n| key | also spelled | what |",
+        "## remoteFields that can be written\n\nEvery other key of the CRM is shown on reads. On writes it is refused, unless it equals what the CRM holds; in a body with the `id`, `remoteId` or `remoteUpdatedAt` of a contact that was read it is ignored, with the warning `read_only`.\n\n| key | also spelled | what |",
         spec.remote_fields.iter().map(|field| {
             let aliases: Vec<String> = field.aliases.iter().map(|alias| format!("`{alias}`")).collect();
             format!("| `{}` | {} | {} |", field.name, aliases.join(", "), field.note)

@@ -9,6 +9,13 @@ use bytestring::ByteString;
 use crate::domain::{Failure, FailureKind, RawJson, RemoteFields, RemoteId, Result, Text, Timestamp};
 use crate::json::{self, Kind, Members, Raw};
 
+/// Rows that a page may have: ten times as many as the largest page that a CRM documents.
+const MOST_ROWS: usize = 2000;
+/// Entries of one list of a contact: more e-mail addresses or phone numbers than anybody has.
+pub(crate) const MOST_ENTRIES: usize = 1000;
+/// How many remote fields of one record are read; one with more is given without them.
+pub const REMOTE_FIELDS_MOST: usize = 5_000;
+
 /// Reads members of one checked reply; texts share its bytes.
 #[derive(Clone, Copy)]
 pub(crate) struct Lenient<'a>(pub &'a ByteString);
@@ -31,6 +38,23 @@ impl<'a> Lenient<'a> {
             Kind::Null => Ok(Vec::new()),
             _ => Ok(vec![raw]),
         }
+    }
+
+    /// The first entries of a list of a contact, and whether these are all.
+    pub(crate) fn entries(self, name: &str, raw: Raw<'a>) -> Result<(Vec<Raw<'a>>, bool)> {
+        let mut entries = self.list(name, raw)?;
+        let whole = entries.len() <= MOST_ENTRIES;
+        entries.truncate(MOST_ENTRIES);
+        Ok((entries, whole))
+    }
+
+    /// The rows of a page. A page of too many is refused before any of its rows is read.
+    pub(crate) fn rows(self, name: &str, raw: Raw<'a>) -> Result<Vec<Raw<'a>>> {
+        if json::kind(raw.get()) != Kind::List {
+            return Err(unreadable(name, "a list"));
+        }
+        json::elements_within(raw.get(), MOST_ROWS)
+            .ok_or_else(|| unreadable(name, &format!("a list of at most {MOST_ROWS} rows")))
     }
 
     /// A text; a number counts as its digits, `null` and `""` as nothing.

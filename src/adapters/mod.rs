@@ -36,19 +36,21 @@ mod change;
 pub mod documentation;
 mod identity;
 mod lenient;
-mod phone;
 mod pipeline;
+mod reading;
 mod refusal;
 mod remote;
 mod session;
 mod settings;
+mod struck_out;
 
 pub use adapter::{
     Account, Adapter, AdapterSpec, Applied, Connection, FieldSpec, FilterSpec, FilterSupport, Found,
-    Identity, IdentityKind, Match, Operations, Prepared, Pushed, RemoteFieldSpec, Trail, Verify, Write,
-    WriteKind,
+    Identity, IdentityKind, Match, Moves, Operations, Prepared, Pushed, RemoteFieldSpec, Trail, Verify,
+    Write, WriteKind,
 };
-pub use phone::digits;
+pub use lenient::REMOTE_FIELDS_MOST;
+pub use reading::merge;
 pub use settings::{Secret, SecretForm, SettingKind, SettingSpec, Settings, pointer_token};
 
 /// Every CRM that the gateway speaks to.

@@ -1,8 +1,8 @@
 //! What an upstream's status means, the same for every CRM; a CRM's `failure.rs` adds what only it knows.
 
-use crate::domain::{Effect, Failure, FailureKind};
+use crate::domain::{Effect, Failure, FailureKind, Faults, Text};
 use crate::json;
-use crate::upstream::Reply;
+use crate::upstream::{Reply, Secrets};
 
 /// Longest part of an upstream's message that is passed on, in characters.
 const LONGEST_MESSAGE: usize = 300;
@@ -32,7 +32,7 @@ pub(super) fn by_status(reply: &Reply, message: Option<&str>) -> Failure {
         _ => (FailureKind::UpstreamError, "The CRM failed."),
     };
     let effect = if kind == FailureKind::UpstreamError { Effect::Unknown } else { Effect::None };
-    let detail = match message.map(presentable).filter(|text| !text.is_empty()) {
+    let detail = match message.map(|text| presentable(text, &reply.secrets)).filter(|text| !text.is_empty()) {
         Some(text) => format!("{says} It says: {text}"),
         None => says.to_owned(),
     };
@@ -72,20 +72,29 @@ pub(super) fn of_read(failure: Failure) -> Failure {
     match failure.kind {
         FailureKind::ContactExists => failure.turned(FailureKind::UpstreamError),
         // A read names no member that could be at fault.
-        _ => Failure { faults: Vec::new(), ..failure },
+        _ => Failure { faults: Faults::new(), ..failure },
     }
 }
 
-/// An upstream's message without control characters, addresses, numbers and secrets, cut.
+/// An upstream's message without control characters, addresses, numbers and the account's secrets, cut.
 ///
-/// A word with `@`, with seven or more digits, or as long as a token may be somebody's datum or the secret itself.
+/// A word with `@`, with seven or more digits, or as long as a token may be somebody's datum or another secret.
 #[must_use]
-pub(super) fn presentable(message: &str) -> String {
+pub(super) fn presentable(message: &str, secrets: &Secrets) -> String {
     let printable: String =
         message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(4 * LONGEST_MESSAGE).collect();
     let printable = without_numbers(&printable);
     let words: Vec<&str> = printable.split_whitespace().map(masked).collect();
-    words.join(" ").chars().take(LONGEST_MESSAGE).collect()
+    secrets.strike_out(&words.join(" ")).chars().take(LONGEST_MESSAGE).collect()
+}
+
+/// The same failure, its texts without the account's secrets: for one that names what contacts of the CRM show.
+#[must_use]
+pub(super) fn without_secrets(mut failure: Failure, secrets: &Secrets) -> Failure {
+    let strike = |text: &mut Text| *text = Text::from(secrets.strike_out(text).as_ref());
+    strike(&mut failure.detail);
+    failure.faults.iter_mut().for_each(|fault| strike(&mut fault.detail));
+    failure
 }
 
 /// The text without phone numbers, however they are spaced: runs of digits and their punctuation with seven digits.
@@ -128,6 +137,7 @@ mod tests {
 
     #[test]
     fn messages_lose_addresses_numbers_tokens_and_control_characters() {
+        let presentable = |message: &str| presentable(message, &Secrets::default());
         let message = "Phone +14155551234 of jane@example.com\u{1b}[31m is taken";
         assert_eq!(presentable(message), "Phone [number] of [address] [31m is taken");
         assert_eq!(presentable(&"x".repeat(5000)), "[…]");

@@ -1,8 +1,13 @@
 //! What a caller may write through `remoteFields`: the declared members, in any of their spellings, and no others.
 
+use std::collections::{HashMap, HashSet};
+
 use super::adapter::{AdapterSpec, RemoteFieldSpec};
 use super::settings::pointer_token;
-use crate::domain::{ContactDraft, Failure, FieldFault, Place, RawJson, RemoteFields, Result, Text};
+use crate::domain::{
+    Contact, ContactDraft, Failure, Faults, FieldFault, Place, RawJson, ReadOnlyMember, RemoteFields, Result,
+    Text, Timestamp, Warning, WarningCode, abbreviated, enumerated, is_read_back,
+};
 use crate::json;
 
 /// How a CRM's own keys relate to ours; the allow-list itself is [`AdapterSpec::remote_fields`].
@@ -17,6 +22,41 @@ pub(super) struct RemoteRules {
     pub gives_way: &'static [(&'static str, &'static [&'static str])],
 }
 
+/// Where a body comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Written by the caller.
+    Caller,
+    /// Made from a contact that was read.
+    Read,
+    /// Made from a contact that was read before it was changed last.
+    Outdated,
+}
+
+/// Where the body with these read-only members comes from.
+pub(super) fn origin(read_only: &[ReadOnlyMember], held: &Contact) -> Origin {
+    if !is_read_back(read_only) {
+        return Origin::Caller;
+    }
+    let updated = read_only.iter().find(|member| member.name == "remoteUpdatedAt");
+    let text = updated.and_then(|member| json::string(member.value.as_str()));
+    let sent = text.and_then(|text| text.parse::<Timestamp>().ok()).map(Timestamp::as_millisecond);
+    // Responses show milliseconds.
+    match (sent, held.remote_updated_at.map(Timestamp::as_millisecond)) {
+        (Some(sent), Some(now)) if sent != now => Origin::Outdated,
+        _ => Origin::Read,
+    }
+}
+
+/// What is to be made of the members that a caller sent.
+pub(super) struct Selected<'a> {
+    /// The members to be written.
+    pub writes: Vec<RemoteWrite<'a>>,
+    /// Members that differ from what is held and cannot be written, of a body made from a contact that was read: the
+    /// caller did not choose them.
+    pub ignored: Vec<&'a str>,
+}
+
 /// A member to be written: its declaration, the caller's pointer, its value.
 pub(super) struct RemoteWrite<'a> {
     /// Its declaration.
@@ -29,49 +69,59 @@ pub(super) struct RemoteWrite<'a> {
 
 impl RemoteRules {
     /// The members of `sent` that must be written, given what the CRM holds. A member that equals what is held is no
-    /// change, whatever the allow-list says, so that a contact read from us can be sent back whole.
-    /// Fails with `validation_failed` naming every member that may not be written.
+    /// change, whatever the allow-list says, so that a contact read from us can be sent back whole. What cannot be written
+    /// is ignored in a `read_back` body, as the CRM may have changed it meanwhile.
+    /// Fails with `validation_failed` naming every other member that may not be written.
     pub(super) fn select<'a>(
         &self,
         sent: &'a RemoteFields,
         held: Option<&RemoteFields>,
-    ) -> Result<Vec<RemoteWrite<'a>>> {
-        let (mut writes, mut faults): (Vec<RemoteWrite<'a>>, _) = (Vec::new(), Vec::new());
+        read_back: bool,
+    ) -> Result<Selected<'a>> {
+        let held = held.map(RemoteFields::by_name).unwrap_or_default();
+        let (mut writes, mut faults): (Vec<RemoteWrite<'a>>, _) = (Vec::new(), Faults::new());
+        let mut ignored = Vec::new();
         for (name, value) in &sent.0 {
-            let same = held
-                .and_then(|held| held.get(name))
-                .is_some_and(|held| json::equal(held.as_str(), value.as_str()));
-            if same {
+            let now = held.get(name.as_str());
+            if now.is_some_and(|now| json::equal(now.as_str(), value.as_str())) {
                 continue;
             }
-            let pointer = format!("/remoteFields/{}", pointer_token(name));
+            let pointer = || format!("/remoteFields/{}", pointer_token(name));
             match self.declared(name) {
-                Ok(spec) if writes.iter().any(|write| write.spec.name == spec.name) => {
-                    faults.push(FieldFault::member(
-                        pointer,
-                        "conflict",
-                        format!("`{}` is named twice, in two spellings.", spec.name),
-                    ));
-                }
-                Ok(spec) => writes.push(RemoteWrite { spec, pointer, value }),
-                Err((code, detail)) => faults.push(FieldFault::member(pointer, code, detail)),
+                // No more writes than declarations.
+                Ok(spec) if writes.iter().any(|write| write.spec.name == spec.name) => faults.add(|| {
+                    let detail = format!("`{}` is named twice, in two spellings.", spec.name);
+                    FieldFault::member(pointer(), "conflict", detail)
+                }),
+                Ok(spec) => writes.push(RemoteWrite { spec, pointer: pointer(), value }),
+                // What is not there is no other than `null`.
+                Err(_) if read_back && now.is_none() && value.is_null() => {}
+                Err(_) if read_back => ignored.push(name.as_str()),
+                Err((code, detail)) => faults.add(|| FieldFault::member(pointer(), code, detail)),
             }
         }
-        if faults.is_empty() { Ok(writes) } else { Err(Failure::validation(faults)) }
+        if faults.is_empty() { Ok(Selected { writes, ignored }) } else { Err(Failure::validation(faults)) }
+    }
+
+    /// The one warning about all fields of a body made from a contact that was read which cannot be written.
+    pub(super) fn warning(&self, ignored: &[&str]) -> Option<Warning> {
+        let message = || {
+            let names = enumerated(ignored);
+            format!("Ignored, as these fields cannot be written to {}: {names}.", self.spec.title)
+        };
+        (!ignored.is_empty()).then(|| Warning::new(WarningCode::ReadOnly, "/remoteFields", message()))
     }
 
     fn declared(&self, name: &str) -> std::result::Result<&'static RemoteFieldSpec, (&'static str, String)> {
         let key = normalised(name);
+        let name = abbreviated(name);
         if let Some((_, member)) = self.mapped.iter().find(|(mapped, _)| *mapped == key) {
             return Err(("conflict", format!("`{name}` is the unified member `{member}`; send it there.")));
         }
         if self.denied.contains(&key.as_str()) {
             return Err(("read_only", format!("`{name}` is set by {} alone.", self.spec.title)));
         }
-        let spellings = |spec: &&RemoteFieldSpec| {
-            std::iter::once(&spec.name).chain(spec.aliases).any(|spelling| normalised(spelling) == key)
-        };
-        self.spec.remote_fields.iter().find(spellings).ok_or_else(|| {
+        self.spec.remote_field(&key).ok_or_else(|| {
             let names: Vec<&str> = self.spec.remote_fields.iter().map(|spec| spec.name).collect();
             (
                 "unknown_member",
@@ -87,7 +137,7 @@ impl RemoteRules {
 
 /// The same failure, of the setting that holds the members instead of a caller's body.
 pub(super) fn of_setting(mut failure: Failure) -> Failure {
-    for fault in &mut failure.faults {
+    for fault in failure.faults.iter_mut() {
         if let Place::Pointer(pointer) = &mut fault.place {
             *pointer = pointer.replacen("/remoteFields", "/settings/createDefaults", 1);
         }
@@ -112,10 +162,11 @@ impl RemoteRules {
             (Text::from(name.as_ref()), RawJson::from_validated(Text::from(raw.get())))
         };
         let defaults = RemoteFields(members.0.into_iter().map(member).collect());
-        let faults: Vec<FieldFault> = defaults
+        let faults: Faults = defaults
             .0
             .iter()
             .filter_map(|(name, _)| {
+                // Made one by one: beyond the bound it is counted and dropped.
                 let (code, detail) = self.declared(name).err()?;
                 let at = format!("/settings/createDefaults/{}", pointer_token(name));
                 Some(FieldFault::member(at, code, detail))
@@ -124,20 +175,30 @@ impl RemoteRules {
         if faults.is_empty() { Ok(defaults) } else { Err(Failure::validation(faults)) }
     }
 
-    /// The draft with what the credential adds to every create; what the caller names, in any spelling, wins.
+    /// The draft with what the credential adds to every create; what the caller names, in any spelling, wins. `null` names
+    /// nothing in a new record.
     pub(super) fn with_defaults(&self, draft: &ContactDraft, defaults: &RemoteFields) -> ContactDraft {
-        let sent: Vec<String> = draft.remote_fields.0.iter().map(|(name, _)| normalised(name)).collect();
-        let named = |name: &str| sent.contains(&normalised(name));
         let mut draft = draft.clone();
+        let fields = &mut draft.remote_fields.0;
+        fields.retain(|(_, value)| !value.is_null());
+        let sent: HashSet<String> = fields.iter().map(|(name, _)| normalised(name)).collect();
+        let named = |name: &str| sent.contains(&normalised(name));
+        // Where each name stands, the first where there are several.
+        let mut places: HashMap<String, usize> =
+            fields.iter().enumerate().rev().map(|(place, (name, _))| (normalised(name), place)).collect();
         for (name, value) in &defaults.0 {
-            let others = self.gives_way.iter().find(|(default, _)| normalised(default) == normalised(name));
+            let key = normalised(name);
+            let others = self.gives_way.iter().find(|(default, _)| normalised(default) == key);
             let gives_way = others.is_some_and(|(_, others)| others.iter().any(|other| named(other)));
-            match draft.remote_fields.0.iter_mut().find(|(sent, _)| normalised(sent) == normalised(name)) {
+            match places.get(&key) {
                 // Custom fields are many in one member: those that the caller does not name are filled in.
-                Some((_, sent)) if normalised(name) == "customfields" => *sent = merged(sent, value),
+                Some(place) if key == "customfields" => fields[*place].1 = merged(&fields[*place].1, value),
                 Some(_) => {}
                 None if gives_way => {}
-                None => draft.remote_fields.0.push((name.clone(), value.clone())),
+                None => {
+                    places.insert(key, fields.len());
+                    fields.push((name.clone(), value.clone()));
+                }
             }
         }
         draft
@@ -149,11 +210,63 @@ fn merged(sent: &RawJson, defaults: &RawJson) -> RawJson {
     let (Some(mine), Some(others)) = (json::members(sent.as_str()), json::members(defaults.as_str())) else {
         return sent.clone();
     };
-    let missing = others
-        .0
-        .iter()
-        .filter(|(name, _)| !mine.0.iter().any(|(sent, _)| normalised(sent) == normalised(name)));
+    let named: HashSet<String> = mine.0.iter().map(|(name, _)| normalised(name)).collect();
+    let missing = others.0.iter().filter(|(name, _)| !named.contains(&normalised(name)));
     let all: std::collections::BTreeMap<&str, json::Raw<'_>> =
         mine.0.iter().chain(missing).map(|(name, raw)| (name.as_ref(), *raw)).collect();
     serde_json::to_string(&all).map_or_else(|_| sent.clone(), |text| RawJson::from_validated(text.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hint::black_box;
+
+    use super::*;
+    use crate::adapters::aptly;
+    use crate::instructions::linear;
+
+    const RULES: RemoteRules =
+        RemoteRules { spec: &aptly::SPEC, mapped: &[], denied: &[], gives_way: &[("typeId", &["title"])] };
+
+    /// `n` spellings of `name`.
+    fn spelled(name: &str, n: usize) -> RemoteFields {
+        let value = RawJson::from_validated("{\"a\":1,\"b\":2}".into());
+        let spelling =
+            |n: usize| format!("{}{name}", format!("{n:012b}").replace('0', "-").replace('1', "_"));
+        RemoteFields((0..n).map(|n| (spelling(n).into(), value.clone())).collect())
+    }
+
+    fn custom(n: usize, name: &str) -> RawJson {
+        let fields: Vec<String> = (0..n).map(|n| format!("\"{name} {n}\":1")).collect();
+        RawJson::from_validated(format!("{{{}}}", fields.join(",")).into())
+    }
+
+    #[test]
+    fn rules_take_linear_work() {
+        linear(
+            "adapters::remote::tests::rules_take_linear_work",
+            &[
+                ("fields that are held", 1000, |n| {
+                    let fields = spelled("other", n);
+                    let held = RemoteFields(fields.0.iter().rev().cloned().collect());
+                    Box::new(move || {
+                        assert!(RULES.select(&fields, Some(&held), true).unwrap().writes.is_empty());
+                    })
+                }),
+                ("fields in two spellings", 500, |n| {
+                    let fields = spelled("title", n);
+                    Box::new(move || assert!(RULES.select(&fields, None, true).is_err()))
+                }),
+                ("defaults", 500, |n| {
+                    let (sent, defaults) = (spelled("title", n), spelled("typeId", n));
+                    let draft = ContactDraft { remote_fields: sent, ..ContactDraft::of_name("x".into()) };
+                    Box::new(move || drop(black_box(RULES.with_defaults(&draft, &defaults))))
+                }),
+                ("defaults of custom fields", 1000, |n| {
+                    let (sent, defaults) = (custom(n, "sent"), custom(n, "default"));
+                    Box::new(move || drop(black_box(merged(&sent, &defaults))))
+                }),
+            ],
+        );
+    }
 }

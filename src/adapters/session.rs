@@ -1,15 +1,7 @@
 //! Calls of one account: under a secret sent along each time, or under a login that is renewed when the token ends.
 
-use std::time::{Duration, Instant};
-
-use tokio::sync::Mutex;
-
 use crate::domain::{CallContext, Effect, Failure, FailureKind, Result};
-use crate::upstream::{Authorization, Call, Reply, Upstream};
-
-/// How long a refused login is not tried again: CRMs lock users out who mistype too often. A changed secret makes a
-/// new session, and a check does too.
-const REFUSED_FOR: Duration = Duration::from_secs(30);
+use crate::upstream::{Authorization, Call, Logins, NextStep, Reply, TokenFor, Upstream};
 
 /// How a CRM is logged in to.
 pub(super) trait LogIn: Send + Sync {
@@ -38,76 +30,83 @@ impl Session {
             Self::Login(login) => login.call(context, call).await,
         }
     }
+
+    /// Logs in again, so that a check shows whether the password is still accepted; at most every 10 s.
+    pub(super) async fn renew(&self, context: &CallContext) -> Result<()> {
+        match self {
+            Self::Fixed(_) => Ok(()),
+            Self::Login(login) => login.open(context, TokenFor::Check).await.map(|_| ()),
+        }
+    }
 }
 
 /// A login, made when the first call comes; its token is kept in memory alone.
 pub(super) struct Login {
     anonymous: Upstream,
     how: Box<dyn LogIn>,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    /// How often the CRM was logged in to; tells a token that was just refused from one made since.
-    logins: u64,
-    last: Option<Outcome>,
-}
-
-enum Outcome {
-    In(Upstream),
-    Refused(Failure, Instant),
+    logins: Logins,
 }
 
 impl Login {
-    pub(super) fn new(anonymous: Upstream, how: impl LogIn + 'static) -> Self {
-        Self { anonymous, how: Box::new(how), state: Mutex::default() }
+    /// The login of `user` with `password`, made by `how`.
+    pub(super) fn new(anonymous: Upstream, user: &str, password: &str, how: impl LogIn + 'static) -> Self {
+        let logins = anonymous.logins(user, password);
+        Self { anonymous: anonymous.hiding(password), how: Box::new(how), logins }
     }
 
     async fn call(&self, context: &CallContext, call: &Call) -> Result<Reply> {
-        let (upstream, login) = self.open(context, None).await?;
-        let reply = upstream.call(context, call).await?;
-        if reply.status != 401 {
-            return Ok(reply);
+        let mut refused: Option<(Reply, u64)> = None;
+        loop {
+            let purpose = refused.as_ref().map_or(TokenFor::Call, |(_, number)| TokenFor::Retry(*number));
+            let Some((upstream, number)) = self.open(context, purpose).await? else {
+                let reply = refused.map(|(reply, _)| reply);
+                return reply.ok_or_else(|| Failure::internal("a login without a token"));
+            };
+            let reply = upstream.call(context, call).await?;
+            if reply.status != 401 {
+                self.logins.worked(number);
+                return Ok(reply);
+            }
+            if refused.is_some() {
+                return Ok(reply);
+            }
+            refused = Some((reply, number));
         }
-        let (upstream, _) = self.open(context, Some(login)).await?;
-        upstream.call(context, call).await
     }
 
-    /// The account under a login other than `refused`, with the login's number. Whoever comes first logs in; others
-    /// wait for that, within their own deadlines.
-    async fn open(&self, context: &CallContext, refused: Option<u64>) -> Result<(Upstream, u64)> {
-        let waited = tokio::time::timeout(context.remaining(), self.state.lock()).await;
-        let mut state = waited.map_err(|_| self.late())?;
-        match &state.last {
-            Some(Outcome::In(upstream)) if refused != Some(state.logins) => {
-                return Ok((upstream.clone(), state.logins));
-            }
-            Some(Outcome::Refused(failure, at)) if at.elapsed() < REFUSED_FOR => return Err(failure.clone()),
-            _ => {}
-        }
-        match self.log_in(context).await {
-            Ok(upstream) => {
-                state.logins += 1;
-                state.last = Some(Outcome::In(upstream.clone()));
-                Ok((upstream, state.logins))
-            }
-            Err(failure) => {
-                if failure.kind == FailureKind::UpstreamCredentialRejected {
-                    state.last = Some(Outcome::Refused(failure.clone(), Instant::now()));
+    /// The account under a token, with the token's number; `None` where it is too soon for another login. Whoever comes
+    /// first logs in; others wait for that, within their own deadlines.
+    async fn open(&self, context: &CallContext, purpose: TokenFor) -> Result<Option<(Upstream, u64)>> {
+        let mut turn = None;
+        loop {
+            match self.logins.next_step(purpose)? {
+                NextStep::Use(token, number) => {
+                    return Ok(Some((self.anonymous.clone().authorized(token), number)));
                 }
-                Err(failure)
+                NextStep::GiveUp => return Ok(None),
+                NextStep::LogIn if turn.is_none() => {
+                    let waited = tokio::time::timeout(context.remaining(), self.logins.turn()).await;
+                    turn = Some(waited.map_err(|_| self.late())?);
+                }
+                NextStep::LogIn => return self.log_in(context).await.map(Some),
             }
         }
     }
 
     /// A failed login has written nothing, whatever was to be written after it.
-    async fn log_in(&self, context: &CallContext) -> Result<Upstream> {
+    async fn log_in(&self, context: &CallContext) -> Result<(Upstream, u64)> {
         let reply = self.anonymous.call(context, &self.how.call()?).await;
-        let authorization = reply.and_then(|reply| self.how.authorization(reply));
-        authorization
-            .map(|authorization| self.anonymous.clone().authorized(authorization))
-            .map_err(|failure| failure.with_effect(Effect::None))
+        match reply.and_then(|reply| self.how.authorization(reply)) {
+            Ok(token) => {
+                let number = self.logins.succeeded(token.clone());
+                Ok((self.anonymous.clone().authorized(token), number))
+            }
+            Err(failure) => {
+                let failure = failure.with_effect(Effect::None);
+                self.logins.failed(&failure);
+                Err(failure)
+            }
+        }
     }
 
     fn late(&self) -> Failure {

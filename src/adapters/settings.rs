@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::phone::Region;
-use crate::domain::{Failure, FieldFault, RawJson, Result, Text};
+use crate::domain::{Failure, Faults, FieldFault, RawJson, Region, Result, Text, abbreviated};
 use crate::json::{self, Kind};
+use crate::upstream::is_plain_segment;
 
 /// One setting of a credential.
 #[derive(Clone, Copy, Debug)]
@@ -66,14 +66,16 @@ impl Settings {
                 "`settings` must be an object.",
             )]));
         };
-        let (mut settings, mut faults) = (Vec::new(), Vec::new());
+        let (mut settings, mut faults) = (Vec::new(), Faults::new());
         for (name, raw) in members.0.iter().filter(|(_, raw)| json::kind(raw.get()) != Kind::Null) {
-            let pointer = format!("/settings/{}", pointer_token(name));
+            let pointer = || format!("/settings/{}", pointer_token(name));
             match specs.iter().find(|spec| spec.name == name) {
-                None => faults.push(FieldFault::member(pointer, "unknown_member", unknown(name, specs))),
+                None => {
+                    faults.add(|| FieldFault::member(pointer(), "unknown_member", unknown(name, specs)));
+                }
                 Some(spec) => match spec.kind.check(raw.get()) {
                     Ok(()) => settings.push((spec.name, RawJson::from_validated(Text::from(raw.get())))),
-                    Err(detail) => faults.push(FieldFault::member(pointer, "malformed", detail)),
+                    Err(detail) => faults.add(|| FieldFault::member(pointer(), "malformed", detail)),
                 },
             }
         }
@@ -137,7 +139,7 @@ impl SettingKind {
             Self::Flag => "It must be true or false.".to_owned(),
             Self::Word(words) => format!("It must be one of: {}.", words.join(", ")),
             Self::PathTemplate => {
-                "It must begin with `/`, hold `{id}` once as a whole segment, and hold no `..`, `?` or `#`."
+                "It must begin with `/`, hold `{id}` once as a whole segment, and hold no segment such as `..`, `.` or `..;`, and no `%`, `?`, `#` or backslash."
                     .to_owned()
             }
             Self::RemoteFields => "It must be an object of remoteFields.".to_owned(),
@@ -161,20 +163,19 @@ fn is_path_template(text: &str) -> bool {
     segments.next() == Some("")
         && segments.clone().filter(|segment| *segment == "{id}").count() == 1
         && text.matches(['{', '}']).count() == 2
-        && segments.all(|segment| segment != ".." && segment != "." && !segment.is_empty())
-        && !text.contains(['?', '#', '\\', '%'])
-        && text.chars().all(|c| c.is_ascii_graphic())
+        && segments.all(is_plain_segment)
 }
 
 fn unknown(name: &str, specs: &[SettingSpec]) -> String {
     let names: Vec<&str> = specs.iter().map(|spec| spec.name).collect();
+    let name = abbreviated(name);
     format!("`{name}` is no setting of this provider; there are: {}.", names.join(", "))
 }
 
-/// A name as one token of an RFC 6901 pointer.
+/// A name as one token of an RFC 6901 pointer; of a name longer than any that a CRM has, the first part.
 #[must_use]
 pub fn pointer_token(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
+    abbreviated(name).replace('~', "~0").replace('/', "~1")
 }
 
 /// The members of a credential's secret. It has no `Debug`, and its values show themselves to nobody by accident.

@@ -1,14 +1,23 @@
 //! Answers in JSON, written from borrowed values.
 
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use super::extract::Keyed;
 use super::problem::{MEDIA_TYPE, Rendered, render};
-use crate::domain::{Failure, Result};
+use crate::blocking;
+use crate::domain::{CallContext, Caller, Candidates, Failure, FailureKind, Faults, Result};
+use crate::gateway::Gateway;
 use crate::gateway::idempotency::Answer;
+use crate::json;
+use crate::upstream::UNCOUNTED;
 
+/// The largest response of a read.
+const LARGEST_READ: usize = 8 * 1024 * 1024;
+/// The largest response of a write, which is stored for replays.
+const LARGEST_WRITE: usize = 64 * 1024;
 const CONTENT_TYPE: &str = "content-type";
 const LOCATION: &str = "location";
 /// Tells that a recorded answer is given again.
@@ -17,6 +26,33 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// 200 with `body`.
 pub(super) fn ok(body: &impl Serialize) -> Result<Response> {
     json(StatusCode::OK, body)
+}
+
+/// 200 with the contacts in `body`, rendered from about `size` bytes. A large response counts as bytes in flight until it is
+/// written. Fails with `upstream_response_too_large`, `overloaded`.
+pub(super) async fn contacts(
+    gateway: &Gateway,
+    caller: &Caller,
+    context: &CallContext,
+    size: usize,
+    body: &(impl Serialize + Sync),
+) -> Result<Response> {
+    let render = |most| blocking::within(context, size, move || within(body, most));
+    if let Some(small) = render(UNCOUNTED).await?? {
+        return Ok(shown(StatusCode::OK, small.into()));
+    }
+    let room = gateway.bytes.responses.room(&caller.tenant, LARGEST_READ, context.deadline).await;
+    let room = room.ok_or_else(|| {
+        let detail = "The response is large, and too many bytes of responses are in memory. Try again, or use a smaller \
+                      `pageSize`.";
+        Failure::new(FailureKind::Overloaded, detail)
+    })?;
+    let large = render(LARGEST_READ).await??.ok_or_else(|| {
+        let detail =
+            format!("The response is larger than {} MiB. Use a smaller `pageSize`.", LARGEST_READ >> 20);
+        Failure::new(FailureKind::UpstreamResponseTooLarge, detail)
+    })?;
+    Ok(shown(StatusCode::OK, room.holding(large.into())))
 }
 
 /// 201 with `body`.
@@ -31,14 +67,27 @@ pub(super) fn no_content() -> Response {
 
 /// The answer of a write: what is recorded under its key, if it has one, is what is answered.
 pub(super) fn written(status: StatusCode, body: &impl Serialize, location: Option<String>) -> Result<Answer> {
-    let mut headers = vec![(CONTENT_TYPE.into(), "application/json".into())];
-    headers.extend(location.map(|place| (LOCATION.into(), place.into())));
-    Ok(Answer { status: status.as_u16(), headers, body: text(body)?, replayed: false })
+    Ok(answer_of(status, text(body)?, location))
+}
+
+/// The same for a write of a contact; `None` if the response would be too large.
+pub(super) fn written_within(
+    status: StatusCode,
+    body: &impl Serialize,
+    location: Option<String>,
+) -> Result<Option<Answer>> {
+    let body = within(body, LARGEST_WRITE)?;
+    Ok(body.map(|body| answer_of(status, body, location)))
 }
 
 /// A refusal of the CRM's that a write ends with, under the path and id of its request.
 pub(super) fn refused(failure: &Failure, keyed: &Keyed) -> Answer {
-    let Rendered { status, headers, body } = render(failure, &keyed.path, &keyed.request_id);
+    let mut rendered = render(failure, &keyed.path, &keyed.request_id);
+    if rendered.body.len() > LARGEST_WRITE {
+        let short = Failure { faults: Faults::new(), candidates: Candidates::new(), ..failure.clone() };
+        rendered = render(&short, &keyed.path, &keyed.request_id);
+    }
+    let Rendered { status, headers, body } = rendered;
     let others =
         headers.iter().filter_map(|(name, value)| Some((name.as_str().into(), value.to_str().ok()?.into())));
     let headers = std::iter::once((CONTENT_TYPE.into(), MEDIA_TYPE.into())).chain(others).collect();
@@ -71,6 +120,14 @@ pub(super) fn located(mut answer: Response, place: String) -> Response {
     answer
 }
 
+/// The answer with the entity tag of the contact that it shows.
+pub(super) fn tagged(mut answer: Response, tag: Option<&str>) -> Response {
+    if let Some(tag) = tag.and_then(|tag| HeaderValue::try_from(tag).ok()) {
+        answer.headers_mut().insert(header::ETAG, tag);
+    }
+    answer
+}
+
 /// A place for `Location`; `parts` stand between slashes, percent-encoded.
 pub(super) fn place(parts: &[&str], query: Option<(&str, &str)>) -> String {
     let mut place = String::new();
@@ -84,13 +141,30 @@ pub(super) fn place(parts: &[&str], query: Option<(&str, &str)>) -> String {
     place
 }
 
+fn answer_of(status: StatusCode, body: Vec<u8>, location: Option<String>) -> Answer {
+    let mut headers = vec![(CONTENT_TYPE.into(), "application/json".into())];
+    headers.extend(location.map(|place| (LOCATION.into(), place.into())));
+    Answer { status: status.as_u16(), headers, body, replayed: false }
+}
+
 fn json(status: StatusCode, body: &impl Serialize) -> Result<Response> {
-    Ok((status, [(header::CONTENT_TYPE, "application/json")], text(body)?).into_response())
+    Ok(shown(status, text(body)?.into()))
+}
+
+fn shown(status: StatusCode, body: Bytes) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+fn within(body: &impl Serialize, most: usize) -> Result<Option<Vec<u8>>> {
+    json::within(body, most).map_err(|error| unwritten(&error))
 }
 
 fn text(body: &impl Serialize) -> Result<Vec<u8>> {
-    serde_json::to_vec(body)
-        .map_err(|error| Failure::internal(format!("an answer could not be written: {error}")))
+    serde_json::to_vec(body).map_err(|error| unwritten(&error))
+}
+
+fn unwritten(error: &serde_json::Error) -> Failure {
+    Failure::internal(format!("a response could not be serialized: {error}"))
 }
 
 /// Everything but RFC 3986's unreserved characters as `%XX`.

@@ -24,5 +24,5 @@ mod state;
 mod tenants;
 
 pub use gate::Gate;
-pub use router::router;
+pub use router::{health_router, router};
 pub use state::{AppState, Readiness};

@@ -80,6 +80,12 @@ pub fn router(state: AppState) -> Router {
     layered(table)
 }
 
+/// The listener for the operator's machinery: health alone.
+pub fn health_router(state: AppState) -> Router {
+    let table = open_routes().split_for_parts().0;
+    layered(table.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(state))
+}
+
 /// The layers, the outermost first.
 fn layered(table: Router) -> Router {
     let layers = ServiceBuilder::new()

@@ -37,7 +37,7 @@ pub async fn demo(
     );
     // First of all: a Ctrl-C that comes while starting must remove the folder too.
     let signals = Signals::new()?;
-    let listener = listen(address).await?;
+    let listener = listen(address, "--listen")?;
     let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let mut crms = Vec::new();
     for crm in SIMULATED {
@@ -53,7 +53,7 @@ pub async fn demo(
         link(&parts, &caller, crm.provider(), running, &crm.secret(running.token())).await?;
     }
     announce(&welcome(listener.local_addr()?, key.text().expose_secret(), &crms))?;
-    run(listener, state(parts, &Limits::default()), signals).await?;
+    run(listener, None, state(parts, &Limits::default()), signals).await?;
     for (_, running) in crms {
         running.shutdown().await;
     }
@@ -163,6 +163,10 @@ fn welcome(address: SocketAddr, key: &str, crms: &[(&dyn Simulated, Running)]) -
                 )
             }),
         ),
+        (
+            "Edit somebody only if nobody else has changed them since they were read (ETag, If-Match):",
+            edits(address, &auth, crms),
+        ),
     ] {
         let _ = writeln!(text, "\n{title}\n{}", calls.join("\n")); // A string takes everything.
     }
@@ -172,6 +176,19 @@ fn welcome(address: SocketAddr, key: &str, crms: &[(&dyn Simulated, Running)]) -
 
 fn calls(call: impl Fn(&str) -> String) -> Vec<String> {
     ADAPTERS.iter().map(|spec| call(&format!("demo-{}", spec.provider))).collect()
+}
+
+/// An edit of somebody in each CRM, under the `ETag` that a read of them shows.
+fn edits(address: SocketAddr, auth: &str, crms: &[(&dyn Simulated, Running)]) -> Vec<String> {
+    let edit = |(crm, running): &(&dyn Simulated, Running)| {
+        let contact = running.contacts().first()?.get("_id")?.as_str()?.to_owned();
+        let url = format!("http://{address}/crm/contacts/{contact}?credentialId=demo-{}", crm.provider());
+        let tag = format!("curl -s -o /dev/null -D - {auth} '{url}' | tr -d '\\r' | sed -n 's/^etag: //p'");
+        Some(format!(
+            r#"curl -s -X PATCH {auth} -H "If-Match: $({tag})" -H 'Content-Type: application/json' '{url}' -d '{{"firstName":"Edith"}}'"#
+        ))
+    };
+    crms.iter().filter_map(edit).collect()
 }
 
 /// Now, to the minute: sample people are older, whoever is created from now on is not.

@@ -1,6 +1,8 @@
 //! The composition root: joins configuration, store, sealing, adapters, gateway and edge into one running whole.
 
 mod demo;
+#[cfg(test)]
+mod interleavings;
 mod parts;
 mod serve;
 mod server;

@@ -44,7 +44,8 @@ impl Parts {
     /// Opens the database and joins the parts. Fails with a sentence for each fault.
     pub async fn open(config: &Config) -> Result<Self, ConfigError> {
         let Checked { master_key, previous, allowed, location, issuers } = checked(config)?;
-        let store = Store::open(&location).await.map_err(|error| one(error.to_string()))?;
+        let store =
+            Store::open_with(&location, config.quotas).await.map_err(|error| one(error.to_string()))?;
         let guard = BaseUrlGuard::new(allowed);
         let transport = Transport::new(&guard).map_err(|_| {
             one("the HTTP client cannot start: this machine has no certificate store; install ca-certificates")
@@ -67,6 +68,7 @@ impl Parts {
         limits: Limits,
     ) -> Self {
         let sealer = Arc::new(sealer);
+        let bytes = transport.bytes_in_flight();
         let tokens = issuers.tokens(store.tenants.clone(), &transport);
         let authenticator = Authenticator::new(store.keys.clone(), admin_token).with_tokens(tokens);
         let authenticator = Arc::new(authenticator);
@@ -99,7 +101,9 @@ impl Parts {
             replicas,
             &limits,
         );
-        let gateway = Gateway { contacts, credentials, keys, ledger, tenants, audit, rotation };
+        let database = store.database.clone();
+        let gateway =
+            Gateway { contacts, credentials, keys, ledger, tenants, audit, rotation, database, bytes };
         Self { store, sealer, authenticator, gateway }
     }
 }

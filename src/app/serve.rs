@@ -9,14 +9,16 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::server::{Server, Times};
+use super::server::{self, Server, Times};
 use super::{Parts, start};
-use crate::api::{AppState, Gate, Readiness, router};
+use crate::api::{AppState, Gate, Readiness, health_router, router};
 use crate::auth::Authenticator;
 use crate::config::{Config, Limits};
 
 /// How long calls in flight may take after a stop was asked for.
 const LONGEST_STOP: Duration = Duration::from_secs(30);
+/// Connections of the listener for health checks, which few programs call.
+const OPS_CONNECTIONS_MOST: usize = 64;
 /// How often it is written when keys were last used; it is told to the minute.
 const USES_PACE: Duration = Duration::from_secs(30);
 
@@ -28,12 +30,16 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
     let parts = Parts::open(config).await?;
     start::check_seals(&parts.gateway.rotation).await?;
     let _presence = start::enter(&parts).await?;
-    let listener = listen(config.listen).await?;
+    let listener = listen(config.listen, "--listen")?;
+    let ops = config.ops_listen.map(|address| listen(address, "GATEWAY_OPS_LISTEN")).transpose()?;
+    if let Some(ops) = &ops {
+        tracing::info!(address = %ops.local_addr()?, "listening for health checks");
+    }
     tracing::info!(address = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "listening");
     tokio::spawn(start::tend(parts.gateway.audit.clone(), config.audit_retention_days));
     let authenticator = Arc::clone(&parts.authenticator);
     let writing = tokio::spawn(write_uses(Arc::clone(&authenticator)));
-    let outcome = run(listener, state(parts, &config.limits), signals).await;
+    let outcome = run(listener, ops, state(parts, &config.limits), signals).await;
     writing.abort();
     note_uses(&authenticator).await;
     outcome
@@ -66,16 +72,14 @@ fn leave_no_core_dump() {
     }
 }
 
-/// Takes an address. Fails with one sentence that says what to do.
-pub(super) async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            anyhow::anyhow!(
-                "{address} is in use by another program; stop that, or listen elsewhere with --listen"
-            )
-        }
+/// Listens on `address`, the value of the setting `given_by`. Fails with one sentence that says what to do.
+pub(super) fn listen(address: SocketAddr, given_by: &str) -> anyhow::Result<TcpListener> {
+    server::bind(address).map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => anyhow::anyhow!(
+            "{address} is in use by another program; stop that, or listen elsewhere with {given_by}"
+        ),
         io::ErrorKind::PermissionDenied => {
-            anyhow::anyhow!("this user may not listen on {address}; take a port above 1023 with --listen")
+            anyhow::anyhow!("this user may not listen on {address}; take a port above 1023 with {given_by}")
         }
         _ => anyhow::anyhow!("cannot listen on {address}: {error}"),
     })
@@ -98,13 +102,23 @@ pub(super) fn state(parts: Parts, limits: &Limits) -> AppState {
 
 /// Answers until the first signal. Then readiness fails and calls are refused at once, those in flight end, and so do
 /// writes whose callers have left; a second signal or the longest stop cuts off what is left.
-pub(super) async fn run(listener: TcpListener, state: AppState, mut signals: Signals) -> anyhow::Result<()> {
+pub(super) async fn run(
+    listener: TcpListener,
+    ops: Option<TcpListener>,
+    state: AppState,
+    mut signals: Signals,
+) -> anyhow::Result<()> {
     let gate = Arc::clone(&state.gate);
     // Beside the calls: what became of lost creates, and the end of old rows.
     let gateway = Arc::clone(&state.gateway);
     let settling = tokio::spawn(async move { gateway.contacts.settle_lost_creates().await });
-    let erasing = tokio::spawn(start::erase_ledger(state.gateway.ledger.clone()));
-    let server = Server::start(listener, router(state), Times::default());
+    let database = Arc::clone(&state.gateway.database);
+    let erasing = tokio::spawn(start::erase_ledger(state.gateway.ledger.clone(), Arc::clone(&database)));
+    let watching = tokio::spawn(start::watch(database));
+    // Dropped at the end, so that health checks get responses while the process stops.
+    let _ops = ops
+        .map(|ops| Server::start(ops, health_router(state.clone()), Times::default(), OPS_CONNECTIONS_MOST));
+    let server = Server::start(listener, router(state), Times::default(), server::connections_most());
     signals.next().await;
     gate.close();
     server.stop();
@@ -121,6 +135,7 @@ pub(super) async fn run(listener: TcpListener, state: AppState, mut signals: Sig
     }
     settling.abort();
     erasing.abort();
+    watching.abort();
     Ok(())
 }
 

@@ -1,16 +1,19 @@
 //! What a server looks at before it takes traffic, and what it tends to while it runs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Parts;
-use crate::domain::Timestamp;
 use crate::gateway::credentials::Seals;
 use crate::gateway::{Audit, Ledger, Rotation};
-use crate::store::Presence;
+use crate::store::{Database, Presence};
 
 const MINUTE: Duration = Duration::from_mins(1);
+const WATCHED_EVERY: Duration = Duration::from_secs(3);
+/// Of how many looks at the database one also writes.
+const PROBED_EVERY: u64 = 10;
 const MINUTES_A_DAY: u64 = 24 * 60;
 
 /// Refuses to start where none of the stored secrets opens with the given master keys: a mistyped key would go
@@ -57,7 +60,7 @@ pub(super) async fn enter(parts: &Parts) -> anyhow::Result<Option<Presence>> {
     Ok(Some(entrance.stay().await?))
 }
 
-/// Each minute tells the audit what was only counted; at the start and once a day ends old records. It never fails:
+/// Each minute tells the audit what was only counted, and erases what a tenant has beyond its limit; at the start and once a day ends old records. It never fails:
 /// what did not work is logged and tried the next time.
 pub(super) async fn tend(audit: Audit, retention_days: Option<u32>) {
     let mut minutes = interval(MINUTE);
@@ -65,14 +68,33 @@ pub(super) async fn tend(audit: Audit, retention_days: Option<u32>) {
     for minute in 0_u64.. {
         minutes.tick().await;
         audit.tell_the_rest();
+        if let Err(failure) = audit.erase_excess().await {
+            tracing::warn!(
+                reason = failure.kind.code(),
+                "audit records beyond a tenant's limit could not be erased; tried again in a minute"
+            );
+        }
         if let (Some(days), 0) = (retention_days, minute % MINUTES_A_DAY) {
             erase(&audit, days).await;
         }
     }
 }
 
-/// Each minute removes writes under a key whose time is over. It never fails.
-pub(super) async fn erase_ledger(ledger: Ledger) {
+/// Every few seconds looks whether the database is still the one that was opened, which goes to the log, and every half
+/// minute, or while the disk is full, whether it can be written. It never fails: readiness tells.
+pub(super) async fn watch(database: Arc<dyn Database>) {
+    let mut ticks = interval(WATCHED_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    for tick in 0_u64.. {
+        ticks.tick().await;
+        if database.ready().await.is_ok() && (database.is_full() || tick % PROBED_EVERY == 0) {
+            let _ = database.probe().await;
+        }
+    }
+}
+
+/// Each minute removes writes under a key whose time is over, and gives the room back. It never fails.
+pub(super) async fn erase_ledger(ledger: Ledger, database: Arc<dyn Database>) {
     let mut minutes = interval(MINUTE);
     minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -83,12 +105,14 @@ pub(super) async fn erase_ledger(ledger: Ledger) {
                 "old writes under an Idempotency-Key could not be erased; tried again in a minute"
             );
         }
+        // The reason is in the log already.
+        let _ = database.shrink().await;
     }
 }
 
 async fn erase(audit: &Audit, days: u32) {
     let kept = Duration::from_hours(24) * days;
-    let Ok(moment) = Timestamp::now().checked_sub(kept) else { return };
+    let Ok(moment) = crate::clock::now().checked_sub(kept) else { return };
     match audit.erase_before(moment).await {
         Ok(0) => {}
         Ok(records) => tracing::info!(records, days, "audit records have reached their age and are erased"),
@@ -133,8 +157,10 @@ mod tests {
             sealed: None,
             created_at: now(),
             expires_at: now() + MINUTE,
+            request_bytes: 0,
         };
         match store.idempotency.reserve(&record, MINUTE * 10).await.unwrap() {
+            Reserved::Full { .. } => panic!("the ledger is full"),
             Reserved::Ours => None,
             Reserved::Held { record: _, free } => Some(free),
         }

@@ -54,8 +54,8 @@ impl Authenticator {
     }
 
     /// The caller whose key or token the header shows.
-    /// Fails with `unauthenticated`, with `insufficient_scope` for the admin token, with `store_unavailable` and
-    /// `issuer_unavailable`.
+    /// Fails with `unauthenticated`, with `insufficient_scope` for the admin token, with `store_unavailable`,
+    /// `issuer_unavailable` and `overloaded`.
     pub async fn authenticate(&self, authorization: Option<&str>) -> Result<Caller> {
         let token = bearer(authorization)?;
         if self.is_admin_token(token) {
@@ -68,8 +68,8 @@ impl Authenticator {
     }
 
     /// Succeeds when the header shows the admin token.
-    /// Fails with `unauthenticated`, with `insufficient_scope` for what a tenant shows, with `store_unavailable` and
-    /// `issuer_unavailable`.
+    /// Fails with `unauthenticated`, with `insufficient_scope` for what a tenant shows, with `store_unavailable`,
+    /// `issuer_unavailable` and `overloaded`.
     pub async fn is_operator(&self, authorization: Option<&str>) -> Result<()> {
         let token = bearer(authorization)?;
         if self.is_admin_token(token) {

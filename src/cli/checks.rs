@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use super::ended::{Ended, Outcome};
 use super::output::Output;
 use crate::app;
-use crate::config::{Config, Flags};
+use crate::config::{Config, Exposure, Flags, Given};
 use crate::store::{Location, Store};
 
 const HEALTH_TIME: Duration = Duration::from_secs(3);
@@ -24,6 +24,7 @@ pub(super) fn check_config(flags: &Flags, output: &mut Output) -> Outcome {
         .iter()
         .map(|(setting, given)| {
             let (value, origin) = match given {
+                Some(given) if setting.exposure == Exposure::Url => (location(given), given.origin.clone()),
                 Some(given) => (given.shown(setting.exposure), given.origin.clone()),
                 None => ("(not set)".to_owned(), String::new()),
             };
@@ -40,6 +41,12 @@ pub(super) fn check_config(flags: &Flags, output: &mut Output) -> Outcome {
     Ok(())
 }
 
+/// Where the database is, without user and password; nothing of a URL that cannot be read.
+fn location(given: &Given) -> String {
+    Location::parse(given.value.expose_secret())
+        .map_or_else(|_| given.shown(Exposure::Url), |location| location.to_string())
+}
+
 pub(super) async fn migrate(config: &Config, output: &mut Output) -> Outcome {
     let store = Store::open(&Location::parse(config.database_url.expose_secret())?).await?;
     let schema = store.database.schema().await?;
@@ -48,7 +55,8 @@ pub(super) async fn migrate(config: &Config, output: &mut Output) -> Outcome {
 }
 
 pub(super) async fn healthcheck(config: &Config) -> Outcome {
-    let address = reachable(config.listen);
+    // Where health has a listener of its own, callers cannot take its connections.
+    let address = reachable(config.ops_listen.unwrap_or(config.listen));
     match tokio::time::timeout(HEALTH_TIME, ready(address)).await {
         Ok(Ok(200)) => Ok(()),
         Ok(Ok(status)) => {

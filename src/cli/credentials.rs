@@ -80,7 +80,7 @@ pub(super) async fn run(parts: &Parts, command: Command, output: &mut Output) ->
     match command {
         Command::Add { tenant, provider, name, settings, secret_file, no_verify, json } => {
             let caller = operator_for(parts, &tenant).await?;
-            json::check(&settings, json::REQUEST_DEPTH)
+            json::check(&settings, json::REQUEST)
                 .map_err(|fault| Ended::failed(format!("--settings is no JSON: {}", fault.reason())))?;
             let secret = secret::read(adapters::spec(&provider), secret_file.as_deref())?;
             let settings = RawJson::from_validated(Text::from(settings));

@@ -1,11 +1,12 @@
 //! How a command ends when it does not end well, and the exit code of each end.
 
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
 use crate::domain::Failure;
 use crate::store::OpenError;
+use crate::telemetry;
 
 /// What a command answers.
 pub(super) type Outcome = Result<(), Ended>;
@@ -67,14 +68,14 @@ impl From<io::Error> for Ended {
 
 /// Tells standard error what went wrong, line by line, and answers the exit code.
 pub(super) fn exit_code(outcome: Outcome) -> ExitCode {
-    match outcome {
+    let code = match outcome {
         Ok(()) | Err(Ended::ReaderGone) => ExitCode::SUCCESS,
         Err(Ended::Failed(sentences)) => {
-            for sentence in sentences.lines() {
-                // Where standard error is closed, the exit code still tells.
-                let _ = writeln!(io::stderr(), "error: {sentence}");
-            }
+            // Where nobody reads, the exit code still tells.
+            sentences.lines().for_each(|sentence| telemetry::print(&format!("error: {sentence}")));
             ExitCode::FAILURE
         }
-    }
+    };
+    telemetry::flush();
+    code
 }

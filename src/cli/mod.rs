@@ -12,7 +12,9 @@ mod settings;
 mod shown;
 mod tenants;
 
+use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -66,6 +68,9 @@ enum Command {
     Healthcheck,
 }
 
+/// How long threads that are still busy may take at the end.
+const LAST_WORK: Duration = Duration::from_secs(2);
+
 /// Runs the command that this process was started with. Wrong usage ends with 2, a failure with one sentence on
 /// standard error and 1.
 #[must_use]
@@ -74,7 +79,12 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(usage) => {
             // Where nobody reads, there is nobody to tell.
-            let _ = usage.print();
+            let _ = if usage.use_stderr() && std::env::args_os().skip(1).any(|arg| may_hold_a_password(&arg))
+            {
+                writeln!(std::io::stderr(), "error: {}; {NOT_SHOWN}", usage.kind())
+            } else {
+                usage.print()
+            };
             return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
         }
     };
@@ -83,8 +93,23 @@ pub fn run() -> ExitCode {
         .enable_all()
         .build()
         .map_err(|error| Ended::failed(format!("the runtime cannot start: {error}")))
-        .and_then(|runtime| runtime.block_on(execute(cli)));
+        .and_then(|runtime| {
+            let outcome = runtime.block_on(execute(cli));
+            // What a thread is still busy with must not hold up the end, such as the lookup of a name that hangs.
+            runtime.shutdown_timeout(LAST_WORK);
+            outcome
+        });
     ended::exit_code(outcome)
+}
+
+/// Said in place of arguments that are not repeated.
+const NOT_SHOWN: &str = "the arguments are not repeated here, because one of them looks like a URL. Put it between quotes, or \
+     into GATEWAY_DATABASE_URL, and percent-encode the password. For the usage, try '--help'.";
+
+/// Whether it looks like a URL. Without quotes the shell cuts one at blanks, and its pieces become arguments.
+fn may_hold_a_password(argument: &std::ffi::OsStr) -> bool {
+    let text = argument.to_string_lossy();
+    text.contains("://") || text.contains('@')
 }
 
 async fn execute(Cli { settings, command }: Cli) -> Outcome {

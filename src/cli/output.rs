@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::ended::{Ended, Outcome};
+use crate::telemetry;
 
 /// Standard output; a reader who is gone ends the command quietly.
 pub(super) struct Output(io::Stdout);
@@ -28,8 +29,9 @@ impl Output {
 
     /// A remark for the person, out of the way of scripts that read the result.
     pub(super) fn remark(text: impl AsRef<str>) {
-        // Where standard error is closed nobody wants remarks.
-        let _ = writeln!(io::stderr(), "{}", text.as_ref());
+        telemetry::print(text.as_ref());
+        // Before the result that it announces.
+        telemetry::flush();
     }
 
     /// The result as JSON.

@@ -27,7 +27,7 @@ pub(super) async fn simulate(provider: &str, flags: &Flags, output: &mut Output)
     let known = || SIMULATED.iter().map(|crm| crm.provider()).collect::<Vec<_>>().join(", ");
     let at = SIMULATED.iter().position(|crm| crm.provider() == provider);
     let at = at.ok_or_else(|| {
-        Ended::failed(format!("there is no simulator of `{provider}`; there are: {}", known()))
+        Ended::failed(format!("there is no simulator of this name; there are: {}", known()))
     })?;
     let port = 8081 + u16::try_from(at).unwrap_or_default();
     start(flags)?;
@@ -50,7 +50,7 @@ fn address(flags: &Flags, port: u16) -> Result<SocketAddr, Ended> {
     let given = flags.values.iter().find(|(key, _)| *key == "listen").map(|(_, value)| value);
     given.map_or(Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port))), |text| {
         text.parse().map_err(|_| {
-            Ended::failed(format!("--listen {text} is no address with a port, such as 127.0.0.1:{port}"))
+            Ended::failed(format!("--listen must be an address and a port, such as 127.0.0.1:{port}"))
         })
     })
 }

@@ -23,7 +23,7 @@ pub(super) fn read(spec: Option<&AdapterSpec>, file: Option<&Path>) -> Result<Se
         let fault = |_| {
             Ended::failed("the secret is no JSON object with unique members, such as {\"apiKey\": \"…\"}")
         };
-        json::check(text, json::REQUEST_DEPTH).map_err(fault)?;
+        json::check(text, json::REQUEST).map_err(fault)?;
         return Ok(text.into());
     }
     let alone =

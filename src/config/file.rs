@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 
 use super::jwt::{self, JwtIssuer};
-use super::settings::{Exposure, SETTINGS, Setting, nearest};
+use super::settings::{Exposure, SETTINGS, Setting, nearest, shown_key};
 
 /// The largest file that is read: configuration and secrets are small.
 const LARGEST: u64 = 64 * 1024;
@@ -19,7 +19,7 @@ pub(super) type Entry = (&'static Setting, bool, SecretString);
 
 /// The settings and issuers in the TOML file at `path`, faults aside.
 pub(super) fn read(path: &Path, faults: &mut Vec<String>) -> (Vec<Entry>, Vec<JwtIssuer>) {
-    let shown = path.display();
+    let shown = if path.exists() { path.display().to_string() } else { named(path) };
     let text = match text(path, LARGEST) {
         Ok(text) => text,
         Err(reason) => {
@@ -40,7 +40,7 @@ pub(super) fn read(path: &Path, faults: &mut Vec<String>) -> (Vec<Entry>, Vec<Jw
         }
     };
     let auth = table.remove("auth");
-    let issuers = auth.map(|auth| jwt::read(auth, &shown.to_string(), faults)).unwrap_or_default();
+    let issuers = auth.map(|auth| jwt::read(auth, &shown, faults)).unwrap_or_default();
     let entries = table.into_iter().filter_map(|(name, value)| {
         entry(&name, value).map_err(|fault| faults.push(format!("{shown}: {fault}"))).ok()
     });
@@ -50,9 +50,10 @@ pub(super) fn read(path: &Path, faults: &mut Vec<String>) -> (Vec<Entry>, Vec<Jw
 fn entry(name: &str, value: toml::Value) -> Result<Entry, String> {
     let (setting, is_path) = known(name).ok_or_else(|| {
         let names = SETTINGS.iter().map(|setting| setting.key);
+        let shown = shown_key(name);
         match nearest(name, names.chain(["auth"])) {
-            Some(near) => format!("`{name}` is no setting; `{near}` is the nearest one"),
-            None => format!("`{name}` is no setting; `contacts-gateway check-config` lists them"),
+            Some(near) => format!("{shown} is no setting; `{near}` is the nearest one"),
+            None => format!("{shown} is no setting; `contacts-gateway check-config` lists them"),
         }
     })?;
     let text = match value {
@@ -95,9 +96,20 @@ pub(super) fn secrets(path: &Path) -> Result<SecretString, String> {
 }
 
 fn filled(path: &Path) -> Result<Zeroizing<String>, String> {
-    let text = text(path, LARGEST)
-        .map_err(|reason| format!("names {}, which cannot be read: {reason}", path.display()))?;
+    let text = text(path, LARGEST).map_err(|reason| {
+        // Where a path belongs, people write the secret itself.
+        let named = if path.exists() { path.display().to_string() } else { "a file".to_owned() };
+        format!(
+            "names {named}, which cannot be read: {reason}; it takes the path of a file that holds the secret"
+        )
+    })?;
     if text.trim().is_empty() { Err(format!("names {}, which is empty", path.display())) } else { Ok(text) }
+}
+
+/// A path that leads nowhere, unless it is a URL, which may hold a password.
+pub(super) fn named(path: &Path) -> String {
+    let text = path.display().to_string();
+    if text.contains("://") || text.contains('@') { "(not shown)".to_owned() } else { text }
 }
 
 /// The key set in the file at `path`; its keys are public.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::file;
-use super::settings::nearest;
+use super::settings::{nearest, shown_key};
 
 /// The members of a table.
 const MEMBERS: [&str; 9] = [
@@ -101,6 +101,7 @@ impl JwtIssuer {
         let keys = match &self.keys {
             JwtKeys::Secret(_) => "a secret",
             JwtKeys::Set(_) => "a key file",
+            JwtKeys::Url(url) if url.contains('@') => "an address that is not shown",
             JwtKeys::Url(url) => url,
         };
         format!("{} for {} ({}, by {keys})", self.issuer, self.audience, words.join(", "))
@@ -115,7 +116,8 @@ pub(super) fn read(auth: toml::Value, shown: &str, faults: &mut Vec<String>) -> 
     };
     let tables = auth.remove("jwt");
     for name in auth.keys() {
-        faults.push(format!("{shown}: `auth.{name}` is no setting; `auth.jwt` is the only one"));
+        let name = shown_key(name);
+        faults.push(format!("{shown}: {name} is no setting in `auth`; `auth.jwt` is the only one"));
     }
     let tables = match tables {
         None => return Vec::new(),
@@ -152,8 +154,12 @@ impl<'a> Table<'a> {
         };
         for name in members.keys().filter(|name| !MEMBERS.contains(&name.as_str())) {
             faults.push(match nearest(name, MEMBERS.into_iter()) {
-                Some(near) => format!("{origin}: `{name}` is no member; `{near}` is the nearest one"),
-                None => format!("{origin}: `{name}` is no member; there are {}", MEMBERS.join(", ")),
+                Some(near) => {
+                    format!("{origin}: {} is no member; `{near}` is the nearest one", shown_key(name))
+                }
+                None => {
+                    format!("{origin}: {} is no member; there are {}", shown_key(name), MEMBERS.join(", "))
+                }
             });
         }
         Some(Self { members, origin, faults })
@@ -227,7 +233,11 @@ impl<'a> Table<'a> {
         let seconds = given.as_integer().and_then(|seconds| u64::try_from(seconds).ok());
         match seconds.filter(|seconds| LIFETIMES.contains(seconds)) {
             Some(seconds) => Some(Duration::from_secs(seconds)),
-            None => self.fault("`max_lifetime_seconds` must be a whole number from 60 to 31622400"),
+            None => self.fault(format!(
+                "`max_lifetime_seconds` must be a whole number from {} to {}",
+                LIFETIMES.start(),
+                LIFETIMES.end()
+            )),
         }
     }
 
@@ -249,6 +259,7 @@ impl<'a> Table<'a> {
             [None, Some(path), None] => match file::key_set(Path::new(&path)) {
                 Ok(text) => Some(JwtKeys::Set(text)),
                 Err(reason) => {
+                    let path = file::named(Path::new(&path));
                     self.fault(format!("`jwks_file` names {path}, which cannot be read: {reason}"))
                 }
             },

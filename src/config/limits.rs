@@ -17,6 +17,10 @@ pub struct Limits {
     pub credential_waiting: u32,
     /// Requests of the whole process under way at a time.
     pub in_flight: Option<u32>,
+    /// MiB of CRMs' replies and of responses of one tenant in memory at a time.
+    pub tenant_in_flight_mib: u32,
+    /// MiB of CRMs' replies and of responses of the whole process in memory at a time.
+    pub in_flight_mib: u32,
     /// Between the two looks that prove a create absent.
     pub settle: Duration,
     /// How long a write under an `Idempotency-Key` stays its owner's without a sign of life.
@@ -32,6 +36,8 @@ impl Default for Limits {
             credential_in_flight: Some(16),
             credential_waiting: 32,
             in_flight: Some(512),
+            tenant_in_flight_mib: 64,
+            in_flight_mib: 256,
             settle: Duration::from_secs(5),
             lease: Duration::from_secs(30),
         }

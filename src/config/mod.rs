@@ -4,6 +4,7 @@ mod crash;
 mod file;
 mod jwt;
 mod limits;
+mod quotas;
 mod settings;
 mod sources;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use tracing::level_filters::LevelFilter;
 pub use crash::crash_point;
 pub use jwt::{JwtAlgorithm, JwtIssuer, JwtKeys};
 pub use limits::Limits;
+pub use quotas::Quotas;
 pub use settings::{Exposure, SETTINGS, Setting, markdown};
 pub use sources::Given;
 
@@ -41,6 +43,8 @@ pub struct ConfigError(pub Vec<String>);
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Where a second listener answers health checks, where one is wanted.
+    pub ops_listen: Option<SocketAddr>,
     /// The database's URL; it may hold a password.
     pub database_url: SecretString,
     /// The master key's text, where one is given.
@@ -57,6 +61,8 @@ pub struct Config {
     pub audit_retention_days: Option<u32>,
     /// How much is let in, and the times of dependable writes.
     pub limits: Limits,
+    /// How much one tenant may have stored.
+    pub quotas: Quotas,
     /// How much is logged.
     pub log: LevelFilter,
     /// How lines of the log look.
@@ -95,6 +101,7 @@ impl Config {
         };
         let config = Self {
             listen: parsed(value("listen"), &mut faults, listen).unwrap_or(([127, 0, 0, 1], 8080).into()),
+            ops_listen: parsed(value("ops_listen"), &mut faults, listen),
             database_url: value("database_url").map(|given| given.value).unwrap_or_default(),
             master_key: value("master_key").map(|given| given.value),
             previous_master_keys: parsed(value("previous_master_keys"), &mut faults, |text| {
@@ -107,6 +114,7 @@ impl Config {
             issuers: found.issuers,
             audit_retention_days: parsed(value("audit_retention_days"), &mut faults, days).flatten(),
             limits: limits(&value, &mut faults),
+            quotas: quotas(&value, &mut faults),
             log: parsed(value("log"), &mut faults, level).unwrap_or(LevelFilter::INFO),
             log_format: parsed(value("log_format"), &mut faults, format).unwrap_or(LogFormat::Text),
             warnings: found.warnings,
@@ -174,6 +182,9 @@ fn limits(value: &impl Fn(&str) -> Option<Given>, faults: &mut Vec<String>) -> L
     let credential_in_flight = number("credential_in_flight").map_or(usual.credential_in_flight, bound);
     let credential_waiting = number("credential_waiting").unwrap_or(usual.credential_waiting);
     let in_flight = number("in_flight").map_or(usual.in_flight, bound);
+    let mut mib = |key: &str| parsed(value(key), faults, mib);
+    let tenant_in_flight_mib = mib("tenant_in_flight_mib").unwrap_or(usual.tenant_in_flight_mib);
+    let in_flight_mib = mib("in_flight_mib").unwrap_or(usual.in_flight_mib);
     let settle = parsed(value("settle_ms"), faults, |text| millis(text, 1, 60_000)).unwrap_or(usual.settle);
     let lease = parsed(value("lease_ms"), faults, |text| millis(text, 1_000, 300_000)).unwrap_or(usual.lease);
     Limits {
@@ -183,14 +194,42 @@ fn limits(value: &impl Fn(&str) -> Option<Given>, faults: &mut Vec<String>) -> L
         credential_in_flight,
         credential_waiting,
         in_flight,
+        tenant_in_flight_mib,
+        in_flight_mib,
         settle,
         lease,
     }
 }
 
+fn quotas(value: &impl Fn(&str) -> Option<Given>, faults: &mut Vec<String>) -> Quotas {
+    let usual = Quotas::default();
+    let mut quota = |key: &str, usual: Option<u64>| parsed(value(key), faults, quota).unwrap_or(usual);
+    Quotas {
+        ledger_rows: quota("tenant_ledger_rows", usual.ledger_rows),
+        ledger_bytes: quota("tenant_ledger_bytes", usual.ledger_bytes),
+        credentials: quota("tenant_credentials", usual.credentials),
+        api_keys: quota("tenant_api_keys", usual.api_keys),
+        audit_records: quota("tenant_audit_records", usual.audit_records),
+    }
+}
+
+/// 0 is unlimited.
+fn quota(text: &str) -> Result<Option<u64>, &'static str> {
+    const MOST: u64 = 1 << 50;
+    let number = text.parse().ok().filter(|number| *number <= MOST);
+    let number = number.ok_or("must be a whole number from 0, which is unlimited, to 1125899906842624")?;
+    Ok(Some(number).filter(|number| *number > 0))
+}
+
 /// 0 is without bound.
 fn bound(number: u32) -> Option<u32> {
     Some(number).filter(|number| *number > 0)
+}
+
+/// Half of it must hold the largest response.
+fn mib(text: &str) -> Result<u32, &'static str> {
+    let number = text.parse().ok().filter(|number| (16..=1_000_000).contains(number));
+    number.ok_or("must be a whole number of MiB from 16 to 1000000")
 }
 
 fn count(text: &str) -> Result<u32, &'static str> {

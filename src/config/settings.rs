@@ -26,7 +26,7 @@ pub enum Exposure {
     Secret,
     /// Nothing; a file of its own holds one a line.
     Secrets,
-    /// All but a password inside; `…_FILE` and `…_file` as well.
+    /// What its reader shows of it; `…_FILE` and `…_file` as well.
     Url,
 }
 
@@ -48,6 +48,13 @@ pub const SETTINGS: &[Setting] = &[
         Exposure::Open,
         Some("127.0.0.1:8080"),
         "Address and port of the API.",
+    ),
+    setting(
+        "ops_listen",
+        "GATEWAY_OPS_LISTEN",
+        Exposure::Open,
+        None,
+        "Address and port of a second listener for `/livez` and `/readyz` alone, with connections of its own; none by default.",
     ),
     setting(
         "database_url",
@@ -144,6 +151,56 @@ pub const SETTINGS: &[Setting] = &[
         "Requests of the whole process under way at a time; 0 is without bound.",
     ),
     setting(
+        "tenant_ledger_rows",
+        "GATEWAY_TENANT_LEDGER_ROWS",
+        Exposure::Open,
+        Some("1000000"),
+        "Writes under an `Idempotency-Key` that are kept for one tenant; 0 is unlimited.",
+    ),
+    setting(
+        "tenant_ledger_bytes",
+        "GATEWAY_TENANT_LEDGER_BYTES",
+        Exposure::Open,
+        Some("1073741824"),
+        "Bytes that they may take; an open write counts for 64 KiB and its request; 0 is unlimited.",
+    ),
+    setting(
+        "tenant_credentials",
+        "GATEWAY_TENANT_CREDENTIALS",
+        Exposure::Open,
+        Some("1000"),
+        "Credentials of one tenant; 0 is unlimited.",
+    ),
+    setting(
+        "tenant_api_keys",
+        "GATEWAY_TENANT_API_KEYS",
+        Exposure::Open,
+        Some("1000"),
+        "API keys of one tenant; 0 is unlimited.",
+    ),
+    setting(
+        "tenant_audit_records",
+        "GATEWAY_TENANT_AUDIT_RECORDS",
+        Exposure::Open,
+        Some("10000000"),
+        "Audit records of one tenant; beyond that the oldest are erased early; 0 is unlimited.",
+    ),
+    setting(
+        "tenant_in_flight_mib",
+        "GATEWAY_TENANT_IN_FLIGHT_MIB",
+        Exposure::Open,
+        Some("64"),
+        "MiB of CRMs' replies and of responses of one tenant in memory at a time, half for each; those up to 256 KiB do not \
+         count. From 16.",
+    ),
+    setting(
+        "in_flight_mib",
+        "GATEWAY_IN_FLIGHT_MIB",
+        Exposure::Open,
+        Some("256"),
+        "The same for the whole process.",
+    ),
+    setting(
         "settle_ms",
         "GATEWAY_SETTLE_MS",
         Exposure::Open,
@@ -187,6 +244,12 @@ pub fn markdown() -> String {
             writeln!(table, "| `{variable}`{or_file} | `{key}` | {} | {doc} |", default.unwrap_or_default());
     }
     table
+}
+
+/// A key of the file as it may be shown. One that needs quotes is no name that somebody mistyped; it may be a secret.
+pub(super) fn shown_key(name: &str) -> String {
+    let bare = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+    if bare { format!("`{name}`") } else { "a key in quotes".to_owned() }
 }
 
 /// The known name nearest to `name`, where one is near.

@@ -190,10 +190,31 @@ fn each_fault_of_an_issuer_is_one_sentence() {
         (table("").repeat(2), "another table has the same `issuer`"),
         ("auth = 1".to_owned(), "`auth` must be a table"),
         ("[auth.jwt]\nissuer = \"x\"".to_owned(), "in two brackets"),
-        ("[auth]\njtw = 1".to_owned(), "`auth.jtw` is no setting"),
+        ("[auth]\njtw = 1".to_owned(), "`jtw` is no setting in `auth`"),
         ("[auht]".to_owned(), "`auth` is the nearest"),
     ] {
         let said = faults(read(Some(&file), &[], &[]));
         assert!(said.contains(says), "{said}");
+    }
+}
+
+#[test]
+fn the_bounds_that_a_text_names_are_those_that_hold() {
+    for (variable, least, most) in [
+        ("GATEWAY_AUDIT_RETENTION_DAYS", 0, 36_500),
+        ("GATEWAY_KEY_RATE", 0, 1_000_000),
+        ("GATEWAY_IN_FLIGHT", 0, 1_000_000),
+        ("GATEWAY_SETTLE_MS", 1, 60_000),
+        ("GATEWAY_LEASE_MS", 1_000, 300_000),
+    ] {
+        for inside in [least, most] {
+            assert!(read(None, &[], &[(variable, &inside.to_string())]).is_ok(), "{variable} {inside}");
+        }
+        for outside in [least - 1, most + 1] {
+            let said = faults(read(None, &[], &[(variable, &outside.to_string())]));
+            let numbers: Vec<i64> =
+                said.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect();
+            assert_eq!(numbers, [least, most], "{said}");
+        }
     }
 }

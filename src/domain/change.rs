@@ -23,6 +23,23 @@ pub struct ContactDraft {
     pub read_only: Vec<ReadOnlyMember>,
 }
 
+impl ContactDraft {
+    /// A contact of which only the family name is known.
+    #[must_use]
+    pub fn of_name(last_name: Text) -> Self {
+        Self {
+            first_name: None,
+            last_name,
+            account: None,
+            addresses: Vec::new(),
+            email_addresses: Vec::new(),
+            phone_numbers: Vec::new(),
+            remote_fields: RemoteFields::default(),
+            read_only: Vec::new(),
+        }
+    }
+}
+
 /// Changes to a contact: what is kept, cleared, set.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ContactPatch {
@@ -42,6 +59,59 @@ pub struct ContactPatch {
     pub remote_fields: RemoteFields,
     /// Read-only members that came along; ignored, with a warning where they differ from what the CRM holds.
     pub read_only: Vec<ReadOnlyMember>,
+}
+
+impl ContactPatch {
+    /// The contact that is created where nobody is there to be changed; `None` without a last name. What is cleared is
+    /// absent from it.
+    #[must_use]
+    pub fn to_draft(&self) -> Option<ContactDraft> {
+        let Self {
+            first_name,
+            last_name,
+            account,
+            addresses,
+            email_addresses,
+            phone_numbers,
+            remote_fields,
+            read_only,
+        } = self;
+        Some(ContactDraft {
+            first_name: first_name.value().cloned(),
+            last_name: last_name.value()?.clone(),
+            account: account.value().cloned(),
+            addresses: addresses.value().cloned().unwrap_or_default(),
+            email_addresses: email_addresses.value().cloned().unwrap_or_default(),
+            phone_numbers: phone_numbers.value().cloned().unwrap_or_default(),
+            remote_fields: remote_fields.clone(),
+            read_only: read_only.clone(),
+        })
+    }
+}
+
+/// Whether a body with these read-only members was made from a contact that was read: then what only the CRM sets comes
+/// along without being meant.
+#[must_use]
+pub fn is_read_back(read_only: &[ReadOnlyMember]) -> bool {
+    let ours = |name: &str| matches!(name, "id" | "remoteId" | "remoteUpdatedAt");
+    read_only.iter().any(|member| ours(member.name) && !member.value.is_null())
+}
+
+/// A body that changes the person who is found, or creates one: read as both.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ContactUpsert {
+    /// The contact that is created; it holds nothing that the body clears.
+    pub draft: ContactDraft,
+    /// The changes to a contact that is there.
+    pub patch: ContactPatch,
+}
+
+impl ContactUpsert {
+    /// Both readings of `patch`; `None` without a last name, which a create needs.
+    #[must_use]
+    pub fn of(patch: ContactPatch) -> Option<Self> {
+        Some(Self { draft: patch.to_draft()?, patch })
+    }
 }
 
 /// A member that only the gateway or the CRM sets (`id`, `remoteId`, the times, `remoteDeleted`), sent by a caller.
@@ -87,6 +157,18 @@ impl<T> Patch<T> {
         match self {
             Self::Set(value) => Some(value),
             Self::Keep | Self::Clear => None,
+        }
+    }
+}
+
+impl<T> Patch<Vec<T>> {
+    /// The whole list that is asked for; `None` where it is untouched.
+    #[must_use]
+    pub fn list(&self) -> Option<&[T]> {
+        match self {
+            Self::Keep => None,
+            Self::Clear => Some(&[]),
+            Self::Set(list) => Some(list),
         }
     }
 }

@@ -1,8 +1,12 @@
 //! One person as the gateway sees them, whichever CRM holds the record.
 
-use super::{Field, RawJson, RemoteId, Text, Timestamp};
+use std::collections::HashMap;
 
-/// A contact as read from a CRM. Absent scalars are `None`, absent lists empty.
+use super::rules::Lines;
+use super::{Field, Fields, RawJson, RemoteId, Text, Timestamp};
+
+/// A contact as one reading of a CRM shows it. A scalar that the CRM shows empty is `None`, and so is one that it never
+/// has; lists are empty then. What the reading does not show is named in `unseen`: nothing is known of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contact {
     /// The CRM's own id.
@@ -29,12 +33,31 @@ pub struct Contact {
     pub remote_updated_at: Option<Timestamp>,
     /// Whether the CRM says that the record was removed.
     pub remote_deleted: bool,
-    /// Fields that this reading could see only in part; they are never used to verify or to diff.
-    pub incomplete: Vec<Field>,
+    /// Fields that the CRM has and this reading does not show. Their value here is empty and means nothing.
+    pub unseen: Fields,
+    /// Fields of which this reading shows only a part, such as the first of several phone numbers.
+    pub partial: Fields,
+    /// Fields whose value could not be read. They are `unseen` or `partial` too, and stay in `remote_fields` as they came.
+    pub unreadable: Fields,
+    /// First and last name were split from a full name: the CRM shows no parts.
+    pub names_derived: bool,
+    /// How it was read.
+    pub read_by: ReadBy,
+    /// The record has more remote fields than are read: what `remote_fields` holds is not shown.
+    pub remote_fields_unread: bool,
+}
+
+/// How a contact was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadBy {
+    /// By its id, as completely as the CRM tells it. Only such a reading has an `ETag`.
+    Id,
+    /// As a row of a list, or in part from something else: it may show less.
+    List,
 }
 
 impl Contact {
-    /// A contact of which only the id is known.
+    /// A contact that holds nothing but its id.
     #[must_use]
     pub fn bare(remote_id: RemoteId) -> Self {
         Self {
@@ -50,8 +73,37 @@ impl Contact {
             remote_created_at: None,
             remote_updated_at: None,
             remote_deleted: false,
-            incomplete: Vec::new(),
+            unseen: Fields::NONE,
+            partial: Fields::NONE,
+            unreadable: Fields::NONE,
+            names_derived: false,
+            read_by: ReadBy::List,
+            remote_fields_unread: false,
         }
+    }
+
+    /// Notes that the record has more remote fields than are read.
+    pub fn leave_remote_fields_unread(&mut self) {
+        self.remote_fields = RemoteFields::default();
+        self.remote_fields_unread = true;
+        self.partial.insert(Field::RemoteFields);
+    }
+
+    /// Whether this reading shows the whole of `field`.
+    #[must_use]
+    pub const fn shows(&self, field: Field) -> bool {
+        !self.unseen.contains(field) && !self.partial.contains(field)
+    }
+
+    /// About how many bytes its texts have.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let texts = [&self.first_name, &self.last_name, &self.account];
+        let emails = self.email_addresses.iter().map(|email| email.address.len());
+        let phones = self.phone_numbers.iter().map(|phone| phone.number.len());
+        // Each entry is written with some forty bytes of names.
+        let lists = emails.chain(phones).map(|length| length + 40).sum::<usize>();
+        texts.into_iter().flatten().map(|text| text.len()).sum::<usize>() + lists + self.remote_fields.size()
     }
 }
 
@@ -76,6 +128,25 @@ pub struct Address {
     pub postal_code: Option<Text>,
 }
 
+impl Address {
+    /// Each part by its name in the unified JSON, and whether it may have several lines.
+    #[must_use]
+    pub fn parts(&self) -> [(&'static str, Option<&Text>, Lines); 8] {
+        let Self { address_type, street1, street2, city, state, country_subdivision, country, postal_code } =
+            self;
+        [
+            ("addressType", address_type.as_ref(), Lines::One),
+            ("street1", street1.as_ref(), Lines::Several),
+            ("street2", street2.as_ref(), Lines::Several),
+            ("city", city.as_ref(), Lines::One),
+            ("state", state.as_ref(), Lines::One),
+            ("countrySubdivision", country_subdivision.as_ref(), Lines::One),
+            ("country", country.as_ref(), Lines::One),
+            ("postalCode", postal_code.as_ref(), Lines::One),
+        ]
+    }
+}
+
 /// An e-mail address and its type, a free word such as `main`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EmailAddress {
@@ -83,6 +154,12 @@ pub struct EmailAddress {
     pub address: Text,
     /// Its type.
     pub kind: Option<Text>,
+}
+
+/// What makes two e-mail addresses one: no CRM tells them apart by case or by surrounding blanks.
+#[must_use]
+pub fn email_identity(address: &str) -> String {
+    address.trim().chars().flat_map(char::to_lowercase).collect()
 }
 
 /// A phone number and its type, a free word such as `mobile`.
@@ -103,6 +180,18 @@ impl RemoteFields {
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&RawJson> {
         self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+    }
+
+    /// The first value of each key, for more than a few lookups.
+    #[must_use]
+    pub fn by_name(&self) -> HashMap<&str, &RawJson> {
+        self.0.iter().rev().map(|(name, value)| (name.as_str(), value)).collect()
+    }
+
+    /// About how many bytes they have as JSON.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.0.iter().map(|(name, value)| name.len() + value.as_str().len() + 4).sum()
     }
 
     /// Whether there is no member.

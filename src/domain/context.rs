@@ -3,9 +3,11 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::Text;
+use tokio::time::Instant;
+
+use super::{TenantId, Text};
 
 /// Deadline, priority and request id of one caller's request.
 #[derive(Clone, Debug)]
@@ -18,6 +20,8 @@ pub struct CallContext {
     pub request_id: Text,
     /// The places that the request takes in queues.
     pub admission: Admission,
+    /// Whose request it is, if it is a tenant's: tenants take turns at what all of them share.
+    pub tenant: Option<TenantId>,
 }
 
 /// What a request holds while work for it goes on, such as its place among the requests in flight: let go with the last
@@ -43,17 +47,24 @@ impl CallContext {
     #[must_use]
     pub fn within(time: Duration, request_id: Text) -> Self {
         Self {
-            deadline: Instant::now() + time,
+            deadline: crate::clock::monotonic() + time,
             priority: Priority::Interactive,
             request_id,
             admission: Admission::default(),
+            tenant: None,
         }
     }
 
     /// The same call, which must end within `time` from now, if not earlier.
     #[must_use]
     pub fn hurried(&self, time: Duration) -> Self {
-        Self { deadline: self.deadline.min(Instant::now() + time), ..self.clone() }
+        Self { deadline: self.deadline.min(crate::clock::monotonic() + time), ..self.clone() }
+    }
+
+    /// The same call of `tenant`.
+    #[must_use]
+    pub fn of(self, tenant: &TenantId) -> Self {
+        Self { tenant: Some(tenant.clone()), ..self }
     }
 
     /// The same call for a job.
@@ -65,7 +76,7 @@ impl CallContext {
     /// What is left of the deadline; zero when it has passed.
     #[must_use]
     pub fn remaining(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
+        self.deadline.saturating_duration_since(crate::clock::monotonic())
     }
 }
 

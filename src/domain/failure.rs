@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Provider, RemoteId, Text};
+use super::{FirstOf, Provider, RemoteId, Text, abbreviated_to};
 
 /// Why a request was not done, and what it may have done all the same.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,13 +16,15 @@ pub struct Failure {
     /// What a failed write may have done at the CRM.
     pub effect: Effect,
     /// Single members or parameters at fault.
-    pub faults: Vec<FieldFault>,
+    pub faults: Faults,
     /// Contacts that stand in the way.
-    pub candidates: Vec<Candidate>,
+    pub candidates: Candidates,
     /// The CRM that was called, when one was.
     pub upstream: Option<UpstreamStatus>,
     /// Whether the same request may be sent again; the kind says so but where more is known.
     pub retryable: Retryable,
+    /// The contact's current `ETag`, where it is not the one that the request requires.
+    pub entity_tag: Option<Text>,
 }
 
 impl Failure {
@@ -33,20 +35,25 @@ impl Failure {
             detail: detail.into(),
             retry_after: None,
             effect: Effect::None,
-            faults: Vec::new(),
-            candidates: Vec::new(),
+            faults: Faults::new(),
+            candidates: Candidates::new(),
             upstream: None,
             retryable: kind.retryable(),
+            entity_tag: None,
         }
     }
 
     /// A body that breaks unified or provider rules, member by member.
     #[must_use]
-    pub fn validation(faults: Vec<FieldFault>) -> Self {
-        let detail = match faults.as_slice() {
-            [one] if one.place.as_str().is_empty() => format!("The body: {}", one.detail.as_str()),
-            [one] => format!("{}: {}", one.place.as_str(), one.detail.as_str()),
-            many => format!("{} members need mending; each is named in `errors`.", many.len()),
+    pub fn validation(faults: impl Into<Faults>) -> Self {
+        let faults = faults.into();
+        let detail = match (&*faults, faults.omitted()) {
+            ([one], 0) if one.place.as_str().is_empty() => format!("The body: {}", one.detail.as_str()),
+            ([one], 0) => format!("{}: {}", one.place.as_str(), one.detail.as_str()),
+            (many, 0) => format!("{} members need mending; each is named in `errors`.", many.len()),
+            (named, _) => {
+                format!("{} fields are at fault; `errors` names the first {}.", faults.total(), named.len())
+            }
         };
         Self::new(FailureKind::ValidationFailed, detail).with_faults(faults)
     }
@@ -55,7 +62,7 @@ impl Failure {
     pub fn parameter(name: impl Into<String>, detail: impl Into<Text>) -> Self {
         let (name, detail) = (name.into(), detail.into());
         let whole = format!("{name}: {}", detail.as_str());
-        let fault = FieldFault { place: Place::Parameter(name), code: "invalid_parameter", detail };
+        let fault = FieldFault::parameter(&name, "invalid_parameter", detail);
         Self::new(FailureKind::InvalidParameter, whole).with_faults(vec![fault])
     }
 
@@ -66,8 +73,8 @@ impl Failure {
 
     /// The same failure, naming single members or parameters.
     #[must_use]
-    pub fn with_faults(mut self, faults: Vec<FieldFault>) -> Self {
-        self.faults = faults;
+    pub fn with_faults(mut self, faults: impl Into<Faults>) -> Self {
+        self.faults = faults.into();
         self
     }
 
@@ -80,8 +87,15 @@ impl Failure {
 
     /// The same failure, naming contacts that stand in the way.
     #[must_use]
-    pub fn with_candidates(mut self, candidates: Vec<Candidate>) -> Self {
-        self.candidates = candidates;
+    pub fn with_candidates(mut self, candidates: impl Into<Candidates>) -> Self {
+        self.candidates = candidates.into();
+        self
+    }
+
+    /// The same failure, with the contact's current `ETag`.
+    #[must_use]
+    pub fn with_entity_tag(mut self, tag: Text) -> Self {
+        self.entity_tag = Some(tag);
         self
     }
 
@@ -124,6 +138,15 @@ pub enum Effect {
     Unknown,
 }
 
+/// The first faults of a request, and how many more there are: a response is not as long as a caller makes it.
+pub type Faults = FirstOf<FieldFault, 100>;
+
+/// The first contacts that stand in the way, and how many more there are.
+pub type Candidates = FirstOf<Candidate, 20>;
+
+/// Characters of a pointer or parameter's name: enough for every place that exists.
+const PLACE_MOST: usize = 500;
+
 /// One member or parameter at fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldFault {
@@ -137,8 +160,18 @@ pub struct FieldFault {
 
 impl FieldFault {
     /// A fault of the body's member at `pointer`.
-    pub fn member(pointer: impl Into<String>, code: &'static str, detail: impl Into<Text>) -> Self {
-        Self { place: Place::Pointer(pointer.into()), code, detail: detail.into() }
+    pub fn member(pointer: impl AsRef<str>, code: &'static str, detail: impl Into<Text>) -> Self {
+        let pointer = abbreviated_to(pointer.as_ref(), PLACE_MOST).into_owned();
+        Self { place: Place::Pointer(pointer), code, detail: detail.into() }
+    }
+
+    /// A fault of the query parameter or header `name`.
+    pub fn parameter(name: &str, code: &'static str, detail: impl Into<Text>) -> Self {
+        Self {
+            place: Place::Parameter(abbreviated_to(name, PLACE_MOST).into_owned()),
+            code,
+            detail: detail.into(),
+        }
     }
 }
 
@@ -259,6 +292,8 @@ failure_kinds! {
     KeyNotFound "key_not_found" Caller No;
     /// The path is known, the method is not.
     MethodNotAllowed "method_not_allowed" Caller No;
+    /// The contact is not as the condition of the write requires it.
+    ContactChanged "contact_changed" Caller No;
     /// A contact with the same identity exists already.
     ContactExists "contact_exists" Caller No;
     /// An upsert matches several people, or one of another name.
@@ -275,6 +310,10 @@ failure_kinds! {
     RateLimited "rate_limited" Caller Yes;
     /// The tenant or the credential has as many requests under way as it may.
     TooManyConcurrentRequests "too_many_concurrent_requests" Caller Yes;
+    /// The tenant has as many of these as it may.
+    QuotaExceeded "quota_exceeded" Caller No;
+    /// The tenant has as many writes under an `Idempotency-Key` stored as it may; the oldest end by themselves.
+    LedgerQuotaExceeded "quota_exceeded" Caller Yes;
     /// The name is taken.
     NameTaken "name_taken" Caller No;
     /// The body is larger than 1 MiB.
@@ -309,6 +348,8 @@ failure_kinds! {
     UpstreamRedirected "upstream_redirected" Upstream No;
     /// The CRM's answer could not be understood.
     UpstreamInvalidResponse "upstream_invalid_response" Upstream Yes;
+    /// What the CRM holds makes a larger response than the gateway gives.
+    UpstreamResponseTooLarge "upstream_response_too_large" Upstream No;
     /// The CRM accepted a change and did not make it.
     UpstreamDidNotApply "upstream_did_not_apply" Upstream No;
     /// The CRM took too long.

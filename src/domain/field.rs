@@ -70,3 +70,45 @@ impl Field {
         }
     }
 }
+
+/// A set of fields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fields(u16);
+
+impl Fields {
+    /// No field.
+    pub const NONE: Self = Self(0);
+
+    /// Whether `field` is one of them.
+    #[must_use]
+    pub const fn contains(self, field: Field) -> bool {
+        self.0 & field.bit() != 0
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Adds `field`.
+    pub const fn insert(&mut self, field: Field) {
+        self.0 |= field.bit();
+    }
+
+    /// Takes `field` out.
+    pub const fn remove(&mut self, field: Field) {
+        self.0 &= !field.bit();
+    }
+
+    /// The fields, in the order of the unified contact.
+    pub fn iter(self) -> impl Iterator<Item = Field> {
+        Field::ALL.into_iter().filter(move |field| self.contains(*field))
+    }
+}
+
+impl Field {
+    const fn bit(self) -> u16 {
+        1 << self as u16
+    }
+}

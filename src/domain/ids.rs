@@ -55,6 +55,18 @@ id!(
     RemoteId
 );
 
+impl TenantId {
+    /// What every tenant's id begins with, and no tenant's name.
+    pub const PREFIX: &str = "ten_";
+
+    /// Whether `text` is spelled as an id is: it is never looked up as a name, so that a name cannot stand for the id of
+    /// another tenant, or of one that was removed.
+    #[must_use]
+    pub fn is_spelled_by(text: &str) -> bool {
+        text.starts_with(Self::PREFIX)
+    }
+}
+
 impl RemoteId {
     /// Whether it can be an id at all: 1 to 64 letters, digits, `_` and `-`. `..` as a path segment is another path.
     #[must_use]

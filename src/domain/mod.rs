@@ -1,5 +1,7 @@
 //! The words that every layer shares: contacts, changes, queries, failures; no serde, no HTTP, no async.
 
+mod bounded;
+pub mod bounds;
 mod caller;
 mod change;
 mod contact;
@@ -7,22 +9,27 @@ mod context;
 mod failure;
 mod field;
 mod ids;
+mod phone;
 mod query;
+pub mod rules;
 mod text;
 mod warning;
 
+pub use bounded::{FirstOf, abbreviated, abbreviated_to, enumerated};
 pub use caller::{Actor, Caller, Principal, Scope, Scopes};
-pub use change::{ContactDraft, ContactPatch, Patch, ReadOnlyMember};
-pub use contact::{Address, Contact, EmailAddress, PhoneNumber, RemoteFields};
+pub use change::{ContactDraft, ContactPatch, ContactUpsert, Patch, ReadOnlyMember, is_read_back};
+pub use contact::{Address, Contact, EmailAddress, PhoneNumber, ReadBy, RemoteFields, email_identity};
 pub use context::{Admission, CallContext, Priority};
 pub use failure::{
-    Candidate, Effect, Failure, FailureKind, FieldFault, Origin, Place, Retryable, UpstreamStatus,
+    Candidate, Candidates, Effect, Failure, FailureKind, Faults, FieldFault, Origin, Place, Retryable,
+    UpstreamStatus,
 };
-pub use field::Field;
+pub use field::{Field, Fields};
 pub use ids::{CredentialId, KeyId, Provider, RemoteId, TenantId};
 pub use jiff::Timestamp;
+pub use phone::{PhoneIdentity, Region, digits, has_letters};
 pub use query::{ContactQuery, Filter, FilterKind, FilterName, FilterValue, Page, Position};
-pub use text::{RawJson, Text};
+pub use text::{RawJson, Text, text_identity, words};
 pub use warning::{Warning, WarningCode};
 
 /// What every fallible step of the gateway answers.

@@ -117,8 +117,8 @@ pub struct Position(pub u64);
 /// Some rows of an upstream's list, from a position on.
 #[derive(Clone, Debug)]
 pub struct Page {
-    /// The rows; there may be more of them, or fewer, than asked for.
-    pub contacts: Vec<Contact>,
+    /// The rows; there may be more of them, or fewer, than asked for. One whose contact cannot be identified is `None`.
+    pub rows: Vec<Option<Contact>>,
     /// Where the rows after these begin; `None` at the end.
     pub next: Option<Position>,
     /// How many rows match in all, where the CRM tells.

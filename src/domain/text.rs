@@ -1,8 +1,10 @@
 //! Text and raw JSON that share the bytes of the body they were read from.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bytestring::ByteString;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 /// UTF-8 text, cheap to clone. A text cut from an upstream's reply shares the reply's bytes and so keeps the whole
 /// reply in memory: never keep one beyond the request.
@@ -32,6 +34,21 @@ impl Text {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// What makes two texts one: no CRM tells them apart by blanks at either end or by the normal form of Unicode.
+#[must_use]
+pub fn text_identity(text: &str) -> Cow<'_, str> {
+    let text = text.trim();
+    match is_nfc_quick(text.chars()) {
+        IsNormalized::Yes => Cow::Borrowed(text),
+        IsNormalized::No | IsNormalized::Maybe => Cow::Owned(text.nfc().collect()),
+    }
+}
+
+/// The words of `texts`, one after another.
+pub fn words<'a>(texts: impl IntoIterator<Item = &'a Text>) -> impl Iterator<Item = &'a str> {
+    texts.into_iter().flat_map(|text| text.split_whitespace())
 }
 
 /// Prints the length only: a contact's texts are personal data and must not reach a log by `{:?}`.

@@ -2,6 +2,9 @@
 
 use super::Text;
 
+/// Warnings that one response bears, beside one that counts the others.
+const MOST: usize = 100;
+
 /// Something the caller should know although the call succeeded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
@@ -18,6 +21,21 @@ impl Warning {
     pub fn new(code: WarningCode, pointer: impl Into<String>, message: impl Into<Text>) -> Self {
         Self { code, pointer: pointer.into(), message: message.into() }
     }
+
+    /// The first of `warnings`, and one that says how many are left out. Bounded twice they stay as they are.
+    #[must_use]
+    pub fn bounded(mut warnings: Vec<Self>) -> Vec<Self> {
+        let left = warnings.len().saturating_sub(MOST);
+        if left > 1 {
+            warnings.truncate(MOST);
+            warnings.push(Self::new(
+                WarningCode::Incomplete,
+                "",
+                format!("{left} more warnings are left out."),
+            ));
+        }
+        warnings
+    }
 }
 
 /// The kinds of warnings.
@@ -33,22 +51,31 @@ pub enum WarningCode {
     MayHaveUpdatedExisting,
     /// The phone number was passed on as it came.
     PhoneNotParsed,
+    /// Another contact may be the same person.
+    PossibleDuplicate,
     /// The member is set by the gateway or the CRM alone and was ignored.
     ReadOnly,
-    /// This reading shows the member only in part.
+    /// This reading shows the field not at all, or only in part.
     Incomplete,
+    /// A row of the list has no id that can be read, so it is left out.
+    RowUnreadable,
+    /// The CRM does not keep the order that was asked for.
+    OrderChanged,
 }
 
 impl WarningCode {
     /// Every code.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::NotStored,
         Self::ChangedByUpstream,
         Self::NotVerified,
         Self::MayHaveUpdatedExisting,
         Self::PhoneNotParsed,
+        Self::PossibleDuplicate,
         Self::ReadOnly,
         Self::Incomplete,
+        Self::RowUnreadable,
+        Self::OrderChanged,
     ];
 
     /// The code that `word` names, if it names one.
@@ -66,8 +93,28 @@ impl WarningCode {
             Self::NotVerified => "not_verified",
             Self::MayHaveUpdatedExisting => "may_have_updated_existing",
             Self::PhoneNotParsed => "phone_not_parsed",
+            Self::PossibleDuplicate => "possible_duplicate",
             Self::ReadOnly => "read_only",
             Self::Incomplete => "incomplete",
+            Self::RowUnreadable => "row_unreadable",
+            Self::OrderChanged => "order_changed",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hundred_warnings_are_shown_and_the_others_counted_once() {
+        let many = |count: usize| -> Vec<Warning> {
+            (0..count).map(|n| Warning::new(WarningCode::NotStored, format!("/{n}"), "x")).collect()
+        };
+        assert_eq!(Warning::bounded(many(101)), many(101));
+        let bounded = Warning::bounded(many(700));
+        assert_eq!((bounded.len(), &bounded[..100]), (101, &many(100)[..]));
+        assert_eq!(bounded[100].message, "600 more warnings are left out.");
+        assert_eq!(Warning::bounded(bounded.clone()), bounded);
     }
 }

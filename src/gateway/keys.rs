@@ -7,12 +7,13 @@ use secrecy::SecretString;
 use super::audit::{Action, Audit, fields};
 use super::{Listing, ListingRequest, listing, names, tenants};
 use crate::auth::{ApiKey, Authenticator};
+use crate::domain::bounds::KEY_CREDENTIALS_MOST;
 use crate::domain::{
-    Actor, CredentialId, Failure, FailureKind, FieldFault, KeyId, Result, Scope, Scopes, TenantId, Text,
-    Timestamp,
+    Actor, CredentialId, Failure, FailureKind, Faults, FieldFault, KeyId, Result, Scope, Scopes, TenantId,
+    Text, Timestamp,
 };
 use crate::sealing::Sealer;
-use crate::store::{After, CredentialStore, KeyRecord, KeyStore, Store, TenantStore, now};
+use crate::store::{CredentialStore, KeyRecord, KeyStore, Store, TenantStore, now};
 
 /// A key as it is shown; never its secret.
 #[derive(Clone, Debug)]
@@ -46,9 +47,6 @@ pub struct KeyDraft {
     pub expires_at: Option<Timestamp>,
 }
 
-/// A list longer than this is a sign that the key should have none.
-const MOST_CREDENTIALS: usize = 100;
-
 /// The operator's view of keys.
 pub struct Keys {
     store: Arc<dyn KeyStore>,
@@ -74,7 +72,7 @@ impl Keys {
     }
 
     /// Makes a key; the text is the whole secret and is nowhere else.
-    /// Fails with `tenant_not_found`, `validation_failed`.
+    /// Fails with `tenant_not_found`, `validation_failed`, `quota_exceeded`.
     pub async fn create(
         &self,
         actor: &Actor,
@@ -111,8 +109,7 @@ impl Keys {
         self.known(tenant).await?;
         let scope = listing::Scope { sealer: &self.sealer, of: "keys", owner: tenant.as_str() };
         let rows = self.store.list(tenant, scope.after(request)?.as_ref(), request.page_size + 1).await?;
-        let (rows, next_cursor) =
-            scope.cut(rows, request, |row| After { created_at: row.created_at, id: row.id.as_str().into() });
+        let (rows, next_cursor) = scope.cut(rows, request);
         Ok(Listing { items: rows.into_iter().map(shown).collect(), next_cursor })
     }
 
@@ -138,7 +135,7 @@ impl Keys {
 
     /// Names every fault of the draft; answers the trimmed name.
     async fn check(&self, tenant: &TenantId, draft: &KeyDraft) -> Result<Text> {
-        let mut faults = Vec::new();
+        let mut faults = Faults::new();
         let name = names::check(&draft.name).map_err(|fault| faults.push(fault)).unwrap_or_default();
         if draft.scopes.as_slice().is_empty() {
             let words = Scope::ALL.map(Scope::as_str).join(", ");
@@ -165,10 +162,12 @@ impl Keys {
         &self,
         tenant: &TenantId,
         ids: &[CredentialId],
-        faults: &mut Vec<FieldFault>,
+        faults: &mut Faults,
     ) -> Result<()> {
-        if ids.is_empty() || ids.len() > MOST_CREDENTIALS {
-            let detail = "`credentialIds` must name 1 to 100 credentials; leave it out for all of them.";
+        if ids.is_empty() || ids.len() > KEY_CREDENTIALS_MOST {
+            let detail = format!(
+                "`credentialIds` must name 1 to {KEY_CREDENTIALS_MOST} credentials; leave it out for all of them."
+            );
             faults.push(FieldFault::member("/credentialIds", "malformed", detail));
             return Ok(());
         }

@@ -5,10 +5,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::domain::{Failure, Result, Text, Timestamp};
 use crate::sealing::Sealer;
-use crate::store::After;
+use crate::store::{After, AuditRecord, CredentialRecord, KeyRecord, TenantRecord};
 
 const PURPOSE: &str = "listing cursor";
 const TAG: usize = 16;
+/// Bytes of the rows of one page: it ends early where they hold more, so that a list is never as large as its rows.
+const PAGE_BYTES: usize = 1024 * 1024;
+/// What a row takes beside its texts, roughly.
+const ROW_BYTES: usize = 400;
 
 /// Some items of a listing, and where it goes on.
 #[derive(Clone, Debug)]
@@ -28,6 +32,29 @@ pub struct ListingRequest {
     pub page_size: u32,
 }
 
+/// A row that can be listed.
+pub(super) trait Row {
+    /// Where a listing goes on behind it.
+    fn place(&self) -> After;
+    /// About how many bytes it takes in a response.
+    fn bytes(&self) -> usize;
+}
+
+/// Whether `rows` are more than one page, by number or by bytes.
+pub(super) fn exceeds<R: Row>(rows: &[R], request: &ListingRequest) -> bool {
+    fitting(rows, request) < rows.len()
+}
+
+/// How many of `rows` one page holds: at least one, so that every listing ends.
+fn fitting<R: Row>(rows: &[R], request: &ListingRequest) -> usize {
+    let (size, mut bytes) = (usize::try_from(request.page_size).unwrap_or(usize::MAX), 0);
+    let fits = rows.iter().take(size).take_while(|row| {
+        bytes += row.bytes();
+        bytes <= PAGE_BYTES
+    });
+    fits.count().max(1).min(rows.len())
+}
+
 /// One listing: what is listed, and whose. Its cursors are of no use in another.
 pub(super) struct Scope<'a> {
     pub(super) sealer: &'a Sealer,
@@ -45,18 +72,12 @@ impl Scope<'_> {
     }
 
     /// Cuts `rows`, of which one more than asked for was read, into items and the cursor of the rest.
-    pub(super) fn cut<R>(
-        &self,
-        mut rows: Vec<R>,
-        request: &ListingRequest,
-        place: impl Fn(&R) -> After,
-    ) -> (Vec<R>, Option<Text>) {
-        let size = usize::try_from(request.page_size).unwrap_or(usize::MAX);
-        if rows.len() <= size {
+    pub(super) fn cut<R: Row>(&self, mut rows: Vec<R>, request: &ListingRequest) -> (Vec<R>, Option<Text>) {
+        if !exceeds(&rows, request) {
             return (rows, None);
         }
-        rows.truncate(size);
-        let cursor = rows.last().map(|last| self.write(&place(last)));
+        rows.truncate(fitting(&rows, request));
+        let cursor = rows.last().map(|last| self.write(&last.place()));
         (rows, cursor)
     }
 
@@ -81,5 +102,70 @@ impl Scope<'_> {
     /// The owner's id holds no line break, and what is listed is our own word: the parts cannot be cut elsewhere.
     fn message(&self, place: &str) -> Vec<u8> {
         format!("{}\n{}\n{place}", self.of, self.owner).into_bytes()
+    }
+}
+
+impl Row for TenantRecord {
+    fn place(&self) -> After {
+        After { created_at: self.created_at, id: self.id.as_str().into() }
+    }
+
+    fn bytes(&self) -> usize {
+        ROW_BYTES + self.name.len()
+    }
+}
+
+impl Row for KeyRecord {
+    fn place(&self) -> After {
+        After { created_at: self.created_at, id: self.id.as_str().into() }
+    }
+
+    fn bytes(&self) -> usize {
+        let ids = self.credentials.iter().flatten().map(|id| id.as_str().len());
+        ROW_BYTES + self.name.len() + ids.sum::<usize>()
+    }
+}
+
+impl Row for CredentialRecord {
+    fn place(&self) -> After {
+        After { created_at: self.created_at, id: self.id.as_str().into() }
+    }
+
+    fn bytes(&self) -> usize {
+        ROW_BYTES + self.name.len() + self.settings.len()
+    }
+}
+
+impl Row for AuditRecord {
+    fn place(&self) -> After {
+        After { created_at: self.at, id: self.id.clone() }
+    }
+
+    fn bytes(&self) -> usize {
+        let texts =
+            [&self.actor_id, &self.target, &self.request_id].into_iter().flatten().map(|text| text.len());
+        ROW_BYTES + texts.chain(self.fields.iter().map(|field| field.len())).sum::<usize>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::now;
+
+    fn tenant(name: usize) -> TenantRecord {
+        TenantRecord { id: "ten_1".into(), name: "n".repeat(name).into(), created_at: now() }
+    }
+
+    #[test]
+    fn a_page_ends_by_its_number_or_by_its_bytes_and_holds_one_row_at_least() {
+        let request = |page_size| ListingRequest { cursor: None, page_size };
+        let rows = |count: usize, name| vec![tenant(name); count];
+        assert_eq!(fitting(&rows(11, 9), &request(10)), 10);
+        assert_eq!(fitting(&rows(11, 300_000), &request(10)), 3);
+        assert_eq!(fitting(&rows(3, 2_000_000), &request(10)), 1);
+        assert_eq!(fitting(&rows(0, 9), &request(10)), 0);
+        assert!(!exceeds(&rows(1, 2_000_000), &request(10)), "it may be the last");
+        assert!(!exceeds(&rows(10, 9), &request(10)) && exceeds(&rows(2, 700_000), &request(10)));
     }
 }

@@ -10,6 +10,8 @@ mod names;
 mod replicas;
 pub mod tenants;
 
+use std::sync::Arc;
+
 pub use audit::Audit;
 pub use contacts::Contacts;
 pub use credentials::{Credentials, Rotation};
@@ -18,6 +20,9 @@ pub use keys::Keys;
 pub use listing::{Listing, ListingRequest};
 pub use replicas::SharedLocks;
 pub use tenants::Tenants;
+
+use crate::store::Database;
+use crate::upstream::BytesInFlight;
 
 /// Everything that the edge asks for.
 pub struct Gateway {
@@ -35,4 +40,8 @@ pub struct Gateway {
     pub audit: Audit,
     /// Stored secrets and the master keys that open them.
     pub rotation: Rotation,
+    /// The database as a whole.
+    pub database: Arc<dyn Database>,
+    /// The bytes of CRMs' replies and of responses in memory.
+    pub bytes: BytesInFlight,
 }

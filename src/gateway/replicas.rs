@@ -4,8 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::idempotency::{Lease, hex, new_fence};
 use crate::config::Limits;
 use crate::domain::{CallContext, CredentialId, Failure, FailureKind, Result, TenantId, Text};
@@ -90,7 +88,7 @@ impl SharedLocks {
 async fn ask(store: Arc<dyn LockStore>, words: Arc<[String]>, time: Duration) -> Result<Option<Held>> {
     let fence = new_fence()?;
     let mut held = Held { store: store.clone(), fence: fence.clone(), taken: true, lease: None };
-    let asked = Instant::now();
+    let asked = crate::clock::monotonic();
     held.taken = store.lock(&words, &fence, time).await?;
     if !held.taken {
         return Ok(None);

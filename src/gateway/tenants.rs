@@ -9,7 +9,8 @@ use super::{Listing, ListingRequest, names};
 use crate::auth::Authenticator;
 use crate::domain::{Actor, Failure, FailureKind, Result, TenantId, Text, Timestamp};
 use crate::sealing::Sealer;
-use crate::store::{After, TenantRecord, TenantStore, now};
+pub use crate::store::Usage;
+use crate::store::{TenantRecord, TenantStore, now};
 
 /// A tenant as it is shown.
 #[derive(Clone, Debug)]
@@ -52,7 +53,7 @@ impl Tenants {
     }
 
     async fn add(&self, id: TenantId, name: &str) -> Result<Tenant> {
-        let name = names::check(name).map_err(|fault| Failure::validation(vec![fault]))?;
+        let name = names::of_tenant(name).map_err(|fault| Failure::validation(vec![fault]))?;
         let record = TenantRecord { id, name, created_at: now() };
         self.store.insert(&record).await?;
         Ok(shown(record))
@@ -62,8 +63,7 @@ impl Tenants {
     pub async fn list(&self, request: &ListingRequest) -> Result<Listing<Tenant>> {
         let scope = Scope { sealer: &self.sealer, of: "tenants", owner: "" };
         let rows = self.store.list(scope.after(request)?.as_ref(), request.page_size + 1).await?;
-        let (rows, next_cursor) =
-            scope.cut(rows, request, |row| After { created_at: row.created_at, id: row.id.as_str().into() });
+        let (rows, next_cursor) = scope.cut(rows, request);
         Ok(Listing { items: rows.into_iter().map(shown).collect(), next_cursor })
     }
 
@@ -72,13 +72,14 @@ impl Tenants {
         self.store.get(id).await?.map(shown).ok_or_else(not_found)
     }
 
-    /// The tenant with this id or, failing that, this name: people name a tenant as they know it.
-    /// Fails with `tenant_not_found`.
+    /// What a tenant has stored, and what it may have. Fails with `store_unavailable`.
+    pub async fn usage(&self, id: &TenantId) -> Result<Usage> {
+        self.store.usage(id).await
+    }
+
+    /// The tenant with this id or this name: people name a tenant as they know it. Fails with `tenant_not_found`.
     pub async fn find(&self, id_or_name: &str) -> Result<Tenant> {
-        match self.store.get(&id_or_name.into()).await? {
-            Some(record) => Ok(shown(record)),
-            None => self.store.find(id_or_name.trim()).await?.map(shown).ok_or_else(not_found),
-        }
+        self.store.find_either(id_or_name.trim()).await?.map(shown).ok_or_else(not_found)
     }
 
     /// Removes a tenant with its credentials, secrets and keys. Fails with `tenant_not_found`.

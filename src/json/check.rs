@@ -1,21 +1,50 @@
 //! One pass over a JSON text that refuses what decoders disagree about: duplicate members, lone surrogates, depth.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// How deep a caller's body may nest.
-pub const REQUEST_DEPTH: usize = 32;
-/// How deep an upstream's reply may nest; more than a caller's, as we do not write it.
-pub const UPSTREAM_DEPTH: usize = 64;
+use crate::domain::abbreviated;
+
+/// How much one JSON text may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// How deep objects and lists may nest.
+    pub depth: usize,
+    /// How many values there may be, each object, list and scalar counted once.
+    pub values: usize,
+}
+
+/// The bounds of a caller's body; its size bounds the values.
+pub const REQUEST: Bounds = Bounds::of_depth(32);
+/// The bounds of an upstream's reply; it may nest deeper than a caller's body, as we do not write it.
+pub const REPLY: Bounds = Bounds { depth: 64, values: 500_000 };
+
+impl Bounds {
+    /// A bound of the depth alone.
+    #[must_use]
+    pub const fn of_depth(depth: usize) -> Self {
+        Self { depth, values: usize::MAX }
+    }
+}
 
 /// Why a text is refused.
 #[derive(Debug)]
 pub struct Fault(String);
 
+/// How the reason of a text that nests too deep begins.
+const TOO_DEEP: &str = "nested deeper than";
+
 impl Fault {
+    /// Whether objects and lists nest too deep.
+    #[must_use]
+    pub fn is_depth(&self) -> bool {
+        self.0.starts_with(TOO_DEEP)
+    }
+
     /// The reason, with line and column; it holds no part of the text but member names.
     #[must_use]
     pub fn reason(&self) -> &str {
@@ -23,32 +52,45 @@ impl Fault {
     }
 }
 
-/// Accepts `text` when it is one JSON value with unique members, nested at most `depth` deep.
-pub fn check(text: &str, depth: usize) -> Result<(), Fault> {
+/// Accepts `text` when it is one JSON value with unique members, within `bounds`.
+pub fn check(text: &str, bounds: Bounds) -> Result<(), Fault> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    Value(depth)
+    let left = Cell::new(bounds.values);
+    Value { bounds, depth: bounds.depth, left: &left }
         .deserialize(&mut reader)
         .and_then(|()| reader.end())
         .map_err(|error| Fault(error.to_string()))
 }
 
 #[derive(Clone, Copy)]
-struct Value(usize);
+struct Value<'a> {
+    bounds: Bounds,
+    /// How much deeper it may nest.
+    depth: usize,
+    /// How many more values there may be.
+    left: &'a Cell<usize>,
+}
 
-impl<'de> DeserializeSeed<'de> for Value {
+impl<'de> DeserializeSeed<'de> for Value<'_> {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
+        let Some(left) = self.left.get().checked_sub(1) else {
+            return Err(D::Error::custom(format_args!("it holds more than {} values", self.bounds.values)));
+        };
+        self.left.set(left);
         reader.deserialize_any(self)
     }
 }
 
-impl Value {
+impl Value<'_> {
     fn inside<E: Error>(self) -> Result<Self, E> {
-        self.0.checked_sub(1).map(Self).ok_or_else(|| E::custom("nested too deep"))
+        let depth = self.depth.checked_sub(1);
+        let deeper = || E::custom(format_args!("{TOO_DEEP} {} levels", self.bounds.depth));
+        Ok(Self { depth: depth.ok_or_else(deeper)?, ..self })
     }
 }
 
-impl<'de> Visitor<'de> for Value {
+impl<'de> Visitor<'de> for Value<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -82,6 +124,7 @@ impl<'de> Visitor<'de> for Value {
         let mut seen = Seen::default();
         while let Some(name) = members.next_key_seed(Name)? {
             if let Some(name) = seen.repeated(name) {
+                let name = abbreviated(&name);
                 return Err(A::Error::custom(format_args!("the member `{name}` stands twice")));
             }
             members.next_value_seed(inside)?;
@@ -147,7 +190,7 @@ mod tests {
             r#"{"a":{"b":[1,2.5,-3e2,"x\n\ud83d\ude00"]},"c":null}"#,
             "123456789012345678901234567890.5",
         ] {
-            assert!(check(text, REQUEST_DEPTH).is_ok(), "{text}");
+            assert!(check(text, REQUEST).is_ok(), "{text}");
         }
     }
 
@@ -164,21 +207,28 @@ mod tests {
             "[1e400]",
             "NaN",
         ] {
-            assert!(check(text, REQUEST_DEPTH).is_err(), "{text}");
+            assert!(check(text, REQUEST).is_err(), "{text}");
         }
         let wide: Vec<String> =
             (0..50).map(|n| format!("\"m{n}\":0")).chain(["\"m40\":1".to_owned()]).collect();
-        assert!(
-            check(&format!("{{{}}}", wide.join(",")), REQUEST_DEPTH).unwrap_err().reason().contains("m40")
-        );
+        assert!(check(&format!("{{{}}}", wide.join(",")), REQUEST).unwrap_err().reason().contains("m40"));
     }
 
     #[test]
     fn depth_is_bounded_before_the_stack_is() {
         let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
-        assert!(check(&nested(32), 32).is_ok());
+        let bound = Bounds::of_depth(32);
+        assert!(check(&nested(32), bound).is_ok());
         for depth in [33, 10_000, 1_000_000] {
-            assert!(check(&nested(depth), 32).is_err());
+            assert!(check(&nested(depth), bound).is_err());
         }
+    }
+
+    #[test]
+    fn a_reply_holds_so_many_values_and_no_more() {
+        let list = |n: usize| format!("[{}]", vec!["0"; n].join(","));
+        assert!(check(&list(499_999), REPLY).is_ok());
+        let fault = check(&list(500_000), REPLY).unwrap_err();
+        assert!(fault.reason().contains("more than 500000 values"), "{}", fault.reason());
     }
 }

@@ -1,9 +1,10 @@
 //! Reading of checked JSON text by slices: what kind a value is, its members, elements, string.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::check::Name;
@@ -81,6 +82,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 }
 
 impl<'a> Members<'a> {
+    /// The values by name, for more than a few lookups.
+    #[must_use]
+    pub fn by_name(&self) -> HashMap<&str, Raw<'a>> {
+        self.0.iter().map(|(name, raw)| (name.as_ref(), *raw)).collect()
+    }
+
     /// The value of the member `name`, unless it is absent or `null`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Raw<'a>> {
@@ -102,6 +109,30 @@ pub fn members(text: &str) -> Option<Members<'_>> {
 #[must_use]
 pub fn elements(text: &str) -> Option<Vec<Raw<'_>>> {
     serde_json::from_str(text).ok()
+}
+
+/// The elements of the list that `text` holds, at most `most`; `None` where it holds no list, or one with more: reading
+/// ends there.
+#[must_use]
+pub fn elements_within(text: &str, most: usize) -> Option<Vec<Raw<'_>>> {
+    struct Within(usize);
+    impl<'de> Visitor<'de> for Within {
+        type Value = Vec<Raw<'de>>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a list of at most {} elements", self.0)
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut elements = Vec::new();
+            while let Some(element) = list.next_element()? {
+                if elements.len() == self.0 {
+                    return Err(A::Error::invalid_length(self.0 + 1, &self));
+                }
+                elements.push(element);
+            }
+            Ok(elements)
+        }
+    }
+    serde_json::Deserializer::from_str(text).deserialize_seq(Within(most)).ok()
 }
 
 /// The string that `text` holds, borrowed where it has no escape; `None` where it holds no string.
@@ -131,9 +162,10 @@ pub fn equal(one: &str, other: &str) -> bool {
         },
         Kind::Object => match (members(one), members(other)) {
             (Some(a), Some(b)) => {
+                let theirs = b.by_name();
                 a.0.len() == b.0.len()
                     && a.0.iter().all(|(name, value)| {
-                        b.0.iter().any(|(other, theirs)| other == name && equal(value.get(), theirs.get()))
+                        theirs.get(name.as_ref()).is_some_and(|theirs| equal(value.get(), theirs.get()))
                     })
             }
             _ => false,
@@ -165,6 +197,14 @@ fn decimal(number: &str) -> (bool, String, i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_is_read_up_to_a_bound_and_no_further() {
+        let read = |text, most| elements_within(text, most).map(|list| list.len());
+        assert_eq!((read("[1,{},[]]", 3), read("[1,{},[]]", 2), read("[]", 0)), (Some(3), None, Some(0)));
+        assert_eq!((read("{}", 9), read("null", 9)), (None, None));
+        assert_eq!(read("[1,2,3, this is not even read", 2), None);
+    }
 
     #[test]
     fn numbers_are_equal_to_the_last_digit_however_they_are_written() {

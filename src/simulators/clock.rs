@@ -58,9 +58,20 @@ impl Clock {
 
 impl State {
     fn shown(&self) -> Timestamp {
-        let base = self.fixed.unwrap_or_else(Timestamp::now);
+        let base = self.fixed.unwrap_or_else(wall);
         base.checked_add(self.offset).unwrap_or(base)
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the simulated CRMs have a wall clock of their own")]
+fn wall() -> Timestamp {
+    Timestamp::now()
+}
+
+/// The clock that only goes forwards.
+#[expect(clippy::disallowed_methods, reason = "the simulated CRMs have a monotonic clock of their own")]
+pub(super) fn monotonic() -> std::time::Instant {
+    std::time::Instant::now()
 }
 
 /// A time as both simulators store it: UTC with milliseconds.

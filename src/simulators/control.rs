@@ -4,6 +4,7 @@ use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::exchange::Simulation;
@@ -22,11 +23,18 @@ pub(crate) async fn answer(simulation: &Simulation, request: Request) -> Respons
         }
         ("GET", "/_simulator/contacts") => json_answer(StatusCode::OK, &json!(simulation.crm.contacts())),
         ("GET", "/_simulator/faults") => json_answer(StatusCode::OK, &json!(simulation.faults.waiting())),
-        ("POST", "/_simulator/faults") => set_faults(simulation, &body),
+        ("POST", "/_simulator/faults") => add_each(&body, |fault: Fault| simulation.faults.add(fault)),
         ("DELETE", "/_simulator/faults") => {
             simulation.faults.clear();
             StatusCode::NO_CONTENT.into_response()
         }
+        ("GET", "/_simulator/views") => json_answer(StatusCode::OK, &json!(simulation.views.all())),
+        ("POST", "/_simulator/views") => add_each(&body, |view| simulation.views.add(view)),
+        ("DELETE", "/_simulator/views") => {
+            simulation.views.clear();
+            StatusCode::NO_CONTENT.into_response()
+        }
+        ("POST", "/_simulator/change" | "/_simulator/merge") => somebody_else(simulation, &path, &body),
         ("POST", "/_simulator/revoke") => {
             let wanted: Value = serde_json::from_slice(&body).unwrap_or_default();
             simulation.crm.revoke(wanted.get("token").and_then(Value::as_str).unwrap_or_default());
@@ -36,21 +44,36 @@ pub(crate) async fn answer(simulation: &Simulation, request: Request) -> Respons
     }
 }
 
-/// One fault, or an array of them.
-fn set_faults(simulation: &Simulation, body: &[u8]) -> Response {
-    let several: Result<Vec<Fault>, _> = match serde_json::from_slice(body) {
-        Ok(Value::Array(faults)) => faults.into_iter().map(serde_json::from_value).collect(),
-        Ok(one) => serde_json::from_value(one).map(|fault| vec![fault]),
+/// One element, or an array of them.
+fn add_each<T: DeserializeOwned>(body: &[u8], add: impl FnMut(T)) -> Response {
+    let several: Result<Vec<T>, _> = match serde_json::from_slice(body) {
+        Ok(Value::Array(elements)) => elements.into_iter().map(serde_json::from_value).collect(),
+        Ok(one) => serde_json::from_value(one).map(|one| vec![one]),
         Err(error) => Err(error),
     };
     match several {
-        Ok(faults) => {
-            for fault in faults {
-                simulation.faults.add(fault);
-            }
+        Ok(elements) => {
+            elements.into_iter().for_each(add);
             StatusCode::NO_CONTENT.into_response()
         }
         Err(error) => json_answer(StatusCode::BAD_REQUEST, &json!({ "error": error.to_string() })),
+    }
+}
+
+/// Changes or merges contacts as another client of the CRM does.
+fn somebody_else(simulation: &Simulation, path: &str, body: &[u8]) -> Response {
+    let wanted: Value = serde_json::from_slice(body).unwrap_or_default();
+    let word = |key: &str| wanted.get(key).and_then(Value::as_str).unwrap_or_default();
+    let done = if path == "/_simulator/merge" {
+        simulation.crm.merge(word("primary"), word("other"))
+    } else {
+        let fields = wanted.get("set").and_then(Value::as_object).cloned().unwrap_or_default();
+        simulation.crm.change(word("contact"), &fields)
+    };
+    if done {
+        StatusCode::NO_CONTENT.into_response()
+    } else {
+        json_answer(StatusCode::NOT_FOUND, &json!({ "error": "no such contact" }))
     }
 }
 

@@ -1,9 +1,9 @@
 //! What a simulated CRM is asked and what it answers, before any network and any fault.
 
 use http::{HeaderMap, Method};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::{Applied, Disturbance};
+use super::{Applied, Disturbance, Reading};
 
 /// One call as the CRM's own code sees it.
 pub(crate) struct Ask<'a> {
@@ -95,6 +95,8 @@ pub(crate) trait Crm: Send + Sync + 'static {
     fn token(&self, headers: &HeaderMap) -> Option<String>;
     /// Whether a call to this route may change a contact.
     fn may_write(&self, method: &str, path: &str) -> bool;
+    /// What kind of reading this call's response is, if any.
+    fn reading(&self, method: &str, path: &str) -> Option<Reading>;
     /// Does what is asked.
     fn answer(&self, ask: &Ask<'_>) -> Answer;
     /// "Too many requests" in this CRM's shape.
@@ -107,6 +109,10 @@ pub(crate) trait Crm: Send + Sync + 'static {
     fn contacts(&self) -> Vec<Value>;
     /// Puts a contact in, as if it had always been there.
     fn put(&self, contact: Value) -> Option<String>;
+    /// Changes these fields of a contact as somebody else at the CRM, or the CRM itself, would.
+    fn change(&self, id: &str, fields: &Map<String, Value>) -> bool;
+    /// Merges `other` away: the primary contact stays, and gets the addresses and numbers that it lacks.
+    fn merge(&self, primary: &str, other: &str) -> bool;
     /// Takes a contact out behind the gateway's back.
     fn take_out(&self, id: &str) -> bool;
     /// Refuses a token from now on.

@@ -15,6 +15,7 @@ use super::journal::{Call, Journal};
 use super::line::Grip;
 use super::pace::{Meter, Pace};
 use super::script::Script;
+use super::views::Views;
 use super::{control, reword};
 
 const LARGEST_BODY: usize = 16 * 1024 * 1024;
@@ -24,6 +25,7 @@ pub(crate) struct Simulation {
     pub crm: Arc<dyn Crm>,
     pub journal: Journal,
     pub faults: Faults,
+    pub views: Views,
     pub pace: Option<Pace>,
     pub meter: Meter,
     /// True when the simulator stops: hanging calls are let go.
@@ -64,13 +66,19 @@ impl Simulation {
         if matches!(fault, Some(FaultKind::ResetBeforeReading)) {
             return self.play(grip, Script::reset());
         }
-        let body = to_bytes(body, LARGEST_BODY).await.unwrap_or_default();
-        self.journal.amend(entry, |call| call.body = String::from_utf8_lossy(&body).into_owned());
+        let body = to_bytes(body, LARGEST_BODY).await;
+        if let Ok(body) = &body {
+            self.journal.read(entry, String::from_utf8_lossy(body).into_owned());
+        }
+        let body = body.unwrap_or_default();
         if matches!(fault, Some(FaultKind::NeverAnswer)) {
             return self.play(grip, Script::silence());
         }
         if let Some(FaultKind::Latency { ms }) = fault {
             self.pause(ms).await;
+        }
+        if let Some(kind) = &fault {
+            self.meanwhile(kind, parts.uri.path());
         }
         let answer = self.settle(&parts, &body, fault.as_ref());
         let script = fault.as_ref().and_then(|kind| Script::of(kind, &answer));
@@ -86,6 +94,18 @@ impl Simulation {
             self.pause(ms).await;
         }
         script.map_or_else(|| response(answer), |script| self.play(grip, script))
+    }
+
+    /// What somebody else does just before the call is served.
+    fn meanwhile(&self, kind: &FaultKind, path: &str) {
+        match kind {
+            FaultKind::Meanwhile { contact, set } => {
+                let named = path.rsplit('/').next().unwrap_or_default();
+                self.crm.change(contact.as_deref().unwrap_or(named), set);
+            }
+            FaultKind::MergedMeanwhile { primary, other } => drop(self.crm.merge(primary, other)),
+            _ => {}
+        }
     }
 
     /// What the CRM answers, after its allowance and with the fault's say.
@@ -110,7 +130,10 @@ impl Simulation {
                 _ => None,
             },
         };
-        let answer = self.crm.answer(&ask);
+        let mut answer = self.crm.answer(&ask);
+        if let Some(reading) = self.crm.reading(parts.method.as_str(), parts.uri.path()) {
+            answer.body = self.views.apply(reading, answer.body);
+        }
         match fault {
             // A second application that the CRM itself refuses leaves the first one's answer.
             Some(FaultKind::AppliedTwice) => {

@@ -5,6 +5,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::{Disturbance, Shape};
 
@@ -95,6 +96,15 @@ pub enum FaultKind {
     ManyHeaders { count: u32 },
     /// Applied; an answer with one header of so many bytes.
     HugeHeader { bytes: usize },
+    /// Before the call is served, somebody else changes these fields of the contact; of the one that the path names
+    /// if none is given. The call itself goes well.
+    Meanwhile {
+        #[serde(default)]
+        contact: Option<String>,
+        set: Map<String, Value>,
+    },
+    /// Before the call is served, somebody else merges `other` into `primary`. The call itself goes well.
+    MergedMeanwhile { primary: String, other: String },
     /// The record is stored with one field gone wrong; meets calls that may write only.
     Field(Disturbance),
 }

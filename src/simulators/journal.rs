@@ -58,15 +58,19 @@ pub struct Call {
 }
 
 /// Handle to the calls of one simulator. Clones share one list.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Journal {
     state: Arc<Mutex<State>>,
 }
 
-#[derive(Debug, Default)]
+/// Told of each call.
+type Watcher = Arc<dyn Fn(&Call) + Send + Sync>;
+
+#[derive(Default)]
 struct State {
     last: u64,
     calls: Vec<Call>,
+    watcher: Option<Watcher>,
 }
 
 impl Journal {
@@ -94,6 +98,12 @@ impl Journal {
         self.calls().into_iter().filter_map(|call| call.alarm).collect()
     }
 
+    /// Tells `watcher` of each call from now on, once its body is read and before it does anything; also of calls
+    /// that are forgotten later.
+    pub fn watch(&self, watcher: impl Fn(&Call) + Send + Sync + 'static) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).watcher = Some(Arc::new(watcher));
+    }
+
     /// Forgets all calls. Sequence numbers go on.
     pub fn clear(&self) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).calls.clear();
@@ -106,6 +116,19 @@ impl Journal {
         call.sequence = state.last;
         state.calls.push(call);
         state.last
+    }
+
+    /// Adds the body to a noted call.
+    pub(crate) fn read(&self, sequence: u64, body: String) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let watcher = state.watcher.clone();
+        let Some(call) = state.calls.iter_mut().rev().find(|call| call.sequence == sequence) else { return };
+        call.body = body;
+        let call = call.clone();
+        drop(state);
+        if let Some(watcher) = watcher {
+            watcher(&call);
+        }
     }
 
     /// Adds to a noted call what is known by now.

@@ -15,9 +15,15 @@
 //! | `GET /_simulator/faults` | faults still waiting |
 //! | `POST /_simulator/faults` | sets one fault or an array of them, see [`Fault`] |
 //! | `DELETE /_simulator/faults` | takes all faults back |
+//! | `GET /_simulator/views` | how readings differ from what is stored |
+//! | `POST /_simulator/views` | adds one view or an array of them, see [`View`] |
+//! | `DELETE /_simulator/views` | takes all views back |
+//! | `POST /_simulator/change` | `{"contact": "…", "set": {…}}`: somebody else at the CRM changes a contact |
+//! | `POST /_simulator/merge` | `{"primary": "…", "other": "…"}`: the other contact vanishes into the primary one |
 //! | `POST /_simulator/revoke` | `{"token": "…"}` is refused with 401 from now on |
 //!
 //! A fault over HTTP: `{"kind":"latency","ms":500,"method":"POST","path":"/api/contacts","times":1}`.
+//! A view over HTTP: `{"reading":"single","without":["customFields"],"with":{"createdAt":"2024-01-15"}}`.
 
 pub mod aptly;
 pub mod pipeline;
@@ -35,9 +41,11 @@ mod line;
 mod pace;
 mod people;
 mod reshape;
+mod resolve;
 mod reword;
 mod script;
 mod server;
+mod views;
 
 pub use clock::Clock;
 pub use disturbance::Disturbance;
@@ -46,3 +54,4 @@ pub use journal::{Applied, Call, Journal};
 pub use pace::Pace;
 pub use reshape::Shape;
 pub use server::Running;
+pub use views::{Reading, View, Views};

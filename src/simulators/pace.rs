@@ -22,7 +22,7 @@ pub(crate) struct Meter {
 impl Meter {
     /// Counts one call, or says how long to wait. Refused calls do not count.
     pub(super) fn admit(&self, pace: Pace) -> Result<(), Duration> {
-        let now = Instant::now();
+        let now = super::clock::monotonic();
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         while recent.front().is_some_and(|at| now.duration_since(*at) >= Duration::from_mins(1)) {
             recent.pop_front();

@@ -245,6 +245,6 @@ mod tests {
         let numbers: Vec<_> = people.iter().flat_map(|person| person.phones.clone()).collect();
         assert_eq!(numbers.iter().collect::<HashSet<_>>().len(), numbers.len());
         assert!(people.iter().zip(&again).all(|(a, b)| a.emails == b.emails && a.phones == b.phones));
-        assert!(numbers.iter().all(|number| phonenumber::parse(None, number).is_ok()));
+        assert!(numbers.iter().all(|number| rlibphonenumber::PHONE_NUMBER_UTIL.parse(number, None).is_ok()));
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -18,6 +18,7 @@ use super::faults::{Fault, Faults};
 use super::journal::{Call, Journal};
 use super::line::{Doorway, Grip};
 use super::pace::{Meter, Pace};
+use super::views::{View, Views};
 
 /// A simulator that answers on its socket until it is shut down or dropped.
 pub struct Running {
@@ -26,6 +27,7 @@ pub struct Running {
     crm: Arc<dyn Crm>,
     journal: Journal,
     faults: Faults,
+    views: Views,
     clock: Clock,
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
@@ -37,6 +39,7 @@ pub(crate) struct Start {
     pub tokens: Vec<String>,
     pub clock: Clock,
     pub pace: Option<Pace>,
+    pub views: Vec<View>,
 }
 
 impl Running {
@@ -44,11 +47,12 @@ impl Running {
         let listener = TcpListener::bind(start.listen).await?;
         let address = listener.local_addr()?;
         let (stop, stopping) = watch::channel(false);
-        let (journal, faults) = (Journal::default(), Faults::default());
+        let (journal, faults, views) = (Journal::default(), Faults::default(), Views::new(start.views));
         let simulation = Arc::new(Simulation {
             crm: Arc::clone(&crm),
             journal: journal.clone(),
             faults: faults.clone(),
+            views: views.clone(),
             pace: start.pace,
             meter: Meter::default(),
             stopping: stopping.clone(),
@@ -62,7 +66,17 @@ impl Running {
             };
             let _ = axum::serve(Doorway(listener), service).with_graceful_shutdown(until).await;
         });
-        Ok(Self { address, tokens: start.tokens, crm, journal, faults, clock: start.clock, stop, server })
+        Ok(Self {
+            address,
+            tokens: start.tokens,
+            crm,
+            journal,
+            faults,
+            views,
+            clock: start.clock,
+            stop,
+            server,
+        })
     }
 
     /// `http://127.0.0.1:<port>`, without a slash at the end.
@@ -118,6 +132,18 @@ impl Running {
         self.faults.add(fault);
     }
 
+    /// The handle of the views.
+    #[must_use]
+    pub const fn views(&self) -> &Views {
+        &self.views
+    }
+
+    /// Changes how readings differ from what is stored:
+    /// `running.view(View::of(Reading::Single).without(&["company"]))`.
+    pub fn view(&self, view: View) {
+        self.views.add(view);
+    }
+
     /// The CRM's clock.
     #[must_use]
     pub const fn clock(&self) -> &Clock {
@@ -140,6 +166,19 @@ impl Running {
     #[must_use = "the id is how to find it again"]
     pub fn put(&self, contact: Value) -> Option<String> {
         self.crm.put(contact)
+    }
+
+    /// Changes fields of a contact without a call, as somebody else at the CRM or the CRM itself would; says whether
+    /// the contact was there. The times and the version of the record go on as with any write.
+    #[must_use]
+    pub fn change(&self, id: &str, fields: &Map<String, Value>) -> bool {
+        self.crm.change(id, fields)
+    }
+
+    /// Merges `other` away without a call: the primary contact stays, the id of the other vanishes.
+    #[must_use]
+    pub fn merge(&self, primary: &str, other: &str) -> bool {
+        self.crm.merge(primary, other)
     }
 
     /// Takes a contact out without a call; says whether it was there.

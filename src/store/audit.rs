@@ -58,4 +58,8 @@ pub trait AuditStore: Send + Sync {
     async fn list(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>>;
     /// Erases at most `limit` records of what happened before `moment`, the oldest first; how many that were.
     async fn erase_before(&self, moment: Timestamp, limit: u32) -> Result<u64>;
+    /// The tenants with more records than they may have, and how many more.
+    async fn excessive(&self) -> Result<Vec<(TenantId, u64)>>;
+    /// Erases at most `limit` of the tenant's oldest records; how many that were.
+    async fn erase_oldest(&self, tenant: &TenantId, limit: u32) -> Result<u64>;
 }

@@ -1,5 +1,6 @@
 //! Where the database is, read from its URL.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use super::PostgresUrl;
@@ -37,6 +38,11 @@ impl Location {
             )
         })?;
         let path = path.strip_prefix("//").unwrap_or(path);
+        if path.split_once(':').is_some_and(|(_, rest)| rest.contains('@')) {
+            return Err(OpenError::new(
+                "sqlite:// must be followed by the path of a file; a URL with user and password begins with postgres://",
+            ));
+        }
         if path.is_empty() || path.starts_with(':') || path.contains(['?', '#', '\0']) || path.ends_with('/')
         {
             return Err(OpenError::new(
@@ -45,6 +51,16 @@ impl Location {
             ));
         }
         Ok(Self::Sqlite(PathBuf::from(path)))
+    }
+}
+
+/// Without user and password.
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            Self::Postgres(url) => write!(f, "PostgreSQL, {url}"),
+        }
     }
 }
 
@@ -72,6 +88,7 @@ mod tests {
             "sqlite://",
             "sqlite::memory:",
             "sqlite://x?mode=ro",
+            "sqlite://u:hunter2@h/d",
             "x",
         ] {
             assert!(!Location::parse(url).unwrap_err().to_string().contains("hunter2"), "{url}");

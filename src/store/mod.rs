@@ -22,15 +22,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use self::sql::{Connections, Sql};
+use crate::config::Quotas;
 
 pub use audit::{AuditQuery, AuditRecord, AuditStore};
-pub use idempotency::{Advance, IdempotencyRecord, IdempotencyStore, LockStore, Reserved, Stage};
+pub use idempotency::{Advance, HeldLease, IdempotencyRecord, IdempotencyStore, LockStore, Reserved, Stage};
 pub use location::{Location, OpenError};
 pub use postgres::PostgresUrl;
 pub use recent::Recent;
 pub use records::{
     After, CheckRecord, CredentialRecord, CredentialStore, Database, KeyRecord, KeyStore, TenantRecord,
-    TenantStore, now,
+    TenantStore, Usage, now,
 };
 pub use sealed::{SealedAfter, SealedRecord, SealedStore};
 pub use sqlite::{Entrance, Presence};
@@ -58,9 +59,15 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the database at `location`, makes it where it is missing, and brings its schema up to date; processes
-    /// that start together wait for each other. Fails with a sentence that says what to mend.
+    /// Opens the database at `location` with the usual quotas.
     pub async fn open(location: &Location) -> Result<Self, OpenError> {
+        Self::open_with(location, Quotas::default()).await
+    }
+
+    /// Opens the database at `location`, makes it where it is missing, and brings its schema up to date; processes
+    /// that start together wait for each other. Each tenant may store as much as `quotas` says.
+    /// Fails with a sentence that says what to fix.
+    pub async fn open_with(location: &Location, quotas: Quotas) -> Result<Self, OpenError> {
         let connections = match location {
             Location::Sqlite(path) => Connections::Sqlite(sqlite::open(path).await?),
             Location::Postgres(url) => Connections::Postgres(postgres::open(url).await?),
@@ -69,11 +76,11 @@ impl Store {
             Location::Sqlite(path) => Some(Arc::from(path.as_path())),
             Location::Postgres(_) => None,
         };
-        Ok(Self { file, ..Self::of(Arc::new(Sql(connections))) })
+        Ok(Self { file, ..Self::of(Arc::new(Sql::new(connections, quotas))) })
     }
 
     /// Comes in to serve, where processes can tell whether they are alone: on SQLite; on PostgreSQL, where any machine may
-    /// serve beside, leases alone say what is held. Fails with a sentence.
+    /// serve beside, only leases seen unrenewed show who is gone. Fails with a sentence.
     pub async fn enter(&self) -> Result<Option<Entrance>, OpenError> {
         match &self.file {
             Some(path) => sqlite::enter(path).await.map(Some),

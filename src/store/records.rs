@@ -2,12 +2,13 @@
 
 use async_trait::async_trait;
 
+use crate::config::Quotas;
 use crate::domain::{CredentialId, KeyId, Result, Scopes, TenantId, Text, Timestamp};
 
 /// Now, to the millisecond: what is stored and read again stays equal.
 #[must_use]
 pub fn now() -> Timestamp {
-    let now = Timestamp::now();
+    let now = crate::clock::now();
     Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
 }
 
@@ -20,6 +21,23 @@ pub struct TenantRecord {
     pub name: Text,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// What a tenant has stored, and what it may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Writes under an `Idempotency-Key` that are kept.
+    pub ledger_rows: u64,
+    /// What they count for, in bytes.
+    pub ledger_bytes: u64,
+    /// Credentials.
+    pub credentials: u64,
+    /// API keys.
+    pub api_keys: u64,
+    /// Audit records.
+    pub audit_records: u64,
+    /// What it may have of each.
+    pub limits: Quotas,
 }
 
 /// An API key, without its text.
@@ -99,8 +117,14 @@ pub trait TenantStore: Send + Sync {
     async fn insert(&self, tenant: &TenantRecord) -> Result<()>;
     /// The tenant with this id.
     async fn get(&self, id: &TenantId) -> Result<Option<TenantRecord>>;
+    /// What the tenant with this id has stored.
+    async fn usage(&self, id: &TenantId) -> Result<Usage>;
     /// The tenant with this name.
     async fn find(&self, name: &str) -> Result<Option<TenantRecord>>;
+    /// The tenant that `called` stands for: its id where it is spelled as one, else its name.
+    async fn find_either(&self, called: &str) -> Result<Option<TenantRecord>> {
+        if TenantId::is_spelled_by(called) { self.get(&called.into()).await } else { self.find(called).await }
+    }
     /// At most `limit` tenants behind `after`, oldest first.
     async fn list(&self, after: Option<&After>, limit: u32) -> Result<Vec<TenantRecord>>;
     /// Removes a tenant with its keys, credentials and their secrets; whether there was one.
@@ -110,7 +134,7 @@ pub trait TenantStore: Send + Sync {
 /// API keys in the database.
 #[async_trait]
 pub trait KeyStore: Send + Sync {
-    /// Adds a key. Fails with `tenant_not_found`.
+    /// Adds a key. Fails with `tenant_not_found`, `quota_exceeded`.
     async fn insert(&self, key: &KeyRecord) -> Result<()>;
     /// The key with this id, whoever shows it.
     async fn get(&self, id: &KeyId) -> Result<Option<KeyRecord>>;
@@ -125,7 +149,7 @@ pub trait KeyStore: Send + Sync {
 /// Credentials in the database.
 #[async_trait]
 pub trait CredentialStore: Send + Sync {
-    /// Adds a credential. Fails with `name_taken`, `tenant_not_found`.
+    /// Adds a credential. Fails with `name_taken`, `tenant_not_found`, `quota_exceeded`.
     async fn insert(&self, credential: &CredentialRecord) -> Result<()>;
     /// The tenant's credential with this id: the one way to load a credential.
     async fn get(&self, tenant: &TenantId, id: &CredentialId) -> Result<Option<CredentialRecord>>;
@@ -155,8 +179,14 @@ pub trait CredentialStore: Send + Sync {
 /// The database as a whole.
 #[async_trait]
 pub trait Database: Send + Sync {
-    /// Answers when the database can be read. Fails with `store_unavailable`.
+    /// Answers when the database can be read, and is still the one that was opened. Fails with `store_unavailable`.
     async fn ready(&self) -> Result<()>;
+    /// Whether the last write found no room: the disk is full, or a limit on the size of files is reached.
+    fn is_full(&self) -> bool;
+    /// Writes a row and removes it. Fails with `store_unavailable`.
+    async fn probe(&self) -> Result<()>;
+    /// Gives freed pages back to the file system, in small steps. Fails with `store_unavailable`.
+    async fn shrink(&self) -> Result<()>;
     /// The number of the schema.
     async fn schema(&self) -> Result<i64>;
     /// Ends what is under way and closes every connection.

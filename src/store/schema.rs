@@ -24,6 +24,10 @@ pub(super) const STEPS: &[Step] = &[
         sqlite: include_str!("migrations/sqlite/0003_idempotency.sql"),
         postgres: include_str!("migrations/postgres/0003_idempotency.sql"),
     },
+    Step {
+        sqlite: include_str!("migrations/sqlite/0004_usage.sql"),
+        postgres: include_str!("migrations/postgres/0004_usage.sql"),
+    },
 ];
 
 /// The number of the last step.

@@ -1,22 +1,63 @@
-//! Logs: one subscriber, to standard error, as text or JSON.
+//! Logs: one subscriber, to standard error, as text or JSON. Logging never blocks on the reader.
+
+mod lines;
 
 use std::io::{IsTerminal, Write};
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
+use self::lines::{LineWriter, Lines};
+
+/// How long the process waits at its end for the last lines to be written.
+const FLUSHED_WITHIN: Duration = Duration::from_secs(1);
+
+/// The queue of this process, which has one standard error.
+static LINES: Lines = Lines::new();
+/// Whether lines are JSON; set once the writer runs.
+static WRITER: OnceLock<bool> = OnceLock::new();
+
 /// Starts the logs of this process, once. Other crates are heard from `warn` up only, whatever `level` says: at
 /// `debug` some of them write what passes through them.
-/// Fails where logs were started before.
-pub fn start(level: LevelFilter, json: bool) -> Result<(), tracing_subscriber::util::TryInitError> {
+/// Fails if logs were started before, or if the writer thread cannot be started.
+pub fn start(level: LevelFilter, json: bool) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let filter = Targets::new()
         .with_default(level.min(LevelFilter::WARN))
+        // It logs lines of a password file that it cannot parse.
+        .with_target("sqlx_postgres::options::pgpass", LevelFilter::OFF)
         .with_target(env!("CARGO_CRATE_NAME"), level);
-    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(!json && std::io::stderr().is_terminal());
+    let lines = fmt::layer()
+        .with_writer(move || LineWriter { lines: &LINES, json })
+        .with_ansi(!json && std::io::stderr().is_terminal())
+        // Errors of the formatter would be printed directly, not through the queue.
+        .log_internal_errors(false);
     let lines = if json { lines.json().flatten_event(true).boxed() } else { lines.boxed() };
-    tracing_subscriber::registry().with(lines.with_filter(filter)).try_init()
+    tracing_subscriber::registry().with(lines.with_filter(filter)).try_init()?;
+    let writer = std::thread::Builder::new().name("log".to_owned());
+    writer.spawn(move || LINES.write_to(std::io::stderr(), json))?;
+    WRITER.get_or_init(|| json);
+    Ok(())
+}
+
+/// Prints one line to standard error, after the lines that were logged before. Errors are ignored.
+pub fn print(line: &str) {
+    let line = format!("{line}\n");
+    match WRITER.get() {
+        Some(_) => LINES.push(line.as_bytes(), false),
+        // Standard error may be closed.
+        None => drop(std::io::stderr().write_all(line.as_bytes())),
+    }
+}
+
+/// Waits up to a second for the last lines to be written. Call it at the end of the process.
+pub fn flush() {
+    if WRITER.get().is_some() {
+        LINES.flush(FLUSHED_WITHIN);
+    }
 }
 
 /// Makes a panic say where it happened and nothing else: its text may hold whatever was at hand.
@@ -26,8 +67,7 @@ pub fn quiet_panics() {
         if tracing::dispatcher::has_been_set() {
             tracing::error!(%place, "a panic");
         } else {
-            // Where standard error is closed, the exit code still tells.
-            let _ = writeln!(std::io::stderr(), "error: a bug at {place}");
+            print(&format!("error: a bug at {place}"));
         }
     }));
 }

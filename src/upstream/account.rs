@@ -1,13 +1,18 @@
 //! One credential as the wire sees it: its places, and the budget of calls that it may share with others.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::RateLimit;
 use super::pace::{Pace, Wish};
-use super::places::{Place, Places};
+use super::places::{Place, Places, Visit};
 use crate::domain::{CallContext, CredentialId, Priority, Provider, Result, TenantId, Text};
+
+/// The longest pause that a 429 to one credential means for the others of its group: one of them must not be able to stop
+/// the rest for as long as it likes.
+const LONGEST_FOR_OTHERS: Duration = Duration::from_mins(5);
 
 /// Whose account it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -36,23 +41,61 @@ pub struct AccountSpec {
 pub struct Account {
     pub(super) id: AccountId,
     places: Arc<Places>,
-    pub(super) pace: Arc<Pace>,
+    /// Its own pauses, and its starts where it shares no budget.
+    own: Arc<Pace>,
+    group: Option<Arc<Pace>>,
     limits: Arc<[RateLimit]>,
 }
 
 impl Account {
-    pub(super) fn new(id: AccountId, places: Arc<Places>, pace: Arc<Pace>, limits: Vec<RateLimit>) -> Self {
-        Self { id, places, pace, limits: limits.into() }
+    pub(super) fn new(
+        id: AccountId,
+        places: Arc<Places>,
+        own: Arc<Pace>,
+        group: Option<Arc<Pace>>,
+        limits: Vec<RateLimit>,
+    ) -> Self {
+        Self { id, places, own, group, limits: limits.into() }
     }
 
-    /// Takes a place among the credential's requests under way, to be held until the request's answer is known; waits
+    /// Counts a request among the credential's, whatever it waits for, until it is dropped. Fails with
+    /// `too_many_concurrent_requests` where the credential has half of its tenant's requests already.
+    pub fn visit(&self) -> Result<Visit> {
+        Places::visit(&self.places)
+    }
+
+    /// Takes a place among the credential's requests under way, to be held until the request's response is known; waits
     /// at most 250 ms for it, people before jobs. Fails with `too_many_concurrent_requests`, nothing sent.
-    pub async fn enter(&self, context: &CallContext) -> Result<Place> {
-        self.places.take(context).await
+    pub async fn enter(&self, context: &CallContext) -> Result<(Visit, Place)> {
+        let visit = self.visit()?;
+        let place = visit.enter(context).await?;
+        Ok((visit, place))
+    }
+
+    /// Nothing is sent for this account before `after`, or for a second where the CRM named no time; for the others of
+    /// its group at most 5 minutes.
+    pub(super) fn pause(&self, after: Option<Duration>) -> Duration {
+        let pause = self.own.pause(after);
+        if let Some(group) = &self.group {
+            group.pause(Some(pause.min(LONGEST_FOR_OTHERS)));
+        }
+        pause
+    }
+
+    #[cfg(test)]
+    pub(super) fn pause_left(&self) -> Duration {
+        self.own.pause_left().max(self.group.as_ref().map_or(Duration::ZERO, |group| group.pause_left()))
     }
 
     /// Returns when a call may be sent. Fails with `rate_limited` or `upstream_rate_limited`, nothing sent.
     pub(super) async fn start(&self, priority: Priority, deadline: Instant) -> Result<()> {
-        self.pace.start(Wish { limits: &self.limits, priority, deadline }).await
+        let wish = Wish { limits: &self.limits, priority, deadline };
+        match &self.group {
+            None => self.own.start(wish).await,
+            Some(group) => {
+                self.own.start(Wish { limits: &[], ..wish }).await?;
+                group.start(wish).await
+            }
+        }
     }
 }

@@ -19,6 +19,10 @@ enum Allowed {
 impl AllowList {
     /// The list that `text` names, comma-separated. Fails with the entry that cannot be read.
     pub fn parse(text: &str) -> Result<Self, String> {
+        // A comma in a password would make pieces of it entries.
+        if text.contains('@') {
+            return Err("it must hold no `@`: entries are hosts without user and password".to_owned());
+        }
         text.split(',')
             .map(str::trim)
             .filter(|entry| !entry.is_empty())

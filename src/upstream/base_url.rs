@@ -120,7 +120,25 @@ fn well_formed(text: &str) -> Result<Url> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err(refused("It must end with its path, without ? and #."));
     }
+    // Judged as written: the URL parser resolves dots, and other servers take more for dots than it does.
+    let path = rest.split_once('/').map_or("", |(_, path)| path).trim_end_matches('/');
+    if !path.is_empty() && !path.split('/').all(is_plain_segment) {
+        return Err(refused(
+            "Its path must hold no segment such as `..`, `.` or `..;`, no empty one, and no `%`.",
+        ));
+    }
     Ok(url)
+}
+
+/// Whether every server reads `segment` of a path as this one segment. Some take `..;x` for `..`, or decode `%2e` and `%2f`
+/// once more than others.
+#[must_use]
+pub fn is_plain_segment(segment: &str) -> bool {
+    let name = segment.split(';').next().unwrap_or_default();
+    !name.is_empty()
+        && name != "."
+        && !name.starts_with("..")
+        && segment.bytes().all(|byte| byte.is_ascii_graphic() && !b"/\\%?#".contains(&byte))
 }
 
 /// Whether the Internet can know `name`, which the URL parser wrote in lower case. A name that ends with a dot is

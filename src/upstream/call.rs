@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bytestring::ByteString;
 
-use crate::domain::{Failure, FailureKind, Provider, Result, Timestamp};
+use super::Secrets;
+use crate::blocking;
+use crate::domain::{CallContext, Failure, FailureKind, Provider, Result, Timestamp};
 use crate::json;
 
 /// The methods that our upstreams take.
@@ -84,6 +86,20 @@ impl fmt::Debug for Call {
     }
 }
 
+/// What is decoded from a reply.
+pub trait Decoded: Sized {
+    /// The same without `secrets`. Where `struck` says so, [`STRUCK_OUT`](super::STRUCK_OUT) stands in the place of
+    /// values that held one, and they are left out.
+    fn without_secrets(self, secrets: &Secrets, struck: bool) -> Result<Self>;
+}
+
+/// Nothing but that the reply is good.
+impl Decoded for () {
+    fn without_secrets(self, _: &Secrets, _: bool) -> Result<Self> {
+        Ok(())
+    }
+}
+
 /// A complete answer of an upstream, its body bounded in size.
 #[derive(Clone, Debug)]
 pub struct Reply {
@@ -99,6 +115,8 @@ pub struct Reply {
     pub retry_after: Option<Duration>,
     /// The body, decompressed.
     pub body: bytes::Bytes,
+    /// The secrets of the account, which the body may repeat: no text of it is passed on without a look at them.
+    pub secrets: Secrets,
 }
 
 impl Reply {
@@ -116,13 +134,29 @@ impl Reply {
         declared || (self.content_type.is_empty() && looks_so)
     }
 
-    /// What `decode` makes of the checked JSON body; its failure names the CRM and the status.
-    pub fn decode<T>(&self, decode: impl FnOnce(&ByteString) -> Result<T>) -> Result<T> {
-        let decoded = self.json().and_then(|text| decode(&text));
+    /// What `read` makes of the reply. Fails with `overloaded` where a large one finds no place until the deadline.
+    pub async fn read<T>(self, context: &CallContext, read: impl FnOnce(Self) -> Result<T>) -> Result<T> {
+        blocking::within(context, self.body.len(), || read(self)).await?
+    }
+
+    /// The same of a reply to a write, which must not fail any more.
+    pub async fn read_however_late<T>(self, context: &CallContext, read: impl FnOnce(Self) -> T) -> T {
+        blocking::however_late(context, self.body.len(), || read(self)).await
+    }
+
+    /// What `decode` makes of the checked JSON body, without the account's secrets; its failure names the CRM and the
+    /// status.
+    pub fn decode<T: Decoded>(&self, decode: impl FnOnce(&ByteString) -> Result<T>) -> Result<T> {
+        let decoded = self.json().and_then(|text| {
+            let struck = self.secrets.strike_out_of_values(&text);
+            let decoded = decode(struck.as_ref().unwrap_or(&text))?;
+            decoded.without_secrets(&self.secrets, struck.is_some())
+        });
         decoded.map_err(|failure| failure.with_upstream(self.provider, Some(self.status)))
     }
 
-    /// The body as checked JSON text: UTF-8, no duplicate member, no lone surrogate, bounded depth.
+    /// The body as checked JSON text, secrets that it repeats included: UTF-8, no duplicate member, no lone surrogate,
+    /// bounded depth.
     /// Fails with `upstream_invalid_response`.
     pub fn json(&self) -> Result<ByteString> {
         if !self.is_json() {
@@ -134,13 +168,14 @@ impl Reply {
             None => self.body.clone(),
         };
         let text = ByteString::try_from(body).map_err(|_| self.invalid("it is not UTF-8"))?;
-        match json::check(&text, json::UPSTREAM_DEPTH) {
+        match json::check(&text, json::REPLY) {
             Ok(()) => Ok(text),
             Err(fault) => Err(self.invalid(fault.reason())),
         }
     }
 
     fn invalid(&self, reason: &str) -> Failure {
+        let reason = self.secrets.strike_out(reason);
         Failure::new(
             FailureKind::UpstreamInvalidResponse,
             format!("The CRM answered {} with a body that cannot be read: {reason}.", self.status),

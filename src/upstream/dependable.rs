@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, sleep};
 use url::Url;
 
-use super::authorization::{Authorization, refuses, struck_out};
+use super::authorization::Authorization;
 use super::breaker::Verdict;
+use super::client::{Connection, HttpClient};
 use super::host::Guest;
 use super::retry::{Outcome, Retries, host_failed};
+use super::transport::{Sender, Times};
 use super::trouble::Trouble;
-use super::{Account, BaseUrl, Call, Repeat, Reply, Transport};
+use super::{Account, BaseUrl, Call, Logins, Repeat, Reply, Secrets, Transport};
 use crate::domain::{CallContext, Failure, FailureKind, Provider, Result};
 
 /// What an attempt needs at least: one that could not end in time is not begun.
@@ -23,45 +23,63 @@ const LONGEST_READ: Duration = Duration::from_secs(10);
 /// A time-out tells about the host only where it was given at least this much.
 const TELLING_TIME: Duration = Duration::from_secs(5);
 
-/// One CRM account seen as HTTP: base URL, authorisation and limits over the shared transport.
+/// One CRM account seen as HTTP: base URL, authorisation and limits, and connections of its own.
 #[derive(Clone)]
 pub struct Upstream {
     transport: Transport,
+    client: HttpClient,
     provider: Provider,
     base: Arc<BaseUrl>,
     account: Account,
     guest: Arc<Guest>,
     authorization: Option<Authorization>,
-    /// A secret of the account that is not sent along each time, such as a password.
-    password: Option<Arc<SecretString>>,
+    /// What authorises the calls, and what does not travel with each of them, such as a password.
+    secrets: Secrets,
 }
 
 impl Upstream {
     /// Joins the parts; nothing authorises the calls yet.
     #[must_use]
     pub fn new(transport: Transport, provider: Provider, base: BaseUrl, account: Account) -> Self {
-        let guest = Arc::new(Guest::new(transport.host(base.url()), account.id.clone()));
+        let client = transport.client(&account.id.tenant, base.url());
+        let guest =
+            Arc::new(Guest::new(transport.host(&account.id.tenant, base.url()), account.id.tenant.clone()));
         Self {
             transport,
+            client,
             provider,
             base: Arc::new(base),
             account,
             guest,
             authorization: None,
-            password: None,
+            secrets: Secrets::default(),
         }
     }
 
     /// The same account, its calls authorised by `authorization` from now on.
     #[must_use]
     pub fn authorized(self, authorization: Authorization) -> Self {
-        Self { authorization: Some(authorization), ..self }
+        let secrets = self.secrets.and(authorization.secret());
+        Self { authorization: Some(authorization), secrets, ..self }
     }
 
     /// The same account, with a further secret that no message of the CRM may carry out.
     #[must_use]
     pub fn hiding(self, password: &str) -> Self {
-        Self { password: Some(Arc::new(password.into())), ..self }
+        Self { secrets: self.secrets.and(password), ..self }
+    }
+
+    /// What no message of the CRM may carry out.
+    #[must_use]
+    pub const fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// What is remembered of logins of `user` at this CRM, whoever made them.
+    #[must_use]
+    pub fn logins(&self, user: &str, password: &str) -> Logins {
+        let user = self.transport.user(&self.account.id.tenant, self.base.url(), user);
+        Logins::new(user, self.base.as_str(), password)
     }
 
     /// Where the CRM is.
@@ -85,18 +103,17 @@ impl Upstream {
         let url = self.address(call)?;
         let reply = self.dependably(context, call, &url).await;
         let reply = reply.map_err(|failure| failure.with_upstream(self.provider, None))?;
-        let body = self.without_secrets(reply.status, reply.body.clone());
-        Ok(Reply { body, ..reply })
+        Ok(Reply { secrets: self.secrets.clone(), ..reply })
     }
 
     async fn dependably(&self, context: &CallContext, call: &Call, url: &Url) -> Result<Reply> {
         // The deadline: one point in time for all that follows, waits included. Nothing is sent after it.
-        let deadline = Instant::now() + context.remaining();
+        let deadline = crate::clock::monotonic() + context.remaining();
         // The retries stand around the rest: each attempt asks breaker and pace anew, as both may have learnt from the
         // last one.
         let host = &self.guest.host;
-        host.count_call();
-        let mut retries = Retries::new(call.repeat, host);
+        self.guest.count_call();
+        let mut retries = Retries::new(call.repeat, &self.guest);
         let mut last: Option<Outcome> = None;
         loop {
             let ready = async {
@@ -115,8 +132,17 @@ impl Upstream {
                 Err(refusal) => return last.map_or(Err(refusal), answer),
             };
             // The send is one attempt; what it shows about host and account is noted before anybody waits.
-            let outcome =
-                self.transport.send(self.provider, self.authorization.as_ref(), call, url, within).await;
+            let times = Times { within, room: patience(call.repeat, within, deadline) };
+            // A read that failed is repeated over a new connection: the others may be closed in the same way.
+            let shared = call.repeat == Repeat::Safe && last.is_none();
+            let sender = Sender {
+                client: &self.client,
+                connection: if shared { Connection::Shared } else { Connection::New },
+                provider: self.provider,
+                tenant: &self.account.id.tenant,
+                authorization: self.authorization.as_ref(),
+            };
+            let outcome = self.transport.send(&sender, call, url, times).await;
             pass.note(verdict(&outcome, within));
             self.keep_pause(&outcome);
             self.log(context, call, &outcome);
@@ -129,12 +155,12 @@ impl Upstream {
         }
     }
 
-    /// After a 429 the whole budget rests, not this call alone.
+    /// After a 429 the account rests, and for a while all that share its budget, not this call alone.
     fn keep_pause(&self, outcome: &Outcome) {
         if let Ok(reply) = outcome
             && reply.status == 429
         {
-            let pause = self.account.pace.pause(reply.retry_after);
+            let pause = self.account.pause(reply.retry_after);
             tracing::info!(provider = %self.provider, host = self.guest.host.authority(), ?pause, "the CRM asks for a pause");
         }
     }
@@ -143,15 +169,6 @@ impl Upstream {
         let status = outcome.as_ref().map_or(0, |reply| reply.status);
         let trouble = outcome.as_ref().err();
         tracing::debug!(provider = %self.provider, method = ?call.method, status, ?trouble, request_id = %context.request_id.as_str(), "upstream call");
-    }
-
-    fn without_secrets(&self, status: u16, body: Bytes) -> Bytes {
-        if !refuses(status, &body) {
-            return body;
-        }
-        let sent = self.authorization.as_ref().map_or(&[][..], Authorization::secret);
-        let password = self.password.as_ref().map_or("", |password| password.expose_secret());
-        struck_out(struck_out(body, sent), password.as_bytes())
     }
 
     fn address(&self, call: &Call) -> Result<Url> {
@@ -174,23 +191,33 @@ fn answer(outcome: Outcome) -> Result<Reply> {
 /// How long an attempt may take; `None` where it is too late for one. A write leaves a third of the time for looking at
 /// what became of it.
 fn attempt(repeat: Repeat, deadline: Instant) -> Option<Duration> {
-    let left = deadline.saturating_duration_since(Instant::now());
+    let left = deadline.saturating_duration_since(crate::clock::monotonic());
     (left >= LEAST_TIME).then(|| match repeat {
         Repeat::Safe => left.min(LONGEST_READ),
         Repeat::AfterRefusal => left * 2 / 3,
     })
 }
 
-/// What an attempt tells about the host. A refusal is an answer of a host that works; a time-out of a caller in a hurry
-/// must not close the host to others.
+/// Until when an attempt waits for room for a large reply. A write keeps the rest of the time for looking at what became
+/// of it.
+fn patience(repeat: Repeat, within: Duration, deadline: Instant) -> Instant {
+    match repeat {
+        Repeat::Safe => deadline,
+        Repeat::AfterRefusal => crate::clock::monotonic() + within,
+    }
+}
+
+/// What an attempt tells about the host. A refusal is a response of a host that works; a timeout of a caller in a hurry
+/// tells nothing. Only what does not depend on the account or the path is a failure of the host.
 fn verdict(outcome: &Outcome, within: Duration) -> Verdict {
     match outcome {
+        Ok(reply) if matches!(reply.status, 502..=504) => Verdict::HostFailed,
         Ok(reply) if host_failed(reply.status) => Verdict::Failed,
-        Ok(_) | Err(Trouble::TooLarge | Trouble::Undecodable) => Verdict::Works,
-        Err(Trouble::Unreachable | Trouble::Certificate | Trouble::Broken | Trouble::CutOff) => {
-            Verdict::Failed
+        Ok(_) | Err(Trouble::TooLarge | Trouble::Undecodable | Trouble::Dripping | Trouble::NoRoom) => {
+            Verdict::Works
         }
-        Err(Trouble::Stalled) => Verdict::Failed,
+        Err(Trouble::Unreachable | Trouble::Certificate) => Verdict::HostFailed,
+        Err(Trouble::Broken | Trouble::CutOff | Trouble::Stalled) => Verdict::Failed,
         Err(Trouble::Silent | Trouble::Slow) if within >= TELLING_TIME => Verdict::Failed,
         Err(Trouble::Silent | Trouble::Slow | Trouble::Unbuildable) => Verdict::Nothing,
     }

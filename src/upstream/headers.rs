@@ -28,7 +28,7 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         // More digits than a number has are a long time all the same.
         text.parse().map_or(LONGEST_PAUSE, Duration::from_secs)
     } else {
-        Duration::try_from(http_date(text)?.duration_since(Timestamp::now())).unwrap_or_default()
+        Duration::try_from(http_date(text)?.duration_since(crate::clock::now())).unwrap_or_default()
     };
     Some(after.min(LONGEST_PAUSE))
 }
@@ -69,7 +69,7 @@ mod tests {
         ] {
             assert_eq!(read(text), seconds.map(Duration::from_secs), "{text}");
         }
-        let soon = Timestamp::now() + jiff::SignedDuration::from_secs(60);
+        let soon = crate::clock::now() + jiff::SignedDuration::from_secs(60);
         let text = rfc2822::to_string(&soon.to_zoned(jiff::tz::TimeZone::UTC)).unwrap();
         let read = read(&text).unwrap();
         assert!(read > Duration::from_secs(50) && read <= Duration::from_mins(1), "{text} {read:?}");

@@ -1,13 +1,20 @@
-//! What is known about one host: its breaker, its retry budget, and which accounts use it.
+//! The circuit breakers and retry budgets of one host: one of each per tenant, and one breaker that all tenants share.
+//!
+//! Tenants must not be able to block a host for each other. So a tenant's breaker counts only the calls of that tenant.
+//! The shared breaker counts only failures that do not depend on the caller: no connection, no valid certificate, 502, 503
+//! or 504. It opens when at least two tenants have each met the breaker's rule by such failures, and no call of any tenant
+//! worked since. It does not apply to a tenant whose last call worked, nor to the probe of a tenant's own breaker.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 
-use super::AccountId;
-use super::breaker::{Admitted, Breaker, Change, Verdict};
+use super::breaker::{Admitted, Breaker, Change, History, LONGEST_OPEN, Verdict};
 use super::retry::RetryBudget;
-use crate::domain::{Failure, FailureKind, Result};
+use crate::domain::{Failure, FailureKind, Result, TenantId};
+
+/// How many tenants must find a host down before the shared breaker opens.
+const TENANTS: usize = 2;
 
 /// One authority: scheme, host and port.
 pub(super) struct Host {
@@ -17,25 +24,34 @@ pub(super) struct Host {
 
 #[derive(Default)]
 struct Known {
+    shared: Breaker,
+    /// Tenants that found the host down since the last success of any tenant, and when they last did.
+    down: HashMap<TenantId, Instant>,
+    tenants: HashMap<TenantId, TenantUse>,
+}
+
+/// What one tenant's calls to the host showed.
+#[derive(Default)]
+struct TenantUse {
+    /// How many adapters of the tenant use the host.
+    ways: usize,
     breaker: Breaker,
     retries: RetryBudget,
-    /// Accounts with a way to this host in memory, and how many ways.
-    guests: HashMap<AccountId, usize>,
+    /// The tenant's calls as the shared breaker counts them.
+    history: History,
+    /// Whether its last call with a result about the host worked.
+    works: bool,
+}
+
+impl TenantUse {
+    fn at_rest(&self, now: Instant) -> bool {
+        self.breaker.at_rest(now) && self.retries.at_rest(now) && self.history.at_rest(now)
+    }
 }
 
 impl Host {
     pub(super) fn new(authority: String) -> Self {
         Self { authority, known: Mutex::default() }
-    }
-
-    /// Notes a call, which allows for retries.
-    pub(super) fn count_call(&self) {
-        self.known().retries.count_call(Instant::now());
-    }
-
-    /// Takes a retry from the budget, where there is one.
-    pub(super) fn may_retry(&self) -> bool {
-        self.known().retries.take(Instant::now())
     }
 
     pub(super) fn authority(&self) -> &str {
@@ -44,7 +60,7 @@ impl Host {
 
     pub(super) fn at_rest(&self, now: Instant) -> bool {
         let known = self.known();
-        known.breaker.at_rest(now) && known.retries.at_rest(now)
+        known.shared.at_rest(now) && known.tenants.values().all(|tenant| tenant.at_rest(now))
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -53,32 +69,99 @@ impl Host {
 }
 
 impl Known {
-    fn shared(&self) -> bool {
-        self.guests.len() > 1
+    fn tenant(&mut self, tenant: &TenantId) -> &mut TenantUse {
+        self.tenants.entry(tenant.clone()).or_default()
+    }
+
+    /// Admits a call by the tenant's own breaker and, if that applies, by the shared one. Fails with the time to wait.
+    fn admit(
+        &mut self,
+        now: Instant,
+        tenant: &TenantId,
+    ) -> std::result::Result<(Admitted, Option<Admitted>), std::time::Duration> {
+        let of_tenant = self.tenant(tenant);
+        let own = of_tenant.breaker.admit(now)?;
+        if own == Admitted::Probe || of_tenant.works {
+            return Ok((own, None));
+        }
+        Ok((own, Some(self.shared.admit(now)?)))
+    }
+
+    /// Notes the result of a call. Returns the change of the tenant's breaker and of the shared one.
+    fn note(
+        &mut self,
+        now: Instant,
+        tenant: &TenantId,
+        (own, shared): (Admitted, Option<Admitted>),
+        verdict: Verdict,
+    ) -> [Option<Change>; 2] {
+        let of_tenant = self.tenant(tenant);
+        let own = of_tenant.breaker.note(now, own, verdict);
+        let probed = shared == Some(Admitted::Probe);
+        let shared = match verdict {
+            Verdict::Works => {
+                of_tenant.works = true;
+                of_tenant.history.note(now, false);
+                self.down.clear();
+                self.shared.close()
+            }
+            Verdict::HostFailed => {
+                of_tenant.works = false;
+                let is_down = of_tenant.history.note(now, true);
+                if is_down {
+                    self.down.retain(|_, since| now.saturating_duration_since(*since) < LONGEST_OPEN);
+                    self.down.insert(tenant.clone(), now);
+                }
+                if probed {
+                    self.shared.note(now, Admitted::Probe, verdict)
+                } else if is_down && self.down.len() >= TENANTS {
+                    self.shared.open(now)
+                } else {
+                    None
+                }
+            }
+            // The result says nothing about the host, so the next call is the probe.
+            Verdict::Failed | Verdict::Nothing if probed => {
+                self.shared.note(now, Admitted::Probe, Verdict::Nothing)
+            }
+            Verdict::Failed | Verdict::Nothing => None,
+        };
+        [own, shared]
     }
 }
 
-/// An account's way to a host; it counts as a user of the host while it lives.
+/// One adapter's handle to a host, for its tenant.
 pub(super) struct Guest {
     pub(super) host: Arc<Host>,
-    account: AccountId,
+    tenant: TenantId,
 }
 
 impl Guest {
-    pub(super) fn new(host: Arc<Host>, account: AccountId) -> Self {
-        *host.known().guests.entry(account.clone()).or_default() += 1;
-        Self { host, account }
+    pub(super) fn new(host: Arc<Host>, tenant: TenantId) -> Self {
+        {
+            let (mut known, now) = (host.known(), crate::clock::monotonic());
+            known.tenants.retain(|_, tenant| tenant.ways > 0 || !tenant.at_rest(now));
+            known.tenant(&tenant).ways += 1;
+        }
+        Self { host, tenant }
     }
 
-    /// Lets a call through. Fails with `upstream_circuit_open` and the time after which to come again.
+    /// Notes a call; calls add to the retry budget.
+    pub(super) fn count_call(&self) {
+        self.host.known().tenant(&self.tenant).retries.count_call(crate::clock::monotonic());
+    }
+
+    /// Takes a retry from the tenant's budget for this host, if one is left.
+    pub(super) fn may_retry(&self) -> bool {
+        self.host.known().tenant(&self.tenant).retries.take(crate::clock::monotonic())
+    }
+
+    /// Admits a call. Fails with `upstream_circuit_open` and the time to wait.
     pub(super) fn admit(&self) -> Result<Pass<'_>> {
-        let mut known = self.host.known();
-        let shared = known.shared();
-        match known.breaker.admit(Instant::now(), &self.account, shared) {
+        match self.host.known().admit(crate::clock::monotonic(), &self.tenant) {
             Ok(admitted) => Ok(Pass { guest: self, admitted, noted: false }),
             Err(wait) => {
-                let detail =
-                    "The CRM's host failed again and again and is left alone for a moment; nothing was sent.";
+                let detail = "The CRM's host failed repeatedly; calls to it are paused. Nothing was sent.";
                 Err(Failure::new(FailureKind::UpstreamCircuitOpen, detail).with_retry_after(Some(wait)))
             }
         }
@@ -88,39 +171,35 @@ impl Guest {
 impl Drop for Guest {
     fn drop(&mut self) {
         let mut known = self.host.known();
-        if let Some(ways) = known.guests.get_mut(&self.account) {
-            *ways -= 1;
-            if *ways == 0 {
-                known.guests.remove(&self.account);
-            }
-        }
+        let tenant = known.tenant(&self.tenant);
+        tenant.ways = tenant.ways.saturating_sub(1);
     }
 }
 
-/// A call that the breaker let through. One that is dropped tells nothing: where it was the probe, the next call is.
+/// A call that was admitted. Dropping it counts as no result: if it was the probe, the next call is the probe.
 pub(super) struct Pass<'a> {
     guest: &'a Guest,
-    admitted: Admitted,
+    admitted: (Admitted, Option<Admitted>),
     noted: bool,
 }
 
 impl Pass<'_> {
-    /// Tells the breaker how the call went.
+    /// Notes the result of the call.
     pub(super) fn note(mut self, verdict: Verdict) {
         self.tell(verdict);
     }
 
     fn tell(&mut self, verdict: Verdict) {
         self.noted = true;
-        let Guest { host, account } = self.guest;
-        let mut known = host.known();
-        let shared = known.shared();
-        match known.breaker.note(Instant::now(), account, self.admitted, verdict, shared) {
-            Some(Change::Opened(span)) => {
-                tracing::info!(host = %host.authority, ?span, shared, "breaker opened");
+        let Guest { host, tenant } = self.guest;
+        let [own, shared] = host.known().note(crate::clock::monotonic(), tenant, self.admitted, verdict);
+        let authority = &host.authority;
+        for (change, of) in [(own, tenant.as_str()), (shared, "all tenants")] {
+            match change {
+                Some(Change::Opened(span)) => tracing::info!(host = %authority, of, ?span, "breaker opened"),
+                Some(Change::Closed) => tracing::info!(host = %authority, of, "breaker closed"),
+                None => {}
             }
-            Some(Change::Closed) => tracing::info!(host = %host.authority, "breaker closed"),
-            None => {}
         }
     }
 }
@@ -137,28 +216,35 @@ impl Drop for Pass<'_> {
 mod tests {
     use std::time::Duration;
 
+    use proptest::prelude::*;
+    use tokio::time::advance;
+
     use super::*;
 
-    fn guest(host: &Arc<Host>, name: &str) -> Guest {
-        Guest::new(host.clone(), AccountId { tenant: "ten_1".into(), credential: name.into() })
+    fn host() -> Arc<Host> {
+        Arc::new(Host::new("https://crm.example.com".into()))
     }
 
-    fn fail(guest: &Guest) {
-        guest.admit().unwrap().note(Verdict::Failed);
+    fn guest(host: &Arc<Host>, tenant: &str) -> Guest {
+        Guest::new(Arc::clone(host), tenant.into())
+    }
+
+    fn call(guest: &Guest, verdict: Verdict) -> bool {
+        guest.admit().map(|pass| pass.note(verdict)).is_ok()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_call_that_waited_is_not_sent_to_a_host_that_was_closed_meanwhile() {
-        let host = Arc::new(Host::new("https://crm.example.com".into()));
+        let host = host();
         let only = guest(&host, "a");
         drop(only.admit().unwrap());
-        (0..5).for_each(|_| fail(&only));
+        (0..5).for_each(|_| assert!(call(&only, Verdict::Failed)));
         let failure = only.admit().err().unwrap();
         assert_eq!(
             (failure.kind, failure.retry_after),
             (FailureKind::UpstreamCircuitOpen, Some(Duration::from_secs(5)))
         );
-        tokio::time::advance(Duration::from_secs(5)).await;
+        advance(Duration::from_secs(5)).await;
         let probe = only.admit().unwrap();
         assert!(only.admit().is_err(), "one probe at a time");
         drop(probe);
@@ -166,19 +252,127 @@ mod tests {
         assert!(only.admit().is_ok());
     }
 
+    /// Calls in order (`a`, `b`, `c` are tenants; `+` works, `!` is a failure of the host, `-` of the call), and which
+    /// tenants are refused afterwards.
     #[tokio::test(start_paused = true)]
-    async fn a_host_is_shared_while_two_accounts_have_a_way_to_it() {
-        let host = Arc::new(Host::new("https://crm.example.com".into()));
+    async fn whose_failures_pause_whose_calls() {
+        for (calls, refused) in [
+            ("", ""),
+            ("a! a! a! a! a!", "a"),
+            ("a- a- a- a- a-", "a"),
+            // A single failure of B adds nothing to the failures of A.
+            ("a! a! a! a! a! b!", "a"),
+            ("a! a! a! a! b! a!", "a"),
+            // Each of two tenants must have met the rule itself.
+            ("a! a! a! a! a! b! b! b! b!", "a"),
+            ("a! a! a! a! a! b! b! b! b! b!", "abcd"),
+            // By failures of the host, not of the call.
+            ("a- a- a- a- a- b! b! b! b! b!", "ab"),
+            ("a- a- a- a- a- b- b- b- b- b-", "ab"),
+            // With no success of anybody since.
+            ("a! a! a! a! a! c+ b! b! b! b! b!", "ab"),
+            ("a! a! a! a! a! b! b! b! b! c+ b!", "ab"),
+            // A tenant whose last call worked is not held back, one whose last call failed is.
+            ("c+ a! a! a! a! a! b! b! b! b! b!", "abd"),
+            ("c+ c! a! a! a! a! a! b! b! b! b! b!", "abcd"),
+            // A refusal by the CRM or a failure of another kind does not change what is known about the host.
+            ("c+ c- a! a! a! a! a! b! b! b! b! b!", "abd"),
+            // A success of a tenant that is not paused closes the shared breaker; own breakers stay open.
+            ("c+ a! a! a! a! a! b! b! b! b! b! c+", "ab"),
+        ] {
+            let host = host();
+            let guests = ["a", "b", "c", "d"].map(|name| guest(&host, name));
+            for step in calls.split_whitespace() {
+                let who = guests.iter().find(|guest| step.starts_with(guest.tenant.as_str())).unwrap();
+                let verdict = match &step[1..] {
+                    "+" => Verdict::Works,
+                    "!" => Verdict::HostFailed,
+                    _ => Verdict::Failed,
+                };
+                assert!(call(who, verdict), "{calls}: {step} was refused");
+            }
+            let held: String =
+                guests.iter().filter(|g| g.admit().is_err()).map(|g| g.tenant.as_str()).collect();
+            assert_eq!(held, refused, "{calls}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_shared_breaker_lets_one_probe_of_a_stranger_through_and_a_success_closes_it() {
+        let host = host();
+        let [one, other, stranger, second] = ["a", "b", "c", "d"].map(|name| guest(&host, name));
+        for guest in [&one, &other] {
+            (0..5).for_each(|_| assert!(call(guest, Verdict::HostFailed)));
+        }
+        for seconds in [5, 10, 20, 40, 60] {
+            advance(Duration::from_millis(seconds * 1000 - 1)).await;
+            assert!(stranger.admit().is_err());
+            advance(Duration::from_millis(1)).await;
+            let probe = stranger.admit().unwrap();
+            assert!(second.admit().is_err(), "one probe at a time");
+            probe.note(Verdict::HostFailed);
+        }
+        // A tenant whose own breaker is open probes by itself. Its success closes the shared breaker.
+        assert!(second.admit().is_err());
+        assert!(call(&one, Verdict::Works));
+        assert!(call(&one, Verdict::Works) && call(&second, Verdict::Works));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tenant_found_the_host_down_for_a_minute_at_most() {
+        let host = host();
+        let [one, other, stranger] = ["a", "b", "c"].map(|name| guest(&host, name));
+        (0..5).for_each(|_| assert!(call(&one, Verdict::HostFailed)));
+        advance(Duration::from_mins(1)).await;
+        (0..5).for_each(|_| assert!(call(&other, Verdict::HostFailed)));
+        assert!(stranger.admit().is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_known_of_a_tenant_outlives_its_ways_until_it_is_at_rest() {
+        let host = host();
         let (one, same) = (guest(&host, "a"), guest(&host, "a"));
-        assert!(!host.known().shared());
-        let other = guest(&host, "b");
-        assert!(host.known().shared());
-        (0..10).for_each(|_| fail(&one));
-        drop((other, same));
-        assert!(!host.known().shared());
-        fail(&one);
-        assert!(one.admit().is_err());
-        drop(one);
-        assert!(!host.at_rest(Instant::now()), "it stays open though nobody uses it");
+        (0..5).for_each(|_| assert!(call(&one, Verdict::Failed)));
+        drop((one, same));
+        assert!(!host.at_rest(crate::clock::monotonic()), "it stays open though nobody uses it");
+        assert!(guest(&host, "a").admit().is_err());
+        advance(Duration::from_mins(3)).await;
+        assert!(host.at_rest(crate::clock::monotonic()));
+        drop(guest(&host, "b"));
+        assert_eq!(host.known().tenants.len(), 1);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+        /// For any calls of up to four tenants in any order: a tenant whose calls all work is never refused. Once
+        /// everything works again, every tenant is served after a minute.
+        #[test]
+        fn nobody_pauses_a_tenant_whose_calls_work(
+            steps in proptest::collection::vec((0_u64..4000, 0_usize..5, 0_usize..4), 1..300)
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time().start_paused(true).build().unwrap();
+            runtime.block_on(async {
+                let host = host();
+                let others = ["a", "b", "c", "d"].map(|name| guest(&host, name));
+                let honest = guest(&host, "honest");
+                assert!(call(&honest, Verdict::Works));
+                for (wait, who, what) in steps {
+                    advance(Duration::from_millis(wait)).await;
+                    match others.get(who) {
+                        None => assert!(call(&honest, Verdict::Works), "the honest tenant was refused"),
+                        Some(other) => {
+                            let verdicts =
+                                [Verdict::Works, Verdict::HostFailed, Verdict::Failed, Verdict::Nothing];
+                            call(other, verdicts[what]);
+                        }
+                    }
+                }
+                advance(LONGEST_OPEN).await;
+                for guest in &others {
+                    assert!(call(guest, Verdict::Works) && call(guest, Verdict::Works));
+                }
+            });
+        }
     }
 }

@@ -1,48 +1,78 @@
-//! State that outlives who uses it: kept by a key while somebody uses it or it is not at rest, then forgotten.
+//! A registry of shared state, such as breakers and budgets. A value stays while it is in use or not at rest. Each value
+//! has an owner, and the number of values per owner is limited.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::domain::TenantId;
+
 /// More than this is never kept.
-const MOST: usize = 20_000;
-/// The first look for what can be forgotten.
+const MOST: usize = 100_000;
+/// More than this is never kept for one tenant.
+const MOST_OF_ONE: usize = 2_000;
+/// How many new values precede a sweep, at least.
 const FIRST_SWEEP: usize = 64;
 
 /// Shared values by key. A pause or an open breaker stays, though nobody uses it at the moment.
 pub(super) struct Kept<K, V>(Mutex<Map<K, V>>);
 
 struct Map<K, V> {
-    values: HashMap<K, Arc<V>>,
-    sweep_at: usize,
+    values: HashMap<K, (TenantId, Arc<V>)>,
+    /// How many values each owner has; the next sweep removes owners without values.
+    counts: HashMap<TenantId, usize>,
+    /// The number of requests for new values until the next sweep.
+    sweep_in: usize,
 }
 
 impl<K, V> Default for Kept<K, V> {
     fn default() -> Self {
-        Self(Mutex::new(Map { values: HashMap::new(), sweep_at: FIRST_SWEEP }))
+        Self(Mutex::new(Map { values: HashMap::new(), counts: HashMap::new(), sweep_in: FIRST_SWEEP }))
     }
 }
 
 impl<K: Hash + Eq, V> Kept<K, V> {
-    /// The value of `key`, made where there is none. Where too many are in use, a new one is not kept: who asks is
-    /// served, and shares it with nobody.
-    pub(super) fn get(&self, key: K, make: impl FnOnce() -> V, at_rest: impl Fn(&V) -> bool) -> Arc<V> {
+    /// The value of `key`, made for `owner` if there is none. If too many are in use, the new one is returned but not kept,
+    /// so it is shared with no other caller.
+    pub(super) fn get(
+        &self,
+        owner: &TenantId,
+        key: K,
+        make: impl FnOnce() -> V,
+        at_rest: impl Fn(&V) -> bool,
+    ) -> Arc<V> {
         let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(value) = map.values.get(&key) {
+        if let Some((_, value)) = map.values.get(&key) {
             return Arc::clone(value);
         }
-        if map.values.len() >= map.sweep_at {
-            map.values.retain(|_, value| Arc::strong_count(value) > 1 || !at_rest(value));
-            // Twice as many as are left: each look is paid for by as many that came since.
-            map.sweep_at = (map.values.len() * 2).clamp(FIRST_SWEEP, MOST);
+        map.sweep_in -= 1;
+        if map.sweep_in == 0 {
+            map.sweep(at_rest);
         }
         let value = Arc::new(make());
-        if map.values.len() < MOST {
-            map.values.insert(key, Arc::clone(&value));
+        let of_owner = map.counts.get(owner).copied().unwrap_or_default();
+        if map.values.len() < MOST && of_owner < MOST_OF_ONE {
+            map.counts.insert(owner.clone(), of_owner + 1);
+            map.values.insert(key, (owner.clone(), Arc::clone(&value)));
         } else {
-            tracing::warn!("too many hosts or credentials are in use to remember a further one");
+            tracing::warn!(
+                tenant = %owner,
+                "too many hosts or credentials are in use; the state of another one is not kept between calls"
+            );
         }
         value
+    }
+}
+
+impl<K: Hash + Eq, V> Map<K, V> {
+    fn sweep(&mut self, at_rest: impl Fn(&V) -> bool) {
+        self.values.retain(|_, (_, value)| Arc::strong_count(value) > 1 || !at_rest(value));
+        self.counts.clear();
+        for (owner, _) in self.values.values() {
+            *self.counts.entry(owner.clone()).or_default() += 1;
+        }
+        // As many requests as values are left, so that a sweep costs constant time per request.
+        self.sweep_in = self.values.len().max(FIRST_SWEEP);
     }
 }
 
@@ -56,22 +86,38 @@ mod tests {
 
     #[test]
     fn what_is_unused_and_at_rest_is_forgotten_and_nothing_else() {
-        let kept: Kept<usize, bool> = Kept::default();
-        let get = |key, rests: bool| kept.get(key, || rests, |rests| *rests);
+        let (kept, owner): (Kept<usize, bool>, _) = (Kept::default(), "ten_1".into());
+        let get = |key, rests: bool| kept.get(&owner, key, || rests, |rests| *rests);
         let used = get(0, true);
         drop(get(1, false));
         for key in 2..10_000 {
             drop(get(key, true));
-            assert!(count(&kept) <= FIRST_SWEEP + 1);
+            assert!(count(&kept) <= 2 * FIRST_SWEEP);
         }
         assert!(Arc::ptr_eq(&used, &get(0, false)), "in use");
         assert!(!*get(1, true), "not at rest");
     }
 
     #[test]
-    fn there_is_a_bound_and_beyond_it_everybody_is_served() {
+    fn one_owner_takes_its_own_room_alone_and_beyond_it_is_served_all_the_same() {
         let kept: Kept<usize, bool> = Kept::default();
-        let held: Vec<_> = (0..MOST + 100).map(|key| kept.get(key, || false, |rests| *rests)).collect();
-        assert_eq!((held.len(), count(&kept)), (MOST + 100, MOST));
+        let get = |owner: &str, key| kept.get(&owner.into(), key, || false, |rests| *rests);
+        let held: Vec<_> = (0..3 * MOST_OF_ONE).map(|key| get("ten_1", key)).collect();
+        assert_eq!((held.len(), count(&kept)), (3 * MOST_OF_ONE, MOST_OF_ONE));
+        let other = get("ten_2", 1_000_000);
+        assert!(Arc::ptr_eq(&other, &get("ten_2", 1_000_000)), "there is room for others");
+    }
+
+    #[test]
+    fn an_owner_has_room_again_once_its_values_rest() {
+        let (kept, owner): (Kept<usize, bool>, _) = (Kept::default(), "ten_1".into());
+        let get = |key| kept.get(&owner, key, || true, |rests| *rests);
+        let held: Vec<_> = (0..MOST_OF_ONE).map(get).collect();
+        drop(held);
+        // Requests without room lead to the next sweep.
+        for key in MOST_OF_ONE..2 * MOST_OF_ONE {
+            drop(get(key));
+        }
+        assert!(Arc::ptr_eq(&get(0), &get(0)));
     }
 }

@@ -75,7 +75,7 @@ impl Pace {
         let mut waiting = Waiting { pace: self, ticket: None };
         loop {
             // Asked again after each sleep: a pause may have come, and those before may have started late.
-            let asked = self.starts().ask(Instant::now(), wish, waiting.ticket)?;
+            let asked = self.starts().ask(crate::clock::monotonic(), wish, waiting.ticket)?;
             match asked {
                 Answer::Now => return Ok(()),
                 Answer::At(at, ticket) => {
@@ -89,7 +89,7 @@ impl Pace {
     /// Nothing is sent before `after`, or for a second where the CRM named no time.
     pub(super) fn pause(&self, after: Option<Duration>) -> Duration {
         let pause = after.unwrap_or(UNNAMED_PAUSE);
-        let until = Instant::now() + pause;
+        let until = crate::clock::monotonic() + pause;
         let mut starts = self.starts();
         starts.paused_until = starts.paused_until.max(Some(until));
         pause
@@ -100,6 +100,12 @@ impl Pace {
         let mut starts = self.starts();
         starts.forget(now);
         starts.made.is_empty() && starts.reserved.is_empty() && starts.pause_left(now).is_zero()
+    }
+
+    /// What is left of a pause.
+    #[cfg(test)]
+    pub(super) fn pause_left(&self) -> Duration {
+        self.starts().pause_left(crate::clock::monotonic())
     }
 
     fn starts(&self) -> MutexGuard<'_, Starts> {
@@ -202,7 +208,7 @@ mod tests {
     const LIMITS: &[RateLimit] = &[SECOND, RateLimit { calls: 5, per: Duration::from_secs(10) }];
 
     fn wish(limits: &'static [RateLimit], within: u64, priority: Priority) -> Wish<'static> {
-        Wish { limits, priority, deadline: Instant::now() + Duration::from_millis(within) }
+        Wish { limits, priority, deadline: crate::clock::monotonic() + Duration::from_millis(within) }
     }
 
     fn person(within: u64) -> Wish<'static> {
@@ -211,7 +217,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_call_beyond_a_limit_waits_for_the_window_and_not_longer() {
-        let (pace, began) = (Arc::new(Pace::default()), Instant::now());
+        let (pace, began) = (Arc::new(Pace::default()), crate::clock::monotonic());
         let mut at = Vec::new();
         for _ in 0..7 {
             pace.start(person(60_000)).await.unwrap();
@@ -224,7 +230,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn whoever_would_start_too_late_is_refused_at_once_and_reserves_nothing() {
-        let (pace, began) = (Arc::new(Pace::default()), Instant::now());
+        let (pace, began) = (Arc::new(Pace::default()), crate::clock::monotonic());
         for _ in 0..3 {
             pace.start(person(500)).await.unwrap();
         }
@@ -277,22 +283,22 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn in_a_pause_nothing_starts_and_who_cannot_wait_is_told_how_long() {
-        let (pace, began) = (Arc::new(Pace::default()), Instant::now());
+        let (pace, began) = (Arc::new(Pace::default()), crate::clock::monotonic());
         pace.pause(Some(Duration::from_secs(7)));
         pace.pause(Some(Duration::from_secs(2))); // A shorter one changes nothing.
         let short = wish(&[], 5000, Priority::Interactive);
         let failure = pace.start(short).await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::UpstreamRateLimited);
         assert_eq!((failure.retry_after, began.elapsed()), (Some(Duration::from_secs(7)), Duration::ZERO));
-        assert!(!pace.at_rest(Instant::now()));
+        assert!(!pace.at_rest(crate::clock::monotonic()));
         pace.start(wish(&[], 8000, Priority::Interactive)).await.unwrap();
         assert!(began.elapsed() >= Duration::from_secs(7));
-        assert!(pace.at_rest(Instant::now()));
+        assert!(pace.at_rest(crate::clock::monotonic()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_pause_holds_those_who_wait_already() {
-        let (pace, began) = (Arc::new(Pace::default()), Instant::now());
+        let (pace, began) = (Arc::new(Pace::default()), crate::clock::monotonic());
         for _ in 0..3 {
             pace.start(person(500)).await.unwrap();
         }
@@ -330,7 +336,7 @@ mod tests {
                         tokio::time::sleep(Duration::from_millis(comes)).await;
                         let priority = if job { Priority::Bulk } else { Priority::Interactive };
                         let started = pace.start(wish(LIMITS, within, priority)).await;
-                        started.ok().map(|()| Instant::now())
+                        started.ok().map(|()| crate::clock::monotonic())
                     })
                 }).collect();
                 let mut starts = Vec::new();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::config::Limits;
 use crate::domain::{CallContext, Failure, FailureKind, Priority, Result};
 
 /// The longest wait for a place.
@@ -16,12 +17,15 @@ pub(super) struct Places {
     /// `None` is without bound.
     most: Option<usize>,
     most_waiting: usize,
+    /// The limit on requests under way, including those that wait for anything.
+    most_visits: Option<usize>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     taken: usize,
+    visits: usize,
     persons: VecDeque<oneshot::Sender<Place>>,
     jobs: VecDeque<oneshot::Sender<Place>>,
 }
@@ -30,14 +34,34 @@ struct State {
 #[must_use = "the place is given back at once when it is not held"]
 pub struct Place(Arc<Places>);
 
+/// A request on a credential, whatever it waits for. It counts until it is dropped.
+#[must_use = "the request stops counting when this is dropped"]
+pub struct Visit(Arc<Places>);
+
 impl Places {
-    pub(super) fn new(most: Option<u32>, most_waiting: u32) -> Self {
+    /// The places of one credential under `limits`, which let it have at most half of its tenant's requests.
+    pub(super) fn new(limits: &Limits) -> Self {
         let number = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-        Self { most: most.map(number), most_waiting: number(most_waiting), state: Mutex::default() }
+        Self {
+            most: limits.credential_in_flight.map(number),
+            most_waiting: number(limits.credential_waiting),
+            most_visits: limits.tenant_in_flight.map(|most| number(most / 2).max(1)),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Counts a request. Fails with `too_many_concurrent_requests` at the limit.
+    pub(super) fn visit(places: &Arc<Self>) -> Result<Visit> {
+        let mut state = places.state();
+        if places.most_visits.is_some_and(|most| state.visits >= most) {
+            return Err(full());
+        }
+        state.visits += 1;
+        Ok(Visit(Arc::clone(places)))
     }
 
     /// Takes a place, waiting a moment for it. Fails with `too_many_concurrent_requests`.
-    pub(super) async fn take(self: &Arc<Self>, context: &CallContext) -> Result<Place> {
+    async fn take(self: &Arc<Self>, context: &CallContext) -> Result<Place> {
         let turn = {
             let mut state = self.state();
             if self.most.is_none_or(|most| state.taken < most) {
@@ -53,7 +77,8 @@ impl Places {
     }
 
     pub(super) fn at_rest(&self) -> bool {
-        self.state().taken == 0
+        let state = self.state();
+        state.taken == 0 && state.visits == 0
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -76,6 +101,19 @@ impl State {
             Priority::Bulk => self.jobs.push_back(turn),
         }
         Some(waiting)
+    }
+}
+
+impl Visit {
+    /// Takes a place, waiting at most 250 ms for it, people before jobs. Fails with `too_many_concurrent_requests`.
+    pub async fn enter(&self, context: &CallContext) -> Result<Place> {
+        self.0.take(context).await
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        self.0.state().visits -= 1;
     }
 }
 
@@ -110,7 +148,6 @@ fn full() -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::Instant;
 
     use super::*;
 
@@ -118,12 +155,35 @@ mod tests {
         CallContext::within(Duration::from_secs(10), "test".into())
     }
 
+    fn bounded(credential_in_flight: Option<u32>, credential_waiting: u32) -> Places {
+        Places::new(&Limits {
+            credential_in_flight,
+            credential_waiting,
+            tenant_in_flight: None,
+            ..Limits::default()
+        })
+    }
+
+    #[test]
+    fn a_credential_never_has_more_than_half_of_its_tenants_requests() {
+        for (tenant, credential) in [(64, 32), (65, 32), (3, 1), (2, 1), (1, 1)] {
+            let limits = Limits { tenant_in_flight: Some(tenant), ..Limits::default() };
+            let places = Arc::new(Places::new(&limits));
+            let mut visits: Vec<Visit> = (0..credential).map(|_| Places::visit(&places).unwrap()).collect();
+            let failure = Places::visit(&places).err().unwrap();
+            assert_eq!(failure.kind, FailureKind::TooManyConcurrentRequests);
+            assert!(!places.at_rest());
+            visits.pop();
+            assert!(Places::visit(&places).is_ok());
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn whoever_finds_no_place_waits_a_moment_and_is_refused() {
-        let places = Arc::new(Places::new(Some(2), 1));
+        let places = Arc::new(bounded(Some(2), 1));
         let first = places.take(&soon()).await.unwrap();
         let _second = places.take(&soon()).await.unwrap();
-        let began = Instant::now();
+        let began = crate::clock::monotonic();
         let (waits, refused) = tokio::join!(
             async {
                 let outcome = places.take(&soon()).await;
@@ -146,7 +206,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_place_goes_to_persons_first_and_never_gets_lost() {
-        let places = Arc::new(Places::new(Some(1), 3));
+        let places = Arc::new(bounded(Some(1), 3));
         let held = places.take(&soon()).await.unwrap();
         let order = Arc::new(Mutex::new(Vec::new()));
         let wait = |name: &'static str, context: CallContext| {
@@ -178,7 +238,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_bound_there_is_always_a_place() {
-        let places = Arc::new(Places::new(None, 0));
+        let places = Arc::new(bounded(None, 0));
         let mut held = Vec::new();
         for _ in 0..1000 {
             held.push(places.take(&soon()).await.unwrap());

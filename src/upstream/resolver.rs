@@ -7,6 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::BaseUrlGuard;
+use super::lookups::Lookups;
+use crate::domain::TenantId;
 
 /// Knows the addresses of names; tests bring their own.
 #[async_trait]
@@ -26,23 +28,29 @@ impl Lookup for SystemLookup {
     }
 }
 
-/// Resolves names for the HTTP client, which connects to the addresses answered here and to no others.
+/// Resolves names for one client, which connects to the addresses answered here and to no others.
 #[derive(Clone)]
 pub(super) struct Resolver {
-    lookup: Arc<dyn Lookup>,
+    lookups: Arc<Lookups>,
+    /// Who asks; `None` is the operator.
+    tenant: Option<TenantId>,
     /// Absent where the allow-list names the host: its operator vouches for whatever address it has.
     guard: Option<BaseUrlGuard>,
 }
 
 impl Resolver {
-    pub(super) const fn new(lookup: Arc<dyn Lookup>, guard: Option<BaseUrlGuard>) -> Self {
-        Self { lookup, guard }
+    pub(super) const fn new(
+        lookups: Arc<Lookups>,
+        tenant: Option<TenantId>,
+        guard: Option<BaseUrlGuard>,
+    ) -> Self {
+        Self { lookups, tenant, guard }
     }
 
-    /// The addresses of `name`. Fails where one of them is refused: a name with a public and a private address is
-    /// made to deceive, and which of the two the client would take is chance.
+    /// The addresses of `name`, judged anew each time, remembered or not. Fails where one of them is refused: a name with
+    /// a public and a private address is made to deceive, and which of the two the client would take is chance.
     pub(super) async fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>> {
-        let addresses = self.lookup.addresses(name).await?;
+        let addresses = self.lookups.addresses(self.tenant.as_ref(), name).await?;
         let refused = |address: &&IpAddr| self.guard.as_ref().is_some_and(|guard| !guard.reaches(**address));
         if let Some(address) = addresses.iter().find(refused) {
             tracing::warn!(
@@ -77,7 +85,8 @@ mod tests {
 
     async fn passes(allowed: &str, answer: &[IpAddr]) -> bool {
         let guard = BaseUrlGuard::new(AllowList::parse(allowed).unwrap());
-        let resolver = Resolver::new(Arc::new(Told(answer.to_vec())), Some(guard));
+        let lookups = Arc::new(Lookups::new(Arc::new(Told(answer.to_vec()))));
+        let resolver = Resolver::new(lookups, None, Some(guard));
         resolver.resolve("crm.example.com").await.is_ok_and(|found| found == answer)
     }
 
@@ -110,5 +119,29 @@ mod tests {
         ] {
             assert_eq!(passes(allowed, &addresses(answer)).await, expected, "{answer}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_remembered_name_that_turns_private_is_refused_when_it_is_looked_up_again() {
+        struct Turning(std::sync::Mutex<Vec<IpAddr>>);
+        #[async_trait]
+        impl Lookup for Turning {
+            async fn addresses(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+                Ok(self.0.lock().unwrap().clone())
+            }
+        }
+        let (public, private) = (addresses("8.8.8.8"), addresses("127.0.0.1"));
+        let turning = Arc::new(Turning(public.clone().into()));
+        let lookups = Arc::new(Lookups::new(turning.clone()));
+        let resolver = Resolver::new(Arc::clone(&lookups), None, Some(BaseUrlGuard::default()));
+        assert_eq!(resolver.resolve("crm").await.unwrap(), public);
+        *turning.0.lock().unwrap() = private.clone();
+        assert_eq!(resolver.resolve("crm").await.unwrap(), public, "remembered, and connected to");
+        tokio::time::advance(std::time::Duration::from_secs(11)).await;
+        assert!(resolver.resolve("crm").await.is_err());
+        // Judged each time, by whoever connects: what is remembered is what was looked up.
+        assert!(resolver.resolve("crm").await.is_err());
+        let vouched = Resolver::new(lookups, None, None);
+        assert_eq!(vouched.resolve("crm").await.unwrap(), private);
     }
 }

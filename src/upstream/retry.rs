@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::dependable::LEAST_TIME;
-use super::host::Host;
+use super::host::Guest;
 use super::pace::UNNAMED_PAUSE;
 use super::trouble::Trouble;
 use super::{Repeat, Reply};
@@ -28,18 +28,18 @@ pub(super) type Outcome = std::result::Result<Reply, Trouble>;
 /// The retries of one call.
 pub(super) struct Retries<'a> {
     repeat: Repeat,
-    host: &'a Host,
+    guest: &'a Guest,
     made: u32,
 }
 
 impl<'a> Retries<'a> {
-    pub(super) const fn new(repeat: Repeat, host: &'a Host) -> Self {
-        Self { repeat, host, made: 0 }
+    pub(super) const fn new(repeat: Repeat, guest: &'a Guest) -> Self {
+        Self { repeat, guest, made: 0 }
     }
 
     /// After which pause the call is sent again; `None` where `outcome` is its end: because it is no failure that a
-    /// repetition mends, because repeating is not safe, because there is no time left, or because the host had too
-    /// many retries lately.
+    /// repetition mends, because repeating is not safe, because there is no time left, or because the tenant
+    /// had too many retries at the host lately.
     pub(super) fn after(&mut self, outcome: &Outcome, deadline: Instant) -> Option<Duration> {
         let asked = match self.repeat {
             Repeat::Safe if self.made < MOST_RETRIES_OF_READS => passing(outcome)?,
@@ -48,7 +48,7 @@ impl<'a> Retries<'a> {
         };
         let wait = asked.max(backoff(self.made));
         // Asked last: a retry that is not made must use up none of the budget.
-        if Instant::now() + wait + LEAST_TIME > deadline || !self.host.may_retry() {
+        if crate::clock::monotonic() + wait + LEAST_TIME > deadline || !self.guest.may_retry() {
             return None;
         }
         self.made += 1;
@@ -73,6 +73,8 @@ fn passing(outcome: &Outcome) -> Option<Duration> {
             | Trouble::Slow
             | Trouble::TooLarge
             | Trouble::Undecodable
+            | Trouble::Dripping
+            | Trouble::NoRoom
             | Trouble::Unbuildable => None,
         },
     }
@@ -99,7 +101,7 @@ const CALLS_FOR_ONE: usize = 5;
 /// So many in a second are always there.
 const FLOOR: usize = 3;
 
-/// The retries that a host may be troubled with: a fifth of the calls of the last 10 s, and at least 3 in a second.
+/// The retries of one tenant at one host: a fifth of its calls of the last 10 s, and at least 3 in a second.
 #[derive(Default)]
 pub(super) struct RetryBudget {
     /// Calls by the second in which they came, oldest first.
@@ -155,8 +157,11 @@ pub(super) const fn host_failed(status: u16) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::domain::Provider;
+    use crate::upstream::host::Host;
 
     #[expect(clippy::unnecessary_wraps, reason = "it stands beside what failed")]
     fn status(status: u16, retry_after: Option<u64>) -> Outcome {
@@ -167,14 +172,15 @@ mod tests {
             date: None,
             retry_after: retry_after.map(Duration::from_secs),
             body: bytes::Bytes::new(),
+            secrets: crate::upstream::Secrets::default(),
         })
     }
 
     /// How often a call is sent again while every attempt brings `outcome`, and the longest pause.
     fn retries(repeat: Repeat, outcome: &Outcome, within: u64) -> (u32, Duration) {
-        let host = Host::new("https://crm.example.com".into());
-        let mut retries = Retries::new(repeat, &host);
-        let deadline = Instant::now() + Duration::from_secs(within);
+        let guest = Guest::new(Arc::new(Host::new("https://crm.example.com".into())), "ten_1".into());
+        let mut retries = Retries::new(repeat, &guest);
+        let deadline = crate::clock::monotonic() + Duration::from_secs(within);
         let mut longest = Duration::ZERO;
         while let Some(wait) = retries.after(outcome, deadline) {
             longest = longest.max(wait);
@@ -211,6 +217,8 @@ mod tests {
             (Err(Trouble::Certificate), 0, 0),
             (Err(Trouble::TooLarge), 0, 0),
             (Err(Trouble::Undecodable), 0, 0),
+            (Err(Trouble::Dripping), 0, 0),
+            (Err(Trouble::NoRoom), 0, 0),
             (Err(Trouble::Unbuildable), 0, 0),
         ] {
             assert_eq!(retries(Repeat::Safe, &outcome, 15).0, reads, "read: {outcome:?}");
@@ -230,21 +238,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_host_gets_a_fifth_of_its_calls_as_retries_and_three_a_second() {
+    async fn a_tenant_gets_a_fifth_of_its_calls_as_retries_and_three_a_second() {
         let mut budget = RetryBudget::default();
-        let taken = |budget: &mut RetryBudget| (0..100).filter(|_| budget.take(Instant::now())).count();
+        let taken =
+            |budget: &mut RetryBudget| (0..100).filter(|_| budget.take(crate::clock::monotonic())).count();
         assert_eq!(taken(&mut budget), 3);
         tokio::time::advance(Duration::from_millis(999)).await;
         assert_eq!(taken(&mut budget), 0);
         tokio::time::advance(Duration::from_millis(1)).await;
         assert_eq!(taken(&mut budget), 3);
         for _ in 0..100 {
-            budget.count_call(Instant::now());
+            budget.count_call(crate::clock::monotonic());
         }
         assert_eq!(taken(&mut budget), 14, "20 of 100 calls, of which 6 were taken before");
-        assert!(!budget.at_rest(Instant::now()));
+        assert!(!budget.at_rest(crate::clock::monotonic()));
         tokio::time::advance(Duration::from_secs(11)).await;
-        assert!(budget.at_rest(Instant::now()));
+        assert!(budget.at_rest(crate::clock::monotonic()));
         assert_eq!(taken(&mut budget), 3, "calls of long ago earn nothing");
     }
 }

@@ -1,55 +1,91 @@
-//! The only user of the HTTP client: sends a call once and reads a bounded reply. It also keeps what was learnt about
-//! hosts and accounts, as all who call share it.
+//! Sends a call once, over the client of its credential. It also keeps what was learnt about hosts and accounts, as all who
+//! call share it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, CONTENT_TYPE};
+use bytes::Bytes;
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderMap, HeaderValue};
 use tokio::time::{Instant, timeout_at};
 use url::{Host as UrlHost, Url};
 
 use super::account::AccountSpec;
+use super::body::{self, LARGEST_REPLY, RoomFor};
+use super::bytes::BytesInFlight;
+use super::client::{Clients, Connection, HttpClient};
 use super::host::Host;
 use super::kept::Kept;
+use super::logins::User;
+use super::lookups::Lookups;
 use super::pace::Pace;
 use super::places::Places;
 use super::resolver::Resolver;
 use super::trouble::Trouble;
 use super::{
-    Account, AccountId, Authorization, BaseUrlGuard, Call, FetchUrl, Lookup, Method, Reply, SystemLookup,
-    headers,
+    Account, AccountId, Authorization, BaseUrlGuard, Call, FetchUrl, Lookup, Method, Reply, Secrets,
+    SystemLookup, headers,
 };
 use crate::config::Limits;
 use crate::domain::{Provider, TenantId, Text};
 
-/// The largest reply that is read, after decompression.
-const LARGEST_REPLY: usize = 5 * 1024 * 1024;
-/// How long a connection may take; the deadline of the call still holds.
-const CONNECT_TIME: Duration = Duration::from_secs(5);
-/// How long an answer may stand still between two of its parts.
-const LONGEST_STALL: Duration = Duration::from_secs(5);
-/// Shorter than the idle time of common servers, so that a write rarely meets a connection that is just closing.
-const IDLE_TIME: Duration = Duration::from_secs(30);
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const GZIP: HeaderValue = HeaderValue::from_static("gzip");
+const US: HeaderValue = HeaderValue::from_static(concat!("contacts-gateway/", env!("CARGO_PKG_VERSION")));
 
-/// The shared HTTP clients: one for all credentials whose hosts must be public, one for hosts of the allow-list.
+/// What the clients of all credentials share: TLS, lookups, and what was learnt from calls.
 #[derive(Clone)]
 pub struct Transport {
     guard: BaseUrlGuard,
-    public: reqwest::Client,
-    allowed: reqwest::Client,
+    clients: Clients,
+    lookups: Arc<Lookups>,
+    /// For documents that the operator named.
+    operator: HttpClient,
     known: Arc<Known>,
 }
 
 /// What was learnt from earlier calls; it outlives the adapters that made them.
-#[derive(Default)]
 struct Known {
     limits: Limits,
+    bytes: BytesInFlight,
     unpaced: bool,
     hosts: Kept<String, Host>,
     places: Kept<AccountId, Places>,
     paces: Kept<Budget, Pace>,
+    users: Kept<(TenantId, String, String), User>,
+}
+
+impl Known {
+    fn new(limits: Limits, unpaced: bool) -> Self {
+        Self {
+            limits,
+            bytes: BytesInFlight::new(&limits),
+            unpaced,
+            hosts: Kept::default(),
+            places: Kept::default(),
+            paces: Kept::default(),
+            users: Kept::default(),
+        }
+    }
+}
+
+/// Who sends a call, and over what.
+pub(super) struct Sender<'a> {
+    pub(super) client: &'a HttpClient,
+    pub(super) connection: Connection,
+    pub(super) provider: Provider,
+    pub(super) tenant: &'a TenantId,
+    pub(super) authorization: Option<&'a Authorization>,
+}
+
+/// How long one sending may take.
+#[derive(Clone, Copy)]
+pub(super) struct Times {
+    /// From the first byte of the request to the last one of the reply, apart from waiting for room.
+    pub(super) within: Duration,
+    /// Until when room for a large reply is waited for.
+    pub(super) room: Instant,
 }
 
 /// Whose calls are counted together.
@@ -60,8 +96,8 @@ enum Budget {
 }
 
 impl Transport {
-    /// Builds the clients; they connect where `guard` lets them. Fails where the machine has no certificate store.
-    pub fn new(guard: &BaseUrlGuard) -> std::result::Result<Self, reqwest::Error> {
+    /// Reads the machine's certificates; connections go where `guard` lets them. Fails where there are no certificates.
+    pub fn new(guard: &BaseUrlGuard) -> std::result::Result<Self, rustls::Error> {
         Self::with_lookup(guard, Arc::new(SystemLookup))
     }
 
@@ -69,28 +105,31 @@ impl Transport {
     pub fn with_lookup(
         guard: &BaseUrlGuard,
         lookup: Arc<dyn Lookup>,
-    ) -> std::result::Result<Self, reqwest::Error> {
-        let public = Resolver::new(Arc::clone(&lookup), Some(guard.clone()));
-        Ok(Self {
-            guard: guard.clone(),
-            public: client(public).https_only(true).build()?,
-            allowed: client(Resolver::new(lookup, None)).build()?,
-            known: Arc::default(),
-        })
+    ) -> std::result::Result<Self, rustls::Error> {
+        let (clients, lookups) = (Clients::new()?, Arc::new(Lookups::new(lookup)));
+        let operator = clients.client(&Resolver::new(Arc::clone(&lookups), None, None), false);
+        let known = Arc::new(Known::new(Limits::default(), false));
+        Ok(Self { guard: guard.clone(), clients, lookups, operator, known })
     }
 
-    /// The same clients under other limits, with nothing learnt yet about hosts and accounts.
+    /// The same under other limits, with nothing learnt yet about hosts and accounts.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
-        Self { known: Arc::new(Known { limits, ..Known::default() }), ..self }
+        Self { known: Arc::new(Known::new(limits, false)), ..self }
     }
 
-    /// The same clients, with nothing learnt yet, and without the limits that CRMs publish: for simulators, which have
+    /// The same, with nothing learnt yet, and without the limits that CRMs publish: for simulators, which have
     /// none. Pauses are kept all the same.
     #[must_use]
     pub fn unpaced(self) -> Self {
         let limits = self.known.limits;
-        Self { known: Arc::new(Known { limits, unpaced: true, ..Known::default() }), ..self }
+        Self { known: Arc::new(Known::new(limits, true)), ..self }
+    }
+
+    /// How many bytes of replies and of responses are in memory.
+    #[must_use]
+    pub fn bytes_in_flight(&self) -> BytesInFlight {
+        self.known.bytes.clone()
     }
 
     /// The public document at `url`, at most `largest` bytes, without credentials of ours; the operator
@@ -102,116 +141,123 @@ impl Transport {
         largest: usize,
         within: Duration,
     ) -> std::result::Result<Bytes, &'static str> {
-        let fetched = async {
-            let request = self.allowed.get(url.url().clone()).header(ACCEPT, "application/json");
-            let mut response = request.send().await.map_err(|_| "it cannot be reached")?;
-            if response.status() != http::StatusCode::OK {
-                return Err("its answer is not 200");
-            }
-            let mut body = BytesMut::new();
-            while let Some(chunk) = response.chunk().await.map_err(|_| "its answer broke off")? {
-                if body.len() + chunk.len() > largest {
-                    return Err("its answer is too large");
-                }
-                body.extend_from_slice(&chunk);
-            }
-            Ok(body.freeze())
-        };
-        tokio::time::timeout(within, fetched).await.unwrap_or(Err("it did not answer in time"))
+        let end = crate::clock::monotonic() + within;
+        let sent = self.operator.send(
+            Connection::Shared,
+            http::Method::GET,
+            url.url().clone(),
+            sent_headers(None, false),
+            None,
+        );
+        let head = timeout_at(end, sent).await.map_err(|_| "it did not answer in time")?;
+        let response = head.map_err(|_| "it cannot be reached")?;
+        if response.status() != http::StatusCode::OK {
+            return Err("its answer is not 200");
+        }
+        body::read(response, largest, end, None).await.map_err(|trouble| match trouble {
+            Trouble::TooLarge => "its answer is too large",
+            Trouble::Slow | Trouble::Stalled => "it did not answer in time",
+            _ => "its answer broke off",
+        })
     }
 
-    /// Sends `call` to `url` once, and reads the whole reply within `within`.
+    /// A client of `tenant` for the host of `url`, with connections of its own.
+    pub(super) fn client(&self, tenant: &TenantId, url: &Url) -> HttpClient {
+        // The operator vouches for whatever address a host of the allow-list has.
+        let named = self.guard.names(url);
+        let guard = (!named).then(|| self.guard.clone());
+        self.clients.client(&Resolver::new(Arc::clone(&self.lookups), Some(tenant.clone()), guard), !named)
+    }
+
+    /// Sends `call` of `sender` to `url` once, and reads the whole reply within `times`.
     pub(super) async fn send(
         &self,
-        provider: Provider,
-        authorization: Option<&Authorization>,
+        sender: &Sender<'_>,
         call: &Call,
         url: &Url,
-        within: Duration,
+        times: Times,
     ) -> std::result::Result<Reply, Trouble> {
-        let end = Instant::now() + within;
-        let client = self.client(url)?;
-        let mut request = client.request(method(call.method), url.clone()).header(ACCEPT, "application/json");
-        if let Some(Authorization { name, value }) = authorization {
-            request = request.header(name.clone(), value.clone());
-        }
-        if let Some(body) = &call.body {
-            request = request.header(CONTENT_TYPE, "application/json").body(body.clone());
-        }
-        let head = timeout_at(end, request.send()).await.map_err(|_| Trouble::Silent)?;
-        let response = head.map_err(|error| not_sent(&error))?;
+        let end = crate::clock::monotonic() + times.within;
+        self.judge(url)?;
+        let headers = sent_headers(sender.authorization, call.body.is_some());
+        let sent = sender.client.send(
+            sender.connection,
+            method(call.method),
+            url.clone(),
+            headers,
+            call.body.clone(),
+        );
+        let response = timeout_at(end, sent).await.map_err(|_| Trouble::Silent)??;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let room = RoomFor { budget: &self.known.bytes.replies, tenant: sender.tenant, until: times.room };
         Ok(Reply {
-            provider,
+            provider: sender.provider,
             status,
             content_type: headers::content_type(&headers),
             date: headers::date(&headers),
             retry_after: headers::retry_after(&headers),
-            body: read(response, end).await?,
+            body: body::read(response, LARGEST_REPLY, end, Some(room)).await?,
+            secrets: Secrets::default(),
         })
     }
 
-    /// What is known about the host of `url`.
-    pub(super) fn host(&self, url: &Url) -> Arc<Host> {
+    /// What is known about the host of `url`, which `tenant` uses.
+    pub(super) fn host(&self, tenant: &TenantId, url: &Url) -> Arc<Host> {
         let authority = url.origin().ascii_serialization();
         let make = || Host::new(authority.clone());
-        self.known.hosts.get(authority.clone(), make, |host| host.at_rest(Instant::now()))
+        self.known.hosts.get(tenant, authority.clone(), make, |host| host.at_rest(crate::clock::monotonic()))
+    }
+
+    /// What is known about the logins of the tenant's `user` at the host of `url`.
+    pub(super) fn user(&self, tenant: &TenantId, url: &Url, user: &str) -> Arc<User> {
+        let key = (tenant.clone(), url.origin().ascii_serialization(), user.trim().to_lowercase());
+        self.known.users.get(tenant, key, User::default, |user| user.at_rest(crate::clock::monotonic()))
     }
 
     /// The account of `spec`: whoever asks with the same id shares its places, with the same budget its pace.
     #[must_use]
     pub fn account(&self, spec: AccountSpec) -> Account {
         let AccountSpec { id, provider, group, limits } = spec;
-        let budget = match group {
-            Some(group) => Budget::Group(id.tenant.clone(), provider, group),
-            None => Budget::Own(id.clone()),
+        let places = self.known.places.get(
+            &id.tenant,
+            id.clone(),
+            || Places::new(&self.known.limits),
+            Places::at_rest,
+        );
+        let pace = |budget| {
+            let at_rest = |pace: &Pace| pace.at_rest(crate::clock::monotonic());
+            self.known.paces.get(&id.tenant, budget, Pace::default, at_rest)
         };
-        let bounds = &self.known.limits;
-        let make = || Places::new(bounds.credential_in_flight, bounds.credential_waiting);
-        let places = self.known.places.get(id.clone(), make, Places::at_rest);
-        let pace = self.known.paces.get(budget, Pace::default, |pace| pace.at_rest(Instant::now()));
-        Account::new(id, places, pace, if self.known.unpaced { Vec::new() } else { limits })
+        let own = pace(Budget::Own(id.clone()));
+        let group = group.map(|group| pace(Budget::Group(id.tenant.clone(), provider, group)));
+        let limits = if self.known.unpaced { Vec::new() } else { limits };
+        Account::new(id, places, own, group, limits)
     }
 
-    /// The client for `url`.
-    /// Fails for an address that is not to be reached: of a literal address the resolver is not asked.
-    fn client(&self, url: &Url) -> std::result::Result<&reqwest::Client, Trouble> {
-        if self.guard.names(url) {
-            return Ok(&self.allowed);
+    /// Fails for a literal address that is not to be reached: for one the resolver is not asked.
+    fn judge(&self, url: &Url) -> std::result::Result<(), Trouble> {
+        match literal(url) {
+            Some(address) if !self.guard.names(url) && !self.guard.reaches(address) => {
+                tracing::warn!(%address, "not called: the address is not public and not in the allow-list");
+                Err(Trouble::Unreachable)
+            }
+            _ => Ok(()),
         }
-        if let Some(address) = literal(url).filter(|address| !self.guard.reaches(*address)) {
-            tracing::warn!(%address, "not called: the address is not public and not in the allow-list");
-            return Err(Trouble::Unreachable);
-        }
-        Ok(&self.public)
     }
 }
 
-/// No redirects: they would carry the secret to another place. No proxy: it would resolve names around the guard.
-fn client(resolver: Resolver) -> reqwest::ClientBuilder {
-    #[expect(clippy::disallowed_methods, reason = "the one place that builds the client")]
-    reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .no_proxy()
-        .dns_resolver(resolver)
-        .referer(false)
-        .tcp_nodelay(true)
-        .connect_timeout(CONNECT_TIME)
-        .pool_idle_timeout(IDLE_TIME)
-        .user_agent(concat!("contacts-gateway/", env!("CARGO_PKG_VERSION")))
-}
-
-impl reqwest::dns::Resolve for Resolver {
-    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
-        let resolver = self.clone();
-        Box::pin(async move {
-            let addresses = Self::resolve(&resolver, name.as_str()).await?;
-            // The client puts the URL's port in the place of 0.
-            let places = addresses.into_iter().map(|address| SocketAddr::new(address, 0));
-            Ok(Box::new(places) as reqwest::dns::Addrs)
-        })
+fn sent_headers(authorization: Option<&Authorization>, has_body: bool) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(5);
+    headers.insert(ACCEPT, JSON);
+    headers.insert(ACCEPT_ENCODING, GZIP);
+    headers.insert(USER_AGENT, US);
+    if let Some(Authorization { name, value }) = authorization {
+        headers.append(name.clone(), value.clone());
     }
+    if has_body {
+        headers.insert(CONTENT_TYPE, JSON);
+    }
+    headers
 }
 
 fn literal(url: &Url) -> Option<IpAddr> {
@@ -231,48 +277,6 @@ fn method(method: Method) -> http::Method {
     }
 }
 
-/// Reads the body, at most as much as we take, with at most a pause of [`LONGEST_STALL`] between its parts.
-async fn read(mut response: reqwest::Response, end: Instant) -> std::result::Result<Bytes, Trouble> {
-    let largest = u64::try_from(LARGEST_REPLY).unwrap_or(u64::MAX);
-    if response.content_length().is_some_and(|length| length > largest) {
-        return Err(Trouble::TooLarge);
-    }
-    let mut body = BytesMut::new();
-    loop {
-        let stalled = Instant::now() + LONGEST_STALL;
-        let Ok(part) = timeout_at(end.min(stalled), response.chunk()).await else {
-            return Err(if stalled < end { Trouble::Stalled } else { Trouble::Slow });
-        };
-        match part {
-            Ok(None) => return Ok(body.freeze()),
-            Ok(Some(chunk)) if body.len() + chunk.len() <= LARGEST_REPLY => body.extend_from_slice(&chunk),
-            Ok(Some(_)) => return Err(Trouble::TooLarge),
-            Err(error) if is_line(&error) => return Err(Trouble::CutOff),
-            Err(_) => return Err(Trouble::Undecodable),
-        }
-    }
-}
-
-/// Whether reading failed on the line; else it failed on what came over it. The client's kinds do not tell: it calls
-/// both a failure to decode.
-fn is_line(error: &reqwest::Error) -> bool {
-    std::iter::successors(std::error::Error::source(error), |&cause| cause.source())
-        .any(<dyn std::error::Error + 'static>::is::<hyper::Error>)
-}
-
-/// The client's error texts hold addresses and are not passed on; its kinds are.
-fn not_sent(error: &reqwest::Error) -> Trouble {
-    if error.is_connect() {
-        return if is_certificate(error) { Trouble::Certificate } else { Trouble::Unreachable };
-    }
-    if error.is_builder() { Trouble::Unbuildable } else { Trouble::Broken }
-}
-
-fn is_certificate(error: &reqwest::Error) -> bool {
-    std::iter::successors(std::error::Error::source(error), |&cause| cause.source())
-        .any(|cause| cause.to_string().contains("certificate"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,20 +294,24 @@ mod tests {
     async fn a_pause_outlives_whoever_met_it_and_holds_its_budget_alone() {
         let transport = Transport::new(&BaseUrlGuard::default()).unwrap();
         let met = spec("ten_1", "crd_1", Some("company"));
-        transport.account(met.clone()).pace.pause(Some(Duration::from_hours(1)));
+        transport.account(met.clone()).pause(Some(Duration::from_hours(1)));
         // So many others that what rests is forgotten.
         for number in 0..1000 {
             drop(transport.account(spec("ten_1", &format!("crd_other{number}"), None)));
         }
-        let paused = |spec| !transport.account(spec).pace.at_rest(Instant::now());
-        assert!(paused(met));
-        assert!(paused(spec("ten_1", "crd_2", Some("company"))), "of one company");
-        for apart in [
-            spec("ten_1", "crd_1", None),
-            spec("ten_1", "crd_2", Some("another")),
-            spec("ten_2", "crd_1", Some("company")),
-        ] {
-            assert!(!paused(apart));
-        }
+        let alone =
+            |credential: &str, tenant: &str| transport.account(spec(tenant, credential, None)).pause_left();
+        let paused = |spec| transport.account(spec).pause_left();
+        let hour = Duration::from_hours(1);
+        assert_eq!(paused(met), hour);
+        assert_eq!(paused(spec("ten_1", "crd_1", Some("another"))), hour, "whichever its group is");
+        assert_eq!(alone("crd_1", "ten_1"), hour);
+        let mate = paused(spec("ten_1", "crd_2", Some("company")));
+        assert_eq!(mate, Duration::from_mins(5), "of one company");
+        assert_eq!(paused(spec("ten_1", "crd_2", Some("another"))), Duration::ZERO);
+        assert_eq!(paused(spec("ten_2", "crd_1", Some("company"))), Duration::ZERO);
+        tokio::time::advance(Duration::from_mins(5)).await;
+        assert_eq!(paused(spec("ten_1", "crd_2", Some("company"))), Duration::ZERO);
+        assert_eq!(alone("crd_1", "ten_1"), Duration::from_mins(55));
     }
 }

@@ -23,6 +23,10 @@ pub(super) enum Trouble {
     TooLarge,
     /// The answer could not be decompressed.
     Undecodable,
+    /// The answer came in parts too small or too slow.
+    Dripping,
+    /// The answer is large, and the gateway holds as many bytes as it may.
+    NoRoom,
     /// The request could not be built.
     Unbuildable,
 }
@@ -55,6 +59,14 @@ impl Trouble {
             Self::Undecodable => {
                 lost(FailureKind::UpstreamInvalidResponse, "The CRM's answer could not be decompressed.")
             }
+            Self::Dripping => lost(
+                FailureKind::UpstreamInvalidResponse,
+                "The CRM's response came in too many tiny parts, or too slowly.",
+            ),
+            Self::NoRoom => lost(
+                FailureKind::Overloaded,
+                "The CRM's reply is large, and the gateway holds as many bytes of replies as it may.",
+            ),
             Self::Unbuildable => Failure::internal("a call could not be built"),
         }
     }

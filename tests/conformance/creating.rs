@@ -274,6 +274,15 @@ async fn defaults_that_could_never_be_written_are_refused_with_the_credential() 
             assert_eq!(failure.kind, FailureKind::ValidationFailed);
             assert!(places(&failure)[0].starts_with("/settings/createDefaults/"), "{:?}", places(&failure));
         }
+        // As in a create, `null` asks for nothing.
+        let nothing = if crm.is("aptly") {
+            json!({ "isCompany": null, "contactType": null })
+        } else {
+            json!({ "process": null, "status": null })
+        };
+        let settings = json!({ "createDefaults": nothing });
+        let link = Link { base_url: crm.at.base_url(), secret: crm.at.token(), settings, verify: false };
+        crm.office.link(&crm.office.caller, crm.spec.provider.as_str(), link).await.unwrap();
     }
 }
 
@@ -466,11 +475,15 @@ async fn a_confirmed_create_whose_read_back_fails_is_answered_with_a_warning() {
         };
         crm.at.fault(Fault::always(fault).on("GET", "/api/contacts/*"));
         let made = crm.create(ada()).await.unwrap();
-        assert_eq!(warned(&made), [(WarningCode::NotVerified, "")]);
+        let warned = warned(&made);
+        assert_eq!(warned[0], (WarningCode::NotVerified, ""));
+        assert!(warned[1..].iter().all(|(code, _)| *code == WarningCode::Incomplete), "{warned:?}");
         let contact = shown(&made.contact);
+        // The pipeline CRM's response shows no number, and what was sent is not shown for it.
+        let number = if crm.is("aptly") { json!("+14165550277") } else { Value::Null };
         assert_eq!(
             (&contact["lastName"], &contact["phoneNumbers"][0]["phoneNumber"]),
-            (&json!("Byron"), &json!("+14165550277"))
+            (&json!("Byron"), &number)
         );
     }
 }
@@ -580,7 +593,10 @@ async fn national_numbers_need_a_region_and_keep_their_digits_without() {
             } else {
                 vec![(WarningCode::PhoneNotParsed, "/phoneNumbers/0/phoneNumber")]
             };
-            assert_eq!(warned(&made), expected);
+            // The pipeline CRM makes E.164 of what it can read.
+            let normalised = (WarningCode::ChangedByUpstream, "/phoneNumbers/0/phoneNumber");
+            let normalised = (!known && crm.is("pipeline")).then_some(normalised);
+            assert_eq!(warned(&made), expected.into_iter().chain(normalised).collect::<Vec<_>>());
         }
     }
 }

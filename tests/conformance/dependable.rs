@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use contacts_gateway::domain::{CallContext, Effect, Failure, FailureKind, Result};
 use contacts_gateway::gateway::contacts::{Start, WriteOptions};
-use contacts_gateway::simulators::aptly::{self, Simulator};
-use contacts_gateway::simulators::{Fault, FaultKind, Running};
+use contacts_gateway::simulators::aptly;
+use contacts_gateway::simulators::{Fault, FaultKind};
 use serde_json::{Value, json};
 
 use crate::support::person::ada;
-use crate::support::world::{Account, Crm, Link, Office, both};
+use crate::support::world::{Account, Crm, Link, both};
 
 fn within(millis: u64) -> CallContext {
     CallContext::within(Duration::from_millis(millis), "test".into())
@@ -238,37 +238,6 @@ async fn refusals_never_open_it_nor_do_callers_in_a_hurry() {
         crm.at.faults().clear();
         list(&crm, &within(5000)).await.unwrap();
     }
-}
-
-#[tokio::test]
-async fn on_a_shared_host_one_bad_credential_closes_it_to_nobody() {
-    let tokens = vec!["good-token-000000".to_owned(), "evil-token-111111".to_owned()];
-    let aptly = Simulator::start(aptly::Options { tokens, ..aptly::Options::empty() }).await.unwrap();
-    let office = Office::open().await;
-    let [good, bad] = [account(&office, &aptly, 0).await, account(&office, &aptly, 1).await];
-    list(&good, &within(5000)).await.unwrap();
-    aptly.fault(Fault::always(status(500, None)).bearing(&aptly.tokens()[1]));
-    for _ in 0..10 {
-        assert_eq!(refused(&bad, &within(2000)).await.kind, FailureKind::UpstreamError);
-    }
-    list(&good, &within(5000)).await.unwrap();
-    // When both fail it is the host.
-    aptly.faults().clear();
-    aptly.fault(Fault::always(status(500, None)));
-    for _ in 0..3 {
-        let _ = refused(&good, &within(2000)).await;
-        let _ = refused(&bad, &within(2000)).await;
-    }
-    for account in [&good, &bad] {
-        assert_eq!(refused(account, &within(2000)).await.kind, FailureKind::UpstreamCircuitOpen);
-    }
-}
-
-/// A credential of the simulator's token of that number.
-async fn account(office: &Arc<Office>, at: &Running, token: usize) -> Account {
-    let link =
-        Link { base_url: at.base_url(), secret: &at.tokens()[token], settings: json!({}), verify: false };
-    Account::link(office, "aptly", link).await
 }
 
 /// An Aptly that counts as the real one does, so that one call too many is a 429 in its journal.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use contacts_gateway::domain::{Effect, Failure, FailureKind, Result};
 use contacts_gateway::gateway::contacts::Start;
-use contacts_gateway::simulators::aptly::{self, ByEmail};
+use contacts_gateway::simulators::aptly::{self, ByEmail, Me};
 use contacts_gateway::simulators::pipeline;
 use contacts_gateway::simulators::{Fault, FaultKind};
 use serde_json::json;
@@ -137,14 +137,11 @@ async fn bodies_that_cannot_be_read_are_invalid_responses() {
         r#"{"data":[null]}"#,
         r#"{"data":[{}]}"#,
         r#"{"data":[{"_id":[]}]}"#,
-        r#"{"data":[{"_id":"a"},{"_id":{}}]}"#,
         r#"{"data":{"contacts":5}}"#,
         r#"{"contacts":{}}"#,
         r#"{"data":[],"data":[]}"#,
         r#"{"_id":"a","_id":"b"}"#,
         r#"{"data":[{"_id":"a","firstname":"\ud800","firstName":"\udfff"}]}"#,
-        r#"{"data":[{"_id":"a","email":{"a":{}},"phone":[[1]],"phoneNumber":[[1]],"firstname":{},"firstName":[]}]}"#,
-        r#"{"data":[{"_id":"a","createdAt":"yesterday"}]}"#,
         r#"{"data":[{"_id":"a","x":1e400}]} trailing"#,
         &deep,
         &deep_inside,
@@ -275,7 +272,12 @@ async fn free_port() -> u16 {
 
 #[tokio::test]
 async fn a_probe_tells_whose_account_it_is_or_why_not() {
-    let options = aptly::Options { by_email: ByEmail::WritesAContact, people: 3, ..aptly::Options::empty() };
+    let options = aptly::Options {
+        by_email: ByEmail::WritesAContact,
+        me: Me::Account,
+        people: 3,
+        ..aptly::Options::empty()
+    };
     for crm in both_with(options, pipeline::Options { people: 3, ..pipeline::Options::empty() }).await {
         let credentials = &crm.office.parts.gateway.credentials;
         let account =

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use contacts_gateway::domain::{FailureKind, FilterName, Text};
+use contacts_gateway::domain::{FailureKind, Field, FilterName, Text, Warning, WarningCode};
 use contacts_gateway::gateway::contacts::{ListRequest, Start};
 use contacts_gateway::simulators::aptly;
 use contacts_gateway::simulators::pipeline::{self, Envelope, ListPhones};
@@ -281,6 +281,136 @@ async fn absurd_echoes_of_page_and_size_are_answered_and_never_a_panic() {
             }
             let _ = crm.count(&[]).await;
             crm.at.faults().clear();
+        }
+    }
+}
+
+/// A page of Aptly's with these rows, as the CRM would count them, or as `count` says.
+fn aptly_page(rows: &[serde_json::Value], count: usize) -> FaultKind {
+    let body = json!({ "data": rows, "count": count, "pageSize": 200 });
+    FaultKind::Body { text: body.to_string() }
+}
+
+fn pipeline_page(rows: &[serde_json::Value], total: usize) -> FaultKind {
+    FaultKind::Body { text: json!({ "data": { "contacts": rows, "total": total } }).to_string() }
+}
+
+/// One row of each CRM, with these fields over it.
+fn row(crm: &Crm, number: usize, over: &serde_json::Value) -> serde_json::Value {
+    let mut row = if crm.is("aptly") {
+        json!({ "_id": format!("row{number}"), "firstname": "Ada", "lastname": "Byron", "email": [], "phone": [],
+            "createdAt": "2024-01-15T10:00:00Z", "updatedAt": "2024-01-15T10:00:00Z", "address": null, "company": "" })
+    } else {
+        json!({ "_id": format!("row{number}"), "firstName": "Ada", "lastName": "Byron", "email": null, "phoneNumber": [],
+            "createdAt": "2024-01-15T10:00:00Z", "updatedAt": "2024-01-15T10:00:00Z" })
+    };
+    row.as_object_mut().unwrap().extend(over.as_object().unwrap().clone());
+    row
+}
+
+fn page_of(crm: &Crm, rows: &[serde_json::Value], total: usize) -> Fault {
+    let body = if crm.is("aptly") { aptly_page(rows, total) } else { pipeline_page(rows, total) };
+    Fault::always(body).on("GET", "/api/contacts")
+}
+
+fn told(warnings: &[Warning]) -> Vec<(WarningCode, &str)> {
+    warnings.iter().map(|warning| (warning.code, warning.pointer.as_str())).collect()
+}
+
+#[tokio::test]
+async fn a_field_that_cannot_be_read_is_left_out_named_and_stays_as_the_crm_shows_it() {
+    for crm in both().await {
+        let mut rows: Vec<_> = (0..60).map(|number| row(&crm, number, &json!({}))).collect();
+        rows[7] = row(&crm, 7, &json!({ "createdAt": "2024-01-15" }));
+        let name = if crm.is("aptly") { "firstname" } else { "firstName" };
+        rows[8] = row(&crm, 8, &json!({ name: { "odd": true } }));
+        let phones = if crm.is("aptly") { "phone" } else { "phoneNumber" };
+        rows[9] = row(&crm, 9, &json!({ phones: ["+14155550101", ["odd"]], "email": [[1]] }));
+        crm.at.fault(page_of(&crm, &rows, 60));
+        let page = crm.page(1, 60).await.unwrap();
+        assert_eq!((page.contacts.len(), page.total), (60, Some(60)));
+        let pointers = [
+            "/contacts/7/remoteCreatedAt",
+            "/contacts/8/firstName",
+            "/contacts/9/emailAddresses",
+            "/contacts/9/phoneNumbers",
+        ];
+        assert_eq!(told(&page.warnings), pointers.map(|pointer| (WarningCode::Incomplete, pointer)));
+        assert!(page.warnings[0].message.contains("row7"), "{:?}", page.warnings[0]);
+        let contact = |index: usize| &page.contacts[index].1;
+        assert_eq!(contact(7).remote_fields.get("createdAt").unwrap().as_str(), "\"2024-01-15\"");
+        assert_eq!(contact(8).remote_fields.get(name).unwrap().as_str(), "{\"odd\":true}");
+        assert!(
+            contact(8).unseen.contains(Field::FirstName) && contact(9).unseen.contains(Field::EmailAddresses)
+        );
+        assert_eq!(contact(9).phone_numbers[0].number, "+14155550101");
+        assert!(contact(9).partial.contains(Field::PhoneNumbers));
+        assert_eq!(crm.count(&[]).await.unwrap(), 60);
+    }
+}
+
+#[tokio::test]
+async fn a_row_without_an_id_is_reported_alone_and_counted() {
+    for crm in both().await {
+        let rows =
+            [row(&crm, 1, &json!({})), json!({ "firstname": "Nobody" }), json!(5), row(&crm, 2, &json!({}))];
+        crm.at.fault(page_of(&crm, &rows, 4));
+        let page = crm.page(1, 50).await.unwrap();
+        assert_eq!((page.contacts.len(), page.total), (2, Some(4)));
+        assert_eq!(told(&page.warnings), [(WarningCode::RowUnreadable, "/contacts")]);
+        assert!(page.warnings[0].message.starts_with("2 rows"), "{:?}", page.warnings[0]);
+        assert_eq!(crm.count(&[]).await.unwrap(), 4);
+    }
+}
+
+#[tokio::test]
+async fn many_odd_rows_are_told_in_twenty_warnings_and_one_that_counts_the_others() {
+    for crm in both().await {
+        let odd = json!({ "updatedAt": "soon" });
+        let rows: Vec<_> = (0..60).map(|number| row(&crm, number, &odd)).collect();
+        crm.at.fault(page_of(&crm, &rows, 60));
+        let warnings = crm.page(1, 100).await.unwrap().warnings;
+        assert_eq!(warnings.len(), 21);
+        assert_eq!(told(&warnings)[20], (WarningCode::Incomplete, "/contacts"));
+        assert!(warnings[20].message.starts_with("40 more"), "{:?}", warnings[20]);
+    }
+}
+
+#[tokio::test]
+async fn what_a_list_does_not_show_is_left_out_and_told_once() {
+    for crm in both().await {
+        let mut rows: Vec<_> = (0..5).map(|number| row(&crm, number, &json!({}))).collect();
+        for (number, row) in rows.iter_mut().enumerate() {
+            let fields = row.as_object_mut().unwrap();
+            fields.remove("email");
+            if number < 2 {
+                fields.remove("updatedAt");
+            }
+        }
+        crm.at.fault(page_of(&crm, &rows, 5));
+        let page = crm.page(1, 50).await.unwrap();
+        let pointers = ["/contacts/*/emailAddresses", "/contacts/*/remoteUpdatedAt"];
+        assert_eq!(told(&page.warnings), pointers.map(|pointer| (WarningCode::Incomplete, pointer)));
+        assert!(page.warnings[1].message.starts_with("2 of 5 rows"), "{:?}", page.warnings[1]);
+    }
+}
+
+#[tokio::test]
+async fn a_crm_that_shows_the_same_page_for_ever_ends_a_walk_with_an_error() {
+    for crm in both().await {
+        let rows: Vec<_> = (0..200).map(|number| row(&crm, number, &json!({}))).collect();
+        let shown = if crm.is("aptly") { &rows[..] } else { &rows[..50] };
+        crm.at.fault(page_of(&crm, shown, 100_000));
+        let mut start = Start::PageNumber(1);
+        for pages in 0.. {
+            assert!(pages < 20, "it walks on and on");
+            match crm.list(&[], start, 50).await {
+                Ok(page) => start = Start::Cursor(page.next_cursor.unwrap()),
+                Err(failure) => {
+                    assert_eq!(failure.kind, FailureKind::UpstreamInvalidResponse);
+                    break;
+                }
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Every CRM against every promise: adapters × cases, each case a sentence, judged by the CRM's own journal.
 
+#![expect(clippy::disallowed_methods, reason = "tests measure real time")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "shared pieces of tests fail as tests do")]
 
 #[path = "../support/mod.rs"]
@@ -10,18 +11,24 @@ mod support;
 mod postgres;
 
 mod audited;
+mod conditions;
+mod connections;
 mod creating;
 mod deleting;
 mod dependable;
 mod failures;
+mod formats;
 mod golden;
+mod identity;
 mod listing;
 mod logging_in;
 mod once;
 mod reaching;
 mod reading;
 mod seeds;
+mod sent_back;
 mod slices;
+mod unseen;
 mod updating;
 mod upserting;
 mod verified;

@@ -97,11 +97,12 @@ async fn aptly_reads_without_the_row_say_what_they_do_not_show() {
     let fault = contacts_gateway::simulators::FaultKind::Body { text: empty };
     crm.at.fault(contacts_gateway::simulators::Fault::always(fault).on("GET", "/api/contacts"));
     let read = crm.get(&id).await.unwrap();
-    assert_eq!(
-        warned(&read),
-        [(WarningCode::Incomplete, "/emailAddresses"), (WarningCode::Incomplete, "/phoneNumbers")]
-    );
-    assert_eq!(read.contact.incomplete, [Field::EmailAddresses, Field::PhoneNumbers]);
+    let pointers = ["/emailAddresses", "/phoneNumbers", "/remoteCreatedAt", "/remoteUpdatedAt"];
+    assert_eq!(warned(&read), pointers.map(|pointer| (WarningCode::Incomplete, pointer)));
+    let partial: Vec<Field> = read.contact.partial.iter().collect();
+    assert_eq!(partial, [Field::EmailAddresses, Field::PhoneNumbers]);
+    let unseen: Vec<Field> = read.contact.unseen.iter().collect();
+    assert_eq!(unseen, [Field::RemoteCreatedAt, Field::RemoteUpdatedAt]);
 }
 
 #[tokio::test]
@@ -127,6 +128,8 @@ async fn the_pipelines_undocumented_path_is_answered_as_the_design_says() {
 async fn a_get_path_of_the_settings_is_used_with_the_id_as_one_segment() {
     let settings = json!({ "getPath": "/api/people/{id}/card" });
     let crm = Crm::pipeline(pipeline::Options::empty(), settings).await;
+    // The path is none of the documented ones.
+    crm.at.journal().watch(|_| {});
     assert_eq!(crm.get("abc").await.unwrap_err().kind, FailureKind::OperationUnsupported);
     assert_eq!(crm.at.calls()[0].path, "/api/people/abc/card");
 }

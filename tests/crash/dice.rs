@@ -11,6 +11,10 @@ impl Dice {
         let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let seed = number("CRASH_SEED").unwrap_or(time);
         println!("CRASH_SEED={seed}");
+        Self::seeded(seed)
+    }
+
+    pub(crate) const fn seeded(seed: u64) -> Self {
         Self(seed)
     }
 

@@ -10,10 +10,13 @@
 //!
 //! Those numbers are also what the commands run where the variables are not set. `CRASH_SEED` repeats a run's dice.
 
+#![expect(clippy::disallowed_methods, reason = "tests measure real time")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "a run tells its seed and what it did")]
 
 mod books;
+#[path = "../support/contract.rs"]
+mod contract;
 mod create;
 mod dice;
 #[path = "../support/gateway.rs"]
@@ -26,3 +29,7 @@ mod postgres;
 mod random;
 mod replicas;
 mod scene;
+#[path = "../support/slice.rs"]
+#[expect(dead_code, reason = "only calls are judged here")]
+mod slice;
+mod stopped;

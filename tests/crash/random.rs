@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use contacts_gateway::simulators::{Fault, FaultKind};
 
@@ -15,6 +16,10 @@ use super::scene::{Scene, postgres};
 const WRITERS: usize = 4;
 /// Creates that a round may see at most, by which credentials are made.
 const CREATES_A_ROUND: usize = 24;
+/// After so many kills the gateway lives for [`UNDISTURBED`].
+const STORM: u64 = 25;
+/// Absence is proven by one process, which lives for a settle time and for the request's deadline at least.
+const UNDISTURBED: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sample_of_random_kills_on_sqlite() {
@@ -52,8 +57,9 @@ async fn kills(database: Option<String>, rounds: u64) {
     let (next, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     let writers: Vec<_> =
         (0..WRITERS).map(|_| tokio::spawn(write(scene.clone(), next.clone(), stop.clone()))).collect();
-    for _ in 0..rounds {
-        tokio::time::sleep(dice.pause(20, 900)).await;
+    for round in 1..=rounds {
+        let lives = if round.is_multiple_of(STORM) { UNDISTURBED } else { dice.pause(20, 900) };
+        tokio::time::sleep(lives).await;
         assert!(scene.kill(0).await, "it ended of itself: {}", scene.logs());
         scene.start(0, &[]).await;
     }
@@ -85,7 +91,7 @@ async fn write(
         let outcome = create.until_final(&scene, 0).await;
         outcomes.push((create, outcome));
         // Callers think now and then, and the CRM's allowance is not what is tried here.
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     outcomes
 }

@@ -7,6 +7,7 @@ use contacts_gateway::simulators::{Running, aptly, pipeline};
 use sqlx::{Connection, PgConnection};
 use tokio::sync::RwLock;
 
+use super::contract::Contract;
 use super::gateway::{Account, Gateway, Home, caller};
 use super::postgres::Server;
 
@@ -20,6 +21,7 @@ const CREATES_OF_ONE: usize = 12;
 pub(crate) struct Scene {
     pub(crate) home: Home,
     pub(crate) crms: [Running; 2],
+    _contracts: [Contract; 2],
     pub(crate) client: reqwest::Client,
     /// The tenant's key.
     pub(crate) key: String,
@@ -56,6 +58,7 @@ impl Scene {
         let pipeline = pipeline::Simulator::start(pipeline::Options::empty()).await.unwrap();
         let mut scene = Self {
             home: Home::new(database),
+            _contracts: [Contract::watch("aptly", &aptly), Contract::watch("pipeline", &pipeline)],
             crms: [aptly, pipeline],
             client: caller(),
             key: String::new(),
@@ -99,6 +102,13 @@ impl Scene {
         gateway.process.wait().unwrap();
         self.urls.write().await[place] = None;
         lived
+    }
+
+    /// Sends a signal to the gateway of a place.
+    pub(crate) async fn signal(&self, place: usize, signal: rustix::process::Signal) {
+        let gateway = self.gateways[place].lock().await;
+        let id = gateway.as_ref().unwrap().process.id().try_into().unwrap();
+        rustix::process::kill_process(rustix::process::Pid::from_raw(id).unwrap(), signal).unwrap();
     }
 
     /// Ends the gateway of a place, where it has not fallen of itself; `falling` waits for that, as the end of a process

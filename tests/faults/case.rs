@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use contacts_gateway::simulators::{Call, Fault, FaultKind, Running, aptly, pipeline};
 use serde_json::{Value, json};
 
+use super::contract::Contract;
 use super::front::{self, Canary};
 use super::gateway::{Account, Gateway, Home, Reply, caller, send};
 use super::table::{Row, Wrong, dated};
@@ -66,6 +67,7 @@ pub(crate) struct Case {
     pub(crate) operation: Operation,
     pub(crate) deadline: u64,
     pub(crate) crm: Running,
+    _contract: Contract,
     credential: String,
     /// Of the contact that is there before; creates begin with none.
     held: String,
@@ -100,7 +102,15 @@ impl Case {
         };
         let account = Account { provider, base_url: &base_url, token: crm.token() };
         let credential = bench.gateway.link(&bench.client, &bench.key, &account).await;
-        let case = Self { bench: bench.clone(), operation, deadline: row.deadline, crm, credential, held };
+        let case = Self {
+            bench: bench.clone(),
+            operation,
+            deadline: row.deadline,
+            _contract: Contract::watch(provider, &crm),
+            crm,
+            credential,
+            held,
+        };
         match &row.wrong {
             Wrong::Always(kind) => case.crm.fault(case.aimed(Fault::always(dated(kind)))),
             Wrong::Once(kind) => case.crm.fault(case.aimed(Fault::once(dated(kind)))),

@@ -25,6 +25,7 @@ pub(crate) async fn tls(name: &str, behind: SocketAddr) -> String {
     let url = format!("https://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
+            socket.set_nodelay(true).unwrap();
             let acceptor = acceptor.clone();
             tokio::spawn(async move {
                 let (Ok(mut front), Ok(mut back)) =

@@ -2,14 +2,20 @@
 //!
 //! `cargo test --test faults -- --nocapture` prints each row with what came.
 
+#![expect(clippy::disallowed_methods, reason = "tests measure real time")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod case;
 mod cell;
+#[path = "../support/contract.rs"]
+mod contract;
 mod front;
 #[path = "../support/gateway.rs"]
 mod gateway;
 mod judge;
 mod matrix;
 mod memory;
+#[path = "../support/slice.rs"]
+#[expect(dead_code, reason = "only calls are judged here")]
+mod slice;
 mod table;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::body::Body;
 use contacts_gateway::api::openapi::document;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Edge, admin, signed, tenant};
 
@@ -49,6 +49,7 @@ impl Operation {
                 (Some("integer"), _) => "1",
                 (Some("boolean"), _) => "true",
                 (_, Some("date-time")) => "2024-01-31T09:30:00Z",
+                (_, Some("email")) => "word@example.com",
                 _ => first.unwrap_or("word"),
             };
             word.to_owned()
@@ -137,4 +138,174 @@ fn every_operation_is_described_with_examples() {
 fn the_document_is_of_the_promised_version() {
     let document: Value = serde_json::from_str(&document()).unwrap();
     assert_eq!(document["openapi"], "3.1.0");
+}
+
+/// A body that is right but for what a test changes in it.
+fn valid(schema: &str) -> Value {
+    match schema {
+        "ContactCreate" | "ContactUpsert" => json!({ "lastName": "x" }),
+        "ContactUpdate" | "CredentialUpdate" => json!({}),
+        "CredentialCreate" => json!({ "provider": "aptly", "name": "x", "secret": {} }),
+        "TenantCreate" => json!({ "name": "x" }),
+        "KeyCreate" => json!({ "name": "x", "scopes": ["contacts:read"] }),
+        other => panic!("{other} has no example here"),
+    }
+}
+
+/// An address of `length` characters whose labels are short enough.
+fn email_of(length: usize) -> String {
+    let domain = (1..length.saturating_sub(32)).map(|at| if at % 40 == 0 { '.' } else { 'y' });
+    format!("{}@{}.example", "x".repeat(24), domain.collect::<String>())
+}
+
+/// A value of `length` for a property: a text of so many characters, or a list of so many elements.
+fn sized(document: &Value, described: &Value, length: usize) -> Value {
+    let Some(items) = described.get("items") else {
+        return match described["format"].as_str() {
+            Some("email") => email_of(length).into(),
+            _ => "x".repeat(length).into(),
+        };
+    };
+    let element = match items["$ref"].as_str().and_then(|name| name.rsplit('/').next()) {
+        Some("AddressInput" | "AddressUpdate") => json!({ "city": "x" }),
+        Some("EmailAddressInput" | "EmailAddressUpdate") => json!({ "emailAddress": "a@b.example" }),
+        Some("PhoneNumberInput" | "PhoneNumberUpdate") => json!({ "phoneNumber": "+14165550123" }),
+        Some("ScopeWord") => json!("contacts:read"),
+        Some(other) => panic!("{other}: {document}"),
+        None => json!("x"),
+    };
+    vec![element; length].into()
+}
+
+/// Every bounded property of a request body: its schema's name, where it stands, and its description.
+fn bounded(document: &Value, schema: &str, at: &str) -> Vec<(String, Value)> {
+    let properties = document["components"]["schemas"][schema]["properties"].as_object().unwrap();
+    let mut all = Vec::new();
+    for (name, described) in properties {
+        let at = format!("{at}/{name}");
+        if let Some(element) = described["items"]["$ref"].as_str().and_then(|name| name.rsplit('/').next())
+            && (element.ends_with("Input") || element.ends_with("Update"))
+        {
+            all.extend(bounded(document, element, &format!("{at}/0")));
+        }
+        if ["maxLength", "maxItems", "minItems", "minLength"].iter().any(|bound| described[bound].is_u64()) {
+            all.push((at, described.clone()));
+        }
+    }
+    all
+}
+
+/// `body` with `value` at `pointer`, which may lead into the first element of a list.
+fn with(mut body: Value, pointer: &str, value: Value) -> Value {
+    let names: Vec<&str> = pointer.split('/').skip(1).collect();
+    match names[..] {
+        [name] => body[name] = value,
+        [list, _, name] => {
+            let mut element = match list {
+                "emailAddresses" => json!({ "emailAddress": "a@b.example" }),
+                "phoneNumbers" => json!({ "phoneNumber": "+14165550123" }),
+                _ => json!({}),
+            };
+            element[name] = value;
+            body[list] = json!([element]);
+        }
+        _ => panic!("{pointer}"),
+    }
+    body
+}
+
+#[tokio::test]
+async fn every_bound_of_a_body_in_the_document_is_the_one_that_is_enforced() {
+    let edge = Edge::new().await;
+    let document: Value = serde_json::from_str(&document()).unwrap();
+    let mut bounds = 0;
+    for Operation { method, path, described } in Operation::all() {
+        let media = &described["requestBody"]["content"]["application/json"]["schema"];
+        let Some(schema) = media["$ref"].as_str().and_then(|name| name.rsplit('/').next()) else { continue };
+        for (at, described) in bounded(&document, schema, "") {
+            let number = |bound: &str| described[bound].as_u64().map(|most| usize::try_from(most).unwrap());
+            let most = number("maxLength").or(number("maxItems"));
+            let least = number("minLength").or(number("minItems"));
+            let tries = [
+                most.map(|most| (most, false)),
+                most.map(|most| (most + 1, true)),
+                least.map(|least| (least, false)),
+                least.map(|least| (least - 1, true)),
+            ];
+            for (length, refused) in tries.into_iter().flatten() {
+                bounds += 1;
+                let body = with(valid(schema), &at, sized(&document, &described, length));
+                let uri = format!("{path}?credentialId=c");
+                let uri = if path.starts_with("/crm") { &uri } else { &path };
+                let answer = edge.tell(&method, uri, body.to_string()).await;
+                // Whether the CRM, the credential or the tenant is known is asked in another step.
+                let named = answer.code() == "validation_failed" && answer.places().contains(&at);
+                assert_eq!(named, refused, "{method} {path} {at} of {length}: {}", answer.text);
+            }
+        }
+    }
+    // Most bounds of a change hold for what is new, which shows only beside a record.
+    assert!(bounds > 80, "{bounds}");
+}
+
+#[tokio::test]
+async fn every_bound_of_a_parameter_in_the_document_is_the_one_that_is_enforced() {
+    let edge = Edge::new().await;
+    let document: Value = serde_json::from_str(&document()).unwrap();
+    for operation in Operation::all().iter().filter(|operation| operation.method == "GET") {
+        for parameter in operation.described["parameters"].as_array().into_iter().flatten() {
+            let shared = parameter["$ref"].as_str().and_then(|pointer| document.pointer(&pointer[1..]));
+            let parameter = shared.unwrap_or(parameter);
+            let (name, schema) = (parameter["name"].as_str().unwrap(), &parameter["schema"]);
+            let text = schema["format"].is_null() && schema["enum"].is_null();
+            let long = schema["maxLength"].as_u64().filter(|_| text);
+            let length = |length: u64| "x".repeat(usize::try_from(length).unwrap());
+            let tries = [
+                long.map(|most| (length(most), false)),
+                long.map(|most| (length(most + 1), true)),
+                schema["maximum"].as_u64().map(|most| (most.to_string(), false)),
+                schema["maximum"].as_u64().map(|most| ((most + 1).to_string(), true)),
+                schema["minimum"].as_u64().map(|least| (least.to_string(), false)),
+                schema["minimum"].as_u64().map(|least| ((least - 1).to_string(), true)),
+            ];
+            for (value, refused) in tries.into_iter().flatten() {
+                let answer = if parameter["in"] == "header" {
+                    let request = signed("GET", &format!("{}?credentialId=c", operation.path));
+                    edge.send(request.header(name, &value).body(Body::empty()).unwrap()).await
+                } else {
+                    edge.ask("GET", &format!("{}?{name}={value}", operation.path)).await
+                };
+                let foreign = name == "cursor" && answer.text.contains("no cursor of this listing");
+                let named = answer.code() == "invalid_parameter"
+                    && (answer.places().contains(&name.to_owned()) || parameter["in"] == "header");
+                let stranger = parameter["in"] == "header" && answer.text.contains("no such parameter");
+                assert_eq!(
+                    named && !foreign && !stranger,
+                    refused,
+                    "{} {name} {}: {}",
+                    operation.path,
+                    value.len(),
+                    answer.text
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_bounds_that_prose_names_are_those_of_the_document() {
+    use contacts_gateway::domain::bounds::{IDEMPOTENCY_KEY_MOST, TEXT_MOST};
+    let edge = Edge::new().await;
+    let document: Value = serde_json::from_str(&document()).unwrap();
+    let intro = document["info"]["description"].as_str().unwrap().replace('\n', " ");
+    assert!(intro.contains(&format!("Strings may be {TEXT_MOST} characters long")), "{intro}");
+    let page = edge.ask("GET", "/docs/errors/idempotency_key_invalid").await.text;
+    assert!(page.contains(&format!("1 to {IDEMPOTENCY_KEY_MOST} ")), "{page}");
+    for (length, refused) in [(IDEMPOTENCY_KEY_MOST, false), (IDEMPOTENCY_KEY_MOST + 1, true)] {
+        let request = signed("POST", "/crm/contacts?credentialId=c")
+            .header("content-type", "application/json")
+            .header("idempotency-key", "k".repeat(length));
+        let answer = edge.send(request.body(Body::from(valid("ContactCreate").to_string())).unwrap()).await;
+        assert_eq!(answer.code() == "idempotency_key_invalid", refused, "{}", answer.text);
+    }
 }

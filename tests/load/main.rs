@@ -3,6 +3,7 @@
 //! The gateway is the real process; its CRMs and its callers run here. What bounds the work is the CRM, not this
 //! machine's speed, so that the figures are about the same on any machine, in any build.
 
+#![expect(clippy::disallowed_methods, reason = "tests measure real time")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "a measurement prints its figures")]
 

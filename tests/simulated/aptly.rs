@@ -1,7 +1,7 @@
 //! Aptly's simulator against its documentation.
 
 use contacts_gateway::simulators::aptly::{
-    ByEmail, Dialect, Lists, Options, Simulator, UnknownRead, UnknownWrite,
+    ByEmail, Dialect, Lists, Me, Options, Simulator, UnknownRead, UnknownWrite,
 };
 use contacts_gateway::simulators::{Applied, Clock, Running};
 use serde_json::{Value, json};
@@ -291,7 +291,7 @@ async fn unknown_ids_answer_as_told() {
 #[tokio::test]
 async fn keys_are_checked_nothing_can_be_deleted_and_the_allowance_has_its_own_shape() {
     let pace = Some(contacts_gateway::simulators::Pace { per_minute: 3, per_second: 20 });
-    let aptly = start(Options { contacts: vec![jane()], pace, ..Options::empty() }).await;
+    let aptly = start(Options { contacts: vec![jane()], pace, me: Me::Account, ..Options::empty() }).await;
     let refused = call_as(&aptly, "wrong", "GET", "/api/app/me", None).await.unwrap();
     assert_eq!((refused.status, refused.json()["error"].as_str()), (401, Some("Unauthorized")));
     assert_eq!(get(&aptly, "/api/app/me").await.json()["companyId"], "comp456");

@@ -10,9 +10,8 @@ use contacts_gateway::api::{AppState, Gate, Readiness, router};
 use contacts_gateway::app::Parts;
 use contacts_gateway::auth::{ApiKey, Issuers};
 use contacts_gateway::config::Limits;
-use contacts_gateway::domain::{Scope, Scopes};
 use contacts_gateway::sealing::{MasterKey, Sealer};
-use contacts_gateway::store::{KeyRecord, Location, Store, TenantRecord, now};
+use contacts_gateway::store::{Location, Store, TenantRecord, now};
 use contacts_gateway::upstream::{BaseUrlGuard, Transport};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
@@ -182,17 +181,7 @@ async fn parts(folder: &Path, admin: Option<&SecretString>) -> Parts {
     let tenant = TenantRecord { id: "ten_1".into(), name: "one".into(), created_at: now() };
     parts.store.tenants.insert(&tenant).await.unwrap();
     let key = key();
-    let record = KeyRecord {
-        id: key.id().clone(),
-        tenant: tenant.id,
-        name: "edge".into(),
-        digest: key.digest(),
-        scopes: Scopes::new(&Scope::ALL),
-        credentials: None,
-        created_at: now(),
-        expires_at: None,
-        last_used_at: None,
-    };
+    let record = crate::key::record(&key, tenant.id);
     parts.store.keys.insert(&record).await.unwrap();
     parts
 }

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use contacts_gateway::adapters::IdentityKind;
 use contacts_gateway::domain::{CallContext, Caller, Failure, Result};
-use contacts_gateway::gateway::contacts::{Render, Shown, UpsertOutcome, WriteOptions, WriteRequest};
+use contacts_gateway::gateway::contacts::{
+    Condition, Render, Shown, UpsertOutcome, WriteOptions, WriteRequest,
+};
 use contacts_gateway::gateway::idempotency::{Answer, Once};
 use serde_json::{Value, json};
 
-use super::person::{draft, patch, shown};
-use super::world::Account;
+use super::person::{draft, patch, shown, upsert};
+use super::world::{Account, condition};
 
 /// A write under a key, as it is to be sent.
 pub(crate) struct Keyed<'a> {
@@ -20,6 +22,7 @@ pub(crate) struct Keyed<'a> {
     context: CallContext,
     caller: Caller,
     options: WriteOptions,
+    condition: Option<Condition>,
 }
 
 /// The answer of a write under a key.
@@ -43,6 +46,11 @@ impl Told {
         warnings.map(|warning| (warning[0].as_str().unwrap(), warning[1].as_str().unwrap())).collect()
     }
 
+    /// The entity tag, where there is one.
+    pub(crate) fn tag(&self) -> Option<&str> {
+        self.body["tag"].as_str()
+    }
+
     pub(crate) fn code(&self) -> &str {
         self.body["code"].as_str().unwrap_or_default()
     }
@@ -57,6 +65,7 @@ impl Account {
             context: CallContext::within(Duration::from_secs(10), "test".into()),
             caller: self.office.caller.clone(),
             options: WriteOptions::default(),
+            condition: None,
         }
     }
 }
@@ -68,6 +77,11 @@ impl Keyed<'_> {
 
     pub(crate) fn by(self, caller: Caller) -> Self {
         Self { caller, ..self }
+    }
+
+    /// Under a condition: `*`, or tags.
+    pub(crate) fn only_if(self, tags: &[&str]) -> Self {
+        Self { condition: Some(condition(tags)), ..self }
     }
 
     pub(crate) fn strictly(self) -> Self {
@@ -91,7 +105,7 @@ impl Keyed<'_> {
 
     pub(crate) async fn upsert(self, contact: Value, match_on: Option<Vec<IdentityKind>>) -> Result<Told> {
         let request = self.request(&format!("POST /crm/contacts/upsert {match_on:?}"), &contact);
-        told(self.account.contacts().upsert(request, draft(&contact), match_on).await)
+        told(self.account.contacts().upsert(request, upsert(&contact), match_on).await)
     }
 
     fn request(&self, route: &str, body: &Value) -> WriteRequest {
@@ -103,6 +117,7 @@ impl Keyed<'_> {
             caller: self.caller.clone(),
             credential,
             options: self.options,
+            condition: self.condition.clone(),
             once: Some(Once { key: self.key.into(), asked }),
             render: render(),
         }
@@ -130,7 +145,7 @@ fn written(done: &Shown, number: u64) -> Value {
     let warnings: Vec<_> =
         done.warnings.iter().map(|warning| json!([warning.code.as_str(), warning.pointer])).collect();
     json!({ "id": done.id.as_str(), "contact": shown(&done.contact), "warnings": warnings, "outcome": outcome,
-        "number": number })
+        "tag": done.tag.as_deref(), "number": number })
 }
 
 fn told(answer: Result<Answer>) -> Result<Told> {

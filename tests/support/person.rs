@@ -1,8 +1,8 @@
 //! Contacts written as unified JSON, to the domain and back.
 
 use contacts_gateway::domain::{
-    Address, Contact, ContactDraft, ContactPatch, EmailAddress, Patch, PhoneNumber, RawJson, ReadOnlyMember,
-    RemoteFields, Text, Timestamp,
+    Address, Contact, ContactDraft, ContactPatch, ContactUpsert, EmailAddress, Field, Patch, PhoneNumber,
+    RawJson, ReadOnlyMember, RemoteFields, Text, Timestamp,
 };
 use serde_json::{Map, Value, json};
 
@@ -23,27 +23,11 @@ pub(crate) fn with(mut contact: Value, members: &Value) -> Value {
 }
 
 pub(crate) fn draft(contact: &Value) -> ContactDraft {
-    let ContactPatch {
-        first_name,
-        last_name,
-        account,
-        addresses,
-        email_addresses,
-        phone_numbers,
-        remote_fields,
-        read_only,
-    } = patch(contact);
-    let text = |patch: Patch<Text>| patch.value().cloned();
-    ContactDraft {
-        first_name: text(first_name),
-        last_name: text(last_name).unwrap(),
-        account: text(account),
-        addresses: addresses.value().cloned().unwrap_or_default(),
-        email_addresses: email_addresses.value().cloned().unwrap_or_default(),
-        phone_numbers: phone_numbers.value().cloned().unwrap_or_default(),
-        remote_fields,
-        read_only,
-    }
+    patch(contact).to_draft().unwrap()
+}
+
+pub(crate) fn upsert(contact: &Value) -> ContactUpsert {
+    ContactUpsert::of(patch(contact)).unwrap()
 }
 
 pub(crate) fn patch(change: &Value) -> ContactPatch {
@@ -129,7 +113,13 @@ pub(crate) fn shown(contact: &Contact) -> Value {
         remote_created_at,
         remote_updated_at,
         remote_deleted,
-        incomplete: _, // Said by warnings.
+        unseen,
+        // Said by warnings.
+        partial: _,
+        unreadable: _,
+        names_derived: _,
+        read_by: _,
+        remote_fields_unread: _,
     } = contact;
     let time = |time: &Option<Timestamp>| time.map(|time| format!("{time:.3}"));
     let remote: Map<String, Value> = remote_fields
@@ -137,7 +127,7 @@ pub(crate) fn shown(contact: &Contact) -> Value {
         .iter()
         .map(|(name, value)| (name.as_str().to_owned(), serde_json::from_str(value.as_str()).unwrap()))
         .collect();
-    json!({
+    let mut shown = json!({
         "remoteId": remote_id.as_str(),
         "firstName": word(first_name.as_ref()), "lastName": word(last_name.as_ref()), "account": word(account.as_ref()),
         "addresses": addresses.iter().map(shown_address).collect::<Vec<_>>(),
@@ -152,7 +142,18 @@ pub(crate) fn shown(contact: &Contact) -> Value {
         "remoteCreatedAt": time(remote_created_at), "remoteUpdatedAt": time(remote_updated_at),
         "createdAt": time(remote_created_at), "updatedAt": time(remote_updated_at),
         "remoteDeleted": remote_deleted,
-    })
+    });
+    for field in unseen.iter() {
+        let copy = match field {
+            Field::RemoteCreatedAt => "createdAt",
+            Field::RemoteUpdatedAt => "updatedAt",
+            _ => field.name(),
+        };
+        for name in [field.name(), copy] {
+            shown.as_object_mut().unwrap().shift_remove(name);
+        }
+    }
+    shown
 }
 
 fn word(text: Option<&Text>) -> Value {

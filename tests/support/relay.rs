@@ -1,4 +1,4 @@
-//! A server on loopback that passes calls on to a CRM and notes both sides.
+//! A server on loopback that passes calls on to a CRM, or to the one of several whose token they bear, and notes both sides.
 
 use std::sync::{Arc, Mutex};
 
@@ -6,6 +6,8 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::Response;
+use contacts_gateway::simulators::Running;
+use http::HeaderMap;
 
 /// One call with its answer.
 #[derive(Clone, Debug)]
@@ -23,17 +25,31 @@ pub(crate) struct Exchange {
 pub(crate) struct Relay {
     seen: Arc<Mutex<Vec<Exchange>>>,
     client: reqwest::Client,
-    crm: String,
+    /// Tokens and where they lead; the first CRM gets what bears none of them.
+    crms: Vec<(String, String)>,
     address: String,
 }
 
 impl Relay {
     pub(crate) async fn before(crm: &str) -> Self {
+        Self::to(vec![(String::new(), crm.to_owned())]).await
+    }
+
+    /// One address for several companies, as a CRM in the cloud has it.
+    pub(crate) async fn between(crms: &[&Running]) -> Self {
+        let of = |crm: &&Running| {
+            let url = crm.base_url();
+            crm.tokens().iter().map(|token| (token.clone(), url.clone())).collect::<Vec<_>>()
+        };
+        Self::to(crms.iter().flat_map(of).collect()).await
+    }
+
+    async fn to(crms: Vec<(String, String)>) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         #[expect(clippy::disallowed_methods, reason = "a caller of the simulators, not of an upstream")]
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let relay = Self { seen: Arc::default(), client, crm: crm.to_owned(), address };
+        let relay = Self { seen: Arc::default(), client, crms, address };
         let router = Router::new().fallback(pass_on).with_state(relay.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         relay
@@ -46,11 +62,18 @@ impl Relay {
     pub(crate) fn seen(&self) -> Vec<Exchange> {
         self.seen.lock().unwrap().clone()
     }
+
+    fn crm(&self, headers: &HeaderMap) -> &str {
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let bearer = header("authorization").trim_start_matches("Bearer ");
+        let bears = |token: &str| token == header("x-token") || token == bearer;
+        &self.crms.iter().find(|(token, _)| bears(token)).unwrap_or(&self.crms[0]).1
+    }
 }
 
 async fn pass_on(State(relay): State<Relay>, request: Request) -> Response {
     let (method, uri) = (request.method().clone(), request.uri().clone());
-    let mut call = relay.client.request(method.clone(), format!("{}{uri}", relay.crm));
+    let mut call = relay.client.request(method.clone(), format!("{}{uri}", relay.crm(request.headers())));
     for name in ["x-token", "authorization", "content-type"] {
         if let Some(value) = request.headers().get(name) {
             call = call.header(name, value);

@@ -92,10 +92,12 @@ impl Slice {
             wanted.len() == given.len()
                 && wanted.iter().zip(&given).all(|(wanted, given)| wanted == given || wanted.starts_with('{'))
         };
-        // A path as written wins over a template.
-        let template =
-            paths.keys().find(|key| *key == path).or_else(|| paths.keys().find(|key| fits(key)))?;
-        paths[template].get(method.to_lowercase()).map(|_| format!("{method} {template}"))
+        // A path as written wins over a template, where it has the method.
+        let has_method = |template: &&String| paths[*template].get(method.to_lowercase()).is_some();
+        let mut as_written = paths.keys().filter(|key| *key == path);
+        let mut templates = paths.keys().filter(|key| fits(key));
+        let template = as_written.find(has_method).or_else(|| templates.find(has_method))?;
+        Some(format!("{method} {template}"))
     }
 
     fn operation(&self, method: &str, path: &str) -> Option<&Value> {
@@ -137,20 +139,19 @@ impl Slice {
                         self.check(rule, element, &format!("{at}/{index}"), faults);
                     }
                 }
-                "minItems"
-                    if value.as_array().is_some_and(|list| (list.len() as u64) < rule.as_u64().unwrap()) =>
-                {
-                    faults.push(format!("{at} is too short"));
+                "minItems" | "maxItems" | "minimum" | "minProperties" => {
+                    faults.extend(
+                        out_of_bounds(word, rule.as_u64().unwrap(), value).map(|how| format!("{at} {how}")),
+                    );
                 }
-                "maxItems"
-                    if value.as_array().is_some_and(|list| (list.len() as u64) > rule.as_u64().unwrap()) =>
-                {
-                    faults.push(format!("{at} is too long"));
+                "not" => {
+                    let mut within = Vec::new();
+                    self.check(rule, value, at, &mut within);
+                    if within.is_empty() {
+                        faults.push(format!("{at} is {rule}, which it must not be"));
+                    }
                 }
-                "minimum" if value.as_u64().is_none_or(|number| number < rule.as_u64().unwrap()) => {
-                    faults.push(format!("{at} is too small"));
-                }
-                "oneOf" => {
+                "oneOf" | "anyOf" => {
                     let tries: Vec<Vec<String>> = rule
                         .as_array()
                         .unwrap()
@@ -165,7 +166,7 @@ impl Slice {
                         faults.push(format!("{at} fits none: {tries:?}"));
                     }
                 }
-                "enum" | "minItems" | "maxItems" | "minimum" | "description" => {}
+                "enum" | "description" => {}
                 other => panic!("the check does not know `{other}`"),
             }
         }
@@ -184,6 +185,18 @@ impl Slice {
                 _ => {}
             }
         }
+    }
+}
+
+/// What is wrong with a length or a number by the bound `word`.
+fn out_of_bounds(word: &str, bound: u64, value: &Value) -> Option<&'static str> {
+    let entries = value.as_array().map(|list| list.len() as u64);
+    let members = value.as_object().map(|members| members.len() as u64);
+    match word {
+        "minItems" => entries.is_some_and(|length| length < bound).then_some("is too short"),
+        "maxItems" => entries.is_some_and(|length| length > bound).then_some("is too long"),
+        "minProperties" => members.is_some_and(|count| count < bound).then_some("has too few fields"),
+        _ => value.as_u64().is_none_or(|number| number < bound).then_some("is too small"),
     }
 }
 

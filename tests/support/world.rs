@@ -13,7 +13,7 @@ use contacts_gateway::domain::{
     FilterValue, Principal, RawJson, Result, Scope, Scopes, WarningCode,
 };
 use contacts_gateway::gateway::contacts::{
-    Contacts, ListRequest, Listed, Render, Shown, Start, WriteOptions, WriteRequest,
+    Condition, Contacts, ListRequest, Listed, Render, Shown, Start, WriteOptions, WriteRequest,
 };
 use contacts_gateway::gateway::credentials::CredentialDraft;
 use contacts_gateway::gateway::idempotency::Answer;
@@ -23,7 +23,8 @@ use contacts_gateway::store::{Location, Store};
 use contacts_gateway::upstream::{AllowList, BaseUrlGuard, Lookup, Transport};
 use serde_json::{Value, json};
 
-use super::person::{draft, patch};
+use super::contract::Contract;
+use super::person::{draft, patch, upsert};
 
 /// One process of the gateway: a store in a folder of its own, one tenant, one key that may do everything.
 pub(crate) struct Office {
@@ -225,6 +226,21 @@ impl Account {
         Ok(shown.take())
     }
 
+    /// A change under a condition: `*`, or tags.
+    pub(crate) async fn update_if(&self, tags: &[&str], id: &str, change: Value) -> Result<Shown> {
+        let (request, shown) = self.request(&soon(), WriteOptions::default());
+        let request = WriteRequest { condition: Some(condition(tags)), ..request };
+        self.contacts().update(request, id, patch(&change)).await?;
+        Ok(shown.take())
+    }
+
+    /// A removal under a condition: `*`, or tags.
+    pub(crate) async fn delete_if(&self, tags: &[&str], id: &str) -> Result<()> {
+        let (request, _) = self.request(&soon(), WriteOptions::default());
+        let request = WriteRequest { condition: Some(condition(tags)), ..request };
+        self.contacts().delete(request, id).await.map(|_| ())
+    }
+
     pub(crate) async fn delete(&self, id: &str) -> Result<()> {
         let (request, _) = self.request(&soon(), WriteOptions::default());
         self.contacts().delete(request, id).await.map(|_| ())
@@ -232,7 +248,7 @@ impl Account {
 
     pub(crate) async fn upsert(&self, contact: Value, match_on: Option<Vec<IdentityKind>>) -> Result<Shown> {
         let (request, shown) = self.request(&soon(), WriteOptions::default());
-        self.contacts().upsert(request, draft(&contact), match_on).await?;
+        self.contacts().upsert(request, upsert(&contact), match_on).await?;
         Ok(shown.take())
     }
 
@@ -244,7 +260,10 @@ impl Account {
     pub(crate) fn request(&self, context: &CallContext, options: WriteOptions) -> (WriteRequest, Rendered) {
         let (rendered, render) = Rendered::new();
         let (caller, credential) = (self.office.caller.clone(), self.credential.clone());
-        (WriteRequest { context: context.clone(), caller, credential, options, once: None, render }, rendered)
+        let context = context.clone();
+        let request =
+            WriteRequest { context, caller, credential, options, condition: None, once: None, render };
+        (request, rendered)
     }
 
     pub(crate) async fn page(&self, number: u64, size: u32) -> Result<Listed> {
@@ -274,6 +293,14 @@ impl Account {
 
     pub(crate) fn is(&self, provider: &str) -> bool {
         self.spec.provider.as_str() == provider
+    }
+}
+
+/// The condition that a header with these would set.
+pub(crate) fn condition(tags: &[&str]) -> Condition {
+    match tags {
+        ["*"] => Condition::Exists,
+        tags => Condition::OneOf(tags.iter().map(|tag| (*tag).into()).collect()),
     }
 }
 
@@ -316,6 +343,7 @@ impl Rendered {
 pub(crate) struct Crm {
     pub(crate) account: Account,
     pub(crate) at: Running,
+    _contract: Contract,
 }
 
 impl std::ops::Deref for Crm {
@@ -336,13 +364,19 @@ impl Crm {
 
     async fn of(provider: &str, at: Running, settings: Value) -> Self {
         let account = linked(&Office::open().await, provider, &at, settings).await;
-        Self { account, at }
+        Self::watched(account, at)
+    }
+
+    /// A simulated CRM whose calls are judged by its contract from now on.
+    pub(crate) fn watched(account: Account, at: Running) -> Self {
+        let contract = Contract::watch(account.spec.provider.as_str(), &at);
+        Self { account, at, _contract: contract }
     }
 
     /// A simulated CRM behind a gateway that settles lost creates fast.
     pub(crate) async fn settling(at: Running, provider: &str, settings: Value, settle: Duration) -> Self {
         let account = linked(&Office::settling(settle).await, provider, &at, settings).await;
-        Self { account, at }
+        Self::watched(account, at)
     }
 
     /// The same account, through a gateway that has learnt nothing about this CRM yet.

@@ -234,7 +234,10 @@ impl Aviary {
     /// Everything again while the CRM misbehaves and repeats what it was sent.
     async fn failures(&mut self, at: usize, draft: &Value, secrets: &str) {
         for (number, fault) in faults(secrets).into_iter().enumerate() {
-            // Each under an account of its own: neither what a CRM allows a minute nor a refused login ends the sweep.
+            // Each fault has its own tenant and account, so that rate limits, refused logins and open breakers do not end the
+            // sweep.
+            let own = self.serving.tenant(&format!("sweep {at} {} {number}", draft["name"])).await.1;
+            let key = std::mem::replace(&mut self.key, own);
             let mut draft = draft.clone();
             draft["name"] = json!(format!("{} {number}", draft["name"].as_str().unwrap()));
             let reply = self.ask("POST", "/credentials?verify=false", Some(draft)).await;
@@ -258,6 +261,7 @@ impl Aviary {
             self.crms[at].fault(Fault::always(status).on_writes());
             self.ask("POST", &of("?"), Some(person())).await;
             self.crms[at].faults().clear();
+            self.key = key;
         }
     }
 

@@ -15,13 +15,15 @@ use contacts_gateway::gateway::Gateway;
 use contacts_gateway::gateway::credentials::CredentialDraft;
 use contacts_gateway::sealing::{MasterKey, Sealer};
 use contacts_gateway::simulators::{Running, aptly, pipeline};
-use contacts_gateway::store::{KeyRecord, Location, Store, now};
+use contacts_gateway::store::{KeyRecord, Location, Store};
 use contacts_gateway::upstream::{AllowList, BaseUrlGuard, Transport};
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tower::ServiceExt;
+
+use crate::contract::Contract;
 
 /// The operator's token.
 const ADMIN_TOKEN: &str = "the-operator-of-the-wall";
@@ -31,11 +33,36 @@ const REQUEST_ID: &str = "the-same-for-all";
 /// One gateway, both CRMs.
 pub(crate) struct House {
     router: Router,
-    gateway: Arc<Gateway>,
-    store: Store,
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) store: Store,
     pub(crate) aptly: Running,
     pub(crate) pipeline: Running,
+    _contracts: [Contract; 2],
     _folder: tempfile::TempDir,
+}
+
+/// Options of a gateway under test.
+pub(crate) struct Setup {
+    /// The database's URL; by default a new SQLite file.
+    pub(crate) database: Option<String>,
+    /// Wraps the gateway's database.
+    pub(crate) watch: fn(&mut Store),
+    pub(crate) issuers: Issuers,
+    pub(crate) limits: Limits,
+    /// How CRMs are reached; by default directly, on loopback.
+    pub(crate) way: Option<(BaseUrlGuard, Transport)>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            database: None,
+            watch: |_| {},
+            issuers: Issuers::default(),
+            limits: Limits::default(),
+            way: None,
+        }
+    }
 }
 
 /// A tenant with a credential at each CRM.
@@ -80,29 +107,46 @@ impl Answer {
 
 impl House {
     pub(crate) async fn open() -> Self {
+        Self::with(Setup::default()).await
+    }
+
+    /// A gateway that reaches CRMs over `transport`.
+    pub(crate) async fn over(guard: BaseUrlGuard, transport: Transport) -> Self {
+        Self::with(Setup { way: Some((guard, transport)), ..Setup::default() }).await
+    }
+
+    pub(crate) async fn with(setup: Setup) -> Self {
+        let Setup { database, watch, issuers, limits, way } = setup;
         let folder = tempfile::tempdir().unwrap();
-        let place = format!("sqlite://{}/gateway.db", folder.path().display());
-        let store = Store::open(&Location::parse(&place).unwrap()).await.unwrap();
-        let guard = BaseUrlGuard::new(AllowList::parse("127.0.0.1").unwrap());
-        let transport = Transport::new(&guard).unwrap();
+        let file = format!("sqlite://{}/gateway.db", folder.path().display());
+        let location = Location::parse(&database.unwrap_or(file)).unwrap();
+        let mut store = Store::open(&location).await.unwrap();
+        watch(&mut store);
+        let (guard, transport) = way.unwrap_or_else(|| {
+            let guard = BaseUrlGuard::new(AllowList::parse("127.0.0.1").unwrap());
+            let transport = Transport::new(&guard).unwrap();
+            (guard, transport)
+        });
         let sealer = Sealer::new(&MasterKey::generate().unwrap()).unwrap();
         let admin = SecretString::from(ADMIN_TOKEN);
-        let parts =
-            Parts::join(store, sealer, guard, transport, Some(&admin), Issuers::default(), Limits::default());
+        let parts = Parts::join(store, sealer, guard, transport, Some(&admin), issuers, limits);
         let gateway = Arc::new(parts.gateway);
         let readiness: Readiness = Arc::new(|| Box::pin(async { Ok(()) }));
         // The attacks come faster than any key may.
-        let limits = Limits { key_rate: None, ..Limits::default() };
+        let limits = Limits { key_rate: None, ..limits };
         let (authenticator, gate) = (parts.authenticator, Arc::new(Gate::new(&limits)));
         let state = AppState { gateway: gateway.clone(), authenticator, readiness, gate };
         let aptly = aptly::Options { people: 3, ..aptly::Options::empty() };
         let pipeline = pipeline::Options { people: 3, ..pipeline::Options::empty() };
+        let aptly = aptly::Simulator::start(aptly).await.unwrap();
+        let pipeline = pipeline::Simulator::start(pipeline).await.unwrap();
         Self {
             router: router(state),
             gateway,
             store: parts.store,
-            aptly: aptly::Simulator::start(aptly).await.unwrap(),
-            pipeline: pipeline::Simulator::start(pipeline).await.unwrap(),
+            _contracts: [Contract::watch("aptly", &aptly), Contract::watch("pipeline", &pipeline)],
+            aptly,
+            pipeline,
             _folder: folder,
         }
     }
@@ -124,11 +168,31 @@ impl House {
         self.link(&tenant.caller, provider).await
     }
 
+    /// Adds a credential with this secret at this CRM.
+    pub(crate) async fn link_to(
+        &self,
+        tenant: &Tenant,
+        provider: &str,
+        crm: &Running,
+        secret: &Value,
+    ) -> String {
+        self.link_under(&tenant.caller, provider, &crm.base_url(), secret).await
+    }
+
     async fn link(&self, caller: &Caller, provider: &str) -> String {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
         let crm = if provider == "aptly" { &self.aptly } else { &self.pipeline };
-        let mut settings = json!({ "baseUrl": crm.base_url() });
         let member = if provider == "aptly" { "apiKey" } else { "token" };
+        self.link_under(caller, provider, &crm.base_url(), &json!({ member: crm.token() })).await
+    }
+
+    /// Adds a credential at a CRM that the test runs.
+    pub(crate) async fn account(&self, tenant: &Tenant, base_url: &str, token: &str) -> String {
+        self.link_under(&tenant.caller, "aptly", base_url, &json!({ "apiKey": token })).await
+    }
+
+    async fn link_under(&self, caller: &Caller, provider: &str, base_url: &str, secret: &Value) -> String {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let mut settings = json!({ "baseUrl": base_url });
         if provider == "pipeline" {
             settings["allowDelete"] = json!(true);
         }
@@ -136,7 +200,7 @@ impl House {
             provider: provider.into(),
             name: format!("{provider} {}", NEXT.fetch_add(1, Ordering::Relaxed)).into(),
             settings: RawJson::from_validated(settings.to_string().into()),
-            secret: json!({ member: crm.token() }).to_string().into(),
+            secret: secret.to_string().into(),
         };
         let context = CallContext::within(Duration::from_secs(10), "test".into());
         self.gateway.credentials.create(&context, caller, draft, false).await.unwrap().id.as_str().to_owned()
@@ -147,22 +211,30 @@ impl House {
         // Straight into the store: a key without any scope cannot be made, a token without any can.
         let key = ApiKey::generate().unwrap();
         let record = KeyRecord {
-            id: key.id().clone(),
-            tenant: tenant.caller.tenant.clone(),
-            name: "key".into(),
-            digest: key.digest(),
             scopes: Scopes::new(scopes),
             credentials: only.map(|ids| ids.iter().map(|id| (*id).into()).collect()),
-            created_at: now(),
-            expires_at: None,
-            last_used_at: None,
+            ..crate::key::record(&key, tenant.caller.tenant.clone())
         };
         self.store.keys.insert(&record).await.unwrap();
         format!("Bearer {}", key.text().expose_secret())
     }
 
     pub(crate) async fn send(&self, method: &str, uri: &str, who: &str, body: Option<&str>) -> Answer {
+        self.send_with(method, uri, who, body, &[]).await
+    }
+
+    pub(crate) async fn send_with(
+        &self,
+        method: &str,
+        uri: &str,
+        who: &str,
+        body: Option<&str>,
+        headers: &[(&str, &str)],
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(uri).header("x-request-id", REQUEST_ID);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         if !who.is_empty() {
             request = request.header("authorization", who);
         }
@@ -174,6 +246,16 @@ impl House {
             self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap().into_parts();
         let text = String::from_utf8_lossy(&body.collect().await.unwrap().to_bytes()).into_owned();
         Answer { status: parts.status.as_u16(), headers: parts.headers, text }
+    }
+
+    /// Stores a credential at the pipeline CRM at `base_url`, without checking it. Returns its id.
+    pub(crate) async fn at_pipeline(&self, key: &str, base_url: &str, secret: Value) -> String {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let name = format!("linked {}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let body = json!({ "provider": "pipeline", "name": name, "settings": { "baseUrl": base_url },
+            "secret": secret });
+        let made = self.send("POST", "/credentials?verify=false", key, Some(&body.to_string())).await;
+        made.json()["credential"]["credentialId"].as_str().unwrap().to_owned()
     }
 
     /// How many calls reached the CRMs so far.
@@ -191,4 +273,11 @@ impl Tenant {
 /// The header of the operator.
 pub(crate) fn admin() -> String {
     format!("Bearer {ADMIN_TOKEN}")
+}
+
+/// The memory of this process, in KiB.
+pub(crate) fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }

@@ -22,14 +22,14 @@ const NOT_DRIVEN: [&str; 9] = [
 ];
 
 /// One request of an operation: which credential, which contact.
-struct Aim<'a> {
-    credential: &'a str,
-    contact: &'a str,
+pub(crate) struct Aim<'a> {
+    pub(crate) credential: &'a str,
+    pub(crate) contact: &'a str,
 }
 
 impl Aim<'_> {
     /// The path with the query, and the path alone.
-    fn uri(&self, operation: &Operation) -> (String, String) {
+    pub(crate) fn uri(&self, operation: &Operation) -> (String, String) {
         let names_credential = operation.path.starts_with("/credentials/");
         let id = if names_credential { self.credential } else { self.contact };
         let path = operation.path.replace("{id}", id);
@@ -47,7 +47,7 @@ impl Aim<'_> {
 }
 
 /// The operations that name a credential. Fails for one that the attacks could not drive.
-fn attacked() -> Vec<Operation> {
+pub(crate) fn attacked() -> Vec<Operation> {
     let tenants = |operation: &Operation| operation.plane().as_deref() == Some("bearer");
     let mut all: Vec<Operation> = Operation::all().into_iter().filter(tenants).collect();
     all.retain(|operation| !NAME_NONE.contains(&operation.name.as_str()));

@@ -70,6 +70,11 @@ impl Serving {
             .stderr(std::fs::File::create(&log).unwrap())
             .spawn()
             .unwrap();
+        Self::watching(process, log).await
+    }
+
+    /// The gateway that runs as `process` and writes its log, in JSON, to the file `log`.
+    pub(crate) async fn watching(process: Child, log: PathBuf) -> Self {
         let mut serving = Self { process, address: String::new(), log, client: client() };
         serving.address = serving.listening().await;
         serving

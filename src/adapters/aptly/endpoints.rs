@@ -3,7 +3,7 @@
 use super::failure;
 use crate::adapters::adapter::{Prepared, WriteKind};
 use crate::domain::{CallContext, RemoteId, Result};
-use crate::upstream::{Call, Method, Reply, Upstream};
+use crate::upstream::{Call, Method, Repeat, Reply, Secrets, Upstream};
 
 /// `GET /api/contacts` and its kin, for one account.
 pub(super) struct Endpoints(Upstream);
@@ -13,13 +13,28 @@ impl Endpoints {
         Self(upstream)
     }
 
+    /// What may stand in no text of this account.
+    pub(super) const fn secrets(&self) -> &Secrets {
+        self.0.secrets()
+    }
+
     /// Whose key it is; `None` where this version has no such route.
     pub(super) async fn me(&self, context: &CallContext) -> Result<Option<Reply>> {
-        let reply = self.0.call(context, &Call::new(Method::Get, "api/app/me")).await?;
-        if reply.status == 404 {
+        self.me_by(context, &Call::new(Method::Get, "api/app/me")).await
+    }
+
+    /// The same, asked once: a failure costs the write that comes after it no retries.
+    pub(super) async fn me_once(&self, context: &CallContext) -> Result<Option<Reply>> {
+        let call = Call { repeat: Repeat::AfterRefusal, ..Call::new(Method::Get, "api/app/me") };
+        self.me_by(context, &call).await
+    }
+
+    async fn me_by(&self, context: &CallContext, call: &Call) -> Result<Option<Reply>> {
+        let reply = self.0.call(context, call).await?;
+        if matches!(reply.status, 404 | 405) {
             return Ok(None);
         }
-        failure::check_list(reply).map(Some)
+        reply.read(context, failure::check_list).await.map(Some)
     }
 
     /// A page of the list, counted from 0. `page` is required; the page size is the CRM's own.
@@ -31,22 +46,23 @@ impl Endpoints {
     ) -> Result<Reply> {
         let mut call = Call::new(Method::Get, "api/contacts").query("page", page.to_string());
         call.query.extend_from_slice(filters);
-        failure::check_list(self.0.call(context, &call).await?)
+        self.0.call(context, &call).await?.read(context, failure::check_list).await
     }
 
     pub(super) async fn get(&self, context: &CallContext, id: &RemoteId) -> Result<Reply> {
         let call = Call::new(Method::Get, "api/contacts").segment(id.as_str());
-        failure::check_get(self.0.call(context, &call).await?)
+        self.0.call(context, &call).await?.read(context, failure::check_get).await
     }
 
     /// Sends a prepared write. `POST /api/contacts/by-email` is never called: where that route does not exist the
     /// same request could be read as an update of a contact named `by-email`.
     pub(super) async fn send(&self, context: &CallContext, write: &Prepared) -> Result<Reply> {
         let reply = self.0.call(context, &write.call).await?;
-        match write.kind {
-            WriteKind::Create => failure::check_route(reply),
-            WriteKind::Update | WriteKind::Delete => failure::check(reply),
-        }
+        let check = match write.kind {
+            WriteKind::Create => failure::check_route,
+            WriteKind::Update | WriteKind::Delete => failure::check,
+        };
+        reply.read_however_late(context, check).await
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::SPEC;
 use crate::adapters::refusal;
-use crate::domain::{Failure, FailureKind, FieldFault, Result};
+use crate::domain::{Failure, FailureKind, Faults, FieldFault, Result};
 use crate::json::{self, Members};
-use crate::upstream::Reply;
+use crate::upstream::{Reply, Secrets};
 
 /// Words of Aptly's messages and the unified member they speak of.
 const POINTERS: &[(&str, &str)] = &[
@@ -26,7 +26,7 @@ pub(super) fn check(reply: Reply) -> Result<Reply> {
     let mut failure = refusal::by_status(&refusal::judged(&reply), message.as_deref())
         .with_upstream(SPEC.provider, Some(reply.status));
     if failure.kind == FailureKind::UpstreamRejected {
-        failure.faults = pointers(message.as_deref().unwrap_or_default());
+        failure.faults = pointers(message.as_deref().unwrap_or_default(), &reply.secrets);
     }
     Err(failure)
 }
@@ -64,11 +64,11 @@ fn message(reply: &Reply) -> Option<String> {
     })
 }
 
-fn pointers(message: &str) -> Vec<FieldFault> {
+fn pointers(message: &str, secrets: &Secrets) -> Faults {
     let words = message.to_lowercase();
     let found = POINTERS.iter().find(|(word, _)| words.contains(word));
-    found
-        .map(|(_, pointer)| FieldFault::member(*pointer, "upstream_rejected", refusal::presentable(message)))
-        .into_iter()
-        .collect()
+    let fault = |(_, pointer): &(&str, &str)| {
+        FieldFault::member(*pointer, "upstream_rejected", refusal::presentable(message, secrets))
+    };
+    found.map(fault).into_iter().collect()
 }

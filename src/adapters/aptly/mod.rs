@@ -8,24 +8,37 @@ mod failure;
 mod translate;
 mod wire;
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
 
 use self::endpoints::Endpoints;
-use self::translate::{Change, Format};
+use self::translate::{Change, Format, Single};
 use super::adapter::{
     Account, Adapter, AdapterSpec, Applied, Connection, FieldSpec, FilterSpec, FilterSupport, Found,
-    Identity, IdentityKind, Operations, Prepared, Pushed, RemoteFieldSpec, Trail, Verify, Write, WriteKind,
+    Identity, IdentityKind, Moves, Operations, Prepared, Pushed, RemoteFieldSpec, Trail, Verify, Write,
+    WriteKind,
 };
-use super::phone::Region;
+use super::reading::{Rows, merge};
+use super::refusal;
 use super::settings::{SecretForm, SettingKind, SettingSpec};
+use crate::blocking;
 use crate::domain::{
     CallContext, Contact, ContactDraft, ContactPatch, Failure, FailureKind, Field, FilterName, Page,
-    Position, Provider, RemoteFields, RemoteId, Result,
+    Position, Provider, ReadBy, Region, RemoteFields, RemoteId, Result, Warning,
 };
-use crate::upstream::{Authorization, RateLimit};
+use crate::upstream::{Authorization, RateLimit, Reply};
+
+/// What part of a write's time the question for the API's version may take.
+const PART_FOR_VERSION: u32 = 4;
+
+/// How many ids of custom fields are remembered for one credential.
+const FIELD_IDS_MOST: usize = 2_000;
 
 /// What is declared about Aptly.
 pub(super) static SPEC: AdapterSpec = AdapterSpec {
@@ -54,16 +67,21 @@ const FIELDS: &[FieldSpec] = &[
     field(
         Field::FirstName,
         Some("`firstname`, else the first word of the full name"),
-        Write::Stored("`First Name`"),
+        Write::Stored("`firstname`, legacy `First Name`"),
         Verify::Exact,
     ),
     field(
         Field::LastName,
         Some("`lastname`, else the rest of the full name"),
-        Write::Stored("`Last Name`"),
+        Write::Stored("`lastname`, legacy `Last Name`"),
         Verify::Exact,
     ),
-    field(Field::Account, Some("`company`; lists do not show it"), Write::Stored("`Company`"), Verify::Exact),
+    field(
+        Field::Account,
+        Some("`company`; lists do not show it"),
+        Write::Stored("`company`, legacy `Company`"),
+        Verify::Exact,
+    ),
     field(
         Field::Addresses,
         Some("`address`, one, of type `main`"),
@@ -73,7 +91,7 @@ const FIELDS: &[FieldSpec] = &[
     field(
         Field::EmailAddresses,
         Some("`email`"),
-        Write::Stored("`Email`; several as native `email`"),
+        Write::Stored("`email`, legacy `Email` (one)"),
         Verify::Normalised,
     ),
     field(
@@ -85,7 +103,7 @@ const FIELDS: &[FieldSpec] = &[
     field(
         Field::PhoneNumbers,
         Some("`phone`"),
-        Write::Stored("`Mobile Phone`, `Home Phone`, `Work Phone`; others as native `phone`"),
+        Write::Stored("`phone`; legacy `Mobile Phone`, `Home Phone`, `Work Phone`, which lose the order"),
         Verify::Normalised,
     ),
     field(
@@ -115,27 +133,43 @@ const REMOTE_FIELDS: &[RemoteFieldSpec] = &[
         name: "contactType",
         aliases: &["Contact Type"],
         note: "name of an existing contact type",
-        verify: Verify::Exact,
+        verify: Verify::Normalised,
+        moves: Moves::With(&["typeId"]),
     },
     RemoteFieldSpec {
         name: "typeId",
         aliases: &[],
         note: "id of an existing contact type",
         verify: Verify::Exact,
+        moves: Moves::With(&["contactType"]),
     },
-    RemoteFieldSpec { name: "title", aliases: &["Title"], note: "job title", verify: Verify::Exact },
-    RemoteFieldSpec { name: "isCompany", aliases: &[], note: "true for a company", verify: Verify::Exact },
+    RemoteFieldSpec {
+        name: "title",
+        aliases: &["Title"],
+        note: "job title",
+        verify: Verify::Exact,
+        moves: Moves::WhenWritten,
+    },
+    RemoteFieldSpec {
+        name: "isCompany",
+        aliases: &[],
+        note: "true for a company",
+        verify: Verify::Exact,
+        moves: Moves::WhenWritten,
+    },
     RemoteFieldSpec {
         name: "imageUrl",
         aliases: &[],
         note: "absolute, ends in .jpg, .jpeg or .png; reads back as another address",
         verify: Verify::Never,
+        moves: Moves::WhenWritten,
     },
     RemoteFieldSpec {
         name: "customFields",
         aliases: &[],
         note: "object of values by field id, or by the field's name where that is unambiguous",
         verify: Verify::Values,
+        moves: Moves::WhenWritten,
     },
 ];
 
@@ -158,7 +192,7 @@ const SETTINGS: &[SettingSpec] = &[
     setting(
         "writeFormat",
         SettingKind::Word(&["auto", "legacy", "native"]),
-        "Spelling of written keys; default `auto`: legacy unless only native can say it.",
+        "Spelling of written keys, `native`, `legacy` or `auto`. Default `auto`: native if the account has version 3 of the API (`GET /api/app/me` tells), else legacy unless only native can say it.",
     ),
     setting(
         "defaultRegion",
@@ -195,6 +229,9 @@ fn connect(connection: Connection<'_>) -> Result<Arc<dyn Adapter>> {
         region: Region::named(settings.text("defaultRegion").as_deref()),
         format,
         create_defaults: translate::defaults(settings.raw("createDefaults"), format)?,
+        is_v3: OnceCell::new(),
+        ignores_native: AtomicBool::new(false),
+        field_ids: Mutex::default(),
     }))
 }
 
@@ -203,18 +240,37 @@ struct Aptly {
     region: Region,
     format: Format,
     create_defaults: RemoteFields,
+    /// Whether the account has version 3 of the API, once Aptly told.
+    is_v3: OnceCell<bool>,
+    /// A native create stored nothing.
+    ignores_native: AtomicBool,
+    /// Ids of custom fields that contacts showed: what is written by such an id need not be asked for.
+    field_ids: Mutex<HashSet<String>>,
 }
 
 #[async_trait]
 impl Adapter for Aptly {
+    fn region(&self) -> Region {
+        self.region
+    }
+
     async fn probe(&self, context: &CallContext) -> Result<Account> {
-        if let Some(reply) = self.endpoints.me(context).await? {
-            return reply.decode(translate::decode_account);
-        }
-        // Older versions have no such route; the first page tells as well whether the key opens anything.
-        let reply = self.endpoints.list(context, 0, &[]).await?;
-        reply.decode(translate::decode_page)?;
-        Ok(Account { id: None, name: None })
+        let account = if let Some(reply) = self.endpoints.me(context).await? {
+            let read = |reply: Reply| {
+                Ok((reply.decode(translate::decode_account)?, translate::is_v3(&reply.json()?)))
+            };
+            let (account, is_v3) = reply.read(context, read).await?;
+            let _ = self.is_v3.set(is_v3); // What was told first counts.
+            account
+        } else {
+            let _ = self.is_v3.set(false);
+            // Older versions have no such route; the first page tells as well whether the key opens anything.
+            let reply = self.endpoints.list(context, 0, &[]).await?;
+            decode_page(context, reply).await?;
+            Account { id: None, name: None }
+        };
+        self.check_defaults(context).await?;
+        Ok(account)
     }
 
     async fn read_page(
@@ -230,27 +286,38 @@ impl Adapter for Aptly {
         for _ in 0..2 {
             let page = at.0 / size;
             let reply = self.endpoints.list(context, page, &filters).await?;
-            let rows = reply.decode(translate::decode_page)?;
-            if rows.page_size == size {
-                return rows.from(at, page);
+            let rows = decode_page(context, reply).await?;
+            match rows.size {
+                Some(echoed) if echoed != size => size = echoed,
+                _ => return rows.from(at, page, page.saturating_mul(size), size),
             }
-            size = rows.page_size;
         }
         Err(super::lenient::unreadable("pageSize", "the same in two answers"))
     }
 
     async fn get_contact(&self, context: &CallContext, id: &RemoteId) -> Result<Contact> {
         let reply = self.endpoints.get(context, id).await?;
-        let single = reply.decode(|text| translate::decode_single(text, id))?;
-        self.complete(context, single).await
+        let decode = |reply: Reply| reply.decode(|text| Single::decode(text, id));
+        let single = reply.read(context, decode).await?;
+        let contact = self.complete(context, single).await?;
+        Ok(Contact { read_by: ReadBy::Id, ..contact })
     }
 
     async fn find_contacts(&self, context: &CallContext, by: &Identity) -> Result<Found> {
         let mut found = Found::nobody();
         for (parameter, text, wanted) in translate::searches(by, self.region) {
+            if found.is_full() {
+                found.complete = false;
+                break;
+            }
             let reply = self.endpoints.list(context, 0, &[(parameter, text)]).await?;
-            let rows = reply.decode(translate::decode_page)?;
-            found.add(&wanted, rows.is_whole(), rows.contacts, reply.date, self.region);
+            let add = |reply: Reply| {
+                let rows = reply.decode(translate::decode_page)?.checked()?;
+                let whole = rows.is_whole(rows.size.unwrap_or(translate::PAGE_SIZE));
+                found.add(&wanted, whole, rows.readable(), reply.date, self.region);
+                Ok(())
+            };
+            reply.read(context, add).await?;
         }
         Ok(found)
     }
@@ -258,8 +325,9 @@ impl Adapter for Aptly {
     async fn prepare_create(&self, context: &CallContext, draft: &ContactDraft) -> Result<Prepared> {
         let draft = translate::RULES.with_defaults(draft, &self.create_defaults);
         let definitions = self.definitions(context, &draft.remote_fields, None).await?;
-        let change = Change::of_draft(&draft, &definitions, self.region)?;
-        let (body, expected, losses) = change.encode(self.format)?;
+        let change = || self.discreet(Change::of_draft(&draft, &definitions, self.region));
+        let change = blocking::within(context, draft.remote_fields.size(), change).await??;
+        let (body, expected, losses) = self.encoded(context, change, draft.remote_fields.size()).await?;
         Ok(Prepared {
             kind: WriteKind::Create,
             call: endpoints::create(body),
@@ -277,9 +345,11 @@ impl Adapter for Aptly {
         patch: &ContactPatch,
     ) -> Result<Prepared> {
         let definitions = self.definitions(context, &patch.remote_fields, Some(held)).await?;
-        let change = Change::of_patch(held, patch, &definitions, self.region)?;
+        let change = || self.discreet(Change::of_patch(held, patch, &definitions, self.region));
+        let size = held.size() + patch.remote_fields.size();
+        let change = blocking::within(context, size, change).await??;
         let nothing_to_do = change.is_empty();
-        let (body, expected, losses) = change.encode(self.format)?;
+        let (body, expected, losses) = self.encoded(context, change, size).await?;
         Ok(Prepared {
             kind: WriteKind::Update,
             call: endpoints::update(&held.remote_id, body),
@@ -300,11 +370,33 @@ impl Adapter for Aptly {
     async fn send(&self, context: &CallContext, write: &Prepared) -> Result<Applied> {
         let reply = self.endpoints.send(context, write).await?;
         // `{}` is a documented answer, and a body that cannot be read does not undo the write: the read-back decides.
-        let contact = reply.decode(translate::decode_written).ok().flatten();
+        let decode = |reply: Reply| reply.decode(translate::decode_written).ok().flatten();
+        let contact = reply.read_however_late(context, decode).await;
+        if let Some(contact) = &contact {
+            self.note_if_ignored(write, contact);
+        }
         Ok(Applied { remote_id: contact.as_ref().map(|contact| contact.remote_id.clone()), contact })
     }
 
     async fn read_back(&self, context: &CallContext, write: &Prepared, applied: &Applied) -> Result<Contact> {
+        let contact = self.read_written(context, write, applied).await?;
+        self.note_if_ignored(write, &contact);
+        Ok(contact)
+    }
+
+    async fn read_other_way(&self, context: &CallContext, known: &Contact) -> Result<Option<Contact>> {
+        let searches = translate::searches_for(known, self.region);
+        self.row(context, &known.remote_id, searches.chunks(1)).await
+    }
+}
+
+impl Aptly {
+    async fn read_written(
+        &self,
+        context: &CallContext,
+        write: &Prepared,
+        applied: &Applied,
+    ) -> Result<Contact> {
         if let Some(id) = write.trail.remote_id.as_ref().or(applied.remote_id.as_ref()) {
             return self.get_contact(context, id).await;
         }
@@ -318,20 +410,98 @@ impl Adapter for Aptly {
             )),
         }
     }
-}
 
-impl Aptly {
+    /// The same, with a failure that names custom fields as contacts show them made fit to be passed on.
+    fn discreet<T>(&self, outcome: Result<T>) -> Result<T> {
+        outcome.map_err(|failure| refusal::without_secrets(failure, self.endpoints.secrets()))
+    }
+
     /// Completes what a single read does not tell (several e-mails or phones, the times) from the list's row of the
-    /// same contact, found by the first of e-mail, phone, name that it has.
-    async fn complete(&self, context: &CallContext, single: Contact) -> Result<Contact> {
-        let Some(search) = translate::search_for(&single, self.region) else { return Ok(single) };
-        let reply = self.endpoints.list(context, 0, &[search]).await?;
-        let rows = reply.decode(translate::decode_page)?.contacts;
-        let row = rows.into_iter().find(|row| row.remote_id == single.remote_id);
+    /// same contact. The row is searched for by the texts of the single read exactly as Aptly shows them: a text that we
+    /// cleaned may not be the one that is stored.
+    async fn complete(&self, context: &CallContext, single: Single) -> Result<Contact> {
+        let Single { contact, searches } = single;
+        if translate::is_complete(&contact) {
+            return Ok(contact);
+        }
+        // Somebody without any text may be among those who were changed last.
+        let anybody: &[(&str, String)] = &[];
+        let searches = if searches.is_empty() { vec![anybody] } else { searches.chunks(1).collect() };
+        let row = self.row(context, &contact.remote_id, searches).await?;
         Ok(match row {
-            Some(row) => translate::merge(single, row),
-            None => single,
+            Some(row) => merge(contact, row),
+            None => contact,
         })
+    }
+
+    /// The row of the list that shows the contact `id`, as the first of `searches` that has it among its first rows finds it.
+    async fn row(
+        &self,
+        context: &CallContext,
+        id: &RemoteId,
+        searches: impl IntoIterator<Item = &[(&'static str, String)]> + Send,
+    ) -> Result<Option<Contact>> {
+        for search in searches {
+            let reply = self.endpoints.list(context, 0, search).await?;
+            let find = |reply: Reply| Ok(reply.decode(translate::decode_page)?.row_of(id));
+            if let Some(row) = reply.read(context, find).await? {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The body of a change in the format of this write, what it should come to, and what is lost.
+    async fn encoded(
+        &self,
+        context: &CallContext,
+        change: Change,
+        size: usize,
+    ) -> Result<(String, ContactPatch, Vec<Warning>)> {
+        // What changes nothing is not sent, so nothing need be asked.
+        let format = if change.is_empty() { self.format } else { self.write_format(context).await };
+        blocking::within(context, size, || change.encode(format)).await?
+    }
+
+    /// The format of a write. `auto` asks before the first write which version of the API the account has; where that
+    /// cannot be told, this write is legacy and the next one asks again.
+    async fn write_format(&self, context: &CallContext) -> Format {
+        if self.format != Format::Auto {
+            return self.format;
+        }
+        if self.ignores_native.load(Ordering::Relaxed) {
+            return Format::Legacy;
+        }
+        let time = context.remaining() / PART_FOR_VERSION;
+        let hurried = context.hurried(time);
+        let told = self.is_v3.get_or_try_init(|| self.ask_version(&hurried));
+        match timeout(time, told).await {
+            Ok(Ok(true)) => Format::Native,
+            _ => Format::Auto,
+        }
+    }
+
+    async fn ask_version(&self, context: &CallContext) -> Result<bool> {
+        let Some(reply) = self.endpoints.me_once(context).await? else { return Ok(false) };
+        reply.read(context, |reply| Ok(translate::is_v3(&reply.json()?))).await
+    }
+
+    /// Writes legacy keys from now on where a native create left the contact without all that was sent.
+    fn note_if_ignored(&self, write: &Prepared, shown: &Contact) {
+        if write.kind == WriteKind::Create
+            && translate::ignored_native(write.call.body.as_deref(), &write.expected, shown)
+        {
+            self.ignores_native.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Fails where `createDefaults` name custom fields that a create could not write.
+    async fn check_defaults(&self, context: &CallContext) -> Result<()> {
+        if !translate::has_custom_fields(&self.create_defaults) {
+            return Ok(());
+        }
+        let definitions = self.definitions(context, &self.create_defaults, None).await?;
+        self.discreet(translate::check_defaults(&self.create_defaults, &definitions, self.format))
     }
 
     /// The custom fields' ids and names, where a name must be resolved; Aptly shows them on contacts alone.
@@ -341,12 +511,34 @@ impl Aptly {
         sent: &RemoteFields,
         held: Option<&Contact>,
     ) -> Result<translate::Definitions> {
-        let known = translate::Definitions::of(held);
-        if !known.needed_for(sent) {
+        let read = || {
+            let known = translate::Definitions::of(held);
+            let needed = known.needed_for(sent, &self.field_ids());
+            (known, needed)
+        };
+        let size = held.map_or(0, Contact::size) + sent.size();
+        let (known, needed) = blocking::within(context, size, read).await?;
+        if !needed {
             return Ok(known);
         }
         let reply = self.endpoints.list(context, 0, &[]).await?;
-        let rows = reply.decode(translate::decode_page)?;
-        Ok(rows.contacts.iter().fold(known, translate::Definitions::and))
+        let learn = |reply: Reply| {
+            let rows = reply.decode(translate::decode_page)?;
+            Ok(rows.contacts.iter().flatten().fold(known, translate::Definitions::and))
+        };
+        let known = reply.read(context, learn).await?;
+        let mut ids = self.field_ids();
+        let left = FIELD_IDS_MOST.saturating_sub(ids.len());
+        ids.extend(known.ids().take(left).map(str::to_owned));
+        drop(ids);
+        Ok(known)
     }
+
+    fn field_ids(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.field_ids.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn decode_page(context: &CallContext, reply: Reply) -> Result<Rows> {
+    reply.read(context, |reply| reply.decode(translate::decode_page)).await
 }

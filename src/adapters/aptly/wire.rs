@@ -1,10 +1,9 @@
-//! Aptly's JSON as it is spelled: one reader for the keys of all documented versions, two bodies for writing.
-
-use std::borrow::Cow;
+//! Aptly's JSON as it is spelled: one reader for the keys of versions 2 and 3, two bodies for writing.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::adapters::reading::Named;
 use crate::adapters::remote::normalised;
 use crate::json::{Members, Raw};
 
@@ -13,19 +12,19 @@ use crate::json::{Members, Raw};
 #[derive(Default)]
 pub(super) struct ContactWire<'a> {
     pub(super) id: Option<Raw<'a>>,
-    pub(super) first_name: Option<Raw<'a>>,
-    pub(super) last_name: Option<Raw<'a>>,
-    pub(super) full_names: Vec<(Cow<'a, str>, Raw<'a>)>,
-    pub(super) company: Option<Raw<'a>>,
+    pub(super) first_name: Option<Named<'a>>,
+    pub(super) last_name: Option<Named<'a>>,
+    pub(super) full_names: Vec<Named<'a>>,
+    pub(super) company: Option<Named<'a>>,
     pub(super) is_company: Option<Raw<'a>>,
-    pub(super) emails: Option<Raw<'a>>,
-    pub(super) phones: Option<Raw<'a>>,
+    pub(super) emails: Option<Named<'a>>,
+    pub(super) phones: Option<Named<'a>>,
     /// `Mobile Phone`, `Work Phone`, `Home Phone`, each with its type.
-    pub(super) typed_phones: Vec<(&'static str, Raw<'a>)>,
-    pub(super) address: Option<(Cow<'a, str>, Raw<'a>)>,
-    pub(super) created_at: Option<Raw<'a>>,
-    pub(super) updated_at: Option<Raw<'a>>,
-    pub(super) rest: Vec<(Cow<'a, str>, Raw<'a>)>,
+    pub(super) typed_phones: Vec<(&'static str, Named<'a>)>,
+    pub(super) address: Option<Named<'a>>,
+    pub(super) created_at: Option<Named<'a>>,
+    pub(super) updated_at: Option<Named<'a>>,
+    pub(super) rest: Vec<Named<'a>>,
 }
 
 impl<'a> ContactWire<'a> {
@@ -35,7 +34,10 @@ impl<'a> ContactWire<'a> {
         let mut wire = Self::default();
         for (name, raw) in members.0 {
             let slot = match normalised(&name).as_str() {
-                "id" if name == "_id" => &mut wire.id,
+                "id" if name == "_id" && wire.id.is_none() => {
+                    wire.id = Some(raw);
+                    continue;
+                }
                 "firstname" => &mut wire.first_name,
                 "lastname" => &mut wire.last_name,
                 "company" => &mut wire.company,
@@ -43,17 +45,14 @@ impl<'a> ContactWire<'a> {
                 "phone" => &mut wire.phones,
                 "createdat" => &mut wire.created_at,
                 "updatedat" => &mut wire.updated_at,
-                "fullname" | "name" => {
+                "fullname" => {
                     wire.full_names.push((name, raw));
                     continue;
                 }
-                "address" if wire.address.is_none() => {
-                    wire.address = Some((name, raw));
-                    continue;
-                }
+                "address" => &mut wire.address,
                 key => {
                     if let Some(kind) = typed_phone(key) {
-                        wire.typed_phones.push((kind, raw));
+                        wire.typed_phones.push((kind, (name, raw)));
                         continue;
                     }
                     if key == "iscompany" {
@@ -64,7 +63,7 @@ impl<'a> ContactWire<'a> {
                 }
             };
             match slot {
-                None => *slot = Some(raw),
+                None => *slot = Some((name, raw)),
                 Some(_) => wire.rest.push((name, raw)),
             }
         }
@@ -105,10 +104,10 @@ pub(super) struct LegacyBody<'a> {
     pub(super) company: Option<&'a str>,
     #[serde(rename = "Email", skip_serializing_if = "Option::is_none")]
     pub(super) email: Option<&'a str>,
-    #[serde(rename = "Home Phone", skip_serializing_if = "Option::is_none")]
-    pub(super) home_phone: Option<&'a str>,
     #[serde(rename = "Mobile Phone", skip_serializing_if = "Option::is_none")]
     pub(super) mobile_phone: Option<&'a str>,
+    #[serde(rename = "Home Phone", skip_serializing_if = "Option::is_none")]
+    pub(super) home_phone: Option<&'a str>,
     #[serde(rename = "Work Phone", skip_serializing_if = "Option::is_none")]
     pub(super) work_phone: Option<&'a str>,
     #[serde(rename = "imageUrl", skip_serializing_if = "Option::is_none")]

@@ -2,6 +2,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::translate::PAGE_SIZE;
 use super::{failure, wire};
 use crate::adapters::adapter::{Prepared, WriteKind};
 use crate::adapters::session::{LogIn, Session};
@@ -25,8 +26,10 @@ impl Endpoints {
     }
 
     pub(super) async fn verify_token(&self, context: &CallContext) -> Result<()> {
+        self.session.renew(context).await?;
         let call = Call::new(Method::Get, "api/auth/verify-token");
-        failure::check_list(self.session.call(context, &call).await?).map(|_| ())
+        let reply = self.session.call(context, &call).await?;
+        reply.read(context, failure::check_list).await.map(|_| ())
     }
 
     /// A page of the list, counted from 1. `ownerFilter=all`, because the default shows only the user's own contacts.
@@ -42,11 +45,26 @@ impl Endpoints {
             .query("size", size.to_string())
             .query("ownerFilter", "all");
         call.query.extend_from_slice(filters);
-        failure::check_list(self.session.call(context, &call).await?)
+        self.session.call(context, &call).await?.read(context, failure::check_list).await
+    }
+
+    /// The first page of a search.
+    pub(super) async fn search(&self, context: &CallContext, term: String) -> Result<Reply> {
+        self.list(context, 1, PAGE_SIZE, &[("search", term)]).await
+    }
+
+    /// A pipeline of contacts: the one of this id, else the organisation's default.
+    pub(super) async fn pipeline(&self, context: &CallContext, id: Option<&str>) -> Result<Reply> {
+        let mut call = Call::new(Method::Get, "api/pipelines").query("type", "Contact");
+        if let Some(id) = id {
+            call = call.query("pipelineId", id);
+        }
+        self.session.call(context, &call).await?.read(context, failure::check_list).await
     }
 
     pub(super) async fn get(&self, context: &CallContext, id: &RemoteId) -> Result<Reply> {
-        failure::check_get(self.session.call(context, &filled(Method::Get, &self.get_path, id)).await?)
+        let reply = self.session.call(context, &filled(Method::Get, &self.get_path, id)).await?;
+        reply.read(context, failure::check_get).await
     }
 
     /// Whether a contact is removed by a path of the settings.
@@ -66,11 +84,12 @@ impl Endpoints {
 
     pub(super) async fn send(&self, context: &CallContext, write: &Prepared) -> Result<Reply> {
         let reply = self.session.call(context, &write.call).await?;
-        match write.kind {
-            WriteKind::Delete => failure::check_delete(reply),
-            WriteKind::Create => failure::check_route(reply),
-            WriteKind::Update => failure::check(reply),
-        }
+        let check = match write.kind {
+            WriteKind::Delete => failure::check_delete,
+            WriteKind::Create => failure::check_route,
+            WriteKind::Update => failure::check,
+        };
+        reply.read_however_late(context, check).await
     }
 }
 

@@ -49,7 +49,7 @@ fn failure(reply: &Reply, message: Option<&str>) -> Failure {
             failure.kind = FailureKind::ContactNotFound;
         } else {
             let fault = |(_, pointer): &(&str, &str)| {
-                FieldFault::member(*pointer, "upstream_rejected", refusal::presentable(said))
+                FieldFault::member(*pointer, "upstream_rejected", refusal::presentable(said, &reply.secrets))
             };
             failure.faults = found.map(fault).into_iter().collect();
         }

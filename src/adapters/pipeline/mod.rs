@@ -13,19 +13,21 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use self::endpoints::Endpoints;
-use self::translate::Change;
+use self::translate::{Change, StagePair};
 use super::adapter::{
     Account, Adapter, AdapterSpec, Applied, Connection, FieldSpec, FilterSpec, FilterSupport, Found,
-    Identity, IdentityKind, Operations, Prepared, Pushed, RemoteFieldSpec, Trail, Verify, Write, WriteKind,
+    Identity, IdentityKind, Moves, Operations, Prepared, Pushed, RemoteFieldSpec, Trail, Verify, Write,
+    WriteKind,
 };
 use super::identity::Wanted;
-use super::phone::Region;
 use super::session::{Login, Session};
 use super::settings::{SecretForm, SettingKind, SettingSpec};
+use crate::blocking;
 use crate::domain::{
     CallContext, Contact, ContactDraft, ContactPatch, Effect, Failure, FailureKind, Field, FilterName, Page,
-    Position, Provider, RemoteFields, RemoteId, Result,
+    Position, Provider, ReadBy, Region, RemoteFields, RemoteId, Result,
 };
+use crate::upstream::Reply;
 
 /// What is declared about the pipeline CRM.
 pub(super) static SPEC: AdapterSpec = AdapterSpec {
@@ -100,15 +102,34 @@ const fn field(field: Field, read: Option<&'static str>, write: Write, verify: V
 }
 
 const REMOTE_FIELDS: &[RemoteFieldSpec] = &[
-    RemoteFieldSpec { name: "status", aliases: &[], note: "name of a stage", verify: Verify::Exact },
+    RemoteFieldSpec {
+        name: "status",
+        aliases: &[],
+        note: "name of a stage",
+        verify: Verify::Normalised,
+        moves: Moves::ByItself,
+    },
     RemoteFieldSpec {
         name: "pipelineStage",
         aliases: &[],
         note: "id of a stage; null clears it",
         verify: Verify::Exact,
+        moves: Moves::ByItself,
     },
-    RemoteFieldSpec { name: "pipelineId", aliases: &[], note: "id of a pipeline", verify: Verify::Exact },
-    RemoteFieldSpec { name: "process", aliases: &[], note: "free tag, on create", verify: Verify::Exact },
+    RemoteFieldSpec {
+        name: "pipelineId",
+        aliases: &[],
+        note: "id of a pipeline",
+        verify: Verify::Exact,
+        moves: Moves::ByItself,
+    },
+    RemoteFieldSpec {
+        name: "process",
+        aliases: &[],
+        note: "free tag, on create",
+        verify: Verify::Exact,
+        moves: Moves::WhenWritten,
+    },
 ];
 
 const FILTERS: &[FilterSpec] = &[
@@ -158,8 +179,13 @@ fn connect(connection: Connection<'_>) -> Result<Arc<dyn Adapter>> {
     let Connection { settings, secret, upstream: anonymous } = connection;
     let session = match secret.expose("token") {
         "" => {
-            let anonymous = anonymous.hiding(secret.expose("password"));
-            Session::Login(Box::new(Login::new(anonymous, endpoints::PasswordLogin::of(secret))))
+            let (user, password) = (secret.expose("email"), secret.expose("password"));
+            Session::Login(Box::new(Login::new(
+                anonymous,
+                user,
+                password,
+                endpoints::PasswordLogin::of(secret),
+            )))
         }
         token => Session::Fixed(Box::new(anonymous.authorized(endpoints::bearer(token)?))),
     };
@@ -180,11 +206,15 @@ struct Pipeline {
 
 #[async_trait]
 impl Adapter for Pipeline {
+    fn region(&self) -> Region {
+        self.region
+    }
+
     async fn probe(&self, context: &CallContext) -> Result<Account> {
         self.endpoints.verify_token(context).await?;
         // The token check names nobody; the first row of the list names the organisation.
         let reply = self.endpoints.list(context, 1, 1, &[]).await?;
-        reply.decode(translate::decode_account)
+        reply.read(context, |reply| reply.decode(translate::decode_account)).await
     }
 
     async fn read_page(
@@ -200,10 +230,10 @@ impl Adapter for Pipeline {
         for _ in 0..2 {
             let page = (at.0 / size).saturating_add(1);
             let reply = self.endpoints.list(context, page, size, &filters).await?;
-            let rows = reply.decode(translate::decode_page)?;
+            let rows = reply.read(context, |reply| reply.decode(translate::decode_page)).await?;
             match rows.size {
                 Some(echoed) if echoed != size => size = echoed,
-                _ => return rows.from(at, page, size),
+                _ => return rows.from(at, page, page.saturating_sub(1).saturating_mul(size), size),
             }
         }
         Err(super::lenient::unreadable("size", "the same in two answers"))
@@ -211,22 +241,36 @@ impl Adapter for Pipeline {
 
     async fn get_contact(&self, context: &CallContext, id: &RemoteId) -> Result<Contact> {
         let reply = self.endpoints.get(context, id).await?;
-        reply.decode(|text| translate::decode_single(text, id))
+        let decode = |reply: Reply| reply.decode(|text| translate::decode_single(text, id));
+        let contact = reply.read(context, decode).await?;
+        Ok(Contact { read_by: ReadBy::Id, ..contact })
     }
 
     async fn find_contacts(&self, context: &CallContext, by: &Identity) -> Result<Found> {
         let mut found = Found::nobody();
         for (term, wanted) in translate::searches(by, self.region) {
-            let reply = self.endpoints.list(context, 1, translate::PAGE_SIZE, &[("search", term)]).await?;
-            let rows = reply.decode(translate::decode_page)?;
-            found.add(&wanted, rows.is_whole(), rows.contacts, reply.date, self.region);
+            if found.is_full() {
+                found.complete = false;
+                break;
+            }
+            let reply = self.endpoints.search(context, term).await?;
+            let add = |reply: Reply| {
+                let rows = reply.decode(translate::decode_page)?.checked()?;
+                let whole = rows.is_whole(rows.size.unwrap_or(translate::PAGE_SIZE));
+                found.add(&wanted, whole, rows.readable(), reply.date, self.region);
+                Ok(())
+            };
+            reply.read(context, add).await?;
         }
         Ok(found)
     }
 
-    async fn prepare_create(&self, _context: &CallContext, draft: &ContactDraft) -> Result<Prepared> {
+    async fn prepare_create(&self, context: &CallContext, draft: &ContactDraft) -> Result<Prepared> {
         let draft = translate::RULES.with_defaults(draft, &self.create_defaults);
-        let (body, expected, losses) = Change::of_draft(&draft, self.region)?.encode()?;
+        let size = draft.remote_fields.size();
+        let change = blocking::within(context, size, || Change::of_draft(&draft, self.region)).await??;
+        let change = self.with_one_stage(context, change).await?;
+        let (body, expected, losses) = blocking::within(context, size, || change.encode()).await??;
         Ok(Prepared {
             kind: WriteKind::Create,
             call: endpoints::create(body),
@@ -239,13 +283,16 @@ impl Adapter for Pipeline {
 
     async fn prepare_update(
         &self,
-        _context: &CallContext,
+        context: &CallContext,
         held: &Contact,
         patch: &ContactPatch,
     ) -> Result<Prepared> {
-        let change = Change::of_patch(held, patch, self.region)?;
+        let size = held.size() + patch.remote_fields.size();
+        let change = || Change::of_patch(held, patch, self.region);
+        let change = blocking::within(context, size, change).await??;
+        let change = self.with_one_stage(context, change).await?;
         let nothing_to_do = change.is_empty();
-        let (body, expected, losses) = change.encode()?;
+        let (body, expected, losses) = blocking::within(context, size, || change.encode()).await??;
         Ok(Prepared {
             kind: WriteKind::Update,
             call: endpoints::update(&held.remote_id, body),
@@ -281,12 +328,14 @@ impl Adapter for Pipeline {
         if write.kind == WriteKind::Delete {
             // A path of the settings may answer nothing at all, as removals do.
             if !reply.body.is_empty() {
-                reply.decode(translate::decode_deleted).map_err(unless_certain)?;
+                let decode = |reply: Reply| reply.decode(translate::decode_deleted);
+                reply.read_however_late(context, decode).await.map_err(unless_certain)?;
             }
             return Ok(Applied { remote_id: None, contact: None });
         }
         // A body that cannot be read does not undo the write: the read-back decides.
-        let contact = reply.decode(translate::decode_written).ok().flatten();
+        let decode = |reply: Reply| reply.decode(translate::decode_written).ok().flatten();
+        let contact = reply.read_however_late(context, decode).await;
         Ok(Applied { remote_id: contact.as_ref().map(|contact| contact.remote_id.clone()), contact })
     }
 
@@ -312,6 +361,41 @@ impl Adapter for Pipeline {
             )),
         }
     }
+
+    async fn read_other_way(&self, context: &CallContext, known: &Contact) -> Result<Option<Contact>> {
+        for term in translate::terms_for(known, self.region) {
+            let reply = self.endpoints.search(context, term).await?;
+            let find = |reply: Reply| Ok(reply.decode(translate::decode_page)?.row_of(&known.remote_id));
+            if let Some(row) = reply.read(context, find).await? {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Pipeline {
+    /// The change with one of two fields that name a stage. Which stage a name is the pipeline tells; where it cannot be
+    /// read, the reading after the write shows whether both named the same.
+    async fn with_one_stage(&self, context: &CallContext, change: Change) -> Result<Change> {
+        let Some(StagePair { pipeline, .. }) = change.stage_pair() else { return Ok(change) };
+        let read = async {
+            let reply = self.endpoints.pipeline(context, pipeline.as_deref()).await?;
+            reply.read(context, |reply| reply.decode(translate::decode_stages)).await
+        };
+        let stages = match read.await {
+            Ok(stages) => Some(stages),
+            Err(failure) if is_answered(&failure) => None,
+            Err(failure) => return Err(failure),
+        };
+        change.with_one_stage(stages.as_ref())
+    }
+}
+
+/// Whether the CRM answered that it does not show a pipeline here; a call that got no answer may succeed later.
+fn is_answered(failure: &Failure) -> bool {
+    let status = failure.upstream.and_then(|upstream| upstream.status);
+    status.is_some_and(|status| matches!(status, 200..=299 | 400 | 403 | 404 | 405 | 422))
 }
 
 fn unreadable_path(kind: WriteKind, failure: FailureKind) -> bool {
@@ -331,10 +415,10 @@ fn unless_certain(failure: Failure) -> Failure {
 
 impl Wanted {
     /// What the CRM's search finds it by.
-    fn term(&self, region: Region) -> String {
+    fn term(&self) -> String {
         match self {
             Self::Email(email) => email.trim().to_owned(),
-            Self::Phone(phone) => region.national_digits(phone),
+            Self::Phone(phone) => phone.search_digits().to_owned(),
         }
     }
 }

@@ -5,16 +5,19 @@ mod encode;
 #[cfg(test)]
 mod properties;
 
-pub(super) use decode::{decode_account, decode_deleted, decode_page, decode_single, decode_written};
-pub(super) use encode::{Change, RULES};
+pub(super) use decode::{
+    decode_account, decode_deleted, decode_page, decode_single, decode_stages, decode_written,
+};
+pub(super) use encode::{Change, RULES, StagePair};
+
+use std::collections::HashSet;
 
 use crate::adapters::adapter::{Identity, Pushed};
-use crate::adapters::identity::Wanted;
-use crate::adapters::phone::Region;
+use crate::adapters::identity::{Wanted, full_name};
 use crate::adapters::remote;
 use crate::domain::{
-    Contact, ContactPatch, Failure, FilterName, FilterValue, Position, RawJson, RemoteFields, RemoteId,
-    Result, Timestamp,
+    Contact, ContactPatch, Failure, FilterName, FilterValue, PhoneIdentity, Position, RawJson, Region,
+    RemoteFields, RemoteId, Result, Timestamp,
 };
 
 /// Rows to ask for at once where there is a choice; whether the CRM takes more is not documented.
@@ -53,7 +56,9 @@ pub(super) fn encode_filters(pushed: &Pushed) -> Result<Vec<(&'static str, Strin
 /// written is refused with the credential and not with every create.
 pub(super) fn defaults(setting: Option<&RawJson>) -> Result<RemoteFields> {
     let fields = RULES.defaults(setting)?;
-    let patch = ContactPatch { remote_fields: fields.clone(), ..ContactPatch::default() };
+    // As in a create, `null` asks for nothing.
+    let named = fields.0.iter().filter(|(_, value)| !value.is_null()).cloned().collect();
+    let patch = ContactPatch { remote_fields: RemoteFields(named), ..ContactPatch::default() };
     Change::of_patch(&Contact::bare(RemoteId::from("")), &patch, Region::default())
         .map_err(remote::of_setting)?;
     Ok(fields)
@@ -62,14 +67,100 @@ pub(super) fn defaults(setting: Option<&RawJson>) -> Result<RemoteFields> {
 /// One search for each identity.
 pub(super) fn searches(by: &Identity, region: Region) -> Vec<(String, Wanted)> {
     let emails = by.emails.iter().cloned().map(Wanted::Email);
-    let phones = by.phones.iter().cloned().map(Wanted::Phone);
-    let searches = emails.chain(phones).map(|wanted| (wanted.term(region), wanted));
-    let mut different: Vec<(String, Wanted)> = Vec::new();
-    for search in searches.filter(|(term, _)| !term.is_empty()) {
-        // One person's numbers in two spellings are one search.
-        if !different.iter().any(|(_, known)| known.is_the_same(&search.1, region)) {
-            different.push(search);
-        }
+    let phones = by.phones.iter().map(|phone| Wanted::Phone(PhoneIdentity::of(region, phone)));
+    let searches = emails.chain(phones).map(|wanted| (wanted.term(), wanted));
+    // One person's numbers in two spellings are one search.
+    let mut seen = HashSet::new();
+    let searches = searches.filter(|(term, _)| !term.is_empty());
+    searches.filter(|(_, wanted)| seen.insert(wanted.key())).collect()
+}
+
+/// The terms whose rows may show this contact: its addresses, its numbers, its name.
+pub(super) fn terms_for(known: &Contact, region: Region) -> Vec<String> {
+    let terms = searches(&Identity::of_record(known), region).into_iter().map(|(term, _)| term);
+    terms.chain(full_name(known)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hint::black_box;
+
+    use bytestring::ByteString;
+
+    use super::*;
+    use crate::domain::{EmailAddress, Patch, PhoneNumber, Text};
+    use crate::instructions::{Work, linear};
+
+    fn fields(n: usize, name: &str) -> String {
+        (0..n).map(|n| format!("\"{name}{n}\":{n}")).collect::<Vec<_>>().join(",")
     }
-    different
+
+    fn elements(n: usize, value: impl Fn(usize) -> String) -> String {
+        (0..n).map(value).collect::<Vec<_>>().join(",")
+    }
+
+    fn written(record: String) -> Work {
+        let record = ByteString::from(record);
+        Box::new(move || drop(black_box(decode_written(&record).unwrap().unwrap())))
+    }
+
+    fn verified(n: usize) -> String {
+        let phones = elements(n, |n| format!("{{\"value\":\"+1415555{n:04}\",\"verifiedAt\":1}}"));
+        let emails = elements(n, |n| format!("{{\"value\":\"a{n}@example.com\",\"verifiedAt\":1}}"));
+        format!("{{\"_id\":\"abc123\",\"phoneNumber\":[{phones}],\"email\":[{emails}]}}")
+    }
+
+    #[test]
+    fn decoding_takes_linear_work() {
+        linear(
+            "adapters::pipeline::translate::tests::decoding_takes_linear_work",
+            &[
+                ("rows", 500, |n| {
+                    let rows = elements(n, |n| format!("{{\"_id\":\"id{n}\",\"firstName\":\"A\"}}"));
+                    let page = ByteString::from(format!("{{\"data\":[{rows}]}}"));
+                    Box::new(move || drop(black_box(decode_page(&page).unwrap())))
+                }),
+                ("fields", 1000, |n| written(format!("{{\"_id\":\"abc123\",{}}}", fields(n, "f")))),
+                ("fields of both records of an answer", 1000, |n| {
+                    written(format!(
+                        "{{\"data\":{{\"contact\":{{{}}}}},\"contact\":{{\"_id\":\"abc123\",{}}}}}",
+                        fields(n, "thin"),
+                        fields(n, "full"),
+                    ))
+                }),
+                ("phone numbers and e-mail addresses", 500, |n| written(verified(n))),
+            ],
+        );
+    }
+
+    #[test]
+    fn encoding_takes_linear_work() {
+        // The library reads its tables once.
+        drop(PhoneIdentity::of(Region::default(), "+14155550100"));
+        linear(
+            "adapters::pipeline::translate::tests::encoding_takes_linear_work",
+            &[
+                ("phone numbers and e-mail addresses", 100, |n| {
+                    let held = decode_written(&ByteString::from(verified(n))).unwrap().unwrap();
+                    let phone = |n| PhoneNumber { number: format!("1415555{n:04}").into(), kind: None };
+                    let email = |n| EmailAddress { address: format!("A{n}@example.com").into(), kind: None };
+                    let patch = ContactPatch {
+                        phone_numbers: Patch::Set((0..n).rev().map(phone).collect()),
+                        email_addresses: Patch::Set((0..n).rev().map(email).collect()),
+                        ..ContactPatch::default()
+                    };
+                    Box::new(move || {
+                        let change = Change::of_patch(&held, &patch, Region::default()).unwrap();
+                        drop(black_box(change.encode().unwrap()));
+                    })
+                }),
+                ("searches", 100, |n| {
+                    let emails = (0..n).map(|n| Text::from(format!("a{n}@example.com"))).collect();
+                    let phones = (0..n).map(|n| Text::from(format!("+1415555{n:04}"))).collect();
+                    let by = Identity { emails, phones };
+                    Box::new(move || drop(black_box(searches(&by, Region::default()))))
+                }),
+            ],
+        );
+    }
 }

@@ -5,21 +5,22 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::adapters::reading::Named;
 use crate::json::{Members, Raw};
 
 /// A contact: members that a unified field consumes, all others as they came.
 #[derive(Default)]
 pub(super) struct ContactWire<'a> {
     pub(super) id: Option<Raw<'a>>,
-    pub(super) first_name: Option<Raw<'a>>,
-    pub(super) last_name: Option<Raw<'a>>,
-    pub(super) phones: Option<Raw<'a>>,
-    pub(super) more_phones: Option<Raw<'a>>,
-    pub(super) emails: Option<Raw<'a>>,
-    pub(super) last_message_time: Option<Raw<'a>>,
-    pub(super) created_at: Option<Raw<'a>>,
-    pub(super) updated_at: Option<Raw<'a>>,
-    pub(super) rest: Vec<(Cow<'a, str>, Raw<'a>)>,
+    pub(super) first_name: Option<Named<'a>>,
+    pub(super) last_name: Option<Named<'a>>,
+    pub(super) phones: Option<Named<'a>>,
+    pub(super) more_phones: Option<Named<'a>>,
+    pub(super) emails: Option<Named<'a>>,
+    pub(super) last_message_time: Option<Named<'a>>,
+    pub(super) created_at: Option<Named<'a>>,
+    pub(super) updated_at: Option<Named<'a>>,
+    pub(super) rest: Vec<Named<'a>>,
 }
 
 impl<'a> ContactWire<'a> {
@@ -27,7 +28,10 @@ impl<'a> ContactWire<'a> {
         let mut wire = Self::default();
         for (name, raw) in members.0 {
             let slot = match name.as_ref() {
-                "_id" => &mut wire.id,
+                "_id" => {
+                    wire.id = Some(raw);
+                    continue;
+                }
                 "firstName" => &mut wire.first_name,
                 "lastName" => &mut wire.last_name,
                 "phoneNumber" => &mut wire.phones,
@@ -41,7 +45,7 @@ impl<'a> ContactWire<'a> {
                     continue;
                 }
             };
-            *slot = Some(raw);
+            *slot = Some((name, raw));
         }
         wire
     }
@@ -86,7 +90,7 @@ pub(super) struct Entry<'a> {
     pub(super) value: &'a str,
     pub(super) is_primary: bool,
     #[serde(flatten)]
-    pub(super) kept: std::collections::BTreeMap<&'a str, &'a RawValue>,
+    pub(super) kept: std::collections::BTreeMap<Cow<'a, str>, &'a RawValue>,
 }
 
 /// A login by password.

@@ -8,7 +8,7 @@ use axum::response::Response;
 use super::parameters::WriteParameters;
 use super::rendered;
 use crate::api::answer;
-use crate::api::extract::{ContactsWriter, Context, Keyed, Query, Written};
+use crate::api::extract::{ContactsWriter, Context, Keyed, Query, Unconditional, Written};
 use crate::api::openapi::problems::CreateProblems;
 use crate::api::schema::{ContactAnswer, ContactCreate};
 use crate::domain::{ContactDraft, Result};
@@ -30,12 +30,13 @@ pub(in crate::api) async fn create(
     State(gateway): State<Arc<Gateway>>,
     ContactsWriter(caller): ContactsWriter,
     Context(context): Context,
+    _: Unconditional,
     Query(asked): Query<WriteParameters>,
     written: Written<ContactDraft>,
 ) -> Result<Response> {
     let WriteParameters { credential, options } = asked;
     let Written { body, once, keyed } = written;
     let render = rendered::created(&credential, keyed);
-    let request = WriteRequest { context, caller, credential, options, once, render };
+    let request = WriteRequest { context, caller, credential, options, condition: None, once, render };
     gateway.contacts.create(request, body).await.map(answer::respond)
 }

@@ -8,7 +8,7 @@ use axum::response::Response;
 use super::parameters::DeleteParameters;
 use super::rendered;
 use crate::api::answer;
-use crate::api::extract::{ContactPath, ContactsWriter, Context, Keyed, Query};
+use crate::api::extract::{ContactPath, ContactsWriter, Context, IfMatch, Keyed, Query};
 use crate::api::openapi::problems::DeleteProblems;
 use crate::api::schema::DeleteAnswer;
 use crate::domain::Result;
@@ -17,22 +17,23 @@ use crate::gateway::contacts::{WriteOptions, WriteRequest};
 
 /// Remove a contact
 ///
-/// Removes the contact from the CRM, where the CRM can and the credential's settings allow it. Needs
-/// `contacts:write`.
+/// Removes the contact from the CRM, where the CRM can and the credential's settings allow it; with `If-Match` only if it is
+/// as you read it. Needs `contacts:write`.
 #[utoipa::path(delete, path = "/crm/contacts/{id}", operation_id = "deleteContact", tag = "contacts",
-    params(("id" = String, Path, description = "The contact's `id` or `remoteId`."), DeleteParameters, Keyed),
+    params(("id" = String, Path, description = "The contact's `id` or `remoteId`."), DeleteParameters, IfMatch, Keyed),
     responses((status = 200, description = "Removed.", body = DeleteAnswer), DeleteProblems))]
 pub(in crate::api) async fn delete(
     State(gateway): State<Arc<Gateway>>,
     ContactsWriter(caller): ContactsWriter,
     ContactPath(id): ContactPath,
     Context(context): Context,
+    IfMatch(condition): IfMatch,
     Query(asked): Query<DeleteParameters>,
     keyed: Keyed,
 ) -> Result<Response> {
     let DeleteParameters { credential } = asked;
     let (once, options) = (keyed.once(""), WriteOptions::default());
     let render = rendered::deleted(keyed);
-    let request = WriteRequest { context, caller, credential, options, once, render };
+    let request = WriteRequest { context, caller, credential, options, condition, once, render };
     gateway.contacts.delete(request, &id).await.map(answer::respond)
 }

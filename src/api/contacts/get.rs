@@ -14,8 +14,8 @@ use crate::gateway::Gateway;
 
 /// Get a contact
 ///
-/// One contact, as completely as the CRM tells it; what could be seen only in part is named in `warnings`. Needs
-/// `contacts:read`.
+/// One contact, as completely as the CRM tells it; what could be seen only in part is named in `warnings`. The header `ETag`
+/// is for `If-Match` on a change or removal. Needs `contacts:read`.
 #[utoipa::path(get, path = "/crm/contacts/{id}", operation_id = "getContact", tag = "contacts",
     params(("id" = String, Path, description = "The contact's `id` or `remoteId`."), CredentialOnly),
     responses((status = 200, description = "The contact.", body = ContactAnswer), GetProblems))]
@@ -27,5 +27,7 @@ pub(in crate::api) async fn get(
     Query(asked): Query<CredentialOnly>,
 ) -> Result<Response> {
     let shown = gateway.contacts.get(&context, &caller, &asked.credential, &id).await?;
-    answer::ok(&ContactAnswer::of(&shown))
+    let (size, body) = (shown.contact.size(), ContactAnswer::of(&shown));
+    let answer = answer::contacts(&gateway, &caller, &context, size, &body).await?;
+    Ok(answer::tagged(answer, shown.tag.as_deref()))
 }

@@ -28,5 +28,6 @@ pub(in crate::api) async fn list(
     Query(asked): Query<ListParameters>,
 ) -> Result<Response> {
     let listed = gateway.contacts.list(&context, &caller, &asked.credential, &asked.request).await?;
-    answer::ok(&ContactListAnswer::of(&listed))
+    let (size, body) = (listed.size(), ContactListAnswer::of(&listed));
+    answer::contacts(&gateway, &caller, &context, size, &body).await
 }

@@ -6,6 +6,7 @@ use utoipa::openapi::path::{Parameter, ParameterIn};
 use crate::adapters::{ADAPTERS, IdentityKind};
 use crate::api::extract::{Parameters, QueryReader, Read};
 use crate::api::openapi::parameters as documented;
+use crate::domain::rules::is_email_address;
 use crate::domain::{ContactQuery, CredentialId, Filter, FilterKind, FilterName, FilterValue};
 use crate::gateway::contacts::{ListRequest, Start, WriteOptions};
 
@@ -166,15 +167,43 @@ fn filters(query: &mut QueryReader) -> Read<ContactQuery> {
 
 fn filter(query: &mut QueryReader, name: FilterName) -> Read<Option<Filter>> {
     let value = match name.kind() {
+        FilterKind::Text if name == FilterName::EmailAddress => email_address(query, name)?,
+        FilterKind::Text if name == FilterName::PhoneNumber => phone_number(query, name)?,
         FilterKind::Text => query.text(name.parameter())?.map(FilterValue::Text),
         FilterKind::Time => query.time(name.parameter())?.map(FilterValue::Time),
     };
     Ok(value.map(|value| Filter { name, value }))
 }
 
+/// What can be no address would find nobody, which reads as if nobody had it.
+fn email_address(query: &mut QueryReader, name: FilterName) -> Read<Option<FilterValue>> {
+    // Blanks in front stay: one was a `+`, and without it another address would be looked for.
+    let Some(text) = query.value(name.parameter())? else { return Ok(None) };
+    if is_email_address(&text) {
+        return Ok(Some(FilterValue::Text(text.into())));
+    }
+    let detail = if text.contains(' ') {
+        "Not a valid e-mail address. It holds a space: in a query a `+` is written %2B."
+    } else {
+        "Not a valid e-mail address."
+    };
+    Err(query.fault(name.parameter(), detail))
+}
+
+/// A space in front of the number was a `+`, which tells a country code.
+fn phone_number(query: &mut QueryReader, name: FilterName) -> Read<Option<FilterValue>> {
+    let Some(text) = query.value(name.parameter())? else { return Ok(None) };
+    if text.starts_with(char::is_whitespace) {
+        let detail = "It begins with a space: in a query the `+` of a country code is written %2B.";
+        return Err(query.fault(name.parameter(), detail));
+    }
+    Ok(Some(FilterValue::Text(text.trim().into())))
+}
+
 fn filter_parameters() -> impl Iterator<Item = Parameter> {
     FilterName::ALL.iter().map(|&name| {
         let schema = match name.kind() {
+            FilterKind::Text if name == FilterName::EmailAddress => documented::email_address(),
             FilterKind::Text => documented::text(),
             FilterKind::Time => documented::time(),
         };

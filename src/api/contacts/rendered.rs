@@ -1,4 +1,4 @@
-//! How writes of contacts are answered.
+//! The responses of contact writes. A response that is too large is shortened, because a completed write must not fail.
 
 use std::sync::Arc;
 
@@ -6,43 +6,94 @@ use http::StatusCode;
 
 use crate::api::answer;
 use crate::api::extract::Keyed;
-use crate::api::schema::{ContactAnswer, DeleteAnswer, UpsertAnswer};
-use crate::domain::{CredentialId, Result};
+use crate::api::schema::{ContactAnswer, DeleteAnswer, Extent, UpsertAnswer};
+use crate::domain::{Contact, CredentialId, Failure, RemoteFields, Result, Warning, WarningCode};
 use crate::gateway::contacts::{Render, Shown};
 use crate::gateway::idempotency::Answer;
+
+const ETAG: &str = "etag";
 
 /// The contact, with the place where it can be read.
 pub(super) fn created(credential: &CredentialId, keyed: Keyed) -> Render {
     let credential = credential.clone();
-    answered(keyed, move |shown| {
-        answer::written(StatusCode::OK, &ContactAnswer::of(shown), Some(place(&credential, shown)))
+    answered(keyed, move |shown, extent| {
+        let body = ContactAnswer::of_write(shown, extent);
+        answer::written_within(StatusCode::OK, &body, Some(place(&credential, shown)))
     })
 }
 
 /// The contact.
 pub(super) fn updated(keyed: Keyed) -> Render {
-    answered(keyed, |shown| answer::written(StatusCode::OK, &ContactAnswer::of(shown), None))
+    answered(keyed, |shown, extent| {
+        let body = ContactAnswer::of_write(shown, extent);
+        answer::written_within(StatusCode::OK, &body, None)
+    })
 }
 
 /// The contact and what was done, with the place where it can be read.
 pub(super) fn upserted(credential: &CredentialId, keyed: Keyed) -> Render {
     let credential = credential.clone();
-    answered(keyed, move |shown| {
-        answer::written(StatusCode::OK, &UpsertAnswer::of(shown), Some(place(&credential, shown)))
+    answered(keyed, move |shown, extent| {
+        let body = UpsertAnswer::of_write(shown, extent);
+        answer::written_within(StatusCode::OK, &body, Some(place(&credential, shown)))
     })
 }
 
 /// That it is gone.
 pub(super) fn deleted(keyed: Keyed) -> Render {
-    answered(keyed, |_| answer::written(StatusCode::OK, &DeleteAnswer { success: true }, None))
+    answered(keyed, |_, _| answer::written_within(StatusCode::OK, &DeleteAnswer { success: true }, None))
 }
 
-/// What was done as `done` writes it; a refusal of the CRM's as a problem.
-fn answered(keyed: Keyed, done: impl Fn(&Shown) -> Result<Answer> + Send + Sync + 'static) -> Render {
+/// A success is rendered by `done`, which returns `None` if it is too large. A refusal of the CRM is rendered as a problem.
+fn answered(
+    keyed: Keyed,
+    done: impl Fn(&Shown, Extent) -> Result<Option<Answer>> + Send + Sync + 'static,
+) -> Render {
     Arc::new(move |outcome| match outcome {
-        Ok(shown) => done(shown),
+        Ok(shown) => {
+            let mut answer = shortened(shown, &done)?;
+            // Also of a shortened response: the tag is the contact's, not the body's.
+            answer.headers.extend(shown.tag.clone().map(|tag| (ETAG.into(), tag)));
+            Ok(answer)
+        }
         Err(failure) => Ok(answer::refused(failure, &keyed)),
     })
+}
+
+/// The whole response; if too large, one without `remoteFields`; if still too large, only the ids.
+fn shortened(shown: &Shown, done: impl Fn(&Shown, Extent) -> Result<Option<Answer>>) -> Result<Answer> {
+    if let Some(whole) = done(shown, Extent::Whole)? {
+        return Ok(whole);
+    }
+    if let Some(shorter) = done(&without_remote_fields(shown), Extent::Whole)? {
+        return Ok(shorter);
+    }
+    done(&ids_only(shown), Extent::IdsOnly)?
+        .ok_or_else(|| Failure::internal("a response with the ids alone is too large"))
+}
+
+fn without_remote_fields(shown: &Shown) -> Shown {
+    let pointer = "/remoteFields";
+    let message =
+        "`remoteFields` is left out because the response would be too large. Read the contact by its id.";
+    let mut warnings = shown.warnings.clone();
+    warnings.retain(|warning| warning.code != WarningCode::Incomplete || warning.pointer != pointer);
+    warnings.push(Warning::new(WarningCode::Incomplete, pointer, message));
+    let contact = Contact { remote_fields: RemoteFields::default(), ..shown.contact.clone() };
+    Shown { contact, warnings, ..shown.clone() }
+}
+
+/// Keeps warnings about the whole contact, and drops those about single fields, which are not shown.
+fn ids_only(shown: &Shown) -> Shown {
+    let message =
+        "Only the ids are included because the response would be too large. Read the contact by its id.";
+    let whole = shown.warnings.iter().filter(|warning| warning.pointer.is_empty());
+    let warnings = whole.cloned().chain([Warning::new(WarningCode::Incomplete, "", message)]).collect();
+    let contact = Contact {
+        remote_deleted: shown.contact.remote_deleted,
+        ..Contact::bare(shown.contact.remote_id.clone())
+    };
+    Shown { contact, warnings, ..shown.clone() }
 }
 
 fn place(credential: &CredentialId, shown: &Shown) -> String {

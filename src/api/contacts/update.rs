@@ -8,7 +8,7 @@ use axum::response::Response;
 use super::parameters::WriteParameters;
 use super::rendered;
 use crate::api::answer;
-use crate::api::extract::{ContactPath, ContactsWriter, Context, Keyed, Query, Written};
+use crate::api::extract::{ContactPath, ContactsWriter, Context, IfMatch, Keyed, Query, Written};
 use crate::api::openapi::problems::UpdateProblems;
 use crate::api::schema::{ContactAnswer, ContactUpdate};
 use crate::domain::{ContactPatch, Result};
@@ -17,10 +17,21 @@ use crate::gateway::contacts::WriteRequest;
 
 /// Change a contact
 ///
-/// What is absent stays, `null` clears, a list replaces the whole list. The answer shows what the CRM holds
-/// afterwards. Needs `contacts:write`.
+/// What is absent stays, `null` clears, a list replaces the whole list. What equals the text that the gateway shows is
+/// no change. The response shows what the CRM holds afterwards: the warning `changed_by_upstream` names fields that hold another
+/// value than the one sent, and a change whose old value is still held is 502 `upstream_did_not_apply`. Needs `contacts:write`.
+///
+/// With `If-Match` nobody's change is lost:
+///
+/// 1. Ann and Ben both read the contact; both get `ETag: "A"`.
+/// 2. Ann sends her change with `If-Match: "A"`. It is stored; the response has `ETag: "B"`.
+/// 3. Ben sends his with `If-Match: "A"`. The response is 412 `contact_changed` with `ETag: "B"`; nothing is sent to the CRM.
+/// 4. Ben reads the contact again, applies his change to what Ann left, and sends it with `If-Match: "B"`.
+///
+/// Without `If-Match`, step 3 would overwrite Ann's change. The CRMs have no conditions of their own: a change that another
+/// program makes between the gateway's check and its write, usually well under a second, is still overwritten.
 #[utoipa::path(patch, path = "/crm/contacts/{id}", operation_id = "updateContact", tag = "contacts",
-    params(("id" = String, Path, description = "The contact's `id` or `remoteId`."), WriteParameters, Keyed),
+    params(("id" = String, Path, description = "The contact's `id` or `remoteId`."), WriteParameters, IfMatch, Keyed),
     request_body = ContactUpdate,
     responses((status = 200, description = "Changed.", body = ContactAnswer), UpdateProblems))]
 pub(in crate::api) async fn update(
@@ -28,21 +39,22 @@ pub(in crate::api) async fn update(
     ContactsWriter(caller): ContactsWriter,
     ContactPath(id): ContactPath,
     Context(context): Context,
+    IfMatch(condition): IfMatch,
     Query(asked): Query<WriteParameters>,
     written: Written<ContactPatch>,
 ) -> Result<Response> {
     let WriteParameters { credential, options } = asked;
     let Written { body, once, keyed } = written;
     let render = rendered::updated(keyed);
-    let request = WriteRequest { context, caller, credential, options, once, render };
+    let request = WriteRequest { context, caller, credential, options, condition, once, render };
     gateway.contacts.update(request, &id, body).await.map(answer::respond)
 }
 
 /// Change a contact, older spelling
 ///
-/// The same as `PATCH`: partial, too. Clients of the unified API send it.
+/// The same as `PATCH`: partial, too, and with `If-Match`. Clients of the unified API send it.
 #[utoipa::path(put, path = "/crm/contacts/{id}", operation_id = "putContact", tag = "contacts",
-    params(("id" = String, Path, description = "The contact's `id` or `remoteId`."), WriteParameters, Keyed),
+    params(("id" = String, Path, description = "The contact's `id` or `remoteId`."), WriteParameters, IfMatch, Keyed),
     request_body = ContactUpdate,
     responses((status = 200, description = "Changed.", body = ContactAnswer), UpdateProblems))]
 pub(in crate::api) async fn put(
@@ -50,8 +62,9 @@ pub(in crate::api) async fn put(
     caller: ContactsWriter,
     id: ContactPath,
     context: Context,
+    condition: IfMatch,
     asked: Query<WriteParameters>,
     written: Written<ContactPatch>,
 ) -> Result<Response> {
-    update(gateway, caller, id, context, asked, written).await
+    update(gateway, caller, id, context, condition, asked, written).await
 }

@@ -8,10 +8,10 @@ use axum::response::Response;
 use super::parameters::UpsertParameters;
 use super::rendered;
 use crate::api::answer;
-use crate::api::extract::{ContactsWriter, Context, Keyed, Query, Written};
+use crate::api::extract::{ContactsWriter, Context, Keyed, Query, Unconditional, Written};
 use crate::api::openapi::problems::UpsertProblems;
-use crate::api::schema::{ContactCreate, UpsertAnswer};
-use crate::domain::{ContactDraft, Result};
+use crate::api::schema::{self, UpsertAnswer};
+use crate::domain::{ContactUpsert, Result};
 use crate::gateway::Gateway;
 use crate::gateway::contacts::WriteRequest;
 
@@ -20,10 +20,11 @@ use crate::gateway::contacts::WriteRequest;
 /// Looks for the person by `matchOn`, changes the one who is found, or creates one. Without `matchOn` people are told
 /// apart as the CRM does it (Aptly by `emailAddress`, the pipeline CRM by `phoneNumber`), because households share the
 /// other. Several who match, or without `matchOn` one whose first and last name both differ, are 409 `ambiguous_match`
-/// with the candidates. A change sets what the body names; a list replaces the whole list, an empty or absent one stays.
-/// Needs `contacts:write`.
+/// with the candidates; so is somebody whose number has only the national digits of a `matchOn` phone number. Others who
+/// may be the same person are named by the warning `possible_duplicate`. A change sets what the body names: a list replaces the whole list, `null`, a
+/// blank text or an empty list clears, what is absent stays. In a contact that is created, all of these are absent. Needs `contacts:write`.
 #[utoipa::path(post, path = "/crm/contacts/upsert", operation_id = "upsertContact", tag = "contacts",
-    params(UpsertParameters, Keyed), request_body = ContactCreate,
+    params(UpsertParameters, Keyed), request_body = schema::ContactUpsert,
     responses(
         (status = 200, description = "Created or changed.", body = UpsertAnswer,
             headers(("Location" = String, description = "Where to read the contact."))),
@@ -32,12 +33,13 @@ pub(in crate::api) async fn upsert(
     State(gateway): State<Arc<Gateway>>,
     ContactsWriter(caller): ContactsWriter,
     Context(context): Context,
+    _: Unconditional,
     Query(asked): Query<UpsertParameters>,
-    written: Written<ContactDraft>,
+    written: Written<ContactUpsert>,
 ) -> Result<Response> {
     let UpsertParameters { credential, options, match_on } = asked;
     let Written { body, once, keyed } = written;
     let render = rendered::upserted(&credential, keyed);
-    let request = WriteRequest { context, caller, credential, options, once, render };
+    let request = WriteRequest { context, caller, credential, options, condition: None, once, render };
     gateway.contacts.upsert(request, body, match_on).await.map(answer::respond)
 }

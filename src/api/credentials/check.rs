@@ -15,7 +15,8 @@ use crate::gateway::Gateway;
 /// Check a credential
 ///
 /// Asks the CRM whether it still accepts the secret, and remembers the answer as `lastCheck`. A refused secret is an
-/// answer too: 200 with `ok: false` and the problem. Needs `credentials:read`.
+/// answer too: 200 with `ok: false` and the problem. A login is made anew at most every 10 seconds, and one that was
+/// refused at most every 30. Needs `credentials:read`.
 #[utoipa::path(post, path = "/credentials/{id}/check", operation_id = "checkCredential", tag = "credentials",
     params(("id" = String, Path, description = "The `credentialId`.")),
     responses((status = 200, description = "How it went.", body = CheckAnswer), CredentialCheckProblems))]

@@ -17,7 +17,7 @@ use crate::gateway::credentials::CredentialPatch;
 ///
 /// `settings` merge by member, `null` resets one. Another `baseUrl` needs the `secret` again: a secret is for one
 /// host. A changed secret or base URL is checked with the CRM first; `verify=false` skips that. Needs
-/// `credentials:write`.
+/// `credentials:write`, and for a new `name` a key without a list of credentials.
 #[utoipa::path(patch, path = "/credentials/{id}", operation_id = "updateCredential", tag = "credentials",
     params(("id" = String, Path, description = "The `credentialId`."), VerifyParameters),
     request_body = CredentialUpdate,

@@ -32,12 +32,18 @@ pub(in crate::api) async fn error(Path(code): Path<String>, _: Query<NoParameter
         &format!(
             "<p>Code <code>{code}</code>, status {}.</p>\n<h2>Whose fault</h2>\n<p>{}</p>\n<h2>What to do</h2>\n<p>{}</p>\n\
              <h2>Send it again?</h2>\n<p>{}</p>\n<p><a href=\"/docs/errors\">All problems</a></p>",
-            status(kind).as_u16(),
+            statuses(&code),
             whose(kind.origin()),
             mend(kind),
             again(kind),
         ),
     ))
+}
+
+/// The statuses of a code: `quota_exceeded` has two.
+fn statuses(code: &str) -> String {
+    let kinds = FailureKind::ALL.iter().filter(|kind| kind.code() == code);
+    kinds.map(|&kind| status(kind).as_str().to_owned()).collect::<Vec<_>>().join(" or ")
 }
 
 const fn whose(origin: Origin) -> &'static str {
@@ -52,6 +58,9 @@ const fn whose(origin: Origin) -> &'static str {
 
 const fn again(kind: FailureKind) -> &'static str {
     match kind.retryable() {
+        Retryable::No if matches!(kind, FailureKind::QuotaExceeded) => {
+            "With status 429, yes, after the time in <code>Retry-After</code>. With status 422 not until something was removed."
+        }
         Retryable::No if matches!(kind, FailureKind::OutcomeUnknown) => {
             "With the same <code>Idempotency-Key</code>, yes: nothing is written twice. Without one, only after you have looked."
         }

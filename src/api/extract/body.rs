@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use axum::extract::{FromRequest, Request};
 use bytestring::ByteString;
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::api::read::Reader;
-use crate::domain::{Failure, FailureKind, Result};
+use crate::blocking;
+use crate::domain::{Failure, FailureKind, Result, TenantId};
 use crate::json;
 
 /// The largest body: 1 MiB.
@@ -17,7 +20,7 @@ const LIMIT: usize = 1024 * 1024;
 const TIME: Duration = Duration::from_secs(10);
 
 /// What can be read from a body.
-pub(in crate::api) trait FromBody: Sized {
+pub(in crate::api) trait FromBody: Sized + Send {
     /// Reads the object's members; faults go to `reader`, and `None` only stands beside one.
     fn from_body(reader: &mut Reader<'_>, members: &json::Members<'_>) -> Option<Self>;
 }
@@ -36,12 +39,26 @@ impl<T: FromBody, S: Sync> FromRequest<S> for Body<T> {
 /// The body as a `T`, and its text.
 pub(super) async fn read<T: FromBody>(request: Request) -> Result<(T, ByteString)> {
     check_media_type(request.headers())?;
-    let whole =
-        ByteString::try_from(bytes(request).await?).map_err(|_| malformed("The body is not UTF-8."))?;
+    let deadline = deadline(&request)?;
+    let tenant: Option<TenantId> = request.extensions().get().cloned();
+    let body = bytes(request).await?;
+    blocking::until(deadline, tenant.as_ref(), body.len(), || parsed(body)).await?
+}
+
+/// Until when the request must be answered.
+pub(super) fn deadline(request: &Request) -> Result<Instant> {
+    super::context::time(request.headers(), request.method()).map(|time| crate::clock::monotonic() + time)
+}
+
+fn parsed<T: FromBody>(body: bytes::Bytes) -> Result<(T, ByteString)> {
+    let whole = ByteString::try_from(body).map_err(|_| malformed("The body is not UTF-8."))?;
     if whole.trim().is_empty() {
         return Err(malformed("The body is empty; send a JSON object."));
     }
-    json::check(&whole, json::REQUEST_DEPTH).map_err(|fault| malformed(fault.reason()))?;
+    json::check(&whole, json::REQUEST).map_err(|fault| {
+        let advice = if fault.is_depth() { "; send only the fields that change" } else { "" };
+        malformed(format!("{}{advice}", fault.reason()))
+    })?;
     Ok((Reader::read(&whole)?, whole))
 }
 
@@ -81,7 +98,8 @@ fn check_media_type(headers: &HeaderMap) -> Result<()> {
 }
 
 fn too_large() -> Failure {
-    Failure::new(FailureKind::BodyTooLarge, format!("A body may hold {LIMIT} bytes."))
+    let detail = format!("A body may hold {LIMIT} bytes; send only the fields that change.");
+    Failure::new(FailureKind::BodyTooLarge, detail)
 }
 
 fn malformed(detail: impl Into<crate::domain::Text>) -> Failure {

@@ -23,6 +23,7 @@ impl FromRequestParts<AppState> for Signed {
         let caller = outcome.inspect_err(|failure| note(parts, state, failure))?;
         // As soon as it is known whose request it is: what is refused later counts too.
         state.gate.admit(&caller, parts.extensions.get())?;
+        parts.extensions.insert(caller.tenant.clone());
         Ok(Self(caller))
     }
 }

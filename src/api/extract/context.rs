@@ -27,7 +27,9 @@ impl<S: Sync> FromRequestParts<S> for Context {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let id = request_id(parts).unwrap_or(Text::from_static(""));
         let admission = parts.extensions.get().map(Pass::admission).unwrap_or_default();
-        Ok(Self(CallContext { admission, ..CallContext::within(time(&parts.headers, &parts.method)?, id) }))
+        let tenant = parts.extensions.get().cloned();
+        let context = CallContext::within(time(&parts.headers, &parts.method)?, id);
+        Ok(Self(CallContext { admission, tenant, ..context }))
     }
 }
 
@@ -49,11 +51,14 @@ pub(super) fn time(headers: &HeaderMap, method: &Method) -> Result<Duration> {
             .and_then(|text| text.parse().ok())
             .filter(|millis| DEADLINE_MILLIS.contains(millis))
             .map(Duration::from_millis)
-            .ok_or_else(|| refused("It must be a whole number of milliseconds from 100 to 30000.")),
+            .ok_or_else(|| {
+                let (least, most) = (DEADLINE_MILLIS.start(), DEADLINE_MILLIS.end());
+                refused(format!("It must be a whole number of milliseconds from {least} to {most}."))
+            }),
         (Some(_), Some(_)) => Err(refused("It may stand only once.")),
     }
 }
 
-fn refused(detail: &'static str) -> Failure {
+fn refused(detail: impl Into<Text>) -> Failure {
     Failure::parameter("X-Request-Timeout-Ms", detail)
 }

@@ -2,6 +2,7 @@
 
 mod body;
 mod caller;
+mod condition;
 mod context;
 mod decode;
 mod ids;
@@ -14,6 +15,7 @@ pub(super) use body::{Body, FromBody};
 pub(super) use caller::{
     ContactsReader, ContactsWriter, CredentialsReader, CredentialsWriter, Operator, Signed,
 };
+pub(super) use condition::{IfMatch, Unconditional};
 pub(super) use context::{Context, DEADLINE_MILLIS};
 pub(super) use ids::{ContactPath, CredentialPath, KeyPath, TenantPath};
 pub(super) use once::{Keyed, Written};

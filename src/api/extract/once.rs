@@ -6,17 +6,18 @@ use http::{HeaderMap, Method};
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
-use super::body::{FromBody, read};
+use super::body::{FromBody, deadline, read};
 use super::context::request_id;
 use super::decode::pairs;
 use crate::api::openapi::parameters::idempotency_key;
-use crate::domain::{Failure, FailureKind, Result, Text};
+use crate::blocking;
+use crate::domain::bounds::IDEMPOTENCY_KEY_MOST;
+use crate::domain::{Failure, FailureKind, Result, TenantId, Text};
 use crate::gateway::idempotency::Once;
 use crate::json;
 use crate::sealing::prefixed;
 
 const HEADER: &str = "idempotency-key";
-const LONGEST: usize = 255;
 
 /// The key of a write, where the caller gives one, and what names the request in its answer.
 pub(in crate::api) struct Keyed {
@@ -78,8 +79,17 @@ impl<T: FromBody, S: Sync> FromRequest<S> for Written<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self> {
         let (mut parts, body) = request.into_parts();
         let keyed = Keyed::from_request_parts(&mut parts, state).await?;
-        let (body, text) = read(Request::from_parts(parts, body)).await?;
-        let once = keyed.key.is_some().then(|| json::canonical(&text)).and_then(|text| keyed.once(&text));
+        let request = Request::from_parts(parts, body);
+        let deadline = deadline(&request)?;
+        let tenant: Option<TenantId> = request.extensions().get().cloned();
+        let (body, text) = read(request).await?;
+        let once = match keyed.key {
+            Some(_) => {
+                let once = || keyed.once(&json::canonical(&text));
+                blocking::until(deadline, tenant.as_ref(), text.len(), once).await?
+            }
+            None => None,
+        };
         Ok(Self { body, once, keyed })
     }
 }
@@ -96,8 +106,8 @@ fn key(headers: &HeaderMap) -> Result<Option<Text>> {
     if bare.len() == text.len() && (text.starts_with('"') || text.ends_with('"')) {
         return Err(invalid("Its quotes do not match."));
     }
-    if bare.is_empty() || bare.len() > LONGEST {
-        return Err(invalid("It must have 1 to 255 characters."));
+    if bare.is_empty() || bare.len() > IDEMPOTENCY_KEY_MOST {
+        return Err(invalid(format!("It must have 1 to {IDEMPOTENCY_KEY_MOST} characters.")));
     }
     if !bare.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(invalid("It must consist of visible ASCII characters, without spaces."));
@@ -105,9 +115,11 @@ fn key(headers: &HeaderMap) -> Result<Option<Text>> {
     Ok(Some(Text::from(bare.to_owned())))
 }
 
-fn invalid(detail: &'static str) -> Failure {
-    let Failure { faults, .. } = Failure::parameter("Idempotency-Key", detail);
-    Failure::new(FailureKind::IdempotencyKeyInvalid, format!("Idempotency-Key: {detail}")).with_faults(faults)
+fn invalid(detail: impl Into<Text>) -> Failure {
+    let detail = detail.into();
+    let Failure { faults, .. } = Failure::parameter("Idempotency-Key", detail.clone());
+    let detail = format!("Idempotency-Key: {}", detail.as_str());
+    Failure::new(FailureKind::IdempotencyKeyInvalid, detail).with_faults(faults)
 }
 
 /// The parameters by their present names, in order; the older name of the credential is the same parameter.

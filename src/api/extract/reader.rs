@@ -1,15 +1,14 @@
 //! Reading of query parameters: every one known, none twice, each well formed, all faults named at once.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::Parameters;
 use super::decode::pairs;
 use super::times::moment;
 use crate::api::openapi::parameters;
-use crate::domain::{CredentialId, Failure, FailureKind, FieldFault, Place, Result, Text, Timestamp};
-
-/// How many faults are named.
-const FAULTS_MOST: usize = 50;
+use crate::domain::bounds::TEXT_MOST;
+use crate::domain::{CredentialId, Failure, FailureKind, Faults, FieldFault, Result, Text, Timestamp};
 
 /// A fault was noted: nothing is left to say.
 pub(in crate::api) struct Noted;
@@ -20,14 +19,14 @@ pub(in crate::api) type Read<T> = std::result::Result<T, Noted>;
 /// A query on its way to be read: what nobody asked for is unknown in the end.
 pub(in crate::api) struct QueryReader {
     pairs: Vec<(String, Option<String>)>,
-    faults: Vec<FieldFault>,
+    faults: Faults,
     unbuilt: Option<&'static str>,
 }
 
 impl QueryReader {
     /// Reads `query` as the parameters of an operation.
     pub(super) fn read<P: Parameters>(query: &str) -> Result<P> {
-        let mut reader = Self { pairs: pairs(query), faults: Vec::new(), unbuilt: None };
+        let mut reader = Self { pairs: pairs(query), faults: Faults::new(), unbuilt: None };
         let read = P::read(&mut reader);
         reader.end(read)
     }
@@ -37,33 +36,45 @@ impl QueryReader {
             let detail = format!("`{name}` is not built yet. Send the request without it.");
             return Err(Failure::new(FailureKind::OperationUnsupported, detail));
         }
-        for (name, _) in std::mem::take(&mut self.pairs) {
-            self.fault(&name, "There is no such parameter here.");
+        // Each once, in the order in which they stand.
+        let (left, mut named) = (std::mem::take(&mut self.pairs), BTreeSet::new());
+        for (name, _) in left.iter().filter(|(name, _)| named.insert(name.as_str())) {
+            self.fault(name, "There is no such parameter here.");
         }
-        match (read, self.faults.len()) {
-            (Ok(read), 0) => Ok(read),
-            (_, 1) => {
-                Err(Failure::new(FailureKind::InvalidParameter, one(&self.faults[0]))
-                    .with_faults(self.faults))
+        let detail = match (read, &*self.faults, self.faults.omitted()) {
+            (Ok(read), [], 0) => return Ok(read),
+            (_, [one], 0) => format!("{}: {}", one.place.as_str(), one.detail.as_str()),
+            (_, many, 0) => format!("{} parameters need mending; each is named in `errors`.", many.len()),
+            (_, first, _) => {
+                let all = self.faults.total();
+                format!("{all} parameters are at fault; `errors` names the first {}.", first.len())
             }
-            (_, many) => {
-                let detail = format!("{many} parameters need mending; each is named in `errors`.");
-                Err(Failure::new(FailureKind::InvalidParameter, detail).with_faults(self.faults))
-            }
-        }
+        };
+        Err(Failure::new(FailureKind::InvalidParameter, detail).with_faults(self.faults))
     }
 
     /// Notes a fault of `name`; each name is at fault once.
     pub(in crate::api) fn fault(&mut self, name: &str, detail: impl Into<Text>) -> Noted {
-        let place = Place::Parameter(name.to_owned());
-        if self.faults.len() < FAULTS_MOST && !self.faults.iter().any(|fault| fault.place == place) {
-            self.faults.push(FieldFault { place, code: "invalid_parameter", detail: detail.into() });
+        if !self.faults.iter().any(|fault| fault.place.as_str() == name) {
+            self.faults.add(|| FieldFault::parameter(name, "invalid_parameter", detail));
         }
         Noted
     }
 
-    /// The value of `name`, if it is there.
-    fn value(&mut self, name: &'static str) -> Read<Option<String>> {
+    /// The value of `name`, if it is there: a text of bounded length in one line, with the blanks around it.
+    pub(in crate::api) fn value(&mut self, name: &'static str) -> Read<Option<String>> {
+        let Some(value) = self.given(name)? else { return Ok(None) };
+        if value.chars().any(char::is_control) {
+            return Err(self.fault(name, "It must not hold control characters."));
+        }
+        if value.chars().count() > TEXT_MOST {
+            return Err(self.fault(name, format!("It may be {TEXT_MOST} characters long.")));
+        }
+        Ok(Some(value))
+    }
+
+    /// The value of `name` as it came, if it is there.
+    fn given(&mut self, name: &'static str) -> Read<Option<String>> {
         let mut values = self.pairs.extract_if(.., |(known, _)| known == name).map(|(_, value)| value);
         let (first, second) = (values.next(), values.next());
         drop(values);
@@ -72,10 +83,6 @@ impl QueryReader {
             (_, Some(_)) => "It may stand only once.",
             (Some(None), None) => "It does not decode: `%` and two hexadecimal digits, together UTF-8.",
             (Some(Some(value)), None) if value.trim().is_empty() => "It must not be empty.",
-            (Some(Some(value)), None) if value.chars().any(char::is_control) => {
-                "It must not hold control characters."
-            }
-            (Some(Some(value)), None) if value.chars().count() > 1000 => "It may be 1000 characters long.",
             (Some(Some(value)), None) => return Ok(Some(value)),
         };
         Err(self.fault(name, fault))
@@ -124,12 +131,14 @@ impl QueryReader {
 
     /// The credential, by either of its names.
     pub(in crate::api) fn credential(&mut self) -> Read<CredentialId> {
-        let (name, alias) = (self.value("credentialId"), self.value("connectionId"));
+        let (name, alias) = (self.given("credentialId"), self.given("connectionId"));
+        // An id has no form of its own. One that is too long to be kept is nobody's, as the empty one.
+        let bounded = |id: String| if id.chars().count() > TEXT_MOST { String::new() } else { id };
         match (name?, alias?) {
             (Some(one), Some(other)) if one != other => {
                 Err(self.fault("connectionId", "It is the older name of `credentialId`, and both differ."))
             }
-            (Some(id), _) | (None, Some(id)) => Ok(CredentialId::from(id)),
+            (Some(id), _) | (None, Some(id)) => Ok(CredentialId::from(bounded(id))),
             (None, None) => {
                 Err(self.fault("credentialId", "It is required: which of your credentials to use."))
             }
@@ -142,8 +151,4 @@ impl QueryReader {
             self.unbuilt = Some(name);
         }
     }
-}
-
-fn one(fault: &FieldFault) -> Text {
-    format!("{}: {}", fault.place.as_str(), fault.detail.as_str()).into()
 }

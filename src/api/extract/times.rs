@@ -16,12 +16,14 @@ pub(in crate::api) fn moment(text: &str) -> Result<Timestamp, &'static str> {
         && shape[13] == b':'
         && shape[16] == b':'
         && !text.contains(['[', ',']);
-    if !rfc3339 {
-        return Err(WANTED);
-    }
     // The commonest slip: a `+` in a query that was not written %2B arrives as a space.
-    if text.contains(' ') {
-        return Err("In a query the `+` of an offset is written %2B.");
+    if text.rfind(' ').is_some_and(|at| at >= "2024-01-31T09:30".len()) {
+        return Err(
+            "It must be a moment such as 2024-01-31T09:30:00Z; in a query the `+` of an offset is written %2B.",
+        );
+    }
+    if !rfc3339 || text.contains(' ') {
+        return Err(WANTED);
     }
     text.parse().map_err(|_| WANTED)
 }

@@ -26,7 +26,7 @@ pub struct Gate {
     rates: Option<Rates>,
 }
 
-/// What a request holds from before anything of it is read until its answer is ready, and its write until its end.
+/// What a request holds from before anything of it is read until its response is written, and its write until its end.
 #[derive(Clone)]
 pub(in crate::api) struct Pass(Arc<Held>);
 

@@ -45,7 +45,11 @@ impl Rates {
     /// Takes one request of the caller's, or tells when there is one.
     pub(super) fn take(&self, caller: &Caller) -> Result<(), Duration> {
         let owner = (caller.tenant.clone(), caller.principal.clone());
-        self.buckets.lock().unwrap_or_else(PoisonError::into_inner).take(self, owner, Instant::now())
+        self.buckets.lock().unwrap_or_else(PoisonError::into_inner).take(
+            self,
+            owner,
+            crate::clock::monotonic(),
+        )
     }
 }
 

@@ -1,7 +1,5 @@
 //! One line of log for each request: never an id, a query or a value, only the route that matched.
 
-use std::time::Instant;
-
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -10,7 +8,7 @@ use super::RequestId;
 
 /// Logs the request when its answer is known.
 pub(in crate::api) async fn log(request: Request, next: Next) -> Response {
-    let began = Instant::now();
+    let began = crate::clock::monotonic();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let id = request.extensions().get::<RequestId>().cloned();

@@ -1,14 +1,22 @@
-//! Lets a request in, or refuses it, before anything of it is read.
+//! Admits or refuses a request before its body is read.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
+use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
 
-use crate::api::gate::Gate;
+use crate::api::gate::{Gate, Pass};
 
-/// Keeps the request's places until its answer is ready; a write that goes on without its caller keeps them too.
+/// Responses up to this size fit into the system's send buffer, so they do not stay in our memory.
+const WRITTEN_AT_ONCE: u64 = 16 * 1024;
+
+/// Holds the request's permits until its response is written. A write that continues without its caller holds them too.
 pub(in crate::api) async fn admit(
     State(gate): State<Arc<Gate>>,
     mut request: Request,
@@ -18,9 +26,91 @@ pub(in crate::api) async fn admit(
         Ok(pass) => {
             request.extensions_mut().insert(pass.clone());
             let response = next.run(request).await;
-            drop(pass);
-            response
+            if response.body().size_hint().upper().is_some_and(|size| size <= WRITTEN_AT_ONCE) {
+                return response;
+            }
+            response.map(|body| Body::new(Admitted { body, pass }))
         }
         Err(failure) => failure.into_response(),
+    }
+}
+
+/// A response's body. Each part holds the request's permits until it is written, because the server takes parts out of the
+/// body before it writes them.
+struct Admitted {
+    body: Body,
+    pass: Pass,
+}
+
+impl HttpBody for Admitted {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let Self { body, pass } = &mut *self;
+        let hold = |data| Bytes::from_owner(Part { data, _pass: pass.clone() });
+        Pin::new(body).poll_frame(context).map_ok(|frame| frame.map_data(hold))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+struct Part {
+    data: Bytes,
+    _pass: Pass,
+}
+
+impl AsRef<[u8]> for Part {
+    fn as_ref(&self) -> &[u8] {
+        &self.data
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::config::Limits;
+
+    #[tokio::test]
+    async fn a_place_is_kept_until_the_last_part_of_the_response_is_written_or_dropped() {
+        let gate = Arc::new(Gate::new(&Limits { in_flight: Some(1), ..Limits::default() }));
+        let router = Router::new()
+            .route("/large", get(async || "x".repeat(1 << 20)))
+            .route("/small", get(async || "x"))
+            .layer(from_fn_with_state(gate, admit));
+        let ask = async |path: &str| {
+            let request = Request::get(path).body(Body::empty()).unwrap();
+            router.clone().oneshot(request).await.unwrap()
+        };
+        let response = ask("/large").await;
+        assert_eq!(response.body().size_hint().exact(), Some(1 << 20), "its length is still told");
+        assert_eq!(ask("/small").await.status(), 503);
+        let mut body = response.into_body();
+        let part = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        drop(body);
+        assert_eq!((part.len(), ask("/small").await.status().as_u16()), (1 << 20, 503));
+        drop(part);
+        assert_eq!(ask("/small").await.status(), 200);
+        drop(ask("/large").await);
+        let small = ask("/small").await;
+        assert_eq!(
+            (small.status(), ask("/small").await.status()),
+            (http::StatusCode::OK, http::StatusCode::OK)
+        );
     }
 }

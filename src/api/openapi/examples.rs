@@ -9,8 +9,10 @@ use utoipa::openapi::example::{Example, ExampleBuilder};
 use crate::adapters::Account;
 use crate::api::schema::{
     AuditListing, CheckAnswer, ContactAnswer, ContactListAnswer, CountAnswer, CredentialAnswer,
-    CredentialListing, DeleteAnswer, KeyAnswer, KeyListing, TenantAnswer, TenantListing, UpsertAnswer,
+    CredentialListing, DeleteAnswer, KeyAnswer, KeyListing, TenantAnswer, TenantListing, TenantUsageAnswer,
+    UpsertAnswer,
 };
+use crate::config::Quotas;
 use crate::domain::{
     Contact, EmailAddress, Failure, FailureKind, FilterName, PhoneNumber, Provider, RawJson, RemoteFields,
     RemoteId, Scope, Scopes, Text, Timestamp, Warning, WarningCode,
@@ -20,7 +22,7 @@ use crate::gateway::audit::Action;
 use crate::gateway::contacts::{Listed, Shown, UpsertOutcome};
 use crate::gateway::credentials::{Credential, LastCheck};
 use crate::gateway::keys::Key;
-use crate::gateway::tenants::Tenant;
+use crate::gateway::tenants::{Tenant, Usage};
 use crate::store::AuditRecord;
 
 /// The examples of the schema `name`.
@@ -67,6 +69,9 @@ pub(super) fn of(name: &str) -> Vec<(String, RefOr<Example>)> {
         )],
         "CheckAnswer" => checks(),
         "TenantAnswer" => vec![("tenant", "A tenant", value(&TenantAnswer::of(&tenant())))],
+        "TenantUsageAnswer" => {
+            vec![("tenant", "A tenant", value(&TenantUsageAnswer::of(&tenant(), &usage())))]
+        }
         "TenantListing" => vec![("tenants", "One tenant", value(&TenantListing::of(&all([tenant()]))))],
         "KeyAnswer" => {
             vec![("key", "A new key", value(&KeyAnswer::of(&key(), &"cg_shown-here-and-never-again".into())))]
@@ -86,7 +91,7 @@ pub(super) fn of(name: &str) -> Vec<(String, RefOr<Example>)> {
 /// Examples of bodies.
 pub(super) fn bodies(name: &str) -> Vec<(&'static str, &'static str, Value)> {
     let texts: &[(&str, &str, &str)] = match name {
-        "ContactCreate" => &[
+        "ContactCreate" | "ContactUpsert" => &[
             ("aptly", "A tenant of a flat, in Aptly", include_str!("bodies/create.aptly.json")),
             ("pipeline", "A lead, in the pipeline CRM", include_str!("bodies/create.pipeline.json")),
         ],
@@ -133,6 +138,7 @@ fn aptly() -> Shown {
         contact,
         warnings: vec![],
         outcome: None,
+        tag: None,
     }
 }
 
@@ -152,6 +158,7 @@ fn pipeline() -> Shown {
         contact,
         warnings: vec![warning],
         outcome: None,
+        tag: None,
     }
 }
 
@@ -242,6 +249,17 @@ fn audited() -> Value {
     value(&AuditListing::of(&all([update, refusal])))
 }
 
+fn usage() -> Usage {
+    Usage {
+        ledger_rows: 1_284,
+        ledger_bytes: 2_310_912,
+        credentials: 12,
+        api_keys: 3,
+        audit_records: 20_377,
+        limits: Quotas::default(),
+    }
+}
+
 fn tenant() -> Tenant {
     Tenant {
         id: "ten_0193d3a1".into(),
@@ -269,7 +287,7 @@ mod tests {
     use super::*;
     use crate::api::extract::FromBody;
     use crate::api::read::{Reader, TenantDraft};
-    use crate::domain::{ContactDraft, ContactPatch};
+    use crate::domain::{ContactDraft, ContactPatch, ContactUpsert};
     use crate::gateway::credentials::{CredentialDraft, CredentialPatch};
     use crate::gateway::keys::KeyDraft;
 
@@ -286,6 +304,7 @@ mod tests {
     fn the_readers_accept_every_example_of_a_body() {
         reads::<ContactDraft>("ContactCreate");
         reads::<ContactPatch>("ContactUpdate");
+        reads::<ContactUpsert>("ContactUpsert");
         reads::<CredentialDraft>("CredentialCreate");
         reads::<CredentialPatch>("CredentialUpdate");
         reads::<TenantDraft>("TenantCreate");

@@ -103,6 +103,9 @@ fn complete_operation(path: &str, operation: &mut Operation, shared: &mut Compon
         if keyed && status.starts_with('2') {
             response.headers.insert(REPLAYED.to_owned(), parameters::replayed_header().into());
         }
+        if status.starts_with('2') && response.content.values().any(shows_contact) {
+            response.headers.insert("ETag".to_owned(), parameters::entity_tag_header().into());
+        }
         response.content.values_mut().for_each(|content| exemplify(content, shared));
         response.headers.insert(REQUEST_ID.to_owned(), RefOr::Ref(place("headers", REQUEST_ID)));
     }
@@ -110,6 +113,14 @@ fn complete_operation(path: &str, operation: &mut Operation, shared: &mut Compon
 
 fn is_idempotency_key(parameter: &RefOr<utoipa::openapi::path::Parameter>) -> bool {
     matches!(parameter, RefOr::T(parameter) if parameter.name == "Idempotency-Key")
+}
+
+/// Whether it is one contact with its warnings.
+fn shows_contact(content: &RefOr<Content>) -> bool {
+    let RefOr::T(content) = content else { return false };
+    let Some(RefOr::Ref(schema)) = &content.schema else { return false };
+    let name = schema.ref_location.rsplit('/').next();
+    matches!(name, Some("ContactAnswer" | "UpsertAnswer"))
 }
 
 /// Puts the examples of its schema beside a content, each written once for all.
@@ -144,7 +155,7 @@ fn ignored_members(name: &str) -> impl Iterator<Item = &'static &'static str> {
 
 /// Whether the schema is of a body, which may hold no member that is not described.
 fn is_body(name: &str) -> bool {
-    name.ends_with("Create") || name.ends_with("Update") || name.ends_with("Input")
+    ["Create", "Update", "Upsert", "Input"].iter().any(|end| name.ends_with(end))
 }
 
 fn close(name: &str, schema: &mut RefOr<Schema>) {

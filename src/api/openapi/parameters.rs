@@ -6,6 +6,7 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 
 use crate::api::extract::DEADLINE_MILLIS;
+use crate::domain::bounds::{EMAIL_ADDRESS_MOST, IDEMPOTENCY_KEY_MOST, TEXT_MOST};
 
 /// The largest page.
 pub(in crate::api) const PAGE_SIZE_MOST: u64 = 100;
@@ -25,7 +26,12 @@ pub(in crate::api) fn query(name: &str, description: &str, schema: ObjectBuilder
 
 /// A text.
 pub(in crate::api) fn text() -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(1000))
+    ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(TEXT_MOST))
+}
+
+/// An e-mail address.
+pub(in crate::api) fn email_address() -> ObjectBuilder {
+    text().max_length(Some(EMAIL_ADDRESS_MOST)).format(Some(SchemaFormat::KnownFormat(KnownFormat::Email)))
 }
 
 /// A moment.
@@ -90,13 +96,40 @@ pub(super) fn headers() -> [Parameter; 2] {
 
 /// The header that makes a write happen once.
 pub(in crate::api) fn idempotency_key() -> Parameter {
-    let key = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255));
+    let key = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(IDEMPOTENCY_KEY_MOST));
     header(
         "Idempotency-Key",
         "A new one for each write, such as a random UUID: the write then happens once, however often the request is sent \
-         with it, and within 24 hours a replay gets the same answer with `Idempotency-Replayed: true`.",
+         with it, and within 24 hours a replay gets the same answer with `Idempotency-Replayed: true`. Keys belong to the tenant, \
+         whichever of its API keys sends them.",
         key,
     )
+}
+
+/// The header that keeps a change or removal from overwriting another one.
+pub(in crate::api) fn if_match() -> Parameter {
+    let tags = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1));
+    header(
+        "If-Match",
+        "The `ETag` of the contact as you read it, or several with commas between them: the write is sent only if the contact \
+         still has one of them, else the response is 412 `contact_changed`. `*` requires only that the contact exists. A weak \
+         tag, `W/\"…\"`, never matches.",
+        tags,
+    )
+}
+
+/// The header of a contact that was read by its id.
+pub(super) fn entity_tag_header() -> Header {
+    let text = ObjectBuilder::new().schema_type(Type::String).build();
+    HeaderBuilder::new()
+        .schema(Some(text))
+        .description(Some(
+            "For `If-Match`: a digest of what can be written of the contact. Absent if the contact was not read back by its id.",
+        ))
+        .build()
 }
 
 /// The header that a replayed answer bears.

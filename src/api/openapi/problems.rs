@@ -10,7 +10,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Ref, Type};
 use utoipa::openapi::{RefOr, Response, ResponseBuilder};
 
 use crate::api::problem::{self, render};
-use crate::domain::{Failure, FailureKind, FieldFault, Provider};
+use crate::domain::{Failure, FailureKind, Faults, FieldFault, Provider};
 
 use FailureKind as K;
 
@@ -28,7 +28,8 @@ const SIGNED: &[K] = &[
 /// What an operation of a tenant may answer besides.
 const LIMITED: &[K] = &[K::RateLimited, K::TooManyConcurrentRequests];
 /// What a write under an `Idempotency-Key` may answer besides.
-const KEYED: &[K] = &[K::IdempotencyKeyInvalid, K::IdempotencyKeyReused, K::IdempotencyInProgress];
+const KEYED: &[K] =
+    &[K::IdempotencyKeyInvalid, K::IdempotencyKeyReused, K::IdempotencyInProgress, K::LedgerQuotaExceeded];
 /// What an operation that takes a body may answer.
 const BODY: &[K] = &[K::MalformedRequest, K::BodyTooLarge, K::UnsupportedMediaType, K::ValidationFailed];
 /// What an operation that calls a CRM may answer.
@@ -47,13 +48,18 @@ const UPSTREAM: &[K] = &[
     K::UpstreamCircuitOpen,
     K::GatewayTimeout,
 ];
+/// What a read whose response may be large may answer besides.
+const LARGE: &[K] = &[K::UpstreamResponseTooLarge];
 /// What a write to a CRM may answer besides.
 const WRITE: &[K] =
     &[K::OperationUnsupported, K::UpstreamDidNotApply, K::OutcomeUnknown, K::OutcomeAmbiguous];
+/// What a write under a condition may answer besides.
+const CONDITIONAL: &[K] = &[K::ContactChanged];
 const CREDENTIAL: &[K] = &[K::CredentialNotFound];
 const CONTACT: &[K] = &[K::ContactNotFound];
 const TENANT: &[K] = &[K::TenantNotFound];
 const TAKEN: &[K] = &[K::NameTaken];
+const QUOTA: &[K] = &[K::QuotaExceeded];
 
 macro_rules! groups {
     ($($name:ident $doc:literal $groups:expr;)*) => {$(
@@ -71,22 +77,22 @@ macro_rules! groups {
 groups! {
     Liveness "Problems of the liveness probe." [ANY];
     Readying "Problems of the readiness probe." [ANY, &[K::Draining, K::StoreUnavailable]];
-    ListProblems "Problems of a list or count of contacts." [ANY, SIGNED, LIMITED, CREDENTIAL, UPSTREAM, &[K::FilterUnsupported]];
-    GetProblems "Problems of a read of one contact." [ANY, SIGNED, LIMITED, CREDENTIAL, CONTACT, UPSTREAM, &[K::OperationUnsupported]];
+    ListProblems "Problems of a list or count of contacts." [ANY, SIGNED, LIMITED, CREDENTIAL, UPSTREAM, LARGE, &[K::FilterUnsupported]];
+    GetProblems "Problems of a read of one contact." [ANY, SIGNED, LIMITED, CREDENTIAL, CONTACT, UPSTREAM, LARGE, &[K::OperationUnsupported]];
     CreateProblems "Problems of a creation." [ANY, SIGNED, LIMITED, KEYED, BODY, CREDENTIAL, UPSTREAM, WRITE, &[K::ContactExists]];
     UpsertProblems "Problems of an upsert." [ANY, SIGNED, LIMITED, KEYED, BODY, CREDENTIAL, UPSTREAM, WRITE, &[K::ContactExists, K::AmbiguousMatch]];
-    UpdateProblems "Problems of a change." [ANY, SIGNED, LIMITED, KEYED, BODY, CREDENTIAL, CONTACT, UPSTREAM, WRITE, &[K::ContactExists]];
-    DeleteProblems "Problems of a removal." [ANY, SIGNED, LIMITED, KEYED, CREDENTIAL, CONTACT, UPSTREAM, WRITE, &[K::DeleteNotAllowed]];
+    UpdateProblems "Problems of a change." [ANY, SIGNED, LIMITED, KEYED, BODY, CREDENTIAL, CONTACT, UPSTREAM, WRITE, CONDITIONAL, &[K::ContactExists]];
+    DeleteProblems "Problems of a removal." [ANY, SIGNED, LIMITED, KEYED, CREDENTIAL, CONTACT, UPSTREAM, WRITE, CONDITIONAL, &[K::DeleteNotAllowed]];
     CredentialListProblems "Problems of a list of credentials." [ANY, SIGNED, LIMITED];
     CredentialProblems "Problems of a read or removal of a credential." [ANY, SIGNED, LIMITED, CREDENTIAL];
-    CredentialCreateProblems "Problems of a new credential." [ANY, SIGNED, LIMITED, KEYED, BODY, UPSTREAM, TAKEN, &[K::BaseUrlRefused, K::OperationUnsupported]];
+    CredentialCreateProblems "Problems of a new credential." [ANY, SIGNED, LIMITED, KEYED, BODY, UPSTREAM, TAKEN, QUOTA, &[K::BaseUrlRefused, K::OperationUnsupported]];
     CredentialUpdateProblems "Problems of a change of a credential." [ANY, SIGNED, LIMITED, BODY, CREDENTIAL, UPSTREAM, TAKEN, &[K::BaseUrlRefused]];
     CredentialCheckProblems "Problems of a check." [ANY, SIGNED, LIMITED, CREDENTIAL, &[K::SecretUnreadable, K::GatewayTimeout]];
     TenantListProblems "Problems of a list of tenants." [ANY, SIGNED];
     TenantCreateProblems "Problems of a new tenant." [ANY, SIGNED, BODY, TAKEN];
     TenantProblems "Problems of a read or removal of a tenant." [ANY, SIGNED, TENANT];
     AuditProblems "Problems of a list of audit records." [ANY, SIGNED];
-    KeyCreateProblems "Problems of a new key." [ANY, SIGNED, BODY, TENANT];
+    KeyCreateProblems "Problems of a new key." [ANY, SIGNED, BODY, TENANT, QUOTA];
     KeyListProblems "Problems of a list of keys." [ANY, SIGNED, TENANT];
     KeyProblems "Problems of a revocation." [ANY, SIGNED, TENANT, &[K::KeyNotFound]];
 }
@@ -105,7 +111,7 @@ fn responses(groups: &[&[FailureKind]]) -> BTreeMap<String, RefOr<Response>> {
 fn response(status: u16, kinds: &[FailureKind]) -> Response {
     let mut content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
     for kind in kinds {
-        let place = Ref::new(format!("#/components/examples/problem.{}", kind.code()));
+        let place = Ref::new(format!("#/components/examples/{}", example_name(*kind)));
         content.examples.insert(kind.code().to_owned(), RefOr::Ref(place));
     }
     let words: Vec<String> =
@@ -118,6 +124,7 @@ fn response(status: u16, kinds: &[FailureKind]) -> Response {
     };
     match status {
         401 => answer.header("WWW-Authenticate", header(text, "`Bearer`.")),
+        412 => answer.header("ETag", header(text, "The contact's current tag.")),
         429 | 503 => answer.header("Retry-After", header(integer, "Whole seconds to wait.")),
         _ => answer,
     }
@@ -130,26 +137,39 @@ pub(super) fn examples() -> impl Iterator<Item = (String, RefOr<Example>)> {
     let nowhere = [K::RouteNotFound, K::MethodNotAllowed];
     K::ALL.iter().filter(move |kind| !nowhere.contains(kind)).map(|&kind| {
         let shown = ExampleBuilder::new().summary(problem::title(kind)).value(Some(example(kind))).build();
-        (format!("problem.{}", kind.code()), shown.into())
+        (example_name(kind), shown.into())
     })
+}
+
+/// The name among the document's components; of a code with two statuses each has its own.
+fn example_name(kind: FailureKind) -> String {
+    match kind {
+        K::LedgerQuotaExceeded => format!("problem.{}.ledger", kind.code()),
+        _ => format!("problem.{}", kind.code()),
+    }
 }
 
 /// A problem as it is really rendered.
 fn example(kind: FailureKind) -> serde_json::Value {
-    let (detail, faults): (&str, Vec<FieldFault>) = match kind {
+    let (detail, faults): (&str, Faults) = match kind {
         K::ValidationFailed => (
             "/emailAddresses/0/emailAddress: It is no e-mail address.",
             vec![FieldFault::member(
                 "/emailAddresses/0/emailAddress",
                 "malformed",
                 "It is no e-mail address.",
-            )],
+            )]
+            .into(),
         ),
         K::InvalidParameter => (
             "pageSize: It must be a whole number from 1 to 100.",
             Failure::parameter("pageSize", "It must be a whole number from 1 to 100.").faults,
         ),
-        other => (problem::title(other), Vec::new()),
+        K::ContactChanged => (
+            "The contact is not as it was when its ETag was read; nothing was sent. Read the contact again, apply your change to it, and send it with the new ETag.",
+            Faults::new(),
+        ),
+        other => (problem::title(other), Faults::new()),
     };
     let mut failure = Failure::new(kind, detail).with_faults(faults);
     if matches!(kind.origin(), crate::domain::Origin::Upstream) {
@@ -168,7 +188,7 @@ const fn upstream_status(kind: FailureKind) -> Option<u16> {
         K::UpstreamRateLimited => Some(429),
         K::UpstreamError => Some(500),
         K::UpstreamRedirected => Some(302),
-        K::UpstreamInvalidResponse | K::UpstreamDidNotApply => Some(200),
+        K::UpstreamInvalidResponse | K::UpstreamResponseTooLarge | K::UpstreamDidNotApply => Some(200),
         _ => None,
     }
 }

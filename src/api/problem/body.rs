@@ -38,18 +38,31 @@ pub struct Problem<'a> {
     /// Whether the same request may be sent again; `same-key-only`: only with the same `Idempotency-Key`.
     #[schema(value_type = ProblemRetryable)]
     retryable: &'static str,
-    /// Single members or parameters at fault.
+    /// Single members or parameters at fault, the first 100.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(required = false)]
+    #[schema(required = false, max_items = 100)]
     errors: Vec<ProblemFault<'a>>,
+    /// How many more faults there are than `errors` names; absent where it names all.
+    #[serde(skip_serializing_if = "is_none_omitted")]
+    #[schema(required = false, minimum = 1)]
+    errors_omitted: usize,
     /// The CRM that was called, where one was.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, nullable = false)]
     upstream: Option<ProblemUpstream>,
-    /// Contacts that stand in the way of a write.
+    /// Contacts that stand in the way of a write, the first 20.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(required = false)]
+    #[schema(required = false, max_items = 20)]
     candidates: Vec<ProblemCandidate<'a>>,
+    /// How many more contacts stand in the way than `candidates` names; absent where it names all.
+    #[serde(skip_serializing_if = "is_none_omitted")]
+    #[schema(required = false, minimum = 1)]
+    candidates_omitted: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference over")]
+const fn is_none_omitted(omitted: &usize) -> bool {
+    *omitted == 0
 }
 
 /// One member of the body, or one parameter, at fault.
@@ -97,7 +110,7 @@ pub(in crate::api) struct ProblemCandidate<'a> {
 impl<'a> Problem<'a> {
     /// The problem that `failure` is for the request `request_id` to the path `instance`.
     pub(in crate::api) fn of(failure: &'a Failure, instance: &'a str, request_id: &'a str) -> Self {
-        // The effect and the time to wait drive the gateway and a header; the body has no member for them.
+        // The effect drives the gateway, the time to wait and the tag are headers; the body has no member for them.
         let Failure {
             kind,
             detail,
@@ -107,6 +120,7 @@ impl<'a> Problem<'a> {
             candidates,
             upstream,
             retryable: again,
+            entity_tag: _,
         } = failure;
         // A bug's detail is for the log alone.
         let shown = *kind != FailureKind::Internal;
@@ -127,8 +141,10 @@ impl<'a> Problem<'a> {
             origin: origin(kind.origin()),
             retryable: retryable(*again),
             errors: faults.iter().filter(|_| shown).map(ProblemFault::of).collect(),
+            errors_omitted: if shown { faults.omitted() } else { 0 },
             upstream: upstream.filter(|_| shown).map(ProblemUpstream::of),
             candidates: candidates.iter().filter(|_| shown).map(ProblemCandidate::of).collect(),
+            candidates_omitted: if shown { candidates.omitted() } else { 0 },
         }
     }
 }
@@ -199,9 +215,16 @@ macro_rules! words {
     )*};
 }
 
+/// Each code once: one has two statuses.
+fn codes() -> Vec<&'static str> {
+    let mut codes: Vec<_> = FailureKind::ALL.iter().map(|kind| kind.code()).collect();
+    codes.dedup();
+    codes
+}
+
 words! {
     ProblemCode "A stable word for what went wrong; each has a page at `/docs/errors/{code}`."
-        FailureKind::ALL.iter().map(|kind| kind.code()).collect();
+        codes();
     ProblemOrigin "Whose fault it is."
         [Origin::Caller, Origin::Gateway, Origin::Upstream].map(origin).to_vec();
     ProblemRetryable "Whether the same request may be sent again; `same-key-only`: only with the same `Idempotency-Key`."

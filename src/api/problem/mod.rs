@@ -54,6 +54,10 @@ fn headers(failure: &Failure) -> Vec<(HeaderName, HeaderValue)> {
     if failure.kind == FailureKind::Unauthenticated {
         headers.push((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
     }
+    // Made of visible ASCII characters alone.
+    if let Some(tag) = failure.entity_tag.as_deref().and_then(|tag| HeaderValue::try_from(tag).ok()) {
+        headers.push((header::ETAG, tag));
+    }
     if let Some(seconds) = retry_after(failure) {
         headers.push((header::RETRY_AFTER, HeaderValue::from(seconds)));
     }
@@ -95,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_bug_shows_nothing_but_the_request_id() {
-        let failure = Failure::internal("row 7 of secret table").with_faults(vec![]);
+        let failure = Failure::internal("row 7 of secret table");
         let body = String::from_utf8(render(&failure, "/x", "r-1").body).unwrap();
         assert!(!body.contains("secret table"), "{body}");
         assert!(body.contains("r-1"), "{body}");

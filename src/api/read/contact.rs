@@ -1,22 +1,19 @@
 //! Contacts to create and changes to contacts, read by one reader: what is `null` or blank is absent in the one and
 //! cleared in the other.
 
-use email_address::{EmailAddress as Parsed, Options};
-
 use serde_json::value::RawValue;
 
-use super::{Lines, Reader, under};
+use super::{Reader, under};
 use crate::api::extract::FromBody;
-use crate::domain::{
-    Address, ContactDraft, ContactPatch, EmailAddress, Patch, PhoneNumber, ReadOnlyMember, RemoteFields, Text,
+use crate::domain::bounds::{
+    ADDRESSES_MOST, CHANGED_REMOTE_FIELDS_MOST, EMAILS_MOST, PHONES_MOST, SENT_REMOTE_FIELDS_MOST,
 };
-use crate::json::{self, Kind, Members};
-
-/// How many of each a contact may have.
-pub(in crate::api) const ADDRESSES_MOST: usize = 20;
-pub(in crate::api) const EMAILS_MOST: usize = 50;
-pub(in crate::api) const PHONES_MOST: usize = 50;
-pub(in crate::api) const REMOTE_FIELDS_MOST: usize = 200;
+use crate::domain::rules::{self, Lines};
+use crate::domain::{
+    Address, ContactDraft, ContactPatch, ContactUpsert, EmailAddress, Patch, PhoneNumber, ReadOnlyMember,
+    RemoteFields, Text,
+};
+use crate::json::{self, Kind, Members, Steps};
 
 /// Members that a caller sets.
 pub(in crate::api) const WRITABLE: [&str; 7] =
@@ -31,6 +28,7 @@ pub(in crate::api) const READ_ONLY: [&str; 6] =
 enum Purpose {
     Create,
     Update,
+    Upsert,
 }
 
 impl FromBody for ContactPatch {
@@ -41,31 +39,25 @@ impl FromBody for ContactPatch {
 
 impl FromBody for ContactDraft {
     fn from_body(reader: &mut Reader<'_>, members: &Members<'_>) -> Option<Self> {
-        let ContactPatch {
-            first_name,
-            last_name,
-            account,
-            addresses,
-            email_addresses,
-            phone_numbers,
-            remote_fields,
-            read_only,
-        } = contact(reader, members, Purpose::Create);
-        // A name of the wrong type was named already.
-        let named = members.0.iter().any(|(name, _)| name == "lastName");
-        if last_name == Patch::Clear || (last_name == Patch::Keep && !named) {
-            reader.required("/lastName");
-        }
-        Some(Self {
-            first_name: set(first_name),
-            last_name: set(last_name)?,
-            account: set(account),
-            addresses: set(addresses).unwrap_or_default(),
-            email_addresses: set(email_addresses).unwrap_or_default(),
-            phone_numbers: set(phone_numbers).unwrap_or_default(),
-            remote_fields,
-            read_only,
-        })
+        let patch = contact(reader, members, Purpose::Create);
+        require_last_name(reader, members, &patch);
+        patch.to_draft()
+    }
+}
+
+impl FromBody for ContactUpsert {
+    fn from_body(reader: &mut Reader<'_>, members: &Members<'_>) -> Option<Self> {
+        let patch = contact(reader, members, Purpose::Upsert);
+        require_last_name(reader, members, &patch);
+        Self::of(patch)
+    }
+}
+
+fn require_last_name(reader: &mut Reader<'_>, members: &Members<'_>, patch: &ContactPatch) {
+    // A name of the wrong type was named already.
+    let named = members.0.iter().any(|(name, _)| name == "lastName");
+    if patch.last_name == Patch::Clear || (patch.last_name == Patch::Keep && !named) {
+        reader.required("/lastName");
     }
 }
 
@@ -78,6 +70,9 @@ fn set<T>(patch: Patch<T>) -> Option<T> {
 
 fn contact(reader: &mut Reader<'_>, members: &Members<'_>, purpose: Purpose) -> ContactPatch {
     let mut patch = ContactPatch::default();
+    if purpose != Purpose::Create {
+        reader.leave_rules();
+    }
     for (name, raw) in &members.0 {
         let (at, raw) = (under("", name), raw.get());
         match name.as_ref() {
@@ -107,8 +102,8 @@ fn read_only(
     };
     match purpose {
         // Clients that write every member say nothing by a null.
-        Purpose::Create if json::kind(raw) == Kind::Null => return None,
-        Purpose::Create if IDS.contains(&name) => {
+        Purpose::Create | Purpose::Upsert if json::kind(raw) == Kind::Null => return None,
+        Purpose::Create | Purpose::Upsert if IDS.contains(&name) => {
             reader.fault(
                 at,
                 "read_only",
@@ -116,7 +111,7 @@ fn read_only(
             );
             return None;
         }
-        Purpose::Create | Purpose::Update => {}
+        Purpose::Create | Purpose::Update | Purpose::Upsert => {}
     }
     Some(ReadOnlyMember { name: known, value: reader.raw(raw) })
 }
@@ -153,10 +148,7 @@ const ADDRESS_PARTS: [&str; 8] =
 
 fn email(reader: &mut Reader<'_>, at: &str, raw: &str) -> Option<EmailAddress> {
     let (address, kind) = pair(reader, at, raw, "emailAddress", "emailAddressType")?;
-    let options = Options::default().without_display_text().without_domain_literal();
-    if Parsed::parse_with_options(&address, options).is_err() {
-        reader.fault(&under(at, "emailAddress"), "malformed", "It is no e-mail address.");
-    }
+    reader.judge(&under(at, "emailAddress"), || rules::email_address(&address));
     Some(EmailAddress { address, kind })
 }
 
@@ -183,31 +175,27 @@ fn pair(
 }
 
 fn remote_fields(reader: &mut Reader<'_>, at: &str, raw: &str, purpose: Purpose) -> RemoteFields {
-    if json::kind(raw) == Kind::Null && purpose == Purpose::Create {
+    // `null` names none of them.
+    if json::kind(raw) == Kind::Null {
         return RemoteFields::default();
     }
     let Some(members) = reader.object(at, raw) else { return RemoteFields::default() };
-    if members.0.len() > REMOTE_FIELDS_MOST {
-        reader.fault(
-            at,
-            "too_many",
-            format!("It may hold {REMOTE_FIELDS_MOST} members; it holds {}.", members.0.len()),
-        );
+    let most = if purpose == Purpose::Create { CHANGED_REMOTE_FIELDS_MOST } else { SENT_REMOTE_FIELDS_MOST };
+    if let Some((code, detail)) = rules::count("members", most, members.0.len()) {
+        reader.fault(at, code, detail);
         return RemoteFields::default();
     }
-    for (name, _) in
-        members.0.iter().filter(|(name, _)| name.trim().is_empty() || name.chars().any(char::is_control))
-    {
-        reader.fault(
-            &under(at, name),
-            "malformed",
-            "A member's name must not be empty or hold control characters.",
-        );
+    for (name, _) in &members.0 {
+        // The pointer is made where a fault is noted: names can be long.
+        if let Some((code, detail)) = rules::remote_name(name).filter(|_| purpose == Purpose::Create) {
+            reader.fault(&under(at, name), code, detail);
+        }
     }
     // What the CRM holds can be sent back as it is, whatever it is; what is new keeps to the rules of strings.
     if purpose == Purpose::Create {
+        let fields = Steps { before: None, step: "remoteFields" };
         for (name, raw) in &members.0 {
-            reader.strings(&under(at, name), raw.get());
+            reader.strings(&Steps { before: Some(&fields), step: name }, raw.get());
         }
     }
     RemoteFields(
@@ -237,6 +225,22 @@ mod tests {
         assert_eq!((&patch.first_name, &patch.account), (&Patch::Clear, &Patch::Clear));
         assert_eq!((&patch.email_addresses, &patch.addresses), (&Patch::Clear, &Patch::Clear));
         assert_eq!((&patch.phone_numbers, patch.remote_fields.is_empty()), (&Patch::Keep, true));
+    }
+
+    #[test]
+    fn an_upsert_reads_as_a_change_and_as_a_draft() {
+        let text = r#"{"lastName":"x","firstName":"","account":null,"emailAddresses":null,"phoneNumbers":[],"remoteFields":{"title":null}}"#;
+        let ContactUpsert { draft, patch } = read(text).unwrap();
+        assert_eq!((&patch.first_name, &patch.account), (&Patch::Clear, &Patch::Clear));
+        assert_eq!((&patch.email_addresses, &patch.phone_numbers), (&Patch::Clear, &Patch::Clear));
+        assert_eq!(patch.addresses, Patch::Keep);
+        assert_eq!((draft.first_name, draft.account, draft.phone_numbers.len()), (None, None, 0));
+        assert!(read::<ContactUpsert>(r#"{"lastName":null}"#).is_err());
+        let odd = r#"{"lastName":"a\tb","emailAddresses":[{"emailAddress":"n/a"}],"remoteFields":null}"#;
+        assert!(read::<ContactUpsert>(odd).is_ok() && read::<ContactPatch>(odd).is_ok());
+        let failure = read::<ContactDraft>(odd).unwrap_err();
+        let places: Vec<&str> = failure.faults.iter().map(|fault| fault.place.as_str()).collect();
+        assert_eq!(places, ["/lastName", "/emailAddresses/0/emailAddress"]);
     }
 
     #[test]
@@ -291,7 +295,9 @@ mod tests {
             names.join(" ")
         };
         assert_eq!(described("ContactCreate"), sorted(&[&WRITABLE, &READ_ONLY]));
+        assert_eq!(described("ContactUpsert"), sorted(&[&WRITABLE, &READ_ONLY]));
         assert_eq!(described("ContactUpdate"), sorted(&[&WRITABLE, &READ_ONLY, &IDS]));
         assert_eq!(described("AddressInput"), sorted(&[&ADDRESS_PARTS]));
+        assert_eq!(described("AddressUpdate"), sorted(&[&ADDRESS_PARTS]));
     }
 }

@@ -4,7 +4,7 @@ use secrecy::SecretString;
 
 use serde_json::value::RawValue;
 
-use super::{Reader, under};
+use super::{Reader, name, under};
 use crate::api::extract::FromBody;
 use crate::domain::RawJson;
 use crate::gateway::credentials::{CredentialDraft, CredentialPatch};
@@ -18,7 +18,7 @@ impl FromBody for CredentialDraft {
         refuse_unknown(reader, members, &CREATE);
         let raw = |name| members.get(name).map(RawValue::get);
         let provider = reader.required_text("/provider", raw("provider"));
-        let name = reader.required_text("/name", raw("name"));
+        let name = name(reader, raw("name"));
         // Providers without required settings need none.
         let settings = object(reader, "/settings", raw("settings").unwrap_or("{}"));
         let secret = raw("secret");
@@ -35,7 +35,7 @@ impl FromBody for CredentialPatch {
         refuse_unknown(reader, members, &UPDATE);
         // `null` would mean to clear, and none of them can be: it is of the wrong type here.
         let raw = |name| members.0.iter().find(|(key, _)| key == name).map(|(_, raw)| raw.get());
-        let name = raw("name").map(|raw| reader.required_text("/name", Some(raw)));
+        let name = raw("name").map(|raw| name(reader, Some(raw)));
         let settings = raw("settings").map(|raw| object(reader, "/settings", raw));
         let secret = raw("secret").map(|raw| object(reader, "/secret", raw));
         Some(Self {

@@ -2,14 +2,15 @@
 
 use serde_json::value::RawValue;
 
-use super::{Lines, Reader, under};
+use super::{Reader, name, under};
 use crate::api::extract::{FromBody, moment};
+use crate::domain::bounds::KEY_CREDENTIALS_MOST;
+use crate::domain::rules::Lines;
 use crate::domain::{CredentialId, Patch, Scope, Scopes, Text, Timestamp};
 use crate::gateway::keys::KeyDraft;
 use crate::json::{self, Kind, Members};
 
 const MEMBERS: [&str; 4] = ["name", "scopes", "credentialIds", "expiresAt"];
-const CREDENTIALS_MOST: usize = 1000;
 
 impl FromBody for KeyDraft {
     fn from_body(reader: &mut Reader<'_>, members: &Members<'_>) -> Option<Self> {
@@ -17,7 +18,7 @@ impl FromBody for KeyDraft {
             reader.unknown(&under("", name), &MEMBERS);
         }
         let raw = |name| members.get(name).map(RawValue::get);
-        let name = reader.required_text("/name", raw("name"));
+        let name = name(reader, raw("name"));
         let scopes = scopes(reader, raw("scopes"));
         let credential_ids = raw("credentialIds").map(|raw| credential_ids(reader, raw));
         let expires_at = raw("expiresAt").and_then(|raw| time(reader, "/expiresAt", raw));
@@ -45,7 +46,7 @@ fn scope(reader: &mut Reader<'_>, at: &str, raw: &str) -> Option<Scope> {
 }
 
 fn credential_ids(reader: &mut Reader<'_>, raw: &str) -> Vec<CredentialId> {
-    let ids = reader.list("/credentialIds", raw, CREDENTIALS_MOST, |reader, at, raw| {
+    let ids = reader.list("/credentialIds", raw, KEY_CREDENTIALS_MOST, |reader, at, raw| {
         reader.required_text(at, Some(raw)).map(CredentialId::from)
     });
     if ids == Patch::Clear {

@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use super::{Reader, under};
+use super::{Reader, name, under};
 use crate::api::extract::FromBody;
 use crate::domain::Text;
 use crate::json::Members;
@@ -18,6 +18,6 @@ impl FromBody for TenantDraft {
         for (name, _) in members.0.iter().filter(|(name, _)| name != "name") {
             reader.unknown(&under("", name), &["name"]);
         }
-        Some(Self { name: reader.required_text("/name", members.get("name").map(RawValue::get))? })
+        Some(Self { name: name(reader, members.get("name").map(RawValue::get))? })
     }
 }

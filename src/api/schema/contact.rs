@@ -1,4 +1,4 @@
-//! A contact in an answer: every key always present.
+//! A contact in a response. A field that the CRM did not show is left out; one that it shows empty is `null` or `[]`.
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -7,24 +7,31 @@ use utoipa::ToSchema;
 
 use super::warning::WarningShape;
 use super::{Each, Moment, Show};
-use crate::domain::{Address, Contact, EmailAddress, PhoneNumber, RemoteFields, Warning};
+use crate::domain::{
+    Address, Contact, EmailAddress, Field, PhoneNumber, RemoteFields, Text, Timestamp, Warning,
+};
 use crate::gateway::contacts::{Shown, UpsertOutcome};
 
 /// One contact and what the caller should know about it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ContactAnswer)]
 pub(in crate::api) struct ContactAnswer<'a> {
-    contact: ContactShape<'a>,
+    #[schema(value_type = ContactShape)]
+    contact: ContactView<'a>,
     /// What the caller should know although the call succeeded.
     #[schema(value_type = Vec<WarningShape>)]
     warnings: Each<'a, Warning>,
 }
 
 impl<'a> ContactAnswer<'a> {
-    /// The answer that shows `shown`.
+    /// The response that shows `shown` whole.
     pub(in crate::api) fn of(shown: &'a Shown) -> Self {
-        let Shown { id, contact, warnings, outcome: _ } = shown;
-        Self { contact: ContactShape::of(id, contact), warnings: Each(warnings) }
+        Self::of_write(shown, Extent::Whole)
+    }
+
+    /// The response of a write, which shows as much of the contact as `extent` says.
+    pub(in crate::api) fn of_write(shown: &'a Shown, extent: Extent) -> Self {
+        Self { contact: ContactView::of(shown, extent), warnings: Each(&shown.warnings) }
     }
 }
 
@@ -32,7 +39,8 @@ impl<'a> ContactAnswer<'a> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = UpsertAnswer)]
 pub(in crate::api) struct UpsertAnswer<'a> {
-    contact: ContactShape<'a>,
+    #[schema(value_type = ContactShape)]
+    contact: ContactView<'a>,
     /// `created` or `updated`.
     #[schema(examples("created", "updated"))]
     outcome: &'static str,
@@ -42,14 +50,18 @@ pub(in crate::api) struct UpsertAnswer<'a> {
 }
 
 impl<'a> UpsertAnswer<'a> {
-    /// The answer that shows `shown`.
+    /// The response that shows `shown` whole.
     pub(in crate::api) fn of(shown: &'a Shown) -> Self {
-        let Shown { id, contact, warnings, outcome } = shown;
-        let outcome = match outcome {
+        Self::of_write(shown, Extent::Whole)
+    }
+
+    /// The response of a write, which shows as much of the contact as `extent` says.
+    pub(in crate::api) fn of_write(shown: &'a Shown, extent: Extent) -> Self {
+        let outcome = match shown.outcome {
             Some(UpsertOutcome::Created) => "created",
             Some(UpsertOutcome::Updated) | None => "updated",
         };
-        Self { contact: ContactShape::of(id, contact), outcome, warnings: Each(warnings) }
+        Self { contact: ContactView::of(shown, extent), outcome, warnings: Each(&shown.warnings) }
     }
 }
 
@@ -67,7 +79,51 @@ pub(in crate::api) struct DeleteAnswer {
     pub(in crate::api) success: bool,
 }
 
-/// One person, whichever the CRM.
+/// How much of a contact the response of a write shows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::api) enum Extent {
+    /// Every field.
+    Whole,
+    /// What the schema requires.
+    IdsOnly,
+}
+
+/// A contact as a response shows it.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ContactView<'a> {
+    Whole(Box<ContactShape<'a>>),
+    Ids(ContactIds<'a>),
+}
+
+impl<'a> ContactView<'a> {
+    fn of(shown: &'a Shown, extent: Extent) -> Self {
+        let Shown { id, contact, warnings: _, outcome: _, tag: _ } = shown;
+        if extent == Extent::Whole {
+            return Self::Whole(Box::new(ContactShape::of(id, contact)));
+        }
+        Self::Ids(ContactIds {
+            id,
+            remote_id: contact.remote_id.as_str(),
+            remote_fields: RemoteFieldsShape(&contact.remote_fields),
+            remote_deleted: contact.remote_deleted,
+        })
+    }
+}
+
+/// A contact of which no more fits into the response of a write: what the schema requires.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ContactIds<'a> {
+    id: &'a str,
+    remote_id: &'a str,
+    remote_fields: RemoteFieldsShape<'a>,
+    remote_deleted: bool,
+}
+
+/// One person, whichever the CRM. A field that the CRM did not show is left out, and the warning `incomplete` names it; `null`
+/// or `[]` means that the CRM shows it empty or never has it. The response of a write that would have more than 64 KiB is shortened: without
+/// `remoteFields`, or with the required fields alone. The warning `incomplete` says so; read the contact by its id then.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Contact)]
@@ -77,43 +133,55 @@ pub(in crate::api) struct ContactShape<'a> {
     /// The CRM's own id.
     remote_id: &'a str,
     /// Given name.
-    #[schema(required = true)]
-    first_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, required = false)]
+    first_name: Option<Option<&'a str>>,
     /// Family name.
-    #[schema(required = true)]
-    last_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, required = false)]
+    last_name: Option<Option<&'a str>>,
     /// Company the person belongs to.
-    #[schema(required = true)]
-    account: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, required = false)]
+    account: Option<Option<&'a str>>,
     /// Postal addresses.
-    #[schema(value_type = Vec<AddressShape>)]
-    addresses: Each<'a, Address>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<AddressShape>>, required = false)]
+    addresses: Option<Each<'a, Address>>,
     /// E-mail addresses, the main one first.
-    #[schema(value_type = Vec<EmailAddressShape>)]
-    email_addresses: Each<'a, EmailAddress>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<EmailAddressShape>>, required = false)]
+    email_addresses: Option<Each<'a, EmailAddress>>,
     /// Phone numbers in the CRM's order.
-    #[schema(value_type = Vec<PhoneNumberShape>)]
-    phone_numbers: Each<'a, PhoneNumber>,
-    /// What the CRM holds and the common model lacks, in the CRM's own spelling.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<PhoneNumberShape>>, required = false)]
+    phone_numbers: Option<Each<'a, PhoneNumber>>,
+    /// What the CRM holds and the common model lacks, in the CRM's own spelling. Empty, with the warning `incomplete`, where
+    /// these are more than 5,000, and in a shortened response.
     #[schema(value_type = Object)]
     remote_fields: RemoteFieldsShape<'a>,
     /// Last activity with the person, where the CRM tells.
-    #[schema(value_type = Option<String>, format = DateTime, required = true)]
-    last_activity_at: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime, required = false)]
+    last_activity_at: Option<Option<Moment>>,
     /// When the CRM made the record.
-    #[schema(value_type = Option<String>, format = DateTime, required = true)]
-    remote_created_at: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime, required = false)]
+    remote_created_at: Option<Option<Moment>>,
     /// When the CRM last changed the record.
-    #[schema(value_type = Option<String>, format = DateTime, required = true)]
-    remote_updated_at: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime, required = false)]
+    remote_updated_at: Option<Option<Moment>>,
     /// Whether the CRM says that the record was removed.
     remote_deleted: bool,
     /// The same as `remoteCreatedAt`: the gateway keeps no record of its own.
-    #[schema(value_type = Option<String>, format = DateTime, required = true)]
-    created_at: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime, required = false)]
+    created_at: Option<Option<Moment>>,
     /// The same as `remoteUpdatedAt`.
-    #[schema(value_type = Option<String>, format = DateTime, required = true)]
-    updated_at: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime, required = false)]
+    updated_at: Option<Option<Moment>>,
 }
 
 impl<'a> ContactShape<'a> {
@@ -132,25 +200,35 @@ impl<'a> ContactShape<'a> {
             remote_created_at,
             remote_updated_at,
             remote_deleted,
+            unseen,
             // Told by warnings.
-            incomplete: _,
+            partial: _,
+            unreadable: _,
+            read_by: _,
+            remote_fields_unread: _,
+            names_derived: _,
         } = contact;
+        let seen = |field: Field| !unseen.contains(field);
+        let text = |field: Field, text: &'a Option<Text>| seen(field).then_some(text.as_deref());
+        let time = |field: Field, time: &Option<Timestamp>| seen(field).then_some(time.map(Moment));
+        let created = || time(Field::RemoteCreatedAt, remote_created_at);
+        let updated = || time(Field::RemoteUpdatedAt, remote_updated_at);
         Self {
             id,
             remote_id: remote_id.as_str(),
-            first_name: first_name.as_deref(),
-            last_name: last_name.as_deref(),
-            account: account.as_deref(),
-            addresses: Each(addresses),
-            email_addresses: Each(email_addresses),
-            phone_numbers: Each(phone_numbers),
+            first_name: text(Field::FirstName, first_name),
+            last_name: text(Field::LastName, last_name),
+            account: text(Field::Account, account),
+            addresses: seen(Field::Addresses).then_some(Each(addresses)),
+            email_addresses: seen(Field::EmailAddresses).then_some(Each(email_addresses)),
+            phone_numbers: seen(Field::PhoneNumbers).then_some(Each(phone_numbers)),
             remote_fields: RemoteFieldsShape(remote_fields),
-            last_activity_at: last_activity_at.map(Moment),
-            remote_created_at: remote_created_at.map(Moment),
-            remote_updated_at: remote_updated_at.map(Moment),
+            last_activity_at: time(Field::LastActivityAt, last_activity_at),
+            remote_created_at: created(),
+            remote_updated_at: updated(),
             remote_deleted: *remote_deleted,
-            created_at: remote_created_at.map(Moment),
-            updated_at: remote_updated_at.map(Moment),
+            created_at: created(),
+            updated_at: updated(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Credentials in answers; a secret is written and never read.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -7,7 +9,7 @@ use utoipa::ToSchema;
 use super::{Each, Moment, Show};
 use crate::adapters::Account;
 use crate::api::problem::Problem;
-use crate::domain::Failure;
+use crate::domain::{Failure, abbreviated};
 use crate::gateway::Listing;
 use crate::gateway::credentials::{Credential, LastCheck};
 
@@ -103,7 +105,7 @@ pub(in crate::api) struct CredentialListing<'a> {
     /// The credentials.
     #[schema(value_type = Vec<CredentialShape>)]
     items: Each<'a, Credential>,
-    /// The cursor of the next ones; null at the end.
+    /// The cursor of the next ones; null at the end. A page ends early where its items reach 1 MiB.
     #[schema(required = true)]
     next_cursor: Option<&'a str>,
 }
@@ -140,10 +142,10 @@ pub(in crate::api) struct CheckAnswer<'a> {
 struct AccountShape<'a> {
     /// The CRM's id of the account, where it tells.
     #[schema(required = true)]
-    id: Option<&'a str>,
-    /// Its name, where it tells.
+    id: Option<Cow<'a, str>>,
+    /// Its name, where it tells; the first 100 characters of a longer one.
     #[schema(required = true)]
-    name: Option<&'a str>,
+    name: Option<Cow<'a, str>>,
 }
 
 impl<'a> CheckAnswer<'a> {
@@ -156,10 +158,10 @@ impl<'a> CheckAnswer<'a> {
     ) -> Self {
         Self {
             ok: outcome.is_ok(),
-            account: outcome
-                .as_ref()
-                .ok()
-                .map(|Account { id, name }| AccountShape { id: id.as_deref(), name: name.as_deref() }),
+            account: outcome.as_ref().ok().map(|Account { id, name }| AccountShape {
+                id: id.as_deref().map(abbreviated),
+                name: name.as_deref().map(abbreviated),
+            }),
             duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             problem: outcome.as_ref().err().map(|failure| Problem::of(failure, instance, request_id)),
         }

@@ -11,12 +11,78 @@ mod tenant;
 mod warning;
 
 pub(super) use audit::AuditListing;
-pub(super) use contact::{ContactAnswer, CountAnswer, DeleteAnswer, UpsertAnswer};
+pub(super) use contact::{ContactAnswer, CountAnswer, DeleteAnswer, Extent, UpsertAnswer};
 pub(super) use credential::{CheckAnswer, CredentialAnswer, CredentialListing};
 pub(super) use each::{Each, Moment, Show};
 pub(super) use key::{KeyAnswer, KeyListing};
 pub(super) use list::ContactListAnswer;
 pub(super) use requests::{
-    ContactCreate, ContactUpdate, CredentialCreate, CredentialUpdate, KeyCreate, TenantCreate,
+    ContactCreate, ContactUpdate, ContactUpsert, CredentialCreate, CredentialUpdate, KeyCreate, TenantCreate,
 };
-pub(super) use tenant::{TenantAnswer, TenantListing};
+pub(super) use tenant::{TenantAnswer, TenantListing, TenantUsageAnswer};
+
+#[cfg(test)]
+mod tests {
+    use std::hint::black_box;
+
+    use super::*;
+    use crate::api::problem::render;
+    use crate::domain::{
+        Contact, EmailAddress, Failure, FieldFault, PhoneNumber, RawJson, RemoteFields, RemoteId, Text,
+        Warning, WarningCode,
+    };
+    use crate::gateway::contacts::{Listed, Shown};
+    use crate::instructions::{Work, linear};
+
+    fn nobody() -> Contact {
+        Contact::bare(RemoteId::from("abc123"))
+    }
+
+    fn shown(contact: Contact, warnings: Vec<Warning>) -> Work {
+        let shown = Shown { id: "con_1".into(), contact, warnings, outcome: None, tag: None };
+        Box::new(move || drop(black_box(serde_json::to_vec(&ContactAnswer::of(&shown)).unwrap())))
+    }
+
+    #[test]
+    fn rendering_takes_linear_work() {
+        linear(
+            "api::schema::tests::rendering_takes_linear_work",
+            &[
+                ("contacts", 500, |n| {
+                    let listed = Listed {
+                        contacts: vec![("con_1".into(), nobody()); n],
+                        page_number: None,
+                        page_size: 100,
+                        next_cursor: None,
+                        total: None,
+                        pushed_down: Vec::new(),
+                        applied_here: Vec::new(),
+                        warnings: Vec::new(),
+                    };
+                    Box::new(move || {
+                        drop(black_box(serde_json::to_vec(&ContactListAnswer::of(&listed)).unwrap()));
+                    })
+                }),
+                ("fields of the CRM", 1000, |n| {
+                    let field = |n| (format!("f{n}").into(), RawJson::from_validated(Text::from_static("1")));
+                    let remote_fields = RemoteFields((0..n).map(field).collect());
+                    shown(Contact { remote_fields, ..nobody() }, Vec::new())
+                }),
+                ("phone numbers and e-mail addresses", 1000, |n| {
+                    let phone = PhoneNumber { number: "+14155550100".into(), kind: None };
+                    let email = EmailAddress { address: "a@example.com".into(), kind: None };
+                    let (phone_numbers, email_addresses) = (vec![phone; n], vec![email; n]);
+                    shown(Contact { email_addresses, phone_numbers, ..nobody() }, Vec::new())
+                }),
+                ("warnings", 1000, |n| {
+                    shown(nobody(), vec![Warning::new(WarningCode::Incomplete, "/account", "Not shown."); n])
+                }),
+                ("faults", 1000, |n| {
+                    let fault = |n| FieldFault::member(format!("/f{n}"), "unknown_member", "Unknown field.");
+                    let failure = Failure::validation((0..n).map(fault).collect::<Vec<_>>());
+                    Box::new(move || drop(black_box(render(&failure, "/crm/contacts", "r-1"))))
+                }),
+            ],
+        );
+    }
+}

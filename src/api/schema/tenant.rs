@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::{Each, Moment, Show};
 use crate::gateway::Listing;
-use crate::gateway::tenants::Tenant;
+use crate::gateway::tenants::{Tenant, Usage};
 
 /// Who owns credentials and keys.
 #[derive(Serialize, ToSchema)]
@@ -41,6 +41,56 @@ impl<'a> TenantAnswer<'a> {
     /// The answer that shows `tenant`.
     pub(in crate::api) fn of(tenant: &'a Tenant) -> Self {
         Self { tenant: tenant.show() }
+    }
+}
+
+/// How much of something a tenant has.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TenantUsed)]
+pub(in crate::api) struct UsedShape {
+    used: u64,
+    /// Null where it is unlimited.
+    #[schema(required = true)]
+    limit: Option<u64>,
+}
+
+/// What a tenant has stored, and what it may have.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = TenantUsage)]
+pub(in crate::api) struct UsageShape {
+    /// Writes under an `Idempotency-Key` that are kept.
+    rows: UsedShape,
+    /// The bytes that they count for: 64 KiB and the request while the outcome is open, then what is stored.
+    bytes: UsedShape,
+    credentials: UsedShape,
+    /// API keys.
+    keys: UsedShape,
+    /// Beyond the limit the oldest are erased.
+    audit_records: UsedShape,
+}
+
+/// One tenant, and what it has stored.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TenantUsageAnswer)]
+pub(in crate::api) struct TenantUsageAnswer<'a> {
+    tenant: TenantShape<'a>,
+    usage: UsageShape,
+}
+
+impl<'a> TenantUsageAnswer<'a> {
+    /// The response that shows `tenant` and its `usage`.
+    pub(in crate::api) fn of(tenant: &'a Tenant, usage: &Usage) -> Self {
+        let Usage { ledger_rows, ledger_bytes, credentials, api_keys, audit_records, limits } = *usage;
+        let used = |used, limit| UsedShape { used, limit };
+        let usage = UsageShape {
+            rows: used(ledger_rows, limits.ledger_rows),
+            bytes: used(ledger_bytes, limits.ledger_bytes),
+            credentials: used(credentials, limits.credentials),
+            keys: used(api_keys, limits.api_keys),
+            audit_records: used(audit_records, limits.audit_records),
+        };
+        Self { tenant: tenant.show(), usage }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::domain::Warning;
 #[schema(as = Warning)]
 pub(in crate::api) struct WarningShape<'a> {
     /// A stable word: `not_stored`, `changed_by_upstream`, `not_verified`, `may_have_updated_existing`,
-    /// `phone_not_parsed`, `read_only`, `incomplete`. There may come more.
+    /// `phone_not_parsed`, `possible_duplicate`, `read_only`, `incomplete`, `row_unreadable`, `order_changed`. There may come more.
     code: &'static str,
     /// RFC 6901 pointer into the contact.
     pointer: &'a str,

@@ -15,7 +15,7 @@ use crate::gateway::Gateway;
 
 /// Make a tenant
 ///
-/// A tenant owns credentials and keys; its name is unique.
+/// A tenant owns credentials and keys; its name is unique and does not begin with `ten_`, as ids do.
 #[utoipa::path(post, path = "/admin/tenants", operation_id = "createTenant", tag = "admin",
     request_body = TenantCreate,
     responses(

@@ -15,7 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep_until;
 use tower::ServiceExt;
 
 use super::Tally;
@@ -52,12 +52,17 @@ impl Connections {
         self.used.until_none().await;
     }
 
-    /// Answers what comes over `io` until either side closes it, it is waited for too long, or the server stops.
-    pub(super) fn answer<IO>(&self, io: IO) -> impl Future<Output = ()> + Send + 'static
+    /// The state of a new connection.
+    pub(super) fn line(&self) -> Arc<Line> {
+        Line::new(self.times)
+    }
+
+    /// Serves requests over `io` until either side closes it, a timeout passes, it is closed to make room, or the server
+    /// stops.
+    pub(super) fn answer<IO>(&self, io: IO, line: Arc<Line>) -> impl Future<Output = ()> + Send + 'static
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let line = Line::new(self.times);
         let (router, used, watched) = (self.router.clone(), self.used.clone(), Arc::clone(&line));
         let stopping = self.stop.subscribe();
         let service = service_fn(move |request: hyper::Request<Incoming>| {
@@ -81,10 +86,20 @@ impl Connections {
             // It fails only without a server, which is a stop too.
             let mut stop = pin!(async move { drop(stop.wait_for(|stop| *stop).await) });
             let mut told = false;
-            let mut late = pin!(sleep_until(Instant::now()));
+            let mut late = pin!(sleep_until(crate::clock::monotonic()));
+            let mut closed = pin!(line.until_closed());
+            let mut evicted = false;
             poll_fn(|context| {
-                // First, so that a request that has come already is answered before the stop is heard of.
+                evicted = evicted || closed.as_mut().poll(context).is_ready();
+                // Before reading: a request must not be accepted and then cut off.
+                if evicted && line.is_closed() {
+                    return Poll::Ready(());
+                }
+                // Before the stop, so that a request that has arrived is served.
                 if connection.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(());
+                }
+                if evicted && line.is_closed() {
                     return Poll::Ready(());
                 }
                 if !told && stop.as_mut().poll(context).is_ready() {

@@ -2,41 +2,50 @@
 
 mod connection;
 mod line;
+mod open;
 #[cfg(test)]
 mod tests;
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use rustix::process::{Resource, getrlimit};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use self::connection::Connections;
+use self::line::Line;
 pub(super) use self::line::Times;
+use self::open::{Entry, OpenConnections};
 
-/// Where the system sets no bound.
+/// The limit if the system sets none.
 const CONNECTIONS_MOST: usize = 50_000;
-/// How long nothing is accepted after the system could not.
+/// The system's send buffer per connection. With a larger one, the progress of a slow reader would show too late. A smaller
+/// one would slow down callers with a long round trip.
+const SEND_BUFFER: u32 = 256 * 1024;
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1024;
+/// The pause after the system failed to accept a connection.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How often the same trouble is logged, at most.
+/// The minimum time between two log lines about the same problem.
 const LOGGED_EVERY: Duration = Duration::from_secs(10);
 
-/// A server that accepts until it is dropped, also while it stops: who asks for its health is answered to the end.
+/// A server. It accepts connections until it is dropped, also while it stops, so that health checks get responses.
 pub(super) struct Server {
     connections: Connections,
     accepting: JoinHandle<()>,
 }
 
 impl Server {
-    /// Answers with `router` whoever connects.
-    pub(super) fn start(listener: TcpListener, router: Router, times: Times) -> Self {
+    /// Answers with `router` whoever connects, over at most `most` connections.
+    pub(super) fn start(listener: TcpListener, router: Router, times: Times, most: usize) -> Self {
         let connections = Connections::new(router, times);
-        let accepting = tokio::spawn(accept(listener, connections.clone(), connections_most()));
+        let accepting = tokio::spawn(accept(listener, connections.clone(), most));
         Self { connections, accepting }
     }
 
@@ -57,27 +66,40 @@ impl Drop for Server {
     }
 }
 
-/// Half of what the process may open: the other half is for the CRMs, the database and the log.
-fn connections_most() -> usize {
+/// Listens on `address`.
+pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    // Accepted connections inherit it.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Half of the process's limit on open files; the other half is for CRMs, the database and the log.
+pub(super) fn connections_most() -> usize {
     let files = getrlimit(Resource::Nofile).current.and_then(|files| usize::try_from(files / 2).ok());
     files.unwrap_or(CONNECTIONS_MOST).clamp(1, CONNECTIONS_MOST)
 }
 
 async fn accept(listener: TcpListener, connections: Connections, most: usize) {
-    let places = Arc::new(Semaphore::new(most));
+    let open = OpenConnections::new(most);
     let mut logged = None;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => match Arc::clone(&places).try_acquire_owned() {
-                Ok(place) => answer(stream, &connections, place),
-                Err(_) if seldom(&mut logged) => tracing::warn!(
-                    most,
-                    "as many connections are open as may be, and new ones are closed; if these are your clients, raise \
-                     the limit of open files (ulimit -n): connections get half of it"
-                ),
-                Err(_) => {}
-            },
-            // The caller's doing, and the next one may be well.
+            Ok((stream, _)) => {
+                let line = connections.line();
+                match open.enter(&line) {
+                    Some(entry) => answer(stream, &connections, line, entry),
+                    None if seldom(&mut logged) => tracing::warn!(
+                        most,
+                        "the limit on connections is reached, none of them is idle, and new ones are closed; if these are \
+                         your clients, raise the limit on open files (ulimit -n): connections get half of it"
+                    ),
+                    None => {}
+                }
+            }
+            // The caller closed this connection; the next one is not affected.
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 if seldom(&mut logged) {
@@ -92,13 +114,13 @@ async fn accept(listener: TcpListener, connections: Connections, most: usize) {
     }
 }
 
-fn answer(stream: TcpStream, connections: &Connections, place: impl Send + 'static) {
-    // Small answers must not wait for the acknowledgement of earlier ones. Where that cannot be had they do.
+fn answer(stream: TcpStream, connections: &Connections, line: Arc<Line>, entry: Entry) {
+    // Small responses must not wait for the acknowledgement of earlier ones. A failure only makes them slower.
     let _ = stream.set_nodelay(true);
-    let connection = connections.answer(stream);
+    let connection = connections.answer(stream, line);
     tokio::spawn(async move {
         connection.await;
-        drop(place);
+        drop(entry);
     });
 }
 
@@ -111,7 +133,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 fn seldom(logged: &mut Option<Instant>) -> bool {
     let due = logged.is_none_or(|logged| logged.elapsed() >= LOGGED_EVERY);
     if due {
-        *logged = Some(Instant::now());
+        *logged = Some(crate::clock::monotonic());
     }
     due
 }

@@ -1,5 +1,6 @@
 //! Connections over pipes in the test's memory, on paused time; and the socket's own bound on a real one.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -8,7 +9,8 @@ use axum::Router;
 use axum::routing::{get, post};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
 
 use super::connection::Connections;
 use super::{Times, accept};
@@ -59,13 +61,13 @@ fn connections(under_way: &UnderWay) -> Connections {
 /// The far end of a new connection.
 fn connect(connections: &Connections) -> DuplexStream {
     let (near, far) = duplex(16 * 1024);
-    tokio::spawn(connections.answer(near));
+    tokio::spawn(connections.answer(near, connections.line()));
     far
 }
 
 /// What comes until the other side closes, and when it does.
 async fn rest(far: &mut DuplexStream) -> (String, Duration) {
-    let (began, mut bytes) = (Instant::now(), Vec::new());
+    let (began, mut bytes) = (crate::clock::monotonic(), Vec::new());
     // A connection that is never closed fails its test instead of hanging it.
     let _ = timeout(SECOND * 1000, far.read_to_end(&mut bytes)).await;
     (String::from_utf8(bytes).unwrap(), began.elapsed())
@@ -94,7 +96,7 @@ async fn a_head_that_is_half_sent_is_waited_for_ten_seconds_however_it_drips() {
     half.write_all(b"GET /quick HT").await.unwrap();
     let (silent, half) = tokio::join!(rest(&mut silent), rest(&mut half));
     assert!(about(silent.1, 10) && about(half.1, 10), "{silent:?} {half:?}");
-    let (mut dripping, began) = (connect(&all), Instant::now());
+    let (mut dripping, began) = (connect(&all), crate::clock::monotonic());
     for byte in GET.iter().cycle() {
         if dripping.write_all(&[*byte.min(&b'x')]).await.is_err() {
             break;
@@ -143,14 +145,39 @@ async fn a_request_under_way_is_not_cut_off_and_one_whose_caller_left_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_does_not_read_the_answer_is_cut_off() {
+async fn whoever_reads_nothing_of_a_response_for_thirty_seconds_is_disconnected() {
     let all = connections(&UnderWay::default());
-    let mut far = connect(&all);
+    let (mut stuck, mut pipelining) = (connect(&all), connect(&all));
+    stuck.write_all(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    // The next request is under way while nothing of the response is read.
+    pipelining.write_all(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    pipelining.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    sleep(SECOND * 29).await;
+    assert!(timeout(SECOND / 10, all.until_quiet()).await.is_err());
+    assert!(timeout(SECOND * 2, all.until_quiet()).await.is_ok());
+    for far in [&mut stuck, &mut pipelining] {
+        let (text, _) = rest(far).await;
+        assert!(text.starts_with("HTTP/1.1 200") && text.len() < 64 * 1024, "{}", text.len());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_reader_who_makes_progress_gets_the_whole_response_and_the_next_one() {
+    let all = connections(&UnderWay::default());
+    let (mut far, began) = (connect(&all), crate::clock::monotonic());
     far.write_all(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
-    sleep(SECOND * 71).await;
-    let (text, _) = rest(&mut far).await;
-    assert!(text.starts_with("HTTP/1.1 200") && text.len() < 64 * 1024, "{}", text.len());
-    assert!(timeout(SECOND, all.until_quiet()).await.is_ok());
+    far.write_all(GET).await.unwrap();
+    let (mut text, mut piece) = (Vec::new(), vec![0; 16 * 1024]);
+    while !text.ends_with(b"quick") {
+        sleep(SECOND * 20).await;
+        let read = far.read(&mut piece).await.unwrap();
+        assert!(read > 0, "closed after {} bytes and {:?}", text.len(), began.elapsed());
+        text.extend_from_slice(&piece[..read]);
+    }
+    assert!(text.len() > 1 << 20 && began.elapsed() > SECOND * 1000);
+    // It became idle when the last byte was written, which is before that byte was read.
+    let (_, time) = rest(&mut far).await;
+    assert!(time > SECOND * 20 && time < SECOND * 71, "{time:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -179,7 +206,7 @@ async fn a_stop_closes_what_is_idle_answers_what_is_not_and_waits_for_no_half_he
     busy.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     half.write_all(b"GET /quick HT").await.unwrap();
     sleep(SECOND).await;
-    let began = Instant::now();
+    let began = crate::clock::monotonic();
     all.stop();
     assert!(timeout(SECOND / 10, rest(&mut idle)).await.is_ok());
     assert!(timeout(SECOND, all.until_quiet()).await.is_err(), "a request is under way");
@@ -198,36 +225,69 @@ async fn a_stop_closes_what_is_idle_answers_what_is_not_and_waits_for_no_half_he
     assert!(about(began.elapsed(), 24), "{:?}", began.elapsed());
 }
 
-#[tokio::test]
-async fn more_connections_than_may_be_are_closed_at_once_and_room_is_used_again() {
+/// A listener with a limit of `most` connections, and the count of their requests under way.
+async fn listening(most: usize) -> (SocketAddr, UnderWay, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let accepting = tokio::spawn(accept(listener, connections(&UnderWay::default()), 2));
-    let ask = async |stream: &mut TcpStream| {
-        let (mut text, mut piece) = (String::new(), [0; 1024]);
-        let _ = stream.write_all(GET).await;
-        while let (Ok(read @ 1..), false) = (stream.read(&mut piece).await, text.ends_with("quick")) {
-            text.push_str(std::str::from_utf8(&piece[..read]).unwrap());
-            if text.ends_with("quick") {
-                break;
-            }
+    let (address, under_way) = (listener.local_addr().unwrap(), UnderWay::default());
+    let accepting = tokio::spawn(accept(listener, connections(&under_way), most));
+    (address, under_way, accepting)
+}
+
+/// Whether a request on the connection gets a response.
+async fn is_answered(stream: &mut TcpStream) -> bool {
+    let mut piece = [0; 1024];
+    let _ = stream.write_all(GET).await;
+    let mut text = String::new();
+    while !text.ends_with("quick") {
+        match timeout(SECOND * 10, stream.read(&mut piece)).await.unwrap() {
+            Ok(read @ 1..) => text.push_str(std::str::from_utf8(&piece[..read]).unwrap()),
+            _ => return false,
         }
-        text.starts_with("HTTP/1.1 200")
+    }
+    text.starts_with("HTTP/1.1 200")
+}
+
+#[tokio::test]
+async fn when_all_connections_are_taken_the_longest_idle_one_makes_room() {
+    let (address, under_way, accepting) = listening(3).await;
+    let mut busy = TcpStream::connect(address).await.unwrap();
+    busy.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    while under_way.many() == 0 {
+        sleep(Duration::from_millis(5)).await;
+    }
+    // Its head is never complete, so it is idle since it was opened.
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    silent.write_all(b"GET /quick HT").await.unwrap();
+    let mut older = TcpStream::connect(address).await.unwrap();
+    assert!(is_answered(&mut older).await);
+    let mut newer = TcpStream::connect(address).await.unwrap();
+    assert!(is_answered(&mut newer).await, "the silent one makes room");
+    assert_eq!(timeout(SECOND * 10, silent.read(&mut [0; 16])).await.unwrap().unwrap_or(0), 0);
+    // `older` was used last, so `newer` has been idle longer.
+    assert!(is_answered(&mut older).await);
+    let mut health = TcpStream::connect(address).await.unwrap();
+    assert!(is_answered(&mut health).await);
+    assert!(!is_answered(&mut newer).await && is_answered(&mut older).await);
+    assert_eq!(under_way.many(), 1, "a request under way is not cut off");
+    accepting.abort();
+}
+
+#[tokio::test]
+async fn where_no_connection_is_idle_a_new_one_is_closed_and_room_is_used_again() {
+    let (address, under_way, accepting) = listening(2).await;
+    let ask = async || {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        stream
     };
-    let mut first = TcpStream::connect(address).await.unwrap();
-    let mut second = TcpStream::connect(address).await.unwrap();
-    assert!(ask(&mut first).await && ask(&mut second).await);
-    let mut third = TcpStream::connect(address).await.unwrap();
-    assert!(!timeout(SECOND * 5, ask(&mut third)).await.unwrap());
-    assert!(ask(&mut first).await, "those that are open stay");
-    drop(second);
-    let again = async {
-        loop {
-            if ask(&mut TcpStream::connect(address).await.unwrap()).await {
-                break;
-            }
-        }
-    };
-    timeout(SECOND * 5, again).await.unwrap();
+    let (first, _second) = (ask().await, ask().await);
+    while under_way.many() < 2 {
+        sleep(Duration::from_millis(5)).await;
+    }
+    assert!(!is_answered(&mut TcpStream::connect(address).await.unwrap()).await);
+    assert_eq!(under_way.many(), 2, "those that are open stay");
+    drop(first);
+    let again = async { while !is_answered(&mut TcpStream::connect(address).await.unwrap()).await {} };
+    timeout(SECOND * 10, again).await.unwrap();
     accepting.abort();
 }

@@ -9,7 +9,7 @@ use super::parts::text;
 use crate::config::JwtAlgorithm;
 use crate::json::{self, Members};
 
-const DEPTH: usize = 16;
+const BOUNDS: json::Bounds = json::Bounds::of_depth(16);
 const MOST_KEYS: usize = 100;
 /// 2048 and 8192 bits, in bytes.
 const RSA_MODULUS: std::ops::RangeInclusive<usize> = 256..=1024;
@@ -45,7 +45,7 @@ impl KeySet {
 
     /// The usable keys of a key set for `algorithms`. Fails with a reason that holds nothing of the text.
     pub(super) fn read(set: &str, algorithms: &[JwtAlgorithm]) -> Result<Self, &'static str> {
-        json::check(set, DEPTH).map_err(|_| "it is no JSON")?;
+        json::check(set, BOUNDS).map_err(|_| "it is no JSON")?;
         let members = json::members(set).ok_or("it is no JSON object")?;
         let keys = members.get("keys").and_then(|keys| json::elements(keys.get()));
         let keys = keys.ok_or("it is no key set: the list `keys` is missing")?;

@@ -67,7 +67,8 @@ impl Tokens {
         }
     }
 
-    /// The caller whom `token` names. Fails with `unauthenticated`, `issuer_unavailable`, `store_unavailable`.
+    /// The caller whom `token` names. Fails with `unauthenticated`, `issuer_unavailable`, `overloaded`,
+    /// `store_unavailable`.
     pub(super) async fn caller(&self, token: &str) -> Result<Caller> {
         let Some(known) = &self.0 else {
             return Err(Failure::new(
@@ -110,7 +111,7 @@ impl Known {
             return Ok(Ok(claims));
         }
         let (looked, keys) = match look(issuer, &keys, &parts) {
-            Looked::Miss(fault) => match issuer.source.newer_than(&keys).await {
+            Looked::Miss(fault) => match issuer.source.newer_than(&keys).await? {
                 Some(newer) => (look(issuer, &newer, &parts), newer),
                 None => (Looked::Bad(fault), keys),
             },
@@ -122,17 +123,10 @@ impl Known {
         })
     }
 
-    /// The tenant with this id or, failing that, this name, as it was at most 5 s ago.
+    /// The tenant with this id or this name, as it was at most 5 s ago.
     async fn tenant(&self, called: &str) -> Result<Option<TenantId>> {
-        self.named.get(&called.to_owned(), || self.find(called)).await
-    }
-
-    async fn find(&self, called: &str) -> Result<Option<TenantId>> {
-        let held = match self.tenants.get(&called.into()).await? {
-            Some(tenant) => Some(tenant),
-            None => self.tenants.find(called).await?,
-        };
-        Ok(held.map(|tenant| tenant.id))
+        let find = || async { Ok(self.tenants.find_either(called).await?.map(|tenant| tenant.id)) };
+        self.named.get(&called.to_owned(), find).await
     }
 }
 

@@ -10,7 +10,7 @@ use crate::config::JwtAlgorithm;
 use crate::json::{self, Kind, Members};
 
 /// Deeper claims than any issuer writes.
-const DEPTH: usize = 8;
+const BOUNDS: json::Bounds = json::Bounds::of_depth(8);
 const LONGEST_KID: usize = 256;
 /// Header members that name or bring a key, or demand what is not understood here.
 const REFUSED: [&str; 5] = ["crit", "jku", "jwk", "x5u", "x5c"];
@@ -49,7 +49,7 @@ impl<'a> Parts<'a> {
 fn object(part: &str) -> Result<String, Fault> {
     let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| Fault("encoding"))?;
     let text = String::from_utf8(bytes).map_err(|_| Fault("encoding"))?;
-    json::check(&text, DEPTH).map_err(|_| Fault("json"))?;
+    json::check(&text, BOUNDS).map_err(|_| Fault("json"))?;
     if json::kind(&text) == Kind::Object { Ok(text) } else { Err(Fault("json")) }
 }
 
@@ -58,8 +58,11 @@ fn read_header(header: &str) -> Result<(JwtAlgorithm, Option<String>), Fault> {
     if members.0.iter().any(|(name, _)| REFUSED.contains(&name.as_ref())) {
         return Err(Fault("header"));
     }
-    let is_token =
-        |word: Cow<'_, str>| ["jwt", "at+jwt"].iter().any(|known| word.eq_ignore_ascii_case(known));
+    // RFC 7515 4.1.9: a type without a slash is one of `application/`, and may also be written with it.
+    let is_token = |word: Cow<'_, str>| {
+        let full = |known: &&str| word.eq_ignore_ascii_case(&format!("application/{known}"));
+        ["jwt", "at+jwt"].iter().any(|known| word.eq_ignore_ascii_case(known) || full(known))
+    };
     if members.0.iter().any(|(name, _)| name == "typ") && !text(&members, "typ").is_some_and(is_token) {
         return Err(Fault("type"));
     }

@@ -1,9 +1,11 @@
 //! Where an issuer's keys come from: held for good, or fetched from an address and kept while that is away.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::time::Instant;
+
+use tokio::sync::{Semaphore, watch};
 
 use super::Pace;
 use super::keys::KeySet;
@@ -13,6 +15,11 @@ use crate::upstream::{FetchUrl, Transport};
 
 /// A hundred keys of the longest kind fit in.
 const LARGEST_SET: usize = 1024 * 1024;
+/// How many requests may wait for the keys of one issuer: anybody can name it in a token, and each that waits holds one
+/// of the process's places.
+const MOST_WAITING: usize = 8;
+/// When to come again where as many wait already.
+const SOON: Duration = Duration::from_secs(1);
 
 /// The keys of one issuer.
 pub(super) enum Source {
@@ -27,6 +34,7 @@ pub(super) struct Remote {
     algorithms: Vec<JwtAlgorithm>,
     pace: Pace,
     state: Mutex<State>,
+    waiting: Semaphore,
 }
 
 #[derive(Default)]
@@ -46,10 +54,11 @@ impl Source {
     }
 
     pub(super) fn at(url: FetchUrl, transport: Transport, algorithms: Vec<JwtAlgorithm>, pace: Pace) -> Self {
-        Self::At(Arc::new(Remote { url, transport, algorithms, pace, state: Mutex::default() }))
+        let (state, waiting) = (Mutex::default(), Semaphore::new(MOST_WAITING));
+        Self::At(Arc::new(Remote { url, transport, algorithms, pace, state, waiting }))
     }
 
-    /// The keys at hand. Waits for them only where there never were any; fails with `issuer_unavailable`.
+    /// The keys at hand. Waits for them only where there never were any; fails with `issuer_unavailable`, `overloaded`.
     pub(super) async fn keys(&self) -> Result<Arc<KeySet>> {
         let remote = match self {
             Self::Held(keys) => return Ok(Arc::clone(keys)),
@@ -63,15 +72,15 @@ impl Source {
             }
             return Ok(keys);
         }
-        remote.landed().await;
+        remote.landed().await?;
         remote.held().0.ok_or_else(|| remote.unavailable())
     }
 
-    /// Keys that came after `known`, fetched where the pace allows.
-    pub(super) async fn newer_than(&self, known: &Arc<KeySet>) -> Option<Arc<KeySet>> {
-        let Self::At(remote) = self else { return None };
-        remote.landed().await;
-        remote.held().0.filter(|keys| !Arc::ptr_eq(keys, known))
+    /// Keys that came after `known`, fetched where the pace allows. Fails with `overloaded`.
+    pub(super) async fn newer_than(&self, known: &Arc<KeySet>) -> Result<Option<Arc<KeySet>>> {
+        let Self::At(remote) = self else { return Ok(None) };
+        remote.landed().await?;
+        Ok(remote.held().0.filter(|keys| !Arc::ptr_eq(keys, known)))
     }
 }
 
@@ -83,12 +92,16 @@ impl Remote {
         (state.keys.clone(), old)
     }
 
-    /// Waits for the fetch that is under way or due.
-    async fn landed(self: &Arc<Self>) {
-        if let Some(mut flight) = self.flight() {
-            // It fails when the sender is gone, which is what is waited for.
-            drop(flight.changed().await);
-        }
+    /// Waits for the fetch that is under way or due. Fails with `overloaded` where too many wait for it.
+    async fn landed(self: &Arc<Self>) -> Result<()> {
+        let Some(mut flight) = self.flight() else { return Ok(()) };
+        let _place = self.waiting.try_acquire().map_err(|_| {
+            let detail = "Too many requests wait for the keys of the token's issuer. Nothing was done.";
+            Failure::new(FailureKind::Overloaded, detail).with_retry_after(Some(SOON))
+        })?;
+        // It fails when the sender is gone, which is what is waited for.
+        drop(flight.changed().await);
+        Ok(())
     }
 
     /// The fetch that is under way, or one begun now if the pace allows. It runs on its own: a caller who goes away
@@ -101,7 +114,7 @@ impl Remote {
         if state.tried.is_some_and(|at| at.elapsed() < self.pace.at_least) {
             return None;
         }
-        let began = Instant::now();
+        let began = crate::clock::monotonic();
         let (landed, flight) = watch::channel(());
         state.tried = Some(began);
         state.flight = Some(flight.clone());

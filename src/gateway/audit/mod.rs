@@ -20,7 +20,7 @@ use super::listing::Scope;
 use super::{Listing, ListingRequest, names};
 use crate::domain::{Actor, Principal, Result, TenantId, Text, Timestamp};
 use crate::sealing::Sealer;
-use crate::store::{After, AuditQuery, AuditRecord, AuditStore, now};
+use crate::store::{AuditQuery, AuditRecord, AuditStore, now};
 
 /// Which records are asked for; what is `None` narrows nothing.
 #[derive(Clone, Debug)]
@@ -65,8 +65,7 @@ impl Audit {
             limit: listing.page_size + 1,
         };
         let rows = self.store.list(&query).await?;
-        let (items, next_cursor) =
-            scope.cut(rows, listing, |row| After { created_at: row.at, id: row.id.clone() });
+        let (items, next_cursor) = scope.cut(rows, listing);
         Ok(Listing { items, next_cursor })
     }
 

@@ -1,7 +1,9 @@
 //! Refused authentications, a few a minute: whoever hammers at the door must not fill the database.
 
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::{Action, Audit, entry, record};
 use crate::domain::{Failure, FailureKind, KeyId, Text};
@@ -19,7 +21,7 @@ pub(super) struct Refusals {
 
 impl Default for Refusals {
     fn default() -> Self {
-        Self { began: Instant::now(), recorded: 0, unrecorded: 0 }
+        Self { began: crate::clock::monotonic(), recorded: 0, unrecorded: 0 }
     }
 }
 
@@ -51,7 +53,8 @@ impl Audit {
         if !matches!(failure.kind, FailureKind::Unauthenticated | FailureKind::InsufficientScope) {
             return;
         }
-        let noted = self.refusals.lock().unwrap_or_else(PoisonError::into_inner).note(Instant::now());
+        let noted =
+            self.refusals.lock().unwrap_or_else(PoisonError::into_inner).note(crate::clock::monotonic());
         if let Some(unrecorded) = noted {
             self.write(key, request_id, failure.kind, unrecorded);
         }
@@ -59,7 +62,8 @@ impl Audit {
 
     /// Records how many refusals of the last minute were only counted.
     pub fn tell_the_rest(&self) {
-        let rest = self.refusals.lock().unwrap_or_else(PoisonError::into_inner).rest(Instant::now());
+        let rest =
+            self.refusals.lock().unwrap_or_else(PoisonError::into_inner).rest(crate::clock::monotonic());
         if rest > 0 {
             self.write(None, None, FailureKind::Unauthenticated, rest);
         }

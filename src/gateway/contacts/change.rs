@@ -1,9 +1,10 @@
 //! Sends an update or a removal and judges it by what the CRM holds afterwards.
 
-use super::compare::{Difference, Verdict, differences, is_verifiable};
-use super::outcome::{changed, created_otherwise, did_not_apply, gone, not_verified, shown};
+use super::Shown;
+use super::compare::{Finding, Verdict, is_verifiable};
+use super::outcome::{gone, shown};
+use super::verify::{unverified, verified};
 use super::write::{Course, SHORTEST_SEND};
-use super::{Shown, incomplete};
 use crate::adapters::{Applied, Prepared};
 use crate::config::crash_point;
 use crate::domain::{Contact, Effect, Failure, FailureKind, RemoteId, Result, Warning};
@@ -20,23 +21,27 @@ impl Course<'_> {
     pub(super) async fn update(
         &mut self,
         prepared: &Prepared,
-        held: Option<Contact>,
+        held: &Contact,
         warnings: Vec<Warning>,
     ) -> Result<Shown> {
         let sent = self.send(prepared).await?;
         let was_lost = sent.lost.is_some();
-        match self.updated(prepared, sent, held.clone(), warnings.clone()).await {
-            Err(first) if was_lost && self.may_send_again(&first) => match self.send(prepared).await {
-                // The first may have been applied: a second that did nothing says nothing of it.
-                Err(second) if second.effect == Effect::None => Err(first),
-                sent => self.updated(prepared, sent?, held, warnings).await,
-            },
+        match self.updated(prepared, sent, held, warnings.clone()).await {
+            Err(first) if was_lost && self.may_send_again(prepared, &first).await => {
+                match self.send(prepared).await {
+                    // The first may have been applied: a second that did nothing says nothing of it.
+                    Err(second) if second.effect == Effect::None => Err(first),
+                    sent => self.updated(prepared, sent?, held, warnings).await,
+                }
+            }
             outcome => outcome,
         }
     }
 
-    fn may_send_again(&self, failure: &Failure) -> bool {
-        failure.effect == Effect::Unknown && self.context.remaining() >= SHORTEST_SEND
+    async fn may_send_again(&self, prepared: &Prepared, failure: &Failure) -> bool {
+        failure.effect == Effect::Unknown
+            && self.context.remaining() >= SHORTEST_SEND
+            && self.is_still_met(prepared).await
     }
 
     /// Sends; a refusal ends the write, a lost answer does not.
@@ -61,41 +66,33 @@ impl Course<'_> {
         &self,
         prepared: &Prepared,
         sent: Sent,
-        held: Option<Contact>,
-        mut warnings: Vec<Warning>,
+        held: &Contact,
+        warnings: Vec<Warning>,
     ) -> Result<Shown> {
         let opened = self.opened;
         let Sent { applied, lost } = sent;
         let read = opened.adapter.read_back(self.context, prepared, &applied).await;
         crash_point("read_back");
-        let contact = match read {
-            Ok(contact) => contact,
-            Err(failure) if failure.kind == FailureKind::ContactNotFound => {
-                return Err(lost.unwrap_or_else(|| gone(opened)));
-            }
+        let contact = match (read, lost.as_ref()) {
+            (Ok(contact), _) => contact,
+            (Err(_), Some(lost)) => return Err(lost.clone()),
+            (Err(failure), None) if failure.kind == FailureKind::ContactNotFound => return Err(gone(opened)),
             // The CRM confirmed the change: that it cannot be seen now must not read as if nothing had happened.
-            Err(failure) => {
-                let (None, Some(held)) = (lost.as_ref(), held) else { return Err(lost.unwrap_or(failure)) };
-                warnings.push(not_verified("changed", &failure));
-                return Ok(shown(opened, changed(held, &prepared.expected), warnings));
+            (Err(failure), None) => {
+                return Ok(unverified(opened, &held.remote_id, applied, "changed", &failure, warnings));
             }
         };
-        let (unseen, wrong): (Vec<Difference>, Vec<Difference>) =
-            differences(opened.spec, &prepared.expected, &contact)
-                .into_iter()
-                .partition(|difference| difference.verdict == Verdict::Unseen);
-        if !wrong.is_empty() {
-            return Err(lost.unwrap_or_else(|| did_not_apply(opened, &wrong)));
-        }
+        let verified = verified(self.context, opened, prepared, Some(held), contact).await;
         // Without the CRM's word only what was seen counts.
-        if let Some(lost) =
-            lost.filter(|_| !unseen.is_empty() || !is_verifiable(opened.spec, &prepared.expected))
-        {
-            return Err(lost);
+        let is_open = |found: &Finding| found.is_wrong() || found.verdict == Verdict::Unseen;
+        let open = verified.findings.iter().any(is_open) || !is_verifiable(opened.spec, &prepared.expected);
+        match lost {
+            Some(lost) if open => Err(lost),
+            _ => {
+                let (contact, warnings) = verified.concluded(opened, warnings)?;
+                Ok(self.as_read(contact, warnings).await)
+            }
         }
-        warnings.extend(unseen.iter().map(created_otherwise));
-        warnings.extend(incomplete([&contact]));
-        Ok(shown(opened, contact, warnings))
     }
 
     /// A removal is confirmed by the CRM's word, unless it still shows the contact; where that word was lost, only by
@@ -104,12 +101,14 @@ impl Course<'_> {
         let sent = self.send(prepared).await?;
         let was_lost = sent.lost.is_some();
         match self.deleted(prepared, sent).await {
-            Err(first) if was_lost && self.may_send_again(&first) => match self.send(prepared).await {
-                // The first of the two has done it meanwhile.
-                Err(second) if second.kind == FailureKind::ContactNotFound => Ok(self.removed(prepared)),
-                Err(second) if second.effect == Effect::None => Err(first),
-                sent => self.deleted(prepared, sent?).await,
-            },
+            Err(first) if was_lost && self.may_send_again(prepared, &first).await => {
+                match self.send(prepared).await {
+                    // The first of the two has done it meanwhile.
+                    Err(second) if second.kind == FailureKind::ContactNotFound => Ok(self.removed(prepared)),
+                    Err(second) if second.effect == Effect::None => Err(first),
+                    sent => self.deleted(prepared, sent?).await,
+                }
+            }
             outcome => outcome,
         }
     }

@@ -1,47 +1,81 @@
-//! Verified writes: what the CRM holds afterwards, compared with what it should hold.
+//! Compares what a CRM holds after a write with what was asked for and with what it held before.
 
-use crate::adapters::{AdapterSpec, Verify, digits, pointer_token};
+use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
+use std::time::Duration;
+
+use crate::adapters::{AdapterSpec, Moves, RemoteFieldSpec, Verify, pointer_token};
 use crate::domain::{
-    Contact, ContactPatch, EmailAddress, Field, FieldFault, Patch, PhoneNumber, RawJson, Text,
+    Contact, ContactPatch, EmailAddress, Field, FieldFault, Patch, PhoneIdentity, PhoneNumber, RawJson,
+    Region, Text, Timestamp, email_identity, text_identity, words,
 };
-use crate::json;
+use crate::json::{self, Kind};
 
-/// One member that is not as it should be, or could not be seen.
+/// What is found of one field after a write, or of one entry of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Difference {
+pub(super) struct Finding {
     /// RFC 6901 pointer into the unified contact.
     pub(super) pointer: String,
-    /// What is the matter with it.
     pub(super) verdict: Verdict,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// The CRM holds nothing there.
-    Missing,
-    /// The CRM holds something else.
-    Other,
-    /// The reading does not show it.
+    /// The CRM still holds the old value.
+    NotApplied,
+    /// The CRM holds nothing where a value was sent.
+    NotStored,
+    /// The CRM holds a value that is neither the one sent nor the old one.
+    Changed,
+    /// The CRM holds the value sent in another form: both are equal under its declared normalisation.
+    Normalised,
+    /// The CRM holds the entries sent in another order.
+    Reordered,
+    /// No change was asked for, and the CRM holds another value than before.
+    Unasked,
+    /// No reading shows the field.
     Unseen,
 }
 
-impl Difference {
+impl Finding {
+    /// Whether the CRM shows that it does not hold what was sent, in whatever form.
+    pub(super) const fn is_wrong(&self) -> bool {
+        matches!(self.verdict, Verdict::NotApplied | Verdict::NotStored | Verdict::Changed)
+    }
+
     fn new(pointer: impl Into<String>, verdict: Verdict) -> Self {
         Self { pointer: pointer.into(), verdict }
     }
 
-    /// The difference as a fault of a change that did not stick.
+    /// The finding as a fault of a change that was not applied.
     pub(super) fn fault(&self) -> FieldFault {
         FieldFault::member(
-            self.pointer.clone(),
+            &self.pointer,
             "not_applied",
-            "The CRM accepted the change and holds another value.",
+            "The CRM accepted the change and still holds the old value.",
         )
     }
 }
 
-/// Every member in which `held` differs from `expected`, compared as the CRM's declaration says.
-pub(super) fn differences(spec: &AdapterSpec, expected: &ContactPatch, held: &Contact) -> Vec<Difference> {
+/// The readings of one record around a write.
+#[derive(Clone, Copy)]
+pub(super) struct Readings<'a> {
+    /// What the CRM held before; `None` for a new record.
+    pub(super) before: Option<&'a Contact>,
+    pub(super) after: &'a Contact,
+    /// Whether `after` was read in both ways: a field that it does not show is then in neither.
+    pub(super) both_ways: bool,
+}
+
+/// Judges what became of `asked`, field by field; what is as asked is not named. Fields that were not asked to change
+/// are judged where both readings show them.
+pub(super) fn judge(
+    spec: &AdapterSpec,
+    region: Region,
+    readings: Readings<'_>,
+    asked: &ContactPatch,
+) -> Vec<Finding> {
     let ContactPatch {
         first_name,
         last_name,
@@ -51,169 +85,789 @@ pub(super) fn differences(spec: &AdapterSpec, expected: &ContactPatch, held: &Co
         phone_numbers,
         remote_fields,
         read_only: _, // Never written.
-    } = expected;
-    let mut found = Vec::new();
-    for (field, wanted, now) in [
-        (Field::FirstName, first_name, &held.first_name),
-        (Field::LastName, last_name, &held.last_name),
-        (Field::Account, account, &held.account),
-    ] {
-        found.extend(
-            check(spec, held, field, wanted.touches()).unwrap_or_else(|| text(field, wanted, now.as_ref())),
-        );
+    } = asked;
+    let mut judge = Judge { spec, readings, found: Vec::new() };
+    let split_otherwise = is_split_otherwise(first_name, last_name, readings.after);
+    let names = |pointer: &str, wanted: &[Text], now: &[Text]| {
+        let found = text(pointer, wanted, now);
+        let normalised = |found| Finding { verdict: Verdict::Normalised, ..found };
+        if split_otherwise { found.into_iter().map(normalised).collect() } else { found }
+    };
+    judge.field(Field::FirstName, value(first_name), |contact| contact.first_name.as_slice(), names);
+    judge.field(Field::LastName, value(last_name), |contact| contact.last_name.as_slice(), names);
+    judge.field(Field::Account, value(account), |contact| contact.account.as_slice(), text);
+    judge.field(
+        Field::EmailAddresses,
+        email_addresses.list(),
+        |contact| contact.email_addresses.as_slice(),
+        email_list,
+    );
+    let phones = |pointer: &str, wanted: &[PhoneNumber], now: &[PhoneNumber]| {
+        phone_list(spec, region, pointer, wanted, now)
+    };
+    judge.field(
+        Field::PhoneNumbers,
+        phone_numbers.list(),
+        |contact| contact.phone_numbers.as_slice(),
+        phones,
+    );
+    for declared in spec.remote_fields.iter().filter(|declared| declared.verify != Verify::Never) {
+        let moves = match declared.moves {
+            Moves::WhenWritten => false,
+            Moves::With(others) => others.iter().any(|other| remote_fields.get(other).is_some()),
+            Moves::ByItself => true,
+        };
+        judge.remote_field(declared, remote_fields.get(declared.name), moves);
     }
-    let emails =
-        || list(email_addresses).map_or_else(Vec::new, |wanted| email_list(wanted, &held.email_addresses));
-    found.extend(check(spec, held, Field::EmailAddresses, email_addresses.touches()).unwrap_or_else(emails));
-    let phones =
-        || list(phone_numbers).map_or_else(Vec::new, |wanted| phone_list(spec, wanted, &held.phone_numbers));
-    found.extend(check(spec, held, Field::PhoneNumbers, phone_numbers.touches()).unwrap_or_else(phones));
-    for (name, wanted) in &remote_fields.0 {
-        found.extend(remote_member(spec, name, wanted, held));
-    }
-    found
+    judge.found
 }
 
-/// Whether a reading can tell of everything that is expected: not where a member is never verified.
+/// Whether a reading can tell of everything that is expected: not where a field is never verified.
 pub(super) fn is_verifiable(spec: &AdapterSpec, expected: &ContactPatch) -> bool {
     let never =
         |name: &str| spec.remote_fields.iter().any(|spec| spec.name == name && spec.verify == Verify::Never);
     !expected.remote_fields.0.iter().any(|(name, _)| never(name))
 }
 
-/// What is decided before looking at values: untouched and never verified members agree, unseen ones are unseen.
-fn check(spec: &AdapterSpec, held: &Contact, field: Field, touched: bool) -> Option<Vec<Difference>> {
-    let verified = spec.field(field).is_some_and(|spec| spec.verify != Verify::Never);
-    if !touched || !verified {
-        return Some(Vec::new());
+/// Whether `after` shows each field of `asked` that is verified.
+pub(super) fn shows_all(spec: &AdapterSpec, asked: &ContactPatch, after: &Contact) -> bool {
+    let fields = [
+        (Field::FirstName, asked.first_name.touches()),
+        (Field::LastName, asked.last_name.touches()),
+        (Field::Account, asked.account.touches()),
+        (Field::EmailAddresses, asked.email_addresses.touches()),
+        (Field::PhoneNumbers, asked.phone_numbers.touches()),
+    ];
+    let verified = |field: Field| spec.field(field).is_some_and(|spec| spec.verify != Verify::Never);
+    let mut asked_for = spec
+        .remote_fields
+        .iter()
+        .filter(|spec| spec.verify != Verify::Never && asked.remote_fields.get(spec.name).is_some());
+    fields.iter().all(|(field, asked)| !asked || !verified(*field) || after.shows(*field))
+        && (after.remote_fields_unread || asked_for.all(|spec| remote_value(spec, after).is_some()))
+}
+
+struct Judge<'a> {
+    spec: &'a AdapterSpec,
+    readings: Readings<'a>,
+    found: Vec<Finding>,
+}
+
+impl<'a> Judge<'a> {
+    /// Judges a unified field; a text is a list of at most one. `asked` is `None` where no change was asked for.
+    fn field<T: PartialEq + 'a>(
+        &mut self,
+        field: Field,
+        asked: Option<&[T]>,
+        of: impl Fn(&'a Contact) -> &'a [T],
+        differences: impl Fn(&str, &[T], &[T]) -> Vec<Finding>,
+    ) {
+        if self.spec.field(field).is_none_or(|spec| spec.verify == Verify::Never) {
+            return;
+        }
+        let Readings { before, after, .. } = self.readings;
+        let pointer = format!("/{}", field.name());
+        let before = before.filter(|before| before.shows(field)).map(&of);
+        match (asked, before, after.shows(field).then(|| of(after))) {
+            (Some(asked), _, None) => {
+                let was_shown = before.is_some() && after.unseen.contains(field);
+                self.absent(pointer, was_shown, asked.is_empty());
+            }
+            (Some(asked), before, Some(after)) => {
+                let mut found = differences(&pointer, asked, after);
+                let holds = |list: &[T], entries: &[T]| {
+                    let found = differences(&pointer, entries, list);
+                    !found.iter().any(|found| found.verdict == Verdict::NotStored)
+                };
+                // Entries were added, and those that should go are all still there.
+                let merged = |before: &[T]| holds(after, before) && !holds(asked, before);
+                if let (Some(before), [Finding { pointer: at, verdict: verdict @ Verdict::Changed }]) =
+                    (before, found.as_mut_slice())
+                    && *at == pointer
+                    && merged(before)
+                {
+                    *verdict = Verdict::NotApplied;
+                }
+                self.asked(found, before.map(|before| before == after));
+            }
+            (None, Some(before), Some(after)) => {
+                self.unasked(pointer, &differences(field.name(), before, after));
+            }
+            (None, ..) => {}
+        }
     }
-    held.incomplete
-        .contains(&field)
-        .then(|| vec![Difference::new(format!("/{}", field.name()), Verdict::Unseen)])
+
+    /// Judges a declared remote field; `moves` says that it may change although nobody asked for it.
+    fn remote_field(&mut self, declared: &RemoteFieldSpec, asked: Option<&RawJson>, moves: bool) {
+        let Readings { before, after, .. } = self.readings;
+        let pointer = format!("/remoteFields/{}", pointer_token(declared.name));
+        let new = before.is_none();
+        let asked = asked.map(RawJson::as_str);
+        let before = before.and_then(|before| remote_value(declared, before));
+        match (asked, before, remote_value(declared, after)) {
+            (Some(asked), _, None) if new && is_empty(asked) && !after.remote_fields_unread => {}
+            (Some(asked), before, None) => {
+                let was_shown = before.is_some() && !after.remote_fields_unread;
+                self.absent(pointer, was_shown, is_empty(asked));
+            }
+            (asked, before, Some(after)) if declared.verify == Verify::Values => {
+                self.values(&pointer, asked, before, after);
+            }
+            (None, ..) if moves => {}
+            (asked, before, Some(after)) => self.value(declared.verify, pointer, asked, before, after),
+            (None, _, None) => {}
+        }
+    }
+
+    /// Judges an object field by field. One that reads back as an object with a `value` counts by that value.
+    fn values(&mut self, pointer: &str, asked: Option<&str>, before: Option<&str>, after: &str) {
+        let at = |name: &str| format!("{pointer}/{}", pointer_token(name));
+        let Some(now) = json::members(after) else {
+            return self.value(Verify::Exact, pointer.to_owned(), asked, before, after);
+        };
+        let (now, asked) = (now.by_name(), asked.and_then(json::members).unwrap_or_default());
+        let before = before.and_then(json::members);
+        let old = before.as_ref().map(json::Members::by_name);
+        for (name, wanted) in &asked.0 {
+            let old = old.as_ref().map(|old| value_in(old, name));
+            let now = value_in(&now, name);
+            self.value(Verify::Values, at(name), Some(wanted.get()), old, now);
+        }
+        let asked = asked.by_name();
+        let kept = before.iter().flat_map(|before| &before.0);
+        for (name, old) in kept.filter(|(name, _)| !asked.contains_key(name.as_ref())) {
+            if let Some(now) = now.get(name.as_ref()) {
+                let (old, now) = (value_of(old.get()), value_of(now.get()));
+                self.value(Verify::Values, at(name), None, Some(old), now);
+            }
+        }
+    }
+
+    fn value(&mut self, verify: Verify, pointer: String, asked: Option<&str>, old: Option<&str>, now: &str) {
+        let difference =
+            |wanted: &str| difference(verify, wanted, now).map(|verdict| Finding::new(&pointer, verdict));
+        match (asked, old) {
+            (Some(asked), old) => {
+                let is_unchanged = |old| json::equal(old, now) || (is_empty(old) && is_empty(now));
+                self.asked(difference(asked).into_iter().collect(), old.map(is_unchanged));
+            }
+            (None, Some(old)) => {
+                let found: Vec<Finding> = difference(old).into_iter().collect();
+                self.unasked(pointer, &found);
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// A field that was asked to change and that `after` does not show.
+    fn absent(&mut self, pointer: String, was_shown: bool, cleared: bool) {
+        match (was_shown && self.readings.both_ways, cleared) {
+            (true, true) => {}
+            (true, false) => self.found.push(Finding::new(pointer, Verdict::NotApplied)),
+            (false, _) => self.found.push(Finding::new(pointer, Verdict::Unseen)),
+        }
+    }
+
+    /// Adds what differs from what was asked for; `unchanged` says whether the old value is still held, where that was
+    /// seen.
+    fn asked(&mut self, found: Vec<Finding>, unchanged: Option<bool>) {
+        self.found.extend(found.into_iter().map(|found| match (found.verdict, unchanged) {
+            (Verdict::NotStored | Verdict::Changed, Some(true)) => {
+                Finding { verdict: Verdict::NotApplied, ..found }
+            }
+            (Verdict::NotStored, Some(false)) => Finding { verdict: Verdict::Changed, ..found },
+            _ => found,
+        }));
+    }
+
+    fn unasked(&mut self, pointer: String, found: &[Finding]) {
+        if found.iter().any(Finding::is_wrong) {
+            self.found.push(Finding::new(pointer, Verdict::Unasked));
+        }
+    }
 }
 
-fn text(field: Field, wanted: &Patch<Text>, now: Option<&Text>) -> Vec<Difference> {
-    let differs = match (wanted, now) {
-        (Patch::Set(wanted), Some(now)) => wanted.trim() != now.trim(),
-        (Patch::Set(wanted), None) => !wanted.trim().is_empty(),
-        (Patch::Clear, now) => now.is_some(),
-        (Patch::Keep, _) => false,
-    };
-    let verdict = if now.is_none() { Verdict::Missing } else { Verdict::Other };
-    differs.then(|| Difference::new(format!("/{}", field.name()), verdict)).into_iter().collect()
-}
-
-fn list<T>(wanted: &Patch<Vec<T>>) -> Option<&[T]> {
-    match wanted {
+fn value(patch: &Patch<Text>) -> Option<&[Text]> {
+    match patch {
         Patch::Keep => None,
-        Patch::Clear => Some(&[]),
-        Patch::Set(list) => Some(list),
+        Patch::Set(text) if !text.trim().is_empty() => Some(std::slice::from_ref(text)),
+        Patch::Set(_) | Patch::Clear => Some(&[]),
     }
+}
+
+fn text(pointer: &str, wanted: &[Text], now: &[Text]) -> Vec<Finding> {
+    let verdict = match (wanted.first(), now.first()) {
+        (wanted, now) if wanted == now => return Vec::new(),
+        (Some(wanted), Some(now)) if text_identity(wanted) == text_identity(now) => Verdict::Normalised,
+        (Some(_), None) => Verdict::NotStored,
+        _ => Verdict::Changed,
+    };
+    vec![Finding::new(pointer, verdict)]
+}
+
+/// Whether `after` shows the names asked for as one full name, which is split where nobody can know it.
+fn is_split_otherwise(first: &Patch<Text>, last: &Patch<Text>, after: &Contact) -> bool {
+    let now = [after.first_name.as_slice(), after.last_name.as_slice()];
+    let wanted = [value(first).unwrap_or(now[0]), value(last).unwrap_or(now[1])];
+    after.names_derived
+        && (first.touches() || last.touches())
+        && words(wanted.into_iter().flatten()).eq(words(now.into_iter().flatten()))
 }
 
 /// Addresses are compared without case; which one is the first is compared too, because the others follow from it.
-fn email_list(wanted: &[EmailAddress], now: &[EmailAddress]) -> Vec<Difference> {
-    let same = |wanted: &EmailAddress, now: &EmailAddress| {
-        wanted.address.trim().to_lowercase() == now.address.trim().to_lowercase()
-    };
-    let mut found = members("/emailAddresses", wanted, now, same);
-    if found.is_empty() && wanted.first().zip(now.first()).is_some_and(|(wanted, now)| !same(wanted, now)) {
-        found.push(Difference::new("/emailAddresses/0/emailAddressType", Verdict::Other));
+fn email_list(pointer: &str, wanted: &[EmailAddress], now: &[EmailAddress]) -> Vec<Finding> {
+    let text = |email: &EmailAddress| email.address.clone();
+    let key = |email: &EmailAddress| email_identity(&email.address);
+    let mut pairs = Pairs::new(wanted.len(), now.len());
+    pairs.add(false, |at| [text(&wanted[at])], |at| [text(&now[at])]);
+    pairs.add(true, |at| [key(&wanted[at])], |at| [key(&now[at])]);
+    let first_differs = wanted.first().zip(now.first()).is_some_and(|(wanted, now)| key(wanted) != key(now));
+    let mut found = pairs.differences(pointer, "emailAddress");
+    if first_differs && !found.iter().any(Finding::is_wrong) {
+        found.retain(|found| found.verdict != Verdict::Reordered);
+        found.push(Finding::new(format!("{pointer}/0/emailAddressType"), Verdict::Changed));
     }
     found
 }
 
-fn phone_list(spec: &AdapterSpec, wanted: &[PhoneNumber], now: &[PhoneNumber]) -> Vec<Difference> {
-    let mut found = members("/phoneNumbers", wanted, now, same_number);
+/// CRMs add or drop the country code; all other digits must be the same.
+fn phone_list(
+    spec: &AdapterSpec,
+    region: Region,
+    pointer: &str,
+    wanted: &[PhoneNumber],
+    now: &[PhoneNumber],
+) -> Vec<Finding> {
+    let read = |phone: &PhoneNumber| PhoneIdentity::of(region, &phone.number);
+    let wanted_numbers: Vec<PhoneIdentity> = wanted.iter().map(read).collect();
+    let held_numbers: Vec<PhoneIdentity> = now.iter().map(read).collect();
+    let mut pairs = Pairs::new(wanted.len(), now.len());
+    pairs.add(false, |at| [wanted[at].number.as_str()], |at| [now[at].number.as_str()]);
+    pairs.add(true, |at| [&wanted_numbers[at]], |at| [&held_numbers[at]]);
+    pairs.add(true, |at| wanted_numbers[at].near_wanted(), |at| held_numbers[at].near_held());
+    let mut found = pairs.differences(pointer, "phoneNumber");
     if spec.field(Field::PhoneNumberType).is_some_and(|spec| spec.verify != Verify::Never) {
-        for (index, phone) in wanted.iter().enumerate() {
-            let other = now.iter().find(|held| same_number(phone, held)).is_some_and(|held| {
-                let (wanted, held) = (phone.kind.as_deref(), held.kind.as_deref());
+        for (index, (phone, pair)) in wanted.iter().zip(&pairs.of_wanted).enumerate() {
+            let other = pair.as_ref().is_some_and(|pair| {
+                let (wanted, held) = (phone.kind.as_deref(), now[pair.held].kind.as_deref());
                 matches!((wanted, held), (Some(wanted), Some(held)) if !wanted.eq_ignore_ascii_case(held))
             });
             if other {
-                found.push(Difference::new(format!("/phoneNumbers/{index}/phoneNumberType"), Verdict::Other));
+                found.push(Finding::new(format!("{pointer}/{index}/phoneNumberType"), Verdict::Changed));
             }
         }
     }
     found
 }
 
-/// CRMs add or drop the country code, which has three digits at most; all others must be the same.
-fn same_number(wanted: &PhoneNumber, held: &PhoneNumber) -> bool {
-    let (wanted, held) = (digits(&wanted.number), digits(&held.number));
-    let (short, long) = if wanted.len() < held.len() { (&wanted, &held) } else { (&held, &wanted) };
-    wanted == held || (short.len() >= 7 && long.len() - short.len() <= 3 && long.ends_with(short.as_str()))
+/// An entry that is held for one that is wanted.
+struct Pair {
+    held: usize,
+    normalised: bool,
 }
 
-/// Entries that are missing, each by its index; entries that should not be there, as the whole list. What is held
-/// confirms one entry, not two.
-fn members<T>(pointer: &str, wanted: &[T], now: &[T], same: impl Fn(&T, &T) -> bool) -> Vec<Difference> {
-    let mut left: Vec<&T> = now.iter().collect();
-    let mut found = Vec::new();
-    for (index, wanted) in wanted.iter().enumerate() {
-        match left.iter().position(|held| same(wanted, held)) {
-            Some(at) => drop(left.remove(at)),
-            None => found.push(Difference::new(format!("{pointer}/{index}"), Verdict::Missing)),
+/// What is wanted, each entry with what is held for it. What is held confirms one entry, not two.
+struct Pairs {
+    of_wanted: Vec<Option<Pair>>,
+    /// Which of the entries that are held have no pair.
+    left: Vec<bool>,
+}
+
+impl Pairs {
+    fn new(wanted: usize, held: usize) -> Self {
+        Self { of_wanted: (0..wanted).map(|_| None).collect(), left: vec![true; held] }
+    }
+
+    /// Pairs entries without a pair that have a key in common, both in order. An index finds them, as either list may be
+    /// long.
+    fn add<K: Eq + Hash, I: IntoIterator<Item = K>, J: IntoIterator<Item = K>>(
+        &mut self,
+        normalised: bool,
+        wanted: impl Fn(usize) -> I,
+        held: impl Fn(usize) -> J,
+    ) {
+        if self.of_wanted.iter().all(Option::is_some) {
+            return;
+        }
+        let mut places: HashMap<K, VecDeque<usize>> = HashMap::new();
+        for (place, _) in self.left.iter().enumerate().filter(|(_, left)| **left) {
+            for key in held(place) {
+                places.entry(key).or_default().push_back(place);
+            }
+        }
+        for (at, pair) in self.of_wanted.iter_mut().enumerate().filter(|(_, pair)| pair.is_none()) {
+            let next = wanted(at).into_iter().filter_map(|key| {
+                let places = places.get_mut(&key)?;
+                while places.front().is_some_and(|place| !self.left[*place]) {
+                    places.pop_front();
+                }
+                places.front().copied()
+            });
+            if let Some(held) = next.min() {
+                self.left[held] = false;
+                *pair = Some(Pair { held, normalised });
+            }
         }
     }
-    if found.is_empty() && !left.is_empty() {
-        found.push(Difference::new(pointer, Verdict::Other));
-    }
-    found
-}
 
-fn remote_member(spec: &AdapterSpec, name: &str, wanted: &RawJson, held: &Contact) -> Vec<Difference> {
-    let declared = spec.remote_fields.iter().find(|spec| spec.name == name);
-    let verify = declared.map_or(Verify::Exact, |spec| spec.verify);
-    let pointer = format!("/remoteFields/{}", pointer_token(name));
-    let spellings = declared.into_iter().flat_map(|spec| spec.aliases.iter().copied());
-    let now = std::iter::once(name).chain(spellings).find_map(|name| held.remote_fields.get(name));
-    let now = now.map(RawJson::as_str);
-    match (verify, now) {
-        (Verify::Never, _) => Vec::new(),
-        (Verify::Values, Some(now)) => values(&pointer, wanted.as_str(), now),
-        (Verify::Exact | Verify::Normalised, Some(now)) => {
-            let agrees = same_value(wanted.as_str(), now) || (is_empty(wanted.as_str()) && is_empty(now));
-            let verdict = if is_empty(now) { Verdict::Missing } else { Verdict::Other };
-            (!agrees).then(|| Difference::new(pointer, verdict)).into_iter().collect()
+    /// Entries that are missing or held in another form, each by its index; entries that should not be there and another
+    /// order, as the whole list.
+    fn differences(&self, pointer: &str, name: &str) -> Vec<Finding> {
+        let entries = self.of_wanted.iter().enumerate();
+        let mut found: Vec<Finding> = entries
+            .filter_map(|(index, pair)| match pair {
+                Some(Pair { normalised: false, .. }) => None,
+                Some(_) => Some(Finding::new(format!("{pointer}/{index}/{name}"), Verdict::Normalised)),
+                None => Some(Finding::new(format!("{pointer}/{index}"), Verdict::NotStored)),
+            })
+            .collect();
+        if found.iter().any(Finding::is_wrong) {
+            return found;
         }
-        (_, None) if is_empty(wanted.as_str()) => Vec::new(),
-        (_, None) => vec![Difference::new(pointer, Verdict::Unseen)],
+        if self.left.contains(&true) {
+            found.push(Finding::new(pointer, Verdict::Changed));
+        } else if !self.of_wanted.iter().flatten().is_sorted_by_key(|pair| pair.held) {
+            found.push(Finding::new(pointer, Verdict::Reordered));
+        }
+        found
     }
 }
 
-/// The same JSON value; texts agree after trimming.
-fn same_value(wanted: &str, now: &str) -> bool {
-    let texts = (json::string(wanted), json::string(now));
-    json::equal(wanted, now) || matches!(texts, (Some(wanted), Some(now)) if wanted.trim() == now.trim())
+/// The value of a declared remote field, in any of its spellings.
+fn remote_value<'a>(declared: &RemoteFieldSpec, contact: &'a Contact) -> Option<&'a str> {
+    let spellings = std::iter::once(&declared.name).chain(declared.aliases);
+    let mut values = spellings.filter_map(|name| contact.remote_fields.get(name));
+    values.next().map(RawJson::as_str)
+}
+
+/// The value of the field `name`, `null` where there is none.
+fn value_in<'a>(fields: &HashMap<&str, json::Raw<'a>>, name: &str) -> &'a str {
+    fields.get(name).map_or("null", |raw| value_of(raw.get()))
+}
+
+/// The `value` of an object that has one, else the whole.
+pub(super) fn value_of(json: &str) -> &str {
+    let members = json::members(json).map_or_else(Vec::new, |members| members.0);
+    members.into_iter().find(|(name, _)| name == "value").map_or(json, |(_, raw)| raw.get())
+}
+
+fn difference(verify: Verify, wanted: &str, now: &str) -> Option<Verdict> {
+    if json::equal(wanted, now) || (is_empty(wanted) && is_empty(now)) {
+        None
+    } else if is_normalised(verify, wanted, now) {
+        Some(Verdict::Normalised)
+    } else if is_empty(now) {
+        Some(Verdict::NotStored)
+    } else {
+        Some(Verdict::Changed)
+    }
+}
+
+/// Whether one value is the other under the declared normalisation.
+fn is_normalised(verify: Verify, one: &str, other: &str) -> bool {
+    let (Some(a), Some(b)) = (plain_text(one), plain_text(other)) else { return false };
+    match verify {
+        Verify::Exact | Verify::Never => a == b,
+        Verify::Normalised => a.to_lowercase() == b.to_lowercase(),
+        Verify::Values => a == b || is_same_time(&a, &b),
+    }
+}
+
+/// A text, or a number as its digits.
+fn plain_text(json: &str) -> Option<Cow<'_, str>> {
+    match json::kind(json) {
+        Kind::String => json::string(json).map(|text| text_identity(&text).into_owned().into()),
+        Kind::Number => Some(Cow::Borrowed(json)),
+        _ => None,
+    }
+}
+
+/// Whether both are the same timestamp, or one is a date and the other its midnight in some time zone.
+fn is_same_time(one: &str, other: &str) -> bool {
+    const FARTHEST_ZONE: Duration = Duration::from_hours(14);
+    let date = |text: &str| -> Option<Timestamp> { format!("{text}T00:00:00Z").parse().ok() };
+    let time = |text: &str| -> Option<Timestamp> {
+        let millis = || text.parse().ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
+        text.parse().ok().or_else(millis)
+    };
+    let is_of = |date: Timestamp, time: Timestamp| date.duration_since(time).unsigned_abs() <= FARTHEST_ZONE;
+    match (date(one), date(other), time(one), time(other)) {
+        (Some(date), None, _, Some(time)) | (None, Some(date), Some(time), _) => is_of(date, time),
+        (None, None, Some(one), Some(other)) => one == other,
+        _ => false,
+    }
 }
 
 fn is_empty(json: &str) -> bool {
     matches!(json, "null" | "\"\"" | "[]" | "{}")
 }
 
-/// Member by member; one that reads back as an object with a `value` counts by that value.
-fn values(pointer: &str, wanted: &str, now: &str) -> Vec<Difference> {
-    let (Some(wanted), Some(now)) = (json::members(wanted), json::members(now)) else {
-        return vec![Difference::new(pointer, Verdict::Other)];
-    };
-    let differs = wanted.0.iter().filter_map(|(name, wanted)| {
-        let held = now.0.iter().find(|(held, _)| held == name).map(|(_, raw)| raw.get());
-        let value = held.map(|held| {
-            json::members(held)
-                .and_then(|field| field.0.into_iter().find(|(key, _)| key == "value"))
-                .map_or(held, |(_, raw)| raw.get())
-        });
-        let at = format!("{pointer}/{}", pointer_token(name));
-        match value {
-            None if is_empty(wanted.get()) => None,
-            None => Some(Difference::new(at, Verdict::Missing)),
-            Some(now) if same_value(wanted.get(), now) || (is_empty(wanted.get()) && is_empty(now)) => None,
-            Some(now) => {
-                Some(Difference::new(at, if is_empty(now) { Verdict::Missing } else { Verdict::Other }))
+#[cfg(test)]
+mod tests {
+    use std::hint::black_box;
+
+    use super::*;
+    use crate::adapters::spec;
+    use crate::domain::{RemoteFields, RemoteId};
+    use crate::instructions::{Work, linear};
+
+    fn comparing(expected: ContactPatch, held: Contact) -> Work {
+        let spec = spec("aptly").unwrap();
+        Box::new(move || {
+            let readings = Readings { before: Some(&held), after: &held, both_ways: true };
+            drop(black_box(judge(spec, Region::default(), readings, &expected)));
+        })
+    }
+
+    fn emails(numbers: impl Iterator<Item = usize>) -> Vec<EmailAddress> {
+        numbers.map(|n| EmailAddress { address: format!("a{n}@example.com").into(), kind: None }).collect()
+    }
+
+    fn phones(numbers: impl Iterator<Item = usize>, country: &str) -> Vec<PhoneNumber> {
+        let kind = || Some(Text::from_static("mobile"));
+        numbers
+            .map(|n| PhoneNumber { number: format!("{country}415555{n:04}").into(), kind: kind() })
+            .collect()
+    }
+
+    fn custom(numbers: impl Iterator<Item = usize>) -> RemoteFields {
+        let fields: Vec<String> = numbers.map(|n| format!("\"cf{n}\":\"{n}\"")).collect();
+        let value = RawJson::from_validated(format!("{{{}}}", fields.join(",")).into());
+        RemoteFields(vec![("customFields".into(), value)])
+    }
+
+    fn nobody() -> Contact {
+        Contact::bare(RemoteId::from("abc123"))
+    }
+
+    fn patched(name: &str, value: Option<&str>) -> ContactPatch {
+        let text = || value.map_or(Patch::Clear, |value| Patch::Set(Text::from(value)));
+        let mut patch = ContactPatch::default();
+        match name {
+            "firstName" => patch.first_name = text(),
+            "lastName" => patch.last_name = text(),
+            "account" => patch.account = text(),
+            "emailAddresses" => patch.email_addresses = text().map(|address| vec![email(address)]),
+            "phoneNumbers" => patch.phone_numbers = text().map(|number| vec![phone(number)]),
+            _ => patch.remote_fields.0.push((name.into(), remote(value))),
+        }
+        patch
+    }
+
+    /// A contact that shows `value` and nothing else; an inner `None` is shown empty, an outer one is not shown.
+    fn showing(name: &str, value: Option<Option<&str>>) -> Contact {
+        let mut contact = nobody();
+        for field in Field::ALL {
+            contact.unseen.insert(field);
+        }
+        let Some(value) = value else { return contact };
+        let text = value.map(Text::from);
+        let field = match name {
+            "firstName" => Field::FirstName,
+            "lastName" => Field::LastName,
+            "account" => Field::Account,
+            "emailAddresses" => Field::EmailAddresses,
+            "phoneNumbers" => Field::PhoneNumbers,
+            _ => Field::RemoteFields,
+        };
+        contact.unseen.remove(field);
+        match field {
+            Field::FirstName => contact.first_name = text,
+            Field::LastName => contact.last_name = text,
+            Field::Account => contact.account = text,
+            Field::EmailAddresses => contact.email_addresses = text.into_iter().map(email).collect(),
+            Field::PhoneNumbers => contact.phone_numbers = text.into_iter().map(phone).collect(),
+            _ => contact.remote_fields.0.push((name.into(), remote(value))),
+        }
+        contact
+    }
+
+    fn email(address: Text) -> EmailAddress {
+        EmailAddress { address, kind: None }
+    }
+
+    fn phone(number: Text) -> PhoneNumber {
+        PhoneNumber { number, kind: None }
+    }
+
+    fn remote(value: Option<&str>) -> RawJson {
+        RawJson::from_validated(serde_json::to_string(&value).unwrap().into())
+    }
+
+    fn verdicts(
+        provider: &str,
+        before: Option<&Contact>,
+        asked: &ContactPatch,
+        after: &Contact,
+        both_ways: bool,
+    ) -> Vec<(String, Verdict)> {
+        let readings = Readings { before, after, both_ways };
+        let found = judge(spec(provider).unwrap(), Region::default(), readings, asked);
+        found.into_iter().map(|found| (found.pointer, found.verdict)).collect()
+    }
+
+    /// The fields that each CRM stores, with three values that differ.
+    const STORED: [(&str, &str, [&str; 3]); 11] = [
+        ("aptly", "firstName", ["Ada", "Eva", "Ida"]),
+        ("aptly", "lastName", ["Ada", "Eva", "Ida"]),
+        ("aptly", "account", ["Ada", "Eva", "Ida"]),
+        ("aptly", "emailAddresses", ["a@example.com", "e@example.com", "i@example.com"]),
+        ("aptly", "phoneNumbers", ["+14155550101", "+14155550102", "+14155550103"]),
+        ("aptly", "title", ["Ada", "Eva", "Ida"]),
+        ("pipeline", "firstName", ["Ada", "Eva", "Ida"]),
+        ("pipeline", "lastName", ["Ada", "Eva", "Ida"]),
+        ("pipeline", "emailAddresses", ["a@example.com", "e@example.com", "i@example.com"]),
+        ("pipeline", "phoneNumbers", ["+14155550101", "+14155550102", "+14155550103"]),
+        ("pipeline", "status", ["Ada", "Eva", "Ida"]),
+    ];
+
+    #[test]
+    fn a_field_that_no_reading_shows_is_unseen_unless_it_was_shown_before() {
+        let mut cases = 0;
+        for (provider, name, [old, new, _]) in STORED {
+            let (set, clear) = (patched(name, Some(new)), patched(name, None));
+            let (hidden, shown) = (showing(name, None), showing(name, Some(Some(old))));
+            for (before, asked, both_ways, expected) in [
+                (None, &set, true, Some(Verdict::Unseen)),
+                (None, &set, false, Some(Verdict::Unseen)),
+                (Some(&hidden), &set, true, Some(Verdict::Unseen)),
+                (Some(&hidden), &clear, true, Some(Verdict::Unseen)),
+                (Some(&shown), &set, true, Some(Verdict::NotApplied)),
+                (Some(&shown), &clear, true, None),
+                (Some(&shown), &set, false, Some(Verdict::Unseen)),
+                (Some(&shown), &clear, false, Some(Verdict::Unseen)),
+            ] {
+                let found = verdicts(provider, before, asked, &hidden, both_ways);
+                let found: Vec<Verdict> = found.into_iter().map(|(_, verdict)| verdict).collect();
+                let what = format!("{provider} {name} {} {both_ways}", before.is_some());
+                assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{what}");
+                cases += 1;
             }
         }
-    });
-    differs.collect()
+        assert_eq!(cases, 88);
+    }
+
+    #[test]
+    fn only_the_old_value_is_not_applied_and_any_other_is_changed() {
+        for (provider, name, [old, new, other]) in STORED {
+            let asked = patched(name, Some(new));
+            let (before, empty, hidden) =
+                (showing(name, Some(Some(old))), showing(name, Some(None)), showing(name, None));
+            for (before, after, expected) in [
+                (Some(&before), Some(new), None),
+                (Some(&before), Some(old), Some(Verdict::NotApplied)),
+                (Some(&before), Some(other), Some(Verdict::Changed)),
+                (Some(&before), None, Some(Verdict::Changed)),
+                (Some(&empty), None, Some(Verdict::NotApplied)),
+                (Some(&empty), Some(new), None),
+                (Some(&hidden), Some(new), None),
+                (Some(&hidden), None, Some(Verdict::NotStored)),
+                (None, Some(new), None),
+                (None, None, Some(Verdict::NotStored)),
+            ] {
+                let found = verdicts(provider, before, &asked, &showing(name, Some(after)), false);
+                let found: Vec<Verdict> = found.into_iter().map(|(_, verdict)| verdict).collect();
+                // An entry that is missing from a list is not stored, also where another one is there.
+                assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{provider} {name} {after:?}");
+            }
+            let cleared = patched(name, None);
+            let found = verdicts(provider, Some(&before), &cleared, &showing(name, Some(Some(old))), false);
+            assert_eq!(found.iter().map(|(_, verdict)| *verdict).collect::<Vec<_>>(), [Verdict::NotApplied]);
+            assert_eq!(verdicts(provider, Some(&before), &cleared, &empty, false), []);
+        }
+    }
+
+    #[test]
+    fn a_value_that_the_crm_resolves_is_normalised_whatever_it_held_before() {
+        let custom = |value: &str| {
+            let field = format!("{{\"cf1\":{value}}}");
+            RemoteFields(vec![("customFields".into(), RawJson::from_validated(field.into()))])
+        };
+        let fields = |remote_fields| ContactPatch { remote_fields, ..ContactPatch::default() };
+        let held = |remote_fields| Contact { remote_fields, ..nobody() };
+        let (date, midnight) = (custom("\"2025-09-01\""), custom("{\"value\":\"2025-08-31T22:00:00.000Z\"}"));
+        let (composed, decomposed) = ("Jos\u{e9}", "Jose\u{301}");
+        for (asked, after, pointer) in [
+            (
+                patched("firstName", Some(decomposed)),
+                showing("firstName", Some(Some(composed))),
+                "/firstName",
+            ),
+            (patched("lastName", Some("Ada ")), showing("lastName", Some(Some("Ada"))), "/lastName"),
+            (
+                patched("contactType", Some("tenant")),
+                showing("contactType", Some(Some("Tenant"))),
+                "/remoteFields/contactType",
+            ),
+            (fields(date.clone()), held(midnight.clone()), "/remoteFields/customFields/cf1"),
+            (fields(date), held(custom("1756684800000")), "/remoteFields/customFields/cf1"),
+            (fields(custom("\"7\"")), held(custom("{\"value\":7}")), "/remoteFields/customFields/cf1"),
+            (
+                patched("emailAddresses", Some("A@example.com")),
+                showing("emailAddresses", Some(Some("a@example.com"))),
+                "/emailAddresses/0/emailAddress",
+            ),
+            (
+                patched("phoneNumbers", Some("+1 415 555 0101")),
+                showing("phoneNumbers", Some(Some("+14155550101"))),
+                "/phoneNumbers/0/phoneNumber",
+            ),
+        ] {
+            let expected = [(pointer.to_owned(), Verdict::Normalised)];
+            for before in [None, Some(&after), Some(&nobody())] {
+                assert_eq!(verdicts("aptly", before, &asked, &after, false), expected);
+            }
+        }
+        let (asked, after) = (fields(custom("\"2025-09-03\"")), held(midnight));
+        let changed = [("/remoteFields/customFields/cf1".to_owned(), Verdict::Changed)];
+        assert_eq!(verdicts("aptly", None, &asked, &after, false), changed);
+    }
+
+    #[test]
+    fn what_was_not_asked_to_change_is_told_where_both_readings_show_another_value() {
+        let nothing = ContactPatch::default();
+        for (provider, name, [old, new, _]) in STORED {
+            let before = showing(name, Some(Some(old)));
+            let found = verdicts(provider, Some(&before), &nothing, &showing(name, Some(Some(new))), false);
+            let moves = name == "status";
+            let expected = (!moves).then_some(Verdict::Unasked);
+            assert_eq!(found.iter().map(|(_, verdict)| *verdict).next(), expected, "{provider} {name}");
+            for (before, after) in
+                [(Some(Some(old)), Some(Some(old))), (Some(Some(old)), None), (None, Some(Some(old)))]
+            {
+                let (before, after) = (showing(name, before), showing(name, after));
+                assert_eq!(
+                    verdicts(provider, Some(&before), &nothing, &after, true),
+                    [],
+                    "{provider} {name}"
+                );
+            }
+        }
+        let (before, after) =
+            (showing("contactType", Some(Some("Owner"))), showing("contactType", Some(Some("Tenant"))));
+        assert_eq!(verdicts("aptly", Some(&before), &patched("typeId", Some("t1")), &after, true).len(), 1);
+        assert_eq!(verdicts("aptly", Some(&before), &nothing, &after, true).len(), 1);
+        let (before, after) = (
+            Contact { remote_fields: custom(1..4), ..nobody() },
+            Contact { remote_fields: custom(2..4), ..nobody() },
+        );
+        assert_eq!(verdicts("aptly", Some(&before), &nothing, &after, true), []);
+        // What only the CRM sets, and what is the same under the declared normalisation.
+        for (name, old, new) in [
+            ("duogram", "AB", "CD"),
+            ("emailAddresses", "a@example.com", "A@example.com"),
+            ("phoneNumbers", "+14155550101", "(415) 555-0101"),
+        ] {
+            let (before, after) = (showing(name, Some(Some(old))), showing(name, Some(Some(new))));
+            assert_eq!(verdicts("aptly", Some(&before), &nothing, &after, true), [], "{name}");
+        }
+    }
+
+    #[test]
+    fn entries_in_another_order_are_told() {
+        let lists = |numbers: [usize; 3]| Contact {
+            phone_numbers: phones(numbers.into_iter(), "+1"),
+            email_addresses: emails(numbers.into_iter()),
+            ..nobody()
+        };
+        let asked = ContactPatch {
+            phone_numbers: Patch::Set(phones(1..4, "+1")),
+            email_addresses: Patch::Set(emails(1..4)),
+            ..ContactPatch::default()
+        };
+        let found = verdicts("aptly", None, &asked, &lists([1, 3, 2]), false);
+        let told =
+            |pointer: &str| found.iter().any(|found| *found == (pointer.to_owned(), Verdict::Reordered));
+        assert!(told("/phoneNumbers") && told("/emailAddresses"), "{found:?}");
+        assert_eq!(verdicts("aptly", None, &asked, &lists([1, 2, 3]), false), []);
+    }
+
+    #[test]
+    fn entries_that_should_go_and_are_all_still_there_are_not_applied() {
+        let lists = |numbers: &[usize]| Contact {
+            phone_numbers: phones(numbers.iter().copied(), "+1"),
+            email_addresses: emails(numbers.iter().copied()),
+            ..nobody()
+        };
+        for (before, asked, after, verdict) in [
+            (&[1, 2][..], &[3][..], &[3, 1, 2][..], Verdict::NotApplied),
+            (&[1], &[1, 2], &[1, 2, 3], Verdict::Changed),
+            (&[1, 2], &[1], &[1, 3], Verdict::Changed),
+        ] {
+            let wanted = lists(asked);
+            let asked = ContactPatch {
+                phone_numbers: Patch::Set(wanted.phone_numbers),
+                email_addresses: Patch::Set(wanted.email_addresses),
+                ..ContactPatch::default()
+            };
+            let found = verdicts("aptly", Some(&lists(before)), &asked, &lists(after), false);
+            let expected = ["/emailAddresses", "/phoneNumbers"].map(|pointer| (pointer.to_owned(), verdict));
+            assert_eq!(found, expected, "{before:?}");
+        }
+    }
+
+    #[test]
+    fn a_full_name_in_the_same_words_is_the_names_that_were_asked_for() {
+        let asked =
+            ContactPatch { last_name: Patch::Set("Smith".into()), ..patched("firstName", Some("Mary Ann")) };
+        let after = |derived| Contact {
+            first_name: Some("Mary".into()),
+            last_name: Some("Ann Smith".into()),
+            names_derived: derived,
+            ..nobody()
+        };
+        let before = after(false);
+        let found = verdicts("aptly", Some(&before), &asked, &after(true), false);
+        assert!(found.len() == 2 && found.iter().all(|(_, verdict)| *verdict == Verdict::Normalised));
+        let found = verdicts("aptly", Some(&before), &asked, &after(false), false);
+        assert!(found.len() == 2 && found.iter().all(|(_, verdict)| *verdict == Verdict::NotApplied));
+    }
+
+    #[test]
+    fn comparing_takes_linear_work() {
+        // The library reads its tables once.
+        drop(PhoneIdentity::of(Region::default(), "+14155550100"));
+        linear(
+            "gateway::contacts::compare::tests::comparing_takes_linear_work",
+            &[
+                ("e-mail addresses", 500, |n| {
+                    let email_addresses = Patch::Set(emails(0..n));
+                    comparing(
+                        ContactPatch { email_addresses, ..ContactPatch::default() },
+                        Contact { email_addresses: emails((0..n).rev()), ..nobody() },
+                    )
+                }),
+                ("phone numbers", 500, |n| {
+                    let phone_numbers = Patch::Set(phones(0..n, "+1"));
+                    comparing(
+                        ContactPatch { phone_numbers, ..ContactPatch::default() },
+                        Contact { phone_numbers: phones((0..n).rev(), ""), ..nobody() },
+                    )
+                }),
+                ("phone numbers that all agree", 500, |n| {
+                    let phone_numbers = Patch::Set(phones(std::iter::repeat_n(1, n), "+1"));
+                    comparing(
+                        ContactPatch { phone_numbers, ..ContactPatch::default() },
+                        Contact { phone_numbers: phones(std::iter::repeat_n(1, n), ""), ..nobody() },
+                    )
+                }),
+                ("phone numbers that end alike", 500, |n| {
+                    let numbers = |code: &str, n| {
+                        let numbers = (100..100 + n).map(|n| format!("{code}{n}4155550001").into());
+                        numbers.map(|number| PhoneNumber { number, kind: None }).collect()
+                    };
+                    comparing(
+                        ContactPatch { phone_numbers: Patch::Set(numbers("", n)), ..ContactPatch::default() },
+                        Contact { phone_numbers: numbers("9", n), ..nobody() },
+                    )
+                }),
+                ("custom fields", 1000, |n| {
+                    comparing(
+                        ContactPatch { remote_fields: custom(0..n), ..ContactPatch::default() },
+                        Contact { remote_fields: custom((0..n).rev()), ..nobody() },
+                    )
+                }),
+            ],
+        );
+    }
 }

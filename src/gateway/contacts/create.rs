@@ -1,12 +1,10 @@
 //! Sends a create and confirms it by what the CRM holds afterwards.
 
-use super::compare::differences;
-use super::outcome::{
-    created_otherwise, not_ours, not_verified, outcome_unknown, shown, unverified, updated_existing,
-};
-use super::settle::{is_ours, later};
+use super::Shown;
+use super::outcome::{outcome_unknown, updated_existing};
+use super::settle::{Look, look};
+use super::verify::{unverified, verified};
 use super::write::Course;
-use super::{Shown, incomplete};
 use crate::adapters::{Applied, Found, Prepared};
 use crate::config::crash_point;
 use crate::domain::{
@@ -24,19 +22,24 @@ impl Course<'_> {
         seen: &Found,
         warnings: Vec<Warning>,
     ) -> Result<Shown> {
-        let (sent_at, standing) = (Timestamp::now(), self.standing);
+        let (sent_at, standing) = (crate::clock::now(), self.standing);
         let evidence = self.attempt.is_some().then(|| self.evidence(draft, seen, sent_at));
         self.sending(evidence).await?;
         let sent = self.opened.adapter.send(self.context, prepared).await;
         crash_point("sent");
         match sent {
-            Ok(applied) if applied.remote_id.is_some() || self.attempt.is_none() => {
-                self.confirmed(prepared, seen, applied, warnings, sent_at).await
+            Ok(Applied { remote_id: Some(id), contact }) => {
+                let applied = Applied { remote_id: Some(id.clone()), contact };
+                self.confirmed(prepared, seen, &id, applied, warnings).await
             }
             Ok(_) => {
                 let unnamed = Failure::new(FailureKind::UpstreamInvalidResponse, "");
                 let unnamed = unnamed.with_upstream(self.opened.spec.provider, Some(200));
-                self.lost(prepared, &unnamed, warnings).await
+                if self.attempt.is_some() {
+                    return self.lost(prepared, &unnamed, warnings).await;
+                }
+                let evidence = self.evidence(draft, seen, sent_at);
+                self.unnamed(prepared, &evidence, &unnamed, warnings).await
             }
             Err(failure) if failure.effect == Effect::None => {
                 self.standing = standing;
@@ -61,10 +64,15 @@ impl Course<'_> {
             draft: draft.clone(),
             sent_at: self.earlier.unwrap_or(sent_at),
             // Until the answer comes: the deadline. The call may wait for its turn first, and then takes a part of what is left.
-            settled_from: later(sent_at, self.context.remaining()),
-            seen: seen.matches.iter().map(|found| found.contact.remote_id.clone()).collect(),
+            open_for: self.context.remaining(),
+            seen: seen
+                .matches
+                .iter()
+                .chain(&seen.near)
+                .map(|found| found.contact.remote_id.clone())
+                .collect(),
             looked_at: seen.date,
-            absent_since: None,
+            absent_lookup: None,
         }
     }
 
@@ -72,41 +80,50 @@ impl Course<'_> {
         &self,
         prepared: &Prepared,
         seen: &Found,
+        id: &RemoteId,
         applied: Applied,
-        mut warnings: Vec<Warning>,
-        sent_at: Timestamp,
+        warnings: Vec<Warning>,
     ) -> Result<Shown> {
-        let opened = self.opened;
-        let read = opened.adapter.read_back(self.context, prepared, &applied).await;
+        let read = self.opened.adapter.read_back(self.context, prepared, &applied).await;
         crash_point("read_back");
         match read {
-            Ok(contact) if applied.remote_id.is_none() && !is_ours(opened, prepared, &contact, sent_at) => {
-                Err(not_ours(opened, prepared, &contact))
+            Ok(contact) => self.created(prepared, contact, seen.date, warnings).await,
+            Err(failure) => Ok(unverified(self.opened, id, applied, "created", &failure, warnings)),
+        }
+    }
+
+    /// A create without a key, whose response says that it was applied and not to whom: one look shows the contact, or its
+    /// outcome is unknown.
+    async fn unnamed(
+        &self,
+        prepared: &Prepared,
+        evidence: &Evidence,
+        failure: &Failure,
+        warnings: Vec<Warning>,
+    ) -> Result<Shown> {
+        let unknown = outcome_unknown(self.opened, prepared, failure);
+        match look(self.context, self.opened, prepared, evidence).await {
+            Look::Ours(row) => {
+                let read = self.read(prepared, row.remote_id.clone()).await.unwrap_or(*row);
+                self.created(prepared, read, evidence.looked_at, warnings).await
             }
-            Ok(contact) => Ok(self.created(prepared, contact, seen.date, warnings)),
-            Err(failure) => {
-                let Some(contact) = unverified(&prepared.expected, applied) else {
-                    return Err(outcome_unknown(opened, prepared, &failure));
-                };
-                warnings.push(not_verified("created", &failure));
-                Ok(shown(opened, contact, warnings))
-            }
+            Look::Others(candidates) => Err(unknown.with_candidates(candidates)),
+            Look::Nobody | Look::Unclear(_) => Err(unknown),
         }
     }
 
     /// What was made, with all that differs from what was sent.
-    pub(super) fn created(
+    pub(super) async fn created(
         &self,
         prepared: &Prepared,
         contact: Contact,
         looked_at: Option<Timestamp>,
         mut warnings: Vec<Warning>,
-    ) -> Shown {
+    ) -> Result<Shown> {
         warnings.extend(updated_existing(self.opened, looked_at, &contact));
-        let differences = differences(self.opened.spec, &prepared.expected, &contact);
-        warnings.extend(differences.iter().map(created_otherwise));
-        warnings.extend(incomplete([&contact]));
-        shown(self.opened, contact, warnings)
+        let verified = verified(self.context, self.opened, prepared, None, contact).await;
+        let (contact, warnings) = verified.concluded(self.opened, warnings)?;
+        Ok(self.as_read(contact, warnings).await)
     }
 
     /// What was made, read in the way of a read-back: it knows what to do where single contacts cannot be read.

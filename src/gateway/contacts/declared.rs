@@ -2,8 +2,8 @@
 
 use crate::adapters::{AdapterSpec, FieldSpec, Write};
 use crate::domain::{
-    Contact, ContactDraft, ContactPatch, Failure, Field, FieldFault, Patch, RawJson, ReadOnlyMember, Result,
-    Text, Timestamp, Warning, WarningCode,
+    Address, Contact, ContactDraft, ContactPatch, Failure, Field, FieldFault, Patch, RawJson, ReadOnlyMember,
+    Result, Text, Timestamp, Warning, WarningCode,
 };
 use crate::json;
 
@@ -84,9 +84,12 @@ fn sets(patch: &ContactPatch, field: Field) -> bool {
 /// members, where they differ.
 pub(super) fn of_change(spec: &AdapterSpec, id: &str, held: &Contact, patch: &ContactPatch) -> Vec<Warning> {
     let differs = |field: Field| match (field, &patch.account, &patch.addresses) {
+        // What the reading does not show is not empty.
+        (Field::Account, account, _) if held.unseen.contains(field) => account.touches(),
+        (Field::Addresses, _, addresses) if held.unseen.contains(field) => addresses.touches(),
         (Field::Account, Patch::Set(account), _) => held.account.as_ref() != Some(account),
         (Field::Account, Patch::Clear, _) => held.account.is_some(),
-        (Field::Addresses, _, Patch::Set(addresses)) => held.addresses != *addresses,
+        (Field::Addresses, _, Patch::Set(addresses)) => !are_held(addresses, &held.addresses),
         (Field::Addresses, _, Patch::Clear) => !held.addresses.is_empty(),
         _ => false,
     };
@@ -100,15 +103,26 @@ pub(super) fn of_change(spec: &AdapterSpec, id: &str, held: &Contact, patch: &Co
     lost.chain(ignored).collect()
 }
 
+/// Whether the record holds the value; one that the reading does not show is not known to differ.
+/// Whether these addresses are held; one without a type is the same whatever its type.
+fn are_held(addresses: &[Address], held: &[Address]) -> bool {
+    let same = |(sent, held): (&Address, &Address)| {
+        let address_type = sent.address_type.clone().or_else(|| held.address_type.clone());
+        Address { address_type, ..sent.clone() } == *held
+    };
+    addresses.len() == held.len() && addresses.iter().zip(held).all(same)
+}
+
 fn is_held(member: &ReadOnlyMember, id: &str, held: &Contact) -> bool {
     let ReadOnlyMember { name, value } = member;
+    let time = |field: Field, now: Option<Timestamp>| held.unseen.contains(field) || is_time(value, now);
     match *name {
         "id" => is_text(value, id),
         "remoteId" => is_text(value, held.remote_id.as_str()),
         "remoteDeleted" => value.as_str() == if held.remote_deleted { "true" } else { "false" },
-        "lastActivityAt" => is_time(value, held.last_activity_at),
-        "remoteCreatedAt" | "createdAt" => is_time(value, held.remote_created_at),
-        "remoteUpdatedAt" | "updatedAt" => is_time(value, held.remote_updated_at),
+        "lastActivityAt" => time(Field::LastActivityAt, held.last_activity_at),
+        "remoteCreatedAt" | "createdAt" => time(Field::RemoteCreatedAt, held.remote_created_at),
+        "remoteUpdatedAt" | "updatedAt" => time(Field::RemoteUpdatedAt, held.remote_updated_at),
         _ => false,
     }
 }

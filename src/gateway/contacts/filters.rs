@@ -2,8 +2,8 @@
 
 use crate::adapters::{AdapterSpec, FilterSupport, Pushed};
 use crate::domain::{
-    Contact, ContactQuery, Failure, FailureKind, Field, FieldFault, Filter, FilterName, FilterValue, Place,
-    Result, Timestamp,
+    Contact, ContactQuery, Failure, FailureKind, Faults, Field, FieldFault, Filter, FilterName, FilterValue,
+    Result, Timestamp, email_identity,
 };
 
 /// A query, split by who answers it.
@@ -33,12 +33,10 @@ pub(super) fn split(spec: &'static AdapterSpec, query: &ContactQuery) -> Result<
 fn refused(spec: &AdapterSpec, unsupported: &[&Filter]) -> Failure {
     let known: Vec<&str> = spec.filters.iter().map(|filter| filter.name.parameter()).collect();
     let detail = format!("{} cannot be filtered by this yet; it can by: {}.", spec.title, known.join(", "));
-    let fault = |filter: &&Filter| FieldFault {
-        place: Place::Parameter(filter.name.parameter().to_owned()),
-        code: "filter_unsupported",
-        detail: detail.as_str().into(),
+    let fault = |filter: &&Filter| {
+        FieldFault::parameter(filter.name.parameter(), "filter_unsupported", detail.as_str())
     };
-    let faults = unsupported.iter().map(fault).collect();
+    let faults: Faults = unsupported.iter().map(fault).collect();
     Failure::new(FailureKind::FilterUnsupported, detail.as_str()).with_faults(faults)
 }
 
@@ -56,8 +54,8 @@ fn join(filters: &mut Vec<Filter>, new: Filter) {
 
 /// Passes where every row matches what the CRM was asked for: a CRM that ignores a filter must not pass its rows off
 /// as matches. Fails with `upstream_invalid_response`.
-pub(super) fn check(pushed: &Pushed, rows: &[Contact]) -> Result<()> {
-    let broken = pushed.filters.iter().find(|filter| !rows.iter().all(|row| matches(filter, row)));
+pub(super) fn check(pushed: &Pushed, rows: &[Option<Contact>]) -> Result<()> {
+    let broken = pushed.filters.iter().find(|filter| !rows.iter().flatten().all(|row| matches(filter, row)));
     broken.map_or(Ok(()), |filter| {
         let detail = format!(
             "The CRM answered rows that do not match `{}`; it seems to ignore the filter.",
@@ -71,9 +69,9 @@ fn matches(filter: &Filter, row: &Contact) -> bool {
     let within = |time: Option<Timestamp>, fits: &dyn Fn(Timestamp) -> bool| time.is_none_or(fits);
     match (filter.name, &filter.value) {
         (FilterName::EmailAddress, FilterValue::Text(wanted)) => {
-            let wanted = wanted.to_lowercase();
-            row.incomplete.contains(&Field::EmailAddresses)
-                || row.email_addresses.iter().any(|email| email.address.to_lowercase() == wanted)
+            let wanted = email_identity(wanted);
+            !row.shows(Field::EmailAddresses)
+                || row.email_addresses.iter().any(|email| email_identity(&email.address) == wanted)
         }
         // Bounds are sent in milliseconds, so that is how far a row can agree.
         (FilterName::RemoteCreatedAtMin, FilterValue::Time(bound)) => {

@@ -1,10 +1,14 @@
 //! What a caller wants written: a new contact, changes, either of them, a removal; and what that means for each step of a write.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
-use super::{declared, ids, upsert};
-use crate::adapters::{Identity, IdentityKind, digits};
-use crate::domain::{Contact, ContactDraft, ContactPatch, Failure, FailureKind, RemoteId, Result, Warning};
+use super::{declared, ids, new_values, upsert};
+use crate::adapters::{Identity, IdentityKind};
+use crate::domain::bounds::{EMAILS_MOST, PHONES_MOST};
+use crate::domain::{
+    Contact, ContactDraft, ContactPatch, ContactUpsert, Failure, FailureKind, Patch, PhoneIdentity, RemoteId,
+    Result, Warning, email_identity,
+};
 use crate::gateway::credentials::Opened;
 
 /// What is to be written. An id is as it came in the path: the gateway's or the CRM's.
@@ -16,7 +20,7 @@ pub(super) enum Intent {
     /// Removal of the contact of this id.
     Delete(String),
     /// Changes to the person who is found by these, the CRM's own identity where they are not given; else a new contact.
-    Upsert(ContactDraft, Option<Vec<IdentityKind>>),
+    Upsert(Box<ContactUpsert>, Option<Vec<IdentityKind>>),
 }
 
 impl Intent {
@@ -49,49 +53,46 @@ impl Intent {
             Self::Update(_, patch) => Ok(declared::of_patch(opened.spec, patch)),
             Self::Delete(_) => Ok(Vec::new()),
             // What a create requires is asked for when it is one.
-            Self::Upsert(draft, match_on) => {
+            Self::Upsert(upsert, match_on) => {
                 let kinds = upsert::kinds(opened.spec.create_identity, match_on.as_deref());
-                upsert::check(draft, &kinds)?;
-                Ok(declared::of_patch(opened.spec, &upsert::patch(draft.clone())))
+                upsert::check(upsert, &kinds)?;
+                Ok(declared::of_patch(opened.spec, &upsert.patch))
             }
         }
     }
 
     /// The new contact that this write may make.
-    pub(super) const fn draft(&self) -> Option<&ContactDraft> {
+    pub(super) fn draft(&self) -> Option<&ContactDraft> {
         match self {
-            Self::Create(draft) | Self::Upsert(draft, _) => Some(draft),
+            Self::Create(draft) => Some(draft),
+            Self::Upsert(upsert, _) => Some(&upsert.draft),
             Self::Update(..) | Self::Delete(_) => None,
         }
     }
 
     /// What the declaration decides given the record that is to be changed.
-    pub(super) fn declared_of(&self, opened: &Opened, held: Option<&Contact>) -> Vec<Warning> {
-        match (self, held) {
-            (Self::Update(_, patch), Some(held)) => {
-                declared::of_change(opened.spec, &ids::make(&opened.id, &held.remote_id), held, patch)
-            }
-            _ => Vec::new(),
-        }
+    /// Fails with `validation_failed` where a value that the record does not hold breaks a rule.
+    pub(super) fn declared_of(&self, opened: &Opened, held: Option<&Contact>) -> Result<Vec<Warning>> {
+        let (Self::Update(_, patch), Some(held)) = (self, held) else { return Ok(Vec::new()) };
+        new_values::check(opened.spec, patch, held)?;
+        Ok(declared::of_change(opened.spec, &ids::make(&opened.id, &held.remote_id), held, patch))
     }
 
     /// The identity that this write would give to a record for the first time.
-    pub(super) fn new_identity(&self, by: IdentityKind, held: Option<&Contact>) -> Identity {
+    pub(super) fn new_identity(&self, opened: &Opened, held: Option<&Contact>) -> Identity {
+        let (by, region) = (opened.spec.create_identity, opened.adapter.region());
         match (self, held) {
             (Self::Create(draft), _) => Identity::of(by, &draft.email_addresses, &draft.phone_numbers),
             (Self::Update(_, patch), Some(held)) => {
                 let emails = patch.email_addresses.value().map_or(&[][..], Vec::as_slice);
                 let phones = patch.phone_numbers.value().map_or(&[][..], Vec::as_slice);
                 let mut identity = Identity::of(by, emails, phones);
-                identity.emails.retain(|new| {
-                    !held
-                        .email_addresses
-                        .iter()
-                        .any(|known| known.address.to_lowercase() == new.to_lowercase())
-                });
-                identity.phones.retain(|new| {
-                    !held.phone_numbers.iter().any(|known| digits(&known.number) == digits(new))
-                });
+                let known: HashSet<String> =
+                    held.email_addresses.iter().map(|held| email_identity(&held.address)).collect();
+                identity.emails.retain(|new| !known.contains(&email_identity(new)));
+                let known: HashSet<PhoneIdentity> =
+                    held.phone_numbers.iter().map(|held| PhoneIdentity::of(region, &held.number)).collect();
+                identity.phones.retain(|new| !known.contains(&PhoneIdentity::of(region, new)));
                 identity
             }
             _ => Identity::default(),
@@ -99,18 +100,18 @@ impl Intent {
     }
 
     /// What must not be written twice at once: the record, and every identity that the write brings in or looks by.
-    pub(super) fn words(&self, opened: &Opened, target: Option<&RemoteId>) -> BTreeSet<String> {
+    pub(super) fn words<'a>(&'a self, opened: &Opened, target: Option<&RemoteId>) -> BTreeSet<String> {
+        let brought_in = |patch: &'a ContactPatch| {
+            let ContactPatch { email_addresses, phone_numbers, .. } = patch;
+            (brought_in(email_addresses, EMAILS_MOST), brought_in(phone_numbers, PHONES_MOST))
+        };
         let (emails, phones) = match self {
-            Self::Create(draft) | Self::Upsert(draft, _) => {
-                (draft.email_addresses.as_slice(), draft.phone_numbers.as_slice())
-            }
-            Self::Update(_, ContactPatch { email_addresses, phone_numbers, .. }) => (
-                email_addresses.value().map_or(&[][..], Vec::as_slice),
-                phone_numbers.value().map_or(&[][..], Vec::as_slice),
-            ),
+            Self::Create(draft) => (draft.email_addresses.as_slice(), draft.phone_numbers.as_slice()),
+            Self::Update(_, patch) => brought_in(patch),
+            Self::Upsert(upsert, _) => brought_in(&upsert.patch),
             Self::Delete(_) => (&[][..], &[][..]),
         };
-        let emails = emails.iter().map(|email| format!("email {}", email.address.trim().to_lowercase()));
+        let emails = emails.iter().map(|email| format!("email {}", email_identity(&email.address)));
         // Phones serialise writes only where they are who somebody is: households share them elsewhere.
         let by_phone = match self {
             Self::Upsert(_, Some(kinds)) => kinds.contains(&IdentityKind::PhoneNumber),
@@ -118,13 +119,16 @@ impl Intent {
         };
         let by_phone = by_phone || opened.spec.create_identity == IdentityKind::PhoneNumber;
         let phones = phones.iter().filter(|_| by_phone);
-        // By the last digits, which a number keeps however it is written: rather one lock too many.
-        let phones = phones.map(|phone| {
-            let digits = digits(&phone.number);
-            format!("phone {}", &digits[digits.len().saturating_sub(7)..])
-        });
+        let region = opened.adapter.region();
+        let phones =
+            phones.map(|phone| format!("phone {}", PhoneIdentity::of(region, &phone.number).lock_key()));
         emails.chain(phones).chain(target.into_iter().flat_map(record)).collect()
     }
+}
+
+/// The entries of a list that may be new to a record: a longer one than is written as new brings nothing in.
+fn brought_in<T>(list: &Patch<Vec<T>>, most: usize) -> &[T] {
+    list.value().filter(|list| list.len() <= most).map_or(&[], Vec::as_slice)
 }
 
 /// The word of a record; in the order of locks it comes behind those of addresses and numbers.

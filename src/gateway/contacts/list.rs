@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 
-use super::cursor::{Binding, Cursors};
-use super::{ListRequest, Listed, Start, filters, ids, incomplete};
+use super::cursor::{Binding, Cursors, Walk};
+use super::{ListRequest, Listed, Start, filters, ids, incomplete_rows};
 use crate::adapters::Pushed;
 use crate::domain::{
-    CallContext, Caller, Contact, ContactQuery, Failure, FailureKind, Position, RemoteId, Result,
+    CallContext, Caller, Contact, ContactQuery, Failure, FailureKind, Position, Result, Warning,
 };
 use crate::gateway::credentials::Opened;
+use crate::sealing::digest;
 
 /// Pages of the CRM that one page of ours may take; two suffice unless the CRM repeats itself.
 const MOST_PAGES: usize = 10;
@@ -26,15 +27,17 @@ pub(super) async fn list(
     let ListRequest { query, start, page_size } = request;
     let split = filters::split(opened.spec, query)?;
     let binding = Binding { tenant: &caller.tenant, credential: &opened.id, query, page_size: *page_size };
-    let (at, page_number) = match start {
+    let (walk, page_number) = match start {
         Start::PageNumber(number) => {
-            (Position(number.saturating_sub(1).saturating_mul(u64::from(*page_size))), Some(*number))
+            let at = Position(number.saturating_sub(1).saturating_mul(u64::from(*page_size)));
+            (Walk::from(at), Some(*number))
         }
         Start::Cursor(cursor) => (cursors.open(&binding, cursor)?, None),
     };
-    let rows = read_rows(context, opened, &split.pushed, at, *page_size as usize).await?;
+    let rows = read_rows(context, opened, &split.pushed, walk.position, *page_size as usize).await?;
+    let passed = walk.pass(&rows.contacts, rows.next.unwrap_or(walk.position)).ok_or_else(repeats)?;
     Ok(Listed {
-        warnings: incomplete(&rows.contacts),
+        warnings: Warning::bounded(incomplete_rows(&rows.contacts, rows.unreadable)),
         contacts: rows
             .contacts
             .into_iter()
@@ -42,7 +45,7 @@ pub(super) async fn list(
             .collect(),
         page_number,
         page_size: *page_size,
-        next_cursor: rows.next.map(|next| cursors.make(&binding, next)),
+        next_cursor: rows.next.map(|_| cursors.make(&binding, passed)),
         total: rows.total,
         pushed_down: split.pushed_down,
         applied_here: Vec::new(),
@@ -53,6 +56,8 @@ struct Rows {
     contacts: Vec<Contact>,
     next: Option<Position>,
     total: Option<u64>,
+    /// Rows that are left out, because nobody can tell whose they are.
+    unreadable: usize,
 }
 
 /// Reads on until there are `limit` contacts or the CRM has no more.
@@ -63,21 +68,26 @@ async fn read_rows(
     at: Position,
     limit: usize,
 ) -> Result<Rows> {
-    let (mut rows, mut seen) = (Rows { contacts: Vec::new(), next: Some(at), total: None }, HashSet::new());
+    let mut rows = Rows { contacts: Vec::new(), next: Some(at), total: None, unreadable: 0 };
+    let mut seen = HashSet::new();
     for _ in 0..MOST_PAGES {
         let Some(at) = rows.next else { return Ok(rows) };
         let page = opened.adapter.read_page(context, pushed, at, limit - rows.contacts.len()).await?;
-        filters::check(pushed, &page.contacts)?;
-        if page.contacts.is_empty() && page.total.is_some_and(|total| at.0 < total) {
+        filters::check(pushed, &page.rows)?;
+        if page.rows.is_empty() && page.total.is_some_and(|total| at.0 < total) {
             return Err(shows_nothing());
         }
         rows.total = page.total.or(rows.total);
         rows.next = page.next;
-        for (index, contact) in page.contacts.into_iter().enumerate() {
+        for (index, row) in page.rows.into_iter().enumerate() {
             if rows.contacts.len() == limit {
                 rows.next = Some(Position(at.0 + index as u64));
                 return Ok(rows);
             }
+            let Some(contact) = row else {
+                rows.unreadable += 1;
+                continue;
+            };
             if seen.insert(contact.remote_id.clone()) {
                 rows.contacts.push(contact);
             }
@@ -102,20 +112,23 @@ fn repeats() -> Failure {
     )
 }
 
-/// How many match: the CRM's own total, else a bounded scan.
+/// How many match: the CRM's own total, unless it says less than the CRM shows; else a bounded scan.
 pub(super) async fn count(context: &CallContext, opened: &Opened, query: &ContactQuery) -> Result<u64> {
     let split = filters::split(opened.spec, query)?;
-    let (mut seen, mut at): (HashSet<RemoteId>, _) = (HashSet::new(), Position(0));
+    // Ids would keep the replies that they are cut from; their digests keep nothing.
+    let (mut seen, mut at, mut unreadable): (HashSet<[u8; 32]>, _, _) = (HashSet::new(), Position(0), 0);
     for _ in 0..MOST_COUNTED_PAGES {
         let page = opened.adapter.read_page(context, &split.pushed, at, 100).await?;
-        filters::check(&split.pushed, &page.contacts)?;
-        if let Some(total) = page.total {
+        filters::check(&split.pushed, &page.rows)?;
+        if let Some(total) = page.total.filter(|total| *total >= at.0 + page.rows.len() as u64) {
             return Ok(total);
         }
-        seen.extend(page.contacts.into_iter().map(|contact| contact.remote_id));
+        unreadable += page.rows.iter().filter(|row| row.is_none()).count();
+        let ids = page.rows.into_iter().flatten().map(|contact| contact.remote_id);
+        seen.extend(ids.map(|id| digest(id.as_str().as_bytes())));
         match page.next {
             Some(next) => at = next,
-            None => return Ok(seen.len() as u64),
+            None => return Ok((seen.len() + unreadable) as u64),
         }
     }
     let detail = format!(

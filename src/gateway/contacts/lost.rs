@@ -1,19 +1,26 @@
 //! A create whose answer was lost: found out in the request that sent it, or in a replay under its key.
 
+use std::time::Duration;
+
 use tokio::time::sleep;
 
-use super::compare::differences;
+use super::compare::{Finding, Verdict};
 use super::intent::Intent;
-use super::outcome::{ambiguous, outcome_open, outcome_unknown, sent_twice, shown};
-use super::settle::{Absent, Look, absent, is_ours, look};
+use super::outcome::{ambiguous, outcome_open, outcome_unknown, sent_twice};
+use super::settle::{Look, completed, is_ours, look};
+use super::verify::verified;
 use super::write::{Course, SHORTEST_SEND, Standing};
 use super::{Shown, UpsertOutcome, declared};
 use crate::adapters::{Found, Match, Prepared};
-use crate::domain::{ContactDraft, Failure, FailureKind, RemoteId, Result, Timestamp, Warning};
+use crate::clock;
+use crate::domain::{ContactDraft, Failure, FailureKind, RemoteId, Result, Warning};
 use crate::gateway::idempotency::{Evidence, Past};
 
 /// How often a create is sent under one key: once more where it was proven absent.
 const MOST_SENDS: i64 = 2;
+/// What is left of the deadline when the last send begins, at least: where its outcome is lost too, only a person can find
+/// it out.
+const TIME_FOR_LAST_SEND: Duration = Duration::from_secs(2);
 
 /// What became of a lost create.
 enum Settled {
@@ -38,7 +45,7 @@ impl Course<'_> {
         let over = failure.upstream.is_some_and(|upstream| upstream.status.is_some())
             || failure.kind == FailureKind::UpstreamTimeout;
         if let (true, Some(evidence)) = (over, attempt.evidence().cloned()) {
-            self.keep(Evidence { settled_from: Timestamp::now(), ..evidence }).await?;
+            self.keep(Evidence { open_for: Duration::ZERO, ..evidence }).await?;
         }
         match self.settled(prepared, warnings).await? {
             Settled::Done(shown) => Ok(*shown),
@@ -49,6 +56,7 @@ impl Course<'_> {
 
     /// What an earlier attempt under the same key has done; `None` where the write is to be carried out.
     pub(super) async fn resumed(&mut self, intent: &Intent) -> Result<Option<Shown>> {
+        self.refuse_if_moved().await?;
         let Some(attempt) = &self.attempt else { return Ok(None) };
         match attempt.past().clone() {
             Past::Nothing | Past::Sent => Ok(None),
@@ -56,7 +64,7 @@ impl Course<'_> {
             Past::Found { remote_id, warnings } => {
                 let prepared = self.prepared(intent).await?;
                 let contact = self.read(&prepared, remote_id).await?;
-                Ok(Some(self.as_asked(shown(self.opened, contact, warnings))))
+                Ok(Some(self.as_asked(self.as_read(contact, warnings).await)))
             }
             Past::Absent => self.once_more().map(|()| None),
             Past::Unknown => {
@@ -64,6 +72,11 @@ impl Course<'_> {
                 let warnings = [intent.declared(self.opened)?, prepared.losses.clone()].concat();
                 match self.settled(&prepared, warnings).await? {
                     Settled::Done(shown) => Ok(Some(*shown)),
+                    // The proof took most of the time: the next replay begins with the send.
+                    Settled::Absent if self.context.remaining() < TIME_FOR_LAST_SEND => {
+                        let lost = Failure::new(FailureKind::ContactNotFound, "");
+                        Err(self.not_yet_known(&lost, None))
+                    }
                     Settled::Absent => self.once_more().map(|()| None),
                     Settled::Unknown(unseen) => {
                         let lost = Failure::new(FailureKind::ContactNotFound, "");
@@ -106,14 +119,22 @@ impl Course<'_> {
         seen: &Found,
         warnings: &[Warning],
     ) -> Result<Option<Shown>> {
-        let spec = self.opened.spec;
-        let named = !prepared.trail.identity.only(spec.create_identity).is_empty();
-        let equal = |found: &&Match| differences(spec, &prepared.expected, &found.contact).is_empty();
-        let alike: Vec<&Match> = seen.matches.iter().filter(equal).collect();
-        match (self.earlier, alike.as_slice()) {
-            (Some(_), [only]) if !named => {
-                self.adopted(prepared, only.contact.remote_id.clone(), warnings.to_vec()).await
+        let named = !prepared.trail.identity.only(self.opened.spec.create_identity).is_empty();
+        if named || self.earlier.is_none() {
+            return Ok(None);
+        }
+        let mut alike: Vec<&Match> = Vec::new();
+        for found in &seen.matches {
+            let row = found.contact.clone();
+            let whole = completed(self.context, self.opened, prepared, row).await;
+            let findings = verified(self.context, self.opened, prepared, None, whole).await.findings;
+            let differs = |found: &Finding| found.is_wrong() || found.verdict == Verdict::Unseen;
+            if !findings.iter().any(differs) {
+                alike.push(found);
             }
+        }
+        match alike.as_slice() {
+            [only] => self.adopted(prepared, only.contact.remote_id.clone(), warnings.to_vec()).await,
             _ => Ok(None),
         }
     }
@@ -127,8 +148,10 @@ impl Course<'_> {
     ) -> Result<Option<Shown>> {
         let Some(first) = self.earlier else { return Ok(None) };
         let contact = self.read(prepared, id).await?;
-        let ours = is_ours(self.opened, prepared, &contact, first);
-        Ok(ours.then(|| self.as_asked(self.created(prepared, contact, None, warnings))))
+        if !is_ours(self.context, self.opened, prepared, &contact, first).await {
+            return Ok(None);
+        }
+        Ok(Some(self.as_asked(self.created(prepared, contact, None, warnings).await?)))
     }
 
     /// A create that was proven absent may be sent again, once.
@@ -159,26 +182,24 @@ impl Course<'_> {
             let Some(evidence) = self.attempt.as_ref().and_then(|attempt| attempt.evidence()).cloned() else {
                 return Err(Failure::internal("a lost create without evidence"));
             };
+            let began = clock::monotonic();
             match look(self.context, self.opened, prepared, &evidence).await {
                 Look::Ours(row) => {
                     // The row of a list may show less than a read by id.
                     let read = self.read(prepared, row.remote_id.clone()).await.unwrap_or(*row);
-                    let shown = self.created(prepared, read, evidence.looked_at, warnings);
+                    let shown = self.created(prepared, read, evidence.looked_at, warnings).await?;
                     return Ok(Settled::Done(Box::new(self.as_asked(shown))));
                 }
                 Look::Others(candidates) => {
                     self.note(Past::Ambiguous { candidates: candidates.clone() }).await?;
                     return Err(ambiguous(self.opened, candidates));
                 }
-                Look::Nobody => match absent(&evidence, again) {
-                    Absent::Proven => {
-                        self.note(Past::Absent).await?;
+                Look::Nobody => {
+                    let Some(attempt) = &mut self.attempt else { break };
+                    if despite_the_store(attempt.found_nobody(began).await)? == Some(true) {
                         return Ok(Settled::Absent);
                     }
-                    Absent::Since(first) => {
-                        self.keep(Evidence { absent_since: Some(first), ..evidence }).await?;
-                    }
-                },
+                }
                 Look::Unclear(failure) => {
                     tracing::info!(
                         code = failure.kind.code(),
@@ -203,14 +224,14 @@ impl Course<'_> {
 
     async fn keep(&mut self, evidence: Evidence) -> Result<()> {
         match &mut self.attempt {
-            Some(attempt) => despite_the_store(attempt.update_evidence(evidence).await),
+            Some(attempt) => despite_the_store(attempt.update_evidence(evidence).await).map(|_| ()),
             None => Ok(()),
         }
     }
 
     async fn note(&mut self, past: Past) -> Result<()> {
         match &mut self.attempt {
-            Some(attempt) => despite_the_store(attempt.note(past).await),
+            Some(attempt) => despite_the_store(attempt.note(past).await).map(|_| ()),
             None => Ok(()),
         }
     }
@@ -218,9 +239,9 @@ impl Course<'_> {
 
 /// What was seen counts although it could not be noted: the row still says that the create is open, and a replay looks
 /// again.
-fn despite_the_store(noted: Result<()>) -> Result<()> {
+fn despite_the_store<T>(noted: Result<T>) -> Result<Option<T>> {
     match noted {
-        Err(failure) if failure.kind == FailureKind::StoreUnavailable => Ok(()),
-        noted => noted,
+        Err(failure) if failure.kind == FailureKind::StoreUnavailable => Ok(None),
+        noted => noted.map(Some),
     }
 }

@@ -1,7 +1,9 @@
 //! Contacts in the CRMs: list, count, get, create, update, upsert, delete.
 
+mod account;
 mod change;
 mod compare;
+mod condition;
 mod create;
 mod cursor;
 mod declared;
@@ -11,15 +13,18 @@ mod intent;
 mod list;
 mod locks;
 mod lost;
+mod new_values;
 mod outcome;
 mod settle;
 mod steps;
 mod sweep;
 mod upsert;
+mod verify;
 mod write;
 
 use std::sync::Arc;
 
+pub use self::condition::Condition;
 use self::cursor::Cursors;
 use self::intent::Intent;
 use self::locks::Locks;
@@ -29,11 +34,12 @@ use super::Credentials;
 use super::audit::{Action, Audit, Entry, fields};
 use super::idempotency::{Answer, Ledger};
 use super::replicas::SharedLocks;
-use crate::adapters::IdentityKind;
+use crate::adapters::{IdentityKind, REMOTE_FIELDS_MOST};
+use crate::blocking;
 use crate::config::Limits;
 use crate::domain::{
-    Actor, CallContext, Caller, Contact, ContactDraft, ContactPatch, ContactQuery, CredentialId, Field,
-    FilterName, Result, Scope, Text, Warning, WarningCode,
+    Actor, CallContext, Caller, Contact, ContactDraft, ContactPatch, ContactQuery, ContactUpsert,
+    CredentialId, Field, FilterName, Result, Scope, Text, Warning, WarningCode,
 };
 use crate::sealing::Sealer;
 
@@ -48,6 +54,8 @@ pub struct Shown {
     pub warnings: Vec<Warning>,
     /// What an upsert did; `None` for anything else.
     pub outcome: Option<UpsertOutcome>,
+    /// The strong entity tag, quotes included; `None` if the contact was not read by its id.
+    pub tag: Option<Text>,
 }
 
 /// What an upsert did.
@@ -100,12 +108,25 @@ pub struct Listed {
     pub warnings: Vec<Warning>,
 }
 
+impl Listed {
+    /// About how many bytes its texts have.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.contacts.iter().map(|(_, contact)| contact.size()).sum()
+    }
+}
+
 /// How a write shall be done.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WriteOptions {
     /// Refuse what could not be stored instead of warning about it.
     pub strict: bool,
 }
+
+/// What the rounds of a test have seen.
+#[cfg(test)]
+#[derive(Default)]
+pub(crate) struct Watched(super::idempotency::LeaseWatch);
 
 /// Contacts of the caller's credentials.
 pub struct Contacts {
@@ -129,10 +150,17 @@ impl Contacts {
         Self { house, cursors: Cursors::new(sealer), audit }
     }
 
-    /// Looks for lost creates whose callers have not come back, and notes what became of them; never sends. Runs until
-    /// it is dropped.
+    /// Looks for lost creates whose callers have not come back, and notes what became of them; never sends. Lets go what
+    /// dead processes hold. Runs until it is dropped.
     pub async fn settle_lost_creates(&self) {
-        sweep::run(&self.house).await;
+        tokio::join!(sweep::run(&self.house), self.house.ledger.watch_leases());
+    }
+
+    /// One round of each, for tests that decide when it is.
+    #[cfg(test)]
+    pub(crate) async fn background_round(&self, watched: &mut Watched) -> Result<()> {
+        self.house.ledger.watch_once(&mut watched.0).await?;
+        sweep::round(&self.house).await
     }
 
     /// One page of a list. Needs `contacts:read`.
@@ -176,11 +204,13 @@ impl Contacts {
         let remote_id = ids::open(&opened.id, id)?;
         let _place = opened.account.enter(context).await?;
         let contact = opened.adapter.get_contact(context, &remote_id).await?;
+        let tag = blocking::within(context, contact.size(), || condition::tag(&opened, &contact)).await?;
         Ok(Shown {
             id: ids::make(&opened.id, &contact.remote_id),
-            warnings: incomplete([&contact]),
+            warnings: Warning::bounded(incomplete(&contact)),
             contact,
             outcome: None,
+            tag: Some(tag),
         })
     }
 
@@ -194,15 +224,15 @@ impl Contacts {
         self.write(request, Intent::Update(id.to_owned(), patch)).await
     }
 
-    /// Changes the contact that has one of the draft's addresses or numbers, or creates one. `match_on` says by which
+    /// Changes the contact that has one of the body's addresses or numbers, or creates one. `match_on` says by which
     /// of them it is looked for; without it by those that the CRM tells people apart by. Needs `contacts:write`.
     pub async fn upsert(
         &self,
         request: WriteRequest,
-        draft: ContactDraft,
+        upsert: ContactUpsert,
         match_on: Option<Vec<IdentityKind>>,
     ) -> Result<Answer> {
-        self.write(request, Intent::Upsert(draft, match_on)).await
+        self.write(request, Intent::Upsert(Box::new(upsert), match_on)).await
     }
 
     /// Removes a contact. Needs `contacts:write`.
@@ -221,25 +251,104 @@ impl Contacts {
             Intent::Create(draft) => begin(Action::ContactCreate).giving(fields::of_draft(draft)),
             Intent::Update(id, patch) => begin(Action::ContactUpdate).on(id).giving(fields::of_patch(patch)),
             Intent::Delete(id) => begin(Action::ContactDelete).on(id),
-            Intent::Upsert(draft, _) => begin(Action::ContactUpsert).giving(fields::of_draft(draft)),
+            Intent::Upsert(upsert, _) => begin(Action::ContactUpsert).giving(fields::of_patch(&upsert.patch)),
         }
     }
 }
 
-/// One warning for each field that a reading shows only in part.
-fn incomplete<'a>(contacts: impl IntoIterator<Item = &'a Contact>) -> Vec<Warning> {
-    let mut fields: Vec<Field> = Vec::new();
-    for field in contacts.into_iter().flat_map(|contact| &contact.incomplete) {
-        if !fields.contains(field) {
-            fields.push(*field);
-        }
-    }
+/// What a reading of one contact does not show.
+fn incomplete(contact: &Contact) -> Vec<Warning> {
     let warn = |field: Field| {
-        let message = format!(
-            "This reading of the CRM shows `{}` not at all or only in part: read the contact by its id before you send it back whole.",
-            field.name()
-        );
-        Warning::new(WarningCode::Incomplete, format!("/{}", field.name()), message)
+        let name = field.name();
+        let message = if contact.partial.contains(field) {
+            format!("This reading of the CRM shows only a part of `{name}`.")
+        } else {
+            format!("This reading of the CRM does not show `{name}`, so it is left out.")
+        };
+        Warning::new(WarningCode::Incomplete, format!("/{name}"), message)
     };
-    fields.into_iter().map(warn).collect()
+    let mut warnings: Vec<Warning> = not_shown(contact).map(warn).collect();
+    warnings.extend(faulty(contact, ""));
+    warnings
+}
+
+/// How many rows are warned about one by one.
+const ROWS_MOST: usize = 20;
+
+/// What a reading of a page does not show, and how many rows of it are left out because they have no id.
+fn incomplete_rows(contacts: &[Contact], unreadable: usize) -> Vec<Warning> {
+    let all = contacts.len();
+    let warn = |field: Field| {
+        let name = field.name();
+        let lacking = || contacts.iter().filter(|contact| lacks(contact, field));
+        let unseen = lacking().filter(|contact| contact.unseen.contains(field)).count();
+        let partly = lacking().filter(|contact| contact.partial.contains(field)).count();
+        let message = match (unseen, partly) {
+            (0, 0) => return None,
+            (unseen, 0) if unseen == all => {
+                format!("The CRM's list does not show `{name}`, so it is left out. A read by id may show it.")
+            }
+            (unseen, 0) => format!(
+                "{unseen} of {all} rows do not show `{name}`; it is left out there. A read by id may show it."
+            ),
+            (_, _) => format!(
+                "{} of {all} rows show `{name}` not at all or only in part. A read by id may show it.",
+                unseen + partly
+            ),
+        };
+        Some(Warning::new(WarningCode::Incomplete, format!("/contacts/*/{name}"), message))
+    };
+    let mut warnings: Vec<Warning> = Field::ALL.into_iter().filter_map(warn).collect();
+    let mut rows = contacts
+        .iter()
+        .enumerate()
+        .flat_map(|(index, contact)| faulty(contact, &format!("/contacts/{index}")));
+    warnings.extend(rows.by_ref().take(ROWS_MOST));
+    let more = rows.count();
+    if more > 0 {
+        let message = format!("{more} more fields of this page cannot be read and are left out.");
+        warnings.push(Warning::new(WarningCode::Incomplete, "/contacts", message));
+    }
+    if unreadable > 0 {
+        let rows = if unreadable == 1 { "row" } else { "rows" };
+        let message = format!(
+            "{unreadable} {rows} of the CRM without an id that can be read: left out here, and counted in `total`."
+        );
+        warnings.push(Warning::new(WarningCode::RowUnreadable, "/contacts", message));
+    }
+    warnings
+}
+
+/// The fields that a reading does not show whole, without those that have a warning of their own.
+fn not_shown(contact: &Contact) -> impl Iterator<Item = Field> {
+    Field::ALL.into_iter().filter(|field| lacks(contact, *field))
+}
+
+fn lacks(contact: &Contact, field: Field) -> bool {
+    let told_apart = match field {
+        // They are shown with their lists.
+        Field::EmailAddressType | Field::PhoneNumberType => true,
+        Field::RemoteFields => contact.remote_fields_unread,
+        field => contact.unreadable.contains(field),
+    };
+    !contact.shows(field) && !told_apart
+}
+
+/// The fields of a contact at `pointer` that cannot be read.
+fn faulty(contact: &Contact, pointer: &str) -> Vec<Warning> {
+    let id = &contact.remote_id;
+    let mut warnings: Vec<Warning> = contact
+        .unreadable
+        .iter()
+        .map(|field| {
+            let name = field.name();
+            let message = format!("`{name}` of the contact with remoteId {id} cannot be read, so it is left out; `remoteFields` holds what the CRM shows.");
+            Warning::new(WarningCode::Incomplete, format!("{pointer}/{name}"), message)
+        })
+        .collect();
+    warnings.extend(contact.remote_fields_unread.then(|| {
+        let message = format!("The CRM shows more than {REMOTE_FIELDS_MOST} fields on the contact with remoteId {id}; its `remoteFields` are left out.");
+        Warning::new(WarningCode::Incomplete, format!("{pointer}/remoteFields"), message)
+    }));
+    warnings
 }

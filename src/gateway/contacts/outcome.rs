@@ -1,51 +1,73 @@
 //! What a write is answered with: the contact and its warnings, or what is not known and who stands in the way.
 
-use super::compare::{Difference, Verdict};
 use super::{Shown, ids};
-use crate::adapters::{Applied, Identity, IdentityKind, Match, Prepared};
+use crate::adapters::{Found, Identity, IdentityKind, Match, Prepared};
 use crate::domain::{
-    Candidate, Contact, ContactPatch, Effect, Failure, FailureKind, Patch, RemoteFields, Retryable, Text,
-    Timestamp, Warning, WarningCode,
+    Candidate, Candidates, Contact, Effect, Failure, FailureKind, Retryable, Timestamp, Warning, WarningCode,
 };
 use crate::gateway::credentials::Opened;
 
+/// A contact that is not all read from the CRM.
 pub(super) fn shown(opened: &Opened, contact: Contact, warnings: Vec<Warning>) -> Shown {
-    Shown { id: ids::make(&opened.id, &contact.remote_id), contact, warnings, outcome: None }
+    let warnings = Warning::bounded(warnings);
+    Shown { id: ids::make(&opened.id, &contact.remote_id), contact, warnings, outcome: None, tag: None }
 }
 
-pub(super) fn candidates(opened: &Opened, matches: &[Match]) -> Vec<Candidate> {
+/// The matches as candidates; `more` have matched beside them.
+pub(super) fn candidates(opened: &Opened, matches: &[Match], more: usize) -> Candidates {
     let candidate = |found: &Match| Candidate {
         id: Some(ids::make(&opened.id, &found.contact.remote_id)),
         remote_id: found.contact.remote_id.clone(),
         matched_on: found.on.iter().map(|kind| kind.word()).collect(),
     };
-    matches.iter().map(candidate).collect()
+    matches.iter().map(candidate).collect::<Candidates>().omitting(more)
 }
 
-pub(super) fn exists(opened: &Opened, matches: &[Match]) -> Failure {
+pub(super) fn exists(opened: &Opened, found: &Found) -> Failure {
     let detail = format!(
         "{} has a contact with the same {} already, and nothing was sent. Change that contact instead; `candidates` names it.",
         opened.spec.title,
         opened.spec.create_identity.word(),
     );
-    Failure::new(FailureKind::ContactExists, detail).with_candidates(candidates(opened, matches))
+    Failure::new(FailureKind::ContactExists, detail).with_candidates(candidates(
+        opened,
+        &found.matches,
+        found.more,
+    ))
 }
+
+/// Contacts that were seen before a write and may be the person who was written.
+pub(super) fn possible_duplicates(opened: &Opened, seen: &[&Match]) -> Option<Warning> {
+    let first = seen.first()?;
+    let names: Vec<String> = seen
+        .iter()
+        .take(MOST_NAMED)
+        .map(|other| {
+            let remote_id = &other.contact.remote_id;
+            format!("{} (remoteId {remote_id})", ids::make(&opened.id, remote_id).as_str())
+        })
+        .collect();
+    let more = seen.len().saturating_sub(MOST_NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let message =
+        format!("May be the same person: {}{more}. Compare them in {}.", names.join(", "), opened.spec.title);
+    let pointer = match first.on.first() {
+        Some(IdentityKind::EmailAddress) => "/emailAddresses",
+        _ => "/phoneNumbers",
+    };
+    Some(Warning::new(WarningCode::PossibleDuplicate, pointer, message))
+}
+
+/// How many contacts a warning names.
+const MOST_NAMED: usize = 10;
 
 /// The same failure, of a call before the write: nothing was sent that could have done anything.
 pub(super) fn unsent(failure: Failure) -> Failure {
     failure.with_effect(Effect::None)
 }
 
-pub(super) fn not_ours(opened: &Opened, prepared: &Prepared, contact: &Contact) -> Failure {
-    let failure = Failure::new(FailureKind::ContactNotFound, "");
-    outcome_unknown(opened, prepared, &failure).with_candidates(candidates(
-        opened,
-        &[Match { contact: contact.clone(), on: vec![opened.spec.create_identity] }],
-    ))
-}
-
 /// Whether the create was applied cannot be told from what the CRM shows.
-pub(super) fn ambiguous(opened: &Opened, candidates: Vec<Candidate>) -> Failure {
+pub(super) fn ambiguous(opened: &Opened, candidates: Candidates) -> Failure {
     let title = opened.spec.title;
     let detail = if candidates.is_empty() {
         format!(
@@ -59,6 +81,17 @@ pub(super) fn ambiguous(opened: &Opened, candidates: Vec<Candidate>) -> Failure 
     Failure::new(FailureKind::OutcomeAmbiguous, detail)
         .with_effect(Effect::Unknown)
         .with_candidates(candidates)
+        .with_upstream(opened.spec.provider, None)
+}
+
+/// The credential leads elsewhere than when the write was sent.
+pub(super) fn moved(opened: &Opened) -> Failure {
+    let title = opened.spec.title;
+    let detail = format!(
+        "This write may have been sent to {title} before the credential's base URL or secret changed, and the credential is not known to open the same account now. Nothing was sent. Look in the earlier account, or change the credential back and send the same request again; for the account that the credential opens now, use a new key."
+    );
+    Failure::new(FailureKind::OutcomeAmbiguous, detail)
+        .with_effect(Effect::Unknown)
         .with_upstream(opened.spec.provider, None)
 }
 
@@ -89,28 +122,6 @@ pub(super) fn updated_existing(
         );
         Warning::new(WarningCode::MayHaveUpdatedExisting, "/remoteId", message)
     })
-}
-
-pub(super) fn created_otherwise(difference: &Difference) -> Warning {
-    let Difference { pointer, verdict } = difference;
-    let (code, message) = match verdict {
-        Verdict::Missing => (WarningCode::NotStored, "The CRM did not store it."),
-        Verdict::Other => (WarningCode::ChangedByUpstream, "The CRM holds another value than the one sent."),
-        Verdict::Unseen => {
-            (WarningCode::NotVerified, "The CRM does not show it, so it could not be verified.")
-        }
-    };
-    Warning::new(code, pointer.clone(), message)
-}
-
-pub(super) fn did_not_apply(opened: &Opened, wrong: &[Difference]) -> Failure {
-    let names: Vec<&str> = wrong.iter().map(|difference| difference.pointer.as_str()).collect();
-    let detail =
-        format!("{} accepted the change but does not hold it: {}.", opened.spec.title, names.join(", "));
-    Failure::new(FailureKind::UpstreamDidNotApply, detail)
-        .with_faults(wrong.iter().map(Difference::fault).collect())
-        .with_effect(Effect::Final)
-        .with_upstream(opened.spec.provider, None)
 }
 
 /// The CRM confirmed a change of a contact that it does not show any more.
@@ -171,69 +182,4 @@ pub(super) fn outcome_open(opened: &Opened, lost: &Failure, unseen: Option<&Fail
         .with_effect(Effect::Unknown)
         .with_retryable(Retryable::SameKeyOnly)
         .with_upstream(opened.spec.provider, status)
-}
-
-/// The CRM confirmed the write, and reading it back failed.
-pub(super) fn not_verified(done: &str, failure: &Failure) -> Warning {
-    let message = format!(
-        "The CRM confirmed that the contact was {done}, but reading it back failed ({}).",
-        failure.kind.code()
-    );
-    Warning::new(WarningCode::NotVerified, "", message)
-}
-
-/// What was held, with what was asked for over it.
-pub(super) fn changed(held: Contact, expected: &ContactPatch) -> Contact {
-    let text = |patch: &Patch<Text>, held: Option<Text>| match patch {
-        Patch::Keep => held,
-        Patch::Clear => None,
-        Patch::Set(text) => Some(text.clone()),
-    };
-    Contact {
-        first_name: text(&expected.first_name, held.first_name),
-        last_name: text(&expected.last_name, held.last_name),
-        account: text(&expected.account, held.account),
-        email_addresses: listed(&expected.email_addresses, held.email_addresses),
-        phone_numbers: listed(&expected.phone_numbers, held.phone_numbers),
-        remote_fields: overlaid(held.remote_fields, &expected.remote_fields),
-        ..held
-    }
-}
-
-/// Custom fields are written otherwise than they read, so that what was held of them stays to be read again.
-fn overlaid(held: RemoteFields, expected: &RemoteFields) -> RemoteFields {
-    let mut all = held;
-    for (name, value) in expected.0.iter().filter(|(name, _)| *name != "customFields") {
-        match all.0.iter_mut().find(|(known, _)| known == name) {
-            Some((_, now)) => *now = value.clone(),
-            None => all.0.push((name.clone(), value.clone())),
-        }
-    }
-    all
-}
-
-fn listed<T: Clone>(patch: &Patch<Vec<T>>, held: Vec<T>) -> Vec<T> {
-    match patch {
-        Patch::Keep => held,
-        Patch::Clear => Vec::new(),
-        Patch::Set(list) => list.clone(),
-    }
-}
-
-/// The contact as the CRM's answer shows it, else as it should be; `None` where not even its id is known.
-pub(super) fn unverified(expected: &ContactPatch, applied: Applied) -> Option<Contact> {
-    let Applied { remote_id, contact } = applied;
-    let mut made = contact.or_else(|| remote_id.map(Contact::bare))?;
-    let text = |patch: &Patch<_>| patch.value().cloned();
-    made.first_name = made.first_name.or_else(|| text(&expected.first_name));
-    made.last_name = made.last_name.or_else(|| text(&expected.last_name));
-    made.account = made.account.or_else(|| text(&expected.account));
-    if made.email_addresses.is_empty() {
-        made.email_addresses = expected.email_addresses.value().cloned().unwrap_or_default();
-    }
-    if made.phone_numbers.is_empty() {
-        made.phone_numbers = expected.phone_numbers.value().cloned().unwrap_or_default();
-    }
-    made.remote_fields = overlaid(made.remote_fields, &expected.remote_fields);
-    Some(made)
 }

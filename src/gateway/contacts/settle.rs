@@ -1,11 +1,12 @@
 //! A create whose answer was lost: looks for it and judges what is found; never sends.
 
-use std::time::Duration;
+use std::collections::HashSet;
 
-use super::compare::{Difference, Verdict, differences};
+use super::compare::{Finding, Verdict, shows_all};
 use super::outcome::candidates;
-use crate::adapters::{Identity, IdentityKind, Match, Prepared};
-use crate::domain::{CallContext, Candidate, Contact, Failure, FailureKind, Timestamp};
+use super::verify::verified;
+use crate::adapters::{Applied, Identity, Match, Prepared, merge};
+use crate::domain::{CallContext, Candidates, Contact, Failure, FailureKind, RemoteId, Timestamp};
 use crate::gateway::credentials::Opened;
 use crate::gateway::idempotency::Evidence;
 
@@ -19,12 +20,13 @@ pub(super) enum Look {
     /// Nobody, and the look was whole.
     Nobody,
     /// Somebody who is not clearly what was sent.
-    Others(Vec<Candidate>),
+    Others(Candidates),
     /// The CRM could not be asked, or showed only a part.
     Unclear(Failure),
 }
 
-/// Looks for what `prepared` may have made: by e-mail, then by phone, never by name.
+/// Looks for what `prepared` may have made, never by name: first by what the CRM tells people apart by, then by what
+/// relatives share.
 pub(super) async fn look(
     context: &CallContext,
     opened: &Opened,
@@ -32,14 +34,15 @@ pub(super) async fn look(
     evidence: &Evidence,
 ) -> Look {
     let identity = &prepared.trail.identity;
-    for by in [IdentityKind::EmailAddress, IdentityKind::PhoneNumber] {
+    let telling = opened.spec.create_identity;
+    for by in [telling, telling.other()] {
         match look_by(context, opened, prepared, evidence, &identity.only(by)).await {
             Look::Nobody => {}
             seen => return seen,
         }
     }
     // Without address and number there is nothing to look by, and nobody seen proves nothing.
-    if identity.is_empty() { Look::Others(Vec::new()) } else { Look::Nobody }
+    if identity.is_empty() { Look::Others(Candidates::new()) } else { Look::Nobody }
 }
 
 async fn look_by(
@@ -53,68 +56,78 @@ async fn look_by(
         Ok(found) => found,
         Err(failure) => return Look::Unclear(failure),
     };
-    let left: Vec<Match> =
-        found.matches.into_iter().filter(|found| counts(opened, evidence, found)).collect();
+    let seen: HashSet<&RemoteId> = evidence.seen.iter().collect();
+    let new = |found: &Match| !seen.contains(&found.contact.remote_id);
+    let mut left = found.matches;
+    left.retain(|found| new(found) && counts(opened, evidence, found));
+    // A number that was sent without a country code may be held with one.
+    let near = found.near.into_iter().filter(|near| new(near) && is_new(evidence, &near.contact));
+    left.extend(near);
     match <[Match; 1]>::try_from(left) {
-        Ok([only]) if is_ours(opened, prepared, &only.contact, evidence.sent_at) => {
-            Look::Ours(Box::new(only.contact))
+        Ok([only]) => {
+            let contact = completed(context, opened, prepared, only.contact.clone()).await;
+            if is_ours(context, opened, prepared, &contact, evidence.sent_at).await {
+                Look::Ours(Box::new(contact))
+            } else {
+                Look::Others(candidates(opened, &[only], found.more))
+            }
         }
-        Ok(only) => Look::Others(candidates(opened, &only)),
         Err(none) if none.is_empty() && found.complete => Look::Nobody,
         Err(none) if none.is_empty() => {
             let detail = "The CRM's look-up did not show all contacts.";
             Look::Unclear(Failure::new(FailureKind::UpstreamInvalidResponse, detail))
         }
-        Err(several) => Look::Others(candidates(opened, &several)),
+        Err(several) => Look::Others(candidates(opened, &several, found.more)),
     }
 }
 
-/// Relatives share what a CRM does not tell people apart by: whoever was seen before the send, or is older than it and
-/// was found by no more than that, has nothing to do with it.
+/// Relatives share what a CRM does not tell people apart by: whoever is older than the send and was found by no more than
+/// that has nothing to do with it, nor has whoever was seen before the send.
 fn counts(opened: &Opened, evidence: &Evidence, found: &Match) -> bool {
     let telling = found.on.contains(&opened.spec.create_identity);
-    let recent = found.contact.remote_created_at.is_none_or(|created| is_recent(created, evidence.sent_at));
-    !evidence.seen.contains(&found.contact.remote_id) && (telling || recent)
+    telling || is_new(evidence, &found.contact)
+}
+
+fn is_new(evidence: &Evidence, contact: &Contact) -> bool {
+    contact.remote_created_at.is_none_or(|created| is_recent(created, evidence.sent_at))
+}
+
+/// The row of a list, completed by a read by its id where it does not show everything that was sent.
+pub(super) async fn completed(
+    context: &CallContext,
+    opened: &Opened,
+    prepared: &Prepared,
+    row: Contact,
+) -> Contact {
+    if shows_all(opened.spec, &prepared.expected, &row) {
+        return row;
+    }
+    let applied = Applied { remote_id: Some(row.remote_id.clone()), contact: None };
+    match opened.adapter.read_back(context, prepared, &applied).await {
+        Ok(read) => merge(row, read),
+        Err(_) => row,
+    }
 }
 
 /// Whether the contact is the one that was sent: it holds that, but for one field at most, and is new. A relative may
-/// share the only phone.
-pub(super) fn is_ours(opened: &Opened, prepared: &Prepared, contact: &Contact, sent_at: Timestamp) -> bool {
-    let differences = differences(opened.spec, &prepared.expected, contact);
-    let wrong = differences.iter().filter(|Difference { verdict, .. }| *verdict != Verdict::Unseen).count();
+/// share the only phone. A field that nothing shows is no evidence either way; without the time of the create all must be
+/// seen.
+pub(super) async fn is_ours(
+    context: &CallContext,
+    opened: &Opened,
+    prepared: &Prepared,
+    contact: &Contact,
+    sent_at: Timestamp,
+) -> bool {
+    let findings = verified(context, opened, prepared, None, contact.clone()).await.findings;
+    let wrong = findings.iter().filter(|found| found.is_wrong()).count();
+    let unseen = |found: &Finding| found.verdict == Verdict::Unseen;
     match contact.remote_created_at {
         Some(created) => wrong <= 1 && is_recent(created, sent_at),
-        None => wrong == 0,
+        None => wrong == 0 && !findings.iter().any(unseen),
     }
 }
 
 fn is_recent(created: Timestamp, sent_at: Timestamp) -> bool {
     created.as_second() >= sent_at.as_second() - CLOCKS_APART
-}
-
-/// What it means that a look showed nobody.
-pub(super) enum Absent {
-    /// Nobody twice, a settle time apart, the last time after the create could still be applied.
-    Proven,
-    /// Nobody since then; too early to be sure.
-    Since(Timestamp),
-}
-
-/// `again` says that a settle time lies between this look and an earlier one by a clock that both share.
-pub(super) fn absent(evidence: &Evidence, again: bool) -> Absent {
-    let now = Timestamp::now();
-    match evidence.absent_since {
-        // Processes tell the time differently: a look long ago counts, one just now by another process does not.
-        Some(first) if now >= evidence.settled_from && (again || now >= later(first, CLOCKS_DIFFER)) => {
-            Absent::Proven
-        }
-        first => Absent::Since(first.unwrap_or(now)),
-    }
-}
-
-/// How far the clocks of two processes on one database may be apart.
-const CLOCKS_DIFFER: Duration = Duration::from_mins(2);
-
-pub(super) fn later(moment: Timestamp, by: Duration) -> Timestamp {
-    moment.checked_add(by).unwrap_or(Timestamp::MAX)
 }

@@ -1,46 +1,105 @@
 //! Looks in the background for lost creates, so that a replay finds them settled; never sends.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use futures_util::future::join_all;
-use tokio::time::sleep;
+use tokio::task::{Id, JoinSet};
+use tokio::time::sleep_until;
 
-use super::outcome::{created_otherwise, updated_existing};
-use super::settle::{Absent, Look, absent, look};
+use super::outcome::updated_existing;
+use super::settle::{Look, look};
+use super::verify::verified;
 use super::write::House;
-use super::{compare, declared};
+use super::{account, declared};
 use crate::adapters::Prepared;
-use crate::domain::{CallContext, Contact, Result, Text, Timestamp, Warning};
+use crate::clock;
+use crate::domain::{CallContext, Contact, Result, TenantId, Text, Warning};
 use crate::gateway::credentials::Opened;
-use crate::gateway::idempotency::{Attempt, Evidence, Past, Unsettled};
+use crate::gateway::idempotency::{Attempt, Evidence, KEPT, Past};
 
 /// How long one look may take.
 const LOOK: Duration = Duration::from_secs(10);
 /// The longest pause between looks at the same create: a CRM that is away for hours is not asked all the time.
 const LONGEST_PAUSE: Duration = Duration::from_mins(10);
+/// Looks under way at a time, of all, of one tenant, and at one host. A host has more than a tenant, so that no tenant
+/// alone keeps others off a host that they share.
+const MOST: usize = 64;
+const MOST_OF_TENANT: usize = 8;
+const MOST_AT_HOST: usize = 16;
 
-/// Looks again and again, each create after longer pauses.
+/// Looks again and again, each create after longer pauses. A round begins looks and waits for none: one that hangs holds
+/// its own place, and neither the round nor anybody else's.
 pub(super) async fn run(house: &House) {
+    let mut under_way = UnderWay::default();
     loop {
-        sleep(house.settle).await;
-        if let Err(failure) = round(house).await {
+        let next = clock::monotonic() + house.settle;
+        while let Ok(Some(ended)) = tokio::time::timeout_at(next, under_way.tasks.join_next_with_id()).await {
+            under_way.owners.remove(&ended.map_or_else(|failed| failed.id(), |(id, ())| id));
+        }
+        sleep_until(next).await;
+        if let Err(failure) = begin(house, &mut under_way).await {
             tracing::warn!(code = failure.kind.code(), "lost creates could not be read; tried again");
         }
     }
 }
 
-/// One look at each of a few that are due. They go side by side: one CRM that hangs must not keep the others waiting.
-async fn round(house: &House) -> Result<()> {
-    let looks = house.ledger.unsettled().await?.into_iter().map(|unsettled| one(house, unsettled));
-    join_all(looks).await;
+/// One round, and its lookups to their end, for tests that decide when a round is.
+#[cfg(test)]
+pub(super) async fn round(house: &House) -> Result<()> {
+    let mut under_way = UnderWay::default();
+    begin(house, &mut under_way).await?;
+    while under_way.tasks.join_next().await.is_some() {}
     Ok(())
 }
 
-async fn one(house: &House, unsettled: Unsettled) {
-    let Unsettled { tenant, credential, mut attempt } = unsettled;
-    match house.credentials.open_unasked(&tenant, &credential).await {
+/// The looks under way, and whose they are. Dropped, they end.
+#[derive(Default)]
+struct UnderWay {
+    tasks: JoinSet<()>,
+    owners: HashMap<Id, Owner>,
+}
+
+/// Who is looked for, and where; nowhere if the credential cannot be opened.
+struct Owner {
+    tenant: TenantId,
+    host: Option<Text>,
+}
+
+impl UnderWay {
+    /// Whether one more of the tenant has room; at which host shows only with its credential.
+    fn has_room_for(&self, tenant: &TenantId) -> bool {
+        let theirs = self.owners.values().filter(|owner| owner.tenant == *tenant).count();
+        self.owners.len() < MOST && theirs < MOST_OF_TENANT
+    }
+
+    fn has_room_at(&self, host: Option<&Text>) -> bool {
+        let there = self.owners.values().filter(|owner| owner.host.as_ref() == host).count();
+        host.is_none() || there < MOST_AT_HOST
+    }
+}
+
+/// Begins looks at creates that are due, of each tenant in turn, as far as there is room.
+async fn begin(house: &House, under_way: &mut UnderWay) -> Result<()> {
+    for due in house.ledger.unsettled().await? {
+        if !under_way.has_room_for(&due.tenant) {
+            continue;
+        }
+        let opened = house.credentials.open_unasked(&due.tenant, &due.credential).await;
+        let host = opened.as_ref().ok().and_then(Option::as_ref).map(|opened| opened.host.clone());
+        if !under_way.has_room_at(host.as_ref()) {
+            continue;
+        }
+        let Some(attempt) = house.ledger.take_unsettled(&due).await? else { continue };
+        let task = under_way.tasks.spawn(one(due.tenant.clone(), opened, attempt, house.settle));
+        under_way.owners.insert(task.id(), Owner { tenant: due.tenant, host });
+    }
+    Ok(())
+}
+
+async fn one(tenant: TenantId, opened: Result<Option<Opened>>, mut attempt: Attempt, settle: Duration) {
+    match opened {
         Ok(Some(opened)) => {
-            if let Err(failure) = look_for(&opened, &mut attempt).await {
+            if let Err(failure) = look_for(&tenant, &opened, &mut attempt).await {
                 tracing::info!(code = failure.kind.code(), "a look for a lost create told nothing");
             }
         }
@@ -54,37 +113,42 @@ async fn one(house: &House, unsettled: Unsettled) {
         }
     }
     // By its age, so that it is looked at ever more rarely.
-    let age = Timestamp::now().duration_since(attempt.first_used());
-    let pause =
-        Duration::try_from(age).unwrap_or_default().clamp(house.settle, LONGEST_PAUSE.max(house.settle));
+    let age = clock::now().duration_since(attempt.first_used());
+    let pause = match attempt.past() {
+        // Nothing to look for: only a replay goes on with it.
+        Past::Sent => KEPT,
+        _ => Duration::try_from(age).unwrap_or_default().clamp(settle, LONGEST_PAUSE.max(settle)),
+    };
     attempt.leave_for(pause).await;
 }
 
 /// One look, and what it shows noted.
-async fn look_for(opened: &Opened, attempt: &mut Attempt) -> Result<()> {
+async fn look_for(tenant: &TenantId, opened: &Opened, attempt: &mut Attempt) -> Result<()> {
     let Some(evidence) = attempt.evidence().cloned() else { return Ok(()) };
-    let context = CallContext::within(LOOK, Text::from_static("settle")).in_bulk();
+    let context = CallContext::within(LOOK, Text::from_static("settle")).in_bulk().of(tenant);
     let _place = opened.account.enter(&context).await?;
+    if let Some(then) = attempt.destination()
+        && !account::is_same(&context, opened, then).await?
+    {
+        tracing::info!("a credential with a lost create leads to another account; nobody looks for it there");
+        return Ok(());
+    }
     let prepared = opened.adapter.prepare_create(&context, &evidence.draft).await?;
+    let began = clock::monotonic();
     match look(&context, opened, &prepared, &evidence).await {
         Look::Ours(contact) => {
-            let warnings = warnings(opened, &prepared, &evidence, &contact)?;
+            let warnings = warnings(&context, opened, &prepared, &evidence, &contact).await?;
             attempt.note(Past::Found { remote_id: contact.remote_id, warnings }).await
         }
         Look::Others(candidates) => attempt.note(Past::Ambiguous { candidates }).await,
-        // The database waits a settle time at least between two looks, by its own clock.
-        Look::Nobody => match absent(&evidence, evidence.absent_since.is_some()) {
-            Absent::Proven => attempt.note(Past::Absent).await,
-            Absent::Since(first) => {
-                attempt.update_evidence(Evidence { absent_since: Some(first), ..evidence }).await
-            }
-        },
+        Look::Nobody => attempt.found_nobody(began).await.map(|_| ()),
         Look::Unclear(failure) => Err(failure),
     }
 }
 
 /// What the answer of the create would have said.
-fn warnings(
+async fn warnings(
+    context: &CallContext,
     opened: &Opened,
     prepared: &Prepared,
     evidence: &Evidence,
@@ -93,7 +157,6 @@ fn warnings(
     let mut warnings = declared::of_draft(opened.spec, &evidence.draft)?;
     warnings.extend(prepared.losses.iter().cloned());
     warnings.extend(updated_existing(opened, evidence.looked_at, contact));
-    let differences = compare::differences(opened.spec, &prepared.expected, contact);
-    warnings.extend(differences.iter().map(created_otherwise));
-    Ok(warnings)
+    verified(context, opened, prepared, None, contact.clone()).await.warn(&mut warnings);
+    Ok(Warning::bounded(warnings))
 }

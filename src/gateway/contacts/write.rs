@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use super::condition::{Condition, tag_of_written};
 use super::intent::Intent;
 use super::locks::{Guard, Locks};
 use super::outcome::{shown, unsent};
 use super::{Shown, WriteOptions, incomplete};
+use crate::blocking;
 use crate::config::crash_point;
 use crate::domain::{
     CallContext, Caller, Contact, CredentialId, Effect, Failure, FailureKind, RemoteId, Result, Retryable,
@@ -16,7 +18,7 @@ use crate::domain::{
 };
 use crate::gateway::audit::Entry;
 use crate::gateway::credentials::{Credentials, Opened};
-use crate::gateway::idempotency::{Answer, Attempt, Claim, Evidence, Ledger, Once, Past};
+use crate::gateway::idempotency::{Answer, Attempt, Claim, Evidence, Ledger, Once, Past, not_kept};
 
 /// What a write needs at least to be sent and answered.
 pub(super) const SHORTEST_SEND: Duration = Duration::from_millis(100);
@@ -34,6 +36,8 @@ pub struct WriteRequest {
     pub credential: CredentialId,
     /// How it shall be done.
     pub options: WriteOptions,
+    /// What it requires of the contact as it is now; creates and upserts have none.
+    pub condition: Option<Condition>,
     /// The `Idempotency-Key` and what it stands for, where there is one.
     pub once: Option<Once>,
     /// Makes the answer.
@@ -75,6 +79,7 @@ impl Standing {
 pub(super) struct Course<'a> {
     pub(super) context: &'a CallContext,
     pub(super) options: WriteOptions,
+    pub(super) condition: Option<&'a Condition>,
     pub(super) tenant: &'a TenantId,
     pub(super) opened: &'a Opened,
     pub(super) settle: Duration,
@@ -83,7 +88,7 @@ pub(super) struct Course<'a> {
     /// What the CRM may have of this write, by this attempt or an earlier one.
     pub(super) standing: Standing,
     /// Whether an earlier attempt was cut off while a write without evidence was under way.
-    sent_before: bool,
+    pub(super) sent_before: bool,
     /// Whether an upsert is asked for.
     pub(super) upserts: bool,
     /// When this create was first sent, where an earlier send under the same key was proven absent.
@@ -126,6 +131,7 @@ impl WriteRequest {
         let mut course = Course {
             context: &self.context,
             options: self.options,
+            condition: self.condition.as_ref(),
             tenant: &self.caller.tenant,
             opened: &opened,
             settle: house.settle,
@@ -146,8 +152,16 @@ impl WriteRequest {
         answer
     }
 
+    async fn rendered(&self, shown: &Shown) -> Result<Answer> {
+        blocking::however_late(&self.context, shown.contact.size(), || (self.render)(Ok(shown))).await
+    }
+
     /// Within the deadline: a database that hangs must not hold the caller.
     async fn claim(&self, ledger: &Ledger, once: &Once) -> Result<Claim> {
+        let once = match &self.condition {
+            None => once,
+            Some(condition) => &once.under(&condition.canonical()),
+        };
         let claim = ledger.claim(&self.caller, Some(&self.credential), once);
         timeout(self.context.remaining(), claim).await.unwrap_or_else(|_| {
             let detail = "The database did not answer in time; nothing was sent. Try again.";
@@ -168,10 +182,10 @@ impl WriteRequest {
         attempt: Option<Attempt>,
         standing: Standing,
     ) -> Result<Answer> {
-        let Some(attempt) = attempt else { return (self.render)(Ok(&outcome?)) };
+        let Some(attempt) = attempt else { return self.rendered(&outcome?).await };
         crash_point("before_record");
         let failure = match outcome {
-            Ok(shown) => return attempt.record((self.render)(Ok(&shown))?).await,
+            Ok(shown) => return attempt.record(self.rendered(&shown).await?).await,
             Err(failure) if failure.effect == Effect::Final => {
                 return attempt.record((self.render)(Err(&failure))?).await;
             }
@@ -179,6 +193,10 @@ impl WriteRequest {
         };
         // A create that may be applied is asked about with its key alone, whatever the matter is now.
         let may_be_made = !matches!(attempt.past(), Past::Nothing | Past::Sent);
+        let asks_for_key = failure.retryable == Retryable::SameKeyOnly || may_be_made;
+        if standing == Standing::Open && asks_for_key && attempt.is_lost() {
+            return Err(not_kept());
+        }
         match standing {
             Standing::Nothing => attempt.release().await?,
             Standing::Absent | Standing::Open => attempt.leave().await,
@@ -200,15 +218,16 @@ impl Course<'_> {
         let warnings = intent.declared(opened)?;
         self.refuse_if_strict(&warnings)?;
         let words = intent.words(opened, target.as_ref());
+        let visit = opened.account.visit()?;
         self.serial.push(locks.hold(self.context, self.place(), words).await?);
         // Behind the lock: who waits for another write takes no place from those who do not.
-        let _place = opened.account.enter(self.context).await?;
+        let _place = visit.enter(self.context).await?;
         // What an earlier attempt under the same key has done comes before anything new.
         if let Some(done) = self.resumed(&intent).await? {
             return Ok(done);
         }
         match intent {
-            Intent::Upsert(draft, match_on) => self.upsert(locks, draft, match_on).await,
+            Intent::Upsert(upsert, match_on) => self.upsert(locks, *upsert, match_on).await,
             intent => self.carry_out(intent, target, warnings).await,
         }
     }
@@ -228,8 +247,19 @@ impl Course<'_> {
                 return Ok(shown(opened, Contact::bare(id.clone()), Vec::new()));
             }
         }
-        let held = self.held(&intent, target.as_ref()).await.map_err(unsent)?;
-        warnings.extend(intent.declared_of(opened, held.as_ref()));
+        let held = match self.held(&intent, target.as_ref()).await {
+            Err(failure) => return self.gone_already(&intent, target, unsent(failure)),
+            Ok(held) => held,
+        };
+        let unmet = self.unmet(held.as_ref()).await?;
+        if let Some(changed) = unmet.as_ref().filter(|_| !self.may_have_changed_it(&intent)) {
+            return Err(changed.clone());
+        }
+        let intent = self.without_parts(intent, held.as_ref(), &mut warnings).await?;
+        let size = held.as_ref().map_or(0, Contact::size);
+        warnings.extend(
+            blocking::within(self.context, size, || intent.declared_of(opened, held.as_ref())).await??,
+        );
         self.refuse_if_strict(&warnings)?;
         let prepared = match self.prepare(&intent, target.as_ref(), held.as_ref()).await {
             Err(failure) => return self.gone_already(&intent, target, unsent(failure)),
@@ -238,9 +268,10 @@ impl Course<'_> {
         warnings.extend(prepared.losses.iter().cloned());
         self.refuse_if_strict(&warnings)?;
         if let (true, Some(held)) = (prepared.nothing_to_do, &held) {
-            warnings.extend(incomplete([held]));
-            return Ok(shown(opened, held.clone(), warnings));
+            warnings.extend(incomplete(held));
+            return Ok(self.as_read(held.clone(), warnings).await);
         }
+        self.refuse_unless_applied(&prepared, held.as_ref(), unmet).await?;
         // Last of all reads, so that the time in which another writer can slip in is short.
         let seen = match self.look_up(&intent, &prepared, held.as_ref()).await.map_err(unsent) {
             Err(failure) if failure.kind == FailureKind::ContactExists && self.earlier.is_some() => {
@@ -253,15 +284,25 @@ impl Course<'_> {
             return Ok(done);
         }
         self.refuse_if_late()?;
+        warnings.extend(self.duplicates(&intent, &seen));
         match &intent {
             Intent::Create(draft) => self.create(draft, &prepared, &seen, warnings).await,
-            Intent::Update(..) => self.update(&prepared, held, warnings).await,
+            Intent::Update(..) => {
+                let held = held.ok_or_else(|| Failure::internal("a change without a record"))?;
+                self.update(&prepared, &held, warnings).await
+            }
             Intent::Delete(_) => match self.delete(&prepared).await {
                 Err(failure) => self.gone_already(&intent, target, failure),
                 removed => removed,
             },
             Intent::Upsert(..) => Err(Failure::internal("an upsert that was not decided")),
         }
+    }
+
+    /// The contact as the CRM shows it after the write, with its tag.
+    pub(super) async fn as_read(&self, contact: Contact, warnings: Vec<Warning>) -> Shown {
+        let tag = tag_of_written(self.context, self.opened, &contact).await;
+        Shown { tag, ..shown(self.opened, contact, warnings) }
     }
 
     /// Whose account is written to.
@@ -273,6 +314,7 @@ impl Course<'_> {
     /// sent.
     pub(super) async fn sending(&mut self, evidence: Option<Evidence>) -> Result<()> {
         if let Some(attempt) = &mut self.attempt {
+            attempt.send_to(self.opened.destination());
             attempt.sending(evidence).await?;
         }
         if !self.serial.iter().all(Guard::holds) {

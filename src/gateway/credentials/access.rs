@@ -1,6 +1,9 @@
 //! Who may do what with a credential.
 
+use super::{CredentialPatch, settings};
 use crate::domain::{Caller, CredentialId, Failure, FailureKind, Result, Scope};
+use crate::json;
+use crate::store::CredentialRecord;
 
 /// Succeeds when the key has the scope. Fails with `insufficient_scope`.
 pub(super) fn allow(caller: &Caller, scope: Scope) -> Result<()> {
@@ -12,15 +15,30 @@ pub(super) fn may_name(caller: &Caller, id: &CredentialId) -> Result<()> {
     if caller.credentials.as_ref().is_none_or(|named| named.contains(id)) { Ok(()) } else { Err(not_found()) }
 }
 
-/// Succeeds when the key is not limited to a list: what it adds would be out of its own reach.
-pub(super) fn check_unrestricted(caller: &Caller) -> Result<()> {
+/// Succeeds when the key is not limited to a list. Fails with `insufficient_scope`, saying what it cannot do: what it
+/// adds would be out of its own reach, and whether a name is taken would tell it of credentials that it may not name.
+pub(super) fn check_unrestricted(caller: &Caller, what: &str) -> Result<()> {
     if caller.credentials.is_none() {
         return Ok(());
     }
-    Err(Failure::new(
-        FailureKind::InsufficientScope,
-        "This API key is limited to a list of credentials and cannot add one.",
-    ))
+    let detail = format!("This API key is limited to a list of credentials and cannot {what}.");
+    Err(Failure::new(FailureKind::InsufficientScope, detail))
+}
+
+/// Succeeds when the change leaves the rate limit group as it is, or the key is not limited to a list: in a group a
+/// credential's pauses and calls hold back others, which such a key may not touch.
+pub(super) fn check_group(caller: &Caller, held: &CredentialRecord, patch: &CredentialPatch) -> Result<()> {
+    let (Some(_), Some(given)) = (&caller.credentials, &patch.settings) else { return Ok(()) };
+    let group = |settings: &str| {
+        let members = json::members(settings)?;
+        Some(json::string(members.get("rateLimitGroup")?.get())?.into_owned())
+    };
+    let changed = settings::merged(&held.settings, given.as_str())?;
+    if group(&changed) == group(&held.settings) {
+        return Ok(());
+    }
+    let detail = "This API key is limited to a list of credentials and cannot change `rateLimitGroup`, which affects other credentials.";
+    Err(Failure::new(FailureKind::InsufficientScope, detail))
 }
 
 /// The one answer for unknown, another tenant's, and outside the key's list.

@@ -1,6 +1,7 @@
 //! Credentials: links of a tenant to CRM accounts, their secrets sealed.
 
 mod access;
+mod accounts;
 mod connected;
 mod once;
 mod opening;
@@ -11,9 +12,8 @@ mod shape;
 mod tests;
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use self::access::{allow, check_unrestricted, may_name, not_found};
+use self::access::{allow, check_group, check_unrestricted, may_name, not_found};
 pub use self::once::{CredentialRequest, Render};
 pub use self::opening::Opening;
 use self::opening::{Link, read_secret};
@@ -21,19 +21,20 @@ pub use self::rotation::{Rotated, Rotation, Seals};
 pub use self::shape::{Checked, Credential, CredentialDraft, CredentialPatch, LastCheck, Opened};
 use super::audit::{Action, Audit, Entry, fields};
 use super::idempotency::{Answer, Ledger};
-use super::{Listing, ListingRequest, listing, names};
-use crate::adapters::Adapter;
+use super::listing::{self, Row};
+use super::{Listing, ListingRequest, names};
 use crate::domain::{
-    Actor, CallContext, Caller, CredentialId, Failure, FailureKind, FieldFault, RawJson, Result, Scope,
-    TenantId, Text,
+    Actor, CallContext, Caller, CredentialId, Failure, FailureKind, Faults, FieldFault, RawJson, Result,
+    Scope, TenantId, Text,
 };
 use crate::sealing::Sealer;
-use crate::store::{After, CheckRecord, CredentialRecord, CredentialStore, now};
+use crate::store::{CheckRecord, CredentialRecord, CredentialStore, now};
+use crate::upstream::Account;
 
 /// How often a change is tried again when others change the same credential meanwhile.
 const TRIES: usize = 3;
-/// How many rows are read at once where a key sees only some of them.
-const BATCH: u32 = 100;
+/// How many rows are read at once: few, because settings may be large, and a key may see only some of them.
+const BATCH: u32 = 20;
 
 /// A tenant's credentials; clones share everything.
 #[derive(Clone)]
@@ -123,17 +124,20 @@ impl Credentials {
         verify: bool,
     ) -> Result<Credential> {
         allow(caller, Scope::CredentialsWrite)?;
-        check_unrestricted(caller)?;
+        check_unrestricted(caller, "add one")?;
         let CredentialDraft { provider, name, settings, secret } = draft;
         let spec = self.opening.spec(&provider)?;
         let settings = settings::merged("{}", settings.as_str())?;
+        settings::check_size(&settings)?;
+        settings::check_secret_size(&secret)?;
         let (name, link) = gathered(
             names::check(&name).map_err(|fault| Failure::validation(vec![fault])),
             self.opening.link(spec, &settings),
             read_secret(spec, &secret),
         )?;
         let opened = self.opening.connect(&caller.tenant, &id, &link, &secret)?;
-        let last_check = if verify { Some(probed(context, opened.adapter.as_ref()).await?) } else { None };
+        let newcomers = self.opening.newcomers(&caller.tenant, spec);
+        let last_check = if verify { Some(probed(context, &opened, &newcomers).await?) } else { None };
         let at = now();
         let mut record = CredentialRecord {
             id,
@@ -163,13 +167,13 @@ impl Credentials {
         loop {
             let batch = self.store.list(&caller.tenant, after.as_ref(), BATCH).await?;
             let last = u32::try_from(batch.len()).unwrap_or(u32::MAX) < BATCH;
-            after = batch.last().map(place).or(after);
+            after = batch.last().map(Row::place).or(after);
             rows.extend(batch.into_iter().filter(|row| may_name(caller, &row.id).is_ok()));
-            if last || rows.len() > usize::try_from(request.page_size).unwrap_or(usize::MAX) {
+            if last || listing::exceeds(&rows, request) {
                 break;
             }
         }
-        let (rows, next_cursor) = scope.cut(rows, request, place);
+        let (rows, next_cursor) = scope.cut(rows, request);
         let items = rows.into_iter().map(|row| self.shown(row)).collect::<Result<_>>()?;
         Ok(Listing { items, next_cursor })
     }
@@ -181,7 +185,8 @@ impl Credentials {
     }
 
     /// Changes a credential; another base URL needs the secret again; a changed secret or base URL is probed, unless
-    /// `verify` is false. Needs `credentials:write`. Fails as [`Self::create`] does.
+    /// `verify` is false. Needs `credentials:write`, and for a new name a key without a list of credentials. Fails as
+    /// [`Self::create`] does.
     pub async fn update(
         &self,
         context: &CallContext,
@@ -205,8 +210,13 @@ impl Credentials {
         verify: bool,
     ) -> Result<Credential> {
         allow(caller, Scope::CredentialsWrite)?;
+        if patch.name.is_some() {
+            may_name(caller, id)?;
+            check_unrestricted(caller, "change their names; leave out `name`")?;
+        }
         for _ in 0..TRIES {
             let held = self.held(caller, id).await?;
+            check_group(caller, &held, patch)?;
             let changed = self.changed(context, held, patch, verify).await?;
             let stored = self.store.update(&changed).await?;
             self.opening.forget(&caller.tenant, id);
@@ -231,18 +241,22 @@ impl Credentials {
         allow(caller, Scope::CredentialsWrite)?;
         may_name(caller, id)?;
         let existed = self.store.delete(&caller.tenant, id).await?;
-        self.opening.forget(&caller.tenant, id);
+        self.opening.forget_removed(&caller.tenant, id);
         if existed { Ok(()) } else { Err(not_found()) }
     }
 
     /// Asks the CRM whether it still accepts the secret, and remembers the answer. Needs `credentials:read`.
-    /// A secret that cannot be opened is an answer too; fails with `credential_not_found`, `store_unavailable`.
+    /// A secret that cannot be opened is an answer too; fails with `credential_not_found`, `store_unavailable`,
+    /// `too_many_concurrent_requests`.
     pub async fn check(&self, context: &CallContext, caller: &Caller, id: &CredentialId) -> Result<Checked> {
         allow(caller, Scope::CredentialsRead)?;
         let held = self.held(caller, id).await?;
-        let started = Instant::now();
-        let outcome = match self.opening.connect_held(&held) {
-            Ok(opened) => opened.adapter.probe(context).await,
+        let started = crate::clock::monotonic();
+        let outcome = match self.opening.open_held(&held) {
+            Ok(opened) => {
+                let _place = opened.account.enter(context).await?;
+                opened.probe(context).await
+            }
             Err(failure) => Err(failure),
         };
         let took = started.elapsed();
@@ -275,19 +289,24 @@ impl Credentials {
             return Ok(held);
         }
         if let Some(settings) = settings {
-            held.settings = settings::merged(&held.settings, settings.as_str())?.into();
+            let merged = settings::merged(&held.settings, settings.as_str())?;
+            settings::check_size(&merged)?;
+            held.settings = merged.into();
         }
         let link = self.opening.link(self.opening.spec(&held.provider)?, &held.settings)?;
         let moved = held.base_url != link.base_url.as_str();
         let given = match secret {
-            Some(secret) => secret.clone(),
+            Some(secret) => {
+                settings::check_secret_size(secret)?;
+                secret.clone()
+            }
             None if moved => return Err(secret_needed()),
             None => self.opening.unseal(&held)?,
         };
         let opened = self.opening.connect(&held.tenant, &held.id, &link, &given)?;
         if secret.is_some() {
             held.last_check =
-                if verify { Some(probed(context, opened.adapter.as_ref()).await?) } else { None };
+                if verify { Some(probed(context, &opened, &opened.account).await?) } else { None };
             held.base_url = link.base_url.as_str().into();
             held.secret = self.opening.seal(&held, &given)?;
         }
@@ -325,19 +344,21 @@ fn gathered<T>(name: Result<Text>, link: Result<Link>, secret: Result<T>) -> Res
             match <[Failure; 1]>::try_from(failures) {
                 Ok([one]) => Err(one),
                 Err(many) => {
-                    Err(Failure::validation(many.into_iter().flat_map(|failure| failure.faults).collect()))
+                    let mut faults = Faults::new();
+                    for failure in many {
+                        faults.append(failure.faults);
+                    }
+                    Err(Failure::validation(faults))
                 }
             }
         }
     }
 }
 
-fn place(row: &CredentialRecord) -> After {
-    After { created_at: row.created_at, id: row.id.as_str().into() }
-}
-
-async fn probed(context: &CallContext, adapter: &dyn Adapter) -> Result<CheckRecord> {
-    adapter.probe(context).await?;
+/// Asks the CRM whether it accepts the secret, in one of the places of `account`.
+async fn probed(context: &CallContext, opened: &Opened, account: &Account) -> Result<CheckRecord> {
+    let _place = account.enter(context).await?;
+    opened.probe(context).await?;
     Ok(CheckRecord { at: now(), ok: true, code: None })
 }
 

@@ -9,6 +9,7 @@ use super::{Credential, CredentialDraft, Credentials, settings};
 use crate::domain::{CallContext, Caller, CredentialId, Failure, FailureKind, Result, Scope};
 use crate::gateway::audit::Entry;
 use crate::gateway::idempotency::{Answer, Attempt, Claim, Once, Past};
+use crate::gateway::listing::Row;
 use crate::gateway::names;
 use crate::store::CredentialRecord;
 
@@ -66,7 +67,7 @@ impl CredentialRequest {
     /// The right is checked before the key, so that a replay needs it too.
     async fn claim(&self, credentials: &Credentials) -> Result<Option<Claim>> {
         allow(&self.caller, Scope::CredentialsWrite)?;
-        check_unrestricted(&self.caller)?;
+        check_unrestricted(&self.caller, "add one")?;
         match &self.once {
             Some(once) => credentials.ledger.claim(&self.caller, None, once).await.map(Some),
             None => Ok(None),
@@ -106,7 +107,7 @@ impl Credentials {
                 };
             }
             match batch.last() {
-                Some(last) => after = Some(super::place(last)),
+                Some(last) => after = Some(last.place()),
                 None => return Ok(None),
             }
         }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Opened;
+use super::accounts::Accounts;
 use super::connected::Connected;
 use crate::adapters::{AdapterSpec, Connection, Secret, Settings};
 use crate::domain::{CredentialId, Failure, FieldFault, Result, TenantId, Text};
-use crate::sealing::{Bound, Sealer};
+use crate::gateway::idempotency::hex;
+use crate::sealing::{Bound, Sealer, digest};
 use crate::store::{CredentialRecord, CredentialStore, Recent};
 use crate::upstream::{Account, AccountId, AccountSpec, BaseUrl, BaseUrlGuard, Transport, Upstream};
 
@@ -25,6 +27,7 @@ pub struct Opening {
     adapters: &'static [&'static AdapterSpec],
     recent: Recent<(TenantId, CredentialId), Option<Opened>>,
     connected: Connected,
+    accounts: Accounts,
 }
 
 /// Settings that were understood, and where they point.
@@ -45,20 +48,28 @@ impl Opening {
         adapters: &'static [&'static AdapterSpec],
     ) -> Self {
         let (recent, connected) = (Recent::new(REMEMBERED_CREDENTIALS), Connected::default());
-        Self { store, sealer, guard, transport, adapters, recent, connected }
+        let accounts = Accounts::default();
+        Self { store, sealer, guard, transport, adapters, recent, connected, accounts }
     }
 
     /// Forgets every credential, after a tenant was removed.
     pub fn forget_all(&self) {
         self.recent.forget_all();
         self.connected.forget_all();
+        self.accounts.forget_all();
     }
 
     /// Forgets a credential that was changed here.
     pub(super) fn forget(&self, tenant: &TenantId, id: &CredentialId) {
         let key = (tenant.clone(), id.clone());
         self.recent.forget(&key);
-        self.connected.forget(&key);
+        self.connected.forget(tenant, id);
+    }
+
+    /// Forgets a credential that was removed here.
+    pub(super) fn forget_removed(&self, tenant: &TenantId, id: &CredentialId) {
+        self.forget(tenant, id);
+        self.accounts.forget(tenant, id);
     }
 
     /// The tenant's credential, ready for use; `None` where there is none.
@@ -69,19 +80,24 @@ impl Opening {
 
     async fn load(&self, tenant: &TenantId, id: &CredentialId) -> Result<Option<Opened>> {
         let Some(held) = self.store.get(tenant, id).await? else {
-            self.connected.forget(&(tenant.clone(), id.clone()));
+            self.connected.forget(tenant, id);
             return Ok(None);
         };
-        if let Some(opened) = self.connected.get(&held) {
-            return Ok(Some(opened));
-        }
-        let opened = self.connect_held(&held)?;
-        self.connected.keep(held, opened.clone());
-        Ok(Some(opened))
+        self.open_held(&held).map(Some)
     }
 
-    /// The way to the CRM of a stored credential. The guard is asked again: its list may have become shorter.
-    pub(super) fn connect_held(&self, held: &CredentialRecord) -> Result<Opened> {
+    /// The way to the CRM of a stored credential, the same for all while the credential stays as it is.
+    pub(super) fn open_held(&self, held: &CredentialRecord) -> Result<Opened> {
+        if let Some(opened) = self.connected.get(held) {
+            return Ok(opened);
+        }
+        let opened = self.connect_held(held)?;
+        self.connected.keep(held.clone(), opened.clone());
+        Ok(opened)
+    }
+
+    /// Asks the guard again: its list may have become shorter.
+    fn connect_held(&self, held: &CredentialRecord) -> Result<Opened> {
         let spec = self.spec(&held.provider)?;
         let link = Link {
             spec,
@@ -121,12 +137,21 @@ impl Opening {
         secret: &SecretString,
     ) -> Result<Opened> {
         let Link { spec, settings, base_url } = link;
+        let secret_digest = hex(&digest(secret.expose_secret().as_bytes())).into();
+        let way = self.accounts.way(tenant, id, base_url.as_str(), secret_digest);
         let secret = read_secret(spec, secret)?;
         let account = self.account(tenant, id, spec, settings);
         let (transport, base_url) = (self.transport.clone(), base_url.clone());
+        let host = base_url.url().origin().ascii_serialization().into();
         let upstream = Upstream::new(transport, spec.provider, base_url, account.clone());
         let adapter = (spec.connect)(Connection { settings, secret: &secret, upstream })?;
-        Ok(Opened { id: id.clone(), spec, adapter, account })
+        Ok(Opened { id: id.clone(), spec, adapter, host, account, way })
+    }
+
+    /// The places in which the tenant's new credentials are probed. As ids of new credentials are new each time, the
+    /// probes share those of an id that no credential has.
+    pub(super) fn newcomers(&self, tenant: &TenantId, spec: &AdapterSpec) -> Account {
+        self.account(tenant, &CredentialId::from("new"), spec, &Settings::default())
     }
 
     /// The credential's places and its budget, which its settings may join with others'.

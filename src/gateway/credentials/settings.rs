@@ -1,4 +1,6 @@
-//! Changes to a credential's settings: members merge, `null` resets one.
+//! A credential's settings: changes merge by member, `null` resets one, and the whole is bounded.
+
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::domain::{Failure, FieldFault, Result};
 use crate::json::{self, Kind};
@@ -13,6 +15,29 @@ pub(super) fn merged(held: &str, changes: &str) -> Result<String> {
     let kept = held.0.iter().filter(|(name, _)| !changes.0.iter().any(|(changed, _)| changed == name));
     let set = changes.0.iter().filter(|(_, raw)| json::kind(raw.get()) != Kind::Null);
     Ok(json::object(kept.chain(set).map(|(name, raw)| (name.as_ref(), raw.get()))))
+}
+
+/// Bytes of one credential's settings, `createDefaults` included.
+const SETTINGS_MOST: usize = 64 * 1024;
+/// Bytes of one credential's secret.
+const SECRET_MOST: usize = 16 * 1024;
+
+/// Fails with `validation_failed` where the settings, as they would be stored, are too large.
+pub(super) fn check_size(settings: &str) -> Result<()> {
+    check(settings.len(), SETTINGS_MOST, "/settings", "`settings`, `createDefaults` included,")
+}
+
+/// Fails with `validation_failed` where the secret is too large.
+pub(super) fn check_secret_size(secret: &SecretString) -> Result<()> {
+    check(secret.expose_secret().len(), SECRET_MOST, "/secret", "`secret`")
+}
+
+fn check(size: usize, most: usize, at: &str, what: &str) -> Result<()> {
+    if size <= most {
+        return Ok(());
+    }
+    let detail = format!("{what} may hold {most} bytes; it holds {size} bytes.");
+    Err(Failure::validation(vec![FieldFault::member(at, "too_long", detail)]))
 }
 
 #[cfg(test)]

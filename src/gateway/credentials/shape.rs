@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
+use super::accounts::Way;
 use crate::adapters::{Account, Adapter, AdapterSpec};
-use crate::domain::{CredentialId, Failure, Provider, RawJson, Text, Timestamp};
+use crate::domain::{CallContext, CredentialId, Failure, Provider, RawJson, Result, Text, Timestamp};
+use crate::gateway::idempotency::Destination;
 use crate::upstream;
 
 /// A credential as it is shown; never its secret.
@@ -80,6 +82,25 @@ pub struct Opened {
     pub spec: &'static AdapterSpec,
     /// The way to the CRM.
     pub adapter: Arc<dyn Adapter>,
+    /// Where its CRM is: scheme, name and port.
+    pub host: Text,
     /// Its places and its budget of calls: whoever uses the adapter holds a place.
     pub account: upstream::Account,
+    pub(super) way: Way,
+}
+
+impl Opened {
+    /// Asks the CRM whose account the secret opens, and remembers it. Fails as [`Adapter::probe`] does.
+    pub(in crate::gateway) async fn probe(&self, context: &CallContext) -> Result<Account> {
+        let account = self.adapter.probe(context).await?;
+        if let Some(id) = &account.id {
+            self.way.led_to(id);
+        }
+        Ok(account)
+    }
+
+    /// Where writes go, as far as it is known without asking.
+    pub(in crate::gateway) fn destination(&self) -> Destination {
+        self.way.destination()
+    }
 }

@@ -6,10 +6,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::kept::Kept;
-use super::{Answer, Evidence, Lease};
+use super::observed::SeenLookups;
+use super::{Answer, Destination, Evidence, Lease, new_fence};
+use crate::clock;
 use crate::domain::{
-    Candidate, CredentialId, Failure, FailureKind, RemoteId, Result, Retryable, TenantId, Text, Timestamp,
-    Warning,
+    Candidates, CredentialId, Effect, Failure, FailureKind, RemoteId, Result, Retryable, TenantId, Text,
+    Timestamp, Warning,
 };
 use crate::sealing::{Bound, Sealer};
 use crate::store::{Advance, IdempotencyRecord, IdempotencyStore, Stage, now};
@@ -38,7 +40,7 @@ pub(in crate::gateway) enum Past {
     /// Whether it was applied cannot be told.
     Ambiguous {
         /// Who may be what it made.
-        candidates: Vec<Candidate>,
+        candidates: Candidates,
     },
 }
 
@@ -62,6 +64,8 @@ pub(super) struct Place {
     pub(super) tenant: TenantId,
     pub(super) key: Text,
     pub(super) credential: Option<CredentialId>,
+    pub(super) settle: Duration,
+    pub(super) lookups: Arc<SeenLookups>,
 }
 
 impl Place {
@@ -89,6 +93,7 @@ pub(in crate::gateway) struct Attempt {
     lease: Lease,
     past: Past,
     evidence: Option<Box<Evidence>>,
+    destination: Option<Destination>,
     sends: i64,
     first_used: Timestamp,
 }
@@ -101,13 +106,30 @@ impl Attempt {
             let (place, fence) = (held.clone(), own.clone());
             async move { place.store.renew(&place.tenant, &place.key, &fence, time).await }
         });
-        Self { place, fence, lease, past: Past::Nothing, evidence: None, sends: 0, first_used: now() }
+        Self {
+            place,
+            fence,
+            lease,
+            past: Past::Nothing,
+            evidence: None,
+            destination: None,
+            sends: 0,
+            first_used: now(),
+        }
     }
 
     /// The same, with what an earlier attempt left.
     pub(super) fn after(self, past: Past, evidence: Option<Evidence>, held: &IdempotencyRecord) -> Self {
         let (sends, first_used) = (held.sends, held.created_at);
+        if let Some(lookup) = evidence.as_ref().and_then(|evidence| evidence.absent_lookup.as_ref()) {
+            self.place.lookups.since(lookup);
+        }
         Self { past, evidence: evidence.map(Box::new), sends, first_used, ..self }
+    }
+
+    /// The same, with where an earlier attempt sent the write.
+    pub(super) fn sent_to(self, destination: Option<Destination>) -> Self {
+        Self { destination, ..self }
     }
 
     /// What an earlier attempt left, or what was noted since.
@@ -118,6 +140,19 @@ impl Attempt {
     /// What tells of the create that may have been applied.
     pub(in crate::gateway) fn evidence(&self) -> Option<&Evidence> {
         self.evidence.as_deref()
+    }
+
+    /// Where an earlier attempt sent the write; `None` if nothing was sent, or if that was not noted.
+    pub(in crate::gateway) const fn destination(&self) -> Option<&Destination> {
+        self.destination.as_ref()
+    }
+
+    /// Notes where the write is sent next; it is kept with all that is written from now on. An account id that is known
+    /// from an earlier send stays known: the caller has checked that it is the same account.
+    pub(in crate::gateway) fn send_to(&mut self, destination: Destination) {
+        let known = self.destination.take().and_then(|earlier| earlier.account_id);
+        let account_id = destination.account_id.or(known);
+        self.destination = Some(Destination { account_id, ..destination });
     }
 
     /// When the key was first used: nothing was sent under it before.
@@ -159,17 +194,39 @@ impl Attempt {
         self.write(Stage::Unknown, self.sends, Past::Unknown, Some(evidence)).await
     }
 
+    /// Notes durably that a lookup found nobody, which began at `began`, and whether that proves the create absent: a lookup
+    /// before it found nobody either, and by this process's own clock a settle time lies between both, and so does the
+    /// time in which the create could still be applied. Fails as [`Self::note`] does.
+    pub(in crate::gateway) async fn found_nobody(&mut self, began: Instant) -> Result<bool> {
+        let Some(evidence) = self.evidence.as_deref().cloned() else {
+            return Err(Failure::internal("a lost create without evidence"));
+        };
+        let (lookups, settle) = (&self.place.lookups, self.place.settle);
+        let Some(first) = &evidence.absent_lookup else {
+            let lookup = new_fence()?;
+            lookups.since(&lookup);
+            self.update_evidence(Evidence { absent_lookup: Some(lookup), ..evidence }).await?;
+            return Ok(false);
+        };
+        if began.saturating_duration_since(lookups.since(first)) < settle.max(evidence.open_for) {
+            return Ok(false);
+        }
+        self.note(Past::Absent).await.map(|()| true)
+    }
+
     /// Records the final answer, erases the request, and gives the answer back: it is answered only when it is recorded,
     /// so that every replay says the same. A database that is away for a moment is waited for.
-    /// Fails with `store_unavailable` and `idempotency_in_progress`: the write is done, and a replay looks for it.
+    /// Fails with `store_unavailable` and `idempotency_in_progress`: the write is done, and a replay looks for it; with
+    /// `outcome_unknown` where the database is gone, and the key with it.
     pub(in crate::gateway) async fn record(self, answer: Answer) -> Result<Answer> {
-        let Self { place, fence, lease, past: _, evidence: _, sends, first_used: _ } = self;
+        let Self { place, fence, lease, past: _, evidence: _, destination: _, sends, first_used: _ } = self;
         let sealed = place.seal(&answer.written()?)?;
         let done = Advance { stage: Stage::Done, sends, sealed: Some(&sealed), lease: None };
         let mut pauses = PAUSES.iter();
         let held = loop {
             match place.store.advance(&place.tenant, &place.key, &fence, &done).await {
                 Ok(held) => break held,
+                Err(_) if place.store.is_lost() => return Err(not_kept()),
                 Err(failure) => match pauses.next() {
                     Some(pause) => tokio::time::sleep(*pause).await,
                     None => return Err(not_recorded(failure)),
@@ -184,7 +241,8 @@ impl Attempt {
     /// its lease ends.
     /// Fails with `idempotency_in_progress` where another holds the row by now: then what was seen may be its work.
     pub(in crate::gateway) async fn release(self) -> Result<()> {
-        let Self { place, fence, lease, past: _, evidence: _, sends: _, first_used: _ } = self;
+        let Self { place, fence, lease, past: _, evidence: _, destination: _, sends: _, first_used: _ } =
+            self;
         lease.end().await;
         match place.store.release(&place.tenant, &place.key, &fence).await {
             Ok(true) => Ok(()),
@@ -196,23 +254,27 @@ impl Attempt {
         }
     }
 
-    /// Lets the row go as it is, so that a replay goes on at once.
+    /// Whether the row is lost with its database.
+    pub(in crate::gateway) fn is_lost(&self) -> bool {
+        self.place.store.is_lost()
+    }
+
+    /// Lets the row go as it is, so that a replay goes on at once; the background looks for a lost create after a settle
+    /// time, as a lookup before that proves nothing.
     pub(in crate::gateway) async fn leave(self) {
-        let Self { place, fence, lease, past: _, evidence: _, sends: _, first_used: _ } = self;
-        lease.end().await;
-        if place.store.renew(&place.tenant, &place.key, &fence, Duration::ZERO).await.is_err() {
-            tracing::warn!(
-                "the row of an Idempotency-Key could not be let go; it is free when its lease ends"
-            );
-        }
+        let pause = if self.evidence.is_some() { self.place.settle } else { Duration::ZERO };
+        self.leave_for(pause).await;
     }
 
     /// The same for a lost create that the background looks for again after `pause`.
     pub(in crate::gateway) async fn leave_for(self, pause: Duration) {
-        let Self { place, fence, lease, past: _, evidence: _, sends: _, first_used: _ } = self;
+        let Self { place, fence, lease, past: _, evidence: _, destination: _, sends: _, first_used: _ } =
+            self;
         lease.end().await;
         if place.store.postpone(&place.tenant, &place.key, &fence, pause).await.is_err() {
-            tracing::warn!("the row of a lost create could not be let go; it is free when its lease ends");
+            tracing::warn!(
+                "the row of a write could not be let go; it is when its lease was not renewed for long enough"
+            );
         }
     }
 
@@ -223,9 +285,10 @@ impl Attempt {
         past: Past,
         evidence: Option<Evidence>,
     ) -> Result<()> {
-        let kept =
-            Kept::of(&past, evidence.as_ref()).map(|kept| self.place.seal(&kept.written()?)).transpose()?;
-        let asked = Instant::now();
+        let kept = Kept::of(&past, evidence.as_ref(), self.destination.as_ref())
+            .map(|kept| self.place.seal(&kept.written()?))
+            .transpose()?;
+        let asked = clock::monotonic();
         let to = Advance { stage, sends, sealed: kept.as_deref(), lease: Some(self.lease.time()) };
         let place = &self.place;
         if !place.store.advance(&place.tenant, &place.key, &self.fence, &to).await? {
@@ -242,6 +305,13 @@ impl Attempt {
 fn not_recorded(failure: Failure) -> Failure {
     let detail = "The write was sent, and its outcome could not be recorded because the database is away. Send the same request again with the same key: it is looked for, not written twice.";
     Failure { detail: detail.into(), ..failure }.with_retryable(Retryable::SameKeyOnly)
+}
+
+/// The write was sent, and the database that held the key is gone: a replay would be a new write.
+pub(in crate::gateway) fn not_kept() -> Failure {
+    let detail = "The write was sent, and the gateway's database was removed or replaced meanwhile, so its outcome and its \
+         Idempotency-Key are not kept. Look at the CRM before you send it again: the same key would write it a second time.";
+    Failure::new(FailureKind::OutcomeUnknown, detail).with_effect(Effect::Unknown)
 }
 
 /// Somebody else holds the row.

@@ -1,13 +1,18 @@
 //! The form in which an open write is kept until it is answered: everything written member by member, texts as they are.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Evidence, Past};
+use super::{Destination, Evidence, Past};
 use crate::domain::{
-    Address, Candidate, ContactDraft, EmailAddress, Failure, Field, FilterName, PhoneNumber, RawJson,
-    ReadOnlyMember, RemoteFields, RemoteId, Result, Text, Timestamp, Warning, WarningCode,
+    Address, Candidate, Candidates, ContactDraft, EmailAddress, Failure, Field, FilterName, PhoneNumber,
+    RawJson, ReadOnlyMember, RemoteFields, RemoteId, Result, Text, Timestamp, Warning, WarningCode,
 };
 use crate::store::Stage;
+
+/// The longest deadline that a write may have.
+const LONGEST_WRITE: Duration = Duration::from_secs(30);
 
 /// What is sealed while a write is open.
 #[derive(Default, Serialize, Deserialize)]
@@ -19,16 +24,31 @@ pub(super) struct Kept {
     found: Option<KeptFound>,
     #[serde(skip_serializing_if = "Option::is_none")]
     candidates: Option<Vec<KeptCandidate>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    candidates_omitted: Option<usize>,
+    /// Missing in rows of earlier versions, which skip it where they find it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    destination: Option<KeptDestination>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeptDestination {
+    base_url: String,
+    secret: String,
+    account_id: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct KeptEvidence {
     draft: KeptDraft,
     sent_at: String,
+    /// Read by versions that compared clocks, and written for them.
     settled_from: String,
+    /// Rows of those versions have none.
+    open_for_ms: Option<u64>,
     seen: Vec<String>,
     looked_at: Option<String>,
-    absent_since: Option<String>,
+    absent_lookup: Option<String>,
 }
 
 /// JSON of `remote_fields` and `read_only` is kept as a text, so that it comes back to the byte.
@@ -78,10 +98,17 @@ struct KeptCandidate {
 
 impl Kept {
     /// What a row of `past` keeps; `None` where nothing needs to be.
-    pub(super) fn of(past: &Past, evidence: Option<&Evidence>) -> Option<Self> {
-        let mut kept = Self::default();
+    pub(super) fn of(
+        past: &Past,
+        evidence: Option<&Evidence>,
+        destination: Option<&Destination>,
+    ) -> Option<Self> {
+        let mut kept = Self { destination: destination.map(KeptDestination::of), ..Self::default() };
         match past {
-            Past::Nothing | Past::Sent | Past::Absent => return None,
+            Past::Nothing => return None,
+            Past::Sent | Past::Absent => {
+                kept.destination.as_ref()?;
+            }
             Past::Unknown => kept.evidence = Some(KeptEvidence::of(evidence?)),
             Past::Found { remote_id, warnings } => {
                 let (remote_id, warnings) = (remote_id.as_str().to_owned(), warnings.iter());
@@ -89,6 +116,7 @@ impl Kept {
             }
             Past::Ambiguous { candidates } => {
                 kept.candidates = Some(candidates.iter().map(KeptCandidate::of).collect());
+                kept.candidates_omitted = Some(candidates.omitted()).filter(|omitted| *omitted > 0);
             }
         }
         Some(kept)
@@ -104,9 +132,14 @@ impl Kept {
         serde_json::from_slice(bytes).map_err(|_| damaged())
     }
 
+    /// Where the write was sent; `None` if nothing was, or if an earlier version sent it.
+    pub(super) fn destination(&self) -> Option<Destination> {
+        self.destination.as_ref().map(KeptDestination::back)
+    }
+
     /// What an earlier attempt left in a row of `stage`. Fails with `internal`.
     pub(super) fn past(self, stage: Stage) -> Result<(Past, Option<Evidence>)> {
-        let Self { evidence, found, candidates } = self;
+        let Self { evidence, found, candidates, candidates_omitted, destination: _ } = self;
         let evidence = evidence.map(KeptEvidence::back).transpose()?;
         let past = match stage {
             Stage::Reserved | Stage::Done => Past::Nothing,
@@ -115,36 +148,55 @@ impl Kept {
             Stage::Absent => Past::Absent,
             Stage::Found => found.ok_or_else(damaged)?.back(),
             Stage::Ambiguous => {
-                let candidates = candidates.ok_or_else(damaged)?;
-                Past::Ambiguous { candidates: candidates.into_iter().map(KeptCandidate::back).collect() }
+                let candidates = candidates.ok_or_else(damaged)?.into_iter().map(KeptCandidate::back);
+                let candidates: Candidates = candidates.collect();
+                Past::Ambiguous { candidates: candidates.omitting(candidates_omitted.unwrap_or(0)) }
             }
         };
         Ok((past, evidence))
     }
 }
 
+impl KeptDestination {
+    fn of(destination: &Destination) -> Self {
+        let Destination { base_url, secret, account_id } = destination;
+        Self { base_url: owned(base_url), secret: owned(secret), account_id: some(account_id.as_ref()) }
+    }
+
+    fn back(&self) -> Destination {
+        let Self { base_url, secret, account_id } = self;
+        Destination {
+            base_url: base_url.as_str().into(),
+            secret: secret.as_str().into(),
+            account_id: account_id.as_deref().map(Text::from),
+        }
+    }
+}
+
 impl KeptEvidence {
     fn of(evidence: &Evidence) -> Self {
-        let Evidence { draft, sent_at, settled_from, seen, looked_at, absent_since } = evidence;
+        let Evidence { draft, sent_at, open_for, seen, looked_at, absent_lookup } = evidence;
+        let settled_from = crate::clock::now().checked_add(*open_for).unwrap_or(Timestamp::MAX);
         Self {
             draft: KeptDraft::of(draft),
             sent_at: sent_at.to_string(),
             settled_from: settled_from.to_string(),
+            open_for_ms: u64::try_from(open_for.as_millis()).ok(),
             seen: seen.iter().map(|id| id.as_str().to_owned()).collect(),
             looked_at: looked_at.map(|moment| moment.to_string()),
-            absent_since: absent_since.map(|moment| moment.to_string()),
+            absent_lookup: some(absent_lookup.as_ref()),
         }
     }
 
     fn back(self) -> Result<Evidence> {
-        let Self { draft, sent_at, settled_from, seen, looked_at, absent_since } = self;
+        let Self { draft, sent_at, settled_from: _, open_for_ms, seen, looked_at, absent_lookup } = self;
         Ok(Evidence {
             draft: draft.back(),
             sent_at: moment(&sent_at)?,
-            settled_from: moment(&settled_from)?,
+            open_for: open_for_ms.map_or(LONGEST_WRITE, Duration::from_millis),
             seen: seen.into_iter().map(RemoteId::from).collect(),
             looked_at: looked_at.as_deref().map(moment).transpose()?,
-            absent_since: absent_since.as_deref().map(moment).transpose()?,
+            absent_lookup: absent_lookup.map(Text::from),
         })
     }
 }

@@ -43,7 +43,7 @@ impl Lease {
                     _ = &mut let_go => return,
                     () = tokio::time::sleep(time / RENEWALS) => {}
                 }
-                let asked = Instant::now();
+                let asked = crate::clock::monotonic();
                 match renew().await {
                     Ok(true) => seen.lengthen(asked + time),
                     Ok(false) => return seen.lose(),
@@ -57,7 +57,7 @@ impl Lease {
 
     /// Whether the lease is surely ours: a process that was stopped for longer than it lasts must not go on.
     pub(in crate::gateway) fn holds(&self) -> bool {
-        self.until.get().is_some_and(|until| Instant::now() < until)
+        self.until.get().is_some_and(|until| crate::clock::monotonic() < until)
     }
 
     /// Notes that the database granted the whole time once more, after `asked`.

@@ -3,23 +3,27 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::attempt::{Place, in_progress, unreadable};
 use super::kept::Kept;
 use super::lease::hex;
+use super::observed::{ROUNDS, SeenLeases, SeenLookups};
 use super::{Answer, Attempt, new_fence};
+use crate::clock;
 use crate::config::Limits;
 use crate::domain::{Caller, CredentialId, Failure, FailureKind, Result, TenantId, Text};
-use crate::sealing::{HEAD, Sealer, digest};
+use crate::sealing::{HEAD, Sealer, digest, prefixed};
 use crate::store::{IdempotencyRecord, IdempotencyStore, LockStore, Reserved, Stage, Store, now};
 
 /// How long an answer is kept, from the first use of its key on.
-const KEPT: Duration = Duration::from_hours(24);
+pub(in crate::gateway) const KEPT: Duration = Duration::from_hours(24);
 /// How often a claim looks again where the row changed hands while it looked.
 const LOOKS: usize = 3;
-/// How many rows a sweep holds at a time: while it does, replays of them wait.
-const SWEPT: u32 = 8;
+/// How many rows a sweep is shown at a time.
+const SHOWN: u32 = 256;
+/// How many leases are watched at a time, of rows and of locks.
+const WATCHED: u32 = 4_096;
 /// How many rows one statement of the expiry removes.
 const ERASED: u32 = 500;
 const FINGERPRINT: &str = "idempotency fingerprint";
@@ -29,9 +33,16 @@ const FINGERPRINT: &str = "idempotency fingerprint";
 pub struct Once {
     /// 1 to 255 visible ASCII characters; quotes are taken off already.
     pub key: Text,
-    /// Everything that makes the request: method, path, credential, options, canonical body; two requests never look the
+    /// Everything that makes the request: method, path, credential, options, condition, canonical body; two requests never look the
     /// same.
     pub asked: Vec<u8>,
+}
+
+impl Once {
+    /// The same key for the request under this condition.
+    pub(in crate::gateway) fn under(&self, condition: &str) -> Self {
+        Self { key: self.key.clone(), asked: prefixed(&[&self.asked, condition.as_bytes()]) }
+    }
 }
 
 /// The ledger of writes under an `Idempotency-Key`; clones share everything.
@@ -41,6 +52,15 @@ pub struct Ledger {
     locks: Arc<dyn LockStore>,
     sealer: Arc<Sealer>,
     lease: Duration,
+    settle: Duration,
+    lookups: Arc<SeenLookups>,
+}
+
+/// The leases of others, as this process sees them.
+#[derive(Default)]
+pub(in crate::gateway) struct LeaseWatch {
+    rows: SeenLeases,
+    locks: SeenLeases,
 }
 
 /// What a key is good for.
@@ -51,26 +71,26 @@ pub(in crate::gateway) enum Claim {
     Run(Box<Attempt>),
 }
 
-/// A create that a process left without an outcome, taken over to look.
+/// A create that a process left without an outcome.
 pub(in crate::gateway) struct Unsettled {
     /// Whose it is.
     pub(in crate::gateway) tenant: TenantId,
     /// The credential that it was sent through.
     pub(in crate::gateway) credential: CredentialId,
-    /// The hold on its row.
-    pub(in crate::gateway) attempt: Attempt,
+    held: IdempotencyRecord,
 }
 
 impl Ledger {
     /// The ledger in `store`.
     #[must_use]
     pub fn new(store: &Store, sealer: Arc<Sealer>, limits: Limits) -> Self {
-        let (locks, lease) = (store.locks.clone(), limits.lease);
-        Self { store: store.idempotency.clone(), locks, sealer, lease }
+        let Limits { lease, settle, .. } = limits;
+        let (store, locks) = (store.idempotency.clone(), store.locks.clone());
+        Self { store, locks, sealer, lease, settle, lookups: Arc::default() }
     }
 
     /// Claims a key for one request of `caller`. Fails with `idempotency_key_reused`, `idempotency_in_progress`,
-    /// `store_unavailable`, `secret_unreadable`.
+    /// `quota_exceeded`, `store_unavailable`, `secret_unreadable`.
     pub(in crate::gateway) async fn claim(
         &self,
         caller: &Caller,
@@ -81,11 +101,12 @@ impl Ledger {
         let fence = new_fence()?;
         let record = self.fresh(&place, &fence, &once.asked);
         for _ in 0..LOOKS {
-            let asked = Instant::now();
+            let asked = clock::monotonic();
             let held = match self.store.reserve(&record, self.lease).await? {
                 Reserved::Ours => {
                     return Ok(Claim::Run(Box::new(Attempt::holding(place, fence, self.lease, asked))));
                 }
+                Reserved::Full { retry_after } => return Err(full(retry_after)),
                 Reserved::Held { record, free } => (record, free),
             };
             let (held, free) = held;
@@ -103,33 +124,34 @@ impl Ledger {
         Err(in_progress())
     }
 
-    /// Creates without an outcome whose process is gone or gave up, each taken over to look and to `note` or `leave`;
-    /// a few at a time, those first that nobody has looked for longest. Never sends. Fails with `store_unavailable`.
+    /// Creates without an outcome whose process is gone or gave up: of each tenant and credential in turn, and there those
+    /// first that nobody has looked for longest. Fails with `store_unavailable`.
     pub(in crate::gateway) async fn unsettled(&self) -> Result<Vec<Unsettled>> {
-        let mut taken = Vec::new();
-        for held in self.store.unsettled(SWEPT).await? {
-            let Some(credential) = held.credential.clone() else { continue };
-            let place = self.place(&held.tenant, held.key.clone(), held.credential.clone());
-            match self.take_over(&place, &held).await {
-                Ok(Some(attempt)) => {
-                    taken.push(Unsettled { tenant: held.tenant, credential, attempt });
-                }
-                Ok(None) => {}
-                Err(failure) if failure.kind == FailureKind::StoreUnavailable => return Err(failure),
-                Err(failure) => {
-                    tracing::warn!(
-                        code = failure.kind.code(),
-                        "an open write cannot be read, so nobody looks for it"
-                    );
-                }
+        let named = |held: IdempotencyRecord| {
+            Some(Unsettled { tenant: held.tenant.clone(), credential: held.credential.clone()?, held })
+        };
+        Ok(self.store.unsettled(SHOWN).await?.into_iter().filter_map(named).collect())
+    }
+
+    /// Takes one of them over to look, and to `note` or `leave`: while it is held, replays of it wait. `None` where
+    /// somebody else was faster, or where it cannot be read. Never sends. Fails with `store_unavailable`.
+    pub(in crate::gateway) async fn take_unsettled(&self, unsettled: &Unsettled) -> Result<Option<Attempt>> {
+        let Unsettled { tenant, credential, held } = unsettled;
+        let place = self.place(tenant, held.key.clone(), Some(credential.clone()));
+        match self.take_over(&place, held).await {
+            Err(failure) if failure.kind != FailureKind::StoreUnavailable => {
+                tracing::warn!(
+                    code = failure.kind.code(),
+                    "an open write cannot be read, so nobody looks for it"
+                );
+                Ok(None)
             }
+            outcome => outcome,
         }
-        Ok(taken)
     }
 
     /// Erases what has expired, in bounded batches until none is left; how many rows. Fails with `store_unavailable`.
     pub async fn erase_expired(&self) -> Result<u64> {
-        while self.locks.erase_ended(ERASED).await? >= u64::from(ERASED) {}
         let mut all = 0;
         loop {
             let erased = self.store.erase_expired(ERASED).await?;
@@ -138,6 +160,34 @@ impl Ledger {
                 return Ok(all);
             }
         }
+    }
+
+    /// Lets go what dead processes hold, rows and locks, as soon as this process has seen it unrenewed for a whole lease.
+    /// Never ends.
+    pub(in crate::gateway) async fn watch_leases(&self) {
+        let (mut watch, mut rounds) = (LeaseWatch::default(), interval(self.lease / ROUNDS));
+        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            rounds.tick().await;
+            if let Err(failure) = self.watch_once(&mut watch).await {
+                tracing::warn!(code = failure.kind.code(), "leases could not be read; tried again");
+            }
+        }
+    }
+
+    /// One round of it. Fails with `store_unavailable`.
+    pub(in crate::gateway) async fn watch_once(&self, watch: &mut LeaseWatch) -> Result<()> {
+        let asked = clock::monotonic();
+        let held = self.store.held(WATCHED).await?;
+        for gone in watch.rows.see(held, asked, self.lease) {
+            self.store.end_lease(&gone).await?;
+        }
+        let asked = clock::monotonic();
+        let held = self.locks.held(WATCHED).await?;
+        for gone in watch.locks.see(held, asked, self.lease) {
+            self.locks.end_lease(&gone).await?;
+        }
+        Ok(())
     }
 
     /// Ends every lease: for a process that knows that it is the only one. Fails with `store_unavailable`.
@@ -153,6 +203,8 @@ impl Ledger {
             tenant: tenant.clone(),
             key,
             credential,
+            settle: self.settle,
+            lookups: self.lookups.clone(),
         })
     }
 
@@ -171,6 +223,7 @@ impl Ledger {
             sealed: None,
             created_at,
             expires_at: created_at.checked_add(KEPT).unwrap_or(created_at),
+            request_bytes: i64::try_from(asked.len()).unwrap_or(i64::MAX),
         }
     }
 
@@ -188,23 +241,33 @@ impl Ledger {
         Err(Failure::new(FailureKind::IdempotencyKeyReused, detail))
     }
 
-    /// Takes over a row whose lease has ended; `None` where somebody else was faster.
+    /// Takes over a row that was let go; `None` where somebody else was faster.
     async fn take_over(&self, place: &Arc<Place>, held: &IdempotencyRecord) -> Result<Option<Attempt>> {
-        let (fence, asked) = (new_fence()?, Instant::now());
+        let (fence, asked) = (new_fence()?, clock::monotonic());
         let Some(held) = self.store.take_over(held, &fence, self.lease).await? else { return Ok(None) };
         let attempt = Attempt::holding(place.clone(), fence, self.lease, asked);
         let kept = held
             .sealed
             .as_deref()
             .map_or_else(|| Ok(Kept::default()), |sealed| place.open(sealed, Kept::read));
-        match kept.and_then(|kept| kept.past(held.stage)) {
-            Ok((past, evidence)) => Ok(Some(attempt.after(past, evidence, &held))),
+        match kept.and_then(|kept| Ok((kept.destination(), kept.past(held.stage)?))) {
+            Ok((destination, (past, evidence))) => {
+                Ok(Some(attempt.after(past, evidence, &held).sent_to(destination)))
+            }
             Err(failure) => {
                 attempt.leave().await;
                 Err(failure)
             }
         }
     }
+}
+
+/// The tenant's part of the ledger is full.
+fn full(retry_after: Duration) -> Failure {
+    let detail = "The tenant has as many writes under an Idempotency-Key stored as it may; nothing was sent. Each ends 24 hours \
+         after its first use. Try again after Retry-After, or ask the operator to raise the limit. Replays of earlier \
+         keys work.";
+    Failure::new(FailureKind::LedgerQuotaExceeded, detail).with_retry_after(Some(retry_after))
 }
 
 fn answered(place: &Place, held: &IdempotencyRecord) -> Result<Claim> {

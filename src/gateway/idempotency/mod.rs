@@ -1,7 +1,7 @@
 //! Writes that happen once: the ledger of what was asked under an `Idempotency-Key`, how far it came, what was answered.
 //!
 //! A key is claimed durably before anything leaves. Whoever claimed it holds the row under a lease that is renewed while the
-//! write runs; a replay finds the answer, a write under way, or what a process left that ended in the middle. Requests
+//! write runs. No clock ends a lease: a process lets a row go that it has itself seen unrenewed for a whole lease. A replay finds the answer, a write under way, or what a process left that ended in the middle. Requests
 //! and answers are kept sealed; a request is erased when its outcome is known, the answer a day after the first use.
 
 mod answer;
@@ -10,12 +10,15 @@ mod evidence;
 mod kept;
 mod lease;
 mod ledger;
+mod observed;
 #[cfg(test)]
 mod tests;
 
 pub use answer::Answer;
-pub(in crate::gateway) use attempt::{Attempt, Past};
-pub(in crate::gateway) use evidence::Evidence;
+pub(in crate::gateway) use attempt::{Attempt, Past, not_kept};
+pub(in crate::gateway) use evidence::{Destination, Evidence};
 pub(in crate::gateway) use lease::{Lease, hex, new_fence};
-pub(in crate::gateway) use ledger::{Claim, Unsettled};
+#[cfg(test)]
+pub(in crate::gateway) use ledger::LeaseWatch;
+pub(in crate::gateway) use ledger::{Claim, KEPT};
 pub use ledger::{Ledger, Once};

@@ -65,18 +65,19 @@ impl Change {
             if overlooked || (value.is_null() && !options.null_clears) || (emptied && !options.empty_clears) {
                 continue;
             }
-            change.take(name, value, old)?;
+            change.take(name, value, old, options.resolves)?;
         }
         Ok(change)
     }
 
-    fn take(&mut self, name: &'static str, value: &Value, old: bool) -> Result<(), String> {
+    fn take(&mut self, name: &'static str, value: &Value, old: bool, any_case: bool) -> Result<(), String> {
         match name {
             "email" => self.email = Some(emails(value, old)?),
             "phone" => self.phone = Some(phones(value)?),
             "mobile" => self.phone_by_type.push(("mobile", text(name, value)?)),
             "work" => self.phone_by_type.push(("work", text(name, value)?)),
             "home" => self.phone_by_type.push(("home", text(name, value)?)),
+            "contactType" if any_case => self.kind = kind(&text(name, value)?, fields::by_name_in_any_case)?,
             "contactType" => self.kind = kind(&text(name, value)?, fields::by_name)?,
             "typeId" => self.kind = kind(&text(name, value)?, fields::by_id)?,
             "customFields" => {
@@ -103,7 +104,8 @@ impl Change {
     }
 
     /// Puts the change into a record; an unknown custom field is the message of a 400.
-    pub(super) fn apply(&self, record: &mut Map<String, Value>, lists: Lists) -> Result<(), String> {
+    pub(super) fn apply(&self, record: &mut Map<String, Value>, options: &Options) -> Result<(), String> {
+        let lists = options.lists;
         let kind = match self.kind {
             KindWish::Keep => None,
             KindWish::Clear => Some(Value::Null),
@@ -115,6 +117,10 @@ impl Change {
             return Err(format!("Unknown custom field: {id}"));
         }
         record.extend(self.plain.clone());
+        if self.plain.contains_key("firstname") || self.plain.contains_key("lastname") {
+            // From now on the full name is made of the two.
+            record.shift_remove("fullname");
+        }
         if let Some(emails) = &self.email {
             let emails = emails.iter().map(|email| json!(email)).collect();
             put_list(record, "email", emails, lists);
@@ -128,6 +134,9 @@ impl Change {
         let stored = record.entry("customFields").or_insert_with(|| json!({}));
         if let Value::Object(stored) = stored {
             stored.extend(self.custom.clone());
+        }
+        if options.resolves {
+            fields::resolve(record);
         }
         Ok(())
     }

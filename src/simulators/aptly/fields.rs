@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::simulators::resolve::compose;
+
 /// A contact type; writes name it, v2 list filters take its id.
 pub(super) struct ContactType {
     pub id: &'static str,
@@ -21,7 +23,10 @@ const fn field(id: &'static str, name: &'static str, data_type: &'static str) ->
     CustomField { id, name, data_type, optional: true }
 }
 
-pub(super) const TYPES: [ContactType; 5] = [
+/// How many of the types invented people have.
+pub(super) const INVENTED: usize = 5;
+
+pub(super) const TYPES: [ContactType; 6] = [
     ContactType {
         id: "tEn4ntTyp3Qw8RbZk",
         name: "Tenant",
@@ -53,10 +58,36 @@ pub(super) const TYPES: [ContactType; 5] = [
         fields: &[field("Ty7uIo3PaSd5FgHj9", "Monthly Budget", "currency")],
     },
     ContactType { id: "gUar4nt0rTypBn6mK", name: "Guarantor", fields: &[] },
+    // None of the invented people has this one.
+    ContactType {
+        id: "aPpl1cAntTypHg4Ks",
+        name: "Applicant",
+        fields: &[field("gR7tYu2WqXz5CvBn3", "ApplicationStatus", "text")],
+    },
 ];
 
 pub(super) fn by_name(name: &str) -> Option<&'static ContactType> {
     TYPES.iter().find(|kind| kind.name == name)
+}
+
+pub(super) fn by_name_in_any_case(name: &str) -> Option<&'static ContactType> {
+    TYPES.iter().find(|kind| kind.name.eq_ignore_ascii_case(name))
+}
+
+/// Puts values into the form in which they are stored: texts composed, days as timestamps.
+pub(super) fn resolve(record: &mut Map<String, Value>) {
+    compose(record);
+    let days =
+        of(record).map_or(&[][..], |kind| kind.fields).iter().filter(|field| field.data_type == "date");
+    let Some(Value::Object(custom)) = record.get_mut("customFields") else { return };
+    for field in days {
+        if let Some(Value::String(text)) = custom.get_mut(field.id)
+            && text.parse::<jiff::civil::Date>().is_ok()
+            && text.len() == 10
+        {
+            text.push_str("T00:00:00.000Z");
+        }
+    }
 }
 
 pub(super) fn by_id(id: &str) -> Option<&'static ContactType> {

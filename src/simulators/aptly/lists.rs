@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::records::{Record, Records, has_email};
-use super::spelling::{full_name, row, text, whole_seconds};
-use super::{Dialect, Options, fields};
+use super::spelling::{alone, full_name, row, text, whole_seconds};
+use super::{Dialect, Options, Rows, fields};
 use crate::simulators::clock::read;
 use crate::simulators::crm::{Answer, Ask};
 
@@ -28,8 +28,13 @@ pub(super) fn list(records: &Records, options: &Options, ask: &Ask<'_>) -> Resul
     found.sort_by(|a, b| {
         text(b, "updatedAt").cmp(text(a, "updatedAt")).then_with(|| text(a, "_id").cmp(text(b, "_id")))
     });
-    let (count, size) = (found.len(), options.page_size);
-    let rows: Vec<_> = found.into_iter().skip(page.saturating_mul(size)).take(size).map(row).collect();
+    let (count, size) = (options.count.unwrap_or(found.len()), options.page_size);
+    let skipped = if options.same_page { 0 } else { page.saturating_mul(size) };
+    let shown = |record| match options.rows {
+        Rows::Listed => row(record),
+        Rows::Alone => alone(record, options),
+    };
+    let rows: Vec<_> = found.into_iter().skip(skipped).take(size).map(shown).collect();
     let body = json!({ "data": rows, "count": count, "page": page, "pageSize": size });
     Ok(Answer::json(200, &body)
         .header("x-offset", page.to_string())

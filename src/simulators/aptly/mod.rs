@@ -17,7 +17,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::server::{Running, Start};
-use super::{Clock, Pace};
+use super::{Clock, Pace, Reading, View};
 
 /// Which generation of the API answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,6 +79,32 @@ pub enum ByEmail {
     WritesAContact,
 }
 
+/// What `GET /api/app/me` answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Me {
+    /// The key's company in v3, whose document alone has the route; 404 in v2.
+    #[default]
+    ByDialect,
+    /// The key's company.
+    Account,
+    /// 404.
+    NotFound,
+    /// 405.
+    NotAllowed,
+    /// 200 with JSON that is not about a key.
+    OtherJson,
+}
+
+/// What rows of a list show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rows {
+    /// Times, lists of addresses and numbers, custom fields; no company, no title. As v2 has them.
+    #[default]
+    Listed,
+    /// The contact as v3 shows it alone: one address and one number as texts, no times.
+    Alone,
+}
+
 /// How the simulator is to behave.
 #[derive(Clone, Debug)]
 #[expect(
@@ -100,6 +126,20 @@ pub struct Options {
     pub page_size: usize,
     /// Whether v2 takes the lower-case keys too, rather than overlooking them.
     pub native_keys: bool,
+    /// The route that tells whose key it is.
+    pub me: Me,
+    /// Rows of lists.
+    pub rows: Rows,
+    /// The count that lists tell, whatever they show.
+    pub count: Option<usize>,
+    /// Whether every page is the first one again.
+    pub same_page: bool,
+    /// Whether a contact alone shows the company of a person too, rather than of companies only.
+    pub company_of_people: bool,
+    /// Whether values are stored as they resolve: a type's name in any letter case, dates as timestamps, texts in NFC.
+    pub resolves: bool,
+    /// How readings differ from what is stored, from the start on.
+    pub views: Vec<View>,
     /// A write to an unknown id.
     pub unknown_write: UnknownWrite,
     /// A read of an unknown id.
@@ -135,6 +175,13 @@ impl Default for Options {
             dialect: Dialect::default(),
             page_size: 200,
             native_keys: true,
+            me: Me::default(),
+            rows: Rows::default(),
+            count: None,
+            same_page: false,
+            company_of_people: true,
+            resolves: false,
+            views: Vec::new(),
             unknown_write: UnknownWrite::default(),
             unknown_read: UnknownRead::default(),
             lists: Lists::default(),
@@ -156,6 +203,21 @@ impl Options {
     pub fn empty() -> Self {
         Self { people: 0, pace: None, ..Self::default() }
     }
+
+    /// For tests: version 3 as its document has it. A contact alone has no custom fields, and a company only if it is
+    /// one.
+    #[must_use]
+    pub fn published() -> Self {
+        let without = |reading| View::of(reading).without(&["customFields", "createdAt", "updatedAt"]);
+        let views = [Reading::Single, Reading::Written].map(without).into();
+        Self { dialect: Dialect::V3, company_of_people: false, views, ..Self::empty() }
+    }
+
+    /// For tests: version 2 before the lower-case keys, which it overlooks.
+    #[must_use]
+    pub fn legacy_only() -> Self {
+        Self { native_keys: false, ..Self::empty() }
+    }
 }
 
 /// Starts Aptly.
@@ -172,6 +234,7 @@ impl Simulator {
             tokens: options.tokens.clone(),
             clock: options.clock.clone(),
             pace: options.pace,
+            views: options.views.clone(),
         };
         Running::start(Arc::new(routes::Aptly::new(options)), start).await
     }

@@ -9,6 +9,7 @@ use super::change::Change;
 use super::{Options, UnknownWrite, fields};
 use crate::simulators::clock::{read, stored};
 use crate::simulators::people::{Dice, Person};
+use crate::simulators::resolve::add_missing;
 use crate::simulators::{Applied, Disturbance};
 
 pub(super) type Record = Map<String, Value>;
@@ -50,6 +51,31 @@ impl Records {
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Record> {
         self.all.values()
+    }
+
+    /// Changes fields as somebody else would; the time of the last change goes on.
+    pub(super) fn change(&mut self, id: &str, fields: &Record, now: Timestamp) -> bool {
+        let Some(record) = self.all.get_mut(id) else { return false };
+        record.extend(fields.clone());
+        record.insert("updatedAt".to_owned(), json!(stored(now)));
+        true
+    }
+
+    /// Merges a contact away; the primary one gets the addresses and numbers that it lacks.
+    pub(super) fn merge(&mut self, primary: &str, other: &str, now: Timestamp) -> bool {
+        if primary == other || !self.all.contains_key(primary) {
+            return false;
+        }
+        let Some(gone) = self.all.remove(other) else { return false };
+        let Some(record) = self.all.get_mut(primary) else { return false };
+        for key in ["email", "phone"] {
+            if let (Some(Value::Array(into)), Some(Value::Array(from))) = (record.get_mut(key), gone.get(key))
+            {
+                add_missing(into, from, said);
+            }
+        }
+        record.insert("updatedAt".to_owned(), json!(stored(now)));
+        true
     }
 
     pub(super) fn take_out(&mut self, id: &str) -> bool {
@@ -111,7 +137,7 @@ impl Records {
         let before = self.all.get(id);
         let mut record =
             before.cloned().unwrap_or_else(|| complete(Record::from_iter([("_id".into(), json!(id))])));
-        change.apply(&mut record, options.lists).map_err(Refusal::BadRequest)?;
+        change.apply(&mut record, options).map_err(Refusal::BadRequest)?;
         if options.needs_last_name && record.get("lastname").and_then(Value::as_str) == Some("") {
             return Err(Refusal::BadRequest("Last Name is required".to_owned()));
         }
@@ -130,6 +156,11 @@ impl Records {
         let applied = if new { Applied::Created(id.to_owned()) } else { Applied::Updated(id.to_owned()) };
         Ok(Written { shown, applied })
     }
+}
+
+/// The address or number of an entry.
+fn said(entry: &Value) -> &str {
+    entry.as_str().or_else(|| entry.get("number")?.as_str()).unwrap_or_default()
 }
 
 pub(super) fn has_email(record: &Record, email: &str) -> bool {
@@ -189,7 +220,9 @@ fn sample(id: &str, person: &Person, now: Timestamp) -> Record {
         record.insert("imageUrl".to_owned(), json!(format!("https://images.example.com/{id}.png")));
     }
     let untyped = dice.one_in(10);
-    if let Some(kind) = dice.pick(&fields::TYPES).filter(|_| !untyped) {
+    if let Some(kind) =
+        fields::TYPES.get(..fields::INVENTED).and_then(|types| dice.pick(types)).filter(|_| !untyped)
+    {
         record.insert("contactType".to_owned(), json!(kind.name));
         let set = kind.fields.iter().filter(|_| dice.one_in(2));
         let custom: Map<_, _> = set.map(|field| (field.id.to_owned(), value(field.data_type))).collect();

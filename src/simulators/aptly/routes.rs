@@ -4,13 +4,13 @@ use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use http::HeaderMap;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::change::Change;
 use super::records::{Records, Refusal, Written, has_email};
-use super::{ByEmail, Dialect, Options, UnknownRead, UnknownWrite, lists, spelling};
+use super::{ByEmail, Dialect, Me, Options, UnknownRead, UnknownWrite, lists, spelling};
 use crate::simulators::crm::{Answer, Ask, Crm};
-use crate::simulators::people;
+use crate::simulators::{Reading, people};
 
 pub(super) struct Aptly {
     options: Options,
@@ -65,10 +65,13 @@ impl Aptly {
 
     fn me(&self) -> Answer {
         let company = &self.options.company_id;
-        Answer::json(
-            200,
-            &json!({ "type": "apiKey", "companyId": company, "companyName": "Example Properties" }),
-        )
+        let account = json!({ "type": "apiKey", "companyId": company, "companyName": "Example Properties" });
+        match (self.options.me, self.options.dialect) {
+            (Me::Account, _) | (Me::ByDialect, Dialect::V3) => Answer::json(200, &account),
+            (Me::NotFound, _) | (Me::ByDialect, Dialect::V2) => error(404, "Not Found", "No such route"),
+            (Me::NotAllowed, _) => error(405, "Method Not Allowed", "No such method").header("allow", "POST"),
+            (Me::OtherJson, _) => Answer::json(200, &json!({ "status": "ok" })),
+        }
     }
 
     /// The body's `_id` counts here, and nothing in the answer tells a creation from an update.
@@ -81,10 +84,9 @@ impl Aptly {
         let id = body.get("_id").and_then(Value::as_str).filter(|id| !id.is_empty());
         match self.records().upsert(id, &change, &self.options, ask.disturbance) {
             Ok(Written { shown, applied }) => {
-                let company = &self.options.company_id;
                 let shown = match self.options.dialect {
-                    Dialect::V2 => spelling::created(&shown, company),
-                    Dialect::V3 => spelling::alone(&shown, company),
+                    Dialect::V2 => spelling::created(&shown, &self.options.company_id),
+                    Dialect::V3 => spelling::alone(&shown, &self.options),
                 };
                 Answer::json(200, &shown).applied(applied)
             }
@@ -108,7 +110,7 @@ impl Aptly {
             Ok(Written { shown, applied }) => {
                 let body = match options.dialect {
                     Dialect::V2 => json!({}),
-                    Dialect::V3 => spelling::alone(&shown, &options.company_id),
+                    Dialect::V3 => spelling::alone(&shown, &options),
                 };
                 Answer::json(200, &body).applied(applied)
             }
@@ -126,7 +128,7 @@ impl Aptly {
         let v3 = self.options.dialect == Dialect::V3;
         match (records.get(id), self.options.unknown_read) {
             (Some(record), _) => {
-                let alone = spelling::alone(record, &self.options.company_id);
+                let alone = spelling::alone(record, &self.options);
                 let size = self.options.page_size;
                 let wrapped = json!({ "data": [alone], "count": 1, "page": 0, "pageSize": size });
                 Answer::json(200, if v3 { &wrapped } else { &alone })
@@ -154,8 +156,7 @@ impl Aptly {
             [number("skip", 0), number("limit", 20)].map(|n| usize::try_from(n).unwrap_or(usize::MAX));
         let records = self.records();
         let found = records.all().filter(|record| wanted.iter().any(|email| has_email(record, email)));
-        let shown =
-            found.skip(skip).take(limit).map(|record| spelling::alone(record, &self.options.company_id));
+        let shown = found.skip(skip).take(limit).map(|record| spelling::alone(record, &self.options));
         Answer::json(200, &json!({ "contacts": shown.collect::<Vec<_>>() }))
     }
 }
@@ -168,6 +169,16 @@ impl Crm for Aptly {
     fn may_write(&self, method: &str, path: &str) -> bool {
         let looks_up = self.options.dialect == Dialect::V3 && path == "/api/contacts/by-email";
         method == "POST" && path.starts_with("/api/contacts") && !looks_up
+    }
+
+    fn reading(&self, method: &str, path: &str) -> Option<Reading> {
+        match (method, path.strip_prefix("/api/contacts")?.trim_matches('/')) {
+            ("GET", "") => Some(Reading::Row),
+            ("POST", "by-email") if self.options.dialect == Dialect::V3 => Some(Reading::Single),
+            ("GET", _) => Some(Reading::Single),
+            ("POST", _) => Some(Reading::Written),
+            _ => None,
+        }
     }
 
     fn answer(&self, ask: &Ask<'_>) -> Answer {
@@ -203,6 +214,14 @@ impl Crm for Aptly {
     fn put(&self, contact: Value) -> Option<String> {
         let record = contact.as_object()?.clone();
         Some(self.records().put(record, self.options.clock.tick()))
+    }
+
+    fn change(&self, id: &str, fields: &Map<String, Value>) -> bool {
+        self.records().change(id, fields, self.options.clock.tick())
+    }
+
+    fn merge(&self, primary: &str, other: &str) -> bool {
+        self.records().merge(primary, other, self.options.clock.tick())
     }
 
     fn take_out(&self, id: &str) -> bool {

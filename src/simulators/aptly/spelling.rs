@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::fields;
+use super::{Options, fields};
 
 type Record = Map<String, Value>;
 
@@ -41,10 +41,11 @@ pub(super) fn created(record: &Record, company_id: &str) -> Value {
 }
 
 /// The contact alone: e-mail and phone as one text each, no times, no name of the type.
-pub(super) fn alone(record: &Record, company_id: &str) -> Value {
+pub(super) fn alone(record: &Record, options: &Options) -> Value {
     let first_email = record.get("email").and_then(|all| all.get(0)).unwrap_or(&Value::Null);
     let first_phone = record.get("phone").and_then(|all| all.get(0)).and_then(|one| one.get("number"));
-    json!({
+    let is_company = record.get("isCompany").and_then(Value::as_bool).unwrap_or(false);
+    let mut shown = json!({
         "_id": show(record, "_id"),
         "uuid": record.get("uuid").unwrap_or(&Value::Null),
         "firstname": show(record, "firstname"),
@@ -55,20 +56,29 @@ pub(super) fn alone(record: &Record, company_id: &str) -> Value {
         "phone": first_phone.and_then(Value::as_str).unwrap_or_default(),
         "title": show(record, "title"),
         "company": show(record, "company"),
-        "isCompany": record.get("isCompany").and_then(Value::as_bool).unwrap_or(false),
-        "companyId": company_id,
+        "isCompany": is_company,
+        "companyId": options.company_id,
         "imageUrl": thumbnail(record),
         "photoId": thumbnail(record).map(|_| format!("photo-{}", text(record, "_id"))),
         "address": record.get("address").cloned().unwrap_or_else(|| json!({})),
         "customFields": fields::enriched(record),
         "duogram": initials(record),
-        "alerts": [],
-    })
+        "alerts": record.get("alerts").cloned().unwrap_or_else(|| json!([])),
+    });
+    if let (Value::Object(shown), false) = (&mut shown, is_company || options.company_of_people) {
+        shown.shift_remove("company");
+    }
+    shown
 }
 
 pub(super) fn full_name(record: &Record) -> String {
     let name = format!("{} {}", text(record, "firstname"), text(record, "lastname")).trim().to_owned();
-    if name.is_empty() { text(record, "company").to_owned() } else { name }
+    let others = [text(record, "fullname"), text(record, "company")];
+    if name.is_empty() {
+        others.into_iter().find(|text| !text.is_empty()).unwrap_or_default().to_owned()
+    } else {
+        name
+    }
 }
 
 pub(super) fn text<'a>(record: &'a Record, key: &str) -> &'a str {

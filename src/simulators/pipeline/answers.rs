@@ -51,10 +51,8 @@ fn thin(record: &Record) -> Record {
 /// A row of a list.
 pub(super) fn row(record: &Record, options: &Options) -> Value {
     let mut row = record.clone();
-    if options.envelope == Envelope::V1 || options.list_phones == ListPhones::Text {
-        let all = entries::values(record.get("phoneNumber"));
-        row.insert("phoneNumber".to_owned(), all.first().map_or(Value::Null, |number| json!(number)));
-        row.insert("secondaryPhoneNumber".to_owned(), json!(all.get(1..).unwrap_or_default()));
+    if options.envelope == Envelope::V1 || options.list_phones != ListPhones::Entries {
+        one_number(&mut row, options.list_phones);
     }
     if options.envelope == Envelope::V1 {
         let creator = record.get("createdBy").and_then(Value::as_str).unwrap_or_default();
@@ -68,6 +66,23 @@ pub(super) fn row(record: &Record, options: &Options) -> Value {
         ]);
     }
     Value::Object(row)
+}
+
+/// Shows one number as a text, and the others beside it or not at all.
+fn one_number(row: &mut Record, how: ListPhones) {
+    let entries = row.get("phoneNumber").and_then(Value::as_array).cloned().unwrap_or_default();
+    let is_primary = |entry: &Value| entry.get("isPrimary").and_then(Value::as_bool) == Some(true);
+    let primary = entries.iter().position(is_primary).unwrap_or(0);
+    let shown = if matches!(how, ListPhones::PrimaryText | ListPhones::OnlyPrimary) { primary } else { 0 };
+    let mut others: Vec<Value> = entries.iter().map(|entry| json!(entries::value(entry))).collect();
+    let number = if others.is_empty() { Value::Null } else { others.remove(shown) };
+    row.insert("phoneNumber".to_owned(), number);
+    if how == ListPhones::OnlyPrimary {
+        row.shift_remove("secondaryPhoneNumber");
+        return;
+    }
+    others.extend(row.get("secondaryPhoneNumber").and_then(Value::as_array).cloned().unwrap_or_default());
+    row.insert("secondaryPhoneNumber".to_owned(), Value::Array(others));
 }
 
 /// A refused write.

@@ -1,21 +1,24 @@
 //! Phone and e-mail entries as writes give them and as they are stored.
 
-use phonenumber::{Mode, country};
+use rlibphonenumber::enums::Region;
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat};
 use serde_json::{Map, Value, json};
 
 /// What an entry keeps, besides its value, when it is sent back.
 const KEPT: [&str; 3] = ["verifiedAt", "verifiedBy", "verificationSource"];
 
 /// A number in E.164, or nothing when it cannot be one.
-pub(super) fn e164(text: &str, region: country::Id) -> Option<String> {
-    let number = phonenumber::parse(Some(region), text).ok()?;
-    let written = number.format().mode(Mode::E164).to_string();
+pub(super) fn e164(text: &str, region: Region) -> Option<String> {
+    let number = PHONE_NUMBER_UTIL.parse(text, Some(region)).ok()?;
+    // What it does not know as E.164 it takes for digits: an extension ends up at the number's end.
+    let extension = number.extension.as_deref().unwrap_or_default();
+    let written = format!("{}{extension}", number.format_as(PhoneNumberFormat::E164));
     // The library is lenient about length; fifteen digits is the most there are, seven the least in use.
     (8..=16).contains(&written.len()).then_some(written)
 }
 
 /// The numbers of a body in stored form: normalised, each once, one of them the main one.
-pub(super) fn phones(given: &Value, region: country::Id) -> Result<Vec<Value>, String> {
+pub(super) fn phones(given: &Value, region: Region) -> Result<Vec<Value>, String> {
     let given = given.as_array().filter(|entries| !entries.is_empty());
     let given = given.ok_or("phoneNumber must contain at least one entry of { value, isPrimary }")?;
     let mut stored: Vec<Value> = Vec::new();
@@ -81,7 +84,8 @@ fn keep(entry: &Value, value: &str) -> Value {
     Value::Object(kept)
 }
 
-fn one_primary(entries: &mut [Value]) {
+/// Makes one of the entries the primary one.
+pub(super) fn one_primary(entries: &mut [Value]) {
     let is_primary = |entry: &Value| entry.get("isPrimary").and_then(Value::as_bool) == Some(true);
     let chosen = entries.iter().position(is_primary).unwrap_or(0);
     for (index, entry) in entries.iter_mut().enumerate() {

@@ -24,8 +24,8 @@ pub(super) fn list(
     found.sort_by(|a, b| {
         text(b, "createdAt").cmp(text(a, "createdAt")).then_with(|| text(a, "_id").cmp(text(b, "_id")))
     });
-    let total = found.len();
-    let skipped = (page - 1).saturating_mul(size);
+    let total = options.total.unwrap_or(found.len());
+    let skipped = if options.same_page { 0 } else { (page - 1).saturating_mul(size) };
     let rows: Vec<_> =
         found.into_iter().skip(skipped).take(size).map(|record| answers::row(record, options)).collect();
     let meta = json!({ "total": total, "page": page, "size": size });

@@ -17,11 +17,11 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use phonenumber::country;
+use rlibphonenumber::enums::Region;
 use serde_json::Value;
 
 use super::server::{Running, Start};
-use super::{Clock, Pace};
+use super::{Clock, Pace, View};
 
 /// How a phone number that somebody has already is refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,18 +77,26 @@ pub enum Envelope {
     V1,
 }
 
-/// How phone numbers are shown in v2 lists.
+/// How phone numbers are shown in lists; v1 lists never have entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ListPhones {
     /// As entries, like everywhere else.
     #[default]
     Entries,
-    /// The main number as a text, the others in `secondaryPhoneNumber`.
+    /// The first number as a text, the others in `secondaryPhoneNumber`.
     Text,
+    /// The primary number as a text wherever it stands, the others in `secondaryPhoneNumber`.
+    PrimaryText,
+    /// The primary number as a text; the others are not shown at all.
+    OnlyPrimary,
 }
 
 /// How the simulator is to behave.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one independent open question of the documentation"
+)]
 pub struct Options {
     /// Where to listen; port 0 takes any free one.
     pub listen: SocketAddr,
@@ -101,7 +109,7 @@ pub struct Options {
     /// Further contacts at the start, as the CRM spells them; what they lack is filled in.
     pub contacts: Vec<Value>,
     /// The country of numbers without a country code.
-    pub default_region: country::Id,
+    pub default_region: Region,
     /// The organisation's own numbers, which no contact may have.
     pub own_numbers: Vec<String>,
     /// The refusal of a known phone number.
@@ -118,12 +126,20 @@ pub struct Options {
     pub single_read: SingleRead,
     /// Lists.
     pub envelope: Envelope,
-    /// Phone numbers in v2 lists.
+    /// Phone numbers in lists.
     pub list_phones: ListPhones,
     /// Rows on a page unless asked otherwise.
     pub page_size: usize,
     /// The most rows on a page; the answer tells the size used.
     pub largest_page: usize,
+    /// The total that lists tell, whatever they show.
+    pub total: Option<usize>,
+    /// Whether every page is the first one again.
+    pub same_page: bool,
+    /// Whether values are stored as they resolve: texts trimmed and in NFC.
+    pub resolves: bool,
+    /// How readings differ from what is stored, from the start on.
+    pub views: Vec<View>,
     /// Whether `search` looks at e-mail addresses.
     pub search_finds_emails: bool,
     /// Calls allowed; no limit when unset, as nothing is documented.
@@ -141,7 +157,7 @@ impl Default for Options {
             password: "demo-pipeline-password".to_owned(),
             people: 450,
             contacts: Vec::new(),
-            default_region: country::US,
+            default_region: Region::US,
             own_numbers: vec!["+14165550199".to_owned()],
             conflict: Conflict::default(),
             create_status: 200,
@@ -153,6 +169,10 @@ impl Default for Options {
             list_phones: ListPhones::default(),
             page_size: 50,
             largest_page: 100,
+            total: None,
+            same_page: false,
+            resolves: false,
+            views: Vec::new(),
             search_finds_emails: true,
             pace: None,
             clock: Clock::real(),
@@ -182,6 +202,7 @@ impl Simulator {
             tokens: options.tokens.clone(),
             clock: options.clock.clone(),
             pace: options.pace,
+            views: options.views.clone(),
         };
         Running::start(Arc::new(routes::Pipeline::new(options)), start).await
     }

@@ -9,6 +9,7 @@ use super::{entries, people, stages, users};
 use crate::simulators::Disturbance;
 use crate::simulators::clock::{read, stored};
 use crate::simulators::people::{Dice, Person};
+use crate::simulators::resolve::add_missing;
 
 pub(super) type Record = Map<String, Value>;
 
@@ -73,6 +74,30 @@ impl Records {
         stored.insert("__v".to_owned(), json!(version.map_or(0, |version| version + 1)));
         self.all.insert(id.to_owned(), stored.clone());
         if disturbance.is_some_and(|disturbance| disturbance.lies) { record } else { stored }
+    }
+
+    /// Changes fields as somebody else would; the version and the time of the last change go on.
+    pub(super) fn change(&mut self, id: &str, fields: &Record, now: Timestamp) -> bool {
+        let Some(mut record) = self.all.get(id).cloned() else { return false };
+        record.extend(fields.clone());
+        record.insert("updatedAt".to_owned(), json!(stored(now)));
+        self.write(id, record, None);
+        true
+    }
+
+    /// Merges a contact away; the primary one gets the numbers that it lacks.
+    pub(super) fn merge(&mut self, primary: &str, other: &str, now: Timestamp) -> bool {
+        if primary == other || !self.all.contains_key(primary) {
+            return false;
+        }
+        let Some(gone) = self.all.remove(other) else { return false };
+        let numbers = |record: &Record| {
+            record.get("phoneNumber").and_then(Value::as_array).cloned().unwrap_or_default()
+        };
+        let mut entries = self.all.get(primary).map(numbers).unwrap_or_default();
+        add_missing(&mut entries, &numbers(&gone), entries::value);
+        entries::one_primary(&mut entries);
+        self.change(primary, &Record::from_iter([("phoneNumber".to_owned(), Value::Array(entries))]), now)
     }
 
     /// Takes contacts out with all that hangs on them: answers which, and how many conversations went too.

@@ -3,14 +3,14 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use http::HeaderMap;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::records::{Record, Records};
 use super::users::{self, Sessions};
 use super::writes::{self, Way};
 use super::{Options, SingleRead, answers, entries, harm, lists, stages};
 use crate::simulators::crm::{Answer, Ask, Crm};
-use crate::simulators::{Applied, people};
+use crate::simulators::{Applied, Reading, people};
 
 pub(super) struct Pipeline {
     options: Options,
@@ -161,6 +161,16 @@ impl Crm for Pipeline {
         }
     }
 
+    fn reading(&self, method: &str, path: &str) -> Option<Reading> {
+        match (method, path) {
+            ("GET" | "POST", "/api/contacts") => Some(Reading::Row),
+            ("POST" | "PUT", "/api/contact") => Some(Reading::Written),
+            ("GET", path) if path.starts_with("/api/contacts/") => Some(Reading::Single),
+            ("PATCH", path) if path.starts_with("/api/contacts/") => Some(Reading::Written),
+            _ => None,
+        }
+    }
+
     fn answer(&self, ask: &Ask<'_>) -> Answer {
         if ask.method == http::Method::POST && ask.path == "/api/auth/login" {
             return self.log_in(ask);
@@ -191,6 +201,14 @@ impl Crm for Pipeline {
     fn put(&self, contact: Value) -> Option<String> {
         let record = contact.as_object()?.clone();
         Some(self.records().put(record, self.options.clock.tick()))
+    }
+
+    fn change(&self, id: &str, fields: &Map<String, Value>) -> bool {
+        self.records().change(id, fields, self.options.clock.tick())
+    }
+
+    fn merge(&self, primary: &str, other: &str) -> bool {
+        self.records().merge(primary, other, self.options.clock.tick())
     }
 
     fn take_out(&self, id: &str) -> bool {

@@ -6,6 +6,7 @@ use super::records::{Record, Records};
 use super::{Options, entries, stages, users};
 use crate::simulators::clock::stored;
 use crate::simulators::crm::Ask;
+use crate::simulators::resolve::compose;
 
 /// Why a write was refused.
 pub(super) enum Refusal {
@@ -49,6 +50,7 @@ pub(super) fn create(
         record.insert("process".to_owned(), process.clone());
     }
     stages::settle(&body, &mut record, true)?;
+    resolve(options, &mut record);
     let owner = users::id(user);
     let (now, id) = (stored(options.clock.tick()), records.new_id());
     record.extend([
@@ -92,8 +94,22 @@ pub(super) fn update(
         record.insert("process".to_owned(), process.clone());
     }
     stages::settle(&body, &mut record, false)?;
+    resolve(options, &mut record);
     record.insert("updatedAt".to_owned(), json!(stored(options.clock.tick())));
     Ok(records.write(id, record, ask.disturbance))
+}
+
+/// Puts texts into the form in which they are stored, where this CRM does that.
+fn resolve(options: &Options, record: &mut Record) {
+    if !options.resolves {
+        return;
+    }
+    compose(record);
+    for key in ["firstName", "lastName"] {
+        if let Some(Value::String(name)) = record.get_mut(key) {
+            *name = name.trim().to_owned();
+        }
+    }
 }
 
 fn object(ask: &Ask<'_>) -> Result<Map<String, Value>, Refusal> {
@@ -109,6 +125,10 @@ fn names(body: &Map<String, Value>, record: &mut Record) -> Result<(), String> {
                 record.insert(key.to_owned(), value.clone());
             }
             Some(_) => return Err(format!("{key} must be a string")),
+        }
+        if body.contains_key(key) {
+            // From now on the full name is made of the two.
+            record.shift_remove("fullName");
         }
     }
     if let Some(given) = body.get("email") {

@@ -10,12 +10,14 @@ use crate::store::{OpenError, schema};
 /// process had begun; a lock of the session would get lost behind a pooler.
 const LOCK: i64 = 0x6367_7731;
 
-/// Runs the steps that are missing, all in one transaction.
+/// Runs the steps that are missing, all in one transaction. No statement is prepared under a name: behind a pooler the name
+/// could be taken.
 pub(super) async fn migrate(connection: &mut PgConnection, url: &PostgresUrl) -> Result<(), OpenError> {
     let failed = |error: sqlx::Error| sentence(&error, url);
     let mut exclusive = connection.begin().await.map_err(failed)?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)")
         .bind(LOCK)
+        .persistent(false)
         .execute(&mut *exclusive)
         .await
         .map_err(failed)?;
@@ -32,6 +34,7 @@ pub(super) async fn migrate(connection: &mut PgConnection, url: &PostgresUrl) ->
     }
     sqlx::query("UPDATE schema_use SET version = $1")
         .bind(known)
+        .persistent(false)
         .execute(&mut *exclusive)
         .await
         .map_err(failed)?;
@@ -45,17 +48,20 @@ async fn state(
 ) -> Result<(i64, i64), OpenError> {
     let failed = |error: sqlx::Error| sentence(&error, url);
     let marked: bool = sqlx::query_scalar("SELECT to_regclass('schema_use') IS NOT NULL")
+        .persistent(false)
         .fetch_one(&mut **exclusive)
         .await
         .map_err(failed)?;
     if marked {
         return sqlx::query_as("SELECT version, usable_by FROM schema_use")
+            .persistent(false)
             .fetch_one(&mut **exclusive)
             .await
             .map_err(failed);
     }
     let tables: i64 =
         sqlx::query_scalar("SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()")
+            .persistent(false)
             .fetch_one(&mut **exclusive)
             .await
             .map_err(failed)?;

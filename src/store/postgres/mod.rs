@@ -4,5 +4,5 @@ mod migrate;
 mod open;
 mod url;
 
-pub(super) use open::{advice, open};
+pub(super) use open::{PostgresPool, advice, is_full, open, shown};
 pub use url::PostgresUrl;

@@ -33,18 +33,18 @@ impl PostgresUrl {
     /// Reads `postgres://user:password@host:port/database?sslmode=…`.
     /// Fails with a sentence that repeats neither the URL nor a value in it.
     pub(in crate::store) fn parse(text: &str) -> Result<Self, OpenError> {
-        let url = ::url::Url::parse(text).map_err(|_| {
+        let (authority, behind) = parts(text);
+        let url = ::url::Url::parse(text).ok().filter(|url| !is_misread(url, behind)).ok_or_else(|| {
             OpenError::new(
-                "this is no PostgreSQL URL; write postgres://user:password@host:5432/database, with what is no letter \
-                 or digit in the password percent-encoded",
+                "this is no PostgreSQL URL such as postgres://user:password@host:5432/database; percent-encode the \
+                 password: every character that is no letter or digit, such as %40 for @ and %2F for /",
             )
         })?;
-        if let Some((name, _)) = url
-            .query_pairs()
-            .find(|(name, _)| !PARAMETERS.contains(&name.as_ref()) && !name.starts_with("options["))
-        {
+        let known = |name: &str| PARAMETERS.contains(&name) || is_option(name);
+        if !url.query_pairs().all(|(name, _)| known(&name)) {
             return Err(OpenError::new(format!(
-                "the PostgreSQL URL has the parameter {name}, which is not known; known are {}",
+                "the PostgreSQL URL has a parameter that is not known; known are {}. Where no parameter was meant, \
+                 percent-encode the password: ? is %3F, & is %26",
                 PARAMETERS.join(", ")
             )));
         }
@@ -62,20 +62,44 @@ impl PostgresUrl {
                  prefer, require, verify-ca, verify-full)",
             )
         })?;
-        let shown = format!(
-            "{} at {}:{}",
-            options.get_database().unwrap_or_default(),
-            options
-                .get_socket()
-                .map_or_else(|| options.get_host().to_owned(), |path| path.display().to_string()),
-            options.get_port()
-        );
+        // PgBouncer refuses it in the greeting, and no column here is a floating-point number.
+        let options = options.extra_float_digits(None);
+        // Without an `@` what looks like host, port and database may be user and password.
+        let shown = authority.contains('@').then(|| place(&options));
+        let shown = shown.unwrap_or_else(|| "that GATEWAY_DATABASE_URL names".to_owned());
         Ok(Self { options, shown })
     }
 
     pub(in crate::store) const fn options(&self) -> &PgConnectOptions {
         &self.options
     }
+}
+
+/// The authority of a URL (user, password, host, port), and what is behind it.
+fn parts(text: &str) -> (&str, &str) {
+    let rest = text.split_once("://").map_or("", |(_, rest)| rest);
+    rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()))
+}
+
+/// Whether a piece of the password stands where another part of the URL belongs: what is before an `@` was meant as the
+/// password, `#` cuts off the rest, and neither a host nor the name of a database has such characters.
+fn is_misread(url: &::url::Url, behind: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+    let is_socket = |host: &str| host.get(..3).is_some_and(|first| first.eq_ignore_ascii_case("%2f"));
+    behind.contains(['@', '#'])
+        || url.path().trim_matches('/').contains('/')
+        || url.host_str().is_some_and(|host| !is_socket(host) && !host.bytes().all(plain))
+}
+
+/// Whether `name` is `options[…]`, which sets a parameter of the session.
+fn is_option(name: &str) -> bool {
+    name.strip_prefix("options[").is_some_and(|rest| rest.ends_with(']'))
+}
+
+fn place(options: &PgConnectOptions) -> String {
+    let socket = options.get_socket().map(|path| path.display().to_string());
+    let host = socket.unwrap_or_else(|| options.get_host().to_owned());
+    format!("{} at {host}:{}", options.get_database().unwrap_or_default(), options.get_port())
 }
 
 /// The name of the database and its place, without user and password.
@@ -104,12 +128,25 @@ mod tests {
     }
 
     #[test]
+    fn a_url_without_a_user_is_not_shown() {
+        let url = PostgresUrl::parse("postgres://me:1/hunter2").unwrap();
+        assert_eq!(url.to_string(), "that GATEWAY_DATABASE_URL names");
+    }
+
+    #[test]
     fn what_cannot_be_used_is_refused_without_repeating_it() {
         for (url, says) in [
             ("postgres://me:hunter2@h:x/d", "no PostgreSQL URL"),
             ("postgres://me:hunter2@h", "host and a database"),
             ("postgres:///d", "host and a database"),
-            ("postgres://me:hunter2@h/d?sslmod=hunter2", "parameter sslmod"),
+            ("postgres://me:hunter2@h/d?sslmod=hunter2", "a parameter that is not known; known are sslmode"),
+            ("postgres://me:1?hunter2@h/d", "percent-encode the password"),
+            ("postgres://me:/hunter2@h/d", "percent-encode the password"),
+            ("postgres://me:1#hunter2@h/d", "percent-encode the password"),
+            ("postgres://me:x@h/d#hunter2", "percent-encode the password"),
+            ("postgres://me:x@y/hunter2%40h/d", "percent-encode the password"),
+            ("postgres://me:x@hunter2%40h/d", "percent-encode the password"),
+            ("postgres://me:x@h/d?options[hunter2", "a parameter that is not known"),
             ("postgres://me:hunter2@h/d?sslmode=hunter2", "verify-full"),
         ] {
             let said = PostgresUrl::parse(url).unwrap_err().to_string();

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use super::usage::most;
 use super::{Row, Sql, Value};
 use crate::domain::{Failure, Result, TenantId, Text, Timestamp};
 use crate::store::{AuditQuery, AuditRecord, AuditStore};
@@ -18,9 +19,12 @@ impl AuditStore for Sql {
     }
 
     async fn append_many(&self, records: &[AuditRecord]) -> Result<()> {
+        // Sorted by tenant, so that two processes lock the tenants' counts in the same order and cannot deadlock.
+        let mut records: Vec<&AuditRecord> = records.iter().collect();
+        records.sort_by_key(|record| record.tenant.as_ref().map(TenantId::as_str));
         let fields = records.iter().map(|record| names(&record.fields)).collect::<Result<Vec<_>>>()?;
         let lists: Vec<_> =
-            records.iter().zip(&fields).map(|(record, fields)| values(record, fields)).collect();
+            records.into_iter().zip(&fields).map(|(record, fields)| values(record, fields)).collect();
         self.execute_all(APPEND, &lists).await
     }
 
@@ -41,6 +45,22 @@ impl AuditStore for Sql {
         let sql = "DELETE FROM audit WHERE id IN \
              (SELECT id FROM audit WHERE at < $1 ORDER BY at, id LIMIT $2)";
         self.execute(sql, &[moment.as_millisecond().into(), i64::from(limit).into()]).await
+    }
+
+    async fn excessive(&self) -> Result<Vec<(TenantId, u64)>> {
+        let Some(records) = self.quotas().audit_records else { return Ok(Vec::new()) };
+        let sql = "SELECT tenant_id, row_count FROM tenant_usage WHERE kind = 'audit' AND row_count > $1";
+        self.rows(sql, &[most(Some(records)).into()], |row| {
+            let count = u64::try_from(row.column::<i64>("row_count")?).unwrap_or_default();
+            Ok((row.text("tenant_id")?.into(), count.saturating_sub(records)))
+        })
+        .await
+    }
+
+    async fn erase_oldest(&self, tenant: &TenantId, limit: u32) -> Result<u64> {
+        let sql = "DELETE FROM audit WHERE id IN \
+             (SELECT id FROM audit WHERE tenant_id = $1 ORDER BY at, id LIMIT $2)";
+        self.execute(sql, &[tenant.as_str().into(), i64::from(limit).into()]).await
     }
 }
 

@@ -2,19 +2,26 @@
 
 use std::time::Duration;
 
+use futures_util::TryStreamExt;
 use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
-use sqlx::{Connection, Encode, PgPool, Postgres, SqlitePool, Type};
+use sqlx::{Either, Encode, Executor, PgConnection, PgPool, Postgres, Type};
 
 use super::Row;
+use crate::store::postgres::PostgresPool;
+use crate::store::sqlite::Sqlite;
 
 /// How long PostgreSQL may take to answer, once a connection is had. Its own limit is shorter, and names the statement.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 
+/// A statement and the values of its placeholders.
+pub(super) type Statement<'a> = (&'static str, &'a [Value<'a>]);
+
 /// The pool of one database.
 pub(in crate::store) enum Connections {
-    Sqlite(SqlitePool),
-    Postgres(PgPool),
+    Sqlite(Sqlite),
+    Postgres(PostgresPool),
 }
 
 /// A value for a placeholder.
@@ -28,72 +35,53 @@ pub(super) enum Value<'a> {
 impl Connections {
     pub(super) async fn execute(&self, sql: &'static str, values: &[Value<'_>]) -> sqlx::Result<u64> {
         match self {
-            Self::Sqlite(pool) => Ok(bound(sql, values).execute(pool).await?.rows_affected()),
-            Self::Postgres(pool) => {
-                let mut held = Held::take(pool).await?;
-                let done = in_time(bound(sql, values).execute(held.connection()?)).await;
-                held.give_back(&done);
-                Ok(done?.rows_affected())
-            }
+            Self::Sqlite(file) => Ok(bound(sql, values).execute(&file.pool).await?.rows_affected()),
+            Self::Postgres(pool) => Ok(ran(pool, sql, values).await?.0),
         }
     }
 
     pub(super) async fn rows(&self, sql: &'static str, values: &[Value<'_>]) -> sqlx::Result<Vec<Row>> {
         match self {
-            Self::Sqlite(pool) => {
-                Ok(bound(sql, values).fetch_all(pool).await?.into_iter().map(Row::Sqlite).collect())
+            Self::Sqlite(file) => {
+                Ok(bound(sql, values).fetch_all(&file.pool).await?.into_iter().map(Row::Sqlite).collect())
             }
             Self::Postgres(pool) => {
-                let mut held = Held::take(pool).await?;
-                let rows = in_time(bound(sql, values).fetch_all(held.connection()?)).await;
-                held.give_back(&rows);
-                Ok(rows?.into_iter().map(Row::Postgres).collect())
+                Ok(ran(pool, sql, values).await?.1.into_iter().map(Row::Postgres).collect())
             }
         }
     }
 
-    pub(super) async fn execute_all(&self, sql: &'static str, lists: &[Vec<Value<'_>>]) -> sqlx::Result<()> {
-        self.together(sql, lists, false).await.map(|_| ())
-    }
-
-    pub(super) async fn execute_where_each_counts(
+    /// Runs all statements in one transaction. With `each_counts`, the first statement that touches no row rolls it back;
+    /// its index is returned.
+    pub(super) async fn together(
         &self,
-        sql: &'static str,
-        lists: &[Vec<Value<'_>>],
-    ) -> sqlx::Result<bool> {
-        self.together(sql, lists, true).await
-    }
-
-    /// All in one transaction, which `each_counts` gives up with the first run that touches no row.
-    async fn together(
-        &self,
-        sql: &'static str,
-        lists: &[Vec<Value<'_>>],
+        statements: &[Statement<'_>],
         each_counts: bool,
-    ) -> sqlx::Result<bool> {
+    ) -> sqlx::Result<Option<usize>> {
         match self {
-            Self::Sqlite(pool) => {
-                let mut all = pool.begin().await?;
-                for values in lists {
+            Self::Sqlite(file) => {
+                let mut all = file.pool.begin().await?;
+                for (place, (sql, values)) in statements.iter().enumerate() {
                     let touched = bound(sql, values).execute(&mut *all).await?.rows_affected();
                     if each_counts && touched == 0 {
-                        return all.rollback().await.map(|()| false);
+                        return all.rollback().await.map(|()| Some(place));
                     }
                 }
-                all.commit().await.map(|()| true)
+                all.commit().await.map(|()| None)
             }
             Self::Postgres(pool) => {
-                let mut held = Held::take(pool).await?;
+                let mut held = Held::take(&pool.pool).await?;
                 let connection = held.connection()?;
                 let done = in_time(async {
-                    let mut all = connection.begin().await?;
-                    for values in lists {
-                        let touched = bound(sql, values).execute(&mut *all).await?.rows_affected();
+                    let mut all = pool.begin(connection).await?;
+                    for (place, (sql, values)) in statements.iter().enumerate() {
+                        let statement = bound(sql, values).persistent(!pool.is_shared);
+                        let touched = statement.execute(&mut *all).await?.rows_affected();
                         if each_counts && touched == 0 {
-                            return all.rollback().await.map(|()| false);
+                            return all.rollback().await.map(|()| Some(place));
                         }
                     }
-                    all.commit().await.map(|()| true)
+                    all.commit().await.map(|()| None)
                 })
                 .await;
                 held.give_back(&done);
@@ -101,6 +89,45 @@ impl Connections {
             }
         }
     }
+}
+
+/// Runs one statement on PostgreSQL. Returns the number of rows it touched, and the rows it returned.
+async fn ran(
+    pool: &PostgresPool,
+    sql: &'static str,
+    values: &[Value<'_>],
+) -> sqlx::Result<(u64, Vec<PgRow>)> {
+    let mut held = Held::take(&pool.pool).await?;
+    let connection = held.connection()?;
+    let done = in_time(async {
+        if !pool.is_shared {
+            return outcome(bound(sql, values), connection).await;
+        }
+        // Behind a pooler, only a transaction keeps the two steps (parse, execute) on one server connection.
+        let mut alone = pool.begin(connection).await?;
+        let done = outcome(bound(sql, values).persistent(false), &mut alone).await?;
+        alone.commit().await?;
+        Ok(done)
+    })
+    .await;
+    held.give_back(&done);
+    done
+}
+
+async fn outcome(
+    statement: Query<'static, Postgres, PgArguments>,
+    connection: &mut PgConnection,
+) -> sqlx::Result<(u64, Vec<PgRow>)> {
+    let (mut touched, mut rows) = (0, Vec::new());
+    let mut steps = connection.fetch_many(statement);
+    while let Some(step) = steps.try_next().await? {
+        match step {
+            Either::Left(done) => touched += done.rows_affected(),
+            Either::Right(row) => rows.push(row),
+        }
+    }
+    drop(steps);
+    Ok((touched, rows))
 }
 
 /// A connection to PostgreSQL that goes back to the pool only when its statement ended: one that was left in the middle,

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use super::row::behind;
+use super::usage::Kind;
 use super::{Row, Sql, Value};
 use crate::domain::{CredentialId, Result, TenantId};
 use crate::store::{After, CheckRecord, CredentialRecord, CredentialStore};
@@ -52,8 +53,7 @@ impl CredentialStore for Sql {
             columns!(),
             ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
         );
-        self.write(sql, &values).await?;
-        Ok(())
+        self.add_within((sql, &values), tenant, Kind::Credentials, self.quotas().credentials).await
     }
 
     async fn get(&self, tenant: &TenantId, id: &CredentialId) -> Result<Option<CredentialRecord>> {

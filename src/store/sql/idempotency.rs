@@ -1,16 +1,20 @@
-//! The ledger of writes under an `Idempotency-Key` in the database; time is the database's own, from the view `clock`.
+//! The ledger of writes under an `Idempotency-Key` in the database; times are the database's own, from the view `clock`.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::connections::Statement;
+use super::row::refused;
+use super::usage::{Kind, ROOM, room};
 use super::{Row, Sql, Value};
+use crate::config::Quotas;
 use crate::domain::{CredentialId, Failure, FailureKind, Result, TenantId, Text};
-use crate::store::{Advance, IdempotencyRecord, IdempotencyStore, Reserved, Stage};
+use crate::store::{Advance, HeldLease, IdempotencyRecord, IdempotencyStore, Reserved, Stage};
 
 macro_rules! columns {
     () => {
-        "tenant_id, key, fingerprint, credential_id, stage, fence, sends, sealed, created_at, expires_at"
+        "tenant_id, key, fingerprint, credential_id, stage, fence, sends, sealed, created_at, expires_at, request_bytes"
     };
 }
 
@@ -20,15 +24,35 @@ macro_rules! now {
     };
 }
 
+/// The lease of so many milliseconds; 0 where that is none: the row is let go. No clock ends a lease.
+macro_rules! until {
+    ($milliseconds:literal) => {
+        concat!(
+            "CASE WHEN ",
+            $milliseconds,
+            " = 0 THEN 0 ELSE (SELECT now FROM clock) + ",
+            $milliseconds,
+            " END"
+        )
+    };
+}
+
 /// How often a reservation looks again where the row that stood in its way was gone when it looked.
 const LOOKS: usize = 5;
 
 #[async_trait]
 impl IdempotencyStore for Sql {
     async fn reserve(&self, record: &IdempotencyRecord, lease: Duration) -> Result<Reserved> {
+        let Quotas { ledger_rows, ledger_bytes, .. } = *self.quotas();
+        let (values, room) =
+            (reservation(record, lease), room(&record.tenant, Kind::Ledger, ledger_rows, ledger_bytes));
+        let both: [Statement<'_>; 2] = [(RESERVE, &values), (ROOM, &room)];
+        let bounded = ledger_rows.is_some() || ledger_bytes.is_some();
         for _ in 0..LOOKS {
-            if self.write(RESERVE, &reservation(record, lease)).await? > 0 {
-                return Ok(Reserved::Ours);
+            match self.together(if bounded { &both } else { &both[..1] }, true, refused).await? {
+                None => return Ok(Reserved::Ours),
+                Some(0) => {}
+                Some(_) => return self.full(&record.tenant).await,
             }
             let place = [record.tenant.as_str().into(), record.key.as_str().into()];
             if let Some((standing, free)) = self.row(STANDING, &place, standing).await? {
@@ -47,10 +71,8 @@ impl IdempotencyStore for Sql {
     ) -> Result<Option<IdempotencyRecord>> {
         let sql = concat!(
             "UPDATE idempotency SET fence = $4, lease_until = ",
-            now!(),
-            " + $5 WHERE tenant_id = $1 AND key = $2 AND fence = $3 AND stage <> 'done' AND lease_until <= ",
-            now!(),
-            " RETURNING ",
+            until!("$5"),
+            " WHERE tenant_id = $1 AND key = $2 AND fence = $3 AND stage <> 'done' AND lease_until = 0 RETURNING ",
             columns!()
         );
         let values = [
@@ -60,14 +82,19 @@ impl IdempotencyStore for Sql {
             fence.as_str().into(),
             milliseconds(lease).into(),
         ];
+        self.check_kept()?;
         self.row(sql, &values, record).await
+    }
+
+    fn is_lost(&self) -> bool {
+        self.files_are_lost()
     }
 
     async fn renew(&self, tenant: &TenantId, key: &str, fence: &str, lease: Duration) -> Result<bool> {
         let sql = concat!(
             "UPDATE idempotency SET lease_until = ",
-            now!(),
-            " + $4 WHERE tenant_id = $1 AND key = $2 AND fence = $3"
+            until!("$4"),
+            " WHERE tenant_id = $1 AND key = $2 AND fence = $3"
         );
         let values = [tenant.as_str().into(), key.into(), fence.into(), milliseconds(lease).into()];
         Ok(self.execute(sql, &values).await? > 0)
@@ -77,8 +104,8 @@ impl IdempotencyStore for Sql {
         let Advance { stage, sends, sealed, lease } = *to;
         let sql = concat!(
             "UPDATE idempotency SET stage = $4, sends = $5, sealed = $6, lease_until = ",
-            now!(),
-            " + $7 WHERE tenant_id = $1 AND key = $2 AND fence = $3"
+            until!("$7"),
+            " WHERE tenant_id = $1 AND key = $2 AND fence = $3"
         );
         let values = [
             tenant.as_str().into(),
@@ -94,9 +121,7 @@ impl IdempotencyStore for Sql {
 
     async fn postpone(&self, tenant: &TenantId, key: &str, fence: &str, pause: Duration) -> Result<bool> {
         let sql = concat!(
-            "UPDATE idempotency SET lease_until = ",
-            now!(),
-            ", look_at = ",
+            "UPDATE idempotency SET lease_until = 0, look_at = ",
             now!(),
             " + $4 WHERE tenant_id = $1 AND key = $2 AND fence = $3"
         );
@@ -110,20 +135,26 @@ impl IdempotencyStore for Sql {
     }
 
     async fn unsettled(&self, limit: u32) -> Result<Vec<IdempotencyRecord>> {
-        let sql = concat!(
-            "SELECT ",
-            columns!(),
-            " FROM idempotency WHERE stage IN ('sending', 'unknown') AND sealed IS NOT NULL AND lease_until <= ",
-            now!(),
-            " AND look_at <= ",
-            now!(),
-            " ORDER BY look_at, tenant_id, key LIMIT $1"
-        );
-        self.rows(sql, &[i64::from(limit).into()], record).await
+        self.rows(UNSETTLED, &[i64::from(limit).into()], record).await
+    }
+
+    async fn held(&self, limit: u32) -> Result<Vec<HeldLease>> {
+        let sql = "SELECT tenant_id AS tenant, key AS name, fence, lease_until FROM idempotency \
+             WHERE stage IN ('reserved', 'sending', 'unknown', 'found', 'absent', 'ambiguous') AND lease_until <> 0 \
+             ORDER BY lease_until LIMIT $1";
+        self.rows(sql, &[i64::from(limit).into()], held_lease).await
+    }
+
+    async fn end_lease(&self, lease: &HeldLease) -> Result<bool> {
+        let HeldLease { tenant, name, fence, until } = lease;
+        let sql = "UPDATE idempotency SET lease_until = 0 \
+             WHERE tenant_id = $1 AND key = $2 AND fence = $3 AND lease_until = $4";
+        let values = [tenant.as_str().into(), name.as_str().into(), fence.as_str().into(), (*until).into()];
+        Ok(self.execute(sql, &values).await? > 0)
     }
 
     async fn end_leases(&self) -> Result<u64> {
-        let sql = concat!("UPDATE idempotency SET lease_until = ", now!(), " WHERE lease_until > ", now!());
+        let sql = "UPDATE idempotency SET lease_until = 0 WHERE lease_until <> 0 AND stage <> 'done'";
         self.execute(sql, &[]).await
     }
 
@@ -131,18 +162,32 @@ impl IdempotencyStore for Sql {
         let sql = concat!(
             "DELETE FROM idempotency WHERE expires_at < ",
             now!(),
-            " AND lease_until <= ",
+            " AND (lease_until = 0 OR stage = 'done') \
+             AND (tenant_id, key) IN (SELECT tenant_id, key FROM idempotency WHERE expires_at < ",
             now!(),
-            " AND (tenant_id, key) IN (SELECT tenant_id, key FROM idempotency WHERE expires_at < ",
-            now!(),
-            " AND lease_until <= ",
-            now!(),
-            " ORDER BY expires_at LIMIT $1)"
+            " AND (lease_until = 0 OR stage = 'done') ORDER BY expires_at LIMIT $1)"
         );
         let erased = self.execute(sql, &[i64::from(limit).into()]).await?;
         // Also what was erased from rows that stay: a checkpoint after each write would cost every write.
         self.destroy_traces().await;
         Ok(erased)
+    }
+}
+
+/// How long after its end a row may still be there: the expiry runs once a minute.
+const SWEPT_WITHIN: Duration = Duration::from_mins(1);
+
+impl Sql {
+    /// The tenant's part of the ledger is full; the time until its oldest row ends.
+    async fn full(&self, tenant: &TenantId) -> Result<Reserved> {
+        let sql = concat!(
+            "SELECT CAST(coalesce(min(expires_at), 0) - ",
+            now!(),
+            " AS BIGINT) AS time FROM idempotency WHERE tenant_id = $1"
+        );
+        let time = self.row(sql, &[tenant.as_str().into()], |row| row.column::<i64>("time")).await?;
+        let time = time.and_then(|time| u64::try_from(time).ok()).unwrap_or_default();
+        Ok(Reserved::Full { retry_after: Duration::from_millis(time) + SWEPT_WITHIN })
     }
 }
 
@@ -155,27 +200,37 @@ const RESERVE: &str = concat!(
     now!(),
     ", ",
     now!(),
-    " + $9, ",
-    now!(),
-    " + $10, 0) ON CONFLICT (tenant_id, key) DO UPDATE SET fingerprint = excluded.fingerprint, \
+    " + $9, $11, ",
+    until!("$10"),
+    ", 0) ON CONFLICT (tenant_id, key) DO UPDATE SET fingerprint = excluded.fingerprint, \
      credential_id = excluded.credential_id, stage = excluded.stage, fence = excluded.fence, \
      sends = excluded.sends, sealed = excluded.sealed, created_at = excluded.created_at, \
-     expires_at = excluded.expires_at, lease_until = excluded.lease_until, \
+     expires_at = excluded.expires_at, request_bytes = excluded.request_bytes, lease_until = excluded.lease_until, \
      look_at = excluded.look_at WHERE idempotency.expires_at < ",
     now!(),
-    " AND idempotency.lease_until <= ",
-    now!()
+    " AND (idempotency.lease_until = 0 OR idempotency.stage = 'done')"
+);
+
+/// Numbers the rows of each credential, then by these numbers those of each tenant: first come all first ones.
+const UNSETTLED: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM (SELECT due.*, ROW_NUMBER() OVER (PARTITION BY tenant_id ORDER BY of_credential, look_at, key) \
+     AS of_tenant FROM (SELECT tenant_id, key, fingerprint, credential_id, stage, fence, sends, \
+     CASE WHEN 1 = 0 THEN sealed END AS sealed, created_at, expires_at, request_bytes, look_at, \
+     ROW_NUMBER() OVER (PARTITION BY tenant_id, credential_id ORDER BY look_at, key) AS of_credential \
+     FROM idempotency WHERE stage IN ('sending', 'unknown') AND sealed IS NOT NULL AND lease_until = 0 AND look_at <= ",
+    now!(),
+    ") AS due) AS turns ORDER BY of_tenant, look_at, tenant_id, key LIMIT $1"
 );
 
 const STANDING: &str = concat!(
     "SELECT ",
     columns!(),
-    ", CAST(CASE WHEN lease_until <= ",
-    now!(),
-    " THEN 1 ELSE 0 END AS BIGINT) AS free FROM idempotency WHERE tenant_id = $1 AND key = $2"
+    ", CAST(CASE WHEN lease_until = 0 THEN 1 ELSE 0 END AS BIGINT) AS free FROM idempotency WHERE tenant_id = $1 AND key = $2"
 );
 
-fn reservation(record: &IdempotencyRecord, lease: Duration) -> [Value<'_>; 10] {
+fn reservation(record: &IdempotencyRecord, lease: Duration) -> [Value<'_>; 11] {
     let IdempotencyRecord {
         tenant,
         key,
@@ -187,6 +242,7 @@ fn reservation(record: &IdempotencyRecord, lease: Duration) -> [Value<'_>; 10] {
         sealed,
         created_at,
         expires_at,
+        request_bytes,
     } = record;
     // The database's clock says when the row was made; ours, how long it is kept.
     let kept = expires_at.as_millisecond().saturating_sub(created_at.as_millisecond());
@@ -201,7 +257,17 @@ fn reservation(record: &IdempotencyRecord, lease: Duration) -> [Value<'_>; 10] {
         sealed.as_deref().into(),
         kept.into(),
         milliseconds(lease).into(),
+        (*request_bytes).into(),
     ]
+}
+
+pub(super) fn held_lease(row: &Row) -> Result<HeldLease> {
+    Ok(HeldLease {
+        tenant: row.text("tenant")?,
+        name: row.text("name")?,
+        fence: row.text("fence")?,
+        until: row.column("lease_until")?,
+    })
 }
 
 pub(super) fn milliseconds(lease: Duration) -> i64 {
@@ -226,5 +292,6 @@ fn record(row: &Row) -> Result<IdempotencyRecord> {
         sealed: row.column("sealed")?,
         created_at: row.time("created_at")?,
         expires_at: row.time("expires_at")?,
+        request_bytes: row.column("request_bytes")?,
     })
 }

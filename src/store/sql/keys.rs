@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use super::row::behind;
+use super::usage::Kind;
 use super::{Row, Sql};
 use crate::domain::{CredentialId, Failure, KeyId, Result, Scope, Scopes, TenantId, Timestamp};
 use crate::store::{After, KeyRecord, KeyStore};
@@ -34,8 +35,7 @@ impl KeyStore for Sql {
         ];
         let sql =
             concat!("INSERT INTO api_keys (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
-        self.write(sql, &values).await?;
-        Ok(())
+        self.add_within((sql, &values), tenant, Kind::Keys, self.quotas().api_keys).await
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<KeyRecord>> {

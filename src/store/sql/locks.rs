@@ -1,18 +1,18 @@
-//! Locks over all processes in the database; time is the database's own, from the view `clock`.
+//! Locks over all processes in the database; times are the database's own, from the view `clock`.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::idempotency::milliseconds;
+use super::connections::Statement;
+use super::idempotency::{held_lease, milliseconds};
+use super::row::unavailable;
 use super::{Sql, Value};
 use crate::domain::Result;
-use crate::store::LockStore;
+use crate::store::{HeldLease, LockStore};
 
 const LOCK: &str = "INSERT INTO write_locks (word, fence, lease_until) \
-     VALUES ($1, $2, (SELECT now FROM clock) + $3) ON CONFLICT (word) DO UPDATE \
-     SET fence = excluded.fence, lease_until = excluded.lease_until \
-     WHERE write_locks.lease_until <= (SELECT now FROM clock)";
+     VALUES ($1, $2, (SELECT now FROM clock) + $3) ON CONFLICT (word) DO NOTHING";
 
 #[async_trait]
 impl LockStore for Sql {
@@ -26,7 +26,8 @@ impl LockStore for Sql {
             .into_iter()
             .map(|word| vec![word.into(), fence.into(), milliseconds(lease).into()])
             .collect();
-        self.execute_where_each_counts(LOCK, &lists).await
+        let statements: Vec<Statement<'_>> = lists.iter().map(|values| (LOCK, values.as_slice())).collect();
+        Ok(self.together(&statements, true, unavailable).await?.is_none())
     }
 
     async fn keep(&self, fence: &str, lease: Duration) -> Result<u64> {
@@ -42,9 +43,14 @@ impl LockStore for Sql {
         self.execute("DELETE FROM write_locks WHERE fence = $1", &[fence.into()]).await.map(|_| ())
     }
 
-    async fn erase_ended(&self, limit: u32) -> Result<u64> {
-        let sql = "DELETE FROM write_locks WHERE lease_until <= (SELECT now FROM clock) AND word IN \
-             (SELECT word FROM write_locks WHERE lease_until <= (SELECT now FROM clock) ORDER BY word LIMIT $1)";
-        self.execute(sql, &[i64::from(limit).into()]).await
+    async fn held(&self, limit: u32) -> Result<Vec<HeldLease>> {
+        let sql = "SELECT '' AS tenant, word AS name, fence, lease_until FROM write_locks ORDER BY lease_until LIMIT $1";
+        self.rows(sql, &[i64::from(limit).into()], held_lease).await
+    }
+
+    async fn end_lease(&self, lease: &HeldLease) -> Result<bool> {
+        let HeldLease { tenant: _, name, fence, until } = lease;
+        let sql = "DELETE FROM write_locks WHERE word = $1 AND fence = $2 AND lease_until = $3";
+        Ok(self.execute(sql, &[name.as_str().into(), fence.as_str().into(), (*until).into()]).await? > 0)
     }
 }

@@ -15,38 +15,123 @@ mod locks;
 mod row;
 mod sealed;
 mod tenants;
+mod usage;
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 
-use self::connections::Value;
+use self::connections::{Statement, Value};
 use self::row::{Row, refused, unavailable};
-use super::Database;
-use crate::domain::{Failure, Result};
+use super::{Database, postgres, sqlite};
+use crate::config::Quotas;
+use crate::domain::{Failure, FailureKind, Result, TenantId};
 
 pub(super) use self::connections::Connections;
 
 /// An open database.
-pub(super) struct Sql(pub(super) Connections);
+pub(super) struct Sql {
+    connections: Connections,
+    quotas: Quotas,
+    /// Whether the disk was full at the last write.
+    full: AtomicBool,
+}
 
 impl Sql {
-    /// Runs a statement; how many rows it touched.
+    pub(super) fn new(connections: Connections, quotas: Quotas) -> Self {
+        Self { connections, quotas, full: AtomicBool::new(false) }
+    }
+
+    /// Runs a statement that writes. Returns how many rows it touched.
     async fn execute(&self, sql: &'static str, values: &[Value<'_>]) -> Result<u64> {
-        self.0.execute(sql, values).await.map_err(unavailable)
+        self.changed(sql, values, unavailable).await
     }
 
     /// Runs a statement that adds or changes a row with a name.
     async fn write(&self, sql: &'static str, values: &[Value<'_>]) -> Result<u64> {
-        self.0.execute(sql, values).await.map_err(refused)
+        self.changed(sql, values, refused).await
+    }
+
+    async fn changed(
+        &self,
+        sql: &'static str,
+        values: &[Value<'_>],
+        failure: fn(sqlx::Error) -> Failure,
+    ) -> Result<u64> {
+        self.check_kept()?;
+        let done = self.connections.execute(sql, values).await;
+        self.written(done, |rows| *rows > 0, failure)
     }
 
     /// Runs a statement once for each list of values: all of them, or none.
     async fn execute_all(&self, sql: &'static str, lists: &[Vec<Value<'_>>]) -> Result<()> {
-        self.0.execute_all(sql, lists).await.map_err(unavailable)
+        let statements: Vec<Statement<'_>> = lists.iter().map(|values| (sql, values.as_slice())).collect();
+        self.together(&statements, false, unavailable).await.map(|_| ())
     }
 
-    /// The same where each run must touch a row: answers whether all did; else nothing is changed.
-    async fn execute_where_each_counts(&self, sql: &'static str, lists: &[Vec<Value<'_>>]) -> Result<bool> {
-        self.0.execute_where_each_counts(sql, lists).await.map_err(unavailable)
+    /// Runs writing statements in one transaction. With `each_counts`, each must touch a row; otherwise nothing is changed,
+    /// and the index of the first that did not is returned.
+    async fn together(
+        &self,
+        statements: &[Statement<'_>],
+        each_counts: bool,
+        failure: fn(sqlx::Error) -> Failure,
+    ) -> Result<Option<usize>> {
+        self.check_kept()?;
+        let done = self.connections.together(statements, each_counts).await;
+        self.written(done, Option::is_none, failure)
+    }
+
+    /// Adds a row with a name. Fails with `quota_exceeded` if the tenant would then have more than `most` rows of the kind.
+    async fn add_within(
+        &self,
+        add: Statement<'_>,
+        tenant: &TenantId,
+        kind: usage::Kind,
+        most: Option<u64>,
+    ) -> Result<()> {
+        let Some(most) = most else { return self.write(add.0, add.1).await.map(|_| ()) };
+        let room = usage::room(tenant, kind, Some(most), None);
+        if self.together(&[add, (usage::ROOM, &room)], true, refused).await?.is_none() {
+            return Ok(());
+        }
+        let detail = format!(
+            "The tenant has reached its limit of {most} {}. Delete some, or ask the operator to raise the limit.",
+            kind.plural()
+        );
+        Err(Failure::new(FailureKind::QuotaExceeded, detail))
+    }
+
+    /// The result of a write. It fails if the database files were lost meanwhile, because the write is lost with them.
+    fn written<T>(
+        &self,
+        done: sqlx::Result<T>,
+        wrote: impl Fn(&T) -> bool,
+        failure: fn(sqlx::Error) -> Failure,
+    ) -> Result<T> {
+        match &done {
+            Ok(done) if wrote(done) => self.full.store(false, Ordering::Relaxed),
+            Err(error) if sqlite::is_full(error) || postgres::is_full(error) => {
+                self.full.store(true, Ordering::Relaxed);
+            }
+            _ => {}
+        }
+        self.check_kept()?;
+        done.map_err(failure)
+    }
+
+    /// Fails with `store_unavailable` if the database files are no longer those that were opened.
+    fn check_kept(&self) -> Result<()> {
+        if !self.files_are_lost() {
+            return Ok(());
+        }
+        let detail = "The gateway's database file was removed or replaced, so nothing can be stored. Ask the operator to \
+             restore it; the log names the file.";
+        Err(Failure::new(FailureKind::StoreUnavailable, detail))
+    }
+
+    fn files_are_lost(&self) -> bool {
+        matches!(&self.connections, Connections::Sqlite(file) if file.watch.is_lost())
     }
 
     async fn row<T>(
@@ -64,14 +149,14 @@ impl Sql {
         values: &[Value<'_>],
         read: impl Fn(&Row) -> Result<T>,
     ) -> Result<Vec<T>> {
-        self.0.rows(sql, values).await.map_err(unavailable)?.iter().map(read).collect()
+        self.connections.rows(sql, values).await.map_err(unavailable)?.iter().map(read).collect()
     }
 
     /// Writes the removal of a secret through to SQLite's file, so that no copy stays in the write-ahead log. Where a
     /// reader is in the way the next checkpoint does it. PostgreSQL removes the bytes when it vacuums.
     async fn destroy_traces(&self) {
-        let Connections::Sqlite(pool) = &self.0 else { return };
-        if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(pool).await {
+        let Connections::Sqlite(file) = &self.connections else { return };
+        if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&file.pool).await {
             tracing::warn!(%error, "the write-ahead log could not be emptied after a removal");
         }
     }
@@ -80,11 +165,30 @@ impl Sql {
 #[async_trait]
 impl Database for Sql {
     async fn ready(&self) -> Result<()> {
+        self.check_kept()?;
         self.schema().await.map(|_| ())
     }
 
+    fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
+    }
+
+    async fn probe(&self) -> Result<()> {
+        const ADD: &str = "INSERT INTO write_locks (word, fence, lease_until) VALUES ('probe', 'probe', 0) \
+             ON CONFLICT (word) DO NOTHING";
+        const REMOVE: &str = "DELETE FROM write_locks WHERE word = 'probe'";
+        self.together(&[(ADD, &[]), (REMOVE, &[])], false, unavailable).await.map(|_| ())
+    }
+
+    async fn shrink(&self) -> Result<()> {
+        match &self.connections {
+            Connections::Sqlite(file) => sqlite::shrink(&file.pool).await.map_err(unavailable),
+            Connections::Postgres(_) => Ok(()),
+        }
+    }
+
     async fn schema(&self) -> Result<i64> {
-        let sql = match &self.0 {
+        let sql = match &self.connections {
             Connections::Sqlite(_) => {
                 "SELECT CAST(user_version AS INTEGER) AS version FROM pragma_user_version"
             }
@@ -95,9 +199,9 @@ impl Database for Sql {
     }
 
     async fn close(&self) {
-        match &self.0 {
-            Connections::Sqlite(pool) => pool.close().await,
-            Connections::Postgres(pool) => pool.close().await,
+        match &self.connections {
+            Connections::Sqlite(file) => file.close().await,
+            Connections::Postgres(pool) => pool.pool.close().await,
         }
     }
 }

@@ -71,7 +71,8 @@ pub(super) fn refused(error: sqlx::Error) -> Failure {
 pub(super) fn unavailable(error: sqlx::Error) -> Failure {
     // The codes of both databases look so unlike that each knows its own.
     let advice = sqlite::advice(&error).or_else(|| postgres::advice(&error)).unwrap_or("failed");
-    tracing::error!(%error, "the database {advice}");
+    let error = postgres::shown(&error);
+    tracing::error!(error, "the database {advice}");
     Failure::new(FailureKind::StoreUnavailable, "The gateway's database cannot be used just now; try again.")
 }
 

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::row::behind;
 use super::{Row, Sql};
 use crate::domain::{Result, TenantId};
-use crate::store::{After, TenantRecord, TenantStore};
+use crate::store::{After, TenantRecord, TenantStore, Usage};
 
 #[async_trait]
 impl TenantStore for Sql {
@@ -20,6 +20,10 @@ impl TenantStore for Sql {
     async fn get(&self, id: &TenantId) -> Result<Option<TenantRecord>> {
         self.row("SELECT id, name, created_at FROM tenants WHERE id = $1", &[id.as_str().into()], tenant)
             .await
+    }
+
+    async fn usage(&self, id: &TenantId) -> Result<Usage> {
+        self.usage_of(id).await
     }
 
     async fn find(&self, name: &str) -> Result<Option<TenantRecord>> {

@@ -3,7 +3,10 @@
 mod migrate;
 mod open;
 mod presence;
+mod space;
+mod watch;
 
-pub(super) use open::{advice, open};
+pub(super) use open::{Sqlite, advice, is_full, open};
 pub(super) use presence::enter;
 pub use presence::{Entrance, Presence};
+pub(super) use space::shrink;

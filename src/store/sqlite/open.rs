@@ -2,12 +2,16 @@
 
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 
-use super::migrate;
+use super::watch::Watch;
+use super::{migrate, space};
 use crate::store::OpenError;
 
 /// How long a statement waits for another process's write to end.
@@ -15,8 +19,29 @@ const BUSY: Duration = Duration::from_secs(5);
 /// The oldest SQLite whose write-ahead log is known to be sound.
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
 
+/// An open file.
+pub(in crate::store) struct Sqlite {
+    pub(in crate::store) pool: SqlitePool,
+    /// Detects that its files were removed or replaced.
+    pub(in crate::store) watch: Watch,
+    /// Stays open for as long as the pool. When its last connection closes, SQLite deletes the `-wal` and `-shm` files and
+    /// later creates new ones, which [`Watch`] would report as replaced.
+    anchor: Mutex<Option<SqliteConnection>>,
+}
+
+impl Sqlite {
+    pub(in crate::store) async fn close(&self) {
+        self.pool.close().await;
+        let anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(anchor) = anchor {
+            // Everything is written, so an error here has no effect.
+            let _ = anchor.close().await;
+        }
+    }
+}
+
 /// Opens the file at `path` with its schema up to date.
-pub(crate) async fn open(path: &Path) -> Result<SqlitePool, OpenError> {
+pub(crate) async fn open(path: &Path) -> Result<Sqlite, OpenError> {
     folder(path)?;
     file(path)?;
     let options = SqliteConnectOptions::new()
@@ -29,13 +54,17 @@ pub(crate) async fn open(path: &Path) -> Result<SqlitePool, OpenError> {
     let mut first = first_connection(&options, path).await?;
     recent(&mut first, path).await?;
     migrate::migrate(&mut first, path).await?;
-    first.close().await.map_err(|error| sentence(&error, path))?;
-    SqlitePoolOptions::new()
+    space::convert(&mut first, path).await;
+    let pool = SqlitePoolOptions::new()
         .max_connections(8)
         .acquire_timeout(BUSY)
+        // Keep connections: a new one would open whatever file is at the path then.
+        .idle_timeout(None)
+        .max_lifetime(None)
         .connect_with(options)
         .await
-        .map_err(|error| sentence(&error, path))
+        .map_err(|error| sentence(&error, path))?;
+    Ok(Sqlite { pool, watch: Watch::new(path), anchor: Mutex::new(Some(first)) })
 }
 
 /// The write-ahead log is switched on here alone, and with patience: SQLite does not wait by itself while two
@@ -44,8 +73,10 @@ async fn first_connection(
     options: &SqliteConnectOptions,
     path: &Path,
 ) -> Result<SqliteConnection, OpenError> {
-    let options = options.clone().journal_mode(SqliteJournalMode::Wal);
-    let started = std::time::Instant::now();
+    // Applies to new files; existing ones are converted by `space`.
+    let options =
+        options.clone().auto_vacuum(SqliteAutoVacuum::Incremental).journal_mode(SqliteJournalMode::Wal);
+    let started = crate::clock::monotonic();
     loop {
         match SqliteConnection::connect_with(&options).await {
             Err(error) if is_busy(&error) && started.elapsed() < BUSY => {
@@ -128,6 +159,15 @@ pub(in crate::store) fn advice(error: &sqlx::Error) -> Option<&'static str> {
         26 => "is no SQLite database; name another file in GATEWAY_DATABASE_URL",
         _ => return None,
     })
+}
+
+/// Whether a write failed because the disk is full, or a file reached the system's size limit.
+pub(in crate::store) fn is_full(error: &sqlx::Error) -> bool {
+    /// `SQLITE_IOERR_WRITE`.
+    const WRITE: u32 = 778;
+    /// `SQLITE_IOERR_SHMSIZE`.
+    const SHM_SIZE: u32 = 4874;
+    code(error).is_some_and(|code| code & 0xff == 13 || matches!(code, WRITE | SHM_SIZE))
 }
 
 fn is_busy(error: &sqlx::Error) -> bool {

@@ -2,7 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::open::private;
 use crate::store::OpenError;
@@ -52,7 +52,7 @@ impl Entrance {
             // What one holds is not changed in one step anywhere. Who slips in between finds nothing under way.
             file.unlock().map_err(|error| obstacle(&path, &error))?;
         }
-        let started = Instant::now();
+        let started = crate::clock::monotonic();
         loop {
             match file.try_lock_shared() {
                 Err(TryLockError::WouldBlock) if started.elapsed() < PATIENCE => {

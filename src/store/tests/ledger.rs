@@ -15,17 +15,19 @@ const NONE: Duration = Duration::ZERO;
 on_both! {
     of_many_who_ask_at_once_one_gets_the_key,
     a_row_comes_back_as_it_was_written_also_after_a_restart,
-    a_row_is_taken_over_once_and_only_after_its_lease,
+    a_row_is_taken_over_once_and_only_when_it_was_let_go,
     who_takes_over_sees_what_was_written_last,
     a_former_holder_can_change_nothing,
-    a_lease_ends_by_the_time_of_the_database,
+    no_clock_ends_a_lease,
+    a_lease_is_ended_only_as_it_was_seen,
     a_released_key_is_free,
     open_creates_are_found_when_nobody_holds_them,
+    open_creates_come_of_each_tenant_and_credential_in_turn,
     an_expired_row_gives_way_and_is_erased_unless_somebody_holds_it,
     a_removed_tenant_takes_its_rows_along,
     locks_are_taken_all_or_none,
     of_many_who_want_the_same_locks_one_gets_them,
-    locks_of_the_dead_are_free_when_their_lease_ends,
+    a_lock_is_ended_only_as_it_was_seen,
 }
 
 async fn house(place: &Place) -> (Store, TenantId) {
@@ -48,6 +50,7 @@ pub(super) fn record(tenant: &TenantId, key: &str, fence: &str) -> IdempotencyRe
         sealed: None,
         created_at,
         expires_at: created_at + Duration::from_hours(24),
+        request_bytes: 0,
     }
 }
 
@@ -58,7 +61,7 @@ const fn sending(sealed: Option<&[u8]>, lease: Option<Duration>) -> Advance<'_> 
 async fn standing(store: &Store, tenant: &TenantId, key: &str) -> (IdempotencyRecord, bool) {
     match store.idempotency.reserve(&record(tenant, key, "nobody"), LONG).await.unwrap() {
         Reserved::Held { record, free } => (*record, free),
-        Reserved::Ours => panic!("the key was free"),
+        reserved => panic!("the key was free: {reserved:?}"),
     }
 }
 
@@ -85,6 +88,7 @@ async fn of_many_who_ask_at_once_one_gets_the_key(place: &Place) {
                     assert!(!free);
                     seen.push(record.fence.as_str().to_owned());
                 }
+                Reserved::Full { .. } => panic!("the ledger is full"),
             }
         }
         let winner = winner.expect("one gets it");
@@ -122,7 +126,7 @@ async fn a_row_comes_back_as_it_was_written_also_after_a_restart(place: &Place) 
     assert_eq!(failure.kind, FailureKind::TenantNotFound);
 }
 
-async fn a_row_is_taken_over_once_and_only_after_its_lease(place: &Place) {
+async fn a_row_is_taken_over_once_and_only_when_it_was_let_go(place: &Place) {
     let (store, one) = house(place).await;
     let other = place.open().await;
     let held = record(&one, "key", "first");
@@ -130,7 +134,7 @@ async fn a_row_is_taken_over_once_and_only_after_its_lease(place: &Place) {
     let early = store.idempotency.take_over(&held, &"early".into(), LONG).await.unwrap();
     assert_eq!(early, None, "its lease lasts");
     assert!(store.idempotency.renew(&one, "key", "first", NONE).await.unwrap());
-    assert!(standing(&store, &one, "key").await.1, "its lease has ended");
+    assert!(standing(&store, &one, "key").await.1, "it was let go");
     let fences: Vec<Text> = (0..12).map(|n| Text::from(format!("fence {n}"))).collect();
     let asked = fences.iter().enumerate().map(|(n, fence)| {
         let store = if n % 2 == 0 { &store } else { &other };
@@ -175,17 +179,45 @@ async fn a_former_holder_can_change_nothing(place: &Place) {
     assert!(ledger.release(&one, "key", "second").await.unwrap());
 }
 
-async fn a_lease_ends_by_the_time_of_the_database(place: &Place) {
+async fn no_clock_ends_a_lease(place: &Place) {
     let (store, one) = house(place).await;
-    let held = record(&one, "key", "first");
-    take(&store, &held, Duration::from_millis(1)).await;
-    tokio::time::sleep(Duration::from_millis(20)).await;
-    assert!(standing(&store, &one, "key").await.1);
-    assert!(store.idempotency.renew(&one, "key", "first", LONG).await.unwrap(), "nobody took it meanwhile");
+    let expired = IdempotencyRecord {
+        expires_at: Timestamp::from_millisecond(now().as_millisecond() - 60_000).unwrap(),
+        ..record(&one, "key", "first")
+    };
+    take(&store, &expired, Duration::from_millis(1)).await;
+    let locks = store.locks.clone();
+    assert!(locks.lock(&words(&["a"]), "first", Duration::from_millis(1)).await.unwrap());
+    place.statement("DROP VIEW clock; CREATE VIEW clock AS SELECT 4102444800000 AS now").await.unwrap();
     assert!(!standing(&store, &one, "key").await.1);
-    assert_eq!(store.idempotency.take_over(&held, &"second".into(), LONG).await.unwrap(), None);
+    assert_eq!(store.idempotency.take_over(&expired, &"second".into(), LONG).await.unwrap(), None);
+    assert_eq!(store.idempotency.erase_expired(10).await, Ok(0));
+    assert!(!locks.lock(&words(&["a"]), "second", LONG).await.unwrap());
     assert_eq!(store.idempotency.end_leases().await, Ok(1));
+    assert_eq!(store.idempotency.end_leases().await, Ok(0));
+    assert_eq!(store.idempotency.erase_expired(10).await, Ok(1));
+}
+
+async fn a_lease_is_ended_only_as_it_was_seen(place: &Place) {
+    let (store, one) = house(place).await;
+    let ledger = &store.idempotency;
+    let held = record(&one, "key", "first");
+    take(&store, &held, LONG).await;
+    take(&store, &record(&one, "let go", "other"), NONE).await;
+    let seen = ledger.held(10).await.unwrap();
+    assert_eq!(seen.len(), 1);
+    assert!(ledger.renew(&one, "key", "first", LONG * 2).await.unwrap());
+    assert_eq!(ledger.end_lease(&seen[0]).await, Ok(false), "renewed meanwhile");
+    let seen = ledger.held(10).await.unwrap();
+    assert_eq!(ledger.end_lease(&seen[0]).await, Ok(true));
     assert!(standing(&store, &one, "key").await.1);
+    assert!(ledger.renew(&one, "key", "first", LONG).await.unwrap(), "nobody took it meanwhile");
+    assert!(!standing(&store, &one, "key").await.1);
+    assert!(ledger.postpone(&one, "key", "first", LONG).await.unwrap());
+    assert!(ledger.take_over(&held, &"second".into(), LONG).await.unwrap().is_some());
+    let done = Advance { stage: Stage::Done, sends: 1, sealed: Some(b"answer"), lease: None };
+    assert!(ledger.advance(&one, "key", "second", &done).await.unwrap());
+    assert_eq!(ledger.held(10).await, Ok(Vec::new()));
 }
 
 async fn a_released_key_is_free(place: &Place) {
@@ -226,6 +258,34 @@ async fn open_creates_are_found_when_nobody_holds_them(place: &Place) {
     assert!(store.idempotency.postpone(&one, "unknown", "unknown", LONG).await.unwrap());
     assert_eq!(open(10).await, ["sending"], "not before its time");
     assert!(!store.idempotency.postpone(&one, "sending", "another", NONE).await.unwrap());
+}
+
+async fn open_creates_come_of_each_tenant_and_credential_in_turn(place: &Place) {
+    let (store, one) = house(place).await;
+    let two = tenant("two");
+    store.tenants.insert(&two).await.unwrap();
+    let rows = [
+        (&one, "cred_1", "a"),
+        (&one, "cred_1", "b"),
+        (&one, "cred_1", "c"),
+        (&one, "cred_2", "d"),
+        (&two.id, "cred_3", "x"),
+        (&two.id, "cred_3", "y"),
+    ];
+    for (tenant, credential, key) in rows {
+        take(
+            &store,
+            &IdempotencyRecord { credential: Some(credential.into()), ..record(tenant, key, key) },
+            LONG,
+        )
+        .await;
+        let lost = sending(Some(b"evidence"), None);
+        assert!(store.idempotency.advance(tenant, key, key, &lost).await.unwrap());
+    }
+    let open = store.idempotency.unsettled(5).await.unwrap();
+    let keys: Vec<&str> = open.iter().map(|record| record.key.as_str()).collect();
+    assert_eq!(keys, ["a", "x", "d", "y", "b"]);
+    assert!(open.iter().all(|record| record.sealed.is_none()), "what is sealed is read by who takes it over");
 }
 
 async fn an_expired_row_gives_way_and_is_erased_unless_somebody_holds_it(place: &Place) {
@@ -300,11 +360,17 @@ async fn of_many_who_want_the_same_locks_one_gets_them(place: &Place) {
     }
 }
 
-async fn locks_of_the_dead_are_free_when_their_lease_ends(place: &Place) {
+async fn a_lock_is_ended_only_as_it_was_seen(place: &Place) {
     let locks = place.open().await.locks;
     assert!(locks.lock(&words(&["a", "b"]), "first", NONE).await.unwrap());
-    assert!(locks.lock(&words(&["a"]), "second", LONG).await.unwrap());
-    assert_eq!(locks.keep("first", NONE).await, Ok(1), "of two one is left");
-    assert_eq!(locks.erase_ended(10).await, Ok(1));
-    assert_eq!((locks.keep("first", LONG).await, locks.keep("second", LONG).await), (Ok(0), Ok(1)));
+    let seen = locks.held(10).await.unwrap();
+    assert_eq!(seen.len(), 2);
+    assert_eq!(locks.keep("first", LONG).await, Ok(2));
+    assert_eq!(locks.end_lease(&seen[0]).await, Ok(false), "renewed meanwhile");
+    assert!(!locks.lock(&words(&["a"]), "second", LONG).await.unwrap());
+    for seen in locks.held(1).await.unwrap() {
+        assert_eq!(locks.end_lease(&seen).await, Ok(true));
+        assert!(locks.lock(&[seen.name.as_str().to_owned()], "second", LONG).await.unwrap());
+    }
+    assert_eq!(locks.keep("first", LONG).await, Ok(1), "of two one is left");
 }

@@ -6,6 +6,7 @@ mod postgres;
 pub(crate) mod server;
 mod sqlite;
 mod suite;
+mod usage;
 
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -41,9 +42,18 @@ pub(crate) fn on_postgres(test: fn()) {
     }
 }
 
-/// A test of each name on each database.
+/// A test of each name on each database, and on PostgreSQL through a pooler.
 macro_rules! on_both {
     ($($name:ident),* $(,)?) => {
+        mod through_pgbouncer {
+            use crate::store::tests::{Place, server::Server};
+            $(#[tokio::test] async fn $name() {
+                let Some(server) = Server::shared() else { return };
+                if let Some(place) = Place::pooled(server).await {
+                    super::$name(&place).await;
+                }
+            })*
+        }
         mod on_postgres {
             use crate::store::tests::{Place, server::Server};
             $(#[tokio::test] async fn $name() {
@@ -75,6 +85,15 @@ impl Place {
         Self { location: Location::Sqlite(folder.path().join("gateway.db")), folder: Some(folder) }
     }
 
+    /// A new database on `server`, reached through PgBouncer in transaction mode.
+    async fn pooled(server: &Server) -> Option<Self> {
+        let Self { location: Location::Postgres(direct), .. } = Self::postgres(server).await else {
+            unreachable!()
+        };
+        let [url, _] = server.pooled_urls(direct.options().get_database().unwrap())?;
+        Some(Self { location: Location::parse(&url).unwrap(), folder: None })
+    }
+
     /// A new database on `server`.
     async fn postgres(server: &Server) -> Self {
         let name = server.new_name();
@@ -82,6 +101,10 @@ impl Place {
         let make = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
         sqlx::raw_sql(make).execute(&mut connection).await.unwrap();
         Self { location: Location::parse(&server.url(&name)).unwrap(), folder: None }
+    }
+
+    pub(crate) const fn is_sqlite(&self) -> bool {
+        self.folder.is_some()
     }
 
     pub(crate) async fn open(&self) -> Store {

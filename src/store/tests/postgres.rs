@@ -1,20 +1,22 @@
 //! What PostgreSQL promises beyond the suite: a sentence for every obstacle, and an end to every trouble.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection};
 
 use super::server::{PASSWORD, Server};
 use super::{Place, audit, tenant};
+use crate::config::Quotas;
 use crate::domain::FailureKind;
+use crate::store::postgres::{self, PostgresPool};
 use crate::store::sql::{Connections, Sql};
-use crate::store::{AuditStore, Location, Store, TenantStore, postgres};
+use crate::store::{AuditStore, Location, Store, TenantStore};
 
 async fn place() -> Option<Place> {
     Some(Place::postgres(Server::shared()?).await)
 }
 
-async fn pool(place: &Place) -> PgPool {
+async fn pool(place: &Place) -> PostgresPool {
     let Location::Postgres(url) = &place.location else { unreachable!() };
     postgres::open(url).await.unwrap()
 }
@@ -33,7 +35,7 @@ async fn every_obstacle_is_a_sentence_without_the_password() {
         (no_tls, "sslmode"),
     ] {
         let location = Location::parse(&url).unwrap();
-        let started = Instant::now();
+        let started = crate::clock::monotonic();
         let said = Store::open(&location).await.err().unwrap().to_string();
         assert!(said.contains(says) && !said.contains("canary"), "{said}");
         assert!(!format!("{location:?}").contains("canary"));
@@ -99,12 +101,12 @@ async fn a_stopped_server_is_told_in_time_and_its_return_is_seen() {
     let one = tenant("one");
     store.tenants.insert(&one).await.unwrap();
     server.stop();
-    let started = Instant::now();
+    let started = crate::clock::monotonic();
     let failure = store.tenants.get(&one.id).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::StoreUnavailable);
     assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
     server.start_again();
-    let started = Instant::now();
+    let started = crate::clock::monotonic();
     while store.tenants.get(&one.id).await != Ok(Some(one.clone())) {
         assert!(started.elapsed() < Duration::from_secs(5));
     }
@@ -132,7 +134,7 @@ async fn connections_that_the_server_ended_are_handed_to_nobody() {
 async fn a_statement_that_was_given_up_leaves_its_connection_to_nobody() {
     let Some(place) = place().await else { return };
     let pool = pool(&place).await;
-    let sql = Sql(Connections::Postgres(pool.clone()));
+    let sql = Sql::new(Connections::Postgres(pool.clone()), Quotas::default());
     let Location::Postgres(url) = &place.location else { unreachable!() };
     let mut other = PgConnection::connect_with(url.options()).await.unwrap();
     let mut holder = other.begin().await.unwrap();
@@ -141,12 +143,105 @@ async fn a_statement_that_was_given_up_leaves_its_connection_to_nobody() {
     let soon = Duration::from_millis(200);
     assert!(tokio::time::timeout(soon, sql.find("x")).await.is_err());
     assert!(tokio::time::timeout(soon, sql.append_many(&records)).await.is_err());
-    assert_eq!(pool.size(), 0, "both are closed");
+    assert_eq!(pool.pool.size(), 0, "both are closed");
 
-    let started = Instant::now();
+    let started = crate::clock::monotonic();
     assert_eq!(sql.find("x").await.unwrap_err().kind, FailureKind::StoreUnavailable);
     assert!(started.elapsed() < Duration::from_secs(6));
     holder.rollback().await.unwrap();
     assert_eq!(sql.find("x").await, Ok(None));
     sql.append_many(&records).await.unwrap();
+}
+
+/// Two gateways whose statements share the two connections of a pooler.
+async fn two_through_a_pooler() -> Option<(Place, [Store; 2])> {
+    let place = Place::pooled(Server::shared()?).await?;
+    let stores = [place.open().await, place.open().await];
+    Some((place, stores))
+}
+
+#[tokio::test]
+async fn two_gateways_through_a_pooler_read_each_its_own_rows_and_no_others() {
+    let Some((_place, stores)) = two_through_a_pooler().await else { return };
+    let writes = (0..200_usize).map(|number| {
+        let store = &stores[number % 2];
+        async move {
+            let one = tenant(&number.to_string());
+            store.tenants.insert(&one).await.unwrap();
+            assert_eq!(store.tenants.get(&one.id).await.unwrap(), Some(one.clone()));
+            assert!(store.credentials.list(&one.id, None, 10).await.unwrap().is_empty());
+            assert_eq!(
+                store.tenants.find(&one.name).await.unwrap().map(|found| found.id),
+                Some(one.id.clone())
+            );
+            store.audit.append_many(&[audit(&format!("aud_{number}"), Some(&one.id), 1)]).await.unwrap();
+            one
+        }
+    });
+    let made = futures_util::future::join_all(writes).await;
+    let seen = stores[0].tenants.list(None, 1000).await.unwrap();
+    assert_eq!(seen.len(), made.len());
+}
+
+#[tokio::test]
+async fn a_pooler_is_known_whether_it_refuses_settings_or_drops_them() {
+    let Some(server) = Server::shared() else { return };
+    let Place { location: Location::Postgres(direct), .. } = Place::postgres(server).await else {
+        unreachable!()
+    };
+    let Some(urls) = server.pooled_urls(direct.options().get_database().unwrap()) else { return };
+    assert!(!postgres::open(&direct).await.unwrap().is_shared);
+    for url in urls {
+        let Location::Postgres(pooled) = Location::parse(&url).unwrap() else { unreachable!() };
+        assert!(postgres::open(&pooled).await.unwrap().is_shared);
+        let with_option = Location::parse(&format!("{url}?options[work_mem]=1MB")).unwrap();
+        if let Err(refused) = Store::open(&with_option).await {
+            let said = refused.to_string();
+            assert!(said.contains("ALTER ROLE") && !said.contains("canary"), "{said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lock_through_a_pooler_has_one_holder() {
+    let Some((_place, stores)) = two_through_a_pooler().await else { return };
+    for round in 0..20 {
+        let words = [format!("word {round}"), "another".to_owned()];
+        let tries = (0..10_usize).map(|number| {
+            let (store, words) = (&stores[number % 2], &words);
+            async move {
+                store.locks.lock(words, &format!("fence {number}"), Duration::from_secs(30)).await.unwrap()
+            }
+        });
+        let held = futures_util::future::join_all(tries).await;
+        assert_eq!(held.iter().filter(|held| **held).count(), 1, "{held:?}");
+        for number in 0..10 {
+            stores[0].locks.unlock(&format!("fence {number}")).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_statement_through_a_pooler_has_an_end_and_leaves_no_setting_to_others() {
+    let Some((place, [store, _])) = two_through_a_pooler().await else { return };
+    let Location::Postgres(url) = &place.location else { unreachable!() };
+    let mut other = PgConnection::connect_with(url.options()).await.unwrap();
+    store.database.ready().await.unwrap();
+    let left: Vec<String> = {
+        let mut left = Vec::new();
+        for _ in 0..4 {
+            let row = sqlx::raw_sql("SHOW statement_timeout").fetch_one(&mut other).await.unwrap();
+            left.push(sqlx::Row::get(&row, 0));
+        }
+        left
+    };
+    assert!(left.iter().all(|setting| setting == "0"), "{left:?}");
+    let mut holder = other.begin().await.unwrap();
+    sqlx::raw_sql("LOCK TABLE tenants").execute(&mut *holder).await.unwrap();
+    let started = crate::clock::monotonic();
+    let failure = store.tenants.list(None, 10).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::StoreUnavailable);
+    assert!(started.elapsed() < Duration::from_secs(9), "{:?}", started.elapsed());
+    holder.rollback().await.unwrap();
+    assert!(store.tenants.list(None, 10).await.unwrap().is_empty());
 }

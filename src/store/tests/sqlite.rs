@@ -5,9 +5,12 @@ use std::time::Duration;
 use sqlx::{Connection, SqliteConnection};
 
 use super::{Place, credential, key, tenant};
+use crate::config::Quotas;
 use crate::domain::{FailureKind, KeyId};
 use crate::store::sql::{Connections, Sql};
-use crate::store::{Advance, Location, Reserved, Stage, Store, TenantStore, sqlite};
+use crate::store::{
+    Advance, Database, IdempotencyStore, Location, Reserved, Stage, Store, TenantStore, sqlite,
+};
 
 #[tokio::test]
 async fn a_removed_tenant_leaves_no_key_and_no_byte_of_a_secret() {
@@ -33,7 +36,7 @@ async fn a_removed_tenant_leaves_no_key_and_no_byte_of_a_secret() {
 async fn the_file_is_durable_private_and_made_with_its_folder() {
     let place = Place::sqlite();
     let path = place.path().parent().unwrap().join("data/gateway.db");
-    let store = sqlite::open(&path).await.unwrap();
+    let store = sqlite::open(&path).await.unwrap().pool;
     let pragma = |name: &'static str| sqlx::query_scalar::<_, i64>(name).fetch_one(&store);
     assert_eq!(pragma("PRAGMA synchronous").await.unwrap(), 2);
     assert_eq!(pragma("PRAGMA foreign_keys").await.unwrap(), 1);
@@ -92,8 +95,9 @@ async fn a_file_locked_by_another_program_is_a_sentence() {
 #[tokio::test]
 async fn a_full_disk_refuses_what_is_new_and_loses_nothing() {
     let place = Place::sqlite();
-    let pool = sqlite::open(&place.path()).await.unwrap();
-    let store = Sql(Connections::Sqlite(pool.clone()));
+    let file = sqlite::open(&place.path()).await.unwrap();
+    let pool = file.pool.clone();
+    let store = Sql::new(Connections::Sqlite(file), Quotas::default());
     // The bound below is one connection's own; one after another, all statements use the first.
     sqlx::raw_sql("PRAGMA max_page_count = 1").execute(&pool).await.unwrap();
     let mut kept = 0;
@@ -105,6 +109,7 @@ async fn a_full_disk_refuses_what_is_new_and_loses_nothing() {
         assert!(kept < 100, "it must be full at some time");
     };
     assert_eq!(failure.kind, FailureKind::StoreUnavailable);
+    assert!(store.is_full() && store.probe().await.is_ok(), "a row that is removed again finds room");
     assert_eq!(TenantStore::list(&store, None, 1000).await.unwrap().len(), kept);
     sqlx::raw_sql("PRAGMA max_page_count = 100000").execute(&pool).await.unwrap();
     TenantStore::insert(&store, &tenant("room again")).await.unwrap();
@@ -153,4 +158,94 @@ async fn a_process_knows_that_it_is_alone_and_only_then() {
     assert!(!one.enter().await.unwrap().unwrap().is_alone(), "the second serves");
     drop(second);
     assert!(one.enter().await.unwrap().unwrap().is_alone());
+}
+
+async fn number(pool: &sqlx::SqlitePool, sql: &'static str) -> i64 {
+    sqlx::query_scalar(sql).fetch_one(pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn freed_room_is_given_back_also_by_a_file_of_an_earlier_version() {
+    let place = Place::sqlite();
+    place.open().await.database.close().await;
+    place.statement("PRAGMA auto_vacuum = NONE; VACUUM").await.unwrap();
+    let file = sqlite::open(&place.path()).await.unwrap();
+    assert_eq!(number(&file.pool, "PRAGMA auto_vacuum").await, 2, "it was converted");
+    let pool = file.pool.clone();
+    let store = Sql::new(Connections::Sqlite(file), Quotas::default());
+    let one = tenant("one");
+    TenantStore::insert(&store, &one).await.unwrap();
+    let response = vec![7; 500_000];
+    for n in 0..20 {
+        let key = format!("key {n}");
+        let row = super::ledger::record(&one.id, &key, "mine");
+        assert!(matches!(store.reserve(&row, Duration::ZERO).await.unwrap(), Reserved::Ours));
+        let done = Advance { stage: Stage::Done, sends: 1, sealed: Some(&response), lease: None };
+        assert!(store.advance(&one.id, &key, "mine", &done).await.unwrap());
+    }
+    let pages = number(&pool, "PRAGMA page_count").await;
+    assert!(pages > 2_400, "{pages}");
+    assert!(TenantStore::delete(&store, &one.id).await.unwrap());
+    assert_eq!(number(&pool, "PRAGMA page_count").await, pages);
+    store.shrink().await.unwrap();
+    let left = number(&pool, "PRAGMA page_count").await;
+    assert!(left < 100, "{left} of {pages}");
+    sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&pool).await.unwrap();
+    assert!(std::fs::metadata(place.path()).unwrap().len() < 500_000);
+}
+
+#[tokio::test]
+async fn a_database_that_is_removed_or_replaced_takes_no_write_until_it_is_back() {
+    for suffix in ["", "-wal", "-shm"] {
+        for replaced in [false, true] {
+            let place = Place::sqlite();
+            let store = place.open().await;
+            let one = tenant("one");
+            store.tenants.insert(&one).await.unwrap();
+            let path = std::path::PathBuf::from(format!("{}{suffix}", place.path().display()));
+            let aside = path.with_extension("aside");
+            std::fs::rename(&path, &aside).unwrap();
+            if replaced {
+                std::fs::copy(&aside, &path).unwrap();
+            }
+            let refused = [
+                store.tenants.insert(&tenant("two")).await,
+                store.keys.insert(&key("key_1", &one.id)).await,
+                store.credentials.insert(&credential("cred_1", &one.id)).await,
+                store.tenants.delete(&one.id).await.map(|_| ()),
+                store.audit.append(&super::audit("aud_1", None, 1)).await,
+                store.locks.lock(&["a".into()], "f", Duration::ZERO).await.map(|_| ()),
+                store
+                    .idempotency
+                    .reserve(&super::ledger::record(&one.id, "key", "mine"), Duration::ZERO)
+                    .await
+                    .map(|_| ()),
+                store.database.ready().await,
+            ];
+            for (place, refused) in refused.into_iter().enumerate() {
+                let kind = refused.err().map(|failure| failure.kind);
+                assert_eq!(kind, Some(FailureKind::StoreUnavailable), "{place} {suffix} {replaced}");
+            }
+            assert!(store.idempotency.is_lost());
+            std::fs::rename(&aside, &path).unwrap();
+            store.tenants.insert(&tenant("two")).await.unwrap();
+            assert!(store.database.ready().await.is_ok() && !store.idempotency.is_lost());
+        }
+    }
+}
+
+#[tokio::test]
+async fn connections_that_come_and_go_are_not_taken_for_a_lost_file() {
+    let place = Place::sqlite();
+    let store = place.open().await;
+    for n in 0..3 {
+        let other = place.open().await;
+        other.tenants.insert(&tenant(&format!("{n}"))).await.unwrap();
+        other.database.close().await;
+        place.statement("PRAGMA wal_checkpoint(TRUNCATE); VACUUM").await.unwrap();
+        store.tenants.insert(&tenant(&format!("{n} again"))).await.unwrap();
+    }
+    assert!(store.database.ready().await.is_ok());
+    store.database.close().await;
+    assert!(!place.path().with_extension("db-wal").exists(), "the last one to close leaves one file");
 }

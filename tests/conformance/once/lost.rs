@@ -1,5 +1,7 @@
 //! Creates whose answer was lost: found and adopted, proven absent and sent once more, or left to the caller.
 
+use std::time::Duration;
+
 use contacts_gateway::domain::{FailureKind, Retryable};
 use contacts_gateway::simulators::{Fault, FaultKind, aptly, pipeline};
 use serde_json::json;
@@ -130,6 +132,54 @@ async fn the_first_request_does_not_send_again_by_itself() {
         assert_eq!(crm.sent().len(), 1);
         // Both looks were made: the replay sends at once.
         crm.keyed("k").within(2000).create(ada()).await.unwrap();
+        assert_eq!((crm.sent().len(), crm.at.contacts().len()), (2, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_number_without_a_country_code_is_found_where_the_crm_holds_it_with_one() {
+    for crm in both().await {
+        for (number, written, held) in [
+            (1, "(416) 705-0232", "+14167050232"),
+            (2, "1 416 705 0233", "+14167050233"),
+            (3, "020 7946 0958", "+442079460958"),
+            (4, "0044 20 7946 0959", "+442079460959"),
+        ] {
+            let before = crm.sent().len();
+            let name = format!("Number{number}");
+            let person =
+                json!({ "firstName": "Ada", "lastName": name, "phoneNumbers": [{ "phoneNumber": written }] });
+            next_write_meets(&crm, FaultKind::ResetAfterApplying);
+            let failure = code(&crm.keyed(&name).within(SHORT).create(person.clone()).await);
+            // What the CRM makes of the number that it was sent.
+            let made = crm.at.contacts().into_iter().find(|held| held.to_string().contains(&name)).unwrap();
+            let field = if crm.is("aptly") { "phone" } else { "phoneNumber" };
+            let value = if crm.is("aptly") {
+                json!([{ "number": held, "type": "mobile" }])
+            } else {
+                json!([{ "value": held, "isPrimary": true }])
+            };
+            assert!(
+                crm.at.change(made["_id"].as_str().unwrap(), json!({ field: value }).as_object().unwrap())
+            );
+            for _ in 0..3 {
+                let told = crm.keyed(&name).create(person.clone()).await;
+                let told = told.unwrap_or_else(|again| panic!("{written}: {failure}, then {again:?}"));
+                assert_eq!(told.remote_id(), made["_id"].as_str().unwrap());
+            }
+            assert_eq!(crm.sent().len() - before, 1, "{written}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_last_send_waits_for_a_replay_that_has_time_for_it() {
+    for crm in both().await {
+        next_write_meets(&crm, status(500));
+        assert_eq!(code(&crm.keyed("k").within(SHORT).create(ada()).await), "outcome_unknown");
+        assert_eq!(code(&crm.keyed("k").within(1500).create(ada()).await), "outcome_unknown");
+        assert_eq!((stage(&crm).await, crm.sent().len()), (Some(("absent".into(), 1)), 1));
+        crm.keyed("k").within(1500).create(ada()).await.unwrap();
         assert_eq!((crm.sent().len(), crm.at.contacts().len()), (2, 1));
     }
 }
@@ -290,4 +340,30 @@ async fn a_household_too_large_to_be_seen_whole_does_not_stop_a_create() {
         .unwrap();
     // Who has the address is known, and that alone stands in the way of a create.
     assert_eq!(code(&crm.keyed("k").create(ada()).await), "answered");
+}
+
+/// The rounds of the background fall between requests and replays at every distance.
+#[tokio::test]
+async fn of_forty_staggered_creates_none_is_sent_again_within_the_settle_time() {
+    let settle = Duration::from_secs(5);
+    let simulator = aptly::Simulator::start(aptly::Options::empty()).await.unwrap();
+    let crm = Crm::settling(simulator, "aptly", json!({}), settle).await;
+    let _sweep = sweep(&crm);
+    writes_meet(&crm, status(500));
+    let one = async |number: u64| {
+        tokio::time::sleep(Duration::from_millis(150 * number)).await;
+        let (key, email) = (format!("k{number}"), format!("number-{number}@example.com"));
+        let body = || json!({ "lastName": "Byron", "emailAddresses": [{ "emailAddress": email }] });
+        // Too short for two lookups in one request.
+        assert_eq!(code(&crm.keyed(&key).within(4000).create(body()).await), "outcome_unknown");
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        let again = crm.keyed(&key).within(4000).create(body()).await;
+        let again = code(&again);
+        assert!(["outcome_unknown", "idempotency_in_progress"].contains(&again), "{again}");
+        let sent =
+            crm.at.calls().into_iter().filter(|call| call.method != "GET" && call.body.contains(&email));
+        sent.count()
+    };
+    let sent = futures_util::future::join_all((0..40).map(one)).await;
+    assert_eq!(sent, [1; 40]);
 }

@@ -4,6 +4,7 @@ mod changing;
 mod credentials;
 mod late;
 mod lost;
+mod moved;
 mod racing;
 mod replaying;
 mod sealed;

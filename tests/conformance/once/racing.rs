@@ -45,14 +45,21 @@ async fn one_key_many_times_at_once_is_one_create() {
 }
 
 #[tokio::test]
-async fn two_gateways_on_one_database_make_one_contact() {
+async fn two_gateways_on_one_database_make_one_contact_also_through_a_pooler() {
     let Some(server) = Server::shared() else { return };
-    for crm in both().await {
+    let mut all = Vec::new();
+    for pooled in [false, true] {
+        all.extend(both().await.into_iter().map(|crm| (crm, pooled)));
+    }
+    for (crm, pooled) in all {
         let name = server.new_name();
         let mut connection = PgConnection::connect(&server.url("postgres")).await.unwrap();
         let make = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
         sqlx::raw_sql(make).execute(&mut connection).await.unwrap();
-        let [first, second] = Office::two_on(&server.url(&name)).await;
+        let url =
+            if pooled { server.pooled_urls(&name).map(|[url, _]| url) } else { Some(server.url(&name)) };
+        let Some(url) = url else { continue };
+        let [first, second] = Office::two_on(&url).await;
         let one = linked(&first, crm.spec.provider.as_str(), &crm.at, json!({})).await;
         let other = Account { office: second, credential: one.credential.clone(), spec: one.spec };
         // Long enough that the others look meanwhile, were they not kept waiting.

@@ -36,7 +36,8 @@ async fn no_row_shows_anything_and_the_request_goes_with_the_outcome() {
         let request = sealed(&crm).await.unwrap();
         assert_nothing_plain(&crm);
         swept_to(&crm, "absent").await;
-        assert_eq!(sealed(&crm).await, None);
+        // What is left says where it was sent.
+        assert!(sealed(&crm).await.unwrap().len() < request.len() / 2);
         assert_nothing_plain(&crm);
         crm.keyed(key).create(ada()).await.unwrap();
         let answer = sealed(&crm).await.unwrap();

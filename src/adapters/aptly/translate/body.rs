@@ -1,13 +1,16 @@
 //! The two bodies that Aptly takes: which one a change needs, and what the change should come to.
 
+use std::collections::HashSet;
+use std::hash::Hash;
+
 use serde_json::value::RawValue;
 
-use super::encode::{Change, Format};
+use super::encode::{Change, Format, KINDS};
 use crate::adapters::aptly::wire::{CustomFields, LegacyBody, NativeBody, PhoneBody};
-use crate::adapters::change;
+use crate::adapters::change::{self, Entry};
 use crate::domain::{
-    ContactPatch, EmailAddress, Failure, FieldFault, Patch, PhoneNumber, RawJson, RemoteFields, Result, Text,
-    Warning,
+    ContactPatch, EmailAddress, Failure, Faults, FieldFault, Patch, PhoneNumber, RawJson, RemoteFields,
+    Result, Text, Warning, WarningCode,
 };
 
 impl Change {
@@ -21,6 +24,13 @@ impl Change {
             }
             Format::Native => true,
         };
+        if !native && self.legacy_changes_order() {
+            self.losses.push(Warning::new(
+                WarningCode::OrderChanged,
+                "/phoneNumbers",
+                "Aptly's legacy keys name numbers by type, so the order of this list is not kept. If the account takes native keys, set the credential's `writeFormat` to `native`.",
+            ));
+        }
         let body = if native { self.native() } else { self.legacy() };
         let body = body.map_err(|_| Failure::internal("a body for Aptly could not be written"))?;
         let expected = self.expected();
@@ -29,56 +39,75 @@ impl Change {
 
     fn needs_native(&self) -> bool {
         let phones = self.phones.as_deref().unwrap_or_default();
-        self.held_needs_native
-            || self.emails.as_ref().is_some_and(|emails| emails.len() > 1)
-            || phones
-                .iter()
-                .enumerate()
-                .any(|(n, (_, phone))| phones[..n].iter().any(|(_, other)| other.kind == phone.kind))
+        self.emails.as_ref().is_some_and(|emails| emails.len() > 1 || self.holds_several_emails)
+            || (self.phones.is_some() && self.holds_what_legacy_cannot_say())
+            || has_duplicates(phones.iter().map(|(_, phone)| &phone.kind))
             || self.remote.contains_key("typeId")
             || self.remote.contains_key("isCompany")
     }
 
-    /// Leaves out, with a warning each, what the legacy keys cannot say.
+    /// Whether numbers are held that the legacy body can neither keep nor clear by their type.
+    fn holds_what_legacy_cannot_say(&self) -> bool {
+        self.held_kinds.iter().any(|kind| !KINDS.contains(&kind.as_str())) || has_duplicates(&self.held_kinds)
+    }
+
+    /// Whether the numbers stand in another order after a legacy write: a number takes the place of the held one of its
+    /// type, and those of new types follow in the order of the body.
+    fn legacy_changes_order(&self) -> bool {
+        let Some(phones) = &self.phones else { return false };
+        let wanted: Vec<&str> = phones.iter().filter_map(|(_, phone)| phone.kind.as_deref()).collect();
+        let held = self.held_kinds.iter().map(Text::as_str);
+        let new = KINDS.into_iter().filter(|kind| !self.held_kinds.iter().any(|held| held == kind));
+        let stored: Vec<&str> = held.chain(new).filter(|kind| wanted.contains(kind)).collect();
+        stored != wanted
+    }
+
+    /// Leaves out, with a warning each, what the legacy keys cannot say. What is held is never left out.
     fn fit_legacy(&mut self) -> Result<()> {
-        for name in ["typeId", "isCompany"] {
-            if self.remote.contains_key(name) {
-                let detail =
-                    format!("`{name}` cannot be written while this credential's writeFormat is `legacy`.");
-                return Err(Failure::validation(vec![FieldFault::member(
-                    format!("/remoteFields/{name}"),
-                    "unsupported",
-                    detail,
-                )]));
+        let mut faults = Faults::new();
+        for name in ["typeId", "isCompany"].into_iter().filter(|name| self.remote.contains_key(name)) {
+            let detail = format!(
+                "`{name}` cannot be written while this credential's `writeFormat` is `legacy`. Set it to `native` or `auto`."
+            );
+            faults.push(FieldFault::member(format!("/remoteFields/{name}"), "unsupported", detail));
+        }
+        if self.phones.is_some() && self.holds_what_legacy_cannot_say() {
+            let detail = "Aptly holds two numbers of one type, or a type other than mobile, home and work; a legacy write would damage them. Set the credential's `writeFormat` to `native` or `auto`.";
+            faults.push(FieldFault::member("/phoneNumbers", "unsupported", detail));
+        }
+        let left_out = if faults.is_empty() { self.leave_out_for_legacy() } else { Vec::new() };
+        let detail = "Aptly holds this entry, and a legacy write would remove it: it takes one e-mail address, and one number of each type. Set the credential's `writeFormat` to `native` or `auto`.";
+        for (pointer, identity, message) in left_out {
+            if self.held_entries.contains(&identity) {
+                faults.push(FieldFault::member(pointer, "unsupported", detail));
+            } else {
+                self.lose(pointer, message);
             }
         }
-        let mut losses = Vec::new();
-        for (index, _) in
-            self.emails.as_mut().map(|emails| emails.split_off(emails.len().min(1))).unwrap_or_default()
-        {
-            losses.push((
-                format!("/emailAddresses/{index}"),
-                "With writeFormat `legacy` Aptly takes one address.",
-            ));
-        }
-        let mut kinds: Vec<Option<Text>> = Vec::new();
-        self.phones.iter_mut().for_each(|phones| {
+        if faults.is_empty() { Ok(()) } else { Err(Failure::validation(faults)) }
+    }
+
+    /// What of the lists does not fit into the legacy body: pointer, identity, and the warning.
+    fn leave_out_for_legacy(&mut self) -> Vec<(String, String, &'static str)> {
+        let region = self.region;
+        let emails = self.emails.as_mut().map(|emails| emails.split_off(emails.len().min(1)));
+        let emails = emails.into_iter().flatten().map(|(index, email)| {
+            let message = "With writeFormat `legacy` Aptly takes one address.";
+            (format!("/emailAddresses/{index}"), email.identity(region), message)
+        });
+        let mut left_out: Vec<_> = emails.collect();
+        let mut kinds: HashSet<Option<Text>> = HashSet::new();
+        if let Some(phones) = &mut self.phones {
             phones.retain(|(index, phone)| {
-                let fits = !kinds.contains(&phone.kind);
-                kinds.push(phone.kind.clone());
+                let fits = kinds.insert(phone.kind.clone());
                 if !fits {
-                    losses.push((
-                        format!("/phoneNumbers/{index}"),
-                        "With writeFormat `legacy` Aptly takes one number of each type.",
-                    ));
+                    let message = "With writeFormat `legacy` Aptly takes one number of each type.";
+                    left_out.push((format!("/phoneNumbers/{index}"), phone.identity(region), message));
                 }
                 fits
             });
-        });
-        for (pointer, message) in losses {
-            self.lose(pointer, message);
         }
-        Ok(())
+        left_out
     }
 
     fn legacy(&self) -> serde_json::Result<String> {
@@ -98,8 +127,8 @@ impl Change {
                 .emails
                 .as_ref()
                 .map(|emails| emails.first().map_or("", |(_, email)| email.address.as_str())),
-            home_phone: phone("home"),
             mobile_phone: phone("mobile"),
+            home_phone: phone("home"),
             work_phone: phone("work"),
             image_url: self.raw("imageUrl")?,
             custom_fields: self.custom()?,
@@ -173,6 +202,11 @@ fn email_body((_, email): &(usize, EmailAddress)) -> &str {
 
 fn phone_body((_, phone): &(usize, PhoneNumber)) -> PhoneBody<'_> {
     PhoneBody { number: &phone.number, kind: phone.kind.as_deref().unwrap_or("mobile") }
+}
+
+fn has_duplicates<T: Eq + Hash>(all: impl IntoIterator<Item = T>) -> bool {
+    let mut seen = HashSet::new();
+    all.into_iter().any(|one| !seen.insert(one))
 }
 
 /// A text as it is sent: `None` untouched, `""` cleared.

@@ -1,17 +1,15 @@
 //! Aptly's answers to ours: pages, single contacts, answers of writes, in every documented spelling.
 
-use std::borrow::Cow;
-
 use bytestring::ByteString;
 
 use crate::adapters::adapter::Account;
 use crate::adapters::aptly::failure;
 use crate::adapters::aptly::wire::ContactWire;
-use crate::adapters::lenient::{Lenient, unreadable};
+use crate::adapters::identity::full_name;
+use crate::adapters::lenient::{Lenient, MOST_ENTRIES, REMOTE_FIELDS_MOST, unreadable};
+use crate::adapters::reading::{self, Named, Reading, Rows};
 use crate::adapters::remote::normalised;
-use crate::domain::{
-    Address, Contact, EmailAddress, Field, Page, PhoneNumber, Position, RemoteFields, RemoteId, Result, Text,
-};
+use crate::domain::{Address, Contact, EmailAddress, Field, PhoneNumber, RemoteId, Result, Text, words};
 use crate::json::{self, Kind, Members, Raw};
 
 /// Rows of a page, as documented; what a page echoes counts.
@@ -20,62 +18,17 @@ pub(in super::super) const PAGE_SIZE: u64 = 200;
 /// Members that speak of a person, in lower case.
 const PERSONAL: [&str; 4] = ["firstname", "lastname", "email", "phone"];
 
-/// Where a contact was read: rows of the list show neither company nor title, single reads show no times.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Source {
-    Row,
-    Single,
-}
-
-/// A page of the list.
-pub(in super::super) struct Rows {
-    pub(in super::super) contacts: Vec<Contact>,
-    pub(in super::super) page_size: u64,
-    /// The page that the CRM says this is.
-    page: Option<u64>,
-    count: Option<u64>,
-}
-
-impl Rows {
-    /// Whether these rows, of the first page, are all that match.
-    pub(in super::super) fn is_whole(&self) -> bool {
-        let rows = self.contacts.len() as u64;
-        self.count.map_or(rows < self.page_size, |count| rows >= count)
-    }
-
-    /// The rows from `at` on, as a page of ours; they were asked for as page number `page`.
-    /// Fails where the CRM answered another page: its rows would pass for those of this one.
-    pub(in super::super) fn from(self, at: Position, page: u64) -> Result<Page> {
-        let rows = self.contacts.len() as u64;
-        if rows > 0 && self.page.is_some_and(|echoed| echoed != page) {
-            return Err(unreadable("page", "the one that was asked for"));
-        }
-        let first = page.saturating_mul(self.page_size);
-        let end = first.saturating_add(rows);
-        // Without a count, a full page may have a successor and a short one has none.
-        let more = self.count.map_or(rows >= self.page_size, |count| end < count && rows > 0);
-        let skip = usize::try_from(at.0.saturating_sub(first)).unwrap_or(usize::MAX);
-        Ok(Page {
-            contacts: self.contacts.into_iter().skip(skip).collect(),
-            next: more.then_some(Position(end)),
-            total: self.count,
-        })
-    }
-}
-
 /// `{data, count, page, pageSize}`.
 pub(in super::super) fn decode_page(text: &ByteString) -> Result<Rows> {
     let read = Lenient(text);
     let members = read.whole()?;
     let data = members.get("data").ok_or_else(|| unreadable("data", "there"))?;
-    let rows = json::elements(data.get()).ok_or_else(|| unreadable("data", "a list"))?;
-    let contacts = rows.into_iter().map(|row| decode_contact(read, read.object("data", row)?, Source::Row));
     let count = |name: &str| members.get(name).map_or(Ok(None), |raw| read.count(name, raw));
     Ok(Rows {
-        contacts: contacts.collect::<Result<_>>()?,
-        page_size: count("pageSize")?.filter(|size| *size > 0).unwrap_or(PAGE_SIZE),
+        contacts: reading::rows(read, "data", data, |members| decode_contact(read, members))?,
+        size: count("pageSize")?.filter(|size| *size > 0),
         page: count("page")?,
-        count: count("count")?,
+        total: count("count")?,
     })
 }
 
@@ -94,7 +47,7 @@ pub(in super::super) fn decode_single(text: &ByteString, id: &RemoteId) -> Resul
         return Err(failure::not_found());
     }
     for members in unwrapped(read, read.whole()?)? {
-        let contact = decode_contact(read, members, Source::Single)?;
+        let contact = decode_contact(read, members)?;
         if contact.remote_id == *id {
             return Ok(contact);
         }
@@ -108,23 +61,26 @@ pub(in super::super) fn decode_single(text: &ByteString, id: &RemoteId) -> Resul
 pub(in super::super) fn decode_written(text: &ByteString) -> Result<Option<Contact>> {
     let read = Lenient(text);
     let written = unwrapped(read, read.whole()?)?.into_iter().next();
-    written.map(|members| decode_contact(read, members, Source::Single)).transpose()
+    written.map(|members| decode_contact(read, members)).transpose()
 }
 
-fn unwrapped<'a>(read: Lenient<'a>, members: Members<'a>) -> Result<Vec<Members<'a>>> {
+/// The records of an answer about single contacts.
+pub(super) fn unwrapped<'a>(read: Lenient<'a>, members: Members<'a>) -> Result<Vec<Members<'a>>> {
     if members.get("_id").is_some() {
         return Ok(vec![members]);
     }
     match members.get("data").or_else(|| members.get("contact")) {
         None => Ok(Vec::new()),
         Some(raw) => {
-            let records = read.list("data", raw)?.into_iter().map(|raw| read.object("data", raw));
+            let records =
+                if json::kind(raw.get()) == Kind::List { read.rows("data", raw)? } else { vec![raw] };
+            let records = records.into_iter().map(|raw| read.object("data", raw));
             records.filter(|record| record.as_ref().map_or(true, |members| !members.0.is_empty())).collect()
         }
     }
 }
 
-fn decode_contact<'a>(read: Lenient<'a>, members: Members<'a>, source: Source) -> Result<Contact> {
+fn decode_contact<'a>(read: Lenient<'a>, members: Members<'a>) -> Result<Contact> {
     let ContactWire {
         id,
         first_name,
@@ -140,47 +96,52 @@ fn decode_contact<'a>(read: Lenient<'a>, members: Members<'a>, source: Source) -
         updated_at,
         rest,
     } = ContactWire::read(members);
-    let mut contact = Contact::bare(read.id("_id", id)?);
-    for (name, raw) in &rest {
-        read.pass(&mut contact.remote_fields, name, raw);
+    let mut reading = Reading { read, contact: Contact::bare(read.id("_id", id)?) };
+    if rest.len() + full_names.len() > REMOTE_FIELDS_MOST {
+        reading.contact.leave_remote_fields_unread();
+    } else {
+        for (name, raw) in &rest {
+            read.pass(&mut reading.contact.remote_fields, name, raw);
+        }
     }
-    let text = |name: &str, raw: Option<Raw<'a>>| raw.map_or(Ok(None), |raw| read.text(name, raw));
-    let time = |name: &str, raw: Option<Raw<'a>>| raw.map_or(Ok(None), |raw| read.time(name, raw));
-    (contact.first_name, contact.last_name) = (text("firstname", first_name)?, text("lastname", last_name)?);
+    reading.contact.first_name = reading.text(Field::FirstName, first_name.as_ref());
+    reading.contact.last_name = reading.text(Field::LastName, last_name.as_ref());
+    reading.contact.account = reading.text(Field::Account, company.as_ref());
+    reading.contact.remote_created_at = reading.time(Field::RemoteCreatedAt, created_at.as_ref());
+    reading.contact.remote_updated_at = reading.time(Field::RemoteUpdatedAt, updated_at.as_ref());
     let company_record = is_company.is_some_and(|raw| raw.get() == "true");
-    // Where the parts are shown empty beside a full name, it is a company's: the record's own, or, of somebody
-    // without a name, that of the company they belong to.
+    // Where the parts are shown empty beside a full name, it may be a company's: the record's own, unless the CRM says that
+    // it is none, or, of somebody without a name, that of the company they belong to.
     let parts = first_name.is_some() || last_name.is_some();
-    let whole = parts || company_record;
-    let employer = if whole && !company_record { text("company", company)? } else { None };
-    names(read, &mut contact, &full_names, whole, employer.as_ref())?;
-    contact.account = text("company", company)?;
-    contact.remote_created_at = time("createdAt", created_at)?;
-    contact.remote_updated_at = time("updatedAt", updated_at)?;
-    email_addresses(read, &mut contact, emails)?;
-    phone_numbers(read, &mut contact, phones, &typed_phones)?;
-    if let Some((name, raw)) = address {
-        addresses(read, &mut contact, &name, raw);
-    }
-    if source == Source::Row && company.is_none() {
-        contact.incomplete.extend([Field::Account, Field::RemoteFields]);
-    }
-    Ok(contact)
+    let person = is_company.is_some_and(|raw| raw.get() == "false");
+    let both = first_name.is_some() && last_name.is_some();
+    let whole = (parts && !(person && both)) || company_record;
+    let employer = reading.contact.account.clone().filter(|_| parts && !company_record);
+    names(&mut reading, &full_names, whole, employer.as_ref());
+    email_addresses(&mut reading, emails.as_ref());
+    phone_numbers(&mut reading, phones.as_ref(), &typed_phones);
+    addresses(&mut reading, address.as_ref());
+    Ok(reading.contact)
 }
 
 /// Full names alone are split at the first space; a company keeps its name whole. Beside first and last name a full
 /// name says nothing new, unless it differs.
-fn names<'a>(
-    read: Lenient<'a>,
-    contact: &mut Contact,
-    full: &[(Cow<'a, str>, Raw<'a>)],
-    whole: bool,
-    employer: Option<&Text>,
-) -> Result<()> {
+fn names<'a>(reading: &mut Reading<'a>, full: &[Named<'a>], whole: bool, employer: Option<&Text>) {
+    let Reading { read, contact } = reading;
+    let employer = employer.map(|employer| employer.trim());
+    // The first and last name in words, once they are settled.
+    let mut said: Option<String> = None;
     for (index, (name, raw)) in full.iter().enumerate() {
-        let Some(text) = read.text(name, raw)? else { continue };
+        let text = match read.text(name, raw) {
+            Ok(Some(text)) => text,
+            Ok(None) => continue,
+            Err(_) => {
+                read.pass(&mut contact.remote_fields, name, raw);
+                continue;
+            }
+        };
         let unnamed = contact.first_name.is_none() && contact.last_name.is_none();
-        if unnamed && employer.is_some_and(|employer| employer.trim() == text.trim()) {
+        if unnamed && employer.is_some_and(|employer| employer == text.trim()) {
             continue;
         }
         if unnamed && index == 0 {
@@ -192,98 +153,97 @@ fn names<'a>(
                 None if whole => contact.last_name = Some(text),
                 None => contact.first_name = Some(text),
             }
-        } else if !says_the_same(contact, &text) {
+            contact.names_derived = true;
+            contact.unseen.remove(Field::FirstName);
+            contact.unseen.remove(Field::LastName);
+        } else if *said.get_or_insert_with(|| full_name(contact).unwrap_or_default())
+            != words([&text]).collect::<Vec<_>>().join(" ")
+        {
             read.pass(&mut contact.remote_fields, name, raw);
         }
     }
-    Ok(())
 }
 
-fn says_the_same(contact: &Contact, full: &str) -> bool {
-    let mut joined = [&contact.first_name, &contact.last_name]
-        .into_iter()
-        .flatten()
-        .flat_map(|name| name.split_whitespace());
-    let mut words = full.split_whitespace();
-    loop {
-        match (joined.next(), words.next()) {
-            (None, None) => return true,
-            (one, other) if one != other => return false,
-            _ => {}
-        }
+/// One string stands for the first of possibly several addresses: the list is then shown in part.
+fn email_addresses<'a>(reading: &mut Reading<'a>, named: Option<&Named<'a>>) {
+    let Some(named) = named else { return reading.contact.unseen.insert(Field::EmailAddresses) };
+    let entries = reading.entries(Field::EmailAddresses, named, entry(&["value", "email", "address"]));
+    let list = &mut reading.contact.email_addresses;
+    for part in entries.iter().flat_map(|entry| addresses_in(&entry.value)) {
+        let kind = Text::from_static(if list.is_empty() { "main" } else { "secondary" });
+        list.push(EmailAddress { address: part.into(), kind: Some(kind) });
+    }
+    if json::kind(named.1.get()) == Kind::String && !list.is_empty() {
+        reading.contact.partial.insert(Field::EmailAddresses);
     }
 }
 
-/// One string stands for the first of possibly several addresses: the list is then incomplete.
-fn email_addresses<'a>(read: Lenient<'a>, contact: &mut Contact, raw: Option<Raw<'a>>) -> Result<()> {
-    let Some(raw) = raw else { return Ok(()) };
-    let mut more = false;
-    for element in read.list("email", raw)? {
-        more |= says_more(element, &["value", "email", "address"]);
-        let text = match json::kind(element.get()) {
-            Kind::Object => first_of(read, "email", element, &["value", "email", "address"])?,
-            _ => read.text("email", element)?,
-        };
-        for part in text.iter().flat_map(|text| addresses_in(text)) {
-            let kind = if contact.email_addresses.is_empty() { "main" } else { "secondary" };
-            contact
-                .email_addresses
-                .push(EmailAddress { address: part.into(), kind: Some(Text::from_static(kind)) });
+/// An entry of a list.
+struct Entry {
+    value: Text,
+    kind: Option<Text>,
+}
+
+/// Reads an entry: a text, or an object with the value under one of `keys`.
+fn entry<'a>(keys: &[&str]) -> impl Fn(Lenient<'a>, &str, Raw<'a>) -> (Result<Option<Entry>>, bool) {
+    let read_one = |read: Lenient<'a>, name: &str, element: Raw<'a>| {
+        if json::kind(element.get()) != Kind::Object {
+            return Ok(read.text(name, element)?.map(|value| Entry { value, kind: None }));
         }
-    }
-    if json::kind(raw.get()) == Kind::String && !contact.email_addresses.is_empty() {
-        contact.incomplete.push(Field::EmailAddresses);
-    }
-    if more {
-        read.pass(&mut contact.remote_fields, "email", raw);
-    }
-    Ok(())
+        if !read.object(name, element)?.0.iter().any(|(key, _)| keys.contains(&key.as_ref())) {
+            return Err(unreadable(name, "a list of entries with a value"));
+        }
+        let kind = first_of(read, name, element, &["type"])?;
+        Ok(first_of(read, name, element, keys)?.map(|value| Entry { value, kind }))
+    };
+    move |read, name, element| (read_one(read, name, element), says_more(element, keys))
 }
 
 /// The addresses of a text that may hold several, with commas between; a comma can also stand inside a quoted address.
 fn addresses_in(text: &str) -> Vec<&str> {
-    let parts: Vec<&str> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
-    if text.contains('"') || !parts.iter().all(|part| part.contains('@')) { vec![text.trim()] } else { parts }
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let parts: Vec<&str> = parts.take(MOST_ENTRIES + 1).collect();
+    if parts.len() > MOST_ENTRIES || text.contains('"') || !parts.iter().all(|part| part.contains('@')) {
+        vec![text.trim()]
+    } else {
+        parts
+    }
 }
 
 fn phone_numbers<'a>(
-    read: Lenient<'a>,
-    contact: &mut Contact,
-    raw: Option<Raw<'a>>,
-    typed: &[(&'static str, Raw<'a>)],
-) -> Result<()> {
-    let mut more = false;
-    for element in raw.map_or(Ok(Vec::new()), |raw| read.list("phone", raw))? {
-        more |= says_more(element, &["number", "value", "type"]);
-        let (number, kind) = match json::kind(element.get()) {
-            Kind::Object => {
-                let number = first_of(read, "phone", element, &["number", "value"])?;
-                (number, first_of(read, "phone", element, &["type"])?)
-            }
-            _ => (read.text("phone", element)?, None),
-        };
-        if let Some(number) = number {
-            let untyped = if contact.phone_numbers.is_empty() { "primary" } else { "other" };
+    reading: &mut Reading<'a>,
+    named: Option<&Named<'a>>,
+    typed: &[(&'static str, Named<'a>)],
+) {
+    if let Some(named) = named {
+        let entries = reading.entries(Field::PhoneNumbers, named, entry(&["number", "value"]));
+        let list = &mut reading.contact.phone_numbers;
+        for Entry { value, kind } in entries {
+            let untyped = if list.is_empty() { "primary" } else { "other" };
             let kind = kind.unwrap_or(Text::from_static(untyped));
-            contact.phone_numbers.push(PhoneNumber { number, kind: Some(kind) });
+            list.push(PhoneNumber { number: value, kind: Some(kind) });
+        }
+        if json::kind(named.1.get()) == Kind::String && !list.is_empty() {
+            reading.contact.partial.insert(Field::PhoneNumbers);
+        }
+    } else if typed.is_empty() {
+        reading.contact.unseen.insert(Field::PhoneNumbers);
+    }
+    for (kind, (name, raw)) in typed {
+        match reading.read.text(name, raw) {
+            Ok(Some(number)) => {
+                let kind = Some(Text::from_static(kind));
+                reading.contact.phone_numbers.push(PhoneNumber { number, kind });
+            }
+            Ok(None) => {}
+            Err(_) => reading.unreadable(Field::PhoneNumbers, name, raw, true),
         }
     }
-    for (kind, raw) in typed {
-        if let Some(number) = read.text(kind, raw)? {
-            contact.phone_numbers.push(PhoneNumber { number, kind: Some(Text::from_static(kind)) });
-        }
-    }
-    if raw.is_some_and(|raw| json::kind(raw.get()) == Kind::String) && !contact.phone_numbers.is_empty() {
-        contact.incomplete.push(Field::PhoneNumbers);
-    }
-    if let (true, Some(raw)) = (more, raw) {
-        read.pass(&mut contact.remote_fields, "phone", raw);
-    }
-    Ok(())
 }
 
 /// The inner shape is undocumented: known keys are taken, and what has others is passed on whole beside them.
-fn addresses<'a>(read: Lenient<'a>, contact: &mut Contact, name: &str, raw: Raw<'a>) {
+fn addresses<'a>(reading: &mut Reading<'a>, named: Option<&Named<'a>>) {
+    let Some((name, raw)) = named else { return reading.contact.unseen.insert(Field::Addresses) };
     let members = if json::kind(raw.get()) == Kind::Object { json::members(raw.get()) } else { None };
     let (mut address, mut known, mut unknown) = (Address::default(), false, members.is_none());
     for (key, value) in members.unwrap_or_default().0 {
@@ -300,7 +260,7 @@ fn addresses<'a>(read: Lenient<'a>, contact: &mut Contact, name: &str, raw: Raw<
             }
         };
         // What is no text is not understood and passed on: nothing is known of the inner shape.
-        match read.text("address", value) {
+        match reading.read.text("address", value) {
             Ok(text) => *slot = text,
             Err(_) => unknown = true,
         }
@@ -308,50 +268,25 @@ fn addresses<'a>(read: Lenient<'a>, contact: &mut Contact, name: &str, raw: Raw<
     }
     if known {
         address.address_type = Some(Text::from_static("main"));
-        contact.addresses.push(address);
+        reading.contact.addresses.push(address);
     }
-    if unknown && json::kind(raw.get()) != Kind::Null {
-        read.pass(&mut contact.remote_fields, name, raw);
+    if unknown && !matches!(raw.get(), "null" | "\"\"" | "[]") {
+        if known {
+            reading.read.pass(&mut reading.contact.remote_fields, name, raw);
+        } else {
+            reading.unreadable(Field::Addresses, name, raw, false);
+        }
     }
 }
 
-/// Entries that say more than we consume are shown whole as well, so that nothing of them is lost.
-fn says_more(entry: Raw<'_>, consumed: &[&str]) -> bool {
+/// Whether an entry says more than we consume.
+fn says_more(entry: Raw<'_>, keys: &[&str]) -> bool {
     let members = if json::kind(entry.get()) == Kind::Object { json::members(entry.get()) } else { None };
-    members.is_some_and(|members| members.0.iter().any(|(name, _)| !consumed.contains(&name.as_ref())))
+    let consumed = |name: &str| name == "type" || keys.contains(&name);
+    members.is_some_and(|members| members.0.iter().any(|(name, _)| !consumed(name)))
 }
 
 fn first_of<'a>(read: Lenient<'a>, name: &str, raw: Raw<'a>, keys: &[&str]) -> Result<Option<Text>> {
     let members = json::members(raw.get()).ok_or_else(|| unreadable(name, "an object"))?;
     keys.iter().find_map(|key| members.get(key)).map_or(Ok(None), |raw| read.text(name, raw))
-}
-
-/// What a single read and the list's row of the same contact tell together: lists and times from the row where the
-/// single read shows only the first, everything else from the single read where it has it.
-pub(in super::super) fn merge(single: Contact, row: Contact) -> Contact {
-    let mut whole = single;
-    let partly = row.incomplete;
-    let shows = |field: Field| !partly.contains(&field);
-    if whole.incomplete.contains(&Field::EmailAddresses) && shows(Field::EmailAddresses) {
-        whole.email_addresses = row.email_addresses;
-        whole.incomplete.retain(|field| *field != Field::EmailAddresses);
-    }
-    if whole.incomplete.contains(&Field::PhoneNumbers) && shows(Field::PhoneNumbers) {
-        whole.phone_numbers = row.phone_numbers;
-        whole.incomplete.retain(|field| *field != Field::PhoneNumbers);
-    }
-    whole.remote_created_at = whole.remote_created_at.or(row.remote_created_at);
-    whole.remote_updated_at = whole.remote_updated_at.or(row.remote_updated_at);
-    whole.remote_fields = joined(whole.remote_fields, row.remote_fields);
-    whole
-}
-
-fn joined(single: RemoteFields, row: RemoteFields) -> RemoteFields {
-    let mut all = single;
-    for (name, value) in row.0 {
-        if !all.0.iter().any(|(known, _)| normalised(known) == normalised(&name)) {
-            all.0.push((name, value));
-        }
-    }
-    all
 }

@@ -1,19 +1,19 @@
 //! Our drafts and changes to Aptly's bodies, with what gets lost on the way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::custom_fields::Definitions;
 use crate::adapters::aptly::SPEC;
-use crate::adapters::change::{self, is_word, same_email};
-use crate::adapters::phone::Region;
-use crate::adapters::remote::RemoteRules;
+use crate::adapters::change::{self, Entry, is_word, same_email};
+use crate::adapters::remote::{self, Origin, RemoteRules, RemoteWrite, normalised};
 use crate::domain::{
-    Contact, ContactDraft, ContactPatch, EmailAddress, Failure, Field, FieldFault, Patch, PhoneNumber,
-    RawJson, RemoteFields, RemoteId, Result, Text, Warning, WarningCode,
+    Contact, ContactDraft, ContactPatch, EmailAddress, Failure, Faults, Field, FieldFault, Patch,
+    PhoneIdentity, PhoneNumber, RawJson, Region, RemoteFields, RemoteId, Result, Text, Warning, WarningCode,
+    email_identity, words,
 };
 use crate::json::{self, Kind};
 
-const KINDS: [&str; 3] = ["mobile", "home", "work"];
+pub(super) const KINDS: [&str; 3] = ["mobile", "home", "work"];
 
 pub(in super::super) const RULES: RemoteRules = RemoteRules {
     spec: &SPEC,
@@ -21,7 +21,6 @@ pub(in super::super) const RULES: RemoteRules = RemoteRules {
         ("firstname", "firstName"),
         ("lastname", "lastName"),
         ("fullname", "firstName and lastName"),
-        ("name", "firstName and lastName"),
         ("company", "account"),
         ("email", "emailAddresses"),
         ("phone", "phoneNumbers"),
@@ -74,10 +73,13 @@ pub(in super::super) struct Change {
     pub(super) remote: BTreeMap<&'static str, RawJson>,
     pub(super) custom_fields: Vec<(Text, RawJson)>,
     pub(super) losses: Vec<Warning>,
-    /// What is held can only be replaced as a native list.
-    pub(super) held_needs_native: bool,
-    /// Phone types that are held, to be cleared by name in the legacy body.
+    /// Several e-mail addresses are held, which only a native list replaces.
+    pub(super) holds_several_emails: bool,
+    /// Phone types that are held, in order: the legacy body replaces and clears numbers by type.
     pub(super) held_kinds: Vec<Text>,
+    /// Identities of the e-mail addresses and phone numbers that are held.
+    pub(super) held_entries: HashSet<String>,
+    pub(super) region: Region,
 }
 
 impl Change {
@@ -104,19 +106,22 @@ impl Change {
             addresses: _, // Never stored; the gateway warns by declaration.
             email_addresses,
             phone_numbers,
-            remote_fields,
-            read_only: _, // Ignored; the gateway warns where they differ.
+            remote_fields: _, // By their own rules, below.
+            read_only: _,     // Ignored; the gateway warns where they differ.
         } = patch;
         let mut changed = Self {
-            first_name: change::text(first_name, held.first_name.as_ref()),
-            last_name: change::text(last_name, held.last_name.as_ref()),
-            company: change::text(account, held.account.as_ref()),
-            held_kinds: held.phone_numbers.iter().filter_map(|phone| phone.kind.clone()).collect(),
+            first_name: change::text(first_name, held, Field::FirstName),
+            last_name: change::text(last_name, held, Field::LastName),
+            company: change::text(account, held, Field::Account),
+            holds_several_emails: held.email_addresses.len() > 1,
+            held_kinds: held_kinds(held),
+            region,
             ..Self::default()
         };
+        changed.keep_derived_names(held);
         changed.emails(email_addresses, held);
-        changed.phones(phone_numbers, held, region);
-        changed.remote_fields(remote_fields, held, definitions)?;
+        changed.phones(phone_numbers, held);
+        changed.remote_fields(patch, held, definitions)?;
         Ok(changed)
     }
 
@@ -129,29 +134,58 @@ impl Change {
             && self.custom_fields.is_empty()
     }
 
+    /// The halves of a full name are written together: Aptly makes the full name of what is written, so that the half
+    /// that is not written would be lost. The name of a company is not that of a person and stays its own.
+    fn keep_derived_names(&mut self, held: &Contact) {
+        if !held.names_derived || !(self.first_name.touches() || self.last_name.touches()) {
+            return;
+        }
+        // Rows and single reads may split a full name otherwise: the same words are no change.
+        if self.first_name.touches()
+            && self.last_name.touches()
+            && words([self.first_name.value(), self.last_name.value()].into_iter().flatten())
+                .eq(words([&held.first_name, &held.last_name].into_iter().flatten()))
+        {
+            (self.first_name, self.last_name) = (Patch::Keep, Patch::Keep);
+            return;
+        }
+        if held.remote_fields.get("isCompany").is_some_and(|flag| flag.as_str() == "true") {
+            return;
+        }
+        for (half, held) in [(&mut self.first_name, &held.first_name), (&mut self.last_name, &held.last_name)]
+        {
+            if let (Patch::Keep, Some(held)) = (&*half, held) {
+                *half = Patch::Set(held.clone());
+            }
+        }
+    }
+
     /// The one marked main goes first, because Aptly knows people by their first address.
     fn emails(&mut self, patch: &Patch<Vec<EmailAddress>>, held: &Contact) {
-        let Some(sent) = change::list(patch) else { return };
-        let whole = !held.incomplete.contains(&Field::EmailAddresses);
-        if whole && sent == held.email_addresses {
+        let Some(typed) = patch.list() else { return };
+        let sent = change::with_held_kinds(typed, &held.email_addresses, self.region);
+        // A part is never replaced: the gateway reads the whole list first, or refuses.
+        let listed = !held.unseen.contains(Field::EmailAddresses);
+        if listed && sent == held.email_addresses {
             return; // As it was read, whatever we would make of it.
         }
-        let mut emails: Vec<(usize, EmailAddress)> = Vec::new();
+        self.held_entries.extend(identities(&held.email_addresses, self.region));
+        let (mut emails, mut seen): (Vec<(usize, EmailAddress)>, _) = (Vec::new(), HashSet::new());
         for (index, email) in sent.iter().enumerate() {
-            if emails.iter().any(|(_, known)| same_email(known, email)) {
+            if seen.insert(email_identity(&email.address)) {
+                emails.push((index, email.clone()));
+            } else {
                 self.lose(
                     format!("/emailAddresses/{index}"),
                     "The same address stands before it; Aptly holds it once.",
                 );
-            } else {
-                emails.push((index, email.clone()));
             }
         }
-        let main = sent.iter().find(|email| is_word(email.kind.as_ref(), &["main", "primary"]));
-        emails.sort_by_key(|(_, email)| !main.is_some_and(|main| same_email(main, email)));
+        self.put_main_first(&mut emails, &sent, typed);
         for (position, (index, email)) in emails.iter_mut().enumerate() {
             let kind = if position == 0 { "main" } else { "secondary" };
-            if !is_word(email.kind.as_ref(), &[kind]) && email.kind.is_some() {
+            let given = typed[*index].kind.as_ref();
+            if given.is_some_and(|given| !given.trim().is_empty()) && !is_word(given, &[kind]) {
                 let message = format!("Aptly holds no types of addresses; this one reads back as `{kind}`.");
                 self.losses.push(Warning::new(
                     WarningCode::NotStored,
@@ -162,46 +196,45 @@ impl Change {
             email.kind = Some(Text::from_static(kind));
         }
         let same = emails.len() == held.email_addresses.len()
-            && emails.iter().zip(&held.email_addresses).all(|((_, sent), held)| same_email(sent, held));
-        if !(whole && same) {
-            self.held_needs_native |= held.email_addresses.len() > 1;
+            && emails.iter().zip(&held.email_addresses).all(|((_, sent), held)| sent.address == held.address);
+        if !(listed && same) {
             self.emails = Some(emails);
         }
     }
 
-    fn phones(&mut self, patch: &Patch<Vec<PhoneNumber>>, held: &Contact, region: Region) {
-        let Some(sent) = change::list(patch) else { return };
-        let whole = !held.incomplete.contains(&Field::PhoneNumbers);
-        if whole && sent == held.phone_numbers {
+    fn put_main_first(
+        &mut self,
+        emails: &mut [(usize, EmailAddress)],
+        sent: &[EmailAddress],
+        typed: &[EmailAddress],
+    ) {
+        let is_main = |email: &&EmailAddress| is_word(email.kind.as_ref(), &["main", "primary"]);
+        let Some(main) = sent.iter().find(is_main) else { return };
+        let moved = emails.first().is_some_and(|(_, first)| !same_email(main, first));
+        if moved && !typed.iter().any(|email| is_main(&email)) {
+            self.losses.push(Warning::new(
+                WarningCode::OrderChanged,
+                "/emailAddresses",
+                "Aptly's first address is the main one, and the main one stays. To put another first, give it the emailAddressType `main`.",
+            ));
+        }
+        emails.sort_by_key(|(_, email)| !same_email(main, email));
+    }
+
+    fn phones(&mut self, patch: &Patch<Vec<PhoneNumber>>, held: &Contact) {
+        let Some(sent) = patch.list() else { return };
+        let sent = change::with_held_kinds(sent, &held.phone_numbers, self.region);
+        let listed = !held.unseen.contains(Field::PhoneNumbers);
+        if listed && sent == held.phone_numbers {
             return; // As it was read, whatever we would make of it.
         }
-        let mut phones: Vec<(usize, PhoneNumber)> = Vec::new();
-        for (index, phone) in sent.iter().enumerate() {
-            let form = region.e164(&phone.number);
-            let known =
-                |other: &PhoneNumber| region.comparable(&other.number) == region.comparable(&phone.number);
-            if phones.iter().any(|(_, other)| known(other)) {
-                self.lose(
-                    format!("/phoneNumbers/{index}"),
-                    "The same number stands before it; Aptly holds it once.",
-                );
-                continue;
-            }
-            if form.is_none() {
-                let message = "The number has no E.164 form (a country code or the credential's defaultRegion may be missing); it is passed on as it came.";
-                self.losses.push(Warning::new(
-                    WarningCode::PhoneNotParsed,
-                    format!("/phoneNumbers/{index}/phoneNumber"),
-                    message,
-                ));
-            }
-            let kind = phone.kind.as_deref().and_then(known_kind).map(Text::from_static);
-            phones.push((index, PhoneNumber { number: form.unwrap_or_else(|| phone.number.clone()), kind }));
-        }
-        for position in 0..phones.len() {
-            let (index, phone) = &phones[position];
+        self.held_entries.extend(identities(&held.phone_numbers, self.region));
+        let mut phones = self.numbers(&sent, held);
+        let mut taken: HashSet<Text> = phones.iter().filter_map(|(_, phone)| phone.kind.clone()).collect();
+        for (index, phone) in &mut phones {
             let sent_kind = sent[*index].kind.as_ref();
-            let kind = phone.kind.clone().unwrap_or_else(|| Text::from_static(free_kind(&phones)));
+            let kind = phone.kind.clone().unwrap_or_else(|| Text::from_static(free_kind(&taken)));
+            taken.insert(kind.clone());
             if sent_kind.is_some_and(|sent| !sent.trim().eq_ignore_ascii_case(&kind)) {
                 let message = format!(
                     "Aptly knows mobile, work and home; this number is stored as `{}`.",
@@ -213,33 +246,66 @@ impl Change {
                     message,
                 ));
             }
-            phones[position].1.kind = Some(kind);
+            phone.kind = Some(kind);
         }
         let same = phones.len() == held.phone_numbers.len()
-            && phones.iter().zip(&held.phone_numbers).all(|((_, sent), held)| {
-                region.comparable(&sent.number) == region.comparable(&held.number) && sent.kind == held.kind
-            });
-        if !(whole && same) {
-            let mut kinds: Vec<&str> = self.held_kinds.iter().map(Text::as_str).collect();
-            kinds.sort_unstable();
-            self.held_needs_native |= kinds.windows(2).any(|pair| pair[0] == pair[1])
-                || kinds.iter().any(|kind| !KINDS.contains(kind));
+            && phones
+                .iter()
+                .zip(&held.phone_numbers)
+                .all(|((_, sent), held)| sent.number == held.number && sent.kind == held.kind);
+        if !(listed && same) {
             self.phones = Some(phones);
         }
     }
 
+    /// Each number once, as it is written, with its type where Aptly has that type.
+    fn numbers(&mut self, sent: &[PhoneNumber], held: &Contact) -> Vec<(usize, PhoneNumber)> {
+        let shown = change::shown_numbers(held);
+        let (mut phones, mut seen) = (Vec::new(), HashSet::new());
+        for (index, phone) in sent.iter().enumerate() {
+            let identity = PhoneIdentity::of(self.region, &phone.number);
+            if seen.contains(&identity) {
+                self.lose(
+                    format!("/phoneNumbers/{index}"),
+                    "The same number stands before it; Aptly holds it once.",
+                );
+                continue;
+            }
+            let number = if shown.contains(phone.number.as_str()) {
+                phone.number.clone()
+            } else if let (Some(form), None) = (identity.e164(), identity.without_extension()) {
+                form.clone()
+            } else {
+                self.losses.push(change::phone_not_parsed(index, &identity));
+                phone.number.clone()
+            };
+            let kind = phone.kind.as_deref().and_then(known_kind).map(Text::from_static);
+            phones.push((index, PhoneNumber { number, kind }));
+            seen.insert(identity);
+        }
+        phones
+    }
+
     fn remote_fields(
         &mut self,
-        sent: &RemoteFields,
+        patch: &ContactPatch,
         held: &Contact,
         definitions: &Definitions,
     ) -> Result<()> {
-        let mut faults = Vec::new();
-        for write in RULES.select(sent, Some(&held.remote_fields))? {
+        let mut faults = Faults::new();
+        let origin = remote::origin(&patch.read_only, held);
+        let selected =
+            RULES.select(&patch.remote_fields, Some(&held.remote_fields), origin != Origin::Caller)?;
+        self.losses.extend(RULES.warning(&selected.ignored));
+        let mut writes = selected.writes;
+        writes.retain(|write| !is_alternative(write) || !is_held(write, held));
+        let both = names_both_alternatives(&patch.remote_fields);
+        self.settle_alternatives(&mut writes, both && origin == Origin::Outdated, &mut faults);
+        for write in writes {
             match write.spec.name {
                 "customFields" => match definitions.select(write.value, &write.pointer) {
                     Ok(fields) => self.custom_fields = fields,
-                    Err(more) => faults.extend(more),
+                    Err(more) => faults.append(more),
                 },
                 name => match check_remote(name, write.value) {
                     Ok(value) => {
@@ -252,9 +318,59 @@ impl Change {
         if faults.is_empty() { Ok(()) } else { Err(Failure::validation(faults)) }
     }
 
+    /// `typeId` and `contactType` say the same: one of them is sent. Of an `outdated` body that names both neither is: what
+    /// differs from what is held may be the old value that came back with the whole contact.
+    fn settle_alternatives(
+        &mut self,
+        writes: &mut Vec<RemoteWrite<'_>>,
+        outdated: bool,
+        faults: &mut Faults,
+    ) {
+        let pointers: Vec<String> =
+            writes.iter().filter(|write| is_alternative(write)).map(|write| write.pointer.clone()).collect();
+        if outdated && let Some(first) = pointers.first() {
+            let message = "The contact was changed since this body was read, so its `typeId` and `contactType` were ignored. Send one of them alone to set the type.";
+            self.losses.push(Warning::new(WarningCode::ReadOnly, first.as_str(), message));
+            writes.retain(|write| !is_alternative(write));
+        } else if pointers.len() > 1 {
+            let detail = "`typeId` and `contactType` both name the contact's type, and both differ from what Aptly holds. Send the one that is meant.";
+            for pointer in pointers {
+                faults.push(FieldFault::member(pointer, "conflict", detail));
+            }
+        }
+    }
+
     pub(super) fn lose(&mut self, pointer: String, message: &'static str) {
         self.losses.push(Warning::new(WarningCode::NotStored, pointer, message));
     }
+}
+
+/// The types of the numbers that are held; each type where the reading does not show the numbers.
+fn held_kinds(held: &Contact) -> Vec<Text> {
+    if held.unseen.contains(Field::PhoneNumbers) {
+        return KINDS.into_iter().map(Text::from_static).collect();
+    }
+    held.phone_numbers.iter().filter_map(|phone| phone.kind.clone()).collect()
+}
+
+fn identities<E: Entry>(held: &[E], region: Region) -> impl Iterator<Item = String> {
+    held.iter().map(move |entry| entry.identity(region))
+}
+
+/// Whether it names the contact's type, by id or by name.
+fn is_alternative(write: &RemoteWrite<'_>) -> bool {
+    matches!(write.spec.name, "typeId" | "contactType")
+}
+
+/// Whether the CRM shows the same value, in whatever spelling of the key.
+fn is_held(write: &RemoteWrite<'_>, held: &Contact) -> bool {
+    let key = normalised(write.spec.name);
+    let held = held.remote_fields.0.iter().find(|(name, _)| normalised(name) == key);
+    held.is_some_and(|(_, held)| json::equal(held.as_str(), write.value.as_str()))
+}
+
+fn names_both_alternatives(sent: &RemoteFields) -> bool {
+    ["typeid", "contacttype"].iter().all(|key| sent.0.iter().any(|(name, _)| normalised(name) == *key))
 }
 
 fn known_kind(word: &str) -> Option<&'static str> {
@@ -266,9 +382,9 @@ fn known_kind(word: &str) -> Option<&'static str> {
     }
 }
 
-fn free_kind(phones: &[(usize, PhoneNumber)]) -> &'static str {
-    let taken = |kind: &&&str| !phones.iter().any(|(_, phone)| phone.kind.as_deref() == Some(**kind));
-    KINDS.iter().find(taken).copied().unwrap_or("mobile")
+fn free_kind(taken: &HashSet<Text>) -> &'static str {
+    let free = |kind: &&&'static str| !taken.contains(&Text::from_static(kind));
+    KINDS.iter().find(free).copied().unwrap_or("mobile")
 }
 
 /// A declared remote member, checked against Aptly's own rules; `null` clears, which Aptly spells `""`.

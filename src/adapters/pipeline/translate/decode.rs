@@ -1,51 +1,29 @@
 //! The pipeline CRM's answers to ours: pages in both envelopes, single contacts, answers of writes.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
+
 use bytestring::ByteString;
 
 use crate::adapters::adapter::Account;
-use crate::adapters::lenient::{Lenient, unreadable};
+use crate::adapters::lenient::{Lenient, REMOTE_FIELDS_MOST, unreadable};
 use crate::adapters::pipeline::failure;
 use crate::adapters::pipeline::wire::ContactWire;
-use crate::domain::{Contact, EmailAddress, Field, Page, PhoneNumber, Position, RemoteId, Result, Text};
+use crate::adapters::reading::{self, Named, Reading, Rows};
+use crate::domain::{Contact, EmailAddress, Field, PhoneNumber, RemoteId, Result, Text};
 use crate::json::{self, Kind, Members, Raw};
+use crate::upstream::{Decoded, Secrets};
 
 /// Members of an entry that a unified field consumes.
 const ENTRY: [&str; 2] = ["value", "isPrimary"];
 
-/// A page of the list.
-pub(in super::super) struct Rows {
-    pub(in super::super) contacts: Vec<Contact>,
-    /// The size that the CRM says it used.
-    pub(in super::super) size: Option<u64>,
-    /// The page that the CRM says this is.
-    page: Option<u64>,
-    total: Option<u64>,
-}
+/// The stages of a pipeline: the id and the name of each.
+pub(in super::super) struct Stages(pub(in super::super) Vec<(Text, Text)>);
 
-impl Rows {
-    /// Whether these rows, from the first page, are all that match.
-    pub(in super::super) fn is_whole(&self) -> bool {
-        let rows = self.contacts.len() as u64;
-        self.total.map_or(rows < self.size.unwrap_or(super::PAGE_SIZE), |total| rows >= total)
-    }
-
-    /// The rows from `at` on; they were asked for as page number `page` of `size` rows.
-    /// Fails where the CRM answered another page: its rows would pass for those of this one.
-    pub(in super::super) fn from(self, at: Position, page: u64, size: u64) -> Result<Page> {
-        let rows = self.contacts.len() as u64;
-        if rows > 0 && self.page.is_some_and(|echoed| echoed != page) {
-            return Err(unreadable("page", "the one that was asked for"));
-        }
-        let first = page.saturating_sub(1).saturating_mul(size);
-        let end = first.saturating_add(rows);
-        // Without a total, a full page may have a successor and a short one has none.
-        let more = self.total.map_or(rows >= size, |total| end < total && rows > 0);
-        let skip = usize::try_from(at.0.saturating_sub(first)).unwrap_or(usize::MAX);
-        Ok(Page {
-            contacts: self.contacts.into_iter().skip(skip).collect(),
-            next: more.then_some(Position(end)),
-            total: self.total,
-        })
+/// Compared with what a caller sent, and never shown.
+impl Decoded for Stages {
+    fn without_secrets(self, _: &Secrets, _: bool) -> Result<Self> {
+        Ok(self)
     }
 }
 
@@ -63,16 +41,13 @@ pub(in super::super) fn decode_page(text: &ByteString) -> Result<Rows> {
         .filter(|raw| json::kind(raw.get()) == Kind::List)
         .or_else(|| inner.get("contacts"))
         .or_else(|| whole.get("contacts"));
-    let rows = rows
-        .and_then(|raw| json::elements(raw.get()))
-        .ok_or_else(|| unreadable("data.contacts", "a list"))?;
-    let contacts = rows.into_iter().map(|row| decode_contact(read, read.object("data.contacts", row)?));
+    let rows = rows.ok_or_else(|| unreadable("data.contacts", "a list"))?;
     let count = |name: &str| {
         let raw = inner.get(name).or_else(|| whole.get(name));
         raw.map_or(Ok(None), |raw| read.count(name, raw))
     };
     Ok(Rows {
-        contacts: contacts.collect::<Result<_>>()?,
+        contacts: reading::rows(read, "data.contacts", rows, |members| decode_contact(read, members))?,
         size: count("size")?.filter(|size| *size > 0),
         page: count("page")?,
         total: count("total")?,
@@ -81,12 +56,28 @@ pub(in super::super) fn decode_page(text: &ByteString) -> Result<Rows> {
 
 /// The organisation that the first row of a list belongs to; an empty list names none.
 pub(in super::super) fn decode_account(text: &ByteString) -> Result<Account> {
-    let first = decode_page(text)?.contacts.into_iter().next();
+    let first = decode_page(text)?.checked()?.readable().next();
     let id = first.and_then(|contact| {
         let raw = contact.remote_fields.get("organizationId")?;
         json::string(raw.as_str()).map(|id| Text::from(id.as_ref()))
     });
     Ok(Account { id, name: None })
+}
+
+/// A pipeline, bare or inside `data`. A stage without an id or a name is none.
+pub(in super::super) fn decode_stages(text: &ByteString) -> Result<Stages> {
+    let read = Lenient(text);
+    let whole = read.whole()?;
+    let data = whole.get("data").filter(|raw| json::kind(raw.get()) == Kind::Object);
+    let data = data.map(|raw| read.object("data", raw)).transpose()?.unwrap_or_default();
+    let stages = whole.get("pipelineStages").or_else(|| data.get("pipelineStages"));
+    let stages = stages.ok_or_else(|| unreadable("pipelineStages", "a list"))?;
+    let text = |raw: Option<Raw<'_>>| raw.and_then(|raw| json::string(raw.get())).map(|text| read.cut(&text));
+    let stages = read.rows("pipelineStages", stages)?.into_iter().filter_map(|stage| {
+        let stage = json::members(stage.get())?;
+        Some((text(stage.get("_id"))?, text(stage.get("name"))?))
+    });
+    Ok(Stages(stages.collect()))
 }
 
 /// One contact, wherever the undocumented answer has it. An answer without a record is no answer of this path.
@@ -135,12 +126,9 @@ fn record(read: Lenient<'_>) -> Result<Option<Contact>> {
 }
 
 fn overlaid<'a>(under: Members<'a>, over: Members<'a>) -> Members<'a> {
+    let known: HashSet<Cow<'a, str>> = over.0.iter().map(|(name, _)| name.clone()).collect();
     let mut all = over;
-    for (name, raw) in under.0 {
-        if !all.0.iter().any(|(known, _)| *known == name) {
-            all.0.push((name, raw));
-        }
-    }
+    all.0.extend(under.0.into_iter().filter(|(name, _)| !known.contains(name)));
     all
 }
 
@@ -157,86 +145,82 @@ fn decode_contact<'a>(read: Lenient<'a>, members: Members<'a>) -> Result<Contact
         updated_at,
         rest,
     } = ContactWire::read(members);
-    let text = |name: &str, raw: Option<Raw<'a>>| raw.map_or(Ok(None), |raw| read.text(name, raw));
-    let time = |name: &str, raw: Option<Raw<'a>>| raw.map_or(Ok(None), |raw| read.time(name, raw));
-    let mut contact = Contact::bare(read.id("_id", id)?);
-    contact.first_name = text("firstName", first_name)?;
-    contact.last_name = text("lastName", last_name)?;
-    contact.last_activity_at = time("lastMessageTime", last_message_time)?;
-    contact.remote_created_at = time("createdAt", created_at)?;
-    contact.remote_updated_at = time("updatedAt", updated_at)?;
-    for (name, raw) in &rest {
-        read.pass(&mut contact.remote_fields, name, raw);
+    let mut reading = Reading { read, contact: Contact::bare(read.id("_id", id)?) };
+    if rest.len() > REMOTE_FIELDS_MOST {
+        // What the CRM keeps on phones and e-mails is kept below all the same: a write would lose what it does not send
+        // back.
+        reading.contact.leave_remote_fields_unread();
+    } else {
+        for (name, raw) in &rest {
+            read.pass(&mut reading.contact.remote_fields, name, raw);
+        }
     }
-    for (name, raw, primary) in [("phoneNumber", phones, true), ("secondaryPhoneNumber", more_phones, false)]
+    reading.contact.first_name = reading.text(Field::FirstName, first_name.as_ref());
+    reading.contact.last_name = reading.text(Field::LastName, last_name.as_ref());
+    // Without the key there was no message yet.
+    if last_message_time.is_some() {
+        reading.contact.last_activity_at = reading.time(Field::LastActivityAt, last_message_time.as_ref());
+    }
+    reading.contact.remote_created_at = reading.time(Field::RemoteCreatedAt, created_at.as_ref());
+    reading.contact.remote_updated_at = reading.time(Field::RemoteUpdatedAt, updated_at.as_ref());
+    match &phones {
+        None => reading.contact.unseen.insert(Field::PhoneNumbers),
+        // Lists may show the primary number alone, as one text.
+        Some((_, raw)) if json::kind(raw.get()) == Kind::String => {
+            reading.contact.partial.insert(Field::PhoneNumbers);
+        }
+        Some(_) => {}
+    }
+    for (named, primary) in [(phones.as_ref(), true), (more_phones.as_ref(), false)] {
+        let entries = entries(&mut reading, Field::PhoneNumbers, named);
+        // Numbers that cannot be written are kept as they came, so that a write can tell them apart.
+        if let (false, false, Some((name, raw))) = (primary, entries.is_empty(), named)
+            && reading.contact.remote_fields.get(name).is_none()
+        {
+            read.pass(&mut reading.contact.remote_fields, name, raw);
+        }
+        for (index, Entry { value, is_primary }) in entries.into_iter().enumerate() {
+            let kind = if is_primary.unwrap_or(primary && index == 0) { "primary" } else { "secondary" };
+            let kind = Some(Text::from_static(kind));
+            reading.contact.phone_numbers.push(PhoneNumber { number: value, kind });
+        }
+    }
+    if emails.is_none() {
+        reading.contact.unseen.insert(Field::EmailAddresses);
+    }
+    for (index, Entry { value, is_primary }) in
+        entries(&mut reading, Field::EmailAddresses, emails.as_ref()).into_iter().enumerate()
     {
-        let Some(raw) = raw else {
-            // Every contact has a phone: where the key is missing, the record is a thin one.
-            if primary {
-                contact.incomplete.push(Field::PhoneNumbers);
-            }
-            continue;
-        };
-        let entries = entries(read, name, raw)?;
-        for Entry { value, is_primary, .. } in &entries {
-            let Some(value) = value else { continue };
-            let first = primary && contact.phone_numbers.is_empty() && is_primary.is_none();
-            let kind = if is_primary.unwrap_or(first) { "primary" } else { "secondary" };
-            contact
-                .phone_numbers
-                .push(PhoneNumber { number: value.clone(), kind: Some(Text::from_static(kind)) });
-        }
-        pass_if_more(read, &mut contact, name, raw, &entries);
+        let kind = if is_primary.unwrap_or(index == 0) { "main" } else { "secondary" };
+        let kind = Some(Text::from_static(kind));
+        reading.contact.email_addresses.push(EmailAddress { address: value, kind });
     }
-    if let Some(raw) = emails {
-        let entries = entries(read, "email", raw)?;
-        for (index, Entry { value, is_primary, .. }) in entries.iter().enumerate() {
-            let Some(value) = value else { continue };
-            let kind = if is_primary.unwrap_or(index == 0) { "main" } else { "secondary" };
-            contact
-                .email_addresses
-                .push(EmailAddress { address: value.clone(), kind: Some(Text::from_static(kind)) });
-        }
-        // The main one first, as everywhere.
-        contact.email_addresses.sort_by_key(|email| email.kind.as_deref() != Some("main"));
-        pass_if_more(read, &mut contact, "email", raw, &entries);
-    }
-    Ok(contact)
+    // The main one first, as everywhere.
+    reading.contact.email_addresses.sort_by_key(|email| email.kind.as_deref() != Some("main"));
+    Ok(reading.contact)
 }
 
 struct Entry {
-    value: Option<Text>,
+    value: Text,
     is_primary: Option<bool>,
-    /// The entry says more than we consume, such as when it was verified.
-    more: bool,
 }
 
-/// A string, a list of strings, or a list of `{value, isPrimary, …}`.
-fn entries<'a>(read: Lenient<'a>, name: &'static str, raw: Raw<'a>) -> Result<Vec<Entry>> {
-    let mut entries = Vec::new();
-    for element in read.list(name, raw)? {
-        let (value, is_primary, more) = if json::kind(element.get()) == Kind::Object {
-            let members = read.object(name, element)?;
-            let value = members.get("value").map_or(Ok(None), |raw| read.text(name, raw))?;
-            let primary = members.get("isPrimary").map(|raw| raw.get() == "true");
-            (value, primary, members.0.iter().any(|(key, _)| !ENTRY.contains(&key.as_ref())))
-        } else {
-            (read.text(name, element)?, None, false)
-        };
-        entries.push(Entry { value, is_primary, more });
-    }
-    Ok(entries)
+/// The entries of a string, a list of strings, or a list of `{value, isPrimary, …}`; of too many, the first.
+fn entries<'a>(reading: &mut Reading<'a>, field: Field, named: Option<&Named<'a>>) -> Vec<Entry> {
+    named.map_or_else(Vec::new, |named| reading.entries(field, named, entry))
 }
 
-/// Entries that say more than we consume are shown whole as well, so that nothing of them is lost.
-fn pass_if_more<'a>(
-    read: Lenient<'a>,
-    contact: &mut Contact,
-    name: &'static str,
-    raw: Raw<'a>,
-    entries: &[Entry],
-) {
-    if entries.iter().any(|entry| entry.more) {
-        read.pass(&mut contact.remote_fields, name, raw);
+fn entry<'a>(read: Lenient<'a>, name: &str, element: Raw<'a>) -> (Result<Option<Entry>>, bool) {
+    let text = |raw, is_primary| Ok(read.text(name, raw)?.map(|value| Entry { value, is_primary }));
+    if json::kind(element.get()) != Kind::Object {
+        return (text(element, None), false);
     }
+    let members = match read.object(name, element) {
+        Ok(members) => members,
+        Err(failure) => return (Err(failure), false),
+    };
+    let more = members.0.iter().any(|(key, _)| !ENTRY.contains(&key.as_ref()));
+    let is_primary = members.get("isPrimary").map(|raw| raw.get() == "true");
+    let value = members.get("value").ok_or_else(|| unreadable(name, "a list of entries with a value"));
+    (value.and_then(|value| text(value, is_primary)), more)
 }

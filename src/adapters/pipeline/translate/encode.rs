@@ -1,19 +1,23 @@
 //! Our drafts and changes to the pipeline CRM's bodies, with what gets lost on the way.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::Hash;
 
 use serde_json::value::RawValue;
 
-use crate::adapters::change::{self, is_word, same_email};
-use crate::adapters::phone::{Region, digits};
+use super::decode::Stages;
+use crate::adapters::change::{self, is_word};
+use crate::adapters::lenient::MOST_ENTRIES;
 use crate::adapters::pipeline::SPEC;
 use crate::adapters::pipeline::wire::{Body, Email, Entry};
-use crate::adapters::remote::RemoteRules;
+use crate::adapters::remote::{self, Origin, RemoteRules, RemoteWrite};
 use crate::domain::{
-    Contact, ContactDraft, ContactPatch, EmailAddress, Failure, FieldFault, Patch, PhoneNumber, RawJson,
-    RemoteFields, RemoteId, Result, Text, Warning, WarningCode,
+    Contact, ContactDraft, ContactPatch, EmailAddress, Failure, Faults, Field, FieldFault, Patch,
+    PhoneIdentity, PhoneNumber, RawJson, Region, RemoteFields, RemoteId, Result, Text, Warning, WarningCode,
+    digits, email_identity, has_letters,
 };
-use crate::json::{self, Kind, Members};
+use crate::json::{self, Kind};
 
 pub(in super::super) const RULES: RemoteRules = RemoteRules {
     spec: &SPEC,
@@ -44,6 +48,18 @@ pub(in super::super) const RULES: RemoteRules = RemoteRules {
     ],
 };
 
+/// The name and the id of a stage in one body that was made from a contact that was read, both other than what is held.
+pub(in super::super) struct StagePair {
+    status: Text,
+    stage: Text,
+    /// The contact was changed since it was read.
+    outdated: bool,
+    /// The pipeline that they are of, where it is known.
+    pub(in super::super) pipeline: Option<Text>,
+    /// The caller's pointers to the name and to the id.
+    pointers: [String; 2],
+}
+
 /// What is to be written, in the CRM's terms.
 #[derive(Default)]
 pub(in super::super) struct Change {
@@ -51,7 +67,12 @@ pub(in super::super) struct Change {
     last_name: Patch<Text>,
     emails: Option<Vec<EmailAddress>>,
     phones: Option<Vec<PhoneNumber>>,
+    /// Numbers that are held where none can be written; they stay behind those that are written.
+    fixed_phones: Vec<PhoneNumber>,
     remote: BTreeMap<&'static str, RawJson>,
+    stage_pair: Option<StagePair>,
+    /// What `status` should read as, although it is not sent.
+    status_beside: Option<RawJson>,
     losses: Vec<Warning>,
     /// Entries as they are held, for what the CRM keeps on them.
     held_phones: Option<RawJson>,
@@ -75,11 +96,11 @@ impl Change {
             email_addresses,
             phone_numbers,
             remote_fields,
-            read_only: _, // Ignored; the gateway warns where they differ.
+            read_only, // Ignored; the gateway warns where they differ.
         } = patch;
         let mut changed = Self {
-            first_name: change::text(first_name, held.first_name.as_ref()),
-            last_name: change::text(last_name, held.last_name.as_ref()),
+            first_name: change::text(first_name, held, Field::FirstName),
+            last_name: change::text(last_name, held, Field::LastName),
             held_phones: held.remote_fields.get("phoneNumber").cloned(),
             held_emails: held.remote_fields.get("email").cloned(),
             region,
@@ -87,7 +108,7 @@ impl Change {
         };
         changed.emails(email_addresses, held);
         changed.phones(phone_numbers, held, region)?;
-        changed.remote_fields(remote_fields, held)?;
+        changed.remote_fields(remote_fields, held, remote::origin(read_only, held))?;
         Ok(changed)
     }
 
@@ -101,99 +122,238 @@ impl Change {
 
     /// The CRM lower-cases addresses, holds each once and knows one primary.
     fn emails(&mut self, patch: &Patch<Vec<EmailAddress>>, held: &Contact) {
-        let Some(sent) = change::list(patch) else { return };
-        if sent == held.email_addresses {
+        let Some(sent) = patch.list() else { return };
+        // What the reading does not show is sent: it is not empty.
+        let listed = !held.unseen.contains(Field::EmailAddresses);
+        if listed && sent == held.email_addresses {
             return; // As it was read, whatever we would make of it.
         }
-        let primary =
-            sent.iter().position(|email| is_word(email.kind.as_ref(), &["main", "primary"])).unwrap_or(0);
-        let mut emails: Vec<EmailAddress> = Vec::new();
+        let mut entries = Entries::of(
+            held.email_addresses
+                .iter()
+                .map(|held| (email_identity(&held.address), is_word(held.kind.as_ref(), &["main"]))),
+        );
         for (index, email) in sent.iter().enumerate() {
-            if emails.iter().any(|known| same_email(known, email)) {
-                self.lose(
-                    format!("/emailAddresses/{index}"),
-                    "The same address stands before it; the CRM holds it once.".into(),
-                );
+            entries.add(index, email_identity(&email.address), Called::email(email.kind.as_ref()));
+        }
+        let (primary, mut emails) = (entries.with_primary(), Vec::new());
+        for (index, email) in sent.iter().enumerate() {
+            let Some(is_main) = primary.get(&index) else {
+                let message = "The same address stands before it; the CRM holds it once.";
+                self.lose(format!("/emailAddresses/{index}"), message.into());
                 continue;
-            }
-            // The primary one may be the second spelling of an address that stands before it.
-            let kind = if same_email(email, &sent[primary]) { "main" } else { "secondary" };
+            };
+            let kind = if *is_main { "main" } else { "secondary" };
             self.lose_kind(email.kind.as_ref(), kind, format!("/emailAddresses/{index}/emailAddressType"));
             emails.push(EmailAddress { address: email.address.clone(), kind: Some(Text::from_static(kind)) });
         }
+        // The main one is shown first, as everywhere.
+        let first = emails.first().map(|email| email.address.clone());
         emails.sort_by_key(|email| email.kind.as_deref() != Some("main"));
+        let called = sent.iter().any(|email| is_word(email.kind.as_ref(), &["main", "primary"]));
+        if !called && emails.first().map(|email| &email.address) != first.as_ref() {
+            self.losses.push(Warning::new(
+                WarningCode::OrderChanged,
+                "/emailAddresses",
+                "The main address stays the main one, and is shown first. To make another the main one, give it the emailAddressType `main`.",
+            ));
+        }
         let same = emails.len() == held.email_addresses.len()
-            && emails.iter().zip(&held.email_addresses).all(|(sent, held)| same_email(sent, held));
-        if !same {
+            && emails
+                .iter()
+                .zip(&held.email_addresses)
+                .all(|(sent, held)| sent.address == held.address && sent.kind == held.kind);
+        if !(listed && same) {
             self.emails = Some(emails);
         }
     }
 
-    /// Exactly one primary: the first called so, else the first mobile, else the first.
+    /// One primary: the first called so, else the one that is held, else the first mobile, else the first.
     fn phones(&mut self, patch: &Patch<Vec<PhoneNumber>>, held: &Contact, region: Region) -> Result<()> {
-        let Some(sent) = change::list(patch) else { return Ok(()) };
-        if sent == held.phone_numbers && !held.remote_id.as_str().is_empty() {
+        let Some(sent) = patch.list() else { return Ok(()) };
+        let listed = !held.unseen.contains(Field::PhoneNumbers);
+        if listed && sent == held.phone_numbers && !held.remote_id.as_str().is_empty() {
             return Ok(()); // As it was read, whatever we would make of it.
         }
-        check_phones(sent, region)?;
-        let called = |words: &[&str]| sent.iter().position(|phone| is_word(phone.kind.as_ref(), words));
-        let primary =
-            called(&["primary", "main", "default"]).or_else(|| called(&["mobile", "cell"])).unwrap_or(0);
-        let mut phones: Vec<PhoneNumber> = Vec::new();
-        for (index, phone) in sent.iter().enumerate() {
-            if phones.iter().any(|known| region.comparable(&known.number) == region.comparable(&phone.number))
-            {
-                self.lose(
-                    format!("/phoneNumbers/{index}"),
-                    "The same number stands before it; the CRM holds it once.".into(),
-                );
-                continue;
+        let identities: Vec<PhoneIdentity> =
+            sent.iter().map(|phone| PhoneIdentity::of(region, &phone.number)).collect();
+        let shown = change::shown_numbers(held);
+        check_phones(sent, &identities, &shown)?;
+        let (own, fixed) = held.phone_numbers.split_at(held.phone_numbers.len() - fixed_count(held));
+        let identity = |phone: &PhoneNumber| PhoneIdentity::of(region, &phone.number);
+        let mut entries =
+            Entries::of(own.iter().map(|held| (identity(held), is_word(held.kind.as_ref(), &["primary"]))));
+        let mut left = FixedNumbers::of(fixed.iter().map(identity).filter(|held| !entries.holds(held)));
+        for (index, (phone, identity)) in sent.iter().zip(identities.iter().cloned()).enumerate() {
+            let called = Called::phone(phone.kind.as_ref());
+            if left.holds(&identity) {
+                left.see(index, &identity, called, entries.added.len());
+            } else {
+                entries.add(index, identity, called);
             }
-            let form = region.e164(&phone.number);
-            if form.is_none() {
-                let message = "The number has no E.164 form (a country code or the credential's defaultRegion may be missing); it is passed on as it came.";
-                self.losses.push(Warning::new(
-                    WarningCode::PhoneNotParsed,
-                    format!("/phoneNumbers/{index}/phoneNumber"),
-                    message,
-                ));
-            }
-            let is_primary = region.comparable(&phone.number) == region.comparable(&sent[primary].number);
-            let kind = if is_primary { "primary" } else { "secondary" };
-            self.lose_kind(phone.kind.as_ref(), kind, format!("/phoneNumbers/{index}/phoneNumberType"));
-            let number = form.unwrap_or_else(|| phone.number.clone());
-            phones.push(PhoneNumber { number, kind: Some(Text::from_static(kind)) });
         }
-        let same = phones.len() == held.phone_numbers.len()
-            && phones.iter().zip(&held.phone_numbers).all(|(sent, held)| {
-                region.comparable(&sent.number) == region.comparable(&held.number) && sent.kind == held.kind
-            });
-        if !same {
+        left.check(!entries.added.is_empty())?;
+        if left.is_reordered(entries.added.len()) {
+            let message = "The CRM shows the numbers of `secondaryPhoneNumber` last and in its own order.";
+            self.losses.push(Warning::new(WarningCode::OrderChanged, "/phoneNumbers", message));
+        }
+        let (primary, fixed_places, mut phones) = (entries.with_primary(), left.indices(), Vec::new());
+        for (index, phone) in sent.iter().enumerate() {
+            let kind = match primary.get(&index) {
+                Some(true) => "primary",
+                Some(false) => "secondary",
+                None if fixed_places.contains(&index) => "secondary",
+                None => {
+                    let message = "The same number stands before it; the CRM holds it once.";
+                    self.lose(format!("/phoneNumbers/{index}"), message.into());
+                    continue;
+                }
+            };
+            self.lose_kind(phone.kind.as_ref(), kind, format!("/phoneNumbers/{index}/phoneNumberType"));
+            if primary.contains_key(&index) {
+                let number = self.number(index, phone, &identities[index], &shown);
+                phones.push(PhoneNumber { number, kind: Some(Text::from_static(kind)) });
+            }
+        }
+        let same = phones.len() == own.len()
+            && phones
+                .iter()
+                .zip(own)
+                .all(|(sent, held)| sent.number == held.number && sent.kind == held.kind);
+        if !(listed && same) {
             self.phones = Some(phones);
+            self.fixed_phones = fixed.to_vec();
         }
         Ok(())
     }
 
-    fn remote_fields(&mut self, sent: &RemoteFields, held: &Contact) -> Result<()> {
-        let mut faults = Vec::new();
-        let update = !held.remote_id.as_str().is_empty();
-        for write in RULES.select(sent, Some(&held.remote_fields))? {
-            let fits = match (write.spec.name, json::kind(write.value.as_str())) {
+    /// The number as it is sent. The CRM holds E.164, which has no extension: sent along, the extension's digits would
+    /// become part of the number.
+    fn number(
+        &mut self,
+        index: usize,
+        phone: &PhoneNumber,
+        identity: &PhoneIdentity,
+        shown: &HashSet<&str>,
+    ) -> Text {
+        if shown.contains(phone.number.as_str()) {
+            return phone.number.clone();
+        }
+        if identity.without_extension().is_some() {
+            let message =
+                "The CRM holds numbers in E.164, which has no extension; the number is stored without it.";
+            self.lose(format!("/phoneNumbers/{index}/phoneNumber"), message.into());
+        }
+        if let Some(form) = identity.e164() {
+            return form.clone();
+        }
+        self.losses.push(change::phone_not_parsed(index, identity));
+        identity.without_extension().unwrap_or(&phone.number).clone()
+    }
+
+    fn remote_fields(&mut self, sent: &RemoteFields, held: &Contact, origin: Origin) -> Result<()> {
+        let mut faults = Faults::new();
+        let (update, read_back) = (!held.remote_id.as_str().is_empty(), origin != Origin::Caller);
+        let mut selected = RULES.select(sent, Some(&held.remote_fields), read_back)?;
+        let mut pointers: BTreeMap<&str, String> = BTreeMap::new();
+        let clears_stage =
+            |write: &RemoteWrite<'_>| write.spec.name == "pipelineStage" && write.value.is_null();
+        let clears_stage = selected.writes.iter().any(clears_stage);
+        for write in selected.writes {
+            let name = write.spec.name;
+            let fits = match (name, json::kind(write.value.as_str())) {
+                ("process", _) if update && read_back => {
+                    selected.ignored.push(name);
+                    continue;
+                }
+                // A stage that is cleared has no name.
+                ("status", Kind::Null) if read_back && clears_stage => continue,
                 ("process", _) if update => Err("`process` can be written on create alone.".to_owned()),
                 (_, Kind::String) | ("pipelineStage", Kind::Null) => Ok(()),
+                ("status", Kind::Null) => {
+                    Err("`status` must be a string; `pipelineStage: null` clears the stage.".to_owned())
+                }
                 (name, _) => Err(format!("`{name}` must be a string.")),
             };
             match fits {
-                Ok(()) => drop(self.remote.insert(write.spec.name, write.value.clone())),
+                Ok(()) => {
+                    self.remote.insert(name, write.value.clone());
+                    pointers.insert(name, write.pointer);
+                }
                 Err(detail) => faults.push(FieldFault::member(write.pointer, "malformed", detail)),
             }
         }
-        // What the CRM does with a stage and a status that disagree is not known.
-        if self.remote.contains_key("status") && self.remote.contains_key("pipelineStage") {
-            let detail = "Send `status` or `pipelineStage`, not both: the CRM resolves them together, and which one wins is not known.";
-            faults.push(FieldFault::member("/remoteFields/pipelineStage", "conflict", detail));
+        self.losses.extend(RULES.warning(&selected.ignored));
+        match (pointers.remove("status"), pointers.remove("pipelineStage")) {
+            (Some(status), Some(stage)) => {
+                faults.extend(self.both_stages([status, stage], held, origin).into_iter().flatten());
+            }
+            // The other one is there and is held already: the same body was sent before, or the CRM has moved the contact.
+            (Some(_), None) if origin == Origin::Outdated && sent.get("pipelineStage").is_some() => {
+                self.ignore_stage();
+            }
+            (None, Some(_)) if origin == Origin::Outdated && sent.get("status").is_some() => {
+                self.ignore_stage();
+            }
+            _ => {}
         }
         if faults.is_empty() { Ok(()) } else { Err(Failure::validation(faults)) }
+    }
+
+    /// `status` and `pipelineStage` both differ from what is held. What the CRM does with two that disagree is not known,
+    /// so one is sent. In a body made from a contact that was read they may be the pair that was held then.
+    fn both_stages(
+        &mut self,
+        pointers: [String; 2],
+        held: &Contact,
+        origin: Origin,
+    ) -> Option<[FieldFault; 2]> {
+        let text = |raw: Option<&RawJson>| {
+            raw.and_then(|raw| json::string(raw.as_str())).map(|text| Text::from(text.as_ref()))
+        };
+        let (status, stage) = (text(self.remote.get("status")), text(self.remote.get("pipelineStage")));
+        let (Some(status), Some(stage), true) = (status, stage, origin != Origin::Caller) else {
+            return Some(stage_conflict(pointers));
+        };
+        let pipeline = text(self.remote.get("pipelineId").or_else(|| held.remote_fields.get("pipelineId")));
+        let outdated = origin == Origin::Outdated;
+        self.stage_pair = Some(StagePair { status, stage, outdated, pipeline, pointers });
+        None
+    }
+
+    /// Leaves the contact in the stage that it was moved to since the caller read it.
+    fn ignore_stage(&mut self) {
+        for name in ["status", "pipelineStage", "pipelineId"] {
+            self.remote.remove(name);
+        }
+        let message = "The contact was changed since this body was read; its stage was ignored. Send `status` or `pipelineStage` alone to move the contact.";
+        self.losses.push(Warning::new(WarningCode::ReadOnly, "/remoteFields/pipelineStage", message));
+    }
+
+    /// The two fields that name a stage, where they must name the same.
+    pub(in super::super) const fn stage_pair(&self) -> Option<&StagePair> {
+        self.stage_pair.as_ref()
+    }
+
+    /// The change that sends the stage alone, or none where the two are what was held when the caller read the contact.
+    /// Fails with `validation_failed` where `status` is the name of another stage: the caller has edited one of the two.
+    /// Where `stages` do not tell, the reading after the write does.
+    pub(in super::super) fn with_one_stage(mut self, stages: Option<&Stages>) -> Result<Self> {
+        let Some(StagePair { status, stage, outdated, pointers, .. }) = self.stage_pair.take() else {
+            return Ok(self);
+        };
+        let known = stages.and_then(|stages| stages.0.iter().find(|(id, _)| *id == stage));
+        let same = |(_, name): &(Text, Text)| name.trim().to_lowercase() == status.trim().to_lowercase();
+        if known.is_some_and(|known| !same(known)) {
+            return Err(Failure::validation(stage_conflict(pointers).to_vec()));
+        }
+        let sent = self.remote.remove("status");
+        if outdated {
+            self.ignore_stage();
+        } else if known.is_none() {
+            self.status_beside = sent;
+        }
+        Ok(self)
     }
 
     fn lose(&mut self, pointer: String, message: Text) {
@@ -212,15 +372,30 @@ impl Change {
     pub(in super::super) fn encode(self) -> Result<(String, ContactPatch, Vec<Warning>)> {
         let body =
             self.body().map_err(|_| Failure::internal("a body for the pipeline CRM could not be written"))?;
+        let beside = self.status_beside.map(|status| ("status", status));
+        let remote = self.remote.into_iter().chain(beside);
+        // Which one is primary the CRM may settle itself where we name none or several.
+        let one_primary = |phones: &[PhoneNumber]| {
+            phones.iter().filter(|phone| is_word(phone.kind.as_ref(), &["primary"])).count() == 1
+        };
+        let phones = self.phones.map(|mut phones| {
+            if !one_primary(&phones) {
+                for phone in &mut phones {
+                    phone.kind = None;
+                }
+            }
+            phones.extend(self.fixed_phones);
+            phones
+        });
         let expected = ContactPatch {
             first_name: self.first_name,
             last_name: self.last_name,
             account: Patch::Keep,
             addresses: Patch::Keep,
             email_addresses: change::expected(self.emails),
-            phone_numbers: change::expected(self.phones),
+            phone_numbers: change::expected(phones),
             remote_fields: RemoteFields(
-                self.remote.into_iter().map(|(name, value)| (Text::from_static(name), value)).collect(),
+                remote.map(|(name, value)| (Text::from_static(name), value)).collect(),
             ),
             read_only: Vec::new(),
         };
@@ -231,24 +406,29 @@ impl Change {
         let raw = |name: &str| {
             self.remote.get(name).map(|value| serde_json::from_str::<&RawValue>(value.as_str())).transpose()
         };
-        let (held_phones, held_emails) =
-            (held_entries(self.held_phones.as_ref()), held_entries(self.held_emails.as_ref()));
-        let phone = |phone| {
-            entry(phone, &held_phones, |one, other| {
-                self.region.comparable(one) == self.region.comparable(other)
-            })
-        };
-        let phones = self
-            .phones
-            .as_ref()
-            .map(|phones| phones.iter().map(|PhoneNumber { number, kind }| phone((number, kind))).collect());
-        let email = |email| entry(email, &held_emails, str::eq_ignore_ascii_case);
-        let emails = self.emails.as_deref().map(|emails| match emails {
-            [] => Email::None(()),
-            [one] if held_emails.is_empty() => Email::One(&one.address),
-            several => Email::Several(
-                several.iter().map(|EmailAddress { address, kind }| email((address, kind))).collect(),
-            ),
+        let phones = self.phones.as_ref().map(|phones| {
+            let key = |number: &str| PhoneIdentity::of(self.region, number).as_str().to_owned();
+            let held = held_entries(self.held_phones.as_ref(), key);
+            phones
+                .iter()
+                .map(|phone| entry(&phone.number, phone.kind.as_ref(), held.get(&key(&phone.number))))
+                .collect()
+        });
+        let emails = self.emails.as_deref().map(|emails| {
+            let held = held_entries(self.held_emails.as_ref(), email_identity);
+            match emails {
+                [] => Email::None(()),
+                [one] if held.is_empty() => Email::One(&one.address),
+                several => Email::Several(
+                    several
+                        .iter()
+                        .map(|email| {
+                            let kept = held.get(&email_identity(&email.address));
+                            entry(&email.address, email.kind.as_ref(), kept)
+                        })
+                        .collect(),
+                ),
+            }
         });
         serde_json::to_string(&Body {
             first_name: written(&self.first_name),
@@ -263,43 +443,239 @@ impl Change {
     }
 }
 
-/// Provider rules of phones, entry by entry.
-fn check_phones(phones: &[PhoneNumber], region: Region) -> Result<()> {
+/// How the caller calls an entry.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Called {
+    Primary,
+    Mobile,
+    Secondary,
+    Otherwise,
+}
+
+impl Called {
+    fn email(kind: Option<&Text>) -> Self {
+        if is_word(kind, &["main", "primary"]) {
+            Self::Primary
+        } else if is_word(kind, &["secondary"]) {
+            Self::Secondary
+        } else {
+            Self::Otherwise
+        }
+    }
+
+    fn phone(kind: Option<&Text>) -> Self {
+        if is_word(kind, &["primary", "main", "default"]) {
+            Self::Primary
+        } else if is_word(kind, &["mobile", "cell"]) {
+            Self::Mobile
+        } else if is_word(kind, &["secondary"]) {
+            Self::Secondary
+        } else {
+            Self::Otherwise
+        }
+    }
+}
+
+/// The entries of a list, each value once, matched with those that are held.
+struct Entries<K> {
+    /// Whether the held entry of this value is primary.
+    held: HashMap<K, bool>,
+    places: HashMap<K, usize>,
+    /// The index of each entry in the caller's list, how it is called, and whether the held one is primary.
+    added: Vec<(usize, Called, Option<bool>)>,
+}
+
+impl<K: Eq + Hash + Clone> Entries<K> {
+    /// A list for a record that holds these; the first counts where several have one value.
+    fn of(held: impl DoubleEndedIterator<Item = (K, bool)>) -> Self {
+        Self { held: held.rev().collect(), places: HashMap::new(), added: Vec::new() }
+    }
+
+    fn holds(&self, key: &K) -> bool {
+        self.held.contains_key(key)
+    }
+
+    /// Adds an entry, unless one of its value was added. The primary one may be the second spelling of a value that stands
+    /// before it.
+    fn add(&mut self, index: usize, key: K, called: Called) {
+        if let Some(place) = self.places.get(&key) {
+            if called == Called::Primary {
+                self.added[*place].1 = called;
+            }
+            return;
+        }
+        self.added.push((index, called, self.held.get(&key).copied()));
+        self.places.insert(key, self.added.len() - 1);
+    }
+
+    /// The index of each entry, and whether it is primary: the first that is called so; else those that are held as
+    /// primary and not called otherwise, so that nothing changes that nobody asked for; else the first mobile one; else the
+    /// first.
+    fn with_primary(&self) -> HashMap<usize, bool> {
+        let only = |primary: usize| {
+            let entries = self.added.iter().enumerate();
+            entries.map(|(place, (index, ..))| (*index, place == primary)).collect()
+        };
+        let first =
+            |wanted: &dyn Fn(Called) -> bool| self.added.iter().position(|(_, called, _)| wanted(*called));
+        let is_promoted = |(_, called, held): &(usize, Called, Option<bool>)| {
+            *called == Called::Primary && *held != Some(true)
+        };
+        if let (true, Some(primary)) =
+            (self.added.iter().any(is_promoted), first(&|called| called == Called::Primary))
+        {
+            return only(primary);
+        }
+        let kept = self
+            .added
+            .iter()
+            .map(|(index, called, held)| (*index, *held == Some(true) && *called != Called::Secondary));
+        let kept: HashMap<usize, bool> = kept.collect();
+        let had_none = !self.held.is_empty() && !self.held.values().any(|held| *held);
+        let is_known = self.added.iter().any(|(_, _, held)| held.is_some());
+        if kept.values().any(|primary| *primary) || (had_none && is_known) {
+            return kept;
+        }
+        let first = first(&|called| called == Called::Mobile)
+            .or_else(|| first(&|called| called != Called::Secondary))
+            .unwrap_or(0);
+        only(first)
+    }
+}
+
+/// Numbers of `secondaryPhoneNumber`, which no call writes: a change must leave them as they are.
+struct FixedNumbers {
+    /// Where each stands among them, and whether the caller sent it.
+    places: HashMap<PhoneIdentity, (usize, bool)>,
+    /// Those that the caller sent: the index in the list, where it stands among them, how it is called, and how many
+    /// other numbers stand before it.
+    seen: Vec<(usize, usize, Called, usize)>,
+}
+
+impl FixedNumbers {
+    fn of(held: impl Iterator<Item = PhoneIdentity>) -> Self {
+        let mut places = HashMap::new();
+        for identity in held {
+            let next = places.len();
+            places.entry(identity).or_insert((next, false));
+        }
+        Self { places, seen: Vec::new() }
+    }
+
+    fn holds(&self, identity: &PhoneIdentity) -> bool {
+        self.places.contains_key(identity)
+    }
+
+    /// Notes that the caller sent the number, behind so many `others`.
+    fn see(&mut self, index: usize, identity: &PhoneIdentity, called: Called, others: usize) {
+        if let Some((place, seen)) = self.places.get_mut(identity)
+            && !std::mem::replace(seen, true)
+        {
+            self.seen.push((index, *place, called, others));
+        }
+    }
+
+    fn indices(&self) -> HashSet<usize> {
+        self.seen.iter().map(|(index, ..)| *index).collect()
+    }
+
+    /// Fails with `validation_failed` where the change would remove one of them, make one primary, or leave no other
+    /// number.
+    fn check(&self, others: bool) -> Result<()> {
+        let mut faults = Faults::new();
+        if self.seen.len() < self.places.len() {
+            let detail = "A number is held in the CRM's field `secondaryPhoneNumber`, which its API cannot write: keep it in the list, and remove it in the CRM itself.";
+            faults.push(FieldFault::member("/phoneNumbers", "read_only", detail));
+        }
+        if !others {
+            let detail = "The pipeline CRM knows people by their phone; at least one number of its field `phoneNumber` must remain.";
+            faults.push(FieldFault::member("/phoneNumbers", "required", detail));
+        }
+        for (index, ..) in self.seen.iter().filter(|(_, _, called, _)| *called == Called::Primary) {
+            let detail = "The number is held in the CRM's field `secondaryPhoneNumber`, which its API cannot write: it cannot become primary.";
+            let pointer = format!("/phoneNumbers/{index}/phoneNumberType");
+            faults.push(FieldFault::member(pointer, "read_only", detail));
+        }
+        if faults.is_empty() { Ok(()) } else { Err(Failure::validation(faults)) }
+    }
+
+    /// Whether the caller's order of `others` and these is not the one that the CRM shows.
+    fn is_reordered(&self, others: usize) -> bool {
+        let in_order = self.seen.windows(2).all(|pair| pair[0].1 < pair[1].1);
+        !in_order || self.seen.iter().any(|(.., before)| *before < others)
+    }
+}
+
+/// How many of the held numbers, the last ones, are of the field `secondaryPhoneNumber`.
+fn fixed_count(held: &Contact) -> usize {
+    let Some(raw) = held.remote_fields.get("secondaryPhoneNumber").map(RawJson::as_str) else { return 0 };
+    let is_number = |raw: &str| match json::kind(raw) {
+        Kind::String => json::string(raw).is_some_and(|text| !text.trim().is_empty()),
+        kind => kind == Kind::Number,
+    };
+    let has_number = |raw: &str| match json::members(raw) {
+        Some(members) => members.get("value").is_some_and(|raw| is_number(raw.get())),
+        None => is_number(raw),
+    };
+    let count = match json::elements(raw) {
+        Some(elements) => {
+            elements.iter().take(MOST_ENTRIES).filter(|element| has_number(element.get())).count()
+        }
+        None => usize::from(has_number(raw)),
+    };
+    count.min(held.phone_numbers.len())
+}
+
+fn stage_conflict(pointers: [String; 2]) -> [FieldFault; 2] {
+    let detail = "`status` and `pipelineStage` both name a stage, each another than the CRM holds. Send one of the two.";
+    pointers.map(|pointer| FieldFault::member(pointer, "conflict", detail))
+}
+
+/// Provider rules of phones, entry by entry; what is held already is not judged.
+fn check_phones(phones: &[PhoneNumber], identities: &[PhoneIdentity], shown: &HashSet<&str>) -> Result<()> {
     if phones.is_empty() {
         let detail = "The pipeline CRM knows people by their phone; at least one number must remain.";
         return Err(Failure::validation(vec![FieldFault::member("/phoneNumbers", "required", detail)]));
     }
-    let fits = |phone: &PhoneNumber| {
-        region.e164(&phone.number).is_some() || (7..=15).contains(&digits(&phone.number).len())
+    let detail = |phone: &PhoneNumber, identity: &PhoneIdentity| {
+        let written = identity.e164().or(identity.without_extension()).unwrap_or(&phone.number);
+        if shown.contains(phone.number.as_str()) {
+            None
+        } else if !(7..=15).contains(&digits(written).len()) {
+            Some("The pipeline CRM takes numbers of 7 to 15 digits.")
+        } else if identity.e164().is_none() && has_letters(&phone.number) {
+            Some("The pipeline CRM would dial the letters as digits. Send the number alone.")
+        } else {
+            None
+        }
     };
-    let fault = |index: usize| {
-        let detail = "The pipeline CRM takes numbers of 7 to 15 digits.";
-        FieldFault::member(format!("/phoneNumbers/{index}/phoneNumber"), "malformed", detail)
+    let fault = |(index, (phone, identity))| {
+        let pointer = format!("/phoneNumbers/{index}/phoneNumber");
+        detail(phone, identity).map(|detail| FieldFault::member(pointer, "malformed", detail))
     };
-    let faults: Vec<FieldFault> =
-        phones.iter().enumerate().filter(|(_, phone)| !fits(phone)).map(|(index, _)| fault(index)).collect();
+    let faults: Faults = phones.iter().zip(identities).enumerate().filter_map(fault).collect();
     if faults.is_empty() { Ok(()) } else { Err(Failure::validation(faults)) }
 }
 
-fn held_entries(held: Option<&RawJson>) -> Vec<Members<'_>> {
+/// What the CRM keeps on an entry beside its value.
+type Kept<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+
+/// What the CRM keeps on each entry, by what equal values share; the first counts where several have it.
+fn held_entries(held: Option<&RawJson>, key: impl Fn(&str) -> String) -> HashMap<String, Kept<'_>> {
     let entries = held.and_then(|held| json::elements(held.as_str())).unwrap_or_default();
-    entries.into_iter().filter_map(|entry| json::members(entry.get())).collect()
+    let kept = entries.into_iter().rev().filter_map(|entry| {
+        let members = json::members(entry.get())?;
+        let value = members.get("value").and_then(|raw| json::string(raw.get()));
+        let others = members.0.into_iter().filter(|(name, _)| name != "value" && name != "isPrimary");
+        // One without a readable value is held all the same, and is no caller's.
+        Some((value.map_or(String::new(), |value| key(&value)), others.collect()))
+    });
+    kept.collect()
 }
 
-fn entry<'a>(
-    (value, kind): (&'a Text, &Option<Text>),
-    held: &'a [Members<'a>],
-    same: impl Fn(&str, &str) -> bool,
-) -> Entry<'a> {
-    let of_value = |members: &&Members<'_>| {
-        members.get("value").and_then(|raw| json::string(raw.get())).is_some_and(|held| same(&held, value))
-    };
-    let kept = held.iter().find(of_value).map(|members| {
-        let others = members.0.iter().filter(|(name, _)| name != "value" && name != "isPrimary");
-        others.map(|(name, raw)| (name.as_ref(), *raw)).collect()
-    });
-    let is_primary = is_word(kind.as_ref(), &["primary", "main"]);
-    Entry { value, is_primary, kept: kept.unwrap_or_default() }
+fn entry<'a>(value: &'a Text, kind: Option<&Text>, kept: Option<&Kept<'a>>) -> Entry<'a> {
+    let is_primary = is_word(kind, &["primary", "main"]);
+    Entry { value, is_primary, kept: kept.cloned().unwrap_or_default() }
 }
 
 /// A text as it is sent: `None` untouched, `Some(None)` the `null` that clears.

@@ -9,7 +9,7 @@ use crate::adapters::{
     Pushed, SecretForm, SettingKind, SettingSpec,
 };
 use crate::domain::{
-    CallContext, Contact, ContactDraft, ContactPatch, Failure, FailureKind, Page, Position, Provider,
+    CallContext, Contact, ContactDraft, ContactPatch, Failure, FailureKind, Page, Position, Provider, Region,
     RemoteId, Result,
 };
 
@@ -54,6 +54,9 @@ fn never<T>() -> Result<T> {
 
 #[async_trait]
 impl Adapter for Fake {
+    fn region(&self) -> Region {
+        Region::default()
+    }
     async fn probe(&self, _: &CallContext) -> Result<Account> {
         if self.key.starts_with("good") {
             return Ok(Account {
@@ -85,6 +88,9 @@ impl Adapter for Fake {
         never()
     }
     async fn read_back(&self, _: &CallContext, _: &Prepared, _: &Applied) -> Result<Contact> {
+        never()
+    }
+    async fn read_other_way(&self, _: &CallContext, _: &Contact) -> Result<Option<Contact>> {
         never()
     }
 }

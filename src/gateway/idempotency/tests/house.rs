@@ -81,10 +81,11 @@ pub(super) async fn raw(house: &House, key: &str) -> IdempotencyRecord {
         sealed: None,
         created_at: now(),
         expires_at: now(),
+        request_bytes: 0,
     };
     match house.store.idempotency.reserve(&probe, Duration::ZERO).await.unwrap() {
         Reserved::Held { record, free: _ } => *record,
-        Reserved::Ours => panic!("there is no such row"),
+        Reserved::Full { .. } | Reserved::Ours => panic!("there is no such row"),
     }
 }
 
@@ -155,9 +156,9 @@ pub(super) fn evidence() -> Evidence {
             ],
         },
         sent_at: "2026-02-03T04:05:06.123456789Z".parse().unwrap(),
-        settled_from: "2026-02-03T04:05:36.1Z".parse().unwrap(),
+        open_for: Duration::from_millis(12_345),
         seen: vec!["r7".into(), "r8".into()],
         looked_at: Some("2026-02-03T04:05:05Z".parse().unwrap()),
-        absent_since: None,
+        absent_lookup: None,
     }
 }

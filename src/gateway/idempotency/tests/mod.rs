@@ -8,9 +8,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use self::house::{House, answer, asking, candidate, evidence, once, raw, warning};
-use super::{Attempt, Claim, Ledger, Past};
-use crate::domain::{CredentialId, Failure, FailureKind, Result};
+use super::kept::Kept;
+use super::{Attempt, Claim, Destination, Ledger, Past};
+use crate::domain::{Candidates, CredentialId, Failure, FailureKind, Result};
 use crate::sealing::{MasterKey, Sealer};
+use crate::store::Stage;
 use crate::store::tests::also_on_postgres;
 
 also_on_postgres! {
@@ -19,6 +21,7 @@ also_on_postgres! {
     a_running_write_is_told_from_a_lost_one,
     a_released_key_runs_again_also_for_another_request,
     whatever_point_a_process_dies_at_the_next_one_knows_what_was_under_way,
+    where_a_write_was_sent_is_known_at_every_stage_and_of_earlier_versions_it_is_not,
     evidence_comes_back_to_the_byte,
     a_known_outcome_erases_the_request,
     who_lost_the_lease_may_neither_send_nor_write,
@@ -119,7 +122,7 @@ async fn whatever_point_a_process_dies_at_the_next_one_knows_what_was_under_way(
     let house = House::new().await;
     let next = house.another_process().await;
     let found = Past::Found { remote_id: "r1".into(), warnings: vec![warning()] };
-    let ambiguous = Past::Ambiguous { candidates: vec![candidate()] };
+    let ambiguous = Past::Ambiguous { candidates: vec![candidate(); 500].into() };
 
     let attempt = run(&house.ledger, &house, "k", "asked").await;
     dies(&house, attempt).await;
@@ -153,14 +156,74 @@ async fn whatever_point_a_process_dies_at_the_next_one_knows_what_was_under_way(
     assert_eq!((attempt.past(), attempt.evidence(), attempt.sends()), (&Past::Unknown, Some(&evidence()), 3));
 }
 
+#[test]
+fn what_is_sealed_of_an_ambiguous_outcome_is_bounded() {
+    let ambiguous = Past::Ambiguous { candidates: vec![candidate(); 40_000].into() };
+    let sealed = Kept::of(&ambiguous, None, None).unwrap().written().unwrap();
+    assert!(sealed.len() < 4_096, "{} bytes", sealed.len());
+    assert_eq!(Kept::read(&sealed).unwrap().past(Stage::Ambiguous).unwrap().0, ambiguous);
+}
+
+#[tokio::test]
+async fn where_a_write_was_sent_is_known_at_every_stage_and_of_earlier_versions_it_is_not() {
+    let house = House::new().await;
+    let next = house.another_process().await;
+    let ambiguous = Past::Ambiguous { candidates: vec![candidate()].into() };
+    let mut sent_to = Destination {
+        base_url: "https://crm.example.com".into(),
+        secret: "digest".into(),
+        account_id: Some("company".into()),
+    };
+    let mut attempt = run(&house.ledger, &house, "k", "asked").await;
+    assert_eq!(attempt.destination(), None);
+    attempt.send_to(sent_to.clone());
+    attempt.sending(None).await.unwrap();
+    for outcome in [Past::Sent, Past::Absent, ambiguous] {
+        if outcome != Past::Sent {
+            attempt.note(outcome.clone()).await.unwrap();
+        }
+        dies(&house, attempt).await;
+        attempt = run(&next, &house, "k", "asked").await;
+        assert_eq!((attempt.past(), attempt.destination()), (&outcome, Some(&sent_to)));
+    }
+    // What is known of the account stays known when the same account is written to again.
+    attempt.send_to(Destination { account_id: None, secret: "new".into(), ..sent_to.clone() });
+    attempt.sending(Some(evidence())).await.unwrap();
+    dies(&house, attempt).await;
+    sent_to.secret = "new".into();
+    let attempt = run(&next, &house, "k", "asked").await;
+    assert_eq!((attempt.evidence(), attempt.destination()), (Some(&evidence()), Some(&sent_to)));
+
+    // Apart from the one field, which readers skip that do not know it, a row is what it was in earlier versions.
+    let plain = |kept: Option<Kept>| -> serde_json::Value {
+        let mut all: serde_json::Value = serde_json::from_slice(&kept.unwrap().written().unwrap()).unwrap();
+        // Made from the clock each time, for earlier versions.
+        assert!(all["evidence"].as_object_mut().unwrap().remove("settled_from").is_some());
+        all
+    };
+    let earlier = plain(Kept::of(&Past::Unknown, Some(&evidence()), None));
+    let mut now = plain(Kept::of(&Past::Unknown, Some(&evidence()), Some(&sent_to)));
+    let blob = Kept::of(&Past::Unknown, Some(&evidence()), None).unwrap().written().unwrap();
+    let read = Kept::read(&blob).unwrap();
+    assert_eq!((read.destination(), read.past(Stage::Unknown).unwrap().0), (None, Past::Unknown));
+    now["of a later version"] = true.into();
+    now["evidence"]["settled_from"] = "2026-02-03T04:05:06Z".into();
+    assert_eq!(Kept::read(now.to_string().as_bytes()).unwrap().destination(), Some(sent_to));
+    now["evidence"].as_object_mut().unwrap().remove("settled_from");
+    let all = now.as_object_mut().unwrap();
+    all.remove("destination");
+    all.remove("of a later version");
+    assert_eq!(now, earlier);
+}
+
 #[tokio::test]
 async fn evidence_comes_back_to_the_byte() {
     let house = House::new().await;
     let mut attempt = run(&house.ledger, &house, "k", "asked").await;
     attempt.sending(Some(evidence())).await.unwrap();
     let mut later = evidence();
-    later.absent_since = Some("2026-02-03T04:05:06.789012345Z".parse().unwrap());
-    later.settled_from = "2026-02-03T04:05:07.000000001Z".parse().unwrap();
+    later.absent_lookup = Some("lookup".into());
+    later.open_for = Duration::ZERO;
     attempt.update_evidence(later.clone()).await.unwrap();
     assert_eq!(attempt.evidence(), Some(&later));
     dies(&house, attempt).await;
@@ -173,7 +236,7 @@ async fn a_known_outcome_erases_the_request() {
     for (place, outcome) in [
         Past::Absent,
         Past::Found { remote_id: "r1".into(), warnings: Vec::new() },
-        Past::Ambiguous { candidates: Vec::new() },
+        Past::Ambiguous { candidates: Candidates::new() },
     ]
     .into_iter()
     .enumerate()
@@ -227,8 +290,34 @@ async fn a_lease_is_renewed_while_the_write_runs_and_ends_with_it() {
     tokio::time::sleep(Duration::from_millis(3500)).await;
     assert_eq!(refused(&short, &house, "k", "asked").await.kind, FailureKind::IdempotencyInProgress);
     drop(attempt);
-    tokio::time::sleep(Duration::from_millis(2200)).await;
-    run(&short, &house, "k", "asked").await;
+    let watching = tokio::spawn(async move { short.watch_leases().await });
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(refused(&house.ledger, &house, "k", "asked").await.kind, FailureKind::IdempotencyInProgress);
+    let began = crate::clock::monotonic();
+    while claim(&house.ledger, &house, "k", "asked").await.is_err() {
+        assert!(began.elapsed() < Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    watching.abort();
+}
+
+/// Rows of versions that compared clocks name no lookup and no duration: nothing counts that was seen before.
+#[test]
+fn what_an_earlier_version_sealed_is_read_and_proves_nothing() {
+    let old = r#"{"evidence":{"draft":{"first_name":null,"last_name":"canary","account":null,"addresses":[],
+        "email_addresses":[],"phone_numbers":[],"remote_fields":[],"read_only":[]},
+        "sent_at":"2026-02-03T04:05:06Z","settled_from":"2026-02-03T04:05:07Z","seen":[],"looked_at":null,
+        "absent_since":"2026-02-03T04:05:08Z"}}"#;
+    let (past, evidence) = Kept::read(old.as_bytes()).unwrap().past(Stage::Unknown).unwrap();
+    let evidence = evidence.unwrap();
+    assert_eq!((past, evidence.absent_lookup.clone()), (Past::Unknown, None));
+    assert_eq!(evidence.open_for, Duration::from_secs(30));
+    let new = Kept::of(&Past::Unknown, Some(&evidence), None).unwrap().written().unwrap();
+    let new = String::from_utf8(new).unwrap();
+    assert!(
+        new.contains("\"settled_from\":\"") && !new.contains("absent_since"),
+        "read by earlier versions: {new}"
+    );
 }
 
 #[tokio::test]
@@ -332,15 +421,18 @@ async fn what_dead_processes_left_is_taken_over_to_look() {
     house.ledger.end_leases().await.unwrap();
     let mut taken = sweep.unsettled().await.unwrap();
     assert_eq!(taken.len(), 1);
-    let super::Unsettled { tenant, credential, mut attempt } = taken.remove(0);
-    assert_eq!((&tenant, credential.as_str()), (&house.caller.tenant, "cred_1"));
+    let due = taken.remove(0);
+    assert_eq!((&due.tenant, due.credential.as_str()), (&house.caller.tenant, "cred_1"));
+    let mut attempt = sweep.take_unsettled(&due).await.unwrap().unwrap();
     assert_eq!((attempt.past(), attempt.evidence()), (&Past::Unknown, Some(&evidence())));
     let meanwhile = refused(&house.ledger, &house, "create", asking("create")).await;
     assert_eq!(meanwhile.kind, FailureKind::IdempotencyInProgress);
     assert!(house.ledger.unsettled().await.unwrap().is_empty(), "one sweep looks at a time");
+    assert!(house.ledger.take_unsettled(&due).await.unwrap().is_none(), "also where two saw it");
     attempt.note(Past::Unknown).await.unwrap();
-    attempt.leave().await;
-    let Some(super::Unsettled { mut attempt, .. }) = sweep.unsettled().await.unwrap().pop() else { panic!() };
+    attempt.leave_for(Duration::ZERO).await;
+    let due = sweep.unsettled().await.unwrap().pop().unwrap();
+    let mut attempt = sweep.take_unsettled(&due).await.unwrap().unwrap();
     attempt.note(Past::Found { remote_id: "r1".into(), warnings: Vec::new() }).await.unwrap();
     attempt.leave().await;
     assert!(sweep.unsettled().await.unwrap().is_empty(), "it is settled");

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::time::{Instant, advance, sleep};
+use tokio::time::{advance, sleep};
 
 use super::house::{House, evidence};
 use super::run;
 use crate::domain::{Failure, FailureKind, Result, TenantId, Text};
 use crate::gateway::idempotency::Lease;
-use crate::store::{Advance, IdempotencyRecord, IdempotencyStore, Reserved, Stage};
+use crate::store::{Advance, HeldLease, IdempotencyRecord, IdempotencyStore, Reserved, Stage};
 
 const LEASE: Duration = Duration::from_secs(30);
 
@@ -27,7 +27,7 @@ enum Says {
 fn lease(says: Says) -> (Lease, Arc<AtomicU32>) {
     let asked = Arc::new(AtomicU32::new(0));
     let count = asked.clone();
-    let lease = Lease::keep(LEASE, Instant::now(), move || {
+    let lease = Lease::keep(LEASE, crate::clock::monotonic(), move || {
         count.fetch_add(1, Ordering::Relaxed);
         async move {
             match says {
@@ -106,6 +106,12 @@ impl IdempotencyStore for Late {
     }
     async fn unsettled(&self, limit: u32) -> Result<Vec<IdempotencyRecord>> {
         self.0.unsettled(limit).await
+    }
+    async fn held(&self, limit: u32) -> Result<Vec<HeldLease>> {
+        self.0.held(limit).await
+    }
+    async fn end_lease(&self, lease: &HeldLease) -> Result<bool> {
+        self.0.end_lease(lease).await
     }
     async fn end_leases(&self) -> Result<u64> {
         self.0.end_leases().await

@@ -1,0 +1,289 @@
+//! What a reading shows of contacts: pages of rows, fields that are missing or cannot be read, two readings of one record.
+//!
+//! Only what identifies a row may fail it, and then this row alone.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use super::lenient::{Lenient, REMOTE_FIELDS_MOST, unreadable};
+use super::remote::normalised;
+use crate::domain::{
+    Contact, Field, Page, Position, ReadBy, RemoteFields, RemoteId, Result, Text, Timestamp,
+};
+use crate::json::{Members, Raw};
+use crate::upstream::{Decoded, Secrets};
+
+/// A field's key as the CRM spells it, and its value.
+pub(super) type Named<'a> = (Cow<'a, str>, Raw<'a>);
+
+/// A contact while it is read. A field without a key is unseen. One whose value cannot be read is unseen too, and stays in
+/// `remote_fields` as it came.
+pub(super) struct Reading<'a> {
+    pub(super) read: Lenient<'a>,
+    pub(super) contact: Contact,
+}
+
+impl<'a> Reading<'a> {
+    /// The text of `field`.
+    pub(super) fn text(&mut self, field: Field, named: Option<&Named<'a>>) -> Option<Text> {
+        self.value(field, named, Lenient::text)
+    }
+
+    /// The timestamp of `field`.
+    pub(super) fn time(&mut self, field: Field, named: Option<&Named<'a>>) -> Option<Timestamp> {
+        self.value(field, named, Lenient::time)
+    }
+
+    fn value<T>(
+        &mut self,
+        field: Field,
+        named: Option<&Named<'a>>,
+        read: impl Fn(Lenient<'a>, &str, Raw<'a>) -> Result<Option<T>>,
+    ) -> Option<T> {
+        let Some((name, raw)) = named else {
+            self.contact.unseen.insert(field);
+            return None;
+        };
+        read(self.read, name, raw).unwrap_or_else(|_| {
+            self.unreadable(field, name, raw, false);
+            None
+        })
+    }
+
+    /// The entries of a list. `read` reads one, and says too whether it says more than is consumed. A list that says more,
+    /// or that cannot be read whole, stays in `remote_fields` as it came, so that nothing of it is lost.
+    pub(super) fn entries<T>(
+        &mut self,
+        field: Field,
+        named: &Named<'a>,
+        read: impl Fn(Lenient<'a>, &str, Raw<'a>) -> (Result<Option<T>>, bool),
+    ) -> Vec<T> {
+        let (name, raw) = named;
+        let Ok((elements, whole)) = self.read.entries(name, raw) else {
+            self.unreadable(field, name, raw, false);
+            return Vec::new();
+        };
+        if !whole {
+            self.contact.partial.insert(field);
+        }
+        let (mut entries, mut more, mut unreadable) = (Vec::with_capacity(elements.len()), false, false);
+        for element in elements {
+            let (entry, says_more) = read(self.read, name, element);
+            more |= says_more;
+            match entry {
+                Ok(entry) => entries.extend(entry),
+                Err(_) => unreadable = true,
+            }
+        }
+        if unreadable {
+            self.unreadable(field, name, raw, !entries.is_empty());
+        } else if more {
+            self.read.pass(&mut self.contact.remote_fields, name, raw);
+        }
+        entries
+    }
+
+    /// Notes that `field` cannot be read; `partly` says whether a part of it could.
+    pub(super) fn unreadable(&mut self, field: Field, name: &str, raw: Raw<'a>, partly: bool) {
+        let contact = &mut self.contact;
+        contact.unreadable.insert(field);
+        if partly {
+            contact.partial.insert(field);
+        } else {
+            contact.unseen.insert(field);
+        }
+        self.read.pass(&mut contact.remote_fields, name, raw);
+    }
+}
+
+/// Reads the list of a page row by row.
+pub(super) fn rows<'a>(
+    read: Lenient<'a>,
+    name: &str,
+    list: Raw<'a>,
+    decode: impl Fn(Members<'a>) -> Result<Contact>,
+) -> Result<Vec<Option<Contact>>> {
+    let rows = read.rows(name, list)?.into_iter();
+    Ok(rows.map(|row| read.object(name, row).and_then(&decode).ok()).collect())
+}
+
+/// The rows of a page of the list. A row that nobody can tell whose it is, is `None`.
+pub(super) struct Rows {
+    pub(super) contacts: Vec<Option<Contact>>,
+    /// How many rows a full page has, as the CRM says.
+    pub(super) size: Option<u64>,
+    /// The page that the CRM says this is.
+    pub(super) page: Option<u64>,
+    /// How many rows match in all, as the CRM says. Rows decide where this says less.
+    pub(super) total: Option<u64>,
+}
+
+impl Decoded for Rows {
+    fn without_secrets(self, secrets: &Secrets, struck: bool) -> Result<Self> {
+        Ok(Self { contacts: self.contacts.without_secrets(secrets, struck)?, ..self })
+    }
+}
+
+impl Rows {
+    /// The contacts that could be read.
+    pub(super) fn readable(self) -> impl Iterator<Item = Contact> {
+        self.contacts.into_iter().flatten()
+    }
+
+    /// The row of the contact `id`.
+    pub(super) fn row_of(self, id: &RemoteId) -> Option<Contact> {
+        self.readable().find(|row| row.remote_id == *id)
+    }
+
+    /// The same rows. Fails with `upstream_invalid_response` where none of them can be read: that is no list of contacts.
+    pub(super) fn checked(self) -> Result<Self> {
+        let none = !self.contacts.is_empty() && self.contacts.iter().all(Option::is_none);
+        if none { Err(unreadable("_id", "an id in any row")) } else { Ok(self) }
+    }
+
+    /// Whether these rows, of the first page, are all that match, each of them readable. A full page has `size` rows.
+    pub(super) fn is_whole(&self, size: u64) -> bool {
+        let rows = self.contacts.len() as u64;
+        !self.has_more(0, size)
+            && self.total.is_none_or(|total| total <= rows)
+            && self.contacts.iter().all(Option::is_some)
+    }
+
+    /// Whether rows follow these, before which `first` rows stand. A full page has a successor unless the CRM's total is
+    /// just reached; a total that says less than was shown is wrong.
+    fn has_more(&self, first: u64, size: u64) -> bool {
+        let rows = self.contacts.len() as u64;
+        let end = first.saturating_add(rows);
+        rows > 0 && self.total.map_or(rows >= size, |total| end < total || (total < end && rows >= size))
+    }
+
+    /// The rows from `at` on. They were asked for as page number `page`, before which `first` rows stand, and a full page
+    /// has `size`.
+    /// Fails where the CRM answered another page: its rows would pass for those of this one.
+    pub(super) fn from(self, at: Position, page: u64, first: u64, size: u64) -> Result<Page> {
+        let rows = self.checked()?;
+        if !rows.contacts.is_empty() && rows.page.is_some_and(|echoed| echoed != page) {
+            return Err(unreadable("page", "the one that was asked for"));
+        }
+        let end = first.saturating_add(rows.contacts.len() as u64);
+        let more = rows.has_more(first, size);
+        let skip = usize::try_from(at.0.saturating_sub(first)).unwrap_or(usize::MAX);
+        Ok(Page {
+            rows: rows.contacts.into_iter().skip(skip).collect(),
+            next: more.then_some(Position(end)),
+            total: rows.total,
+        })
+    }
+}
+
+/// What two readings of one record tell together: each field from `first` if it shows it, else from `other`.
+#[must_use]
+pub fn merge(first: Contact, other: Contact) -> Contact {
+    // Another single read may not find both readings again, so that no tag is made of them together.
+    let mut whole = Contact { read_by: ReadBy::List, ..first };
+    if whole.names_derived
+        && !other.names_derived
+        && other.shows(Field::FirstName)
+        && other.shows(Field::LastName)
+    {
+        whole.unseen.insert(Field::FirstName);
+        whole.unseen.insert(Field::LastName);
+        whole.names_derived = false;
+    }
+    for field in Field::ALL {
+        let better = other.shows(field) || whole.unseen.contains(field) && other.partial.contains(field);
+        if whole.shows(field) || !better {
+            continue;
+        }
+        match field {
+            Field::FirstName => whole.first_name.clone_from(&other.first_name),
+            Field::LastName => whole.last_name.clone_from(&other.last_name),
+            Field::Account => whole.account.clone_from(&other.account),
+            Field::Addresses => whole.addresses.clone_from(&other.addresses),
+            Field::EmailAddresses => whole.email_addresses.clone_from(&other.email_addresses),
+            Field::PhoneNumbers => whole.phone_numbers.clone_from(&other.phone_numbers),
+            Field::LastActivityAt => whole.last_activity_at = other.last_activity_at,
+            Field::RemoteCreatedAt => whole.remote_created_at = other.remote_created_at,
+            Field::RemoteUpdatedAt => whole.remote_updated_at = other.remote_updated_at,
+            // They come with their lists, or are merged below.
+            Field::EmailAddressType | Field::PhoneNumberType | Field::RemoteFields | Field::RemoteDeleted => {
+                continue;
+            }
+        }
+        whole.names_derived |= other.names_derived && matches!(field, Field::FirstName | Field::LastName);
+        whole.unseen.remove(field);
+        whole.unreadable.remove(field);
+        whole.partial.remove(field);
+        if other.partial.contains(field) {
+            whole.partial.insert(field);
+        }
+        if other.unreadable.contains(field) {
+            whole.unreadable.insert(field);
+        }
+    }
+    if !whole.remote_fields_unread && !other.remote_fields_unread {
+        whole.remote_fields = joined(whole.remote_fields, other.remote_fields);
+        if whole.remote_fields.0.len() > REMOTE_FIELDS_MOST {
+            whole.leave_remote_fields_unread();
+        }
+    }
+    whole
+}
+
+fn joined(first: RemoteFields, other: RemoteFields) -> RemoteFields {
+    let mut all = first;
+    let mut known: HashSet<String> = all.0.iter().map(|(name, _)| normalised(name)).collect();
+    all.0.extend(other.0.into_iter().filter(|(name, _)| known.insert(normalised(name))));
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::RemoteId;
+
+    fn rows(count: usize, total: Option<u64>) -> Rows {
+        let row = |number| Some(Contact::bare(RemoteId::from(format!("row{number}"))));
+        Rows { contacts: (0..count).map(row).collect(), size: None, page: None, total }
+    }
+
+    #[test]
+    fn rows_decide_where_a_list_ends_whatever_the_crm_counts() {
+        // Rows of the third page of 50, what the CRM counts, and whether there may be more.
+        let cases = [
+            (50, None, true),
+            (49, None, false),
+            (0, None, false),
+            (50, Some(150), false),
+            (50, Some(151), true),
+            (50, Some(149), true),
+            (50, Some(0), true),
+            (49, Some(0), false),
+            (49, Some(500), true),
+            (0, Some(500), false),
+        ];
+        for (count, total, more) in cases {
+            let page = rows(count, total).from(Position(100), 3, 100, 50).unwrap();
+            assert_eq!((page.next.is_some(), page.total), (more, total), "{count} {total:?}");
+        }
+    }
+
+    #[test]
+    fn a_lookup_is_whole_where_rows_and_total_agree_on_it_and_each_row_can_be_read() {
+        for (count, total, whole) in [
+            (3, None, true),
+            (3, Some(3), true),
+            (50, Some(50), true),
+            (50, None, false),
+            (50, Some(2), false),
+            (3, Some(2), true),
+            (3, Some(4), false),
+            (0, Some(1), false),
+        ] {
+            assert_eq!(rows(count, total).is_whole(50), whole, "{count} {total:?}");
+        }
+        let mut odd = rows(3, Some(3));
+        odd.contacts[1] = None;
+        assert!(!odd.is_whole(50));
+    }
+}

@@ -1,0 +1,42 @@
+//! The only place that reads clocks. What must be right is decided by [`monotonic`]; [`now`] may jump at any time.
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+/// The wall clock. It is what people read and what other machines are told; it may be set forwards and backwards.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+pub fn now() -> Timestamp {
+    let now = Timestamp::now();
+    #[cfg(test)]
+    let now = now.checked_add(tests::shift()).unwrap_or(now);
+    now
+}
+
+/// The clock that only goes forwards, by which durations are measured; tests may pause it.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the monotonic clock")]
+pub fn monotonic() -> Instant {
+    Instant::now()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::cell::Cell;
+
+    use jiff::SignedDuration;
+
+    thread_local! {
+        /// A test's runtime stays on the test's thread.
+        static SHIFT: Cell<SignedDuration> = const { Cell::new(SignedDuration::ZERO) };
+    }
+
+    pub(super) fn shift() -> SignedDuration {
+        SHIFT.get()
+    }
+
+    /// Sets the wall clock of this test's thread forwards or backwards, relative to the real one.
+    pub(crate) fn set_shift(by: SignedDuration) {
+        SHIFT.set(by);
+    }
+}

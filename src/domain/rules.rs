@@ -1,0 +1,61 @@
+//! The rules of a contact's texts and lists. They apply to what is new, never to what the CRM holds already.
+
+use email_address::{EmailAddress as Parsed, Options};
+
+use super::Text;
+use super::bounds::{EMAIL_ADDRESS_MOST, TEXT_MOST};
+
+/// Whether a text may have several lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lines {
+    /// It may not.
+    One,
+    /// It may.
+    Several,
+}
+
+/// The code and the detail of what is wrong with a value.
+pub type Fault = (&'static str, Text);
+
+/// What is wrong with a text; one that is blank is nothing to judge.
+#[must_use]
+pub fn text(text: &str, lines: Lines) -> Option<Fault> {
+    let breaks = |c: char| c.is_control() && !(lines == Lines::Several && matches!(c, '\n' | '\r' | '\t'));
+    if text.trim().is_empty() {
+        None
+    } else if text.chars().any(breaks) {
+        Some(("control_character", Text::from_static("It must not hold control characters.")))
+    } else if text.chars().count() > TEXT_MOST {
+        Some(("too_long", format!("It may be {TEXT_MOST} characters long.").into()))
+    } else {
+        None
+    }
+}
+
+/// What is wrong with an e-mail address, apart from the rules of every text.
+#[must_use]
+pub fn email_address(text: &str) -> Option<Fault> {
+    (!is_email_address(text)).then_some(("malformed", Text::from_static("It is no e-mail address.")))
+}
+
+/// Whether it can be the address of a mailbox, without a name beside it.
+#[must_use]
+pub fn is_email_address(text: &str) -> bool {
+    let options = Options::default().without_display_text().without_domain_literal();
+    text.chars().count() <= EMAIL_ADDRESS_MOST && Parsed::parse_with_options(text, options).is_ok()
+}
+
+/// What is wrong with the name of a remote field.
+#[must_use]
+pub fn remote_name(name: &str) -> Option<Fault> {
+    let wrong = name.trim().is_empty() || name.chars().any(char::is_control);
+    let detail = "A member's name must not be empty or hold control characters.";
+    wrong.then_some(("malformed", Text::from_static(detail)))
+}
+
+/// What is wrong with a list of `found` elements where `most` are allowed.
+#[must_use]
+pub fn count(what: &str, most: usize, found: usize) -> Option<Fault> {
+    let fault = || ("too_many", format!("It may hold {most} {what}; it holds {found}.").into());
+    (found > most).then(fault)
+}

@@ -1,0 +1,362 @@
+//! Conditions on writes: what the `ETag` of a contact is made of, and whether an `If-Match` holds.
+//!
+//! The tag is a digest of what a caller can write: the unified fields that the CRM stores and the declared
+//! `remoteFields`. Times and fields that only the CRM sets are left out, because they change by themselves. A field that
+//! the reading does not show is marked, so that it is not taken for an empty one.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::compare::{Finding, Readings, judge, value_of};
+use super::ids;
+use super::intent::Intent;
+use super::write::Course;
+use crate::adapters::{AdapterSpec, Prepared, Verify, Write};
+use crate::blocking;
+use crate::domain::{
+    Address, CallContext, Contact, Failure, FailureKind, Field, RawJson, ReadBy, Result, Text,
+};
+use crate::gateway::credentials::Opened;
+use crate::json;
+use crate::sealing::{digest, prefixed};
+
+/// What a write requires of the contact as it is before the write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// `*`: the contact exists.
+    Exists,
+    /// The contact has one of these tags, quotes included. A weak tag, `W/"…"`, matches nothing.
+    OneOf(Vec<Text>),
+}
+
+impl Condition {
+    /// The same text for conditions that mean the same.
+    pub(super) fn canonical(&self) -> String {
+        match self {
+            Self::Exists => "*".to_owned(),
+            Self::OneOf(tags) => {
+                let mut tags: Vec<&str> = tags.iter().map(Text::as_str).collect();
+                tags.sort_unstable();
+                tags.dedup();
+                tags.join(",")
+            }
+        }
+    }
+
+    fn holds(&self, tag: &Text) -> bool {
+        match self {
+            Self::Exists => true,
+            Self::OneOf(tags) => tags.contains(tag),
+        }
+    }
+}
+
+impl Course<'_> {
+    /// Why the write must not be sent: the contact is not as the caller requires it.
+    pub(super) async fn unmet(&self, held: Option<&Contact>) -> Result<Option<Failure>> {
+        let (Some(condition), Some(held)) = (self.condition, held) else { return Ok(None) };
+        let current = blocking::within(self.context, held.size(), || tag(self.opened, held)).await?;
+        Ok((!condition.holds(&current)).then(|| changed(current)))
+    }
+
+    /// Whether the condition of this write may be unmet because of the write itself, sent by an earlier attempt under the
+    /// same key.
+    pub(super) const fn may_have_changed_it(&self, intent: &Intent) -> bool {
+        self.sent_before && matches!(intent, Intent::Update(..))
+    }
+
+    /// Fails as `unmet` does if a field that this reading shows is not as the write asks for. Otherwise the earlier attempt
+    /// may have made the change, and the same values are sent again.
+    pub(super) async fn refuse_unless_applied(
+        &self,
+        prepared: &Prepared,
+        held: Option<&Contact>,
+        unmet: Option<Failure>,
+    ) -> Result<()> {
+        let (Some(unmet), Some(held)) = (unmet, held) else { return Ok(()) };
+        let (spec, region) = (self.opened.spec, self.opened.adapter.region());
+        let readings = Readings { before: None, after: held, both_ways: false };
+        let judged = || judge(spec, region, readings, &prepared.expected);
+        let findings = blocking::within(self.context, held.size(), judged).await?;
+        if !findings.iter().any(Finding::is_wrong) {
+            return Ok(());
+        }
+        let detail = "An earlier request with this Idempotency-Key may have been sent, and the contact is neither as it was when its ETag was read nor as this change asks for. Nothing was sent now. Read the contact again, apply your change to it, and send it with the new ETag and a new key.";
+        Err(Failure { detail: detail.into(), ..unmet })
+    }
+
+    /// Whether the contact is still as the caller requires it, before a write is sent a second time. True without a
+    /// condition. False if the contact cannot be read.
+    pub(super) async fn is_still_met(&self, prepared: &Prepared) -> bool {
+        let (Some(_), Some(id)) = (self.condition, &prepared.trail.remote_id) else { return true };
+        match self.opened.adapter.get_contact(self.context, id).await {
+            Ok(contact) => matches!(self.unmet(Some(&contact)).await, Ok(None)),
+            Err(_) => false,
+        }
+    }
+}
+
+fn changed(current: Text) -> Failure {
+    let detail = "The contact is not as it was when its ETag was read; nothing was sent. Read the contact again, apply your change to it, and send it with the new ETag.";
+    Failure::new(FailureKind::ContactChanged, detail).with_entity_tag(current)
+}
+
+/// The tag of a contact that was written, however late; `None` if it was not read by its id.
+pub(super) async fn tag_of_written(
+    context: &CallContext,
+    opened: &Opened,
+    contact: &Contact,
+) -> Option<Text> {
+    if contact.read_by != ReadBy::Id {
+        return None;
+    }
+    Some(blocking::however_late(context, contact.size(), || tag(opened, contact)).await)
+}
+
+/// The strong entity tag of a contact that was read by its id, quotes included.
+pub(super) fn tag(opened: &Opened, contact: &Contact) -> Text {
+    made(opened.spec, &ids::make(&opened.id, &contact.remote_id), contact)
+}
+
+fn made(spec: &AdapterSpec, id: &str, contact: &Contact) -> Text {
+    let parts = parts(spec, id, contact);
+    let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
+    Text::from(format!("\"{}\"", URL_SAFE_NO_PAD.encode(digest(&prefixed(&parts)))))
+}
+
+/// Changes with every change of what a tag is made of, so that a tag never means two things.
+const VERSION: &str = "contact 1";
+
+type Part<'a> = Cow<'a, str>;
+
+/// For each field that can be written its name, how far it is seen, the number of its values, its values.
+fn parts<'a>(spec: &'a AdapterSpec, id: &'a str, contact: &'a Contact) -> Vec<Part<'a>> {
+    let mut parts = vec![Cow::Borrowed(VERSION), Cow::Borrowed(id)];
+    let written = |write: Write| matches!(write, Write::Stored(_) | Write::Partly(_));
+    for field in spec.fields.iter().filter(|spec| written(spec.write)).map(|spec| spec.field) {
+        let values = values(spec, field, contact);
+        let count = values.len().to_string();
+        parts.extend([Cow::Borrowed(field.name()), Cow::Borrowed(seen(contact, field)), Cow::Owned(count)]);
+        parts.extend(values);
+    }
+    parts
+}
+
+fn seen(contact: &Contact, field: Field) -> &'static str {
+    match (contact.unseen.contains(field), contact.partial.contains(field)) {
+        (true, _) => "unseen",
+        (false, true) => "partial",
+        (false, false) => "whole",
+    }
+}
+
+fn values<'a>(spec: &'a AdapterSpec, field: Field, contact: &'a Contact) -> Vec<Part<'a>> {
+    match field {
+        Field::FirstName => vec![optional(contact.first_name.as_ref())],
+        Field::LastName => vec![optional(contact.last_name.as_ref())],
+        Field::Account => vec![optional(contact.account.as_ref())],
+        Field::Addresses => {
+            let parts = contact.addresses.iter().flat_map(Address::parts);
+            parts.map(|(_, part, _)| optional(part)).collect()
+        }
+        Field::EmailAddresses => {
+            let parts = contact.email_addresses.iter().map(|email| (&email.address, email.kind.as_ref()));
+            parts.flat_map(|(address, kind)| [optional(Some(address)), optional(kind)]).collect()
+        }
+        Field::PhoneNumbers => {
+            let parts = contact.phone_numbers.iter().map(|phone| (&phone.number, phone.kind.as_ref()));
+            parts.flat_map(|(number, kind)| [optional(Some(number)), optional(kind)]).collect()
+        }
+        Field::RemoteFields => remote_fields(spec, contact),
+        // Parts of lists stand in their lists; the others only the CRM sets.
+        Field::EmailAddressType
+        | Field::PhoneNumberType
+        | Field::LastActivityAt
+        | Field::RemoteCreatedAt
+        | Field::RemoteUpdatedAt
+        | Field::RemoteDeleted => Vec::new(),
+    }
+}
+
+/// Told apart from an empty text.
+fn optional(text: Option<&Text>) -> Part<'_> {
+    text.map_or(Cow::Borrowed("-"), |text| Cow::Owned(format!("+{}", text.as_str())))
+}
+
+/// The declared fields by their declared names, in one order, whatever the CRM's order and spelling.
+fn remote_fields<'a>(spec: &'a AdapterSpec, contact: &'a Contact) -> Vec<Part<'a>> {
+    let declared = contact.remote_fields.0.iter().filter_map(|(name, value)| {
+        let declared = spec.remote_field(name)?;
+        let value = match declared.verify {
+            Verify::Values => members(value),
+            Verify::Exact | Verify::Normalised | Verify::Never => json::canonical(value.as_str()),
+        };
+        Some((declared.name, value))
+    });
+    let mut declared: Vec<(&str, String)> = declared.collect();
+    declared.sort_unstable();
+    declared.into_iter().flat_map(|(name, value)| [Cow::Borrowed(name), Cow::Owned(value)]).collect()
+}
+
+/// Fields that are many in one: each by its value, without its description. One without a value is the same as one that
+/// is not there: CRMs show either.
+fn members(value: &RawJson) -> String {
+    let Some(members) = json::members(value.as_str()) else { return json::canonical(value.as_str()) };
+    let plain = members.0.iter().filter_map(|(name, raw)| {
+        let value = value_of(raw.get());
+        (json::kind(value) != json::Kind::Null).then(|| (name.as_ref(), json::canonical(value)))
+    });
+    let mut plain: Vec<(&str, String)> = plain.collect();
+    plain.sort_unstable();
+    let parts: Vec<&str> = plain.iter().flat_map(|(name, value)| [*name, value.as_str()]).collect();
+    serde_json::Value::from(parts).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::hint::black_box;
+
+    use super::*;
+    use crate::adapters::spec;
+    use crate::domain::{EmailAddress, PhoneNumber, RemoteFields, RemoteId};
+    use crate::instructions::linear;
+
+    fn raw(text: &str) -> RawJson {
+        RawJson::from_validated(text.into())
+    }
+
+    fn email(address: &str, kind: Option<&str>) -> EmailAddress {
+        EmailAddress { address: address.into(), kind: kind.map(Text::from) }
+    }
+
+    fn ada() -> Contact {
+        let remote = [
+            ("title", "\"Countess\""),
+            ("duogram", "\"AB\""),
+            ("customFields", "{\"a\":{\"name\":\"Role\",\"value\":\"x\"}}"),
+        ];
+        Contact {
+            first_name: Some("Ada".into()),
+            last_name: Some("Byron".into()),
+            email_addresses: vec![email("ada@example.com", Some("main")), email("b@example.com", None)],
+            phone_numbers: vec![PhoneNumber { number: "+14165550277".into(), kind: Some("mobile".into()) }],
+            remote_fields: RemoteFields(remote.map(|(name, value)| (name.into(), raw(value))).to_vec()),
+            ..Contact::bare(RemoteId::from("abc123"))
+        }
+    }
+
+    fn of(contact: &Contact) -> Text {
+        made(spec("aptly").unwrap(), "con_1", contact)
+    }
+
+    fn remote(name: &'static str, value: &str) -> Contact {
+        let mut contact = ada();
+        contact.remote_fields.0.retain(|(known, _)| known != name);
+        contact.remote_fields.0.push((name.into(), raw(value)));
+        contact
+    }
+
+    /// A client holds a tag over a restart, over replicas and over a new version of the gateway.
+    #[test]
+    fn a_tag_is_the_same_in_every_process() {
+        // Computed apart from this code, from the parts as they are described here.
+        assert_eq!(of(&ada()).as_str(), "\"XSCtjXqGlYjYoi7ChamkUIrxIJHBXUwQoax76tUC3XQ\"");
+    }
+
+    #[test]
+    fn what_a_reading_does_not_show_is_told_apart_from_what_is_empty() {
+        let mut seen = HashSet::from([of(&ada())]);
+        for field in [
+            Field::Account,
+            Field::FirstName,
+            Field::EmailAddresses,
+            Field::PhoneNumbers,
+            Field::RemoteFields,
+        ] {
+            let (mut unseen, mut partial) = (ada(), ada());
+            unseen.unseen.insert(field);
+            partial.partial.insert(field);
+            assert!(seen.insert(of(&unseen)) && seen.insert(of(&partial)), "{field:?}");
+        }
+        for contact in [
+            Contact { account: Some("".into()), ..ada() },
+            Contact { account: Some("-".into()), ..ada() },
+            Contact {
+                email_addresses: vec![email("ada@example.com", None), email("b@example.com", None)],
+                ..ada()
+            },
+            Contact { email_addresses: vec![email("ada@example.com", Some("main"))], ..ada() },
+            Contact { email_addresses: Vec::new(), ..ada() },
+            remote("title", "null"),
+            remote("title", "\"\""),
+            remote("customFields", "{\"b\":\"x\"}"),
+            remote("customFields", "{\"a\":\"x\",\"b\":\"y\"}"),
+            remote("customFields", "{\"a\":\"x\\\",\\\"b\\\",\\\"y\"}"),
+            remote("isCompany", "false"),
+        ] {
+            assert!(seen.insert(of(&contact)), "{contact:?}");
+        }
+        // What cannot be written of this CRM is not asked about.
+        let mut unseen = ada();
+        unseen.unseen.insert(Field::RemoteUpdatedAt);
+        unseen.unseen.insert(Field::Addresses);
+        assert_eq!(of(&unseen), of(&ada()));
+    }
+
+    #[test]
+    fn a_custom_field_counts_by_its_value_and_a_declared_field_in_any_spelling() {
+        for same in [
+            remote("customFields", "{\"a\":\"x\"}"),
+            remote(
+                "customFields",
+                "{ \"b\": {\"name\":\"New\",\"value\":null}, \"a\": {\"value\":\"\\u0078\",\"name\":\"Other\"} }",
+            ),
+            remote("duogram", "\"XX\""),
+            remote("alerts", "[1]"),
+        ] {
+            assert_eq!(of(&same), of(&ada()), "{:?}", same.remote_fields);
+        }
+        let mut spelled = ada();
+        spelled.remote_fields.0.reverse();
+        for (name, _) in &mut spelled.remote_fields.0 {
+            *name = match name.as_str() {
+                "title" => "Title".into(),
+                "customFields" => "Custom Fields".into(),
+                other => other.into(),
+            };
+        }
+        assert_eq!(of(&spelled), of(&ada()));
+    }
+
+    #[test]
+    fn a_tag_takes_linear_work() {
+        linear(
+            "gateway::contacts::condition::tests::a_tag_takes_linear_work",
+            &[
+                ("entries", 500, |n| {
+                    let emails = (0..n).rev().map(|n| email(&format!("a{n}@example.com"), Some("main")));
+                    let contact = Contact { email_addresses: emails.collect(), ..ada() };
+                    Box::new(move || drop(black_box(of(&contact))))
+                }),
+                ("custom fields", 500, |n| {
+                    let fields: Vec<String> =
+                        (0..n).rev().map(|n| format!("\"cf{n:06}\":{{\"value\":\"{n}\"}}")).collect();
+                    let contact = remote("customFields", &format!("{{{}}}", fields.join(",")));
+                    Box::new(move || drop(black_box(of(&contact))))
+                }),
+                ("spellings of a declared field", 500, |n| {
+                    let mut contact = ada();
+                    let name = |n: usize| {
+                        format!("{}title", format!("{n:012b}").replace('0', "-").replace('1', "_"))
+                    };
+                    contact.remote_fields =
+                        RemoteFields((0..n).map(|n| (name(n).into(), raw("{\"a\":1}"))).collect());
+                    Box::new(move || drop(black_box(of(&contact))))
+                }),
+            ],
+        );
+    }
+}

@@ -1,0 +1,117 @@
+//! What this process has seen unchanged, and for how long by its own monotonic clock. The clocks of databases, of other
+//! processes and of the wall may jump, so that none of them proves that a time has passed.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::clock;
+use crate::domain::Text;
+use crate::store::HeldLease;
+
+/// How often leases are looked at while one lasts.
+pub(super) const ROUNDS: u32 = 6;
+/// Lookups that are remembered, of each of two generations: about 10 MB at most.
+const MOST: usize = 50_000;
+
+/// Leases that this process sees held, each with how long it was seen unchanged.
+#[derive(Default)]
+pub(super) struct SeenLeases {
+    unchanged: HashMap<HeldLease, Duration>,
+    answered: Option<Instant>,
+}
+
+impl SeenLeases {
+    /// Notes `held`, which was asked for at `asked` and is known now. Returns those seen unchanged for a whole `lease`:
+    /// their holders are gone.
+    ///
+    /// Between two rounds at most twice the pause between them counts. Where this process stood still for longer, holders
+    /// may have stood still with it, and have their time to renew after it.
+    pub(super) fn see(&mut self, held: Vec<HeldLease>, asked: Instant, lease: Duration) -> Vec<HeldLease> {
+        let since = self.answered.replace(clock::monotonic());
+        let passed = since.map_or(Duration::ZERO, |since| asked.saturating_duration_since(since));
+        let passed = passed.min(lease / ROUNDS * 2);
+        let unchanged =
+            |lease: &HeldLease| self.unchanged.get(lease).map_or(Duration::ZERO, |time| *time + passed);
+        self.unchanged = held.into_iter().map(|lease| (lease.clone(), unchanged(&lease))).collect();
+        let gone = self.unchanged.iter().filter(|(_, time)| **time >= lease);
+        gone.map(|(lease, _)| lease.clone()).collect()
+    }
+}
+
+/// When this process first saw a lookup that found nobody; of so many lookups as there is room for, those used last.
+#[derive(Default)]
+pub(super) struct SeenLookups(Mutex<Generations>);
+
+#[derive(Default)]
+struct Generations {
+    young: HashMap<Text, Instant>,
+    old: HashMap<Text, Instant>,
+}
+
+impl SeenLookups {
+    /// Since when this process knows of `lookup`; since now, where it has not seen it before, or forgot it.
+    pub(super) fn since(&self, lookup: &Text) -> Instant {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(since) = seen.young.get(lookup) {
+            return *since;
+        }
+        let since = seen.old.remove(lookup).unwrap_or_else(clock::monotonic);
+        if seen.young.len() >= MOST {
+            seen.old = std::mem::take(&mut seen.young);
+        }
+        seen.young.insert(lookup.clone(), since);
+        since
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    const LEASE: Duration = Duration::from_secs(30);
+    const PAUSE: Duration = Duration::from_secs(5);
+
+    fn held(until: i64) -> HeldLease {
+        HeldLease { tenant: "t".into(), name: "k".into(), fence: "f".into(), until }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_holder_is_gone_after_a_whole_lease_without_renewal_and_not_before() {
+        let mut seen = SeenLeases::default();
+        for round in 0..6 {
+            assert_eq!(seen.see(vec![held(1), held(round)], clock::monotonic(), LEASE), [], "round {round}");
+            advance(PAUSE).await;
+        }
+        assert_eq!(seen.see(vec![held(1), held(6)], clock::monotonic(), LEASE), [held(1)]);
+        assert_eq!(seen.see(vec![held(2)], clock::monotonic(), LEASE), [], "renewed, it is as new");
+        assert_eq!(seen.unchanged.len(), 1, "what is gone is forgotten");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_in_which_this_process_stood_still_proves_nothing() {
+        let mut seen = SeenLeases::default();
+        seen.see(vec![held(1)], clock::monotonic(), LEASE);
+        advance(Duration::from_hours(1)).await;
+        assert_eq!(seen.see(vec![held(1)], clock::monotonic(), LEASE), []);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lookup_is_remembered_among_many_and_memory_is_bounded() {
+        let seen = SeenLookups::default();
+        let first = seen.since(&"first".into());
+        advance(PAUSE).await;
+        for number in 0..3 * MOST {
+            if number % (MOST / 2) == 0 {
+                assert_eq!(seen.since(&"first".into()), first, "it is in use");
+            }
+            seen.since(&number.to_string().into());
+        }
+        let known = seen.0.lock().unwrap();
+        assert!(known.young.len() <= MOST && known.old.len() <= MOST);
+    }
+}

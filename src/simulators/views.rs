@@ -1,0 +1,142 @@
+//! Readings that leave fields out or show them differently from what is stored, until a test takes that back.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::disturbance::plain;
+
+/// A kind of reading. CRMs show different fields in each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reading {
+    /// The response to a read of one contact.
+    Single,
+    /// A row of a list.
+    Row,
+    /// The response to a write.
+    Written,
+}
+
+/// How readings differ from what is stored. Unset limits match every reading of every contact.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct View {
+    /// Only this kind of reading.
+    #[serde(default)]
+    pub reading: Option<Reading>,
+    /// Only the contact with this id.
+    #[serde(default)]
+    pub contact: Option<String>,
+    /// Fields left out; letter case, spaces and underscores do not matter. `_id` is left out only by that name.
+    #[serde(default)]
+    pub without: Vec<String>,
+    /// Fields shown with these values, whatever is stored.
+    #[serde(default)]
+    pub with: Map<String, Value>,
+}
+
+impl View {
+    /// Of this kind of reading.
+    #[must_use]
+    pub fn of(reading: Reading) -> Self {
+        Self { reading: Some(reading), ..Self::default() }
+    }
+
+    /// Of every reading.
+    #[must_use]
+    pub fn everywhere() -> Self {
+        Self::default()
+    }
+
+    /// Of this contact alone.
+    #[must_use]
+    pub fn contact(mut self, id: &str) -> Self {
+        self.contact = Some(id.to_owned());
+        self
+    }
+
+    /// Leaves these fields out.
+    #[must_use]
+    pub fn without(mut self, fields: &[&str]) -> Self {
+        self.without.extend(fields.iter().map(|field| (*field).to_owned()));
+        self
+    }
+
+    /// Shows this value for a field.
+    #[must_use]
+    pub fn with(mut self, field: &str, value: Value) -> Self {
+        self.with.insert(field.to_owned(), value);
+        self
+    }
+
+    fn change(&self, reading: Reading, record: &mut Map<String, Value>) {
+        let id = record.get("_id").and_then(Value::as_str);
+        let other = self.contact.as_deref().is_some_and(|wanted| id != Some(wanted));
+        if other || self.reading.is_some_and(|wanted| wanted != reading) {
+            return;
+        }
+        let hidden = |key: &str| self.without.iter().any(|field| field == key || same(field, key));
+        record.retain(|key, _| !hidden(key));
+        record.extend(self.with.clone());
+    }
+}
+
+/// `_id` and `id` are two fields.
+fn same(field: &str, key: &str) -> bool {
+    field != "_id" && key != "_id" && plain(field) == plain(key)
+}
+
+/// Handle to the views of one simulator. Clones share one list.
+#[derive(Clone, Debug, Default)]
+pub struct Views {
+    all: Arc<Mutex<Vec<View>>>,
+}
+
+impl Views {
+    pub(crate) fn new(views: Vec<View>) -> Self {
+        Self { all: Arc::new(Mutex::new(views)) }
+    }
+
+    /// Adds a view behind those that hold already; all that match apply, in order.
+    pub fn add(&self, view: View) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).push(view);
+    }
+
+    /// The views that hold now.
+    #[must_use]
+    pub fn all(&self) -> Vec<View> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes all views back, those of the start too.
+    pub fn clear(&self) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// The JSON `body` as this kind of reading shows it; what is no JSON stays.
+    pub(crate) fn apply(&self, reading: Reading, body: Vec<u8>) -> Vec<u8> {
+        let views = self.all();
+        if views.is_empty() {
+            return body;
+        }
+        let Ok(mut answer) = serde_json::from_slice(&body) else { return body };
+        walk(&views, reading, &mut answer);
+        answer.to_string().into_bytes()
+    }
+}
+
+/// A record is the outermost object with an `_id`.
+fn walk(views: &[View], reading: Reading, value: &mut Value) {
+    match value {
+        Value::Array(elements) => elements.iter_mut().for_each(|element| walk(views, reading, element)),
+        Value::Object(record) if record.contains_key("_id") => {
+            for view in views {
+                view.change(reading, record);
+            }
+        }
+        Value::Object(members) => members.values_mut().for_each(|member| walk(views, reading, member)),
+        _ => {}
+    }
+}

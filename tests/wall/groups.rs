@@ -1,0 +1,68 @@
+//! Rate limit groups: a key limited to one credential must not pause other credentials through a shared group.
+
+use contacts_gateway::domain::Scope;
+use contacts_gateway::simulators::{Fault, FaultKind};
+use serde_json::json;
+
+use crate::house::{Answer, House};
+
+async fn patch(house: &House, key: &str, credential: &str, settings: serde_json::Value) -> Answer {
+    let body = json!({ "settings": settings }).to_string();
+    house.send("PATCH", &format!("/credentials/{credential}"), key, Some(&body)).await
+}
+
+async fn list(house: &House, key: &str, credential: &str) -> Answer {
+    house.send("GET", &format!("/crm/contacts?credentialId={credential}"), key, None).await
+}
+
+/// Seconds of `Retry-After`.
+fn retry_after(answer: &Answer) -> u64 {
+    answer.headers["retry-after"].to_str().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_key_with_a_list_of_credentials_cannot_join_leave_or_change_a_rate_limit_group() {
+    let house = House::open().await;
+    let tenant = house.tenant("one").await;
+    let credential = tenant.credentials[0].as_str();
+    let whole = house.key(&tenant, &Scope::ALL, None).await;
+    let listed = house.key(&tenant, &Scope::ALL, Some(&[credential])).await;
+    for settings in
+        [json!({ "rateLimitGroup": "company" }), json!({ "rateLimitGroup": "a", "defaultRegion": "US" })]
+    {
+        let answer = patch(&house, &listed, credential, settings).await;
+        assert_eq!((answer.status, answer.code().as_str()), (403, "insufficient_scope"), "{}", answer.text);
+        assert!(answer.text.contains("rateLimitGroup"), "{}", answer.text);
+    }
+    assert_eq!(patch(&house, &whole, credential, json!({ "rateLimitGroup": "company" })).await.status, 200);
+    for group in [json!("other"), json!(null)] {
+        let answer = patch(&house, &listed, credential, json!({ "rateLimitGroup": group })).await;
+        assert_eq!((answer.status, answer.code().as_str()), (403, "insufficient_scope"), "{}", answer.text);
+    }
+    // Changes that keep the group are allowed.
+    for settings in [json!({ "rateLimitGroup": "company" }), json!({ "defaultRegion": "CA" })] {
+        assert_eq!(patch(&house, &listed, credential, settings).await.status, 200);
+    }
+    assert_eq!(patch(&house, &whole, credential, json!({ "rateLimitGroup": null })).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_retry_after_holds_its_credential_whole_and_its_group_for_five_minutes_at_most() {
+    let house = House::open().await;
+    let tenant = house.tenant("one").await;
+    let (met, mate) = (tenant.credentials[0].clone(), house.more(&tenant, "aptly").await);
+    let key = house.key(&tenant, &Scope::ALL, None).await;
+    for credential in [&met, &mate] {
+        assert_eq!(patch(&house, &key, credential, json!({ "rateLimitGroup": "company" })).await.status, 200);
+    }
+    house.aptly.fault(Fault::once(FaultKind::TooManyRequests { retry_after: Some("3600".into()) }));
+    assert_eq!(list(&house, &key, &met).await.status, 429);
+    let (own, others) = (list(&house, &key, &met).await, list(&house, &key, &mate).await);
+    assert_eq!((own.status, others.status), (429, 429));
+    assert!((3500..=3600).contains(&retry_after(&own)), "{}", retry_after(&own));
+    assert!((200..=300).contains(&retry_after(&others)), "{}", retry_after(&others));
+    // The pause stays with its credential, whichever group that is in.
+    assert_eq!(patch(&house, &key, &met, json!({ "rateLimitGroup": null })).await.status, 200);
+    let left = list(&house, &key, &met).await;
+    assert!(left.status == 429 && retry_after(&left) > 3500, "{}", left.text);
+}
