@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use contacts_gateway::app::Parts;
+use contacts_gateway::app::Components;
 use contacts_gateway::config::{Config, Flags};
 use contacts_gateway::domain::{Actor, CallContext, Caller, ContactQuery, Principal, RawJson, Scope, Scopes};
-use contacts_gateway::gateway::contacts::{ListRequest, Start};
-use contacts_gateway::gateway::credentials::{CredentialDraft, Seals};
+use contacts_gateway::gateway::contacts::{ListRequest, PageStart};
+use contacts_gateway::gateway::credentials::{CredentialDraft, KeyUsage};
 use contacts_gateway::gateway::keys::KeyDraft;
 use contacts_gateway::sealing::MasterKey;
 use contacts_gateway::simulators::{Running, aptly, pipeline};
@@ -57,9 +57,9 @@ impl Place {
         settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    async fn open(&self, current: &str, previous: &[&str]) -> Parts {
+    async fn open(&self, current: &str, previous: &[&str]) -> Components {
         let config = Config::read(&Flags::default(), self.settings(current, previous)).unwrap();
-        Parts::open(&config).await.unwrap()
+        Components::open(&config).await.unwrap()
     }
 
     fn command(&self, current: &str, previous: &[&str], args: &[&str]) -> Command {
@@ -73,7 +73,7 @@ impl Place {
         self.command(&self.new, &[&self.old], &["master-key", "rotate"]).output().unwrap()
     }
 
-    async fn seals(&self) -> Seals {
+    async fn seals(&self) -> KeyUsage {
         self.open(&self.new, &[&self.old]).await.gateway.rotation.seals().await.unwrap()
     }
 
@@ -89,7 +89,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// A tenant with `many` credentials of the simulated CRM; the caller, and their ids.
-async fn linked(parts: &Parts, crms: &[&Running], many: usize) -> (Caller, Vec<String>) {
+async fn linked(parts: &Components, crms: &[&Running], many: usize) -> (Caller, Vec<String>) {
     let tenant = parts.gateway.tenants.create(&Actor::command_line(), "tenant").await.unwrap().id;
     let principal = Principal::Key("key_1".into());
     let caller = Caller { tenant, principal, scopes: Scopes::new(&Scope::ALL), credentials: None };
@@ -111,7 +111,7 @@ async fn linked(parts: &Parts, crms: &[&Running], many: usize) -> (Caller, Vec<S
 }
 
 async fn crm() -> Running {
-    aptly::Simulator::start(aptly::Options::empty()).await.unwrap()
+    aptly::AptlySimulator::start(aptly::AptlyOptions::empty()).await.unwrap()
 }
 
 /// The server, ended with the test.
@@ -199,7 +199,7 @@ impl Client {
 /// How many put load on the server at once.
 const LOADERS: usize = 4;
 
-async fn made_key(parts: &Parts, caller: &Caller) -> String {
+async fn made_key(parts: &Components, caller: &Caller) -> String {
     let scopes = Scopes::new(&Scope::ALL);
     let draft = KeyDraft { name: "load".into(), scopes, credential_ids: None, expires_at: None };
     let (_, secret) = parts.gateway.keys.create(&Actor::command_line(), &caller.tenant, draft).await.unwrap();
@@ -209,7 +209,7 @@ async fn made_key(parts: &Parts, caller: &Caller) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn under_load_no_request_fails() {
     let place = Place::new();
-    let pipeline = pipeline::Simulator::start(pipeline::Options::empty()).await.unwrap();
+    let pipeline = pipeline::PipelineSimulator::start(pipeline::PipelineOptions::empty()).await.unwrap();
     let parts = place.open(&place.old, &[]).await;
     let aptly = crm().await;
     let (caller, ids) = linked(&parts, &[&aptly, &pipeline], 40).await;
@@ -260,12 +260,12 @@ async fn killed_on_its_way_it_is_run_again() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(first, "50 re-sealed so far");
-    let Seals { current, previous, closed } = place.seals().await;
+    let KeyUsage { current, previous, closed } = place.seals().await;
     assert!(current >= 50 && previous > 0 && closed == 0, "{current} {previous} {closed}");
     let output = place.rotate();
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(text(&output.stdout), format!("{previous} secrets re-sealed, 0 left"));
-    assert_eq!(place.seals().await, Seals { current: 400, previous: 0, closed: 0 });
+    assert_eq!(place.seals().await, KeyUsage { current: 400, previous: 0, closed: 0 });
     assert_eq!(text(&place.rotate().stdout), "0 secrets re-sealed, 0 left");
 }
 
@@ -322,19 +322,19 @@ async fn what_no_key_opens_is_refused_at_the_start_and_named() {
 #[tokio::test]
 async fn a_cursor_of_before_goes_on_as_long_as_its_key_is_given() {
     let place = Place::new();
-    let options = aptly::Options { people: 9, ..aptly::Options::empty() };
-    let crm = aptly::Simulator::start(options).await.unwrap();
+    let options = aptly::AptlyOptions { people: 9, ..aptly::AptlyOptions::empty() };
+    let crm = aptly::AptlySimulator::start(options).await.unwrap();
     let parts = place.open(&place.old, &[]).await;
     let (caller, ids) = linked(&parts, &[&crm], 1).await;
-    let list = async |parts: &Parts, start: Start| {
+    let list = async |parts: &Components, start: PageStart| {
         let request = ListRequest { query: ContactQuery { filters: Vec::new() }, start, page_size: 3 };
         let listed = parts.gateway.contacts.list(&soon(), &caller, &ids[0].as_str().into(), &request).await;
         listed.map(|listed| listed.next_cursor.unwrap()).map_err(|failure| failure.kind.code())
     };
-    let cursor = list(&parts, Start::PageNumber(1)).await.unwrap();
+    let cursor = list(&parts, PageStart::PageNumber(1)).await.unwrap();
     let both = place.open(&place.new, &[&place.old]).await;
-    assert!(list(&both, Start::Cursor(cursor.clone())).await.is_ok());
+    assert!(list(&both, PageStart::Cursor(cursor.clone())).await.is_ok());
     assert!(place.rotate().status.success());
     let alone = place.open(&place.new, &[]).await;
-    assert_eq!(list(&alone, Start::Cursor(cursor)).await, Err("invalid_parameter"));
+    assert_eq!(list(&alone, PageStart::Cursor(cursor)).await, Err("invalid_parameter"));
 }

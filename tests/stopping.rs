@@ -93,7 +93,7 @@ impl Front {
 
 /// A CRM whose writes take so long, and their answers too.
 async fn slow(time: Duration) -> Running {
-    let crm = aptly::Simulator::start(aptly::Options::empty()).await.unwrap();
+    let crm = aptly::AptlySimulator::start(aptly::AptlyOptions::empty()).await.unwrap();
     let ms = u64::try_from(time.as_millis()).unwrap();
     crm.fault(Fault { writes_only: true, ..Fault::once(FaultKind::Latency { ms }) });
     crm
@@ -181,7 +181,7 @@ async fn a_second_signal_ends_it_now() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_nothing_under_way_it_ends_at_once_whoever_is_connected() {
-    let crm = aptly::Simulator::start(aptly::Options::empty()).await.unwrap();
+    let crm = aptly::AptlySimulator::start(aptly::AptlyOptions::empty()).await.unwrap();
     let mut front = Front::at(&crm).await;
     let mut open = Vec::new();
     for n in 0..200 {
@@ -225,7 +225,7 @@ async fn a_read_whose_caller_left_is_cancelled_down_to_the_crm_and_its_place_is_
 /// The bound on connections comes from the system's limit of open files.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn more_connections_than_the_system_allows_end_neither_the_process_nor_its_answers() {
-    let crm = aptly::Simulator::start(aptly::Options::empty()).await.unwrap();
+    let crm = aptly::AptlySimulator::start(aptly::AptlyOptions::empty()).await.unwrap();
     let mut front = Front::at(&crm).await;
     // Lowered behind its back: the process's own bound does not know of it, and accepting fails.
     let few = Rlimit { current: Some(40), maximum: Some(40) };

@@ -286,3 +286,32 @@ fn words(name: &str) -> Vec<String> {
     }
     words
 }
+
+/// The name of the type that `line` defines. Types that belong to a trait are no types of their own.
+fn defined(line: &str) -> Option<&str> {
+    let item = line.trim_start();
+    let item = item.strip_prefix("pub").map_or(item, |rest| {
+        rest.strip_prefix('(')
+            .and_then(|rest| rest.split_once(')'))
+            .map_or(rest, |(_, rest)| rest)
+            .trim_start()
+    });
+    let name = ["struct ", "enum ", "trait ", "union "].iter().find_map(|word| item.strip_prefix(word));
+    let alias = item.strip_prefix("type ").filter(|_| !line.starts_with(' '));
+    name.or(alias)?.split(|c: char| !(c.is_alphanumeric() || c == '_')).next().filter(|name| !name.is_empty())
+}
+
+#[test]
+fn a_type_name_is_defined_once() {
+    assert_eq!(defined("    pub(in crate::api) struct A<T> {"), Some("A"));
+    assert_eq!(defined("type B = u8;"), Some("B"));
+    assert_eq!(defined("    type Rejection = Failure;"), None);
+    let mut homes = std::collections::BTreeMap::<String, String>::new();
+    for (file, text) in files("src") {
+        for name in text.lines().filter_map(defined) {
+            if let Some(other) = homes.insert(name.to_owned(), file.clone()) {
+                panic!("`{name}` is defined in {other} and in {file}; two things that differ have two names");
+            }
+        }
+    }
+}

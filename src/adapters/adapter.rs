@@ -45,7 +45,7 @@ pub trait Adapter: Send + Sync + 'static {
     /// Finds who has one of the identities, by full equality. Reads only.
     ///
     /// - no identities: nothing is sent, nobody is found
-    async fn find_contacts(&self, context: &CallContext, by: &Identity) -> Result<Found>;
+    async fn find_contacts(&self, context: &CallContext, by: &ContactIdentity) -> Result<LookupResult>;
 
     /// Translates a draft into the call that creates it. May read, never writes.
     ///
@@ -55,7 +55,7 @@ pub trait Adapter: Send + Sync + 'static {
 
     /// Translates changes to `held` into the call that makes them; untouched members are not sent.
     ///
-    /// - where `held` equals what is asked for, the answer says [`Prepared::nothing_to_do`]
+    /// - where `held` equals what is asked for, the answer says [`Prepared::is_noop`]
     async fn prepare_update(
         &self,
         context: &CallContext,
@@ -97,14 +97,14 @@ pub type Pushed = crate::domain::ContactQuery;
 
 /// By what a person is looked up: any match counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Identity {
+pub struct ContactIdentity {
     /// E-mail addresses, compared by [`email_identity`](crate::domain::email_identity).
     pub emails: Vec<Text>,
     /// Phone numbers, compared by [`PhoneIdentity`](crate::domain::PhoneIdentity).
     pub phones: Vec<Text>,
 }
 
-impl Identity {
+impl ContactIdentity {
     /// The part of a person's addresses that this CRM tells people apart by.
     #[must_use]
     pub fn of(by: IdentityKind, emails: &[EmailAddress], phones: &[PhoneNumber]) -> Self {
@@ -121,7 +121,7 @@ impl Identity {
 
     /// The part that this CRM tells people apart by; all of it where there is none. Relatives share the rest.
     #[must_use]
-    pub fn telling(self, by: IdentityKind) -> Self {
+    pub fn identifying(self, by: IdentityKind) -> Self {
         match by {
             IdentityKind::EmailAddress if !self.emails.is_empty() => Self { phones: Vec::new(), ..self },
             IdentityKind::PhoneNumber if !self.phones.is_empty() => Self { emails: Vec::new(), ..self },
@@ -156,7 +156,7 @@ pub struct Match {
 
 /// Who was found.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct LookupResult {
     /// The contacts, each once; the first 500, because more than one is ambiguous anyway.
     pub matches: Vec<Match>,
     /// Contacts whose number agrees only in its national digits: they may be the one, each once; the first 500.
@@ -181,9 +181,9 @@ pub struct Prepared {
     /// What the CRM should hold afterwards, losses and defaults considered; members that are kept are not compared.
     pub expected: ContactPatch,
     /// How to find the record again.
-    pub trail: Trail,
+    pub locator: RecordLocator,
     /// The CRM holds already what is asked for: nothing need be sent.
-    pub nothing_to_do: bool,
+    pub is_noop: bool,
 }
 
 /// The kinds of writes.
@@ -199,11 +199,11 @@ pub enum WriteKind {
 
 /// How to find a written record again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Trail {
+pub struct RecordLocator {
     /// The record's id, where it is known before the write.
     pub remote_id: Option<RemoteId>,
     /// E-mails and phones that the record holds after the write.
-    pub identity: Identity,
+    pub identity: ContactIdentity,
 }
 
 /// What the CRM said of a write.
@@ -245,7 +245,7 @@ pub struct AdapterSpec {
     /// The limits that the CRM publishes for one account; empty where it publishes none.
     pub limits: &'static [RateLimit],
     /// Makes the adapter of one credential. Fails where the settings or the secret cannot be used.
-    pub connect: fn(Connection<'_>) -> Result<Arc<dyn Adapter>>,
+    pub connect: fn(AdapterConnection<'_>) -> Result<Arc<dyn Adapter>>,
 }
 
 impl AdapterSpec {
@@ -272,11 +272,11 @@ impl AdapterSpec {
 }
 
 /// What an adapter is made of.
-pub struct Connection<'a> {
+pub struct AdapterConnection<'a> {
     /// The credential's settings, checked against [`AdapterSpec::settings`].
     pub settings: &'a Settings,
     /// The secret's members, checked against [`AdapterSpec::secrets`].
-    pub secret: &'a super::settings::Secret,
+    pub secret: &'a super::settings::CredentialSecret,
     /// The way to the CRM under the account's limits; nothing authorises its calls yet.
     pub upstream: Upstream,
 }

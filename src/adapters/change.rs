@@ -59,7 +59,7 @@ pub(super) fn text(patch: &Patch<Text>, held: &Contact, field: Field) -> Patch<T
 }
 
 /// An entry of a list: a value that the CRM tells apart from others, and its type.
-pub(super) trait Entry: Clone {
+pub(super) trait ListEntry: Clone {
     /// The value as it is written.
     fn value(&self) -> &str;
     /// What equal values share.
@@ -70,7 +70,7 @@ pub(super) trait Entry: Clone {
     fn of_kind(self, kind: Option<Text>) -> Self;
 }
 
-impl Entry for PhoneNumber {
+impl ListEntry for PhoneNumber {
     fn value(&self) -> &str {
         &self.number
     }
@@ -88,7 +88,7 @@ impl Entry for PhoneNumber {
     }
 }
 
-impl Entry for EmailAddress {
+impl ListEntry for EmailAddress {
     fn value(&self) -> &str {
         &self.address
     }
@@ -108,7 +108,7 @@ impl Entry for EmailAddress {
 
 /// The entries of `sent`; one without a type has the type of the held entry of the same value. A type that only one
 /// entry can have is not taken over where the caller gives such a type to another entry.
-pub(super) fn with_held_kinds<E: Entry>(sent: &[E], held: &[E], region: Region) -> Vec<E> {
+pub(super) fn with_held_kinds<E: ListEntry>(sent: &[E], held: &[E], region: Region) -> Vec<E> {
     let is_typed = |entry: &E| entry.kind().is_some_and(|kind| !kind.trim().is_empty());
     if held.is_empty() || sent.iter().all(is_typed) {
         return sent.to_vec();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::adapter::{Found, Identity, IdentityKind, Match, Trail};
+use super::adapter::{ContactIdentity, IdentityKind, LookupResult, Match, RecordLocator};
 use crate::domain::{
     Contact, ContactPatch, Field, PhoneIdentity, Region, RemoteId, Text, Timestamp, email_identity, words,
 };
@@ -12,14 +12,14 @@ use crate::domain::{
 const MOST_MATCHES: usize = 500;
 
 /// What a row of a look-up must have to be a match: the CRMs' searches find parts of numbers too.
-pub(super) enum Wanted {
+pub(super) enum LookupKey {
     /// This address, whatever its case.
     Email(Text),
     /// This number, however it is written.
     Phone(PhoneIdentity),
 }
 
-impl Wanted {
+impl LookupKey {
     /// What is the same where both ask for the same address or number.
     #[must_use]
     pub(super) fn key(&self) -> (IdentityKind, String) {
@@ -59,7 +59,7 @@ enum Agreement {
     Near,
 }
 
-impl Found {
+impl LookupResult {
     /// Before any look-up: nobody, and nothing missed.
     #[must_use]
     pub(super) const fn nobody() -> Self {
@@ -70,7 +70,7 @@ impl Found {
     /// that the CRM found, `date` what its clock said.
     pub(super) fn add(
         &mut self,
-        wanted: &Wanted,
+        wanted: &LookupKey,
         whole: bool,
         rows: impl Iterator<Item = Contact>,
         date: Option<Timestamp>,
@@ -136,7 +136,7 @@ fn note(
 /// Addresses, and numbers, by which one record is searched for.
 const MOST_SEARCHES: usize = 3;
 
-impl Identity {
+impl ContactIdentity {
     /// The first addresses and numbers of a record, to find its row by.
     #[must_use]
     pub(super) fn of_record(known: &Contact) -> Self {
@@ -152,7 +152,7 @@ pub(super) fn full_name(known: &Contact) -> Option<String> {
     (!words.is_empty()).then(|| words.join(" "))
 }
 
-impl Trail {
+impl RecordLocator {
     /// The trail of a record that shall hold `expected`.
     #[must_use]
     pub fn of(remote_id: Option<RemoteId>, expected: &ContactPatch) -> Self {
@@ -165,7 +165,7 @@ impl Trail {
             .collect();
         let phones =
             expected.phone_numbers.value().into_iter().flatten().map(|phone| phone.number.clone()).collect();
-        Self { remote_id, identity: Identity { emails, phones } }
+        Self { remote_id, identity: ContactIdentity { emails, phones } }
     }
 }
 
@@ -182,8 +182,8 @@ mod tests {
                 vec![EmailAddress { address: Text::from_static("A@example.com"), kind: None }];
             contact
         };
-        let mut found = Found::nobody();
-        let wanted = Wanted::Email(Text::from_static("a@example.com"));
+        let mut found = LookupResult::nobody();
+        let wanted = LookupKey::Email(Text::from_static("a@example.com"));
         found.add(&wanted, true, (0..500).map(row), None, Region::default());
         assert_eq!((found.matches.len(), found.more, found.complete, found.is_full()), (500, 0, true, true));
         found.add(&wanted, true, (400..2_000).map(row), None, Region::default());
@@ -204,7 +204,8 @@ mod tests {
                 };
                 let rows: Vec<Contact> = (0..n).map(row).collect();
                 Box::new(move || {
-                    let (mut found, wanted) = (Found::nobody(), Wanted::Email("a@example.com".into()));
+                    let (mut found, wanted) =
+                        (LookupResult::nobody(), LookupKey::Email("a@example.com".into()));
                     for rows in [rows.clone(), rows] {
                         found.add(&wanted, true, rows.into_iter(), None, Region::default());
                     }

@@ -30,28 +30,28 @@
 
 mod adapter;
 mod aptly;
-#[cfg(test)]
-mod awkward;
 mod change;
 pub mod documentation;
+mod error_mapping;
 mod identity;
-mod lenient;
+mod lenient_reader;
 mod pipeline;
 mod reading;
-mod refusal;
 mod remote;
 mod session;
 mod settings;
+#[cfg(test)]
+mod strategies;
 mod struck_out;
 
 pub use adapter::{
-    Account, Adapter, AdapterSpec, Applied, Connection, FieldSpec, FilterSpec, FilterSupport, Found,
-    Identity, IdentityKind, Match, Moves, Operations, Prepared, Pushed, RemoteFieldSpec, Trail, Verify,
-    Write, WriteKind,
+    Account, Adapter, AdapterConnection, AdapterSpec, Applied, ContactIdentity, FieldSpec, FilterSpec,
+    FilterSupport, IdentityKind, LookupResult, Match, Moves, Operations, Prepared, Pushed, RecordLocator,
+    RemoteFieldSpec, Verify, Write, WriteKind,
 };
-pub use lenient::REMOTE_FIELDS_MOST;
+pub use lenient_reader::REMOTE_FIELDS_MOST;
 pub use reading::merge;
-pub use settings::{Secret, SecretForm, SettingKind, SettingSpec, Settings, pointer_token};
+pub use settings::{CredentialSecret, SecretForm, SettingKind, SettingSpec, Settings, pointer_token};
 
 /// Every CRM that the gateway speaks to.
 pub static ADAPTERS: &[&AdapterSpec] = &[&aptly::SPEC, &pipeline::SPEC];

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::lenient::{Lenient, REMOTE_FIELDS_MOST, unreadable};
+use super::lenient_reader::{LenientReader, REMOTE_FIELDS_MOST, unreadable};
 use super::remote::normalised;
 use crate::domain::{
     Contact, Field, Page, Position, ReadBy, RemoteFields, RemoteId, Result, Text, Timestamp,
@@ -18,27 +18,27 @@ pub(super) type Named<'a> = (Cow<'a, str>, Raw<'a>);
 
 /// A contact while it is read. A field without a key is unseen. One whose value cannot be read is unseen too, and stays in
 /// `remote_fields` as it came.
-pub(super) struct Reading<'a> {
-    pub(super) read: Lenient<'a>,
+pub(super) struct ContactReading<'a> {
+    pub(super) read: LenientReader<'a>,
     pub(super) contact: Contact,
 }
 
-impl<'a> Reading<'a> {
+impl<'a> ContactReading<'a> {
     /// The text of `field`.
     pub(super) fn text(&mut self, field: Field, named: Option<&Named<'a>>) -> Option<Text> {
-        self.value(field, named, Lenient::text)
+        self.value(field, named, LenientReader::text)
     }
 
     /// The timestamp of `field`.
     pub(super) fn time(&mut self, field: Field, named: Option<&Named<'a>>) -> Option<Timestamp> {
-        self.value(field, named, Lenient::time)
+        self.value(field, named, LenientReader::time)
     }
 
     fn value<T>(
         &mut self,
         field: Field,
         named: Option<&Named<'a>>,
-        read: impl Fn(Lenient<'a>, &str, Raw<'a>) -> Result<Option<T>>,
+        read: impl Fn(LenientReader<'a>, &str, Raw<'a>) -> Result<Option<T>>,
     ) -> Option<T> {
         let Some((name, raw)) = named else {
             self.contact.unseen.insert(field);
@@ -56,7 +56,7 @@ impl<'a> Reading<'a> {
         &mut self,
         field: Field,
         named: &Named<'a>,
-        read: impl Fn(Lenient<'a>, &str, Raw<'a>) -> (Result<Option<T>>, bool),
+        read: impl Fn(LenientReader<'a>, &str, Raw<'a>) -> (Result<Option<T>>, bool),
     ) -> Vec<T> {
         let (name, raw) = named;
         let Ok((elements, whole)) = self.read.entries(name, raw) else {
@@ -78,7 +78,7 @@ impl<'a> Reading<'a> {
         if unreadable {
             self.unreadable(field, name, raw, !entries.is_empty());
         } else if more {
-            self.read.pass(&mut self.contact.remote_fields, name, raw);
+            self.read.keep_raw(&mut self.contact.remote_fields, name, raw);
         }
         entries
     }
@@ -92,13 +92,13 @@ impl<'a> Reading<'a> {
         } else {
             contact.unseen.insert(field);
         }
-        self.read.pass(&mut contact.remote_fields, name, raw);
+        self.read.keep_raw(&mut contact.remote_fields, name, raw);
     }
 }
 
 /// Reads the list of a page row by row.
 pub(super) fn rows<'a>(
-    read: Lenient<'a>,
+    read: LenientReader<'a>,
     name: &str,
     list: Raw<'a>,
     decode: impl Fn(Members<'a>) -> Result<Contact>,

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use super::adapter::{AdapterSpec, RemoteFieldSpec};
 use super::settings::pointer_token;
 use crate::domain::{
-    Contact, ContactDraft, Failure, Faults, FieldFault, Place, RawJson, ReadOnlyMember, RemoteFields, Result,
-    Text, Timestamp, Warning, WarningCode, abbreviated, enumerated, is_read_back,
+    Contact, ContactDraft, Failure, FaultLocation, Faults, FieldFault, RawJson, ReadOnlyMember, RemoteFields,
+    Result, Text, Timestamp, Warning, WarningCode, abbreviated, enumerated, is_read_back,
 };
 use crate::json;
 
@@ -24,7 +24,7 @@ pub(super) struct RemoteRules {
 
 /// Where a body comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum BodyOrigin {
     /// Written by the caller.
     Caller,
     /// Made from a contact that was read.
@@ -34,17 +34,17 @@ pub(super) enum Origin {
 }
 
 /// Where the body with these read-only members comes from.
-pub(super) fn origin(read_only: &[ReadOnlyMember], held: &Contact) -> Origin {
+pub(super) fn origin(read_only: &[ReadOnlyMember], held: &Contact) -> BodyOrigin {
     if !is_read_back(read_only) {
-        return Origin::Caller;
+        return BodyOrigin::Caller;
     }
     let updated = read_only.iter().find(|member| member.name == "remoteUpdatedAt");
     let text = updated.and_then(|member| json::string(member.value.as_str()));
     let sent = text.and_then(|text| text.parse::<Timestamp>().ok()).map(Timestamp::as_millisecond);
     // Responses show milliseconds.
     match (sent, held.remote_updated_at.map(Timestamp::as_millisecond)) {
-        (Some(sent), Some(now)) if sent != now => Origin::Outdated,
-        _ => Origin::Read,
+        (Some(sent), Some(now)) if sent != now => BodyOrigin::Outdated,
+        _ => BodyOrigin::Read,
     }
 }
 
@@ -138,7 +138,7 @@ impl RemoteRules {
 /// The same failure, of the setting that holds the members instead of a caller's body.
 pub(super) fn of_setting(mut failure: Failure) -> Failure {
     for fault in failure.faults.iter_mut() {
-        if let Place::Pointer(pointer) = &mut fault.place {
+        if let FaultLocation::Pointer(pointer) = &mut fault.place {
             *pointer = pointer.replacen("/remoteFields", "/settings/createDefaults", 1);
         }
     }

@@ -179,9 +179,9 @@ pub fn pointer_token(name: &str) -> String {
 }
 
 /// The members of a credential's secret. It has no `Debug`, and its values show themselves to nobody by accident.
-pub struct Secret(BTreeMap<String, SecretString>);
+pub struct CredentialSecret(BTreeMap<String, SecretString>);
 
-impl Secret {
+impl CredentialSecret {
     /// Reads the JSON object `text` against `forms`.
     /// Fails with `validation_failed` at `/secret`, never showing a value.
     pub fn read(forms: &'static [SecretForm], text: &str) -> Result<Self> {

@@ -1,7 +1,7 @@
 //! Removes values from decoded replies in which a secret of the account was struck out.
 
 use super::Account;
-use super::lenient::unreadable;
+use super::lenient_reader::unreadable;
 use crate::domain::{Contact, Field, Result, Text};
 use crate::upstream::{Decoded, STRUCK_OUT, Secrets};
 

@@ -5,12 +5,12 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use super::extract::Keyed;
+use super::extract::IdempotencyKey;
 use super::problem::{MEDIA_TYPE, Rendered, render};
 use crate::blocking;
 use crate::domain::{CallContext, Caller, Candidates, Failure, FailureKind, Faults, Result};
 use crate::gateway::Gateway;
-use crate::gateway::idempotency::Answer;
+use crate::gateway::idempotency::StoredResponse;
 use crate::json;
 use crate::upstream::UNCOUNTED;
 
@@ -66,7 +66,11 @@ pub(super) fn no_content() -> Response {
 }
 
 /// The answer of a write: what is recorded under its key, if it has one, is what is answered.
-pub(super) fn written(status: StatusCode, body: &impl Serialize, location: Option<String>) -> Result<Answer> {
+pub(super) fn written(
+    status: StatusCode,
+    body: &impl Serialize,
+    location: Option<String>,
+) -> Result<StoredResponse> {
     Ok(answer_of(status, text(body)?, location))
 }
 
@@ -75,13 +79,13 @@ pub(super) fn written_within(
     status: StatusCode,
     body: &impl Serialize,
     location: Option<String>,
-) -> Result<Option<Answer>> {
+) -> Result<Option<StoredResponse>> {
     let body = within(body, LARGEST_WRITE)?;
     Ok(body.map(|body| answer_of(status, body, location)))
 }
 
 /// A refusal of the CRM's that a write ends with, under the path and id of its request.
-pub(super) fn refused(failure: &Failure, keyed: &Keyed) -> Answer {
+pub(super) fn refused(failure: &Failure, keyed: &IdempotencyKey) -> StoredResponse {
     let mut rendered = render(failure, &keyed.path, &keyed.request_id);
     if rendered.body.len() > LARGEST_WRITE {
         let short = Failure { faults: Faults::new(), candidates: Candidates::new(), ..failure.clone() };
@@ -91,12 +95,12 @@ pub(super) fn refused(failure: &Failure, keyed: &Keyed) -> Answer {
     let others =
         headers.iter().filter_map(|(name, value)| Some((name.as_str().into(), value.to_str().ok()?.into())));
     let headers = std::iter::once((CONTENT_TYPE.into(), MEDIA_TYPE.into())).chain(others).collect();
-    Answer { status: status.as_u16(), headers, body, replayed: false }
+    StoredResponse { status: status.as_u16(), headers, body, replayed: false }
 }
 
 /// The recorded or recordable answer as a response.
-pub(super) fn respond(answer: Answer) -> Response {
-    let Answer { status, headers, body, replayed } = answer;
+pub(super) fn respond(answer: StoredResponse) -> Response {
+    let StoredResponse { status, headers, body, replayed } = answer;
     let mut response = body.into_response();
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in headers {
@@ -141,10 +145,10 @@ pub(super) fn place(parts: &[&str], query: Option<(&str, &str)>) -> String {
     place
 }
 
-fn answer_of(status: StatusCode, body: Vec<u8>, location: Option<String>) -> Answer {
+fn answer_of(status: StatusCode, body: Vec<u8>, location: Option<String>) -> StoredResponse {
     let mut headers = vec![(CONTENT_TYPE.into(), "application/json".into())];
     headers.extend(location.map(|place| (LOCATION.into(), place.into())));
-    Answer { status: status.as_u16(), headers, body, replayed: false }
+    StoredResponse { status: status.as_u16(), headers, body, replayed: false }
 }
 
 fn json(status: StatusCode, body: &impl Serialize) -> Result<Response> {

@@ -4,25 +4,25 @@
 //! authorises, asks the gateway and answers; each operation is one file. A [`crate::domain::Failure`] is an answer of
 //! its own: [`problem`] turns it into `application/problem+json` in one place, whoever raised it.
 
+mod admission;
 mod answer;
 mod audit;
 mod contacts;
 mod credentials;
 mod docs;
 mod extract;
-mod gate;
 mod health;
 mod keys;
 mod layers;
 pub mod openapi;
 pub mod problem;
-mod read;
+mod request;
 mod reserved;
 mod router;
 mod schema;
 mod state;
 mod tenants;
 
-pub use gate::Gate;
+pub use admission::RequestAdmission;
 pub use router::{health_router, router};
 pub use state::{AppState, Readiness};

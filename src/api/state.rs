@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 
-use super::Gate;
+use super::RequestAdmission;
 use crate::auth::Authenticator;
 use crate::domain::Result;
 use crate::gateway::Gateway;
@@ -23,7 +23,7 @@ pub struct AppState {
     /// Whether the process takes traffic.
     pub readiness: Readiness,
     /// Who is let in.
-    pub gate: Arc<Gate>,
+    pub gate: Arc<RequestAdmission>,
 }
 
 impl FromRef<AppState> for Arc<Gateway> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 
 use super::serve::{Signals, listen, run, state};
-use super::{Parts, SIMULATED, Simulated, simulate};
+use super::{Components, SIMULATED, Simulated, simulate};
 use crate::adapters::ADAPTERS;
 use crate::auth::{ApiKey, Issuers};
 use crate::config::Limits;
@@ -60,16 +60,16 @@ pub async fn demo(
     Ok(())
 }
 
-async fn parts(folder: &std::path::Path) -> anyhow::Result<Parts> {
+async fn parts(folder: &std::path::Path) -> anyhow::Result<Components> {
     let store =
         Store::open(&Location::parse(&format!("sqlite://{}", folder.join("demo.db").display()))?).await?;
     let guard = BaseUrlGuard::new(AllowList::parse("127.0.0.1").map_err(anyhow::Error::msg)?);
     let sealer = Sealer::new(&MasterKey::generate().map_err(failed)?).map_err(failed)?;
     let transport = Transport::new(&guard)?;
-    Ok(Parts::join(store, sealer, guard, transport, None, Issuers::default(), Limits::default()))
+    Ok(Components::join(store, sealer, guard, transport, None, Issuers::default(), Limits::default()))
 }
 
-async fn tenant(parts: &Parts, key: &ApiKey) -> anyhow::Result<Caller> {
+async fn tenant(parts: &Components, key: &ApiKey) -> anyhow::Result<Caller> {
     let (id, scopes) = (TenantId::from("ten_demo"), Scopes::new(&Scope::ALL));
     let tenant = TenantRecord { id: id.clone(), name: "demo".into(), created_at: now() };
     parts.store.tenants.insert(&tenant).await.map_err(failed)?;
@@ -89,7 +89,7 @@ async fn tenant(parts: &Parts, key: &ApiKey) -> anyhow::Result<Caller> {
 }
 
 async fn link(
-    parts: &Parts,
+    parts: &Components,
     caller: &Caller,
     provider: &str,
     crm: &Running,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::advance;
 
-use super::Parts;
+use super::Components;
 use crate::auth::Issuers;
 use crate::clock;
 use crate::config::Limits;
@@ -17,11 +17,11 @@ use crate::domain::{
 };
 use crate::gateway::contacts::{Watched, WriteOptions, WriteRequest};
 use crate::gateway::credentials::CredentialDraft;
-use crate::gateway::idempotency::{Answer, Once};
+use crate::gateway::idempotency::{RequestIdentity, StoredResponse};
 use crate::sealing::{MasterKey, Sealer};
 use crate::simulators::{Fault, FaultKind, Running, aptly};
 use crate::store::HeldLease;
-use crate::store::tests::{Place, also_on_postgres};
+use crate::store::tests::{TestPlace, also_on_postgres};
 use crate::upstream::{AllowList, BaseUrlGuard, Transport};
 
 const SETTLE: Duration = Duration::from_secs(1);
@@ -35,7 +35,7 @@ also_on_postgres! {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+enum InterleavedStep {
     /// The caller sends the same request to this process.
     Replay(usize),
     /// A round of the background of this process.
@@ -46,12 +46,18 @@ enum Step {
     Settle,
 }
 
-const STEPS: [Step; 6] =
-    [Step::Replay(0), Step::Replay(1), Step::Background(0), Step::Background(1), Step::Little, Step::Settle];
+const STEPS: [InterleavedStep; 6] = [
+    InterleavedStep::Replay(0),
+    InterleavedStep::Replay(1),
+    InterleavedStep::Background(0),
+    InterleavedStep::Background(1),
+    InterleavedStep::Little,
+    InterleavedStep::Settle,
+];
 
 struct World {
-    place: Place,
-    processes: [Parts; 2],
+    place: TestPlace,
+    processes: [Components; 2],
     watched: [Watched; 2],
     caller: Caller,
     credential: CredentialId,
@@ -64,7 +70,7 @@ impl World {
     async fn new() -> Self {
         let (stand, standing) = std::sync::mpsc::channel::<()>();
         tokio::task::spawn_blocking(move || standing.recv());
-        let place = Place::new().await;
+        let place = TestPlace::new().await;
         let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
         let process = async || {
             let guard = BaseUrlGuard::new(AllowList::parse("127.0.0.1").unwrap());
@@ -72,7 +78,7 @@ impl World {
             let transport = Transport::new(&guard).unwrap().with_limits(limits).unpaced();
             let sealer = Sealer::new(&MasterKey::parse(key).unwrap()).unwrap();
             let store = place.open().await;
-            Parts::join(store, sealer, guard, transport, None, Issuers::default(), limits)
+            Components::join(store, sealer, guard, transport, None, Issuers::default(), limits)
         };
         let processes = [process().await, process().await];
         tokio::time::pause();
@@ -82,7 +88,7 @@ impl World {
         let tenant = processes[0].gateway.tenants.create(&Actor::command_line(), "one").await.unwrap().id;
         let principal = Principal::Key("key".into());
         let caller = Caller { tenant, principal, scopes: Scopes::new(&Scope::ALL), credentials: None };
-        let crm = aptly::Simulator::start(aptly::Options::empty()).await.unwrap();
+        let crm = aptly::AptlySimulator::start(aptly::AptlyOptions::empty()).await.unwrap();
         let settings = serde_json::json!({ "baseUrl": crm.base_url() });
         let draft = CredentialDraft {
             provider: "aptly".into(),
@@ -119,16 +125,19 @@ impl World {
         clock::tests::set_shift(jiff::SignedDuration::from_hours(hours));
     }
 
-    async fn create(&self, process: usize, number: usize, within: Duration) -> Result<Answer> {
+    async fn create(&self, process: usize, number: usize, within: Duration) -> Result<StoredResponse> {
         let request = WriteRequest {
             context: CallContext::within(within, "test".into()),
             caller: self.caller.clone(),
             credential: self.credential.clone(),
             options: WriteOptions::default(),
             condition: None,
-            once: Some(Once { key: format!("key {number}").into(), asked: number.to_string().into_bytes() }),
+            once: Some(RequestIdentity {
+                key: format!("key {number}").into(),
+                asked: number.to_string().into_bytes(),
+            }),
             render: std::sync::Arc::new(|_| {
-                Ok(Answer { status: 201, headers: Vec::new(), body: Vec::new(), replayed: false })
+                Ok(StoredResponse { status: 201, headers: Vec::new(), body: Vec::new(), replayed: false })
             }),
         };
         let address = format!("person-{number}@example.com").into();
@@ -168,7 +177,7 @@ impl World {
 
     /// A create that the CRM answers with 500, and then these steps, with a jump of the clocks before one of them.
     /// Returns how often it was sent again.
-    async fn run(&mut self, number: usize, steps: &[Step], jump: Option<(usize, i64)>) -> usize {
+    async fn run(&mut self, number: usize, steps: &[InterleavedStep], jump: Option<(usize, i64)>) -> usize {
         const CLEAN: &str =
             "DELETE FROM idempotency; DELETE FROM write_locks; UPDATE test_clock SET now = 1800000000000";
         self.place.statement(CLEAN).await.unwrap();
@@ -191,13 +200,13 @@ impl World {
             let before = self.calls();
             match *step {
                 // Too short for two lookups in one request.
-                Step::Replay(process) => {
+                InterleavedStep::Replay(process) => {
                     let _ = self.create(process, number, SETTLE).await;
                     self.rest().await;
                 }
-                Step::Background(process) => self.background(process).await,
-                Step::Little => self.pass(SETTLE * 9 / 10).await,
-                Step::Settle => self.pass(SETTLE).await,
+                InterleavedStep::Background(process) => self.background(process).await,
+                InterleavedStep::Little => self.pass(SETTLE * 9 / 10).await,
+                InterleavedStep::Settle => self.pass(SETTLE).await,
             }
             let (now, after) = (clock::monotonic(), self.calls());
             if after.0 > before.0 {
@@ -217,7 +226,7 @@ impl World {
         let (mut again, every) = (0, if self.place.is_sqlite() { 1 } else { 5 });
         for number in (0..2 * STEPS.len().pow(2)).step_by(every) {
             let of = |digits: usize| STEPS[number / digits % STEPS.len()];
-            let steps = [of(2 * STEPS.len()), of(2), Step::Replay(number % 2)];
+            let steps = [of(2 * STEPS.len()), of(2), InterleavedStep::Replay(number % 2)];
             // Before each step in turn; the other steps come with the other sequences.
             let jump = (hours != 0).then_some((number % 3, hours));
             again += self.run(number, &steps, jump).await;

@@ -9,9 +9,9 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::server::{self, Server, Times};
-use super::{Parts, start};
-use crate::api::{AppState, Gate, Readiness, health_router, router};
+use super::server::{self, ConnectionTimes, Server};
+use super::{Components, start};
+use crate::api::{AppState, Readiness, RequestAdmission, health_router, router};
 use crate::auth::Authenticator;
 use crate::config::{Config, Limits};
 
@@ -27,7 +27,7 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
     // First of all, so that a signal that comes while starting stops it the same way.
     let signals = Signals::new()?;
     leave_no_core_dump();
-    let parts = Parts::open(config).await?;
+    let parts = Components::open(config).await?;
     start::check_seals(&parts.gateway.rotation).await?;
     let _presence = start::enter(&parts).await?;
     let listener = listen(config.listen, "--listen")?;
@@ -36,7 +36,7 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
         tracing::info!(address = %ops.local_addr()?, "listening for health checks");
     }
     tracing::info!(address = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "listening");
-    tokio::spawn(start::tend(parts.gateway.audit.clone(), config.audit_retention_days));
+    tokio::spawn(start::run_maintenance(parts.gateway.audit.clone(), config.audit_retention_days));
     let authenticator = Arc::clone(&parts.authenticator);
     let writing = tokio::spawn(write_uses(Arc::clone(&authenticator)));
     let outcome = run(listener, ops, state(parts, &config.limits), signals).await;
@@ -86,9 +86,9 @@ pub(super) fn listen(address: SocketAddr, given_by: &str) -> anyhow::Result<TcpL
 }
 
 /// What every route can reach; readiness ends when draining begins, and pauses while the database is away.
-pub(super) fn state(parts: Parts, limits: &Limits) -> AppState {
-    let Parts { store, sealer: _, authenticator, gateway } = parts;
-    let gate = Arc::new(Gate::new(limits));
+pub(super) fn state(parts: Components, limits: &Limits) -> AppState {
+    let Components { store, sealer: _, authenticator, gateway } = parts;
+    let gate = Arc::new(RequestAdmission::new(limits));
     let watched = Arc::clone(&gate);
     let readiness: Readiness = Arc::new(move || {
         let (gate, database) = (Arc::clone(&watched), Arc::clone(&store.database));
@@ -116,9 +116,11 @@ pub(super) async fn run(
     let erasing = tokio::spawn(start::erase_ledger(state.gateway.ledger.clone(), Arc::clone(&database)));
     let watching = tokio::spawn(start::watch(database));
     // Dropped at the end, so that health checks get responses while the process stops.
-    let _ops = ops
-        .map(|ops| Server::start(ops, health_router(state.clone()), Times::default(), OPS_CONNECTIONS_MOST));
-    let server = Server::start(listener, router(state), Times::default(), server::connections_most());
+    let _ops = ops.map(|ops| {
+        Server::start(ops, health_router(state.clone()), ConnectionTimes::default(), OPS_CONNECTIONS_MOST)
+    });
+    let server =
+        Server::start(listener, router(state), ConnectionTimes::default(), server::connections_most());
     signals.next().await;
     gate.close();
     server.stop();

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::simulators::{Running, aptly, pipeline};
 
 /// A CRM that can be simulated; one row for each row of the adapters' table.
-pub static SIMULATED: &[&dyn Simulated] = &[&Aptly, &Pipeline];
+pub static SIMULATED: &[&dyn Simulated] = &[&AptlySimulated, &PipelineSimulated];
 
 /// How a CRM's simulator is started and logged in to.
 #[async_trait]
@@ -22,16 +22,16 @@ pub trait Simulated: Send + Sync {
     fn secret(&self, token: &str) -> String;
 }
 
-struct Aptly;
+struct AptlySimulated;
 
 #[async_trait]
-impl Simulated for Aptly {
+impl Simulated for AptlySimulated {
     fn provider(&self) -> &'static str {
         "aptly"
     }
 
     async fn start(&self, listen: SocketAddr) -> std::io::Result<Running> {
-        aptly::Simulator::start(aptly::Options { listen, ..aptly::Options::default() }).await
+        aptly::AptlySimulator::start(aptly::AptlyOptions { listen, ..aptly::AptlyOptions::default() }).await
     }
 
     fn secret(&self, token: &str) -> String {
@@ -39,16 +39,20 @@ impl Simulated for Aptly {
     }
 }
 
-struct Pipeline;
+struct PipelineSimulated;
 
 #[async_trait]
-impl Simulated for Pipeline {
+impl Simulated for PipelineSimulated {
     fn provider(&self) -> &'static str {
         "pipeline"
     }
 
     async fn start(&self, listen: SocketAddr) -> std::io::Result<Running> {
-        pipeline::Simulator::start(pipeline::Options { listen, ..pipeline::Options::default() }).await
+        pipeline::PipelineSimulator::start(pipeline::PipelineOptions {
+            listen,
+            ..pipeline::PipelineOptions::default()
+        })
+        .await
     }
 
     fn secret(&self, token: &str) -> String {

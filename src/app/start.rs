@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::Parts;
-use crate::gateway::credentials::Seals;
+use super::Components;
+use crate::gateway::credentials::KeyUsage;
 use crate::gateway::{Audit, Ledger, Rotation};
-use crate::store::{Database, Presence};
+use crate::store::{Database, InstancePresence};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const WATCHED_EVERY: Duration = Duration::from_secs(3);
@@ -20,7 +20,7 @@ const MINUTES_A_DAY: u64 = 24 * 60;
 /// unnoticed until every tenant is refused. Where some do not open, their credentials alone are refused, because one
 /// spoilt row must not stop all tenants; the log says so at each start.
 pub(super) async fn check_seals(rotation: &Rotation) -> anyhow::Result<()> {
-    let Seals { current, previous, closed } =
+    let KeyUsage { current, previous, closed } =
         rotation.seals().await.map_err(|failure| anyhow::anyhow!("{}", failure.detail.as_str()))?;
     anyhow::ensure!(
         closed == 0 || current + previous > 0,
@@ -46,7 +46,7 @@ pub(super) async fn check_seals(rotation: &Rotation) -> anyhow::Result<()> {
 
 /// Comes in to serve. Where no other process does, what dead ones held is let go at once, so that a replay need not wait
 /// for leases to end. The answer is held while this process serves. Fails with a sentence.
-pub(super) async fn enter(parts: &Parts) -> anyhow::Result<Option<Presence>> {
+pub(super) async fn enter(parts: &Components) -> anyhow::Result<Option<InstancePresence>> {
     let Some(entrance) = parts.store.enter().await? else { return Ok(None) };
     if !entrance.is_alone() {
         tracing::warn!(
@@ -62,12 +62,12 @@ pub(super) async fn enter(parts: &Parts) -> anyhow::Result<Option<Presence>> {
 
 /// Each minute tells the audit what was only counted, and erases what a tenant has beyond its limit; at the start and once a day ends old records. It never fails:
 /// what did not work is logged and tried the next time.
-pub(super) async fn tend(audit: Audit, retention_days: Option<u32>) {
+pub(super) async fn run_maintenance(audit: Audit, retention_days: Option<u32>) {
     let mut minutes = interval(MINUTE);
     minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for minute in 0_u64.. {
         minutes.tick().await;
-        audit.tell_the_rest();
+        audit.flush_suppressed();
         if let Err(failure) = audit.erase_excess().await {
             tracing::warn!(
                 reason = failure.kind.code(),
@@ -132,16 +132,16 @@ mod tests {
     use crate::config::Limits;
     use crate::domain::TenantId;
     use crate::sealing::{MasterKey, Sealer};
-    use crate::store::tests::Place;
+    use crate::store::tests::TestPlace;
     use crate::store::{IdempotencyRecord, Reserved, Stage, Store, TenantRecord, now};
     use crate::upstream::{BaseUrlGuard, Transport};
 
-    async fn process(place: &Place) -> Parts {
+    async fn process(place: &TestPlace) -> Components {
         let store = place.open().await;
         let sealer = Sealer::new(&MasterKey::generate().unwrap()).unwrap();
         let guard = BaseUrlGuard::default();
         let transport = Transport::new(&guard).unwrap();
-        Parts::join(store, sealer, guard, transport, None, Issuers::default(), Limits::default())
+        Components::join(store, sealer, guard, transport, None, Issuers::default(), Limits::default())
     }
 
     /// Asks for the key of the one row; answers whether it is held and nobody's.
@@ -168,7 +168,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_dead_process_held_is_let_go_by_one_that_is_alone() {
-        let place = Place::new().await;
+        let place = TestPlace::new().await;
         let (one, other) = (process(&place).await, process(&place).await);
         let tenant = TenantRecord { id: "ten_1".into(), name: "one".into(), created_at: now() };
         one.store.tenants.insert(&tenant).await.unwrap();

@@ -4,7 +4,7 @@
 use secrecy::{ExposeSecret, SecretString, zeroize::Zeroizing};
 
 use crate::domain::{KeyId, Result};
-use crate::sealing::{digest, random};
+use crate::sealing::{random, sha256};
 
 const PREFIX: &str = "cg_";
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -71,7 +71,7 @@ impl ApiKey {
     /// What is stored: SHA-256 of the whole text. 256 random bits need no slow hash.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
-        digest(self.text.expose_secret().as_bytes())
+        sha256(self.text.expose_secret().as_bytes())
     }
 }
 
@@ -96,7 +96,7 @@ fn characters<const N: usize>() -> Result<Zeroizing<String>> {
 }
 
 fn checksum(keyed: &str) -> String {
-    let digest = digest(keyed.as_bytes());
+    let digest = sha256(keyed.as_bytes());
     let mut rest = digest[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
     let mut sum = String::with_capacity(CHECKSUM);
     for _ in 0..CHECKSUM {

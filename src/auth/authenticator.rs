@@ -6,10 +6,10 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::ApiKey;
 use super::jwt::{Tokens, looks_like_a_token};
-use super::uses::Uses;
+use super::last_used::LastUsed;
 use crate::domain::{Caller, Failure, FailureKind, KeyId, Principal, Result};
-use crate::sealing::{digest, same};
-use crate::store::{KeyRecord, KeyStore, Recent, now};
+use crate::sealing::{constant_time_eq, sha256};
+use crate::store::{KeyRecord, KeyStore, TtlCache, now};
 
 const REMEMBERED_KEYS: u64 = 10_000;
 /// The longest header that is looked at; tokens with many claims stay below it.
@@ -20,9 +20,9 @@ const REFUSED: &str = "The API key is unknown, revoked or expired.";
 /// Knows API keys, tokens of configured issuers, and the operator's token.
 pub struct Authenticator {
     keys: Arc<dyn KeyStore>,
-    recent: Recent<KeyId, Option<Arc<KeyRecord>>>,
+    recent: TtlCache<KeyId, Option<Arc<KeyRecord>>>,
     tokens: Tokens,
-    uses: Uses,
+    uses: LastUsed,
     /// A digest, so that the token is compared in a time that does not depend on its length either.
     admin: Option<[u8; 32]>,
 }
@@ -31,12 +31,12 @@ impl Authenticator {
     /// Knows the keys of `keys`, and the operator by `admin_token`; without one there is no operator.
     #[must_use]
     pub fn new(keys: Arc<dyn KeyStore>, admin_token: Option<&SecretString>) -> Self {
-        let admin = admin_token.map(|token| digest(token.expose_secret().as_bytes()));
+        let admin = admin_token.map(|token| sha256(token.expose_secret().as_bytes()));
         Self {
             keys,
-            recent: Recent::new(REMEMBERED_KEYS),
+            recent: TtlCache::new(REMEMBERED_KEYS),
             tokens: Tokens::default(),
-            uses: Uses::default(),
+            uses: LastUsed::default(),
             admin,
         }
     }
@@ -122,7 +122,7 @@ impl Authenticator {
         let held = self.recent.get(shown.id(), || self.load(shown.id())).await?;
         // The digest is compared where nothing is held too: unknown and wrong look the same from outside.
         let expected = held.as_ref().map_or([0; 32], |key| key.digest);
-        let fits = same(&shown.digest(), &expected);
+        let fits = constant_time_eq(&shown.digest(), &expected);
         let live = held.filter(|key| fits && key.expires_at.is_none_or(|end| end > now()));
         let key = live.ok_or_else(|| unauthenticated(REFUSED))?;
         self.uses.note(&key.id);
@@ -144,7 +144,7 @@ impl Authenticator {
     }
 
     fn is_admin_token(&self, token: &str) -> bool {
-        self.admin.is_some_and(|admin| same(&digest(token.as_bytes()), &admin))
+        self.admin.is_some_and(|admin| constant_time_eq(&sha256(token.as_bytes()), &admin))
     }
 }
 

@@ -3,7 +3,7 @@
 mod api_key;
 mod authenticator;
 mod jwt;
-mod uses;
+mod last_used;
 
 pub use api_key::{ApiKey, KeyFault};
 pub use authenticator::{Authenticator, shown_key};

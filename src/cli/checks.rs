@@ -7,15 +7,15 @@ use secrecy::ExposeSecret;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::ended::{Ended, Outcome};
+use super::cli_error::{CliError, CliOutcome};
 use super::output::Output;
 use crate::app;
-use crate::config::{Config, Exposure, Flags, Given};
+use crate::config::{Config, Flags, Sensitivity, SettingValue};
 use crate::store::{Location, Store};
 
 const HEALTH_TIME: Duration = Duration::from_secs(3);
 
-pub(super) fn check_config(flags: &Flags, output: &mut Output) -> Outcome {
+pub(super) fn check_config(flags: &Flags, output: &mut Output) -> CliOutcome {
     let config = Config::load(flags)?;
     let issuers =
         config.issuers.iter().map(|issuer| ["auth.jwt".to_owned(), issuer.shown(), issuer.origin.clone()]);
@@ -24,7 +24,9 @@ pub(super) fn check_config(flags: &Flags, output: &mut Output) -> Outcome {
         .iter()
         .map(|(setting, given)| {
             let (value, origin) = match given {
-                Some(given) if setting.exposure == Exposure::Url => (location(given), given.origin.clone()),
+                Some(given) if setting.exposure == Sensitivity::Url => {
+                    (location(given), given.origin.clone())
+                }
                 Some(given) => (given.shown(setting.exposure), given.origin.clone()),
                 None => ("(not set)".to_owned(), String::new()),
             };
@@ -34,36 +36,36 @@ pub(super) fn check_config(flags: &Flags, output: &mut Output) -> Outcome {
         .collect();
     output.table(["SETTING", "VALUE", "FROM"], &rows)?;
     for warning in &config.warnings {
-        Output::remark(format!("warning: {warning}"));
+        Output::note(format!("warning: {warning}"));
     }
     app::check(&config)?;
-    Output::remark("The configuration can be used.");
+    Output::note("The configuration can be used.");
     Ok(())
 }
 
 /// Where the database is, without user and password; nothing of a URL that cannot be read.
-fn location(given: &Given) -> String {
+fn location(given: &SettingValue) -> String {
     Location::parse(given.value.expose_secret())
-        .map_or_else(|_| given.shown(Exposure::Url), |location| location.to_string())
+        .map_or_else(|_| given.shown(Sensitivity::Url), |location| location.to_string())
 }
 
-pub(super) async fn migrate(config: &Config, output: &mut Output) -> Outcome {
+pub(super) async fn migrate(config: &Config, output: &mut Output) -> CliOutcome {
     let store = Store::open(&Location::parse(config.database_url.expose_secret())?).await?;
     let schema = store.database.schema().await?;
     store.database.close().await;
     output.line(format!("The database has schema {schema}, which is up to date."))
 }
 
-pub(super) async fn healthcheck(config: &Config) -> Outcome {
+pub(super) async fn healthcheck(config: &Config) -> CliOutcome {
     // Where health has a listener of its own, callers cannot take its connections.
     let address = reachable(config.ops_listen.unwrap_or(config.listen));
     match tokio::time::timeout(HEALTH_TIME, ready(address)).await {
         Ok(Ok(200)) => Ok(()),
         Ok(Ok(status)) => {
-            Err(Ended::failed(format!("the server at {address} is not ready: it answers {status}")))
+            Err(CliError::failed(format!("the server at {address} is not ready: it answers {status}")))
         }
-        Ok(Err(error)) => Err(Ended::failed(format!("no server answers at {address}: {error}"))),
-        Err(_) => Err(Ended::failed(format!("the server at {address} did not answer within 3 seconds"))),
+        Ok(Err(error)) => Err(CliError::failed(format!("no server answers at {address}: {error}"))),
+        Err(_) => Err(CliError::failed(format!("the server at {address} did not answer within 3 seconds"))),
     }
 }
 

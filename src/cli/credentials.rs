@@ -6,22 +6,22 @@ use std::time::Duration;
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::ended::{Ended, Outcome};
+use super::cli_error::{CliError, CliOutcome};
 use super::output::Output;
 use super::secret;
 use super::shown::{Items, ShownCredential, time};
 use super::tenants::whole;
 use crate::adapters;
-use crate::app::Parts;
+use crate::app::Components;
 use crate::domain::{CallContext, Caller, Principal, RawJson, Scope, Scopes, Text};
-use crate::gateway::credentials::{Checked, Credential, CredentialDraft};
+use crate::gateway::credentials::{CheckedSettings, Credential, CredentialDraft};
 use crate::json;
 
 /// How long a CRM has to answer a probe.
 const PROBE_TIME: Duration = Duration::from_secs(30);
 
 #[derive(Subcommand)]
-pub(super) enum Command {
+pub(super) enum CredentialsCommand {
     /// Link a CRM account to a tenant and print the credential's id. The secret is read from standard input.
     Add {
         /// The tenant's id or name.
@@ -76,41 +76,41 @@ pub(super) enum Command {
     },
 }
 
-pub(super) async fn run(parts: &Parts, command: Command, output: &mut Output) -> Outcome {
+pub(super) async fn run(parts: &Components, command: CredentialsCommand, output: &mut Output) -> CliOutcome {
     match command {
-        Command::Add { tenant, provider, name, settings, secret_file, no_verify, json } => {
+        CredentialsCommand::Add { tenant, provider, name, settings, secret_file, no_verify, json } => {
             let caller = operator_for(parts, &tenant).await?;
             json::check(&settings, json::REQUEST)
-                .map_err(|fault| Ended::failed(format!("--settings is no JSON: {}", fault.reason())))?;
+                .map_err(|fault| CliError::failed(format!("--settings is no JSON: {}", fault.reason())))?;
             let secret = secret::read(adapters::spec(&provider), secret_file.as_deref())?;
             let settings = RawJson::from_validated(Text::from(settings));
             let draft = CredentialDraft { provider: provider.into(), name: name.into(), settings, secret };
             let made = parts.gateway.credentials.create(&context(), &caller, draft, !no_verify).await?;
             if json { output.json(&ShownCredential::try_from(&made)?) } else { output.line(made.id.as_str()) }
         }
-        Command::List { tenant, json } => {
+        CredentialsCommand::List { tenant, json } => {
             let caller = &operator_for(parts, &tenant).await?;
             let all = whole(|request| async move { parts.gateway.credentials.list(caller, &request).await })
                 .await?;
             list(&all, json, output)
         }
-        Command::Check { tenant, credential, json } => {
+        CredentialsCommand::Check { tenant, credential, json } => {
             let caller = operator_for(parts, &tenant).await?;
             let checked =
                 parts.gateway.credentials.check(&context(), &caller, &credential.as_str().into()).await?;
             report(&checked, json, output)
         }
-        Command::Remove { tenant, credential } => {
+        CredentialsCommand::Remove { tenant, credential } => {
             let caller = operator_for(parts, &tenant).await?;
             parts.gateway.credentials.delete(&context(), &caller, &credential.as_str().into()).await?;
-            Output::remark(format!("Removed {credential}; its secret is destroyed."));
+            Output::note(format!("Removed {credential}; its secret is destroyed."));
             Ok(())
         }
     }
 }
 
 /// The operator may do for a tenant whatever the tenant may.
-async fn operator_for(parts: &Parts, tenant: &str) -> Result<Caller, Ended> {
+async fn operator_for(parts: &Components, tenant: &str) -> Result<Caller, CliError> {
     let tenant = parts.gateway.tenants.find(tenant).await?.id;
     Ok(Caller {
         tenant,
@@ -124,7 +124,7 @@ fn context() -> CallContext {
     CallContext::within(PROBE_TIME, Text::from_static("command-line"))
 }
 
-fn list(all: &[Credential], json: bool, output: &mut Output) -> Outcome {
+fn list(all: &[Credential], json: bool, output: &mut Output) -> CliOutcome {
     if json {
         let items = all.iter().map(ShownCredential::try_from).collect::<Result<_, _>>()?;
         return output.json(&Items::whole(items));
@@ -168,7 +168,11 @@ struct ShownProblem<'a> {
     detail: &'a str,
 }
 
-fn report(Checked { outcome, took }: &Checked, json: bool, output: &mut Output) -> Outcome {
+fn report(
+    CheckedSettings { outcome, took }: &CheckedSettings,
+    json: bool,
+    output: &mut Output,
+) -> CliOutcome {
     let account = outcome.as_ref().ok();
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     if json {
@@ -188,6 +192,8 @@ fn report(Checked { outcome, took }: &Checked, json: bool, output: &mut Output) 
     }
     match outcome {
         Ok(_) => Ok(()),
-        Err(failure) => Err(Ended::failed(format!("{}: {}", failure.kind.code(), failure.detail.as_str()))),
+        Err(failure) => {
+            Err(CliError::failed(format!("{}: {}", failure.kind.code(), failure.detail.as_str())))
+        }
     }
 }

@@ -4,16 +4,16 @@ use clap::Subcommand;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
-use super::ended::{Ended, Outcome};
+use super::cli_error::{CliError, CliOutcome};
 use super::output::Output;
 use super::shown::{Items, ShownKey, time};
 use super::tenants::whole;
-use crate::app::Parts;
+use crate::app::Components;
 use crate::domain::{Actor, CredentialId, Scope, Scopes, TenantId, Timestamp};
-use crate::gateway::keys::{Key, KeyDraft};
+use crate::gateway::keys::{IssuedKey, KeyDraft};
 
 #[derive(Subcommand)]
-pub(super) enum Command {
+pub(super) enum KeysCommand {
     /// Make an API key and print its secret, which is shown only now.
     Create {
         /// The tenant's id or name.
@@ -60,9 +60,9 @@ struct Made {
     secret: String,
 }
 
-pub(super) async fn run(parts: &Parts, command: Command, output: &mut Output) -> Outcome {
+pub(super) async fn run(parts: &Components, command: KeysCommand, output: &mut Output) -> CliOutcome {
     match command {
-        Command::Create { tenant, name, scopes, credentials, expires_at, json } => {
+        KeysCommand::Create { tenant, name, scopes, credentials, expires_at, json } => {
             let ids: Vec<CredentialId> = credentials.into_iter().map(CredentialId::from).collect();
             let draft = KeyDraft {
                 name: name.into(),
@@ -73,7 +73,7 @@ pub(super) async fn run(parts: &Parts, command: Command, output: &mut Output) ->
             let tenant = parts.gateway.tenants.find(&tenant).await?.id;
             create(parts, &tenant, draft, json, output).await
         }
-        Command::List { tenant, json } => {
+        KeysCommand::List { tenant, json } => {
             let tenant = &parts.gateway.tenants.find(&tenant).await?.id;
             let keys =
                 whole(|request| async move { parts.gateway.keys.list(tenant, &request).await }).await?;
@@ -83,10 +83,10 @@ pub(super) async fn run(parts: &Parts, command: Command, output: &mut Output) ->
             let rows: Vec<_> = keys.iter().map(row).collect();
             output.table(["KEY", "NAME", "SCOPES", "CREATED", "EXPIRES"], &rows)
         }
-        Command::Revoke { tenant, key } => {
+        KeysCommand::Revoke { tenant, key } => {
             let tenant = parts.gateway.tenants.find(&tenant).await?.id;
             parts.gateway.keys.revoke(&Actor::command_line(), &tenant, &key.as_str().into()).await?;
-            Output::remark(format!("Revoked {key}; running servers refuse it within 5 seconds."));
+            Output::note(format!("Revoked {key}; running servers refuse it within 5 seconds."));
             Ok(())
         }
     }
@@ -94,22 +94,22 @@ pub(super) async fn run(parts: &Parts, command: Command, output: &mut Output) ->
 
 /// The secret alone goes to standard output, so that a script can keep it without cutting.
 async fn create(
-    parts: &Parts,
+    parts: &Components,
     tenant: &TenantId,
     draft: KeyDraft,
     json: bool,
     output: &mut Output,
-) -> Result<(), Ended> {
+) -> Result<(), CliError> {
     let (key, secret) = parts.gateway.keys.create(&Actor::command_line(), tenant, draft).await?;
     if json {
         let secret = secret.expose_secret().to_owned();
         return output.json(&Made { key: ShownKey::from(&key), secret });
     }
-    Output::remark(format!("Made {}. Its secret is shown only now:", key.id));
+    Output::note(format!("Made {}. Its secret is shown only now:", key.id));
     output.line(secret.expose_secret())
 }
 
-fn row(key: &Key) -> [String; 5] {
+fn row(key: &IssuedKey) -> [String; 5] {
     let scopes: Vec<&str> = key.scopes.as_slice().iter().copied().map(Scope::as_str).collect();
     [
         key.id.to_string(),

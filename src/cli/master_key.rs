@@ -3,14 +3,14 @@
 use clap::Subcommand;
 use secrecy::ExposeSecret;
 
-use super::ended::{Ended, Outcome};
+use super::cli_error::{CliError, CliOutcome};
 use super::output::Output;
-use crate::app::Parts;
+use crate::app::Components;
 use crate::gateway::credentials::Rotated;
 use crate::sealing::MasterKey;
 
 #[derive(Subcommand)]
-pub(super) enum Command {
+pub(super) enum MasterKeyCommand {
     /// Print a new master key. Keep it apart from the database's backups: without it no secret opens again.
     Generate,
     /// Seal every stored secret under the current master key; servers may run, and it may be stopped and run again.
@@ -20,13 +20,13 @@ pub(super) enum Command {
     Rotate,
 }
 
-pub(super) fn generate(output: &mut Output) -> Outcome {
+pub(super) fn generate(output: &mut Output) -> CliOutcome {
     output.line(MasterKey::generate()?.text().expose_secret())
 }
 
 /// Ends with a failure where a secret is left that does not lie under the current key.
-pub(super) async fn rotate(parts: &Parts, output: &mut Output) -> Outcome {
-    let tell = |resealed: u64| Output::remark(format!("{resealed} re-sealed so far"));
+pub(super) async fn rotate(parts: &Components, output: &mut Output) -> CliOutcome {
+    let tell = |resealed: u64| Output::note(format!("{resealed} re-sealed so far"));
     let Rotated { resealed, left, unreadable } = parts.gateway.rotation.rotate(tell).await?;
     output.line(format!("{resealed} secrets re-sealed, {left} left"))?;
     if left == 0 {
@@ -37,5 +37,5 @@ pub(super) async fn rotate(parts: &Parts, output: &mut Output) -> Outcome {
     });
     let changing = "secrets were changed by others all the while; run this again";
     let sentences = named.chain(unreadable.is_empty().then(|| changing.to_owned()));
-    Err(Ended::failed(sentences.collect::<Vec<_>>().join("\n")))
+    Err(CliError::failed(sentences.collect::<Vec<_>>().join("\n")))
 }

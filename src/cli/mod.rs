@@ -1,12 +1,12 @@
 //! The commands: what an operator does at a terminal, on the same database as a running server.
 
 mod checks;
+mod cli_error;
 mod credentials;
-mod ended;
 mod keys;
 mod master_key;
 mod output;
-mod running;
+mod run;
 mod secret;
 mod settings;
 mod shown;
@@ -18,10 +18,10 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use self::ended::{Ended, Outcome};
+use self::cli_error::{CliError, CliOutcome};
 use self::output::Output;
 use self::settings::SettingFlags;
-use crate::app::Parts;
+use crate::app::Components;
 use crate::config::Config;
 use crate::telemetry;
 
@@ -50,16 +50,16 @@ enum Command {
     Openapi,
     /// Tenants: who owns credentials and keys.
     #[command(subcommand)]
-    Tenant(tenants::Command),
+    Tenant(tenants::TenantsCommand),
     /// API keys of a tenant.
     #[command(subcommand)]
-    Key(keys::Command),
+    Key(keys::KeysCommand),
     /// Credentials: links of a tenant to CRM accounts.
     #[command(subcommand)]
-    Credential(credentials::Command),
+    Credential(credentials::CredentialsCommand),
     /// The key that seals the secrets of credentials.
     #[command(subcommand)]
-    MasterKey(master_key::Command),
+    MasterKey(master_key::MasterKeyCommand),
     /// Say what the configuration is, where each value comes from, and what is wrong with it.
     CheckConfig,
     /// Bring the database's schema up to date; `serve` does so by itself.
@@ -92,14 +92,14 @@ pub fn run() -> ExitCode {
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Ended::failed(format!("the runtime cannot start: {error}")))
+        .map_err(|error| CliError::failed(format!("the runtime cannot start: {error}")))
         .and_then(|runtime| {
             let outcome = runtime.block_on(execute(cli));
             // What a thread is still busy with must not hold up the end, such as the lookup of a name that hangs.
             runtime.shutdown_timeout(LAST_WORK);
             outcome
         });
-    ended::exit_code(outcome)
+    cli_error::exit_code(outcome)
 }
 
 /// Said in place of arguments that are not repeated.
@@ -112,16 +112,16 @@ fn may_hold_a_password(argument: &std::ffi::OsStr) -> bool {
     text.contains("://") || text.contains('@')
 }
 
-async fn execute(Cli { settings, command }: Cli) -> Outcome {
+async fn execute(Cli { settings, command }: Cli) -> CliOutcome {
     let flags = settings.into_flags();
     let mut output = Output::new();
     match command {
-        Command::Serve => running::serve(&Config::load(&flags)?).await,
-        Command::Demo => running::demo(&flags, &mut output).await,
-        Command::Simulate { provider } => running::simulate(&provider, &flags, &mut output).await,
+        Command::Serve => run::serve(&Config::load(&flags)?).await,
+        Command::Demo => run::demo(&flags, &mut output).await,
+        Command::Simulate { provider } => run::simulate(&provider, &flags, &mut output).await,
         Command::Openapi => output.text(&crate::api::openapi::document()),
-        Command::MasterKey(master_key::Command::Generate) => master_key::generate(&mut output),
-        Command::MasterKey(master_key::Command::Rotate) => {
+        Command::MasterKey(master_key::MasterKeyCommand::Generate) => master_key::generate(&mut output),
+        Command::MasterKey(master_key::MasterKeyCommand::Rotate) => {
             master_key::rotate(&opened(&flags).await?, &mut output).await
         }
         Command::CheckConfig => checks::check_config(&flags, &mut output),
@@ -134,21 +134,21 @@ async fn execute(Cli { settings, command }: Cli) -> Outcome {
 }
 
 /// The configuration, with logs started: a command tells of trouble alone, on standard error.
-fn configured(flags: &crate::config::Flags) -> Result<Config, Ended> {
+fn configured(flags: &crate::config::Flags) -> Result<Config, CliError> {
     let config = Config::load(flags)?;
     start_logs(&config, config.log.min(tracing::level_filters::LevelFilter::WARN))?;
     Ok(config)
 }
 
-fn start_logs(config: &Config, level: tracing::level_filters::LevelFilter) -> Outcome {
+fn start_logs(config: &Config, level: tracing::level_filters::LevelFilter) -> CliOutcome {
     telemetry::start(level, config.log_format == crate::config::LogFormat::Json)
-        .map_err(|error| Ended::failed(error.to_string()))?;
+        .map_err(|error| CliError::failed(error.to_string()))?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     Ok(())
 }
 
-async fn opened(flags: &crate::config::Flags) -> Result<Parts, Ended> {
-    Ok(Parts::open(&configured(flags)?).await?)
+async fn opened(flags: &crate::config::Flags) -> Result<Components, CliError> {
+    Ok(Components::open(&configured(flags)?).await?)
 }

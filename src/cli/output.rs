@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::ended::{Ended, Outcome};
+use super::cli_error::{CliError, CliOutcome};
 use crate::telemetry;
 
 /// Standard output; a reader who is gone ends the command quietly.
@@ -16,33 +16,33 @@ impl Output {
     }
 
     /// One line of the result.
-    pub(super) fn line(&mut self, text: impl AsRef<str>) -> Outcome {
+    pub(super) fn line(&mut self, text: impl AsRef<str>) -> CliOutcome {
         writeln!(self.0, "{}", text.as_ref())?;
         Ok(())
     }
 
     /// Text that ends its own lines.
-    pub(super) fn text(&mut self, text: &str) -> Outcome {
+    pub(super) fn text(&mut self, text: &str) -> CliOutcome {
         self.0.write_all(text.as_bytes())?;
         Ok(self.0.flush()?)
     }
 
     /// A remark for the person, out of the way of scripts that read the result.
-    pub(super) fn remark(text: impl AsRef<str>) {
+    pub(super) fn note(text: impl AsRef<str>) {
         telemetry::print(text.as_ref());
         // Before the result that it announces.
         telemetry::flush();
     }
 
     /// The result as JSON.
-    pub(super) fn json(&mut self, value: &impl Serialize) -> Outcome {
+    pub(super) fn json(&mut self, value: &impl Serialize) -> CliOutcome {
         let text = serde_json::to_string_pretty(value)
-            .map_err(|error| Ended::failed(format!("the output is no JSON: {error}")))?;
+            .map_err(|error| CliError::failed(format!("the output is no JSON: {error}")))?;
         self.line(text)
     }
 
     /// Rows under a heading, in columns as wide as their widest cell.
-    pub(super) fn table<const N: usize>(&mut self, heading: [&str; N], rows: &[[String; N]]) -> Outcome {
+    pub(super) fn table<const N: usize>(&mut self, heading: [&str; N], rows: &[[String; N]]) -> CliOutcome {
         let width = |column: usize| {
             let cells = rows.iter().map(|row| row[column].chars().count());
             cells.chain([heading[column].len()]).max().unwrap_or(0)

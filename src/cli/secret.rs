@@ -6,22 +6,22 @@ use std::path::Path;
 use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 
-use super::ended::Ended;
+use super::cli_error::CliError;
 use crate::adapters::AdapterSpec;
 use crate::json;
 
 const LARGEST: u64 = 64 * 1024;
 
 /// Reads the secret as a JSON object. Where the provider takes one value alone, that value may stand bare.
-pub(super) fn read(spec: Option<&AdapterSpec>, file: Option<&Path>) -> Result<SecretString, Ended> {
+pub(super) fn read(spec: Option<&AdapterSpec>, file: Option<&Path>) -> Result<SecretString, CliError> {
     let text = text(file)?;
     let text = text.trim();
     if text.is_empty() {
-        return Err(Ended::failed("the secret is empty; nothing was stored"));
+        return Err(CliError::failed("the secret is empty; nothing was stored"));
     }
     if text.starts_with('{') {
         let fault = |_| {
-            Ended::failed("the secret is no JSON object with unique members, such as {\"apiKey\": \"…\"}")
+            CliError::failed("the secret is no JSON object with unique members, such as {\"apiKey\": \"…\"}")
         };
         json::check(text, json::REQUEST).map_err(fault)?;
         return Ok(text.into());
@@ -29,17 +29,17 @@ pub(super) fn read(spec: Option<&AdapterSpec>, file: Option<&Path>) -> Result<Se
     let alone =
         spec.and_then(|spec| spec.secrets.iter().find_map(|form| <[&str; 1]>::try_from(form.members).ok()));
     let [member] =
-        alone.ok_or_else(|| Ended::failed("the secret must be a JSON object for this provider"))?;
+        alone.ok_or_else(|| CliError::failed("the secret must be a JSON object for this provider"))?;
     let value = Zeroizing::new(serde_json::json!(text).to_string());
     Ok(json::object([(member, value.as_str())]).into())
 }
 
-fn text(file: Option<&Path>) -> Result<Zeroizing<String>, Ended> {
+fn text(file: Option<&Path>) -> Result<Zeroizing<String>, CliError> {
     let mut text = Zeroizing::new(String::new());
     let read = match file {
         Some(path) => std::fs::File::open(path).and_then(|file| file.take(LARGEST).read_to_string(&mut text)),
         None if std::io::stdin().is_terminal() => {
-            return Err(Ended::failed(
+            return Err(CliError::failed(
                 "give the secret on standard input or with --secret-file, such as `… < secret.txt`; typed at a \
                  terminal it would be seen",
             ));
@@ -47,6 +47,6 @@ fn text(file: Option<&Path>) -> Result<Zeroizing<String>, Ended> {
         None => std::io::stdin().take(LARGEST).read_to_string(&mut text),
     };
     let source = file.map_or_else(|| "standard input".to_owned(), |path| path.display().to_string());
-    read.map_err(|error| Ended::failed(format!("the secret cannot be read from {source}: {error}")))?;
+    read.map_err(|error| CliError::failed(format!("the secret cannot be read from {source}: {error}")))?;
     Ok(text)
 }

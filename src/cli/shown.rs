@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::domain::{CredentialId, Scope, Timestamp};
 use crate::gateway::credentials::{Credential, LastCheck};
-use crate::gateway::keys::Key;
+use crate::gateway::keys::IssuedKey;
 use crate::gateway::tenants::Tenant;
 
 /// A whole listing.
@@ -49,9 +49,9 @@ pub(super) struct ShownKey {
     last_used_at: Option<String>,
 }
 
-impl From<&Key> for ShownKey {
-    fn from(key: &Key) -> Self {
-        let Key { id, name, scopes, credential_ids, created_at, expires_at, last_used_at } = key;
+impl From<&IssuedKey> for ShownKey {
+    fn from(key: &IssuedKey) -> Self {
+        let IssuedKey { id, name, scopes, credential_ids, created_at, expires_at, last_used_at } = key;
         let ids = |ids: &Vec<CredentialId>| ids.iter().map(CredentialId::to_string).collect();
         Self {
             id: id.to_string(),
@@ -86,11 +86,11 @@ struct ShownCheck {
 }
 
 impl TryFrom<&Credential> for ShownCredential {
-    type Error = super::Ended;
-    fn try_from(credential: &Credential) -> Result<Self, super::Ended> {
+    type Error = super::CliError;
+    fn try_from(credential: &Credential) -> Result<Self, super::CliError> {
         let Credential { id, provider, name, settings, created_at, updated_at, last_check } = credential;
         let settings = RawValue::from_string(settings.as_str().to_owned())
-            .map_err(|_| super::Ended::failed("stored settings are no JSON"))?;
+            .map_err(|_| super::CliError::failed("stored settings are no JSON"))?;
         Ok(Self {
             credential_id: id.to_string(),
             provider: provider.as_str(),

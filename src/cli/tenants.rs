@@ -2,16 +2,16 @@
 
 use clap::Subcommand;
 
-use super::ended::Outcome;
+use super::cli_error::CliOutcome;
 use super::output::Output;
 use super::shown::{Items, ShownTenant, time};
-use crate::app::Parts;
+use crate::app::Components;
 use crate::domain::{Actor, Result, Text};
 use crate::gateway::tenants::Tenant;
 use crate::gateway::{Listing, ListingRequest};
 
 #[derive(Subcommand)]
-pub(super) enum Command {
+pub(super) enum TenantsCommand {
     /// Make a tenant and print its id.
     Create {
         /// A name that no other tenant has.
@@ -33,13 +33,13 @@ pub(super) enum Command {
     },
 }
 
-pub(super) async fn run(parts: &Parts, command: Command, output: &mut Output) -> Outcome {
+pub(super) async fn run(parts: &Components, command: TenantsCommand, output: &mut Output) -> CliOutcome {
     match command {
-        Command::Create { name, json } => {
+        TenantsCommand::Create { name, json } => {
             let tenant = parts.gateway.tenants.create(&Actor::command_line(), &name).await?;
             if json { output.json(&ShownTenant::from(&tenant)) } else { output.line(tenant.id.as_str()) }
         }
-        Command::List { json } => {
+        TenantsCommand::List { json } => {
             let tenants = whole(|request| async move { parts.gateway.tenants.list(&request).await }).await?;
             if json {
                 return output.json(&Items::whole(tenants.iter().map(ShownTenant::from).collect()));
@@ -49,10 +49,10 @@ pub(super) async fn run(parts: &Parts, command: Command, output: &mut Output) ->
             };
             output.table(["TENANT", "NAME", "CREATED"], &tenants.iter().map(row).collect::<Vec<_>>())
         }
-        Command::Delete { tenant } => {
+        TenantsCommand::Delete { tenant } => {
             let tenant = parts.gateway.tenants.find(&tenant).await?;
             parts.gateway.tenants.delete(&Actor::command_line(), &tenant.id).await?;
-            Output::remark(format!("Removed {} with its credentials and keys.", tenant.id));
+            Output::note(format!("Removed {} with its credentials and keys.", tenant.id));
             Ok(())
         }
     }

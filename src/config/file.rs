@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use secrecy::zeroize::Zeroizing;
 
 use super::jwt::{self, JwtIssuer};
-use super::settings::{Exposure, SETTINGS, Setting, nearest, shown_key};
+use super::settings::{SETTINGS, Sensitivity, Setting, nearest, shown_key};
 
 /// The largest file that is read: configuration and secrets are small.
 const LARGEST: u64 = 64 * 1024;
@@ -15,10 +15,10 @@ const LARGEST: u64 = 64 * 1024;
 const LARGEST_KEY_SET: u64 = 1024 * 1024;
 
 /// One setting in the file: the setting, whether `…_file` names it, and its text.
-pub(super) type Entry = (&'static Setting, bool, SecretString);
+pub(super) type FileEntry = (&'static Setting, bool, SecretString);
 
 /// The settings and issuers in the TOML file at `path`, faults aside.
-pub(super) fn read(path: &Path, faults: &mut Vec<String>) -> (Vec<Entry>, Vec<JwtIssuer>) {
+pub(super) fn read(path: &Path, faults: &mut Vec<String>) -> (Vec<FileEntry>, Vec<JwtIssuer>) {
     let shown = if path.exists() { path.display().to_string() } else { named(path) };
     let text = match text(path, LARGEST) {
         Ok(text) => text,
@@ -47,7 +47,7 @@ pub(super) fn read(path: &Path, faults: &mut Vec<String>) -> (Vec<Entry>, Vec<Jw
     (entries.collect(), issuers)
 }
 
-fn entry(name: &str, value: toml::Value) -> Result<Entry, String> {
+fn entry(name: &str, value: toml::Value) -> Result<FileEntry, String> {
     let (setting, is_path) = known(name).ok_or_else(|| {
         let names = SETTINGS.iter().map(|setting| setting.key);
         let shown = shown_key(name);
@@ -59,7 +59,7 @@ fn entry(name: &str, value: toml::Value) -> Result<Entry, String> {
     let text = match value {
         toml::Value::String(text) => Some(text),
         toml::Value::Array(parts)
-            if setting.key == "upstream_allow" || setting.exposure == Exposure::Secrets =>
+            if setting.key == "upstream_allow" || setting.exposure == Sensitivity::Secrets =>
         {
             let parts: Option<Vec<&str>> = parts.iter().map(toml::Value::as_str).collect();
             parts.map(|parts| parts.join(","))

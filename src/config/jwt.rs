@@ -130,7 +130,9 @@ pub(super) fn read(auth: toml::Value, shown: &str, faults: &mut Vec<String>) -> 
     let mut issuers: Vec<JwtIssuer> = Vec::new();
     for (place, table) in tables.into_iter().enumerate() {
         let origin = format!("[[auth.jwt]] number {} in {shown}", place + 1);
-        let Some(issuer) = Table::of(table, &origin, faults).and_then(Table::issuer) else { continue };
+        let Some(issuer) = IssuerTable::of(table, &origin, faults).and_then(IssuerTable::issuer) else {
+            continue;
+        };
         if issuers.iter().any(|other| other.issuer == issuer.issuer) {
             faults.push(format!("{origin}: another table has the same `issuer`; keep one"));
         }
@@ -140,13 +142,13 @@ pub(super) fn read(auth: toml::Value, shown: &str, faults: &mut Vec<String>) -> 
 }
 
 /// One table while it is read.
-struct Table<'a> {
+struct IssuerTable<'a> {
     members: toml::Table,
     origin: &'a str,
     faults: &'a mut Vec<String>,
 }
 
-impl<'a> Table<'a> {
+impl<'a> IssuerTable<'a> {
     fn of(table: toml::Value, origin: &'a str, faults: &'a mut Vec<String>) -> Option<Self> {
         let toml::Value::Table(members) = table else {
             faults.push(format!("{origin} is no table"));

@@ -21,8 +21,8 @@ pub use crash::crash_point;
 pub use jwt::{JwtAlgorithm, JwtIssuer, JwtKeys};
 pub use limits::Limits;
 pub use quotas::Quotas;
-pub use settings::{Exposure, SETTINGS, Setting, markdown};
-pub use sources::Given;
+pub use settings::{SETTINGS, Sensitivity, Setting, markdown};
+pub use sources::SettingValue;
 
 /// What the command line says over everything else.
 #[derive(Clone, Debug, Default)]
@@ -70,7 +70,7 @@ pub struct Config {
     /// What is odd and no error, such as unknown variables.
     pub warnings: Vec<String>,
     /// Every setting with its value and where it came from.
-    pub given: Vec<(&'static Setting, Option<Given>)>,
+    pub given: Vec<(&'static Setting, Option<SettingValue>)>,
 }
 
 /// How lines of the log look.
@@ -136,7 +136,7 @@ impl Config {
 }
 
 fn parsed<T>(
-    given: Option<Given>,
+    given: Option<SettingValue>,
     faults: &mut Vec<String>,
     parse: impl Fn(&str) -> Result<T, &'static str>,
 ) -> Option<T> {
@@ -173,7 +173,7 @@ fn days(text: &str) -> Result<Option<u32>, &'static str> {
     Ok(Some(days).filter(|days| *days > 0))
 }
 
-fn limits(value: &impl Fn(&str) -> Option<Given>, faults: &mut Vec<String>) -> Limits {
+fn limits(value: &impl Fn(&str) -> Option<SettingValue>, faults: &mut Vec<String>) -> Limits {
     let usual = Limits::default();
     let mut number = |key: &str| parsed(value(key), faults, count);
     let key_rate = number("key_rate").map_or(usual.key_rate, bound);
@@ -201,7 +201,7 @@ fn limits(value: &impl Fn(&str) -> Option<Given>, faults: &mut Vec<String>) -> L
     }
 }
 
-fn quotas(value: &impl Fn(&str) -> Option<Given>, faults: &mut Vec<String>) -> Quotas {
+fn quotas(value: &impl Fn(&str) -> Option<SettingValue>, faults: &mut Vec<String>) -> Quotas {
     let usual = Quotas::default();
     let mut quota = |key: &str, usual: Option<u64>| parsed(value(key), faults, quota).unwrap_or(usual);
     Quotas {

@@ -10,7 +10,7 @@ pub struct Setting {
     /// Its environment variable.
     pub variable: &'static str,
     /// How much of its value may be shown, and whether it may come from a file of its own.
-    pub exposure: Exposure,
+    pub exposure: Sensitivity,
     /// What it does, one sentence.
     pub doc: &'static str,
     /// Its value where none is given.
@@ -19,7 +19,7 @@ pub struct Setting {
 
 /// How much of a setting's value may be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exposure {
+pub enum Sensitivity {
     /// All of it.
     Open,
     /// Nothing; `…_FILE` and `…_file` name a file that holds it.
@@ -33,7 +33,7 @@ pub enum Exposure {
 const fn setting(
     key: &'static str,
     variable: &'static str,
-    exposure: Exposure,
+    exposure: Sensitivity,
     default: Option<&'static str>,
     doc: &'static str,
 ) -> Setting {
@@ -45,21 +45,21 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "listen",
         "GATEWAY_LISTEN",
-        Exposure::Open,
+        Sensitivity::Open,
         Some("127.0.0.1:8080"),
         "Address and port of the API.",
     ),
     setting(
         "ops_listen",
         "GATEWAY_OPS_LISTEN",
-        Exposure::Open,
+        Sensitivity::Open,
         None,
         "Address and port of a second listener for `/livez` and `/readyz` alone, with connections of its own; none by default.",
     ),
     setting(
         "database_url",
         "GATEWAY_DATABASE_URL",
-        Exposure::Url,
+        Sensitivity::Url,
         Some("sqlite://data/gateway.db"),
         "`sqlite://` and the path of the database file, or `postgres://user:password@host:5432/database`, with \
          `?sslmode=verify-full` where a network lies between.",
@@ -67,28 +67,28 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "master_key",
         "GATEWAY_MASTER_KEY",
-        Exposure::Secret,
+        Sensitivity::Secret,
         None,
         "32 bytes in base64 that seal the secrets of credentials; `contacts-gateway master-key generate` makes one.",
     ),
     setting(
         "previous_master_keys",
         "GATEWAY_PREVIOUS_MASTER_KEYS",
-        Exposure::Secrets,
+        Sensitivity::Secrets,
         None,
         "Master keys of before, comma-separated, or one a line in the file: they open what they sealed and seal nothing.",
     ),
     setting(
         "admin_token",
         "GATEWAY_ADMIN_TOKEN",
-        Exposure::Secret,
+        Sensitivity::Secret,
         None,
         "The operator's token for `/admin`, at least 16 characters; without it `/admin` does not exist.",
     ),
     setting(
         "upstream_allow",
         "GATEWAY_UPSTREAM_ALLOW",
-        Exposure::Open,
+        Sensitivity::Open,
         Some(""),
         "Hosts, `host:port`, addresses and networks, comma-separated, that base URLs of credentials may reach \
          although they are private.",
@@ -96,99 +96,99 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "audit_retention_days",
         "GATEWAY_AUDIT_RETENTION_DAYS",
-        Exposure::Open,
+        Sensitivity::Open,
         Some("365"),
         "For how many days the audit is kept; 0 is for ever.",
     ),
     setting(
         "log",
         "GATEWAY_LOG",
-        Exposure::Open,
+        Sensitivity::Open,
         Some("info"),
         "`off`, `error`, `warn`, `info`, `debug` or `trace`.",
     ),
-    setting("log_format", "GATEWAY_LOG_FORMAT", Exposure::Open, Some("text"), "`text` or `json`."),
+    setting("log_format", "GATEWAY_LOG_FORMAT", Sensitivity::Open, Some("text"), "`text` or `json`."),
     setting(
         "key_rate",
         "GATEWAY_KEY_RATE",
-        Exposure::Open,
+        Sensitivity::Open,
         Some("50"),
         "Requests per second of one API key; 0 is without bound.",
     ),
     setting(
         "key_burst",
         "GATEWAY_KEY_BURST",
-        Exposure::Open,
+        Sensitivity::Open,
         Some("100"),
         "Requests that a key may send at once after a pause.",
     ),
     setting(
         "tenant_in_flight",
         "GATEWAY_TENANT_IN_FLIGHT",
-        Exposure::Open,
+        Sensitivity::Open,
         Some("64"),
         "Requests of one tenant under way at a time; 0 is without bound.",
     ),
     setting(
         "credential_in_flight",
         "GATEWAY_CREDENTIAL_IN_FLIGHT",
-        Exposure::Open,
+        Sensitivity::Open,
         Some("16"),
         "Requests on one credential under way at a time; 0 is without bound.",
     ),
     setting(
         "credential_waiting",
         "GATEWAY_CREDENTIAL_WAITING",
-        Exposure::Open,
+        Sensitivity::Open,
         Some("32"),
         "Requests on one credential that may wait for a place, for 250 ms at most.",
     ),
     setting(
         "in_flight",
         "GATEWAY_IN_FLIGHT",
-        Exposure::Open,
+        Sensitivity::Open,
         Some("512"),
         "Requests of the whole process under way at a time; 0 is without bound.",
     ),
     setting(
         "tenant_ledger_rows",
         "GATEWAY_TENANT_LEDGER_ROWS",
-        Exposure::Open,
+        Sensitivity::Open,
         Some("1000000"),
         "Writes under an `Idempotency-Key` that are kept for one tenant; 0 is unlimited.",
     ),
     setting(
         "tenant_ledger_bytes",
         "GATEWAY_TENANT_LEDGER_BYTES",
-        Exposure::Open,
+        Sensitivity::Open,
         Some("1073741824"),
         "Bytes that they may take; an open write counts for 64 KiB and its request; 0 is unlimited.",
     ),
     setting(
         "tenant_credentials",
         "GATEWAY_TENANT_CREDENTIALS",
-        Exposure::Open,
+        Sensitivity::Open,
         Some("1000"),
         "Credentials of one tenant; 0 is unlimited.",
     ),
     setting(
         "tenant_api_keys",
         "GATEWAY_TENANT_API_KEYS",
-        Exposure::Open,
+        Sensitivity::Open,
         Some("1000"),
         "API keys of one tenant; 0 is unlimited.",
     ),
     setting(
         "tenant_audit_records",
         "GATEWAY_TENANT_AUDIT_RECORDS",
-        Exposure::Open,
+        Sensitivity::Open,
         Some("10000000"),
         "Audit records of one tenant; beyond that the oldest are erased early; 0 is unlimited.",
     ),
     setting(
         "tenant_in_flight_mib",
         "GATEWAY_TENANT_IN_FLIGHT_MIB",
-        Exposure::Open,
+        Sensitivity::Open,
         Some("64"),
         "MiB of CRMs' replies and of responses of one tenant in memory at a time, half for each; those up to 256 KiB do not \
          count. From 16.",
@@ -196,21 +196,21 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "in_flight_mib",
         "GATEWAY_IN_FLIGHT_MIB",
-        Exposure::Open,
+        Sensitivity::Open,
         Some("256"),
         "The same for the whole process.",
     ),
     setting(
         "settle_ms",
         "GATEWAY_SETTLE_MS",
-        Exposure::Open,
+        Sensitivity::Open,
         Some("5000"),
         "Milliseconds between the two looks that prove a lost create absent.",
     ),
     setting(
         "lease_ms",
         "GATEWAY_LEASE_MS",
-        Exposure::Open,
+        Sensitivity::Open,
         Some("30000"),
         "Milliseconds after which another process may take over a write under an `Idempotency-Key` whose process gave no \
          sign of life; the same for all processes on one database.",
@@ -227,7 +227,7 @@ impl Setting {
     /// Whether a file of its own may hold it.
     #[must_use]
     pub fn from_file(&self) -> bool {
-        self.exposure != Exposure::Open
+        self.exposure != Sensitivity::Open
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::jwt::JwtIssuer;
-use super::settings::{Exposure, SETTINGS, Setting, nearest};
+use super::settings::{SETTINGS, Sensitivity, Setting, nearest};
 use super::{Flags, crash, file};
 
 /// The variable that names the configuration file.
@@ -14,30 +14,30 @@ const FILE_VARIABLE: &str = "GATEWAY_CONFIG";
 
 /// A setting's value and where it came from.
 #[derive(Clone, Debug)]
-pub struct Given {
+pub struct SettingValue {
     /// The value.
     pub value: SecretString,
     /// Such as `GATEWAY_LISTEN`, `--listen`, `listen in gateway.toml`, `default`.
     pub origin: String,
 }
 
-impl Given {
+impl SettingValue {
     /// The value as it may be shown.
     #[must_use]
-    pub fn shown(&self, exposure: Exposure) -> String {
+    pub fn shown(&self, exposure: Sensitivity) -> String {
         let value = self.value.expose_secret();
         match exposure {
             // No such value is right, and a URL may hold a password.
-            Exposure::Open if value.contains("://") || value.contains('@') => "(not shown)".to_owned(),
-            Exposure::Open => value.to_owned(),
-            Exposure::Secret | Exposure::Secrets | Exposure::Url => "(set)".to_owned(),
+            Sensitivity::Open if value.contains("://") || value.contains('@') => "(not shown)".to_owned(),
+            Sensitivity::Open => value.to_owned(),
+            Sensitivity::Secret | Sensitivity::Secrets | Sensitivity::Url => "(set)".to_owned(),
         }
     }
 }
 
 /// What the sources say, and what is wrong with them.
 pub(super) struct Collected {
-    pub(super) given: Vec<(&'static Setting, Option<Given>)>,
+    pub(super) given: Vec<(&'static Setting, Option<SettingValue>)>,
     pub(super) issuers: Vec<JwtIssuer>,
     pub(super) faults: Vec<String>,
     pub(super) warnings: Vec<String>,
@@ -65,7 +65,7 @@ pub(super) fn collect(flags: &Flags, environment: impl IntoIterator<Item = (Stri
     from_variables(&mut variables, &mut values, &mut faults);
     for (key, value) in &flags.values {
         let origin = format!("--{}", key.replace('_', "-"));
-        let given = Given { value: value.clone().into(), origin };
+        let given = SettingValue { value: value.clone().into(), origin };
         check_filled(&given, &mut faults);
         values.insert(*key, given);
     }
@@ -79,14 +79,14 @@ pub(super) fn collect(flags: &Flags, environment: impl IntoIterator<Item = (Stri
     }
 }
 
-type Values = BTreeMap<&'static str, Given>;
+type Values = BTreeMap<&'static str, SettingValue>;
 
 fn from_file(path: &Path, values: &mut Values, faults: &mut Vec<String>) -> Vec<JwtIssuer> {
     let (entries, issuers) = file::read(path, faults);
     for (setting, is_path, text) in entries {
         let suffix = if is_path { "_file" } else { "" };
         let origin = format!("{}{suffix} in {}", setting.key, path.display());
-        let given = Given { value: text, origin };
+        let given = SettingValue { value: text, origin };
         let Some(given) = resolved(setting, given, is_path, faults) else { continue };
         if let Some(other) = values.insert(setting.key, given) {
             faults.push(format!(
@@ -113,25 +113,30 @@ fn from_variables(variables: &mut BTreeMap<String, String>, values: &mut Values,
             (None, Some(path)) => (path, true),
         };
         let origin = if is_path { file_variable } else { setting.variable.to_owned() };
-        if let Some(given) = resolved(setting, Given { value: text.into(), origin }, is_path, faults) {
+        if let Some(given) = resolved(setting, SettingValue { value: text.into(), origin }, is_path, faults) {
             values.insert(setting.key, given);
         }
     }
 }
 
 /// The value itself, from its file where a path was given.
-fn resolved(setting: &Setting, given: Given, is_path: bool, faults: &mut Vec<String>) -> Option<Given> {
+fn resolved(
+    setting: &Setting,
+    given: SettingValue,
+    is_path: bool,
+    faults: &mut Vec<String>,
+) -> Option<SettingValue> {
     if !check_filled(&given, faults) {
         return None;
     }
     if !is_path {
         return Some(given);
     }
-    let Given { value, origin } = given;
+    let SettingValue { value, origin } = given;
     let path = Path::new(value.expose_secret());
-    let several = setting.exposure == Exposure::Secrets;
+    let several = setting.exposure == Sensitivity::Secrets;
     match if several { file::secrets(path) } else { file::secret(path) } {
-        Ok(value) => Some(Given { value, origin }),
+        Ok(value) => Some(SettingValue { value, origin }),
         Err(fault) => {
             faults.push(format!("{origin} {fault}"));
             None
@@ -140,7 +145,7 @@ fn resolved(setting: &Setting, given: Given, is_path: bool, faults: &mut Vec<Str
 }
 
 /// An empty value is nearly always a variable that was not filled in: it is not taken for "none".
-fn check_filled(given: &Given, faults: &mut Vec<String>) -> bool {
+fn check_filled(given: &SettingValue, faults: &mut Vec<String>) -> bool {
     let filled = !given.value.expose_secret().trim().is_empty();
     if !filled {
         faults.push(format!("{} is empty; give it a value or remove it", given.origin));
@@ -148,8 +153,8 @@ fn check_filled(given: &Given, faults: &mut Vec<String>) -> bool {
     filled
 }
 
-fn default(setting: &Setting) -> Option<Given> {
-    setting.default.map(|text| Given { value: text.into(), origin: "default".to_owned() })
+fn default(setting: &Setting) -> Option<SettingValue> {
+    setting.default.map(|text| SettingValue { value: text.into(), origin: "default".to_owned() })
 }
 
 fn warning(name: &str) -> String {

@@ -57,7 +57,7 @@ impl CallContext {
 
     /// The same call, which must end within `time` from now, if not earlier.
     #[must_use]
-    pub fn hurried(&self, time: Duration) -> Self {
+    pub fn with_timeout(&self, time: Duration) -> Self {
         Self { deadline: self.deadline.min(crate::clock::monotonic() + time), ..self.clone() }
     }
 
@@ -69,7 +69,7 @@ impl CallContext {
 
     /// The same call for a job.
     #[must_use]
-    pub fn in_bulk(self) -> Self {
+    pub fn as_background(self) -> Self {
         Self { priority: Priority::Bulk, ..self }
     }
 

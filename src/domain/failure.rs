@@ -151,7 +151,7 @@ const PLACE_MOST: usize = 500;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldFault {
     /// Where.
-    pub place: Place,
+    pub place: FaultLocation,
     /// A stable word, such as `required` or `unknown_member`.
     pub code: &'static str,
     /// A sentence that says what to mend.
@@ -162,13 +162,13 @@ impl FieldFault {
     /// A fault of the body's member at `pointer`.
     pub fn member(pointer: impl AsRef<str>, code: &'static str, detail: impl Into<Text>) -> Self {
         let pointer = abbreviated_to(pointer.as_ref(), PLACE_MOST).into_owned();
-        Self { place: Place::Pointer(pointer), code, detail: detail.into() }
+        Self { place: FaultLocation::Pointer(pointer), code, detail: detail.into() }
     }
 
     /// A fault of the query parameter or header `name`.
     pub fn parameter(name: &str, code: &'static str, detail: impl Into<Text>) -> Self {
         Self {
-            place: Place::Parameter(abbreviated_to(name, PLACE_MOST).into_owned()),
+            place: FaultLocation::Parameter(abbreviated_to(name, PLACE_MOST).into_owned()),
             code,
             detail: detail.into(),
         }
@@ -177,14 +177,14 @@ impl FieldFault {
 
 /// Where a fault lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum FaultLocation {
     /// RFC 6901 pointer into the body.
     Pointer(String),
     /// Name of a query parameter or header.
     Parameter(String),
 }
 
-impl Place {
+impl FaultLocation {
     /// The pointer or the name.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -21,8 +21,8 @@ pub use change::{ContactDraft, ContactPatch, ContactUpsert, Patch, ReadOnlyMembe
 pub use contact::{Address, Contact, EmailAddress, PhoneNumber, ReadBy, RemoteFields, email_identity};
 pub use context::{Admission, CallContext, Priority};
 pub use failure::{
-    Candidate, Candidates, Effect, Failure, FailureKind, Faults, FieldFault, Origin, Place, Retryable,
-    UpstreamStatus,
+    Candidate, Candidates, Effect, Failure, FailureKind, FaultLocation, Faults, FieldFault, Origin,
+    Retryable, UpstreamStatus,
 };
 pub use field::{Field, Fields};
 pub use ids::{CredentialId, KeyId, Provider, RemoteId, TenantId};

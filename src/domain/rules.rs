@@ -15,11 +15,11 @@ pub enum Lines {
 }
 
 /// The code and the detail of what is wrong with a value.
-pub type Fault = (&'static str, Text);
+pub type RuleFault = (&'static str, Text);
 
 /// What is wrong with a text; one that is blank is nothing to judge.
 #[must_use]
-pub fn text(text: &str, lines: Lines) -> Option<Fault> {
+pub fn text(text: &str, lines: Lines) -> Option<RuleFault> {
     let breaks = |c: char| c.is_control() && !(lines == Lines::Several && matches!(c, '\n' | '\r' | '\t'));
     if text.trim().is_empty() {
         None
@@ -34,7 +34,7 @@ pub fn text(text: &str, lines: Lines) -> Option<Fault> {
 
 /// What is wrong with an e-mail address, apart from the rules of every text.
 #[must_use]
-pub fn email_address(text: &str) -> Option<Fault> {
+pub fn email_address(text: &str) -> Option<RuleFault> {
     (!is_email_address(text)).then_some(("malformed", Text::from_static("It is no e-mail address.")))
 }
 
@@ -47,7 +47,7 @@ pub fn is_email_address(text: &str) -> bool {
 
 /// What is wrong with the name of a remote field.
 #[must_use]
-pub fn remote_name(name: &str) -> Option<Fault> {
+pub fn remote_name(name: &str) -> Option<RuleFault> {
     let wrong = name.trim().is_empty() || name.chars().any(char::is_control);
     let detail = "A member's name must not be empty or hold control characters.";
     wrong.then_some(("malformed", Text::from_static(detail)))
@@ -55,7 +55,7 @@ pub fn remote_name(name: &str) -> Option<Fault> {
 
 /// What is wrong with a list of `found` elements where `most` are allowed.
 #[must_use]
-pub fn count(what: &str, most: usize, found: usize) -> Option<Fault> {
+pub fn count(what: &str, most: usize, found: usize) -> Option<RuleFault> {
     let fault = || ("too_many", format!("It may hold {most} {what}; it holds {found}.").into());
     (found > most).then(fault)
 }

@@ -17,7 +17,7 @@ use crate::store::{CredentialStore, KeyRecord, KeyStore, Store, TenantStore, now
 
 /// A key as it is shown; never its secret.
 #[derive(Clone, Debug)]
-pub struct Key {
+pub struct IssuedKey {
     /// Its public part.
     pub id: KeyId,
     /// A name for people.
@@ -48,7 +48,7 @@ pub struct KeyDraft {
 }
 
 /// The operator's view of keys.
-pub struct Keys {
+pub struct ApiKeys {
     store: Arc<dyn KeyStore>,
     tenants: Arc<dyn TenantStore>,
     credentials: Arc<dyn CredentialStore>,
@@ -57,7 +57,7 @@ pub struct Keys {
     audit: Audit,
 }
 
-impl Keys {
+impl ApiKeys {
     /// Joins the parts; `authenticator` is told when a key is revoked.
     #[must_use]
     pub fn new(store: &Store, sealer: Arc<Sealer>, authenticator: Arc<Authenticator>, audit: Audit) -> Self {
@@ -78,12 +78,12 @@ impl Keys {
         actor: &Actor,
         tenant: &TenantId,
         draft: KeyDraft,
-    ) -> Result<(Key, SecretString)> {
+    ) -> Result<(IssuedKey, SecretString)> {
         let entry = self.audit.begin(actor, Action::KeyCreate, Some(tenant)).giving(fields::of_key(&draft));
         entry.end_on(self.add(tenant, draft).await, |(key, _)| Some(key.id.as_str().into())).await
     }
 
-    async fn add(&self, tenant: &TenantId, draft: KeyDraft) -> Result<(Key, SecretString)> {
+    async fn add(&self, tenant: &TenantId, draft: KeyDraft) -> Result<(IssuedKey, SecretString)> {
         self.known(tenant).await?;
         let name = self.check(tenant, &draft).await?;
         let KeyDraft { name: _, scopes, credential_ids, expires_at } = draft;
@@ -105,9 +105,9 @@ impl Keys {
     }
 
     /// Lists a tenant's keys, oldest first. Fails with `tenant_not_found`, `invalid_parameter`.
-    pub async fn list(&self, tenant: &TenantId, request: &ListingRequest) -> Result<Listing<Key>> {
+    pub async fn list(&self, tenant: &TenantId, request: &ListingRequest) -> Result<Listing<IssuedKey>> {
         self.known(tenant).await?;
-        let scope = listing::Scope { sealer: &self.sealer, of: "keys", owner: tenant.as_str() };
+        let scope = listing::ListScope { sealer: &self.sealer, of: "keys", owner: tenant.as_str() };
         let rows = self.store.list(tenant, scope.after(request)?.as_ref(), request.page_size + 1).await?;
         let (rows, next_cursor) = scope.cut(rows, request);
         Ok(Listing { items: rows.into_iter().map(shown).collect(), next_cursor })
@@ -184,7 +184,7 @@ impl Keys {
     }
 }
 
-fn shown(record: KeyRecord) -> Key {
+fn shown(record: KeyRecord) -> IssuedKey {
     let KeyRecord {
         id,
         tenant: _,
@@ -196,5 +196,5 @@ fn shown(record: KeyRecord) -> Key {
         expires_at,
         last_used_at,
     } = record;
-    Key { id, name, scopes, credential_ids: credentials, created_at, expires_at, last_used_at }
+    IssuedKey { id, name, scopes, credential_ids: credentials, created_at, expires_at, last_used_at }
 }

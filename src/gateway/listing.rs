@@ -33,7 +33,7 @@ pub struct ListingRequest {
 }
 
 /// A row that can be listed.
-pub(super) trait Row {
+pub(super) trait ListRow {
     /// Where a listing goes on behind it.
     fn place(&self) -> After;
     /// About how many bytes it takes in a response.
@@ -41,12 +41,12 @@ pub(super) trait Row {
 }
 
 /// Whether `rows` are more than one page, by number or by bytes.
-pub(super) fn exceeds<R: Row>(rows: &[R], request: &ListingRequest) -> bool {
+pub(super) fn exceeds<R: ListRow>(rows: &[R], request: &ListingRequest) -> bool {
     fitting(rows, request) < rows.len()
 }
 
 /// How many of `rows` one page holds: at least one, so that every listing ends.
-fn fitting<R: Row>(rows: &[R], request: &ListingRequest) -> usize {
+fn fitting<R: ListRow>(rows: &[R], request: &ListingRequest) -> usize {
     let (size, mut bytes) = (usize::try_from(request.page_size).unwrap_or(usize::MAX), 0);
     let fits = rows.iter().take(size).take_while(|row| {
         bytes += row.bytes();
@@ -56,13 +56,13 @@ fn fitting<R: Row>(rows: &[R], request: &ListingRequest) -> usize {
 }
 
 /// One listing: what is listed, and whose. Its cursors are of no use in another.
-pub(super) struct Scope<'a> {
+pub(super) struct ListScope<'a> {
     pub(super) sealer: &'a Sealer,
     pub(super) of: &'static str,
     pub(super) owner: &'a str,
 }
 
-impl Scope<'_> {
+impl ListScope<'_> {
     /// Behind which row the request goes on. Fails with `invalid_parameter` for a cursor of elsewhere.
     pub(super) fn after(&self, request: &ListingRequest) -> Result<Option<After>> {
         let Some(cursor) = &request.cursor else { return Ok(None) };
@@ -72,7 +72,11 @@ impl Scope<'_> {
     }
 
     /// Cuts `rows`, of which one more than asked for was read, into items and the cursor of the rest.
-    pub(super) fn cut<R: Row>(&self, mut rows: Vec<R>, request: &ListingRequest) -> (Vec<R>, Option<Text>) {
+    pub(super) fn cut<R: ListRow>(
+        &self,
+        mut rows: Vec<R>,
+        request: &ListingRequest,
+    ) -> (Vec<R>, Option<Text>) {
         if !exceeds(&rows, request) {
             return (rows, None);
         }
@@ -105,7 +109,7 @@ impl Scope<'_> {
     }
 }
 
-impl Row for TenantRecord {
+impl ListRow for TenantRecord {
     fn place(&self) -> After {
         After { created_at: self.created_at, id: self.id.as_str().into() }
     }
@@ -115,7 +119,7 @@ impl Row for TenantRecord {
     }
 }
 
-impl Row for KeyRecord {
+impl ListRow for KeyRecord {
     fn place(&self) -> After {
         After { created_at: self.created_at, id: self.id.as_str().into() }
     }
@@ -126,7 +130,7 @@ impl Row for KeyRecord {
     }
 }
 
-impl Row for CredentialRecord {
+impl ListRow for CredentialRecord {
     fn place(&self) -> After {
         After { created_at: self.created_at, id: self.id.as_str().into() }
     }
@@ -136,7 +140,7 @@ impl Row for CredentialRecord {
     }
 }
 
-impl Row for AuditRecord {
+impl ListRow for AuditRecord {
     fn place(&self) -> After {
         After { created_at: self.at, id: self.id.clone() }
     }

@@ -16,7 +16,7 @@ pub use audit::Audit;
 pub use contacts::Contacts;
 pub use credentials::{Credentials, Rotation};
 pub use idempotency::Ledger;
-pub use keys::Keys;
+pub use keys::ApiKeys;
 pub use listing::{Listing, ListingRequest};
 pub use replicas::SharedLocks;
 pub use tenants::Tenants;
@@ -31,8 +31,8 @@ pub struct Gateway {
     /// Links of tenants to CRM accounts.
     pub credentials: Credentials,
     /// API keys.
-    pub keys: Keys,
-    /// Writes under an `Idempotency-Key`.
+    pub keys: ApiKeys,
+    /// Writes under an `Idempotency-IssuedKey`.
     pub ledger: Ledger,
     /// Tenants.
     pub tenants: Tenants,

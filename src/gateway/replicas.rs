@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::idempotency::{Lease, hex, new_fence};
 use crate::config::Limits;
 use crate::domain::{CallContext, CredentialId, Failure, FailureKind, Result, TenantId, Text};
-use crate::sealing::{Sealer, prefixed, random};
+use crate::sealing::{Sealer, length_prefixed, random};
 use crate::store::{LockStore, Store};
 
 /// The shortest pause between two tries; up to nine times as much is added by chance, so that those who wait spread out.
@@ -24,10 +24,10 @@ pub struct SharedLocks {
 
 /// Locks that are held; dropping it lets the next writer in.
 pub(in crate::gateway) struct SharedGuard {
-    held: Held,
+    held: HeldReplica,
 }
 
-struct Held {
+struct HeldReplica {
     store: Arc<dyn LockStore>,
     fence: Text,
     /// Whether anything may have been taken.
@@ -51,7 +51,7 @@ impl SharedLocks {
     /// The names of a word in the database: it may be somebody's e-mail address or number. One for each master key at
     /// hand, so that processes share one also while a rotation gives them different current keys.
     fn named(&self, tenant: &TenantId, credential: &CredentialId, word: &str) -> Vec<String> {
-        let whole = prefixed(&[tenant.as_str(), credential.as_str(), word].map(str::as_bytes));
+        let whole = length_prefixed(&[tenant.as_str(), credential.as_str(), word].map(str::as_bytes));
         self.sealer.macs("write lock", &whole).iter().map(|mac| hex(mac)).collect()
     }
 
@@ -85,9 +85,9 @@ impl SharedLocks {
 }
 
 /// Asks once. Whoever does not wait for the answer lets go by that.
-async fn ask(store: Arc<dyn LockStore>, words: Arc<[String]>, time: Duration) -> Result<Option<Held>> {
+async fn ask(store: Arc<dyn LockStore>, words: Arc<[String]>, time: Duration) -> Result<Option<HeldReplica>> {
     let fence = new_fence()?;
-    let mut held = Held { store: store.clone(), fence: fence.clone(), taken: true, lease: None };
+    let mut held = HeldReplica { store: store.clone(), fence: fence.clone(), taken: true, lease: None };
     let asked = crate::clock::monotonic();
     held.taken = store.lock(&words, &fence, time).await?;
     if !held.taken {
@@ -102,7 +102,7 @@ async fn ask(store: Arc<dyn LockStore>, words: Arc<[String]>, time: Duration) ->
     Ok(Some(held))
 }
 
-impl Drop for Held {
+impl Drop for HeldReplica {
     fn drop(&mut self) {
         let (store, fence, lease) = (self.store.clone(), self.fence.clone(), self.lease.take());
         // Where nothing runs any more, the lease ends by itself.
@@ -134,7 +134,7 @@ fn too_late() -> Failure {
 mod tests {
     use super::*;
     use crate::sealing::MasterKey;
-    use crate::store::tests::{Place, on_postgres};
+    use crate::store::tests::{TestPlace, on_postgres};
 
     fn soon(time: u64) -> CallContext {
         CallContext::within(Duration::from_millis(time), "req".into())
@@ -149,7 +149,7 @@ mod tests {
     }
 
     impl Replica {
-        async fn on(place: &Place, sealer: &Arc<Sealer>) -> Self {
+        async fn on(place: &TestPlace, sealer: &Arc<Sealer>) -> Self {
             Self { locks: SharedLocks::new(&place.open().await, Arc::clone(sealer), Limits::default()) }
         }
 
@@ -177,7 +177,7 @@ mod tests {
     }
 
     async fn waiting() {
-        let place = Place::new().await;
+        let place = TestPlace::new().await;
         // In the middle of a rotation: each has a current key of its own, and knows the other's.
         let keys = || {
             (
@@ -212,7 +212,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_address_and_no_other_tenant_s_word_is_in_a_lock() {
-        let (place, sealer) = (Place::new().await, sealer(&MasterKey::generate().unwrap(), &[]));
+        let (place, sealer) = (TestPlace::new().await, sealer(&MasterKey::generate().unwrap(), &[]));
         let locks = Replica::on(&place, &sealer).await.locks;
         let other = Replica::on(&place, &self::sealer(&MasterKey::generate().unwrap(), &[])).await.locks;
         let name =

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::audit::{Action, Audit};
-use super::credentials::Opening;
-use super::listing::Scope;
+use super::credentials::CredentialResolver;
+use super::listing::ListScope;
 use super::{Listing, ListingRequest, names};
 use crate::auth::Authenticator;
 use crate::domain::{Actor, Failure, FailureKind, Result, TenantId, Text, Timestamp};
@@ -28,7 +28,7 @@ pub struct Tenants {
     store: Arc<dyn TenantStore>,
     sealer: Arc<Sealer>,
     authenticator: Arc<Authenticator>,
-    opening: Arc<Opening>,
+    opening: Arc<CredentialResolver>,
     audit: Audit,
 }
 
@@ -39,7 +39,7 @@ impl Tenants {
         store: Arc<dyn TenantStore>,
         sealer: Arc<Sealer>,
         authenticator: Arc<Authenticator>,
-        opening: Arc<Opening>,
+        opening: Arc<CredentialResolver>,
         audit: Audit,
     ) -> Self {
         Self { store, sealer, authenticator, opening, audit }
@@ -61,7 +61,7 @@ impl Tenants {
 
     /// Lists tenants, oldest first. Fails with `invalid_parameter` for a strange cursor.
     pub async fn list(&self, request: &ListingRequest) -> Result<Listing<Tenant>> {
-        let scope = Scope { sealer: &self.sealer, of: "tenants", owner: "" };
+        let scope = ListScope { sealer: &self.sealer, of: "tenants", owner: "" };
         let rows = self.store.list(scope.after(request)?.as_ref(), request.page_size + 1).await?;
         let (rows, next_cursor) = scope.cut(rows, request);
         Ok(Listing { items: rows.into_iter().map(shown).collect(), next_cursor })

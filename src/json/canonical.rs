@@ -61,42 +61,42 @@ mod tests {
 
     /// A JSON value, told apart member by member.
     #[derive(Clone, Debug, PartialEq)]
-    enum Value {
+    enum AnyValue {
         Word(&'static str),
         Number(String),
         Text(String),
-        List(Vec<Value>),
-        Object(Vec<(String, Value)>),
+        List(Vec<AnyValue>),
+        Object(Vec<(String, AnyValue)>),
     }
 
-    fn values() -> impl Strategy<Value = Value> {
+    fn values() -> impl Strategy<Value = AnyValue> {
         let leaf = prop_oneof![
-            prop_oneof![Just("null"), Just("true"), Just("false")].prop_map(Value::Word),
-            "-?(0|[1-9][0-9]{0,20})(\\.[0-9]{1,5})?([eE][+-]?[0-9]{1,2})?".prop_map(Value::Number),
-            ".{0,6}".prop_map(Value::Text),
-            "[\\x00-\\x1f\"\\\\/é😀]{0,4}".prop_map(Value::Text),
+            prop_oneof![Just("null"), Just("true"), Just("false")].prop_map(AnyValue::Word),
+            "-?(0|[1-9][0-9]{0,20})(\\.[0-9]{1,5})?([eE][+-]?[0-9]{1,2})?".prop_map(AnyValue::Number),
+            ".{0,6}".prop_map(AnyValue::Text),
+            "[\\x00-\\x1f\"\\\\/é😀]{0,4}".prop_map(AnyValue::Text),
         ];
         leaf.prop_recursive(4, 24, 5, |inner| {
             prop_oneof![
-                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::List),
+                prop::collection::vec(inner.clone(), 0..5).prop_map(AnyValue::List),
                 prop::collection::btree_map("[a-cé\"]{0,2}", inner, 0..5)
-                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+                    .prop_map(|members| AnyValue::Object(members.into_iter().collect())),
             ]
         })
     }
 
     /// Writes `value` in one of many ways, chosen by `dice`.
-    fn written(value: &Value, dice: &mut impl FnMut() -> u32) -> String {
+    fn written(value: &AnyValue, dice: &mut impl FnMut() -> u32) -> String {
         let space = [" ", "", "\n\t", "  \r"][dice() as usize % 4];
         let text = match value {
-            Value::Word(word) => (*word).to_owned(),
-            Value::Number(number) => number.clone(),
-            Value::Text(text) => quoted(text, dice),
-            Value::List(list) => {
+            AnyValue::Word(word) => (*word).to_owned(),
+            AnyValue::Number(number) => number.clone(),
+            AnyValue::Text(text) => quoted(text, dice),
+            AnyValue::List(list) => {
                 let list: Vec<String> = list.iter().map(|value| written(value, dice)).collect();
                 format!("[{space}{}]", list.join(","))
             }
-            Value::Object(members) => {
+            AnyValue::Object(members) => {
                 let mut members: Vec<String> = members
                     .iter()
                     .map(|(name, value)| {
@@ -165,38 +165,40 @@ mod tests {
     }
 
     /// `value` with one thing in it changed, in each place once.
-    fn changes(value: &Value) -> Vec<Value> {
+    fn changes(value: &AnyValue) -> Vec<AnyValue> {
         match value {
-            Value::Word(word) => vec![Value::Text((*word).to_owned())],
-            Value::Number(number) => {
+            AnyValue::Word(word) => vec![AnyValue::Text((*word).to_owned())],
+            AnyValue::Number(number) => {
                 vec![
-                    Value::Number(format!("1{}", number.trim_start_matches('-'))),
-                    Value::Text(number.clone()),
+                    AnyValue::Number(format!("1{}", number.trim_start_matches('-'))),
+                    AnyValue::Text(number.clone()),
                 ]
             }
-            Value::Text(text) => vec![Value::Text(format!("{text} ")), Value::List(vec![value.clone()])],
-            Value::List(list) => {
-                let mut all = vec![Value::List([list.as_slice(), &[Value::Word("null")]].concat())];
+            AnyValue::Text(text) => {
+                vec![AnyValue::Text(format!("{text} ")), AnyValue::List(vec![value.clone()])]
+            }
+            AnyValue::List(list) => {
+                let mut all = vec![AnyValue::List([list.as_slice(), &[AnyValue::Word("null")]].concat())];
                 for (place, element) in list.iter().enumerate() {
                     for changed in changes(element) {
                         let mut list = list.clone();
                         list[place] = changed;
-                        all.push(Value::List(list));
+                        all.push(AnyValue::List(list));
                     }
                 }
                 all
             }
-            Value::Object(members) => {
-                let more = ("another name".to_owned(), Value::Word("null"));
-                let mut all = vec![Value::Object([members.as_slice(), &[more]].concat())];
+            AnyValue::Object(members) => {
+                let more = ("another name".to_owned(), AnyValue::Word("null"));
+                let mut all = vec![AnyValue::Object([members.as_slice(), &[more]].concat())];
                 for place in 0..members.len() {
                     let mut renamed = members.clone();
                     renamed[place].0.push('x');
-                    all.push(Value::Object(renamed));
+                    all.push(AnyValue::Object(renamed));
                     for changed in changes(&members[place].1) {
                         let mut members = members.clone();
                         members[place].1 = changed;
-                        all.push(Value::Object(members));
+                        all.push(AnyValue::Object(members));
                     }
                 }
                 all

@@ -33,12 +33,12 @@ impl Bounds {
 
 /// Why a text is refused.
 #[derive(Debug)]
-pub struct Fault(String);
+pub struct JsonFault(String);
 
 /// How the reason of a text that nests too deep begins.
 const TOO_DEEP: &str = "nested deeper than";
 
-impl Fault {
+impl JsonFault {
     /// Whether objects and lists nest too deep.
     #[must_use]
     pub fn is_depth(&self) -> bool {
@@ -53,17 +53,17 @@ impl Fault {
 }
 
 /// Accepts `text` when it is one JSON value with unique members, within `bounds`.
-pub fn check(text: &str, bounds: Bounds) -> Result<(), Fault> {
+pub fn check(text: &str, bounds: Bounds) -> Result<(), JsonFault> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let left = Cell::new(bounds.values);
-    Value { bounds, depth: bounds.depth, left: &left }
+    CheckedValue { bounds, depth: bounds.depth, left: &left }
         .deserialize(&mut reader)
         .and_then(|()| reader.end())
-        .map_err(|error| Fault(error.to_string()))
+        .map_err(|error| JsonFault(error.to_string()))
 }
 
 #[derive(Clone, Copy)]
-struct Value<'a> {
+struct CheckedValue<'a> {
     bounds: Bounds,
     /// How much deeper it may nest.
     depth: usize,
@@ -71,7 +71,7 @@ struct Value<'a> {
     left: &'a Cell<usize>,
 }
 
-impl<'de> DeserializeSeed<'de> for Value<'_> {
+impl<'de> DeserializeSeed<'de> for CheckedValue<'_> {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
         let Some(left) = self.left.get().checked_sub(1) else {
@@ -82,7 +82,7 @@ impl<'de> DeserializeSeed<'de> for Value<'_> {
     }
 }
 
-impl Value<'_> {
+impl CheckedValue<'_> {
     fn inside<E: Error>(self) -> Result<Self, E> {
         let depth = self.depth.checked_sub(1);
         let deeper = || E::custom(format_args!("{TOO_DEEP} {} levels", self.bounds.depth));
@@ -90,7 +90,7 @@ impl Value<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Value<'_> {
+impl<'de> Visitor<'de> for CheckedValue<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -122,7 +122,7 @@ impl<'de> Visitor<'de> for Value<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         let inside = self.inside()?;
         let mut seen = Seen::default();
-        while let Some(name) = members.next_key_seed(Name)? {
+        while let Some(name) = members.next_key_seed(MemberName)? {
             if let Some(name) = seen.repeated(name) {
                 let name = abbreviated(&name);
                 return Err(A::Error::custom(format_args!("the member `{name}` stands twice")));
@@ -156,16 +156,16 @@ impl<'de> Seen<'de> {
 }
 
 /// A member name, borrowed where it holds no escape.
-pub(super) struct Name;
+pub(super) struct MemberName;
 
-impl<'de> DeserializeSeed<'de> for Name {
+impl<'de> DeserializeSeed<'de> for MemberName {
     type Value = Cow<'de, str>;
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
         reader.deserialize_str(self)
     }
 }
 
-impl<'de> Visitor<'de> for Name {
+impl<'de> Visitor<'de> for MemberName {
     type Value = Cow<'de, str>;
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a string")

@@ -10,7 +10,7 @@ mod texts;
 mod write;
 
 pub use canonical::canonical;
-pub use check::{Bounds, Fault, REPLY, REQUEST, check};
+pub use check::{Bounds, JsonFault, REPLY, REQUEST, check};
 pub use read::{Kind, Members, Raw, elements, elements_within, equal, kind, members, string};
 pub use texts::{Steps, each_text};
 pub use write::{object, within};

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::check::Name;
+use super::check::MemberName;
 
 /// One JSON value as a slice of the checked text.
 pub type Raw<'a> = &'a RawValue;
@@ -71,7 +71,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members = Vec::with_capacity(16);
-                while let Some(name) = map.next_key_seed(Name)? {
+                while let Some(name) = map.next_key_seed(MemberName)? {
                     members.push((name, map.next_value()?));
                 }
                 Ok(Members(members))
@@ -139,7 +139,7 @@ pub fn elements_within(text: &str, most: usize) -> Option<Vec<Raw<'_>>> {
 #[must_use]
 pub fn string(text: &str) -> Option<Cow<'_, str>> {
     use serde::de::DeserializeSeed;
-    Name.deserialize(&mut serde_json::Deserializer::from_str(text)).ok()
+    MemberName.deserialize(&mut serde_json::Deserializer::from_str(text)).ok()
 }
 
 /// Whether two JSON texts mean the same value, whatever their spacing, escapes and order of members.

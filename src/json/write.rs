@@ -7,7 +7,7 @@ use serde::Serialize;
 /// `value` as JSON; `None` where that has more than `most` bytes. Writing stops there.
 /// Fails where the value cannot be written.
 pub fn within(value: &impl Serialize, most: usize) -> serde_json::Result<Option<Vec<u8>>> {
-    let mut writer = Bounded { bytes: Vec::new(), most, full: false };
+    let mut writer = BoundedWriter { bytes: Vec::new(), most, full: false };
     match serde_json::to_writer(&mut writer, value) {
         Ok(()) => Ok(Some(writer.bytes)),
         Err(_) if writer.full => Ok(None),
@@ -15,13 +15,13 @@ pub fn within(value: &impl Serialize, most: usize) -> serde_json::Result<Option<
     }
 }
 
-struct Bounded {
+struct BoundedWriter {
     bytes: Vec<u8>,
     most: usize,
     full: bool,
 }
 
-impl Write for Bounded {
+impl Write for BoundedWriter {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         let len = self.bytes.len() + piece.len();
         if len > self.most {
@@ -61,7 +61,7 @@ mod tests {
         assert_eq!(within(&text, 1001).unwrap(), None);
         let list: Vec<u32> = (0..2000).collect();
         assert_eq!(within(&list, 1000).unwrap(), None);
-        let mut writer = Bounded { bytes: Vec::new(), most: 1000, full: false };
+        let mut writer = BoundedWriter { bytes: Vec::new(), most: 1000, full: false };
         assert!(serde_json::to_writer(&mut writer, &list).is_err());
         assert!(writer.bytes.capacity() <= 1000 && writer.bytes.len() > 990, "{}", writer.bytes.len());
     }

@@ -54,7 +54,7 @@ impl MasterKey {
         let named =
             Zeroizing::new([b"contacts-gateway master key id".as_slice(), bytes.expose_secret()].concat());
         let mut id = [0; ID_BYTES];
-        id.copy_from_slice(&primitives::digest(&named)[..ID_BYTES]);
+        id.copy_from_slice(&primitives::sha256(&named)[..ID_BYTES]);
         Self { id, bytes }
     }
 

@@ -8,5 +8,5 @@ mod primitives;
 mod sealer;
 
 pub use master_key::{HOW_TO_MAKE_A_KEY, MasterKey, MasterKeyFault};
-pub use primitives::{digest, prefixed, random, same};
+pub use primitives::{constant_time_eq, length_prefixed, random, sha256};
 pub use sealer::{Bound, HEAD, Sealer};

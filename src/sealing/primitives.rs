@@ -6,7 +6,7 @@ use crate::domain::{Failure, Result};
 
 /// SHA-256 of `bytes`.
 #[must_use]
-pub fn digest(bytes: &[u8]) -> [u8; 32] {
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
     out.copy_from_slice(hash::digest(&hash::SHA256, bytes).as_ref());
     out
@@ -21,13 +21,13 @@ pub fn random<const N: usize>() -> Result<[u8; N]> {
 
 /// Whether two secrets are equal, in a time that does not tell where they differ.
 #[must_use]
-pub fn same(one: &[u8], other: &[u8]) -> bool {
+pub fn constant_time_eq(one: &[u8], other: &[u8]) -> bool {
     constant_time::verify_slices_are_equal(one, other).is_ok()
 }
 
 /// Each part after its length, so that no two lists of parts look the same.
 #[must_use]
-pub fn prefixed(parts: &[&[u8]]) -> Vec<u8> {
+pub fn length_prefixed(parts: &[&[u8]]) -> Vec<u8> {
     let mut out = Vec::with_capacity(parts.iter().map(|part| part.len() + 8).sum());
     for part in parts {
         out.extend_from_slice(&(part.len() as u64).to_be_bytes());

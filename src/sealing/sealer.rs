@@ -5,7 +5,7 @@ use aws_lc_rs::{hkdf, hmac};
 use secrecy::{SecretSlice, zeroize::Zeroizing};
 
 use super::master_key::{ID_BYTES, MasterKey};
-use super::primitives::prefixed;
+use super::primitives::length_prefixed;
 use crate::domain::{Failure, FailureKind, Result};
 
 /// The first byte of every sealed blob; another layout gets another number.
@@ -70,7 +70,7 @@ impl Sealer {
     /// Opens what [`Self::seal`] made for the same place.
     /// Fails with `secret_unreadable`, whatever is wrong with the blob.
     pub fn open(&self, bound: &Bound<'_>, blob: &[u8]) -> Result<SecretSlice<u8>> {
-        let Parts { version, id, nonce, body } = split(blob).ok_or_else(unreadable)?;
+        let SealedParts { version, id, nonce, body } = split(blob).ok_or_else(unreadable)?;
         let keys = self.subkeys(id).filter(|_| version == VERSION).ok_or_else(unreadable)?;
         let mut body = Zeroizing::new(body.to_vec());
         let plain = keys
@@ -95,7 +95,7 @@ impl Sealer {
     /// Authenticates `bytes` for one purpose.
     #[must_use]
     pub fn mac(&self, purpose: &str, bytes: &[u8]) -> [u8; 32] {
-        let tag = hmac::sign(&self.current.mac, &prefixed(&[purpose.as_bytes(), bytes]));
+        let tag = hmac::sign(&self.current.mac, &length_prefixed(&[purpose.as_bytes(), bytes]));
         let mut out = [0; 32];
         out.copy_from_slice(tag.as_ref());
         out
@@ -104,7 +104,7 @@ impl Sealer {
     /// The same under every key at hand: processes that share one of them share one of these.
     #[must_use]
     pub fn macs(&self, purpose: &str, bytes: &[u8]) -> Vec<[u8; 32]> {
-        let message = prefixed(&[purpose.as_bytes(), bytes]);
+        let message = length_prefixed(&[purpose.as_bytes(), bytes]);
         let one = |keys: &Subkeys| {
             let mut out = [0; 32];
             out.copy_from_slice(hmac::sign(&keys.mac, &message).as_ref());
@@ -116,9 +116,11 @@ impl Sealer {
     /// Whether `tag` begins the mac of `bytes` under any key at hand; at least 16 bytes are asked for.
     #[must_use]
     pub fn authentic(&self, purpose: &str, bytes: &[u8], tag: &[u8]) -> bool {
-        let message = prefixed(&[purpose.as_bytes(), bytes]);
+        let message = length_prefixed(&[purpose.as_bytes(), bytes]);
         (16..=32).contains(&tag.len())
-            && self.all().any(|keys| super::same(&hmac::sign(&keys.mac, &message).as_ref()[..tag.len()], tag))
+            && self.all().any(|keys| {
+                super::constant_time_eq(&hmac::sign(&keys.mac, &message).as_ref()[..tag.len()], tag)
+            })
     }
 
     fn all(&self) -> impl Iterator<Item = &Subkeys> {
@@ -154,24 +156,24 @@ fn head(id: [u8; ID_BYTES]) -> [u8; HEAD] {
 }
 
 /// A sealed blob taken apart; nothing in it is believed yet.
-struct Parts<'a> {
+struct SealedParts<'a> {
     version: u8,
     id: [u8; ID_BYTES],
     nonce: [u8; NONCE_LEN],
     body: &'a [u8],
 }
 
-fn split(blob: &[u8]) -> Option<Parts<'_>> {
+fn split(blob: &[u8]) -> Option<SealedParts<'_>> {
     let (version, rest) = blob.split_first()?;
     let (id, rest) = rest.split_first_chunk()?;
     let (nonce, body) = rest.split_first_chunk()?;
-    Some(Parts { version: *version, id: *id, nonce: *nonce, body })
+    Some(SealedParts { version: *version, id: *id, nonce: *nonce, body })
 }
 
 fn associated(id: [u8; ID_BYTES], bound: &Bound<'_>) -> Vec<u8> {
     let Bound { tenant, credential, column, base_url } = *bound;
     let parts = [tenant, credential, column, base_url].map(str::as_bytes);
-    prefixed(&[&[&[VERSION], id.as_slice()].concat(), parts[0], parts[1], parts[2], parts[3]])
+    length_prefixed(&[&[&[VERSION], id.as_slice()].concat(), parts[0], parts[1], parts[2], parts[3]])
 }
 
 fn unreadable() -> Failure {

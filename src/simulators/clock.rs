@@ -7,11 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 /// A CRM's clock: the real time, or a given one, moved at will. Clones share one time.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<ClockState>>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct ClockState {
     /// The given time, when the real one is not wanted.
     fixed: Option<Timestamp>,
     /// How far the CRM's clock is off.
@@ -29,7 +29,7 @@ impl Clock {
     /// Stands at `time` and moves by one millisecond with every write.
     #[must_use]
     pub fn standing_at(time: Timestamp) -> Self {
-        let state = State { fixed: Some(time), ..State::default() };
+        let state = ClockState { fixed: Some(time), ..ClockState::default() };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
@@ -56,7 +56,7 @@ impl Clock {
     }
 }
 
-impl State {
+impl ClockState {
     fn shown(&self) -> Timestamp {
         let base = self.fixed.unwrap_or_else(wall);
         base.checked_add(self.offset).unwrap_or(base)

@@ -3,7 +3,7 @@
 use http::{HeaderMap, Method};
 use serde_json::{Map, Value};
 
-use super::{Applied, Disturbance, Reading};
+use super::{Disruption, Reading, WriteEffect};
 
 /// One call as the CRM's own code sees it.
 pub(crate) struct Ask<'a> {
@@ -13,7 +13,7 @@ pub(crate) struct Ask<'a> {
     pub headers: &'a HeaderMap,
     pub body: &'a [u8],
     /// What goes wrong with the record while it is stored.
-    pub disturbance: Option<&'a Disturbance>,
+    pub disturbance: Option<&'a Disruption>,
 }
 
 impl Ask<'_> {
@@ -35,25 +35,25 @@ impl Ask<'_> {
 }
 
 /// The answer to an [`Ask`], with what the ask did to the stored contacts.
-pub(crate) struct Answer {
+pub(crate) struct SimulatedResponse {
     pub status: u16,
     pub content_type: Option<String>,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
-    pub applied: Applied,
+    pub applied: WriteEffect,
     pub alarm: Option<String>,
     /// Conversations that went with deleted contacts.
     pub conversations: u64,
 }
 
-impl Answer {
+impl SimulatedResponse {
     pub(crate) fn text(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         Self {
             status,
             content_type: Some(content_type.to_owned()),
             headers: Vec::new(),
             body: body.into(),
-            applied: Applied::None,
+            applied: WriteEffect::None,
             alarm: None,
             conversations: 0,
         }
@@ -77,7 +77,7 @@ impl Answer {
         self
     }
 
-    pub(crate) fn applied(mut self, applied: Applied) -> Self {
+    pub(crate) fn applied(mut self, applied: WriteEffect) -> Self {
         self.applied = applied;
         self
     }
@@ -98,11 +98,11 @@ pub(crate) trait Crm: Send + Sync + 'static {
     /// What kind of reading this call's response is, if any.
     fn reading(&self, method: &str, path: &str) -> Option<Reading>;
     /// Does what is asked.
-    fn answer(&self, ask: &Ask<'_>) -> Answer;
+    fn answer(&self, ask: &Ask<'_>) -> SimulatedResponse;
     /// "Too many requests" in this CRM's shape.
-    fn too_many(&self) -> Answer;
+    fn too_many(&self) -> SimulatedResponse;
     /// A failure told under status 200.
-    fn refused(&self, message: &str) -> Answer;
+    fn refused(&self, message: &str) -> SimulatedResponse;
     /// One stored contact as the CRM spells it.
     fn contact(&self, id: &str) -> Option<Value>;
     /// All stored contacts.

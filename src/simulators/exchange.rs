@@ -9,11 +9,11 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode};
 use tokio::sync::watch;
 
-use super::crm::{Answer, Ask, Crm};
-use super::faults::{FaultKind, Faults};
-use super::journal::{Call, Journal};
-use super::line::Grip;
-use super::pace::{Meter, Pace};
+use super::connection_handle::ConnectionHandle;
+use super::crm::{Ask, Crm, SimulatedResponse};
+use super::faults::{ArmedFaults, FaultKind};
+use super::journal::{Journal, RecordedCall};
+use super::published_rates::{PublishedRates, Quota};
 use super::script::Script;
 use super::views::Views;
 use super::{control, reword};
@@ -24,10 +24,10 @@ const LARGEST_BODY: usize = 16 * 1024 * 1024;
 pub(crate) struct Simulation {
     pub crm: Arc<dyn Crm>,
     pub journal: Journal,
-    pub faults: Faults,
+    pub faults: ArmedFaults,
     pub views: Views,
-    pub pace: Option<Pace>,
-    pub meter: Meter,
+    pub pace: Option<PublishedRates>,
+    pub meter: Quota,
     /// True when the simulator stops: hanging calls are let go.
     pub stopping: watch::Receiver<bool>,
 }
@@ -35,7 +35,7 @@ pub(crate) struct Simulation {
 /// Answers every call. The work goes on in a task of its own, as a real CRM's does when a client hangs up.
 pub(crate) async fn exchange(
     State(simulation): State<Arc<Simulation>>,
-    ConnectInfo(grip): ConnectInfo<Grip>,
+    ConnectInfo(grip): ConnectInfo<ConnectionHandle>,
     request: Request,
 ) -> Response {
     let work = tokio::spawn(async move {
@@ -48,20 +48,20 @@ pub(crate) async fn exchange(
 }
 
 impl Simulation {
-    async fn receive(&self, grip: &Grip, request: Request) -> Response {
+    async fn receive(&self, grip: &ConnectionHandle, request: Request) -> Response {
         let (parts, body) = request.into_parts();
         let token = self.crm.token(&parts.headers);
         let (method, path) = (parts.method.as_str(), parts.uri.path());
         let may_write = self.crm.may_write(method, path);
         let fault = self.faults.meet(token.as_deref(), method, path, may_write);
-        let entry = self.journal.arrive(Call {
+        let entry = self.journal.arrive(RecordedCall {
             method: method.to_owned(),
             path: path.to_owned(),
             query: parts.uri.query().unwrap_or_default().to_owned(),
             headers: parts.headers.keys().map(|name| name.as_str().to_owned()).collect(),
             token: token.as_deref().map(last_characters),
             fault: fault.as_ref().map(name_of),
-            ..Call::default()
+            ..RecordedCall::default()
         });
         if matches!(fault, Some(FaultKind::ResetBeforeReading)) {
             return self.play(grip, Script::reset());
@@ -109,7 +109,12 @@ impl Simulation {
     }
 
     /// What the CRM answers, after its allowance and with the fault's say.
-    fn settle(&self, parts: &http::request::Parts, body: &Bytes, fault: Option<&FaultKind>) -> Answer {
+    fn settle(
+        &self,
+        parts: &http::request::Parts,
+        body: &Bytes,
+        fault: Option<&FaultKind>,
+    ) -> SimulatedResponse {
         if let Some(Err(wait)) = self.pace.map(|pace| self.meter.admit(pace)) {
             let seconds = wait.as_secs() + 1;
             return self.crm.too_many().header("retry-after", seconds.to_string());
@@ -153,7 +158,7 @@ impl Simulation {
     }
 
     /// Takes the connection away from the HTTP server and does with it what the script says.
-    fn play(&self, grip: &Grip, script: Script) -> Response {
+    fn play(&self, grip: &ConnectionHandle, script: Script) -> Response {
         let mut stopping = self.stopping.clone();
         if let Some(socket) = grip.take() {
             tokio::spawn(async move {
@@ -179,7 +184,7 @@ fn name_of(kind: &FaultKind) -> String {
     written.get("kind").and_then(|kind| kind.as_str()).unwrap_or_default().to_owned()
 }
 
-fn response(answer: Answer) -> Response {
+fn response(answer: SimulatedResponse) -> Response {
     let mut response = Response::new(Body::from(answer.body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let content_type = answer.content_type.map(|value| ("content-type".to_owned(), value));

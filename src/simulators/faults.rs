@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Disturbance, Shape};
+use super::{Disruption, Shape};
 
 /// What goes wrong. "Applied" means that the CRM did what was asked before the answer went wrong.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -106,7 +106,7 @@ pub enum FaultKind {
     /// Before the call is served, somebody else merges `other` into `primary`. The call itself goes well.
     MergedMeanwhile { primary: String, other: String },
     /// The record is stored with one field gone wrong; meets calls that may write only.
-    Field(Disturbance),
+    Field(Disruption),
 }
 
 fn json_type() -> String {
@@ -214,11 +214,11 @@ fn same_path(pattern: &str, path: &str) -> bool {
 
 /// Handle to the waiting faults of one simulator. Clones share one list.
 #[derive(Clone, Debug, Default)]
-pub struct Faults {
+pub struct ArmedFaults {
     waiting: Arc<Mutex<Vec<Fault>>>,
 }
 
-impl Faults {
+impl ArmedFaults {
     /// Adds a fault behind those waiting; a call meets the first that matches it.
     pub fn add(&self, fault: Fault) {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(fault);

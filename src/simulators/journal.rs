@@ -7,7 +7,7 @@ use serde::Serialize;
 /// What a call did to the stored contacts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Applied {
+pub enum WriteEffect {
     /// Nothing.
     #[default]
     None,
@@ -19,7 +19,7 @@ pub enum Applied {
     Deleted(Vec<String>),
 }
 
-impl Applied {
+impl WriteEffect {
     /// Whether anything was written.
     #[must_use]
     pub fn is_write(&self) -> bool {
@@ -29,7 +29,7 @@ impl Applied {
 
 /// One call as it arrived, and what became of it.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Call {
+pub struct RecordedCall {
     /// 1 for the first call ever; kept when the journal is cleared.
     pub sequence: u64,
     /// The method, in capitals.
@@ -47,7 +47,7 @@ pub struct Call {
     /// The status answered; nothing when the line was cut or the call hangs.
     pub status: Option<u16>,
     /// What it did.
-    pub applied: Applied,
+    pub applied: WriteEffect,
     /// The fault that met it.
     pub fault: Option<String>,
     /// Conversations deleted along with contacts.
@@ -60,35 +60,35 @@ pub struct Call {
 /// Handle to the calls of one simulator. Clones share one list.
 #[derive(Clone, Default)]
 pub struct Journal {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<JournalState>>,
 }
 
 /// Told of each call.
-type Watcher = Arc<dyn Fn(&Call) + Send + Sync>;
+type Watcher = Arc<dyn Fn(&RecordedCall) + Send + Sync>;
 
 #[derive(Default)]
-struct State {
+struct JournalState {
     last: u64,
-    calls: Vec<Call>,
+    calls: Vec<RecordedCall>,
     watcher: Option<Watcher>,
 }
 
 impl Journal {
     /// All calls, oldest first; a call still being answered is already there.
     #[must_use]
-    pub fn calls(&self) -> Vec<Call> {
+    pub fn calls(&self) -> Vec<RecordedCall> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).calls.clone()
     }
 
     /// The calls that changed a stored contact.
     #[must_use]
-    pub fn writes(&self) -> Vec<Call> {
+    pub fn writes(&self) -> Vec<RecordedCall> {
         self.calls().into_iter().filter(|call| call.applied.is_write()).collect()
     }
 
     /// The calls with this method and path, whatever they did.
     #[must_use]
-    pub fn calls_to(&self, method: &str, path: &str) -> Vec<Call> {
+    pub fn calls_to(&self, method: &str, path: &str) -> Vec<RecordedCall> {
         self.calls().into_iter().filter(|call| call.method == method && call.path == path).collect()
     }
 
@@ -100,7 +100,7 @@ impl Journal {
 
     /// Tells `watcher` of each call from now on, once its body is read and before it does anything; also of calls
     /// that are forgotten later.
-    pub fn watch(&self, watcher: impl Fn(&Call) + Send + Sync + 'static) {
+    pub fn watch(&self, watcher: impl Fn(&RecordedCall) + Send + Sync + 'static) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).watcher = Some(Arc::new(watcher));
     }
 
@@ -110,7 +110,7 @@ impl Journal {
     }
 
     /// Notes an arriving call and answers its number.
-    pub(crate) fn arrive(&self, mut call: Call) -> u64 {
+    pub(crate) fn arrive(&self, mut call: RecordedCall) -> u64 {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.last += 1;
         call.sequence = state.last;
@@ -132,7 +132,7 @@ impl Journal {
     }
 
     /// Adds to a noted call what is known by now.
-    pub(crate) fn amend(&self, sequence: u64, change: impl FnOnce(&mut Call)) {
+    pub(crate) fn amend(&self, sequence: u64, change: impl FnOnce(&mut RecordedCall)) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(call) = state.calls.iter_mut().rev().find(|call| call.sequence == sequence) {
             change(call);

@@ -1,8 +1,8 @@
 //! Both CRMs as small servers on loopback, with a journal of what reached them and faults on demand.
 //!
 //! They are a second, independent reading of the CRMs' contracts: nothing here names another part of the gateway,
-//! so a mistake made in an adapter is not made again here. `aptly::Simulator::start` and
-//! `pipeline::Simulator::start` answer a [`Running`], which tells the base URL and the tokens, and holds the
+//! so a mistake made in an adapter is not made again here. `aptly::AptlySimulator::start` and
+//! `pipeline::PipelineSimulator::start` answer a [`Running`], which tells the base URL and the tokens, and holds the
 //! journal, the faults and the clock.
 //!
 //! The same can be had over HTTP while a simulator runs:
@@ -29,17 +29,17 @@ pub mod aptly;
 pub mod pipeline;
 
 mod clock;
+mod connection_handle;
 mod control;
 mod crm;
-mod disturbance;
+mod disruption;
 mod exchange;
 mod faults;
 mod gzip;
 mod gzip_bomb;
 mod journal;
-mod line;
-mod pace;
 mod people;
+mod published_rates;
 mod reshape;
 mod resolve;
 mod reword;
@@ -48,10 +48,10 @@ mod server;
 mod views;
 
 pub use clock::Clock;
-pub use disturbance::Disturbance;
-pub use faults::{Fault, FaultKind, Faults};
-pub use journal::{Applied, Call, Journal};
-pub use pace::Pace;
+pub use disruption::Disruption;
+pub use faults::{ArmedFaults, Fault, FaultKind};
+pub use journal::{Journal, RecordedCall, WriteEffect};
+pub use published_rates::PublishedRates;
 pub use reshape::Shape;
 pub use server::Running;
 pub use views::{Reading, View, Views};

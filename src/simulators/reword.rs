@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 
-use super::crm::{Answer, Crm};
+use super::crm::{Crm, SimulatedResponse};
 use super::faults::FaultKind;
 use super::{gzip, reshape};
 
@@ -10,10 +10,10 @@ const ERROR_PAGE: &str = "<!DOCTYPE html><html><head><title>Service trouble</tit
     <body><h1>We are sorry</h1><p>Please try again later.</p></body></html>";
 
 /// The answer of a fault that keeps the CRM from doing anything.
-pub(crate) fn instead(kind: &FaultKind, crm: &dyn Crm) -> Option<Answer> {
+pub(crate) fn instead(kind: &FaultKind, crm: &dyn Crm) -> Option<SimulatedResponse> {
     Some(match kind {
         FaultKind::Status { code, body, content_type, headers } => {
-            let mut answer = Answer::text(*code, content_type, body.clone());
+            let mut answer = SimulatedResponse::text(*code, content_type, body.clone());
             answer.headers.clone_from(headers);
             answer
         }
@@ -23,14 +23,14 @@ pub(crate) fn instead(kind: &FaultKind, crm: &dyn Crm) -> Option<Answer> {
         },
         FaultKind::SuccessFalse { message } => crm.refused(message),
         FaultKind::Redirect { status, location } => {
-            Answer::bare(*status).header("location", location.clone())
+            SimulatedResponse::bare(*status).header("location", location.clone())
         }
         _ => return None,
     })
 }
 
 /// The answer to an applied call, as the fault spoils it.
-pub(crate) fn spoil(kind: &FaultKind, mut answer: Answer) -> Answer {
+pub(crate) fn spoil(kind: &FaultKind, mut answer: SimulatedResponse) -> SimulatedResponse {
     match kind {
         FaultKind::ContentType { value } => answer.content_type.clone_from(value),
         FaultKind::HtmlBody { status } => replace(&mut answer, *status, Some("text/html"), ERROR_PAGE.into()),
@@ -65,7 +65,7 @@ pub(crate) fn spoil(kind: &FaultKind, mut answer: Answer) -> Answer {
     answer
 }
 
-fn replace(answer: &mut Answer, status: u16, content_type: Option<&str>, body: Vec<u8>) {
+fn replace(answer: &mut SimulatedResponse, status: u16, content_type: Option<&str>, body: Vec<u8>) {
     answer.status = status;
     answer.content_type = content_type.map(str::to_owned);
     answer.body = body;

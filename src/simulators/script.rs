@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::crm::Answer;
+use super::crm::SimulatedResponse;
 use super::faults::FaultKind;
 use super::gzip_bomb;
 
@@ -38,7 +38,7 @@ impl Script {
     }
 
     /// The script of a fault that happens below HTTP; nothing for the others.
-    pub(super) fn of(kind: &FaultKind, answer: &Answer) -> Option<Self> {
+    pub(super) fn of(kind: &FaultKind, answer: &SimulatedResponse) -> Option<Self> {
         let body = Bytes::copy_from_slice(&answer.body);
         let half = body.slice(..body.len() / 2);
         let length = body.len() as u64;
@@ -148,16 +148,16 @@ fn spaces(bytes: u64) -> [Step; 2] {
     [Step::Repeat(block, whole), Step::Send(rest)]
 }
 
-fn chunked(answer: &Answer) -> Step {
+fn chunked(answer: &SimulatedResponse) -> Step {
     Step::Send(head(answer, "transfer-encoding: chunked\r\n"))
 }
 
 /// The end of the body is the end of the connection: the bomb's packed size need not be known.
-fn head_of_bomb(answer: &Answer) -> Step {
+fn head_of_bomb(answer: &SimulatedResponse) -> Step {
     Step::Send(head(answer, "content-encoding: gzip\r\nconnection: close\r\n"))
 }
 
-fn head(answer: &Answer, framing: &str) -> Bytes {
+fn head(answer: &SimulatedResponse, framing: &str) -> Bytes {
     let reason = http::StatusCode::from_u16(answer.status).ok().and_then(|status| status.canonical_reason());
     let mut text = format!("HTTP/1.1 {} {}\r\n{framing}", answer.status, reason.unwrap_or("Unknown"));
     let content_type = answer.content_type.iter().map(|value| ("content-type", value.as_str()));

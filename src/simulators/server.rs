@@ -12,12 +12,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::clock::Clock;
+use super::connection_handle::{ConnectionHandle, SimulatorListener};
 use super::crm::Crm;
 use super::exchange::{Simulation, exchange};
-use super::faults::{Fault, Faults};
-use super::journal::{Call, Journal};
-use super::line::{Doorway, Grip};
-use super::pace::{Meter, Pace};
+use super::faults::{ArmedFaults, Fault};
+use super::journal::{Journal, RecordedCall};
+use super::published_rates::{PublishedRates, Quota};
 use super::views::{View, Views};
 
 /// A simulator that answers on its socket until it is shut down or dropped.
@@ -26,7 +26,7 @@ pub struct Running {
     tokens: Vec<String>,
     crm: Arc<dyn Crm>,
     journal: Journal,
-    faults: Faults,
+    faults: ArmedFaults,
     views: Views,
     clock: Clock,
     stop: watch::Sender<bool>,
@@ -34,37 +34,37 @@ pub struct Running {
 }
 
 /// What a simulator is started with, apart from its CRM.
-pub(crate) struct Start {
+pub(crate) struct SimulatorStart {
     pub listen: SocketAddr,
     pub tokens: Vec<String>,
     pub clock: Clock,
-    pub pace: Option<Pace>,
+    pub pace: Option<PublishedRates>,
     pub views: Vec<View>,
 }
 
 impl Running {
-    pub(crate) async fn start(crm: Arc<dyn Crm>, start: Start) -> io::Result<Self> {
+    pub(crate) async fn start(crm: Arc<dyn Crm>, start: SimulatorStart) -> io::Result<Self> {
         let listener = TcpListener::bind(start.listen).await?;
         let address = listener.local_addr()?;
         let (stop, stopping) = watch::channel(false);
-        let (journal, faults, views) = (Journal::default(), Faults::default(), Views::new(start.views));
+        let (journal, faults, views) = (Journal::default(), ArmedFaults::default(), Views::new(start.views));
         let simulation = Arc::new(Simulation {
             crm: Arc::clone(&crm),
             journal: journal.clone(),
             faults: faults.clone(),
             views: views.clone(),
             pace: start.pace,
-            meter: Meter::default(),
+            meter: Quota::default(),
             stopping: stopping.clone(),
         });
         let router = Router::new().fallback(exchange).with_state(simulation);
-        let service = router.into_make_service_with_connect_info::<Grip>();
+        let service = router.into_make_service_with_connect_info::<ConnectionHandle>();
         let mut stopped = stopping;
         let server = tokio::spawn(async move {
             let until = async move {
                 let _ = stopped.wait_for(|stopping| *stopping).await;
             };
-            let _ = axum::serve(Doorway(listener), service).with_graceful_shutdown(until).await;
+            let _ = axum::serve(SimulatorListener(listener), service).with_graceful_shutdown(until).await;
         });
         Ok(Self {
             address,
@@ -111,19 +111,19 @@ impl Running {
 
     /// All calls, oldest first.
     #[must_use]
-    pub fn calls(&self) -> Vec<Call> {
+    pub fn calls(&self) -> Vec<RecordedCall> {
         self.journal.calls()
     }
 
     /// The calls that changed a stored contact.
     #[must_use]
-    pub fn writes(&self) -> Vec<Call> {
+    pub fn writes(&self) -> Vec<RecordedCall> {
         self.journal.writes()
     }
 
     /// The faults' handle.
     #[must_use]
-    pub const fn faults(&self) -> &Faults {
+    pub const fn faults(&self) -> &ArmedFaults {
         &self.faults
     }
 

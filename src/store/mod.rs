@@ -9,7 +9,6 @@ mod audit;
 mod idempotency;
 mod location;
 mod postgres;
-mod recent;
 mod records;
 mod schema;
 mod sealed;
@@ -17,24 +16,25 @@ mod sql;
 mod sqlite;
 #[cfg(test)]
 pub(crate) mod tests;
+mod ttl_cache;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use self::sql::{Connections, Sql};
+use self::sql::{Sql, SqlConnections};
 use crate::config::Quotas;
 
 pub use audit::{AuditQuery, AuditRecord, AuditStore};
 pub use idempotency::{Advance, HeldLease, IdempotencyRecord, IdempotencyStore, LockStore, Reserved, Stage};
 pub use location::{Location, OpenError};
 pub use postgres::PostgresUrl;
-pub use recent::Recent;
 pub use records::{
     After, CheckRecord, CredentialRecord, CredentialStore, Database, KeyRecord, KeyStore, TenantRecord,
     TenantStore, Usage, now,
 };
 pub use sealed::{SealedAfter, SealedRecord, SealedStore};
-pub use sqlite::{Entrance, Presence};
+pub use sqlite::{InstanceLock, InstancePresence};
+pub use ttl_cache::TtlCache;
 
 /// An open database, by what is remembered in it.
 #[derive(Clone)]
@@ -69,8 +69,8 @@ impl Store {
     /// Fails with a sentence that says what to fix.
     pub async fn open_with(location: &Location, quotas: Quotas) -> Result<Self, OpenError> {
         let connections = match location {
-            Location::Sqlite(path) => Connections::Sqlite(sqlite::open(path).await?),
-            Location::Postgres(url) => Connections::Postgres(postgres::open(url).await?),
+            Location::Sqlite(path) => SqlConnections::Sqlite(sqlite::open(path).await?),
+            Location::Postgres(url) => SqlConnections::Postgres(postgres::open(url).await?),
         };
         let file = match location {
             Location::Sqlite(path) => Some(Arc::from(path.as_path())),
@@ -81,7 +81,7 @@ impl Store {
 
     /// Comes in to serve, where processes can tell whether they are alone: on SQLite; on PostgreSQL, where any machine may
     /// serve beside, only leases seen unrenewed show who is gone. Fails with a sentence.
-    pub async fn enter(&self) -> Result<Option<Entrance>, OpenError> {
+    pub async fn enter(&self) -> Result<Option<InstanceLock>, OpenError> {
         match &self.file {
             Some(path) => sqlite::enter(path).await.map(Some),
             None => Ok(None),

@@ -3,7 +3,7 @@
 use super::OpenError;
 
 /// One step, in both dialects.
-pub(super) struct Step {
+pub(super) struct SchemaStep {
     pub(super) sqlite: &'static str,
     pub(super) postgres: &'static str,
 }
@@ -11,20 +11,20 @@ pub(super) struct Step {
 /// The steps in order; the number of a step is its place, counted from 1. A step that shipped is never edited. A step
 /// that a program of the version before cannot live with (it takes away or renames what that one reads, or demands what
 /// that one does not write) also raises `schema_use.usable_by` to its own number; all others leave it alone.
-pub(super) const STEPS: &[Step] = &[
-    Step {
+pub(super) const STEPS: &[SchemaStep] = &[
+    SchemaStep {
         sqlite: include_str!("migrations/sqlite/0001_tenants_keys_credentials.sql"),
         postgres: include_str!("migrations/postgres/0001_tenants_keys_credentials.sql"),
     },
-    Step {
+    SchemaStep {
         sqlite: include_str!("migrations/sqlite/0002_audit.sql"),
         postgres: include_str!("migrations/postgres/0002_audit.sql"),
     },
-    Step {
+    SchemaStep {
         sqlite: include_str!("migrations/sqlite/0003_idempotency.sql"),
         postgres: include_str!("migrations/postgres/0003_idempotency.sql"),
     },
-    Step {
+    SchemaStep {
         sqlite: include_str!("migrations/sqlite/0004_usage.sql"),
         postgres: include_str!("migrations/postgres/0004_usage.sql"),
     },
@@ -36,7 +36,7 @@ pub(super) fn known() -> i64 {
 }
 
 /// The steps behind `version`.
-pub(super) fn missing(version: i64) -> impl Iterator<Item = &'static Step> {
+pub(super) fn missing(version: i64) -> impl Iterator<Item = &'static SchemaStep> {
     STEPS.iter().skip(usize::try_from(version).unwrap_or_default())
 }
 

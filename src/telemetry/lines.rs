@@ -11,21 +11,21 @@ const WAITING_MOST: usize = 512 * 1024;
 const LINE_MOST: usize = 16 * 1024;
 
 /// Lines that wait to be written.
-pub(super) struct Lines {
-    state: Mutex<State>,
+pub(super) struct LogLines {
+    state: Mutex<LinesState>,
     changed: Condvar,
 }
 
-struct State {
+struct LinesState {
     waiting: Vec<u8>,
     dropped: u64,
     /// Whether the writer has taken lines that it has not written yet.
     writing: bool,
 }
 
-impl Lines {
+impl LogLines {
     pub(super) const fn new() -> Self {
-        let state = State { waiting: Vec::new(), dropped: 0, writing: false };
+        let state = LinesState { waiting: Vec::new(), dropped: 0, writing: false };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -62,7 +62,7 @@ impl Lines {
     }
 
     fn take(&self) -> (Vec<u8>, u64) {
-        let nothing = |state: &mut State| state.waiting.is_empty() && state.dropped == 0;
+        let nothing = |state: &mut LinesState| state.waiting.is_empty() && state.dropped == 0;
         let mut state =
             self.changed.wait_while(self.state(), nothing).unwrap_or_else(PoisonError::into_inner);
         state.writing = true;
@@ -71,19 +71,19 @@ impl Lines {
 
     /// Waits until everything is written, but no longer than `time`.
     pub(super) fn flush(&self, time: Duration) {
-        let open = |state: &mut State| state.writing || !state.waiting.is_empty() || state.dropped > 0;
+        let open = |state: &mut LinesState| state.writing || !state.waiting.is_empty() || state.dropped > 0;
         // The result does not matter: the process ends either way.
         drop(self.changed.wait_timeout_while(self.state(), time, open));
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, LinesState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The writer that the log formatter uses; each write is one line.
 pub(super) struct LineWriter {
-    pub(super) lines: &'static Lines,
+    pub(super) lines: &'static LogLines,
     pub(super) json: bool,
 }
 
@@ -136,9 +136,9 @@ mod tests {
     use super::*;
 
     /// An output that accepts a line only when told to, and records it.
-    struct Reader(mpsc::Receiver<()>, mpsc::Sender<String>);
+    struct StalledReader(mpsc::Receiver<()>, mpsc::Sender<String>);
 
-    impl Write for Reader {
+    impl Write for StalledReader {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let _ = self.0.recv();
             self.1
@@ -153,9 +153,9 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_dropped_and_told_where_it_is_missing() {
-        static LINES: Lines = Lines::new();
+        static LINES: LogLines = LogLines::new();
         let ((go, stalled), (sender, read)) = (mpsc::channel(), mpsc::channel());
-        std::thread::spawn(move || LINES.write_to(Reader(stalled, sender), true));
+        std::thread::spawn(move || LINES.write_to(StalledReader(stalled, sender), true));
         LINES.push(b"first\n", true);
         while !LINES.state().writing {
             std::thread::yield_now();

@@ -11,13 +11,13 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
-use self::lines::{LineWriter, Lines};
+use self::lines::{LineWriter, LogLines};
 
 /// How long the process waits at its end for the last lines to be written.
 const FLUSHED_WITHIN: Duration = Duration::from_secs(1);
 
 /// The queue of this process, which has one standard error.
-static LINES: Lines = Lines::new();
+static LINES: LogLines = LogLines::new();
 /// Whether lines are JSON; set once the writer runs.
 static WRITER: OnceLock<bool> = OnceLock::new();
 

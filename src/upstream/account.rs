@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::RateLimit;
-use super::pace::{Pace, Wish};
-use super::places::{Place, Places, Visit};
+use super::concurrency_limit::{ConcurrencyLimit, Permit, Visit};
+use super::rate_limiter::{Acquire, RateLimiter};
 use crate::domain::{CallContext, CredentialId, Priority, Provider, Result, TenantId, Text};
 
 /// The longest pause that a 429 to one credential means for the others of its group: one of them must not be able to stop
@@ -38,21 +38,21 @@ pub struct AccountSpec {
 
 /// The account of one credential: clones share places and budget, and so do all accounts made of the same spec.
 #[derive(Clone)]
-pub struct Account {
+pub struct AccountLimits {
     pub(super) id: AccountId,
-    places: Arc<Places>,
+    places: Arc<ConcurrencyLimit>,
     /// Its own pauses, and its starts where it shares no budget.
-    own: Arc<Pace>,
-    group: Option<Arc<Pace>>,
+    own: Arc<RateLimiter>,
+    group: Option<Arc<RateLimiter>>,
     limits: Arc<[RateLimit]>,
 }
 
-impl Account {
+impl AccountLimits {
     pub(super) fn new(
         id: AccountId,
-        places: Arc<Places>,
-        own: Arc<Pace>,
-        group: Option<Arc<Pace>>,
+        places: Arc<ConcurrencyLimit>,
+        own: Arc<RateLimiter>,
+        group: Option<Arc<RateLimiter>>,
         limits: Vec<RateLimit>,
     ) -> Self {
         Self { id, places, own, group, limits: limits.into() }
@@ -61,12 +61,12 @@ impl Account {
     /// Counts a request among the credential's, whatever it waits for, until it is dropped. Fails with
     /// `too_many_concurrent_requests` where the credential has half of its tenant's requests already.
     pub fn visit(&self) -> Result<Visit> {
-        Places::visit(&self.places)
+        ConcurrencyLimit::visit(&self.places)
     }
 
     /// Takes a place among the credential's requests under way, to be held until the request's response is known; waits
     /// at most 250 ms for it, people before jobs. Fails with `too_many_concurrent_requests`, nothing sent.
-    pub async fn enter(&self, context: &CallContext) -> Result<(Visit, Place)> {
+    pub async fn enter(&self, context: &CallContext) -> Result<(Visit, Permit)> {
         let visit = self.visit()?;
         let place = visit.enter(context).await?;
         Ok((visit, place))
@@ -89,11 +89,11 @@ impl Account {
 
     /// Returns when a call may be sent. Fails with `rate_limited` or `upstream_rate_limited`, nothing sent.
     pub(super) async fn start(&self, priority: Priority, deadline: Instant) -> Result<()> {
-        let wish = Wish { limits: &self.limits, priority, deadline };
+        let wish = Acquire { limits: &self.limits, priority, deadline };
         match &self.group {
             None => self.own.start(wish).await,
             Some(group) => {
-                self.own.start(Wish { limits: &[], ..wish }).await?;
+                self.own.start(Acquire { limits: &[], ..wish }).await?;
                 group.start(wish).await
             }
         }

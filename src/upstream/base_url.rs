@@ -161,12 +161,12 @@ mod tests {
     use super::*;
 
     #[derive(serde::Deserialize)]
-    struct Corpus {
+    struct UrlCorpus {
         refused: Vec<String>,
         accepted: Vec<String>,
     }
 
-    fn corpus() -> Corpus {
+    fn corpus() -> UrlCorpus {
         let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/base_urls.json"));
         serde_json::from_str(text).unwrap()
     }

@@ -11,8 +11,8 @@ use http_body_util::BodyExt;
 use hyper::body::Body;
 use tokio::time::{Instant, timeout_at};
 
-use super::bytes::{Budget, Room, UNCOUNTED};
-use super::trouble::Trouble;
+use super::bytes::{ByteBudget, Room, UNCOUNTED};
+use super::transport_error::TransportError;
 use crate::domain::TenantId;
 
 /// The largest reply that is read, as sent and as decompressed.
@@ -35,7 +35,7 @@ const STEP: usize = 256;
 
 /// The budget and the tenant that a large reply counts against, and how long to wait for room.
 pub(super) struct RoomFor<'a> {
-    pub(super) budget: &'a Budget,
+    pub(super) budget: &'a ByteBudget,
     pub(super) tenant: &'a TenantId,
     pub(super) until: Instant,
 }
@@ -47,14 +47,14 @@ pub(super) async fn read<B: Body<Data = Bytes> + Unpin>(
     largest: usize,
     mut end: Instant,
     room_for: Option<RoomFor<'_>>,
-) -> Result<Bytes, Trouble> {
+) -> Result<Bytes, TransportError> {
     let gzip = is_gzip(&response);
     let declared = declared_length(&response);
     if declared.is_some_and(|length| length > largest) {
-        return Err(Trouble::TooLarge);
+        return Err(TransportError::TooLarge);
     }
     let declared = declared.filter(|_| !gzip);
-    let mut decoded = Decoded::new(gzip, largest);
+    let mut decoded = DecodedBody::new(gzip, largest);
     let mut body = response.into_body();
     let mut progress = Progress::new();
     let mut room = None;
@@ -62,7 +62,7 @@ pub(super) async fn read<B: Body<Data = Bytes> + Unpin>(
         wait_for_room(&mut room, room_for.as_ref(), declared, decoded.len(), &mut end).await?;
         let stalled = crate::clock::monotonic() + LONGEST_STALL;
         let Ok(part) = timeout_at(end.min(stalled), body.frame()).await else {
-            return Err(if stalled < end { Trouble::Stalled } else { Trouble::Slow });
+            return Err(if stalled < end { TransportError::Stalled } else { TransportError::Slow });
         };
         let Some(frame) = part else {
             let whole = decoded.finish()?;
@@ -72,7 +72,7 @@ pub(super) async fn read<B: Body<Data = Bytes> + Unpin>(
             });
         };
         // Trailers are ignored.
-        let Ok(part) = frame.map_err(|_| Trouble::CutOff)?.into_data() else { continue };
+        let Ok(part) = frame.map_err(|_| TransportError::CutOff)?.into_data() else { continue };
         progress.add(part.len(), largest)?;
         let mut rest = &part[..];
         while !rest.is_empty() {
@@ -95,14 +95,14 @@ async fn wait_for_room(
     declared: Option<usize>,
     so_far: usize,
     end: &mut Instant,
-) -> Result<(), Trouble> {
+) -> Result<(), TransportError> {
     let Some(RoomFor { budget, tenant, until }) = room_for else { return Ok(()) };
     if room.is_some() || declared.unwrap_or(so_far) <= UNCOUNTED {
         return Ok(());
     }
     let began = crate::clock::monotonic();
     let found = budget.room(tenant, declared.unwrap_or(LARGEST_REPLY), *until).await;
-    *room = Some(found.ok_or(Trouble::NoRoom)?);
+    *room = Some(found.ok_or(TransportError::NoRoom)?);
     *end += began.elapsed();
     Ok(())
 }
@@ -128,30 +128,30 @@ impl Progress {
         Self { began: crate::clock::monotonic(), bytes: 0, parts: 0 }
     }
 
-    fn add(&mut self, bytes: usize, largest: usize) -> Result<(), Trouble> {
+    fn add(&mut self, bytes: usize, largest: usize) -> Result<(), TransportError> {
         self.bytes += bytes;
         self.parts += 1;
         if self.bytes > largest {
-            return Err(Trouble::TooLarge);
+            return Err(TransportError::TooLarge);
         }
         let shredded = self.parts > FREE_PARTS && self.bytes < self.parts * LEAST_PART;
         let took = self.began.elapsed();
         let least = LEAST_RATE * took.as_secs_f64();
         let dripping =
             took > FREE_TIME && u32::try_from(self.bytes).is_ok_and(|bytes| f64::from(bytes) < least);
-        if shredded || dripping { Err(Trouble::Dripping) } else { Ok(()) }
+        if shredded || dripping { Err(TransportError::Dripping) } else { Ok(()) }
     }
 }
 
 /// The body as sent, or decompressed while it arrives.
-enum Decoded {
-    Plain(Bounded),
-    Gzip { stream: Box<GzDecoder<Bounded>>, streams: usize, begun: bool },
+enum DecodedBody {
+    Plain(BoundedBody),
+    Gzip { stream: Box<GzDecoder<BoundedBody>>, streams: usize, begun: bool },
 }
 
-impl Decoded {
+impl DecodedBody {
     fn new(gzip: bool, largest: usize) -> Self {
-        let body = Bounded { bytes: Vec::new(), largest, full: false };
+        let body = BoundedBody { bytes: Vec::new(), largest, full: false };
         if gzip {
             Self::Gzip { stream: Box::new(GzDecoder::new(body)), streams: 0, begun: false }
         } else {
@@ -166,9 +166,9 @@ impl Decoded {
         }
     }
 
-    fn add(&mut self, mut part: &[u8]) -> Result<(), Trouble> {
+    fn add(&mut self, mut part: &[u8]) -> Result<(), TransportError> {
         match self {
-            Self::Plain(body) => body.write_all(part).map_err(|_| Trouble::TooLarge),
+            Self::Plain(body) => body.write_all(part).map_err(|_| TransportError::TooLarge),
             Self::Gzip { stream, streams, begun } => {
                 while !part.is_empty() {
                     *begun = true;
@@ -178,7 +178,7 @@ impl Decoded {
                         // The stream has ended and another one follows.
                         *streams += 1;
                         if *streams >= MOST_STREAMS {
-                            return Err(Trouble::Undecodable);
+                            return Err(TransportError::Undecodable);
                         }
                         stream.try_finish().map_err(|_| stream.get_ref().trouble())?;
                         let body = std::mem::take(stream.get_mut());
@@ -190,7 +190,7 @@ impl Decoded {
         }
     }
 
-    fn finish(self) -> Result<Bytes, Trouble> {
+    fn finish(self) -> Result<Bytes, TransportError> {
         match self {
             Self::Plain(body) => Ok(body.bytes.into()),
             // A reply without a body, such as a 204, needs no gzip stream.
@@ -205,20 +205,20 @@ impl Decoded {
 
 /// A buffer that refuses bytes beyond `largest`.
 #[derive(Default)]
-struct Bounded {
+struct BoundedBody {
     bytes: Vec<u8>,
     largest: usize,
     full: bool,
 }
 
-impl Bounded {
+impl BoundedBody {
     /// Why a decoder that writes here failed.
-    const fn trouble(&self) -> Trouble {
-        if self.full { Trouble::TooLarge } else { Trouble::Undecodable }
+    const fn trouble(&self) -> TransportError {
+        if self.full { TransportError::TooLarge } else { TransportError::Undecodable }
     }
 }
 
-impl Write for Bounded {
+impl Write for BoundedBody {
     fn write(&mut self, part: &[u8]) -> io::Result<usize> {
         if self.bytes.len() + part.len() > self.largest {
             self.full = true;
@@ -248,8 +248,8 @@ mod tests {
     }
 
     /// The result of decoding gzip bytes that arrive in parts of this size.
-    fn unpacked(bytes: &[u8], part: usize) -> Result<Bytes, Trouble> {
-        let mut decoded = Decoded::new(true, 100_000);
+    fn unpacked(bytes: &[u8], part: usize) -> Result<Bytes, TransportError> {
+        let mut decoded = DecodedBody::new(true, 100_000);
         for part in bytes.chunks(part) {
             decoded.add(part)?;
         }
@@ -274,23 +274,23 @@ mod tests {
     fn gzip_that_is_cut_false_or_too_large_is_refused() {
         let whole = packed(&b"Ada Okafor ".repeat(1000));
         for end in 1..whole.len() {
-            assert_eq!(unpacked(&whole[..end], 7), Err(Trouble::Undecodable), "{end}");
+            assert_eq!(unpacked(&whole[..end], 7), Err(TransportError::Undecodable), "{end}");
         }
         let mut false_sum = whole.clone();
         let at = false_sum.len() - 8;
         false_sum[at] ^= 1;
         let trailing = [whole.clone(), vec![0]].concat();
         for bytes in [false_sum, trailing, b"{}".to_vec()] {
-            assert_eq!(unpacked(&bytes, 7), Err(Trouble::Undecodable));
+            assert_eq!(unpacked(&bytes, 7), Err(TransportError::Undecodable));
         }
-        assert_eq!(unpacked(&packed(&vec![b' '; 100_001]), 7), Err(Trouble::TooLarge));
-        assert_eq!(unpacked(&packed(&vec![b' '; 60_000]).repeat(2), 7), Err(Trouble::TooLarge));
+        assert_eq!(unpacked(&packed(&vec![b' '; 100_001]), 7), Err(TransportError::TooLarge));
+        assert_eq!(unpacked(&packed(&vec![b' '; 60_000]).repeat(2), 7), Err(TransportError::TooLarge));
     }
 
     #[test]
     fn gzip_streams_are_counted() {
         assert!(unpacked(&packed(b"x").repeat(MOST_STREAMS), 7).is_ok());
-        assert_eq!(unpacked(&packed(b"").repeat(MOST_STREAMS + 1), 7), Err(Trouble::Undecodable));
+        assert_eq!(unpacked(&packed(b"").repeat(MOST_STREAMS + 1), 7), Err(TransportError::Undecodable));
     }
 
     #[tokio::test(start_paused = true)]
@@ -314,7 +314,7 @@ mod tests {
         assert_eq!(progress.add(1000, largest), Ok(()));
         let mut progress = Progress::new();
         assert!((0..FREE_PARTS).all(|_| progress.add(1, largest) == Ok(())));
-        assert_eq!(progress.add(1, largest), Err(Trouble::Dripping));
+        assert_eq!(progress.add(1, largest), Err(TransportError::Dripping));
         let mut progress = Progress::new();
         let drips = (0..1000).take_while(|_| progress.add(1, largest) == Ok(()));
         let mut count = 0;
@@ -323,6 +323,6 @@ mod tests {
             advance(Duration::from_millis(100)).await;
         }
         assert_eq!(count, 51, "until 5 s have passed");
-        assert_eq!(Progress::new().add(largest + 1, largest), Err(Trouble::TooLarge));
+        assert_eq!(Progress::new().add(largest + 1, largest), Err(TransportError::TooLarge));
     }
 }

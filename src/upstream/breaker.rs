@@ -23,7 +23,7 @@ const MOST_REMEMBERED: usize = 1000;
 
 /// What a call tells about its host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum CallVerdict {
     /// The host works; a refusal proves that as well.
     Works,
     /// The host failed, independently of the caller: no connection, no valid certificate, 502, 503 or 504.
@@ -36,7 +36,7 @@ pub(super) enum Verdict {
 
 /// What a call was let through as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Admitted {
+pub(super) enum BreakerPermit {
     /// One among others.
     Ordinary,
     /// The one call that finds out whether the host is back.
@@ -45,7 +45,7 @@ pub(super) enum Admitted {
 
 /// What the end of a call changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum Transition {
     /// The breaker opened, for so long.
     Opened(Duration),
     /// The breaker closed.
@@ -53,7 +53,7 @@ pub(super) enum Change {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-enum State {
+enum BreakerState {
     /// Calls go through.
     #[default]
     Closed,
@@ -96,7 +96,7 @@ impl History {
     }
 
     /// Whether nothing would be lost by forgetting it.
-    pub(super) fn at_rest(&self, now: Instant) -> bool {
+    pub(super) fn is_idle(&self, now: Instant) -> bool {
         let quiet = |at: Option<Instant>, span| at.is_none_or(|at| now.saturating_duration_since(at) >= span);
         quiet(self.recent.back().map(|(at, _)| *at), WINDOW) && quiet(self.last_failure, LONGEST_OPEN)
     }
@@ -110,42 +110,53 @@ impl History {
 /// The breaker.
 #[derive(Default)]
 pub(super) struct Breaker {
-    state: State,
+    state: BreakerState,
     history: History,
 }
 
 impl Breaker {
     /// Whether a call may go. Fails with the time to wait.
-    pub(super) fn admit(&mut self, now: Instant) -> Result<Admitted, Duration> {
+    pub(super) fn admit(&mut self, now: Instant) -> Result<BreakerPermit, Duration> {
         match &mut self.state {
-            State::Closed => Ok(Admitted::Ordinary),
-            State::HalfOpen { probing: true, .. } => Err(WHILE_PROBING),
-            State::HalfOpen { probing, .. } => {
+            BreakerState::Closed => Ok(BreakerPermit::Ordinary),
+            BreakerState::HalfOpen { probing: true, .. } => Err(WHILE_PROBING),
+            BreakerState::HalfOpen { probing, .. } => {
                 *probing = true;
-                Ok(Admitted::Probe)
+                Ok(BreakerPermit::Probe)
             }
-            State::Open { until, .. } if now < *until => Err(*until - now),
-            State::Open { span, .. } => {
-                self.state = State::HalfOpen { span: *span, probing: true };
-                Ok(Admitted::Probe)
+            BreakerState::Open { until, .. } if now < *until => Err(*until - now),
+            BreakerState::Open { span, .. } => {
+                self.state = BreakerState::HalfOpen { span: *span, probing: true };
+                Ok(BreakerPermit::Probe)
             }
         }
     }
 
     /// Notes the result of an admitted call. Returns whether this opened or closed the breaker.
-    pub(super) fn note(&mut self, now: Instant, admitted: Admitted, verdict: Verdict) -> Option<Change> {
+    pub(super) fn note(
+        &mut self,
+        now: Instant,
+        admitted: BreakerPermit,
+        verdict: CallVerdict,
+    ) -> Option<Transition> {
         match (&mut self.state, admitted, verdict) {
-            (State::HalfOpen { .. }, Admitted::Probe, Verdict::Works) => self.close(),
-            (State::HalfOpen { span, .. }, Admitted::Probe, Verdict::Failed | Verdict::HostFailed) => {
+            (BreakerState::HalfOpen { .. }, BreakerPermit::Probe, CallVerdict::Works) => self.close(),
+            (
+                BreakerState::HalfOpen { span, .. },
+                BreakerPermit::Probe,
+                CallVerdict::Failed | CallVerdict::HostFailed,
+            ) => {
                 let span = (*span * 2).min(LONGEST_OPEN);
                 Some(self.open_for(now, span))
             }
-            (State::HalfOpen { probing, .. }, Admitted::Probe, Verdict::Nothing) => {
+            (BreakerState::HalfOpen { probing, .. }, BreakerPermit::Probe, CallVerdict::Nothing) => {
                 *probing = false;
                 None
             }
-            (State::Closed, _, Verdict::Works | Verdict::Failed | Verdict::HostFailed) => {
-                self.history.note(now, verdict != Verdict::Works).then(|| self.open_for(now, SHORTEST_OPEN))
+            (BreakerState::Closed, _, CallVerdict::Works | CallVerdict::Failed | CallVerdict::HostFailed) => {
+                self.history
+                    .note(now, verdict != CallVerdict::Works)
+                    .then(|| self.open_for(now, SHORTEST_OPEN))
             }
             // A call from before it opened, or one without a result.
             _ => None,
@@ -153,32 +164,32 @@ impl Breaker {
     }
 
     /// Opens it if it is closed.
-    pub(super) fn open(&mut self, now: Instant) -> Option<Change> {
-        matches!(self.state, State::Closed).then(|| self.open_for(now, SHORTEST_OPEN))
+    pub(super) fn open(&mut self, now: Instant) -> Option<Transition> {
+        matches!(self.state, BreakerState::Closed).then(|| self.open_for(now, SHORTEST_OPEN))
     }
 
     /// Closes it if it is not closed.
-    pub(super) fn close(&mut self) -> Option<Change> {
-        let was_closed = matches!(self.state, State::Closed);
+    pub(super) fn close(&mut self) -> Option<Transition> {
+        let was_closed = matches!(self.state, BreakerState::Closed);
         (!was_closed).then(|| {
             *self = Self::default();
-            Change::Closed
+            Transition::Closed
         })
     }
 
     /// Whether it can be dropped. So can an open breaker that no call has used for a minute after its time: five failures
     /// would open it again.
-    pub(super) fn at_rest(&self, now: Instant) -> bool {
+    pub(super) fn is_idle(&self, now: Instant) -> bool {
         match self.state {
-            State::Closed => self.history.at_rest(now),
-            State::Open { until, .. } => now.saturating_duration_since(until) >= LONGEST_OPEN,
-            State::HalfOpen { .. } => false,
+            BreakerState::Closed => self.history.is_idle(now),
+            BreakerState::Open { until, .. } => now.saturating_duration_since(until) >= LONGEST_OPEN,
+            BreakerState::HalfOpen { .. } => false,
         }
     }
 
-    fn open_for(&mut self, now: Instant, span: Duration) -> Change {
-        *self = Self { state: State::Open { until: now + span, span }, history: History::default() };
-        Change::Opened(span)
+    fn open_for(&mut self, now: Instant, span: Duration) -> Transition {
+        *self = Self { state: BreakerState::Open { until: now + span, span }, history: History::default() };
+        Transition::Opened(span)
     }
 }
 
@@ -203,12 +214,12 @@ mod tests {
             self.now += Duration::from_millis(millis);
         }
 
-        fn admit(&mut self) -> Result<Admitted, Duration> {
+        fn admit(&mut self) -> Result<BreakerPermit, Duration> {
             self.breaker.admit(self.now)
         }
 
         /// One call that is let through, and how it goes.
-        fn call(&mut self, verdict: Verdict) -> Option<Change> {
+        fn call(&mut self, verdict: CallVerdict) -> Option<Transition> {
             let admitted = self.admit().expect("the breaker is closed, or a probe is due");
             self.breaker.note(self.now, admitted, verdict)
         }
@@ -216,7 +227,7 @@ mod tests {
         fn opened() -> Self {
             let mut case = Self::new();
             for _ in 0..5 {
-                case.call(Verdict::Failed);
+                case.call(CallVerdict::Failed);
             }
             assert_eq!(case.admit(), Err(SHORTEST_OPEN));
             case
@@ -238,14 +249,14 @@ mod tests {
             let mut changes = Vec::new();
             for call in calls.chars() {
                 let verdict = match call {
-                    'f' => Verdict::Failed,
-                    'h' => Verdict::HostFailed,
-                    'w' => Verdict::Works,
-                    _ => Verdict::Nothing,
+                    'f' => CallVerdict::Failed,
+                    'h' => CallVerdict::HostFailed,
+                    'w' => CallVerdict::Works,
+                    _ => CallVerdict::Nothing,
                 };
                 changes.extend(case.call(verdict));
             }
-            let expected = if opens { vec![Change::Opened(SHORTEST_OPEN)] } else { vec![] };
+            let expected = if opens { vec![Transition::Opened(SHORTEST_OPEN)] } else { vec![] };
             assert_eq!(changes, expected, "{calls}");
             assert_eq!(case.admit().is_err(), opens, "{calls}");
         }
@@ -255,7 +266,7 @@ mod tests {
     fn failures_far_apart_are_no_row() {
         let mut case = Case::new();
         for _ in 0..20 {
-            assert_eq!(case.call(Verdict::Failed), None);
+            assert_eq!(case.call(CallVerdict::Failed), None);
             case.wait(60_000);
         }
     }
@@ -267,14 +278,14 @@ mod tests {
             let mut case = Case::new();
             let opened = (0..calls).any(|call| {
                 case.wait(apart);
-                let verdict = if call % 2 == 0 { Verdict::Works } else { Verdict::Failed };
+                let verdict = if call % 2 == 0 { CallVerdict::Works } else { CallVerdict::Failed };
                 case.call(verdict).is_some()
             });
             assert_eq!(opened, opens, "{calls} calls, one in {apart} ms");
         }
         let mut case = Case::new();
         for call in 0..100 {
-            let verdict = if call % 5 < 2 { Verdict::Failed } else { Verdict::Works };
+            let verdict = if call % 5 < 2 { CallVerdict::Failed } else { CallVerdict::Works };
             assert_eq!(case.call(verdict), None, "two of five are less than a half");
         }
     }
@@ -286,33 +297,33 @@ mod tests {
             case.wait(seconds * 1000 - 1);
             assert_eq!(case.admit(), Err(Duration::from_millis(1)));
             case.wait(1);
-            assert_eq!(case.admit(), Ok(Admitted::Probe));
+            assert_eq!(case.admit(), Ok(BreakerPermit::Probe));
             assert_eq!(case.admit(), Err(WHILE_PROBING));
             let longer = Duration::from_secs((seconds * 2).min(60));
-            let change = case.breaker.note(case.now, Admitted::Probe, Verdict::Failed);
-            assert_eq!(change, Some(Change::Opened(longer)));
+            let change = case.breaker.note(case.now, BreakerPermit::Probe, CallVerdict::Failed);
+            assert_eq!(change, Some(Transition::Opened(longer)));
         }
         case.wait(60_000);
-        assert_eq!(case.call(Verdict::Works), Some(Change::Closed));
+        assert_eq!(case.call(CallVerdict::Works), Some(Transition::Closed));
         for _ in 0..4 {
-            assert_eq!(case.call(Verdict::Failed), None, "what was before is forgotten");
+            assert_eq!(case.call(CallVerdict::Failed), None, "what was before is forgotten");
         }
-        assert_eq!(case.call(Verdict::Failed), Some(Change::Opened(SHORTEST_OPEN)));
+        assert_eq!(case.call(CallVerdict::Failed), Some(Transition::Opened(SHORTEST_OPEN)));
     }
 
     #[test]
     fn an_abandoned_probe_lets_the_next_one_try() {
         let mut case = Case::opened();
         case.wait(5000);
-        assert_eq!(case.call(Verdict::Nothing), None);
-        assert_eq!(case.admit(), Ok(Admitted::Probe));
+        assert_eq!(case.call(CallVerdict::Nothing), None);
+        assert_eq!(case.admit(), Ok(BreakerPermit::Probe));
     }
 
     #[test]
     fn calls_from_before_it_opened_change_nothing_when_they_end() {
         let mut case = Case::opened();
-        for verdict in [Verdict::Works, Verdict::Failed] {
-            assert_eq!(case.breaker.note(case.now, Admitted::Ordinary, verdict), None);
+        for verdict in [CallVerdict::Works, CallVerdict::Failed] {
+            assert_eq!(case.breaker.note(case.now, BreakerPermit::Ordinary, verdict), None);
             assert!(case.admit().is_err());
         }
     }
@@ -320,16 +331,16 @@ mod tests {
     #[test]
     fn it_is_at_rest_only_when_nothing_is_remembered_or_nobody_came_for_a_minute() {
         let mut case = Case::new();
-        assert!(case.breaker.at_rest(case.now));
-        case.call(Verdict::Works);
-        assert!(!case.breaker.at_rest(case.now));
+        assert!(case.breaker.is_idle(case.now));
+        case.call(CallVerdict::Works);
+        assert!(!case.breaker.is_idle(case.now));
         case.wait(10_000);
-        assert!(case.breaker.at_rest(case.now));
+        assert!(case.breaker.is_idle(case.now));
         let mut open = Case::opened();
         open.wait(64_999);
-        assert!(!open.breaker.at_rest(open.now));
+        assert!(!open.breaker.is_idle(open.now));
         open.wait(1);
-        assert!(open.breaker.at_rest(open.now));
+        assert!(open.breaker.is_idle(open.now));
     }
 
     proptest! {
@@ -339,7 +350,7 @@ mod tests {
         #[test]
         fn it_never_locks_up(steps in proptest::collection::vec((0_u64..8000, 0_usize..5), 1..200)) {
             let mut case = Case::new();
-            let mut under_way: Vec<Admitted> = Vec::new();
+            let mut under_way: Vec<BreakerPermit> = Vec::new();
             for (wait, what) in steps {
                 case.wait(wait);
                 if what == 4 {
@@ -347,18 +358,18 @@ mod tests {
                         Ok(admitted) => under_way.push(admitted),
                         Err(wait) => prop_assert!(!wait.is_zero() && wait <= LONGEST_OPEN),
                     }
-                    prop_assert!(under_way.iter().filter(|admitted| **admitted == Admitted::Probe).count() <= 1);
+                    prop_assert!(under_way.iter().filter(|admitted| **admitted == BreakerPermit::Probe).count() <= 1);
                 } else if let Some(admitted) = under_way.pop() {
-                    let verdicts = [Verdict::Works, Verdict::Failed, Verdict::HostFailed, Verdict::Nothing];
+                    let verdicts = [CallVerdict::Works, CallVerdict::Failed, CallVerdict::HostFailed, CallVerdict::Nothing];
                     case.breaker.note(case.now, admitted, verdicts[what]);
                 }
             }
             for admitted in under_way {
-                case.breaker.note(case.now, admitted, Verdict::Nothing);
+                case.breaker.note(case.now, admitted, CallVerdict::Nothing);
             }
             case.wait(60_000);
-            case.call(Verdict::Works);
-            prop_assert_eq!(case.admit(), Ok(Admitted::Ordinary));
+            case.call(CallVerdict::Works);
+            prop_assert_eq!(case.admit(), Ok(BreakerPermit::Ordinary));
         }
     }
 }

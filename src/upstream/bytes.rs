@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
-use super::kept::Kept;
+use super::registry::Registry;
 use crate::config::Limits;
 use crate::domain::TenantId;
 
@@ -22,16 +22,16 @@ const MIB: usize = 1024 * 1024;
 #[derive(Clone)]
 pub struct BytesInFlight {
     /// Replies of CRMs, decompressed.
-    pub(super) replies: Arc<Budget>,
+    pub(super) replies: Arc<ByteBudget>,
     /// Responses that are not yet written to their callers.
-    pub responses: Arc<Budget>,
+    pub responses: Arc<ByteBudget>,
 }
 
 /// A limit on bytes for each tenant, and for all tenants together.
-pub struct Budget {
+pub struct ByteBudget {
     tenant_most: usize,
     most: usize,
-    tenants: Kept<TenantId, Semaphore>,
+    tenants: Registry<TenantId, Semaphore>,
     all: Arc<Semaphore>,
 }
 
@@ -48,18 +48,19 @@ impl BytesInFlight {
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         let half = |mib: u32| usize::try_from(mib).unwrap_or(usize::MAX).saturating_mul(MIB / 2);
-        let budget = || Arc::new(Budget::new(half(limits.tenant_in_flight_mib), half(limits.in_flight_mib)));
+        let budget =
+            || Arc::new(ByteBudget::new(half(limits.tenant_in_flight_mib), half(limits.in_flight_mib)));
         Self { replies: budget(), responses: budget() }
     }
 }
 
-impl Budget {
+impl ByteBudget {
     fn new(tenant_most: usize, most: usize) -> Self {
         let most = most.min(Semaphore::MAX_PERMITS);
         Self {
             tenant_most: tenant_most.min(most),
             most,
-            tenants: Kept::default(),
+            tenants: Registry::default(),
             all: Arc::new(Semaphore::new(most)),
         }
     }
@@ -99,16 +100,16 @@ impl Room {
     #[must_use]
     pub fn holding(mut self, bytes: Bytes) -> Bytes {
         self.shrink(bytes.len());
-        Bytes::from_owner(Held { bytes, _room: self })
+        Bytes::from_owner(BytesPermit { bytes, _room: self })
     }
 }
 
-struct Held {
+struct BytesPermit {
     bytes: Bytes,
     _room: Room,
 }
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for BytesPermit {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
@@ -126,7 +127,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_tenant_has_its_part_of_the_process_and_gets_back_what_is_dropped() {
-        let budget = Budget::new(10, 15);
+        let budget = ByteBudget::new(10, 15);
         let (one, two) = (TenantId::from("ten_1"), TenantId::from("ten_2"));
         let held = budget.room(&one, 10, soon()).await.unwrap().holding(Bytes::from_static(b"12345678"));
         assert_eq!(budget.taken(), 8, "what is not needed is given back");
@@ -144,7 +145,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn whoever_waits_gets_room_in_the_order_of_coming_and_leaves_none_taken() {
-        let budget = Arc::new(Budget::new(10, 10));
+        let budget = Arc::new(ByteBudget::new(10, 10));
         let tenant = TenantId::from("ten_1");
         let held = budget.room(&tenant, 6, soon()).await.unwrap();
         let (waiting, own) = (Arc::clone(&budget), tenant.clone());

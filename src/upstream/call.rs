@@ -25,7 +25,7 @@ pub enum Method {
 
 /// Whether a call may be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Repeat {
+pub enum RetrySafety {
     /// It reads: sending it twice is sending it once.
     Safe,
     /// It writes: only after a complete 429, which proves that nothing was applied.
@@ -44,7 +44,7 @@ pub struct Call {
     /// JSON body.
     pub body: Option<String>,
     /// Whether it may be sent again.
-    pub repeat: Repeat,
+    pub repeat: RetrySafety,
 }
 
 impl Call {
@@ -53,7 +53,7 @@ impl Call {
     #[must_use]
     pub fn new(method: Method, path: &str) -> Self {
         let path = path.split('/').filter(|segment| !segment.is_empty()).map(str::to_owned).collect();
-        let repeat = if method == Method::Get { Repeat::Safe } else { Repeat::AfterRefusal };
+        let repeat = if method == Method::Get { RetrySafety::Safe } else { RetrySafety::AfterRefusal };
         Self { method, path, query: Vec::new(), body: None, repeat }
     }
 

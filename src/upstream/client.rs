@@ -20,7 +20,7 @@ use rustls_platform_verifier::BuilderVerifierExt;
 use url::Url;
 
 use super::resolver::Resolver;
-use super::trouble::Trouble;
+use super::transport_error::TransportError;
 
 /// The connect timeout, including lookup and TLS; the call's deadline applies as well.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
@@ -86,7 +86,7 @@ impl Clients {
 
 /// Over which connection a request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Connection {
+pub(super) enum ConnectionChoice {
     /// One that is idle, if there is one.
     Shared,
     /// A new one: idle connections may be about to be closed, which would lose the request.
@@ -97,17 +97,17 @@ impl HttpClient {
     /// Sends a request and returns its response with the body unread.
     pub(super) async fn send(
         &self,
-        connection: Connection,
+        connection: ConnectionChoice,
         method: Method,
         url: Url,
         headers: HeaderMap,
         body: Option<String>,
-    ) -> Result<Response<Body>, Trouble> {
+    ) -> Result<Response<Body>, TransportError> {
         let client = match connection {
-            Connection::New => &self.writes,
-            Connection::Shared => &self.reads,
+            ConnectionChoice::New => &self.writes,
+            ConnectionChoice::Shared => &self.reads,
         };
-        let client = client.as_ref().ok_or(Trouble::Unbuildable)?;
+        let client = client.as_ref().ok_or(TransportError::Unbuildable)?;
         let mut request = reqwest::Request::new(method, url);
         *request.headers_mut() = headers;
         *request.body_mut() = body.map(Body::from);
@@ -129,11 +129,11 @@ impl reqwest::dns::Resolve for Resolver {
 }
 
 /// Maps the kind only: the client's error texts contain addresses, which callers must not see.
-fn not_sent(error: &reqwest::Error) -> Trouble {
+fn not_sent(error: &reqwest::Error) -> TransportError {
     if error.is_connect() {
-        return if is_certificate(error) { Trouble::Certificate } else { Trouble::Unreachable };
+        return if is_certificate(error) { TransportError::Certificate } else { TransportError::Unreachable };
     }
-    if error.is_builder() { Trouble::Unbuildable } else { Trouble::Broken }
+    if error.is_builder() { TransportError::Unbuildable } else { TransportError::Broken }
 }
 
 fn is_certificate(error: &reqwest::Error) -> bool {
@@ -219,7 +219,7 @@ mod tests {
         Clients { tls: Arc::new(tls) }
     }
 
-    async fn time_of(client: &HttpClient, connection: Connection, url: &Url, times: u32) -> Duration {
+    async fn time_of(client: &HttpClient, connection: ConnectionChoice, url: &Url, times: u32) -> Duration {
         let began = crate::clock::monotonic();
         for _ in 0..times {
             let sent =
@@ -243,8 +243,8 @@ mod tests {
             let client = clients.client(&Resolver::new(Arc::clone(&lookups), None, None), false);
             let (mut kept, mut new) = (Vec::new(), Vec::new());
             for _ in 0..11 {
-                kept.push(time_of(&client, Connection::Shared, &url, 50).await);
-                new.push(time_of(&client, Connection::New, &url, 50).await);
+                kept.push(time_of(&client, ConnectionChoice::Shared, &url, 50).await);
+                new.push(time_of(&client, ConnectionChoice::New, &url, 50).await);
             }
             kept.sort();
             new.sort();

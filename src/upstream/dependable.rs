@@ -7,13 +7,13 @@ use tokio::time::{Instant, sleep};
 use url::Url;
 
 use super::authorization::Authorization;
-use super::breaker::Verdict;
-use super::client::{Connection, HttpClient};
-use super::host::Guest;
-use super::retry::{Outcome, Retries, host_failed};
-use super::transport::{Sender, Times};
-use super::trouble::Trouble;
-use super::{Account, BaseUrl, Call, Logins, Repeat, Reply, Secrets, Transport};
+use super::breaker::CallVerdict;
+use super::client::{ConnectionChoice, HttpClient};
+use super::host::HostHandle;
+use super::retry::{AttemptOutcome, Retries, host_failed};
+use super::transport::{CallTimes, Sender};
+use super::transport_error::TransportError;
+use super::{AccountLimits, BaseUrl, Call, Logins, Reply, RetrySafety, Secrets, Transport};
 use crate::domain::{CallContext, Failure, FailureKind, Provider, Result};
 
 /// What an attempt needs at least: one that could not end in time is not begun.
@@ -30,8 +30,8 @@ pub struct Upstream {
     client: HttpClient,
     provider: Provider,
     base: Arc<BaseUrl>,
-    account: Account,
-    guest: Arc<Guest>,
+    account: AccountLimits,
+    guest: Arc<HostHandle>,
     authorization: Option<Authorization>,
     /// What authorises the calls, and what does not travel with each of them, such as a password.
     secrets: Secrets,
@@ -40,10 +40,12 @@ pub struct Upstream {
 impl Upstream {
     /// Joins the parts; nothing authorises the calls yet.
     #[must_use]
-    pub fn new(transport: Transport, provider: Provider, base: BaseUrl, account: Account) -> Self {
+    pub fn new(transport: Transport, provider: Provider, base: BaseUrl, account: AccountLimits) -> Self {
         let client = transport.client(&account.id.tenant, base.url());
-        let guest =
-            Arc::new(Guest::new(transport.host(&account.id.tenant, base.url()), account.id.tenant.clone()));
+        let guest = Arc::new(HostHandle::new(
+            transport.host(&account.id.tenant, base.url()),
+            account.id.tenant.clone(),
+        ));
         Self {
             transport,
             client,
@@ -114,7 +116,7 @@ impl Upstream {
         let host = &self.guest.host;
         self.guest.count_call();
         let mut retries = Retries::new(call.repeat, &self.guest);
-        let mut last: Option<Outcome> = None;
+        let mut last: Option<AttemptOutcome> = None;
         loop {
             let ready = async {
                 // The breaker comes before the pace: for a host that is left alone nobody waits and no start is used. What
@@ -132,12 +134,12 @@ impl Upstream {
                 Err(refusal) => return last.map_or(Err(refusal), answer),
             };
             // The send is one attempt; what it shows about host and account is noted before anybody waits.
-            let times = Times { within, room: patience(call.repeat, within, deadline) };
+            let times = CallTimes { within, room: patience(call.repeat, within, deadline) };
             // A read that failed is repeated over a new connection: the others may be closed in the same way.
-            let shared = call.repeat == Repeat::Safe && last.is_none();
+            let shared = call.repeat == RetrySafety::Safe && last.is_none();
             let sender = Sender {
                 client: &self.client,
-                connection: if shared { Connection::Shared } else { Connection::New },
+                connection: if shared { ConnectionChoice::Shared } else { ConnectionChoice::New },
                 provider: self.provider,
                 tenant: &self.account.id.tenant,
                 authorization: self.authorization.as_ref(),
@@ -156,7 +158,7 @@ impl Upstream {
     }
 
     /// After a 429 the account rests, and for a while all that share its budget, not this call alone.
-    fn keep_pause(&self, outcome: &Outcome) {
+    fn keep_pause(&self, outcome: &AttemptOutcome) {
         if let Ok(reply) = outcome
             && reply.status == 429
         {
@@ -165,7 +167,7 @@ impl Upstream {
         }
     }
 
-    fn log(&self, context: &CallContext, call: &Call, outcome: &Outcome) {
+    fn log(&self, context: &CallContext, call: &Call, outcome: &AttemptOutcome) {
         let status = outcome.as_ref().map_or(0, |reply| reply.status);
         let trouble = outcome.as_ref().err();
         tracing::debug!(provider = %self.provider, method = ?call.method, status, ?trouble, request_id = %context.request_id.as_str(), "upstream call");
@@ -184,42 +186,48 @@ impl Upstream {
     }
 }
 
-fn answer(outcome: Outcome) -> Result<Reply> {
-    outcome.map_err(Trouble::failure)
+fn answer(outcome: AttemptOutcome) -> Result<Reply> {
+    outcome.map_err(TransportError::failure)
 }
 
 /// How long an attempt may take; `None` where it is too late for one. A write leaves a third of the time for looking at
 /// what became of it.
-fn attempt(repeat: Repeat, deadline: Instant) -> Option<Duration> {
+fn attempt(repeat: RetrySafety, deadline: Instant) -> Option<Duration> {
     let left = deadline.saturating_duration_since(crate::clock::monotonic());
     (left >= LEAST_TIME).then(|| match repeat {
-        Repeat::Safe => left.min(LONGEST_READ),
-        Repeat::AfterRefusal => left * 2 / 3,
+        RetrySafety::Safe => left.min(LONGEST_READ),
+        RetrySafety::AfterRefusal => left * 2 / 3,
     })
 }
 
 /// Until when an attempt waits for room for a large reply. A write keeps the rest of the time for looking at what became
 /// of it.
-fn patience(repeat: Repeat, within: Duration, deadline: Instant) -> Instant {
+fn patience(repeat: RetrySafety, within: Duration, deadline: Instant) -> Instant {
     match repeat {
-        Repeat::Safe => deadline,
-        Repeat::AfterRefusal => crate::clock::monotonic() + within,
+        RetrySafety::Safe => deadline,
+        RetrySafety::AfterRefusal => crate::clock::monotonic() + within,
     }
 }
 
 /// What an attempt tells about the host. A refusal is a response of a host that works; a timeout of a caller in a hurry
 /// tells nothing. Only what does not depend on the account or the path is a failure of the host.
-fn verdict(outcome: &Outcome, within: Duration) -> Verdict {
+fn verdict(outcome: &AttemptOutcome, within: Duration) -> CallVerdict {
     match outcome {
-        Ok(reply) if matches!(reply.status, 502..=504) => Verdict::HostFailed,
-        Ok(reply) if host_failed(reply.status) => Verdict::Failed,
-        Ok(_) | Err(Trouble::TooLarge | Trouble::Undecodable | Trouble::Dripping | Trouble::NoRoom) => {
-            Verdict::Works
+        Ok(reply) if matches!(reply.status, 502..=504) => CallVerdict::HostFailed,
+        Ok(reply) if host_failed(reply.status) => CallVerdict::Failed,
+        Ok(_)
+        | Err(
+            TransportError::TooLarge
+            | TransportError::Undecodable
+            | TransportError::Dripping
+            | TransportError::NoRoom,
+        ) => CallVerdict::Works,
+        Err(TransportError::Unreachable | TransportError::Certificate) => CallVerdict::HostFailed,
+        Err(TransportError::Broken | TransportError::CutOff | TransportError::Stalled) => CallVerdict::Failed,
+        Err(TransportError::Silent | TransportError::Slow) if within >= TELLING_TIME => CallVerdict::Failed,
+        Err(TransportError::Silent | TransportError::Slow | TransportError::Unbuildable) => {
+            CallVerdict::Nothing
         }
-        Err(Trouble::Unreachable | Trouble::Certificate) => Verdict::HostFailed,
-        Err(Trouble::Broken | Trouble::CutOff | Trouble::Stalled) => Verdict::Failed,
-        Err(Trouble::Silent | Trouble::Slow) if within >= TELLING_TIME => Verdict::Failed,
-        Err(Trouble::Silent | Trouble::Slow | Trouble::Unbuildable) => Verdict::Nothing,
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 
-use super::breaker::{Admitted, Breaker, Change, History, LONGEST_OPEN, Verdict};
+use super::breaker::{Breaker, BreakerPermit, CallVerdict, History, LONGEST_OPEN, Transition};
 use super::retry::RetryBudget;
 use crate::domain::{Failure, FailureKind, Result, TenantId};
 
@@ -19,11 +19,11 @@ const TENANTS: usize = 2;
 /// One authority: scheme, host and port.
 pub(super) struct Host {
     authority: String,
-    known: Mutex<Known>,
+    known: Mutex<KnownHost>,
 }
 
 #[derive(Default)]
-struct Known {
+struct KnownHost {
     shared: Breaker,
     /// Tenants that found the host down since the last success of any tenant, and when they last did.
     down: HashMap<TenantId, Instant>,
@@ -44,8 +44,8 @@ struct TenantUse {
 }
 
 impl TenantUse {
-    fn at_rest(&self, now: Instant) -> bool {
-        self.breaker.at_rest(now) && self.retries.at_rest(now) && self.history.at_rest(now)
+    fn is_idle(&self, now: Instant) -> bool {
+        self.breaker.is_idle(now) && self.retries.is_idle(now) && self.history.is_idle(now)
     }
 }
 
@@ -58,17 +58,17 @@ impl Host {
         &self.authority
     }
 
-    pub(super) fn at_rest(&self, now: Instant) -> bool {
+    pub(super) fn is_idle(&self, now: Instant) -> bool {
         let known = self.known();
-        known.shared.at_rest(now) && known.tenants.values().all(|tenant| tenant.at_rest(now))
+        known.shared.is_idle(now) && known.tenants.values().all(|tenant| tenant.is_idle(now))
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, KnownHost> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Known {
+impl KnownHost {
     fn tenant(&mut self, tenant: &TenantId) -> &mut TenantUse {
         self.tenants.entry(tenant.clone()).or_default()
     }
@@ -78,10 +78,10 @@ impl Known {
         &mut self,
         now: Instant,
         tenant: &TenantId,
-    ) -> std::result::Result<(Admitted, Option<Admitted>), std::time::Duration> {
+    ) -> std::result::Result<(BreakerPermit, Option<BreakerPermit>), std::time::Duration> {
         let of_tenant = self.tenant(tenant);
         let own = of_tenant.breaker.admit(now)?;
-        if own == Admitted::Probe || of_tenant.works {
+        if own == BreakerPermit::Probe || of_tenant.works {
             return Ok((own, None));
         }
         Ok((own, Some(self.shared.admit(now)?)))
@@ -92,20 +92,20 @@ impl Known {
         &mut self,
         now: Instant,
         tenant: &TenantId,
-        (own, shared): (Admitted, Option<Admitted>),
-        verdict: Verdict,
-    ) -> [Option<Change>; 2] {
+        (own, shared): (BreakerPermit, Option<BreakerPermit>),
+        verdict: CallVerdict,
+    ) -> [Option<Transition>; 2] {
         let of_tenant = self.tenant(tenant);
         let own = of_tenant.breaker.note(now, own, verdict);
-        let probed = shared == Some(Admitted::Probe);
+        let probed = shared == Some(BreakerPermit::Probe);
         let shared = match verdict {
-            Verdict::Works => {
+            CallVerdict::Works => {
                 of_tenant.works = true;
                 of_tenant.history.note(now, false);
                 self.down.clear();
                 self.shared.close()
             }
-            Verdict::HostFailed => {
+            CallVerdict::HostFailed => {
                 of_tenant.works = false;
                 let is_down = of_tenant.history.note(now, true);
                 if is_down {
@@ -113,7 +113,7 @@ impl Known {
                     self.down.insert(tenant.clone(), now);
                 }
                 if probed {
-                    self.shared.note(now, Admitted::Probe, verdict)
+                    self.shared.note(now, BreakerPermit::Probe, verdict)
                 } else if is_down && self.down.len() >= TENANTS {
                     self.shared.open(now)
                 } else {
@@ -121,26 +121,26 @@ impl Known {
                 }
             }
             // The result says nothing about the host, so the next call is the probe.
-            Verdict::Failed | Verdict::Nothing if probed => {
-                self.shared.note(now, Admitted::Probe, Verdict::Nothing)
+            CallVerdict::Failed | CallVerdict::Nothing if probed => {
+                self.shared.note(now, BreakerPermit::Probe, CallVerdict::Nothing)
             }
-            Verdict::Failed | Verdict::Nothing => None,
+            CallVerdict::Failed | CallVerdict::Nothing => None,
         };
         [own, shared]
     }
 }
 
 /// One adapter's handle to a host, for its tenant.
-pub(super) struct Guest {
+pub(super) struct HostHandle {
     pub(super) host: Arc<Host>,
     tenant: TenantId,
 }
 
-impl Guest {
+impl HostHandle {
     pub(super) fn new(host: Arc<Host>, tenant: TenantId) -> Self {
         {
             let (mut known, now) = (host.known(), crate::clock::monotonic());
-            known.tenants.retain(|_, tenant| tenant.ways > 0 || !tenant.at_rest(now));
+            known.tenants.retain(|_, tenant| tenant.ways > 0 || !tenant.is_idle(now));
             known.tenant(&tenant).ways += 1;
         }
         Self { host, tenant }
@@ -157,9 +157,9 @@ impl Guest {
     }
 
     /// Admits a call. Fails with `upstream_circuit_open` and the time to wait.
-    pub(super) fn admit(&self) -> Result<Pass<'_>> {
+    pub(super) fn admit(&self) -> Result<HostPermit<'_>> {
         match self.host.known().admit(crate::clock::monotonic(), &self.tenant) {
-            Ok(admitted) => Ok(Pass { guest: self, admitted, noted: false }),
+            Ok(admitted) => Ok(HostPermit { guest: self, admitted, noted: false }),
             Err(wait) => {
                 let detail = "The CRM's host failed repeatedly; calls to it are paused. Nothing was sent.";
                 Err(Failure::new(FailureKind::UpstreamCircuitOpen, detail).with_retry_after(Some(wait)))
@@ -168,7 +168,7 @@ impl Guest {
     }
 }
 
-impl Drop for Guest {
+impl Drop for HostHandle {
     fn drop(&mut self) {
         let mut known = self.host.known();
         let tenant = known.tenant(&self.tenant);
@@ -177,37 +177,39 @@ impl Drop for Guest {
 }
 
 /// A call that was admitted. Dropping it counts as no result: if it was the probe, the next call is the probe.
-pub(super) struct Pass<'a> {
-    guest: &'a Guest,
-    admitted: (Admitted, Option<Admitted>),
+pub(super) struct HostPermit<'a> {
+    guest: &'a HostHandle,
+    admitted: (BreakerPermit, Option<BreakerPermit>),
     noted: bool,
 }
 
-impl Pass<'_> {
+impl HostPermit<'_> {
     /// Notes the result of the call.
-    pub(super) fn note(mut self, verdict: Verdict) {
+    pub(super) fn note(mut self, verdict: CallVerdict) {
         self.tell(verdict);
     }
 
-    fn tell(&mut self, verdict: Verdict) {
+    fn tell(&mut self, verdict: CallVerdict) {
         self.noted = true;
-        let Guest { host, tenant } = self.guest;
+        let HostHandle { host, tenant } = self.guest;
         let [own, shared] = host.known().note(crate::clock::monotonic(), tenant, self.admitted, verdict);
         let authority = &host.authority;
         for (change, of) in [(own, tenant.as_str()), (shared, "all tenants")] {
             match change {
-                Some(Change::Opened(span)) => tracing::info!(host = %authority, of, ?span, "breaker opened"),
-                Some(Change::Closed) => tracing::info!(host = %authority, of, "breaker closed"),
+                Some(Transition::Opened(span)) => {
+                    tracing::info!(host = %authority, of, ?span, "breaker opened");
+                }
+                Some(Transition::Closed) => tracing::info!(host = %authority, of, "breaker closed"),
                 None => {}
             }
         }
     }
 }
 
-impl Drop for Pass<'_> {
+impl Drop for HostPermit<'_> {
     fn drop(&mut self) {
         if !self.noted {
-            self.tell(Verdict::Nothing);
+            self.tell(CallVerdict::Nothing);
         }
     }
 }
@@ -225,11 +227,11 @@ mod tests {
         Arc::new(Host::new("https://crm.example.com".into()))
     }
 
-    fn guest(host: &Arc<Host>, tenant: &str) -> Guest {
-        Guest::new(Arc::clone(host), tenant.into())
+    fn guest(host: &Arc<Host>, tenant: &str) -> HostHandle {
+        HostHandle::new(Arc::clone(host), tenant.into())
     }
 
-    fn call(guest: &Guest, verdict: Verdict) -> bool {
+    fn call(guest: &HostHandle, verdict: CallVerdict) -> bool {
         guest.admit().map(|pass| pass.note(verdict)).is_ok()
     }
 
@@ -238,7 +240,7 @@ mod tests {
         let host = host();
         let only = guest(&host, "a");
         drop(only.admit().unwrap());
-        (0..5).for_each(|_| assert!(call(&only, Verdict::Failed)));
+        (0..5).for_each(|_| assert!(call(&only, CallVerdict::Failed)));
         let failure = only.admit().err().unwrap();
         assert_eq!(
             (failure.kind, failure.retry_after),
@@ -248,7 +250,7 @@ mod tests {
         let probe = only.admit().unwrap();
         assert!(only.admit().is_err(), "one probe at a time");
         drop(probe);
-        only.admit().unwrap().note(Verdict::Works);
+        only.admit().unwrap().note(CallVerdict::Works);
         assert!(only.admit().is_ok());
     }
 
@@ -285,9 +287,9 @@ mod tests {
             for step in calls.split_whitespace() {
                 let who = guests.iter().find(|guest| step.starts_with(guest.tenant.as_str())).unwrap();
                 let verdict = match &step[1..] {
-                    "+" => Verdict::Works,
-                    "!" => Verdict::HostFailed,
-                    _ => Verdict::Failed,
+                    "+" => CallVerdict::Works,
+                    "!" => CallVerdict::HostFailed,
+                    _ => CallVerdict::Failed,
                 };
                 assert!(call(who, verdict), "{calls}: {step} was refused");
             }
@@ -302,7 +304,7 @@ mod tests {
         let host = host();
         let [one, other, stranger, second] = ["a", "b", "c", "d"].map(|name| guest(&host, name));
         for guest in [&one, &other] {
-            (0..5).for_each(|_| assert!(call(guest, Verdict::HostFailed)));
+            (0..5).for_each(|_| assert!(call(guest, CallVerdict::HostFailed)));
         }
         for seconds in [5, 10, 20, 40, 60] {
             advance(Duration::from_millis(seconds * 1000 - 1)).await;
@@ -310,21 +312,21 @@ mod tests {
             advance(Duration::from_millis(1)).await;
             let probe = stranger.admit().unwrap();
             assert!(second.admit().is_err(), "one probe at a time");
-            probe.note(Verdict::HostFailed);
+            probe.note(CallVerdict::HostFailed);
         }
         // A tenant whose own breaker is open probes by itself. Its success closes the shared breaker.
         assert!(second.admit().is_err());
-        assert!(call(&one, Verdict::Works));
-        assert!(call(&one, Verdict::Works) && call(&second, Verdict::Works));
+        assert!(call(&one, CallVerdict::Works));
+        assert!(call(&one, CallVerdict::Works) && call(&second, CallVerdict::Works));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_tenant_found_the_host_down_for_a_minute_at_most() {
         let host = host();
         let [one, other, stranger] = ["a", "b", "c"].map(|name| guest(&host, name));
-        (0..5).for_each(|_| assert!(call(&one, Verdict::HostFailed)));
+        (0..5).for_each(|_| assert!(call(&one, CallVerdict::HostFailed)));
         advance(Duration::from_mins(1)).await;
-        (0..5).for_each(|_| assert!(call(&other, Verdict::HostFailed)));
+        (0..5).for_each(|_| assert!(call(&other, CallVerdict::HostFailed)));
         assert!(stranger.admit().is_ok());
     }
 
@@ -332,12 +334,12 @@ mod tests {
     async fn what_is_known_of_a_tenant_outlives_its_ways_until_it_is_at_rest() {
         let host = host();
         let (one, same) = (guest(&host, "a"), guest(&host, "a"));
-        (0..5).for_each(|_| assert!(call(&one, Verdict::Failed)));
+        (0..5).for_each(|_| assert!(call(&one, CallVerdict::Failed)));
         drop((one, same));
-        assert!(!host.at_rest(crate::clock::monotonic()), "it stays open though nobody uses it");
+        assert!(!host.is_idle(crate::clock::monotonic()), "it stays open though nobody uses it");
         assert!(guest(&host, "a").admit().is_err());
         advance(Duration::from_mins(3)).await;
-        assert!(host.at_rest(crate::clock::monotonic()));
+        assert!(host.is_idle(crate::clock::monotonic()));
         drop(guest(&host, "b"));
         assert_eq!(host.known().tenants.len(), 1);
     }
@@ -356,21 +358,21 @@ mod tests {
                 let host = host();
                 let others = ["a", "b", "c", "d"].map(|name| guest(&host, name));
                 let honest = guest(&host, "honest");
-                assert!(call(&honest, Verdict::Works));
+                assert!(call(&honest, CallVerdict::Works));
                 for (wait, who, what) in steps {
                     advance(Duration::from_millis(wait)).await;
                     match others.get(who) {
-                        None => assert!(call(&honest, Verdict::Works), "the honest tenant was refused"),
+                        None => assert!(call(&honest, CallVerdict::Works), "the honest tenant was refused"),
                         Some(other) => {
                             let verdicts =
-                                [Verdict::Works, Verdict::HostFailed, Verdict::Failed, Verdict::Nothing];
+                                [CallVerdict::Works, CallVerdict::HostFailed, CallVerdict::Failed, CallVerdict::Nothing];
                             call(other, verdicts[what]);
                         }
                     }
                 }
                 advance(LONGEST_OPEN).await;
                 for guest in &others {
-                    assert!(call(guest, Verdict::Works) && call(guest, Verdict::Works));
+                    assert!(call(guest, CallVerdict::Works) && call(guest, CallVerdict::Works));
                 }
             });
         }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Authorization;
 use crate::domain::{Failure, FailureKind, Result};
-use crate::sealing::digest;
+use crate::sealing::sha256;
 
 /// How long a refused password is not tried again.
 const REFUSED_FOR: Duration = Duration::from_secs(30);
@@ -21,25 +21,25 @@ const MINUTE: Duration = Duration::from_mins(1);
 /// How many passwords of one user are remembered.
 const MOST_SECRETS: usize = 8;
 
-type Secret = [u8; 32];
+type LoginSecret = [u8; 32];
 
 /// The logins of one user at one CRM.
 #[derive(Default)]
 pub(super) struct User {
     turn: tokio::sync::Mutex<()>,
-    known: Mutex<Known>,
+    known: Mutex<KnownLogin>,
 }
 
 #[derive(Default)]
-struct Known {
+struct KnownLogin {
     refusals: VecDeque<Instant>,
     /// The most recently used one is the last.
-    sessions: Vec<Session>,
+    sessions: Vec<LoginSession>,
 }
 
 /// The logins of one user under one password.
-struct Session {
-    secret: Secret,
+struct LoginSession {
+    secret: LoginSecret,
     /// How many logins succeeded. This is also the number of the current token, so that a refusal of an earlier token is recognised.
     logins: u64,
     token: Option<Authorization>,
@@ -54,7 +54,7 @@ struct Session {
 #[derive(Clone)]
 pub struct Logins {
     user: Arc<User>,
-    secret: Secret,
+    secret: LoginSecret,
 }
 
 /// Why a token is needed.
@@ -80,7 +80,7 @@ pub enum NextStep {
 
 impl Logins {
     pub(super) fn new(user: Arc<User>, base_url: &str, password: &str) -> Self {
-        let secret = digest(format!("{}:{base_url}{password}", base_url.len()).as_bytes());
+        let secret = sha256(format!("{}:{base_url}{password}", base_url.len()).as_bytes());
         Self { user, secret }
     }
 
@@ -156,29 +156,31 @@ impl Logins {
         session.worked |= session.logins == number;
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, KnownLogin> {
         self.user.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl User {
     /// Whether nothing would be lost by forgetting it.
-    pub(super) fn at_rest(&self, now: Instant) -> bool {
+    pub(super) fn is_idle(&self, now: Instant) -> bool {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.forget_refusals(now);
-        let rests = |session: &Session| {
+        let rests = |session: &LoginSession| {
             long_ago(session.last[0], now) && session.failed.as_ref().is_none_or(|(_, until)| *until <= now)
         };
         known.refusals.is_empty() && known.sessions.iter().all(rests)
     }
 }
 
-impl Known {
-    fn session(&mut self, secret: Secret) -> &mut Session {
+impl KnownLogin {
+    fn session(&mut self, secret: LoginSecret) -> &mut LoginSession {
         let at = self.sessions.iter().position(|session| session.secret == secret);
         let session = match at {
             Some(at) => self.sessions.remove(at),
-            None => Session { secret, logins: 0, token: None, worked: false, last: [None; 2], failed: None },
+            None => {
+                LoginSession { secret, logins: 0, token: None, worked: false, last: [None; 2], failed: None }
+            }
         };
         if self.sessions.len() >= MOST_SECRETS {
             self.sessions.remove(0);
@@ -202,7 +204,7 @@ impl Known {
     }
 }
 
-impl Session {
+impl LoginSession {
     /// A token that worked may have expired, so it is renewed at once, but not twice in a row. A token that never worked is
     /// renewed only after [`APART`].
     fn may_renew(&self, now: Instant) -> bool {
@@ -253,7 +255,7 @@ mod tests {
         let (wrong, right) = (logins(&user, "wrong"), logins(&user, "right"));
         assert_eq!(step(&wrong, TokenFor::Call), "log in");
         wrong.failed(&refusal());
-        assert!(!user.at_rest(crate::clock::monotonic()));
+        assert!(!user.is_idle(crate::clock::monotonic()));
         for purpose in [TokenFor::Call, TokenFor::Check, TokenFor::Retry(0)] {
             assert_eq!(step(&logins(&user, "wrong"), purpose), "upstream_credential_rejected");
         }
@@ -263,7 +265,7 @@ mod tests {
         advance(REFUSED_FOR).await;
         assert_eq!((step(&wrong, TokenFor::Call), step(&right, TokenFor::Call)), ("log in", "use"));
         advance(MINUTE).await;
-        assert!(user.at_rest(crate::clock::monotonic()));
+        assert!(user.is_idle(crate::clock::monotonic()));
     }
 
     #[tokio::test(start_paused = true)]

@@ -31,8 +31,8 @@ const FURTHER_PLACES: usize = 64;
 const FURTHER_OF_TENANT: usize = 3;
 
 /// `None` is the operator, who has the same limits as a tenant.
-type Tenant = Option<TenantId>;
-type Answer = Result<Vec<IpAddr>, io::ErrorKind>;
+type TenantLookups = Option<TenantId>;
+type Resolved = Result<Vec<IpAddr>, io::ErrorKind>;
 
 /// The lookups of the process.
 pub(super) struct Lookups {
@@ -40,14 +40,14 @@ pub(super) struct Lookups {
     first: Arc<Semaphore>,
     further: Arc<Semaphore>,
     /// Only tenants with a lookup under way.
-    places: Mutex<HashMap<Tenant, Arc<TenantPlaces>>>,
+    places: Mutex<HashMap<TenantLookups, Arc<TenantPlaces>>>,
     /// Cached per tenant: otherwise the time of a lookup would reveal which hosts another tenant calls.
-    remembered: Cache<(Tenant, String), Remembered>,
+    remembered: Cache<(TenantLookups, String), Remembered>,
 }
 
 #[derive(Clone)]
 struct Remembered {
-    answer: Answer,
+    answer: Resolved,
     until: Instant,
 }
 
@@ -57,7 +57,7 @@ struct TenantPlaces {
 }
 
 /// Held while a lookup goes on.
-struct Place {
+struct LookupPlace {
     _of_tenant: OwnedSemaphorePermit,
     _of_process: OwnedSemaphorePermit,
     _places: Arc<TenantPlaces>,
@@ -94,7 +94,7 @@ impl Lookups {
         task.await?.map_err(io::Error::from)
     }
 
-    async fn look(&self, (tenant, name): (Tenant, String)) -> Remembered {
+    async fn look(&self, (tenant, name): (TenantLookups, String)) -> Remembered {
         let end = crate::clock::monotonic() + LOOKUP_TIME;
         let looked = timeout_at(end, async {
             let place = self.place(tenant).await?;
@@ -112,7 +112,7 @@ impl Lookups {
         Remembered { answer, until: crate::clock::monotonic() + fresh_for }
     }
 
-    async fn place(&self, tenant: Tenant) -> Result<Place, io::ErrorKind> {
+    async fn place(&self, tenant: TenantLookups) -> Result<LookupPlace, io::ErrorKind> {
         let places = self.places_of(tenant);
         let place = tokio::select! {
             biased;
@@ -122,7 +122,7 @@ impl Lookups {
         place.map_err(|_| io::ErrorKind::Other)
     }
 
-    fn places_of(&self, tenant: Tenant) -> Arc<TenantPlaces> {
+    fn places_of(&self, tenant: TenantLookups) -> Arc<TenantPlaces> {
         let mut all = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, places| Arc::strong_count(places) > 1);
         Arc::clone(all.entry(tenant).or_insert_with(|| Arc::new(TenantPlaces::new())))
@@ -145,8 +145,8 @@ impl TenantPlaces {
         self: &Arc<Self>,
         own: &Arc<Semaphore>,
         of_process: &Arc<Semaphore>,
-    ) -> Result<Place, AcquireError> {
-        Ok(Place {
+    ) -> Result<LookupPlace, AcquireError> {
+        Ok(LookupPlace {
             _of_tenant: Arc::clone(own).acquire_owned().await?,
             _of_process: Arc::clone(of_process).acquire_owned().await?,
             _places: Arc::clone(self),

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[derive(serde::Deserialize)]
-    struct Corpus {
+    struct AddressCorpus {
         refused_answers: Vec<Vec<IpAddr>>,
     }
 
@@ -97,7 +97,7 @@ mod tests {
     #[tokio::test]
     async fn one_address_that_is_not_public_refuses_the_name() {
         let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/base_urls.json"));
-        let corpus: Corpus = serde_json::from_str(text).unwrap();
+        let corpus: AddressCorpus = serde_json::from_str(text).unwrap();
         assert!(corpus.refused_answers.len() >= 20);
         for answer in corpus.refused_answers {
             assert!(!passes("", &answer).await, "{answer:?}");

@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::dependable::LEAST_TIME;
-use super::host::Guest;
-use super::pace::UNNAMED_PAUSE;
-use super::trouble::Trouble;
-use super::{Repeat, Reply};
+use super::host::HostHandle;
+use super::rate_limiter::DEFAULT_RETRY_AFTER;
+use super::transport_error::TransportError;
+use super::{Reply, RetrySafety};
 use crate::sealing;
 
 /// The pause before the first retry is random and at most this long; each further one may be twice as long.
@@ -23,28 +23,28 @@ const MOST_RETRIES_OF_READS: u32 = 2;
 const MOST_RETRIES_OF_WRITES: u32 = 1;
 
 /// What one attempt brought.
-pub(super) type Outcome = std::result::Result<Reply, Trouble>;
+pub(super) type AttemptOutcome = std::result::Result<Reply, TransportError>;
 
 /// The retries of one call.
 pub(super) struct Retries<'a> {
-    repeat: Repeat,
-    guest: &'a Guest,
+    repeat: RetrySafety,
+    guest: &'a HostHandle,
     made: u32,
 }
 
 impl<'a> Retries<'a> {
-    pub(super) const fn new(repeat: Repeat, guest: &'a Guest) -> Self {
+    pub(super) const fn new(repeat: RetrySafety, guest: &'a HostHandle) -> Self {
         Self { repeat, guest, made: 0 }
     }
 
     /// After which pause the call is sent again; `None` where `outcome` is its end: because it is no failure that a
     /// repetition mends, because repeating is not safe, because there is no time left, or because the tenant
     /// had too many retries at the host lately.
-    pub(super) fn after(&mut self, outcome: &Outcome, deadline: Instant) -> Option<Duration> {
+    pub(super) fn after(&mut self, outcome: &AttemptOutcome, deadline: Instant) -> Option<Duration> {
         let asked = match self.repeat {
-            Repeat::Safe if self.made < MOST_RETRIES_OF_READS => passing(outcome)?,
-            Repeat::AfterRefusal if self.made < MOST_RETRIES_OF_WRITES => refused_by_pace(outcome)?,
-            Repeat::Safe | Repeat::AfterRefusal => return None,
+            RetrySafety::Safe if self.made < MOST_RETRIES_OF_READS => passing(outcome)?,
+            RetrySafety::AfterRefusal if self.made < MOST_RETRIES_OF_WRITES => refused_by_pace(outcome)?,
+            RetrySafety::Safe | RetrySafety::AfterRefusal => return None,
         };
         let wait = asked.max(backoff(self.made));
         // Asked last: a retry that is not made must use up none of the budget.
@@ -57,7 +57,7 @@ impl<'a> Retries<'a> {
 }
 
 /// The pause that a failure asks for which may have gone the next time.
-fn passing(outcome: &Outcome) -> Option<Duration> {
+fn passing(outcome: &AttemptOutcome) -> Option<Duration> {
     match outcome {
         Ok(reply) => match reply.status {
             429 => refused_by_pace(outcome),
@@ -66,24 +66,26 @@ fn passing(outcome: &Outcome) -> Option<Duration> {
             _ => None,
         },
         Err(trouble) => match trouble {
-            Trouble::Unreachable | Trouble::Broken | Trouble::CutOff | Trouble::Silent | Trouble::Stalled => {
-                Some(Duration::ZERO)
-            }
-            Trouble::Certificate
-            | Trouble::Slow
-            | Trouble::TooLarge
-            | Trouble::Undecodable
-            | Trouble::Dripping
-            | Trouble::NoRoom
-            | Trouble::Unbuildable => None,
+            TransportError::Unreachable
+            | TransportError::Broken
+            | TransportError::CutOff
+            | TransportError::Silent
+            | TransportError::Stalled => Some(Duration::ZERO),
+            TransportError::Certificate
+            | TransportError::Slow
+            | TransportError::TooLarge
+            | TransportError::Undecodable
+            | TransportError::Dripping
+            | TransportError::NoRoom
+            | TransportError::Unbuildable => None,
         },
     }
 }
 
 /// The pause that a complete 429 asks for: it proves that nothing was applied.
-fn refused_by_pace(outcome: &Outcome) -> Option<Duration> {
+fn refused_by_pace(outcome: &AttemptOutcome) -> Option<Duration> {
     let reply = outcome.as_ref().ok().filter(|reply| reply.status == 429)?;
-    Some(reply.retry_after.unwrap_or(UNNAMED_PAUSE))
+    Some(reply.retry_after.unwrap_or(DEFAULT_RETRY_AFTER))
 }
 
 /// Full jitter: anything up to a bound that doubles, so that those who failed together do not come again together.
@@ -134,7 +136,7 @@ impl RetryBudget {
         left
     }
 
-    pub(super) fn at_rest(&self, now: Instant) -> bool {
+    pub(super) fn is_idle(&self, now: Instant) -> bool {
         self.retries.back().is_none_or(|at| now.saturating_duration_since(*at) >= WINDOW)
     }
 
@@ -164,8 +166,8 @@ mod tests {
     use crate::upstream::host::Host;
 
     #[expect(clippy::unnecessary_wraps, reason = "it stands beside what failed")]
-    fn status(status: u16, retry_after: Option<u64>) -> Outcome {
-        Outcome::Ok(Reply {
+    fn status(status: u16, retry_after: Option<u64>) -> AttemptOutcome {
+        AttemptOutcome::Ok(Reply {
             provider: Provider::new("fake"),
             status,
             content_type: String::new(),
@@ -177,8 +179,8 @@ mod tests {
     }
 
     /// How often a call is sent again while every attempt brings `outcome`, and the longest pause.
-    fn retries(repeat: Repeat, outcome: &Outcome, within: u64) -> (u32, Duration) {
-        let guest = Guest::new(Arc::new(Host::new("https://crm.example.com".into())), "ten_1".into());
+    fn retries(repeat: RetrySafety, outcome: &AttemptOutcome, within: u64) -> (u32, Duration) {
+        let guest = HostHandle::new(Arc::new(Host::new("https://crm.example.com".into())), "ten_1".into());
         let mut retries = Retries::new(repeat, &guest);
         let deadline = crate::clock::monotonic() + Duration::from_secs(within);
         let mut longest = Duration::ZERO;
@@ -208,21 +210,21 @@ mod tests {
             (status(401, None), 0, 0),
             (status(404, None), 0, 0),
             (status(422, Some(0)), 0, 0),
-            (Err(Trouble::Unreachable), 2, 0),
-            (Err(Trouble::Broken), 2, 0),
-            (Err(Trouble::CutOff), 2, 0),
-            (Err(Trouble::Silent), 2, 0),
-            (Err(Trouble::Stalled), 2, 0),
-            (Err(Trouble::Slow), 0, 0),
-            (Err(Trouble::Certificate), 0, 0),
-            (Err(Trouble::TooLarge), 0, 0),
-            (Err(Trouble::Undecodable), 0, 0),
-            (Err(Trouble::Dripping), 0, 0),
-            (Err(Trouble::NoRoom), 0, 0),
-            (Err(Trouble::Unbuildable), 0, 0),
+            (Err(TransportError::Unreachable), 2, 0),
+            (Err(TransportError::Broken), 2, 0),
+            (Err(TransportError::CutOff), 2, 0),
+            (Err(TransportError::Silent), 2, 0),
+            (Err(TransportError::Stalled), 2, 0),
+            (Err(TransportError::Slow), 0, 0),
+            (Err(TransportError::Certificate), 0, 0),
+            (Err(TransportError::TooLarge), 0, 0),
+            (Err(TransportError::Undecodable), 0, 0),
+            (Err(TransportError::Dripping), 0, 0),
+            (Err(TransportError::NoRoom), 0, 0),
+            (Err(TransportError::Unbuildable), 0, 0),
         ] {
-            assert_eq!(retries(Repeat::Safe, &outcome, 15).0, reads, "read: {outcome:?}");
-            assert_eq!(retries(Repeat::AfterRefusal, &outcome, 15).0, writes, "write: {outcome:?}");
+            assert_eq!(retries(RetrySafety::Safe, &outcome, 15).0, reads, "read: {outcome:?}");
+            assert_eq!(retries(RetrySafety::AfterRefusal, &outcome, 15).0, writes, "write: {outcome:?}");
         }
     }
 
@@ -232,9 +234,9 @@ mod tests {
         assert!(waits.iter().all(|wait| (SHORTEST_BACKOFF..=BASE).contains(wait)));
         assert!(waits.iter().any(|wait| *wait < BASE / 3) && waits.iter().any(|wait| *wait > BASE * 2 / 3));
         assert!((0..40).all(|made| backoff(made) <= LONGEST_BACKOFF));
-        assert!(retries(Repeat::Safe, &status(429, Some(0)), 15).1 >= SHORTEST_BACKOFF);
-        assert_eq!(retries(Repeat::Safe, &status(429, None), 15).1, Duration::from_secs(1));
-        assert_eq!(retries(Repeat::Safe, &status(503, Some(7)), 15).1, Duration::from_secs(7));
+        assert!(retries(RetrySafety::Safe, &status(429, Some(0)), 15).1 >= SHORTEST_BACKOFF);
+        assert_eq!(retries(RetrySafety::Safe, &status(429, None), 15).1, Duration::from_secs(1));
+        assert_eq!(retries(RetrySafety::Safe, &status(503, Some(7)), 15).1, Duration::from_secs(7));
     }
 
     #[tokio::test(start_paused = true)]
@@ -251,9 +253,9 @@ mod tests {
             budget.count_call(crate::clock::monotonic());
         }
         assert_eq!(taken(&mut budget), 14, "20 of 100 calls, of which 6 were taken before");
-        assert!(!budget.at_rest(crate::clock::monotonic()));
+        assert!(!budget.is_idle(crate::clock::monotonic()));
         tokio::time::advance(Duration::from_secs(11)).await;
-        assert!(budget.at_rest(crate::clock::monotonic()));
+        assert!(budget.is_idle(crate::clock::monotonic()));
         assert_eq!(taken(&mut budget), 3, "calls of long ago earn nothing");
     }
 }

@@ -14,17 +14,17 @@ use url::{Host as UrlHost, Url};
 use super::account::AccountSpec;
 use super::body::{self, LARGEST_REPLY, RoomFor};
 use super::bytes::BytesInFlight;
-use super::client::{Clients, Connection, HttpClient};
+use super::client::{Clients, ConnectionChoice, HttpClient};
+use super::concurrency_limit::ConcurrencyLimit;
 use super::host::Host;
-use super::kept::Kept;
 use super::logins::User;
 use super::lookups::Lookups;
-use super::pace::Pace;
-use super::places::Places;
+use super::rate_limiter::RateLimiter;
+use super::registry::Registry;
 use super::resolver::Resolver;
-use super::trouble::Trouble;
+use super::transport_error::TransportError;
 use super::{
-    Account, AccountId, Authorization, BaseUrlGuard, Call, FetchUrl, Lookup, Method, Reply, Secrets,
+    AccountId, AccountLimits, Authorization, BaseUrlGuard, Call, FetchUrl, Lookup, Method, Reply, Secrets,
     SystemLookup, headers,
 };
 use crate::config::Limits;
@@ -42,30 +42,30 @@ pub struct Transport {
     lookups: Arc<Lookups>,
     /// For documents that the operator named.
     operator: HttpClient,
-    known: Arc<Known>,
+    known: Arc<KnownFailure>,
 }
 
 /// What was learnt from earlier calls; it outlives the adapters that made them.
-struct Known {
+struct KnownFailure {
     limits: Limits,
     bytes: BytesInFlight,
     unpaced: bool,
-    hosts: Kept<String, Host>,
-    places: Kept<AccountId, Places>,
-    paces: Kept<Budget, Pace>,
-    users: Kept<(TenantId, String, String), User>,
+    hosts: Registry<String, Host>,
+    places: Registry<AccountId, ConcurrencyLimit>,
+    paces: Registry<TimeBudget, RateLimiter>,
+    users: Registry<(TenantId, String, String), User>,
 }
 
-impl Known {
+impl KnownFailure {
     fn new(limits: Limits, unpaced: bool) -> Self {
         Self {
             limits,
             bytes: BytesInFlight::new(&limits),
             unpaced,
-            hosts: Kept::default(),
-            places: Kept::default(),
-            paces: Kept::default(),
-            users: Kept::default(),
+            hosts: Registry::default(),
+            places: Registry::default(),
+            paces: Registry::default(),
+            users: Registry::default(),
         }
     }
 }
@@ -73,7 +73,7 @@ impl Known {
 /// Who sends a call, and over what.
 pub(super) struct Sender<'a> {
     pub(super) client: &'a HttpClient,
-    pub(super) connection: Connection,
+    pub(super) connection: ConnectionChoice,
     pub(super) provider: Provider,
     pub(super) tenant: &'a TenantId,
     pub(super) authorization: Option<&'a Authorization>,
@@ -81,7 +81,7 @@ pub(super) struct Sender<'a> {
 
 /// How long one sending may take.
 #[derive(Clone, Copy)]
-pub(super) struct Times {
+pub(super) struct CallTimes {
     /// From the first byte of the request to the last one of the reply, apart from waiting for room.
     pub(super) within: Duration,
     /// Until when room for a large reply is waited for.
@@ -90,7 +90,7 @@ pub(super) struct Times {
 
 /// Whose calls are counted together.
 #[derive(PartialEq, Eq, Hash)]
-enum Budget {
+enum TimeBudget {
     Own(AccountId),
     Group(TenantId, Provider, Text),
 }
@@ -108,14 +108,14 @@ impl Transport {
     ) -> std::result::Result<Self, rustls::Error> {
         let (clients, lookups) = (Clients::new()?, Arc::new(Lookups::new(lookup)));
         let operator = clients.client(&Resolver::new(Arc::clone(&lookups), None, None), false);
-        let known = Arc::new(Known::new(Limits::default(), false));
+        let known = Arc::new(KnownFailure::new(Limits::default(), false));
         Ok(Self { guard: guard.clone(), clients, lookups, operator, known })
     }
 
     /// The same under other limits, with nothing learnt yet about hosts and accounts.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
-        Self { known: Arc::new(Known::new(limits, false)), ..self }
+        Self { known: Arc::new(KnownFailure::new(limits, false)), ..self }
     }
 
     /// The same, with nothing learnt yet, and without the limits that CRMs publish: for simulators, which have
@@ -123,7 +123,7 @@ impl Transport {
     #[must_use]
     pub fn unpaced(self) -> Self {
         let limits = self.known.limits;
-        Self { known: Arc::new(Known::new(limits, true)), ..self }
+        Self { known: Arc::new(KnownFailure::new(limits, true)), ..self }
     }
 
     /// How many bytes of replies and of responses are in memory.
@@ -143,7 +143,7 @@ impl Transport {
     ) -> std::result::Result<Bytes, &'static str> {
         let end = crate::clock::monotonic() + within;
         let sent = self.operator.send(
-            Connection::Shared,
+            ConnectionChoice::Shared,
             http::Method::GET,
             url.url().clone(),
             sent_headers(None, false),
@@ -155,8 +155,8 @@ impl Transport {
             return Err("its answer is not 200");
         }
         body::read(response, largest, end, None).await.map_err(|trouble| match trouble {
-            Trouble::TooLarge => "its answer is too large",
-            Trouble::Slow | Trouble::Stalled => "it did not answer in time",
+            TransportError::TooLarge => "its answer is too large",
+            TransportError::Slow | TransportError::Stalled => "it did not answer in time",
             _ => "its answer broke off",
         })
     }
@@ -175,8 +175,8 @@ impl Transport {
         sender: &Sender<'_>,
         call: &Call,
         url: &Url,
-        times: Times,
-    ) -> std::result::Result<Reply, Trouble> {
+        times: CallTimes,
+    ) -> std::result::Result<Reply, TransportError> {
         let end = crate::clock::monotonic() + times.within;
         self.judge(url)?;
         let headers = sent_headers(sender.authorization, call.body.is_some());
@@ -187,7 +187,7 @@ impl Transport {
             headers,
             call.body.clone(),
         );
-        let response = timeout_at(end, sent).await.map_err(|_| Trouble::Silent)??;
+        let response = timeout_at(end, sent).await.map_err(|_| TransportError::Silent)??;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let room = RoomFor { budget: &self.known.bytes.replies, tenant: sender.tenant, until: times.room };
         Ok(Reply {
@@ -205,41 +205,41 @@ impl Transport {
     pub(super) fn host(&self, tenant: &TenantId, url: &Url) -> Arc<Host> {
         let authority = url.origin().ascii_serialization();
         let make = || Host::new(authority.clone());
-        self.known.hosts.get(tenant, authority.clone(), make, |host| host.at_rest(crate::clock::monotonic()))
+        self.known.hosts.get(tenant, authority.clone(), make, |host| host.is_idle(crate::clock::monotonic()))
     }
 
     /// What is known about the logins of the tenant's `user` at the host of `url`.
     pub(super) fn user(&self, tenant: &TenantId, url: &Url, user: &str) -> Arc<User> {
         let key = (tenant.clone(), url.origin().ascii_serialization(), user.trim().to_lowercase());
-        self.known.users.get(tenant, key, User::default, |user| user.at_rest(crate::clock::monotonic()))
+        self.known.users.get(tenant, key, User::default, |user| user.is_idle(crate::clock::monotonic()))
     }
 
     /// The account of `spec`: whoever asks with the same id shares its places, with the same budget its pace.
     #[must_use]
-    pub fn account(&self, spec: AccountSpec) -> Account {
+    pub fn account(&self, spec: AccountSpec) -> AccountLimits {
         let AccountSpec { id, provider, group, limits } = spec;
         let places = self.known.places.get(
             &id.tenant,
             id.clone(),
-            || Places::new(&self.known.limits),
-            Places::at_rest,
+            || ConcurrencyLimit::new(&self.known.limits),
+            ConcurrencyLimit::is_idle,
         );
         let pace = |budget| {
-            let at_rest = |pace: &Pace| pace.at_rest(crate::clock::monotonic());
-            self.known.paces.get(&id.tenant, budget, Pace::default, at_rest)
+            let is_idle = |pace: &RateLimiter| pace.is_idle(crate::clock::monotonic());
+            self.known.paces.get(&id.tenant, budget, RateLimiter::default, is_idle)
         };
-        let own = pace(Budget::Own(id.clone()));
-        let group = group.map(|group| pace(Budget::Group(id.tenant.clone(), provider, group)));
+        let own = pace(TimeBudget::Own(id.clone()));
+        let group = group.map(|group| pace(TimeBudget::Group(id.tenant.clone(), provider, group)));
         let limits = if self.known.unpaced { Vec::new() } else { limits };
-        Account::new(id, places, own, group, limits)
+        AccountLimits::new(id, places, own, group, limits)
     }
 
     /// Fails for a literal address that is not to be reached: for one the resolver is not asked.
-    fn judge(&self, url: &Url) -> std::result::Result<(), Trouble> {
+    fn judge(&self, url: &Url) -> std::result::Result<(), TransportError> {
         match literal(url) {
             Some(address) if !self.guard.names(url) && !self.guard.reaches(address) => {
                 tracing::warn!(%address, "not called: the address is not public and not in the allow-list");
-                Err(Trouble::Unreachable)
+                Err(TransportError::Unreachable)
             }
             _ => Ok(()),
         }

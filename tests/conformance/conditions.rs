@@ -50,8 +50,8 @@ async fn tag(crm: &Crm, id: &str) -> String {
 
 /// Both CRMs, where the pipeline CRM's contacts may be removed.
 async fn both_removing() -> [Crm; 2] {
-    let pipeline = Crm::pipeline(pipeline::Options::empty(), json!({ "allowDelete": true })).await;
-    [Crm::aptly(aptly::Options::empty(), json!({})).await, pipeline]
+    let pipeline = Crm::pipeline(pipeline::PipelineOptions::empty(), json!({ "allowDelete": true })).await;
+    [Crm::aptly(aptly::AptlyOptions::empty(), json!({})).await, pipeline]
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn what_only_the_crm_sets_changes_no_tag() {
         };
         let id = put(&crm);
         let before = tag(&crm, &id).await;
-        let shown = |read: &contacts_gateway::gateway::contacts::Shown| {
+        let shown = |read: &contacts_gateway::gateway::contacts::ContactView| {
             (read.contact.remote_updated_at, read.contact.remote_fields.clone())
         };
         let first = shown(&crm.get(&id).await.unwrap());
@@ -192,7 +192,10 @@ async fn a_response_that_was_not_read_by_id_has_no_tag() {
         crm.at.faults().clear();
         assert_ne!(tag(&crm, &id).await, before);
     }
-    let options = pipeline::Options { single_read: SingleRead::AbsentHtml, ..pipeline::Options::empty() };
+    let options = pipeline::PipelineOptions {
+        single_read: SingleRead::AbsentHtml,
+        ..pipeline::PipelineOptions::empty()
+    };
     let crm = Crm::pipeline(options, json!({})).await;
     let created = crm.create(ada()).await.unwrap();
     assert_eq!(created.contact.first_name.as_deref(), Some("Ada"));

@@ -6,7 +6,7 @@ use contacts_gateway::domain::{Effect, FailureKind, WarningCode};
 use contacts_gateway::gateway::contacts::WriteOptions;
 use contacts_gateway::simulators::aptly::{self, ByEmail, Dialect};
 use contacts_gateway::simulators::pipeline::{self, Conflict, CreateAnswer, SingleRead};
-use contacts_gateway::simulators::{Applied, Fault, FaultKind};
+use contacts_gateway::simulators::{Fault, FaultKind, WriteEffect};
 use serde_json::{Value, json};
 
 use crate::support::person::{ada, shown, with};
@@ -98,7 +98,7 @@ async fn what_the_crm_requires_is_asked_for_before_any_call() {
         }
         crm.assert_silence();
     }
-    let crm = Crm::pipeline(pipeline::Options::empty(), json!({})).await;
+    let crm = Crm::pipeline(pipeline::PipelineOptions::empty(), json!({})).await;
     for number in ["123456", "call me", "1234567890123456", "+1 415"] {
         let failure = crm
             .create(with(ada(), &json!({ "phoneNumbers": [{ "phoneNumber": number }] })))
@@ -219,7 +219,7 @@ async fn a_create_that_names_keys_of_the_crm_alone_is_refused_and_sends_nothing(
 #[tokio::test]
 async fn defaults_fill_what_the_caller_left_open_and_give_way_to_what_he_says() {
     let crm = Crm::aptly(
-        aptly::Options::empty(),
+        aptly::AptlyOptions::empty(),
         json!({ "createDefaults": { "contactType": "Tenant", "title": "Guest" } }),
     )
     .await;
@@ -240,7 +240,7 @@ async fn defaults_fill_what_the_caller_left_open_and_give_way_to_what_he_says() 
 
     let renewals = "64f0a1b2c3d4e5f6a7b8cb01";
     let crm = Crm::pipeline(
-        pipeline::Options::empty(),
+        pipeline::PipelineOptions::empty(),
         json!({ "createDefaults": { "status": "Qualified", "process": "import" } }),
     )
     .await;
@@ -297,11 +297,11 @@ async fn every_form_of_the_create_answer_ends_in_the_whole_contact() {
     ] {
         for single_read in [SingleRead::Present, SingleRead::AbsentHtml, SingleRead::AbsentJson] {
             for create_status in [200, 201] {
-                let options = pipeline::Options {
+                let options = pipeline::PipelineOptions {
                     create_answer,
                     single_read,
                     create_status,
-                    ..pipeline::Options::empty()
+                    ..pipeline::PipelineOptions::empty()
                 };
                 let crm = Crm::pipeline(options, json!({})).await;
                 crm.put("Grace", "Byron", "ada@example.com", "+14165550288");
@@ -328,8 +328,11 @@ async fn every_form_of_the_create_answer_ends_in_the_whole_contact() {
             Some(FaultKind::NoContent),
             Some(FaultKind::Body { text: "{}".into() }),
         ] {
-            let options =
-                aptly::Options { dialect, by_email: ByEmail::WritesAContact, ..aptly::Options::empty() };
+            let options = aptly::AptlyOptions {
+                dialect,
+                by_email: ByEmail::WritesAContact,
+                ..aptly::AptlyOptions::empty()
+            };
             let crm = Crm::aptly(options, json!({})).await;
             if let Some(fault) = fault.clone() {
                 crm.at.fault(Fault::once(fault).on_writes());
@@ -344,7 +347,7 @@ async fn every_form_of_the_create_answer_ends_in_the_whole_contact() {
 
 #[tokio::test]
 async fn a_relative_is_not_passed_off_as_the_contact_just_created() {
-    let crm = Crm::aptly(aptly::Options::empty(), json!({})).await;
+    let crm = Crm::aptly(aptly::AptlyOptions::empty(), json!({})).await;
     let relative = json!({ "firstname": "Grace", "lastname": "Hopper", "phone": [{ "number": "+14165550277", "type": "mobile" }],
         "createdAt": "2024-01-15T10:00:00Z", "updatedAt": "2024-01-15T10:00:00Z" });
     let _ = crm.at.put(relative).unwrap();
@@ -366,8 +369,11 @@ async fn a_relative_is_not_passed_off_as_the_contact_just_created() {
 #[tokio::test]
 async fn every_form_of_a_conflict_is_a_contact_that_exists() {
     for conflict in [Conflict::Status409, Conflict::Status400, Conflict::Status422, Conflict::SuccessFalse] {
-        let crm =
-            Crm::pipeline(pipeline::Options { conflict, ..pipeline::Options::empty() }, json!({})).await;
+        let crm = Crm::pipeline(
+            pipeline::PipelineOptions { conflict, ..pipeline::PipelineOptions::empty() },
+            json!({}),
+        )
+        .await;
         crm.put("Neigh", "Bour", "ada@example.com", "+14165550299");
         // Somebody else makes the contact between the look-up and the create.
         crm.at.fault(Fault::once(FaultKind::Latency { ms: 1200 }).on_writes());
@@ -385,7 +391,7 @@ async fn every_form_of_a_conflict_is_a_contact_that_exists() {
 
 #[tokio::test]
 async fn another_writer_in_between_shows_in_a_warning() {
-    let crm = Crm::aptly(aptly::Options::empty(), json!({})).await;
+    let crm = Crm::aptly(aptly::AptlyOptions::empty(), json!({})).await;
     for created in [json!("2024-01-15T10:00:00Z"), Value::Null] {
         crm.at.fault(Fault::once(FaultKind::Latency { ms: 2500 }).on_writes());
         let other = json!({ "firstname": "Grace", "email": ["ada@example.com"], "createdAt": created, "title": "Admiral" });
@@ -566,7 +572,7 @@ async fn nothing_is_sent_while_the_look_up_does_not_tell() {
             crm.assert_nothing_sent();
         }
     }
-    let crm = Crm::aptly(aptly::Options::empty(), json!({})).await;
+    let crm = Crm::aptly(aptly::AptlyOptions::empty(), json!({})).await;
     // A look-up that does not see everybody has not seen that somebody is missing.
     let some = FaultKind::Body { text: r#"{"data":[],"count":1,"page":0,"pageSize":200}"#.into() };
     crm.at.fault(Fault::always(some).on("GET", "/api/contacts"));
@@ -578,8 +584,8 @@ async fn nothing_is_sent_while_the_look_up_does_not_tell() {
 async fn national_numbers_need_a_region_and_keep_their_digits_without() {
     for region in [json!({}), json!({ "defaultRegion": "US" })] {
         for crm in [
-            Crm::aptly(aptly::Options::empty(), region.clone()).await,
-            Crm::pipeline(pipeline::Options::empty(), region.clone()).await,
+            Crm::aptly(aptly::AptlyOptions::empty(), region.clone()).await,
+            Crm::pipeline(pipeline::PipelineOptions::empty(), region.clone()).await,
         ] {
             let made = crm
                 .create(with(ada(), &json!({ "phoneNumbers": [{ "phoneNumber": "(416) 555-0277" }] })))
@@ -606,7 +612,7 @@ async fn the_writers_journal_shows_a_single_create() {
     for crm in both().await {
         let made = crm.create(ada()).await.unwrap();
         let writes = crm.at.writes();
-        assert_eq!(writes[0].applied, Applied::Created(made.contact.remote_id.as_str().to_owned()));
+        assert_eq!(writes[0].applied, WriteEffect::Created(made.contact.remote_id.as_str().to_owned()));
     }
 }
 

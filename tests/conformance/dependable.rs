@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use contacts_gateway::domain::{CallContext, Effect, Failure, FailureKind, Result};
-use contacts_gateway::gateway::contacts::{Start, WriteOptions};
+use contacts_gateway::gateway::contacts::{PageStart, WriteOptions};
 use contacts_gateway::simulators::aptly;
 use contacts_gateway::simulators::{Fault, FaultKind};
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ fn status(code: u16, retry_after: Option<&str>) -> FaultKind {
 }
 
 async fn list(account: &Account, context: &CallContext) -> Result<usize> {
-    let page = account.list_within(context, &[], Start::PageNumber(1), 50).await?;
+    let page = account.list_within(context, &[], PageStart::PageNumber(1), 50).await?;
     Ok(page.contacts.len())
 }
 
@@ -242,8 +242,8 @@ async fn refusals_never_open_it_nor_do_callers_in_a_hurry() {
 
 /// An Aptly that counts as the real one does, so that one call too many is a 429 in its journal.
 async fn counting_aptly(settings: Value) -> (Crm, Account) {
-    let pace = aptly::Options::default().pace;
-    let crm = Crm::aptly(aptly::Options { pace, ..aptly::Options::empty() }, json!({})).await;
+    let pace = aptly::AptlyOptions::default().pace;
+    let crm = Crm::aptly(aptly::AptlyOptions { pace, ..aptly::AptlyOptions::empty() }, json!({})).await;
     let account = crm.paced(settings).await;
     (crm, account)
 }

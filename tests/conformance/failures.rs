@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use contacts_gateway::domain::{Effect, Failure, FailureKind, Result};
-use contacts_gateway::gateway::contacts::Start;
+use contacts_gateway::gateway::contacts::PageStart;
 use contacts_gateway::simulators::aptly::{self, ByEmail, Me};
 use contacts_gateway::simulators::pipeline;
 use contacts_gateway::simulators::{Fault, FaultKind};
@@ -26,7 +26,7 @@ async fn read_by(crm: &Crm, by: [&Account; 2], fault: FaultKind) -> [Result<usiz
     let id = crm.put("Ada", "Byron", "ada@example.com", "+14165550277");
     crm.at.fault(Fault::always(fault));
     let got = by[0].get_within(&hurried(), &id).await.map(|_| 1);
-    let listed = by[1].list_within(&hurried(), &[], Start::PageNumber(1), 50).await;
+    let listed = by[1].list_within(&hurried(), &[], PageStart::PageNumber(1), 50).await;
     crm.at.faults().clear();
     [got, listed.map(|page| page.contacts.len())]
 }
@@ -243,7 +243,7 @@ async fn whoever_takes_too_long_is_left_at_the_deadline() {
         ] {
             crm.at.fault(Fault::always(fault.clone()));
             let started = Instant::now();
-            let outcome = crm.list_within(&hurried(), &[], Start::PageNumber(1), 50).await;
+            let outcome = crm.list_within(&hurried(), &[], PageStart::PageNumber(1), 50).await;
             assert_eq!(
                 outcome.err().map(|failure| failure.kind),
                 Some(FailureKind::UpstreamTimeout),
@@ -272,13 +272,16 @@ async fn free_port() -> u16 {
 
 #[tokio::test]
 async fn a_probe_tells_whose_account_it_is_or_why_not() {
-    let options = aptly::Options {
+    let options = aptly::AptlyOptions {
         by_email: ByEmail::WritesAContact,
         me: Me::Account,
         people: 3,
-        ..aptly::Options::empty()
+        ..aptly::AptlyOptions::empty()
     };
-    for crm in both_with(options, pipeline::Options { people: 3, ..pipeline::Options::empty() }).await {
+    for crm in
+        both_with(options, pipeline::PipelineOptions { people: 3, ..pipeline::PipelineOptions::empty() })
+            .await
+    {
         let credentials = &crm.office.parts.gateway.credentials;
         let account =
             credentials.check(&soon(), &crm.office.caller, &crm.credential).await.unwrap().outcome.unwrap();
@@ -306,7 +309,7 @@ async fn a_probe_tells_whose_account_it_is_or_why_not() {
 
 #[tokio::test]
 async fn an_aptly_without_the_account_route_is_probed_by_its_list() {
-    let crm = Crm::aptly(aptly::Options::empty(), json!({})).await;
+    let crm = Crm::aptly(aptly::AptlyOptions::empty(), json!({})).await;
     crm.at.fault(Fault::always(status(404, "")).on("GET", "/api/app/me"));
     let credentials = &crm.office.parts.gateway.credentials;
     let account =

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use contacts_gateway::domain::{CallContext, FailureKind, WarningCode};
-use contacts_gateway::gateway::contacts::{Shown, WriteOptions};
+use contacts_gateway::gateway::contacts::{ContactView, WriteOptions};
 use contacts_gateway::simulators::aptly::{self, Dialect, Me};
 use contacts_gateway::simulators::{Fault, FaultKind};
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ fn put(crm: &Crm, entries: &[(&str, &str)]) -> String {
 }
 
 /// Codes and pointers of warnings about the write. That version 3 shows no company of a person is no part of it.
-fn warned(shown: &Shown) -> Vec<(WarningCode, &str)> {
+fn warned(shown: &ContactView) -> Vec<(WarningCode, &str)> {
     let mut warned = crate::support::world::warned(shown);
     warned.retain(|warning| *warning != (WarningCode::Incomplete, "/account"));
     warned
@@ -64,14 +64,14 @@ fn formats(crm: &Crm) -> Vec<bool> {
 
 #[tokio::test]
 async fn auto_writes_native_keys_where_version_3_is_seen_and_asks_once() {
-    let v2 = aptly::Options::empty;
+    let v2 = aptly::AptlyOptions::empty;
     for (options, native) in [
-        (aptly::Options::published(), true),
-        (aptly::Options { me: Me::Account, ..v2() }, true),
+        (aptly::AptlyOptions::published(), true),
+        (aptly::AptlyOptions { me: Me::Account, ..v2() }, true),
         (v2(), false),
-        (aptly::Options { me: Me::NotFound, ..aptly::Options::published() }, false),
-        (aptly::Options { me: Me::NotAllowed, ..aptly::Options::published() }, false),
-        (aptly::Options { me: Me::OtherJson, ..aptly::Options::published() }, false),
+        (aptly::AptlyOptions { me: Me::NotFound, ..aptly::AptlyOptions::published() }, false),
+        (aptly::AptlyOptions { me: Me::NotAllowed, ..aptly::AptlyOptions::published() }, false),
+        (aptly::AptlyOptions { me: Me::OtherJson, ..aptly::AptlyOptions::published() }, false),
     ] {
         let about = format!("{:?} {:?}", options.dialect, options.me);
         let crm = Crm::aptly(options, json!({})).await;
@@ -86,7 +86,7 @@ async fn auto_writes_native_keys_where_version_3_is_seen_and_asks_once() {
         assert_eq!((formats(&crm), asked(&crm)), (vec![native; 2], 1), "{about}");
     }
     for (format, native) in [("legacy", false), ("native", true)] {
-        let crm = Crm::aptly(aptly::Options::published(), json!({ "writeFormat": format })).await;
+        let crm = Crm::aptly(aptly::AptlyOptions::published(), json!({ "writeFormat": format })).await;
         crm.create(ada()).await.unwrap();
         assert_eq!((formats(&crm), asked(&crm)), (vec![native], 0));
     }
@@ -99,7 +99,7 @@ async fn where_the_version_cannot_be_told_this_write_is_legacy_and_the_next_asks
     for fault in
         [status(500), status(403), FaultKind::HtmlBody { status: 200 }, FaultKind::ResetBeforeReading]
     {
-        let crm = Crm::aptly(aptly::Options::published(), json!({})).await;
+        let crm = Crm::aptly(aptly::AptlyOptions::published(), json!({})).await;
         let id = put(&crm, &[(A, "work")]);
         crm.at.fault(Fault::always(fault.clone()).on("GET", "/api/app/me"));
         crm.update(&id, json!({ "firstName": "Augusta" })).await.unwrap();
@@ -109,7 +109,7 @@ async fn where_the_version_cannot_be_told_this_write_is_legacy_and_the_next_asks
         assert_eq!(formats(&crm), [false, true, true], "{fault:?}");
     }
     // Its silence takes a part of the write's time and no more.
-    let crm = Crm::aptly(aptly::Options::published(), json!({})).await;
+    let crm = Crm::aptly(aptly::AptlyOptions::published(), json!({})).await;
     let id = put(&crm, &[(A, "work")]);
     crm.at.fault(Fault::always(FaultKind::NeverAnswer).on("GET", "/api/app/me"));
     let context = CallContext::within(Duration::from_secs(8), "test".into());
@@ -120,7 +120,7 @@ async fn where_the_version_cannot_be_told_this_write_is_legacy_and_the_next_asks
 
 #[tokio::test]
 async fn the_answer_to_a_check_of_the_credential_tells_the_version_too() {
-    let crm = Crm::aptly(aptly::Options::published(), json!({})).await;
+    let crm = Crm::aptly(aptly::AptlyOptions::published(), json!({})).await;
     let gateway = &crm.office.parts.gateway;
     gateway.credentials.check(&soon(), &crm.office.caller, &crm.credential).await.unwrap().outcome.unwrap();
     crm.create(ada()).await.unwrap();
@@ -129,7 +129,7 @@ async fn the_answer_to_a_check_of_the_credential_tells_the_version_too() {
 
 #[tokio::test]
 async fn a_native_create_that_stored_nothing_is_told_and_the_next_write_is_legacy() {
-    let deaf = aptly::Options { me: Me::Account, ..aptly::Options::legacy_only() };
+    let deaf = aptly::AptlyOptions { me: Me::Account, ..aptly::AptlyOptions::legacy_only() };
     let crm = Crm::aptly(deaf, json!({})).await;
     let first = crm.create(ada()).await.unwrap();
     let told = warned(&first);
@@ -151,7 +151,7 @@ async fn a_native_create_that_stored_nothing_is_told_and_the_next_write_is_legac
 #[tokio::test]
 async fn native_keys_keep_the_order_of_numbers_and_legacy_ones_tell_that_they_do_not() {
     let sent = json!({ "phoneNumbers": phones(&[(A, "work"), (B, "mobile")]) });
-    let crm = Crm::aptly(aptly::Options::published(), json!({})).await;
+    let crm = Crm::aptly(aptly::AptlyOptions::published(), json!({})).await;
     let made = crm.create_strictly(with(ada(), &sent)).await.unwrap();
     assert_eq!(warned(&made), []);
     assert_eq!(shown(&made.contact)["phoneNumbers"], sent["phoneNumbers"]);
@@ -162,7 +162,7 @@ async fn native_keys_keep_the_order_of_numbers_and_legacy_ones_tell_that_they_do
     assert_eq!(shown(&changed.contact)["phoneNumbers"], phones(&[(A, "work"), (B, "mobile"), (C, "home")]));
 
     for settings in [json!({}), json!({ "writeFormat": "legacy" })] {
-        let crm = Crm::aptly(aptly::Options::empty(), settings).await;
+        let crm = Crm::aptly(aptly::AptlyOptions::empty(), settings).await;
         let refused = crm.create_strictly(with(ada(), &sent)).await.unwrap_err();
         assert_eq!((refused.kind, places(&refused)), (FailureKind::ValidationFailed, vec!["/phoneNumbers"]));
         assert_eq!(refused.faults.iter().next().unwrap().code, "order_changed");
@@ -181,7 +181,7 @@ async fn native_keys_keep_the_order_of_numbers_and_legacy_ones_tell_that_they_do
 
 #[tokio::test]
 async fn a_held_number_keeps_its_type_where_the_caller_sends_none() {
-    for options in [aptly::Options::published(), aptly::Options::empty()] {
+    for options in [aptly::AptlyOptions::published(), aptly::AptlyOptions::empty()] {
         let crm = Crm::aptly(options, json!({})).await;
         let id = put(&crm, &[(A, "work")]);
         let change = json!({ "phoneNumbers": phones(&[(A, ""), (B, "")]) });
@@ -195,7 +195,7 @@ async fn a_held_number_keeps_its_type_where_the_caller_sends_none() {
 #[tokio::test]
 async fn what_legacy_keys_cannot_say_is_refused_before_it_is_damaged() {
     for held in [[(A, "mobile"), (B, "fax")], [(A, "home"), (B, "home")]] {
-        let crm = Crm::aptly(aptly::Options::empty(), json!({ "writeFormat": "legacy" })).await;
+        let crm = Crm::aptly(aptly::AptlyOptions::empty(), json!({ "writeFormat": "legacy" })).await;
         let id = put(&crm, &held);
         let change = json!({ "phoneNumbers": phones(&[held[0], held[1], (C, "work")]) });
         let failure = crm.update(&id, change.clone()).await.unwrap_err();
@@ -212,7 +212,7 @@ async fn what_legacy_keys_cannot_say_is_refused_before_it_is_damaged() {
 
 #[tokio::test]
 async fn halves_of_a_full_name_are_written_together() {
-    for options in [aptly::Options::published(), aptly::Options::empty()] {
+    for options in [aptly::AptlyOptions::published(), aptly::AptlyOptions::empty()] {
         let crm = Crm::aptly(options, json!({})).await;
         let id = crm.at.put(json!({ "fullname": "Jane van Smith", "email": ["jane@example.com"] })).unwrap();
         let read = crm.get(&id).await.unwrap().contact;
@@ -227,7 +227,7 @@ async fn halves_of_a_full_name_are_written_together() {
 
 #[tokio::test]
 async fn a_row_is_found_by_the_crms_own_text() {
-    for options in [aptly::Options::published(), aptly::Options::empty()] {
+    for options in [aptly::AptlyOptions::published(), aptly::AptlyOptions::empty()] {
         for email in ["jane@example.com ", " JANE@example.com", "jane@example.com, js@example.com", "n/a", ""]
         {
             let crm = Crm::aptly(options.clone(), json!({})).await;
@@ -259,7 +259,8 @@ async fn a_row_is_found_by_the_crms_own_text() {
 #[tokio::test]
 async fn a_label_of_the_length_of_an_id_is_resolved() {
     for dialect in [Dialect::V2, Dialect::V3] {
-        let crm = Crm::aptly(aptly::Options { dialect, ..aptly::Options::empty() }, json!({})).await;
+        let crm =
+            Crm::aptly(aptly::AptlyOptions { dialect, ..aptly::AptlyOptions::empty() }, json!({})).await;
         let applicant =
             json!({ "lastname": "Smith", "contactType": "Applicant", "email": ["s@example.com"] });
         crm.at.put(applicant).unwrap();
@@ -273,8 +274,8 @@ async fn a_label_of_the_length_of_an_id_is_resolved() {
 #[tokio::test]
 async fn default_custom_fields_are_checked_when_the_credential_is_verified() {
     let office = Office::open().await;
-    let options = aptly::Options { people: 100, ..aptly::Options::published() };
-    let at = aptly::Simulator::start(options).await.unwrap();
+    let options = aptly::AptlyOptions { people: 100, ..aptly::AptlyOptions::published() };
+    let at = aptly::AptlySimulator::start(options).await.unwrap();
     let link = async |fields: Value| {
         let settings = json!({ "createDefaults": { "customFields": fields } });
         let link = Link { base_url: at.base_url(), secret: at.token(), settings, verify: true };
@@ -293,7 +294,8 @@ async fn default_custom_fields_are_checked_when_the_credential_is_verified() {
 #[tokio::test]
 async fn a_type_that_was_edited_or_moved_meanwhile_stays_when_the_same_body_is_sent_again() {
     for dialect in [Dialect::V2, Dialect::V3] {
-        let crm = Crm::aptly(aptly::Options { dialect, ..aptly::Options::empty() }, json!({})).await;
+        let crm =
+            Crm::aptly(aptly::AptlyOptions { dialect, ..aptly::AptlyOptions::empty() }, json!({})).await;
         let id = crm.put("Ada", "Byron", "ada@example.com", "+14165550277");
         assert!(crm.at.change(&id, json!({ "contactType": "Guarantor" }).as_object().unwrap()));
         let body = shown(&crm.get(&id).await.unwrap().contact);
@@ -329,7 +331,7 @@ async fn a_type_that_was_edited_or_moved_meanwhile_stays_when_the_same_body_is_s
 
 #[tokio::test]
 async fn custom_fields_of_a_type_that_the_contact_no_longer_has_come_back_without_harm() {
-    let crm = Crm::aptly(aptly::Options::empty(), json!({})).await;
+    let crm = Crm::aptly(aptly::AptlyOptions::empty(), json!({})).await;
     let id = crm.put("Ada", "Byron", "ada@example.com", "+14165550277");
     assert!(crm.at.change(&id, json!({ "contactType": "Tenant" }).as_object().unwrap()));
     let body = with(shown(&crm.get(&id).await.unwrap().contact), &json!({ "firstName": "Augusta" }));

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use contacts_gateway::gateway::contacts::{Shown, Start};
+use contacts_gateway::gateway::contacts::{ContactView, PageStart};
 use contacts_gateway::simulators::aptly::{self, Dialect};
 use contacts_gateway::simulators::pipeline;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use crate::support::person::shown;
 use crate::support::world::Crm;
 
 /// What was sent since the journal was cleared, then what was answered.
-fn told(crm: &Crm, answered: &Shown) -> String {
+fn told(crm: &Crm, answered: &ContactView) -> String {
     let mut text = String::from("sent\n");
     for call in crm.at.calls() {
         let query = if call.query.is_empty() { String::new() } else { format!("?{}", call.query) };
@@ -41,13 +41,16 @@ fn told(crm: &Crm, answered: &Shown) -> String {
 async fn worlds() -> Vec<(&'static str, Crm)> {
     let region = json!({ "defaultRegion": "US" });
     vec![
-        ("aptly", Crm::aptly(aptly::Options::empty(), region.clone()).await),
+        ("aptly", Crm::aptly(aptly::AptlyOptions::empty(), region.clone()).await),
         (
             "aptly_v3",
-            Crm::aptly(aptly::Options { dialect: Dialect::V3, ..aptly::Options::empty() }, region.clone())
-                .await,
+            Crm::aptly(
+                aptly::AptlyOptions { dialect: Dialect::V3, ..aptly::AptlyOptions::empty() },
+                region.clone(),
+            )
+            .await,
         ),
-        ("pipeline", Crm::pipeline(pipeline::Options::empty(), region).await),
+        ("pipeline", Crm::pipeline(pipeline::PipelineOptions::empty(), region).await),
     ]
 }
 
@@ -69,7 +72,7 @@ async fn one_list_in_every_crm() {
             let time = "2026-01-02T03:04:05.678Z";
             let value =
                 if filter.name.parameter().ends_with("Address") { "Zoë+x@example.com" } else { time };
-            crm.list(&[(filter.name.parameter(), value)], Start::PageNumber(3), 50).await.unwrap();
+            crm.list(&[(filter.name.parameter(), value)], PageStart::PageNumber(3), 50).await.unwrap();
             let call = crm.at.calls().pop().unwrap();
             writeln!(text, "{} {} {}?{}", filter.name.parameter(), call.method, call.path, call.query)
                 .unwrap();

@@ -20,8 +20,8 @@ fn person(first: &str, last: &str, email: &str, phone: &str) -> Value {
 async fn both_in(region: &str) -> [Crm; 2] {
     let settings = if region.is_empty() { json!({}) } else { json!({ "defaultRegion": region }) };
     [
-        Crm::aptly(aptly::Options::empty(), settings.clone()).await,
-        Crm::pipeline(pipeline::Options::empty(), settings).await,
+        Crm::aptly(aptly::AptlyOptions::empty(), settings.clone()).await,
+        Crm::pipeline(pipeline::PipelineOptions::empty(), settings).await,
     ]
 }
 
@@ -151,7 +151,7 @@ async fn an_extension_never_becomes_part_of_the_number() {
         (json!({ "defaultRegion": "US" }), "(416) 555-0177 x12", "+14165550177"),
         (json!({}), "416 555 0177 ext. 12", "416 555 0177"),
     ] {
-        let crm = Crm::pipeline(pipeline::Options::empty(), settings).await;
+        let crm = Crm::pipeline(pipeline::PipelineOptions::empty(), settings).await;
         let refused = crm.create_strictly(with_extension(written)).await.unwrap_err();
         assert!(places(&refused).contains(&"/phoneNumbers/0/phoneNumber"));
         crm.assert_nothing_sent();
@@ -168,7 +168,7 @@ async fn an_extension_never_becomes_part_of_the_number() {
         assert!(warned(&changed).contains(&lost), "{:?}", changed.warnings);
     }
     // Aptly holds what is typed.
-    let crm = Crm::aptly(aptly::Options::empty(), json!({})).await;
+    let crm = Crm::aptly(aptly::AptlyOptions::empty(), json!({})).await;
     let made = crm.create(with_extension("+1 416 555 0177 ext. 12")).await.unwrap();
     assert_eq!(sent_number(&crm), "+1 416 555 0177 ext. 12");
     assert_eq!(warned(&made), [(WarningCode::PhoneNotParsed, "/phoneNumbers/0/phoneNumber")]);

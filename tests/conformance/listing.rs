@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use contacts_gateway::domain::{FailureKind, Field, FilterName, Text, Warning, WarningCode};
-use contacts_gateway::gateway::contacts::{ListRequest, Start};
+use contacts_gateway::gateway::contacts::{ListRequest, PageStart};
 use contacts_gateway::simulators::aptly;
 use contacts_gateway::simulators::pipeline::{self, Envelope, ListPhones};
 use contacts_gateway::simulators::{Fault, FaultKind};
@@ -57,22 +57,30 @@ async fn pages_of_every_size_cut_the_same_list() {
 
 #[tokio::test]
 async fn a_cursor_walk_shows_everybody_once_even_where_the_page_sizes_do_not_fit() {
-    let capped = pipeline::Options { people: 130, largest_page: 40, ..pipeline::Options::empty() };
-    let odd = aptly::Options { people: 130, page_size: 30, ..aptly::Options::empty() };
-    let old = pipeline::Options { people: 130, envelope: Envelope::V1, ..pipeline::Options::empty() };
-    let plain =
-        pipeline::Options { people: 130, list_phones: ListPhones::Text, ..pipeline::Options::empty() };
+    let capped =
+        pipeline::PipelineOptions { people: 130, largest_page: 40, ..pipeline::PipelineOptions::empty() };
+    let odd = aptly::AptlyOptions { people: 130, page_size: 30, ..aptly::AptlyOptions::empty() };
+    let old = pipeline::PipelineOptions {
+        people: 130,
+        envelope: Envelope::V1,
+        ..pipeline::PipelineOptions::empty()
+    };
+    let plain = pipeline::PipelineOptions {
+        people: 130,
+        list_phones: ListPhones::Text,
+        ..pipeline::PipelineOptions::empty()
+    };
     let [one, two] = both_with(odd, capped).await;
     let crms = [one, two, Crm::pipeline(old, json!({})).await, Crm::pipeline(plain, json!({})).await];
     for crm in crms {
         for size in [7, 40, 100] {
-            let (mut start, mut seen) = (Start::PageNumber(1), Vec::new());
+            let (mut start, mut seen) = (PageStart::PageNumber(1), Vec::new());
             loop {
                 let page = crm.list(&[], start, size).await.unwrap();
                 assert!(page.contacts.len() == size as usize || page.next_cursor.is_none(), "a short page");
                 seen.extend(page.contacts.into_iter().map(|(_, contact)| contact.remote_id));
                 match page.next_cursor {
-                    Some(cursor) => start = Start::Cursor(cursor),
+                    Some(cursor) => start = PageStart::Cursor(cursor),
                     None => break,
                 }
             }
@@ -112,7 +120,7 @@ async fn a_cursor_is_good_for_its_own_list_alone() {
         let cursor = crm.page(1, 10).await.unwrap().next_cursor.unwrap();
         let refused = async |filters: &[(&str, &str)], cursor: &Text, size: u32| {
             let calls = crm.at.calls().len();
-            let failure = crm.list(filters, Start::Cursor(cursor.clone()), size).await.unwrap_err();
+            let failure = crm.list(filters, PageStart::Cursor(cursor.clone()), size).await.unwrap_err();
             assert_eq!((failure.kind, places(&failure)), (FailureKind::InvalidParameter, vec!["cursor"]));
             assert_eq!(crm.at.calls().len(), calls, "a refused cursor asks nothing");
         };
@@ -123,7 +131,7 @@ async fn a_cursor_is_good_for_its_own_list_alone() {
             refused(&[], &format!("{}{other}{}", &cursor[..at], &cursor[at + 1..]).into(), 10).await;
         }
         refused(&[], &"".into(), 10).await;
-        crm.list(&[], Start::Cursor(cursor.clone()), 10).await.unwrap();
+        crm.list(&[], PageStart::Cursor(cursor.clone()), 10).await.unwrap();
 
         let link = || Link {
             base_url: crm.at.base_url(),
@@ -132,7 +140,7 @@ async fn a_cursor_is_good_for_its_own_list_alone() {
             verify: false,
         };
         let sibling = Account::link(&crm.office, crm.spec.provider.as_str(), link()).await;
-        let start = Start::Cursor(cursor.clone());
+        let start = PageStart::Cursor(cursor.clone());
         assert!(sibling.list(&[], start.clone(), 10).await.is_err(), "another credential");
         let other = crm.office.another_tenant().await;
         let theirs = crm.office.link(&other, crm.spec.provider.as_str(), link()).await.unwrap();
@@ -167,13 +175,13 @@ async fn declared_filters_are_exact_pushed_down_and_inclusive() {
                 }
                 other => panic!("no case for the declared filter {other:?}"),
             };
-            let page = crm.list(&[(name, &value)], Start::PageNumber(1), 100).await.unwrap();
+            let page = crm.list(&[(name, &value)], PageStart::PageNumber(1), 100).await.unwrap();
             assert_eq!((page.pushed_down.as_slice(), page.applied_here.len()), ([filter.name].as_slice(), 0));
             assert!(!page.contacts.is_empty() && page.total.unwrap() < 250, "{name}");
             if filter.name != FilterName::EmailAddress {
                 let mut rest = vec![page];
                 while let Some(cursor) = rest.last().unwrap().next_cursor.clone() {
-                    rest.push(crm.list(&[(name, &value)], Start::Cursor(cursor), 100).await.unwrap());
+                    rest.push(crm.list(&[(name, &value)], PageStart::Cursor(cursor), 100).await.unwrap());
                 }
                 let found = rest
                     .iter()
@@ -183,7 +191,7 @@ async fn declared_filters_are_exact_pushed_down_and_inclusive() {
             }
             assert_eq!(
                 crm.count(&[(name, &value)]).await.unwrap(),
-                crm.list(&[(name, &value)], Start::PageNumber(1), 1).await.unwrap().total.unwrap()
+                crm.list(&[(name, &value)], PageStart::PageNumber(1), 1).await.unwrap().total.unwrap()
             );
         }
         assert_eq!(crm.count(&[]).await.unwrap(), 250);
@@ -195,7 +203,7 @@ async fn every_filter_that_is_not_declared_is_refused_and_nothing_is_asked() {
     for crm in both().await {
         for name in FilterName::ALL.iter().filter(|name| crm.spec.filter(**name).is_none()) {
             let filter = (name.parameter(), "2026-01-01T00:00:00Z");
-            let failure = crm.list(&[filter], Start::PageNumber(1), 50).await.unwrap_err();
+            let failure = crm.list(&[filter], PageStart::PageNumber(1), 50).await.unwrap_err();
             assert_eq!(
                 (failure.kind, places(&failure)),
                 (FailureKind::FilterUnsupported, vec![name.parameter()])
@@ -223,7 +231,7 @@ async fn a_crm_that_ignores_a_filter_is_caught() {
                 _ => "2999-01-01T00:00:00Z",
             };
             let ask = [(filter.name.parameter(), value)];
-            let failure = crm.list(&ask, Start::PageNumber(1), 50).await.unwrap_err();
+            let failure = crm.list(&ask, PageStart::PageNumber(1), 50).await.unwrap_err();
             assert_eq!(failure.kind, FailureKind::UpstreamInvalidResponse, "{:?}", filter.name);
             assert_eq!(crm.count(&ask).await.unwrap_err().kind, FailureKind::UpstreamInvalidResponse);
         }
@@ -239,7 +247,7 @@ async fn our_own_times_are_filtered_as_the_crms() {
             ("createdAtMin", "remoteCreatedAtMin")
         };
         let (early, late) = ("2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z");
-        let both = crm.list(&[(theirs, early), (ours, late)], Start::PageNumber(1), 50).await.unwrap();
+        let both = crm.list(&[(theirs, early), (ours, late)], PageStart::PageNumber(1), 50).await.unwrap();
         assert_eq!((both.total, both.pushed_down.len()), (Some(0), 2), "the narrower bound counts");
         assert_eq!(crm.count(&[(ours, early)]).await.unwrap(), 30);
     }
@@ -401,11 +409,11 @@ async fn a_crm_that_shows_the_same_page_for_ever_ends_a_walk_with_an_error() {
         let rows: Vec<_> = (0..200).map(|number| row(&crm, number, &json!({}))).collect();
         let shown = if crm.is("aptly") { &rows[..] } else { &rows[..50] };
         crm.at.fault(page_of(&crm, shown, 100_000));
-        let mut start = Start::PageNumber(1);
+        let mut start = PageStart::PageNumber(1);
         for pages in 0.. {
             assert!(pages < 20, "it walks on and on");
             match crm.list(&[], start, 50).await {
-                Ok(page) => start = Start::Cursor(page.next_cursor.unwrap()),
+                Ok(page) => start = PageStart::Cursor(page.next_cursor.unwrap()),
                 Err(failure) => {
                     assert_eq!(failure.kind, FailureKind::UpstreamInvalidResponse);
                     break;

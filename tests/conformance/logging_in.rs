@@ -9,7 +9,7 @@ use std::time::Duration;
 use contacts_gateway::adapters::spec;
 use contacts_gateway::domain::{Effect, Failure, FailureKind, RawJson, Result};
 use contacts_gateway::gateway::ListingRequest;
-use contacts_gateway::gateway::contacts::Start;
+use contacts_gateway::gateway::contacts::PageStart;
 use contacts_gateway::gateway::credentials::{CredentialDraft, CredentialPatch};
 use contacts_gateway::simulators::{Fault, FaultKind, Running, pipeline};
 use futures_util::future::join_all;
@@ -23,7 +23,12 @@ const PASSWORD: &str = "demo-pipeline-password";
 const LOGIN: &str = "/api/auth/login";
 
 async fn crm(people: usize) -> Running {
-    pipeline::Simulator::start(pipeline::Options { people, ..pipeline::Options::empty() }).await.unwrap()
+    pipeline::PipelineSimulator::start(pipeline::PipelineOptions {
+        people,
+        ..pipeline::PipelineOptions::empty()
+    })
+    .await
+    .unwrap()
 }
 
 async fn link(office: &Arc<Office>, base_url: &str, password: &str, verify: bool) -> Result<Account> {
@@ -187,12 +192,13 @@ async fn a_hurried_caller_gives_up_alone() {
     let account = account(&crm).await;
     crm.fault(Fault::once(FaultKind::NeverAnswer).on("POST", LOGIN));
     let hurry = hurried();
-    let (hurried, patient) = tokio::join!(account.list_within(&hurry, &[], Start::PageNumber(1), 3), async {
-        while logins(&crm) == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        account.page(1, 3).await
-    });
+    let (hurried, patient) =
+        tokio::join!(account.list_within(&hurry, &[], PageStart::PageNumber(1), 3), async {
+            while logins(&crm) == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            account.page(1, 3).await
+        });
     let failure = hurried.err().unwrap();
     assert_eq!((failure.kind, failure.effect), (FailureKind::UpstreamTimeout, Effect::None));
     patient.unwrap();

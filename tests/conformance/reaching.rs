@@ -211,7 +211,7 @@ async fn a_credential_whose_name_is_private_is_not_stored_and_its_secret_goes_no
 #[tokio::test]
 async fn no_redirect_is_followed_wherever_it_points() {
     let net = Net::new().await;
-    let crm = Crm::aptly(aptly::Options::empty(), json!({})).await;
+    let crm = Crm::aptly(aptly::AptlyOptions::empty(), json!({})).await;
     let elsewhere = [
         format!("http://127.0.0.1:{}/", net.port),
         format!("https://[::1]:{}/", net.port),
@@ -232,7 +232,7 @@ async fn no_redirect_is_followed_wherever_it_points() {
 
 #[tokio::test]
 async fn a_host_that_the_operator_names_may_be_private_and_plain() {
-    let crm = aptly::Simulator::start(aptly::Options::empty()).await.unwrap();
+    let crm = aptly::AptlySimulator::start(aptly::AptlyOptions::empty()).await.unwrap();
     let port = crm.address().port();
     let fickle = Arc::new(Fickle::default());
     fickle.tell(&["127.0.0.1"]);

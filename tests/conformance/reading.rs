@@ -54,7 +54,7 @@ async fn aptly_says_unknown_in_five_ways_and_each_is_not_found() {
             UnknownRead::EmptyPage,
             UnknownRead::BadRequest,
         ] {
-            let options = aptly::Options { dialect, unknown_read, ..aptly::Options::empty() };
+            let options = aptly::AptlyOptions { dialect, unknown_read, ..aptly::AptlyOptions::empty() };
             let crm = Crm::aptly(options, json!({})).await;
             let failure = crm.get("nobody").await.unwrap_err();
             assert_eq!(failure.kind, FailureKind::ContactNotFound, "{dialect:?} {unknown_read:?}");
@@ -70,7 +70,8 @@ async fn aptly_lists_and_times_are_completed_from_the_row_in_both_dialects() {
             "phone": [{ "number": "+14165550277", "type": "home" }, { "number": "+14165550278", "type": "home" }],
             "address": { "street": "1 Example Street", "city": "Springfield", "state": "CA", "zip": "90000" },
             "createdAt": "2024-01-15T10:00:00Z", "updatedAt": "2024-06-01T09:30:00Z" });
-        let options = aptly::Options { dialect, contacts: vec![several], ..aptly::Options::empty() };
+        let options =
+            aptly::AptlyOptions { dialect, contacts: vec![several], ..aptly::AptlyOptions::empty() };
         let crm = Crm::aptly(options, json!({})).await;
         let read = crm.get("several").await.unwrap();
         assert_eq!(warned(&read), []);
@@ -91,7 +92,7 @@ async fn aptly_lists_and_times_are_completed_from_the_row_in_both_dialects() {
 
 #[tokio::test]
 async fn aptly_reads_without_the_row_say_what_they_do_not_show() {
-    let crm = Crm::aptly(aptly::Options::empty(), json!({})).await;
+    let crm = Crm::aptly(aptly::AptlyOptions::empty(), json!({})).await;
     let id = crm.put("Ada", "Byron", "ada@example.com", "+14165550277");
     let empty = r#"{"data":[],"count":0,"page":0,"pageSize":200}"#.to_owned();
     let fault = contacts_gateway::simulators::FaultKind::Body { text: empty };
@@ -113,8 +114,11 @@ async fn the_pipelines_undocumented_path_is_answered_as_the_design_says() {
         (SingleRead::MethodNotAllowed, Some(FailureKind::OperationUnsupported)),
         (SingleRead::AbsentJson, Some(FailureKind::ContactNotFound)),
     ] {
-        let crm =
-            Crm::pipeline(pipeline::Options { single_read, ..pipeline::Options::empty() }, json!({})).await;
+        let crm = Crm::pipeline(
+            pipeline::PipelineOptions { single_read, ..pipeline::PipelineOptions::empty() },
+            json!({}),
+        )
+        .await;
         let id = crm.put("Ada", "Byron", "ada@example.com", "+14165550277");
         let outcome = crm.get(&id).await;
         assert_eq!(outcome.as_ref().err().map(|failure| failure.kind), kind, "{single_read:?}");
@@ -127,7 +131,7 @@ async fn the_pipelines_undocumented_path_is_answered_as_the_design_says() {
 #[tokio::test]
 async fn a_get_path_of_the_settings_is_used_with_the_id_as_one_segment() {
     let settings = json!({ "getPath": "/api/people/{id}/card" });
-    let crm = Crm::pipeline(pipeline::Options::empty(), settings).await;
+    let crm = Crm::pipeline(pipeline::PipelineOptions::empty(), settings).await;
     // The path is none of the documented ones.
     crm.at.journal().watch(|_| {});
     assert_eq!(crm.get("abc").await.unwrap_err().kind, FailureKind::OperationUnsupported);
@@ -136,7 +140,7 @@ async fn a_get_path_of_the_settings_is_used_with_the_id_as_one_segment() {
 
 #[tokio::test]
 async fn members_that_no_field_consumes_are_remote_fields() {
-    let crm = Crm::pipeline(pipeline::Options::empty(), json!({})).await;
+    let crm = Crm::pipeline(pipeline::PipelineOptions::empty(), json!({})).await;
     let id = crm.at.put(json!({ "firstName": "Ada", "phoneNumber": "+14165550277", "secondaryPhoneNumber": ["+14165550278"],
         "email": [{ "value": "second@example.com", "isPrimary": false }, { "value": "main@example.com", "isPrimary": true, "verifiedAt": "2026-01-01T00:00:00.000Z" }],
         "score": 3, "lastMessageTime": "2026-01-02T03:04:05.000Z" })).unwrap();

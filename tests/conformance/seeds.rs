@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use contacts_gateway::gateway::contacts::Shown;
+use contacts_gateway::gateway::contacts::ContactView;
 use serde_json::{Value, json};
 
 use crate::support::canned::Canned;
@@ -20,7 +20,7 @@ async fn canned(provider: &str) -> (Canned, Account) {
     (crm, account)
 }
 
-fn readable(shown_contact: &Shown) -> String {
+fn readable(shown_contact: &ContactView) -> String {
     let mut text = serde_json::to_string_pretty(&shown(&shown_contact.contact)).unwrap();
     for (code, pointer) in warned(shown_contact) {
         write!(text, "\n{} {pointer}", code.as_str()).unwrap();

@@ -2,7 +2,7 @@
 //! the edit changes.
 
 use contacts_gateway::domain::{FailureKind, WarningCode};
-use contacts_gateway::gateway::contacts::{Shown, UpsertOutcome, WriteOptions};
+use contacts_gateway::gateway::contacts::{ContactView, UpsertOutcome, WriteOptions};
 use contacts_gateway::simulators::{Fault, FaultKind, pipeline};
 use serde_json::{Value, json};
 
@@ -14,12 +14,12 @@ const QUALIFIED: &str = "64f0a1b2c3d4e5f6a7b8ca03";
 const LOST: &str = "64f0a1b2c3d4e5f6a7b8ca04";
 
 /// What a write says of what was sent; what a reading does not show is no part of it.
-fn told(shown: &Shown) -> Vec<(WarningCode, &str)> {
+fn told(shown: &ContactView) -> Vec<(WarningCode, &str)> {
     warned(shown).into_iter().filter(|(code, _)| *code != WarningCode::Incomplete).collect()
 }
 
 async fn pipeline() -> Crm {
-    Crm::pipeline(pipeline::Options::empty(), json!({})).await
+    Crm::pipeline(pipeline::PipelineOptions::empty(), json!({})).await
 }
 
 /// The contact as we show it, with the gateway's own id.
@@ -193,7 +193,7 @@ async fn the_main_address_stays_main_unless_another_is_called_so() {
         let email = |(address, kind): &(&str, Option<&str>)| json!({ "emailAddress": address, "emailAddressType": kind });
         json!({ "emailAddresses": list.iter().map(email).collect::<Vec<_>>() })
     };
-    let main = |shown: &Shown| {
+    let main = |shown: &ContactView| {
         let emails = &shown.contact.email_addresses;
         emails
             .iter()
@@ -306,9 +306,11 @@ async fn null_clears_what_an_upsert_finds_and_is_absent_from_what_it_creates() {
 
 #[tokio::test]
 async fn a_null_of_a_create_leaves_the_credentials_default_in_place() {
-    let crm =
-        Crm::pipeline(pipeline::Options::empty(), json!({ "createDefaults": { "status": "Qualified" } }))
-            .await;
+    let crm = Crm::pipeline(
+        pipeline::PipelineOptions::empty(),
+        json!({ "createDefaults": { "status": "Qualified" } }),
+    )
+    .await;
     let made = crm
         .create(with(ada(), &json!({ "remoteFields": { "status": null, "pipelineStage": null } })))
         .await

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use contacts_gateway::gateway::contacts::Start;
+use contacts_gateway::gateway::contacts::PageStart;
 use contacts_gateway::simulators::aptly::{self, Dialect};
 use contacts_gateway::simulators::pipeline::{self, Conflict, CreateAnswer, Envelope};
 use contacts_gateway::simulators::{Fault, FaultKind, Running};
@@ -50,7 +50,7 @@ async fn lived(provider: &str, at: &Running) -> Vec<Exchange> {
     for filter in account.spec.filters {
         let value =
             if filter.name.parameter() == "emailAddress" { "d@example.com" } else { "2026-01-01T00:00:00Z" };
-        account.list(&[(filter.name.parameter(), value)], Start::PageNumber(1), 50).await.unwrap();
+        account.list(&[(filter.name.parameter(), value)], PageStart::PageNumber(1), 50).await.unwrap();
     }
     let _ = account.delete(&made.id).await;
     at.fault(Fault::once(FaultKind::TooManyRequests { retry_after: None }));
@@ -76,9 +76,13 @@ fn assert_kept(provider: &str, seen: &[Exchange], simulated: &str) -> BTreeSet<S
 async fn what_aptly_is_sent_and_answers_is_in_its_slice_and_all_of_it_is_used() {
     let mut used = BTreeSet::new();
     for dialect in [Dialect::V2, Dialect::V3] {
-        let at = aptly::Simulator::start(aptly::Options { dialect, people: 30, ..aptly::Options::empty() })
-            .await
-            .unwrap();
+        let at = aptly::AptlySimulator::start(aptly::AptlyOptions {
+            dialect,
+            people: 30,
+            ..aptly::AptlyOptions::empty()
+        })
+        .await
+        .unwrap();
         used.extend(assert_kept("aptly", &lived("aptly", &at).await, &format!("{dialect:?}")));
     }
     assert_eq!(used.len(), Slice::of("aptly").operations(), "{used:?}");
@@ -92,16 +96,16 @@ async fn what_the_pipeline_is_sent_and_answers_is_in_its_slice_and_all_of_it_is_
         (Envelope::V1, CreateAnswer::WithContact, Conflict::Status422),
         (Envelope::V2, CreateAnswer::Record, Conflict::Status400),
     ] {
-        let options = pipeline::Options {
+        let options = pipeline::PipelineOptions {
             envelope,
             create_answer,
             conflict,
             people: 30,
             create_status: 201,
             update_with_contact: true,
-            ..pipeline::Options::empty()
+            ..pipeline::PipelineOptions::empty()
         };
-        let at = pipeline::Simulator::start(options).await.unwrap();
+        let at = pipeline::PipelineSimulator::start(options).await.unwrap();
         used.extend(assert_kept(
             "pipeline",
             &lived("pipeline", &at).await,

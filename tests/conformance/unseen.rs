@@ -1,7 +1,7 @@
 //! Readings that lack fields, values that CRMs resolve, and other writers: how a write is judged then.
 
 use contacts_gateway::domain::{FailureKind, Field, WarningCode};
-use contacts_gateway::gateway::contacts::Shown;
+use contacts_gateway::gateway::contacts::ContactView;
 use contacts_gateway::simulators::aptly::{self, Dialect};
 use contacts_gateway::simulators::pipeline;
 use contacts_gateway::simulators::{Fault, FaultKind, Reading, View};
@@ -92,7 +92,7 @@ fn put(crm: &Crm, number: usize) -> String {
     crm.at.put(contact).unwrap()
 }
 
-fn not_verified(shown: &Shown) -> Vec<&str> {
+fn not_verified(shown: &ContactView) -> Vec<&str> {
     let warned = warned(shown);
     warned.into_iter().filter(|(code, _)| *code == WarningCode::NotVerified).map(|(_, at)| at).collect()
 }
@@ -203,7 +203,7 @@ async fn a_field_that_vanishes_with_its_change_was_cleared_or_did_not_apply() {
 
 #[tokio::test]
 async fn a_list_that_is_shown_in_part_is_replaced_only_if_the_rest_can_be_read() {
-    let options = aptly::Options { dialect: Dialect::V3, ..aptly::Options::empty() };
+    let options = aptly::AptlyOptions { dialect: Dialect::V3, ..aptly::AptlyOptions::empty() };
     let crm = Crm::aptly(options, json!({})).await;
     let phones =
         json!([{ "number": "+14165550277", "type": "work" }, { "number": "+14165550278", "type": "home" }]);
@@ -233,7 +233,7 @@ async fn a_list_that_is_shown_in_part_is_replaced_only_if_the_rest_can_be_read()
 
 #[tokio::test]
 async fn the_key_of_a_refused_change_of_a_part_is_released() {
-    let options = aptly::Options { dialect: Dialect::V3, ..aptly::Options::empty() };
+    let options = aptly::AptlyOptions { dialect: Dialect::V3, ..aptly::AptlyOptions::empty() };
     let crm = Crm::aptly(options, json!({})).await;
     let id = crm.put("Ada", "Byron", "ada@example.com", "+14165550277");
     crm.at.view(View::of(Reading::Row).with("_id", json!("other")));
@@ -249,8 +249,8 @@ async fn the_key_of_a_refused_change_of_a_part_is_released() {
 #[tokio::test]
 async fn a_value_that_the_crm_resolves_is_one_warning_on_create_and_on_each_change() {
     let [aptly, pipeline] = both_with(
-        aptly::Options { resolves: true, ..aptly::Options::empty() },
-        pipeline::Options { resolves: true, ..pipeline::Options::empty() },
+        aptly::AptlyOptions { resolves: true, ..aptly::AptlyOptions::empty() },
+        pipeline::PipelineOptions { resolves: true, ..pipeline::PipelineOptions::empty() },
     )
     .await;
     let dated = json!({ "contactType": "Owner", "customFields": { "Zr5bNm8CyHt2WqXe4": "2025-09-01" } });
@@ -292,11 +292,13 @@ async fn another_writer_between_write_and_read_back_is_told_and_no_failure() {
 
 #[tokio::test]
 async fn what_the_crm_sets_by_itself_is_never_told() {
-    let crm = Crm::aptly(aptly::Options { dialect: Dialect::V3, ..aptly::Options::empty() }, json!({})).await;
+    let crm =
+        Crm::aptly(aptly::AptlyOptions { dialect: Dialect::V3, ..aptly::AptlyOptions::empty() }, json!({}))
+            .await;
     let id = put(&crm, 1);
     // The duogram follows the names.
     assert_eq!(warned(&crm.update(&id, json!({ "firstName": "Zoe" })).await.unwrap()), []);
-    let crm = Crm::pipeline(pipeline::Options::empty(), json!({})).await;
+    let crm = Crm::pipeline(pipeline::PipelineOptions::empty(), json!({})).await;
     let id = put(&crm, 1);
     let set = json!({ "isUpdated": true, "latestMessage": { "text": "hi" }, "status": "Qualified", "pipelineStage": "64f0a1b2c3d4e5f6a7b8ca03" });
     let meanwhile = FaultKind::Meanwhile { contact: None, set: fields_of(&set) };
@@ -326,7 +328,7 @@ async fn a_create_that_cannot_be_read_back_shows_nothing_that_was_only_sent() {
 
 #[tokio::test]
 async fn a_relative_whose_name_nobody_shows_is_not_passed_off_as_the_contact_just_created() {
-    let crm = Crm::aptly(aptly::Options::empty(), json!({})).await;
+    let crm = Crm::aptly(aptly::AptlyOptions::empty(), json!({})).await;
     let relative = json!({ "firstname": "Grace", "phone": [{ "number": "+14165550277", "type": "mobile" }] });
     let _ = crm.at.put(relative).unwrap();
     crm.at.view(View::everywhere().without(&["firstname", "lastname", "fullname", "createdAt"]));
@@ -363,7 +365,7 @@ async fn a_list_whose_entries_cannot_be_read_is_not_taken_for_an_empty_one() {
 
 #[tokio::test]
 async fn a_row_without_an_id_does_not_keep_a_contact_from_being_read() {
-    let crm = Crm::aptly(aptly::Options::empty(), json!({})).await;
+    let crm = Crm::aptly(aptly::AptlyOptions::empty(), json!({})).await;
     let id = crm.put("Ada", "Byron", "ada@example.com", "+14165550277");
     crm.at.view(View::of(Reading::Row).without(&["_id"]));
     assert_eq!(crm.get(&id).await.unwrap().contact.first_name.as_deref(), Some("Ada"));

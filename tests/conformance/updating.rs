@@ -162,7 +162,7 @@ async fn what_is_read_only_or_has_no_home_is_warned_about_where_it_differs() {
 
 #[tokio::test]
 async fn what_the_pipeline_keeps_on_surviving_entries_is_sent_back() {
-    let crm = Crm::pipeline(pipeline::Options::empty(), json!({})).await;
+    let crm = Crm::pipeline(pipeline::PipelineOptions::empty(), json!({})).await;
     let id = put_rich(&crm);
     let change = json!({ "phoneNumbers": [{ "phoneNumber": "+1 (416) 555-0277", "phoneNumberType": "primary" }, { "phoneNumber": "+14165550299" }],
         "emailAddresses": [{ "emailAddress": "ADA@example.com" }, { "emailAddress": "new@example.com" }] });
@@ -213,7 +213,7 @@ async fn aptly_bodies_are_legacy_or_native_and_never_mixed() {
         "Company",
     ];
     for (format, native) in [("auto", None), ("legacy", Some(false)), ("native", Some(true))] {
-        let crm = Crm::aptly(aptly::Options::empty(), json!({ "writeFormat": format })).await;
+        let crm = Crm::aptly(aptly::AptlyOptions::empty(), json!({ "writeFormat": format })).await;
         for (change, needs_native) in [
             (
                 json!({ "firstName": "Augusta", "account": "Other", "remoteFields": { "Title": "Lady", "contactType": "Owner" } }),
@@ -246,7 +246,7 @@ async fn aptly_bodies_are_legacy_or_native_and_never_mixed() {
             }
         }
     }
-    let crm = Crm::aptly(aptly::Options::empty(), json!({ "writeFormat": "legacy" })).await;
+    let crm = Crm::aptly(aptly::AptlyOptions::empty(), json!({ "writeFormat": "legacy" })).await;
     let id = put_rich(&crm);
     let failure = crm.update(&id, json!({ "remoteFields": { "isCompany": true } })).await.unwrap_err();
     assert_eq!(places(&failure), ["/remoteFields/isCompany"]);
@@ -254,9 +254,12 @@ async fn aptly_bodies_are_legacy_or_native_and_never_mixed() {
 
 #[tokio::test]
 async fn a_change_that_the_crm_overlooks_did_not_apply() {
-    let deaf = aptly::Options { native_keys: false, ..aptly::Options::empty() };
-    let [aptly, pipeline] =
-        both_with(deaf, pipeline::Options { patch_takes_names: false, ..pipeline::Options::empty() }).await;
+    let deaf = aptly::AptlyOptions { native_keys: false, ..aptly::AptlyOptions::empty() };
+    let [aptly, pipeline] = both_with(
+        deaf,
+        pipeline::PipelineOptions { patch_takes_names: false, ..pipeline::PipelineOptions::empty() },
+    )
+    .await;
     let id = put_rich(&aptly);
     let emails = json!({ "emailAddresses": [{ "emailAddress": "x@example.com" }, { "emailAddress": "y@example.com" }] });
     let failure = aptly.update(&id, emails).await.unwrap_err();
@@ -271,14 +274,14 @@ async fn a_change_that_the_crm_overlooks_did_not_apply() {
         (FailureKind::UpstreamDidNotApply, vec!["/firstName", "/lastName"])
     );
 
-    let merging = aptly::Options { lists: Lists::Merge, ..aptly::Options::empty() };
-    let keeping = aptly::Options { empty_clears: false, ..aptly::Options::empty() };
+    let merging = aptly::AptlyOptions { lists: Lists::Merge, ..aptly::AptlyOptions::empty() };
+    let keeping = aptly::AptlyOptions { empty_clears: false, ..aptly::AptlyOptions::empty() };
     for (options, change, at) in [
         (merging, json!({ "emailAddresses": [{ "emailAddress": "x@example.com" }] }), "/emailAddresses"),
         (keeping.clone(), json!({ "emailAddresses": [] }), "/emailAddresses"),
         (keeping, json!({ "firstName": null }), "/firstName"),
         (
-            aptly::Options { unknown_write: UnknownWrite::Ignored, ..aptly::Options::empty() },
+            aptly::AptlyOptions { unknown_write: UnknownWrite::Ignored, ..aptly::AptlyOptions::empty() },
             json!({ "firstName": "x" }),
             "",
         ),
@@ -303,8 +306,8 @@ async fn a_change_that_the_crm_overlooks_did_not_apply() {
 #[tokio::test]
 async fn an_unknown_contact_is_not_found_and_nothing_is_sent() {
     for unknown_write in [UnknownWrite::NotFound, UnknownWrite::FallsThrough, UnknownWrite::Creates] {
-        let options = aptly::Options { unknown_write, ..aptly::Options::empty() };
-        for crm in both_with(options, pipeline::Options::empty()).await {
+        let options = aptly::AptlyOptions { unknown_write, ..aptly::AptlyOptions::empty() };
+        for crm in both_with(options, pipeline::PipelineOptions::empty()).await {
             let failure = crm.update("nobody", ada()).await.unwrap_err();
             assert_eq!(failure.kind, FailureKind::ContactNotFound);
             crm.assert_nothing_sent();
@@ -358,7 +361,7 @@ async fn remote_fields_are_written_by_the_allow_list_alone() {
         }
         crm.assert_nothing_sent();
     }
-    let crm = Crm::pipeline(pipeline::Options::empty(), json!({})).await;
+    let crm = Crm::pipeline(pipeline::PipelineOptions::empty(), json!({})).await;
     let id = put_rich(&crm);
     for (sent, at) in [
         (
@@ -387,8 +390,11 @@ async fn remote_fields_are_written_by_the_allow_list_alone() {
 #[tokio::test]
 async fn custom_fields_go_by_id_and_by_their_name_where_it_is_unambiguous() {
     for dialect in [Dialect::V2, Dialect::V3] {
-        let crm =
-            Crm::aptly(aptly::Options { dialect, people: 100, ..aptly::Options::empty() }, json!({})).await;
+        let crm = Crm::aptly(
+            aptly::AptlyOptions { dialect, people: 100, ..aptly::AptlyOptions::empty() },
+            json!({}),
+        )
+        .await;
         let id = put_rich(&crm);
         let by_name = json!({ "remoteFields": { "customFields": { "named on lease": true } } });
         crm.update(&id, by_name).await.unwrap();
@@ -432,7 +438,7 @@ async fn custom_fields_go_by_id_and_by_their_name_where_it_is_unambiguous() {
 #[tokio::test]
 async fn long_numbers_are_told_apart_and_written_to_the_last_digit() {
     use contacts_gateway::domain::{ContactPatch, RawJson, RemoteFields};
-    let crm = Crm::aptly(aptly::Options::empty(), json!({})).await;
+    let crm = Crm::aptly(aptly::AptlyOptions::empty(), json!({})).await;
     let id = put_rich(&crm);
     let number = "123456789012345678901234567890";
     let custom = |digits: &str| format!(r#"{{"DbJT6rMdnuds7vSbP":{digits}}}"#);
@@ -471,8 +477,11 @@ async fn long_numbers_are_told_apart_and_written_to_the_last_digit() {
 #[tokio::test]
 async fn a_pipeline_without_a_single_read_cannot_change_and_says_which_setting() {
     for single_read in [SingleRead::AbsentHtml, SingleRead::MethodNotAllowed] {
-        let options =
-            pipeline::Options { single_read, list_phones: ListPhones::Text, ..pipeline::Options::empty() };
+        let options = pipeline::PipelineOptions {
+            single_read,
+            list_phones: ListPhones::Text,
+            ..pipeline::PipelineOptions::empty()
+        };
         let crm = Crm::pipeline(options, json!({})).await;
         let id = put_rich(&crm);
         let failure = crm.update(&id, json!({ "firstName": "Augusta" })).await.unwrap_err();
@@ -519,7 +528,7 @@ async fn a_confirmed_change_that_cannot_be_read_back_does_not_read_as_if_nothing
 
 #[tokio::test]
 async fn somebody_without_a_name_does_not_get_that_of_the_company() {
-    let crm = Crm::aptly(aptly::Options::empty(), json!({})).await;
+    let crm = Crm::aptly(aptly::AptlyOptions::empty(), json!({})).await;
     let id = put_rich(&crm);
     let shown = crm.update(&id, json!({ "firstName": null, "lastName": null })).await.unwrap();
     assert!(shown.contact.first_name.is_none() && shown.contact.last_name.is_none());
@@ -528,7 +537,7 @@ async fn somebody_without_a_name_does_not_get_that_of_the_company() {
 
 #[tokio::test]
 async fn a_lost_answer_is_no_success_where_the_change_cannot_be_seen() {
-    let crm = Crm::aptly(aptly::Options::empty(), json!({})).await;
+    let crm = Crm::aptly(aptly::AptlyOptions::empty(), json!({})).await;
     let id = put_rich(&crm);
     let fault =
         FaultKind::Status { code: 500, body: String::new(), content_type: String::new(), headers: vec![] };

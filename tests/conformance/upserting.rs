@@ -151,7 +151,7 @@ async fn without_anything_to_look_by_it_is_refused_before_any_call() {
 
 #[tokio::test]
 async fn many_at_once_make_one_contact() {
-    for crm in both_with(aptly::Options::empty(), pipeline::Options::empty()).await {
+    for crm in both_with(aptly::AptlyOptions::empty(), pipeline::PipelineOptions::empty()).await {
         let upserts = (0..8).map(|_| crm.upsert(ada(), None));
         let all = futures_util::future::join_all(upserts).await;
         let created = all
@@ -166,7 +166,7 @@ async fn many_at_once_make_one_contact() {
 #[tokio::test]
 async fn what_stands_in_the_way_of_the_create_is_named() {
     // Looked for by e-mail at a CRM that tells people apart by phone: the phone's owner stands in the way.
-    let crm = Crm::pipeline(pipeline::Options::empty(), json!({})).await;
+    let crm = Crm::pipeline(pipeline::PipelineOptions::empty(), json!({})).await;
     let owner = crm.put("Will", "King", "will@example.com", "+14165550277");
     let ada = person("Ada", "Byron", "ada@example.com", "+14165550277");
     let failure = crm.upsert(ada, Some(vec![EmailAddress])).await.unwrap_err();

@@ -6,7 +6,7 @@ use contacts_gateway::adapters::{AdapterSpec, Verify, Write};
 use contacts_gateway::domain::{FailureKind, Field, WarningCode};
 use contacts_gateway::simulators::aptly::{self, Dialect};
 use contacts_gateway::simulators::pipeline;
-use contacts_gateway::simulators::{Disturbance, Fault, FaultKind};
+use contacts_gateway::simulators::{Disruption, Fault, FaultKind};
 use serde_json::{Value, json};
 
 use crate::support::person::{ada, with};
@@ -110,20 +110,21 @@ fn samples(spec: &AdapterSpec) -> Vec<Sample> {
 async fn worlds() -> Vec<Crm> {
     let native = json!({ "writeFormat": "native" });
     vec![
-        Crm::aptly(aptly::Options::empty(), json!({})).await,
-        Crm::aptly(aptly::Options { dialect: Dialect::V3, ..aptly::Options::empty() }, native).await,
-        Crm::pipeline(pipeline::Options::empty(), json!({})).await,
+        Crm::aptly(aptly::AptlyOptions::empty(), json!({})).await,
+        Crm::aptly(aptly::AptlyOptions { dialect: Dialect::V3, ..aptly::AptlyOptions::empty() }, native)
+            .await,
+        Crm::pipeline(pipeline::PipelineOptions::empty(), json!({})).await,
         Crm::pipeline(
-            pipeline::Options { update_with_contact: true, ..pipeline::Options::empty() },
+            pipeline::PipelineOptions { update_with_contact: true, ..pipeline::PipelineOptions::empty() },
             json!({}),
         )
         .await,
     ]
 }
 
-fn disturbances(stored: &str) -> [Disturbance; 4] {
-    let (drops, alters) = (Disturbance::dropping(stored), Disturbance::altering(stored));
-    [drops.clone(), alters.clone(), Disturbance { lies: true, ..drops }, Disturbance { lies: true, ..alters }]
+fn disturbances(stored: &str) -> [Disruption; 4] {
+    let (drops, alters) = (Disruption::dropping(stored), Disruption::altering(stored));
+    [drops.clone(), alters.clone(), Disruption { lies: true, ..drops }, Disruption { lies: true, ..alters }]
 }
 
 /// What a record must have before a sample can be written to it.

@@ -54,8 +54,8 @@ impl Scene {
         creates: usize,
         orders: &[(&str, &str)],
     ) -> Self {
-        let aptly = aptly::Simulator::start(aptly::Options::empty()).await.unwrap();
-        let pipeline = pipeline::Simulator::start(pipeline::Options::empty()).await.unwrap();
+        let aptly = aptly::AptlySimulator::start(aptly::AptlyOptions::empty()).await.unwrap();
+        let pipeline = pipeline::PipelineSimulator::start(pipeline::PipelineOptions::empty()).await.unwrap();
         let mut scene = Self {
             home: Home::new(database),
             _contracts: [Contract::watch("aptly", &aptly), Contract::watch("pipeline", &pipeline)],

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use contacts_gateway::simulators::{Call, Fault, FaultKind, Running, aptly, pipeline};
+use contacts_gateway::simulators::{Fault, FaultKind, RecordedCall, Running, aptly, pipeline};
 use serde_json::{Value, json};
 
 use super::contract::Contract;
@@ -77,7 +77,7 @@ pub(crate) struct Case {
 pub(crate) struct Came {
     pub(crate) reply: Reply,
     pub(crate) took: Duration,
-    pub(crate) calls: Vec<Call>,
+    pub(crate) calls: Vec<RecordedCall>,
 }
 
 impl Case {
@@ -89,16 +89,20 @@ impl Case {
     ) -> Self {
         let tokens = vec!["canary-of-a-token".to_owned()];
         let crm = if provider == "aptly" {
-            aptly::Simulator::start(aptly::Options { tokens, ..aptly::Options::empty() }).await
+            aptly::AptlySimulator::start(aptly::AptlyOptions { tokens, ..aptly::AptlyOptions::empty() }).await
         } else {
-            pipeline::Simulator::start(pipeline::Options { tokens, ..pipeline::Options::empty() }).await
+            pipeline::PipelineSimulator::start(pipeline::PipelineOptions {
+                tokens,
+                ..pipeline::PipelineOptions::empty()
+            })
+            .await
         };
         let crm = crm.unwrap();
         let held = if operation.creates() { String::new() } else { crm.put(held(provider)).unwrap() };
         let base_url = match row.wrong {
             Wrong::Tls(certificate) => front::tls(certificate, crm.address()).await,
             Wrong::Nobody => front::nobody().await,
-            Wrong::Always(_) | Wrong::Once(_) => crm.base_url(),
+            Wrong::Always(_) | Wrong::RequestIdentity(_) => crm.base_url(),
         };
         let account = Account { provider, base_url: &base_url, token: crm.token() };
         let credential = bench.gateway.link(&bench.client, &bench.key, &account).await;
@@ -113,7 +117,7 @@ impl Case {
         };
         match &row.wrong {
             Wrong::Always(kind) => case.crm.fault(case.aimed(Fault::always(dated(kind)))),
-            Wrong::Once(kind) => case.crm.fault(case.aimed(Fault::once(dated(kind)))),
+            Wrong::RequestIdentity(kind) => case.crm.fault(case.aimed(Fault::once(dated(kind)))),
             Wrong::Tls(_) | Wrong::Nobody => {}
         }
         case
@@ -164,7 +168,7 @@ impl Case {
     }
 
     /// Whether a call is of the operation's own kind: the one that meets the fault.
-    fn is_own(&self, call: &Call) -> bool {
+    fn is_own(&self, call: &RecordedCall) -> bool {
         match self.operation {
             Operation::List => call.method == "GET" && call.path == "/api/contacts",
             Operation::Get => call.method == "GET" && call.path == format!("/api/contacts/{}", self.held),
@@ -204,7 +208,7 @@ fn held(provider: &str) -> Value {
 /// Whether the CRM does what is asked before this fault spoils the answer, as the fault's own documentation says. `None`
 /// where it does so later.
 pub(crate) fn applies(wrong: &Wrong) -> Option<bool> {
-    let (Wrong::Always(kind) | Wrong::Once(kind)) = wrong else {
+    let (Wrong::Always(kind) | Wrong::RequestIdentity(kind)) = wrong else {
         return Some(matches!(wrong, Wrong::Tls("valid")));
     };
     match kind {

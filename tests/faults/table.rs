@@ -20,7 +20,7 @@ pub(crate) enum Wrong {
     /// For every call of the kind.
     Always(FaultKind),
     /// For the first one only.
-    Once(FaultKind),
+    RequestIdentity(FaultKind),
     /// The CRM is reached over TLS with this certificate of the fixtures.
     Tls(&'static str),
     /// Nobody listens.
@@ -48,7 +48,7 @@ pub(crate) fn rows(canary: &str) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut row = |name, wrong, cells| rows.push(Row { name, wrong, deadline: AMPLE, cells });
     let always = Wrong::Always;
-    let once = Wrong::Once;
+    let once = Wrong::RequestIdentity;
 
     let well      = ["200 x1", "200 x1", "200 x1", "200 x1", "200 x1"];
     // A complete answer that cannot be read: reads fail, writes are read back.

@@ -54,7 +54,10 @@ async fn two_hostile_tenants_do_not_disturb_an_honest_one() {
     let time = seconds("HOSTILE_SECONDS", 600);
     let folder = tempfile::tempdir().unwrap();
     let tokens = vec![HONEST_TOKEN.to_owned(), SHARED_TOKEN.to_owned()];
-    let crm = pipeline::Simulator::start(pipeline::Options { tokens, ..pipeline::Options::empty() });
+    let crm = pipeline::PipelineSimulator::start(pipeline::PipelineOptions {
+        tokens,
+        ..pipeline::PipelineOptions::empty()
+    });
     let crm = crm.await.unwrap();
     // The attackers have a runtime of their own, so that they do not slow down the honest tenant's client.
     let attackers =

@@ -1,8 +1,8 @@
 //! A token from the configuration file to a call over HTTP.
 
 use axum::body::Body;
-use contacts_gateway::api::{AppState, Gate, Readiness, router};
-use contacts_gateway::app::Parts;
+use contacts_gateway::api::{AppState, Readiness, RequestAdmission, router};
+use contacts_gateway::app::Components;
 use contacts_gateway::config::{Config, Flags};
 use contacts_gateway::domain::Actor;
 use contacts_gateway::sealing::MasterKey;
@@ -31,10 +31,10 @@ async fn a_token_of_a_configured_issuer_opens_its_tenant_as_far_as_its_scopes_go
     let key = MasterKey::generate().unwrap().text().expose_secret().to_owned();
     let flags = Flags { file: Some(file), values: Vec::new() };
     let config = Config::read(&flags, [("GATEWAY_MASTER_KEY".to_owned(), key)]).unwrap();
-    let Parts { gateway, authenticator, .. } = Parts::open(&config).await.unwrap();
+    let Components { gateway, authenticator, .. } = Components::open(&config).await.unwrap();
     gateway.tenants.create(&Actor::command_line(), "acme").await.unwrap();
     let readiness: Readiness = Arc::new(|| Box::pin(async { Ok(()) }));
-    let gate = Arc::new(Gate::new(&config.limits));
+    let gate = Arc::new(RequestAdmission::new(&config.limits));
     let router = router(AppState { gateway: Arc::new(gateway), authenticator, readiness, gate });
     let status = async |tenant: &str, scope: &str, secret: &str| {
         let (iat, aud, iss) = (now().as_second(), "contacts-gateway", "https://login.example.com");

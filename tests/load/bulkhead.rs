@@ -47,8 +47,10 @@ async fn tenant(serving: &Serving, name: &str, crm: &Running) -> Caller {
 /// The other tenant's p99, median of the rounds: alone, and together with the trouble; and its calls that failed.
 async fn measured(trouble: &Trouble, settings: &[(&str, &str)]) -> (Duration, Duration, usize) {
     let folder = tempfile::tempdir().unwrap();
-    let [sick, well] =
-        [pipeline::Simulator::start(pipeline::Options::empty()).await.unwrap(), simulator().await];
+    let [sick, well] = [
+        pipeline::PipelineSimulator::start(pipeline::PipelineOptions::empty()).await.unwrap(),
+        simulator().await,
+    ];
     let serving = gateway(folder.path(), settings).await;
     let (first, other) = (tenant(&serving, "first", &sick).await, tenant(&serving, "other", &well).await);
     assert_eq!((first.call().await.status, other.call().await.status), (200, 200));
@@ -70,7 +72,7 @@ async fn measured(trouble: &Trouble, settings: &[(&str, &str)]) -> (Duration, Du
 }
 
 async fn simulator() -> Running {
-    let crm = pipeline::Simulator::start(pipeline::Options::empty()).await.unwrap();
+    let crm = pipeline::PipelineSimulator::start(pipeline::PipelineOptions::empty()).await.unwrap();
     crm.fault(Fault::always(FaultKind::Latency { ms: EACH }));
     crm
 }

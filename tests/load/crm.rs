@@ -26,7 +26,7 @@ struct Desk {
 
 impl Line {
     pub(crate) async fn open(places: usize, time: Duration) -> Self {
-        let simulator = pipeline::Simulator::start(pipeline::Options::empty()).await.unwrap();
+        let simulator = pipeline::PipelineSimulator::start(pipeline::PipelineOptions::empty()).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let desk = Desk {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use contacts_gateway::api::{AppState, Gate, Readiness, router};
-use contacts_gateway::app::Parts;
+use contacts_gateway::api::{AppState, Readiness, RequestAdmission, router};
+use contacts_gateway::app::Components;
 use contacts_gateway::auth::{ApiKey, Issuers};
 use contacts_gateway::config::Limits;
 use contacts_gateway::domain::{Actor, CallContext, Caller, Principal, RawJson, Scope, Scopes};
@@ -89,7 +89,7 @@ impl Api {
         };
         let transport = Transport::new(&guard).unwrap().with_limits(limits).unpaced();
         let sealer = Sealer::new(&MasterKey::generate().unwrap()).unwrap();
-        let parts = Parts::join(store, sealer, guard, transport, None, Issuers::default(), limits);
+        let parts = Components::join(store, sealer, guard, transport, None, Issuers::default(), limits);
         let gateway = Arc::new(parts.gateway);
         let operator = Actor { principal: Principal::Operator, request_id: None };
         let tenant = gateway.tenants.create(&operator, "one").await.unwrap().id;
@@ -99,7 +99,7 @@ impl Api {
         let record = crate::key::record(&key, caller.tenant.clone());
         parts.store.keys.insert(&record).await.unwrap();
         let readiness: Readiness = Arc::new(|| Box::pin(async { Ok(()) }));
-        let (authenticator, gate) = (parts.authenticator, Arc::new(Gate::new(&limits)));
+        let (authenticator, gate) = (parts.authenticator, Arc::new(RequestAdmission::new(&limits)));
         let state = AppState { gateway: Arc::clone(&gateway), authenticator, readiness, gate };
         let key = format!("Bearer {}", key.text().expose_secret());
         Arc::new(Self { router: router(state), gateway, caller, key, _folder: folder })

@@ -1,7 +1,7 @@
 //! The variants of the two CRMs: what they show and take, as a table.
 
 use contacts_gateway::simulators::Running;
-use contacts_gateway::simulators::aptly::{self, Dialect, Me, Rows};
+use contacts_gateway::simulators::aptly::{self, Dialect, Me, RowShape};
 use contacts_gateway::simulators::pipeline::{self, Envelope, ListPhones};
 use serde_json::{Value, json};
 
@@ -24,11 +24,11 @@ pub(crate) struct Backend {
     pub(crate) shows_account: bool,
     /// Whether rows show whole lists of addresses and numbers.
     pub(crate) whole_rows: bool,
-    aptly: Option<fn() -> aptly::Options>,
-    pipeline: Option<fn() -> pipeline::Options>,
+    aptly: Option<fn() -> aptly::AptlyOptions>,
+    pipeline: Option<fn() -> pipeline::PipelineOptions>,
 }
 
-const fn aptly(name: &'static str, options: fn() -> aptly::Options) -> Backend {
+const fn aptly(name: &'static str, options: fn() -> aptly::AptlyOptions) -> Backend {
     Backend {
         name,
         provider: Provider::Aptly,
@@ -41,7 +41,7 @@ const fn aptly(name: &'static str, options: fn() -> aptly::Options) -> Backend {
     }
 }
 
-const fn pipeline(name: &'static str, options: fn() -> pipeline::Options) -> Backend {
+const fn pipeline(name: &'static str, options: fn() -> pipeline::PipelineOptions) -> Backend {
     Backend {
         name,
         provider: Provider::Pipeline,
@@ -54,54 +54,60 @@ const fn pipeline(name: &'static str, options: fn() -> pipeline::Options) -> Bac
     }
 }
 
-fn v3() -> aptly::Options {
-    aptly::Options { dialect: Dialect::V3, ..aptly::Options::empty() }
+fn v3() -> aptly::AptlyOptions {
+    aptly::AptlyOptions { dialect: Dialect::V3, ..aptly::AptlyOptions::empty() }
 }
 
-fn lists(envelope: Envelope, list_phones: ListPhones) -> pipeline::Options {
-    pipeline::Options { envelope, list_phones, ..pipeline::Options::empty() }
+fn lists(envelope: Envelope, list_phones: ListPhones) -> pipeline::PipelineOptions {
+    pipeline::PipelineOptions { envelope, list_phones, ..pipeline::PipelineOptions::empty() }
 }
 
 /// All variants.
 pub(crate) static BACKENDS: &[Backend] = &[
-    aptly("aptly-v2", aptly::Options::empty),
-    Backend { native: false, ..aptly("aptly-v2-legacy-only", aptly::Options::legacy_only) },
-    Backend { write_format: Some("native"), ..aptly("aptly-v2-set-native", aptly::Options::empty) },
+    aptly("aptly-v2", aptly::AptlyOptions::empty),
+    Backend { native: false, ..aptly("aptly-v2-legacy-only", aptly::AptlyOptions::legacy_only) },
+    Backend { write_format: Some("native"), ..aptly("aptly-v2-set-native", aptly::AptlyOptions::empty) },
     aptly("aptly-v3", v3),
     Backend { native: false, write_format: Some("legacy"), ..aptly("aptly-v3-set-legacy", v3) },
-    Backend { shows_account: false, ..aptly("aptly-published", aptly::Options::published) },
+    Backend { shows_account: false, ..aptly("aptly-published", aptly::AptlyOptions::published) },
     Backend {
         shows_account: false,
         whole_rows: false,
-        ..aptly("aptly-published-rows-alone", || aptly::Options {
-            rows: Rows::Alone,
-            ..aptly::Options::published()
+        ..aptly("aptly-published-rows-alone", || aptly::AptlyOptions {
+            rows: RowShape::Alone,
+            ..aptly::AptlyOptions::published()
         })
     },
     // It looks like v3 and loses what is written natively.
     Backend {
         native: false,
-        ..aptly("aptly-native-lost", || aptly::Options { me: Me::Account, ..aptly::Options::legacy_only() })
+        ..aptly("aptly-native-lost", || aptly::AptlyOptions {
+            me: Me::Account,
+            ..aptly::AptlyOptions::legacy_only()
+        })
     },
-    aptly("aptly-resolves", || aptly::Options { resolves: true, ..v3() }),
-    pipeline("pipeline-v2", pipeline::Options::empty),
+    aptly("aptly-resolves", || aptly::AptlyOptions { resolves: true, ..v3() }),
+    pipeline("pipeline-v2", pipeline::PipelineOptions::empty),
     pipeline("pipeline-v1", || lists(Envelope::V1, ListPhones::Text)),
     pipeline("pipeline-v2-text", || lists(Envelope::V2, ListPhones::Text)),
     pipeline("pipeline-v2-primary-text", || lists(Envelope::V2, ListPhones::PrimaryText)),
     pipeline("pipeline-v2-only-primary", || lists(Envelope::V2, ListPhones::OnlyPrimary)),
-    pipeline("pipeline-whole-answers", || pipeline::Options {
+    pipeline("pipeline-whole-answers", || pipeline::PipelineOptions {
         update_with_contact: true,
         create_answer: pipeline::CreateAnswer::WithContact,
-        ..pipeline::Options::empty()
+        ..pipeline::PipelineOptions::empty()
     }),
-    pipeline("pipeline-resolves", || pipeline::Options { resolves: true, ..pipeline::Options::empty() }),
+    pipeline("pipeline-resolves", || pipeline::PipelineOptions {
+        resolves: true,
+        ..pipeline::PipelineOptions::empty()
+    }),
 ];
 
 impl Backend {
     pub(crate) async fn start(&self) -> Running {
         match (self.aptly, self.pipeline) {
-            (Some(options), _) => aptly::Simulator::start(options()).await.unwrap(),
-            (None, Some(options)) => pipeline::Simulator::start(options()).await.unwrap(),
+            (Some(options), _) => aptly::AptlySimulator::start(options()).await.unwrap(),
+            (None, Some(options)) => pipeline::PipelineSimulator::start(options()).await.unwrap(),
             (None, None) => panic!("no CRM behind {}", self.name),
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use contacts_gateway::simulators::{Call, Running};
+use contacts_gateway::simulators::{RecordedCall, Running};
 use serde_json::{Value, json};
 
 use crate::api::{Account, Api, Response, word};
@@ -20,7 +20,7 @@ pub(crate) struct Seen {
     pub(crate) before: Option<Held>,
     pub(crate) after: Option<Held>,
     /// The calls that could have written.
-    pub(crate) sent: Vec<Call>,
+    pub(crate) sent: Vec<RecordedCall>,
     pub(crate) response: Response,
 }
 

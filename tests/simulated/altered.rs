@@ -1,26 +1,26 @@
 //! Readings that lack fields, records that change by themselves, values that resolve, and odd data, on demand.
 
-use contacts_gateway::simulators::aptly::{self, Dialect, Me, Rows};
+use contacts_gateway::simulators::aptly::{self, Dialect, Me, RowShape};
 use contacts_gateway::simulators::pipeline::{self, Envelope, ListPhones};
 use contacts_gateway::simulators::{Fault, FaultKind, Reading, Running, View};
 use serde_json::{Map, Value, json};
 
 use super::reply::{call, get, post};
 
-async fn aptly(options: aptly::Options) -> Running {
+async fn aptly(options: aptly::AptlyOptions) -> Running {
     let contacts = vec![
         json!({ "_id": "jane", "firstname": "Jane", "lastname": "Smith", "company": "Engines",
         "contactType": "Tenant", "email": ["jane@example.com"], "phone": [{ "number": "+14155551234", "type": "mobile" }] }),
     ];
-    aptly::Simulator::start(aptly::Options { contacts, ..options }).await.unwrap()
+    aptly::AptlySimulator::start(aptly::AptlyOptions { contacts, ..options }).await.unwrap()
 }
 
-async fn pipeline(options: pipeline::Options) -> Running {
+async fn pipeline(options: pipeline::PipelineOptions) -> Running {
     let contacts = vec![
         json!({ "_id": "jane", "firstName": "Jane", "lastName": "Smith", "email": "jane@example.com", "updatedAt": "2024-01-01T00:00:00Z",
         "phoneNumber": [{ "value": "+14165550101", "isPrimary": false }, { "value": "+14165550102", "isPrimary": true }] }),
     ];
-    pipeline::Simulator::start(pipeline::Options { contacts, ..options }).await.unwrap()
+    pipeline::PipelineSimulator::start(pipeline::PipelineOptions { contacts, ..options }).await.unwrap()
 }
 
 async fn row(at: &Running) -> Value {
@@ -36,7 +36,7 @@ fn fields(value: &Value) -> Map<String, Value> {
 
 #[tokio::test]
 async fn each_kind_of_reading_may_lack_fields_of_its_own() {
-    let at = aptly(aptly::Options::empty()).await;
+    let at = aptly(aptly::AptlyOptions::empty()).await;
     at.view(View::of(Reading::Single).without(&["company", "Full Name"]));
     at.view(View::of(Reading::Row).without(&["_id"]).with("createdAt", json!("2024-01-15")));
     at.view(View::of(Reading::Written).without(&["company"]));
@@ -51,7 +51,11 @@ async fn each_kind_of_reading_may_lack_fields_of_its_own() {
     at.views().clear();
     assert_eq!(get(&at, "/api/contacts/jane").await.json()["company"], "Engines");
 
-    let at = pipeline(pipeline::Options { update_with_contact: true, ..pipeline::Options::empty() }).await;
+    let at = pipeline(pipeline::PipelineOptions {
+        update_with_contact: true,
+        ..pipeline::PipelineOptions::empty()
+    })
+    .await;
     at.view(View::everywhere().contact("jane").without(&["email"]));
     let patched = call(&at, "PATCH", "/api/contacts/jane", Some(json!({ "firstName": "Ann" }))).await.json();
     assert!(patched["contact"].get("email").is_none() && patched["contact"].get("lastName").is_some());
@@ -60,7 +64,7 @@ async fn each_kind_of_reading_may_lack_fields_of_its_own() {
 
 #[tokio::test]
 async fn version_three_as_published_shows_no_company_of_people_and_no_custom_fields() {
-    let at = aptly(aptly::Options::published()).await;
+    let at = aptly(aptly::AptlyOptions::published()).await;
     let single = get(&at, "/api/contacts/jane").await.json()["data"][0].clone();
     for key in ["company", "customFields", "createdAt", "updatedAt"] {
         assert!(single.get(key).is_none(), "{key}");
@@ -73,7 +77,8 @@ async fn version_three_as_published_shows_no_company_of_people_and_no_custom_fie
         post(&at, "/api/contacts/jane", json!({ "isCompany": true, "firstname": "Zoe" })).await.json();
     assert_eq!((&written["company"], &written["duogram"]), (&json!("Engines"), &json!("ZS")));
     assert!(written.get("customFields").is_none() && row(&at).await.get("customFields").is_some());
-    let alone = aptly(aptly::Options { rows: Rows::Alone, ..aptly::Options::published() }).await;
+    let alone =
+        aptly(aptly::AptlyOptions { rows: RowShape::Alone, ..aptly::AptlyOptions::published() }).await;
     assert_eq!(row(&alone).await["email"], "jane@example.com");
 }
 
@@ -87,7 +92,7 @@ async fn who_a_key_belongs_to_is_told_as_ordered() {
         (Me::NotAllowed, Dialect::V3, 405),
         (Me::OtherJson, Dialect::V3, 200),
     ] {
-        let at = aptly(aptly::Options { me, dialect, ..aptly::Options::empty() }).await;
+        let at = aptly(aptly::AptlyOptions { me, dialect, ..aptly::AptlyOptions::empty() }).await;
         let reply = get(&at, "/api/app/me").await;
         assert_eq!(reply.status, status, "{me:?} {dialect:?}");
         assert_eq!(reply.json().get("companyId").is_some(), status == 200 && me != Me::OtherJson);
@@ -96,7 +101,7 @@ async fn who_a_key_belongs_to_is_told_as_ordered() {
 
 #[tokio::test]
 async fn somebody_else_changes_and_merges_between_a_read_and_a_write() {
-    let at = pipeline(pipeline::Options::empty()).await;
+    let at = pipeline(pipeline::PipelineOptions::empty()).await;
     let before = at.contact("jane").unwrap();
     assert!(at.change("jane", &fields(&json!({ "isUpdated": true, "files": ["a"] }))));
     let after = at.contact("jane").unwrap();
@@ -112,7 +117,7 @@ async fn somebody_else_changes_and_merges_between_a_read_and_a_write() {
     let stored = at.contact("jane").unwrap();
     assert_eq!((&stored["latestMessage"]["text"], &stored["firstName"]), (&json!("hi"), &json!("Ann")));
 
-    let at = aptly(aptly::Options::empty()).await;
+    let at = aptly(aptly::AptlyOptions::empty()).await;
     let other = at.put(json!({ "email": ["JANE@example.com", "smith@example.com"], "phone": [{ "number": "1", "type": "home" }] }));
     let other = other.unwrap();
     let merged = FaultKind::MergedMeanwhile { primary: "jane".to_owned(), other: other.clone() };
@@ -126,13 +131,14 @@ async fn somebody_else_changes_and_merges_between_a_read_and_a_write() {
 
 #[tokio::test]
 async fn values_resolve_on_the_way_into_the_crm() {
-    let at = aptly(aptly::Options { resolves: true, ..aptly::Options::empty() }).await;
+    let at = aptly(aptly::AptlyOptions { resolves: true, ..aptly::AptlyOptions::empty() }).await;
     let body = json!({ "First Name": "Zoe\u{308} ", "Contact Type": "oWNER", "customFields": { "Zr5bNm8CyHt2WqXe4": "2025-09-01" } });
     assert_eq!(post(&at, "/api/contacts/jane", body).await.status, 200);
     let stored = at.contact("jane").unwrap();
     assert_eq!((&stored["firstname"], &stored["contactType"]), (&json!("Zo\u{eb}"), &json!("Owner")));
     assert_eq!(stored["customFields"]["Zr5bNm8CyHt2WqXe4"], "2025-09-01T00:00:00.000Z");
-    let at = pipeline(pipeline::Options { resolves: true, ..pipeline::Options::empty() }).await;
+    let at =
+        pipeline(pipeline::PipelineOptions { resolves: true, ..pipeline::PipelineOptions::empty() }).await;
     let patch = json!({ "firstName": " Zoe\u{308} " });
     assert_eq!(call(&at, "PATCH", "/api/contacts/jane", Some(patch)).await.status, 200);
     assert_eq!(at.contact("jane").unwrap()["firstName"], "Zo\u{eb}");
@@ -140,11 +146,16 @@ async fn values_resolve_on_the_way_into_the_crm() {
 
 #[tokio::test]
 async fn totals_may_lie_and_a_page_may_come_for_ever() {
-    let at = aptly(aptly::Options { count: Some(0), same_page: true, ..aptly::Options::empty() }).await;
+    let at =
+        aptly(aptly::AptlyOptions { count: Some(0), same_page: true, ..aptly::AptlyOptions::empty() }).await;
     let reply = get(&at, "/api/contacts?page=7").await.json();
     assert_eq!((reply["data"].as_array().unwrap().len(), &reply["count"]), (1, &json!(0)));
-    let at =
-        pipeline(pipeline::Options { total: Some(0), same_page: true, ..pipeline::Options::empty() }).await;
+    let at = pipeline(pipeline::PipelineOptions {
+        total: Some(0),
+        same_page: true,
+        ..pipeline::PipelineOptions::empty()
+    })
+    .await;
     let reply = get(&at, "/api/contacts?page=7&size=9&ownerFilter=all").await.json();
     assert_eq!((reply["contacts"].as_array().unwrap().len(), &reply["total"]), (1, &json!(0)));
 }
@@ -158,8 +169,12 @@ async fn lists_of_the_pipeline_show_one_number_in_three_ways() {
         (ListPhones::OnlyPrimary, "+14165550102", None),
     ] {
         for envelope in [Envelope::V1, Envelope::V2] {
-            let at =
-                pipeline(pipeline::Options { list_phones, envelope, ..pipeline::Options::empty() }).await;
+            let at = pipeline(pipeline::PipelineOptions {
+                list_phones,
+                envelope,
+                ..pipeline::PipelineOptions::empty()
+            })
+            .await;
             let row = row(&at).await;
             assert_eq!((&row["phoneNumber"], row.get("secondaryPhoneNumber")), (&json!(number), others));
         }
@@ -168,12 +183,12 @@ async fn lists_of_the_pipeline_show_one_number_in_three_ways() {
 
 #[tokio::test]
 async fn a_contact_may_have_a_full_name_alone_until_half_of_it_is_written() {
-    let at = aptly(aptly::Options::empty()).await;
+    let at = aptly(aptly::AptlyOptions::empty()).await;
     let id = at.put(json!({ "fullname": "Jane van Smith" })).unwrap();
     assert_eq!(get(&at, &format!("/api/contacts/{id}")).await.json()["fullName"], "Jane van Smith");
     post(&at, &format!("/api/contacts/{id}"), json!({ "First Name": "Janet" })).await;
     assert_eq!(get(&at, &format!("/api/contacts/{id}")).await.json()["fullName"], "Janet");
-    let at = pipeline(pipeline::Options::empty()).await;
+    let at = pipeline(pipeline::PipelineOptions::empty()).await;
     let id = at.put(json!({ "fullName": "Jane van Smith" })).unwrap();
     call(&at, "PATCH", &format!("/api/contacts/{id}"), Some(json!({ "firstName": "Janet" }))).await;
     let stored = at.contact(&id).unwrap();
@@ -182,7 +197,7 @@ async fn a_contact_may_have_a_full_name_alone_until_half_of_it_is_written() {
 
 #[tokio::test]
 async fn the_same_is_steered_over_http() {
-    let at = aptly(aptly::Options::empty()).await;
+    let at = aptly(aptly::AptlyOptions::empty()).await;
     let view = json!({ "reading": "single", "without": ["company"] });
     assert_eq!(post(&at, "/_simulator/views", view).await.status, 204);
     assert!(get(&at, "/api/contacts/jane").await.json().get("company").is_none());

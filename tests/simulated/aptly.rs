@@ -1,15 +1,15 @@
 //! Aptly's simulator against its documentation.
 
 use contacts_gateway::simulators::aptly::{
-    ByEmail, Dialect, Lists, Me, Options, Simulator, UnknownRead, UnknownWrite,
+    AptlyOptions, AptlySimulator, ByEmail, Dialect, Lists, Me, UnknownRead, UnknownWrite,
 };
-use contacts_gateway::simulators::{Applied, Clock, Running};
+use contacts_gateway::simulators::{Clock, Running, WriteEffect};
 use serde_json::{Value, json};
 
 use super::reply::{call, call_as, get, post};
 
-async fn start(options: Options) -> Running {
-    Simulator::start(options).await.unwrap()
+async fn start(options: AptlyOptions) -> Running {
+    AptlySimulator::start(options).await.unwrap()
 }
 
 fn custom(named: &Value, role: &Value) -> Value {
@@ -40,7 +40,7 @@ fn documented_request() -> Value {
 
 #[tokio::test]
 async fn the_documented_list_is_answered_as_printed() {
-    let aptly = start(Options { contacts: vec![jane()], ..Options::empty() }).await;
+    let aptly = start(AptlyOptions { contacts: vec![jane()], ..AptlyOptions::empty() }).await;
     let reply = get(&aptly, "/api/contacts?page=0").await;
     let printed = json!({
         "data": [{
@@ -61,7 +61,7 @@ async fn the_documented_list_is_answered_as_printed() {
 
 #[tokio::test]
 async fn the_documented_creation_is_answered_as_printed_and_was_an_update() {
-    let aptly = start(Options { contacts: vec![jane()], ..Options::empty() }).await;
+    let aptly = start(AptlyOptions { contacts: vec![jane()], ..AptlyOptions::empty() }).await;
     let reply = post(&aptly, "/api/contacts", documented_request()).await;
     let printed = json!({
         "_id": "abc123", "First Name": "Jane", "Last Name": "Smith", "Full Name": "Jane Smith",
@@ -71,12 +71,12 @@ async fn the_documented_creation_is_answered_as_printed_and_was_an_update() {
         "customFields": custom(&json!(true), &json!("Primary Tenant")),
     });
     assert_eq!((reply.status, reply.json()), (200, printed));
-    assert_eq!(aptly.writes()[0].applied, Applied::Updated("abc123".to_owned()));
+    assert_eq!(aptly.writes()[0].applied, WriteEffect::Updated("abc123".to_owned()));
 }
 
 #[tokio::test]
 async fn a_creation_makes_one_contact_and_the_same_again_changes_it() {
-    let aptly = start(Options::empty()).await;
+    let aptly = start(AptlyOptions::empty()).await;
     let first = post(&aptly, "/api/contacts", documented_request()).await.json();
     let again =
         post(&aptly, "/api/contacts", json!({ "Email": "JANE@example.com", "Title": "Boss" })).await.json();
@@ -87,13 +87,13 @@ async fn a_creation_makes_one_contact_and_the_same_again_changes_it() {
         (&json!(id), &json!("Boss"), &json!("Jane"))
     );
     let applied: Vec<_> = aptly.writes().into_iter().map(|call| call.applied).collect();
-    assert_eq!(applied, [Applied::Created(id.clone()), Applied::Updated(id)]);
+    assert_eq!(applied, [WriteEffect::Created(id.clone()), WriteEffect::Updated(id)]);
     assert_eq!(aptly.contacts().len(), 1);
 }
 
 #[tokio::test]
 async fn without_an_address_every_creation_is_another_contact() {
-    let aptly = start(Options::empty()).await;
+    let aptly = start(AptlyOptions::empty()).await;
     for _ in 0..2 {
         post(&aptly, "/api/contacts", json!({ "Last Name": "Twin" })).await;
     }
@@ -102,7 +102,7 @@ async fn without_an_address_every_creation_is_another_contact() {
 
 #[tokio::test]
 async fn an_id_in_the_body_turns_a_creation_into_an_update_but_does_not_count_in_an_update() {
-    let aptly = start(Options { contacts: vec![jane()], ..Options::empty() }).await;
+    let aptly = start(AptlyOptions { contacts: vec![jane()], ..AptlyOptions::empty() }).await;
     post(&aptly, "/api/contacts", json!({ "_id": "abc123", "Last Name": "New" })).await;
     assert_eq!(aptly.contact("abc123").unwrap()["lastname"], "New");
     let reply = post(&aptly, "/api/contacts/abc123", json!({ "_id": "other", "Last Name": "Newer" })).await;
@@ -112,7 +112,7 @@ async fn an_id_in_the_body_turns_a_creation_into_an_update_but_does_not_count_in
 
 #[tokio::test]
 async fn a_single_read_is_flat_without_times_and_has_texts_for_lists() {
-    let aptly = start(Options { contacts: vec![jane()], ..Options::empty() }).await;
+    let aptly = start(AptlyOptions { contacts: vec![jane()], ..AptlyOptions::empty() }).await;
     let alone = get(&aptly, "/api/contacts/abc123").await.json();
     assert_eq!((&alone["email"], &alone["phone"]), (&json!("jane@example.com"), &json!("+14155551234")));
     assert_eq!((&alone["fullName"], &alone["typeId"]), (&json!("Jane Smith"), &json!("tEn4ntTyp3Qw8RbZk")));
@@ -125,7 +125,7 @@ async fn a_single_read_is_flat_without_times_and_has_texts_for_lists() {
 
 #[tokio::test]
 async fn version_three_wraps_the_single_read_and_answers_updates_with_the_record() {
-    let options = Options { dialect: Dialect::V3, contacts: vec![jane()], ..Options::empty() };
+    let options = AptlyOptions { dialect: Dialect::V3, contacts: vec![jane()], ..AptlyOptions::empty() };
     let aptly = start(options).await;
     let wrapped = get(&aptly, "/api/contacts/abc123").await.json();
     assert_eq!((&wrapped["data"][0]["_id"], &wrapped["count"]), (&json!("abc123"), &json!(1)));
@@ -145,18 +145,18 @@ async fn version_three_wraps_the_single_read_and_answers_updates_with_the_record
 
 #[tokio::test]
 async fn in_version_two_the_look_up_by_email_may_write() {
-    let options = Options { by_email: ByEmail::WritesAContact, ..Options::empty() };
+    let options = AptlyOptions { by_email: ByEmail::WritesAContact, ..AptlyOptions::empty() };
     let aptly = start(options).await;
     post(&aptly, "/api/contacts/by-email", json!({ "email": "a@example.com" })).await;
     assert_eq!(aptly.contact("by-email").unwrap()["email"], json!(["a@example.com"]));
     assert_eq!(aptly.journal().alarms().len(), 1);
-    let usual = start(Options::empty()).await;
+    let usual = start(AptlyOptions::empty()).await;
     assert_eq!(post(&usual, "/api/contacts/by-email", json!({ "email": "a@example.com" })).await.status, 404);
 }
 
 #[tokio::test]
 async fn pages_are_zero_based_of_200_and_the_last_changed_comes_first() {
-    let aptly = start(Options::default()).await;
+    let aptly = start(AptlyOptions::default()).await;
     let mut lengths = Vec::new();
     for page in 0..4 {
         let reply = get(&aptly, &format!("/api/contacts?page={page}")).await.json();
@@ -178,7 +178,7 @@ async fn filters_find_what_they_promise() {
     let clock = Clock::standing_at("2026-03-01T12:00:00Z".parse().unwrap());
     let other = json!({ "_id": "other", "firstname": "Johnny", "lastname": "Smalls", "contactType": "Owner",
         "email": ["first@example.com", "Second@example.com"], "updatedAt": "2025-01-01T00:00:00Z" });
-    let aptly = start(Options { clock, contacts: vec![jane(), other], ..Options::empty() }).await;
+    let aptly = start(AptlyOptions { clock, contacts: vec![jane(), other], ..AptlyOptions::empty() }).await;
     for (filter, expected) in [
         ("email=JANE%40example.com", vec!["abc123"]),
         ("email=second%40example.com", vec!["other"]),
@@ -202,7 +202,7 @@ async fn filters_find_what_they_promise() {
 
 #[tokio::test]
 async fn updates_are_by_field_and_lists_are_replaced() {
-    let aptly = start(Options { contacts: vec![jane()], ..Options::empty() }).await;
+    let aptly = start(AptlyOptions { contacts: vec![jane()], ..AptlyOptions::empty() }).await;
     let steps = [
         (
             json!({ "Work Phone": "+14155550123" }),
@@ -232,14 +232,16 @@ async fn updates_are_by_field_and_lists_are_replaced() {
         assert_eq!(post(&aptly, "/api/contacts/abc123", body.clone()).await.json(), json!({}));
         assert_eq!(aptly.contact("abc123").unwrap()[field], expected, "{body}");
     }
-    let merging = start(Options { lists: Lists::Merge, contacts: vec![jane()], ..Options::empty() }).await;
+    let merging =
+        start(AptlyOptions { lists: Lists::Merge, contacts: vec![jane()], ..AptlyOptions::empty() }).await;
     post(&merging, "/api/contacts/abc123", json!({ "email": ["x@example.com"] })).await;
     assert_eq!(merging.contact("abc123").unwrap()["email"], json!(["jane@example.com", "x@example.com"]));
 }
 
 #[tokio::test]
 async fn native_keys_may_be_overlooked() {
-    let aptly = start(Options { native_keys: false, contacts: vec![jane()], ..Options::empty() }).await;
+    let aptly =
+        start(AptlyOptions { native_keys: false, contacts: vec![jane()], ..AptlyOptions::empty() }).await;
     post(&aptly, "/api/contacts/abc123", json!({ "firstname": "Ann", "Last Name": "Other" })).await;
     let stored = aptly.contact("abc123").unwrap();
     assert_eq!((&stored["firstname"], &stored["lastname"]), (&json!("Jane"), &json!("Other")));
@@ -247,7 +249,7 @@ async fn native_keys_may_be_overlooked() {
 
 #[tokio::test]
 async fn bad_writes_are_refused_and_change_nothing() {
-    let aptly = start(Options { contacts: vec![jane()], ..Options::empty() }).await;
+    let aptly = start(AptlyOptions { contacts: vec![jane()], ..AptlyOptions::empty() }).await;
     for body in [
         json!({ "Contact Type": "Nobody" }),
         json!({ "typeId": "nothing" }),
@@ -272,7 +274,7 @@ async fn unknown_ids_answer_as_told() {
         (UnknownWrite::Creates, 200, 1),
         (UnknownWrite::Ignored, 200, 0),
     ] {
-        let aptly = start(Options { unknown_write, ..Options::empty() }).await;
+        let aptly = start(AptlyOptions { unknown_write, ..AptlyOptions::empty() }).await;
         let reply = post(&aptly, "/api/contacts/nobody", json!({ "Last Name": "X" })).await;
         assert_eq!((reply.status, aptly.contacts().len()), (status, left), "{unknown_write:?}");
     }
@@ -282,7 +284,7 @@ async fn unknown_ids_answer_as_told() {
         (UnknownRead::EmptyObject, 200, "{}"),
         (UnknownRead::BadRequest, 400, r#"{"error":"Bad Request","message":"Invalid contact id"}"#),
     ] {
-        let aptly = start(Options { unknown_read, ..Options::empty() }).await;
+        let aptly = start(AptlyOptions { unknown_read, ..AptlyOptions::empty() }).await;
         let reply = get(&aptly, "/api/contacts/nobody").await;
         assert_eq!((reply.status, reply.text.as_str()), (status, text));
     }
@@ -290,8 +292,9 @@ async fn unknown_ids_answer_as_told() {
 
 #[tokio::test]
 async fn keys_are_checked_nothing_can_be_deleted_and_the_allowance_has_its_own_shape() {
-    let pace = Some(contacts_gateway::simulators::Pace { per_minute: 3, per_second: 20 });
-    let aptly = start(Options { contacts: vec![jane()], pace, me: Me::Account, ..Options::empty() }).await;
+    let pace = Some(contacts_gateway::simulators::PublishedRates { per_minute: 3, per_second: 20 });
+    let aptly =
+        start(AptlyOptions { contacts: vec![jane()], pace, me: Me::Account, ..AptlyOptions::empty() }).await;
     let refused = call_as(&aptly, "wrong", "GET", "/api/app/me", None).await.unwrap();
     assert_eq!((refused.status, refused.json()["error"].as_str()), (401, Some("Unauthorized")));
     assert_eq!(get(&aptly, "/api/app/me").await.json()["companyId"], "comp456");
@@ -302,7 +305,7 @@ async fn keys_are_checked_nothing_can_be_deleted_and_the_allowance_has_its_own_s
         (429, json!({ "reason": "Rate limit exceeded. Try again shortly." }))
     );
     assert!(limited.headers["retry-after"].to_str().unwrap().parse::<u64>().unwrap() >= 1);
-    let bare = start(Options { bare_401: true, ..Options::empty() }).await;
+    let bare = start(AptlyOptions { bare_401: true, ..AptlyOptions::empty() }).await;
     bare.revoke(bare.token());
     assert_eq!(
         (get(&bare, "/api/app/me").await.status, get(&bare, "/api/app/me").await.text.as_str()),

@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use contacts_gateway::simulators::aptly::{Me, Options, Simulator};
-use contacts_gateway::simulators::{Disturbance, Fault, FaultKind, Running, pipeline};
+use contacts_gateway::simulators::aptly::{AptlyOptions, AptlySimulator, Me};
+use contacts_gateway::simulators::{Disruption, Fault, FaultKind, Running, pipeline};
 use flate2::write::GzDecoder;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::reply::{Reply, call, get, post, try_call};
 
 async fn aptly() -> Running {
-    Simulator::start(Options { me: Me::Account, ..Options::empty() }).await.unwrap()
+    AptlySimulator::start(AptlyOptions { me: Me::Account, ..AptlyOptions::empty() }).await.unwrap()
 }
 
 /// Creates a contact while one fault waits.
@@ -192,10 +192,10 @@ async fn silence_latency_and_drip_take_their_time() {
 
 #[tokio::test]
 async fn faults_choose_their_calls() {
-    let aptly = Simulator::start(Options {
+    let aptly = AptlySimulator::start(AptlyOptions {
         me: Me::Account,
         tokens: vec!["a".to_owned(), "b".to_owned()],
-        ..Options::empty()
+        ..AptlyOptions::empty()
     })
     .await
     .unwrap();
@@ -242,13 +242,13 @@ async fn any_field_can_go_wrong() {
     let body = json!({ "firstName": "Jane", "lastName": "Doe", "email": "jane@example.com", "phoneNumber": phone,
         "status": "Contacted", "process": "p" });
     for field in ["firstName", "lastName", "email", "phoneNumber", "status", "process"] {
-        for mut disturbance in [Disturbance::dropping(field), Disturbance::altering(field)] {
+        for mut disturbance in [Disruption::dropping(field), Disruption::altering(field)] {
             disturbance.lies = true;
-            let options = pipeline::Options {
+            let options = pipeline::PipelineOptions {
                 create_answer: pipeline::CreateAnswer::WithContact,
-                ..pipeline::Options::empty()
+                ..pipeline::PipelineOptions::empty()
             };
-            let crm = pipeline::Simulator::start(options).await.unwrap();
+            let crm = pipeline::PipelineSimulator::start(options).await.unwrap();
             crm.fault(Fault::once(FaultKind::Field(disturbance.clone())));
             let reply = post(&crm, "/api/contact", body.clone()).await;
             let stored = &crm.contacts()[0];
@@ -265,11 +265,12 @@ async fn any_field_can_go_wrong() {
 #[tokio::test]
 async fn a_lost_update_leaves_what_was_there() {
     let held = json!({ "_id": "a", "contactType": "Tenant", "customFields": { "5D8LYiyMt54aKD7x9": "old" }, "email": ["a@example.com"] });
-    let aptly = Simulator::start(Options { contacts: vec![held], ..Options::empty() }).await.unwrap();
+    let aptly =
+        AptlySimulator::start(AptlyOptions { contacts: vec![held], ..AptlyOptions::empty() }).await.unwrap();
     let body = json!({ "Email": "b@example.com", "customFields": { "5D8LYiyMt54aKD7x9": "new" } });
-    aptly.fault(Fault::once(FaultKind::Field(Disturbance::dropping("Email"))));
+    aptly.fault(Fault::once(FaultKind::Field(Disruption::dropping("Email"))));
     aptly.fault(Fault::once(FaultKind::AppliedTwice).on_writes());
-    aptly.fault(Fault::once(FaultKind::Field(Disturbance::dropping("customFields/5D8LYiyMt54aKD7x9"))));
+    aptly.fault(Fault::once(FaultKind::Field(Disruption::dropping("customFields/5D8LYiyMt54aKD7x9"))));
     // Reads pass by a fault that is about writing.
     get(&aptly, "/api/contacts/a").await;
     call(&aptly, "POST", "/api/contacts/a", Some(body.clone())).await;
@@ -295,6 +296,8 @@ async fn a_stopped_simulator_is_gone_and_can_come_back_at_the_same_address() {
     assert_eq!(ask().await.unwrap().status(), 200);
     first.shutdown().await;
     assert!(ask().await.is_err());
-    let _again = Simulator::start(Options { listen, me: Me::Account, ..Options::empty() }).await.unwrap();
+    let _again = AptlySimulator::start(AptlyOptions { listen, me: Me::Account, ..AptlyOptions::empty() })
+        .await
+        .unwrap();
     assert_eq!(ask().await.unwrap().status(), 200);
 }

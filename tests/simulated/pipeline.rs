@@ -1,9 +1,9 @@
 //! The pipeline CRM's simulator against its documentation.
 
 use contacts_gateway::simulators::pipeline::{
-    Conflict, CreateAnswer, Envelope, ListPhones, Options, Simulator, SingleRead,
+    Conflict, CreateAnswer, Envelope, ListPhones, PipelineOptions, PipelineSimulator, SingleRead,
 };
-use contacts_gateway::simulators::{Applied, Clock, Running};
+use contacts_gateway::simulators::{Clock, Running, WriteEffect};
 use serde_json::{Value, json};
 
 use super::reply::{call, call_as, get, post};
@@ -11,8 +11,8 @@ use super::reply::{call, call_as, get, post};
 const OWNER: &str = "64f0a1b2c3d4e5f6a7b8c9d4";
 const UNKNOWN: &str = "000000000000000000000000";
 
-async fn start(options: Options) -> Running {
-    Simulator::start(options).await.unwrap()
+async fn start(options: PipelineOptions) -> Running {
+    PipelineSimulator::start(options).await.unwrap()
 }
 
 fn documented_request() -> Value {
@@ -30,7 +30,7 @@ async fn create(at: &Running, body: Value) -> String {
 
 #[tokio::test]
 async fn the_documented_creation_is_answered_as_printed() {
-    let options = Options { create_answer: CreateAnswer::AsPrinted, ..Options::empty() };
+    let options = PipelineOptions { create_answer: CreateAnswer::AsPrinted, ..PipelineOptions::empty() };
     let pipeline = start(options).await;
     let mut reply = post(&pipeline, "/api/contact", documented_request()).await.json();
     let id = reply["data"]["contact"]["_id"].take();
@@ -48,7 +48,8 @@ async fn the_documented_creation_is_answered_as_printed() {
 #[tokio::test]
 async fn the_whole_documented_contact_is_at_the_top_when_told() {
     let clock = Clock::standing_at("2026-05-01T14:30:00Z".parse().unwrap());
-    let options = Options { create_answer: CreateAnswer::WithContact, clock, ..Options::empty() };
+    let options =
+        PipelineOptions { create_answer: CreateAnswer::WithContact, clock, ..PipelineOptions::empty() };
     let pipeline = start(options).await;
     let reply = post(&pipeline, "/api/contact", documented_request()).await.json();
     let id = &reply["data"]["contact"]["_id"];
@@ -72,7 +73,7 @@ async fn numbers_are_normalised_and_unique_in_each_form_of_refusal() {
         (Conflict::Status422, 422),
         (Conflict::SuccessFalse, 200),
     ] {
-        let pipeline = start(Options { conflict, ..Options::empty() }).await;
+        let pipeline = start(PipelineOptions { conflict, ..PipelineOptions::empty() }).await;
         let id = create(&pipeline, json!({ "phoneNumber": [{ "value": "(415) 555-0123" }] })).await;
         let stored = pipeline.contact(&id).unwrap();
         assert_eq!(stored["phoneNumber"], json!([{ "value": "+14155550123", "isPrimary": true }]));
@@ -86,7 +87,7 @@ async fn numbers_are_normalised_and_unique_in_each_form_of_refusal() {
 
 #[tokio::test]
 async fn bad_creations_are_refused() {
-    let pipeline = start(Options::empty()).await;
+    let pipeline = start(PipelineOptions::empty()).await;
     let phone = json!([{ "value": "+14155550123" }]);
     for body in [
         json!({ "firstName": "No phone" }),
@@ -107,7 +108,7 @@ async fn bad_creations_are_refused() {
 
 #[tokio::test]
 async fn a_stage_wins_over_a_status_and_null_takes_it_out() {
-    let pipeline = start(Options::empty()).await;
+    let pipeline = start(PipelineOptions::empty()).await;
     let disagreeing = json!({ "phoneNumber": [{ "value": "+14155550123" }], "status": "New Lead",
         "pipelineStage": "64f0a1b2c3d4e5f6a7b8ca03" });
     let id = create(&pipeline, disagreeing).await;
@@ -125,7 +126,7 @@ async fn a_stage_wins_over_a_status_and_null_takes_it_out() {
 async fn a_patch_is_partial_and_lists_take_the_place_of_lists() {
     let held = json!({ "_id": UNKNOWN, "firstName": "Jane", "email": "a@example.com", "phoneNumber": [
         { "value": "+14155550123", "isPrimary": true, "verifiedAt": "2026-01-01T00:00:00.000Z" } ] });
-    let pipeline = start(Options { contacts: vec![held], ..Options::empty() }).await;
+    let pipeline = start(PipelineOptions { contacts: vec![held], ..PipelineOptions::empty() }).await;
     let path = format!("/api/contacts/{UNKNOWN}");
     for (body, field, expected) in [
         (json!({ "lastName": "Doe", "nonsense": 1 }), "lastName", json!("Doe")),
@@ -172,7 +173,8 @@ async fn a_patch_is_partial_and_lists_take_the_place_of_lists() {
 #[tokio::test]
 async fn a_patch_may_overlook_names() {
     let held = json!({ "_id": UNKNOWN, "firstName": "Jane", "phoneNumber": [{ "value": "+14155550123" }] });
-    let options = Options { patch_takes_names: false, contacts: vec![held], ..Options::empty() };
+    let options =
+        PipelineOptions { patch_takes_names: false, contacts: vec![held], ..PipelineOptions::empty() };
     let pipeline = start(options).await;
     let path = format!("/api/contacts/{UNKNOWN}");
     let reply = call(&pipeline, "PATCH", &path, Some(json!({ "firstName": "Ann" }))).await;
@@ -181,7 +183,7 @@ async fn a_patch_may_overlook_names() {
 
 #[tokio::test]
 async fn lists_show_ones_own_by_default_double_the_rows_and_cap_the_page() {
-    let pipeline = start(Options::default()).await;
+    let pipeline = start(PipelineOptions::default()).await;
     let own = get(&pipeline, "/api/contacts").await.json();
     assert_eq!((&own["total"], own["contacts"].as_array().unwrap().len()), (&json!(150), 50));
     let all = get(&pipeline, "/api/contacts?ownerFilter=all&page=5&size=500").await.json();
@@ -204,7 +206,7 @@ async fn searches_and_windows_narrow_a_list() {
         json!({ "_id": "b", "firstName": "Ann", "phoneNumber": [{ "value": "+14155550124" }],
             "createdAt": "2026-02-01T00:00:00.000Z", "status": "Lost" }),
     ];
-    let pipeline = start(Options { contacts: held.into(), ..Options::empty() }).await;
+    let pipeline = start(PipelineOptions { contacts: held.into(), ..PipelineOptions::empty() }).await;
     for (filter, expected) in [
         ("", vec!["b", "a"]),
         ("search=ZO%C3%8B%20m", vec!["a"]),
@@ -226,13 +228,15 @@ async fn searches_and_windows_narrow_a_list() {
 async fn older_lists_and_lists_with_text_numbers() {
     let held =
         json!({ "_id": "a", "phoneNumber": [{ "value": "+14155550123" }, { "value": "+14155550124" }] });
-    let old = Options { envelope: Envelope::V1, contacts: vec![held.clone()], ..Options::empty() };
+    let old =
+        PipelineOptions { envelope: Envelope::V1, contacts: vec![held.clone()], ..PipelineOptions::empty() };
     let row = get(&start(old).await, "/api/contacts").await.json()["data"][0].take();
     assert_eq!(
         (&row["phoneNumber"], &row["createdBy"]["fullName"]),
         (&json!("+14155550123"), &json!("Robin Example"))
     );
-    let text = Options { list_phones: ListPhones::Text, contacts: vec![held], ..Options::empty() };
+    let text =
+        PipelineOptions { list_phones: ListPhones::Text, contacts: vec![held], ..PipelineOptions::empty() };
     let row = get(&start(text).await, "/api/contacts").await.json()["contacts"][0].take();
     assert_eq!(
         (&row["phoneNumber"], &row["secondaryPhoneNumber"]),
@@ -242,7 +246,7 @@ async fn older_lists_and_lists_with_text_numbers() {
 
 #[tokio::test]
 async fn the_plural_creation_is_a_list() {
-    let pipeline = start(Options::empty()).await;
+    let pipeline = start(PipelineOptions::empty()).await;
     let reply = post(&pipeline, "/api/contacts", documented_request()).await;
     assert_eq!((reply.status, &reply.json()["data"]["New Lead"]["total"]), (200, &json!(0)));
     assert_eq!((pipeline.contacts().len(), pipeline.journal().alarms().len()), (0, 1));
@@ -257,7 +261,8 @@ async fn the_single_read_may_be_missing() {
         (SingleRead::MethodNotAllowed, 405, "application/json; charset=utf-8"),
     ] {
         let held = json!({ "_id": UNKNOWN, "phoneNumber": [{ "value": "+14155550123" }] });
-        let pipeline = start(Options { single_read, contacts: vec![held], ..Options::empty() }).await;
+        let pipeline =
+            start(PipelineOptions { single_read, contacts: vec![held], ..PipelineOptions::empty() }).await;
         let reply = get(&pipeline, &format!("/api/contacts/{UNKNOWN}")).await;
         assert_eq!((reply.status, reply.headers["content-type"].to_str().unwrap()), (status, content_type));
     }
@@ -265,12 +270,12 @@ async fn the_single_read_may_be_missing() {
 
 #[tokio::test]
 async fn deletions_cascade_and_the_traps_are_noted() {
-    let pipeline = start(Options { people: 5, ..Options::empty() }).await;
+    let pipeline = start(PipelineOptions { people: 5, ..PipelineOptions::empty() }).await;
     let id = pipeline.contacts()[0]["_id"].as_str().unwrap().to_owned();
     let path = "/api/contacts/bulk-delete";
     let gone = call(&pipeline, "DELETE", path, Some(json!({ "contactIds": [id] }))).await;
     assert_eq!((gone.status, &gone.json()["deletedCount"]), (200, &json!(1)));
-    assert_eq!(pipeline.writes()[0].applied, Applied::Deleted(vec![id.clone()]));
+    assert_eq!(pipeline.writes()[0].applied, WriteEffect::Deleted(vec![id.clone()]));
     let again = call(&pipeline, "DELETE", path, Some(json!({ "contactIds": [id] }))).await;
     assert_eq!(again.json()["deletedCount"], 0);
     let none = call(&pipeline, "DELETE", path, Some(json!({ "contactIds": [] }))).await;
@@ -285,7 +290,7 @@ async fn deletions_cascade_and_the_traps_are_noted() {
 #[tokio::test]
 async fn pipelines_users_and_the_number_check() {
     let held = json!({ "_id": "a", "phoneNumber": [{ "value": "+14155550123" }] });
-    let pipeline = start(Options { contacts: vec![held], ..Options::empty() }).await;
+    let pipeline = start(PipelineOptions { contacts: vec![held], ..PipelineOptions::empty() }).await;
     let default = get(&pipeline, "/api/pipelines?type=Contact").await.json();
     assert_eq!(default["pipelineStages"][0]["_id"], "64f0a1b2c3d4e5f6a7b8c9d2");
     let other =
@@ -300,7 +305,8 @@ async fn pipelines_users_and_the_number_check() {
 
 #[tokio::test]
 async fn tokens_belong_to_users_expire_and_come_from_logins() {
-    let options = Options { tokens: vec!["one".to_owned(), "two".to_owned()], ..Options::empty() };
+    let options =
+        PipelineOptions { tokens: vec!["one".to_owned(), "two".to_owned()], ..PipelineOptions::empty() };
     let pipeline = start(options).await;
     create(&pipeline, documented_request()).await;
     let totals = [("one", 1), ("two", 0)];

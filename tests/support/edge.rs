@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::body::Body;
-use contacts_gateway::api::{AppState, Gate, Readiness, router};
-use contacts_gateway::app::Parts;
+use contacts_gateway::api::{AppState, Readiness, RequestAdmission, router};
+use contacts_gateway::app::Components;
 use contacts_gateway::auth::{ApiKey, Issuers};
 use contacts_gateway::config::Limits;
 use contacts_gateway::sealing::{MasterKey, Sealer};
@@ -26,7 +26,7 @@ const ADMIN_TOKEN: &str = "an-admin-token-of-tests";
 pub(crate) struct Edge {
     router: Router,
     /// Who is let in; closed while the process stops.
-    pub(crate) gate: Arc<Gate>,
+    pub(crate) gate: Arc<RequestAdmission>,
     /// Whether the next look at readiness panics: a bug on order.
     pub(crate) broken: Arc<AtomicBool>,
     _folder: tempfile::TempDir,
@@ -58,8 +58,8 @@ impl Edge {
     pub(crate) async fn with(admin: bool, limits: &Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let token = admin.then(|| SecretString::from(ADMIN_TOKEN));
-        let Parts { authenticator, gateway, .. } = parts(folder.path(), token.as_ref()).await;
-        let (gate, broken) = (Arc::new(Gate::new(limits)), Arc::new(AtomicBool::new(false)));
+        let Components { authenticator, gateway, .. } = parts(folder.path(), token.as_ref()).await;
+        let (gate, broken) = (Arc::new(RequestAdmission::new(limits)), Arc::new(AtomicBool::new(false)));
         let (asked, fault) = (Arc::clone(&gate), Arc::clone(&broken));
         let readiness: Readiness = Arc::new(move || {
             assert!(!fault.load(Ordering::SeqCst), "a secret in the payload");
@@ -171,13 +171,14 @@ fn key() -> ApiKey {
 }
 
 /// A real gateway on a database of its own, with one tenant that has no credentials.
-async fn parts(folder: &Path, admin: Option<&SecretString>) -> Parts {
+async fn parts(folder: &Path, admin: Option<&SecretString>) -> Components {
     let location = Location::parse(&format!("sqlite://{}", folder.join("edge.db").display())).unwrap();
     let store = Store::open(&location).await.unwrap();
     let sealer = Sealer::new(&MasterKey::generate().unwrap()).unwrap();
     let guard = BaseUrlGuard::default();
     let transport = Transport::new(&guard).unwrap();
-    let parts = Parts::join(store, sealer, guard, transport, admin, Issuers::default(), Limits::default());
+    let parts =
+        Components::join(store, sealer, guard, transport, admin, Issuers::default(), Limits::default());
     let tenant = TenantRecord { id: "ten_1".into(), name: "one".into(), created_at: now() };
     parts.store.tenants.insert(&tenant).await.unwrap();
     let key = key();

@@ -7,9 +7,9 @@ use std::time::Duration;
 use contacts_gateway::adapters::IdentityKind;
 use contacts_gateway::domain::{CallContext, Caller, Failure, Result};
 use contacts_gateway::gateway::contacts::{
-    Condition, Render, Shown, UpsertOutcome, WriteOptions, WriteRequest,
+    Condition, ContactView, ResponseBuilder, UpsertOutcome, WriteOptions, WriteRequest,
 };
-use contacts_gateway::gateway::idempotency::{Answer, Once};
+use contacts_gateway::gateway::idempotency::{RequestIdentity, StoredResponse};
 use serde_json::{Value, json};
 
 use super::person::{draft, patch, shown, upsert};
@@ -118,26 +118,31 @@ impl Keyed<'_> {
             credential,
             options: self.options,
             condition: self.condition.clone(),
-            once: Some(Once { key: self.key.into(), asked }),
+            once: Some(RequestIdentity { key: self.key.into(), asked }),
             render: render(),
         }
     }
 }
 
 /// Writes another answer each time, so that a replay is told from a second rendering.
-fn render() -> Render {
+fn render() -> ResponseBuilder {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    Arc::new(|outcome: std::result::Result<&Shown, &Failure>| {
+    Arc::new(|outcome: std::result::Result<&ContactView, &Failure>| {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let (status, body) = match outcome {
             Ok(done) => (200, written(done, number)),
             Err(failure) => (400, json!({ "code": failure.kind.code(), "number": number })),
         };
-        Ok(Answer { status, headers: Vec::new(), body: body.to_string().into_bytes(), replayed: false })
+        Ok(StoredResponse {
+            status,
+            headers: Vec::new(),
+            body: body.to_string().into_bytes(),
+            replayed: false,
+        })
     })
 }
 
-fn written(done: &Shown, number: u64) -> Value {
+fn written(done: &ContactView, number: u64) -> Value {
     let outcome = done.outcome.map(|outcome| match outcome {
         UpsertOutcome::Created => "created",
         UpsertOutcome::Updated => "updated",
@@ -148,7 +153,7 @@ fn written(done: &Shown, number: u64) -> Value {
         "tag": done.tag.as_deref(), "number": number })
 }
 
-fn told(answer: Result<Answer>) -> Result<Told> {
-    let Answer { status, headers: _, body, replayed } = answer?;
+fn told(answer: Result<StoredResponse>) -> Result<Told> {
+    let StoredResponse { status, headers: _, body, replayed } = answer?;
     Ok(Told { status, body: serde_json::from_slice(&body).unwrap(), bytes: body, replayed })
 }

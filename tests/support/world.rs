@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use contacts_gateway::adapters::{AdapterSpec, IdentityKind, spec};
-use contacts_gateway::app::Parts;
+use contacts_gateway::app::Components;
 use contacts_gateway::auth::Issuers;
 use contacts_gateway::config::Limits;
 use contacts_gateway::domain::{
@@ -13,12 +13,13 @@ use contacts_gateway::domain::{
     FilterValue, Principal, RawJson, Result, Scope, Scopes, WarningCode,
 };
 use contacts_gateway::gateway::contacts::{
-    Condition, Contacts, ListRequest, Listed, Render, Shown, Start, WriteOptions, WriteRequest,
+    Condition, ContactPage, ContactView, Contacts, ListRequest, PageStart, ResponseBuilder, WriteOptions,
+    WriteRequest,
 };
 use contacts_gateway::gateway::credentials::CredentialDraft;
-use contacts_gateway::gateway::idempotency::Answer;
+use contacts_gateway::gateway::idempotency::StoredResponse;
 use contacts_gateway::sealing::{MasterKey, Sealer};
-use contacts_gateway::simulators::{Call, Running, aptly, pipeline};
+use contacts_gateway::simulators::{RecordedCall, Running, aptly, pipeline};
 use contacts_gateway::store::{Location, Store};
 use contacts_gateway::upstream::{AllowList, BaseUrlGuard, Lookup, Transport};
 use serde_json::{Value, json};
@@ -28,7 +29,7 @@ use super::person::{draft, patch, upsert};
 
 /// One process of the gateway: a store in a folder of its own, one tenant, one key that may do everything.
 pub(crate) struct Office {
-    pub(crate) parts: Parts,
+    pub(crate) parts: Components,
     pub(crate) caller: Caller,
     folder: tempfile::TempDir,
 }
@@ -94,7 +95,7 @@ impl Office {
         Self::tenant(&self.parts, "second").await
     }
 
-    async fn tenant(parts: &Parts, name: &str) -> Caller {
+    async fn tenant(parts: &Components, name: &str) -> Caller {
         let tenant = parts.gateway.tenants.create(&Actor::command_line(), name).await.unwrap().id;
         Caller {
             tenant,
@@ -127,9 +128,9 @@ async fn parts(
     guard: BaseUrlGuard,
     transport: Transport,
     limits: Limits,
-) -> Parts {
+) -> Components {
     let store = Store::open(&Location::parse(url).unwrap()).await.unwrap();
-    Parts::join(store, Sealer::new(key).unwrap(), guard, transport, None, Issuers::default(), limits)
+    Components::join(store, Sealer::new(key).unwrap(), guard, transport, None, Issuers::default(), limits)
 }
 
 /// One client for all cases, as making one reads the machine's certificates; each case learns by itself who fails, and
@@ -183,19 +184,19 @@ impl Account {
         Self { office: Arc::clone(office), credential, spec: spec(provider).unwrap() }
     }
 
-    pub(crate) async fn get(&self, id: &str) -> Result<Shown> {
+    pub(crate) async fn get(&self, id: &str) -> Result<ContactView> {
         self.get_within(&soon(), id).await
     }
 
-    pub(crate) async fn get_within(&self, context: &CallContext, id: &str) -> Result<Shown> {
+    pub(crate) async fn get_within(&self, context: &CallContext, id: &str) -> Result<ContactView> {
         self.office.parts.gateway.contacts.get(context, &self.office.caller, &self.credential, id).await
     }
 
-    pub(crate) async fn create(&self, contact: Value) -> Result<Shown> {
+    pub(crate) async fn create(&self, contact: Value) -> Result<ContactView> {
         self.create_within(&soon(), contact, WriteOptions::default()).await
     }
 
-    pub(crate) async fn create_strictly(&self, contact: Value) -> Result<Shown> {
+    pub(crate) async fn create_strictly(&self, contact: Value) -> Result<ContactView> {
         self.create_within(&soon(), contact, WriteOptions { strict: true }).await
     }
 
@@ -204,13 +205,13 @@ impl Account {
         context: &CallContext,
         contact: Value,
         options: WriteOptions,
-    ) -> Result<Shown> {
+    ) -> Result<ContactView> {
         let (request, shown) = self.request(context, options);
         self.contacts().create(request, draft(&contact)).await?;
         Ok(shown.take())
     }
 
-    pub(crate) async fn update(&self, id: &str, change: Value) -> Result<Shown> {
+    pub(crate) async fn update(&self, id: &str, change: Value) -> Result<ContactView> {
         self.update_within(&soon(), id, change, WriteOptions::default()).await
     }
 
@@ -220,14 +221,14 @@ impl Account {
         id: &str,
         change: Value,
         options: WriteOptions,
-    ) -> Result<Shown> {
+    ) -> Result<ContactView> {
         let (request, shown) = self.request(context, options);
         self.contacts().update(request, id, patch(&change)).await?;
         Ok(shown.take())
     }
 
     /// A change under a condition: `*`, or tags.
-    pub(crate) async fn update_if(&self, tags: &[&str], id: &str, change: Value) -> Result<Shown> {
+    pub(crate) async fn update_if(&self, tags: &[&str], id: &str, change: Value) -> Result<ContactView> {
         let (request, shown) = self.request(&soon(), WriteOptions::default());
         let request = WriteRequest { condition: Some(condition(tags)), ..request };
         self.contacts().update(request, id, patch(&change)).await?;
@@ -246,7 +247,11 @@ impl Account {
         self.contacts().delete(request, id).await.map(|_| ())
     }
 
-    pub(crate) async fn upsert(&self, contact: Value, match_on: Option<Vec<IdentityKind>>) -> Result<Shown> {
+    pub(crate) async fn upsert(
+        &self,
+        contact: Value,
+        match_on: Option<Vec<IdentityKind>>,
+    ) -> Result<ContactView> {
         let (request, shown) = self.request(&soon(), WriteOptions::default());
         self.contacts().upsert(request, upsert(&contact), match_on).await?;
         Ok(shown.take())
@@ -266,11 +271,16 @@ impl Account {
         (request, rendered)
     }
 
-    pub(crate) async fn page(&self, number: u64, size: u32) -> Result<Listed> {
-        self.list(&[], Start::PageNumber(number), size).await
+    pub(crate) async fn page(&self, number: u64, size: u32) -> Result<ContactPage> {
+        self.list(&[], PageStart::PageNumber(number), size).await
     }
 
-    pub(crate) async fn list(&self, filters: &[(&str, &str)], start: Start, size: u32) -> Result<Listed> {
+    pub(crate) async fn list(
+        &self,
+        filters: &[(&str, &str)],
+        start: PageStart,
+        size: u32,
+    ) -> Result<ContactPage> {
         self.list_within(&soon(), filters, start, size).await
     }
 
@@ -278,9 +288,9 @@ impl Account {
         &self,
         context: &CallContext,
         filters: &[(&str, &str)],
-        start: Start,
+        start: PageStart,
         size: u32,
-    ) -> Result<Listed> {
+    ) -> Result<ContactPage> {
         let request = ListRequest { query: query(filters), start, page_size: size };
         let (contacts, caller) = (&self.office.parts.gateway.contacts, &self.office.caller);
         contacts.list(context, caller, &self.credential, &request).await
@@ -320,21 +330,21 @@ pub(crate) fn query(filters: &[(&str, &str)]) -> ContactQuery {
 }
 
 /// The contact that a write shows, caught where the API would write it as JSON.
-pub(crate) struct Rendered(Arc<Mutex<Option<Shown>>>);
+pub(crate) struct Rendered(Arc<Mutex<Option<ContactView>>>);
 
 impl Rendered {
-    pub(crate) fn new() -> (Self, Render) {
+    pub(crate) fn new() -> (Self, ResponseBuilder) {
         let caught = Arc::new(Mutex::new(None));
         let inside = Arc::clone(&caught);
-        let render: Render = Arc::new(move |outcome| {
+        let render: ResponseBuilder = Arc::new(move |outcome| {
             let status = outcome.map_or(400, |_| 200);
             *inside.lock().unwrap() = outcome.ok().cloned();
-            Ok(Answer { status, headers: Vec::new(), body: Vec::new(), replayed: false })
+            Ok(StoredResponse { status, headers: Vec::new(), body: Vec::new(), replayed: false })
         });
         (Self(caught), render)
     }
 
-    pub(crate) fn take(&self) -> Shown {
+    pub(crate) fn take(&self) -> ContactView {
         self.0.lock().unwrap().take().unwrap()
     }
 }
@@ -354,12 +364,12 @@ impl std::ops::Deref for Crm {
 }
 
 impl Crm {
-    pub(crate) async fn aptly(options: aptly::Options, settings: Value) -> Self {
-        Self::of("aptly", aptly::Simulator::start(options).await.unwrap(), settings).await
+    pub(crate) async fn aptly(options: aptly::AptlyOptions, settings: Value) -> Self {
+        Self::of("aptly", aptly::AptlySimulator::start(options).await.unwrap(), settings).await
     }
 
-    pub(crate) async fn pipeline(options: pipeline::Options, settings: Value) -> Self {
-        Self::of("pipeline", pipeline::Simulator::start(options).await.unwrap(), settings).await
+    pub(crate) async fn pipeline(options: pipeline::PipelineOptions, settings: Value) -> Self {
+        Self::of("pipeline", pipeline::PipelineSimulator::start(options).await.unwrap(), settings).await
     }
 
     async fn of(provider: &str, at: Running, settings: Value) -> Self {
@@ -390,12 +400,12 @@ impl Crm {
     }
 
     /// The stored record, as the CRM spells it.
-    pub(crate) fn stored(&self, shown: &Shown) -> Value {
+    pub(crate) fn stored(&self, shown: &ContactView) -> Value {
         self.at.contact(shown.contact.remote_id.as_str()).unwrap()
     }
 
     /// Calls that could have written, whatever they did.
-    pub(crate) fn sent(&self) -> Vec<Call> {
+    pub(crate) fn sent(&self) -> Vec<RecordedCall> {
         self.at.calls().into_iter().filter(|call| call.method != "GET").collect()
     }
 
@@ -442,21 +452,21 @@ pub(crate) async fn linked(office: &Arc<Office>, provider: &str, at: &Running, s
 
 /// Both CRMs with nobody in them.
 pub(crate) async fn both() -> [Crm; 2] {
-    both_with(aptly::Options::empty(), pipeline::Options::empty()).await
+    both_with(aptly::AptlyOptions::empty(), pipeline::PipelineOptions::empty()).await
 }
 
 /// Both CRMs with people of the demonstration.
 pub(crate) async fn both_with_people(people: usize) -> [Crm; 2] {
-    let aptly = aptly::Options { people, ..aptly::Options::empty() };
-    both_with(aptly, pipeline::Options { people, ..pipeline::Options::empty() }).await
+    let aptly = aptly::AptlyOptions { people, ..aptly::AptlyOptions::empty() };
+    both_with(aptly, pipeline::PipelineOptions { people, ..pipeline::PipelineOptions::empty() }).await
 }
 
-pub(crate) async fn both_with(aptly: aptly::Options, pipeline: pipeline::Options) -> [Crm; 2] {
+pub(crate) async fn both_with(aptly: aptly::AptlyOptions, pipeline: pipeline::PipelineOptions) -> [Crm; 2] {
     [Crm::aptly(aptly, json!({})).await, Crm::pipeline(pipeline, json!({})).await]
 }
 
 /// Codes and pointers of warnings, in order.
-pub(crate) fn warned(shown: &Shown) -> Vec<(WarningCode, &str)> {
+pub(crate) fn warned(shown: &ContactView) -> Vec<(WarningCode, &str)> {
     shown.warnings.iter().map(|warning| (warning.code, warning.pointer.as_str())).collect()
 }
 

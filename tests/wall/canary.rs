@@ -83,15 +83,16 @@ impl Aviary {
         // The sweep is faster than a key may be.
         let more = [("GATEWAY_CONFIG", config.as_str()), ("GATEWAY_KEY_RATE", "0")];
         let serving = Serving::start(folder.path(), "log", &master_key, &more).await;
-        let aptly = aptly::Options { tokens: vec![APTLY_KEY.to_owned()], ..aptly::Options::empty() };
-        let pipeline = pipeline::Options {
+        let aptly =
+            aptly::AptlyOptions { tokens: vec![APTLY_KEY.to_owned()], ..aptly::AptlyOptions::empty() };
+        let pipeline = pipeline::PipelineOptions {
             tokens: vec![PIPELINE_TOKEN.to_owned()],
             password: PASSWORD.to_owned(),
-            ..pipeline::Options::empty()
+            ..pipeline::PipelineOptions::empty()
         };
         let crms = [
-            aptly::Simulator::start(aptly).await.unwrap(),
-            pipeline::Simulator::start(pipeline).await.unwrap(),
+            aptly::AptlySimulator::start(aptly).await.unwrap(),
+            pipeline::PipelineSimulator::start(pipeline).await.unwrap(),
         ];
         let (tenant, key) = serving.tenant("mine").await;
         let (revoked_id, revoked) = serving.key(&tenant).await;

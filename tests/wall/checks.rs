@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contacts_gateway::domain::Scope;
-use contacts_gateway::simulators::pipeline::{Options, Simulator};
+use contacts_gateway::simulators::pipeline::{PipelineOptions, PipelineSimulator};
 use contacts_gateway::simulators::{Fault, FaultKind, Running};
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -30,7 +30,10 @@ struct Hung {
 
 impl Hung {
     async fn new() -> Self {
-        let (house, crm) = (Arc::new(House::open().await), Simulator::start(Options::empty()).await.unwrap());
+        let (house, crm) = (
+            Arc::new(House::open().await),
+            PipelineSimulator::start(PipelineOptions::empty()).await.unwrap(),
+        );
         let tenant = house.tenant("one").await;
         let whole = house.key(&tenant, &Scope::ALL, None).await;
         let credential = house.at_pipeline(&whole, &crm.base_url(), json!({ "token": crm.token() })).await;

@@ -22,8 +22,8 @@ impl Bench {
     async fn new() -> Self {
         let (folder, master_key) = (tempfile::tempdir().unwrap(), master_key());
         let serving = Serving::start(folder.path(), "first.log", &master_key, &[]).await;
-        let crm = aptly::Options { tokens: vec![SECRET.to_owned()], ..aptly::Options::empty() };
-        Self { folder, master_key, serving, crm: aptly::Simulator::start(crm).await.unwrap() }
+        let crm = aptly::AptlyOptions { tokens: vec![SECRET.to_owned()], ..aptly::AptlyOptions::empty() };
+        Self { folder, master_key, serving, crm: aptly::AptlySimulator::start(crm).await.unwrap() }
     }
 
     async fn link(&self, key: &str, name: &str) -> String {
@@ -84,7 +84,7 @@ async fn a_secret_moved_to_another_row_tenant_or_host_does_not_open() {
     let (one, other) = (bench.link(&mine, "one").await, bench.link(&mine, "other").await);
     let foreign = bench.link(&theirs, "foreign").await;
     let (pointed, good) = (bench.link(&mine, "pointed").await, bench.link(&mine, "good").await);
-    let listener = aptly::Simulator::start(aptly::Options::empty()).await.unwrap();
+    let listener = aptly::AptlySimulator::start(aptly::AptlyOptions::empty()).await.unwrap();
     let mut database = bench.database().await;
     for (from, to) in [(&other, &one), (&one, &foreign)] {
         let moved =

@@ -1,7 +1,7 @@
 //! A host that several tenants use: one tenant's calls must not block it for another, nor use up another's retries.
 
 use contacts_gateway::domain::Scope;
-use contacts_gateway::simulators::pipeline::{Options, Simulator};
+use contacts_gateway::simulators::pipeline::{PipelineOptions, PipelineSimulator};
 use contacts_gateway::simulators::{Fault, FaultKind, Running};
 use futures_util::future::join_all;
 use serde_json::json;
@@ -11,7 +11,7 @@ use crate::house::{Answer, House, Tenant};
 /// One CRM with a token for the attackers and one for the honest tenant.
 async fn shared_crm() -> Running {
     let tokens = vec!["token-of-attackers".to_owned(), "token-of-the-honest".to_owned()];
-    Simulator::start(Options { tokens, ..Options::empty() }).await.unwrap()
+    PipelineSimulator::start(PipelineOptions { tokens, ..PipelineOptions::empty() }).await.unwrap()
 }
 
 fn status(code: u16) -> FaultKind {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use contacts_gateway::api::{AppState, Gate, Readiness, router};
-use contacts_gateway::app::Parts;
+use contacts_gateway::api::{AppState, Readiness, RequestAdmission, router};
+use contacts_gateway::app::Components;
 use contacts_gateway::auth::{ApiKey, Issuers};
 use contacts_gateway::config::Limits;
 use contacts_gateway::domain::{Actor, CallContext, Caller, Principal, RawJson, Scope, Scopes, TenantId};
@@ -129,17 +129,17 @@ impl House {
         });
         let sealer = Sealer::new(&MasterKey::generate().unwrap()).unwrap();
         let admin = SecretString::from(ADMIN_TOKEN);
-        let parts = Parts::join(store, sealer, guard, transport, Some(&admin), issuers, limits);
+        let parts = Components::join(store, sealer, guard, transport, Some(&admin), issuers, limits);
         let gateway = Arc::new(parts.gateway);
         let readiness: Readiness = Arc::new(|| Box::pin(async { Ok(()) }));
         // The attacks come faster than any key may.
         let limits = Limits { key_rate: None, ..limits };
-        let (authenticator, gate) = (parts.authenticator, Arc::new(Gate::new(&limits)));
+        let (authenticator, gate) = (parts.authenticator, Arc::new(RequestAdmission::new(&limits)));
         let state = AppState { gateway: gateway.clone(), authenticator, readiness, gate };
-        let aptly = aptly::Options { people: 3, ..aptly::Options::empty() };
-        let pipeline = pipeline::Options { people: 3, ..pipeline::Options::empty() };
-        let aptly = aptly::Simulator::start(aptly).await.unwrap();
-        let pipeline = pipeline::Simulator::start(pipeline).await.unwrap();
+        let aptly = aptly::AptlyOptions { people: 3, ..aptly::AptlyOptions::empty() };
+        let pipeline = pipeline::PipelineOptions { people: 3, ..pipeline::PipelineOptions::empty() };
+        let aptly = aptly::AptlySimulator::start(aptly).await.unwrap();
+        let pipeline = pipeline::PipelineSimulator::start(pipeline).await.unwrap();
         Self {
             router: router(state),
             gateway,

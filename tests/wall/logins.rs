@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use contacts_gateway::domain::Scope;
-use contacts_gateway::simulators::pipeline::{Options, Simulator};
+use contacts_gateway::simulators::pipeline::{PipelineOptions, PipelineSimulator};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -58,7 +58,7 @@ fn after(began: Instant, seconds: u64) -> usize {
 
 #[tokio::test]
 async fn a_hundred_checks_with_a_refused_password_are_one_login() {
-    let crm = Simulator::start(Options::empty()).await.unwrap();
+    let crm = PipelineSimulator::start(PipelineOptions::empty()).await.unwrap();
     let (account, began) = (Account::new(crm.base_url(), "wrong").await, Instant::now());
     for _ in 0..10 {
         // At most as many at once as a credential allows.
@@ -79,7 +79,7 @@ async fn a_hundred_checks_with_a_refused_password_are_one_login() {
     }
     assert_eq!(logins(), after(began, 30));
     // The right password is tried at once.
-    let right = json!({ "secret": { "email": EMAIL, "password": Options::empty().password } });
+    let right = json!({ "secret": { "email": EMAIL, "password": PipelineOptions::empty().password } });
     assert_eq!(account.patch(right).await.status, 200);
     let before = logins();
     assert_eq!(account.list().await.status, 200);
@@ -88,7 +88,7 @@ async fn a_hundred_checks_with_a_refused_password_are_one_login() {
 
 #[tokio::test]
 async fn passwords_tried_one_after_another_are_five_logins_a_minute() {
-    let crm = Simulator::start(Options::empty()).await.unwrap();
+    let crm = PipelineSimulator::start(PipelineOptions::empty()).await.unwrap();
     let account = Account::new(crm.base_url(), "wrong").await;
     let mut codes = Vec::new();
     for number in 0..10 {

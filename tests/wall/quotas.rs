@@ -31,7 +31,7 @@ impl Scene {
         let folder = tempfile::tempdir().unwrap();
         let settings = [&[("GATEWAY_KEY_RATE", "0"), ("GATEWAY_LOG", "info")], settings].concat();
         let serving = Serving::start(folder.path(), "log", &master_key(), &settings).await;
-        let crm = pipeline::Simulator::start(pipeline::Options::empty()).await.unwrap();
+        let crm = pipeline::PipelineSimulator::start(pipeline::PipelineOptions::empty()).await.unwrap();
         let person = json!({ "firstName": "Ada", "lastName": "Okafor", "notes": "x".repeat(40_000),
             "phoneNumber": [{ "value": "+14165550123", "isPrimary": true }] });
         let contact = crm.put(person).unwrap();

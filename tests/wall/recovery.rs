@@ -30,7 +30,7 @@ struct Party {
 }
 
 async fn party(house: &House, name: &str) -> Party {
-    let crm = pipeline::Simulator::start(pipeline::Options::empty()).await.unwrap();
+    let crm = pipeline::PipelineSimulator::start(pipeline::PipelineOptions::empty()).await.unwrap();
     let tenant: Tenant = house.tenant(name).await;
     let credential = house.link_to(&tenant, "pipeline", &crm, &json!({ "token": crm.token() })).await;
     Party { key: house.key(&tenant, &Scope::ALL, None).await, credential, crm }

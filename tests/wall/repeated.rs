@@ -71,10 +71,11 @@ struct Scene {
 async fn scene() -> Scene {
     let house = House::open().await;
     let tenant = house.tenant("mine").await;
-    let known = aptly::Options { tokens: vec![API_KEY.to_owned()], ..aptly::Options::empty() };
-    let aptly = aptly::Simulator::start(known).await.unwrap();
-    let known = pipeline::Options { password: PASSWORD.to_owned(), ..pipeline::Options::empty() };
-    let pipeline = pipeline::Simulator::start(known).await.unwrap();
+    let known = aptly::AptlyOptions { tokens: vec![API_KEY.to_owned()], ..aptly::AptlyOptions::empty() };
+    let aptly = aptly::AptlySimulator::start(known).await.unwrap();
+    let known =
+        pipeline::PipelineOptions { password: PASSWORD.to_owned(), ..pipeline::PipelineOptions::empty() };
+    let pipeline = pipeline::PipelineSimulator::start(known).await.unwrap();
     let key = house.link_to(&tenant, "aptly", &aptly, &json!({ "apiKey": API_KEY })).await;
     let login = json!({ "email": "ada@example.com", "password": PASSWORD });
     let login = house.link_to(&tenant, "pipeline", &pipeline, &login).await;
@@ -311,8 +312,8 @@ async fn a_value_of_a_contact_that_repeats_a_secret_is_left_out_and_the_rest_is_
         }
         // A record with the secret as its id cannot be shown at all.
         let id = "of_a_secret_that_could_be_an_id";
-        let crm = aptly::Options { tokens: vec![id.to_owned()], ..aptly::Options::empty() };
-        let crm = aptly::Simulator::start(crm).await.unwrap();
+        let crm = aptly::AptlyOptions { tokens: vec![id.to_owned()], ..aptly::AptlyOptions::empty() };
+        let crm = aptly::AptlySimulator::start(crm).await.unwrap();
         let tenant = scene.house.tenant(&format!("another {provider}")).await;
         let credential = scene.house.link_to(&tenant, "aptly", &crm, &json!({ "apiKey": id })).await;
         let key = scene.house.key(&tenant, &Scope::ALL, None).await;

@@ -31,7 +31,10 @@ async fn while_one_key_is_revoked_the_other_fails_no_call_and_both_processes_kno
     let more = [("GATEWAY_KEY_RATE", "0")];
     let start = async |name| Arc::new(Serving::start(folder.path(), name, &master_key, &more).await);
     let (first, second) = (start("first.log").await, start("second.log").await);
-    let crm = pipeline::Simulator::start(pipeline::Options { people: 3, ..pipeline::Options::empty() });
+    let crm = pipeline::PipelineSimulator::start(pipeline::PipelineOptions {
+        people: 3,
+        ..pipeline::PipelineOptions::empty()
+    });
     let crm = crm.await.unwrap();
     let (tenant, new) = first.tenant("mine").await;
     let (old_id, old) = first.key(&tenant).await;

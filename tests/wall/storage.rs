@@ -29,7 +29,7 @@ impl Scene {
     }
 
     async fn of(serving: Serving, folder: tempfile::TempDir) -> Self {
-        let crm = aptly::Simulator::start(aptly::Options::empty()).await.unwrap();
+        let crm = aptly::AptlySimulator::start(aptly::AptlyOptions::empty()).await.unwrap();
         let (_, key) = serving.tenant("one").await;
         let credential = json!({ "provider": "aptly", "name": "n", "settings": { "baseUrl": crm.base_url(),
             "defaultRegion": "US" }, "secret": { "apiKey": crm.token() } });

@@ -3,12 +3,12 @@
 use super::failure;
 use crate::adapters::adapter::{Prepared, WriteKind};
 use crate::domain::{CallContext, RemoteId, Result};
-use crate::upstream::{Call, Method, Repeat, Reply, Secrets, Upstream};
+use crate::upstream::{Call, Method, Reply, RetrySafety, Secrets, Upstream};
 
 /// `GET /api/contacts` and its kin, for one account.
-pub(super) struct Endpoints(Upstream);
+pub(super) struct AptlyEndpoints(Upstream);
 
-impl Endpoints {
+impl AptlyEndpoints {
     pub(super) fn new(upstream: Upstream) -> Self {
         Self(upstream)
     }
@@ -25,7 +25,7 @@ impl Endpoints {
 
     /// The same, asked once: a failure costs the write that comes after it no retries.
     pub(super) async fn me_once(&self, context: &CallContext) -> Result<Option<Reply>> {
-        let call = Call { repeat: Repeat::AfterRefusal, ..Call::new(Method::Get, "api/app/me") };
+        let call = Call { repeat: RetrySafety::AfterRefusal, ..Call::new(Method::Get, "api/app/me") };
         self.me_by(context, &call).await
     }
 

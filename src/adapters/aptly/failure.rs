@@ -1,7 +1,7 @@
 //! What Aptly's refusals mean.
 
 use super::SPEC;
-use crate::adapters::refusal;
+use crate::adapters::error_mapping;
 use crate::domain::{Failure, FailureKind, Faults, FieldFault, Result};
 use crate::json::{self, Members};
 use crate::upstream::{Reply, Secrets};
@@ -18,12 +18,12 @@ const POINTERS: &[(&str, &str)] = &[
 
 /// Passes a reply with 2xx on, unless it says `success: false`; any other is the failure it means.
 pub(super) fn check(reply: Reply) -> Result<Reply> {
-    let refused = refusal::says_no(&reply);
+    let refused = error_mapping::is_soft_failure(&reply);
     if reply.is_success() && !refused {
         return Ok(reply);
     }
     let message = message(&reply);
-    let mut failure = refusal::by_status(&refusal::judged(&reply), message.as_deref())
+    let mut failure = error_mapping::by_status(&error_mapping::as_client_error(&reply), message.as_deref())
         .with_upstream(SPEC.provider, Some(reply.status));
     if failure.kind == FailureKind::UpstreamRejected {
         failure.faults = pointers(message.as_deref().unwrap_or_default(), &reply.secrets);
@@ -33,12 +33,12 @@ pub(super) fn check(reply: Reply) -> Result<Reply> {
 
 /// For calls that name no contact: what is not there is the route.
 pub(super) fn check_route(reply: Reply) -> Result<Reply> {
-    check(reply).map_err(refusal::of_route)
+    check(reply).map_err(error_mapping::of_route)
 }
 
 /// For lists and other reads of no single contact.
 pub(super) fn check_list(reply: Reply) -> Result<Reply> {
-    check_route(reply).map_err(refusal::of_read)
+    check_route(reply).map_err(error_mapping::of_read)
 }
 
 /// A refused id is an unknown one: Aptly documents no answer for it.
@@ -46,7 +46,7 @@ pub(super) fn check_get(reply: Reply) -> Result<Reply> {
     if reply.status == 400 {
         return Err(not_found().with_upstream(SPEC.provider, Some(400)));
     }
-    check(reply).map_err(refusal::of_read)
+    check(reply).map_err(error_mapping::of_read)
 }
 
 /// The contact is not there.
@@ -68,7 +68,7 @@ fn pointers(message: &str, secrets: &Secrets) -> Faults {
     let words = message.to_lowercase();
     let found = POINTERS.iter().find(|(word, _)| words.contains(word));
     let fault = |(_, pointer): &(&str, &str)| {
-        FieldFault::member(*pointer, "upstream_rejected", refusal::presentable(message, secrets))
+        FieldFault::member(*pointer, "upstream_rejected", error_mapping::sanitized(message, secrets))
     };
     found.map(fault).into_iter().collect()
 }

@@ -17,15 +17,15 @@ use async_trait::async_trait;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
-use self::endpoints::Endpoints;
-use self::translate::{Change, Format, Single};
+use self::endpoints::AptlyEndpoints;
+use self::translate::{AptlyChange, Format, Single};
 use super::adapter::{
-    Account, Adapter, AdapterSpec, Applied, Connection, FieldSpec, FilterSpec, FilterSupport, Found,
-    Identity, IdentityKind, Moves, Operations, Prepared, Pushed, RemoteFieldSpec, Trail, Verify, Write,
-    WriteKind,
+    Account, Adapter, AdapterConnection, AdapterSpec, Applied, ContactIdentity, FieldSpec, FilterSpec,
+    FilterSupport, IdentityKind, LookupResult, Moves, Operations, Prepared, Pushed, RecordLocator,
+    RemoteFieldSpec, Verify, Write, WriteKind,
 };
+use super::error_mapping;
 use super::reading::{Rows, merge};
-use super::refusal;
 use super::settings::{SecretForm, SettingKind, SettingSpec};
 use crate::blocking;
 use crate::domain::{
@@ -220,12 +220,12 @@ const fn setting(name: &'static str, kind: SettingKind, note: &'static str) -> S
     SettingSpec { name, kind, required: false, note }
 }
 
-fn connect(connection: Connection<'_>) -> Result<Arc<dyn Adapter>> {
-    let Connection { settings, secret, upstream } = connection;
+fn connect(connection: AdapterConnection<'_>) -> Result<Arc<dyn Adapter>> {
+    let AdapterConnection { settings, secret, upstream } = connection;
     let authorization = Authorization::new("x-token", secret.expose("apiKey"))?;
     let format = Format::named(settings.text("writeFormat").as_deref());
-    Ok(Arc::new(Aptly {
-        endpoints: Endpoints::new(upstream.authorized(authorization)),
+    Ok(Arc::new(AptlyAdapter {
+        endpoints: AptlyEndpoints::new(upstream.authorized(authorization)),
         region: Region::named(settings.text("defaultRegion").as_deref()),
         format,
         create_defaults: translate::defaults(settings.raw("createDefaults"), format)?,
@@ -235,8 +235,8 @@ fn connect(connection: Connection<'_>) -> Result<Arc<dyn Adapter>> {
     }))
 }
 
-struct Aptly {
-    endpoints: Endpoints,
+struct AptlyAdapter {
+    endpoints: AptlyEndpoints,
     region: Region,
     format: Format,
     create_defaults: RemoteFields,
@@ -249,7 +249,7 @@ struct Aptly {
 }
 
 #[async_trait]
-impl Adapter for Aptly {
+impl Adapter for AptlyAdapter {
     fn region(&self) -> Region {
         self.region
     }
@@ -292,7 +292,7 @@ impl Adapter for Aptly {
                 _ => return rows.from(at, page, page.saturating_mul(size), size),
             }
         }
-        Err(super::lenient::unreadable("pageSize", "the same in two answers"))
+        Err(super::lenient_reader::unreadable("pageSize", "the same in two answers"))
     }
 
     async fn get_contact(&self, context: &CallContext, id: &RemoteId) -> Result<Contact> {
@@ -303,8 +303,8 @@ impl Adapter for Aptly {
         Ok(Contact { read_by: ReadBy::Id, ..contact })
     }
 
-    async fn find_contacts(&self, context: &CallContext, by: &Identity) -> Result<Found> {
-        let mut found = Found::nobody();
+    async fn find_contacts(&self, context: &CallContext, by: &ContactIdentity) -> Result<LookupResult> {
+        let mut found = LookupResult::nobody();
         for (parameter, text, wanted) in translate::searches(by, self.region) {
             if found.is_full() {
                 found.complete = false;
@@ -325,16 +325,16 @@ impl Adapter for Aptly {
     async fn prepare_create(&self, context: &CallContext, draft: &ContactDraft) -> Result<Prepared> {
         let draft = translate::RULES.with_defaults(draft, &self.create_defaults);
         let definitions = self.definitions(context, &draft.remote_fields, None).await?;
-        let change = || self.discreet(Change::of_draft(&draft, &definitions, self.region));
+        let change = || self.discreet(AptlyChange::of_draft(&draft, &definitions, self.region));
         let change = blocking::within(context, draft.remote_fields.size(), change).await??;
         let (body, expected, losses) = self.encoded(context, change, draft.remote_fields.size()).await?;
         Ok(Prepared {
             kind: WriteKind::Create,
             call: endpoints::create(body),
             losses,
-            trail: Trail::of(None, &expected),
+            locator: RecordLocator::of(None, &expected),
             expected,
-            nothing_to_do: false,
+            is_noop: false,
         })
     }
 
@@ -345,18 +345,18 @@ impl Adapter for Aptly {
         patch: &ContactPatch,
     ) -> Result<Prepared> {
         let definitions = self.definitions(context, &patch.remote_fields, Some(held)).await?;
-        let change = || self.discreet(Change::of_patch(held, patch, &definitions, self.region));
+        let change = || self.discreet(AptlyChange::of_patch(held, patch, &definitions, self.region));
         let size = held.size() + patch.remote_fields.size();
         let change = blocking::within(context, size, change).await??;
-        let nothing_to_do = change.is_empty();
+        let is_noop = change.is_empty();
         let (body, expected, losses) = self.encoded(context, change, size).await?;
         Ok(Prepared {
             kind: WriteKind::Update,
             call: endpoints::update(&held.remote_id, body),
             losses,
-            trail: Trail::of(Some(held.remote_id.clone()), &expected),
+            locator: RecordLocator::of(Some(held.remote_id.clone()), &expected),
             expected,
-            nothing_to_do,
+            is_noop,
         })
     }
 
@@ -390,17 +390,17 @@ impl Adapter for Aptly {
     }
 }
 
-impl Aptly {
+impl AptlyAdapter {
     async fn read_written(
         &self,
         context: &CallContext,
         write: &Prepared,
         applied: &Applied,
     ) -> Result<Contact> {
-        if let Some(id) = write.trail.remote_id.as_ref().or(applied.remote_id.as_ref()) {
+        if let Some(id) = write.locator.remote_id.as_ref().or(applied.remote_id.as_ref()) {
             return self.get_contact(context, id).await;
         }
-        let identity = write.trail.identity.clone().telling(SPEC.create_identity);
+        let identity = write.locator.identity.clone().identifying(SPEC.create_identity);
         let mut found = self.find_contacts(context, &identity).await?.matches;
         match (found.pop(), found.is_empty()) {
             (Some(row), true) => self.get_contact(context, &row.contact.remote_id).await,
@@ -413,7 +413,7 @@ impl Aptly {
 
     /// The same, with a failure that names custom fields as contacts show them made fit to be passed on.
     fn discreet<T>(&self, outcome: Result<T>) -> Result<T> {
-        outcome.map_err(|failure| refusal::without_secrets(failure, self.endpoints.secrets()))
+        outcome.map_err(|failure| error_mapping::without_secrets(failure, self.endpoints.secrets()))
     }
 
     /// Completes what a single read does not tell (several e-mails or phones, the times) from the list's row of the
@@ -455,7 +455,7 @@ impl Aptly {
     async fn encoded(
         &self,
         context: &CallContext,
-        change: Change,
+        change: AptlyChange,
         size: usize,
     ) -> Result<(String, ContactPatch, Vec<Warning>)> {
         // What changes nothing is not sent, so nothing need be asked.
@@ -473,8 +473,8 @@ impl Aptly {
             return Format::Legacy;
         }
         let time = context.remaining() / PART_FOR_VERSION;
-        let hurried = context.hurried(time);
-        let told = self.is_v3.get_or_try_init(|| self.ask_version(&hurried));
+        let with_timeout = context.with_timeout(time);
+        let told = self.is_v3.get_or_try_init(|| self.ask_version(&with_timeout));
         match timeout(time, told).await {
             Ok(Ok(true)) => Format::Native,
             _ => Format::Auto,

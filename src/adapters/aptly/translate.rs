@@ -11,7 +11,7 @@ mod properties;
 
 pub(super) use custom_fields::Definitions;
 pub(super) use decode::{PAGE_SIZE, decode_account, decode_page, decode_single, decode_written};
-pub(super) use encode::{Change, Format, RULES};
+pub(super) use encode::{AptlyChange, Format, RULES};
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -19,10 +19,10 @@ use std::collections::HashSet;
 use bytestring::ByteString;
 
 use self::decode::unwrapped;
-use crate::adapters::adapter::{Identity, Pushed};
-use crate::adapters::aptly::wire::ContactWire;
-use crate::adapters::identity::{Wanted, full_name};
-use crate::adapters::lenient::Lenient;
+use crate::adapters::adapter::{ContactIdentity, Pushed};
+use crate::adapters::aptly::wire::AptlyContactWire;
+use crate::adapters::identity::{LookupKey, full_name};
+use crate::adapters::lenient_reader::LenientReader;
 use crate::adapters::reading::Named;
 use crate::adapters::remote;
 use crate::domain::{
@@ -68,7 +68,7 @@ pub(super) fn defaults(setting: Option<&RawJson>, format: Format) -> Result<Remo
 pub(super) fn check_defaults(fields: &RemoteFields, definitions: &Definitions, format: Format) -> Result<()> {
     let draft =
         ContactDraft { remote_fields: fields.clone(), ..ContactDraft::of_name(Text::from_static("x")) };
-    let change = Change::of_draft(&draft, definitions, Region::default());
+    let change = AptlyChange::of_draft(&draft, definitions, Region::default());
     change.and_then(|change| change.encode(format)).map(drop).map_err(remote::of_setting)
 }
 
@@ -103,12 +103,12 @@ pub(super) fn ignored_native(body: Option<&str>, sent: &ContactPatch, shown: &Co
 }
 
 /// One search for each identity.
-pub(super) fn searches(by: &Identity, region: Region) -> Vec<(&'static str, String, Wanted)> {
+pub(super) fn searches(by: &ContactIdentity, region: Region) -> Vec<(&'static str, String, LookupKey)> {
     let emails =
-        by.emails.iter().map(|email| ("email", email.trim().to_owned(), Wanted::Email(email.clone())));
+        by.emails.iter().map(|email| ("email", email.trim().to_owned(), LookupKey::Email(email.clone())));
     let phones = by.phones.iter().map(|phone| {
         let phone = PhoneIdentity::of(region, phone);
-        ("phone", phone.search_digits().to_owned(), Wanted::Phone(phone))
+        ("phone", phone.search_digits().to_owned(), LookupKey::Phone(phone))
     });
     let searches = emails.chain(phones.filter(|(_, digits, _)| !digits.is_empty()));
     // One person's numbers in two spellings are one search.
@@ -130,8 +130,8 @@ impl Single {
         if is_complete(&contact) {
             return Ok(Self { contact, searches: Vec::new() });
         }
-        let read = Lenient(text);
-        let records = unwrapped(read, read.whole()?)?.into_iter().map(ContactWire::read);
+        let read = LenientReader(text);
+        let records = unwrapped(read, read.whole()?)?.into_iter().map(AptlyContactWire::read);
         let record = records.into_iter().find(|record| {
             let found = record.id.and_then(|raw| json::string(raw.get()));
             found.is_some_and(|found| found == id.as_str())
@@ -164,7 +164,7 @@ pub(super) fn is_complete(single: &Contact) -> bool {
 
 /// Searches by the texts of a record exactly as it shows them: by its e-mail addresses, a text of several as a whole
 /// and by its parts, by the digits of its first number, by its name. What is too long for a URL is no text to search for.
-fn own_searches(record: &ContactWire<'_>) -> Vec<(&'static str, String)> {
+fn own_searches(record: &AptlyContactWire<'_>) -> Vec<(&'static str, String)> {
     let of = |named: Option<&Named<'_>>| named.map_or_else(Vec::new, |(_, raw)| own_texts(raw));
     let mut searches: Vec<(&'static str, String)> = Vec::new();
     for text in of(record.emails.as_ref()) {
@@ -208,7 +208,7 @@ fn own_texts(raw: Raw<'_>) -> Vec<String> {
 
 /// The searches whose rows may show this contact: by its addresses, its numbers, its name.
 pub(super) fn searches_for(known: &Contact, region: Region) -> Vec<(&'static str, String)> {
-    let searches = searches(&Identity::of_record(known), region);
+    let searches = searches(&ContactIdentity::of_record(known), region);
     let searches = searches.into_iter().map(|(parameter, text, _)| (parameter, text));
     let all = searches.chain(full_name(known).map(|name| ("name", name)));
     all.filter(|(_, text)| text.len() <= LONGEST_SEARCH).collect()
@@ -335,7 +335,7 @@ mod tests {
                 ("searches", 100, |n| {
                     let emails = (0..n).map(|n| Text::from(format!("a{n}@example.com"))).collect();
                     let phones = (0..n).map(|n| Text::from(format!("+1415555{n:04}"))).collect();
-                    let by = Identity { emails, phones };
+                    let by = ContactIdentity { emails, phones };
                     Box::new(move || drop(black_box(searches(&by, Region::default()))))
                 }),
             ],
@@ -352,7 +352,7 @@ mod tests {
         Box::new(move || {
             let definitions = Definitions::of(Some(&held));
             assert!(!definitions.needed_for(&patch.remote_fields, &HashSet::new()));
-            let change = Change::of_patch(&held, &patch, &definitions, Region::default()).unwrap();
+            let change = AptlyChange::of_patch(&held, &patch, &definitions, Region::default()).unwrap();
             drop(black_box(change.encode(Format::Auto).unwrap()));
         })
     }
@@ -363,7 +363,7 @@ mod tests {
 
     fn drafted(draft: ContactDraft) -> Work {
         Box::new(move || {
-            let change = Change::of_draft(&draft, &Definitions::default(), Region::default()).unwrap();
+            let change = AptlyChange::of_draft(&draft, &Definitions::default(), Region::default()).unwrap();
             drop(black_box(change.encode(Format::Auto).unwrap()));
         })
     }

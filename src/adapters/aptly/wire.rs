@@ -10,7 +10,7 @@ use crate::json::{Members, Raw};
 /// A contact in any spelling (`firstname`, `First Name`, `fullName`): members that a unified field consumes by
 /// meaning, all others as they came.
 #[derive(Default)]
-pub(super) struct ContactWire<'a> {
+pub(super) struct AptlyContactWire<'a> {
     pub(super) id: Option<Raw<'a>>,
     pub(super) first_name: Option<Named<'a>>,
     pub(super) last_name: Option<Named<'a>>,
@@ -27,7 +27,7 @@ pub(super) struct ContactWire<'a> {
     pub(super) rest: Vec<Named<'a>>,
 }
 
-impl<'a> ContactWire<'a> {
+impl<'a> AptlyContactWire<'a> {
     /// Sorts the members of an object by what they mean. Where two spellings of one key stand side by side, the
     /// first counts and the second is passed on.
     pub(super) fn read(members: Members<'a>) -> Self {

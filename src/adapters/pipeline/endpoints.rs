@@ -6,7 +6,7 @@ use super::translate::PAGE_SIZE;
 use super::{failure, wire};
 use crate::adapters::adapter::{Prepared, WriteKind};
 use crate::adapters::session::{LogIn, Session};
-use crate::adapters::settings::Secret;
+use crate::adapters::settings::CredentialSecret;
 use crate::domain::{CallContext, Failure, RemoteId, Result, Text};
 use crate::json;
 use crate::upstream::{Authorization, Call, Method, Reply};
@@ -14,13 +14,13 @@ use crate::upstream::{Authorization, Call, Method, Reply};
 const GET_PATH: &str = "/api/contacts/{id}";
 
 /// The routes of one account, with the templates of those that are documented nowhere.
-pub(super) struct Endpoints {
+pub(super) struct PipelineEndpoints {
     session: Session,
     get_path: Text,
     delete_path: Option<Text>,
 }
 
-impl Endpoints {
+impl PipelineEndpoints {
     pub(super) fn new(session: Session, get_path: Option<Text>, delete_path: Option<Text>) -> Self {
         Self { session, get_path: get_path.unwrap_or(Text::from_static(GET_PATH)), delete_path }
     }
@@ -105,7 +105,7 @@ pub(super) struct PasswordLogin {
 }
 
 impl PasswordLogin {
-    pub(super) fn of(secret: &Secret) -> Self {
+    pub(super) fn of(secret: &CredentialSecret) -> Self {
         Self { email: secret.expose("email").into(), password: secret.expose("password").into() }
     }
 }
@@ -113,7 +113,7 @@ impl PasswordLogin {
 impl LogIn for PasswordLogin {
     fn call(&self) -> Result<Call> {
         let (email, password) = (self.email.expose_secret(), self.password.expose_secret());
-        let body = serde_json::to_string(&wire::Login { email, password });
+        let body = serde_json::to_string(&wire::LoginRequest { email, password });
         let body = body.map_err(|_| Failure::internal("a login could not be written"))?;
         Ok(Call::new(Method::Post, "api/auth/login").body(body))
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::SPEC;
-use crate::adapters::refusal;
+use crate::adapters::error_mapping;
 use crate::domain::{Effect, Failure, FailureKind, FieldFault, Result};
 use crate::json::{self, Kind, Members};
 use crate::upstream::Reply;
@@ -27,7 +27,7 @@ const POINTERS: &[(&str, &str)] = &[
 
 /// Passes a reply with 2xx on, unless it says `success: false`; any other is the failure it means.
 pub(super) fn check(reply: Reply) -> Result<Reply> {
-    if reply.is_success() && !refusal::says_no(&reply) {
+    if reply.is_success() && !error_mapping::is_soft_failure(&reply) {
         return Ok(reply);
     }
     let text = reply.json().ok();
@@ -36,8 +36,8 @@ pub(super) fn check(reply: Reply) -> Result<Reply> {
 }
 
 fn failure(reply: &Reply, message: Option<&str>) -> Failure {
-    let mut failure =
-        refusal::by_status(&refusal::judged(reply), message).with_upstream(SPEC.provider, Some(reply.status));
+    let mut failure = error_mapping::by_status(&error_mapping::as_client_error(reply), message)
+        .with_upstream(SPEC.provider, Some(reply.status));
     let said = message.unwrap_or_default();
     let message = said.to_lowercase();
     if failure.kind == FailureKind::UpstreamRejected {
@@ -49,7 +49,11 @@ fn failure(reply: &Reply, message: Option<&str>) -> Failure {
             failure.kind = FailureKind::ContactNotFound;
         } else {
             let fault = |(_, pointer): &(&str, &str)| {
-                FieldFault::member(*pointer, "upstream_rejected", refusal::presentable(said, &reply.secrets))
+                FieldFault::member(
+                    *pointer,
+                    "upstream_rejected",
+                    error_mapping::sanitized(said, &reply.secrets),
+                )
             };
             failure.faults = found.map(fault).into_iter().collect();
         }
@@ -59,20 +63,21 @@ fn failure(reply: &Reply, message: Option<&str>) -> Failure {
 
 /// For calls that name no contact: what is not there is the route.
 pub(super) fn check_route(reply: Reply) -> Result<Reply> {
-    check(reply).map_err(refusal::of_route)
+    check(reply).map_err(error_mapping::of_route)
 }
 
 /// For lists and other reads of no single contact.
 pub(super) fn check_list(reply: Reply) -> Result<Reply> {
-    check_route(reply).map_err(refusal::of_read)
+    check_route(reply).map_err(error_mapping::of_read)
 }
 
 /// For logins. Nothing of the answer is passed on: it may repeat what was sent.
 pub(super) fn check_login(reply: Reply) -> Result<Reply> {
-    if reply.is_success() && !refusal::says_no(&reply) {
+    if reply.is_success() && !error_mapping::is_soft_failure(&reply) {
         return Ok(reply);
     }
-    let failure = refusal::of_route(refusal::by_status(&refusal::judged(&reply), None));
+    let failure =
+        error_mapping::of_route(error_mapping::by_status(&error_mapping::as_client_error(&reply), None));
     let failure = match failure.kind {
         FailureKind::UpstreamCredentialRejected
         | FailureKind::UpstreamPermissionDenied
@@ -94,7 +99,7 @@ pub(super) fn no_token(reply: &Reply) -> Failure {
 
 /// The path that reads one contact is documented nowhere: where it is not there, the setting is to be mended.
 pub(super) fn check_get(reply: Reply) -> Result<Reply> {
-    check_path(reply, "getPath").map_err(refusal::of_read)
+    check_path(reply, "getPath").map_err(error_mapping::of_read)
 }
 
 /// The same for a path that removes one contact.

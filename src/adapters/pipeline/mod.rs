@@ -12,14 +12,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use self::endpoints::Endpoints;
-use self::translate::{Change, StagePair};
+use self::endpoints::PipelineEndpoints;
+use self::translate::{PipelineChange, StagePair};
 use super::adapter::{
-    Account, Adapter, AdapterSpec, Applied, Connection, FieldSpec, FilterSpec, FilterSupport, Found,
-    Identity, IdentityKind, Moves, Operations, Prepared, Pushed, RemoteFieldSpec, Trail, Verify, Write,
-    WriteKind,
+    Account, Adapter, AdapterConnection, AdapterSpec, Applied, ContactIdentity, FieldSpec, FilterSpec,
+    FilterSupport, IdentityKind, LookupResult, Moves, Operations, Prepared, Pushed, RecordLocator,
+    RemoteFieldSpec, Verify, Write, WriteKind,
 };
-use super::identity::Wanted;
+use super::identity::LookupKey;
 use super::session::{Login, Session};
 use super::settings::{SecretForm, SettingKind, SettingSpec};
 use crate::blocking;
@@ -175,8 +175,8 @@ const fn setting(name: &'static str, kind: SettingKind, note: &'static str) -> S
     SettingSpec { name, kind, required: false, note }
 }
 
-fn connect(connection: Connection<'_>) -> Result<Arc<dyn Adapter>> {
-    let Connection { settings, secret, upstream: anonymous } = connection;
+fn connect(connection: AdapterConnection<'_>) -> Result<Arc<dyn Adapter>> {
+    let AdapterConnection { settings, secret, upstream: anonymous } = connection;
     let session = match secret.expose("token") {
         "" => {
             let (user, password) = (secret.expose("email"), secret.expose("password"));
@@ -189,23 +189,23 @@ fn connect(connection: Connection<'_>) -> Result<Arc<dyn Adapter>> {
         }
         token => Session::Fixed(Box::new(anonymous.authorized(endpoints::bearer(token)?))),
     };
-    Ok(Arc::new(Pipeline {
-        endpoints: Endpoints::new(session, settings.text("getPath"), settings.text("deletePath")),
+    Ok(Arc::new(PipelineAdapter {
+        endpoints: PipelineEndpoints::new(session, settings.text("getPath"), settings.text("deletePath")),
         region: Region::named(settings.text("defaultRegion").as_deref()),
         create_defaults: translate::defaults(settings.raw("createDefaults"))?,
         allow_delete: settings.flag("allowDelete"),
     }))
 }
 
-struct Pipeline {
-    endpoints: Endpoints,
+struct PipelineAdapter {
+    endpoints: PipelineEndpoints,
     region: Region,
     create_defaults: RemoteFields,
     allow_delete: bool,
 }
 
 #[async_trait]
-impl Adapter for Pipeline {
+impl Adapter for PipelineAdapter {
     fn region(&self) -> Region {
         self.region
     }
@@ -236,7 +236,7 @@ impl Adapter for Pipeline {
                 _ => return rows.from(at, page, page.saturating_sub(1).saturating_mul(size), size),
             }
         }
-        Err(super::lenient::unreadable("size", "the same in two answers"))
+        Err(super::lenient_reader::unreadable("size", "the same in two answers"))
     }
 
     async fn get_contact(&self, context: &CallContext, id: &RemoteId) -> Result<Contact> {
@@ -246,8 +246,8 @@ impl Adapter for Pipeline {
         Ok(Contact { read_by: ReadBy::Id, ..contact })
     }
 
-    async fn find_contacts(&self, context: &CallContext, by: &Identity) -> Result<Found> {
-        let mut found = Found::nobody();
+    async fn find_contacts(&self, context: &CallContext, by: &ContactIdentity) -> Result<LookupResult> {
+        let mut found = LookupResult::nobody();
         for (term, wanted) in translate::searches(by, self.region) {
             if found.is_full() {
                 found.complete = false;
@@ -268,16 +268,17 @@ impl Adapter for Pipeline {
     async fn prepare_create(&self, context: &CallContext, draft: &ContactDraft) -> Result<Prepared> {
         let draft = translate::RULES.with_defaults(draft, &self.create_defaults);
         let size = draft.remote_fields.size();
-        let change = blocking::within(context, size, || Change::of_draft(&draft, self.region)).await??;
+        let change =
+            blocking::within(context, size, || PipelineChange::of_draft(&draft, self.region)).await??;
         let change = self.with_one_stage(context, change).await?;
         let (body, expected, losses) = blocking::within(context, size, || change.encode()).await??;
         Ok(Prepared {
             kind: WriteKind::Create,
             call: endpoints::create(body),
             losses,
-            trail: Trail::of(None, &expected),
+            locator: RecordLocator::of(None, &expected),
             expected,
-            nothing_to_do: false,
+            is_noop: false,
         })
     }
 
@@ -288,18 +289,18 @@ impl Adapter for Pipeline {
         patch: &ContactPatch,
     ) -> Result<Prepared> {
         let size = held.size() + patch.remote_fields.size();
-        let change = || Change::of_patch(held, patch, self.region);
+        let change = || PipelineChange::of_patch(held, patch, self.region);
         let change = blocking::within(context, size, change).await??;
         let change = self.with_one_stage(context, change).await?;
-        let nothing_to_do = change.is_empty();
+        let is_noop = change.is_empty();
         let (body, expected, losses) = blocking::within(context, size, || change.encode()).await??;
         Ok(Prepared {
             kind: WriteKind::Update,
             call: endpoints::update(&held.remote_id, body),
             losses,
-            trail: Trail::of(Some(held.remote_id.clone()), &expected),
+            locator: RecordLocator::of(Some(held.remote_id.clone()), &expected),
             expected,
-            nothing_to_do,
+            is_noop,
         })
     }
 
@@ -318,8 +319,8 @@ impl Adapter for Pipeline {
             call: self.endpoints.delete(id)?,
             losses: Vec::new(),
             expected: ContactPatch::default(),
-            trail: Trail { remote_id: Some(id.clone()), identity: Identity::default() },
-            nothing_to_do: false,
+            locator: RecordLocator { remote_id: Some(id.clone()), identity: ContactIdentity::default() },
+            is_noop: false,
         })
     }
 
@@ -340,7 +341,7 @@ impl Adapter for Pipeline {
     }
 
     async fn read_back(&self, context: &CallContext, write: &Prepared, applied: &Applied) -> Result<Contact> {
-        let id = write.trail.remote_id.as_ref().or(applied.remote_id.as_ref());
+        let id = write.locator.remote_id.as_ref().or(applied.remote_id.as_ref());
         if let Some(id) = id {
             match self.get_contact(context, id).await {
                 // Without a path that reads one contact, the list finds it by its phone; of a contact that was just
@@ -349,7 +350,7 @@ impl Adapter for Pipeline {
                 outcome => return outcome,
             }
         }
-        let identity = write.trail.identity.clone().telling(SPEC.create_identity);
+        let identity = write.locator.identity.clone().identifying(SPEC.create_identity);
         let found = self.find_contacts(context, &identity).await?.matches;
         let contacts = found.into_iter().map(|found| found.contact);
         let mut same = contacts.filter(|contact| id.is_none_or(|id| contact.remote_id == *id));
@@ -374,10 +375,10 @@ impl Adapter for Pipeline {
     }
 }
 
-impl Pipeline {
+impl PipelineAdapter {
     /// The change with one of two fields that name a stage. Which stage a name is the pipeline tells; where it cannot be
     /// read, the reading after the write shows whether both named the same.
-    async fn with_one_stage(&self, context: &CallContext, change: Change) -> Result<Change> {
+    async fn with_one_stage(&self, context: &CallContext, change: PipelineChange) -> Result<PipelineChange> {
         let Some(StagePair { pipeline, .. }) = change.stage_pair() else { return Ok(change) };
         let read = async {
             let reply = self.endpoints.pipeline(context, pipeline.as_deref()).await?;
@@ -413,7 +414,7 @@ fn unless_certain(failure: Failure) -> Failure {
     if failure.kind == FailureKind::ContactNotFound { failure } else { failure.with_effect(Effect::Unknown) }
 }
 
-impl Wanted {
+impl LookupKey {
     /// What the CRM's search finds it by.
     fn term(&self) -> String {
         match self {

@@ -8,12 +8,12 @@ mod properties;
 pub(super) use decode::{
     decode_account, decode_deleted, decode_page, decode_single, decode_stages, decode_written,
 };
-pub(super) use encode::{Change, RULES, StagePair};
+pub(super) use encode::{PipelineChange, RULES, StagePair};
 
 use std::collections::HashSet;
 
-use crate::adapters::adapter::{Identity, Pushed};
-use crate::adapters::identity::{Wanted, full_name};
+use crate::adapters::adapter::{ContactIdentity, Pushed};
+use crate::adapters::identity::{LookupKey, full_name};
 use crate::adapters::remote;
 use crate::domain::{
     Contact, ContactPatch, Failure, FilterName, FilterValue, PhoneIdentity, Position, RawJson, Region,
@@ -59,15 +59,15 @@ pub(super) fn defaults(setting: Option<&RawJson>) -> Result<RemoteFields> {
     // As in a create, `null` asks for nothing.
     let named = fields.0.iter().filter(|(_, value)| !value.is_null()).cloned().collect();
     let patch = ContactPatch { remote_fields: RemoteFields(named), ..ContactPatch::default() };
-    Change::of_patch(&Contact::bare(RemoteId::from("")), &patch, Region::default())
+    PipelineChange::of_patch(&Contact::bare(RemoteId::from("")), &patch, Region::default())
         .map_err(remote::of_setting)?;
     Ok(fields)
 }
 
 /// One search for each identity.
-pub(super) fn searches(by: &Identity, region: Region) -> Vec<(String, Wanted)> {
-    let emails = by.emails.iter().cloned().map(Wanted::Email);
-    let phones = by.phones.iter().map(|phone| Wanted::Phone(PhoneIdentity::of(region, phone)));
+pub(super) fn searches(by: &ContactIdentity, region: Region) -> Vec<(String, LookupKey)> {
+    let emails = by.emails.iter().cloned().map(LookupKey::Email);
+    let phones = by.phones.iter().map(|phone| LookupKey::Phone(PhoneIdentity::of(region, phone)));
     let searches = emails.chain(phones).map(|wanted| (wanted.term(), wanted));
     // One person's numbers in two spellings are one search.
     let mut seen = HashSet::new();
@@ -77,7 +77,7 @@ pub(super) fn searches(by: &Identity, region: Region) -> Vec<(String, Wanted)> {
 
 /// The terms whose rows may show this contact: its addresses, its numbers, its name.
 pub(super) fn terms_for(known: &Contact, region: Region) -> Vec<String> {
-    let terms = searches(&Identity::of_record(known), region).into_iter().map(|(term, _)| term);
+    let terms = searches(&ContactIdentity::of_record(known), region).into_iter().map(|(term, _)| term);
     terms.chain(full_name(known)).collect()
 }
 
@@ -150,14 +150,14 @@ mod tests {
                         ..ContactPatch::default()
                     };
                     Box::new(move || {
-                        let change = Change::of_patch(&held, &patch, Region::default()).unwrap();
+                        let change = PipelineChange::of_patch(&held, &patch, Region::default()).unwrap();
                         drop(black_box(change.encode().unwrap()));
                     })
                 }),
                 ("searches", 100, |n| {
                     let emails = (0..n).map(|n| Text::from(format!("a{n}@example.com"))).collect();
                     let phones = (0..n).map(|n| Text::from(format!("+1415555{n:04}"))).collect();
-                    let by = Identity { emails, phones };
+                    let by = ContactIdentity { emails, phones };
                     Box::new(move || drop(black_box(searches(&by, Region::default()))))
                 }),
             ],

@@ -10,7 +10,7 @@ use crate::json::{Members, Raw};
 
 /// A contact: members that a unified field consumes, all others as they came.
 #[derive(Default)]
-pub(super) struct ContactWire<'a> {
+pub(super) struct PipelineContactWire<'a> {
     pub(super) id: Option<Raw<'a>>,
     pub(super) first_name: Option<Named<'a>>,
     pub(super) last_name: Option<Named<'a>>,
@@ -23,7 +23,7 @@ pub(super) struct ContactWire<'a> {
     pub(super) rest: Vec<Named<'a>>,
 }
 
-impl<'a> ContactWire<'a> {
+impl<'a> PipelineContactWire<'a> {
     pub(super) fn read(members: Members<'a>) -> Self {
         let mut wire = Self::default();
         for (name, raw) in members.0 {
@@ -54,13 +54,13 @@ impl<'a> ContactWire<'a> {
 /// The body of create and update: absent members are untouched, `null` clears.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Body<'a> {
+pub(super) struct WireBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) first_name: Option<Option<&'a str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) last_name: Option<Option<&'a str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) phone_number: Option<Vec<Entry<'a>>>,
+    pub(super) phone_number: Option<Vec<WireEntry<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) email: Option<Email<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,14 +79,14 @@ pub(super) struct Body<'a> {
 pub(super) enum Email<'a> {
     None(()),
     One(&'a str),
-    Several(Vec<Entry<'a>>),
+    Several(Vec<WireEntry<'a>>),
 }
 
 /// An entry of a list of phones or e-mails, with whatever else the CRM keeps on it (`verifiedAt` and its kin), which
 /// would be lost if it were not sent back.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Entry<'a> {
+pub(super) struct WireEntry<'a> {
     pub(super) value: &'a str,
     pub(super) is_primary: bool,
     #[serde(flatten)]
@@ -95,7 +95,7 @@ pub(super) struct Entry<'a> {
 
 /// A login by password.
 #[derive(Serialize)]
-pub(super) struct Login<'a> {
+pub(super) struct LoginRequest<'a> {
     pub(super) email: &'a str,
     pub(super) password: &'a str,
 }

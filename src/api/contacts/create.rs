@@ -8,7 +8,7 @@ use axum::response::Response;
 use super::parameters::WriteParameters;
 use super::rendered;
 use crate::api::answer;
-use crate::api::extract::{ContactsWriter, Context, Keyed, Query, Unconditional, Written};
+use crate::api::extract::{ContactsWriter, Context, IdempotencyKey, IdempotentJson, Query, Unconditional};
 use crate::api::openapi::problems::CreateProblems;
 use crate::api::schema::{ContactAnswer, ContactCreate};
 use crate::domain::{ContactDraft, Result};
@@ -21,7 +21,7 @@ use crate::gateway::contacts::WriteRequest;
 /// `contact_exists` with the candidates. The answer shows what the CRM holds afterwards; what it could not hold is
 /// named in `warnings`, or refused with `strict=true`. Needs `contacts:write`.
 #[utoipa::path(post, path = "/crm/contacts", operation_id = "createContact", tag = "contacts",
-    params(WriteParameters, Keyed), request_body = ContactCreate,
+    params(WriteParameters, IdempotencyKey), request_body = ContactCreate,
     responses(
         (status = 200, description = "Created.", body = ContactAnswer,
             headers(("Location" = String, description = "Where to read the contact."))),
@@ -32,10 +32,10 @@ pub(in crate::api) async fn create(
     Context(context): Context,
     _: Unconditional,
     Query(asked): Query<WriteParameters>,
-    written: Written<ContactDraft>,
+    written: IdempotentJson<ContactDraft>,
 ) -> Result<Response> {
     let WriteParameters { credential, options } = asked;
-    let Written { body, once, keyed } = written;
+    let IdempotentJson { body, once, keyed } = written;
     let render = rendered::created(&credential, keyed);
     let request = WriteRequest { context, caller, credential, options, condition: None, once, render };
     gateway.contacts.create(request, body).await.map(answer::respond)

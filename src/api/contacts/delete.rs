@@ -8,7 +8,7 @@ use axum::response::Response;
 use super::parameters::DeleteParameters;
 use super::rendered;
 use crate::api::answer;
-use crate::api::extract::{ContactPath, ContactsWriter, Context, IfMatch, Keyed, Query};
+use crate::api::extract::{ContactPath, ContactsWriter, Context, IdempotencyKey, IfMatch, Query};
 use crate::api::openapi::problems::DeleteProblems;
 use crate::api::schema::DeleteAnswer;
 use crate::domain::Result;
@@ -20,7 +20,7 @@ use crate::gateway::contacts::{WriteOptions, WriteRequest};
 /// Removes the contact from the CRM, where the CRM can and the credential's settings allow it; with `If-Match` only if it is
 /// as you read it. Needs `contacts:write`.
 #[utoipa::path(delete, path = "/crm/contacts/{id}", operation_id = "deleteContact", tag = "contacts",
-    params(("id" = String, Path, description = "The contact's `id` or `remoteId`."), DeleteParameters, IfMatch, Keyed),
+    params(("id" = String, Path, description = "The contact's `id` or `remoteId`."), DeleteParameters, IfMatch, IdempotencyKey),
     responses((status = 200, description = "Removed.", body = DeleteAnswer), DeleteProblems))]
 pub(in crate::api) async fn delete(
     State(gateway): State<Arc<Gateway>>,
@@ -29,7 +29,7 @@ pub(in crate::api) async fn delete(
     Context(context): Context,
     IfMatch(condition): IfMatch,
     Query(asked): Query<DeleteParameters>,
-    keyed: Keyed,
+    keyed: IdempotencyKey,
 ) -> Result<Response> {
     let DeleteParameters { credential } = asked;
     let (once, options) = (keyed.once(""), WriteOptions::default());

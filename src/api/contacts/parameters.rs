@@ -8,7 +8,7 @@ use crate::api::extract::{Parameters, QueryReader, Read};
 use crate::api::openapi::parameters as documented;
 use crate::domain::rules::is_email_address;
 use crate::domain::{ContactQuery, CredentialId, Filter, FilterKind, FilterName, FilterValue};
-use crate::gateway::contacts::{ListRequest, Start, WriteOptions};
+use crate::gateway::contacts::{ListRequest, PageStart, WriteOptions};
 
 /// The last page number: far behind any list, and far from where numbers overflow.
 const PAGE_NUMBER_MOST: u64 = 1_000_000;
@@ -147,14 +147,14 @@ impl IntoParams for DeleteParameters {
     }
 }
 
-fn start(query: &mut QueryReader) -> Read<Start> {
+fn start(query: &mut QueryReader) -> Read<PageStart> {
     let (number, cursor) = (query.number("pageNumber", 1..=PAGE_NUMBER_MOST), query.text("cursor"));
     match (number?, cursor?) {
         (Some(_), Some(_)) => {
             Err(query.fault("cursor", "It says where to go on by itself: leave `pageNumber` out."))
         }
-        (None, Some(cursor)) => Ok(Start::Cursor(cursor)),
-        (number, None) => Ok(Start::PageNumber(number.unwrap_or(1))),
+        (None, Some(cursor)) => Ok(PageStart::Cursor(cursor)),
+        (number, None) => Ok(PageStart::PageNumber(number.unwrap_or(1))),
     }
 }
 

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use crate::api::answer;
-use crate::api::extract::Keyed;
+use crate::api::extract::IdempotencyKey;
 use crate::api::schema::{ContactAnswer, DeleteAnswer, Extent, UpsertAnswer};
 use crate::domain::{Contact, CredentialId, Failure, RemoteFields, Result, Warning, WarningCode};
-use crate::gateway::contacts::{Render, Shown};
-use crate::gateway::idempotency::Answer;
+use crate::gateway::contacts::{ContactView, ResponseBuilder};
+use crate::gateway::idempotency::StoredResponse;
 
 const ETAG: &str = "etag";
 
 /// The contact, with the place where it can be read.
-pub(super) fn created(credential: &CredentialId, keyed: Keyed) -> Render {
+pub(super) fn created(credential: &CredentialId, keyed: IdempotencyKey) -> ResponseBuilder {
     let credential = credential.clone();
     answered(keyed, move |shown, extent| {
         let body = ContactAnswer::of_write(shown, extent);
@@ -23,7 +23,7 @@ pub(super) fn created(credential: &CredentialId, keyed: Keyed) -> Render {
 }
 
 /// The contact.
-pub(super) fn updated(keyed: Keyed) -> Render {
+pub(super) fn updated(keyed: IdempotencyKey) -> ResponseBuilder {
     answered(keyed, |shown, extent| {
         let body = ContactAnswer::of_write(shown, extent);
         answer::written_within(StatusCode::OK, &body, None)
@@ -31,7 +31,7 @@ pub(super) fn updated(keyed: Keyed) -> Render {
 }
 
 /// The contact and what was done, with the place where it can be read.
-pub(super) fn upserted(credential: &CredentialId, keyed: Keyed) -> Render {
+pub(super) fn upserted(credential: &CredentialId, keyed: IdempotencyKey) -> ResponseBuilder {
     let credential = credential.clone();
     answered(keyed, move |shown, extent| {
         let body = UpsertAnswer::of_write(shown, extent);
@@ -40,15 +40,15 @@ pub(super) fn upserted(credential: &CredentialId, keyed: Keyed) -> Render {
 }
 
 /// That it is gone.
-pub(super) fn deleted(keyed: Keyed) -> Render {
+pub(super) fn deleted(keyed: IdempotencyKey) -> ResponseBuilder {
     answered(keyed, |_, _| answer::written_within(StatusCode::OK, &DeleteAnswer { success: true }, None))
 }
 
 /// A success is rendered by `done`, which returns `None` if it is too large. A refusal of the CRM is rendered as a problem.
 fn answered(
-    keyed: Keyed,
-    done: impl Fn(&Shown, Extent) -> Result<Option<Answer>> + Send + Sync + 'static,
-) -> Render {
+    keyed: IdempotencyKey,
+    done: impl Fn(&ContactView, Extent) -> Result<Option<StoredResponse>> + Send + Sync + 'static,
+) -> ResponseBuilder {
     Arc::new(move |outcome| match outcome {
         Ok(shown) => {
             let mut answer = shortened(shown, &done)?;
@@ -61,7 +61,10 @@ fn answered(
 }
 
 /// The whole response; if too large, one without `remoteFields`; if still too large, only the ids.
-fn shortened(shown: &Shown, done: impl Fn(&Shown, Extent) -> Result<Option<Answer>>) -> Result<Answer> {
+fn shortened(
+    shown: &ContactView,
+    done: impl Fn(&ContactView, Extent) -> Result<Option<StoredResponse>>,
+) -> Result<StoredResponse> {
     if let Some(whole) = done(shown, Extent::Whole)? {
         return Ok(whole);
     }
@@ -72,7 +75,7 @@ fn shortened(shown: &Shown, done: impl Fn(&Shown, Extent) -> Result<Option<Answe
         .ok_or_else(|| Failure::internal("a response with the ids alone is too large"))
 }
 
-fn without_remote_fields(shown: &Shown) -> Shown {
+fn without_remote_fields(shown: &ContactView) -> ContactView {
     let pointer = "/remoteFields";
     let message =
         "`remoteFields` is left out because the response would be too large. Read the contact by its id.";
@@ -80,11 +83,11 @@ fn without_remote_fields(shown: &Shown) -> Shown {
     warnings.retain(|warning| warning.code != WarningCode::Incomplete || warning.pointer != pointer);
     warnings.push(Warning::new(WarningCode::Incomplete, pointer, message));
     let contact = Contact { remote_fields: RemoteFields::default(), ..shown.contact.clone() };
-    Shown { contact, warnings, ..shown.clone() }
+    ContactView { contact, warnings, ..shown.clone() }
 }
 
 /// Keeps warnings about the whole contact, and drops those about single fields, which are not shown.
-fn ids_only(shown: &Shown) -> Shown {
+fn ids_only(shown: &ContactView) -> ContactView {
     let message =
         "Only the ids are included because the response would be too large. Read the contact by its id.";
     let whole = shown.warnings.iter().filter(|warning| warning.pointer.is_empty());
@@ -93,9 +96,9 @@ fn ids_only(shown: &Shown) -> Shown {
         remote_deleted: shown.contact.remote_deleted,
         ..Contact::bare(shown.contact.remote_id.clone())
     };
-    Shown { contact, warnings, ..shown.clone() }
+    ContactView { contact, warnings, ..shown.clone() }
 }
 
-fn place(credential: &CredentialId, shown: &Shown) -> String {
+fn place(credential: &CredentialId, shown: &ContactView) -> String {
     answer::place(&["crm", "contacts", &shown.id], Some(("credentialId", credential.as_str())))
 }

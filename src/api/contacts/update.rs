@@ -8,7 +8,9 @@ use axum::response::Response;
 use super::parameters::WriteParameters;
 use super::rendered;
 use crate::api::answer;
-use crate::api::extract::{ContactPath, ContactsWriter, Context, IfMatch, Keyed, Query, Written};
+use crate::api::extract::{
+    ContactPath, ContactsWriter, Context, IdempotencyKey, IdempotentJson, IfMatch, Query,
+};
 use crate::api::openapi::problems::UpdateProblems;
 use crate::api::schema::{ContactAnswer, ContactUpdate};
 use crate::domain::{ContactPatch, Result};
@@ -31,7 +33,7 @@ use crate::gateway::contacts::WriteRequest;
 /// Without `If-Match`, step 3 would overwrite Ann's change. The CRMs have no conditions of their own: a change that another
 /// program makes between the gateway's check and its write, usually well under a second, is still overwritten.
 #[utoipa::path(patch, path = "/crm/contacts/{id}", operation_id = "updateContact", tag = "contacts",
-    params(("id" = String, Path, description = "The contact's `id` or `remoteId`."), WriteParameters, IfMatch, Keyed),
+    params(("id" = String, Path, description = "The contact's `id` or `remoteId`."), WriteParameters, IfMatch, IdempotencyKey),
     request_body = ContactUpdate,
     responses((status = 200, description = "Changed.", body = ContactAnswer), UpdateProblems))]
 pub(in crate::api) async fn update(
@@ -41,10 +43,10 @@ pub(in crate::api) async fn update(
     Context(context): Context,
     IfMatch(condition): IfMatch,
     Query(asked): Query<WriteParameters>,
-    written: Written<ContactPatch>,
+    written: IdempotentJson<ContactPatch>,
 ) -> Result<Response> {
     let WriteParameters { credential, options } = asked;
-    let Written { body, once, keyed } = written;
+    let IdempotentJson { body, once, keyed } = written;
     let render = rendered::updated(keyed);
     let request = WriteRequest { context, caller, credential, options, condition, once, render };
     gateway.contacts.update(request, &id, body).await.map(answer::respond)
@@ -54,7 +56,7 @@ pub(in crate::api) async fn update(
 ///
 /// The same as `PATCH`: partial, too, and with `If-Match`. Clients of the unified API send it.
 #[utoipa::path(put, path = "/crm/contacts/{id}", operation_id = "putContact", tag = "contacts",
-    params(("id" = String, Path, description = "The contact's `id` or `remoteId`."), WriteParameters, IfMatch, Keyed),
+    params(("id" = String, Path, description = "The contact's `id` or `remoteId`."), WriteParameters, IfMatch, IdempotencyKey),
     request_body = ContactUpdate,
     responses((status = 200, description = "Changed.", body = ContactAnswer), UpdateProblems))]
 pub(in crate::api) async fn put(
@@ -64,7 +66,7 @@ pub(in crate::api) async fn put(
     context: Context,
     condition: IfMatch,
     asked: Query<WriteParameters>,
-    written: Written<ContactPatch>,
+    written: IdempotentJson<ContactPatch>,
 ) -> Result<Response> {
     update(gateway, caller, id, context, condition, asked, written).await
 }

@@ -8,7 +8,7 @@ use axum::response::Response;
 use super::parameters::UpsertParameters;
 use super::rendered;
 use crate::api::answer;
-use crate::api::extract::{ContactsWriter, Context, Keyed, Query, Unconditional, Written};
+use crate::api::extract::{ContactsWriter, Context, IdempotencyKey, IdempotentJson, Query, Unconditional};
 use crate::api::openapi::problems::UpsertProblems;
 use crate::api::schema::{self, UpsertAnswer};
 use crate::domain::{ContactUpsert, Result};
@@ -24,7 +24,7 @@ use crate::gateway::contacts::WriteRequest;
 /// may be the same person are named by the warning `possible_duplicate`. A change sets what the body names: a list replaces the whole list, `null`, a
 /// blank text or an empty list clears, what is absent stays. In a contact that is created, all of these are absent. Needs `contacts:write`.
 #[utoipa::path(post, path = "/crm/contacts/upsert", operation_id = "upsertContact", tag = "contacts",
-    params(UpsertParameters, Keyed), request_body = schema::ContactUpsert,
+    params(UpsertParameters, IdempotencyKey), request_body = schema::ContactUpsertRequest,
     responses(
         (status = 200, description = "Created or changed.", body = UpsertAnswer,
             headers(("Location" = String, description = "Where to read the contact."))),
@@ -35,10 +35,10 @@ pub(in crate::api) async fn upsert(
     Context(context): Context,
     _: Unconditional,
     Query(asked): Query<UpsertParameters>,
-    written: Written<ContactUpsert>,
+    written: IdempotentJson<ContactUpsert>,
 ) -> Result<Response> {
     let UpsertParameters { credential, options, match_on } = asked;
-    let Written { body, once, keyed } = written;
+    let IdempotentJson { body, once, keyed } = written;
     let render = rendered::upserted(&credential, keyed);
     let request = WriteRequest { context, caller, credential, options, condition: None, once, render };
     gateway.contacts.upsert(request, body, match_on).await.map(answer::respond)

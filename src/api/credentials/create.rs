@@ -7,19 +7,21 @@ use axum::response::Response;
 use http::StatusCode;
 
 use crate::api::answer;
-use crate::api::extract::{Context, CredentialsWriter, Keyed, Query, VerifyParameters, Written};
+use crate::api::extract::{
+    Context, CredentialsWriter, IdempotencyKey, IdempotentJson, Query, VerifyParameters,
+};
 use crate::api::openapi::problems::CredentialCreateProblems;
 use crate::api::schema::{CredentialAnswer, CredentialCreate};
 use crate::domain::Result;
 use crate::gateway::Gateway;
-use crate::gateway::credentials::{CredentialDraft, CredentialRequest, Render};
+use crate::gateway::credentials::{CredentialDraft, CredentialRequest, CredentialResponseBuilder};
 
 /// Link a CRM account
 ///
 /// Stores a credential after the CRM has accepted its secret; `verify=false` skips that. The secret is sealed and
 /// never shown again. A CRM that refuses it is 424, and nothing is stored. Needs `credentials:write`.
 #[utoipa::path(post, path = "/credentials", operation_id = "createCredential", tag = "credentials",
-    params(VerifyParameters, Keyed), request_body = CredentialCreate,
+    params(VerifyParameters, IdempotencyKey), request_body = CredentialCreate,
     responses(
         (status = 201, description = "Stored.", body = CredentialAnswer,
             headers(("Location" = String, description = "Where to read the credential."))),
@@ -29,10 +31,10 @@ pub(in crate::api) async fn create(
     CredentialsWriter(caller): CredentialsWriter,
     Context(context): Context,
     Query(asked): Query<VerifyParameters>,
-    written: Written<CredentialDraft>,
+    written: IdempotentJson<CredentialDraft>,
 ) -> Result<Response> {
-    let Written { body: draft, once, keyed: _ } = written;
-    let render: Render = Arc::new(|credential| {
+    let IdempotentJson { body: draft, once, keyed: _ } = written;
+    let render: CredentialResponseBuilder = Arc::new(|credential| {
         let place = answer::place(&["credentials", credential.id.as_str()], None);
         answer::written(StatusCode::CREATED, &CredentialAnswer::of(credential), Some(place))
     });

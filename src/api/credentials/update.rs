@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 
 use crate::api::answer;
-use crate::api::extract::{Body, Context, CredentialPath, CredentialsWriter, Query, VerifyParameters};
+use crate::api::extract::{Context, CredentialPath, CredentialsWriter, JsonBody, Query, VerifyParameters};
 use crate::api::openapi::problems::CredentialUpdateProblems;
 use crate::api::schema::{CredentialAnswer, CredentialUpdate};
 use crate::domain::Result;
@@ -28,7 +28,7 @@ pub(in crate::api) async fn update(
     CredentialPath(id): CredentialPath,
     Context(context): Context,
     Query(asked): Query<VerifyParameters>,
-    Body(patch): Body<CredentialPatch>,
+    JsonBody(patch): JsonBody<CredentialPatch>,
 ) -> Result<Response> {
     let credential = gateway.credentials.update(&context, &caller, &id, patch, asked.verify).await?;
     answer::ok(&CredentialAnswer::of(&credential))

@@ -4,7 +4,7 @@ use axum::extract::Path;
 use axum::response::{Html, IntoResponse, Response};
 use http::header;
 
-use super::mend::mend;
+use super::remediation::remediation;
 use crate::api::extract::{NoParameters, Query};
 use crate::api::layers::DOCS_POLICY;
 use crate::api::problem::{status, title};
@@ -34,7 +34,7 @@ pub(in crate::api) async fn error(Path(code): Path<String>, _: Query<NoParameter
              <h2>Send it again?</h2>\n<p>{}</p>\n<p><a href=\"/docs/errors\">All problems</a></p>",
             statuses(&code),
             whose(kind.origin()),
-            mend(kind),
+            remediation(kind),
             again(kind),
         ),
     ))

@@ -1,7 +1,7 @@
 //! Pages for people: Swagger UI from the binary, the document, a page for each kind of problem.
 
 mod errors;
-mod mend;
+mod remediation;
 
 use std::sync::{Arc, LazyLock};
 

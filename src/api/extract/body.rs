@@ -9,7 +9,7 @@ use bytestring::ByteString;
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
-use crate::api::read::Reader;
+use crate::api::request::FieldReader;
 use crate::blocking;
 use crate::domain::{Failure, FailureKind, Result, TenantId};
 use crate::json;
@@ -22,13 +22,13 @@ const TIME: Duration = Duration::from_secs(10);
 /// What can be read from a body.
 pub(in crate::api) trait FromBody: Sized + Send {
     /// Reads the object's members; faults go to `reader`, and `None` only stands beside one.
-    fn from_body(reader: &mut Reader<'_>, members: &json::Members<'_>) -> Option<Self>;
+    fn from_body(reader: &mut FieldReader<'_>, members: &json::Members<'_>) -> Option<Self>;
 }
 
 /// The body as a `T`. Stands last among a handler's arguments: it is read when all else is in order.
-pub(in crate::api) struct Body<T>(pub(in crate::api) T);
+pub(in crate::api) struct JsonBody<T>(pub(in crate::api) T);
 
-impl<T: FromBody, S: Sync> FromRequest<S> for Body<T> {
+impl<T: FromBody, S: Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, _: &S) -> Result<Self> {
@@ -59,7 +59,7 @@ fn parsed<T: FromBody>(body: bytes::Bytes) -> Result<(T, ByteString)> {
         let advice = if fault.is_depth() { "; send only the fields that change" } else { "" };
         malformed(format!("{}{advice}", fault.reason()))
     })?;
-    Ok((Reader::read(&whole)?, whole))
+    Ok((FieldReader::read(&whole)?, whole))
 }
 
 async fn bytes(request: Request) -> Result<bytes::Bytes> {

@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use http::{HeaderMap, Method};
 
-use crate::api::gate::Pass;
+use crate::api::admission::AdmissionPermit;
 use crate::api::layers::RequestId;
 use crate::domain::{CallContext, Failure, Result, Text};
 
@@ -26,7 +26,7 @@ impl<S: Sync> FromRequestParts<S> for Context {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let id = request_id(parts).unwrap_or(Text::from_static(""));
-        let admission = parts.extensions.get().map(Pass::admission).unwrap_or_default();
+        let admission = parts.extensions.get().map(AdmissionPermit::admission).unwrap_or_default();
         let tenant = parts.extensions.get().cloned();
         let context = CallContext::within(time(&parts.headers, &parts.method)?, id);
         Ok(Self(CallContext { admission, tenant, ..context }))

@@ -5,20 +5,20 @@ mod caller;
 mod condition;
 mod context;
 mod decode;
+mod idempotency_key;
 mod ids;
-mod once;
 mod query;
 mod reader;
 mod times;
 
-pub(super) use body::{Body, FromBody};
+pub(super) use body::{FromBody, JsonBody};
 pub(super) use caller::{
     ContactsReader, ContactsWriter, CredentialsReader, CredentialsWriter, Operator, Signed,
 };
 pub(super) use condition::{IfMatch, Unconditional};
 pub(super) use context::{Context, DEADLINE_MILLIS};
+pub(super) use idempotency_key::{IdempotencyKey, IdempotentJson};
 pub(super) use ids::{ContactPath, CredentialPath, KeyPath, TenantPath};
-pub(super) use once::{Keyed, Written};
 pub(super) use query::{
     CredentialOnly, ListingParameters, NoParameters, Parameters, Query, VerifyParameters,
 };

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 
 use crate::api::answer;
-use crate::api::extract::{Body, NoParameters, Operator, Query, TenantPath};
+use crate::api::extract::{JsonBody, NoParameters, Operator, Query, TenantPath};
 use crate::api::openapi::problems::KeyCreateProblems;
 use crate::api::schema::{KeyAnswer, KeyCreate};
 use crate::domain::Result;
@@ -26,7 +26,7 @@ pub(in crate::api) async fn create(
     Operator(actor): Operator,
     TenantPath(tenant): TenantPath,
     _: Query<NoParameters>,
-    Body(draft): Body<KeyDraft>,
+    JsonBody(draft): JsonBody<KeyDraft>,
 ) -> Result<Response> {
     let (key, secret) = gateway.keys.create(&actor, &tenant, draft).await?;
     answer::created(&KeyAnswer::of(&key, &secret))

@@ -11,14 +11,14 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use crate::api::gate::{Gate, Pass};
+use crate::api::admission::{AdmissionPermit, RequestAdmission};
 
 /// Responses up to this size fit into the system's send buffer, so they do not stay in our memory.
 const WRITTEN_AT_ONCE: u64 = 16 * 1024;
 
 /// Holds the request's permits until its response is written. A write that continues without its caller holds them too.
 pub(in crate::api) async fn admit(
-    State(gate): State<Arc<Gate>>,
+    State(gate): State<Arc<RequestAdmission>>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -29,7 +29,7 @@ pub(in crate::api) async fn admit(
             if response.body().size_hint().upper().is_some_and(|size| size <= WRITTEN_AT_ONCE) {
                 return response;
             }
-            response.map(|body| Body::new(Admitted { body, pass }))
+            response.map(|body| Body::new(AdmittedBody { body, pass }))
         }
         Err(failure) => failure.into_response(),
     }
@@ -37,12 +37,12 @@ pub(in crate::api) async fn admit(
 
 /// A response's body. Each part holds the request's permits until it is written, because the server takes parts out of the
 /// body before it writes them.
-struct Admitted {
+struct AdmittedBody {
     body: Body,
-    pass: Pass,
+    pass: AdmissionPermit,
 }
 
-impl HttpBody for Admitted {
+impl HttpBody for AdmittedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -51,7 +51,7 @@ impl HttpBody for Admitted {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let Self { body, pass } = &mut *self;
-        let hold = |data| Bytes::from_owner(Part { data, _pass: pass.clone() });
+        let hold = |data| Bytes::from_owner(PartialBody { data, _pass: pass.clone() });
         Pin::new(body).poll_frame(context).map_ok(|frame| frame.map_data(hold))
     }
 
@@ -64,12 +64,12 @@ impl HttpBody for Admitted {
     }
 }
 
-struct Part {
+struct PartialBody {
     data: Bytes,
-    _pass: Pass,
+    _pass: AdmissionPermit,
 }
 
-impl AsRef<[u8]> for Part {
+impl AsRef<[u8]> for PartialBody {
     fn as_ref(&self) -> &[u8] {
         &self.data
     }
@@ -88,7 +88,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_place_is_kept_until_the_last_part_of_the_response_is_written_or_dropped() {
-        let gate = Arc::new(Gate::new(&Limits { in_flight: Some(1), ..Limits::default() }));
+        let gate = Arc::new(RequestAdmission::new(&Limits { in_flight: Some(1), ..Limits::default() }));
         let router = Router::new()
             .route("/large", get(async || "x".repeat(1 << 20)))
             .route("/small", get(async || "x"))

@@ -19,9 +19,9 @@ use crate::domain::{
 };
 use crate::gateway::Listing;
 use crate::gateway::audit::Action;
-use crate::gateway::contacts::{Listed, Shown, UpsertOutcome};
+use crate::gateway::contacts::{ContactPage, ContactView, UpsertOutcome};
 use crate::gateway::credentials::{Credential, LastCheck};
-use crate::gateway::keys::Key;
+use crate::gateway::keys::IssuedKey;
 use crate::gateway::tenants::{Tenant, Usage};
 use crate::store::AuditRecord;
 
@@ -32,18 +32,7 @@ pub(super) fn of(name: &str) -> Vec<(String, RefOr<Example>)> {
             ("aptly", "A contact in Aptly", value(&ContactAnswer::of(&aptly()))),
             ("pipeline", "A contact in the pipeline CRM", value(&ContactAnswer::of(&pipeline()))),
         ],
-        "UpsertAnswer" => vec![
-            (
-                "created",
-                "Nobody matched",
-                value(&UpsertAnswer::of(&Shown { outcome: Some(UpsertOutcome::Created), ..aptly() })),
-            ),
-            (
-                "updated",
-                "One contact matched",
-                value(&UpsertAnswer::of(&Shown { outcome: Some(UpsertOutcome::Updated), ..pipeline() })),
-            ),
-        ],
+        "UpsertAnswer" => upserts(),
         "ContactListAnswer" => vec![
             (
                 "aptly",
@@ -88,6 +77,16 @@ pub(super) fn of(name: &str) -> Vec<(String, RefOr<Example>)> {
         .collect()
 }
 
+fn upserts() -> Vec<(&'static str, &'static str, Value)> {
+    let shown = |contact: ContactView, outcome| {
+        value(&UpsertAnswer::of(&ContactView { outcome: Some(outcome), ..contact }))
+    };
+    vec![
+        ("created", "Nobody matched", shown(aptly(), UpsertOutcome::Created)),
+        ("updated", "One contact matched", shown(pipeline(), UpsertOutcome::Updated)),
+    ]
+}
+
 /// Examples of bodies.
 pub(super) fn bodies(name: &str) -> Vec<(&'static str, &'static str, Value)> {
     let texts: &[(&str, &str, &str)] = match name {
@@ -127,13 +126,13 @@ fn all<T, const N: usize>(items: [T; N]) -> Listing<T> {
     Listing { items: items.into(), next_cursor: None }
 }
 
-fn aptly() -> Shown {
+fn aptly() -> ContactView {
     let mut contact = person("68f0c2a91b7d", "maria.okafor@example.com", "+1 415 555 0134");
     contact.remote_fields = RemoteFields(vec![(
         Text::from_static("contactType"),
         RawJson::from_validated(Text::from_static(r#""Tenant""#)),
     )]);
-    Shown {
+    ContactView {
         id: Text::from_static("con_AfQ2mX1kTzU2OGYwYzJhOTFiN2R4"),
         contact,
         warnings: vec![],
@@ -142,7 +141,7 @@ fn aptly() -> Shown {
     }
 }
 
-fn pipeline() -> Shown {
+fn pipeline() -> ContactView {
     let mut contact = person("7b1e55d0", "maria.okafor@example.com", "+14155550134");
     contact.remote_fields = RemoteFields(vec![(
         Text::from_static("stage"),
@@ -153,7 +152,7 @@ fn pipeline() -> Shown {
         "/phoneNumbers/0/phoneNumberType",
         "The CRM keeps numbers without their type.",
     );
-    Shown {
+    ContactView {
         id: Text::from_static("con_ARx8u0aLPpQ3YjFlNTVkMGs"),
         contact,
         warnings: vec![warning],
@@ -174,8 +173,8 @@ fn person(remote_id: &'static str, email: &'static str, phone: &'static str) -> 
     }
 }
 
-fn listed(shown: Shown, total: Option<u64>, filter: FilterName) -> Listed {
-    Listed {
+fn listed(shown: ContactView, total: Option<u64>, filter: FilterName) -> ContactPage {
+    ContactPage {
         contacts: vec![(shown.id, shown.contact)],
         page_number: Some(1),
         page_size: 1,
@@ -268,8 +267,8 @@ fn tenant() -> Tenant {
     }
 }
 
-fn key() -> Key {
-    Key {
+fn key() -> IssuedKey {
+    IssuedKey {
         id: "0193d3a2".into(),
         name: "resident portal".into(),
         scopes: Scopes::new(&[Scope::ContactsRead, Scope::ContactsWrite]),
@@ -286,7 +285,7 @@ mod tests {
 
     use super::*;
     use crate::api::extract::FromBody;
-    use crate::api::read::{Reader, TenantDraft};
+    use crate::api::request::{FieldReader, TenantDraft};
     use crate::domain::{ContactDraft, ContactPatch, ContactUpsert};
     use crate::gateway::credentials::{CredentialDraft, CredentialPatch};
     use crate::gateway::keys::KeyDraft;
@@ -295,7 +294,7 @@ mod tests {
         let examples = bodies(schema);
         assert!(!examples.is_empty(), "{schema}");
         for (name, _, value) in examples {
-            let read = Reader::read::<T>(&ByteString::from(value.to_string()));
+            let read = FieldReader::read::<T>(&ByteString::from(value.to_string()));
             assert!(read.is_ok(), "{schema} {name}: {:?}", read.err().map(|failure| failure.faults));
         }
     }

@@ -12,7 +12,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, Secur
 use utoipa::openapi::{Content, License, OpenApi as Document, RefOr};
 
 use super::problem::{Problem, ProblemCode, ProblemOrigin, ProblemRetryable};
-use super::read;
+use super::request;
 use super::router::{open_routes, operator_routes, tenant_routes};
 
 /// What no route says: the API as a whole.
@@ -148,8 +148,8 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 
 /// Members that a contact read before has, and that a body may hold for nothing.
 fn ignored_members(name: &str) -> impl Iterator<Item = &'static &'static str> {
-    let ids: &[&str] = if name == "ContactUpdate" { &read::IDS } else { &[] };
-    let times: &[&str] = if name.starts_with("Contact") { &read::READ_ONLY } else { &[] };
+    let ids: &[&str] = if name == "ContactUpdate" { &request::IDS } else { &[] };
+    let times: &[&str] = if name.starts_with("Contact") { &request::READ_ONLY } else { &[] };
     ids.iter().chain(times)
 }
 

@@ -7,7 +7,9 @@ use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::status;
-use crate::domain::{Candidate, Failure, FailureKind, FieldFault, Origin, Place, Retryable, UpstreamStatus};
+use crate::domain::{
+    Candidate, Failure, FailureKind, FaultLocation, FieldFault, Origin, Retryable, UpstreamStatus,
+};
 
 /// What went wrong, whose fault it is, what to mend, and whether to try again.
 #[derive(Serialize, ToSchema)]
@@ -153,8 +155,8 @@ impl<'a> ProblemFault<'a> {
     fn of(fault: &'a FieldFault) -> Self {
         let FieldFault { place, code, detail } = fault;
         let (pointer, parameter) = match place {
-            Place::Pointer(text) => (Some(text.as_str()), None),
-            Place::Parameter(name) => (None, Some(name.as_str())),
+            FaultLocation::Pointer(text) => (Some(text.as_str()), None),
+            FaultLocation::Parameter(name) => (None, Some(name.as_str())),
         };
         Self { pointer, parameter, code, detail }
     }

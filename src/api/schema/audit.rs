@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Each, Moment, Show};
+use super::{Each, Rfc3339, Show};
 use crate::domain::{TenantId, Text};
 use crate::gateway::Listing;
 use crate::store::AuditRecord;
@@ -15,7 +15,7 @@ use crate::store::AuditRecord;
 pub(in crate::api) struct AuditShape<'a> {
     /// When it began.
     #[schema(value_type = String, format = DateTime)]
-    at: Moment,
+    at: Rfc3339,
     actor: ActorShape<'a>,
     /// Whose things were touched; null where no tenant's were.
     #[schema(required = true)]
@@ -53,7 +53,7 @@ impl Show for AuditRecord {
         let Self { id: _, at, actor_kind, actor_id, tenant, action, target, fields, outcome, request_id } =
             self;
         AuditShape {
-            at: Moment(*at),
+            at: Rfc3339(*at),
             actor: ActorShape { kind: actor_kind, id: actor_id.as_deref() },
             tenant_id: tenant.as_ref().map(TenantId::as_str),
             action,

@@ -6,18 +6,18 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::warning::WarningShape;
-use super::{Each, Moment, Show};
+use super::{Each, Rfc3339, Show};
 use crate::domain::{
     Address, Contact, EmailAddress, Field, PhoneNumber, RemoteFields, Text, Timestamp, Warning,
 };
-use crate::gateway::contacts::{Shown, UpsertOutcome};
+use crate::gateway::contacts::{ContactView, UpsertOutcome};
 
 /// One contact and what the caller should know about it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ContactAnswer)]
 pub(in crate::api) struct ContactAnswer<'a> {
     #[schema(value_type = ContactShape)]
-    contact: ContactView<'a>,
+    contact: ContactJson<'a>,
     /// What the caller should know although the call succeeded.
     #[schema(value_type = Vec<WarningShape>)]
     warnings: Each<'a, Warning>,
@@ -25,13 +25,13 @@ pub(in crate::api) struct ContactAnswer<'a> {
 
 impl<'a> ContactAnswer<'a> {
     /// The response that shows `shown` whole.
-    pub(in crate::api) fn of(shown: &'a Shown) -> Self {
+    pub(in crate::api) fn of(shown: &'a ContactView) -> Self {
         Self::of_write(shown, Extent::Whole)
     }
 
     /// The response of a write, which shows as much of the contact as `extent` says.
-    pub(in crate::api) fn of_write(shown: &'a Shown, extent: Extent) -> Self {
-        Self { contact: ContactView::of(shown, extent), warnings: Each(&shown.warnings) }
+    pub(in crate::api) fn of_write(shown: &'a ContactView, extent: Extent) -> Self {
+        Self { contact: ContactJson::of(shown, extent), warnings: Each(&shown.warnings) }
     }
 }
 
@@ -40,7 +40,7 @@ impl<'a> ContactAnswer<'a> {
 #[schema(as = UpsertAnswer)]
 pub(in crate::api) struct UpsertAnswer<'a> {
     #[schema(value_type = ContactShape)]
-    contact: ContactView<'a>,
+    contact: ContactJson<'a>,
     /// `created` or `updated`.
     #[schema(examples("created", "updated"))]
     outcome: &'static str,
@@ -51,17 +51,17 @@ pub(in crate::api) struct UpsertAnswer<'a> {
 
 impl<'a> UpsertAnswer<'a> {
     /// The response that shows `shown` whole.
-    pub(in crate::api) fn of(shown: &'a Shown) -> Self {
+    pub(in crate::api) fn of(shown: &'a ContactView) -> Self {
         Self::of_write(shown, Extent::Whole)
     }
 
     /// The response of a write, which shows as much of the contact as `extent` says.
-    pub(in crate::api) fn of_write(shown: &'a Shown, extent: Extent) -> Self {
+    pub(in crate::api) fn of_write(shown: &'a ContactView, extent: Extent) -> Self {
         let outcome = match shown.outcome {
             Some(UpsertOutcome::Created) => "created",
             Some(UpsertOutcome::Updated) | None => "updated",
         };
-        Self { contact: ContactView::of(shown, extent), outcome, warnings: Each(&shown.warnings) }
+        Self { contact: ContactJson::of(shown, extent), outcome, warnings: Each(&shown.warnings) }
     }
 }
 
@@ -91,14 +91,14 @@ pub(in crate::api) enum Extent {
 /// A contact as a response shows it.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum ContactView<'a> {
+enum ContactJson<'a> {
     Whole(Box<ContactShape<'a>>),
     Ids(ContactIds<'a>),
 }
 
-impl<'a> ContactView<'a> {
-    fn of(shown: &'a Shown, extent: Extent) -> Self {
-        let Shown { id, contact, warnings: _, outcome: _, tag: _ } = shown;
+impl<'a> ContactJson<'a> {
+    fn of(shown: &'a ContactView, extent: Extent) -> Self {
+        let ContactView { id, contact, warnings: _, outcome: _, tag: _ } = shown;
         if extent == Extent::Whole {
             return Self::Whole(Box::new(ContactShape::of(id, contact)));
         }
@@ -163,25 +163,25 @@ pub(in crate::api) struct ContactShape<'a> {
     /// Last activity with the person, where the CRM tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime, required = false)]
-    last_activity_at: Option<Option<Moment>>,
+    last_activity_at: Option<Option<Rfc3339>>,
     /// When the CRM made the record.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime, required = false)]
-    remote_created_at: Option<Option<Moment>>,
+    remote_created_at: Option<Option<Rfc3339>>,
     /// When the CRM last changed the record.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime, required = false)]
-    remote_updated_at: Option<Option<Moment>>,
+    remote_updated_at: Option<Option<Rfc3339>>,
     /// Whether the CRM says that the record was removed.
     remote_deleted: bool,
     /// The same as `remoteCreatedAt`: the gateway keeps no record of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime, required = false)]
-    created_at: Option<Option<Moment>>,
+    created_at: Option<Option<Rfc3339>>,
     /// The same as `remoteUpdatedAt`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime, required = false)]
-    updated_at: Option<Option<Moment>>,
+    updated_at: Option<Option<Rfc3339>>,
 }
 
 impl<'a> ContactShape<'a> {
@@ -210,7 +210,7 @@ impl<'a> ContactShape<'a> {
         } = contact;
         let seen = |field: Field| !unseen.contains(field);
         let text = |field: Field, text: &'a Option<Text>| seen(field).then_some(text.as_deref());
-        let time = |field: Field, time: &Option<Timestamp>| seen(field).then_some(time.map(Moment));
+        let time = |field: Field, time: &Option<Timestamp>| seen(field).then_some(time.map(Rfc3339));
         let created = || time(Field::RemoteCreatedAt, remote_created_at);
         let updated = || time(Field::RemoteUpdatedAt, remote_updated_at);
         Self {

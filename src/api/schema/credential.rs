@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::{Each, Moment, Show};
+use super::{Each, Rfc3339, Show};
 use crate::adapters::Account;
 use crate::api::problem::Problem;
 use crate::domain::{Failure, abbreviated};
@@ -29,10 +29,10 @@ pub(in crate::api) struct CredentialShape<'a> {
     settings: RawObject<'a>,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
-    created_at: Moment,
+    created_at: Rfc3339,
     /// When it was last changed.
     #[schema(value_type = String, format = DateTime)]
-    updated_at: Moment,
+    updated_at: Rfc3339,
     /// The last check; null where there was none.
     #[schema(required = true)]
     last_check: Option<LastCheckShape<'a>>,
@@ -44,7 +44,7 @@ pub(in crate::api) struct CredentialShape<'a> {
 struct LastCheckShape<'a> {
     /// When.
     #[schema(value_type = String, format = DateTime)]
-    at: Moment,
+    at: Rfc3339,
     /// Whether the CRM accepted the secret.
     ok: bool,
     /// The problem's code where it did not.
@@ -73,11 +73,11 @@ impl Show for Credential {
             provider: provider.as_str(),
             name,
             settings: RawObject(settings.as_str()),
-            created_at: Moment(*created_at),
-            updated_at: Moment(*updated_at),
+            created_at: Rfc3339(*created_at),
+            updated_at: Rfc3339(*updated_at),
             last_check: last_check.as_ref().map(|check| {
                 let LastCheck { at, ok, code } = check;
-                LastCheckShape { at: Moment(*at), ok: *ok, code: code.as_deref() }
+                LastCheckShape { at: Rfc3339(*at), ok: *ok, code: code.as_deref() }
             }),
         }
     }

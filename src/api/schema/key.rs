@@ -4,10 +4,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Each, Moment, Show};
+use super::{Each, Rfc3339, Show};
 use crate::domain::{CredentialId, Scope};
 use crate::gateway::Listing;
-use crate::gateway::keys::Key;
+use crate::gateway::keys::IssuedKey;
 
 /// An API key, without its secret.
 #[derive(Serialize, ToSchema)]
@@ -25,16 +25,16 @@ pub(in crate::api) struct KeyShape<'a> {
     credential_ids: Option<Vec<&'a str>>,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
-    created_at: Moment,
+    created_at: Rfc3339,
     /// When it ends; null means never.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
-    expires_at: Option<Moment>,
+    expires_at: Option<Rfc3339>,
     /// When it was last used, to the minute.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
-    last_used_at: Option<Moment>,
+    last_used_at: Option<Rfc3339>,
 }
 
-impl Show for Key {
+impl Show for IssuedKey {
     type Shape<'a> = KeyShape<'a>;
 
     fn show(&self) -> KeyShape<'_> {
@@ -44,9 +44,9 @@ impl Show for Key {
             name,
             scopes: scopes.as_slice().iter().copied().map(Scope::as_str).collect(),
             credential_ids: credential_ids.as_ref().map(|ids| ids.iter().map(CredentialId::as_str).collect()),
-            created_at: Moment(*created_at),
-            expires_at: expires_at.map(Moment),
-            last_used_at: last_used_at.map(Moment),
+            created_at: Rfc3339(*created_at),
+            expires_at: expires_at.map(Rfc3339),
+            last_used_at: last_used_at.map(Rfc3339),
         }
     }
 }
@@ -62,7 +62,7 @@ pub(in crate::api) struct KeyAnswer<'a> {
 
 impl<'a> KeyAnswer<'a> {
     /// The answer that shows `key` and, this once, its secret.
-    pub(in crate::api) fn of(key: &'a Key, secret: &'a SecretString) -> Self {
+    pub(in crate::api) fn of(key: &'a IssuedKey, secret: &'a SecretString) -> Self {
         Self { key: key.show(), secret: secret.expose_secret() }
     }
 }
@@ -74,7 +74,7 @@ impl<'a> KeyAnswer<'a> {
 pub(in crate::api) struct KeyListing<'a> {
     /// The keys.
     #[schema(value_type = Vec<KeyShape>)]
-    items: Each<'a, Key>,
+    items: Each<'a, IssuedKey>,
     /// The cursor of the next ones; null at the end.
     #[schema(required = true)]
     next_cursor: Option<&'a str>,
@@ -82,7 +82,7 @@ pub(in crate::api) struct KeyListing<'a> {
 
 impl<'a> KeyListing<'a> {
     /// The answer that shows `listing`.
-    pub(in crate::api) fn of(listing: &'a Listing<Key>) -> Self {
+    pub(in crate::api) fn of(listing: &'a Listing<IssuedKey>) -> Self {
         let Listing { items, next_cursor } = listing;
         Self { items: Each(items), next_cursor: next_cursor.as_deref() }
     }

@@ -7,7 +7,7 @@ use super::contact::ContactShape;
 use super::warning::WarningShape;
 use super::{Each, Show};
 use crate::domain::{Contact, FilterName, Text, Warning};
-use crate::gateway::contacts::Listed;
+use crate::gateway::contacts::ContactPage;
 
 /// One page of contacts.
 #[derive(Serialize, ToSchema)]
@@ -58,8 +58,8 @@ pub(in crate::api) struct FiltersShape {
 
 impl<'a> ContactListAnswer<'a> {
     /// The answer that shows `listed`.
-    pub(in crate::api) fn of(listed: &'a Listed) -> Self {
-        let Listed {
+    pub(in crate::api) fn of(listed: &'a ContactPage) -> Self {
+        let ContactPage {
             contacts,
             page_number,
             page_size,

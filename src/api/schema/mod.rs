@@ -3,22 +3,23 @@
 mod audit;
 mod contact;
 mod credential;
-mod each;
 mod key;
 mod list;
 mod requests;
+mod serialize;
 mod tenant;
 mod warning;
 
 pub(super) use audit::AuditListing;
 pub(super) use contact::{ContactAnswer, CountAnswer, DeleteAnswer, Extent, UpsertAnswer};
 pub(super) use credential::{CheckAnswer, CredentialAnswer, CredentialListing};
-pub(super) use each::{Each, Moment, Show};
 pub(super) use key::{KeyAnswer, KeyListing};
 pub(super) use list::ContactListAnswer;
 pub(super) use requests::{
-    ContactCreate, ContactUpdate, ContactUpsert, CredentialCreate, CredentialUpdate, KeyCreate, TenantCreate,
+    ContactCreate, ContactUpdate, ContactUpsertRequest, CredentialCreate, CredentialUpdate, KeyCreate,
+    TenantCreate,
 };
+pub(super) use serialize::{Each, Rfc3339, Show};
 pub(super) use tenant::{TenantAnswer, TenantListing, TenantUsageAnswer};
 
 #[cfg(test)]
@@ -31,7 +32,7 @@ mod tests {
         Contact, EmailAddress, Failure, FieldFault, PhoneNumber, RawJson, RemoteFields, RemoteId, Text,
         Warning, WarningCode,
     };
-    use crate::gateway::contacts::{Listed, Shown};
+    use crate::gateway::contacts::{ContactPage, ContactView};
     use crate::instructions::{Work, linear};
 
     fn nobody() -> Contact {
@@ -39,7 +40,7 @@ mod tests {
     }
 
     fn shown(contact: Contact, warnings: Vec<Warning>) -> Work {
-        let shown = Shown { id: "con_1".into(), contact, warnings, outcome: None, tag: None };
+        let shown = ContactView { id: "con_1".into(), contact, warnings, outcome: None, tag: None };
         Box::new(move || drop(black_box(serde_json::to_vec(&ContactAnswer::of(&shown)).unwrap())))
     }
 
@@ -49,7 +50,7 @@ mod tests {
             "api::schema::tests::rendering_takes_linear_work",
             &[
                 ("contacts", 500, |n| {
-                    let listed = Listed {
+                    let listed = ContactPage {
                         contacts: vec![("con_1".into(), nobody()); n],
                         page_number: None,
                         page_size: 100,

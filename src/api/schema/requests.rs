@@ -68,8 +68,8 @@ pub(in crate::api) struct ContactUpdate {
 ///
 /// The rules of a new contact apply to what differs from what the CRM holds, as in a change.
 #[derive(ToSchema)]
-#[schema(rename_all = "camelCase")]
-pub(in crate::api) struct ContactUpsert {
+#[schema(as = ContactUpsert, rename_all = "camelCase")]
+pub(in crate::api) struct ContactUpsertRequest {
     /// Family name; not blank.
     #[schema(min_length = 1)]
     last_name: String,

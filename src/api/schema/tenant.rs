@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Each, Moment, Show};
+use super::{Each, Rfc3339, Show};
 use crate::gateway::Listing;
 use crate::gateway::tenants::{Tenant, Usage};
 
@@ -18,7 +18,7 @@ pub(in crate::api) struct TenantShape<'a> {
     name: &'a str,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
-    created_at: Moment,
+    created_at: Rfc3339,
 }
 
 impl Show for Tenant {
@@ -26,7 +26,7 @@ impl Show for Tenant {
 
     fn show(&self) -> TenantShape<'_> {
         let Self { id, name, created_at } = self;
-        TenantShape { id: id.as_str(), name, created_at: Moment(*created_at) }
+        TenantShape { id: id.as_str(), name, created_at: Rfc3339(*created_at) }
     }
 }
 

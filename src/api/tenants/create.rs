@@ -6,9 +6,9 @@ use axum::extract::State;
 use axum::response::Response;
 
 use crate::api::answer;
-use crate::api::extract::{Body, NoParameters, Operator, Query};
+use crate::api::extract::{JsonBody, NoParameters, Operator, Query};
 use crate::api::openapi::problems::TenantCreateProblems;
-use crate::api::read::TenantDraft;
+use crate::api::request::TenantDraft;
 use crate::api::schema::{TenantAnswer, TenantCreate};
 use crate::domain::Result;
 use crate::gateway::Gateway;
@@ -26,7 +26,7 @@ pub(in crate::api) async fn create(
     State(gateway): State<Arc<Gateway>>,
     Operator(actor): Operator,
     _: Query<NoParameters>,
-    Body(draft): Body<TenantDraft>,
+    JsonBody(draft): JsonBody<TenantDraft>,
 ) -> Result<Response> {
     let tenant = gateway.tenants.create(&actor, &draft.name).await?;
     let answer = answer::created(&TenantAnswer::of(&tenant))?;

@@ -18,8 +18,8 @@ use tokio::sync::watch;
 use tokio::time::sleep_until;
 use tower::ServiceExt;
 
-use super::Tally;
-use super::line::{Heard, Line, Times};
+use super::ConnectionCount;
+use super::connection_state::{ConnectionState, ConnectionTimes, TimedIo};
 
 /// What hyper keeps of one connection in each direction, and so the largest head.
 const BUFFER: usize = 64 * 1024;
@@ -28,20 +28,26 @@ const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
 /// What all connections of a server share.
 #[derive(Clone)]
-pub(super) struct Connections {
+pub(super) struct ServerConnections {
     router: Router,
-    times: Times,
+    times: ConnectionTimes,
     http: http1::Builder,
-    used: Tally,
+    used: ConnectionCount,
     stop: Arc<watch::Sender<bool>>,
 }
 
-impl Connections {
-    pub(super) fn new(router: Router, times: Times) -> Self {
+impl ServerConnections {
+    pub(super) fn new(router: Router, times: ConnectionTimes) -> Self {
         let mut http = http1::Builder::new();
-        // The library's own clock knows one time for heads and for idle connections; `Line` knows both.
+        // The library's own clock knows one time for heads and for idle connections; `ConnectionState` knows both.
         http.max_buf_size(BUFFER).header_read_timeout(None);
-        Self { router, times, http, used: Tally::default(), stop: Arc::new(watch::Sender::new(false)) }
+        Self {
+            router,
+            times,
+            http,
+            used: ConnectionCount::default(),
+            stop: Arc::new(watch::Sender::new(false)),
+        }
     }
 
     pub(super) fn stop(&self) {
@@ -53,13 +59,17 @@ impl Connections {
     }
 
     /// The state of a new connection.
-    pub(super) fn line(&self) -> Arc<Line> {
-        Line::new(self.times)
+    pub(super) fn line(&self) -> Arc<ConnectionState> {
+        ConnectionState::new(self.times)
     }
 
     /// Serves requests over `io` until either side closes it, a timeout passes, it is closed to make room, or the server
     /// stops.
-    pub(super) fn answer<IO>(&self, io: IO, line: Arc<Line>) -> impl Future<Output = ()> + Send + 'static
+    pub(super) fn answer<IO>(
+        &self,
+        io: IO,
+        line: Arc<ConnectionState>,
+    ) -> impl Future<Output = ()> + Send + 'static
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -78,7 +88,7 @@ impl Connections {
                 Ok::<_, Infallible>(response)
             }
         });
-        let io = TokioIo::new(Heard { io, line: Arc::clone(&line) });
+        let io = TokioIo::new(TimedIo { io, line: Arc::clone(&line) });
         let connection = self.http.serve_connection(io, service);
         let mut stop = self.stop.subscribe();
         async move {

@@ -1,8 +1,8 @@
 //! The listening socket and its connections: HTTP/1.1, bounded in number, in the size of a head, and in time.
 
 mod connection;
-mod line;
-mod open;
+mod connection_state;
+mod open_connections;
 #[cfg(test)]
 mod tests;
 
@@ -18,10 +18,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use self::connection::Connections;
-use self::line::Line;
-pub(super) use self::line::Times;
-use self::open::{Entry, OpenConnections};
+use self::connection::ServerConnections;
+use self::connection_state::ConnectionState;
+pub(super) use self::connection_state::ConnectionTimes;
+use self::open_connections::{OpenConnections, OpenEntry};
 
 /// The limit if the system sets none.
 const CONNECTIONS_MOST: usize = 50_000;
@@ -37,14 +37,14 @@ const LOGGED_EVERY: Duration = Duration::from_secs(10);
 
 /// A server. It accepts connections until it is dropped, also while it stops, so that health checks get responses.
 pub(super) struct Server {
-    connections: Connections,
+    connections: ServerConnections,
     accepting: JoinHandle<()>,
 }
 
 impl Server {
     /// Answers with `router` whoever connects, over at most `most` connections.
-    pub(super) fn start(listener: TcpListener, router: Router, times: Times, most: usize) -> Self {
-        let connections = Connections::new(router, times);
+    pub(super) fn start(listener: TcpListener, router: Router, times: ConnectionTimes, most: usize) -> Self {
+        let connections = ServerConnections::new(router, times);
         let accepting = tokio::spawn(accept(listener, connections.clone(), most));
         Self { connections, accepting }
     }
@@ -82,7 +82,7 @@ pub(super) fn connections_most() -> usize {
     files.unwrap_or(CONNECTIONS_MOST).clamp(1, CONNECTIONS_MOST)
 }
 
-async fn accept(listener: TcpListener, connections: Connections, most: usize) {
+async fn accept(listener: TcpListener, connections: ServerConnections, most: usize) {
     let open = OpenConnections::new(most);
     let mut logged = None;
     loop {
@@ -114,7 +114,7 @@ async fn accept(listener: TcpListener, connections: Connections, most: usize) {
     }
 }
 
-fn answer(stream: TcpStream, connections: &Connections, line: Arc<Line>, entry: Entry) {
+fn answer(stream: TcpStream, connections: &ServerConnections, line: Arc<ConnectionState>, entry: OpenEntry) {
     // Small responses must not wait for the acknowledgement of earlier ones. A failure only makes them slower.
     let _ = stream.set_nodelay(true);
     let connection = connections.answer(stream, line);
@@ -140,11 +140,11 @@ fn seldom(logged: &mut Option<Instant>) -> bool {
 
 /// Counts what is held, and tells when nothing is.
 #[derive(Clone, Default)]
-struct Tally(Arc<watch::Sender<usize>>);
+struct ConnectionCount(Arc<watch::Sender<usize>>);
 
-struct Counted(Tally);
+struct Counted(ConnectionCount);
 
-impl Tally {
+impl ConnectionCount {
     fn count(&self) -> Counted {
         self.0.send_modify(|held| *held += 1);
         Counted(self.clone())

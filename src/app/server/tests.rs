@@ -12,19 +12,19 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::connection::Connections;
-use super::{Times, accept};
+use super::connection::ServerConnections;
+use super::{ConnectionTimes, accept};
 
 const SECOND: Duration = Duration::from_secs(1);
 const GET: &[u8] = b"GET /quick HTTP/1.1\r\nhost: x\r\n\r\n";
 
 /// Counts the requests that are under way, however they end.
 #[derive(Clone, Default)]
-struct UnderWay(Arc<AtomicUsize>);
+struct RequestsUnderWay(Arc<AtomicUsize>);
 
 struct One(Arc<AtomicUsize>);
 
-impl UnderWay {
+impl RequestsUnderWay {
     fn one(&self) -> One {
         self.0.fetch_add(1, Ordering::SeqCst);
         One(Arc::clone(&self.0))
@@ -41,7 +41,7 @@ impl Drop for One {
     }
 }
 
-fn connections(under_way: &UnderWay) -> Connections {
+fn connections(under_way: &RequestsUnderWay) -> ServerConnections {
     let slow = under_way.clone();
     let router = Router::new()
         .route("/quick", get(async || "quick"))
@@ -55,11 +55,11 @@ fn connections(under_way: &UnderWay) -> Connections {
                 "slow"
             }),
         );
-    Connections::new(router, Times::default())
+    ServerConnections::new(router, ConnectionTimes::default())
 }
 
 /// The far end of a new connection.
-fn connect(connections: &Connections) -> DuplexStream {
+fn connect(connections: &ServerConnections) -> DuplexStream {
     let (near, far) = duplex(16 * 1024);
     tokio::spawn(connections.answer(near, connections.line()));
     far
@@ -90,7 +90,7 @@ fn about(time: Duration, seconds: u64) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn a_head_that_is_half_sent_is_waited_for_ten_seconds_however_it_drips() {
-    let all = connections(&UnderWay::default());
+    let all = connections(&RequestsUnderWay::default());
     let mut silent = connect(&all);
     let mut half = connect(&all);
     half.write_all(b"GET /quick HT").await.unwrap();
@@ -108,7 +108,7 @@ async fn a_head_that_is_half_sent_is_waited_for_ten_seconds_however_it_drips() {
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_connection_is_kept_for_more_than_a_minute_and_then_closed() {
-    let all = connections(&UnderWay::default());
+    let all = connections(&RequestsUnderWay::default());
     let mut far = connect(&all);
     far.write_all(GET).await.unwrap();
     answer(&mut far, "quick").await;
@@ -129,7 +129,7 @@ async fn an_idle_connection_is_kept_for_more_than_a_minute_and_then_closed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_under_way_is_not_cut_off_and_one_whose_caller_left_is() {
-    let under_way = UnderWay::default();
+    let under_way = RequestsUnderWay::default();
     let all = connections(&under_way);
     let mut far = connect(&all);
     far.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
@@ -146,7 +146,7 @@ async fn a_request_under_way_is_not_cut_off_and_one_whose_caller_left_is() {
 
 #[tokio::test(start_paused = true)]
 async fn whoever_reads_nothing_of_a_response_for_thirty_seconds_is_disconnected() {
-    let all = connections(&UnderWay::default());
+    let all = connections(&RequestsUnderWay::default());
     let (mut stuck, mut pipelining) = (connect(&all), connect(&all));
     stuck.write_all(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     // The next request is under way while nothing of the response is read.
@@ -163,7 +163,7 @@ async fn whoever_reads_nothing_of_a_response_for_thirty_seconds_is_disconnected(
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_reader_who_makes_progress_gets_the_whole_response_and_the_next_one() {
-    let all = connections(&UnderWay::default());
+    let all = connections(&RequestsUnderWay::default());
     let (mut far, began) = (connect(&all), crate::clock::monotonic());
     far.write_all(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     far.write_all(GET).await.unwrap();
@@ -182,7 +182,7 @@ async fn a_slow_reader_who_makes_progress_gets_the_whole_response_and_the_next_o
 
 #[tokio::test(start_paused = true)]
 async fn a_head_is_bounded() {
-    let all = connections(&UnderWay::default());
+    let all = connections(&RequestsUnderWay::default());
     let many = "a: b\r\n".repeat(101);
     let long = format!("a: {}\r\n", "b".repeat(70_000));
     for headers in [many, long] {
@@ -198,7 +198,7 @@ async fn a_head_is_bounded() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stop_closes_what_is_idle_answers_what_is_not_and_waits_for_no_half_head() {
-    let under_way = UnderWay::default();
+    let under_way = RequestsUnderWay::default();
     let all = connections(&under_way);
     let (mut idle, mut busy, mut half) = (connect(&all), connect(&all), connect(&all));
     idle.write_all(GET).await.unwrap();
@@ -226,9 +226,9 @@ async fn a_stop_closes_what_is_idle_answers_what_is_not_and_waits_for_no_half_he
 }
 
 /// A listener with a limit of `most` connections, and the count of their requests under way.
-async fn listening(most: usize) -> (SocketAddr, UnderWay, JoinHandle<()>) {
+async fn listening(most: usize) -> (SocketAddr, RequestsUnderWay, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (address, under_way) = (listener.local_addr().unwrap(), UnderWay::default());
+    let (address, under_way) = (listener.local_addr().unwrap(), RequestsUnderWay::default());
     let accepting = tokio::spawn(accept(listener, connections(&under_way), most));
     (address, under_way, accepting)
 }

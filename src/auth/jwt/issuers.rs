@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 
 use super::keys::KeySet;
 use super::source::Source;
-use super::{Fault, LEEWAY, Parts, Tokens};
+use super::{LEEWAY, TokenKeyFault, TokenParts, Tokens};
 use crate::config::{JwtAlgorithm, JwtIssuer, JwtKeys};
 use crate::domain::Text;
 use crate::store::TenantStore;
@@ -18,7 +18,7 @@ use crate::upstream::{AllowList, FetchUrl, Transport};
 
 /// How often a key set is fetched.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
+pub(super) struct RefreshPolicy {
     /// Between two fetches lies at least this, whatever tokens ask for.
     pub(super) at_least: Duration,
     /// A key set as old as this is fetched again while it is used.
@@ -28,7 +28,7 @@ pub(super) struct Pace {
 }
 
 /// Keys are withdrawn by leaving them out of the set: ten minutes bound how long a withdrawn one is good here.
-const PACE: Pace = Pace {
+const PACE: RefreshPolicy = RefreshPolicy {
     at_least: Duration::from_secs(30),
     renewed_after: Duration::from_mins(10),
     within: Duration::from_secs(5),
@@ -36,14 +36,14 @@ const PACE: Pace = Pace {
 
 /// The issuers of the configuration, checked. The default has none.
 #[derive(Default)]
-pub struct Issuers(Vec<Checked>);
+pub struct Issuers(Vec<CheckedKeys>);
 
-struct Checked {
+struct CheckedKeys {
     configured: JwtIssuer,
-    keys: Keys,
+    keys: VerificationKeys,
 }
 
-enum Keys {
+enum VerificationKeys {
     Held(Arc<KeySet>),
     At(FetchUrl),
 }
@@ -54,7 +54,7 @@ impl Issuers {
     pub fn new(configured: &[JwtIssuer], allowed: &AllowList) -> Result<Self, Vec<String>> {
         let mut faults = Vec::new();
         let checked = configured.iter().filter_map(|issuer| match keys(issuer, allowed) {
-            Ok(keys) => Some(Checked { configured: issuer.clone(), keys }),
+            Ok(keys) => Some(CheckedKeys { configured: issuer.clone(), keys }),
             Err(fault) => {
                 faults.push(format!("{}: {fault}", issuer.origin));
                 None
@@ -70,21 +70,28 @@ impl Issuers {
         self.paced(tenants, transport, PACE)
     }
 
-    pub(super) fn paced(self, tenants: Arc<dyn TenantStore>, transport: &Transport, pace: Pace) -> Tokens {
+    pub(super) fn paced(
+        self,
+        tenants: Arc<dyn TenantStore>,
+        transport: &Transport,
+        pace: RefreshPolicy,
+    ) -> Tokens {
         let issuers = self.0.into_iter().map(|checked| Issuer::new(checked, transport, pace));
         Tokens::new(issuers.collect(), tenants)
     }
 }
 
-fn keys(issuer: &JwtIssuer, allowed: &AllowList) -> Result<Keys, String> {
+fn keys(issuer: &JwtIssuer, allowed: &AllowList) -> Result<VerificationKeys, String> {
     match &issuer.keys {
-        JwtKeys::Secret(secret) => Ok(Keys::Held(Arc::new(KeySet::of_secret(secret.expose_secret())))),
-        JwtKeys::Set(text) => KeySet::read(text, &issuer.algorithms)
-            .map(|keys| Keys::Held(Arc::new(keys)))
-            .map_err(|fault| format!("the key set of `jwks_file` cannot be used: {fault}")),
-        JwtKeys::Url(url) => {
-            FetchUrl::parse(url, allowed).map(Keys::At).map_err(|fault| format!("`jwks_url` {fault}"))
+        JwtKeys::Secret(secret) => {
+            Ok(VerificationKeys::Held(Arc::new(KeySet::of_secret(secret.expose_secret()))))
         }
+        JwtKeys::Set(text) => KeySet::read(text, &issuer.algorithms)
+            .map(|keys| VerificationKeys::Held(Arc::new(keys)))
+            .map_err(|fault| format!("the key set of `jwks_file` cannot be used: {fault}")),
+        JwtKeys::Url(url) => FetchUrl::parse(url, allowed)
+            .map(VerificationKeys::At)
+            .map_err(|fault| format!("`jwks_url` {fault}")),
     }
 }
 
@@ -100,8 +107,8 @@ pub(super) struct Issuer {
 }
 
 impl Issuer {
-    fn new(checked: Checked, transport: &Transport, pace: Pace) -> Self {
-        let Checked { configured, keys } = checked;
+    fn new(checked: CheckedKeys, transport: &Transport, pace: RefreshPolicy) -> Self {
+        let CheckedKeys { configured, keys } = checked;
         let JwtIssuer {
             issuer,
             audience,
@@ -113,15 +120,15 @@ impl Issuer {
             origin: _,
         } = configured;
         let source = match keys {
-            Keys::Held(keys) => Source::held(keys),
-            Keys::At(url) => Source::at(url, transport.clone(), algorithms.clone(), pace),
+            VerificationKeys::Held(keys) => Source::held(keys),
+            VerificationKeys::At(url) => Source::at(url, transport.clone(), algorithms.clone(), pace),
         };
         let name = Text::from(issuer);
         Self { name, audience, algorithms, tenant_claim, scope_claim, max_lifetime, source }
     }
 
     /// Signature, `iss`, `aud`, `exp` and `nbf`, by the configured algorithm that the token was found to name.
-    pub(super) fn verify(&self, parts: &Parts<'_>, key: &DecodingKey) -> Result<(), Fault> {
+    pub(super) fn verify(&self, parts: &TokenParts<'_>, key: &DecodingKey) -> Result<(), TokenKeyFault> {
         let mut validation = Validation::new(algorithm(parts.algorithm));
         validation.set_issuer(&[self.name.as_str()]);
         validation.set_audience(&[&self.audience]);
@@ -145,20 +152,20 @@ const fn algorithm(configured: JwtAlgorithm) -> Algorithm {
     }
 }
 
-fn fault(kind: &ErrorKind) -> Fault {
+fn fault(kind: &ErrorKind) -> TokenKeyFault {
     match kind {
-        ErrorKind::ExpiredSignature => Fault("expired"),
-        ErrorKind::ImmatureSignature => Fault("nbf"),
-        ErrorKind::InvalidAudience => Fault("audience"),
-        ErrorKind::InvalidIssuer => Fault("issuer"),
+        ErrorKind::ExpiredSignature => TokenKeyFault("expired"),
+        ErrorKind::ImmatureSignature => TokenKeyFault("nbf"),
+        ErrorKind::InvalidAudience => TokenKeyFault("audience"),
+        ErrorKind::InvalidIssuer => TokenKeyFault("issuer"),
         ErrorKind::MissingRequiredClaim(claim) | ErrorKind::InvalidClaimFormat(claim) => match claim.as_str()
         {
-            "exp" => Fault("exp"),
-            "nbf" => Fault("nbf"),
-            "aud" => Fault("audience"),
-            _ => Fault("issuer"),
+            "exp" => TokenKeyFault("exp"),
+            "nbf" => TokenKeyFault("nbf"),
+            "aud" => TokenKeyFault("audience"),
+            _ => TokenKeyFault("issuer"),
         },
-        ErrorKind::Json(_) => Fault("claims"),
-        _ => Fault("signature"),
+        ErrorKind::Json(_) => TokenKeyFault("claims"),
+        _ => TokenKeyFault("signature"),
     }
 }

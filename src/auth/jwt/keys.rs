@@ -4,8 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
 
-use super::Fault;
-use super::parts::text;
+use super::TokenKeyFault;
+use super::token_parts::text;
 use crate::config::JwtAlgorithm;
 use crate::json::{self, Members};
 
@@ -18,16 +18,16 @@ const RSA_EXPONENT: std::ops::RangeInclusive<usize> = 1..=8;
 const CURVE: std::ops::RangeInclusive<usize> = 32..=32;
 
 /// The keys by which one issuer's tokens are checked.
-pub(super) struct KeySet(Vec<Key>);
+pub(super) struct KeySet(Vec<VerificationKey>);
 
-struct Key {
-    name: Name,
+struct VerificationKey {
+    name: KeyName,
     algorithm: JwtAlgorithm,
     decoding: DecodingKey,
 }
 
 /// Which tokens a key is for.
-enum Name {
+enum KeyName {
     /// All: the key is the only one.
     Any,
     /// Those that name no key.
@@ -40,7 +40,7 @@ impl KeySet {
     /// The one secret of HS256.
     pub(super) fn of_secret(secret: &str) -> Self {
         let decoding = DecodingKey::from_secret(secret.as_bytes());
-        Self(vec![Key { name: Name::Any, algorithm: JwtAlgorithm::Hs256, decoding }])
+        Self(vec![VerificationKey { name: KeyName::Any, algorithm: JwtAlgorithm::Hs256, decoding }])
     }
 
     /// The usable keys of a key set for `algorithms`. Fails with a reason that holds nothing of the text.
@@ -52,8 +52,9 @@ impl KeySet {
         if keys.len() > MOST_KEYS {
             return Err("it holds more than 100 keys");
         }
-        let usable = keys.iter().filter_map(|key| Key::read(&json::members(key.get())?, algorithms));
-        let usable: Vec<Key> = usable.collect();
+        let usable =
+            keys.iter().filter_map(|key| VerificationKey::read(&json::members(key.get())?, algorithms));
+        let usable: Vec<VerificationKey> = usable.collect();
         if usable.is_empty() {
             Err("it holds no key for the algorithms of this issuer")
         } else {
@@ -63,21 +64,25 @@ impl KeySet {
 
     /// The key for a token: the one it names, or the only one that fits where it names none. Two of one name and
     /// kind are as good as none.
-    pub(super) fn select(&self, algorithm: JwtAlgorithm, kid: Option<&str>) -> Result<&DecodingKey, Fault> {
-        let fits = |key: &&Key| match (&key.name, kid) {
-            (Name::Any, _) | (_, None) => true,
-            (Name::Is(name), Some(kid)) => name == kid,
-            (Name::Absent, Some(_)) => false,
+    pub(super) fn select(
+        &self,
+        algorithm: JwtAlgorithm,
+        kid: Option<&str>,
+    ) -> Result<&DecodingKey, TokenKeyFault> {
+        let fits = |key: &&VerificationKey| match (&key.name, kid) {
+            (KeyName::Any, _) | (_, None) => true,
+            (KeyName::Is(name), Some(kid)) => name == kid,
+            (KeyName::Absent, Some(_)) => false,
         };
         let mut found = self.0.iter().filter(|key| key.algorithm == algorithm).filter(fits);
         match (found.next(), found.next()) {
             (Some(key), None) => Ok(&key.decoding),
-            _ => Err(Fault("key")),
+            _ => Err(TokenKeyFault("key")),
         }
     }
 }
 
-impl Key {
+impl VerificationKey {
     /// `None` where the key is for something else, or cannot be used; another key of the set may do.
     fn read(members: &Members<'_>, algorithms: &[JwtAlgorithm]) -> Option<Self> {
         let word = |name| text(members, name);
@@ -91,8 +96,8 @@ impl Key {
         let signs = members.get("use").is_none() || word("use").as_deref() == Some("sig");
         let same = members.get("alg").is_none() || word("alg").as_deref() == Some(algorithm.as_str());
         let name = match members.get("kid") {
-            None => Name::Absent,
-            Some(_) => Name::Is(word("kid")?.into_owned()),
+            None => KeyName::Absent,
+            Some(_) => KeyName::Is(word("kid")?.into_owned()),
         };
         (signs && same && verifies(members) && algorithms.contains(&algorithm)).then_some(Self {
             name,

@@ -6,24 +6,24 @@
 mod claims;
 mod issuers;
 mod keys;
-mod parts;
 mod source;
 #[cfg(test)]
 mod tests;
-mod verified;
+mod token_parts;
+mod verified_tokens;
 
 use std::sync::Arc;
 
 use claims::Claims;
 pub use issuers::Issuers;
-use issuers::{Issuer, Pace};
+use issuers::{Issuer, RefreshPolicy};
 use keys::KeySet;
-use parts::Parts;
-pub(super) use parts::looks_like_a_token;
-use verified::Verified;
+use token_parts::TokenParts;
+pub(super) use token_parts::looks_like_a_token;
+use verified_tokens::VerifiedTokens;
 
 use crate::domain::{Caller, Failure, FailureKind, Principal, Result, TenantId};
-use crate::store::{Recent, TenantStore, now};
+use crate::store::{TenantStore, TtlCache, now};
 
 /// How far clocks may differ, in seconds.
 const LEEWAY: u64 = 60;
@@ -31,32 +31,32 @@ const REMEMBERED_TENANTS: u64 = 10_000;
 
 /// Why a token is refused: a word for the log and the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Fault(&'static str);
+struct TokenKeyFault(&'static str);
 
 /// What came of one look at a token.
-enum Looked {
+enum VerifyOutcome {
     Good(Claims),
-    Bad(Fault),
+    Bad(TokenKeyFault),
     /// The issuer may have keys by now that would do.
-    Miss(Fault),
+    Miss(TokenKeyFault),
 }
 
 /// Takes tokens of the configured issuers; the default has none and takes nothing.
 #[derive(Default)]
-pub struct Tokens(Option<Known>);
+pub struct Tokens(Option<KnownIssuer>);
 
-struct Known {
+struct KnownIssuer {
     issuers: Vec<Issuer>,
     tenants: Arc<dyn TenantStore>,
     /// Tenants by what a token calls them.
-    named: Recent<String, Option<TenantId>>,
-    verified: Verified,
+    named: TtlCache<String, Option<TenantId>>,
+    verified: VerifiedTokens,
 }
 
 impl Tokens {
     fn new(issuers: Vec<Issuer>, tenants: Arc<dyn TenantStore>) -> Self {
-        let named = Recent::new(REMEMBERED_TENANTS);
-        let known = Known { issuers, tenants, named, verified: Verified::default() };
+        let named = TtlCache::new(REMEMBERED_TENANTS);
+        let known = KnownIssuer { issuers, tenants, named, verified: VerifiedTokens::default() };
         Self((!known.issuers.is_empty()).then_some(known))
     }
 
@@ -83,43 +83,46 @@ impl Tokens {
     }
 }
 
-impl Known {
+impl KnownIssuer {
     /// What a good token says, and the tenant it names. The outer failure is ours, the inner fault is the token's.
-    async fn admitted(&self, token: &str) -> Result<std::result::Result<(Arc<Claims>, TenantId), Fault>> {
+    async fn admitted(
+        &self,
+        token: &str,
+    ) -> Result<std::result::Result<(Arc<Claims>, TenantId), TokenKeyFault>> {
         let claims = match self.claims(token).await? {
             Ok(claims) => claims,
             Err(fault) => return Ok(Err(fault)),
         };
         let tenant = self.tenant(&claims.tenant).await?;
-        Ok(tenant.map(|tenant| (claims, tenant)).ok_or(Fault("tenant")))
+        Ok(tenant.map(|tenant| (claims, tenant)).ok_or(TokenKeyFault("tenant")))
     }
 
     /// What a good token says. The outer failure is ours, the inner fault is the token's.
-    async fn claims(&self, token: &str) -> Result<std::result::Result<Arc<Claims>, Fault>> {
-        let parts = match Parts::read(token) {
+    async fn claims(&self, token: &str) -> Result<std::result::Result<Arc<Claims>, TokenKeyFault>> {
+        let parts = match TokenParts::read(token) {
             Ok(parts) => parts,
             Err(fault) => return Ok(Err(fault)),
         };
         let Some(issuer) = self.issuers.iter().find(|issuer| issuer.name.as_str() == parts.issuer) else {
-            return Ok(Err(Fault("issuer")));
+            return Ok(Err(TokenKeyFault("issuer")));
         };
         if !issuer.algorithms.contains(&parts.algorithm) {
-            return Ok(Err(Fault("algorithm")));
+            return Ok(Err(TokenKeyFault("algorithm")));
         }
         let keys = issuer.source.keys().await?;
         if let Some(claims) = self.verified.get(token, &keys) {
             return Ok(Ok(claims));
         }
         let (looked, keys) = match look(issuer, &keys, &parts) {
-            Looked::Miss(fault) => match issuer.source.newer_than(&keys).await? {
+            VerifyOutcome::Miss(fault) => match issuer.source.newer_than(&keys).await? {
                 Some(newer) => (look(issuer, &newer, &parts), newer),
-                None => (Looked::Bad(fault), keys),
+                None => (VerifyOutcome::Bad(fault), keys),
             },
             looked => (looked, keys),
         };
         Ok(match looked {
-            Looked::Good(claims) => Ok(self.verified.keep(token, claims, &keys)),
-            Looked::Bad(fault) | Looked::Miss(fault) => Err(fault),
+            VerifyOutcome::Good(claims) => Ok(self.verified.keep(token, claims, &keys)),
+            VerifyOutcome::Bad(fault) | VerifyOutcome::Miss(fault) => Err(fault),
         })
     }
 
@@ -131,20 +134,20 @@ impl Known {
 }
 
 /// Key, signature, claims: each from the issuer's configuration.
-fn look(issuer: &Issuer, keys: &KeySet, parts: &Parts<'_>) -> Looked {
+fn look(issuer: &Issuer, keys: &KeySet, parts: &TokenParts<'_>) -> VerifyOutcome {
     let key = match keys.select(parts.algorithm, parts.kid.as_deref()) {
         Ok(key) => key,
-        Err(fault) => return Looked::Miss(fault),
+        Err(fault) => return VerifyOutcome::Miss(fault),
     };
     match issuer.verify(parts, key).and_then(|()| Claims::read(issuer, parts, seconds())) {
-        Ok(claims) => Looked::Good(claims),
+        Ok(claims) => VerifyOutcome::Good(claims),
         // Without a key's id, a signature that does not fit is how a changed key shows.
-        Err(fault @ Fault("signature")) if parts.kid.is_none() => Looked::Miss(fault),
-        Err(fault) => Looked::Bad(fault),
+        Err(fault @ TokenKeyFault("signature")) if parts.kid.is_none() => VerifyOutcome::Miss(fault),
+        Err(fault) => VerifyOutcome::Bad(fault),
     }
 }
 
-fn refused(fault: Fault) -> Failure {
+fn refused(fault: TokenKeyFault) -> Failure {
     tracing::debug!(reason = fault.0, "token refused");
     Failure::new(
         FailureKind::Unauthenticated,

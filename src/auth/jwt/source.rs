@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use tokio::sync::{Semaphore, watch};
 
-use super::Pace;
+use super::RefreshPolicy;
 use super::keys::KeySet;
 use crate::config::JwtAlgorithm;
 use crate::domain::{Failure, FailureKind, Result};
@@ -32,13 +32,13 @@ pub(super) struct Remote {
     url: FetchUrl,
     transport: Transport,
     algorithms: Vec<JwtAlgorithm>,
-    pace: Pace,
-    state: Mutex<State>,
+    pace: RefreshPolicy,
+    state: Mutex<SourceState>,
     waiting: Semaphore,
 }
 
 #[derive(Default)]
-struct State {
+struct SourceState {
     keys: Option<Arc<KeySet>>,
     /// When the last fetch began.
     tried: Option<Instant>,
@@ -53,7 +53,12 @@ impl Source {
         Self::Held(keys)
     }
 
-    pub(super) fn at(url: FetchUrl, transport: Transport, algorithms: Vec<JwtAlgorithm>, pace: Pace) -> Self {
+    pub(super) fn at(
+        url: FetchUrl,
+        transport: Transport,
+        algorithms: Vec<JwtAlgorithm>,
+        pace: RefreshPolicy,
+    ) -> Self {
         let (state, waiting) = (Mutex::default(), Semaphore::new(MOST_WAITING));
         Self::At(Arc::new(Remote { url, transport, algorithms, pace, state, waiting }))
     }
@@ -159,7 +164,7 @@ impl Remote {
         .with_retry_after(Some(self.pace.at_least.saturating_sub(since)))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, SourceState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -122,12 +122,12 @@ async fn append(store: Arc<dyn AuditStore>, record: AuditRecord) {
         sleep(pause).await;
     }
     if let Err(failure) = store.append(&record).await {
-        lament(&record, &failure);
+        log_unstored(&record, &failure);
     }
 }
 
 /// The log gets what the audit lacks; whom an issuer names may be a person and stays out.
-fn lament(record: &AuditRecord, failure: &Failure) {
+fn log_unstored(record: &AuditRecord, failure: &Failure) {
     let AuditRecord { id, at, actor_kind, actor_id, tenant, action, target, fields, outcome, request_id } =
         record;
     let shown = |text: &Option<Text>| text.as_deref().unwrap_or("none").to_owned();

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 pub use self::action::Action;
 pub(in crate::gateway) use self::entry::Entry;
 use self::refusals::Refusals;
-use super::listing::Scope;
+use super::listing::ListScope;
 use super::{Listing, ListingRequest, names};
 use crate::domain::{Actor, Principal, Result, TenantId, Text, Timestamp};
 use crate::sealing::Sealer;
@@ -55,7 +55,7 @@ impl Audit {
     /// Lists records, newest first. Fails with `invalid_parameter` for a strange cursor.
     pub async fn list(&self, request: &AuditRequest) -> Result<Listing<AuditRecord>> {
         let AuditRequest { tenant, from, to, action, listing } = request;
-        let scope = Scope { sealer: &self.sealer, of: "audit", owner: "" };
+        let scope = ListScope { sealer: &self.sealer, of: "audit", owner: "" };
         let query = AuditQuery {
             tenant: tenant.clone(),
             from: *from,

@@ -61,7 +61,7 @@ impl Audit {
     }
 
     /// Records how many refusals of the last minute were only counted.
-    pub fn tell_the_rest(&self) {
+    pub fn flush_suppressed(&self) {
         let rest =
             self.refusals.lock().unwrap_or_else(PoisonError::into_inner).rest(crate::clock::monotonic());
         if rest > 0 {

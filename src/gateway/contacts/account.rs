@@ -1,12 +1,12 @@
 //! Whether a credential still leads to the account that a write was sent to.
 
 use super::outcome::{moved, unsent};
-use super::write::Course;
+use super::write::WriteOperation;
 use crate::domain::{CallContext, Result};
-use crate::gateway::credentials::Opened;
+use crate::gateway::credentials::ConnectedCredential;
 use crate::gateway::idempotency::Destination;
 
-impl Course<'_> {
+impl WriteOperation<'_> {
     /// A write that may have left for one account is neither looked for nor sent again at another.
     /// Fails with `outcome_ambiguous`, and as a probe does.
     pub(super) async fn refuse_if_moved(&self) -> Result<()> {
@@ -22,7 +22,11 @@ impl Course<'_> {
 }
 
 /// Whether `opened` leads to the account of `then`; the CRM is asked only if that may tell. Fails as a probe does.
-pub(super) async fn is_same(context: &CallContext, opened: &Opened, then: &Destination) -> Result<bool> {
+pub(super) async fn is_same(
+    context: &CallContext,
+    opened: &ConnectedCredential,
+    then: &Destination,
+) -> Result<bool> {
     let same = match then.is_same(&opened.destination()) {
         None if then.account_id.is_some() => {
             opened.probe(context).await?;

@@ -1,10 +1,10 @@
 //! Sends an update or a removal and judges it by what the CRM holds afterwards.
 
-use super::Shown;
+use super::ContactView;
 use super::compare::{Finding, Verdict, is_verifiable};
 use super::outcome::{gone, shown};
 use super::verify::{unverified, verified};
-use super::write::{Course, SHORTEST_SEND};
+use super::write::{SHORTEST_SEND, WriteOperation};
 use crate::adapters::{Applied, Prepared};
 use crate::config::crash_point;
 use crate::domain::{Contact, Effect, Failure, FailureKind, RemoteId, Result, Warning};
@@ -15,7 +15,7 @@ struct Sent {
     lost: Option<Failure>,
 }
 
-impl Course<'_> {
+impl WriteOperation<'_> {
     /// A change is judged by what the CRM holds afterwards, also where its answer was lost; not as asked, it is then sent
     /// once more: the same values twice are the same record.
     pub(super) async fn update(
@@ -23,7 +23,7 @@ impl Course<'_> {
         prepared: &Prepared,
         held: &Contact,
         warnings: Vec<Warning>,
-    ) -> Result<Shown> {
+    ) -> Result<ContactView> {
         let sent = self.send(prepared).await?;
         let was_lost = sent.lost.is_some();
         match self.updated(prepared, sent, held, warnings.clone()).await {
@@ -68,7 +68,7 @@ impl Course<'_> {
         sent: Sent,
         held: &Contact,
         warnings: Vec<Warning>,
-    ) -> Result<Shown> {
+    ) -> Result<ContactView> {
         let opened = self.opened;
         let Sent { applied, lost } = sent;
         let read = opened.adapter.read_back(self.context, prepared, &applied).await;
@@ -97,7 +97,7 @@ impl Course<'_> {
 
     /// A removal is confirmed by the CRM's word, unless it still shows the contact; where that word was lost, only by
     /// the contact being gone. Still there after a lost answer, it is sent once more.
-    pub(super) async fn delete(&mut self, prepared: &Prepared) -> Result<Shown> {
+    pub(super) async fn delete(&mut self, prepared: &Prepared) -> Result<ContactView> {
         let sent = self.send(prepared).await?;
         let was_lost = sent.lost.is_some();
         match self.deleted(prepared, sent).await {
@@ -113,7 +113,7 @@ impl Course<'_> {
         }
     }
 
-    async fn deleted(&self, prepared: &Prepared, sent: Sent) -> Result<Shown> {
+    async fn deleted(&self, prepared: &Prepared, sent: Sent) -> Result<ContactView> {
         let Sent { applied, lost } = sent;
         match (self.opened.adapter.read_back(self.context, prepared, &applied).await, lost) {
             (Err(failure), _) if failure.kind == FailureKind::ContactNotFound => Ok(self.removed(prepared)),
@@ -128,8 +128,8 @@ impl Course<'_> {
         }
     }
 
-    fn removed(&self, prepared: &Prepared) -> Shown {
-        let id = prepared.trail.remote_id.clone().unwrap_or_else(|| RemoteId::from(""));
+    fn removed(&self, prepared: &Prepared) -> ContactView {
+        let id = prepared.locator.remote_id.clone().unwrap_or_else(|| RemoteId::from(""));
         shown(self.opened, Contact::bare(id), Vec::new())
     }
 }

@@ -12,15 +12,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::compare::{Finding, Readings, judge, value_of};
 use super::ids;
 use super::intent::Intent;
-use super::write::Course;
+use super::write::WriteOperation;
 use crate::adapters::{AdapterSpec, Prepared, Verify, Write};
 use crate::blocking;
 use crate::domain::{
     Address, CallContext, Contact, Failure, FailureKind, Field, RawJson, ReadBy, Result, Text,
 };
-use crate::gateway::credentials::Opened;
+use crate::gateway::credentials::ConnectedCredential;
 use crate::json;
-use crate::sealing::{digest, prefixed};
+use crate::sealing::{length_prefixed, sha256};
 
 /// What a write requires of the contact as it is before the write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Condition {
     }
 }
 
-impl Course<'_> {
+impl WriteOperation<'_> {
     /// Why the write must not be sent: the contact is not as the caller requires it.
     pub(super) async fn unmet(&self, held: Option<&Contact>) -> Result<Option<Failure>> {
         let (Some(condition), Some(held)) = (self.condition, held) else { return Ok(None) };
@@ -90,7 +90,7 @@ impl Course<'_> {
     /// Whether the contact is still as the caller requires it, before a write is sent a second time. True without a
     /// condition. False if the contact cannot be read.
     pub(super) async fn is_still_met(&self, prepared: &Prepared) -> bool {
-        let (Some(_), Some(id)) = (self.condition, &prepared.trail.remote_id) else { return true };
+        let (Some(_), Some(id)) = (self.condition, &prepared.locator.remote_id) else { return true };
         match self.opened.adapter.get_contact(self.context, id).await {
             Ok(contact) => matches!(self.unmet(Some(&contact)).await, Ok(None)),
             Err(_) => false,
@@ -106,7 +106,7 @@ fn changed(current: Text) -> Failure {
 /// The tag of a contact that was written, however late; `None` if it was not read by its id.
 pub(super) async fn tag_of_written(
     context: &CallContext,
-    opened: &Opened,
+    opened: &ConnectedCredential,
     contact: &Contact,
 ) -> Option<Text> {
     if contact.read_by != ReadBy::Id {
@@ -116,23 +116,23 @@ pub(super) async fn tag_of_written(
 }
 
 /// The strong entity tag of a contact that was read by its id, quotes included.
-pub(super) fn tag(opened: &Opened, contact: &Contact) -> Text {
+pub(super) fn tag(opened: &ConnectedCredential, contact: &Contact) -> Text {
     made(opened.spec, &ids::make(&opened.id, &contact.remote_id), contact)
 }
 
 fn made(spec: &AdapterSpec, id: &str, contact: &Contact) -> Text {
     let parts = parts(spec, id, contact);
     let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
-    Text::from(format!("\"{}\"", URL_SAFE_NO_PAD.encode(digest(&prefixed(&parts)))))
+    Text::from(format!("\"{}\"", URL_SAFE_NO_PAD.encode(sha256(&length_prefixed(&parts)))))
 }
 
 /// Changes with every change of what a tag is made of, so that a tag never means two things.
 const VERSION: &str = "contact 1";
 
-type Part<'a> = Cow<'a, str>;
+type BodyPart<'a> = Cow<'a, str>;
 
 /// For each field that can be written its name, how far it is seen, the number of its values, its values.
-fn parts<'a>(spec: &'a AdapterSpec, id: &'a str, contact: &'a Contact) -> Vec<Part<'a>> {
+fn parts<'a>(spec: &'a AdapterSpec, id: &'a str, contact: &'a Contact) -> Vec<BodyPart<'a>> {
     let mut parts = vec![Cow::Borrowed(VERSION), Cow::Borrowed(id)];
     let written = |write: Write| matches!(write, Write::Stored(_) | Write::Partly(_));
     for field in spec.fields.iter().filter(|spec| written(spec.write)).map(|spec| spec.field) {
@@ -152,7 +152,7 @@ fn seen(contact: &Contact, field: Field) -> &'static str {
     }
 }
 
-fn values<'a>(spec: &'a AdapterSpec, field: Field, contact: &'a Contact) -> Vec<Part<'a>> {
+fn values<'a>(spec: &'a AdapterSpec, field: Field, contact: &'a Contact) -> Vec<BodyPart<'a>> {
     match field {
         Field::FirstName => vec![optional(contact.first_name.as_ref())],
         Field::LastName => vec![optional(contact.last_name.as_ref())],
@@ -181,12 +181,12 @@ fn values<'a>(spec: &'a AdapterSpec, field: Field, contact: &'a Contact) -> Vec<
 }
 
 /// Told apart from an empty text.
-fn optional(text: Option<&Text>) -> Part<'_> {
+fn optional(text: Option<&Text>) -> BodyPart<'_> {
     text.map_or(Cow::Borrowed("-"), |text| Cow::Owned(format!("+{}", text.as_str())))
 }
 
 /// The declared fields by their declared names, in one order, whatever the CRM's order and spelling.
-fn remote_fields<'a>(spec: &'a AdapterSpec, contact: &'a Contact) -> Vec<Part<'a>> {
+fn remote_fields<'a>(spec: &'a AdapterSpec, contact: &'a Contact) -> Vec<BodyPart<'a>> {
     let declared = contact.remote_fields.0.iter().filter_map(|(name, value)| {
         let declared = spec.remote_field(name)?;
         let value = match declared.verify {

@@ -1,27 +1,27 @@
 //! Sends a create and confirms it by what the CRM holds afterwards.
 
-use super::Shown;
+use super::ContactView;
 use super::outcome::{outcome_unknown, updated_existing};
-use super::settle::{Look, look};
+use super::settle::{LookupOutcome, look_up_lost};
 use super::verify::{unverified, verified};
-use super::write::Course;
-use crate::adapters::{Applied, Found, Prepared};
+use super::write::WriteOperation;
+use crate::adapters::{Applied, LookupResult, Prepared};
 use crate::config::crash_point;
 use crate::domain::{
     Contact, ContactDraft, Effect, Failure, FailureKind, RemoteId, Result, Timestamp, Warning,
 };
-use crate::gateway::idempotency::Evidence;
+use crate::gateway::idempotency::RecoveryContext;
 
-impl Course<'_> {
+impl WriteOperation<'_> {
     /// A create that the CRM confirmed is never answered with a failure: what cannot be verified is warned about. One
     /// whose answer was lost is looked for under a key, and named unknown without one.
     pub(super) async fn create(
         &mut self,
         draft: &ContactDraft,
         prepared: &Prepared,
-        seen: &Found,
+        seen: &LookupResult,
         warnings: Vec<Warning>,
-    ) -> Result<Shown> {
+    ) -> Result<ContactView> {
         let (sent_at, standing) = (crate::clock::now(), self.standing);
         let evidence = self.attempt.is_some().then(|| self.evidence(draft, seen, sent_at));
         self.sending(evidence).await?;
@@ -59,8 +59,8 @@ impl Course<'_> {
     }
 
     /// What is needed to look for the create later. The window begins at the first send, whatever came after it.
-    fn evidence(&self, draft: &ContactDraft, seen: &Found, sent_at: Timestamp) -> Evidence {
-        Evidence {
+    fn evidence(&self, draft: &ContactDraft, seen: &LookupResult, sent_at: Timestamp) -> RecoveryContext {
+        RecoveryContext {
             draft: draft.clone(),
             sent_at: self.earlier.unwrap_or(sent_at),
             // Until the answer comes: the deadline. The call may wait for its turn first, and then takes a part of what is left.
@@ -79,11 +79,11 @@ impl Course<'_> {
     async fn confirmed(
         &self,
         prepared: &Prepared,
-        seen: &Found,
+        seen: &LookupResult,
         id: &RemoteId,
         applied: Applied,
         warnings: Vec<Warning>,
-    ) -> Result<Shown> {
+    ) -> Result<ContactView> {
         let read = self.opened.adapter.read_back(self.context, prepared, &applied).await;
         crash_point("read_back");
         match read {
@@ -97,18 +97,18 @@ impl Course<'_> {
     async fn unnamed(
         &self,
         prepared: &Prepared,
-        evidence: &Evidence,
+        evidence: &RecoveryContext,
         failure: &Failure,
         warnings: Vec<Warning>,
-    ) -> Result<Shown> {
+    ) -> Result<ContactView> {
         let unknown = outcome_unknown(self.opened, prepared, failure);
-        match look(self.context, self.opened, prepared, evidence).await {
-            Look::Ours(row) => {
+        match look_up_lost(self.context, self.opened, prepared, evidence).await {
+            LookupOutcome::Ours(row) => {
                 let read = self.read(prepared, row.remote_id.clone()).await.unwrap_or(*row);
                 self.created(prepared, read, evidence.looked_at, warnings).await
             }
-            Look::Others(candidates) => Err(unknown.with_candidates(candidates)),
-            Look::Nobody | Look::Unclear(_) => Err(unknown),
+            LookupOutcome::Others(candidates) => Err(unknown.with_candidates(candidates)),
+            LookupOutcome::Nobody | LookupOutcome::Unclear(_) => Err(unknown),
         }
     }
 
@@ -119,7 +119,7 @@ impl Course<'_> {
         contact: Contact,
         looked_at: Option<Timestamp>,
         mut warnings: Vec<Warning>,
-    ) -> Result<Shown> {
+    ) -> Result<ContactView> {
         warnings.extend(updated_existing(self.opened, looked_at, &contact));
         let verified = verified(self.context, self.opened, prepared, None, contact).await;
         let (contact, warnings) = verified.concluded(self.opened, warnings)?;

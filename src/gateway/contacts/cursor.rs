@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::domain::{
     Contact, ContactQuery, CredentialId, Failure, FilterValue, Position, Result, TenantId, Text,
 };
-use crate::sealing::{Sealer, digest};
+use crate::sealing::{Sealer, sha256};
 
 const VERSION: u8 = 2;
 const POSITION: usize = 8;
@@ -45,7 +45,7 @@ impl Walk {
         let ids: Vec<&[u8]> =
             page.iter().flat_map(|contact| [contact.remote_id.as_str().as_bytes(), b"\n"]).collect();
         let mut shown = [0; MARK];
-        shown.copy_from_slice(&digest(&ids.concat())[..MARK]);
+        shown.copy_from_slice(&sha256(&ids.concat())[..MARK]);
         if self.steps > 0 && shown == self.mark {
             return None;
         }

@@ -1,13 +1,13 @@
 //! Ids of contacts: made from the credential and the CRM's own id, reversible, without a database.
 //!
-//! `con_` + base64url of: version, 64 bits of the credential's digest, the CRM's id, 32 bits of checksum. Such an id
+//! `con_` + base64url of: version, 64 bits of the credential's sha256, the CRM's id, 32 bits of checksum. Such an id
 //! grants nothing and hides nothing; the digest and the checksum only tell a foreign or mistyped id from a good one.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::domain::{CredentialId, Failure, FailureKind, RemoteId, Result, Text};
-use crate::sealing::digest;
+use crate::sealing::sha256;
 
 const PREFIX: &str = "con_";
 const VERSION: u8 = 1;
@@ -17,9 +17,9 @@ const CHECKSUM: usize = 4;
 /// The gateway's id of a contact.
 pub(super) fn make(credential: &CredentialId, remote_id: &RemoteId) -> Text {
     let mut bytes = vec![VERSION];
-    bytes.extend_from_slice(&digest(credential.as_str().as_bytes())[..OWNER]);
+    bytes.extend_from_slice(&sha256(credential.as_str().as_bytes())[..OWNER]);
     bytes.extend_from_slice(remote_id.as_str().as_bytes());
-    let checksum = digest(&bytes);
+    let checksum = sha256(&bytes);
     bytes.extend_from_slice(&checksum[..CHECKSUM]);
     Text::from(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes)))
 }
@@ -42,8 +42,8 @@ fn decode(credential: &CredentialId, encoded: &str) -> Option<String> {
     let (body, checksum) = bytes.split_at_checked(bytes.len().checked_sub(CHECKSUM)?)?;
     let (head, remote_id) = body.split_at_checked(1 + OWNER)?;
     let good = head[0] == VERSION
-        && head[1..] == digest(credential.as_str().as_bytes())[..OWNER]
-        && checksum == &digest(body)[..CHECKSUM];
+        && head[1..] == sha256(credential.as_str().as_bytes())[..OWNER]
+        && checksum == &sha256(body)[..CHECKSUM];
     good.then(|| String::from_utf8(remote_id.to_vec()).ok()).flatten()
 }
 

@@ -3,13 +3,13 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::{declared, ids, new_values, upsert};
-use crate::adapters::{Identity, IdentityKind};
+use crate::adapters::{ContactIdentity, IdentityKind};
 use crate::domain::bounds::{EMAILS_MOST, PHONES_MOST};
 use crate::domain::{
     Contact, ContactDraft, ContactPatch, ContactUpsert, Failure, FailureKind, Patch, PhoneIdentity, RemoteId,
     Result, Warning, email_identity,
 };
-use crate::gateway::credentials::Opened;
+use crate::gateway::credentials::ConnectedCredential;
 
 /// What is to be written. An id is as it came in the path: the gateway's or the CRM's.
 pub(super) enum Intent {
@@ -24,7 +24,7 @@ pub(super) enum Intent {
 }
 
 impl Intent {
-    pub(super) fn supported(&self, opened: &Opened) -> Result<()> {
+    pub(super) fn supported(&self, opened: &ConnectedCredential) -> Result<()> {
         let (operations, title) = (opened.spec.operations, opened.spec.title);
         let (able, word) = match self {
             Self::Create(_) => (operations.create, "create"),
@@ -39,7 +39,7 @@ impl Intent {
         Err(Failure::new(FailureKind::OperationUnsupported, detail).with_upstream(opened.spec.provider, None))
     }
 
-    pub(super) fn target(&self, opened: &Opened) -> Result<Option<RemoteId>> {
+    pub(super) fn target(&self, opened: &ConnectedCredential) -> Result<Option<RemoteId>> {
         match self {
             Self::Create(_) | Self::Upsert(..) => Ok(None),
             Self::Update(id, _) | Self::Delete(id) => ids::open(&opened.id, id).map(Some),
@@ -47,7 +47,7 @@ impl Intent {
     }
 
     /// What the declaration alone decides, before any call.
-    pub(super) fn declared(&self, opened: &Opened) -> Result<Vec<Warning>> {
+    pub(super) fn declared(&self, opened: &ConnectedCredential) -> Result<Vec<Warning>> {
         match self {
             Self::Create(draft) => declared::of_draft(opened.spec, draft),
             Self::Update(_, patch) => Ok(declared::of_patch(opened.spec, patch)),
@@ -72,21 +72,29 @@ impl Intent {
 
     /// What the declaration decides given the record that is to be changed.
     /// Fails with `validation_failed` where a value that the record does not hold breaks a rule.
-    pub(super) fn declared_of(&self, opened: &Opened, held: Option<&Contact>) -> Result<Vec<Warning>> {
+    pub(super) fn declared_of(
+        &self,
+        opened: &ConnectedCredential,
+        held: Option<&Contact>,
+    ) -> Result<Vec<Warning>> {
         let (Self::Update(_, patch), Some(held)) = (self, held) else { return Ok(Vec::new()) };
         new_values::check(opened.spec, patch, held)?;
         Ok(declared::of_change(opened.spec, &ids::make(&opened.id, &held.remote_id), held, patch))
     }
 
     /// The identity that this write would give to a record for the first time.
-    pub(super) fn new_identity(&self, opened: &Opened, held: Option<&Contact>) -> Identity {
+    pub(super) fn new_identity(
+        &self,
+        opened: &ConnectedCredential,
+        held: Option<&Contact>,
+    ) -> ContactIdentity {
         let (by, region) = (opened.spec.create_identity, opened.adapter.region());
         match (self, held) {
-            (Self::Create(draft), _) => Identity::of(by, &draft.email_addresses, &draft.phone_numbers),
+            (Self::Create(draft), _) => ContactIdentity::of(by, &draft.email_addresses, &draft.phone_numbers),
             (Self::Update(_, patch), Some(held)) => {
                 let emails = patch.email_addresses.value().map_or(&[][..], Vec::as_slice);
                 let phones = patch.phone_numbers.value().map_or(&[][..], Vec::as_slice);
-                let mut identity = Identity::of(by, emails, phones);
+                let mut identity = ContactIdentity::of(by, emails, phones);
                 let known: HashSet<String> =
                     held.email_addresses.iter().map(|held| email_identity(&held.address)).collect();
                 identity.emails.retain(|new| !known.contains(&email_identity(new)));
@@ -95,12 +103,16 @@ impl Intent {
                 identity.phones.retain(|new| !known.contains(&PhoneIdentity::of(region, new)));
                 identity
             }
-            _ => Identity::default(),
+            _ => ContactIdentity::default(),
         }
     }
 
     /// What must not be written twice at once: the record, and every identity that the write brings in or looks by.
-    pub(super) fn words<'a>(&'a self, opened: &Opened, target: Option<&RemoteId>) -> BTreeSet<String> {
+    pub(super) fn words<'a>(
+        &'a self,
+        opened: &ConnectedCredential,
+        target: Option<&RemoteId>,
+    ) -> BTreeSet<String> {
         let brought_in = |patch: &'a ContactPatch| {
             let ContactPatch { email_addresses, phone_numbers, .. } = patch;
             (brought_in(email_addresses, EMAILS_MOST), brought_in(phone_numbers, PHONES_MOST))

@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 
 use super::cursor::{Binding, Cursors, Walk};
-use super::{ListRequest, Listed, Start, filters, ids, incomplete_rows};
+use super::{ContactPage, ListRequest, PageStart, filters, ids, incomplete_rows};
 use crate::adapters::Pushed;
 use crate::domain::{
     CallContext, Caller, Contact, ContactQuery, Failure, FailureKind, Position, Result, Warning,
 };
-use crate::gateway::credentials::Opened;
-use crate::sealing::digest;
+use crate::gateway::credentials::ConnectedCredential;
+use crate::sealing::sha256;
 
 /// Pages of the CRM that one page of ours may take; two suffice unless the CRM repeats itself.
 const MOST_PAGES: usize = 10;
@@ -20,23 +20,23 @@ const MOST_COUNTED_PAGES: usize = 25;
 pub(super) async fn list(
     context: &CallContext,
     caller: &Caller,
-    opened: &Opened,
+    opened: &ConnectedCredential,
     cursors: &Cursors,
     request: &ListRequest,
-) -> Result<Listed> {
+) -> Result<ContactPage> {
     let ListRequest { query, start, page_size } = request;
     let split = filters::split(opened.spec, query)?;
     let binding = Binding { tenant: &caller.tenant, credential: &opened.id, query, page_size: *page_size };
     let (walk, page_number) = match start {
-        Start::PageNumber(number) => {
+        PageStart::PageNumber(number) => {
             let at = Position(number.saturating_sub(1).saturating_mul(u64::from(*page_size)));
             (Walk::from(at), Some(*number))
         }
-        Start::Cursor(cursor) => (cursors.open(&binding, cursor)?, None),
+        PageStart::Cursor(cursor) => (cursors.open(&binding, cursor)?, None),
     };
     let rows = read_rows(context, opened, &split.pushed, walk.position, *page_size as usize).await?;
     let passed = walk.pass(&rows.contacts, rows.next.unwrap_or(walk.position)).ok_or_else(repeats)?;
-    Ok(Listed {
+    Ok(ContactPage {
         warnings: Warning::bounded(incomplete_rows(&rows.contacts, rows.unreadable)),
         contacts: rows
             .contacts
@@ -52,7 +52,7 @@ pub(super) async fn list(
     })
 }
 
-struct Rows {
+struct FilteredRows {
     contacts: Vec<Contact>,
     next: Option<Position>,
     total: Option<u64>,
@@ -63,12 +63,12 @@ struct Rows {
 /// Reads on until there are `limit` contacts or the CRM has no more.
 async fn read_rows(
     context: &CallContext,
-    opened: &Opened,
+    opened: &ConnectedCredential,
     pushed: &Pushed,
     at: Position,
     limit: usize,
-) -> Result<Rows> {
-    let mut rows = Rows { contacts: Vec::new(), next: Some(at), total: None, unreadable: 0 };
+) -> Result<FilteredRows> {
+    let mut rows = FilteredRows { contacts: Vec::new(), next: Some(at), total: None, unreadable: 0 };
     let mut seen = HashSet::new();
     for _ in 0..MOST_PAGES {
         let Some(at) = rows.next else { return Ok(rows) };
@@ -113,7 +113,11 @@ fn repeats() -> Failure {
 }
 
 /// How many match: the CRM's own total, unless it says less than the CRM shows; else a bounded scan.
-pub(super) async fn count(context: &CallContext, opened: &Opened, query: &ContactQuery) -> Result<u64> {
+pub(super) async fn count(
+    context: &CallContext,
+    opened: &ConnectedCredential,
+    query: &ContactQuery,
+) -> Result<u64> {
     let split = filters::split(opened.spec, query)?;
     // Ids would keep the replies that they are cut from; their digests keep nothing.
     let (mut seen, mut at, mut unreadable): (HashSet<[u8; 32]>, _, _) = (HashSet::new(), Position(0), 0);
@@ -125,7 +129,7 @@ pub(super) async fn count(context: &CallContext, opened: &Opened, query: &Contac
         }
         unreadable += page.rows.iter().filter(|row| row.is_none()).count();
         let ids = page.rows.into_iter().flatten().map(|contact| contact.remote_id);
-        seen.extend(ids.map(|id| digest(id.as_str().as_bytes())));
+        seen.extend(ids.map(|id| sha256(id.as_str().as_bytes())));
         match page.next {
             Some(next) => at = next,
             None => return Ok((seen.len() + unreadable) as u64),

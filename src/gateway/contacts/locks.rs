@@ -9,7 +9,7 @@ use tokio::sync::OwnedMutexGuard;
 use crate::domain::{CallContext, CredentialId, Failure, FailureKind, Result, TenantId};
 use crate::gateway::replicas::{SharedGuard, SharedLocks};
 
-type Held = HashMap<(TenantId, CredentialId, String), Arc<tokio::sync::Mutex<()>>>;
+type HeldLocks = HashMap<(TenantId, CredentialId, String), Arc<tokio::sync::Mutex<()>>>;
 
 /// Locks by credential and word. Inside the process first, so that of all its writers one asks the database.
 #[derive(Clone)]
@@ -51,10 +51,10 @@ impl Locks {
 
 /// Locks inside this process.
 #[derive(Clone, Default)]
-struct Here(Arc<Mutex<Held>>);
+struct Here(Arc<Mutex<HeldLocks>>);
 
 struct HereGuard {
-    locks: Arc<Mutex<Held>>,
+    locks: Arc<Mutex<HeldLocks>>,
     held: Vec<((TenantId, CredentialId, String), OwnedMutexGuard<()>)>,
 }
 

@@ -7,14 +7,14 @@ use tokio::time::sleep;
 use super::compare::{Finding, Verdict};
 use super::intent::Intent;
 use super::outcome::{ambiguous, outcome_open, outcome_unknown, sent_twice};
-use super::settle::{Look, completed, is_ours, look};
+use super::settle::{LookupOutcome, completed, is_ours, look_up_lost};
 use super::verify::verified;
-use super::write::{Course, SHORTEST_SEND, Standing};
-use super::{Shown, UpsertOutcome, declared};
-use crate::adapters::{Found, Match, Prepared};
+use super::write::{SHORTEST_SEND, Standing, WriteOperation};
+use super::{ContactView, UpsertOutcome, declared};
+use crate::adapters::{LookupResult, Match, Prepared};
 use crate::clock;
 use crate::domain::{ContactDraft, Failure, FailureKind, RemoteId, Result, Warning};
-use crate::gateway::idempotency::{Evidence, Past};
+use crate::gateway::idempotency::{Past, RecoveryContext};
 
 /// How often a create is sent under one key: once more where it was proven absent.
 const MOST_SENDS: i64 = 2;
@@ -24,13 +24,13 @@ const TIME_FOR_LAST_SEND: Duration = Duration::from_secs(2);
 
 /// What became of a lost create.
 enum Settled {
-    Done(Box<Shown>),
+    Done(Box<ContactView>),
     Absent,
     /// With why it could not be looked for, where it could not.
     Unknown(Option<Failure>),
 }
 
-impl Course<'_> {
+impl WriteOperation<'_> {
     /// A create whose answer was lost. Proven absent it is not sent again here: only a replay does that, whose caller
     /// asks for it.
     pub(super) async fn lost(
@@ -38,14 +38,14 @@ impl Course<'_> {
         prepared: &Prepared,
         failure: &Failure,
         warnings: Vec<Warning>,
-    ) -> Result<Shown> {
+    ) -> Result<ContactView> {
         let unknown = outcome_unknown(self.opened, prepared, failure);
         let Some(attempt) = &self.attempt else { return Err(unknown) };
         // A complete answer, or a time-out of our own, ends the time in which the create can still be applied.
         let over = failure.upstream.is_some_and(|upstream| upstream.status.is_some())
             || failure.kind == FailureKind::UpstreamTimeout;
         if let (true, Some(evidence)) = (over, attempt.evidence().cloned()) {
-            self.keep(Evidence { open_for: Duration::ZERO, ..evidence }).await?;
+            self.keep(RecoveryContext { open_for: Duration::ZERO, ..evidence }).await?;
         }
         match self.settled(prepared, warnings).await? {
             Settled::Done(shown) => Ok(*shown),
@@ -55,7 +55,7 @@ impl Course<'_> {
     }
 
     /// What an earlier attempt under the same key has done; `None` where the write is to be carried out.
-    pub(super) async fn resumed(&mut self, intent: &Intent) -> Result<Option<Shown>> {
+    pub(super) async fn resumed(&mut self, intent: &Intent) -> Result<Option<ContactView>> {
         self.refuse_if_moved().await?;
         let Some(attempt) = &self.attempt else { return Ok(None) };
         match attempt.past().clone() {
@@ -94,7 +94,7 @@ impl Course<'_> {
         prepared: &Prepared,
         exists: Failure,
         warnings: Vec<Warning>,
-    ) -> Result<Shown> {
+    ) -> Result<ContactView> {
         // The key must not be free for another try while somebody like that is there.
         self.standing = Standing::Open;
         match exists.candidates.as_slice() {
@@ -104,7 +104,11 @@ impl Course<'_> {
     }
 
     /// The same for an upsert, which finds the contact by its own look-up.
-    pub(super) async fn upserted_late(&self, draft: &ContactDraft, found: &[Match]) -> Result<Option<Shown>> {
+    pub(super) async fn upserted_late(
+        &self,
+        draft: &ContactDraft,
+        found: &[Match],
+    ) -> Result<Option<ContactView>> {
         let (Some(_), [only]) = (self.earlier, found) else { return Ok(None) };
         let prepared = self.opened.adapter.prepare_create(self.context, draft).await?;
         let warnings = [declared::of_draft(self.opened.spec, draft)?, prepared.losses.clone()].concat();
@@ -116,10 +120,10 @@ impl Course<'_> {
     pub(super) async fn applied_unnamed(
         &self,
         prepared: &Prepared,
-        seen: &Found,
+        seen: &LookupResult,
         warnings: &[Warning],
-    ) -> Result<Option<Shown>> {
-        let named = !prepared.trail.identity.only(self.opened.spec.create_identity).is_empty();
+    ) -> Result<Option<ContactView>> {
+        let named = !prepared.locator.identity.only(self.opened.spec.create_identity).is_empty();
         if named || self.earlier.is_none() {
             return Ok(None);
         }
@@ -145,7 +149,7 @@ impl Course<'_> {
         prepared: &Prepared,
         id: RemoteId,
         warnings: Vec<Warning>,
-    ) -> Result<Option<Shown>> {
+    ) -> Result<Option<ContactView>> {
         let Some(first) = self.earlier else { return Ok(None) };
         let contact = self.read(prepared, id).await?;
         if !is_ours(self.context, self.opened, prepared, &contact, first).await {
@@ -171,8 +175,8 @@ impl Course<'_> {
         self.opened.adapter.prepare_create(self.context, draft).await
     }
 
-    fn as_asked(&self, created: Shown) -> Shown {
-        Shown { outcome: self.upserts.then_some(UpsertOutcome::Created), ..created }
+    fn as_asked(&self, created: ContactView) -> ContactView {
+        ContactView { outcome: self.upserts.then_some(UpsertOutcome::Created), ..created }
     }
 
     /// Looks at once and, where that shows nobody, once more after the settle time, if the deadline allows it.
@@ -183,24 +187,24 @@ impl Course<'_> {
                 return Err(Failure::internal("a lost create without evidence"));
             };
             let began = clock::monotonic();
-            match look(self.context, self.opened, prepared, &evidence).await {
-                Look::Ours(row) => {
+            match look_up_lost(self.context, self.opened, prepared, &evidence).await {
+                LookupOutcome::Ours(row) => {
                     // The row of a list may show less than a read by id.
                     let read = self.read(prepared, row.remote_id.clone()).await.unwrap_or(*row);
                     let shown = self.created(prepared, read, evidence.looked_at, warnings).await?;
                     return Ok(Settled::Done(Box::new(self.as_asked(shown))));
                 }
-                Look::Others(candidates) => {
+                LookupOutcome::Others(candidates) => {
                     self.note(Past::Ambiguous { candidates: candidates.clone() }).await?;
                     return Err(ambiguous(self.opened, candidates));
                 }
-                Look::Nobody => {
+                LookupOutcome::Nobody => {
                     let Some(attempt) = &mut self.attempt else { break };
                     if despite_the_store(attempt.found_nobody(began).await)? == Some(true) {
                         return Ok(Settled::Absent);
                     }
                 }
-                Look::Unclear(failure) => {
+                LookupOutcome::Unclear(failure) => {
                     tracing::info!(
                         code = failure.kind.code(),
                         request_id = self.context.request_id.as_str(),
@@ -222,7 +226,7 @@ impl Course<'_> {
         outcome_open(self.opened, lost, unseen).with_retry_after(Some(self.settle))
     }
 
-    async fn keep(&mut self, evidence: Evidence) -> Result<()> {
+    async fn keep(&mut self, evidence: RecoveryContext) -> Result<()> {
         match &mut self.attempt {
             Some(attempt) => despite_the_store(attempt.update_evidence(evidence).await).map(|_| ()),
             None => Ok(()),

@@ -28,11 +28,11 @@ pub use self::condition::Condition;
 use self::cursor::Cursors;
 use self::intent::Intent;
 use self::locks::Locks;
-use self::write::House;
-pub use self::write::{Render, WriteRequest};
+use self::write::WriteDeps;
+pub use self::write::{ResponseBuilder, WriteRequest};
 use super::Credentials;
 use super::audit::{Action, Audit, Entry, fields};
-use super::idempotency::{Answer, Ledger};
+use super::idempotency::{Ledger, StoredResponse};
 use super::replicas::SharedLocks;
 use crate::adapters::{IdentityKind, REMOTE_FIELDS_MOST};
 use crate::blocking;
@@ -45,7 +45,7 @@ use crate::sealing::Sealer;
 
 /// A contact with the gateway's id.
 #[derive(Clone, Debug)]
-pub struct Shown {
+pub struct ContactView {
     /// The gateway's id, `con_…`.
     pub id: Text,
     /// The contact.
@@ -73,14 +73,14 @@ pub struct ListRequest {
     /// The filters.
     pub query: ContactQuery,
     /// Where to begin.
-    pub start: Start,
+    pub start: PageStart,
     /// 1 to 100.
     pub page_size: u32,
 }
 
 /// Where a list begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Start {
+pub enum PageStart {
     /// At a page, counted from 1.
     PageNumber(u64),
     /// Where a list before ended.
@@ -89,7 +89,7 @@ pub enum Start {
 
 /// One page of contacts.
 #[derive(Clone, Debug)]
-pub struct Listed {
+pub struct ContactPage {
     /// The contacts with their ids.
     pub contacts: Vec<(Text, Contact)>,
     /// The page's number, where it was asked for by number.
@@ -108,7 +108,7 @@ pub struct Listed {
     pub warnings: Vec<Warning>,
 }
 
-impl Listed {
+impl ContactPage {
     /// About how many bytes its texts have.
     #[must_use]
     pub fn size(&self) -> usize {
@@ -130,7 +130,7 @@ pub(crate) struct Watched(super::idempotency::LeaseWatch);
 
 /// Contacts of the caller's credentials.
 pub struct Contacts {
-    house: House,
+    house: WriteDeps,
     cursors: Cursors,
     audit: Audit,
 }
@@ -146,7 +146,7 @@ impl Contacts {
         replicas: SharedLocks,
         limits: &Limits,
     ) -> Self {
-        let house = House { credentials, locks: Locks::new(replicas), ledger, settle: limits.settle };
+        let house = WriteDeps { credentials, locks: Locks::new(replicas), ledger, settle: limits.settle };
         Self { house, cursors: Cursors::new(sealer), audit }
     }
 
@@ -170,7 +170,7 @@ impl Contacts {
         caller: &Caller,
         credential: &CredentialId,
         request: &ListRequest,
-    ) -> Result<Listed> {
+    ) -> Result<ContactPage> {
         caller.require(Scope::ContactsRead)?;
         let opened = self.house.credentials.open(caller, credential).await?;
         let _place = opened.account.enter(context).await?;
@@ -198,14 +198,14 @@ impl Contacts {
         caller: &Caller,
         credential: &CredentialId,
         id: &str,
-    ) -> Result<Shown> {
+    ) -> Result<ContactView> {
         caller.require(Scope::ContactsRead)?;
         let opened = self.house.credentials.open(caller, credential).await?;
         let remote_id = ids::open(&opened.id, id)?;
         let _place = opened.account.enter(context).await?;
         let contact = opened.adapter.get_contact(context, &remote_id).await?;
         let tag = blocking::within(context, contact.size(), || condition::tag(&opened, &contact)).await?;
-        Ok(Shown {
+        Ok(ContactView {
             id: ids::make(&opened.id, &contact.remote_id),
             warnings: Warning::bounded(incomplete(&contact)),
             contact,
@@ -215,12 +215,17 @@ impl Contacts {
     }
 
     /// Creates a contact. Needs `contacts:write`.
-    pub async fn create(&self, request: WriteRequest, draft: ContactDraft) -> Result<Answer> {
+    pub async fn create(&self, request: WriteRequest, draft: ContactDraft) -> Result<StoredResponse> {
         self.write(request, Intent::Create(draft)).await
     }
 
     /// Changes a contact. Needs `contacts:write`.
-    pub async fn update(&self, request: WriteRequest, id: &str, patch: ContactPatch) -> Result<Answer> {
+    pub async fn update(
+        &self,
+        request: WriteRequest,
+        id: &str,
+        patch: ContactPatch,
+    ) -> Result<StoredResponse> {
         self.write(request, Intent::Update(id.to_owned(), patch)).await
     }
 
@@ -231,16 +236,16 @@ impl Contacts {
         request: WriteRequest,
         upsert: ContactUpsert,
         match_on: Option<Vec<IdentityKind>>,
-    ) -> Result<Answer> {
+    ) -> Result<StoredResponse> {
         self.write(request, Intent::Upsert(Box::new(upsert), match_on)).await
     }
 
     /// Removes a contact. Needs `contacts:write`.
-    pub async fn delete(&self, request: WriteRequest, id: &str) -> Result<Answer> {
+    pub async fn delete(&self, request: WriteRequest, id: &str) -> Result<StoredResponse> {
         self.write(request, Intent::Delete(id.to_owned())).await
     }
 
-    async fn write(&self, request: WriteRequest, intent: Intent) -> Result<Answer> {
+    async fn write(&self, request: WriteRequest, intent: Intent) -> Result<StoredResponse> {
         let entry = self.begin(&request.context, &request.caller, &intent);
         request.run_to_its_end(self.house.clone(), intent, entry).await
     }

@@ -58,7 +58,7 @@ impl NewValues {
         if self.faults.is_empty() { Ok(()) } else { Err(Failure::validation(self.faults)) }
     }
 
-    fn add(&mut self, fault: Option<rules::Fault>, at: impl FnOnce() -> String) {
+    fn add(&mut self, fault: Option<rules::RuleFault>, at: impl FnOnce() -> String) {
         if let Some((code, detail)) = fault {
             self.faults.add(|| FieldFault::member(at(), code, detail));
         }

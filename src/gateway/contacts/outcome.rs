@@ -1,20 +1,20 @@
 //! What a write is answered with: the contact and its warnings, or what is not known and who stands in the way.
 
-use super::{Shown, ids};
-use crate::adapters::{Found, Identity, IdentityKind, Match, Prepared};
+use super::{ContactView, ids};
+use crate::adapters::{ContactIdentity, IdentityKind, LookupResult, Match, Prepared};
 use crate::domain::{
     Candidate, Candidates, Contact, Effect, Failure, FailureKind, Retryable, Timestamp, Warning, WarningCode,
 };
-use crate::gateway::credentials::Opened;
+use crate::gateway::credentials::ConnectedCredential;
 
 /// A contact that is not all read from the CRM.
-pub(super) fn shown(opened: &Opened, contact: Contact, warnings: Vec<Warning>) -> Shown {
+pub(super) fn shown(opened: &ConnectedCredential, contact: Contact, warnings: Vec<Warning>) -> ContactView {
     let warnings = Warning::bounded(warnings);
-    Shown { id: ids::make(&opened.id, &contact.remote_id), contact, warnings, outcome: None, tag: None }
+    ContactView { id: ids::make(&opened.id, &contact.remote_id), contact, warnings, outcome: None, tag: None }
 }
 
 /// The matches as candidates; `more` have matched beside them.
-pub(super) fn candidates(opened: &Opened, matches: &[Match], more: usize) -> Candidates {
+pub(super) fn candidates(opened: &ConnectedCredential, matches: &[Match], more: usize) -> Candidates {
     let candidate = |found: &Match| Candidate {
         id: Some(ids::make(&opened.id, &found.contact.remote_id)),
         remote_id: found.contact.remote_id.clone(),
@@ -23,7 +23,7 @@ pub(super) fn candidates(opened: &Opened, matches: &[Match], more: usize) -> Can
     matches.iter().map(candidate).collect::<Candidates>().omitting(more)
 }
 
-pub(super) fn exists(opened: &Opened, found: &Found) -> Failure {
+pub(super) fn exists(opened: &ConnectedCredential, found: &LookupResult) -> Failure {
     let detail = format!(
         "{} has a contact with the same {} already, and nothing was sent. Change that contact instead; `candidates` names it.",
         opened.spec.title,
@@ -37,7 +37,7 @@ pub(super) fn exists(opened: &Opened, found: &Found) -> Failure {
 }
 
 /// Contacts that were seen before a write and may be the person who was written.
-pub(super) fn possible_duplicates(opened: &Opened, seen: &[&Match]) -> Option<Warning> {
+pub(super) fn possible_duplicates(opened: &ConnectedCredential, seen: &[&Match]) -> Option<Warning> {
     let first = seen.first()?;
     let names: Vec<String> = seen
         .iter()
@@ -67,7 +67,7 @@ pub(super) fn unsent(failure: Failure) -> Failure {
 }
 
 /// Whether the create was applied cannot be told from what the CRM shows.
-pub(super) fn ambiguous(opened: &Opened, candidates: Candidates) -> Failure {
+pub(super) fn ambiguous(opened: &ConnectedCredential, candidates: Candidates) -> Failure {
     let title = opened.spec.title;
     let detail = if candidates.is_empty() {
         format!(
@@ -85,7 +85,7 @@ pub(super) fn ambiguous(opened: &Opened, candidates: Candidates) -> Failure {
 }
 
 /// The credential leads elsewhere than when the write was sent.
-pub(super) fn moved(opened: &Opened) -> Failure {
+pub(super) fn moved(opened: &ConnectedCredential) -> Failure {
     let title = opened.spec.title;
     let detail = format!(
         "This write may have been sent to {title} before the credential's base URL or secret changed, and the credential is not known to open the same account now. Nothing was sent. Look in the earlier account, or change the credential back and send the same request again; for the account that the credential opens now, use a new key."
@@ -96,7 +96,7 @@ pub(super) fn moved(opened: &Opened) -> Failure {
 }
 
 /// Both sends of a create were lost and proven absent: a third would be no wiser.
-pub(super) fn sent_twice(opened: &Opened) -> Failure {
+pub(super) fn sent_twice(opened: &ConnectedCredential) -> Failure {
     let title = opened.spec.title;
     let detail = format!(
         "The create was sent to {title} twice, both answers were lost, and {title} shows no such contact. Find out what is wrong there, then send it with a new key."
@@ -108,7 +108,7 @@ pub(super) fn sent_twice(opened: &Opened) -> Failure {
 
 /// Creates that reached the CRM while another writer made the same record show it in their times.
 pub(super) fn updated_existing(
-    opened: &Opened,
+    opened: &ConnectedCredential,
     looked_at: Option<Timestamp>,
     contact: &Contact,
 ) -> Option<Warning> {
@@ -125,7 +125,7 @@ pub(super) fn updated_existing(
 }
 
 /// The CRM confirmed a change of a contact that it does not show any more.
-pub(super) fn gone(opened: &Opened) -> Failure {
+pub(super) fn gone(opened: &ConnectedCredential) -> Failure {
     let detail = format!(
         "{} confirmed the change and does not show the contact any more; somebody may have removed it.",
         opened.spec.title
@@ -136,8 +136,12 @@ pub(super) fn gone(opened: &Opened) -> Failure {
 }
 
 /// Whether the contact exists is not known. The detail names the field to look by, never its value.
-pub(super) fn outcome_unknown(opened: &Opened, prepared: &Prepared, failure: &Failure) -> Failure {
-    let Identity { emails, phones } = &prepared.trail.identity;
+pub(super) fn outcome_unknown(
+    opened: &ConnectedCredential,
+    prepared: &Prepared,
+    failure: &Failure,
+) -> Failure {
+    let ContactIdentity { emails, phones } = &prepared.locator.identity;
     let by = match opened.spec.create_identity {
         IdentityKind::PhoneNumber if !phones.is_empty() => "phoneNumber",
         _ if !emails.is_empty() => "emailAddress",
@@ -165,7 +169,11 @@ fn reason(failure: &Failure) -> &'static str {
 }
 
 /// The same under a key: the gateway looks by itself. `unseen` is why it could not.
-pub(super) fn outcome_open(opened: &Opened, lost: &Failure, unseen: Option<&Failure>) -> Failure {
+pub(super) fn outcome_open(
+    opened: &ConnectedCredential,
+    lost: &Failure,
+    unseen: Option<&Failure>,
+) -> Failure {
     let title = opened.spec.title;
     let reason = match unseen {
         Some(unseen) => {

@@ -5,16 +5,16 @@ use std::collections::HashSet;
 use super::compare::{Finding, Verdict, shows_all};
 use super::outcome::candidates;
 use super::verify::verified;
-use crate::adapters::{Applied, Identity, Match, Prepared, merge};
+use crate::adapters::{Applied, ContactIdentity, Match, Prepared, merge};
 use crate::domain::{CallContext, Candidates, Contact, Failure, FailureKind, RemoteId, Timestamp};
-use crate::gateway::credentials::Opened;
-use crate::gateway::idempotency::Evidence;
+use crate::gateway::credentials::ConnectedCredential;
+use crate::gateway::idempotency::RecoveryContext;
 
 /// How many seconds the CRM's clock may be behind ours when it says that a contact is new.
 const CLOCKS_APART: i64 = 120;
 
 /// What a look showed.
-pub(super) enum Look {
+pub(super) enum LookupOutcome {
     /// The contact that the create made.
     Ours(Box<Contact>),
     /// Nobody, and the look was whole.
@@ -27,34 +27,34 @@ pub(super) enum Look {
 
 /// Looks for what `prepared` may have made, never by name: first by what the CRM tells people apart by, then by what
 /// relatives share.
-pub(super) async fn look(
+pub(super) async fn look_up_lost(
     context: &CallContext,
-    opened: &Opened,
+    opened: &ConnectedCredential,
     prepared: &Prepared,
-    evidence: &Evidence,
-) -> Look {
-    let identity = &prepared.trail.identity;
-    let telling = opened.spec.create_identity;
-    for by in [telling, telling.other()] {
+    evidence: &RecoveryContext,
+) -> LookupOutcome {
+    let identity = &prepared.locator.identity;
+    let identifying = opened.spec.create_identity;
+    for by in [identifying, identifying.other()] {
         match look_by(context, opened, prepared, evidence, &identity.only(by)).await {
-            Look::Nobody => {}
+            LookupOutcome::Nobody => {}
             seen => return seen,
         }
     }
     // Without address and number there is nothing to look by, and nobody seen proves nothing.
-    if identity.is_empty() { Look::Others(Candidates::new()) } else { Look::Nobody }
+    if identity.is_empty() { LookupOutcome::Others(Candidates::new()) } else { LookupOutcome::Nobody }
 }
 
 async fn look_by(
     context: &CallContext,
-    opened: &Opened,
+    opened: &ConnectedCredential,
     prepared: &Prepared,
-    evidence: &Evidence,
-    identity: &Identity,
-) -> Look {
+    evidence: &RecoveryContext,
+    identity: &ContactIdentity,
+) -> LookupOutcome {
     let found = match opened.adapter.find_contacts(context, identity).await {
         Ok(found) => found,
-        Err(failure) => return Look::Unclear(failure),
+        Err(failure) => return LookupOutcome::Unclear(failure),
     };
     let seen: HashSet<&RemoteId> = evidence.seen.iter().collect();
     let new = |found: &Match| !seen.contains(&found.contact.remote_id);
@@ -67,35 +67,35 @@ async fn look_by(
         Ok([only]) => {
             let contact = completed(context, opened, prepared, only.contact.clone()).await;
             if is_ours(context, opened, prepared, &contact, evidence.sent_at).await {
-                Look::Ours(Box::new(contact))
+                LookupOutcome::Ours(Box::new(contact))
             } else {
-                Look::Others(candidates(opened, &[only], found.more))
+                LookupOutcome::Others(candidates(opened, &[only], found.more))
             }
         }
-        Err(none) if none.is_empty() && found.complete => Look::Nobody,
+        Err(none) if none.is_empty() && found.complete => LookupOutcome::Nobody,
         Err(none) if none.is_empty() => {
             let detail = "The CRM's look-up did not show all contacts.";
-            Look::Unclear(Failure::new(FailureKind::UpstreamInvalidResponse, detail))
+            LookupOutcome::Unclear(Failure::new(FailureKind::UpstreamInvalidResponse, detail))
         }
-        Err(several) => Look::Others(candidates(opened, &several, found.more)),
+        Err(several) => LookupOutcome::Others(candidates(opened, &several, found.more)),
     }
 }
 
 /// Relatives share what a CRM does not tell people apart by: whoever is older than the send and was found by no more than
 /// that has nothing to do with it, nor has whoever was seen before the send.
-fn counts(opened: &Opened, evidence: &Evidence, found: &Match) -> bool {
-    let telling = found.on.contains(&opened.spec.create_identity);
-    telling || is_new(evidence, &found.contact)
+fn counts(opened: &ConnectedCredential, evidence: &RecoveryContext, found: &Match) -> bool {
+    let identifying = found.on.contains(&opened.spec.create_identity);
+    identifying || is_new(evidence, &found.contact)
 }
 
-fn is_new(evidence: &Evidence, contact: &Contact) -> bool {
+fn is_new(evidence: &RecoveryContext, contact: &Contact) -> bool {
     contact.remote_created_at.is_none_or(|created| is_recent(created, evidence.sent_at))
 }
 
 /// The row of a list, completed by a read by its id where it does not show everything that was sent.
 pub(super) async fn completed(
     context: &CallContext,
-    opened: &Opened,
+    opened: &ConnectedCredential,
     prepared: &Prepared,
     row: Contact,
 ) -> Contact {
@@ -114,7 +114,7 @@ pub(super) async fn completed(
 /// seen.
 pub(super) async fn is_ours(
     context: &CallContext,
-    opened: &Opened,
+    opened: &ConnectedCredential,
     prepared: &Prepared,
     contact: &Contact,
     sent_at: Timestamp,

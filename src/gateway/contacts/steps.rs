@@ -4,14 +4,14 @@ use std::collections::HashSet;
 
 use super::intent::Intent;
 use super::outcome::{candidates, exists, possible_duplicates, unsent};
-use super::write::{Course, SHORTEST_SEND};
-use crate::adapters::{Found, Match, Prepared, merge};
+use super::write::{SHORTEST_SEND, WriteOperation};
+use crate::adapters::{LookupResult, Match, Prepared, merge};
 use crate::domain::{
     Contact, ContactPatch, Effect, EmailAddress, Failure, FailureKind, Faults, Field, FieldFault, Fields,
     Patch, PhoneNumber, RemoteId, Result, Retryable, Text, Warning, WarningCode, is_read_back, words,
 };
 
-impl Course<'_> {
+impl WriteOperation<'_> {
     /// A write that cannot be answered in time is not sent: its outcome would be unknown for nothing.
     pub(super) fn refuse_if_late(&self) -> Result<()> {
         if self.context.remaining() >= SHORTEST_SEND {
@@ -136,7 +136,7 @@ impl Course<'_> {
         intent: &Intent,
         prepared: &Prepared,
         held: Option<&Contact>,
-    ) -> Result<Found> {
+    ) -> Result<LookupResult> {
         let opened = self.opened;
         let identity = intent.new_identity(opened, held);
         let mut found = opened.adapter.find_contacts(self.context, &identity).await?;
@@ -153,7 +153,7 @@ impl Course<'_> {
         }
         // An upsert that finds nobody by the identity asks by the rest as well: the contact may have lost its identity.
         if matches!(intent, Intent::Create(_)) && (self.attempt.is_some() || self.upserts) {
-            let shared = self.relatives(prepared).await;
+            let shared = self.non_identifying_matches(prepared).await;
             let known: HashSet<RemoteId> =
                 found.near.iter().map(|known| known.contact.remote_id.clone()).collect();
             let new = |near: &Match| !known.contains(&near.contact.remote_id) && has_name_of(intent, near);
@@ -165,15 +165,21 @@ impl Course<'_> {
 
     /// Whoever shares what the CRM does not tell people apart by: seen before a create under a key, so that a relative is
     /// not taken for what was created. Where they cannot be seen, a lost create is harder to tell and nothing worse.
-    async fn relatives(&self, prepared: &Prepared) -> Found {
-        let shared = prepared.trail.identity.only(self.opened.spec.create_identity.other());
+    async fn non_identifying_matches(&self, prepared: &Prepared) -> LookupResult {
+        let shared = prepared.locator.identity.only(self.opened.spec.create_identity.other());
         let found = self.opened.adapter.find_contacts(self.context, &shared).await;
-        found.unwrap_or(Found { matches: Vec::new(), near: Vec::new(), more: 0, complete: false, date: None })
+        found.unwrap_or(LookupResult {
+            matches: Vec::new(),
+            near: Vec::new(),
+            more: 0,
+            complete: false,
+            date: None,
+        })
     }
 
     /// Who of those seen may be the person that is written: somebody of the same name who shares an address or a
     /// number, or somebody whose number agrees only in its national digits.
-    pub(super) fn duplicates(&self, intent: &Intent, seen: &Found) -> Option<Warning> {
+    pub(super) fn duplicates(&self, intent: &Intent, seen: &LookupResult) -> Option<Warning> {
         let named = seen.matches.iter().filter(|found| has_name_of(intent, found));
         let mut told = HashSet::new();
         let seen = named.chain(&seen.near).filter(|found| told.insert(&found.contact.remote_id));
@@ -218,10 +224,10 @@ impl Course<'_> {
             return failure;
         }
         let opened = self.opened;
-        let identity = prepared.trail.identity.clone().telling(opened.spec.create_identity);
+        let identity = prepared.locator.identity.clone().identifying(opened.spec.create_identity);
         let found = opened.adapter.find_contacts(self.context, &identity).await;
         let (mut others, more) = found.map_or_else(|_| (Vec::new(), 0), |found| (found.matches, found.more));
-        others.retain(|other| Some(&other.contact.remote_id) != prepared.trail.remote_id.as_ref());
+        others.retain(|other| Some(&other.contact.remote_id) != prepared.locator.remote_id.as_ref());
         failure.with_candidates(candidates(opened, &others, more))
     }
 }

@@ -7,15 +7,15 @@ use tokio::task::{Id, JoinSet};
 use tokio::time::sleep_until;
 
 use super::outcome::updated_existing;
-use super::settle::{Look, look};
+use super::settle::{LookupOutcome, look_up_lost};
 use super::verify::verified;
-use super::write::House;
+use super::write::WriteDeps;
 use super::{account, declared};
 use crate::adapters::Prepared;
 use crate::clock;
 use crate::domain::{CallContext, Contact, Result, TenantId, Text, Warning};
-use crate::gateway::credentials::Opened;
-use crate::gateway::idempotency::{Attempt, Evidence, KEPT, Past};
+use crate::gateway::credentials::ConnectedCredential;
+use crate::gateway::idempotency::{InFlightWrite, KEPT, Past, RecoveryContext};
 
 /// How long one look may take.
 const LOOK: Duration = Duration::from_secs(10);
@@ -29,8 +29,8 @@ const MOST_AT_HOST: usize = 16;
 
 /// Looks again and again, each create after longer pauses. A round begins looks and waits for none: one that hangs holds
 /// its own place, and neither the round nor anybody else's.
-pub(super) async fn run(house: &House) {
-    let mut under_way = UnderWay::default();
+pub(super) async fn run(house: &WriteDeps) {
+    let mut under_way = LookupsUnderWay::default();
     loop {
         let next = clock::monotonic() + house.settle;
         while let Ok(Some(ended)) = tokio::time::timeout_at(next, under_way.tasks.join_next_with_id()).await {
@@ -45,8 +45,8 @@ pub(super) async fn run(house: &House) {
 
 /// One round, and its lookups to their end, for tests that decide when a round is.
 #[cfg(test)]
-pub(super) async fn round(house: &House) -> Result<()> {
-    let mut under_way = UnderWay::default();
+pub(super) async fn round(house: &WriteDeps) -> Result<()> {
+    let mut under_way = LookupsUnderWay::default();
     begin(house, &mut under_way).await?;
     while under_way.tasks.join_next().await.is_some() {}
     Ok(())
@@ -54,18 +54,18 @@ pub(super) async fn round(house: &House) -> Result<()> {
 
 /// The looks under way, and whose they are. Dropped, they end.
 #[derive(Default)]
-struct UnderWay {
+struct LookupsUnderWay {
     tasks: JoinSet<()>,
-    owners: HashMap<Id, Owner>,
+    owners: HashMap<Id, AccountOwner>,
 }
 
 /// Who is looked for, and where; nowhere if the credential cannot be opened.
-struct Owner {
+struct AccountOwner {
     tenant: TenantId,
     host: Option<Text>,
 }
 
-impl UnderWay {
+impl LookupsUnderWay {
     /// Whether one more of the tenant has room; at which host shows only with its credential.
     fn has_room_for(&self, tenant: &TenantId) -> bool {
         let theirs = self.owners.values().filter(|owner| owner.tenant == *tenant).count();
@@ -79,24 +79,29 @@ impl UnderWay {
 }
 
 /// Begins looks at creates that are due, of each tenant in turn, as far as there is room.
-async fn begin(house: &House, under_way: &mut UnderWay) -> Result<()> {
+async fn begin(house: &WriteDeps, under_way: &mut LookupsUnderWay) -> Result<()> {
     for due in house.ledger.unsettled().await? {
         if !under_way.has_room_for(&due.tenant) {
             continue;
         }
-        let opened = house.credentials.open_unasked(&due.tenant, &due.credential).await;
+        let opened = house.credentials.open_for_recovery(&due.tenant, &due.credential).await;
         let host = opened.as_ref().ok().and_then(Option::as_ref).map(|opened| opened.host.clone());
         if !under_way.has_room_at(host.as_ref()) {
             continue;
         }
         let Some(attempt) = house.ledger.take_unsettled(&due).await? else { continue };
         let task = under_way.tasks.spawn(one(due.tenant.clone(), opened, attempt, house.settle));
-        under_way.owners.insert(task.id(), Owner { tenant: due.tenant, host });
+        under_way.owners.insert(task.id(), AccountOwner { tenant: due.tenant, host });
     }
     Ok(())
 }
 
-async fn one(tenant: TenantId, opened: Result<Option<Opened>>, mut attempt: Attempt, settle: Duration) {
+async fn one(
+    tenant: TenantId,
+    opened: Result<Option<ConnectedCredential>>,
+    mut attempt: InFlightWrite,
+    settle: Duration,
+) {
     match opened {
         Ok(Some(opened)) => {
             if let Err(failure) = look_for(&tenant, &opened, &mut attempt).await {
@@ -123,9 +128,13 @@ async fn one(tenant: TenantId, opened: Result<Option<Opened>>, mut attempt: Atte
 }
 
 /// One look, and what it shows noted.
-async fn look_for(tenant: &TenantId, opened: &Opened, attempt: &mut Attempt) -> Result<()> {
+async fn look_for(
+    tenant: &TenantId,
+    opened: &ConnectedCredential,
+    attempt: &mut InFlightWrite,
+) -> Result<()> {
     let Some(evidence) = attempt.evidence().cloned() else { return Ok(()) };
-    let context = CallContext::within(LOOK, Text::from_static("settle")).in_bulk().of(tenant);
+    let context = CallContext::within(LOOK, Text::from_static("settle")).as_background().of(tenant);
     let _place = opened.account.enter(&context).await?;
     if let Some(then) = attempt.destination()
         && !account::is_same(&context, opened, then).await?
@@ -135,23 +144,23 @@ async fn look_for(tenant: &TenantId, opened: &Opened, attempt: &mut Attempt) -> 
     }
     let prepared = opened.adapter.prepare_create(&context, &evidence.draft).await?;
     let began = clock::monotonic();
-    match look(&context, opened, &prepared, &evidence).await {
-        Look::Ours(contact) => {
+    match look_up_lost(&context, opened, &prepared, &evidence).await {
+        LookupOutcome::Ours(contact) => {
             let warnings = warnings(&context, opened, &prepared, &evidence, &contact).await?;
             attempt.note(Past::Found { remote_id: contact.remote_id, warnings }).await
         }
-        Look::Others(candidates) => attempt.note(Past::Ambiguous { candidates }).await,
-        Look::Nobody => attempt.found_nobody(began).await.map(|_| ()),
-        Look::Unclear(failure) => Err(failure),
+        LookupOutcome::Others(candidates) => attempt.note(Past::Ambiguous { candidates }).await,
+        LookupOutcome::Nobody => attempt.found_nobody(began).await.map(|_| ()),
+        LookupOutcome::Unclear(failure) => Err(failure),
     }
 }
 
 /// What the answer of the create would have said.
 async fn warnings(
     context: &CallContext,
-    opened: &Opened,
+    opened: &ConnectedCredential,
     prepared: &Prepared,
-    evidence: &Evidence,
+    evidence: &RecoveryContext,
     contact: &Contact,
 ) -> Result<Vec<Warning>> {
     let mut warnings = declared::of_draft(opened.spec, &evidence.draft)?;

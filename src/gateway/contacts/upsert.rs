@@ -5,15 +5,15 @@ use std::collections::HashSet;
 use super::intent::{self, Intent};
 use super::locks::Locks;
 use super::outcome::{candidates, possible_duplicates};
-use super::write::Course;
-use super::{Shown, UpsertOutcome, declared, ids, new_values};
-use crate::adapters::{Found, Identity, IdentityKind, Match};
+use super::write::WriteOperation;
+use super::{ContactView, UpsertOutcome, declared, ids, new_values};
+use crate::adapters::{ContactIdentity, IdentityKind, LookupResult, Match};
 use crate::domain::bounds::{EMAILS_MOST, PHONES_MOST};
 use crate::domain::{
     ContactDraft, ContactUpsert, Failure, FailureKind, FieldFault, RemoteId, Result, Text, digits,
 };
 
-impl Course<'_> {
+impl WriteOperation<'_> {
     /// The rest of an upsert under its lock. Without `match_on` people are told apart as the CRM does it, because
     /// households share the rest.
     pub(super) async fn upsert(
@@ -21,7 +21,7 @@ impl Course<'_> {
         locks: &Locks,
         upsert: ContactUpsert,
         match_on: Option<Vec<IdentityKind>>,
-    ) -> Result<Shown> {
+    ) -> Result<ContactView> {
         let opened = self.opened;
         let identity = identity(&upsert.draft, &kinds(opened.spec.create_identity, match_on.as_deref()));
         let found = opened.adapter.find_contacts(self.context, &identity).await?;
@@ -48,18 +48,18 @@ impl Course<'_> {
                 let warnings = declared::of_draft(opened.spec, &draft)?;
                 self.refuse_if_strict(&warnings)?;
                 let created = self.carry_out(Intent::Create(draft), None, warnings).await?;
-                Ok(Shown { outcome: Some(UpsertOutcome::Created), ..created })
+                Ok(ContactView { outcome: Some(UpsertOutcome::Created), ..created })
             }
             [only] if match_on.is_some() || !is_renamed(&upsert.draft, only) => {
                 let id = only.contact.remote_id.clone();
                 // Behind the locks on addresses and numbers, in the order in which every writer takes them.
-                self.serial.push(locks.hold(self.context, self.place(), intent::record(&id)).await?);
+                self.locks_held.push(locks.hold(self.context, self.place(), intent::record(&id)).await?);
                 let patch = upsert.patch;
                 let mut warnings = declared::of_patch(opened.spec, &patch);
                 warnings.extend(possible_duplicates(opened, &near));
                 let update = Intent::Update(ids::make(&opened.id, &id).as_str().to_owned(), patch);
                 let updated = self.carry_out(update, Some(id), warnings).await?;
-                Ok(Shown { outcome: Some(UpsertOutcome::Updated), ..updated })
+                Ok(ContactView { outcome: Some(UpsertOutcome::Updated), ..updated })
             }
             matches => {
                 let detail = match matches {
@@ -76,7 +76,7 @@ impl Course<'_> {
 }
 
 /// Who was found by national digits alone, and is not among those who match.
-fn near_ones(found: &Found) -> Vec<&Match> {
+fn near_ones(found: &LookupResult) -> Vec<&Match> {
     let matches: HashSet<&RemoteId> = found.matches.iter().map(|found| &found.contact.remote_id).collect();
     found.near.iter().filter(|near| !matches.contains(&near.contact.remote_id)).collect()
 }
@@ -98,10 +98,11 @@ pub(super) fn kinds(usual: IdentityKind, match_on: Option<&[IdentityKind]>) -> V
 
 /// What the draft has of these kinds. A longer list than is written as new is one that a contact holds already: its first
 /// entries find that contact.
-pub(super) fn identity(draft: &ContactDraft, kinds: &[IdentityKind]) -> Identity {
-    let mut identity = kinds.iter().fold(Identity::default(), |all, kind| {
-        let Identity { emails, phones } = Identity::of(*kind, &draft.email_addresses, &draft.phone_numbers);
-        Identity { emails: [all.emails, emails].concat(), phones: [all.phones, phones].concat() }
+pub(super) fn identity(draft: &ContactDraft, kinds: &[IdentityKind]) -> ContactIdentity {
+    let mut identity = kinds.iter().fold(ContactIdentity::default(), |all, kind| {
+        let ContactIdentity { emails, phones } =
+            ContactIdentity::of(*kind, &draft.email_addresses, &draft.phone_numbers);
+        ContactIdentity { emails: [all.emails, emails].concat(), phones: [all.phones, phones].concat() }
     });
     identity.emails.retain(|email| new_values::is_identity(email, true));
     identity.phones.retain(|phone| new_values::is_identity(phone, false));
@@ -112,7 +113,7 @@ pub(super) fn identity(draft: &ContactDraft, kinds: &[IdentityKind]) -> Identity
 
 /// An upsert without anything to look by would create the same person again and again.
 pub(super) fn check(upsert: &ContactUpsert, kinds: &[IdentityKind]) -> Result<()> {
-    let Identity { emails, phones } = identity(&upsert.draft, kinds);
+    let ContactIdentity { emails, phones } = identity(&upsert.draft, kinds);
     if !emails.is_empty() || phones.iter().any(|phone| digits(phone).len() >= FEWEST_DIGITS) {
         return Ok(());
     }

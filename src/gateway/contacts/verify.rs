@@ -2,14 +2,14 @@
 
 use super::compare::{Finding, Readings, Verdict, judge, shows_all};
 use super::outcome::shown;
-use super::{Shown, incomplete};
+use super::{ContactView, incomplete};
 use crate::adapters::{Applied, Prepared, merge};
 use crate::blocking;
 use crate::domain::{
     CallContext, Contact, ContactPatch, Effect, Failure, FailureKind, Faults, Patch, RemoteId, Result, Text,
     Warning, WarningCode, enumerated,
 };
-use crate::gateway::credentials::Opened;
+use crate::gateway::credentials::ConnectedCredential;
 
 /// What the CRM holds after a write, and how that differs from what was asked for.
 pub(super) struct Verified {
@@ -21,7 +21,7 @@ pub(super) struct Verified {
 /// other way of reading completes it. `before` is what the CRM held, `None` for a new record.
 pub(super) async fn verified(
     context: &CallContext,
-    opened: &Opened,
+    opened: &ConnectedCredential,
     prepared: &Prepared,
     before: Option<&Contact>,
     after: Contact,
@@ -74,7 +74,7 @@ impl Verified {
     /// still held; everything else that differs is a warning.
     pub(super) fn concluded(
         self,
-        opened: &Opened,
+        opened: &ConnectedCredential,
         mut warnings: Vec<Warning>,
     ) -> Result<(Contact, Vec<Warning>)> {
         let kept: Vec<&Finding> =
@@ -118,7 +118,7 @@ const fn told(verdict: Verdict) -> (WarningCode, &'static str) {
     }
 }
 
-fn did_not_apply(opened: &Opened, kept: &[&Finding]) -> Failure {
+fn did_not_apply(opened: &ConnectedCredential, kept: &[&Finding]) -> Failure {
     let names = enumerated(kept.iter().map(|found| found.pointer.as_str()));
     let detail = format!("{} accepted the change but does not hold it: {names}.", opened.spec.title);
     Failure::new(FailureKind::UpstreamDidNotApply, detail)
@@ -130,13 +130,13 @@ fn did_not_apply(opened: &Opened, kept: &[&Finding]) -> Failure {
 /// A write that the CRM confirmed and that could not be read back: only what the CRM's response showed is shown, not what
 /// was sent. `done` says what was done.
 pub(super) fn unverified(
-    opened: &Opened,
+    opened: &ConnectedCredential,
     id: &RemoteId,
     applied: Applied,
     done: &str,
     failure: &Failure,
     mut warnings: Vec<Warning>,
-) -> Shown {
+) -> ContactView {
     let response = applied.contact.filter(|contact| contact.remote_id == *id);
     let contact = response.unwrap_or_else(|| {
         let mut nothing_seen = Contact::bare(id.clone());

@@ -9,7 +9,7 @@ use super::condition::{Condition, tag_of_written};
 use super::intent::Intent;
 use super::locks::{Guard, Locks};
 use super::outcome::{shown, unsent};
-use super::{Shown, WriteOptions, incomplete};
+use super::{ContactView, WriteOptions, incomplete};
 use crate::blocking;
 use crate::config::crash_point;
 use crate::domain::{
@@ -17,14 +17,17 @@ use crate::domain::{
     Scope, TenantId, Timestamp, Warning,
 };
 use crate::gateway::audit::Entry;
-use crate::gateway::credentials::{Credentials, Opened};
-use crate::gateway::idempotency::{Answer, Attempt, Claim, Evidence, Ledger, Once, Past, not_kept};
+use crate::gateway::credentials::{ConnectedCredential, Credentials};
+use crate::gateway::idempotency::{
+    Begin, InFlightWrite, Ledger, Past, RecoveryContext, RequestIdentity, StoredResponse, not_kept,
+};
 
 /// What a write needs at least to be sent and answered.
 pub(super) const SHORTEST_SEND: Duration = Duration::from_millis(100);
 
 /// Makes the answer of a write, or of a refusal that is final; api's, so that what is recorded is what is answered.
-pub type Render = Arc<dyn Fn(std::result::Result<&Shown, &Failure>) -> Result<Answer> + Send + Sync>;
+pub type ResponseBuilder =
+    Arc<dyn Fn(std::result::Result<&ContactView, &Failure>) -> Result<StoredResponse> + Send + Sync>;
 
 /// What goes along with one write, whatever is written.
 pub struct WriteRequest {
@@ -39,14 +42,14 @@ pub struct WriteRequest {
     /// What it requires of the contact as it is now; creates and upserts have none.
     pub condition: Option<Condition>,
     /// The `Idempotency-Key` and what it stands for, where there is one.
-    pub once: Option<Once>,
+    pub once: Option<RequestIdentity>,
     /// Makes the answer.
-    pub render: Render,
+    pub render: ResponseBuilder,
 }
 
 /// What every write needs of the house; clones share everything.
 #[derive(Clone)]
-pub(super) struct House {
+pub(super) struct WriteDeps {
     pub(super) credentials: Credentials,
     pub(super) locks: Locks,
     pub(super) ledger: Ledger,
@@ -76,15 +79,15 @@ impl Standing {
 }
 
 /// A write on its way through an opened credential.
-pub(super) struct Course<'a> {
+pub(super) struct WriteOperation<'a> {
     pub(super) context: &'a CallContext,
     pub(super) options: WriteOptions,
     pub(super) condition: Option<&'a Condition>,
     pub(super) tenant: &'a TenantId,
-    pub(super) opened: &'a Opened,
+    pub(super) opened: &'a ConnectedCredential,
     pub(super) settle: Duration,
     /// The attempt under the caller's key, where there is one.
-    pub(super) attempt: Option<&'a mut Attempt>,
+    pub(super) attempt: Option<&'a mut InFlightWrite>,
     /// What the CRM may have of this write, by this attempt or an earlier one.
     pub(super) standing: Standing,
     /// Whether an earlier attempt was cut off while a write without evidence was under way.
@@ -94,13 +97,18 @@ pub(super) struct Course<'a> {
     /// When this create was first sent, where an earlier send under the same key was proven absent.
     pub(super) earlier: Option<Timestamp>,
     /// Keeps other writes on the same record and identities out.
-    pub(super) serial: Vec<Guard>,
+    pub(super) locks_held: Vec<Guard>,
 }
 
 impl WriteRequest {
     /// Runs a write in a task of its own: a caller who leaves must not leave it half done, with its lock let go while
     /// its call is at the CRM.
-    pub(super) async fn run_to_its_end(self, house: House, intent: Intent, entry: Entry) -> Result<Answer> {
+    pub(super) async fn run_to_its_end(
+        self,
+        house: WriteDeps,
+        intent: Intent,
+        entry: Entry,
+    ) -> Result<StoredResponse> {
         let task = tokio::spawn(async move { self.run(&house, intent, entry).await });
         let outcome =
             task.await.unwrap_or_else(|_| Err(Failure::internal("the task of a write ended early")));
@@ -110,7 +118,7 @@ impl WriteRequest {
 
     /// From the caller's right to the recorded answer. The key is claimed after the right was checked, so that a replay
     /// needs it too, and before anything is looked at, so that a write under it runs once.
-    async fn run(&self, house: &House, intent: Intent, entry: Entry) -> Result<Answer> {
+    async fn run(&self, house: &WriteDeps, intent: Intent, entry: Entry) -> Result<StoredResponse> {
         let opened = match self.authorise(&house.credentials).await {
             Ok(opened) => opened,
             Err(failure) => return entry.end(Err(failure)).await,
@@ -118,17 +126,17 @@ impl WriteRequest {
         let mut attempt = match &self.once {
             None => None,
             Some(once) => match self.claim(&house.ledger, once).await {
-                Ok(Claim::Run(attempt)) => {
+                Ok(Begin::Run(attempt)) => {
                     crash_point("reserved");
                     Some(*attempt)
                 }
-                Ok(Claim::Answered(answer)) => return entry.end_replayed(answer).await,
+                Ok(Begin::Answered(answer)) => return entry.end_replayed(answer).await,
                 Err(failure) => return entry.end(Err(failure)).await,
             },
         };
-        let past = attempt.as_ref().map_or(&Past::Nothing, Attempt::past);
+        let past = attempt.as_ref().map_or(&Past::Nothing, InFlightWrite::past);
         let (standing, sent_before) = (Standing::of(past), matches!(past, Past::Sent));
-        let mut course = Course {
+        let mut course = WriteOperation {
             context: &self.context,
             options: self.options,
             condition: self.condition.as_ref(),
@@ -140,7 +148,7 @@ impl WriteRequest {
             sent_before,
             upserts: matches!(intent, Intent::Upsert(..)),
             earlier: None,
-            serial: Vec::new(),
+            locks_held: Vec::new(),
         };
         let outcome = course.run(&house.locks, intent).await;
         let standing = course.standing;
@@ -152,12 +160,12 @@ impl WriteRequest {
         answer
     }
 
-    async fn rendered(&self, shown: &Shown) -> Result<Answer> {
+    async fn rendered(&self, shown: &ContactView) -> Result<StoredResponse> {
         blocking::however_late(&self.context, shown.contact.size(), || (self.render)(Ok(shown))).await
     }
 
     /// Within the deadline: a database that hangs must not hold the caller.
-    async fn claim(&self, ledger: &Ledger, once: &Once) -> Result<Claim> {
+    async fn claim(&self, ledger: &Ledger, once: &RequestIdentity) -> Result<Begin> {
         let once = match &self.condition {
             None => once,
             Some(condition) => &once.under(&condition.canonical()),
@@ -169,7 +177,7 @@ impl WriteRequest {
         })
     }
 
-    async fn authorise(&self, credentials: &Credentials) -> Result<Opened> {
+    async fn authorise(&self, credentials: &Credentials) -> Result<ConnectedCredential> {
         self.caller.require(Scope::ContactsWrite)?;
         credentials.open(&self.caller, &self.credential).await
     }
@@ -178,10 +186,10 @@ impl WriteRequest {
     /// the replay.
     async fn answer(
         &self,
-        outcome: Result<Shown>,
-        attempt: Option<Attempt>,
+        outcome: Result<ContactView>,
+        attempt: Option<InFlightWrite>,
         standing: Standing,
-    ) -> Result<Answer> {
+    ) -> Result<StoredResponse> {
         let Some(attempt) = attempt else { return self.rendered(&outcome?).await };
         crash_point("before_record");
         let failure = match outcome {
@@ -208,10 +216,10 @@ impl WriteRequest {
     }
 }
 
-impl Course<'_> {
+impl WriteOperation<'_> {
     /// Runs a write from its declaration to the contact that is answered. The order matters: nothing is sent before
     /// everything that can be refused without sending has been, and nothing is confirmed before it was read back.
-    async fn run(&mut self, locks: &Locks, intent: Intent) -> Result<Shown> {
+    async fn run(&mut self, locks: &Locks, intent: Intent) -> Result<ContactView> {
         let opened = self.opened;
         intent.supported(opened)?; // Before any look at the id: what a CRM cannot do, it can for no contact.
         let target = intent.target(opened)?;
@@ -219,7 +227,7 @@ impl Course<'_> {
         self.refuse_if_strict(&warnings)?;
         let words = intent.words(opened, target.as_ref());
         let visit = opened.account.visit()?;
-        self.serial.push(locks.hold(self.context, self.place(), words).await?);
+        self.locks_held.push(locks.hold(self.context, self.place(), words).await?);
         // Behind the lock: who waits for another write takes no place from those who do not.
         let _place = visit.enter(self.context).await?;
         // What an earlier attempt under the same key has done comes before anything new.
@@ -238,7 +246,7 @@ impl Course<'_> {
         intent: Intent,
         target: Option<RemoteId>,
         mut warnings: Vec<Warning>,
-    ) -> Result<Shown> {
+    ) -> Result<ContactView> {
         let opened = self.opened;
         if let (Intent::Delete(_), Some(id), true) = (&intent, &target, self.sent_before) {
             // What the attempt before may have removed is looked at before anything is removed again.
@@ -267,7 +275,7 @@ impl Course<'_> {
         };
         warnings.extend(prepared.losses.iter().cloned());
         self.refuse_if_strict(&warnings)?;
-        if let (true, Some(held)) = (prepared.nothing_to_do, &held) {
+        if let (true, Some(held)) = (prepared.is_noop, &held) {
             warnings.extend(incomplete(held));
             return Ok(self.as_read(held.clone(), warnings).await);
         }
@@ -300,9 +308,9 @@ impl Course<'_> {
     }
 
     /// The contact as the CRM shows it after the write, with its tag.
-    pub(super) async fn as_read(&self, contact: Contact, warnings: Vec<Warning>) -> Shown {
+    pub(super) async fn as_read(&self, contact: Contact, warnings: Vec<Warning>) -> ContactView {
         let tag = tag_of_written(self.context, self.opened, &contact).await;
-        Shown { tag, ..shown(self.opened, contact, warnings) }
+        ContactView { tag, ..shown(self.opened, contact, warnings) }
     }
 
     /// Whose account is written to.
@@ -312,12 +320,12 @@ impl Course<'_> {
 
     /// Notes, durably, that the write may be under way from now on. Fails where that cannot be noted: then nothing is
     /// sent.
-    pub(super) async fn sending(&mut self, evidence: Option<Evidence>) -> Result<()> {
+    pub(super) async fn sending(&mut self, evidence: Option<RecoveryContext>) -> Result<()> {
         if let Some(attempt) = &mut self.attempt {
             attempt.send_to(self.opened.destination());
             attempt.sending(evidence).await?;
         }
-        if !self.serial.iter().all(Guard::holds) {
+        if !self.locks_held.iter().all(Guard::holds) {
             let detail = "The gateway stood still for so long that another write may be under way on the same contact. Nothing was sent; try again.";
             return Err(Failure::new(FailureKind::GatewayTimeout, detail));
         }
@@ -327,7 +335,12 @@ impl Course<'_> {
     }
 
     /// A removal whose earlier attempt was cut off, and whose contact is not there, is done.
-    fn gone_already(&self, intent: &Intent, target: Option<RemoteId>, failure: Failure) -> Result<Shown> {
+    fn gone_already(
+        &self,
+        intent: &Intent,
+        target: Option<RemoteId>,
+        failure: Failure,
+    ) -> Result<ContactView> {
         match (intent, target) {
             (Intent::Delete(_), Some(id))
                 if self.sent_before && failure.kind == FailureKind::ContactNotFound =>

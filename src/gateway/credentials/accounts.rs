@@ -15,7 +15,7 @@ pub(super) struct Accounts(Arc<Mutex<HashMap<(TenantId, CredentialId), Destinati
 
 /// A credential's way to its account.
 #[derive(Clone)]
-pub(super) struct Way {
+pub(super) struct AccountSource {
     accounts: Accounts,
     key: (TenantId, CredentialId),
     base_url: Text,
@@ -23,9 +23,15 @@ pub(super) struct Way {
 }
 
 impl Accounts {
-    pub(super) fn way(&self, tenant: &TenantId, id: &CredentialId, base_url: &str, secret: Text) -> Way {
+    pub(super) fn way(
+        &self,
+        tenant: &TenantId,
+        id: &CredentialId,
+        base_url: &str,
+        secret: Text,
+    ) -> AccountSource {
         let key = (tenant.clone(), id.clone());
-        Way { accounts: self.clone(), key, base_url: base_url.into(), secret }
+        AccountSource { accounts: self.clone(), key, base_url: base_url.into(), secret }
     }
 
     pub(super) fn forget(&self, tenant: &TenantId, id: &CredentialId) {
@@ -41,7 +47,7 @@ impl Accounts {
     }
 }
 
-impl Way {
+impl AccountSource {
     /// Where it leads, as far as it is known.
     pub(super) fn destination(&self) -> Destination {
         let known = self.accounts.known();

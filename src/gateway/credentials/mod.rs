@@ -2,9 +2,9 @@
 
 mod access;
 mod accounts;
-mod connected;
+mod adapter_cache;
 mod once;
-mod opening;
+mod resolver;
 mod rotation;
 mod settings;
 mod shape;
@@ -14,14 +14,16 @@ mod tests;
 use std::sync::Arc;
 
 use self::access::{allow, check_group, check_unrestricted, may_name, not_found};
-pub use self::once::{CredentialRequest, Render};
-pub use self::opening::Opening;
-use self::opening::{Link, read_secret};
-pub use self::rotation::{Rotated, Rotation, Seals};
-pub use self::shape::{Checked, Credential, CredentialDraft, CredentialPatch, LastCheck, Opened};
+pub use self::once::{CredentialRequest, CredentialResponseBuilder};
+pub use self::resolver::CredentialResolver;
+use self::resolver::{ResolvedSettings, read_secret};
+pub use self::rotation::{KeyUsage, Rotated, Rotation};
+pub use self::shape::{
+    CheckedSettings, ConnectedCredential, Credential, CredentialDraft, CredentialPatch, LastCheck,
+};
 use super::audit::{Action, Audit, Entry, fields};
-use super::idempotency::{Answer, Ledger};
-use super::listing::{self, Row};
+use super::idempotency::{Ledger, StoredResponse};
+use super::listing::{self, ListRow};
 use super::{Listing, ListingRequest, names};
 use crate::domain::{
     Actor, CallContext, Caller, CredentialId, Failure, FailureKind, Faults, FieldFault, RawJson, Result,
@@ -29,7 +31,7 @@ use crate::domain::{
 };
 use crate::sealing::Sealer;
 use crate::store::{CheckRecord, CredentialRecord, CredentialStore, now};
-use crate::upstream::Account;
+use crate::upstream::AccountLimits;
 
 /// How often a change is tried again when others change the same credential meanwhile.
 const TRIES: usize = 3;
@@ -41,7 +43,7 @@ const BATCH: u32 = 20;
 pub struct Credentials {
     store: Arc<dyn CredentialStore>,
     sealer: Arc<Sealer>,
-    opening: Arc<Opening>,
+    opening: Arc<CredentialResolver>,
     ledger: Ledger,
     audit: Audit,
 }
@@ -52,7 +54,7 @@ impl Credentials {
     pub fn new(
         store: Arc<dyn CredentialStore>,
         sealer: Arc<Sealer>,
-        opening: Arc<Opening>,
+        opening: Arc<CredentialResolver>,
         ledger: Ledger,
         audit: Audit,
     ) -> Self {
@@ -61,17 +63,17 @@ impl Credentials {
 
     /// Opens a credential of the caller's tenant. Fails with `credential_not_found`, the same for one that does not
     /// exist, is another tenant's, or is outside the key's list; with `secret_unreadable`, `base_url_refused`.
-    pub async fn open(&self, caller: &Caller, id: &CredentialId) -> Result<Opened> {
+    pub async fn open(&self, caller: &Caller, id: &CredentialId) -> Result<ConnectedCredential> {
         may_name(caller, id)?;
         self.opening.open(&caller.tenant, id).await?.ok_or_else(not_found)
     }
 
     /// Opens a credential for a job that nobody waits for, such as looking for a lost create; `None` where it is gone.
-    pub(in crate::gateway) async fn open_unasked(
+    pub(in crate::gateway) async fn open_for_recovery(
         &self,
         tenant: &TenantId,
         id: &CredentialId,
-    ) -> Result<Option<Opened>> {
+    ) -> Result<Option<ConnectedCredential>> {
         self.opening.open(tenant, id).await
     }
 
@@ -89,7 +91,7 @@ impl Credentials {
     }
 
     /// The same for a caller of the API, whose write may bear an `Idempotency-Key`.
-    pub async fn create_once(&self, request: CredentialRequest) -> Result<Answer> {
+    pub async fn create_once(&self, request: CredentialRequest) -> Result<StoredResponse> {
         let entry = self.begin_create(&request.context, &request.caller, &request.draft);
         request.run_to_its_end(self.clone(), entry).await
     }
@@ -161,13 +163,14 @@ impl Credentials {
     /// Lists the credentials that the caller may name, oldest first. Needs `credentials:read`.
     pub async fn list(&self, caller: &Caller, request: &ListingRequest) -> Result<Listing<Credential>> {
         allow(caller, Scope::CredentialsRead)?;
-        let scope = listing::Scope { sealer: &self.sealer, of: "credentials", owner: caller.tenant.as_str() };
+        let scope =
+            listing::ListScope { sealer: &self.sealer, of: "credentials", owner: caller.tenant.as_str() };
         let mut after = scope.after(request)?;
         let mut rows = Vec::new();
         loop {
             let batch = self.store.list(&caller.tenant, after.as_ref(), BATCH).await?;
             let last = u32::try_from(batch.len()).unwrap_or(u32::MAX) < BATCH;
-            after = batch.last().map(Row::place).or(after);
+            after = batch.last().map(ListRow::place).or(after);
             rows.extend(batch.into_iter().filter(|row| may_name(caller, &row.id).is_ok()));
             if last || listing::exceeds(&rows, request) {
                 break;
@@ -248,7 +251,12 @@ impl Credentials {
     /// Asks the CRM whether it still accepts the secret, and remembers the answer. Needs `credentials:read`.
     /// A secret that cannot be opened is an answer too; fails with `credential_not_found`, `store_unavailable`,
     /// `too_many_concurrent_requests`.
-    pub async fn check(&self, context: &CallContext, caller: &Caller, id: &CredentialId) -> Result<Checked> {
+    pub async fn check(
+        &self,
+        context: &CallContext,
+        caller: &Caller,
+        id: &CredentialId,
+    ) -> Result<CheckedSettings> {
         allow(caller, Scope::CredentialsRead)?;
         let held = self.held(caller, id).await?;
         let started = crate::clock::monotonic();
@@ -263,7 +271,7 @@ impl Credentials {
         let code = outcome.as_ref().err().map(|failure| Text::from_static(failure.kind.code()));
         let check = CheckRecord { at: now(), ok: outcome.is_ok(), code };
         self.store.note_check(&held.tenant, &held.id, held.revision, &check).await?;
-        Ok(Checked { outcome, took })
+        Ok(CheckedSettings { outcome, took })
     }
 
     async fn held(&self, caller: &Caller, id: &CredentialId) -> Result<CredentialRecord> {
@@ -335,7 +343,11 @@ impl Credentials {
 }
 
 /// All three, or every fault of the three in one failure: whoever fills in a form mends it once.
-fn gathered<T>(name: Result<Text>, link: Result<Link>, secret: Result<T>) -> Result<(Text, Link)> {
+fn gathered<T>(
+    name: Result<Text>,
+    link: Result<ResolvedSettings>,
+    secret: Result<T>,
+) -> Result<(Text, ResolvedSettings)> {
     match (name, link, secret) {
         (Ok(name), Ok(link), Ok(_)) => Ok((name, link)),
         (name, link, secret) => {
@@ -356,7 +368,11 @@ fn gathered<T>(name: Result<Text>, link: Result<Link>, secret: Result<T>) -> Res
 }
 
 /// Asks the CRM whether it accepts the secret, in one of the places of `account`.
-async fn probed(context: &CallContext, opened: &Opened, account: &Account) -> Result<CheckRecord> {
+async fn probed(
+    context: &CallContext,
+    opened: &ConnectedCredential,
+    account: &AccountLimits,
+) -> Result<CheckRecord> {
     let _place = account.enter(context).await?;
     opened.probe(context).await?;
     Ok(CheckRecord { at: now(), ok: true, code: None })

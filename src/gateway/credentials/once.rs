@@ -8,13 +8,13 @@ use super::access::{allow, check_unrestricted};
 use super::{Credential, CredentialDraft, Credentials, settings};
 use crate::domain::{CallContext, Caller, CredentialId, Failure, FailureKind, Result, Scope};
 use crate::gateway::audit::Entry;
-use crate::gateway::idempotency::{Answer, Attempt, Claim, Once, Past};
-use crate::gateway::listing::Row;
+use crate::gateway::idempotency::{Begin, InFlightWrite, Past, RequestIdentity, StoredResponse};
+use crate::gateway::listing::ListRow;
 use crate::gateway::names;
 use crate::store::CredentialRecord;
 
 /// Makes the answer that shows a new credential; api's, so that what is recorded is what is answered.
-pub type Render = Arc<dyn Fn(&Credential) -> Result<Answer> + Send + Sync>;
+pub type CredentialResponseBuilder = Arc<dyn Fn(&Credential) -> Result<StoredResponse> + Send + Sync>;
 
 /// A new credential, and what goes along with it.
 pub struct CredentialRequest {
@@ -27,22 +27,26 @@ pub struct CredentialRequest {
     /// Whether its CRM must accept the secret first.
     pub verify: bool,
     /// The `Idempotency-Key` and what it stands for, where there is one.
-    pub once: Option<Once>,
+    pub once: Option<RequestIdentity>,
     /// Makes the answer.
-    pub render: Render,
+    pub render: CredentialResponseBuilder,
 }
 
 impl CredentialRequest {
     /// Runs in a task of its own: a caller who leaves must not leave a credential stored and its key open.
-    pub(super) async fn run_to_its_end(self, credentials: Credentials, entry: Entry) -> Result<Answer> {
+    pub(super) async fn run_to_its_end(
+        self,
+        credentials: Credentials,
+        entry: Entry,
+    ) -> Result<StoredResponse> {
         let task = tokio::spawn(async move { self.run(&credentials, entry).await });
         task.await.unwrap_or_else(|_| Err(Failure::internal("the task of a new credential ended early")))
     }
 
-    async fn run(self, credentials: &Credentials, entry: Entry) -> Result<Answer> {
+    async fn run(self, credentials: &Credentials, entry: Entry) -> Result<StoredResponse> {
         let mut attempt = match self.claim(credentials).await {
-            Ok(Some(Claim::Answered(answer))) => return entry.end_replayed(answer).await,
-            Ok(Some(Claim::Run(attempt))) => Some(*attempt),
+            Ok(Some(Begin::Answered(answer))) => return entry.end_replayed(answer).await,
+            Ok(Some(Begin::Run(attempt))) => Some(*attempt),
             Ok(None) => None,
             Err(failure) => return entry.end(Err(failure)).await,
         };
@@ -65,7 +69,7 @@ impl CredentialRequest {
     }
 
     /// The right is checked before the key, so that a replay needs it too.
-    async fn claim(&self, credentials: &Credentials) -> Result<Option<Claim>> {
+    async fn claim(&self, credentials: &Credentials) -> Result<Option<Begin>> {
         allow(&self.caller, Scope::CredentialsWrite)?;
         check_unrestricted(&self.caller, "add one")?;
         match &self.once {
@@ -77,7 +81,7 @@ impl CredentialRequest {
     async fn store(
         &self,
         credentials: &Credentials,
-        attempt: Option<&mut Attempt>,
+        attempt: Option<&mut InFlightWrite>,
         was_cut: bool,
     ) -> Result<Credential> {
         // The name is this tenant's alone: who has it may be what the attempt before stored. Looked at before the CRM is

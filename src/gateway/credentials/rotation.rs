@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 
-use super::opening::bound_to;
+use super::resolver::bound_to;
 use crate::domain::{Actor, CredentialId, Failure, FailureKind, Result, TenantId};
 use crate::gateway::audit::{Action, Audit};
 use crate::sealing::{HEAD, Sealer};
@@ -24,7 +24,7 @@ pub struct Rotation {
 
 /// How many secrets lie under which keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Seals {
+pub struct KeyUsage {
     /// Under the current key.
     pub current: u64,
     /// Under a previous key that is given.
@@ -52,8 +52,8 @@ impl Rotation {
     }
 
     /// Looks at the heads of all stored secrets; opens none.
-    pub async fn seals(&self) -> Result<Seals> {
-        let mut seals = Seals::default();
+    pub async fn seals(&self) -> Result<KeyUsage> {
+        let mut seals = KeyUsage::default();
         for (head, secrets) in self.store.heads(HEAD).await? {
             let place = match head {
                 head if head == self.sealer.head() => &mut seals.current,
@@ -83,7 +83,7 @@ impl Rotation {
         for _ in 0..WALKS {
             done.unreadable.clear();
             self.walk(&mut done, &progress).await?;
-            let Seals { current: _, previous, closed } = self.seals().await?;
+            let KeyUsage { current: _, previous, closed } = self.seals().await?;
             done.left = previous + closed;
             if done.left == u64::try_from(done.unreadable.len()).unwrap_or(u64::MAX) {
                 break;

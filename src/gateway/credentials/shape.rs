@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use super::accounts::Way;
+use super::accounts::AccountSource;
 use crate::adapters::{Account, Adapter, AdapterSpec};
 use crate::domain::{CallContext, CredentialId, Failure, Provider, RawJson, Result, Text, Timestamp};
 use crate::gateway::idempotency::Destination;
@@ -66,7 +66,7 @@ pub struct CredentialPatch {
 
 /// The answer of a check: a refused secret is an answer too.
 #[derive(Clone, Debug)]
-pub struct Checked {
+pub struct CheckedSettings {
     /// The account, or why it could not be asked.
     pub outcome: std::result::Result<Account, Failure>,
     /// How long it took.
@@ -75,7 +75,7 @@ pub struct Checked {
 
 /// A credential, opened for use.
 #[derive(Clone)]
-pub struct Opened {
+pub struct ConnectedCredential {
     /// Its id.
     pub id: CredentialId,
     /// What its CRM can do.
@@ -85,11 +85,11 @@ pub struct Opened {
     /// Where its CRM is: scheme, name and port.
     pub host: Text,
     /// Its places and its budget of calls: whoever uses the adapter holds a place.
-    pub account: upstream::Account,
-    pub(super) way: Way,
+    pub account: upstream::AccountLimits,
+    pub(super) way: AccountSource,
 }
 
-impl Opened {
+impl ConnectedCredential {
     /// Asks the CRM whose account the secret opens, and remembers it. Fails as [`Adapter::probe`] does.
     pub(in crate::gateway) async fn probe(&self, context: &CallContext) -> Result<Account> {
         let account = self.adapter.probe(context).await?;

@@ -8,7 +8,7 @@ use crate::domain::{Failure, Result, Text};
 
 /// What an idempotent write answers: recorded and replayed byte for byte.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct StoredResponse {
     /// The HTTP status.
     pub status: u16,
     /// Names and values of the headers that belong to the answer, such as `Location`.
@@ -20,10 +20,10 @@ pub struct Answer {
 }
 
 /// The body is personal data and must not reach a log.
-impl fmt::Debug for Answer {
+impl fmt::Debug for StoredResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { status, headers, body, replayed } = self;
-        f.debug_struct("Answer")
+        f.debug_struct("StoredResponse")
             .field("status", status)
             .field("headers", headers)
             .field("body", &format_args!("{} bytes", body.len()))
@@ -39,7 +39,7 @@ struct Head {
     headers: Vec<(String, String)>,
 }
 
-impl Answer {
+impl StoredResponse {
     /// The bytes to be sealed. Fails with `internal`.
     pub(super) fn written(&self) -> Result<Vec<u8>> {
         let Self { status, headers, body, replayed: _ } = self;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::kept::Kept;
+use super::kept::OpenWrite;
 use super::observed::SeenLookups;
-use super::{Answer, Destination, Evidence, Lease, new_fence};
+use super::{Destination, Lease, RecoveryContext, StoredResponse, new_fence};
 use crate::clock;
 use crate::domain::{
     Candidates, CredentialId, Effect, Failure, FailureKind, RemoteId, Result, Retryable, TenantId, Text,
@@ -26,7 +26,7 @@ pub(in crate::gateway) enum Past {
     Nothing,
     /// A former attempt ended while a write without evidence (update, delete, credential) may have been under way.
     Sent,
-    /// A create may have been applied; [`Attempt::evidence`] tells of it.
+    /// A create may have been applied; [`InFlightWrite::evidence`] tells of it.
     Unknown,
     /// It was applied.
     Found {
@@ -35,7 +35,7 @@ pub(in crate::gateway) enum Past {
         /// What the answer says about it.
         warnings: Vec<Warning>,
     },
-    /// It was proven absent, and may be sent once more where [`Attempt::sends`] is 1.
+    /// It was proven absent, and may be sent once more where [`InFlightWrite::sends`] is 1.
     Absent,
     /// Whether it was applied cannot be told.
     Ambiguous {
@@ -58,7 +58,7 @@ impl Past {
 }
 
 /// The row of one key, and what opens it.
-pub(super) struct Place {
+pub(super) struct LedgerRow {
     pub(super) store: Arc<dyn IdempotencyStore>,
     pub(super) sealer: Arc<Sealer>,
     pub(super) tenant: TenantId,
@@ -68,7 +68,7 @@ pub(super) struct Place {
     pub(super) lookups: Arc<SeenLookups>,
 }
 
-impl Place {
+impl LedgerRow {
     fn bound(&self) -> Bound<'_> {
         let credential = self.credential.as_ref().map_or("", CredentialId::as_str);
         Bound { tenant: self.tenant.as_str(), credential, column: "idempotency", base_url: &self.key }
@@ -87,20 +87,20 @@ impl Place {
 
 /// A write under a key that is ours while the lease is renewed in the background. Dropped without an end it is renewed no
 /// more, and the row stays as it is until its lease ends.
-pub(in crate::gateway) struct Attempt {
-    place: Arc<Place>,
+pub(in crate::gateway) struct InFlightWrite {
+    place: Arc<LedgerRow>,
     fence: Text,
     lease: Lease,
     past: Past,
-    evidence: Option<Box<Evidence>>,
+    evidence: Option<Box<RecoveryContext>>,
     destination: Option<Destination>,
     sends: i64,
     first_used: Timestamp,
 }
 
-impl Attempt {
+impl InFlightWrite {
     /// Holds the row that was taken under `fence`, with a lease that was asked for at `asked`.
-    pub(super) fn holding(place: Arc<Place>, fence: Text, time: Duration, asked: Instant) -> Self {
+    pub(super) fn holding(place: Arc<LedgerRow>, fence: Text, time: Duration, asked: Instant) -> Self {
         let (held, own) = (place.clone(), fence.clone());
         let lease = Lease::keep(time, asked, move || {
             let (place, fence) = (held.clone(), own.clone());
@@ -119,7 +119,12 @@ impl Attempt {
     }
 
     /// The same, with what an earlier attempt left.
-    pub(super) fn after(self, past: Past, evidence: Option<Evidence>, held: &IdempotencyRecord) -> Self {
+    pub(super) fn after(
+        self,
+        past: Past,
+        evidence: Option<RecoveryContext>,
+        held: &IdempotencyRecord,
+    ) -> Self {
         let (sends, first_used) = (held.sends, held.created_at);
         if let Some(lookup) = evidence.as_ref().and_then(|evidence| evidence.absent_lookup.as_ref()) {
             self.place.lookups.since(lookup);
@@ -138,7 +143,7 @@ impl Attempt {
     }
 
     /// What tells of the create that may have been applied.
-    pub(in crate::gateway) fn evidence(&self) -> Option<&Evidence> {
+    pub(in crate::gateway) fn evidence(&self) -> Option<&RecoveryContext> {
         self.evidence.as_deref()
     }
 
@@ -168,7 +173,7 @@ impl Attempt {
     /// Notes durably, just before the first byte may leave, that it may; counts the sends up and keeps `evidence` sealed.
     /// Fails with `store_unavailable`, and with `idempotency_in_progress` where the lease was lost: then nothing may be
     /// sent.
-    pub(in crate::gateway) async fn sending(&mut self, evidence: Option<Evidence>) -> Result<()> {
+    pub(in crate::gateway) async fn sending(&mut self, evidence: Option<RecoveryContext>) -> Result<()> {
         let past = if evidence.is_some() { Past::Unknown } else { Past::Sent };
         self.write(Stage::Sending, self.sends + 1, past, evidence).await?;
         // The database said yes a moment ago; in that moment this process may have been stopped for long.
@@ -190,7 +195,7 @@ impl Attempt {
 
     /// Puts `evidence` in the place of what was known of the create; its outcome stays unknown. Fails as [`Self::note`]
     /// does.
-    pub(in crate::gateway) async fn update_evidence(&mut self, evidence: Evidence) -> Result<()> {
+    pub(in crate::gateway) async fn update_evidence(&mut self, evidence: RecoveryContext) -> Result<()> {
         self.write(Stage::Unknown, self.sends, Past::Unknown, Some(evidence)).await
     }
 
@@ -205,7 +210,7 @@ impl Attempt {
         let Some(first) = &evidence.absent_lookup else {
             let lookup = new_fence()?;
             lookups.since(&lookup);
-            self.update_evidence(Evidence { absent_lookup: Some(lookup), ..evidence }).await?;
+            self.update_evidence(RecoveryContext { absent_lookup: Some(lookup), ..evidence }).await?;
             return Ok(false);
         };
         if began.saturating_duration_since(lookups.since(first)) < settle.max(evidence.open_for) {
@@ -218,7 +223,7 @@ impl Attempt {
     /// so that every replay says the same. A database that is away for a moment is waited for.
     /// Fails with `store_unavailable` and `idempotency_in_progress`: the write is done, and a replay looks for it; with
     /// `outcome_unknown` where the database is gone, and the key with it.
-    pub(in crate::gateway) async fn record(self, answer: Answer) -> Result<Answer> {
+    pub(in crate::gateway) async fn record(self, answer: StoredResponse) -> Result<StoredResponse> {
         let Self { place, fence, lease, past: _, evidence: _, destination: _, sends, first_used: _ } = self;
         let sealed = place.seal(&answer.written()?)?;
         let done = Advance { stage: Stage::Done, sends, sealed: Some(&sealed), lease: None };
@@ -283,9 +288,9 @@ impl Attempt {
         stage: Stage,
         sends: i64,
         past: Past,
-        evidence: Option<Evidence>,
+        evidence: Option<RecoveryContext>,
     ) -> Result<()> {
-        let kept = Kept::of(&past, evidence.as_ref(), self.destination.as_ref())
+        let kept = OpenWrite::of(&past, evidence.as_ref(), self.destination.as_ref())
             .map(|kept| self.place.seal(&kept.written()?))
             .transpose()?;
         let asked = clock::monotonic();

@@ -31,7 +31,7 @@ impl Destination {
 
 /// What is needed to look for a lost create: kept sealed, erased with the outcome.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::gateway) struct Evidence {
+pub(in crate::gateway) struct RecoveryContext {
     /// The contact that was to be created.
     pub(in crate::gateway) draft: ContactDraft,
     /// Just before the send, by our clock.

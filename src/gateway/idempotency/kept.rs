@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Destination, Evidence, Past};
+use super::{Destination, Past, RecoveryContext};
 use crate::domain::{
     Address, Candidate, Candidates, ContactDraft, EmailAddress, Failure, Field, FilterName, PhoneNumber,
     RawJson, ReadOnlyMember, RemoteFields, RemoteId, Result, Text, Timestamp, Warning, WarningCode,
@@ -17,7 +17,7 @@ const LONGEST_WRITE: Duration = Duration::from_secs(30);
 /// What is sealed while a write is open.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Kept {
+pub(super) struct OpenWrite {
     #[serde(skip_serializing_if = "Option::is_none")]
     evidence: Option<KeptEvidence>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,11 +96,11 @@ struct KeptCandidate {
     matched_on: Vec<String>,
 }
 
-impl Kept {
+impl OpenWrite {
     /// What a row of `past` keeps; `None` where nothing needs to be.
     pub(super) fn of(
         past: &Past,
-        evidence: Option<&Evidence>,
+        evidence: Option<&RecoveryContext>,
         destination: Option<&Destination>,
     ) -> Option<Self> {
         let mut kept = Self { destination: destination.map(KeptDestination::of), ..Self::default() };
@@ -138,7 +138,7 @@ impl Kept {
     }
 
     /// What an earlier attempt left in a row of `stage`. Fails with `internal`.
-    pub(super) fn past(self, stage: Stage) -> Result<(Past, Option<Evidence>)> {
+    pub(super) fn past(self, stage: Stage) -> Result<(Past, Option<RecoveryContext>)> {
         let Self { evidence, found, candidates, candidates_omitted, destination: _ } = self;
         let evidence = evidence.map(KeptEvidence::back).transpose()?;
         let past = match stage {
@@ -174,8 +174,8 @@ impl KeptDestination {
 }
 
 impl KeptEvidence {
-    fn of(evidence: &Evidence) -> Self {
-        let Evidence { draft, sent_at, open_for, seen, looked_at, absent_lookup } = evidence;
+    fn of(evidence: &RecoveryContext) -> Self {
+        let RecoveryContext { draft, sent_at, open_for, seen, looked_at, absent_lookup } = evidence;
         let settled_from = crate::clock::now().checked_add(*open_for).unwrap_or(Timestamp::MAX);
         Self {
             draft: KeptDraft::of(draft),
@@ -188,9 +188,9 @@ impl KeptEvidence {
         }
     }
 
-    fn back(self) -> Result<Evidence> {
+    fn back(self) -> Result<RecoveryContext> {
         let Self { draft, sent_at, settled_from: _, open_for_ms, seen, looked_at, absent_lookup } = self;
-        Ok(Evidence {
+        Ok(RecoveryContext {
             draft: draft.back(),
             sent_at: moment(&sent_at)?,
             open_for: open_for_ms.map_or(LONGEST_WRITE, Duration::from_millis),

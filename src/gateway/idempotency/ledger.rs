@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::attempt::{Place, in_progress, unreadable};
-use super::kept::Kept;
+use super::attempt::{LedgerRow, in_progress, unreadable};
+use super::kept::OpenWrite;
 use super::lease::hex;
 use super::observed::{ROUNDS, SeenLeases, SeenLookups};
-use super::{Answer, Attempt, new_fence};
+use super::{InFlightWrite, StoredResponse, new_fence};
 use crate::clock;
 use crate::config::Limits;
 use crate::domain::{Caller, CredentialId, Failure, FailureKind, Result, TenantId, Text};
-use crate::sealing::{HEAD, Sealer, digest, prefixed};
+use crate::sealing::{HEAD, Sealer, length_prefixed, sha256};
 use crate::store::{IdempotencyRecord, IdempotencyStore, LockStore, Reserved, Stage, Store, now};
 
 /// How long an answer is kept, from the first use of its key on.
@@ -30,7 +30,7 @@ const FINGERPRINT: &str = "idempotency fingerprint";
 
 /// A caller's key and what it stands for.
 #[derive(Clone)]
-pub struct Once {
+pub struct RequestIdentity {
     /// 1 to 255 visible ASCII characters; quotes are taken off already.
     pub key: Text,
     /// Everything that makes the request: method, path, credential, options, condition, canonical body; two requests never look the
@@ -38,10 +38,10 @@ pub struct Once {
     pub asked: Vec<u8>,
 }
 
-impl Once {
+impl RequestIdentity {
     /// The same key for the request under this condition.
     pub(in crate::gateway) fn under(&self, condition: &str) -> Self {
-        Self { key: self.key.clone(), asked: prefixed(&[&self.asked, condition.as_bytes()]) }
+        Self { key: self.key.clone(), asked: length_prefixed(&[&self.asked, condition.as_bytes()]) }
     }
 }
 
@@ -64,11 +64,11 @@ pub(in crate::gateway) struct LeaseWatch {
 }
 
 /// What a key is good for.
-pub(in crate::gateway) enum Claim {
+pub(in crate::gateway) enum Begin {
     /// The write was answered before; the answer is a replay.
-    Answered(Answer),
+    Answered(StoredResponse),
     /// The key is ours: run the write.
-    Run(Box<Attempt>),
+    Run(Box<InFlightWrite>),
 }
 
 /// A create that a process left without an outcome.
@@ -95,8 +95,8 @@ impl Ledger {
         &self,
         caller: &Caller,
         credential: Option<&CredentialId>,
-        once: &Once,
-    ) -> Result<Claim> {
+        once: &RequestIdentity,
+    ) -> Result<Begin> {
         let place = self.place(&caller.tenant, key(&caller.tenant, &once.key), credential.cloned());
         let fence = new_fence()?;
         let record = self.fresh(&place, &fence, &once.asked);
@@ -104,7 +104,7 @@ impl Ledger {
             let asked = clock::monotonic();
             let held = match self.store.reserve(&record, self.lease).await? {
                 Reserved::Ours => {
-                    return Ok(Claim::Run(Box::new(Attempt::holding(place, fence, self.lease, asked))));
+                    return Ok(Begin::Run(Box::new(InFlightWrite::holding(place, fence, self.lease, asked))));
                 }
                 Reserved::Full { retry_after } => return Err(full(retry_after)),
                 Reserved::Held { record, free } => (record, free),
@@ -118,7 +118,7 @@ impl Ledger {
                 return Err(in_progress());
             }
             if let Some(attempt) = self.take_over(&place, &held).await? {
-                return Ok(Claim::Run(Box::new(attempt)));
+                return Ok(Begin::Run(Box::new(attempt)));
             }
         }
         Err(in_progress())
@@ -135,7 +135,10 @@ impl Ledger {
 
     /// Takes one of them over to look, and to `note` or `leave`: while it is held, replays of it wait. `None` where
     /// somebody else was faster, or where it cannot be read. Never sends. Fails with `store_unavailable`.
-    pub(in crate::gateway) async fn take_unsettled(&self, unsettled: &Unsettled) -> Result<Option<Attempt>> {
+    pub(in crate::gateway) async fn take_unsettled(
+        &self,
+        unsettled: &Unsettled,
+    ) -> Result<Option<InFlightWrite>> {
         let Unsettled { tenant, credential, held } = unsettled;
         let place = self.place(tenant, held.key.clone(), Some(credential.clone()));
         match self.take_over(&place, held).await {
@@ -196,8 +199,8 @@ impl Ledger {
         self.store.end_leases().await.map(|_| ())
     }
 
-    fn place(&self, tenant: &TenantId, key: Text, credential: Option<CredentialId>) -> Arc<Place> {
-        Arc::new(Place {
+    fn place(&self, tenant: &TenantId, key: Text, credential: Option<CredentialId>) -> Arc<LedgerRow> {
+        Arc::new(LedgerRow {
             store: self.store.clone(),
             sealer: self.sealer.clone(),
             tenant: tenant.clone(),
@@ -208,7 +211,7 @@ impl Ledger {
         })
     }
 
-    fn fresh(&self, place: &Place, fence: &Text, asked: &[u8]) -> IdempotencyRecord {
+    fn fresh(&self, place: &LedgerRow, fence: &Text, asked: &[u8]) -> IdempotencyRecord {
         let created_at = now();
         // The head tells later which master key it was made under, also where nothing is sealed.
         let mac = self.sealer.mac(FINGERPRINT, &request(place, asked));
@@ -228,7 +231,7 @@ impl Ledger {
     }
 
     /// Refuses a request that is not the one the key was first used for; before anything is told about that one.
-    fn refuse_another(&self, held: &IdempotencyRecord, place: &Place, asked: &[u8]) -> Result<()> {
+    fn refuse_another(&self, held: &IdempotencyRecord, place: &LedgerRow, asked: &[u8]) -> Result<()> {
         let (named, mac) = held.fingerprint.split_at_checked(HEAD).ok_or_else(unreadable)?;
         if !self.sealer.knows(named) {
             return Err(unreadable());
@@ -242,14 +245,18 @@ impl Ledger {
     }
 
     /// Takes over a row that was let go; `None` where somebody else was faster.
-    async fn take_over(&self, place: &Arc<Place>, held: &IdempotencyRecord) -> Result<Option<Attempt>> {
+    async fn take_over(
+        &self,
+        place: &Arc<LedgerRow>,
+        held: &IdempotencyRecord,
+    ) -> Result<Option<InFlightWrite>> {
         let (fence, asked) = (new_fence()?, clock::monotonic());
         let Some(held) = self.store.take_over(held, &fence, self.lease).await? else { return Ok(None) };
-        let attempt = Attempt::holding(place.clone(), fence, self.lease, asked);
+        let attempt = InFlightWrite::holding(place.clone(), fence, self.lease, asked);
         let kept = held
             .sealed
             .as_deref()
-            .map_or_else(|| Ok(Kept::default()), |sealed| place.open(sealed, Kept::read));
+            .map_or_else(|| Ok(OpenWrite::default()), |sealed| place.open(sealed, OpenWrite::read));
         match kept.and_then(|kept| Ok((kept.destination(), kept.past(held.stage)?))) {
             Ok((destination, (past, evidence))) => {
                 Ok(Some(attempt.after(past, evidence, &held).sent_to(destination)))
@@ -270,20 +277,20 @@ fn full(retry_after: Duration) -> Failure {
     Failure::new(FailureKind::LedgerQuotaExceeded, detail).with_retry_after(Some(retry_after))
 }
 
-fn answered(place: &Place, held: &IdempotencyRecord) -> Result<Claim> {
+fn answered(place: &LedgerRow, held: &IdempotencyRecord) -> Result<Begin> {
     let sealed =
         held.sealed.as_deref().ok_or_else(|| Failure::internal("a write is done and has no answer"))?;
-    place.open(sealed, Answer::read).map(Claim::Answered)
+    place.open(sealed, StoredResponse::read).map(Begin::Answered)
 }
 
 /// The digest that stands for a tenant's key: a key may hold anything, also what must not be kept.
 pub(super) fn key(tenant: &TenantId, key: &str) -> Text {
     let tenant = tenant.as_str().as_bytes();
     let length = (tenant.len() as u64).to_be_bytes();
-    hex(&digest(&[length.as_slice(), tenant, key.as_bytes()].concat())).into()
+    hex(&sha256(&[length.as_slice(), tenant, key.as_bytes()].concat())).into()
 }
 
 /// What the fingerprint is of; the digest before it has always the same length.
-fn request(place: &Place, asked: &[u8]) -> Vec<u8> {
+fn request(place: &LedgerRow, asked: &[u8]) -> Vec<u8> {
     [place.key.as_bytes(), asked].concat()
 }

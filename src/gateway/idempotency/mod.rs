@@ -14,11 +14,11 @@ mod observed;
 #[cfg(test)]
 mod tests;
 
-pub use answer::Answer;
-pub(in crate::gateway) use attempt::{Attempt, Past, not_kept};
-pub(in crate::gateway) use evidence::{Destination, Evidence};
+pub use answer::StoredResponse;
+pub(in crate::gateway) use attempt::{InFlightWrite, Past, not_kept};
+pub(in crate::gateway) use evidence::{Destination, RecoveryContext};
 pub(in crate::gateway) use lease::{Lease, hex, new_fence};
 #[cfg(test)]
 pub(in crate::gateway) use ledger::LeaseWatch;
-pub(in crate::gateway) use ledger::{Claim, KEPT};
-pub use ledger::{Ledger, Once};
+pub(in crate::gateway) use ledger::{Begin, KEPT};
+pub use ledger::{Ledger, RequestIdentity};

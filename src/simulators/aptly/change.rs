@@ -3,11 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::fields::{self, ContactType};
-use super::{Dialect, Lists, Options};
+use super::{AptlyOptions, Dialect, Lists};
 
 /// The fields a body touches; everything else stays as it is.
 #[derive(Default)]
-pub(super) struct Change {
+pub(super) struct RecordChange {
     /// Plain fields under their stored names.
     plain: Map<String, Value>,
     email: Option<Vec<String>>,
@@ -54,9 +54,9 @@ fn stored_name(key: &str) -> Option<(&'static str, bool)> {
     })
 }
 
-impl Change {
+impl RecordChange {
     /// Reads a body; what is wrong with it becomes the message of a 400.
-    pub(super) fn read(body: &Map<String, Value>, options: &Options) -> Result<Self, String> {
+    pub(super) fn read(body: &Map<String, Value>, options: &AptlyOptions) -> Result<Self, String> {
         let mut change = Self::default();
         for (key, value) in body {
             let Some((name, old)) = stored_name(key) else { continue };
@@ -104,7 +104,11 @@ impl Change {
     }
 
     /// Puts the change into a record; an unknown custom field is the message of a 400.
-    pub(super) fn apply(&self, record: &mut Map<String, Value>, options: &Options) -> Result<(), String> {
+    pub(super) fn apply(
+        &self,
+        record: &mut Map<String, Value>,
+        options: &AptlyOptions,
+    ) -> Result<(), String> {
         let lists = options.lists;
         let kind = match self.kind {
             KindWish::Keep => None,

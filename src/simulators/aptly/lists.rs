@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::records::{Record, Records, has_email};
+use super::records::{AptlyRecord, AptlyRecords, has_email};
 use super::spelling::{alone, full_name, row, text, whole_seconds};
-use super::{Dialect, Options, Rows, fields};
+use super::{AptlyOptions, Dialect, RowShape, fields};
 use crate::simulators::clock::read;
-use crate::simulators::crm::{Answer, Ask};
+use crate::simulators::crm::{Ask, SimulatedResponse};
 
 /// The filters of one list call; all must hold.
 struct Filters<'a> {
@@ -20,7 +20,11 @@ struct Filters<'a> {
 }
 
 /// Answers `GET /api/contacts`; what is wrong becomes the message of a 400.
-pub(super) fn list(records: &Records, options: &Options, ask: &Ask<'_>) -> Result<Answer, String> {
+pub(super) fn list(
+    records: &AptlyRecords,
+    options: &AptlyOptions,
+    ask: &Ask<'_>,
+) -> Result<SimulatedResponse, String> {
     let page = ask.parameter("page").ok_or("page is required")?;
     let page: usize = page.parse().map_err(|_| "page must be an integer of at least 0")?;
     let filters = Filters::read(ask, options.dialect)?;
@@ -31,12 +35,12 @@ pub(super) fn list(records: &Records, options: &Options, ask: &Ask<'_>) -> Resul
     let (count, size) = (options.count.unwrap_or(found.len()), options.page_size);
     let skipped = if options.same_page { 0 } else { page.saturating_mul(size) };
     let shown = |record| match options.rows {
-        Rows::Listed => row(record),
-        Rows::Alone => alone(record, options),
+        RowShape::Listed => row(record),
+        RowShape::Alone => alone(record, options),
     };
     let rows: Vec<_> = found.into_iter().skip(skipped).take(size).map(shown).collect();
     let body = json!({ "data": rows, "count": count, "page": page, "pageSize": size });
-    Ok(Answer::json(200, &body)
+    Ok(SimulatedResponse::json(200, &body)
         .header("x-offset", page.to_string())
         .header("x-count", count.to_string())
         .header("x-size", size.to_string()))
@@ -68,7 +72,7 @@ impl<'a> Filters<'a> {
         })
     }
 
-    fn admit(&self, record: &Record) -> bool {
+    fn admit(&self, record: &AptlyRecord) -> bool {
         let name = full_name(record).to_lowercase();
         // Compared as shown, in whole seconds: a bound taken from a row includes that row.
         let updated = whole_seconds(record, "updatedAt").and_then(|time| time.parse::<Timestamp>().ok());
@@ -81,7 +85,7 @@ impl<'a> Filters<'a> {
     }
 }
 
-fn has_phone(record: &Record, wanted: &str) -> bool {
+fn has_phone(record: &AptlyRecord, wanted: &str) -> bool {
     let phones = record.get("phone").and_then(Value::as_array);
     let number = |entry: &Value| entry.get("number").and_then(Value::as_str).map(digits);
     phones.is_some_and(|all| all.iter().filter_map(number).any(|number| number.contains(wanted)))

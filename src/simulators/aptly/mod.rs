@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::server::{Running, Start};
-use super::{Clock, Pace, Reading, View};
+use super::server::{Running, SimulatorStart};
+use super::{Clock, PublishedRates, Reading, View};
 
 /// Which generation of the API answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,7 +97,7 @@ pub enum Me {
 
 /// What rows of a list show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Rows {
+pub enum RowShape {
     /// Times, lists of addresses and numbers, custom fields; no company, no title. As v2 has them.
     #[default]
     Listed,
@@ -111,7 +111,7 @@ pub enum Rows {
     clippy::struct_excessive_bools,
     reason = "each is one independent open question of the documentation"
 )]
-pub struct Options {
+pub struct AptlyOptions {
     /// Where to listen; port 0 takes any free one.
     pub listen: SocketAddr,
     /// Keys of the company; all see the same contacts and share one allowance.
@@ -129,7 +129,7 @@ pub struct Options {
     /// The route that tells whose key it is.
     pub me: Me,
     /// Rows of lists.
-    pub rows: Rows,
+    pub rows: RowShape,
     /// The count that lists tell, whatever they show.
     pub count: Option<usize>,
     /// Whether every page is the first one again.
@@ -159,12 +159,12 @@ pub struct Options {
     /// The company's id.
     pub company_id: String,
     /// Calls allowed; no limit when unset.
-    pub pace: Option<Pace>,
+    pub pace: Option<PublishedRates>,
     /// The CRM's clock.
     pub clock: Clock,
 }
 
-impl Default for Options {
+impl Default for AptlyOptions {
     /// For a demonstration: 450 people, the documented allowance, token `demo-aptly-token`.
     fn default() -> Self {
         Self {
@@ -176,7 +176,7 @@ impl Default for Options {
             page_size: 200,
             native_keys: true,
             me: Me::default(),
-            rows: Rows::default(),
+            rows: RowShape::default(),
             count: None,
             same_page: false,
             company_of_people: true,
@@ -191,13 +191,13 @@ impl Default for Options {
             null_clears: false,
             bare_401: false,
             company_id: "comp456".to_owned(),
-            pace: Some(Pace { per_minute: 120, per_second: 20 }),
+            pace: Some(PublishedRates { per_minute: 120, per_second: 20 }),
             clock: Clock::real(),
         }
     }
 }
 
-impl Options {
+impl AptlyOptions {
     /// For tests: nobody there, no allowance.
     #[must_use]
     pub fn empty() -> Self {
@@ -221,21 +221,21 @@ impl Options {
 }
 
 /// Starts Aptly.
-pub struct Simulator;
+pub struct AptlySimulator;
 
-impl Simulator {
+impl AptlySimulator {
     /// Listens and answers until the returned handle is dropped or shut down.
     ///
     /// # Errors
     /// When the address cannot be listened on.
-    pub async fn start(options: Options) -> io::Result<Running> {
-        let start = Start {
+    pub async fn start(options: AptlyOptions) -> io::Result<Running> {
+        let start = SimulatorStart {
             listen: options.listen,
             tokens: options.tokens.clone(),
             clock: options.clock.clone(),
             pace: options.pace,
             views: options.views.clone(),
         };
-        Running::start(Arc::new(routes::Aptly::new(options)), start).await
+        Running::start(Arc::new(routes::AptlyCrm::new(options)), start).await
     }
 }

@@ -5,24 +5,24 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
-use super::change::Change;
-use super::{Options, UnknownWrite, fields};
+use super::change::RecordChange;
+use super::{AptlyOptions, UnknownWrite, fields};
 use crate::simulators::clock::{read, stored};
 use crate::simulators::people::{Dice, Person};
 use crate::simulators::resolve::add_missing;
-use crate::simulators::{Applied, Disturbance};
+use crate::simulators::{Disruption, WriteEffect};
 
-pub(super) type Record = Map<String, Value>;
+pub(super) type AptlyRecord = Map<String, Value>;
 
 const ALPHABET: &[u8] = b"23456789ABCDEFGHJKLMNPQRSTWXYZabcdefghijkmnopqrstuvwxyz";
 
-pub(super) struct Records {
-    all: BTreeMap<String, Record>,
+pub(super) struct AptlyRecords {
+    all: BTreeMap<String, AptlyRecord>,
     dice: Dice,
 }
 
 /// Why a write was refused.
-pub(super) enum Refusal {
+pub(super) enum AptlyRefusal {
     BadRequest(String),
     NotFound,
     /// The write answers well and does nothing.
@@ -31,11 +31,11 @@ pub(super) enum Refusal {
 
 /// A write that happened: the record as the answer is to show it.
 pub(super) struct Written {
-    pub shown: Record,
-    pub applied: Applied,
+    pub shown: AptlyRecord,
+    pub applied: WriteEffect,
 }
 
-impl Records {
+impl AptlyRecords {
     pub(super) fn new(people: &[Person], now: Timestamp) -> Self {
         let mut records = Self { all: BTreeMap::new(), dice: Dice::new(0xA9717) };
         for person in people {
@@ -45,16 +45,16 @@ impl Records {
         records
     }
 
-    pub(super) fn get(&self, id: &str) -> Option<&Record> {
+    pub(super) fn get(&self, id: &str) -> Option<&AptlyRecord> {
         self.all.get(id)
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = &Record> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &AptlyRecord> {
         self.all.values()
     }
 
     /// Changes fields as somebody else would; the time of the last change goes on.
-    pub(super) fn change(&mut self, id: &str, fields: &Record, now: Timestamp) -> bool {
+    pub(super) fn change(&mut self, id: &str, fields: &AptlyRecord, now: Timestamp) -> bool {
         let Some(record) = self.all.get_mut(id) else { return false };
         record.extend(fields.clone());
         record.insert("updatedAt".to_owned(), json!(stored(now)));
@@ -83,7 +83,7 @@ impl Records {
     }
 
     /// Puts a whole record in; what it lacks is filled in.
-    pub(super) fn put(&mut self, mut record: Record, now: Timestamp) -> String {
+    pub(super) fn put(&mut self, mut record: AptlyRecord, now: Timestamp) -> String {
         let given = record.get("_id").and_then(Value::as_str).map(str::to_owned);
         let id = given.unwrap_or_else(|| self.dice.id(ALPHABET, 17));
         record.insert("_id".to_owned(), json!(id));
@@ -96,7 +96,7 @@ impl Records {
     }
 
     /// The contact that bears an address, in any letter case.
-    pub(super) fn by_email(&self, email: &str) -> Option<&Record> {
+    pub(super) fn by_email(&self, email: &str) -> Option<&AptlyRecord> {
         self.all.values().find(|record| has_email(record, email))
     }
 
@@ -104,15 +104,15 @@ impl Records {
     pub(super) fn upsert(
         &mut self,
         id: Option<&str>,
-        change: &Change,
-        options: &Options,
-        disturbance: Option<&Disturbance>,
-    ) -> Result<Written, Refusal> {
+        change: &RecordChange,
+        options: &AptlyOptions,
+        disturbance: Option<&Disruption>,
+    ) -> Result<Written, AptlyRefusal> {
         let found = id.filter(|id| self.all.contains_key(*id)).map(str::to_owned);
         let target = match (found, id, options.unknown_write) {
             (Some(found), _, _) => Some(found),
-            (None, Some(_), UnknownWrite::NotFound) => return Err(Refusal::NotFound),
-            (None, Some(_), UnknownWrite::Ignored) => return Err(Refusal::Ignored),
+            (None, Some(_), UnknownWrite::NotFound) => return Err(AptlyRefusal::NotFound),
+            (None, Some(_), UnknownWrite::Ignored) => return Err(AptlyRefusal::Ignored),
             (None, Some(id), UnknownWrite::Creates) => {
                 return self.write(id, true, change, options, disturbance);
             }
@@ -130,16 +130,16 @@ impl Records {
         &mut self,
         id: &str,
         new: bool,
-        change: &Change,
-        options: &Options,
-        disturbance: Option<&Disturbance>,
-    ) -> Result<Written, Refusal> {
+        change: &RecordChange,
+        options: &AptlyOptions,
+        disturbance: Option<&Disruption>,
+    ) -> Result<Written, AptlyRefusal> {
         let before = self.all.get(id);
         let mut record =
-            before.cloned().unwrap_or_else(|| complete(Record::from_iter([("_id".into(), json!(id))])));
-        change.apply(&mut record, options).map_err(Refusal::BadRequest)?;
+            before.cloned().unwrap_or_else(|| complete(AptlyRecord::from_iter([("_id".into(), json!(id))])));
+        change.apply(&mut record, options).map_err(AptlyRefusal::BadRequest)?;
         if options.needs_last_name && record.get("lastname").and_then(Value::as_str) == Some("") {
-            return Err(Refusal::BadRequest("Last Name is required".to_owned()));
+            return Err(AptlyRefusal::BadRequest("Last Name is required".to_owned()));
         }
         let now = json!(stored(options.clock.tick()));
         if new {
@@ -153,7 +153,8 @@ impl Records {
         let shown =
             if disturbance.is_some_and(|disturbance| disturbance.lies) { asked } else { record.clone() };
         self.all.insert(id.to_owned(), record);
-        let applied = if new { Applied::Created(id.to_owned()) } else { Applied::Updated(id.to_owned()) };
+        let applied =
+            if new { WriteEffect::Created(id.to_owned()) } else { WriteEffect::Updated(id.to_owned()) };
         Ok(Written { shown, applied })
     }
 }
@@ -163,7 +164,7 @@ fn said(entry: &Value) -> &str {
     entry.as_str().or_else(|| entry.get("number")?.as_str()).unwrap_or_default()
 }
 
-pub(super) fn has_email(record: &Record, email: &str) -> bool {
+pub(super) fn has_email(record: &AptlyRecord, email: &str) -> bool {
     let emails = record.get("email").and_then(Value::as_array);
     let same =
         |stored: &Value| stored.as_str().is_some_and(|stored| stored.to_lowercase() == email.to_lowercase());
@@ -171,7 +172,7 @@ pub(super) fn has_email(record: &Record, email: &str) -> bool {
 }
 
 /// A record with every field there, empty where nothing is known: so a fault can name any of them.
-fn complete(mut record: Record) -> Record {
+fn complete(mut record: AptlyRecord) -> AptlyRecord {
     for key in ["firstname", "lastname", "title", "company", "imageUrl"] {
         record.entry(key).or_insert_with(|| json!(""));
     }
@@ -183,7 +184,7 @@ fn complete(mut record: Record) -> Record {
     record
 }
 
-fn sample(id: &str, person: &Person, now: Timestamp) -> Record {
+fn sample(id: &str, person: &Person, now: Timestamp) -> AptlyRecord {
     let mut dice = person.dice.clone();
     let ago = |days: u32, dice: &mut Dice| {
         let seconds = i64::from(days) * 86_400 + i64::try_from(dice.below(86_000)).unwrap_or_default();
@@ -191,7 +192,7 @@ fn sample(id: &str, person: &Person, now: Timestamp) -> Record {
     };
     let updated = ago(person.changed, &mut dice);
     let created = ago(person.noted, &mut dice).min(updated);
-    let mut record = Record::from_iter([
+    let mut record = AptlyRecord::from_iter([
         ("_id".to_owned(), json!(id)),
         (
             "uuid".to_owned(),

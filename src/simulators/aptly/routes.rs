@@ -6,22 +6,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use http::HeaderMap;
 use serde_json::{Map, Value, json};
 
-use super::change::Change;
-use super::records::{Records, Refusal, Written, has_email};
-use super::{ByEmail, Dialect, Me, Options, UnknownRead, UnknownWrite, lists, spelling};
-use crate::simulators::crm::{Answer, Ask, Crm};
+use super::change::RecordChange;
+use super::records::{AptlyRecords, AptlyRefusal, Written, has_email};
+use super::{AptlyOptions, ByEmail, Dialect, Me, UnknownRead, UnknownWrite, lists, spelling};
+use crate::simulators::crm::{Ask, Crm, SimulatedResponse};
 use crate::simulators::{Reading, people};
 
-pub(super) struct Aptly {
-    options: Options,
-    records: Mutex<Records>,
+pub(super) struct AptlyCrm {
+    options: AptlyOptions,
+    records: Mutex<AptlyRecords>,
     revoked: Mutex<HashSet<String>>,
 }
 
-impl Aptly {
-    pub(super) fn new(mut options: Options) -> Self {
+impl AptlyCrm {
+    pub(super) fn new(mut options: AptlyOptions) -> Self {
         let now = options.clock.now();
-        let mut records = Records::new(&people::invent(options.people, 0x5EED), now);
+        let mut records = AptlyRecords::new(&people::invent(options.people, 0x5EED), now);
         for contact in std::mem::take(&mut options.contacts) {
             let Value::Object(contact) = contact else { continue };
             records.put(contact, now);
@@ -29,7 +29,7 @@ impl Aptly {
         Self { options, records: Mutex::new(records), revoked: Mutex::default() }
     }
 
-    fn records(&self) -> MutexGuard<'_, Records> {
+    fn records(&self) -> MutexGuard<'_, AptlyRecords> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -40,7 +40,7 @@ impl Aptly {
         })
     }
 
-    fn route(&self, ask: &Ask<'_>) -> Answer {
+    fn route(&self, ask: &Ask<'_>) -> SimulatedResponse {
         let v3 = self.options.dialect == Dialect::V3;
         match (ask.method.as_str(), ask.segments().as_slice()) {
             ("GET", ["api", "contacts"]) => lists::list(&self.records(), &self.options, ask)
@@ -48,12 +48,13 @@ impl Aptly {
             ("POST", ["api", "contacts"]) => self.create(ask),
             ("POST", ["api", "contacts", "by-email"]) if v3 => self.by_email(ask),
             ("POST", ["api", "contacts", "verify-email"]) => {
-                Answer::json(200, &json!({ "requestId": "request1" })).alarm("a code was mailed to a person")
+                SimulatedResponse::json(200, &json!({ "requestId": "request1" }))
+                    .alarm("a code was mailed to a person")
             }
             ("GET", ["api", "contacts", id]) => self.get(id),
             ("POST", ["api", "contacts", id]) => self.update(id, ask),
             ("GET", ["api", "app", "me"]) => self.me(),
-            ("GET", ["api", "users"]) => Answer::json(
+            ("GET", ["api", "users"]) => SimulatedResponse::json(
                 200,
                 &json!({ "data": [
                 { "_id": "uS3r1AbCdEfGhJkLm", "name": "Robin Example", "role": "admin" },
@@ -63,21 +64,21 @@ impl Aptly {
         }
     }
 
-    fn me(&self) -> Answer {
+    fn me(&self) -> SimulatedResponse {
         let company = &self.options.company_id;
         let account = json!({ "type": "apiKey", "companyId": company, "companyName": "Example Properties" });
         match (self.options.me, self.options.dialect) {
-            (Me::Account, _) | (Me::ByDialect, Dialect::V3) => Answer::json(200, &account),
+            (Me::Account, _) | (Me::ByDialect, Dialect::V3) => SimulatedResponse::json(200, &account),
             (Me::NotFound, _) | (Me::ByDialect, Dialect::V2) => error(404, "Not Found", "No such route"),
             (Me::NotAllowed, _) => error(405, "Method Not Allowed", "No such method").header("allow", "POST"),
-            (Me::OtherJson, _) => Answer::json(200, &json!({ "status": "ok" })),
+            (Me::OtherJson, _) => SimulatedResponse::json(200, &json!({ "status": "ok" })),
         }
     }
 
     /// The body's `_id` counts here, and nothing in the answer tells a creation from an update.
-    fn create(&self, ask: &Ask<'_>) -> Answer {
+    fn create(&self, ask: &Ask<'_>) -> SimulatedResponse {
         let Some(body) = ask.object() else { return bad_request("The body must be a JSON object") };
-        let change = match Change::read(&body, &self.options) {
+        let change = match RecordChange::read(&body, &self.options) {
             Ok(change) => change,
             Err(message) => return bad_request(&message),
         };
@@ -88,16 +89,16 @@ impl Aptly {
                     Dialect::V2 => spelling::created(&shown, &self.options.company_id),
                     Dialect::V3 => spelling::alone(&shown, &self.options),
                 };
-                Answer::json(200, &shown).applied(applied)
+                SimulatedResponse::json(200, &shown).applied(applied)
             }
             Err(refusal) => refused(refusal),
         }
     }
 
     /// The body's `_id` does not count here.
-    fn update(&self, id: &str, ask: &Ask<'_>) -> Answer {
+    fn update(&self, id: &str, ask: &Ask<'_>) -> SimulatedResponse {
         let Some(body) = ask.object() else { return bad_request("The body must be a JSON object") };
-        let change = match Change::read(&body, &self.options) {
+        let change = match RecordChange::read(&body, &self.options) {
             Ok(change) => change,
             Err(message) => return bad_request(&message),
         };
@@ -112,7 +113,7 @@ impl Aptly {
                     Dialect::V2 => json!({}),
                     Dialect::V3 => spelling::alone(&shown, &options),
                 };
-                Answer::json(200, &body).applied(applied)
+                SimulatedResponse::json(200, &body).applied(applied)
             }
             Err(refusal) => refused(refusal),
         };
@@ -123,7 +124,7 @@ impl Aptly {
         }
     }
 
-    fn get(&self, id: &str) -> Answer {
+    fn get(&self, id: &str) -> SimulatedResponse {
         let records = self.records();
         let v3 = self.options.dialect == Dialect::V3;
         match (records.get(id), self.options.unknown_read) {
@@ -131,12 +132,12 @@ impl Aptly {
                 let alone = spelling::alone(record, &self.options);
                 let size = self.options.page_size;
                 let wrapped = json!({ "data": [alone], "count": 1, "page": 0, "pageSize": size });
-                Answer::json(200, if v3 { &wrapped } else { &alone })
+                SimulatedResponse::json(200, if v3 { &wrapped } else { &alone })
             }
             (None, UnknownRead::NotFound) => not_found(),
-            (None, UnknownRead::Null) => Answer::json(200, &Value::Null),
-            (None, UnknownRead::EmptyObject) => Answer::json(200, &json!({})),
-            (None, UnknownRead::EmptyPage) => Answer::json(
+            (None, UnknownRead::Null) => SimulatedResponse::json(200, &Value::Null),
+            (None, UnknownRead::EmptyObject) => SimulatedResponse::json(200, &json!({})),
+            (None, UnknownRead::EmptyPage) => SimulatedResponse::json(
                 200,
                 &json!({ "data": [], "count": 0, "page": 0, "pageSize": self.options.page_size }),
             ),
@@ -144,7 +145,7 @@ impl Aptly {
         }
     }
 
-    fn by_email(&self, ask: &Ask<'_>) -> Answer {
+    fn by_email(&self, ask: &Ask<'_>) -> SimulatedResponse {
         let body = ask.object().unwrap_or_default();
         let wanted: Vec<_> = match body.get("email") {
             Some(Value::String(one)) => vec![one.as_str()],
@@ -157,11 +158,11 @@ impl Aptly {
         let records = self.records();
         let found = records.all().filter(|record| wanted.iter().any(|email| has_email(record, email)));
         let shown = found.skip(skip).take(limit).map(|record| spelling::alone(record, &self.options));
-        Answer::json(200, &json!({ "contacts": shown.collect::<Vec<_>>() }))
+        SimulatedResponse::json(200, &json!({ "contacts": shown.collect::<Vec<_>>() }))
     }
 }
 
-impl Crm for Aptly {
+impl Crm for AptlyCrm {
     fn token(&self, headers: &HeaderMap) -> Option<String> {
         headers.get("x-token").and_then(|value| value.to_str().ok()).map(str::to_owned)
     }
@@ -181,7 +182,7 @@ impl Crm for Aptly {
         }
     }
 
-    fn answer(&self, ask: &Ask<'_>) -> Answer {
+    fn answer(&self, ask: &Ask<'_>) -> SimulatedResponse {
         let in_address = ask.parameter("x-token");
         let token = self.token(ask.headers).or_else(|| {
             // The one route that takes the key in the address.
@@ -189,18 +190,18 @@ impl Crm for Aptly {
         });
         let answer = match self.admits(token.as_deref()) {
             true => self.route(ask),
-            false if self.options.bare_401 => Answer::bare(401),
+            false if self.options.bare_401 => SimulatedResponse::bare(401),
             false => error(401, "Unauthorized", "Invalid or missing API key"),
         };
         if in_address.is_some() { answer.alarm("the key was sent in the address") } else { answer }
     }
 
-    fn too_many(&self) -> Answer {
-        Answer::json(429, &json!({ "reason": "Rate limit exceeded. Try again shortly." }))
+    fn too_many(&self) -> SimulatedResponse {
+        SimulatedResponse::json(429, &json!({ "reason": "Rate limit exceeded. Try again shortly." }))
     }
 
-    fn refused(&self, message: &str) -> Answer {
-        Answer::json(200, &json!({ "success": false, "error": "Error", "message": message }))
+    fn refused(&self, message: &str) -> SimulatedResponse {
+        SimulatedResponse::json(200, &json!({ "success": false, "error": "Error", "message": message }))
     }
 
     fn contact(&self, id: &str) -> Option<Value> {
@@ -233,22 +234,22 @@ impl Crm for Aptly {
     }
 }
 
-fn refused(refusal: Refusal) -> Answer {
+fn refused(refusal: AptlyRefusal) -> SimulatedResponse {
     match refusal {
-        Refusal::BadRequest(message) => bad_request(&message),
-        Refusal::NotFound => not_found(),
-        Refusal::Ignored => Answer::json(200, &json!({})),
+        AptlyRefusal::BadRequest(message) => bad_request(&message),
+        AptlyRefusal::NotFound => not_found(),
+        AptlyRefusal::Ignored => SimulatedResponse::json(200, &json!({})),
     }
 }
 
-fn not_found() -> Answer {
+fn not_found() -> SimulatedResponse {
     error(404, "Not Found", "Contact not found")
 }
 
-fn bad_request(message: &str) -> Answer {
+fn bad_request(message: &str) -> SimulatedResponse {
     error(400, "Bad Request", message)
 }
 
-fn error(status: u16, error: &str, message: &str) -> Answer {
-    Answer::json(status, &json!({ "error": error, "message": message }))
+fn error(status: u16, error: &str, message: &str) -> SimulatedResponse {
+    SimulatedResponse::json(status, &json!({ "error": error, "message": message }))
 }

@@ -1,13 +1,12 @@
 //! How Aptly shows a stored contact: in lists, after a creation and alone, each time with other keys.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::{Options, fields};
-
-type Record = Map<String, Value>;
+use super::records::AptlyRecord;
+use super::{AptlyOptions, fields};
 
 /// A row of a list; the same in both generations.
-pub(super) fn row(record: &Record) -> Value {
+pub(super) fn row(record: &AptlyRecord) -> Value {
     json!({
         "_id": show(record, "_id"),
         "firstname": show(record, "firstname"),
@@ -23,7 +22,7 @@ pub(super) fn row(record: &Record) -> Value {
 }
 
 /// What v2 answers to a creation (or what it took for one).
-pub(super) fn created(record: &Record, company_id: &str) -> Value {
+pub(super) fn created(record: &AptlyRecord, company_id: &str) -> Value {
     json!({
         "_id": show(record, "_id"),
         "First Name": show(record, "firstname"),
@@ -41,7 +40,7 @@ pub(super) fn created(record: &Record, company_id: &str) -> Value {
 }
 
 /// The contact alone: e-mail and phone as one text each, no times, no name of the type.
-pub(super) fn alone(record: &Record, options: &Options) -> Value {
+pub(super) fn alone(record: &AptlyRecord, options: &AptlyOptions) -> Value {
     let first_email = record.get("email").and_then(|all| all.get(0)).unwrap_or(&Value::Null);
     let first_phone = record.get("phone").and_then(|all| all.get(0)).and_then(|one| one.get("number"));
     let is_company = record.get("isCompany").and_then(Value::as_bool).unwrap_or(false);
@@ -71,7 +70,7 @@ pub(super) fn alone(record: &Record, options: &Options) -> Value {
     shown
 }
 
-pub(super) fn full_name(record: &Record) -> String {
+pub(super) fn full_name(record: &AptlyRecord) -> String {
     let name = format!("{} {}", text(record, "firstname"), text(record, "lastname")).trim().to_owned();
     let others = [text(record, "fullname"), text(record, "company")];
     if name.is_empty() {
@@ -81,30 +80,30 @@ pub(super) fn full_name(record: &Record) -> String {
     }
 }
 
-pub(super) fn text<'a>(record: &'a Record, key: &str) -> &'a str {
+pub(super) fn text<'a>(record: &'a AptlyRecord, key: &str) -> &'a str {
     record.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// A time as Aptly shows it, without the fraction it is sorted by.
-pub(super) fn whole_seconds(record: &Record, key: &str) -> Option<String> {
+pub(super) fn whole_seconds(record: &AptlyRecord, key: &str) -> Option<String> {
     text(record, key).get(..19).map(|seconds| format!("{seconds}Z"))
 }
 
-fn show(record: &Record, key: &str) -> Value {
+fn show(record: &AptlyRecord, key: &str) -> Value {
     record.get(key).filter(|value| !value.is_null()).cloned().unwrap_or_else(|| Value::from(""))
 }
 
-fn list(record: &Record, key: &str) -> Value {
+fn list(record: &AptlyRecord, key: &str) -> Value {
     record.get(key).filter(|value| value.is_array()).cloned().unwrap_or_else(|| json!([]))
 }
 
 /// Never the address that was written.
-fn thumbnail(record: &Record) -> Option<String> {
+fn thumbnail(record: &AptlyRecord) -> Option<String> {
     let has_image = !text(record, "imageUrl").is_empty();
     has_image.then(|| format!("https://cdn.getaptly.com/photos/{}.jpg", text(record, "_id")))
 }
 
-fn initials(record: &Record) -> String {
+fn initials(record: &AptlyRecord) -> String {
     let first = |key| text(record, key).chars().next();
     first("firstname").into_iter().chain(first("lastname")).flat_map(char::to_uppercase).collect()
 }

@@ -2,15 +2,15 @@
 
 use serde_json::{Map, Value, json};
 
-use super::records::Record;
-use super::writes::Refusal;
-use super::{Conflict, CreateAnswer, Envelope, ListPhones, Options, entries, users};
-use crate::simulators::crm::Answer;
+use super::records::PipelineRecord;
+use super::writes::PipelineRefusal;
+use super::{Conflict, CreateAnswer, Envelope, ListPhones, PipelineOptions, entries, users};
+use crate::simulators::crm::SimulatedResponse;
 
 const WORDS: &str = "Contact updated successfully";
 
 /// What a creation answers: the very words of an update.
-pub(super) fn created(record: &Record, options: &Options) -> Answer {
+pub(super) fn created(record: &PipelineRecord, options: &PipelineOptions) -> SimulatedResponse {
     let mut thin = thin(record);
     let body = match options.create_answer {
         CreateAnswer::Record => json!({ "success": true, "message": WORDS, "data": record }),
@@ -22,34 +22,34 @@ pub(super) fn created(record: &Record, options: &Options) -> Answer {
         }
         CreateAnswer::Thin => envelope(&thin),
     };
-    Answer::json(options.create_status, &body)
+    SimulatedResponse::json(options.create_status, &body)
 }
 
 /// What `PATCH` answers.
-pub(super) fn updated(record: &Record, options: &Options) -> Answer {
+pub(super) fn updated(record: &PipelineRecord, options: &PipelineOptions) -> SimulatedResponse {
     let thin = thin(record);
-    Answer::json(
+    SimulatedResponse::json(
         200,
         &if options.update_with_contact { with_contact(&thin, record) } else { envelope(&thin) },
     )
 }
 
-fn envelope(thin: &Record) -> Value {
+fn envelope(thin: &PipelineRecord) -> Value {
     json!({ "success": true, "message": WORDS, "data": { "contact": thin, "message": WORDS } })
 }
 
-fn with_contact(thin: &Record, record: &Record) -> Value {
+fn with_contact(thin: &PipelineRecord, record: &PipelineRecord) -> Value {
     json!({ "success": true, "message": WORDS, "data": { "contact": thin, "message": WORDS }, "contact": record })
 }
 
-fn thin(record: &Record) -> Record {
+fn thin(record: &PipelineRecord) -> PipelineRecord {
     let keys = ["_id", "firstName", "lastName", "status"];
     let shown = keys.into_iter().filter_map(|key| Some((key.to_owned(), record.get(key)?.clone())));
     shown.collect::<Map<_, _>>()
 }
 
 /// A row of a list.
-pub(super) fn row(record: &Record, options: &Options) -> Value {
+pub(super) fn row(record: &PipelineRecord, options: &PipelineOptions) -> Value {
     let mut row = record.clone();
     if options.envelope == Envelope::V1 || options.list_phones != ListPhones::Entries {
         one_number(&mut row, options.list_phones);
@@ -69,7 +69,7 @@ pub(super) fn row(record: &Record, options: &Options) -> Value {
 }
 
 /// Shows one number as a text, and the others beside it or not at all.
-fn one_number(row: &mut Record, how: ListPhones) {
+fn one_number(row: &mut PipelineRecord, how: ListPhones) {
     let entries = row.get("phoneNumber").and_then(Value::as_array).cloned().unwrap_or_default();
     let is_primary = |entry: &Value| entry.get("isPrimary").and_then(Value::as_bool) == Some(true);
     let primary = entries.iter().position(is_primary).unwrap_or(0);
@@ -86,11 +86,11 @@ fn one_number(row: &mut Record, how: ListPhones) {
 }
 
 /// A refused write.
-pub(super) fn refused(refusal: &Refusal, options: &Options) -> Answer {
+pub(super) fn refused(refusal: &PipelineRefusal, options: &PipelineOptions) -> SimulatedResponse {
     match refusal {
-        Refusal::BadRequest(message) => failure(400, message),
-        Refusal::NotFound => not_found(),
-        Refusal::Conflict => {
+        PipelineRefusal::BadRequest(message) => failure(400, message),
+        PipelineRefusal::NotFound => not_found(),
+        PipelineRefusal::Conflict => {
             let status = match options.conflict {
                 Conflict::Status409 => 409,
                 Conflict::Status400 => 400,
@@ -102,17 +102,17 @@ pub(super) fn refused(refusal: &Refusal, options: &Options) -> Answer {
     }
 }
 
-pub(super) fn not_found() -> Answer {
+pub(super) fn not_found() -> SimulatedResponse {
     failure(404, "Contact not found")
 }
 
-pub(super) fn failure(status: u16, message: &str) -> Answer {
-    Answer::json(status, &json!({ "success": false, "message": message }))
+pub(super) fn failure(status: u16, message: &str) -> SimulatedResponse {
+    SimulatedResponse::json(status, &json!({ "success": false, "message": message }))
 }
 
-pub(super) fn no_route(method: &str, path: &str) -> Answer {
+pub(super) fn no_route(method: &str, path: &str) -> SimulatedResponse {
     let text = format!("Cannot {method} {path}");
-    Answer::html(
+    SimulatedResponse::html(
         404,
         &format!(
             "<!DOCTYPE html><html><head><title>Error</title></head><body><pre>{text}</pre></body></html>"

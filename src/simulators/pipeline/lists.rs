@@ -3,18 +3,18 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::records::{Record, Records};
-use super::{Envelope, Options, answers, entries, stages, users};
+use super::records::{PipelineRecord, PipelineRecords};
+use super::{Envelope, PipelineOptions, answers, entries, stages, users};
 use crate::simulators::clock::read;
-use crate::simulators::crm::{Answer, Ask};
+use crate::simulators::crm::{Ask, SimulatedResponse};
 
 /// Answers `GET /api/contacts`; what is wrong becomes the message of a 400.
 pub(super) fn list(
-    records: &Records,
-    options: &Options,
+    records: &PipelineRecords,
+    options: &PipelineOptions,
     user: usize,
     ask: &Ask<'_>,
-) -> Result<Answer, String> {
+) -> Result<SimulatedResponse, String> {
     let page = number(ask, "page", 1)?;
     let size = number(ask, "size", options.page_size)?.min(options.largest_page);
     let created = window(ask)?;
@@ -37,11 +37,15 @@ pub(super) fn list(
             "meta": meta, "contacts": rows, "total": total,
         }),
     };
-    Ok(Answer::json(200, &body))
+    Ok(SimulatedResponse::json(200, &body))
 }
 
 /// Answers `POST /api/contacts`: a list by stage, whatever is sent.
-pub(super) fn buckets(records: &Records, options: &Options, ask: &Ask<'_>) -> Answer {
+pub(super) fn buckets(
+    records: &PipelineRecords,
+    options: &PipelineOptions,
+    ask: &Ask<'_>,
+) -> SimulatedResponse {
     let mut by_stage = Map::new();
     for stage in stages::pipeline(None).map_or(&[][..], |pipeline| pipeline.stages) {
         let rows: Vec<_> = records.all().filter(|record| text(record, "pipelineStage") == stage.id).collect();
@@ -49,7 +53,7 @@ pub(super) fn buckets(records: &Records, options: &Options, ask: &Ask<'_>) -> An
         let shown: Vec<_> = rows.into_iter().take(10).map(|record| answers::row(record, options)).collect();
         by_stage.insert(stage.name.to_owned(), json!({ "contacts": shown, "total": total }));
     }
-    let answer = Answer::json(200, &json!({ "success": true, "data": by_stage }));
+    let answer = SimulatedResponse::json(200, &json!({ "success": true, "data": by_stage }));
     let meant_to_create = ask.object().is_some_and(|body| body.contains_key("phoneNumber"));
     if meant_to_create { answer.alarm("a creation was sent to a list and created nothing") } else { answer }
 }
@@ -75,7 +79,13 @@ fn window(ask: &Ask<'_>) -> Result<Window, String> {
     Ok((end("start")?, end("end")?))
 }
 
-fn admitted(record: &Record, user: usize, ask: &Ask<'_>, options: &Options, (start, end): Window) -> bool {
+fn admitted(
+    record: &PipelineRecord,
+    user: usize,
+    ask: &Ask<'_>,
+    options: &PipelineOptions,
+    (start, end): Window,
+) -> bool {
     let equal = |parameter: &str, key: &str| {
         ask.parameter(parameter).is_none_or(|wanted| text(record, key) == wanted)
     };
@@ -91,7 +101,7 @@ fn admitted(record: &Record, user: usize, ask: &Ask<'_>, options: &Options, (sta
         && end.is_none_or(|end| created.is_some_and(|created| created <= end))
 }
 
-fn owned(record: &Record, user: usize, filter: &str) -> bool {
+fn owned(record: &PipelineRecord, user: usize, filter: &str) -> bool {
     match filter {
         "all" | "team" => true,
         "my" => text(record, "userId") == users::id(user),
@@ -101,7 +111,7 @@ fn owned(record: &Record, user: usize, filter: &str) -> bool {
 }
 
 /// Whether a text is part of a name, a number or (as an option) an address.
-fn mentions(record: &Record, wanted: &str, options: &Options) -> bool {
+fn mentions(record: &PipelineRecord, wanted: &str, options: &PipelineOptions) -> bool {
     let (first, last) = (text(record, "firstName").to_lowercase(), text(record, "lastName").to_lowercase());
     let phones = entries::values(record.get("phoneNumber"));
     let emails = if options.search_finds_emails { entries::values(record.get("email")) } else { Vec::new() };
@@ -109,7 +119,7 @@ fn mentions(record: &Record, wanted: &str, options: &Options) -> bool {
         || phones.iter().chain(&emails).any(|value| value.to_lowercase().contains(wanted))
 }
 
-fn assigned(record: &Record) -> Vec<&str> {
+fn assigned(record: &PipelineRecord) -> Vec<&str> {
     record
         .get("assignees")
         .and_then(Value::as_array)
@@ -117,6 +127,6 @@ fn assigned(record: &Record) -> Vec<&str> {
         .unwrap_or_default()
 }
 
-fn text<'a>(record: &'a Record, key: &str) -> &'a str {
+fn text<'a>(record: &'a PipelineRecord, key: &str) -> &'a str {
     record.get(key).and_then(Value::as_str).unwrap_or_default()
 }

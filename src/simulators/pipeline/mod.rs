@@ -3,8 +3,8 @@
 //! What the documentation leaves open is an option here.
 
 mod answers;
+mod destructive;
 mod entries;
-mod harm;
 mod lists;
 mod people;
 mod records;
@@ -20,8 +20,8 @@ use std::sync::Arc;
 use rlibphonenumber::enums::Region;
 use serde_json::Value;
 
-use super::server::{Running, Start};
-use super::{Clock, Pace, View};
+use super::server::{Running, SimulatorStart};
+use super::{Clock, PublishedRates, View};
 
 /// How a phone number that somebody has already is refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,7 +97,7 @@ pub enum ListPhones {
     clippy::struct_excessive_bools,
     reason = "each is one independent open question of the documentation"
 )]
-pub struct Options {
+pub struct PipelineOptions {
     /// Where to listen; port 0 takes any free one.
     pub listen: SocketAddr,
     /// Session tokens; each belongs to a user of its own in the one organisation.
@@ -143,12 +143,12 @@ pub struct Options {
     /// Whether `search` looks at e-mail addresses.
     pub search_finds_emails: bool,
     /// Calls allowed; no limit when unset, as nothing is documented.
-    pub pace: Option<Pace>,
+    pub pace: Option<PublishedRates>,
     /// The CRM's clock.
     pub clock: Clock,
 }
 
-impl Default for Options {
+impl Default for PipelineOptions {
     /// For a demonstration: 450 people, token `demo-pipeline-token`.
     fn default() -> Self {
         Self {
@@ -180,7 +180,7 @@ impl Default for Options {
     }
 }
 
-impl Options {
+impl PipelineOptions {
     /// For tests: nobody there.
     #[must_use]
     pub fn empty() -> Self {
@@ -189,21 +189,21 @@ impl Options {
 }
 
 /// Starts the pipeline CRM.
-pub struct Simulator;
+pub struct PipelineSimulator;
 
-impl Simulator {
+impl PipelineSimulator {
     /// Listens and answers until the returned handle is dropped or shut down.
     ///
     /// # Errors
     /// When the address cannot be listened on.
-    pub async fn start(options: Options) -> io::Result<Running> {
-        let start = Start {
+    pub async fn start(options: PipelineOptions) -> io::Result<Running> {
+        let start = SimulatorStart {
             listen: options.listen,
             tokens: options.tokens.clone(),
             clock: options.clock.clone(),
             pace: options.pace,
             views: options.views.clone(),
         };
-        Running::start(Arc::new(routes::Pipeline::new(options)), start).await
+        Running::start(Arc::new(routes::PipelineCrm::new(options)), start).await
     }
 }

@@ -6,19 +6,19 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{entries, people, stages, users};
-use crate::simulators::Disturbance;
+use crate::simulators::Disruption;
 use crate::simulators::clock::{read, stored};
 use crate::simulators::people::{Dice, Person};
 use crate::simulators::resolve::add_missing;
 
-pub(super) type Record = Map<String, Value>;
+pub(super) type PipelineRecord = Map<String, Value>;
 
-pub(super) struct Records {
-    all: BTreeMap<String, Record>,
+pub(super) struct PipelineRecords {
+    all: BTreeMap<String, PipelineRecord>,
     dice: Dice,
 }
 
-impl Records {
+impl PipelineRecords {
     pub(super) fn new(invented: &[Person], now: Timestamp) -> Self {
         let mut records = Self { all: BTreeMap::new(), dice: Dice::new(0x7E7) };
         for (index, person) in invented.iter().enumerate() {
@@ -27,11 +27,11 @@ impl Records {
         records
     }
 
-    pub(super) fn get(&self, id: &str) -> Option<&Record> {
+    pub(super) fn get(&self, id: &str) -> Option<&PipelineRecord> {
         self.all.get(id)
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = &Record> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &PipelineRecord> {
         self.all.values()
     }
 
@@ -40,7 +40,7 @@ impl Records {
     }
 
     /// Puts a record in as it is; what every contact has is filled in.
-    pub(super) fn put(&mut self, mut record: Record, now: Timestamp) -> String {
+    pub(super) fn put(&mut self, mut record: PipelineRecord, now: Timestamp) -> String {
         let given = record.get("_id").and_then(Value::as_str).map(str::to_owned);
         let id = given.unwrap_or_else(|| self.new_id());
         record.insert("_id".to_owned(), json!(id));
@@ -64,7 +64,12 @@ impl Records {
     }
 
     /// Stores a write, with what goes wrong on the way; answers the record as the answer is to show it.
-    pub(super) fn write(&mut self, id: &str, record: Record, disturbance: Option<&Disturbance>) -> Record {
+    pub(super) fn write(
+        &mut self,
+        id: &str,
+        record: PipelineRecord,
+        disturbance: Option<&Disruption>,
+    ) -> PipelineRecord {
         let before = self.all.get(id).cloned();
         let mut stored = record.clone();
         if let Some(disturbance) = disturbance {
@@ -77,7 +82,7 @@ impl Records {
     }
 
     /// Changes fields as somebody else would; the version and the time of the last change go on.
-    pub(super) fn change(&mut self, id: &str, fields: &Record, now: Timestamp) -> bool {
+    pub(super) fn change(&mut self, id: &str, fields: &PipelineRecord, now: Timestamp) -> bool {
         let Some(mut record) = self.all.get(id).cloned() else { return false };
         record.extend(fields.clone());
         record.insert("updatedAt".to_owned(), json!(stored(now)));
@@ -91,13 +96,17 @@ impl Records {
             return false;
         }
         let Some(gone) = self.all.remove(other) else { return false };
-        let numbers = |record: &Record| {
+        let numbers = |record: &PipelineRecord| {
             record.get("phoneNumber").and_then(Value::as_array).cloned().unwrap_or_default()
         };
         let mut entries = self.all.get(primary).map(numbers).unwrap_or_default();
         add_missing(&mut entries, &numbers(&gone), entries::value);
         entries::one_primary(&mut entries);
-        self.change(primary, &Record::from_iter([("phoneNumber".to_owned(), Value::Array(entries))]), now)
+        self.change(
+            primary,
+            &PipelineRecord::from_iter([("phoneNumber".to_owned(), Value::Array(entries))]),
+            now,
+        )
     }
 
     /// Takes contacts out with all that hangs on them: answers which, and how many conversations went too.
@@ -114,7 +123,7 @@ impl Records {
     }
 
     /// Another contact that has one of these numbers.
-    pub(super) fn holder_of(&self, numbers: &[&str], except: Option<&str>) -> Option<&Record> {
+    pub(super) fn holder_of(&self, numbers: &[&str], except: Option<&str>) -> Option<&PipelineRecord> {
         let others = self.all.iter().filter(|(id, _)| except != Some(id.as_str()));
         others.map(|(_, record)| record).find(|record| {
             let primary = entries::values(record.get("phoneNumber"));

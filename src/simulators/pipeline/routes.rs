@@ -5,23 +5,23 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use http::HeaderMap;
 use serde_json::{Map, Value, json};
 
-use super::records::{Record, Records};
+use super::records::{PipelineRecord, PipelineRecords};
 use super::users::{self, Sessions};
-use super::writes::{self, Way};
-use super::{Options, SingleRead, answers, entries, harm, lists, stages};
-use crate::simulators::crm::{Answer, Ask, Crm};
-use crate::simulators::{Applied, Reading, people};
+use super::writes::{self, UpdateMethod};
+use super::{PipelineOptions, SingleRead, answers, destructive, entries, lists, stages};
+use crate::simulators::crm::{Ask, Crm, SimulatedResponse};
+use crate::simulators::{Reading, WriteEffect, people};
 
-pub(super) struct Pipeline {
-    options: Options,
-    records: Mutex<Records>,
+pub(super) struct PipelineCrm {
+    options: PipelineOptions,
+    records: Mutex<PipelineRecords>,
     sessions: Mutex<Sessions>,
 }
 
-impl Pipeline {
-    pub(super) fn new(options: Options) -> Self {
+impl PipelineCrm {
+    pub(super) fn new(options: PipelineOptions) -> Self {
         let now = options.clock.now();
-        let mut records = Records::new(&people::invent(options.people, 0xBEEF), now);
+        let mut records = PipelineRecords::new(&people::invent(options.people, 0xBEEF), now);
         for contact in options.contacts.iter().filter_map(Value::as_object) {
             records.put(contact.clone(), now);
         }
@@ -29,7 +29,7 @@ impl Pipeline {
         Self { options, records: Mutex::new(records), sessions }
     }
 
-    fn records(&self) -> MutexGuard<'_, Records> {
+    fn records(&self) -> MutexGuard<'_, PipelineRecords> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -37,7 +37,7 @@ impl Pipeline {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn route(&self, user: usize, ask: &Ask<'_>) -> Answer {
+    fn route(&self, user: usize, ask: &Ask<'_>) -> SimulatedResponse {
         let (records, options) = (&mut *self.records(), &self.options);
         match (ask.method.as_str(), ask.segments().as_slice()) {
             ("GET", ["api", "contacts"]) => lists::list(records, options, user, ask)
@@ -45,71 +45,76 @@ impl Pipeline {
             ("POST", ["api", "contacts"]) => lists::buckets(records, options, ask),
             ("POST", ["api", "contact"]) => self.create(records, user, ask),
             ("PUT", ["api", "contact"]) => self.put_whole(records, ask),
-            ("DELETE", ["api", "contacts", "bulk-delete"]) => harm::bulk_delete(records, ask),
-            ("DELETE", ["api", "contacts", "query-bulk-delete"]) => harm::delete_everything(records),
+            ("DELETE", ["api", "contacts", "bulk-delete"]) => destructive::bulk_delete(records, ask),
+            ("DELETE", ["api", "contacts", "query-bulk-delete"]) => destructive::delete_everything(records),
             ("GET", ["api", "contacts", "bulk-job", _]) => {
-                Answer::json(200, &json!({ "status": "completed" }))
+                SimulatedResponse::json(200, &json!({ "status": "completed" }))
             }
             ("GET", ["api", "contacts", id]) => self.get(records, id, ask),
             ("PATCH", ["api", "contacts", id]) => self.patch(records, id, ask),
             ("GET", ["api", "pipelines"]) => pipelines(ask),
             ("POST", ["api", "campaigns", "validate-contacts"]) => self.validate(records, ask),
-            ("POST", ["api", "webhook", "outreach"]) => harm::outreach(records, options, ask),
-            ("GET", ["api", "user", "list"]) => Answer::json(200, &self.sessions().shown()),
-            ("GET", ["api", "user", "profile"]) => Answer::json(200, &users::logged_in(user)),
+            ("POST", ["api", "webhook", "outreach"]) => destructive::outreach(records, options, ask),
+            ("GET", ["api", "user", "list"]) => SimulatedResponse::json(200, &self.sessions().shown()),
+            ("GET", ["api", "user", "profile"]) => SimulatedResponse::json(200, &users::logged_in(user)),
             ("GET", ["api", "auth", "verify-token"]) => {
-                Answer::json(200, &json!({ "message": "Token is good" }))
+                SimulatedResponse::json(200, &json!({ "message": "Token is good" }))
             }
             (method, _) => answers::no_route(method, ask.path),
         }
     }
 
-    fn create(&self, records: &mut Records, user: usize, ask: &Ask<'_>) -> Answer {
+    fn create(&self, records: &mut PipelineRecords, user: usize, ask: &Ask<'_>) -> SimulatedResponse {
         match writes::create(records, &self.options, user, ask) {
-            Ok(record) => answers::created(&record, &self.options).applied(Applied::Created(id_of(&record))),
+            Ok(record) => {
+                answers::created(&record, &self.options).applied(WriteEffect::Created(id_of(&record)))
+            }
             Err(refusal) => answers::refused(&refusal, &self.options),
         }
     }
 
-    fn patch(&self, records: &mut Records, id: &str, ask: &Ask<'_>) -> Answer {
-        match writes::update(records, &self.options, id, Way::Patch, ask) {
-            Ok(record) => answers::updated(&record, &self.options).applied(Applied::Updated(id_of(&record))),
+    fn patch(&self, records: &mut PipelineRecords, id: &str, ask: &Ask<'_>) -> SimulatedResponse {
+        match writes::update(records, &self.options, id, UpdateMethod::Patch, ask) {
+            Ok(record) => {
+                answers::updated(&record, &self.options).applied(WriteEffect::Updated(id_of(&record)))
+            }
             Err(refusal) => answers::refused(&refusal, &self.options),
         }
     }
 
     /// The id is in the body here, and the contact at the top of the answer.
-    fn put_whole(&self, records: &mut Records, ask: &Ask<'_>) -> Answer {
+    fn put_whole(&self, records: &mut PipelineRecords, ask: &Ask<'_>) -> SimulatedResponse {
         let body = ask.object().unwrap_or_default();
         let Some(id) = body.get("_id").and_then(Value::as_str) else {
             return answers::failure(400, "_id is required");
         };
-        match writes::update(records, &self.options, id, Way::Put, ask) {
+        match writes::update(records, &self.options, id, UpdateMethod::Put, ask) {
             Ok(record) => {
                 let shown =
                     json!({ "message": "Contact updated successfully", "success": true, "contact": record });
-                Answer::json(200, &shown).applied(Applied::Updated(id_of(&record)))
+                SimulatedResponse::json(200, &shown).applied(WriteEffect::Updated(id_of(&record)))
             }
             Err(refusal) => answers::refused(&refusal, &self.options),
         }
     }
 
-    fn get(&self, records: &Records, id: &str, ask: &Ask<'_>) -> Answer {
+    fn get(&self, records: &PipelineRecords, id: &str, ask: &Ask<'_>) -> SimulatedResponse {
         match (self.options.single_read, records.get(id)) {
             (SingleRead::Present, Some(record)) => {
-                Answer::json(200, &json!({ "success": true, "data": { "contact": record } }))
+                SimulatedResponse::json(200, &json!({ "success": true, "data": { "contact": record } }))
             }
             (SingleRead::Present, None) => answers::not_found(),
             (SingleRead::AbsentHtml, _) => answers::no_route("GET", ask.path),
-            (SingleRead::AbsentJson, _) => Answer::json(404, &json!({ "error": "Not Found" })),
+            (SingleRead::AbsentJson, _) => SimulatedResponse::json(404, &json!({ "error": "Not Found" })),
             (SingleRead::MethodNotAllowed, _) => {
-                Answer::json(405, &json!({ "error": "Method Not Allowed" })).header("allow", "PATCH")
+                SimulatedResponse::json(405, &json!({ "error": "Method Not Allowed" }))
+                    .header("allow", "PATCH")
             }
         }
     }
 
     /// Answers which of the given numbers somebody has already.
-    fn validate(&self, records: &Records, ask: &Ask<'_>) -> Answer {
+    fn validate(&self, records: &PipelineRecords, ask: &Ask<'_>) -> SimulatedResponse {
         let body = ask.object().unwrap_or_default();
         let Some(given) = body.get("contacts").and_then(Value::as_array) else {
             return answers::failure(400, "contacts must be an array");
@@ -128,25 +133,25 @@ impl Pipeline {
             }
         }
         let sorted = json!({ "newContacts": new, "existingContacts": existing, "invalidContacts": invalid });
-        Answer::json(200, &json!({ "success": true, "data": sorted }))
+        SimulatedResponse::json(200, &json!({ "success": true, "data": sorted }))
     }
 
-    fn log_in(&self, ask: &Ask<'_>) -> Answer {
+    fn log_in(&self, ask: &Ask<'_>) -> SimulatedResponse {
         let body = ask.object().unwrap_or_default();
         let word = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
         if word("password") != self.options.password {
-            return Answer::json(401, &json!({ "error": "Invalid credentials" }));
+            return SimulatedResponse::json(401, &json!({ "error": "Invalid credentials" }));
         }
         match self.sessions().log_in(word("email")) {
             Some((token, user)) => {
-                Answer::json(200, &json!({ "token": token, "user": users::logged_in(user) }))
+                SimulatedResponse::json(200, &json!({ "token": token, "user": users::logged_in(user) }))
             }
-            None => Answer::json(401, &json!({ "error": "Invalid credentials" })),
+            None => SimulatedResponse::json(401, &json!({ "error": "Invalid credentials" })),
         }
     }
 }
 
-impl Crm for Pipeline {
+impl Crm for PipelineCrm {
     fn token(&self, headers: &HeaderMap) -> Option<String> {
         let value = headers.get("authorization")?.to_str().ok()?;
         let (scheme, token) = value.split_once(' ')?;
@@ -171,22 +176,22 @@ impl Crm for Pipeline {
         }
     }
 
-    fn answer(&self, ask: &Ask<'_>) -> Answer {
+    fn answer(&self, ask: &Ask<'_>) -> SimulatedResponse {
         if ask.method == http::Method::POST && ask.path == "/api/auth/login" {
             return self.log_in(ask);
         }
         let user = self.sessions().user(self.token(ask.headers).as_deref());
         match user {
             Some(user) => self.route(user, ask),
-            None => Answer::json(401, &json!({ "error": "Invalid or expired token" })),
+            None => SimulatedResponse::json(401, &json!({ "error": "Invalid or expired token" })),
         }
     }
 
-    fn too_many(&self) -> Answer {
-        Answer::json(429, &json!({ "error": "Too many requests" }))
+    fn too_many(&self) -> SimulatedResponse {
+        SimulatedResponse::json(429, &json!({ "error": "Too many requests" }))
     }
 
-    fn refused(&self, message: &str) -> Answer {
+    fn refused(&self, message: &str) -> SimulatedResponse {
         answers::failure(200, message)
     }
 
@@ -220,14 +225,14 @@ impl Crm for Pipeline {
     }
 }
 
-fn pipelines(ask: &Ask<'_>) -> Answer {
+fn pipelines(ask: &Ask<'_>) -> SimulatedResponse {
     let of_contacts = ask.parameter("type").is_none_or(|kind| kind == "Contact");
     match stages::pipeline(ask.parameter("pipelineId")).filter(|_| of_contacts) {
-        Some(pipeline) => Answer::json(200, &stages::shown(pipeline)),
+        Some(pipeline) => SimulatedResponse::json(200, &stages::shown(pipeline)),
         None => answers::failure(404, "Pipeline not found"),
     }
 }
 
-fn id_of(record: &Record) -> String {
+fn id_of(record: &PipelineRecord) -> String {
     record.get("_id").and_then(Value::as_str).unwrap_or_default().to_owned()
 }

@@ -2,25 +2,25 @@
 
 use serde_json::{Map, Value, json};
 
-pub(super) struct Pipeline {
+pub(super) struct SalesPipeline {
     pub id: &'static str,
     pub name: &'static str,
     pub is_default: bool,
-    pub stages: &'static [Stage],
+    pub stages: &'static [PipelineStage],
 }
 
-pub(super) struct Stage {
+pub(super) struct PipelineStage {
     pub id: &'static str,
     pub name: &'static str,
     pub color: &'static str,
 }
 
-const fn stage(id: &'static str, name: &'static str, color: &'static str) -> Stage {
-    Stage { id, name, color }
+const fn stage(id: &'static str, name: &'static str, color: &'static str) -> PipelineStage {
+    PipelineStage { id, name, color }
 }
 
-pub(super) const PIPELINES: [Pipeline; 2] = [
-    Pipeline {
+pub(super) const PIPELINES: [SalesPipeline; 2] = [
+    SalesPipeline {
         id: "64f0a1b2c3d4e5f6a7b8c9d1",
         name: "Leads",
         is_default: true,
@@ -31,7 +31,7 @@ pub(super) const PIPELINES: [Pipeline; 2] = [
             stage("64f0a1b2c3d4e5f6a7b8ca04", "Lost", "#6b7280"),
         ],
     },
-    Pipeline {
+    SalesPipeline {
         id: "64f0a1b2c3d4e5f6a7b8cb01",
         name: "Renewals",
         is_default: false,
@@ -43,12 +43,12 @@ pub(super) const PIPELINES: [Pipeline; 2] = [
 ];
 
 /// The pipeline with this id; the organisation's default one when none is named.
-pub(super) fn pipeline(id: Option<&str>) -> Option<&'static Pipeline> {
+pub(super) fn pipeline(id: Option<&str>) -> Option<&'static SalesPipeline> {
     PIPELINES.iter().find(|pipeline| id.map_or(pipeline.is_default, |id| pipeline.id == id))
 }
 
 /// Answers `GET /api/pipelines`: one pipeline, bare.
-pub(super) fn shown(pipeline: &Pipeline) -> Value {
+pub(super) fn shown(pipeline: &SalesPipeline) -> Value {
     let stages = pipeline.stages.iter();
     json!({
         "_id": pipeline.id, "name": pipeline.name, "type": "Contact", "isDefault": pipeline.is_default,

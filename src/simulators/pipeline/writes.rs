@@ -2,14 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::records::{Record, Records};
-use super::{Options, entries, stages, users};
+use super::records::{PipelineRecord, PipelineRecords};
+use super::{PipelineOptions, entries, stages, users};
 use crate::simulators::clock::stored;
 use crate::simulators::crm::Ask;
 use crate::simulators::resolve::compose;
 
 /// Why a write was refused.
-pub(super) enum Refusal {
+pub(super) enum PipelineRefusal {
     /// 400 with this message.
     BadRequest(String),
     /// The number is somebody's already.
@@ -17,7 +17,7 @@ pub(super) enum Refusal {
     NotFound,
 }
 
-impl From<String> for Refusal {
+impl From<String> for PipelineRefusal {
     fn from(message: String) -> Self {
         Self::BadRequest(message)
     }
@@ -25,7 +25,7 @@ impl From<String> for Refusal {
 
 /// Which update it is: they differ in what they take.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum UpdateMethod {
     /// `PATCH /api/contacts/{id}`.
     Patch,
     /// `PUT /api/contact`, which leaves numbers as they are written.
@@ -34,16 +34,16 @@ pub(super) enum Way {
 
 /// Makes a contact for this user.
 pub(super) fn create(
-    records: &mut Records,
-    options: &Options,
+    records: &mut PipelineRecords,
+    options: &PipelineOptions,
     user: usize,
     ask: &Ask<'_>,
-) -> Result<Record, Refusal> {
+) -> Result<PipelineRecord, PipelineRefusal> {
     let body = object(ask)?;
     let given = body.get("phoneNumber").ok_or_else(|| "phoneNumber is required".to_owned())?;
     let phones = entries::phones(given, options.default_region)?;
     refuse_numbers(records, options, &phones, None)?;
-    let mut record = Record::from_iter([("phoneNumber".to_owned(), Value::Array(phones))]);
+    let mut record = PipelineRecord::from_iter([("phoneNumber".to_owned(), Value::Array(phones))]);
     record.insert("secondaryPhoneNumber".to_owned(), json!([]));
     names(&body, &mut record)?;
     if let Some(process) = body.get("process").filter(|value| !value.is_null()) {
@@ -68,25 +68,25 @@ pub(super) fn create(
 
 /// Changes the fields a body names; what it does not know it overlooks.
 pub(super) fn update(
-    records: &mut Records,
-    options: &Options,
+    records: &mut PipelineRecords,
+    options: &PipelineOptions,
     id: &str,
-    way: Way,
+    way: UpdateMethod,
     ask: &Ask<'_>,
-) -> Result<Record, Refusal> {
+) -> Result<PipelineRecord, PipelineRefusal> {
     let body = object(ask)?;
-    let mut record = records.get(id).cloned().ok_or(Refusal::NotFound)?;
-    if options.patch_takes_names || way == Way::Put {
+    let mut record = records.get(id).cloned().ok_or(PipelineRefusal::NotFound)?;
+    if options.patch_takes_names || way == UpdateMethod::Put {
         names(&body, &mut record)?;
     }
     match (body.get("phoneNumber"), way) {
         (None, _) => {}
-        (Some(given), Way::Patch) => {
+        (Some(given), UpdateMethod::Patch) => {
             let phones = entries::phones(given, options.default_region)?;
             refuse_numbers(records, options, &phones, Some(id))?;
             record.insert("phoneNumber".to_owned(), Value::Array(phones));
         }
-        (Some(given), Way::Put) => {
+        (Some(given), UpdateMethod::Put) => {
             record.insert("phoneNumber".to_owned(), given.clone());
         }
     }
@@ -100,7 +100,7 @@ pub(super) fn update(
 }
 
 /// Puts texts into the form in which they are stored, where this CRM does that.
-fn resolve(options: &Options, record: &mut Record) {
+fn resolve(options: &PipelineOptions, record: &mut PipelineRecord) {
     if !options.resolves {
         return;
     }
@@ -112,12 +112,12 @@ fn resolve(options: &Options, record: &mut Record) {
     }
 }
 
-fn object(ask: &Ask<'_>) -> Result<Map<String, Value>, Refusal> {
-    ask.object().ok_or_else(|| Refusal::BadRequest("Invalid request body".to_owned()))
+fn object(ask: &Ask<'_>) -> Result<Map<String, Value>, PipelineRefusal> {
+    ask.object().ok_or_else(|| PipelineRefusal::BadRequest("Invalid request body".to_owned()))
 }
 
 /// First name, last name and e-mail; `null` clears.
-fn names(body: &Map<String, Value>, record: &mut Record) -> Result<(), String> {
+fn names(body: &Map<String, Value>, record: &mut PipelineRecord) -> Result<(), String> {
     for key in ["firstName", "lastName"] {
         match body.get(key) {
             None => {}
@@ -138,17 +138,19 @@ fn names(body: &Map<String, Value>, record: &mut Record) -> Result<(), String> {
 }
 
 fn refuse_numbers(
-    records: &Records,
-    options: &Options,
+    records: &PipelineRecords,
+    options: &PipelineOptions,
     phones: &[Value],
     except: Option<&str>,
-) -> Result<(), Refusal> {
+) -> Result<(), PipelineRefusal> {
     let numbers: Vec<_> = phones.iter().map(entries::value).collect();
     if options.own_numbers.iter().any(|own| numbers.contains(&own.as_str())) {
-        return Err(Refusal::BadRequest("This number is one of your organization's SMS numbers".to_owned()));
+        return Err(PipelineRefusal::BadRequest(
+            "This number is one of your organization's SMS numbers".to_owned(),
+        ));
     }
     match records.holder_of(&numbers, except) {
-        Some(_) => Err(Refusal::Conflict),
+        Some(_) => Err(PipelineRefusal::Conflict),
         None => Ok(()),
     }
 }

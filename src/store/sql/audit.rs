@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::usage::most;
-use super::{Row, Sql, Value};
+use super::{Row, Sql, SqlValue};
 use crate::domain::{Failure, Result, TenantId, Text, Timestamp};
 use crate::store::{AuditQuery, AuditRecord, AuditStore};
 
@@ -37,7 +37,7 @@ impl AuditStore for Sql {
             after.as_ref().map_or((i64::MAX, ""), |after| (after.created_at.as_millisecond(), &after.id));
         let mut values = vec![from.into(), to.into(), at.into(), id.into(), i64::from(*limit).into()];
         let tenant = tenant.as_ref().map(TenantId::as_str);
-        values.extend([tenant, action.as_deref()].into_iter().flatten().map(Value::from));
+        values.extend([tenant, action.as_deref()].into_iter().flatten().map(SqlValue::from));
         self.rows(statement(tenant.is_some(), action.is_some()), &values, record).await
     }
 
@@ -84,7 +84,7 @@ fn statement(tenant: bool, action: bool) -> &'static str {
     }
 }
 
-fn values<'a>(record: &'a AuditRecord, fields: &'a str) -> Vec<Value<'a>> {
+fn values<'a>(record: &'a AuditRecord, fields: &'a str) -> Vec<SqlValue<'a>> {
     let AuditRecord { id, at, actor_kind, actor_id, tenant, action, target, fields: _, outcome, request_id } =
         record;
     vec![

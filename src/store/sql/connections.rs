@@ -16,31 +16,31 @@ use crate::store::sqlite::Sqlite;
 const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 
 /// A statement and the values of its placeholders.
-pub(super) type Statement<'a> = (&'static str, &'a [Value<'a>]);
+pub(super) type Statement<'a> = (&'static str, &'a [SqlValue<'a>]);
 
 /// The pool of one database.
-pub(in crate::store) enum Connections {
+pub(in crate::store) enum SqlConnections {
     Sqlite(Sqlite),
     Postgres(PostgresPool),
 }
 
 /// A value for a placeholder.
 #[derive(Clone, Copy)]
-pub(super) enum Value<'a> {
+pub(super) enum SqlValue<'a> {
     Text(Option<&'a str>),
     Number(Option<i64>),
     Bytes(Option<&'a [u8]>),
 }
 
-impl Connections {
-    pub(super) async fn execute(&self, sql: &'static str, values: &[Value<'_>]) -> sqlx::Result<u64> {
+impl SqlConnections {
+    pub(super) async fn execute(&self, sql: &'static str, values: &[SqlValue<'_>]) -> sqlx::Result<u64> {
         match self {
             Self::Sqlite(file) => Ok(bound(sql, values).execute(&file.pool).await?.rows_affected()),
             Self::Postgres(pool) => Ok(ran(pool, sql, values).await?.0),
         }
     }
 
-    pub(super) async fn rows(&self, sql: &'static str, values: &[Value<'_>]) -> sqlx::Result<Vec<Row>> {
+    pub(super) async fn rows(&self, sql: &'static str, values: &[SqlValue<'_>]) -> sqlx::Result<Vec<Row>> {
         match self {
             Self::Sqlite(file) => {
                 Ok(bound(sql, values).fetch_all(&file.pool).await?.into_iter().map(Row::Sqlite).collect())
@@ -70,7 +70,7 @@ impl Connections {
                 all.commit().await.map(|()| None)
             }
             Self::Postgres(pool) => {
-                let mut held = Held::take(&pool.pool).await?;
+                let mut held = HeldConnection::take(&pool.pool).await?;
                 let connection = held.connection()?;
                 let done = in_time(async {
                     let mut all = pool.begin(connection).await?;
@@ -95,9 +95,9 @@ impl Connections {
 async fn ran(
     pool: &PostgresPool,
     sql: &'static str,
-    values: &[Value<'_>],
+    values: &[SqlValue<'_>],
 ) -> sqlx::Result<(u64, Vec<PgRow>)> {
-    let mut held = Held::take(&pool.pool).await?;
+    let mut held = HeldConnection::take(&pool.pool).await?;
     let connection = held.connection()?;
     let done = in_time(async {
         if !pool.is_shared {
@@ -132,9 +132,9 @@ async fn outcome(
 
 /// A connection to PostgreSQL that goes back to the pool only when its statement ended: one that was left in the middle,
 /// because the answer was late or the caller is gone, is closed, and the next request never meets what is left on it.
-struct Held(Option<PoolConnection<Postgres>>);
+struct HeldConnection(Option<PoolConnection<Postgres>>);
 
-impl Held {
+impl HeldConnection {
     async fn take(pool: &PgPool) -> sqlx::Result<Self> {
         Ok(Self(Some(pool.acquire().await?)))
     }
@@ -150,7 +150,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldConnection {
     fn drop(&mut self) {
         if let Some(connection) = self.0.take() {
             drop(connection.detach());
@@ -165,7 +165,7 @@ async fn in_time<T>(answer: impl Future<Output = sqlx::Result<T>>) -> sqlx::Resu
 }
 
 /// The statement with its values in place.
-fn bound<DB: sqlx::Database>(sql: &'static str, values: &[Value<'_>]) -> Query<'static, DB, DB::Arguments>
+fn bound<DB: sqlx::Database>(sql: &'static str, values: &[SqlValue<'_>]) -> Query<'static, DB, DB::Arguments>
 where
     for<'t> Option<&'t str>: Encode<'t, DB> + Type<DB>,
     for<'t> String: Encode<'t, DB> + Type<DB>,
@@ -174,44 +174,44 @@ where
 {
     values.iter().fold(sqlx::query(sql), |query, value| match *value {
         // PostgreSQL fails over a NUL in a text, which a path or a name may bring; here it is no character of any id.
-        Value::Text(Some(text)) if text.contains('\0') => query.bind(text.replace('\0', "\u{fffd}")),
-        Value::Text(text) => query.bind(text),
-        Value::Number(number) => query.bind(number),
-        Value::Bytes(bytes) => query.bind(bytes),
+        SqlValue::Text(Some(text)) if text.contains('\0') => query.bind(text.replace('\0', "\u{fffd}")),
+        SqlValue::Text(text) => query.bind(text),
+        SqlValue::Number(number) => query.bind(number),
+        SqlValue::Bytes(bytes) => query.bind(bytes),
     })
 }
 
-impl<'a> From<&'a str> for Value<'a> {
+impl<'a> From<&'a str> for SqlValue<'a> {
     fn from(text: &'a str) -> Self {
         Self::Text(Some(text))
     }
 }
 
-impl<'a> From<Option<&'a str>> for Value<'a> {
+impl<'a> From<Option<&'a str>> for SqlValue<'a> {
     fn from(text: Option<&'a str>) -> Self {
         Self::Text(text)
     }
 }
 
-impl From<i64> for Value<'_> {
+impl From<i64> for SqlValue<'_> {
     fn from(number: i64) -> Self {
         Self::Number(Some(number))
     }
 }
 
-impl From<Option<i64>> for Value<'_> {
+impl From<Option<i64>> for SqlValue<'_> {
     fn from(number: Option<i64>) -> Self {
         Self::Number(number)
     }
 }
 
-impl<'a> From<&'a [u8]> for Value<'a> {
+impl<'a> From<&'a [u8]> for SqlValue<'a> {
     fn from(bytes: &'a [u8]) -> Self {
         Self::Bytes(Some(bytes))
     }
 }
 
-impl<'a> From<Option<&'a [u8]>> for Value<'a> {
+impl<'a> From<Option<&'a [u8]>> for SqlValue<'a> {
     fn from(bytes: Option<&'a [u8]>) -> Self {
         Self::Bytes(bytes)
     }

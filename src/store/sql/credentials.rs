@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 
 use super::row::behind;
-use super::usage::Kind;
-use super::{Row, Sql, Value};
+use super::usage::UsageKind;
+use super::{Row, Sql, SqlValue};
 use crate::domain::{CredentialId, Result, TenantId};
 use crate::store::{After, CheckRecord, CredentialRecord, CredentialStore};
 
@@ -53,7 +53,7 @@ impl CredentialStore for Sql {
             columns!(),
             ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
         );
-        self.add_within((sql, &values), tenant, Kind::Credentials, self.quotas().credentials).await
+        self.add_within((sql, &values), tenant, UsageKind::Credentials, self.quotas().credentials).await
     }
 
     async fn get(&self, tenant: &TenantId, id: &CredentialId) -> Result<Option<CredentialRecord>> {
@@ -123,7 +123,7 @@ impl CredentialStore for Sql {
 }
 
 /// A check as the values of its three columns.
-fn flat(check: Option<&CheckRecord>) -> [Value<'_>; 3] {
+fn flat(check: Option<&CheckRecord>) -> [SqlValue<'_>; 3] {
     [
         check.map(|check| check.at.as_millisecond()).into(),
         check.map(|check| i64::from(check.ok)).into(),

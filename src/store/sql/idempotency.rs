@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use super::connections::Statement;
 use super::row::refused;
-use super::usage::{Kind, ROOM, room};
-use super::{Row, Sql, Value};
+use super::usage::{ROOM, UsageKind, room};
+use super::{Row, Sql, SqlValue};
 use crate::config::Quotas;
 use crate::domain::{CredentialId, Failure, FailureKind, Result, TenantId, Text};
 use crate::store::{Advance, HeldLease, IdempotencyRecord, IdempotencyStore, Reserved, Stage};
@@ -45,7 +45,7 @@ impl IdempotencyStore for Sql {
     async fn reserve(&self, record: &IdempotencyRecord, lease: Duration) -> Result<Reserved> {
         let Quotas { ledger_rows, ledger_bytes, .. } = *self.quotas();
         let (values, room) =
-            (reservation(record, lease), room(&record.tenant, Kind::Ledger, ledger_rows, ledger_bytes));
+            (reservation(record, lease), room(&record.tenant, UsageKind::Ledger, ledger_rows, ledger_bytes));
         let both: [Statement<'_>; 2] = [(RESERVE, &values), (ROOM, &room)];
         let bounded = ledger_rows.is_some() || ledger_bytes.is_some();
         for _ in 0..LOOKS {
@@ -230,7 +230,7 @@ const STANDING: &str = concat!(
     ", CAST(CASE WHEN lease_until = 0 THEN 1 ELSE 0 END AS BIGINT) AS free FROM idempotency WHERE tenant_id = $1 AND key = $2"
 );
 
-fn reservation(record: &IdempotencyRecord, lease: Duration) -> [Value<'_>; 11] {
+fn reservation(record: &IdempotencyRecord, lease: Duration) -> [SqlValue<'_>; 11] {
     let IdempotencyRecord {
         tenant,
         key,

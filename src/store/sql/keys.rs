@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::row::behind;
-use super::usage::Kind;
+use super::usage::UsageKind;
 use super::{Row, Sql};
 use crate::domain::{CredentialId, Failure, KeyId, Result, Scope, Scopes, TenantId, Timestamp};
 use crate::store::{After, KeyRecord, KeyStore};
@@ -35,7 +35,7 @@ impl KeyStore for Sql {
         ];
         let sql =
             concat!("INSERT INTO api_keys (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
-        self.add_within((sql, &values), tenant, Kind::Keys, self.quotas().api_keys).await
+        self.add_within((sql, &values), tenant, UsageKind::Keys, self.quotas().api_keys).await
     }
 
     async fn get(&self, id: &KeyId) -> Result<Option<KeyRecord>> {

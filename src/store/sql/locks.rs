@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::connections::Statement;
 use super::idempotency::{held_lease, milliseconds};
 use super::row::unavailable;
-use super::{Sql, Value};
+use super::{Sql, SqlValue};
 use crate::domain::Result;
 use crate::store::{HeldLease, LockStore};
 
@@ -22,7 +22,7 @@ impl LockStore for Sql {
         let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
         words.sort_unstable();
         words.dedup();
-        let lists: Vec<Vec<Value<'_>>> = words
+        let lists: Vec<Vec<SqlValue<'_>>> = words
             .into_iter()
             .map(|word| vec![word.into(), fence.into(), milliseconds(lease).into()])
             .collect();

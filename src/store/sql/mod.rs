@@ -21,41 +21,41 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 
-use self::connections::{Statement, Value};
+use self::connections::{SqlValue, Statement};
 use self::row::{Row, refused, unavailable};
 use super::{Database, postgres, sqlite};
 use crate::config::Quotas;
 use crate::domain::{Failure, FailureKind, Result, TenantId};
 
-pub(super) use self::connections::Connections;
+pub(super) use self::connections::SqlConnections;
 
 /// An open database.
 pub(super) struct Sql {
-    connections: Connections,
+    connections: SqlConnections,
     quotas: Quotas,
     /// Whether the disk was full at the last write.
     full: AtomicBool,
 }
 
 impl Sql {
-    pub(super) fn new(connections: Connections, quotas: Quotas) -> Self {
+    pub(super) fn new(connections: SqlConnections, quotas: Quotas) -> Self {
         Self { connections, quotas, full: AtomicBool::new(false) }
     }
 
     /// Runs a statement that writes. Returns how many rows it touched.
-    async fn execute(&self, sql: &'static str, values: &[Value<'_>]) -> Result<u64> {
+    async fn execute(&self, sql: &'static str, values: &[SqlValue<'_>]) -> Result<u64> {
         self.changed(sql, values, unavailable).await
     }
 
     /// Runs a statement that adds or changes a row with a name.
-    async fn write(&self, sql: &'static str, values: &[Value<'_>]) -> Result<u64> {
+    async fn write(&self, sql: &'static str, values: &[SqlValue<'_>]) -> Result<u64> {
         self.changed(sql, values, refused).await
     }
 
     async fn changed(
         &self,
         sql: &'static str,
-        values: &[Value<'_>],
+        values: &[SqlValue<'_>],
         failure: fn(sqlx::Error) -> Failure,
     ) -> Result<u64> {
         self.check_kept()?;
@@ -64,7 +64,7 @@ impl Sql {
     }
 
     /// Runs a statement once for each list of values: all of them, or none.
-    async fn execute_all(&self, sql: &'static str, lists: &[Vec<Value<'_>>]) -> Result<()> {
+    async fn execute_all(&self, sql: &'static str, lists: &[Vec<SqlValue<'_>>]) -> Result<()> {
         let statements: Vec<Statement<'_>> = lists.iter().map(|values| (sql, values.as_slice())).collect();
         self.together(&statements, false, unavailable).await.map(|_| ())
     }
@@ -87,7 +87,7 @@ impl Sql {
         &self,
         add: Statement<'_>,
         tenant: &TenantId,
-        kind: usage::Kind,
+        kind: usage::UsageKind,
         most: Option<u64>,
     ) -> Result<()> {
         let Some(most) = most else { return self.write(add.0, add.1).await.map(|_| ()) };
@@ -131,13 +131,13 @@ impl Sql {
     }
 
     fn files_are_lost(&self) -> bool {
-        matches!(&self.connections, Connections::Sqlite(file) if file.watch.is_lost())
+        matches!(&self.connections, SqlConnections::Sqlite(file) if file.watch.is_lost())
     }
 
     async fn row<T>(
         &self,
         sql: &'static str,
-        values: &[Value<'_>],
+        values: &[SqlValue<'_>],
         read: impl Fn(&Row) -> Result<T>,
     ) -> Result<Option<T>> {
         Ok(self.rows(sql, values, read).await?.pop())
@@ -146,7 +146,7 @@ impl Sql {
     async fn rows<T>(
         &self,
         sql: &'static str,
-        values: &[Value<'_>],
+        values: &[SqlValue<'_>],
         read: impl Fn(&Row) -> Result<T>,
     ) -> Result<Vec<T>> {
         self.connections.rows(sql, values).await.map_err(unavailable)?.iter().map(read).collect()
@@ -155,7 +155,7 @@ impl Sql {
     /// Writes the removal of a secret through to SQLite's file, so that no copy stays in the write-ahead log. Where a
     /// reader is in the way the next checkpoint does it. PostgreSQL removes the bytes when it vacuums.
     async fn destroy_traces(&self) {
-        let Connections::Sqlite(file) = &self.connections else { return };
+        let SqlConnections::Sqlite(file) = &self.connections else { return };
         if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&file.pool).await {
             tracing::warn!(%error, "the write-ahead log could not be emptied after a removal");
         }
@@ -182,17 +182,17 @@ impl Database for Sql {
 
     async fn shrink(&self) -> Result<()> {
         match &self.connections {
-            Connections::Sqlite(file) => sqlite::shrink(&file.pool).await.map_err(unavailable),
-            Connections::Postgres(_) => Ok(()),
+            SqlConnections::Sqlite(file) => sqlite::shrink(&file.pool).await.map_err(unavailable),
+            SqlConnections::Postgres(_) => Ok(()),
         }
     }
 
     async fn schema(&self) -> Result<i64> {
         let sql = match &self.connections {
-            Connections::Sqlite(_) => {
+            SqlConnections::Sqlite(_) => {
                 "SELECT CAST(user_version AS INTEGER) AS version FROM pragma_user_version"
             }
-            Connections::Postgres(_) => "SELECT version FROM schema_use",
+            SqlConnections::Postgres(_) => "SELECT version FROM schema_use",
         };
         let version = self.row(sql, &[], |row| row.column("version")).await?;
         version.ok_or_else(|| Failure::internal("the database does not tell its schema"))
@@ -200,8 +200,8 @@ impl Database for Sql {
 
     async fn close(&self) {
         match &self.connections {
-            Connections::Sqlite(file) => file.close().await,
-            Connections::Postgres(pool) => pool.pool.close().await,
+            SqlConnections::Sqlite(file) => file.close().await,
+            SqlConnections::Postgres(pool) => pool.pool.close().await,
         }
     }
 }

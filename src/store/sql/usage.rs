@@ -1,19 +1,19 @@
 //! How much each tenant has stored. Triggers in the database keep these counts, whichever statement writes.
 
-use super::{Row, Sql, Value};
+use super::{Row, Sql, SqlValue};
 use crate::config::Quotas;
 use crate::domain::{Result, TenantId};
 use crate::store::Usage;
 
 /// What is counted.
 #[derive(Clone, Copy)]
-pub(super) enum Kind {
+pub(super) enum UsageKind {
     Ledger,
     Credentials,
     Keys,
 }
 
-impl Kind {
+impl UsageKind {
     /// The value of `tenant_usage.kind`.
     const fn as_str(self) -> &'static str {
         match self {
@@ -39,7 +39,12 @@ pub(super) const ROOM: &str = "UPDATE tenant_usage SET row_count = row_count \
      WHERE tenant_id = $1 AND kind = $2 AND row_count <= $3 AND byte_count <= $4";
 
 /// The values of [`ROOM`].
-pub(super) fn room(tenant: &TenantId, kind: Kind, rows: Option<u64>, bytes: Option<u64>) -> [Value<'_>; 4] {
+pub(super) fn room(
+    tenant: &TenantId,
+    kind: UsageKind,
+    rows: Option<u64>,
+    bytes: Option<u64>,
+) -> [SqlValue<'_>; 4] {
     [tenant.as_str().into(), kind.as_str().into(), most(rows).into(), most(bytes).into()]
 }
 

@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// The identities of the database file, its `-wal` and its `-shm` at the time of opening. SQLite does not recreate these files
 /// while a connection is open, so a difference means that another program replaced one.
 pub(in crate::store) struct Watch {
-    files: Vec<(PathBuf, Identity)>,
+    files: Vec<(PathBuf, FileIdentity)>,
     lost: AtomicBool,
 }
 
 /// Device and inode of what stands at the path, and of the file that it leads to if it is a symbolic link. A file that is
 /// moved away behind a new link would lose its `-wal` at the next start.
-type Identity = [(u64, u64); 2];
+type FileIdentity = [(u64, u64); 2];
 
 impl Watch {
     /// Watches those files of the database at `path` that exist now.
@@ -48,14 +48,14 @@ impl Watch {
 }
 
 /// Other errors count as no difference: if the file is unusable, statements fail anyway.
-fn differs(path: &Path, known: Identity) -> bool {
+fn differs(path: &Path, known: FileIdentity) -> bool {
     match identity(path) {
         Ok(now) => now != known,
         Err(error) => matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
     }
 }
 
-fn identity(path: &Path) -> io::Result<Identity> {
+fn identity(path: &Path) -> io::Result<FileIdentity> {
     Ok([inode(&std::fs::symlink_metadata(path)?), inode(&std::fs::metadata(path)?)])
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::{Place, on_both, tenant};
+use super::{TestPlace, on_both, tenant};
 use crate::domain::{FailureKind, TenantId, Text, Timestamp};
 use crate::store::{Advance, IdempotencyRecord, Reserved, Stage, Store, now};
 
@@ -30,7 +30,7 @@ on_both! {
     a_lock_is_ended_only_as_it_was_seen,
 }
 
-async fn house(place: &Place) -> (Store, TenantId) {
+async fn house(place: &TestPlace) -> (Store, TenantId) {
     let store = place.open().await;
     let one = tenant("one");
     store.tenants.insert(&one).await.unwrap();
@@ -70,7 +70,7 @@ async fn take(store: &Store, record: &IdempotencyRecord, lease: Duration) {
     assert!(matches!(reserved, Reserved::Ours), "{reserved:?}");
 }
 
-async fn of_many_who_ask_at_once_one_gets_the_key(place: &Place) {
+async fn of_many_who_ask_at_once_one_gets_the_key(place: &TestPlace) {
     let (store, one) = house(place).await;
     let other = place.open().await;
     for round in 0..10 {
@@ -96,7 +96,7 @@ async fn of_many_who_ask_at_once_one_gets_the_key(place: &Place) {
     }
 }
 
-async fn a_row_comes_back_as_it_was_written_also_after_a_restart(place: &Place) {
+async fn a_row_comes_back_as_it_was_written_also_after_a_restart(place: &TestPlace) {
     let (store, one) = house(place).await;
     let mut open = record(&one, "key", "mine");
     take(&store, &open, LONG).await;
@@ -126,7 +126,7 @@ async fn a_row_comes_back_as_it_was_written_also_after_a_restart(place: &Place) 
     assert_eq!(failure.kind, FailureKind::TenantNotFound);
 }
 
-async fn a_row_is_taken_over_once_and_only_when_it_was_let_go(place: &Place) {
+async fn a_row_is_taken_over_once_and_only_when_it_was_let_go(place: &TestPlace) {
     let (store, one) = house(place).await;
     let other = place.open().await;
     let held = record(&one, "key", "first");
@@ -148,7 +148,7 @@ async fn a_row_is_taken_over_once_and_only_when_it_was_let_go(place: &Place) {
     assert_eq!(store.idempotency.take_over(&held, &"late".into(), LONG).await.unwrap(), None);
 }
 
-async fn who_takes_over_sees_what_was_written_last(place: &Place) {
+async fn who_takes_over_sees_what_was_written_last(place: &TestPlace) {
     let (store, one) = house(place).await;
     take(&store, &record(&one, "key", "first"), NONE).await;
     let (read, _) = standing(&store, &one, "key").await;
@@ -165,7 +165,7 @@ async fn who_takes_over_sees_what_was_written_last(place: &Place) {
     assert_eq!(taken, None, "what was answered is nobody's to take");
 }
 
-async fn a_former_holder_can_change_nothing(place: &Place) {
+async fn a_former_holder_can_change_nothing(place: &TestPlace) {
     let (store, one) = house(place).await;
     let held = record(&one, "key", "first");
     take(&store, &held, NONE).await;
@@ -179,7 +179,7 @@ async fn a_former_holder_can_change_nothing(place: &Place) {
     assert!(ledger.release(&one, "key", "second").await.unwrap());
 }
 
-async fn no_clock_ends_a_lease(place: &Place) {
+async fn no_clock_ends_a_lease(place: &TestPlace) {
     let (store, one) = house(place).await;
     let expired = IdempotencyRecord {
         expires_at: Timestamp::from_millisecond(now().as_millisecond() - 60_000).unwrap(),
@@ -198,7 +198,7 @@ async fn no_clock_ends_a_lease(place: &Place) {
     assert_eq!(store.idempotency.erase_expired(10).await, Ok(1));
 }
 
-async fn a_lease_is_ended_only_as_it_was_seen(place: &Place) {
+async fn a_lease_is_ended_only_as_it_was_seen(place: &TestPlace) {
     let (store, one) = house(place).await;
     let ledger = &store.idempotency;
     let held = record(&one, "key", "first");
@@ -220,7 +220,7 @@ async fn a_lease_is_ended_only_as_it_was_seen(place: &Place) {
     assert_eq!(ledger.held(10).await, Ok(Vec::new()));
 }
 
-async fn a_released_key_is_free(place: &Place) {
+async fn a_released_key_is_free(place: &TestPlace) {
     let (store, one) = house(place).await;
     take(&store, &record(&one, "key", "first"), LONG).await;
     assert!(store.idempotency.release(&one, "key", "first").await.unwrap());
@@ -228,7 +228,7 @@ async fn a_released_key_is_free(place: &Place) {
     take(&store, &record(&one, "key", "second"), LONG).await;
 }
 
-async fn open_creates_are_found_when_nobody_holds_them(place: &Place) {
+async fn open_creates_are_found_when_nobody_holds_them(place: &TestPlace) {
     let (store, one) = house(place).await;
     for (key, stage, sealed, lease) in [
         ("sending", Stage::Sending, true, None),
@@ -260,7 +260,7 @@ async fn open_creates_are_found_when_nobody_holds_them(place: &Place) {
     assert!(!store.idempotency.postpone(&one, "sending", "another", NONE).await.unwrap());
 }
 
-async fn open_creates_come_of_each_tenant_and_credential_in_turn(place: &Place) {
+async fn open_creates_come_of_each_tenant_and_credential_in_turn(place: &TestPlace) {
     let (store, one) = house(place).await;
     let two = tenant("two");
     store.tenants.insert(&two).await.unwrap();
@@ -288,7 +288,7 @@ async fn open_creates_come_of_each_tenant_and_credential_in_turn(place: &Place) 
     assert!(open.iter().all(|record| record.sealed.is_none()), "what is sealed is read by who takes it over");
 }
 
-async fn an_expired_row_gives_way_and_is_erased_unless_somebody_holds_it(place: &Place) {
+async fn an_expired_row_gives_way_and_is_erased_unless_somebody_holds_it(place: &TestPlace) {
     let (store, one) = house(place).await;
     let expired = |key: &str, fence: &str| IdempotencyRecord {
         expires_at: Timestamp::from_millisecond(now().as_millisecond() - 60_000).unwrap(),
@@ -316,7 +316,7 @@ async fn an_expired_row_gives_way_and_is_erased_unless_somebody_holds_it(place: 
     take(&store, &record(&one, "old 0", "second"), LONG).await;
 }
 
-async fn a_removed_tenant_takes_its_rows_along(place: &Place) {
+async fn a_removed_tenant_takes_its_rows_along(place: &TestPlace) {
     let (store, one) = house(place).await;
     take(&store, &record(&one, "key", "first"), LONG).await;
     assert!(store.tenants.delete(&one).await.unwrap());
@@ -329,7 +329,7 @@ fn words(list: &[&str]) -> Vec<String> {
     list.iter().map(|word| (*word).to_owned()).collect()
 }
 
-async fn locks_are_taken_all_or_none(place: &Place) {
+async fn locks_are_taken_all_or_none(place: &TestPlace) {
     let locks = place.open().await.locks;
     assert!(locks.lock(&words(&["b", "a", "b"]), "first", LONG).await.unwrap());
     assert!(!locks.lock(&words(&["0", "b", "c"]), "second", LONG).await.unwrap());
@@ -342,7 +342,7 @@ async fn locks_are_taken_all_or_none(place: &Place) {
     assert!(locks.lock(&words(&["a", "b"]), "second", LONG).await.unwrap());
 }
 
-async fn of_many_who_want_the_same_locks_one_gets_them(place: &Place) {
+async fn of_many_who_want_the_same_locks_one_gets_them(place: &TestPlace) {
     let (one, other) = (place.open().await.locks, place.open().await.locks);
     let lists: Vec<_> =
         (0..12).map(|n| words(if n % 3 == 0 { &["x", "y", "z"] } else { &["z", "x"] })).collect();
@@ -360,7 +360,7 @@ async fn of_many_who_want_the_same_locks_one_gets_them(place: &Place) {
     }
 }
 
-async fn a_lock_is_ended_only_as_it_was_seen(place: &Place) {
+async fn a_lock_is_ended_only_as_it_was_seen(place: &TestPlace) {
     let locks = place.open().await.locks;
     assert!(locks.lock(&words(&["a", "b"]), "first", NONE).await.unwrap());
     let seen = locks.held(10).await.unwrap();

@@ -24,7 +24,7 @@ thread_local! {
     static ON_POSTGRES: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs tests that stand in this file, and ask for `Place::new`, a second time: on PostgreSQL.
+/// Runs tests that stand in this file, and ask for `TestPlace::new`, a second time: on PostgreSQL.
 macro_rules! also_on_postgres {
     ($($name:ident),* $(,)?) => {
         mod on_postgres {
@@ -34,7 +34,7 @@ macro_rules! also_on_postgres {
 }
 pub(crate) use also_on_postgres;
 
-/// Runs `test` with every `Place` in PostgreSQL.
+/// Runs `test` with every `TestPlace` in PostgreSQL.
 pub(crate) fn on_postgres(test: fn()) {
     if Server::shared().is_some() {
         ON_POSTGRES.set(true);
@@ -46,36 +46,36 @@ pub(crate) fn on_postgres(test: fn()) {
 macro_rules! on_both {
     ($($name:ident),* $(,)?) => {
         mod through_pgbouncer {
-            use crate::store::tests::{Place, server::Server};
+            use crate::store::tests::{TestPlace, server::Server};
             $(#[tokio::test] async fn $name() {
                 let Some(server) = Server::shared() else { return };
-                if let Some(place) = Place::pooled(server).await {
+                if let Some(place) = TestPlace::pooled(server).await {
                     super::$name(&place).await;
                 }
             })*
         }
         mod on_postgres {
-            use crate::store::tests::{Place, server::Server};
+            use crate::store::tests::{TestPlace, server::Server};
             $(#[tokio::test] async fn $name() {
                 if let Some(server) = Server::shared() {
-                    super::$name(&Place::postgres(server).await).await;
+                    super::$name(&TestPlace::postgres(server).await).await;
                 }
             })*
         }
         mod on_sqlite {
-            $(#[tokio::test] async fn $name() { super::$name(&super::Place::sqlite()).await; })*
+            $(#[tokio::test] async fn $name() { super::$name(&super::TestPlace::sqlite()).await; })*
         }
     };
 }
 use on_both;
 
 /// Where the database of one test is; nothing is there before it is opened.
-pub(crate) struct Place {
+pub(crate) struct TestPlace {
     pub(crate) location: Location,
     folder: Option<tempfile::TempDir>,
 }
 
-impl Place {
+impl TestPlace {
     pub(crate) async fn new() -> Self {
         if ON_POSTGRES.get() { Self::postgres(Server::shared().unwrap()).await } else { Self::sqlite() }
     }

@@ -5,18 +5,18 @@ use std::time::Duration;
 use sqlx::{Connection, PgConnection};
 
 use super::server::{PASSWORD, Server};
-use super::{Place, audit, tenant};
+use super::{TestPlace, audit, tenant};
 use crate::config::Quotas;
 use crate::domain::FailureKind;
 use crate::store::postgres::{self, PostgresPool};
-use crate::store::sql::{Connections, Sql};
+use crate::store::sql::{Sql, SqlConnections};
 use crate::store::{AuditStore, Location, Store, TenantStore};
 
-async fn place() -> Option<Place> {
-    Some(Place::postgres(Server::shared()?).await)
+async fn place() -> Option<TestPlace> {
+    Some(TestPlace::postgres(Server::shared()?).await)
 }
 
-async fn pool(place: &Place) -> PostgresPool {
+async fn pool(place: &TestPlace) -> PostgresPool {
     let Location::Postgres(url) = &place.location else { unreachable!() };
     postgres::open(url).await.unwrap()
 }
@@ -96,7 +96,7 @@ async fn a_column_of_a_newer_version_breaks_no_statement_of_a_running_one() {
 #[tokio::test]
 async fn a_stopped_server_is_told_in_time_and_its_return_is_seen() {
     let Some(server) = Server::start() else { return };
-    let place = Place::postgres(&server).await;
+    let place = TestPlace::postgres(&server).await;
     let store = place.open().await;
     let one = tenant("one");
     store.tenants.insert(&one).await.unwrap();
@@ -134,7 +134,7 @@ async fn connections_that_the_server_ended_are_handed_to_nobody() {
 async fn a_statement_that_was_given_up_leaves_its_connection_to_nobody() {
     let Some(place) = place().await else { return };
     let pool = pool(&place).await;
-    let sql = Sql::new(Connections::Postgres(pool.clone()), Quotas::default());
+    let sql = Sql::new(SqlConnections::Postgres(pool.clone()), Quotas::default());
     let Location::Postgres(url) = &place.location else { unreachable!() };
     let mut other = PgConnection::connect_with(url.options()).await.unwrap();
     let mut holder = other.begin().await.unwrap();
@@ -154,8 +154,8 @@ async fn a_statement_that_was_given_up_leaves_its_connection_to_nobody() {
 }
 
 /// Two gateways whose statements share the two connections of a pooler.
-async fn two_through_a_pooler() -> Option<(Place, [Store; 2])> {
-    let place = Place::pooled(Server::shared()?).await?;
+async fn two_through_a_pooler() -> Option<(TestPlace, [Store; 2])> {
+    let place = TestPlace::pooled(Server::shared()?).await?;
     let stores = [place.open().await, place.open().await];
     Some((place, stores))
 }
@@ -186,7 +186,7 @@ async fn two_gateways_through_a_pooler_read_each_its_own_rows_and_no_others() {
 #[tokio::test]
 async fn a_pooler_is_known_whether_it_refuses_settings_or_drops_them() {
     let Some(server) = Server::shared() else { return };
-    let Place { location: Location::Postgres(direct), .. } = Place::postgres(server).await else {
+    let TestPlace { location: Location::Postgres(direct), .. } = TestPlace::postgres(server).await else {
         unreachable!()
     };
     let Some(urls) = server.pooled_urls(direct.options().get_database().unwrap()) else { return };

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use sqlx::{Connection, SqliteConnection};
 
-use super::{Place, credential, key, tenant};
+use super::{TestPlace, credential, key, tenant};
 use crate::config::Quotas;
 use crate::domain::{FailureKind, KeyId};
-use crate::store::sql::{Connections, Sql};
+use crate::store::sql::{Sql, SqlConnections};
 use crate::store::{
     Advance, Database, IdempotencyStore, Location, Reserved, Stage, Store, TenantStore, sqlite,
 };
 
 #[tokio::test]
 async fn a_removed_tenant_leaves_no_key_and_no_byte_of_a_secret() {
-    let place = Place::sqlite();
+    let place = TestPlace::sqlite();
     let store = place.open().await;
     let one = tenant("one");
     store.tenants.insert(&one).await.unwrap();
@@ -34,7 +34,7 @@ async fn a_removed_tenant_leaves_no_key_and_no_byte_of_a_secret() {
 
 #[tokio::test]
 async fn the_file_is_durable_private_and_made_with_its_folder() {
-    let place = Place::sqlite();
+    let place = TestPlace::sqlite();
     let path = place.path().parent().unwrap().join("data/gateway.db");
     let store = sqlite::open(&path).await.unwrap().pool;
     let pragma = |name: &'static str| sqlx::query_scalar::<_, i64>(name).fetch_one(&store);
@@ -53,7 +53,7 @@ async fn the_file_is_durable_private_and_made_with_its_folder() {
 
 #[tokio::test]
 async fn every_obstacle_is_a_sentence_that_says_what_to_do() {
-    let place = Place::sqlite();
+    let place = TestPlace::sqlite();
     std::fs::write(place.path(), "this is a letter and no database".repeat(40)).unwrap();
     assert!(place.refused().await.contains("no SQLite database"));
 
@@ -62,14 +62,14 @@ async fn every_obstacle_is_a_sentence_that_says_what_to_do() {
             .unwrap();
     assert!(Store::open(&deep).await.err().unwrap().to_string().contains("cannot be made"));
 
-    let folder = Place::sqlite();
+    let folder = TestPlace::sqlite();
     std::fs::create_dir(folder.path()).unwrap();
     assert!(folder.refused().await.contains("cannot be opened for writing"));
 }
 
 #[tokio::test]
 async fn a_newer_schema_and_a_strange_database_are_left_alone() {
-    let place = Place::sqlite();
+    let place = TestPlace::sqlite();
     let store = place.open().await;
     store.database.close().await;
     place.statement("PRAGMA user_version = 99").await.unwrap();
@@ -77,7 +77,7 @@ async fn a_newer_schema_and_a_strange_database_are_left_alone() {
     place.statement("UPDATE schema_use SET usable_by = 99").await.unwrap();
     assert!(place.refused().await.contains("newer version"));
 
-    let strange = Place::sqlite();
+    let strange = TestPlace::sqlite();
     strange.open().await.database.close().await;
     strange.statement("PRAGMA application_id = 5").await.unwrap();
     assert!(strange.refused().await.contains("another program"));
@@ -85,7 +85,7 @@ async fn a_newer_schema_and_a_strange_database_are_left_alone() {
 
 #[tokio::test]
 async fn a_file_locked_by_another_program_is_a_sentence() {
-    let place = Place::sqlite();
+    let place = TestPlace::sqlite();
     place.open().await;
     let mut holder = SqliteConnection::connect(&place.path().display().to_string()).await.unwrap();
     sqlx::raw_sql("BEGIN EXCLUSIVE").execute(&mut holder).await.unwrap();
@@ -94,10 +94,10 @@ async fn a_file_locked_by_another_program_is_a_sentence() {
 
 #[tokio::test]
 async fn a_full_disk_refuses_what_is_new_and_loses_nothing() {
-    let place = Place::sqlite();
+    let place = TestPlace::sqlite();
     let file = sqlite::open(&place.path()).await.unwrap();
     let pool = file.pool.clone();
-    let store = Sql::new(Connections::Sqlite(file), Quotas::default());
+    let store = Sql::new(SqlConnections::Sqlite(file), Quotas::default());
     // The bound below is one connection's own; one after another, all statements use the first.
     sqlx::raw_sql("PRAGMA max_page_count = 1").execute(&pool).await.unwrap();
     let mut kept = 0;
@@ -117,7 +117,7 @@ async fn a_full_disk_refuses_what_is_new_and_loses_nothing() {
 
 #[tokio::test]
 async fn an_erased_request_is_in_no_file_after_the_next_round_of_expiry() {
-    let place = Place::sqlite();
+    let place = TestPlace::sqlite();
     let store = place.open().await;
     let one = tenant("one");
     store.tenants.insert(&one).await.unwrap();
@@ -135,7 +135,7 @@ async fn an_erased_request_is_in_no_file_after_the_next_round_of_expiry() {
     assert!(!in_files(&place, b"canary of a sealed request"));
 }
 
-fn in_files(place: &Place, bytes: &[u8]) -> bool {
+fn in_files(place: &TestPlace, bytes: &[u8]) -> bool {
     let files = std::fs::read_dir(place.path().parent().unwrap()).unwrap();
     files
         .map(|file| std::fs::read(file.unwrap().path()).unwrap())
@@ -144,7 +144,7 @@ fn in_files(place: &Place, bytes: &[u8]) -> bool {
 
 #[tokio::test]
 async fn a_process_knows_that_it_is_alone_and_only_then() {
-    let place = Place::sqlite();
+    let place = TestPlace::sqlite();
     let (one, other) = (place.open().await, place.open().await);
     let first = one.enter().await.unwrap().unwrap();
     assert!(first.is_alone());
@@ -166,13 +166,13 @@ async fn number(pool: &sqlx::SqlitePool, sql: &'static str) -> i64 {
 
 #[tokio::test]
 async fn freed_room_is_given_back_also_by_a_file_of_an_earlier_version() {
-    let place = Place::sqlite();
+    let place = TestPlace::sqlite();
     place.open().await.database.close().await;
     place.statement("PRAGMA auto_vacuum = NONE; VACUUM").await.unwrap();
     let file = sqlite::open(&place.path()).await.unwrap();
     assert_eq!(number(&file.pool, "PRAGMA auto_vacuum").await, 2, "it was converted");
     let pool = file.pool.clone();
-    let store = Sql::new(Connections::Sqlite(file), Quotas::default());
+    let store = Sql::new(SqlConnections::Sqlite(file), Quotas::default());
     let one = tenant("one");
     TenantStore::insert(&store, &one).await.unwrap();
     let response = vec![7; 500_000];
@@ -198,7 +198,7 @@ async fn freed_room_is_given_back_also_by_a_file_of_an_earlier_version() {
 async fn a_database_that_is_removed_or_replaced_takes_no_write_until_it_is_back() {
     for suffix in ["", "-wal", "-shm"] {
         for replaced in [false, true] {
-            let place = Place::sqlite();
+            let place = TestPlace::sqlite();
             let store = place.open().await;
             let one = tenant("one");
             store.tenants.insert(&one).await.unwrap();
@@ -236,7 +236,7 @@ async fn a_database_that_is_removed_or_replaced_takes_no_write_until_it_is_back(
 
 #[tokio::test]
 async fn connections_that_come_and_go_are_not_taken_for_a_lost_file() {
-    let place = Place::sqlite();
+    let place = TestPlace::sqlite();
     let store = place.open().await;
     for n in 0..3 {
         let other = place.open().await;

@@ -1,6 +1,6 @@
 //! What holds on both databases.
 
-use super::{Place, audit, credential, key, on_both, open_together, tenant};
+use super::{TestPlace, audit, credential, key, on_both, open_together, tenant};
 use crate::domain::{CredentialId, FailureKind, TenantId, Text, Timestamp};
 use crate::store::{
     After, AuditQuery, AuditRecord, CheckRecord, CredentialRecord, SealedAfter, SealedRecord, TenantRecord,
@@ -18,7 +18,7 @@ on_both! {
     secrets_are_found_by_their_head_and_put_back_once,
 }
 
-async fn records_come_back_as_they_were_also_after_a_restart(place: &Place) {
+async fn records_come_back_as_they_were_also_after_a_restart(place: &TestPlace) {
     let (one, key, credential) = {
         let store = place.open().await;
         let one = tenant("one");
@@ -37,7 +37,7 @@ async fn records_come_back_as_they_were_also_after_a_restart(place: &Place) {
     assert_eq!(store.database.schema().await, Ok(schema::known()));
 }
 
-async fn a_credential_is_loaded_by_its_own_tenant_alone(place: &Place) {
+async fn a_credential_is_loaded_by_its_own_tenant_alone(place: &TestPlace) {
     let store = place.open().await;
     let (one, two) = (tenant("one"), tenant("two"));
     for tenant in [&one, &two] {
@@ -54,7 +54,7 @@ async fn a_credential_is_loaded_by_its_own_tenant_alone(place: &Place) {
     assert!(store.credentials.get(&one.id, &id).await.unwrap().is_some());
 }
 
-async fn taken_names_and_missing_tenants_are_told_apart(place: &Place) {
+async fn taken_names_and_missing_tenants_are_told_apart(place: &TestPlace) {
     let store = place.open().await;
     let one = tenant("one");
     store.tenants.insert(&one).await.unwrap();
@@ -74,7 +74,7 @@ async fn taken_names_and_missing_tenants_are_told_apart(place: &Place) {
     );
 }
 
-async fn a_change_of_what_was_changed_meanwhile_is_refused(place: &Place) {
+async fn a_change_of_what_was_changed_meanwhile_is_refused(place: &TestPlace) {
     let store = place.open().await;
     let one = tenant("one");
     store.tenants.insert(&one).await.unwrap();
@@ -95,7 +95,7 @@ async fn a_change_of_what_was_changed_meanwhile_is_refused(place: &Place) {
     assert_eq!(held.last_check, Some(check));
 }
 
-async fn listings_go_on_behind_a_row_whatever_was_made_in_the_same_millisecond(place: &Place) {
+async fn listings_go_on_behind_a_row_whatever_was_made_in_the_same_millisecond(place: &TestPlace) {
     let store = place.open().await;
     let at = now();
     for n in 0..7 {
@@ -113,7 +113,7 @@ async fn listings_go_on_behind_a_row_whatever_was_made_in_the_same_millisecond(p
     assert_eq!(seen.join(""), "0123456");
 }
 
-async fn audit_records_outlive_their_tenant_and_never_change(place: &Place) {
+async fn audit_records_outlive_their_tenant_and_never_change(place: &TestPlace) {
     let store = place.open().await;
     let one = tenant("one");
     store.tenants.insert(&one).await.unwrap();
@@ -155,7 +155,7 @@ async fn audit_records_outlive_their_tenant_and_never_change(place: &Place) {
     );
 }
 
-async fn secrets_are_found_by_their_head_and_put_back_once(place: &Place) {
+async fn secrets_are_found_by_their_head_and_put_back_once(place: &TestPlace) {
     let store = place.open().await;
     let (one, two) = (tenant("one"), tenant("two"));
     for (tenant, heads) in [(&one, [b"1old", b"1new"]), (&two, [b"1old", b"1old"])] {
@@ -194,7 +194,7 @@ async fn secrets_are_found_by_their_head_and_put_back_once(place: &Place) {
     assert_eq!(store.sealed.unlike(b"1new", None, 9).await.unwrap().len(), 2);
 }
 
-async fn many_open_one_new_database_together(place: &Place) {
+async fn many_open_one_new_database_together(place: &TestPlace) {
     for opened in open_together(&place.location) {
         assert_eq!(opened, Ok(schema::known()));
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::ledger::record;
-use super::{Place, audit, credential, key, on_both, tenant};
+use super::{TestPlace, audit, credential, key, on_both, tenant};
 use crate::config::Quotas;
 use crate::domain::{FailureKind, TenantId, Timestamp};
 use crate::store::schema::STEPS;
@@ -29,11 +29,11 @@ on_both! {
     audit_records_beyond_the_limit_are_erased_oldest_first_and_refuse_nothing,
 }
 
-async fn open_with(place: &Place, quotas: Quotas) -> Store {
+async fn open_with(place: &TestPlace, quotas: Quotas) -> Store {
     Store::open_with(&place.location, quotas).await.unwrap()
 }
 
-async fn house(place: &Place, quotas: Quotas) -> (Store, TenantId) {
+async fn house(place: &TestPlace, quotas: Quotas) -> (Store, TenantId) {
     let store = open_with(place, quotas).await;
     let one = tenant("one");
     store.tenants.insert(&one).await.unwrap();
@@ -58,7 +58,7 @@ const fn to(stage: Stage, sealed: Option<&[u8]>) -> Advance<'_> {
     Advance { stage, sends: 1, sealed, lease: None }
 }
 
-async fn what_is_stored_is_counted_whoever_writes_and_removes_it(place: &Place) {
+async fn what_is_stored_is_counted_whoever_writes_and_removes_it(place: &TestPlace) {
     let (store, one) = house(place, Quotas::default()).await;
     let ledger = &store.idempotency;
     assert_eq!(counts(&store, &one).await, (0, 0, 0, 0, 0));
@@ -101,7 +101,7 @@ async fn what_is_stored_is_counted_whoever_writes_and_removes_it(place: &Place) 
     assert_eq!(counts(&store, &one).await, (1, ROW + OPEN, 0, 0, 1));
 }
 
-async fn rows_of_an_earlier_version_are_counted_when_the_schema_is_brought_up_to_date(place: &Place) {
+async fn rows_of_an_earlier_version_are_counted_when_the_schema_is_brought_up_to_date(place: &TestPlace) {
     let sqlite = matches!(place.location, Location::Sqlite(_));
     if sqlite {
         std::fs::File::create(place.path()).unwrap();
@@ -143,7 +143,7 @@ async fn rows_of_an_earlier_version_are_counted_when_the_schema_is_brought_up_to
 }
 
 async fn a_full_ledger_takes_no_new_key_over_all_processes_and_keeps_every_promise_to_the_old_ones(
-    place: &Place,
+    place: &TestPlace,
 ) {
     let quotas = Quotas { ledger_rows: Some(5), ..Quotas::default() };
     let (store, one) = house(place, quotas).await;
@@ -186,7 +186,7 @@ async fn a_full_ledger_takes_no_new_key_over_all_processes_and_keeps_every_promi
     assert_eq!(nobody.unwrap_err().kind, FailureKind::TenantNotFound);
 }
 
-async fn an_open_write_counts_for_its_response_and_its_request(place: &Place) {
+async fn an_open_write_counts_for_its_response_and_its_request(place: &TestPlace) {
     let quotas = Quotas { ledger_bytes: Some(3 * (ROW + OPEN) + 2_000), ..Quotas::default() };
     let (store, one) = house(place, quotas).await;
     let ledger = &store.idempotency;
@@ -207,7 +207,7 @@ async fn an_open_write_counts_for_its_response_and_its_request(place: &Place) {
     assert!(ours(&ledger.reserve(&with("e", 1_400), LONG).await.unwrap()));
 }
 
-async fn rows_that_have_ended_give_their_room_back(place: &Place) {
+async fn rows_that_have_ended_give_their_room_back(place: &TestPlace) {
     let quotas = Quotas { ledger_rows: Some(2), ..Quotas::default() };
     let (store, one) = house(place, quotas).await;
     let ledger = &store.idempotency;
@@ -228,7 +228,7 @@ async fn rows_that_have_ended_give_their_room_back(place: &Place) {
     assert!(ours(&ledger.reserve(&record(&one, "c", "f"), NONE).await.unwrap()));
 }
 
-async fn keys_and_credentials_are_limited_over_all_processes(place: &Place) {
+async fn keys_and_credentials_are_limited_over_all_processes(place: &TestPlace) {
     let quotas = Quotas { credentials: Some(4), api_keys: Some(3), ..Quotas::default() };
     let (store, one) = house(place, quotas).await;
     let other = open_with(place, quotas).await;
@@ -253,7 +253,7 @@ async fn keys_and_credentials_are_limited_over_all_processes(place: &Place) {
     assert_eq!(stranger.unwrap_err().kind, FailureKind::TenantNotFound);
 }
 
-async fn audit_records_beyond_the_limit_are_erased_oldest_first_and_refuse_nothing(place: &Place) {
+async fn audit_records_beyond_the_limit_are_erased_oldest_first_and_refuse_nothing(place: &TestPlace) {
     let quotas = Quotas { audit_records: Some(10), ..Quotas::default() };
     let (store, one) = house(place, quotas).await;
     let two = TenantRecord { id: "ten_two".into(), ..tenant("two") }.id;

@@ -38,7 +38,7 @@ async fn an_update_whose_answer_was_lost_is_read_and_sent_at_most_twice() {
 
 #[tokio::test]
 async fn a_removal_is_replayed_and_read_after_a_lost_answer() {
-    let crm = of_pipeline(pipeline::Options::empty()).await;
+    let crm = of_pipeline(pipeline::PipelineOptions::empty()).await;
     let id = someone(&crm, "Ada", "Byron");
     let first = crm.keyed("plain").delete(&id).await.unwrap();
     let calls = crm.at.calls().len();
@@ -57,7 +57,7 @@ async fn a_removal_is_replayed_and_read_after_a_lost_answer() {
 
 #[tokio::test]
 async fn a_removal_that_was_applied_and_cut_off_is_done() {
-    let crm = of_pipeline(pipeline::Options::empty()).await;
+    let crm = of_pipeline(pipeline::PipelineOptions::empty()).await;
     let id = someone(&crm, "Ada", "Byron");
     writes_meet(&crm, FaultKind::AppliedThen { status: 500 });
     crm.at.fault(Fault::always(status(403)).on("GET", "/api/contacts/*"));
@@ -69,7 +69,7 @@ async fn a_removal_that_was_applied_and_cut_off_is_done() {
 
 #[tokio::test]
 async fn a_removal_of_nobody_is_not_a_success() {
-    let crm = of_pipeline(pipeline::Options::empty()).await;
+    let crm = of_pipeline(pipeline::PipelineOptions::empty()).await;
     let id = someone(&crm, "Ada", "Byron");
     assert!(crm.at.take_out(&id));
     let outcome = crm.keyed("k").delete(&id).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use contacts_gateway::domain::{CallContext, CredentialId, RawJson, Result};
 use contacts_gateway::gateway::credentials::{Credential, CredentialDraft, CredentialRequest};
-use contacts_gateway::gateway::idempotency::{Answer, Once};
+use contacts_gateway::gateway::idempotency::{RequestIdentity, StoredResponse};
 use contacts_gateway::simulators::Fault;
 use serde_json::json;
 
@@ -23,17 +23,17 @@ fn request(crm: &Crm, name: &str, context: CallContext) -> CredentialRequest {
     CredentialRequest {
         context,
         caller: crm.office.caller.clone(),
-        once: Some(Once { key: "k".into(), asked: name.as_bytes().to_vec() }),
+        once: Some(RequestIdentity { key: "k".into(), asked: name.as_bytes().to_vec() }),
         draft,
         verify: true,
         render: Arc::new(|made: &Credential| {
             let body = made.id.as_str().as_bytes().to_vec();
-            Ok(Answer { status: 201, headers: Vec::new(), body, replayed: false })
+            Ok(StoredResponse { status: 201, headers: Vec::new(), body, replayed: false })
         }),
     }
 }
 
-async fn stored(crm: &Crm, name: &str) -> Result<Answer> {
+async fn stored(crm: &Crm, name: &str) -> Result<StoredResponse> {
     crm.office.parts.gateway.credentials.create_once(request(crm, name, soon())).await
 }
 

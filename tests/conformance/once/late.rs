@@ -37,8 +37,10 @@ async fn somebody_else_is_not_adopted() {
 
 #[tokio::test]
 async fn it_is_adopted_where_nobody_can_be_read_by_id() {
-    let absent =
-        pipeline::Options { single_read: pipeline::SingleRead::AbsentHtml, ..pipeline::Options::empty() };
+    let absent = pipeline::PipelineOptions {
+        single_read: pipeline::SingleRead::AbsentHtml,
+        ..pipeline::PipelineOptions::empty()
+    };
     let crm = of_pipeline(absent).await;
     proven_absent(&crm, ada()).await;
     let id = someone(&crm, "Ada", "Byron");
@@ -63,7 +65,7 @@ async fn it_is_adopted_after_a_read_of_it_failed_once() {
 
 #[tokio::test]
 async fn it_is_adopted_where_the_crm_tells_people_apart_by_what_was_not_sent() {
-    let crm = of_aptly(aptly::Options::empty()).await;
+    let crm = of_aptly(aptly::AptlyOptions::empty()).await;
     let body = || json!({ "firstName": "Ada", "lastName": "Byron", "phoneNumbers": [{ "phoneNumber": "+14165550277" }] });
     proven_absent(&crm, body()).await;
     let phone = json!([{ "number": "+14165550277", "type": "mobile" }]);
@@ -74,7 +76,7 @@ async fn it_is_adopted_where_the_crm_tells_people_apart_by_what_was_not_sent() {
 
 #[tokio::test]
 async fn it_is_adopted_where_the_crm_itself_refuses_the_second() {
-    let crm = of_pipeline(pipeline::Options::empty()).await;
+    let crm = of_pipeline(pipeline::PipelineOptions::empty()).await;
     proven_absent(&crm, ada()).await;
     next_write_meets(&crm, FaultKind::Latency { ms: 600 });
     let meanwhile = async {

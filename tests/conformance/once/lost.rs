@@ -201,8 +201,10 @@ async fn a_broken_connection_proves_nothing_before_the_attempts_own_time_is_over
 
 #[tokio::test]
 async fn the_sweep_finds_and_the_replay_answers_it() {
-    let absent =
-        pipeline::Options { single_read: pipeline::SingleRead::AbsentHtml, ..pipeline::Options::empty() };
+    let absent = pipeline::PipelineOptions {
+        single_read: pipeline::SingleRead::AbsentHtml,
+        ..pipeline::PipelineOptions::empty()
+    };
     let [aptly, pipeline] = both().await;
     for crm in [aptly, pipeline, of_pipeline(absent).await] {
         // Applied late, when the caller has gone.
@@ -317,7 +319,7 @@ async fn settled(crm: &Crm) -> &'static str {
 
 #[tokio::test]
 async fn without_address_and_number_nothing_is_sent_again() {
-    let crm = of_aptly(aptly::Options::empty()).await;
+    let crm = of_aptly(aptly::AptlyOptions::empty()).await;
     for (key, fault) in [("a", status(500)), ("b", FaultKind::AppliedThen { status: 500 })] {
         let before = crm.sent().len();
         next_write_meets(&crm, fault);
@@ -331,7 +333,7 @@ async fn without_address_and_number_nothing_is_sent_again() {
 
 #[tokio::test]
 async fn a_household_too_large_to_be_seen_whole_does_not_stop_a_create() {
-    let crm = of_aptly(aptly::Options { page_size: 2, ..aptly::Options::empty() }).await;
+    let crm = of_aptly(aptly::AptlyOptions { page_size: 2, ..aptly::AptlyOptions::empty() }).await;
     for number in 0..5 {
         crm.put("Will", "King", &format!("will{number}@example.com"), "+14165550277");
     }
@@ -346,7 +348,7 @@ async fn a_household_too_large_to_be_seen_whole_does_not_stop_a_create() {
 #[tokio::test]
 async fn of_forty_staggered_creates_none_is_sent_again_within_the_settle_time() {
     let settle = Duration::from_secs(5);
-    let simulator = aptly::Simulator::start(aptly::Options::empty()).await.unwrap();
+    let simulator = aptly::AptlySimulator::start(aptly::AptlyOptions::empty()).await.unwrap();
     let crm = Crm::settling(simulator, "aptly", json!({}), settle).await;
     let _sweep = sweep(&crm);
     writes_meet(&crm, status(500));

@@ -30,16 +30,17 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Both CRMs with nobody in them, behind gateways that settle fast.
 async fn both() -> [Crm; 2] {
-    [of_aptly(aptly::Options::empty()).await, of_pipeline(pipeline::Options::empty()).await]
+    [of_aptly(aptly::AptlyOptions::empty()).await, of_pipeline(pipeline::PipelineOptions::empty()).await]
 }
 
-async fn of_aptly(options: aptly::Options) -> Crm {
-    Crm::settling(aptly::Simulator::start(options).await.unwrap(), "aptly", json!({}), SETTLE).await
+async fn of_aptly(options: aptly::AptlyOptions) -> Crm {
+    Crm::settling(aptly::AptlySimulator::start(options).await.unwrap(), "aptly", json!({}), SETTLE).await
 }
 
-async fn of_pipeline(options: pipeline::Options) -> Crm {
+async fn of_pipeline(options: pipeline::PipelineOptions) -> Crm {
     let settings = json!({ "allowDelete": true });
-    Crm::settling(pipeline::Simulator::start(options).await.unwrap(), "pipeline", settings, SETTLE).await
+    Crm::settling(pipeline::PipelineSimulator::start(options).await.unwrap(), "pipeline", settings, SETTLE)
+        .await
 }
 
 /// An answer of the CRM that applied nothing.

@@ -30,13 +30,13 @@ struct Companies {
 async fn company(provider: &str, name: &str) -> Running {
     let tokens = vec![format!("{name}-secret"), format!("{name}-new-secret")];
     if provider == "aptly" {
-        let options = aptly::Options {
+        let options = aptly::AptlyOptions {
             tokens,
             company_id: name.to_owned(),
             me: aptly::Me::Account,
-            ..aptly::Options::empty()
+            ..aptly::AptlyOptions::empty()
         };
-        return aptly::Simulator::start(options).await.unwrap();
+        return aptly::AptlySimulator::start(options).await.unwrap();
     }
     // This CRM names the organisation on its contacts alone.
     let mut zoe = json!({ "firstName": "Zoe", "lastName": "Quill",
@@ -44,8 +44,9 @@ async fn company(provider: &str, name: &str) -> Running {
     if name == "second" {
         zoe["organizationId"] = json!(name);
     }
-    let options = pipeline::Options { tokens, contacts: vec![zoe], ..pipeline::Options::empty() };
-    pipeline::Simulator::start(options).await.unwrap()
+    let options =
+        pipeline::PipelineOptions { tokens, contacts: vec![zoe], ..pipeline::PipelineOptions::empty() };
+    pipeline::PipelineSimulator::start(options).await.unwrap()
 }
 
 impl Companies {
@@ -124,7 +125,8 @@ impl Companies {
     fn assert_untouched(&self) {
         let calls = self.other.calls();
         assert!(calls.iter().all(|call| call.method == "GET"), "{calls:?}");
-        let sought = |call: &simulated::Call| call.query.contains("ada") || call.query.contains("4165550277");
+        let sought =
+            |call: &simulated::RecordedCall| call.query.contains("ada") || call.query.contains("4165550277");
         assert!(!calls.iter().any(sought), "somebody was looked for at the other account: {calls:?}");
     }
 }
@@ -214,8 +216,9 @@ async fn a_new_secret_of_the_same_account_goes_on_with_the_create_after_one_prob
         let (new, url) = (companies.crm.at.tokens()[1].clone(), companies.relay.base_url());
         companies.point(&new, &url, false).await;
         let probes = || {
-            let probe =
-                |call: &&simulated::Call| call.path.ends_with("/me") || call.path.ends_with("/verify-token");
+            let probe = |call: &&simulated::RecordedCall| {
+                call.path.ends_with("/me") || call.path.ends_with("/verify-token")
+            };
             companies.crm.at.calls().iter().filter(probe).count()
         };
         let before = probes();

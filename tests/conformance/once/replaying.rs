@@ -1,7 +1,7 @@
 //! What a key is good for the second time: the same answer, a refusal of another request, or a fresh start.
 
 use contacts_gateway::domain::{Caller, FailureKind, Scope, Scopes};
-use contacts_gateway::simulators::{Disturbance, Fault, FaultKind};
+use contacts_gateway::simulators::{Disruption, Fault, FaultKind};
 use serde_json::json;
 
 use super::{both, code, got, next_write_meets, refused, someone, stage, status, writes_meet};
@@ -143,7 +143,7 @@ async fn a_change_that_did_not_stick_is_the_last_word() {
     for crm in both().await {
         let id = someone(&crm, "Ada", "Byron");
         let field = if crm.is("aptly") { "lastname" } else { "lastName" };
-        next_write_meets(&crm, FaultKind::Field(Disturbance::dropping(field)));
+        next_write_meets(&crm, FaultKind::Field(Disruption::dropping(field)));
         let change = || json!({ "lastName": "King" });
         let first = crm.keyed("k").update(&id, change()).await.unwrap();
         assert_eq!(first.code(), "upstream_did_not_apply");

@@ -5,15 +5,15 @@ use std::hash::Hash;
 
 use serde_json::value::RawValue;
 
-use super::encode::{Change, Format, KINDS};
+use super::encode::{AptlyChange, Format, KINDS};
 use crate::adapters::aptly::wire::{CustomFields, LegacyBody, NativeBody, PhoneBody};
-use crate::adapters::change::{self, Entry};
+use crate::adapters::change::{self, ListEntry};
 use crate::domain::{
     ContactPatch, EmailAddress, Failure, Faults, FieldFault, Patch, PhoneNumber, RawJson, RemoteFields,
     Result, Text, Warning, WarningCode,
 };
 
-impl Change {
+impl AptlyChange {
     /// The body, what Aptly should hold afterwards, and what is lost.
     pub(in super::super) fn encode(mut self, format: Format) -> Result<(String, ContactPatch, Vec<Warning>)> {
         let native = match format {

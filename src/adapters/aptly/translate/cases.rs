@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use super::{Change, Definitions, Format, Single, decode_single, defaults, ignored_native, is_v3};
+use super::{AptlyChange, Definitions, Format, Single, decode_single, defaults, ignored_native, is_v3};
 use crate::domain::{
-    Contact, ContactPatch, EmailAddress, Patch, PhoneNumber, Place, RawJson, ReadOnlyMember, Region,
+    Contact, ContactPatch, EmailAddress, FaultLocation, Patch, PhoneNumber, RawJson, ReadOnlyMember, Region,
     RemoteFields, RemoteId, Result, Text, WarningCode,
 };
 
@@ -57,7 +57,7 @@ fn remote(fields: &Value) -> RemoteFields {
 type Encoded = (Value, Vec<(WarningCode, String)>);
 
 fn encoded(held: &Contact, patch: &ContactPatch, format: Format) -> Result<Encoded> {
-    let change = Change::of_patch(held, patch, &Definitions::of(Some(held)), Region::default())?;
+    let change = AptlyChange::of_patch(held, patch, &Definitions::of(Some(held)), Region::default())?;
     let (body, _, losses) = change.encode(format)?;
     let losses = losses.into_iter().map(|loss| (loss.code, loss.pointer)).collect();
     Ok((serde_json::from_str(&body).unwrap(), losses))
@@ -66,8 +66,8 @@ fn encoded(held: &Contact, patch: &ContactPatch, format: Format) -> Result<Encod
 fn refused(held: &Contact, patch: &ContactPatch, format: Format) -> Vec<(String, &'static str)> {
     let failure = encoded(held, patch, format).unwrap_err();
     let faults = failure.faults.iter().map(|fault| match &fault.place {
-        Place::Pointer(pointer) => (pointer.clone(), fault.code),
-        Place::Parameter(name) => panic!("{name}"),
+        FaultLocation::Pointer(pointer) => (pointer.clone(), fault.code),
+        FaultLocation::Parameter(name) => panic!("{name}"),
     });
     faults.collect()
 }

@@ -4,10 +4,10 @@ use bytestring::ByteString;
 
 use crate::adapters::adapter::Account;
 use crate::adapters::aptly::failure;
-use crate::adapters::aptly::wire::ContactWire;
+use crate::adapters::aptly::wire::AptlyContactWire;
 use crate::adapters::identity::full_name;
-use crate::adapters::lenient::{Lenient, MOST_ENTRIES, REMOTE_FIELDS_MOST, unreadable};
-use crate::adapters::reading::{self, Named, Reading, Rows};
+use crate::adapters::lenient_reader::{LenientReader, MOST_ENTRIES, REMOTE_FIELDS_MOST, unreadable};
+use crate::adapters::reading::{self, ContactReading, Named, Rows};
 use crate::adapters::remote::normalised;
 use crate::domain::{Address, Contact, EmailAddress, Field, PhoneNumber, RemoteId, Result, Text, words};
 use crate::json::{self, Kind, Members, Raw};
@@ -20,7 +20,7 @@ const PERSONAL: [&str; 4] = ["firstname", "lastname", "email", "phone"];
 
 /// `{data, count, page, pageSize}`.
 pub(in super::super) fn decode_page(text: &ByteString) -> Result<Rows> {
-    let read = Lenient(text);
+    let read = LenientReader(text);
     let members = read.whole()?;
     let data = members.get("data").ok_or_else(|| unreadable("data", "there"))?;
     let count = |name: &str| members.get(name).map_or(Ok(None), |raw| read.count(name, raw));
@@ -34,7 +34,7 @@ pub(in super::super) fn decode_page(text: &ByteString) -> Result<Rows> {
 
 /// `{type, companyId, companyName}`.
 pub(in super::super) fn decode_account(text: &ByteString) -> Result<Account> {
-    let read = Lenient(text);
+    let read = LenientReader(text);
     let members = read.whole()?;
     let text = |name: &str| members.get(name).map_or(Ok(None), |raw| read.text(name, raw));
     Ok(Account { id: text("companyId")?, name: text("companyName")? })
@@ -42,7 +42,7 @@ pub(in super::super) fn decode_account(text: &ByteString) -> Result<Account> {
 
 /// One contact: flat, in `data` as an object or a list, or in `contact`. Nothing there means that the id is unknown.
 pub(in super::super) fn decode_single(text: &ByteString, id: &RemoteId) -> Result<Contact> {
-    let read = Lenient(text);
+    let read = LenientReader(text);
     if json::kind(text) == Kind::Null {
         return Err(failure::not_found());
     }
@@ -59,13 +59,13 @@ pub(in super::super) fn decode_single(text: &ByteString, id: &RemoteId) -> Resul
 
 /// The answer of a write; `{}` and `null` show no contact.
 pub(in super::super) fn decode_written(text: &ByteString) -> Result<Option<Contact>> {
-    let read = Lenient(text);
+    let read = LenientReader(text);
     let written = unwrapped(read, read.whole()?)?.into_iter().next();
     written.map(|members| decode_contact(read, members)).transpose()
 }
 
 /// The records of an answer about single contacts.
-pub(super) fn unwrapped<'a>(read: Lenient<'a>, members: Members<'a>) -> Result<Vec<Members<'a>>> {
+pub(super) fn unwrapped<'a>(read: LenientReader<'a>, members: Members<'a>) -> Result<Vec<Members<'a>>> {
     if members.get("_id").is_some() {
         return Ok(vec![members]);
     }
@@ -80,8 +80,8 @@ pub(super) fn unwrapped<'a>(read: Lenient<'a>, members: Members<'a>) -> Result<V
     }
 }
 
-fn decode_contact<'a>(read: Lenient<'a>, members: Members<'a>) -> Result<Contact> {
-    let ContactWire {
+fn decode_contact<'a>(read: LenientReader<'a>, members: Members<'a>) -> Result<Contact> {
+    let AptlyContactWire {
         id,
         first_name,
         last_name,
@@ -95,13 +95,13 @@ fn decode_contact<'a>(read: Lenient<'a>, members: Members<'a>) -> Result<Contact
         created_at,
         updated_at,
         rest,
-    } = ContactWire::read(members);
-    let mut reading = Reading { read, contact: Contact::bare(read.id("_id", id)?) };
+    } = AptlyContactWire::read(members);
+    let mut reading = ContactReading { read, contact: Contact::bare(read.id("_id", id)?) };
     if rest.len() + full_names.len() > REMOTE_FIELDS_MOST {
         reading.contact.leave_remote_fields_unread();
     } else {
         for (name, raw) in &rest {
-            read.pass(&mut reading.contact.remote_fields, name, raw);
+            read.keep_raw(&mut reading.contact.remote_fields, name, raw);
         }
     }
     reading.contact.first_name = reading.text(Field::FirstName, first_name.as_ref());
@@ -126,8 +126,8 @@ fn decode_contact<'a>(read: Lenient<'a>, members: Members<'a>) -> Result<Contact
 
 /// Full names alone are split at the first space; a company keeps its name whole. Beside first and last name a full
 /// name says nothing new, unless it differs.
-fn names<'a>(reading: &mut Reading<'a>, full: &[Named<'a>], whole: bool, employer: Option<&Text>) {
-    let Reading { read, contact } = reading;
+fn names<'a>(reading: &mut ContactReading<'a>, full: &[Named<'a>], whole: bool, employer: Option<&Text>) {
+    let ContactReading { read, contact } = reading;
     let employer = employer.map(|employer| employer.trim());
     // The first and last name in words, once they are settled.
     let mut said: Option<String> = None;
@@ -136,7 +136,7 @@ fn names<'a>(reading: &mut Reading<'a>, full: &[Named<'a>], whole: bool, employe
             Ok(Some(text)) => text,
             Ok(None) => continue,
             Err(_) => {
-                read.pass(&mut contact.remote_fields, name, raw);
+                read.keep_raw(&mut contact.remote_fields, name, raw);
                 continue;
             }
         };
@@ -159,13 +159,13 @@ fn names<'a>(reading: &mut Reading<'a>, full: &[Named<'a>], whole: bool, employe
         } else if *said.get_or_insert_with(|| full_name(contact).unwrap_or_default())
             != words([&text]).collect::<Vec<_>>().join(" ")
         {
-            read.pass(&mut contact.remote_fields, name, raw);
+            read.keep_raw(&mut contact.remote_fields, name, raw);
         }
     }
 }
 
 /// One string stands for the first of possibly several addresses: the list is then shown in part.
-fn email_addresses<'a>(reading: &mut Reading<'a>, named: Option<&Named<'a>>) {
+fn email_addresses<'a>(reading: &mut ContactReading<'a>, named: Option<&Named<'a>>) {
     let Some(named) = named else { return reading.contact.unseen.insert(Field::EmailAddresses) };
     let entries = reading.entries(Field::EmailAddresses, named, entry(&["value", "email", "address"]));
     let list = &mut reading.contact.email_addresses;
@@ -179,22 +179,24 @@ fn email_addresses<'a>(reading: &mut Reading<'a>, named: Option<&Named<'a>>) {
 }
 
 /// An entry of a list.
-struct Entry {
+struct NativeEntry {
     value: Text,
     kind: Option<Text>,
 }
 
 /// Reads an entry: a text, or an object with the value under one of `keys`.
-fn entry<'a>(keys: &[&str]) -> impl Fn(Lenient<'a>, &str, Raw<'a>) -> (Result<Option<Entry>>, bool) {
-    let read_one = |read: Lenient<'a>, name: &str, element: Raw<'a>| {
+fn entry<'a>(
+    keys: &[&str],
+) -> impl Fn(LenientReader<'a>, &str, Raw<'a>) -> (Result<Option<NativeEntry>>, bool) {
+    let read_one = |read: LenientReader<'a>, name: &str, element: Raw<'a>| {
         if json::kind(element.get()) != Kind::Object {
-            return Ok(read.text(name, element)?.map(|value| Entry { value, kind: None }));
+            return Ok(read.text(name, element)?.map(|value| NativeEntry { value, kind: None }));
         }
         if !read.object(name, element)?.0.iter().any(|(key, _)| keys.contains(&key.as_ref())) {
             return Err(unreadable(name, "a list of entries with a value"));
         }
         let kind = first_of(read, name, element, &["type"])?;
-        Ok(first_of(read, name, element, keys)?.map(|value| Entry { value, kind }))
+        Ok(first_of(read, name, element, keys)?.map(|value| NativeEntry { value, kind }))
     };
     move |read, name, element| (read_one(read, name, element), says_more(element, keys))
 }
@@ -211,14 +213,14 @@ fn addresses_in(text: &str) -> Vec<&str> {
 }
 
 fn phone_numbers<'a>(
-    reading: &mut Reading<'a>,
+    reading: &mut ContactReading<'a>,
     named: Option<&Named<'a>>,
     typed: &[(&'static str, Named<'a>)],
 ) {
     if let Some(named) = named {
         let entries = reading.entries(Field::PhoneNumbers, named, entry(&["number", "value"]));
         let list = &mut reading.contact.phone_numbers;
-        for Entry { value, kind } in entries {
+        for NativeEntry { value, kind } in entries {
             let untyped = if list.is_empty() { "primary" } else { "other" };
             let kind = kind.unwrap_or(Text::from_static(untyped));
             list.push(PhoneNumber { number: value, kind: Some(kind) });
@@ -242,7 +244,7 @@ fn phone_numbers<'a>(
 }
 
 /// The inner shape is undocumented: known keys are taken, and what has others is passed on whole beside them.
-fn addresses<'a>(reading: &mut Reading<'a>, named: Option<&Named<'a>>) {
+fn addresses<'a>(reading: &mut ContactReading<'a>, named: Option<&Named<'a>>) {
     let Some((name, raw)) = named else { return reading.contact.unseen.insert(Field::Addresses) };
     let members = if json::kind(raw.get()) == Kind::Object { json::members(raw.get()) } else { None };
     let (mut address, mut known, mut unknown) = (Address::default(), false, members.is_none());
@@ -272,7 +274,7 @@ fn addresses<'a>(reading: &mut Reading<'a>, named: Option<&Named<'a>>) {
     }
     if unknown && !matches!(raw.get(), "null" | "\"\"" | "[]") {
         if known {
-            reading.read.pass(&mut reading.contact.remote_fields, name, raw);
+            reading.read.keep_raw(&mut reading.contact.remote_fields, name, raw);
         } else {
             reading.unreadable(Field::Addresses, name, raw, false);
         }
@@ -286,7 +288,7 @@ fn says_more(entry: Raw<'_>, keys: &[&str]) -> bool {
     members.is_some_and(|members| members.0.iter().any(|(name, _)| !consumed(name)))
 }
 
-fn first_of<'a>(read: Lenient<'a>, name: &str, raw: Raw<'a>, keys: &[&str]) -> Result<Option<Text>> {
+fn first_of<'a>(read: LenientReader<'a>, name: &str, raw: Raw<'a>, keys: &[&str]) -> Result<Option<Text>> {
     let members = json::members(raw.get()).ok_or_else(|| unreadable(name, "an object"))?;
     keys.iter().find_map(|key| members.get(key)).map_or(Ok(None), |raw| read.text(name, raw))
 }

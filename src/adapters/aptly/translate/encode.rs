@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::custom_fields::Definitions;
 use crate::adapters::aptly::SPEC;
-use crate::adapters::change::{self, Entry, is_word, same_email};
-use crate::adapters::remote::{self, Origin, RemoteRules, RemoteWrite, normalised};
+use crate::adapters::change::{self, ListEntry, is_word, same_email};
+use crate::adapters::remote::{self, BodyOrigin, RemoteRules, RemoteWrite, normalised};
 use crate::domain::{
     Contact, ContactDraft, ContactPatch, EmailAddress, Failure, Faults, Field, FieldFault, Patch,
     PhoneIdentity, PhoneNumber, RawJson, Region, RemoteFields, RemoteId, Result, Text, Warning, WarningCode,
@@ -64,7 +64,7 @@ impl Format {
 
 /// What is to be written, in Aptly's terms: absent members are untouched, an empty text or list clears.
 #[derive(Default)]
-pub(in super::super) struct Change {
+pub(in super::super) struct AptlyChange {
     pub(super) first_name: Patch<Text>,
     pub(super) last_name: Patch<Text>,
     pub(super) company: Patch<Text>,
@@ -82,7 +82,7 @@ pub(in super::super) struct Change {
     pub(super) region: Region,
 }
 
-impl Change {
+impl AptlyChange {
     /// A draft is the change of a record that holds nothing.
     pub(in super::super) fn of_draft(
         draft: &ContactDraft,
@@ -295,12 +295,12 @@ impl Change {
         let mut faults = Faults::new();
         let origin = remote::origin(&patch.read_only, held);
         let selected =
-            RULES.select(&patch.remote_fields, Some(&held.remote_fields), origin != Origin::Caller)?;
+            RULES.select(&patch.remote_fields, Some(&held.remote_fields), origin != BodyOrigin::Caller)?;
         self.losses.extend(RULES.warning(&selected.ignored));
         let mut writes = selected.writes;
         writes.retain(|write| !is_alternative(write) || !is_held(write, held));
         let both = names_both_alternatives(&patch.remote_fields);
-        self.settle_alternatives(&mut writes, both && origin == Origin::Outdated, &mut faults);
+        self.settle_alternatives(&mut writes, both && origin == BodyOrigin::Outdated, &mut faults);
         for write in writes {
             match write.spec.name {
                 "customFields" => match definitions.select(write.value, &write.pointer) {
@@ -353,7 +353,7 @@ fn held_kinds(held: &Contact) -> Vec<Text> {
     held.phone_numbers.iter().filter_map(|phone| phone.kind.clone()).collect()
 }
 
-fn identities<E: Entry>(held: &[E], region: Region) -> impl Iterator<Item = String> {
+fn identities<E: ListEntry>(held: &[E], region: Region) -> impl Iterator<Item = String> {
     held.iter().map(move |entry| entry.identity(region))
 }
 

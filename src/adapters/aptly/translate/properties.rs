@@ -3,8 +3,8 @@
 use bytestring::ByteString;
 use proptest::prelude::*;
 
-use super::{Change, Definitions, Format, decode_account, decode_page, decode_single, decode_written};
-use crate::adapters::awkward::{
+use super::{AptlyChange, Definitions, Format, decode_account, decode_page, decode_single, decode_written};
+use crate::adapters::strategies::{
     draft, echo, json, long_number, nobody, number, region, remote_fields, sends_what_was_written, text,
 };
 use crate::domain::{
@@ -60,7 +60,7 @@ fn shown<T: Clone>(read: &Contact, field: Field, list: &[T]) -> Patch<Vec<T>> {
 }
 
 fn encoded(draft: &ContactDraft, format: Format, region: Region) -> Option<(String, ContactPatch)> {
-    let change = Change::of_draft(draft, &Definitions::default(), region).ok()?;
+    let change = AptlyChange::of_draft(draft, &Definitions::default(), region).ok()?;
     change.encode(format).ok().map(|(body, expected, _)| (body, expected))
 }
 
@@ -69,7 +69,7 @@ proptest! {
     fn a_number_is_sent_with_the_digits_written_or_with_a_warning(number in number(), region in region()) {
         let phone = PhoneNumber { number: number.as_str().into(), kind: None };
         let draft = ContactDraft { phone_numbers: vec![phone], ..nobody() };
-        let (_, expected, losses) = Change::of_draft(&draft, &Definitions::default(), Region::named(region)).unwrap().encode(Format::Auto).unwrap();
+        let (_, expected, losses) = AptlyChange::of_draft(&draft, &Definitions::default(), Region::named(region)).unwrap().encode(Format::Auto).unwrap();
         sends_what_was_written(&number, &expected, &losses)?;
     }
 
@@ -127,7 +127,7 @@ proptest! {
         prop_assert_eq!(read.remote_fields.get(&name).unwrap().as_str(), number.as_str());
         let custom = RawJson::from_validated(format!(r#"{{"DbJT6rMdnuds7vSbP":{number}}}"#).into());
         let patch = ContactPatch { remote_fields: RemoteFields(vec![("customFields".into(), custom)]), ..ContactPatch::default() };
-        let change = Change::of_patch(&read, &patch, &Definitions::default(), Region::default()).unwrap();
+        let change = AptlyChange::of_patch(&read, &patch, &Definitions::default(), Region::default()).unwrap();
         let body = change.encode(Format::Auto).unwrap().0;
         prop_assert!(body.contains(number.as_str()));
     }
@@ -137,7 +137,7 @@ proptest! {
         let (body, _) = encoded(&held, Format::Native, Region::default()).unwrap();
         let held = decode_written(&echo(&body)).unwrap().unwrap();
         let patch = ContactPatch { first_name: Patch::Set(name.as_str().into()), ..ContactPatch::default() };
-        let change = Change::of_patch(&held, &patch, &Definitions::default(), Region::default()).unwrap();
+        let change = AptlyChange::of_patch(&held, &patch, &Definitions::default(), Region::default()).unwrap();
         let nothing = change.is_empty();
         let body: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&change.encode(Format::Auto).unwrap().0).unwrap();
         // Exactly the text that is shown; blanks alone ask for none.
@@ -160,7 +160,7 @@ proptest! {
             remote_fields: read.remote_fields.clone(),
             ..ContactPatch::default()
         };
-        let change = Change::of_patch(&read, &patch, &Definitions::of(Some(&read)), Region::default()).unwrap();
+        let change = AptlyChange::of_patch(&read, &patch, &Definitions::of(Some(&read)), Region::default()).unwrap();
         prop_assert!(change.is_empty());
     }
 }

@@ -6,10 +6,10 @@ use std::collections::HashSet;
 use bytestring::ByteString;
 
 use crate::adapters::adapter::Account;
-use crate::adapters::lenient::{Lenient, REMOTE_FIELDS_MOST, unreadable};
+use crate::adapters::lenient_reader::{LenientReader, REMOTE_FIELDS_MOST, unreadable};
 use crate::adapters::pipeline::failure;
-use crate::adapters::pipeline::wire::ContactWire;
-use crate::adapters::reading::{self, Named, Reading, Rows};
+use crate::adapters::pipeline::wire::PipelineContactWire;
+use crate::adapters::reading::{self, ContactReading, Named, Rows};
 use crate::domain::{Contact, EmailAddress, Field, PhoneNumber, RemoteId, Result, Text};
 use crate::json::{self, Kind, Members, Raw};
 use crate::upstream::{Decoded, Secrets};
@@ -29,7 +29,7 @@ impl Decoded for Stages {
 
 /// `{data: {contacts, total, page, size}, contacts, total}`, or `{data: […]}`: the rows stand there twice or once.
 pub(in super::super) fn decode_page(text: &ByteString) -> Result<Rows> {
-    let read = Lenient(text);
+    let read = LenientReader(text);
     let whole = read.whole()?;
     let data = whole.get("data");
     let inner = data
@@ -66,13 +66,14 @@ pub(in super::super) fn decode_account(text: &ByteString) -> Result<Account> {
 
 /// A pipeline, bare or inside `data`. A stage without an id or a name is none.
 pub(in super::super) fn decode_stages(text: &ByteString) -> Result<Stages> {
-    let read = Lenient(text);
+    let read = LenientReader(text);
     let whole = read.whole()?;
     let data = whole.get("data").filter(|raw| json::kind(raw.get()) == Kind::Object);
     let data = data.map(|raw| read.object("data", raw)).transpose()?.unwrap_or_default();
     let stages = whole.get("pipelineStages").or_else(|| data.get("pipelineStages"));
     let stages = stages.ok_or_else(|| unreadable("pipelineStages", "a list"))?;
-    let text = |raw: Option<Raw<'_>>| raw.and_then(|raw| json::string(raw.get())).map(|text| read.cut(&text));
+    let text =
+        |raw: Option<Raw<'_>>| raw.and_then(|raw| json::string(raw.get())).map(|text| read.slice_of(&text));
     let stages = read.rows("pipelineStages", stages)?.into_iter().filter_map(|stage| {
         let stage = json::members(stage.get())?;
         Some((text(stage.get("_id"))?, text(stage.get("name"))?))
@@ -82,7 +83,7 @@ pub(in super::super) fn decode_stages(text: &ByteString) -> Result<Stages> {
 
 /// One contact, wherever the undocumented answer has it. An answer without a record is no answer of this path.
 pub(in super::super) fn decode_single(text: &ByteString, id: &RemoteId) -> Result<Contact> {
-    match record(Lenient(text))? {
+    match record(LenientReader(text))? {
         Some(contact) if contact.remote_id == *id => Ok(contact),
         Some(_) => Err(failure::not_found()),
         None => Err(failure::unusable("getPath")),
@@ -92,18 +93,18 @@ pub(in super::super) fn decode_single(text: &ByteString, id: &RemoteId) -> Resul
 /// The answer of a write: `data.contact` overlaid by the top-level `contact`, or `data` itself. Its message text is
 /// never looked at: that of a create says "updated".
 pub(in super::super) fn decode_written(text: &ByteString) -> Result<Option<Contact>> {
-    record(Lenient(text))
+    record(LenientReader(text))
 }
 
 /// Something was removed. The documented example counts wrongly, so any number above none is right.
 pub(in super::super) fn decode_deleted(text: &ByteString) -> Result<()> {
-    let read = Lenient(text);
+    let read = LenientReader(text);
     let count =
         read.whole()?.get("deletedCount").map(|raw| read.count("deletedCount", raw)).transpose()?.flatten();
     if count == Some(0) { Err(failure::not_found()) } else { Ok(()) }
 }
 
-fn record(read: Lenient<'_>) -> Result<Option<Contact>> {
+fn record(read: LenientReader<'_>) -> Result<Option<Contact>> {
     let whole = read.whole()?;
     if whole.get("_id").is_some() {
         return decode_contact(read, whole).map(Some);
@@ -132,8 +133,8 @@ fn overlaid<'a>(under: Members<'a>, over: Members<'a>) -> Members<'a> {
     all
 }
 
-fn decode_contact<'a>(read: Lenient<'a>, members: Members<'a>) -> Result<Contact> {
-    let ContactWire {
+fn decode_contact<'a>(read: LenientReader<'a>, members: Members<'a>) -> Result<Contact> {
+    let PipelineContactWire {
         id,
         first_name,
         last_name,
@@ -144,15 +145,15 @@ fn decode_contact<'a>(read: Lenient<'a>, members: Members<'a>) -> Result<Contact
         created_at,
         updated_at,
         rest,
-    } = ContactWire::read(members);
-    let mut reading = Reading { read, contact: Contact::bare(read.id("_id", id)?) };
+    } = PipelineContactWire::read(members);
+    let mut reading = ContactReading { read, contact: Contact::bare(read.id("_id", id)?) };
     if rest.len() > REMOTE_FIELDS_MOST {
         // What the CRM keeps on phones and e-mails is kept below all the same: a write would lose what it does not send
         // back.
         reading.contact.leave_remote_fields_unread();
     } else {
         for (name, raw) in &rest {
-            read.pass(&mut reading.contact.remote_fields, name, raw);
+            read.keep_raw(&mut reading.contact.remote_fields, name, raw);
         }
     }
     reading.contact.first_name = reading.text(Field::FirstName, first_name.as_ref());
@@ -177,9 +178,9 @@ fn decode_contact<'a>(read: Lenient<'a>, members: Members<'a>) -> Result<Contact
         if let (false, false, Some((name, raw))) = (primary, entries.is_empty(), named)
             && reading.contact.remote_fields.get(name).is_none()
         {
-            read.pass(&mut reading.contact.remote_fields, name, raw);
+            read.keep_raw(&mut reading.contact.remote_fields, name, raw);
         }
-        for (index, Entry { value, is_primary }) in entries.into_iter().enumerate() {
+        for (index, DecodedEntry { value, is_primary }) in entries.into_iter().enumerate() {
             let kind = if is_primary.unwrap_or(primary && index == 0) { "primary" } else { "secondary" };
             let kind = Some(Text::from_static(kind));
             reading.contact.phone_numbers.push(PhoneNumber { number: value, kind });
@@ -188,7 +189,7 @@ fn decode_contact<'a>(read: Lenient<'a>, members: Members<'a>) -> Result<Contact
     if emails.is_none() {
         reading.contact.unseen.insert(Field::EmailAddresses);
     }
-    for (index, Entry { value, is_primary }) in
+    for (index, DecodedEntry { value, is_primary }) in
         entries(&mut reading, Field::EmailAddresses, emails.as_ref()).into_iter().enumerate()
     {
         let kind = if is_primary.unwrap_or(index == 0) { "main" } else { "secondary" };
@@ -200,18 +201,22 @@ fn decode_contact<'a>(read: Lenient<'a>, members: Members<'a>) -> Result<Contact
     Ok(reading.contact)
 }
 
-struct Entry {
+struct DecodedEntry {
     value: Text,
     is_primary: Option<bool>,
 }
 
 /// The entries of a string, a list of strings, or a list of `{value, isPrimary, …}`; of too many, the first.
-fn entries<'a>(reading: &mut Reading<'a>, field: Field, named: Option<&Named<'a>>) -> Vec<Entry> {
+fn entries<'a>(
+    reading: &mut ContactReading<'a>,
+    field: Field,
+    named: Option<&Named<'a>>,
+) -> Vec<DecodedEntry> {
     named.map_or_else(Vec::new, |named| reading.entries(field, named, entry))
 }
 
-fn entry<'a>(read: Lenient<'a>, name: &str, element: Raw<'a>) -> (Result<Option<Entry>>, bool) {
-    let text = |raw, is_primary| Ok(read.text(name, raw)?.map(|value| Entry { value, is_primary }));
+fn entry<'a>(read: LenientReader<'a>, name: &str, element: Raw<'a>) -> (Result<Option<DecodedEntry>>, bool) {
+    let text = |raw, is_primary| Ok(read.text(name, raw)?.map(|value| DecodedEntry { value, is_primary }));
     if json::kind(element.get()) != Kind::Object {
         return (text(element, None), false);
     }

@@ -8,10 +8,10 @@ use serde_json::value::RawValue;
 
 use super::decode::Stages;
 use crate::adapters::change::{self, is_word};
-use crate::adapters::lenient::MOST_ENTRIES;
+use crate::adapters::lenient_reader::MOST_ENTRIES;
 use crate::adapters::pipeline::SPEC;
-use crate::adapters::pipeline::wire::{Body, Email, Entry};
-use crate::adapters::remote::{self, Origin, RemoteRules, RemoteWrite};
+use crate::adapters::pipeline::wire::{Email, WireBody, WireEntry};
+use crate::adapters::remote::{self, BodyOrigin, RemoteRules, RemoteWrite};
 use crate::domain::{
     Contact, ContactDraft, ContactPatch, EmailAddress, Failure, Faults, Field, FieldFault, Patch,
     PhoneIdentity, PhoneNumber, RawJson, Region, RemoteFields, RemoteId, Result, Text, Warning, WarningCode,
@@ -62,7 +62,7 @@ pub(in super::super) struct StagePair {
 
 /// What is to be written, in the CRM's terms.
 #[derive(Default)]
-pub(in super::super) struct Change {
+pub(in super::super) struct PipelineChange {
     first_name: Patch<Text>,
     last_name: Patch<Text>,
     emails: Option<Vec<EmailAddress>>,
@@ -80,7 +80,7 @@ pub(in super::super) struct Change {
     region: Region,
 }
 
-impl Change {
+impl PipelineChange {
     /// A draft is the change of a record that holds nothing.
     pub(in super::super) fn of_draft(draft: &ContactDraft, region: Region) -> Result<Self> {
         Self::of_patch(&Contact::bare(RemoteId::from("")), &change::of_draft(draft), region)
@@ -251,9 +251,9 @@ impl Change {
         identity.without_extension().unwrap_or(&phone.number).clone()
     }
 
-    fn remote_fields(&mut self, sent: &RemoteFields, held: &Contact, origin: Origin) -> Result<()> {
+    fn remote_fields(&mut self, sent: &RemoteFields, held: &Contact, origin: BodyOrigin) -> Result<()> {
         let mut faults = Faults::new();
-        let (update, read_back) = (!held.remote_id.as_str().is_empty(), origin != Origin::Caller);
+        let (update, read_back) = (!held.remote_id.as_str().is_empty(), origin != BodyOrigin::Caller);
         let mut selected = RULES.select(sent, Some(&held.remote_fields), read_back)?;
         let mut pointers: BTreeMap<&str, String> = BTreeMap::new();
         let clears_stage =
@@ -289,10 +289,10 @@ impl Change {
                 faults.extend(self.both_stages([status, stage], held, origin).into_iter().flatten());
             }
             // The other one is there and is held already: the same body was sent before, or the CRM has moved the contact.
-            (Some(_), None) if origin == Origin::Outdated && sent.get("pipelineStage").is_some() => {
+            (Some(_), None) if origin == BodyOrigin::Outdated && sent.get("pipelineStage").is_some() => {
                 self.ignore_stage();
             }
-            (None, Some(_)) if origin == Origin::Outdated && sent.get("status").is_some() => {
+            (None, Some(_)) if origin == BodyOrigin::Outdated && sent.get("status").is_some() => {
                 self.ignore_stage();
             }
             _ => {}
@@ -306,17 +306,17 @@ impl Change {
         &mut self,
         pointers: [String; 2],
         held: &Contact,
-        origin: Origin,
+        origin: BodyOrigin,
     ) -> Option<[FieldFault; 2]> {
         let text = |raw: Option<&RawJson>| {
             raw.and_then(|raw| json::string(raw.as_str())).map(|text| Text::from(text.as_ref()))
         };
         let (status, stage) = (text(self.remote.get("status")), text(self.remote.get("pipelineStage")));
-        let (Some(status), Some(stage), true) = (status, stage, origin != Origin::Caller) else {
+        let (Some(status), Some(stage), true) = (status, stage, origin != BodyOrigin::Caller) else {
             return Some(stage_conflict(pointers));
         };
         let pipeline = text(self.remote.get("pipelineId").or_else(|| held.remote_fields.get("pipelineId")));
-        let outdated = origin == Origin::Outdated;
+        let outdated = origin == BodyOrigin::Outdated;
         self.stage_pair = Some(StagePair { status, stage, outdated, pipeline, pointers });
         None
     }
@@ -430,7 +430,7 @@ impl Change {
                 ),
             }
         });
-        serde_json::to_string(&Body {
+        serde_json::to_string(&WireBody {
             first_name: written(&self.first_name),
             last_name: written(&self.last_name),
             phone_number: phones,
@@ -658,10 +658,10 @@ fn check_phones(phones: &[PhoneNumber], identities: &[PhoneIdentity], shown: &Ha
 }
 
 /// What the CRM keeps on an entry beside its value.
-type Kept<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+type KeptFields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
 /// What the CRM keeps on each entry, by what equal values share; the first counts where several have it.
-fn held_entries(held: Option<&RawJson>, key: impl Fn(&str) -> String) -> HashMap<String, Kept<'_>> {
+fn held_entries(held: Option<&RawJson>, key: impl Fn(&str) -> String) -> HashMap<String, KeptFields<'_>> {
     let entries = held.and_then(|held| json::elements(held.as_str())).unwrap_or_default();
     let kept = entries.into_iter().rev().filter_map(|entry| {
         let members = json::members(entry.get())?;
@@ -673,9 +673,9 @@ fn held_entries(held: Option<&RawJson>, key: impl Fn(&str) -> String) -> HashMap
     kept.collect()
 }
 
-fn entry<'a>(value: &'a Text, kind: Option<&Text>, kept: Option<&Kept<'a>>) -> Entry<'a> {
+fn entry<'a>(value: &'a Text, kind: Option<&Text>, kept: Option<&KeptFields<'a>>) -> WireEntry<'a> {
     let is_primary = is_word(kind, &["primary", "main"]);
-    Entry { value, is_primary, kept: kept.cloned().unwrap_or_default() }
+    WireEntry { value, is_primary, kept: kept.cloned().unwrap_or_default() }
 }
 
 /// A text as it is sent: `None` untouched, `Some(None)` the `null` that clears.

@@ -3,8 +3,8 @@
 use bytestring::ByteString;
 use proptest::prelude::*;
 
-use super::{Change, decode_account, decode_deleted, decode_page, decode_single, decode_written};
-use crate::adapters::awkward::{
+use super::{PipelineChange, decode_account, decode_deleted, decode_page, decode_single, decode_written};
+use crate::adapters::strategies::{
     draft, echo, json, long_number, nobody, number, region, remote_fields, sends_what_was_written, text,
 };
 use crate::domain::{
@@ -51,7 +51,7 @@ proptest! {
     fn a_number_is_sent_with_the_digits_written_or_refused_or_with_a_warning(number in number(), region in region()) {
         let phone = PhoneNumber { number: number.as_str().into(), kind: None };
         let draft = ContactDraft { phone_numbers: vec![phone], ..nobody() };
-        if let Ok(change) = Change::of_draft(&draft, Region::named(region)) {
+        if let Ok(change) = PipelineChange::of_draft(&draft, Region::named(region)) {
             let (_, expected, losses) = change.encode().unwrap();
             sends_what_was_written(&number, &expected, &losses)?;
         }
@@ -60,7 +60,7 @@ proptest! {
     #[test]
     fn what_is_written_reads_back_as_it_was(draft in draft(), us in any::<bool>()) {
         let region = Region::named(us.then_some("US"));
-        let (body, expected, _) = Change::of_draft(&draft, region).unwrap().encode().unwrap();
+        let (body, expected, _) = PipelineChange::of_draft(&draft, region).unwrap().encode().unwrap();
         let read = decode_written(&echo(&body)).unwrap().unwrap();
         prop_assert_eq!(read.first_name.as_deref().map(str::trim), draft.first_name.as_deref().and_then(kept));
         prop_assert_eq!(read.last_name.as_deref().map(str::trim), kept(&draft.last_name));
@@ -81,7 +81,7 @@ proptest! {
     #[test]
     fn no_key_of_the_crms_own_is_ever_written(draft in draft(), remote_fields in remote_fields(NAMES)) {
         let draft = ContactDraft { remote_fields, ..draft };
-        if let Ok((body, _, _)) = Change::of_draft(&draft, Region::default()).and_then(Change::encode) {
+        if let Ok((body, _, _)) = PipelineChange::of_draft(&draft, Region::default()).and_then(PipelineChange::encode) {
             let body: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&body).unwrap();
             for key in ["_id", "id", "organizationId", "userId", "createdBy", "assignees", "createdAt", "updatedAt", "__v", "success", "data"] {
                 prop_assert!(!body.contains_key(key));
@@ -110,10 +110,10 @@ proptest! {
 
     #[test]
     fn a_change_of_one_field_sends_that_field_alone(held in draft(), name in text()) {
-        let (body, _, _) = Change::of_draft(&held, Region::default()).unwrap().encode().unwrap();
+        let (body, _, _) = PipelineChange::of_draft(&held, Region::default()).unwrap().encode().unwrap();
         let held = decode_written(&echo(&body)).unwrap().unwrap();
         let patch = ContactPatch { first_name: Patch::Set(name.as_str().into()), ..ContactPatch::default() };
-        let change = Change::of_patch(&held, &patch, Region::default()).unwrap();
+        let change = PipelineChange::of_patch(&held, &patch, Region::default()).unwrap();
         let nothing = change.is_empty();
         let body: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&change.encode().unwrap().0).unwrap();
         // Exactly the text that is shown; blanks alone ask for none.
@@ -135,6 +135,6 @@ proptest! {
             remote_fields: read.remote_fields.clone(),
             ..ContactPatch::default()
         };
-        prop_assert!(Change::of_patch(&read, &patch, Region::default()).unwrap().is_empty());
+        prop_assert!(PipelineChange::of_patch(&read, &patch, Region::default()).unwrap().is_empty());
     }
 }

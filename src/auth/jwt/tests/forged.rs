@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::house::{House, issuers};
+use super::house::{TestIssuer, issuers};
 use super::token::token;
 use crate::auth::jwt::looks_like_a_token;
 use crate::domain::{FailureKind, Principal, Scope, Scopes, TenantId, Text};
@@ -15,7 +15,7 @@ fn cases(list: &str) -> Vec<Value> {
 }
 
 /// Why a token is refused, wherever that is decided.
-async fn why(house: &House, token: &str) -> Option<&'static str> {
+async fn why(house: &TestIssuer, token: &str) -> Option<&'static str> {
     if token.len() > 8 * 1024 {
         Some("long")
     } else if token.starts_with("cg_") || !looks_like_a_token(token) {
@@ -27,7 +27,7 @@ async fn why(house: &House, token: &str) -> Option<&'static str> {
 
 #[tokio::test]
 async fn every_forged_or_malformed_token_is_refused_for_its_own_reason() {
-    let house = House::new(&issuers()).await;
+    let house = TestIssuer::new(&issuers()).await;
     let cases = cases("refused");
     assert!(cases.len() >= 60);
     let mut wrong = Vec::new();
@@ -52,7 +52,7 @@ async fn every_forged_or_malformed_token_is_refused_for_its_own_reason() {
 
 #[tokio::test]
 async fn one_wording_answers_whatever_is_wrong_with_a_token() {
-    let house = House::new(&issuers()).await;
+    let house = TestIssuer::new(&issuers()).await;
     let mut wordings = std::collections::BTreeSet::new();
     for case in cases("refused") {
         let token = token(&case);
@@ -65,7 +65,7 @@ async fn one_wording_answers_whatever_is_wrong_with_a_token() {
 
 #[tokio::test]
 async fn good_tokens_are_taken_with_their_tenant_scopes_and_subject() {
-    let house = House::new(&issuers()).await;
+    let house = TestIssuer::new(&issuers()).await;
     for case in cases("taken") {
         let name = case["name"].as_str().unwrap();
         let issuer = format!("https://{}.example.com", case["issuer"].as_str().unwrap_or("login"));
@@ -90,7 +90,7 @@ async fn good_tokens_are_taken_with_their_tenant_scopes_and_subject() {
 
 #[tokio::test]
 async fn a_remembered_token_is_refused_when_its_tenant_is_gone() {
-    let house = House::new(&issuers()).await;
+    let house = TestIssuer::new(&issuers()).await;
     let good = token(&serde_json::json!({}));
     house.ask(&good).await.unwrap();
     house.store.tenants.delete(&"ten_acme".into()).await.unwrap();
@@ -100,7 +100,7 @@ async fn a_remembered_token_is_refused_when_its_tenant_is_gone() {
 
 #[tokio::test]
 async fn a_remembered_token_is_refused_when_it_ends() {
-    let house = House::new(&issuers()).await;
+    let house = TestIssuer::new(&issuers()).await;
     let ending = token(&serde_json::json!({"claims": {"iat": "@time -600", "exp": "@time -59"}}));
     house.ask(&ending).await.unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(2_100)).await;
@@ -109,7 +109,7 @@ async fn a_remembered_token_is_refused_when_it_ends() {
 
 #[tokio::test]
 async fn a_token_that_changes_by_one_character_is_refused_at_each_place() {
-    let house = House::new(&issuers()).await;
+    let house = TestIssuer::new(&issuers()).await;
     let good = token(&serde_json::json!({"sign": "ES256"}));
     house.ask(&good).await.unwrap();
     for place in 0..good.len() {
@@ -122,13 +122,13 @@ async fn a_token_that_changes_by_one_character_is_refused_at_each_place() {
 
 #[tokio::test]
 async fn a_token_does_not_open_the_admin_plane_and_without_issuers_none_is_taken() {
-    let house = House::new(&issuers()).await;
+    let house = TestIssuer::new(&issuers()).await;
     let good = format!("Bearer {}", token(&serde_json::json!({})));
     let forged = format!("Bearer {}", token(&serde_json::json!({"sign": "other RS256"})));
     let operator = async |header: &str| house.authenticator.is_operator(Some(header)).await.unwrap_err().kind;
     assert_eq!(operator(&good).await, FailureKind::InsufficientScope);
     assert_eq!(operator(&forged).await, FailureKind::Unauthenticated);
-    let without = House::new(&[]).await;
+    let without = TestIssuer::new(&[]).await;
     assert_eq!(
         without.authenticator.authenticate(Some(&good)).await.unwrap_err().kind,
         FailureKind::Unauthenticated

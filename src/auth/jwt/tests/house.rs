@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::auth::jwt::{Issuers, Pace, Tokens};
+use crate::auth::jwt::{Issuers, RefreshPolicy, Tokens};
 use crate::auth::{Authenticator, Issuers as Public};
 use crate::config::{JwtAlgorithm, JwtIssuer, JwtKeys};
 use crate::domain::Failure;
@@ -13,15 +13,15 @@ pub(super) const KEYS: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/jwt/jwks.json"));
 pub(super) const SECRET: &str = "a secret of tests, longer than 32 characters";
 
-pub(super) struct House {
+pub(super) struct TestIssuer {
     pub(super) store: Store,
     pub(super) authenticator: Authenticator,
     _folder: tempfile::TempDir,
 }
 
-impl House {
+impl TestIssuer {
     pub(super) async fn new(issuers: &[JwtIssuer]) -> Self {
-        let pace = Pace {
+        let pace = RefreshPolicy {
             at_least: Duration::from_secs(30),
             renewed_after: Duration::from_mins(10),
             within: Duration::from_secs(5),
@@ -29,7 +29,7 @@ impl House {
         Self::paced(issuers, pace).await
     }
 
-    pub(super) async fn paced(issuers: &[JwtIssuer], pace: Pace) -> Self {
+    pub(super) async fn paced(issuers: &[JwtIssuer], pace: RefreshPolicy) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&Location::Sqlite(folder.path().join("gateway.db"))).await.unwrap();
         let tenant = TenantRecord { id: "ten_acme".into(), name: "acme".into(), created_at: now() };

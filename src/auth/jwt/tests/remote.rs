@@ -9,20 +9,20 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use super::house::{House, KEYS, issuer};
+use super::house::{KEYS, TestIssuer, issuer};
 use super::token::token;
-use crate::auth::jwt::Pace;
+use crate::auth::jwt::RefreshPolicy;
 use crate::config::{JwtAlgorithm, JwtIssuer, JwtKeys};
 use crate::domain::FailureKind;
 
 /// An issuer's server: answers what it is told, and counts.
-struct Server {
+struct KeyServer {
     port: u16,
     asked: AtomicUsize,
     answer: Mutex<(u16, Vec<u8>, Duration)>,
 }
 
-impl Server {
+impl KeyServer {
     async fn start() -> Arc<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -71,23 +71,23 @@ impl Server {
 }
 
 /// As configured, but for the time between two fetches.
-fn pace(at_least: u64, renewed_after: u64) -> Pace {
+fn pace(at_least: u64, renewed_after: u64) -> RefreshPolicy {
     let millis = Duration::from_millis;
-    Pace { at_least: millis(at_least), renewed_after: millis(renewed_after), within: millis(1_000) }
+    RefreshPolicy { at_least: millis(at_least), renewed_after: millis(renewed_after), within: millis(1_000) }
 }
 
 fn good() -> String {
     token(&json!({}))
 }
 
-async fn kind(house: &House, token: &str) -> Option<FailureKind> {
+async fn kind(house: &TestIssuer, token: &str) -> Option<FailureKind> {
     house.ask(token).await.err().map(|failure| failure.kind)
 }
 
 #[tokio::test]
 async fn ten_thousand_unknown_key_ids_cost_two_fetches_and_good_tokens_pass_meanwhile() {
-    let server = Server::start().await;
-    let house = House::new(&server.issuers()).await;
+    let server = KeyServer::start().await;
+    let house = TestIssuer::new(&server.issuers()).await;
     let signature = good().rsplit_once('.').unwrap().1.to_owned();
     let claims = good().split('.').nth(1).unwrap().to_owned();
     let storm = (0..10_000).map(|number| {
@@ -110,8 +110,8 @@ async fn ten_thousand_unknown_key_ids_cost_two_fetches_and_good_tokens_pass_mean
 
 #[tokio::test]
 async fn eight_wait_for_keys_that_a_token_misses_and_good_tokens_wait_for_nothing() {
-    let server = Server::start().await;
-    let house = House::paced(&server.issuers(), pace(0, 60_000)).await;
+    let server = KeyServer::start().await;
+    let house = TestIssuer::paced(&server.issuers(), pace(0, 60_000)).await;
     let (house, good) = (&house, good());
     assert_eq!(kind(house, &good).await, None);
     server.answers(200, KEYS, Duration::from_mins(1));
@@ -135,8 +135,8 @@ async fn eight_wait_for_keys_that_a_token_misses_and_good_tokens_wait_for_nothin
 
 #[tokio::test]
 async fn keys_are_kept_while_the_issuer_is_down_empty_large_slow_or_talks_nonsense() {
-    let server = Server::start().await;
-    let house = House::paced(&server.issuers(), pace(0, 0)).await;
+    let server = KeyServer::start().await;
+    let house = TestIssuer::paced(&server.issuers(), pace(0, 0)).await;
     assert_eq!(kind(&house, &good()).await, None);
     let unknown = token(&json!({"header": {"kid": "unknown"}}));
     let many = format!(r#"{{"keys":[{}]}}"#, vec![r#"{"kty":"RSA"}"#; 101].join(","));
@@ -169,8 +169,8 @@ async fn keys_are_kept_while_the_issuer_is_down_empty_large_slow_or_talks_nonsen
 
 #[tokio::test]
 async fn a_new_key_is_taken_after_the_pace_and_a_withdrawn_one_ends_with_the_renewal() {
-    let server = Server::start().await;
-    let house = House::paced(&server.issuers(), pace(300, 60_000)).await;
+    let server = KeyServer::start().await;
+    let house = TestIssuer::paced(&server.issuers(), pace(300, 60_000)).await;
     assert_eq!(kind(&house, &good()).await, None);
     let renamed = token(&json!({"header": {"kid": "next"}}));
     server.answers(200, KEYS.replace(r#""kid": "rsa""#, r#""kid": "next""#), Duration::ZERO);
@@ -184,8 +184,8 @@ async fn a_new_key_is_taken_after_the_pace_and_a_withdrawn_one_ends_with_the_ren
 
 #[tokio::test]
 async fn keys_in_use_are_renewed_behind_the_callers_backs() {
-    let server = Server::start().await;
-    let house = House::paced(&server.issuers(), pace(50, 100)).await;
+    let server = KeyServer::start().await;
+    let house = TestIssuer::paced(&server.issuers(), pace(50, 100)).await;
     assert_eq!(kind(&house, &good()).await, None);
     server.answers(200, KEYS.replace(r#""kid": "rsa""#, r#""kid": "next""#), Duration::ZERO);
     tokio::time::sleep(Duration::from_millis(150)).await;
@@ -196,9 +196,9 @@ async fn keys_in_use_are_renewed_behind_the_callers_backs() {
 
 #[tokio::test]
 async fn without_keys_from_the_start_nobody_can_tell_and_soon_asking_again_costs_nothing() {
-    let server = Server::start().await;
+    let server = KeyServer::start().await;
     server.answers(500, "", Duration::from_millis(100));
-    let house = House::paced(&server.issuers(), pace(400, 60_000)).await;
+    let house = TestIssuer::paced(&server.issuers(), pace(400, 60_000)).await;
     let (house, token) = (&house, good());
     let asked = (0..50).map(|_| house.ask(&token));
     let answers = futures_util::future::join_all(asked).await;
@@ -218,9 +218,9 @@ async fn without_keys_from_the_start_nobody_can_tell_and_soon_asking_again_costs
 
 #[tokio::test]
 async fn a_caller_who_goes_away_does_not_end_the_fetch() {
-    let server = Server::start().await;
+    let server = KeyServer::start().await;
     server.answers(200, KEYS, Duration::from_millis(200));
-    let house = House::new(&server.issuers()).await;
+    let house = TestIssuer::new(&server.issuers()).await;
     let gone = tokio::time::timeout(Duration::from_millis(50), house.ask(&good())).await;
     assert!(gone.is_err());
     assert_eq!(kind(&house, &good()).await, None);
@@ -229,7 +229,7 @@ async fn a_caller_who_goes_away_does_not_end_the_fetch() {
 
 #[tokio::test]
 async fn a_key_without_a_name_may_change_too() {
-    let server = Server::start().await;
+    let server = KeyServer::start().await;
     let mut keys: Value = serde_json::from_str(KEYS).unwrap();
     let unnamed = |key: &Value| {
         let mut key = key.clone();
@@ -240,7 +240,7 @@ async fn a_key_without_a_name_may_change_too() {
     };
     let (first, second) = (unnamed(&keys["keys"][3]), unnamed(&keys["keys"][0].take()));
     server.answers(200, first, Duration::ZERO);
-    let house = House::paced(&server.issuers(), pace(0, 60_000)).await;
+    let house = TestIssuer::paced(&server.issuers(), pace(0, 60_000)).await;
     let token = token(&json!({"header": {"kid": null}}));
     assert_eq!(kind(&house, &token).await, Some(FailureKind::Unauthenticated));
     server.answers(200, second, Duration::ZERO);

@@ -47,21 +47,21 @@ pub(super) fn token(case: &Value) -> String {
     edit(format!("{message}.{signature}"), case["edit"].as_str().unwrap_or_default())
 }
 
-type Members = Vec<(String, Value)>;
+type TokenMembers = Vec<(String, Value)>;
 
-fn members(members: &[(&str, Value)]) -> Members {
+fn members(members: &[(&str, Value)]) -> TokenMembers {
     members.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
 }
 
 /// Lays members over members; `null` takes one away.
-fn change(members: &mut Members, changes: &Value) {
+fn change(members: &mut TokenMembers, changes: &Value) {
     for (name, value) in changes.as_object().into_iter().flatten() {
         members.retain(|(known, _)| known != name);
         members.push((name.clone(), value.clone()));
     }
 }
 
-fn text(members: &Members) -> String {
+fn text(members: &TokenMembers) -> String {
     let shown: Vec<(&str, String)> = members
         .iter()
         .filter(|(_, value)| !value.is_null())

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::adapters::{
-    Account, Adapter, AdapterSpec, Applied, Connection, Found, Identity, IdentityKind, Operations, Prepared,
-    Pushed, SecretForm, SettingKind, SettingSpec,
+    Account, Adapter, AdapterConnection, AdapterSpec, Applied, ContactIdentity, IdentityKind, LookupResult,
+    Operations, Prepared, Pushed, SecretForm, SettingKind, SettingSpec,
 };
 use crate::domain::{
     CallContext, Contact, ContactDraft, ContactPatch, Failure, FailureKind, Page, Position, Provider, Region,
@@ -42,8 +42,8 @@ struct Fake {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the seam lets an adapter refuse")]
-fn connect(connection: Connection<'_>) -> Result<Arc<dyn Adapter>> {
-    let Connection { settings: _, secret, upstream } = connection;
+fn connect(connection: AdapterConnection<'_>) -> Result<Arc<dyn Adapter>> {
+    let AdapterConnection { settings: _, secret, upstream } = connection;
     let base_url = upstream.base_url().as_str().to_owned();
     Ok(Arc::new(Fake { key: secret.expose("apiKey").to_owned(), base_url }))
 }
@@ -72,7 +72,7 @@ impl Adapter for Fake {
     async fn get_contact(&self, _: &CallContext, _: &RemoteId) -> Result<Contact> {
         never()
     }
-    async fn find_contacts(&self, _: &CallContext, _: &Identity) -> Result<Found> {
+    async fn find_contacts(&self, _: &CallContext, _: &ContactIdentity) -> Result<LookupResult> {
         never()
     }
     async fn prepare_create(&self, _: &CallContext, _: &ContactDraft) -> Result<Prepared> {

@@ -9,31 +9,31 @@ use super::fake;
 use crate::auth::Authenticator;
 use crate::config::Limits;
 use crate::domain::{Actor, CallContext, Caller, Failure, Principal, RawJson, Scope, Scopes, TenantId, Text};
-use crate::gateway::credentials::{Credential, CredentialDraft, Credentials, Opening};
-use crate::gateway::{Audit, Keys, Ledger, ListingRequest, Tenants};
+use crate::gateway::credentials::{Credential, CredentialDraft, CredentialResolver, Credentials};
+use crate::gateway::{ApiKeys, Audit, Ledger, ListingRequest, Tenants};
 use crate::sealing::{MasterKey, Sealer};
 use crate::store::Store;
-use crate::store::tests::Place;
+use crate::store::tests::TestPlace;
 use crate::upstream::{AllowList, BaseUrlGuard, Transport};
 
-pub(super) struct House {
+pub(super) struct TestCredentials {
     pub(super) store: Store,
     pub(super) tenants: Tenants,
-    pub(super) keys: Keys,
+    pub(super) keys: ApiKeys,
     pub(super) credentials: Credentials,
     pub(super) authenticator: Arc<Authenticator>,
     /// The database lives as long as the house.
-    _place: Arc<Place>,
+    _place: Arc<TestPlace>,
 }
 
-impl House {
+impl TestCredentials {
     pub(super) async fn new() -> Self {
-        let place = Arc::new(Place::new().await);
+        let place = Arc::new(TestPlace::new().await);
         Self::over(place, &MasterKey::generate().unwrap(), "other.internal").await
     }
 
     /// Another process over the same database.
-    pub(super) async fn over(place: Arc<Place>, key: &MasterKey, allowed: &str) -> Self {
+    pub(super) async fn over(place: Arc<TestPlace>, key: &MasterKey, allowed: &str) -> Self {
         let store = Store::open(&place.location).await.unwrap();
         let sealer = Arc::new(Sealer::new(key).unwrap());
         let admin = SecretString::from("the-operators-token");
@@ -41,7 +41,7 @@ impl House {
         let guard = BaseUrlGuard::new(AllowList::parse(allowed).unwrap());
         let transport = Transport::new(&guard).unwrap();
         let audit = Audit::new(store.audit.clone(), sealer.clone());
-        let opening = Arc::new(Opening::new(
+        let opening = Arc::new(CredentialResolver::new(
             store.credentials.clone(),
             sealer.clone(),
             guard,
@@ -56,7 +56,7 @@ impl House {
                 opening.clone(),
                 audit.clone(),
             ),
-            keys: Keys::new(&store, sealer.clone(), authenticator.clone(), audit.clone()),
+            keys: ApiKeys::new(&store, sealer.clone(), authenticator.clone(), audit.clone()),
             credentials: Credentials::new(
                 store.credentials.clone(),
                 sealer.clone(),

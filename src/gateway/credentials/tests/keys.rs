@@ -5,27 +5,27 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use super::house::{House, operator, page, places};
+use super::house::{TestCredentials, operator, page, places};
 use crate::auth::ApiKey;
 use crate::domain::{FailureKind, Principal, Scope, Scopes, TenantId};
 use crate::gateway::ListingRequest;
 use crate::gateway::keys::KeyDraft;
 use crate::sealing::MasterKey;
 use crate::store::now;
-use crate::store::tests::{Place, also_on_postgres};
+use crate::store::tests::{TestPlace, also_on_postgres};
 
 fn draft(scopes: &[Scope]) -> KeyDraft {
     KeyDraft { name: "app".into(), scopes: Scopes::new(scopes), credential_ids: None, expires_at: None }
 }
 
-async fn kind(house: &House, header: Option<&str>) -> (FailureKind, String) {
+async fn kind(house: &TestCredentials, header: Option<&str>) -> (FailureKind, String) {
     let failure = house.authenticator.authenticate(header).await.unwrap_err();
     (failure.kind, failure.detail.as_str().to_owned())
 }
 
 #[tokio::test]
 async fn a_key_tells_its_tenant_and_scopes_until_it_is_revoked() {
-    let house = House::new().await;
+    let house = TestCredentials::new().await;
     let tenant = house.tenant("t").await.tenant;
     let (key, text) = house.keys.create(&operator(), &tenant, draft(&[Scope::ContactsRead])).await.unwrap();
     for scheme in ["Bearer ", "bearer  ", "BEARER "] {
@@ -48,7 +48,7 @@ async fn a_key_tells_its_tenant_and_scopes_until_it_is_revoked() {
 
 #[tokio::test]
 async fn when_a_key_was_last_used_is_told_to_the_minute_once_it_is_written() {
-    let house = House::new().await;
+    let house = TestCredentials::new().await;
     let tenant = house.tenant("t").await.tenant;
     let (key, text) = house.keys.create(&operator(), &tenant, draft(&[Scope::ContactsRead])).await.unwrap();
     let last = || async { house.keys.list(&tenant, &page(10)).await.unwrap().items[0].last_used_at };
@@ -64,7 +64,7 @@ async fn when_a_key_was_last_used_is_told_to_the_minute_once_it_is_written() {
 
 #[tokio::test]
 async fn a_wrong_secret_under_a_known_id_and_an_ended_key_answer_as_an_unknown_one() {
-    let house = House::new().await;
+    let house = TestCredentials::new().await;
     let tenant = house.tenant("t").await.tenant;
     let unknown = ApiKey::generate().unwrap();
     let unknown = kind(&house, Some(&format!("Bearer {}", unknown.text().expose_secret()))).await;
@@ -87,7 +87,7 @@ async fn a_wrong_secret_under_a_known_id_and_an_ended_key_answer_as_an_unknown_o
 
 #[tokio::test]
 async fn a_revocation_by_another_process_is_seen_within_five_seconds() {
-    let house = House::new().await;
+    let house = TestCredentials::new().await;
     let tenant = house.tenant("t").await.tenant;
     let (key, text) = house.keys.create(&operator(), &tenant, draft(&[Scope::ContactsRead])).await.unwrap();
     let header = format!("Bearer {}", text.expose_secret());
@@ -103,7 +103,7 @@ async fn a_revocation_by_another_process_is_seen_within_five_seconds() {
 
 #[tokio::test]
 async fn headers_without_a_key_say_what_to_send() {
-    let house = House::new().await;
+    let house = TestCredentials::new().await;
     let (_, mistyped) = kind(&house, Some("Bearer cg_nonsense")).await;
     assert!(mistyped.contains("mistyped"));
     for header in [None, Some(""), Some("Bearer"), Some("Bearer "), Some("Basic abc"), Some("cg_x")] {
@@ -115,7 +115,7 @@ async fn headers_without_a_key_say_what_to_send() {
 
 #[tokio::test]
 async fn the_operators_token_and_a_tenants_key_open_their_own_plane_alone() {
-    let house = House::new().await;
+    let house = TestCredentials::new().await;
     let tenant = house.tenant("t").await.tenant;
     let (_, text) = house.keys.create(&operator(), &tenant, draft(&Scope::ALL)).await.unwrap();
     let (key, admin) = (format!("Bearer {}", text.expose_secret()), "bearer the-operators-token");
@@ -134,7 +134,7 @@ async fn the_operators_token_and_a_tenants_key_open_their_own_plane_alone() {
 
 #[tokio::test]
 async fn every_fault_of_a_key_is_named() {
-    let house = House::new().await;
+    let house = TestCredentials::new().await;
     let mine = house.tenant("mine").await;
     let theirs = house.tenant("theirs").await;
     let (own, foreign) = (house.add(&mine, "c").await.id, house.add(&theirs, "c").await.id);
@@ -166,7 +166,7 @@ async fn every_fault_of_a_key_is_named() {
 
 #[tokio::test]
 async fn listings_walk_to_the_end_and_cursors_stay_at_home() {
-    let house = House::new().await;
+    let house = TestCredentials::new().await;
     let (mine, theirs) = (house.tenant("mine").await.tenant, house.tenant("theirs").await.tenant);
     for tenant in [&mine, &theirs] {
         for _ in 0..5 {
@@ -200,10 +200,10 @@ async fn listings_walk_to_the_end_and_cursors_stay_at_home() {
 
 #[tokio::test]
 async fn two_gateways_on_one_database_share_tenants_keys_and_revocations() {
-    let place = Arc::new(Place::new().await);
+    let place = Arc::new(TestPlace::new().await);
     let master = MasterKey::generate().unwrap();
-    let one = House::over(place.clone(), &master, "other.example.com").await;
-    let two = House::over(place, &master, "other.example.com").await;
+    let one = TestCredentials::over(place.clone(), &master, "other.example.com").await;
+    let two = TestCredentials::over(place, &master, "other.example.com").await;
     let caller = one.tenant("t").await;
     let (key, text) =
         two.keys.create(&operator(), &caller.tenant, draft(&[Scope::ContactsRead])).await.unwrap();

@@ -6,7 +6,7 @@ mod keys;
 
 use secrecy::ExposeSecret;
 
-use self::house::{House, caller, context, draft, json, operator, page, places, secret};
+use self::house::{TestCredentials, caller, context, draft, json, operator, page, places, secret};
 use super::{CredentialPatch, Credentials};
 use crate::domain::{Caller, CredentialId, Failure, FailureKind, Scope, Scopes};
 use crate::sealing::MasterKey;
@@ -26,7 +26,7 @@ async fn failures(credentials: &Credentials, caller: &Caller, id: &CredentialId)
 
 #[tokio::test]
 async fn unknown_foreign_and_outside_the_list_are_one_answer() {
-    let house = House::new().await;
+    let house = TestCredentials::new().await;
     let (mine, theirs) = (house.tenant("mine").await, house.tenant("theirs").await);
     let (own, foreign) = (house.add(&mine, "own").await, house.add(&theirs, "foreign").await);
     let limited = Caller { credentials: Some(vec![own.id.clone()]), ..mine.clone() };
@@ -49,7 +49,7 @@ async fn unknown_foreign_and_outside_the_list_are_one_answer() {
 
 #[tokio::test]
 async fn each_operation_needs_its_scope() {
-    let house = House::new().await;
+    let house = TestCredentials::new().await;
     let all = house.tenant("t").await;
     let id = house.add(&all, "c").await.id;
     let with = |scope| Caller { scopes: Scopes::new(&[scope]), ..all.clone() };
@@ -70,7 +70,7 @@ async fn each_operation_needs_its_scope() {
 
 #[tokio::test]
 async fn a_refused_secret_is_answered_and_nothing_is_stored() {
-    let house = House::new().await;
+    let house = TestCredentials::new().await;
     let mine = house.tenant("t").await;
     let refused = house.credentials.create(&context(), &mine, draft("c", "bad"), true).await.unwrap_err();
     assert_eq!(refused.kind, FailureKind::UpstreamCredentialRejected);
@@ -95,7 +95,7 @@ async fn a_refused_secret_is_answered_and_nothing_is_stored() {
 
 #[tokio::test]
 async fn every_fault_of_a_draft_is_named_at_once() {
-    let house = House::new().await;
+    let house = TestCredentials::new().await;
     let mine = house.tenant("t").await;
     let mut wrong = draft(" ", "good");
     wrong.settings = json(r#"{"defaultRegion":"us","allowDelete":1,"nonsense":true}"#);
@@ -119,7 +119,7 @@ async fn every_fault_of_a_draft_is_named_at_once() {
 
 #[tokio::test]
 async fn another_base_url_needs_the_secret_again() {
-    let house = House::new().await;
+    let house = TestCredentials::new().await;
     let mine = house.tenant("t").await;
     let id = house.add(&mine, "c").await.id;
     let moved = |key: Option<&str>, url: &str| CredentialPatch {
@@ -145,7 +145,7 @@ async fn another_base_url_needs_the_secret_again() {
 
 #[tokio::test]
 async fn settings_merge_by_member_and_a_new_name_leaves_the_crm_alone() {
-    let house = House::new().await;
+    let house = TestCredentials::new().await;
     let mine = house.tenant("t").await;
     let mut first = draft("c", "good");
     first.settings = json(r#"{"defaultRegion":"US","allowDelete":null}"#);
@@ -171,7 +171,7 @@ async fn settings_merge_by_member_and_a_new_name_leaves_the_crm_alone() {
 
 #[tokio::test]
 async fn opened_credentials_are_remembered_until_they_change() {
-    let house = House::new().await;
+    let house = TestCredentials::new().await;
     let mine = house.tenant("t").await;
     let id = house.add(&mine, "c").await.id;
     let opened = house.credentials.open(&mine, &id).await.unwrap();
@@ -191,7 +191,7 @@ async fn opened_credentials_are_remembered_until_they_change() {
 
 #[tokio::test]
 async fn what_was_moved_in_the_database_does_not_open() {
-    let house = House::new().await;
+    let house = TestCredentials::new().await;
     let (mine, theirs) = (house.tenant("mine").await, house.tenant("theirs").await);
     let (one, two) = (house.add(&mine, "one").await, house.add(&mine, "two").await);
     let foreign = house.add(&theirs, "foreign").await;
@@ -222,22 +222,23 @@ async fn what_was_moved_in_the_database_does_not_open() {
 
 #[tokio::test]
 async fn under_another_master_key_or_a_shorter_allow_list_nothing_opens() {
-    let place = std::sync::Arc::new(crate::store::tests::Place::new().await);
+    let place = std::sync::Arc::new(crate::store::tests::TestPlace::new().await);
     let key = MasterKey::generate().unwrap();
-    let house = House::over(place.clone(), &key, "other.internal").await;
+    let house = TestCredentials::over(place.clone(), &key, "other.internal").await;
     let mine = house.tenant("t").await;
     let mut elsewhere = draft("c", "good");
     elsewhere.settings = json(r#"{"baseUrl":"https://other.internal"}"#);
     let id = house.credentials.create(&context(), &mine, elsewhere, true).await.unwrap().id;
     let mine = caller(mine.tenant);
-    let kind = |house: House, mine: Caller, id: CredentialId| async move {
+    let kind = |house: TestCredentials, mine: Caller, id: CredentialId| async move {
         house.credentials.open(&mine, &id).await.err().map(|failure| failure.kind)
     };
-    let strange = House::over(place.clone(), &MasterKey::generate().unwrap(), "other.internal").await;
+    let strange =
+        TestCredentials::over(place.clone(), &MasterKey::generate().unwrap(), "other.internal").await;
     assert_eq!(kind(strange, mine.clone(), id.clone()).await, Some(FailureKind::SecretUnreadable));
-    let shorter = House::over(place.clone(), &key, "").await;
+    let shorter = TestCredentials::over(place.clone(), &key, "").await;
     assert_eq!(kind(shorter, mine.clone(), id.clone()).await, Some(FailureKind::BaseUrlRefused));
-    let same = House::over(place, &key, "other.internal").await;
+    let same = TestCredentials::over(place, &key, "other.internal").await;
     assert_eq!(kind(same, mine, id).await, None);
 }
 

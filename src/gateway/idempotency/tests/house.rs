@@ -10,23 +10,23 @@ use crate::domain::{
     Address, Caller, Candidate, ContactDraft, EmailAddress, PhoneNumber, Principal, RawJson, ReadOnlyMember,
     RemoteFields, Scope, Scopes, Text, Warning, WarningCode,
 };
-use crate::gateway::idempotency::{Answer, Evidence, Ledger, Once, ledger};
+use crate::gateway::idempotency::{Ledger, RecoveryContext, RequestIdentity, StoredResponse, ledger};
 use crate::sealing::{MasterKey, Sealer};
-use crate::store::tests::Place;
+use crate::store::tests::TestPlace;
 use crate::store::{IdempotencyRecord, Reserved, Store, TenantRecord, now};
 
-pub(super) struct House {
+pub(super) struct TestLedger {
     pub(super) ledger: Ledger,
     pub(super) caller: Caller,
     pub(super) sealer: Arc<Sealer>,
     pub(super) store: Store,
-    pub(super) place: Place,
+    pub(super) place: TestPlace,
     key: String,
 }
 
-impl House {
+impl TestLedger {
     pub(super) async fn new() -> Self {
-        let place = Place::new().await;
+        let place = TestPlace::new().await;
         let store = place.open().await;
         let key = MasterKey::generate().unwrap();
         let sealer = Arc::new(Sealer::new(&key).unwrap());
@@ -69,7 +69,7 @@ async fn tenant(store: &Store, name: &str) -> Caller {
 }
 
 /// The row of the house's tenant as the database holds it.
-pub(super) async fn raw(house: &House, key: &str) -> IdempotencyRecord {
+pub(super) async fn raw(house: &TestLedger, key: &str) -> IdempotencyRecord {
     let probe = IdempotencyRecord {
         tenant: house.caller.tenant.clone(),
         key: ledger::key(&house.caller.tenant, key),
@@ -89,8 +89,8 @@ pub(super) async fn raw(house: &House, key: &str) -> IdempotencyRecord {
     }
 }
 
-pub(super) fn once(key: &str, asked: &str) -> Once {
-    Once { key: key.into(), asked: asked.as_bytes().to_vec() }
+pub(super) fn once(key: &str, asked: &str) -> RequestIdentity {
+    RequestIdentity { key: key.into(), asked: asked.as_bytes().to_vec() }
 }
 
 /// Each key with a request of its own.
@@ -98,9 +98,9 @@ pub(super) fn asking(key: &str) -> &str {
     key
 }
 
-pub(super) fn answer(body: &[u8]) -> Answer {
+pub(super) fn answer(body: &[u8]) -> StoredResponse {
     let headers = vec![("location".into(), "/crm/contacts/con_1".into()), ("x".into(), "a: \"b\"".into())];
-    Answer { status: 201, headers, body: body.to_vec(), replayed: false }
+    StoredResponse { status: 201, headers, body: body.to_vec(), replayed: false }
 }
 
 pub(super) fn warning() -> Warning {
@@ -116,9 +116,9 @@ pub(super) fn candidate() -> Candidate {
 }
 
 /// Evidence with something in every member, and texts that a careless writing would change.
-pub(super) fn evidence() -> Evidence {
+pub(super) fn evidence() -> RecoveryContext {
     let json = |text: &'static str| RawJson::from_validated(Text::from_static(text));
-    Evidence {
+    RecoveryContext {
         draft: ContactDraft {
             first_name: Some("canary \u{1f600} \"quoted\" \\ \u{0} \u{2028}".into()),
             last_name: "canary".into(),

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use self::house::{House, answer, asking, candidate, evidence, once, raw, warning};
-use super::kept::Kept;
-use super::{Attempt, Claim, Destination, Ledger, Past};
+use self::house::{TestLedger, answer, asking, candidate, evidence, once, raw, warning};
+use super::kept::OpenWrite;
+use super::{Begin, Destination, InFlightWrite, Ledger, Past};
 use crate::domain::{Candidates, CredentialId, Failure, FailureKind, Result};
 use crate::sealing::{MasterKey, Sealer};
 use crate::store::Stage;
@@ -34,36 +34,36 @@ also_on_postgres! {
     a_former_master_key_replays_and_a_strange_one_says_so,
 }
 
-async fn run(ledger: &Ledger, house: &House, key: &str, asked: &str) -> Attempt {
+async fn run(ledger: &Ledger, house: &TestLedger, key: &str, asked: &str) -> InFlightWrite {
     match claim(ledger, house, key, asked).await.unwrap() {
-        Claim::Run(attempt) => *attempt,
-        Claim::Answered(answer) => panic!("it was answered: {answer:?}"),
+        Begin::Run(attempt) => *attempt,
+        Begin::Answered(answer) => panic!("it was answered: {answer:?}"),
     }
 }
 
-async fn claim(ledger: &Ledger, house: &House, key: &str, asked: &str) -> Result<Claim> {
+async fn claim(ledger: &Ledger, house: &TestLedger, key: &str, asked: &str) -> Result<Begin> {
     let credential = CredentialId::from("cred_1");
     ledger.claim(&house.caller, Some(&credential), &once(key, asked)).await
 }
 
-async fn refused(ledger: &Ledger, house: &House, key: &str, asked: &str) -> Failure {
+async fn refused(ledger: &Ledger, house: &TestLedger, key: &str, asked: &str) -> Failure {
     claim(ledger, house, key, asked).await.err().expect("it must be refused")
 }
 
 /// The process is gone, and so is its lease.
-async fn dies(house: &House, attempt: Attempt) {
+async fn dies(house: &TestLedger, attempt: InFlightWrite) {
     drop(attempt);
     house.ledger.end_leases().await.unwrap();
 }
 
 #[tokio::test]
 async fn an_answer_is_replayed_byte_for_byte() {
-    let house = House::new().await;
+    let house = TestLedger::new().await;
     let attempt = run(&house.ledger, &house, "k", "asked").await;
     assert_eq!((attempt.past(), attempt.sends()), (&Past::Nothing, 0));
     attempt.record(answer(b"line\nline\0\xff{\"a\": 1}\n")).await.unwrap();
     for ledger in [house.ledger.clone(), house.another_process().await] {
-        let Claim::Answered(replay) = claim(&ledger, &house, "k", "asked").await.unwrap() else {
+        let Begin::Answered(replay) = claim(&ledger, &house, "k", "asked").await.unwrap() else {
             panic!("it was answered before")
         };
         assert!(replay.replayed);
@@ -75,7 +75,7 @@ async fn an_answer_is_replayed_byte_for_byte() {
 
 #[tokio::test]
 async fn another_request_under_the_same_key_is_refused_at_every_stage() {
-    let house = House::new().await;
+    let house = TestLedger::new().await;
     let other = house.another_process().await;
     let mut attempt = run(&house.ledger, &house, "k", "asked").await;
     let reused = async || refused(&other, &house, "k", "asked for more").await.kind;
@@ -86,12 +86,12 @@ async fn another_request_under_the_same_key_is_refused_at_every_stage() {
     assert_eq!(reused().await, FailureKind::IdempotencyKeyReused);
     run(&other, &house, "k", "asked").await.record(answer(b"x")).await.unwrap();
     assert_eq!(reused().await, FailureKind::IdempotencyKeyReused);
-    assert!(matches!(claim(&other, &house, "k", "asked").await, Ok(Claim::Answered(_))));
+    assert!(matches!(claim(&other, &house, "k", "asked").await, Ok(Begin::Answered(_))));
 }
 
 #[tokio::test]
 async fn a_running_write_is_told_from_a_lost_one() {
-    let house = House::new().await;
+    let house = TestLedger::new().await;
     let attempt = run(&house.ledger, &house, "k", "asked").await;
     let failure = refused(&house.ledger, &house, "k", "asked").await;
     assert_eq!(failure.kind, FailureKind::IdempotencyInProgress);
@@ -109,7 +109,7 @@ async fn a_running_write_is_told_from_a_lost_one() {
 
 #[tokio::test]
 async fn a_released_key_runs_again_also_for_another_request() {
-    let house = House::new().await;
+    let house = TestLedger::new().await;
     let mut attempt = run(&house.ledger, &house, "k", "asked").await;
     attempt.sending(None).await.unwrap();
     attempt.release().await.unwrap();
@@ -119,7 +119,7 @@ async fn a_released_key_runs_again_also_for_another_request() {
 
 #[tokio::test]
 async fn whatever_point_a_process_dies_at_the_next_one_knows_what_was_under_way() {
-    let house = House::new().await;
+    let house = TestLedger::new().await;
     let next = house.another_process().await;
     let found = Past::Found { remote_id: "r1".into(), warnings: vec![warning()] };
     let ambiguous = Past::Ambiguous { candidates: vec![candidate(); 500].into() };
@@ -159,14 +159,14 @@ async fn whatever_point_a_process_dies_at_the_next_one_knows_what_was_under_way(
 #[test]
 fn what_is_sealed_of_an_ambiguous_outcome_is_bounded() {
     let ambiguous = Past::Ambiguous { candidates: vec![candidate(); 40_000].into() };
-    let sealed = Kept::of(&ambiguous, None, None).unwrap().written().unwrap();
+    let sealed = OpenWrite::of(&ambiguous, None, None).unwrap().written().unwrap();
     assert!(sealed.len() < 4_096, "{} bytes", sealed.len());
-    assert_eq!(Kept::read(&sealed).unwrap().past(Stage::Ambiguous).unwrap().0, ambiguous);
+    assert_eq!(OpenWrite::read(&sealed).unwrap().past(Stage::Ambiguous).unwrap().0, ambiguous);
 }
 
 #[tokio::test]
 async fn where_a_write_was_sent_is_known_at_every_stage_and_of_earlier_versions_it_is_not() {
-    let house = House::new().await;
+    let house = TestLedger::new().await;
     let next = house.another_process().await;
     let ambiguous = Past::Ambiguous { candidates: vec![candidate()].into() };
     let mut sent_to = Destination {
@@ -195,20 +195,20 @@ async fn where_a_write_was_sent_is_known_at_every_stage_and_of_earlier_versions_
     assert_eq!((attempt.evidence(), attempt.destination()), (Some(&evidence()), Some(&sent_to)));
 
     // Apart from the one field, which readers skip that do not know it, a row is what it was in earlier versions.
-    let plain = |kept: Option<Kept>| -> serde_json::Value {
+    let plain = |kept: Option<OpenWrite>| -> serde_json::Value {
         let mut all: serde_json::Value = serde_json::from_slice(&kept.unwrap().written().unwrap()).unwrap();
         // Made from the clock each time, for earlier versions.
         assert!(all["evidence"].as_object_mut().unwrap().remove("settled_from").is_some());
         all
     };
-    let earlier = plain(Kept::of(&Past::Unknown, Some(&evidence()), None));
-    let mut now = plain(Kept::of(&Past::Unknown, Some(&evidence()), Some(&sent_to)));
-    let blob = Kept::of(&Past::Unknown, Some(&evidence()), None).unwrap().written().unwrap();
-    let read = Kept::read(&blob).unwrap();
+    let earlier = plain(OpenWrite::of(&Past::Unknown, Some(&evidence()), None));
+    let mut now = plain(OpenWrite::of(&Past::Unknown, Some(&evidence()), Some(&sent_to)));
+    let blob = OpenWrite::of(&Past::Unknown, Some(&evidence()), None).unwrap().written().unwrap();
+    let read = OpenWrite::read(&blob).unwrap();
     assert_eq!((read.destination(), read.past(Stage::Unknown).unwrap().0), (None, Past::Unknown));
     now["of a later version"] = true.into();
     now["evidence"]["settled_from"] = "2026-02-03T04:05:06Z".into();
-    assert_eq!(Kept::read(now.to_string().as_bytes()).unwrap().destination(), Some(sent_to));
+    assert_eq!(OpenWrite::read(now.to_string().as_bytes()).unwrap().destination(), Some(sent_to));
     now["evidence"].as_object_mut().unwrap().remove("settled_from");
     let all = now.as_object_mut().unwrap();
     all.remove("destination");
@@ -218,7 +218,7 @@ async fn where_a_write_was_sent_is_known_at_every_stage_and_of_earlier_versions_
 
 #[tokio::test]
 async fn evidence_comes_back_to_the_byte() {
-    let house = House::new().await;
+    let house = TestLedger::new().await;
     let mut attempt = run(&house.ledger, &house, "k", "asked").await;
     attempt.sending(Some(evidence())).await.unwrap();
     let mut later = evidence();
@@ -232,7 +232,7 @@ async fn evidence_comes_back_to_the_byte() {
 
 #[tokio::test]
 async fn a_known_outcome_erases_the_request() {
-    let house = House::new().await;
+    let house = TestLedger::new().await;
     for (place, outcome) in [
         Past::Absent,
         Past::Found { remote_id: "r1".into(), warnings: Vec::new() },
@@ -254,7 +254,7 @@ async fn a_known_outcome_erases_the_request() {
 
 #[tokio::test]
 async fn who_lost_the_lease_may_neither_send_nor_write() {
-    let house = House::new().await;
+    let house = TestLedger::new().await;
     let other = house.another_process().await;
     for key in ["before the send", "after it"] {
         let mut former = run(&house.ledger, &house, key, "asked").await;
@@ -284,7 +284,7 @@ async fn who_lost_the_lease_may_neither_send_nor_write() {
 
 #[tokio::test]
 async fn a_lease_is_renewed_while_the_write_runs_and_ends_with_it() {
-    let house = House::new().await;
+    let house = TestLedger::new().await;
     let short = house.with_lease(Duration::from_secs(2));
     let attempt = run(&short, &house, "k", "asked").await;
     tokio::time::sleep(Duration::from_millis(3500)).await;
@@ -308,11 +308,11 @@ fn what_an_earlier_version_sealed_is_read_and_proves_nothing() {
         "email_addresses":[],"phone_numbers":[],"remote_fields":[],"read_only":[]},
         "sent_at":"2026-02-03T04:05:06Z","settled_from":"2026-02-03T04:05:07Z","seen":[],"looked_at":null,
         "absent_since":"2026-02-03T04:05:08Z"}}"#;
-    let (past, evidence) = Kept::read(old.as_bytes()).unwrap().past(Stage::Unknown).unwrap();
+    let (past, evidence) = OpenWrite::read(old.as_bytes()).unwrap().past(Stage::Unknown).unwrap();
     let evidence = evidence.unwrap();
     assert_eq!((past, evidence.absent_lookup.clone()), (Past::Unknown, None));
     assert_eq!(evidence.open_for, Duration::from_secs(30));
-    let new = Kept::of(&Past::Unknown, Some(&evidence), None).unwrap().written().unwrap();
+    let new = OpenWrite::of(&Past::Unknown, Some(&evidence), None).unwrap().written().unwrap();
     let new = String::from_utf8(new).unwrap();
     assert!(
         new.contains("\"settled_from\":\"") && !new.contains("absent_since"),
@@ -322,7 +322,7 @@ fn what_an_earlier_version_sealed_is_read_and_proves_nothing() {
 
 #[tokio::test]
 async fn answers_end_a_day_after_the_first_use() {
-    let house = House::new().await;
+    let house = TestLedger::new().await;
     run(&house.ledger, &house, "k", "asked").await.record(answer(b"x")).await.unwrap();
     let row = raw(&house, "k").await;
     assert_eq!(row.expires_at.as_millisecond() - row.created_at.as_millisecond(), 24 * 3600 * 1000);
@@ -337,7 +337,7 @@ async fn answers_end_a_day_after_the_first_use() {
 
 #[tokio::test]
 async fn nothing_readable_is_at_rest() {
-    let house = House::new().await;
+    let house = TestLedger::new().await;
     let mut attempt = run(&house.ledger, &house, "canary key", "canary of what was asked").await;
     attempt.sending(Some(evidence())).await.unwrap();
     let open = raw(&house, "canary key").await;
@@ -364,15 +364,15 @@ async fn nothing_readable_is_at_rest() {
 
 #[tokio::test]
 async fn the_same_key_of_another_tenant_is_another_key() {
-    let house = House::new().await;
+    let house = TestLedger::new().await;
     run(&house.ledger, &house, "k", "asked").await.record(answer(b"one's")).await.unwrap();
     let two = house.tenant("two").await;
-    let Claim::Run(attempt) = house.ledger.claim(&two, None, &once("k", "asked otherwise")).await.unwrap()
+    let Begin::Run(attempt) = house.ledger.claim(&two, None, &once("k", "asked otherwise")).await.unwrap()
     else {
         panic!("it is another tenant's")
     };
     attempt.record(answer(b"two's")).await.unwrap();
-    let Claim::Answered(replay) = claim(&house.ledger, &house, "k", "asked").await.unwrap() else { panic!() };
+    let Begin::Answered(replay) = claim(&house.ledger, &house, "k", "asked").await.unwrap() else { panic!() };
     assert_eq!(replay.body, b"one's");
     let keys = [raw(&house, "k").await.key, super::ledger::key(&two.tenant, "k")];
     assert_ne!(keys[0], keys[1], "nor can it be seen that both use one key");
@@ -380,7 +380,7 @@ async fn the_same_key_of_another_tenant_is_another_key() {
 
 #[tokio::test]
 async fn of_many_who_claim_at_once_one_runs() {
-    let house = House::new().await;
+    let house = TestLedger::new().await;
     let other = house.another_process().await;
     for round in 0..8 {
         let key = format!("k{round}");
@@ -391,8 +391,8 @@ async fn of_many_who_claim_at_once_one_runs() {
         let (mut running, mut told) = (Vec::new(), 0);
         for claimed in join_all(claims).await {
             match claimed {
-                Ok(Claim::Run(attempt)) => running.push(attempt),
-                Ok(Claim::Answered(_)) => panic!("nobody answered"),
+                Ok(Begin::Run(attempt)) => running.push(attempt),
+                Ok(Begin::Answered(_)) => panic!("nobody answered"),
                 Err(failure) if failure.kind == FailureKind::IdempotencyInProgress => told += 1,
                 Err(failure) => panic!("{failure:?}"),
             }
@@ -408,7 +408,7 @@ async fn of_many_who_claim_at_once_one_runs() {
 
 #[tokio::test]
 async fn what_dead_processes_left_is_taken_over_to_look() {
-    let house = House::new().await;
+    let house = TestLedger::new().await;
     let sweep = house.another_process().await;
     let mut left = Vec::new();
     for (key, evidence) in [("create", Some(evidence())), ("update", None)] {
@@ -442,12 +442,12 @@ async fn what_dead_processes_left_is_taken_over_to_look() {
 
 #[tokio::test]
 async fn a_former_master_key_replays_and_a_strange_one_says_so() {
-    let house = House::new().await;
+    let house = TestLedger::new().await;
     run(&house.ledger, &house, "done", "asked").await.record(answer(b"x")).await.unwrap();
     run(&house.ledger, &house, "reserved", "asked").await.leave().await;
     let new = MasterKey::generate().unwrap();
     let rotated = house.sealed_by(Sealer::with_others(&new, &[house.master_key()]).unwrap());
-    assert!(matches!(claim(&rotated, &house, "done", "asked").await, Ok(Claim::Answered(_))));
+    assert!(matches!(claim(&rotated, &house, "done", "asked").await, Ok(Begin::Answered(_))));
     let reused = refused(&rotated, &house, "done", "asked otherwise").await;
     assert_eq!(reused.kind, FailureKind::IdempotencyKeyReused);
     run(&rotated, &house, "reserved", "asked").await.leave().await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::{advance, sleep};
 
-use super::house::{House, evidence};
+use super::house::{TestLedger, evidence};
 use super::run;
 use crate::domain::{Failure, FailureKind, Result, TenantId, Text};
 use crate::gateway::idempotency::Lease;
@@ -123,7 +123,7 @@ impl IdempotencyStore for Late {
 
 #[tokio::test]
 async fn what_the_database_said_too_long_ago_is_not_sent_on() {
-    let mut house = House::new().await;
+    let mut house = TestLedger::new().await;
     for (late, kind) in
         [(Duration::ZERO, None), (Duration::from_millis(2500), Some(FailureKind::IdempotencyInProgress))]
     {

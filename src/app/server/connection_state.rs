@@ -1,0 +1,235 @@
+//! The timeouts of one connection: for the head of a request, for a response that is not read, and for idleness.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::Counted;
+
+/// How long a connection is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::app) struct ConnectionTimes {
+    /// From the connection's start, or from the first byte of a further request, until the head is complete.
+    pub(in crate::app) head: Duration,
+    /// How long a caller may read nothing of a pending response. Progress restarts it.
+    pub(in crate::app) stalled: Duration,
+    /// From a response's last byte until the next request begins.
+    pub(in crate::app) idle: Duration,
+}
+
+impl Default for ConnectionTimes {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(10),
+            stalled: Duration::from_secs(30),
+            // Longer than the minute that proxies keep a connection, so that the proxy closes it first.
+            idle: Duration::from_secs(70),
+        }
+    }
+}
+
+/// The state of one connection. Its task changes it when it reads, writes, or begins and ends a request. The listener may
+/// close it to make room.
+pub(super) struct ConnectionState {
+    times: ConnectionTimes,
+    state: Mutex<IoState>,
+    closed: Notify,
+    /// Set by the first request. A stopping server does not wait for a connection that had none.
+    pub(super) used: OnceLock<Counted>,
+}
+
+struct IoState {
+    phase: Phase,
+    /// Since when no request is under way.
+    idle_since: Instant,
+    /// When the caller is disconnected if it reads nothing; set while bytes wait for it.
+    stalled: Option<Instant>,
+    /// Closed to make room, as soon as no request is under way.
+    closed: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// No head has arrived, or part of one.
+    Head { until: Instant },
+    /// A request is under way; it has a deadline of its own.
+    Busy,
+    /// The response is ready but not completely written; `heard` says whether bytes of a further request have arrived.
+    Writing { heard: bool },
+    /// The response is written, and no byte of a further request has arrived.
+    Idle { until: Instant },
+}
+
+impl Phase {
+    const fn is_idle(self) -> bool {
+        matches!(self, Self::Head { .. } | Self::Idle { .. })
+    }
+}
+
+impl ConnectionState {
+    pub(super) fn new(times: ConnectionTimes) -> Arc<Self> {
+        let now = crate::clock::monotonic();
+        let phase = Phase::Head { until: now + times.head };
+        let state = IoState { phase, idle_since: now, stalled: None, closed: false };
+        Arc::new(Self { times, state: Mutex::new(state), closed: Notify::new(), used: OnceLock::new() })
+    }
+
+    /// When the connection is closed if nothing happens before.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let state = self.state();
+        let phase = match state.phase {
+            Phase::Head { until } | Phase::Idle { until } => Some(until),
+            Phase::Busy | Phase::Writing { .. } => None,
+        };
+        [phase, state.stalled].into_iter().flatten().min()
+    }
+
+    /// The head of a request is complete.
+    pub(super) fn begin(&self) {
+        self.state().phase = Phase::Busy;
+    }
+
+    /// The response is ready.
+    pub(super) fn end(&self) {
+        self.state().phase = Phase::Writing { heard: false };
+    }
+
+    /// Since when no request is under way; `None` while one is.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        let state = self.state();
+        state.phase.is_idle().then_some(state.idle_since)
+    }
+
+    /// Closes the connection if no request has been under way since `since`; else nothing happens.
+    pub(super) fn close_if_idle_since(&self, since: Instant) -> bool {
+        let mut state = self.state();
+        let closes = state.phase.is_idle() && state.idle_since == since && !state.closed;
+        if closes {
+            state.closed = true;
+            self.closed.notify_one();
+        }
+        closes
+    }
+
+    /// Whether it was closed to make room. A request that arrived at the same time is served first.
+    pub(super) fn is_closed(&self) -> bool {
+        let state = self.state();
+        state.closed && state.phase.is_idle()
+    }
+
+    /// Waits until [`Self::close_if_idle_since`] closes the connection.
+    pub(super) async fn until_closed(&self) {
+        self.closed.notified().await;
+    }
+
+    /// Bytes arrived. They belong to a head, or to the body of the request under way.
+    fn heard(&self) {
+        let mut state = self.state();
+        match &mut state.phase {
+            Phase::Idle { .. } => {
+                state.phase = Phase::Head { until: crate::clock::monotonic() + self.times.head }
+            }
+            // A slow reader of the response may have sent the next request already.
+            Phase::Writing { heard } => *heard = true,
+            Phase::Head { .. } | Phase::Busy => {}
+        }
+    }
+
+    /// A write made progress, or bytes wait for the caller.
+    fn wrote(&self, progress: bool) {
+        let mut state = self.state();
+        if progress {
+            state.stalled = None;
+        } else if state.stalled.is_none() {
+            state.stalled = Some(crate::clock::monotonic() + self.times.stalled);
+        }
+        if let Phase::Idle { .. } = state.phase {
+            state.phase = Phase::Writing { heard: false };
+        }
+    }
+
+    /// All bytes are written.
+    fn flushed(&self) {
+        let mut state = self.state();
+        state.stalled = None;
+        if let Phase::Writing { heard } = state.phase {
+            let now = crate::clock::monotonic();
+            state.idle_since = now;
+            state.phase = if heard {
+                Phase::Head { until: now + self.times.head }
+            } else {
+                Phase::Idle { until: now + self.times.idle }
+            };
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, IoState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection that reports its reads and writes to its [`ConnectionState`].
+pub(super) struct TimedIo<IO> {
+    pub(super) io: IO,
+    pub(super) line: Arc<ConnectionState>,
+}
+
+impl<IO: AsyncRead + Unpin> AsyncRead for TimedIo<IO> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.io).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.line.heard();
+        }
+        read
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> AsyncWrite for TimedIo<IO> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write(context, bytes);
+        self.line.wrote(written.is_ready());
+        written
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write_vectored(context, pieces);
+        self.line.wrote(written.is_ready());
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper flushes once it has written everything.
+        let flushed = Pin::new(&mut self.io).poll_flush(context);
+        if flushed.is_ready() {
+            self.line.flushed();
+        }
+        flushed
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,58 @@
+//! When keys were last used, to the minute: noted in memory, written in the background, so that a warm read stays
+//! without a database.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use crate::domain::{KeyId, Result, Timestamp};
+use crate::store::{KeyStore, now};
+
+const MINUTE: i64 = 60;
+
+/// Uses that are not written yet.
+#[derive(Default)]
+pub(super) struct LastUsed {
+    /// The last minute of each key that was noted, and whether it is still to be written. A key that is not used any
+    /// more leaves with the next writing.
+    noted: Mutex<HashMap<KeyId, (i64, bool)>>,
+}
+
+impl LastUsed {
+    /// Notes that the key is used now.
+    pub(super) fn note(&self, id: &KeyId) {
+        let minute = now().as_second() / MINUTE;
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        match noted.get_mut(id) {
+            Some((known, _)) if *known == minute => {}
+            Some(known) => *known = (minute, true),
+            None => drop(noted.insert(id.clone(), (minute, true))),
+        }
+    }
+
+    /// Writes what was noted. What cannot be written is noted again.
+    pub(super) async fn write(&self, keys: &dyn KeyStore) -> Result<()> {
+        for (id, minute) in self.waiting() {
+            let Ok(at) = Timestamp::from_second(minute * MINUTE) else { continue };
+            if let Err(failure) = keys.note_use(&id, at).await {
+                self.noted
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .entry(id)
+                    .or_insert((minute, true))
+                    .1 = true;
+                return Err(failure);
+            }
+        }
+        Ok(())
+    }
+
+    fn waiting(&self) -> Vec<(KeyId, i64)> {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.retain(|_, (_, waits)| *waits);
+        let waiting = noted.iter_mut().map(|(id, (minute, waits))| {
+            *waits = false;
+            (id.clone(), *minute)
+        });
+        waiting.collect()
+    }
+}

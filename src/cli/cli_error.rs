@@ -1,0 +1,81 @@
+//! How a command ends when it does not end well, and the exit code of each end.
+
+use std::io;
+use std::process::ExitCode;
+
+use crate::config::ConfigError;
+use crate::domain::Failure;
+use crate::store::OpenError;
+use crate::telemetry;
+
+/// What a command answers.
+pub(super) type CliOutcome = Result<(), CliError>;
+
+/// Why a command ended early.
+#[derive(Debug)]
+pub(super) enum CliError {
+    /// With a sentence for standard error.
+    Failed(String),
+    /// Whoever read the output has seen enough, as `head` does.
+    ReaderGone,
+}
+
+impl CliError {
+    pub(super) fn failed(sentence: impl Into<String>) -> Self {
+        Self::Failed(sentence.into())
+    }
+}
+
+impl From<ConfigError> for CliError {
+    fn from(error: ConfigError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<OpenError> for CliError {
+    fn from(error: OpenError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<anyhow::Error> for CliError {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed(format!("{error:#}"))
+    }
+}
+
+impl From<Failure> for CliError {
+    fn from(failure: Failure) -> Self {
+        if failure.faults.len() < 2 {
+            return Self::failed(failure.detail.as_str());
+        }
+        let faults = failure.faults.iter().map(|fault| {
+            let (place, detail) = (fault.place.as_str(), fault.detail.as_str());
+            format!("{place}: {detail}")
+        });
+        Self::Failed(faults.collect::<Vec<_>>().join("\n"))
+    }
+}
+
+impl From<io::Error> for CliError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::ReaderGone,
+            _ => Self::Failed(format!("the output cannot be written: {error}")),
+        }
+    }
+}
+
+/// Tells standard error what went wrong, line by line, and answers the exit code.
+pub(super) fn exit_code(outcome: CliOutcome) -> ExitCode {
+    let code = match outcome {
+        Ok(()) | Err(CliError::ReaderGone) => ExitCode::SUCCESS,
+        Err(CliError::Failed(sentences)) => {
+            // Where nobody reads, the exit code still tells.
+            sentences.lines().for_each(|sentence| telemetry::print(&format!("error: {sentence}")));
+            ExitCode::FAILURE
+        }
+    };
+    telemetry::flush();
+    code
+}

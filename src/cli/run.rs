@@ -1,0 +1,77 @@
+//! The commands that run until they are told to stop: the gateway, the demo, a simulator.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use tracing::level_filters::LevelFilter;
+
+use super::cli_error::{CliError, CliOutcome};
+use super::output::Output;
+use super::start_logs;
+use crate::app::{self, SIMULATED};
+use crate::config::{Config, Flags};
+
+pub(super) async fn serve(config: &Config) -> CliOutcome {
+    start_logs(config, config.log)?;
+    Ok(app::serve(config).await?)
+}
+
+/// The demo reads no configuration: what is set for a real gateway must not reach into it.
+pub(super) async fn demo(flags: &Flags, output: &mut Output) -> CliOutcome {
+    start(flags)?;
+    let announce =
+        |text: &str| output.text(text).map_err(|_| anyhow::anyhow!("the output cannot be written"));
+    Ok(app::demo(address(flags, 8080)?, announce).await?)
+}
+
+pub(super) async fn simulate(provider: &str, flags: &Flags, output: &mut Output) -> CliOutcome {
+    let known = || SIMULATED.iter().map(|crm| crm.provider()).collect::<Vec<_>>().join(", ");
+    let at = SIMULATED.iter().position(|crm| crm.provider() == provider);
+    let at = at.ok_or_else(|| {
+        CliError::failed(format!("there is no simulator of this name; there are: {}", known()))
+    })?;
+    let port = 8081 + u16::try_from(at).unwrap_or_default();
+    start(flags)?;
+    let running = app::simulate(SIMULATED[at], address(flags, port)?).await?;
+    output.line(format!(
+        "{provider}, simulated, at {} with the token {}",
+        running.base_url(),
+        running.token()
+    ))?;
+    output.line(
+        "Calls it got: GET /_simulator/journal. Faults to order: POST /_simulator/faults. Ctrl-C stops it.",
+    )?;
+    app::stopped().await?;
+    running.shutdown().await;
+    Ok(())
+}
+
+/// The address of `--listen`, else `port` on loopback.
+fn address(flags: &Flags, port: u16) -> Result<SocketAddr, CliError> {
+    let given = flags.values.iter().find(|(key, _)| *key == "listen").map(|(_, value)| value);
+    given.map_or(Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port))), |text| {
+        text.parse().map_err(|_| {
+            CliError::failed(format!("--listen must be an address and a port, such as 127.0.0.1:{port}"))
+        })
+    })
+}
+
+/// Starts the logs of a command that takes no configuration; a flag that would be without effect is refused.
+fn start(flags: &Flags) -> CliOutcome {
+    const TAKEN: [&str; 3] = ["listen", "log", "log_format"];
+    let given =
+        |key: &str| flags.values.iter().find(|(known, _)| *known == key).map(|(_, value)| value.as_str());
+    if flags.file.is_some() || flags.values.iter().any(|(key, _)| !TAKEN.contains(key)) {
+        return Err(CliError::failed(
+            "this command takes --listen, --log and --log-format alone: it reads no configuration",
+        ));
+    }
+    let level = given("log").map_or(Ok(LevelFilter::WARN), str::parse);
+    let level =
+        level.map_err(|_| CliError::failed("--log is one of off, error, warn, info, debug, trace"))?;
+    let json = match given("log_format") {
+        None | Some("text") => false,
+        Some("json") => true,
+        Some(_) => return Err(CliError::failed("--log-format is text or json")),
+    };
+    crate::telemetry::start(level, json).map_err(|error| CliError::failed(error.to_string()))
+}

@@ -1,0 +1,205 @@
+//! From a stored credential to the way to its CRM: unseal, check where it points, connect; read anew every few seconds.
+
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::ConnectedCredential;
+use super::accounts::Accounts;
+use super::adapter_cache::AdapterCache;
+use crate::adapters::{AdapterConnection, AdapterSpec, CredentialSecret, Settings};
+use crate::domain::{CredentialId, Failure, FieldFault, Result, TenantId, Text};
+use crate::gateway::idempotency::hex;
+use crate::sealing::{Bound, Sealer, sha256};
+use crate::store::{CredentialRecord, CredentialStore, TtlCache};
+use crate::upstream::{AccountId, AccountLimits, AccountSpec, BaseUrl, BaseUrlGuard, Transport, Upstream};
+
+const REMEMBERED_CREDENTIALS: u64 = 10_000;
+/// The column that holds the sealed secret; part of what it is sealed with.
+const COLUMN: &str = "credentials.secret";
+
+/// Opens credentials.
+pub struct CredentialResolver {
+    store: Arc<dyn CredentialStore>,
+    sealer: Arc<Sealer>,
+    guard: BaseUrlGuard,
+    transport: Transport,
+    adapters: &'static [&'static AdapterSpec],
+    recent: TtlCache<(TenantId, CredentialId), Option<ConnectedCredential>>,
+    connected: AdapterCache,
+    accounts: Accounts,
+}
+
+/// Settings that were understood, and where they point.
+pub(super) struct ResolvedSettings {
+    spec: &'static AdapterSpec,
+    settings: Settings,
+    pub(super) base_url: BaseUrl,
+}
+
+impl CredentialResolver {
+    /// Joins the parts; `adapters` is [`crate::adapters::ADAPTERS`] everywhere but in tests.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn CredentialStore>,
+        sealer: Arc<Sealer>,
+        guard: BaseUrlGuard,
+        transport: Transport,
+        adapters: &'static [&'static AdapterSpec],
+    ) -> Self {
+        let (recent, connected) = (TtlCache::new(REMEMBERED_CREDENTIALS), AdapterCache::default());
+        let accounts = Accounts::default();
+        Self { store, sealer, guard, transport, adapters, recent, connected, accounts }
+    }
+
+    /// Forgets every credential, after a tenant was removed.
+    pub fn forget_all(&self) {
+        self.recent.forget_all();
+        self.connected.forget_all();
+        self.accounts.forget_all();
+    }
+
+    /// Forgets a credential that was changed here.
+    pub(super) fn forget(&self, tenant: &TenantId, id: &CredentialId) {
+        let key = (tenant.clone(), id.clone());
+        self.recent.forget(&key);
+        self.connected.forget(tenant, id);
+    }
+
+    /// Forgets a credential that was removed here.
+    pub(super) fn forget_removed(&self, tenant: &TenantId, id: &CredentialId) {
+        self.forget(tenant, id);
+        self.accounts.forget(tenant, id);
+    }
+
+    /// The tenant's credential, ready for use; `None` where there is none.
+    pub(super) async fn open(
+        &self,
+        tenant: &TenantId,
+        id: &CredentialId,
+    ) -> Result<Option<ConnectedCredential>> {
+        let key = (tenant.clone(), id.clone());
+        self.recent.get(&key, || async { self.load(tenant, id).await }).await
+    }
+
+    async fn load(&self, tenant: &TenantId, id: &CredentialId) -> Result<Option<ConnectedCredential>> {
+        let Some(held) = self.store.get(tenant, id).await? else {
+            self.connected.forget(tenant, id);
+            return Ok(None);
+        };
+        self.open_held(&held).map(Some)
+    }
+
+    /// The way to the CRM of a stored credential, the same for all while the credential stays as it is.
+    pub(super) fn open_held(&self, held: &CredentialRecord) -> Result<ConnectedCredential> {
+        if let Some(opened) = self.connected.get(held) {
+            return Ok(opened);
+        }
+        let opened = self.connect_held(held)?;
+        self.connected.keep(held.clone(), opened.clone());
+        Ok(opened)
+    }
+
+    /// Asks the guard again: its list may have become shorter.
+    fn connect_held(&self, held: &CredentialRecord) -> Result<ConnectedCredential> {
+        let spec = self.spec(&held.provider)?;
+        let link = ResolvedSettings {
+            spec,
+            settings: Settings::read(spec.settings, &held.settings)?,
+            base_url: self.guard.check(&held.base_url)?,
+        };
+        self.connect(&held.tenant, &held.id, &link, &self.unseal(held)?)
+    }
+
+    /// The adapter's declaration. Fails with `validation_failed` naming the providers there are.
+    pub(super) fn spec(&self, provider: &str) -> Result<&'static AdapterSpec> {
+        self.adapters.iter().copied().find(|spec| spec.provider.as_str() == provider).ok_or_else(|| {
+            let words: Vec<&str> = self.adapters.iter().map(|spec| spec.provider.as_str()).collect();
+            let detail = format!("`provider` must be one of: {}.", words.join(", "));
+            Failure::validation(vec![FieldFault::member("/provider", "unknown_provider", detail)])
+        })
+    }
+
+    /// Reads settings and asks the guard. Fails with `validation_failed`, `base_url_refused`.
+    pub(super) fn link(&self, spec: &'static AdapterSpec, settings: &str) -> Result<ResolvedSettings> {
+        let settings = Settings::read(spec.settings, settings)?;
+        let given = settings.text("baseUrl").or(spec.default_base_url.map(Text::from_static));
+        let given = given.ok_or_else(|| {
+            let detail = "`baseUrl` is required: this provider has no address that all accounts share.";
+            Failure::validation(vec![FieldFault::member("/settings/baseUrl", "required", detail)])
+        })?;
+        let base_url = self.guard.check(&given)?;
+        Ok(ResolvedSettings { spec, settings, base_url })
+    }
+
+    /// Joins settings and secret. Fails with `validation_failed` where either cannot be used.
+    pub(super) fn connect(
+        &self,
+        tenant: &TenantId,
+        id: &CredentialId,
+        link: &ResolvedSettings,
+        secret: &SecretString,
+    ) -> Result<ConnectedCredential> {
+        let ResolvedSettings { spec, settings, base_url } = link;
+        let secret_digest = hex(&sha256(secret.expose_secret().as_bytes())).into();
+        let way = self.accounts.way(tenant, id, base_url.as_str(), secret_digest);
+        let secret = read_secret(spec, secret)?;
+        let account = self.account(tenant, id, spec, settings);
+        let (transport, base_url) = (self.transport.clone(), base_url.clone());
+        let host = base_url.url().origin().ascii_serialization().into();
+        let upstream = Upstream::new(transport, spec.provider, base_url, account.clone());
+        let adapter = (spec.connect)(AdapterConnection { settings, secret: &secret, upstream })?;
+        Ok(ConnectedCredential { id: id.clone(), spec, adapter, host, account, way })
+    }
+
+    /// The places in which the tenant's new credentials are probed. As ids of new credentials are new each time, the
+    /// probes share those of an id that no credential has.
+    pub(super) fn newcomers(&self, tenant: &TenantId, spec: &AdapterSpec) -> AccountLimits {
+        self.account(tenant, &CredentialId::from("new"), spec, &Settings::default())
+    }
+
+    /// The credential's places and its budget, which its settings may join with others'.
+    fn account(
+        &self,
+        tenant: &TenantId,
+        id: &CredentialId,
+        spec: &AdapterSpec,
+        settings: &Settings,
+    ) -> AccountLimits {
+        let share = settings.share("rateLimitShare");
+        self.transport.account(AccountSpec {
+            id: AccountId { tenant: tenant.clone(), credential: id.clone() },
+            provider: spec.provider,
+            group: settings.text("rateLimitGroup"),
+            limits: spec.limits.iter().map(|limit| limit.share(share)).collect(),
+        })
+    }
+
+    /// Seals the secret for its place. Fails with `internal`.
+    pub(super) fn seal(&self, record: &CredentialRecord, secret: &SecretString) -> Result<Vec<u8>> {
+        self.sealer.seal(&bound(record), secret.expose_secret().as_bytes())
+    }
+
+    /// The stored secret. Fails with `secret_unreadable`.
+    pub(super) fn unseal(&self, record: &CredentialRecord) -> Result<SecretString> {
+        let plain = self.sealer.open(&bound(record), &record.secret).inspect_err(|_| {
+            tracing::error!(tenant = %record.tenant, credential = %record.id, "a stored secret does not open");
+        })?;
+        let text = std::str::from_utf8(plain.expose_secret());
+        text.map(SecretString::from).map_err(|_| Failure::internal("a stored secret is not text"))
+    }
+}
+
+/// The secret's members. Fails with `validation_failed` at `/secret`.
+pub(super) fn read_secret(spec: &'static AdapterSpec, secret: &SecretString) -> Result<CredentialSecret> {
+    CredentialSecret::read(spec.secrets, secret.expose_secret())
+}
+
+fn bound(record: &CredentialRecord) -> Bound<'_> {
+    bound_to(&record.tenant, &record.id, &record.base_url)
+}
+
+/// What the secret of a credential is sealed with.
+pub(super) fn bound_to<'a>(tenant: &'a TenantId, id: &'a CredentialId, base_url: &'a str) -> Bound<'a> {
+    Bound { tenant: tenant.as_str(), credential: id.as_str(), column: COLUMN, base_url }
+}

@@ -1,0 +1,110 @@
+//! Writes that go wrong in one field while the answer looks well.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// One field that is not stored as asked, while the answer is as cheerful as ever.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Disruption {
+    /// The field as the CRM stores it (`firstname`, `email`, `phoneNumber`, `customFields/<id>`); case, spaces
+    /// and underscores do not matter.
+    pub field: String,
+    /// True: the write of this field is lost. False: it is altered.
+    #[serde(default)]
+    pub drop: bool,
+    /// What is stored instead when altered; by default something a little different.
+    #[serde(default)]
+    pub value: Option<Value>,
+    /// Whether the answer shows what was asked rather than what was stored.
+    #[serde(default)]
+    pub lies: bool,
+}
+
+impl Disruption {
+    /// A field whose write is lost.
+    #[must_use]
+    pub fn dropping(field: &str) -> Self {
+        Self { field: field.to_owned(), drop: true, value: None, lies: false }
+    }
+
+    /// A field that is stored a little different.
+    #[must_use]
+    pub fn altering(field: &str) -> Self {
+        Self { drop: false, ..Self::dropping(field) }
+    }
+
+    /// Changes what is about to be stored; `before` is the record as it was.
+    pub(crate) fn disturb(&self, before: Option<&Map<String, Value>>, record: &mut Map<String, Value>) {
+        let (outer, inner) = match self.field.split_once('/') {
+            Some((outer, inner)) => (outer, Some(inner)),
+            None => (self.field.as_str(), None),
+        };
+        let Some(key) = record.keys().find(|key| plain(key) == plain(outer)).cloned() else { return };
+        let old = before.and_then(|before| before.get(&key));
+        match inner {
+            None => self.change(old, record, &key),
+            Some(inner) => {
+                let old = old.and_then(|old| old.get(inner)).cloned();
+                if let Some(Value::Object(nested)) = record.get_mut(&key) {
+                    self.change(old.as_ref(), nested, inner);
+                }
+            }
+        }
+    }
+
+    fn change(&self, old: Option<&Value>, into: &mut Map<String, Value>, key: &str) {
+        if !self.drop {
+            let Some(current) = into.get_mut(key) else { return };
+            *current = self.value.clone().unwrap_or_else(|| slightly_different(current));
+            return;
+        }
+        let empty = into.get(key).map_or(Value::Null, emptied);
+        into.insert(key.to_owned(), old.cloned().unwrap_or(empty));
+    }
+}
+
+/// A name without case, spaces and underscores.
+pub(crate) fn plain(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, ' ' | '_')).flat_map(char::to_lowercase).collect()
+}
+
+fn emptied(value: &Value) -> Value {
+    match value {
+        Value::Array(_) => Value::Array(Vec::new()),
+        Value::String(_) => Value::String(String::new()),
+        _ => Value::Null,
+    }
+}
+
+/// Lists lose their last entry, or have it altered when it is the only one; texts gain a letter.
+fn slightly_different(value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(format!("{text}x")),
+        Value::Bool(flag) => Value::Bool(!flag),
+        Value::Number(number) => Value::from(number.as_f64().unwrap_or_default() + 1.0),
+        Value::Null => Value::from("altered"),
+        Value::Array(entries) => match entries.as_slice() {
+            [] => Value::Array(vec![Value::from("altered")]),
+            [only] => Value::Array(vec![slightly_different(only)]),
+            [kept @ .., _] => Value::Array(kept.to_vec()),
+        },
+        Value::Object(fields) => {
+            let mut fields = fields.clone();
+            let name = ["number", "value"].into_iter().find(|name| fields.contains_key(*name));
+            if let Some(text) = name.and_then(|name| fields.get_mut(name)) {
+                *text = match text.as_str() {
+                    Some(number) => Value::String(other_last_digit(number)),
+                    None => slightly_different(text),
+                };
+            }
+            Value::Object(fields)
+        }
+    }
+}
+
+fn other_last_digit(number: &str) -> String {
+    let mut text = number.to_owned();
+    let last = text.pop();
+    text.push(if last == Some('7') { '8' } else { '7' });
+    text
+}

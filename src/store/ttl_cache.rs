@@ -1,0 +1,141 @@
+//! What was loaded a moment ago: a bounded cache, one load at a time per key, told at once of changes made here.
+
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use moka::future::Cache;
+
+use crate::domain::{Failure, FailureKind, Result};
+
+/// How long a value is used after it was loaded, and how long loading may take. Together they are the 5 s within
+/// which a change made by another process is seen: a value is as old as the beginning of its load.
+const USED_FOR: Duration = Duration::from_secs(3);
+const LOADED_WITHIN: Duration = Duration::from_secs(2);
+const SHARDS: usize = 64;
+
+/// Values by key, each for at most 5 s after its load began.
+pub struct TtlCache<K, V> {
+    cache: Cache<K, Loaded<V>>,
+    hasher: RandomState,
+    /// Counts changes, by a part of the key's hash. A load that began before a change is not used after it.
+    changes: [AtomicU64; SHARDS],
+}
+
+#[derive(Clone)]
+struct Loaded<V> {
+    value: V,
+    changes: u64,
+}
+
+impl<K, V> TtlCache<K, V>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    /// Remembers at most `capacity` values; those asked for often stay.
+    #[must_use]
+    pub fn new(capacity: u64) -> Self {
+        Self {
+            cache: Cache::builder().max_capacity(capacity).time_to_live(USED_FOR).build(),
+            hasher: RandomState::new(),
+            changes: std::array::from_fn(|_| AtomicU64::new(0)),
+        }
+    }
+
+    /// The value of `key`, from `load` where it is not at hand; callers who ask at the same time share one load, and
+    /// a failure is remembered for nobody else.
+    pub async fn get<F>(&self, key: &K, load: impl Fn() -> F + Send + Sync) -> Result<V>
+    where
+        F: Future<Output = Result<V>> + Send,
+    {
+        loop {
+            let fresh = async {
+                let changes = self.changes(key).load(Ordering::Acquire);
+                let value =
+                    tokio::time::timeout(LOADED_WITHIN, load()).await.unwrap_or_else(|_| Err(late()))?;
+                Ok(Loaded { value, changes })
+            };
+            let loaded = self
+                .cache
+                .try_get_with_by_ref(key, fresh)
+                .await
+                .map_err(|failure: std::sync::Arc<Failure>| Failure::clone(&failure))?;
+            if loaded.changes == self.changes(key).load(Ordering::Acquire) {
+                return Ok(loaded.value);
+            }
+            self.cache.invalidate(key).await;
+        }
+    }
+
+    /// Forgets `key`: whoever asks from now on gets what is loaded from now on. Call it after the change was stored.
+    pub fn forget(&self, key: &K) {
+        self.changes(key).fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Forgets everything.
+    pub fn forget_all(&self) {
+        for changes in &self.changes {
+            changes.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    fn changes(&self, key: &K) -> &AtomicU64 {
+        let place = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or_default();
+        &self.changes[place]
+    }
+}
+
+fn late() -> Failure {
+    Failure::new(FailureKind::StoreUnavailable, "The gateway's database did not answer in time; try again.")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn callers_share_one_load() {
+        let recent = TtlCache::new(10);
+        let loads = AtomicUsize::new(0);
+        let load = || async {
+            loads.fetch_add(1, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            Ok(7)
+        };
+        let all = futures_util::future::join_all((0..50).map(|_| recent.get(&"key", load))).await;
+        assert!(all.into_iter().all(|value| value == Ok(7)));
+        assert_eq!(recent.get(&"key", load).await, Ok(7));
+        assert_eq!(loads.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn what_was_forgotten_while_it_loaded_is_loaded_again() {
+        let recent = TtlCache::new(10);
+        let stored = AtomicUsize::new(1);
+        let load = || async {
+            let value = stored.load(Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            Ok(value)
+        };
+        let change = async {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            stored.store(2, Ordering::SeqCst);
+            recent.forget(&"key");
+        };
+        let (early, ()) = tokio::join!(recent.get(&"key", load), change);
+        assert_eq!(early, Ok(2));
+        stored.store(3, Ordering::SeqCst);
+        recent.forget_all();
+        assert_eq!(recent.get(&"key", load).await, Ok(3));
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_not_remembered() {
+        let recent = TtlCache::<&str, u8>::new(10);
+        assert!(recent.get(&"key", || async { Err(late()) }).await.is_err());
+        assert_eq!(recent.get(&"key", || async { Ok(1) }).await, Ok(1));
+    }
+}

@@ -1,0 +1,253 @@
+//! How many requests of one credential are under way: so many places, a short queue, people before jobs.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::config::Limits;
+use crate::domain::{CallContext, Failure, FailureKind, Priority, Result};
+
+/// The longest wait for a place.
+const LONGEST_WAIT: Duration = Duration::from_millis(250);
+
+/// The places of one credential.
+pub(super) struct ConcurrencyLimit {
+    /// `None` is without bound.
+    most: Option<usize>,
+    most_waiting: usize,
+    /// The limit on requests under way, including those that wait for anything.
+    most_visits: Option<usize>,
+    state: Mutex<QueueState>,
+}
+
+#[derive(Default)]
+struct QueueState {
+    taken: usize,
+    visits: usize,
+    persons: VecDeque<oneshot::Sender<Permit>>,
+    jobs: VecDeque<oneshot::Sender<Permit>>,
+}
+
+/// A place among the requests of a credential that are under way; given back when dropped.
+#[must_use = "the place is given back at once when it is not held"]
+pub struct Permit(Arc<ConcurrencyLimit>);
+
+/// A request on a credential, whatever it waits for. It counts until it is dropped.
+#[must_use = "the request stops counting when this is dropped"]
+pub struct Visit(Arc<ConcurrencyLimit>);
+
+impl ConcurrencyLimit {
+    /// The places of one credential under `limits`, which let it have at most half of its tenant's requests.
+    pub(super) fn new(limits: &Limits) -> Self {
+        let number = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        Self {
+            most: limits.credential_in_flight.map(number),
+            most_waiting: number(limits.credential_waiting),
+            most_visits: limits.tenant_in_flight.map(|most| number(most / 2).max(1)),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Counts a request. Fails with `too_many_concurrent_requests` at the limit.
+    pub(super) fn visit(places: &Arc<Self>) -> Result<Visit> {
+        let mut state = places.state();
+        if places.most_visits.is_some_and(|most| state.visits >= most) {
+            return Err(full());
+        }
+        state.visits += 1;
+        Ok(Visit(Arc::clone(places)))
+    }
+
+    /// Takes a place, waiting a moment for it. Fails with `too_many_concurrent_requests`.
+    async fn take(self: &Arc<Self>, context: &CallContext) -> Result<Permit> {
+        let turn = {
+            let mut state = self.state();
+            if self.most.is_none_or(|most| state.taken < most) {
+                state.taken += 1;
+                return Ok(Permit(Arc::clone(self)));
+            }
+            state.queue(context.priority, self.most_waiting).ok_or_else(full)?
+        };
+        match tokio::time::timeout(LONGEST_WAIT.min(context.remaining()), turn).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) | Err(_) => Err(full()),
+        }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        let state = self.state();
+        state.taken == 0 && state.visits == 0
+    }
+
+    fn state(&self) -> MutexGuard<'_, QueueState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl QueueState {
+    /// A turn in the queue; a person takes that of the last job where the queue is full.
+    fn queue(&mut self, priority: Priority, most: usize) -> Option<oneshot::Receiver<Permit>> {
+        self.persons.retain(|turn| !turn.is_closed());
+        self.jobs.retain(|turn| !turn.is_closed());
+        if self.persons.len() + self.jobs.len() >= most {
+            let gives_way = if priority == Priority::Interactive { self.jobs.pop_back() } else { None };
+            gives_way?;
+        }
+        let (turn, waiting) = oneshot::channel();
+        match priority {
+            Priority::Interactive => self.persons.push_back(turn),
+            Priority::Bulk => self.jobs.push_back(turn),
+        }
+        Some(waiting)
+    }
+}
+
+impl Visit {
+    /// Takes a place, waiting at most 250 ms for it, people before jobs. Fails with `too_many_concurrent_requests`.
+    pub async fn enter(&self, context: &CallContext) -> Result<Permit> {
+        self.0.take(context).await
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        self.0.state().visits -= 1;
+    }
+}
+
+impl Drop for Permit {
+    /// Hands the place to whoever is next and still there. One who leaves just then hands it back by the same way: the
+    /// place that was sent in vain is dropped in turn, after the lock is let go.
+    fn drop(&mut self) {
+        let next = {
+            let mut state = self.0.state();
+            let next = loop {
+                match state.persons.pop_front().or_else(|| state.jobs.pop_front()) {
+                    Some(left) if left.is_closed() => {}
+                    next => break next,
+                }
+            };
+            if next.is_none() {
+                state.taken -= 1;
+            }
+            next
+        };
+        if let Some(turn) = next {
+            drop(turn.send(Self(Arc::clone(&self.0))));
+        }
+    }
+}
+
+fn full() -> Failure {
+    let detail = "As many requests as this credential may have are under way; wait for one to end.";
+    Failure::new(FailureKind::TooManyConcurrentRequests, detail)
+        .with_retry_after(Some(Duration::from_secs(1)))
+}
+
+#[cfg(test)]
+mod tests {
+
+    use super::*;
+
+    fn soon() -> CallContext {
+        CallContext::within(Duration::from_secs(10), "test".into())
+    }
+
+    fn bounded(credential_in_flight: Option<u32>, credential_waiting: u32) -> ConcurrencyLimit {
+        ConcurrencyLimit::new(&Limits {
+            credential_in_flight,
+            credential_waiting,
+            tenant_in_flight: None,
+            ..Limits::default()
+        })
+    }
+
+    #[test]
+    fn a_credential_never_has_more_than_half_of_its_tenants_requests() {
+        for (tenant, credential) in [(64, 32), (65, 32), (3, 1), (2, 1), (1, 1)] {
+            let limits = Limits { tenant_in_flight: Some(tenant), ..Limits::default() };
+            let places = Arc::new(ConcurrencyLimit::new(&limits));
+            let mut visits: Vec<Visit> =
+                (0..credential).map(|_| ConcurrencyLimit::visit(&places).unwrap()).collect();
+            let failure = ConcurrencyLimit::visit(&places).err().unwrap();
+            assert_eq!(failure.kind, FailureKind::TooManyConcurrentRequests);
+            assert!(!places.is_idle());
+            visits.pop();
+            assert!(ConcurrencyLimit::visit(&places).is_ok());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_finds_no_place_waits_a_moment_and_is_refused() {
+        let places = Arc::new(bounded(Some(2), 1));
+        let first = places.take(&soon()).await.unwrap();
+        let _second = places.take(&soon()).await.unwrap();
+        let began = crate::clock::monotonic();
+        let (waits, refused) = tokio::join!(
+            async {
+                let outcome = places.take(&soon()).await;
+                (outcome.map(|_| ()), began.elapsed())
+            },
+            async {
+                let outcome = places.take(&soon()).await;
+                (outcome.map(|_| ()), began.elapsed())
+            }
+        );
+        assert!(waits.1 >= LONGEST_WAIT && waits.1 < LONGEST_WAIT * 2, "{waits:?}");
+        assert_eq!(refused.1, Duration::ZERO, "the queue was full");
+        for failure in [waits.0.unwrap_err(), refused.0.unwrap_err()] {
+            assert_eq!(failure.kind, FailureKind::TooManyConcurrentRequests);
+            assert_eq!(failure.retry_after, Some(Duration::from_secs(1)));
+        }
+        drop(first);
+        assert!(places.take(&soon()).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_place_goes_to_persons_first_and_never_gets_lost() {
+        let places = Arc::new(bounded(Some(1), 3));
+        let held = places.take(&soon()).await.unwrap();
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let wait = |name: &'static str, context: CallContext| {
+            let (places, order) = (places.clone(), order.clone());
+            tokio::spawn(async move {
+                let place = places.take(&context).await;
+                order.lock().unwrap().push((name, place.is_ok()));
+            })
+        };
+        let mut tasks = Vec::new();
+        for (name, context) in [
+            ("job", soon().as_background()),
+            ("late job", soon().as_background()),
+            ("first", soon()),
+            ("second", soon()),
+        ] {
+            tasks.push(wait(name, context));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        // Whoever is next leaves: the place must reach those behind.
+        let gone = tokio::time::timeout(Duration::from_millis(1), places.take(&soon())).await;
+        assert!(gone.is_err());
+        drop(held);
+        for task in tasks {
+            task.await.unwrap();
+        }
+        // The last job gave its turn to a person who came to a full queue, the other to the one who left.
+        let order = order.lock().unwrap().clone();
+        assert_eq!(order, [("late job", false), ("job", false), ("first", true), ("second", true)]);
+        assert!(places.is_idle());
+    }
+
+    #[tokio::test]
+    async fn without_a_bound_there_is_always_a_place() {
+        let places = Arc::new(bounded(None, 0));
+        let mut held = Vec::new();
+        for _ in 0..1000 {
+            held.push(places.take(&soon()).await.unwrap());
+        }
+        drop(held);
+        assert!(places.is_idle());
+    }
+}

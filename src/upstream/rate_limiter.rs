@@ -1,0 +1,357 @@
+//! How fast one budget may send: the CRM's published limits as sliding windows, and the pause that a 429 asks for.
+//!
+//! Accounts of one company can share a budget. A person's call reserves its start at once, in the order of coming; a
+//! job's call starts only when a start is free that nobody reserved.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::dependable::LEAST_TIME;
+use crate::domain::{Failure, FailureKind, Priority, Result};
+
+/// A CRM counts arrivals, not our starts; calls that leave a little later are never counted together with those
+/// before by a CRM that they reach a little sooner.
+const SLACK: Duration = Duration::from_millis(50);
+/// The pause after a 429 that names none.
+pub(super) const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// A published limit of a CRM: at most so many calls in any window of this length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    /// How many.
+    pub calls: usize,
+    /// The length of the window.
+    pub per: Duration,
+}
+
+impl RateLimit {
+    /// The part of it that this gateway may use, at least one call. `share` is above 0 and at most 1.
+    #[must_use]
+    pub fn share(self, share: f64) -> Self {
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "limits are small numbers, and the share makes them no larger"
+        )]
+        let calls = (self.calls as f64 * share).floor() as usize;
+        Self { calls: calls.clamp(1, self.calls.max(1)), ..self }
+    }
+}
+
+/// The starts of one budget.
+#[derive(Default)]
+pub(super) struct RateLimiter(Mutex<Starts>);
+
+#[derive(Default)]
+struct Starts {
+    /// When calls started, oldest first; kept as long as the longest window.
+    made: VecDeque<Instant>,
+    longest: Duration,
+    /// When those who wait will start, in the order of coming.
+    reserved: BTreeMap<u64, Instant>,
+    next: u64,
+    /// Before this nothing is sent: the CRM said so.
+    paused_until: Option<Instant>,
+}
+
+/// Whose call wants to start, and until when that makes sense.
+#[derive(Clone, Copy)]
+pub(super) struct Acquire<'a> {
+    pub(super) limits: &'a [RateLimit],
+    pub(super) priority: Priority,
+    pub(super) deadline: Instant,
+}
+
+impl RateLimiter {
+    /// Returns when the call may be sent, which counts as its start. Whoever stops waiting gives the start back.
+    ///
+    /// Fails at once, nothing reserved, where that is too late for the deadline: with `upstream_rate_limited` in a
+    /// pause that the CRM asked for, else with `rate_limited`; both say how long to wait.
+    pub(super) async fn start(&self, wish: Acquire<'_>) -> Result<()> {
+        let mut waiting = Waiting { pace: self, ticket: None };
+        loop {
+            // Asked again after each sleep: a pause may have come, and those before may have started late.
+            let asked = self.starts().ask(crate::clock::monotonic(), wish, waiting.ticket)?;
+            match asked {
+                Grant::Now => return Ok(()),
+                Grant::At(at, ticket) => {
+                    waiting.ticket = ticket;
+                    sleep_until(at).await;
+                }
+            }
+        }
+    }
+
+    /// Nothing is sent before `after`, or for a second where the CRM named no time.
+    pub(super) fn pause(&self, after: Option<Duration>) -> Duration {
+        let pause = after.unwrap_or(DEFAULT_RETRY_AFTER);
+        let until = crate::clock::monotonic() + pause;
+        let mut starts = self.starts();
+        starts.paused_until = starts.paused_until.max(Some(until));
+        pause
+    }
+
+    /// Whether nothing would be lost by forgetting it.
+    pub(super) fn is_idle(&self, now: Instant) -> bool {
+        let mut starts = self.starts();
+        starts.forget(now);
+        starts.made.is_empty() && starts.reserved.is_empty() && starts.pause_left(now).is_zero()
+    }
+
+    /// What is left of a pause.
+    #[cfg(test)]
+    pub(super) fn pause_left(&self) -> Duration {
+        self.starts().pause_left(crate::clock::monotonic())
+    }
+
+    fn starts(&self) -> MutexGuard<'_, Starts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A call that sleeps until its start; without a ticket it has reserved none.
+struct Waiting<'a> {
+    pace: &'a RateLimiter,
+    ticket: Option<u64>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.pace.starts().reserved.remove(&ticket);
+        }
+    }
+}
+
+enum Grant {
+    Now,
+    At(Instant, Option<u64>),
+}
+
+impl Starts {
+    /// Whether a call starts now, or when; `ticket` is what it reserved before, and keeps its place in the order.
+    fn ask(&mut self, now: Instant, wish: Acquire<'_>, ticket: Option<u64>) -> Result<Grant> {
+        self.forget(now);
+        let at = self.earliest(now, wish.limits, ticket);
+        if at <= now {
+            ticket.map(|ticket| self.reserved.remove(&ticket));
+            self.make(now, wish.limits);
+            return Ok(Grant::Now);
+        }
+        if at + LEAST_TIME > wish.deadline {
+            return Err(self.refusal(now, at, wish.deadline));
+        }
+        if wish.priority == Priority::Bulk {
+            return Ok(Grant::At(at, None));
+        }
+        let ticket = ticket.unwrap_or(self.next);
+        self.next = self.next.max(ticket + 1);
+        self.reserved.insert(ticket, at);
+        Ok(Grant::At(at, Some(ticket)))
+    }
+
+    /// When a call can start that comes after all that started and, but for those from `ticket` on, reserved.
+    fn earliest(&self, now: Instant, limits: &[RateLimit], ticket: Option<u64>) -> Instant {
+        let before = self.reserved.range(..ticket.unwrap_or(u64::MAX)).map(|(_, at)| *at);
+        let mut starts: Vec<Instant> = self.made.iter().copied().chain(before).collect();
+        starts.sort_unstable();
+        let last_reserved = if limits.is_empty() { None } else { starts.last().copied() };
+        let free = limits.iter().filter_map(|limit| {
+            let full_since = starts.len().checked_sub(limit.calls)?;
+            starts.get(full_since).map(|at| *at + limit.per + SLACK)
+        });
+        free.chain(self.paused_until).chain(last_reserved).fold(now, Instant::max)
+    }
+
+    fn make(&mut self, now: Instant, limits: &[RateLimit]) {
+        let Some(longest) = limits.iter().map(|limit| limit.per).max() else { return };
+        self.longest = self.longest.max(longest);
+        self.made.push_back(now);
+    }
+
+    fn forget(&mut self, now: Instant) {
+        let longest = self.longest + SLACK;
+        while self.made.front().is_some_and(|at| now.saturating_duration_since(*at) >= longest) {
+            self.made.pop_front();
+        }
+    }
+
+    fn pause_left(&self, now: Instant) -> Duration {
+        self.paused_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
+    }
+
+    fn refusal(&self, now: Instant, at: Instant, deadline: Instant) -> Failure {
+        let pause = self.pause_left(now);
+        if now + pause + LEAST_TIME > deadline {
+            let detail = "The CRM asked to be left alone for a while; nothing was sent.";
+            return Failure::new(FailureKind::UpstreamRateLimited, detail).with_retry_after(Some(pause));
+        }
+        let detail =
+            "This credential's calls have used up the rate limit that the CRM publishes; nothing was sent.";
+        Failure::new(FailureKind::RateLimited, detail).with_retry_after(Some(at - now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECOND: RateLimit = RateLimit { calls: 3, per: Duration::from_secs(1) };
+    const LIMITS: &[RateLimit] = &[SECOND, RateLimit { calls: 5, per: Duration::from_secs(10) }];
+
+    fn wish(limits: &'static [RateLimit], within: u64, priority: Priority) -> Acquire<'static> {
+        Acquire { limits, priority, deadline: crate::clock::monotonic() + Duration::from_millis(within) }
+    }
+
+    fn person(within: u64) -> Acquire<'static> {
+        wish(LIMITS, within, Priority::Interactive)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_call_beyond_a_limit_waits_for_the_window_and_not_longer() {
+        let (pace, began) = (Arc::new(RateLimiter::default()), crate::clock::monotonic());
+        let mut at = Vec::new();
+        for _ in 0..7 {
+            pace.start(person(60_000)).await.unwrap();
+            at.push(began.elapsed().as_millis());
+        }
+        assert_eq!(at[..3], [0, 0, 0]);
+        assert!((1050..1060).contains(&at[3]) && (1050..1060).contains(&at[4]), "{at:?}");
+        assert!((10_050..10_060).contains(&at[5]), "{at:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_would_start_too_late_is_refused_at_once_and_reserves_nothing() {
+        let (pace, began) = (Arc::new(RateLimiter::default()), crate::clock::monotonic());
+        for _ in 0..3 {
+            pace.start(person(500)).await.unwrap();
+        }
+        let failure = pace.start(person(1000)).await.unwrap_err();
+        assert_eq!((failure.kind, began.elapsed()), (FailureKind::RateLimited, Duration::ZERO));
+        assert_eq!(failure.retry_after, Some(Duration::from_millis(1050)));
+        assert!(pace.starts().reserved.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_start_is_given_back_by_whoever_leaves() {
+        let pace = Arc::new(RateLimiter::default());
+        for _ in 0..3 {
+            pace.start(person(500)).await.unwrap();
+        }
+        {
+            let first = pace.start(person(60_000));
+            let second = pace.start(person(60_000));
+            tokio::pin!(first, second);
+            let both = async { tokio::join!(&mut first, &mut second) };
+            assert!(tokio::time::timeout(Duration::from_millis(10), both).await.is_err());
+            assert_eq!(pace.starts().reserved.len(), 2);
+        }
+        assert!(pace.starts().reserved.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_starts_only_when_no_person_waits() {
+        let pace = Arc::new(RateLimiter::default());
+        for _ in 0..3 {
+            pace.start(person(500)).await.unwrap();
+        }
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let run = |name: &'static str, priority| {
+            let (pace, order) = (pace.clone(), order.clone());
+            tokio::spawn(async move {
+                pace.start(wish(LIMITS, 60_000, priority)).await.unwrap();
+                order.lock().unwrap().push(name);
+            })
+        };
+        // The job comes first, and the persons take the two starts that the longer window leaves.
+        let job = run("job", Priority::Bulk);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let persons = [run("first", Priority::Interactive), run("second", Priority::Interactive)];
+        for task in persons.into_iter().chain([job]) {
+            task.await.unwrap();
+        }
+        assert_eq!(*order.lock().unwrap(), ["first", "second", "job"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn in_a_pause_nothing_starts_and_who_cannot_wait_is_told_how_long() {
+        let (pace, began) = (Arc::new(RateLimiter::default()), crate::clock::monotonic());
+        pace.pause(Some(Duration::from_secs(7)));
+        pace.pause(Some(Duration::from_secs(2))); // A shorter one changes nothing.
+        let short = wish(&[], 5000, Priority::Interactive);
+        let failure = pace.start(short).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::UpstreamRateLimited);
+        assert_eq!((failure.retry_after, began.elapsed()), (Some(Duration::from_secs(7)), Duration::ZERO));
+        assert!(!pace.is_idle(crate::clock::monotonic()));
+        pace.start(wish(&[], 8000, Priority::Interactive)).await.unwrap();
+        assert!(began.elapsed() >= Duration::from_secs(7));
+        assert!(pace.is_idle(crate::clock::monotonic()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_holds_those_who_wait_already() {
+        let (pace, began) = (Arc::new(RateLimiter::default()), crate::clock::monotonic());
+        for _ in 0..3 {
+            pace.start(person(500)).await.unwrap();
+        }
+        let waiting = pace.clone();
+        let task = tokio::spawn(async move { waiting.start(person(60_000)).await });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(pace.pause(None), Duration::from_secs(1));
+        pace.pause(Some(Duration::from_secs(5)));
+        task.await.unwrap().unwrap();
+        assert!(began.elapsed() >= Duration::from_millis(5100), "{:?}", began.elapsed());
+    }
+
+    #[test]
+    fn a_share_leaves_at_least_one_call() {
+        for (calls, share, left) in [(120, 0.5, 60), (20, 0.01, 1), (20, 1.0, 20), (3, 0.99, 2), (1, 0.5, 1)]
+        {
+            assert_eq!(RateLimit { calls, per: Duration::from_secs(1) }.share(share).calls, left);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        /// Whoever comes when, leaves when and is late by how much: no window holds more than its calls.
+        #[test]
+        fn no_window_ever_holds_more_starts_than_its_limit(
+            calls in proptest::collection::vec((0_u64..3000, 200_u64..20_000, any::<bool>()), 1..60)
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time().start_paused(true).build().unwrap();
+            let starts = runtime.block_on(async {
+                let pace = Arc::new(RateLimiter::default());
+                let tasks: Vec<_> = calls.into_iter().map(|(comes, within, job)| {
+                    let pace = pace.clone();
+                    tokio::spawn(async move {
+                        tokio::time::sleep(Duration::from_millis(comes)).await;
+                        let priority = if job { Priority::Bulk } else { Priority::Interactive };
+                        let started = pace.start(wish(LIMITS, within, priority)).await;
+                        started.ok().map(|()| crate::clock::monotonic())
+                    })
+                }).collect();
+                let mut starts = Vec::new();
+                for task in tasks {
+                    starts.extend(task.await.unwrap());
+                }
+                starts.sort();
+                starts
+            });
+            prop_assert!(!starts.is_empty());
+            for limit in LIMITS {
+                for (index, at) in starts.iter().enumerate().skip(limit.calls) {
+                    prop_assert!(*at - starts[index - limit.calls] >= limit.per);
+                }
+            }
+        }
+    }
+}
