@@ -10,7 +10,7 @@ use super::problem::{MEDIA_TYPE, Rendered, render};
 use crate::blocking;
 use crate::domain::{CallContext, Caller, Candidates, Failure, FailureKind, Faults, Result};
 use crate::gateway::Gateway;
-use crate::gateway::idempotency::StoredResponse;
+use crate::gateway::writes::StoredResponse;
 use crate::json;
 use crate::upstream::UNCOUNTED;
 

@@ -17,7 +17,7 @@ use crate::domain::{
 };
 use crate::gateway::contacts::{Watched, WriteOptions, WriteRequest};
 use crate::gateway::credentials::CredentialDraft;
-use crate::gateway::idempotency::{RequestIdentity, StoredResponse};
+use crate::gateway::writes::{RequestIdentity, StoredResponse};
 use crate::sealing::{MasterKey, Sealer};
 use crate::simulators::{Fault, FaultKind, Running, aptly};
 use crate::store::HeldLease;
@@ -134,7 +134,7 @@ impl World {
             condition: None,
             once: Some(RequestIdentity {
                 key: format!("key {number}").into(),
-                asked: number.to_string().into_bytes(),
+                fingerprint_input: number.to_string().into_bytes(),
             }),
             render: std::sync::Arc::new(|_| {
                 Ok(StoredResponse { status: 201, headers: Vec::new(), body: Vec::new(), replayed: false })

@@ -1,9 +1,12 @@
 //! What a caller asks to be written: a new contact, or changes to one.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::field::known_name;
 use super::{Address, EmailAddress, PhoneNumber, RawJson, RemoteFields, Text};
 
 /// A contact to be created; it satisfies the unified rules (required members, limits, well-formed e-mails).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ContactDraft {
     /// Given name.
     pub first_name: Option<Text>,
@@ -20,6 +23,7 @@ pub struct ContactDraft {
     /// Members in the CRM's own spelling.
     pub remote_fields: RemoteFields,
     /// Read-only members that came along; ignored with a warning.
+    #[serde(deserialize_with = "known_members")]
     pub read_only: Vec<ReadOnlyMember>,
 }
 
@@ -121,6 +125,19 @@ pub struct ReadOnlyMember {
     pub name: &'static str,
     /// The value as sent.
     pub value: RawJson,
+}
+
+/// Stored as a pair.
+impl Serialize for ReadOnlyMember {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        (self.name, &self.value).serialize(to)
+    }
+}
+
+/// Reads members that were stored; one that this release does not know is left out.
+fn known_members<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<ReadOnlyMember>, D::Error> {
+    let all = Vec::<(Text, RawJson)>::deserialize(from)?.into_iter();
+    Ok(all.filter_map(|(name, value)| Some(ReadOnlyMember { name: known_name(&name)?, value })).collect())
 }
 
 /// One member of a change: absent, `null` (or an empty list), or a value.

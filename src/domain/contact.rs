@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize, Serializer};
+
 use super::rules::Lines;
 use super::{Field, Fields, RawJson, RemoteId, Text, Timestamp};
 
@@ -108,7 +110,7 @@ impl Contact {
 }
 
 /// A postal address; every part is optional.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Address {
     /// Free word, such as `billing`.
     pub address_type: Option<Text>,
@@ -147,13 +149,19 @@ impl Address {
     }
 }
 
-/// An e-mail address and its type, a free word such as `main`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An e-mail address and its type, a free word such as `main`. Stored as a pair.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct EmailAddress {
     /// The address.
     pub address: Text,
     /// Its type.
     pub kind: Option<Text>,
+}
+
+impl Serialize for EmailAddress {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        (&self.address, &self.kind).serialize(to)
+    }
 }
 
 /// What makes two e-mail addresses one: no CRM tells them apart by case or by surrounding blanks.
@@ -162,8 +170,8 @@ pub fn email_identity(address: &str) -> String {
     address.trim().chars().flat_map(char::to_lowercase).collect()
 }
 
-/// A phone number and its type, a free word such as `mobile`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A phone number and its type, a free word such as `mobile`. Stored as a pair.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct PhoneNumber {
     /// The number as written.
     pub number: Text,
@@ -171,8 +179,14 @@ pub struct PhoneNumber {
     pub kind: Option<Text>,
 }
 
+impl Serialize for PhoneNumber {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        (&self.number, &self.kind).serialize(to)
+    }
+}
+
 /// Members that the common model lacks, in order, each a validated JSON value.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoteFields(pub Vec<(Text, RawJson)>);
 
 impl RemoteFields {

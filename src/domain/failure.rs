@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::field::known_name;
 use super::{FirstOf, Provider, RemoteId, Text, abbreviated_to};
 
 /// Why a request was not done, and what it may have done all the same.
@@ -195,14 +198,20 @@ impl FaultLocation {
 }
 
 /// A contact that stands in the way of a write.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidate {
     /// The gateway's id; filled in by the gateway, which knows the credential.
     pub id: Option<Text>,
     /// The CRM's id.
     pub remote_id: RemoteId,
     /// By which unified filters it was found, such as `emailAddress`.
+    #[serde(deserialize_with = "known_names")]
     pub matched_on: Vec<&'static str>,
+}
+
+/// Reads names that were stored; one that this release does not know is left out.
+fn known_names<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Vec<&'static str>, D::Error> {
+    Ok(Vec::<Text>::deserialize(from)?.iter().filter_map(|name| known_name(name)).collect())
 }
 
 /// The CRM that was called and what it answered.

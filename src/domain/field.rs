@@ -1,5 +1,7 @@
 //! The fields of the unified contact, by name.
 
+use super::FilterName;
+
 /// One field of the unified contact. Types of e-mails and phones are fields of their own, because CRMs differ in
 /// what they can hold of them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -30,6 +32,13 @@ pub enum Field {
     RemoteUpdatedAt,
     /// `remoteDeleted`
     RemoteDeleted,
+}
+
+/// A name of the unified API: of a field, a filter or a synonym; `None` for any other.
+pub(super) fn known_name(name: &str) -> Option<&'static str> {
+    let filters = FilterName::ALL.iter().map(|filter| filter.parameter());
+    let others = ["id", "remoteId", "createdAt", "updatedAt"];
+    Field::ALL.into_iter().map(Field::name).chain(filters).chain(others).find(|known| *known == name)
 }
 
 impl Field {

@@ -1,4 +1,4 @@
-//! The words that every layer shares: contacts, changes, queries, failures; no serde, no HTTP, no async.
+//! The words that every layer shares: contacts, changes, queries, failures. Serde writes what is stored sealed; no HTTP, no async.
 
 mod bounded;
 pub mod bounds;
@@ -30,7 +30,7 @@ pub use jiff::Timestamp;
 pub use phone::{PhoneIdentity, Region, digits, has_letters};
 pub use query::{ContactQuery, Filter, FilterKind, FilterName, FilterValue, Page, Position};
 pub use text::{RawJson, Text, text_identity, words};
-pub use warning::{Warning, WarningCode};
+pub use warning::{Warning, WarningCode, known_warnings};
 
 /// What every fallible step of the gateway answers.
 pub type Result<T> = std::result::Result<T, Failure>;

@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::fmt;
 
 use bytestring::ByteString;
+use serde::{Deserialize, Serialize};
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 /// UTF-8 text, cheap to clone. A text cut from an upstream's reply shares the reply's bytes and so keeps the whole
 /// reply in memory: never keep one beyond the request.
-#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Text(ByteString);
 
 impl Text {
@@ -96,8 +97,8 @@ impl PartialEq<&str> for Text {
 }
 
 /// One JSON value as text, already validated: it is passed on digit by digit, so that a number of thirty digits
-/// survives. Only code that has run the JSON check makes one.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// survives. Only code that has run the JSON check makes one. It is stored as a text, so that it comes back to the byte.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RawJson(Text);
 
 impl RawJson {

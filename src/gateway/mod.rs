@@ -3,23 +3,23 @@
 pub mod audit;
 pub mod contacts;
 pub mod credentials;
-pub mod idempotency;
 pub mod keys;
 mod listing;
 mod names;
 mod replicas;
 pub mod tenants;
+pub mod writes;
 
 use std::sync::Arc;
 
 pub use audit::Audit;
 pub use contacts::Contacts;
 pub use credentials::{Credentials, Rotation};
-pub use idempotency::Ledger;
 pub use keys::ApiKeys;
 pub use listing::{Listing, ListingRequest};
 pub use replicas::SharedLocks;
 pub use tenants::Tenants;
+pub use writes::Ledger;
 
 use crate::store::Database;
 use crate::upstream::BytesInFlight;

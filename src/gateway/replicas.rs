@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::idempotency::{Lease, hex, new_fence};
+use super::writes::{Lease, hex, new_fence};
 use crate::config::Limits;
 use crate::domain::{CallContext, CredentialId, Failure, FailureKind, Result, TenantId, Text};
 use crate::sealing::{Sealer, length_prefixed, random};

@@ -9,7 +9,7 @@ use contacts_gateway::domain::{CallContext, Caller, Failure, Result};
 use contacts_gateway::gateway::contacts::{
     Condition, ContactView, ResponseBuilder, UpsertOutcome, WriteOptions, WriteRequest,
 };
-use contacts_gateway::gateway::idempotency::{RequestIdentity, StoredResponse};
+use contacts_gateway::gateway::writes::{RequestIdentity, StoredResponse};
 use serde_json::{Value, json};
 
 use super::person::{draft, patch, shown, upsert};
@@ -118,7 +118,7 @@ impl Keyed<'_> {
             credential,
             options: self.options,
             condition: self.condition.clone(),
-            once: Some(RequestIdentity { key: self.key.into(), asked }),
+            once: Some(RequestIdentity { key: self.key.into(), fingerprint_input: asked }),
             render: render(),
         }
     }

@@ -17,7 +17,7 @@ use contacts_gateway::gateway::contacts::{
     WriteRequest,
 };
 use contacts_gateway::gateway::credentials::CredentialDraft;
-use contacts_gateway::gateway::idempotency::StoredResponse;
+use contacts_gateway::gateway::writes::StoredResponse;
 use contacts_gateway::sealing::{MasterKey, Sealer};
 use contacts_gateway::simulators::{RecordedCall, Running, aptly, pipeline};
 use contacts_gateway::store::{Location, Store};

@@ -9,7 +9,7 @@ use crate::api::extract::IdempotencyKey;
 use crate::api::schema::{ContactAnswer, DeleteAnswer, Extent, UpsertAnswer};
 use crate::domain::{Contact, CredentialId, Failure, RemoteFields, Result, Warning, WarningCode};
 use crate::gateway::contacts::{ContactView, ResponseBuilder};
-use crate::gateway::idempotency::StoredResponse;
+use crate::gateway::writes::StoredResponse;
 
 const ETAG: &str = "etag";
 

@@ -13,7 +13,7 @@ use crate::api::openapi::parameters::idempotency_key;
 use crate::blocking;
 use crate::domain::bounds::IDEMPOTENCY_KEY_MOST;
 use crate::domain::{Failure, FailureKind, Result, TenantId, Text};
-use crate::gateway::idempotency::RequestIdentity;
+use crate::gateway::writes::RequestIdentity;
 use crate::json;
 use crate::sealing::length_prefixed;
 
@@ -58,8 +58,8 @@ impl IdempotencyKey {
         let parameters = self.parameters.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
         let parts = [self.method.as_str(), &self.path].into_iter().chain(parameters).chain([body]);
         let parts: Vec<&[u8]> = parts.map(str::as_bytes).collect();
-        let asked = length_prefixed(&parts);
-        Some(RequestIdentity { key, asked })
+        let fingerprint_input = length_prefixed(&parts);
+        Some(RequestIdentity { key, fingerprint_input })
     }
 }
 
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_request_is_the_same_however_its_parameters_are_written() {
-        let asked = |method, uri, body| of(Some("k"), method, uri, body).unwrap().unwrap().asked;
+        let asked = |method, uri, body| of(Some("k"), method, uri, body).unwrap().unwrap().fingerprint_input;
         let one = asked("POST", "/crm/contacts?credentialId=c&strict=true", "{}");
         for same in [
             "/crm/contacts?strict=true&credentialId=c",

@@ -11,8 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::compare::{Finding, Readings, judge, value_of};
 use super::ids;
-use super::intent::Intent;
-use super::write::WriteOperation;
+use super::operation::WriteOperation;
 use crate::adapters::{AdapterSpec, Prepared, Verify, Write};
 use crate::blocking;
 use crate::domain::{
@@ -55,16 +54,10 @@ impl Condition {
 
 impl WriteOperation<'_> {
     /// Why the write must not be sent: the contact is not as the caller requires it.
-    pub(super) async fn unmet(&self, held: Option<&Contact>) -> Result<Option<Failure>> {
-        let (Some(condition), Some(held)) = (self.condition, held) else { return Ok(None) };
+    pub(super) async fn unmet(&self, held: &Contact) -> Result<Option<Failure>> {
+        let Some(condition) = self.condition else { return Ok(None) };
         let current = blocking::within(self.context, held.size(), || tag(self.opened, held)).await?;
         Ok((!condition.holds(&current)).then(|| changed(current)))
-    }
-
-    /// Whether the condition of this write may be unmet because of the write itself, sent by an earlier attempt under the
-    /// same key.
-    pub(super) const fn may_have_changed_it(&self, intent: &Intent) -> bool {
-        self.sent_before && matches!(intent, Intent::Update(..))
     }
 
     /// Fails as `unmet` does if a field that this reading shows is not as the write asks for. Otherwise the earlier attempt
@@ -72,10 +65,10 @@ impl WriteOperation<'_> {
     pub(super) async fn refuse_unless_applied(
         &self,
         prepared: &Prepared,
-        held: Option<&Contact>,
+        held: &Contact,
         unmet: Option<Failure>,
     ) -> Result<()> {
-        let (Some(unmet), Some(held)) = (unmet, held) else { return Ok(()) };
+        let Some(unmet) = unmet else { return Ok(()) };
         let (spec, region) = (self.opened.spec, self.opened.adapter.region());
         let readings = Readings { before: None, after: held, both_ways: false };
         let judged = || judge(spec, region, readings, &prepared.expected);
@@ -92,7 +85,7 @@ impl WriteOperation<'_> {
     pub(super) async fn is_still_met(&self, prepared: &Prepared) -> bool {
         let (Some(_), Some(id)) = (self.condition, &prepared.locator.remote_id) else { return true };
         match self.opened.adapter.get_contact(self.context, id).await {
-            Ok(contact) => matches!(self.unmet(Some(&contact)).await, Ok(None)),
+            Ok(contact) => matches!(self.unmet(&contact).await, Ok(None)),
             Err(_) => false,
         }
     }

@@ -1,82 +1,120 @@
-//! Sends a create and confirms it by what the CRM holds afterwards.
+//! Creates a contact: searched for before the send, confirmed by what the CRM holds after it.
 
-use super::ContactView;
-use super::outcome::{outcome_unknown, updated_existing};
-use super::settle::{LookupOutcome, look_up_lost};
+use std::collections::{BTreeSet, HashSet};
+
+use super::errors::{outcome_unknown, unsent, updated_existing};
+use super::operation::WriteOperation;
+use super::recovery::{LookupOutcome, look_up_lost};
 use super::verify::{unverified, verified};
-use super::write::WriteOperation;
-use crate::adapters::{Applied, LookupResult, Prepared};
+use super::{ContactView, declared};
+use crate::adapters::{Applied, ContactIdentity, LookupResult, Match, Prepared};
 use crate::config::crash_point;
 use crate::domain::{
-    Contact, ContactDraft, Effect, Failure, FailureKind, RemoteId, Result, Timestamp, Warning,
+    Contact, ContactDraft, Effect, Failure, FailureKind, RemoteId, Result, Timestamp, Warning, words,
 };
-use crate::gateway::idempotency::RecoveryContext;
+use crate::gateway::writes::RecoveryContext;
 
 impl WriteOperation<'_> {
-    /// A create that the CRM confirmed is never answered with a failure: what cannot be verified is warned about. One
-    /// whose answer was lost is looked for under a key, and named unknown without one.
-    pub(super) async fn create(
+    /// Creates the contact of `draft`.
+    pub(super) async fn create(&mut self, draft: ContactDraft) -> Result<ContactView> {
+        self.require(self.opened.spec.operations.create, "create")?;
+        let warnings = declared::of_draft(self.opened.spec, &draft)?;
+        self.refuse_if_strict(&warnings)?;
+        let _permit = self.enter(self.keys_of(&draft)).await?;
+        // What an earlier request with the same key has done comes before anything new.
+        if let Some(done) = self.resume(&draft, &warnings).await? {
+            return Ok(done);
+        }
+        self.create_entered(&draft, warnings, false).await
+    }
+
+    fn keys_of(&self, draft: &ContactDraft) -> BTreeSet<String> {
+        self.identity_keys(&draft.email_addresses, &draft.phone_numbers, false)
+    }
+
+    /// The create with its locks held, from the last reads to the contact that is returned; also of an upsert that matched
+    /// nobody.
+    pub(super) async fn create_entered(
+        &mut self,
+        draft: &ContactDraft,
+        mut warnings: Vec<Warning>,
+        upserts: bool,
+    ) -> Result<ContactView> {
+        let opened = self.opened;
+        let prepared = opened.adapter.prepare_create(self.context, draft).await.map_err(unsent)?;
+        warnings.extend(prepared.losses.iter().cloned());
+        self.refuse_if_strict(&warnings)?;
+        // Last of all reads, so that the time in which another writer can slip in is short.
+        let identity =
+            ContactIdentity::of(opened.spec.create_identity, &draft.email_addresses, &draft.phone_numbers);
+        let mut seen = match self.refuse_if_taken(&identity, None).await.map_err(unsent) {
+            Err(failure) if failure.kind == FailureKind::ContactExists && self.first_sent.is_some() => {
+                return self.applied_late(&prepared, failure, warnings).await;
+            }
+            seen => seen?,
+        };
+        // An upsert that finds nobody by the identity asks by the rest as well: the contact may have lost its identity.
+        if self.in_flight.is_some() || upserts {
+            self.add_non_identifying_matches(draft, &prepared, &mut seen).await;
+        }
+        crash_point("looked_up");
+        if let Some(done) = self.applied_unnamed(&prepared, &seen, &warnings).await? {
+            return Ok(done);
+        }
+        self.refuse_if_late()?;
+        let named = seen.matches.iter().filter(|found| has_name_of(draft, found));
+        warnings.extend(self.duplicates(named.chain(&seen.near)));
+        self.send_create(draft, &prepared, &seen, warnings).await
+    }
+
+    /// A create that the CRM confirmed never fails: what cannot be verified is warned about. If its response was lost, it is
+    /// searched for under a key, and its outcome is unknown without one.
+    async fn send_create(
         &mut self,
         draft: &ContactDraft,
         prepared: &Prepared,
         seen: &LookupResult,
         warnings: Vec<Warning>,
     ) -> Result<ContactView> {
-        let (sent_at, standing) = (crate::clock::now(), self.standing);
-        let evidence = self.attempt.is_some().then(|| self.evidence(draft, seen, sent_at));
-        self.sending(evidence).await?;
+        let context = self.recovery_context(draft, seen);
+        let has_key = self.in_flight.is_some();
+        let before = self.sending(has_key.then(|| context.clone())).await?;
         let sent = self.opened.adapter.send(self.context, prepared).await;
         crash_point("sent");
         match sent {
             Ok(Applied { remote_id: Some(id), contact }) => {
                 let applied = Applied { remote_id: Some(id.clone()), contact };
-                self.confirmed(prepared, seen, &id, applied, warnings).await
+                self.confirm_create(prepared, seen, &id, applied, warnings).await
             }
+            // It was applied, and the response does not say which contact it made.
             Ok(_) => {
                 let unnamed = Failure::new(FailureKind::UpstreamInvalidResponse, "");
                 let unnamed = unnamed.with_upstream(self.opened.spec.provider, Some(200));
-                if self.attempt.is_some() {
-                    return self.lost(prepared, &unnamed, warnings).await;
+                if has_key {
+                    return self.recover(prepared, &unnamed, warnings).await;
                 }
-                let evidence = self.evidence(draft, seen, sent_at);
-                self.unnamed(prepared, &evidence, &unnamed, warnings).await
+                self.find_unnamed(prepared, &context, &unnamed, warnings).await
             }
             Err(failure) if failure.effect == Effect::None => {
-                self.standing = standing;
-                let failure = self.refused(prepared, failure).await;
-                if failure.kind == FailureKind::ContactExists && self.earlier.is_some() {
+                let failure = self.refused(prepared, before, failure).await?;
+                if failure.kind == FailureKind::ContactExists && self.first_sent.is_some() {
                     return self.applied_late(prepared, failure, warnings).await;
-                }
-                if let (Some(_), Some(attempt), Effect::None) =
-                    (self.earlier, &mut self.attempt, &failure.effect)
-                {
-                    attempt.unsent().await?;
                 }
                 Err(failure)
             }
-            Err(failure) => self.lost(prepared, &failure, warnings).await,
+            Err(failure) => self.recover(prepared, &failure, warnings).await,
         }
     }
 
-    /// What is needed to look for the create later. The window begins at the first send, whatever came after it.
-    fn evidence(&self, draft: &ContactDraft, seen: &LookupResult, sent_at: Timestamp) -> RecoveryContext {
-        RecoveryContext {
-            draft: draft.clone(),
-            sent_at: self.earlier.unwrap_or(sent_at),
-            // Until the answer comes: the deadline. The call may wait for its turn first, and then takes a part of what is left.
-            open_for: self.context.remaining(),
-            seen: seen
-                .matches
-                .iter()
-                .chain(&seen.near)
-                .map(|found| found.contact.remote_id.clone())
-                .collect(),
-            looked_at: seen.date,
-            absent_lookup: None,
-        }
+    /// What is needed to search for the create later. The window begins at the first send, whatever came after it.
+    fn recovery_context(&self, draft: &ContactDraft, seen: &LookupResult) -> RecoveryContext {
+        let sent_at = self.first_sent.unwrap_or_else(crate::clock::now);
+        let ids = seen.matches.iter().chain(&seen.near).map(|found| found.contact.remote_id.clone());
+        // Until the response comes: the deadline. The call may wait for its turn first, and then takes a part of what is left.
+        RecoveryContext::new(draft.clone(), sent_at, self.context.remaining(), ids.collect(), seen.date)
     }
 
-    async fn confirmed(
+    async fn confirm_create(
         &self,
         prepared: &Prepared,
         seen: &LookupResult,
@@ -92,27 +130,26 @@ impl WriteOperation<'_> {
         }
     }
 
-    /// A create without a key, whose response says that it was applied and not to whom: one look shows the contact, or its
-    /// outcome is unknown.
-    async fn unnamed(
+    /// Without a key: one lookup shows the contact, or the outcome is unknown.
+    async fn find_unnamed(
         &self,
         prepared: &Prepared,
-        evidence: &RecoveryContext,
+        context: &RecoveryContext,
         failure: &Failure,
         warnings: Vec<Warning>,
     ) -> Result<ContactView> {
         let unknown = outcome_unknown(self.opened, prepared, failure);
-        match look_up_lost(self.context, self.opened, prepared, evidence).await {
+        match look_up_lost(self.context, self.opened, prepared, context).await {
             LookupOutcome::Ours(row) => {
                 let read = self.read(prepared, row.remote_id.clone()).await.unwrap_or(*row);
-                self.created(prepared, read, evidence.looked_at, warnings).await
+                self.created(prepared, read, context.looked_at, warnings).await
             }
             LookupOutcome::Others(candidates) => Err(unknown.with_candidates(candidates)),
             LookupOutcome::Nobody | LookupOutcome::Unclear(_) => Err(unknown),
         }
     }
 
-    /// What was made, with all that differs from what was sent.
+    /// The contact that was made, with all that differs from what was sent.
     pub(super) async fn created(
         &self,
         prepared: &Prepared,
@@ -126,9 +163,34 @@ impl WriteOperation<'_> {
         Ok(self.as_read(contact, warnings).await)
     }
 
-    /// What was made, read in the way of a read-back: it knows what to do where single contacts cannot be read.
+    /// Reads a contact in the way of a read-back, which knows what to do where single contacts cannot be read.
     pub(super) async fn read(&self, prepared: &Prepared, id: RemoteId) -> Result<Contact> {
         let applied = Applied { remote_id: Some(id), contact: None };
         self.opened.adapter.read_back(self.context, prepared, &applied).await
     }
+
+    /// Adds contacts that share what does not identify people in this CRM, such as a household's phone number: seen before
+    /// the send, a relative is not taken for the contact that was created. If they cannot be seen, a lost create is harder
+    /// to recognise, and nothing worse.
+    async fn add_non_identifying_matches(
+        &self,
+        draft: &ContactDraft,
+        prepared: &Prepared,
+        seen: &mut LookupResult,
+    ) {
+        let shared = prepared.locator.identity.only(self.opened.spec.create_identity.other());
+        let Ok(found) = self.opened.adapter.find_contacts(self.context, &shared).await else { return };
+        let known: HashSet<RemoteId> =
+            seen.near.iter().map(|known| known.contact.remote_id.clone()).collect();
+        let new = |near: &Match| !known.contains(&near.contact.remote_id) && has_name_of(draft, near);
+        seen.near.extend(found.near.into_iter().filter(new));
+        seen.matches = found.matches;
+    }
+}
+
+/// Whether the contact found has the name of the one that is created; CRMs differ in which part of it is the first name.
+fn has_name_of(draft: &ContactDraft, found: &Match) -> bool {
+    let held = [&found.contact.first_name, &found.contact.last_name].into_iter().flatten();
+    let sent = draft.first_name.iter().chain([&draft.last_name]);
+    words(sent).map(str::to_lowercase).eq(words(held).map(str::to_lowercase))
 }

@@ -1,39 +1,34 @@
 //! Contacts in the CRMs: list, count, get, create, update, upsert, delete.
 
-mod account;
-mod change;
 mod compare;
 mod condition;
 mod create;
 mod cursor;
 mod declared;
+mod delete;
+mod errors;
 mod filters;
 mod ids;
-mod intent;
 mod list;
-mod locks;
-mod lost;
 mod new_values;
-mod outcome;
-mod settle;
-mod steps;
-mod sweep;
+mod operation;
+mod recovery;
+mod recovery_worker;
+mod update;
 mod upsert;
 mod verify;
-mod write;
+mod whole_lists;
 
 use std::sync::Arc;
 
 pub use self::condition::Condition;
 use self::cursor::Cursors;
-use self::intent::Intent;
-use self::locks::Locks;
-use self::write::WriteDeps;
-pub use self::write::{ResponseBuilder, WriteRequest};
+use self::operation::WriteDeps;
+pub use self::operation::{ResponseBuilder, WriteRequest};
 use super::Credentials;
 use super::audit::{Action, Audit, Entry, fields};
-use super::idempotency::{Ledger, StoredResponse};
 use super::replicas::SharedLocks;
+use super::writes::{Ledger, Locks, StoredResponse};
 use crate::adapters::{IdentityKind, REMOTE_FIELDS_MOST};
 use crate::blocking;
 use crate::config::Limits;
@@ -126,11 +121,11 @@ pub struct WriteOptions {
 /// What the rounds of a test have seen.
 #[cfg(test)]
 #[derive(Default)]
-pub(crate) struct Watched(super::idempotency::LeaseWatch);
+pub(crate) struct Watched(super::writes::LeaseWatch);
 
 /// Contacts of the caller's credentials.
 pub struct Contacts {
-    house: WriteDeps,
+    deps: WriteDeps,
     cursors: Cursors,
     audit: Audit,
 }
@@ -146,21 +141,21 @@ impl Contacts {
         replicas: SharedLocks,
         limits: &Limits,
     ) -> Self {
-        let house = WriteDeps { credentials, locks: Locks::new(replicas), ledger, settle: limits.settle };
-        Self { house, cursors: Cursors::new(sealer), audit }
+        let deps = WriteDeps { credentials, locks: Locks::new(replicas), ledger, settle: limits.settle };
+        Self { deps, cursors: Cursors::new(sealer), audit }
     }
 
     /// Looks for lost creates whose callers have not come back, and notes what became of them; never sends. Lets go what
     /// dead processes hold. Runs until it is dropped.
     pub async fn settle_lost_creates(&self) {
-        tokio::join!(sweep::run(&self.house), self.house.ledger.watch_leases());
+        tokio::join!(recovery_worker::run(&self.deps), self.deps.ledger.watch_leases());
     }
 
     /// One round of each, for tests that decide when it is.
     #[cfg(test)]
     pub(crate) async fn background_round(&self, watched: &mut Watched) -> Result<()> {
-        self.house.ledger.watch_once(&mut watched.0).await?;
-        sweep::round(&self.house).await
+        self.deps.ledger.watch_once(&mut watched.0).await?;
+        recovery_worker::round(&self.deps).await
     }
 
     /// One page of a list. Needs `contacts:read`.
@@ -172,7 +167,7 @@ impl Contacts {
         request: &ListRequest,
     ) -> Result<ContactPage> {
         caller.require(Scope::ContactsRead)?;
-        let opened = self.house.credentials.open(caller, credential).await?;
+        let opened = self.deps.credentials.open(caller, credential).await?;
         let _place = opened.account.enter(context).await?;
         list::list(context, caller, &opened, &self.cursors, request).await
     }
@@ -186,7 +181,7 @@ impl Contacts {
         query: &ContactQuery,
     ) -> Result<u64> {
         caller.require(Scope::ContactsRead)?;
-        let opened = self.house.credentials.open(caller, credential).await?;
+        let opened = self.deps.credentials.open(caller, credential).await?;
         let _place = opened.account.enter(context).await?;
         list::count(context, &opened, query).await
     }
@@ -200,7 +195,7 @@ impl Contacts {
         id: &str,
     ) -> Result<ContactView> {
         caller.require(Scope::ContactsRead)?;
-        let opened = self.house.credentials.open(caller, credential).await?;
+        let opened = self.deps.credentials.open(caller, credential).await?;
         let remote_id = ids::open(&opened.id, id)?;
         let _place = opened.account.enter(context).await?;
         let contact = opened.adapter.get_contact(context, &remote_id).await?;
@@ -216,7 +211,8 @@ impl Contacts {
 
     /// Creates a contact. Needs `contacts:write`.
     pub async fn create(&self, request: WriteRequest, draft: ContactDraft) -> Result<StoredResponse> {
-        self.write(request, Intent::Create(draft)).await
+        let entry = self.begin(&request, Action::ContactCreate).giving(fields::of_draft(&draft));
+        request.run(self.deps.clone(), entry, move |operation| Box::pin(operation.create(draft))).await
     }
 
     /// Changes a contact. Needs `contacts:write`.
@@ -226,38 +222,42 @@ impl Contacts {
         id: &str,
         patch: ContactPatch,
     ) -> Result<StoredResponse> {
-        self.write(request, Intent::Update(id.to_owned(), patch)).await
+        let entry = self.begin(&request, Action::ContactUpdate).on(id).giving(fields::of_patch(&patch));
+        let id = id.to_owned();
+        let run = request.run(self.deps.clone(), entry, move |operation| {
+            Box::pin(async move { operation.update(&id, patch).await })
+        });
+        run.await
     }
 
     /// Changes the contact that has one of the body's addresses or numbers, or creates one. `match_on` says by which
-    /// of them it is looked for; without it by those that the CRM tells people apart by. Needs `contacts:write`.
+    /// of them it is searched for; without it by those that identify people in the CRM. Needs `contacts:write`.
     pub async fn upsert(
         &self,
         request: WriteRequest,
         upsert: ContactUpsert,
         match_on: Option<Vec<IdentityKind>>,
     ) -> Result<StoredResponse> {
-        self.write(request, Intent::Upsert(Box::new(upsert), match_on)).await
+        let entry = self.begin(&request, Action::ContactUpsert).giving(fields::of_patch(&upsert.patch));
+        let run = request.run(self.deps.clone(), entry, move |operation| {
+            Box::pin(async move { operation.upsert(upsert, match_on.as_deref()).await })
+        });
+        run.await
     }
 
     /// Removes a contact. Needs `contacts:write`.
     pub async fn delete(&self, request: WriteRequest, id: &str) -> Result<StoredResponse> {
-        self.write(request, Intent::Delete(id.to_owned())).await
+        let entry = self.begin(&request, Action::ContactDelete).on(id);
+        let id = id.to_owned();
+        let run = request.run(self.deps.clone(), entry, move |operation| {
+            Box::pin(async move { operation.delete(&id).await })
+        });
+        run.await
     }
 
-    async fn write(&self, request: WriteRequest, intent: Intent) -> Result<StoredResponse> {
-        let entry = self.begin(&request.context, &request.caller, &intent);
-        request.run_to_its_end(self.house.clone(), intent, entry).await
-    }
-
-    fn begin(&self, context: &CallContext, caller: &Caller, intent: &Intent) -> Entry {
-        let begin = |action| self.audit.begin(&Actor::of(caller, context), action, Some(&caller.tenant));
-        match intent {
-            Intent::Create(draft) => begin(Action::ContactCreate).giving(fields::of_draft(draft)),
-            Intent::Update(id, patch) => begin(Action::ContactUpdate).on(id).giving(fields::of_patch(patch)),
-            Intent::Delete(id) => begin(Action::ContactDelete).on(id),
-            Intent::Upsert(upsert, _) => begin(Action::ContactUpsert).giving(fields::of_patch(&upsert.patch)),
-        }
+    fn begin(&self, request: &WriteRequest, action: Action) -> Entry {
+        let WriteRequest { context, caller, .. } = request;
+        self.audit.begin(&Actor::of(caller, context), action, Some(&caller.tenant))
     }
 }
 

@@ -1,12 +1,10 @@
-//! Creates a person or changes the one who is there: who that is decides the look-up, and where it cannot, the caller.
+//! Changes the contact that matches, or creates one if none does. The lookup decides; if it cannot, the caller must.
 
 use std::collections::HashSet;
 
-use super::intent::{self, Intent};
-use super::locks::Locks;
-use super::outcome::{candidates, possible_duplicates};
-use super::write::WriteOperation;
-use super::{ContactView, UpsertOutcome, declared, ids, new_values};
+use super::errors::{candidates, possible_duplicates};
+use super::operation::{WriteOperation, record_key};
+use super::{ContactView, UpsertOutcome, declared, new_values};
 use crate::adapters::{ContactIdentity, IdentityKind, LookupResult, Match};
 use crate::domain::bounds::{EMAILS_MOST, PHONES_MOST};
 use crate::domain::{
@@ -14,29 +12,41 @@ use crate::domain::{
 };
 
 impl WriteOperation<'_> {
-    /// The rest of an upsert under its lock. Without `match_on` people are told apart as the CRM does it, because
+    /// Writes `upsert` to the contact that is found by `match_on`; without it by what identifies people in the CRM, because
     /// households share the rest.
     pub(super) async fn upsert(
         &mut self,
-        locks: &Locks,
         upsert: ContactUpsert,
-        match_on: Option<Vec<IdentityKind>>,
+        match_on: Option<&[IdentityKind]>,
     ) -> Result<ContactView> {
         let opened = self.opened;
-        let identity = identity(&upsert.draft, &kinds(opened.spec.create_identity, match_on.as_deref()));
+        let operations = opened.spec.operations;
+        self.require(operations.create && operations.update, "create and change")?;
+        let kinds = match_on.unwrap_or(std::slice::from_ref(&opened.spec.create_identity));
+        check(&upsert, kinds)?;
+        // What a create requires is asked for when it is one.
+        let warnings = declared::of_patch(opened.spec, &upsert.patch);
+        self.refuse_if_strict(&warnings)?;
+        let by_phone = match_on.is_some_and(|kinds| kinds.contains(&IdentityKind::PhoneNumber));
+        let _permit = self.enter(self.brought_in_keys(&upsert.patch, by_phone)).await?;
+        // What an earlier request with the same key has done comes before anything new.
+        if let Some(done) = self.resume(&upsert.draft, &warnings).await? {
+            return Ok(as_outcome(UpsertOutcome::Created, done));
+        }
+        let identity = identity(&upsert.draft, kinds);
         let found = opened.adapter.find_contacts(self.context, &identity).await?;
         if let Some(done) = self.upserted_late(&upsert.draft, &found.matches).await? {
-            return Ok(done);
+            return Ok(as_outcome(UpsertOutcome::Created, done));
         }
         let near = near_ones(&found);
         match found.matches.as_slice() {
             // Two that were seen are two too many, whoever else matches.
             [] | [_] if !found.complete => {
-                let detail = "The CRM's look-up did not show all who match. Nothing was sent.";
+                let detail = "The CRM's lookup did not show all who match. Nothing was sent.";
                 Err(Failure::new(FailureKind::UpstreamInvalidResponse, detail)
                     .with_upstream(opened.spec.provider, None))
             }
-            matches if !near.is_empty() && leaves_open(match_on.as_deref(), matches) => {
+            matches if !near.is_empty() && leaves_open(match_on, matches) => {
                 let detail = "The CRM has a contact whose number has the same national digits and no country code that the gateway knows, so nobody can tell whether it is this person. Change it by its id, set the credential's `defaultRegion`, or name in `matchOn` what tells people apart. Nothing was written.";
                 let all: Vec<Match> = matches.iter().chain(near).cloned().collect();
                 Err(Failure::new(FailureKind::AmbiguousMatch, detail)
@@ -44,27 +54,23 @@ impl WriteOperation<'_> {
             }
             [] => {
                 new_values::check_new(&upsert)?;
-                let draft = upsert.draft;
-                let warnings = declared::of_draft(opened.spec, &draft)?;
+                let warnings = declared::of_draft(opened.spec, &upsert.draft)?;
                 self.refuse_if_strict(&warnings)?;
-                let created = self.carry_out(Intent::Create(draft), None, warnings).await?;
-                Ok(ContactView { outcome: Some(UpsertOutcome::Created), ..created })
+                let created = self.create_entered(&upsert.draft, warnings, true).await?;
+                Ok(as_outcome(UpsertOutcome::Created, created))
             }
             [only] if match_on.is_some() || !is_renamed(&upsert.draft, only) => {
                 let id = only.contact.remote_id.clone();
-                // Behind the locks on addresses and numbers, in the order in which every writer takes them.
-                self.locks_held.push(locks.hold(self.context, self.place(), intent::record(&id)).await?);
-                let patch = upsert.patch;
-                let mut warnings = declared::of_patch(opened.spec, &patch);
+                self.lock(record_key(&id)).await?;
+                let mut warnings = declared::of_patch(opened.spec, &upsert.patch);
                 warnings.extend(possible_duplicates(opened, &near));
-                let update = Intent::Update(ids::make(&opened.id, &id).as_str().to_owned(), patch);
-                let updated = self.carry_out(update, Some(id), warnings).await?;
-                Ok(ContactView { outcome: Some(UpsertOutcome::Updated), ..updated })
+                let updated = self.update_entered(&id, upsert.patch, warnings).await?;
+                Ok(as_outcome(UpsertOutcome::Updated, updated))
             }
             matches => {
                 let detail = match matches {
                     [_] => {
-                        "One contact matches and bears another name: relatives share addresses and numbers. Change it by its id, or name in `matchOn` what tells people apart. Nothing was written."
+                        "One contact matches and has another name: relatives share addresses and numbers. Change it by its id, or name in `matchOn` what tells people apart. Nothing was written."
                     }
                     _ => "Several contacts match. Change the right one by its id. Nothing was written.",
                 };
@@ -73,6 +79,10 @@ impl WriteOperation<'_> {
             }
         }
     }
+}
+
+fn as_outcome(outcome: UpsertOutcome, view: ContactView) -> ContactView {
+    ContactView { outcome: Some(outcome), ..view }
 }
 
 /// Who was found by national digits alone, and is not among those who match.
@@ -91,14 +101,9 @@ fn leaves_open(match_on: Option<&[IdentityKind]>, matches: &[Match]) -> bool {
 /// A number with fewer digits finds anybody or nobody.
 const FEWEST_DIGITS: usize = 7;
 
-/// By what an upsert looks.
-pub(super) fn kinds(usual: IdentityKind, match_on: Option<&[IdentityKind]>) -> Vec<IdentityKind> {
-    match_on.map_or_else(|| vec![usual], <[IdentityKind]>::to_vec)
-}
-
 /// What the draft has of these kinds. A longer list than is written as new is one that a contact holds already: its first
 /// entries find that contact.
-pub(super) fn identity(draft: &ContactDraft, kinds: &[IdentityKind]) -> ContactIdentity {
+fn identity(draft: &ContactDraft, kinds: &[IdentityKind]) -> ContactIdentity {
     let mut identity = kinds.iter().fold(ContactIdentity::default(), |all, kind| {
         let ContactIdentity { emails, phones } =
             ContactIdentity::of(*kind, &draft.email_addresses, &draft.phone_numbers);
@@ -111,8 +116,8 @@ pub(super) fn identity(draft: &ContactDraft, kinds: &[IdentityKind]) -> ContactI
     identity
 }
 
-/// An upsert without anything to look by would create the same person again and again.
-pub(super) fn check(upsert: &ContactUpsert, kinds: &[IdentityKind]) -> Result<()> {
+/// An upsert without anything to search by would create the same person again and again.
+fn check(upsert: &ContactUpsert, kinds: &[IdentityKind]) -> Result<()> {
     let ContactIdentity { emails, phones } = identity(&upsert.draft, kinds);
     if !emails.is_empty() || phones.iter().any(|phone| digits(phone).len() >= FEWEST_DIGITS) {
         return Ok(());
@@ -124,14 +129,14 @@ pub(super) fn check(upsert: &ContactUpsert, kinds: &[IdentityKind]) -> Result<()
             IdentityKind::PhoneNumber => ("/phoneNumbers", "phone number"),
         };
         let detail = format!(
-            "An upsert looks for the person by this member: give at least one whole {word}, or another `matchOn`."
+            "An upsert searches for the person by this field: give at least one complete {word}, or another `matchOn`."
         );
         FieldFault::member(member, "required", detail)
     };
     Err(Failure::validation(kinds.iter().map(fault).collect::<Vec<_>>()))
 }
 
-/// Whether the contact found bears another first and another last name.
+/// Whether the contact found has another first and another last name.
 fn is_renamed(draft: &ContactDraft, found: &Match) -> bool {
     let differs = |wanted: Option<&Text>, held: Option<&Text>| {
         let plain = |text: &Text| text.trim().to_lowercase();

@@ -1,7 +1,7 @@
 //! Reads a record back after a write, and turns what is found into the write's outcome.
 
 use super::compare::{Finding, Readings, Verdict, judge, shows_all};
-use super::outcome::shown;
+use super::errors::view;
 use super::{ContactView, incomplete};
 use crate::adapters::{Applied, Prepared, merge};
 use crate::blocking;
@@ -150,5 +150,5 @@ pub(super) fn unverified(
     );
     warnings.push(Warning::new(WarningCode::NotVerified, "", message));
     warnings.extend(incomplete(&contact));
-    shown(opened, contact, warnings)
+    view(opened, contact, warnings)
 }

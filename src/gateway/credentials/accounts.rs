@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::{CredentialId, TenantId, Text};
-use crate::gateway::idempotency::Destination;
+use crate::gateway::writes::Destination;
 
 /// How many credentials are remembered; beyond that any one of them is forgotten.
 const MOST: usize = 20_000;

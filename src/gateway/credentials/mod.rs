@@ -22,8 +22,8 @@ pub use self::shape::{
     CheckedSettings, ConnectedCredential, Credential, CredentialDraft, CredentialPatch, LastCheck,
 };
 use super::audit::{Action, Audit, Entry, fields};
-use super::idempotency::{Ledger, StoredResponse};
 use super::listing::{self, ListRow};
+use super::writes::{Ledger, StoredResponse};
 use super::{Listing, ListingRequest, names};
 use crate::domain::{
     Actor, CallContext, Caller, CredentialId, Failure, FailureKind, Faults, FieldFault, RawJson, Result,
@@ -93,7 +93,7 @@ impl Credentials {
     /// The same for a caller of the API, whose write may bear an `Idempotency-Key`.
     pub async fn create_once(&self, request: CredentialRequest) -> Result<StoredResponse> {
         let entry = self.begin_create(&request.context, &request.caller, &request.draft);
-        request.run_to_its_end(self.clone(), entry).await
+        request.run(self.clone(), entry).await
     }
 
     /// The same with a chosen id, for `demo`, whose printed calls name it.

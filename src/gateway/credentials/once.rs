@@ -1,4 +1,4 @@
-//! A new credential under an `Idempotency-Key`: stored once, whatever happens to its answer.
+//! A new credential, which is stored once under an `Idempotency-Key`.
 
 use std::sync::Arc;
 
@@ -6,11 +6,13 @@ use secrecy::ExposeSecret;
 
 use super::access::{allow, check_unrestricted};
 use super::{Credential, CredentialDraft, Credentials, settings};
-use crate::domain::{CallContext, Caller, CredentialId, Failure, FailureKind, Result, Scope};
+use crate::domain::{CallContext, Caller, CredentialId, FailureKind, Result, Scope};
 use crate::gateway::audit::Entry;
-use crate::gateway::idempotency::{Begin, InFlightWrite, Past, RequestIdentity, StoredResponse};
 use crate::gateway::listing::ListRow;
 use crate::gateway::names;
+use crate::gateway::writes::{
+    Begin, InFlightWrite, RequestIdentity, StoredResponse, WriteState, end, run_to_completion,
+};
 use crate::store::CredentialRecord;
 
 /// Makes the answer that shows a new credential; api's, so that what is recorded is what is answered.
@@ -33,39 +35,20 @@ pub struct CredentialRequest {
 }
 
 impl CredentialRequest {
-    /// Runs in a task of its own: a caller who leaves must not leave a credential stored and its key open.
-    pub(super) async fn run_to_its_end(
-        self,
-        credentials: Credentials,
-        entry: Entry,
-    ) -> Result<StoredResponse> {
-        let task = tokio::spawn(async move { self.run(&credentials, entry).await });
-        task.await.unwrap_or_else(|_| Err(Failure::internal("the task of a new credential ended early")))
-    }
-
-    async fn run(self, credentials: &Credentials, entry: Entry) -> Result<StoredResponse> {
-        let mut attempt = match self.claim(credentials).await {
-            Ok(Some(Begin::Answered(answer))) => return entry.end_replayed(answer).await,
-            Ok(Some(Begin::Run(attempt))) => Some(*attempt),
-            Ok(None) => None,
-            Err(failure) => return entry.end(Err(failure)).await,
-        };
-        let was_cut = attempt.as_ref().is_some_and(|attempt| *attempt.past() == Past::Sent);
-        let stored = self.store(credentials, attempt.as_mut(), was_cut).await;
-        let stored = entry.end_on(stored, |made| Some(made.id.as_str().into())).await;
-        let Some(attempt) = attempt else { return (self.render)(&stored?) };
-        match stored {
-            Ok(made) => attempt.record((self.render)(&made)?).await,
-            // Whether the row was stored is not known; a replay finds it by its name.
-            Err(failure) if was_cut || failure.kind == FailureKind::StoreUnavailable => {
-                attempt.leave().await;
-                Err(failure)
-            }
-            Err(failure) => {
-                attempt.release().await?;
-                Err(failure)
-            }
-        }
+    /// From the caller's right to the recorded response.
+    pub(super) async fn run(self, credentials: Credentials, entry: Entry) -> Result<StoredResponse> {
+        run_to_completion(async move {
+            let mut in_flight = match self.claim(&credentials).await {
+                Ok(Some(Begin::Replay(response))) => return entry.end_replayed(response).await,
+                Ok(Some(Begin::Started(write))) => Some(*write),
+                Ok(None) => None,
+                Err(failure) => return entry.end(Err(failure)).await,
+            };
+            let stored = self.store(&credentials, in_flight.as_mut()).await;
+            let stored = entry.end_on(stored, |made| Some(made.id.as_str().into())).await;
+            end(in_flight, stored.and_then(|made| (self.render)(&made))).await
+        })
+        .await
     }
 
     /// The right is checked before the key, so that a replay needs it too.
@@ -81,19 +64,26 @@ impl CredentialRequest {
     async fn store(
         &self,
         credentials: &Credentials,
-        attempt: Option<&mut InFlightWrite>,
-        was_cut: bool,
+        in_flight: Option<&mut InFlightWrite>,
     ) -> Result<Credential> {
-        // The name is this tenant's alone: who has it may be what the attempt before stored. Looked at before the CRM is
-        // asked, which may be away now.
-        if was_cut && let Some(stored) = credentials.stored_as(&self.caller, &self.draft).await? {
+        let id = CredentialId::from(names::new_id("cred"));
+        let add = credentials.add(&self.context, &self.caller, id, self.draft.clone(), self.verify);
+        let Some(write) = in_flight else { return add.await };
+        // The name is this tenant's alone: the credential that has it may be what an earlier request stored. Searched for
+        // before the CRM is asked, which may be away now.
+        if *write.state() == WriteState::Sent
+            && let Some(stored) = credentials.stored_as(&self.caller, &self.draft).await?
+        {
             return Ok(stored);
         }
-        if let Some(attempt) = attempt {
-            attempt.sending(None).await?;
+        let before = write.state().clone();
+        write.sending(None).await?;
+        let added = add.await;
+        // Otherwise whether the row was stored is not known; a replay finds it by its name.
+        if added.as_ref().is_err_and(|failure| failure.kind != FailureKind::StoreUnavailable) {
+            write.not_sent(before);
         }
-        let id = CredentialId::from(names::new_id("cred"));
-        credentials.add(&self.context, &self.caller, id, self.draft.clone(), self.verify).await
+        added
     }
 }
 

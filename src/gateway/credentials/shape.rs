@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use super::accounts::AccountSource;
 use crate::adapters::{Account, Adapter, AdapterSpec};
 use crate::domain::{CallContext, CredentialId, Failure, Provider, RawJson, Result, Text, Timestamp};
-use crate::gateway::idempotency::Destination;
+use crate::gateway::writes::Destination;
 use crate::upstream;
 
 /// A credential as it is shown; never its secret.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use contacts_gateway::domain::{CallContext, CredentialId, RawJson, Result};
 use contacts_gateway::gateway::credentials::{Credential, CredentialDraft, CredentialRequest};
-use contacts_gateway::gateway::idempotency::{RequestIdentity, StoredResponse};
+use contacts_gateway::gateway::writes::{RequestIdentity, StoredResponse};
 use contacts_gateway::simulators::Fault;
 use serde_json::json;
 
@@ -23,7 +23,7 @@ fn request(crm: &Crm, name: &str, context: CallContext) -> CredentialRequest {
     CredentialRequest {
         context,
         caller: crm.office.caller.clone(),
-        once: Some(RequestIdentity { key: "k".into(), asked: name.as_bytes().to_vec() }),
+        once: Some(RequestIdentity { key: "k".into(), fingerprint_input: name.as_bytes().to_vec() }),
         draft,
         verify: true,
         render: Arc::new(|made: &Credential| {

@@ -41,7 +41,7 @@ struct Head {
 
 impl StoredResponse {
     /// The bytes to be sealed. Fails with `internal`.
-    pub(super) fn written(&self) -> Result<Vec<u8>> {
+    pub(super) fn to_bytes(&self) -> Result<Vec<u8>> {
         let Self { status, headers, body, replayed: _ } = self;
         let headers =
             headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_str().to_owned()));
@@ -53,8 +53,8 @@ impl StoredResponse {
         Ok(bytes)
     }
 
-    /// The answer that [`Self::written`] wrote, as a replay. Fails with `internal`.
-    pub(super) fn read(bytes: &[u8]) -> Result<Self> {
+    /// The answer that [`Self::to_bytes`] made, as a replay. Fails with `internal`.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let damaged = || Failure::internal("a recorded answer is not as it was written");
         let end = bytes.iter().position(|byte| *byte == b'\n').ok_or_else(damaged)?;
         let (head, body) = (&bytes[..end], &bytes[end + 1..]);

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::attempt::{LedgerRow, in_progress, unreadable};
-use super::kept::OpenWrite;
+use super::in_flight::{LedgerRow, in_progress, unreadable};
 use super::lease::hex;
-use super::observed::{ROUNDS, SeenLeases, SeenLookups};
-use super::{InFlightWrite, StoredResponse, new_fence};
+use super::seen::{ROUNDS, SeenLeases, SeenLookups};
+use super::{InFlightWrite, StoredResponse, WriteState, new_fence};
 use crate::clock;
 use crate::config::Limits;
 use crate::domain::{Caller, CredentialId, Failure, FailureKind, Result, TenantId, Text};
@@ -35,13 +34,16 @@ pub struct RequestIdentity {
     pub key: Text,
     /// Everything that makes the request: method, path, credential, options, condition, canonical body; two requests never look the
     /// same.
-    pub asked: Vec<u8>,
+    pub fingerprint_input: Vec<u8>,
 }
 
 impl RequestIdentity {
     /// The same key for the request under this condition.
     pub(in crate::gateway) fn under(&self, condition: &str) -> Self {
-        Self { key: self.key.clone(), asked: length_prefixed(&[&self.asked, condition.as_bytes()]) }
+        Self {
+            key: self.key.clone(),
+            fingerprint_input: length_prefixed(&[&self.fingerprint_input, condition.as_bytes()]),
+        }
     }
 }
 
@@ -65,10 +67,10 @@ pub(in crate::gateway) struct LeaseWatch {
 
 /// What a key is good for.
 pub(in crate::gateway) enum Begin {
-    /// The write was answered before; the answer is a replay.
-    Answered(StoredResponse),
+    /// The response was recorded before.
+    Replay(StoredResponse),
     /// The key is ours: run the write.
-    Run(Box<InFlightWrite>),
+    Started(Box<InFlightWrite>),
 }
 
 /// A create that a process left without an outcome.
@@ -95,30 +97,32 @@ impl Ledger {
         &self,
         caller: &Caller,
         credential: Option<&CredentialId>,
-        once: &RequestIdentity,
+        identity: &RequestIdentity,
     ) -> Result<Begin> {
-        let place = self.place(&caller.tenant, key(&caller.tenant, &once.key), credential.cloned());
+        let row = self.row(&caller.tenant, key(&caller.tenant, &identity.key), credential.cloned());
         let fence = new_fence()?;
-        let record = self.fresh(&place, &fence, &once.asked);
+        let record = self.fresh(&row, &fence, &identity.fingerprint_input);
         for _ in 0..LOOKS {
             let asked = clock::monotonic();
             let held = match self.store.reserve(&record, self.lease).await? {
                 Reserved::Ours => {
-                    return Ok(Begin::Run(Box::new(InFlightWrite::holding(place, fence, self.lease, asked))));
+                    return Ok(Begin::Started(Box::new(InFlightWrite::new(row, fence, self.lease, asked))));
                 }
                 Reserved::Full { retry_after } => return Err(full(retry_after)),
                 Reserved::Held { record, free } => (record, free),
             };
             let (held, free) = held;
-            self.refuse_another(&held, &place, &once.asked)?;
-            if held.stage == Stage::Done {
-                return answered(&place, &held);
+            self.refuse_another(&held, &row, &identity.fingerprint_input)?;
+            if held.stage == Stage::Done
+                && let (WriteState::Done(response), _) = row.state_of(&held)?
+            {
+                return Ok(Begin::Replay(response));
             }
             if !free {
                 return Err(in_progress());
             }
-            if let Some(attempt) = self.take_over(&place, &held).await? {
-                return Ok(Begin::Run(Box::new(attempt)));
+            if let Some(write) = self.take_over(&row, &held).await? {
+                return Ok(Begin::Started(Box::new(write)));
             }
         }
         Err(in_progress())
@@ -140,8 +144,8 @@ impl Ledger {
         unsettled: &Unsettled,
     ) -> Result<Option<InFlightWrite>> {
         let Unsettled { tenant, credential, held } = unsettled;
-        let place = self.place(tenant, held.key.clone(), Some(credential.clone()));
-        match self.take_over(&place, held).await {
+        let row = self.row(tenant, held.key.clone(), Some(credential.clone()));
+        match self.take_over(&row, held).await {
             Err(failure) if failure.kind != FailureKind::StoreUnavailable => {
                 tracing::warn!(
                     code = failure.kind.code(),
@@ -199,7 +203,7 @@ impl Ledger {
         self.store.end_leases().await.map(|_| ())
     }
 
-    fn place(&self, tenant: &TenantId, key: Text, credential: Option<CredentialId>) -> Arc<LedgerRow> {
+    fn row(&self, tenant: &TenantId, key: Text, credential: Option<CredentialId>) -> Arc<LedgerRow> {
         Arc::new(LedgerRow {
             store: self.store.clone(),
             sealer: self.sealer.clone(),
@@ -211,15 +215,15 @@ impl Ledger {
         })
     }
 
-    fn fresh(&self, place: &LedgerRow, fence: &Text, asked: &[u8]) -> IdempotencyRecord {
+    fn fresh(&self, row: &LedgerRow, fence: &Text, asked: &[u8]) -> IdempotencyRecord {
         let created_at = now();
         // The head tells later which master key it was made under, also where nothing is sealed.
-        let mac = self.sealer.mac(FINGERPRINT, &request(place, asked));
+        let mac = self.sealer.mac(FINGERPRINT, &request(row, asked));
         IdempotencyRecord {
-            tenant: place.tenant.clone(),
-            key: place.key.clone(),
+            tenant: row.tenant.clone(),
+            key: row.key.clone(),
             fingerprint: [self.sealer.head().as_slice(), &mac].concat(),
-            credential: place.credential.clone(),
+            credential: row.credential.clone(),
             stage: Stage::Reserved,
             fence: fence.clone(),
             sends: 0,
@@ -231,12 +235,12 @@ impl Ledger {
     }
 
     /// Refuses a request that is not the one the key was first used for; before anything is told about that one.
-    fn refuse_another(&self, held: &IdempotencyRecord, place: &LedgerRow, asked: &[u8]) -> Result<()> {
+    fn refuse_another(&self, held: &IdempotencyRecord, row: &LedgerRow, asked: &[u8]) -> Result<()> {
         let (named, mac) = held.fingerprint.split_at_checked(HEAD).ok_or_else(unreadable)?;
         if !self.sealer.knows(named) {
             return Err(unreadable());
         }
-        if self.sealer.authentic(FINGERPRINT, &request(place, asked), mac) {
+        if self.sealer.authentic(FINGERPRINT, &request(row, asked), mac) {
             return Ok(());
         }
         let detail = "This Idempotency-Key was used for another request: method, path, parameters or body differ. Repeat that \
@@ -247,25 +251,13 @@ impl Ledger {
     /// Takes over a row that was let go; `None` where somebody else was faster.
     async fn take_over(
         &self,
-        place: &Arc<LedgerRow>,
+        row: &Arc<LedgerRow>,
         held: &IdempotencyRecord,
     ) -> Result<Option<InFlightWrite>> {
         let (fence, asked) = (new_fence()?, clock::monotonic());
         let Some(held) = self.store.take_over(held, &fence, self.lease).await? else { return Ok(None) };
-        let attempt = InFlightWrite::holding(place.clone(), fence, self.lease, asked);
-        let kept = held
-            .sealed
-            .as_deref()
-            .map_or_else(|| Ok(OpenWrite::default()), |sealed| place.open(sealed, OpenWrite::read));
-        match kept.and_then(|kept| Ok((kept.destination(), kept.past(held.stage)?))) {
-            Ok((destination, (past, evidence))) => {
-                Ok(Some(attempt.after(past, evidence, &held).sent_to(destination)))
-            }
-            Err(failure) => {
-                attempt.leave().await;
-                Err(failure)
-            }
-        }
+        let write = InFlightWrite::new(row.clone(), fence, self.lease, asked);
+        write.resume(&held).await.map(Some)
     }
 }
 
@@ -277,12 +269,6 @@ fn full(retry_after: Duration) -> Failure {
     Failure::new(FailureKind::LedgerQuotaExceeded, detail).with_retry_after(Some(retry_after))
 }
 
-fn answered(place: &LedgerRow, held: &IdempotencyRecord) -> Result<Begin> {
-    let sealed =
-        held.sealed.as_deref().ok_or_else(|| Failure::internal("a write is done and has no answer"))?;
-    place.open(sealed, StoredResponse::read).map(Begin::Answered)
-}
-
 /// The digest that stands for a tenant's key: a key may hold anything, also what must not be kept.
 pub(super) fn key(tenant: &TenantId, key: &str) -> Text {
     let tenant = tenant.as_str().as_bytes();
@@ -291,6 +277,6 @@ pub(super) fn key(tenant: &TenantId, key: &str) -> Text {
 }
 
 /// What the fingerprint is of; the digest before it has always the same length.
-fn request(place: &LedgerRow, asked: &[u8]) -> Vec<u8> {
-    [place.key.as_bytes(), asked].concat()
+fn request(row: &LedgerRow, asked: &[u8]) -> Vec<u8> {
+    [row.key.as_bytes(), asked].concat()
 }

@@ -10,7 +10,7 @@ use tokio::time::{advance, sleep};
 use super::house::{TestLedger, evidence};
 use super::run;
 use crate::domain::{Failure, FailureKind, Result, TenantId, Text};
-use crate::gateway::idempotency::Lease;
+use crate::gateway::writes::Lease;
 use crate::store::{Advance, HeldLease, IdempotencyRecord, IdempotencyStore, Reserved, Stage};
 
 const LEASE: Duration = Duration::from_secs(30);

@@ -10,7 +10,7 @@ use crate::domain::{
     Address, Caller, Candidate, ContactDraft, EmailAddress, PhoneNumber, Principal, RawJson, ReadOnlyMember,
     RemoteFields, Scope, Scopes, Text, Warning, WarningCode,
 };
-use crate::gateway::idempotency::{Ledger, RecoveryContext, RequestIdentity, StoredResponse, ledger};
+use crate::gateway::writes::{Ledger, RecoveryContext, RequestIdentity, StoredResponse, ledger};
 use crate::sealing::{MasterKey, Sealer};
 use crate::store::tests::TestPlace;
 use crate::store::{IdempotencyRecord, Reserved, Store, TenantRecord, now};
@@ -90,7 +90,7 @@ pub(super) async fn raw(house: &TestLedger, key: &str) -> IdempotencyRecord {
 }
 
 pub(super) fn once(key: &str, asked: &str) -> RequestIdentity {
-    RequestIdentity { key: key.into(), asked: asked.as_bytes().to_vec() }
+    RequestIdentity { key: key.into(), fingerprint_input: asked.as_bytes().to_vec() }
 }
 
 /// Each key with a request of its own.
@@ -115,7 +115,7 @@ pub(super) fn candidate() -> Candidate {
     }
 }
 
-/// Evidence with something in every member, and texts that a careless writing would change.
+/// A context with something in every field, and texts that a careless writing would change.
 pub(super) fn evidence() -> RecoveryContext {
     let json = |text: &'static str| RawJson::from_validated(Text::from_static(text));
     RecoveryContext {
@@ -156,6 +156,7 @@ pub(super) fn evidence() -> RecoveryContext {
             ],
         },
         sent_at: "2026-02-03T04:05:06.123456789Z".parse().unwrap(),
+        settled_from: "2026-02-03T04:05:18Z".parse().unwrap(),
         open_for: Duration::from_millis(12_345),
         seen: vec!["r7".into(), "r8".into()],
         looked_at: Some("2026-02-03T04:05:05Z".parse().unwrap()),

@@ -8,7 +8,7 @@ use crate::domain::{
 use crate::gateway::credentials::ConnectedCredential;
 
 /// A contact that is not all read from the CRM.
-pub(super) fn shown(opened: &ConnectedCredential, contact: Contact, warnings: Vec<Warning>) -> ContactView {
+pub(super) fn view(opened: &ConnectedCredential, contact: Contact, warnings: Vec<Warning>) -> ContactView {
     let warnings = Warning::bounded(warnings);
     ContactView { id: ids::make(&opened.id, &contact.remote_id), contact, warnings, outcome: None, tag: None }
 }

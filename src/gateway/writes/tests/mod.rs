@@ -1,6 +1,7 @@
 //! The ledger over a real database: replays, refusals, crashes at each point, lost leases, expiry.
 
 mod house;
+mod releases;
 mod stopped;
 
 use std::time::Duration;
@@ -8,8 +9,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use self::house::{TestLedger, answer, asking, candidate, evidence, once, raw, warning};
-use super::kept::OpenWrite;
-use super::{Begin, Destination, InFlightWrite, Ledger, Past};
+use super::{Begin, Destination, InFlightWrite, Ledger, NextStep, WriteState};
 use crate::domain::{Candidates, CredentialId, Failure, FailureKind, Result};
 use crate::sealing::{MasterKey, Sealer};
 use crate::store::Stage;
@@ -34,10 +34,14 @@ also_on_postgres! {
     a_former_master_key_replays_and_a_strange_one_says_so,
 }
 
+fn unknown() -> WriteState {
+    WriteState::Unknown(Box::new(evidence()))
+}
+
 async fn run(ledger: &Ledger, house: &TestLedger, key: &str, asked: &str) -> InFlightWrite {
     match claim(ledger, house, key, asked).await.unwrap() {
-        Begin::Run(attempt) => *attempt,
-        Begin::Answered(answer) => panic!("it was answered: {answer:?}"),
+        Begin::Started(attempt) => *attempt,
+        Begin::Replay(answer) => panic!("it was answered: {answer:?}"),
     }
 }
 
@@ -60,10 +64,10 @@ async fn dies(house: &TestLedger, attempt: InFlightWrite) {
 async fn an_answer_is_replayed_byte_for_byte() {
     let house = TestLedger::new().await;
     let attempt = run(&house.ledger, &house, "k", "asked").await;
-    assert_eq!((attempt.past(), attempt.sends()), (&Past::Nothing, 0));
+    assert_eq!((attempt.state(), attempt.sends()), (&WriteState::Reserved, 0));
     attempt.record(answer(b"line\nline\0\xff{\"a\": 1}\n")).await.unwrap();
     for ledger in [house.ledger.clone(), house.another_process().await] {
-        let Begin::Answered(replay) = claim(&ledger, &house, "k", "asked").await.unwrap() else {
+        let Begin::Replay(replay) = claim(&ledger, &house, "k", "asked").await.unwrap() else {
             panic!("it was answered before")
         };
         assert!(replay.replayed);
@@ -86,7 +90,7 @@ async fn another_request_under_the_same_key_is_refused_at_every_stage() {
     assert_eq!(reused().await, FailureKind::IdempotencyKeyReused);
     run(&other, &house, "k", "asked").await.record(answer(b"x")).await.unwrap();
     assert_eq!(reused().await, FailureKind::IdempotencyKeyReused);
-    assert!(matches!(claim(&other, &house, "k", "asked").await, Ok(Begin::Answered(_))));
+    assert!(matches!(claim(&other, &house, "k", "asked").await, Ok(Begin::Replay(_))));
 }
 
 #[tokio::test]
@@ -114,61 +118,61 @@ async fn a_released_key_runs_again_also_for_another_request() {
     attempt.sending(None).await.unwrap();
     attempt.release().await.unwrap();
     let attempt = run(&house.ledger, &house, "k", "asked otherwise").await;
-    assert_eq!((attempt.past(), attempt.sends()), (&Past::Nothing, 0));
+    assert_eq!((attempt.state(), attempt.sends()), (&WriteState::Reserved, 0));
 }
 
 #[tokio::test]
 async fn whatever_point_a_process_dies_at_the_next_one_knows_what_was_under_way() {
     let house = TestLedger::new().await;
     let next = house.another_process().await;
-    let found = Past::Found { remote_id: "r1".into(), warnings: vec![warning()] };
-    let ambiguous = Past::Ambiguous { candidates: vec![candidate(); 500].into() };
+    let found = WriteState::Applied { remote_id: "r1".into(), warnings: vec![warning()] };
+    let ambiguous = WriteState::Ambiguous { candidates: vec![candidate(); 500].into() };
 
     let attempt = run(&house.ledger, &house, "k", "asked").await;
     dies(&house, attempt).await;
     let mut attempt = run(&next, &house, "k", "asked").await;
-    assert_eq!((attempt.past(), attempt.evidence(), attempt.sends()), (&Past::Nothing, None, 0));
+    assert_eq!((attempt.state(), attempt.sends()), (&WriteState::Reserved, 0));
 
     attempt.sending(None).await.unwrap();
     dies(&house, attempt).await;
     let mut attempt = run(&next, &house, "k", "asked").await;
-    assert_eq!((attempt.past(), attempt.evidence(), attempt.sends()), (&Past::Sent, None, 1));
+    assert_eq!((attempt.state(), attempt.sends()), (&WriteState::Sent, 1));
 
     attempt.sending(Some(evidence())).await.unwrap();
     dies(&house, attempt).await;
     let mut attempt = run(&next, &house, "k", "asked").await;
-    assert_eq!((attempt.past(), attempt.evidence(), attempt.sends()), (&Past::Unknown, Some(&evidence()), 2));
+    assert_eq!((attempt.state(), attempt.sends()), (&unknown(), 2));
 
-    attempt.note(Past::Unknown).await.unwrap();
+    attempt.note(unknown()).await.unwrap();
     dies(&house, attempt).await;
     let mut attempt = run(&next, &house, "k", "asked").await;
-    assert_eq!((attempt.past(), attempt.evidence()), (&Past::Unknown, Some(&evidence())));
+    assert_eq!(attempt.state(), &unknown());
 
-    for outcome in [found, Past::Absent, ambiguous] {
+    for outcome in [found, WriteState::NotApplied, ambiguous] {
         attempt.note(outcome.clone()).await.unwrap();
         dies(&house, attempt).await;
         attempt = run(&next, &house, "k", "asked").await;
-        assert_eq!((attempt.past(), attempt.evidence(), attempt.sends()), (&outcome, None, 2));
+        assert_eq!((attempt.state(), attempt.sends()), (&outcome, 2));
     }
     attempt.sending(Some(evidence())).await.unwrap();
     dies(&house, attempt).await;
     let attempt = run(&next, &house, "k", "asked").await;
-    assert_eq!((attempt.past(), attempt.evidence(), attempt.sends()), (&Past::Unknown, Some(&evidence()), 3));
+    assert_eq!((attempt.state(), attempt.sends()), (&unknown(), 3));
 }
 
 #[test]
 fn what_is_sealed_of_an_ambiguous_outcome_is_bounded() {
-    let ambiguous = Past::Ambiguous { candidates: vec![candidate(); 40_000].into() };
-    let sealed = OpenWrite::of(&ambiguous, None, None).unwrap().written().unwrap();
+    let ambiguous = WriteState::Ambiguous { candidates: vec![candidate(); 40_000].into() };
+    let sealed = ambiguous.to_bytes(None).unwrap().unwrap();
     assert!(sealed.len() < 4_096, "{} bytes", sealed.len());
-    assert_eq!(OpenWrite::read(&sealed).unwrap().past(Stage::Ambiguous).unwrap().0, ambiguous);
+    assert_eq!(WriteState::from_bytes(Stage::Ambiguous, Some(&sealed)).unwrap().0, ambiguous);
 }
 
 #[tokio::test]
 async fn where_a_write_was_sent_is_known_at_every_stage_and_of_earlier_versions_it_is_not() {
     let house = TestLedger::new().await;
     let next = house.another_process().await;
-    let ambiguous = Past::Ambiguous { candidates: vec![candidate()].into() };
+    let ambiguous = WriteState::Ambiguous { candidates: vec![candidate()].into() };
     let mut sent_to = Destination {
         base_url: "https://crm.example.com".into(),
         secret: "digest".into(),
@@ -178,13 +182,13 @@ async fn where_a_write_was_sent_is_known_at_every_stage_and_of_earlier_versions_
     assert_eq!(attempt.destination(), None);
     attempt.send_to(sent_to.clone());
     attempt.sending(None).await.unwrap();
-    for outcome in [Past::Sent, Past::Absent, ambiguous] {
-        if outcome != Past::Sent {
+    for outcome in [WriteState::Sent, WriteState::NotApplied, ambiguous] {
+        if outcome != WriteState::Sent {
             attempt.note(outcome.clone()).await.unwrap();
         }
         dies(&house, attempt).await;
         attempt = run(&next, &house, "k", "asked").await;
-        assert_eq!((attempt.past(), attempt.destination()), (&outcome, Some(&sent_to)));
+        assert_eq!((attempt.state(), attempt.destination()), (&outcome, Some(&sent_to)));
     }
     // What is known of the account stays known when the same account is written to again.
     attempt.send_to(Destination { account_id: None, secret: "new".into(), ..sent_to.clone() });
@@ -192,28 +196,10 @@ async fn where_a_write_was_sent_is_known_at_every_stage_and_of_earlier_versions_
     dies(&house, attempt).await;
     sent_to.secret = "new".into();
     let attempt = run(&next, &house, "k", "asked").await;
-    assert_eq!((attempt.evidence(), attempt.destination()), (Some(&evidence()), Some(&sent_to)));
-
-    // Apart from the one field, which readers skip that do not know it, a row is what it was in earlier versions.
-    let plain = |kept: Option<OpenWrite>| -> serde_json::Value {
-        let mut all: serde_json::Value = serde_json::from_slice(&kept.unwrap().written().unwrap()).unwrap();
-        // Made from the clock each time, for earlier versions.
-        assert!(all["evidence"].as_object_mut().unwrap().remove("settled_from").is_some());
-        all
-    };
-    let earlier = plain(OpenWrite::of(&Past::Unknown, Some(&evidence()), None));
-    let mut now = plain(OpenWrite::of(&Past::Unknown, Some(&evidence()), Some(&sent_to)));
-    let blob = OpenWrite::of(&Past::Unknown, Some(&evidence()), None).unwrap().written().unwrap();
-    let read = OpenWrite::read(&blob).unwrap();
-    assert_eq!((read.destination(), read.past(Stage::Unknown).unwrap().0), (None, Past::Unknown));
-    now["of a later version"] = true.into();
-    now["evidence"]["settled_from"] = "2026-02-03T04:05:06Z".into();
-    assert_eq!(OpenWrite::read(now.to_string().as_bytes()).unwrap().destination(), Some(sent_to));
-    now["evidence"].as_object_mut().unwrap().remove("settled_from");
-    let all = now.as_object_mut().unwrap();
-    all.remove("destination");
-    all.remove("of a later version");
-    assert_eq!(now, earlier);
+    assert_eq!(
+        (attempt.state().recovery_context(), attempt.destination()),
+        (Some(&evidence()), Some(&sent_to))
+    );
 }
 
 #[tokio::test]
@@ -224,19 +210,19 @@ async fn evidence_comes_back_to_the_byte() {
     let mut later = evidence();
     later.absent_lookup = Some("lookup".into());
     later.open_for = Duration::ZERO;
-    attempt.update_evidence(later.clone()).await.unwrap();
-    assert_eq!(attempt.evidence(), Some(&later));
+    attempt.note(WriteState::Unknown(Box::new(later.clone()))).await.unwrap();
+    assert_eq!(attempt.state().recovery_context(), Some(&later));
     dies(&house, attempt).await;
-    assert_eq!(run(&house.ledger, &house, "k", "asked").await.evidence(), Some(&later));
+    assert_eq!(run(&house.ledger, &house, "k", "asked").await.state().recovery_context(), Some(&later));
 }
 
 #[tokio::test]
 async fn a_known_outcome_erases_the_request() {
     let house = TestLedger::new().await;
     for (place, outcome) in [
-        Past::Absent,
-        Past::Found { remote_id: "r1".into(), warnings: Vec::new() },
-        Past::Ambiguous { candidates: Candidates::new() },
+        WriteState::NotApplied,
+        WriteState::Applied { remote_id: "r1".into(), warnings: Vec::new() },
+        WriteState::Ambiguous { candidates: Candidates::new() },
     ]
     .into_iter()
     .enumerate()
@@ -246,7 +232,7 @@ async fn a_known_outcome_erases_the_request() {
         attempt.sending(Some(evidence())).await.unwrap();
         let before = raw(&house, &key).await.sealed.unwrap().len();
         attempt.note(outcome).await.unwrap();
-        assert_eq!(attempt.evidence(), None);
+        assert_eq!(attempt.state().recovery_context(), None);
         let after = raw(&house, &key).await.sealed.map_or(0, |sealed| sealed.len());
         assert!(after * 2 < before, "{after} of {before} bytes are left");
     }
@@ -266,8 +252,11 @@ async fn who_lost_the_lease_may_neither_send_nor_write() {
         let standing = raw(&house, key).await;
         let stopped = former.sending(None).await.unwrap_err();
         assert_eq!(stopped.kind, FailureKind::IdempotencyInProgress);
-        assert_eq!(former.note(Past::Absent).await.unwrap_err().kind, FailureKind::IdempotencyInProgress);
-        let unsaid = former.update_evidence(evidence()).await.unwrap_err();
+        assert_eq!(
+            former.note(WriteState::NotApplied).await.unwrap_err().kind,
+            FailureKind::IdempotencyInProgress
+        );
+        let unsaid = former.note(unknown()).await.unwrap_err();
         assert_eq!(unsaid.kind, FailureKind::IdempotencyInProgress);
         let late = former.record(answer(b"late")).await.unwrap_err();
         assert_eq!(late.kind, FailureKind::IdempotencyInProgress);
@@ -299,25 +288,6 @@ async fn a_lease_is_renewed_while_the_write_runs_and_ends_with_it() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     watching.abort();
-}
-
-/// Rows of versions that compared clocks name no lookup and no duration: nothing counts that was seen before.
-#[test]
-fn what_an_earlier_version_sealed_is_read_and_proves_nothing() {
-    let old = r#"{"evidence":{"draft":{"first_name":null,"last_name":"canary","account":null,"addresses":[],
-        "email_addresses":[],"phone_numbers":[],"remote_fields":[],"read_only":[]},
-        "sent_at":"2026-02-03T04:05:06Z","settled_from":"2026-02-03T04:05:07Z","seen":[],"looked_at":null,
-        "absent_since":"2026-02-03T04:05:08Z"}}"#;
-    let (past, evidence) = OpenWrite::read(old.as_bytes()).unwrap().past(Stage::Unknown).unwrap();
-    let evidence = evidence.unwrap();
-    assert_eq!((past, evidence.absent_lookup.clone()), (Past::Unknown, None));
-    assert_eq!(evidence.open_for, Duration::from_secs(30));
-    let new = OpenWrite::of(&Past::Unknown, Some(&evidence), None).unwrap().written().unwrap();
-    let new = String::from_utf8(new).unwrap();
-    assert!(
-        new.contains("\"settled_from\":\"") && !new.contains("absent_since"),
-        "read by earlier versions: {new}"
-    );
 }
 
 #[tokio::test]
@@ -367,12 +337,13 @@ async fn the_same_key_of_another_tenant_is_another_key() {
     let house = TestLedger::new().await;
     run(&house.ledger, &house, "k", "asked").await.record(answer(b"one's")).await.unwrap();
     let two = house.tenant("two").await;
-    let Begin::Run(attempt) = house.ledger.claim(&two, None, &once("k", "asked otherwise")).await.unwrap()
+    let Begin::Started(attempt) =
+        house.ledger.claim(&two, None, &once("k", "asked otherwise")).await.unwrap()
     else {
         panic!("it is another tenant's")
     };
     attempt.record(answer(b"two's")).await.unwrap();
-    let Begin::Answered(replay) = claim(&house.ledger, &house, "k", "asked").await.unwrap() else { panic!() };
+    let Begin::Replay(replay) = claim(&house.ledger, &house, "k", "asked").await.unwrap() else { panic!() };
     assert_eq!(replay.body, b"one's");
     let keys = [raw(&house, "k").await.key, super::ledger::key(&two.tenant, "k")];
     assert_ne!(keys[0], keys[1], "nor can it be seen that both use one key");
@@ -391,8 +362,8 @@ async fn of_many_who_claim_at_once_one_runs() {
         let (mut running, mut told) = (Vec::new(), 0);
         for claimed in join_all(claims).await {
             match claimed {
-                Ok(Begin::Run(attempt)) => running.push(attempt),
-                Ok(Begin::Answered(_)) => panic!("nobody answered"),
+                Ok(Begin::Started(attempt)) => running.push(attempt),
+                Ok(Begin::Replay(_)) => panic!("nobody answered"),
                 Err(failure) if failure.kind == FailureKind::IdempotencyInProgress => told += 1,
                 Err(failure) => panic!("{failure:?}"),
             }
@@ -424,20 +395,20 @@ async fn what_dead_processes_left_is_taken_over_to_look() {
     let due = taken.remove(0);
     assert_eq!((&due.tenant, due.credential.as_str()), (&house.caller.tenant, "cred_1"));
     let mut attempt = sweep.take_unsettled(&due).await.unwrap().unwrap();
-    assert_eq!((attempt.past(), attempt.evidence()), (&Past::Unknown, Some(&evidence())));
+    assert_eq!(attempt.state(), &unknown());
     let meanwhile = refused(&house.ledger, &house, "create", asking("create")).await;
     assert_eq!(meanwhile.kind, FailureKind::IdempotencyInProgress);
     assert!(house.ledger.unsettled().await.unwrap().is_empty(), "one sweep looks at a time");
     assert!(house.ledger.take_unsettled(&due).await.unwrap().is_none(), "also where two saw it");
-    attempt.note(Past::Unknown).await.unwrap();
+    attempt.note(unknown()).await.unwrap();
     attempt.leave_for(Duration::ZERO).await;
     let due = sweep.unsettled().await.unwrap().pop().unwrap();
     let mut attempt = sweep.take_unsettled(&due).await.unwrap().unwrap();
-    attempt.note(Past::Found { remote_id: "r1".into(), warnings: Vec::new() }).await.unwrap();
+    attempt.note(WriteState::Applied { remote_id: "r1".into(), warnings: Vec::new() }).await.unwrap();
     attempt.leave().await;
     assert!(sweep.unsettled().await.unwrap().is_empty(), "it is settled");
     let attempt = run(&house.ledger, &house, "create", asking("create")).await;
-    assert!(matches!(attempt.past(), Past::Found { remote_id, .. } if remote_id.as_str() == "r1"));
+    assert!(matches!(attempt.state(), WriteState::Applied { remote_id, .. } if remote_id.as_str() == "r1"));
 }
 
 #[tokio::test]
@@ -447,7 +418,7 @@ async fn a_former_master_key_replays_and_a_strange_one_says_so() {
     run(&house.ledger, &house, "reserved", "asked").await.leave().await;
     let new = MasterKey::generate().unwrap();
     let rotated = house.sealed_by(Sealer::with_others(&new, &[house.master_key()]).unwrap());
-    assert!(matches!(claim(&rotated, &house, "done", "asked").await, Ok(Begin::Answered(_))));
+    assert!(matches!(claim(&rotated, &house, "done", "asked").await, Ok(Begin::Replay(_))));
     let reused = refused(&rotated, &house, "done", "asked otherwise").await;
     assert_eq!(reused.kind, FailureKind::IdempotencyKeyReused);
     run(&rotated, &house, "reserved", "asked").await.leave().await;
@@ -455,5 +426,30 @@ async fn a_former_master_key_replays_and_a_strange_one_says_so() {
     for key in ["done", "reserved"] {
         let failure = refused(&strange, &house, key, "asked").await;
         assert_eq!(failure.kind, FailureKind::SecretUnreadable, "{key}");
+    }
+}
+
+#[test]
+fn what_a_request_does_with_the_write_that_it_finds_follows_from_its_state() {
+    let applied = WriteState::Applied { remote_id: "r1".into(), warnings: Vec::new() };
+    let ambiguous = WriteState::Ambiguous { candidates: Candidates::new() };
+    // The state, how often the write was sent, what comes next, whether the key is freed, whether the CRM may have it.
+    let cases = [
+        (WriteState::Reserved, 0, NextStep::Send, true, false),
+        (WriteState::Reserved, 1, NextStep::Send, true, false),
+        (WriteState::Sent, 1, NextStep::Send, false, true),
+        (WriteState::Sent, 9, NextStep::Send, false, true),
+        (unknown(), 1, NextStep::Recover, false, true),
+        (unknown(), 2, NextStep::Recover, false, true),
+        (WriteState::NotApplied, 0, NextStep::SendAgain, false, false),
+        (WriteState::NotApplied, 1, NextStep::SendAgain, false, false),
+        (WriteState::NotApplied, 2, NextStep::Refuse, false, false),
+        (applied, 1, NextStep::Return, false, true),
+        (ambiguous, 1, NextStep::Refuse, false, true),
+        (WriteState::Done(answer(b"x")), 1, NextStep::Replay, false, true),
+    ];
+    for (state, sends, next, frees_key, may_be_applied) in cases {
+        assert_eq!(state.next(sends), next, "{state:?} {sends}");
+        assert_eq!((state.frees_key(), state.may_be_applied()), (frees_key, may_be_applied), "{state:?}");
     }
 }

@@ -13,31 +13,31 @@ type HeldLocks = HashMap<(TenantId, CredentialId, String), Arc<tokio::sync::Mute
 
 /// Locks by credential and word. Inside the process first, so that of all its writers one asks the database.
 #[derive(Clone)]
-pub(super) struct Locks {
+pub(in crate::gateway) struct Locks {
     here: Here,
     everywhere: SharedLocks,
 }
 
 /// Locks that are held; dropping it lets the next writer in.
-pub(super) struct Guard {
+pub(in crate::gateway) struct Guard {
     everywhere: SharedGuard,
     _here: HereGuard,
 }
 
 impl Guard {
     /// Whether the locks are still held: their hold over all replicas ends where this process stands still for long.
-    pub(super) fn holds(&self) -> bool {
+    pub(in crate::gateway) fn holds(&self) -> bool {
         self.everywhere.holds()
     }
 }
 
 impl Locks {
-    pub(super) fn new(everywhere: SharedLocks) -> Self {
+    pub(in crate::gateway) fn new(everywhere: SharedLocks) -> Self {
         Self { here: Here::default(), everywhere }
     }
 
     /// Waits for all of `words`, within the deadline. Fails with `gateway_timeout`, `store_unavailable`.
-    pub(super) async fn hold(
+    pub(in crate::gateway) async fn hold(
         &self,
         context: &CallContext,
         (tenant, credential): (&TenantId, &CredentialId),

@@ -1,0 +1,344 @@
+//! What every write of a contact shares: the credential, the key, the locks, the limits before a send.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::time::timeout;
+
+use super::condition::{Condition, tag_of_written};
+use super::errors::{candidates, exists, possible_duplicates, view};
+use super::{ContactView, WriteOptions};
+use crate::adapters::{ContactIdentity, IdentityKind, LookupResult, Match, Prepared};
+use crate::blocking;
+use crate::config::crash_point;
+use crate::domain::{
+    CallContext, Caller, Contact, CredentialId, Effect, EmailAddress, Failure, FailureKind, Faults,
+    FieldFault, PhoneIdentity, PhoneNumber, RemoteId, Result, Retryable, Scope, TenantId, Timestamp, Warning,
+    WarningCode, email_identity,
+};
+use crate::gateway::audit::Entry;
+use crate::gateway::credentials::{ConnectedCredential, Credentials};
+use crate::gateway::writes::{
+    Begin, Guard, InFlightWrite, Ledger, Locks, RecoveryContext, RequestIdentity, StoredResponse, WriteState,
+    end, run_to_completion,
+};
+use crate::upstream::Permit;
+
+/// What a write needs at least to be sent and confirmed.
+pub(super) const SHORTEST_SEND: Duration = Duration::from_millis(100);
+
+/// Makes the response of a write, or of a refusal that is final; api's, so that what is recorded is what is sent.
+pub type ResponseBuilder =
+    Arc<dyn Fn(std::result::Result<&ContactView, &Failure>) -> Result<StoredResponse> + Send + Sync>;
+
+/// What comes with every write, whatever is written.
+pub struct WriteRequest {
+    /// Deadline and request id.
+    pub context: CallContext,
+    /// Who sends it.
+    pub caller: Caller,
+    /// Through which credential.
+    pub credential: CredentialId,
+    /// How it is to be done.
+    pub options: WriteOptions,
+    /// What it requires of the contact as it is now; creates and upserts have none.
+    pub condition: Option<Condition>,
+    /// The `Idempotency-Key` and what it stands for, if there is one.
+    pub once: Option<RequestIdentity>,
+    /// Makes the response.
+    pub render: ResponseBuilder,
+}
+
+/// What every write uses; clones share everything.
+#[derive(Clone)]
+pub(super) struct WriteDeps {
+    pub(super) credentials: Credentials,
+    pub(super) locks: Locks,
+    pub(super) ledger: Ledger,
+    /// The time between the two lookups that prove a lost create absent.
+    pub(super) settle: Duration,
+}
+
+/// A write through an open credential.
+pub(super) struct WriteOperation<'a> {
+    pub(super) context: &'a CallContext,
+    pub(super) options: WriteOptions,
+    pub(super) condition: Option<&'a Condition>,
+    pub(super) tenant: &'a TenantId,
+    pub(super) opened: &'a ConnectedCredential,
+    pub(super) settle: Duration,
+    locks: &'a Locks,
+    /// Keeps other writes on the same contact and identities out.
+    locks_held: Vec<Guard>,
+    /// The write under the caller's key, if there is one.
+    pub(super) in_flight: Option<InFlightWrite>,
+    /// Whether an earlier request with this key ended while an update or a delete was sent.
+    pub(super) sent_before: bool,
+    /// When this create was first sent, if an earlier send with this key was proven absent.
+    pub(super) first_sent: Option<Timestamp>,
+}
+
+impl WriteRequest {
+    /// Runs `operate` to its end, from the caller's right to the recorded response. The key is claimed after the right was
+    /// checked, so that a replay needs it too, and before anything is read, so that a write with it runs once.
+    pub(super) async fn run<F>(self, deps: WriteDeps, entry: Entry, operate: F) -> Result<StoredResponse>
+    where
+        F: for<'a, 'b> FnOnce(&'b mut WriteOperation<'a>) -> BoxFuture<'b, Result<ContactView>>
+            + Send
+            + 'static,
+    {
+        run_to_completion(async move {
+            let opened = match self.authorise(&deps.credentials).await {
+                Ok(opened) => opened,
+                Err(failure) => return entry.end(Err(failure)).await,
+            };
+            let in_flight = match self.claim(&deps.ledger).await {
+                Ok(Some(Begin::Started(write))) => {
+                    crash_point("reserved");
+                    Some(*write)
+                }
+                Ok(Some(Begin::Replay(response))) => return entry.end_replayed(response).await,
+                Ok(None) => None,
+                Err(failure) => return entry.end(Err(failure)).await,
+            };
+            let mut operation = WriteOperation {
+                context: &self.context,
+                options: self.options,
+                condition: self.condition.as_ref(),
+                tenant: &self.caller.tenant,
+                opened: &opened,
+                settle: deps.settle,
+                locks: &deps.locks,
+                locks_held: Vec::new(),
+                sent_before: in_flight.as_ref().is_some_and(|write| *write.state() == WriteState::Sent),
+                in_flight,
+                first_sent: None,
+            };
+            let outcome = operate(&mut operation).await;
+            let in_flight = operation.in_flight.take();
+            drop(operation);
+            // Recorded before anything else is waited for: what is not recorded must be searched for again.
+            let response = match (&outcome, &in_flight) {
+                (Ok(view), _) => self.rendered(view).await,
+                (Err(failure), Some(_)) if failure.effect == Effect::Final => (self.render)(Err(failure)),
+                (Err(failure), _) => Err(failure.clone()),
+            };
+            let response = end(in_flight, response).await;
+            let _ = entry.end_on(outcome, |view| Some(view.id.clone())).await;
+            crash_point("recorded");
+            response
+        })
+        .await
+    }
+
+    async fn authorise(&self, credentials: &Credentials) -> Result<ConnectedCredential> {
+        self.caller.require(Scope::ContactsWrite)?;
+        credentials.open(&self.caller, &self.credential).await
+    }
+
+    /// Within the deadline: a database that hangs must not hold the caller.
+    async fn claim(&self, ledger: &Ledger) -> Result<Option<Begin>> {
+        let Some(identity) = &self.once else { return Ok(None) };
+        let identity = match &self.condition {
+            None => identity,
+            Some(condition) => &identity.under(&condition.canonical()),
+        };
+        let claim = ledger.claim(&self.caller, Some(&self.credential), identity);
+        let claimed = timeout(self.context.remaining(), claim).await.unwrap_or_else(|_| {
+            let detail = "The database did not answer in time; nothing was sent. Try again.";
+            Err(Failure::new(FailureKind::StoreUnavailable, detail))
+        });
+        claimed.map(Some)
+    }
+
+    async fn rendered(&self, view: &ContactView) -> Result<StoredResponse> {
+        blocking::however_late(&self.context, view.contact.size(), || (self.render)(Ok(view))).await
+    }
+}
+
+impl WriteOperation<'_> {
+    /// Fails with `operation_unsupported` if the CRM cannot do it, before the id is read: what a CRM cannot do, it can do for
+    /// no contact.
+    pub(super) fn require(&self, supported: bool, verb: &str) -> Result<()> {
+        if supported {
+            return Ok(());
+        }
+        let title = self.opened.spec.title;
+        let detail = format!("{title}'s API cannot {verb} contacts; do it in {title} itself.");
+        Err(Failure::new(FailureKind::OperationUnsupported, detail)
+            .with_upstream(self.opened.spec.provider, None))
+    }
+
+    /// With `strict=true` nothing is sent that could not be stored exactly.
+    pub(super) fn refuse_if_strict(&self, warnings: &[Warning]) -> Result<()> {
+        let lost = |warning: &&Warning| {
+            matches!(
+                warning.code,
+                WarningCode::NotStored | WarningCode::PhoneNotParsed | WarningCode::OrderChanged
+            )
+        };
+        let fault = |warning: &Warning| {
+            FieldFault::member(&warning.pointer, warning.code.as_str(), warning.message.clone())
+        };
+        let faults: Faults = warnings.iter().filter(lost).map(fault).collect();
+        if !self.options.strict || faults.is_empty() { Ok(()) } else { Err(Failure::validation(faults)) }
+    }
+
+    /// Waits for the locks of `keys`, then for a place among the credential's calls: who waits for another write takes no
+    /// place from those who do not.
+    pub(super) async fn enter(&mut self, keys: BTreeSet<String>) -> Result<Permit> {
+        let visit = self.opened.account.visit()?;
+        self.lock(keys).await?;
+        visit.enter(self.context).await
+    }
+
+    /// Waits for more locks. Keys of contacts come after those of addresses and numbers, in the order of every writer.
+    pub(super) async fn lock(&mut self, keys: BTreeSet<String>) -> Result<()> {
+        let guard = self.locks.hold(self.context, (self.tenant, &self.opened.id), keys).await?;
+        self.locks_held.push(guard);
+        Ok(())
+    }
+
+    /// The keys of identities that a write brings in. Numbers serialise writes only if the CRM, or the upsert, identifies
+    /// people by them: elsewhere households share them.
+    pub(super) fn identity_keys(
+        &self,
+        emails: &[EmailAddress],
+        phones: &[PhoneNumber],
+        by_phone: bool,
+    ) -> BTreeSet<String> {
+        let region = self.opened.adapter.region();
+        let by_phone = by_phone || self.opened.spec.create_identity == IdentityKind::PhoneNumber;
+        let emails = emails.iter().map(|email| format!("email {}", email_identity(&email.address)));
+        let phones = phones.iter().filter(|_| by_phone);
+        let phones =
+            phones.map(|phone| format!("phone {}", PhoneIdentity::of(region, &phone.number).lock_key()));
+        emails.chain(phones).collect()
+    }
+
+    /// Searches for contacts that have one of `identity`, but for the one that is written. Fails with `contact_exists`.
+    pub(super) async fn refuse_if_taken(
+        &self,
+        identity: &ContactIdentity,
+        written: Option<&RemoteId>,
+    ) -> Result<LookupResult> {
+        let opened = self.opened;
+        let mut found = opened.adapter.find_contacts(self.context, identity).await?;
+        let other = |other: &Match| Some(&other.contact.remote_id) != written;
+        found.matches.retain(other);
+        found.near.retain(other);
+        if !found.matches.is_empty() {
+            return Err(exists(opened, &found));
+        }
+        if !found.complete && opened.spec.create_upserts {
+            let detail = "The CRM's lookup did not show whether the contact exists already, and its create would overwrite one. Nothing was sent.";
+            return Err(Failure::new(FailureKind::UpstreamInvalidResponse, detail)
+                .with_upstream(opened.spec.provider, None));
+        }
+        Ok(found)
+    }
+
+    /// Warns about contacts that were seen and may be the person who is written.
+    pub(super) fn duplicates<'b>(&self, seen: impl IntoIterator<Item = &'b Match>) -> Option<Warning> {
+        let mut told = HashSet::new();
+        let seen = seen.into_iter().filter(|found| told.insert(&found.contact.remote_id));
+        possible_duplicates(self.opened, &seen.collect::<Vec<_>>())
+    }
+
+    /// Fails if the write could not be confirmed in time: its outcome would be unknown for nothing.
+    pub(super) fn refuse_if_late(&self) -> Result<()> {
+        if self.context.remaining() >= SHORTEST_SEND {
+            return Ok(());
+        }
+        let detail = "The time for this request was used up before the write was sent; nothing was written. Try again with more time.";
+        Err(Failure::new(FailureKind::GatewayTimeout, detail))
+    }
+
+    /// Notes durably that the write may be sent from now on, and returns the state before. Fails if that cannot be noted:
+    /// then nothing may be sent.
+    pub(super) async fn sending(&mut self, context: Option<RecoveryContext>) -> Result<WriteState> {
+        let Some(write) = &mut self.in_flight else {
+            return self.check_locks().map(|()| WriteState::Reserved);
+        };
+        let before = write.state().clone();
+        write.send_to(self.opened.destination());
+        let noted = write.sending(context).await;
+        if let Err(failure) = noted.and_then(|()| self.check_locks()) {
+            if let Some(write) = &mut self.in_flight {
+                write.not_sent(before);
+            }
+            return Err(failure);
+        }
+        crash_point("sending_noted");
+        Ok(before)
+    }
+
+    fn check_locks(&self) -> Result<()> {
+        if self.locks_held.iter().all(Guard::holds) {
+            return Ok(());
+        }
+        let detail = "The gateway stood still for so long that another write may be under way on the same contact. Nothing was sent; try again.";
+        Err(Failure::new(FailureKind::GatewayTimeout, detail))
+    }
+
+    /// A write that the CRM refused, after the state `before`: the CRM's last word if it judged the content. If another
+    /// contact is in the way, the failure names it.
+    pub(super) async fn refused(
+        &mut self,
+        prepared: &Prepared,
+        before: WriteState,
+        failure: Failure,
+    ) -> Result<Failure> {
+        let status = failure.upstream.and_then(|upstream| upstream.status);
+        // What the CRM says of the login or of a path in the settings is fixed there, and is no word on the write.
+        let of_the_write = matches!(
+            failure.kind,
+            FailureKind::UpstreamRejected
+                | FailureKind::ContactExists
+                | FailureKind::ContactNotFound
+                | FailureKind::UpstreamError
+        );
+        let is_final =
+            of_the_write && status.is_some_and(|status| matches!(status, 200..=299 | 400 | 404 | 409 | 422));
+        // Recorded under a key, it is what the key returns from now on.
+        let failure =
+            if is_final { failure.with_effect(Effect::Final).with_retryable(Retryable::No) } else { failure };
+        let failure = self.with_those_in_the_way(prepared, failure).await;
+        if let (Some(write), Effect::None) = (&mut self.in_flight, &failure.effect) {
+            write.refused(before).await?;
+        }
+        Ok(failure)
+    }
+
+    async fn with_those_in_the_way(&self, prepared: &Prepared, failure: Failure) -> Failure {
+        if failure.kind != FailureKind::ContactExists || !failure.candidates.is_empty() {
+            return failure;
+        }
+        let opened = self.opened;
+        let identity = prepared.locator.identity.clone().identifying(opened.spec.create_identity);
+        let found = opened.adapter.find_contacts(self.context, &identity).await;
+        let (mut others, more) = found.map_or_else(|_| (Vec::new(), 0), |found| (found.matches, found.more));
+        others.retain(|other| Some(&other.contact.remote_id) != prepared.locator.remote_id.as_ref());
+        failure.with_candidates(candidates(opened, &others, more))
+    }
+
+    /// Whether a write whose response was lost may be sent once more in the same request.
+    pub(super) async fn may_send_again(&self, prepared: &Prepared, failure: &Failure) -> bool {
+        failure.effect == Effect::Unknown
+            && self.context.remaining() >= SHORTEST_SEND
+            && self.is_still_met(prepared).await
+    }
+
+    /// The contact as the CRM shows it after the write, with its tag.
+    pub(super) async fn as_read(&self, contact: Contact, warnings: Vec<Warning>) -> ContactView {
+        let tag = tag_of_written(self.context, self.opened, &contact).await;
+        ContactView { tag, ..view(self.opened, contact, warnings) }
+    }
+}
+
+/// The lock key of a contact; it sorts after those of addresses and numbers.
+pub(super) fn record_key(id: &RemoteId) -> BTreeSet<String> {
+    BTreeSet::from([format!("record {id}")])
+}

@@ -1,0 +1,169 @@
+//! Searches in the background for lost creates, so that a replay finds what became of them; never sends.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::task::{Id, JoinSet};
+use tokio::time::sleep_until;
+
+use super::declared;
+use super::errors::updated_existing;
+use super::operation::WriteDeps;
+use super::recovery::{LookupOutcome, is_same_account, look_up_lost};
+use super::verify::verified;
+use crate::adapters::Prepared;
+use crate::clock;
+use crate::domain::{CallContext, Contact, Result, TenantId, Text, Warning};
+use crate::gateway::credentials::ConnectedCredential;
+use crate::gateway::writes::{InFlightWrite, KEPT, RecoveryContext, WriteState};
+
+/// How long one lookup may take.
+const LOOKUP_TIME: Duration = Duration::from_secs(10);
+/// The longest pause between lookups for the same create: a CRM that is away for hours is not asked all the time.
+const LONGEST_PAUSE: Duration = Duration::from_mins(10);
+/// Lookups under way at a time, of all, of one tenant, and at one host. A host has more than a tenant, so that no tenant
+/// alone keeps others off a host that they share.
+const MOST: usize = 64;
+const MOST_OF_TENANT: usize = 8;
+const MOST_AT_HOST: usize = 16;
+
+/// Searches again and again, for each create after longer pauses. A round starts lookups and waits for none: one that hangs
+/// holds its own place, and neither the round nor anybody else's.
+pub(super) async fn run(deps: &WriteDeps) {
+    let mut under_way = LookupsUnderWay::default();
+    loop {
+        let next = clock::monotonic() + deps.settle;
+        while let Ok(Some(ended)) = tokio::time::timeout_at(next, under_way.tasks.join_next_with_id()).await {
+            under_way.owners.remove(&ended.map_or_else(|failed| failed.id(), |(id, ())| id));
+        }
+        sleep_until(next).await;
+        if let Err(failure) = begin(deps, &mut under_way).await {
+            tracing::warn!(code = failure.kind.code(), "lost creates could not be read; tried again");
+        }
+    }
+}
+
+/// One round, and its lookups to their end, for tests that decide when a round is.
+#[cfg(test)]
+pub(super) async fn round(deps: &WriteDeps) -> Result<()> {
+    let mut under_way = LookupsUnderWay::default();
+    begin(deps, &mut under_way).await?;
+    while under_way.tasks.join_next().await.is_some() {}
+    Ok(())
+}
+
+/// The lookups under way, and whose they are. Dropped, they end.
+#[derive(Default)]
+struct LookupsUnderWay {
+    tasks: JoinSet<()>,
+    owners: HashMap<Id, AccountOwner>,
+}
+
+/// Who is looked for, and where; nowhere if the credential cannot be opened.
+struct AccountOwner {
+    tenant: TenantId,
+    host: Option<Text>,
+}
+
+impl LookupsUnderWay {
+    /// Whether one more of the tenant has room; at which host shows only with its credential.
+    fn has_room_for(&self, tenant: &TenantId) -> bool {
+        let theirs = self.owners.values().filter(|owner| owner.tenant == *tenant).count();
+        self.owners.len() < MOST && theirs < MOST_OF_TENANT
+    }
+
+    fn has_room_at(&self, host: Option<&Text>) -> bool {
+        let there = self.owners.values().filter(|owner| owner.host.as_ref() == host).count();
+        host.is_none() || there < MOST_AT_HOST
+    }
+}
+
+/// Starts lookups for creates that are due, of each tenant in turn, as far as there is room.
+async fn begin(deps: &WriteDeps, under_way: &mut LookupsUnderWay) -> Result<()> {
+    for due in deps.ledger.unsettled().await? {
+        if !under_way.has_room_for(&due.tenant) {
+            continue;
+        }
+        let opened = deps.credentials.open_for_recovery(&due.tenant, &due.credential).await;
+        let host = opened.as_ref().ok().and_then(Option::as_ref).map(|opened| opened.host.clone());
+        if !under_way.has_room_at(host.as_ref()) {
+            continue;
+        }
+        let Some(write) = deps.ledger.take_unsettled(&due).await? else { continue };
+        let task = under_way.tasks.spawn(one(due.tenant.clone(), opened, write, deps.settle));
+        under_way.owners.insert(task.id(), AccountOwner { tenant: due.tenant, host });
+    }
+    Ok(())
+}
+
+async fn one(
+    tenant: TenantId,
+    opened: Result<Option<ConnectedCredential>>,
+    mut write: InFlightWrite,
+    settle: Duration,
+) {
+    match opened {
+        Ok(Some(opened)) => {
+            if let Err(failure) = search(&tenant, &opened, &mut write).await {
+                tracing::info!(code = failure.kind.code(), "a lookup for a lost create showed nothing");
+            }
+        }
+        // Nobody can ask for the response any more: what was sent need not be kept.
+        Ok(None) => {
+            let _ = write.release().await;
+            return;
+        }
+        Err(failure) => {
+            tracing::warn!(code = failure.kind.code(), "a credential with a lost create could not be opened");
+        }
+    }
+    // By its age, so that it is searched for ever more rarely.
+    let age = clock::now().duration_since(write.first_used());
+    let pause = match write.state() {
+        // Nothing to search for: only a replay goes on with it.
+        WriteState::Sent => KEPT,
+        _ => Duration::try_from(age).unwrap_or_default().clamp(settle, LONGEST_PAUSE.max(settle)),
+    };
+    write.leave_for(pause).await;
+}
+
+/// One lookup, and what it shows noted.
+async fn search(tenant: &TenantId, opened: &ConnectedCredential, write: &mut InFlightWrite) -> Result<()> {
+    let Some(lost) = write.state().recovery_context().cloned() else { return Ok(()) };
+    let context = CallContext::within(LOOKUP_TIME, Text::from_static("recovery")).as_background().of(tenant);
+    let _place = opened.account.enter(&context).await?;
+    if let Some(then) = write.destination()
+        && !is_same_account(&context, opened, then).await?
+    {
+        tracing::info!(
+            "a credential with a lost create leads to another account; it is not searched for there"
+        );
+        return Ok(());
+    }
+    let prepared = opened.adapter.prepare_create(&context, &lost.draft).await?;
+    let began = clock::monotonic();
+    match look_up_lost(&context, opened, &prepared, &lost).await {
+        LookupOutcome::Ours(contact) => {
+            let warnings = warnings(&context, opened, &prepared, &lost, &contact).await?;
+            write.note(WriteState::Applied { remote_id: contact.remote_id, warnings }).await
+        }
+        LookupOutcome::Others(candidates) => write.note(WriteState::Ambiguous { candidates }).await,
+        LookupOutcome::Nobody => write.found_nobody(began).await.map(|_| ()),
+        LookupOutcome::Unclear(failure) => Err(failure),
+    }
+}
+
+/// What the response of the create would have said.
+async fn warnings(
+    context: &CallContext,
+    opened: &ConnectedCredential,
+    prepared: &Prepared,
+    lost: &RecoveryContext,
+    contact: &Contact,
+) -> Result<Vec<Warning>> {
+    let mut warnings = declared::of_draft(opened.spec, &lost.draft)?;
+    warnings.extend(prepared.losses.iter().cloned());
+    warnings.extend(updated_existing(opened, lost.looked_at, contact));
+    verified(context, opened, prepared, None, contact.clone()).await.warn(&mut warnings);
+    Ok(Warning::bounded(warnings))
+}

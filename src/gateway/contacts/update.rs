@@ -1,0 +1,175 @@
+//! Changes a contact: what is held is read first, the change is confirmed by what the CRM holds after it.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::compare::{Finding, Verdict, is_verifiable};
+use super::errors::{gone, unsent};
+use super::operation::{WriteOperation, record_key};
+use super::verify::{unverified, verified};
+use super::{ContactView, declared, ids, incomplete, new_values};
+use crate::adapters::{Applied, ContactIdentity, Prepared};
+use crate::blocking;
+use crate::config::crash_point;
+use crate::domain::bounds::{EMAILS_MOST, PHONES_MOST};
+use crate::domain::{
+    Contact, ContactPatch, Effect, Failure, FailureKind, Patch, PhoneIdentity, RemoteId, Result, Warning,
+    email_identity,
+};
+
+/// What the CRM said of a write, and the failure if its response was lost.
+pub(super) struct Sent {
+    pub(super) applied: Applied,
+    pub(super) lost: Option<Failure>,
+}
+
+impl WriteOperation<'_> {
+    /// Applies `patch` to the contact `id`, the gateway's or the CRM's.
+    pub(super) async fn update(&mut self, id: &str, patch: ContactPatch) -> Result<ContactView> {
+        self.require(self.opened.spec.operations.update, "change")?;
+        let id = ids::open(&self.opened.id, id)?;
+        let warnings = declared::of_patch(self.opened.spec, &patch);
+        self.refuse_if_strict(&warnings)?;
+        let mut keys = self.brought_in_keys(&patch, false);
+        keys.extend(record_key(&id));
+        let _permit = self.enter(keys).await?;
+        self.refuse_if_moved().await?;
+        self.update_entered(&id, patch, warnings).await
+    }
+
+    /// The keys of the addresses and numbers that `patch` brings in.
+    pub(super) fn brought_in_keys(&self, patch: &ContactPatch, by_phone: bool) -> BTreeSet<String> {
+        /// A list longer than is written as new brings nothing in.
+        fn new<T>(list: &Patch<Vec<T>>, most: usize) -> &[T] {
+            list.value().filter(|list| list.len() <= most).map_or(&[], Vec::as_slice)
+        }
+        let (emails, phones) =
+            (new(&patch.email_addresses, EMAILS_MOST), new(&patch.phone_numbers, PHONES_MOST));
+        self.identity_keys(emails, phones, by_phone)
+    }
+
+    /// The update with its locks held, from the last reads to the contact that is returned; also of an upsert that matched
+    /// one contact.
+    pub(super) async fn update_entered(
+        &mut self,
+        id: &RemoteId,
+        patch: ContactPatch,
+        mut warnings: Vec<Warning>,
+    ) -> Result<ContactView> {
+        let opened = self.opened;
+        let held = opened.adapter.get_contact(self.context, id).await.map_err(unsent)?;
+        let held = self.with_whole_lists(held, &patch).await.map_err(unsent)?;
+        let unmet = self.unmet(&held).await?;
+        // The contact may differ because an earlier request with this key has changed it.
+        if let Some(changed) = unmet.as_ref().filter(|_| !self.sent_before) {
+            return Err(changed.clone());
+        }
+        let patch = self.without_parts(patch, &held, &mut warnings).await?;
+        let declared = blocking::within(self.context, held.size(), || {
+            new_values::check(opened.spec, &patch, &held)?;
+            Ok(declared::of_change(opened.spec, &ids::make(&opened.id, &held.remote_id), &held, &patch))
+        });
+        warnings.extend(declared.await??);
+        self.refuse_if_strict(&warnings)?;
+        let prepared = opened.adapter.prepare_update(self.context, &held, &patch).await.map_err(unsent)?;
+        warnings.extend(prepared.losses.iter().cloned());
+        self.refuse_if_strict(&warnings)?;
+        if prepared.is_noop {
+            warnings.extend(incomplete(&held));
+            return Ok(self.as_read(held, warnings).await);
+        }
+        self.refuse_unless_applied(&prepared, &held, unmet).await?;
+        // Last of all reads, so that the time in which another writer can slip in is short.
+        let identity = self.new_identity(&patch, &held);
+        let seen = self.refuse_if_taken(&identity, Some(&held.remote_id)).await.map_err(unsent)?;
+        crash_point("looked_up");
+        self.refuse_if_late()?;
+        warnings.extend(self.duplicates(&seen.near));
+        self.send_update(&prepared, &held, warnings).await
+    }
+
+    /// The identity that `patch` would give to the contact for the first time.
+    fn new_identity(&self, patch: &ContactPatch, held: &Contact) -> ContactIdentity {
+        let region = self.opened.adapter.region();
+        let emails = patch.email_addresses.value().map_or(&[][..], Vec::as_slice);
+        let phones = patch.phone_numbers.value().map_or(&[][..], Vec::as_slice);
+        let mut identity = ContactIdentity::of(self.opened.spec.create_identity, emails, phones);
+        let known: HashSet<String> =
+            held.email_addresses.iter().map(|held| email_identity(&held.address)).collect();
+        identity.emails.retain(|new| !known.contains(&email_identity(new)));
+        let known: HashSet<PhoneIdentity> =
+            held.phone_numbers.iter().map(|held| PhoneIdentity::of(region, &held.number)).collect();
+        identity.phones.retain(|new| !known.contains(&PhoneIdentity::of(region, new)));
+        identity
+    }
+
+    /// A change is judged by what the CRM holds after it, also if its response was lost. If that is not what was sent, it is
+    /// sent once more: the same values twice are the same record.
+    async fn send_update(
+        &mut self,
+        prepared: &Prepared,
+        held: &Contact,
+        warnings: Vec<Warning>,
+    ) -> Result<ContactView> {
+        let sent = self.send_once(prepared).await?;
+        let was_lost = sent.lost.is_some();
+        match self.updated(prepared, sent, held, warnings.clone()).await {
+            Err(first) if was_lost && self.may_send_again(prepared, &first).await => {
+                match self.send_once(prepared).await {
+                    // The first may have been applied: a second that had no effect says nothing of it.
+                    Err(second) if second.effect == Effect::None => Err(first),
+                    sent => self.updated(prepared, sent?, held, warnings).await,
+                }
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Sends an update or a delete; a refusal ends the write, a lost response does not.
+    pub(super) async fn send_once(&mut self, prepared: &Prepared) -> Result<Sent> {
+        let before = self.sending(None).await?;
+        let sent = self.opened.adapter.send(self.context, prepared).await;
+        crash_point("sent");
+        match sent {
+            Ok(applied) => Ok(Sent { applied, lost: None }),
+            Err(failure) if failure.effect == Effect::None => {
+                Err(self.refused(prepared, before, failure).await?)
+            }
+            Err(failure) => {
+                Ok(Sent { applied: Applied { remote_id: None, contact: None }, lost: Some(failure) })
+            }
+        }
+    }
+
+    async fn updated(
+        &self,
+        prepared: &Prepared,
+        sent: Sent,
+        held: &Contact,
+        warnings: Vec<Warning>,
+    ) -> Result<ContactView> {
+        let opened = self.opened;
+        let Sent { applied, lost } = sent;
+        let read = opened.adapter.read_back(self.context, prepared, &applied).await;
+        crash_point("read_back");
+        let contact = match (read, lost.as_ref()) {
+            (Ok(contact), _) => contact,
+            (Err(_), Some(lost)) => return Err(lost.clone()),
+            (Err(failure), None) if failure.kind == FailureKind::ContactNotFound => return Err(gone(opened)),
+            // The CRM confirmed the change: that it cannot be seen now must not read as if nothing had happened.
+            (Err(failure), None) => {
+                return Ok(unverified(opened, &held.remote_id, applied, "changed", &failure, warnings));
+            }
+        };
+        let verified = verified(self.context, opened, prepared, Some(held), contact).await;
+        // Without the CRM's word only what was seen counts.
+        let is_open = |found: &Finding| found.is_wrong() || found.verdict == Verdict::Unseen;
+        let open = verified.findings.iter().any(is_open) || !is_verifiable(opened.spec, &prepared.expected);
+        match lost {
+            Some(lost) if open => Err(lost),
+            _ => {
+                let (contact, warnings) = verified.concluded(opened, warnings)?;
+                Ok(self.as_read(contact, warnings).await)
+            }
+        }
+    }
+}

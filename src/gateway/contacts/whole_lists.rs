@@ -1,0 +1,131 @@
+//! Lists of which a reading shows only a part: replacing one by the part would lose the other entries.
+
+use std::collections::HashSet;
+
+use super::errors::unsent;
+use super::operation::WriteOperation;
+use crate::adapters::merge;
+use crate::domain::{
+    Contact, ContactPatch, EmailAddress, Failure, FailureKind, Faults, Field, FieldFault, Fields, Patch,
+    PhoneNumber, Result, Text, Warning, WarningCode, is_read_back,
+};
+
+impl WriteOperation<'_> {
+    /// Takes the lists out of a change that are no change. A body made from a contact of a list holds of its addresses and
+    /// numbers what the CRM's rows show, which may be a part: replacing the list by it would lose the other entries. With
+    /// `If-Match`, which needs a read by id, it is a change.
+    pub(super) async fn without_parts(
+        &self,
+        mut patch: ContactPatch,
+        held: &Contact,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<ContactPatch> {
+        let has_parts = may_be_part(&patch.email_addresses, &held.email_addresses, address_of)
+            || may_be_part(&patch.phone_numbers, &held.phone_numbers, number_of);
+        if self.condition.is_some() || !is_read_back(&patch.read_only) || !has_parts {
+            return Ok(patch);
+        }
+        if let Some(row) = self.opened.adapter.read_other_way(self.context, held).await.map_err(unsent)? {
+            if row.partial.contains(Field::EmailAddresses) {
+                let lists = [&held.email_addresses[..], &row.email_addresses];
+                let kept = keep_part(&mut patch.email_addresses, lists, address_of);
+                warnings.extend(kept.map(|code| part_kept(code, Field::EmailAddresses)));
+            }
+            if row.partial.contains(Field::PhoneNumbers) {
+                let lists = [&held.phone_numbers[..], &row.phone_numbers];
+                let kept = keep_part(&mut patch.phone_numbers, lists, number_of);
+                warnings.extend(kept.map(|code| part_kept(code, Field::PhoneNumbers)));
+            }
+        }
+        Ok(patch)
+    }
+
+    /// `held` with the lists whole that `patch` replaces, read in the CRM's other way where the first does not show them.
+    /// A list that equals the part that was shown is no change. Fails where only a part of a list can be read: its other
+    /// entries would be lost.
+    pub(super) async fn with_whole_lists(&self, mut held: Contact, patch: &ContactPatch) -> Result<Contact> {
+        let differs = |held: &Contact, field: Field| match field {
+            Field::EmailAddresses => is_other(&patch.email_addresses, &held.email_addresses),
+            _ => is_other(&patch.phone_numbers, &held.phone_numbers),
+        };
+        let (mut replaced, mut kept) = (Fields::NONE, Fields::NONE);
+        for field in [Field::EmailAddresses, Field::PhoneNumbers] {
+            match differs(&held, field) {
+                Some(false) if held.partial.contains(field) => kept.insert(field),
+                Some(_) if !held.shows(field) => replaced.insert(field),
+                _ => {}
+            }
+        }
+        if replaced.is_empty() {
+            return Ok(held);
+        }
+        let is_partial = |held: &Contact| replaced.iter().any(|field| held.partial.contains(field));
+        match self.opened.adapter.read_other_way(self.context, &held).await {
+            Ok(Some(other)) => {
+                kept.iter().for_each(|field| held.partial.remove(field));
+                held = merge(held, other);
+                kept.iter().for_each(|field| held.partial.insert(field));
+            }
+            Err(failure) if is_partial(&held) => return Err(failure),
+            Ok(None) | Err(_) => {}
+        }
+        // What equals the part that only the other way shows is no change either.
+        let lost = |field: &Field| held.partial.contains(*field) && differs(&held, *field) == Some(true);
+        let partial: Vec<Field> = replaced.iter().filter(lost).collect();
+        if partial.is_empty() {
+            return Ok(held);
+        }
+        let detail =
+            "The CRM shows only a part of this list, so a change of it would lose the other entries.";
+        let fault = |field: Field| FieldFault::member(format!("/{}", field.name()), "incomplete", detail);
+        let detail = format!(
+            "{detail} Nothing was sent. Leave the list out, or change it in {}.",
+            self.opened.spec.title
+        );
+        Err(Failure::new(FailureKind::UpstreamInvalidResponse, detail)
+            .with_faults(partial.into_iter().map(fault).collect::<Faults>())
+            .with_upstream(self.opened.spec.provider, None))
+    }
+}
+
+/// Whether the list that is sent has no entry but those that are held, in another number or order.
+fn may_be_part<T: PartialEq>(patch: &Patch<Vec<T>>, held: &[T], value: fn(&T) -> &Text) -> bool {
+    let Some(sent) = patch.value().filter(|sent| sent.len() <= held.len() && sent.as_slice() != held) else {
+        return false;
+    };
+    let held: HashSet<&Text> = held.iter().map(value).collect();
+    !sent.is_empty() && sent.iter().all(|entry| held.contains(value(entry)))
+}
+
+/// Keeps the list that is held where the one that is sent may be a part of it and is what the row shows. Returns the code of
+/// the warning that says so.
+fn keep_part<T: PartialEq>(
+    patch: &mut Patch<Vec<T>>,
+    [held, row]: [&[T]; 2],
+    value: fn(&T) -> &Text,
+) -> Option<WarningCode> {
+    let is_row = patch.value().is_some_and(|sent| sent.iter().map(value).eq(row.iter().map(value)));
+    if !is_row || !may_be_part(patch, held, value) {
+        return None;
+    }
+    *patch = Patch::Keep;
+    Some(if row.len() == held.len() { WarningCode::OrderChanged } else { WarningCode::Incomplete })
+}
+
+fn part_kept(code: WarningCode, field: Field) -> Warning {
+    let message = "Left as it is: the list equals what the CRM's lists show of it. To change its entries or their order, read the contact by its id and send the list with If-Match.";
+    Warning::new(code, format!("/{}", field.name()), message)
+}
+
+const fn address_of(email: &EmailAddress) -> &Text {
+    &email.address
+}
+
+const fn number_of(phone: &PhoneNumber) -> &Text {
+    &phone.number
+}
+
+/// Whether `patch` asks for another list than the one shown; `None` where it does not name the list.
+fn is_other<T: PartialEq>(patch: &Patch<Vec<T>>, shown: &[T]) -> Option<bool> {
+    patch.list().map(|list| list != shown)
+}
