@@ -16,7 +16,7 @@ const POINTS: [&str; 8] =
 /// What the CRM does with the create.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    WriteEffect,
+    Applied,
     NotApplied,
     /// Applied after the gateway is gone, yet within the settle time.
     AppliedLate,
@@ -32,7 +32,7 @@ struct Run {
 
 fn runs() -> Vec<Run> {
     let each = |point| {
-        [Fate::WriteEffect, Fate::NotApplied, Fate::AppliedLate]
+        [Fate::Applied, Fate::NotApplied, Fate::AppliedLate]
             .into_iter()
             .flat_map(move |fate| [0, 1].map(|crm| Run { point, fate, crm }))
     };
@@ -48,7 +48,7 @@ async fn every_crash_point_on_sqlite() {
 /// Any replica might take the row over here, so that the lease decides instead of the start.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_crash_point_on_postgres() {
-    let applied = runs().into_iter().filter(|run| run.fate == Fate::WriteEffect);
+    let applied = runs().into_iter().filter(|run| run.fate == Fate::Applied);
     let mut each = Vec::new();
     for run in applied {
         let Some(database) = postgres().await else { return };
@@ -70,9 +70,9 @@ async fn kill(run: Run, database: Option<String>) -> Option<String> {
     let scene = Scene::set(database, 1, 1, &orders).await;
     let late = Duration::from_millis(700);
     let fault = match (point, fate) {
-        (Some(_), Fate::WriteEffect) => None,
+        (Some(_), Fate::Applied) => None,
         (Some(_), Fate::NotApplied) => Some(status_500()),
-        (None, Fate::WriteEffect) => Some(FaultKind::AppliedNeverAnswers),
+        (None, Fate::Applied) => Some(FaultKind::AppliedNeverAnswers),
         (None, Fate::NotApplied) => Some(FaultKind::NeverAnswer),
         (_, Fate::AppliedLate) => Some(FaultKind::Latency { ms: 700 }),
     };

@@ -89,7 +89,7 @@ impl WriteRequest {
             + Send
             + 'static,
     {
-        run_to_completion(async move {
+        let response = run_to_completion(async move {
             let opened = match self.authorise(&deps.credentials).await {
                 Ok(opened) => opened,
                 Err(failure) => return entry.end(Err(failure)).await,
@@ -125,12 +125,17 @@ impl WriteRequest {
                 (Err(failure), Some(_)) if failure.effect == Effect::Final => (self.render)(Err(failure)),
                 (Err(failure), _) => Err(failure.clone()),
             };
+            if in_flight.is_some() {
+                crash_point("before_record");
+            }
             let response = end(in_flight, response).await;
             let _ = entry.end_on(outcome, |view| Some(view.id.clone())).await;
             crash_point("recorded");
             response
-        })
-        .await
+        });
+        let response = response.await;
+        crash_point("answered");
+        response
     }
 
     async fn authorise(&self, credentials: &Credentials) -> Result<ConnectedCredential> {

@@ -18,7 +18,7 @@ use crate::domain::{
     Warning,
 };
 use crate::gateway::credentials::ConnectedCredential;
-use crate::gateway::writes::{Destination, InFlightWrite, NextStep, RecoveryContext, WriteState};
+use crate::gateway::writes::{Destination, InFlightWrite, RecoveryContext, ReplayStep, WriteState};
 
 /// What is left of the deadline when the last send begins, at least: if its outcome is lost too, only a person can find it
 /// out.
@@ -44,18 +44,18 @@ impl WriteOperation<'_> {
         let Some(write) = &self.in_flight else { return Ok(None) };
         let state = write.state().clone();
         match (state.next(write.sends()), state) {
-            (NextStep::Return, WriteState::Applied { remote_id, warnings }) => {
+            (ReplayStep::Return, WriteState::Applied { remote_id, warnings }) => {
                 let prepared = self.opened.adapter.prepare_create(self.context, draft).await?;
                 let contact = self.read(&prepared, remote_id).await?;
                 Ok(Some(self.as_read(contact, warnings).await))
             }
-            (NextStep::Refuse, WriteState::Ambiguous { candidates }) => {
+            (ReplayStep::Refuse, WriteState::Ambiguous { candidates }) => {
                 Err(ambiguous(self.opened, candidates))
             }
-            (NextStep::Refuse, _) => Err(sent_twice(self.opened)),
-            (NextStep::Recover, _) => self.recover_earlier(draft, declared).await,
-            (NextStep::SendAgain, _) => Ok(self.send_again()),
-            (NextStep::Send | NextStep::Return | NextStep::Replay, _) => Ok(None),
+            (ReplayStep::Refuse, _) => Err(sent_twice(self.opened)),
+            (ReplayStep::Recover, _) => self.recover_earlier(draft, declared).await,
+            (ReplayStep::SendAgain, _) => Ok(self.send_again()),
+            (ReplayStep::Send | ReplayStep::Return | ReplayStep::Replay, _) => Ok(None),
         }
     }
 
@@ -75,7 +75,7 @@ impl WriteOperation<'_> {
                 Err(self.not_yet_known(&lost, None))
             }
             Recovered::NotApplied => match &self.in_flight {
-                Some(write) if write.state().next(write.sends()) == NextStep::Refuse => {
+                Some(write) if write.state().next(write.sends()) == ReplayStep::Refuse => {
                     Err(sent_twice(self.opened))
                 }
                 _ => Ok(self.send_again()),

@@ -25,4 +25,4 @@ pub use ledger::{Ledger, RequestIdentity};
 pub(in crate::gateway) use locks::{Guard, Locks};
 pub use response::StoredResponse;
 pub(in crate::gateway) use run::{end, run_to_completion};
-pub(in crate::gateway) use state::{Destination, NextStep, RecoveryContext, WriteState};
+pub(in crate::gateway) use state::{Destination, RecoveryContext, ReplayStep, WriteState};

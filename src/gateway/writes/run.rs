@@ -3,7 +3,6 @@
 
 use super::in_flight::not_kept;
 use super::{InFlightWrite, StoredResponse, WriteState};
-use crate::config::crash_point;
 use crate::domain::{Failure, Result, Retryable};
 
 /// Runs a write in a task of its own: a caller who disconnects must not leave it half done, with its lock released while
@@ -11,11 +10,8 @@ use crate::domain::{Failure, Result, Retryable};
 pub(in crate::gateway) async fn run_to_completion(
     write: impl Future<Output = Result<StoredResponse>> + Send + 'static,
 ) -> Result<StoredResponse> {
-    let outcome = tokio::spawn(write)
-        .await
-        .unwrap_or_else(|_| Err(Failure::internal("the task of a write ended early")));
-    crash_point("answered");
-    outcome
+    let task = tokio::spawn(write);
+    task.await.unwrap_or_else(|_| Err(Failure::internal("the task of a write ended early")))
 }
 
 /// Ends a write. Under a key, a response is recorded before it is returned, also one that says that the CRM refused the
@@ -25,7 +21,6 @@ pub(in crate::gateway) async fn end(
     response: Result<StoredResponse>,
 ) -> Result<StoredResponse> {
     let Some(write) = write else { return response };
-    crash_point("before_record");
     let failure = match response {
         Ok(response) => return write.record(response).await,
         Err(failure) => failure,

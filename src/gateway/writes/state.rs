@@ -46,7 +46,7 @@ pub(in crate::gateway) enum WriteState {
 
 /// What a request does with the write that it found under its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::gateway) enum NextStep {
+pub(in crate::gateway) enum ReplayStep {
     /// Sends it.
     Send,
     /// Sends the create once more; the contact may appear late.
@@ -63,14 +63,14 @@ pub(in crate::gateway) enum NextStep {
 
 impl WriteState {
     /// What a request does next with a write in this state, which was sent `sends` times.
-    pub(in crate::gateway) const fn next(&self, sends: i64) -> NextStep {
+    pub(in crate::gateway) const fn next(&self, sends: i64) -> ReplayStep {
         match self {
-            Self::Reserved | Self::Sent => NextStep::Send,
-            Self::Unknown(_) => NextStep::Recover,
-            Self::NotApplied if sends < MOST_SENDS => NextStep::SendAgain,
-            Self::NotApplied | Self::Ambiguous { .. } => NextStep::Refuse,
-            Self::Applied { .. } => NextStep::Return,
-            Self::Done(_) => NextStep::Replay,
+            Self::Reserved | Self::Sent => ReplayStep::Send,
+            Self::Unknown(_) => ReplayStep::Recover,
+            Self::NotApplied if sends < MOST_SENDS => ReplayStep::SendAgain,
+            Self::NotApplied | Self::Ambiguous { .. } => ReplayStep::Refuse,
+            Self::Applied { .. } => ReplayStep::Return,
+            Self::Done(_) => ReplayStep::Replay,
         }
     }
 

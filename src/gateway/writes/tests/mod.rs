@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use self::house::{TestLedger, answer, asking, candidate, evidence, once, raw, warning};
-use super::{Begin, Destination, InFlightWrite, Ledger, NextStep, WriteState};
+use super::{Begin, Destination, InFlightWrite, Ledger, ReplayStep, WriteState};
 use crate::domain::{Candidates, CredentialId, Failure, FailureKind, Result};
 use crate::sealing::{MasterKey, Sealer};
 use crate::store::Stage;
@@ -435,18 +435,18 @@ fn what_a_request_does_with_the_write_that_it_finds_follows_from_its_state() {
     let ambiguous = WriteState::Ambiguous { candidates: Candidates::new() };
     // The state, how often the write was sent, what comes next, whether the key is freed, whether the CRM may have it.
     let cases = [
-        (WriteState::Reserved, 0, NextStep::Send, true, false),
-        (WriteState::Reserved, 1, NextStep::Send, true, false),
-        (WriteState::Sent, 1, NextStep::Send, false, true),
-        (WriteState::Sent, 9, NextStep::Send, false, true),
-        (unknown(), 1, NextStep::Recover, false, true),
-        (unknown(), 2, NextStep::Recover, false, true),
-        (WriteState::NotApplied, 0, NextStep::SendAgain, false, false),
-        (WriteState::NotApplied, 1, NextStep::SendAgain, false, false),
-        (WriteState::NotApplied, 2, NextStep::Refuse, false, false),
-        (applied, 1, NextStep::Return, false, true),
-        (ambiguous, 1, NextStep::Refuse, false, true),
-        (WriteState::Done(answer(b"x")), 1, NextStep::Replay, false, true),
+        (WriteState::Reserved, 0, ReplayStep::Send, true, false),
+        (WriteState::Reserved, 1, ReplayStep::Send, true, false),
+        (WriteState::Sent, 1, ReplayStep::Send, false, true),
+        (WriteState::Sent, 9, ReplayStep::Send, false, true),
+        (unknown(), 1, ReplayStep::Recover, false, true),
+        (unknown(), 2, ReplayStep::Recover, false, true),
+        (WriteState::NotApplied, 0, ReplayStep::SendAgain, false, false),
+        (WriteState::NotApplied, 1, ReplayStep::SendAgain, false, false),
+        (WriteState::NotApplied, 2, ReplayStep::Refuse, false, false),
+        (applied, 1, ReplayStep::Return, false, true),
+        (ambiguous, 1, ReplayStep::Refuse, false, true),
+        (WriteState::Done(answer(b"x")), 1, ReplayStep::Replay, false, true),
     ];
     for (state, sends, next, frees_key, may_be_applied) in cases {
         assert_eq!(state.next(sends), next, "{state:?} {sends}");
