@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use super::case::{Bench, Case, Operation};
 use super::table::{Wrong, rows};
 
-/// What the largest answers may add to the process's peak, in KiB: several of 5 MiB at once would still fit.
-const MOST: u64 = 32 * 1024;
+/// What the largest responses may add to the process's peak, in KiB. Growth of 32 MiB was seen with a reply of 5 MiB held as
+/// text and as values and what the allocator keeps of earlier ones; one response of 100 MB that is read whole is far above.
+const MOST: u64 = 48 * 1024;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_without_end_do_not_fill_the_memory() {
@@ -35,7 +36,7 @@ async fn answers_without_end_do_not_fill_the_memory() {
                 assert!(began.elapsed() < Duration::from_secs(20), "{name}: {:?}", began.elapsed());
             }
         }
-        let grown = peak(bench.gateway.process.id()) - before;
+        let grown = peak(bench.gateway.process.id()).saturating_sub(before);
         println!("{name:<36} peak memory {} MiB above {} MiB", grown / 1024, before / 1024);
         assert!(grown <= MOST, "{name}: {} MiB", grown / 1024);
     }
