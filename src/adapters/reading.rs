@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use super::lenient_reader::{LenientReader, REMOTE_FIELDS_MOST, unreadable};
 use super::remote::normalised;
 use crate::domain::{
-    Contact, Field, Page, Position, ReadBy, RemoteFields, RemoteId, Result, Text, Timestamp,
+    Contact, Field, Page, Position, ReadBy, RemoteFields, RemoteId, Result, Text, Timestamp, words,
 };
 use crate::json::{Members, Raw};
 use crate::upstream::{Decoded, Secrets};
@@ -190,6 +190,8 @@ pub fn merge(first: Contact, other: Contact) -> Contact {
         whole.unseen.insert(Field::LastName);
         whole.names_derived = false;
     }
+    // A full name is split where nobody can know it: beside one half that is shown, the rest of it is the other half.
+    let other = if other.names_derived { with_known_half(&whole, other) } else { other };
     for field in Field::ALL {
         let better = other.shows(field) || whole.unseen.contains(field) && other.partial.contains(field);
         if whole.shows(field) || !better {
@@ -228,6 +230,26 @@ pub fn merge(first: Contact, other: Contact) -> Contact {
         }
     }
     whole
+}
+
+/// `other`, whose names are parts of a full name, split by the half that `known` shows.
+fn with_known_half(known: &Contact, mut other: Contact) -> Contact {
+    let full: Vec<String> =
+        words([&other.first_name, &other.last_name].into_iter().flatten()).map(Into::into).collect();
+    let text = |words: &[String]| (!words.is_empty()).then(|| Text::from(words.join(" ")));
+    let of = |half: &Option<Text>| -> Vec<String> { words(half).map(Into::into).collect() };
+    match (known.shows(Field::FirstName), known.shows(Field::LastName)) {
+        (true, false) => match full.strip_prefix(of(&known.first_name).as_slice()) {
+            Some(rest) => other.last_name = text(rest),
+            None => other.unseen.insert(Field::LastName),
+        },
+        (false, true) => match full.strip_suffix(of(&known.last_name).as_slice()) {
+            Some(rest) => other.first_name = text(rest),
+            None => other.unseen.insert(Field::FirstName),
+        },
+        _ => {}
+    }
+    other
 }
 
 fn joined(first: RemoteFields, other: RemoteFields) -> RemoteFields {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use contacts_gateway::simulators::{Reading, View};
 use serde_json::{Map, Value, json};
+use unicode_normalization::UnicodeNormalization as _;
 
 use crate::api::{Api, Response, word};
 use crate::backends::{BACKENDS, Backend, Provider};
@@ -103,9 +104,14 @@ impl Trip {
             views.extend([Reading::Single, Reading::Row, Reading::Written].map(|reading| {
                 let keys = keys(backend.provider);
                 let lacking = keys.iter().copied().filter(|_| dice.below(4) == 0);
-                // Without that flag, a full name alone may be a company's, and is shown whole.
-                let lacking: Vec<&str> =
-                    lacking.filter(|key| what != "full-name" || *key != "isCompany").collect();
+                // Without that flag, a full name alone may be a company's, and is shown whole. Without that field, nobody can
+                // tell which numbers cannot be written.
+                let needed = match what {
+                    "full-name" | "company" => "isCompany",
+                    "second-phone-field" => "secondaryPhoneNumber",
+                    _ => "",
+                };
+                let lacking: Vec<&str> = lacking.filter(|key| *key != needed).collect();
                 View::of(reading).without(&lacking)
             }));
         }
@@ -133,6 +139,7 @@ impl Trip {
         };
         let edit = self.fitting(&body, &incomplete, crm.backend);
         edit.make(&mut body, crm.backend.provider);
+        let legacy = crm.backend.name.contains("legacy") || crm.backend.name.contains("native-lost");
         let mut found = Vec::new();
         for time in ["first", "second"] {
             let computed = goes_on(crm.backend.provider, dice);
@@ -143,23 +150,20 @@ impl Trip {
             let after = crm.held(&id).unwrap();
             let wrote = crm.at.calls().iter().any(|call| call.applied.is_write());
             if !response.is_success()
-                && is_honest(
-                    &response,
-                    edit,
-                    wrote,
-                    crm.backend.name.contains("legacy") || crm.backend.name.contains("native-lost"),
-                )
+                && is_honest(&response, edit, [wrote, legacy, self.name.ends_with("sixty-phones")])
                 && after.changed_since(&before).is_empty()
             {
                 return found;
             }
+            let rows = matches!(self.source, Source::Row) && !crm.backend.is_aptly();
+            let held = self.is_held(edit, &body, &before, &after);
             let outcome = judge(
                 edit,
                 time,
                 &before,
                 &after,
                 &response,
-                [wrote, self.broken, matches!(self.source, Source::Row) && !crm.backend.is_aptly()],
+                [wrote, self.broken, rows, legacy, self.shows_derived_names(), held],
             );
             found.extend(outcome.into_iter().map(|text| self.told(edit, &format!("{time}: {text}"))));
             if !found.is_empty() {
@@ -179,6 +183,18 @@ impl Trip {
             }
         }
         found
+    }
+
+    /// Whether the record holds the edit and what it held beside it. Where a reading shows a full name alone, the caller
+    /// edits the parts that the reading made of it.
+    fn is_held(&self, edit: Edit, body: &Value, before: &Held, after: &Held) -> bool {
+        let names = matches!(edit, Edit::FirstName | Edit::LastName | Edit::NoFirstName);
+        if names && self.shows_derived_names() {
+            let sent = [word(&body["firstName"]), word(&body["lastName"])].join(" ");
+            let now = [whole_first_name(after), whole_last_name(after)].join(" ");
+            return edit.is_held(before, after) || sent.trim() == now.trim();
+        }
+        edit.is_held(before, after)
     }
 
     fn told(&self, edit: Edit, text: &str) -> String {
@@ -207,6 +223,23 @@ impl Trip {
         Some((contact, incomplete.map(|(_, pointer)| pointer.to_owned()).collect()))
     }
 
+    /// Whether a reading may show a full name alone, or a part of the names.
+    fn shows_derived_names(&self) -> bool {
+        let is_name = |key: &String| ["firstname", "lastname", "fullname"].contains(&&*key.to_lowercase());
+        self.name.ends_with("full-name") || self.views.iter().any(|view| view.without.iter().any(is_name))
+    }
+
+    /// Whether the readings by which a write is judged show when the record was changed.
+    fn shows_update_times(&self) -> bool {
+        self.shows("updatedAt")
+    }
+
+    /// Whether the readings by which a write is judged show the field.
+    fn shows(&self, field: &str) -> bool {
+        let lacks = |view: &View| view.without.iter().any(|key| key == field);
+        !self.views.iter().any(|view| view.reading != Some(Reading::Row) && lacks(view))
+    }
+
     /// The edit, or another one where the reading does not show the list whole that it would lengthen.
     fn fitting(&self, body: &Value, incomplete: &[String], backend: &Backend) -> Edit {
         let whole =
@@ -216,7 +249,18 @@ impl Trip {
             Edit::MorePhones if !whole("phoneNumbers") => Edit::LastName,
             Edit::Account | Edit::Title | Edit::CustomField if !backend.is_aptly() => Edit::FirstName,
             // Without that time nobody can tell a body that was sent before from one that was not.
-            Edit::Status if backend.is_aptly() || body["remoteUpdatedAt"].is_null() => Edit::LastName,
+            Edit::Status
+                if backend.is_aptly() || body["remoteUpdatedAt"].is_null() || !self.shows_update_times() =>
+            {
+                Edit::LastName
+            }
+            // Without that time, or the account, nobody can tell a name that follows from the account.
+            Edit::FirstName | Edit::Account
+                if self.name.ends_with("company")
+                    && !(self.shows_update_times() && self.shows("company")) =>
+            {
+                Edit::Title
+            }
             edit => edit,
         }
     }
@@ -262,18 +306,25 @@ impl Edit {
         let stored = |key: &str| after.record.get(key).cloned().unwrap_or_default();
         // Sent again as a part of the list, an entry may be stored without blanks, once, or in another spelling.
         let canonical = |text: &str| {
-            if text.contains('@') { text.trim().to_lowercase() } else { digits(text) }
+            let line = text.split(" x").next().unwrap_or_default();
+            if text.contains('@') { text.trim().to_lowercase() } else { digits(line) }
         };
         let kept = |before: &[(String, String)], after: &[(String, String)], more: &str| {
             let after: Vec<String> = after.iter().map(|(text, _)| canonical(text)).collect();
             let held = |text: &str| after.iter().any(|known| known.ends_with(&canonical(text)));
-            before.iter().all(|(text, _)| held(text)) && held(more)
+            // One text can hold several addresses, which are stored as several.
+            let parts = |text: &str| held(text) || text.split(", ").all(held);
+            before.iter().all(|(text, _)| parts(text)) && held(more)
         };
-        let same_last = after.last_name == whole_last_name(before);
+        let composed = |text: String| text.trim().nfc().collect::<String>();
+        let same_last = composed(after.last_name.clone()) == composed(whole_last_name(before));
         match self {
             Self::FirstName => after.first_name == "Edited" && same_last,
             Self::NoFirstName => after.first_name.is_empty() && same_last,
-            Self::LastName => after.last_name == "Edited" && after.first_name == whole_first_name(before),
+            Self::LastName => {
+                after.last_name == "Edited"
+                    && composed(after.first_name.clone()) == composed(whole_first_name(before))
+            }
             Self::Account => after.account == "Edited Ltd",
             Self::MoreEmails => kept(&before.emails, &after.emails, &address(90)),
             Self::MorePhones => kept(&before.phones, &after.phones, &number(90)),
@@ -315,7 +366,7 @@ fn judge(
     before: &Held,
     after: &Held,
     response: &Response,
-    [wrote, broken, rows]: [bool; 3],
+    [wrote, broken, rows, legacy, derived, held]: [bool; 6],
 ) -> Vec<String> {
     let mut found = Vec::new();
     if !response.is_success() {
@@ -330,8 +381,9 @@ fn judge(
     let changed = after.changed_since(before);
     // A CRM that composes texts composes all of a record that is written.
     let composed = |held: &Held, key: &str| {
-        use unicode_normalization::UnicodeNormalization as _;
-        held.record.get(key).map(|value| value.to_string().nfc().collect::<String>())
+        held.record
+            .get(key)
+            .map(|value| value.as_str().map_or(value.to_string(), |text| text.trim().nfc().collect()))
     };
     let real = changed.iter().filter(|key| composed(before, key) != composed(after, key));
     found.extend(real.filter(|key| !edit.stored_in().contains(&key.as_str())).map(|key| {
@@ -344,18 +396,24 @@ fn judge(
     {
         found.push(format!("sent again it changes {changed:?}"));
     }
-    // The CRM changed the record meanwhile: the pair that says the same is left alone, and a warning says so.
-    let left_alone = response.warnings().into_iter().any(|(code, pointer)| {
-        code == "read_only" && ["/remoteFields/status", "/remoteFields/pipelineStage"].contains(&pointer)
-    });
-    if !edit.is_held(before, after) && time == "first" && !(edit == Edit::Status && left_alone) {
-        found.push("the edit is not held, or not it alone".to_owned());
-    }
     let list = match edit {
         Edit::MoreEmails => "/emailAddresses",
         Edit::MorePhones => "/phoneNumbers",
         _ => "nowhere",
     };
+    // The CRM changed the record meanwhile: of fields that say the same the other is left alone, and a warning says so.
+    let doubtful: &[&str] = match edit {
+        Edit::Status => &["/remoteFields/status", "/remoteFields/pipelineStage"],
+        Edit::LastName => &["/lastName"],
+        _ => &[],
+    };
+    let left_alone =
+        response.warnings().into_iter().any(|(code, at)| code == "read_only" && doubtful.contains(&at));
+    let not_stored =
+        response.warnings().into_iter().any(|(code, at)| code == "not_stored" && at.starts_with(list));
+    if !held && !(legacy && not_stored) && time == "first" && !left_alone {
+        found.push("the edit is not held, or not it alone".to_owned());
+    }
     for (code, pointer) in response.warnings() {
         // Entries that break the rules are sent again with the list, and may be stored otherwise.
         if broken && pointer.starts_with(list) {
@@ -366,7 +424,10 @@ fn judge(
             continue;
         }
         // A text that is sent as it was read is stored in the form in which the CRM composes it.
-        if broken && code == "changed_by_upstream" && ["/firstName", "/lastName"].contains(&pointer) {
+        if (broken || derived)
+            && code == "changed_by_upstream"
+            && ["/firstName", "/lastName"].contains(&pointer)
+        {
             continue;
         }
         // Nobody else touches what was asked, and it can be stored.
@@ -378,13 +439,17 @@ fn judge(
 }
 
 /// A failure that changed nothing and is the truth: a list that no reading shows whole, a value that the CRM refuses, a
-/// list that legacy keys cannot say.
-fn is_honest(response: &Response, edit: Edit, wrote: bool, legacy: bool) -> bool {
+/// list that legacy keys cannot say, an entry more than a list may have (`full`).
+fn is_honest(response: &Response, edit: Edit, [wrote, legacy, full]: [bool; 3]) -> bool {
     let list = matches!(edit, Edit::MoreEmails | Edit::MorePhones | Edit::CustomField);
+    if full && edit == Edit::MorePhones {
+        return (response.status, response.code()) == (422, "validation_failed");
+    }
     if legacy && list {
         return matches!(
             (response.status, response.code()),
-            (422, "validation_failed") | (502, "upstream_did_not_apply" | "upstream_invalid_response")
+            (422, "validation_failed" | "upstream_rejected")
+                | (502, "upstream_did_not_apply" | "upstream_invalid_response")
         );
     }
     !wrote

@@ -345,10 +345,16 @@ fn phone_list(
     pairs.add(false, |at| [wanted[at].number.as_str()], |at| [now[at].number.as_str()]);
     pairs.add(true, |at| [&wanted_numbers[at]], |at| [&held_numbers[at]]);
     pairs.add(true, |at| wanted_numbers[at].near_wanted(), |at| held_numbers[at].near_held());
+    // Of two spellings of one number the CRM may hold one.
+    let near = |at: usize| wanted_numbers[at].near_wanted();
+    pairs.join(near, |at| held_numbers[at].near_held());
     let mut found = pairs.differences(pointer, "phoneNumber");
     if spec.field(Field::PhoneNumberType).is_some_and(|spec| spec.verify != Verify::Never) {
         for (index, (phone, pair)) in wanted.iter().zip(&pairs.of_wanted).enumerate() {
             let other = pair.as_ref().is_some_and(|pair| {
+                if pair.shared {
+                    return false;
+                }
                 let (wanted, held) = (phone.kind.as_deref(), now[pair.held].kind.as_deref());
                 matches!((wanted, held), (Some(wanted), Some(held)) if !wanted.eq_ignore_ascii_case(held))
             });
@@ -364,6 +370,8 @@ fn phone_list(
 struct Pair {
     held: usize,
     normalised: bool,
+    /// What is held stands for an earlier entry too.
+    shared: bool,
 }
 
 /// What is wanted, each entry with what is held for it. What is held confirms one entry, not two.
@@ -405,8 +413,26 @@ impl Pairs {
             });
             if let Some(held) = next.min() {
                 self.left[held] = false;
-                *pair = Some(Pair { held, normalised });
+                *pair = Some(Pair { held, normalised, shared: false });
             }
+        }
+    }
+
+    /// Pairs the entries that are still without a pair with held ones of a common key that have a pair already.
+    fn join<K: Eq + Hash, I: IntoIterator<Item = K>, J: IntoIterator<Item = K>>(
+        &mut self,
+        wanted: impl Fn(usize) -> I,
+        held: impl Fn(usize) -> J,
+    ) {
+        if self.of_wanted.iter().all(Option::is_some) {
+            return;
+        }
+        let paired = self.left.iter().enumerate().filter(|(_, left)| !**left);
+        let places: HashMap<K, usize> =
+            paired.flat_map(|(place, _)| held(place).into_iter().map(move |key| (key, place))).collect();
+        for (at, pair) in self.of_wanted.iter_mut().enumerate().filter(|(_, pair)| pair.is_none()) {
+            let held = wanted(at).into_iter().find_map(|key| places.get(&key).copied());
+            *pair = held.map(|held| Pair { held, normalised: true, shared: true });
         }
     }
 

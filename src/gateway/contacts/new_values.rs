@@ -95,8 +95,9 @@ impl NewValues {
 
     fn emails(&mut self, sent: &Patch<Vec<EmailAddress>>, held: &[EmailAddress]) {
         let Some(sent) = sent.value() else { return };
-        let known: HashSet<&str> = held.iter().map(|held| held.address.as_str()).collect();
-        let is_new = |email: &EmailAddress| !known.contains(email.address.as_str());
+        // Blanks at its ends make no other address of it: the CRM may have removed them since it was read.
+        let known: HashSet<&str> = held.iter().map(|held| held.address.trim()).collect();
+        let is_new = |email: &EmailAddress| !known.contains(email.address.trim());
         if !self.count("/emailAddresses", sent, EMAILS_MOST, is_new) {
             return;
         }
@@ -104,9 +105,9 @@ impl NewValues {
         for (index, email) in sent.iter().enumerate() {
             let at = |name: &str| format!("/emailAddresses/{index}/{name}");
             self.text(email.kind.as_ref(), &kinds, Lines::One, || at("emailAddressType"));
-            self.text(Some(&email.address), &known, Lines::One, || at("emailAddress"));
-            let fault = Some(email).filter(|email| is_new(email));
-            self.add(fault.and_then(|email| rules::email_address(&email.address)), || at("emailAddress"));
+            let new = Some(email).filter(|email| is_new(email));
+            self.text(new.map(|email| &email.address), &known, Lines::One, || at("emailAddress"));
+            self.add(new.and_then(|email| rules::email_address(&email.address)), || at("emailAddress"));
         }
     }
 

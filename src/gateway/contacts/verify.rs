@@ -52,7 +52,7 @@ pub(super) async fn verified(
 }
 
 /// All that is known of a record, to find its row by: what it was asked to hold first, then what it holds and held.
-fn known(before: Option<&Contact>, asked: &ContactPatch, after: &Contact) -> Contact {
+pub(super) fn known(before: Option<&Contact>, asked: &ContactPatch, after: &Contact) -> Contact {
     fn all<T: Clone>(asked: &Patch<Vec<T>>, lists: [&[T]; 2]) -> Vec<T> {
         asked.value().into_iter().flatten().chain(lists.into_iter().flatten()).cloned().collect()
     }

@@ -1,9 +1,11 @@
-//! Lists of which a reading shows only a part: replacing one by the part would lose the other entries.
+//! Fields that a reading does not show, and lists of which it shows only a part: replacing one by the part would lose the
+//! other entries.
 
 use std::collections::HashSet;
 
 use super::errors::unsent;
 use super::operation::WriteOperation;
+use super::verify::known;
 use crate::adapters::merge;
 use crate::domain::{
     Contact, ContactPatch, EmailAddress, Failure, FailureKind, Faults, Field, FieldFault, Fields, Patch,
@@ -40,9 +42,9 @@ impl WriteOperation<'_> {
         Ok(patch)
     }
 
-    /// `held` with the lists whole that `patch` replaces, read in the CRM's other way where the first does not show them.
-    /// A list that equals the part that was shown is no change. Fails where only a part of a list can be read: its other
-    /// entries would be lost.
+    /// `held` with the names and whole lists that `patch` replaces, read in the CRM's other way where the first does not show
+    /// them. A list that equals the part that was shown is no change. Fails where only a part of a list can be read: its
+    /// other entries would be lost.
     pub(super) async fn with_whole_lists(&self, mut held: Contact, patch: &ContactPatch) -> Result<Contact> {
         let differs = |held: &Contact, field: Field| match field {
             Field::EmailAddresses => is_other(&patch.email_addresses, &held.email_addresses),
@@ -56,11 +58,16 @@ impl WriteOperation<'_> {
                 _ => {}
             }
         }
+        for (field, name) in [(Field::FirstName, &patch.first_name), (Field::LastName, &patch.last_name)] {
+            if name.touches() && !held.shows(field) {
+                replaced.insert(field);
+            }
+        }
         if replaced.is_empty() {
             return Ok(held);
         }
         let is_partial = |held: &Contact| replaced.iter().any(|field| held.partial.contains(field));
-        match self.opened.adapter.read_other_way(self.context, &held).await {
+        match self.opened.adapter.read_other_way(self.context, &known(None, patch, &held)).await {
             Ok(Some(other)) => {
                 kept.iter().for_each(|field| held.partial.remove(field));
                 held = merge(held, other);

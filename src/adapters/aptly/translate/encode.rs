@@ -118,7 +118,7 @@ impl AptlyChange {
             region,
             ..Self::default()
         };
-        changed.keep_derived_names(held);
+        changed.keep_derived_names(held, patch);
         changed.emails(email_addresses, held);
         changed.phones(phone_numbers, held);
         changed.remote_fields(patch, held, definitions)?;
@@ -136,8 +136,37 @@ impl AptlyChange {
 
     /// The halves of a full name are written together: Aptly makes the full name of what is written, so that the half
     /// that is not written would be lost. The name of a company is not that of a person and stays its own.
-    fn keep_derived_names(&mut self, held: &Contact) {
+    ///
+    /// A body made from what was read may repeat a name that was derived then from the company, or the lack of one that is
+    /// derived now. Neither is a change.
+    fn keep_derived_names(&mut self, held: &Contact, patch: &ContactPatch) {
+        let is_company = held.remote_fields.get("isCompany").map(|flag| flag.as_str() == "true");
+        let origin = remote::origin(&patch.read_only, held);
+        let read_back = origin != BodyOrigin::Caller;
+        if let (true, Some(last)) = (read_back && is_company != Some(false), self.last_name.value()) {
+            let is_account = [held.account.as_ref(), patch.account.value()].contains(&Some(last));
+            let derived = held.names_derived && held.first_name.is_none() && is_company == Some(true);
+            if held.last_name.is_none() && is_account {
+                self.last_name = Patch::Keep;
+            } else if derived && origin == BodyOrigin::Outdated && !self.first_name.touches() {
+                self.last_name = Patch::Keep;
+                let message = "The contact was changed since this body was read. `lastName` was ignored, because this company's name follows from its account. Send it alone to change it.";
+                self.losses.push(Warning::new(WarningCode::ReadOnly, "/lastName", message));
+            }
+        }
         if !held.names_derived || !(self.first_name.touches() || self.last_name.touches()) {
+            return;
+        }
+        let is_cleared = |half: &Patch<Text>, held: &Option<Text>| match half {
+            Patch::Clear => true,
+            Patch::Keep => held.is_none(),
+            Patch::Set(_) => false,
+        };
+        if read_back
+            && is_cleared(&self.first_name, &held.first_name)
+            && is_cleared(&self.last_name, &held.last_name)
+        {
+            (self.first_name, self.last_name) = (Patch::Keep, Patch::Keep);
             return;
         }
         // Rows and single reads may split a full name otherwise: the same words are no change.
@@ -149,7 +178,7 @@ impl AptlyChange {
             (self.first_name, self.last_name) = (Patch::Keep, Patch::Keep);
             return;
         }
-        if held.remote_fields.get("isCompany").is_some_and(|flag| flag.as_str() == "true") {
+        if is_company == Some(true) {
             return;
         }
         for (half, held) in [(&mut self.first_name, &held.first_name), (&mut self.last_name, &held.last_name)]

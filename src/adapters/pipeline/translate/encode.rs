@@ -236,7 +236,7 @@ impl PipelineChange {
         identity: &PhoneIdentity,
         shown: &HashSet<&str>,
     ) -> Text {
-        if shown.contains(phone.number.as_str()) {
+        if shown.contains(phone.number.as_str()) && identity.without_extension().is_none() {
             return phone.number.clone();
         }
         if identity.without_extension().is_some() {
