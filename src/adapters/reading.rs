@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use super::identity::full_name;
 use super::lenient_reader::{LenientReader, REMOTE_FIELDS_MOST, unreadable};
 use super::remote::normalised;
 use crate::domain::{
@@ -190,8 +191,11 @@ pub fn merge(first: Contact, other: Contact) -> Contact {
         whole.unseen.insert(Field::LastName);
         whole.names_derived = false;
     }
-    // A full name is split where nobody can know it: beside one half that is shown, the rest of it is the other half.
-    let other = if other.names_derived { with_known_half(&whole, other) } else { other };
+    if other.names_derived
+        && let Some(full) = full_name(&other)
+    {
+        complete_names(&mut whole, &full);
+    }
     for field in Field::ALL {
         let better = other.shows(field) || whole.unseen.contains(field) && other.partial.contains(field);
         if whole.shows(field) || !better {
@@ -232,24 +236,30 @@ pub fn merge(first: Contact, other: Contact) -> Contact {
     whole
 }
 
-/// `other`, whose names are parts of a full name, split by the half that `known` shows.
-fn with_known_half(known: &Contact, mut other: Contact) -> Contact {
-    let full: Vec<String> =
-        words([&other.first_name, &other.last_name].into_iter().flatten()).map(Into::into).collect();
-    let text = |words: &[String]| (!words.is_empty()).then(|| Text::from(words.join(" ")));
-    let of = |half: &Option<Text>| -> Vec<String> { words(half).map(Into::into).collect() };
-    match (known.shows(Field::FirstName), known.shows(Field::LastName)) {
-        (true, false) => match full.strip_prefix(of(&known.first_name).as_slice()) {
-            Some(rest) => other.last_name = text(rest),
-            None => other.unseen.insert(Field::LastName),
-        },
-        (false, true) => match full.strip_suffix(of(&known.last_name).as_slice()) {
-            Some(rest) => other.first_name = text(rest),
-            None => other.unseen.insert(Field::FirstName),
-        },
-        _ => {}
-    }
-    other
+/// Fills in the half of a name that `contact` does not show: what `full` says beside the half that is shown. Returns whether
+/// there was such a half.
+pub(super) fn complete_names(contact: &mut Contact, full: &str) -> bool {
+    let full = full.trim();
+    let known = |half: &Option<Text>| half.as_deref().map(str::trim).unwrap_or_default().to_owned();
+    let rest = match (contact.shows(Field::FirstName), contact.shows(Field::LastName)) {
+        (true, false) => full.strip_prefix(known(&contact.first_name).as_str()),
+        (false, true) => full.strip_suffix(known(&contact.last_name).as_str()),
+        _ => None,
+    };
+    // Not where the half that is known is only a part of a word.
+    let is_word = |rest: &&str| rest.len() == full.len() || rest.trim().len() < rest.len() || rest.is_empty();
+    let Some(rest) = rest.filter(is_word).map(str::trim) else { return false };
+    let rest = (!rest.is_empty()).then(|| Text::from(rest));
+    let half = if contact.shows(Field::FirstName) {
+        contact.last_name = rest;
+        Field::LastName
+    } else {
+        contact.first_name = rest;
+        Field::FirstName
+    };
+    contact.unseen.remove(half);
+    contact.names_derived = true;
+    true
 }
 
 fn joined(first: RemoteFields, other: RemoteFields) -> RemoteFields {

@@ -248,9 +248,12 @@ impl Trip {
             Edit::MoreEmails if !whole("emailAddresses") => Edit::FirstName,
             Edit::MorePhones if !whole("phoneNumbers") => Edit::LastName,
             Edit::Account | Edit::Title | Edit::CustomField if !backend.is_aptly() => Edit::FirstName,
-            // Without that time nobody can tell a body that was sent before from one that was not.
+            // Without that time, or any name of the stage, nobody can tell a body that was sent before from one that was not.
             Edit::Status
-                if backend.is_aptly() || body["remoteUpdatedAt"].is_null() || !self.shows_update_times() =>
+                if backend.is_aptly()
+                    || body["remoteUpdatedAt"].is_null()
+                    || !self.shows_update_times()
+                    || !(self.shows("status") || self.shows("pipelineStage")) =>
             {
                 Edit::LastName
             }

@@ -117,7 +117,7 @@ fn decode_contact<'a>(read: LenientReader<'a>, members: Members<'a>) -> Result<C
     let both = first_name.is_some() && last_name.is_some();
     let whole = (parts && !(person && both)) || company_record;
     let employer = reading.contact.account.clone().filter(|_| parts && !company_record);
-    names(&mut reading, &full_names, whole, employer.as_ref());
+    names(&mut reading, &full_names, company_record, whole, employer.as_ref());
     email_addresses(&mut reading, emails.as_ref());
     phone_numbers(&mut reading, phones.as_ref(), &typed_phones);
     addresses(&mut reading, address.as_ref());
@@ -126,7 +126,13 @@ fn decode_contact<'a>(read: LenientReader<'a>, members: Members<'a>) -> Result<C
 
 /// Full names alone are split at the first space; a company keeps its name whole. Beside first and last name a full
 /// name says nothing new, unless it differs.
-fn names<'a>(reading: &mut ContactReading<'a>, full: &[Named<'a>], whole: bool, employer: Option<&Text>) {
+fn names<'a>(
+    reading: &mut ContactReading<'a>,
+    full: &[Named<'a>],
+    company: bool,
+    whole: bool,
+    employer: Option<&Text>,
+) {
     let ContactReading { read, contact } = reading;
     let employer = employer.map(|employer| employer.trim());
     // The first and last name in words, once they are settled.
@@ -140,6 +146,9 @@ fn names<'a>(reading: &mut ContactReading<'a>, full: &[Named<'a>], whole: bool, 
                 continue;
             }
         };
+        if index == 0 && !company && reading::complete_names(contact, &text) {
+            continue;
+        }
         let unnamed = contact.first_name.is_none() && contact.last_name.is_none();
         if unnamed && employer.is_some_and(|employer| employer == text.trim()) {
             continue;

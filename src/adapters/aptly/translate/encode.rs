@@ -118,7 +118,8 @@ impl AptlyChange {
             region,
             ..Self::default()
         };
-        changed.keep_derived_names(held, patch);
+        changed.keep_names_of_account(held, patch);
+        changed.keep_derived_names(held);
         changed.emails(email_addresses, held);
         changed.phones(phone_numbers, held);
         changed.remote_fields(patch, held, definitions)?;
@@ -134,39 +135,43 @@ impl AptlyChange {
             && self.custom_fields.is_empty()
     }
 
-    /// The halves of a full name are written together: Aptly makes the full name of what is written, so that the half
-    /// that is not written would be lost. The name of a company is not that of a person and stays its own.
-    ///
-    /// A body made from what was read may repeat a name that was derived then from the company, or the lack of one that is
-    /// derived now. Neither is a change.
-    fn keep_derived_names(&mut self, held: &Contact, patch: &ContactPatch) {
-        let is_company = held.remote_fields.get("isCompany").map(|flag| flag.as_str() == "true");
+    /// A body made from what was read may repeat a name that followed from the account then, or the lack of one that follows
+    /// from it now. Neither is a change.
+    fn keep_names_of_account(&mut self, held: &Contact, patch: &ContactPatch) {
         let origin = remote::origin(&patch.read_only, held);
-        let read_back = origin != BodyOrigin::Caller;
-        if let (true, Some(last)) = (read_back && is_company != Some(false), self.last_name.value()) {
-            let is_account = [held.account.as_ref(), patch.account.value()].contains(&Some(last));
-            let derived = held.names_derived && held.first_name.is_none() && is_company == Some(true);
-            if held.last_name.is_none() && is_account {
-                self.last_name = Patch::Keep;
-            } else if derived && origin == BodyOrigin::Outdated && !self.first_name.touches() {
-                self.last_name = Patch::Keep;
-                let message = "The contact was changed since this body was read. `lastName` was ignored, because this company's name follows from its account. Send it alone to change it.";
-                self.losses.push(Warning::new(WarningCode::ReadOnly, "/lastName", message));
-            }
-        }
-        if !held.names_derived || !(self.first_name.touches() || self.last_name.touches()) {
+        if origin == BodyOrigin::Caller {
             return;
         }
-        let is_cleared = |half: &Patch<Text>, held: &Option<Text>| match half {
-            Patch::Clear => true,
-            Patch::Keep => held.is_none(),
-            Patch::Set(_) => false,
-        };
-        if read_back
-            && is_cleared(&self.first_name, &held.first_name)
-            && is_cleared(&self.last_name, &held.last_name)
+        let is_company = is_company(held);
+        let accounts = [held.account.as_ref(), patch.account.value()];
+        let is_account = |name: Option<&Text>| name.is_some() && accounts.contains(&name);
+        for (half, held_half) in
+            [(&mut self.first_name, &held.first_name), (&mut self.last_name, &held.last_name)]
         {
-            (self.first_name, self.last_name) = (Patch::Keep, Patch::Keep);
+            let is_repeated = match half {
+                Patch::Keep => false,
+                Patch::Clear => held.names_derived && is_account(held_half.as_ref()),
+                Patch::Set(name) => {
+                    held_half.is_none() && is_company != Some(false) && is_account(Some(name))
+                }
+            };
+            if is_repeated {
+                *half = Patch::Keep;
+            }
+        }
+        let follows = held.names_derived && held.first_name.is_none() && is_company == Some(true);
+        if follows && origin == BodyOrigin::Outdated && self.last_name.touches() && !self.first_name.touches()
+        {
+            self.last_name = Patch::Keep;
+            let message = "The contact was changed since this body was read. `lastName` was ignored, because this company's name follows from its account. Send it alone to change it.";
+            self.losses.push(Warning::new(WarningCode::ReadOnly, "/lastName", message));
+        }
+    }
+
+    /// The halves of a full name are written together: Aptly makes the full name of what is written, so that the half
+    /// that is not written would be lost. The name of a company is not that of a person and stays its own.
+    fn keep_derived_names(&mut self, held: &Contact) {
+        if !held.names_derived || !(self.first_name.touches() || self.last_name.touches()) {
             return;
         }
         // Rows and single reads may split a full name otherwise: the same words are no change.
@@ -178,7 +183,7 @@ impl AptlyChange {
             (self.first_name, self.last_name) = (Patch::Keep, Patch::Keep);
             return;
         }
-        if is_company == Some(true) {
+        if is_company(held) == Some(true) {
             return;
         }
         for (half, held) in [(&mut self.first_name, &held.first_name), (&mut self.last_name, &held.last_name)]
@@ -372,6 +377,11 @@ impl AptlyChange {
     pub(super) fn lose(&mut self, pointer: String, message: &'static str) {
         self.losses.push(Warning::new(WarningCode::NotStored, pointer, message));
     }
+}
+
+/// Whether the record is a company, where the CRM says so.
+fn is_company(held: &Contact) -> Option<bool> {
+    held.remote_fields.get("isCompany").map(|flag| flag.as_str() == "true")
 }
 
 /// The types of the numbers that are held; each type where the reading does not show the numbers.

@@ -52,6 +52,8 @@ pub(in super::super) const RULES: RemoteRules = RemoteRules {
 pub(in super::super) struct StagePair {
     status: Text,
     stage: Text,
+    /// The name of the stage that is held, where the reading shows it.
+    held: Option<Text>,
     /// The contact was changed since it was read.
     outdated: bool,
     /// The pipeline that they are of, where it is known.
@@ -266,8 +268,15 @@ impl PipelineChange {
                     selected.ignored.push(name);
                     continue;
                 }
-                // A stage that is cleared has no name.
-                ("status", Kind::Null) if read_back && clears_stage => continue,
+                // A stage that is cleared has no name. Of a contact that was changed meanwhile, or whose stage is not shown,
+                // `null` is what was read then.
+                ("status", Kind::Null)
+                    if clears_stage && read_back
+                        || origin == BodyOrigin::Outdated
+                        || read_back && held.remote_fields.get("status").is_none() =>
+                {
+                    continue;
+                }
                 ("process", _) if update => Err("`process` can be written on create alone.".to_owned()),
                 (_, Kind::String) | ("pipelineStage", Kind::Null) => Ok(()),
                 ("status", Kind::Null) => {
@@ -317,7 +326,8 @@ impl PipelineChange {
         };
         let pipeline = text(self.remote.get("pipelineId").or_else(|| held.remote_fields.get("pipelineId")));
         let outdated = origin == BodyOrigin::Outdated;
-        self.stage_pair = Some(StagePair { status, stage, outdated, pipeline, pointers });
+        let held = text(held.remote_fields.get("status"));
+        self.stage_pair = Some(StagePair { status, stage, held, outdated, pipeline, pointers });
         None
     }
 
@@ -339,12 +349,22 @@ impl PipelineChange {
     /// Fails with `validation_failed` where `status` is the name of another stage: the caller has edited one of the two.
     /// Where `stages` do not tell, the reading after the write does.
     pub(in super::super) fn with_one_stage(mut self, stages: Option<&Stages>) -> Result<Self> {
-        let Some(StagePair { status, stage, outdated, pointers, .. }) = self.stage_pair.take() else {
+        let Some(StagePair { status, stage, held, outdated, pointers, .. }) = self.stage_pair.take() else {
             return Ok(self);
         };
         let known = stages.and_then(|stages| stages.0.iter().find(|(id, _)| *id == stage));
-        let same = |(_, name): &(Text, Text)| name.trim().to_lowercase() == status.trim().to_lowercase();
-        if known.is_some_and(|known| !same(known)) {
+        let is = |status: &Text| {
+            known.is_some_and(|(_, name)| name.trim().to_lowercase() == status.trim().to_lowercase())
+        };
+        // The reading shows the name of the stage and not its id: the caller has edited `status` alone.
+        if held.is_some_and(|held| is(&held)) {
+            self.remote.remove("pipelineStage");
+            if outdated {
+                self.ignore_stage();
+            }
+            return Ok(self);
+        }
+        if known.is_some() && !is(&status) {
             return Err(Failure::validation(stage_conflict(pointers).to_vec()));
         }
         let sent = self.remote.remove("status");
