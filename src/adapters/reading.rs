@@ -5,11 +5,10 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::identity::full_name;
 use super::lenient_reader::{LenientReader, REMOTE_FIELDS_MOST, unreadable};
 use super::remote::normalised;
 use crate::domain::{
-    Contact, Field, Page, Position, ReadBy, RemoteFields, RemoteId, Result, Text, Timestamp, words,
+    Contact, Field, Page, Position, ReadBy, RemoteFields, RemoteId, Result, Text, Timestamp,
 };
 use crate::json::{Members, Raw};
 use crate::upstream::{Decoded, Secrets};
@@ -191,10 +190,17 @@ pub fn merge(first: Contact, other: Contact) -> Contact {
         whole.unseen.insert(Field::LastName);
         whole.names_derived = false;
     }
-    if other.names_derived
-        && let Some(full) = full_name(&other)
-    {
-        complete_names(&mut whole, &full);
+    let mut other = other;
+    if other.names_derived {
+        let halves = [&other.first_name, &other.last_name].into_iter().flatten();
+        let full = halves.map(Text::as_str).collect::<Vec<_>>().join(" ");
+        // Somebody without a name is shown by the name of the company.
+        if whole.account.as_ref().is_some_and(|account| account.trim() == full.trim()) {
+            other.unseen.insert(Field::FirstName);
+            other.unseen.insert(Field::LastName);
+        } else {
+            complete_names(&mut whole, &full);
+        }
     }
     for field in Field::ALL {
         let better = other.shows(field) || whole.unseen.contains(field) && other.partial.contains(field);

@@ -146,11 +146,11 @@ fn names<'a>(
                 continue;
             }
         };
-        if index == 0 && !company && reading::complete_names(contact, &text) {
-            continue;
-        }
         let unnamed = contact.first_name.is_none() && contact.last_name.is_none();
         if unnamed && employer.is_some_and(|employer| employer == text.trim()) {
+            continue;
+        }
+        if index == 0 && !company && reading::complete_names(contact, &text) {
             continue;
         }
         if unnamed && index == 0 {

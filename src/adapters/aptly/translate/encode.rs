@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::custom_fields::Definitions;
 use crate::adapters::aptly::SPEC;
 use crate::adapters::change::{self, ListEntry, is_word, same_email};
+use crate::adapters::identity::full_name;
 use crate::adapters::remote::{self, BodyOrigin, RemoteRules, RemoteWrite, normalised};
 use crate::domain::{
     Contact, ContactDraft, ContactPatch, EmailAddress, Failure, Faults, Field, FieldFault, Patch,
@@ -144,16 +145,16 @@ impl AptlyChange {
         }
         let is_company = is_company(held);
         let accounts = [held.account.as_ref(), patch.account.value()];
-        let is_account = |name: Option<&Text>| name.is_some() && accounts.contains(&name);
+        let is_account =
+            |name: &str| accounts.into_iter().flatten().any(|account| account.trim() == name.trim());
+        let follows_whole = held.names_derived && full_name(held).is_some_and(|name| is_account(&name));
         for (half, held_half) in
             [(&mut self.first_name, &held.first_name), (&mut self.last_name, &held.last_name)]
         {
             let is_repeated = match half {
                 Patch::Keep => false,
-                Patch::Clear => held.names_derived && is_account(held_half.as_ref()),
-                Patch::Set(name) => {
-                    held_half.is_none() && is_company != Some(false) && is_account(Some(name))
-                }
+                Patch::Clear => follows_whole,
+                Patch::Set(name) => held_half.is_none() && is_company != Some(false) && is_account(name),
             };
             if is_repeated {
                 *half = Patch::Keep;
