@@ -286,6 +286,35 @@ mod tests {
     }
 
     #[test]
+    fn a_half_that_is_not_shown_is_what_the_full_name_says_beside_the_other() {
+        // Which half is not shown, the half that is shown, the full name, and the half that is filled in.
+        let cases = [
+            (Field::FirstName, "Byron", "Ada\tAugusta Byron", Some(Some("Ada\tAugusta"))),
+            (Field::LastName, "Ada", "Ada van Smith", Some(Some("van Smith"))),
+            (Field::FirstName, "", "Jane van Smith", Some(Some("Jane van Smith"))),
+            (Field::FirstName, "Byron", "Byron", Some(None)),
+            (Field::FirstName, "ron", "Ada Byron", None),
+            (Field::LastName, "Ada", "Adalbert Byron", None),
+            (Field::LastName, "Eve", "Ada Byron", None),
+        ];
+        for (unseen, known, full, filled) in cases {
+            let mut contact = Contact::bare(RemoteId::from("a"));
+            contact.unseen.insert(unseen);
+            let known = (!known.is_empty()).then(|| Text::from(known));
+            let is_first = unseen == Field::FirstName;
+            if is_first {
+                contact.last_name = known;
+            } else {
+                contact.first_name = known;
+            }
+            assert_eq!(complete_names(&mut contact, full), filled.is_some(), "{full}");
+            let half = if is_first { &contact.first_name } else { &contact.last_name };
+            assert_eq!(half.as_deref(), filled.flatten(), "{full}");
+            assert_eq!(contact.shows(unseen), filled.is_some(), "{full}");
+        }
+    }
+
+    #[test]
     fn rows_decide_where_a_list_ends_whatever_the_crm_counts() {
         // Rows of the third page of 50, what the CRM counts, and whether there may be more.
         let cases = [
