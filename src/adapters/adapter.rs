@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::paging::Paging;
 use super::remote::normalised;
 use super::settings::{SecretForm, SettingSpec, Settings};
 use crate::domain::{
-    CallContext, Contact, ContactDraft, ContactPatch, EmailAddress, Field, FilterName, Page, PhoneNumber,
-    Position, Provider, Region, RemoteId, Result, Text, Timestamp, Warning,
+    CallContext, Contact, ContactDraft, ContactPatch, EmailAddress, Field, FilterName, Page, PageToken,
+    PhoneNumber, Provider, Region, RemoteId, Result, Text, Timestamp, Warning,
 };
 use crate::upstream::{Call, RateLimit, Upstream};
 
@@ -24,15 +25,15 @@ pub trait Adapter: Send + Sync + 'static {
     /// - a refused secret is `upstream_credential_rejected`
     async fn probe(&self, context: &CallContext) -> Result<Account>;
 
-    /// Reads rows of the CRM's list from `at` on, hopefully `limit` of them.
+    /// Reads rows of the CRM's list from `at` on, `None` from its beginning, hopefully `limit` of them.
     ///
     /// - there may be more rows than asked for, or fewer; `next` is `None` only at the end
-    /// - a position behind the end is an empty page
+    /// - a token behind the end is an empty page
     async fn read_page(
         &self,
         context: &CallContext,
         pushed: &Pushed,
-        at: Position,
+        at: Option<&PageToken>,
         limit: usize,
     ) -> Result<Page>;
 
@@ -231,6 +232,8 @@ pub struct AdapterSpec {
     pub remote_fields: &'static [RemoteFieldSpec],
     /// Which filters the CRM answers itself, by canonical name; what is not listed it cannot.
     pub filters: &'static [FilterSpec],
+    /// How the CRM's list is read page by page.
+    pub paging: Paging,
     /// By what the CRM tells people apart when one is created.
     pub create_identity: IdentityKind,
     /// Whether the CRM's create changes a record of the same identity instead of refusing: then nobody may be

@@ -31,10 +31,12 @@
 mod adapter;
 mod aptly;
 mod change;
+mod contact_list;
 pub mod documentation;
 mod error_mapping;
 mod identity;
 mod lenient_reader;
+mod paging;
 mod pipeline;
 mod reading;
 mod remote;
@@ -50,6 +52,7 @@ pub use adapter::{
     RemoteFieldSpec, Verify, Write, WriteKind,
 };
 pub use lenient_reader::REMOTE_FIELDS_MOST;
+pub use paging::Paging;
 pub use reading::merge;
 pub use settings::{CredentialSecret, SecretForm, SettingKind, SettingSpec, Settings, pointer_token};
 

@@ -24,13 +24,15 @@ use super::adapter::{
     FilterSupport, IdentityKind, LookupResult, Moves, Operations, Prepared, Pushed, RecordLocator,
     RemoteFieldSpec, Verify, Write, WriteKind,
 };
+use super::contact_list::{self, ContactList, Parameter};
 use super::error_mapping;
+use super::paging::Paging;
 use super::reading::{Rows, merge};
 use super::settings::{SecretForm, SettingKind, SettingSpec};
 use crate::blocking;
 use crate::domain::{
     CallContext, Contact, ContactDraft, ContactPatch, Failure, FailureKind, Field, FilterName, Page,
-    Position, Provider, ReadBy, Region, RemoteFields, RemoteId, Result, Warning,
+    PageToken, Provider, ReadBy, Region, RemoteFields, RemoteId, Result, Warning,
 };
 use crate::upstream::{Authorization, RateLimit, Reply};
 
@@ -48,6 +50,7 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
     fields: FIELDS,
     remote_fields: REMOTE_FIELDS,
     filters: FILTERS,
+    paging: Paging::Fixed(translate::PAGE_SIZE),
     create_identity: IdentityKind::EmailAddress,
     create_upserts: true,
     settings: SETTINGS,
@@ -277,22 +280,11 @@ impl Adapter for AptlyAdapter {
         &self,
         context: &CallContext,
         pushed: &Pushed,
-        at: Position,
-        _limit: usize,
+        at: Option<&PageToken>,
+        limit: usize,
     ) -> Result<Page> {
         let filters = translate::encode_filters(pushed)?;
-        let mut size = translate::PAGE_SIZE;
-        // The page size is the CRM's; where it echoes another one than we counted with, the page is another one too.
-        for _ in 0..2 {
-            let page = at.0 / size;
-            let reply = self.endpoints.list(context, page, &filters).await?;
-            let rows = decode_page(context, reply).await?;
-            match rows.size {
-                Some(echoed) if echoed != size => size = echoed,
-                _ => return rows.from(at, page, page.saturating_mul(size), size),
-            }
-        }
-        Err(super::lenient_reader::unreadable("pageSize", "the same in two answers"))
+        contact_list::read_page(&self.endpoints, context, &filters, at, limit).await
     }
 
     async fn get_contact(&self, context: &CallContext, id: &RemoteId) -> Result<Contact> {
@@ -387,6 +379,16 @@ impl Adapter for AptlyAdapter {
     async fn read_other_way(&self, context: &CallContext, known: &Contact) -> Result<Option<Contact>> {
         let searches = translate::searches_for(known, self.region);
         self.row(context, &known.remote_id, searches.chunks(1)).await
+    }
+}
+
+#[async_trait]
+impl ContactList for AptlyEndpoints {
+    const FIRST_PAGE: u64 = 0;
+    const PAGING: Paging = Paging::Fixed(translate::PAGE_SIZE);
+
+    async fn rows(&self, context: &CallContext, number: u64, _: u64, filters: &[Parameter]) -> Result<Rows> {
+        decode_page(context, self.list(context, number, filters).await?).await
     }
 }
 

@@ -19,13 +19,16 @@ use super::adapter::{
     FilterSupport, IdentityKind, LookupResult, Moves, Operations, Prepared, Pushed, RecordLocator,
     RemoteFieldSpec, Verify, Write, WriteKind,
 };
+use super::contact_list::{self, ContactList, Parameter};
 use super::identity::LookupKey;
+use super::paging::Paging;
+use super::reading::Rows;
 use super::session::{Login, Session};
 use super::settings::{SecretForm, SettingKind, SettingSpec};
 use crate::blocking;
 use crate::domain::{
     CallContext, Contact, ContactDraft, ContactPatch, Effect, Failure, FailureKind, Field, FilterName, Page,
-    Position, Provider, ReadBy, Region, RemoteFields, RemoteId, Result,
+    PageToken, Provider, ReadBy, Region, RemoteFields, RemoteId, Result,
 };
 use crate::upstream::Reply;
 
@@ -37,6 +40,7 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
     fields: FIELDS,
     remote_fields: REMOTE_FIELDS,
     filters: FILTERS,
+    paging: Paging::Chosen(translate::PAGE_SIZE),
     create_identity: IdentityKind::PhoneNumber,
     create_upserts: false,
     settings: SETTINGS,
@@ -221,22 +225,11 @@ impl Adapter for PipelineAdapter {
         &self,
         context: &CallContext,
         pushed: &Pushed,
-        at: Position,
+        at: Option<&PageToken>,
         limit: usize,
     ) -> Result<Page> {
         let filters = translate::encode_filters(pushed)?;
-        let mut size = translate::page_size(at, limit);
-        // The CRM may cap the size; with the one it echoes, the page is another one too.
-        for _ in 0..2 {
-            let page = (at.0 / size).saturating_add(1);
-            let reply = self.endpoints.list(context, page, size, &filters).await?;
-            let rows = reply.read(context, |reply| reply.decode(translate::decode_page)).await?;
-            match rows.size {
-                Some(echoed) if echoed != size => size = echoed,
-                _ => return rows.from(at, page, page.saturating_sub(1).saturating_mul(size), size),
-            }
-        }
-        Err(super::lenient_reader::unreadable("size", "the same in two answers"))
+        contact_list::read_page(&self.endpoints, context, &filters, at, limit).await
     }
 
     async fn get_contact(&self, context: &CallContext, id: &RemoteId) -> Result<Contact> {
@@ -372,6 +365,23 @@ impl Adapter for PipelineAdapter {
             }
         }
         Ok(None)
+    }
+}
+
+#[async_trait]
+impl ContactList for PipelineEndpoints {
+    const FIRST_PAGE: u64 = 1;
+    const PAGING: Paging = Paging::Chosen(translate::PAGE_SIZE);
+
+    async fn rows(
+        &self,
+        context: &CallContext,
+        number: u64,
+        size: u64,
+        filters: &[Parameter],
+    ) -> Result<Rows> {
+        let reply = self.list(context, number, size, filters).await?;
+        reply.read(context, |reply| reply.decode(translate::decode_page)).await
     }
 }
 

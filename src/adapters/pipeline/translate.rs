@@ -16,18 +16,12 @@ use crate::adapters::adapter::{ContactIdentity, Pushed};
 use crate::adapters::identity::{LookupKey, full_name};
 use crate::adapters::remote;
 use crate::domain::{
-    Contact, ContactPatch, Failure, FilterName, FilterValue, PhoneIdentity, Position, RawJson, Region,
-    RemoteFields, RemoteId, Result, Timestamp,
+    Contact, ContactPatch, Failure, FilterName, FilterValue, PhoneIdentity, RawJson, Region, RemoteFields,
+    RemoteId, Result, Timestamp,
 };
 
 /// Rows to ask for at once where there is a choice; whether the CRM takes more is not documented.
 pub(super) const PAGE_SIZE: u64 = 100;
-
-/// The page size with which `limit` rows from `at` on are one page of the CRM, where any size does that.
-pub(super) fn page_size(at: Position, limit: usize) -> u64 {
-    let limit = (limit as u64).clamp(1, PAGE_SIZE);
-    if at.0.is_multiple_of(limit) { limit } else { PAGE_SIZE }
-}
 
 /// Native parameters of the filters that are declared as pushed down: one JSON text of both bounds.
 pub(super) fn encode_filters(pushed: &Pushed) -> Result<Vec<(&'static str, String)>> {
