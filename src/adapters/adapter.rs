@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::identity::{ContactIdentity, IdentityKind};
 use super::paging::Paging;
 use super::remote::normalised;
 use super::settings::{SecretForm, SettingSpec, Settings};
 use crate::domain::{
-    CallContext, Contact, ContactDraft, ContactPatch, EmailAddress, Field, FilterName, Page, PageToken,
-    PhoneNumber, Provider, Region, RemoteId, Result, Text, Timestamp, Warning,
+    CallContext, Contact, ContactDraft, ContactPatch, Field, FilterName, Page, PageToken, Provider, Region,
+    RemoteId, Result, Text, Timestamp, Warning,
 };
 use crate::upstream::{Call, RateLimit, Upstream};
 
@@ -96,56 +97,6 @@ pub struct Account {
 /// Filters that the adapter passes to the CRM; only those that its [`AdapterSpec::filters`] declare, by canonical name.
 pub type Pushed = crate::domain::ContactQuery;
 
-/// By what a person is looked up: any match counts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ContactIdentity {
-    /// E-mail addresses, compared by [`email_identity`](crate::domain::email_identity).
-    pub emails: Vec<Text>,
-    /// Phone numbers, compared by [`PhoneIdentity`](crate::domain::PhoneIdentity).
-    pub phones: Vec<Text>,
-}
-
-impl ContactIdentity {
-    /// The part of a person's addresses that this CRM tells people apart by.
-    #[must_use]
-    pub fn of(by: IdentityKind, emails: &[EmailAddress], phones: &[PhoneNumber]) -> Self {
-        match by {
-            IdentityKind::EmailAddress => Self {
-                emails: emails.iter().map(|email| email.address.clone()).collect(),
-                phones: Vec::new(),
-            },
-            IdentityKind::PhoneNumber => {
-                Self { emails: Vec::new(), phones: phones.iter().map(|phone| phone.number.clone()).collect() }
-            }
-        }
-    }
-
-    /// The part that this CRM tells people apart by; all of it where there is none. Relatives share the rest.
-    #[must_use]
-    pub fn identifying(self, by: IdentityKind) -> Self {
-        match by {
-            IdentityKind::EmailAddress if !self.emails.is_empty() => Self { phones: Vec::new(), ..self },
-            IdentityKind::PhoneNumber if !self.phones.is_empty() => Self { emails: Vec::new(), ..self },
-            _ => self,
-        }
-    }
-
-    /// The part of one kind.
-    #[must_use]
-    pub fn only(&self, by: IdentityKind) -> Self {
-        match by {
-            IdentityKind::EmailAddress => Self { emails: self.emails.clone(), phones: Vec::new() },
-            IdentityKind::PhoneNumber => Self { emails: Vec::new(), phones: self.phones.clone() },
-        }
-    }
-
-    /// Whether there is nothing to look for.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.emails.is_empty() && self.phones.is_empty()
-    }
-}
-
 /// A contact that a look-up found.
 #[derive(Clone, Debug)]
 pub struct Match {
@@ -203,8 +154,33 @@ pub enum WriteKind {
 pub struct RecordLocator {
     /// The record's id, where it is known before the write.
     pub remote_id: Option<RemoteId>,
-    /// E-mails and phones that the record holds after the write.
+    /// What identifies the record after the write.
     pub identity: ContactIdentity,
+}
+
+impl Prepared {
+    /// A create by `call`, after which the CRM should hold `expected`.
+    pub(super) fn create(
+        spec: &AdapterSpec,
+        call: Call,
+        expected: ContactPatch,
+        losses: Vec<Warning>,
+    ) -> Self {
+        let locator = RecordLocator::of(spec, None, &expected);
+        Self { kind: WriteKind::Create, call, losses, expected, locator, is_noop: false }
+    }
+
+    /// A change of the record `id`.
+    pub(super) fn update(
+        spec: &AdapterSpec,
+        id: &RemoteId,
+        call: Call,
+        expected: ContactPatch,
+        losses: Vec<Warning>,
+    ) -> Self {
+        let locator = RecordLocator::of(spec, Some(id.clone()), &expected);
+        Self { kind: WriteKind::Update, call, losses, expected, locator, is_noop: false }
+    }
 }
 
 /// What the CRM said of a write.
@@ -234,8 +210,9 @@ pub struct AdapterSpec {
     pub filters: &'static [FilterSpec],
     /// How the CRM's list is read page by page.
     pub paging: Paging,
-    /// By what the CRM tells people apart when one is created.
-    pub create_identity: IdentityKind,
+    /// By what the CRM can look people up. The first identifies them: nobody is created who has a value of it that another
+    /// contact has.
+    pub identities: &'static [IdentityKind],
     /// Whether the CRM's create changes a record of the same identity instead of refusing: then nobody may be
     /// created whose absence was not seen.
     pub create_upserts: bool,
@@ -252,6 +229,12 @@ pub struct AdapterSpec {
 }
 
 impl AdapterSpec {
+    /// By what the CRM tells people apart when one is created.
+    #[must_use]
+    pub const fn create_identity(&self) -> IdentityKind {
+        self.identities[0]
+    }
+
     /// The declared fate of `field`.
     #[must_use]
     pub fn field(&self, field: Field) -> Option<&'static FieldSpec> {
@@ -381,33 +364,4 @@ pub enum FilterSupport {
     Exact,
     /// All rows that match, and others.
     Narrows,
-}
-
-/// By what a CRM tells people apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum IdentityKind {
-    /// By e-mail address.
-    EmailAddress,
-    /// By phone number.
-    PhoneNumber,
-}
-
-impl IdentityKind {
-    /// What people share where they are told apart by this.
-    #[must_use]
-    pub const fn other(self) -> Self {
-        match self {
-            Self::EmailAddress => Self::PhoneNumber,
-            Self::PhoneNumber => Self::EmailAddress,
-        }
-    }
-
-    /// The unified filter of the same name.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::EmailAddress => "emailAddress",
-            Self::PhoneNumber => "phoneNumber",
-        }
-    }
 }

@@ -93,7 +93,7 @@ fn operations(text: &mut String, spec: &AdapterSpec) {
         text,
         &format!(
             "A create is refused with `contact_exists` where a contact has the same `{}`.",
-            spec.create_identity.word()
+            spec.create_identity().word()
         ),
     );
     line(text, &format!("\n{}", limits(spec)));

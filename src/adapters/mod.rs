@@ -47,10 +47,11 @@ mod strategies;
 mod struck_out;
 
 pub use adapter::{
-    Account, Adapter, AdapterConnection, AdapterSpec, Applied, ContactIdentity, FieldSpec, FilterSpec,
-    FilterSupport, IdentityKind, LookupResult, Match, Moves, Operations, Prepared, Pushed, RecordLocator,
-    RemoteFieldSpec, Verify, Write, WriteKind,
+    Account, Adapter, AdapterConnection, AdapterSpec, Applied, FieldSpec, FilterSpec, FilterSupport,
+    LookupResult, Match, Moves, Operations, Prepared, Pushed, RecordLocator, RemoteFieldSpec, Verify, Write,
+    WriteKind,
 };
+pub use identity::{ContactIdentity, Identity, IdentityKey, IdentityKind, IdentitySource};
 pub use lenient_reader::REMOTE_FIELDS_MOST;
 pub use paging::Paging;
 pub use reading::merge;

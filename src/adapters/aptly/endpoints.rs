@@ -1,9 +1,11 @@
 //! Aptly's routes: which call each operation is, sent and checked for refusal.
 
+use http::Method;
+
 use super::failure;
 use crate::adapters::adapter::{Prepared, WriteKind};
 use crate::domain::{CallContext, RemoteId, Result};
-use crate::upstream::{Call, Method, Reply, RetrySafety, Secrets, Upstream};
+use crate::upstream::{Call, Reply, RetrySafety, Secrets, Upstream};
 
 /// `GET /api/contacts` and its kin, for one account.
 pub(super) struct AptlyEndpoints(Upstream);
@@ -20,12 +22,12 @@ impl AptlyEndpoints {
 
     /// Whose key it is; `None` where this version has no such route.
     pub(super) async fn me(&self, context: &CallContext) -> Result<Option<Reply>> {
-        self.me_by(context, &Call::new(Method::Get, "api/app/me")).await
+        self.me_by(context, &Call::new(Method::GET, "api/app/me")).await
     }
 
     /// The same, asked once: a failure costs the write that comes after it no retries.
     pub(super) async fn me_once(&self, context: &CallContext) -> Result<Option<Reply>> {
-        let call = Call { repeat: RetrySafety::AfterRefusal, ..Call::new(Method::Get, "api/app/me") };
+        let call = Call { repeat: RetrySafety::AfterRefusal, ..Call::new(Method::GET, "api/app/me") };
         self.me_by(context, &call).await
     }
 
@@ -44,13 +46,13 @@ impl AptlyEndpoints {
         page: u64,
         filters: &[(&'static str, String)],
     ) -> Result<Reply> {
-        let mut call = Call::new(Method::Get, "api/contacts").query("page", page.to_string());
+        let mut call = Call::new(Method::GET, "api/contacts").query("page", page.to_string());
         call.query.extend_from_slice(filters);
         self.0.call(context, &call).await?.read(context, failure::check_list).await
     }
 
     pub(super) async fn get(&self, context: &CallContext, id: &RemoteId) -> Result<Reply> {
-        let call = Call::new(Method::Get, "api/contacts").segment(id.as_str());
+        let call = Call::new(Method::GET, "api/contacts").segment(id.as_str());
         self.0.call(context, &call).await?.read(context, failure::check_get).await
     }
 
@@ -68,9 +70,9 @@ impl AptlyEndpoints {
 
 /// The upsert. Whoever sends it has looked up every e-mail first.
 pub(super) fn create(body: String) -> Call {
-    Call::new(Method::Post, "api/contacts").body(body)
+    Call::new(Method::POST, "api/contacts").body(body)
 }
 
 pub(super) fn update(id: &RemoteId, body: String) -> Call {
-    Call::new(Method::Post, "api/contacts").segment(id.as_str()).body(body)
+    Call::new(Method::POST, "api/contacts").segment(id.as_str()).body(body)
 }

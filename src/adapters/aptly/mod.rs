@@ -14,18 +14,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytestring::ByteString;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use self::endpoints::AptlyEndpoints;
 use self::translate::{AptlyChange, Format, Single};
 use super::adapter::{
-    Account, Adapter, AdapterConnection, AdapterSpec, Applied, ContactIdentity, FieldSpec, FilterSpec,
-    FilterSupport, IdentityKind, LookupResult, Moves, Operations, Prepared, Pushed, RecordLocator,
-    RemoteFieldSpec, Verify, Write, WriteKind,
+    Account, Adapter, AdapterConnection, AdapterSpec, Applied, FieldSpec, FilterSpec, FilterSupport,
+    LookupResult, Moves, Operations, Prepared, Pushed, RemoteFieldSpec, Verify, Write, WriteKind,
 };
 use super::contact_list::{self, ContactList, Parameter};
 use super::error_mapping;
+use super::identity::{ContactIdentity, IdentityKind};
 use super::paging::Paging;
 use super::reading::{Rows, merge};
 use super::settings::{SecretForm, SettingKind, SettingSpec};
@@ -51,7 +52,7 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
     remote_fields: REMOTE_FIELDS,
     filters: FILTERS,
     paging: Paging::Fixed(translate::PAGE_SIZE),
-    create_identity: IdentityKind::EmailAddress,
+    identities: &[IdentityKind::EmailAddress, IdentityKind::PhoneNumber],
     create_upserts: true,
     settings: SETTINGS,
     secrets: &[SecretForm {
@@ -296,22 +297,7 @@ impl Adapter for AptlyAdapter {
     }
 
     async fn find_contacts(&self, context: &CallContext, by: &ContactIdentity) -> Result<LookupResult> {
-        let mut found = LookupResult::nobody();
-        for (parameter, text, wanted) in translate::searches(by, self.region) {
-            if found.is_full() {
-                found.complete = false;
-                break;
-            }
-            let reply = self.endpoints.list(context, 0, &[(parameter, text)]).await?;
-            let add = |reply: Reply| {
-                let rows = reply.decode(translate::decode_page)?.checked()?;
-                let whole = rows.is_whole(rows.size.unwrap_or(translate::PAGE_SIZE));
-                found.add(&wanted, whole, rows.readable(), reply.date, self.region);
-                Ok(())
-            };
-            reply.read(context, add).await?;
-        }
-        Ok(found)
+        contact_list::find_contacts(&self.endpoints, context, by, self.region).await
     }
 
     async fn prepare_create(&self, context: &CallContext, draft: &ContactDraft) -> Result<Prepared> {
@@ -320,14 +306,7 @@ impl Adapter for AptlyAdapter {
         let change = || self.discreet(AptlyChange::of_draft(&draft, &definitions, self.region));
         let change = blocking::within(context, draft.remote_fields.size(), change).await??;
         let (body, expected, losses) = self.encoded(context, change, draft.remote_fields.size()).await?;
-        Ok(Prepared {
-            kind: WriteKind::Create,
-            call: endpoints::create(body),
-            losses,
-            locator: RecordLocator::of(None, &expected),
-            expected,
-            is_noop: false,
-        })
+        Ok(Prepared::create(&SPEC, endpoints::create(body), expected, losses))
     }
 
     async fn prepare_update(
@@ -342,14 +321,8 @@ impl Adapter for AptlyAdapter {
         let change = blocking::within(context, size, change).await??;
         let is_noop = change.is_empty();
         let (body, expected, losses) = self.encoded(context, change, size).await?;
-        Ok(Prepared {
-            kind: WriteKind::Update,
-            call: endpoints::update(&held.remote_id, body),
-            losses,
-            locator: RecordLocator::of(Some(held.remote_id.clone()), &expected),
-            expected,
-            is_noop,
-        })
+        let call = endpoints::update(&held.remote_id, body);
+        Ok(Prepared { is_noop, ..Prepared::update(&SPEC, &held.remote_id, call, expected, losses) })
     }
 
     async fn prepare_delete(&self, _context: &CallContext, _id: &RemoteId) -> Result<Prepared> {
@@ -377,18 +350,36 @@ impl Adapter for AptlyAdapter {
     }
 
     async fn read_other_way(&self, context: &CallContext, known: &Contact) -> Result<Option<Contact>> {
-        let searches = translate::searches_for(known, self.region);
-        self.row(context, &known.remote_id, searches.chunks(1)).await
+        contact_list::read_other_way(&self.endpoints, context, known, self.region).await
     }
 }
 
 #[async_trait]
 impl ContactList for AptlyEndpoints {
     const FIRST_PAGE: u64 = 0;
-    const PAGING: Paging = Paging::Fixed(translate::PAGE_SIZE);
+    const SPEC: &'static AdapterSpec = &SPEC;
 
-    async fn rows(&self, context: &CallContext, number: u64, _: u64, filters: &[Parameter]) -> Result<Rows> {
-        decode_page(context, self.list(context, number, filters).await?).await
+    async fn ask(
+        &self,
+        context: &CallContext,
+        number: u64,
+        _: u64,
+        parameters: &[Parameter],
+    ) -> Result<Reply> {
+        self.list(context, number, parameters).await
+    }
+
+    fn decode(text: &ByteString) -> Result<Rows> {
+        translate::decode_page(text)
+    }
+
+    fn search_parameter(kind: Option<IdentityKind>) -> Option<&'static str> {
+        match kind {
+            None => Some("name"),
+            Some(IdentityKind::EmailAddress) => Some("email"),
+            Some(IdentityKind::PhoneNumber) => Some("phone"),
+            Some(IdentityKind::RemoteField(_)) => None,
+        }
     }
 }
 
@@ -402,15 +393,9 @@ impl AptlyAdapter {
         if let Some(id) = write.locator.remote_id.as_ref().or(applied.remote_id.as_ref()) {
             return self.get_contact(context, id).await;
         }
-        let identity = write.locator.identity.clone().identifying(SPEC.create_identity);
-        let mut found = self.find_contacts(context, &identity).await?.matches;
-        match (found.pop(), found.is_empty()) {
-            (Some(row), true) => self.get_contact(context, &row.contact.remote_id).await,
-            _ => Err(Failure::new(
-                FailureKind::ContactNotFound,
-                "The contact just written could not be found again.",
-            )),
-        }
+        let identity = write.locator.identity.identifying(SPEC.create_identity());
+        let row = contact_list::found_again(self.find_contacts(context, &identity).await?, None)?;
+        self.get_contact(context, &row.remote_id).await
     }
 
     /// The same, with a failure that names custom fields as contacts show them made fit to be passed on.
@@ -429,28 +414,11 @@ impl AptlyAdapter {
         // Somebody without any text may be among those who were changed last.
         let anybody: &[(&str, String)] = &[];
         let searches = if searches.is_empty() { vec![anybody] } else { searches.chunks(1).collect() };
-        let row = self.row(context, &contact.remote_id, searches).await?;
+        let row = contact_list::row(&self.endpoints, context, &contact.remote_id, searches).await?;
         Ok(match row {
             Some(row) => merge(contact, row),
             None => contact,
         })
-    }
-
-    /// The row of the list that shows the contact `id`, as the first of `searches` that has it among its first rows finds it.
-    async fn row(
-        &self,
-        context: &CallContext,
-        id: &RemoteId,
-        searches: impl IntoIterator<Item = &[(&'static str, String)]> + Send,
-    ) -> Result<Option<Contact>> {
-        for search in searches {
-            let reply = self.endpoints.list(context, 0, search).await?;
-            let find = |reply: Reply| Ok(reply.decode(translate::decode_page)?.row_of(id));
-            if let Some(row) = reply.read(context, find).await? {
-                return Ok(Some(row));
-            }
-        }
-        Ok(None)
     }
 
     /// The body of a change in the format of this write, what it should come to, and what is lost.

@@ -11,16 +11,17 @@ mod wire;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytestring::ByteString;
 
 use self::endpoints::PipelineEndpoints;
 use self::translate::{PipelineChange, StagePair};
 use super::adapter::{
-    Account, Adapter, AdapterConnection, AdapterSpec, Applied, ContactIdentity, FieldSpec, FilterSpec,
-    FilterSupport, IdentityKind, LookupResult, Moves, Operations, Prepared, Pushed, RecordLocator,
-    RemoteFieldSpec, Verify, Write, WriteKind,
+    Account, Adapter, AdapterConnection, AdapterSpec, Applied, FieldSpec, FilterSpec, FilterSupport,
+    LookupResult, Moves, Operations, Prepared, Pushed, RecordLocator, RemoteFieldSpec, Verify, Write,
+    WriteKind,
 };
 use super::contact_list::{self, ContactList, Parameter};
-use super::identity::LookupKey;
+use super::identity::{ContactIdentity, IdentityKind};
 use super::paging::Paging;
 use super::reading::Rows;
 use super::session::{Login, Session};
@@ -41,7 +42,7 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
     remote_fields: REMOTE_FIELDS,
     filters: FILTERS,
     paging: Paging::Chosen(translate::PAGE_SIZE),
-    create_identity: IdentityKind::PhoneNumber,
+    identities: &[IdentityKind::PhoneNumber, IdentityKind::EmailAddress],
     create_upserts: false,
     settings: SETTINGS,
     secrets: &[
@@ -240,22 +241,7 @@ impl Adapter for PipelineAdapter {
     }
 
     async fn find_contacts(&self, context: &CallContext, by: &ContactIdentity) -> Result<LookupResult> {
-        let mut found = LookupResult::nobody();
-        for (term, wanted) in translate::searches(by, self.region) {
-            if found.is_full() {
-                found.complete = false;
-                break;
-            }
-            let reply = self.endpoints.search(context, term).await?;
-            let add = |reply: Reply| {
-                let rows = reply.decode(translate::decode_page)?.checked()?;
-                let whole = rows.is_whole(rows.size.unwrap_or(translate::PAGE_SIZE));
-                found.add(&wanted, whole, rows.readable(), reply.date, self.region);
-                Ok(())
-            };
-            reply.read(context, add).await?;
-        }
-        Ok(found)
+        contact_list::find_contacts(&self.endpoints, context, by, self.region).await
     }
 
     async fn prepare_create(&self, context: &CallContext, draft: &ContactDraft) -> Result<Prepared> {
@@ -265,14 +251,7 @@ impl Adapter for PipelineAdapter {
             blocking::within(context, size, || PipelineChange::of_draft(&draft, self.region)).await??;
         let change = self.with_one_stage(context, change).await?;
         let (body, expected, losses) = blocking::within(context, size, || change.encode()).await??;
-        Ok(Prepared {
-            kind: WriteKind::Create,
-            call: endpoints::create(body),
-            losses,
-            locator: RecordLocator::of(None, &expected),
-            expected,
-            is_noop: false,
-        })
+        Ok(Prepared::create(&SPEC, endpoints::create(body), expected, losses))
     }
 
     async fn prepare_update(
@@ -287,14 +266,8 @@ impl Adapter for PipelineAdapter {
         let change = self.with_one_stage(context, change).await?;
         let is_noop = change.is_empty();
         let (body, expected, losses) = blocking::within(context, size, || change.encode()).await??;
-        Ok(Prepared {
-            kind: WriteKind::Update,
-            call: endpoints::update(&held.remote_id, body),
-            losses,
-            locator: RecordLocator::of(Some(held.remote_id.clone()), &expected),
-            expected,
-            is_noop,
-        })
+        let call = endpoints::update(&held.remote_id, body);
+        Ok(Prepared { is_noop, ..Prepared::update(&SPEC, &held.remote_id, call, expected, losses) })
     }
 
     async fn prepare_delete(&self, context: &CallContext, id: &RemoteId) -> Result<Prepared> {
@@ -343,45 +316,37 @@ impl Adapter for PipelineAdapter {
                 outcome => return outcome,
             }
         }
-        let identity = write.locator.identity.clone().identifying(SPEC.create_identity);
-        let found = self.find_contacts(context, &identity).await?.matches;
-        let contacts = found.into_iter().map(|found| found.contact);
-        let mut same = contacts.filter(|contact| id.is_none_or(|id| contact.remote_id == *id));
-        match (same.next(), same.next()) {
-            (Some(contact), None) => Ok(contact),
-            _ => Err(Failure::new(
-                FailureKind::ContactNotFound,
-                "The contact just written could not be found again.",
-            )),
-        }
+        let identity = write.locator.identity.identifying(SPEC.create_identity());
+        contact_list::found_again(self.find_contacts(context, &identity).await?, id)
     }
 
     async fn read_other_way(&self, context: &CallContext, known: &Contact) -> Result<Option<Contact>> {
-        for term in translate::terms_for(known, self.region) {
-            let reply = self.endpoints.search(context, term).await?;
-            let find = |reply: Reply| Ok(reply.decode(translate::decode_page)?.row_of(&known.remote_id));
-            if let Some(row) = reply.read(context, find).await? {
-                return Ok(Some(row));
-            }
-        }
-        Ok(None)
+        contact_list::read_other_way(&self.endpoints, context, known, self.region).await
     }
 }
 
 #[async_trait]
 impl ContactList for PipelineEndpoints {
     const FIRST_PAGE: u64 = 1;
-    const PAGING: Paging = Paging::Chosen(translate::PAGE_SIZE);
+    const SPEC: &'static AdapterSpec = &SPEC;
 
-    async fn rows(
+    async fn ask(
         &self,
         context: &CallContext,
         number: u64,
         size: u64,
-        filters: &[Parameter],
-    ) -> Result<Rows> {
-        let reply = self.list(context, number, size, filters).await?;
-        reply.read(context, |reply| reply.decode(translate::decode_page)).await
+        parameters: &[Parameter],
+    ) -> Result<Reply> {
+        self.list(context, number, size, parameters).await
+    }
+
+    fn decode(text: &ByteString) -> Result<Rows> {
+        translate::decode_page(text)
+    }
+
+    /// One search over e-mails, numbers and names.
+    fn search_parameter(_: Option<IdentityKind>) -> Option<&'static str> {
+        Some("search")
     }
 }
 
@@ -422,14 +387,4 @@ fn unreadable_path(kind: WriteKind, failure: FailureKind) -> bool {
 /// A removal whose answer cannot be read may have been done; one that says nobody was there has not.
 fn unless_certain(failure: Failure) -> Failure {
     if failure.kind == FailureKind::ContactNotFound { failure } else { failure.with_effect(Effect::Unknown) }
-}
-
-impl LookupKey {
-    /// What the CRM's search finds it by.
-    fn term(&self) -> String {
-        match self {
-            Self::Email(email) => email.trim().to_owned(),
-            Self::Phone(phone) => phone.search_digits().to_owned(),
-        }
-    }
 }

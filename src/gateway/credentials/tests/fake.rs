@@ -23,7 +23,7 @@ pub(super) static FAKE: AdapterSpec = AdapterSpec {
     filters: &[],
     paging: Paging::Cursor,
     create_upserts: false,
-    create_identity: IdentityKind::EmailAddress,
+    identities: &[IdentityKind::EmailAddress],
     settings: &[
         SettingSpec { name: "baseUrl", kind: SettingKind::BaseUrl, required: false, note: "Where it is." },
         SettingSpec { name: "defaultRegion", kind: SettingKind::Region, required: false, note: "A country." },
