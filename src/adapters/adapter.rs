@@ -313,9 +313,11 @@ pub enum Verify {
     Exact,
     /// Equal after the normalisation that the CRM is known to do (case of e-mails and type names, digits of phones).
     Normalised,
-    /// Field by field; one that reads back as an object with a `value` counts by that value, and a date may read back as a
-    /// timestamp.
-    Values,
+    /// Fields that are many in one, each compared by itself. A date may read back as a timestamp.
+    Values {
+        /// A field that reads back as an object counts by this field of it.
+        inside: &'static str,
+    },
     /// Not compared: it reads back otherwise by design.
     Never,
 }

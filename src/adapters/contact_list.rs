@@ -183,10 +183,10 @@ mod tests {
     use crate::instructions::linear;
 
     /// A CRM that finds people by e-mail address alone.
-    struct ByEmail;
+    struct EmailSearchOnly;
 
     #[async_trait]
-    impl ContactList for ByEmail {
+    impl ContactList for EmailSearchOnly {
         const SPEC: &'static AdapterSpec = &aptly::SPEC;
         const FIRST_PAGE: u64 = 0;
 
@@ -211,10 +211,12 @@ mod tests {
     async fn a_lookup_by_what_the_crm_cannot_search_is_not_complete() {
         let context = CallContext::within(std::time::Duration::from_secs(5), "req".into());
         let by = ContactIdentity(vec![identity(IdentityKind::PhoneNumber, "+14155550100")]);
-        let found = find_contacts(&ByEmail, &context, &by, Region::default()).await.unwrap();
+        let found = find_contacts(&EmailSearchOnly, &context, &by, Region::default()).await.unwrap();
         assert!(found.matches.is_empty() && !found.complete);
         let nobody = ContactIdentity::default();
-        assert!(find_contacts(&ByEmail, &context, &nobody, Region::default()).await.unwrap().complete);
+        assert!(
+            find_contacts(&EmailSearchOnly, &context, &nobody, Region::default()).await.unwrap().complete
+        );
     }
 
     #[test]
@@ -228,7 +230,9 @@ mod tests {
                     (0..n).map(|n| identity(IdentityKind::EmailAddress, format!("a{n}@example.com")));
                 let phones = (0..n).map(|n| identity(IdentityKind::PhoneNumber, format!("+1415555{n:04}")));
                 let by = ContactIdentity(emails.chain(phones).collect());
-                Box::new(move || assert_eq!(searches::<ByEmail>(&by, Region::default()).count(), 2 * n))
+                Box::new(move || {
+                    assert_eq!(searches::<EmailSearchOnly>(&by, Region::default()).count(), 2 * n);
+                })
             })],
         );
     }

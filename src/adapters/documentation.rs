@@ -126,7 +126,7 @@ fn field(spec: &FieldSpec) -> String {
     let verify = match spec.verify {
         Verify::Exact => "equal",
         Verify::Normalised => "equal but for case, spacing and punctuation",
-        Verify::Values => "value by value",
+        Verify::Values { .. } => "value by value",
         Verify::Never => "no",
     };
     format!("| `{}` | {} | {} | {verify} |", spec.field.name(), read(spec), written(spec))

@@ -172,7 +172,7 @@ const REMOTE_FIELDS: &[RemoteFieldSpec] = &[
         name: "customFields",
         aliases: &[],
         note: "object of values by field id, or by the field's name where that is unambiguous",
-        verify: Verify::Values,
+        verify: Verify::Values { inside: "value" },
         moves: Moves::WhenWritten,
     },
 ];
@@ -210,12 +210,12 @@ const SETTINGS: &[SettingSpec] = &[
     ),
     setting(
         "rateLimitGroup",
-        SettingKind::Name,
+        SettingKind::LimitGroup,
         "A name of your choice for the company, where it has several credentials here: those with the same name share its rate limit. Without it each has its own.",
     ),
     setting(
         "rateLimitShare",
-        SettingKind::Share,
+        SettingKind::LimitShare,
         "The part of Aptly's rate limit that this gateway may use, above 0 and at most 1; default 1. The rest is left to others with the company's keys.",
     ),
 ];

@@ -104,9 +104,14 @@ impl Parameters for UpsertParameters {
 
 impl IntoParams for UpsertParameters {
     fn into_params(at: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let description = "By what the person is looked for: `emailAddress`, `phoneNumber` or both, comma-separated; any match counts. Without it as the CRM tells people apart.";
+        let identifying =
+            ADAPTERS.iter().map(|spec| format!("{} by `{}`", spec.title, spec.create_identity().word()));
+        let description = format!(
+            "By what the person is searched for: one, or several with a comma between them; any match counts. Without it as the CRM tells people apart: {}.",
+            identifying.collect::<Vec<_>>().join(", ")
+        );
         let words = documented::text().enum_values(Some(selections(&match_kinds())));
-        let match_on = documented::query("matchOn", description, words);
+        let match_on = documented::query("matchOn", &description, words);
         WriteParameters::into_params(at).into_iter().chain([match_on]).collect()
     }
 }
