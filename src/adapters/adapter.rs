@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytestring::ByteString;
 
 use super::identity::{ContactIdentity, IdentityKind};
 use super::paging::Paging;
@@ -12,7 +13,7 @@ use crate::domain::{
     CallContext, Contact, ContactDraft, ContactPatch, Field, FilterName, Page, PageToken, Provider, Region,
     RemoteId, Result, Text, Timestamp, Warning,
 };
-use crate::upstream::{Call, RateLimit, Upstream};
+use crate::upstream::{Call, RateLimit, Reply, Upstream};
 
 /// One CRM account. An adapter translates and nothing else: the order of a write is `gateway`'s, the sending is
 /// `upstream`'s. One instance per credential; secret and base URL live inside.
@@ -192,6 +193,19 @@ pub struct Applied {
     pub contact: Option<Contact>,
 }
 
+impl Applied {
+    /// What the reply to a write shows. A body that cannot be read does not undo the write: the read-back decides.
+    pub(super) async fn of(
+        context: &CallContext,
+        reply: Reply,
+        decode: fn(&ByteString) -> Result<Option<Contact>>,
+    ) -> Self {
+        let decode = |reply: Reply| reply.decode(decode).ok().flatten();
+        let contact = reply.read_however_late(context, decode).await;
+        Self { remote_id: contact.as_ref().map(|contact| contact.remote_id.clone()), contact }
+    }
+}
+
 /// What an adapter declares about its CRM: plain tables from which the gateway's rules, the documents, the README
 /// and the tests are driven.
 #[derive(Debug)]
@@ -293,6 +307,18 @@ pub struct FieldSpec {
     pub required: bool,
 }
 
+impl FieldSpec {
+    /// A field that a create may leave out.
+    pub(super) const fn of(field: Field, read: Option<&'static str>, write: Write, verify: Verify) -> Self {
+        Self { field, read, write, verify, required: false }
+    }
+
+    /// A field that only the CRM sets.
+    pub(super) const fn read_only(field: Field, read: Option<&'static str>) -> Self {
+        Self::of(field, read, Write::ReadOnly, Verify::Never)
+    }
+}
+
 /// Where a written field goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Write {
@@ -337,6 +363,13 @@ pub struct RemoteFieldSpec {
     pub moves: Moves,
 }
 
+impl RemoteFieldSpec {
+    /// A field of one spelling that changes when it is written.
+    pub(super) const fn of(name: &'static str, note: &'static str, verify: Verify) -> Self {
+        Self { name, aliases: &[], note, verify, moves: Moves::WhenWritten }
+    }
+}
+
 /// When the value of a remote field changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moves {
@@ -357,6 +390,13 @@ pub struct FilterSpec {
     pub support: FilterSupport,
     /// The CRM's own parameter.
     pub upstream: &'static str,
+}
+
+impl FilterSpec {
+    /// A filter that the CRM answers exactly.
+    pub(super) const fn exact(name: FilterName, upstream: &'static str) -> Self {
+        Self { name, support: FilterSupport::Exact, upstream }
+    }
 }
 
 /// How well a CRM answers a filter.

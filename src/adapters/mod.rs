@@ -11,7 +11,9 @@
 //! 1. Make `src/adapters/<provider>/` with the six files that the others have:
 //!    - `mod.rs`: the `SPEC` (start from another CRM's and decide the fate of every field), and the adapter, in which
 //!      operations of several calls show their order;
-//!    - `endpoints.rs`: which [`Call`](crate::upstream::Call) each operation is;
+//!    - `endpoints.rs`: which [`Call`](crate::upstream::Call) each operation is. A list with numbered pages is a
+//!      `ContactList`: paging and lookups are then shared code. A list of cursors is [`Paging::Cursor`], and its
+//!      `ListPosition` makes the tokens;
 //!    - `wire.rs`: structs spelled like the CRM's JSON;
 //!    - `translate.rs`: between wire and domain, without async; take structs apart without `..`, so that a new field
 //!      does not compile until somebody has decided about it. E-mails read as `main` and `secondary`, phones as what

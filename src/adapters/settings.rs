@@ -21,6 +21,13 @@ pub struct SettingSpec {
     pub note: &'static str,
 }
 
+impl SettingSpec {
+    /// A setting that may be left out.
+    pub(super) const fn optional(name: &'static str, kind: SettingKind, note: &'static str) -> Self {
+        Self { name, kind, required: false, note }
+    }
+}
+
 /// What a setting may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SettingKind {

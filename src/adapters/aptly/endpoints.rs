@@ -1,9 +1,14 @@
 //! Aptly's routes: which call each operation is, sent and checked for refusal.
 
+use async_trait::async_trait;
+use bytestring::ByteString;
 use http::Method;
 
-use super::failure;
-use crate::adapters::adapter::{Prepared, WriteKind};
+use super::{SPEC, failure, translate};
+use crate::adapters::adapter::{AdapterSpec, Prepared, WriteKind};
+use crate::adapters::contact_list::{ContactList, Parameter};
+use crate::adapters::identity::IdentityKind;
+use crate::adapters::reading::Rows;
 use crate::domain::{CallContext, RemoteId, Result};
 use crate::upstream::{Call, Reply, RetrySafety, Secrets, Upstream};
 
@@ -39,18 +44,6 @@ impl AptlyEndpoints {
         reply.read(context, failure::check_list).await.map(Some)
     }
 
-    /// A page of the list, counted from 0. `page` is required; the page size is the CRM's own.
-    pub(super) async fn list(
-        &self,
-        context: &CallContext,
-        page: u64,
-        filters: &[(&'static str, String)],
-    ) -> Result<Reply> {
-        let mut call = Call::new(Method::GET, "api/contacts").query("page", page.to_string());
-        call.query.extend_from_slice(filters);
-        self.0.call(context, &call).await?.read(context, failure::check_list).await
-    }
-
     pub(super) async fn get(&self, context: &CallContext, id: &RemoteId) -> Result<Reply> {
         let call = Call::new(Method::GET, "api/contacts").segment(id.as_str());
         self.0.call(context, &call).await?.read(context, failure::check_get).await
@@ -65,6 +58,38 @@ impl AptlyEndpoints {
             WriteKind::Update | WriteKind::Delete => failure::check,
         };
         reply.read_however_late(context, check).await
+    }
+}
+
+#[async_trait]
+impl ContactList for AptlyEndpoints {
+    const SPEC: &'static AdapterSpec = &SPEC;
+    const FIRST_PAGE: u64 = 0;
+
+    /// `page` is required; the page size is the CRM's own.
+    async fn ask(
+        &self,
+        context: &CallContext,
+        number: u64,
+        _: u64,
+        parameters: &[Parameter],
+    ) -> Result<Reply> {
+        let mut call = Call::new(Method::GET, "api/contacts").query("page", number.to_string());
+        call.query.extend_from_slice(parameters);
+        self.0.call(context, &call).await?.read(context, failure::check_list).await
+    }
+
+    fn decode(text: &ByteString) -> Result<Rows> {
+        translate::decode_page(text)
+    }
+
+    fn search_parameter(kind: Option<IdentityKind>) -> Option<&'static str> {
+        match kind {
+            None => Some("name"),
+            Some(IdentityKind::EmailAddress) => Some("email"),
+            Some(IdentityKind::PhoneNumber) => Some("phone"),
+            Some(IdentityKind::RemoteField(_)) => None,
+        }
     }
 }
 

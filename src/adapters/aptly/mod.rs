@@ -14,21 +14,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytestring::ByteString;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use self::endpoints::AptlyEndpoints;
 use self::translate::{AptlyChange, Format, Single};
 use super::adapter::{
-    Account, Adapter, AdapterConnection, AdapterSpec, Applied, FieldSpec, FilterSpec, FilterSupport,
-    LookupResult, Moves, Operations, Prepared, Pushed, RemoteFieldSpec, Verify, Write, WriteKind,
+    Account, Adapter, AdapterConnection, AdapterSpec, Applied, FieldSpec, FilterSpec, LookupResult, Moves,
+    Operations, Prepared, Pushed, RemoteFieldSpec, Verify, Write, WriteKind,
 };
-use super::contact_list::{self, ContactList, Parameter};
+use super::contact_list;
 use super::error_mapping;
 use super::identity::{ContactIdentity, IdentityKind};
 use super::paging::Paging;
-use super::reading::{Rows, merge};
+use super::reading::merge;
 use super::settings::{SecretForm, SettingKind, SettingSpec};
 use crate::blocking;
 use crate::domain::{
@@ -68,161 +67,128 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
 };
 
 const FIELDS: &[FieldSpec] = &[
-    field(
+    FieldSpec::of(
         Field::FirstName,
         Some("`firstname`, else the first word of the full name"),
         Write::Stored("`firstname`, legacy `First Name`"),
         Verify::Exact,
     ),
-    field(
+    FieldSpec::of(
         Field::LastName,
         Some("`lastname`, else the rest of the full name"),
         Write::Stored("`lastname`, legacy `Last Name`"),
         Verify::Exact,
     ),
-    field(
+    FieldSpec::of(
         Field::Account,
         Some("`company`; lists do not show it"),
         Write::Stored("`company`, legacy `Company`"),
         Verify::Exact,
     ),
-    field(
+    FieldSpec::of(
         Field::Addresses,
         Some("`address`, one, of type `main`"),
         Write::Never("Aptly's API takes no address"),
         Verify::Never,
     ),
-    field(
+    FieldSpec::of(
         Field::EmailAddresses,
         Some("`email`"),
         Write::Stored("`email`, legacy `Email` (one)"),
         Verify::Normalised,
     ),
-    field(
+    FieldSpec::of(
         Field::EmailAddressType,
         Some("the first is `main`, others `secondary`"),
         Write::Partly("only which one is the first"),
         Verify::Never,
     ),
-    field(
+    FieldSpec::of(
         Field::PhoneNumbers,
         Some("`phone`"),
         Write::Stored("`phone`; legacy `Mobile Phone`, `Home Phone`, `Work Phone`, which lose the order"),
         Verify::Normalised,
     ),
-    field(
+    FieldSpec::of(
         Field::PhoneNumberType,
         Some("`mobile`, `work`, `home`"),
         Write::Partly("`mobile`, `work`, `home`; other words become the first that is free"),
         Verify::Normalised,
     ),
-    field(
+    FieldSpec::of(
         Field::RemoteFields,
         Some("every other key; lists show fewer"),
         Write::Partly("`contactType`, `typeId`, `title`, `isCompany`, `imageUrl`, `customFields`"),
         Verify::Exact,
     ),
-    field(Field::LastActivityAt, None, Write::ReadOnly, Verify::Never),
-    field(Field::RemoteCreatedAt, Some("`createdAt` of the list"), Write::ReadOnly, Verify::Never),
-    field(Field::RemoteUpdatedAt, Some("`updatedAt` of the list"), Write::ReadOnly, Verify::Never),
-    field(Field::RemoteDeleted, None, Write::ReadOnly, Verify::Never),
+    FieldSpec::read_only(Field::LastActivityAt, None),
+    FieldSpec::read_only(Field::RemoteCreatedAt, Some("`createdAt` of the list")),
+    FieldSpec::read_only(Field::RemoteUpdatedAt, Some("`updatedAt` of the list")),
+    FieldSpec::read_only(Field::RemoteDeleted, None),
 ];
-
-const fn field(field: Field, read: Option<&'static str>, write: Write, verify: Verify) -> FieldSpec {
-    FieldSpec { field, read, write, verify, required: false }
-}
 
 const REMOTE_FIELDS: &[RemoteFieldSpec] = &[
     RemoteFieldSpec {
-        name: "contactType",
         aliases: &["Contact Type"],
-        note: "name of an existing contact type",
-        verify: Verify::Normalised,
         moves: Moves::With(&["typeId"]),
+        ..RemoteFieldSpec::of("contactType", "name of an existing contact type", Verify::Normalised)
     },
     RemoteFieldSpec {
-        name: "typeId",
-        aliases: &[],
-        note: "id of an existing contact type",
-        verify: Verify::Exact,
         moves: Moves::With(&["contactType"]),
+        ..RemoteFieldSpec::of("typeId", "id of an existing contact type", Verify::Exact)
     },
-    RemoteFieldSpec {
-        name: "title",
-        aliases: &["Title"],
-        note: "job title",
-        verify: Verify::Exact,
-        moves: Moves::WhenWritten,
-    },
-    RemoteFieldSpec {
-        name: "isCompany",
-        aliases: &[],
-        note: "true for a company",
-        verify: Verify::Exact,
-        moves: Moves::WhenWritten,
-    },
-    RemoteFieldSpec {
-        name: "imageUrl",
-        aliases: &[],
-        note: "absolute, ends in .jpg, .jpeg or .png; reads back as another address",
-        verify: Verify::Never,
-        moves: Moves::WhenWritten,
-    },
-    RemoteFieldSpec {
-        name: "customFields",
-        aliases: &[],
-        note: "object of values by field id, or by the field's name where that is unambiguous",
-        verify: Verify::Values { inside: "value" },
-        moves: Moves::WhenWritten,
-    },
+    RemoteFieldSpec { aliases: &["Title"], ..RemoteFieldSpec::of("title", "job title", Verify::Exact) },
+    RemoteFieldSpec::of("isCompany", "true for a company", Verify::Exact),
+    RemoteFieldSpec::of(
+        "imageUrl",
+        "absolute, ends in .jpg, .jpeg or .png; reads back as another address",
+        Verify::Never,
+    ),
+    RemoteFieldSpec::of(
+        "customFields",
+        "object of values by field id, or by the field's name where that is unambiguous",
+        Verify::Values { inside: "value" },
+    ),
 ];
 
 const FILTERS: &[FilterSpec] = &[
-    FilterSpec { name: FilterName::EmailAddress, support: FilterSupport::Exact, upstream: "email" },
-    FilterSpec {
-        name: FilterName::RemoteUpdatedAtMin,
-        support: FilterSupport::Exact,
-        upstream: "updated_after",
-    },
-    FilterSpec {
-        name: FilterName::RemoteUpdatedAtMax,
-        support: FilterSupport::Exact,
-        upstream: "updated_before",
-    },
+    FilterSpec::exact(FilterName::EmailAddress, "email"),
+    FilterSpec::exact(FilterName::RemoteUpdatedAtMin, "updated_after"),
+    FilterSpec::exact(FilterName::RemoteUpdatedAtMax, "updated_before"),
 ];
 
 const SETTINGS: &[SettingSpec] = &[
-    setting("baseUrl", SettingKind::BaseUrl, "Where the API is; default https://core-api.getaptly.com."),
-    setting(
+    SettingSpec::optional(
+        "baseUrl",
+        SettingKind::BaseUrl,
+        "Where the API is; default https://core-api.getaptly.com.",
+    ),
+    SettingSpec::optional(
         "writeFormat",
         SettingKind::Word(&["auto", "legacy", "native"]),
         "Spelling of written keys, `native`, `legacy` or `auto`. Default `auto`: native if the account has version 3 of the API (`GET /api/app/me` tells), else legacy unless only native can say it.",
     ),
-    setting(
+    SettingSpec::optional(
         "defaultRegion",
         SettingKind::Region,
         "Country of phone numbers written without a country code; without it they are passed on as they come.",
     ),
-    setting(
+    SettingSpec::optional(
         "createDefaults",
         SettingKind::RemoteFields,
         "remoteFields of every create that does not name them, such as {\"contactType\": \"Lead\"}.",
     ),
-    setting(
+    SettingSpec::optional(
         "rateLimitGroup",
         SettingKind::LimitGroup,
         "A name of your choice for the company, where it has several credentials here: those with the same name share its rate limit. Without it each has its own.",
     ),
-    setting(
+    SettingSpec::optional(
         "rateLimitShare",
         SettingKind::LimitShare,
         "The part of Aptly's rate limit that this gateway may use, above 0 and at most 1; default 1. The rest is left to others with the company's keys.",
     ),
 ];
-
-const fn setting(name: &'static str, kind: SettingKind, note: &'static str) -> SettingSpec {
-    SettingSpec { name, kind, required: false, note }
-}
 
 fn connect(connection: AdapterConnection<'_>) -> Result<Arc<dyn Adapter>> {
     let AdapterConnection { settings, secret, upstream } = connection;
@@ -269,8 +235,8 @@ impl Adapter for AptlyAdapter {
         } else {
             let _ = self.is_v3.set(false);
             // Older versions have no such route; the first page tells as well whether the key opens anything.
-            let reply = self.endpoints.list(context, 0, &[]).await?;
-            decode_page(context, reply).await?;
+            let reply = contact_list::first_page(&self.endpoints, context, &[]).await?;
+            reply.read(context, |reply| reply.decode(translate::decode_page)).await?;
             Account { id: None, name: None }
         };
         self.check_defaults(context).await?;
@@ -334,13 +300,11 @@ impl Adapter for AptlyAdapter {
 
     async fn send(&self, context: &CallContext, write: &Prepared) -> Result<Applied> {
         let reply = self.endpoints.send(context, write).await?;
-        // `{}` is a documented answer, and a body that cannot be read does not undo the write: the read-back decides.
-        let decode = |reply: Reply| reply.decode(translate::decode_written).ok().flatten();
-        let contact = reply.read_however_late(context, decode).await;
-        if let Some(contact) = &contact {
+        let applied = Applied::of(context, reply, translate::decode_written).await;
+        if let Some(contact) = &applied.contact {
             self.note_if_ignored(write, contact);
         }
-        Ok(Applied { remote_id: contact.as_ref().map(|contact| contact.remote_id.clone()), contact })
+        Ok(applied)
     }
 
     async fn read_back(&self, context: &CallContext, write: &Prepared, applied: &Applied) -> Result<Contact> {
@@ -351,35 +315,6 @@ impl Adapter for AptlyAdapter {
 
     async fn read_other_way(&self, context: &CallContext, known: &Contact) -> Result<Option<Contact>> {
         contact_list::read_other_way(&self.endpoints, context, known, self.region).await
-    }
-}
-
-#[async_trait]
-impl ContactList for AptlyEndpoints {
-    const FIRST_PAGE: u64 = 0;
-    const SPEC: &'static AdapterSpec = &SPEC;
-
-    async fn ask(
-        &self,
-        context: &CallContext,
-        number: u64,
-        _: u64,
-        parameters: &[Parameter],
-    ) -> Result<Reply> {
-        self.list(context, number, parameters).await
-    }
-
-    fn decode(text: &ByteString) -> Result<Rows> {
-        translate::decode_page(text)
-    }
-
-    fn search_parameter(kind: Option<IdentityKind>) -> Option<&'static str> {
-        match kind {
-            None => Some("name"),
-            Some(IdentityKind::EmailAddress) => Some("email"),
-            Some(IdentityKind::PhoneNumber) => Some("phone"),
-            Some(IdentityKind::RemoteField(_)) => None,
-        }
     }
 }
 
@@ -491,7 +426,7 @@ impl AptlyAdapter {
         if !needed {
             return Ok(known);
         }
-        let reply = self.endpoints.list(context, 0, &[]).await?;
+        let reply = contact_list::first_page(&self.endpoints, context, &[]).await?;
         let learn = |reply: Reply| {
             let rows = reply.decode(translate::decode_page)?;
             Ok(rows.contacts.iter().flatten().fold(known, translate::Definitions::and))
@@ -507,8 +442,4 @@ impl AptlyAdapter {
     fn field_ids(&self) -> MutexGuard<'_, HashSet<String>> {
         self.field_ids.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-async fn decode_page(context: &CallContext, reply: Reply) -> Result<Rows> {
-    reply.read(context, |reply| reply.decode(translate::decode_page)).await
 }

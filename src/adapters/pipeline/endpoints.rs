@@ -1,10 +1,15 @@
 //! The pipeline CRM's routes: which call each operation is, sent and checked for refusal.
 
+use async_trait::async_trait;
+use bytestring::ByteString;
 use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{failure, wire};
-use crate::adapters::adapter::{Prepared, WriteKind};
+use super::{SPEC, failure, translate, wire};
+use crate::adapters::adapter::{AdapterSpec, Prepared, WriteKind};
+use crate::adapters::contact_list::{ContactList, Parameter};
+use crate::adapters::identity::IdentityKind;
+use crate::adapters::reading::Rows;
 use crate::adapters::session::{LogIn, Session};
 use crate::adapters::settings::CredentialSecret;
 use crate::domain::{CallContext, Failure, RemoteId, Result, Text};
@@ -30,22 +35,6 @@ impl PipelineEndpoints {
         let call = Call::new(Method::GET, "api/auth/verify-token");
         let reply = self.session.call(context, &call).await?;
         reply.read(context, failure::check_list).await.map(|_| ())
-    }
-
-    /// A page of the list, counted from 1. `ownerFilter=all`, because the default shows only the user's own contacts.
-    pub(super) async fn list(
-        &self,
-        context: &CallContext,
-        page: u64,
-        size: u64,
-        filters: &[(&'static str, String)],
-    ) -> Result<Reply> {
-        let mut call = Call::new(Method::GET, "api/contacts")
-            .query("page", page.to_string())
-            .query("size", size.to_string())
-            .query("ownerFilter", "all");
-        call.query.extend_from_slice(filters);
-        self.session.call(context, &call).await?.read(context, failure::check_list).await
     }
 
     /// A pipeline of contacts: the one of this id, else the organisation's default.
@@ -85,6 +74,37 @@ impl PipelineEndpoints {
             WriteKind::Update => failure::check,
         };
         reply.read_however_late(context, check).await
+    }
+}
+
+#[async_trait]
+impl ContactList for PipelineEndpoints {
+    const SPEC: &'static AdapterSpec = &SPEC;
+    const FIRST_PAGE: u64 = 1;
+
+    /// `ownerFilter=all`, because the default shows only the user's own contacts.
+    async fn ask(
+        &self,
+        context: &CallContext,
+        number: u64,
+        size: u64,
+        parameters: &[Parameter],
+    ) -> Result<Reply> {
+        let mut call = Call::new(Method::GET, "api/contacts")
+            .query("page", number.to_string())
+            .query("size", size.to_string())
+            .query("ownerFilter", "all");
+        call.query.extend_from_slice(parameters);
+        self.session.call(context, &call).await?.read(context, failure::check_list).await
+    }
+
+    fn decode(text: &ByteString) -> Result<Rows> {
+        translate::decode_page(text)
+    }
+
+    /// One search over e-mails, numbers and names.
+    fn search_parameter(_: Option<IdentityKind>) -> Option<&'static str> {
+        Some("search")
     }
 }
 

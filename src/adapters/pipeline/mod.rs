@@ -11,19 +11,16 @@ mod wire;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytestring::ByteString;
 
 use self::endpoints::PipelineEndpoints;
 use self::translate::{PipelineChange, StagePair};
 use super::adapter::{
-    Account, Adapter, AdapterConnection, AdapterSpec, Applied, FieldSpec, FilterSpec, FilterSupport,
-    LookupResult, Moves, Operations, Prepared, Pushed, RecordLocator, RemoteFieldSpec, Verify, Write,
-    WriteKind,
+    Account, Adapter, AdapterConnection, AdapterSpec, Applied, FieldSpec, FilterSpec, LookupResult, Moves,
+    Operations, Prepared, Pushed, RecordLocator, RemoteFieldSpec, Verify, Write, WriteKind,
 };
-use super::contact_list::{self, ContactList, Parameter};
+use super::contact_list::{self, ContactList};
 use super::identity::{ContactIdentity, IdentityKind};
 use super::paging::Paging;
-use super::reading::Rows;
 use super::session::{Login, Session};
 use super::settings::{SecretForm, SettingKind, SettingSpec};
 use crate::blocking;
@@ -61,17 +58,27 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
 };
 
 const FIELDS: &[FieldSpec] = &[
-    field(Field::FirstName, Some("`firstName`"), Write::Stored("`firstName`"), Verify::Exact),
-    field(Field::LastName, Some("`lastName`"), Write::Stored("`lastName`"), Verify::Exact),
-    field(Field::Account, None, Write::Never("the pipeline CRM has no company on a contact"), Verify::Never),
-    field(
+    FieldSpec::of(Field::FirstName, Some("`firstName`"), Write::Stored("`firstName`"), Verify::Exact),
+    FieldSpec::of(Field::LastName, Some("`lastName`"), Write::Stored("`lastName`"), Verify::Exact),
+    FieldSpec::of(
+        Field::Account,
+        None,
+        Write::Never("the pipeline CRM has no company on a contact"),
+        Verify::Never,
+    ),
+    FieldSpec::of(
         Field::Addresses,
         None,
         Write::Never("the pipeline CRM has no address on a contact"),
         Verify::Never,
     ),
-    field(Field::EmailAddresses, Some("`email`"), Write::Stored("`email`, lower-cased"), Verify::Normalised),
-    field(
+    FieldSpec::of(
+        Field::EmailAddresses,
+        Some("`email`"),
+        Write::Stored("`email`, lower-cased"),
+        Verify::Normalised,
+    ),
+    FieldSpec::of(
         Field::EmailAddressType,
         Some("`main` where `isPrimary`, else `secondary`"),
         Write::Partly("only which one is primary"),
@@ -84,70 +91,43 @@ const FIELDS: &[FieldSpec] = &[
         verify: Verify::Normalised,
         required: true,
     },
-    field(
+    FieldSpec::of(
         Field::PhoneNumberType,
         Some("`primary` where `isPrimary`, else `secondary`"),
         Write::Partly("only which one is primary; mobile, work and home do not survive"),
         Verify::Normalised,
     ),
-    field(
+    FieldSpec::of(
         Field::RemoteFields,
         Some("every other key"),
         Write::Partly("`status`, `pipelineStage`, `pipelineId`; `process` on create"),
         Verify::Exact,
     ),
-    field(Field::LastActivityAt, Some("`lastMessageTime`"), Write::ReadOnly, Verify::Never),
-    field(Field::RemoteCreatedAt, Some("`createdAt`"), Write::ReadOnly, Verify::Never),
-    field(Field::RemoteUpdatedAt, Some("`updatedAt`"), Write::ReadOnly, Verify::Never),
-    field(Field::RemoteDeleted, None, Write::ReadOnly, Verify::Never),
+    FieldSpec::read_only(Field::LastActivityAt, Some("`lastMessageTime`")),
+    FieldSpec::read_only(Field::RemoteCreatedAt, Some("`createdAt`")),
+    FieldSpec::read_only(Field::RemoteUpdatedAt, Some("`updatedAt`")),
+    FieldSpec::read_only(Field::RemoteDeleted, None),
 ];
-
-const fn field(field: Field, read: Option<&'static str>, write: Write, verify: Verify) -> FieldSpec {
-    FieldSpec { field, read, write, verify, required: false }
-}
 
 const REMOTE_FIELDS: &[RemoteFieldSpec] = &[
     RemoteFieldSpec {
-        name: "status",
-        aliases: &[],
-        note: "name of a stage",
-        verify: Verify::Normalised,
         moves: Moves::ByItself,
+        ..RemoteFieldSpec::of("status", "name of a stage", Verify::Normalised)
     },
     RemoteFieldSpec {
-        name: "pipelineStage",
-        aliases: &[],
-        note: "id of a stage; null clears it",
-        verify: Verify::Exact,
         moves: Moves::ByItself,
+        ..RemoteFieldSpec::of("pipelineStage", "id of a stage; null clears it", Verify::Exact)
     },
     RemoteFieldSpec {
-        name: "pipelineId",
-        aliases: &[],
-        note: "id of a pipeline",
-        verify: Verify::Exact,
         moves: Moves::ByItself,
+        ..RemoteFieldSpec::of("pipelineId", "id of a pipeline", Verify::Exact)
     },
-    RemoteFieldSpec {
-        name: "process",
-        aliases: &[],
-        note: "free tag, on create",
-        verify: Verify::Exact,
-        moves: Moves::WhenWritten,
-    },
+    RemoteFieldSpec::of("process", "free tag, on create", Verify::Exact),
 ];
 
 const FILTERS: &[FilterSpec] = &[
-    FilterSpec {
-        name: FilterName::RemoteCreatedAtMin,
-        support: FilterSupport::Exact,
-        upstream: "dateRange.start",
-    },
-    FilterSpec {
-        name: FilterName::RemoteCreatedAtMax,
-        support: FilterSupport::Exact,
-        upstream: "dateRange.end",
-    },
+    FilterSpec::exact(FilterName::RemoteCreatedAtMin, "dateRange.start"),
+    FilterSpec::exact(FilterName::RemoteCreatedAtMax, "dateRange.end"),
 ];
 
 const SETTINGS: &[SettingSpec] = &[
@@ -157,28 +137,32 @@ const SETTINGS: &[SettingSpec] = &[
         required: true,
         note: "Where your instance is, such as https://crm.example.com.",
     },
-    setting("defaultRegion", SettingKind::Region, "Country of phone numbers written without a country code."),
-    setting(
+    SettingSpec::optional(
+        "defaultRegion",
+        SettingKind::Region,
+        "Country of phone numbers written without a country code.",
+    ),
+    SettingSpec::optional(
         "createDefaults",
         SettingKind::RemoteFields,
         "remoteFields of every create that does not name them, such as {\"status\": \"New Lead\"}.",
     ),
-    setting(
+    SettingSpec::optional(
         "allowDelete",
         SettingKind::Flag,
         "Whether contacts may be removed; the CRM removes their conversations and messages too. Default false.",
     ),
-    setting("getPath", SettingKind::PathTemplate, "Path that reads one contact; default /api/contacts/{id}."),
-    setting(
+    SettingSpec::optional(
+        "getPath",
+        SettingKind::PathTemplate,
+        "Path that reads one contact; default /api/contacts/{id}.",
+    ),
+    SettingSpec::optional(
         "deletePath",
         SettingKind::PathTemplate,
         "Path that removes one contact; default: the documented bulk removal with one id.",
     ),
 ];
-
-const fn setting(name: &'static str, kind: SettingKind, note: &'static str) -> SettingSpec {
-    SettingSpec { name, kind, required: false, note }
-}
 
 fn connect(connection: AdapterConnection<'_>) -> Result<Arc<dyn Adapter>> {
     let AdapterConnection { settings, secret, upstream: anonymous } = connection;
@@ -218,7 +202,7 @@ impl Adapter for PipelineAdapter {
     async fn probe(&self, context: &CallContext) -> Result<Account> {
         self.endpoints.verify_token(context).await?;
         // The token check names nobody; the first row of the list names the organisation.
-        let reply = self.endpoints.list(context, 1, 1, &[]).await?;
+        let reply = self.endpoints.ask(context, 1, 1, &[]).await?;
         reply.read(context, |reply| reply.decode(translate::decode_account)).await
     }
 
@@ -300,10 +284,7 @@ impl Adapter for PipelineAdapter {
             }
             return Ok(Applied { remote_id: None, contact: None });
         }
-        // A body that cannot be read does not undo the write: the read-back decides.
-        let decode = |reply: Reply| reply.decode(translate::decode_written).ok().flatten();
-        let contact = reply.read_however_late(context, decode).await;
-        Ok(Applied { remote_id: contact.as_ref().map(|contact| contact.remote_id.clone()), contact })
+        Ok(Applied::of(context, reply, translate::decode_written).await)
     }
 
     async fn read_back(&self, context: &CallContext, write: &Prepared, applied: &Applied) -> Result<Contact> {
@@ -322,31 +303,6 @@ impl Adapter for PipelineAdapter {
 
     async fn read_other_way(&self, context: &CallContext, known: &Contact) -> Result<Option<Contact>> {
         contact_list::read_other_way(&self.endpoints, context, known, self.region).await
-    }
-}
-
-#[async_trait]
-impl ContactList for PipelineEndpoints {
-    const FIRST_PAGE: u64 = 1;
-    const SPEC: &'static AdapterSpec = &SPEC;
-
-    async fn ask(
-        &self,
-        context: &CallContext,
-        number: u64,
-        size: u64,
-        parameters: &[Parameter],
-    ) -> Result<Reply> {
-        self.list(context, number, size, parameters).await
-    }
-
-    fn decode(text: &ByteString) -> Result<Rows> {
-        translate::decode_page(text)
-    }
-
-    /// One search over e-mails, numbers and names.
-    fn search_parameter(_: Option<IdentityKind>) -> Option<&'static str> {
-        Some("search")
     }
 }
 
