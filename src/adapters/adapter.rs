@@ -104,7 +104,7 @@ pub struct Match {
     /// The contact, as the look-up showed it.
     pub contact: Contact,
     /// By what it was found.
-    pub on: Vec<IdentityKind>,
+    pub matched_by: Vec<IdentityKind>,
 }
 
 /// Who was found.
@@ -224,8 +224,8 @@ pub struct AdapterSpec {
     pub filters: &'static [FilterSpec],
     /// How the CRM's list is read page by page.
     pub paging: Paging,
-    /// By what the CRM can look people up. The first identifies them: nobody is created who has a value of it that another
-    /// contact has.
+    /// By what the CRM can look people up, never empty. The first identifies them: nobody is created who has a value of it
+    /// that another contact has.
     pub identities: &'static [IdentityKind],
     /// Whether the CRM's create changes a record of the same identity instead of refusing: then nobody may be
     /// created whose absence was not seen.

@@ -114,9 +114,9 @@ impl IdentityKind {
             && (self != Self::EmailAddress || rules::is_email_address(value))
     }
 
-    /// Whether a lookup by `value` can tell one person from others.
+    /// Whether a lookup by `value` finds one person and not many.
     #[must_use]
-    pub fn is_telling(self, value: &str) -> bool {
+    pub fn is_specific(self, value: &str) -> bool {
         self != Self::PhoneNumber || digits(value).len() >= FEWEST_DIGITS
     }
 }
@@ -328,7 +328,7 @@ fn note(
 ) -> bool {
     match places.entry(contact.remote_id.clone()) {
         Entry::Occupied(place) => {
-            let on = &mut list[*place.get()].on;
+            let on = &mut list[*place.get()].matched_by;
             if !on.contains(&kind) {
                 on.push(kind);
             }
@@ -336,7 +336,7 @@ fn note(
         Entry::Vacant(_) if list.len() >= MOST_MATCHES => return false,
         Entry::Vacant(place) => {
             place.insert(list.len());
-            list.push(Match { contact, on: vec![kind] });
+            list.push(Match { contact, matched_by: vec![kind] });
         }
     }
     true
@@ -428,7 +428,9 @@ mod tests {
                     for rows in [rows.clone(), rows] {
                         found.add(&wanted, true, rows.into_iter(), None, Region::default());
                     }
-                    assert!(found.matches.iter().all(|found| found.on == [IdentityKind::EmailAddress]));
+                    assert!(
+                        found.matches.iter().all(|found| found.matched_by == [IdentityKind::EmailAddress])
+                    );
                 })
             })],
         );

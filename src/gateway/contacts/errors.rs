@@ -18,7 +18,7 @@ pub(super) fn candidates(opened: &ConnectedCredential, matches: &[Match], more: 
     let candidate = |found: &Match| Candidate {
         id: Some(ids::make(&opened.id, &found.contact.remote_id)),
         remote_id: found.contact.remote_id.clone(),
-        matched_on: found.on.iter().map(|kind| kind.word()).collect(),
+        matched_on: found.matched_by.iter().map(|kind| kind.word()).collect(),
     };
     matches.iter().map(candidate).collect::<Candidates>().omitting(more)
 }
@@ -51,7 +51,7 @@ pub(super) fn possible_duplicates(opened: &ConnectedCredential, seen: &[&Match])
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let message =
         format!("May be the same person: {}{more}. Compare them in {}.", names.join(", "), opened.spec.title);
-    let pointer = first.on.first().map_or_else(String::new, |kind| kind.pointer());
+    let pointer = first.matched_by.first().map_or_else(String::new, |kind| kind.pointer());
     Some(Warning::new(WarningCode::PossibleDuplicate, pointer, message))
 }
 

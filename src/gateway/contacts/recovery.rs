@@ -325,7 +325,7 @@ async fn look_up_by(
 /// Relatives share what a CRM does not tell people apart by: whoever is older than the send and was found by no more than
 /// that has nothing to do with it, nor has whoever was seen before the send.
 fn counts(opened: &ConnectedCredential, lost: &RecoveryContext, found: &Match) -> bool {
-    let identifying = found.on.contains(&opened.spec.create_identity());
+    let identifying = found.matched_by.contains(&opened.spec.create_identity());
     identifying || is_new(lost, &found.contact)
 }
 

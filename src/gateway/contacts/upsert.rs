@@ -92,7 +92,8 @@ fn near_ones(found: &LookupResult) -> Vec<&Match> {
 /// digits agree: then that person may be meant.
 fn leaves_open(match_on: Option<&[IdentityKind]>, matches: &[Match], near: &[&Match]) -> bool {
     let is_open = |kind: &IdentityKind| {
-        near.iter().any(|near| near.on.contains(kind)) && !matches.iter().any(|found| found.on.contains(kind))
+        near.iter().any(|near| near.matched_by.contains(kind))
+            && !matches.iter().any(|found| found.matched_by.contains(kind))
     };
     match_on.is_some_and(|kinds| kinds.iter().any(is_open))
 }
@@ -121,7 +122,7 @@ fn check(spec: &AdapterSpec, upsert: &ContactUpsert, kinds: &[IdentityKind]) -> 
         );
         return Err(Failure::parameter("matchOn", detail));
     }
-    if identity(&upsert.draft, kinds).0.iter().any(|identity| identity.kind.is_telling(&identity.value)) {
+    if identity(&upsert.draft, kinds).0.iter().any(|identity| identity.kind.is_specific(&identity.value)) {
         return Ok(());
     }
     new_values::check_new(upsert)?;
@@ -143,4 +144,23 @@ fn is_renamed(draft: &ContactDraft, found: &Match) -> bool {
     };
     differs(draft.first_name.as_ref(), found.contact.first_name.as_ref())
         && differs(Some(&draft.last_name), found.contact.last_name.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::spec;
+    use crate::domain::ContactPatch;
+
+    #[test]
+    fn people_are_matched_only_by_what_the_crm_declares() {
+        let by_email = AdapterSpec { identities: &[IdentityKind::EmailAddress], ..*spec("aptly").unwrap() };
+        let draft = ContactDraft::of_name("Byron".into());
+        let upsert = ContactUpsert { draft, patch: ContactPatch::default() };
+        let refused = check(&by_email, &upsert, &[IdentityKind::PhoneNumber]).unwrap_err();
+        assert_eq!(refused.kind, FailureKind::InvalidParameter);
+        assert_eq!(refused.faults[0].place.as_str(), "matchOn");
+        let nothing_given = check(&by_email, &upsert, &[IdentityKind::EmailAddress]).unwrap_err();
+        assert_eq!(nothing_given.faults[0].place.as_str(), "/emailAddresses");
+    }
 }
