@@ -5,6 +5,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use contacts_gateway::adapters::{ADAPTERS, AdapterSpec};
+
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// A file names only modules of lower rank, or its own. `simulators` stand apart.
@@ -191,6 +193,40 @@ fn no_crm_s_folder_names_another() {
         }
         for other in folders.iter().filter(|folder| *folder != own) {
             assert!(!code(&text).contains(&format!("{other}::")), "adapters/{file} names {other}");
+        }
+    }
+}
+
+/// What is one CRM's own is declared in its `SPEC`: its name, its settings, its remote fields.
+#[test]
+fn no_shared_code_names_what_one_crm_alone_has() {
+    let has = |spec: &AdapterSpec, name: &str| spec.settings.iter().any(|setting| setting.name == name);
+    let mut own: Vec<&str> = ADAPTERS.iter().map(|spec| spec.provider.as_str()).collect();
+    for spec in ADAPTERS {
+        let settings = spec.settings.iter().map(|setting| setting.name);
+        own.extend(settings.filter(|name| ADAPTERS.iter().filter(|spec| has(spec, name)).count() == 1));
+        own.extend(
+            spec.remote_fields.iter().flat_map(|field| std::iter::once(&field.name).chain(field.aliases)),
+        );
+    }
+    // A single word such as `status` may mean something else.
+    let spoken = |name: &&str| {
+        name.contains(char::is_uppercase) || ADAPTERS.iter().any(|spec| spec.provider.as_str() == *name)
+    };
+    own.retain(spoken);
+    let folders = crm_folders();
+    for (file, text) in files("src") {
+        let shared = match file.split_once('/') {
+            Some(("adapters", inside)) => !folders.iter().any(|folder| folder == module(inside)),
+            Some(("domain" | "gateway" | "store" | "upstream", inside)) => !inside.contains("tests/"),
+            _ => false,
+        };
+        let code = if shared { code(&text).to_lowercase() } else { String::new() };
+        for name in &own {
+            let name = name.to_lowercase();
+            for quoted in [format!("\"{name}\""), format!("`{name}`"), format!("/{name}")] {
+                assert!(!code.contains(&quoted), "src/{file} names {quoted}, which one CRM alone has");
+            }
         }
     }
 }

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytestring::ByteString;
 
+use super::identity::{ContactIdentity, IdentityKind};
+use super::paging::Paging;
 use super::remote::normalised;
 use super::settings::{SecretForm, SettingSpec, Settings};
 use crate::domain::{
-    CallContext, Contact, ContactDraft, ContactPatch, EmailAddress, Field, FilterName, Page, PhoneNumber,
-    Position, Provider, Region, RemoteId, Result, Text, Timestamp, Warning,
+    CallContext, Contact, ContactDraft, ContactPatch, Field, FilterName, Page, PageToken, Provider, Region,
+    RemoteId, Result, Text, Timestamp, Warning,
 };
-use crate::upstream::{Call, RateLimit, Upstream};
+use crate::upstream::{Call, RateLimit, Reply, Upstream};
 
 /// One CRM account. An adapter translates and nothing else: the order of a write is `gateway`'s, the sending is
 /// `upstream`'s. One instance per credential; secret and base URL live inside.
@@ -24,15 +27,15 @@ pub trait Adapter: Send + Sync + 'static {
     /// - a refused secret is `upstream_credential_rejected`
     async fn probe(&self, context: &CallContext) -> Result<Account>;
 
-    /// Reads rows of the CRM's list from `at` on, hopefully `limit` of them.
+    /// Reads rows of the CRM's list from `at` on, `None` from its beginning, hopefully `limit` of them.
     ///
     /// - there may be more rows than asked for, or fewer; `next` is `None` only at the end
-    /// - a position behind the end is an empty page
+    /// - a token behind the end is an empty page
     async fn read_page(
         &self,
         context: &CallContext,
         pushed: &Pushed,
-        at: Position,
+        at: Option<&PageToken>,
         limit: usize,
     ) -> Result<Page>;
 
@@ -95,63 +98,13 @@ pub struct Account {
 /// Filters that the adapter passes to the CRM; only those that its [`AdapterSpec::filters`] declare, by canonical name.
 pub type Pushed = crate::domain::ContactQuery;
 
-/// By what a person is looked up: any match counts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ContactIdentity {
-    /// E-mail addresses, compared by [`email_identity`](crate::domain::email_identity).
-    pub emails: Vec<Text>,
-    /// Phone numbers, compared by [`PhoneIdentity`](crate::domain::PhoneIdentity).
-    pub phones: Vec<Text>,
-}
-
-impl ContactIdentity {
-    /// The part of a person's addresses that this CRM tells people apart by.
-    #[must_use]
-    pub fn of(by: IdentityKind, emails: &[EmailAddress], phones: &[PhoneNumber]) -> Self {
-        match by {
-            IdentityKind::EmailAddress => Self {
-                emails: emails.iter().map(|email| email.address.clone()).collect(),
-                phones: Vec::new(),
-            },
-            IdentityKind::PhoneNumber => {
-                Self { emails: Vec::new(), phones: phones.iter().map(|phone| phone.number.clone()).collect() }
-            }
-        }
-    }
-
-    /// The part that this CRM tells people apart by; all of it where there is none. Relatives share the rest.
-    #[must_use]
-    pub fn identifying(self, by: IdentityKind) -> Self {
-        match by {
-            IdentityKind::EmailAddress if !self.emails.is_empty() => Self { phones: Vec::new(), ..self },
-            IdentityKind::PhoneNumber if !self.phones.is_empty() => Self { emails: Vec::new(), ..self },
-            _ => self,
-        }
-    }
-
-    /// The part of one kind.
-    #[must_use]
-    pub fn only(&self, by: IdentityKind) -> Self {
-        match by {
-            IdentityKind::EmailAddress => Self { emails: self.emails.clone(), phones: Vec::new() },
-            IdentityKind::PhoneNumber => Self { emails: Vec::new(), phones: self.phones.clone() },
-        }
-    }
-
-    /// Whether there is nothing to look for.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.emails.is_empty() && self.phones.is_empty()
-    }
-}
-
 /// A contact that a look-up found.
 #[derive(Clone, Debug)]
 pub struct Match {
     /// The contact, as the look-up showed it.
     pub contact: Contact,
     /// By what it was found.
-    pub on: Vec<IdentityKind>,
+    pub matched_by: Vec<IdentityKind>,
 }
 
 /// Who was found.
@@ -202,8 +155,33 @@ pub enum WriteKind {
 pub struct RecordLocator {
     /// The record's id, where it is known before the write.
     pub remote_id: Option<RemoteId>,
-    /// E-mails and phones that the record holds after the write.
+    /// What identifies the record after the write.
     pub identity: ContactIdentity,
+}
+
+impl Prepared {
+    /// A create by `call`, after which the CRM should hold `expected`.
+    pub(super) fn create(
+        spec: &AdapterSpec,
+        call: Call,
+        expected: ContactPatch,
+        losses: Vec<Warning>,
+    ) -> Self {
+        let locator = RecordLocator::of(spec, None, &expected);
+        Self { kind: WriteKind::Create, call, losses, expected, locator, is_noop: false }
+    }
+
+    /// A change of the record `id`.
+    pub(super) fn update(
+        spec: &AdapterSpec,
+        id: &RemoteId,
+        call: Call,
+        expected: ContactPatch,
+        losses: Vec<Warning>,
+    ) -> Self {
+        let locator = RecordLocator::of(spec, Some(id.clone()), &expected);
+        Self { kind: WriteKind::Update, call, losses, expected, locator, is_noop: false }
+    }
 }
 
 /// What the CRM said of a write.
@@ -213,6 +191,19 @@ pub struct Applied {
     pub remote_id: Option<RemoteId>,
     /// The record, where the answer shows it.
     pub contact: Option<Contact>,
+}
+
+impl Applied {
+    /// What the reply to a write shows. A body that cannot be read does not undo the write: the read-back decides.
+    pub(super) async fn of(
+        context: &CallContext,
+        reply: Reply,
+        decode: fn(&ByteString) -> Result<Option<Contact>>,
+    ) -> Self {
+        let decode = |reply: Reply| reply.decode(decode).ok().flatten();
+        let contact = reply.read_however_late(context, decode).await;
+        Self { remote_id: contact.as_ref().map(|contact| contact.remote_id.clone()), contact }
+    }
 }
 
 /// What an adapter declares about its CRM: plain tables from which the gateway's rules, the documents, the README
@@ -231,8 +222,11 @@ pub struct AdapterSpec {
     pub remote_fields: &'static [RemoteFieldSpec],
     /// Which filters the CRM answers itself, by canonical name; what is not listed it cannot.
     pub filters: &'static [FilterSpec],
-    /// By what the CRM tells people apart when one is created.
-    pub create_identity: IdentityKind,
+    /// How the CRM's list is read page by page.
+    pub paging: Paging,
+    /// By what the CRM can look people up, never empty. The first identifies them: nobody is created who has a value of it
+    /// that another contact has.
+    pub identities: &'static [IdentityKind],
     /// Whether the CRM's create changes a record of the same identity instead of refusing: then nobody may be
     /// created whose absence was not seen.
     pub create_upserts: bool,
@@ -249,6 +243,12 @@ pub struct AdapterSpec {
 }
 
 impl AdapterSpec {
+    /// By what the CRM tells people apart when one is created.
+    #[must_use]
+    pub const fn create_identity(&self) -> IdentityKind {
+        self.identities[0]
+    }
+
     /// The declared fate of `field`.
     #[must_use]
     pub fn field(&self, field: Field) -> Option<&'static FieldSpec> {
@@ -307,6 +307,18 @@ pub struct FieldSpec {
     pub required: bool,
 }
 
+impl FieldSpec {
+    /// A field that a create may leave out.
+    pub(super) const fn of(field: Field, read: Option<&'static str>, write: Write, verify: Verify) -> Self {
+        Self { field, read, write, verify, required: false }
+    }
+
+    /// A field that only the CRM sets.
+    pub(super) const fn read_only(field: Field, read: Option<&'static str>) -> Self {
+        Self::of(field, read, Write::ReadOnly, Verify::Never)
+    }
+}
+
 /// Where a written field goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Write {
@@ -327,9 +339,11 @@ pub enum Verify {
     Exact,
     /// Equal after the normalisation that the CRM is known to do (case of e-mails and type names, digits of phones).
     Normalised,
-    /// Field by field; one that reads back as an object with a `value` counts by that value, and a date may read back as a
-    /// timestamp.
-    Values,
+    /// Fields that are many in one, each compared by itself. A date may read back as a timestamp.
+    Values {
+        /// A field that reads back as an object counts by this field of it.
+        inside: &'static str,
+    },
     /// Not compared: it reads back otherwise by design.
     Never,
 }
@@ -347,6 +361,13 @@ pub struct RemoteFieldSpec {
     pub verify: Verify,
     /// When it changes.
     pub moves: Moves,
+}
+
+impl RemoteFieldSpec {
+    /// A field of one spelling that changes when it is written.
+    pub(super) const fn of(name: &'static str, note: &'static str, verify: Verify) -> Self {
+        Self { name, aliases: &[], note, verify, moves: Moves::WhenWritten }
+    }
 }
 
 /// When the value of a remote field changes.
@@ -371,6 +392,13 @@ pub struct FilterSpec {
     pub upstream: &'static str,
 }
 
+impl FilterSpec {
+    /// A filter that the CRM answers exactly.
+    pub(super) const fn exact(name: FilterName, upstream: &'static str) -> Self {
+        Self { name, support: FilterSupport::Exact, upstream }
+    }
+}
+
 /// How well a CRM answers a filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FilterSupport {
@@ -378,33 +406,4 @@ pub enum FilterSupport {
     Exact,
     /// All rows that match, and others.
     Narrows,
-}
-
-/// By what a CRM tells people apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum IdentityKind {
-    /// By e-mail address.
-    EmailAddress,
-    /// By phone number.
-    PhoneNumber,
-}
-
-impl IdentityKind {
-    /// What people share where they are told apart by this.
-    #[must_use]
-    pub const fn other(self) -> Self {
-        match self {
-            Self::EmailAddress => Self::PhoneNumber,
-            Self::PhoneNumber => Self::EmailAddress,
-        }
-    }
-
-    /// The unified filter of the same name.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::EmailAddress => "emailAddress",
-            Self::PhoneNumber => "phoneNumber",
-        }
-    }
 }

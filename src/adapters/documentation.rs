@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::ADAPTERS;
 use super::adapter::{AdapterSpec, FieldSpec, FilterSupport, Verify, Write};
+use super::paging::Paging;
 use crate::domain::Field;
 
 /// The page of one CRM.
@@ -93,10 +94,25 @@ fn operations(text: &mut String, spec: &AdapterSpec) {
         text,
         &format!(
             "A create is refused with `contact_exists` where a contact has the same `{}`.",
-            spec.create_identity.word()
+            spec.create_identity().word()
         ),
     );
+    let words: Vec<String> = spec.identities.iter().map(|kind| format!("`{}`", kind.word())).collect();
+    line(text, &format!("People are found by {}.", words.join(", ")));
+    line(text, &format!("\n{}", paging(spec)));
     line(text, &format!("\n{}", limits(spec)));
+}
+
+/// How the list is read, as a sentence.
+fn paging(spec: &AdapterSpec) -> String {
+    match spec.paging {
+        Paging::Fixed(rows) => format!("The CRM's list has numbered pages of {rows} rows."),
+        Paging::Chosen(most) => format!("The CRM's list has numbered pages of up to {most} rows."),
+        Paging::Cursor => {
+            "The CRM's list can only be read from its beginning: a `pageNumber` above 1 is refused with `page_number_unsupported`."
+                .to_owned()
+        }
+    }
 }
 
 /// The published limits, as a sentence.
@@ -126,7 +142,7 @@ fn field(spec: &FieldSpec) -> String {
     let verify = match spec.verify {
         Verify::Exact => "equal",
         Verify::Normalised => "equal but for case, spacing and punctuation",
-        Verify::Values => "value by value",
+        Verify::Values { .. } => "value by value",
         Verify::Never => "no",
     };
     format!("| `{}` | {} | {} | {verify} |", spec.field.name(), read(spec), written(spec))

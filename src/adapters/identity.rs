@@ -1,52 +1,264 @@
-//! Who is who: the match behind a look-up, and how a written record is found again.
+//! Who is who: the values that identify people, the match behind a lookup, and how a written record is found again.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::adapter::{ContactIdentity, IdentityKind, LookupResult, Match, RecordLocator};
+use super::adapter::{AdapterSpec, LookupResult, Match, RecordLocator};
+use super::remote::normalised;
+use crate::domain::rules::{self, Lines};
 use crate::domain::{
-    Contact, ContactPatch, Field, PhoneIdentity, Region, RemoteId, Text, Timestamp, email_identity, words,
+    Contact, ContactDraft, ContactPatch, EmailAddress, Field, PhoneIdentity, PhoneNumber, Region,
+    RemoteFields, RemoteId, Text, Timestamp, digits, email_identity, words,
 };
+use crate::json;
 
 /// Matches that are kept of all look-ups for one person.
 const MOST_MATCHES: usize = 500;
 
-/// What a row of a look-up must have to be a match: the CRMs' searches find parts of numbers too.
-pub(super) enum LookupKey {
-    /// This address, whatever its case.
-    Email(Text),
-    /// This number, however it is written.
-    Phone(PhoneIdentity),
+/// A number with fewer digits finds anybody or nobody.
+const FEWEST_DIGITS: usize = 7;
+
+/// By what a CRM tells people apart. All that is known of a kind is said in its methods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum IdentityKind {
+    /// By e-mail address.
+    EmailAddress,
+    /// By phone number.
+    PhoneNumber,
+    /// By a text in this remote field, such as the id of another system.
+    RemoteField(&'static str),
 }
 
-impl LookupKey {
-    /// What is the same where both ask for the same address or number.
+impl IdentityKind {
+    /// The values of this kind in a contact, a draft or a change.
     #[must_use]
-    pub(super) fn key(&self) -> (IdentityKind, String) {
+    pub fn values<'a>(self, of: impl Into<IdentitySource<'a>>) -> Vec<Text> {
+        let IdentitySource { emails, phones, remote_fields } = of.into();
         match self {
-            Self::Email(email) => (IdentityKind::EmailAddress, email_identity(email)),
-            Self::Phone(phone) => (IdentityKind::PhoneNumber, phone.as_str().to_owned()),
+            Self::EmailAddress => emails.iter().map(|email| email.address.clone()).collect(),
+            Self::PhoneNumber => phones.iter().map(|phone| phone.number.clone()).collect(),
+            Self::RemoteField(name) => {
+                let key = normalised(name);
+                let held = remote_fields.0.iter().find(|(name, _)| normalised(name) == key);
+                let value = held.and_then(|(_, value)| json::string(value.as_str()));
+                value
+                    .filter(|text| !text.trim().is_empty())
+                    .map(|text| Text::from(text.trim()))
+                    .into_iter()
+                    .collect()
+            }
         }
     }
 
-    /// How `contact` agrees with what is wanted; `key` is the key of that. Each of its numbers is read once.
-    fn agreement(&self, key: &str, contact: &Contact, region: Region) -> Option<Agreement> {
+    /// The form of a value in which equal ones are equal.
+    #[must_use]
+    pub fn key(self, region: Region, value: &str) -> IdentityKey {
         match self {
-            Self::Email(_) => {
-                let mut held = contact.email_addresses.iter();
-                held.any(|email| email_identity(&email.address) == key).then_some(Agreement::Same)
-            }
-            Self::Phone(wanted) => {
-                let held = contact.phone_numbers.iter().filter_map(|phone| {
-                    let held = PhoneIdentity::of(region, &phone.number);
-                    let same = (held == *wanted).then_some(Agreement::Same);
-                    same.or_else(|| held.resembles(wanted).then_some(Agreement::Near))
-                });
-                // The CRM found it, perhaps by a number that the row does not show.
-                let unshown = (!contact.shows(Field::PhoneNumbers)).then_some(Agreement::Near);
-                held.min().or(unshown)
-            }
+            Self::EmailAddress => IdentityKey::Text(email_identity(value)),
+            Self::PhoneNumber => IdentityKey::Phone(PhoneIdentity::of(region, value)),
+            Self::RemoteField(_) => IdentityKey::Text(value.trim().to_owned()),
         }
+    }
+
+    /// The name of a lock that writes of equal values wait for. Names sort before those of contacts, which begin with
+    /// `record`.
+    #[must_use]
+    pub fn lock_key(self, region: Region, value: &str) -> String {
+        match (self, self.key(region, value)) {
+            (Self::RemoteField(name), IdentityKey::Text(text)) => format!("field {name} {text}"),
+            (_, IdentityKey::Text(text)) => format!("email {text}"),
+            (_, IdentityKey::Phone(phone)) => format!("phone {}", phone.lock_key()),
+        }
+    }
+
+    /// The field of the unified contact that shows it.
+    #[must_use]
+    pub const fn field(self) -> Field {
+        match self {
+            Self::EmailAddress => Field::EmailAddresses,
+            Self::PhoneNumber => Field::PhoneNumbers,
+            Self::RemoteField(_) => Field::RemoteFields,
+        }
+    }
+
+    /// Its word in `matchOn` and in candidates: the unified filter of the same name, or the remote field.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::EmailAddress => "emailAddress",
+            Self::PhoneNumber => "phoneNumber",
+            Self::RemoteField(name) => name,
+        }
+    }
+
+    /// The pointer to its values in a body.
+    #[must_use]
+    pub fn pointer(self) -> String {
+        match self {
+            Self::EmailAddress | Self::PhoneNumber => format!("/{}", self.field().name()),
+            Self::RemoteField(name) => format!("/{}/{name}", self.field().name()),
+        }
+    }
+
+    /// Whether people who live together share it: then only a CRM that identifies people by it makes writes wait.
+    #[must_use]
+    pub const fn is_shared(self) -> bool {
+        matches!(self, Self::PhoneNumber)
+    }
+
+    /// Whether a person can be looked up by `value`. One that breaks a rule is not written as new, so that nobody is
+    /// created whom it would have found.
+    #[must_use]
+    pub fn is_valid(self, value: &str) -> bool {
+        rules::text(value, Lines::One).is_none()
+            && (self != Self::EmailAddress || rules::is_email_address(value))
+    }
+
+    /// Whether a lookup by `value` finds one person and not many.
+    #[must_use]
+    pub fn is_specific(self, value: &str) -> bool {
+        self != Self::PhoneNumber || digits(value).len() >= FEWEST_DIGITS
+    }
+}
+
+/// What may identify a person: the parts of a contact, a draft or a change.
+#[derive(Clone, Copy)]
+pub struct IdentitySource<'a> {
+    /// E-mail addresses.
+    pub emails: &'a [EmailAddress],
+    /// Phone numbers.
+    pub phones: &'a [PhoneNumber],
+    /// Members in the CRM's own spelling.
+    pub remote_fields: &'a RemoteFields,
+}
+
+impl<'a> From<&'a Contact> for IdentitySource<'a> {
+    fn from(of: &'a Contact) -> Self {
+        Self { emails: &of.email_addresses, phones: &of.phone_numbers, remote_fields: &of.remote_fields }
+    }
+}
+
+impl<'a> From<&'a ContactDraft> for IdentitySource<'a> {
+    fn from(of: &'a ContactDraft) -> Self {
+        Self { emails: &of.email_addresses, phones: &of.phone_numbers, remote_fields: &of.remote_fields }
+    }
+}
+
+impl<'a> From<&'a ContactPatch> for IdentitySource<'a> {
+    fn from(of: &'a ContactPatch) -> Self {
+        Self {
+            emails: of.email_addresses.list().unwrap_or_default(),
+            phones: of.phone_numbers.list().unwrap_or_default(),
+            remote_fields: &of.remote_fields,
+        }
+    }
+}
+
+/// A value in the form in which equal ones are equal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum IdentityKey {
+    /// A text.
+    Text(String),
+    /// A phone number.
+    Phone(PhoneIdentity),
+}
+
+/// One value by which a person is looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// What it is.
+    pub kind: IdentityKind,
+    /// The value as it was written.
+    pub value: Text,
+}
+
+/// By what a person is looked up: any match counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContactIdentity(pub Vec<Identity>);
+
+impl ContactIdentity {
+    /// The values of these kinds, in their order.
+    #[must_use]
+    pub fn of<'a>(kinds: &[IdentityKind], of: impl Into<IdentitySource<'a>>) -> Self {
+        let of = of.into();
+        let values = |kind: &IdentityKind| {
+            let kind = *kind;
+            kind.values(of).into_iter().map(move |value| Identity { kind, value })
+        };
+        Self(kinds.iter().flat_map(values).collect())
+    }
+
+    /// The values of one kind.
+    #[must_use]
+    pub fn of_kind(&self, kind: IdentityKind) -> Self {
+        self.filtered(|identity| identity.kind == kind)
+    }
+
+    /// The values of all other kinds.
+    #[must_use]
+    pub fn without_kind(&self, kind: IdentityKind) -> Self {
+        self.filtered(|identity| identity.kind != kind)
+    }
+
+    /// The values of the kind that identifies people; all values if there is none of it. Relatives share the rest.
+    #[must_use]
+    pub fn identifying(&self, kind: IdentityKind) -> Self {
+        let identifying = self.of_kind(kind);
+        if identifying.is_empty() { self.clone() } else { identifying }
+    }
+
+    /// Whether there is nothing to look for.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn filtered(&self, is_meant: impl Fn(&Identity) -> bool) -> Self {
+        Self(self.0.iter().filter(|identity| is_meant(identity)).cloned().collect())
+    }
+}
+
+/// What a row of a lookup must have to be a match: the CRMs' searches find parts of values too.
+pub(super) struct LookupKey {
+    pub(super) kind: IdentityKind,
+    key: IdentityKey,
+    /// The value as a CRM's search finds it.
+    pub(super) search: String,
+}
+
+impl LookupKey {
+    /// What is looked up by `identity`.
+    #[must_use]
+    pub(super) fn of(identity: &Identity, region: Region) -> Self {
+        let key = identity.kind.key(region, &identity.value);
+        let search = match &key {
+            IdentityKey::Phone(phone) => phone.search_digits().to_owned(),
+            IdentityKey::Text(_) => identity.value.trim().to_owned(),
+        };
+        Self { kind: identity.kind, key, search }
+    }
+
+    /// What is the same where both ask for the same value.
+    #[must_use]
+    pub(super) fn key(&self) -> (IdentityKind, IdentityKey) {
+        (self.kind, self.key.clone())
+    }
+
+    /// How `contact` agrees with what is wanted. Each of its values is read once.
+    fn agreement(&self, contact: &Contact, region: Region) -> Option<Agreement> {
+        let held = self.kind.values(contact).into_iter().filter_map(|value| {
+            let held = self.kind.key(region, &value);
+            match (&held, &self.key) {
+                _ if held == self.key => Some(Agreement::Same),
+                (IdentityKey::Phone(held), IdentityKey::Phone(wanted)) => {
+                    held.resembles(wanted).then_some(Agreement::Near)
+                }
+                _ => None,
+            }
+        });
+        // The CRM found it, perhaps by a number that the row does not show.
+        let may_be_unshown = matches!(self.key, IdentityKey::Phone(_)) && !contact.shows(self.kind.field());
+        held.min().or(may_be_unshown.then_some(Agreement::Near))
     }
 }
 
@@ -79,10 +291,10 @@ impl LookupResult {
         // The first look-up is the earliest moment from which a contact may have been made by somebody else.
         self.date = self.date.or(date);
         self.complete &= whole;
-        let (kind, key) = wanted.key();
+        let kind = wanted.kind;
         let (mut matches, mut near) = (places(&self.matches), places(&self.near));
         for contact in rows {
-            match wanted.agreement(&key, &contact, region) {
+            match wanted.agreement(&contact, region) {
                 Some(Agreement::Same) => {
                     let noted = note(&mut self.matches, &mut matches, contact, kind);
                     self.more += usize::from(!noted);
@@ -90,11 +302,8 @@ impl LookupResult {
                 }
                 // They are named in a warning: one that is left out there is no match that was missed.
                 Some(Agreement::Near) => drop(note(&mut self.near, &mut near, contact, kind)),
-                // The CRM found it, perhaps by an address that the row does not show.
-                None => {
-                    self.complete &=
-                        kind != IdentityKind::EmailAddress || contact.shows(Field::EmailAddresses);
-                }
+                // The CRM found it, perhaps by a value that the row does not show.
+                None => self.complete &= contact.shows(kind.field()),
             }
         }
     }
@@ -119,7 +328,7 @@ fn note(
 ) -> bool {
     match places.entry(contact.remote_id.clone()) {
         Entry::Occupied(place) => {
-            let on = &mut list[*place.get()].on;
+            let on = &mut list[*place.get()].matched_by;
             if !on.contains(&kind) {
                 on.push(kind);
             }
@@ -127,23 +336,10 @@ fn note(
         Entry::Vacant(_) if list.len() >= MOST_MATCHES => return false,
         Entry::Vacant(place) => {
             place.insert(list.len());
-            list.push(Match { contact, on: vec![kind] });
+            list.push(Match { contact, matched_by: vec![kind] });
         }
     }
     true
-}
-
-/// Addresses, and numbers, by which one record is searched for.
-const MOST_SEARCHES: usize = 3;
-
-impl ContactIdentity {
-    /// The first addresses and numbers of a record, to find its row by.
-    #[must_use]
-    pub(super) fn of_record(known: &Contact) -> Self {
-        let emails = known.email_addresses.iter().map(|email| email.address.clone());
-        let phones = known.phone_numbers.iter().map(|phone| phone.number.clone());
-        Self { emails: emails.take(MOST_SEARCHES).collect(), phones: phones.take(MOST_SEARCHES).collect() }
-    }
 }
 
 /// First and last name in words; `None` where the record shows no name.
@@ -153,26 +349,50 @@ pub(super) fn full_name(known: &Contact) -> Option<String> {
 }
 
 impl RecordLocator {
-    /// The trail of a record that shall hold `expected`.
+    /// How to find a record again that shall hold `expected`.
     #[must_use]
-    pub fn of(remote_id: Option<RemoteId>, expected: &ContactPatch) -> Self {
-        let emails = expected
-            .email_addresses
-            .value()
-            .into_iter()
-            .flatten()
-            .map(|email| email.address.clone())
-            .collect();
-        let phones =
-            expected.phone_numbers.value().into_iter().flatten().map(|phone| phone.number.clone()).collect();
-        Self { remote_id, identity: ContactIdentity { emails, phones } }
+    pub(super) fn of(spec: &AdapterSpec, remote_id: Option<RemoteId>, expected: &ContactPatch) -> Self {
+        Self { remote_id, identity: ContactIdentity::of(spec.identities, expected) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::EmailAddress;
+    use crate::domain::{EmailAddress, RawJson};
+
+    fn email(address: &str) -> LookupKey {
+        let identity = Identity { kind: IdentityKind::EmailAddress, value: address.into() };
+        LookupKey::of(&identity, Region::default())
+    }
+
+    /// A CRM may know people by any of these, in any order.
+    #[test]
+    fn an_id_of_another_system_identifies_as_an_address_does() {
+        let kinds = [IdentityKind::RemoteField("externalId"), IdentityKind::EmailAddress];
+        let contact = |id: &str| {
+            let mut contact = Contact::bare(RemoteId::from(format!("row {id}")));
+            let value = RawJson::from_validated(format!("\"{id}\"").into());
+            contact.remote_fields.0.push(("externalId".into(), value));
+            contact.email_addresses.push(EmailAddress { address: "a@example.com".into(), kind: None });
+            contact
+        };
+        let identity = ContactIdentity::of(&kinds, &contact(" Kd-7 "));
+        let said: Vec<_> = identity.0.iter().map(|one| (one.kind, one.value.as_str())).collect();
+        assert_eq!(said, [(kinds[0], "Kd-7"), (kinds[1], "a@example.com")]);
+        assert_eq!(identity.identifying(kinds[0]).0, identity.0[..1]);
+        assert_eq!(identity.without_kind(kinds[0]).0, identity.0[1..]);
+        let wanted = LookupKey::of(&identity.0[0], Region::default());
+        let mut found = LookupResult::nobody();
+        let rows = [contact("Kd-7"), contact("Kd-71"), contact("kd-7")];
+        found.add(&wanted, true, rows.into_iter(), None, Region::default());
+        let ids: Vec<_> = found.matches.iter().map(|found| found.contact.remote_id.as_str()).collect();
+        assert_eq!((ids.as_slice(), found.complete), (&["row Kd-7"][..], true));
+        let of = |kind: IdentityKind| (kind.word(), kind.pointer(), kind.lock_key(Region::default(), "Kd-7"));
+        let texts = |word, pointer: &str, lock: &str| (word, pointer.to_owned(), lock.to_owned());
+        assert_eq!(of(kinds[0]), texts("externalId", "/remoteFields/externalId", "field externalId Kd-7"));
+        assert_eq!(of(kinds[1]), texts("emailAddress", "/emailAddresses", "email kd-7"));
+    }
 
     #[test]
     fn of_thousands_who_match_the_first_are_kept_and_the_others_counted() {
@@ -183,7 +403,7 @@ mod tests {
             contact
         };
         let mut found = LookupResult::nobody();
-        let wanted = LookupKey::Email(Text::from_static("a@example.com"));
+        let wanted = email("a@example.com");
         found.add(&wanted, true, (0..500).map(row), None, Region::default());
         assert_eq!((found.matches.len(), found.more, found.complete, found.is_full()), (500, 0, true, true));
         found.add(&wanted, true, (400..2_000).map(row), None, Region::default());
@@ -197,19 +417,20 @@ mod tests {
         linear(
             "adapters::identity::tests::matching_takes_linear_work",
             &[("rows that match twice", 500, |n| {
-                let email = EmailAddress { address: "A@example.com".into(), kind: None };
+                let held = EmailAddress { address: "A@example.com".into(), kind: None };
                 let row = |n| Contact {
-                    email_addresses: vec![email.clone()],
+                    email_addresses: vec![held.clone()],
                     ..Contact::bare(RemoteId::from(format!("id{n}")))
                 };
                 let rows: Vec<Contact> = (0..n).map(row).collect();
                 Box::new(move || {
-                    let (mut found, wanted) =
-                        (LookupResult::nobody(), LookupKey::Email("a@example.com".into()));
+                    let (mut found, wanted) = (LookupResult::nobody(), email("a@example.com"));
                     for rows in [rows.clone(), rows] {
                         found.add(&wanted, true, rows.into_iter(), None, Region::default());
                     }
-                    assert!(found.matches.iter().all(|found| found.on == [IdentityKind::EmailAddress]));
+                    assert!(
+                        found.matches.iter().all(|found| found.matched_by == [IdentityKind::EmailAddress])
+                    );
                 })
             })],
         );

@@ -11,7 +11,9 @@
 //! 1. Make `src/adapters/<provider>/` with the six files that the others have:
 //!    - `mod.rs`: the `SPEC` (start from another CRM's and decide the fate of every field), and the adapter, in which
 //!      operations of several calls show their order;
-//!    - `endpoints.rs`: which [`Call`](crate::upstream::Call) each operation is;
+//!    - `endpoints.rs`: which [`Call`](crate::upstream::Call) each operation is. A list with numbered pages is a
+//!      `ContactList`: paging and lookups are then shared code. A list of cursors is [`Paging::Cursor`], and its
+//!      `ListPosition` makes the tokens;
 //!    - `wire.rs`: structs spelled like the CRM's JSON;
 //!    - `translate.rs`: between wire and domain, without async; take structs apart without `..`, so that a new field
 //!      does not compile until somebody has decided about it. E-mails read as `main` and `secondary`, phones as what
@@ -31,10 +33,12 @@
 mod adapter;
 mod aptly;
 mod change;
+mod contact_list;
 pub mod documentation;
 mod error_mapping;
 mod identity;
 mod lenient_reader;
+mod paging;
 mod pipeline;
 mod reading;
 mod remote;
@@ -45,11 +49,13 @@ mod strategies;
 mod struck_out;
 
 pub use adapter::{
-    Account, Adapter, AdapterConnection, AdapterSpec, Applied, ContactIdentity, FieldSpec, FilterSpec,
-    FilterSupport, IdentityKind, LookupResult, Match, Moves, Operations, Prepared, Pushed, RecordLocator,
-    RemoteFieldSpec, Verify, Write, WriteKind,
+    Account, Adapter, AdapterConnection, AdapterSpec, Applied, FieldSpec, FilterSpec, FilterSupport,
+    LookupResult, Match, Moves, Operations, Prepared, Pushed, RecordLocator, RemoteFieldSpec, Verify, Write,
+    WriteKind,
 };
+pub use identity::{ContactIdentity, Identity, IdentityKey, IdentityKind, IdentitySource};
 pub use lenient_reader::REMOTE_FIELDS_MOST;
+pub use paging::Paging;
 pub use reading::merge;
 pub use settings::{CredentialSecret, SecretForm, SettingKind, SettingSpec, Settings, pointer_token};
 

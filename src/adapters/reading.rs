@@ -6,10 +6,9 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::lenient_reader::{LenientReader, REMOTE_FIELDS_MOST, unreadable};
+use super::paging::ListPosition;
 use super::remote::normalised;
-use crate::domain::{
-    Contact, Field, Page, Position, ReadBy, RemoteFields, RemoteId, Result, Text, Timestamp,
-};
+use crate::domain::{Contact, Field, Page, ReadBy, RemoteFields, RemoteId, Result, Text, Timestamp};
 use crate::json::{Members, Raw};
 use crate::upstream::{Decoded, Secrets};
 
@@ -157,22 +156,21 @@ impl Rows {
         rows > 0 && self.total.map_or(rows >= size, |total| end < total || (total < end && rows >= size))
     }
 
-    /// The rows from `at` on. They were asked for as page number `page`, before which `first` rows stand, and a full page
-    /// has `size`.
+    /// The rows from `offset` on. They were asked for as page number `page`, before which `first` rows stand, and a full
+    /// page has `size`.
     /// Fails where the CRM answered another page: its rows would pass for those of this one.
-    pub(super) fn from(self, at: Position, page: u64, first: u64, size: u64) -> Result<Page> {
+    pub(super) fn from(self, offset: u64, page: u64, first: u64, size: u64) -> Result<Page> {
         let rows = self.checked()?;
         if !rows.contacts.is_empty() && rows.page.is_some_and(|echoed| echoed != page) {
             return Err(unreadable("page", "the one that was asked for"));
         }
         let end = first.saturating_add(rows.contacts.len() as u64);
         let more = rows.has_more(first, size);
-        let skip = usize::try_from(at.0.saturating_sub(first)).unwrap_or(usize::MAX);
-        Ok(Page {
-            rows: rows.contacts.into_iter().skip(skip).collect(),
-            next: more.then_some(Position(end)),
-            total: rows.total,
-        })
+        let skip = usize::try_from(offset.saturating_sub(first)).unwrap_or(usize::MAX);
+        let shown: Vec<_> = rows.contacts.into_iter().skip(skip).collect();
+        let next = more.then(|| ListPosition { cursor: None, skip: end }.token()).transpose()?;
+        let withheld = shown.is_empty() && rows.total.is_some_and(|total| offset < total);
+        Ok(Page { rows: shown, next, total: rows.total, withheld })
     }
 }
 
@@ -330,7 +328,7 @@ mod tests {
             (0, Some(500), false),
         ];
         for (count, total, more) in cases {
-            let page = rows(count, total).from(Position(100), 3, 100, 50).unwrap();
+            let page = rows(count, total).from(100, 3, 100, 50).unwrap();
             assert_eq!((page.next.is_some(), page.total), (more, total), "{count} {total:?}");
         }
     }

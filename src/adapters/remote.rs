@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::adapter::{AdapterSpec, RemoteFieldSpec};
+use super::adapter::{AdapterSpec, RemoteFieldSpec, Verify};
 use super::settings::pointer_token;
 use crate::domain::{
     Contact, ContactDraft, Failure, FaultLocation, Faults, FieldFault, RawJson, ReadOnlyMember, RemoteFields,
@@ -191,8 +191,10 @@ impl RemoteRules {
             let others = self.gives_way.iter().find(|(default, _)| normalised(default) == key);
             let gives_way = others.is_some_and(|(_, others)| others.iter().any(|other| named(other)));
             match places.get(&key) {
-                // Custom fields are many in one member: those that the caller does not name are filled in.
-                Some(place) if key == "customfields" => fields[*place].1 = merged(&fields[*place].1, value),
+                // Fields that are many in one: those that the caller does not name are filled in.
+                Some(place) if self.is_many_in_one(&key) => {
+                    fields[*place].1 = merged(&fields[*place].1, value);
+                }
                 Some(_) => {}
                 None if gives_way => {}
                 None => {
@@ -202,6 +204,10 @@ impl RemoteRules {
             }
         }
         draft
+    }
+
+    fn is_many_in_one(&self, key: &str) -> bool {
+        self.spec.remote_field(key).is_some_and(|spec| matches!(spec.verify, Verify::Values { .. }))
     }
 }
 

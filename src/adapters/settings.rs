@@ -21,6 +21,13 @@ pub struct SettingSpec {
     pub note: &'static str,
 }
 
+impl SettingSpec {
+    /// A setting that may be left out.
+    pub(super) const fn optional(name: &'static str, kind: SettingKind, note: &'static str) -> Self {
+        Self { name, kind, required: false, note }
+    }
+}
+
 /// What a setting may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SettingKind {
@@ -36,10 +43,10 @@ pub enum SettingKind {
     PathTemplate,
     /// An object of `remoteFields`.
     RemoteFields,
-    /// A name of the caller's choice.
-    Name,
-    /// A number above 0 and at most 1.
-    Share,
+    /// A name of the caller's choice: credentials with the same one share the CRM's rate limit.
+    LimitGroup,
+    /// The part of the CRM's rate limit that the gateway may use: a number above 0 and at most 1.
+    LimitShare,
 }
 
 /// One form that a secret may have: all these members and no others.
@@ -53,7 +60,7 @@ pub struct SecretForm {
 
 /// A credential's settings, each known and well formed.
 #[derive(Clone, Debug, Default)]
-pub struct Settings(Vec<(&'static str, RawJson)>);
+pub struct Settings(Vec<(&'static SettingSpec, RawJson)>);
 
 impl Settings {
     /// Reads the JSON object `text` against `specs`; members that are `null` count as absent.
@@ -74,13 +81,14 @@ impl Settings {
                     faults.add(|| FieldFault::member(pointer(), "unknown_member", unknown(name, specs)));
                 }
                 Some(spec) => match spec.kind.check(raw.get()) {
-                    Ok(()) => settings.push((spec.name, RawJson::from_validated(Text::from(raw.get())))),
+                    Ok(()) => settings.push((spec, RawJson::from_validated(Text::from(raw.get())))),
                     Err(detail) => faults.add(|| FieldFault::member(pointer(), "malformed", detail)),
                 },
             }
         }
-        for spec in
-            specs.iter().filter(|spec| spec.required && !settings.iter().any(|(name, _)| *name == spec.name))
+        for spec in specs
+            .iter()
+            .filter(|spec| spec.required && !settings.iter().any(|(given, _)| given.name == spec.name))
         {
             faults.push(FieldFault::member(
                 format!("/settings/{}", spec.name),
@@ -94,7 +102,7 @@ impl Settings {
     /// The setting as raw JSON.
     #[must_use]
     pub fn raw(&self, name: &str) -> Option<&RawJson> {
-        self.0.iter().find(|(key, _)| *key == name).map(|(_, raw)| raw)
+        self.0.iter().find(|(spec, _)| spec.name == name).map(|(_, raw)| raw)
     }
 
     /// The setting as text.
@@ -103,10 +111,21 @@ impl Settings {
         self.raw(name).and_then(|raw| json::string(raw.as_str())).map(|text| Text::from(text.as_ref()))
     }
 
-    /// The setting as a share; absent is 1.
+    /// The name of those that share the CRM's rate limit, if there is one.
     #[must_use]
-    pub fn share(&self, name: &str) -> f64 {
-        self.raw(name).and_then(|raw| share(raw.as_str())).unwrap_or(1.0)
+    pub fn limit_group(&self) -> Option<Text> {
+        let raw = self.of_kind(SettingKind::LimitGroup)?;
+        json::string(raw.as_str()).map(|text| Text::from(text.as_ref()))
+    }
+
+    /// The part of the CRM's rate limit that may be used; absent is 1.
+    #[must_use]
+    pub fn limit_share(&self) -> f64 {
+        self.of_kind(SettingKind::LimitShare).and_then(|raw| share(raw.as_str())).unwrap_or(1.0)
+    }
+
+    fn of_kind(&self, kind: SettingKind) -> Option<&RawJson> {
+        self.0.iter().find(|(spec, _)| spec.kind == kind).map(|(_, raw)| raw)
     }
 
     /// The setting as a flag; absent is false.
@@ -126,8 +145,8 @@ impl SettingKind {
             Self::Word(words) => text.is_some_and(|text| words.contains(&text.as_ref())),
             Self::PathTemplate => text.is_some_and(|text| is_path_template(&text)),
             Self::RemoteFields => json::kind(raw) == Kind::Object,
-            Self::Name => text.is_some_and(|text| is_name(&text)),
-            Self::Share => share(raw).is_some(),
+            Self::LimitGroup => text.is_some_and(|text| is_name(&text)),
+            Self::LimitShare => share(raw).is_some(),
         };
         if ok { Ok(()) } else { Err(self.expectation()) }
     }
@@ -143,8 +162,8 @@ impl SettingKind {
                     .to_owned()
             }
             Self::RemoteFields => "It must be an object of remoteFields.".to_owned(),
-            Self::Name => "It must be a text of 1 to 100 characters that is not blank.".to_owned(),
-            Self::Share => "It must be a number above 0 and at most 1, such as 0.5.".to_owned(),
+            Self::LimitGroup => "It must be a text of 1 to 100 characters that is not blank.".to_owned(),
+            Self::LimitShare => "It must be a number above 0 and at most 1, such as 0.5.".to_owned(),
         }
     }
 }

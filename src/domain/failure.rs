@@ -333,6 +333,8 @@ failure_kinds! {
     ValidationFailed "validation_failed" Caller No;
     /// The filter cannot be answered truthfully for this CRM yet.
     FilterUnsupported "filter_unsupported" Caller No;
+    /// The CRM shows its list from the beginning alone, so that it has no pages by number.
+    PageNumberUnsupported "page_number_unsupported" Caller No;
     /// The bounded scan behind a list or count came to its bound.
     ScanLimitReached "scan_limit_reached" Caller No;
     /// The base URL of a credential is not one that the gateway calls.

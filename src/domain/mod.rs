@@ -28,7 +28,7 @@ pub use field::{Field, Fields};
 pub use ids::{CredentialId, KeyId, Provider, RemoteId, TenantId};
 pub use jiff::Timestamp;
 pub use phone::{PhoneIdentity, Region, digits, has_letters};
-pub use query::{ContactQuery, Filter, FilterKind, FilterName, FilterValue, Page, Position};
+pub use query::{ContactQuery, Filter, FilterKind, FilterName, FilterValue, Page, PageToken};
 pub use text::{RawJson, Text, text_identity, words};
 pub use warning::{Warning, WarningCode, known_warnings};
 

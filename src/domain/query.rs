@@ -110,17 +110,36 @@ impl FilterName {
     }
 }
 
-/// Where in an upstream's list to go on: the number of rows before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position(pub u64);
+/// Where a list goes on: a text of the adapter's own, which nobody else reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageToken(Text);
 
-/// Some rows of an upstream's list, from a position on.
+impl PageToken {
+    /// Bytes of a token. It travels in a cursor, which is a parameter of bounded length.
+    pub const MOST: usize = 700;
+
+    /// The token of this text; `None` if it is too long.
+    #[must_use]
+    pub fn new(text: impl Into<Text>) -> Option<Self> {
+        Some(text.into()).filter(|text| text.len() <= Self::MOST).map(Self)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Some rows of an upstream's list, from a token on.
 #[derive(Clone, Debug)]
 pub struct Page {
     /// The rows; there may be more of them, or fewer, than asked for. One whose contact cannot be identified is `None`.
     pub rows: Vec<Option<Contact>>,
     /// Where the rows after these begin; `None` at the end.
-    pub next: Option<Position>,
+    pub next: Option<PageToken>,
     /// How many rows match in all, where the CRM tells.
     pub total: Option<u64>,
+    /// Whether the CRM shows no row here although it counts some.
+    pub withheld: bool,
 }

@@ -4,24 +4,12 @@ use std::fmt;
 use std::time::Duration;
 
 use bytestring::ByteString;
+use http::Method;
 
 use super::Secrets;
 use crate::blocking;
 use crate::domain::{CallContext, Failure, FailureKind, Provider, Result, Timestamp};
 use crate::json;
-
-/// The methods that our upstreams take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// Reads.
-    Get,
-    /// Creates at one CRM, updates at another.
-    Post,
-    /// Partial update.
-    Patch,
-    /// Removes.
-    Delete,
-}
 
 /// Whether a call may be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +41,7 @@ impl Call {
     #[must_use]
     pub fn new(method: Method, path: &str) -> Self {
         let path = path.split('/').filter(|segment| !segment.is_empty()).map(str::to_owned).collect();
-        let repeat = if method == Method::Get { RetrySafety::Safe } else { RetrySafety::AfterRefusal };
+        let repeat = if method == Method::GET { RetrySafety::Safe } else { RetrySafety::AfterRefusal };
         Self { method, path, query: Vec::new(), body: None, repeat }
     }
 

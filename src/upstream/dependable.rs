@@ -240,7 +240,7 @@ fn too_late() -> Failure {
 mod tests {
     use super::*;
     use crate::domain::{CallContext, Effect};
-    use crate::upstream::{AccountId, AccountSpec, AllowList, BaseUrlGuard, Method};
+    use crate::upstream::{AccountId, AccountSpec, AllowList, BaseUrlGuard};
 
     #[tokio::test]
     async fn a_literal_address_is_judged_before_every_request() {
@@ -258,7 +258,7 @@ mod tests {
         });
         let upstream = Upstream::new(transport, provider, base, account);
         let context = CallContext::within(Duration::from_secs(2), "test".into());
-        let failure = upstream.call(&context, &Call::new(Method::Get, "x")).await.unwrap_err();
+        let failure = upstream.call(&context, &Call::new(http::Method::GET, "x")).await.unwrap_err();
         assert_eq!((failure.kind, &failure.effect), (FailureKind::UpstreamUnreachable, &Effect::None));
         let visit = tokio::time::timeout(Duration::from_millis(100), canary.accept()).await;
         assert!(visit.is_err());

@@ -41,7 +41,7 @@ pub use allow_list::AllowList;
 pub use authorization::Authorization;
 pub use base_url::{BaseUrl, BaseUrlGuard, is_plain_segment};
 pub use bytes::{ByteBudget, BytesInFlight, Room, UNCOUNTED};
-pub use call::{Call, Decoded, Method, Reply, RetrySafety};
+pub use call::{Call, Decoded, Reply, RetrySafety};
 pub use concurrency_limit::{Permit, Visit};
 pub use dependable::Upstream;
 pub use fetch::FetchUrl;

@@ -24,7 +24,7 @@ use super::registry::Registry;
 use super::resolver::Resolver;
 use super::transport_error::TransportError;
 use super::{
-    AccountId, AccountLimits, Authorization, BaseUrlGuard, Call, FetchUrl, Lookup, Method, Reply, Secrets,
+    AccountId, AccountLimits, Authorization, BaseUrlGuard, Call, FetchUrl, Lookup, Reply, Secrets,
     SystemLookup, headers,
 };
 use crate::config::Limits;
@@ -182,7 +182,7 @@ impl Transport {
         let headers = sent_headers(sender.authorization, call.body.is_some());
         let sent = sender.client.send(
             sender.connection,
-            method(call.method),
+            call.method.clone(),
             url.clone(),
             headers,
             call.body.clone(),
@@ -265,15 +265,6 @@ fn literal(url: &Url) -> Option<IpAddr> {
         UrlHost::Domain(_) => None,
         UrlHost::Ipv4(address) => Some(address.into()),
         UrlHost::Ipv6(address) => Some(address.into()),
-    }
-}
-
-fn method(method: Method) -> http::Method {
-    match method {
-        Method::Get => http::Method::GET,
-        Method::Post => http::Method::POST,
-        Method::Patch => http::Method::PATCH,
-        Method::Delete => http::Method::DELETE,
     }
 }
 

@@ -46,7 +46,7 @@ async fn a_create_with_a_known_identity_changes_nothing_and_names_the_contact() 
         let [candidate] = failure.candidates.as_slice() else { panic!("one candidate") };
         assert_eq!(
             (candidate.remote_id.as_str(), candidate.matched_on.as_slice()),
-            (id.as_str(), &[crm.spec.create_identity.word()][..])
+            (id.as_str(), &[crm.spec.create_identity().word()][..])
         );
         assert_eq!(crm.get(candidate.id.as_deref().unwrap()).await.unwrap().contact.remote_id.as_str(), id);
         assert_eq!(crm.at.contact(&id), before);
@@ -436,7 +436,8 @@ async fn a_lost_answer_is_an_unknown_outcome_and_never_sent_again() {
                 "{fault:?}"
             );
             assert!(
-                failure.detail.contains(crm.spec.create_identity.word()) && !failure.detail.contains("ada@"),
+                failure.detail.contains(crm.spec.create_identity().word())
+                    && !failure.detail.contains("ada@"),
                 "the field, never its value"
             );
             assert_eq!(crm.sent().len(), 1, "{fault:?}");

@@ -85,7 +85,7 @@ async fn one_of_another_first_and_last_name_is_left_to_the_caller_unless_match_o
         let failure = crm.upsert(ada(), None).await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::AmbiguousMatch, "{}", crm.spec.title);
         let [candidate] = failure.candidates.as_slice() else { panic!("{:?}", failure.candidates) };
-        let word = crm.spec.create_identity.word();
+        let word = crm.spec.create_identity().word();
         assert_eq!(
             (candidate.remote_id.as_str(), candidate.matched_on.as_slice()),
             (id.as_str(), &[word][..])
@@ -95,7 +95,7 @@ async fn one_of_another_first_and_last_name_is_left_to_the_caller_unless_match_o
         // One of the two names is enough.
         let married = person("Ada", "King", "ada@example.com", "+14165550277");
         assert_eq!(crm.upsert(married, None).await.unwrap().outcome, Some(UpsertOutcome::Updated));
-        let named = crm.upsert(ada(), Some(vec![crm.spec.create_identity])).await.unwrap();
+        let named = crm.upsert(ada(), Some(vec![crm.spec.create_identity()])).await.unwrap();
         assert_eq!(
             (named.outcome, named.contact.remote_id.as_str()),
             (Some(UpsertOutcome::Updated), id.as_str())

@@ -1,9 +1,16 @@
 //! Aptly's routes: which call each operation is, sent and checked for refusal.
 
-use super::failure;
-use crate::adapters::adapter::{Prepared, WriteKind};
+use async_trait::async_trait;
+use bytestring::ByteString;
+use http::Method;
+
+use super::{SPEC, failure, translate};
+use crate::adapters::adapter::{AdapterSpec, Prepared, WriteKind};
+use crate::adapters::contact_list::{ContactList, Parameter};
+use crate::adapters::identity::IdentityKind;
+use crate::adapters::reading::Rows;
 use crate::domain::{CallContext, RemoteId, Result};
-use crate::upstream::{Call, Method, Reply, RetrySafety, Secrets, Upstream};
+use crate::upstream::{Call, Reply, RetrySafety, Secrets, Upstream};
 
 /// `GET /api/contacts` and its kin, for one account.
 pub(super) struct AptlyEndpoints(Upstream);
@@ -20,12 +27,12 @@ impl AptlyEndpoints {
 
     /// Whose key it is; `None` where this version has no such route.
     pub(super) async fn me(&self, context: &CallContext) -> Result<Option<Reply>> {
-        self.me_by(context, &Call::new(Method::Get, "api/app/me")).await
+        self.me_by(context, &Call::new(Method::GET, "api/app/me")).await
     }
 
     /// The same, asked once: a failure costs the write that comes after it no retries.
     pub(super) async fn me_once(&self, context: &CallContext) -> Result<Option<Reply>> {
-        let call = Call { repeat: RetrySafety::AfterRefusal, ..Call::new(Method::Get, "api/app/me") };
+        let call = Call { repeat: RetrySafety::AfterRefusal, ..Call::new(Method::GET, "api/app/me") };
         self.me_by(context, &call).await
     }
 
@@ -37,20 +44,8 @@ impl AptlyEndpoints {
         reply.read(context, failure::check_list).await.map(Some)
     }
 
-    /// A page of the list, counted from 0. `page` is required; the page size is the CRM's own.
-    pub(super) async fn list(
-        &self,
-        context: &CallContext,
-        page: u64,
-        filters: &[(&'static str, String)],
-    ) -> Result<Reply> {
-        let mut call = Call::new(Method::Get, "api/contacts").query("page", page.to_string());
-        call.query.extend_from_slice(filters);
-        self.0.call(context, &call).await?.read(context, failure::check_list).await
-    }
-
     pub(super) async fn get(&self, context: &CallContext, id: &RemoteId) -> Result<Reply> {
-        let call = Call::new(Method::Get, "api/contacts").segment(id.as_str());
+        let call = Call::new(Method::GET, "api/contacts").segment(id.as_str());
         self.0.call(context, &call).await?.read(context, failure::check_get).await
     }
 
@@ -66,11 +61,43 @@ impl AptlyEndpoints {
     }
 }
 
+#[async_trait]
+impl ContactList for AptlyEndpoints {
+    const SPEC: &'static AdapterSpec = &SPEC;
+    const FIRST_PAGE: u64 = 0;
+
+    /// `page` is required; the page size is the CRM's own.
+    async fn ask(
+        &self,
+        context: &CallContext,
+        number: u64,
+        _: u64,
+        parameters: &[Parameter],
+    ) -> Result<Reply> {
+        let mut call = Call::new(Method::GET, "api/contacts").query("page", number.to_string());
+        call.query.extend_from_slice(parameters);
+        self.0.call(context, &call).await?.read(context, failure::check_list).await
+    }
+
+    fn decode(text: &ByteString) -> Result<Rows> {
+        translate::decode_page(text)
+    }
+
+    fn search_parameter(kind: Option<IdentityKind>) -> Option<&'static str> {
+        match kind {
+            None => Some("name"),
+            Some(IdentityKind::EmailAddress) => Some("email"),
+            Some(IdentityKind::PhoneNumber) => Some("phone"),
+            Some(IdentityKind::RemoteField(_)) => None,
+        }
+    }
+}
+
 /// The upsert. Whoever sends it has looked up every e-mail first.
 pub(super) fn create(body: String) -> Call {
-    Call::new(Method::Post, "api/contacts").body(body)
+    Call::new(Method::POST, "api/contacts").body(body)
 }
 
 pub(super) fn update(id: &RemoteId, body: String) -> Call {
-    Call::new(Method::Post, "api/contacts").segment(id.as_str()).body(body)
+    Call::new(Method::POST, "api/contacts").segment(id.as_str()).body(body)
 }

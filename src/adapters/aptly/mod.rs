@@ -20,17 +20,19 @@ use tokio::time::timeout;
 use self::endpoints::AptlyEndpoints;
 use self::translate::{AptlyChange, Format, Single};
 use super::adapter::{
-    Account, Adapter, AdapterConnection, AdapterSpec, Applied, ContactIdentity, FieldSpec, FilterSpec,
-    FilterSupport, IdentityKind, LookupResult, Moves, Operations, Prepared, Pushed, RecordLocator,
-    RemoteFieldSpec, Verify, Write, WriteKind,
+    Account, Adapter, AdapterConnection, AdapterSpec, Applied, FieldSpec, FilterSpec, LookupResult, Moves,
+    Operations, Prepared, Pushed, RemoteFieldSpec, Verify, Write, WriteKind,
 };
+use super::contact_list;
 use super::error_mapping;
-use super::reading::{Rows, merge};
+use super::identity::{ContactIdentity, IdentityKind};
+use super::paging::Paging;
+use super::reading::merge;
 use super::settings::{SecretForm, SettingKind, SettingSpec};
 use crate::blocking;
 use crate::domain::{
     CallContext, Contact, ContactDraft, ContactPatch, Failure, FailureKind, Field, FilterName, Page,
-    Position, Provider, ReadBy, Region, RemoteFields, RemoteId, Result, Warning,
+    PageToken, Provider, ReadBy, Region, RemoteFields, RemoteId, Result, Warning,
 };
 use crate::upstream::{Authorization, RateLimit, Reply};
 
@@ -48,7 +50,8 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
     fields: FIELDS,
     remote_fields: REMOTE_FIELDS,
     filters: FILTERS,
-    create_identity: IdentityKind::EmailAddress,
+    paging: Paging::Fixed(translate::PAGE_SIZE),
+    identities: &[IdentityKind::EmailAddress, IdentityKind::PhoneNumber],
     create_upserts: true,
     settings: SETTINGS,
     secrets: &[SecretForm {
@@ -64,161 +67,128 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
 };
 
 const FIELDS: &[FieldSpec] = &[
-    field(
+    FieldSpec::of(
         Field::FirstName,
         Some("`firstname`, else the first word of the full name"),
         Write::Stored("`firstname`, legacy `First Name`"),
         Verify::Exact,
     ),
-    field(
+    FieldSpec::of(
         Field::LastName,
         Some("`lastname`, else the rest of the full name"),
         Write::Stored("`lastname`, legacy `Last Name`"),
         Verify::Exact,
     ),
-    field(
+    FieldSpec::of(
         Field::Account,
         Some("`company`; lists do not show it"),
         Write::Stored("`company`, legacy `Company`"),
         Verify::Exact,
     ),
-    field(
+    FieldSpec::of(
         Field::Addresses,
         Some("`address`, one, of type `main`"),
         Write::Never("Aptly's API takes no address"),
         Verify::Never,
     ),
-    field(
+    FieldSpec::of(
         Field::EmailAddresses,
         Some("`email`"),
         Write::Stored("`email`, legacy `Email` (one)"),
         Verify::Normalised,
     ),
-    field(
+    FieldSpec::of(
         Field::EmailAddressType,
         Some("the first is `main`, others `secondary`"),
         Write::Partly("only which one is the first"),
         Verify::Never,
     ),
-    field(
+    FieldSpec::of(
         Field::PhoneNumbers,
         Some("`phone`"),
         Write::Stored("`phone`; legacy `Mobile Phone`, `Home Phone`, `Work Phone`, which lose the order"),
         Verify::Normalised,
     ),
-    field(
+    FieldSpec::of(
         Field::PhoneNumberType,
         Some("`mobile`, `work`, `home`"),
         Write::Partly("`mobile`, `work`, `home`; other words become the first that is free"),
         Verify::Normalised,
     ),
-    field(
+    FieldSpec::of(
         Field::RemoteFields,
         Some("every other key; lists show fewer"),
         Write::Partly("`contactType`, `typeId`, `title`, `isCompany`, `imageUrl`, `customFields`"),
         Verify::Exact,
     ),
-    field(Field::LastActivityAt, None, Write::ReadOnly, Verify::Never),
-    field(Field::RemoteCreatedAt, Some("`createdAt` of the list"), Write::ReadOnly, Verify::Never),
-    field(Field::RemoteUpdatedAt, Some("`updatedAt` of the list"), Write::ReadOnly, Verify::Never),
-    field(Field::RemoteDeleted, None, Write::ReadOnly, Verify::Never),
+    FieldSpec::read_only(Field::LastActivityAt, None),
+    FieldSpec::read_only(Field::RemoteCreatedAt, Some("`createdAt` of the list")),
+    FieldSpec::read_only(Field::RemoteUpdatedAt, Some("`updatedAt` of the list")),
+    FieldSpec::read_only(Field::RemoteDeleted, None),
 ];
-
-const fn field(field: Field, read: Option<&'static str>, write: Write, verify: Verify) -> FieldSpec {
-    FieldSpec { field, read, write, verify, required: false }
-}
 
 const REMOTE_FIELDS: &[RemoteFieldSpec] = &[
     RemoteFieldSpec {
-        name: "contactType",
         aliases: &["Contact Type"],
-        note: "name of an existing contact type",
-        verify: Verify::Normalised,
         moves: Moves::With(&["typeId"]),
+        ..RemoteFieldSpec::of("contactType", "name of an existing contact type", Verify::Normalised)
     },
     RemoteFieldSpec {
-        name: "typeId",
-        aliases: &[],
-        note: "id of an existing contact type",
-        verify: Verify::Exact,
         moves: Moves::With(&["contactType"]),
+        ..RemoteFieldSpec::of("typeId", "id of an existing contact type", Verify::Exact)
     },
-    RemoteFieldSpec {
-        name: "title",
-        aliases: &["Title"],
-        note: "job title",
-        verify: Verify::Exact,
-        moves: Moves::WhenWritten,
-    },
-    RemoteFieldSpec {
-        name: "isCompany",
-        aliases: &[],
-        note: "true for a company",
-        verify: Verify::Exact,
-        moves: Moves::WhenWritten,
-    },
-    RemoteFieldSpec {
-        name: "imageUrl",
-        aliases: &[],
-        note: "absolute, ends in .jpg, .jpeg or .png; reads back as another address",
-        verify: Verify::Never,
-        moves: Moves::WhenWritten,
-    },
-    RemoteFieldSpec {
-        name: "customFields",
-        aliases: &[],
-        note: "object of values by field id, or by the field's name where that is unambiguous",
-        verify: Verify::Values,
-        moves: Moves::WhenWritten,
-    },
+    RemoteFieldSpec { aliases: &["Title"], ..RemoteFieldSpec::of("title", "job title", Verify::Exact) },
+    RemoteFieldSpec::of("isCompany", "true for a company", Verify::Exact),
+    RemoteFieldSpec::of(
+        "imageUrl",
+        "absolute, ends in .jpg, .jpeg or .png; reads back as another address",
+        Verify::Never,
+    ),
+    RemoteFieldSpec::of(
+        "customFields",
+        "object of values by field id, or by the field's name where that is unambiguous",
+        Verify::Values { inside: "value" },
+    ),
 ];
 
 const FILTERS: &[FilterSpec] = &[
-    FilterSpec { name: FilterName::EmailAddress, support: FilterSupport::Exact, upstream: "email" },
-    FilterSpec {
-        name: FilterName::RemoteUpdatedAtMin,
-        support: FilterSupport::Exact,
-        upstream: "updated_after",
-    },
-    FilterSpec {
-        name: FilterName::RemoteUpdatedAtMax,
-        support: FilterSupport::Exact,
-        upstream: "updated_before",
-    },
+    FilterSpec::exact(FilterName::EmailAddress, "email"),
+    FilterSpec::exact(FilterName::RemoteUpdatedAtMin, "updated_after"),
+    FilterSpec::exact(FilterName::RemoteUpdatedAtMax, "updated_before"),
 ];
 
 const SETTINGS: &[SettingSpec] = &[
-    setting("baseUrl", SettingKind::BaseUrl, "Where the API is; default https://core-api.getaptly.com."),
-    setting(
+    SettingSpec::optional(
+        "baseUrl",
+        SettingKind::BaseUrl,
+        "Where the API is; default https://core-api.getaptly.com.",
+    ),
+    SettingSpec::optional(
         "writeFormat",
         SettingKind::Word(&["auto", "legacy", "native"]),
         "Spelling of written keys, `native`, `legacy` or `auto`. Default `auto`: native if the account has version 3 of the API (`GET /api/app/me` tells), else legacy unless only native can say it.",
     ),
-    setting(
+    SettingSpec::optional(
         "defaultRegion",
         SettingKind::Region,
         "Country of phone numbers written without a country code; without it they are passed on as they come.",
     ),
-    setting(
+    SettingSpec::optional(
         "createDefaults",
         SettingKind::RemoteFields,
         "remoteFields of every create that does not name them, such as {\"contactType\": \"Lead\"}.",
     ),
-    setting(
+    SettingSpec::optional(
         "rateLimitGroup",
-        SettingKind::Name,
+        SettingKind::LimitGroup,
         "A name of your choice for the company, where it has several credentials here: those with the same name share its rate limit. Without it each has its own.",
     ),
-    setting(
+    SettingSpec::optional(
         "rateLimitShare",
-        SettingKind::Share,
+        SettingKind::LimitShare,
         "The part of Aptly's rate limit that this gateway may use, above 0 and at most 1; default 1. The rest is left to others with the company's keys.",
     ),
 ];
-
-const fn setting(name: &'static str, kind: SettingKind, note: &'static str) -> SettingSpec {
-    SettingSpec { name, kind, required: false, note }
-}
 
 fn connect(connection: AdapterConnection<'_>) -> Result<Arc<dyn Adapter>> {
     let AdapterConnection { settings, secret, upstream } = connection;
@@ -265,8 +235,8 @@ impl Adapter for AptlyAdapter {
         } else {
             let _ = self.is_v3.set(false);
             // Older versions have no such route; the first page tells as well whether the key opens anything.
-            let reply = self.endpoints.list(context, 0, &[]).await?;
-            decode_page(context, reply).await?;
+            let reply = contact_list::first_page(&self.endpoints, context, &[]).await?;
+            reply.read(context, |reply| reply.decode(translate::decode_page)).await?;
             Account { id: None, name: None }
         };
         self.check_defaults(context).await?;
@@ -277,22 +247,11 @@ impl Adapter for AptlyAdapter {
         &self,
         context: &CallContext,
         pushed: &Pushed,
-        at: Position,
-        _limit: usize,
+        at: Option<&PageToken>,
+        limit: usize,
     ) -> Result<Page> {
         let filters = translate::encode_filters(pushed)?;
-        let mut size = translate::PAGE_SIZE;
-        // The page size is the CRM's; where it echoes another one than we counted with, the page is another one too.
-        for _ in 0..2 {
-            let page = at.0 / size;
-            let reply = self.endpoints.list(context, page, &filters).await?;
-            let rows = decode_page(context, reply).await?;
-            match rows.size {
-                Some(echoed) if echoed != size => size = echoed,
-                _ => return rows.from(at, page, page.saturating_mul(size), size),
-            }
-        }
-        Err(super::lenient_reader::unreadable("pageSize", "the same in two answers"))
+        contact_list::read_page(&self.endpoints, context, &filters, at, limit).await
     }
 
     async fn get_contact(&self, context: &CallContext, id: &RemoteId) -> Result<Contact> {
@@ -304,22 +263,7 @@ impl Adapter for AptlyAdapter {
     }
 
     async fn find_contacts(&self, context: &CallContext, by: &ContactIdentity) -> Result<LookupResult> {
-        let mut found = LookupResult::nobody();
-        for (parameter, text, wanted) in translate::searches(by, self.region) {
-            if found.is_full() {
-                found.complete = false;
-                break;
-            }
-            let reply = self.endpoints.list(context, 0, &[(parameter, text)]).await?;
-            let add = |reply: Reply| {
-                let rows = reply.decode(translate::decode_page)?.checked()?;
-                let whole = rows.is_whole(rows.size.unwrap_or(translate::PAGE_SIZE));
-                found.add(&wanted, whole, rows.readable(), reply.date, self.region);
-                Ok(())
-            };
-            reply.read(context, add).await?;
-        }
-        Ok(found)
+        contact_list::find_contacts(&self.endpoints, context, by, self.region).await
     }
 
     async fn prepare_create(&self, context: &CallContext, draft: &ContactDraft) -> Result<Prepared> {
@@ -328,14 +272,7 @@ impl Adapter for AptlyAdapter {
         let change = || self.discreet(AptlyChange::of_draft(&draft, &definitions, self.region));
         let change = blocking::within(context, draft.remote_fields.size(), change).await??;
         let (body, expected, losses) = self.encoded(context, change, draft.remote_fields.size()).await?;
-        Ok(Prepared {
-            kind: WriteKind::Create,
-            call: endpoints::create(body),
-            losses,
-            locator: RecordLocator::of(None, &expected),
-            expected,
-            is_noop: false,
-        })
+        Ok(Prepared::create(&SPEC, endpoints::create(body), expected, losses))
     }
 
     async fn prepare_update(
@@ -350,14 +287,8 @@ impl Adapter for AptlyAdapter {
         let change = blocking::within(context, size, change).await??;
         let is_noop = change.is_empty();
         let (body, expected, losses) = self.encoded(context, change, size).await?;
-        Ok(Prepared {
-            kind: WriteKind::Update,
-            call: endpoints::update(&held.remote_id, body),
-            losses,
-            locator: RecordLocator::of(Some(held.remote_id.clone()), &expected),
-            expected,
-            is_noop,
-        })
+        let call = endpoints::update(&held.remote_id, body);
+        Ok(Prepared { is_noop, ..Prepared::update(&SPEC, &held.remote_id, call, expected, losses) })
     }
 
     async fn prepare_delete(&self, _context: &CallContext, _id: &RemoteId) -> Result<Prepared> {
@@ -369,13 +300,11 @@ impl Adapter for AptlyAdapter {
 
     async fn send(&self, context: &CallContext, write: &Prepared) -> Result<Applied> {
         let reply = self.endpoints.send(context, write).await?;
-        // `{}` is a documented answer, and a body that cannot be read does not undo the write: the read-back decides.
-        let decode = |reply: Reply| reply.decode(translate::decode_written).ok().flatten();
-        let contact = reply.read_however_late(context, decode).await;
-        if let Some(contact) = &contact {
+        let applied = Applied::of(context, reply, translate::decode_written).await;
+        if let Some(contact) = &applied.contact {
             self.note_if_ignored(write, contact);
         }
-        Ok(Applied { remote_id: contact.as_ref().map(|contact| contact.remote_id.clone()), contact })
+        Ok(applied)
     }
 
     async fn read_back(&self, context: &CallContext, write: &Prepared, applied: &Applied) -> Result<Contact> {
@@ -385,8 +314,7 @@ impl Adapter for AptlyAdapter {
     }
 
     async fn read_other_way(&self, context: &CallContext, known: &Contact) -> Result<Option<Contact>> {
-        let searches = translate::searches_for(known, self.region);
-        self.row(context, &known.remote_id, searches.chunks(1)).await
+        contact_list::read_other_way(&self.endpoints, context, known, self.region).await
     }
 }
 
@@ -400,15 +328,9 @@ impl AptlyAdapter {
         if let Some(id) = write.locator.remote_id.as_ref().or(applied.remote_id.as_ref()) {
             return self.get_contact(context, id).await;
         }
-        let identity = write.locator.identity.clone().identifying(SPEC.create_identity);
-        let mut found = self.find_contacts(context, &identity).await?.matches;
-        match (found.pop(), found.is_empty()) {
-            (Some(row), true) => self.get_contact(context, &row.contact.remote_id).await,
-            _ => Err(Failure::new(
-                FailureKind::ContactNotFound,
-                "The contact just written could not be found again.",
-            )),
-        }
+        let identity = write.locator.identity.identifying(SPEC.create_identity());
+        let row = contact_list::found_again(self.find_contacts(context, &identity).await?, None)?;
+        self.get_contact(context, &row.remote_id).await
     }
 
     /// The same, with a failure that names custom fields as contacts show them made fit to be passed on.
@@ -427,28 +349,11 @@ impl AptlyAdapter {
         // Somebody without any text may be among those who were changed last.
         let anybody: &[(&str, String)] = &[];
         let searches = if searches.is_empty() { vec![anybody] } else { searches.chunks(1).collect() };
-        let row = self.row(context, &contact.remote_id, searches).await?;
+        let row = contact_list::row(&self.endpoints, context, &contact.remote_id, searches).await?;
         Ok(match row {
             Some(row) => merge(contact, row),
             None => contact,
         })
-    }
-
-    /// The row of the list that shows the contact `id`, as the first of `searches` that has it among its first rows finds it.
-    async fn row(
-        &self,
-        context: &CallContext,
-        id: &RemoteId,
-        searches: impl IntoIterator<Item = &[(&'static str, String)]> + Send,
-    ) -> Result<Option<Contact>> {
-        for search in searches {
-            let reply = self.endpoints.list(context, 0, search).await?;
-            let find = |reply: Reply| Ok(reply.decode(translate::decode_page)?.row_of(id));
-            if let Some(row) = reply.read(context, find).await? {
-                return Ok(Some(row));
-            }
-        }
-        Ok(None)
     }
 
     /// The body of a change in the format of this write, what it should come to, and what is lost.
@@ -521,7 +426,7 @@ impl AptlyAdapter {
         if !needed {
             return Ok(known);
         }
-        let reply = self.endpoints.list(context, 0, &[]).await?;
+        let reply = contact_list::first_page(&self.endpoints, context, &[]).await?;
         let learn = |reply: Reply| {
             let rows = reply.decode(translate::decode_page)?;
             Ok(rows.contacts.iter().flatten().fold(known, translate::Definitions::and))
@@ -537,8 +442,4 @@ impl AptlyAdapter {
     fn field_ids(&self) -> MutexGuard<'_, HashSet<String>> {
         self.field_ids.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-async fn decode_page(context: &CallContext, reply: Reply) -> Result<Rows> {
-    reply.read(context, |reply| reply.decode(translate::decode_page)).await
 }

@@ -19,15 +19,14 @@ use std::collections::HashSet;
 use bytestring::ByteString;
 
 use self::decode::unwrapped;
-use crate::adapters::adapter::{ContactIdentity, Pushed};
+use crate::adapters::adapter::Pushed;
 use crate::adapters::aptly::wire::AptlyContactWire;
-use crate::adapters::identity::{LookupKey, full_name};
 use crate::adapters::lenient_reader::LenientReader;
 use crate::adapters::reading::Named;
 use crate::adapters::remote;
 use crate::domain::{
-    Contact, ContactDraft, ContactPatch, Failure, Field, FilterName, FilterValue, PhoneIdentity, RawJson,
-    Region, RemoteFields, RemoteId, Result, Text, digits,
+    Contact, ContactDraft, ContactPatch, Failure, Field, FilterName, FilterValue, RawJson, Region,
+    RemoteFields, RemoteId, Result, Text, digits,
 };
 use crate::json::{self, Kind, Raw};
 use crate::upstream::{Decoded, STRUCK_OUT, Secrets};
@@ -100,20 +99,6 @@ pub(super) fn ignored_native(body: Option<&str>, sent: &ContactPatch, shown: &Co
     let is_native = body.and_then(json::members).is_some_and(|body| body.get("lastname").is_some());
     let emails = sent.email_addresses.value().is_none() || shown.email_addresses.is_empty();
     is_native && emails && shown.first_name.is_none() && shown.last_name.is_none()
-}
-
-/// One search for each identity.
-pub(super) fn searches(by: &ContactIdentity, region: Region) -> Vec<(&'static str, String, LookupKey)> {
-    let emails =
-        by.emails.iter().map(|email| ("email", email.trim().to_owned(), LookupKey::Email(email.clone())));
-    let phones = by.phones.iter().map(|phone| {
-        let phone = PhoneIdentity::of(region, phone);
-        ("phone", phone.search_digits().to_owned(), LookupKey::Phone(phone))
-    });
-    let searches = emails.chain(phones.filter(|(_, digits, _)| !digits.is_empty()));
-    // One person's numbers in two spellings are one search.
-    let mut seen = HashSet::new();
-    searches.filter(|(_, _, wanted)| seen.insert(wanted.key())).collect()
 }
 
 /// One contact as a single read shows it, and, where that is not all, the searches of the list whose rows hold it, the
@@ -206,20 +191,12 @@ fn own_texts(raw: Raw<'_>) -> Vec<String> {
     entries.into_iter().take(EMAIL_SEARCHES).filter_map(text).filter(|text| !text.trim().is_empty()).collect()
 }
 
-/// The searches whose rows may show this contact: by its addresses, its numbers, its name.
-pub(super) fn searches_for(known: &Contact, region: Region) -> Vec<(&'static str, String)> {
-    let searches = searches(&ContactIdentity::of_record(known), region);
-    let searches = searches.into_iter().map(|(parameter, text, _)| (parameter, text));
-    let all = searches.chain(full_name(known).map(|name| ("name", name)));
-    all.filter(|(_, text)| text.len() <= LONGEST_SEARCH).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::hint::black_box;
 
     use super::*;
-    use crate::domain::{EmailAddress, Patch, PhoneNumber};
+    use crate::domain::{EmailAddress, Patch, PhoneIdentity, PhoneNumber};
     use crate::instructions::{Work, linear};
 
     fn fields(n: usize, name: &str, value: impl Fn(usize) -> String) -> String {
@@ -331,12 +308,6 @@ mod tests {
                 ("phone numbers", 100, |n| {
                     let phone = |n| PhoneNumber { number: format!("+1415555{n:04}").into(), kind: None };
                     drafted(ContactDraft { phone_numbers: (0..n).map(phone).collect(), ..nobody() })
-                }),
-                ("searches", 100, |n| {
-                    let emails = (0..n).map(|n| Text::from(format!("a{n}@example.com"))).collect();
-                    let phones = (0..n).map(|n| Text::from(format!("+1415555{n:04}"))).collect();
-                    let by = ContactIdentity { emails, phones };
-                    Box::new(move || drop(black_box(searches(&by, Region::default()))))
                 }),
             ],
         );

@@ -1,15 +1,20 @@
 //! The pipeline CRM's routes: which call each operation is, sent and checked for refusal.
 
+use async_trait::async_trait;
+use bytestring::ByteString;
+use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::translate::PAGE_SIZE;
-use super::{failure, wire};
-use crate::adapters::adapter::{Prepared, WriteKind};
+use super::{SPEC, failure, translate, wire};
+use crate::adapters::adapter::{AdapterSpec, Prepared, WriteKind};
+use crate::adapters::contact_list::{ContactList, Parameter};
+use crate::adapters::identity::IdentityKind;
+use crate::adapters::reading::Rows;
 use crate::adapters::session::{LogIn, Session};
 use crate::adapters::settings::CredentialSecret;
 use crate::domain::{CallContext, Failure, RemoteId, Result, Text};
 use crate::json;
-use crate::upstream::{Authorization, Call, Method, Reply};
+use crate::upstream::{Authorization, Call, Reply};
 
 const GET_PATH: &str = "/api/contacts/{id}";
 
@@ -27,35 +32,14 @@ impl PipelineEndpoints {
 
     pub(super) async fn verify_token(&self, context: &CallContext) -> Result<()> {
         self.session.renew(context).await?;
-        let call = Call::new(Method::Get, "api/auth/verify-token");
+        let call = Call::new(Method::GET, "api/auth/verify-token");
         let reply = self.session.call(context, &call).await?;
         reply.read(context, failure::check_list).await.map(|_| ())
     }
 
-    /// A page of the list, counted from 1. `ownerFilter=all`, because the default shows only the user's own contacts.
-    pub(super) async fn list(
-        &self,
-        context: &CallContext,
-        page: u64,
-        size: u64,
-        filters: &[(&'static str, String)],
-    ) -> Result<Reply> {
-        let mut call = Call::new(Method::Get, "api/contacts")
-            .query("page", page.to_string())
-            .query("size", size.to_string())
-            .query("ownerFilter", "all");
-        call.query.extend_from_slice(filters);
-        self.session.call(context, &call).await?.read(context, failure::check_list).await
-    }
-
-    /// The first page of a search.
-    pub(super) async fn search(&self, context: &CallContext, term: String) -> Result<Reply> {
-        self.list(context, 1, PAGE_SIZE, &[("search", term)]).await
-    }
-
     /// A pipeline of contacts: the one of this id, else the organisation's default.
     pub(super) async fn pipeline(&self, context: &CallContext, id: Option<&str>) -> Result<Reply> {
-        let mut call = Call::new(Method::Get, "api/pipelines").query("type", "Contact");
+        let mut call = Call::new(Method::GET, "api/pipelines").query("type", "Contact");
         if let Some(id) = id {
             call = call.query("pipelineId", id);
         }
@@ -63,7 +47,7 @@ impl PipelineEndpoints {
     }
 
     pub(super) async fn get(&self, context: &CallContext, id: &RemoteId) -> Result<Reply> {
-        let reply = self.session.call(context, &filled(Method::Get, &self.get_path, id)).await?;
+        let reply = self.session.call(context, &filled(Method::GET, &self.get_path, id)).await?;
         reply.read(context, failure::check_get).await
     }
 
@@ -75,11 +59,11 @@ impl PipelineEndpoints {
     /// The removal of one contact: by the setting's path, else by the documented bulk removal with exactly one id.
     pub(super) fn delete(&self, id: &RemoteId) -> Result<Call> {
         if let Some(path) = &self.delete_path {
-            return Ok(filled(Method::Delete, path, id));
+            return Ok(filled(Method::DELETE, path, id));
         }
         let body = serde_json::to_string(&wire::BulkDelete { contact_ids: [id.as_str()] });
         let body = body.map_err(|_| Failure::internal("a removal could not be written"))?;
-        Ok(Call::new(Method::Delete, "api/contacts/bulk-delete").body(body))
+        Ok(Call::new(Method::DELETE, "api/contacts/bulk-delete").body(body))
     }
 
     pub(super) async fn send(&self, context: &CallContext, write: &Prepared) -> Result<Reply> {
@@ -90,6 +74,37 @@ impl PipelineEndpoints {
             WriteKind::Update => failure::check,
         };
         reply.read_however_late(context, check).await
+    }
+}
+
+#[async_trait]
+impl ContactList for PipelineEndpoints {
+    const SPEC: &'static AdapterSpec = &SPEC;
+    const FIRST_PAGE: u64 = 1;
+
+    /// `ownerFilter=all`, because the default shows only the user's own contacts.
+    async fn ask(
+        &self,
+        context: &CallContext,
+        number: u64,
+        size: u64,
+        parameters: &[Parameter],
+    ) -> Result<Reply> {
+        let mut call = Call::new(Method::GET, "api/contacts")
+            .query("page", number.to_string())
+            .query("size", size.to_string())
+            .query("ownerFilter", "all");
+        call.query.extend_from_slice(parameters);
+        self.session.call(context, &call).await?.read(context, failure::check_list).await
+    }
+
+    fn decode(text: &ByteString) -> Result<Rows> {
+        translate::decode_page(text)
+    }
+
+    /// One search over e-mails, numbers and names.
+    fn search_parameter(_: Option<IdentityKind>) -> Option<&'static str> {
+        Some("search")
     }
 }
 
@@ -115,7 +130,7 @@ impl LogIn for PasswordLogin {
         let (email, password) = (self.email.expose_secret(), self.password.expose_secret());
         let body = serde_json::to_string(&wire::LoginRequest { email, password });
         let body = body.map_err(|_| Failure::internal("a login could not be written"))?;
-        Ok(Call::new(Method::Post, "api/auth/login").body(body))
+        Ok(Call::new(Method::POST, "api/auth/login").body(body))
     }
 
     fn authorization(&self, reply: Reply) -> Result<Authorization> {
@@ -129,12 +144,12 @@ impl LogIn for PasswordLogin {
 
 /// The singular path: POST on the plural one is a list.
 pub(super) fn create(body: String) -> Call {
-    Call::new(Method::Post, "api/contact").body(body)
+    Call::new(Method::POST, "api/contact").body(body)
 }
 
 /// The partial update, which is declared as such; `PUT /api/contact` is not.
 pub(super) fn update(id: &RemoteId, body: String) -> Call {
-    Call::new(Method::Patch, "api/contacts").segment(id.as_str()).body(body)
+    Call::new(Method::PATCH, "api/contacts").segment(id.as_str()).body(body)
 }
 
 fn filled(method: Method, template: &str, id: &RemoteId) -> Call {

@@ -15,17 +15,18 @@ use async_trait::async_trait;
 use self::endpoints::PipelineEndpoints;
 use self::translate::{PipelineChange, StagePair};
 use super::adapter::{
-    Account, Adapter, AdapterConnection, AdapterSpec, Applied, ContactIdentity, FieldSpec, FilterSpec,
-    FilterSupport, IdentityKind, LookupResult, Moves, Operations, Prepared, Pushed, RecordLocator,
-    RemoteFieldSpec, Verify, Write, WriteKind,
+    Account, Adapter, AdapterConnection, AdapterSpec, Applied, FieldSpec, FilterSpec, LookupResult, Moves,
+    Operations, Prepared, Pushed, RecordLocator, RemoteFieldSpec, Verify, Write, WriteKind,
 };
-use super::identity::LookupKey;
+use super::contact_list::{self, ContactList};
+use super::identity::{ContactIdentity, IdentityKind};
+use super::paging::Paging;
 use super::session::{Login, Session};
 use super::settings::{SecretForm, SettingKind, SettingSpec};
 use crate::blocking;
 use crate::domain::{
     CallContext, Contact, ContactDraft, ContactPatch, Effect, Failure, FailureKind, Field, FilterName, Page,
-    Position, Provider, ReadBy, Region, RemoteFields, RemoteId, Result,
+    PageToken, Provider, ReadBy, Region, RemoteFields, RemoteId, Result,
 };
 use crate::upstream::Reply;
 
@@ -37,7 +38,8 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
     fields: FIELDS,
     remote_fields: REMOTE_FIELDS,
     filters: FILTERS,
-    create_identity: IdentityKind::PhoneNumber,
+    paging: Paging::Chosen(translate::PAGE_SIZE),
+    identities: &[IdentityKind::PhoneNumber, IdentityKind::EmailAddress],
     create_upserts: false,
     settings: SETTINGS,
     secrets: &[
@@ -56,17 +58,27 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
 };
 
 const FIELDS: &[FieldSpec] = &[
-    field(Field::FirstName, Some("`firstName`"), Write::Stored("`firstName`"), Verify::Exact),
-    field(Field::LastName, Some("`lastName`"), Write::Stored("`lastName`"), Verify::Exact),
-    field(Field::Account, None, Write::Never("the pipeline CRM has no company on a contact"), Verify::Never),
-    field(
+    FieldSpec::of(Field::FirstName, Some("`firstName`"), Write::Stored("`firstName`"), Verify::Exact),
+    FieldSpec::of(Field::LastName, Some("`lastName`"), Write::Stored("`lastName`"), Verify::Exact),
+    FieldSpec::of(
+        Field::Account,
+        None,
+        Write::Never("the pipeline CRM has no company on a contact"),
+        Verify::Never,
+    ),
+    FieldSpec::of(
         Field::Addresses,
         None,
         Write::Never("the pipeline CRM has no address on a contact"),
         Verify::Never,
     ),
-    field(Field::EmailAddresses, Some("`email`"), Write::Stored("`email`, lower-cased"), Verify::Normalised),
-    field(
+    FieldSpec::of(
+        Field::EmailAddresses,
+        Some("`email`"),
+        Write::Stored("`email`, lower-cased"),
+        Verify::Normalised,
+    ),
+    FieldSpec::of(
         Field::EmailAddressType,
         Some("`main` where `isPrimary`, else `secondary`"),
         Write::Partly("only which one is primary"),
@@ -79,70 +91,43 @@ const FIELDS: &[FieldSpec] = &[
         verify: Verify::Normalised,
         required: true,
     },
-    field(
+    FieldSpec::of(
         Field::PhoneNumberType,
         Some("`primary` where `isPrimary`, else `secondary`"),
         Write::Partly("only which one is primary; mobile, work and home do not survive"),
         Verify::Normalised,
     ),
-    field(
+    FieldSpec::of(
         Field::RemoteFields,
         Some("every other key"),
         Write::Partly("`status`, `pipelineStage`, `pipelineId`; `process` on create"),
         Verify::Exact,
     ),
-    field(Field::LastActivityAt, Some("`lastMessageTime`"), Write::ReadOnly, Verify::Never),
-    field(Field::RemoteCreatedAt, Some("`createdAt`"), Write::ReadOnly, Verify::Never),
-    field(Field::RemoteUpdatedAt, Some("`updatedAt`"), Write::ReadOnly, Verify::Never),
-    field(Field::RemoteDeleted, None, Write::ReadOnly, Verify::Never),
+    FieldSpec::read_only(Field::LastActivityAt, Some("`lastMessageTime`")),
+    FieldSpec::read_only(Field::RemoteCreatedAt, Some("`createdAt`")),
+    FieldSpec::read_only(Field::RemoteUpdatedAt, Some("`updatedAt`")),
+    FieldSpec::read_only(Field::RemoteDeleted, None),
 ];
-
-const fn field(field: Field, read: Option<&'static str>, write: Write, verify: Verify) -> FieldSpec {
-    FieldSpec { field, read, write, verify, required: false }
-}
 
 const REMOTE_FIELDS: &[RemoteFieldSpec] = &[
     RemoteFieldSpec {
-        name: "status",
-        aliases: &[],
-        note: "name of a stage",
-        verify: Verify::Normalised,
         moves: Moves::ByItself,
+        ..RemoteFieldSpec::of("status", "name of a stage", Verify::Normalised)
     },
     RemoteFieldSpec {
-        name: "pipelineStage",
-        aliases: &[],
-        note: "id of a stage; null clears it",
-        verify: Verify::Exact,
         moves: Moves::ByItself,
+        ..RemoteFieldSpec::of("pipelineStage", "id of a stage; null clears it", Verify::Exact)
     },
     RemoteFieldSpec {
-        name: "pipelineId",
-        aliases: &[],
-        note: "id of a pipeline",
-        verify: Verify::Exact,
         moves: Moves::ByItself,
+        ..RemoteFieldSpec::of("pipelineId", "id of a pipeline", Verify::Exact)
     },
-    RemoteFieldSpec {
-        name: "process",
-        aliases: &[],
-        note: "free tag, on create",
-        verify: Verify::Exact,
-        moves: Moves::WhenWritten,
-    },
+    RemoteFieldSpec::of("process", "free tag, on create", Verify::Exact),
 ];
 
 const FILTERS: &[FilterSpec] = &[
-    FilterSpec {
-        name: FilterName::RemoteCreatedAtMin,
-        support: FilterSupport::Exact,
-        upstream: "dateRange.start",
-    },
-    FilterSpec {
-        name: FilterName::RemoteCreatedAtMax,
-        support: FilterSupport::Exact,
-        upstream: "dateRange.end",
-    },
+    FilterSpec::exact(FilterName::RemoteCreatedAtMin, "dateRange.start"),
+    FilterSpec::exact(FilterName::RemoteCreatedAtMax, "dateRange.end"),
 ];
 
 const SETTINGS: &[SettingSpec] = &[
@@ -152,28 +137,32 @@ const SETTINGS: &[SettingSpec] = &[
         required: true,
         note: "Where your instance is, such as https://crm.example.com.",
     },
-    setting("defaultRegion", SettingKind::Region, "Country of phone numbers written without a country code."),
-    setting(
+    SettingSpec::optional(
+        "defaultRegion",
+        SettingKind::Region,
+        "Country of phone numbers written without a country code.",
+    ),
+    SettingSpec::optional(
         "createDefaults",
         SettingKind::RemoteFields,
         "remoteFields of every create that does not name them, such as {\"status\": \"New Lead\"}.",
     ),
-    setting(
+    SettingSpec::optional(
         "allowDelete",
         SettingKind::Flag,
         "Whether contacts may be removed; the CRM removes their conversations and messages too. Default false.",
     ),
-    setting("getPath", SettingKind::PathTemplate, "Path that reads one contact; default /api/contacts/{id}."),
-    setting(
+    SettingSpec::optional(
+        "getPath",
+        SettingKind::PathTemplate,
+        "Path that reads one contact; default /api/contacts/{id}.",
+    ),
+    SettingSpec::optional(
         "deletePath",
         SettingKind::PathTemplate,
         "Path that removes one contact; default: the documented bulk removal with one id.",
     ),
 ];
-
-const fn setting(name: &'static str, kind: SettingKind, note: &'static str) -> SettingSpec {
-    SettingSpec { name, kind, required: false, note }
-}
 
 fn connect(connection: AdapterConnection<'_>) -> Result<Arc<dyn Adapter>> {
     let AdapterConnection { settings, secret, upstream: anonymous } = connection;
@@ -213,7 +202,7 @@ impl Adapter for PipelineAdapter {
     async fn probe(&self, context: &CallContext) -> Result<Account> {
         self.endpoints.verify_token(context).await?;
         // The token check names nobody; the first row of the list names the organisation.
-        let reply = self.endpoints.list(context, 1, 1, &[]).await?;
+        let reply = self.endpoints.ask(context, 1, 1, &[]).await?;
         reply.read(context, |reply| reply.decode(translate::decode_account)).await
     }
 
@@ -221,22 +210,11 @@ impl Adapter for PipelineAdapter {
         &self,
         context: &CallContext,
         pushed: &Pushed,
-        at: Position,
+        at: Option<&PageToken>,
         limit: usize,
     ) -> Result<Page> {
         let filters = translate::encode_filters(pushed)?;
-        let mut size = translate::page_size(at, limit);
-        // The CRM may cap the size; with the one it echoes, the page is another one too.
-        for _ in 0..2 {
-            let page = (at.0 / size).saturating_add(1);
-            let reply = self.endpoints.list(context, page, size, &filters).await?;
-            let rows = reply.read(context, |reply| reply.decode(translate::decode_page)).await?;
-            match rows.size {
-                Some(echoed) if echoed != size => size = echoed,
-                _ => return rows.from(at, page, page.saturating_sub(1).saturating_mul(size), size),
-            }
-        }
-        Err(super::lenient_reader::unreadable("size", "the same in two answers"))
+        contact_list::read_page(&self.endpoints, context, &filters, at, limit).await
     }
 
     async fn get_contact(&self, context: &CallContext, id: &RemoteId) -> Result<Contact> {
@@ -247,22 +225,7 @@ impl Adapter for PipelineAdapter {
     }
 
     async fn find_contacts(&self, context: &CallContext, by: &ContactIdentity) -> Result<LookupResult> {
-        let mut found = LookupResult::nobody();
-        for (term, wanted) in translate::searches(by, self.region) {
-            if found.is_full() {
-                found.complete = false;
-                break;
-            }
-            let reply = self.endpoints.search(context, term).await?;
-            let add = |reply: Reply| {
-                let rows = reply.decode(translate::decode_page)?.checked()?;
-                let whole = rows.is_whole(rows.size.unwrap_or(translate::PAGE_SIZE));
-                found.add(&wanted, whole, rows.readable(), reply.date, self.region);
-                Ok(())
-            };
-            reply.read(context, add).await?;
-        }
-        Ok(found)
+        contact_list::find_contacts(&self.endpoints, context, by, self.region).await
     }
 
     async fn prepare_create(&self, context: &CallContext, draft: &ContactDraft) -> Result<Prepared> {
@@ -272,14 +235,7 @@ impl Adapter for PipelineAdapter {
             blocking::within(context, size, || PipelineChange::of_draft(&draft, self.region)).await??;
         let change = self.with_one_stage(context, change).await?;
         let (body, expected, losses) = blocking::within(context, size, || change.encode()).await??;
-        Ok(Prepared {
-            kind: WriteKind::Create,
-            call: endpoints::create(body),
-            losses,
-            locator: RecordLocator::of(None, &expected),
-            expected,
-            is_noop: false,
-        })
+        Ok(Prepared::create(&SPEC, endpoints::create(body), expected, losses))
     }
 
     async fn prepare_update(
@@ -294,14 +250,8 @@ impl Adapter for PipelineAdapter {
         let change = self.with_one_stage(context, change).await?;
         let is_noop = change.is_empty();
         let (body, expected, losses) = blocking::within(context, size, || change.encode()).await??;
-        Ok(Prepared {
-            kind: WriteKind::Update,
-            call: endpoints::update(&held.remote_id, body),
-            losses,
-            locator: RecordLocator::of(Some(held.remote_id.clone()), &expected),
-            expected,
-            is_noop,
-        })
+        let call = endpoints::update(&held.remote_id, body);
+        Ok(Prepared { is_noop, ..Prepared::update(&SPEC, &held.remote_id, call, expected, losses) })
     }
 
     async fn prepare_delete(&self, context: &CallContext, id: &RemoteId) -> Result<Prepared> {
@@ -334,10 +284,7 @@ impl Adapter for PipelineAdapter {
             }
             return Ok(Applied { remote_id: None, contact: None });
         }
-        // A body that cannot be read does not undo the write: the read-back decides.
-        let decode = |reply: Reply| reply.decode(translate::decode_written).ok().flatten();
-        let contact = reply.read_however_late(context, decode).await;
-        Ok(Applied { remote_id: contact.as_ref().map(|contact| contact.remote_id.clone()), contact })
+        Ok(Applied::of(context, reply, translate::decode_written).await)
     }
 
     async fn read_back(&self, context: &CallContext, write: &Prepared, applied: &Applied) -> Result<Contact> {
@@ -350,28 +297,12 @@ impl Adapter for PipelineAdapter {
                 outcome => return outcome,
             }
         }
-        let identity = write.locator.identity.clone().identifying(SPEC.create_identity);
-        let found = self.find_contacts(context, &identity).await?.matches;
-        let contacts = found.into_iter().map(|found| found.contact);
-        let mut same = contacts.filter(|contact| id.is_none_or(|id| contact.remote_id == *id));
-        match (same.next(), same.next()) {
-            (Some(contact), None) => Ok(contact),
-            _ => Err(Failure::new(
-                FailureKind::ContactNotFound,
-                "The contact just written could not be found again.",
-            )),
-        }
+        let identity = write.locator.identity.identifying(SPEC.create_identity());
+        contact_list::found_again(self.find_contacts(context, &identity).await?, id)
     }
 
     async fn read_other_way(&self, context: &CallContext, known: &Contact) -> Result<Option<Contact>> {
-        for term in translate::terms_for(known, self.region) {
-            let reply = self.endpoints.search(context, term).await?;
-            let find = |reply: Reply| Ok(reply.decode(translate::decode_page)?.row_of(&known.remote_id));
-            if let Some(row) = reply.read(context, find).await? {
-                return Ok(Some(row));
-            }
-        }
-        Ok(None)
+        contact_list::read_other_way(&self.endpoints, context, known, self.region).await
     }
 }
 
@@ -412,14 +343,4 @@ fn unreadable_path(kind: WriteKind, failure: FailureKind) -> bool {
 /// A removal whose answer cannot be read may have been done; one that says nobody was there has not.
 fn unless_certain(failure: Failure) -> Failure {
     if failure.kind == FailureKind::ContactNotFound { failure } else { failure.with_effect(Effect::Unknown) }
-}
-
-impl LookupKey {
-    /// What the CRM's search finds it by.
-    fn term(&self) -> String {
-        match self {
-            Self::Email(email) => email.trim().to_owned(),
-            Self::Phone(phone) => phone.search_digits().to_owned(),
-        }
-    }
 }

@@ -10,24 +10,15 @@ pub(super) use decode::{
 };
 pub(super) use encode::{PipelineChange, RULES, StagePair};
 
-use std::collections::HashSet;
-
-use crate::adapters::adapter::{ContactIdentity, Pushed};
-use crate::adapters::identity::{LookupKey, full_name};
+use crate::adapters::adapter::Pushed;
 use crate::adapters::remote;
 use crate::domain::{
-    Contact, ContactPatch, Failure, FilterName, FilterValue, PhoneIdentity, Position, RawJson, Region,
-    RemoteFields, RemoteId, Result, Timestamp,
+    Contact, ContactPatch, Failure, FilterName, FilterValue, RawJson, Region, RemoteFields, RemoteId, Result,
+    Timestamp,
 };
 
 /// Rows to ask for at once where there is a choice; whether the CRM takes more is not documented.
 pub(super) const PAGE_SIZE: u64 = 100;
-
-/// The page size with which `limit` rows from `at` on are one page of the CRM, where any size does that.
-pub(super) fn page_size(at: Position, limit: usize) -> u64 {
-    let limit = (limit as u64).clamp(1, PAGE_SIZE);
-    if at.0.is_multiple_of(limit) { limit } else { PAGE_SIZE }
-}
 
 /// Native parameters of the filters that are declared as pushed down: one JSON text of both bounds.
 pub(super) fn encode_filters(pushed: &Pushed) -> Result<Vec<(&'static str, String)>> {
@@ -64,23 +55,6 @@ pub(super) fn defaults(setting: Option<&RawJson>) -> Result<RemoteFields> {
     Ok(fields)
 }
 
-/// One search for each identity.
-pub(super) fn searches(by: &ContactIdentity, region: Region) -> Vec<(String, LookupKey)> {
-    let emails = by.emails.iter().cloned().map(LookupKey::Email);
-    let phones = by.phones.iter().map(|phone| LookupKey::Phone(PhoneIdentity::of(region, phone)));
-    let searches = emails.chain(phones).map(|wanted| (wanted.term(), wanted));
-    // One person's numbers in two spellings are one search.
-    let mut seen = HashSet::new();
-    let searches = searches.filter(|(term, _)| !term.is_empty());
-    searches.filter(|(_, wanted)| seen.insert(wanted.key())).collect()
-}
-
-/// The terms whose rows may show this contact: its addresses, its numbers, its name.
-pub(super) fn terms_for(known: &Contact, region: Region) -> Vec<String> {
-    let terms = searches(&ContactIdentity::of_record(known), region).into_iter().map(|(term, _)| term);
-    terms.chain(full_name(known)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::hint::black_box;
@@ -88,7 +62,7 @@ mod tests {
     use bytestring::ByteString;
 
     use super::*;
-    use crate::domain::{EmailAddress, Patch, PhoneNumber, Text};
+    use crate::domain::{EmailAddress, Patch, PhoneIdentity, PhoneNumber};
     use crate::instructions::{Work, linear};
 
     fn fields(n: usize, name: &str) -> String {
@@ -139,28 +113,20 @@ mod tests {
         drop(PhoneIdentity::of(Region::default(), "+14155550100"));
         linear(
             "adapters::pipeline::translate::tests::encoding_takes_linear_work",
-            &[
-                ("phone numbers and e-mail addresses", 100, |n| {
-                    let held = decode_written(&ByteString::from(verified(n))).unwrap().unwrap();
-                    let phone = |n| PhoneNumber { number: format!("1415555{n:04}").into(), kind: None };
-                    let email = |n| EmailAddress { address: format!("A{n}@example.com").into(), kind: None };
-                    let patch = ContactPatch {
-                        phone_numbers: Patch::Set((0..n).rev().map(phone).collect()),
-                        email_addresses: Patch::Set((0..n).rev().map(email).collect()),
-                        ..ContactPatch::default()
-                    };
-                    Box::new(move || {
-                        let change = PipelineChange::of_patch(&held, &patch, Region::default()).unwrap();
-                        drop(black_box(change.encode().unwrap()));
-                    })
-                }),
-                ("searches", 100, |n| {
-                    let emails = (0..n).map(|n| Text::from(format!("a{n}@example.com"))).collect();
-                    let phones = (0..n).map(|n| Text::from(format!("+1415555{n:04}"))).collect();
-                    let by = ContactIdentity { emails, phones };
-                    Box::new(move || drop(black_box(searches(&by, Region::default()))))
-                }),
-            ],
+            &[("phone numbers and e-mail addresses", 100, |n| {
+                let held = decode_written(&ByteString::from(verified(n))).unwrap().unwrap();
+                let phone = |n| PhoneNumber { number: format!("1415555{n:04}").into(), kind: None };
+                let email = |n| EmailAddress { address: format!("A{n}@example.com").into(), kind: None };
+                let patch = ContactPatch {
+                    phone_numbers: Patch::Set((0..n).rev().map(phone).collect()),
+                    email_addresses: Patch::Set((0..n).rev().map(email).collect()),
+                    ..ContactPatch::default()
+                };
+                Box::new(move || {
+                    let change = PipelineChange::of_patch(&held, &patch, Region::default()).unwrap();
+                    drop(black_box(change.encode().unwrap()));
+                })
+            })],
         );
     }
 }

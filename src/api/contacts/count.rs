@@ -8,7 +8,7 @@ use axum::response::Response;
 use super::parameters::CountParameters;
 use crate::api::answer;
 use crate::api::extract::{ContactsReader, Context, Query};
-use crate::api::openapi::problems::ListProblems;
+use crate::api::openapi::problems::CountProblems;
 use crate::api::schema::CountAnswer;
 use crate::domain::Result;
 use crate::gateway::Gateway;
@@ -18,7 +18,7 @@ use crate::gateway::Gateway;
 /// How many contacts match all filters. Needs `contacts:read`.
 #[utoipa::path(get, path = "/crm/contacts/count", operation_id = "countContacts", tag = "contacts",
     params(CountParameters),
-    responses((status = 200, description = "How many.", body = CountAnswer), ListProblems))]
+    responses((status = 200, description = "How many.", body = CountAnswer), CountProblems))]
 pub(in crate::api) async fn count(
     State(gateway): State<Arc<Gateway>>,
     ContactsReader(caller): ContactsReader,

@@ -104,24 +104,57 @@ impl Parameters for UpsertParameters {
 
 impl IntoParams for UpsertParameters {
     fn into_params(at: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let description = "By what the person is looked for: `emailAddress`, `phoneNumber` or both, comma-separated; any match counts. Without it as the CRM tells people apart.";
-        let words = ["emailAddress", "phoneNumber", "emailAddress,phoneNumber", "phoneNumber,emailAddress"];
-        let match_on = documented::query("matchOn", description, documented::text().enum_values(Some(words)));
+        let identifying =
+            ADAPTERS.iter().map(|spec| format!("{} by `{}`", spec.title, spec.create_identity().word()));
+        let description = format!(
+            "By what the person is searched for: one, or several with a comma between them; any match counts. Without it as the CRM tells people apart: {}.",
+            identifying.collect::<Vec<_>>().join(", ")
+        );
+        let words = documented::text().enum_values(Some(selections(&match_kinds())));
+        let match_on = documented::query("matchOn", &description, words);
         WriteParameters::into_params(at).into_iter().chain([match_on]).collect()
     }
 }
 
+/// All kinds by which some CRM finds people; the upsert refuses one that its CRM does not declare.
+fn match_kinds() -> Vec<IdentityKind> {
+    let mut kinds = Vec::new();
+    for kind in ADAPTERS.iter().flat_map(|spec| spec.identities) {
+        if !kinds.contains(kind) {
+            kinds.push(*kind);
+        }
+    }
+    kinds
+}
+
+/// Every choice of these kinds in every order, the shorter ones first.
+fn selections(kinds: &[IdentityKind]) -> Vec<String> {
+    let (mut all, mut longest) = (Vec::new(), vec![Vec::new()]);
+    for _ in kinds {
+        let longer = |chosen: &Vec<IdentityKind>| {
+            let more = kinds.iter().filter(|kind| !chosen.contains(kind));
+            more.map(|kind| [chosen.as_slice(), &[*kind]].concat()).collect::<Vec<_>>()
+        };
+        longest = longest.iter().flat_map(longer).collect();
+        all.extend(
+            longest.iter().map(|chosen| chosen.iter().map(|kind| kind.word()).collect::<Vec<_>>().join(",")),
+        );
+    }
+    all
+}
+
 fn match_on(query: &mut QueryReader) -> Read<Option<Vec<IdentityKind>>> {
     let Some(text) = query.text("matchOn")? else { return Ok(None) };
-    let kinds = [IdentityKind::EmailAddress, IdentityKind::PhoneNumber];
-    let named = text.split(',').map(|word| kinds.into_iter().find(|kind| kind.word() == word.trim()));
+    let kinds = match_kinds();
+    let named = text.split(',').map(|word| kinds.iter().copied().find(|kind| kind.word() == word.trim()));
     let mut all = Vec::new();
     for kind in named {
         match kind {
             Some(kind) if !all.contains(&kind) => all.push(kind),
             Some(_) => {}
             None => {
-                let detail = "It must be `emailAddress`, `phoneNumber`, or both with a comma between them.";
+                let words: Vec<String> = kinds.iter().map(|kind| format!("`{}`", kind.word())).collect();
+                let detail = format!("Use {}, or several with a comma between them.", words.join(", "));
                 return Err(query.fault("matchOn", detail));
             }
         }

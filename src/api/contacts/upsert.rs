@@ -18,8 +18,7 @@ use crate::gateway::contacts::WriteRequest;
 /// Create or change a contact
 ///
 /// Looks for the person by `matchOn`, changes the one who is found, or creates one. Without `matchOn` people are told
-/// apart as the CRM does it (Aptly by `emailAddress`, the pipeline CRM by `phoneNumber`), because households share the
-/// other. Several who match, or without `matchOn` one whose first and last name both differ, are 409 `ambiguous_match`
+/// apart as the CRM does it, because households share the rest. Several who match, or without `matchOn` one whose first and last name both differ, are 409 `ambiguous_match`
 /// with the candidates; so is somebody whose number has only the national digits of a `matchOn` phone number. Others who
 /// may be the same person are named by the warning `possible_duplicate`. A change sets what the body names: a list replaces the whole list, `null`, a
 /// blank text or an empty list clears, what is absent stays. In a contact that is created, all of these are absent. Needs `contacts:write`.

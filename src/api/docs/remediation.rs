@@ -35,6 +35,7 @@ pub(super) const fn remediation(kind: FailureKind) -> &'static str {
         K::UnsupportedMediaType => "Send JSON in UTF-8, uncompressed, with <code>Content-Type: application/json</code>.",
         K::ValidationFailed => "Each member at fault is named in <code>errors</code> with its pointer and what to mend. Nothing was written.",
         K::FilterUnsupported => "This CRM cannot answer the filter, and an answer that ignores it would be wrong. The detail names the filters that it can answer.",
+        K::PageNumberUnsupported => "This CRM shows its contacts from the beginning alone. Begin without <code>pageNumber</code>, and send <code>pageInfo.nextCursor</code> as <code>cursor</code> for each further page.",
         K::ScanLimitReached => "The CRM does not tell the answer, and reading through all its contacts came to its bound. Narrow the question with one of the filters that the CRM answers itself.",
         K::BaseUrlRefused => "The gateway calls https addresses in public networks, and those that its operator allows. Mend the base URL, or ask the operator.",
         K::OperationUnsupported => "The CRM has no such operation, the credential's settings do not say how it is done there, or the gateway does not have it yet. The detail says which.",

@@ -49,6 +49,7 @@ const fn row(kind: FailureKind) -> (StatusCode, &'static str) {
         K::UnsupportedMediaType       => (S::UNSUPPORTED_MEDIA_TYPE, "The body is not JSON"),
         K::ValidationFailed           => (S::UNPROCESSABLE_ENTITY, "The body breaks a rule"),
         K::FilterUnsupported          => (S::UNPROCESSABLE_ENTITY, "The filter cannot be answered for this CRM"),
+        K::PageNumberUnsupported      => (S::UNPROCESSABLE_ENTITY, "This CRM has no pages by number"),
         K::ScanLimitReached           => (S::UNPROCESSABLE_ENTITY, "Too many contacts to read through"),
         K::BaseUrlRefused             => (S::UNPROCESSABLE_ENTITY, "The base URL is not one that we call"),
         K::OperationUnsupported       => (S::NOT_IMPLEMENTED, "The operation is not supported"),

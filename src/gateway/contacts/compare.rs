@@ -210,8 +210,8 @@ impl<'a> Judge<'a> {
                 let was_shown = before.is_some() && !after.remote_fields_unread;
                 self.absent(pointer, was_shown, is_empty(asked));
             }
-            (asked, before, Some(after)) if declared.verify == Verify::Values => {
-                self.values(&pointer, asked, before, after);
+            (asked, before, Some(after)) if matches!(declared.verify, Verify::Values { .. }) => {
+                self.values(declared.verify, &pointer, asked, before, after);
             }
             (None, ..) if moves => {}
             (asked, before, Some(after)) => self.value(declared.verify, pointer, asked, before, after),
@@ -219,8 +219,15 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Judges an object field by field. One that reads back as an object with a `value` counts by that value.
-    fn values(&mut self, pointer: &str, asked: Option<&str>, before: Option<&str>, after: &str) {
+    /// Judges an object field by field.
+    fn values(
+        &mut self,
+        verify: Verify,
+        pointer: &str,
+        asked: Option<&str>,
+        before: Option<&str>,
+        after: &str,
+    ) {
         let at = |name: &str| format!("{pointer}/{}", pointer_token(name));
         let Some(now) = json::members(after) else {
             return self.value(Verify::Exact, pointer.to_owned(), asked, before, after);
@@ -229,16 +236,16 @@ impl<'a> Judge<'a> {
         let before = before.and_then(json::members);
         let old = before.as_ref().map(json::Members::by_name);
         for (name, wanted) in &asked.0 {
-            let old = old.as_ref().map(|old| value_in(old, name));
-            let now = value_in(&now, name);
-            self.value(Verify::Values, at(name), Some(wanted.get()), old, now);
+            let old = old.as_ref().map(|old| value_in(verify, old, name));
+            let now = value_in(verify, &now, name);
+            self.value(verify, at(name), Some(wanted.get()), old, now);
         }
         let asked = asked.by_name();
         let kept = before.iter().flat_map(|before| &before.0);
         for (name, old) in kept.filter(|(name, _)| !asked.contains_key(name.as_ref())) {
             if let Some(now) = now.get(name.as_ref()) {
-                let (old, now) = (value_of(old.get()), value_of(now.get()));
-                self.value(Verify::Values, at(name), None, Some(old), now);
+                let (old, now) = (value_of(verify, old.get()), value_of(verify, now.get()));
+                self.value(verify, at(name), None, Some(old), now);
             }
         }
     }
@@ -467,14 +474,15 @@ fn remote_value<'a>(declared: &RemoteFieldSpec, contact: &'a Contact) -> Option<
 }
 
 /// The value of the field `name`, `null` where there is none.
-fn value_in<'a>(fields: &HashMap<&str, json::Raw<'a>>, name: &str) -> &'a str {
-    fields.get(name).map_or("null", |raw| value_of(raw.get()))
+fn value_in<'a>(verify: Verify, fields: &HashMap<&str, json::Raw<'a>>, name: &str) -> &'a str {
+    fields.get(name).map_or("null", |raw| value_of(verify, raw.get()))
 }
 
-/// The `value` of an object that has one, else the whole.
-pub(super) fn value_of(json: &str) -> &str {
+/// What one of several fields in one counts by: the declared field inside it where it is an object that has one.
+pub(super) fn value_of(verify: Verify, json: &str) -> &str {
+    let Verify::Values { inside } = verify else { return json };
     let members = json::members(json).map_or_else(Vec::new, |members| members.0);
-    members.into_iter().find(|(name, _)| name == "value").map_or(json, |(_, raw)| raw.get())
+    members.into_iter().find(|(name, _)| name == inside).map_or(json, |(_, raw)| raw.get())
 }
 
 fn difference(verify: Verify, wanted: &str, now: &str) -> Option<Verdict> {
@@ -495,7 +503,7 @@ fn is_normalised(verify: Verify, one: &str, other: &str) -> bool {
     match verify {
         Verify::Exact | Verify::Never => a == b,
         Verify::Normalised => a.to_lowercase() == b.to_lowercase(),
-        Verify::Values => a == b || is_same_time(&a, &b),
+        Verify::Values { .. } => a == b || is_same_time(&a, &b),
     }
 }
 

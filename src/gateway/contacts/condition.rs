@@ -183,7 +183,7 @@ fn remote_fields<'a>(spec: &'a AdapterSpec, contact: &'a Contact) -> Vec<BodyPar
     let declared = contact.remote_fields.0.iter().filter_map(|(name, value)| {
         let declared = spec.remote_field(name)?;
         let value = match declared.verify {
-            Verify::Values => members(value),
+            Verify::Values { .. } => members(declared.verify, value),
             Verify::Exact | Verify::Normalised | Verify::Never => json::canonical(value.as_str()),
         };
         Some((declared.name, value))
@@ -195,10 +195,10 @@ fn remote_fields<'a>(spec: &'a AdapterSpec, contact: &'a Contact) -> Vec<BodyPar
 
 /// Fields that are many in one: each by its value, without its description. One without a value is the same as one that
 /// is not there: CRMs show either.
-fn members(value: &RawJson) -> String {
+fn members(verify: Verify, value: &RawJson) -> String {
     let Some(members) = json::members(value.as_str()) else { return json::canonical(value.as_str()) };
     let plain = members.0.iter().filter_map(|(name, raw)| {
-        let value = value_of(raw.get());
+        let value = value_of(verify, raw.get());
         (json::kind(value) != json::Kind::Null).then(|| (name.as_ref(), json::canonical(value)))
     });
     let mut plain: Vec<(&str, String)> = plain.collect();

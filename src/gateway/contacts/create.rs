@@ -29,7 +29,7 @@ impl WriteOperation<'_> {
     }
 
     fn keys_of(&self, draft: &ContactDraft) -> BTreeSet<String> {
-        self.identity_keys(&draft.email_addresses, &draft.phone_numbers, false)
+        self.identity_keys(draft.into(), &[])
     }
 
     /// The create with its locks held, from the last reads to the contact that is returned; also of an upsert that matched
@@ -45,8 +45,7 @@ impl WriteOperation<'_> {
         warnings.extend(prepared.losses.iter().cloned());
         self.refuse_if_strict(&warnings)?;
         // Last of all reads, so that the time in which another writer can slip in is short.
-        let identity =
-            ContactIdentity::of(opened.spec.create_identity, &draft.email_addresses, &draft.phone_numbers);
+        let identity = ContactIdentity::of(&[opened.spec.create_identity()], draft);
         let mut seen = match self.refuse_if_taken(&identity, None).await.map_err(unsent) {
             Err(failure) if failure.kind == FailureKind::ContactExists && self.first_sent.is_some() => {
                 return self.applied_late(&prepared, failure, warnings).await;
@@ -178,7 +177,7 @@ impl WriteOperation<'_> {
         prepared: &Prepared,
         seen: &mut LookupResult,
     ) {
-        let shared = prepared.locator.identity.only(self.opened.spec.create_identity.other());
+        let shared = prepared.locator.identity.without_kind(self.opened.spec.create_identity());
         let Ok(found) = self.opened.adapter.find_contacts(self.context, &shared).await else { return };
         let known: HashSet<RemoteId> =
             seen.near.iter().map(|known| known.contact.remote_id.clone()).collect();

@@ -1,17 +1,19 @@
-//! Cursors: a position in an upstream's list, authenticated and bound to the list it belongs to.
+//! Cursors: where an upstream's list goes on, authenticated and bound to the list it belongs to.
 
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::adapters::Paging;
 use crate::domain::{
-    Contact, ContactQuery, CredentialId, Failure, FilterValue, Position, Result, TenantId, Text,
+    Contact, ContactQuery, CredentialId, Failure, FilterValue, PageToken, Result, TenantId, Text,
 };
 use crate::sealing::{Sealer, sha256};
 
-const VERSION: u8 = 2;
-const POSITION: usize = 8;
+const VERSION: u8 = 3;
+/// Bytes of the number of rows that cursors of versions 1 and 2 begin with.
+const OFFSET: usize = 8;
 const STEPS: usize = 4;
 const MARK: usize = 8;
 const MAC: usize = 16;
@@ -22,9 +24,10 @@ pub(super) struct Cursors(Arc<Sealer>);
 
 /// How far a walk through a list has come. It remembers one page that it has passed, a later one each time that the number
 /// of pages doubles: so a CRM that shows the same pages again and again is noticed, however many pages there are between.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Walk {
-    pub(super) position: Position,
+    /// Where it goes on; `None` is the beginning of the list.
+    pub(super) at: Option<PageToken>,
     /// Pages that were passed.
     steps: u32,
     /// What the remembered page showed.
@@ -33,14 +36,14 @@ pub(super) struct Walk {
 
 impl Walk {
     /// A walk that begins here.
-    pub(super) const fn from(position: Position) -> Self {
-        Self { position, steps: 0, mark: [0; MARK] }
+    pub(super) const fn from(at: Option<PageToken>) -> Self {
+        Self { at, steps: 0, mark: [0; MARK] }
     }
 
     /// The walk behind a page of these contacts; `None` where it showed exactly them before.
-    pub(super) fn pass(self, page: &[Contact], next: Position) -> Option<Self> {
+    pub(super) fn pass(self, page: &[Contact], next: Option<PageToken>) -> Option<Self> {
         if page.is_empty() {
-            return Some(Self { position: next, ..self });
+            return Some(Self { at: next, ..self });
         }
         let ids: Vec<&[u8]> =
             page.iter().flat_map(|contact| [contact.remote_id.as_str().as_bytes(), b"\n"]).collect();
@@ -50,7 +53,7 @@ impl Walk {
             return None;
         }
         let steps = self.steps.saturating_add(1);
-        Some(Self { position: next, steps, mark: if steps.is_power_of_two() { shown } else { self.mark } })
+        Some(Self { at: next, steps, mark: if steps.is_power_of_two() { shown } else { self.mark } })
     }
 }
 
@@ -68,49 +71,53 @@ impl Cursors {
     }
 
     /// The cursor of `walk` in the list that `binding` names.
-    pub(super) fn make(&self, binding: &Binding<'_>, walk: Walk) -> Text {
+    pub(super) fn make(&self, binding: &Binding<'_>, walk: &Walk) -> Text {
         let mut bytes = vec![VERSION];
-        bytes.extend_from_slice(&walk.position.0.to_be_bytes());
         bytes.extend_from_slice(&walk.steps.to_be_bytes());
         bytes.extend_from_slice(&walk.mark);
+        bytes.extend_from_slice(walk.at.as_ref().map_or("", PageToken::as_str).as_bytes());
         let mac = self.0.mac(PURPOSE, &message(binding, &bytes));
         bytes.extend_from_slice(&mac[..MAC]);
         Text::from(URL_SAFE_NO_PAD.encode(bytes))
     }
 
     /// The walk behind a cursor. Fails with `invalid_parameter` where it was altered, or made for another list.
-    pub(super) fn open(&self, binding: &Binding<'_>, cursor: &str) -> Result<Walk> {
-        self.walk(binding, cursor).ok_or_else(|| {
+    pub(super) fn open(&self, binding: &Binding<'_>, paging: Paging, cursor: &str) -> Result<Walk> {
+        self.walk(binding, paging, cursor).ok_or_else(|| {
             Failure::parameter("cursor", "`cursor` is not one that this list gave: pass `pageInfo.nextCursor` on unchanged, with the same credential, filters and pageSize.")
         })
     }
 
-    fn walk(&self, binding: &Binding<'_>, cursor: &str) -> Option<Walk> {
+    fn walk(&self, binding: &Binding<'_>, paging: Paging, cursor: &str) -> Option<Walk> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
         let (body, mac) = bytes.split_at_checked(bytes.len().checked_sub(MAC)?)?;
         if !self.0.authentic(PURPOSE, &message(binding, body), mac) {
             return None;
         }
         let (version, body) = body.split_first()?;
-        let (position, passed) = body.split_at_checked(POSITION)?;
-        let walk = Walk::from(Position(u64::from_be_bytes(position.try_into().ok()?)));
+        if *version == VERSION {
+            let (passed, token) = body.split_at_checked(STEPS + MARK)?;
+            let token = std::str::from_utf8(token).ok()?;
+            return passed_before(passed, Some(PageToken::new(token)?));
+        }
+        // Earlier releases counted the rows before the next page.
+        let (offset, passed) = body.split_at_checked(OFFSET)?;
+        let at = paging.at_offset(u64::from_be_bytes(offset.try_into().ok()?))?;
         match *version {
-            // Made by an earlier version of the gateway: the position alone.
-            1 if passed.is_empty() => Some(walk),
-            VERSION => {
-                let (steps, mark) = passed.split_at_checked(STEPS)?;
-                Some(Walk {
-                    steps: u32::from_be_bytes(steps.try_into().ok()?),
-                    mark: mark.try_into().ok()?,
-                    ..walk
-                })
-            }
+            1 if passed.is_empty() => Some(Walk::from(Some(at))),
+            2 => passed_before(passed, Some(at)),
             _ => None,
         }
     }
 }
 
-/// What is authenticated: the position, and all that it is bound to.
+/// The walk that goes on at `at`, with what a cursor says of the pages before.
+fn passed_before(passed: &[u8], at: Option<PageToken>) -> Option<Walk> {
+    let (steps, mark) = passed.split_at_checked(STEPS)?;
+    Some(Walk { at, steps: u32::from_be_bytes(steps.try_into().ok()?), mark: mark.try_into().ok()? })
+}
+
+/// What is authenticated: the walk, and all that it is bound to.
 fn message(binding: &Binding<'_>, body: &[u8]) -> Vec<u8> {
     let Binding { tenant, credential, query, page_size } = binding;
     let mut message = Vec::with_capacity(128);
@@ -136,6 +143,12 @@ fn message(binding: &Binding<'_>, body: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::domain::RemoteId;
+    use crate::domain::bounds::TEXT_MOST;
+    use crate::sealing::MasterKey;
+
+    const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    const VERSION_1: &str = "AQAAAAAAAACWY5Otn3RYx_P9vv2CzSSyoA";
+    const VERSION_2: &str = "AgAAAAAAAACWAAAAAwcHBwcHBwcH9eX8BVMfF9D-FlfnIXKfjg";
 
     #[test]
     fn a_walk_notices_pages_that_come_again_whenever_the_circle_begins() {
@@ -144,10 +157,10 @@ mod tests {
                 let number = if step < before { step } else { before + (step - before) % circle };
                 [Contact::bare(RemoteId::from(format!("page{number}")))]
             };
-            let mut walk = Some(Walk::from(Position(0)));
+            let mut walk = Some(Walk::from(None));
             let mut steps = 0;
             while let Some(now) = walk {
-                walk = now.pass(&page(steps), Position(0));
+                walk = now.pass(&page(steps), None);
                 steps += 1;
                 assert!(steps <= 4 * (before + circle) + 2, "{before} {circle}");
             }
@@ -156,5 +169,38 @@ mod tests {
                 "{before} {circle}: no page was shown twice before step {steps}"
             );
         }
+    }
+
+    fn binding<'a>(
+        query: &'a ContactQuery,
+        tenant: &'a TenantId,
+        credential: &'a CredentialId,
+    ) -> Binding<'a> {
+        Binding { tenant, credential, query, page_size: 50 }
+    }
+
+    /// Cursors of earlier releases, whose clients go on with them after an upgrade: 150 rows were shown in three pages.
+    #[test]
+    fn a_cursor_of_an_earlier_release_goes_on_where_it_ended() {
+        let (query, tenant, credential) = (ContactQuery::default(), "ten_1".into(), "crd_1".into());
+        let binding = binding(&query, &tenant, &credential);
+        let key = MasterKey::parse(KEY).unwrap();
+        let cursors = Cursors::new(Arc::new(Sealer::new(&key).unwrap()));
+        let at = Paging::Fixed(200).at_offset(150);
+        let open = |cursor: &str| cursors.open(&binding, Paging::Fixed(200), cursor).unwrap();
+        assert_eq!(open(VERSION_1), Walk::from(at.clone()));
+        let walk = Walk { at, steps: 3, mark: [7; MARK] };
+        assert_eq!(open(VERSION_2), walk);
+        assert_eq!(open(&cursors.make(&binding, &walk)), walk);
+        assert!(cursors.open(&binding, Paging::Cursor, VERSION_2).is_err(), "this CRM had no such cursor");
+    }
+
+    #[test]
+    fn the_longest_token_fits_into_a_parameter() {
+        let (query, tenant, credential) = (ContactQuery::default(), "ten_1".into(), "crd_1".into());
+        let cursors = Cursors::new(Arc::new(Sealer::new(&MasterKey::parse(KEY).unwrap()).unwrap()));
+        let longest = Walk::from(PageToken::new("x".repeat(PageToken::MOST)));
+        let cursor = cursors.make(&binding(&query, &tenant, &credential), &longest);
+        assert!(cursor.len() <= TEXT_MOST, "{}", cursor.len());
     }
 }

@@ -74,26 +74,57 @@ pub(super) fn of_patch(spec: &AdapterSpec, patch: &ContactPatch) -> Vec<Warning>
 
 fn sets(patch: &ContactPatch, field: Field) -> bool {
     match field {
+        Field::FirstName => patch.first_name.value().is_some(),
+        Field::LastName => patch.last_name.value().is_some(),
         Field::Account => patch.account.value().is_some(),
         Field::Addresses => patch.addresses.value().is_some_and(|list| !list.is_empty()),
-        _ => false,
+        Field::EmailAddresses => patch.email_addresses.value().is_some_and(|list| !list.is_empty()),
+        Field::PhoneNumbers => patch.phone_numbers.value().is_some_and(|list| !list.is_empty()),
+        // As for a draft.
+        Field::EmailAddressType
+        | Field::PhoneNumberType
+        | Field::RemoteFields
+        | Field::LastActivityAt
+        | Field::RemoteCreatedAt
+        | Field::RemoteUpdatedAt
+        | Field::RemoteDeleted => false,
+    }
+}
+
+/// Whether a change of `field` asks for another value than the record holds. What the reading does not show is not empty.
+fn differs(patch: &ContactPatch, held: &Contact, field: Field) -> bool {
+    let unseen = held.unseen.contains(field);
+    let text = |patch: &Patch<Text>, held: &Option<Text>| {
+        patch.touches() && (unseen || patch.value() != held.as_ref())
+    };
+    match field {
+        Field::FirstName => text(&patch.first_name, &held.first_name),
+        Field::LastName => text(&patch.last_name, &held.last_name),
+        Field::Account => text(&patch.account, &held.account),
+        Field::Addresses => {
+            patch.addresses.list().is_some_and(|sent| unseen || !are_held(sent, &held.addresses))
+        }
+        Field::EmailAddresses => {
+            patch.email_addresses.list().is_some_and(|sent| unseen || sent != held.email_addresses)
+        }
+        Field::PhoneNumbers => {
+            patch.phone_numbers.list().is_some_and(|sent| unseen || sent != held.phone_numbers)
+        }
+        // As for a draft.
+        Field::EmailAddressType
+        | Field::PhoneNumberType
+        | Field::RemoteFields
+        | Field::LastActivityAt
+        | Field::RemoteCreatedAt
+        | Field::RemoteUpdatedAt
+        | Field::RemoteDeleted => false,
     }
 }
 
 /// What a change loses given the record: members that the CRM shows and does not store, where they differ; read-only
 /// members, where they differ.
 pub(super) fn of_change(spec: &AdapterSpec, id: &str, held: &Contact, patch: &ContactPatch) -> Vec<Warning> {
-    let differs = |field: Field| match (field, &patch.account, &patch.addresses) {
-        // What the reading does not show is not empty.
-        (Field::Account, account, _) if held.unseen.contains(field) => account.touches(),
-        (Field::Addresses, _, addresses) if held.unseen.contains(field) => addresses.touches(),
-        (Field::Account, Patch::Set(account), _) => held.account.as_ref() != Some(account),
-        (Field::Account, Patch::Clear, _) => held.account.is_some(),
-        (Field::Addresses, _, Patch::Set(addresses)) => !are_held(addresses, &held.addresses),
-        (Field::Addresses, _, Patch::Clear) => !held.addresses.is_empty(),
-        _ => false,
-    };
-    let lost = |spec: &&FieldSpec| spec.read.is_some() && differs(spec.field);
+    let lost = |spec: &&FieldSpec| spec.read.is_some() && differs(patch, held, spec.field);
     let lost = spec.fields.iter().filter(lost).filter_map(not_stored);
     let ignored = patch
         .read_only
@@ -103,7 +134,6 @@ pub(super) fn of_change(spec: &AdapterSpec, id: &str, held: &Contact, patch: &Co
     lost.chain(ignored).collect()
 }
 
-/// Whether the record holds the value; one that the reading does not show is not known to differ.
 /// Whether these addresses are held; one without a type is the same whatever its type.
 fn are_held(addresses: &[Address], held: &[Address]) -> bool {
     let same = |(sent, held): (&Address, &Address)| {
@@ -113,6 +143,7 @@ fn are_held(addresses: &[Address], held: &[Address]) -> bool {
     addresses.len() == held.len() && addresses.iter().zip(held).all(same)
 }
 
+/// Whether the record holds the value; one that the reading does not show is not known to differ.
 fn is_held(member: &ReadOnlyMember, id: &str, held: &Contact) -> bool {
     let ReadOnlyMember { name, value } = member;
     let time = |field: Field, now: Option<Timestamp>| held.unseen.contains(field) || is_time(value, now);
@@ -139,5 +170,60 @@ fn is_time(value: &RawJson, held: Option<Timestamp>) -> bool {
         (Some(sent), Some(held)) => sent.as_millisecond() == held.as_millisecond(),
         (None, None) => value.is_null(),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::{Verify, spec};
+    use crate::domain::{EmailAddress, PhoneNumber, RemoteId};
+
+    /// Whichever field a CRM has no home for, a change that names it is warned about.
+    #[test]
+    fn a_field_without_a_home_is_lost_in_no_change_in_silence() {
+        let email = |address: &str| vec![EmailAddress { address: address.into(), kind: None }];
+        let phone = |number: &str| vec![PhoneNumber { number: number.into(), kind: None }];
+        let address = |city: &str| vec![Address { city: Some(city.into()), ..Address::default() }];
+        let set = |value: &str| Patch::Set(Text::from(value));
+        let patch = ContactPatch {
+            first_name: set("Ada"),
+            last_name: set("Byron"),
+            account: set("Engines"),
+            addresses: Patch::Set(address("London")),
+            email_addresses: Patch::Set(email("ada@example.com")),
+            phone_numbers: Patch::Set(phone("+14155550101")),
+            ..ContactPatch::default()
+        };
+        let other = Contact::bare(RemoteId::from("abc123"));
+        let same = Contact {
+            first_name: Some("Ada".into()),
+            last_name: Some("Byron".into()),
+            account: Some("Engines".into()),
+            addresses: address("London"),
+            email_addresses: email("ada@example.com"),
+            phone_numbers: phone("+14155550101"),
+            ..other.clone()
+        };
+        for field in [
+            Field::FirstName,
+            Field::LastName,
+            Field::Account,
+            Field::Addresses,
+            Field::EmailAddresses,
+            Field::PhoneNumbers,
+        ] {
+            let lost = |read: Option<&'static str>, held: &Contact| {
+                let never = Write::Never("it has no home");
+                let field = FieldSpec { field, read, write: never, verify: Verify::Never, required: false };
+                let spec = AdapterSpec { fields: Box::leak(Box::new([field])), ..*spec("aptly").unwrap() };
+                let (before, given) = (of_patch(&spec, &patch), of_change(&spec, "con_1", held, &patch));
+                (before.len(), given.len())
+            };
+            let name = field.name();
+            assert_eq!(lost(None, &other), (1, 0), "{name} is never shown");
+            assert_eq!(lost(Some("there"), &other), (0, 1), "{name} is shown and differs");
+            assert_eq!(lost(Some("there"), &same), (0, 0), "{name} is shown and equal");
+        }
     }
 }

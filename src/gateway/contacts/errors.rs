@@ -1,7 +1,7 @@
 //! What a write is answered with: the contact and its warnings, or what is not known and who stands in the way.
 
 use super::{ContactView, ids};
-use crate::adapters::{ContactIdentity, IdentityKind, LookupResult, Match, Prepared};
+use crate::adapters::{LookupResult, Match, Prepared};
 use crate::domain::{
     Candidate, Candidates, Contact, Effect, Failure, FailureKind, Retryable, Timestamp, Warning, WarningCode,
 };
@@ -18,7 +18,7 @@ pub(super) fn candidates(opened: &ConnectedCredential, matches: &[Match], more: 
     let candidate = |found: &Match| Candidate {
         id: Some(ids::make(&opened.id, &found.contact.remote_id)),
         remote_id: found.contact.remote_id.clone(),
-        matched_on: found.on.iter().map(|kind| kind.word()).collect(),
+        matched_on: found.matched_by.iter().map(|kind| kind.word()).collect(),
     };
     matches.iter().map(candidate).collect::<Candidates>().omitting(more)
 }
@@ -27,7 +27,7 @@ pub(super) fn exists(opened: &ConnectedCredential, found: &LookupResult) -> Fail
     let detail = format!(
         "{} has a contact with the same {} already, and nothing was sent. Change that contact instead; `candidates` names it.",
         opened.spec.title,
-        opened.spec.create_identity.word(),
+        opened.spec.create_identity().word(),
     );
     Failure::new(FailureKind::ContactExists, detail).with_candidates(candidates(
         opened,
@@ -51,10 +51,7 @@ pub(super) fn possible_duplicates(opened: &ConnectedCredential, seen: &[&Match])
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let message =
         format!("May be the same person: {}{more}. Compare them in {}.", names.join(", "), opened.spec.title);
-    let pointer = match first.on.first() {
-        Some(IdentityKind::EmailAddress) => "/emailAddresses",
-        _ => "/phoneNumbers",
-    };
+    let pointer = first.matched_by.first().map_or_else(String::new, |kind| kind.pointer());
     Some(Warning::new(WarningCode::PossibleDuplicate, pointer, message))
 }
 
@@ -141,13 +138,8 @@ pub(super) fn outcome_unknown(
     prepared: &Prepared,
     failure: &Failure,
 ) -> Failure {
-    let ContactIdentity { emails, phones } = &prepared.locator.identity;
-    let by = match opened.spec.create_identity {
-        IdentityKind::PhoneNumber if !phones.is_empty() => "phoneNumber",
-        _ if !emails.is_empty() => "emailAddress",
-        _ if !phones.is_empty() => "phoneNumber",
-        _ => "name",
-    };
+    // The kinds stand in the order that the CRM declares.
+    let by = prepared.locator.identity.0.first().map_or("name", |identity| identity.kind.word());
     let reason = reason(failure);
     let title = opened.spec.title;
     let detail = format!(

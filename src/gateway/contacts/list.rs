@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use super::cursor::{Binding, Cursors, Walk};
 use super::{ContactPage, ListRequest, PageStart, filters, ids, incomplete_rows};
-use crate::adapters::Pushed;
+use crate::adapters::{Adapter, AdapterSpec, Paging, Pushed};
 use crate::domain::{
-    CallContext, Caller, Contact, ContactQuery, Failure, FailureKind, Position, Result, Warning,
+    CallContext, Caller, Contact, ContactQuery, Failure, FailureKind, FieldFault, PageToken, Result, Warning,
 };
 use crate::gateway::credentials::ConnectedCredential;
 use crate::sealing::sha256;
@@ -29,13 +29,15 @@ pub(super) async fn list(
     let binding = Binding { tenant: &caller.tenant, credential: &opened.id, query, page_size: *page_size };
     let (walk, page_number) = match start {
         PageStart::PageNumber(number) => {
-            let at = Position(number.saturating_sub(1).saturating_mul(u64::from(*page_size)));
-            (Walk::from(at), Some(*number))
+            (Walk::from(token_of_page(opened.spec, *number, *page_size)?), Some(*number))
         }
-        PageStart::Cursor(cursor) => (cursors.open(&binding, cursor)?, None),
+        PageStart::Cursor(cursor) => (cursors.open(&binding, opened.spec.paging, cursor)?, None),
     };
-    let rows = read_rows(context, opened, &split.pushed, walk.position, *page_size as usize).await?;
-    let passed = walk.pass(&rows.contacts, rows.next.unwrap_or(walk.position)).ok_or_else(repeats)?;
+    let (adapter, paging) = (opened.adapter.as_ref(), opened.spec.paging);
+    let rows =
+        read_rows(context, adapter, paging, &split.pushed, walk.at.clone(), *page_size as usize).await?;
+    let is_last = rows.next.is_none();
+    let passed = walk.pass(&rows.contacts, rows.next).ok_or_else(repeats)?;
     Ok(ContactPage {
         warnings: Warning::bounded(incomplete_rows(&rows.contacts, rows.unreadable)),
         contacts: rows
@@ -45,16 +47,32 @@ pub(super) async fn list(
             .collect(),
         page_number,
         page_size: *page_size,
-        next_cursor: rows.next.map(|_| cursors.make(&binding, passed)),
+        next_cursor: (!is_last).then(|| cursors.make(&binding, &passed)),
         total: rows.total,
         pushed_down: split.pushed_down,
         applied_here: Vec::new(),
     })
 }
 
+/// The token of the page `number`, counted from 1; `None` is the beginning. Fails with `page_number_unsupported`.
+fn token_of_page(spec: &AdapterSpec, number: u64, page_size: u32) -> Result<Option<PageToken>> {
+    let offset = number.saturating_sub(1).saturating_mul(u64::from(page_size));
+    if offset == 0 {
+        return Ok(None);
+    }
+    spec.paging.at_offset(offset).map(Some).ok_or_else(|| {
+        let detail = format!(
+            "{} can only be listed from the beginning. Leave `pageNumber` out, and send `pageInfo.nextCursor` as `cursor` for each further page.",
+            spec.title
+        );
+        let fault = FieldFault::parameter("pageNumber", "page_number_unsupported", detail.as_str());
+        Failure::new(FailureKind::PageNumberUnsupported, detail).with_faults(vec![fault])
+    })
+}
+
 struct FilteredRows {
     contacts: Vec<Contact>,
-    next: Option<Position>,
+    next: Option<PageToken>,
     total: Option<u64>,
     /// Rows that are left out, because nobody can tell whose they are.
     unreadable: usize,
@@ -63,25 +81,25 @@ struct FilteredRows {
 /// Reads on until there are `limit` contacts or the CRM has no more.
 async fn read_rows(
     context: &CallContext,
-    opened: &ConnectedCredential,
+    adapter: &dyn Adapter,
+    paging: Paging,
     pushed: &Pushed,
-    at: Position,
+    mut at: Option<PageToken>,
     limit: usize,
 ) -> Result<FilteredRows> {
-    let mut rows = FilteredRows { contacts: Vec::new(), next: Some(at), total: None, unreadable: 0 };
+    let mut rows = FilteredRows { contacts: Vec::new(), next: None, total: None, unreadable: 0 };
     let mut seen = HashSet::new();
     for _ in 0..MOST_PAGES {
-        let Some(at) = rows.next else { return Ok(rows) };
-        let page = opened.adapter.read_page(context, pushed, at, limit - rows.contacts.len()).await?;
-        filters::check(pushed, &page.rows)?;
-        if page.rows.is_empty() && page.total.is_some_and(|total| at.0 < total) {
+        let page = adapter.read_page(context, pushed, at.as_ref(), limit - rows.contacts.len()).await?;
+        filters::check(pushed, &page.rows, adapter.region())?;
+        if page.withheld {
             return Err(shows_nothing());
         }
         rows.total = page.total.or(rows.total);
         rows.next = page.next;
         for (index, row) in page.rows.into_iter().enumerate() {
             if rows.contacts.len() == limit {
-                rows.next = Some(Position(at.0 + index as u64));
+                rows.next = Some(paging.behind(at.as_ref(), index)?);
                 return Ok(rows);
             }
             let Some(contact) = row else {
@@ -92,11 +110,12 @@ async fn read_rows(
                 rows.contacts.push(contact);
             }
         }
-        if rows.contacts.len() == limit {
+        if rows.contacts.len() == limit || rows.next.is_none() {
             return Ok(rows);
         }
+        at.clone_from(&rows.next);
     }
-    if rows.next.is_none() { Ok(rows) } else { Err(repeats()) }
+    Err(repeats())
 }
 
 /// An empty page where the CRM itself says that there are contacts would be a short one in silence.
@@ -120,24 +139,130 @@ pub(super) async fn count(
 ) -> Result<u64> {
     let split = filters::split(opened.spec, query)?;
     // Ids would keep the replies that they are cut from; their digests keep nothing.
-    let (mut seen, mut at, mut unreadable): (HashSet<[u8; 32]>, _, _) = (HashSet::new(), Position(0), 0);
+    let (mut seen, mut at, mut rows, mut unreadable): (HashSet<[u8; 32]>, _, _, _) =
+        (HashSet::new(), None, 0, 0);
     for _ in 0..MOST_COUNTED_PAGES {
-        let page = opened.adapter.read_page(context, &split.pushed, at, 100).await?;
-        filters::check(&split.pushed, &page.rows)?;
-        if let Some(total) = page.total.filter(|total| *total >= at.0 + page.rows.len() as u64) {
+        let page = opened.adapter.read_page(context, &split.pushed, at.as_ref(), 100).await?;
+        filters::check(&split.pushed, &page.rows, opened.adapter.region())?;
+        rows += page.rows.len() as u64;
+        if let Some(total) = page.total.filter(|total| *total >= rows) {
             return Ok(total);
         }
         unreadable += page.rows.iter().filter(|row| row.is_none()).count();
         let ids = page.rows.into_iter().flatten().map(|contact| contact.remote_id);
         seen.extend(ids.map(|id| sha256(id.as_str().as_bytes())));
-        match page.next {
-            Some(next) => at = next,
-            None => return Ok((seen.len() + unreadable) as u64),
+        if page.next.is_none() {
+            return Ok((seen.len() + unreadable) as u64);
         }
+        at = page.next;
     }
     let detail = format!(
         "The CRM tells no total, and the count stopped after {} contacts. Narrow it with a filter.",
         seen.len()
     );
     Err(Failure::new(FailureKind::ScanLimitReached, detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::adapters::{Account, Applied, ContactIdentity, LookupResult, Prepared, spec};
+    use crate::domain::{ContactDraft, ContactPatch, Page, Region, RemoteId};
+
+    /// A CRM with ten contacts in pages of four, each of which names the next by a cursor.
+    #[derive(Default)]
+    struct CursorPages {
+        asked: Mutex<Vec<String>>,
+    }
+
+    #[async_trait]
+    impl Adapter for CursorPages {
+        async fn read_page(
+            &self,
+            _: &CallContext,
+            _: &Pushed,
+            at: Option<&PageToken>,
+            _: usize,
+        ) -> Result<Page> {
+            let token = at.map_or("0", PageToken::as_str).to_owned();
+            self.asked.lock().unwrap().push(token.clone());
+            let (skip, cursor) = token.split_once(':').unwrap_or((&token, "0"));
+            let (skip, first): (usize, usize) = (skip.parse().unwrap(), cursor.parse().unwrap());
+            let row = |number| Some(Contact::bare(RemoteId::from(format!("row{number}"))));
+            let rows = (first..(first + 4).min(10)).skip(skip).map(row).collect();
+            let next = (first + 4 < 10).then(|| PageToken::new(format!("0:{}", first + 4))).flatten();
+            Ok(Page { rows, next, total: None, withheld: false })
+        }
+
+        fn region(&self) -> Region {
+            Region::default()
+        }
+        async fn probe(&self, _: &CallContext) -> Result<Account> {
+            unreachable!()
+        }
+        async fn get_contact(&self, _: &CallContext, _: &RemoteId) -> Result<Contact> {
+            unreachable!()
+        }
+        async fn find_contacts(&self, _: &CallContext, _: &ContactIdentity) -> Result<LookupResult> {
+            unreachable!()
+        }
+        async fn prepare_create(&self, _: &CallContext, _: &ContactDraft) -> Result<Prepared> {
+            unreachable!()
+        }
+        async fn prepare_update(&self, _: &CallContext, _: &Contact, _: &ContactPatch) -> Result<Prepared> {
+            unreachable!()
+        }
+        async fn prepare_delete(&self, _: &CallContext, _: &RemoteId) -> Result<Prepared> {
+            unreachable!()
+        }
+        async fn send(&self, _: &CallContext, _: &Prepared) -> Result<Applied> {
+            unreachable!()
+        }
+        async fn read_back(&self, _: &CallContext, _: &Prepared, _: &Applied) -> Result<Contact> {
+            unreachable!()
+        }
+        async fn read_other_way(&self, _: &CallContext, _: &Contact) -> Result<Option<Contact>> {
+            unreachable!()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_list_of_cursors_is_walked_in_pages_of_any_size_and_shows_everybody_once() {
+        for limit in 1..12 {
+            let (crm, mut at, mut seen) = (CursorPages::default(), None, Vec::new());
+            loop {
+                let context = CallContext::within(Duration::from_secs(5), "req".into());
+                let all = Pushed::default();
+                let rows = read_rows(&context, &crm, Paging::Cursor, &all, at, limit).await.unwrap();
+                assert!(rows.contacts.len() == limit || rows.next.is_none(), "a short page");
+                seen.extend(rows.contacts.into_iter().map(|contact| contact.remote_id.as_str().to_owned()));
+                match rows.next {
+                    Some(next) => at = Some(next),
+                    None => break,
+                }
+            }
+            assert_eq!(seen, (0..10).map(|number| format!("row{number}")).collect::<Vec<_>>());
+        }
+        let crm = CursorPages::default();
+        let context = CallContext::within(Duration::from_secs(5), "req".into());
+        let rows = read_rows(&context, &crm, Paging::Cursor, &Pushed::default(), None, 6).await.unwrap();
+        assert_eq!(rows.next.unwrap().as_str(), "2:4", "two rows behind the beginning of the second page");
+        assert_eq!(*crm.asked.lock().unwrap(), ["0", "0:4"]);
+    }
+
+    #[test]
+    fn a_crm_with_cursors_alone_has_a_first_page_and_no_others_by_number() {
+        let with_cursors = AdapterSpec { paging: Paging::Cursor, ..*spec("aptly").unwrap() };
+        assert_eq!(token_of_page(&with_cursors, 1, 50).unwrap(), None);
+        let failure = token_of_page(&with_cursors, 2, 50).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::PageNumberUnsupported);
+        assert_eq!(failure.faults[0].place.as_str(), "pageNumber");
+        let numbered = token_of_page(spec("aptly").unwrap(), 3, 50).unwrap();
+        assert_eq!(numbered, Paging::Fixed(200).at_offset(100));
+    }
 }

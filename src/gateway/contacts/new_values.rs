@@ -26,12 +26,6 @@ pub(super) fn check_new(upsert: &ContactUpsert) -> Result<()> {
     new.outcome()
 }
 
-/// Whether a person can be looked up by this address or number. One that breaks a rule is not written as new, so that
-/// nobody is created whom it would have found.
-pub(super) fn is_identity(text: &str, is_email: bool) -> bool {
-    rules::text(text, Lines::One).is_none() && (!is_email || rules::is_email_address(text))
-}
-
 /// The faults of what is new.
 struct NewValues {
     faults: Faults,

@@ -10,13 +10,12 @@ use tokio::time::timeout;
 use super::condition::{Condition, tag_of_written};
 use super::errors::{candidates, exists, possible_duplicates, view};
 use super::{ContactView, WriteOptions};
-use crate::adapters::{ContactIdentity, IdentityKind, LookupResult, Match, Prepared};
+use crate::adapters::{ContactIdentity, IdentityKind, IdentitySource, LookupResult, Match, Prepared};
 use crate::blocking;
 use crate::config::crash_point;
 use crate::domain::{
-    CallContext, Caller, Contact, CredentialId, Effect, EmailAddress, Failure, FailureKind, Faults,
-    FieldFault, PhoneIdentity, PhoneNumber, RemoteId, Result, Retryable, Scope, TenantId, Timestamp, Warning,
-    WarningCode, email_identity,
+    CallContext, Caller, Contact, CredentialId, Effect, Failure, FailureKind, Faults, FieldFault, RemoteId,
+    Result, Retryable, Scope, TenantId, Timestamp, Warning, WarningCode,
 };
 use crate::gateway::audit::Entry;
 use crate::gateway::credentials::{ConnectedCredential, Credentials};
@@ -206,21 +205,22 @@ impl WriteOperation<'_> {
         Ok(())
     }
 
-    /// The keys of identities that a write brings in. Numbers serialise writes only if the CRM, or the upsert, identifies
-    /// people by them: elsewhere households share them.
+    /// The lock keys of identities that a write brings in. What households share serialises writes only if the CRM, or the
+    /// upsert by `match_on`, identifies people by it.
     pub(super) fn identity_keys(
         &self,
-        emails: &[EmailAddress],
-        phones: &[PhoneNumber],
-        by_phone: bool,
+        brought_in: IdentitySource<'_>,
+        match_on: &[IdentityKind],
     ) -> BTreeSet<String> {
-        let region = self.opened.adapter.region();
-        let by_phone = by_phone || self.opened.spec.create_identity == IdentityKind::PhoneNumber;
-        let emails = emails.iter().map(|email| format!("email {}", email_identity(&email.address)));
-        let phones = phones.iter().filter(|_| by_phone);
-        let phones =
-            phones.map(|phone| format!("phone {}", PhoneIdentity::of(region, &phone.number).lock_key()));
-        emails.chain(phones).collect()
+        let (spec, region) = (self.opened.spec, self.opened.adapter.region());
+        let serialises = |kind: &&IdentityKind| {
+            !kind.is_shared() || **kind == spec.create_identity() || match_on.contains(kind)
+        };
+        let keys = |kind: &IdentityKind| {
+            let kind = *kind;
+            kind.values(brought_in).into_iter().map(move |value| kind.lock_key(region, &value))
+        };
+        spec.identities.iter().filter(serialises).flat_map(keys).collect()
     }
 
     /// Searches for contacts that have one of `identity`, but for the one that is written. Fails with `contact_exists`.
@@ -322,7 +322,7 @@ impl WriteOperation<'_> {
             return failure;
         }
         let opened = self.opened;
-        let identity = prepared.locator.identity.clone().identifying(opened.spec.create_identity);
+        let identity = prepared.locator.identity.identifying(opened.spec.create_identity());
         let found = opened.adapter.find_contacts(self.context, &identity).await;
         let (mut others, more) = found.map_or_else(|_| (Vec::new(), 0), |found| (found.matches, found.more));
         others.retain(|other| Some(&other.contact.remote_id) != prepared.locator.remote_id.as_ref());

@@ -194,7 +194,7 @@ impl WriteOperation<'_> {
         seen: &LookupResult,
         warnings: &[Warning],
     ) -> Result<Option<ContactView>> {
-        let named = !prepared.locator.identity.only(self.opened.spec.create_identity).is_empty();
+        let named = !prepared.locator.identity.of_kind(self.opened.spec.create_identity()).is_empty();
         if named || self.first_sent.is_none() {
             return Ok(None);
         }
@@ -276,14 +276,13 @@ pub(super) async fn look_up_lost(
     lost: &RecoveryContext,
 ) -> LookupOutcome {
     let identity = &prepared.locator.identity;
-    let identifying = opened.spec.create_identity;
-    for by in [identifying, identifying.other()] {
-        match look_up_by(context, opened, prepared, lost, &identity.only(by)).await {
+    for by in opened.spec.identities {
+        match look_up_by(context, opened, prepared, lost, &identity.of_kind(*by)).await {
             LookupOutcome::Nobody => {}
             seen => return seen,
         }
     }
-    // Without address and number there is nothing to search by, and nobody seen proves nothing.
+    // Without any of them there is nothing to search by, and nobody seen proves nothing.
     if identity.is_empty() { LookupOutcome::Others(Candidates::new()) } else { LookupOutcome::Nobody }
 }
 
@@ -326,7 +325,7 @@ async fn look_up_by(
 /// Relatives share what a CRM does not tell people apart by: whoever is older than the send and was found by no more than
 /// that has nothing to do with it, nor has whoever was seen before the send.
 fn counts(opened: &ConnectedCredential, lost: &RecoveryContext, found: &Match) -> bool {
-    let identifying = found.on.contains(&opened.spec.create_identity);
+    let identifying = found.matched_by.contains(&opened.spec.create_identity());
     identifying || is_new(lost, &found.contact)
 }
 

@@ -7,14 +7,11 @@ use super::errors::{gone, unsent};
 use super::operation::{WriteOperation, record_key};
 use super::verify::{unverified, verified};
 use super::{ContactView, declared, ids, incomplete, new_values};
-use crate::adapters::{Applied, ContactIdentity, Prepared};
+use crate::adapters::{Applied, ContactIdentity, IdentityKey, IdentityKind, IdentitySource, Prepared};
 use crate::blocking;
 use crate::config::crash_point;
 use crate::domain::bounds::{EMAILS_MOST, PHONES_MOST};
-use crate::domain::{
-    Contact, ContactPatch, Effect, Failure, FailureKind, Patch, PhoneIdentity, RemoteId, Result, Warning,
-    email_identity,
-};
+use crate::domain::{Contact, ContactPatch, Effect, Failure, FailureKind, RemoteId, Result, Warning};
 
 /// What the CRM said of a write, and the failure if its response was lost.
 pub(super) struct Sent {
@@ -29,22 +26,26 @@ impl WriteOperation<'_> {
         let id = ids::open(&self.opened.id, id)?;
         let warnings = declared::of_patch(self.opened.spec, &patch);
         self.refuse_if_strict(&warnings)?;
-        let mut keys = self.brought_in_keys(&patch, false);
+        let mut keys = self.brought_in_keys(&patch, &[]);
         keys.extend(record_key(&id));
         let _permit = self.enter(keys).await?;
         self.refuse_if_moved().await?;
         self.update_entered(&id, patch, warnings).await
     }
 
-    /// The keys of the addresses and numbers that `patch` brings in.
-    pub(super) fn brought_in_keys(&self, patch: &ContactPatch, by_phone: bool) -> BTreeSet<String> {
+    /// The lock keys of the identities that `patch` brings in.
+    pub(super) fn brought_in_keys(
+        &self,
+        patch: &ContactPatch,
+        match_on: &[IdentityKind],
+    ) -> BTreeSet<String> {
         /// A list longer than is written as new brings nothing in.
-        fn new<T>(list: &Patch<Vec<T>>, most: usize) -> &[T] {
-            list.value().filter(|list| list.len() <= most).map_or(&[], Vec::as_slice)
+        fn new<T>(list: &[T], most: usize) -> &[T] {
+            if list.len() <= most { list } else { &[] }
         }
-        let (emails, phones) =
-            (new(&patch.email_addresses, EMAILS_MOST), new(&patch.phone_numbers, PHONES_MOST));
-        self.identity_keys(emails, phones, by_phone)
+        let all = IdentitySource::from(patch);
+        let (emails, phones) = (new(all.emails, EMAILS_MOST), new(all.phones, PHONES_MOST));
+        self.identity_keys(IdentitySource { emails, phones, ..all }, match_on)
     }
 
     /// The update with its locks held, from the last reads to the contact that is returned; also of an upsert that matched
@@ -89,16 +90,11 @@ impl WriteOperation<'_> {
 
     /// The identity that `patch` would give to the contact for the first time.
     fn new_identity(&self, patch: &ContactPatch, held: &Contact) -> ContactIdentity {
-        let region = self.opened.adapter.region();
-        let emails = patch.email_addresses.value().map_or(&[][..], Vec::as_slice);
-        let phones = patch.phone_numbers.value().map_or(&[][..], Vec::as_slice);
-        let mut identity = ContactIdentity::of(self.opened.spec.create_identity, emails, phones);
-        let known: HashSet<String> =
-            held.email_addresses.iter().map(|held| email_identity(&held.address)).collect();
-        identity.emails.retain(|new| !known.contains(&email_identity(new)));
-        let known: HashSet<PhoneIdentity> =
-            held.phone_numbers.iter().map(|held| PhoneIdentity::of(region, &held.number)).collect();
-        identity.phones.retain(|new| !known.contains(&PhoneIdentity::of(region, new)));
+        let (kind, region) = (self.opened.spec.create_identity(), self.opened.adapter.region());
+        let mut identity = ContactIdentity::of(&[kind], patch);
+        let held: HashSet<IdentityKey> =
+            kind.values(held).iter().map(|held| kind.key(region, held)).collect();
+        identity.0.retain(|new| !held.contains(&kind.key(region, &new.value)));
         identity
     }
 

@@ -5,11 +5,9 @@ use std::collections::HashSet;
 use super::errors::{candidates, possible_duplicates};
 use super::operation::{WriteOperation, record_key};
 use super::{ContactView, UpsertOutcome, declared, new_values};
-use crate::adapters::{ContactIdentity, IdentityKind, LookupResult, Match};
+use crate::adapters::{AdapterSpec, ContactIdentity, IdentityKind, LookupResult, Match};
 use crate::domain::bounds::{EMAILS_MOST, PHONES_MOST};
-use crate::domain::{
-    ContactDraft, ContactUpsert, Failure, FailureKind, FieldFault, RemoteId, Result, Text, digits,
-};
+use crate::domain::{ContactDraft, ContactUpsert, Failure, FailureKind, FieldFault, RemoteId, Result, Text};
 
 impl WriteOperation<'_> {
     /// Writes `upsert` to the contact that is found by `match_on`; without it by what identifies people in the CRM, because
@@ -22,13 +20,12 @@ impl WriteOperation<'_> {
         let opened = self.opened;
         let operations = opened.spec.operations;
         self.require(operations.create && operations.update, "create and change")?;
-        let kinds = match_on.unwrap_or(std::slice::from_ref(&opened.spec.create_identity));
-        check(&upsert, kinds)?;
+        let kinds = match_on.unwrap_or(&opened.spec.identities[..1]);
+        check(opened.spec, &upsert, kinds)?;
         // What a create requires is asked for when it is one.
         let warnings = declared::of_patch(opened.spec, &upsert.patch);
         self.refuse_if_strict(&warnings)?;
-        let by_phone = match_on.is_some_and(|kinds| kinds.contains(&IdentityKind::PhoneNumber));
-        let _permit = self.enter(self.brought_in_keys(&upsert.patch, by_phone)).await?;
+        let _permit = self.enter(self.brought_in_keys(&upsert.patch, match_on.unwrap_or_default())).await?;
         // What an earlier request with the same key has done comes before anything new.
         if let Some(done) = self.resume(&upsert.draft, &warnings).await? {
             return Ok(as_outcome(UpsertOutcome::Created, done));
@@ -46,7 +43,7 @@ impl WriteOperation<'_> {
                 Err(Failure::new(FailureKind::UpstreamInvalidResponse, detail)
                     .with_upstream(opened.spec.provider, None))
             }
-            matches if !near.is_empty() && leaves_open(match_on, matches) => {
+            matches if leaves_open(match_on, matches, &near) => {
                 let detail = "The CRM has a contact whose number has the same national digits and no country code that the gateway knows, so nobody can tell whether it is this person. Change it by its id, set the credential's `defaultRegion`, or name in `matchOn` what tells people apart. Nothing was written.";
                 let all: Vec<Match> = matches.iter().chain(near).cloned().collect();
                 Err(Failure::new(FailureKind::AmbiguousMatch, detail)
@@ -91,47 +88,50 @@ fn near_ones(found: &LookupResult) -> Vec<&Match> {
     found.near.iter().filter(|near| !matches.contains(&near.contact.remote_id)).collect()
 }
 
-/// Whether the caller looks by phone and nobody has just this number: then one who has its national digits may be
-/// meant.
-fn leaves_open(match_on: Option<&[IdentityKind]>, matches: &[Match]) -> bool {
-    match_on.is_some_and(|kinds| kinds.contains(&IdentityKind::PhoneNumber))
-        && !matches.iter().any(|found| found.on.contains(&IdentityKind::PhoneNumber))
+/// Whether the caller looks by what somebody may have and nobody has for certain, such as a number of which the national
+/// digits agree: then that person may be meant.
+fn leaves_open(match_on: Option<&[IdentityKind]>, matches: &[Match], near: &[&Match]) -> bool {
+    let is_open = |kind: &IdentityKind| {
+        near.iter().any(|near| near.matched_by.contains(kind))
+            && !matches.iter().any(|found| found.matched_by.contains(kind))
+    };
+    match_on.is_some_and(|kinds| kinds.iter().any(is_open))
 }
-
-/// A number with fewer digits finds anybody or nobody.
-const FEWEST_DIGITS: usize = 7;
 
 /// What the draft has of these kinds. A longer list than is written as new is one that a contact holds already: its first
 /// entries find that contact.
 fn identity(draft: &ContactDraft, kinds: &[IdentityKind]) -> ContactIdentity {
-    let mut identity = kinds.iter().fold(ContactIdentity::default(), |all, kind| {
-        let ContactIdentity { emails, phones } =
-            ContactIdentity::of(*kind, &draft.email_addresses, &draft.phone_numbers);
-        ContactIdentity { emails: [all.emails, emails].concat(), phones: [all.phones, phones].concat() }
-    });
-    identity.emails.retain(|email| new_values::is_identity(email, true));
-    identity.phones.retain(|phone| new_values::is_identity(phone, false));
-    identity.emails.truncate(EMAILS_MOST);
-    identity.phones.truncate(PHONES_MOST);
-    identity
+    let first = |kind: &IdentityKind| {
+        let mut identity = ContactIdentity::of(&[*kind], draft).0;
+        identity.retain(|identity| identity.kind.is_valid(&identity.value));
+        identity.truncate(EMAILS_MOST.max(PHONES_MOST));
+        identity
+    };
+    ContactIdentity(kinds.iter().flat_map(first).collect())
 }
 
 /// An upsert without anything to search by would create the same person again and again.
-fn check(upsert: &ContactUpsert, kinds: &[IdentityKind]) -> Result<()> {
-    let ContactIdentity { emails, phones } = identity(&upsert.draft, kinds);
-    if !emails.is_empty() || phones.iter().any(|phone| digits(phone).len() >= FEWEST_DIGITS) {
+fn check(spec: &AdapterSpec, upsert: &ContactUpsert, kinds: &[IdentityKind]) -> Result<()> {
+    if let Some(other) = kinds.iter().find(|kind| !spec.identities.contains(kind)) {
+        let words: Vec<&str> = spec.identities.iter().map(|kind| kind.word()).collect();
+        let detail = format!(
+            "{} does not find people by `{}`, only by: {}.",
+            spec.title,
+            other.word(),
+            words.join(", ")
+        );
+        return Err(Failure::parameter("matchOn", detail));
+    }
+    if identity(&upsert.draft, kinds).0.iter().any(|identity| identity.kind.is_specific(&identity.value)) {
         return Ok(());
     }
     new_values::check_new(upsert)?;
     let fault = |kind: &IdentityKind| {
-        let (member, word) = match kind {
-            IdentityKind::EmailAddress => ("/emailAddresses", "e-mail address"),
-            IdentityKind::PhoneNumber => ("/phoneNumbers", "phone number"),
-        };
         let detail = format!(
-            "An upsert searches for the person by this field: give at least one complete {word}, or another `matchOn`."
+            "An upsert searches for the person by this field: give at least one complete `{}`, or another `matchOn`.",
+            kind.word()
         );
-        FieldFault::member(member, "required", detail)
+        FieldFault::member(kind.pointer(), "required", detail)
     };
     Err(Failure::validation(kinds.iter().map(fault).collect::<Vec<_>>()))
 }
@@ -144,4 +144,23 @@ fn is_renamed(draft: &ContactDraft, found: &Match) -> bool {
     };
     differs(draft.first_name.as_ref(), found.contact.first_name.as_ref())
         && differs(Some(&draft.last_name), found.contact.last_name.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::spec;
+    use crate::domain::ContactPatch;
+
+    #[test]
+    fn people_are_matched_only_by_what_the_crm_declares() {
+        let by_email = AdapterSpec { identities: &[IdentityKind::EmailAddress], ..*spec("aptly").unwrap() };
+        let draft = ContactDraft::of_name("Byron".into());
+        let upsert = ContactUpsert { draft, patch: ContactPatch::default() };
+        let refused = check(&by_email, &upsert, &[IdentityKind::PhoneNumber]).unwrap_err();
+        assert_eq!(refused.kind, FailureKind::InvalidParameter);
+        assert_eq!(refused.faults[0].place.as_str(), "matchOn");
+        let nothing_given = check(&by_email, &upsert, &[IdentityKind::EmailAddress]).unwrap_err();
+        assert_eq!(nothing_given.faults[0].place.as_str(), "/emailAddresses");
+    }
 }

@@ -1,6 +1,7 @@
 //! Who may do what with a credential.
 
 use super::{CredentialPatch, settings};
+use crate::adapters::{AdapterSpec, SettingKind};
 use crate::domain::{Caller, CredentialId, Failure, FailureKind, Result, Scope};
 use crate::json;
 use crate::store::CredentialRecord;
@@ -27,17 +28,28 @@ pub(super) fn check_unrestricted(caller: &Caller, what: &str) -> Result<()> {
 
 /// Succeeds when the change leaves the rate limit group as it is, or the key is not limited to a list: in a group a
 /// credential's pauses and calls hold back others, which such a key may not touch.
-pub(super) fn check_group(caller: &Caller, held: &CredentialRecord, patch: &CredentialPatch) -> Result<()> {
+pub(super) fn check_group(
+    caller: &Caller,
+    spec: &AdapterSpec,
+    held: &CredentialRecord,
+    patch: &CredentialPatch,
+) -> Result<()> {
     let (Some(_), Some(given)) = (&caller.credentials, &patch.settings) else { return Ok(()) };
+    let Some(setting) = spec.settings.iter().find(|setting| setting.kind == SettingKind::LimitGroup) else {
+        return Ok(());
+    };
     let group = |settings: &str| {
         let members = json::members(settings)?;
-        Some(json::string(members.get("rateLimitGroup")?.get())?.into_owned())
+        Some(json::string(members.get(setting.name)?.get())?.into_owned())
     };
     let changed = settings::merged(&held.settings, given.as_str())?;
     if group(&changed) == group(&held.settings) {
         return Ok(());
     }
-    let detail = "This API key is limited to a list of credentials and cannot change `rateLimitGroup`, which affects other credentials.";
+    let detail = format!(
+        "This API key is limited to a list of credentials and cannot change `{}`, which affects other credentials.",
+        setting.name
+    );
     Err(Failure::new(FailureKind::InsufficientScope, detail))
 }
 

@@ -219,7 +219,7 @@ impl Credentials {
         }
         for _ in 0..TRIES {
             let held = self.held(caller, id).await?;
-            check_group(caller, &held, patch)?;
+            check_group(caller, self.opening.spec(&held.provider)?, &held, patch)?;
             let changed = self.changed(context, held, patch, verify).await?;
             let stored = self.store.update(&changed).await?;
             self.opening.forget(&caller.tenant, id);

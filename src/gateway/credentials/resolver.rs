@@ -166,11 +166,11 @@ impl CredentialResolver {
         spec: &AdapterSpec,
         settings: &Settings,
     ) -> AccountLimits {
-        let share = settings.share("rateLimitShare");
+        let share = settings.limit_share();
         self.transport.account(AccountSpec {
             id: AccountId { tenant: tenant.clone(), credential: id.clone() },
             provider: spec.provider,
-            group: settings.text("rateLimitGroup"),
+            group: settings.limit_group(),
             limits: spec.limits.iter().map(|limit| limit.share(share)).collect(),
         })
     }

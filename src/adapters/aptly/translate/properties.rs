@@ -115,7 +115,7 @@ proptest! {
             let text = ByteString::from(text);
             let _ = (decode_account(&text).is_ok(), decode_single(&text, &id).is_ok(), decode_written(&text).is_ok());
             if let Ok(rows) = decode_page(&text) {
-                let _ = rows.from(crate::domain::Position(3), 0, 0, 200);
+                let _ = rows.from(3, 0, 0, 200);
             }
         }
     }

@@ -96,7 +96,7 @@ proptest! {
             let text = ByteString::from(text);
             let _ = (decode_account(&text).is_ok(), decode_single(&text, &id).is_ok(), decode_written(&text).is_ok(), decode_deleted(&text).is_ok());
             if let Ok(rows) = decode_page(&text) {
-                let _ = rows.from(crate::domain::Position(3), 1, 0, 50);
+                let _ = rows.from(3, 1, 0, 50);
             }
         }
     }

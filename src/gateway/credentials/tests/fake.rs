@@ -6,11 +6,11 @@ use async_trait::async_trait;
 
 use crate::adapters::{
     Account, Adapter, AdapterConnection, AdapterSpec, Applied, ContactIdentity, IdentityKind, LookupResult,
-    Operations, Prepared, Pushed, SecretForm, SettingKind, SettingSpec,
+    Operations, Paging, Prepared, Pushed, SecretForm, SettingKind, SettingSpec,
 };
 use crate::domain::{
-    CallContext, Contact, ContactDraft, ContactPatch, Failure, FailureKind, Page, Position, Provider, Region,
-    RemoteId, Result,
+    CallContext, Contact, ContactDraft, ContactPatch, Failure, FailureKind, Page, PageToken, Provider,
+    Region, RemoteId, Result,
 };
 
 /// The base URL is in the account's id, the key in its name: tests see what was opened.
@@ -21,8 +21,9 @@ pub(super) static FAKE: AdapterSpec = AdapterSpec {
     fields: &[],
     remote_fields: &[],
     filters: &[],
+    paging: Paging::Cursor,
     create_upserts: false,
-    create_identity: IdentityKind::EmailAddress,
+    identities: &[IdentityKind::EmailAddress],
     settings: &[
         SettingSpec { name: "baseUrl", kind: SettingKind::BaseUrl, required: false, note: "Where it is." },
         SettingSpec { name: "defaultRegion", kind: SettingKind::Region, required: false, note: "A country." },
@@ -66,7 +67,7 @@ impl Adapter for Fake {
         }
         Err(Failure::new(FailureKind::UpstreamCredentialRejected, "The CRM refused the key."))
     }
-    async fn read_page(&self, _: &CallContext, _: &Pushed, _: Position, _: usize) -> Result<Page> {
+    async fn read_page(&self, _: &CallContext, _: &Pushed, _: Option<&PageToken>, _: usize) -> Result<Page> {
         never()
     }
     async fn get_contact(&self, _: &CallContext, _: &RemoteId) -> Result<Contact> {

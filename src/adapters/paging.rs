@@ -1,0 +1,106 @@
+//! How a CRM's list is read page by page, and the tokens by which it goes on.
+
+use crate::domain::{Failure, PageToken, Result, Text};
+
+/// How a CRM's list is read page by page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paging {
+    /// By page number; every page has this many rows.
+    Fixed(u64),
+    /// By page number; a page has as many rows as the call asks for, up to this many.
+    Chosen(u64),
+    /// By a cursor that each page gives for the next one: the list can only be read from its beginning.
+    Cursor,
+}
+
+impl Paging {
+    /// The token of the row before which `offset` rows stand; `None` if the CRM cannot begin there.
+    #[must_use]
+    pub fn at_offset(self, offset: u64) -> Option<PageToken> {
+        let position = ListPosition { cursor: None, skip: offset };
+        let token = match self {
+            Self::Fixed(_) | Self::Chosen(_) => position.token(),
+            Self::Cursor => return None,
+        };
+        token.ok()
+    }
+
+    /// The token of the row `rows` behind the one of `at`, of a page that was read there; `None` is the beginning.
+    pub fn behind(self, at: Option<&PageToken>, rows: usize) -> Result<PageToken> {
+        let position = ListPosition::of(at)?;
+        ListPosition { skip: position.skip.saturating_add(rows as u64), ..position }.token()
+    }
+
+    /// The page size with which `limit` rows from `offset` on are one page, if any size does that.
+    pub(super) fn page_size(self, offset: u64, limit: usize) -> u64 {
+        let limit = limit as u64;
+        match self {
+            Self::Fixed(size) => size,
+            Self::Cursor => limit.max(1),
+            Self::Chosen(most) => {
+                let limit = limit.clamp(1, most);
+                if offset.is_multiple_of(limit) { limit } else { most }
+            }
+        }
+    }
+}
+
+/// What a token says: so many rows behind the beginning of the list, or of the page that a cursor of the CRM names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ListPosition {
+    pub(super) cursor: Option<Text>,
+    pub(super) skip: u64,
+}
+
+impl ListPosition {
+    /// Reads a token; `None` is the beginning. Fails with `invalid_parameter` where another release made it in another form.
+    pub(super) fn of(token: Option<&PageToken>) -> Result<Self> {
+        let text = token.map_or("0", PageToken::as_str);
+        let (skip, cursor) = match text.split_once(':') {
+            Some((skip, cursor)) => (skip, Some(Text::from(cursor))),
+            None => (text, None),
+        };
+        let skip = skip.parse().map_err(|_| {
+            Failure::parameter(
+                "cursor",
+                "This cursor is not of this version of the gateway; begin without one.",
+            )
+        })?;
+        Ok(Self { cursor, skip })
+    }
+
+    /// The token that says it. Fails with `upstream_invalid_response` if the CRM's cursor is too long.
+    pub(super) fn token(&self) -> Result<PageToken> {
+        let text = match &self.cursor {
+            Some(cursor) => format!("{}:{}", self.skip, cursor.as_str()),
+            None => self.skip.to_string(),
+        };
+        PageToken::new(text).ok_or_else(|| super::lenient_reader::unreadable("the cursor", "short enough"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::FailureKind;
+
+    #[test]
+    fn a_token_leads_back_to_its_position_and_goes_on_inside_a_page() {
+        let offset = Paging::Fixed(200).at_offset(250).unwrap();
+        assert_eq!(ListPosition::of(Some(&offset)).unwrap(), ListPosition { cursor: None, skip: 250 });
+        assert_eq!(Paging::Chosen(100).behind(Some(&offset), 7).unwrap().as_str(), "257");
+        assert_eq!(Paging::Cursor.behind(None, 7).unwrap().as_str(), "7");
+        let second = ListPosition { cursor: Some("a:b".into()), skip: 0 };
+        let inside = Paging::Cursor.behind(Some(&second.token().unwrap()), 3).unwrap();
+        assert_eq!(ListPosition::of(Some(&inside)).unwrap(), ListPosition { skip: 3, ..second });
+        assert_eq!(Paging::Cursor.at_offset(0), None);
+    }
+
+    #[test]
+    fn a_cursor_that_no_parameter_could_hold_is_refused() {
+        let long = ListPosition { cursor: Some("x".repeat(PageToken::MOST).into()), skip: 0 };
+        assert_eq!(long.token().unwrap_err().kind, FailureKind::UpstreamInvalidResponse);
+        let other = PageToken::new("of another release").unwrap();
+        assert_eq!(ListPosition::of(Some(&other)).unwrap_err().kind, FailureKind::InvalidParameter);
+    }
+}
