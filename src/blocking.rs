@@ -10,8 +10,9 @@
 
 use std::collections::HashMap;
 use std::num::NonZero;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 
+use parking_lot::Mutex;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
@@ -45,7 +46,7 @@ async fn permits(tenant: Option<&TenantId>) -> Permits {
 }
 
 fn of_tenant(tenant: Option<&TenantId>) -> Arc<Semaphore> {
-    let mut tenants = TENANTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut tenants = TENANTS.lock();
     tenants.retain(|_, permits| Arc::strong_count(permits) > 1);
     let permits = tenants.entry(tenant.cloned());
     Arc::clone(permits.or_insert_with(|| Arc::new(Semaphore::new((cores() / 2).max(1)))))
@@ -143,7 +144,7 @@ mod tests {
         let ask = |tenant: &'static str| {
             let order = order.clone();
             tokio::spawn(async move {
-                within(&of(tenant), LARGE + 1, || order.lock().unwrap().push(tenant)).await.unwrap();
+                within(&of(tenant), LARGE + 1, || order.lock().push(tenant)).await.unwrap();
             })
         };
         let mut tasks: Vec<_> = (0..20).map(|_| ask("ten_many")).collect();
@@ -154,7 +155,7 @@ mod tests {
         for task in tasks {
             task.await.unwrap();
         }
-        let place = order.lock().unwrap().iter().position(|tenant| *tenant == "ten_one").unwrap();
+        let place = order.lock().iter().position(|tenant| *tenant == "ten_one").unwrap();
         assert!(place <= (cores() / 2).max(1) + 1, "after {place} of the others");
     }
 }

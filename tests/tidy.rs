@@ -45,7 +45,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rlibphonenumber", &["domain/phone.rs", "simulators/"]),
     ("unicode_normalization", &["domain/text.rs", "simulators/"]),
     ("clap", &["cli/"]),
-    ("moka", &["store/", "upstream/lookups.rs"]),
+    ("moka", &["store/", "upstream/lookups.rs", "auth/", "gateway/credentials/", "gateway/writes/"]),
     ("memchr", &["upstream/secrets.rs"]),
 ];
 

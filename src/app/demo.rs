@@ -7,7 +7,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 
 use super::serve::{Signals, listen, run, state};
-use super::{Components, SIMULATED, Simulated, simulate};
+use super::{Components, SIMULATED, Simulated};
 use crate::adapters::ADAPTERS;
 use crate::auth::{ApiKey, Issuers};
 use crate::config::Limits;
@@ -41,7 +41,7 @@ pub async fn demo(
     let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let mut crms = Vec::new();
     for crm in SIMULATED {
-        crms.push((*crm, simulate(*crm, anywhere).await?));
+        crms.push((crm, crm.start(anywhere).await?));
     }
     // Removed when it goes out of scope, which it does after a Ctrl-C too.
     let folder = tempfile::Builder::new().prefix("contacts-gateway-demo-").tempdir()?;
@@ -50,7 +50,7 @@ pub async fn demo(
         .map_err(|_| anyhow::anyhow!("the demo's key does not fit the format"))?;
     let caller = tenant(&parts, &key).await?;
     for (crm, running) in &crms {
-        link(&parts, &caller, crm.provider(), running, &crm.secret(running.token())).await?;
+        link(&parts, &caller, crm.provider, running, &(crm.secret)(running.token())).await?;
     }
     announce(&welcome(listener.local_addr()?, key.text().expose_secret(), &crms))?;
     run(listener, None, state(parts, &Limits::default()), signals).await?;
@@ -114,11 +114,11 @@ fn failed(failure: crate::domain::Failure) -> anyhow::Error {
 }
 
 /// What a newcomer reads. The lines that begin with `curl` work as printed.
-fn welcome(address: SocketAddr, key: &str, crms: &[(&dyn Simulated, Running)]) -> String {
+fn welcome(address: SocketAddr, key: &str, crms: &[(&Simulated, Running)]) -> String {
     let person = r#"{"firstName":"Ada","lastName":"Okafor","emailAddresses":[{"emailAddress":"ada.okafor@example.com"}],"phoneNumbers":[{"phoneNumber":"+1 416 555 0123"}]}"#;
     let once = r#"{"firstName":"Grace","lastName":"Moreau","emailAddresses":[{"emailAddress":"grace.moreau@example.com"}],"phoneNumbers":[{"phoneNumber":"+1 416 555 0124"}]}"#;
     let places: Vec<String> =
-        crms.iter().map(|(crm, running)| format!("{} {}", crm.provider(), running.base_url())).collect();
+        crms.iter().map(|(crm, running)| format!("{} {}", crm.provider, running.base_url())).collect();
     let mut text = format!(
         "contacts-gateway demo: one contacts API, {} simulated CRMs with 450 people each.\n\n\
          Swagger UI   http://{address}/docs   (Authorize with the key below)\n\
@@ -179,10 +179,10 @@ fn calls(call: impl Fn(&str) -> String) -> Vec<String> {
 }
 
 /// An edit of somebody in each CRM, under the `ETag` that a read of them shows.
-fn edits(address: SocketAddr, auth: &str, crms: &[(&dyn Simulated, Running)]) -> Vec<String> {
-    let edit = |(crm, running): &(&dyn Simulated, Running)| {
+fn edits(address: SocketAddr, auth: &str, crms: &[(&Simulated, Running)]) -> Vec<String> {
+    let edit = |(crm, running): &(&Simulated, Running)| {
         let contact = running.contacts().first()?.get("_id")?.as_str()?.to_owned();
-        let url = format!("http://{address}/crm/contacts/{contact}?credentialId=demo-{}", crm.provider());
+        let url = format!("http://{address}/crm/contacts/{contact}?credentialId=demo-{}", crm.provider);
         let tag = format!("curl -s -o /dev/null -D - {auth} '{url}' | tr -d '\\r' | sed -n 's/^etag: //p'");
         Some(format!(
             r#"curl -s -X PATCH {auth} -H "If-Match: $({tag})" -H 'Content-Type: application/json' '{url}' -d '{{"firstName":"Edith"}}'"#

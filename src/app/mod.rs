@@ -12,4 +12,4 @@ mod start;
 pub use components::{Components, check};
 pub use demo::demo;
 pub use serve::{serve, stopped};
-pub use simulate::{SIMULATED, Simulated, simulate};
+pub use simulate::{SIMULATED, Simulated};

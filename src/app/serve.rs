@@ -91,7 +91,7 @@ pub(super) fn state(parts: Components, limits: &Limits) -> AppState {
     let gate = Arc::new(RequestAdmission::new(limits));
     let watched = Arc::clone(&gate);
     let readiness: Readiness = Arc::new(move || {
-        let (gate, database) = (Arc::clone(&watched), Arc::clone(&store.database));
+        let (gate, database) = (Arc::clone(&watched), store.database.clone());
         Box::pin(async move {
             gate.open()?;
             database.ready().await
@@ -112,8 +112,8 @@ pub(super) async fn run(
     // Beside the calls: what became of lost creates, and the end of old rows.
     let gateway = Arc::clone(&state.gateway);
     let settling = tokio::spawn(async move { gateway.contacts.settle_lost_creates().await });
-    let database = Arc::clone(&state.gateway.database);
-    let erasing = tokio::spawn(start::erase_ledger(state.gateway.ledger.clone(), Arc::clone(&database)));
+    let database = state.gateway.database.clone();
+    let erasing = tokio::spawn(start::erase_ledger(state.gateway.ledger.clone(), database.clone()));
     let watching = tokio::spawn(start::watch(database));
     // Dropped at the end, so that health checks get responses while the process stops.
     let _ops = ops.map(|ops| {

@@ -1,6 +1,5 @@
 //! What a server looks at before it takes traffic, and what it tends to while it runs.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
@@ -82,7 +81,7 @@ pub(super) async fn run_maintenance(audit: Audit, retention_days: Option<u32>) {
 
 /// Every few seconds looks whether the database is still the one that was opened, which goes to the log, and every half
 /// minute, or while the disk is full, whether it can be written. It never fails: readiness tells.
-pub(super) async fn watch(database: Arc<dyn Database>) {
+pub(super) async fn watch(database: Database) {
     let mut ticks = interval(WATCHED_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for tick in 0_u64.. {
@@ -94,7 +93,7 @@ pub(super) async fn watch(database: Arc<dyn Database>) {
 }
 
 /// Each minute removes writes under a key whose time is over, and gives the room back. It never fails.
-pub(super) async fn erase_ledger(ledger: Ledger, database: Arc<dyn Database>) {
+pub(super) async fn erase_ledger(ledger: Ledger, database: Database) {
     let mut minutes = interval(MINUTE);
     minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

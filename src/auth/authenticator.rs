@@ -19,7 +19,7 @@ const REFUSED: &str = "The API key is unknown, revoked or expired.";
 
 /// Knows API keys, tokens of configured issuers, and the operator's token.
 pub struct Authenticator {
-    keys: Arc<dyn KeyStore>,
+    keys: KeyStore,
     recent: TtlCache<KeyId, Option<Arc<KeyRecord>>>,
     tokens: Tokens,
     uses: LastUsed,
@@ -30,7 +30,7 @@ pub struct Authenticator {
 impl Authenticator {
     /// Knows the keys of `keys`, and the operator by `admin_token`; without one there is no operator.
     #[must_use]
-    pub fn new(keys: Arc<dyn KeyStore>, admin_token: Option<&SecretString>) -> Self {
+    pub fn new(keys: KeyStore, admin_token: Option<&SecretString>) -> Self {
         let admin = admin_token.map(|token| sha256(token.expose_secret().as_bytes()));
         Self {
             keys,
@@ -88,7 +88,7 @@ impl Authenticator {
     /// Writes when keys were last used, to the minute. Fails with `store_unavailable`; what was not written is written
     /// the next time.
     pub async fn write_uses(&self) -> Result<()> {
-        self.uses.write(self.keys.as_ref()).await
+        self.uses.write(&self.keys).await
     }
 
     /// Forgets a key that was revoked here: its next use is refused.

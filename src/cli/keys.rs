@@ -2,15 +2,14 @@
 
 use clap::Subcommand;
 use secrecy::ExposeSecret;
-use serde::Serialize;
 
 use super::cli_error::{CliError, CliOutcome};
-use super::output::Output;
-use super::shown::{Items, ShownKey, time};
-use super::tenants::whole;
+use super::output::{Output, time};
+use super::tenants::collect_all;
+use crate::api::schema::{KeyAnswer, KeyListing};
 use crate::app::Components;
 use crate::domain::{Actor, CredentialId, Scope, Scopes, TenantId, Timestamp};
-use crate::gateway::keys::{IssuedKey, KeyDraft};
+use crate::gateway::keys::{KeyDraft, KeyRecord};
 
 #[derive(Subcommand)]
 pub(super) enum KeysCommand {
@@ -54,12 +53,6 @@ pub(super) enum KeysCommand {
     },
 }
 
-#[derive(Serialize)]
-struct Made {
-    key: ShownKey,
-    secret: String,
-}
-
 pub(super) async fn run(parts: &Components, command: KeysCommand, output: &mut Output) -> CliOutcome {
     match command {
         KeysCommand::Create { tenant, name, scopes, credentials, expires_at, json } => {
@@ -76,11 +69,11 @@ pub(super) async fn run(parts: &Components, command: KeysCommand, output: &mut O
         KeysCommand::List { tenant, json } => {
             let tenant = &parts.gateway.tenants.find(&tenant).await?.id;
             let keys =
-                whole(|request| async move { parts.gateway.keys.list(tenant, &request).await }).await?;
+                collect_all(|request| async move { parts.gateway.keys.list(tenant, &request).await }).await?;
             if json {
-                return output.json(&Items::whole(keys.iter().map(ShownKey::from).collect()));
+                return output.json(&KeyListing::of(&keys));
             }
-            let rows: Vec<_> = keys.iter().map(row).collect();
+            let rows: Vec<_> = keys.items.iter().map(row).collect();
             output.table(["KEY", "NAME", "SCOPES", "CREATED", "EXPIRES"], &rows)
         }
         KeysCommand::Revoke { tenant, key } => {
@@ -102,14 +95,13 @@ async fn create(
 ) -> Result<(), CliError> {
     let (key, secret) = parts.gateway.keys.create(&Actor::command_line(), tenant, draft).await?;
     if json {
-        let secret = secret.expose_secret().to_owned();
-        return output.json(&Made { key: ShownKey::from(&key), secret });
+        return output.json(&KeyAnswer::of(&key, &secret));
     }
     Output::note(format!("Made {}. Its secret is shown only now:", key.id));
     output.line(secret.expose_secret())
 }
 
-fn row(key: &IssuedKey) -> [String; 5] {
+fn row(key: &KeyRecord) -> [String; 5] {
     let scopes: Vec<&str> = key.scopes.as_slice().iter().copied().map(Scope::as_str).collect();
     [
         key.id.to_string(),

@@ -9,7 +9,6 @@ mod output;
 mod run;
 mod secret;
 mod settings;
-mod shown;
 mod tenants;
 
 use std::io::Write;

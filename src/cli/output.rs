@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::cli_error::{CliError, CliOutcome};
+use crate::domain::Timestamp;
 use crate::telemetry;
 
 /// Standard output; a reader who is gone ends the command quietly.
@@ -55,4 +56,9 @@ impl Output {
         }
         Ok(())
     }
+}
+
+/// RFC 3339 in UTC with milliseconds, as the API writes it.
+pub(super) fn time(at: Timestamp) -> String {
+    format!("{at:.3}")
 }

@@ -24,14 +24,14 @@ pub(super) async fn demo(flags: &Flags, output: &mut Output) -> CliOutcome {
 }
 
 pub(super) async fn simulate(provider: &str, flags: &Flags, output: &mut Output) -> CliOutcome {
-    let known = || SIMULATED.iter().map(|crm| crm.provider()).collect::<Vec<_>>().join(", ");
-    let at = SIMULATED.iter().position(|crm| crm.provider() == provider);
+    let known = || SIMULATED.iter().map(|crm| crm.provider).collect::<Vec<_>>().join(", ");
+    let at = SIMULATED.iter().position(|crm| crm.provider == provider);
     let at = at.ok_or_else(|| {
         CliError::failed(format!("there is no simulator of this name; there are: {}", known()))
     })?;
     let port = 8081 + u16::try_from(at).unwrap_or_default();
     start(flags)?;
-    let running = app::simulate(SIMULATED[at], address(flags, port)?).await?;
+    let running = SIMULATED[at].start(address(flags, port)?).await?;
     output.line(format!(
         "{provider}, simulated, at {} with the token {}",
         running.base_url(),

@@ -13,26 +13,8 @@ use crate::domain::{
     Text, Timestamp,
 };
 use crate::sealing::Sealer;
-use crate::store::{CredentialStore, KeyRecord, KeyStore, Store, TenantStore, now};
-
-/// A key as it is shown; never its secret.
-#[derive(Clone, Debug)]
-pub struct IssuedKey {
-    /// Its public part.
-    pub id: KeyId,
-    /// A name for people.
-    pub name: Text,
-    /// What it may do.
-    pub scopes: Scopes,
-    /// The only credentials it may name; `None` means all.
-    pub credential_ids: Option<Vec<CredentialId>>,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it ends, if it does.
-    pub expires_at: Option<Timestamp>,
-    /// When it was last used, to the minute.
-    pub last_used_at: Option<Timestamp>,
-}
+pub use crate::store::KeyRecord;
+use crate::store::{CredentialStore, KeyStore, Store, TenantStore, now};
 
 /// What a new key shall be.
 #[derive(Clone, Debug)]
@@ -49,8 +31,8 @@ pub struct KeyDraft {
 
 /// The operator's view of keys.
 pub struct ApiKeys {
-    store: Arc<dyn KeyStore>,
-    tenants: Arc<dyn TenantStore>,
+    store: KeyStore,
+    tenants: TenantStore,
     credentials: Arc<dyn CredentialStore>,
     sealer: Arc<Sealer>,
     authenticator: Arc<Authenticator>,
@@ -78,12 +60,12 @@ impl ApiKeys {
         actor: &Actor,
         tenant: &TenantId,
         draft: KeyDraft,
-    ) -> Result<(IssuedKey, SecretString)> {
+    ) -> Result<(KeyRecord, SecretString)> {
         let entry = self.audit.begin(actor, Action::KeyCreate, Some(tenant)).giving(fields::of_key(&draft));
         entry.end_on(self.add(tenant, draft).await, |(key, _)| Some(key.id.as_str().into())).await
     }
 
-    async fn add(&self, tenant: &TenantId, draft: KeyDraft) -> Result<(IssuedKey, SecretString)> {
+    async fn add(&self, tenant: &TenantId, draft: KeyDraft) -> Result<(KeyRecord, SecretString)> {
         self.known(tenant).await?;
         let name = self.check(tenant, &draft).await?;
         let KeyDraft { name: _, scopes, credential_ids, expires_at } = draft;
@@ -101,16 +83,16 @@ impl ApiKeys {
         };
         self.store.insert(&record).await?;
         self.authenticator.forget(&record.id);
-        Ok((shown(record), key.text().clone()))
+        Ok((record, key.text().clone()))
     }
 
     /// Lists a tenant's keys, oldest first. Fails with `tenant_not_found`, `invalid_parameter`.
-    pub async fn list(&self, tenant: &TenantId, request: &ListingRequest) -> Result<Listing<IssuedKey>> {
+    pub async fn list(&self, tenant: &TenantId, request: &ListingRequest) -> Result<Listing<KeyRecord>> {
         self.known(tenant).await?;
         let scope = listing::ListScope { sealer: &self.sealer, of: "keys", owner: tenant.as_str() };
         let rows = self.store.list(tenant, scope.after(request)?.as_ref(), request.page_size + 1).await?;
-        let (rows, next_cursor) = scope.cut(rows, request);
-        Ok(Listing { items: rows.into_iter().map(shown).collect(), next_cursor })
+        let (items, next_cursor) = scope.cut(rows, request);
+        Ok(Listing { items, next_cursor })
     }
 
     /// Revokes a key. Fails with `tenant_not_found`, `key_not_found`.
@@ -182,19 +164,4 @@ impl ApiKeys {
         }
         Ok(())
     }
-}
-
-fn shown(record: KeyRecord) -> IssuedKey {
-    let KeyRecord {
-        id,
-        tenant: _,
-        name,
-        digest: _,
-        scopes,
-        credentials,
-        created_at,
-        expires_at,
-        last_used_at,
-    } = record;
-    IssuedKey { id, name, scopes, credential_ids: credentials, created_at, expires_at, last_used_at }
 }

@@ -10,8 +10,6 @@ mod replicas;
 pub mod tenants;
 pub mod writes;
 
-use std::sync::Arc;
-
 pub use audit::Audit;
 pub use contacts::Contacts;
 pub use credentials::{Credentials, Rotation};
@@ -41,7 +39,7 @@ pub struct Gateway {
     /// Stored secrets and the master keys that open them.
     pub rotation: Rotation,
     /// The database as a whole.
-    pub database: Arc<dyn Database>,
+    pub database: Database,
     /// The bytes of CRMs' replies and of responses in memory.
     pub bytes: BytesInFlight,
 }

@@ -17,7 +17,7 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 /// from the same file while the first one is replaced.
 #[derive(Clone)]
 pub struct SharedLocks {
-    store: Arc<dyn LockStore>,
+    store: LockStore,
     sealer: Arc<Sealer>,
     lease: Duration,
 }
@@ -28,7 +28,7 @@ pub(in crate::gateway) struct SharedGuard {
 }
 
 struct HeldReplica {
-    store: Arc<dyn LockStore>,
+    store: LockStore,
     fence: Text,
     /// Whether anything may have been taken.
     taken: bool,
@@ -85,7 +85,7 @@ impl SharedLocks {
 }
 
 /// Asks once. Whoever does not wait for the answer lets go by that.
-async fn ask(store: Arc<dyn LockStore>, words: Arc<[String]>, time: Duration) -> Result<Option<HeldReplica>> {
+async fn ask(store: LockStore, words: Arc<[String]>, time: Duration) -> Result<Option<HeldReplica>> {
     let fence = new_fence()?;
     let mut held = HeldReplica { store: store.clone(), fence: fence.clone(), taken: true, lease: None };
     let asked = crate::clock::monotonic();

@@ -7,25 +7,14 @@ use super::credentials::CredentialResolver;
 use super::listing::ListScope;
 use super::{Listing, ListingRequest, names};
 use crate::auth::Authenticator;
-use crate::domain::{Actor, Failure, FailureKind, Result, TenantId, Text, Timestamp};
+use crate::domain::{Actor, Failure, FailureKind, Result, TenantId};
 use crate::sealing::Sealer;
-pub use crate::store::Usage;
-use crate::store::{TenantRecord, TenantStore, now};
-
-/// A tenant as it is shown.
-#[derive(Clone, Debug)]
-pub struct Tenant {
-    /// Its id, `ten_…`.
-    pub id: TenantId,
-    /// Its unique name.
-    pub name: Text,
-    /// When it was made.
-    pub created_at: Timestamp,
-}
+pub use crate::store::{TenantRecord, Usage};
+use crate::store::{TenantStore, now};
 
 /// The operator's view of tenants.
 pub struct Tenants {
-    store: Arc<dyn TenantStore>,
+    store: TenantStore,
     sealer: Arc<Sealer>,
     authenticator: Arc<Authenticator>,
     opening: Arc<CredentialResolver>,
@@ -36,7 +25,7 @@ impl Tenants {
     /// Joins the parts; `authenticator` and `opening` are told when a tenant is gone.
     #[must_use]
     pub fn new(
-        store: Arc<dyn TenantStore>,
+        store: TenantStore,
         sealer: Arc<Sealer>,
         authenticator: Arc<Authenticator>,
         opening: Arc<CredentialResolver>,
@@ -46,30 +35,30 @@ impl Tenants {
     }
 
     /// Makes a tenant. Fails with `name_taken`, `validation_failed`.
-    pub async fn create(&self, actor: &Actor, name: &str) -> Result<Tenant> {
+    pub async fn create(&self, actor: &Actor, name: &str) -> Result<TenantRecord> {
         let id = TenantId::from(names::new_id("ten"));
         let entry = self.audit.begin(actor, Action::TenantCreate, Some(&id)).giving(vec!["name".into()]);
         entry.end_on(self.add(id.clone(), name).await, |made| Some(made.id.as_str().into())).await
     }
 
-    async fn add(&self, id: TenantId, name: &str) -> Result<Tenant> {
+    async fn add(&self, id: TenantId, name: &str) -> Result<TenantRecord> {
         let name = names::of_tenant(name).map_err(|fault| Failure::validation(vec![fault]))?;
-        let record = TenantRecord { id, name, created_at: now() };
-        self.store.insert(&record).await?;
-        Ok(shown(record))
+        let tenant = TenantRecord { id, name, created_at: now() };
+        self.store.insert(&tenant).await?;
+        Ok(tenant)
     }
 
     /// Lists tenants, oldest first. Fails with `invalid_parameter` for a strange cursor.
-    pub async fn list(&self, request: &ListingRequest) -> Result<Listing<Tenant>> {
+    pub async fn list(&self, request: &ListingRequest) -> Result<Listing<TenantRecord>> {
         let scope = ListScope { sealer: &self.sealer, of: "tenants", owner: "" };
         let rows = self.store.list(scope.after(request)?.as_ref(), request.page_size + 1).await?;
-        let (rows, next_cursor) = scope.cut(rows, request);
-        Ok(Listing { items: rows.into_iter().map(shown).collect(), next_cursor })
+        let (items, next_cursor) = scope.cut(rows, request);
+        Ok(Listing { items, next_cursor })
     }
 
     /// One tenant. Fails with `tenant_not_found`.
-    pub async fn get(&self, id: &TenantId) -> Result<Tenant> {
-        self.store.get(id).await?.map(shown).ok_or_else(not_found)
+    pub async fn get(&self, id: &TenantId) -> Result<TenantRecord> {
+        self.store.get(id).await?.ok_or_else(not_found)
     }
 
     /// What a tenant has stored, and what it may have. Fails with `store_unavailable`.
@@ -78,8 +67,8 @@ impl Tenants {
     }
 
     /// The tenant with this id or this name: people name a tenant as they know it. Fails with `tenant_not_found`.
-    pub async fn find(&self, id_or_name: &str) -> Result<Tenant> {
-        self.store.find_either(id_or_name.trim()).await?.map(shown).ok_or_else(not_found)
+    pub async fn find(&self, id_or_name: &str) -> Result<TenantRecord> {
+        self.store.find_either(id_or_name.trim()).await?.ok_or_else(not_found)
     }
 
     /// Removes a tenant with its credentials, secrets and keys. Fails with `tenant_not_found`.
@@ -98,8 +87,4 @@ impl Tenants {
 
 pub(super) fn not_found() -> Failure {
     Failure::new(FailureKind::TenantNotFound, "There is no tenant with this id.")
-}
-
-fn shown(TenantRecord { id, name, created_at }: TenantRecord) -> Tenant {
-    Tenant { id, name, created_at }
 }

@@ -1,7 +1,8 @@
 //! Readings that leave fields out or show them differently from what is stored, until a test takes that back.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -101,18 +102,18 @@ impl Views {
 
     /// Adds a view behind those that hold already; all that match apply, in order.
     pub fn add(&self, view: View) {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner).push(view);
+        self.all.lock().push(view);
     }
 
     /// The views that hold now.
     #[must_use]
     pub fn all(&self) -> Vec<View> {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.all.lock().clone()
     }
 
     /// Takes all views back, those of the start too.
     pub fn clear(&self) {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.all.lock().clear();
     }
 
     /// The JSON `body` as this kind of reading shows it; what is no JSON stays.

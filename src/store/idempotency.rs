@@ -177,20 +177,3 @@ pub enum Reserved {
         free: bool,
     },
 }
-
-/// Locks over all processes on one database, so that creates of one identity run one after another.
-#[async_trait]
-pub trait LockStore: Send + Sync {
-    /// Takes all of `words` for `fence`, or none of them; answers whether it did.
-    async fn lock(&self, words: &[String], fence: &str, lease: Duration) -> Result<bool>;
-    /// Lengthens the leases of what `fence` holds; how many.
-    async fn keep(&self, fence: &str, lease: Duration) -> Result<u64>;
-    /// Lets go what anybody holds: for a process that knows that it is the only one.
-    async fn unlock_all(&self) -> Result<()>;
-    /// Lets go what `fence` holds.
-    async fn unlock(&self, fence: &str) -> Result<()>;
-    /// At most `limit` locks that somebody holds, those first whose lease was renewed longest ago.
-    async fn held(&self, limit: u32) -> Result<Vec<HeldLease>>;
-    /// Removes a lock that is still held exactly as `lease` says; whether it was.
-    async fn end_lease(&self, lease: &HeldLease) -> Result<bool>;
-}

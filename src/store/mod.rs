@@ -11,7 +11,6 @@ mod location;
 mod postgres;
 mod records;
 mod schema;
-mod sealed;
 mod sql;
 mod sqlite;
 #[cfg(test)]
@@ -21,18 +20,17 @@ mod ttl_cache;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use self::sql::{Database, KeyStore, LockStore, SealedRecord, SealedStore, TenantStore};
 use self::sql::{Sql, SqlConnections};
 use crate::config::Quotas;
 
 pub use audit::{AuditQuery, AuditRecord, AuditStore};
-pub use idempotency::{Advance, HeldLease, IdempotencyRecord, IdempotencyStore, LockStore, Reserved, Stage};
+pub use idempotency::{Advance, HeldLease, IdempotencyRecord, IdempotencyStore, Reserved, Stage};
 pub use location::{Location, OpenError};
 pub use postgres::PostgresUrl;
 pub use records::{
-    After, CheckRecord, CredentialRecord, CredentialStore, Database, KeyRecord, KeyStore, TenantRecord,
-    TenantStore, Usage, now,
+    After, CheckRecord, CredentialRecord, CredentialStore, KeyRecord, TenantRecord, Usage, now,
 };
-pub use sealed::{SealedAfter, SealedRecord, SealedStore};
 pub use sqlite::{InstanceLock, InstancePresence};
 pub use ttl_cache::TtlCache;
 
@@ -40,21 +38,21 @@ pub use ttl_cache::TtlCache;
 #[derive(Clone)]
 pub struct Store {
     /// Tenants.
-    pub tenants: Arc<dyn TenantStore>,
+    pub tenants: TenantStore,
     /// API keys.
-    pub keys: Arc<dyn KeyStore>,
+    pub keys: KeyStore,
     /// Credentials.
     pub credentials: Arc<dyn CredentialStore>,
     /// Their sealed secrets, over all tenants.
-    pub sealed: Arc<dyn SealedStore>,
+    pub sealed: SealedStore,
     /// Who did what.
     pub audit: Arc<dyn AuditStore>,
     /// Writes under an `Idempotency-Key`.
     pub idempotency: Arc<dyn IdempotencyStore>,
     /// Locks over all processes on this database.
-    pub locks: Arc<dyn LockStore>,
+    pub locks: LockStore,
     /// The database itself.
-    pub database: Arc<dyn Database>,
+    pub database: Database,
     file: Option<Arc<Path>>,
 }
 
@@ -91,13 +89,13 @@ impl Store {
     fn of(database: Arc<Sql>) -> Self {
         Self {
             idempotency: database.clone(),
-            locks: database.clone(),
-            tenants: database.clone(),
-            keys: database.clone(),
+            locks: LockStore(database.clone()),
+            tenants: TenantStore(database.clone()),
+            keys: KeyStore(database.clone()),
             credentials: database.clone(),
-            sealed: database.clone(),
+            sealed: SealedStore(database.clone()),
             audit: database.clone(),
-            database,
+            database: Database(database),
             file: None,
         }
     }

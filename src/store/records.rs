@@ -110,42 +110,6 @@ pub struct After {
     pub id: Text,
 }
 
-/// Tenants in the database.
-#[async_trait]
-pub trait TenantStore: Send + Sync {
-    /// Adds a tenant. Fails with `name_taken`.
-    async fn insert(&self, tenant: &TenantRecord) -> Result<()>;
-    /// The tenant with this id.
-    async fn get(&self, id: &TenantId) -> Result<Option<TenantRecord>>;
-    /// What the tenant with this id has stored.
-    async fn usage(&self, id: &TenantId) -> Result<Usage>;
-    /// The tenant with this name.
-    async fn find(&self, name: &str) -> Result<Option<TenantRecord>>;
-    /// The tenant that `called` stands for: its id where it is spelled as one, else its name.
-    async fn find_either(&self, called: &str) -> Result<Option<TenantRecord>> {
-        if TenantId::is_spelled_by(called) { self.get(&called.into()).await } else { self.find(called).await }
-    }
-    /// At most `limit` tenants behind `after`, oldest first.
-    async fn list(&self, after: Option<&After>, limit: u32) -> Result<Vec<TenantRecord>>;
-    /// Removes a tenant with its keys, credentials and their secrets; whether there was one.
-    async fn delete(&self, id: &TenantId) -> Result<bool>;
-}
-
-/// API keys in the database.
-#[async_trait]
-pub trait KeyStore: Send + Sync {
-    /// Adds a key. Fails with `tenant_not_found`, `quota_exceeded`.
-    async fn insert(&self, key: &KeyRecord) -> Result<()>;
-    /// The key with this id, whoever shows it.
-    async fn get(&self, id: &KeyId) -> Result<Option<KeyRecord>>;
-    /// At most `limit` keys of the tenant behind `after`, oldest first.
-    async fn list(&self, tenant: &TenantId, after: Option<&After>, limit: u32) -> Result<Vec<KeyRecord>>;
-    /// Removes the tenant's key for good; whether there was one.
-    async fn delete(&self, tenant: &TenantId, id: &KeyId) -> Result<bool>;
-    /// Notes that the key was used at this time, unless a later use is noted already.
-    async fn note_use(&self, id: &KeyId, at: Timestamp) -> Result<()>;
-}
-
 /// Credentials in the database.
 #[async_trait]
 pub trait CredentialStore: Send + Sync {
@@ -174,21 +138,4 @@ pub trait CredentialStore: Send + Sync {
     ) -> Result<()>;
     /// Removes the tenant's credential and destroys its secret; whether there was one.
     async fn delete(&self, tenant: &TenantId, id: &CredentialId) -> Result<bool>;
-}
-
-/// The database as a whole.
-#[async_trait]
-pub trait Database: Send + Sync {
-    /// Answers when the database can be read, and is still the one that was opened. Fails with `store_unavailable`.
-    async fn ready(&self) -> Result<()>;
-    /// Whether the last write found no room: the disk is full, or a limit on the size of files is reached.
-    fn is_full(&self) -> bool;
-    /// Writes a row and removes it. Fails with `store_unavailable`.
-    async fn probe(&self) -> Result<()>;
-    /// Gives freed pages back to the file system, in small steps. Fails with `store_unavailable`.
-    async fn shrink(&self) -> Result<()>;
-    /// The number of the schema.
-    async fn schema(&self) -> Result<i64>;
-    /// Ends what is under way and closes every connection.
-    async fn close(&self);
 }

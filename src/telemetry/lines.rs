@@ -2,8 +2,9 @@
 //! process.
 
 use std::io::{self, Write};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
 
 /// How many bytes may wait. The writer may hold as many again.
 const WAITING_MOST: usize = 512 * 1024;
@@ -33,7 +34,7 @@ impl LogLines {
     pub(super) fn push(&self, line: &[u8], json: bool) {
         let cut = (line.len() > LINE_MOST).then(|| cut(line, json));
         let line = cut.as_deref().unwrap_or(line);
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if state.waiting.len() + line.len() > WAITING_MOST {
             state.dropped += 1;
         } else {
@@ -56,15 +57,15 @@ impl LogLines {
                 let _ = output.write_all(&told(dropped, json));
             }
             let _ = output.flush();
-            self.state().writing = false;
+            self.state.lock().writing = false;
             self.changed.notify_all();
         }
     }
 
     fn take(&self) -> (Vec<u8>, u64) {
         let nothing = |state: &mut LinesState| state.waiting.is_empty() && state.dropped == 0;
-        let mut state =
-            self.changed.wait_while(self.state(), nothing).unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
+        self.changed.wait_while(&mut state, nothing);
         state.writing = true;
         (std::mem::take(&mut state.waiting), std::mem::take(&mut state.dropped))
     }
@@ -73,11 +74,7 @@ impl LogLines {
     pub(super) fn flush(&self, time: Duration) {
         let open = |state: &mut LinesState| state.writing || !state.waiting.is_empty() || state.dropped > 0;
         // The result does not matter: the process ends either way.
-        drop(self.changed.wait_timeout_while(self.state(), time, open));
-    }
-
-    fn state(&self) -> MutexGuard<'_, LinesState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.changed.wait_while_for(&mut self.state.lock(), open, time);
     }
 }
 
@@ -157,7 +154,7 @@ mod tests {
         let ((go, stalled), (sender, read)) = (mpsc::channel(), mpsc::channel());
         std::thread::spawn(move || LINES.write_to(StalledReader(stalled, sender), true));
         LINES.push(b"first\n", true);
-        while !LINES.state().writing {
+        while !LINES.state.lock().writing {
             std::thread::yield_now();
         }
         let line = [vec![b'x'; 1023], vec![b'\n']].concat();

@@ -1,10 +1,11 @@
 //! How many requests of one credential are under way: so many places, a short queue, people before jobs.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::config::Limits;
 use crate::domain::{CallContext, Failure, FailureKind, Priority, Result};
@@ -18,14 +19,14 @@ pub(super) struct ConcurrencyLimit {
     most: Option<usize>,
     most_waiting: usize,
     /// The limit on requests under way, including those that wait for anything.
-    most_visits: Option<usize>,
+    visits: Arc<Semaphore>,
+    most_visits: usize,
     state: Mutex<QueueState>,
 }
 
 #[derive(Default)]
 struct QueueState {
     taken: usize,
-    visits: usize,
     persons: VecDeque<oneshot::Sender<Permit>>,
     jobs: VecDeque<oneshot::Sender<Permit>>,
 }
@@ -36,34 +37,36 @@ pub struct Permit(Arc<ConcurrencyLimit>);
 
 /// A request on a credential, whatever it waits for. It counts until it is dropped.
 #[must_use = "the request stops counting when this is dropped"]
-pub struct Visit(Arc<ConcurrencyLimit>);
+pub struct Visit(
+    Arc<ConcurrencyLimit>,
+    #[expect(dead_code, reason = "it is held, not used")] OwnedSemaphorePermit,
+);
 
 impl ConcurrencyLimit {
     /// The places of one credential under `limits`, which let it have at most half of its tenant's requests.
     pub(super) fn new(limits: &Limits) -> Self {
         let number = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        let most_visits = limits.tenant_in_flight.map(|most| number(most / 2).max(1));
+        let most_visits = most_visits.unwrap_or(Semaphore::MAX_PERMITS);
         Self {
             most: limits.credential_in_flight.map(number),
             most_waiting: number(limits.credential_waiting),
-            most_visits: limits.tenant_in_flight.map(|most| number(most / 2).max(1)),
+            visits: Arc::new(Semaphore::new(most_visits)),
+            most_visits,
             state: Mutex::default(),
         }
     }
 
     /// Counts a request. Fails with `too_many_concurrent_requests` at the limit.
     pub(super) fn visit(places: &Arc<Self>) -> Result<Visit> {
-        let mut state = places.state();
-        if places.most_visits.is_some_and(|most| state.visits >= most) {
-            return Err(full());
-        }
-        state.visits += 1;
-        Ok(Visit(Arc::clone(places)))
+        let permit = Arc::clone(&places.visits).try_acquire_owned().map_err(|_| full())?;
+        Ok(Visit(Arc::clone(places), permit))
     }
 
     /// Takes a place, waiting a moment for it. Fails with `too_many_concurrent_requests`.
     async fn take(self: &Arc<Self>, context: &CallContext) -> Result<Permit> {
         let turn = {
-            let mut state = self.state();
+            let mut state = self.state.lock();
             if self.most.is_none_or(|most| state.taken < most) {
                 state.taken += 1;
                 return Ok(Permit(Arc::clone(self)));
@@ -77,12 +80,7 @@ impl ConcurrencyLimit {
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        let state = self.state();
-        state.taken == 0 && state.visits == 0
-    }
-
-    fn state(&self) -> MutexGuard<'_, QueueState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().taken == 0 && self.visits.available_permits() == self.most_visits
     }
 }
 
@@ -111,18 +109,12 @@ impl Visit {
     }
 }
 
-impl Drop for Visit {
-    fn drop(&mut self) {
-        self.0.state().visits -= 1;
-    }
-}
-
 impl Drop for Permit {
     /// Hands the place to whoever is next and still there. One who leaves just then hands it back by the same way: the
     /// place that was sent in vain is dropped in turn, after the lock is let go.
     fn drop(&mut self) {
         let next = {
-            let mut state = self.0.state();
+            let mut state = self.0.state.lock();
             let next = loop {
                 match state.persons.pop_front().or_else(|| state.jobs.pop_front()) {
                     Some(left) if left.is_closed() => {}
@@ -214,7 +206,7 @@ mod tests {
             let (places, order) = (places.clone(), order.clone());
             tokio::spawn(async move {
                 let place = places.take(&context).await;
-                order.lock().unwrap().push((name, place.is_ok()));
+                order.lock().push((name, place.is_ok()));
             })
         };
         let mut tasks = Vec::new();
@@ -235,7 +227,7 @@ mod tests {
             task.await.unwrap();
         }
         // The last job gave its turn to a person who came to a full queue, the other to the one who left.
-        let order = order.lock().unwrap().clone();
+        let order = order.lock().clone();
         assert_eq!(order, [("late job", false), ("job", false), ("first", true), ("second", true)]);
         assert!(places.is_idle());
     }

@@ -6,8 +6,10 @@
 //! worked since. It does not apply to a tenant whose last call worked, nor to the probe of a tenant's own breaker.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use tokio::time::Instant;
+
+use parking_lot::Mutex;
 
 use super::breaker::{Breaker, BreakerPermit, CallVerdict, History, LONGEST_OPEN, Transition};
 use super::retry::RetryBudget;
@@ -59,12 +61,8 @@ impl Host {
     }
 
     pub(super) fn is_idle(&self, now: Instant) -> bool {
-        let known = self.known();
+        let known = self.known.lock();
         known.shared.is_idle(now) && known.tenants.values().all(|tenant| tenant.is_idle(now))
-    }
-
-    fn known(&self) -> MutexGuard<'_, KnownHost> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -139,7 +137,7 @@ pub(super) struct HostHandle {
 impl HostHandle {
     pub(super) fn new(host: Arc<Host>, tenant: TenantId) -> Self {
         {
-            let (mut known, now) = (host.known(), crate::clock::monotonic());
+            let (mut known, now) = (host.known.lock(), crate::clock::monotonic());
             known.tenants.retain(|_, tenant| tenant.ways > 0 || !tenant.is_idle(now));
             known.tenant(&tenant).ways += 1;
         }
@@ -148,17 +146,17 @@ impl HostHandle {
 
     /// Notes a call; calls add to the retry budget.
     pub(super) fn count_call(&self) {
-        self.host.known().tenant(&self.tenant).retries.count_call(crate::clock::monotonic());
+        self.host.known.lock().tenant(&self.tenant).retries.count_call(crate::clock::monotonic());
     }
 
     /// Takes a retry from the tenant's budget for this host, if one is left.
     pub(super) fn may_retry(&self) -> bool {
-        self.host.known().tenant(&self.tenant).retries.take(crate::clock::monotonic())
+        self.host.known.lock().tenant(&self.tenant).retries.take(crate::clock::monotonic())
     }
 
     /// Admits a call. Fails with `upstream_circuit_open` and the time to wait.
     pub(super) fn admit(&self) -> Result<HostPermit<'_>> {
-        match self.host.known().admit(crate::clock::monotonic(), &self.tenant) {
+        match self.host.known.lock().admit(crate::clock::monotonic(), &self.tenant) {
             Ok(admitted) => Ok(HostPermit { guest: self, admitted, noted: false }),
             Err(wait) => {
                 let detail = "The CRM's host failed repeatedly; calls to it are paused. Nothing was sent.";
@@ -170,7 +168,7 @@ impl HostHandle {
 
 impl Drop for HostHandle {
     fn drop(&mut self) {
-        let mut known = self.host.known();
+        let mut known = self.host.known.lock();
         let tenant = known.tenant(&self.tenant);
         tenant.ways = tenant.ways.saturating_sub(1);
     }
@@ -192,7 +190,7 @@ impl HostPermit<'_> {
     fn tell(&mut self, verdict: CallVerdict) {
         self.noted = true;
         let HostHandle { host, tenant } = self.guest;
-        let [own, shared] = host.known().note(crate::clock::monotonic(), tenant, self.admitted, verdict);
+        let [own, shared] = host.known.lock().note(crate::clock::monotonic(), tenant, self.admitted, verdict);
         let authority = &host.authority;
         for (change, of) in [(own, tenant.as_str()), (shared, "all tenants")] {
             match change {
@@ -341,7 +339,7 @@ mod tests {
         advance(Duration::from_mins(3)).await;
         assert!(host.is_idle(crate::clock::monotonic()));
         drop(guest(&host, "b"));
-        assert_eq!(host.known().tenants.len(), 1);
+        assert_eq!(host.known.lock().tenants.len(), 1);
     }
 
     proptest! {

@@ -4,10 +4,9 @@
 //! but the lookup holds its permits until its thread is free. So names that never resolve block at most as many threads
 //! as their tenant has permits.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use moka::future::Cache;
@@ -15,6 +14,7 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use super::Lookup;
+use super::registry::Registry;
 use crate::domain::TenantId;
 
 /// The timeout of a lookup, including the wait for its permits.
@@ -39,8 +39,7 @@ pub(super) struct Lookups {
     lookup: Arc<dyn Lookup>,
     first: Arc<Semaphore>,
     further: Arc<Semaphore>,
-    /// Only tenants with a lookup under way.
-    places: Mutex<HashMap<TenantLookups, Arc<TenantPlaces>>>,
+    places: Registry<TenantId, TenantPlaces>,
     /// Cached per tenant: otherwise the time of a lookup would reveal which hosts another tenant calls.
     remembered: Cache<(TenantLookups, String), Remembered>,
 }
@@ -69,7 +68,7 @@ impl Lookups {
             lookup,
             first: Arc::new(Semaphore::new(FIRST_PLACES)),
             further: Arc::new(Semaphore::new(FURTHER_PLACES)),
-            places: Mutex::default(),
+            places: Registry::default(),
             remembered: Cache::builder().max_capacity(MOST_REMEMBERED).time_to_live(2 * FOUND_FOR).build(),
         }
     }
@@ -123,9 +122,8 @@ impl Lookups {
     }
 
     fn places_of(&self, tenant: TenantLookups) -> Arc<TenantPlaces> {
-        let mut all = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, places| Arc::strong_count(places) > 1);
-        Arc::clone(all.entry(tenant).or_insert_with(|| Arc::new(TenantPlaces::new())))
+        let tenant = tenant.unwrap_or_else(|| TenantId::from("operator"));
+        self.places.get(&tenant, tenant.clone(), TenantPlaces::new, |_| true)
     }
 }
 
@@ -159,6 +157,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use async_trait::async_trait;
+    use parking_lot::Mutex;
     use tokio::time::{advance, timeout};
 
     use super::*;
@@ -183,7 +182,7 @@ mod tests {
             if name == "gone" {
                 return Err(io::ErrorKind::NotFound.into());
             }
-            Ok(vec![*self.address.lock().unwrap_or_else(PoisonError::into_inner)])
+            Ok(vec![*self.address.lock()])
         }
     }
 
@@ -206,7 +205,7 @@ mod tests {
         let (one, other) = (tenant(1), tenant(2));
         let asked = || names.asked.load(Ordering::SeqCst);
         let first = lookups.addresses(Some(&one), "crm").await.unwrap();
-        *names.address.lock().unwrap() = [192, 0, 2, 2].into();
+        *names.address.lock() = [192, 0, 2, 2].into();
         advance(Duration::from_millis(9_990)).await;
         assert_eq!(lookups.addresses(Some(&one), "crm").await.unwrap(), first);
         assert_eq!(asked(), 1);

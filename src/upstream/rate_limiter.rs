@@ -4,9 +4,9 @@
 //! job's call starts only when a start is free that nobody reserved.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 
 use super::dependable::LEAST_TIME;
@@ -75,7 +75,7 @@ impl RateLimiter {
         let mut waiting = Waiting { pace: self, ticket: None };
         loop {
             // Asked again after each sleep: a pause may have come, and those before may have started late.
-            let asked = self.starts().ask(crate::clock::monotonic(), wish, waiting.ticket)?;
+            let asked = self.0.lock().ask(crate::clock::monotonic(), wish, waiting.ticket)?;
             match asked {
                 Grant::Now => return Ok(()),
                 Grant::At(at, ticket) => {
@@ -90,14 +90,14 @@ impl RateLimiter {
     pub(super) fn pause(&self, after: Option<Duration>) -> Duration {
         let pause = after.unwrap_or(DEFAULT_RETRY_AFTER);
         let until = crate::clock::monotonic() + pause;
-        let mut starts = self.starts();
+        let mut starts = self.0.lock();
         starts.paused_until = starts.paused_until.max(Some(until));
         pause
     }
 
     /// Whether nothing would be lost by forgetting it.
     pub(super) fn is_idle(&self, now: Instant) -> bool {
-        let mut starts = self.starts();
+        let mut starts = self.0.lock();
         starts.forget(now);
         starts.made.is_empty() && starts.reserved.is_empty() && starts.pause_left(now).is_zero()
     }
@@ -105,11 +105,7 @@ impl RateLimiter {
     /// What is left of a pause.
     #[cfg(test)]
     pub(super) fn pause_left(&self) -> Duration {
-        self.starts().pause_left(crate::clock::monotonic())
-    }
-
-    fn starts(&self) -> MutexGuard<'_, Starts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().pause_left(crate::clock::monotonic())
     }
 }
 
@@ -122,7 +118,7 @@ struct Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            self.pace.starts().reserved.remove(&ticket);
+            self.pace.0.lock().reserved.remove(&ticket);
         }
     }
 }
@@ -237,7 +233,7 @@ mod tests {
         let failure = pace.start(person(1000)).await.unwrap_err();
         assert_eq!((failure.kind, began.elapsed()), (FailureKind::RateLimited, Duration::ZERO));
         assert_eq!(failure.retry_after, Some(Duration::from_millis(1050)));
-        assert!(pace.starts().reserved.is_empty());
+        assert!(pace.0.lock().reserved.is_empty());
     }
 
     #[tokio::test(start_paused = true)]
@@ -252,9 +248,9 @@ mod tests {
             tokio::pin!(first, second);
             let both = async { tokio::join!(&mut first, &mut second) };
             assert!(tokio::time::timeout(Duration::from_millis(10), both).await.is_err());
-            assert_eq!(pace.starts().reserved.len(), 2);
+            assert_eq!(pace.0.lock().reserved.len(), 2);
         }
-        assert!(pace.starts().reserved.is_empty());
+        assert!(pace.0.lock().reserved.is_empty());
     }
 
     #[tokio::test(start_paused = true)]
@@ -268,7 +264,7 @@ mod tests {
             let (pace, order) = (pace.clone(), order.clone());
             tokio::spawn(async move {
                 pace.start(wish(LIMITS, 60_000, priority)).await.unwrap();
-                order.lock().unwrap().push(name);
+                order.lock().push(name);
             })
         };
         // The job comes first, and the persons take the two starts that the longer window leaves.
@@ -278,7 +274,7 @@ mod tests {
         for task in persons.into_iter().chain([job]) {
             task.await.unwrap();
         }
-        assert_eq!(*order.lock().unwrap(), ["first", "second", "job"]);
+        assert_eq!(*order.lock(), ["first", "second", "job"]);
     }
 
     #[tokio::test(start_paused = true)]

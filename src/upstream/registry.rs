@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::domain::TenantId;
 
@@ -41,7 +43,7 @@ impl<K: Hash + Eq, V> Registry<K, V> {
         make: impl FnOnce() -> V,
         is_idle: impl Fn(&V) -> bool,
     ) -> Arc<V> {
-        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut map = self.0.lock();
         if let Some((_, value)) = map.values.get(&key) {
             return Arc::clone(value);
         }
@@ -81,7 +83,7 @@ mod tests {
     use super::*;
 
     fn count(kept: &Registry<usize, bool>) -> usize {
-        kept.0.lock().unwrap().values.len()
+        kept.0.lock().values.len()
     }
 
     #[test]

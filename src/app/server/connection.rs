@@ -18,7 +18,6 @@ use tokio::sync::watch;
 use tokio::time::sleep_until;
 use tower::ServiceExt;
 
-use super::ConnectionCount;
 use super::connection_state::{ConnectionState, ConnectionTimes, TimedIo};
 
 /// What hyper keeps of one connection in each direction, and so the largest head.
@@ -32,7 +31,8 @@ pub(super) struct ServerConnections {
     router: Router,
     times: ConnectionTimes,
     http: http1::Builder,
-    used: ConnectionCount,
+    /// Each connection that had a request holds a receiver.
+    used: Arc<watch::Sender<()>>,
     stop: Arc<watch::Sender<bool>>,
 }
 
@@ -41,13 +41,7 @@ impl ServerConnections {
         let mut http = http1::Builder::new();
         // The library's own clock knows one time for heads and for idle connections; `ConnectionState` knows both.
         http.max_buf_size(BUFFER).header_read_timeout(None);
-        Self {
-            router,
-            times,
-            http,
-            used: ConnectionCount::default(),
-            stop: Arc::new(watch::Sender::new(false)),
-        }
+        Self { router, times, http, used: Arc::default(), stop: Arc::default() }
     }
 
     pub(super) fn stop(&self) {
@@ -55,7 +49,7 @@ impl ServerConnections {
     }
 
     pub(super) async fn until_quiet(&self) {
-        self.used.until_none().await;
+        self.used.closed().await;
     }
 
     /// The state of a new connection.
@@ -73,10 +67,10 @@ impl ServerConnections {
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (router, used, watched) = (self.router.clone(), self.used.clone(), Arc::clone(&line));
+        let (router, used, watched) = (self.router.clone(), Arc::clone(&self.used), Arc::clone(&line));
         let stopping = self.stop.subscribe();
         let service = service_fn(move |request: hyper::Request<Incoming>| {
-            watched.used.get_or_init(|| used.count());
+            watched.used.get_or_init(|| used.subscribe());
             watched.begin();
             let (router, line, stopping) = (router.clone(), Arc::clone(&watched), stopping.clone());
             async move {

@@ -2,15 +2,14 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
-
-use super::Counted;
 
 /// How long a connection is waited for.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +40,7 @@ pub(super) struct ConnectionState {
     state: Mutex<IoState>,
     closed: Notify,
     /// Set by the first request. A stopping server does not wait for a connection that had none.
-    pub(super) used: OnceLock<Counted>,
+    pub(super) used: OnceLock<watch::Receiver<()>>,
 }
 
 struct IoState {
@@ -82,7 +81,7 @@ impl ConnectionState {
 
     /// When the connection is closed if nothing happens before.
     pub(super) fn due(&self) -> Option<Instant> {
-        let state = self.state();
+        let state = self.state.lock();
         let phase = match state.phase {
             Phase::Head { until } | Phase::Idle { until } => Some(until),
             Phase::Busy | Phase::Writing { .. } => None,
@@ -92,23 +91,23 @@ impl ConnectionState {
 
     /// The head of a request is complete.
     pub(super) fn begin(&self) {
-        self.state().phase = Phase::Busy;
+        self.state.lock().phase = Phase::Busy;
     }
 
     /// The response is ready.
     pub(super) fn end(&self) {
-        self.state().phase = Phase::Writing { heard: false };
+        self.state.lock().phase = Phase::Writing { heard: false };
     }
 
     /// Since when no request is under way; `None` while one is.
     pub(super) fn idle_since(&self) -> Option<Instant> {
-        let state = self.state();
+        let state = self.state.lock();
         state.phase.is_idle().then_some(state.idle_since)
     }
 
     /// Closes the connection if no request has been under way since `since`; else nothing happens.
     pub(super) fn close_if_idle_since(&self, since: Instant) -> bool {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let closes = state.phase.is_idle() && state.idle_since == since && !state.closed;
         if closes {
             state.closed = true;
@@ -119,7 +118,7 @@ impl ConnectionState {
 
     /// Whether it was closed to make room. A request that arrived at the same time is served first.
     pub(super) fn is_closed(&self) -> bool {
-        let state = self.state();
+        let state = self.state.lock();
         state.closed && state.phase.is_idle()
     }
 
@@ -130,7 +129,7 @@ impl ConnectionState {
 
     /// Bytes arrived. They belong to a head, or to the body of the request under way.
     fn heard(&self) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         match &mut state.phase {
             Phase::Idle { .. } => {
                 state.phase = Phase::Head { until: crate::clock::monotonic() + self.times.head }
@@ -143,7 +142,7 @@ impl ConnectionState {
 
     /// A write made progress, or bytes wait for the caller.
     fn wrote(&self, progress: bool) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if progress {
             state.stalled = None;
         } else if state.stalled.is_none() {
@@ -156,7 +155,7 @@ impl ConnectionState {
 
     /// All bytes are written.
     fn flushed(&self) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.stalled = None;
         if let Phase::Writing { heard } = state.phase {
             let now = crate::clock::monotonic();
@@ -167,10 +166,6 @@ impl ConnectionState {
                 Phase::Idle { until: now + self.times.idle }
             };
         }
-    }
-
-    fn state(&self) -> MutexGuard<'_, IoState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -14,7 +14,6 @@ use std::time::Duration;
 use axum::Router;
 use rustix::process::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
@@ -136,28 +135,4 @@ fn seldom(logged: &mut Option<Instant>) -> bool {
         *logged = Some(crate::clock::monotonic());
     }
     due
-}
-
-/// Counts what is held, and tells when nothing is.
-#[derive(Clone, Default)]
-struct ConnectionCount(Arc<watch::Sender<usize>>);
-
-struct Counted(ConnectionCount);
-
-impl ConnectionCount {
-    fn count(&self) -> Counted {
-        self.0.send_modify(|held| *held += 1);
-        Counted(self.clone())
-    }
-
-    async fn until_none(&self) {
-        // It fails only without a sender, and that is here.
-        let _ = self.0.subscribe().wait_for(|held| *held == 0).await;
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.0.send_modify(|held| *held -= 1);
-    }
 }

@@ -1,9 +1,10 @@
 //! The open connections, limited in number. At the limit, a new connection replaces the one that has been idle longest.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::connection_state::ConnectionState;
@@ -40,7 +41,7 @@ impl OpenConnections {
 
     /// Counts a new connection. At the limit it closes the one that has been idle longest; `None` if none is idle.
     pub(super) fn enter(&self, line: &Arc<ConnectionState>) -> Option<OpenEntry> {
-        let mut table = lock(&self.table);
+        let mut table = self.table.lock();
         if table.lines.len() >= self.most && !table.close_longest_idle() {
             return None;
         }
@@ -83,10 +84,6 @@ impl ConnectionTable {
 
 impl Drop for OpenEntry {
     fn drop(&mut self) {
-        lock(&self.table).lines.remove(&self.id);
+        self.table.lock().lines.remove(&self.id);
     }
-}
-
-fn lock(table: &Mutex<ConnectionTable>) -> MutexGuard<'_, ConnectionTable> {
-    table.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 
 use super::keys::KeySet;
 use super::source::Source;
-use super::{LEEWAY, TokenKeyFault, TokenParts, Tokens};
+use super::{LEEWAY, TokenFault, TokenParts, Tokens};
 use crate::config::{JwtAlgorithm, JwtIssuer, JwtKeys};
 use crate::domain::Text;
 use crate::store::TenantStore;
@@ -66,16 +66,11 @@ impl Issuers {
 
     /// Takes tokens of these issuers for the tenants of `tenants`; key sets are fetched by `transport` on first use.
     #[must_use]
-    pub fn tokens(self, tenants: Arc<dyn TenantStore>, transport: &Transport) -> Tokens {
+    pub fn tokens(self, tenants: TenantStore, transport: &Transport) -> Tokens {
         self.paced(tenants, transport, PACE)
     }
 
-    pub(super) fn paced(
-        self,
-        tenants: Arc<dyn TenantStore>,
-        transport: &Transport,
-        pace: RefreshPolicy,
-    ) -> Tokens {
+    pub(super) fn paced(self, tenants: TenantStore, transport: &Transport, pace: RefreshPolicy) -> Tokens {
         let issuers = self.0.into_iter().map(|checked| Issuer::new(checked, transport, pace));
         Tokens::new(issuers.collect(), tenants)
     }
@@ -128,7 +123,7 @@ impl Issuer {
     }
 
     /// Signature, `iss`, `aud`, `exp` and `nbf`, by the configured algorithm that the token was found to name.
-    pub(super) fn verify(&self, parts: &TokenParts<'_>, key: &DecodingKey) -> Result<(), TokenKeyFault> {
+    pub(super) fn verify(&self, parts: &TokenParts<'_>, key: &DecodingKey) -> Result<(), TokenFault> {
         let mut validation = Validation::new(algorithm(parts.algorithm));
         validation.set_issuer(&[self.name.as_str()]);
         validation.set_audience(&[&self.audience]);
@@ -152,20 +147,20 @@ const fn algorithm(configured: JwtAlgorithm) -> Algorithm {
     }
 }
 
-fn fault(kind: &ErrorKind) -> TokenKeyFault {
+fn fault(kind: &ErrorKind) -> TokenFault {
     match kind {
-        ErrorKind::ExpiredSignature => TokenKeyFault("expired"),
-        ErrorKind::ImmatureSignature => TokenKeyFault("nbf"),
-        ErrorKind::InvalidAudience => TokenKeyFault("audience"),
-        ErrorKind::InvalidIssuer => TokenKeyFault("issuer"),
+        ErrorKind::ExpiredSignature => TokenFault("expired"),
+        ErrorKind::ImmatureSignature => TokenFault("nbf"),
+        ErrorKind::InvalidAudience => TokenFault("audience"),
+        ErrorKind::InvalidIssuer => TokenFault("issuer"),
         ErrorKind::MissingRequiredClaim(claim) | ErrorKind::InvalidClaimFormat(claim) => match claim.as_str()
         {
-            "exp" => TokenKeyFault("exp"),
-            "nbf" => TokenKeyFault("nbf"),
-            "aud" => TokenKeyFault("audience"),
-            _ => TokenKeyFault("issuer"),
+            "exp" => TokenFault("exp"),
+            "nbf" => TokenFault("nbf"),
+            "aud" => TokenFault("audience"),
+            _ => TokenFault("issuer"),
         },
-        ErrorKind::Json(_) => TokenKeyFault("claims"),
-        _ => TokenKeyFault("signature"),
+        ErrorKind::Json(_) => TokenFault("claims"),
+        _ => TokenFault("signature"),
     }
 }

@@ -31,32 +31,32 @@ const REMEMBERED_TENANTS: u64 = 10_000;
 
 /// Why a token is refused: a word for the log and the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct TokenKeyFault(&'static str);
+struct TokenFault(&'static str);
 
 /// What came of one look at a token.
 enum VerifyOutcome {
     Good(Claims),
-    Bad(TokenKeyFault),
+    Bad(TokenFault),
     /// The issuer may have keys by now that would do.
-    Miss(TokenKeyFault),
+    Miss(TokenFault),
 }
 
 /// Takes tokens of the configured issuers; the default has none and takes nothing.
 #[derive(Default)]
-pub struct Tokens(Option<KnownIssuer>);
+pub struct Tokens(Option<TokenVerifier>);
 
-struct KnownIssuer {
+struct TokenVerifier {
     issuers: Vec<Issuer>,
-    tenants: Arc<dyn TenantStore>,
+    tenants: TenantStore,
     /// Tenants by what a token calls them.
     named: TtlCache<String, Option<TenantId>>,
     verified: VerifiedTokens,
 }
 
 impl Tokens {
-    fn new(issuers: Vec<Issuer>, tenants: Arc<dyn TenantStore>) -> Self {
+    fn new(issuers: Vec<Issuer>, tenants: TenantStore) -> Self {
         let named = TtlCache::new(REMEMBERED_TENANTS);
-        let known = KnownIssuer { issuers, tenants, named, verified: VerifiedTokens::default() };
+        let known = TokenVerifier { issuers, tenants, named, verified: VerifiedTokens::default() };
         Self((!known.issuers.is_empty()).then_some(known))
     }
 
@@ -83,31 +83,31 @@ impl Tokens {
     }
 }
 
-impl KnownIssuer {
+impl TokenVerifier {
     /// What a good token says, and the tenant it names. The outer failure is ours, the inner fault is the token's.
     async fn admitted(
         &self,
         token: &str,
-    ) -> Result<std::result::Result<(Arc<Claims>, TenantId), TokenKeyFault>> {
+    ) -> Result<std::result::Result<(Arc<Claims>, TenantId), TokenFault>> {
         let claims = match self.claims(token).await? {
             Ok(claims) => claims,
             Err(fault) => return Ok(Err(fault)),
         };
         let tenant = self.tenant(&claims.tenant).await?;
-        Ok(tenant.map(|tenant| (claims, tenant)).ok_or(TokenKeyFault("tenant")))
+        Ok(tenant.map(|tenant| (claims, tenant)).ok_or(TokenFault("tenant")))
     }
 
     /// What a good token says. The outer failure is ours, the inner fault is the token's.
-    async fn claims(&self, token: &str) -> Result<std::result::Result<Arc<Claims>, TokenKeyFault>> {
+    async fn claims(&self, token: &str) -> Result<std::result::Result<Arc<Claims>, TokenFault>> {
         let parts = match TokenParts::read(token) {
             Ok(parts) => parts,
             Err(fault) => return Ok(Err(fault)),
         };
         let Some(issuer) = self.issuers.iter().find(|issuer| issuer.name.as_str() == parts.issuer) else {
-            return Ok(Err(TokenKeyFault("issuer")));
+            return Ok(Err(TokenFault("issuer")));
         };
         if !issuer.algorithms.contains(&parts.algorithm) {
-            return Ok(Err(TokenKeyFault("algorithm")));
+            return Ok(Err(TokenFault("algorithm")));
         }
         let keys = issuer.source.keys().await?;
         if let Some(claims) = self.verified.get(token, &keys) {
@@ -142,12 +142,12 @@ fn look(issuer: &Issuer, keys: &KeySet, parts: &TokenParts<'_>) -> VerifyOutcome
     match issuer.verify(parts, key).and_then(|()| Claims::read(issuer, parts, seconds())) {
         Ok(claims) => VerifyOutcome::Good(claims),
         // Without a key's id, a signature that does not fit is how a changed key shows.
-        Err(fault @ TokenKeyFault("signature")) if parts.kid.is_none() => VerifyOutcome::Miss(fault),
+        Err(fault @ TokenFault("signature")) if parts.kid.is_none() => VerifyOutcome::Miss(fault),
         Err(fault) => VerifyOutcome::Bad(fault),
     }
 }
 
-fn refused(fault: TokenKeyFault) -> Failure {
+fn refused(fault: TokenFault) -> Failure {
     tracing::debug!(reason = fault.0, "token refused");
     Failure::new(
         FailureKind::Unauthenticated,

@@ -1,8 +1,9 @@
 //! Where an issuer's keys come from: held for good, or fetched from an address and kept while that is away.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use tokio::sync::{Semaphore, watch};
@@ -92,7 +93,7 @@ impl Source {
 impl Remote {
     /// The keys, and whether they are due for renewal.
     fn held(&self) -> (Option<Arc<KeySet>>, bool) {
-        let state = self.state();
+        let state = self.state.lock();
         let old = state.fetched.is_none_or(|at| at.elapsed() >= self.pace.renewed_after);
         (state.keys.clone(), old)
     }
@@ -112,7 +113,7 @@ impl Remote {
     /// The fetch that is under way, or one begun now if the pace allows. It runs on its own: a caller who goes away
     /// must not end it for the others.
     fn flight(self: &Arc<Self>) -> Option<watch::Receiver<()>> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if let Some(flight) = state.flight.as_ref().filter(|flight| flight.has_changed().is_ok()) {
             return Some(flight.clone());
         }
@@ -141,7 +142,7 @@ impl Remote {
         let host = self.url.url().host_str().unwrap_or_default();
         match read {
             Ok(keys) => {
-                let mut state = self.state();
+                let mut state = self.state.lock();
                 state.keys = Some(Arc::new(keys));
                 state.fetched = Some(began);
             }
@@ -156,15 +157,11 @@ impl Remote {
     }
 
     fn unavailable(&self) -> Failure {
-        let since = self.state().tried.map_or(Duration::ZERO, |at| at.elapsed());
+        let since = self.state.lock().tried.map_or(Duration::ZERO, |at| at.elapsed());
         Failure::new(
             FailureKind::IssuerUnavailable,
             "The keys of the token's issuer cannot be had at the moment, so the token cannot be checked.",
         )
         .with_retry_after(Some(self.pace.at_least.saturating_sub(since)))
-    }
-
-    fn state(&self) -> MutexGuard<'_, SourceState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::TokenKeyFault;
+use super::TokenFault;
 use crate::config::JwtAlgorithm;
 use crate::json::{self, Kind, Members};
 
@@ -32,32 +32,31 @@ pub(super) struct TokenParts<'a> {
 }
 
 impl<'a> TokenParts<'a> {
-    pub(super) fn read(token: &'a str) -> Result<Self, TokenKeyFault> {
+    pub(super) fn read(token: &'a str) -> Result<Self, TokenFault> {
         let parts: Vec<&str> = token.split('.').collect();
-        let [header, claims, signature] = parts[..] else { return Err(TokenKeyFault("parts")) };
-        URL_SAFE_NO_PAD.decode(signature).map_err(|_| TokenKeyFault("encoding"))?;
+        let [header, claims, signature] = parts[..] else { return Err(TokenFault("parts")) };
+        URL_SAFE_NO_PAD.decode(signature).map_err(|_| TokenFault("encoding"))?;
         let header = object(header)?;
         let (algorithm, kid) = read_header(&header)?;
         let claims = object(claims)?;
-        let issuer =
-            text(&json::members(&claims).unwrap_or_default(), "iss").ok_or(TokenKeyFault("issuer"))?;
+        let issuer = text(&json::members(&claims).unwrap_or_default(), "iss").ok_or(TokenFault("issuer"))?;
         let issuer = issuer.into_owned();
         Ok(Self { token, algorithm, kid, issuer, claims })
     }
 }
 
 /// The JSON object in a part. Padding, other alphabets and stray bits are refused: each token has one spelling.
-fn object(part: &str) -> Result<String, TokenKeyFault> {
-    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenKeyFault("encoding"))?;
-    let text = String::from_utf8(bytes).map_err(|_| TokenKeyFault("encoding"))?;
-    json::check(&text, BOUNDS).map_err(|_| TokenKeyFault("json"))?;
-    if json::kind(&text) == Kind::Object { Ok(text) } else { Err(TokenKeyFault("json")) }
+fn object(part: &str) -> Result<String, TokenFault> {
+    let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenFault("encoding"))?;
+    let text = String::from_utf8(bytes).map_err(|_| TokenFault("encoding"))?;
+    json::check(&text, BOUNDS).map_err(|_| TokenFault("json"))?;
+    if json::kind(&text) == Kind::Object { Ok(text) } else { Err(TokenFault("json")) }
 }
 
-fn read_header(header: &str) -> Result<(JwtAlgorithm, Option<String>), TokenKeyFault> {
+fn read_header(header: &str) -> Result<(JwtAlgorithm, Option<String>), TokenFault> {
     let members = json::members(header).unwrap_or_default();
     if members.0.iter().any(|(name, _)| REFUSED.contains(&name.as_ref())) {
-        return Err(TokenKeyFault("header"));
+        return Err(TokenFault("header"));
     }
     // RFC 7515 4.1.9: a type without a slash is one of `application/`, and may also be written with it.
     let is_token = |word: Cow<'_, str>| {
@@ -65,15 +64,15 @@ fn read_header(header: &str) -> Result<(JwtAlgorithm, Option<String>), TokenKeyF
         ["jwt", "at+jwt"].iter().any(|known| word.eq_ignore_ascii_case(known) || full(known))
     };
     if members.0.iter().any(|(name, _)| name == "typ") && !text(&members, "typ").is_some_and(is_token) {
-        return Err(TokenKeyFault("type"));
+        return Err(TokenFault("type"));
     }
     let algorithm = text(&members, "alg").and_then(|word| JwtAlgorithm::parse(&word));
     let kid = if members.0.iter().any(|(name, _)| name == "kid") {
-        Some(text(&members, "kid").filter(|kid| kid.len() <= LONGEST_KID).ok_or(TokenKeyFault("kid"))?)
+        Some(text(&members, "kid").filter(|kid| kid.len() <= LONGEST_KID).ok_or(TokenFault("kid"))?)
     } else {
         None
     };
-    Ok((algorithm.ok_or(TokenKeyFault("algorithm"))?, kid.map(Cow::into_owned)))
+    Ok((algorithm.ok_or(TokenFault("algorithm"))?, kid.map(Cow::into_owned)))
 }
 
 /// The string member `name`; `None` where it is absent or something else.

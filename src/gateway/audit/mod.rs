@@ -11,7 +11,9 @@ mod retention;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 pub use self::action::Action;
 pub(in crate::gateway) use self::entry::Entry;

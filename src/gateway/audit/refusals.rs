@@ -1,6 +1,6 @@
 //! Refused authentications, a few a minute: whoever hammers at the door must not fill the database.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -53,8 +53,7 @@ impl Audit {
         if !matches!(failure.kind, FailureKind::Unauthenticated | FailureKind::InsufficientScope) {
             return;
         }
-        let noted =
-            self.refusals.lock().unwrap_or_else(PoisonError::into_inner).note(crate::clock::monotonic());
+        let noted = self.refusals.lock().note(crate::clock::monotonic());
         if let Some(unrecorded) = noted {
             self.write(key, request_id, failure.kind, unrecorded);
         }
@@ -62,8 +61,7 @@ impl Audit {
 
     /// Records how many refusals of the last minute were only counted.
     pub fn flush_suppressed(&self) {
-        let rest =
-            self.refusals.lock().unwrap_or_else(PoisonError::into_inner).rest(crate::clock::monotonic());
+        let rest = self.refusals.lock().rest(crate::clock::monotonic());
         if rest > 0 {
             self.write(None, None, FailureKind::Unauthenticated, rest);
         }

@@ -2,9 +2,9 @@
 //! pushes out its own adapters alone.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::ConnectedCredential;
@@ -46,7 +46,7 @@ impl<T> Default for AdapterCache<T> {
 impl<T: Clone> AdapterCache<T> {
     /// The adapter that was made of a record that said the same.
     pub(super) fn get(&self, record: &CredentialRecord) -> Option<T> {
-        let mut parts = self.parts();
+        let mut parts = self.0.lock();
         let kept = parts.by_tenant.get_mut(&record.tenant)?.get_mut(&record.id);
         let kept = kept.filter(|kept| says_the_same(&kept.record, record))?;
         kept.used = crate::clock::monotonic();
@@ -56,7 +56,7 @@ impl<T: Clone> AdapterCache<T> {
     /// Keeps the adapter of `record` in the place of an earlier one.
     pub(super) fn keep(&self, record: CredentialRecord, opened: T) {
         let (tenant, id, now) = (record.tenant.clone(), record.id.clone(), crate::clock::monotonic());
-        let mut parts = self.parts();
+        let mut parts = self.0.lock();
         parts.sweep(now);
         parts.remove(&tenant, &id);
         if parts.by_tenant.get(&tenant).is_some_and(|part| part.len() >= MOST_OF_ONE) {
@@ -71,17 +71,13 @@ impl<T: Clone> AdapterCache<T> {
     }
 
     pub(super) fn forget(&self, tenant: &TenantId, id: &CredentialId) {
-        self.parts().remove(tenant, id);
+        self.0.lock().remove(tenant, id);
     }
 
     pub(super) fn forget_all(&self) {
-        let mut parts = self.parts();
+        let mut parts = self.0.lock();
         parts.by_tenant.clear();
         parts.count = 0;
-    }
-
-    fn parts(&self) -> MutexGuard<'_, CacheParts<T>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -164,8 +160,8 @@ mod tests {
             assert!(cache.get(&record(1, 0)).is_some());
         }
         assert_eq!(cache.get(&record(2, 0)), Some("honest"));
-        assert_eq!(cache.parts().by_tenant[&"ten_1".into()].len(), MOST_OF_ONE);
-        assert_eq!(cache.parts().count, MOST_OF_ONE + 1);
+        assert_eq!(cache.0.lock().by_tenant[&"ten_1".into()].len(), MOST_OF_ONE);
+        assert_eq!(cache.0.lock().count, MOST_OF_ONE + 1);
         assert!(cache.get(&record(1, 10_149)).is_some() && cache.get(&record(1, 1)).is_none());
     }
 
@@ -179,7 +175,7 @@ mod tests {
             }
         }
         cache.keep(record(99, 0), "new");
-        assert_eq!(cache.parts().count, MOST);
+        assert_eq!(cache.0.lock().count, MOST);
         assert_eq!((cache.get(&record(0, 0)), cache.get(&record(99, 0))), (Some("small"), Some("new")));
     }
 
@@ -191,8 +187,8 @@ mod tests {
         assert_eq!((cache.get(&changed), cache.get(&record(1, 0))), (None, Some(1)));
         advance(UNUSED_FOR).await;
         cache.keep(record(2, 0), 2);
-        assert_eq!((cache.get(&record(1, 0)), cache.parts().count), (None, 1));
+        assert_eq!((cache.get(&record(1, 0)), cache.0.lock().count), (None, 1));
         cache.forget(&"ten_2".into(), &"cred_0".into());
-        assert_eq!((cache.get(&record(2, 0)), cache.parts().count), (None, 0));
+        assert_eq!((cache.get(&record(2, 0)), cache.0.lock().count), (None, 0));
     }
 }

@@ -18,9 +18,7 @@ pub use self::once::{CredentialRequest, CredentialResponseBuilder};
 pub use self::resolver::CredentialResolver;
 use self::resolver::{ResolvedSettings, read_secret};
 pub use self::rotation::{KeyUsage, Rotated, Rotation};
-pub use self::shape::{
-    CheckedSettings, ConnectedCredential, Credential, CredentialDraft, CredentialPatch, LastCheck,
-};
+pub use self::shape::{CheckOutcome, ConnectedCredential, Credential, CredentialDraft, CredentialPatch};
 use super::audit::{Action, Audit, Entry, fields};
 use super::listing::{self, ListRow};
 use super::writes::{Ledger, StoredResponse};
@@ -30,7 +28,8 @@ use crate::domain::{
     Scope, TenantId, Text,
 };
 use crate::sealing::Sealer;
-use crate::store::{CheckRecord, CredentialRecord, CredentialStore, now};
+pub use crate::store::CheckRecord;
+use crate::store::{CredentialRecord, CredentialStore, now};
 use crate::upstream::AccountLimits;
 
 /// How often a change is tried again when others change the same credential meanwhile.
@@ -256,7 +255,7 @@ impl Credentials {
         context: &CallContext,
         caller: &Caller,
         id: &CredentialId,
-    ) -> Result<CheckedSettings> {
+    ) -> Result<CheckOutcome> {
         allow(caller, Scope::CredentialsRead)?;
         let held = self.held(caller, id).await?;
         let started = crate::clock::monotonic();
@@ -271,7 +270,7 @@ impl Credentials {
         let code = outcome.as_ref().err().map(|failure| Text::from_static(failure.kind.code()));
         let check = CheckRecord { at: now(), ok: outcome.is_ok(), code };
         self.store.note_check(&held.tenant, &held.id, held.revision, &check).await?;
-        Ok(CheckedSettings { outcome, took })
+        Ok(CheckOutcome { outcome, took })
     }
 
     async fn held(&self, caller: &Caller, id: &CredentialId) -> Result<CredentialRecord> {
@@ -336,7 +335,6 @@ impl Credentials {
             last_check,
         } = record;
         let provider = self.opening.spec(&provider)?.provider;
-        let last_check = last_check.map(|CheckRecord { at, ok, code }| LastCheck { at, ok, code });
         let settings = RawJson::from_validated(settings);
         Ok(Credential { id, provider, name, settings, created_at, updated_at, last_check })
     }

@@ -142,14 +142,14 @@ impl CredentialResolver {
     ) -> Result<ConnectedCredential> {
         let ResolvedSettings { spec, settings, base_url } = link;
         let secret_digest = hex(&sha256(secret.expose_secret().as_bytes())).into();
-        let way = self.accounts.way(tenant, id, base_url.as_str(), secret_digest);
+        let account_source = self.accounts.source(tenant, id, base_url.as_str(), secret_digest);
         let secret = read_secret(spec, secret)?;
         let account = self.account(tenant, id, spec, settings);
         let (transport, base_url) = (self.transport.clone(), base_url.clone());
         let host = base_url.url().origin().ascii_serialization().into();
         let upstream = Upstream::new(transport, spec.provider, base_url, account.clone());
         let adapter = (spec.connect)(AdapterConnection { settings, secret: &secret, upstream })?;
-        Ok(ConnectedCredential { id: id.clone(), spec, adapter, host, account, way })
+        Ok(ConnectedCredential { id: id.clone(), spec, adapter, host, account, account_source })
     }
 
     /// The places in which the tenant's new credentials are probed. As ids of new credentials are new each time, the

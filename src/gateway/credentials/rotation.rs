@@ -8,7 +8,7 @@ use super::resolver::bound_to;
 use crate::domain::{Actor, CredentialId, Failure, FailureKind, Result, TenantId};
 use crate::gateway::audit::{Action, Audit};
 use crate::sealing::{HEAD, Sealer};
-use crate::store::{SealedAfter, SealedRecord, SealedStore};
+use crate::store::{SealedRecord, SealedStore};
 
 /// How many secrets are read at once.
 const PAGE: u32 = 50;
@@ -17,7 +17,7 @@ const WALKS: usize = 5;
 
 /// Stored secrets, and under which of the given keys they lie.
 pub struct Rotation {
-    store: Arc<dyn SealedStore>,
+    store: SealedStore,
     sealer: Arc<Sealer>,
     audit: Audit,
 }
@@ -47,7 +47,7 @@ pub struct Rotated {
 impl Rotation {
     /// Joins the parts.
     #[must_use]
-    pub fn new(store: Arc<dyn SealedStore>, sealer: Arc<Sealer>, audit: Audit) -> Self {
+    pub fn new(store: SealedStore, sealer: Arc<Sealer>, audit: Audit) -> Self {
         Self { store, sealer, audit }
     }
 
@@ -98,19 +98,21 @@ impl Rotation {
         let mut after = None;
         loop {
             let page = self.store.unlike(&head, after.as_ref(), PAGE).await?;
-            let Some(last) = page.last() else { return Ok(()) };
-            after = Some(SealedAfter { tenant: last.tenant.clone(), id: last.id.clone() });
-            for held in page {
-                match self.reseal(&held).await {
+            if page.is_empty() {
+                return Ok(());
+            }
+            for held in &page {
+                match self.reseal(held).await {
                     Ok(true) => done.resealed += 1,
                     Ok(false) => {}
                     Err(failure) if failure.kind == FailureKind::SecretUnreadable => {
-                        done.unreadable.push((held.tenant, held.id));
+                        done.unreadable.push((held.tenant.clone(), held.id.clone()));
                     }
                     Err(failure) => return Err(failure),
                 }
             }
             progress(done.resealed);
+            after = page.into_iter().last();
         }
     }
 

@@ -8,6 +8,7 @@ use super::accounts::AccountSource;
 use crate::adapters::{Account, Adapter, AdapterSpec};
 use crate::domain::{CallContext, CredentialId, Failure, Provider, RawJson, Result, Text, Timestamp};
 use crate::gateway::writes::Destination;
+use crate::store::CheckRecord;
 use crate::upstream;
 
 /// A credential as it is shown; never its secret.
@@ -26,18 +27,7 @@ pub struct Credential {
     /// When it was last changed.
     pub updated_at: Timestamp,
     /// The last check, if there was one.
-    pub last_check: Option<LastCheck>,
-}
-
-/// How a check of a credential went.
-#[derive(Clone, Debug)]
-pub struct LastCheck {
-    /// When.
-    pub at: Timestamp,
-    /// Whether the CRM accepted the secret.
-    pub ok: bool,
-    /// The failure's code where it did not.
-    pub code: Option<Text>,
+    pub last_check: Option<CheckRecord>,
 }
 
 /// What a new credential shall be. `settings` and `secret` are JSON objects already checked for syntax.
@@ -66,7 +56,7 @@ pub struct CredentialPatch {
 
 /// The answer of a check: a refused secret is an answer too.
 #[derive(Clone, Debug)]
-pub struct CheckedSettings {
+pub struct CheckOutcome {
     /// The account, or why it could not be asked.
     pub outcome: std::result::Result<Account, Failure>,
     /// How long it took.
@@ -86,7 +76,7 @@ pub struct ConnectedCredential {
     pub host: Text,
     /// Its places and its budget of calls: whoever uses the adapter holds a place.
     pub account: upstream::AccountLimits,
-    pub(super) way: AccountSource,
+    pub(super) account_source: AccountSource,
 }
 
 impl ConnectedCredential {
@@ -94,13 +84,13 @@ impl ConnectedCredential {
     pub(in crate::gateway) async fn probe(&self, context: &CallContext) -> Result<Account> {
         let account = self.adapter.probe(context).await?;
         if let Some(id) = &account.id {
-            self.way.led_to(id);
+            self.account_source.opened(id);
         }
         Ok(account)
     }
 
     /// Where writes go, as far as it is known without asking.
     pub(in crate::gateway) fn destination(&self) -> Destination {
-        self.way.destination()
+        self.account_source.destination()
     }
 }

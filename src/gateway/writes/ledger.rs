@@ -51,7 +51,7 @@ impl RequestIdentity {
 #[derive(Clone)]
 pub struct Ledger {
     store: Arc<dyn IdempotencyStore>,
-    locks: Arc<dyn LockStore>,
+    locks: LockStore,
     sealer: Arc<Sealer>,
     lease: Duration,
     settle: Duration,

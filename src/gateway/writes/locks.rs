@@ -2,8 +2,9 @@
 //! replicas where there are several.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
 
 use crate::domain::{CallContext, CredentialId, Failure, FailureKind, Result, TenantId};
@@ -70,9 +71,7 @@ impl Here {
         let mut guard = HereGuard { locks: Arc::clone(&self.0), held: Vec::new() };
         for word in words {
             let key = (tenant.clone(), credential.clone(), word.clone());
-            let lock = Arc::clone(
-                self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default(),
-            );
+            let lock = Arc::clone(self.0.lock().entry(key.clone()).or_default());
             let Ok(held) = tokio::time::timeout(context.remaining(), lock.lock_owned()).await else {
                 let detail =
                     "Another write on the same contact or e-mail address took the whole time. Try again.";
@@ -86,7 +85,7 @@ impl Here {
 
 impl Drop for HereGuard {
     fn drop(&mut self) {
-        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut locks = self.locks.lock();
         for (key, held) in self.held.drain(..) {
             drop(held);
             // Nobody else holds or awaits the lock when the map has the last reference.
@@ -121,6 +120,6 @@ mod tests {
         drop(first);
         let soon = CallContext::within(Duration::from_millis(20), Text::from("r"));
         drop(locks.hold(&soon, (&tenant, &mine), &some).await.unwrap());
-        assert!(locks.0.lock().unwrap().is_empty());
+        assert!(locks.0.lock().is_empty());
     }
 }

@@ -2,9 +2,10 @@
 //! processes and of the wall may jump, so that none of them proves that a time has passed.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
 use tokio::time::Instant;
 
 use crate::clock;
@@ -13,8 +14,8 @@ use crate::store::HeldLease;
 
 /// How often leases are looked at while one lasts.
 pub(super) const ROUNDS: u32 = 6;
-/// Lookups that are remembered, of each of two generations: about 10 MB at most.
-const MOST: usize = 50_000;
+/// How many lookups are remembered: about 10 MB at most.
+const MOST: u64 = 50_000;
 
 /// Leases that this process sees held, each with how long it was seen unchanged.
 #[derive(Default)]
@@ -41,29 +42,19 @@ impl SeenLeases {
     }
 }
 
-/// When this process first saw a lookup that found nobody; of so many lookups as there is room for, those used last.
-#[derive(Default)]
-pub(super) struct SeenLookups(Mutex<Generations>);
+/// When this process first saw each lookup that found nobody. Beyond [`MOST`], the least recently used ones are forgotten.
+pub(super) struct SeenLookups(Cache<Text, Instant>);
 
-#[derive(Default)]
-struct Generations {
-    young: HashMap<Text, Instant>,
-    old: HashMap<Text, Instant>,
+impl Default for SeenLookups {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(MOST).eviction_policy(EvictionPolicy::lru()).build())
+    }
 }
 
 impl SeenLookups {
-    /// Since when this process knows of `lookup`; since now, where it has not seen it before, or forgot it.
+    /// Since when this process knows of `lookup`. It is now if the lookup is new or was forgotten.
     pub(super) fn since(&self, lookup: &Text) -> Instant {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(since) = seen.young.get(lookup) {
-            return *since;
-        }
-        let since = seen.old.remove(lookup).unwrap_or_else(clock::monotonic);
-        if seen.young.len() >= MOST {
-            seen.old = std::mem::take(&mut seen.young);
-        }
-        seen.young.insert(lookup.clone(), since);
-        since
+        self.0.get_with_by_ref(lookup, clock::monotonic)
     }
 }
 
@@ -111,7 +102,7 @@ mod tests {
             }
             seen.since(&number.to_string().into());
         }
-        let known = seen.0.lock().unwrap();
-        assert!(known.young.len() <= MOST && known.old.len() <= MOST);
+        seen.0.run_pending_tasks();
+        assert!(seen.0.entry_count() <= MOST);
     }
 }

@@ -2,9 +2,9 @@
 
 use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -32,7 +32,7 @@ pub(in crate::store) struct Sqlite {
 impl Sqlite {
     pub(in crate::store) async fn close(&self) {
         self.pool.close().await;
-        let anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let anchor = self.anchor.lock().take();
         if let Some(anchor) = anchor {
             // Everything is written, so an error here has no effect.
             let _ = anchor.close().await;
