@@ -35,7 +35,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hyper", &["app/server/", "upstream/body.rs"]),
     ("hyper_util", &["app/server/"]),
     ("rustls", &["upstream/client.rs", "upstream/transport.rs"]),
-    ("flate2", &["upstream/body.rs"]),
+    ("flate2", &["upstream/body.rs", "simulators/gzip.rs"]),
     ("utoipa", &["api/"]),
     ("reqwest", &["upstream/client.rs"]),
     ("sqlx", &["store/"]),

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use super::file;
 use super::settings::{nearest, shown_key};
+use crate::domain::string_enum;
 
 /// The members of a table.
 const MEMBERS: [&str; 9] = [
@@ -47,17 +48,18 @@ pub struct JwtIssuer {
     pub origin: String,
 }
 
-/// How a token is signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JwtAlgorithm {
-    /// HMAC with SHA-256, by a secret that both sides know.
-    Hs256,
-    /// RSA with PKCS #1 padding and SHA-256.
-    Rs256,
-    /// ECDSA over P-256 with SHA-256.
-    Es256,
-    /// Ed25519.
-    EdDsa,
+string_enum! {
+    /// How a token is signed, by the name in headers and in the configuration.
+    pub enum JwtAlgorithm {
+        /// HMAC with SHA-256, by a secret that both sides know.
+        Hs256 = "HS256",
+        /// RSA with PKCS #1 padding and SHA-256.
+        Rs256 = "RS256",
+        /// ECDSA over P-256 with SHA-256.
+        Es256 = "ES256",
+        /// Ed25519.
+        EdDsa = "EdDSA",
+    }
 }
 
 /// Where an issuer's keys are.
@@ -69,28 +71,6 @@ pub enum JwtKeys {
     Set(String),
     /// The address of a key set.
     Url(String),
-}
-
-impl JwtAlgorithm {
-    /// Every algorithm that is taken.
-    pub const ALL: [Self; 4] = [Self::Hs256, Self::Rs256, Self::Es256, Self::EdDsa];
-
-    /// The word in headers and configuration.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Hs256 => "HS256",
-            Self::Rs256 => "RS256",
-            Self::Es256 => "ES256",
-            Self::EdDsa => "EdDSA",
-        }
-    }
-
-    /// The algorithm that `word` names, to the letter.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == word)
-    }
 }
 
 impl JwtIssuer {

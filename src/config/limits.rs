@@ -1,4 +1,4 @@
-//! How much is let in, and how long dependable writes take: one struct, given to whoever keeps to it.
+//! The limits of requests and of storage, and the times of dependable writes.
 
 use std::time::Duration;
 
@@ -40,6 +40,33 @@ impl Default for Limits {
             in_flight_mib: 256,
             settle: Duration::from_secs(5),
             lease: Duration::from_secs(30),
+        }
+    }
+}
+
+/// How much one tenant may store. `None` is unlimited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quotas {
+    /// Writes under an `Idempotency-Key` that are kept.
+    pub ledger_rows: Option<u64>,
+    /// The bytes that these writes count for.
+    pub ledger_bytes: Option<u64>,
+    /// The number of credentials.
+    pub credentials: Option<u64>,
+    /// The number of API keys.
+    pub api_keys: Option<u64>,
+    /// Audit records; beyond that the oldest are erased.
+    pub audit_records: Option<u64>,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self {
+            ledger_rows: Some(1_000_000),
+            ledger_bytes: Some(1 << 30),
+            credentials: Some(1_000),
+            api_keys: Some(1_000),
+            audit_records: Some(10_000_000),
         }
     }
 }

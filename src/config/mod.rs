@@ -4,7 +4,6 @@ mod crash;
 mod file;
 mod jwt;
 mod limits;
-mod quotas;
 mod settings;
 mod sources;
 #[cfg(test)]
@@ -19,8 +18,7 @@ use tracing::level_filters::LevelFilter;
 
 pub use crash::crash_point;
 pub use jwt::{JwtAlgorithm, JwtIssuer, JwtKeys};
-pub use limits::Limits;
-pub use quotas::Quotas;
+pub use limits::{Limits, Quotas};
 pub use settings::{SETTINGS, Sensitivity, Setting, markdown};
 pub use sources::SettingValue;
 

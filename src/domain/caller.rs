@@ -1,6 +1,6 @@
 //! Who calls: the tenant behind an API key or a token, and what it may do.
 
-use super::{CallContext, CredentialId, Failure, FailureKind, KeyId, Result, TenantId, Text};
+use super::{CallContext, CredentialId, Failure, FailureKind, KeyId, Result, TenantId, Text, string_enum};
 
 /// The authenticated principal of one request.
 #[derive(Clone, Debug)]
@@ -82,39 +82,17 @@ impl Actor {
     }
 }
 
-/// One thing that a caller may do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub enum Scope {
-    /// list, count, get, fields, export, search
-    ContactsRead,
-    /// create, update, upsert, delete; does not imply reading
-    ContactsWrite,
-    /// list, get and check credentials
-    CredentialsRead,
-    /// create, change and remove credentials; does not imply reading
-    CredentialsWrite,
-}
-
-impl Scope {
-    /// Every scope.
-    pub const ALL: [Self; 4] =
-        [Self::ContactsRead, Self::ContactsWrite, Self::CredentialsRead, Self::CredentialsWrite];
-
-    /// The word in keys, tokens and documents.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ContactsRead => "contacts:read",
-            Self::ContactsWrite => "contacts:write",
-            Self::CredentialsRead => "credentials:read",
-            Self::CredentialsWrite => "credentials:write",
-        }
-    }
-
-    /// The scope that `word` names, if it names one.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == word)
+string_enum! {
+    /// One thing that a caller may do.
+    pub enum Scope {
+        /// list, count, get, fields, export, search
+        ContactsRead = "contacts:read",
+        /// create, update, upsert, delete; does not imply reading
+        ContactsWrite = "contacts:write",
+        /// list, get and check credentials
+        CredentialsRead = "credentials:read",
+        /// create, change and remove credentials; does not imply reading
+        CredentialsWrite = "credentials:write",
     }
 }
 

@@ -1,7 +1,6 @@
 //! The words that every layer shares: contacts, changes, queries, failures. Serde writes what is stored sealed; no HTTP, no async.
 
 mod bounded;
-pub mod bounds;
 mod caller;
 mod change;
 mod contact;
@@ -12,6 +11,7 @@ mod ids;
 mod phone;
 mod query;
 pub mod rules;
+mod string_enum;
 mod text;
 mod warning;
 
@@ -29,6 +29,8 @@ pub use ids::{CredentialId, KeyId, Provider, RemoteId, TenantId};
 pub use jiff::Timestamp;
 pub use phone::{PhoneIdentity, Region, digits, has_letters};
 pub use query::{ContactQuery, Filter, FilterKind, FilterName, FilterValue, Page, Position};
+pub use rules::bounds;
+pub(crate) use string_enum::string_enum;
 pub use text::{RawJson, Text, text_identity, words};
 pub use warning::{Warning, WarningCode, known_warnings};
 

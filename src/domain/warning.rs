@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Text;
+use super::{Text, string_enum};
 
 /// Warnings that one response bears, beside one that counts the others.
 const MOST: usize = 100;
@@ -40,67 +40,29 @@ impl Warning {
     }
 }
 
-/// The kinds of warnings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum WarningCode {
-    /// The CRM has no home for the member.
-    NotStored,
-    /// The CRM holds another value than the one sent.
-    ChangedByUpstream,
-    /// What was written could not be read back.
-    NotVerified,
-    /// Another writer may have made the record between the look-up and the write.
-    MayHaveUpdatedExisting,
-    /// The phone number was passed on as it came.
-    PhoneNotParsed,
-    /// Another contact may be the same person.
-    PossibleDuplicate,
-    /// The member is set by the gateway or the CRM alone and was ignored.
-    ReadOnly,
-    /// This reading shows the field not at all, or only in part.
-    Incomplete,
-    /// A row of the list has no id that can be read, so it is left out.
-    RowUnreadable,
-    /// The CRM does not keep the order that was asked for.
-    OrderChanged,
-}
-
-impl WarningCode {
-    /// Every code.
-    pub const ALL: [Self; 10] = [
-        Self::NotStored,
-        Self::ChangedByUpstream,
-        Self::NotVerified,
-        Self::MayHaveUpdatedExisting,
-        Self::PhoneNotParsed,
-        Self::PossibleDuplicate,
-        Self::ReadOnly,
-        Self::Incomplete,
-        Self::RowUnreadable,
-        Self::OrderChanged,
-    ];
-
-    /// The code that `word` names, if it names one.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|code| code.as_str() == word)
-    }
-
-    /// The word in the JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::NotStored => "not_stored",
-            Self::ChangedByUpstream => "changed_by_upstream",
-            Self::NotVerified => "not_verified",
-            Self::MayHaveUpdatedExisting => "may_have_updated_existing",
-            Self::PhoneNotParsed => "phone_not_parsed",
-            Self::PossibleDuplicate => "possible_duplicate",
-            Self::ReadOnly => "read_only",
-            Self::Incomplete => "incomplete",
-            Self::RowUnreadable => "row_unreadable",
-            Self::OrderChanged => "order_changed",
-        }
+string_enum! {
+    /// The kinds of warnings.
+    pub enum WarningCode {
+        /// The CRM has no field for the value.
+        NotStored = "not_stored",
+        /// The CRM holds another value than the one sent.
+        ChangedByUpstream = "changed_by_upstream",
+        /// What was written could not be read back.
+        NotVerified = "not_verified",
+        /// Another writer may have made the record between the lookup and the write.
+        MayHaveUpdatedExisting = "may_have_updated_existing",
+        /// The phone number was passed on as written.
+        PhoneNotParsed = "phone_not_parsed",
+        /// Another contact may be the same person.
+        PossibleDuplicate = "possible_duplicate",
+        /// Only the gateway or the CRM sets the field, so it was ignored.
+        ReadOnly = "read_only",
+        /// This reading does not show the field, or only in part.
+        Incomplete = "incomplete",
+        /// A row of the list has no readable id, so it is left out.
+        RowUnreadable = "row_unreadable",
+        /// The CRM does not keep the order that was asked for.
+        OrderChanged = "order_changed",
     }
 }
 

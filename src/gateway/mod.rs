@@ -6,7 +6,6 @@ pub mod credentials;
 pub mod keys;
 mod listing;
 mod names;
-mod replicas;
 pub mod tenants;
 pub mod writes;
 
@@ -15,9 +14,8 @@ pub use contacts::Contacts;
 pub use credentials::{Credentials, Rotation};
 pub use keys::ApiKeys;
 pub use listing::{Listing, ListingRequest};
-pub use replicas::SharedLocks;
 pub use tenants::Tenants;
-pub use writes::Ledger;
+pub use writes::{Ledger, SharedLocks};
 
 use crate::store::Database;
 use crate::upstream::BytesInFlight;
@@ -30,7 +28,7 @@ pub struct Gateway {
     pub credentials: Credentials,
     /// API keys.
     pub keys: ApiKeys,
-    /// Writes under an `Idempotency-IssuedKey`.
+    /// Writes under an `Idempotency-Key`.
     pub ledger: Ledger,
     /// Tenants.
     pub tenants: Tenants,

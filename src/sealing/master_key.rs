@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 
-use super::primitives;
+use super::{random, sha256};
 use crate::domain::Result;
 
 /// What every sentence about a missing or wrong key ends with.
@@ -37,7 +37,7 @@ pub enum MasterKeyFault {
 impl MasterKey {
     /// A new key. Fails with `internal` where the system gives no random bytes.
     pub fn generate() -> Result<Self> {
-        Ok(Self::from_bytes(SecretBox::new(Box::new(primitives::random()?))))
+        Ok(Self::from_bytes(SecretBox::new(Box::new(random()?))))
     }
 
     /// Reads a key from its base64 text.
@@ -54,7 +54,7 @@ impl MasterKey {
         let named =
             Zeroizing::new([b"contacts-gateway master key id".as_slice(), bytes.expose_secret()].concat());
         let mut id = [0; ID_BYTES];
-        id.copy_from_slice(&primitives::sha256(&named)[..ID_BYTES]);
+        id.copy_from_slice(&sha256(&named)[..ID_BYTES]);
         Self { id, bytes }
     }
 

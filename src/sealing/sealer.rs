@@ -4,8 +4,8 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::{hkdf, hmac};
 use secrecy::{SecretSlice, zeroize::Zeroizing};
 
+use super::length_prefixed;
 use super::master_key::{ID_BYTES, MasterKey};
-use super::primitives::length_prefixed;
 use crate::domain::{Failure, FailureKind, Result};
 
 /// The first byte of every sealed blob; another layout gets another number.
@@ -95,22 +95,14 @@ impl Sealer {
     /// Authenticates `bytes` for one purpose.
     #[must_use]
     pub fn mac(&self, purpose: &str, bytes: &[u8]) -> [u8; 32] {
-        let tag = hmac::sign(&self.current.mac, &length_prefixed(&[purpose.as_bytes(), bytes]));
-        let mut out = [0; 32];
-        out.copy_from_slice(tag.as_ref());
-        out
+        self.current.sign(&length_prefixed(&[purpose.as_bytes(), bytes]))
     }
 
     /// The same under every key at hand: processes that share one of them share one of these.
     #[must_use]
     pub fn macs(&self, purpose: &str, bytes: &[u8]) -> Vec<[u8; 32]> {
         let message = length_prefixed(&[purpose.as_bytes(), bytes]);
-        let one = |keys: &Subkeys| {
-            let mut out = [0; 32];
-            out.copy_from_slice(hmac::sign(&keys.mac, &message).as_ref());
-            out
-        };
-        self.all().map(one).collect()
+        self.all().map(|keys| keys.sign(&message)).collect()
     }
 
     /// Whether `tag` begins the mac of `bytes` under any key at hand; at least 16 bytes are asked for.
@@ -118,9 +110,7 @@ impl Sealer {
     pub fn authentic(&self, purpose: &str, bytes: &[u8], tag: &[u8]) -> bool {
         let message = length_prefixed(&[purpose.as_bytes(), bytes]);
         (16..=32).contains(&tag.len())
-            && self.all().any(|keys| {
-                super::constant_time_eq(&hmac::sign(&keys.mac, &message).as_ref()[..tag.len()], tag)
-            })
+            && self.all().any(|keys| super::constant_time_eq(&keys.sign(&message)[..tag.len()], tag))
     }
 
     fn all(&self) -> impl Iterator<Item = &Subkeys> {
@@ -146,6 +136,12 @@ impl Subkeys {
         let seal = RandomizedNonceKey::new(&AES_256_GCM, &*subkey(b"seal v1")?).map_err(|_| refused())?;
         let mac = hmac::Key::new(hmac::HMAC_SHA256, &*subkey(b"mac v1")?);
         Ok(Self { id: master.id_bytes(), seal, mac })
+    }
+
+    fn sign(&self, message: &[u8]) -> [u8; 32] {
+        let mut tag = [0; 32];
+        tag.copy_from_slice(hmac::sign(&self.mac, message).as_ref());
+        tag
     }
 }
 

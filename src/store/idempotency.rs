@@ -8,57 +8,25 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::domain::{CredentialId, Result, TenantId, Text, Timestamp};
+use crate::domain::{CredentialId, Result, TenantId, Text, Timestamp, string_enum};
 
-/// How far a write under a key has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// Claimed; nothing has left for the CRM.
-    Reserved,
-    /// The write may have left.
-    Sending,
-    /// It left, and whether it was applied is not known yet.
-    Unknown,
-    /// It left and was applied: it was found, and waits for a replay to be answered.
-    Found,
-    /// It left and was not applied: a replay may send once more.
-    Absent,
-    /// It left, and whether it was applied cannot be told.
-    Ambiguous,
-    /// Answered; the answer is replayed.
-    Done,
-}
-
-impl Stage {
-    /// Every stage.
-    pub const ALL: [Self; 7] = [
-        Self::Reserved,
-        Self::Sending,
-        Self::Unknown,
-        Self::Found,
-        Self::Absent,
-        Self::Ambiguous,
-        Self::Done,
-    ];
-
-    /// The word in the database.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Reserved => "reserved",
-            Self::Sending => "sending",
-            Self::Unknown => "unknown",
-            Self::Found => "found",
-            Self::Absent => "absent",
-            Self::Ambiguous => "ambiguous",
-            Self::Done => "done",
-        }
-    }
-
-    /// The stage that `word` names, if it names one.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|stage| stage.as_str() == word)
+string_enum! {
+    /// How far a write under a key has come.
+    pub enum Stage {
+        /// Claimed; nothing was sent to the CRM.
+        Reserved = "reserved",
+        /// The write may have been sent.
+        Sending = "sending",
+        /// It was sent, and whether it was applied is not known yet.
+        Unknown = "unknown",
+        /// It was applied: the contact was found, and a replay returns it.
+        Found = "found",
+        /// It was sent and not applied: a replay may send it once more.
+        Absent = "absent",
+        /// It was sent, and whether it was applied cannot be told.
+        Ambiguous = "ambiguous",
+        /// The response is recorded, and replayed.
+        Done = "done",
     }
 }
 

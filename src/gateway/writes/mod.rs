@@ -10,7 +10,6 @@ mod lease;
 mod ledger;
 mod locks;
 mod response;
-mod run;
 mod seen;
 mod state;
 #[cfg(test)]
@@ -22,7 +21,46 @@ pub(in crate::gateway) use lease::{Lease, hex, new_fence};
 pub(in crate::gateway) use ledger::LeaseWatch;
 pub(in crate::gateway) use ledger::{Begin, KEPT};
 pub use ledger::{Ledger, RequestIdentity};
+pub use locks::SharedLocks;
 pub(in crate::gateway) use locks::{Guard, Locks};
 pub use response::StoredResponse;
-pub(in crate::gateway) use run::{end, run_to_completion};
 pub(in crate::gateway) use state::{Destination, RecoveryContext, ReplayStep, WriteState};
+
+use crate::domain::{Failure, Result, Retryable};
+
+/// Runs a write in a task of its own: a caller who disconnects must not leave it half done, with its lock released while
+/// its call is at the CRM.
+pub(in crate::gateway) async fn run_to_completion(
+    write: impl Future<Output = Result<StoredResponse>> + Send + 'static,
+) -> Result<StoredResponse> {
+    let task = tokio::spawn(write);
+    task.await.unwrap_or_else(|_| Err(Failure::internal("the task of a write ended early")))
+}
+
+/// Ends a write. Under a key, a response is recorded before it is returned, also one that says that the CRM refused the
+/// write for good. After any other failure the key is freed if nothing was done; otherwise its row is left to a replay.
+pub(in crate::gateway) async fn end(
+    write: Option<InFlightWrite>,
+    response: Result<StoredResponse>,
+) -> Result<StoredResponse> {
+    let Some(write) = write else { return response };
+    let failure = match response {
+        Ok(response) => return write.record(response).await,
+        Err(failure) => failure,
+    };
+    // Whatever the failure is: what became of a create that may be applied is found out with its key alone.
+    let is_lost_create = !matches!(write.state(), WriteState::Reserved | WriteState::Sent);
+    let needs_key = is_lost_create || failure.retryable == Retryable::SameKeyOnly;
+    if write.state().may_be_applied() && needs_key && write.is_lost() {
+        return Err(in_flight::not_kept());
+    }
+    if write.state().frees_key() {
+        write.release().await?;
+    } else {
+        write.leave().await;
+    }
+    Err(match failure.retryable {
+        Retryable::Yes if is_lost_create => failure.with_retryable(Retryable::SameKeyOnly),
+        _ => failure,
+    })
+}

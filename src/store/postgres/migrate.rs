@@ -2,8 +2,7 @@
 
 use sqlx::{Connection, PgConnection, Postgres, Transaction};
 
-use super::PostgresUrl;
-use super::open::sentence;
+use super::{PostgresUrl, sentence};
 use crate::store::{OpenError, schema};
 
 /// The advisory lock that keeps other processes out ("cgw1"). It ends with the transaction, and so does whatever a killed

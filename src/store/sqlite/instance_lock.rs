@@ -4,7 +4,7 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::open::private;
+use super::private;
 use crate::store::OpenError;
 
 /// How long a start waits for another one, which only ends leases meanwhile.

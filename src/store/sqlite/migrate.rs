@@ -2,7 +2,7 @@
 
 use sqlx::{Connection, SqliteConnection};
 
-use super::open::sentence;
+use super::sentence;
 use crate::store::{OpenError, schema};
 
 /// Marks a file as ours ("cgw1"), so that another program's database is not written to.
