@@ -1,4 +1,4 @@
-//! The whole thing in one process, without an account anywhere: gateway, both CRMs simulated, a key, two credentials.
+//! The demo in one process, without any account: the gateway, both CRMs simulated, a key, two credentials.
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,24 +18,24 @@ use crate::simulators::Running;
 use crate::store::{KeyRecord, Location, Store, TenantRecord, now};
 use crate::upstream::{AllowList, BaseUrlGuard, Transport};
 
-/// The published key that `demo` alone knows: a row of its temporary database.
+/// The published key, which exists only in the demo's temporary database.
 const KEY_ID: &str = "demo000000000000";
 const KEY_SECRET: &str = "demo000000000000000000000000000000000000000";
-/// More than any local start takes.
+/// The timeout of local calls at the start.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Runs gateway and simulators on loopback until Ctrl-C; `announce` gets the text that tells what to try.
-/// Fails with a sentence where it cannot start, or where `address` is not loopback: its key is known to everybody.
+/// Runs gateway and simulators on loopback until Ctrl-C. `announce` gets the text that says what to try.
+/// Fails with a sentence if it cannot start, or if `address` is not loopback, because its key is public.
 pub async fn demo(
     address: SocketAddr,
     announce: impl FnOnce(&str) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     anyhow::ensure!(
         address.ip().is_loopback(),
-        "the demo's key is published, so it listens on loopback alone; use 127.0.0.1:{}",
+        "the demo listens only on loopback, because its key is public; use 127.0.0.1:{}",
         address.port()
     );
-    // First of all: a Ctrl-C that comes while starting must remove the folder too.
+    // First, so that a Ctrl-C during the start removes the folder too.
     let signals = Signals::new()?;
     let listener = listen(address, "--listen")?;
     let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -43,11 +43,11 @@ pub async fn demo(
     for crm in SIMULATED {
         crms.push((crm, crm.start(anywhere).await?));
     }
-    // Removed when it goes out of scope, which it does after a Ctrl-C too.
+    // Removed when it goes out of scope, also after a Ctrl-C.
     let folder = tempfile::Builder::new().prefix("contacts-gateway-demo-").tempdir()?;
     let parts = parts(folder.path()).await?;
-    let key = ApiKey::from_parts(KEY_ID, KEY_SECRET)
-        .map_err(|_| anyhow::anyhow!("the demo's key does not fit the format"))?;
+    let key =
+        ApiKey::from_parts(KEY_ID, KEY_SECRET).map_err(|_| anyhow::anyhow!("the demo's key is malformed"))?;
     let caller = tenant(&parts, &key).await?;
     for (crm, running) in &crms {
         link(&parts, &caller, crm.provider, running, &(crm.secret)(running.token())).await?;
@@ -113,11 +113,11 @@ fn failed(failure: crate::domain::Failure) -> anyhow::Error {
     anyhow::anyhow!("the demo could not start: {}", failure.detail.as_str())
 }
 
-/// What a newcomer reads. The lines that begin with `curl` work as printed.
+/// The text for newcomers. The lines that begin with `curl` work as printed.
 fn welcome(address: SocketAddr, key: &str, crms: &[(&Simulated, Running)]) -> String {
     let person = r#"{"firstName":"Ada","lastName":"Okafor","emailAddresses":[{"emailAddress":"ada.okafor@example.com"}],"phoneNumbers":[{"phoneNumber":"+1 416 555 0123"}]}"#;
     let once = r#"{"firstName":"Grace","lastName":"Moreau","emailAddresses":[{"emailAddress":"grace.moreau@example.com"}],"phoneNumbers":[{"phoneNumber":"+1 416 555 0124"}]}"#;
-    let places: Vec<String> =
+    let addresses: Vec<String> =
         crms.iter().map(|(crm, running)| format!("{} {}", crm.provider, running.base_url())).collect();
     let mut text = format!(
         "contacts-gateway demo: one contacts API, {} simulated CRMs with 450 people each.\n\n\
@@ -125,7 +125,7 @@ fn welcome(address: SocketAddr, key: &str, crms: &[(&Simulated, Running)]) -> St
          API key      {key}\n\
          Simulators   {}   (GET /_simulator/journal shows every call they got)\n",
         crms.len(),
-        places.join("   "),
+        addresses.join("   "),
     );
     let auth = format!("-H 'Authorization: Bearer {key}'");
     for (title, calls) in [
@@ -156,7 +156,7 @@ fn welcome(address: SocketAddr, key: &str, crms: &[(&Simulated, Running)]) -> St
             ],
         ),
         (
-            "Create somebody once, however often you send it (same key, same answer):",
+            "Create somebody once, however often you send it (same key, same response):",
             calls(|credential| {
                 format!(
                     "curl -s {auth} -H 'Idempotency-Key: once-{credential}' -H 'Content-Type: application/json' 'http://{address}/crm/contacts?credentialId={credential}' -d '{once}'"
@@ -178,7 +178,7 @@ fn calls(call: impl Fn(&str) -> String) -> Vec<String> {
     ADAPTERS.iter().map(|spec| call(&format!("demo-{}", spec.provider))).collect()
 }
 
-/// An edit of somebody in each CRM, under the `ETag` that a read of them shows.
+/// A conditional edit of one contact in each CRM, with the `ETag` of a read.
 fn edits(address: SocketAddr, auth: &str, crms: &[(&Simulated, Running)]) -> Vec<String> {
     let edit = |(crm, running): &(&Simulated, Running)| {
         let contact = running.contacts().first()?.get("_id")?.as_str()?.to_owned();
@@ -191,7 +191,7 @@ fn edits(address: SocketAddr, auth: &str, crms: &[(&Simulated, Running)]) -> Vec
     crms.iter().filter_map(edit).collect()
 }
 
-/// Now, to the minute: sample people are older, whoever is created from now on is not.
+/// The current minute: sample people are older, and contacts created from now on are not.
 fn minute() -> String {
     let seconds = now().as_second() / 60 * 60;
     crate::domain::Timestamp::from_second(seconds).unwrap_or_else(|_| now()).to_string()

@@ -1,4 +1,4 @@
-//! The composition root: joins configuration, store, sealing, adapters, gateway and edge into one running whole.
+//! The composition root: joins configuration, store, sealing, adapters, gateway and HTTP edge.
 
 mod demo;
 #[cfg(test)]
@@ -26,19 +26,15 @@ pub use demo::demo;
 pub use serve::{serve, stopped};
 pub use simulate::{SIMULATED, Simulated};
 
-/// The parts behind the HTTP edge and the commands.
+/// The components behind the HTTP edge and the commands.
 pub struct Components {
-    /// The open database.
     pub store: Store,
-    /// Seals and authenticates.
     pub sealer: Arc<Sealer>,
-    /// Knows who calls.
     pub authenticator: Arc<Authenticator>,
-    /// Contacts, credentials, keys and tenants.
     pub gateway: Gateway,
 }
 
-/// What the owners of the settings make of their texts.
+/// The settings that other modules parse.
 struct CheckedConfig {
     master_key: MasterKey,
     previous: Vec<MasterKey>,
@@ -47,21 +43,21 @@ struct CheckedConfig {
     issuers: Issuers,
 }
 
-/// Checks what reading the configuration leaves to others: master key, allow-list, database URL, issuers' keys.
-/// Fails with a sentence for each fault.
+/// Checks the settings that other modules parse: master key, allow-list, database URL, issuers' keys. Fails with a sentence
+/// for each fault.
 pub fn check(config: &Config) -> Result<(), ConfigError> {
     checked(config).map(|_| ())
 }
 
 impl Components {
-    /// Opens the database and joins the parts. Fails with a sentence for each fault.
+    /// Opens the database and joins the components. Fails with a sentence for each fault.
     pub async fn open(config: &Config) -> Result<Self, ConfigError> {
         let CheckedConfig { master_key, previous, allowed, location, issuers } = checked(config)?;
         let store =
             Store::open_with(&location, config.quotas).await.map_err(|error| one(error.to_string()))?;
         let guard = BaseUrlGuard::new(allowed);
         let transport = Transport::new(&guard).map_err(|_| {
-            one("the HTTP client cannot start: this machine has no certificate store; install ca-certificates")
+            one("the HTTP client cannot start, because this machine has no certificate store; install ca-certificates")
         })?;
         let sealer =
             Sealer::with_others(&master_key, &previous).map_err(|failure| one(failure.detail.as_str()))?;
@@ -69,7 +65,7 @@ impl Components {
         Ok(Self::join(store, sealer, guard, transport, config.admin_token.as_ref(), issuers, config.limits))
     }
 
-    /// Joins parts that are open already.
+    /// Joins components that are open already.
     #[must_use]
     pub fn join(
         store: Store,
@@ -129,7 +125,7 @@ impl Components {
 fn checked(config: &Config) -> Result<CheckedConfig, ConfigError> {
     let master_key = match &config.master_key {
         Some(text) => MasterKey::parse(text.expose_secret())
-            .map_err(|fault| format!("{} is no master key: {fault}", config.origin("master_key"))),
+            .map_err(|fault| format!("{} is not a valid master key: {fault}", config.origin("master_key"))),
         None => Err(format!(
             "no master key is given: set GATEWAY_MASTER_KEY or GATEWAY_MASTER_KEY_FILE; {HOW_TO_MAKE_A_KEY}"
         )),
@@ -153,12 +149,12 @@ fn checked(config: &Config) -> Result<CheckedConfig, ConfigError> {
     }
 }
 
-/// The keys that open what an earlier master key sealed.
+/// The previous master keys.
 fn previous(config: &Config) -> Result<Vec<MasterKey>, String> {
-    let parsed = config.previous_master_keys.iter().enumerate().map(|(place, text)| {
+    let parsed = config.previous_master_keys.iter().enumerate().map(|(index, text)| {
         MasterKey::parse(text.expose_secret()).map_err(|fault| {
             let origin = config.origin("previous_master_keys");
-            format!("{origin}: number {} is no master key: {fault}", place + 1)
+            format!("{origin}: number {} is not a valid master key: {fault}", index + 1)
         })
     });
     parsed.collect()

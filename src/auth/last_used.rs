@@ -1,5 +1,5 @@
-//! When keys were last used, to the minute: noted in memory, written in the background, so that a warm read stays
-//! without a database.
+//! When keys were last used, to the minute: noted in memory and written in the background, so that requests do not wait for the
+//! database.
 
 use std::collections::HashMap;
 
@@ -10,11 +10,11 @@ use crate::store::{KeyStore, now};
 
 const MINUTE: i64 = 60;
 
-/// Uses that are not written yet.
+/// The last use of keys.
 #[derive(Default)]
 pub(super) struct LastUsed {
-    /// The last minute of each key that was noted, and whether it is still to be written. A key that is not used any
-    /// more leaves with the next writing.
+    /// The last minute of each key's use, and whether it is still to be written. A key that was not used since the last write is
+    /// removed by the next one.
     noted: Mutex<HashMap<KeyId, (i64, bool)>>,
 }
 
@@ -30,7 +30,7 @@ impl LastUsed {
         }
     }
 
-    /// Writes what was noted. What cannot be written is noted again.
+    /// Writes what was noted. A use that cannot be written is noted again.
     pub(super) async fn write(&self, keys: &KeyStore) -> Result<()> {
         for (id, minute) in self.waiting() {
             let Ok(at) = Timestamp::from_second(minute * MINUTE) else { continue };

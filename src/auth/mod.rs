@@ -18,23 +18,23 @@ pub use api_key::{ApiKey, KeyFault};
 pub use jwt::{Issuers, Tokens};
 
 const REMEMBERED_KEYS: u64 = 10_000;
-/// The longest header that is looked at; tokens with many claims stay below it.
+/// The longest header that is read. Tokens with many claims are shorter.
 const LONGEST: usize = 8 * 1024;
-/// The same for every reason that would tell whether a key exists.
+/// The same for all reasons, so that it does not reveal whether a key exists.
 const REFUSED: &str = "The API key is unknown, revoked or expired.";
 
-/// Knows API keys, tokens of configured issuers, and the operator's token.
+/// Verifies API keys, tokens of configured issuers, and the operator's token.
 pub struct Authenticator {
     keys: KeyStore,
     recent: TtlCache<KeyId, Option<Arc<KeyRecord>>>,
     tokens: Tokens,
     uses: LastUsed,
-    /// A digest, so that the token is compared in a time that does not depend on its length either.
+    /// A digest, so that the comparison takes the same time for all lengths.
     admin: Option<[u8; 32]>,
 }
 
 impl Authenticator {
-    /// Knows the keys of `keys`, and the operator by `admin_token`; without one there is no operator.
+    /// Accepts the keys of `keys`, and the operator by `admin_token`. Without it there is no operator.
     #[must_use]
     pub fn new(keys: KeyStore, admin_token: Option<&SecretString>) -> Self {
         let admin = admin_token.map(|token| sha256(token.expose_secret().as_bytes()));
@@ -47,35 +47,35 @@ impl Authenticator {
         }
     }
 
-    /// The same, taking also what `tokens` takes.
+    /// Also accepts `tokens`.
     #[must_use]
     pub fn with_tokens(self, tokens: Tokens) -> Self {
         Self { tokens, ..self }
     }
 
-    /// Whether there is an operator: without one the admin plane does not exist.
+    /// Whether there is an operator. Without one, /admin does not exist.
     #[must_use]
     pub const fn admin_enabled(&self) -> bool {
         self.admin.is_some()
     }
 
-    /// The caller whose key or token the header shows.
-    /// Fails with `unauthenticated`, with `insufficient_scope` for the admin token, with `store_unavailable`,
-    /// `issuer_unavailable` and `overloaded`.
+    /// The caller of the key or token in the header.
+    /// Fails with `unauthenticated`, `store_unavailable`, `issuer_unavailable`, `overloaded`, and for the admin token with
+    /// `insufficient_scope`.
     pub async fn authenticate(&self, authorization: Option<&str>) -> Result<Caller> {
         let token = bearer(authorization)?;
         if self.is_admin_token(token) {
             return Err(Failure::new(
                 FailureKind::InsufficientScope,
-                "The admin token opens the paths under /admin alone; use a key or token of a tenant here.",
+                "The admin token can only access /admin; use a key or token of a tenant here.",
             ));
         }
         self.caller(token).await
     }
 
-    /// Succeeds when the header shows the admin token.
-    /// Fails with `unauthenticated`, with `insufficient_scope` for what a tenant shows, with `store_unavailable`,
-    /// `issuer_unavailable` and `overloaded`.
+    /// Succeeds if the header has the admin token.
+    /// Fails with `unauthenticated`, `store_unavailable`, `issuer_unavailable`, `overloaded`, and for a key or token of a tenant
+    /// with `insufficient_scope`.
     pub async fn is_operator(&self, authorization: Option<&str>) -> Result<()> {
         let token = bearer(authorization)?;
         if self.is_admin_token(token) {
@@ -87,28 +87,27 @@ impl Authenticator {
         self.caller(token).await?;
         Err(Failure::new(
             FailureKind::InsufficientScope,
-            "What a tenant shows does not open the paths under /admin; use the admin token.",
+            "Tenant keys and tokens cannot access /admin; use the admin token.",
         ))
     }
 
-    /// Writes when keys were last used, to the minute. Fails with `store_unavailable`; what was not written is written
-    /// the next time.
+    /// Writes the last use of keys, to the minute. Fails with `store_unavailable`; the rest is written the next time.
     pub async fn write_uses(&self) -> Result<()> {
         self.uses.write(&self.keys).await
     }
 
-    /// Forgets a key that was revoked here: its next use is refused.
+    /// Forgets a key that this process revoked, so that its next use is refused.
     pub fn forget(&self, id: &KeyId) {
         self.recent.forget(id);
     }
 
-    /// Forgets every key and which tenants there are, after a tenant was removed.
+    /// Forgets all keys and tenants, after a tenant was removed.
     pub fn forget_all(&self) {
         self.recent.forget_all();
         self.tokens.forget_tenants();
     }
 
-    /// Keys and tokens are told apart by their shape alone, so that neither is ever tried as the other.
+    /// Only the form decides whether it is a key or a token, so that neither is ever tried as the other.
     async fn caller(&self, shown: &str) -> Result<Caller> {
         if is_key(shown) {
             return self.of_key(shown).await;
@@ -122,11 +121,11 @@ impl Authenticator {
     async fn of_key(&self, token: &str) -> Result<Caller> {
         let shown = ApiKey::parse(token).map_err(|_| {
             unauthenticated(
-                "The API key is mistyped or incomplete: its checksum does not fit. Copy it again, whole.",
+                "The API key is mistyped or incomplete: its checksum is wrong. Copy the whole key again.",
             )
         })?;
         let held = self.recent.get(shown.id(), || self.load(shown.id())).await?;
-        // The digest is compared where nothing is held too: unknown and wrong look the same from outside.
+        // The digest is also compared if there is no such key, so that unknown and wrong keys look the same from outside.
         let expected = held.as_ref().map_or([0; 32], |key| key.digest);
         let fits = constant_time_eq(&shown.digest(), &expected);
         let live = held.filter(|key| fits && key.expires_at.is_none_or(|end| end > now()));
@@ -154,7 +153,7 @@ impl Authenticator {
     }
 }
 
-/// The public part of the API key that the header shows, where that is well formed; whether it is known is not asked.
+/// The public part of the API key in the header, if that is well formed. Whether the key exists is not checked.
 #[must_use]
 pub fn shown_key(authorization: Option<&str>) -> Option<KeyId> {
     let token = bearer(authorization).ok()?;
@@ -172,7 +171,7 @@ fn bearer(authorization: Option<&str>) -> Result<&str> {
     if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() {
         return Ok(token);
     }
-    Err(unauthenticated("The header `Authorization` must read `Bearer cg_…`; other schemes are not taken."))
+    Err(unauthenticated("The header `Authorization` must be `Bearer cg_…`; other schemes are not supported."))
 }
 
 fn is_key(shown: &str) -> bool {

@@ -18,7 +18,7 @@ use crate::gateway::Listing;
 use crate::gateway::credentials::{CheckOutcome, Credential, CredentialDraft};
 use crate::json;
 
-/// How long a CRM has to answer a probe.
+/// The timeout of a probe.
 const PROBE_TIME: Duration = Duration::from_secs(30);
 
 #[derive(Subcommand)]
@@ -56,7 +56,7 @@ pub(super) enum CredentialsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Ask the CRM whether it still accepts the secret; ends with 1 where it does not.
+    /// Ask the CRM whether it still accepts the secret; the exit code is 1 if it does not.
     Check {
         /// The tenant's id or name.
         #[arg(long)]
@@ -81,8 +81,9 @@ pub(super) async fn run(parts: &Components, command: CredentialsCommand, output:
     match command {
         CredentialsCommand::Add { tenant, provider, name, settings, secret_file, no_verify, json } => {
             let caller = operator_for(parts, &tenant).await?;
-            json::check(&settings, json::REQUEST)
-                .map_err(|fault| CliError::failed(format!("--settings is no JSON: {}", fault.reason())))?;
+            json::check(&settings, json::REQUEST).map_err(|fault| {
+                CliError::failed(format!("--settings is not valid JSON: {}", fault.reason()))
+            })?;
             let secret = secret::read(adapters::spec(&provider), secret_file.as_deref())?;
             let settings = RawJson::from_validated(Text::from(settings));
             let draft = CredentialDraft { provider: provider.into(), name: name.into(), settings, secret };
@@ -115,7 +116,7 @@ pub(super) async fn run(parts: &Components, command: CredentialsCommand, output:
     }
 }
 
-/// The operator may do for a tenant whatever the tenant may.
+/// The operator has all rights of the tenant.
 async fn operator_for(parts: &Components, tenant: &str) -> Result<Caller, CliError> {
     let tenant = parts.gateway.tenants.find(tenant).await?.id;
     Ok(Caller {

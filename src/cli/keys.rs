@@ -21,13 +21,13 @@ pub(super) enum KeysCommand {
         /// A name for people.
         #[arg(long)]
         name: String,
-        /// What the key may do; several with commas: contacts:read, contacts:write, credentials:read, credentials:write.
+        /// The key's scopes, separated by commas: contacts:read, contacts:write, credentials:read, credentials:write.
         #[arg(long = "scope", required = true, value_delimiter = ',', value_parser = scope)]
         scopes: Vec<Scope>,
-        /// A credential that the key may use, and no other; may be repeated. Without it, all of the tenant's.
+        /// A credential that the key may use; may be repeated. Without it, the key may use all of the tenant's credentials.
         #[arg(long = "credential", value_name = "ID")]
         credentials: Vec<String>,
-        /// When the key ends, such as 2030-01-31T00:00:00Z.
+        /// When the key expires, such as 2030-01-31T00:00:00Z.
         #[arg(long, value_name = "TIME")]
         expires_at: Option<Timestamp>,
         /// Print JSON.
@@ -43,7 +43,7 @@ pub(super) enum KeysCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Revoke a key for good; servers follow within 5 seconds.
+    /// Revoke a key for good; servers refuse it within 5 seconds.
     Revoke {
         /// The tenant's id or name.
         #[arg(long)]
@@ -85,7 +85,7 @@ pub(super) async fn run(parts: &Components, command: KeysCommand, output: &mut O
     }
 }
 
-/// The secret alone goes to standard output, so that a script can keep it without cutting.
+/// Only the secret goes to standard output, so that a script can store it as it is.
 async fn create(
     parts: &Components,
     tenant: &TenantId,
@@ -114,5 +114,5 @@ fn row(key: &KeyRecord) -> [String; 5] {
 
 fn scope(word: &str) -> Result<Scope, String> {
     let words = Scope::ALL.map(Scope::as_str).join(", ");
-    Scope::parse(word).ok_or_else(|| format!("there are the scopes {words}"))
+    Scope::parse(word).ok_or_else(|| format!("the scopes are {words}"))
 }

@@ -12,7 +12,7 @@ use crate::gateway::{Listing, ListingRequest};
 
 #[derive(Subcommand)]
 pub(super) enum TenantsCommand {
-    /// Make a tenant and print its id.
+    /// Create a tenant and print its id.
     Create {
         /// A name that no other tenant has.
         name: String,

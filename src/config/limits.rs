@@ -2,28 +2,28 @@
 
 use std::time::Duration;
 
-/// Bounds and times. `None` is without bound.
+/// Limits and times. `None` is unlimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Requests per second of one API key or token subject.
     pub key_rate: Option<u32>,
-    /// Requests that a key may send at once after a pause.
+    /// Requests that a key may send in a burst after a pause.
     pub key_burst: u32,
-    /// Requests of one tenant under way at a time.
+    /// Concurrent requests of one tenant.
     pub tenant_in_flight: Option<u32>,
-    /// Requests on one credential under way at a time.
+    /// Concurrent requests on one credential.
     pub credential_in_flight: Option<u32>,
-    /// Requests on one credential that may wait for a place.
+    /// Requests on one credential that may wait for a permit.
     pub credential_waiting: u32,
-    /// Requests of the whole process under way at a time.
+    /// Concurrent requests of the whole process.
     pub in_flight: Option<u32>,
-    /// MiB of CRMs' replies and of responses of one tenant in memory at a time.
+    /// MiB of CRM replies and of responses of one tenant in memory.
     pub tenant_in_flight_mib: u32,
-    /// MiB of CRMs' replies and of responses of the whole process in memory at a time.
+    /// MiB of CRM replies and of responses of the whole process in memory.
     pub in_flight_mib: u32,
-    /// Between the two looks that prove a create absent.
+    /// The time between the two lookups that prove a create absent.
     pub settle: Duration,
-    /// How long a write under an `Idempotency-Key` stays its owner's without a sign of life.
+    /// How long a write under an `Idempotency-Key` stays with a process that does not renew its lease.
     pub lease: Duration,
 }
 
@@ -47,15 +47,13 @@ impl Default for Limits {
 /// How much one tenant may store. `None` is unlimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quotas {
-    /// Writes under an `Idempotency-Key` that are kept.
+    /// Stored writes under an `Idempotency-Key`.
     pub ledger_rows: Option<u64>,
     /// The bytes that these writes count for.
     pub ledger_bytes: Option<u64>,
-    /// The number of credentials.
     pub credentials: Option<u64>,
-    /// The number of API keys.
     pub api_keys: Option<u64>,
-    /// Audit records; beyond that the oldest are erased.
+    /// Audit records; beyond the limit the oldest are erased.
     pub audit_records: Option<u64>,
 }
 

@@ -28,7 +28,7 @@ string_enum! {
     }
 }
 
-/// A name of the unified API: of a field, a filter or a synonym; `None` for any other.
+/// `name` as a static text, if it is a field, filter or alias of the unified API.
 pub(super) fn known_name(name: &str) -> Option<&'static str> {
     let filters = FilterName::ALL.iter().map(|filter| filter.parameter());
     let others = ["id", "remoteId", "createdAt", "updatedAt"];
@@ -40,27 +40,22 @@ pub(super) fn known_name(name: &str) -> Option<&'static str> {
 pub struct Fields(u16);
 
 impl Fields {
-    /// No field.
     pub const NONE: Self = Self(0);
 
-    /// Whether `field` is one of them.
     #[must_use]
     pub const fn contains(self, field: Field) -> bool {
         self.0 & field.bit() != 0
     }
 
-    /// Whether there is none.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Adds `field`.
     pub const fn insert(&mut self, field: Field) {
         self.0 |= field.bit();
     }
 
-    /// Takes `field` out.
     pub const fn remove(&mut self, field: Field) {
         self.0 &= !field.bit();
     }

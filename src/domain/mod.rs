@@ -1,4 +1,5 @@
-//! The words that every layer shares: contacts, changes, queries, failures. Serde writes what is stored sealed; no HTTP, no async.
+//! The types that every layer shares: contacts, changes, queries, failures. Serde is used for what is stored sealed; there is
+//! no HTTP and no async.
 
 mod bounded;
 mod caller;
@@ -34,5 +35,5 @@ pub(crate) use string_enum::string_enum;
 pub use text::{RawJson, Text, text_identity, words};
 pub use warning::{Warning, WarningCode, known_warnings};
 
-/// What every fallible step of the gateway answers.
+/// The result of every fallible step of the gateway.
 pub type Result<T> = std::result::Result<T, Failure>;

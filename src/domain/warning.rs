@@ -1,30 +1,29 @@
-//! What an answer says about a write that was not stored to the letter.
+//! Warnings: what a caller should know about a call that succeeded.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Text, string_enum};
 
-/// Warnings that one response bears, beside one that counts the others.
+/// The most warnings of one response, besides one that counts the others.
 const MOST: usize = 100;
 
-/// Something the caller should know although the call succeeded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Warning {
-    /// The kind of warning, a stable word.
+    /// A stable word.
     pub code: WarningCode,
     /// RFC 6901 pointer into the unified contact.
     pub pointer: String,
-    /// A sentence for a person; it never holds the value itself.
+    /// A sentence for a person; it never contains the value itself.
     pub message: Text,
 }
 
 impl Warning {
-    /// A warning about the member at `pointer`.
+    /// A warning about the field at `pointer`.
     pub fn new(code: WarningCode, pointer: impl Into<String>, message: impl Into<Text>) -> Self {
         Self { code, pointer: pointer.into(), message: message.into() }
     }
 
-    /// The first of `warnings`, and one that says how many are left out. Bounded twice they stay as they are.
+    /// The first of `warnings`, and one that says how many are left out. Doing it twice changes nothing.
     #[must_use]
     pub fn bounded(mut warnings: Vec<Self>) -> Vec<Self> {
         let left = warnings.len().saturating_sub(MOST);
@@ -41,7 +40,6 @@ impl Warning {
 }
 
 string_enum! {
-    /// The kinds of warnings.
     pub enum WarningCode {
         /// The CRM has no field for the value.
         NotStored = "not_stored",
@@ -72,7 +70,7 @@ impl Serialize for WarningCode {
     }
 }
 
-/// Reads warnings that were stored; one of a later release is left out, as this one has no code for it.
+/// Reads stored warnings; those of a later release are left out if this release has no code for them.
 pub fn known_warnings<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Warning>, D::Error> {
     #[derive(Deserialize)]
     struct Stored {

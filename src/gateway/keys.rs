@@ -16,7 +16,6 @@ use crate::sealing::Sealer;
 pub use crate::store::KeyRecord;
 use crate::store::{CredentialStore, KeyStore, Store, TenantStore, now};
 
-/// What a new key shall be.
 #[derive(Clone, Debug)]
 pub struct KeyDraft {
     /// A name for people.
@@ -25,11 +24,9 @@ pub struct KeyDraft {
     pub scopes: Scopes,
     /// The only credentials it may name.
     pub credential_ids: Option<Vec<CredentialId>>,
-    /// When it ends.
     pub expires_at: Option<Timestamp>,
 }
 
-/// The operator's view of keys.
 pub struct ApiKeys {
     store: KeyStore,
     tenants: TenantStore,

@@ -17,7 +17,6 @@ const ROW_BYTES: usize = 400;
 /// Some items of a listing, and where it goes on.
 #[derive(Clone, Debug)]
 pub struct Listing<T> {
-    /// The items.
     pub items: Vec<T>,
     /// The cursor of the next items; `None` at the end.
     pub next_cursor: Option<Text>,

@@ -20,23 +20,15 @@ pub use writes::{Ledger, SharedLocks};
 use crate::store::Database;
 use crate::upstream::BytesInFlight;
 
-/// Everything that the edge asks for.
 pub struct Gateway {
-    /// Contacts in the CRMs.
     pub contacts: Contacts,
-    /// Links of tenants to CRM accounts.
     pub credentials: Credentials,
-    /// API keys.
     pub keys: ApiKeys,
-    /// Writes under an `Idempotency-Key`.
     pub ledger: Ledger,
-    /// Tenants.
     pub tenants: Tenants,
-    /// Who did what.
     pub audit: Audit,
     /// Stored secrets and the master keys that open them.
     pub rotation: Rotation,
-    /// The database as a whole.
     pub database: Database,
     /// The bytes of CRMs' replies and of responses in memory.
     pub bytes: BytesInFlight,

@@ -12,7 +12,6 @@ use crate::sealing::Sealer;
 pub use crate::store::{TenantRecord, Usage};
 use crate::store::{TenantStore, now};
 
-/// The operator's view of tenants.
 pub struct Tenants {
     store: TenantStore,
     sealer: Arc<Sealer>,

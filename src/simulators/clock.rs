@@ -21,7 +21,6 @@ struct ClockState {
 }
 
 impl Clock {
-    /// The real time.
     #[must_use]
     pub fn real() -> Self {
         Self::default()
@@ -40,7 +39,6 @@ impl Clock {
         state.offset = state.offset.saturating_add(by);
     }
 
-    /// What the CRM's clock shows.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.state.lock().shown()

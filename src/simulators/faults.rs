@@ -119,13 +119,10 @@ const fn one_second() -> u64 {
 /// A fault, and the calls it is meant for. Unset limits match every call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Fault {
-    /// What goes wrong.
     #[serde(flatten)]
     pub kind: FaultKind,
-    /// Only calls that bear this token.
     #[serde(default)]
     pub token: Option<String>,
-    /// Only calls with this method.
     #[serde(default)]
     pub method: Option<String>,
     /// Only calls to this path; a piece `*` stands for any one piece.
@@ -228,7 +225,6 @@ impl ArmedFaults {
         self.waiting.lock().clear();
     }
 
-    /// The faults still waiting.
     #[must_use]
     pub fn waiting(&self) -> Vec<Fault> {
         self.waiting.lock().clone()

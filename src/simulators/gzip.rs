@@ -13,7 +13,6 @@ const UNPACKED: usize = 1024 * 1024;
 const HEADER: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
 const END: &[u8] = &[3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
-/// The bytes as a gzip stream.
 pub(crate) fn wrapped(bytes: &[u8]) -> Vec<u8> {
     let mut stream = GzEncoder::new(Vec::new(), Compression::none());
     // Writing to a vector does not fail.

@@ -9,7 +9,6 @@ use serde::Serialize;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WriteEffect {
-    /// Nothing.
     #[default]
     None,
     /// A new contact, by this id.
@@ -21,7 +20,6 @@ pub enum WriteEffect {
 }
 
 impl WriteEffect {
-    /// Whether anything was written.
     #[must_use]
     pub fn is_write(&self) -> bool {
         *self != Self::None
@@ -43,13 +41,10 @@ pub struct RecordedCall {
     pub headers: Vec<String>,
     /// The last four characters of the token: enough to tell tokens apart.
     pub token: Option<String>,
-    /// The body as text.
     pub body: String,
     /// The status answered; nothing when the line was cut or the call hangs.
     pub status: Option<u16>,
-    /// What it did.
     pub applied: WriteEffect,
-    /// The fault that met it.
     pub fault: Option<String>,
     /// Conversations deleted along with contacts.
     pub conversations: u64,

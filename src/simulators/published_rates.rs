@@ -8,9 +8,7 @@ use parking_lot::Mutex;
 /// The allowance of one account.
 #[derive(Clone, Copy, Debug)]
 pub struct PublishedRates {
-    /// Calls in any minute.
     pub per_minute: usize,
-    /// Calls in any second.
     pub per_second: usize,
 }
 

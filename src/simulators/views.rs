@@ -14,7 +14,6 @@ use super::disruption::plain;
 pub enum Reading {
     /// The response to a read of one contact.
     Single,
-    /// A row of a list.
     Row,
     /// The response to a write.
     Written,
@@ -24,10 +23,8 @@ pub enum Reading {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct View {
-    /// Only this kind of reading.
     #[serde(default)]
     pub reading: Option<Reading>,
-    /// Only the contact with this id.
     #[serde(default)]
     pub contact: Option<String>,
     /// Fields left out; letter case, spaces and underscores do not matter. `_id` is left out only by that name.
@@ -58,7 +55,6 @@ impl View {
         self
     }
 
-    /// Leaves these fields out.
     #[must_use]
     pub fn without(mut self, fields: &[&str]) -> Self {
         self.without.extend(fields.iter().map(|field| (*field).to_owned()));
@@ -105,7 +101,6 @@ impl Views {
         self.all.lock().push(view);
     }
 
-    /// The views that hold now.
     #[must_use]
     pub fn all(&self) -> Vec<View> {
         self.all.lock().clone()

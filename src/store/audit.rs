@@ -10,7 +10,6 @@ use crate::domain::{Result, TenantId, Text, Timestamp};
 pub struct AuditRecord {
     /// Its id, unique; a record that is appended twice is kept once, so that a failed append may be repeated.
     pub id: Text,
-    /// When.
     pub at: Timestamp,
     /// What kind of caller: `key`, `token`, `operator`, `cli`, `nobody`.
     pub actor_kind: Text,
@@ -26,31 +25,24 @@ pub struct AuditRecord {
     pub fields: Vec<Text>,
     /// How it ended: `ok`, `cut_off`, or the code of the failure.
     pub outcome: Text,
-    /// The request it was part of.
     pub request_id: Option<Text>,
 }
 
 /// Which records are asked for; what is `None` narrows nothing.
 #[derive(Clone, Debug, Default)]
 pub struct AuditQuery {
-    /// Of this tenant alone.
     pub tenant: Option<TenantId>,
-    /// Not before this moment.
     pub from: Option<Timestamp>,
-    /// Not after this moment.
     pub to: Option<Timestamp>,
-    /// With this word alone.
     pub action: Option<Text>,
     /// The last record seen: the listing goes on with older ones. `created_at` is the record's `at`.
     pub after: Option<After>,
-    /// How many at most.
     pub limit: u32,
 }
 
 /// The audit in the database: records are added, read and in the end erased, never changed.
 #[async_trait]
 pub trait AuditStore: Send + Sync {
-    /// Adds a record.
     async fn append(&self, record: &AuditRecord) -> Result<()>;
     /// Adds all of the records or none.
     async fn append_many(&self, records: &[AuditRecord]) -> Result<()>;

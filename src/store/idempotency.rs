@@ -30,10 +30,8 @@ string_enum! {
     }
 }
 
-/// One write under a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyRecord {
-    /// Whose key it is.
     pub tenant: TenantId,
     /// Digest of the key: a key is a caller's own text and may hold anything.
     pub key: Text,
@@ -41,11 +39,8 @@ pub struct IdempotencyRecord {
     pub fingerprint: Vec<u8>,
     /// The credential written through; `None` for a write of credentials themselves.
     pub credential: Option<CredentialId>,
-    /// How far it has come.
     pub stage: Stage,
-    /// Who holds the row.
     pub fence: Text,
-    /// How often the write was sent.
     pub sends: i64,
     /// The request while its outcome is not known, the answer when it is; sealed.
     pub sealed: Option<Vec<u8>>,
@@ -60,9 +55,7 @@ pub struct IdempotencyRecord {
 /// What the holder of a row writes into it.
 #[derive(Clone, Debug)]
 pub struct Advance<'a> {
-    /// How far the write has come.
     pub stage: Stage,
-    /// How often it was sent.
     pub sends: i64,
     /// In the place of what was sealed before; `None` erases it.
     pub sealed: Option<&'a [u8]>,
@@ -77,7 +70,6 @@ pub struct HeldLease {
     pub tenant: Text,
     /// The key of a row, or the word of a lock.
     pub name: Text,
-    /// Who holds it.
     pub fence: Text,
     /// Until when, by the database's clock. It is compared with itself only.
     pub until: i64,
@@ -130,16 +122,13 @@ pub trait IdempotencyStore: Send + Sync {
 /// What came of a reservation.
 #[derive(Clone, Debug)]
 pub enum Reserved {
-    /// The row is ours.
     Ours,
     /// The key is new, and the tenant has as many rows or bytes as it may.
     Full {
         /// When the oldest row will be gone.
         retry_after: Duration,
     },
-    /// The key was used before.
     Held {
-        /// The row that stands.
         record: Box<IdempotencyRecord>,
         /// Whether it was let go.
         free: bool,

@@ -5,12 +5,9 @@ use std::path::PathBuf;
 
 use super::PostgresUrl;
 
-/// Where the database is.
 #[derive(Clone, Debug)]
 pub enum Location {
-    /// A SQLite file.
     Sqlite(PathBuf),
-    /// A PostgreSQL database.
     Postgres(Box<PostgresUrl>),
 }
 

@@ -37,21 +37,15 @@ pub use ttl_cache::TtlCache;
 /// An open database, by what is remembered in it.
 #[derive(Clone)]
 pub struct Store {
-    /// Tenants.
     pub tenants: TenantStore,
-    /// API keys.
     pub keys: KeyStore,
-    /// Credentials.
     pub credentials: Arc<dyn CredentialStore>,
     /// Their sealed secrets, over all tenants.
     pub sealed: SealedStore,
-    /// Who did what.
     pub audit: Arc<dyn AuditStore>,
-    /// Writes under an `Idempotency-Key`.
     pub idempotency: Arc<dyn IdempotencyStore>,
     /// Locks over all processes on this database.
     pub locks: LockStore,
-    /// The database itself.
     pub database: Database,
     file: Option<Arc<Path>>,
 }

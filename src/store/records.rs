@@ -12,14 +12,11 @@ pub fn now() -> Timestamp {
     Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
 }
 
-/// A tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TenantRecord {
-    /// Its id.
     pub id: TenantId,
     /// Its name, unique among tenants.
     pub name: Text,
-    /// When it was made.
     pub created_at: Timestamp,
 }
 
@@ -30,13 +27,9 @@ pub struct Usage {
     pub ledger_rows: u64,
     /// What they count for, in bytes.
     pub ledger_bytes: u64,
-    /// Credentials.
     pub credentials: u64,
-    /// API keys.
     pub api_keys: u64,
-    /// Audit records.
     pub audit_records: u64,
-    /// What it may have of each.
     pub limits: Quotas,
 }
 
@@ -45,19 +38,15 @@ pub struct Usage {
 pub struct KeyRecord {
     /// Its public part.
     pub id: KeyId,
-    /// Whose key it is.
     pub tenant: TenantId,
     /// A name for people.
     pub name: Text,
     /// SHA-256 of the key's whole text.
     pub digest: [u8; 32],
-    /// What it may do.
     pub scopes: Scopes,
     /// The only credentials it may name; `None` means all of the tenant's.
     pub credentials: Option<Vec<CredentialId>>,
-    /// When it was made.
     pub created_at: Timestamp,
-    /// When it ends, if it does.
     pub expires_at: Option<Timestamp>,
     /// When it was last used, to the minute.
     pub last_used_at: Option<Timestamp>,
@@ -66,9 +55,7 @@ pub struct KeyRecord {
 /// A credential, its secret sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CredentialRecord {
-    /// Its id.
     pub id: CredentialId,
-    /// Whose it is.
     pub tenant: TenantId,
     /// The provider's word.
     pub provider: Text,
@@ -78,24 +65,18 @@ pub struct CredentialRecord {
     pub settings: Text,
     /// Where its CRM is, as the guard spells it.
     pub base_url: Text,
-    /// The sealed secret.
     pub secret: Vec<u8>,
     /// How often it was changed: a change of what another has changed meanwhile is refused.
     pub revision: i64,
-    /// When it was made.
     pub created_at: Timestamp,
-    /// When it was last changed.
     pub updated_at: Timestamp,
-    /// The last check.
     pub last_check: Option<CheckRecord>,
 }
 
 /// How a check of a credential went.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckRecord {
-    /// When.
     pub at: Timestamp,
-    /// Whether the CRM accepted the secret.
     pub ok: bool,
     /// The failure's code where it did not.
     pub code: Option<Text>,
@@ -104,9 +85,7 @@ pub struct CheckRecord {
 /// Behind which row a listing goes on: rows come by the time they were made, then by id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct After {
-    /// When the row was made.
     pub created_at: Timestamp,
-    /// Its id.
     pub id: Text,
 }
 

@@ -73,7 +73,6 @@ where
         self.changes(key).fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Forgets everything.
     pub fn forget_all(&self) {
         for changes in &self.changes {
             changes.fetch_add(1, Ordering::AcqRel);

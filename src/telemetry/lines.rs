@@ -1,5 +1,5 @@
 //! The queue of log lines: bounded, with one thread that writes to standard error, so that a slow reader never blocks the
-//! process.
+//! process. It is written by hand because channels limit the number of lines and not their bytes.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -11,7 +11,6 @@ const WAITING_MOST: usize = 512 * 1024;
 /// The longest line. A longer one is cut: one line must not push out thousands.
 const LINE_MOST: usize = 16 * 1024;
 
-/// Lines that wait to be written.
 pub(super) struct LogLines {
     state: Mutex<LinesState>,
     changed: Condvar,
@@ -44,8 +43,8 @@ impl LogLines {
         self.changed.notify_all();
     }
 
-    /// Writes queued lines to `output`, for ever. Reports the number of dropped lines at the position where they are missing.
-    /// Errors of the output are ignored: there is no other place to report them.
+    /// Writes queued lines to `output`, forever. Reports the number of dropped lines at the position where they are missing.
+    /// Errors of the output are ignored: there is nowhere to report them.
     pub(super) fn write_to(&self, mut output: impl Write, json: bool) {
         loop {
             let (lines, dropped) = self.take();

@@ -17,22 +17,17 @@ const LONGEST_FOR_OTHERS: Duration = Duration::from_mins(5);
 /// Whose account it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AccountId {
-    /// The tenant.
     pub tenant: TenantId,
-    /// Its credential.
     pub credential: CredentialId,
 }
 
 /// What an account is kept by and may use.
 #[derive(Clone, Debug)]
 pub struct AccountSpec {
-    /// Whose it is.
     pub id: AccountId,
-    /// At which CRM.
     pub provider: Provider,
     /// The budget that it shares with the tenant's credentials of the same provider and group; `None` is its own.
     pub group: Option<Text>,
-    /// How fast it may send.
     pub limits: Vec<RateLimit>,
 }
 

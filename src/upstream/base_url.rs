@@ -42,7 +42,6 @@ const LOCAL_ZONES: &[&str] = &[
 pub struct BaseUrl(Url);
 
 impl BaseUrl {
-    /// The URL.
     #[must_use]
     pub const fn url(&self) -> &Url {
         &self.0

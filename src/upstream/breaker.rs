@@ -46,15 +46,12 @@ pub(super) enum BreakerPermit {
 /// What the end of a call changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Transition {
-    /// The breaker opened, for so long.
     Opened(Duration),
-    /// The breaker closed.
     Closed,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 enum BreakerState {
-    /// Calls go through.
     #[default]
     Closed,
     /// No call goes through until `until`; `span` is how long it is open this time.
@@ -107,7 +104,6 @@ impl History {
     }
 }
 
-/// The breaker.
 #[derive(Default)]
 pub(super) struct Breaker {
     state: BreakerState,
@@ -163,7 +159,6 @@ impl Breaker {
         }
     }
 
-    /// Opens it if it is closed.
     pub(super) fn open(&mut self, now: Instant) -> Option<Transition> {
         matches!(self.state, BreakerState::Closed).then(|| self.open_for(now, SHORTEST_OPEN))
     }

@@ -13,13 +13,10 @@ use crate::json;
 /// The methods that our upstreams take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// Reads.
     Get,
     /// Creates at one CRM, updates at another.
     Post,
-    /// Partial update.
     Patch,
-    /// Removes.
     Delete,
 }
 
@@ -35,15 +32,12 @@ pub enum RetrySafety {
 /// One request, apart from the host and the authorisation, which belong to the credential.
 #[derive(Clone)]
 pub struct Call {
-    /// The method.
     pub method: Method,
     /// Path segments after the base URL's own path; each is percent-encoded when sent.
     pub path: Vec<String>,
     /// Query parameters; encoded when sent.
     pub query: Vec<(&'static str, String)>,
-    /// JSON body.
     pub body: Option<String>,
-    /// Whether it may be sent again.
     pub repeat: RetrySafety,
 }
 
@@ -103,9 +97,7 @@ impl Decoded for () {
 /// A complete answer of an upstream, its body bounded in size.
 #[derive(Clone, Debug)]
 pub struct Reply {
-    /// Which CRM answered.
     pub provider: Provider,
-    /// HTTP status.
     pub status: u16,
     /// `Content-Type`, lower case, without parameters; empty where there was none.
     pub content_type: String,
@@ -120,7 +112,6 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// Whether the status is 2xx.
     #[must_use]
     pub const fn is_success(&self) -> bool {
         self.status >= 200 && self.status < 300

@@ -84,13 +84,11 @@ impl Upstream {
         Logins::new(user, self.base.as_str(), password)
     }
 
-    /// Where the CRM is.
     #[must_use]
     pub fn base_url(&self) -> &BaseUrl {
         &self.base
     }
 
-    /// Which CRM this is.
     #[must_use]
     pub const fn provider(&self) -> Provider {
         self.provider

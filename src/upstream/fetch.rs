@@ -27,7 +27,6 @@ impl FetchUrl {
         }
     }
 
-    /// The address.
     #[must_use]
     pub const fn url(&self) -> &Url {
         &self.0

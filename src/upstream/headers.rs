@@ -15,7 +15,6 @@ pub(super) fn content_type(headers: &HeaderMap) -> String {
     declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// `Date`.
 pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
     headers.get(DATE)?.to_str().ok().and_then(http_date)
 }

@@ -182,7 +182,6 @@ pub(super) struct HostPermit<'a> {
 }
 
 impl HostPermit<'_> {
-    /// Notes the result of the call.
     pub(super) fn note(mut self, verdict: CallVerdict) {
         self.tell(verdict);
     }

@@ -58,10 +58,8 @@ pub struct Logins {
     secret: LoginSecret,
 }
 
-/// Why a token is needed.
 #[derive(Clone, Copy, Debug)]
 pub enum TokenFor {
-    /// A call.
     Call,
     /// A call that got 401 with the token of this number.
     Retry(u64),
@@ -69,11 +67,9 @@ pub enum TokenFor {
     Check,
 }
 
-/// How to get a token.
 pub enum NextStep {
     /// Use this one, with its number.
     Use(Authorization, u64),
-    /// Log in.
     LogIn,
     /// Fail the call: the token was refused, and the last login was too recent to repeat.
     GiveUp,

@@ -34,7 +34,6 @@ const FURTHER_OF_TENANT: usize = 3;
 type TenantLookups = Option<TenantId>;
 type Resolved = Result<Vec<IpAddr>, io::ErrorKind>;
 
-/// The lookups of the process.
 pub(super) struct Lookups {
     lookup: Arc<dyn Lookup>,
     first: Arc<Semaphore>,

@@ -21,9 +21,7 @@ pub(super) const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// A published limit of a CRM: at most so many calls in any window of this length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
-    /// How many.
     pub calls: usize,
-    /// The length of the window.
     pub per: Duration,
 }
 
@@ -102,7 +100,6 @@ impl RateLimiter {
         starts.made.is_empty() && starts.reserved.is_empty() && starts.pause_left(now).is_zero()
     }
 
-    /// What is left of a pause.
     #[cfg(test)]
     pub(super) fn pause_left(&self) -> Duration {
         self.0.lock().pause_left(crate::clock::monotonic())

@@ -17,7 +17,6 @@ pub trait Lookup: Send + Sync + 'static {
     async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 
-/// The resolver of this machine.
 pub struct SystemLookup;
 
 #[async_trait]

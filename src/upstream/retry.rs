@@ -25,7 +25,6 @@ const MOST_RETRIES_OF_WRITES: u32 = 1;
 /// What one attempt brought.
 pub(super) type AttemptOutcome = std::result::Result<Reply, TransportError>;
 
-/// The retries of one call.
 pub(super) struct Retries<'a> {
     repeat: RetrySafety,
     guest: &'a HostHandle,

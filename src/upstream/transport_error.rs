@@ -27,7 +27,6 @@ pub(super) enum TransportError {
     Dripping,
     /// The answer is large, and the gateway holds as many bytes as it may.
     NoRoom,
-    /// The request could not be built.
     Unbuildable,
 }
 

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-/// How long a connection is waited for.
+/// The timeouts of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::app) struct ConnectionTimes {
     /// From the connection's start, or from the first byte of a further request, until the head is complete.
@@ -94,7 +94,6 @@ impl ConnectionState {
         self.state.lock().phase = Phase::Busy;
     }
 
-    /// The response is ready.
     pub(super) fn end(&self) {
         self.state.lock().phase = Phase::Writing { heard: false };
     }
@@ -153,7 +152,6 @@ impl ConnectionState {
         }
     }
 
-    /// All bytes are written.
     fn flushed(&self) {
         let mut state = self.state.lock();
         state.stalled = None;
@@ -172,7 +170,7 @@ impl ConnectionState {
 /// A connection that reports its reads and writes to its [`ConnectionState`].
 pub(super) struct TimedIo<IO> {
     pub(super) io: IO,
-    pub(super) line: Arc<ConnectionState>,
+    pub(super) state: Arc<ConnectionState>,
 }
 
 impl<IO: AsyncRead + Unpin> AsyncRead for TimedIo<IO> {
@@ -184,7 +182,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for TimedIo<IO> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.io).poll_read(context, buffer);
         if buffer.filled().len() > before {
-            self.line.heard();
+            self.state.heard();
         }
         read
     }
@@ -197,7 +195,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for TimedIo<IO> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write(context, bytes);
-        self.line.wrote(written.is_ready());
+        self.state.wrote(written.is_ready());
         written
     }
 
@@ -207,7 +205,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for TimedIo<IO> {
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write_vectored(context, pieces);
-        self.line.wrote(written.is_ready());
+        self.state.wrote(written.is_ready());
         written
     }
 
@@ -219,7 +217,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for TimedIo<IO> {
         // hyper flushes once it has written everything.
         let flushed = Pin::new(&mut self.io).poll_flush(context);
         if flushed.is_ready() {
-            self.line.flushed();
+            self.state.flushed();
         }
         flushed
     }

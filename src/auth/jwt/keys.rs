@@ -1,4 +1,4 @@
-//! The keys of one issuer: read from a key set (JWKS), each for one algorithm.
+//! The keys of one issuer, from a key set (JWKS). Each key is for one algorithm.
 
 use std::ops::RangeInclusive;
 
@@ -19,7 +19,7 @@ const RSA_EXPONENT: RangeInclusive<usize> = 1..=8;
 /// Coordinates of P-256, keys of Ed25519.
 const CURVE: RangeInclusive<usize> = 32..=32;
 
-/// The keys by which one issuer's tokens are checked.
+/// The keys that verify one issuer's tokens.
 pub(super) struct KeySet(Vec<VerificationKey>);
 
 struct VerificationKey {
@@ -28,43 +28,41 @@ struct VerificationKey {
     decoding: DecodingKey,
 }
 
-/// Which tokens a key is for.
+/// Which tokens a key verifies.
 enum KeyName {
-    /// All: the key is the only one.
+    /// All; the key is the only one.
     Any,
-    /// Those that name no key.
+    /// Those without a key id.
     Absent,
-    /// Those that name this one.
+    /// Those with this key id.
     Is(String),
 }
 
 impl KeySet {
-    /// The one secret of HS256.
     pub(super) fn of_secret(secret: &str) -> Self {
         let decoding = DecodingKey::from_secret(secret.as_bytes());
         Self(vec![VerificationKey { name: KeyName::Any, algorithm: JwtAlgorithm::Hs256, decoding }])
     }
 
-    /// The usable keys of a key set for `algorithms`. Fails with a reason that holds nothing of the text.
+    /// The usable keys of a key set for `algorithms`. Fails with a reason that contains nothing of the text.
     pub(super) fn read(set: &str, algorithms: &[JwtAlgorithm]) -> Result<Self, &'static str> {
-        json::check(set, BOUNDS).map_err(|_| "it is no JSON")?;
-        let members = json::members(set).ok_or("it is no JSON object")?;
+        json::check(set, BOUNDS).map_err(|_| "it is not JSON")?;
+        let members = json::members(set).ok_or("it is not a JSON object")?;
         let keys = members.get("keys").and_then(|keys| json::elements(keys.get()));
-        let keys = keys.ok_or("it is no key set: the list `keys` is missing")?;
+        let keys = keys.ok_or("it is not a key set: the list `keys` is missing")?;
         if keys.len() > MOST_KEYS {
-            return Err("it holds more than 100 keys");
+            return Err("it has more than 100 keys");
         }
         let usable: Vec<VerificationKey> =
             keys.iter().filter_map(|key| VerificationKey::read(key.get(), algorithms)).collect();
         if usable.is_empty() {
-            Err("it holds no key for the algorithms of this issuer")
+            Err("it has no key for the algorithms of this issuer")
         } else {
             Ok(Self(usable))
         }
     }
 
-    /// The key for a token: the one it names, or the only one that fits where it names none. Two of one name and
-    /// kind are as good as none.
+    /// The key for a token: the one with its key id, or the only one of its algorithm if it has no key id. Fails if there are two.
     pub(super) fn select(
         &self,
         algorithm: JwtAlgorithm,

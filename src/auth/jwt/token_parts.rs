@@ -1,4 +1,7 @@
-//! The three parts of a token, read strictly before anything in them is believed.
+//! The three parts of a token, read strictly before anything in them is used.
+//!
+//! The library's `decode_header` is not used: it accepts duplicate fields, and fails alike for an unknown algorithm, a bad
+//! `kid` and bad JSON, while the log must tell them apart. The issuer must be known before the library can verify anything.
 
 use std::borrow::Cow;
 
@@ -9,25 +12,24 @@ use super::TokenFault;
 use crate::config::JwtAlgorithm;
 use crate::json::{self, Kind, Members};
 
-/// Deeper claims than any issuer writes.
+/// Deeper than the claims of any issuer.
 const BOUNDS: json::Bounds = json::Bounds::of_depth(8);
 const LONGEST_KID: usize = 256;
-/// Header members that name or bring a key, or demand what is not understood here.
+/// Header fields that name or contain a key, or require unknown extensions.
 const REFUSED: [&str; 5] = ["crit", "jku", "jwk", "x5u", "x5c"];
 
-/// Whether `shown` has the form of a token: three parts with dots between.
+/// Whether `shown` has the form of a token: three parts separated by dots.
 pub(in crate::auth) fn looks_like_a_token(shown: &str) -> bool {
     shown.split('.').count() == 3
 }
 
-/// A token taken apart. Nothing in it is verified.
+/// The parts of a token. Nothing in it is verified.
 pub(super) struct TokenParts<'a> {
-    /// The whole token.
     pub(super) token: &'a str,
     pub(super) algorithm: JwtAlgorithm,
     pub(super) kid: Option<String>,
     pub(super) issuer: String,
-    /// The claims, an object without duplicate members.
+    /// The claims, an object without duplicate fields.
     pub(super) claims: String,
 }
 
@@ -45,7 +47,7 @@ impl<'a> TokenParts<'a> {
     }
 }
 
-/// The JSON object in a part. Padding, other alphabets and stray bits are refused: each token has one spelling.
+/// The JSON object in a part. Padding, other alphabets and stray bits are refused, so that each token has one form.
 fn object(part: &str) -> Result<String, TokenFault> {
     let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenFault("encoding"))?;
     let text = String::from_utf8(bytes).map_err(|_| TokenFault("encoding"))?;
@@ -58,7 +60,7 @@ fn read_header(header: &str) -> Result<(JwtAlgorithm, Option<String>), TokenFaul
     if members.0.iter().any(|(name, _)| REFUSED.contains(&name.as_ref())) {
         return Err(TokenFault("header"));
     }
-    // RFC 7515 4.1.9: a type without a slash is one of `application/`, and may also be written with it.
+    // RFC 7515 4.1.9: `application/` may be left out of the type.
     let is_token = |word: Cow<'_, str>| {
         let full = |known: &&str| word.eq_ignore_ascii_case(&format!("application/{known}"));
         ["jwt", "at+jwt"].iter().any(|known| word.eq_ignore_ascii_case(known) || full(known))
@@ -75,7 +77,7 @@ fn read_header(header: &str) -> Result<(JwtAlgorithm, Option<String>), TokenFaul
     Ok((algorithm.ok_or(TokenFault("algorithm"))?, kid.map(Cow::into_owned)))
 }
 
-/// The string member `name`; `None` where it is absent or something else.
+/// The string field `name`; `None` if it is absent or not a string.
 pub(super) fn text<'a>(members: &Members<'a>, name: &str) -> Option<Cow<'a, str>> {
     members.get(name).and_then(|raw| json::string(raw.get()))
 }

@@ -3,7 +3,6 @@
 use crate::domain::string_enum;
 
 string_enum! {
-    /// Something that is recorded.
     pub enum Action {
         ContactCreate = "contact.create",
         ContactUpdate = "contact.update",
@@ -18,7 +17,6 @@ string_enum! {
         TenantDelete = "tenant.delete",
         /// Stored secrets are sealed under another master key.
         MasterKeyRotate = "master_key.rotate",
-        /// An authentication was refused.
         AuthenticationRefuse = "authentication.refuse",
     }
 }

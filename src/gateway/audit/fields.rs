@@ -7,7 +7,6 @@ use crate::gateway::credentials::CredentialPatch;
 use crate::gateway::keys::KeyDraft;
 use crate::json;
 
-/// The members of a new contact.
 pub(in crate::gateway) fn of_draft(draft: &ContactDraft) -> Vec<Text> {
     let ContactDraft {
         first_name,
@@ -62,7 +61,6 @@ pub(in crate::gateway) fn of_credential(patch: &CredentialPatch) -> Vec<Text> {
     given
 }
 
-/// The members of settings.
 pub(in crate::gateway) fn of_settings(settings: &RawJson) -> Vec<Text> {
     let declared = || ADAPTERS.iter().flat_map(|spec| spec.settings).map(|setting| setting.name);
     let members = json::members(settings.as_str()).map(|members| members.0).unwrap_or_default();
@@ -70,7 +68,6 @@ pub(in crate::gateway) fn of_settings(settings: &RawJson) -> Vec<Text> {
     distinct(members.iter().map(|(name, _)| nested("settings", known(name))))
 }
 
-/// The members of a new key.
 pub(in crate::gateway) fn of_key(draft: &KeyDraft) -> Vec<Text> {
     let KeyDraft { name: _, scopes: _, credential_ids, expires_at } = draft;
     let credential_ids = credential_ids.as_ref().map(|_| "credentialIds");

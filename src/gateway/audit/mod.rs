@@ -27,15 +27,10 @@ use crate::store::{AuditQuery, AuditRecord, AuditStore, now};
 /// Which records are asked for; what is `None` narrows nothing.
 #[derive(Clone, Debug)]
 pub struct AuditRequest {
-    /// Of this tenant alone.
     pub tenant: Option<TenantId>,
-    /// Not before this moment.
     pub from: Option<Timestamp>,
-    /// Not after this moment.
     pub to: Option<Timestamp>,
-    /// Of this action alone.
     pub action: Option<Action>,
-    /// Which part of the listing.
     pub listing: ListingRequest,
 }
 
@@ -48,7 +43,6 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// Joins the parts.
     #[must_use]
     pub fn new(store: Arc<dyn AuditStore>, sealer: Arc<Sealer>) -> Self {
         Self { store, sealer, refusals: Arc::default() }
@@ -71,7 +65,6 @@ impl Audit {
         Ok(Listing { items, next_cursor })
     }
 
-    /// Begins the record of one operation.
     pub(super) fn begin(&self, actor: &Actor, action: Action, tenant: Option<&TenantId>) -> Entry {
         let (kind, id) = named(&actor.principal);
         let record = record(kind, id, action, actor.request_id.clone());

@@ -5,14 +5,12 @@ use moka::sync::Cache;
 use crate::domain::{CredentialId, TenantId, Text};
 use crate::gateway::writes::Destination;
 
-/// How many credentials are remembered.
 const MOST: u64 = 20_000;
 
 /// The accounts that the last probes showed. They outlive the adapters and end with the process. Clones share them.
 #[derive(Clone)]
 pub(super) struct Accounts(Cache<(TenantId, CredentialId), Destination>);
 
-/// The account behind one credential.
 #[derive(Clone)]
 pub(super) struct AccountSource {
     accounts: Accounts,

@@ -15,7 +15,6 @@ use crate::store::CredentialRecord;
 const UNUSED_FOR: Duration = Duration::from_mins(15);
 /// How often unused adapters are searched for in all parts.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
-/// Adapters of one tenant.
 const MOST_OF_ONE: usize = 1_000;
 /// Adapters of all tenants; beyond that the tenant with the most gives one up.
 const MOST: usize = 20_000;

@@ -48,7 +48,6 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Joins the parts.
     #[must_use]
     pub fn new(
         store: Arc<dyn CredentialStore>,

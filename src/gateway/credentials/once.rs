@@ -20,17 +20,13 @@ pub type CredentialResponseBuilder = Arc<dyn Fn(&Credential) -> Result<StoredRes
 
 /// A new credential, and what goes along with it.
 pub struct CredentialRequest {
-    /// Deadline and request id.
     pub context: CallContext,
-    /// Who asks.
     pub caller: Caller,
-    /// What it shall be.
     pub draft: CredentialDraft,
     /// Whether its CRM must accept the secret first.
     pub verify: bool,
     /// The `Idempotency-Key` and what it stands for, where there is one.
     pub once: Option<RequestIdentity>,
-    /// Makes the answer.
     pub render: CredentialResponseBuilder,
 }
 

@@ -18,7 +18,6 @@ const REMEMBERED_CREDENTIALS: u64 = 10_000;
 /// The column that holds the sealed secret; part of what it is sealed with.
 const COLUMN: &str = "credentials.secret";
 
-/// Opens credentials.
 pub struct CredentialResolver {
     store: Arc<dyn CredentialStore>,
     sealer: Arc<Sealer>,

@@ -33,7 +33,6 @@ pub struct KeyUsage {
     pub closed: u64,
 }
 
-/// What a rotation did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rotated {
     /// How many secrets were sealed anew.
@@ -45,7 +44,6 @@ pub struct Rotated {
 }
 
 impl Rotation {
-    /// Joins the parts.
     #[must_use]
     pub fn new(store: SealedStore, sealer: Arc<Sealer>, audit: Audit) -> Self {
         Self { store, sealer, audit }

@@ -16,15 +16,12 @@ use crate::upstream;
 pub struct Credential {
     /// The API's `credentialId`.
     pub id: CredentialId,
-    /// Which CRM.
     pub provider: Provider,
     /// A name, unique in the tenant.
     pub name: Text,
     /// The settings as given, a JSON object.
     pub settings: RawJson,
-    /// When it was made.
     pub created_at: Timestamp,
-    /// When it was last changed.
     pub updated_at: Timestamp,
     /// The last check, if there was one.
     pub last_check: Option<CheckRecord>,
@@ -35,7 +32,6 @@ pub struct Credential {
 pub struct CredentialDraft {
     /// The provider's word.
     pub provider: Text,
-    /// A name.
     pub name: Text,
     /// Settings, a JSON object.
     pub settings: RawJson,
@@ -46,11 +42,9 @@ pub struct CredentialDraft {
 /// Changes to a credential; what is `None` stays. `settings` merges by member, `null` resets one.
 #[derive(Default)]
 pub struct CredentialPatch {
-    /// A new name.
     pub name: Option<Text>,
     /// Members of settings to merge.
     pub settings: Option<RawJson>,
-    /// A new secret.
     pub secret: Option<SecretString>,
 }
 
@@ -59,18 +53,14 @@ pub struct CredentialPatch {
 pub struct CheckOutcome {
     /// The account, or why it could not be asked.
     pub outcome: std::result::Result<Account, Failure>,
-    /// How long it took.
     pub took: std::time::Duration,
 }
 
 /// A credential, opened for use.
 #[derive(Clone)]
 pub struct ConnectedCredential {
-    /// Its id.
     pub id: CredentialId,
-    /// What its CRM can do.
     pub spec: &'static AdapterSpec,
-    /// The way to the CRM.
     pub adapter: Arc<dyn Adapter>,
     /// Where its CRM is: scheme, name and port.
     pub host: Text,

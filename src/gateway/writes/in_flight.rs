@@ -86,7 +86,6 @@ impl InFlightWrite {
         Ok(Self { state, destination, sends: record.sends, first_used: record.created_at, ..self })
     }
 
-    /// How far the write has come.
     pub(in crate::gateway) const fn state(&self) -> &WriteState {
         &self.state
     }

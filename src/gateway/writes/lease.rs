@@ -104,7 +104,6 @@ pub(in crate::gateway) fn new_fence() -> Result<Text> {
     Ok(hex(&random::<16>()?).into())
 }
 
-/// The bytes in hexadecimal.
 pub(in crate::gateway) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {

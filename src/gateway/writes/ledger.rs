@@ -75,7 +75,6 @@ pub(in crate::gateway) enum Begin {
 
 /// A create that a process left without an outcome.
 pub(in crate::gateway) struct Unsettled {
-    /// Whose it is.
     pub(in crate::gateway) tenant: TenantId,
     /// The credential that it was sent through.
     pub(in crate::gateway) credential: CredentialId,
@@ -83,7 +82,6 @@ pub(in crate::gateway) struct Unsettled {
 }
 
 impl Ledger {
-    /// The ledger in `store`.
     #[must_use]
     pub fn new(store: &Store, sealer: Arc<Sealer>, limits: Limits) -> Self {
         let Limits { lease, settle, .. } = limits;

@@ -61,7 +61,6 @@ impl Locks {
     }
 }
 
-/// Locks inside this process.
 #[derive(Clone, Default)]
 struct LocalLocks(Arc<Mutex<HeldLocks>>);
 

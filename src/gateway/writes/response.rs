@@ -9,11 +9,9 @@ use crate::domain::{Failure, Result, Text};
 /// What an idempotent write answers: recorded and replayed byte for byte.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredResponse {
-    /// The HTTP status.
     pub status: u16,
     /// Names and values of the headers that belong to the answer, such as `Location`.
     pub headers: Vec<(Text, Text)>,
-    /// The body.
     pub body: Vec<u8>,
     /// Whether it comes from the ledger.
     pub replayed: bool,

@@ -28,7 +28,6 @@ pub(in crate::gateway) enum WriteState {
     Unknown(Box<RecoveryContext>),
     /// The create was sent and is proven absent.
     NotApplied,
-    /// The create was applied.
     Applied {
         /// The contact that it made.
         remote_id: RemoteId,
@@ -40,14 +39,12 @@ pub(in crate::gateway) enum WriteState {
         /// The contacts that it may have made.
         candidates: Candidates,
     },
-    /// The response is recorded.
     Done(StoredResponse),
 }
 
 /// What a request does with the write that it found under its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::gateway) enum ReplayStep {
-    /// Sends it.
     Send,
     /// Sends the create once more; the contact may appear late.
     SendAgain,
@@ -203,7 +200,6 @@ fn end_of(open_for: Duration) -> Timestamp {
 /// The CRM account that a credential led to when a write was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::gateway) struct Destination {
-    /// The credential's base URL.
     pub(in crate::gateway) base_url: Text,
     /// Digest of the credential's secret. The credential's revision would not do: a new name and a new master key raise
     /// it too.

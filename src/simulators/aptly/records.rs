@@ -21,7 +21,6 @@ pub(super) struct AptlyRecords {
     dice: Dice,
 }
 
-/// Why a write was refused.
 pub(super) enum AptlyRefusal {
     BadRequest(String),
     NotFound,

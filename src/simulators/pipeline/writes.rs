@@ -8,9 +8,7 @@ use crate::simulators::clock::stored;
 use crate::simulators::crm::Ask;
 use crate::simulators::disruption::compose;
 
-/// Why a write was refused.
 pub(super) enum PipelineRefusal {
-    /// 400 with this message.
     BadRequest(String),
     /// The number is somebody's already.
     Conflict,

@@ -18,13 +18,11 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 /// A statement and the values of its placeholders.
 pub(super) type Statement<'a> = (&'static str, &'a [SqlValue<'a>]);
 
-/// The pool of one database.
 pub(in crate::store) enum SqlConnections {
     Sqlite(Sqlite),
     Postgres(PostgresPool),
 }
 
-/// A value for a placeholder.
 #[derive(Clone, Copy)]
 pub(super) enum SqlValue<'a> {
     Text(Option<&'a str>),

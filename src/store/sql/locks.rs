@@ -44,7 +44,6 @@ impl LockStore {
         self.0.execute("DELETE FROM write_locks", &[]).await.map(|_| ())
     }
 
-    /// Releases the locks that `fence` holds.
     pub async fn unlock(&self, fence: &str) -> Result<()> {
         self.0.execute("DELETE FROM write_locks WHERE fence = $1", &[fence.into()]).await.map(|_| ())
     }

@@ -32,7 +32,6 @@ pub use self::locks::LockStore;
 pub use self::sealed::{SealedRecord, SealedStore};
 pub use self::tenants::TenantStore;
 
-/// An open database.
 pub(super) struct Sql {
     connections: SqlConnections,
     quotas: Quotas,
@@ -198,7 +197,6 @@ impl Database {
         }
     }
 
-    /// The number of the schema.
     pub async fn schema(&self) -> Result<i64> {
         let sql = match &self.0.connections {
             SqlConnections::Sqlite(_) => {
@@ -210,7 +208,6 @@ impl Database {
         version.ok_or_else(|| Failure::internal("the database does not tell its schema"))
     }
 
-    /// Closes every connection.
     pub async fn close(&self) {
         match &self.0.connections {
             SqlConnections::Sqlite(file) => file.close().await,

@@ -8,14 +8,12 @@ use sqlx::{Decode, Postgres, Row as _, Sqlite, Type};
 use crate::domain::{Failure, FailureKind, Result, Text, Timestamp};
 use crate::store::{After, postgres, sqlite};
 
-/// One row.
 pub(super) enum Row {
     Sqlite(SqliteRow),
     Postgres(PgRow),
 }
 
 impl Row {
-    /// One column.
     pub(super) fn column<'r, T>(&'r self, name: &str) -> Result<T>
     where
         T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>,
@@ -27,7 +25,6 @@ impl Row {
         .map_err(unavailable)
     }
 
-    /// A text column.
     pub(super) fn text(&self, name: &str) -> Result<Text> {
         self.column::<&str>(name).map(Text::from)
     }
@@ -42,7 +39,6 @@ impl Row {
         moment(self.column(name)?)
     }
 
-    /// A moment that may be absent.
     pub(super) fn some_time(&self, name: &str) -> Result<Option<Timestamp>> {
         self.column::<Option<i64>>(name)?.map(moment).transpose()
     }

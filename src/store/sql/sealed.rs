@@ -9,12 +9,10 @@ use crate::domain::{CredentialId, Result, TenantId, Text};
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealedRecord {
     pub tenant: TenantId,
-    /// The credential's id.
     pub id: CredentialId,
     /// The base URL that it is bound to.
     pub base_url: Text,
     pub secret: Vec<u8>,
-    /// How often the credential was changed.
     pub revision: i64,
 }
 

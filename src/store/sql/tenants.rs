@@ -37,7 +37,6 @@ impl TenantStore {
         if TenantId::is_spelled_by(called) { self.get(&called.into()).await } else { self.find(called).await }
     }
 
-    /// The tenant with this name.
     pub async fn find(&self, name: &str) -> Result<Option<TenantRecord>> {
         self.0.row("SELECT id, name, created_at FROM tenants WHERE name = $1", &[name.into()], tenant).await
     }

@@ -27,7 +27,6 @@ const BUSY: Duration = Duration::from_secs(5);
 /// The oldest SQLite whose write-ahead log is known to be sound.
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
 
-/// An open file.
 pub(in crate::store) struct Sqlite {
     pub(in crate::store) pool: SqlitePool,
     /// Detects that its files were removed or replaced.
