@@ -27,7 +27,7 @@ pub struct BytesInFlight {
     pub responses: Arc<ByteBudget>,
 }
 
-/// A limit on bytes for each tenant, and for all tenants together.
+/// A limit on bytes per tenant, and for all tenants together.
 pub struct ByteBudget {
     tenant_most: usize,
     most: usize,

@@ -1,6 +1,6 @@
 //! The circuit breakers and retry budgets of one host: one of each per tenant, and one breaker that all tenants share.
 //!
-//! Tenants must not be able to block a host for each other. So a tenant's breaker counts only the calls of that tenant.
+//! A tenant must not be able to block a host for others. So a tenant's breaker counts only the calls of that tenant.
 //! The shared breaker counts only failures that do not depend on the caller: no connection, no valid certificate, 502, 503
 //! or 504. It opens when at least two tenants have each met the breaker's rule by such failures, and no call of any tenant
 //! worked since. It does not apply to a tenant whose last call worked, nor to the probe of a tenant's own breaker.
@@ -21,11 +21,11 @@ const TENANTS: usize = 2;
 /// One authority: scheme, host and port.
 pub(super) struct Host {
     authority: String,
-    known: Mutex<KnownHost>,
+    known: Mutex<HostState>,
 }
 
 #[derive(Default)]
-struct KnownHost {
+struct HostState {
     shared: Breaker,
     /// Tenants that found the host down since the last success of any tenant, and when they last did.
     down: HashMap<TenantId, Instant>,
@@ -36,7 +36,7 @@ struct KnownHost {
 #[derive(Default)]
 struct TenantUse {
     /// How many adapters of the tenant use the host.
-    ways: usize,
+    handles: usize,
     breaker: Breaker,
     retries: RetryBudget,
     /// The tenant's calls as the shared breaker counts them.
@@ -66,7 +66,7 @@ impl Host {
     }
 }
 
-impl KnownHost {
+impl HostState {
     fn tenant(&mut self, tenant: &TenantId) -> &mut TenantUse {
         self.tenants.entry(tenant.clone()).or_default()
     }
@@ -138,8 +138,8 @@ impl HostHandle {
     pub(super) fn new(host: Arc<Host>, tenant: TenantId) -> Self {
         {
             let (mut known, now) = (host.known.lock(), crate::clock::monotonic());
-            known.tenants.retain(|_, tenant| tenant.ways > 0 || !tenant.is_idle(now));
-            known.tenant(&tenant).ways += 1;
+            known.tenants.retain(|_, tenant| tenant.handles > 0 || !tenant.is_idle(now));
+            known.tenant(&tenant).handles += 1;
         }
         Self { host, tenant }
     }
@@ -157,7 +157,7 @@ impl HostHandle {
     /// Admits a call. Fails with `upstream_circuit_open` and the time to wait.
     pub(super) fn admit(&self) -> Result<HostPermit<'_>> {
         match self.host.known.lock().admit(crate::clock::monotonic(), &self.tenant) {
-            Ok(admitted) => Ok(HostPermit { guest: self, admitted, noted: false }),
+            Ok(admitted) => Ok(HostPermit { handle: self, admitted, noted: false }),
             Err(wait) => {
                 let detail = "The CRM's host failed repeatedly; calls to it are paused. Nothing was sent.";
                 Err(Failure::new(FailureKind::UpstreamCircuitOpen, detail).with_retry_after(Some(wait)))
@@ -170,25 +170,25 @@ impl Drop for HostHandle {
     fn drop(&mut self) {
         let mut known = self.host.known.lock();
         let tenant = known.tenant(&self.tenant);
-        tenant.ways = tenant.ways.saturating_sub(1);
+        tenant.handles = tenant.handles.saturating_sub(1);
     }
 }
 
 /// A call that was admitted. Dropping it counts as no result: if it was the probe, the next call is the probe.
 pub(super) struct HostPermit<'a> {
-    guest: &'a HostHandle,
+    handle: &'a HostHandle,
     admitted: (BreakerPermit, Option<BreakerPermit>),
     noted: bool,
 }
 
 impl HostPermit<'_> {
     pub(super) fn note(mut self, verdict: CallVerdict) {
-        self.tell(verdict);
+        self.report(verdict);
     }
 
-    fn tell(&mut self, verdict: CallVerdict) {
+    fn report(&mut self, verdict: CallVerdict) {
         self.noted = true;
-        let HostHandle { host, tenant } = self.guest;
+        let HostHandle { host, tenant } = self.handle;
         let [own, shared] = host.known.lock().note(crate::clock::monotonic(), tenant, self.admitted, verdict);
         let authority = &host.authority;
         for (change, of) in [(own, tenant.as_str()), (shared, "all tenants")] {
@@ -206,7 +206,7 @@ impl HostPermit<'_> {
 impl Drop for HostPermit<'_> {
     fn drop(&mut self) {
         if !self.noted {
-            self.tell(CallVerdict::Nothing);
+            self.report(CallVerdict::Nothing);
         }
     }
 }

@@ -28,11 +28,11 @@ type LoginSecret = [u8; 32];
 #[derive(Default)]
 pub(super) struct User {
     turn: tokio::sync::Mutex<()>,
-    known: Mutex<KnownLogin>,
+    known: Mutex<UserLogins>,
 }
 
 #[derive(Default)]
-struct KnownLogin {
+struct UserLogins {
     refusals: VecDeque<Instant>,
     /// The most recently used one is the last.
     sessions: Vec<LoginSession>,
@@ -41,7 +41,7 @@ struct KnownLogin {
 /// The logins of one user under one password.
 struct LoginSession {
     secret: LoginSecret,
-    /// How many logins succeeded. This is also the number of the current token, so that a refusal of an earlier token is recognised.
+    /// How many logins succeeded. It is also the number of the current token, so that a refusal of an earlier token is recognised.
     logins: u64,
     token: Option<Authorization>,
     /// Whether a call with the current token got a response other than 401.
@@ -155,18 +155,18 @@ impl Logins {
 }
 
 impl User {
-    /// Whether nothing would be lost by forgetting it.
+    /// Whether it has nothing to remember.
     pub(super) fn is_idle(&self, now: Instant) -> bool {
         let mut known = self.known.lock();
         known.forget_refusals(now);
-        let rests = |session: &LoginSession| {
+        let is_idle = |session: &LoginSession| {
             long_ago(session.last[0], now) && session.failed.as_ref().is_none_or(|(_, until)| *until <= now)
         };
-        known.refusals.is_empty() && known.sessions.iter().all(rests)
+        known.refusals.is_empty() && known.sessions.iter().all(is_idle)
     }
 }
 
-impl KnownLogin {
+impl UserLogins {
     fn session(&mut self, secret: LoginSecret) -> &mut LoginSession {
         let at = self.sessions.iter().position(|session| session.secret == secret);
         let session = match at {

@@ -23,11 +23,11 @@ const FOUND_FOR: Duration = Duration::from_secs(10);
 const FAILED_FOR: Duration = Duration::from_secs(2);
 const MOST_REMEMBERED: u64 = 10_000;
 
-/// A tenant's first lookup takes one of `FIRST_PLACES`, its further ones take `FURTHER_PLACES`. So tenants with several
-/// lookups cannot take the last place from a tenant with none. Together they use less than half of the runtime's 512
+/// A tenant's first lookup takes one of `FIRST_PERMITS`, its further ones take `FURTHER_PERMITS`. So tenants with several
+/// lookups cannot take the last permit from a tenant with none. Together they use less than half of the runtime's 512
 /// blocking threads.
-const FIRST_PLACES: usize = 128;
-const FURTHER_PLACES: usize = 64;
+const FIRST_PERMITS: usize = 128;
+const FURTHER_PERMITS: usize = 64;
 const FURTHER_OF_TENANT: usize = 3;
 
 /// `None` is the operator, who has the same limits as a tenant.
@@ -38,36 +38,36 @@ pub(super) struct Lookups {
     lookup: Arc<dyn Lookup>,
     first: Arc<Semaphore>,
     further: Arc<Semaphore>,
-    places: Registry<TenantId, TenantPlaces>,
+    tenants: Registry<TenantId, TenantPermits>,
     /// Cached per tenant: otherwise the time of a lookup would reveal which hosts another tenant calls.
     remembered: Cache<(TenantLookups, String), Remembered>,
 }
 
 #[derive(Clone)]
 struct Remembered {
-    answer: Resolved,
+    result: Resolved,
     until: Instant,
 }
 
-struct TenantPlaces {
+struct TenantPermits {
     first: Arc<Semaphore>,
     further: Arc<Semaphore>,
 }
 
 /// Held while a lookup goes on.
-struct LookupPlace {
+struct LookupPermits {
     _of_tenant: OwnedSemaphorePermit,
     _of_process: OwnedSemaphorePermit,
-    _places: Arc<TenantPlaces>,
+    _of: Arc<TenantPermits>,
 }
 
 impl Lookups {
     pub(super) fn new(lookup: Arc<dyn Lookup>) -> Self {
         Self {
             lookup,
-            first: Arc::new(Semaphore::new(FIRST_PLACES)),
-            further: Arc::new(Semaphore::new(FURTHER_PLACES)),
-            places: Registry::default(),
+            first: Arc::new(Semaphore::new(FIRST_PERMITS)),
+            further: Arc::new(Semaphore::new(FURTHER_PERMITS)),
+            tenants: Registry::default(),
             remembered: Cache::builder().max_capacity(MOST_REMEMBERED).time_to_live(2 * FOUND_FOR).build(),
         }
     }
@@ -80,49 +80,49 @@ impl Lookups {
     ) -> io::Result<Vec<IpAddr>> {
         let key = (tenant.cloned(), name.to_owned());
         if let Some(known) = self.remembered.get(&key).await.filter(Remembered::is_fresh) {
-            return known.answer.map_err(io::Error::from);
+            return known.result.map_err(io::Error::from);
         }
         // In its own task: the result is cached even if the caller stops waiting.
         let lookups = Arc::clone(self);
         let task = tokio::spawn(async move {
-            let look = lookups.look(key.clone());
-            let entry = lookups.remembered.entry(key).or_insert_with_if(look, |known| !known.is_fresh());
-            entry.await.into_value().answer
+            let resolving = lookups.resolve(key.clone());
+            let entry = lookups.remembered.entry(key).or_insert_with_if(resolving, |known| !known.is_fresh());
+            entry.await.into_value().result
         });
         task.await?.map_err(io::Error::from)
     }
 
-    async fn look(&self, (tenant, name): (TenantLookups, String)) -> Remembered {
+    async fn resolve(&self, (tenant, name): (TenantLookups, String)) -> Remembered {
         let end = crate::clock::monotonic() + LOOKUP_TIME;
         let looked = timeout_at(end, async {
-            let place = self.place(tenant).await?;
+            let permits = self.permits(tenant).await?;
             let lookup = Arc::clone(&self.lookup);
-            // In its own task: it holds its place until the resolver returns, even after the timeout.
+            // In its own task: it holds its permits until the resolver returns, even after the timeout.
             let task = tokio::spawn(async move {
                 let found = lookup.addresses(&name).await;
-                drop(place);
+                drop(permits);
                 found.map_err(|error| error.kind())
             });
             task.await.unwrap_or(Err(io::ErrorKind::Other))
         });
-        let answer = looked.await.unwrap_or(Err(io::ErrorKind::TimedOut));
-        let fresh_for = if answer.is_ok() { FOUND_FOR } else { FAILED_FOR };
-        Remembered { answer, until: crate::clock::monotonic() + fresh_for }
+        let result = looked.await.unwrap_or(Err(io::ErrorKind::TimedOut));
+        let fresh_for = if result.is_ok() { FOUND_FOR } else { FAILED_FOR };
+        Remembered { result, until: crate::clock::monotonic() + fresh_for }
     }
 
-    async fn place(&self, tenant: TenantLookups) -> Result<LookupPlace, io::ErrorKind> {
-        let places = self.places_of(tenant);
-        let place = tokio::select! {
+    async fn permits(&self, tenant: TenantLookups) -> Result<LookupPermits, io::ErrorKind> {
+        let permits = self.permits_of(tenant);
+        let taken = tokio::select! {
             biased;
-            place = places.take(&places.first, &self.first) => place,
-            place = places.take(&places.further, &self.further) => place,
+            taken = permits.take(&permits.first, &self.first) => taken,
+            taken = permits.take(&permits.further, &self.further) => taken,
         };
-        place.map_err(|_| io::ErrorKind::Other)
+        taken.map_err(|_| io::ErrorKind::Other)
     }
 
-    fn places_of(&self, tenant: TenantLookups) -> Arc<TenantPlaces> {
+    fn permits_of(&self, tenant: TenantLookups) -> Arc<TenantPermits> {
         let tenant = tenant.unwrap_or_else(|| TenantId::from("operator"));
-        self.places.get(&tenant, tenant.clone(), TenantPlaces::new, |_| true)
+        self.tenants.get(&tenant, tenant.clone(), TenantPermits::new, |_| true)
     }
 }
 
@@ -132,7 +132,7 @@ impl Remembered {
     }
 }
 
-impl TenantPlaces {
+impl TenantPermits {
     fn new() -> Self {
         Self { first: Arc::new(Semaphore::new(1)), further: Arc::new(Semaphore::new(FURTHER_OF_TENANT)) }
     }
@@ -142,11 +142,11 @@ impl TenantPlaces {
         self: &Arc<Self>,
         own: &Arc<Semaphore>,
         of_process: &Arc<Semaphore>,
-    ) -> Result<LookupPlace, AcquireError> {
-        Ok(LookupPlace {
+    ) -> Result<LookupPermits, AcquireError> {
+        Ok(LookupPermits {
             _of_tenant: Arc::clone(own).acquire_owned().await?,
             _of_process: Arc::clone(of_process).acquire_owned().await?,
-            _places: Arc::clone(self),
+            _of: Arc::clone(self),
         })
     }
 }
@@ -259,7 +259,7 @@ mod tests {
                 assert!(looked.await.is_err());
             }
         }
-        assert_eq!(names.under_way.load(Ordering::SeqCst), 100 + FURTHER_PLACES);
+        assert_eq!(names.under_way.load(Ordering::SeqCst), 100 + FURTHER_PERMITS);
         assert!(lookups.addresses(Some(&tenant(1000)), "crm").await.is_ok());
     }
 }

@@ -1,5 +1,5 @@
-//! A registry of shared state, such as breakers and budgets. A value stays while it is in use or not at rest. Each value
-//! has an owner, and the number of values per owner is limited.
+//! A registry of shared state, such as breakers and budgets. A value stays while it is in use or not idle. Each value has an
+//! owner, and the number of values per owner is limited. A cache of the library would drop values that are in use.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -16,7 +16,7 @@ const MOST_OF_ONE: usize = 2_000;
 /// How many new values precede a sweep, at least.
 const FIRST_SWEEP: usize = 64;
 
-/// Shared values by key. A pause or an open breaker stays, though nobody uses it at the moment.
+/// Shared values by key. A pause or an open breaker stays although nobody uses it at the moment.
 pub(super) struct Registry<K, V>(Mutex<Map<K, V>>);
 
 struct Map<K, V> {
