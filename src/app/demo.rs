@@ -113,7 +113,7 @@ fn failed(failure: crate::domain::Failure) -> anyhow::Error {
     anyhow::anyhow!("the demo could not start: {}", failure.detail.as_str())
 }
 
-/// The text for newcomers. The lines that begin with `curl` work as printed.
+/// The text for new users. The lines that begin with `curl` work as printed.
 fn welcome(address: SocketAddr, key: &str, crms: &[(&Simulated, Running)]) -> String {
     let person = r#"{"firstName":"Ada","lastName":"Okafor","emailAddresses":[{"emailAddress":"ada.okafor@example.com"}],"phoneNumbers":[{"phoneNumber":"+1 416 555 0123"}]}"#;
     let once = r#"{"firstName":"Grace","lastName":"Moreau","emailAddresses":[{"emailAddress":"grace.moreau@example.com"}],"phoneNumbers":[{"phoneNumber":"+1 416 555 0124"}]}"#;

@@ -82,7 +82,7 @@ impl Components {
         let authenticator = Authenticator::new(store.keys.clone(), admin_token).with_tokens(tokens);
         let authenticator = Arc::new(authenticator);
         let audit = Audit::new(store.audit.clone(), sealer.clone());
-        let opening = Arc::new(CredentialResolver::new(
+        let resolver = Arc::new(CredentialResolver::new(
             store.credentials.clone(),
             sealer.clone(),
             guard,
@@ -93,7 +93,7 @@ impl Components {
             store.tenants.clone(),
             sealer.clone(),
             authenticator.clone(),
-            opening.clone(),
+            resolver.clone(),
             audit.clone(),
         );
         let keys = ApiKeys::new(&store, sealer.clone(), authenticator.clone(), audit.clone());
@@ -101,7 +101,7 @@ impl Components {
         let credentials = Credentials::new(
             store.credentials.clone(),
             sealer.clone(),
-            opening,
+            resolver,
             ledger.clone(),
             audit.clone(),
         );

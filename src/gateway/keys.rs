@@ -1,4 +1,4 @@
-//! API keys: made once, shown once, revoked for good.
+//! API keys: created once, shown once, revoked permanently.
 
 use std::sync::Arc;
 
@@ -20,9 +20,9 @@ use crate::store::{CredentialStore, KeyStore, Store, TenantStore, now};
 pub struct KeyDraft {
     /// A name for people.
     pub name: Text,
-    /// What it may do; at least one.
+    /// The scopes; at least one.
     pub scopes: Scopes,
-    /// The only credentials it may name.
+    /// The only credentials it may name; `None` means all of the tenant.
     pub credential_ids: Option<Vec<CredentialId>>,
     pub expires_at: Option<Timestamp>,
 }
@@ -37,7 +37,7 @@ pub struct ApiKeys {
 }
 
 impl ApiKeys {
-    /// Joins the parts; `authenticator` is told when a key is revoked.
+    /// Joins the parts; a revocation is forwarded to `authenticator`.
     #[must_use]
     pub fn new(store: &Store, sealer: Arc<Sealer>, authenticator: Arc<Authenticator>, audit: Audit) -> Self {
         Self {
@@ -50,7 +50,7 @@ impl ApiKeys {
         }
     }
 
-    /// Makes a key; the text is the whole secret and is nowhere else.
+    /// Creates a key. The returned text is the whole key and is stored nowhere.
     /// Fails with `tenant_not_found`, `validation_failed`, `quota_exceeded`.
     pub async fn create(
         &self,
@@ -112,7 +112,7 @@ impl ApiKeys {
         self.tenants.get(tenant).await?.map(|_| ()).ok_or_else(tenants::not_found)
     }
 
-    /// Names every fault of the draft; answers the trimmed name.
+    /// Checks the draft and reports every fault. Returns the trimmed name.
     async fn check(&self, tenant: &TenantId, draft: &KeyDraft) -> Result<Text> {
         let mut faults = Faults::new();
         let name = names::check(&draft.name).map_err(|fault| faults.push(fault)).unwrap_or_default();
@@ -128,7 +128,7 @@ impl ApiKeys {
             faults.push(FieldFault::member(
                 "/expiresAt",
                 "in_the_past",
-                "`expiresAt` must lie in the future.",
+                "`expiresAt` must be in the future.",
             ));
         }
         if let Some(ids) = &draft.credential_ids {
@@ -145,7 +145,7 @@ impl ApiKeys {
     ) -> Result<()> {
         if ids.is_empty() || ids.len() > KEY_CREDENTIALS_MOST {
             let detail = format!(
-                "`credentialIds` must name 1 to {KEY_CREDENTIALS_MOST} credentials; leave it out for all of them."
+                "`credentialIds` must name 1 to {KEY_CREDENTIALS_MOST} credentials; omit it to allow all of them."
             );
             faults.push(FieldFault::member("/credentialIds", "malformed", detail));
             return Ok(());

@@ -1,4 +1,4 @@
-//! What we promise whichever the CRM: contacts, credentials, tenants, keys, the audit, writes that happen once.
+//! What the gateway does for all CRMs: contacts, credentials, tenants, keys, the audit, and idempotent writes.
 
 pub mod audit;
 pub mod contacts;
@@ -27,9 +27,9 @@ pub struct Gateway {
     pub ledger: Ledger,
     pub tenants: Tenants,
     pub audit: Audit,
-    /// Stored secrets and the master keys that open them.
+    /// Stored secrets and the master keys that seal them.
     pub rotation: Rotation,
     pub database: Database,
-    /// The bytes of CRMs' replies and of responses in memory.
+    /// The memory limit for CRMs' replies and for responses.
     pub bytes: BytesInFlight,
 }

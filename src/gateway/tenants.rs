@@ -1,4 +1,4 @@
-//! Tenants: who owns credentials and keys.
+//! Tenants, the owners of credentials and keys.
 
 use std::sync::Arc;
 
@@ -16,24 +16,24 @@ pub struct Tenants {
     store: TenantStore,
     sealer: Arc<Sealer>,
     authenticator: Arc<Authenticator>,
-    opening: Arc<CredentialResolver>,
+    resolver: Arc<CredentialResolver>,
     audit: Audit,
 }
 
 impl Tenants {
-    /// Joins the parts; `authenticator` and `opening` are told when a tenant is gone.
+    /// Joins the parts; a removed tenant is reported to `authenticator` and `resolver`.
     #[must_use]
     pub fn new(
         store: TenantStore,
         sealer: Arc<Sealer>,
         authenticator: Arc<Authenticator>,
-        opening: Arc<CredentialResolver>,
+        resolver: Arc<CredentialResolver>,
         audit: Audit,
     ) -> Self {
-        Self { store, sealer, authenticator, opening, audit }
+        Self { store, sealer, authenticator, resolver, audit }
     }
 
-    /// Makes a tenant. Fails with `name_taken`, `validation_failed`.
+    /// Creates a tenant. Fails with `name_taken`, `validation_failed`.
     pub async fn create(&self, actor: &Actor, name: &str) -> Result<TenantRecord> {
         let id = TenantId::from(names::new_id("ten"));
         let entry = self.audit.begin(actor, Action::TenantCreate, Some(&id)).giving(vec!["name".into()]);
@@ -47,7 +47,7 @@ impl Tenants {
         Ok(tenant)
     }
 
-    /// Lists tenants, oldest first. Fails with `invalid_parameter` for a strange cursor.
+    /// Lists tenants, oldest first. Fails with `invalid_parameter` for an invalid cursor.
     pub async fn list(&self, request: &ListingRequest) -> Result<Listing<TenantRecord>> {
         let scope = ListScope { sealer: &self.sealer, of: "tenants", owner: "" };
         let rows = self.store.list(scope.after(request)?.as_ref(), request.page_size + 1).await?;
@@ -55,17 +55,17 @@ impl Tenants {
         Ok(Listing { items, next_cursor })
     }
 
-    /// One tenant. Fails with `tenant_not_found`.
+    /// Returns one tenant. Fails with `tenant_not_found`.
     pub async fn get(&self, id: &TenantId) -> Result<TenantRecord> {
         self.store.get(id).await?.ok_or_else(not_found)
     }
 
-    /// What a tenant has stored, and what it may have. Fails with `store_unavailable`.
+    /// What a tenant has stored, and its quotas. Fails with `store_unavailable`.
     pub async fn usage(&self, id: &TenantId) -> Result<Usage> {
         self.store.usage(id).await
     }
 
-    /// The tenant with this id or this name: people name a tenant as they know it. Fails with `tenant_not_found`.
+    /// The tenant with this id or this name. Fails with `tenant_not_found`.
     pub async fn find(&self, id_or_name: &str) -> Result<TenantRecord> {
         self.store.find_either(id_or_name.trim()).await?.ok_or_else(not_found)
     }
@@ -79,7 +79,7 @@ impl Tenants {
     async fn remove(&self, id: &TenantId) -> Result<()> {
         let existed = self.store.delete(id).await?;
         self.authenticator.forget_all();
-        self.opening.forget_all();
+        self.resolver.forget_all();
         if existed { Ok(()) } else { Err(not_found()) }
     }
 }

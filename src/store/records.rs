@@ -1,11 +1,11 @@
-//! The rows that are remembered, and the traits by which they are reached.
+//! The stored records, and the trait of the credential store.
 
 use async_trait::async_trait;
 
 use crate::config::Quotas;
 use crate::domain::{CredentialId, KeyId, Result, Scopes, TenantId, Text, Timestamp};
 
-/// Now, to the millisecond: what is stored and read again stays equal.
+/// The current time in whole milliseconds, so that a stored time is equal when it is read again.
 #[must_use]
 pub fn now() -> Timestamp {
     let now = crate::clock::now();
@@ -15,17 +15,17 @@ pub fn now() -> Timestamp {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TenantRecord {
     pub id: TenantId,
-    /// Its name, unique among tenants.
+    /// Unique among tenants.
     pub name: Text,
     pub created_at: Timestamp,
 }
 
-/// What a tenant has stored, and what it may have.
+/// What a tenant has stored, and its quotas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usage {
-    /// Writes under an `Idempotency-Key` that are kept.
+    /// The number of stored writes under an `Idempotency-Key`.
     pub ledger_rows: u64,
-    /// What they count for, in bytes.
+    /// Their bytes.
     pub ledger_bytes: u64,
     pub credentials: u64,
     pub api_keys: u64,
@@ -36,53 +36,53 @@ pub struct Usage {
 /// An API key, without its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRecord {
-    /// Its public part.
+    /// The public part of the key.
     pub id: KeyId,
     pub tenant: TenantId,
     /// A name for people.
     pub name: Text,
-    /// SHA-256 of the key's whole text.
+    /// SHA-256 of the whole key.
     pub digest: [u8; 32],
     pub scopes: Scopes,
-    /// The only credentials it may name; `None` means all of the tenant's.
+    /// The only credentials that the key may name; `None` means all of the tenant.
     pub credentials: Option<Vec<CredentialId>>,
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
-    /// When it was last used, to the minute.
+    /// The last use, in whole minutes.
     pub last_used_at: Option<Timestamp>,
 }
 
-/// A credential, its secret sealed.
+/// A credential with its sealed secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CredentialRecord {
     pub id: CredentialId,
     pub tenant: TenantId,
-    /// The provider's word.
+    /// The provider, such as `aptly`.
     pub provider: Text,
-    /// Its name, unique in the tenant.
+    /// Unique in the tenant.
     pub name: Text,
-    /// Its settings, a JSON object.
+    /// A JSON object.
     pub settings: Text,
-    /// Where its CRM is, as the guard spells it.
+    /// The base URL of the CRM, as `BaseUrl` writes it.
     pub base_url: Text,
     pub secret: Vec<u8>,
-    /// How often it was changed: a change of what another has changed meanwhile is refused.
+    /// The number of changes. An update of another revision is refused.
     pub revision: i64,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub last_check: Option<CheckRecord>,
 }
 
-/// How a check of a credential went.
+/// The result of a check of a credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckRecord {
     pub at: Timestamp,
     pub ok: bool,
-    /// The failure's code where it did not.
+    /// The code of the failure; `None` if the check succeeded.
     pub code: Option<Text>,
 }
 
-/// Behind which row a listing goes on: rows come by the time they were made, then by id.
+/// The row before the next page. Rows are ordered by creation time, then id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct After {
     pub created_at: Timestamp,
@@ -94,20 +94,20 @@ pub struct After {
 pub trait CredentialStore: Send + Sync {
     /// Adds a credential. Fails with `name_taken`, `tenant_not_found`, `quota_exceeded`.
     async fn insert(&self, credential: &CredentialRecord) -> Result<()>;
-    /// The tenant's credential with this id: the one way to load a credential.
+    /// The tenant's credential with this id. There is no other way to load a credential.
     async fn get(&self, tenant: &TenantId, id: &CredentialId) -> Result<Option<CredentialRecord>>;
-    /// At most `limit` credentials of the tenant behind `after`, oldest first.
+    /// At most `limit` credentials of the tenant after `after`, oldest first.
     async fn list(
         &self,
         tenant: &TenantId,
         after: Option<&After>,
         limit: u32,
     ) -> Result<Vec<CredentialRecord>>;
-    /// Writes name, settings, base URL, secret, times and last check of the tenant's credential, provided that its
-    /// revision is still `credential.revision`; counts the revision up. Answers whether it did.
+    /// Writes name, settings, base URL, secret, times and last check of the tenant's credential, if its revision is
+    /// still `credential.revision`, and increments the revision. Returns whether it did.
     /// Fails with `name_taken`.
     async fn update(&self, credential: &CredentialRecord) -> Result<bool>;
-    /// Remembers a check, unless the credential was changed since `revision`.
+    /// Stores the result of a check, unless the credential was changed since `revision`.
     async fn note_check(
         &self,
         tenant: &TenantId,
@@ -115,6 +115,6 @@ pub trait CredentialStore: Send + Sync {
         revision: i64,
         check: &CheckRecord,
     ) -> Result<()>;
-    /// Removes the tenant's credential and destroys its secret; whether there was one.
+    /// Removes the tenant's credential and its secret. Returns whether there was one.
     async fn delete(&self, tenant: &TenantId, id: &CredentialId) -> Result<bool>;
 }

@@ -1,4 +1,4 @@
-//! What the audit records, one word each.
+//! The operations that the audit records, one word each.
 
 use crate::domain::string_enum;
 
@@ -15,7 +15,7 @@ string_enum! {
         KeyRevoke = "key.revoke",
         TenantCreate = "tenant.create",
         TenantDelete = "tenant.delete",
-        /// Stored secrets are sealed under another master key.
+        /// Stored secrets are sealed again under another master key.
         MasterKeyRotate = "master_key.rotate",
         AuthenticationRefuse = "authentication.refuse",
     }

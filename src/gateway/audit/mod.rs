@@ -1,7 +1,7 @@
-//! The audit: who did what to what, and how it ended; names of fields, never values.
+//! The audit: who did what, to what, and how it ended. It holds names of fields, never values.
 //!
-//! An operation begins an [`Entry`], is done, and ends the entry with its outcome. A record that cannot be stored
-//! does not turn a done write into a failure: it is tried again, and then the log gets what the audit lacks.
+//! An operation begins an [`Entry`] and ends it with its outcome. A record that cannot be stored does not make a completed
+//! write fail: storing it is retried, then the record is logged.
 
 mod action;
 mod entry;
@@ -24,7 +24,7 @@ use crate::domain::{Actor, Principal, Result, TenantId, Text, Timestamp};
 use crate::sealing::Sealer;
 use crate::store::{AuditQuery, AuditRecord, AuditStore, now};
 
-/// Which records are asked for; what is `None` narrows nothing.
+/// Selects records. `None` means no restriction.
 #[derive(Clone, Debug)]
 pub struct AuditRequest {
     pub tenant: Option<TenantId>,
@@ -34,7 +34,7 @@ pub struct AuditRequest {
     pub listing: ListingRequest,
 }
 
-/// Records what is done; clones share everything.
+/// Records operations. Clones share everything.
 #[derive(Clone)]
 pub struct Audit {
     store: Arc<dyn AuditStore>,
@@ -48,7 +48,7 @@ impl Audit {
         Self { store, sealer, refusals: Arc::default() }
     }
 
-    /// Lists records, newest first. Fails with `invalid_parameter` for a strange cursor.
+    /// Lists records, newest first. Fails with `invalid_parameter` for an invalid cursor.
     pub async fn list(&self, request: &AuditRequest) -> Result<Listing<AuditRecord>> {
         let AuditRequest { tenant, from, to, action, listing } = request;
         let scope = ListScope { sealer: &self.sealer, of: "audit", owner: "" };
@@ -72,7 +72,7 @@ impl Audit {
     }
 }
 
-/// How a record names who acts.
+/// The kind and id of the caller in a record.
 fn named(principal: &Principal) -> (&'static str, Option<Text>) {
     match principal {
         Principal::Key(id) => ("key", Some(id.as_str().into())),
@@ -85,7 +85,7 @@ fn named(principal: &Principal) -> (&'static str, Option<Text>) {
     }
 }
 
-/// A record of this moment whose end is not known yet.
+/// A record of the current time without an outcome.
 fn record(kind: &'static str, id: Option<Text>, action: Action, request_id: Option<Text>) -> AuditRecord {
     AuditRecord {
         id: names::new_id("aud").into(),

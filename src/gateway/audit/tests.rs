@@ -1,4 +1,4 @@
-//! What the audit promises when it is hindered: by a database that is away, and by callers who leave.
+//! The audit with an unavailable database, and with callers who disconnect.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,7 +12,7 @@ use crate::domain::{Actor, Failure, FailureKind, Principal, Result, TenantId, Ti
 use crate::sealing::{MasterKey, Sealer};
 use crate::store::{AuditQuery, AuditRecord, AuditStore};
 
-/// A store that fails at first.
+/// A store that fails a number of times, then works.
 #[derive(Default)]
 struct Flaky {
     failures: AtomicU32,

@@ -1,4 +1,4 @@
-//! Which CRM account each credential's secret was seen to open, so that a replay is not sent to another one.
+//! The CRM account of each credential's secret, so that a replay is not sent to another account.
 
 use moka::sync::Cache;
 
@@ -7,7 +7,7 @@ use crate::gateway::writes::Destination;
 
 const MOST: u64 = 20_000;
 
-/// The accounts that the last probes showed. They outlive the adapters and end with the process. Clones share them.
+/// The accounts of the last probes. They outlive the adapters, and end with the process. Clones share them.
 #[derive(Clone)]
 pub(super) struct Accounts(Cache<(TenantId, CredentialId), Destination>);
 
@@ -54,7 +54,7 @@ impl AccountSource {
         known.unwrap_or_else(|| self.to(None))
     }
 
-    /// Notes that the credential opened the account with this id.
+    /// Stores that the secret belongs to the account with this id.
     pub(super) fn opened(&self, account_id: &Text) {
         self.accounts.0.insert(self.key.clone(), self.to(Some(account_id.clone())));
     }

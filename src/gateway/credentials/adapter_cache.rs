@@ -1,5 +1,5 @@
-//! Adapters in use, kept while their credential stays as it is, and a part for each tenant: one with many credentials
-//! pushes out its own adapters alone.
+//! Adapters in use, cached per tenant while their credential does not change. A tenant with many credentials evicts only its
+//! own adapters. moka has no such share per tenant, so this cache is written by hand.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,17 +11,17 @@ use super::ConnectedCredential;
 use crate::domain::{CredentialId, TenantId};
 use crate::store::CredentialRecord;
 
-/// How long an adapter that nobody uses, and the secret in it, stays in memory.
+/// How long an unused adapter, with its secret, stays in memory.
 const UNUSED_FOR: Duration = Duration::from_mins(15);
-/// How often unused adapters are searched for in all parts.
+/// How often unused adapters are removed.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 const MOST_OF_ONE: usize = 1_000;
-/// Adapters of all tenants; beyond that the tenant with the most gives one up.
+/// The most adapters of all tenants. Beyond that, the tenant with the most loses one.
 const MOST: usize = 20_000;
 
 type TenantPart<T> = HashMap<CredentialId, CachedAdapter<T>>;
 
-/// Adapters by credential, each with the stored record that it was made of.
+/// Adapters by credential, each with the record that it was made of.
 pub(super) struct AdapterCache<T = ConnectedCredential>(Mutex<CacheParts<T>>);
 
 struct CacheParts<T> {
@@ -43,16 +43,16 @@ impl<T> Default for AdapterCache<T> {
 }
 
 impl<T: Clone> AdapterCache<T> {
-    /// The adapter that was made of a record that said the same.
+    /// The adapter of an equal record.
     pub(super) fn get(&self, record: &CredentialRecord) -> Option<T> {
         let mut parts = self.0.lock();
         let kept = parts.by_tenant.get_mut(&record.tenant)?.get_mut(&record.id);
-        let kept = kept.filter(|kept| says_the_same(&kept.record, record))?;
+        let kept = kept.filter(|kept| has_same_connection(&kept.record, record))?;
         kept.used = crate::clock::monotonic();
         Some(kept.opened.clone())
     }
 
-    /// Keeps the adapter of `record` in the place of an earlier one.
+    /// Adds the adapter of `record`, and replaces an earlier one.
     pub(super) fn keep(&self, record: CredentialRecord, opened: T) {
         let (tenant, id, now) = (record.tenant.clone(), record.id.clone(), crate::clock::monotonic());
         let mut parts = self.0.lock();
@@ -103,7 +103,7 @@ impl<T> CacheParts<T> {
         self.by_tenant.iter().max_by_key(|(_, part)| part.len()).map(|(tenant, _)| tenant.clone())
     }
 
-    /// Removes what nobody used for long, of all tenants.
+    /// Removes adapters that were unused for long, of all tenants.
     fn sweep(&mut self, now: Instant) {
         if now.saturating_duration_since(self.swept) < SWEEP_EVERY {
             return;
@@ -117,8 +117,8 @@ impl<T> CacheParts<T> {
     }
 }
 
-/// Whether both lead to the same adapter; the rest of a record says nothing of the way to the CRM.
-fn says_the_same(one: &CredentialRecord, other: &CredentialRecord) -> bool {
+/// Whether both records lead to the same adapter. Their other fields do not affect the connection to the CRM.
+fn has_same_connection(one: &CredentialRecord, other: &CredentialRecord) -> bool {
     let way = |record: &CredentialRecord| {
         (record.provider.clone(), record.settings.clone(), record.base_url.clone())
     };

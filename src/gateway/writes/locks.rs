@@ -1,8 +1,8 @@
-//! Locks for writes that must not overlap: those on one contact, and creates of one identity.
+//! Locks for writes that must not overlap: writes of one contact, and creates of one identity.
 //!
-//! A writer takes the locks of its process first, so that only one writer of each process asks the database. Then it takes
-//! those in the database, which all processes share. SQLite has them too: a second process may serve from the same file while
-//! the first one is replaced.
+//! A writer takes the locks of its process first, so that only one writer of each process queries the database. Then it takes
+//! the locks in the database, which all processes share. SQLite needs them too, because a second process may serve from the
+//! same file while the first one is replaced.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::domain::{CallContext, CredentialId, Failure, FailureKind, Result, Ten
 use crate::sealing::{Sealer, length_prefixed, random};
 use crate::store::{LockStore, Store};
 
-/// The shortest pause between two tries. A random addition of up to nine times as much spreads out those who wait.
+/// The shortest pause between two attempts. A random part of up to nine times as much spreads out the waiting writers.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
 type LockKey = (TenantId, CredentialId, String);
@@ -30,14 +30,14 @@ pub(in crate::gateway) struct Locks {
     shared: SharedLocks,
 }
 
-/// Locks that are held; dropping it lets the next writer in.
+/// Held locks. Dropping the guard releases them.
 pub(in crate::gateway) struct Guard {
     shared: SharedGuard,
     _local: LocalGuard,
 }
 
 impl Guard {
-    /// Whether the locks are still held: their lease ends if this process stands still for long.
+    /// Whether the locks are still held. Their lease ends if this process is stopped for long.
     pub(in crate::gateway) fn holds(&self) -> bool {
         self.shared.holds()
     }
@@ -70,8 +70,8 @@ struct LocalGuard {
 }
 
 impl LocalLocks {
-    /// Waits for all of `lock_keys` until the deadline. They are taken in one order, so that two writers never wait for each
-    /// other. Fails with `gateway_timeout`.
+    /// Waits for all of `lock_keys` until the deadline. They are taken in sorted order, so that two writers cannot deadlock.
+    /// Fails with `gateway_timeout`.
     async fn hold(
         &self,
         context: &CallContext,
@@ -94,7 +94,7 @@ impl Drop for LocalGuard {
         let mut locks = self.locks.lock();
         for (key, held) in self.held.drain(..) {
             drop(held);
-            // If the map has the last reference, nobody else holds or awaits the lock.
+            // If only the map has a reference, nobody holds the lock or waits for it.
             if locks.get(&key).is_some_and(|lock| Arc::strong_count(lock) == 1) {
                 locks.remove(&key);
             }
@@ -110,11 +110,11 @@ pub struct SharedLocks {
     lease: Duration,
 }
 
-/// Locks in the database that are held; dropping it releases them.
+/// Held locks in the database. Dropping the guard releases them.
 struct SharedGuard {
     store: LockStore,
     fence: Text,
-    /// Whether anything may have been taken.
+    /// Whether a lock may have been taken.
     taken: bool,
     lease: Option<Lease>,
 }
@@ -125,8 +125,8 @@ impl SharedLocks {
         Self { store: store.locks.clone(), sealer, lease: limits.lease }
     }
 
-    /// The names of a lock key in the database: MACs, because the key may be an e-mail address or phone number. There is one
-    /// for each master key at hand, so that processes share a name even if a rotation gives them different current keys.
+    /// The names of a lock key in the database. They are MACs, because the key may be an e-mail address or phone number. There
+    /// is one for each known master key, so that processes with different current keys share a name during a rotation.
     fn names(&self, tenant: &TenantId, credential: &CredentialId, lock_key: &str) -> Vec<String> {
         let whole = length_prefixed(&[tenant.as_str(), credential.as_str(), lock_key].map(str::as_bytes));
         self.sealer.macs("write lock", &whole).iter().map(|mac| hex(mac)).collect()
@@ -144,10 +144,10 @@ impl SharedLocks {
             lock_keys.into_iter().flat_map(|lock_key| self.names(tenant, credential, &lock_key)).collect();
         let names: Arc<[String]> = names.into_iter().collect();
         loop {
-            // In a task of its own: if it were cut off, nobody would know whether there is something to release.
-            let asked = tokio::spawn(try_lock(self.store.clone(), names.clone(), self.lease));
-            let ended = tokio::time::timeout(context.remaining(), asked).await.map_err(|_| too_late())?;
-            let held = ended.map_err(|_| Failure::internal("the task that asks for locks ended early"))??;
+            // In its own task: if it were cancelled, it would be unknown whether there is something to release.
+            let attempt = tokio::spawn(try_lock(self.store.clone(), names.clone(), self.lease));
+            let ended = tokio::time::timeout(context.remaining(), attempt).await.map_err(|_| too_late())?;
+            let held = ended.map_err(|_| Failure::internal("the task that takes locks ended early"))??;
             if let Some(held) = held {
                 return Ok(held);
             }
@@ -160,18 +160,18 @@ impl SharedLocks {
     }
 }
 
-/// Tries to take the locks once. If the caller does not wait for the result, dropping it releases them.
+/// Tries once to take the locks. If the caller does not wait for the result, dropping it releases them.
 async fn try_lock(store: LockStore, names: Arc<[String]>, time: Duration) -> Result<Option<SharedGuard>> {
     let fence = new_fence()?;
     let mut held = SharedGuard { store: store.clone(), fence: fence.clone(), taken: true, lease: None };
-    let asked = crate::clock::monotonic();
+    let requested_at = crate::clock::monotonic();
     held.taken = store.lock(&names, &fence, time).await?;
     if !held.taken {
         return Ok(None);
     }
-    // All of them or none: if another process took one meanwhile, the others protect nothing.
+    // All or none: if another process took one meanwhile, the others protect nothing.
     let all = names.len() as u64;
-    held.lease = Some(Lease::keep(time, asked, move || {
+    held.lease = Some(Lease::keep(time, requested_at, move || {
         let (store, fence) = (store.clone(), fence.clone());
         async move { Ok(store.keep(&fence, time).await? == all) }
     }));
@@ -179,7 +179,7 @@ async fn try_lock(store: LockStore, names: Arc<[String]>, time: Duration) -> Res
 }
 
 impl SharedGuard {
-    /// Whether the locks are still ours: a process that was stopped for longer than the lease may have lost them.
+    /// Whether the locks are still ours. A process that was stopped for longer than the lease may have lost them.
     fn holds(&self) -> bool {
         self.lease.as_ref().is_some_and(Lease::holds)
     }
@@ -196,7 +196,7 @@ impl Drop for SharedGuard {
             }
             if store.unlock(&fence).await.is_err() {
                 tracing::warn!(
-                    "locks in the database could not be released; they are free when their lease ends"
+                    "locks in the database could not be released; they are released when their lease ends"
                 );
             }
         });
@@ -209,7 +209,7 @@ fn pause() -> Result<Duration> {
 }
 
 fn too_late() -> Failure {
-    let detail = "Another write on the same contact or e-mail address took the whole time. Try again.";
+    let detail = "Another write of the same contact or e-mail address did not end in time. Try again.";
     Failure::new(FailureKind::GatewayTimeout, detail)
 }
 

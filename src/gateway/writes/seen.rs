@@ -1,5 +1,5 @@
-//! What this process has seen unchanged, and for how long by its own monotonic clock. The clocks of databases, of other
-//! processes and of the wall may jump, so that none of them proves that a time has passed.
+//! What this process has seen unchanged, and for how long by its own monotonic clock. Wall clocks and the clocks of databases
+//! and other processes may jump, so they do not prove that time has passed.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use crate::clock;
 use crate::domain::Text;
 use crate::store::HeldLease;
 
-/// How often leases are looked at while one lasts.
+/// How often leases are read during one lease time.
 pub(super) const ROUNDS: u32 = 6;
-/// How many lookups are remembered: about 10 MB at most.
+/// The most lookups in memory; about 10 MB.
 const MOST: u64 = 50_000;
 
-/// Leases that this process sees held, each with how long it was seen unchanged.
+/// The leases that this process sees, each with the time for which it was seen unchanged.
 #[derive(Default)]
 pub(super) struct SeenLeases {
     unchanged: HashMap<HeldLease, Duration>,
@@ -25,14 +25,19 @@ pub(super) struct SeenLeases {
 }
 
 impl SeenLeases {
-    /// Notes `held`, which was asked for at `asked` and is known now. Returns those seen unchanged for a whole `lease`:
-    /// their holders are gone.
+    /// Adds `held`, which was requested at `requested_at`. Returns the leases that were seen unchanged for a whole `lease`: their
+    /// holders are gone.
     ///
-    /// Between two rounds at most twice the pause between them counts. Where this process stood still for longer, holders
-    /// may have stood still with it, and have their time to renew after it.
-    pub(super) fn see(&mut self, held: Vec<HeldLease>, asked: Instant, lease: Duration) -> Vec<HeldLease> {
+    /// Between two rounds, at most twice the pause between them counts. If this process was stopped for longer, holders
+    /// may have been stopped too, and get time to renew.
+    pub(super) fn see(
+        &mut self,
+        held: Vec<HeldLease>,
+        requested_at: Instant,
+        lease: Duration,
+    ) -> Vec<HeldLease> {
         let since = self.answered.replace(clock::monotonic());
-        let passed = since.map_or(Duration::ZERO, |since| asked.saturating_duration_since(since));
+        let passed = since.map_or(Duration::ZERO, |since| requested_at.saturating_duration_since(since));
         let passed = passed.min(lease / ROUNDS * 2);
         let unchanged =
             |lease: &HeldLease| self.unchanged.get(lease).map_or(Duration::ZERO, |time| *time + passed);
@@ -42,7 +47,7 @@ impl SeenLeases {
     }
 }
 
-/// When this process first saw each lookup that found nobody. Beyond [`MOST`], the least recently used ones are forgotten.
+/// When this process first saw each lookup that found nobody. Beyond [`MOST`], the least recently used ones are evicted.
 pub(super) struct SeenLookups(Cache<Text, Instant>);
 
 impl Default for SeenLookups {
@@ -52,7 +57,7 @@ impl Default for SeenLookups {
 }
 
 impl SeenLookups {
-    /// Since when this process knows of `lookup`. It is now if the lookup is new or was forgotten.
+    /// Since when this process knows `lookup`: now, if the lookup is new or was evicted.
     pub(super) fn since(&self, lookup: &Text) -> Instant {
         self.0.get_with_by_ref(lookup, clock::monotonic)
     }

@@ -1,4 +1,4 @@
-//! The store in PostgreSQL: its URL, how it is opened and migrated. Every obstacle is reported as one sentence.
+//! The store in PostgreSQL: its URL, opening and migration. Every problem is reported as one sentence.
 
 mod migrate;
 mod url;
@@ -14,30 +14,30 @@ pub use url::PostgresUrl;
 
 /// How long a request waits for a connection, and a start for the database.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(5);
-/// How long a start waits while another process migrates, and for its own migration.
+/// How long a start waits for a migration, its own or that of another process.
 const MIGRATED_WITHIN: Duration = Duration::from_mins(1);
 const CONNECTIONS: u32 = 10;
 
-/// A setting of the session that is asked for in the greeting. A pooler hands a connection of its own to many clients, so it
-/// refuses or drops what one of them asks for: where the setting is missing, statements may not rely on a session.
+/// A setting that the startup packet requests. A pooler shares a server connection between clients, so it refuses or drops
+/// the setting. If it is missing, statements may not rely on a session.
 const MARK: (&str, &str) = ("contacts_gateway.session", "own");
-/// How long a statement may run, and an open transaction be idle.
+/// The time limits of a statement, and of an idle open transaction.
 const BOUNDS: &str = "SET statement_timeout = '4s'; SET idle_in_transaction_session_timeout = '10s';";
 /// The same behind a pooler, where only a transaction keeps its server connection.
 const BEGIN_BOUNDED: &str =
     "BEGIN; SET LOCAL statement_timeout = '4s'; SET LOCAL idle_in_transaction_session_timeout = '10s'";
 
-/// Connections to PostgreSQL, straight or through a pooler such as PgBouncer in transaction mode.
+/// Connections to PostgreSQL, direct or through a pooler such as PgBouncer in transaction mode.
 #[derive(Clone)]
 pub(crate) struct PostgresPool {
     pub(in crate::store) pool: PgPool,
-    /// Whether each statement may reach another server connection, so that a prepared statement of one client is met by
-    /// others, under the same name. Then each runs in a transaction and is prepared without a name.
+    /// Whether each statement may reach another server connection. Then a prepared statement of another client may have the
+    /// same name, so each statement runs in a transaction and is prepared without a name.
     pub(in crate::store) is_shared: bool,
 }
 
 impl PostgresPool {
-    /// Begins a transaction with the bounds on time that hold for every statement.
+    /// Begins a transaction with the time limits of statements.
     pub(in crate::store) async fn begin<'c>(
         &self,
         connection: &'c mut PgConnection,
@@ -52,17 +52,17 @@ pub(crate) async fn open(url: &PostgresUrl) -> Result<PostgresPool, OpenError> {
     let (mut first, is_shared) = first_connection(&options, url).await?;
     tokio::time::timeout(MIGRATED_WITHIN, migrate::migrate(&mut first, url)).await.map_err(|_| {
         OpenError::new(format!(
-            "the schema of the database {url} could not be brought up to date within a minute: another process holds \
-             its tables; end it and start again"
+            "the schema of the database {url} could not be updated within a minute because another process holds \
+             locks on its tables; end it and start again"
         ))
     })??;
-    // What matters is committed; how the farewell goes does not.
+    // Everything is committed, so an error here has no effect.
     let _ = first.close().await;
     Ok(PostgresPool { pool: if is_shared { pool(options) } else { sessions(options) }, is_shared })
 }
 
-/// Connections are made when they are needed. Each is tried before it is handed out, so that one which the server closed
-/// meanwhile is replaced and no request meets it.
+/// Connections are opened on demand. Each is tested before use, so a connection that the server closed is replaced and no
+/// request fails because of it.
 fn options_of_pool() -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(CONNECTIONS)
@@ -74,7 +74,7 @@ fn pool(options: PgConnectOptions) -> PgPool {
     options_of_pool().connect_lazy_with(options)
 }
 
-/// Connections that keep a session. One that a pooler answers, put in between since the start, is not used: on it a prepared
+/// Connections that keep a session. If a pooler was added after the start, its connections are not used: a prepared
 /// statement could be another client's.
 fn sessions(options: PgConnectOptions) -> PgPool {
     options_of_pool()
@@ -85,15 +85,15 @@ fn sessions(options: PgConnectOptions) -> PgPool {
                     return Ok(());
                 }
                 tracing::error!(
-                    "the database is reached through a pooler since the start; start the gateway again"
+                    "a pooler was added in front of the database after the start; restart the gateway"
                 );
-                Err(sqlx::Error::Protocol("a pooler was put in between".to_owned()))
+                Err(sqlx::Error::Protocol("a pooler was added after the start".to_owned()))
             })
         })
         .connect_lazy_with(options.options([MARK]))
 }
 
-/// The first connection, and whether a pooler is in between.
+/// The first connection, and whether it goes through a pooler.
 async fn first_connection(
     options: &PgConnectOptions,
     url: &PostgresUrl,
@@ -111,7 +111,7 @@ async fn first_connection(
     tokio::time::timeout(CONNECTED_WITHIN, connected)
         .await
         .map_err(|_| {
-            OpenError::new(format!("the database {url} does not answer; check host, port and network"))
+            OpenError::new(format!("the database {url} does not respond; check host, port and network"))
         })?
         .map_err(|error| sentence(&error, url))
 }
@@ -123,13 +123,13 @@ async fn keeps_session(connection: &mut PgConnection) -> sqlx::Result<bool> {
     Ok(row.try_get::<Option<String>, _>(0)?.as_deref() == Some(MARK.1))
 }
 
-/// Whether the greeting was refused for what it asks: a protocol violation, as PgBouncer says, or an unsupported feature.
+/// Whether the server refused the requested setting: a protocol violation (PgBouncer), or an unsupported feature.
 fn refuses_settings(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(DatabaseError::code);
     code.is_some_and(|code| code == "08P01" || code == "0A000")
 }
 
-/// What a failed first contact means, and what to do.
+/// The sentence for a failed first connection.
 fn sentence(error: &sqlx::Error, url: &PostgresUrl) -> OpenError {
     let what = advice(error).map_or_else(|| format!("cannot be used: {}", shown(error)), str::to_owned);
     OpenError::new(format!("the database {url} {what}"))
@@ -140,7 +140,7 @@ pub(in crate::store) fn is_full(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "53100")
 }
 
-/// The error, without what the server repeats of a login: user and database may be misread pieces of the URL.
+/// The error text without what the server repeats of a login. User and database may be misread parts of the password.
 pub(in crate::store) fn shown(error: &sqlx::Error) -> String {
     match error.as_database_error().and_then(DatabaseError::code) {
         Some(code) if code.len() == 5 && ["08", "28", "3D"].iter().any(|class| code.starts_with(class)) => {
@@ -150,7 +150,7 @@ pub(in crate::store) fn shown(error: &sqlx::Error) -> String {
     }
 }
 
-/// What PostgreSQL's error means for whoever runs the gateway, where that is known.
+/// The operator's remedy for an error of PostgreSQL, if it is known.
 pub(in crate::store) fn advice(error: &sqlx::Error) -> Option<&'static str> {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => {
@@ -158,22 +158,24 @@ pub(in crate::store) fn advice(error: &sqlx::Error) -> Option<&'static str> {
         }
         sqlx::Error::Tls(_) => {
             return Some(
-                "offers no TLS that can be trusted; check sslmode and sslrootcert in GATEWAY_DATABASE_URL",
+                "has no trusted TLS certificate; check sslmode and sslrootcert in GATEWAY_DATABASE_URL",
             );
         }
         _ => {}
     }
     Some(match error.as_database_error()?.code()?.as_ref() {
         "08P01" => {
-            "is reached through a pooler that refuses this login; check its databases and users, and give no options[…] in \
+            "is reached through a pooler that rejects this login; check its databases and users, and give no options[…] in \
              GATEWAY_DATABASE_URL: set them with ALTER ROLE"
         }
-        "28P01" | "28000" => "refuses this user or password; check both in GATEWAY_DATABASE_URL",
-        "3D000" => "does not exist; make it with CREATE DATABASE, owned by the gateway's user",
-        "42501" => "lets this user make no tables; make the user its owner, or grant CREATE on its schema",
-        "53300" => "has no connection free; raise max_connections or end other programs",
-        "53100" => "cannot grow: its disk is full; make room",
-        "57P03" => "is starting or stopping; try again in a moment",
+        "28P01" | "28000" => "rejects this user or password; check both in GATEWAY_DATABASE_URL",
+        "3D000" => "does not exist; create it with CREATE DATABASE, owned by the gateway's user",
+        "42501" => {
+            "does not let this user create tables; make the user its owner, or grant CREATE on its schema"
+        }
+        "53300" => "has no free connection; raise max_connections or end other programs",
+        "53100" => "cannot grow because its disk is full; free disk space",
+        "57P03" => "is starting or stopping; try again in a few seconds",
         "25006" => "is read-only; name the primary, not a replica, in GATEWAY_DATABASE_URL",
         _ => return None,
     })

@@ -20,8 +20,8 @@ pub struct LockStore(pub(in crate::store) Arc<Sql>);
 impl LockStore {
     /// Takes all of `words` for `fence`, or none of them. Returns whether it did.
     pub async fn lock(&self, words: &[String], fence: &str, lease: Duration) -> Result<bool> {
-        // In one order, so that two who want the same words never wait for each other; each once, as the second time it
-        // would stand in its own way.
+        // Sorted, so that two callers who want the same locks cannot deadlock. Without duplicates, because a second insert
+        // of the same lock would fail.
         let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
         words.sort_unstable();
         words.dedup();
@@ -39,7 +39,7 @@ impl LockStore {
         self.0.execute(sql, &[fence.into(), milliseconds(lease).into()]).await
     }
 
-    /// Releases all locks: for a process that knows that it is the only one.
+    /// Releases all locks. Only for the one process on this database.
     pub async fn unlock_all(&self) -> Result<()> {
         self.0.execute("DELETE FROM write_locks", &[]).await.map(|_| ())
     }

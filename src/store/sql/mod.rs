@@ -1,10 +1,9 @@
 //! Every statement of the store, written once for both databases.
 //!
-//! SQLite and PostgreSQL take the same text here: `$1` placeholders, text ids, times as whole numbers. So the traits are
-//! implemented once over [`Sql`], which binds three kinds of values and reads three kinds of columns, and is the one place
-//! that knows which database it talks to, how long an answer may take and what an error means. sqlx's own `Any` driver
-//! was passed over: it takes settings (durability, TLS) by URL alone and leaves the bound on time to every caller.
-//! What differs in kind, opening and migrating, is in `sqlite/` and `postgres/`.
+//! SQLite and PostgreSQL accept the same statements here: `$1` placeholders, text ids, times as integers. So [`Sql`]
+//! implements the stores once. Only it knows the kind of database, the time limits, and the meaning of errors. sqlx's
+//! `Any` driver does not fit: it takes settings (durability, TLS) only from the URL and has no time limits. Opening
+//! and migration differ and are in `sqlite/` and `postgres/`.
 
 mod audit;
 mod connections;
@@ -154,12 +153,12 @@ impl Sql {
         self.connections.rows(sql, values).await.map_err(unavailable)?.iter().map(read).collect()
     }
 
-    /// Writes the removal of a secret through to SQLite's file, so that no copy stays in the write-ahead log. Where a
-    /// reader is in the way the next checkpoint does it. PostgreSQL removes the bytes when it vacuums.
+    /// Removes a deleted secret from SQLite's write-ahead log too. If a reader blocks this, the next checkpoint does it.
+    /// PostgreSQL removes the bytes when it vacuums.
     async fn destroy_traces(&self) {
         let SqlConnections::Sqlite(file) = &self.connections else { return };
         if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&file.pool).await {
-            tracing::warn!(%error, "the write-ahead log could not be emptied after a removal");
+            tracing::warn!(%error, "the write-ahead log could not be truncated after a removal");
         }
     }
 }
@@ -205,7 +204,7 @@ impl Database {
             SqlConnections::Postgres(_) => "SELECT version FROM schema_use",
         };
         let version = self.0.row(sql, &[], |row| row.column("version")).await?;
-        version.ok_or_else(|| Failure::internal("the database does not tell its schema"))
+        version.ok_or_else(|| Failure::internal("the database has no schema version"))
     }
 
     pub async fn close(&self) {

@@ -1,4 +1,4 @@
-//! The store in one SQLite file: how its folder and file are opened, set up and migrated. Every obstacle is reported as one
+//! The store in one SQLite file: creating its folder and file, settings, and migration. Every problem is reported as one
 //! sentence.
 
 mod instance_lock;
@@ -24,7 +24,7 @@ pub(super) use space::shrink;
 
 /// How long a statement waits for another process's write to end.
 const BUSY: Duration = Duration::from_secs(5);
-/// The oldest SQLite whose write-ahead log is known to be sound.
+/// The oldest SQLite whose write-ahead log has no known corruption bug.
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
 
 pub(in crate::store) struct Sqlite {
@@ -74,8 +74,8 @@ pub(crate) async fn open(path: &Path) -> Result<Sqlite, OpenError> {
     Ok(Sqlite { pool, watch: Watch::new(path), anchor: Mutex::new(Some(first)) })
 }
 
-/// The write-ahead log is switched on here alone, and with patience: SQLite does not wait by itself while two
-/// processes switch it on together. The file remembers it.
+/// Only this connection enables the write-ahead log, and retries: SQLite does not wait if two processes enable it together.
+/// The file keeps the setting.
 async fn first_connection(
     options: &SqliteConnectOptions,
     path: &Path,
@@ -106,11 +106,11 @@ async fn recent(connection: &mut SqliteConnection, path: &Path) -> Result<(), Op
     }
     let (major, minor, least) = OLDEST;
     Err(OpenError::new(format!(
-        "this build carries SQLite {version}; {major}.{minor}.{least} or later is needed: build it with the bundled one"
+        "this build has SQLite {version}, but needs {major}.{minor}.{least} or later; build it with the bundled SQLite"
     )))
 }
 
-/// Makes the folder where its own parent exists: a mistyped path does not grow a tree.
+/// Creates the folder if its parent exists. A mistyped path does not create several folders.
 fn folder(path: &Path) -> Result<(), OpenError> {
     let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
     let mut builder = std::fs::DirBuilder::new();
@@ -121,14 +121,14 @@ fn folder(path: &Path) -> Result<(), OpenError> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
         Err(_) if folder.is_dir() => Ok(()),
         Err(error) => Err(OpenError::new(format!(
-            "the folder {} for the database cannot be made ({error}); make it and let this user write to it, or name \
+            "the folder {} for the database cannot be created ({error}); create it and let this user write to it, or name \
              another place in GATEWAY_DATABASE_URL",
             folder.display()
         ))),
     }
 }
 
-/// Makes or opens the file for writing, readable by this user alone; SQLite gives its side files the same rights.
+/// Creates or opens the file for writing, readable by this user only. SQLite gives its other files the same permissions.
 fn file(path: &Path) -> Result<(), OpenError> {
     private().open(path).map(|_| ()).map_err(|error| {
         OpenError::new(format!(
@@ -139,7 +139,7 @@ fn file(path: &Path) -> Result<(), OpenError> {
     })
 }
 
-/// How files are opened that this user alone may read.
+/// Open options for a file that only this user may read.
 fn private() -> std::fs::OpenOptions {
     let mut options = std::fs::OpenOptions::new();
     options.create(true).read(true).append(true);
@@ -148,22 +148,22 @@ fn private() -> std::fs::OpenOptions {
     options
 }
 
-/// What a failed first contact means, and what to do.
+/// The sentence for a failed first connection.
 fn sentence(error: &sqlx::Error, path: &Path) -> OpenError {
     let what = advice(error).map_or_else(|| format!("cannot be used: {error}"), str::to_owned);
     OpenError::new(format!("the database {} {what}", path.display()))
 }
 
-/// What SQLite's error means for whoever runs the gateway, where that is known.
+/// The operator's remedy for an error of SQLite, if it is known.
 pub(in crate::store) fn advice(error: &sqlx::Error) -> Option<&'static str> {
     Some(match code(error)? & 0xff {
         5 | 6 => "is locked by another program; end it, or wait until it is done",
         8 | 14 => "cannot be written; let this user write to the file and its folder",
-        // A limit on the size of files, and the index of the write-ahead log on a full disk, come as errors of this kind.
-        10 => "cannot be read or written; make room if the disk or a limit is reached, else check the disk",
+        // A file size limit, and a full disk while the index of the write-ahead log grows, are errors of this kind.
+        10 => "cannot be read or written; free disk space or raise the file size limit, else check the disk",
         11 => "is damaged; restore it from a backup",
-        13 => "cannot grow: the disk is full; make room",
-        26 => "is no SQLite database; name another file in GATEWAY_DATABASE_URL",
+        13 => "cannot grow because the disk is full; free disk space",
+        26 => "is not a SQLite database; set another file in GATEWAY_DATABASE_URL",
         _ => return None,
     })
 }

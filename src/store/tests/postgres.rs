@@ -32,7 +32,7 @@ async fn every_obstacle_is_a_sentence_without_the_password() {
     for (url, says) in [
         (good, "CREATE DATABASE"),
         (wrong_host, "cannot be reached"),
-        (wrong_password, "refuses this user or password"),
+        (wrong_password, "rejects this user or password"),
         (no_tls, "sslmode"),
     ] {
         let location = Location::parse(&url).unwrap();

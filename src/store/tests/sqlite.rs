@@ -54,12 +54,12 @@ async fn the_file_is_durable_private_and_made_with_its_folder() {
 async fn every_obstacle_is_a_sentence_that_says_what_to_do() {
     let place = TestPlace::sqlite();
     std::fs::write(place.path(), "this is a letter and no database".repeat(40)).unwrap();
-    assert!(place.refused().await.contains("no SQLite database"));
+    assert!(place.refused().await.contains("is not a SQLite database"));
 
     let deep =
         Location::parse(&format!("sqlite://{}/a/b/gateway.db", place.path().parent().unwrap().display()))
             .unwrap();
-    assert!(Store::open(&deep).await.err().unwrap().to_string().contains("cannot be made"));
+    assert!(Store::open(&deep).await.err().unwrap().to_string().contains("cannot be created"));
 
     let folder = TestPlace::sqlite();
     std::fs::create_dir(folder.path()).unwrap();
