@@ -1,37 +1,36 @@
 //! CPU-bound work on large bodies, kept off the runtime's worker threads.
 //!
-//! Decoding, comparing and rendering are linear, but 5 MB still block a worker thread for tens of milliseconds. Work on
-//! more than 256 KiB therefore takes one of as many permits as there are cores, and runs in `block_in_place`: the
-//! runtime moves the thread's other tasks to another thread. `spawn_blocking` does not fit, because the work borrows
-//! its input (replies, contacts, changes) and must end with its request.
+//! Decoding, comparing and rendering take linear time, but 5 MB still block a worker thread for tens of milliseconds. So
+//! work on more than 256 KiB takes one of as many permits as there are cores, and runs in `block_in_place`: the runtime
+//! moves the thread's other tasks to another thread. `spawn_blocking` does not fit, because the work borrows its input and
+//! must end with its request.
 //!
-//! A tenant takes at most half of the permits, and waits for them with no more of its requests than that: tenants take
-//! turns, however many requests one of them has.
+//! A tenant gets at most half of the permits, so that tenants take turns however many requests one of them sends.
 
 use std::collections::HashMap;
 use std::num::NonZero;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 
+use parking_lot::Mutex;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use crate::domain::{CallContext, Failure, FailureKind, Result, TenantId};
 
-/// Work on no more bytes than this runs immediately, without a permit.
+/// Work on up to this many bytes runs immediately, without a permit.
 pub const LARGE: usize = 256 * 1024;
 
-/// One permit per core, for the whole process: more concurrent work would only slow down all of it.
+/// One permit per core, for the whole process: more concurrent work would only slow everything down.
 static CORES: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(cores()));
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
-/// Permits of each tenant that has large work now. Work of the gateway itself counts as one more tenant's.
+/// The permits of each tenant that has large work now. The gateway's own work counts as one more tenant.
 static TENANTS: LazyLock<Mutex<HashMap<Option<TenantId>, Arc<Semaphore>>>> = LazyLock::new(Mutex::default);
 
-/// The permits that large work holds.
 struct Permits {
     _of_tenant: Option<OwnedSemaphorePermit>,
     _core: Option<SemaphorePermit<'static>>,
@@ -39,19 +38,19 @@ struct Permits {
 
 /// Waits for the permits; the semaphores are never closed.
 async fn permits(tenant: Option<&TenantId>) -> Permits {
-    // The tenant's first: whoever waits for a core holds a part of its own tenant's share only.
+    // The tenant's permit first, so that a request that waits for a core holds only permits of its own tenant.
     let of_tenant = of_tenant(tenant).acquire_owned().await.ok();
     Permits { _of_tenant: of_tenant, _core: CORES.acquire().await.ok() }
 }
 
 fn of_tenant(tenant: Option<&TenantId>) -> Arc<Semaphore> {
-    let mut tenants = TENANTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut tenants = TENANTS.lock();
     tenants.retain(|_, permits| Arc::strong_count(permits) > 1);
     let permits = tenants.entry(tenant.cloned());
     Arc::clone(permits.or_insert_with(|| Arc::new(Semaphore::new((cores() / 2).max(1)))))
 }
 
-/// Runs `work` on about `bytes` bytes. Fails with `overloaded` when large work gets no permit before the deadline.
+/// Runs `work` on about `bytes` bytes. Fails with `overloaded` if large work gets no permit before the deadline.
 pub async fn within<T>(context: &CallContext, bytes: usize, work: impl FnOnce() -> T) -> Result<T> {
     until(context.deadline, context.tenant.as_ref(), bytes, work).await
 }
@@ -74,7 +73,7 @@ pub async fn until<T>(
     Ok(in_place(work))
 }
 
-/// The same without a deadline: for work after a write was sent, which must not fail any more.
+/// The same without a deadline: for work after a write was sent, which must not fail.
 pub async fn however_late<T>(context: &CallContext, bytes: usize, work: impl FnOnce() -> T) -> T {
     if bytes <= LARGE {
         return work();
@@ -143,7 +142,7 @@ mod tests {
         let ask = |tenant: &'static str| {
             let order = order.clone();
             tokio::spawn(async move {
-                within(&of(tenant), LARGE + 1, || order.lock().unwrap().push(tenant)).await.unwrap();
+                within(&of(tenant), LARGE + 1, || order.lock().push(tenant)).await.unwrap();
             })
         };
         let mut tasks: Vec<_> = (0..20).map(|_| ask("ten_many")).collect();
@@ -154,7 +153,7 @@ mod tests {
         for task in tasks {
             task.await.unwrap();
         }
-        let place = order.lock().unwrap().iter().position(|tenant| *tenant == "ten_one").unwrap();
+        let place = order.lock().iter().position(|tenant| *tenant == "ten_one").unwrap();
         assert!(place <= (cores() / 2).max(1) + 1, "after {place} of the others");
     }
 }

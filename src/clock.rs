@@ -1,9 +1,9 @@
-//! The only place that reads clocks. What must be right is decided by [`monotonic`]; [`now`] may jump at any time.
+//! The only reader of clocks. Correctness depends only on [`monotonic`], because [`now`] may jump at any time.
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-/// The wall clock. It is what people read and what other machines are told; it may be set forwards and backwards.
+/// The wall clock, for people and other machines. It may be set forwards and backwards.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
 pub fn now() -> Timestamp {
@@ -13,7 +13,7 @@ pub fn now() -> Timestamp {
     now
 }
 
-/// The clock that only goes forwards, by which durations are measured; tests may pause it.
+/// The monotonic clock, for durations. Tests may pause it.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the monotonic clock")]
 pub fn monotonic() -> Instant {

@@ -1,28 +1,28 @@
 //! One contacts API in front of several CRMs: a self-hosted gateway.
 //!
-//! # The way of a request
+//! # The path of a request
 //!
-//! `PATCH /crm/contacts/con_…?credentialId=…` passes through these files, top to bottom, and back:
+//! `PATCH /crm/contacts/con_…?credentialId=…` passes through these modules, top to bottom, and back:
 //!
-//! 1. [`app`] listens; `app/serve.rs` is the process, `app/server` its connections, `app/parts.rs` joins everything below.
-//! 2. [`api`] is the HTTP edge. `api/gate` lets in only so many at a time. `api/router.rs` shows all routes as a table and the order of the layers. The handler in
-//!    `api/contacts/update.rs` extracts credential, deadline and body, asks the gateway, answers; what it read or
-//!    writes as JSON is in `api/read` and `api/schema`. Any failure becomes a problem in `api/problem`.
+//! 1. [`app`] listens: `app/serve.rs` is the process, `app/server` its connections, `app/mod.rs` joins everything below.
+//! 2. [`api`] is the HTTP edge. `api/admission` limits the requests in flight. `api/router.rs` shows all routes as a table
+//!    and the order of the layers. The handler in `api/contacts/update.rs` extracts credential, deadline and body, calls the
+//!    gateway and responds. `api/request` reads JSON, `api/schema` writes it, and `api/problem` turns failures into problems.
 //! 3. [`auth`] turns the `Authorization` header into a [`domain::Caller`]: a tenant and scopes.
-//! 4. [`gateway`] is what we promise whichever the CRM. `gateway/contacts/write.rs` holds the order of every write:
-//!    authorise, claim the `Idempotency-Key` (`gateway/idempotency`), check by declaration, lock, settle what an earlier attempt
-//!    left, read, check its condition, prepare, look up, note that it is being sent, send, read back, compare, record, answer. Opening the
-//!    credential (`gateway/credentials`) unseals its secret and connects its adapter.
-//! 5. [`adapters`] translates. `adapters/adapter.rs` is the seam, one folder is one CRM: `translate` makes the CRM's body
-//!    from ours and our contact from the CRM's answer, `endpoints` names the call.
-//! 6. [`upstream`] sends the call. `upstream/dependable.rs` holds its steps in one function: deadline, retries within a
-//!    budget, breaker, pace, send; the reply is bounded, no redirect is followed.
+//! 4. [`gateway`] is the behaviour that is the same for all CRMs. `gateway/contacts/update.rs` shows the order of the write,
+//!    `gateway/writes` claims the `Idempotency-Key` and records the response. `gateway/credentials` opens the secret and
+//!    connects the adapter.
+//! 5. [`adapters`] translates. `adapters/adapter.rs` is the seam, and each CRM has one folder: `translate` converts bodies and
+//!    replies, `endpoints` names the calls.
+//! 6. [`upstream`] sends the call. `upstream/dependable.rs` shows its steps in one function: deadline, retries within a
+//!    budget, breaker, rate limit, send. Replies are limited in size, and redirects are not followed.
 //!
-//! Beside the way: [`domain`] has the words that all share, [`clock`] is the only reader of clocks, [`blocking`] keeps work on large bodies off the threads that serve everybody, [`json`] decides what JSON we take, [`store`] remembers
-//! tenants, keys, credentials, the audit and writes that happen once, [`sealing`] is all cryptography, [`config`] all
-//! configuration, [`telemetry`] the logs, [`cli`] the commands, and [`simulators`] are both CRMs as small servers for the demo and the tests.
+//! Used everywhere: [`domain`] has the shared types, [`clock`] reads the clocks, [`blocking`] keeps work on large bodies off
+//! the worker threads, [`json`] is strict JSON, [`store`] is the database, [`sealing`] all cryptography, [`config`] the
+//! configuration, [`telemetry`] the logs. [`cli`] has the commands, and [`simulators`] are both CRMs as small servers for the
+//! demo and the tests.
 //!
-//! A file names only modules below it on this way: `tests/tidy.rs` holds the ranks.
+//! A file names only modules of lower rank: `tests/tidy.rs` holds the ranks.
 
 pub mod adapters;
 pub mod api;

@@ -37,7 +37,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hyper", &["app/server/", "upstream/body.rs"]),
     ("hyper_util", &["app/server/"]),
     ("rustls", &["upstream/client.rs", "upstream/transport.rs"]),
-    ("flate2", &["upstream/body.rs"]),
+    ("flate2", &["upstream/body.rs", "simulators/gzip.rs"]),
     ("utoipa", &["api/"]),
     ("reqwest", &["upstream/client.rs"]),
     ("sqlx", &["store/"]),
@@ -47,7 +47,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rlibphonenumber", &["domain/phone.rs", "simulators/"]),
     ("unicode_normalization", &["domain/text.rs", "simulators/"]),
     ("clap", &["cli/"]),
-    ("moka", &["store/", "upstream/lookups.rs"]),
+    ("moka", &["store/", "upstream/lookups.rs", "auth/", "gateway/credentials/", "gateway/writes/"]),
     ("memchr", &["upstream/secrets.rs"]),
 ];
 

@@ -19,7 +19,7 @@ pub mod problem;
 mod request;
 mod reserved;
 mod router;
-mod schema;
+pub(crate) mod schema;
 mod state;
 mod tenants;
 

@@ -1,4 +1,4 @@
-//! The whole thing in one process, without an account anywhere: gateway, both CRMs simulated, a key, two credentials.
+//! The demo in one process, without any account: the gateway, both CRMs simulated, a key, two credentials.
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 
 use super::serve::{Signals, listen, run, state};
-use super::{Components, SIMULATED, Simulated, simulate};
+use super::{Components, SIMULATED, Simulated};
 use crate::adapters::ADAPTERS;
 use crate::auth::{ApiKey, Issuers};
 use crate::config::Limits;
@@ -18,39 +18,39 @@ use crate::simulators::Running;
 use crate::store::{KeyRecord, Location, Store, TenantRecord, now};
 use crate::upstream::{AllowList, BaseUrlGuard, Transport};
 
-/// The published key that `demo` alone knows: a row of its temporary database.
+/// The published key, which exists only in the demo's temporary database.
 const KEY_ID: &str = "demo000000000000";
 const KEY_SECRET: &str = "demo000000000000000000000000000000000000000";
-/// More than any local start takes.
+/// The timeout of local calls at the start.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Runs gateway and simulators on loopback until Ctrl-C; `announce` gets the text that tells what to try.
-/// Fails with a sentence where it cannot start, or where `address` is not loopback: its key is known to everybody.
+/// Runs gateway and simulators on loopback until Ctrl-C. `announce` gets the text that says what to try.
+/// Fails with a sentence if it cannot start, or if `address` is not loopback, because its key is public.
 pub async fn demo(
     address: SocketAddr,
     announce: impl FnOnce(&str) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     anyhow::ensure!(
         address.ip().is_loopback(),
-        "the demo's key is published, so it listens on loopback alone; use 127.0.0.1:{}",
+        "the demo listens only on loopback, because its key is public; use 127.0.0.1:{}",
         address.port()
     );
-    // First of all: a Ctrl-C that comes while starting must remove the folder too.
+    // First, so that a Ctrl-C during the start removes the folder too.
     let signals = Signals::new()?;
     let listener = listen(address, "--listen")?;
     let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let mut crms = Vec::new();
     for crm in SIMULATED {
-        crms.push((*crm, simulate(*crm, anywhere).await?));
+        crms.push((crm, crm.start(anywhere).await?));
     }
-    // Removed when it goes out of scope, which it does after a Ctrl-C too.
+    // Removed when it goes out of scope, also after a Ctrl-C.
     let folder = tempfile::Builder::new().prefix("contacts-gateway-demo-").tempdir()?;
     let parts = parts(folder.path()).await?;
-    let key = ApiKey::from_parts(KEY_ID, KEY_SECRET)
-        .map_err(|_| anyhow::anyhow!("the demo's key does not fit the format"))?;
+    let key =
+        ApiKey::from_parts(KEY_ID, KEY_SECRET).map_err(|_| anyhow::anyhow!("the demo's key is malformed"))?;
     let caller = tenant(&parts, &key).await?;
     for (crm, running) in &crms {
-        link(&parts, &caller, crm.provider(), running, &crm.secret(running.token())).await?;
+        link(&parts, &caller, crm.provider, running, &(crm.secret)(running.token())).await?;
     }
     announce(&welcome(listener.local_addr()?, key.text().expose_secret(), &crms))?;
     run(listener, None, state(parts, &Limits::default()), signals).await?;
@@ -113,19 +113,19 @@ fn failed(failure: crate::domain::Failure) -> anyhow::Error {
     anyhow::anyhow!("the demo could not start: {}", failure.detail.as_str())
 }
 
-/// What a newcomer reads. The lines that begin with `curl` work as printed.
-fn welcome(address: SocketAddr, key: &str, crms: &[(&dyn Simulated, Running)]) -> String {
+/// The text for new users. The lines that begin with `curl` work as printed.
+fn welcome(address: SocketAddr, key: &str, crms: &[(&Simulated, Running)]) -> String {
     let person = r#"{"firstName":"Ada","lastName":"Okafor","emailAddresses":[{"emailAddress":"ada.okafor@example.com"}],"phoneNumbers":[{"phoneNumber":"+1 416 555 0123"}]}"#;
     let once = r#"{"firstName":"Grace","lastName":"Moreau","emailAddresses":[{"emailAddress":"grace.moreau@example.com"}],"phoneNumbers":[{"phoneNumber":"+1 416 555 0124"}]}"#;
-    let places: Vec<String> =
-        crms.iter().map(|(crm, running)| format!("{} {}", crm.provider(), running.base_url())).collect();
+    let addresses: Vec<String> =
+        crms.iter().map(|(crm, running)| format!("{} {}", crm.provider, running.base_url())).collect();
     let mut text = format!(
         "contacts-gateway demo: one contacts API, {} simulated CRMs with 450 people each.\n\n\
          Swagger UI   http://{address}/docs   (Authorize with the key below)\n\
          API key      {key}\n\
          Simulators   {}   (GET /_simulator/journal shows every call they got)\n",
         crms.len(),
-        places.join("   "),
+        addresses.join("   "),
     );
     let auth = format!("-H 'Authorization: Bearer {key}'");
     for (title, calls) in [
@@ -156,7 +156,7 @@ fn welcome(address: SocketAddr, key: &str, crms: &[(&dyn Simulated, Running)]) -
             ],
         ),
         (
-            "Create somebody once, however often you send it (same key, same answer):",
+            "Create somebody once, however often you send it (same key, same response):",
             calls(|credential| {
                 format!(
                     "curl -s {auth} -H 'Idempotency-Key: once-{credential}' -H 'Content-Type: application/json' 'http://{address}/crm/contacts?credentialId={credential}' -d '{once}'"
@@ -178,11 +178,11 @@ fn calls(call: impl Fn(&str) -> String) -> Vec<String> {
     ADAPTERS.iter().map(|spec| call(&format!("demo-{}", spec.provider))).collect()
 }
 
-/// An edit of somebody in each CRM, under the `ETag` that a read of them shows.
-fn edits(address: SocketAddr, auth: &str, crms: &[(&dyn Simulated, Running)]) -> Vec<String> {
-    let edit = |(crm, running): &(&dyn Simulated, Running)| {
+/// A conditional edit of one contact in each CRM, with the `ETag` of a read.
+fn edits(address: SocketAddr, auth: &str, crms: &[(&Simulated, Running)]) -> Vec<String> {
+    let edit = |(crm, running): &(&Simulated, Running)| {
         let contact = running.contacts().first()?.get("_id")?.as_str()?.to_owned();
-        let url = format!("http://{address}/crm/contacts/{contact}?credentialId=demo-{}", crm.provider());
+        let url = format!("http://{address}/crm/contacts/{contact}?credentialId=demo-{}", crm.provider);
         let tag = format!("curl -s -o /dev/null -D - {auth} '{url}' | tr -d '\\r' | sed -n 's/^etag: //p'");
         Some(format!(
             r#"curl -s -X PATCH {auth} -H "If-Match: $({tag})" -H 'Content-Type: application/json' '{url}' -d '{{"firstName":"Edith"}}'"#
@@ -191,7 +191,7 @@ fn edits(address: SocketAddr, auth: &str, crms: &[(&dyn Simulated, Running)]) ->
     crms.iter().filter_map(edit).collect()
 }
 
-/// Now, to the minute: sample people are older, whoever is created from now on is not.
+/// The current minute: sample people are older, and contacts created from now on are not.
 fn minute() -> String {
     let seconds = now().as_second() / 60 * 60;
     crate::domain::Timestamp::from_second(seconds).unwrap_or_else(|_| now()).to_string()

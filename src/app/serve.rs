@@ -1,4 +1,4 @@
-//! Listening, answering, and stopping without cutting anybody off.
+//! Serves requests, and stops gracefully.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,16 +15,16 @@ use crate::api::{AppState, Readiness, RequestAdmission, health_router, router};
 use crate::auth::Authenticator;
 use crate::config::{Config, Limits};
 
-/// How long calls in flight may take after a stop was asked for.
+/// How long requests in flight may take after a stop signal.
 const LONGEST_STOP: Duration = Duration::from_secs(30);
-/// Connections of the listener for health checks, which few programs call.
+/// Connections of the listener for health checks.
 const OPS_CONNECTIONS_MOST: usize = 64;
-/// How often it is written when keys were last used; it is told to the minute.
+/// How often the last use of keys is written; it is accurate to the minute.
 const USES_PACE: Duration = Duration::from_secs(30);
 
-/// Runs the gateway until it is told to stop. Fails with a sentence where it cannot start.
+/// Runs the gateway until a stop signal. Fails with a sentence if it cannot start.
 pub async fn serve(config: &Config) -> anyhow::Result<()> {
-    // First of all, so that a signal that comes while starting stops it the same way.
+    // First, so that a signal during the start stops it in the same way.
     let signals = Signals::new()?;
     leave_no_core_dump();
     let parts = Components::open(config).await?;
@@ -45,7 +45,7 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
     outcome
 }
 
-/// Writes again and again when keys were last used: in the background, as no call waits for it.
+/// Writes the last use of keys, in the background, so that no request waits for it.
 async fn write_uses(authenticator: Arc<Authenticator>) {
     let mut pace = tokio::time::interval(USES_PACE);
     loop {
@@ -58,40 +58,40 @@ async fn note_uses(authenticator: &Authenticator) {
     if let Err(failure) = authenticator.write_uses().await {
         tracing::warn!(
             code = failure.kind.code(),
-            "when keys were last used could not be written; it is tried again"
+            "the last use of keys could not be written; it is retried"
         );
     }
 }
 
-/// A dump of this process would hold the master key and every secret in use. Where the system forbids the limit, the
-/// gateway runs all the same: the operator may have set another.
+/// A core dump would contain the master key and every secret in use. If the system forbids the limit, the gateway runs
+/// nevertheless, because the operator may have set another.
 fn leave_no_core_dump() {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     if let Err(error) = setrlimit(Resource::Core, none) {
-        tracing::warn!(%error, "core dumps could not be switched off");
+        tracing::warn!(%error, "core dumps could not be disabled");
     }
 }
 
-/// Listens on `address`, the value of the setting `given_by`. Fails with one sentence that says what to do.
+/// Listens on `address`, the value of the setting `given_by`. Fails with a sentence that says what to do.
 pub(super) fn listen(address: SocketAddr, given_by: &str) -> anyhow::Result<TcpListener> {
     server::bind(address).map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => anyhow::anyhow!(
-            "{address} is in use by another program; stop that, or listen elsewhere with {given_by}"
+            "{address} is in use by another program; stop it, or choose another address with {given_by}"
         ),
         io::ErrorKind::PermissionDenied => {
-            anyhow::anyhow!("this user may not listen on {address}; take a port above 1023 with {given_by}")
+            anyhow::anyhow!("this user may not listen on {address}; choose a port above 1023 with {given_by}")
         }
         _ => anyhow::anyhow!("cannot listen on {address}: {error}"),
     })
 }
 
-/// What every route can reach; readiness ends when draining begins, and pauses while the database is away.
+/// The state of all routes. It is not ready while it drains, or while the database is unavailable.
 pub(super) fn state(parts: Components, limits: &Limits) -> AppState {
     let Components { store, sealer: _, authenticator, gateway } = parts;
     let gate = Arc::new(RequestAdmission::new(limits));
     let watched = Arc::clone(&gate);
     let readiness: Readiness = Arc::new(move || {
-        let (gate, database) = (Arc::clone(&watched), Arc::clone(&store.database));
+        let (gate, database) = (Arc::clone(&watched), store.database.clone());
         Box::pin(async move {
             gate.open()?;
             database.ready().await
@@ -100,8 +100,8 @@ pub(super) fn state(parts: Components, limits: &Limits) -> AppState {
     AppState { gateway: Arc::new(gateway), authenticator, readiness, gate }
 }
 
-/// Answers until the first signal. Then readiness fails and calls are refused at once, those in flight end, and so do
-/// writes whose callers have left; a second signal or the longest stop cuts off what is left.
+/// Serves until the first signal. Then readiness fails and new requests are refused. Requests in flight end, also writes
+/// whose callers have disconnected. A second signal or [`LONGEST_STOP`] cuts off the rest.
 pub(super) async fn run(
     listener: TcpListener,
     ops: Option<TcpListener>,
@@ -109,11 +109,11 @@ pub(super) async fn run(
     mut signals: Signals,
 ) -> anyhow::Result<()> {
     let gate = Arc::clone(&state.gate);
-    // Beside the calls: what became of lost creates, and the end of old rows.
+    // In the background: recovery of lost creates, and erasing of expired rows.
     let gateway = Arc::clone(&state.gateway);
     let settling = tokio::spawn(async move { gateway.contacts.settle_lost_creates().await });
-    let database = Arc::clone(&state.gateway.database);
-    let erasing = tokio::spawn(start::erase_ledger(state.gateway.ledger.clone(), Arc::clone(&database)));
+    let database = state.gateway.database.clone();
+    let erasing = tokio::spawn(start::erase_ledger(state.gateway.ledger.clone(), database.clone()));
     let watching = tokio::spawn(start::watch(database));
     // Dropped at the end, so that health checks get responses while the process stops.
     let _ops = ops.map(|ops| {
@@ -124,16 +124,16 @@ pub(super) async fn run(
     signals.next().await;
     gate.close();
     server.stop();
-    tracing::info!("stopping: no new calls are taken, those in flight end");
+    tracing::info!("stopping: new requests are refused, those in flight end");
     let done = async {
         gate.until_empty().await;
-        // Their answers are on their way yet.
+        // Their responses may not be written yet.
         server.until_quiet().await;
     };
     tokio::select! {
         () = done => {}
-        () = signals.next() => tracing::warn!("stopped by a second signal; some calls were cut off"),
-        () = tokio::time::sleep(LONGEST_STOP) => tracing::warn!("stopped after {LONGEST_STOP:?}; some calls were cut off"),
+        () = signals.next() => tracing::warn!("stopped by a second signal; some requests were cut off"),
+        () = tokio::time::sleep(LONGEST_STOP) => tracing::warn!("stopped after {LONGEST_STOP:?}; some requests were cut off"),
     }
     settling.abort();
     erasing.abort();
@@ -141,13 +141,13 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// Waits for the first signal that asks this process to stop.
+/// Waits for the first stop signal.
 pub async fn stopped() -> io::Result<()> {
     Signals::new()?.next().await;
     Ok(())
 }
 
-/// Ctrl-C and the request to terminate, which mean the same.
+/// SIGINT and SIGTERM, which mean the same.
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,

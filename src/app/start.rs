@@ -1,6 +1,5 @@
-//! What a server looks at before it takes traffic, and what it tends to while it runs.
+//! The checks of a server before it takes traffic, and its background maintenance.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
@@ -12,56 +11,56 @@ use crate::store::{Database, InstancePresence};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const WATCHED_EVERY: Duration = Duration::from_secs(3);
-/// Of how many looks at the database one also writes.
+/// One of so many checks of the database also writes.
 const PROBED_EVERY: u64 = 10;
 const MINUTES_A_DAY: u64 = 24 * 60;
 
-/// Refuses to start where none of the stored secrets opens with the given master keys: a mistyped key would go
-/// unnoticed until every tenant is refused. Where some do not open, their credentials alone are refused, because one
-/// spoilt row must not stop all tenants; the log says so at each start.
+/// Refuses to start if no stored secret can be opened with the given master keys: otherwise a mistyped key would show only when
+/// all tenants are refused. If some can be opened, only the credentials of the others are refused, because one damaged row
+/// must not stop all tenants. The log says so at each start.
 pub(super) async fn check_seals(rotation: &Rotation) -> anyhow::Result<()> {
     let KeyUsage { current, previous, closed } =
         rotation.seals().await.map_err(|failure| anyhow::anyhow!("{}", failure.detail.as_str()))?;
     anyhow::ensure!(
         closed == 0 || current + previous > 0,
-        "none of the database's {closed} stored secrets opens with the given master keys: give the key that sealed \
+        "none of the database's {closed} stored secrets can be opened with the given master keys: give the key that sealed \
          them as GATEWAY_MASTER_KEY or among GATEWAY_PREVIOUS_MASTER_KEYS, or remove their credentials, which \
          `contacts-gateway master-key rotate` names",
     );
     if closed > 0 {
         tracing::error!(
             secrets = closed,
-            "some stored secrets open with none of the given master keys, and their credentials answer \
+            "some stored secrets cannot be opened with any given master key, and their credentials fail with \
              secret_unreadable; `contacts-gateway master-key rotate` names them"
         );
     }
     if previous > 0 {
         tracing::warn!(
             secrets = previous,
-            "some secrets lie under a previous master key; `contacts-gateway master-key rotate` seals them anew"
+            "some secrets are sealed under a previous master key; `contacts-gateway master-key rotate` seals them again"
         );
     }
     Ok(())
 }
 
-/// Comes in to serve. Where no other process does, what dead ones held is let go at once, so that a replay need not wait
-/// for leases to end. The answer is held while this process serves. Fails with a sentence.
+/// Registers this process as serving. If no other process serves, all leases are ended, so that replays need not wait for
+/// leases of dead processes. The result is held while this process serves. Fails with a sentence.
 pub(super) async fn enter(parts: &Components) -> anyhow::Result<Option<InstancePresence>> {
-    let Some(entrance) = parts.store.enter().await? else { return Ok(None) };
-    if !entrance.is_alone() {
+    let Some(lock) = parts.store.enter().await? else { return Ok(None) };
+    if !lock.is_alone() {
         tracing::warn!(
-            "another process serves from this SQLite file already; give each its own, or use PostgreSQL"
+            "another process already serves from this SQLite file; give each its own file, or use PostgreSQL"
         );
     }
-    if entrance.is_alone() {
+    if lock.is_alone() {
         let ended = parts.gateway.ledger.end_leases().await;
         ended.map_err(|failure| anyhow::anyhow!("{}", failure.detail.as_str()))?;
     }
-    Ok(Some(entrance.stay().await?))
+    Ok(Some(lock.stay().await?))
 }
 
-/// Each minute tells the audit what was only counted, and erases what a tenant has beyond its limit; at the start and once a day ends old records. It never fails:
-/// what did not work is logged and tried the next time.
+/// Each minute records the suppressed refusals and erases audit records beyond a tenant's limit. At the start and once a day
+/// it erases old records. Failures are logged and retried the next time.
 pub(super) async fn run_maintenance(audit: Audit, retention_days: Option<u32>) {
     let mut minutes = interval(MINUTE);
     minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -71,7 +70,7 @@ pub(super) async fn run_maintenance(audit: Audit, retention_days: Option<u32>) {
         if let Err(failure) = audit.erase_excess().await {
             tracing::warn!(
                 reason = failure.kind.code(),
-                "audit records beyond a tenant's limit could not be erased; tried again in a minute"
+                "audit records beyond a tenant's limit could not be erased; retried in a minute"
             );
         }
         if let (Some(days), 0) = (retention_days, minute % MINUTES_A_DAY) {
@@ -80,9 +79,9 @@ pub(super) async fn run_maintenance(audit: Audit, retention_days: Option<u32>) {
     }
 }
 
-/// Every few seconds looks whether the database is still the one that was opened, which goes to the log, and every half
-/// minute, or while the disk is full, whether it can be written. It never fails: readiness tells.
-pub(super) async fn watch(database: Arc<dyn Database>) {
+/// Checks every few seconds whether the database is still the one that was opened, which is logged. Every half minute, and
+/// while the disk is full, it also checks whether the database can be written. Readiness shows the result.
+pub(super) async fn watch(database: Database) {
     let mut ticks = interval(WATCHED_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for tick in 0_u64.. {
@@ -93,8 +92,8 @@ pub(super) async fn watch(database: Arc<dyn Database>) {
     }
 }
 
-/// Each minute removes writes under a key whose time is over, and gives the room back. It never fails.
-pub(super) async fn erase_ledger(ledger: Ledger, database: Arc<dyn Database>) {
+/// Each minute erases expired writes under an `Idempotency-Key`, and returns the space. Failures are logged.
+pub(super) async fn erase_ledger(ledger: Ledger, database: Database) {
     let mut minutes = interval(MINUTE);
     minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -102,24 +101,24 @@ pub(super) async fn erase_ledger(ledger: Ledger, database: Arc<dyn Database>) {
         if let Err(failure) = ledger.erase_expired().await {
             tracing::warn!(
                 reason = failure.kind.code(),
-                "old writes under an Idempotency-Key could not be erased; tried again in a minute"
+                "expired writes under an Idempotency-Key could not be erased; retried in a minute"
             );
         }
-        // The reason is in the log already.
+        // The failure is logged already.
         let _ = database.shrink().await;
     }
 }
 
 async fn erase(audit: &Audit, days: u32) {
     let kept = Duration::from_hours(24) * days;
-    let Ok(moment) = crate::clock::now().checked_sub(kept) else { return };
-    match audit.erase_before(moment).await {
+    let Ok(oldest) = crate::clock::now().checked_sub(kept) else { return };
+    match audit.erase_before(oldest).await {
         Ok(0) => {}
-        Ok(records) => tracing::info!(records, days, "audit records have reached their age and are erased"),
+        Ok(records) => tracing::info!(records, days, "expired audit records were erased"),
         Err(failure) => {
             tracing::warn!(
                 reason = failure.kind.code(),
-                "old audit records could not be erased; tried again in a day"
+                "expired audit records could not be erased; retried in a day"
             );
         }
     }

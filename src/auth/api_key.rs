@@ -1,5 +1,5 @@
-//! The text of an API key: `cg_`, an id, a secret, a checksum, all of letters and digits, so that a double click
-//! selects it whole.
+//! The text of an API key: `cg_`, an id, a secret and a checksum. It has only letters and digits after the prefix, so that a
+//! double click selects all of it.
 
 use secrecy::{ExposeSecret, SecretString, zeroize::Zeroizing};
 
@@ -8,11 +8,11 @@ use crate::sealing::{random, sha256};
 
 const PREFIX: &str = "cg_";
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-/// 95 bits: unique without asking.
+/// 95 bits: unique without a lookup.
 const ID: usize = 16;
 /// 43 characters of 62 are 256 bits.
 const SECRET: usize = 43;
-/// 35 bits: a mistyped key is refused without a look into the database.
+/// 35 bits: a mistyped key is refused without a database query.
 const CHECKSUM: usize = 6;
 
 /// An API key with its secret. It has no `Debug`.
@@ -21,24 +21,24 @@ pub struct ApiKey {
     text: SecretString,
 }
 
-/// The text is no API key: mistyped, cut, or something else.
+/// The text is not an API key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyFault;
 
 impl ApiKey {
-    /// A new key. Fails with `internal` where the system gives no random bytes.
+    /// A new key. Fails with `internal` if the system gives no random bytes.
     pub fn generate() -> Result<Self> {
         let (id, secret) = (characters::<ID>()?, characters::<SECRET>()?);
         Ok(Self::joined(&id, &secret))
     }
 
-    /// The key of a chosen id of 16 and secret of 43 characters, for `demo`, whose key is published.
+    /// A key from an id of 16 and a secret of 43 characters, for `demo`, whose key is public.
     pub fn from_parts(id: &str, secret: &str) -> std::result::Result<Self, KeyFault> {
         let fits = id.len() == ID && secret.len() == SECRET && in_alphabet(id) && in_alphabet(secret);
         if fits { Ok(Self::joined(id, secret)) } else { Err(KeyFault) }
     }
 
-    /// Reads a key; one wrong character is found by the checksum.
+    /// Reads a key. The checksum detects any wrong character.
     pub fn parse(text: &str) -> std::result::Result<Self, KeyFault> {
         let body = text.strip_prefix(PREFIX).filter(|body| in_alphabet(body)).ok_or(KeyFault)?;
         if body.len() != ID + SECRET + CHECKSUM {
@@ -62,13 +62,13 @@ impl ApiKey {
         &self.id
     }
 
-    /// The whole text, to be shown once.
+    /// The whole text, which is shown once.
     #[must_use]
     pub const fn text(&self) -> &SecretString {
         &self.text
     }
 
-    /// What is stored: SHA-256 of the whole text. 256 random bits need no slow hash.
+    /// SHA-256 of the whole text, which is stored. 256 random bits need no slow hash.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         sha256(self.text.expose_secret().as_bytes())
@@ -83,7 +83,7 @@ fn in_alphabet(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// `N` characters, each equally likely: bytes beyond the last whole multiple of 62 are drawn again.
+/// `N` characters, each equally likely: bytes from 248 on, beyond the last multiple of 62, are skipped.
 fn characters<const N: usize>() -> Result<Zeroizing<String>> {
     let mut text = Zeroizing::new(String::with_capacity(N));
     while text.len() < N {

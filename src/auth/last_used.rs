@@ -1,19 +1,20 @@
-//! When keys were last used, to the minute: noted in memory, written in the background, so that a warm read stays
-//! without a database.
+//! When keys were last used, to the minute: noted in memory and written in the background, so that requests do not wait for the
+//! database.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use crate::domain::{KeyId, Result, Timestamp};
 use crate::store::{KeyStore, now};
 
 const MINUTE: i64 = 60;
 
-/// Uses that are not written yet.
+/// The last use of keys.
 #[derive(Default)]
 pub(super) struct LastUsed {
-    /// The last minute of each key that was noted, and whether it is still to be written. A key that is not used any
-    /// more leaves with the next writing.
+    /// The last minute of each key's use, and whether it is still to be written. A key that was not used since the last write is
+    /// removed by the next one.
     noted: Mutex<HashMap<KeyId, (i64, bool)>>,
 }
 
@@ -21,7 +22,7 @@ impl LastUsed {
     /// Notes that the key is used now.
     pub(super) fn note(&self, id: &KeyId) {
         let minute = now().as_second() / MINUTE;
-        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut noted = self.noted.lock();
         match noted.get_mut(id) {
             Some((known, _)) if *known == minute => {}
             Some(known) => *known = (minute, true),
@@ -29,17 +30,12 @@ impl LastUsed {
         }
     }
 
-    /// Writes what was noted. What cannot be written is noted again.
-    pub(super) async fn write(&self, keys: &dyn KeyStore) -> Result<()> {
+    /// Writes what was noted. A use that cannot be written is noted again.
+    pub(super) async fn write(&self, keys: &KeyStore) -> Result<()> {
         for (id, minute) in self.waiting() {
             let Ok(at) = Timestamp::from_second(minute * MINUTE) else { continue };
             if let Err(failure) = keys.note_use(&id, at).await {
-                self.noted
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .entry(id)
-                    .or_insert((minute, true))
-                    .1 = true;
+                self.noted.lock().entry(id).or_insert((minute, true)).1 = true;
                 return Err(failure);
             }
         }
@@ -47,7 +43,7 @@ impl LastUsed {
     }
 
     fn waiting(&self) -> Vec<(KeyId, i64)> {
-        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut noted = self.noted.lock();
         noted.retain(|_, (_, waits)| *waits);
         let waiting = noted.iter_mut().map(|(id, (minute, waits))| {
             *waits = false;

@@ -43,7 +43,7 @@ pub(super) fn check_config(flags: &Flags, output: &mut Output) -> CliOutcome {
     Ok(())
 }
 
-/// Where the database is, without user and password; nothing of a URL that cannot be read.
+/// The database without user and password. Nothing is shown of a URL that cannot be parsed.
 fn location(given: &SettingValue) -> String {
     Location::parse(given.value.expose_secret())
         .map_or_else(|_| given.shown(Sensitivity::Url), |location| location.to_string())
@@ -57,19 +57,19 @@ pub(super) async fn migrate(config: &Config, output: &mut Output) -> CliOutcome 
 }
 
 pub(super) async fn healthcheck(config: &Config) -> CliOutcome {
-    // Where health has a listener of its own, callers cannot take its connections.
+    // The listener for health checks has its own connections, which callers cannot use up.
     let address = reachable(config.ops_listen.unwrap_or(config.listen));
     match tokio::time::timeout(HEALTH_TIME, ready(address)).await {
         Ok(Ok(200)) => Ok(()),
         Ok(Ok(status)) => {
-            Err(CliError::failed(format!("the server at {address} is not ready: it answers {status}")))
+            Err(CliError::failed(format!("the server at {address} is not ready: it responds with {status}")))
         }
-        Ok(Err(error)) => Err(CliError::failed(format!("no server answers at {address}: {error}"))),
-        Err(_) => Err(CliError::failed(format!("the server at {address} did not answer within 3 seconds"))),
+        Ok(Err(error)) => Err(CliError::failed(format!("no server responds at {address}: {error}"))),
+        Err(_) => Err(CliError::failed(format!("the server at {address} did not respond within 3 seconds"))),
     }
 }
 
-/// A server that listens on every address is asked on this machine's own.
+/// A server that listens on all addresses is reached on loopback.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         ip if !ip.is_unspecified() => ip,
@@ -79,14 +79,14 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listen.port())
 }
 
-/// The status of `GET /readyz`. The HTTP client of `upstream` is built for CRMs; one line of status needs none.
+/// The status of `GET /readyz`. The HTTP client of `upstream` is for CRMs, and reading one line needs none.
 async fn ready(address: SocketAddr) -> std::io::Result<u16> {
     let mut stream = TcpStream::connect(address).await?;
     let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
-    let mut answer = Vec::new();
-    stream.take(4096).read_to_end(&mut answer).await?;
-    let line = String::from_utf8_lossy(&answer);
+    let mut response = Vec::new();
+    stream.take(4096).read_to_end(&mut response).await?;
+    let line = String::from_utf8_lossy(&response);
     let status = line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
-    status.ok_or_else(|| std::io::Error::other("it does not speak HTTP"))
+    status.ok_or_else(|| std::io::Error::other("its response is not HTTP"))
 }

@@ -1,4 +1,4 @@
-//! How a command ends when it does not end well, and the exit code of each end.
+//! The errors of commands, and their exit codes.
 
 use std::io;
 use std::process::ExitCode;
@@ -8,15 +8,12 @@ use crate::domain::Failure;
 use crate::store::OpenError;
 use crate::telemetry;
 
-/// What a command answers.
 pub(super) type CliOutcome = Result<(), CliError>;
 
-/// Why a command ended early.
 #[derive(Debug)]
 pub(super) enum CliError {
-    /// With a sentence for standard error.
     Failed(String),
-    /// Whoever read the output has seen enough, as `head` does.
+    /// The reader of the output closed it, as `head` does.
     ReaderGone,
 }
 
@@ -50,8 +47,8 @@ impl From<Failure> for CliError {
             return Self::failed(failure.detail.as_str());
         }
         let faults = failure.faults.iter().map(|fault| {
-            let (place, detail) = (fault.place.as_str(), fault.detail.as_str());
-            format!("{place}: {detail}")
+            let (location, detail) = (fault.place.as_str(), fault.detail.as_str());
+            format!("{location}: {detail}")
         });
         Self::Failed(faults.collect::<Vec<_>>().join("\n"))
     }
@@ -66,12 +63,12 @@ impl From<io::Error> for CliError {
     }
 }
 
-/// Tells standard error what went wrong, line by line, and answers the exit code.
+/// Prints the error to standard error, line by line. Returns the exit code.
 pub(super) fn exit_code(outcome: CliOutcome) -> ExitCode {
     let code = match outcome {
         Ok(()) | Err(CliError::ReaderGone) => ExitCode::SUCCESS,
         Err(CliError::Failed(sentences)) => {
-            // Where nobody reads, the exit code still tells.
+            // If nobody reads it, the exit code still shows the failure.
             sentences.lines().for_each(|sentence| telemetry::print(&format!("error: {sentence}")));
             ExitCode::FAILURE
         }

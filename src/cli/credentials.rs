@@ -7,17 +7,18 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use super::cli_error::{CliError, CliOutcome};
-use super::output::Output;
+use super::output::{Output, time};
 use super::secret;
-use super::shown::{Items, ShownCredential, time};
-use super::tenants::whole;
+use super::tenants::collect_all;
 use crate::adapters;
+use crate::api::schema::{CredentialAnswer, CredentialListing};
 use crate::app::Components;
 use crate::domain::{CallContext, Caller, Principal, RawJson, Scope, Scopes, Text};
-use crate::gateway::credentials::{CheckedSettings, Credential, CredentialDraft};
+use crate::gateway::Listing;
+use crate::gateway::credentials::{CheckOutcome, Credential, CredentialDraft};
 use crate::json;
 
-/// How long a CRM has to answer a probe.
+/// The timeout of a probe.
 const PROBE_TIME: Duration = Duration::from_secs(30);
 
 #[derive(Subcommand)]
@@ -55,7 +56,7 @@ pub(super) enum CredentialsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Ask the CRM whether it still accepts the secret; ends with 1 where it does not.
+    /// Ask the CRM whether it still accepts the secret; the exit code is 1 if it does not.
     Check {
         /// The tenant's id or name.
         #[arg(long)]
@@ -80,18 +81,24 @@ pub(super) async fn run(parts: &Components, command: CredentialsCommand, output:
     match command {
         CredentialsCommand::Add { tenant, provider, name, settings, secret_file, no_verify, json } => {
             let caller = operator_for(parts, &tenant).await?;
-            json::check(&settings, json::REQUEST)
-                .map_err(|fault| CliError::failed(format!("--settings is no JSON: {}", fault.reason())))?;
+            json::check(&settings, json::REQUEST).map_err(|fault| {
+                CliError::failed(format!("--settings is not valid JSON: {}", fault.reason()))
+            })?;
             let secret = secret::read(adapters::spec(&provider), secret_file.as_deref())?;
             let settings = RawJson::from_validated(Text::from(settings));
             let draft = CredentialDraft { provider: provider.into(), name: name.into(), settings, secret };
             let made = parts.gateway.credentials.create(&context(), &caller, draft, !no_verify).await?;
-            if json { output.json(&ShownCredential::try_from(&made)?) } else { output.line(made.id.as_str()) }
+            if json {
+                output.json(&CredentialAnswer::of(&made).credential)
+            } else {
+                output.line(made.id.as_str())
+            }
         }
         CredentialsCommand::List { tenant, json } => {
             let caller = &operator_for(parts, &tenant).await?;
-            let all = whole(|request| async move { parts.gateway.credentials.list(caller, &request).await })
-                .await?;
+            let all =
+                collect_all(|request| async move { parts.gateway.credentials.list(caller, &request).await })
+                    .await?;
             list(&all, json, output)
         }
         CredentialsCommand::Check { tenant, credential, json } => {
@@ -109,7 +116,7 @@ pub(super) async fn run(parts: &Components, command: CredentialsCommand, output:
     }
 }
 
-/// The operator may do for a tenant whatever the tenant may.
+/// The operator has all rights of the tenant.
 async fn operator_for(parts: &Components, tenant: &str) -> Result<Caller, CliError> {
     let tenant = parts.gateway.tenants.find(tenant).await?.id;
     Ok(Caller {
@@ -124,10 +131,9 @@ fn context() -> CallContext {
     CallContext::within(PROBE_TIME, Text::from_static("command-line"))
 }
 
-fn list(all: &[Credential], json: bool, output: &mut Output) -> CliOutcome {
+fn list(all: &Listing<Credential>, json: bool, output: &mut Output) -> CliOutcome {
     if json {
-        let items = all.iter().map(ShownCredential::try_from).collect::<Result<_, _>>()?;
-        return output.json(&Items::whole(items));
+        return output.json(&CredentialListing::of(all));
     }
     let row = |credential: &Credential| {
         let check = credential.last_check.as_ref().map_or_else(
@@ -142,7 +148,7 @@ fn list(all: &[Credential], json: bool, output: &mut Output) -> CliOutcome {
             check,
         ]
     };
-    let rows: Vec<_> = all.iter().map(row).collect();
+    let rows: Vec<_> = all.items.iter().map(row).collect();
     output.table(["CREDENTIAL", "PROVIDER", "NAME", "UPDATED", "CHECKED"], &rows)
 }
 
@@ -168,11 +174,7 @@ struct ShownProblem<'a> {
     detail: &'a str,
 }
 
-fn report(
-    CheckedSettings { outcome, took }: &CheckedSettings,
-    json: bool,
-    output: &mut Output,
-) -> CliOutcome {
+fn report(CheckOutcome { outcome, took }: &CheckOutcome, json: bool, output: &mut Output) -> CliOutcome {
     let account = outcome.as_ref().ok();
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     if json {

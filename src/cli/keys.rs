@@ -2,15 +2,14 @@
 
 use clap::Subcommand;
 use secrecy::ExposeSecret;
-use serde::Serialize;
 
 use super::cli_error::{CliError, CliOutcome};
-use super::output::Output;
-use super::shown::{Items, ShownKey, time};
-use super::tenants::whole;
+use super::output::{Output, time};
+use super::tenants::collect_all;
+use crate::api::schema::{KeyAnswer, KeyListing};
 use crate::app::Components;
 use crate::domain::{Actor, CredentialId, Scope, Scopes, TenantId, Timestamp};
-use crate::gateway::keys::{IssuedKey, KeyDraft};
+use crate::gateway::keys::{KeyDraft, KeyRecord};
 
 #[derive(Subcommand)]
 pub(super) enum KeysCommand {
@@ -22,13 +21,13 @@ pub(super) enum KeysCommand {
         /// A name for people.
         #[arg(long)]
         name: String,
-        /// What the key may do; several with commas: contacts:read, contacts:write, credentials:read, credentials:write.
+        /// The key's scopes, separated by commas: contacts:read, contacts:write, credentials:read, credentials:write.
         #[arg(long = "scope", required = true, value_delimiter = ',', value_parser = scope)]
         scopes: Vec<Scope>,
-        /// A credential that the key may use, and no other; may be repeated. Without it, all of the tenant's.
+        /// A credential that the key may use; may be repeated. Without it, the key may use all of the tenant's credentials.
         #[arg(long = "credential", value_name = "ID")]
         credentials: Vec<String>,
-        /// When the key ends, such as 2030-01-31T00:00:00Z.
+        /// When the key expires, such as 2030-01-31T00:00:00Z.
         #[arg(long, value_name = "TIME")]
         expires_at: Option<Timestamp>,
         /// Print JSON.
@@ -44,7 +43,7 @@ pub(super) enum KeysCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Revoke a key for good; servers follow within 5 seconds.
+    /// Revoke a key for good; servers refuse it within 5 seconds.
     Revoke {
         /// The tenant's id or name.
         #[arg(long)]
@@ -52,12 +51,6 @@ pub(super) enum KeysCommand {
         /// The key's id, `key_…`.
         key: String,
     },
-}
-
-#[derive(Serialize)]
-struct Made {
-    key: ShownKey,
-    secret: String,
 }
 
 pub(super) async fn run(parts: &Components, command: KeysCommand, output: &mut Output) -> CliOutcome {
@@ -76,11 +69,11 @@ pub(super) async fn run(parts: &Components, command: KeysCommand, output: &mut O
         KeysCommand::List { tenant, json } => {
             let tenant = &parts.gateway.tenants.find(&tenant).await?.id;
             let keys =
-                whole(|request| async move { parts.gateway.keys.list(tenant, &request).await }).await?;
+                collect_all(|request| async move { parts.gateway.keys.list(tenant, &request).await }).await?;
             if json {
-                return output.json(&Items::whole(keys.iter().map(ShownKey::from).collect()));
+                return output.json(&KeyListing::of(&keys));
             }
-            let rows: Vec<_> = keys.iter().map(row).collect();
+            let rows: Vec<_> = keys.items.iter().map(row).collect();
             output.table(["KEY", "NAME", "SCOPES", "CREATED", "EXPIRES"], &rows)
         }
         KeysCommand::Revoke { tenant, key } => {
@@ -92,7 +85,7 @@ pub(super) async fn run(parts: &Components, command: KeysCommand, output: &mut O
     }
 }
 
-/// The secret alone goes to standard output, so that a script can keep it without cutting.
+/// Only the secret goes to standard output, so that a script can store it as it is.
 async fn create(
     parts: &Components,
     tenant: &TenantId,
@@ -102,14 +95,13 @@ async fn create(
 ) -> Result<(), CliError> {
     let (key, secret) = parts.gateway.keys.create(&Actor::command_line(), tenant, draft).await?;
     if json {
-        let secret = secret.expose_secret().to_owned();
-        return output.json(&Made { key: ShownKey::from(&key), secret });
+        return output.json(&KeyAnswer::of(&key, &secret));
     }
     Output::note(format!("Made {}. Its secret is shown only now:", key.id));
     output.line(secret.expose_secret())
 }
 
-fn row(key: &IssuedKey) -> [String; 5] {
+fn row(key: &KeyRecord) -> [String; 5] {
     let scopes: Vec<&str> = key.scopes.as_slice().iter().copied().map(Scope::as_str).collect();
     [
         key.id.to_string(),
@@ -122,5 +114,5 @@ fn row(key: &IssuedKey) -> [String; 5] {
 
 fn scope(word: &str) -> Result<Scope, String> {
     let words = Scope::ALL.map(Scope::as_str).join(", ");
-    Scope::parse(word).ok_or_else(|| format!("there are the scopes {words}"))
+    Scope::parse(word).ok_or_else(|| format!("the scopes are {words}"))
 }

@@ -11,12 +11,11 @@ use crate::sealing::MasterKey;
 
 #[derive(Subcommand)]
 pub(super) enum MasterKeyCommand {
-    /// Print a new master key. Keep it apart from the database's backups: without it no secret opens again.
+    /// Print a new master key. Keep it apart from the backups of the database: without it no secret can be opened.
     Generate,
-    /// Seal every stored secret under the current master key; servers may run, and it may be stopped and run again.
+    /// Seal every stored secret under the current master key. Servers may run, and it may be interrupted and run again.
     ///
-    /// Give the key of before in `GATEWAY_PREVIOUS_MASTER_KEYS`, to every server too, and take it away when none is
-    /// left.
+    /// Set the previous key in `GATEWAY_PREVIOUS_MASTER_KEYS`, for every server too, and remove it when no secret is left.
     Rotate,
 }
 
@@ -24,7 +23,7 @@ pub(super) fn generate(output: &mut Output) -> CliOutcome {
     output.line(MasterKey::generate()?.text().expose_secret())
 }
 
-/// Ends with a failure where a secret is left that does not lie under the current key.
+/// Fails if a secret is left that is not sealed under the current key.
 pub(super) async fn rotate(parts: &Components, output: &mut Output) -> CliOutcome {
     let tell = |resealed: u64| Output::note(format!("{resealed} re-sealed so far"));
     let Rotated { resealed, left, unreadable } = parts.gateway.rotation.rotate(tell).await?;
@@ -33,9 +32,9 @@ pub(super) async fn rotate(parts: &Components, output: &mut Output) -> CliOutcom
         return Ok(());
     }
     let named = unreadable.iter().map(|(tenant, credential)| {
-        format!("the secret of credential {credential} of tenant {tenant} opens with none of the given master keys")
+        format!("the secret of credential {credential} of tenant {tenant} cannot be opened with any given master key")
     });
-    let changing = "secrets were changed by others all the while; run this again";
+    let changing = "secrets were changed at the same time; run this again";
     let sentences = named.chain(unreadable.is_empty().then(|| changing.to_owned()));
     Err(CliError::failed(sentences.collect::<Vec<_>>().join("\n")))
 }

@@ -1,4 +1,4 @@
-//! The commands: what an operator does at a terminal, on the same database as a running server.
+//! The commands of the operator. They use the same database as a running server.
 
 mod checks;
 mod cli_error;
@@ -9,7 +9,6 @@ mod output;
 mod run;
 mod secret;
 mod settings;
-mod shown;
 mod tenants;
 
 use std::io::Write;
@@ -39,9 +38,9 @@ struct Cli {
 enum Command {
     /// Run the gateway until it is told to stop.
     Serve,
-    /// Run the gateway and both CRMs simulated, with people, a key and credentials: no account, nothing kept.
+    /// Run the gateway with both CRMs simulated, with people, a key and credentials. It needs no account and keeps nothing.
     Demo,
-    /// Run the simulator of one CRM alone.
+    /// Run the simulator of one CRM.
     Simulate {
         /// Which CRM: a provider, such as aptly or pipeline.
         provider: String,
@@ -60,25 +59,24 @@ enum Command {
     /// The key that seals the secrets of credentials.
     #[command(subcommand)]
     MasterKey(master_key::MasterKeyCommand),
-    /// Say what the configuration is, where each value comes from, and what is wrong with it.
+    /// Show the configuration, where each value comes from, and what is wrong with it.
     CheckConfig,
-    /// Bring the database's schema up to date; `serve` does so by itself.
+    /// Bring the database's schema up to date; `serve` does this too.
     Migrate,
-    /// Succeed when the server that listens here is ready.
+    /// Succeed if the server of this configuration is ready.
     Healthcheck,
 }
 
-/// How long threads that are still busy may take at the end.
+/// How long busy threads are waited for at the end.
 const LAST_WORK: Duration = Duration::from_secs(2);
 
-/// Runs the command that this process was started with. Wrong usage ends with 2, a failure with one sentence on
-/// standard error and 1.
+/// Runs the command line. The exit code is 2 after wrong usage, and 1 after a failure, which is printed to standard error.
 #[must_use]
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(usage) => {
-            // Where nobody reads, there is nobody to tell.
+            // Standard error may be closed.
             let _ = if usage.use_stderr() && std::env::args_os().skip(1).any(|arg| may_hold_a_password(&arg))
             {
                 writeln!(std::io::stderr(), "error: {}; {NOT_SHOWN}", usage.kind())
@@ -95,18 +93,18 @@ pub fn run() -> ExitCode {
         .map_err(|error| CliError::failed(format!("the runtime cannot start: {error}")))
         .and_then(|runtime| {
             let outcome = runtime.block_on(execute(cli));
-            // What a thread is still busy with must not hold up the end, such as the lookup of a name that hangs.
+            // A busy thread must not delay the end, such as the lookup of a name that never resolves.
             runtime.shutdown_timeout(LAST_WORK);
             outcome
         });
     cli_error::exit_code(outcome)
 }
 
-/// Said in place of arguments that are not repeated.
+/// Printed instead of the arguments.
 const NOT_SHOWN: &str = "the arguments are not repeated here, because one of them looks like a URL. Put it between quotes, or \
      into GATEWAY_DATABASE_URL, and percent-encode the password. For the usage, try '--help'.";
 
-/// Whether it looks like a URL. Without quotes the shell cuts one at blanks, and its pieces become arguments.
+/// Whether it looks like a URL. Without quotes the shell splits one at blanks, and its parts become arguments.
 fn may_hold_a_password(argument: &std::ffi::OsStr) -> bool {
     let text = argument.to_string_lossy();
     text.contains("://") || text.contains('@')
@@ -133,7 +131,7 @@ async fn execute(Cli { settings, command }: Cli) -> CliOutcome {
     }
 }
 
-/// The configuration, with logs started: a command tells of trouble alone, on standard error.
+/// Reads the configuration and starts the logs, which show only warnings and errors.
 fn configured(flags: &crate::config::Flags) -> Result<Config, CliError> {
     let config = Config::load(flags)?;
     start_logs(&config, config.log.min(tracing::level_filters::LevelFilter::WARN))?;

@@ -1,13 +1,14 @@
-//! What a command prints: results on standard output, remarks about them on standard error.
+//! The output of commands: results on standard output, notes on standard error.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
 use super::cli_error::{CliError, CliOutcome};
+use crate::domain::Timestamp;
 use crate::telemetry;
 
-/// Standard output; a reader who is gone ends the command quietly.
+/// Standard output. If its reader closes it, the command ends without an error.
 pub(super) struct Output(io::Stdout);
 
 impl Output {
@@ -21,13 +22,13 @@ impl Output {
         Ok(())
     }
 
-    /// Text that ends its own lines.
+    /// Text with its own line breaks.
     pub(super) fn text(&mut self, text: &str) -> CliOutcome {
         self.0.write_all(text.as_bytes())?;
         Ok(self.0.flush()?)
     }
 
-    /// A remark for the person, out of the way of scripts that read the result.
+    /// A note for people, which scripts that read the result do not see.
     pub(super) fn note(text: impl AsRef<str>) {
         telemetry::print(text.as_ref());
         // Before the result that it announces.
@@ -37,11 +38,11 @@ impl Output {
     /// The result as JSON.
     pub(super) fn json(&mut self, value: &impl Serialize) -> CliOutcome {
         let text = serde_json::to_string_pretty(value)
-            .map_err(|error| CliError::failed(format!("the output is no JSON: {error}")))?;
+            .map_err(|error| CliError::failed(format!("the output cannot be written as JSON: {error}")))?;
         self.line(text)
     }
 
-    /// Rows under a heading, in columns as wide as their widest cell.
+    /// Rows under a heading, in aligned columns.
     pub(super) fn table<const N: usize>(&mut self, heading: [&str; N], rows: &[[String; N]]) -> CliOutcome {
         let width = |column: usize| {
             let cells = rows.iter().map(|row| row[column].chars().count());
@@ -55,4 +56,9 @@ impl Output {
         }
         Ok(())
     }
+}
+
+/// RFC 3339 in UTC with milliseconds, as the API writes it.
+pub(super) fn time(at: Timestamp) -> String {
+    format!("{at:.3}")
 }

@@ -1,4 +1,4 @@
-//! The commands that run until they are told to stop: the gateway, the demo, a simulator.
+//! The commands that run until they are stopped: the gateway, the demo, a simulator.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -15,7 +15,7 @@ pub(super) async fn serve(config: &Config) -> CliOutcome {
     Ok(app::serve(config).await?)
 }
 
-/// The demo reads no configuration: what is set for a real gateway must not reach into it.
+/// The demo reads no configuration, because that of a real gateway must not affect it.
 pub(super) async fn demo(flags: &Flags, output: &mut Output) -> CliOutcome {
     start(flags)?;
     let announce =
@@ -24,28 +24,28 @@ pub(super) async fn demo(flags: &Flags, output: &mut Output) -> CliOutcome {
 }
 
 pub(super) async fn simulate(provider: &str, flags: &Flags, output: &mut Output) -> CliOutcome {
-    let known = || SIMULATED.iter().map(|crm| crm.provider()).collect::<Vec<_>>().join(", ");
-    let at = SIMULATED.iter().position(|crm| crm.provider() == provider);
+    let known = || SIMULATED.iter().map(|crm| crm.provider).collect::<Vec<_>>().join(", ");
+    let at = SIMULATED.iter().position(|crm| crm.provider == provider);
     let at = at.ok_or_else(|| {
-        CliError::failed(format!("there is no simulator of this name; there are: {}", known()))
+        CliError::failed(format!("there is no simulator with this name; the simulators are: {}", known()))
     })?;
     let port = 8081 + u16::try_from(at).unwrap_or_default();
     start(flags)?;
-    let running = app::simulate(SIMULATED[at], address(flags, port)?).await?;
+    let running = SIMULATED[at].start(address(flags, port)?).await?;
     output.line(format!(
         "{provider}, simulated, at {} with the token {}",
         running.base_url(),
         running.token()
     ))?;
     output.line(
-        "Calls it got: GET /_simulator/journal. Faults to order: POST /_simulator/faults. Ctrl-C stops it.",
+        "Received calls: GET /_simulator/journal. Set faults: POST /_simulator/faults. Ctrl-C stops it.",
     )?;
     app::stopped().await?;
     running.shutdown().await;
     Ok(())
 }
 
-/// The address of `--listen`, else `port` on loopback.
+/// The address of `--listen`, or `port` on loopback.
 fn address(flags: &Flags, port: u16) -> Result<SocketAddr, CliError> {
     let given = flags.values.iter().find(|(key, _)| *key == "listen").map(|(_, value)| value);
     given.map_or(Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port))), |text| {
@@ -55,23 +55,23 @@ fn address(flags: &Flags, port: u16) -> Result<SocketAddr, CliError> {
     })
 }
 
-/// Starts the logs of a command that takes no configuration; a flag that would be without effect is refused.
+/// Starts the logs of a command without configuration. Flags that would have no effect are refused.
 fn start(flags: &Flags) -> CliOutcome {
     const TAKEN: [&str; 3] = ["listen", "log", "log_format"];
     let given =
         |key: &str| flags.values.iter().find(|(known, _)| *known == key).map(|(_, value)| value.as_str());
     if flags.file.is_some() || flags.values.iter().any(|(key, _)| !TAKEN.contains(key)) {
         return Err(CliError::failed(
-            "this command takes --listen, --log and --log-format alone: it reads no configuration",
+            "this command reads no configuration; its only flags are --listen, --log and --log-format",
         ));
     }
     let level = given("log").map_or(Ok(LevelFilter::WARN), str::parse);
     let level =
-        level.map_err(|_| CliError::failed("--log is one of off, error, warn, info, debug, trace"))?;
+        level.map_err(|_| CliError::failed("--log must be one of: off, error, warn, info, debug, trace"))?;
     let json = match given("log_format") {
         None | Some("text") => false,
         Some("json") => true,
-        Some(_) => return Err(CliError::failed("--log-format is text or json")),
+        Some(_) => return Err(CliError::failed("--log-format must be one of: text, json")),
     };
     crate::telemetry::start(level, json).map_err(|error| CliError::failed(error.to_string()))
 }

@@ -12,7 +12,7 @@ use crate::json;
 
 const LARGEST: u64 = 64 * 1024;
 
-/// Reads the secret as a JSON object. Where the provider takes one value alone, that value may stand bare.
+/// Reads the secret as a JSON object. If the provider needs only one value, it may be given without the object.
 pub(super) fn read(spec: Option<&AdapterSpec>, file: Option<&Path>) -> Result<SecretString, CliError> {
     let text = text(file)?;
     let text = text.trim();
@@ -21,7 +21,9 @@ pub(super) fn read(spec: Option<&AdapterSpec>, file: Option<&Path>) -> Result<Se
     }
     if text.starts_with('{') {
         let fault = |_| {
-            CliError::failed("the secret is no JSON object with unique members, such as {\"apiKey\": \"…\"}")
+            CliError::failed(
+                "the secret is not a JSON object with unique fields, such as {\"apiKey\": \"…\"}",
+            )
         };
         json::check(text, json::REQUEST).map_err(fault)?;
         return Ok(text.into());
@@ -40,8 +42,8 @@ fn text(file: Option<&Path>) -> Result<Zeroizing<String>, CliError> {
         Some(path) => std::fs::File::open(path).and_then(|file| file.take(LARGEST).read_to_string(&mut text)),
         None if std::io::stdin().is_terminal() => {
             return Err(CliError::failed(
-                "give the secret on standard input or with --secret-file, such as `… < secret.txt`; typed at a \
-                 terminal it would be seen",
+                "give the secret on standard input or with --secret-file, such as `… < secret.txt`; if typed at a \
+                 terminal, it would be visible",
             ));
         }
         None => std::io::stdin().take(LARGEST).read_to_string(&mut text),

@@ -1,4 +1,4 @@
-//! Flags that stand over environment and file; secrets are not among them, as every user sees a process's arguments.
+//! Flags that override environment and file. Secrets have no flags, because all users can see a process's arguments.
 
 use std::path::PathBuf;
 
@@ -19,13 +19,13 @@ pub(super) struct SettingFlags {
     /// The database's URL [environment: `GATEWAY_DATABASE_URL`].
     #[arg(long, global = true, value_name = "URL")]
     database_url: Option<String>,
-    /// Hosts and networks that base URLs may reach [environment: `GATEWAY_UPSTREAM_ALLOW`].
+    /// Private hosts and networks that base URLs may reach [environment: `GATEWAY_UPSTREAM_ALLOW`].
     #[arg(long, global = true, value_name = "LIST")]
     upstream_allow: Option<String>,
-    /// How much is logged: off, error, warn, info, debug, trace [environment: `GATEWAY_LOG`].
+    /// The log level: off, error, warn, info, debug, trace [environment: `GATEWAY_LOG`].
     #[arg(long, global = true, value_name = "LEVEL")]
     log: Option<String>,
-    /// How the log looks: text, json [environment: `GATEWAY_LOG_FORMAT`].
+    /// The format of the log: text, json [environment: `GATEWAY_LOG_FORMAT`].
     #[arg(long, global = true, value_name = "FORMAT")]
     log_format: Option<String>,
 }

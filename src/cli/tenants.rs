@@ -3,16 +3,16 @@
 use clap::Subcommand;
 
 use super::cli_error::CliOutcome;
-use super::output::Output;
-use super::shown::{Items, ShownTenant, time};
+use super::output::{Output, time};
+use crate::api::schema::{TenantAnswer, TenantListing};
 use crate::app::Components;
 use crate::domain::{Actor, Result, Text};
-use crate::gateway::tenants::Tenant;
+use crate::gateway::tenants::TenantRecord;
 use crate::gateway::{Listing, ListingRequest};
 
 #[derive(Subcommand)]
 pub(super) enum TenantsCommand {
-    /// Make a tenant and print its id.
+    /// Create a tenant and print its id.
     Create {
         /// A name that no other tenant has.
         name: String,
@@ -37,17 +37,22 @@ pub(super) async fn run(parts: &Components, command: TenantsCommand, output: &mu
     match command {
         TenantsCommand::Create { name, json } => {
             let tenant = parts.gateway.tenants.create(&Actor::command_line(), &name).await?;
-            if json { output.json(&ShownTenant::from(&tenant)) } else { output.line(tenant.id.as_str()) }
+            if json {
+                output.json(&TenantAnswer::of(&tenant).tenant)
+            } else {
+                output.line(tenant.id.as_str())
+            }
         }
         TenantsCommand::List { json } => {
-            let tenants = whole(|request| async move { parts.gateway.tenants.list(&request).await }).await?;
+            let tenants =
+                collect_all(|request| async move { parts.gateway.tenants.list(&request).await }).await?;
             if json {
-                return output.json(&Items::whole(tenants.iter().map(ShownTenant::from).collect()));
+                return output.json(&TenantListing::of(&tenants));
             }
-            let row = |Tenant { id, name, created_at }: &Tenant| {
+            let row = |TenantRecord { id, name, created_at }: &TenantRecord| {
                 [id.to_string(), name.as_str().to_owned(), time(*created_at)]
             };
-            output.table(["TENANT", "NAME", "CREATED"], &tenants.iter().map(row).collect::<Vec<_>>())
+            output.table(["TENANT", "NAME", "CREATED"], &tenants.items.iter().map(row).collect::<Vec<_>>())
         }
         TenantsCommand::Delete { tenant } => {
             let tenant = parts.gateway.tenants.find(&tenant).await?;
@@ -58,8 +63,8 @@ pub(super) async fn run(parts: &Components, command: TenantsCommand, output: &mu
     }
 }
 
-/// Walks a listing to its end.
-pub(super) async fn whole<T, F>(list: impl Fn(ListingRequest) -> F) -> Result<Vec<T>>
+/// All items of a listing.
+pub(super) async fn collect_all<T, F>(list: impl Fn(ListingRequest) -> F) -> Result<Listing<T>>
 where
     F: Future<Output = Result<Listing<T>>>,
 {
@@ -68,7 +73,7 @@ where
         let Listing { items: more, next_cursor } = list(ListingRequest { cursor, page_size: 100 }).await?;
         items.extend(more);
         if next_cursor.is_none() {
-            return Ok(items);
+            return Ok(Listing { items, next_cursor });
         }
         cursor = next_cursor;
     }

@@ -1,9 +1,9 @@
-//! Points at which a debug build can be told to kill itself, for the tests of what survives a crash.
+//! Points at which a debug build can be told to kill itself, for the crash tests.
 //!
 //! `GATEWAY_CRASH_AT=sent` kills the process the first time it passes [`crash_point`]`("sent")`, `sent:3` the third time.
-//! A release build has neither the points nor the variable.
+//! Release builds have neither the points nor the variable.
 
-/// Kills this process as `kill -9` would where the environment names this point; else does nothing.
+/// Kills this process as `kill -9` does, if the environment names this point.
 #[cfg(debug_assertions)]
 pub fn crash_point(name: &str) {
     use std::sync::OnceLock;
@@ -17,17 +17,17 @@ pub fn crash_point(name: &str) {
         return;
     };
     if wanted == name && PASSED.fetch_add(1, Ordering::SeqCst) + 1 == *time {
-        // Nothing is flushed, no destructor runs, no other thread gets a word in: as when the power goes.
+        // Nothing is flushed, no destructor runs, no other thread goes on: as in a power failure.
         let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
     }
 }
 
-/// Nothing: only debug builds crash on order.
+/// Does nothing in release builds.
 #[cfg(not(debug_assertions))]
 #[inline(always)]
 pub const fn crash_point(_name: &str) {}
 
-/// Names the point, and after a colon at which passing.
+/// The name of the point, and after a colon the number of the passing.
 #[cfg(debug_assertions)]
 const VARIABLE: &str = "GATEWAY_CRASH_AT";
 
@@ -37,7 +37,7 @@ fn parse(text: &str) -> Option<(String, u32)> {
     Some((name.to_owned(), time.parse().ok()?)).filter(|(name, _)| !name.is_empty())
 }
 
-/// Whether a variable is the one read here, of which settings know nothing.
+/// Whether it is the variable of this file, which is not a setting.
 pub(super) fn is_ours(variable: &str) -> bool {
     #[cfg(debug_assertions)]
     return variable == VARIABLE;

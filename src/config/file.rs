@@ -1,4 +1,4 @@
-//! The TOML file, and the small files that hold one secret each.
+//! The TOML file, and the small files that contain one secret each.
 
 use std::io::Read;
 use std::path::Path;
@@ -9,15 +9,15 @@ use secrecy::zeroize::Zeroizing;
 use super::jwt::{self, JwtIssuer};
 use super::settings::{SETTINGS, Sensitivity, Setting, nearest, shown_key};
 
-/// The largest file that is read: configuration and secrets are small.
+/// The largest configuration or secret file that is read.
 const LARGEST: u64 = 64 * 1024;
-/// The largest key set: a hundred keys of the longest kind fit in.
+/// The largest key set. A hundred keys of the longest kind fit.
 const LARGEST_KEY_SET: u64 = 1024 * 1024;
 
-/// One setting in the file: the setting, whether `…_file` names it, and its text.
+/// One setting in the file: the setting, whether its key is `…_file`, and its text.
 pub(super) type FileEntry = (&'static Setting, bool, SecretString);
 
-/// The settings and issuers in the TOML file at `path`, faults aside.
+/// The settings and issuers in the TOML file at `path`. Invalid ones are left out and added to `faults`.
 pub(super) fn read(path: &Path, faults: &mut Vec<String>) -> (Vec<FileEntry>, Vec<JwtIssuer>) {
     let shown = if path.exists() { path.display().to_string() } else { named(path) };
     let text = match text(path, LARGEST) {
@@ -27,13 +27,13 @@ pub(super) fn read(path: &Path, faults: &mut Vec<String>) -> (Vec<FileEntry>, Ve
             return (Vec::new(), Vec::new());
         }
     };
-    // The parser's own message quotes the line, which may hold a secret.
+    // The parser's own message quotes the line, which may contain a secret.
     let mut table: toml::Table = match toml::from_str(&text) {
         Ok(table) => table,
         Err(error) => {
             let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
             faults.push(format!(
-                "the configuration file {shown} is no TOML at line {line}: {}",
+                "the configuration file {shown} is not valid TOML at line {line}: {}",
                 error.message()
             ));
             return (Vec::new(), Vec::new());
@@ -52,8 +52,8 @@ fn entry(name: &str, value: toml::Value) -> Result<FileEntry, String> {
         let names = SETTINGS.iter().map(|setting| setting.key);
         let shown = shown_key(name);
         match nearest(name, names.chain(["auth"])) {
-            Some(near) => format!("{shown} is no setting; `{near}` is the nearest one"),
-            None => format!("{shown} is no setting; `contacts-gateway check-config` lists them"),
+            Some(near) => format!("{shown} is not a setting; did you mean `{near}`?"),
+            None => format!("{shown} is not a setting; `contacts-gateway check-config` lists them"),
         }
     })?;
     let text = match value {
@@ -78,17 +78,17 @@ fn known(name: &str) -> Option<(&'static Setting, bool)> {
     })
 }
 
-/// The secret in the file at `path`, without the line break that editors put at its end.
+/// The secret in the file at `path`, without the line break at its end.
 pub(super) fn secret(path: &Path) -> Result<SecretString, String> {
     let text = filled(path)?;
     let secret = text.trim_end_matches(['\n', '\r']);
     if secret.contains(['\n', '\r']) {
-        return Err(format!("names {}, which holds more than one line", path.display()));
+        return Err(format!("names {}, which has more than one line", path.display()));
     }
     Ok(secret.into())
 }
 
-/// The secrets in the file at `path`, one a line, with commas between.
+/// The secrets in the file at `path`, one per line, joined by commas.
 pub(super) fn secrets(path: &Path) -> Result<SecretString, String> {
     let text = filled(path)?;
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
@@ -97,22 +97,22 @@ pub(super) fn secrets(path: &Path) -> Result<SecretString, String> {
 
 fn filled(path: &Path) -> Result<Zeroizing<String>, String> {
     let text = text(path, LARGEST).map_err(|reason| {
-        // Where a path belongs, people write the secret itself.
+        // The path may be the secret itself, written here by mistake.
         let named = if path.exists() { path.display().to_string() } else { "a file".to_owned() };
         format!(
-            "names {named}, which cannot be read: {reason}; it takes the path of a file that holds the secret"
+            "names {named}, which cannot be read: {reason}; it must be the path of a file that contains the secret"
         )
     })?;
     if text.trim().is_empty() { Err(format!("names {}, which is empty", path.display())) } else { Ok(text) }
 }
 
-/// A path that leads nowhere, unless it is a URL, which may hold a password.
+/// The text of a path that does not exist, unless it looks like a URL, which may contain a password.
 pub(super) fn named(path: &Path) -> String {
     let text = path.display().to_string();
     if text.contains("://") || text.contains('@') { "(not shown)".to_owned() } else { text }
 }
 
-/// The key set in the file at `path`; its keys are public.
+/// The key set in the file at `path`. Its keys are public.
 pub(super) fn key_set(path: &Path) -> Result<String, String> {
     text(path, LARGEST_KEY_SET).map(|text| text.to_string())
 }

@@ -1,4 +1,4 @@
-//! The tables `[[auth.jwt]]` of the file: which issuers' tokens are taken, and by which keys they are checked.
+//! The tables `[[auth.jwt]]` of the file: whose tokens are accepted, and which keys verify them.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,8 +7,8 @@ use secrecy::SecretString;
 
 use super::file;
 use super::settings::{nearest, shown_key};
+use crate::domain::string_enum;
 
-/// The members of a table.
 const MEMBERS: [&str; 9] = [
     "issuer",
     "audience",
@@ -21,76 +21,54 @@ const MEMBERS: [&str; 9] = [
     "max_lifetime_seconds",
 ];
 const LONGEST: Duration = Duration::from_hours(24);
-/// From a minute, which is the leeway of the clocks, to a year.
+/// From a minute, which is the leeway for clocks, to a year.
 const LIFETIMES: std::ops::RangeInclusive<u64> = 60..=366 * 24 * 60 * 60;
-/// As long as the digest: a shorter one can be guessed from a single token without asking us.
+/// As long as the digest. A shorter secret can be guessed offline from a single token.
 const SHORTEST_SECRET: usize = 32;
 
-/// An issuer whose tokens are taken.
+/// An issuer whose tokens are accepted.
 #[derive(Clone, Debug)]
 pub struct JwtIssuer {
-    /// The claim `iss` of its tokens, to the letter.
+    /// The claim `iss` of its tokens, exactly.
     pub issuer: String,
-    /// What the claim `aud` must name.
+    /// The claim `aud` must contain it.
     pub audience: String,
-    /// The only algorithms its tokens may be signed by.
+    /// The algorithms that are accepted.
     pub algorithms: Vec<JwtAlgorithm>,
-    /// Where its keys are.
     pub keys: JwtKeys,
-    /// The claim that holds the tenant's id or name.
+    /// The claim with the tenant's id or name.
     pub tenant_claim: String,
-    /// The claim that holds the scopes, words with spaces between or a list.
+    /// The claim with the scopes, separated by spaces or as a list.
     pub scope_claim: String,
-    /// How far `exp` may stand behind `iat`.
+    /// The maximum time from `iat` to `exp`.
     pub max_lifetime: Duration,
-    /// The table and its file, for sentences about it.
+    /// The table and its file, for error messages.
     pub origin: String,
 }
 
-/// How a token is signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JwtAlgorithm {
-    /// HMAC with SHA-256, by a secret that both sides know.
-    Hs256,
-    /// RSA with PKCS #1 padding and SHA-256.
-    Rs256,
-    /// ECDSA over P-256 with SHA-256.
-    Es256,
-    /// Ed25519.
-    EdDsa,
+string_enum! {
+    /// How a token is signed, by the name in headers and in the configuration.
+    pub enum JwtAlgorithm {
+        /// HMAC with SHA-256, by a secret that both sides know.
+        Hs256 = "HS256",
+        /// RSA with PKCS #1 padding and SHA-256.
+        Rs256 = "RS256",
+        /// ECDSA over P-256 with SHA-256.
+        Es256 = "ES256",
+        /// Ed25519.
+        EdDsa = "EdDSA",
+    }
 }
 
 /// Where an issuer's keys are.
 #[derive(Clone, Debug)]
 pub enum JwtKeys {
-    /// The secret of HS256, read from `secret_file`.
+    /// The secret of HS256, from `secret_file`.
     Secret(SecretString),
-    /// A key set, read from `jwks_file`.
+    /// A key set, from `jwks_file`.
     Set(String),
-    /// The address of a key set.
+    /// The URL of a key set.
     Url(String),
-}
-
-impl JwtAlgorithm {
-    /// Every algorithm that is taken.
-    pub const ALL: [Self; 4] = [Self::Hs256, Self::Rs256, Self::Es256, Self::EdDsa];
-
-    /// The word in headers and configuration.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Hs256 => "HS256",
-            Self::Rs256 => "RS256",
-            Self::Es256 => "ES256",
-            Self::EdDsa => "EdDSA",
-        }
-    }
-
-    /// The algorithm that `word` names, to the letter.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == word)
-    }
 }
 
 impl JwtIssuer {
@@ -101,14 +79,14 @@ impl JwtIssuer {
         let keys = match &self.keys {
             JwtKeys::Secret(_) => "a secret",
             JwtKeys::Set(_) => "a key file",
-            JwtKeys::Url(url) if url.contains('@') => "an address that is not shown",
+            JwtKeys::Url(url) if url.contains('@') => "a URL that is not shown",
             JwtKeys::Url(url) => url,
         };
         format!("{} for {} ({}, by {keys})", self.issuer, self.audience, words.join(", "))
     }
 }
 
-/// The issuers in the table `[auth]` of the file `shown`, faults aside.
+/// The issuers in the table `[auth]` of the file `shown`. Invalid ones are left out and added to `faults`.
 pub(super) fn read(auth: toml::Value, shown: &str, faults: &mut Vec<String>) -> Vec<JwtIssuer> {
     let toml::Value::Table(mut auth) = auth else {
         faults.push(format!("{shown}: `auth` must be a table; issuers are written as [[auth.jwt]]"));
@@ -117,7 +95,7 @@ pub(super) fn read(auth: toml::Value, shown: &str, faults: &mut Vec<String>) -> 
     let tables = auth.remove("jwt");
     for name in auth.keys() {
         let name = shown_key(name);
-        faults.push(format!("{shown}: {name} is no setting in `auth`; `auth.jwt` is the only one"));
+        faults.push(format!("{shown}: {name} is not a setting in `auth`; the only one is `auth.jwt`"));
     }
     let tables = match tables {
         None => return Vec::new(),
@@ -141,7 +119,7 @@ pub(super) fn read(auth: toml::Value, shown: &str, faults: &mut Vec<String>) -> 
     issuers
 }
 
-/// One table while it is read.
+/// One table that is being read.
 struct IssuerTable<'a> {
     members: toml::Table,
     origin: &'a str,
@@ -151,16 +129,20 @@ struct IssuerTable<'a> {
 impl<'a> IssuerTable<'a> {
     fn of(table: toml::Value, origin: &'a str, faults: &'a mut Vec<String>) -> Option<Self> {
         let toml::Value::Table(members) = table else {
-            faults.push(format!("{origin} is no table"));
+            faults.push(format!("{origin} is not a table"));
             return None;
         };
         for name in members.keys().filter(|name| !MEMBERS.contains(&name.as_str())) {
             faults.push(match nearest(name, MEMBERS.into_iter()) {
                 Some(near) => {
-                    format!("{origin}: {} is no member; `{near}` is the nearest one", shown_key(name))
+                    format!("{origin}: {} is not a setting; did you mean `{near}`?", shown_key(name))
                 }
                 None => {
-                    format!("{origin}: {} is no member; there are {}", shown_key(name), MEMBERS.join(", "))
+                    format!(
+                        "{origin}: {} is not a setting; the settings are {}",
+                        shown_key(name),
+                        MEMBERS.join(", ")
+                    )
                 }
             });
         }
@@ -190,7 +172,7 @@ impl<'a> IssuerTable<'a> {
         None
     }
 
-    /// The text of a member that may be absent; the outer `None` is a fault that was noted.
+    /// The text of an optional setting. The outer `None` means a fault that was added.
     fn text(&mut self, name: &str) -> Option<Option<String>> {
         match self.members.remove(name) {
             None => Some(None),
@@ -211,7 +193,7 @@ impl<'a> IssuerTable<'a> {
         let words = match self.members.remove("algorithms") {
             None => return self.fault("`algorithms` is missing, such as [\"RS256\"]"),
             Some(toml::Value::Array(words)) if !words.is_empty() => words,
-            Some(_) => return self.fault("`algorithms` must be a list of words, such as [\"RS256\"]"),
+            Some(_) => return self.fault("`algorithms` must be a list, such as [\"RS256\"]"),
         };
         let mut algorithms = Vec::new();
         for word in &words {
@@ -224,8 +206,9 @@ impl<'a> IssuerTable<'a> {
             }
         }
         if algorithms.contains(&JwtAlgorithm::Hs256) && algorithms.len() > 1 {
-            // The public key of the others would do as the secret of HS256.
-            return self.fault("HS256 stands alone: the other algorithms have keys of another kind");
+            // Otherwise the public key of another algorithm could be used as the secret of HS256.
+            return self
+                .fault("HS256 cannot be combined with other algorithms: their keys are of another kind");
         }
         Some(algorithms)
     }
@@ -243,7 +226,7 @@ impl<'a> IssuerTable<'a> {
         }
     }
 
-    /// The one place of the keys. No `algorithms` means that they were at fault already.
+    /// Where the keys are. Empty `algorithms` mean that a fault was added already.
     fn keys(&mut self, algorithms: &[JwtAlgorithm]) -> Option<JwtKeys> {
         let sources = [self.text("secret_file")?, self.text("jwks_file")?, self.text("jwks_url")?];
         if sources.iter().flatten().count() > 1 {
@@ -251,11 +234,10 @@ impl<'a> IssuerTable<'a> {
         }
         let by_secret = algorithms.contains(&JwtAlgorithm::Hs256);
         match sources {
-            [Some(_), None, None] if !by_secret && !algorithms.is_empty() => {
-                self.fault("`secret_file` is for HS256; the other algorithms take `jwks_file` or `jwks_url`")
-            }
+            [Some(_), None, None] if !by_secret && !algorithms.is_empty() => self
+                .fault("`secret_file` is for HS256; use `jwks_file` or `jwks_url` for the other algorithms"),
             [None, Some(_), None] | [None, None, Some(_)] if by_secret => {
-                self.fault("HS256 takes `secret_file`; a key set is published, and a secret must not be")
+                self.fault("HS256 needs `secret_file`; a key set is public, and a secret must not be")
             }
             [Some(path), None, None] => self.secret(&path),
             [None, Some(path), None] => match file::key_set(Path::new(&path)) {
@@ -274,7 +256,7 @@ impl<'a> IssuerTable<'a> {
         use secrecy::ExposeSecret;
         match file::secret(Path::new(path)) {
             Ok(secret) if secret.expose_secret().len() < SHORTEST_SECRET => self.fault(format!(
-                "`secret_file` names {path}, whose secret is shorter than 32 characters; `openssl rand -hex 32` makes a good one"
+                "`secret_file` names {path}, whose secret is shorter than 32 characters; `openssl rand -hex 32` makes a suitable one"
             )),
             Ok(secret) => Some(JwtKeys::Secret(secret)),
             Err(fault) => self.fault(format!("`secret_file` {fault}")),

@@ -1,29 +1,29 @@
-//! How much is let in, and how long dependable writes take: one struct, given to whoever keeps to it.
+//! The limits of requests and of storage, and the times of dependable writes.
 
 use std::time::Duration;
 
-/// Bounds and times. `None` is without bound.
+/// Limits and times. `None` is unlimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Requests per second of one API key or token subject.
     pub key_rate: Option<u32>,
-    /// Requests that a key may send at once after a pause.
+    /// Requests that a key may send in a burst after a pause.
     pub key_burst: u32,
-    /// Requests of one tenant under way at a time.
+    /// Concurrent requests of one tenant.
     pub tenant_in_flight: Option<u32>,
-    /// Requests on one credential under way at a time.
+    /// Concurrent requests on one credential.
     pub credential_in_flight: Option<u32>,
-    /// Requests on one credential that may wait for a place.
+    /// Requests on one credential that may wait for a permit.
     pub credential_waiting: u32,
-    /// Requests of the whole process under way at a time.
+    /// Concurrent requests of the whole process.
     pub in_flight: Option<u32>,
-    /// MiB of CRMs' replies and of responses of one tenant in memory at a time.
+    /// MiB of CRM replies and of responses of one tenant in memory.
     pub tenant_in_flight_mib: u32,
-    /// MiB of CRMs' replies and of responses of the whole process in memory at a time.
+    /// MiB of CRM replies and of responses of the whole process in memory.
     pub in_flight_mib: u32,
-    /// Between the two looks that prove a create absent.
+    /// The time between the two lookups that prove a create absent.
     pub settle: Duration,
-    /// How long a write under an `Idempotency-Key` stays its owner's without a sign of life.
+    /// How long a write under an `Idempotency-Key` stays with a process that does not renew its lease.
     pub lease: Duration,
 }
 
@@ -40,6 +40,31 @@ impl Default for Limits {
             in_flight_mib: 256,
             settle: Duration::from_secs(5),
             lease: Duration::from_secs(30),
+        }
+    }
+}
+
+/// How much one tenant may store. `None` is unlimited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quotas {
+    /// Stored writes under an `Idempotency-Key`.
+    pub ledger_rows: Option<u64>,
+    /// The bytes that these writes count for.
+    pub ledger_bytes: Option<u64>,
+    pub credentials: Option<u64>,
+    pub api_keys: Option<u64>,
+    /// Audit records; beyond the limit the oldest are erased.
+    pub audit_records: Option<u64>,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self {
+            ledger_rows: Some(1_000_000),
+            ledger_bytes: Some(1 << 30),
+            credentials: Some(1_000),
+            api_keys: Some(1_000),
+            audit_records: Some(10_000_000),
         }
     }
 }

@@ -1,10 +1,9 @@
-//! The only reader of configuration: flags over environment over file, and secrets from files of their own.
+//! The only reader of configuration. Precedence: flags, environment, file. Secrets may have files of their own.
 
 mod crash;
 mod file;
 mod jwt;
 mod limits;
-mod quotas;
 mod settings;
 mod sources;
 #[cfg(test)]
@@ -19,71 +18,60 @@ use tracing::level_filters::LevelFilter;
 
 pub use crash::crash_point;
 pub use jwt::{JwtAlgorithm, JwtIssuer, JwtKeys};
-pub use limits::Limits;
-pub use quotas::Quotas;
+pub use limits::{Limits, Quotas};
 pub use settings::{SETTINGS, Sensitivity, Setting, markdown};
 pub use sources::SettingValue;
 
-/// What the command line says over everything else.
+/// The flags of the command line.
 #[derive(Clone, Debug, Default)]
 pub struct Flags {
-    /// The configuration file.
     pub file: Option<PathBuf>,
-    /// Settings by key; secrets are not among them.
+    /// Settings by key, without secrets.
     pub values: Vec<(&'static str, String)>,
 }
 
-/// Everything that is wrong with the configuration, one sentence each; no value of a secret is in it.
+/// Everything that is wrong with the configuration, one sentence each, without values of secrets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
 pub struct ConfigError(pub Vec<String>);
 
-/// The configuration, read and checked as text. Master key, database URL and allow-list are parsed by their owners.
+/// The configuration. Other modules parse master key, database URL and allow-list.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where to listen.
     pub listen: SocketAddr,
-    /// Where a second listener answers health checks, where one is wanted.
+    /// The address of a second listener for health checks only.
     pub ops_listen: Option<SocketAddr>,
-    /// The database's URL; it may hold a password.
+    /// It may contain a password.
     pub database_url: SecretString,
-    /// The master key's text, where one is given.
     pub master_key: Option<SecretString>,
-    /// The texts of master keys of before.
     pub previous_master_keys: Vec<SecretString>,
-    /// The operator's token, where one is given: at least 16 visible characters.
+    /// The operator's token: at least 16 visible characters.
     pub admin_token: Option<SecretString>,
-    /// Hosts and networks that base URLs may reach although they are private.
+    /// Private hosts and networks that base URLs may reach.
     pub upstream_allow: String,
-    /// Issuers whose tokens are taken besides API keys.
+    /// Issuers whose tokens are accepted.
     pub issuers: Vec<JwtIssuer>,
-    /// For how many days the audit is kept; `None` is for ever.
+    /// How many days audit records are kept; `None` is forever.
     pub audit_retention_days: Option<u32>,
-    /// How much is let in, and the times of dependable writes.
     pub limits: Limits,
-    /// How much one tenant may have stored.
     pub quotas: Quotas,
-    /// How much is logged.
     pub log: LevelFilter,
-    /// How lines of the log look.
     pub log_format: LogFormat,
-    /// What is odd and no error, such as unknown variables.
+    /// Problems that are not errors, such as unknown variables.
     pub warnings: Vec<String>,
-    /// Every setting with its value and where it came from.
+    /// Every setting with its value and origin.
     pub given: Vec<(&'static Setting, Option<SettingValue>)>,
 }
 
-/// How lines of the log look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
     Text,
-    /// For machines: one JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
 impl Config {
-    /// Reads flags, this process's environment and the file that either names.
+    /// Reads the flags, this process's environment, and the file that one of them names.
     pub fn load(flags: &Flags) -> Result<Self, ConfigError> {
         Self::read(flags, sources::environment())
     }
@@ -123,7 +111,7 @@ impl Config {
         if faults.is_empty() { Ok(config) } else { Err(ConfigError(faults)) }
     }
 
-    /// Where the value of a setting came from, for sentences about it.
+    /// Where the value of a setting came from, for error messages.
     #[must_use]
     pub fn origin(&self, key: &str) -> String {
         let found = self.given.iter().find(|(setting, _)| setting.key == key);
@@ -150,18 +138,20 @@ fn listen(text: &str) -> Result<SocketAddr, &'static str> {
 
 fn admin_token(text: &str) -> Result<SecretString, &'static str> {
     if text.len() < 16 {
-        return Err("must have at least 16 characters; `openssl rand -hex 32` makes a good one");
+        return Err("must have at least 16 characters; `openssl rand -hex 32` makes a suitable one");
     }
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("must consist of visible ASCII characters without spaces: it is sent in a header");
+        return Err(
+            "must contain only visible ASCII characters, without spaces, because it is sent in a header",
+        );
     }
     if text.starts_with("cg_") {
-        return Err("must not begin with cg_: that is how API keys of tenants begin");
+        return Err("must not begin with cg_, like the API keys of tenants");
     }
     Ok(text.into())
 }
 
-/// Each secret between commas, an empty one too: whoever parses it says what is wrong.
+/// The secrets between commas. An empty one is kept, so that its parser reports it.
 fn several(text: &str) -> Vec<SecretString> {
     text.split(',').map(|one| SecretString::from(one.trim())).collect()
 }
@@ -169,7 +159,7 @@ fn several(text: &str) -> Vec<SecretString> {
 fn days(text: &str) -> Result<Option<u32>, &'static str> {
     const MOST: u32 = 36_500;
     let days = text.parse().ok().filter(|days| *days <= MOST);
-    let days = days.ok_or("must be a whole number of days from 0, which is for ever, to 36500")?;
+    let days = days.ok_or("must be a whole number of days from 0 (forever) to 36500")?;
     Ok(Some(days).filter(|days| *days > 0))
 }
 
@@ -217,16 +207,16 @@ fn quotas(value: &impl Fn(&str) -> Option<SettingValue>, faults: &mut Vec<String
 fn quota(text: &str) -> Result<Option<u64>, &'static str> {
     const MOST: u64 = 1 << 50;
     let number = text.parse().ok().filter(|number| *number <= MOST);
-    let number = number.ok_or("must be a whole number from 0, which is unlimited, to 1125899906842624")?;
+    let number = number.ok_or("must be a whole number from 0 (unlimited) to 1125899906842624")?;
     Ok(Some(number).filter(|number| *number > 0))
 }
 
-/// 0 is without bound.
+/// 0 is unlimited.
 fn bound(number: u32) -> Option<u32> {
     Some(number).filter(|number| *number > 0)
 }
 
-/// Half of it must hold the largest response.
+/// The largest response must fit into half of it.
 fn mib(text: &str) -> Result<u32, &'static str> {
     let number = text.parse().ok().filter(|number| (16..=1_000_000).contains(number));
     number.ok_or("must be a whole number of MiB from 16 to 1000000")
@@ -235,7 +225,7 @@ fn mib(text: &str) -> Result<u32, &'static str> {
 fn count(text: &str) -> Result<u32, &'static str> {
     const MOST: u32 = 1_000_000;
     let number = text.parse().ok().filter(|number| *number <= MOST);
-    number.ok_or("must be a whole number from 0, which is without bound, to 1000000")
+    number.ok_or("must be a whole number from 0 (unlimited) to 1000000")
 }
 
 fn millis(text: &str, least: u64, most: u64) -> Result<Duration, &'static str> {

@@ -1,32 +1,28 @@
-//! The table of settings: what is parsed, what a misspelling is compared with, what check-config and the README show.
+//! The table of settings. Parsing, suggestions for misspelled names, `check-config` and the README use it.
 
 use std::fmt::Write;
 
-/// One setting.
 #[derive(Debug)]
 pub struct Setting {
-    /// Its name in the file.
+    /// The name in the file.
     pub key: &'static str,
-    /// Its environment variable.
     pub variable: &'static str,
-    /// How much of its value may be shown, and whether it may come from a file of its own.
+    /// How much of the value may be shown, and whether it may have a file of its own.
     pub exposure: Sensitivity,
-    /// What it does, one sentence.
     pub doc: &'static str,
-    /// Its value where none is given.
+    /// The value if none is given.
     pub default: Option<&'static str>,
 }
 
 /// How much of a setting's value may be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sensitivity {
-    /// All of it.
     Open,
-    /// Nothing; `…_FILE` and `…_file` name a file that holds it.
+    /// Nothing; `…_FILE` and `…_file` name a file that contains it.
     Secret,
-    /// Nothing; a file of its own holds one a line.
+    /// Nothing; a file of its own contains one per line.
     Secrets,
-    /// What its reader shows of it; `…_FILE` and `…_file` as well.
+    /// The parts without a password; `…_FILE` and `…_file` as well.
     Url,
 }
 
@@ -40,7 +36,6 @@ const fn setting(
     Setting { key, variable, exposure, doc, default }
 }
 
-/// Every setting.
 pub const SETTINGS: &[Setting] = &[
     setting(
         "listen",
@@ -54,7 +49,7 @@ pub const SETTINGS: &[Setting] = &[
         "GATEWAY_OPS_LISTEN",
         Sensitivity::Open,
         None,
-        "Address and port of a second listener for `/livez` and `/readyz` alone, with connections of its own; none by default.",
+        "Address and port of a second listener for `/livez` and `/readyz` only, with its own connections; none by default.",
     ),
     setting(
         "database_url",
@@ -62,7 +57,7 @@ pub const SETTINGS: &[Setting] = &[
         Sensitivity::Url,
         Some("sqlite://data/gateway.db"),
         "`sqlite://` and the path of the database file, or `postgres://user:password@host:5432/database`, with \
-         `?sslmode=verify-full` where a network lies between.",
+         `?sslmode=verify-full` if it is reached over a network.",
     ),
     setting(
         "master_key",
@@ -76,7 +71,7 @@ pub const SETTINGS: &[Setting] = &[
         "GATEWAY_PREVIOUS_MASTER_KEYS",
         Sensitivity::Secrets,
         None,
-        "Master keys of before, comma-separated, or one a line in the file: they open what they sealed and seal nothing.",
+        "Previous master keys, comma-separated, or one per line in the file: they open old secrets and seal nothing.",
     ),
     setting(
         "admin_token",
@@ -90,15 +85,15 @@ pub const SETTINGS: &[Setting] = &[
         "GATEWAY_UPSTREAM_ALLOW",
         Sensitivity::Open,
         Some(""),
-        "Hosts, `host:port`, addresses and networks, comma-separated, that base URLs of credentials may reach \
-         although they are private.",
+        "Private hosts, `host:port`, addresses and networks, comma-separated, that base URLs of credentials may \
+         reach.",
     ),
     setting(
         "audit_retention_days",
         "GATEWAY_AUDIT_RETENTION_DAYS",
         Sensitivity::Open,
         Some("365"),
-        "For how many days the audit is kept; 0 is for ever.",
+        "How many days audit records are kept; 0 is forever.",
     ),
     setting(
         "log",
@@ -113,56 +108,56 @@ pub const SETTINGS: &[Setting] = &[
         "GATEWAY_KEY_RATE",
         Sensitivity::Open,
         Some("50"),
-        "Requests per second of one API key; 0 is without bound.",
+        "Requests per second of one API key; 0 is unlimited.",
     ),
     setting(
         "key_burst",
         "GATEWAY_KEY_BURST",
         Sensitivity::Open,
         Some("100"),
-        "Requests that a key may send at once after a pause.",
+        "Requests that a key may send in a burst after a pause.",
     ),
     setting(
         "tenant_in_flight",
         "GATEWAY_TENANT_IN_FLIGHT",
         Sensitivity::Open,
         Some("64"),
-        "Requests of one tenant under way at a time; 0 is without bound.",
+        "Concurrent requests of one tenant; 0 is unlimited.",
     ),
     setting(
         "credential_in_flight",
         "GATEWAY_CREDENTIAL_IN_FLIGHT",
         Sensitivity::Open,
         Some("16"),
-        "Requests on one credential under way at a time; 0 is without bound.",
+        "Concurrent requests on one credential; 0 is unlimited.",
     ),
     setting(
         "credential_waiting",
         "GATEWAY_CREDENTIAL_WAITING",
         Sensitivity::Open,
         Some("32"),
-        "Requests on one credential that may wait for a place, for 250 ms at most.",
+        "Requests on one credential that may wait, for at most 250 ms.",
     ),
     setting(
         "in_flight",
         "GATEWAY_IN_FLIGHT",
         Sensitivity::Open,
         Some("512"),
-        "Requests of the whole process under way at a time; 0 is without bound.",
+        "Concurrent requests of the whole process; 0 is unlimited.",
     ),
     setting(
         "tenant_ledger_rows",
         "GATEWAY_TENANT_LEDGER_ROWS",
         Sensitivity::Open,
         Some("1000000"),
-        "Writes under an `Idempotency-Key` that are kept for one tenant; 0 is unlimited.",
+        "Stored writes under an `Idempotency-Key` of one tenant; 0 is unlimited.",
     ),
     setting(
         "tenant_ledger_bytes",
         "GATEWAY_TENANT_LEDGER_BYTES",
         Sensitivity::Open,
         Some("1073741824"),
-        "Bytes that they may take; an open write counts for 64 KiB and its request; 0 is unlimited.",
+        "Bytes of these writes; a write in progress counts as 64 KiB and its request; 0 is unlimited.",
     ),
     setting(
         "tenant_credentials",
@@ -183,14 +178,14 @@ pub const SETTINGS: &[Setting] = &[
         "GATEWAY_TENANT_AUDIT_RECORDS",
         Sensitivity::Open,
         Some("10000000"),
-        "Audit records of one tenant; beyond that the oldest are erased early; 0 is unlimited.",
+        "Audit records of one tenant; beyond the limit the oldest are erased early; 0 is unlimited.",
     ),
     setting(
         "tenant_in_flight_mib",
         "GATEWAY_TENANT_IN_FLIGHT_MIB",
         Sensitivity::Open,
         Some("64"),
-        "MiB of CRMs' replies and of responses of one tenant in memory at a time, half for each; those up to 256 KiB do not \
+        "MiB of CRM replies and of responses of one tenant in memory, half for each; those up to 256 KiB do not \
          count. From 16.",
     ),
     setting(
@@ -205,26 +200,26 @@ pub const SETTINGS: &[Setting] = &[
         "GATEWAY_SETTLE_MS",
         Sensitivity::Open,
         Some("5000"),
-        "Milliseconds between the two looks that prove a lost create absent.",
+        "Milliseconds between the two lookups that prove a lost create absent.",
     ),
     setting(
         "lease_ms",
         "GATEWAY_LEASE_MS",
         Sensitivity::Open,
         Some("30000"),
-        "Milliseconds after which another process may take over a write under an `Idempotency-Key` whose process gave no \
-         sign of life; the same for all processes on one database.",
+        "Milliseconds without renewal after which another process may take over a write under an \
+         `Idempotency-Key`; the same for all processes on one database.",
     ),
 ];
 
 impl Setting {
-    /// Whether it is a whole number, which the file may give without quotes.
+    /// Whether it is a whole number, which needs no quotes in the file.
     #[must_use]
     pub fn is_number(&self) -> bool {
         self.default.is_some_and(|text| text.parse::<u64>().is_ok())
     }
 
-    /// Whether a file of its own may hold it.
+    /// Whether it may have a file of its own.
     #[must_use]
     pub fn from_file(&self) -> bool {
         self.exposure != Sensitivity::Open
@@ -246,13 +241,13 @@ pub fn markdown() -> String {
     table
 }
 
-/// A key of the file as it may be shown. One that needs quotes is no name that somebody mistyped; it may be a secret.
+/// A key of the file as it may be shown. A key that needs quotes is not shown, because it may be a secret.
 pub(super) fn shown_key(name: &str) -> String {
     let bare = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
     if bare { format!("`{name}`") } else { "a key in quotes".to_owned() }
 }
 
-/// The known name nearest to `name`, where one is near.
+/// The known name most similar to `name`, if one is similar.
 pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))

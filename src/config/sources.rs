@@ -1,4 +1,4 @@
-//! Lays the sources over each other: defaults, file, environment, flags.
+//! Combines the sources, the last one wins: defaults, file, environment, flags.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,9 @@ use super::{Flags, crash, file};
 /// The variable that names the configuration file.
 const FILE_VARIABLE: &str = "GATEWAY_CONFIG";
 
-/// A setting's value and where it came from.
+/// The value of a setting and its origin.
 #[derive(Clone, Debug)]
 pub struct SettingValue {
-    /// The value.
     pub value: SecretString,
     /// Such as `GATEWAY_LISTEN`, `--listen`, `listen in gateway.toml`, `default`.
     pub origin: String,
@@ -27,7 +26,7 @@ impl SettingValue {
     pub fn shown(&self, exposure: Sensitivity) -> String {
         let value = self.value.expose_secret();
         match exposure {
-            // No such value is right, and a URL may hold a password.
+            // No valid value looks like this, and a URL may contain a password.
             Sensitivity::Open if value.contains("://") || value.contains('@') => "(not shown)".to_owned(),
             Sensitivity::Open => value.to_owned(),
             Sensitivity::Secret | Sensitivity::Secrets | Sensitivity::Url => "(set)".to_owned(),
@@ -35,7 +34,7 @@ impl SettingValue {
     }
 }
 
-/// What the sources say, and what is wrong with them.
+/// The values of all sources, and what is wrong with them.
 pub(super) struct Collected {
     pub(super) given: Vec<(&'static Setting, Option<SettingValue>)>,
     pub(super) issuers: Vec<JwtIssuer>,
@@ -43,7 +42,7 @@ pub(super) struct Collected {
     pub(super) warnings: Vec<String>,
 }
 
-/// This process's variables that begin as ours do; one that is not Unicode is no value of ours.
+/// This process's variables that begin with `GATEWAY_`.
 pub(super) fn environment() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
@@ -51,7 +50,7 @@ pub(super) fn environment() -> Vec<(String, String)> {
         .collect()
 }
 
-/// Reads every source. A later one replaces the value of an earlier one as a whole, `…_FILE` included.
+/// Reads every source. A later one replaces the whole value of an earlier one, including `…_FILE`.
 pub(super) fn collect(flags: &Flags, environment: impl IntoIterator<Item = (String, String)>) -> Collected {
     let mut variables: BTreeMap<String, String> =
         environment.into_iter().filter(|(name, _)| name.starts_with("GATEWAY_")).collect();
@@ -119,7 +118,7 @@ fn from_variables(variables: &mut BTreeMap<String, String>, values: &mut Values,
     }
 }
 
-/// The value itself, from its file where a path was given.
+/// The value itself, read from its file if a path was given.
 fn resolved(
     setting: &Setting,
     given: SettingValue,
@@ -144,7 +143,7 @@ fn resolved(
     }
 }
 
-/// An empty value is nearly always a variable that was not filled in: it is not taken for "none".
+/// An empty value is nearly always a mistake, so it is refused.
 fn check_filled(given: &SettingValue, faults: &mut Vec<String>) -> bool {
     let filled = !given.value.expose_secret().trim().is_empty();
     if !filled {
@@ -160,7 +159,7 @@ fn default(setting: &Setting) -> Option<SettingValue> {
 fn warning(name: &str) -> String {
     let known = SETTINGS.iter().map(|setting| setting.variable).chain([FILE_VARIABLE]);
     match nearest(name, known) {
-        Some(near) => format!("the variable {name} is unknown and ignored; {near} is the nearest one"),
+        Some(near) => format!("the variable {name} is unknown and ignored; did you mean {near}?"),
         None => format!("the variable {name} is unknown and ignored"),
     }
 }

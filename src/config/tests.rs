@@ -78,7 +78,7 @@ fn what_cannot_be_used_is_named_all_at_once() {
         "`database_url` is the nearest",
         "`listen` must be a string",
         "both give the same secret",
-        "must be a whole number from 0, which is without bound",
+        "must be a whole number from 0 (unlimited)",
         "must be a whole number of milliseconds from 1000",
         "--log is empty",
         "GATEWAY_LOG_FORMAT must be one of",
@@ -167,7 +167,7 @@ fn each_fault_of_an_issuer_is_one_sentence() {
         ("algorithms = [\"none\"]", "may name HS256, RS256, ES256 and EdDSA"),
         ("algorithms = [\"RS512\"]", "may name HS256, RS256, ES256 and EdDSA"),
         ("algorithms = [\"RS256\", \"RS256\"]", "names RS256 twice"),
-        ("algorithms = [\"RS256\", \"HS256\"]", "HS256 stands alone"),
+        ("algorithms = [\"RS256\", \"HS256\"]", "HS256 cannot be combined"),
         ("algorithms = [\"HS256\"]", "HS256 takes `secret_file`"),
         ("jwks_url = ; secret_file = \"FOLDER/long\"", "`secret_file` is for HS256"),
         ("jwks_url = ", "no keys are given"),
@@ -179,8 +179,8 @@ fn each_fault_of_an_issuer_is_one_sentence() {
         ("scope_claim = ", "`scope_claim` is missing"),
         ("max_lifetime_seconds = 59", "from 60 to"),
         ("max_lifetime_seconds = \"1d\"", "from 60 to"),
-        ("jwks_uri = \"x\"", "`jwks_uri` is no member; `jwks_url` is the nearest"),
-        ("colour = \"x\"", "`colour` is no member; there are issuer,"),
+        ("jwks_uri = \"x\"", "`jwks_uri` is not a setting; did you mean `jwks_url`?"),
+        ("colour = \"x\"", "`colour` is not a setting; the settings are issuer,"),
     ] {
         let said = faults(read(Some(&table(change)), &[], &[]));
         assert!(said.contains(says), "{change}: {said}");
@@ -190,7 +190,7 @@ fn each_fault_of_an_issuer_is_one_sentence() {
         (table("").repeat(2), "another table has the same `issuer`"),
         ("auth = 1".to_owned(), "`auth` must be a table"),
         ("[auth.jwt]\nissuer = \"x\"".to_owned(), "in two brackets"),
-        ("[auth]\njtw = 1".to_owned(), "`jtw` is no setting in `auth`"),
+        ("[auth]\njtw = 1".to_owned(), "`jtw` is not a setting in `auth`"),
         ("[auht]".to_owned(), "`auth` is the nearest"),
     ] {
         let said = faults(read(Some(&file), &[], &[]));

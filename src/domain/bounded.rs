@@ -1,8 +1,8 @@
-//! Lists and texts that are bounded where they are made: a caller or a CRM must not make a response as long as it likes.
+//! Lists and texts that are bounded when they are made, so that neither a caller nor a CRM can make a response very long.
 
 use std::borrow::Cow;
 
-/// The first `MOST` elements of a list, and how many more there were. What is beyond the bound is counted, never kept.
+/// The first `MOST` elements of a list, and how many more there were. Elements beyond the bound are counted, not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FirstOf<T, const MOST: usize> {
     kept: Vec<T>,
@@ -10,13 +10,12 @@ pub struct FirstOf<T, const MOST: usize> {
 }
 
 impl<T, const MOST: usize> FirstOf<T, MOST> {
-    /// An empty list.
     #[must_use]
     pub const fn new() -> Self {
         Self { kept: Vec::new(), omitted: 0 }
     }
 
-    /// Adds an element, which is made only where there is room for it.
+    /// Adds an element, which is made only if there is room for it.
     pub fn add(&mut self, make: impl FnOnce() -> T) {
         if self.kept.len() < MOST {
             self.kept.push(make());
@@ -25,7 +24,6 @@ impl<T, const MOST: usize> FirstOf<T, MOST> {
         }
     }
 
-    /// Adds an element that is made already.
     pub fn push(&mut self, element: T) {
         self.add(|| element);
     }
@@ -36,26 +34,23 @@ impl<T, const MOST: usize> FirstOf<T, MOST> {
         self.omitted += other.omitted;
     }
 
-    /// The same list, with so many more omitted.
+    /// The same list with `more` further elements omitted.
     #[must_use]
     pub const fn omitting(mut self, more: usize) -> Self {
         self.omitted = self.omitted.saturating_add(more);
         self
     }
 
-    /// How many are not kept.
     #[must_use]
     pub const fn omitted(&self) -> usize {
         self.omitted
     }
 
-    /// How many there were in all.
     #[must_use]
     pub const fn total(&self) -> usize {
         self.kept.len() + self.omitted
     }
 
-    /// The kept elements.
     #[must_use]
     pub fn as_slice(&self) -> &[T] {
         self
@@ -68,7 +63,6 @@ impl<T, const MOST: usize> Default for FirstOf<T, MOST> {
     }
 }
 
-/// The kept elements.
 impl<T, const MOST: usize> std::ops::Deref for FirstOf<T, MOST> {
     type Target = [T];
     fn deref(&self) -> &[T] {
@@ -76,7 +70,6 @@ impl<T, const MOST: usize> std::ops::Deref for FirstOf<T, MOST> {
     }
 }
 
-/// The kept elements, to be changed one by one.
 impl<T, const MOST: usize> std::ops::DerefMut for FirstOf<T, MOST> {
     fn deref_mut(&mut self) -> &mut [T] {
         &mut self.kept
@@ -105,16 +98,16 @@ impl<T, const MOST: usize> From<Vec<T>> for FirstOf<T, MOST> {
 
 /// Characters of a name or value that are repeated in a text of ours.
 const NAME_MOST: usize = 100;
-/// Values that a text of ours lists.
+/// How many values our texts list.
 const VALUES_MOST: usize = 50;
 
-/// `name` as a text of ours repeats it: its first 100 characters.
+/// `name` as our texts repeat it: its first 100 characters.
 #[must_use]
 pub fn abbreviated(name: &str) -> Cow<'_, str> {
     abbreviated_to(name, NAME_MOST)
 }
 
-/// The first `most` characters of `text`, and `…` where there are more.
+/// The first `most` characters of `text`, and `…` if there are more.
 #[must_use]
 pub fn abbreviated_to(text: &str, most: usize) -> Cow<'_, str> {
     match text.char_indices().nth(most) {

@@ -1,22 +1,21 @@
-//! Who calls: the tenant behind an API key or a token, and what it may do.
+//! Who calls: the tenant of an API key or token, and what it may do.
 
-use super::{CallContext, CredentialId, Failure, FailureKind, KeyId, Result, TenantId, Text};
+use super::{CallContext, CredentialId, Failure, FailureKind, KeyId, Result, TenantId, Text, string_enum};
 
 /// The authenticated principal of one request.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// Whose credentials the caller may name.
+    /// The tenant whose credentials the caller may name.
     pub tenant: TenantId,
-    /// What the caller showed, by a name that may be written down.
+    /// The key or token that was sent, by a name that may be recorded.
     pub principal: Principal,
-    /// What the caller may do.
     pub scopes: Scopes,
     /// The only credentials the caller may name; `None` means all of the tenant's.
     pub credentials: Option<Vec<CredentialId>>,
 }
 
 impl Caller {
-    /// Passes where the caller has `scope`. Fails with `insufficient_scope`.
+    /// Succeeds if the caller has `scope`. Fails with `insufficient_scope`.
     pub fn require(&self, scope: Scope) -> Result<()> {
         if self.scopes.allow(scope) {
             return Ok(());
@@ -27,16 +26,13 @@ impl Caller {
     }
 }
 
-/// What authenticated a caller: who a record of a write names.
+/// What authenticated a caller. The audit records it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Principal {
-    /// An API key.
     Key(KeyId),
-    /// A JWT of a configured issuer; the subject is the token's `sub`, where it has one.
+    /// A JWT of a configured issuer; the subject is the token's `sub`, if it has one.
     Token {
-        /// The issuer.
         issuer: Text,
-        /// Whom the issuer names.
         subject: Option<Text>,
     },
     /// The operator, by the admin token.
@@ -46,7 +42,7 @@ pub enum Principal {
 }
 
 impl Principal {
-    /// The word for sentences.
+    /// The word for error messages.
     #[must_use]
     pub const fn noun(&self) -> &'static str {
         match self {
@@ -57,17 +53,14 @@ impl Principal {
     }
 }
 
-/// Who changes something, and as part of which request.
+/// Who changes something, and in which request.
 #[derive(Clone, Debug)]
 pub struct Actor {
-    /// Who.
     pub principal: Principal,
-    /// The request, where there is one.
     pub request_id: Option<Text>,
 }
 
 impl Actor {
-    /// The caller of one request.
     #[must_use]
     pub fn of(caller: &Caller, context: &CallContext) -> Self {
         let request_id =
@@ -75,67 +68,42 @@ impl Actor {
         Self { principal: caller.principal.clone(), request_id }
     }
 
-    /// The operator at the command line, where there are no requests.
+    /// The operator at the command line, who has no requests.
     #[must_use]
     pub const fn command_line() -> Self {
         Self { principal: Principal::CommandLine, request_id: None }
     }
 }
 
-/// One thing that a caller may do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub enum Scope {
-    /// list, count, get, fields, export, search
-    ContactsRead,
-    /// create, update, upsert, delete; does not imply reading
-    ContactsWrite,
-    /// list, get and check credentials
-    CredentialsRead,
-    /// create, change and remove credentials; does not imply reading
-    CredentialsWrite,
-}
-
-impl Scope {
-    /// Every scope.
-    pub const ALL: [Self; 4] =
-        [Self::ContactsRead, Self::ContactsWrite, Self::CredentialsRead, Self::CredentialsWrite];
-
-    /// The word in keys, tokens and documents.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ContactsRead => "contacts:read",
-            Self::ContactsWrite => "contacts:write",
-            Self::CredentialsRead => "credentials:read",
-            Self::CredentialsWrite => "credentials:write",
-        }
-    }
-
-    /// The scope that `word` names, if it names one.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == word)
+string_enum! {
+    /// One thing that a caller may do.
+    pub enum Scope {
+        /// list, count, get, fields, export, search
+        ContactsRead = "contacts:read",
+        /// create, update, upsert, delete; does not imply reading
+        ContactsWrite = "contacts:write",
+        /// list, get and check credentials
+        CredentialsRead = "credentials:read",
+        /// create, change and remove credentials; does not imply reading
+        CredentialsWrite = "credentials:write",
     }
 }
 
-/// A set of scopes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scopes(Vec<Scope>);
 
 impl Scopes {
-    /// The set of `scopes`; repeated ones count once, the order is that of [`Scope::ALL`].
+    /// The set of `scopes` without duplicates, in the order of [`Scope::ALL`].
     #[must_use]
     pub fn new(scopes: &[Scope]) -> Self {
         Self(Scope::ALL.into_iter().filter(|scope| scopes.contains(scope)).collect())
     }
 
-    /// Whether `scope` is in the set.
     #[must_use]
     pub fn allow(&self, scope: Scope) -> bool {
         self.0.contains(&scope)
     }
 
-    /// The scopes, in the order of [`Scope::ALL`].
     #[must_use]
     pub fn as_slice(&self) -> &[Scope] {
         &self.0

@@ -1,34 +1,32 @@
-//! What a caller asks to be written: a new contact, or changes to one.
+//! What a caller wants written: a new contact, or changes to one.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::field::known_name;
 use super::{Address, EmailAddress, PhoneNumber, RawJson, RemoteFields, Text};
 
-/// A contact to be created; it satisfies the unified rules (required members, limits, well-formed e-mails).
+/// A contact to be created. It satisfies the unified rules: required fields, limits, valid e-mail addresses.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ContactDraft {
     /// Given name.
     pub first_name: Option<Text>,
     /// Family name, never empty.
     pub last_name: Text,
-    /// Company the person belongs to.
+    /// The company the person belongs to.
     pub account: Option<Text>,
-    /// Postal addresses.
     pub addresses: Vec<Address>,
     /// E-mail addresses, at most 50.
     pub email_addresses: Vec<EmailAddress>,
-    /// Phone numbers, at most 50.
     pub phone_numbers: Vec<PhoneNumber>,
-    /// Members in the CRM's own spelling.
+    /// Fields by the CRM's own names.
     pub remote_fields: RemoteFields,
-    /// Read-only members that came along; ignored with a warning.
+    /// Read-only fields that were sent; ignored with a warning.
     #[serde(deserialize_with = "known_members")]
     pub read_only: Vec<ReadOnlyMember>,
 }
 
 impl ContactDraft {
-    /// A contact of which only the family name is known.
+    /// A contact with a family name and nothing else.
     #[must_use]
     pub fn of_name(last_name: Text) -> Self {
         Self {
@@ -51,7 +49,7 @@ pub struct ContactPatch {
     pub first_name: Patch<Text>,
     /// Family name.
     pub last_name: Patch<Text>,
-    /// Company the person belongs to.
+    /// The company the person belongs to.
     pub account: Patch<Text>,
     /// The whole list of addresses.
     pub addresses: Patch<Vec<Address>>,
@@ -59,15 +57,14 @@ pub struct ContactPatch {
     pub email_addresses: Patch<Vec<EmailAddress>>,
     /// The whole list of phone numbers.
     pub phone_numbers: Patch<Vec<PhoneNumber>>,
-    /// Members in the CRM's own spelling; `null` clears one, absent ones are kept.
+    /// Fields by the CRM's own names; `null` clears one, absent ones are kept.
     pub remote_fields: RemoteFields,
-    /// Read-only members that came along; ignored, with a warning where they differ from what the CRM holds.
+    /// Read-only fields that were sent; ignored, with a warning if they differ from what the CRM holds.
     pub read_only: Vec<ReadOnlyMember>,
 }
 
 impl ContactPatch {
-    /// The contact that is created where nobody is there to be changed; `None` without a last name. What is cleared is
-    /// absent from it.
+    /// The contact that an upsert creates if no contact matches; `None` without a last name. Cleared fields are absent from it.
     #[must_use]
     pub fn to_draft(&self) -> Option<ContactDraft> {
         let Self {
@@ -93,37 +90,36 @@ impl ContactPatch {
     }
 }
 
-/// Whether a body with these read-only members was made from a contact that was read: then what only the CRM sets comes
-/// along without being meant.
+/// Whether a body with these read-only fields was made from a contact that was read. Then it contains fields that only the
+/// CRM sets, and the caller does not mean to change them.
 #[must_use]
 pub fn is_read_back(read_only: &[ReadOnlyMember]) -> bool {
     let ours = |name: &str| matches!(name, "id" | "remoteId" | "remoteUpdatedAt");
     read_only.iter().any(|member| ours(member.name) && !member.value.is_null())
 }
 
-/// A body that changes the person who is found, or creates one: read as both.
+/// The body of an upsert, read both as a create and as a change.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ContactUpsert {
-    /// The contact that is created; it holds nothing that the body clears.
+    /// The contact that is created; fields that the body clears are absent.
     pub draft: ContactDraft,
-    /// The changes to a contact that is there.
+    /// The changes to an existing contact.
     pub patch: ContactPatch,
 }
 
 impl ContactUpsert {
-    /// Both readings of `patch`; `None` without a last name, which a create needs.
+    /// Reads `patch` both ways; `None` without a last name, which a create needs.
     #[must_use]
     pub fn of(patch: ContactPatch) -> Option<Self> {
         Some(Self { draft: patch.to_draft()?, patch })
     }
 }
 
-/// A member that only the gateway or the CRM sets (`id`, `remoteId`, the times, `remoteDeleted`), sent by a caller.
+/// A field that only the gateway or the CRM sets (`id`, `remoteId`, the times, `remoteDeleted`), sent by a caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadOnlyMember {
-    /// The member's name in the unified JSON.
+    /// The field's name in the unified JSON.
     pub name: &'static str,
-    /// The value as sent.
     pub value: RawJson,
 }
 
@@ -134,32 +130,31 @@ impl Serialize for ReadOnlyMember {
     }
 }
 
-/// Reads members that were stored; one that this release does not know is left out.
+/// Reads stored fields; those that this release does not know are left out.
 fn known_members<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<ReadOnlyMember>, D::Error> {
     let all = Vec::<(Text, RawJson)>::deserialize(from)?.into_iter();
     Ok(all.filter_map(|(name, value)| Some(ReadOnlyMember { name: known_name(&name)?, value })).collect())
 }
 
-/// One member of a change: absent, `null` (or an empty list), or a value.
+/// One field of a change: absent, `null` (or an empty list), or a value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Patch<T> {
-    /// Absent: untouched.
+    /// Absent: not changed.
     #[default]
     Keep,
     /// `null`: cleared.
     Clear,
-    /// Set to this.
     Set(T),
 }
 
 impl<T> Patch<T> {
-    /// Whether the member is named at all.
+    /// Whether the field is present.
     #[must_use]
     pub const fn touches(&self) -> bool {
         !matches!(self, Self::Keep)
     }
 
-    /// The same change, of another value.
+    /// The same change with the value converted.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Patch<U> {
         match self {
             Self::Keep => Patch::Keep,
@@ -168,7 +163,7 @@ impl<T> Patch<T> {
         }
     }
 
-    /// The value that is set, if one is.
+    /// The value that is set, if any.
     #[must_use]
     pub const fn value(&self) -> Option<&T> {
         match self {
@@ -179,7 +174,7 @@ impl<T> Patch<T> {
 }
 
 impl<T> Patch<Vec<T>> {
-    /// The whole list that is asked for; `None` where it is untouched.
+    /// The whole new list; `None` if it is not changed.
     #[must_use]
     pub fn list(&self) -> Option<&[T]> {
         match self {
@@ -191,7 +186,7 @@ impl<T> Patch<Vec<T>> {
 }
 
 impl<T> From<Option<T>> for Patch<T> {
-    /// A value is set, nothing is kept: how a draft reads as the change of an empty record.
+    /// How a draft reads as the change of an empty record.
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Keep, Self::Set)
     }

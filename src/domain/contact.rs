@@ -1,4 +1,4 @@
-//! One person as the gateway sees them, whichever CRM holds the record.
+//! One contact in the common model, whichever CRM holds it.
 
 use std::collections::HashMap;
 
@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::rules::Lines;
 use super::{Field, Fields, RawJson, RemoteId, Text, Timestamp};
 
-/// A contact as one reading of a CRM shows it. A scalar that the CRM shows empty is `None`, and so is one that it never
-/// has; lists are empty then. What the reading does not show is named in `unseen`: nothing is known of it.
+/// A contact as one reading of a CRM shows it. A scalar that the CRM shows empty, or never has, is `None`, and a list is
+/// empty. Fields that the reading does not show are named in `unseen`: nothing is known about them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contact {
     /// The CRM's own id.
@@ -17,49 +17,47 @@ pub struct Contact {
     pub first_name: Option<Text>,
     /// Family name.
     pub last_name: Option<Text>,
-    /// Company the person belongs to.
+    /// The company the person belongs to.
     pub account: Option<Text>,
-    /// Postal addresses.
     pub addresses: Vec<Address>,
     /// E-mail addresses, the main one first.
     pub email_addresses: Vec<EmailAddress>,
     /// Phone numbers in the CRM's order.
     pub phone_numbers: Vec<PhoneNumber>,
-    /// Every upstream key that no unified field consumed, in the upstream's spelling.
+    /// Every CRM field that no unified field took, by the CRM's names.
     pub remote_fields: RemoteFields,
-    /// Last contact with the person, where the CRM tells.
+    /// Last contact with the person, if the CRM tells.
     pub last_activity_at: Option<Timestamp>,
-    /// When the CRM made the record.
+    /// When the CRM created the record.
     pub remote_created_at: Option<Timestamp>,
     /// When the CRM last changed the record.
     pub remote_updated_at: Option<Timestamp>,
     /// Whether the CRM says that the record was removed.
     pub remote_deleted: bool,
-    /// Fields that the CRM has and this reading does not show. Their value here is empty and means nothing.
+    /// Fields that the CRM has but this reading does not show. Their value here is empty and means nothing.
     pub unseen: Fields,
     /// Fields of which this reading shows only a part, such as the first of several phone numbers.
     pub partial: Fields,
-    /// Fields whose value could not be read. They are `unseen` or `partial` too, and stay in `remote_fields` as they came.
+    /// Fields whose value could not be read. They are also `unseen` or `partial`, and stay in `remote_fields` unchanged.
     pub unreadable: Fields,
-    /// First and last name were split from a full name: the CRM shows no parts.
+    /// Whether first and last name were split from a full name, because the CRM shows no parts.
     pub names_derived: bool,
-    /// How it was read.
     pub read_by: ReadBy,
-    /// The record has more remote fields than are read: what `remote_fields` holds is not shown.
+    /// The record has more remote fields than are read, so `remote_fields` is not shown.
     pub remote_fields_unread: bool,
 }
 
 /// How a contact was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadBy {
-    /// By its id, as completely as the CRM tells it. Only such a reading has an `ETag`.
+    /// By its id, as completely as the CRM shows it. Only such a reading has an `ETag`.
     Id,
-    /// As a row of a list, or in part from something else: it may show less.
+    /// As a row of a list, or in part from another response: it may show less.
     List,
 }
 
 impl Contact {
-    /// A contact that holds nothing but its id.
+    /// A contact with its id and nothing else.
     #[must_use]
     pub fn bare(remote_id: RemoteId) -> Self {
         Self {
@@ -97,13 +95,13 @@ impl Contact {
         !self.unseen.contains(field) && !self.partial.contains(field)
     }
 
-    /// About how many bytes its texts have.
+    /// The approximate number of bytes of its texts.
     #[must_use]
     pub fn size(&self) -> usize {
         let texts = [&self.first_name, &self.last_name, &self.account];
         let emails = self.email_addresses.iter().map(|email| email.address.len());
         let phones = self.phone_numbers.iter().map(|phone| phone.number.len());
-        // Each entry is written with some forty bytes of names.
+        // Each entry is written with about forty bytes of field names.
         let lists = emails.chain(phones).map(|length| length + 40).sum::<usize>();
         texts.into_iter().flatten().map(|text| text.len()).sum::<usize>() + lists + self.remote_fields.size()
     }
@@ -112,26 +110,19 @@ impl Contact {
 /// A postal address; every part is optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Address {
-    /// Free word, such as `billing`.
+    /// A free text, such as `billing`.
     pub address_type: Option<Text>,
-    /// First line.
     pub street1: Option<Text>,
-    /// Second line.
     pub street2: Option<Text>,
-    /// City.
     pub city: Option<Text>,
-    /// State.
     pub state: Option<Text>,
-    /// Subdivision of the country.
     pub country_subdivision: Option<Text>,
-    /// Country.
     pub country: Option<Text>,
-    /// Postal code.
     pub postal_code: Option<Text>,
 }
 
 impl Address {
-    /// Each part by its name in the unified JSON, and whether it may have several lines.
+    /// Each part with its name in the unified JSON, and whether it may have several lines.
     #[must_use]
     pub fn parts(&self) -> [(&'static str, Option<&Text>, Lines); 8] {
         let Self { address_type, street1, street2, city, state, country_subdivision, country, postal_code } =
@@ -149,12 +140,10 @@ impl Address {
     }
 }
 
-/// An e-mail address and its type, a free word such as `main`. Stored as a pair.
+/// An e-mail address and its type, a free text such as `main`. Stored as a pair.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct EmailAddress {
-    /// The address.
     pub address: Text,
-    /// Its type.
     pub kind: Option<Text>,
 }
 
@@ -164,18 +153,17 @@ impl Serialize for EmailAddress {
     }
 }
 
-/// What makes two e-mail addresses one: no CRM tells them apart by case or by surrounding blanks.
+/// The form in which equal e-mail addresses are equal texts: no CRM distinguishes case or surrounding blanks.
 #[must_use]
 pub fn email_identity(address: &str) -> String {
     address.trim().chars().flat_map(char::to_lowercase).collect()
 }
 
-/// A phone number and its type, a free word such as `mobile`. Stored as a pair.
+/// A phone number and its type, a free text such as `mobile`. Stored as a pair.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct PhoneNumber {
     /// The number as written.
     pub number: Text,
-    /// Its type.
     pub kind: Option<Text>,
 }
 
@@ -185,12 +173,12 @@ impl Serialize for PhoneNumber {
     }
 }
 
-/// Members that the common model lacks, in order, each a validated JSON value.
+/// Fields that the common model lacks, in order, each a validated JSON value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoteFields(pub Vec<(Text, RawJson)>);
 
 impl RemoteFields {
-    /// The value of `key`, spelled exactly so.
+    /// The value of `key`, compared exactly.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&RawJson> {
         self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value)
@@ -202,13 +190,12 @@ impl RemoteFields {
         self.0.iter().rev().map(|(name, value)| (name.as_str(), value)).collect()
     }
 
-    /// About how many bytes they have as JSON.
+    /// The approximate number of bytes as JSON.
     #[must_use]
     pub fn size(&self) -> usize {
         self.0.iter().map(|(name, value)| name.len() + value.as_str().len() + 4).sum()
     }
 
-    /// Whether there is no member.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()

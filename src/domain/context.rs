@@ -1,4 +1,4 @@
-//! What goes along with every call from the edge to the wire.
+//! The context that is passed with every call, from the HTTP edge to the CRM.
 
 use std::any::Any;
 use std::fmt;
@@ -9,30 +9,30 @@ use tokio::time::Instant;
 
 use super::{TenantId, Text};
 
-/// Deadline, priority and request id of one caller's request.
+/// Deadline, priority and request id of one request.
 #[derive(Clone, Debug)]
 pub struct CallContext {
-    /// When the whole request must be answered.
+    /// When the response to the whole request is due.
     pub deadline: Instant,
     /// Whether a person waits for it.
     pub priority: Priority,
-    /// The request's id, also shown to the caller.
+    /// Also shown to the caller.
     pub request_id: Text,
-    /// The places that the request takes in queues.
+    /// The admission permits that the request holds.
     pub admission: Admission,
-    /// Whose request it is, if it is a tenant's: tenants take turns at what all of them share.
+    /// The tenant, if a tenant sent the request: tenants take turns at shared resources.
     pub tenant: Option<TenantId>,
 }
 
-/// What a request holds while work for it goes on, such as its place among the requests in flight: let go with the last
-/// clone, so that a write whose caller left still counts.
+/// What a request holds while work for it goes on, such as its permit among the requests in flight. It is released with the
+/// last clone, so that a write whose caller disconnected still counts.
 #[derive(Clone, Default)]
 pub struct Admission(Option<Arc<dyn Any + Send + Sync>>);
 
 impl Admission {
-    /// Holds `places` until the last clone is dropped.
-    pub fn holding(places: Arc<dyn Any + Send + Sync>) -> Self {
-        Self(Some(places))
+    /// Holds `permits` until the last clone is dropped.
+    pub fn holding(permits: Arc<dyn Any + Send + Sync>) -> Self {
+        Self(Some(permits))
     }
 }
 
@@ -55,7 +55,7 @@ impl CallContext {
         }
     }
 
-    /// The same call, which must end within `time` from now, if not earlier.
+    /// The same call with at most `time` from now.
     #[must_use]
     pub fn with_timeout(&self, time: Duration) -> Self {
         Self { deadline: self.deadline.min(crate::clock::monotonic() + time), ..self.clone() }
@@ -67,7 +67,7 @@ impl CallContext {
         Self { tenant: Some(tenant.clone()), ..self }
     }
 
-    /// The same call for a job.
+    /// The same call for a job that nobody waits for.
     #[must_use]
     pub fn as_background(self) -> Self {
         Self { priority: Priority::Bulk, ..self }
@@ -80,7 +80,7 @@ impl CallContext {
     }
 }
 
-/// Whether a person waits for the answer, or a job.
+/// Whether a person waits for the response, or a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Priority {
     /// A person waits.

@@ -1,4 +1,4 @@
-//! Names of things: tenants, credentials, keys, providers, and contacts as their CRM names them.
+//! Ids of tenants, credentials, keys and contacts, and the names of providers.
 
 use std::fmt;
 
@@ -13,7 +13,6 @@ macro_rules! id {
         pub struct $name(Text);
 
         impl $name {
-            /// The id as it is written.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -41,7 +40,7 @@ macro_rules! id {
 }
 
 id!(
-    /// A tenant: who owns credentials and keys in the gateway.
+    /// A tenant, who owns credentials and keys in the gateway.
     TenantId
 );
 id!(
@@ -53,16 +52,16 @@ id!(
     KeyId
 );
 id!(
-    /// A contact's id as its CRM spells it.
+    /// A contact's id in its CRM.
     RemoteId
 );
 
 impl TenantId {
-    /// What every tenant's id begins with, and no tenant's name.
+    /// Every tenant's id begins with this, and no tenant's name does.
     pub const PREFIX: &str = "ten_";
 
-    /// Whether `text` is spelled as an id is: it is never looked up as a name, so that a name cannot stand for the id of
-    /// another tenant, or of one that was removed.
+    /// Whether `text` has the form of an id. Such a text is never looked up as a name, so that a name cannot stand for the id of
+    /// another or a removed tenant.
     #[must_use]
     pub fn is_spelled_by(text: &str) -> bool {
         text.starts_with(Self::PREFIX)
@@ -70,7 +69,7 @@ impl TenantId {
 }
 
 impl RemoteId {
-    /// Whether it can be an id at all: 1 to 64 letters, digits, `_` and `-`. `..` as a path segment is another path.
+    /// Whether it can be an id: 1 to 64 letters, digits, `_` and `-`. Other characters could change the path of a call.
     #[must_use]
     pub fn is_plausible(&self) -> bool {
         let id = self.as_str();
@@ -78,18 +77,17 @@ impl RemoteId {
     }
 }
 
-/// Which CRM: one word for configuration, database, metric label and test name. Made only in an adapter's folder.
+/// Which CRM: one word in the API, the database and tests. Only adapters create one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Provider(&'static str);
 
 impl Provider {
-    /// Names a provider; lower case, no spaces.
+    /// Lower case, no spaces.
     #[must_use]
     pub const fn new(word: &'static str) -> Self {
         Self(word)
     }
 
-    /// The word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         self.0

@@ -1,7 +1,7 @@
-//! The words that every layer shares: contacts, changes, queries, failures. Serde writes what is stored sealed; no HTTP, no async.
+//! The types that every layer shares: contacts, changes, queries, failures. Serde is used for what is stored sealed; there is
+//! no HTTP and no async.
 
 mod bounded;
-pub mod bounds;
 mod caller;
 mod change;
 mod contact;
@@ -12,6 +12,7 @@ mod ids;
 mod phone;
 mod query;
 pub mod rules;
+mod string_enum;
 mod text;
 mod warning;
 
@@ -29,8 +30,10 @@ pub use ids::{CredentialId, KeyId, Provider, RemoteId, TenantId};
 pub use jiff::Timestamp;
 pub use phone::{PhoneIdentity, Region, digits, has_letters};
 pub use query::{ContactQuery, Filter, FilterKind, FilterName, FilterValue, Page, PageToken};
+pub use rules::bounds;
+pub(crate) use string_enum::string_enum;
 pub use text::{RawJson, Text, text_identity, words};
 pub use warning::{Warning, WarningCode, known_warnings};
 
-/// What every fallible step of the gateway answers.
+/// The result of every fallible step of the gateway.
 pub type Result<T> = std::result::Result<T, Failure>;

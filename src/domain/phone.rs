@@ -1,4 +1,4 @@
-//! Phone numbers: their E.164 form, and what makes two of them one number. The only user of the phone library.
+//! Phone numbers: their E.164 form, and when two of them are equal. The only user of the phone library.
 
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
@@ -7,23 +7,23 @@ use rlibphonenumber::{CountryCodeSource, NumberLengthType, PHONE_NUMBER_UTIL, Ph
 
 use super::Text;
 
-/// What is dialled before a national number, in any country. The library strips only what belongs to the number's own
-/// country; anything else that it strips (a carrier code, an area code it knows better) changes the number.
+/// Trunk prefixes of all countries. If the library strips anything else (a carrier code, a corrected area code), it has
+/// changed the number.
 const TRUNK_PREFIXES: [&str; 7] = ["", "0", "1", "8", "80", "06", "01"];
 
-/// Most digits that an E.164 number has.
+/// The maximum number of digits of an E.164 number.
 const MOST_DIGITS: usize = 15;
 
-/// From this many letters on, letters are part of a number or say something about it, and dialling them would be wrong.
+/// With at least this many letters, they are part of the number or a comment on it, and the number cannot be dialled.
 const LETTERS: usize = 3;
 
-/// Fewer digits than these are no whole national number.
+/// The minimum number of digits of a whole national number.
 const WHOLE_NATIONAL: usize = 7;
 
-/// A country code has three digits at most, and an international or trunk prefix rarely more than two.
+/// A country code has at most three digits, and an international or trunk prefix rarely more than two.
 const LONGEST_PREFIX: usize = 5;
 
-/// The digits at the end that a number keeps however it is written.
+/// How many digits at the end are the same in all spellings of a number.
 const LAST_DIGITS: usize = 7;
 
 /// The country whose national numbers are written without a country code.
@@ -31,13 +31,13 @@ const LAST_DIGITS: usize = 7;
 pub struct Region(Option<enums::Region>);
 
 impl Region {
-    /// The region that an ISO 3166 code names; none if it names none.
+    /// The region of an ISO 3166 code; an unknown code gives no region.
     #[must_use]
     pub fn named(code: Option<&str>) -> Self {
         Self(code.and_then(known))
     }
 
-    /// Whether `code` names a country with phone numbers, in two capital letters.
+    /// Whether `code` is the code of a country with phone numbers, in two capital letters.
     #[must_use]
     pub fn is_known(code: &str) -> bool {
         known(code).is_some()
@@ -50,8 +50,8 @@ fn known(code: &str) -> Option<enums::Region> {
     PHONE_NUMBER_UTIL.get_supported_regions().find(|supported| *supported == region)
 }
 
-/// A phone number as one region understands it. Two are equal if they have the same E.164 form, extensions left out;
-/// numbers without that form are equal if their digits and letters are.
+/// A phone number as read in one region. Two are equal if they have the same E.164 form without extensions. Numbers without
+/// that form are equal if their digits and letters are.
 #[derive(Clone, Debug)]
 pub struct PhoneIdentity {
     /// `+` and the digits, or the digits and letters of a number that has no E.164 form.
@@ -59,18 +59,18 @@ pub struct PhoneIdentity {
     /// The digits behind the country code, or all digits.
     national: String,
     is_e164: bool,
-    /// The number without its extension, as it was written, if it has an extension.
+    /// The number as written up to its extension, if it has one.
     without_extension: Option<Text>,
 }
 
 impl PhoneIdentity {
-    /// Reads `number`; national numbers are those of `region`.
+    /// Reads `number`; a national number is one of `region`.
     #[must_use]
     pub fn of(region: Region, number: &str) -> Self {
         let (parsed, line) = without_extensions(region.0, number);
         let without_extension = (line.len() < number.len()).then(|| Text::from(line.trim()));
         let stable = |(form, national): &(String, String)| {
-            // The library drops one of two leading zeros when it reads its own form again.
+            // The library drops one of two leading zeros when it parses its own output.
             !national.starts_with('0')
                 || PHONE_NUMBER_UTIL
                     .parse(form, None)
@@ -86,15 +86,15 @@ impl PhoneIdentity {
         }
     }
 
-    /// What equal numbers share, as text.
+    /// The text that equal numbers share.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.key
     }
 
-    /// The E.164 form, such as `+14155550100`: exactly the digits written, plus a country code, minus a trunk prefix
-    /// or the region's international prefix, without an extension. `None` if there is no such form, or if the country
-    /// has no numbers of this length.
+    /// The E.164 form, such as `+14155550100`: exactly the digits written, plus a country code, minus a trunk prefix or the
+    /// region's international prefix, without an extension. `None` if there is no such form, or if the country has no numbers
+    /// of this length.
     #[must_use]
     pub fn e164(&self) -> Option<&Text> {
         self.is_e164.then_some(&self.key)
@@ -106,16 +106,16 @@ impl PhoneIdentity {
         self.without_extension.as_ref()
     }
 
-    /// The digits by which a CRM's substring search finds the number however it was stored: those behind the country
-    /// code, or behind what may be one where none is known.
+    /// The digits for a CRM's substring search, which find the number in all spellings: those after the country code, or after
+    /// what may be a country code if none is known.
     #[must_use]
     pub fn search_digits(&self) -> &str {
         let unsure = if self.is_e164 { 0 } else { self.national.len().saturating_sub(WHOLE_NATIONAL) };
         &self.national[unsure.min(LONGEST_PREFIX)..]
     }
 
-    /// Whether both may be one number, though they are not equal: one of them lacks a country code that is known, and
-    /// the national digits agree.
+    /// Whether both may be the same number although they are not equal: one of them has no known country code, and the national
+    /// digits match.
     #[must_use]
     pub fn resembles(&self, other: &Self) -> bool {
         if self == other || (self.is_e164 && other.is_e164) {
@@ -133,27 +133,26 @@ impl PhoneIdentity {
             && longer.ends_with(shorter.as_str())
     }
 
-    /// By what the numbers that resemble this one are found in an index: two numbers that are not equal
-    /// [resemble](Self::resembles) each other if one has of [`Self::near_wanted`] what the other has of
-    /// [`Self::near_held`].
+    /// Keys for an index of numbers: two unequal numbers [resemble](Self::resembles) each other if [`Self::near_wanted`] of one
+    /// and [`Self::near_held`] of the other have a key in common.
     pub fn near_held(&self) -> impl Iterator<Item = Near<'_>> {
         let endings = self.national_endings().filter(|_| !self.is_e164);
         endings.map(Near::Ending).chain(self.national_endings().take(1).map(Near::Whole))
     }
 
-    /// The other side of [`Self::near_held`].
+    /// The keys to search with; see [`Self::near_held`].
     pub fn near_wanted(&self) -> impl Iterator<Item = Near<'_>> {
         let endings = self.national_endings().filter(|_| !self.is_e164);
         endings.map(Near::Whole).chain(self.national_endings().take(1).map(Near::Ending))
     }
 
-    /// The national digits, whole and without each length of prefix, as far as they are a whole national number.
+    /// The national digits, whole and without prefixes of each length, if they are still a whole national number.
     fn national_endings(&self) -> impl Iterator<Item = &str> {
         let endings = (0..=LONGEST_PREFIX).map_while(|prefix| self.national.get(prefix..));
         endings.take_while(|ending| ending.len() >= WHOLE_NATIONAL)
     }
 
-    /// A word that equal numbers share, and most spellings of one number without a country code as well.
+    /// A key that equal numbers share, and also most spellings of one number without a country code.
     #[must_use]
     pub fn lock_key(&self) -> String {
         let digits = digits(&self.key);
@@ -161,12 +160,12 @@ impl PhoneIdentity {
     }
 }
 
-/// National digits that a number has in common with one that resembles it.
+/// National digits that two similar numbers share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Near<'a> {
     /// All of them.
     Whole(&'a str),
-    /// Those behind what may be a prefix.
+    /// Those after what may be a prefix.
     Ending(&'a str),
 }
 
@@ -184,20 +183,20 @@ impl Hash for PhoneIdentity {
     }
 }
 
-/// The digits of `text` in ASCII, whatever script they are written in.
+/// The digits of `text`, of any script, in ASCII.
 #[must_use]
 pub fn digits(text: &str) -> String {
     text.chars().filter_map(digit).collect()
 }
 
-/// Whether `number` has letters that are more than a label of its extension: it cannot be dialled as it is.
+/// Whether `number` has letters besides a label of its extension, so that it cannot be dialled.
 #[must_use]
 pub fn has_letters(number: &str) -> bool {
     letters(without_scheme(without_extensions(None, number).1)) >= LETTERS
 }
 
-/// The number up to its extension, read, and as it is written. With two extensions, of which nobody knows what is meant,
-/// it is not read, and both are cut off.
+/// The number up to its extension, parsed and as written. A number with two extensions is ambiguous: both are cut off, and it
+/// is not parsed.
 fn without_extensions(region: Option<enums::Region>, number: &str) -> (Option<PhoneNumber>, &str) {
     let (mut line, mut cut) = (number, 0);
     loop {
@@ -225,7 +224,7 @@ fn e164(parsed: &PhoneNumber, line: &str) -> Option<(String, String)> {
     let before = written.strip_suffix(national.as_str())?;
     let dialled = |trunk: &&str| match parsed.country_code_source() {
         CountryCodeSource::FromDefaultCountry => before == *trunk,
-        // In front stands the international prefix of the region.
+        // The international prefix of the region comes first.
         CountryCodeSource::FromNumberWithIdd => {
             before.strip_suffix(*trunk).is_some_and(|before| before.ends_with(&code))
         }
@@ -238,14 +237,13 @@ fn extension_digits(parsed: &PhoneNumber) -> usize {
     parsed.extension.as_deref().map_or(0, |extension| extension.chars().count())
 }
 
-/// How many digits the extension of a national number has, of whatever country it is: their spellings are the same
-/// everywhere.
+/// How many digits the extension of a national number has. Extensions are written the same way in all countries.
 fn extension(number: &str) -> usize {
     let parsed = PHONE_NUMBER_UTIL.parse(number, Some(enums::Region::US)).ok();
     parsed.as_ref().map_or(0, extension_digits)
 }
 
-/// `number` up to the last digit before those of the extension.
+/// `number` up to the last digit before its extension.
 fn before_extension(number: &str, extension: usize) -> &str {
     if extension == 0 {
         return number;
@@ -254,7 +252,7 @@ fn before_extension(number: &str, extension: usize) -> &str {
     before.next().map_or("", |(at, c)| &number[..at + c.len_utf8()])
 }
 
-/// `tel:` are letters too.
+/// Removes `tel:`, which must not count as letters.
 fn without_scheme(number: &str) -> &str {
     match number.split_at_checked(4) {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("tel:") => rest,
@@ -266,13 +264,13 @@ fn letters(text: &str) -> usize {
     text.chars().filter(|c| c.is_alphabetic()).count()
 }
 
-/// Digits and letters alone, in one case.
+/// Only the digits and letters, in lower case.
 fn plain(text: &str) -> String {
     let one = |c: char| digit(c).or_else(|| c.is_alphabetic().then_some(c));
     text.chars().filter_map(one).flat_map(char::to_lowercase).collect()
 }
 
-/// The zeros of all scripts; the other nine digits follow each.
+/// The zeros of all scripts; the other nine digits follow each of them.
 const ZEROS: [u32; 66] = [
     0x30, 0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xDE6, 0xE50,
     0xED0, 0xF20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80, 0x1A90, 0x1B50, 0x1BB0, 0x1C40,
@@ -282,7 +280,7 @@ const ZEROS: [u32; 66] = [
     0x1E140, 0x1E2F0, 0x1E950, 0x1FBF0,
 ];
 
-/// The ASCII digit of a decimal digit of any script.
+/// The ASCII digit for a decimal digit of any script.
 fn digit(c: char) -> Option<char> {
     let c = u32::from(c);
     let zero = ZEROS.partition_point(|zero| *zero <= c).checked_sub(1).and_then(|at| ZEROS.get(at))?;

@@ -1,36 +1,30 @@
-//! What a list asks for, and the pages it is answered with.
+//! The filters of a list, and the pages of its response.
 
 use super::{Contact, Text, Timestamp};
 
-/// The filters of one list or count; all of them hold at once.
+/// The filters of one list or count; a contact must match all of them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ContactQuery {
     /// Each name at most once, in the order of [`FilterName::ALL`].
     pub filters: Vec<Filter>,
 }
 
-/// One filter with its value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Filter {
-    /// Which.
     pub name: FilterName,
-    /// What it is compared with.
     pub value: FilterValue,
 }
 
-/// What a filter compares with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FilterValue {
     /// Text, already trimmed, never empty.
     Text(Text),
-    /// A moment.
     Time(Timestamp),
 }
 
 /// The kind of value that a filter takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FilterKind {
-    /// Text.
     Text,
     /// RFC 3339 moment.
     Time,
@@ -43,22 +37,19 @@ macro_rules! filters {
         pub enum FilterName { $(#[doc = $doc] $name,)* }
 
         impl FilterName {
-            /// Every filter.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
-            /// The query parameter.
             #[must_use]
             pub const fn parameter(self) -> &'static str {
                 match self { $(Self::$name => $parameter,)* }
             }
 
-            /// The kind of value it takes.
             #[must_use]
             pub const fn kind(self) -> FilterKind {
                 match self { $(Self::$name => FilterKind::$kind,)* }
             }
 
-            /// One sentence for the API document.
+            /// One sentence for the OpenAPI document.
             #[must_use]
             pub const fn description(self) -> &'static str {
                 match self { $(Self::$name => $doc,)* }
@@ -79,11 +70,11 @@ filters! {
     AccountNotEquals "accountNotEquals" Text "Account differs, ignoring case; an absent one differs.";
     EmailAddress "emailAddress" Text "One of the e-mail addresses equals, ignoring case.";
     PhoneNumber "phoneNumber" Text "One of the phone numbers has the same digits in its E.164 form.";
-    LastActivityAt "lastActivityAt" Time "Last activity at this moment.";
-    RemoteCreatedAtMin "remoteCreatedAtMin" Time "Created in the CRM at this moment or later.";
-    RemoteCreatedAtMax "remoteCreatedAtMax" Time "Created in the CRM at this moment or earlier.";
-    RemoteUpdatedAtMin "remoteUpdatedAtMin" Time "Changed in the CRM at this moment or later.";
-    RemoteUpdatedAtMax "remoteUpdatedAtMax" Time "Changed in the CRM at this moment or earlier.";
+    LastActivityAt "lastActivityAt" Time "Last activity at this time.";
+    RemoteCreatedAtMin "remoteCreatedAtMin" Time "Created in the CRM at this time or later.";
+    RemoteCreatedAtMax "remoteCreatedAtMax" Time "Created in the CRM at this time or earlier.";
+    RemoteUpdatedAtMin "remoteUpdatedAtMin" Time "Changed in the CRM at this time or later.";
+    RemoteUpdatedAtMax "remoteUpdatedAtMax" Time "Changed in the CRM at this time or earlier.";
     CreatedAtMin "createdAtMin" Time "The same as `remoteCreatedAtMin`: the gateway keeps no record of its own.";
     CreatedAtMax "createdAtMax" Time "The same as `remoteCreatedAtMax`.";
     UpdatedAtMin "updatedAtMin" Time "The same as `remoteUpdatedAtMin`.";
@@ -91,7 +82,7 @@ filters! {
 }
 
 impl FilterName {
-    /// The filter that decides: the gateway keeps no record of its own, so its times are the CRM's.
+    /// The filter that this one is an alias of, or itself. The gateway keeps no record of its own, so its times are the CRM's.
     #[must_use]
     pub const fn canonical(self) -> Self {
         match self {
@@ -103,7 +94,7 @@ impl FilterName {
         }
     }
 
-    /// The filter that `parameter` names, if it names one.
+    /// The filter with this query parameter; `None` if there is none.
     #[must_use]
     pub fn parse(parameter: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|name| name.parameter() == parameter)

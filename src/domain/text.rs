@@ -1,4 +1,4 @@
-//! Text and raw JSON that share the bytes of the body they were read from.
+//! Text and raw JSON that share the bytes of the body that they were read from.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,8 +7,8 @@ use bytestring::ByteString;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
-/// UTF-8 text, cheap to clone. A text cut from an upstream's reply shares the reply's bytes and so keeps the whole
-/// reply in memory: never keep one beyond the request.
+/// UTF-8 text, cheap to clone. A text cut from a CRM's reply shares the reply's bytes and keeps the whole reply in memory, so
+/// it must not be kept after the request.
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Text(ByteString);
 
@@ -19,7 +19,7 @@ impl Text {
         Self(ByteString::from_static(text))
     }
 
-    /// The part of `whole` that `part` borrows from it, without copying; a `part` from elsewhere is copied.
+    /// `part`, which borrows from `whole`, without copying. A `part` of another text is copied.
     #[must_use]
     pub fn cut(whole: &ByteString, part: &str) -> Self {
         let (outer, inner) = (whole.as_bytes().as_ptr_range(), part.as_bytes().as_ptr_range());
@@ -30,14 +30,13 @@ impl Text {
         }
     }
 
-    /// The text itself.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What makes two texts one: no CRM tells them apart by blanks at either end or by the normal form of Unicode.
+/// The form in which equal texts are equal: no CRM distinguishes surrounding blanks or the normal form of Unicode.
 #[must_use]
 pub fn text_identity(text: &str) -> Cow<'_, str> {
     let text = text.trim();
@@ -47,12 +46,12 @@ pub fn text_identity(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The words of `texts`, one after another.
+/// The words of `texts`, in order.
 pub fn words<'a>(texts: impl IntoIterator<Item = &'a Text>) -> impl Iterator<Item = &'a str> {
     texts.into_iter().flat_map(|text| text.split_whitespace())
 }
 
-/// Prints the length only: a contact's texts are personal data and must not reach a log by `{:?}`.
+/// Prints the length only: a contact's texts are personal data and must not be logged by `{:?}`.
 impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Text({} bytes)", self.0.len())
@@ -96,25 +95,23 @@ impl PartialEq<&str> for Text {
     }
 }
 
-/// One JSON value as text, already validated: it is passed on digit by digit, so that a number of thirty digits
-/// survives. Only code that has run the JSON check makes one. It is stored as a text, so that it comes back to the byte.
+/// One JSON value as validated text. It is passed on unchanged, so that a number of thirty digits keeps all of them. Only code
+/// that has run the JSON check creates one. It is stored as a text, so that it is read back unchanged.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RawJson(Text);
 
 impl RawJson {
-    /// Takes `text` for valid JSON; the caller has validated it.
+    /// The caller has validated that `text` is JSON.
     #[must_use]
     pub const fn from_validated(text: Text) -> Self {
         Self(text)
     }
 
-    /// The JSON text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
 
-    /// Whether the value is `null`.
     #[must_use]
     pub fn is_null(&self) -> bool {
         self.0 == "null"

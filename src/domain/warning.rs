@@ -1,30 +1,29 @@
-//! What an answer says about a write that was not stored to the letter.
+//! Warnings: what a caller should know about a call that succeeded.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Text;
+use super::{Text, string_enum};
 
-/// Warnings that one response bears, beside one that counts the others.
+/// The most warnings of one response, besides one that counts the others.
 const MOST: usize = 100;
 
-/// Something the caller should know although the call succeeded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Warning {
-    /// The kind of warning, a stable word.
+    /// A stable word.
     pub code: WarningCode,
     /// RFC 6901 pointer into the unified contact.
     pub pointer: String,
-    /// A sentence for a person; it never holds the value itself.
+    /// A sentence for a person; it never contains the value itself.
     pub message: Text,
 }
 
 impl Warning {
-    /// A warning about the member at `pointer`.
+    /// A warning about the field at `pointer`.
     pub fn new(code: WarningCode, pointer: impl Into<String>, message: impl Into<Text>) -> Self {
         Self { code, pointer: pointer.into(), message: message.into() }
     }
 
-    /// The first of `warnings`, and one that says how many are left out. Bounded twice they stay as they are.
+    /// The first of `warnings`, and one that says how many are left out. Doing it twice changes nothing.
     #[must_use]
     pub fn bounded(mut warnings: Vec<Self>) -> Vec<Self> {
         let left = warnings.len().saturating_sub(MOST);
@@ -40,67 +39,28 @@ impl Warning {
     }
 }
 
-/// The kinds of warnings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum WarningCode {
-    /// The CRM has no home for the member.
-    NotStored,
-    /// The CRM holds another value than the one sent.
-    ChangedByUpstream,
-    /// What was written could not be read back.
-    NotVerified,
-    /// Another writer may have made the record between the look-up and the write.
-    MayHaveUpdatedExisting,
-    /// The phone number was passed on as it came.
-    PhoneNotParsed,
-    /// Another contact may be the same person.
-    PossibleDuplicate,
-    /// The member is set by the gateway or the CRM alone and was ignored.
-    ReadOnly,
-    /// This reading shows the field not at all, or only in part.
-    Incomplete,
-    /// A row of the list has no id that can be read, so it is left out.
-    RowUnreadable,
-    /// The CRM does not keep the order that was asked for.
-    OrderChanged,
-}
-
-impl WarningCode {
-    /// Every code.
-    pub const ALL: [Self; 10] = [
-        Self::NotStored,
-        Self::ChangedByUpstream,
-        Self::NotVerified,
-        Self::MayHaveUpdatedExisting,
-        Self::PhoneNotParsed,
-        Self::PossibleDuplicate,
-        Self::ReadOnly,
-        Self::Incomplete,
-        Self::RowUnreadable,
-        Self::OrderChanged,
-    ];
-
-    /// The code that `word` names, if it names one.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|code| code.as_str() == word)
-    }
-
-    /// The word in the JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::NotStored => "not_stored",
-            Self::ChangedByUpstream => "changed_by_upstream",
-            Self::NotVerified => "not_verified",
-            Self::MayHaveUpdatedExisting => "may_have_updated_existing",
-            Self::PhoneNotParsed => "phone_not_parsed",
-            Self::PossibleDuplicate => "possible_duplicate",
-            Self::ReadOnly => "read_only",
-            Self::Incomplete => "incomplete",
-            Self::RowUnreadable => "row_unreadable",
-            Self::OrderChanged => "order_changed",
-        }
+string_enum! {
+    pub enum WarningCode {
+        /// The CRM has no field for the value.
+        NotStored = "not_stored",
+        /// The CRM holds another value than the one sent.
+        ChangedByUpstream = "changed_by_upstream",
+        /// What was written could not be read back.
+        NotVerified = "not_verified",
+        /// Another writer may have made the record between the lookup and the write.
+        MayHaveUpdatedExisting = "may_have_updated_existing",
+        /// The phone number was passed on as written.
+        PhoneNotParsed = "phone_not_parsed",
+        /// Another contact may be the same person.
+        PossibleDuplicate = "possible_duplicate",
+        /// Only the gateway or the CRM sets the field, so it was ignored.
+        ReadOnly = "read_only",
+        /// This reading does not show the field, or only in part.
+        Incomplete = "incomplete",
+        /// A row of the list has no readable id, so it is left out.
+        RowUnreadable = "row_unreadable",
+        /// The CRM does not keep the order that was asked for.
+        OrderChanged = "order_changed",
     }
 }
 
@@ -110,7 +70,7 @@ impl Serialize for WarningCode {
     }
 }
 
-/// Reads warnings that were stored; one of a later release is left out, as this one has no code for it.
+/// Reads stored warnings; those of a later release are left out if this release has no code for them.
 pub fn known_warnings<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Warning>, D::Error> {
     #[derive(Deserialize)]
     struct Stored {

@@ -1,4 +1,4 @@
-//! API keys: made once, shown once, revoked for good.
+//! API keys: created once, shown once, revoked permanently.
 
 use std::sync::Arc;
 
@@ -13,44 +13,23 @@ use crate::domain::{
     Text, Timestamp,
 };
 use crate::sealing::Sealer;
-use crate::store::{CredentialStore, KeyRecord, KeyStore, Store, TenantStore, now};
+pub use crate::store::KeyRecord;
+use crate::store::{CredentialStore, KeyStore, Store, TenantStore, now};
 
-/// A key as it is shown; never its secret.
-#[derive(Clone, Debug)]
-pub struct IssuedKey {
-    /// Its public part.
-    pub id: KeyId,
-    /// A name for people.
-    pub name: Text,
-    /// What it may do.
-    pub scopes: Scopes,
-    /// The only credentials it may name; `None` means all.
-    pub credential_ids: Option<Vec<CredentialId>>,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it ends, if it does.
-    pub expires_at: Option<Timestamp>,
-    /// When it was last used, to the minute.
-    pub last_used_at: Option<Timestamp>,
-}
-
-/// What a new key shall be.
 #[derive(Clone, Debug)]
 pub struct KeyDraft {
     /// A name for people.
     pub name: Text,
-    /// What it may do; at least one.
+    /// The scopes; at least one.
     pub scopes: Scopes,
-    /// The only credentials it may name.
+    /// The only credentials it may name; `None` means all of the tenant.
     pub credential_ids: Option<Vec<CredentialId>>,
-    /// When it ends.
     pub expires_at: Option<Timestamp>,
 }
 
-/// The operator's view of keys.
 pub struct ApiKeys {
-    store: Arc<dyn KeyStore>,
-    tenants: Arc<dyn TenantStore>,
+    store: KeyStore,
+    tenants: TenantStore,
     credentials: Arc<dyn CredentialStore>,
     sealer: Arc<Sealer>,
     authenticator: Arc<Authenticator>,
@@ -58,7 +37,7 @@ pub struct ApiKeys {
 }
 
 impl ApiKeys {
-    /// Joins the parts; `authenticator` is told when a key is revoked.
+    /// Joins the parts; a revocation is forwarded to `authenticator`.
     #[must_use]
     pub fn new(store: &Store, sealer: Arc<Sealer>, authenticator: Arc<Authenticator>, audit: Audit) -> Self {
         Self {
@@ -71,19 +50,19 @@ impl ApiKeys {
         }
     }
 
-    /// Makes a key; the text is the whole secret and is nowhere else.
+    /// Creates a key. The returned text is the whole key and is stored nowhere.
     /// Fails with `tenant_not_found`, `validation_failed`, `quota_exceeded`.
     pub async fn create(
         &self,
         actor: &Actor,
         tenant: &TenantId,
         draft: KeyDraft,
-    ) -> Result<(IssuedKey, SecretString)> {
+    ) -> Result<(KeyRecord, SecretString)> {
         let entry = self.audit.begin(actor, Action::KeyCreate, Some(tenant)).giving(fields::of_key(&draft));
         entry.end_on(self.add(tenant, draft).await, |(key, _)| Some(key.id.as_str().into())).await
     }
 
-    async fn add(&self, tenant: &TenantId, draft: KeyDraft) -> Result<(IssuedKey, SecretString)> {
+    async fn add(&self, tenant: &TenantId, draft: KeyDraft) -> Result<(KeyRecord, SecretString)> {
         self.known(tenant).await?;
         let name = self.check(tenant, &draft).await?;
         let KeyDraft { name: _, scopes, credential_ids, expires_at } = draft;
@@ -101,16 +80,16 @@ impl ApiKeys {
         };
         self.store.insert(&record).await?;
         self.authenticator.forget(&record.id);
-        Ok((shown(record), key.text().clone()))
+        Ok((record, key.text().clone()))
     }
 
     /// Lists a tenant's keys, oldest first. Fails with `tenant_not_found`, `invalid_parameter`.
-    pub async fn list(&self, tenant: &TenantId, request: &ListingRequest) -> Result<Listing<IssuedKey>> {
+    pub async fn list(&self, tenant: &TenantId, request: &ListingRequest) -> Result<Listing<KeyRecord>> {
         self.known(tenant).await?;
         let scope = listing::ListScope { sealer: &self.sealer, of: "keys", owner: tenant.as_str() };
         let rows = self.store.list(tenant, scope.after(request)?.as_ref(), request.page_size + 1).await?;
-        let (rows, next_cursor) = scope.cut(rows, request);
-        Ok(Listing { items: rows.into_iter().map(shown).collect(), next_cursor })
+        let (items, next_cursor) = scope.cut(rows, request);
+        Ok(Listing { items, next_cursor })
     }
 
     /// Revokes a key. Fails with `tenant_not_found`, `key_not_found`.
@@ -133,7 +112,7 @@ impl ApiKeys {
         self.tenants.get(tenant).await?.map(|_| ()).ok_or_else(tenants::not_found)
     }
 
-    /// Names every fault of the draft; answers the trimmed name.
+    /// Checks the draft and reports every fault. Returns the trimmed name.
     async fn check(&self, tenant: &TenantId, draft: &KeyDraft) -> Result<Text> {
         let mut faults = Faults::new();
         let name = names::check(&draft.name).map_err(|fault| faults.push(fault)).unwrap_or_default();
@@ -149,7 +128,7 @@ impl ApiKeys {
             faults.push(FieldFault::member(
                 "/expiresAt",
                 "in_the_past",
-                "`expiresAt` must lie in the future.",
+                "`expiresAt` must be in the future.",
             ));
         }
         if let Some(ids) = &draft.credential_ids {
@@ -166,7 +145,7 @@ impl ApiKeys {
     ) -> Result<()> {
         if ids.is_empty() || ids.len() > KEY_CREDENTIALS_MOST {
             let detail = format!(
-                "`credentialIds` must name 1 to {KEY_CREDENTIALS_MOST} credentials; leave it out for all of them."
+                "`credentialIds` must name 1 to {KEY_CREDENTIALS_MOST} credentials; omit it to allow all of them."
             );
             faults.push(FieldFault::member("/credentialIds", "malformed", detail));
             return Ok(());
@@ -182,19 +161,4 @@ impl ApiKeys {
         }
         Ok(())
     }
-}
-
-fn shown(record: KeyRecord) -> IssuedKey {
-    let KeyRecord {
-        id,
-        tenant: _,
-        name,
-        digest: _,
-        scopes,
-        credentials,
-        created_at,
-        expires_at,
-        last_used_at,
-    } = record;
-    IssuedKey { id, name, scopes, credential_ids: credentials, created_at, expires_at, last_used_at }
 }

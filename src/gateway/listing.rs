@@ -1,4 +1,4 @@
-//! Listings cut into pages, with cursors that only this gateway can make.
+//! Listings in pages, with authenticated cursors.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,43 +9,42 @@ use crate::store::{After, AuditRecord, CredentialRecord, KeyRecord, TenantRecord
 
 const PURPOSE: &str = "listing cursor";
 const TAG: usize = 16;
-/// Bytes of the rows of one page: it ends early where they hold more, so that a list is never as large as its rows.
+/// The most bytes of the rows of one page, so that a page with large rows ends early.
 const PAGE_BYTES: usize = 1024 * 1024;
-/// What a row takes beside its texts, roughly.
+/// About how many bytes a row has besides its texts.
 const ROW_BYTES: usize = 400;
 
-/// Some items of a listing, and where it goes on.
+/// One page of a listing.
 #[derive(Clone, Debug)]
 pub struct Listing<T> {
-    /// The items.
     pub items: Vec<T>,
-    /// The cursor of the next items; `None` at the end.
+    /// The cursor of the next page; `None` at the end.
     pub next_cursor: Option<Text>,
 }
 
-/// Which part of a listing is asked for.
+/// The requested part of a listing.
 #[derive(Clone, Debug)]
 pub struct ListingRequest {
-    /// A cursor of the listing before; `None` for its beginning.
+    /// The cursor from the page before; `None` for the first page.
     pub cursor: Option<Text>,
     /// 1 to 100.
     pub page_size: u32,
 }
 
-/// A row that can be listed.
+/// A row of a listing.
 pub(super) trait ListRow {
-    /// Where a listing goes on behind it.
+    /// The position of the row; the next page starts after it.
     fn place(&self) -> After;
-    /// About how many bytes it takes in a response.
+    /// About how many bytes the row has in a response.
     fn bytes(&self) -> usize;
 }
 
-/// Whether `rows` are more than one page, by number or by bytes.
+/// Whether `rows` exceed one page, by number or by bytes.
 pub(super) fn exceeds<R: ListRow>(rows: &[R], request: &ListingRequest) -> bool {
     fitting(rows, request) < rows.len()
 }
 
-/// How many of `rows` one page holds: at least one, so that every listing ends.
+/// How many of `rows` fit into one page: at least one, so that every listing ends.
 fn fitting<R: ListRow>(rows: &[R], request: &ListingRequest) -> usize {
     let (size, mut bytes) = (usize::try_from(request.page_size).unwrap_or(usize::MAX), 0);
     let fits = rows.iter().take(size).take_while(|row| {
@@ -55,7 +54,7 @@ fn fitting<R: ListRow>(rows: &[R], request: &ListingRequest) -> usize {
     fits.count().max(1).min(rows.len())
 }
 
-/// One listing: what is listed, and whose. Its cursors are of no use in another.
+/// One kind of listing of one owner. Its cursors are invalid in all others.
 pub(super) struct ListScope<'a> {
     pub(super) sealer: &'a Sealer,
     pub(super) of: &'static str,
@@ -63,15 +62,18 @@ pub(super) struct ListScope<'a> {
 }
 
 impl ListScope<'_> {
-    /// Behind which row the request goes on. Fails with `invalid_parameter` for a cursor of elsewhere.
+    /// The row before the requested page. Fails with `invalid_parameter` for an invalid cursor.
     pub(super) fn after(&self, request: &ListingRequest) -> Result<Option<After>> {
         let Some(cursor) = &request.cursor else { return Ok(None) };
         self.read(cursor).map(Some).ok_or_else(|| {
-            Failure::parameter("cursor", "This is no cursor of this listing; begin without one.")
+            Failure::parameter(
+                "cursor",
+                "This cursor does not belong to this listing. Start without a cursor.",
+            )
         })
     }
 
-    /// Cuts `rows`, of which one more than asked for was read, into items and the cursor of the rest.
+    /// Splits `rows`, which has one more row than requested if there are more, into the page and the cursor of the rest.
     pub(super) fn cut<R: ListRow>(
         &self,
         mut rows: Vec<R>,
@@ -103,7 +105,7 @@ impl ListScope<'_> {
         Some(After { created_at, id: Text::from(id) })
     }
 
-    /// The owner's id holds no line break, and what is listed is our own word: the parts cannot be cut elsewhere.
+    /// The owner's id contains no line break, and the kind is a constant, so the text is unambiguous.
     fn message(&self, place: &str) -> Vec<u8> {
         format!("{}\n{}\n{place}", self.of, self.owner).into_bytes()
     }

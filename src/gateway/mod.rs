@@ -1,4 +1,4 @@
-//! What we promise whichever the CRM: contacts, credentials, tenants, keys, the audit, writes that happen once.
+//! What the gateway does for all CRMs: contacts, credentials, tenants, keys, the audit, and idempotent writes.
 
 pub mod audit;
 pub mod contacts;
@@ -6,42 +6,30 @@ pub mod credentials;
 pub mod keys;
 mod listing;
 mod names;
-mod replicas;
 pub mod tenants;
 pub mod writes;
-
-use std::sync::Arc;
 
 pub use audit::Audit;
 pub use contacts::Contacts;
 pub use credentials::{Credentials, Rotation};
 pub use keys::ApiKeys;
 pub use listing::{Listing, ListingRequest};
-pub use replicas::SharedLocks;
 pub use tenants::Tenants;
-pub use writes::Ledger;
+pub use writes::{Ledger, SharedLocks};
 
 use crate::store::Database;
 use crate::upstream::BytesInFlight;
 
-/// Everything that the edge asks for.
 pub struct Gateway {
-    /// Contacts in the CRMs.
     pub contacts: Contacts,
-    /// Links of tenants to CRM accounts.
     pub credentials: Credentials,
-    /// API keys.
     pub keys: ApiKeys,
-    /// Writes under an `Idempotency-IssuedKey`.
     pub ledger: Ledger,
-    /// Tenants.
     pub tenants: Tenants,
-    /// Who did what.
     pub audit: Audit,
-    /// Stored secrets and the master keys that open them.
+    /// Stored secrets and the master keys that seal them.
     pub rotation: Rotation,
-    /// The database as a whole.
-    pub database: Arc<dyn Database>,
-    /// The bytes of CRMs' replies and of responses in memory.
+    pub database: Database,
+    /// The memory limit for CRMs' replies and for responses.
     pub bytes: BytesInFlight,
 }

@@ -1,35 +1,35 @@
-//! Names that people give to tenants, keys and credentials.
+//! Names of tenants, keys and credentials.
 
 use crate::domain::bounds::NAME_MOST;
 use crate::domain::{FieldFault, TenantId, Text};
 
-/// The name, trimmed. Fails with what is wrong with the member `/name`.
+/// The trimmed name. Fails with the fault at `/name`.
 pub(super) fn check(name: &str) -> Result<Text, FieldFault> {
     let name = name.trim();
     let fault = |code, detail: &str| Err(FieldFault::member("/name", code, detail));
     if name.is_empty() {
-        return fault("required", "`name` must hold at least one visible character.");
+        return fault("required", "`name` must contain at least one visible character.");
     }
     if name.chars().count() > NAME_MOST {
         return fault("too_long", &format!("`name` may have at most {NAME_MOST} characters."));
     }
     if name.chars().any(char::is_control) {
-        return fault("malformed", "`name` must not hold control characters, line breaks included.");
+        return fault("malformed", "`name` must not contain control characters or line breaks.");
     }
     Ok(Text::from(name))
 }
 
-/// The same for a tenant's name: none is spelled as an id.
+/// Like [`check`], for a tenant's name, which must not look like an id.
 pub(super) fn of_tenant(name: &str) -> Result<Text, FieldFault> {
     let name = check(name)?;
     if TenantId::is_spelled_by(&name) {
-        let detail = "`name` must not begin with `ten_`, as ids of tenants do.";
+        let detail = "`name` must not begin with `ten_`, the prefix of tenant ids.";
         return Err(FieldFault::member("/name", "reserved", detail));
     }
     Ok(name)
 }
 
-/// An id nobody has: the prefix and a UUID of version 7, in 32 hexadecimal digits.
+/// A new unique id: the prefix and a UUID of version 7, in 32 hexadecimal digits.
 pub(super) fn new_id(prefix: &str) -> String {
     format!("{prefix}_{}", uuid::Uuid::now_v7().simple())
 }

@@ -1,4 +1,4 @@
-//! Tenants: who owns credentials and keys.
+//! Tenants, the owners of credentials and keys.
 
 use std::sync::Arc;
 
@@ -7,79 +7,67 @@ use super::credentials::CredentialResolver;
 use super::listing::ListScope;
 use super::{Listing, ListingRequest, names};
 use crate::auth::Authenticator;
-use crate::domain::{Actor, Failure, FailureKind, Result, TenantId, Text, Timestamp};
+use crate::domain::{Actor, Failure, FailureKind, Result, TenantId};
 use crate::sealing::Sealer;
-pub use crate::store::Usage;
-use crate::store::{TenantRecord, TenantStore, now};
+pub use crate::store::{TenantRecord, Usage};
+use crate::store::{TenantStore, now};
 
-/// A tenant as it is shown.
-#[derive(Clone, Debug)]
-pub struct Tenant {
-    /// Its id, `ten_…`.
-    pub id: TenantId,
-    /// Its unique name.
-    pub name: Text,
-    /// When it was made.
-    pub created_at: Timestamp,
-}
-
-/// The operator's view of tenants.
 pub struct Tenants {
-    store: Arc<dyn TenantStore>,
+    store: TenantStore,
     sealer: Arc<Sealer>,
     authenticator: Arc<Authenticator>,
-    opening: Arc<CredentialResolver>,
+    resolver: Arc<CredentialResolver>,
     audit: Audit,
 }
 
 impl Tenants {
-    /// Joins the parts; `authenticator` and `opening` are told when a tenant is gone.
+    /// Joins the parts; a removed tenant is reported to `authenticator` and `resolver`.
     #[must_use]
     pub fn new(
-        store: Arc<dyn TenantStore>,
+        store: TenantStore,
         sealer: Arc<Sealer>,
         authenticator: Arc<Authenticator>,
-        opening: Arc<CredentialResolver>,
+        resolver: Arc<CredentialResolver>,
         audit: Audit,
     ) -> Self {
-        Self { store, sealer, authenticator, opening, audit }
+        Self { store, sealer, authenticator, resolver, audit }
     }
 
-    /// Makes a tenant. Fails with `name_taken`, `validation_failed`.
-    pub async fn create(&self, actor: &Actor, name: &str) -> Result<Tenant> {
+    /// Creates a tenant. Fails with `name_taken`, `validation_failed`.
+    pub async fn create(&self, actor: &Actor, name: &str) -> Result<TenantRecord> {
         let id = TenantId::from(names::new_id("ten"));
         let entry = self.audit.begin(actor, Action::TenantCreate, Some(&id)).giving(vec!["name".into()]);
         entry.end_on(self.add(id.clone(), name).await, |made| Some(made.id.as_str().into())).await
     }
 
-    async fn add(&self, id: TenantId, name: &str) -> Result<Tenant> {
+    async fn add(&self, id: TenantId, name: &str) -> Result<TenantRecord> {
         let name = names::of_tenant(name).map_err(|fault| Failure::validation(vec![fault]))?;
-        let record = TenantRecord { id, name, created_at: now() };
-        self.store.insert(&record).await?;
-        Ok(shown(record))
+        let tenant = TenantRecord { id, name, created_at: now() };
+        self.store.insert(&tenant).await?;
+        Ok(tenant)
     }
 
-    /// Lists tenants, oldest first. Fails with `invalid_parameter` for a strange cursor.
-    pub async fn list(&self, request: &ListingRequest) -> Result<Listing<Tenant>> {
+    /// Lists tenants, oldest first. Fails with `invalid_parameter` for an invalid cursor.
+    pub async fn list(&self, request: &ListingRequest) -> Result<Listing<TenantRecord>> {
         let scope = ListScope { sealer: &self.sealer, of: "tenants", owner: "" };
         let rows = self.store.list(scope.after(request)?.as_ref(), request.page_size + 1).await?;
-        let (rows, next_cursor) = scope.cut(rows, request);
-        Ok(Listing { items: rows.into_iter().map(shown).collect(), next_cursor })
+        let (items, next_cursor) = scope.cut(rows, request);
+        Ok(Listing { items, next_cursor })
     }
 
-    /// One tenant. Fails with `tenant_not_found`.
-    pub async fn get(&self, id: &TenantId) -> Result<Tenant> {
-        self.store.get(id).await?.map(shown).ok_or_else(not_found)
+    /// Returns one tenant. Fails with `tenant_not_found`.
+    pub async fn get(&self, id: &TenantId) -> Result<TenantRecord> {
+        self.store.get(id).await?.ok_or_else(not_found)
     }
 
-    /// What a tenant has stored, and what it may have. Fails with `store_unavailable`.
+    /// What a tenant has stored, and its quotas. Fails with `store_unavailable`.
     pub async fn usage(&self, id: &TenantId) -> Result<Usage> {
         self.store.usage(id).await
     }
 
-    /// The tenant with this id or this name: people name a tenant as they know it. Fails with `tenant_not_found`.
-    pub async fn find(&self, id_or_name: &str) -> Result<Tenant> {
-        self.store.find_either(id_or_name.trim()).await?.map(shown).ok_or_else(not_found)
+    /// The tenant with this id or this name. Fails with `tenant_not_found`.
+    pub async fn find(&self, id_or_name: &str) -> Result<TenantRecord> {
+        self.store.find_either(id_or_name.trim()).await?.ok_or_else(not_found)
     }
 
     /// Removes a tenant with its credentials, secrets and keys. Fails with `tenant_not_found`.
@@ -91,15 +79,11 @@ impl Tenants {
     async fn remove(&self, id: &TenantId) -> Result<()> {
         let existed = self.store.delete(id).await?;
         self.authenticator.forget_all();
-        self.opening.forget_all();
+        self.resolver.forget_all();
         if existed { Ok(()) } else { Err(not_found()) }
     }
 }
 
 pub(super) fn not_found() -> Failure {
     Failure::new(FailureKind::TenantNotFound, "There is no tenant with this id.")
-}
-
-fn shown(TenantRecord { id, name, created_at }: TenantRecord) -> Tenant {
-    Tenant { id, name, created_at }
 }

@@ -1,9 +1,9 @@
-//! The one text of equal JSON values, so that a digest tells whether two bodies ask for the same.
+//! The canonical text of a JSON value: equal values have equal texts, so that a digest tells whether two bodies are equal.
 
 use super::{Kind, elements, kind, members, string};
 
-/// `text`, which passed the check, with members sorted by name, every string in one spelling, and no white space between
-/// values. Numbers stay as they are written: `1` and `1.0` may mean two things to whoever reads them.
+/// `text`, which passed the check, with fields sorted by name, every string escaped in one way, and no white space between
+/// values. Numbers stay as written, because `1` and `1.0` may differ for the CRM.
 #[must_use]
 pub fn canonical(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -39,7 +39,7 @@ fn write(text: &str, out: &mut String) {
         }
         Kind::String => match string(text) {
             Some(value) => out.push_str(&spelled(&value)),
-            // Not what the check lets through; told apart all the same.
+            // The check does not pass this; it is still kept distinct.
             None => out.push_str(text.trim()),
         },
         Kind::Number | Kind::Bool | Kind::Null => out.push_str(text.trim()),

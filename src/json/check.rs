@@ -1,4 +1,4 @@
-//! One pass over a JSON text that refuses what decoders disagree about: duplicate members, lone surrogates, depth.
+//! One pass over a JSON text that refuses what decoders disagree about: duplicate fields, lone surrogates, depth.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -9,50 +9,49 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 
 use crate::domain::abbreviated;
 
-/// How much one JSON text may hold.
+/// The limits of one JSON text.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// How deep objects and lists may nest.
+    /// How deeply objects and lists may nest.
     pub depth: usize,
     /// How many values there may be, each object, list and scalar counted once.
     pub values: usize,
 }
 
-/// The bounds of a caller's body; its size bounds the values.
+/// The limits of a caller's body; its size limits the number of values.
 pub const REQUEST: Bounds = Bounds::of_depth(32);
-/// The bounds of an upstream's reply; it may nest deeper than a caller's body, as we do not write it.
+/// The limits of a CRM's reply. It may nest deeper than a caller's body, because it is never written.
 pub const REPLY: Bounds = Bounds { depth: 64, values: 500_000 };
 
 impl Bounds {
-    /// A bound of the depth alone.
+    /// A limit on the depth only.
     #[must_use]
     pub const fn of_depth(depth: usize) -> Self {
         Self { depth, values: usize::MAX }
     }
 }
 
-/// Why a text is refused.
 #[derive(Debug)]
 pub struct JsonFault(String);
 
-/// How the reason of a text that nests too deep begins.
+/// The beginning of the reason if a text nests too deeply.
 const TOO_DEEP: &str = "nested deeper than";
 
 impl JsonFault {
-    /// Whether objects and lists nest too deep.
+    /// Whether objects and lists nest too deeply.
     #[must_use]
     pub fn is_depth(&self) -> bool {
         self.0.starts_with(TOO_DEEP)
     }
 
-    /// The reason, with line and column; it holds no part of the text but member names.
+    /// The reason, with line and column. It contains no part of the text except field names.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.0
     }
 }
 
-/// Accepts `text` when it is one JSON value with unique members, within `bounds`.
+/// Accepts `text` if it is one JSON value with unique field names, within `bounds`.
 pub fn check(text: &str, bounds: Bounds) -> Result<(), JsonFault> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let left = Cell::new(bounds.values);
@@ -75,7 +74,7 @@ impl<'de> DeserializeSeed<'de> for CheckedValue<'_> {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
         let Some(left) = self.left.get().checked_sub(1) else {
-            return Err(D::Error::custom(format_args!("it holds more than {} values", self.bounds.values)));
+            return Err(D::Error::custom(format_args!("more than {} values", self.bounds.values)));
         };
         self.left.set(left);
         reader.deserialize_any(self)
@@ -125,7 +124,7 @@ impl<'de> Visitor<'de> for CheckedValue<'_> {
         while let Some(name) = members.next_key_seed(MemberName)? {
             if let Some(name) = seen.repeated(name) {
                 let name = abbreviated(&name);
-                return Err(A::Error::custom(format_args!("the member `{name}` stands twice")));
+                return Err(A::Error::custom(format_args!("the field `{name}` occurs twice")));
             }
             members.next_value_seed(inside)?;
         }
@@ -133,7 +132,7 @@ impl<'de> Visitor<'de> for CheckedValue<'_> {
     }
 }
 
-/// Member names of one object: a list while they are few, as they nearly always are.
+/// The field names of one object: a list while they are few, as they nearly always are.
 #[derive(Default)]
 struct Seen<'de> {
     few: Vec<Cow<'de, str>>,
@@ -141,7 +140,7 @@ struct Seen<'de> {
 }
 
 impl<'de> Seen<'de> {
-    /// Notes `name`; answers it when it was there before.
+    /// Notes `name`. Returns it if it was noted before.
     fn repeated(&mut self, name: Cow<'de, str>) -> Option<Cow<'de, str>> {
         if self.few.contains(&name) || self.many.contains(&name) {
             return Some(name);
@@ -155,7 +154,7 @@ impl<'de> Seen<'de> {
     }
 }
 
-/// A member name, borrowed where it holds no escape.
+/// A field name, borrowed if it has no escape.
 pub(super) struct MemberName;
 
 impl<'de> DeserializeSeed<'de> for MemberName {

@@ -1,7 +1,8 @@
-//! Strict JSON: the check that runs before any body or reply is decoded, and reading of raw members.
+//! Strict JSON: the check that runs before any body or reply is decoded, and the reading of raw fields.
 //!
-//! Decoding works on slices of the checked text: a value is looked at by its first byte, so that what is only passed
-//! on is never copied and numbers keep every digit.
+//! This is written by hand because `serde_json::Value` accepts duplicate fields, changes numbers, and copies everything.
+//! Decoding works on slices of the checked text, so that values that are only passed on are never copied and numbers keep
+//! every digit.
 
 mod canonical;
 mod check;

@@ -1,4 +1,4 @@
-//! Reading of checked JSON text by slices: what kind a value is, its members, elements, string.
+//! Reads checked JSON text by slices: the kind of a value, its fields, elements, or string.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -12,25 +12,17 @@ use super::check::MemberName;
 /// One JSON value as a slice of the checked text.
 pub type Raw<'a> = &'a RawValue;
 
-/// What a JSON value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// `null`
     Null,
-    /// `true`, `false`
     Bool,
-    /// A number of any size.
     Number,
-    /// A string.
     String,
-    /// A list.
     List,
-    /// An object.
     Object,
 }
 
 impl Kind {
-    /// The word for messages.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -44,7 +36,7 @@ impl Kind {
     }
 }
 
-/// The kind of `raw`, told by its first byte.
+/// The kind of `raw`, from its first byte.
 #[must_use]
 pub fn kind(raw: &str) -> Kind {
     match raw.trim_start().as_bytes().first() {
@@ -57,7 +49,7 @@ pub fn kind(raw: &str) -> Kind {
     }
 }
 
-/// The members of one object, in order.
+/// The fields of one object, in order.
 #[derive(Default)]
 pub struct Members<'a>(pub Vec<(Cow<'a, str>, Raw<'a>)>);
 
@@ -82,13 +74,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    /// The values by name, for more than a few lookups.
+    /// The values by name, for many lookups.
     #[must_use]
     pub fn by_name(&self) -> HashMap<&str, Raw<'a>> {
         self.0.iter().map(|(name, raw)| (name.as_ref(), *raw)).collect()
     }
 
-    /// The value of the member `name`, unless it is absent or `null`.
+    /// The value of the field `name`, unless it is absent or `null`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Raw<'a>> {
         self.0
@@ -99,20 +91,19 @@ impl<'a> Members<'a> {
     }
 }
 
-/// The members of the object that `text` holds; `None` where it holds no object.
+/// The fields of the object `text`; `None` if it is not an object.
 #[must_use]
 pub fn members(text: &str) -> Option<Members<'_>> {
     serde_json::from_str(text).ok()
 }
 
-/// The elements of the list that `text` holds; `None` where it holds no list.
+/// The elements of the list `text`; `None` if it is not a list.
 #[must_use]
 pub fn elements(text: &str) -> Option<Vec<Raw<'_>>> {
     serde_json::from_str(text).ok()
 }
 
-/// The elements of the list that `text` holds, at most `most`; `None` where it holds no list, or one with more: reading
-/// ends there.
+/// The elements of the list `text`; `None` if it is not a list or has more than `most` elements. Reading stops there.
 #[must_use]
 pub fn elements_within(text: &str, most: usize) -> Option<Vec<Raw<'_>>> {
     struct Within(usize);
@@ -135,14 +126,14 @@ pub fn elements_within(text: &str, most: usize) -> Option<Vec<Raw<'_>>> {
     serde_json::Deserializer::from_str(text).deserialize_seq(Within(most)).ok()
 }
 
-/// The string that `text` holds, borrowed where it has no escape; `None` where it holds no string.
+/// The string `text`, borrowed if it has no escape; `None` if it is not a string.
 #[must_use]
 pub fn string(text: &str) -> Option<Cow<'_, str>> {
     use serde::de::DeserializeSeed;
     MemberName.deserialize(&mut serde_json::Deserializer::from_str(text)).ok()
 }
 
-/// Whether two JSON texts mean the same value, whatever their spacing, escapes and order of members.
+/// Whether two JSON texts have the same value. Spacing, escapes and the order of fields do not matter.
 #[must_use]
 pub fn equal(one: &str, other: &str) -> bool {
     if one == other {
@@ -175,8 +166,8 @@ pub fn equal(one: &str, other: &str) -> bool {
     }
 }
 
-/// A number as sign, digits without zeros at either end, and the power of ten of the last digit: equal numbers are
-/// equal so, also those with more digits than any machine number holds.
+/// A number as sign, digits without zeros at either end, and the power of ten of the last digit. Equal numbers are equal in
+/// this form, even with more digits than a machine number has.
 fn decimal(number: &str) -> (bool, String, i64) {
     let number = number.trim();
     let (negative, rest) = number.strip_prefix('-').map_or((false, number), |rest| (true, rest));
@@ -189,7 +180,7 @@ fn decimal(number: &str) -> (bool, String, i64) {
     }
     let zeros = digits.len() - digits.trim_end_matches('0').len();
     let places = i64::try_from(zeros).unwrap_or(i64::MAX) - i64::try_from(fraction.len()).unwrap_or(i64::MAX);
-    // An exponent beyond all bounds is as good as any other beyond them.
+    // Exponents that do not fit are all treated as the same.
     let exponent = exponent.parse::<i64>().unwrap_or(i64::MAX);
     (negative, significant.to_owned(), exponent.saturating_add(places))
 }

@@ -1,25 +1,24 @@
-//! The texts inside a JSON value, each with the way to it.
+//! The texts inside a JSON value, each with its path.
 
 use super::{Kind, elements, kind, members, string};
 
-/// The way to a value: names and numbers, of which a pointer is made only where one is needed. Names can be long, and what
-/// they hold many.
+/// The path of a value. A pointer is built only if it is needed, because names can be long and values many.
 pub struct Steps<'a> {
-    /// The way to what holds the value.
+    /// The path of the object or list that contains the value.
     pub before: Option<&'a Steps<'a>>,
-    /// Its name or number there.
+    /// The name or index in it.
     pub step: &'a str,
 }
 
 impl Steps<'_> {
-    /// The way as an RFC 6901 pointer, whose tokens `token` escapes.
+    /// The path as an RFC 6901 pointer; `token` escapes its parts.
     pub fn pointer(&self, token: fn(&str) -> String) -> String {
         let before = self.before.map(|before| before.pointer(token)).unwrap_or_default();
         format!("{before}/{}", token(self.step))
     }
 }
 
-/// Visits every text inside `raw`, which stands at `at`.
+/// Visits every text inside `raw`, whose path is `at`.
 pub fn each_text(at: &Steps<'_>, raw: &str, visit: &mut impl FnMut(&Steps<'_>, &str)) {
     match kind(raw) {
         Kind::String => visit(at, &string(raw).unwrap_or_default()),

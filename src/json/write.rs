@@ -1,11 +1,10 @@
-//! Writing of JSON: objects whose values are JSON text already, and values within a bound.
+//! Writes JSON: objects whose values are JSON text already, and values up to a limit.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
-/// `value` as JSON; `None` where that has more than `most` bytes. Writing stops there.
-/// Fails where the value cannot be written.
+/// `value` as JSON; `None` if that has more than `most` bytes. Writing stops there. Fails if the value cannot be serialised.
 pub fn within(value: &impl Serialize, most: usize) -> serde_json::Result<Option<Vec<u8>>> {
     let mut writer = BoundedWriter { bytes: Vec::new(), most, full: false };
     match serde_json::to_writer(&mut writer, value) {
@@ -29,7 +28,7 @@ impl Write for BoundedWriter {
             return Err(io::ErrorKind::StorageFull.into());
         }
         if len > self.bytes.capacity() {
-            // Doubled, but never beyond the bound.
+            // Doubled, but never beyond the limit.
             let capacity = (self.bytes.capacity() * 2).clamp(len, self.most.max(len));
             self.bytes.reserve_exact(capacity - self.bytes.len());
         }
@@ -42,7 +41,7 @@ impl Write for BoundedWriter {
     }
 }
 
-/// An object of members whose values are valid JSON text, in the order given.
+/// An object of fields whose values are valid JSON text, in the given order.
 #[must_use]
 pub fn object<'a>(members: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let members: Vec<String> =

@@ -1,43 +1,43 @@
-//! The master key: 32 bytes that every other key of the gateway is made from.
+//! The master key: 32 bytes from which all other keys of the gateway are derived.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 
-use super::primitives;
+use super::{random, sha256};
 use crate::domain::Result;
 
-/// What every sentence about a missing or wrong key ends with.
+/// The end of every sentence about a missing or invalid key.
 pub const HOW_TO_MAKE_A_KEY: &str = "`contacts-gateway master-key generate` prints a new one.";
 
-/// How many bytes of the key's digest name it.
+/// How many bytes of the key's digest are its id.
 pub(super) const ID_BYTES: usize = 4;
 
-/// A master key. Its `Debug` shows the key id alone.
+/// A master key. Its `Debug` shows only the key id.
 pub struct MasterKey {
     id: [u8; ID_BYTES],
     bytes: SecretBox<[u8; 32]>,
 }
 
-/// Why a text is no master key; the text itself is not shown.
+/// Why a text is not a master key. The text itself is never shown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MasterKeyFault {
-    /// Characters or padding that base64 does not have.
+    /// Invalid characters or padding.
     #[error("it is not base64; {HOW_TO_MAKE_A_KEY}")]
     NotBase64,
-    /// Another length than 32 bytes.
-    #[error("it must be 32 bytes in base64 (44 characters), and it is {0} bytes; {HOW_TO_MAKE_A_KEY}")]
+    /// Not 32 bytes.
+    #[error("it must be 32 bytes in base64 (44 characters), but it has {0} bytes; {HOW_TO_MAKE_A_KEY}")]
     Length(usize),
-    /// The same byte over and over: a placeholder.
-    #[error("it is one byte repeated, which anybody guesses; {HOW_TO_MAKE_A_KEY}")]
+    /// One byte repeated: a placeholder.
+    #[error("it is one byte repeated, which is easy to guess; {HOW_TO_MAKE_A_KEY}")]
     Placeholder,
 }
 
 impl MasterKey {
-    /// A new key. Fails with `internal` where the system gives no random bytes.
+    /// A new key. Fails with `internal` if the system gives no random bytes.
     pub fn generate() -> Result<Self> {
-        Ok(Self::from_bytes(SecretBox::new(Box::new(primitives::random()?))))
+        Ok(Self::from_bytes(SecretBox::new(Box::new(random()?))))
     }
 
     /// Reads a key from its base64 text.
@@ -54,17 +54,17 @@ impl MasterKey {
         let named =
             Zeroizing::new([b"contacts-gateway master key id".as_slice(), bytes.expose_secret()].concat());
         let mut id = [0; ID_BYTES];
-        id.copy_from_slice(&primitives::sha256(&named)[..ID_BYTES]);
+        id.copy_from_slice(&sha256(&named)[..ID_BYTES]);
         Self { id, bytes }
     }
 
-    /// The key's name: eight hexadecimal digits that tell keys apart and nothing about them.
+    /// The key's id: eight hexadecimal digits, which reveal nothing about the key.
     #[must_use]
     pub fn id(&self) -> String {
         format!("{:08x}", u32::from_be_bytes(self.id))
     }
 
-    /// The key as the text that [`Self::parse`] reads.
+    /// The text that [`Self::parse`] reads.
     #[must_use]
     pub fn text(&self) -> SecretString {
         STANDARD.encode(self.bytes.expose_secret()).into()

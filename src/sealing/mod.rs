@@ -1,12 +1,44 @@
-//! The only user of the crypto library: master keys, sealed secrets, macs, digests, random bytes.
+//! The only user of the crypto library: master keys, sealed secrets, MACs, digests, random bytes.
 //!
-//! A secret is sealed under a subkey of the master key, and bound to the row it belongs to. What does not open is
-//! refused: there is no plaintext form to fall back to.
+//! A secret is sealed under a subkey of the master key, and bound to the row it belongs to. A blob that does not open is
+//! refused: there is no fallback to plaintext.
 
 mod master_key;
-mod primitives;
 mod sealer;
 
+use aws_lc_rs::{constant_time, digest as hash, rand};
+
+use crate::domain::{Failure, Result};
 pub use master_key::{HOW_TO_MAKE_A_KEY, MasterKey, MasterKeyFault};
-pub use primitives::{constant_time_eq, length_prefixed, random, sha256};
 pub use sealer::{Bound, HEAD, Sealer};
+
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(hash::digest(&hash::SHA256, bytes).as_ref());
+    out
+}
+
+/// `N` secure random bytes. Fails with `internal` if the system gives none.
+pub fn random<const N: usize>() -> Result<[u8; N]> {
+    let mut out = [0; N];
+    rand::fill(&mut out).map_err(|_| Failure::internal("the system gives no random bytes"))?;
+    Ok(out)
+}
+
+/// Whether two secrets are equal. The time it takes does not reveal where they differ.
+#[must_use]
+pub fn constant_time_eq(one: &[u8], other: &[u8]) -> bool {
+    constant_time::verify_slices_are_equal(one, other).is_ok()
+}
+
+/// Each part after its length, so that different lists of parts give different bytes.
+#[must_use]
+pub fn length_prefixed(parts: &[&[u8]]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(parts.iter().map(|part| part.len() + 8).sum());
+    for part in parts {
+        out.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        out.extend_from_slice(part);
+    }
+    out
+}

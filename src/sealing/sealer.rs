@@ -1,27 +1,25 @@
-//! Seals secrets under the current master key and opens those sealed under any key at hand.
+//! Seals secrets under the current master key, and opens those sealed under any given key.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::{hkdf, hmac};
 use secrecy::{SecretSlice, zeroize::Zeroizing};
 
+use super::length_prefixed;
 use super::master_key::{ID_BYTES, MasterKey};
-use super::primitives::length_prefixed;
 use crate::domain::{Failure, FailureKind, Result};
 
-/// The first byte of every sealed blob; another layout gets another number.
+/// The first byte of every sealed blob. Another layout gets another number.
 const VERSION: u8 = 1;
-/// How long the head of a sealed blob is: version and key id, which tell who can open it without opening it.
+/// The length of a blob's head: version and key id, which tell who can open it.
 pub const HEAD: usize = 1 + ID_BYTES;
 const HEADER: usize = HEAD + NONCE_LEN;
 
-/// What a secret belongs to. Moved to another row or column, or pointed at another host, it does not open.
+/// What a secret is bound to. It does not open in another row or column, or for another host.
 #[derive(Clone, Copy, Debug)]
 pub struct Bound<'a> {
-    /// The tenant's id.
     pub tenant: &'a str,
-    /// The credential's id.
     pub credential: &'a str,
-    /// The column that holds the sealed blob.
+    /// The column of the sealed blob.
     pub column: &'a str,
     /// The base URL that the secret may be sent to.
     pub base_url: &'a str,
@@ -40,12 +38,12 @@ struct Subkeys {
 }
 
 impl Sealer {
-    /// A sealer under one master key. Fails with `internal` where the library refuses the key.
+    /// A sealer under one master key. Fails with `internal` if the library refuses the key.
     pub fn new(current: &MasterKey) -> Result<Self> {
         Self::with_others(current, &[])
     }
 
-    /// A sealer that also opens what was sealed under `others`.
+    /// A sealer that also opens blobs sealed under `others`.
     pub fn with_others(current: &MasterKey, others: &[MasterKey]) -> Result<Self> {
         let others = others.iter().map(Subkeys::of).collect::<Result<_>>()?;
         Ok(Self { current: Subkeys::of(current)?, others })
@@ -67,8 +65,7 @@ impl Sealer {
         Ok(blob)
     }
 
-    /// Opens what [`Self::seal`] made for the same place.
-    /// Fails with `secret_unreadable`, whatever is wrong with the blob.
+    /// Opens a blob that [`Self::seal`] made for the same `bound`. Fails with `secret_unreadable`, whatever is wrong.
     pub fn open(&self, bound: &Bound<'_>, blob: &[u8]) -> Result<SecretSlice<u8>> {
         let SealedParts { version, id, nonce, body } = split(blob).ok_or_else(unreadable)?;
         let keys = self.subkeys(id).filter(|_| version == VERSION).ok_or_else(unreadable)?;
@@ -86,41 +83,31 @@ impl Sealer {
         head(self.current.id)
     }
 
-    /// Whether some key at hand opens blobs with this head.
+    /// Whether one of the keys opens blobs with this head.
     #[must_use]
     pub fn knows(&self, blob_head: &[u8]) -> bool {
         self.all().any(|keys| head(keys.id) == blob_head)
     }
 
-    /// Authenticates `bytes` for one purpose.
+    /// The MAC of `bytes` for one purpose.
     #[must_use]
     pub fn mac(&self, purpose: &str, bytes: &[u8]) -> [u8; 32] {
-        let tag = hmac::sign(&self.current.mac, &length_prefixed(&[purpose.as_bytes(), bytes]));
-        let mut out = [0; 32];
-        out.copy_from_slice(tag.as_ref());
-        out
+        self.current.sign(&length_prefixed(&[purpose.as_bytes(), bytes]))
     }
 
-    /// The same under every key at hand: processes that share one of them share one of these.
+    /// The MACs under all keys. Processes that share one of the keys share one of the MACs.
     #[must_use]
     pub fn macs(&self, purpose: &str, bytes: &[u8]) -> Vec<[u8; 32]> {
         let message = length_prefixed(&[purpose.as_bytes(), bytes]);
-        let one = |keys: &Subkeys| {
-            let mut out = [0; 32];
-            out.copy_from_slice(hmac::sign(&keys.mac, &message).as_ref());
-            out
-        };
-        self.all().map(one).collect()
+        self.all().map(|keys| keys.sign(&message)).collect()
     }
 
-    /// Whether `tag` begins the mac of `bytes` under any key at hand; at least 16 bytes are asked for.
+    /// Whether the MAC of `bytes` under one of the keys begins with `tag`, which must have at least 16 bytes.
     #[must_use]
     pub fn authentic(&self, purpose: &str, bytes: &[u8], tag: &[u8]) -> bool {
         let message = length_prefixed(&[purpose.as_bytes(), bytes]);
         (16..=32).contains(&tag.len())
-            && self.all().any(|keys| {
-                super::constant_time_eq(&hmac::sign(&keys.mac, &message).as_ref()[..tag.len()], tag)
-            })
+            && self.all().any(|keys| super::constant_time_eq(&keys.sign(&message)[..tag.len()], tag))
     }
 
     fn all(&self) -> impl Iterator<Item = &Subkeys> {
@@ -147,6 +134,12 @@ impl Subkeys {
         let mac = hmac::Key::new(hmac::HMAC_SHA256, &*subkey(b"mac v1")?);
         Ok(Self { id: master.id_bytes(), seal, mac })
     }
+
+    fn sign(&self, message: &[u8]) -> [u8; 32] {
+        let mut tag = [0; 32];
+        tag.copy_from_slice(hmac::sign(&self.mac, message).as_ref());
+        tag
+    }
 }
 
 fn head(id: [u8; ID_BYTES]) -> [u8; HEAD] {
@@ -155,7 +148,7 @@ fn head(id: [u8; ID_BYTES]) -> [u8; HEAD] {
     head
 }
 
-/// A sealed blob taken apart; nothing in it is believed yet.
+/// The parts of a sealed blob, not authenticated yet.
 struct SealedParts<'a> {
     version: u8,
     id: [u8; ID_BYTES],
@@ -179,8 +172,8 @@ fn associated(id: [u8; ID_BYTES], bound: &Bound<'_>) -> Vec<u8> {
 fn unreadable() -> Failure {
     Failure::new(
         FailureKind::SecretUnreadable,
-        "The stored secret does not open with the gateway's master key. Give the credential its secret again, or let \
-         the operator start the gateway with the key that sealed it.",
+        "The stored secret cannot be opened with the gateway's master key. Give the credential its secret again, or ask \
+         the operator to start the gateway with the key that sealed it.",
     )
 }
 

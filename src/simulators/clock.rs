@@ -1,8 +1,9 @@
 //! The time a simulated CRM believes it is, which never stands still between two writes.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 
 /// A CRM's clock: the real time, or a given one, moved at will. Clones share one time.
 #[derive(Clone, Debug, Default)]
@@ -20,7 +21,6 @@ struct ClockState {
 }
 
 impl Clock {
-    /// The real time.
     #[must_use]
     pub fn real() -> Self {
         Self::default()
@@ -35,19 +35,18 @@ impl Clock {
 
     /// Moves the clock, backwards too: later writes then still get later times.
     pub fn advance(&self, by: SignedDuration) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         state.offset = state.offset.saturating_add(by);
     }
 
-    /// What the CRM's clock shows.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).shown()
+        self.state.lock().shown()
     }
 
     /// The time of the next write: later than any before, so that a sort by time is the order of writes.
     pub(crate) fn tick(&self) -> Timestamp {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         let shown = state.shown();
         let later = state.last.and_then(|last| last.checked_add(SignedDuration::from_millis(1)).ok());
         let time = later.map_or(shown, |later| later.max(shown));

@@ -97,7 +97,6 @@ pub(crate) trait Crm: Send + Sync + 'static {
     fn may_write(&self, method: &str, path: &str) -> bool;
     /// What kind of reading this call's response is, if any.
     fn reading(&self, method: &str, path: &str) -> Option<Reading>;
-    /// Does what is asked.
     fn answer(&self, ask: &Ask<'_>) -> SimulatedResponse;
     /// "Too many requests" in this CRM's shape.
     fn too_many(&self) -> SimulatedResponse;
@@ -105,7 +104,6 @@ pub(crate) trait Crm: Send + Sync + 'static {
     fn refused(&self, message: &str) -> SimulatedResponse;
     /// One stored contact as the CRM spells it.
     fn contact(&self, id: &str) -> Option<Value>;
-    /// All stored contacts.
     fn contacts(&self) -> Vec<Value>;
     /// Puts a contact in, as if it had always been there.
     fn put(&self, contact: Value) -> Option<String>;
@@ -115,6 +113,5 @@ pub(crate) trait Crm: Send + Sync + 'static {
     fn merge(&self, primary: &str, other: &str) -> bool;
     /// Takes a contact out behind the gateway's back.
     fn take_out(&self, id: &str) -> bool;
-    /// Refuses a token from now on.
     fn revoke(&self, token: &str);
 }

@@ -1,7 +1,8 @@
-//! Writes that go wrong in one field while the answer looks well.
+//! Values that are stored otherwise than they were written: by a fault in one field, or because the CRM normalises them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use unicode_normalization::UnicodeNormalization;
 
 /// One field that is not stored as asked, while the answer is as cheerful as ever.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -107,4 +108,27 @@ fn other_last_digit(number: &str) -> String {
     let last = text.pop();
     text.push(if last == Some('7') { '8' } else { '7' });
     text
+}
+
+/// Composes every text of a record (NFC).
+pub(crate) fn compose(record: &mut Map<String, Value>) {
+    record.values_mut().for_each(compose_value);
+}
+
+fn compose_value(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = text.nfc().collect(),
+        Value::Array(elements) => elements.iter_mut().for_each(compose_value),
+        Value::Object(members) => members.values_mut().for_each(compose_value),
+        _ => {}
+    }
+}
+
+/// Entries of `from` that `into` lacks, by the text that `named` finds in them; what a merge does to lists.
+pub(crate) fn add_missing(into: &mut Vec<Value>, from: &[Value], named: fn(&Value) -> &str) {
+    for entry in from {
+        if !into.iter().any(|known| named(known).eq_ignore_ascii_case(named(entry))) {
+            into.push(entry.clone());
+        }
+    }
 }

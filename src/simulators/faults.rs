@@ -1,9 +1,8 @@
 //! The faults a test may order: what goes wrong, for which calls, how often.
 
-#![expect(missing_docs, reason = "the sentence of each fault explains its members")]
+use std::sync::Arc;
 
-use std::sync::{Arc, Mutex, PoisonError};
-
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -120,13 +119,10 @@ const fn one_second() -> u64 {
 /// A fault, and the calls it is meant for. Unset limits match every call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Fault {
-    /// What goes wrong.
     #[serde(flatten)]
     pub kind: FaultKind,
-    /// Only calls that bear this token.
     #[serde(default)]
     pub token: Option<String>,
-    /// Only calls with this method.
     #[serde(default)]
     pub method: Option<String>,
     /// Only calls to this path; a piece `*` stands for any one piece.
@@ -221,18 +217,17 @@ pub struct ArmedFaults {
 impl ArmedFaults {
     /// Adds a fault behind those waiting; a call meets the first that matches it.
     pub fn add(&self, fault: Fault) {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
+        self.waiting.lock().push(fault);
     }
 
     /// Takes all faults back.
     pub fn clear(&self) {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.waiting.lock().clear();
     }
 
-    /// The faults still waiting.
     #[must_use]
     pub fn waiting(&self) -> Vec<Fault> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.waiting.lock().clone()
     }
 
     /// The fault this call meets; counts it.
@@ -243,7 +238,7 @@ impl ArmedFaults {
         path: &str,
         may_write: bool,
     ) -> Option<FaultKind> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting.lock();
         let mut met = None;
         for fault in waiting.iter_mut().filter(|fault| fault.matches(token, method, path, may_write)) {
             if fault.skip > 0 {

@@ -1,36 +1,34 @@
-//! A gzip stream that packs nothing: its blocks hold the bytes as they are.
+//! Gzip streams: a body as one, and a small one that unpacks to gigabytes.
 
-/// The most that one stored block holds.
-const BLOCK: usize = 0xFFFF;
+use std::io::Write;
 
-/// The bytes as a gzip stream.
+use bytes::Bytes;
+use flate2::write::GzEncoder;
+use flate2::{Compress, Compression, FlushCompress};
+
+/// How much one repeated block of the bomb unpacks to.
+const UNPACKED: usize = 1024 * 1024;
+/// The header of a gzip stream, and the empty last block with a wrong checksum and length: whoever reads that far has
+/// unpacked the bomb anyway.
+const HEADER: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
+const END: &[u8] = &[3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
 pub(crate) fn wrapped(bytes: &[u8]) -> Vec<u8> {
-    let mut stream = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
-    let blocks: Vec<&[u8]> = if bytes.is_empty() { vec![bytes] } else { bytes.chunks(BLOCK).collect() };
-    for (index, block) in blocks.iter().enumerate() {
-        let length = u16::try_from(block.len()).unwrap_or(u16::MAX);
-        stream.push(u8::from(index + 1 == blocks.len()));
-        stream.extend(length.to_le_bytes());
-        stream.extend((!length).to_le_bytes());
-        stream.extend(*block);
-    }
-    stream.extend(check_sum(bytes).to_le_bytes());
-    stream.extend(u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
-    stream
+    let mut stream = GzEncoder::new(Vec::new(), Compression::none());
+    // Writing to a vector does not fail.
+    let _ = stream.write_all(bytes);
+    stream.finish().unwrap_or_default()
 }
 
-/// CRC-32 as gzip wants it, bit by bit: bodies here are small.
-fn check_sum(bytes: &[u8]) -> u32 {
-    let one = |sum: u32, byte: &u8| {
-        (0..8).fold(sum ^ u32::from(*byte), |sum, _| (sum >> 1) ^ (0xEDB8_8320 * (sum & 1)))
-    };
-    !bytes.iter().fold(u32::MAX, one)
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_check_sum_is_the_known_one() {
-        assert_eq!(super::check_sum(b"123456789"), 0xCBF4_3926);
-    }
+/// The start of a stream that unpacks to about `bytes` spaces, a block to repeat so many times, and the end.
+pub(crate) fn bomb(bytes: u64) -> (Bytes, Bytes, u64, Bytes) {
+    let mut block = Vec::with_capacity(64 * 1024);
+    // After a full flush a block refers to nothing before it, so that it can be repeated.
+    let _ = Compress::new(Compression::best(), false).compress_vec(
+        &vec![b' '; UNPACKED],
+        &mut block,
+        FlushCompress::Full,
+    );
+    let times = bytes.div_ceil(UNPACKED as u64);
+    (Bytes::from_static(HEADER), block.into(), times, Bytes::from_static(END))
 }

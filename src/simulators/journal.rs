@@ -1,14 +1,14 @@
 //! The append-only list of the calls a simulator received: the oracle of the tests.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde::Serialize;
 
 /// What a call did to the stored contacts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WriteEffect {
-    /// Nothing.
     #[default]
     None,
     /// A new contact, by this id.
@@ -20,7 +20,6 @@ pub enum WriteEffect {
 }
 
 impl WriteEffect {
-    /// Whether anything was written.
     #[must_use]
     pub fn is_write(&self) -> bool {
         *self != Self::None
@@ -42,13 +41,10 @@ pub struct RecordedCall {
     pub headers: Vec<String>,
     /// The last four characters of the token: enough to tell tokens apart.
     pub token: Option<String>,
-    /// The body as text.
     pub body: String,
     /// The status answered; nothing when the line was cut or the call hangs.
     pub status: Option<u16>,
-    /// What it did.
     pub applied: WriteEffect,
-    /// The fault that met it.
     pub fault: Option<String>,
     /// Conversations deleted along with contacts.
     pub conversations: u64,
@@ -77,7 +73,7 @@ impl Journal {
     /// All calls, oldest first; a call still being answered is already there.
     #[must_use]
     pub fn calls(&self) -> Vec<RecordedCall> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).calls.clone()
+        self.state.lock().calls.clone()
     }
 
     /// The calls that changed a stored contact.
@@ -101,17 +97,17 @@ impl Journal {
     /// Tells `watcher` of each call from now on, once its body is read and before it does anything; also of calls
     /// that are forgotten later.
     pub fn watch(&self, watcher: impl Fn(&RecordedCall) + Send + Sync + 'static) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).watcher = Some(Arc::new(watcher));
+        self.state.lock().watcher = Some(Arc::new(watcher));
     }
 
     /// Forgets all calls. Sequence numbers go on.
     pub fn clear(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).calls.clear();
+        self.state.lock().calls.clear();
     }
 
     /// Notes an arriving call and answers its number.
     pub(crate) fn arrive(&self, mut call: RecordedCall) -> u64 {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         state.last += 1;
         call.sequence = state.last;
         state.calls.push(call);
@@ -120,7 +116,7 @@ impl Journal {
 
     /// Adds the body to a noted call.
     pub(crate) fn read(&self, sequence: u64, body: String) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         let watcher = state.watcher.clone();
         let Some(call) = state.calls.iter_mut().rev().find(|call| call.sequence == sequence) else { return };
         call.body = body;
@@ -133,7 +129,7 @@ impl Journal {
 
     /// Adds to a noted call what is known by now.
     pub(crate) fn amend(&self, sequence: u64, change: impl FnOnce(&mut RecordedCall)) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         if let Some(call) = state.calls.iter_mut().rev().find(|call| call.sequence == sequence) {
             change(call);
         }

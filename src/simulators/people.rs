@@ -1,6 +1,5 @@
 //! Invented people for both CRMs: the same ones from the same seed, none of them real or reachable.
 
-/// One invented person or company.
 pub(crate) struct Person {
     pub first: String,
     pub last: String,

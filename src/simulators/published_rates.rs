@@ -1,15 +1,14 @@
 //! How many calls an account may make, counted as Aptly does: by the minute and by the second.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 /// The allowance of one account.
 #[derive(Clone, Copy, Debug)]
 pub struct PublishedRates {
-    /// Calls in any minute.
     pub per_minute: usize,
-    /// Calls in any second.
     pub per_second: usize,
 }
 
@@ -23,7 +22,7 @@ impl Quota {
     /// Counts one call, or says how long to wait. Refused calls do not count.
     pub(super) fn admit(&self, pace: PublishedRates) -> Result<(), Duration> {
         let now = super::clock::monotonic();
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut recent = self.recent.lock();
         while recent.front().is_some_and(|at| now.duration_since(*at) >= Duration::from_mins(1)) {
             recent.pop_front();
         }

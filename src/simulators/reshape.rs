@@ -9,7 +9,6 @@ use serde_json::{Map, Value, json};
 pub enum Shape {
     /// Nothing is left but the id.
     OnlyIds,
-    /// The id is missing.
     NoIds,
     /// Members nobody has documented, of every type.
     MoreMembers,

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use super::crm::SimulatedResponse;
 use super::faults::FaultKind;
-use super::gzip_bomb;
+use super::gzip;
 
 /// One thing done with a bare socket.
 enum Step {
@@ -83,7 +83,7 @@ impl Script {
             ],
             FaultKind::GzipBomb { bytes } => {
                 let start = head_of_bomb(answer);
-                let (first, middle, times, last) = gzip_bomb::parts(*bytes);
+                let (first, middle, times, last) = gzip::bomb(*bytes);
                 vec![start, Step::Send(first), Step::Repeat(middle, times), Step::Send(last)]
             }
             FaultKind::InformationalFlood { count } => {

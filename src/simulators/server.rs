@@ -85,13 +85,11 @@ impl Running {
         format!("http://{}", self.address)
     }
 
-    /// Where it listens.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The first token.
     #[must_use]
     pub fn token(&self) -> &str {
         self.tokens.first().map_or("", String::as_str)
@@ -103,13 +101,11 @@ impl Running {
         &self.tokens
     }
 
-    /// The journal's handle.
     #[must_use]
     pub const fn journal(&self) -> &Journal {
         &self.journal
     }
 
-    /// All calls, oldest first.
     #[must_use]
     pub fn calls(&self) -> Vec<RecordedCall> {
         self.journal.calls()
@@ -121,7 +117,6 @@ impl Running {
         self.journal.writes()
     }
 
-    /// The faults' handle.
     #[must_use]
     pub const fn faults(&self) -> &ArmedFaults {
         &self.faults
@@ -132,7 +127,6 @@ impl Running {
         self.faults.add(fault);
     }
 
-    /// The handle of the views.
     #[must_use]
     pub const fn views(&self) -> &Views {
         &self.views
@@ -144,7 +138,6 @@ impl Running {
         self.views.add(view);
     }
 
-    /// The CRM's clock.
     #[must_use]
     pub const fn clock(&self) -> &Clock {
         &self.clock
@@ -187,7 +180,6 @@ impl Running {
         self.crm.take_out(id)
     }
 
-    /// Refuses a token from now on.
     pub fn revoke(&self, token: &str) {
         self.crm.revoke(token);
     }

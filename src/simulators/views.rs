@@ -1,7 +1,8 @@
 //! Readings that leave fields out or show them differently from what is stored, until a test takes that back.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -13,7 +14,6 @@ use super::disruption::plain;
 pub enum Reading {
     /// The response to a read of one contact.
     Single,
-    /// A row of a list.
     Row,
     /// The response to a write.
     Written,
@@ -23,10 +23,8 @@ pub enum Reading {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct View {
-    /// Only this kind of reading.
     #[serde(default)]
     pub reading: Option<Reading>,
-    /// Only the contact with this id.
     #[serde(default)]
     pub contact: Option<String>,
     /// Fields left out; letter case, spaces and underscores do not matter. `_id` is left out only by that name.
@@ -57,7 +55,6 @@ impl View {
         self
     }
 
-    /// Leaves these fields out.
     #[must_use]
     pub fn without(mut self, fields: &[&str]) -> Self {
         self.without.extend(fields.iter().map(|field| (*field).to_owned()));
@@ -101,18 +98,17 @@ impl Views {
 
     /// Adds a view behind those that hold already; all that match apply, in order.
     pub fn add(&self, view: View) {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner).push(view);
+        self.all.lock().push(view);
     }
 
-    /// The views that hold now.
     #[must_use]
     pub fn all(&self) -> Vec<View> {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.all.lock().clone()
     }
 
     /// Takes all views back, those of the start too.
     pub fn clear(&self) {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.all.lock().clear();
     }
 
     /// The JSON `body` as this kind of reading shows it; what is no JSON stays.

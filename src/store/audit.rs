@@ -1,65 +1,57 @@
-//! What the audit remembers: who did what to what, and how it ended; names of fields, never values.
+//! The audit in the database: who did what, to what, and how it ended. It holds names of fields, never values.
 
 use async_trait::async_trait;
 
 use super::After;
 use crate::domain::{Result, TenantId, Text, Timestamp};
 
-/// One thing that was done or refused.
+/// One operation that was done or refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditRecord {
-    /// Its id, unique; a record that is appended twice is kept once, so that a failed append may be repeated.
+    /// Unique. A record that is appended twice is stored once, so a failed append can be repeated.
     pub id: Text,
-    /// When.
     pub at: Timestamp,
-    /// What kind of caller: `key`, `token`, `operator`, `cli`, `nobody`.
+    /// The kind of caller: `key`, `token`, `operator`, `cli`, `nobody`.
     pub actor_kind: Text,
-    /// Which one, where it is known.
+    /// The id of the caller, if it is known.
     pub actor_id: Option<Text>,
-    /// Whose things were touched; the operator's own have none. It need not exist, or exist any longer.
+    /// The tenant whose data was touched; `None` for data of the operator. The tenant need not exist (any more).
     pub tenant: Option<TenantId>,
-    /// What was done, one word such as `credential.update`.
+    /// The operation, one word such as `credential.update`.
     pub action: Text,
-    /// The id of what it was done to.
+    /// The id of the object of the operation.
     pub target: Option<Text>,
-    /// The names of the fields that were given.
+    /// The names of the fields in the request.
     pub fields: Vec<Text>,
-    /// How it ended: `ok`, `cut_off`, or the code of the failure.
+    /// `ok`, `cut_off`, or the code of the failure.
     pub outcome: Text,
-    /// The request it was part of.
     pub request_id: Option<Text>,
 }
 
-/// Which records are asked for; what is `None` narrows nothing.
+/// Selects records. `None` means no restriction.
 #[derive(Clone, Debug, Default)]
 pub struct AuditQuery {
-    /// Of this tenant alone.
     pub tenant: Option<TenantId>,
-    /// Not before this moment.
     pub from: Option<Timestamp>,
-    /// Not after this moment.
     pub to: Option<Timestamp>,
-    /// With this word alone.
     pub action: Option<Text>,
-    /// The last record seen: the listing goes on with older ones. `created_at` is the record's `at`.
+    /// The last record of the previous page; older ones follow. `created_at` is the record's `at`.
     pub after: Option<After>,
-    /// How many at most.
     pub limit: u32,
 }
 
-/// The audit in the database: records are added, read and in the end erased, never changed.
+/// The audit in the database. Records are added, read, and erased when they are too old; they never change.
 #[async_trait]
 pub trait AuditStore: Send + Sync {
-    /// Adds a record.
     async fn append(&self, record: &AuditRecord) -> Result<()>;
     /// Adds all of the records or none.
     async fn append_many(&self, records: &[AuditRecord]) -> Result<()>;
-    /// The records asked for, newest first.
+    /// The selected records, newest first.
     async fn list(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>>;
-    /// Erases at most `limit` records of what happened before `moment`, the oldest first; how many that were.
-    async fn erase_before(&self, moment: Timestamp, limit: u32) -> Result<u64>;
-    /// The tenants with more records than they may have, and how many more.
+    /// Erases at most `limit` records older than `time`, oldest first. Returns the number of erased records.
+    async fn erase_before(&self, time: Timestamp, limit: u32) -> Result<u64>;
+    /// The tenants that exceed their quota of records, and by how many.
     async fn excessive(&self) -> Result<Vec<(TenantId, u64)>>;
-    /// Erases at most `limit` of the tenant's oldest records; how many that were.
+    /// Erases at most `limit` of the tenant's oldest records. Returns the number of erased records.
     async fn erase_oldest(&self, tenant: &TenantId, limit: u32) -> Result<u64>;
 }

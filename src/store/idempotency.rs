@@ -1,196 +1,135 @@
-//! The ledger of writes under an `Idempotency-Key`: what was asked, how far it came, what was answered.
+//! The ledger of writes under an `Idempotency-Key`: the request, its progress, and the response.
 //!
-//! A row belongs to whoever holds its fence until it is let go: by its holder, or by a process that has seen its lease
-//! unchanged for so long that the holder must be gone. What the database's clock says ends no lease, as it may jump. Only
-//! who holds the fence changes the row.
+//! A row has at most one holder, which knows the row's fence; only the holder changes the row. The holder releases the row,
+//! or another process does that when it has seen the lease unchanged for a whole lease time. The database's clock ends no
+//! lease, because it may jump.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::domain::{CredentialId, Result, TenantId, Text, Timestamp};
+use crate::domain::{CredentialId, Result, TenantId, Text, Timestamp, string_enum};
 
-/// How far a write under a key has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// Claimed; nothing has left for the CRM.
-    Reserved,
-    /// The write may have left.
-    Sending,
-    /// It left, and whether it was applied is not known yet.
-    Unknown,
-    /// It left and was applied: it was found, and waits for a replay to be answered.
-    Found,
-    /// It left and was not applied: a replay may send once more.
-    Absent,
-    /// It left, and whether it was applied cannot be told.
-    Ambiguous,
-    /// Answered; the answer is replayed.
-    Done,
-}
-
-impl Stage {
-    /// Every stage.
-    pub const ALL: [Self; 7] = [
-        Self::Reserved,
-        Self::Sending,
-        Self::Unknown,
-        Self::Found,
-        Self::Absent,
-        Self::Ambiguous,
-        Self::Done,
-    ];
-
-    /// The word in the database.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Reserved => "reserved",
-            Self::Sending => "sending",
-            Self::Unknown => "unknown",
-            Self::Found => "found",
-            Self::Absent => "absent",
-            Self::Ambiguous => "ambiguous",
-            Self::Done => "done",
-        }
-    }
-
-    /// The stage that `word` names, if it names one.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|stage| stage.as_str() == word)
+string_enum! {
+    /// The progress of a write under a key.
+    pub enum Stage {
+        /// Claimed; nothing was sent to the CRM.
+        Reserved = "reserved",
+        /// The write may have been sent.
+        Sending = "sending",
+        /// Sent. It is not known yet whether it was applied.
+        Unknown = "unknown",
+        /// Applied. The contact was found, and a replay returns it.
+        Found = "found",
+        /// Sent and not applied. A replay may send it once more.
+        Absent = "absent",
+        /// Sent. It cannot be determined whether it was applied.
+        Ambiguous = "ambiguous",
+        /// The response is recorded. A replay returns it.
+        Done = "done",
     }
 }
 
-/// One write under a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyRecord {
-    /// Whose key it is.
     pub tenant: TenantId,
-    /// Digest of the key: a key is a caller's own text and may hold anything.
+    /// Digest of the key. The key itself may contain any text of the caller, so it is not stored.
     pub key: Text,
-    /// Authenticates method, route, credential and body, so that another request under the same key is told apart.
+    /// MAC of method, route, credential and body. It detects a different request under the same key.
     pub fingerprint: Vec<u8>,
-    /// The credential written through; `None` for a write of credentials themselves.
+    /// The credential of the write; `None` for a write of credentials themselves.
     pub credential: Option<CredentialId>,
-    /// How far it has come.
     pub stage: Stage,
-    /// Who holds the row.
     pub fence: Text,
-    /// How often the write was sent.
     pub sends: i64,
-    /// The request while its outcome is not known, the answer when it is; sealed.
+    /// The sealed request while its outcome is unknown, then the sealed response.
     pub sealed: Option<Vec<u8>>,
     /// When the key was first used.
     pub created_at: Timestamp,
     /// When the row may be erased.
     pub expires_at: Timestamp,
-    /// How large the request is; counted as stored while the outcome is open.
+    /// The size of the request in bytes. It counts against the quota while the outcome is open.
     pub request_bytes: i64,
 }
 
-/// What the holder of a row writes into it.
+/// What the holder of a row writes to it.
 #[derive(Clone, Debug)]
 pub struct Advance<'a> {
-    /// How far the write has come.
     pub stage: Stage,
-    /// How often it was sent.
     pub sends: i64,
-    /// In the place of what was sealed before; `None` erases it.
+    /// Replaces the sealed bytes; `None` erases them.
     pub sealed: Option<&'a [u8]>,
-    /// By how much the lease is renewed; `None` lets the row go.
+    /// The new lease time; `None` releases the row.
     pub lease: Option<Duration>,
 }
 
-/// A lease as the database shows it. It is renewed by writing another `until`.
+/// A lease as it is in the database. A renewal changes `until`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HeldLease {
-    /// The tenant of a row of the ledger; empty for a lock.
+    /// The tenant of a ledger row; empty for a lock.
     pub tenant: Text,
-    /// The key of a row, or the word of a lock.
+    /// The key of a row, or the name of a lock.
     pub name: Text,
-    /// Who holds it.
     pub fence: Text,
-    /// Until when, by the database's clock. It is compared with itself only.
+    /// The end by the database's clock. It is only compared with itself.
     pub until: i64,
 }
 
-/// The ledger in the database. Every method that takes a fence answers whether the fence still held. A lease of no time
-/// lets the row go.
+/// The ledger in the database. Every method that takes a fence returns whether the caller still holds the row. A lease of
+/// zero releases the row.
 #[async_trait]
 pub trait IdempotencyStore: Send + Sync {
-    /// Adds the row under a lease, unless the tenant has used the key already; an expired row gives way. Answers the
-    /// row that stands and, where it is another's, whether it was let go. A tenant at its quota gets no new row.
-    /// Durable when it returns.
+    /// Adds the row under a lease, unless the tenant has used the key already. An expired row is replaced. If another
+    /// row is there, returns it and whether it is released. A tenant at its quota gets no new row.
+    /// Durable on return.
     /// Fails with `tenant_not_found`, `store_unavailable`.
     async fn reserve(&self, record: &IdempotencyRecord, lease: Duration) -> Result<Reserved>;
-    /// Takes a row over that was let go, whose fence is still `held.fence`, and that is not `Done`. Answers the row
-    /// as it stands then: its former holder may have changed it since `held` was read.
+    /// Takes over a released row whose fence is still `held.fence` and which is not `Done`. Returns the current row; its
+    /// former holder may have changed it after `held` was read.
     async fn take_over(
         &self,
         held: &IdempotencyRecord,
         fence: &Text,
         lease: Duration,
     ) -> Result<Option<IdempotencyRecord>>;
-    /// Whether the rows are lost: the database was removed or replaced, and nobody will see again what it holds.
+    /// Whether the rows are lost because the database was removed or replaced.
     fn is_lost(&self) -> bool {
         false
     }
-    /// Lengthens the lease of a row.
+    /// Renews the lease of a row.
     async fn renew(&self, tenant: &TenantId, key: &str, fence: &str, lease: Duration) -> Result<bool>;
-    /// Writes how far a write has come. Durable when it returns.
+    /// Writes the progress of a write. Durable on return.
     async fn advance(&self, tenant: &TenantId, key: &str, fence: &str, to: &Advance<'_>) -> Result<bool>;
-    /// Lets a row go; a lost create is found by [`Self::unsettled`] after `pause`.
+    /// Releases a row. [`Self::unsettled`] returns a lost create again after `pause`.
     async fn postpone(&self, tenant: &TenantId, key: &str, fence: &str, pause: Duration) -> Result<bool>;
-    /// Removes the row: the key is as if it had never been used.
+    /// Removes the row, so the key is unused again.
     async fn release(&self, tenant: &TenantId, key: &str, fence: &str) -> Result<bool>;
-    /// At most `limit` rows in the stages `Sending` and `Unknown` that hold something sealed, which is not read, and that
-    /// were let go: of each tenant and then of each of its credentials in turn, and there those first that nobody has
-    /// held for longest.
+    /// At most `limit` released rows in the stages `Sending` and `Unknown` with sealed bytes, which are not loaded. The
+    /// order rotates over tenants and over each tenant's credentials, then the row that waited longest comes first.
     async fn unsettled(&self, limit: u32) -> Result<Vec<IdempotencyRecord>>;
-    /// At most `limit` rows that somebody holds, those first whose lease was renewed longest ago.
+    /// At most `limit` held rows; those with the oldest renewal come first.
     async fn held(&self, limit: u32) -> Result<Vec<HeldLease>>;
-    /// Lets a row go that is still held exactly as `lease` says; whether it was.
+    /// Releases a row if its lease is still exactly `lease`. Returns whether it did.
     async fn end_lease(&self, lease: &HeldLease) -> Result<bool>;
-    /// Lets every row go: for a process that knows that it is the only one.
+    /// Releases all rows. Only for the one process on this database.
     async fn end_leases(&self) -> Result<u64>;
-    /// Removes at most `limit` rows that have expired and that nobody holds; how many. On SQLite no byte that was erased
-    /// from any row before is in the file afterwards, unless a reader is in the way.
+    /// Removes at most `limit` expired rows without a holder, and returns their number. On SQLite the erased bytes are
+    /// gone from the file afterwards, unless a reader blocks the checkpoint.
     async fn erase_expired(&self, limit: u32) -> Result<u64>;
 }
 
-/// What came of a reservation.
+/// The result of a reservation.
 #[derive(Clone, Debug)]
 pub enum Reserved {
-    /// The row is ours.
     Ours,
-    /// The key is new, and the tenant has as many rows or bytes as it may.
+    /// The key is new, and the tenant has used up its quota of rows or bytes.
     Full {
-        /// When the oldest row will be gone.
+        /// The time until the oldest row is removed.
         retry_after: Duration,
     },
-    /// The key was used before.
     Held {
-        /// The row that stands.
         record: Box<IdempotencyRecord>,
-        /// Whether it was let go.
+        /// Whether it is released.
         free: bool,
     },
-}
-
-/// Locks over all processes on one database, so that creates of one identity run one after another.
-#[async_trait]
-pub trait LockStore: Send + Sync {
-    /// Takes all of `words` for `fence`, or none of them; answers whether it did.
-    async fn lock(&self, words: &[String], fence: &str, lease: Duration) -> Result<bool>;
-    /// Lengthens the leases of what `fence` holds; how many.
-    async fn keep(&self, fence: &str, lease: Duration) -> Result<u64>;
-    /// Lets go what anybody holds: for a process that knows that it is the only one.
-    async fn unlock_all(&self) -> Result<()>;
-    /// Lets go what `fence` holds.
-    async fn unlock(&self, fence: &str) -> Result<()>;
-    /// At most `limit` locks that somebody holds, those first whose lease was renewed longest ago.
-    async fn held(&self, limit: u32) -> Result<Vec<HeldLease>>;
-    /// Removes a lock that is still held exactly as `lease` says; whether it was.
-    async fn end_lease(&self, lease: &HeldLease) -> Result<bool>;
 }

@@ -1,20 +1,17 @@
-//! Where the database is, read from its URL.
+//! The location of the database, read from its URL.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use super::PostgresUrl;
 
-/// Where the database is.
 #[derive(Clone, Debug)]
 pub enum Location {
-    /// A SQLite file.
     Sqlite(PathBuf),
-    /// A PostgreSQL database.
     Postgres(Box<PostgresUrl>),
 }
 
-/// Why a database cannot be used: one sentence that says what to mend, without the password of a URL.
+/// Why a database cannot be used: one sentence with the remedy, without the password of the URL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct OpenError(pub(super) String);
@@ -26,7 +23,7 @@ impl OpenError {
 }
 
 impl Location {
-    /// Reads `sqlite://` with a path, relative to the working folder or absolute, or `postgres://` with host and database.
+    /// Reads `sqlite://` with a relative or absolute path, or `postgres://` with host and database.
     /// Fails for every other URL.
     pub fn parse(url: &str) -> Result<Self, OpenError> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {

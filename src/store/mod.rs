@@ -1,9 +1,8 @@
-//! What is remembered: tenants, API keys, credentials, the audit, and writes under an `Idempotency-Key`, behind traits that
-//! no database shows through.
+//! The database: tenants, API keys, credentials, the audit, and writes under an `Idempotency-Key`. Callers do not see which
+//! database it is.
 //!
-//! A credential is loaded by tenant and id in one query; there is no other way to load one. Failures are
-//! `store_unavailable` (the reason goes to the log), `name_taken`, or `tenant_not_found` where a row names a tenant
-//! that is gone.
+//! A credential is only loaded by tenant and id, in one query. Failures are `store_unavailable` (the reason is logged),
+//! `name_taken`, or `tenant_not_found` if a row names a tenant that is gone.
 
 mod audit;
 mod idempotency;
@@ -11,7 +10,6 @@ mod location;
 mod postgres;
 mod records;
 mod schema;
-mod sealed;
 mod sql;
 mod sqlite;
 #[cfg(test)]
@@ -21,51 +19,44 @@ mod ttl_cache;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use self::sql::{Database, KeyStore, LockStore, SealedRecord, SealedStore, TenantStore};
 use self::sql::{Sql, SqlConnections};
 use crate::config::Quotas;
 
 pub use audit::{AuditQuery, AuditRecord, AuditStore};
-pub use idempotency::{Advance, HeldLease, IdempotencyRecord, IdempotencyStore, LockStore, Reserved, Stage};
+pub use idempotency::{Advance, HeldLease, IdempotencyRecord, IdempotencyStore, Reserved, Stage};
 pub use location::{Location, OpenError};
 pub use postgres::PostgresUrl;
 pub use records::{
-    After, CheckRecord, CredentialRecord, CredentialStore, Database, KeyRecord, KeyStore, TenantRecord,
-    TenantStore, Usage, now,
+    After, CheckRecord, CredentialRecord, CredentialStore, KeyRecord, TenantRecord, Usage, now,
 };
-pub use sealed::{SealedAfter, SealedRecord, SealedStore};
 pub use sqlite::{InstanceLock, InstancePresence};
 pub use ttl_cache::TtlCache;
 
-/// An open database, by what is remembered in it.
+/// An open database.
 #[derive(Clone)]
 pub struct Store {
-    /// Tenants.
-    pub tenants: Arc<dyn TenantStore>,
-    /// API keys.
-    pub keys: Arc<dyn KeyStore>,
-    /// Credentials.
+    pub tenants: TenantStore,
+    pub keys: KeyStore,
     pub credentials: Arc<dyn CredentialStore>,
-    /// Their sealed secrets, over all tenants.
-    pub sealed: Arc<dyn SealedStore>,
-    /// Who did what.
+    /// The sealed secrets of all tenants.
+    pub sealed: SealedStore,
     pub audit: Arc<dyn AuditStore>,
-    /// Writes under an `Idempotency-Key`.
     pub idempotency: Arc<dyn IdempotencyStore>,
     /// Locks over all processes on this database.
-    pub locks: Arc<dyn LockStore>,
-    /// The database itself.
-    pub database: Arc<dyn Database>,
+    pub locks: LockStore,
+    pub database: Database,
     file: Option<Arc<Path>>,
 }
 
 impl Store {
-    /// Opens the database at `location` with the usual quotas.
+    /// Opens the database at `location` with the default quotas.
     pub async fn open(location: &Location) -> Result<Self, OpenError> {
         Self::open_with(location, Quotas::default()).await
     }
 
-    /// Opens the database at `location`, makes it where it is missing, and brings its schema up to date; processes
-    /// that start together wait for each other. Each tenant may store as much as `quotas` says.
+    /// Opens the database at `location`, creates it if it is missing, and updates its schema. Processes that start
+    /// together wait for each other. `quotas` limits what each tenant may store.
     /// Fails with a sentence that says what to fix.
     pub async fn open_with(location: &Location, quotas: Quotas) -> Result<Self, OpenError> {
         let connections = match location {
@@ -79,8 +70,9 @@ impl Store {
         Ok(Self { file, ..Self::of(Arc::new(Sql::new(connections, quotas))) })
     }
 
-    /// Comes in to serve, where processes can tell whether they are alone: on SQLite; on PostgreSQL, where any machine may
-    /// serve beside, only leases seen unrenewed show who is gone. Fails with a sentence.
+    /// Registers this process as a server of the database. On SQLite this shows whether it is the only one. On PostgreSQL it
+    /// returns `None`, because other machines may serve too; there, only unrenewed leases show ended processes.
+    /// Fails with a sentence that says what to fix.
     pub async fn enter(&self) -> Result<Option<InstanceLock>, OpenError> {
         match &self.file {
             Some(path) => sqlite::enter(path).await.map(Some),
@@ -91,13 +83,13 @@ impl Store {
     fn of(database: Arc<Sql>) -> Self {
         Self {
             idempotency: database.clone(),
-            locks: database.clone(),
-            tenants: database.clone(),
-            keys: database.clone(),
+            locks: LockStore(database.clone()),
+            tenants: TenantStore(database.clone()),
+            keys: KeyStore(database.clone()),
             credentials: database.clone(),
-            sealed: database.clone(),
+            sealed: SealedStore(database.clone()),
             audit: database.clone(),
-            database,
+            database: Database(database),
             file: None,
         }
     }

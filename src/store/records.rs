@@ -1,149 +1,92 @@
-//! The rows that are remembered, and the traits by which they are reached.
+//! The stored records, and the trait of the credential store.
 
 use async_trait::async_trait;
 
 use crate::config::Quotas;
 use crate::domain::{CredentialId, KeyId, Result, Scopes, TenantId, Text, Timestamp};
 
-/// Now, to the millisecond: what is stored and read again stays equal.
+/// The current time in whole milliseconds, so that a stored time is equal when it is read again.
 #[must_use]
 pub fn now() -> Timestamp {
     let now = crate::clock::now();
     Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
 }
 
-/// A tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TenantRecord {
-    /// Its id.
     pub id: TenantId,
-    /// Its name, unique among tenants.
+    /// Unique among tenants.
     pub name: Text,
-    /// When it was made.
     pub created_at: Timestamp,
 }
 
-/// What a tenant has stored, and what it may have.
+/// What a tenant has stored, and its quotas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usage {
-    /// Writes under an `Idempotency-Key` that are kept.
+    /// The number of stored writes under an `Idempotency-Key`.
     pub ledger_rows: u64,
-    /// What they count for, in bytes.
+    /// Their bytes.
     pub ledger_bytes: u64,
-    /// Credentials.
     pub credentials: u64,
-    /// API keys.
     pub api_keys: u64,
-    /// Audit records.
     pub audit_records: u64,
-    /// What it may have of each.
     pub limits: Quotas,
 }
 
 /// An API key, without its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRecord {
-    /// Its public part.
+    /// The public part of the key.
     pub id: KeyId,
-    /// Whose key it is.
     pub tenant: TenantId,
     /// A name for people.
     pub name: Text,
-    /// SHA-256 of the key's whole text.
+    /// SHA-256 of the whole key.
     pub digest: [u8; 32],
-    /// What it may do.
     pub scopes: Scopes,
-    /// The only credentials it may name; `None` means all of the tenant's.
+    /// The only credentials that the key may name; `None` means all of the tenant.
     pub credentials: Option<Vec<CredentialId>>,
-    /// When it was made.
     pub created_at: Timestamp,
-    /// When it ends, if it does.
     pub expires_at: Option<Timestamp>,
-    /// When it was last used, to the minute.
+    /// The last use, in whole minutes.
     pub last_used_at: Option<Timestamp>,
 }
 
-/// A credential, its secret sealed.
+/// A credential with its sealed secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CredentialRecord {
-    /// Its id.
     pub id: CredentialId,
-    /// Whose it is.
     pub tenant: TenantId,
-    /// The provider's word.
+    /// The provider, such as `aptly`.
     pub provider: Text,
-    /// Its name, unique in the tenant.
+    /// Unique in the tenant.
     pub name: Text,
-    /// Its settings, a JSON object.
+    /// A JSON object.
     pub settings: Text,
-    /// Where its CRM is, as the guard spells it.
+    /// The base URL of the CRM, as `BaseUrl` writes it.
     pub base_url: Text,
-    /// The sealed secret.
     pub secret: Vec<u8>,
-    /// How often it was changed: a change of what another has changed meanwhile is refused.
+    /// The number of changes. An update of another revision is refused.
     pub revision: i64,
-    /// When it was made.
     pub created_at: Timestamp,
-    /// When it was last changed.
     pub updated_at: Timestamp,
-    /// The last check.
     pub last_check: Option<CheckRecord>,
 }
 
-/// How a check of a credential went.
+/// The result of a check of a credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckRecord {
-    /// When.
     pub at: Timestamp,
-    /// Whether the CRM accepted the secret.
     pub ok: bool,
-    /// The failure's code where it did not.
+    /// The code of the failure; `None` if the check succeeded.
     pub code: Option<Text>,
 }
 
-/// Behind which row a listing goes on: rows come by the time they were made, then by id.
+/// The row before the next page. Rows are ordered by creation time, then id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct After {
-    /// When the row was made.
     pub created_at: Timestamp,
-    /// Its id.
     pub id: Text,
-}
-
-/// Tenants in the database.
-#[async_trait]
-pub trait TenantStore: Send + Sync {
-    /// Adds a tenant. Fails with `name_taken`.
-    async fn insert(&self, tenant: &TenantRecord) -> Result<()>;
-    /// The tenant with this id.
-    async fn get(&self, id: &TenantId) -> Result<Option<TenantRecord>>;
-    /// What the tenant with this id has stored.
-    async fn usage(&self, id: &TenantId) -> Result<Usage>;
-    /// The tenant with this name.
-    async fn find(&self, name: &str) -> Result<Option<TenantRecord>>;
-    /// The tenant that `called` stands for: its id where it is spelled as one, else its name.
-    async fn find_either(&self, called: &str) -> Result<Option<TenantRecord>> {
-        if TenantId::is_spelled_by(called) { self.get(&called.into()).await } else { self.find(called).await }
-    }
-    /// At most `limit` tenants behind `after`, oldest first.
-    async fn list(&self, after: Option<&After>, limit: u32) -> Result<Vec<TenantRecord>>;
-    /// Removes a tenant with its keys, credentials and their secrets; whether there was one.
-    async fn delete(&self, id: &TenantId) -> Result<bool>;
-}
-
-/// API keys in the database.
-#[async_trait]
-pub trait KeyStore: Send + Sync {
-    /// Adds a key. Fails with `tenant_not_found`, `quota_exceeded`.
-    async fn insert(&self, key: &KeyRecord) -> Result<()>;
-    /// The key with this id, whoever shows it.
-    async fn get(&self, id: &KeyId) -> Result<Option<KeyRecord>>;
-    /// At most `limit` keys of the tenant behind `after`, oldest first.
-    async fn list(&self, tenant: &TenantId, after: Option<&After>, limit: u32) -> Result<Vec<KeyRecord>>;
-    /// Removes the tenant's key for good; whether there was one.
-    async fn delete(&self, tenant: &TenantId, id: &KeyId) -> Result<bool>;
-    /// Notes that the key was used at this time, unless a later use is noted already.
-    async fn note_use(&self, id: &KeyId, at: Timestamp) -> Result<()>;
 }
 
 /// Credentials in the database.
@@ -151,20 +94,20 @@ pub trait KeyStore: Send + Sync {
 pub trait CredentialStore: Send + Sync {
     /// Adds a credential. Fails with `name_taken`, `tenant_not_found`, `quota_exceeded`.
     async fn insert(&self, credential: &CredentialRecord) -> Result<()>;
-    /// The tenant's credential with this id: the one way to load a credential.
+    /// The tenant's credential with this id. There is no other way to load a credential.
     async fn get(&self, tenant: &TenantId, id: &CredentialId) -> Result<Option<CredentialRecord>>;
-    /// At most `limit` credentials of the tenant behind `after`, oldest first.
+    /// At most `limit` credentials of the tenant after `after`, oldest first.
     async fn list(
         &self,
         tenant: &TenantId,
         after: Option<&After>,
         limit: u32,
     ) -> Result<Vec<CredentialRecord>>;
-    /// Writes name, settings, base URL, secret, times and last check of the tenant's credential, provided that its
-    /// revision is still `credential.revision`; counts the revision up. Answers whether it did.
+    /// Writes name, settings, base URL, secret, times and last check of the tenant's credential, if its revision is
+    /// still `credential.revision`, and increments the revision. Returns whether it did.
     /// Fails with `name_taken`.
     async fn update(&self, credential: &CredentialRecord) -> Result<bool>;
-    /// Remembers a check, unless the credential was changed since `revision`.
+    /// Stores the result of a check, unless the credential was changed since `revision`.
     async fn note_check(
         &self,
         tenant: &TenantId,
@@ -172,23 +115,6 @@ pub trait CredentialStore: Send + Sync {
         revision: i64,
         check: &CheckRecord,
     ) -> Result<()>;
-    /// Removes the tenant's credential and destroys its secret; whether there was one.
+    /// Removes the tenant's credential and its secret. Returns whether there was one.
     async fn delete(&self, tenant: &TenantId, id: &CredentialId) -> Result<bool>;
-}
-
-/// The database as a whole.
-#[async_trait]
-pub trait Database: Send + Sync {
-    /// Answers when the database can be read, and is still the one that was opened. Fails with `store_unavailable`.
-    async fn ready(&self) -> Result<()>;
-    /// Whether the last write found no room: the disk is full, or a limit on the size of files is reached.
-    fn is_full(&self) -> bool;
-    /// Writes a row and removes it. Fails with `store_unavailable`.
-    async fn probe(&self) -> Result<()>;
-    /// Gives freed pages back to the file system, in small steps. Fails with `store_unavailable`.
-    async fn shrink(&self) -> Result<()>;
-    /// The number of the schema.
-    async fn schema(&self) -> Result<i64>;
-    /// Ends what is under way and closes every connection.
-    async fn close(&self);
 }

@@ -1,16 +1,16 @@
-//! The steps of the schema for both databases, and what to make of a database that is ahead of this program.
+//! The migration steps of both databases, and whether this program can use a newer schema.
 
 use super::OpenError;
 
-/// One step, in both dialects.
+/// One migration step, in both dialects.
 pub(super) struct SchemaStep {
     pub(super) sqlite: &'static str,
     pub(super) postgres: &'static str,
 }
 
-/// The steps in order; the number of a step is its place, counted from 1. A step that shipped is never edited. A step
-/// that a program of the version before cannot live with (it takes away or renames what that one reads, or demands what
-/// that one does not write) also raises `schema_use.usable_by` to its own number; all others leave it alone.
+/// The steps in order; the number of a step is its position, counted from 1. A released step is never edited. A step that
+/// the previous version cannot work with also sets `schema_use.usable_by` to its own number. That is a step that removes
+/// or renames what the previous version reads, or requires what it does not write.
 pub(super) const STEPS: &[SchemaStep] = &[
     SchemaStep {
         sqlite: include_str!("migrations/sqlite/0001_tenants_keys_credentials.sql"),
@@ -35,13 +35,13 @@ pub(super) fn known() -> i64 {
     i64::try_from(STEPS.len()).unwrap_or(i64::MAX)
 }
 
-/// The steps behind `version`.
+/// The steps after `version`.
 pub(super) fn missing(version: i64) -> impl Iterator<Item = &'static SchemaStep> {
     STEPS.iter().skip(usize::try_from(version).unwrap_or_default())
 }
 
-/// Whether this program may use `database`, whose schema is ahead: a newer program beside it migrated it, and its steps
-/// may only have added. Fails with a sentence.
+/// Succeeds if this program can use `database`, whose schema is newer. A newer program migrated it, and may only have added
+/// to it. Fails with a sentence.
 pub(super) fn usable(version: i64, usable_by: i64, database: &str) -> Result<(), OpenError> {
     let known = known();
     if usable_by <= known {

@@ -1,4 +1,4 @@
-//! What was loaded a moment ago: a bounded cache, one load at a time per key, told at once of changes made here.
+//! A bounded cache of loaded values with one load at a time per key. Changes by this process invalidate entries at once.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,13 +8,13 @@ use moka::future::Cache;
 
 use crate::domain::{Failure, FailureKind, Result};
 
-/// How long a value is used after it was loaded, and how long loading may take. Together they are the 5 s within
-/// which a change made by another process is seen: a value is as old as the beginning of its load.
+/// How long a value is used after its load, and the time limit of a load. Their sum is the 5 s within which a change by
+/// another process is seen, because a value is as old as the start of its load.
 const USED_FOR: Duration = Duration::from_secs(3);
 const LOADED_WITHIN: Duration = Duration::from_secs(2);
 const SHARDS: usize = 64;
 
-/// Values by key, each for at most 5 s after its load began.
+/// Values by key, each for at most 5 s after the start of its load.
 pub struct TtlCache<K, V> {
     cache: Cache<K, Loaded<V>>,
     hasher: RandomState,
@@ -33,7 +33,7 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// Remembers at most `capacity` values; those asked for often stay.
+    /// Holds at most `capacity` values; the least used are evicted first.
     #[must_use]
     pub fn new(capacity: u64) -> Self {
         Self {
@@ -43,8 +43,7 @@ where
         }
     }
 
-    /// The value of `key`, from `load` where it is not at hand; callers who ask at the same time share one load, and
-    /// a failure is remembered for nobody else.
+    /// The value of `key`, from `load` if it is not cached. Concurrent callers share one load. Failures are not cached.
     pub async fn get<F>(&self, key: &K, load: impl Fn() -> F + Send + Sync) -> Result<V>
     where
         F: Future<Output = Result<V>> + Send,
@@ -68,12 +67,11 @@ where
         }
     }
 
-    /// Forgets `key`: whoever asks from now on gets what is loaded from now on. Call it after the change was stored.
+    /// Invalidates `key`. Call it after the change was stored.
     pub fn forget(&self, key: &K) {
         self.changes(key).fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Forgets everything.
     pub fn forget_all(&self) {
         for changes in &self.changes {
             changes.fetch_add(1, Ordering::AcqRel);
@@ -87,7 +85,7 @@ where
 }
 
 fn late() -> Failure {
-    Failure::new(FailureKind::StoreUnavailable, "The gateway's database did not answer in time; try again.")
+    Failure::new(FailureKind::StoreUnavailable, "The gateway's database did not respond in time. Try again.")
 }
 
 #[cfg(test)]

@@ -1,16 +1,16 @@
 //! The queue of log lines: bounded, with one thread that writes to standard error, so that a slow reader never blocks the
-//! process.
+//! process. It is written by hand because channels limit the number of lines and not their bytes.
 
 use std::io::{self, Write};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
 
 /// How many bytes may wait. The writer may hold as many again.
 const WAITING_MOST: usize = 512 * 1024;
 /// The longest line. A longer one is cut: one line must not push out thousands.
 const LINE_MOST: usize = 16 * 1024;
 
-/// Lines that wait to be written.
 pub(super) struct LogLines {
     state: Mutex<LinesState>,
     changed: Condvar,
@@ -33,7 +33,7 @@ impl LogLines {
     pub(super) fn push(&self, line: &[u8], json: bool) {
         let cut = (line.len() > LINE_MOST).then(|| cut(line, json));
         let line = cut.as_deref().unwrap_or(line);
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if state.waiting.len() + line.len() > WAITING_MOST {
             state.dropped += 1;
         } else {
@@ -43,8 +43,8 @@ impl LogLines {
         self.changed.notify_all();
     }
 
-    /// Writes queued lines to `output`, for ever. Reports the number of dropped lines at the position where they are missing.
-    /// Errors of the output are ignored: there is no other place to report them.
+    /// Writes queued lines to `output`, forever. Reports the number of dropped lines at the position where they are missing.
+    /// Errors of the output are ignored: there is nowhere to report them.
     pub(super) fn write_to(&self, mut output: impl Write, json: bool) {
         loop {
             let (lines, dropped) = self.take();
@@ -56,15 +56,15 @@ impl LogLines {
                 let _ = output.write_all(&told(dropped, json));
             }
             let _ = output.flush();
-            self.state().writing = false;
+            self.state.lock().writing = false;
             self.changed.notify_all();
         }
     }
 
     fn take(&self) -> (Vec<u8>, u64) {
         let nothing = |state: &mut LinesState| state.waiting.is_empty() && state.dropped == 0;
-        let mut state =
-            self.changed.wait_while(self.state(), nothing).unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
+        self.changed.wait_while(&mut state, nothing);
         state.writing = true;
         (std::mem::take(&mut state.waiting), std::mem::take(&mut state.dropped))
     }
@@ -73,11 +73,7 @@ impl LogLines {
     pub(super) fn flush(&self, time: Duration) {
         let open = |state: &mut LinesState| state.writing || !state.waiting.is_empty() || state.dropped > 0;
         // The result does not matter: the process ends either way.
-        drop(self.changed.wait_timeout_while(self.state(), time, open));
-    }
-
-    fn state(&self) -> MutexGuard<'_, LinesState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.changed.wait_while_for(&mut self.state.lock(), open, time);
     }
 }
 
@@ -157,7 +153,7 @@ mod tests {
         let ((go, stalled), (sender, read)) = (mpsc::channel(), mpsc::channel());
         std::thread::spawn(move || LINES.write_to(StalledReader(stalled, sender), true));
         LINES.push(b"first\n", true);
-        while !LINES.state().writing {
+        while !LINES.state.lock().writing {
             std::thread::yield_now();
         }
         let line = [vec![b'x'; 1023], vec![b'\n']].concat();

@@ -21,9 +21,8 @@ static LINES: LogLines = LogLines::new();
 /// Whether lines are JSON; set once the writer runs.
 static WRITER: OnceLock<bool> = OnceLock::new();
 
-/// Starts the logs of this process, once. Other crates are heard from `warn` up only, whatever `level` says: at
-/// `debug` some of them write what passes through them.
-/// Fails if logs were started before, or if the writer thread cannot be started.
+/// Starts the logs of this process, once. Other crates log at `warn` or above, whatever `level` is: at `debug` some of them
+/// log the data that they process. Fails if logs were started before, or if the writer thread cannot be started.
 pub fn start(level: LevelFilter, json: bool) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let filter = Targets::new()
         .with_default(level.min(LevelFilter::WARN))
@@ -60,14 +59,14 @@ pub fn flush() {
     }
 }
 
-/// Makes a panic say where it happened and nothing else: its text may hold whatever was at hand.
+/// Makes a panic report its location and nothing else, because its text may contain any data.
 pub fn quiet_panics() {
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        let location = panic.location().map_or_else(|| "an unknown location".to_owned(), ToString::to_string);
         if tracing::dispatcher::has_been_set() {
-            tracing::error!(%place, "a panic");
+            tracing::error!(%location, "a panic");
         } else {
-            print(&format!("error: a bug at {place}"));
+            print(&format!("error: a bug at {location}"));
         }
     }));
 }

@@ -1,4 +1,4 @@
-//! One credential as the wire sees it: its places, and the budget of calls that it may share with others.
+//! The limits of one credential's calls: concurrency, and a rate limit that it may share with others.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,38 +10,33 @@ use super::concurrency_limit::{ConcurrencyLimit, Permit, Visit};
 use super::rate_limiter::{Acquire, RateLimiter};
 use crate::domain::{CallContext, CredentialId, Priority, Provider, Result, TenantId, Text};
 
-/// The longest pause that a 429 to one credential means for the others of its group: one of them must not be able to stop
-/// the rest for as long as it likes.
+/// The longest pause of the other credentials of a group after a 429 to one of them. Otherwise one credential could stop the
+/// others for any time.
 const LONGEST_FOR_OTHERS: Duration = Duration::from_mins(5);
 
 /// Whose account it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AccountId {
-    /// The tenant.
     pub tenant: TenantId,
-    /// Its credential.
     pub credential: CredentialId,
 }
 
-/// What an account is kept by and may use.
+/// The identity of an account, and its limits.
 #[derive(Clone, Debug)]
 pub struct AccountSpec {
-    /// Whose it is.
     pub id: AccountId,
-    /// At which CRM.
     pub provider: Provider,
-    /// The budget that it shares with the tenant's credentials of the same provider and group; `None` is its own.
+    /// It shares its rate limit with the tenant's credentials of the same provider and group; `None` shares with no other.
     pub group: Option<Text>,
-    /// How fast it may send.
     pub limits: Vec<RateLimit>,
 }
 
-/// The account of one credential: clones share places and budget, and so do all accounts made of the same spec.
+/// The limits of one credential. Clones share them, and so do all that are made from the same spec.
 #[derive(Clone)]
 pub struct AccountLimits {
     pub(super) id: AccountId,
-    places: Arc<ConcurrencyLimit>,
-    /// Its own pauses, and its starts where it shares no budget.
+    concurrency: Arc<ConcurrencyLimit>,
+    /// Its own pauses, and its rate limit if it shares none.
     own: Arc<RateLimiter>,
     group: Option<Arc<RateLimiter>>,
     limits: Arc<[RateLimit]>,
@@ -50,30 +45,30 @@ pub struct AccountLimits {
 impl AccountLimits {
     pub(super) fn new(
         id: AccountId,
-        places: Arc<ConcurrencyLimit>,
+        concurrency: Arc<ConcurrencyLimit>,
         own: Arc<RateLimiter>,
         group: Option<Arc<RateLimiter>>,
         limits: Vec<RateLimit>,
     ) -> Self {
-        Self { id, places, own, group, limits: limits.into() }
+        Self { id, concurrency, own, group, limits: limits.into() }
     }
 
-    /// Counts a request among the credential's, whatever it waits for, until it is dropped. Fails with
-    /// `too_many_concurrent_requests` where the credential has half of its tenant's requests already.
+    /// Counts a request of the credential until the result is dropped. Fails with `too_many_concurrent_requests` if the credential
+    /// already has half of its tenant's requests.
     pub fn visit(&self) -> Result<Visit> {
-        ConcurrencyLimit::visit(&self.places)
+        ConcurrencyLimit::visit(&self.concurrency)
     }
 
-    /// Takes a place among the credential's requests under way, to be held until the request's response is known; waits
-    /// at most 250 ms for it, people before jobs. Fails with `too_many_concurrent_requests`, nothing sent.
+    /// Takes a permit for a concurrent request, to be held until the response is known. Waits at most 250 ms, interactive requests
+    /// before background jobs. Fails with `too_many_concurrent_requests`.
     pub async fn enter(&self, context: &CallContext) -> Result<(Visit, Permit)> {
         let visit = self.visit()?;
-        let place = visit.enter(context).await?;
-        Ok((visit, place))
+        let permit = visit.enter(context).await?;
+        Ok((visit, permit))
     }
 
-    /// Nothing is sent for this account before `after`, or for a second where the CRM named no time; for the others of
-    /// its group at most 5 minutes.
+    /// Pauses calls of this account for `after`, or for a second if the CRM gave no time. Pauses the others of its group for at
+    /// most 5 minutes.
     pub(super) fn pause(&self, after: Option<Duration>) -> Duration {
         let pause = self.own.pause(after);
         if let Some(group) = &self.group {
@@ -87,14 +82,14 @@ impl AccountLimits {
         self.own.pause_left().max(self.group.as_ref().map_or(Duration::ZERO, |group| group.pause_left()))
     }
 
-    /// Returns when a call may be sent. Fails with `rate_limited` or `upstream_rate_limited`, nothing sent.
+    /// Returns when a call may be sent. Fails with `rate_limited` or `upstream_rate_limited`.
     pub(super) async fn start(&self, priority: Priority, deadline: Instant) -> Result<()> {
-        let wish = Acquire { limits: &self.limits, priority, deadline };
+        let acquire = Acquire { limits: &self.limits, priority, deadline };
         match &self.group {
-            None => self.own.start(wish).await,
+            None => self.own.start(acquire).await,
             Some(group) => {
-                self.own.start(Acquire { limits: &[], ..wish }).await?;
-                group.start(wish).await
+                self.own.start(Acquire { limits: &[], ..acquire }).await?;
+                group.start(acquire).await
             }
         }
     }

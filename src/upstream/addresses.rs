@@ -1,10 +1,10 @@
-//! Which addresses belong to the public Internet; a tenant may have no others called.
+//! Which addresses are public. Calls of tenants go to no others.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
-/// Networks of IPv4 that are no public host's: private, shared, special, or reserved.
+/// IPv4 networks that are not public: private, shared, special, or reserved.
 const REFUSED_V4: &[Ipv4Net] = &[
     v4([0, 0, 0, 0], 8),        // this host
     v4([10, 0, 0, 0], 8),       // private
@@ -24,11 +24,11 @@ const REFUSED_V4: &[Ipv4Net] = &[
     v4([240, 0, 0, 0], 4),      // reserved, and broadcast
 ];
 
-/// The only part of IPv6 that public hosts have. Loopback, unspecified, IPv4-mapped and -compatible, both NAT64
-/// prefixes, unique-local, link-local, site-local and multicast addresses all lie outside.
+/// The public part of IPv6. Loopback, unspecified, IPv4-mapped and -compatible, both NAT64 prefixes, unique-local, link-local,
+/// site-local and multicast addresses are all outside.
 const PUBLIC_V6: Ipv6Net = v6([0x2000, 0, 0], 3);
 
-/// Networks inside [`PUBLIC_V6`] that stand for something else, often for an IPv4 address.
+/// Networks inside [`PUBLIC_V6`] that are not public; many of them contain an IPv4 address.
 const REFUSED_V6: &[Ipv6Net] = &[
     v6([0x2001, 0, 0], 23),     // protocol assignments, Teredo among them
     v6([0x2001, 0xdb8, 0], 32), // documentation
@@ -44,7 +44,7 @@ const fn v6([a, b, c]: [u16; 3], length: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0), length)
 }
 
-/// Whether `address` is one that a public host can have.
+/// Whether a public host can have `address`.
 pub(super) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => !REFUSED_V4.iter().any(|network| network.contains(&address)),

@@ -1,4 +1,4 @@
-//! What the operator lets base URLs reach although it is not public: hosts, ports of hosts, addresses, networks.
+//! The operator's list of hosts, ports, addresses and networks that base URLs may reach although they are not public.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -17,11 +17,11 @@ enum Allowed {
 }
 
 impl AllowList {
-    /// The list that `text` names, comma-separated. Fails with the entry that cannot be read.
+    /// Parses a comma-separated list. Fails with the entry that cannot be parsed.
     pub fn parse(text: &str) -> Result<Self, String> {
-        // A comma in a password would make pieces of it entries.
+        // A comma in a password would make parts of it entries.
         if text.contains('@') {
-            return Err("it must hold no `@`: entries are hosts without user and password".to_owned());
+            return Err("it must not contain `@`: entries are hosts without user and password".to_owned());
         }
         text.split(',')
             .map(str::trim)
@@ -31,12 +31,12 @@ impl AllowList {
             .map(Self)
     }
 
-    /// Whether an entry names the URL's host: the name itself, or a network that its literal address lies in.
+    /// Whether an entry covers the URL's host: by its name, or by a network that contains its literal address.
     pub(super) fn names(&self, url: &Url) -> bool {
         self.0.iter().any(|allowed| allowed.covers(url))
     }
 
-    /// Whether a network of the list holds `address`, whatever the name that led there.
+    /// Whether a network of the list contains `address`, whatever name resolved to it.
     pub(super) fn holds(&self, address: IpAddr) -> bool {
         self.0
             .iter()
@@ -52,7 +52,7 @@ impl Allowed {
         if let Ok(address) = IpAddr::from_str(entry.trim_start_matches('[').trim_end_matches(']')) {
             return Ok(Self::Network(IpNet::from(address)));
         }
-        // A scheme makes the URL parser read host and port by the same rules as the base URLs themselves.
+        // With a scheme, the URL parser reads host and port by the same rules as base URLs.
         let url = Url::parse(&format!("http://{entry}")).map_err(|_| unreadable(entry))?;
         if url.path() != "/" || url.query().is_some() || !url.username().is_empty() {
             return Err(unreadable(entry));

@@ -1,8 +1,7 @@
-//! Which base URLs a credential may have: public https hosts, and what the operator's allow-list names.
+//! Which base URLs a credential may have: public https hosts, and those on the operator's allow-list.
 //!
-//! A URL tells little of where it leads: a name may resolve to any address, and to another one the next time. So the
-//! check here is the first of two; `resolver.rs` and `transport.rs` ask [`BaseUrlGuard::reaches`] of every address
-//! that a connection is about to be made to.
+//! The name in a URL may resolve to any address, and to another one the next time. So this check is the first of two:
+//! `resolver.rs` and `transport.rs` check every address with [`BaseUrlGuard::reaches`] before they connect.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,13 +12,13 @@ use super::addresses::is_public;
 use super::allow_list::AllowList;
 use crate::domain::{Failure, FailureKind, FieldFault, Result};
 
-/// The lowest port beside 443 that is called: those below belong to well-known services that are no CRM.
+/// The lowest allowed port besides 443. Lower ports belong to well-known services that are not CRMs.
 const LOWEST_PORT: u16 = 1024;
 
-/// One wording for every refusal that would tell about networks.
-const NOT_PUBLIC: &str = "Its host must be a public one; the operator of this gateway can allow others, see GATEWAY_UPSTREAM_ALLOW in the README.";
+/// One text for every refusal that would otherwise reveal networks.
+const NOT_PUBLIC: &str = "Its host must be public. The operator of this gateway can allow others, see GATEWAY_UPSTREAM_ALLOW in the README.";
 
-/// Zones of names that lead nowhere public: into the machine, the house, or nowhere.
+/// Top-level domains of names that are never public.
 const LOCAL_ZONES: &[&str] = &[
     "localhost",
     "localdomain",
@@ -37,39 +36,37 @@ const LOCAL_ZONES: &[&str] = &[
     "invalid",
 ];
 
-/// A base URL that passed the guard: a host, no user, no query, no fragment.
+/// A base URL that passed the guard: it has a host, and no user, query or fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl(Url);
 
 impl BaseUrl {
-    /// The URL.
     #[must_use]
     pub const fn url(&self) -> &Url {
         &self.0
     }
 
-    /// The URL as text, without a slash at the end: it is part of what a secret is sealed with.
+    /// The URL as text, without a slash at the end. A secret is sealed with it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_str().trim_end_matches('/')
     }
 }
 
-/// Decides which base URLs are called; clones share the list.
+/// Checks base URLs; clones share the list.
 #[derive(Clone, Debug, Default)]
 pub struct BaseUrlGuard {
     allowed: Arc<AllowList>,
 }
 
 impl BaseUrlGuard {
-    /// A guard that accepts public hosts and what `allowed` names.
+    /// A guard that accepts public hosts and those of `allowed`.
     #[must_use]
     pub fn new(allowed: AllowList) -> Self {
         Self { allowed: Arc::new(allowed) }
     }
 
-    /// Accepts `text` when it is an https URL of a host that can be public, or when the allow-list names its host.
-    /// Fails with `base_url_refused`.
+    /// Accepts an https URL of a host that can be public, or a URL whose host is on the allow-list. Fails with `base_url_refused`.
     pub fn check(&self, text: &str) -> Result<BaseUrl> {
         let url = well_formed(text)?;
         if self.names(&url) {
@@ -90,48 +87,47 @@ impl BaseUrlGuard {
         if passes { Ok(BaseUrl(url)) } else { Err(refused(NOT_PUBLIC)) }
     }
 
-    /// Whether the allow-list names the URL's host, and with it whatever address that has.
+    /// Whether the URL's host is on the allow-list, whatever address it has.
     pub(super) fn names(&self, url: &Url) -> bool {
         self.allowed.names(url)
     }
 
-    /// Whether a connection may be made to `address`, by a host that the allow-list does not name.
+    /// Whether a connection to `address` is allowed for a host that is not on the allow-list.
     pub(super) fn reaches(&self, address: IpAddr) -> bool {
         is_public(address) || self.allowed.holds(address)
     }
 }
 
-/// Parses strictly. The URL parser mends much on its own (blanks, backslashes, missing slashes, empty user names);
-/// what needs mending was not meant as it would be read.
+/// Parses strictly. The URL parser corrects mistakes (blanks, backslashes, missing slashes, empty user names), and the result
+/// may not be what was meant.
 fn well_formed(text: &str) -> Result<Url> {
     if text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\\') {
-        return Err(refused("It must hold no blanks, control characters and backslashes."));
+        return Err(refused("It must not contain blanks, control characters or backslashes."));
     }
     let (scheme, rest) = text.split_once("://").unwrap_or_default();
     let known = ["https", "http"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if !known || authority.is_empty() {
-        return Err(refused("It must begin with https:// and name a host."));
+        return Err(refused("It must begin with https:// and have a host."));
     }
     if authority.contains('@') {
-        return Err(refused("It must hold no user name and no password; the secret has a place of its own."));
+        return Err(refused(
+            "It must not contain a user name or password. Use the field `secret` for these.",
+        ));
     }
     let url = Url::parse(text).map_err(|_| refused("It is not a URL such as https://crm.example.com."))?;
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(refused("It must end with its path, without ? and #."));
+        return Err(refused("It must not contain `?` or `#`."));
     }
-    // Judged as written: the URL parser resolves dots, and other servers take more for dots than it does.
+    // Checked as written: the URL parser resolves dots, and other servers treat more segments as dots.
     let path = rest.split_once('/').map_or("", |(_, path)| path).trim_end_matches('/');
     if !path.is_empty() && !path.split('/').all(is_plain_segment) {
-        return Err(refused(
-            "Its path must hold no segment such as `..`, `.` or `..;`, no empty one, and no `%`.",
-        ));
+        return Err(refused("Its path must not contain empty segments, `.`, `..`, `..;` or `%`."));
     }
     Ok(url)
 }
 
-/// Whether every server reads `segment` of a path as this one segment. Some take `..;x` for `..`, or decode `%2e` and `%2f`
-/// once more than others.
+/// Whether every server reads `segment` as one path segment. Some treat `..;x` as `..`, or decode `%2e` and `%2f` once more.
 #[must_use]
 pub fn is_plain_segment(segment: &str) -> bool {
     let name = segment.split(';').next().unwrap_or_default();
@@ -141,8 +137,8 @@ pub fn is_plain_segment(segment: &str) -> bool {
         && segment.bytes().all(|byte| byte.is_ascii_graphic() && !b"/\\%?#".contains(&byte))
 }
 
-/// Whether the Internet can know `name`, which the URL parser wrote in lower case. A name that ends with a dot is
-/// another text for the same host, under which the allow-list would miss it.
+/// Whether `name`, in lower case, can be a public name. A name with a dot at its end is refused, because the allow-list would
+/// not recognise it.
 fn can_be_public(name: &str) -> bool {
     let inside = |zone: &&str| {
         name.strip_suffix(*zone).is_some_and(|before| before.is_empty() || before.ends_with('.'))
@@ -152,7 +148,7 @@ fn can_be_public(name: &str) -> bool {
 
 fn refused(detail: &'static str) -> Failure {
     let faults = vec![FieldFault::member("/settings/baseUrl", "base_url_refused", detail)];
-    Failure::new(FailureKind::BaseUrlRefused, format!("The base URL is refused. {detail}"))
+    Failure::new(FailureKind::BaseUrlRefused, format!("The base URL is not allowed. {detail}"))
         .with_faults(faults)
 }
 

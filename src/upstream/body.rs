@@ -19,7 +19,7 @@ use crate::domain::TenantId;
 pub(super) const LARGEST_REPLY: usize = 5 * 1024 * 1024;
 /// The timeout between two parts of a reply.
 const LONGEST_STALL: Duration = Duration::from_secs(5);
-/// Up to this number of parts their size does not matter; a reply with one write per field has fewer.
+/// Up to this number of parts, their size does not matter. A reply with one write per field has fewer.
 const FREE_PARTS: usize = 4096;
 /// The minimum size of a part beyond that, on average over all parts.
 const LEAST_PART: usize = 16;
@@ -172,7 +172,7 @@ impl DecodedBody {
             Self::Gzip { stream, streams, begun } => {
                 while !part.is_empty() {
                     *begun = true;
-                    let taken = stream.write(part).map_err(|_| stream.get_ref().trouble())?;
+                    let taken = stream.write(part).map_err(|_| stream.get_ref().error())?;
                     part = part.get(taken..).unwrap_or_default();
                     if taken == 0 {
                         // The stream has ended and another one follows.
@@ -180,7 +180,7 @@ impl DecodedBody {
                         if *streams >= MOST_STREAMS {
                             return Err(TransportError::Undecodable);
                         }
-                        stream.try_finish().map_err(|_| stream.get_ref().trouble())?;
+                        stream.try_finish().map_err(|_| stream.get_ref().error())?;
                         let body = std::mem::take(stream.get_mut());
                         **stream = GzDecoder::new(body);
                     }
@@ -196,7 +196,7 @@ impl DecodedBody {
             // A reply without a body, such as a 204, needs no gzip stream.
             Self::Gzip { begun: false, .. } => Ok(Bytes::new()),
             Self::Gzip { mut stream, .. } => {
-                stream.try_finish().map_err(|_| stream.get_ref().trouble())?;
+                stream.try_finish().map_err(|_| stream.get_ref().error())?;
                 Ok(std::mem::take(stream.get_mut()).bytes.into())
             }
         }
@@ -213,7 +213,7 @@ struct BoundedBody {
 
 impl BoundedBody {
     /// Why a decoder that writes here failed.
-    const fn trouble(&self) -> TransportError {
+    const fn error(&self) -> TransportError {
         if self.full { TransportError::TooLarge } else { TransportError::Undecodable }
     }
 }

@@ -1,4 +1,4 @@
-//! A circuit breaker: pauses calls to a host that keeps failing, then admits one probe at a time. It is a state machine
+//! A circuit breaker: it pauses calls to a host that keeps failing, then admits one probe at a time. It is a state machine
 //! without I/O and without a clock: the caller passes the time.
 
 use std::collections::VecDeque;
@@ -6,25 +6,25 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Calls of so long ago are forgotten.
+/// Older calls are forgotten.
 const WINDOW: Duration = Duration::from_secs(10);
-/// Fewer calls are too few to speak of a half of them.
+/// The minimum number of calls for the rule of half of them.
 const FEWEST_CALLS: usize = 20;
-/// So many failures without a success between them open it.
+/// This many consecutive failures open it.
 const IN_A_ROW: usize = 5;
-/// How long it stays open the first time; each probe that fails doubles it.
+/// How long it stays open the first time. Each failed probe doubles it.
 const SHORTEST_OPEN: Duration = Duration::from_secs(5);
 /// The longest time that it stays open, and how long a failure is remembered.
 pub(super) const LONGEST_OPEN: Duration = Duration::from_mins(1);
-/// What a caller is told to wait while a probe is under way.
+/// `Retry-After` while a probe is in progress.
 const WHILE_PROBING: Duration = Duration::from_secs(1);
-/// The calls that are remembered; a busy host is judged by its last ones.
+/// How many calls are remembered.
 const MOST_REMEMBERED: usize = 1000;
 
-/// What a call tells about its host.
+/// What the result of a call says about the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CallVerdict {
-    /// The host works; a refusal proves that as well.
+    /// The host works. A refusal proves that as well.
     Works,
     /// The host failed, independently of the caller: no connection, no valid certificate, 502, 503 or 504.
     HostFailed,
@@ -34,32 +34,28 @@ pub(super) enum CallVerdict {
     Nothing,
 }
 
-/// What a call was let through as.
+/// As what a call was admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BreakerPermit {
-    /// One among others.
     Ordinary,
-    /// The one call that finds out whether the host is back.
+    /// The call that checks whether the host works again.
     Probe,
 }
 
-/// What the end of a call changed.
+/// How the end of a call changed the breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Transition {
-    /// The breaker opened, for so long.
     Opened(Duration),
-    /// The breaker closed.
     Closed,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 enum BreakerState {
-    /// Calls go through.
     #[default]
     Closed,
-    /// No call goes through until `until`; `span` is how long it is open this time.
+    /// No call is admitted until `until`; `span` is how long it is open this time.
     Open { until: Instant, span: Duration },
-    /// One probe at a time goes through.
+    /// One probe at a time is admitted.
     HalfOpen { span: Duration, probing: bool },
 }
 
@@ -68,7 +64,7 @@ enum BreakerState {
 pub(super) struct History {
     /// When calls ended and whether they failed, oldest first.
     recent: VecDeque<(Instant, bool)>,
-    /// Failures since the last success.
+    /// The number of failures since the last success.
     row: usize,
     last_failure: Option<Instant>,
 }
@@ -95,7 +91,7 @@ impl History {
         self.row >= IN_A_ROW || self.is_half()
     }
 
-    /// Whether nothing would be lost by forgetting it.
+    /// Whether it has nothing to remember.
     pub(super) fn is_idle(&self, now: Instant) -> bool {
         let quiet = |at: Option<Instant>, span| at.is_none_or(|at| now.saturating_duration_since(at) >= span);
         quiet(self.recent.back().map(|(at, _)| *at), WINDOW) && quiet(self.last_failure, LONGEST_OPEN)
@@ -107,7 +103,6 @@ impl History {
     }
 }
 
-/// The breaker.
 #[derive(Default)]
 pub(super) struct Breaker {
     state: BreakerState,
@@ -115,7 +110,7 @@ pub(super) struct Breaker {
 }
 
 impl Breaker {
-    /// Whether a call may go. Fails with the time to wait.
+    /// Admits a call. Fails with the time to wait.
     pub(super) fn admit(&mut self, now: Instant) -> Result<BreakerPermit, Duration> {
         match &mut self.state {
             BreakerState::Closed => Ok(BreakerPermit::Ordinary),
@@ -163,7 +158,6 @@ impl Breaker {
         }
     }
 
-    /// Opens it if it is closed.
     pub(super) fn open(&mut self, now: Instant) -> Option<Transition> {
         matches!(self.state, BreakerState::Closed).then(|| self.open_for(now, SHORTEST_OPEN))
     }

@@ -27,7 +27,7 @@ pub struct BytesInFlight {
     pub responses: Arc<ByteBudget>,
 }
 
-/// A limit on bytes for each tenant, and for all tenants together.
+/// A limit on bytes per tenant, and for all tenants together.
 pub struct ByteBudget {
     tenant_most: usize,
     most: usize,
@@ -44,7 +44,6 @@ pub struct Room {
 }
 
 impl BytesInFlight {
-    /// Budgets within `limits`.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         let half = |mib: u32| usize::try_from(mib).unwrap_or(usize::MAX).saturating_mul(MIB / 2);
@@ -79,14 +78,12 @@ impl ByteBudget {
         timeout_at(deadline, room).await.ok().flatten()
     }
 
-    /// How many bytes are reserved now.
     pub fn taken(&self) -> usize {
         self.most - self.all.available_permits()
     }
 }
 
 impl Room {
-    /// Releases all but `bytes`.
     pub fn shrink(&mut self, bytes: usize) {
         let spare = self.bytes.saturating_sub(bytes);
         for permit in [&mut self.tenant, &mut self.all] {

@@ -1,4 +1,4 @@
-//! One request to an upstream, and its answer.
+//! One request to a CRM, and its reply.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,30 +14,26 @@ use crate::json;
 /// Whether a call may be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetrySafety {
-    /// It reads: sending it twice is sending it once.
+    /// It only reads, so it may be sent again.
     Safe,
-    /// It writes: only after a complete 429, which proves that nothing was applied.
+    /// It writes: it may be sent again only after a complete 429, which proves that nothing was applied.
     AfterRefusal,
 }
 
-/// One request, apart from the host and the authorisation, which belong to the credential.
+/// One request, without host and authorisation, which belong to the credential.
 #[derive(Clone)]
 pub struct Call {
-    /// The method.
     pub method: Method,
-    /// Path segments after the base URL's own path; each is percent-encoded when sent.
+    /// Path segments after the base URL's path; percent-encoded when sent.
     pub path: Vec<String>,
     /// Query parameters; encoded when sent.
     pub query: Vec<(&'static str, String)>,
-    /// JSON body.
     pub body: Option<String>,
-    /// Whether it may be sent again.
     pub repeat: RetrySafety,
 }
 
 impl Call {
-    /// A call without query and body; `path` is split at its slashes. A `GET` may be repeated, anything else counts as
-    /// a write.
+    /// A call without query and body; `path` is split at its slashes. Every method but `GET` counts as a write.
     #[must_use]
     pub fn new(method: Method, path: &str) -> Self {
         let path = path.split('/').filter(|segment| !segment.is_empty()).map(str::to_owned).collect();
@@ -45,7 +41,7 @@ impl Call {
         Self { method, path, query: Vec::new(), body: None, repeat }
     }
 
-    /// The same call with one more path segment, whatever characters it holds.
+    /// The same call with one more path segment, which may contain any characters.
     #[must_use]
     pub fn segment(mut self, segment: &str) -> Self {
         self.path.push(segment.to_owned());
@@ -68,34 +64,32 @@ impl Call {
 }
 
 impl fmt::Debug for Call {
-    /// Without what may hold people's data or a login.
+    /// Without the parts that may contain personal data or a login.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call").field("method", &self.method).finish_non_exhaustive()
     }
 }
 
-/// What is decoded from a reply.
+/// A value that is decoded from a reply.
 pub trait Decoded: Sized {
-    /// The same without `secrets`. Where `struck` says so, [`STRUCK_OUT`](super::STRUCK_OUT) stands in the place of
-    /// values that held one, and they are left out.
+    /// The same without `secrets`. If `struck` is true, [`STRUCK_OUT`](super::STRUCK_OUT) replaces values that contained one, and
+    /// they are left out.
     fn without_secrets(self, secrets: &Secrets, struck: bool) -> Result<Self>;
 }
 
-/// Nothing but that the reply is good.
+/// Only the success of the reply matters.
 impl Decoded for () {
     fn without_secrets(self, _: &Secrets, _: bool) -> Result<Self> {
         Ok(())
     }
 }
 
-/// A complete answer of an upstream, its body bounded in size.
+/// A complete response of a CRM, with a limited body.
 #[derive(Clone, Debug)]
 pub struct Reply {
-    /// Which CRM answered.
     pub provider: Provider,
-    /// HTTP status.
     pub status: u16,
-    /// `Content-Type`, lower case, without parameters; empty where there was none.
+    /// `Content-Type`, lower case, without parameters; empty if there was none.
     pub content_type: String,
     /// The upstream's clock.
     pub date: Option<Timestamp>,
@@ -103,18 +97,17 @@ pub struct Reply {
     pub retry_after: Option<Duration>,
     /// The body, decompressed.
     pub body: bytes::Bytes,
-    /// The secrets of the account, which the body may repeat: no text of it is passed on without a look at them.
+    /// The secrets of the account. The body may repeat them, so they are removed from every text that is passed on.
     pub secrets: Secrets,
 }
 
 impl Reply {
-    /// Whether the status is 2xx.
     #[must_use]
     pub const fn is_success(&self) -> bool {
         self.status >= 200 && self.status < 300
     }
 
-    /// Whether the body is declared as JSON, or undeclared and looks like it.
+    /// Whether the body is declared as JSON, or not declared and looks like JSON.
     #[must_use]
     pub fn is_json(&self) -> bool {
         let declared = self.content_type == "application/json" || self.content_type.ends_with("+json");
@@ -122,18 +115,17 @@ impl Reply {
         declared || (self.content_type.is_empty() && looks_so)
     }
 
-    /// What `read` makes of the reply. Fails with `overloaded` where a large one finds no place until the deadline.
+    /// Runs `read` on the reply. Fails with `overloaded` if a large one gets no permit before the deadline.
     pub async fn read<T>(self, context: &CallContext, read: impl FnOnce(Self) -> Result<T>) -> Result<T> {
         blocking::within(context, self.body.len(), || read(self)).await?
     }
 
-    /// The same of a reply to a write, which must not fail any more.
+    /// The same for the reply to a write, which must not fail.
     pub async fn read_however_late<T>(self, context: &CallContext, read: impl FnOnce(Self) -> T) -> T {
         blocking::however_late(context, self.body.len(), || read(self)).await
     }
 
-    /// What `decode` makes of the checked JSON body, without the account's secrets; its failure names the CRM and the
-    /// status.
+    /// Runs `decode` on the checked JSON body and removes the account's secrets. A failure names the CRM and the status.
     pub fn decode<T: Decoded>(&self, decode: impl FnOnce(&ByteString) -> Result<T>) -> Result<T> {
         let decoded = self.json().and_then(|text| {
             let struck = self.secrets.strike_out_of_values(&text);
@@ -143,14 +135,13 @@ impl Reply {
         decoded.map_err(|failure| failure.with_upstream(self.provider, Some(self.status)))
     }
 
-    /// The body as checked JSON text, secrets that it repeats included: UTF-8, no duplicate member, no lone surrogate,
-    /// bounded depth.
+    /// The body as checked JSON text, which may contain secrets: UTF-8, no duplicate field, no lone surrogate, limited depth.
     /// Fails with `upstream_invalid_response`.
     pub fn json(&self) -> Result<ByteString> {
         if !self.is_json() {
             return Err(self.invalid("its content type is not JSON"));
         }
-        // A byte order mark is no JSON, yet some servers send one; it carries nothing.
+        // A byte order mark is not JSON, but some servers send one.
         let body = match self.body.strip_prefix(b"\xEF\xBB\xBF") {
             Some(rest) => self.body.slice_ref(rest),
             None => self.body.clone(),
@@ -166,7 +157,7 @@ impl Reply {
         let reason = self.secrets.strike_out(reason);
         Failure::new(
             FailureKind::UpstreamInvalidResponse,
-            format!("The CRM answered {} with a body that cannot be read: {reason}.", self.status),
+            format!("The CRM responded with {} and a body that cannot be read: {reason}.", self.status),
         )
     }
 }

@@ -3,8 +3,8 @@
 //! Credentials do not share connections, so an unsolicited response of a host reaches no other credential. Idle
 //! connections close when the last clone of their client is dropped.
 //!
-//! Writes never reuse a connection: a server or proxy that closes one without announcing it would lose the write that
-//! meets the end, and nobody could tell whether it was applied. A read that meets it is repeated.
+//! Writes never reuse a connection: if a server or proxy closed it at the same time, the write would be lost, and nobody could
+//! tell whether it was applied. A read is repeated in that case.
 //!
 //! Interim (1xx) responses cannot be limited: the client skips them without reporting them. A host that sends nothing
 //! else costs CPU time until the attempt ends; then its connection closes, after at most 128 more reads.
@@ -29,7 +29,7 @@ const IDLE_TIME: Duration = Duration::from_secs(30);
 /// Idle connections per credential; kept small, because every credential has its own.
 const MOST_IDLE: usize = 4;
 
-/// What all clients share.
+/// The configuration that all clients share.
 #[derive(Clone)]
 pub(super) struct Clients {
     /// Clones share the root certificates, the verifier and the session cache.
@@ -84,12 +84,12 @@ impl Clients {
     }
 }
 
-/// Over which connection a request goes.
+/// Which connection a request uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ConnectionChoice {
-    /// One that is idle, if there is one.
+    /// An idle one, if there is one.
     Shared,
-    /// A new one: idle connections may be about to be closed, which would lose the request.
+    /// A new one: an idle connection may be closing, which would lose the request.
     New,
 }
 
@@ -122,8 +122,8 @@ impl reqwest::dns::Resolve for Resolver {
         Box::pin(async move {
             let addresses = Self::resolve(&resolver, name.as_str()).await?;
             // The client replaces port 0 by the URL's port.
-            let places = addresses.into_iter().map(|address| SocketAddr::new(address, 0));
-            Ok(Box::new(places) as reqwest::dns::Addrs)
+            let sockets = addresses.into_iter().map(|address| SocketAddr::new(address, 0));
+            Ok(Box::new(sockets) as reqwest::dns::Addrs)
         })
     }
 }

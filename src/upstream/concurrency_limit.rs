@@ -1,69 +1,72 @@
-//! How many requests of one credential are under way: so many places, a short queue, people before jobs.
+//! Limits the concurrent requests of one credential, with a short queue in which interactive requests come before background
+//! jobs. tokio's `Semaphore` has no priorities, so the queue is written by hand.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::config::Limits;
 use crate::domain::{CallContext, Failure, FailureKind, Priority, Result};
 
-/// The longest wait for a place.
+/// The longest wait for a permit.
 const LONGEST_WAIT: Duration = Duration::from_millis(250);
 
-/// The places of one credential.
 pub(super) struct ConcurrencyLimit {
-    /// `None` is without bound.
+    /// `None` is unlimited.
     most: Option<usize>,
     most_waiting: usize,
-    /// The limit on requests under way, including those that wait for anything.
-    most_visits: Option<usize>,
+    /// The limit on requests, including those that wait.
+    visits: Arc<Semaphore>,
+    most_visits: usize,
     state: Mutex<QueueState>,
 }
 
 #[derive(Default)]
 struct QueueState {
     taken: usize,
-    visits: usize,
-    persons: VecDeque<oneshot::Sender<Permit>>,
-    jobs: VecDeque<oneshot::Sender<Permit>>,
+    interactive: VecDeque<oneshot::Sender<Permit>>,
+    background: VecDeque<oneshot::Sender<Permit>>,
 }
 
-/// A place among the requests of a credential that are under way; given back when dropped.
-#[must_use = "the place is given back at once when it is not held"]
+/// A permit for one concurrent request of a credential; released when dropped.
+#[must_use = "the permit is released at once when it is not held"]
 pub struct Permit(Arc<ConcurrencyLimit>);
 
-/// A request on a credential, whatever it waits for. It counts until it is dropped.
+/// A request on a credential, also while it waits. It counts until it is dropped.
 #[must_use = "the request stops counting when this is dropped"]
-pub struct Visit(Arc<ConcurrencyLimit>);
+pub struct Visit(
+    Arc<ConcurrencyLimit>,
+    #[expect(dead_code, reason = "it is held, not used")] OwnedSemaphorePermit,
+);
 
 impl ConcurrencyLimit {
-    /// The places of one credential under `limits`, which let it have at most half of its tenant's requests.
+    /// The limit of one credential under `limits`: at most half of its tenant's requests.
     pub(super) fn new(limits: &Limits) -> Self {
         let number = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        let most_visits = limits.tenant_in_flight.map(|most| number(most / 2).max(1));
+        let most_visits = most_visits.unwrap_or(Semaphore::MAX_PERMITS);
         Self {
             most: limits.credential_in_flight.map(number),
             most_waiting: number(limits.credential_waiting),
-            most_visits: limits.tenant_in_flight.map(|most| number(most / 2).max(1)),
+            visits: Arc::new(Semaphore::new(most_visits)),
+            most_visits,
             state: Mutex::default(),
         }
     }
 
     /// Counts a request. Fails with `too_many_concurrent_requests` at the limit.
-    pub(super) fn visit(places: &Arc<Self>) -> Result<Visit> {
-        let mut state = places.state();
-        if places.most_visits.is_some_and(|most| state.visits >= most) {
-            return Err(full());
-        }
-        state.visits += 1;
-        Ok(Visit(Arc::clone(places)))
+    pub(super) fn visit(limit: &Arc<Self>) -> Result<Visit> {
+        let permit = Arc::clone(&limit.visits).try_acquire_owned().map_err(|_| full())?;
+        Ok(Visit(Arc::clone(limit), permit))
     }
 
-    /// Takes a place, waiting a moment for it. Fails with `too_many_concurrent_requests`.
+    /// Takes a permit, after a short wait if necessary. Fails with `too_many_concurrent_requests`.
     async fn take(self: &Arc<Self>, context: &CallContext) -> Result<Permit> {
         let turn = {
-            let mut state = self.state();
+            let mut state = self.state.lock();
             if self.most.is_none_or(|most| state.taken < most) {
                 state.taken += 1;
                 return Ok(Permit(Arc::clone(self)));
@@ -71,60 +74,49 @@ impl ConcurrencyLimit {
             state.queue(context.priority, self.most_waiting).ok_or_else(full)?
         };
         match tokio::time::timeout(LONGEST_WAIT.min(context.remaining()), turn).await {
-            Ok(Ok(place)) => Ok(place),
+            Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) | Err(_) => Err(full()),
         }
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        let state = self.state();
-        state.taken == 0 && state.visits == 0
-    }
-
-    fn state(&self) -> MutexGuard<'_, QueueState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().taken == 0 && self.visits.available_permits() == self.most_visits
     }
 }
 
 impl QueueState {
-    /// A turn in the queue; a person takes that of the last job where the queue is full.
+    /// A position in the queue. If the queue is full, an interactive request replaces the last job.
     fn queue(&mut self, priority: Priority, most: usize) -> Option<oneshot::Receiver<Permit>> {
-        self.persons.retain(|turn| !turn.is_closed());
-        self.jobs.retain(|turn| !turn.is_closed());
-        if self.persons.len() + self.jobs.len() >= most {
-            let gives_way = if priority == Priority::Interactive { self.jobs.pop_back() } else { None };
-            gives_way?;
+        self.interactive.retain(|turn| !turn.is_closed());
+        self.background.retain(|turn| !turn.is_closed());
+        if self.interactive.len() + self.background.len() >= most {
+            let replaced = if priority == Priority::Interactive { self.background.pop_back() } else { None };
+            replaced?;
         }
         let (turn, waiting) = oneshot::channel();
         match priority {
-            Priority::Interactive => self.persons.push_back(turn),
-            Priority::Bulk => self.jobs.push_back(turn),
+            Priority::Interactive => self.interactive.push_back(turn),
+            Priority::Bulk => self.background.push_back(turn),
         }
         Some(waiting)
     }
 }
 
 impl Visit {
-    /// Takes a place, waiting at most 250 ms for it, people before jobs. Fails with `too_many_concurrent_requests`.
+    /// Takes a permit within 250 ms, interactive requests first. Fails with `too_many_concurrent_requests`.
     pub async fn enter(&self, context: &CallContext) -> Result<Permit> {
         self.0.take(context).await
     }
 }
 
-impl Drop for Visit {
-    fn drop(&mut self) {
-        self.0.state().visits -= 1;
-    }
-}
-
 impl Drop for Permit {
-    /// Hands the place to whoever is next and still there. One who leaves just then hands it back by the same way: the
-    /// place that was sent in vain is dropped in turn, after the lock is let go.
+    /// Passes the permit to the next request that still waits. If that one stops waiting at the same time, the permit that was
+    /// sent to it is dropped in turn, after the lock is released.
     fn drop(&mut self) {
         let next = {
-            let mut state = self.0.state();
+            let mut state = self.0.state.lock();
             let next = loop {
-                match state.persons.pop_front().or_else(|| state.jobs.pop_front()) {
+                match state.interactive.pop_front().or_else(|| state.background.pop_front()) {
                     Some(left) if left.is_closed() => {}
                     next => break next,
                 }
@@ -141,7 +133,8 @@ impl Drop for Permit {
 }
 
 fn full() -> Failure {
-    let detail = "As many requests as this credential may have are under way; wait for one to end.";
+    let detail =
+        "This credential has reached its limit of concurrent requests. Try again when one has ended.";
     Failure::new(FailureKind::TooManyConcurrentRequests, detail)
         .with_retry_after(Some(Duration::from_secs(1)))
 }
@@ -206,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_place_goes_to_persons_first_and_never_gets_lost() {
+    async fn a_place_goes_to_interactive_first_and_never_gets_lost() {
         let places = Arc::new(bounded(Some(1), 3));
         let held = places.take(&soon()).await.unwrap();
         let order = Arc::new(Mutex::new(Vec::new()));
@@ -214,7 +207,7 @@ mod tests {
             let (places, order) = (places.clone(), order.clone());
             tokio::spawn(async move {
                 let place = places.take(&context).await;
-                order.lock().unwrap().push((name, place.is_ok()));
+                order.lock().push((name, place.is_ok()));
             })
         };
         let mut tasks = Vec::new();
@@ -235,7 +228,7 @@ mod tests {
             task.await.unwrap();
         }
         // The last job gave its turn to a person who came to a full queue, the other to the one who left.
-        let order = order.lock().unwrap().clone();
+        let order = order.lock().clone();
         assert_eq!(order, [("late job", false), ("job", false), ("first", true), ("second", true)]);
         assert!(places.is_idle());
     }

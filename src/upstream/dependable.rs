@@ -1,4 +1,4 @@
-//! One dependable call: deadline, retries within a budget, breaker, pace, send.
+//! One dependable call: deadline, retries within a budget, breaker, rate limit, send.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,14 +16,14 @@ use super::transport_error::TransportError;
 use super::{AccountLimits, BaseUrl, Call, Logins, Reply, RetrySafety, Secrets, Transport};
 use crate::domain::{CallContext, Failure, FailureKind, Provider, Result};
 
-/// What an attempt needs at least: one that could not end in time is not begun.
+/// The minimum time of an attempt. With less time left, none is made.
 pub(super) const LEAST_TIME: Duration = Duration::from_millis(20);
-/// The longest attempt of a read; there may be time for another.
+/// The timeout of one attempt of a read, so that there is time for another.
 const LONGEST_READ: Duration = Duration::from_secs(10);
-/// A time-out tells about the host only where it was given at least this much.
-const TELLING_TIME: Duration = Duration::from_secs(5);
+/// A timeout counts against the host only if the host had at least this much time.
+const MEANINGFUL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// One CRM account seen as HTTP: base URL, authorisation and limits, and connections of its own.
+/// One CRM account over HTTP: base URL, authorisation, limits, and its own connections.
 #[derive(Clone)]
 pub struct Upstream {
     transport: Transport,
@@ -31,18 +31,18 @@ pub struct Upstream {
     provider: Provider,
     base: Arc<BaseUrl>,
     account: AccountLimits,
-    guest: Arc<HostHandle>,
+    host: Arc<HostHandle>,
     authorization: Option<Authorization>,
-    /// What authorises the calls, and what does not travel with each of them, such as a password.
+    /// All secrets of the account, also those that are not sent with each call, such as a password.
     secrets: Secrets,
 }
 
 impl Upstream {
-    /// Joins the parts; nothing authorises the calls yet.
+    /// An account whose calls are not authorised yet.
     #[must_use]
     pub fn new(transport: Transport, provider: Provider, base: BaseUrl, account: AccountLimits) -> Self {
         let client = transport.client(&account.id.tenant, base.url());
-        let guest = Arc::new(HostHandle::new(
+        let host = Arc::new(HostHandle::new(
             transport.host(&account.id.tenant, base.url()),
             account.id.tenant.clone(),
         ));
@@ -52,54 +52,52 @@ impl Upstream {
             provider,
             base: Arc::new(base),
             account,
-            guest,
+            host,
             authorization: None,
             secrets: Secrets::default(),
         }
     }
 
-    /// The same account, its calls authorised by `authorization` from now on.
+    /// The same account with `authorization` for its calls.
     #[must_use]
     pub fn authorized(self, authorization: Authorization) -> Self {
         let secrets = self.secrets.and(authorization.secret());
         Self { authorization: Some(authorization), secrets, ..self }
     }
 
-    /// The same account, with a further secret that no message of the CRM may carry out.
+    /// The same account with a further secret, which is removed from the CRM's messages.
     #[must_use]
     pub fn hiding(self, password: &str) -> Self {
         Self { secrets: self.secrets.and(password), ..self }
     }
 
-    /// What no message of the CRM may carry out.
+    /// The secrets that are removed from the CRM's messages.
     #[must_use]
     pub const fn secrets(&self) -> &Secrets {
         &self.secrets
     }
 
-    /// What is remembered of logins of `user` at this CRM, whoever made them.
+    /// The logins of `user` at this CRM, which all its credentials share.
     #[must_use]
     pub fn logins(&self, user: &str, password: &str) -> Logins {
         let user = self.transport.user(&self.account.id.tenant, self.base.url(), user);
         Logins::new(user, self.base.as_str(), password)
     }
 
-    /// Where the CRM is.
     #[must_use]
     pub fn base_url(&self) -> &BaseUrl {
         &self.base
     }
 
-    /// Which CRM this is.
     #[must_use]
     pub const fn provider(&self) -> Provider {
         self.provider
     }
 
-    /// Sends `call`, again where that is safe and may help, and reads the whole reply, whatever its status.
+    /// Sends `call`, and again if that is safe and may help. Reads the whole reply, whatever its status.
     ///
     /// Fails with `upstream_timeout`, `upstream_unreachable`, `upstream_tls` or `upstream_invalid_response`; the
-    /// failure's effect says whether the request may have left. Where nothing was sent at all: with
+    /// failure's effect says whether the request may have been applied. If nothing was sent, fails with
     /// `upstream_circuit_open`, `rate_limited`, `upstream_rate_limited` or `gateway_timeout`.
     pub async fn call(&self, context: &CallContext, call: &Call) -> Result<Reply> {
         let url = self.address(call)?;
@@ -109,33 +107,33 @@ impl Upstream {
     }
 
     async fn dependably(&self, context: &CallContext, call: &Call, url: &Url) -> Result<Reply> {
-        // The deadline: one point in time for all that follows, waits included. Nothing is sent after it.
+        // One deadline for all that follows, including waits. Nothing is sent after it.
         let deadline = crate::clock::monotonic() + context.remaining();
-        // The retries stand around the rest: each attempt asks breaker and pace anew, as both may have learnt from the
-        // last one.
-        let host = &self.guest.host;
-        self.guest.count_call();
-        let mut retries = Retries::new(call.repeat, &self.guest);
+        // The retries enclose the rest: each attempt asks breaker and rate limiter again, because the last one may have changed
+        // them.
+        let host = &self.host.host;
+        self.host.count_call();
+        let mut retries = Retries::new(call.repeat, &self.host);
         let mut last: Option<AttemptOutcome> = None;
         loop {
             let ready = async {
-                // The breaker comes before the pace: for a host that is left alone nobody waits and no start is used. What
-                // it lets through is given back: a probe that waits for its start would keep others off meanwhile.
-                drop(self.guest.admit()?);
+                // The breaker comes before the rate limiter, so that a call to a paused host neither waits nor uses the rate limit.
+                // The permit is dropped at once: a probe that waits for the rate limiter would block other calls.
+                drop(self.host.admit()?);
                 self.account.start(context.priority, deadline).await?;
-                // Asked again: it may have opened while this call waited for its start.
-                let pass = self.guest.admit()?;
+                // Asked again, because it may have opened while this call waited.
+                let pass = self.host.admit()?;
                 let within = attempt(call.repeat, deadline).ok_or_else(too_late)?;
                 Ok((pass, within))
             };
             let (pass, within) = match ready.await {
                 Ok(ready) => ready,
-                // What the CRM said to an earlier attempt tells more than that there is no further one.
-                Err(refusal) => return last.map_or(Err(refusal), answer),
+                // The result of an earlier attempt says more than that there is no further one.
+                Err(refusal) => return last.map_or(Err(refusal), reply),
             };
-            // The send is one attempt; what it shows about host and account is noted before anybody waits.
-            let times = CallTimes { within, room: patience(call.repeat, within, deadline) };
-            // A read that failed is repeated over a new connection: the others may be closed in the same way.
+            // One attempt. Its result about host and account is noted before the next wait.
+            let times = CallTimes { within, room: room_deadline(call.repeat, within, deadline) };
+            // A failed read is repeated over a new connection, because the idle ones may be closed too.
             let shared = call.repeat == RetrySafety::Safe && last.is_none();
             let sender = Sender {
                 client: &self.client,
@@ -150,27 +148,27 @@ impl Upstream {
             self.log(context, call, &outcome);
             match retries.after(&outcome, deadline) {
                 Some(wait) => sleep(wait).await,
-                None => return answer(outcome),
+                None => return reply(outcome),
             }
-            tracing::debug!(provider = %self.provider, host = host.authority(), request_id = %context.request_id.as_str(), "upstream call is repeated");
+            tracing::debug!(provider = %self.provider, host = host.authority(), request_id = %context.request_id.as_str(), "upstream call is retried");
             last = Some(outcome);
         }
     }
 
-    /// After a 429 the account rests, and for a while all that share its budget, not this call alone.
+    /// After a 429, calls of the account are paused, and for a shorter time those of all that share its rate limit.
     fn keep_pause(&self, outcome: &AttemptOutcome) {
         if let Ok(reply) = outcome
             && reply.status == 429
         {
             let pause = self.account.pause(reply.retry_after);
-            tracing::info!(provider = %self.provider, host = self.guest.host.authority(), ?pause, "the CRM asks for a pause");
+            tracing::info!(provider = %self.provider, host = self.host.host.authority(), ?pause, "the CRM asked for a pause");
         }
     }
 
     fn log(&self, context: &CallContext, call: &Call, outcome: &AttemptOutcome) {
         let status = outcome.as_ref().map_or(0, |reply| reply.status);
-        let trouble = outcome.as_ref().err();
-        tracing::debug!(provider = %self.provider, method = ?call.method, status, ?trouble, request_id = %context.request_id.as_str(), "upstream call");
+        let error = outcome.as_ref().err();
+        tracing::debug!(provider = %self.provider, method = ?call.method, status, ?error, request_id = %context.request_id.as_str(), "upstream call");
     }
 
     fn address(&self, call: &Call) -> Result<Url> {
@@ -186,12 +184,11 @@ impl Upstream {
     }
 }
 
-fn answer(outcome: AttemptOutcome) -> Result<Reply> {
+fn reply(outcome: AttemptOutcome) -> Result<Reply> {
     outcome.map_err(TransportError::failure)
 }
 
-/// How long an attempt may take; `None` where it is too late for one. A write leaves a third of the time for looking at
-/// what became of it.
+/// The timeout of an attempt; `None` if it is too late for one. A write leaves a third of the time for finding out its outcome.
 fn attempt(repeat: RetrySafety, deadline: Instant) -> Option<Duration> {
     let left = deadline.saturating_duration_since(crate::clock::monotonic());
     (left >= LEAST_TIME).then(|| match repeat {
@@ -200,17 +197,16 @@ fn attempt(repeat: RetrySafety, deadline: Instant) -> Option<Duration> {
     })
 }
 
-/// Until when an attempt waits for room for a large reply. A write keeps the rest of the time for looking at what became
-/// of it.
-fn patience(repeat: RetrySafety, within: Duration, deadline: Instant) -> Instant {
+/// Until when an attempt waits for room for a large reply. A write keeps the rest of the time for finding out its outcome.
+fn room_deadline(repeat: RetrySafety, within: Duration, deadline: Instant) -> Instant {
     match repeat {
         RetrySafety::Safe => deadline,
         RetrySafety::AfterRefusal => crate::clock::monotonic() + within,
     }
 }
 
-/// What an attempt tells about the host. A refusal is a response of a host that works; a timeout of a caller in a hurry
-/// tells nothing. Only what does not depend on the account or the path is a failure of the host.
+/// What an attempt says about the host. A refusal comes from a host that works. A short timeout says nothing. Only failures that
+/// do not depend on the account or the path are failures of the host.
 fn verdict(outcome: &AttemptOutcome, within: Duration) -> CallVerdict {
     match outcome {
         Ok(reply) if matches!(reply.status, 502..=504) => CallVerdict::HostFailed,
@@ -224,7 +220,9 @@ fn verdict(outcome: &AttemptOutcome, within: Duration) -> CallVerdict {
         ) => CallVerdict::Works,
         Err(TransportError::Unreachable | TransportError::Certificate) => CallVerdict::HostFailed,
         Err(TransportError::Broken | TransportError::CutOff | TransportError::Stalled) => CallVerdict::Failed,
-        Err(TransportError::Silent | TransportError::Slow) if within >= TELLING_TIME => CallVerdict::Failed,
+        Err(TransportError::Silent | TransportError::Slow) if within >= MEANINGFUL_TIMEOUT => {
+            CallVerdict::Failed
+        }
         Err(TransportError::Silent | TransportError::Slow | TransportError::Unbuildable) => {
             CallVerdict::Nothing
         }
@@ -232,7 +230,7 @@ fn verdict(outcome: &AttemptOutcome, within: Duration) -> CallVerdict {
 }
 
 fn too_late() -> Failure {
-    let detail = "The time for this request was used up before the CRM was called. Try again with more time.";
+    let detail = "The deadline passed before the CRM was called. Try again with a longer timeout.";
     Failure::new(FailureKind::GatewayTimeout, detail)
 }
 

@@ -1,33 +1,30 @@
-//! Where a public document may be fetched from: an address that the operator configured.
+//! URLs of public documents, which the operator configures.
 
 use url::Url;
 
 use super::AllowList;
 
-/// An address that passed: https, or http where the allow-list names the host; no user, no fragment.
+/// A checked URL: https, or http if its host is on the allow-list; no user, no fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchUrl(Url);
 
 impl FetchUrl {
-    /// Reads an address. Fails with what is wrong, to be put behind its name.
+    /// Parses a URL. Fails with what is wrong, as the rest of a sentence.
     pub fn parse(text: &str, allowed: &AllowList) -> Result<Self, &'static str> {
-        let url = Url::parse(text).map_err(|_| "is no URL such as https://login.example.com/jwks.json")?;
+        let url = Url::parse(text).map_err(|_| "is not a URL such as https://login.example.com/jwks.json")?;
         if !url.username().is_empty() || url.password().is_some() {
-            return Err("must hold no user name and no password");
+            return Err("must not contain a user name or password");
         }
         if url.fragment().is_some() {
-            return Err("must not hold a #");
+            return Err("must not contain `#`");
         }
         match url.scheme() {
             "https" => Ok(Self(url)),
             "http" if allowed.names(&url) => Ok(Self(url)),
-            _ => Err(
-                "must begin with https://; plain http is taken for hosts that GATEWAY_UPSTREAM_ALLOW names",
-            ),
+            _ => Err("must begin with https://; plain http is accepted for hosts in GATEWAY_UPSTREAM_ALLOW"),
         }
     }
 
-    /// The address.
     #[must_use]
     pub const fn url(&self) -> &Url {
         &self.0

@@ -1,4 +1,4 @@
-//! What the headers of a reply say: its content type, the upstream's clock, and how long to stay away.
+//! The headers of a reply: content type, date, and `Retry-After`.
 
 use std::time::Duration;
 
@@ -6,26 +6,25 @@ use http::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 
-/// The longest pause that a `Retry-After` can ask for; what is beyond is a mistake.
+/// The longest pause that a `Retry-After` can cause. Longer ones are mistakes.
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 
-/// `Content-Type`, lower case, without parameters; empty where there is none.
+/// `Content-Type`, lower case, without parameters; empty if there is none.
 pub(super) fn content_type(headers: &HeaderMap) -> String {
     let declared = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// `Date`.
 pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
     headers.get(DATE)?.to_str().ok().and_then(http_date)
 }
 
-/// `Retry-After` in both of its forms, from now: a past date is zero, what is absurd is a day, what cannot be read is
-/// none.
+/// `Retry-After` in both of its forms, from now: a past date is zero, and at most [`LONGEST_PAUSE`]. `None` if it cannot be
+/// parsed.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let after = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than a number has are a long time all the same.
+        // A number that is too large is a long time.
         text.parse().map_or(LONGEST_PAUSE, Duration::from_secs)
     } else {
         Duration::try_from(http_date(text)?.duration_since(crate::clock::now())).unwrap_or_default()

@@ -1,13 +1,15 @@
 //! The circuit breakers and retry budgets of one host: one of each per tenant, and one breaker that all tenants share.
 //!
-//! Tenants must not be able to block a host for each other. So a tenant's breaker counts only the calls of that tenant.
+//! A tenant must not be able to block a host for others. So a tenant's breaker counts only the calls of that tenant.
 //! The shared breaker counts only failures that do not depend on the caller: no connection, no valid certificate, 502, 503
 //! or 504. It opens when at least two tenants have each met the breaker's rule by such failures, and no call of any tenant
 //! worked since. It does not apply to a tenant whose last call worked, nor to the probe of a tenant's own breaker.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use tokio::time::Instant;
+
+use parking_lot::Mutex;
 
 use super::breaker::{Breaker, BreakerPermit, CallVerdict, History, LONGEST_OPEN, Transition};
 use super::retry::RetryBudget;
@@ -19,11 +21,11 @@ const TENANTS: usize = 2;
 /// One authority: scheme, host and port.
 pub(super) struct Host {
     authority: String,
-    known: Mutex<KnownHost>,
+    known: Mutex<HostState>,
 }
 
 #[derive(Default)]
-struct KnownHost {
+struct HostState {
     shared: Breaker,
     /// Tenants that found the host down since the last success of any tenant, and when they last did.
     down: HashMap<TenantId, Instant>,
@@ -34,7 +36,7 @@ struct KnownHost {
 #[derive(Default)]
 struct TenantUse {
     /// How many adapters of the tenant use the host.
-    ways: usize,
+    handles: usize,
     breaker: Breaker,
     retries: RetryBudget,
     /// The tenant's calls as the shared breaker counts them.
@@ -59,16 +61,12 @@ impl Host {
     }
 
     pub(super) fn is_idle(&self, now: Instant) -> bool {
-        let known = self.known();
+        let known = self.known.lock();
         known.shared.is_idle(now) && known.tenants.values().all(|tenant| tenant.is_idle(now))
-    }
-
-    fn known(&self) -> MutexGuard<'_, KnownHost> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl KnownHost {
+impl HostState {
     fn tenant(&mut self, tenant: &TenantId) -> &mut TenantUse {
         self.tenants.entry(tenant.clone()).or_default()
     }
@@ -139,27 +137,27 @@ pub(super) struct HostHandle {
 impl HostHandle {
     pub(super) fn new(host: Arc<Host>, tenant: TenantId) -> Self {
         {
-            let (mut known, now) = (host.known(), crate::clock::monotonic());
-            known.tenants.retain(|_, tenant| tenant.ways > 0 || !tenant.is_idle(now));
-            known.tenant(&tenant).ways += 1;
+            let (mut known, now) = (host.known.lock(), crate::clock::monotonic());
+            known.tenants.retain(|_, tenant| tenant.handles > 0 || !tenant.is_idle(now));
+            known.tenant(&tenant).handles += 1;
         }
         Self { host, tenant }
     }
 
     /// Notes a call; calls add to the retry budget.
     pub(super) fn count_call(&self) {
-        self.host.known().tenant(&self.tenant).retries.count_call(crate::clock::monotonic());
+        self.host.known.lock().tenant(&self.tenant).retries.count_call(crate::clock::monotonic());
     }
 
     /// Takes a retry from the tenant's budget for this host, if one is left.
     pub(super) fn may_retry(&self) -> bool {
-        self.host.known().tenant(&self.tenant).retries.take(crate::clock::monotonic())
+        self.host.known.lock().tenant(&self.tenant).retries.take(crate::clock::monotonic())
     }
 
     /// Admits a call. Fails with `upstream_circuit_open` and the time to wait.
     pub(super) fn admit(&self) -> Result<HostPermit<'_>> {
-        match self.host.known().admit(crate::clock::monotonic(), &self.tenant) {
-            Ok(admitted) => Ok(HostPermit { guest: self, admitted, noted: false }),
+        match self.host.known.lock().admit(crate::clock::monotonic(), &self.tenant) {
+            Ok(admitted) => Ok(HostPermit { handle: self, admitted, noted: false }),
             Err(wait) => {
                 let detail = "The CRM's host failed repeatedly; calls to it are paused. Nothing was sent.";
                 Err(Failure::new(FailureKind::UpstreamCircuitOpen, detail).with_retry_after(Some(wait)))
@@ -170,29 +168,28 @@ impl HostHandle {
 
 impl Drop for HostHandle {
     fn drop(&mut self) {
-        let mut known = self.host.known();
+        let mut known = self.host.known.lock();
         let tenant = known.tenant(&self.tenant);
-        tenant.ways = tenant.ways.saturating_sub(1);
+        tenant.handles = tenant.handles.saturating_sub(1);
     }
 }
 
 /// A call that was admitted. Dropping it counts as no result: if it was the probe, the next call is the probe.
 pub(super) struct HostPermit<'a> {
-    guest: &'a HostHandle,
+    handle: &'a HostHandle,
     admitted: (BreakerPermit, Option<BreakerPermit>),
     noted: bool,
 }
 
 impl HostPermit<'_> {
-    /// Notes the result of the call.
     pub(super) fn note(mut self, verdict: CallVerdict) {
-        self.tell(verdict);
+        self.report(verdict);
     }
 
-    fn tell(&mut self, verdict: CallVerdict) {
+    fn report(&mut self, verdict: CallVerdict) {
         self.noted = true;
-        let HostHandle { host, tenant } = self.guest;
-        let [own, shared] = host.known().note(crate::clock::monotonic(), tenant, self.admitted, verdict);
+        let HostHandle { host, tenant } = self.handle;
+        let [own, shared] = host.known.lock().note(crate::clock::monotonic(), tenant, self.admitted, verdict);
         let authority = &host.authority;
         for (change, of) in [(own, tenant.as_str()), (shared, "all tenants")] {
             match change {
@@ -209,7 +206,7 @@ impl HostPermit<'_> {
 impl Drop for HostPermit<'_> {
     fn drop(&mut self) {
         if !self.noted {
-            self.tell(CallVerdict::Nothing);
+            self.report(CallVerdict::Nothing);
         }
     }
 }
@@ -341,7 +338,7 @@ mod tests {
         advance(Duration::from_mins(3)).await;
         assert!(host.is_idle(crate::clock::monotonic()));
         drop(guest(&host, "b"));
-        assert_eq!(host.known().tenants.len(), 1);
+        assert_eq!(host.known.lock().tenants.len(), 1);
     }
 
     proptest! {

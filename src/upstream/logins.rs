@@ -2,9 +2,10 @@
 //! and everything that logs in the same user shares it: calls, checks, changed settings, other credentials.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::Authorization;
@@ -27,11 +28,11 @@ type LoginSecret = [u8; 32];
 #[derive(Default)]
 pub(super) struct User {
     turn: tokio::sync::Mutex<()>,
-    known: Mutex<KnownLogin>,
+    known: Mutex<UserLogins>,
 }
 
 #[derive(Default)]
-struct KnownLogin {
+struct UserLogins {
     refusals: VecDeque<Instant>,
     /// The most recently used one is the last.
     sessions: Vec<LoginSession>,
@@ -40,7 +41,7 @@ struct KnownLogin {
 /// The logins of one user under one password.
 struct LoginSession {
     secret: LoginSecret,
-    /// How many logins succeeded. This is also the number of the current token, so that a refusal of an earlier token is recognised.
+    /// How many logins succeeded. It is also the number of the current token, so that a refusal of an earlier token is recognised.
     logins: u64,
     token: Option<Authorization>,
     /// Whether a call with the current token got a response other than 401.
@@ -57,10 +58,8 @@ pub struct Logins {
     secret: LoginSecret,
 }
 
-/// Why a token is needed.
 #[derive(Clone, Copy, Debug)]
 pub enum TokenFor {
-    /// A call.
     Call,
     /// A call that got 401 with the token of this number.
     Retry(u64),
@@ -68,11 +67,9 @@ pub enum TokenFor {
     Check,
 }
 
-/// How to get a token.
 pub enum NextStep {
     /// Use this one, with its number.
     Use(Authorization, u64),
-    /// Log in.
     LogIn,
     /// Fail the call: the token was refused, and the last login was too recent to repeat.
     GiveUp,
@@ -92,7 +89,7 @@ impl Logins {
     /// How to get a token. Fails with the failure of the last login while that must not be repeated, and with
     /// `rate_limited` if too many passwords of the user were refused.
     pub fn next_step(&self, purpose: TokenFor) -> Result<NextStep> {
-        let (mut known, now) = (self.known(), crate::clock::monotonic());
+        let (mut known, now) = (self.user.known.lock(), crate::clock::monotonic());
         let wait = known.wait_after_refusals(now);
         let session = known.session(self.secret);
         if let Some((failure, until)) = &session.failed
@@ -123,7 +120,7 @@ impl Logins {
 
     /// Notes a login that succeeded. Returns the number of its token.
     pub fn succeeded(&self, token: Authorization) -> u64 {
-        let mut known = self.known();
+        let mut known = self.user.known.lock();
         let session = known.session(self.secret);
         session.logins += 1;
         session.token = Some(token);
@@ -135,7 +132,7 @@ impl Logins {
 
     /// Notes a login that failed. A login that failed because of the network or a busy CRM may be retried at once.
     pub fn failed(&self, failure: &Failure) {
-        let (mut known, now) = (self.known(), crate::clock::monotonic());
+        let (mut known, now) = (self.user.known.lock(), crate::clock::monotonic());
         let pause = match failure.kind {
             FailureKind::UpstreamCredentialRejected => {
                 known.refusals.push_back(now);
@@ -151,29 +148,25 @@ impl Logins {
 
     /// Notes that a call with the token of this number got a response other than 401.
     pub fn worked(&self, number: u64) {
-        let mut known = self.known();
+        let mut known = self.user.known.lock();
         let session = known.session(self.secret);
         session.worked |= session.logins == number;
-    }
-
-    fn known(&self) -> MutexGuard<'_, KnownLogin> {
-        self.user.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl User {
-    /// Whether nothing would be lost by forgetting it.
+    /// Whether it has nothing to remember.
     pub(super) fn is_idle(&self, now: Instant) -> bool {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock();
         known.forget_refusals(now);
-        let rests = |session: &LoginSession| {
+        let is_idle = |session: &LoginSession| {
             long_ago(session.last[0], now) && session.failed.as_ref().is_none_or(|(_, until)| *until <= now)
         };
-        known.refusals.is_empty() && known.sessions.iter().all(rests)
+        known.refusals.is_empty() && known.sessions.iter().all(is_idle)
     }
 }
 
-impl KnownLogin {
+impl UserLogins {
     fn session(&mut self, secret: LoginSecret) -> &mut LoginSession {
         let at = self.sessions.iter().position(|session| session.secret == secret);
         let session = match at {

@@ -4,10 +4,9 @@
 //! but the lookup holds its permits until its thread is free. So names that never resolve block at most as many threads
 //! as their tenant has permits.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use moka::future::Cache;
@@ -15,6 +14,7 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use super::Lookup;
+use super::registry::Registry;
 use crate::domain::TenantId;
 
 /// The timeout of a lookup, including the wait for its permits.
@@ -23,53 +23,51 @@ const FOUND_FOR: Duration = Duration::from_secs(10);
 const FAILED_FOR: Duration = Duration::from_secs(2);
 const MOST_REMEMBERED: u64 = 10_000;
 
-/// A tenant's first lookup takes one of `FIRST_PLACES`, its further ones take `FURTHER_PLACES`. So tenants with several
-/// lookups cannot take the last place from a tenant with none. Together they use less than half of the runtime's 512
+/// A tenant's first lookup takes one of `FIRST_PERMITS`, its further ones take `FURTHER_PERMITS`. So tenants with several
+/// lookups cannot take the last permit from a tenant with none. Together they use less than half of the runtime's 512
 /// blocking threads.
-const FIRST_PLACES: usize = 128;
-const FURTHER_PLACES: usize = 64;
+const FIRST_PERMITS: usize = 128;
+const FURTHER_PERMITS: usize = 64;
 const FURTHER_OF_TENANT: usize = 3;
 
 /// `None` is the operator, who has the same limits as a tenant.
 type TenantLookups = Option<TenantId>;
 type Resolved = Result<Vec<IpAddr>, io::ErrorKind>;
 
-/// The lookups of the process.
 pub(super) struct Lookups {
     lookup: Arc<dyn Lookup>,
     first: Arc<Semaphore>,
     further: Arc<Semaphore>,
-    /// Only tenants with a lookup under way.
-    places: Mutex<HashMap<TenantLookups, Arc<TenantPlaces>>>,
+    tenants: Registry<TenantId, TenantPermits>,
     /// Cached per tenant: otherwise the time of a lookup would reveal which hosts another tenant calls.
     remembered: Cache<(TenantLookups, String), Remembered>,
 }
 
 #[derive(Clone)]
 struct Remembered {
-    answer: Resolved,
+    result: Resolved,
     until: Instant,
 }
 
-struct TenantPlaces {
+struct TenantPermits {
     first: Arc<Semaphore>,
     further: Arc<Semaphore>,
 }
 
 /// Held while a lookup goes on.
-struct LookupPlace {
+struct LookupPermits {
     _of_tenant: OwnedSemaphorePermit,
     _of_process: OwnedSemaphorePermit,
-    _places: Arc<TenantPlaces>,
+    _of: Arc<TenantPermits>,
 }
 
 impl Lookups {
     pub(super) fn new(lookup: Arc<dyn Lookup>) -> Self {
         Self {
             lookup,
-            first: Arc::new(Semaphore::new(FIRST_PLACES)),
-            further: Arc::new(Semaphore::new(FURTHER_PLACES)),
-            places: Mutex::default(),
+            first: Arc::new(Semaphore::new(FIRST_PERMITS)),
+            further: Arc::new(Semaphore::new(FURTHER_PERMITS)),
+            tenants: Registry::default(),
             remembered: Cache::builder().max_capacity(MOST_REMEMBERED).time_to_live(2 * FOUND_FOR).build(),
         }
     }
@@ -82,50 +80,49 @@ impl Lookups {
     ) -> io::Result<Vec<IpAddr>> {
         let key = (tenant.cloned(), name.to_owned());
         if let Some(known) = self.remembered.get(&key).await.filter(Remembered::is_fresh) {
-            return known.answer.map_err(io::Error::from);
+            return known.result.map_err(io::Error::from);
         }
         // In its own task: the result is cached even if the caller stops waiting.
         let lookups = Arc::clone(self);
         let task = tokio::spawn(async move {
-            let look = lookups.look(key.clone());
-            let entry = lookups.remembered.entry(key).or_insert_with_if(look, |known| !known.is_fresh());
-            entry.await.into_value().answer
+            let resolving = lookups.resolve(key.clone());
+            let entry = lookups.remembered.entry(key).or_insert_with_if(resolving, |known| !known.is_fresh());
+            entry.await.into_value().result
         });
         task.await?.map_err(io::Error::from)
     }
 
-    async fn look(&self, (tenant, name): (TenantLookups, String)) -> Remembered {
+    async fn resolve(&self, (tenant, name): (TenantLookups, String)) -> Remembered {
         let end = crate::clock::monotonic() + LOOKUP_TIME;
         let looked = timeout_at(end, async {
-            let place = self.place(tenant).await?;
+            let permits = self.permits(tenant).await?;
             let lookup = Arc::clone(&self.lookup);
-            // In its own task: it holds its place until the resolver returns, even after the timeout.
+            // In its own task: it holds its permits until the resolver returns, even after the timeout.
             let task = tokio::spawn(async move {
                 let found = lookup.addresses(&name).await;
-                drop(place);
+                drop(permits);
                 found.map_err(|error| error.kind())
             });
             task.await.unwrap_or(Err(io::ErrorKind::Other))
         });
-        let answer = looked.await.unwrap_or(Err(io::ErrorKind::TimedOut));
-        let fresh_for = if answer.is_ok() { FOUND_FOR } else { FAILED_FOR };
-        Remembered { answer, until: crate::clock::monotonic() + fresh_for }
+        let result = looked.await.unwrap_or(Err(io::ErrorKind::TimedOut));
+        let fresh_for = if result.is_ok() { FOUND_FOR } else { FAILED_FOR };
+        Remembered { result, until: crate::clock::monotonic() + fresh_for }
     }
 
-    async fn place(&self, tenant: TenantLookups) -> Result<LookupPlace, io::ErrorKind> {
-        let places = self.places_of(tenant);
-        let place = tokio::select! {
+    async fn permits(&self, tenant: TenantLookups) -> Result<LookupPermits, io::ErrorKind> {
+        let permits = self.permits_of(tenant);
+        let taken = tokio::select! {
             biased;
-            place = places.take(&places.first, &self.first) => place,
-            place = places.take(&places.further, &self.further) => place,
+            taken = permits.take(&permits.first, &self.first) => taken,
+            taken = permits.take(&permits.further, &self.further) => taken,
         };
-        place.map_err(|_| io::ErrorKind::Other)
+        taken.map_err(|_| io::ErrorKind::Other)
     }
 
-    fn places_of(&self, tenant: TenantLookups) -> Arc<TenantPlaces> {
-        let mut all = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, places| Arc::strong_count(places) > 1);
-        Arc::clone(all.entry(tenant).or_insert_with(|| Arc::new(TenantPlaces::new())))
+    fn permits_of(&self, tenant: TenantLookups) -> Arc<TenantPermits> {
+        let tenant = tenant.unwrap_or_else(|| TenantId::from("operator"));
+        self.tenants.get(&tenant, tenant.clone(), TenantPermits::new, |_| true)
     }
 }
 
@@ -135,7 +132,7 @@ impl Remembered {
     }
 }
 
-impl TenantPlaces {
+impl TenantPermits {
     fn new() -> Self {
         Self { first: Arc::new(Semaphore::new(1)), further: Arc::new(Semaphore::new(FURTHER_OF_TENANT)) }
     }
@@ -145,11 +142,11 @@ impl TenantPlaces {
         self: &Arc<Self>,
         own: &Arc<Semaphore>,
         of_process: &Arc<Semaphore>,
-    ) -> Result<LookupPlace, AcquireError> {
-        Ok(LookupPlace {
+    ) -> Result<LookupPermits, AcquireError> {
+        Ok(LookupPermits {
             _of_tenant: Arc::clone(own).acquire_owned().await?,
             _of_process: Arc::clone(of_process).acquire_owned().await?,
-            _places: Arc::clone(self),
+            _of: Arc::clone(self),
         })
     }
 }
@@ -159,6 +156,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use async_trait::async_trait;
+    use parking_lot::Mutex;
     use tokio::time::{advance, timeout};
 
     use super::*;
@@ -183,7 +181,7 @@ mod tests {
             if name == "gone" {
                 return Err(io::ErrorKind::NotFound.into());
             }
-            Ok(vec![*self.address.lock().unwrap_or_else(PoisonError::into_inner)])
+            Ok(vec![*self.address.lock()])
         }
     }
 
@@ -206,7 +204,7 @@ mod tests {
         let (one, other) = (tenant(1), tenant(2));
         let asked = || names.asked.load(Ordering::SeqCst);
         let first = lookups.addresses(Some(&one), "crm").await.unwrap();
-        *names.address.lock().unwrap() = [192, 0, 2, 2].into();
+        *names.address.lock() = [192, 0, 2, 2].into();
         advance(Duration::from_millis(9_990)).await;
         assert_eq!(lookups.addresses(Some(&one), "crm").await.unwrap(), first);
         assert_eq!(asked(), 1);
@@ -261,7 +259,7 @@ mod tests {
                 assert!(looked.await.is_err());
             }
         }
-        assert_eq!(names.under_way.load(Ordering::SeqCst), 100 + FURTHER_PLACES);
+        assert_eq!(names.under_way.load(Ordering::SeqCst), 100 + FURTHER_PERMITS);
         assert!(lookups.addresses(Some(&tenant(1000)), "crm").await.is_ok());
     }
 }

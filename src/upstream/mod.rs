@@ -1,15 +1,14 @@
-//! The wire, made dependable: what a call is, what a reply is, and the one way of sending a call.
+//! HTTP to the CRMs: calls, replies, and the one way to send a call.
 //!
-//! `dependable.rs` shows the steps of a call in their order: deadline, retries, breaker, pace, send. A call runs inside
-//! the caller's deadline; a read may be repeated, a write only after a 429. Redirects are not followed, proxies of the
-//! environment are not used, and no header of the caller's travels along. Each credential has connections of its own.
+//! `dependable.rs` shows the steps of a call in their order: deadline, retries, breaker, rate limit, send. A call runs within
+//! the caller's deadline. A read may be repeated, a write only after a 429. Redirects are not followed, proxies of the
+//! environment are not used, and no header of the caller is forwarded. Each credential has its own connections.
 //!
-//! What is learnt from calls belongs to a tenant at a host (breaker, retry budget), to an account (pace, pauses, places)
-//! or to a user of the CRM (logins), and outlives the adapter that made them.
+//! The state from calls belongs to a tenant at a host (breaker, retry budget), to an account (rate limit, pauses,
+//! concurrency) or to a user of the CRM (logins). It outlives the adapter that made the calls.
 //!
-//! Tenants say where their CRM is, and must not reach into our network by it. [`BaseUrlGuard`] judges the URL when it
-//! is stored and when it is read again; the addresses of its name are judged at each connection, and the connection
-//! goes to those judged.
+//! Tenants choose their CRM's URL, and must not reach the operator's network by it. [`BaseUrlGuard`] checks the URL when it is
+//! stored and when it is loaded. The addresses of its name are checked for each connection, which uses the checked ones.
 
 mod account;
 mod addresses;

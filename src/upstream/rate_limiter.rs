@@ -1,34 +1,32 @@
-//! How fast one budget may send: the CRM's published limits as sliding windows, and the pause that a 429 asks for.
+//! A rate limiter: the CRM's published limits as sliding windows, and the pause after a 429.
 //!
-//! Accounts of one company can share a budget. A person's call reserves its start at once, in the order of coming; a
-//! job's call starts only when a start is free that nobody reserved.
+//! Accounts of one company can share a limiter. An interactive call reserves its start at once, in the order of arrival. A
+//! background call starts only if a start is free that nobody reserved.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 
 use super::dependable::LEAST_TIME;
 use crate::domain::{Failure, FailureKind, Priority, Result};
 
-/// A CRM counts arrivals, not our starts; calls that leave a little later are never counted together with those
-/// before by a CRM that they reach a little sooner.
+/// The CRM counts arrivals, not starts. With this margin, a call that arrives a little sooner does not fall into the previous
+/// window.
 const SLACK: Duration = Duration::from_millis(50);
-/// The pause after a 429 that names none.
+/// The pause after a 429 without `Retry-After`.
 pub(super) const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// A published limit of a CRM: at most so many calls in any window of this length.
+/// A published limit of a CRM: at most `calls` calls in any window of length `per`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
-    /// How many.
     pub calls: usize,
-    /// The length of the window.
     pub per: Duration,
 }
 
 impl RateLimit {
-    /// The part of it that this gateway may use, at least one call. `share` is above 0 and at most 1.
+    /// The share that this gateway may use, at least one call. `share` is above 0 and at most 1.
     #[must_use]
     pub fn share(self, share: f64) -> Self {
         #[expect(
@@ -42,23 +40,23 @@ impl RateLimit {
     }
 }
 
-/// The starts of one budget.
+/// The starts of all calls that share one limit.
 #[derive(Default)]
 pub(super) struct RateLimiter(Mutex<Starts>);
 
 #[derive(Default)]
 struct Starts {
-    /// When calls started, oldest first; kept as long as the longest window.
+    /// When calls started, oldest first, within the longest window.
     made: VecDeque<Instant>,
     longest: Duration,
-    /// When those who wait will start, in the order of coming.
+    /// When waiting calls will start, in the order of arrival.
     reserved: BTreeMap<u64, Instant>,
     next: u64,
-    /// Before this nothing is sent: the CRM said so.
+    /// Nothing is sent before this, because the CRM asked for a pause.
     paused_until: Option<Instant>,
 }
 
-/// Whose call wants to start, and until when that makes sense.
+/// A call that is to start.
 #[derive(Clone, Copy)]
 pub(super) struct Acquire<'a> {
     pub(super) limits: &'a [RateLimit],
@@ -67,15 +65,15 @@ pub(super) struct Acquire<'a> {
 }
 
 impl RateLimiter {
-    /// Returns when the call may be sent, which counts as its start. Whoever stops waiting gives the start back.
+    /// Returns when the call may be sent, which counts as its start. A call that stops waiting releases its start.
     ///
-    /// Fails at once, nothing reserved, where that is too late for the deadline: with `upstream_rate_limited` in a
-    /// pause that the CRM asked for, else with `rate_limited`; both say how long to wait.
-    pub(super) async fn start(&self, wish: Acquire<'_>) -> Result<()> {
-        let mut waiting = Waiting { pace: self, ticket: None };
+    /// If that would be too late for the deadline, fails at once and reserves nothing: with `upstream_rate_limited` in a pause that
+    /// the CRM asked for, else with `rate_limited`. Both say how long to wait.
+    pub(super) async fn start(&self, acquire: Acquire<'_>) -> Result<()> {
+        let mut waiting = Waiting { limiter: self, ticket: None };
         loop {
-            // Asked again after each sleep: a pause may have come, and those before may have started late.
-            let asked = self.starts().ask(crate::clock::monotonic(), wish, waiting.ticket)?;
+            // Asked again after each sleep: there may be a pause, and earlier calls may have started late.
+            let asked = self.0.lock().ask(crate::clock::monotonic(), acquire, waiting.ticket)?;
             match asked {
                 Grant::Now => return Ok(()),
                 Grant::At(at, ticket) => {
@@ -86,43 +84,38 @@ impl RateLimiter {
         }
     }
 
-    /// Nothing is sent before `after`, or for a second where the CRM named no time.
+    /// Pauses all calls for `after`, or for a second if the CRM gave no time.
     pub(super) fn pause(&self, after: Option<Duration>) -> Duration {
         let pause = after.unwrap_or(DEFAULT_RETRY_AFTER);
         let until = crate::clock::monotonic() + pause;
-        let mut starts = self.starts();
+        let mut starts = self.0.lock();
         starts.paused_until = starts.paused_until.max(Some(until));
         pause
     }
 
-    /// Whether nothing would be lost by forgetting it.
+    /// Whether it has nothing to remember.
     pub(super) fn is_idle(&self, now: Instant) -> bool {
-        let mut starts = self.starts();
+        let mut starts = self.0.lock();
         starts.forget(now);
         starts.made.is_empty() && starts.reserved.is_empty() && starts.pause_left(now).is_zero()
     }
 
-    /// What is left of a pause.
     #[cfg(test)]
     pub(super) fn pause_left(&self) -> Duration {
-        self.starts().pause_left(crate::clock::monotonic())
-    }
-
-    fn starts(&self) -> MutexGuard<'_, Starts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().pause_left(crate::clock::monotonic())
     }
 }
 
-/// A call that sleeps until its start; without a ticket it has reserved none.
+/// A call that waits for its start; without a ticket it has reserved none.
 struct Waiting<'a> {
-    pace: &'a RateLimiter,
+    limiter: &'a RateLimiter,
     ticket: Option<u64>,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            self.pace.starts().reserved.remove(&ticket);
+            self.limiter.0.lock().reserved.remove(&ticket);
         }
     }
 }
@@ -133,19 +126,19 @@ enum Grant {
 }
 
 impl Starts {
-    /// Whether a call starts now, or when; `ticket` is what it reserved before, and keeps its place in the order.
-    fn ask(&mut self, now: Instant, wish: Acquire<'_>, ticket: Option<u64>) -> Result<Grant> {
+    /// Whether a call starts now, or when. `ticket` is its earlier reservation, which keeps its position in the order.
+    fn ask(&mut self, now: Instant, acquire: Acquire<'_>, ticket: Option<u64>) -> Result<Grant> {
         self.forget(now);
-        let at = self.earliest(now, wish.limits, ticket);
+        let at = self.earliest(now, acquire.limits, ticket);
         if at <= now {
             ticket.map(|ticket| self.reserved.remove(&ticket));
-            self.make(now, wish.limits);
+            self.make(now, acquire.limits);
             return Ok(Grant::Now);
         }
-        if at + LEAST_TIME > wish.deadline {
-            return Err(self.refusal(now, at, wish.deadline));
+        if at + LEAST_TIME > acquire.deadline {
+            return Err(self.refusal(now, at, acquire.deadline));
         }
-        if wish.priority == Priority::Bulk {
+        if acquire.priority == Priority::Bulk {
             return Ok(Grant::At(at, None));
         }
         let ticket = ticket.unwrap_or(self.next);
@@ -154,7 +147,7 @@ impl Starts {
         Ok(Grant::At(at, Some(ticket)))
     }
 
-    /// When a call can start that comes after all that started and, but for those from `ticket` on, reserved.
+    /// The earliest start of a call after all that started, and after the reservations before `ticket`.
     fn earliest(&self, now: Instant, limits: &[RateLimit], ticket: Option<u64>) -> Instant {
         let before = self.reserved.range(..ticket.unwrap_or(u64::MAX)).map(|(_, at)| *at);
         let mut starts: Vec<Instant> = self.made.iter().copied().chain(before).collect();
@@ -187,11 +180,10 @@ impl Starts {
     fn refusal(&self, now: Instant, at: Instant, deadline: Instant) -> Failure {
         let pause = self.pause_left(now);
         if now + pause + LEAST_TIME > deadline {
-            let detail = "The CRM asked to be left alone for a while; nothing was sent.";
+            let detail = "The CRM asked for a pause; nothing was sent.";
             return Failure::new(FailureKind::UpstreamRateLimited, detail).with_retry_after(Some(pause));
         }
-        let detail =
-            "This credential's calls have used up the rate limit that the CRM publishes; nothing was sent.";
+        let detail = "This credential has used up the CRM's rate limit; nothing was sent.";
         Failure::new(FailureKind::RateLimited, detail).with_retry_after(Some(at - now))
     }
 }
@@ -237,7 +229,7 @@ mod tests {
         let failure = pace.start(person(1000)).await.unwrap_err();
         assert_eq!((failure.kind, began.elapsed()), (FailureKind::RateLimited, Duration::ZERO));
         assert_eq!(failure.retry_after, Some(Duration::from_millis(1050)));
-        assert!(pace.starts().reserved.is_empty());
+        assert!(pace.0.lock().reserved.is_empty());
     }
 
     #[tokio::test(start_paused = true)]
@@ -252,9 +244,9 @@ mod tests {
             tokio::pin!(first, second);
             let both = async { tokio::join!(&mut first, &mut second) };
             assert!(tokio::time::timeout(Duration::from_millis(10), both).await.is_err());
-            assert_eq!(pace.starts().reserved.len(), 2);
+            assert_eq!(pace.0.lock().reserved.len(), 2);
         }
-        assert!(pace.starts().reserved.is_empty());
+        assert!(pace.0.lock().reserved.is_empty());
     }
 
     #[tokio::test(start_paused = true)]
@@ -268,7 +260,7 @@ mod tests {
             let (pace, order) = (pace.clone(), order.clone());
             tokio::spawn(async move {
                 pace.start(wish(LIMITS, 60_000, priority)).await.unwrap();
-                order.lock().unwrap().push(name);
+                order.lock().push(name);
             })
         };
         // The job comes first, and the persons take the two starts that the longer window leaves.
@@ -278,7 +270,7 @@ mod tests {
         for task in persons.into_iter().chain([job]) {
             task.await.unwrap();
         }
-        assert_eq!(*order.lock().unwrap(), ["first", "second", "job"]);
+        assert_eq!(*order.lock(), ["first", "second", "job"]);
     }
 
     #[tokio::test(start_paused = true)]

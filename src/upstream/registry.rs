@@ -1,9 +1,11 @@
-//! A registry of shared state, such as breakers and budgets. A value stays while it is in use or not at rest. Each value
-//! has an owner, and the number of values per owner is limited.
+//! A registry of shared state, such as breakers and budgets. A value stays while it is in use or not idle. Each value has an
+//! owner, and the number of values per owner is limited. A cache of the library would drop values that are in use.
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::domain::TenantId;
 
@@ -14,7 +16,7 @@ const MOST_OF_ONE: usize = 2_000;
 /// How many new values precede a sweep, at least.
 const FIRST_SWEEP: usize = 64;
 
-/// Shared values by key. A pause or an open breaker stays, though nobody uses it at the moment.
+/// Shared values by key. A pause or an open breaker stays although nobody uses it at the moment.
 pub(super) struct Registry<K, V>(Mutex<Map<K, V>>);
 
 struct Map<K, V> {
@@ -41,7 +43,7 @@ impl<K: Hash + Eq, V> Registry<K, V> {
         make: impl FnOnce() -> V,
         is_idle: impl Fn(&V) -> bool,
     ) -> Arc<V> {
-        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut map = self.0.lock();
         if let Some((_, value)) = map.values.get(&key) {
             return Arc::clone(value);
         }
@@ -81,7 +83,7 @@ mod tests {
     use super::*;
 
     fn count(kept: &Registry<usize, bool>) -> usize {
-        kept.0.lock().unwrap().values.len()
+        kept.0.lock().values.len()
     }
 
     #[test]

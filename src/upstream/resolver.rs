@@ -1,4 +1,4 @@
-//! From names to addresses: a name is called only where every one of its addresses may be.
+//! Resolves names to addresses. A name is called only if all of its addresses are allowed.
 
 use std::io;
 use std::net::IpAddr;
@@ -10,14 +10,13 @@ use super::BaseUrlGuard;
 use super::lookups::Lookups;
 use crate::domain::TenantId;
 
-/// Knows the addresses of names; tests bring their own.
+/// A source of addresses; tests have their own.
 #[async_trait]
 pub trait Lookup: Send + Sync + 'static {
-    /// All addresses of `name`, as of now.
+    /// The current addresses of `name`.
     async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 
-/// The resolver of this machine.
 pub struct SystemLookup;
 
 #[async_trait]
@@ -28,13 +27,13 @@ impl Lookup for SystemLookup {
     }
 }
 
-/// Resolves names for one client, which connects to the addresses answered here and to no others.
+/// Resolves names for one client, which connects only to the returned addresses.
 #[derive(Clone)]
 pub(super) struct Resolver {
     lookups: Arc<Lookups>,
-    /// Who asks; `None` is the operator.
+    /// `None` is the operator.
     tenant: Option<TenantId>,
-    /// Absent where the allow-list names the host: its operator vouches for whatever address it has.
+    /// Absent if the host is on the allow-list: then any address is allowed.
     guard: Option<BaseUrlGuard>,
 }
 
@@ -47,8 +46,8 @@ impl Resolver {
         Self { lookups, tenant, guard }
     }
 
-    /// The addresses of `name`, judged anew each time, remembered or not. Fails where one of them is refused: a name with
-    /// a public and a private address is made to deceive, and which of the two the client would take is chance.
+    /// The addresses of `name`, checked each time, cached or not. Fails if one of them is not allowed: a name with a public and a
+    /// private address is an attack, and the client would choose one of them by chance.
     pub(super) async fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>> {
         let addresses = self.lookups.addresses(self.tenant.as_ref(), name).await?;
         let refused = |address: &&IpAddr| self.guard.as_ref().is_some_and(|guard| !guard.reaches(**address));
@@ -56,7 +55,7 @@ impl Resolver {
             tracing::warn!(
                 name,
                 %address,
-                "not called: the name resolves to an address that is not public and not in the allow-list"
+                "not called: the name resolves to an address that is neither public nor on the allow-list"
             );
             return Err(io::Error::from(io::ErrorKind::HostUnreachable));
         }

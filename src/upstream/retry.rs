@@ -1,4 +1,4 @@
-//! Whether a call is sent once more, and after which pause.
+//! Whether a call is retried, and after which pause.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,43 +12,41 @@ use super::transport_error::TransportError;
 use super::{Reply, RetrySafety};
 use crate::sealing;
 
-/// The pause before the first retry is random and at most this long; each further one may be twice as long.
+/// The pause before the first retry is random and at most this long. Each further one may be twice as long.
 const BASE: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
-/// Whatever the dice say, nobody is asked again at once.
+/// The minimum pause, whatever the random number is.
 const SHORTEST_BACKOFF: Duration = Duration::from_millis(10);
 /// How often a read is sent again.
 const MOST_RETRIES_OF_READS: u32 = 2;
-/// How often a write is, after a refusal that proves that nothing was applied.
+/// How often a write is sent again, after a refusal that proves that nothing was applied.
 const MOST_RETRIES_OF_WRITES: u32 = 1;
 
-/// What one attempt brought.
+/// The result of one attempt.
 pub(super) type AttemptOutcome = std::result::Result<Reply, TransportError>;
 
-/// The retries of one call.
 pub(super) struct Retries<'a> {
     repeat: RetrySafety,
-    guest: &'a HostHandle,
+    host: &'a HostHandle,
     made: u32,
 }
 
 impl<'a> Retries<'a> {
-    pub(super) const fn new(repeat: RetrySafety, guest: &'a HostHandle) -> Self {
-        Self { repeat, guest, made: 0 }
+    pub(super) const fn new(repeat: RetrySafety, host: &'a HostHandle) -> Self {
+        Self { repeat, host, made: 0 }
     }
 
-    /// After which pause the call is sent again; `None` where `outcome` is its end: because it is no failure that a
-    /// repetition mends, because repeating is not safe, because there is no time left, or because the tenant
-    /// had too many retries at the host lately.
+    /// The pause before the next retry. `None` if there is none: a retry would not help, is not safe, would be too late, or the
+    /// tenant's retry budget for the host is used up.
     pub(super) fn after(&mut self, outcome: &AttemptOutcome, deadline: Instant) -> Option<Duration> {
         let asked = match self.repeat {
-            RetrySafety::Safe if self.made < MOST_RETRIES_OF_READS => passing(outcome)?,
-            RetrySafety::AfterRefusal if self.made < MOST_RETRIES_OF_WRITES => refused_by_pace(outcome)?,
+            RetrySafety::Safe if self.made < MOST_RETRIES_OF_READS => temporary(outcome)?,
+            RetrySafety::AfterRefusal if self.made < MOST_RETRIES_OF_WRITES => rate_limited(outcome)?,
             RetrySafety::Safe | RetrySafety::AfterRefusal => return None,
         };
         let wait = asked.max(backoff(self.made));
-        // Asked last: a retry that is not made must use up none of the budget.
-        if crate::clock::monotonic() + wait + LEAST_TIME > deadline || !self.guest.may_retry() {
+        // Asked last, so that only retries that are made use the budget.
+        if crate::clock::monotonic() + wait + LEAST_TIME > deadline || !self.host.may_retry() {
             return None;
         }
         self.made += 1;
@@ -56,16 +54,16 @@ impl<'a> Retries<'a> {
     }
 }
 
-/// The pause that a failure asks for which may have gone the next time.
-fn passing(outcome: &AttemptOutcome) -> Option<Duration> {
+/// The pause after a failure that may be temporary.
+fn temporary(outcome: &AttemptOutcome) -> Option<Duration> {
     match outcome {
         Ok(reply) => match reply.status {
-            429 => refused_by_pace(outcome),
+            429 => rate_limited(outcome),
             503 => Some(reply.retry_after.unwrap_or_default()),
             status if host_failed(status) => Some(Duration::ZERO),
             _ => None,
         },
-        Err(trouble) => match trouble {
+        Err(error) => match error {
             TransportError::Unreachable
             | TransportError::Broken
             | TransportError::CutOff
@@ -82,31 +80,31 @@ fn passing(outcome: &AttemptOutcome) -> Option<Duration> {
     }
 }
 
-/// The pause that a complete 429 asks for: it proves that nothing was applied.
-fn refused_by_pace(outcome: &AttemptOutcome) -> Option<Duration> {
+/// The pause after a complete 429, which proves that nothing was applied.
+fn rate_limited(outcome: &AttemptOutcome) -> Option<Duration> {
     let reply = outcome.as_ref().ok().filter(|reply| reply.status == 429)?;
     Some(reply.retry_after.unwrap_or(DEFAULT_RETRY_AFTER))
 }
 
-/// Full jitter: anything up to a bound that doubles, so that those who failed together do not come again together.
+/// Full jitter: a random pause up to a limit that doubles, so that calls that failed together are not retried together.
 fn backoff(made: u32) -> Duration {
     let bound = BASE.saturating_mul(1 << made.min(8)).min(LONGEST_BACKOFF);
-    // Without random bytes the longest pause is the careful one.
-    let dice = sealing::random::<4>().map_or(u32::MAX, u32::from_le_bytes);
-    bound.mul_f64(f64::from(dice) / f64::from(u32::MAX)).max(SHORTEST_BACKOFF)
+    // Without random bytes, the longest pause is safe.
+    let random = sealing::random::<4>().map_or(u32::MAX, u32::from_le_bytes);
+    bound.mul_f64(f64::from(random) / f64::from(u32::MAX)).max(SHORTEST_BACKOFF)
 }
 
-/// Calls of so long ago earn no retries any more.
+/// Older calls do not count.
 const WINDOW: Duration = Duration::from_secs(10);
-/// One retry for so many calls.
+/// One retry per this many calls.
 const CALLS_FOR_ONE: usize = 5;
-/// So many in a second are always there.
+/// This many retries per second are always allowed.
 const FLOOR: usize = 3;
 
-/// The retries of one tenant at one host: a fifth of its calls of the last 10 s, and at least 3 in a second.
+/// The retry budget of one tenant at one host: a fifth of its calls of the last 10 s, and at least 3 per second.
 #[derive(Default)]
 pub(super) struct RetryBudget {
-    /// Calls by the second in which they came, oldest first.
+    /// The number of calls per second, oldest first.
     calls: VecDeque<(Instant, usize)>,
     retries: VecDeque<Instant>,
 }
@@ -122,7 +120,7 @@ impl RetryBudget {
         }
     }
 
-    /// Takes a retry, where one is left.
+    /// Takes a retry, if one is left.
     pub(super) fn take(&mut self, now: Instant) -> bool {
         self.forget(now);
         let calls: usize = self.calls.iter().map(|(_, calls)| calls).sum();
@@ -151,8 +149,7 @@ impl RetryBudget {
     }
 }
 
-/// Whether a status says that the host failed: all of 5xx, those of proxies before it too, but for what is not
-/// implemented.
+/// Whether a status means that the host failed: every 5xx, also of proxies, except those for what is not implemented.
 pub(super) const fn host_failed(status: u16) -> bool {
     matches!(status, 500..=599) && !matches!(status, 501 | 505)
 }

@@ -29,7 +29,6 @@ const BETWEEN: [char; 10] = [' ', '\t', '\n', '\r', ',', ':', '[', ']', '{', '}'
 pub struct Secrets(Arc<[SecretString]>);
 
 impl Secrets {
-    /// These secrets and `secret`.
     #[must_use]
     pub(super) fn and(&self, secret: &str) -> Self {
         // Header values lose surrounding whitespace, so the CRM never received it.

@@ -1,5 +1,4 @@
-//! Sends a call once, over the client of its credential. It also keeps what was learnt about hosts and accounts, as all who
-//! call share it.
+//! Sends a call once, over the client of its credential. It also keeps the state of hosts and accounts, which all calls share.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -34,37 +33,37 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 const US: HeaderValue = HeaderValue::from_static(concat!("contacts-gateway/", env!("CARGO_PKG_VERSION")));
 
-/// What the clients of all credentials share: TLS, lookups, and what was learnt from calls.
+/// The parts that the clients of all credentials share: TLS, lookups, and the state from calls.
 #[derive(Clone)]
 pub struct Transport {
     guard: BaseUrlGuard,
     clients: Clients,
     lookups: Arc<Lookups>,
-    /// For documents that the operator named.
+    /// For documents that the operator configured.
     operator: HttpClient,
-    known: Arc<KnownFailure>,
+    shared: Arc<SharedState>,
 }
 
-/// What was learnt from earlier calls; it outlives the adapters that made them.
-struct KnownFailure {
+/// The state from earlier calls; it outlives the adapters that made them.
+struct SharedState {
     limits: Limits,
     bytes: BytesInFlight,
-    unpaced: bool,
+    unlimited: bool,
     hosts: Registry<String, Host>,
-    places: Registry<AccountId, ConcurrencyLimit>,
-    paces: Registry<TimeBudget, RateLimiter>,
+    concurrency: Registry<AccountId, ConcurrencyLimit>,
+    rates: Registry<RateBudget, RateLimiter>,
     users: Registry<(TenantId, String, String), User>,
 }
 
-impl KnownFailure {
-    fn new(limits: Limits, unpaced: bool) -> Self {
+impl SharedState {
+    fn new(limits: Limits, unlimited: bool) -> Self {
         Self {
             limits,
             bytes: BytesInFlight::new(&limits),
-            unpaced,
+            unlimited,
             hosts: Registry::default(),
-            places: Registry::default(),
-            paces: Registry::default(),
+            concurrency: Registry::default(),
+            rates: Registry::default(),
             users: Registry::default(),
         }
     }
@@ -79,24 +78,24 @@ pub(super) struct Sender<'a> {
     pub(super) authorization: Option<&'a Authorization>,
 }
 
-/// How long one sending may take.
+/// The timeouts of one attempt.
 #[derive(Clone, Copy)]
 pub(super) struct CallTimes {
-    /// From the first byte of the request to the last one of the reply, apart from waiting for room.
+    /// From the first byte of the request to the last one of the reply, without waiting for room.
     pub(super) within: Duration,
     /// Until when room for a large reply is waited for.
     pub(super) room: Instant,
 }
 
-/// Whose calls are counted together.
+/// Which calls count against the same rate limit.
 #[derive(PartialEq, Eq, Hash)]
-enum TimeBudget {
+enum RateBudget {
     Own(AccountId),
     Group(TenantId, Provider, Text),
 }
 
 impl Transport {
-    /// Reads the machine's certificates; connections go where `guard` lets them. Fails where there are no certificates.
+    /// Reads the machine's certificates. Connections go only where `guard` allows. Fails if there are no certificates.
     pub fn new(guard: &BaseUrlGuard) -> std::result::Result<Self, rustls::Error> {
         Self::with_lookup(guard, Arc::new(SystemLookup))
     }
@@ -108,33 +107,31 @@ impl Transport {
     ) -> std::result::Result<Self, rustls::Error> {
         let (clients, lookups) = (Clients::new()?, Arc::new(Lookups::new(lookup)));
         let operator = clients.client(&Resolver::new(Arc::clone(&lookups), None, None), false);
-        let known = Arc::new(KnownFailure::new(Limits::default(), false));
-        Ok(Self { guard: guard.clone(), clients, lookups, operator, known })
+        let shared = Arc::new(SharedState::new(Limits::default(), false));
+        Ok(Self { guard: guard.clone(), clients, lookups, operator, shared })
     }
 
-    /// The same under other limits, with nothing learnt yet about hosts and accounts.
+    /// The same with other limits and without any state.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
-        Self { known: Arc::new(KnownFailure::new(limits, false)), ..self }
+        Self { shared: Arc::new(SharedState::new(limits, false)), ..self }
     }
 
-    /// The same, with nothing learnt yet, and without the limits that CRMs publish: for simulators, which have
-    /// none. Pauses are kept all the same.
+    /// The same without any state and without the CRMs' published rate limits, for simulators, which have none. Pauses still apply.
     #[must_use]
     pub fn unpaced(self) -> Self {
-        let limits = self.known.limits;
-        Self { known: Arc::new(KnownFailure::new(limits, true)), ..self }
+        let limits = self.shared.limits;
+        Self { shared: Arc::new(SharedState::new(limits, true)), ..self }
     }
 
     /// How many bytes of replies and of responses are in memory.
     #[must_use]
     pub fn bytes_in_flight(&self) -> BytesInFlight {
-        self.known.bytes.clone()
+        self.shared.bytes.clone()
     }
 
-    /// The public document at `url`, at most `largest` bytes, without credentials of ours; the operator
-    /// named it, so the guard against tenants does not stand before it. Fails with a reason for the
-    /// log that holds nothing of what was answered.
+    /// The public document at `url`, at most `largest` bytes, fetched without credentials. The operator configured the URL, so the
+    /// guard for tenants' URLs does not apply. Fails with a reason for the log that contains nothing of the response.
     pub async fn fetch(
         &self,
         url: &FetchUrl,
@@ -149,21 +146,21 @@ impl Transport {
             sent_headers(None, false),
             None,
         );
-        let head = timeout_at(end, sent).await.map_err(|_| "it did not answer in time")?;
+        let head = timeout_at(end, sent).await.map_err(|_| "it did not respond in time")?;
         let response = head.map_err(|_| "it cannot be reached")?;
         if response.status() != http::StatusCode::OK {
-            return Err("its answer is not 200");
+            return Err("its response is not 200");
         }
-        body::read(response, largest, end, None).await.map_err(|trouble| match trouble {
-            TransportError::TooLarge => "its answer is too large",
-            TransportError::Slow | TransportError::Stalled => "it did not answer in time",
-            _ => "its answer broke off",
+        body::read(response, largest, end, None).await.map_err(|error| match error {
+            TransportError::TooLarge => "its response is too large",
+            TransportError::Slow | TransportError::Stalled => "it did not respond in time",
+            _ => "its response broke off",
         })
     }
 
-    /// A client of `tenant` for the host of `url`, with connections of its own.
+    /// A client of `tenant` for the host of `url`, with its own connections.
     pub(super) fn client(&self, tenant: &TenantId, url: &Url) -> HttpClient {
-        // The operator vouches for whatever address a host of the allow-list has.
+        // A host on the allow-list may have any address.
         let named = self.guard.names(url);
         let guard = (!named).then(|| self.guard.clone());
         self.clients.client(&Resolver::new(Arc::clone(&self.lookups), Some(tenant.clone()), guard), !named)
@@ -178,7 +175,7 @@ impl Transport {
         times: CallTimes,
     ) -> std::result::Result<Reply, TransportError> {
         let end = crate::clock::monotonic() + times.within;
-        self.judge(url)?;
+        self.check_literal(url)?;
         let headers = sent_headers(sender.authorization, call.body.is_some());
         let sent = sender.client.send(
             sender.connection,
@@ -189,7 +186,7 @@ impl Transport {
         );
         let response = timeout_at(end, sent).await.map_err(|_| TransportError::Silent)??;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let room = RoomFor { budget: &self.known.bytes.replies, tenant: sender.tenant, until: times.room };
+        let room = RoomFor { budget: &self.shared.bytes.replies, tenant: sender.tenant, until: times.room };
         Ok(Reply {
             provider: sender.provider,
             status,
@@ -201,44 +198,44 @@ impl Transport {
         })
     }
 
-    /// What is known about the host of `url`, which `tenant` uses.
+    /// The state of the host of `url`, which `tenant` uses.
     pub(super) fn host(&self, tenant: &TenantId, url: &Url) -> Arc<Host> {
         let authority = url.origin().ascii_serialization();
         let make = || Host::new(authority.clone());
-        self.known.hosts.get(tenant, authority.clone(), make, |host| host.is_idle(crate::clock::monotonic()))
+        self.shared.hosts.get(tenant, authority.clone(), make, |host| host.is_idle(crate::clock::monotonic()))
     }
 
-    /// What is known about the logins of the tenant's `user` at the host of `url`.
+    /// The logins of the tenant's `user` at the host of `url`.
     pub(super) fn user(&self, tenant: &TenantId, url: &Url, user: &str) -> Arc<User> {
         let key = (tenant.clone(), url.origin().ascii_serialization(), user.trim().to_lowercase());
-        self.known.users.get(tenant, key, User::default, |user| user.is_idle(crate::clock::monotonic()))
+        self.shared.users.get(tenant, key, User::default, |user| user.is_idle(crate::clock::monotonic()))
     }
 
-    /// The account of `spec`: whoever asks with the same id shares its places, with the same budget its pace.
+    /// The limits of the account of `spec`. Accounts with the same id share all of them, those of the same group the rate limit.
     #[must_use]
     pub fn account(&self, spec: AccountSpec) -> AccountLimits {
         let AccountSpec { id, provider, group, limits } = spec;
-        let places = self.known.places.get(
+        let concurrency = self.shared.concurrency.get(
             &id.tenant,
             id.clone(),
-            || ConcurrencyLimit::new(&self.known.limits),
+            || ConcurrencyLimit::new(&self.shared.limits),
             ConcurrencyLimit::is_idle,
         );
-        let pace = |budget| {
-            let is_idle = |pace: &RateLimiter| pace.is_idle(crate::clock::monotonic());
-            self.known.paces.get(&id.tenant, budget, RateLimiter::default, is_idle)
+        let rate = |budget| {
+            let is_idle = |rate: &RateLimiter| rate.is_idle(crate::clock::monotonic());
+            self.shared.rates.get(&id.tenant, budget, RateLimiter::default, is_idle)
         };
-        let own = pace(TimeBudget::Own(id.clone()));
-        let group = group.map(|group| pace(TimeBudget::Group(id.tenant.clone(), provider, group)));
-        let limits = if self.known.unpaced { Vec::new() } else { limits };
-        AccountLimits::new(id, places, own, group, limits)
+        let own = rate(RateBudget::Own(id.clone()));
+        let group = group.map(|group| rate(RateBudget::Group(id.tenant.clone(), provider, group)));
+        let limits = if self.shared.unlimited { Vec::new() } else { limits };
+        AccountLimits::new(id, concurrency, own, group, limits)
     }
 
-    /// Fails for a literal address that is not to be reached: for one the resolver is not asked.
-    fn judge(&self, url: &Url) -> std::result::Result<(), TransportError> {
+    /// Fails for a literal address that is not allowed, because no resolver is asked for it.
+    fn check_literal(&self, url: &Url) -> std::result::Result<(), TransportError> {
         match literal(url) {
             Some(address) if !self.guard.names(url) && !self.guard.reaches(address) => {
-                tracing::warn!(%address, "not called: the address is not public and not in the allow-list");
+                tracing::warn!(%address, "not called: the address is neither public nor on the allow-list");
                 Err(TransportError::Unreachable)
             }
             _ => Ok(()),

@@ -1,42 +1,41 @@
-//! Why one sending of a call brought no complete reply: what may be repeated and what a breaker counts hang on it.
+//! Why one attempt brought no complete reply. Retries and breakers depend on it.
 
 use crate::domain::{Effect, Failure, FailureKind};
 
-/// What went wrong between us and an upstream, in one attempt.
+/// What went wrong in one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TransportError {
-    /// Nobody answered at the host's address, or it has none that is called: nothing was sent.
+    /// The host did not accept a connection, or has no allowed address: nothing was sent.
     Unreachable,
     /// The certificate was not accepted: nothing was sent.
     Certificate,
-    /// The connection broke before the head of an answer.
+    /// The connection broke before the head of the response.
     Broken,
-    /// The answer broke off.
+    /// The response broke off.
     CutOff,
-    /// No answer began within the attempt's time.
+    /// No response began before the timeout.
     Silent,
-    /// The answer stood still.
+    /// The response stalled.
     Stalled,
-    /// The answer went on, and the attempt's time ended before it.
+    /// The response was not complete before the timeout.
     Slow,
-    /// The answer is larger than we take.
+    /// The response is too large.
     TooLarge,
-    /// The answer could not be decompressed.
+    /// The response could not be decompressed.
     Undecodable,
-    /// The answer came in parts too small or too slow.
+    /// The response came in too small parts, or too slowly.
     Dripping,
-    /// The answer is large, and the gateway holds as many bytes as it may.
+    /// The response is large, and the gateway's limit on bytes in memory is reached.
     NoRoom,
-    /// The request could not be built.
     Unbuildable,
 }
 
 impl TransportError {
-    /// What the caller is told, and what a write may have done.
+    /// The failure for the caller, with the possible effect of a write.
     pub(super) fn failure(self) -> Failure {
         let lost = |kind, detail: &'static str| Failure::new(kind, detail).with_effect(Effect::Unknown);
         match self {
-            // One wording, whether the host is away, refuses, has no address, or has one that is not called.
+            // One text, so that it does not reveal whether the host is down, refuses, has no address, or a forbidden one.
             Self::Unreachable => {
                 Failure::new(FailureKind::UpstreamUnreachable, "The CRM could not be reached.")
             }
@@ -44,28 +43,26 @@ impl TransportError {
                 Failure::new(FailureKind::UpstreamTls, "The CRM's TLS certificate was not accepted.")
             }
             Self::Broken => {
-                lost(FailureKind::UpstreamUnreachable, "The connection to the CRM broke before it answered.")
+                lost(FailureKind::UpstreamUnreachable, "The connection to the CRM broke before the response.")
             }
-            Self::CutOff => lost(FailureKind::UpstreamInvalidResponse, "The CRM's answer broke off."),
+            Self::CutOff => lost(FailureKind::UpstreamInvalidResponse, "The CRM's response broke off."),
             Self::Silent | Self::Slow => {
-                lost(FailureKind::UpstreamTimeout, "The CRM did not answer in time.")
+                lost(FailureKind::UpstreamTimeout, "The CRM did not respond in time.")
             }
-            Self::Stalled => {
-                lost(FailureKind::UpstreamTimeout, "The CRM's answer stalled: it began and did not go on.")
-            }
+            Self::Stalled => lost(FailureKind::UpstreamTimeout, "The CRM's response stalled."),
             Self::TooLarge => {
-                lost(FailureKind::UpstreamInvalidResponse, "The CRM's answer is larger than 5 MiB.")
+                lost(FailureKind::UpstreamInvalidResponse, "The CRM's response is larger than 5 MiB.")
             }
             Self::Undecodable => {
-                lost(FailureKind::UpstreamInvalidResponse, "The CRM's answer could not be decompressed.")
+                lost(FailureKind::UpstreamInvalidResponse, "The CRM's response could not be decompressed.")
             }
             Self::Dripping => lost(
                 FailureKind::UpstreamInvalidResponse,
-                "The CRM's response came in too many tiny parts, or too slowly.",
+                "The CRM's response came in too small parts, or too slowly.",
             ),
             Self::NoRoom => lost(
                 FailureKind::Overloaded,
-                "The CRM's reply is large, and the gateway holds as many bytes of replies as it may.",
+                "The CRM's response is large, and the gateway's limit on bytes in memory is reached. Try again.",
             ),
             Self::Unbuildable => Failure::internal("a call could not be built"),
         }

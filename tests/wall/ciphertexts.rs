@@ -69,7 +69,9 @@ async fn refused(serving: &mut Serving, key: &str, credential: &str) {
     assert!(check.text.contains("secret_unreadable"), "{check:?}");
     let logged = serving.logged();
     assert!(
-        logged.lines().any(|line| line.contains("does not open") && line.contains(credential)),
+        logged
+            .lines()
+            .any(|line| line.contains("a stored secret cannot be opened") && line.contains(credential)),
         "{logged}"
     );
     assert!(!logged.contains(SECRET) && !logged.contains("a panic"), "{logged}");

@@ -20,9 +20,9 @@ use crate::domain::{
 use crate::gateway::Listing;
 use crate::gateway::audit::Action;
 use crate::gateway::contacts::{ContactPage, ContactView, UpsertOutcome};
-use crate::gateway::credentials::{Credential, LastCheck};
-use crate::gateway::keys::IssuedKey;
-use crate::gateway::tenants::{Tenant, Usage};
+use crate::gateway::credentials::{CheckRecord, Credential};
+use crate::gateway::keys::KeyRecord;
+use crate::gateway::tenants::{TenantRecord, Usage};
 use crate::store::AuditRecord;
 
 /// The examples of the schema `name`.
@@ -198,7 +198,7 @@ fn credential(provider: &'static str) -> Credential {
         settings: RawJson::from_validated(Text::from_static(settings)),
         created_at: moment("2026-03-01T09:00:00Z"),
         updated_at: moment("2026-03-01T09:00:00Z"),
-        last_check: Some(LastCheck { at: moment("2026-03-01T09:00:00Z"), ok: true, code: None }),
+        last_check: Some(CheckRecord { at: moment("2026-03-01T09:00:00Z"), ok: true, code: None }),
     }
 }
 
@@ -259,20 +259,22 @@ fn usage() -> Usage {
     }
 }
 
-fn tenant() -> Tenant {
-    Tenant {
+fn tenant() -> TenantRecord {
+    TenantRecord {
         id: "ten_0193d3a1".into(),
         name: "Harbour Homes".into(),
         created_at: moment("2026-03-01T08:55:00Z"),
     }
 }
 
-fn key() -> IssuedKey {
-    IssuedKey {
+fn key() -> KeyRecord {
+    KeyRecord {
         id: "0193d3a2".into(),
+        tenant: "ten_0193d3a1".into(),
         name: "resident portal".into(),
+        digest: [0; 32],
         scopes: Scopes::new(&[Scope::ContactsRead, Scope::ContactsWrite]),
-        credential_ids: None,
+        credentials: None,
         created_at: moment("2026-03-01T08:56:00Z"),
         expires_at: None,
         last_used_at: None,

@@ -11,13 +11,13 @@ use crate::adapters::Account;
 use crate::api::problem::Problem;
 use crate::domain::{Failure, abbreviated};
 use crate::gateway::Listing;
-use crate::gateway::credentials::{Credential, LastCheck};
+use crate::gateway::credentials::{CheckRecord, Credential};
 
 /// A link to one CRM account, without its secret.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Credential)]
-pub(in crate::api) struct CredentialShape<'a> {
+pub(crate) struct CredentialShape<'a> {
     /// Its id, the `credentialId` of the other calls.
     credential_id: &'a str,
     /// Which CRM.
@@ -76,7 +76,7 @@ impl Show for Credential {
             created_at: Rfc3339(*created_at),
             updated_at: Rfc3339(*updated_at),
             last_check: last_check.as_ref().map(|check| {
-                let LastCheck { at, ok, code } = check;
+                let CheckRecord { at, ok, code } = check;
                 LastCheckShape { at: Rfc3339(*at), ok: *ok, code: code.as_deref() }
             }),
         }
@@ -86,13 +86,13 @@ impl Show for Credential {
 /// One credential.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CredentialAnswer)]
-pub(in crate::api) struct CredentialAnswer<'a> {
-    credential: CredentialShape<'a>,
+pub(crate) struct CredentialAnswer<'a> {
+    pub(crate) credential: CredentialShape<'a>,
 }
 
 impl<'a> CredentialAnswer<'a> {
     /// The answer that shows `credential`.
-    pub(in crate::api) fn of(credential: &'a Credential) -> Self {
+    pub(crate) fn of(credential: &'a Credential) -> Self {
         Self { credential: credential.show() }
     }
 }
@@ -101,7 +101,7 @@ impl<'a> CredentialAnswer<'a> {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = CredentialListing)]
-pub(in crate::api) struct CredentialListing<'a> {
+pub(crate) struct CredentialListing<'a> {
     /// The credentials.
     #[schema(value_type = Vec<CredentialShape>)]
     items: Each<'a, Credential>,
@@ -112,7 +112,7 @@ pub(in crate::api) struct CredentialListing<'a> {
 
 impl<'a> CredentialListing<'a> {
     /// The answer that shows `listing`.
-    pub(in crate::api) fn of(listing: &'a Listing<Credential>) -> Self {
+    pub(crate) fn of(listing: &'a Listing<Credential>) -> Self {
         let Listing { items, next_cursor } = listing;
         Self { items: Each(items), next_cursor: next_cursor.as_deref() }
     }

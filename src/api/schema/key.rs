@@ -7,13 +7,13 @@ use utoipa::ToSchema;
 use super::{Each, Rfc3339, Show};
 use crate::domain::{CredentialId, Scope};
 use crate::gateway::Listing;
-use crate::gateway::keys::IssuedKey;
+use crate::gateway::keys::KeyRecord;
 
 /// An API key, without its secret.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Key)]
-pub(in crate::api) struct KeyShape<'a> {
+pub(crate) struct KeyShape<'a> {
     /// Its public part.
     id: &'a str,
     /// A name for people.
@@ -34,16 +34,26 @@ pub(in crate::api) struct KeyShape<'a> {
     last_used_at: Option<Rfc3339>,
 }
 
-impl Show for IssuedKey {
+impl Show for KeyRecord {
     type Shape<'a> = KeyShape<'a>;
 
     fn show(&self) -> KeyShape<'_> {
-        let Self { id, name, scopes, credential_ids, created_at, expires_at, last_used_at } = self;
+        let Self {
+            id,
+            tenant: _,
+            name,
+            digest: _,
+            scopes,
+            credentials,
+            created_at,
+            expires_at,
+            last_used_at,
+        } = self;
         KeyShape {
             id: id.as_str(),
             name,
             scopes: scopes.as_slice().iter().copied().map(Scope::as_str).collect(),
-            credential_ids: credential_ids.as_ref().map(|ids| ids.iter().map(CredentialId::as_str).collect()),
+            credential_ids: credentials.as_ref().map(|ids| ids.iter().map(CredentialId::as_str).collect()),
             created_at: Rfc3339(*created_at),
             expires_at: expires_at.map(Rfc3339),
             last_used_at: last_used_at.map(Rfc3339),
@@ -54,7 +64,7 @@ impl Show for IssuedKey {
 /// A key that was just made.
 #[derive(Serialize, ToSchema)]
 #[schema(as = KeyAnswer)]
-pub(in crate::api) struct KeyAnswer<'a> {
+pub(crate) struct KeyAnswer<'a> {
     key: KeyShape<'a>,
     /// The whole secret, for `Authorization: Bearer`. It is shown here and never again.
     secret: &'a str,
@@ -62,7 +72,7 @@ pub(in crate::api) struct KeyAnswer<'a> {
 
 impl<'a> KeyAnswer<'a> {
     /// The answer that shows `key` and, this once, its secret.
-    pub(in crate::api) fn of(key: &'a IssuedKey, secret: &'a SecretString) -> Self {
+    pub(crate) fn of(key: &'a KeyRecord, secret: &'a SecretString) -> Self {
         Self { key: key.show(), secret: secret.expose_secret() }
     }
 }
@@ -71,10 +81,10 @@ impl<'a> KeyAnswer<'a> {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = KeyListing)]
-pub(in crate::api) struct KeyListing<'a> {
+pub(crate) struct KeyListing<'a> {
     /// The keys.
     #[schema(value_type = Vec<KeyShape>)]
-    items: Each<'a, IssuedKey>,
+    items: Each<'a, KeyRecord>,
     /// The cursor of the next ones; null at the end.
     #[schema(required = true)]
     next_cursor: Option<&'a str>,
@@ -82,7 +92,7 @@ pub(in crate::api) struct KeyListing<'a> {
 
 impl<'a> KeyListing<'a> {
     /// The answer that shows `listing`.
-    pub(in crate::api) fn of(listing: &'a Listing<IssuedKey>) -> Self {
+    pub(crate) fn of(listing: &'a Listing<KeyRecord>) -> Self {
         let Listing { items, next_cursor } = listing;
         Self { items: Each(items), next_cursor: next_cursor.as_deref() }
     }

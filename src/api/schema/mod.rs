@@ -12,15 +12,17 @@ mod warning;
 
 pub(super) use audit::AuditListing;
 pub(super) use contact::{ContactAnswer, CountAnswer, DeleteAnswer, Extent, UpsertAnswer};
-pub(super) use credential::{CheckAnswer, CredentialAnswer, CredentialListing};
-pub(super) use key::{KeyAnswer, KeyListing};
+pub(super) use credential::CheckAnswer;
+pub(crate) use credential::{CredentialAnswer, CredentialListing};
+pub(crate) use key::{KeyAnswer, KeyListing};
 pub(super) use list::ContactListAnswer;
 pub(super) use requests::{
     ContactCreate, ContactUpdate, ContactUpsertRequest, CredentialCreate, CredentialUpdate, KeyCreate,
     TenantCreate,
 };
 pub(super) use serialize::{Each, Rfc3339, Show};
-pub(super) use tenant::{TenantAnswer, TenantListing, TenantUsageAnswer};
+pub(super) use tenant::TenantUsageAnswer;
+pub(crate) use tenant::{TenantAnswer, TenantListing};
 
 #[cfg(test)]
 mod tests {

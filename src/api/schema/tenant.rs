@@ -5,13 +5,13 @@ use utoipa::ToSchema;
 
 use super::{Each, Rfc3339, Show};
 use crate::gateway::Listing;
-use crate::gateway::tenants::{Tenant, Usage};
+use crate::gateway::tenants::{TenantRecord, Usage};
 
 /// Who owns credentials and keys.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Tenant)]
-pub(in crate::api) struct TenantShape<'a> {
+pub(crate) struct TenantShape<'a> {
     /// Its id.
     id: &'a str,
     /// Its unique name.
@@ -21,7 +21,7 @@ pub(in crate::api) struct TenantShape<'a> {
     created_at: Rfc3339,
 }
 
-impl Show for Tenant {
+impl Show for TenantRecord {
     type Shape<'a> = TenantShape<'a>;
 
     fn show(&self) -> TenantShape<'_> {
@@ -33,13 +33,13 @@ impl Show for Tenant {
 /// One tenant.
 #[derive(Serialize, ToSchema)]
 #[schema(as = TenantAnswer)]
-pub(in crate::api) struct TenantAnswer<'a> {
-    tenant: TenantShape<'a>,
+pub(crate) struct TenantAnswer<'a> {
+    pub(crate) tenant: TenantShape<'a>,
 }
 
 impl<'a> TenantAnswer<'a> {
     /// The answer that shows `tenant`.
-    pub(in crate::api) fn of(tenant: &'a Tenant) -> Self {
+    pub(crate) fn of(tenant: &'a TenantRecord) -> Self {
         Self { tenant: tenant.show() }
     }
 }
@@ -80,7 +80,7 @@ pub(in crate::api) struct TenantUsageAnswer<'a> {
 
 impl<'a> TenantUsageAnswer<'a> {
     /// The response that shows `tenant` and its `usage`.
-    pub(in crate::api) fn of(tenant: &'a Tenant, usage: &Usage) -> Self {
+    pub(in crate::api) fn of(tenant: &'a TenantRecord, usage: &Usage) -> Self {
         let Usage { ledger_rows, ledger_bytes, credentials, api_keys, audit_records, limits } = *usage;
         let used = |used, limit| UsedShape { used, limit };
         let usage = UsageShape {
@@ -98,10 +98,10 @@ impl<'a> TenantUsageAnswer<'a> {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = TenantListing)]
-pub(in crate::api) struct TenantListing<'a> {
+pub(crate) struct TenantListing<'a> {
     /// The tenants.
     #[schema(value_type = Vec<TenantShape>)]
-    items: Each<'a, Tenant>,
+    items: Each<'a, TenantRecord>,
     /// The cursor of the next ones; null at the end.
     #[schema(required = true)]
     next_cursor: Option<&'a str>,
@@ -109,7 +109,7 @@ pub(in crate::api) struct TenantListing<'a> {
 
 impl<'a> TenantListing<'a> {
     /// The answer that shows `listing`.
-    pub(in crate::api) fn of(listing: &'a Listing<Tenant>) -> Self {
+    pub(crate) fn of(listing: &'a Listing<TenantRecord>) -> Self {
         let Listing { items, next_cursor } = listing;
         Self { items: Each(items), next_cursor: next_cursor.as_deref() }
     }

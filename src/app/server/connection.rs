@@ -1,4 +1,7 @@
 //! One connection, from its first byte to its end.
+//!
+//! It is written by hand because the library has one timeout for both heads and idle connections, and none for callers that do
+//! not read their response.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -18,12 +21,11 @@ use tokio::sync::watch;
 use tokio::time::sleep_until;
 use tower::ServiceExt;
 
-use super::ConnectionCount;
 use super::connection_state::{ConnectionState, ConnectionTimes, TimedIo};
 
-/// What hyper keeps of one connection in each direction, and so the largest head.
+/// The buffer of one connection in each direction, and therefore the largest head.
 const BUFFER: usize = 64 * 1024;
-/// Tells the caller to send nothing more this way; the library then closes.
+/// Tells the caller to send no further request; the library then closes the connection.
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
 /// What all connections of a server share.
@@ -32,22 +34,17 @@ pub(super) struct ServerConnections {
     router: Router,
     times: ConnectionTimes,
     http: http1::Builder,
-    used: ConnectionCount,
+    /// Each connection that had a request holds a receiver.
+    used: Arc<watch::Sender<()>>,
     stop: Arc<watch::Sender<bool>>,
 }
 
 impl ServerConnections {
     pub(super) fn new(router: Router, times: ConnectionTimes) -> Self {
         let mut http = http1::Builder::new();
-        // The library's own clock knows one time for heads and for idle connections; `ConnectionState` knows both.
+        // `ConnectionState` has the timeouts.
         http.max_buf_size(BUFFER).header_read_timeout(None);
-        Self {
-            router,
-            times,
-            http,
-            used: ConnectionCount::default(),
-            stop: Arc::new(watch::Sender::new(false)),
-        }
+        Self { router, times, http, used: Arc::default(), stop: Arc::default() }
     }
 
     pub(super) fn stop(&self) {
@@ -55,40 +52,39 @@ impl ServerConnections {
     }
 
     pub(super) async fn until_quiet(&self) {
-        self.used.until_none().await;
+        self.used.closed().await;
     }
 
-    /// The state of a new connection.
-    pub(super) fn line(&self) -> Arc<ConnectionState> {
+    pub(super) fn new_state(&self) -> Arc<ConnectionState> {
         ConnectionState::new(self.times)
     }
 
     /// Serves requests over `io` until either side closes it, a timeout passes, it is closed to make room, or the server
     /// stops.
-    pub(super) fn answer<IO>(
+    pub(super) fn serve<IO>(
         &self,
         io: IO,
-        line: Arc<ConnectionState>,
+        state: Arc<ConnectionState>,
     ) -> impl Future<Output = ()> + Send + 'static
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (router, used, watched) = (self.router.clone(), self.used.clone(), Arc::clone(&line));
+        let (router, used, watched) = (self.router.clone(), Arc::clone(&self.used), Arc::clone(&state));
         let stopping = self.stop.subscribe();
         let service = service_fn(move |request: hyper::Request<Incoming>| {
-            watched.used.get_or_init(|| used.count());
+            watched.used.get_or_init(|| used.subscribe());
             watched.begin();
-            let (router, line, stopping) = (router.clone(), Arc::clone(&watched), stopping.clone());
+            let (router, state, stopping) = (router.clone(), Arc::clone(&watched), stopping.clone());
             async move {
                 let mut response: Response = router.oneshot(request).await?;
-                line.end();
+                state.end();
                 if *stopping.borrow() {
                     response.headers_mut().insert(header::CONNECTION, CLOSE);
                 }
                 Ok::<_, Infallible>(response)
             }
         });
-        let io = TokioIo::new(TimedIo { io, line: Arc::clone(&line) });
+        let io = TokioIo::new(TimedIo { io, state: Arc::clone(&state) });
         let connection = self.http.serve_connection(io, service);
         let mut stop = self.stop.subscribe();
         async move {
@@ -97,32 +93,32 @@ impl ServerConnections {
             let mut stop = pin!(async move { drop(stop.wait_for(|stop| *stop).await) });
             let mut told = false;
             let mut late = pin!(sleep_until(crate::clock::monotonic()));
-            let mut closed = pin!(line.until_closed());
+            let mut closed = pin!(state.until_closed());
             let mut evicted = false;
             poll_fn(|context| {
                 evicted = evicted || closed.as_mut().poll(context).is_ready();
                 // Before reading: a request must not be accepted and then cut off.
-                if evicted && line.is_closed() {
+                if evicted && state.is_closed() {
                     return Poll::Ready(());
                 }
                 // Before the stop, so that a request that has arrived is served.
                 if connection.as_mut().poll(context).is_ready() {
                     return Poll::Ready(());
                 }
-                if evicted && line.is_closed() {
+                if evicted && state.is_closed() {
                     return Poll::Ready(());
                 }
                 if !told && stop.as_mut().poll(context).is_ready() {
                     told = true;
-                    // A connection without any request yet may have one on its way: that is answered, and closes it.
-                    if line.used.get().is_some() {
+                    // A connection without a request may have one on its way: it is served, and then closes the connection.
+                    if state.used.get().is_some() {
                         connection.as_mut().graceful_shutdown();
                         if connection.as_mut().poll(context).is_ready() {
                             return Poll::Ready(());
                         }
                     }
                 }
-                let Some(due) = line.due() else { return Poll::Pending };
+                let Some(due) = state.due() else { return Poll::Pending };
                 if late.deadline() != due {
                     late.as_mut().reset(due);
                 }

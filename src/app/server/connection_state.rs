@@ -2,17 +2,16 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::Counted;
-
-/// How long a connection is waited for.
+/// The timeouts of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::app) struct ConnectionTimes {
     /// From the connection's start, or from the first byte of a further request, until the head is complete.
@@ -41,7 +40,7 @@ pub(super) struct ConnectionState {
     state: Mutex<IoState>,
     closed: Notify,
     /// Set by the first request. A stopping server does not wait for a connection that had none.
-    pub(super) used: OnceLock<Counted>,
+    pub(super) used: OnceLock<watch::Receiver<()>>,
 }
 
 struct IoState {
@@ -82,7 +81,7 @@ impl ConnectionState {
 
     /// When the connection is closed if nothing happens before.
     pub(super) fn due(&self) -> Option<Instant> {
-        let state = self.state();
+        let state = self.state.lock();
         let phase = match state.phase {
             Phase::Head { until } | Phase::Idle { until } => Some(until),
             Phase::Busy | Phase::Writing { .. } => None,
@@ -92,23 +91,22 @@ impl ConnectionState {
 
     /// The head of a request is complete.
     pub(super) fn begin(&self) {
-        self.state().phase = Phase::Busy;
+        self.state.lock().phase = Phase::Busy;
     }
 
-    /// The response is ready.
     pub(super) fn end(&self) {
-        self.state().phase = Phase::Writing { heard: false };
+        self.state.lock().phase = Phase::Writing { heard: false };
     }
 
     /// Since when no request is under way; `None` while one is.
     pub(super) fn idle_since(&self) -> Option<Instant> {
-        let state = self.state();
+        let state = self.state.lock();
         state.phase.is_idle().then_some(state.idle_since)
     }
 
     /// Closes the connection if no request has been under way since `since`; else nothing happens.
     pub(super) fn close_if_idle_since(&self, since: Instant) -> bool {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let closes = state.phase.is_idle() && state.idle_since == since && !state.closed;
         if closes {
             state.closed = true;
@@ -119,7 +117,7 @@ impl ConnectionState {
 
     /// Whether it was closed to make room. A request that arrived at the same time is served first.
     pub(super) fn is_closed(&self) -> bool {
-        let state = self.state();
+        let state = self.state.lock();
         state.closed && state.phase.is_idle()
     }
 
@@ -130,7 +128,7 @@ impl ConnectionState {
 
     /// Bytes arrived. They belong to a head, or to the body of the request under way.
     fn heard(&self) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         match &mut state.phase {
             Phase::Idle { .. } => {
                 state.phase = Phase::Head { until: crate::clock::monotonic() + self.times.head }
@@ -143,7 +141,7 @@ impl ConnectionState {
 
     /// A write made progress, or bytes wait for the caller.
     fn wrote(&self, progress: bool) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if progress {
             state.stalled = None;
         } else if state.stalled.is_none() {
@@ -154,9 +152,8 @@ impl ConnectionState {
         }
     }
 
-    /// All bytes are written.
     fn flushed(&self) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.stalled = None;
         if let Phase::Writing { heard } = state.phase {
             let now = crate::clock::monotonic();
@@ -168,16 +165,12 @@ impl ConnectionState {
             };
         }
     }
-
-    fn state(&self) -> MutexGuard<'_, IoState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// A connection that reports its reads and writes to its [`ConnectionState`].
 pub(super) struct TimedIo<IO> {
     pub(super) io: IO,
-    pub(super) line: Arc<ConnectionState>,
+    pub(super) state: Arc<ConnectionState>,
 }
 
 impl<IO: AsyncRead + Unpin> AsyncRead for TimedIo<IO> {
@@ -189,7 +182,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for TimedIo<IO> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.io).poll_read(context, buffer);
         if buffer.filled().len() > before {
-            self.line.heard();
+            self.state.heard();
         }
         read
     }
@@ -202,7 +195,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for TimedIo<IO> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write(context, bytes);
-        self.line.wrote(written.is_ready());
+        self.state.wrote(written.is_ready());
         written
     }
 
@@ -212,7 +205,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for TimedIo<IO> {
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write_vectored(context, pieces);
-        self.line.wrote(written.is_ready());
+        self.state.wrote(written.is_ready());
         written
     }
 
@@ -224,7 +217,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for TimedIo<IO> {
         // hyper flushes once it has written everything.
         let flushed = Pin::new(&mut self.io).poll_flush(context);
         if flushed.is_ready() {
-            self.line.flushed();
+            self.state.flushed();
         }
         flushed
     }

@@ -14,7 +14,6 @@ use std::time::Duration;
 use axum::Router;
 use rustix::process::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
@@ -42,19 +41,19 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Answers with `router` whoever connects, over at most `most` connections.
+    /// Serves `router` over at most `most` connections.
     pub(super) fn start(listener: TcpListener, router: Router, times: ConnectionTimes, most: usize) -> Self {
         let connections = ServerConnections::new(router, times);
         let accepting = tokio::spawn(accept(listener, connections.clone(), most));
         Self { connections, accepting }
     }
 
-    /// Closes idle connections now, and each of the others after its answer.
+    /// Closes idle connections now, and each of the others after its response.
     pub(super) fn stop(&self) {
         self.connections.stop();
     }
 
-    /// Waits until every connection that had a request is closed. What never sent a whole head is not waited for.
+    /// Waits until every connection that had a request is closed.
     pub(super) async fn until_quiet(&self) {
         self.connections.until_quiet().await;
     }
@@ -66,7 +65,6 @@ impl Drop for Server {
     }
 }
 
-/// Listens on `address`.
 pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
@@ -88,12 +86,12 @@ async fn accept(listener: TcpListener, connections: ServerConnections, most: usi
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let line = connections.line();
-                match open.enter(&line) {
-                    Some(entry) => answer(stream, &connections, line, entry),
+                let state = connections.new_state();
+                match open.enter(&state) {
+                    Some(entry) => serve(stream, &connections, state, entry),
                     None if seldom(&mut logged) => tracing::warn!(
                         most,
-                        "the limit on connections is reached, none of them is idle, and new ones are closed; if these are \
+                        "the limit on connections is reached and none is idle, so new ones are closed; if these are \
                          your clients, raise the limit on open files (ulimit -n): connections get half of it"
                     ),
                     None => {}
@@ -114,10 +112,10 @@ async fn accept(listener: TcpListener, connections: ServerConnections, most: usi
     }
 }
 
-fn answer(stream: TcpStream, connections: &ServerConnections, line: Arc<ConnectionState>, entry: OpenEntry) {
+fn serve(stream: TcpStream, connections: &ServerConnections, state: Arc<ConnectionState>, entry: OpenEntry) {
     // Small responses must not wait for the acknowledgement of earlier ones. A failure only makes them slower.
     let _ = stream.set_nodelay(true);
-    let connection = connections.answer(stream, line);
+    let connection = connections.serve(stream, state);
     tokio::spawn(async move {
         connection.await;
         drop(entry);
@@ -136,28 +134,4 @@ fn seldom(logged: &mut Option<Instant>) -> bool {
         *logged = Some(crate::clock::monotonic());
     }
     due
-}
-
-/// Counts what is held, and tells when nothing is.
-#[derive(Clone, Default)]
-struct ConnectionCount(Arc<watch::Sender<usize>>);
-
-struct Counted(ConnectionCount);
-
-impl ConnectionCount {
-    fn count(&self) -> Counted {
-        self.0.send_modify(|held| *held += 1);
-        Counted(self.clone())
-    }
-
-    async fn until_none(&self) {
-        // It fails only without a sender, and that is here.
-        let _ = self.0.subscribe().wait_for(|held| *held == 0).await;
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.0.send_modify(|held| *held -= 1);
-    }
 }

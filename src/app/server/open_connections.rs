@@ -1,9 +1,10 @@
 //! The open connections, limited in number. At the limit, a new connection replaces the one that has been idle longest.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::connection_state::ConnectionState;
@@ -19,7 +20,7 @@ pub(super) struct OpenConnections {
 
 #[derive(Default)]
 struct ConnectionTable {
-    lines: HashMap<u64, Arc<ConnectionState>>,
+    connections: HashMap<u64, Arc<ConnectionState>>,
     next: u64,
     /// The connections that were idle at the last search, longest first. Those that became idle later come after them.
     idle: VecDeque<(Instant, u64)>,
@@ -33,20 +34,19 @@ pub(super) struct OpenEntry {
 }
 
 impl OpenConnections {
-    /// Room for `most` connections.
     pub(super) fn new(most: usize) -> Self {
         Self { most, table: Arc::default() }
     }
 
     /// Counts a new connection. At the limit it closes the one that has been idle longest; `None` if none is idle.
-    pub(super) fn enter(&self, line: &Arc<ConnectionState>) -> Option<OpenEntry> {
-        let mut table = lock(&self.table);
-        if table.lines.len() >= self.most && !table.close_longest_idle() {
+    pub(super) fn enter(&self, state: &Arc<ConnectionState>) -> Option<OpenEntry> {
+        let mut table = self.table.lock();
+        if table.connections.len() >= self.most && !table.close_longest_idle() {
             return None;
         }
         let id = table.next;
         table.next += 1;
-        table.lines.insert(id, Arc::clone(line));
+        table.connections.insert(id, Arc::clone(state));
         Some(OpenEntry { id, table: Arc::clone(&self.table) })
     }
 }
@@ -61,7 +61,7 @@ impl ConnectionTable {
             return false;
         }
         let mut idle: Vec<(Instant, u64)> =
-            self.lines.iter().filter_map(|(id, line)| Some((line.idle_since()?, *id))).collect();
+            self.connections.iter().filter_map(|(id, state)| Some((state.idle_since()?, *id))).collect();
         idle.sort_unstable();
         self.idle = idle.into();
         let closed = self.close_next();
@@ -72,8 +72,8 @@ impl ConnectionTable {
     /// Closes the first connection that has been idle ever since the search.
     fn close_next(&mut self) -> bool {
         while let Some((since, id)) = self.idle.pop_front() {
-            if self.lines.get(&id).is_some_and(|line| line.close_if_idle_since(since)) {
-                self.lines.remove(&id);
+            if self.connections.get(&id).is_some_and(|state| state.close_if_idle_since(since)) {
+                self.connections.remove(&id);
                 return true;
             }
         }
@@ -83,10 +83,6 @@ impl ConnectionTable {
 
 impl Drop for OpenEntry {
     fn drop(&mut self) {
-        lock(&self.table).lines.remove(&self.id);
+        self.table.lock().connections.remove(&self.id);
     }
-}
-
-fn lock(table: &Mutex<ConnectionTable>) -> MutexGuard<'_, ConnectionTable> {
-    table.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -61,7 +61,7 @@ fn connections(under_way: &RequestsUnderWay) -> ServerConnections {
 /// The far end of a new connection.
 fn connect(connections: &ServerConnections) -> DuplexStream {
     let (near, far) = duplex(16 * 1024);
-    tokio::spawn(connections.answer(near, connections.line()));
+    tokio::spawn(connections.serve(near, connections.new_state()));
     far
 }
 

@@ -1,4 +1,4 @@
-//! The configured issuers, made ready: what each one's tokens must be.
+//! The configured issuers, and the library's validation of their tokens.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 
 use super::keys::KeySet;
 use super::source::Source;
-use super::{LEEWAY, TokenKeyFault, TokenParts, Tokens};
+use super::{LEEWAY, TokenFault, TokenParts, Tokens};
 use crate::config::{JwtAlgorithm, JwtIssuer, JwtKeys};
 use crate::domain::Text;
 use crate::store::TenantStore;
@@ -19,22 +19,21 @@ use crate::upstream::{AllowList, FetchUrl, Transport};
 /// How often a key set is fetched.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RefreshPolicy {
-    /// Between two fetches lies at least this, whatever tokens ask for.
+    /// The minimum time between two fetches, whatever tokens need.
     pub(super) at_least: Duration,
-    /// A key set as old as this is fetched again while it is used.
+    /// A key set of this age is fetched again while it is used.
     pub(super) renewed_after: Duration,
-    /// How long a fetch may take.
     pub(super) within: Duration,
 }
 
-/// Keys are withdrawn by leaving them out of the set: ten minutes bound how long a withdrawn one is good here.
-const PACE: RefreshPolicy = RefreshPolicy {
+/// An issuer revokes a key by removing it from the set. After ten minutes at most, it is not accepted here.
+const REFRESH: RefreshPolicy = RefreshPolicy {
     at_least: Duration::from_secs(30),
     renewed_after: Duration::from_mins(10),
     within: Duration::from_secs(5),
 };
 
-/// The issuers of the configuration, checked. The default has none.
+/// The checked issuers of the configuration. The default has none.
 #[derive(Default)]
 pub struct Issuers(Vec<CheckedKeys>);
 
@@ -49,8 +48,7 @@ enum VerificationKeys {
 }
 
 impl Issuers {
-    /// Checks what reading the configuration leaves to others: key files and addresses.
-    /// Fails with a sentence for each fault.
+    /// Checks key files and URLs. Fails with a sentence for each fault.
     pub fn new(configured: &[JwtIssuer], allowed: &AllowList) -> Result<Self, Vec<String>> {
         let mut faults = Vec::new();
         let checked = configured.iter().filter_map(|issuer| match keys(issuer, allowed) {
@@ -64,19 +62,14 @@ impl Issuers {
         if faults.is_empty() { Ok(checked) } else { Err(faults) }
     }
 
-    /// Takes tokens of these issuers for the tenants of `tenants`; key sets are fetched by `transport` on first use.
+    /// Accepts tokens of these issuers for `tenants`. `transport` fetches key sets on first use.
     #[must_use]
-    pub fn tokens(self, tenants: Arc<dyn TenantStore>, transport: &Transport) -> Tokens {
-        self.paced(tenants, transport, PACE)
+    pub fn tokens(self, tenants: TenantStore, transport: &Transport) -> Tokens {
+        self.paced(tenants, transport, REFRESH)
     }
 
-    pub(super) fn paced(
-        self,
-        tenants: Arc<dyn TenantStore>,
-        transport: &Transport,
-        pace: RefreshPolicy,
-    ) -> Tokens {
-        let issuers = self.0.into_iter().map(|checked| Issuer::new(checked, transport, pace));
+    pub(super) fn paced(self, tenants: TenantStore, transport: &Transport, policy: RefreshPolicy) -> Tokens {
+        let issuers = self.0.into_iter().map(|checked| Issuer::new(checked, transport, policy));
         Tokens::new(issuers.collect(), tenants)
     }
 }
@@ -95,7 +88,6 @@ fn keys(issuer: &JwtIssuer, allowed: &AllowList) -> Result<VerificationKeys, Str
     }
 }
 
-/// One issuer at work.
 pub(super) struct Issuer {
     pub(super) name: Text,
     audience: String,
@@ -107,7 +99,7 @@ pub(super) struct Issuer {
 }
 
 impl Issuer {
-    fn new(checked: CheckedKeys, transport: &Transport, pace: RefreshPolicy) -> Self {
+    fn new(checked: CheckedKeys, transport: &Transport, policy: RefreshPolicy) -> Self {
         let CheckedKeys { configured, keys } = checked;
         let JwtIssuer {
             issuer,
@@ -121,18 +113,18 @@ impl Issuer {
         } = configured;
         let source = match keys {
             VerificationKeys::Held(keys) => Source::held(keys),
-            VerificationKeys::At(url) => Source::at(url, transport.clone(), algorithms.clone(), pace),
+            VerificationKeys::At(url) => Source::at(url, transport.clone(), algorithms.clone(), policy),
         };
         let name = Text::from(issuer);
         Self { name, audience, algorithms, tenant_claim, scope_claim, max_lifetime, source }
     }
 
-    /// Signature, `iss`, `aud`, `exp` and `nbf`, by the configured algorithm that the token was found to name.
-    pub(super) fn verify(&self, parts: &TokenParts<'_>, key: &DecodingKey) -> Result<(), TokenKeyFault> {
+    /// Verifies signature, `iss`, `aud`, `exp` and `nbf` with the token's algorithm, which is one of the configured ones.
+    pub(super) fn verify(&self, parts: &TokenParts<'_>, key: &DecodingKey) -> Result<(), TokenFault> {
         let mut validation = Validation::new(algorithm(parts.algorithm));
         validation.set_issuer(&[self.name.as_str()]);
         validation.set_audience(&[&self.audience]);
-        // A check of an absent claim is skipped unless the claim is required.
+        // The library skips the check of an absent claim unless the claim is required.
         validation.set_required_spec_claims(&["exp", "iss", "aud"]);
         validation.leeway = LEEWAY;
         validation.validate_nbf = true;
@@ -152,20 +144,20 @@ const fn algorithm(configured: JwtAlgorithm) -> Algorithm {
     }
 }
 
-fn fault(kind: &ErrorKind) -> TokenKeyFault {
+fn fault(kind: &ErrorKind) -> TokenFault {
     match kind {
-        ErrorKind::ExpiredSignature => TokenKeyFault("expired"),
-        ErrorKind::ImmatureSignature => TokenKeyFault("nbf"),
-        ErrorKind::InvalidAudience => TokenKeyFault("audience"),
-        ErrorKind::InvalidIssuer => TokenKeyFault("issuer"),
+        ErrorKind::ExpiredSignature => TokenFault("expired"),
+        ErrorKind::ImmatureSignature => TokenFault("nbf"),
+        ErrorKind::InvalidAudience => TokenFault("audience"),
+        ErrorKind::InvalidIssuer => TokenFault("issuer"),
         ErrorKind::MissingRequiredClaim(claim) | ErrorKind::InvalidClaimFormat(claim) => match claim.as_str()
         {
-            "exp" => TokenKeyFault("exp"),
-            "nbf" => TokenKeyFault("nbf"),
-            "aud" => TokenKeyFault("audience"),
-            _ => TokenKeyFault("issuer"),
+            "exp" => TokenFault("exp"),
+            "nbf" => TokenFault("nbf"),
+            "aud" => TokenFault("audience"),
+            _ => TokenFault("issuer"),
         },
-        ErrorKind::Json(_) => TokenKeyFault("claims"),
-        _ => TokenKeyFault("signature"),
+        ErrorKind::Json(_) => TokenFault("claims"),
+        _ => TokenFault("signature"),
     }
 }

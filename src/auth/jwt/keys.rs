@@ -1,23 +1,25 @@
-//! The keys of one issuer: read from a key set (JWKS), each for one algorithm.
+//! The keys of one issuer, from a key set (JWKS). Each key is for one algorithm.
+
+use std::ops::RangeInclusive;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
 
-use super::TokenKeyFault;
-use super::token_parts::text;
+use super::TokenFault;
 use crate::config::JwtAlgorithm;
-use crate::json::{self, Members};
+use crate::json;
 
 const BOUNDS: json::Bounds = json::Bounds::of_depth(16);
 const MOST_KEYS: usize = 100;
 /// 2048 and 8192 bits, in bytes.
-const RSA_MODULUS: std::ops::RangeInclusive<usize> = 256..=1024;
-const RSA_EXPONENT: std::ops::RangeInclusive<usize> = 1..=8;
+const RSA_MODULUS: RangeInclusive<usize> = 256..=1024;
+const RSA_EXPONENT: RangeInclusive<usize> = 1..=8;
 /// Coordinates of P-256, keys of Ed25519.
-const CURVE: std::ops::RangeInclusive<usize> = 32..=32;
+const CURVE: RangeInclusive<usize> = 32..=32;
 
-/// The keys by which one issuer's tokens are checked.
+/// The keys that verify one issuer's tokens.
 pub(super) struct KeySet(Vec<VerificationKey>);
 
 struct VerificationKey {
@@ -26,49 +28,46 @@ struct VerificationKey {
     decoding: DecodingKey,
 }
 
-/// Which tokens a key is for.
+/// Which tokens a key verifies.
 enum KeyName {
-    /// All: the key is the only one.
+    /// All; the key is the only one.
     Any,
-    /// Those that name no key.
+    /// Those without a key id.
     Absent,
-    /// Those that name this one.
+    /// Those with this key id.
     Is(String),
 }
 
 impl KeySet {
-    /// The one secret of HS256.
     pub(super) fn of_secret(secret: &str) -> Self {
         let decoding = DecodingKey::from_secret(secret.as_bytes());
         Self(vec![VerificationKey { name: KeyName::Any, algorithm: JwtAlgorithm::Hs256, decoding }])
     }
 
-    /// The usable keys of a key set for `algorithms`. Fails with a reason that holds nothing of the text.
+    /// The usable keys of a key set for `algorithms`. Fails with a reason that contains nothing of the text.
     pub(super) fn read(set: &str, algorithms: &[JwtAlgorithm]) -> Result<Self, &'static str> {
-        json::check(set, BOUNDS).map_err(|_| "it is no JSON")?;
-        let members = json::members(set).ok_or("it is no JSON object")?;
+        json::check(set, BOUNDS).map_err(|_| "it is not JSON")?;
+        let members = json::members(set).ok_or("it is not a JSON object")?;
         let keys = members.get("keys").and_then(|keys| json::elements(keys.get()));
-        let keys = keys.ok_or("it is no key set: the list `keys` is missing")?;
+        let keys = keys.ok_or("it is not a key set: the list `keys` is missing")?;
         if keys.len() > MOST_KEYS {
-            return Err("it holds more than 100 keys");
+            return Err("it has more than 100 keys");
         }
-        let usable =
-            keys.iter().filter_map(|key| VerificationKey::read(&json::members(key.get())?, algorithms));
-        let usable: Vec<VerificationKey> = usable.collect();
+        let usable: Vec<VerificationKey> =
+            keys.iter().filter_map(|key| VerificationKey::read(key.get(), algorithms)).collect();
         if usable.is_empty() {
-            Err("it holds no key for the algorithms of this issuer")
+            Err("it has no key for the algorithms of this issuer")
         } else {
             Ok(Self(usable))
         }
     }
 
-    /// The key for a token: the one it names, or the only one that fits where it names none. Two of one name and
-    /// kind are as good as none.
+    /// The key for a token: the one with its key id, or the only one of its algorithm if it has no key id. Fails if there are two.
     pub(super) fn select(
         &self,
         algorithm: JwtAlgorithm,
         kid: Option<&str>,
-    ) -> Result<&DecodingKey, TokenKeyFault> {
+    ) -> Result<&DecodingKey, TokenFault> {
         let fits = |key: &&VerificationKey| match (&key.name, kid) {
             (KeyName::Any, _) | (_, None) => true,
             (KeyName::Is(name), Some(kid)) => name == kid,
@@ -77,59 +76,50 @@ impl KeySet {
         let mut found = self.0.iter().filter(|key| key.algorithm == algorithm).filter(fits);
         match (found.next(), found.next()) {
             (Some(key), None) => Ok(&key.decoding),
-            _ => Err(TokenKeyFault("key")),
+            _ => Err(TokenFault("key")),
         }
     }
 }
 
 impl VerificationKey {
-    /// `None` where the key is for something else, or cannot be used; another key of the set may do.
-    fn read(members: &Members<'_>, algorithms: &[JwtAlgorithm]) -> Option<Self> {
-        let word = |name| text(members, name);
-        let (algorithm, decoding) = match (word("kty")?.as_ref(), word("crv").as_deref()) {
-            ("RSA", _) => (JwtAlgorithm::Rs256, rsa(members)?),
-            ("EC", Some("P-256")) => (JwtAlgorithm::Es256, p256(members)?),
-            ("OKP", Some("Ed25519")) => (JwtAlgorithm::EdDsa, ed25519(members)?),
+    /// `None` if the key is for something else, or cannot be used; another key of the set may do.
+    fn read(text: &str, algorithms: &[JwtAlgorithm]) -> Option<Self> {
+        let jwk: Jwk = serde_json::from_str(text).ok()?;
+        let algorithm = match &jwk.algorithm {
+            AlgorithmParameters::RSA(key)
+                if has_bytes(&key.n, RSA_MODULUS) && has_bytes(&key.e, RSA_EXPONENT) =>
+            {
+                JwtAlgorithm::Rs256
+            }
+            AlgorithmParameters::EllipticCurve(key)
+                if key.curve == EllipticCurve::P256
+                    && has_bytes(&key.x, CURVE)
+                    && has_bytes(&key.y, CURVE) =>
+            {
+                JwtAlgorithm::Es256
+            }
+            AlgorithmParameters::OctetKeyPair(key)
+                if key.curve == EllipticCurve::Ed25519 && has_bytes(&key.x, CURVE) =>
+            {
+                JwtAlgorithm::EdDsa
+            }
             // A symmetric key in a published set would be no secret.
             _ => return None,
         };
-        let signs = members.get("use").is_none() || word("use").as_deref() == Some("sig");
-        let same = members.get("alg").is_none() || word("alg").as_deref() == Some(algorithm.as_str());
-        let name = match members.get("kid") {
-            None => KeyName::Absent,
-            Some(_) => KeyName::Is(word("kid")?.into_owned()),
-        };
-        (signs && same && verifies(members) && algorithms.contains(&algorithm)).then_some(Self {
-            name,
-            algorithm,
-            decoding,
-        })
+        let common = &jwk.common;
+        let signs = common.public_key_use.as_ref().is_none_or(|usage| *usage == PublicKeyUse::Signature);
+        let verifies =
+            common.key_operations.as_ref().is_none_or(|allowed| allowed.contains(&KeyOperations::Verify));
+        let same = common.key_algorithm.is_none_or(|named| named.to_string() == algorithm.as_str());
+        if !(signs && verifies && same && algorithms.contains(&algorithm)) {
+            return None;
+        }
+        let name = common.key_id.clone().map_or(KeyName::Absent, KeyName::Is);
+        Some(Self { name, algorithm, decoding: DecodingKey::from_jwk(&jwk).ok()? })
     }
 }
 
-/// Whether `key_ops`, where it is given, allows to verify.
-fn verifies(members: &Members<'_>) -> bool {
-    let Some(raw) = members.get("key_ops") else { return true };
-    let operations = json::elements(raw.get()).unwrap_or_default();
-    operations.iter().any(|operation| json::string(operation.get()).as_deref() == Some("verify"))
-}
-
-fn rsa(members: &Members<'_>) -> Option<DecodingKey> {
-    let (n, e) = (bytes(members, "n", RSA_MODULUS)?, bytes(members, "e", RSA_EXPONENT)?);
-    Some(DecodingKey::from_rsa_raw_components(&n, &e))
-}
-
-fn p256(members: &Members<'_>) -> Option<DecodingKey> {
-    let point = [vec![4], bytes(members, "x", CURVE)?, bytes(members, "y", CURVE)?].concat();
-    Some(DecodingKey::from_ec_der(&point))
-}
-
-fn ed25519(members: &Members<'_>) -> Option<DecodingKey> {
-    bytes(members, "x", CURVE).map(|x| DecodingKey::from_ed_der(&x))
-}
-
-/// The bytes of the member `name`, where there are as many as `allowed`.
-fn bytes(members: &Members<'_>, name: &str, allowed: std::ops::RangeInclusive<usize>) -> Option<Vec<u8>> {
-    let bytes = URL_SAFE_NO_PAD.decode(text(members, name)?.as_bytes()).ok()?;
-    allowed.contains(&bytes.len()).then_some(bytes)
+/// Whether the base64 `text` holds as many bytes as `allowed`.
+fn has_bytes(text: &str, allowed: RangeInclusive<usize>) -> bool {
+    URL_SAFE_NO_PAD.decode(text).is_ok_and(|bytes| allowed.contains(&bytes.len()))
 }

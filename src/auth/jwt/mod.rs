@@ -1,7 +1,7 @@
 //! Tokens (JWT) of the issuers that the configuration names.
 //!
-//! What a token says of itself chooses nothing but which configured issuer checks it: neither the algorithm nor the
-//! place of a key is taken from its header. One wording answers whatever is wrong; the log tells the reason.
+//! The unverified token decides only which configured issuer verifies it: neither the algorithm nor a key's location comes
+//! from its header. The response is the same whatever is wrong; the log has the reason.
 
 mod claims;
 mod issuers;
@@ -25,55 +25,54 @@ use verified_tokens::VerifiedTokens;
 use crate::domain::{Caller, Failure, FailureKind, Principal, Result, TenantId};
 use crate::store::{TenantStore, TtlCache, now};
 
-/// How far clocks may differ, in seconds.
+/// The allowed difference of clocks, in seconds.
 const LEEWAY: u64 = 60;
 const REMEMBERED_TENANTS: u64 = 10_000;
 
-/// Why a token is refused: a word for the log and the tests.
+/// Why a token is refused; a word for the log and the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct TokenKeyFault(&'static str);
+struct TokenFault(&'static str);
 
-/// What came of one look at a token.
+/// The result of verifying a token.
 enum VerifyOutcome {
     Good(Claims),
-    Bad(TokenKeyFault),
-    /// The issuer may have keys by now that would do.
-    Miss(TokenKeyFault),
+    Bad(TokenFault),
+    /// A newer key set of the issuer may contain the right key.
+    Miss(TokenFault),
 }
 
-/// Takes tokens of the configured issuers; the default has none and takes nothing.
+/// Accepts tokens of the configured issuers; the default has none and accepts nothing.
 #[derive(Default)]
-pub struct Tokens(Option<KnownIssuer>);
+pub struct Tokens(Option<TokenVerifier>);
 
-struct KnownIssuer {
+struct TokenVerifier {
     issuers: Vec<Issuer>,
-    tenants: Arc<dyn TenantStore>,
-    /// Tenants by what a token calls them.
+    tenants: TenantStore,
+    /// Tenants by the id or name in tokens.
     named: TtlCache<String, Option<TenantId>>,
     verified: VerifiedTokens,
 }
 
 impl Tokens {
-    fn new(issuers: Vec<Issuer>, tenants: Arc<dyn TenantStore>) -> Self {
+    fn new(issuers: Vec<Issuer>, tenants: TenantStore) -> Self {
         let named = TtlCache::new(REMEMBERED_TENANTS);
-        let known = KnownIssuer { issuers, tenants, named, verified: VerifiedTokens::default() };
+        let known = TokenVerifier { issuers, tenants, named, verified: VerifiedTokens::default() };
         Self((!known.issuers.is_empty()).then_some(known))
     }
 
-    /// Forgets which tenants there are: a token for one that is gone is refused at its next use.
+    /// Forgets the tenants, so that a token of a removed one is refused at its next use.
     pub fn forget_tenants(&self) {
         if let Some(known) = &self.0 {
             known.named.forget_all();
         }
     }
 
-    /// The caller whom `token` names. Fails with `unauthenticated`, `issuer_unavailable`, `overloaded`,
-    /// `store_unavailable`.
+    /// The caller of `token`. Fails with `unauthenticated`, `issuer_unavailable`, `overloaded`, `store_unavailable`.
     pub(super) async fn caller(&self, token: &str) -> Result<Caller> {
         let Some(known) = &self.0 else {
             return Err(Failure::new(
                 FailureKind::Unauthenticated,
-                "No issuer of tokens is configured in this gateway; use an API key.",
+                "No token issuer is configured in this gateway; use an API key.",
             ));
         };
         let (claims, tenant) = known.admitted(token).await?.map_err(refused)?;
@@ -83,79 +82,78 @@ impl Tokens {
     }
 }
 
-impl KnownIssuer {
-    /// What a good token says, and the tenant it names. The outer failure is ours, the inner fault is the token's.
+impl TokenVerifier {
+    /// The claims of a valid token, and its tenant. The outer failure is the gateway's, the inner fault is the token's.
     async fn admitted(
         &self,
         token: &str,
-    ) -> Result<std::result::Result<(Arc<Claims>, TenantId), TokenKeyFault>> {
+    ) -> Result<std::result::Result<(Arc<Claims>, TenantId), TokenFault>> {
         let claims = match self.claims(token).await? {
             Ok(claims) => claims,
             Err(fault) => return Ok(Err(fault)),
         };
         let tenant = self.tenant(&claims.tenant).await?;
-        Ok(tenant.map(|tenant| (claims, tenant)).ok_or(TokenKeyFault("tenant")))
+        Ok(tenant.map(|tenant| (claims, tenant)).ok_or(TokenFault("tenant")))
     }
 
-    /// What a good token says. The outer failure is ours, the inner fault is the token's.
-    async fn claims(&self, token: &str) -> Result<std::result::Result<Arc<Claims>, TokenKeyFault>> {
+    /// The claims of a valid token. The outer failure is the gateway's, the inner fault is the token's.
+    async fn claims(&self, token: &str) -> Result<std::result::Result<Arc<Claims>, TokenFault>> {
         let parts = match TokenParts::read(token) {
             Ok(parts) => parts,
             Err(fault) => return Ok(Err(fault)),
         };
         let Some(issuer) = self.issuers.iter().find(|issuer| issuer.name.as_str() == parts.issuer) else {
-            return Ok(Err(TokenKeyFault("issuer")));
+            return Ok(Err(TokenFault("issuer")));
         };
         if !issuer.algorithms.contains(&parts.algorithm) {
-            return Ok(Err(TokenKeyFault("algorithm")));
+            return Ok(Err(TokenFault("algorithm")));
         }
         let keys = issuer.source.keys().await?;
         if let Some(claims) = self.verified.get(token, &keys) {
             return Ok(Ok(claims));
         }
-        let (looked, keys) = match look(issuer, &keys, &parts) {
+        let (outcome, keys) = match verify(issuer, &keys, &parts) {
             VerifyOutcome::Miss(fault) => match issuer.source.newer_than(&keys).await? {
-                Some(newer) => (look(issuer, &newer, &parts), newer),
+                Some(newer) => (verify(issuer, &newer, &parts), newer),
                 None => (VerifyOutcome::Bad(fault), keys),
             },
-            looked => (looked, keys),
+            outcome => (outcome, keys),
         };
-        Ok(match looked {
+        Ok(match outcome {
             VerifyOutcome::Good(claims) => Ok(self.verified.keep(token, claims, &keys)),
             VerifyOutcome::Bad(fault) | VerifyOutcome::Miss(fault) => Err(fault),
         })
     }
 
-    /// The tenant with this id or this name, as it was at most 5 s ago.
+    /// The tenant with this id or name, as it was at most 5 s ago.
     async fn tenant(&self, called: &str) -> Result<Option<TenantId>> {
         let find = || async { Ok(self.tenants.find_either(called).await?.map(|tenant| tenant.id)) };
         self.named.get(&called.to_owned(), find).await
     }
 }
 
-/// Key, signature, claims: each from the issuer's configuration.
-fn look(issuer: &Issuer, keys: &KeySet, parts: &TokenParts<'_>) -> VerifyOutcome {
+/// Checks key, signature and claims against the issuer's configuration.
+fn verify(issuer: &Issuer, keys: &KeySet, parts: &TokenParts<'_>) -> VerifyOutcome {
     let key = match keys.select(parts.algorithm, parts.kid.as_deref()) {
         Ok(key) => key,
         Err(fault) => return VerifyOutcome::Miss(fault),
     };
     match issuer.verify(parts, key).and_then(|()| Claims::read(issuer, parts, seconds())) {
         Ok(claims) => VerifyOutcome::Good(claims),
-        // Without a key's id, a signature that does not fit is how a changed key shows.
-        Err(fault @ TokenKeyFault("signature")) if parts.kid.is_none() => VerifyOutcome::Miss(fault),
+        // Without a key id, a changed key shows as a wrong signature.
+        Err(fault @ TokenFault("signature")) if parts.kid.is_none() => VerifyOutcome::Miss(fault),
         Err(fault) => VerifyOutcome::Bad(fault),
     }
 }
 
-fn refused(fault: TokenKeyFault) -> Failure {
+fn refused(fault: TokenFault) -> Failure {
     tracing::debug!(reason = fault.0, "token refused");
     Failure::new(
         FailureKind::Unauthenticated,
-        "The token is not valid here: malformed, expired, not for this gateway, or of an issuer or tenant that it does not know.",
+        "The token is not valid here: malformed, expired, not for this gateway, or of an unknown issuer or tenant.",
     )
 }
 
-/// Now, in seconds since 1970.
 fn seconds() -> u64 {
     u64::try_from(now().as_second()).unwrap_or_default()
 }

@@ -1,8 +1,9 @@
-//! Where an issuer's keys come from: held for good, or fetched from an address and kept while that is away.
+//! Where an issuer's keys come from: the configuration, or a URL. The last good keys stay if the URL cannot be fetched.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use tokio::sync::{Semaphore, watch};
@@ -13,26 +14,24 @@ use crate::config::JwtAlgorithm;
 use crate::domain::{Failure, FailureKind, Result};
 use crate::upstream::{FetchUrl, Transport};
 
-/// A hundred keys of the longest kind fit in.
+/// A hundred keys of the longest kind fit.
 const LARGEST_SET: usize = 1024 * 1024;
-/// How many requests may wait for the keys of one issuer: anybody can name it in a token, and each that waits holds one
-/// of the process's places.
+/// How many requests may wait for the keys of one issuer. Anybody can name the issuer in a token, and each waiting request
+/// holds one of the process's permits.
 const MOST_WAITING: usize = 8;
-/// When to come again where as many wait already.
+/// `Retry-After` if too many wait already.
 const SOON: Duration = Duration::from_secs(1);
 
-/// The keys of one issuer.
 pub(super) enum Source {
     Held(Arc<KeySet>),
     At(Arc<Remote>),
 }
 
-/// A key set at an address.
 pub(super) struct Remote {
     url: FetchUrl,
     transport: Transport,
     algorithms: Vec<JwtAlgorithm>,
-    pace: RefreshPolicy,
+    policy: RefreshPolicy,
     state: Mutex<SourceState>,
     waiting: Semaphore,
 }
@@ -40,11 +39,10 @@ pub(super) struct Remote {
 #[derive(Default)]
 struct SourceState {
     keys: Option<Arc<KeySet>>,
-    /// When the last fetch began.
     tried: Option<Instant>,
-    /// When the keys that are held were asked for.
+    /// When the fetch of the current keys began.
     fetched: Option<Instant>,
-    /// Closed when the fetch that is under way has ended.
+    /// Closed when the fetch in progress has ended.
     flight: Option<watch::Receiver<()>>,
 }
 
@@ -57,13 +55,13 @@ impl Source {
         url: FetchUrl,
         transport: Transport,
         algorithms: Vec<JwtAlgorithm>,
-        pace: RefreshPolicy,
+        policy: RefreshPolicy,
     ) -> Self {
         let (state, waiting) = (Mutex::default(), Semaphore::new(MOST_WAITING));
-        Self::At(Arc::new(Remote { url, transport, algorithms, pace, state, waiting }))
+        Self::At(Arc::new(Remote { url, transport, algorithms, policy, state, waiting }))
     }
 
-    /// The keys at hand. Waits for them only where there never were any; fails with `issuer_unavailable`, `overloaded`.
+    /// The current keys. Waits only if there never were any. Fails with `issuer_unavailable`, `overloaded`.
     pub(super) async fn keys(&self) -> Result<Arc<KeySet>> {
         let remote = match self {
             Self::Held(keys) => return Ok(Arc::clone(keys)),
@@ -72,7 +70,7 @@ impl Source {
         let (held, old) = remote.held();
         if let Some(keys) = held {
             if old {
-                // Whoever comes along starts the renewal; nobody waits for it.
+                // This request starts the refresh and does not wait for it.
                 drop(remote.flight());
             }
             return Ok(keys);
@@ -81,7 +79,7 @@ impl Source {
         remote.held().0.ok_or_else(|| remote.unavailable())
     }
 
-    /// Keys that came after `known`, fetched where the pace allows. Fails with `overloaded`.
+    /// Keys newer than `known`, fetched if the policy allows. Fails with `overloaded`.
     pub(super) async fn newer_than(&self, known: &Arc<KeySet>) -> Result<Option<Arc<KeySet>>> {
         let Self::At(remote) = self else { return Ok(None) };
         remote.landed().await?;
@@ -90,33 +88,33 @@ impl Source {
 }
 
 impl Remote {
-    /// The keys, and whether they are due for renewal.
+    /// The keys, and whether they are due for a refresh.
     fn held(&self) -> (Option<Arc<KeySet>>, bool) {
-        let state = self.state();
-        let old = state.fetched.is_none_or(|at| at.elapsed() >= self.pace.renewed_after);
+        let state = self.state.lock();
+        let old = state.fetched.is_none_or(|at| at.elapsed() >= self.policy.renewed_after);
         (state.keys.clone(), old)
     }
 
-    /// Waits for the fetch that is under way or due. Fails with `overloaded` where too many wait for it.
+    /// Waits for the fetch that is in progress or due. Fails with `overloaded` if too many wait for it.
     async fn landed(self: &Arc<Self>) -> Result<()> {
         let Some(mut flight) = self.flight() else { return Ok(()) };
-        let _place = self.waiting.try_acquire().map_err(|_| {
+        let _permit = self.waiting.try_acquire().map_err(|_| {
             let detail = "Too many requests wait for the keys of the token's issuer. Nothing was done.";
             Failure::new(FailureKind::Overloaded, detail).with_retry_after(Some(SOON))
         })?;
-        // It fails when the sender is gone, which is what is waited for.
+        // It fails when the sender is dropped, which is what is waited for.
         drop(flight.changed().await);
         Ok(())
     }
 
-    /// The fetch that is under way, or one begun now if the pace allows. It runs on its own: a caller who goes away
-    /// must not end it for the others.
+    /// The fetch in progress, or one that begins now if the policy allows. It runs in its own task, so that a caller who
+    /// disconnects does not end it for the others.
     fn flight(self: &Arc<Self>) -> Option<watch::Receiver<()>> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if let Some(flight) = state.flight.as_ref().filter(|flight| flight.has_changed().is_ok()) {
             return Some(flight.clone());
         }
-        if state.tried.is_some_and(|at| at.elapsed() < self.pace.at_least) {
+        if state.tried.is_some_and(|at| at.elapsed() < self.policy.at_least) {
             return None;
         }
         let began = crate::clock::monotonic();
@@ -131,9 +129,9 @@ impl Remote {
         Some(flight)
     }
 
-    /// Takes the keys at the address; whatever is wrong with them, the old ones stay.
+    /// Fetches the keys. If anything is wrong with them, the old ones stay.
     async fn fetch(&self, began: Instant) {
-        let fetched = self.transport.fetch(&self.url, LARGEST_SET, self.pace.within).await;
+        let fetched = self.transport.fetch(&self.url, LARGEST_SET, self.policy.within).await;
         let read = fetched.and_then(|body| {
             let text = std::str::from_utf8(&body).map_err(|_| "it is not UTF-8")?;
             KeySet::read(text, &self.algorithms)
@@ -141,7 +139,7 @@ impl Remote {
         let host = self.url.url().host_str().unwrap_or_default();
         match read {
             Ok(keys) => {
-                let mut state = self.state();
+                let mut state = self.state.lock();
                 state.keys = Some(Arc::new(keys));
                 state.fetched = Some(began);
             }
@@ -149,22 +147,18 @@ impl Remote {
                 tracing::warn!(
                     host,
                     reason,
-                    "the key set of a token issuer cannot be had; the last good one stays"
+                    "the key set of a token issuer could not be fetched; the last good one stays"
                 );
             }
         }
     }
 
     fn unavailable(&self) -> Failure {
-        let since = self.state().tried.map_or(Duration::ZERO, |at| at.elapsed());
+        let since = self.state.lock().tried.map_or(Duration::ZERO, |at| at.elapsed());
         Failure::new(
             FailureKind::IssuerUnavailable,
-            "The keys of the token's issuer cannot be had at the moment, so the token cannot be checked.",
+            "The keys of the token's issuer cannot be fetched at the moment, so the token cannot be verified.",
         )
-        .with_retry_after(Some(self.pace.at_least.saturating_sub(since)))
-    }
-
-    fn state(&self) -> MutexGuard<'_, SourceState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        .with_retry_after(Some(self.policy.at_least.saturating_sub(since)))
     }
 }

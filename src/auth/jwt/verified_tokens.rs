@@ -1,55 +1,46 @@
-//! Tokens that were verified a moment ago, by digest, so that a signature is not checked on every request.
+//! Tokens that were verified before, by digest, so that a signature is not checked on every request.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::sync::Cache;
 
 use super::claims::Claims;
 use super::keys::KeySet;
 use super::seconds;
 use crate::sealing::sha256;
 
-const MOST: usize = 10_000;
-/// In seconds.
-const LONGEST: u64 = 300;
+const MOST: u64 = 10_000;
+const KEPT_FOR: Duration = Duration::from_mins(5);
 
-/// A bounded memory of good tokens. It holds no token.
-#[derive(Default)]
-pub(super) struct VerifiedTokens(Mutex<HashMap<[u8; 32], CachedToken>>);
+/// A bounded cache of valid tokens. It holds no token.
+pub(super) struct VerifiedTokens(Cache<[u8; 32], CachedToken>);
 
+#[derive(Clone)]
 struct CachedToken {
     claims: Arc<Claims>,
-    /// A token is good as long as the keys by which it was found good: new keys ask anew.
+    /// The token is valid only under the keys that verified it: with new keys it is verified again.
     keys: Arc<KeySet>,
-    until: u64,
+}
+
+impl Default for VerifiedTokens {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(MOST).time_to_live(KEPT_FOR).build())
+    }
 }
 
 impl VerifiedTokens {
-    /// What the token was found to say, if that was a moment ago and by the same keys.
+    /// The claims of the token, if it was verified lately by the same keys and has not expired.
     pub(super) fn get(&self, token: &str, keys: &Arc<KeySet>) -> Option<Arc<Claims>> {
-        let entries = self.entries();
-        let entry = entries.get(&sha256(token.as_bytes()))?;
-        (seconds() < entry.until && Arc::ptr_eq(&entry.keys, keys)).then(|| Arc::clone(&entry.claims))
+        let cached = self.0.get(&sha256(token.as_bytes()))?;
+        (seconds() < cached.claims.expires && Arc::ptr_eq(&cached.keys, keys)).then_some(cached.claims)
     }
 
-    /// Remembers a good token until it ends, at most five minutes.
+    /// Remembers a valid token for at most five minutes.
     pub(super) fn keep(&self, token: &str, claims: Claims, keys: &Arc<KeySet>) -> Arc<Claims> {
-        let claims = Arc::new(claims);
-        let now = seconds();
-        let until = claims.expires.min(now + LONGEST);
-        let mut entries = self.entries();
-        if entries.len() >= MOST {
-            entries.retain(|_, entry| entry.until > now);
-        }
-        // Still full: forgetting all costs one signature a token, and no order has to be kept.
-        if entries.len() >= MOST {
-            entries.clear();
-        }
-        let entry = CachedToken { claims: Arc::clone(&claims), keys: Arc::clone(keys), until };
-        entries.insert(sha256(token.as_bytes()), entry);
+        let cached = CachedToken { claims: Arc::new(claims), keys: Arc::clone(keys) };
+        let claims = Arc::clone(&cached.claims);
+        self.0.insert(sha256(token.as_bytes()), cached);
         claims
-    }
-
-    fn entries(&self) -> MutexGuard<'_, HashMap<[u8; 32], CachedToken>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

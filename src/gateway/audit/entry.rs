@@ -1,4 +1,4 @@
-//! The record of one operation from its beginning to its end, whatever cuts it off.
+//! The audit record of one operation, from its beginning to its end or its interruption.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,20 +10,20 @@ use tokio::time::{sleep, timeout};
 use crate::domain::{Failure, FailureKind, Result, Text};
 use crate::store::{AuditRecord, AuditStore};
 
-/// The outcome of what was done and confirmed.
+/// The outcome of a confirmed operation.
 const OK: &str = "ok";
-/// The outcome of a write under a key whose answer was recorded before.
+/// The outcome of a replay under a key, which returned the recorded response.
 const REPLAYED: &str = "replayed";
-/// The outcome of an operation whose caller went away: what it did is not known here.
+/// The outcome of an operation whose caller disconnected. Its effect is not known here.
 pub(super) const CUT_OFF: &str = "cut_off";
-/// How long an answer waits for its record; the record is written on behind it.
+/// How long a response waits for its record. After that, the record is written in the background.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// When an append that failed is tried again.
+/// The pauses between attempts to append a record.
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(3)];
-/// Ids that a caller gives are recorded up to this length.
+/// The longest id of a caller that is recorded.
 const LONGEST_ID: usize = 128;
 
-/// An operation that has begun. Dropped before its end, it is recorded as cut off.
+/// An operation that has begun. If it is dropped before its end, it is recorded as cut off.
 pub(in crate::gateway) struct Entry {
     store: Arc<dyn AuditStore>,
     record: Option<AuditRecord>,
@@ -34,8 +34,8 @@ impl Entry {
         Self { store, record: Some(record) }
     }
 
-    /// The same, of an operation on `id`. A caller may write anything where an id stands: what does not look like
-    /// one is left out.
+    /// Sets the id of the object. A caller may send any text as an id, so a text that does not look like an id is left
+    /// out.
     pub(in crate::gateway) fn on(mut self, id: &str) -> Self {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
         let looks_like_an_id = (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(plain);
@@ -45,7 +45,7 @@ impl Entry {
         self
     }
 
-    /// The same, of an operation that is given members of these names.
+    /// Sets the names of the fields in the request.
     pub(in crate::gateway) fn giving(mut self, fields: Vec<Text>) -> Self {
         if let Some(record) = &mut self.record {
             record.fields = fields;
@@ -53,38 +53,39 @@ impl Entry {
         self
     }
 
-    /// Records that the recorded answer of an earlier request was given again, and nothing done.
-    pub(in crate::gateway) async fn end_replayed<T>(mut self, answer: T) -> Result<T> {
-        if let Some(mut record) = self.record.take() {
-            record.outcome = Text::from_static(REPLAYED);
-            let _ = timeout(PATIENCE, tokio::spawn(append(Arc::clone(&self.store), record))).await;
-        }
-        Ok(answer)
+    /// Records that the recorded response of an earlier request was returned, and nothing else was done.
+    pub(in crate::gateway) async fn end_replayed<T>(self, response: T) -> Result<T> {
+        self.store(|record| record.outcome = Text::from_static(REPLAYED)).await;
+        Ok(response)
     }
 
-    /// Records how the operation ended, and answers just that.
+    /// Records the outcome and returns it.
     pub(in crate::gateway) async fn end<T>(self, outcome: Result<T>) -> Result<T> {
         self.end_on(outcome, |_| None).await
     }
 
-    /// The same, of an operation that tells what it was done to.
+    /// Like [`Self::end`], but takes the id of the object from the result.
     pub(in crate::gateway) async fn end_on<T>(
-        mut self,
+        self,
         outcome: Result<T>,
         target: impl FnOnce(&T) -> Option<Text>,
     ) -> Result<T> {
-        if let Some(mut record) = self.record.take() {
-            match &outcome {
-                Ok(done) => {
-                    record.outcome = Text::from_static(OK);
-                    record.target = target(done).or(record.target);
-                }
-                Err(failure) => fail(&mut record, failure),
+        self.store(|record| match &outcome {
+            Ok(done) => {
+                record.outcome = Text::from_static(OK);
+                record.target = target(done).or(record.target.take());
             }
-            // A task of its own, so that a caller who leaves now takes no record along.
-            let _ = timeout(PATIENCE, tokio::spawn(append(Arc::clone(&self.store), record))).await;
-        }
+            Err(failure) => fail(record, failure),
+        })
+        .await;
         outcome
+    }
+
+    async fn store(mut self, complete: impl FnOnce(&mut AuditRecord)) {
+        let Some(mut record) = self.record.take() else { return };
+        complete(&mut record);
+        // In its own task, so the record is written even if the caller disconnects.
+        let _ = timeout(PATIENCE, tokio::spawn(append(Arc::clone(&self.store), record))).await;
     }
 }
 
@@ -96,12 +97,12 @@ impl Drop for Entry {
     }
 }
 
-/// Writes a record behind whoever waits; there is no task where the process is ending already.
+/// Writes a record in the background. Returns `None` if the runtime is already gone because the process ends.
 pub(super) fn written(store: Arc<dyn AuditStore>, record: AuditRecord) -> Option<JoinHandle<()>> {
     Handle::try_current().ok().map(|runtime| runtime.spawn(append(store, record)))
 }
 
-/// What is not there is no target: where an id stands that nobody has, a caller may have written anything.
+/// Records a failure. An id that does not exist is not recorded, because it may be any text of the caller.
 fn fail(record: &mut AuditRecord, failure: &Failure) {
     record.outcome = Text::from_static(failure.kind.code());
     match failure.kind {
@@ -113,7 +114,7 @@ fn fail(record: &mut AuditRecord, failure: &Failure) {
     }
 }
 
-/// Appends, with patience: the append of a record that is there already changes nothing.
+/// Appends with retries. A record that is already stored is not stored again.
 async fn append(store: Arc<dyn AuditStore>, record: AuditRecord) {
     for pause in PAUSES {
         if store.append(&record).await.is_ok() {
@@ -126,7 +127,7 @@ async fn append(store: Arc<dyn AuditStore>, record: AuditRecord) {
     }
 }
 
-/// The log gets what the audit lacks; whom an issuer names may be a person and stays out.
+/// Logs a record that could not be stored. The id of a token's subject stays out because it may identify a person.
 fn log_unstored(record: &AuditRecord, failure: &Failure) {
     let AuditRecord { id, at, actor_kind, actor_id, tenant, action, target, fields, outcome, request_id } =
         record;
@@ -144,6 +145,6 @@ fn log_unstored(record: &AuditRecord, failure: &Failure) {
         outcome = outcome.as_str(),
         request_id = shown(request_id),
         reason = failure.kind.code(),
-        "THE AUDIT LACKS A RECORD: it could not be stored, and this line stands for it"
+        "AUDIT RECORD NOT STORED"
     );
 }

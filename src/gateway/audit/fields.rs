@@ -1,5 +1,5 @@
-//! Which members a change gives, by name. Every struct is taken apart whole: a new member is recorded or refuses to
-//! compile.
+//! The names of the fields that a request sets. Each struct is destructured completely, so a new field that is missing here
+//! does not compile.
 
 use crate::adapters::ADAPTERS;
 use crate::domain::{ContactDraft, ContactPatch, Field, RawJson, RemoteFields, Text};
@@ -7,7 +7,6 @@ use crate::gateway::credentials::CredentialPatch;
 use crate::gateway::keys::KeyDraft;
 use crate::json;
 
-/// The members of a new contact.
 pub(in crate::gateway) fn of_draft(draft: &ContactDraft) -> Vec<Text> {
     let ContactDraft {
         first_name,
@@ -30,7 +29,7 @@ pub(in crate::gateway) fn of_draft(draft: &ContactDraft) -> Vec<Text> {
     members(&given, remote_fields)
 }
 
-/// The members of a change to a contact.
+/// The fields of a change to a contact.
 pub(in crate::gateway) fn of_patch(patch: &ContactPatch) -> Vec<Text> {
     let ContactPatch {
         first_name,
@@ -53,7 +52,7 @@ pub(in crate::gateway) fn of_patch(patch: &ContactPatch) -> Vec<Text> {
     members(&given, remote_fields)
 }
 
-/// The members of a change to a credential.
+/// The fields of a change to a credential.
 pub(in crate::gateway) fn of_credential(patch: &CredentialPatch) -> Vec<Text> {
     let CredentialPatch { name, settings, secret } = patch;
     let (name, secret) = (name.as_ref().map(|_| "name"), secret.as_ref().map(|_| "secret"));
@@ -62,7 +61,6 @@ pub(in crate::gateway) fn of_credential(patch: &CredentialPatch) -> Vec<Text> {
     given
 }
 
-/// The members of settings.
 pub(in crate::gateway) fn of_settings(settings: &RawJson) -> Vec<Text> {
     let declared = || ADAPTERS.iter().flat_map(|spec| spec.settings).map(|setting| setting.name);
     let members = json::members(settings.as_str()).map(|members| members.0).unwrap_or_default();
@@ -70,7 +68,6 @@ pub(in crate::gateway) fn of_settings(settings: &RawJson) -> Vec<Text> {
     distinct(members.iter().map(|(name, _)| nested("settings", known(name))))
 }
 
-/// The members of a new key.
 pub(in crate::gateway) fn of_key(draft: &KeyDraft) -> Vec<Text> {
     let KeyDraft { name: _, scopes: _, credential_ids, expires_at } = draft;
     let credential_ids = credential_ids.as_ref().map(|_| "credentialIds");
@@ -89,7 +86,7 @@ fn declared(name: &str) -> Option<&'static str> {
     all.find(|field| field.name == name || field.aliases.contains(&name)).map(|field| field.name)
 }
 
-/// What nobody declared a caller made up, and it may hold anything: only its place is told.
+/// An undeclared name may be any text of the caller, so only its parent field is recorded.
 fn nested(place: &'static str, name: Option<&'static str>) -> Text {
     name.map_or(Text::from_static(place), |name| format!("{place}.{name}").into())
 }

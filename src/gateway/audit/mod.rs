@@ -1,7 +1,7 @@
-//! The audit: who did what to what, and how it ended; names of fields, never values.
+//! The audit: who did what, to what, and how it ended. It holds names of fields, never values.
 //!
-//! An operation begins an [`Entry`], is done, and ends the entry with its outcome. A record that cannot be stored
-//! does not turn a done write into a failure: it is tried again, and then the log gets what the audit lacks.
+//! An operation begins an [`Entry`] and ends it with its outcome. A record that cannot be stored does not make a completed
+//! write fail: storing it is retried, then the record is logged.
 
 mod action;
 mod entry;
@@ -11,7 +11,9 @@ mod retention;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 pub use self::action::Action;
 pub(in crate::gateway) use self::entry::Entry;
@@ -22,22 +24,17 @@ use crate::domain::{Actor, Principal, Result, TenantId, Text, Timestamp};
 use crate::sealing::Sealer;
 use crate::store::{AuditQuery, AuditRecord, AuditStore, now};
 
-/// Which records are asked for; what is `None` narrows nothing.
+/// Selects records. `None` means no restriction.
 #[derive(Clone, Debug)]
 pub struct AuditRequest {
-    /// Of this tenant alone.
     pub tenant: Option<TenantId>,
-    /// Not before this moment.
     pub from: Option<Timestamp>,
-    /// Not after this moment.
     pub to: Option<Timestamp>,
-    /// Of this action alone.
     pub action: Option<Action>,
-    /// Which part of the listing.
     pub listing: ListingRequest,
 }
 
-/// Records what is done; clones share everything.
+/// Records operations. Clones share everything.
 #[derive(Clone)]
 pub struct Audit {
     store: Arc<dyn AuditStore>,
@@ -46,13 +43,12 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// Joins the parts.
     #[must_use]
     pub fn new(store: Arc<dyn AuditStore>, sealer: Arc<Sealer>) -> Self {
         Self { store, sealer, refusals: Arc::default() }
     }
 
-    /// Lists records, newest first. Fails with `invalid_parameter` for a strange cursor.
+    /// Lists records, newest first. Fails with `invalid_parameter` for an invalid cursor.
     pub async fn list(&self, request: &AuditRequest) -> Result<Listing<AuditRecord>> {
         let AuditRequest { tenant, from, to, action, listing } = request;
         let scope = ListScope { sealer: &self.sealer, of: "audit", owner: "" };
@@ -69,7 +65,6 @@ impl Audit {
         Ok(Listing { items, next_cursor })
     }
 
-    /// Begins the record of one operation.
     pub(super) fn begin(&self, actor: &Actor, action: Action, tenant: Option<&TenantId>) -> Entry {
         let (kind, id) = named(&actor.principal);
         let record = record(kind, id, action, actor.request_id.clone());
@@ -77,7 +72,7 @@ impl Audit {
     }
 }
 
-/// How a record names who acts.
+/// The kind and id of the caller in a record.
 fn named(principal: &Principal) -> (&'static str, Option<Text>) {
     match principal {
         Principal::Key(id) => ("key", Some(id.as_str().into())),
@@ -90,7 +85,7 @@ fn named(principal: &Principal) -> (&'static str, Option<Text>) {
     }
 }
 
-/// A record of this moment whose end is not known yet.
+/// A record of the current time without an outcome.
 fn record(kind: &'static str, id: Option<Text>, action: Action, request_id: Option<Text>) -> AuditRecord {
     AuditRecord {
         id: names::new_id("aud").into(),

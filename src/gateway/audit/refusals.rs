@@ -1,6 +1,6 @@
-//! Refused authentications, a few a minute: whoever hammers at the door must not fill the database.
+//! Records of refused authentications, a few per minute, so that an attacker cannot fill the database.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -8,11 +8,11 @@ use tokio::time::Instant;
 use super::{Action, Audit, entry, record};
 use crate::domain::{Failure, FailureKind, KeyId, Text};
 
-/// How many are recorded in each window, one by one.
+/// How many refusals are recorded one by one in each window.
 const MOST: u32 = 6;
 const WINDOW: Duration = Duration::from_mins(1);
 
-/// What this process refused since the window began.
+/// The refusals of this process in the current window.
 pub(super) struct Refusals {
     began: Instant,
     recorded: u32,
@@ -26,7 +26,7 @@ impl Default for Refusals {
 }
 
 impl Refusals {
-    /// How many went unrecorded before this refusal, where it is to be recorded.
+    /// Counts a refusal. Returns the number of unrecorded refusals before it if it is to be recorded.
     fn note(&mut self, at: Instant) -> Option<u64> {
         if at.duration_since(self.began) >= WINDOW {
             (self.began, self.recorded) = (at, 0);
@@ -39,7 +39,7 @@ impl Refusals {
         Some(std::mem::take(&mut self.unrecorded))
     }
 
-    /// How many went unrecorded in a window that has ended.
+    /// The number of unrecorded refusals in a window that has ended.
     fn rest(&mut self, at: Instant) -> u64 {
         let ended = at.duration_since(self.began) >= WINDOW;
         if ended { std::mem::take(&mut self.unrecorded) } else { 0 }
@@ -47,14 +47,13 @@ impl Refusals {
 }
 
 impl Audit {
-    /// Records, or counts, that somebody was not let in; `key` is what was shown, where it was a key. Other failures,
-    /// such as a database that is away, are no refusals. The caller does not wait for the record.
+    /// Records or counts a refused authentication; `key` is the id of the refused key, if it was a key. Other failures, such
+    /// as an unavailable database, do not count. The caller does not wait for the record.
     pub fn refused(&self, key: Option<KeyId>, request_id: Option<Text>, failure: &Failure) {
         if !matches!(failure.kind, FailureKind::Unauthenticated | FailureKind::InsufficientScope) {
             return;
         }
-        let noted =
-            self.refusals.lock().unwrap_or_else(PoisonError::into_inner).note(crate::clock::monotonic());
+        let noted = self.refusals.lock().note(crate::clock::monotonic());
         if let Some(unrecorded) = noted {
             self.write(key, request_id, failure.kind, unrecorded);
         }
@@ -62,8 +61,7 @@ impl Audit {
 
     /// Records how many refusals of the last minute were only counted.
     pub fn flush_suppressed(&self) {
-        let rest =
-            self.refusals.lock().unwrap_or_else(PoisonError::into_inner).rest(crate::clock::monotonic());
+        let rest = self.refusals.lock().rest(crate::clock::monotonic());
         if rest > 0 {
             self.write(None, None, FailureKind::Unauthenticated, rest);
         }

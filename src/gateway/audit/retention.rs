@@ -1,4 +1,4 @@
-//! The end of old records.
+//! Removes old records.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use tokio::time::sleep;
 use super::Audit;
 use crate::domain::{Result, Timestamp};
 
-/// How many records are erased at once: a writer that waits behind them waits shortly.
+/// The batch size: a waiting writer waits only briefly.
 const BATCH: u32 = 500;
 /// How many records of one tenant are erased in one round: more than a tenant can add in a minute.
 const EXCESS_MOST: u32 = 50_000;
-/// Between two batches others get to write.
+/// The pause between two batches, in which others can write.
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl Audit {
-    /// Erases what happened before `moment`, in small steps; how many records that were.
-    pub async fn erase_before(&self, moment: Timestamp) -> Result<u64> {
+    /// Erases records older than `time` in small batches. Returns their number.
+    pub async fn erase_before(&self, time: Timestamp) -> Result<u64> {
         let mut erased = 0;
         loop {
-            let now = self.store.erase_before(moment, BATCH).await?;
+            let now = self.store.erase_before(time, BATCH).await?;
             erased += now;
             if now < u64::from(BATCH) {
                 return Ok(erased);
@@ -28,8 +28,8 @@ impl Audit {
         }
     }
 
-    /// Erases the oldest records of each tenant that has more than it may, in small steps, so many at most that one tenant
-    /// does not hold up the others for long. Warns of each: these records end before their age.
+    /// Erases the oldest records of each tenant that exceeds its quota, in small batches. One round is limited per tenant, so
+    /// that one tenant does not delay the others. Logs a warning for each, because these records are erased before their age.
     /// Fails with `store_unavailable`.
     pub async fn erase_excess(&self) -> Result<()> {
         for (tenant, excess) in self.store.excessive().await? {
@@ -47,7 +47,7 @@ impl Audit {
             tracing::warn!(
                 tenant = tenant.as_str(),
                 records = erased,
-                "a tenant has more audit records than it may; its oldest were erased before their time"
+                "a tenant exceeded its quota of audit records; its oldest records were erased early"
             );
         }
         Ok(())

@@ -1,17 +1,18 @@
-//! What the audit promises when it is hindered: by a database that is away, and by callers who leave.
+//! The audit with an unavailable database, and with callers who disconnect.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 
 use super::{Action, Audit};
 use crate::domain::{Actor, Failure, FailureKind, Principal, Result, TenantId, Timestamp};
 use crate::sealing::{MasterKey, Sealer};
 use crate::store::{AuditQuery, AuditRecord, AuditStore};
 
-/// A store that fails at first.
+/// A store that fails a number of times, then works.
 #[derive(Default)]
 struct Flaky {
     failures: AtomicU32,
@@ -32,7 +33,7 @@ impl AuditStore for Flaky {
         if self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails).is_ok() {
             return Err(Failure::new(FailureKind::StoreUnavailable, "away"));
         }
-        self.kept.lock().unwrap().push(record.clone());
+        self.kept.lock().push(record.clone());
         Ok(())
     }
 
@@ -45,7 +46,7 @@ impl AuditStore for Flaky {
     }
 
     async fn erase_before(&self, _: Timestamp, limit: u32) -> Result<u64> {
-        let mut erased = self.erased.lock().unwrap();
+        let mut erased = self.erased.lock();
         erased.push(limit);
         Ok(if erased.len() < 3 { u64::from(limit) } else { 7 })
     }
@@ -68,7 +69,7 @@ async fn a_record_that_cannot_be_stored_leaves_the_write_done() {
         let entry = audit.begin(&actor(), Action::ContactCreate, None);
         assert_eq!(entry.end(Ok(7)).await, Ok(7));
         tokio::time::sleep(Duration::from_mins(1)).await;
-        assert_eq!(store.kept.lock().unwrap().len(), kept, "after {failures} failures");
+        assert_eq!(store.kept.lock().len(), kept, "after {failures} failures");
     }
 }
 
@@ -84,7 +85,7 @@ async fn whoever_leaves_before_the_end_leaves_a_record() {
     for _ in 0..1000 {
         tokio::task::yield_now().await;
     }
-    let record = store.kept.lock().unwrap()[0].clone();
+    let record = store.kept.lock()[0].clone();
     assert_eq!((record.outcome.as_str(), record.target.as_deref()), ("cut_off", Some("con_1")));
     assert_eq!((record.actor_kind.as_str(), record.fields.len()), ("key", 1));
 }
@@ -93,7 +94,7 @@ async fn whoever_leaves_before_the_end_leaves_a_record() {
 async fn old_records_end_in_small_steps() {
     let (audit, store) = audit(0);
     assert_eq!(audit.erase_before(Timestamp::UNIX_EPOCH).await, Ok(1007));
-    assert_eq!(*store.erased.lock().unwrap(), [500; 3]);
+    assert_eq!(*store.erased.lock(), [500; 3]);
 }
 
 #[tokio::test]
@@ -102,5 +103,5 @@ async fn what_is_no_id_is_no_target() {
     for id in ["ada@example.com", "+1 416", "", &"x".repeat(129)] {
         audit.begin(&actor(), Action::ContactDelete, None).on(id).end(Ok(())).await.unwrap();
     }
-    assert!(store.kept.lock().unwrap().iter().all(|record| record.target.is_none()));
+    assert!(store.kept.lock().iter().all(|record| record.target.is_none()));
 }

@@ -1,4 +1,4 @@
-//! Who may do what with a credential.
+//! Which caller may do what with a credential.
 
 use super::{CredentialPatch, settings};
 use crate::adapters::{AdapterSpec, SettingKind};
@@ -11,13 +11,13 @@ pub(super) fn allow(caller: &Caller, scope: Scope) -> Result<()> {
     caller.require(scope)
 }
 
-/// Succeeds when the key may name `id`. Fails as for an id that does not exist.
+/// Succeeds if the key may name `id`. Otherwise fails as if the id did not exist.
 pub(super) fn may_name(caller: &Caller, id: &CredentialId) -> Result<()> {
     if caller.credentials.as_ref().is_none_or(|named| named.contains(id)) { Ok(()) } else { Err(not_found()) }
 }
 
-/// Succeeds when the key is not limited to a list. Fails with `insufficient_scope`, saying what it cannot do: what it
-/// adds would be out of its own reach, and whether a name is taken would tell it of credentials that it may not name.
+/// Succeeds if the key is not limited to a list. Fails with `insufficient_scope`, naming `what`. Such a key could not use
+/// what it adds, and a taken name would disclose credentials that it may not name.
 pub(super) fn check_unrestricted(caller: &Caller, what: &str) -> Result<()> {
     if caller.credentials.is_none() {
         return Ok(());
@@ -26,8 +26,8 @@ pub(super) fn check_unrestricted(caller: &Caller, what: &str) -> Result<()> {
     Err(Failure::new(FailureKind::InsufficientScope, detail))
 }
 
-/// Succeeds when the change leaves the rate limit group as it is, or the key is not limited to a list: in a group a
-/// credential's pauses and calls hold back others, which such a key may not touch.
+/// Succeeds if the change leaves the rate limit group unchanged, or the key is not limited to a list. In a group, calls of one
+/// credential delay the others, which such a key may not affect.
 pub(super) fn check_group(
     caller: &Caller,
     spec: &AdapterSpec,
@@ -53,10 +53,7 @@ pub(super) fn check_group(
     Err(Failure::new(FailureKind::InsufficientScope, detail))
 }
 
-/// The one answer for unknown, another tenant's, and outside the key's list.
+/// The same failure for an unknown id, one of another tenant, and one outside the key's list.
 pub(super) fn not_found() -> Failure {
-    Failure::new(
-        FailureKind::CredentialNotFound,
-        "There is no credential with this id among those that this API key may use.",
-    )
+    Failure::new(FailureKind::CredentialNotFound, "This API key can use no credential with this id.")
 }

@@ -1,28 +1,27 @@
-//! Adapters in use, kept while their credential stays as it is, and a part for each tenant: one with many credentials
-//! pushes out its own adapters alone.
+//! Adapters in use, cached per tenant while their credential does not change. A tenant with many credentials evicts only its
+//! own adapters. moka has no such share per tenant, so this cache is written by hand.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::ConnectedCredential;
 use crate::domain::{CredentialId, TenantId};
 use crate::store::CredentialRecord;
 
-/// How long an adapter that nobody uses, and the secret in it, stays in memory.
+/// How long an unused adapter, with its secret, stays in memory.
 const UNUSED_FOR: Duration = Duration::from_mins(15);
-/// How often unused adapters are searched for in all parts.
+/// How often unused adapters are removed.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
-/// Adapters of one tenant.
 const MOST_OF_ONE: usize = 1_000;
-/// Adapters of all tenants; beyond that the tenant with the most gives one up.
+/// The most adapters of all tenants. Beyond that, the tenant with the most loses one.
 const MOST: usize = 20_000;
 
 type TenantPart<T> = HashMap<CredentialId, CachedAdapter<T>>;
 
-/// Adapters by credential, each with the stored record that it was made of.
+/// Adapters by credential, each with the record that it was made of.
 pub(super) struct AdapterCache<T = ConnectedCredential>(Mutex<CacheParts<T>>);
 
 struct CacheParts<T> {
@@ -44,19 +43,19 @@ impl<T> Default for AdapterCache<T> {
 }
 
 impl<T: Clone> AdapterCache<T> {
-    /// The adapter that was made of a record that said the same.
+    /// The adapter of an equal record.
     pub(super) fn get(&self, record: &CredentialRecord) -> Option<T> {
-        let mut parts = self.parts();
+        let mut parts = self.0.lock();
         let kept = parts.by_tenant.get_mut(&record.tenant)?.get_mut(&record.id);
-        let kept = kept.filter(|kept| says_the_same(&kept.record, record))?;
+        let kept = kept.filter(|kept| has_same_connection(&kept.record, record))?;
         kept.used = crate::clock::monotonic();
         Some(kept.opened.clone())
     }
 
-    /// Keeps the adapter of `record` in the place of an earlier one.
+    /// Adds the adapter of `record`, and replaces an earlier one.
     pub(super) fn keep(&self, record: CredentialRecord, opened: T) {
         let (tenant, id, now) = (record.tenant.clone(), record.id.clone(), crate::clock::monotonic());
-        let mut parts = self.parts();
+        let mut parts = self.0.lock();
         parts.sweep(now);
         parts.remove(&tenant, &id);
         if parts.by_tenant.get(&tenant).is_some_and(|part| part.len() >= MOST_OF_ONE) {
@@ -71,17 +70,13 @@ impl<T: Clone> AdapterCache<T> {
     }
 
     pub(super) fn forget(&self, tenant: &TenantId, id: &CredentialId) {
-        self.parts().remove(tenant, id);
+        self.0.lock().remove(tenant, id);
     }
 
     pub(super) fn forget_all(&self) {
-        let mut parts = self.parts();
+        let mut parts = self.0.lock();
         parts.by_tenant.clear();
         parts.count = 0;
-    }
-
-    fn parts(&self) -> MutexGuard<'_, CacheParts<T>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -108,7 +103,7 @@ impl<T> CacheParts<T> {
         self.by_tenant.iter().max_by_key(|(_, part)| part.len()).map(|(tenant, _)| tenant.clone())
     }
 
-    /// Removes what nobody used for long, of all tenants.
+    /// Removes adapters that were unused for long, of all tenants.
     fn sweep(&mut self, now: Instant) {
         if now.saturating_duration_since(self.swept) < SWEEP_EVERY {
             return;
@@ -122,8 +117,8 @@ impl<T> CacheParts<T> {
     }
 }
 
-/// Whether both lead to the same adapter; the rest of a record says nothing of the way to the CRM.
-fn says_the_same(one: &CredentialRecord, other: &CredentialRecord) -> bool {
+/// Whether both records lead to the same adapter. Their other fields do not affect the connection to the CRM.
+fn has_same_connection(one: &CredentialRecord, other: &CredentialRecord) -> bool {
     let way = |record: &CredentialRecord| {
         (record.provider.clone(), record.settings.clone(), record.base_url.clone())
     };
@@ -164,8 +159,8 @@ mod tests {
             assert!(cache.get(&record(1, 0)).is_some());
         }
         assert_eq!(cache.get(&record(2, 0)), Some("honest"));
-        assert_eq!(cache.parts().by_tenant[&"ten_1".into()].len(), MOST_OF_ONE);
-        assert_eq!(cache.parts().count, MOST_OF_ONE + 1);
+        assert_eq!(cache.0.lock().by_tenant[&"ten_1".into()].len(), MOST_OF_ONE);
+        assert_eq!(cache.0.lock().count, MOST_OF_ONE + 1);
         assert!(cache.get(&record(1, 10_149)).is_some() && cache.get(&record(1, 1)).is_none());
     }
 
@@ -179,7 +174,7 @@ mod tests {
             }
         }
         cache.keep(record(99, 0), "new");
-        assert_eq!(cache.parts().count, MOST);
+        assert_eq!(cache.0.lock().count, MOST);
         assert_eq!((cache.get(&record(0, 0)), cache.get(&record(99, 0))), (Some("small"), Some("new")));
     }
 
@@ -191,8 +186,8 @@ mod tests {
         assert_eq!((cache.get(&changed), cache.get(&record(1, 0))), (None, Some(1)));
         advance(UNUSED_FOR).await;
         cache.keep(record(2, 0), 2);
-        assert_eq!((cache.get(&record(1, 0)), cache.parts().count), (None, 1));
+        assert_eq!((cache.get(&record(1, 0)), cache.0.lock().count), (None, 1));
         cache.forget(&"ten_2".into(), &"cred_0".into());
-        assert_eq!((cache.get(&record(2, 0)), cache.parts().count), (None, 0));
+        assert_eq!((cache.get(&record(2, 0)), cache.0.lock().count), (None, 0));
     }
 }

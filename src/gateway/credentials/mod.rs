@@ -1,4 +1,4 @@
-//! Credentials: links of a tenant to CRM accounts, their secrets sealed.
+//! Credentials: a tenant's connections to CRM accounts, with sealed secrets.
 
 mod access;
 mod accounts;
@@ -18,9 +18,7 @@ pub use self::once::{CredentialRequest, CredentialResponseBuilder};
 pub use self::resolver::CredentialResolver;
 use self::resolver::{ResolvedSettings, read_secret};
 pub use self::rotation::{KeyUsage, Rotated, Rotation};
-pub use self::shape::{
-    CheckedSettings, ConnectedCredential, Credential, CredentialDraft, CredentialPatch, LastCheck,
-};
+pub use self::shape::{CheckOutcome, ConnectedCredential, Credential, CredentialDraft, CredentialPatch};
 use super::audit::{Action, Audit, Entry, fields};
 use super::listing::{self, ListRow};
 use super::writes::{Ledger, StoredResponse};
@@ -30,56 +28,56 @@ use crate::domain::{
     Scope, TenantId, Text,
 };
 use crate::sealing::Sealer;
-use crate::store::{CheckRecord, CredentialRecord, CredentialStore, now};
+pub use crate::store::CheckRecord;
+use crate::store::{CredentialRecord, CredentialStore, now};
 use crate::upstream::AccountLimits;
 
-/// How often a change is tried again when others change the same credential meanwhile.
+/// How often a change is tried again when the same credential is changed concurrently.
 const TRIES: usize = 3;
-/// How many rows are read at once: few, because settings may be large, and a key may see only some of them.
+/// How many rows are read at once. Settings may be large, and a key may see only some of the rows.
 const BATCH: u32 = 20;
 
-/// A tenant's credentials; clones share everything.
+/// Credentials. Clones share everything.
 #[derive(Clone)]
 pub struct Credentials {
     store: Arc<dyn CredentialStore>,
     sealer: Arc<Sealer>,
-    opening: Arc<CredentialResolver>,
+    resolver: Arc<CredentialResolver>,
     ledger: Ledger,
     audit: Audit,
 }
 
 impl Credentials {
-    /// Joins the parts.
     #[must_use]
     pub fn new(
         store: Arc<dyn CredentialStore>,
         sealer: Arc<Sealer>,
-        opening: Arc<CredentialResolver>,
+        resolver: Arc<CredentialResolver>,
         ledger: Ledger,
         audit: Audit,
     ) -> Self {
-        Self { store, sealer, opening, ledger, audit }
+        Self { store, sealer, resolver, ledger, audit }
     }
 
-    /// Opens a credential of the caller's tenant. Fails with `credential_not_found`, the same for one that does not
-    /// exist, is another tenant's, or is outside the key's list; with `secret_unreadable`, `base_url_refused`.
+    /// Opens a credential of the caller's tenant. Fails with `credential_not_found` for an id that does not exist, belongs
+    /// to another tenant, or is outside the key's list; with `secret_unreadable`, `base_url_refused`.
     pub async fn open(&self, caller: &Caller, id: &CredentialId) -> Result<ConnectedCredential> {
         may_name(caller, id)?;
-        self.opening.open(&caller.tenant, id).await?.ok_or_else(not_found)
+        self.resolver.open(&caller.tenant, id).await?.ok_or_else(not_found)
     }
 
-    /// Opens a credential for a job that nobody waits for, such as looking for a lost create; `None` where it is gone.
+    /// Opens a credential for a background job, such as the search for a lost create. `None` if it is gone.
     pub(in crate::gateway) async fn open_for_recovery(
         &self,
         tenant: &TenantId,
         id: &CredentialId,
     ) -> Result<Option<ConnectedCredential>> {
-        self.opening.open(tenant, id).await
+        self.resolver.open(tenant, id).await
     }
 
     /// Stores a credential; with `verify`, only after its CRM accepted the secret. Needs `credentials:write`, and a
-    /// key without a list of credentials. Fails with `validation_failed`, `base_url_refused`, `name_taken`, and as
-    /// the CRM does.
+    /// key without a list of credentials. Fails with `validation_failed`, `base_url_refused`, `name_taken`, and with the
+    /// failures of the CRM.
     pub async fn create(
         &self,
         context: &CallContext,
@@ -90,13 +88,13 @@ impl Credentials {
         self.create_as(context, caller, names::new_id("cred").into(), draft, verify).await
     }
 
-    /// The same for a caller of the API, whose write may bear an `Idempotency-Key`.
+    /// Like [`Self::create`], for a request of the API, which may have an `Idempotency-Key`.
     pub async fn create_once(&self, request: CredentialRequest) -> Result<StoredResponse> {
         let entry = self.begin_create(&request.context, &request.caller, &request.draft);
         request.run(self.clone(), entry).await
     }
 
-    /// The same with a chosen id, for `demo`, whose printed calls name it.
+    /// Like [`Self::create`], with a given id, for `demo`, which prints calls with this id.
     pub(crate) async fn create_as(
         &self,
         context: &CallContext,
@@ -128,18 +126,18 @@ impl Credentials {
         allow(caller, Scope::CredentialsWrite)?;
         check_unrestricted(caller, "add one")?;
         let CredentialDraft { provider, name, settings, secret } = draft;
-        let spec = self.opening.spec(&provider)?;
+        let spec = self.resolver.spec(&provider)?;
         let settings = settings::merged("{}", settings.as_str())?;
         settings::check_size(&settings)?;
         settings::check_secret_size(&secret)?;
-        let (name, link) = gathered(
+        let (name, link) = combined(
             names::check(&name).map_err(|fault| Failure::validation(vec![fault])),
-            self.opening.link(spec, &settings),
+            self.resolver.link(spec, &settings),
             read_secret(spec, &secret),
         )?;
-        let opened = self.opening.connect(&caller.tenant, &id, &link, &secret)?;
-        let newcomers = self.opening.newcomers(&caller.tenant, spec);
-        let last_check = if verify { Some(probed(context, &opened, &newcomers).await?) } else { None };
+        let opened = self.resolver.connect(&caller.tenant, &id, &link, &secret)?;
+        let probe_limits = self.resolver.probe_limits(&caller.tenant, spec);
+        let last_check = if verify { Some(probed(context, &opened, &probe_limits).await?) } else { None };
         let at = now();
         let mut record = CredentialRecord {
             id,
@@ -154,9 +152,9 @@ impl Credentials {
             updated_at: at,
             last_check,
         };
-        record.secret = self.opening.seal(&record, &secret)?;
+        record.secret = self.resolver.seal(&record, &secret)?;
         self.store.insert(&record).await?;
-        self.opening.forget(&record.tenant, &record.id);
+        self.resolver.forget(&record.tenant, &record.id);
         self.shown(record)
     }
 
@@ -181,15 +179,15 @@ impl Credentials {
         Ok(Listing { items, next_cursor })
     }
 
-    /// One credential. Needs `credentials:read`. Fails with `credential_not_found`.
+    /// Returns one credential. Needs `credentials:read`. Fails with `credential_not_found`.
     pub async fn get(&self, caller: &Caller, id: &CredentialId) -> Result<Credential> {
         allow(caller, Scope::CredentialsRead)?;
         self.shown(self.held(caller, id).await?)
     }
 
-    /// Changes a credential; another base URL needs the secret again; a changed secret or base URL is probed, unless
-    /// `verify` is false. Needs `credentials:write`, and for a new name a key without a list of credentials. Fails as
-    /// [`Self::create`] does.
+    /// Changes a credential. Another base URL requires the secret in the same request. A changed secret or base URL is
+    /// probed, unless `verify` is false. Needs `credentials:write`, and for a new name a key without a list of credentials.
+    /// Fails like [`Self::create`].
     pub async fn update(
         &self,
         context: &CallContext,
@@ -219,21 +217,21 @@ impl Credentials {
         }
         for _ in 0..TRIES {
             let held = self.held(caller, id).await?;
-            check_group(caller, self.opening.spec(&held.provider)?, &held, patch)?;
+            check_group(caller, self.resolver.spec(&held.provider)?, &held, patch)?;
             let changed = self.changed(context, held, patch, verify).await?;
             let stored = self.store.update(&changed).await?;
-            self.opening.forget(&caller.tenant, id);
+            self.resolver.forget(&caller.tenant, id);
             if stored {
                 return self.shown(changed);
             }
         }
         Err(Failure::new(
             FailureKind::StoreUnavailable,
-            "Others were changing this credential at the same time; read it and try again.",
+            "This credential was changed by other requests at the same time. Read it and try again.",
         ))
     }
 
-    /// Removes a credential and destroys its secret. Needs `credentials:write`. Fails with `credential_not_found`.
+    /// Removes a credential and its secret. Needs `credentials:write`. Fails with `credential_not_found`.
     pub async fn delete(&self, context: &CallContext, caller: &Caller, id: &CredentialId) -> Result<()> {
         let actor = Actor::of(caller, context);
         let entry = self.audit.begin(&actor, Action::CredentialDelete, Some(&caller.tenant)).on(id.as_str());
@@ -244,23 +242,23 @@ impl Credentials {
         allow(caller, Scope::CredentialsWrite)?;
         may_name(caller, id)?;
         let existed = self.store.delete(&caller.tenant, id).await?;
-        self.opening.forget_removed(&caller.tenant, id);
+        self.resolver.forget_removed(&caller.tenant, id);
         if existed { Ok(()) } else { Err(not_found()) }
     }
 
-    /// Asks the CRM whether it still accepts the secret, and remembers the answer. Needs `credentials:read`.
-    /// A secret that cannot be opened is an answer too; fails with `credential_not_found`, `store_unavailable`,
+    /// Checks whether the CRM still accepts the secret, and stores the result. Needs `credentials:read`.
+    /// An unreadable secret is a result too. Fails with `credential_not_found`, `store_unavailable`,
     /// `too_many_concurrent_requests`.
     pub async fn check(
         &self,
         context: &CallContext,
         caller: &Caller,
         id: &CredentialId,
-    ) -> Result<CheckedSettings> {
+    ) -> Result<CheckOutcome> {
         allow(caller, Scope::CredentialsRead)?;
         let held = self.held(caller, id).await?;
         let started = crate::clock::monotonic();
-        let outcome = match self.opening.open_held(&held) {
+        let outcome = match self.resolver.open_held(&held) {
             Ok(opened) => {
                 let _place = opened.account.enter(context).await?;
                 opened.probe(context).await
@@ -271,7 +269,7 @@ impl Credentials {
         let code = outcome.as_ref().err().map(|failure| Text::from_static(failure.kind.code()));
         let check = CheckRecord { at: now(), ok: outcome.is_ok(), code };
         self.store.note_check(&held.tenant, &held.id, held.revision, &check).await?;
-        Ok(CheckedSettings { outcome, took })
+        Ok(CheckOutcome { outcome, took })
     }
 
     async fn held(&self, caller: &Caller, id: &CredentialId) -> Result<CredentialRecord> {
@@ -279,7 +277,7 @@ impl Credentials {
         self.store.get(&caller.tenant, id).await?.ok_or_else(not_found)
     }
 
-    /// `held` as `patch` wants it, probed where that is called for.
+    /// `held` with the changes of `patch`, probed if `verify` and the changes require it.
     async fn changed(
         &self,
         context: &CallContext,
@@ -292,7 +290,7 @@ impl Credentials {
             held.name = names::check(name).map_err(|fault| Failure::validation(vec![fault]))?;
         }
         held.updated_at = now();
-        // A new name alone touches neither the secret nor the CRM.
+        // A change of only the name needs neither the secret nor the CRM.
         if settings.is_none() && secret.is_none() {
             return Ok(held);
         }
@@ -301,22 +299,22 @@ impl Credentials {
             settings::check_size(&merged)?;
             held.settings = merged.into();
         }
-        let link = self.opening.link(self.opening.spec(&held.provider)?, &held.settings)?;
+        let link = self.resolver.link(self.resolver.spec(&held.provider)?, &held.settings)?;
         let moved = held.base_url != link.base_url.as_str();
         let given = match secret {
             Some(secret) => {
                 settings::check_secret_size(secret)?;
                 secret.clone()
             }
-            None if moved => return Err(secret_needed()),
-            None => self.opening.unseal(&held)?,
+            None if moved => return Err(secret_required()),
+            None => self.resolver.unseal(&held)?,
         };
-        let opened = self.opening.connect(&held.tenant, &held.id, &link, &given)?;
+        let opened = self.resolver.connect(&held.tenant, &held.id, &link, &given)?;
         if secret.is_some() {
             held.last_check =
                 if verify { Some(probed(context, &opened, &opened.account).await?) } else { None };
             held.base_url = link.base_url.as_str().into();
-            held.secret = self.opening.seal(&held, &given)?;
+            held.secret = self.resolver.seal(&held, &given)?;
         }
         Ok(held)
     }
@@ -335,15 +333,14 @@ impl Credentials {
             updated_at,
             last_check,
         } = record;
-        let provider = self.opening.spec(&provider)?.provider;
-        let last_check = last_check.map(|CheckRecord { at, ok, code }| LastCheck { at, ok, code });
+        let provider = self.resolver.spec(&provider)?.provider;
         let settings = RawJson::from_validated(settings);
         Ok(Credential { id, provider, name, settings, created_at, updated_at, last_check })
     }
 }
 
-/// All three, or every fault of the three in one failure: whoever fills in a form mends it once.
-fn gathered<T>(
+/// Name and link if all three are valid; otherwise one failure with every fault, so that a caller can fix all at once.
+fn combined<T>(
     name: Result<Text>,
     link: Result<ResolvedSettings>,
     secret: Result<T>,
@@ -367,7 +364,7 @@ fn gathered<T>(
     }
 }
 
-/// Asks the CRM whether it accepts the secret, in one of the places of `account`.
+/// Checks whether the CRM accepts the secret, with a permit of `account`.
 async fn probed(
     context: &CallContext,
     opened: &ConnectedCredential,
@@ -378,10 +375,10 @@ async fn probed(
     Ok(CheckRecord { at: now(), ok: true, code: None })
 }
 
-fn secret_needed() -> Failure {
+fn secret_required() -> Failure {
     Failure::validation(vec![FieldFault::member(
         "/secret",
         "required",
-        "Another base URL needs the secret again: a secret is sent only where its owner said it.",
+        "Another base URL requires `secret` in the same request, because a secret is only sent to the base URL that it was given for.",
     )])
 }

@@ -1,4 +1,4 @@
-//! A new credential, which is stored once under an `Idempotency-Key`.
+//! Creating a credential with an `Idempotency-Key`.
 
 use std::sync::Arc;
 
@@ -15,27 +15,23 @@ use crate::gateway::writes::{
 };
 use crate::store::CredentialRecord;
 
-/// Makes the answer that shows a new credential; api's, so that what is recorded is what is answered.
+/// Builds the response for a new credential. The API provides it, so that the recorded response is the sent one.
 pub type CredentialResponseBuilder = Arc<dyn Fn(&Credential) -> Result<StoredResponse> + Send + Sync>;
 
-/// A new credential, and what goes along with it.
+/// A request for a new credential.
 pub struct CredentialRequest {
-    /// Deadline and request id.
     pub context: CallContext,
-    /// Who asks.
     pub caller: Caller,
-    /// What it shall be.
     pub draft: CredentialDraft,
-    /// Whether its CRM must accept the secret first.
+    /// Whether the CRM must accept the secret first.
     pub verify: bool,
-    /// The `Idempotency-Key` and what it stands for, where there is one.
+    /// The `Idempotency-Key` and the request's identity, if there is one.
     pub once: Option<RequestIdentity>,
-    /// Makes the answer.
     pub render: CredentialResponseBuilder,
 }
 
 impl CredentialRequest {
-    /// From the caller's right to the recorded response.
+    /// Checks the permission, claims the key, stores the credential, and records the response.
     pub(super) async fn run(self, credentials: Credentials, entry: Entry) -> Result<StoredResponse> {
         run_to_completion(async move {
             let mut in_flight = match self.claim(&credentials).await {
@@ -51,7 +47,7 @@ impl CredentialRequest {
         .await
     }
 
-    /// The right is checked before the key, so that a replay needs it too.
+    /// The permission is checked before the key, so a replay needs it too.
     async fn claim(&self, credentials: &Credentials) -> Result<Option<Begin>> {
         allow(&self.caller, Scope::CredentialsWrite)?;
         check_unrestricted(&self.caller, "add one")?;
@@ -69,8 +65,8 @@ impl CredentialRequest {
         let id = CredentialId::from(names::new_id("cred"));
         let add = credentials.add(&self.context, &self.caller, id, self.draft.clone(), self.verify);
         let Some(write) = in_flight else { return add.await };
-        // The name is this tenant's alone: the credential that has it may be what an earlier request stored. Searched for
-        // before the CRM is asked, which may be away now.
+        // The name is unique in the tenant, so an earlier request may have stored the credential with it. This is checked
+        // before the CRM is called, which may be unavailable now.
         if *write.state() == WriteState::Sent
             && let Some(stored) = credentials.stored_as(&self.caller, &self.draft).await?
         {
@@ -79,7 +75,7 @@ impl CredentialRequest {
         let before = write.state().clone();
         write.sending(None).await?;
         let added = add.await;
-        // Otherwise whether the row was stored is not known; a replay finds it by its name.
+        // After `StoreUnavailable` it is unknown whether the row was stored; a replay finds it by its name.
         if added.as_ref().is_err_and(|failure| failure.kind != FailureKind::StoreUnavailable) {
             write.not_sent(before);
         }
@@ -88,13 +84,13 @@ impl CredentialRequest {
 }
 
 impl Credentials {
-    /// The credential that says the same as `draft`, if there is one.
+    /// The stored credential with the content of `draft`, if there is one.
     async fn stored_as(&self, caller: &Caller, draft: &CredentialDraft) -> Result<Option<Credential>> {
         let mut after = None;
         loop {
             let batch = self.store.list(&caller.tenant, after.as_ref(), super::BATCH).await?;
             if let Some(held) = batch.iter().find(|held| held.name.as_str() == draft.name.trim()) {
-                return if self.says_the_same(held, draft)? {
+                return if self.has_same_content(held, draft)? {
                     self.shown(held.clone()).map(Some)
                 } else {
                     Ok(None)
@@ -107,9 +103,9 @@ impl Credentials {
         }
     }
 
-    fn says_the_same(&self, held: &CredentialRecord, draft: &CredentialDraft) -> Result<bool> {
+    fn has_same_content(&self, held: &CredentialRecord, draft: &CredentialDraft) -> Result<bool> {
         let settings = settings::merged("{}", draft.settings.as_str())?;
-        let secret = self.opening.unseal(held)?;
+        let secret = self.resolver.unseal(held)?;
         Ok(held.provider == draft.provider
             && held.settings.as_str() == settings
             && secret.expose_secret() == draft.secret.expose_secret())

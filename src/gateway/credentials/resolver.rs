@@ -1,4 +1,5 @@
-//! From a stored credential to the way to its CRM: unseal, check where it points, connect; read anew every few seconds.
+//! From a stored credential to an adapter: unseals the secret, checks the base URL, connects. Results are reloaded every few
+//! seconds.
 
 use std::sync::Arc;
 
@@ -15,10 +16,9 @@ use crate::store::{CredentialRecord, CredentialStore, TtlCache};
 use crate::upstream::{AccountId, AccountLimits, AccountSpec, BaseUrl, BaseUrlGuard, Transport, Upstream};
 
 const REMEMBERED_CREDENTIALS: u64 = 10_000;
-/// The column that holds the sealed secret; part of what it is sealed with.
+/// The column of the sealed secret; the secret is bound to it.
 const COLUMN: &str = "credentials.secret";
 
-/// Opens credentials.
 pub struct CredentialResolver {
     store: Arc<dyn CredentialStore>,
     sealer: Arc<Sealer>,
@@ -30,7 +30,7 @@ pub struct CredentialResolver {
     accounts: Accounts,
 }
 
-/// Settings that were understood, and where they point.
+/// Parsed settings, and the base URL in them.
 pub(super) struct ResolvedSettings {
     spec: &'static AdapterSpec,
     settings: Settings,
@@ -38,7 +38,7 @@ pub(super) struct ResolvedSettings {
 }
 
 impl CredentialResolver {
-    /// Joins the parts; `adapters` is [`crate::adapters::ADAPTERS`] everywhere but in tests.
+    /// Joins the parts; `adapters` is [`crate::adapters::ADAPTERS`], except in tests.
     #[must_use]
     pub fn new(
         store: Arc<dyn CredentialStore>,
@@ -52,27 +52,27 @@ impl CredentialResolver {
         Self { store, sealer, guard, transport, adapters, recent, connected, accounts }
     }
 
-    /// Forgets every credential, after a tenant was removed.
+    /// Removes every credential from the caches, after a tenant was removed.
     pub fn forget_all(&self) {
         self.recent.forget_all();
         self.connected.forget_all();
         self.accounts.forget_all();
     }
 
-    /// Forgets a credential that was changed here.
+    /// Removes a changed credential from the caches.
     pub(super) fn forget(&self, tenant: &TenantId, id: &CredentialId) {
         let key = (tenant.clone(), id.clone());
         self.recent.forget(&key);
         self.connected.forget(tenant, id);
     }
 
-    /// Forgets a credential that was removed here.
+    /// Removes a removed credential from the caches.
     pub(super) fn forget_removed(&self, tenant: &TenantId, id: &CredentialId) {
         self.forget(tenant, id);
         self.accounts.forget(tenant, id);
     }
 
-    /// The tenant's credential, ready for use; `None` where there is none.
+    /// The tenant's credential, ready for use; `None` if it does not exist.
     pub(super) async fn open(
         &self,
         tenant: &TenantId,
@@ -90,7 +90,7 @@ impl CredentialResolver {
         self.open_held(&held).map(Some)
     }
 
-    /// The way to the CRM of a stored credential, the same for all while the credential stays as it is.
+    /// The connected form of a stored credential. It is shared while the credential does not change.
     pub(super) fn open_held(&self, held: &CredentialRecord) -> Result<ConnectedCredential> {
         if let Some(opened) = self.connected.get(held) {
             return Ok(opened);
@@ -100,7 +100,7 @@ impl CredentialResolver {
         Ok(opened)
     }
 
-    /// Asks the guard again: its list may have become shorter.
+    /// Checks the base URL again, because the allow list may have become shorter.
     fn connect_held(&self, held: &CredentialRecord) -> Result<ConnectedCredential> {
         let spec = self.spec(&held.provider)?;
         let link = ResolvedSettings {
@@ -111,7 +111,7 @@ impl CredentialResolver {
         self.connect(&held.tenant, &held.id, &link, &self.unseal(held)?)
     }
 
-    /// The adapter's declaration. Fails with `validation_failed` naming the providers there are.
+    /// The adapter's declaration. Fails with `validation_failed` that names the known providers.
     pub(super) fn spec(&self, provider: &str) -> Result<&'static AdapterSpec> {
         self.adapters.iter().copied().find(|spec| spec.provider.as_str() == provider).ok_or_else(|| {
             let words: Vec<&str> = self.adapters.iter().map(|spec| spec.provider.as_str()).collect();
@@ -120,19 +120,20 @@ impl CredentialResolver {
         })
     }
 
-    /// Reads settings and asks the guard. Fails with `validation_failed`, `base_url_refused`.
+    /// Reads settings and checks the base URL. Fails with `validation_failed`, `base_url_refused`.
     pub(super) fn link(&self, spec: &'static AdapterSpec, settings: &str) -> Result<ResolvedSettings> {
         let settings = Settings::read(spec.settings, settings)?;
         let given = settings.text("baseUrl").or(spec.default_base_url.map(Text::from_static));
         let given = given.ok_or_else(|| {
-            let detail = "`baseUrl` is required: this provider has no address that all accounts share.";
+            let detail =
+                "`baseUrl` is required, because this provider has no common base URL for all accounts.";
             Failure::validation(vec![FieldFault::member("/settings/baseUrl", "required", detail)])
         })?;
         let base_url = self.guard.check(&given)?;
         Ok(ResolvedSettings { spec, settings, base_url })
     }
 
-    /// Joins settings and secret. Fails with `validation_failed` where either cannot be used.
+    /// Joins settings and secret. Fails with `validation_failed` if either is unusable.
     pub(super) fn connect(
         &self,
         tenant: &TenantId,
@@ -142,23 +143,23 @@ impl CredentialResolver {
     ) -> Result<ConnectedCredential> {
         let ResolvedSettings { spec, settings, base_url } = link;
         let secret_digest = hex(&sha256(secret.expose_secret().as_bytes())).into();
-        let way = self.accounts.way(tenant, id, base_url.as_str(), secret_digest);
+        let account_source = self.accounts.source(tenant, id, base_url.as_str(), secret_digest);
         let secret = read_secret(spec, secret)?;
         let account = self.account(tenant, id, spec, settings);
         let (transport, base_url) = (self.transport.clone(), base_url.clone());
         let host = base_url.url().origin().ascii_serialization().into();
         let upstream = Upstream::new(transport, spec.provider, base_url, account.clone());
         let adapter = (spec.connect)(AdapterConnection { settings, secret: &secret, upstream })?;
-        Ok(ConnectedCredential { id: id.clone(), spec, adapter, host, account, way })
+        Ok(ConnectedCredential { id: id.clone(), spec, adapter, host, account, account_source })
     }
 
-    /// The places in which the tenant's new credentials are probed. As ids of new credentials are new each time, the
-    /// probes share those of an id that no credential has.
-    pub(super) fn newcomers(&self, tenant: &TenantId, spec: &AdapterSpec) -> AccountLimits {
+    /// The limits for probes of the tenant's new credentials. Each new credential has another id, so these probes share the
+    /// limits of an id that no credential has.
+    pub(super) fn probe_limits(&self, tenant: &TenantId, spec: &AdapterSpec) -> AccountLimits {
         self.account(tenant, &CredentialId::from("new"), spec, &Settings::default())
     }
 
-    /// The credential's places and its budget, which its settings may join with others'.
+    /// The credential's concurrency limit and its budget, which its settings may share with other credentials.
     fn account(
         &self,
         tenant: &TenantId,
@@ -175,7 +176,7 @@ impl CredentialResolver {
         })
     }
 
-    /// Seals the secret for its place. Fails with `internal`.
+    /// Seals the secret, bound to its row. Fails with `internal`.
     pub(super) fn seal(&self, record: &CredentialRecord, secret: &SecretString) -> Result<Vec<u8>> {
         self.sealer.seal(&bound(record), secret.expose_secret().as_bytes())
     }
@@ -183,14 +184,14 @@ impl CredentialResolver {
     /// The stored secret. Fails with `secret_unreadable`.
     pub(super) fn unseal(&self, record: &CredentialRecord) -> Result<SecretString> {
         let plain = self.sealer.open(&bound(record), &record.secret).inspect_err(|_| {
-            tracing::error!(tenant = %record.tenant, credential = %record.id, "a stored secret does not open");
+            tracing::error!(tenant = %record.tenant, credential = %record.id, "a stored secret cannot be opened with any master key");
         })?;
         let text = std::str::from_utf8(plain.expose_secret());
         text.map(SecretString::from).map_err(|_| Failure::internal("a stored secret is not text"))
     }
 }
 
-/// The secret's members. Fails with `validation_failed` at `/secret`.
+/// The fields of the secret. Fails with `validation_failed` at `/secret`.
 pub(super) fn read_secret(spec: &'static AdapterSpec, secret: &SecretString) -> Result<CredentialSecret> {
     CredentialSecret::read(spec.secrets, secret.expose_secret())
 }
@@ -199,7 +200,7 @@ fn bound(record: &CredentialRecord) -> Bound<'_> {
     bound_to(&record.tenant, &record.id, &record.base_url)
 }
 
-/// What the secret of a credential is sealed with.
+/// What the secret of a credential is bound to.
 pub(super) fn bound_to<'a>(tenant: &'a TenantId, id: &'a CredentialId, base_url: &'a str) -> Bound<'a> {
     Bound { tenant: tenant.as_str(), credential: id.as_str(), column: COLUMN, base_url }
 }

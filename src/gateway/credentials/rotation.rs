@@ -1,4 +1,4 @@
-//! Rotation of the master key: every stored secret sealed anew under the current key, while servers run.
+//! Rotation of the master key: seals every stored secret under the current key, while servers run.
 
 use std::sync::Arc;
 
@@ -8,50 +8,48 @@ use super::resolver::bound_to;
 use crate::domain::{Actor, CredentialId, Failure, FailureKind, Result, TenantId};
 use crate::gateway::audit::{Action, Audit};
 use crate::sealing::{HEAD, Sealer};
-use crate::store::{SealedAfter, SealedRecord, SealedStore};
+use crate::store::{SealedRecord, SealedStore};
 
 /// How many secrets are read at once.
 const PAGE: u32 = 50;
-/// How often the whole is walked: a secret that its owner changed meanwhile is met again, sealed by whoever changed it.
+/// How often all rows are read. A secret that its owner changed meanwhile is sealed again in the next pass.
 const WALKS: usize = 5;
 
-/// Stored secrets, and under which of the given keys they lie.
+/// Stored secrets, and the keys that seal them.
 pub struct Rotation {
-    store: Arc<dyn SealedStore>,
+    store: SealedStore,
     sealer: Arc<Sealer>,
     audit: Audit,
 }
 
-/// How many secrets lie under which keys.
+/// How many secrets are sealed under which keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeyUsage {
     /// Under the current key.
     pub current: u64,
-    /// Under a previous key that is given.
+    /// Under a given previous key.
     pub previous: u64,
-    /// Under a key that is not given, or under none.
+    /// Under no given key.
     pub closed: u64,
 }
 
-/// What a rotation did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rotated {
-    /// How many secrets were sealed anew.
+    /// How many secrets were sealed again.
     pub resealed: u64,
-    /// How many do not lie under the current key, unreadable ones included.
+    /// How many are not sealed under the current key, including unreadable ones.
     pub left: u64,
-    /// Whose secrets did not open.
+    /// The credentials whose secrets could not be opened.
     pub unreadable: Vec<(TenantId, CredentialId)>,
 }
 
 impl Rotation {
-    /// Joins the parts.
     #[must_use]
-    pub fn new(store: Arc<dyn SealedStore>, sealer: Arc<Sealer>, audit: Audit) -> Self {
+    pub fn new(store: SealedStore, sealer: Arc<Sealer>, audit: Audit) -> Self {
         Self { store, sealer, audit }
     }
 
-    /// Looks at the heads of all stored secrets; opens none.
+    /// Reads the heads of all stored secrets, and opens none.
     pub async fn seals(&self) -> Result<KeyUsage> {
         let mut seals = KeyUsage::default();
         for (head, secrets) in self.store.heads(HEAD).await? {
@@ -65,15 +63,15 @@ impl Rotation {
         Ok(seals)
     }
 
-    /// Seals every secret under the current key, telling `progress` how many so far. Each is put back on its own and
-    /// only where nobody changed it meanwhile, so that it may be stopped at any moment and run again. What does not
-    /// open is left as it is.
+    /// Seals every secret under the current key, and calls `progress` with their number. Each secret is replaced
+    /// separately, and only if nobody changed it meanwhile. So the rotation can be stopped and run again. A secret that
+    /// cannot be opened is left unchanged.
     pub async fn rotate(&self, progress: impl Fn(u64)) -> Result<Rotated> {
         let entry = self.audit.begin(&Actor::command_line(), Action::MasterKeyRotate, None);
         let outcome = self.walk_all(progress).await;
-        let closed = || Failure::new(FailureKind::SecretUnreadable, "Some stored secrets do not open.");
+        let closed = || Failure::new(FailureKind::SecretUnreadable, "Some stored secrets cannot be opened.");
         let told = outcome.clone().and_then(|done| if done.left == 0 { Ok(()) } else { Err(closed()) });
-        // The audit tells an incomplete rotation from a complete one; the caller gets the numbers.
+        // The audit shows an incomplete rotation as failed; the caller gets the numbers.
         let _ = entry.end(told).await;
         outcome
     }
@@ -92,25 +90,27 @@ impl Rotation {
         Ok(done)
     }
 
-    /// Meets each secret once that does not lie under the current key.
+    /// Visits each secret once that is not sealed under the current key.
     async fn walk(&self, done: &mut Rotated, progress: &impl Fn(u64)) -> Result<()> {
         let head = self.sealer.head();
         let mut after = None;
         loop {
             let page = self.store.unlike(&head, after.as_ref(), PAGE).await?;
-            let Some(last) = page.last() else { return Ok(()) };
-            after = Some(SealedAfter { tenant: last.tenant.clone(), id: last.id.clone() });
-            for held in page {
-                match self.reseal(&held).await {
+            if page.is_empty() {
+                return Ok(());
+            }
+            for held in &page {
+                match self.reseal(held).await {
                     Ok(true) => done.resealed += 1,
                     Ok(false) => {}
                     Err(failure) if failure.kind == FailureKind::SecretUnreadable => {
-                        done.unreadable.push((held.tenant, held.id));
+                        done.unreadable.push((held.tenant.clone(), held.id.clone()));
                     }
                     Err(failure) => return Err(failure),
                 }
             }
             progress(done.resealed);
+            after = page.into_iter().last();
         }
     }
 

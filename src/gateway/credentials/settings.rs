@@ -1,12 +1,12 @@
-//! A credential's settings: changes merge by member, `null` resets one, and the whole is bounded.
+//! A credential's settings: changes are merged by field, `null` resets a field, and the size is limited.
 
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::domain::{Failure, FieldFault, Result};
 use crate::json::{self, Kind};
 
-/// `held` with the members of `changes` laid over it; both are JSON objects, checked for syntax.
-/// Fails with `validation_failed` where `changes` is no object.
+/// `held` with the fields of `changes`; both are valid JSON objects.
+/// Fails with `validation_failed` if `changes` is not an object.
 pub(super) fn merged(held: &str, changes: &str) -> Result<String> {
     let fault = || FieldFault::member("/settings", "wrong_type", "`settings` must be an object.");
     let (Some(held), Some(changes)) = (json::members(held), json::members(changes)) else {
@@ -17,17 +17,17 @@ pub(super) fn merged(held: &str, changes: &str) -> Result<String> {
     Ok(json::object(kept.chain(set).map(|(name, raw)| (name.as_ref(), raw.get()))))
 }
 
-/// Bytes of one credential's settings, `createDefaults` included.
+/// The most bytes of one credential's settings, with `createDefaults`.
 const SETTINGS_MOST: usize = 64 * 1024;
-/// Bytes of one credential's secret.
+/// The most bytes of one credential's secret.
 const SECRET_MOST: usize = 16 * 1024;
 
-/// Fails with `validation_failed` where the settings, as they would be stored, are too large.
+/// Fails with `validation_failed` if the settings, as they would be stored, are too large.
 pub(super) fn check_size(settings: &str) -> Result<()> {
-    check(settings.len(), SETTINGS_MOST, "/settings", "`settings`, `createDefaults` included,")
+    check(settings.len(), SETTINGS_MOST, "/settings", "`settings` with `createDefaults`")
 }
 
-/// Fails with `validation_failed` where the secret is too large.
+/// Fails with `validation_failed` if the secret is too large.
 pub(super) fn check_secret_size(secret: &SecretString) -> Result<()> {
     check(secret.expose_secret().len(), SECRET_MOST, "/secret", "`secret`")
 }
@@ -36,7 +36,7 @@ fn check(size: usize, most: usize, at: &str, what: &str) -> Result<()> {
     if size <= most {
         return Ok(());
     }
-    let detail = format!("{what} may hold {most} bytes; it holds {size} bytes.");
+    let detail = format!("The limit for {what} is {most} bytes, but it has {size} bytes.");
     Err(Failure::validation(vec![FieldFault::member(at, "too_long", detail)]))
 }
 

@@ -1,4 +1,4 @@
-//! The shapes of credentials: what is given, what is shown, what is opened.
+//! The types of credentials: drafts, changes, and what callers see.
 
 use std::sync::Arc;
 
@@ -8,99 +8,79 @@ use super::accounts::AccountSource;
 use crate::adapters::{Account, Adapter, AdapterSpec};
 use crate::domain::{CallContext, CredentialId, Failure, Provider, RawJson, Result, Text, Timestamp};
 use crate::gateway::writes::Destination;
+use crate::store::CheckRecord;
 use crate::upstream;
 
-/// A credential as it is shown; never its secret.
+/// A credential without its secret.
 #[derive(Clone, Debug)]
 pub struct Credential {
     /// The API's `credentialId`.
     pub id: CredentialId,
-    /// Which CRM.
     pub provider: Provider,
     /// A name, unique in the tenant.
     pub name: Text,
-    /// The settings as given, a JSON object.
+    /// The settings as the caller sent them, a JSON object.
     pub settings: RawJson,
-    /// When it was made.
     pub created_at: Timestamp,
-    /// When it was last changed.
     pub updated_at: Timestamp,
     /// The last check, if there was one.
-    pub last_check: Option<LastCheck>,
+    pub last_check: Option<CheckRecord>,
 }
 
-/// How a check of a credential went.
-#[derive(Clone, Debug)]
-pub struct LastCheck {
-    /// When.
-    pub at: Timestamp,
-    /// Whether the CRM accepted the secret.
-    pub ok: bool,
-    /// The failure's code where it did not.
-    pub code: Option<Text>,
-}
-
-/// What a new credential shall be. `settings` and `secret` are JSON objects already checked for syntax.
+/// A new credential. `settings` and `secret` are valid JSON objects.
 #[derive(Clone)]
 pub struct CredentialDraft {
-    /// The provider's word.
+    /// The provider, such as `aptly`.
     pub provider: Text,
-    /// A name.
     pub name: Text,
-    /// Settings, a JSON object.
+    /// A JSON object.
     pub settings: RawJson,
-    /// Secret, a JSON object.
+    /// A JSON object.
     pub secret: SecretString,
 }
 
-/// Changes to a credential; what is `None` stays. `settings` merges by member, `null` resets one.
+/// Changes to a credential. `None` leaves a field unchanged. `settings` is merged by field, `null` resets one.
 #[derive(Default)]
 pub struct CredentialPatch {
-    /// A new name.
     pub name: Option<Text>,
-    /// Members of settings to merge.
+    /// The settings to merge.
     pub settings: Option<RawJson>,
-    /// A new secret.
     pub secret: Option<SecretString>,
 }
 
-/// The answer of a check: a refused secret is an answer too.
+/// The result of a check. A refused secret is a result, not a failure.
 #[derive(Clone, Debug)]
-pub struct CheckedSettings {
-    /// The account, or why it could not be asked.
+pub struct CheckOutcome {
+    /// The account, or the failure of the probe.
     pub outcome: std::result::Result<Account, Failure>,
-    /// How long it took.
     pub took: std::time::Duration,
 }
 
-/// A credential, opened for use.
+/// A connected credential.
 #[derive(Clone)]
 pub struct ConnectedCredential {
-    /// Its id.
     pub id: CredentialId,
-    /// What its CRM can do.
     pub spec: &'static AdapterSpec,
-    /// The way to the CRM.
     pub adapter: Arc<dyn Adapter>,
-    /// Where its CRM is: scheme, name and port.
+    /// The CRM's scheme, host and port.
     pub host: Text,
-    /// Its places and its budget of calls: whoever uses the adapter holds a place.
+    /// The concurrency limit and the budget of calls. Whoever uses the adapter holds a permit.
     pub account: upstream::AccountLimits,
-    pub(super) way: AccountSource,
+    pub(super) account_source: AccountSource,
 }
 
 impl ConnectedCredential {
-    /// Asks the CRM whose account the secret opens, and remembers it. Fails as [`Adapter::probe`] does.
+    /// Asks the CRM for the account of the secret, and stores it. Fails like [`Adapter::probe`].
     pub(in crate::gateway) async fn probe(&self, context: &CallContext) -> Result<Account> {
         let account = self.adapter.probe(context).await?;
         if let Some(id) = &account.id {
-            self.way.led_to(id);
+            self.account_source.opened(id);
         }
         Ok(account)
     }
 
-    /// Where writes go, as far as it is known without asking.
+    /// Where writes go, as far as this is known without a call.
     pub(in crate::gateway) fn destination(&self) -> Destination {
-        self.way.destination()
+        self.account_source.destination()
     }
 }

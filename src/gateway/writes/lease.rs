@@ -1,8 +1,9 @@
-//! A lease that is renewed while it is held, and how long it is surely ours by this machine's own clock.
+//! A lease that is renewed while it is held. This machine's clock determines how long it is certainly ours.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -10,31 +11,31 @@ use tokio::time::Instant;
 use crate::domain::{Result, Text};
 use crate::sealing::random;
 
-/// Renews every third of its time, so that one renewal may fail.
+/// A lease is renewed after each third of its time, so one renewal may fail.
 const RENEWALS: u32 = 3;
 
-/// A lease in the database. Dropped, it is renewed no more and ends by itself.
+/// A lease in the database. A dropped lease is not renewed and ends by itself.
 pub(in crate::gateway) struct Lease {
     time: Duration,
     until: Until,
     renewing: JoinHandle<()>,
-    // Its end is what stops the renewal, between two statements and never inside one.
+    // Ends the renewal between two statements, never during one.
     held: oneshot::Sender<()>,
 }
 
-/// Until when the lease is surely ours; `None` once it was lost.
+/// The time until which the lease is certainly ours; `None` if it was lost.
 #[derive(Clone)]
 struct Until(Arc<Mutex<Option<Instant>>>);
 
 impl Lease {
-    /// Keeps a lease of `time` that the database granted after `asked`. `renew` lengthens it and answers whether it was
-    /// still ours.
-    pub(in crate::gateway) fn keep<R, F>(time: Duration, asked: Instant, renew: R) -> Self
+    /// Keeps a lease of `time` that was requested at `requested_at`. `renew` renews it and returns whether it was still
+    /// ours.
+    pub(in crate::gateway) fn keep<R, F>(time: Duration, requested_at: Instant, renew: R) -> Self
     where
         R: Fn() -> F + Send + 'static,
         F: Future<Output = Result<bool>> + Send,
     {
-        let until = Until(Arc::new(Mutex::new(Some(asked + time))));
+        let until = Until(Arc::new(Mutex::new(Some(requested_at + time))));
         let (held, mut let_go) = oneshot::channel();
         let seen = until.clone();
         let renewing = tokio::spawn(async move {
@@ -43,11 +44,11 @@ impl Lease {
                     _ = &mut let_go => return,
                     () = tokio::time::sleep(time / RENEWALS) => {}
                 }
-                let asked = crate::clock::monotonic();
+                let requested_at = crate::clock::monotonic();
                 match renew().await {
-                    Ok(true) => seen.lengthen(asked + time),
+                    Ok(true) => seen.extend(requested_at + time),
                     Ok(false) => return seen.lose(),
-                    // The store logged why; it is tried again while the lease lasts, and after.
+                    // The store logged the reason. The renewal is tried again, even after the lease has ended.
                     Err(_) => {}
                 }
             }
@@ -55,59 +56,58 @@ impl Lease {
         Self { time, until, renewing, held }
     }
 
-    /// Whether the lease is surely ours: a process that was stopped for longer than it lasts must not go on.
+    /// Whether the lease is certainly ours. A process that was stopped for longer than the lease must not continue.
     pub(in crate::gateway) fn holds(&self) -> bool {
         self.until.get().is_some_and(|until| crate::clock::monotonic() < until)
     }
 
-    /// Notes that the database granted the whole time once more, after `asked`.
-    pub(in crate::gateway) fn granted(&self, asked: Instant) {
-        self.until.lengthen(asked + self.time);
+    /// The database granted the whole lease time again, for a request of time `requested_at`.
+    pub(in crate::gateway) fn granted(&self, requested_at: Instant) {
+        self.until.extend(requested_at + self.time);
     }
 
-    /// Notes that somebody else holds what was leased.
+    /// Another process holds the leased object.
     pub(in crate::gateway) fn lose(&self) {
         self.until.lose();
     }
 
-    /// How long it lasts without a renewal.
+    /// The lease time without a renewal.
     pub(in crate::gateway) const fn time(&self) -> Duration {
         self.time
     }
 
-    /// Ends the renewal; a renewal under way has ended when this returns, so that it cannot undo what comes next.
+    /// Ends the renewal. No renewal runs when this returns, so none can undo what follows.
     pub(in crate::gateway) async fn end(self) {
         drop(self.held);
-        // It ends in no other way than by returning.
+        // The task always returns by itself.
         let _ = self.renewing.await;
     }
 }
 
 impl Until {
     fn get(&self) -> Option<Instant> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.lock()
     }
 
-    fn lengthen(&self, moment: Instant) {
-        let mut until = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *until = until.map(|until| until.max(moment));
+    fn extend(&self, end: Instant) {
+        let mut until = self.0.lock();
+        *until = until.map(|until| until.max(end));
     }
 
     fn lose(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.0.lock() = None;
     }
 }
 
-/// A name for one holding, which nobody else has. Fails with `internal`.
+/// A unique name of one holder. Fails with `internal`.
 pub(in crate::gateway) fn new_fence() -> Result<Text> {
     Ok(hex(&random::<16>()?).into())
 }
 
-/// The bytes in hexadecimal.
 pub(in crate::gateway) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}"); // A string takes everything.
+        let _ = write!(text, "{byte:02x}"); // Writing to a string does not fail.
         text
     })
 }

@@ -1,4 +1,4 @@
-//! Claims keys, replays answers, and finds what dead processes left.
+//! Claims keys, returns recorded responses, and finds the unfinished writes of ended processes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,30 +15,29 @@ use crate::domain::{Caller, CredentialId, Failure, FailureKind, Result, TenantId
 use crate::sealing::{HEAD, Sealer, length_prefixed, sha256};
 use crate::store::{IdempotencyRecord, IdempotencyStore, LockStore, Reserved, Stage, Store, now};
 
-/// How long an answer is kept, from the first use of its key on.
+/// How long a response is kept after the first use of its key.
 pub(in crate::gateway) const KEPT: Duration = Duration::from_hours(24);
-/// How often a claim looks again where the row changed hands while it looked.
+/// How often a claim is tried again when the row changed its holder during the claim.
 const LOOKS: usize = 3;
-/// How many rows a sweep is shown at a time.
+/// How many rows one round of recovery reads.
 const SHOWN: u32 = 256;
-/// How many leases are watched at a time, of rows and of locks.
+/// How many leases are watched at once, of rows and of locks.
 const WATCHED: u32 = 4_096;
 /// How many rows one statement of the expiry removes.
 const ERASED: u32 = 500;
 const FINGERPRINT: &str = "idempotency fingerprint";
 
-/// A caller's key and what it stands for.
+/// A caller's key and the request that it identifies.
 #[derive(Clone)]
 pub struct RequestIdentity {
-    /// 1 to 255 visible ASCII characters; quotes are taken off already.
+    /// 1 to 255 visible ASCII characters, without quotes.
     pub key: Text,
-    /// Everything that makes the request: method, path, credential, options, condition, canonical body; two requests never look the
-    /// same.
+    /// The identity of the request: method, path, credential, options, condition, canonical body. It is unambiguous.
     pub fingerprint_input: Vec<u8>,
 }
 
 impl RequestIdentity {
-    /// The same key for the request under this condition.
+    /// The same key for the request with this condition.
     pub(in crate::gateway) fn under(&self, condition: &str) -> Self {
         Self {
             key: self.key.clone(),
@@ -51,39 +50,37 @@ impl RequestIdentity {
 #[derive(Clone)]
 pub struct Ledger {
     store: Arc<dyn IdempotencyStore>,
-    locks: Arc<dyn LockStore>,
+    locks: LockStore,
     sealer: Arc<Sealer>,
     lease: Duration,
     settle: Duration,
     lookups: Arc<SeenLookups>,
 }
 
-/// The leases of others, as this process sees them.
+/// The leases of other processes, as this process sees them.
 #[derive(Default)]
 pub(in crate::gateway) struct LeaseWatch {
     rows: SeenLeases,
     locks: SeenLeases,
 }
 
-/// What a key is good for.
+/// The result of a claim.
 pub(in crate::gateway) enum Begin {
     /// The response was recorded before.
     Replay(StoredResponse),
-    /// The key is ours: run the write.
+    /// This request holds the key and runs the write.
     Started(Box<InFlightWrite>),
 }
 
-/// A create that a process left without an outcome.
+/// A create whose process left it without an outcome.
 pub(in crate::gateway) struct Unsettled {
-    /// Whose it is.
     pub(in crate::gateway) tenant: TenantId,
-    /// The credential that it was sent through.
+    /// The credential of the write.
     pub(in crate::gateway) credential: CredentialId,
     held: IdempotencyRecord,
 }
 
 impl Ledger {
-    /// The ledger in `store`.
     #[must_use]
     pub fn new(store: &Store, sealer: Arc<Sealer>, limits: Limits) -> Self {
         let Limits { lease, settle, .. } = limits;
@@ -103,16 +100,21 @@ impl Ledger {
         let fence = new_fence()?;
         let record = self.fresh(&row, &fence, &identity.fingerprint_input);
         for _ in 0..LOOKS {
-            let asked = clock::monotonic();
+            let requested_at = clock::monotonic();
             let held = match self.store.reserve(&record, self.lease).await? {
                 Reserved::Ours => {
-                    return Ok(Begin::Started(Box::new(InFlightWrite::new(row, fence, self.lease, asked))));
+                    return Ok(Begin::Started(Box::new(InFlightWrite::new(
+                        row,
+                        fence,
+                        self.lease,
+                        requested_at,
+                    ))));
                 }
                 Reserved::Full { retry_after } => return Err(full(retry_after)),
                 Reserved::Held { record, free } => (record, free),
             };
             let (held, free) = held;
-            self.refuse_another(&held, &row, &identity.fingerprint_input)?;
+            self.check_same_request(&held, &row, &identity.fingerprint_input)?;
             if held.stage == Stage::Done
                 && let (WriteState::Done(response), _) = row.state_of(&held)?
             {
@@ -128,8 +130,8 @@ impl Ledger {
         Err(in_progress())
     }
 
-    /// Creates without an outcome whose process is gone or gave up: of each tenant and credential in turn, and there those
-    /// first that nobody has looked for longest. Fails with `store_unavailable`.
+    /// Released creates without an outcome. The order rotates over tenants and over each tenant's credentials, then the row
+    /// that waited longest comes first. Fails with `store_unavailable`.
     pub(in crate::gateway) async fn unsettled(&self) -> Result<Vec<Unsettled>> {
         let named = |held: IdempotencyRecord| {
             Some(Unsettled { tenant: held.tenant.clone(), credential: held.credential.clone()?, held })
@@ -137,8 +139,8 @@ impl Ledger {
         Ok(self.store.unsettled(SHOWN).await?.into_iter().filter_map(named).collect())
     }
 
-    /// Takes one of them over to look, and to `note` or `leave`: while it is held, replays of it wait. `None` where
-    /// somebody else was faster, or where it cannot be read. Never sends. Fails with `store_unavailable`.
+    /// Takes over one of them to search for its outcome; the caller may call `note` or `leave`, and never sends. While it is
+    /// held, replays wait. `None` if another process was faster or the row is unreadable. Fails with `store_unavailable`.
     pub(in crate::gateway) async fn take_unsettled(
         &self,
         unsettled: &Unsettled,
@@ -149,7 +151,7 @@ impl Ledger {
             Err(failure) if failure.kind != FailureKind::StoreUnavailable => {
                 tracing::warn!(
                     code = failure.kind.code(),
-                    "an open write cannot be read, so nobody looks for it"
+                    "the row of an unfinished write is unreadable, so its outcome is not searched for"
                 );
                 Ok(None)
             }
@@ -157,7 +159,7 @@ impl Ledger {
         }
     }
 
-    /// Erases what has expired, in bounded batches until none is left; how many rows. Fails with `store_unavailable`.
+    /// Erases expired rows in batches. Returns their number. Fails with `store_unavailable`.
     pub async fn erase_expired(&self) -> Result<u64> {
         let mut all = 0;
         loop {
@@ -169,35 +171,35 @@ impl Ledger {
         }
     }
 
-    /// Lets go what dead processes hold, rows and locks, as soon as this process has seen it unrenewed for a whole lease.
-    /// Never ends.
+    /// Releases the rows and locks of ended processes, when this process has seen them unrenewed for a whole lease.
+    /// Never returns.
     pub(in crate::gateway) async fn watch_leases(&self) {
         let (mut watch, mut rounds) = (LeaseWatch::default(), interval(self.lease / ROUNDS));
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             rounds.tick().await;
             if let Err(failure) = self.watch_once(&mut watch).await {
-                tracing::warn!(code = failure.kind.code(), "leases could not be read; tried again");
+                tracing::warn!(code = failure.kind.code(), "leases could not be read; retrying");
             }
         }
     }
 
-    /// One round of it. Fails with `store_unavailable`.
+    /// One round of [`Self::watch_leases`]. Fails with `store_unavailable`.
     pub(in crate::gateway) async fn watch_once(&self, watch: &mut LeaseWatch) -> Result<()> {
-        let asked = clock::monotonic();
+        let requested_at = clock::monotonic();
         let held = self.store.held(WATCHED).await?;
-        for gone in watch.rows.see(held, asked, self.lease) {
+        for gone in watch.rows.see(held, requested_at, self.lease) {
             self.store.end_lease(&gone).await?;
         }
-        let asked = clock::monotonic();
+        let requested_at = clock::monotonic();
         let held = self.locks.held(WATCHED).await?;
-        for gone in watch.locks.see(held, asked, self.lease) {
+        for gone in watch.locks.see(held, requested_at, self.lease) {
             self.locks.end_lease(&gone).await?;
         }
         Ok(())
     }
 
-    /// Ends every lease: for a process that knows that it is the only one. Fails with `store_unavailable`.
+    /// Ends every lease. Only for the one process on this database. Fails with `store_unavailable`.
     pub async fn end_leases(&self) -> Result<()> {
         self.locks.unlock_all().await?;
         self.store.end_leases().await.map(|_| ())
@@ -215,10 +217,10 @@ impl Ledger {
         })
     }
 
-    fn fresh(&self, row: &LedgerRow, fence: &Text, asked: &[u8]) -> IdempotencyRecord {
+    fn fresh(&self, row: &LedgerRow, fence: &Text, fingerprint_input: &[u8]) -> IdempotencyRecord {
         let created_at = now();
-        // The head tells later which master key it was made under, also where nothing is sealed.
-        let mac = self.sealer.mac(FINGERPRINT, &request(row, asked));
+        // The head shows later which master key made the fingerprint, even if nothing is sealed.
+        let mac = self.sealer.mac(FINGERPRINT, &request(row, fingerprint_input));
         IdempotencyRecord {
             tenant: row.tenant.clone(),
             key: row.key.clone(),
@@ -230,53 +232,58 @@ impl Ledger {
             sealed: None,
             created_at,
             expires_at: created_at.checked_add(KEPT).unwrap_or(created_at),
-            request_bytes: i64::try_from(asked.len()).unwrap_or(i64::MAX),
+            request_bytes: i64::try_from(fingerprint_input.len()).unwrap_or(i64::MAX),
         }
     }
 
-    /// Refuses a request that is not the one the key was first used for; before anything is told about that one.
-    fn refuse_another(&self, held: &IdempotencyRecord, row: &LedgerRow, asked: &[u8]) -> Result<()> {
+    /// Refuses a request that differs from the first one with this key, before anything of the first one is disclosed.
+    fn check_same_request(
+        &self,
+        held: &IdempotencyRecord,
+        row: &LedgerRow,
+        fingerprint_input: &[u8],
+    ) -> Result<()> {
         let (named, mac) = held.fingerprint.split_at_checked(HEAD).ok_or_else(unreadable)?;
         if !self.sealer.knows(named) {
             return Err(unreadable());
         }
-        if self.sealer.authentic(FINGERPRINT, &request(row, asked), mac) {
+        if self.sealer.authentic(FINGERPRINT, &request(row, fingerprint_input), mac) {
             return Ok(());
         }
-        let detail = "This Idempotency-Key was used for another request: method, path, parameters or body differ. Repeat that \
-             one as it was, or use a new key.";
+        let detail = "This Idempotency-Key was used for another request: method, path, parameters or body differ. Repeat the first \
+             request without a change, or use a new key.";
         Err(Failure::new(FailureKind::IdempotencyKeyReused, detail))
     }
 
-    /// Takes over a row that was let go; `None` where somebody else was faster.
+    /// Takes over a released row; `None` if another process was faster.
     async fn take_over(
         &self,
         row: &Arc<LedgerRow>,
         held: &IdempotencyRecord,
     ) -> Result<Option<InFlightWrite>> {
-        let (fence, asked) = (new_fence()?, clock::monotonic());
+        let (fence, requested_at) = (new_fence()?, clock::monotonic());
         let Some(held) = self.store.take_over(held, &fence, self.lease).await? else { return Ok(None) };
-        let write = InFlightWrite::new(row.clone(), fence, self.lease, asked);
+        let write = InFlightWrite::new(row.clone(), fence, self.lease, requested_at);
         write.resume(&held).await.map(Some)
     }
 }
 
-/// The tenant's part of the ledger is full.
+/// The tenant is at its quota of ledger rows.
 fn full(retry_after: Duration) -> Failure {
-    let detail = "The tenant has as many writes under an Idempotency-Key stored as it may; nothing was sent. Each ends 24 hours \
+    let detail = "The tenant has reached its limit of writes under an Idempotency-Key; nothing was sent. Each is removed 24 hours \
          after its first use. Try again after Retry-After, or ask the operator to raise the limit. Replays of earlier \
          keys work.";
     Failure::new(FailureKind::LedgerQuotaExceeded, detail).with_retry_after(Some(retry_after))
 }
 
-/// The digest that stands for a tenant's key: a key may hold anything, also what must not be kept.
+/// The digest of a tenant's key. A key may contain any text, so it is not stored.
 pub(super) fn key(tenant: &TenantId, key: &str) -> Text {
     let tenant = tenant.as_str().as_bytes();
     let length = (tenant.len() as u64).to_be_bytes();
     hex(&sha256(&[length.as_slice(), tenant, key.as_bytes()].concat())).into()
 }
 
-/// What the fingerprint is of; the digest before it has always the same length.
-fn request(row: &LedgerRow, asked: &[u8]) -> Vec<u8> {
-    [row.key.as_bytes(), asked].concat()
+/// The input of the fingerprint. The digest at its start has a constant length, so the input is unambiguous.
+fn request(row: &LedgerRow, fingerprint_input: &[u8]) -> Vec<u8> {
+    [row.key.as_bytes(), fingerprint_input].concat()
 }

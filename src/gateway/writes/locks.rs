@@ -1,95 +1,100 @@
-//! Writes that must not overlap wait for each other: those on one contact, and creates of one identity; over all
-//! replicas where there are several.
+//! Locks for writes that must not overlap: writes of one contact, and creates of one identity.
+//!
+//! A writer takes the locks of its process first, so that only one writer of each process queries the database. Then it takes
+//! the locks in the database, which all processes share. SQLite needs them too, because a second process may serve from the
+//! same file while the first one is replaced.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
 
-use crate::domain::{CallContext, CredentialId, Failure, FailureKind, Result, TenantId};
-use crate::gateway::replicas::{SharedGuard, SharedLocks};
+use super::{Lease, hex, new_fence};
+use crate::config::Limits;
+use crate::domain::{CallContext, CredentialId, Failure, FailureKind, Result, TenantId, Text};
+use crate::sealing::{Sealer, length_prefixed, random};
+use crate::store::{LockStore, Store};
 
-type HeldLocks = HashMap<(TenantId, CredentialId, String), Arc<tokio::sync::Mutex<()>>>;
+/// The shortest pause between two attempts. A random part of up to nine times as much spreads out the waiting writers.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
-/// Locks by credential and word. Inside the process first, so that of all its writers one asks the database.
+type LockKey = (TenantId, CredentialId, String);
+type HeldLocks = HashMap<LockKey, Arc<tokio::sync::Mutex<()>>>;
+
+/// Locks by credential and lock key, in this process and in the database.
 #[derive(Clone)]
 pub(in crate::gateway) struct Locks {
-    here: Here,
-    everywhere: SharedLocks,
+    local: LocalLocks,
+    shared: SharedLocks,
 }
 
-/// Locks that are held; dropping it lets the next writer in.
+/// Held locks. Dropping the guard releases them.
 pub(in crate::gateway) struct Guard {
-    everywhere: SharedGuard,
-    _here: HereGuard,
+    shared: SharedGuard,
+    _local: LocalGuard,
 }
 
 impl Guard {
-    /// Whether the locks are still held: their hold over all replicas ends where this process stands still for long.
+    /// Whether the locks are still held. Their lease ends if this process is stopped for long.
     pub(in crate::gateway) fn holds(&self) -> bool {
-        self.everywhere.holds()
+        self.shared.holds()
     }
 }
 
 impl Locks {
-    pub(in crate::gateway) fn new(everywhere: SharedLocks) -> Self {
-        Self { here: Here::default(), everywhere }
+    pub(in crate::gateway) fn new(shared: SharedLocks) -> Self {
+        Self { local: LocalLocks::default(), shared }
     }
 
-    /// Waits for all of `words`, within the deadline. Fails with `gateway_timeout`, `store_unavailable`.
+    /// Waits for all of `lock_keys` until the deadline. Fails with `gateway_timeout`, `store_unavailable`.
     pub(in crate::gateway) async fn hold(
         &self,
         context: &CallContext,
         (tenant, credential): (&TenantId, &CredentialId),
-        words: BTreeSet<String>,
+        lock_keys: BTreeSet<String>,
     ) -> Result<Guard> {
-        let here = self.here.hold(context, (tenant, credential), &words).await?;
-        let everywhere = self.everywhere.hold(context, tenant, credential, words).await?;
-        Ok(Guard { everywhere, _here: here })
+        let local = self.local.hold(context, (tenant, credential), &lock_keys).await?;
+        let shared = self.shared.hold(context, tenant, credential, lock_keys).await?;
+        Ok(Guard { shared, _local: local })
     }
 }
 
-/// Locks inside this process.
 #[derive(Clone, Default)]
-struct Here(Arc<Mutex<HeldLocks>>);
+struct LocalLocks(Arc<Mutex<HeldLocks>>);
 
-struct HereGuard {
+struct LocalGuard {
     locks: Arc<Mutex<HeldLocks>>,
-    held: Vec<((TenantId, CredentialId, String), OwnedMutexGuard<()>)>,
+    held: Vec<(LockKey, OwnedMutexGuard<()>)>,
 }
 
-impl Here {
-    /// Waits for all of `words`, within the deadline. Words are taken in one order, so that two writers never wait for
-    /// each other. Fails with `gateway_timeout`.
+impl LocalLocks {
+    /// Waits for all of `lock_keys` until the deadline. They are taken in sorted order, so that two writers cannot deadlock.
+    /// Fails with `gateway_timeout`.
     async fn hold(
         &self,
         context: &CallContext,
         (tenant, credential): (&TenantId, &CredentialId),
-        words: &BTreeSet<String>,
-    ) -> Result<HereGuard> {
-        let mut guard = HereGuard { locks: Arc::clone(&self.0), held: Vec::new() };
-        for word in words {
-            let key = (tenant.clone(), credential.clone(), word.clone());
-            let lock = Arc::clone(
-                self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key.clone()).or_default(),
-            );
-            let Ok(held) = tokio::time::timeout(context.remaining(), lock.lock_owned()).await else {
-                let detail =
-                    "Another write on the same contact or e-mail address took the whole time. Try again.";
-                return Err(Failure::new(FailureKind::GatewayTimeout, detail));
-            };
-            guard.held.push((key, held));
+        lock_keys: &BTreeSet<String>,
+    ) -> Result<LocalGuard> {
+        let mut guard = LocalGuard { locks: Arc::clone(&self.0), held: Vec::new() };
+        for lock_key in lock_keys {
+            let key = (tenant.clone(), credential.clone(), lock_key.clone());
+            let lock = Arc::clone(self.0.lock().entry(key.clone()).or_default());
+            let held = tokio::time::timeout(context.remaining(), lock.lock_owned()).await;
+            guard.held.push((key, held.map_err(|_| too_late())?));
         }
         Ok(guard)
     }
 }
 
-impl Drop for HereGuard {
+impl Drop for LocalGuard {
     fn drop(&mut self) {
-        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut locks = self.locks.lock();
         for (key, held) in self.held.drain(..) {
             drop(held);
-            // Nobody else holds or awaits the lock when the map has the last reference.
+            // If only the map has a reference, nobody holds the lock or waits for it.
             if locks.get(&key).is_some_and(|lock| Arc::strong_count(lock) == 1) {
                 locks.remove(&key);
             }
@@ -97,12 +102,122 @@ impl Drop for HereGuard {
     }
 }
 
+/// Locks over all processes on one database; clones share everything.
+#[derive(Clone)]
+pub struct SharedLocks {
+    store: LockStore,
+    sealer: Arc<Sealer>,
+    lease: Duration,
+}
+
+/// Held locks in the database. Dropping the guard releases them.
+struct SharedGuard {
+    store: LockStore,
+    fence: Text,
+    /// Whether a lock may have been taken.
+    taken: bool,
+    lease: Option<Lease>,
+}
+
+impl SharedLocks {
+    /// Locks in `store`; `sealer` makes their names unreadable.
+    pub fn new(store: &Store, sealer: Arc<Sealer>, limits: Limits) -> Self {
+        Self { store: store.locks.clone(), sealer, lease: limits.lease }
+    }
+
+    /// The names of a lock key in the database. They are MACs, because the key may be an e-mail address or phone number. There
+    /// is one for each known master key, so that processes with different current keys share a name during a rotation.
+    fn names(&self, tenant: &TenantId, credential: &CredentialId, lock_key: &str) -> Vec<String> {
+        let whole = length_prefixed(&[tenant.as_str(), credential.as_str(), lock_key].map(str::as_bytes));
+        self.sealer.macs("write lock", &whole).iter().map(|mac| hex(mac)).collect()
+    }
+
+    /// Waits for all of `lock_keys` until the deadline. Fails with `gateway_timeout`, `store_unavailable`.
+    async fn hold(
+        &self,
+        context: &CallContext,
+        tenant: &TenantId,
+        credential: &CredentialId,
+        lock_keys: impl IntoIterator<Item = String>,
+    ) -> Result<SharedGuard> {
+        let names: BTreeSet<String> =
+            lock_keys.into_iter().flat_map(|lock_key| self.names(tenant, credential, &lock_key)).collect();
+        let names: Arc<[String]> = names.into_iter().collect();
+        loop {
+            // In its own task: if it were cancelled, it would be unknown whether there is something to release.
+            let attempt = tokio::spawn(try_lock(self.store.clone(), names.clone(), self.lease));
+            let ended = tokio::time::timeout(context.remaining(), attempt).await.map_err(|_| too_late())?;
+            let held = ended.map_err(|_| Failure::internal("the task that takes locks ended early"))??;
+            if let Some(held) = held {
+                return Ok(held);
+            }
+            let pause = pause()?;
+            if context.remaining() <= pause {
+                return Err(too_late());
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+}
+
+/// Tries once to take the locks. If the caller does not wait for the result, dropping it releases them.
+async fn try_lock(store: LockStore, names: Arc<[String]>, time: Duration) -> Result<Option<SharedGuard>> {
+    let fence = new_fence()?;
+    let mut held = SharedGuard { store: store.clone(), fence: fence.clone(), taken: true, lease: None };
+    let requested_at = crate::clock::monotonic();
+    held.taken = store.lock(&names, &fence, time).await?;
+    if !held.taken {
+        return Ok(None);
+    }
+    // All or none: if another process took one meanwhile, the others protect nothing.
+    let all = names.len() as u64;
+    held.lease = Some(Lease::keep(time, requested_at, move || {
+        let (store, fence) = (store.clone(), fence.clone());
+        async move { Ok(store.keep(&fence, time).await? == all) }
+    }));
+    Ok(Some(held))
+}
+
+impl SharedGuard {
+    /// Whether the locks are still ours. A process that was stopped for longer than the lease may have lost them.
+    fn holds(&self) -> bool {
+        self.lease.as_ref().is_some_and(Lease::holds)
+    }
+}
+
+impl Drop for SharedGuard {
+    fn drop(&mut self) {
+        let (store, fence, lease) = (self.store.clone(), self.fence.clone(), self.lease.take());
+        // Without a runtime, the lease ends by itself.
+        let (true, Ok(runtime)) = (self.taken, tokio::runtime::Handle::try_current()) else { return };
+        runtime.spawn(async move {
+            if let Some(lease) = lease {
+                lease.end().await;
+            }
+            if store.unlock(&fence).await.is_err() {
+                tracing::warn!(
+                    "locks in the database could not be released; they are released when their lease ends"
+                );
+            }
+        });
+    }
+}
+
+fn pause() -> Result<Duration> {
+    let [chance] = random::<1>()?;
+    Ok(SHORTEST_PAUSE + SHORTEST_PAUSE * 9 * u32::from(chance) / 255)
+}
+
+fn too_late() -> Failure {
+    let detail = "Another write of the same contact or e-mail address did not end in time. Try again.";
+    Failure::new(FailureKind::GatewayTimeout, detail)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::domain::Text;
+    use crate::sealing::MasterKey;
+    use crate::store::tests::{TestPlace, on_postgres};
 
     fn words(list: &[&str]) -> BTreeSet<String> {
         list.iter().map(|word| (*word).to_owned()).collect()
@@ -110,17 +225,111 @@ mod tests {
 
     #[tokio::test]
     async fn one_waits_for_the_other_and_nothing_is_left_behind() {
-        let (locks, tenant, mine) = (Here::default(), TenantId::from("t"), CredentialId::from("c"));
+        let (locks, tenant, mine) = (LocalLocks::default(), TenantId::from("t"), CredentialId::from("c"));
         let (all, some) = (words(&["a", "b"]), words(&["b", "c"]));
-        let soon = CallContext::within(Duration::from_millis(20), Text::from("r"));
-        let first = locks.hold(&soon, (&tenant, &mine), &all).await.unwrap();
-        let late = locks.hold(&soon, (&tenant, &mine), &some).await;
+        let brief = soon(20);
+        let first = locks.hold(&brief, (&tenant, &mine), &all).await.unwrap();
+        let late = locks.hold(&brief, (&tenant, &mine), &some).await;
         assert_eq!(late.err().unwrap().kind, FailureKind::GatewayTimeout);
-        assert!(locks.hold(&soon, (&tenant, &CredentialId::from("other")), &some).await.is_ok());
-        assert!(locks.hold(&soon, (&TenantId::from("other"), &mine), &some).await.is_ok());
+        assert!(locks.hold(&brief, (&tenant, &CredentialId::from("other")), &some).await.is_ok());
+        assert!(locks.hold(&brief, (&TenantId::from("other"), &mine), &some).await.is_ok());
         drop(first);
-        let soon = CallContext::within(Duration::from_millis(20), Text::from("r"));
-        drop(locks.hold(&soon, (&tenant, &mine), &some).await.unwrap());
-        assert!(locks.0.lock().unwrap().is_empty());
+        let brief = soon(20);
+        drop(locks.hold(&brief, (&tenant, &mine), &some).await.unwrap());
+        assert!(locks.0.lock().is_empty());
+    }
+
+    fn soon(time: u64) -> CallContext {
+        CallContext::within(Duration::from_millis(time), "req".into())
+    }
+
+    struct Replica {
+        locks: SharedLocks,
+    }
+
+    fn sealer(current: &MasterKey, others: &[MasterKey]) -> Arc<Sealer> {
+        Arc::new(Sealer::with_others(current, others).unwrap())
+    }
+
+    impl Replica {
+        async fn on(place: &TestPlace, sealer: &Arc<Sealer>) -> Self {
+            Self { locks: SharedLocks::new(&place.open().await, Arc::clone(sealer), Limits::default()) }
+        }
+
+        async fn hold(&self, time: u64, words: &[&str]) -> Result<SharedGuard> {
+            self.hold_for("cred_1", time, words).await
+        }
+
+        async fn hold_for(&self, credential: &str, time: u64, words: &[&str]) -> Result<SharedGuard> {
+            let words = words.iter().map(|word| (*word).to_owned());
+            self.locks.hold(&soon(time), &"ten_1".into(), &credential.into(), words).await
+        }
+    }
+
+    #[tokio::test]
+    async fn processes_on_one_sqlite_file_wait_for_each_other_too() {
+        waiting().await;
+    }
+
+    #[test]
+    fn replicas_wait_for_each_other() {
+        on_postgres(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(waiting());
+        });
+    }
+
+    async fn waiting() {
+        let place = TestPlace::new().await;
+        // In the middle of a rotation: each has a current key of its own, and knows the other's.
+        let keys = || {
+            (
+                MasterKey::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap(),
+                MasterKey::parse("AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=").unwrap(),
+            )
+        };
+        let ((old, new), (former, next)) = (keys(), keys());
+        let one = Replica::on(&place, &sealer(&old, &[new])).await;
+        let other = Replica::on(&place, &sealer(&next, &[former])).await;
+        let first = one.hold(5000, &["canary@example.com", "b"]).await.unwrap();
+        let late = other.hold(300, &["a", "canary@example.com"]).await;
+        assert_eq!(late.err().unwrap().kind, FailureKind::GatewayTimeout);
+        assert!(other.hold_for("cred_2", 5000, &["b"]).await.is_ok(), "of another credential");
+        let free = other.hold(5000, &["a"]).await.expect("who waited in vain left nothing behind");
+        let (then, ()) = tokio::join!(other.hold(10_000, &["b"]), async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            drop(first);
+        });
+        assert!(then.is_ok(), "let in when the first went");
+        drop((free, then));
+
+        // Who is cut off while it waits or asks leaves nothing either.
+        let held = one.hold(5000, &["x"]).await.unwrap();
+        for time in 0..20 {
+            let mut asking = std::pin::pin!(other.hold(5000, &["y"]));
+            let _ = tokio::time::timeout(Duration::from_millis(time / 4), &mut asking).await;
+        }
+        assert!(other.hold(5000, &["y"]).await.is_ok());
+        drop(held);
+    }
+
+    #[tokio::test]
+    async fn no_address_and_no_other_tenant_s_word_is_in_a_lock() {
+        let (place, sealer) = (TestPlace::new().await, sealer(&MasterKey::generate().unwrap(), &[]));
+        let locks = Replica::on(&place, &sealer).await.locks;
+        let other = Replica::on(&place, &self::sealer(&MasterKey::generate().unwrap(), &[])).await.locks;
+        let name =
+            |tenant: &str, credential: &str, word| locks.names(&tenant.into(), &credential.into(), word);
+        let one = name("t", "c", "canary@example.com");
+        assert!(one.len() == 1 && one[0].len() == 64 && !one[0].contains("canary"));
+        assert_eq!(one, name("t", "c", "canary@example.com"));
+        for other in [
+            name("u", "c", "canary@example.com"),
+            name("t", "d", "canary@example.com"),
+            name("tc", "", "canary@example.com"),
+            other.names(&"t".into(), &"c".into(), "canary@example.com"),
+        ] {
+            assert_ne!(one, other);
+        }
     }
 }

@@ -1,16 +1,15 @@
-//! Writes that happen once: what was requested under an `Idempotency-Key`, how far it came, what the response was.
+//! Idempotent writes: the request under an `Idempotency-Key`, its progress, and its response.
 //!
-//! A key is claimed durably before anything is sent. Whoever claimed it holds its row under a lease that is renewed while
-//! the write runs. No clock ends a lease: a process takes a row over if it has itself seen it unrenewed for a whole lease.
+//! A key is claimed durably before anything is sent. The claiming request holds the row under a lease that is renewed while
+//! the write runs. No clock ends a lease: a process takes over a row if it has itself seen it unrenewed for a whole lease.
 //! A replay finds the response, a write in flight, or the state that an ended process left. Requests and responses are
-//! kept sealed; a request is erased when its outcome is known, a response a day after the first use of its key.
+//! sealed. A request is erased when its outcome is known, a response a day after the first use of its key.
 
 mod in_flight;
 mod lease;
 mod ledger;
 mod locks;
 mod response;
-mod run;
 mod seen;
 mod state;
 #[cfg(test)]
@@ -22,7 +21,46 @@ pub(in crate::gateway) use lease::{Lease, hex, new_fence};
 pub(in crate::gateway) use ledger::LeaseWatch;
 pub(in crate::gateway) use ledger::{Begin, KEPT};
 pub use ledger::{Ledger, RequestIdentity};
+pub use locks::SharedLocks;
 pub(in crate::gateway) use locks::{Guard, Locks};
 pub use response::StoredResponse;
-pub(in crate::gateway) use run::{end, run_to_completion};
 pub(in crate::gateway) use state::{Destination, RecoveryContext, ReplayStep, WriteState};
+
+use crate::domain::{Failure, Result, Retryable};
+
+/// Runs a write in its own task. If a caller disconnects, the write is not left half done with its lock released and its
+/// call still running at the CRM.
+pub(in crate::gateway) async fn run_to_completion(
+    write: impl Future<Output = Result<StoredResponse>> + Send + 'static,
+) -> Result<StoredResponse> {
+    let task = tokio::spawn(write);
+    task.await.unwrap_or_else(|_| Err(Failure::internal("the task of a write ended early")))
+}
+
+/// Ends a write. With a key, a response is recorded before it is returned; this includes a final refusal by the CRM. After
+/// any other failure the key is freed if nothing was done; otherwise the row stays for a replay.
+pub(in crate::gateway) async fn end(
+    write: Option<InFlightWrite>,
+    response: Result<StoredResponse>,
+) -> Result<StoredResponse> {
+    let Some(write) = write else { return response };
+    let failure = match response {
+        Ok(response) => return write.record(response).await,
+        Err(failure) => failure,
+    };
+    // Whatever the failure is: only the key can find out the outcome of a create that may be applied.
+    let is_lost_create = !matches!(write.state(), WriteState::Reserved | WriteState::Sent);
+    let needs_key = is_lost_create || failure.retryable == Retryable::SameKeyOnly;
+    if write.state().may_be_applied() && needs_key && write.is_lost() {
+        return Err(in_flight::not_kept());
+    }
+    if write.state().frees_key() {
+        write.release().await?;
+    } else {
+        write.leave().await;
+    }
+    Err(match failure.retryable {
+        Retryable::Yes if is_lost_create => failure.with_retryable(Retryable::SameKeyOnly),
+        _ => failure,
+    })
+}

@@ -1,4 +1,4 @@
-//! What an idempotent write answers, and the form in which it is kept.
+//! The response of an idempotent write, and its stored form.
 
 use std::fmt;
 
@@ -6,20 +6,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{Failure, Result, Text};
 
-/// What an idempotent write answers: recorded and replayed byte for byte.
+/// The response of an idempotent write. It is recorded and replayed without a change.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredResponse {
-    /// The HTTP status.
     pub status: u16,
-    /// Names and values of the headers that belong to the answer, such as `Location`.
+    /// Names and values of the headers that are recorded, such as `Location`.
     pub headers: Vec<(Text, Text)>,
-    /// The body.
     pub body: Vec<u8>,
     /// Whether it comes from the ledger.
     pub replayed: bool,
 }
 
-/// The body is personal data and must not reach a log.
+/// The body is personal data and must not be logged.
 impl fmt::Debug for StoredResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { status, headers, body, replayed } = self;
@@ -32,7 +30,7 @@ impl fmt::Debug for StoredResponse {
     }
 }
 
-/// What stands before the body: one line, so that the body follows as it is.
+/// The part before the body: one line of JSON, so that the body follows without a change.
 #[derive(Serialize, Deserialize)]
 struct Head {
     status: u16,
@@ -47,15 +45,15 @@ impl StoredResponse {
             headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_str().to_owned()));
         let head = Head { status: *status, headers: headers.collect() };
         let mut bytes = serde_json::to_vec(&head)
-            .map_err(|_| Failure::internal("the answer of a write could not be written down"))?;
+            .map_err(|_| Failure::internal("the response of a write could not be serialised"))?;
         bytes.push(b'\n');
         bytes.extend_from_slice(body);
         Ok(bytes)
     }
 
-    /// The answer that [`Self::to_bytes`] made, as a replay. Fails with `internal`.
+    /// The response that [`Self::to_bytes`] wrote, as a replay. Fails with `internal`.
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let damaged = || Failure::internal("a recorded answer is not as it was written");
+        let damaged = || Failure::internal("a recorded response is damaged");
         let end = bytes.iter().position(|byte| *byte == b'\n').ok_or_else(damaged)?;
         let (head, body) = (&bytes[..end], &bytes[end + 1..]);
         let Head { status, headers } = serde_json::from_slice(head).map_err(|_| damaged())?;

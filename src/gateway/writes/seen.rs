@@ -1,22 +1,23 @@
-//! What this process has seen unchanged, and for how long by its own monotonic clock. The clocks of databases, of other
-//! processes and of the wall may jump, so that none of them proves that a time has passed.
+//! What this process has seen unchanged, and for how long by its own monotonic clock. Wall clocks and the clocks of databases
+//! and other processes may jump, so they do not prove that time has passed.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
 use tokio::time::Instant;
 
 use crate::clock;
 use crate::domain::Text;
 use crate::store::HeldLease;
 
-/// How often leases are looked at while one lasts.
+/// How often leases are read during one lease time.
 pub(super) const ROUNDS: u32 = 6;
-/// Lookups that are remembered, of each of two generations: about 10 MB at most.
-const MOST: usize = 50_000;
+/// The most lookups in memory; about 10 MB.
+const MOST: u64 = 50_000;
 
-/// Leases that this process sees held, each with how long it was seen unchanged.
+/// The leases that this process sees, each with the time for which it was seen unchanged.
 #[derive(Default)]
 pub(super) struct SeenLeases {
     unchanged: HashMap<HeldLease, Duration>,
@@ -24,14 +25,19 @@ pub(super) struct SeenLeases {
 }
 
 impl SeenLeases {
-    /// Notes `held`, which was asked for at `asked` and is known now. Returns those seen unchanged for a whole `lease`:
-    /// their holders are gone.
+    /// Adds `held`, which was requested at `requested_at`. Returns the leases that were seen unchanged for a whole `lease`: their
+    /// holders are gone.
     ///
-    /// Between two rounds at most twice the pause between them counts. Where this process stood still for longer, holders
-    /// may have stood still with it, and have their time to renew after it.
-    pub(super) fn see(&mut self, held: Vec<HeldLease>, asked: Instant, lease: Duration) -> Vec<HeldLease> {
+    /// Between two rounds, at most twice the pause between them counts. If this process was stopped for longer, holders
+    /// may have been stopped too, and get time to renew.
+    pub(super) fn see(
+        &mut self,
+        held: Vec<HeldLease>,
+        requested_at: Instant,
+        lease: Duration,
+    ) -> Vec<HeldLease> {
         let since = self.answered.replace(clock::monotonic());
-        let passed = since.map_or(Duration::ZERO, |since| asked.saturating_duration_since(since));
+        let passed = since.map_or(Duration::ZERO, |since| requested_at.saturating_duration_since(since));
         let passed = passed.min(lease / ROUNDS * 2);
         let unchanged =
             |lease: &HeldLease| self.unchanged.get(lease).map_or(Duration::ZERO, |time| *time + passed);
@@ -41,29 +47,19 @@ impl SeenLeases {
     }
 }
 
-/// When this process first saw a lookup that found nobody; of so many lookups as there is room for, those used last.
-#[derive(Default)]
-pub(super) struct SeenLookups(Mutex<Generations>);
+/// When this process first saw each lookup that found nobody. Beyond [`MOST`], the least recently used ones are evicted.
+pub(super) struct SeenLookups(Cache<Text, Instant>);
 
-#[derive(Default)]
-struct Generations {
-    young: HashMap<Text, Instant>,
-    old: HashMap<Text, Instant>,
+impl Default for SeenLookups {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(MOST).eviction_policy(EvictionPolicy::lru()).build())
+    }
 }
 
 impl SeenLookups {
-    /// Since when this process knows of `lookup`; since now, where it has not seen it before, or forgot it.
+    /// Since when this process knows `lookup`: now, if the lookup is new or was evicted.
     pub(super) fn since(&self, lookup: &Text) -> Instant {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(since) = seen.young.get(lookup) {
-            return *since;
-        }
-        let since = seen.old.remove(lookup).unwrap_or_else(clock::monotonic);
-        if seen.young.len() >= MOST {
-            seen.old = std::mem::take(&mut seen.young);
-        }
-        seen.young.insert(lookup.clone(), since);
-        since
+        self.0.get_with_by_ref(lookup, clock::monotonic)
     }
 }
 
@@ -111,7 +107,7 @@ mod tests {
             }
             seen.since(&number.to_string().into());
         }
-        let known = seen.0.lock().unwrap();
-        assert!(known.young.len() <= MOST && known.old.len() <= MOST);
+        seen.0.run_pending_tasks();
+        assert!(seen.0.entry_count() <= MOST);
     }
 }

@@ -1,5 +1,5 @@
-//! The state of one write under an `Idempotency-Key`: what this process knows while it runs the write, and, sealed in its
-//! row, what the next one knows.
+//! The state of one write under an `Idempotency-Key`: in memory while this process runs the write, and sealed in its row for
+//! the next process.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use crate::domain::{
 };
 use crate::store::Stage;
 
-/// How often a create is sent under one key: once more if it was proven not applied.
+/// How often a create is sent under one key: once more if it is proven not applied.
 const MOST_SENDS: i64 = 2;
-/// The longest deadline that a write may have.
+/// The longest deadline of a write.
 const LONGEST_WRITE: Duration = Duration::from_secs(30);
 
-/// How far a write has come.
+/// The progress of a write.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::gateway) enum WriteState {
     /// Nothing has been sent, or the CRM refused what was sent.
@@ -28,26 +28,23 @@ pub(in crate::gateway) enum WriteState {
     Unknown(Box<RecoveryContext>),
     /// The create was sent and is proven absent.
     NotApplied,
-    /// The create was applied.
     Applied {
         /// The contact that it made.
         remote_id: RemoteId,
-        /// What the response says about it.
+        /// The warnings of the response.
         warnings: Vec<Warning>,
     },
-    /// Whether the create was applied cannot be told.
+    /// It cannot be determined whether the create was applied.
     Ambiguous {
         /// The contacts that it may have made.
         candidates: Candidates,
     },
-    /// The response is recorded.
     Done(StoredResponse),
 }
 
-/// What a request does with the write that it found under its key.
+/// What a request does with the write that it finds under its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::gateway) enum ReplayStep {
-    /// Sends it.
     Send,
     /// Sends the create once more; the contact may appear late.
     SendAgain,
@@ -93,7 +90,7 @@ impl WriteState {
         }
     }
 
-    /// The word for it in the database.
+    /// The name of the state in the database.
     pub(super) const fn stage(&self) -> Stage {
         match self {
             Self::Reserved => Stage::Reserved,
@@ -203,7 +200,6 @@ fn end_of(open_for: Duration) -> Timestamp {
 /// The CRM account that a credential led to when a write was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::gateway) struct Destination {
-    /// The credential's base URL.
     pub(in crate::gateway) base_url: Text,
     /// Digest of the credential's secret. The credential's revision would not do: a new name and a new master key raise
     /// it too.
@@ -270,5 +266,5 @@ mod milliseconds {
 }
 
 fn damaged() -> Failure {
-    Failure::internal("the state of a write is not as it was written")
+    Failure::internal("the state of a write is damaged")
 }

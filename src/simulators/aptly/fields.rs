@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::simulators::resolve::compose;
+use crate::simulators::disruption::compose;
 
 /// A contact type; writes name it, v2 list filters take its id.
 pub(super) struct ContactType {

@@ -32,7 +32,6 @@ pub enum Dialect {
 /// What a write to an id that is not there does, in the path or as `_id`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UnknownWrite {
-    /// 404.
     #[default]
     NotFound,
     /// Goes on as if no id were given: the first e-mail decides, else a new contact.
@@ -49,9 +48,7 @@ pub enum UnknownRead {
     /// 404 with the usual envelope.
     #[default]
     NotFound,
-    /// 200 `null`.
     Null,
-    /// 200 `{}`.
     EmptyObject,
     /// 200 with an empty `data`.
     EmptyPage,
@@ -85,11 +82,8 @@ pub enum Me {
     /// The key's company in v3, whose document alone has the route; 404 in v2.
     #[default]
     ByDialect,
-    /// The key's company.
     Account,
-    /// 404.
     NotFound,
-    /// 405.
     NotAllowed,
     /// 200 with JSON that is not about a key.
     OtherJson,
@@ -120,15 +114,12 @@ pub struct AptlyOptions {
     pub people: usize,
     /// Further contacts at the start, in native spelling (`_id`, `firstname`, `email: [..]`, `customFields: {id: value}`, …).
     pub contacts: Vec<Value>,
-    /// The generation of the API.
     pub dialect: Dialect,
-    /// Contacts on a page.
     pub page_size: usize,
     /// Whether v2 takes the lower-case keys too, rather than overlooking them.
     pub native_keys: bool,
     /// The route that tells whose key it is.
     pub me: Me,
-    /// Rows of lists.
     pub rows: RowShape,
     /// The count that lists tell, whatever they show.
     pub count: Option<usize>,
@@ -140,13 +131,9 @@ pub struct AptlyOptions {
     pub resolves: bool,
     /// How readings differ from what is stored, from the start on.
     pub views: Vec<View>,
-    /// A write to an unknown id.
     pub unknown_write: UnknownWrite,
-    /// A read of an unknown id.
     pub unknown_read: UnknownRead,
-    /// Lists in updates.
     pub lists: Lists,
-    /// `by-email` in v2.
     pub by_email: ByEmail,
     /// Whether an empty or missing last name is refused with 400.
     pub needs_last_name: bool,
@@ -156,11 +143,9 @@ pub struct AptlyOptions {
     pub null_clears: bool,
     /// Whether a 401 has no body at all.
     pub bare_401: bool,
-    /// The company's id.
     pub company_id: String,
     /// Calls allowed; no limit when unset.
     pub pace: Option<PublishedRates>,
-    /// The CRM's clock.
     pub clock: Clock,
 }
 
@@ -220,7 +205,6 @@ impl AptlyOptions {
     }
 }
 
-/// Starts Aptly.
 pub struct AptlySimulator;
 
 impl AptlySimulator {

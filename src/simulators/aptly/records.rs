@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use super::change::RecordChange;
 use super::{AptlyOptions, UnknownWrite, fields};
 use crate::simulators::clock::{read, stored};
+use crate::simulators::disruption::add_missing;
 use crate::simulators::people::{Dice, Person};
-use crate::simulators::resolve::add_missing;
 use crate::simulators::{Disruption, WriteEffect};
 
 pub(super) type AptlyRecord = Map<String, Value>;
@@ -21,7 +21,6 @@ pub(super) struct AptlyRecords {
     dice: Dice,
 }
 
-/// Why a write was refused.
 pub(super) enum AptlyRefusal {
     BadRequest(String),
     NotFound,

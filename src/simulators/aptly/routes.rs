@@ -1,9 +1,9 @@
 //! Aptly's routes as one table, and the answers to them.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use http::HeaderMap;
+use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 
 use super::change::RecordChange;
@@ -29,12 +29,8 @@ impl AptlyCrm {
         Self { options, records: Mutex::new(records), revoked: Mutex::default() }
     }
 
-    fn records(&self) -> MutexGuard<'_, AptlyRecords> {
-        self.records.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn admits(&self, token: Option<&str>) -> bool {
-        let revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
+        let revoked = self.revoked.lock();
         token.is_some_and(|token| {
             self.options.tokens.iter().any(|known| known == token) && !revoked.contains(token)
         })
@@ -43,7 +39,7 @@ impl AptlyCrm {
     fn route(&self, ask: &Ask<'_>) -> SimulatedResponse {
         let v3 = self.options.dialect == Dialect::V3;
         match (ask.method.as_str(), ask.segments().as_slice()) {
-            ("GET", ["api", "contacts"]) => lists::list(&self.records(), &self.options, ask)
+            ("GET", ["api", "contacts"]) => lists::list(&self.records.lock(), &self.options, ask)
                 .unwrap_or_else(|message| bad_request(&message)),
             ("POST", ["api", "contacts"]) => self.create(ask),
             ("POST", ["api", "contacts", "by-email"]) if v3 => self.by_email(ask),
@@ -83,7 +79,7 @@ impl AptlyCrm {
             Err(message) => return bad_request(&message),
         };
         let id = body.get("_id").and_then(Value::as_str).filter(|id| !id.is_empty());
-        match self.records().upsert(id, &change, &self.options, ask.disturbance) {
+        match self.records.lock().upsert(id, &change, &self.options, ask.disturbance) {
             Ok(Written { shown, applied }) => {
                 let shown = match self.options.dialect {
                     Dialect::V2 => spelling::created(&shown, &self.options.company_id),
@@ -107,7 +103,7 @@ impl AptlyCrm {
         if trapped && options.by_email == ByEmail::WritesAContact {
             options.unknown_write = UnknownWrite::Creates;
         }
-        let answer = match self.records().upsert(Some(id), &change, &options, ask.disturbance) {
+        let answer = match self.records.lock().upsert(Some(id), &change, &options, ask.disturbance) {
             Ok(Written { shown, applied }) => {
                 let body = match options.dialect {
                     Dialect::V2 => json!({}),
@@ -125,7 +121,7 @@ impl AptlyCrm {
     }
 
     fn get(&self, id: &str) -> SimulatedResponse {
-        let records = self.records();
+        let records = self.records.lock();
         let v3 = self.options.dialect == Dialect::V3;
         match (records.get(id), self.options.unknown_read) {
             (Some(record), _) => {
@@ -155,7 +151,7 @@ impl AptlyCrm {
         let number = |key: &str, usual: u64| body.get(key).and_then(Value::as_u64).unwrap_or(usual);
         let [skip, limit] =
             [number("skip", 0), number("limit", 20)].map(|n| usize::try_from(n).unwrap_or(usize::MAX));
-        let records = self.records();
+        let records = self.records.lock();
         let found = records.all().filter(|record| wanted.iter().any(|email| has_email(record, email)));
         let shown = found.skip(skip).take(limit).map(|record| spelling::alone(record, &self.options));
         SimulatedResponse::json(200, &json!({ "contacts": shown.collect::<Vec<_>>() }))
@@ -205,32 +201,32 @@ impl Crm for AptlyCrm {
     }
 
     fn contact(&self, id: &str) -> Option<Value> {
-        self.records().get(id).cloned().map(Value::Object)
+        self.records.lock().get(id).cloned().map(Value::Object)
     }
 
     fn contacts(&self) -> Vec<Value> {
-        self.records().all().cloned().map(Value::Object).collect()
+        self.records.lock().all().cloned().map(Value::Object).collect()
     }
 
     fn put(&self, contact: Value) -> Option<String> {
         let record = contact.as_object()?.clone();
-        Some(self.records().put(record, self.options.clock.tick()))
+        Some(self.records.lock().put(record, self.options.clock.tick()))
     }
 
     fn change(&self, id: &str, fields: &Map<String, Value>) -> bool {
-        self.records().change(id, fields, self.options.clock.tick())
+        self.records.lock().change(id, fields, self.options.clock.tick())
     }
 
     fn merge(&self, primary: &str, other: &str) -> bool {
-        self.records().merge(primary, other, self.options.clock.tick())
+        self.records.lock().merge(primary, other, self.options.clock.tick())
     }
 
     fn take_out(&self, id: &str) -> bool {
-        self.records().take_out(id)
+        self.records.lock().take_out(id)
     }
 
     fn revoke(&self, token: &str) {
-        self.revoked.lock().unwrap_or_else(PoisonError::into_inner).insert(token.to_owned());
+        self.revoked.lock().insert(token.to_owned());
     }
 }
 

@@ -48,7 +48,6 @@ fn thin(record: &PipelineRecord) -> PipelineRecord {
     shown.collect::<Map<_, _>>()
 }
 
-/// A row of a list.
 pub(super) fn row(record: &PipelineRecord, options: &PipelineOptions) -> Value {
     let mut row = record.clone();
     if options.envelope == Envelope::V1 || options.list_phones != ListPhones::Entries {
@@ -85,7 +84,6 @@ fn one_number(row: &mut PipelineRecord, how: ListPhones) {
     row.insert("secondaryPhoneNumber".to_owned(), Value::Array(others));
 }
 
-/// A refused write.
 pub(super) fn refused(refusal: &PipelineRefusal, options: &PipelineOptions) -> SimulatedResponse {
     match refusal {
         PipelineRefusal::BadRequest(message) => failure(400, message),

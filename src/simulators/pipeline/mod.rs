@@ -114,19 +114,14 @@ pub struct PipelineOptions {
     pub own_numbers: Vec<String>,
     /// The refusal of a known phone number.
     pub conflict: Conflict,
-    /// Status of a successful creation.
     pub create_status: u16,
-    /// Body of a successful creation.
     pub create_answer: CreateAnswer,
     /// Whether updates answer the whole contact at the top too.
     pub update_with_contact: bool,
     /// Whether `PATCH` takes names and e-mail, rather than overlooking them.
     pub patch_takes_names: bool,
-    /// The single read.
     pub single_read: SingleRead,
-    /// Lists.
     pub envelope: Envelope,
-    /// Phone numbers in lists.
     pub list_phones: ListPhones,
     /// Rows on a page unless asked otherwise.
     pub page_size: usize,
@@ -144,7 +139,6 @@ pub struct PipelineOptions {
     pub search_finds_emails: bool,
     /// Calls allowed; no limit when unset, as nothing is documented.
     pub pace: Option<PublishedRates>,
-    /// The CRM's clock.
     pub clock: Clock,
 }
 
@@ -188,7 +182,6 @@ impl PipelineOptions {
     }
 }
 
-/// Starts the pipeline CRM.
 pub struct PipelineSimulator;
 
 impl PipelineSimulator {

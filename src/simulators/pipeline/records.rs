@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use super::{entries, people, stages, users};
 use crate::simulators::Disruption;
 use crate::simulators::clock::{read, stored};
+use crate::simulators::disruption::add_missing;
 use crate::simulators::people::{Dice, Person};
-use crate::simulators::resolve::add_missing;
 
 pub(super) type PipelineRecord = Map<String, Value>;
 

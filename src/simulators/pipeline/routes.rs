@@ -1,8 +1,7 @@
 //! The pipeline CRM's routes as one table, and who may use them.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use http::HeaderMap;
+use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 
 use super::records::{PipelineRecord, PipelineRecords};
@@ -29,16 +28,8 @@ impl PipelineCrm {
         Self { options, records: Mutex::new(records), sessions }
     }
 
-    fn records(&self) -> MutexGuard<'_, PipelineRecords> {
-        self.records.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn sessions(&self) -> MutexGuard<'_, Sessions> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn route(&self, user: usize, ask: &Ask<'_>) -> SimulatedResponse {
-        let (records, options) = (&mut *self.records(), &self.options);
+        let (records, options) = (&mut *self.records.lock(), &self.options);
         match (ask.method.as_str(), ask.segments().as_slice()) {
             ("GET", ["api", "contacts"]) => lists::list(records, options, user, ask)
                 .unwrap_or_else(|message| answers::failure(400, &message)),
@@ -55,7 +46,7 @@ impl PipelineCrm {
             ("GET", ["api", "pipelines"]) => pipelines(ask),
             ("POST", ["api", "campaigns", "validate-contacts"]) => self.validate(records, ask),
             ("POST", ["api", "webhook", "outreach"]) => destructive::outreach(records, options, ask),
-            ("GET", ["api", "user", "list"]) => SimulatedResponse::json(200, &self.sessions().shown()),
+            ("GET", ["api", "user", "list"]) => SimulatedResponse::json(200, &self.sessions.lock().shown()),
             ("GET", ["api", "user", "profile"]) => SimulatedResponse::json(200, &users::logged_in(user)),
             ("GET", ["api", "auth", "verify-token"]) => {
                 SimulatedResponse::json(200, &json!({ "message": "Token is good" }))
@@ -142,7 +133,7 @@ impl PipelineCrm {
         if word("password") != self.options.password {
             return SimulatedResponse::json(401, &json!({ "error": "Invalid credentials" }));
         }
-        match self.sessions().log_in(word("email")) {
+        match self.sessions.lock().log_in(word("email")) {
             Some((token, user)) => {
                 SimulatedResponse::json(200, &json!({ "token": token, "user": users::logged_in(user) }))
             }
@@ -180,7 +171,7 @@ impl Crm for PipelineCrm {
         if ask.method == http::Method::POST && ask.path == "/api/auth/login" {
             return self.log_in(ask);
         }
-        let user = self.sessions().user(self.token(ask.headers).as_deref());
+        let user = self.sessions.lock().user(self.token(ask.headers).as_deref());
         match user {
             Some(user) => self.route(user, ask),
             None => SimulatedResponse::json(401, &json!({ "error": "Invalid or expired token" })),
@@ -196,32 +187,32 @@ impl Crm for PipelineCrm {
     }
 
     fn contact(&self, id: &str) -> Option<Value> {
-        self.records().get(id).cloned().map(Value::Object)
+        self.records.lock().get(id).cloned().map(Value::Object)
     }
 
     fn contacts(&self) -> Vec<Value> {
-        self.records().all().cloned().map(Value::Object).collect()
+        self.records.lock().all().cloned().map(Value::Object).collect()
     }
 
     fn put(&self, contact: Value) -> Option<String> {
         let record = contact.as_object()?.clone();
-        Some(self.records().put(record, self.options.clock.tick()))
+        Some(self.records.lock().put(record, self.options.clock.tick()))
     }
 
     fn change(&self, id: &str, fields: &Map<String, Value>) -> bool {
-        self.records().change(id, fields, self.options.clock.tick())
+        self.records.lock().change(id, fields, self.options.clock.tick())
     }
 
     fn merge(&self, primary: &str, other: &str) -> bool {
-        self.records().merge(primary, other, self.options.clock.tick())
+        self.records.lock().merge(primary, other, self.options.clock.tick())
     }
 
     fn take_out(&self, id: &str) -> bool {
-        !self.records().delete(&[id]).0.is_empty()
+        !self.records.lock().delete(&[id]).0.is_empty()
     }
 
     fn revoke(&self, token: &str) {
-        self.sessions().revoke(token);
+        self.sessions.lock().revoke(token);
     }
 }
 

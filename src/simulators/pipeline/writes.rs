@@ -6,11 +6,9 @@ use super::records::{PipelineRecord, PipelineRecords};
 use super::{PipelineOptions, entries, stages, users};
 use crate::simulators::clock::stored;
 use crate::simulators::crm::Ask;
-use crate::simulators::resolve::compose;
+use crate::simulators::disruption::compose;
 
-/// Why a write was refused.
 pub(super) enum PipelineRefusal {
-    /// 400 with this message.
     BadRequest(String),
     /// The number is somebody's already.
     Conflict,

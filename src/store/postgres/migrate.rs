@@ -1,17 +1,16 @@
-//! Brings the schema of a PostgreSQL database up to date, one process at a time.
+//! Updates the schema of a PostgreSQL database, one process at a time.
 
 use sqlx::{Connection, PgConnection, Postgres, Transaction};
 
-use super::PostgresUrl;
-use super::open::sentence;
+use super::{PostgresUrl, sentence};
 use crate::store::{OpenError, schema};
 
-/// The advisory lock that keeps other processes out ("cgw1"). It ends with the transaction, and so does whatever a killed
-/// process had begun; a lock of the session would get lost behind a pooler.
+/// The advisory lock that keeps other processes out ("cgw1"). It belongs to the transaction, so it ends if the process is
+/// killed. A lock of the session would not work behind a pooler.
 const LOCK: i64 = 0x6367_7731;
 
-/// Runs the steps that are missing, all in one transaction. No statement is prepared under a name: behind a pooler the name
-/// could be taken.
+/// Runs the missing steps in one transaction. No statement is prepared under a name, because behind a pooler the name may be
+/// in use.
 pub(super) async fn migrate(connection: &mut PgConnection, url: &PostgresUrl) -> Result<(), OpenError> {
     let failed = |error: sqlx::Error| sentence(&error, url);
     let mut exclusive = connection.begin().await.map_err(failed)?;
@@ -41,7 +40,7 @@ pub(super) async fn migrate(connection: &mut PgConnection, url: &PostgresUrl) ->
     exclusive.commit().await.map_err(failed)
 }
 
-/// Which step came last, and how far back a program may be. A database without our mark must be empty.
+/// The last step, and the oldest program version that can use the schema. A database without our mark must be empty.
 async fn state(
     exclusive: &mut Transaction<'_, Postgres>,
     url: &PostgresUrl,
@@ -67,7 +66,7 @@ async fn state(
             .map_err(failed)?;
     if tables > 0 {
         return Err(OpenError::new(format!(
-            "the database {url} holds the tables of another program; make an empty one and name it in \
+            "the database {url} contains tables of another program; create an empty database and set it in \
              GATEWAY_DATABASE_URL"
         )));
     }

@@ -7,7 +7,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use crate::store::OpenError;
 
-/// What a URL may say behind `?`.
+/// The known query parameters.
 const PARAMETERS: &[&str] = &[
     "sslmode",
     "sslrootcert",
@@ -22,7 +22,7 @@ const PARAMETERS: &[&str] = &[
     "statement-cache-capacity",
 ];
 
-/// Where a PostgreSQL database is, and how to log in to it.
+/// The location of a PostgreSQL database and the login.
 #[derive(Clone)]
 pub struct PostgresUrl {
     options: PgConnectOptions,
@@ -31,12 +31,12 @@ pub struct PostgresUrl {
 
 impl PostgresUrl {
     /// Reads `postgres://user:password@host:port/database?sslmode=…`.
-    /// Fails with a sentence that repeats neither the URL nor a value in it.
+    /// Fails with a sentence that contains neither the URL nor a value of it.
     pub(in crate::store) fn parse(text: &str) -> Result<Self, OpenError> {
         let (authority, behind) = parts(text);
         let url = ::url::Url::parse(text).ok().filter(|url| !is_misread(url, behind)).ok_or_else(|| {
             OpenError::new(
-                "this is no PostgreSQL URL such as postgres://user:password@host:5432/database; percent-encode the \
+                "not a valid PostgreSQL URL such as postgres://user:password@host:5432/database; percent-encode the \
                  password: every character that is no letter or digit, such as %40 for @ and %2F for /",
             )
         })?;
@@ -62,11 +62,11 @@ impl PostgresUrl {
                  prefer, require, verify-ca, verify-full)",
             )
         })?;
-        // PgBouncer refuses it in the greeting, and no column here is a floating-point number.
+        // PgBouncer refuses this setting in the startup packet, and no column here is a floating-point number.
         let options = options.extra_float_digits(None);
-        // Without an `@` what looks like host, port and database may be user and password.
+        // Without an `@`, the apparent host, port and database may be user and password.
         let shown = authority.contains('@').then(|| place(&options));
-        let shown = shown.unwrap_or_else(|| "that GATEWAY_DATABASE_URL names".to_owned());
+        let shown = shown.unwrap_or_else(|| "in GATEWAY_DATABASE_URL".to_owned());
         Ok(Self { options, shown })
     }
 
@@ -75,14 +75,14 @@ impl PostgresUrl {
     }
 }
 
-/// The authority of a URL (user, password, host, port), and what is behind it.
+/// The authority of a URL (user, password, host, port), and the rest.
 fn parts(text: &str) -> (&str, &str) {
     let rest = text.split_once("://").map_or("", |(_, rest)| rest);
     rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()))
 }
 
-/// Whether a piece of the password stands where another part of the URL belongs: what is before an `@` was meant as the
-/// password, `#` cuts off the rest, and neither a host nor the name of a database has such characters.
+/// Whether a part of the password seems to be in another part of the URL. Text before an `@` was meant as the password, `#`
+/// cuts off the rest, and no host or database name contains such characters.
 fn is_misread(url: &::url::Url, behind: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
     let is_socket = |host: &str| host.get(..3).is_some_and(|first| first.eq_ignore_ascii_case("%2f"));
@@ -102,7 +102,7 @@ fn place(options: &PgConnectOptions) -> String {
     format!("{} at {host}:{}", options.get_database().unwrap_or_default(), options.get_port())
 }
 
-/// The name of the database and its place, without user and password.
+/// The database name, host and port, without user and password.
 impl fmt::Display for PostgresUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.shown)
@@ -130,13 +130,13 @@ mod tests {
     #[test]
     fn a_url_without_a_user_is_not_shown() {
         let url = PostgresUrl::parse("postgres://me:1/hunter2").unwrap();
-        assert_eq!(url.to_string(), "that GATEWAY_DATABASE_URL names");
+        assert_eq!(url.to_string(), "in GATEWAY_DATABASE_URL");
     }
 
     #[test]
     fn what_cannot_be_used_is_refused_without_repeating_it() {
         for (url, says) in [
-            ("postgres://me:hunter2@h:x/d", "no PostgreSQL URL"),
+            ("postgres://me:hunter2@h:x/d", "not a valid PostgreSQL URL"),
             ("postgres://me:hunter2@h", "host and a database"),
             ("postgres:///d", "host and a database"),
             ("postgres://me:hunter2@h/d?sslmod=hunter2", "a parameter that is not known; known are sslmode"),

@@ -7,7 +7,7 @@ use super::{Row, Sql, SqlValue};
 use crate::domain::{Failure, Result, TenantId, Text, Timestamp};
 use crate::store::{AuditQuery, AuditRecord, AuditStore};
 
-// An append whose answer was lost may be repeated.
+// An append whose response was lost may be repeated.
 const APPEND: &str = "INSERT INTO audit (id, at, actor_kind, actor_id, tenant_id, action, target, fields, outcome, \
      request_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING";
 
@@ -32,7 +32,7 @@ impl AuditStore for Sql {
         let AuditQuery { tenant, from, to, action, after, limit } = query;
         let from = from.map_or(i64::MIN, Timestamp::as_millisecond);
         let to = to.map_or(i64::MAX, Timestamp::as_millisecond);
-        // Without a place to go on from, a time that no record reaches.
+        // The first page starts from a time after all records.
         let (at, id) =
             after.as_ref().map_or((i64::MAX, ""), |after| (after.created_at.as_millisecond(), &after.id));
         let mut values = vec![from.into(), to.into(), at.into(), id.into(), i64::from(*limit).into()];
@@ -41,10 +41,10 @@ impl AuditStore for Sql {
         self.rows(statement(tenant.is_some(), action.is_some()), &values, record).await
     }
 
-    async fn erase_before(&self, moment: Timestamp, limit: u32) -> Result<u64> {
+    async fn erase_before(&self, time: Timestamp, limit: u32) -> Result<u64> {
         let sql = "DELETE FROM audit WHERE id IN \
              (SELECT id FROM audit WHERE at < $1 ORDER BY at, id LIMIT $2)";
-        self.execute(sql, &[moment.as_millisecond().into(), i64::from(limit).into()]).await
+        self.execute(sql, &[time.as_millisecond().into(), i64::from(limit).into()]).await
     }
 
     async fn excessive(&self) -> Result<Vec<(TenantId, u64)>> {
@@ -64,7 +64,7 @@ impl AuditStore for Sql {
     }
 }
 
-/// One text for each choice of filters, so that each is answered from its index.
+/// One statement for each choice of filters, so that each uses its index.
 fn statement(tenant: bool, action: bool) -> &'static str {
     macro_rules! select {
         ($narrowed:literal) => {
@@ -101,7 +101,7 @@ fn values<'a>(record: &'a AuditRecord, fields: &'a str) -> Vec<SqlValue<'a>> {
     ]
 }
 
-/// Names of fields hold whatever a caller spelled; JSON keeps them apart.
+/// Field names can contain any text of a caller; JSON keeps them separate.
 fn names(fields: &[Text]) -> Result<String> {
     let names: Vec<&str> = fields.iter().map(Text::as_str).collect();
     serde_json::to_string(&names).map_err(|_| Failure::internal("names of fields could not be written"))
@@ -109,7 +109,7 @@ fn names(fields: &[Text]) -> Result<String> {
 
 fn record(row: &Row) -> Result<AuditRecord> {
     let fields: Vec<String> = serde_json::from_str(row.column("fields")?)
-        .map_err(|_| Failure::internal("an audit record's fields are no list of names"))?;
+        .map_err(|_| Failure::internal("the fields of an audit record are not a list of names"))?;
     Ok(AuditRecord {
         id: row.text("id")?,
         at: row.time("at")?,

@@ -1,4 +1,4 @@
-//! The connections to either database, with a bound on how long an answer may take.
+//! The connections to either database, with a time limit for responses.
 
 use std::time::Duration;
 
@@ -12,19 +12,18 @@ use super::Row;
 use crate::store::postgres::PostgresPool;
 use crate::store::sqlite::Sqlite;
 
-/// How long PostgreSQL may take to answer, once a connection is had. Its own limit is shorter, and names the statement.
+/// The time limit of a statement on PostgreSQL, without the wait for a connection. The server's own limit is shorter, and
+/// its error names the statement.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 
 /// A statement and the values of its placeholders.
 pub(super) type Statement<'a> = (&'static str, &'a [SqlValue<'a>]);
 
-/// The pool of one database.
 pub(in crate::store) enum SqlConnections {
     Sqlite(Sqlite),
     Postgres(PostgresPool),
 }
 
-/// A value for a placeholder.
 #[derive(Clone, Copy)]
 pub(super) enum SqlValue<'a> {
     Text(Option<&'a str>),
@@ -130,8 +129,8 @@ async fn outcome(
     Ok((touched, rows))
 }
 
-/// A connection to PostgreSQL that goes back to the pool only when its statement ended: one that was left in the middle,
-/// because the answer was late or the caller is gone, is closed, and the next request never meets what is left on it.
+/// A connection to PostgreSQL that returns to the pool only if its statement ended. If the response was late or the caller is
+/// gone, the connection is closed, so no other request gets its leftovers.
 struct HeldConnection(Option<PoolConnection<Postgres>>);
 
 impl HeldConnection {
@@ -158,9 +157,9 @@ impl Drop for HeldConnection {
     }
 }
 
-async fn in_time<T>(answer: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
-    tokio::time::timeout(ANSWERED_WITHIN, answer).await.unwrap_or_else(|_| {
-        Err(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer in time")))
+async fn in_time<T>(response: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    tokio::time::timeout(ANSWERED_WITHIN, response).await.unwrap_or_else(|_| {
+        Err(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "no response in time")))
     })
 }
 
@@ -173,7 +172,7 @@ where
     for<'t> Option<i64>: Encode<'t, DB> + Type<DB>,
 {
     values.iter().fold(sqlx::query(sql), |query, value| match *value {
-        // PostgreSQL fails over a NUL in a text, which a path or a name may bring; here it is no character of any id.
+        // PostgreSQL fails on a NUL in a text, which a path or a name may contain; no id contains the replacement.
         SqlValue::Text(Some(text)) if text.contains('\0') => query.bind(text.replace('\0', "\u{fffd}")),
         SqlValue::Text(text) => query.bind(text),
         SqlValue::Number(number) => query.bind(number),

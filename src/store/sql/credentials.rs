@@ -122,7 +122,7 @@ impl CredentialStore for Sql {
     }
 }
 
-/// A check as the values of its three columns.
+/// The values of the three columns of a check.
 fn flat(check: Option<&CheckRecord>) -> [SqlValue<'_>; 3] {
     [
         check.map(|check| check.at.as_millisecond()).into(),

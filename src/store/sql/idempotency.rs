@@ -24,7 +24,7 @@ macro_rules! now {
     };
 }
 
-/// The lease of so many milliseconds; 0 where that is none: the row is let go. No clock ends a lease.
+/// The lease end for a lease of so many milliseconds. Zero means released. No clock ends a lease.
 macro_rules! until {
     ($milliseconds:literal) => {
         concat!(
@@ -37,7 +37,7 @@ macro_rules! until {
     };
 }
 
-/// How often a reservation looks again where the row that stood in its way was gone when it looked.
+/// How often a reservation is tried again when the existing row is gone before it is read.
 const LOOKS: usize = 5;
 
 #[async_trait]
@@ -59,7 +59,7 @@ impl IdempotencyStore for Sql {
                 return Ok(Reserved::Held { record: Box::new(standing), free });
             }
         }
-        let detail = "Others were using this Idempotency-Key at the same moment; try again.";
+        let detail = "Other requests used this Idempotency-Key at the same time. Try again.";
         Err(Failure::new(FailureKind::StoreUnavailable, detail))
     }
 
@@ -168,17 +168,17 @@ impl IdempotencyStore for Sql {
             " AND (lease_until = 0 OR stage = 'done') ORDER BY expires_at LIMIT $1)"
         );
         let erased = self.execute(sql, &[i64::from(limit).into()]).await?;
-        // Also what was erased from rows that stay: a checkpoint after each write would cost every write.
+        // This also erases bytes of rows that stay. A checkpoint after each write would slow down every write.
         self.destroy_traces().await;
         Ok(erased)
     }
 }
 
-/// How long after its end a row may still be there: the expiry runs once a minute.
+/// How long after its end a row may still exist: expired rows are removed once a minute.
 const SWEPT_WITHIN: Duration = Duration::from_mins(1);
 
 impl Sql {
-    /// The tenant's part of the ledger is full; the time until its oldest row ends.
+    /// The result for a tenant at its quota, with the time until its oldest row ends.
     async fn full(&self, tenant: &TenantId) -> Result<Reserved> {
         let sql = concat!(
             "SELECT CAST(coalesce(min(expires_at), 0) - ",
@@ -191,8 +191,8 @@ impl Sql {
     }
 }
 
-/// Adds the row, or puts it in the place of one that has expired and that nobody holds: of many who ask at once, one
-/// touches a row.
+/// Adds the row, or replaces an expired row without a holder. If many callers run it at once, exactly one of them changes a
+/// row.
 const RESERVE: &str = concat!(
     "INSERT INTO idempotency (",
     columns!(),
@@ -211,7 +211,7 @@ const RESERVE: &str = concat!(
     " AND (idempotency.lease_until = 0 OR idempotency.stage = 'done')"
 );
 
-/// Numbers the rows of each credential, then by these numbers those of each tenant: first come all first ones.
+/// Orders rows by their number within the credential, then within the tenant: first all first rows, then all second ones.
 const UNSETTLED: &str = concat!(
     "SELECT ",
     columns!(),
@@ -244,7 +244,7 @@ fn reservation(record: &IdempotencyRecord, lease: Duration) -> [SqlValue<'_>; 11
         expires_at,
         request_bytes,
     } = record;
-    // The database's clock says when the row was made; ours, how long it is kept.
+    // The database's clock gives the creation time; our clock, how long the row is kept.
     let kept = expires_at.as_millisecond().saturating_sub(created_at.as_millisecond());
     [
         tenant.as_str().into(),
@@ -286,7 +286,7 @@ fn record(row: &Row) -> Result<IdempotencyRecord> {
         fingerprint: row.column("fingerprint")?,
         credential: row.some_text("credential_id")?.map(CredentialId::from),
         stage: Stage::parse(stage)
-            .ok_or_else(|| Failure::internal("the database holds a stage of a write that nobody knows"))?,
+            .ok_or_else(|| Failure::internal("the database contains an unknown stage of a write"))?,
         fence: row.text("fence")?,
         sends: row.column("sends")?,
         sealed: row.column("sealed")?,

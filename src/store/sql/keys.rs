@@ -1,12 +1,12 @@
 //! API keys in the database.
 
-use async_trait::async_trait;
+use std::sync::Arc;
 
 use super::row::behind;
 use super::usage::UsageKind;
 use super::{Row, Sql};
 use crate::domain::{CredentialId, Failure, KeyId, Result, Scope, Scopes, TenantId, Timestamp};
-use crate::store::{After, KeyRecord, KeyStore};
+use crate::store::{After, KeyRecord};
 
 // Columns are named one by one: `*` would change its meaning under a running program when a newer one adds a column.
 macro_rules! columns {
@@ -15,9 +15,13 @@ macro_rules! columns {
     };
 }
 
-#[async_trait]
-impl KeyStore for Sql {
-    async fn insert(&self, key: &KeyRecord) -> Result<()> {
+/// API keys in the database; clones share it.
+#[derive(Clone)]
+pub struct KeyStore(pub(in crate::store) Arc<Sql>);
+
+impl KeyStore {
+    /// Adds a key. Fails with `tenant_not_found`, `quota_exceeded`.
+    pub async fn insert(&self, key: &KeyRecord) -> Result<()> {
         let KeyRecord { id, tenant, name, digest, scopes, credentials, created_at, expires_at, last_used_at } =
             key;
         let scopes = words(scopes.as_slice().iter().map(|scope| scope.as_str()));
@@ -35,32 +39,36 @@ impl KeyStore for Sql {
         ];
         let sql =
             concat!("INSERT INTO api_keys (", columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
-        self.add_within((sql, &values), tenant, UsageKind::Keys, self.quotas().api_keys).await
+        self.0.add_within((sql, &values), tenant, UsageKind::Keys, self.0.quotas().api_keys).await
     }
 
-    async fn get(&self, id: &KeyId) -> Result<Option<KeyRecord>> {
+    /// The key with this id, of any tenant.
+    pub async fn get(&self, id: &KeyId) -> Result<Option<KeyRecord>> {
         let sql = concat!("SELECT ", columns!(), " FROM api_keys WHERE id = $1");
-        self.row(sql, &[id.as_str().into()], key).await
+        self.0.row(sql, &[id.as_str().into()], key).await
     }
 
-    async fn list(&self, tenant: &TenantId, after: Option<&After>, limit: u32) -> Result<Vec<KeyRecord>> {
+    /// At most `limit` keys of the tenant after `after`, oldest first.
+    pub async fn list(&self, tenant: &TenantId, after: Option<&After>, limit: u32) -> Result<Vec<KeyRecord>> {
         let (at, id) = behind(after);
         let sql = concat!(
             "SELECT ",
             columns!(),
             " FROM api_keys WHERE tenant_id = $1 AND (created_at, id) > ($2, $3) ORDER BY created_at, id LIMIT $4"
         );
-        self.rows(sql, &[tenant.as_str().into(), at.into(), id.into(), i64::from(limit).into()], key).await
+        self.0.rows(sql, &[tenant.as_str().into(), at.into(), id.into(), i64::from(limit).into()], key).await
     }
 
-    async fn delete(&self, tenant: &TenantId, id: &KeyId) -> Result<bool> {
+    /// Removes the tenant's key for good. Returns whether there was one.
+    pub async fn delete(&self, tenant: &TenantId, id: &KeyId) -> Result<bool> {
         let sql = "DELETE FROM api_keys WHERE tenant_id = $1 AND id = $2";
-        Ok(self.execute(sql, &[tenant.as_str().into(), id.as_str().into()]).await? > 0)
+        Ok(self.0.execute(sql, &[tenant.as_str().into(), id.as_str().into()]).await? > 0)
     }
 
-    async fn note_use(&self, id: &KeyId, at: Timestamp) -> Result<()> {
+    /// Notes that the key was used at this time, unless a later use is noted already.
+    pub async fn note_use(&self, id: &KeyId, at: Timestamp) -> Result<()> {
         let sql = "UPDATE api_keys SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
-        self.execute(sql, &[id.as_str().into(), at.as_millisecond().into()]).await.map(|_| ())
+        self.0.execute(sql, &[id.as_str().into(), at.as_millisecond().into()]).await.map(|_| ())
     }
 }
 

@@ -1,10 +1,9 @@
 //! Every statement of the store, written once for both databases.
 //!
-//! SQLite and PostgreSQL take the same text here: `$1` placeholders, text ids, times as whole numbers. So the traits are
-//! implemented once over [`Sql`], which binds three kinds of values and reads three kinds of columns, and is the one place
-//! that knows which database it talks to, how long an answer may take and what an error means. sqlx's own `Any` driver
-//! was passed over: it takes settings (durability, TLS) by URL alone and leaves the bound on time to every caller.
-//! What differs in kind, opening and migrating, is in `sqlite/` and `postgres/`.
+//! SQLite and PostgreSQL accept the same statements here: `$1` placeholders, text ids, times as integers. So [`Sql`]
+//! implements the stores once. Only it knows the kind of database, the time limits, and the meaning of errors. sqlx's
+//! `Any` driver does not fit: it takes settings (durability, TLS) only from the URL and has no time limits. Opening
+//! and migration differ and are in `sqlite/` and `postgres/`.
 
 mod audit;
 mod connections;
@@ -17,19 +16,21 @@ mod sealed;
 mod tenants;
 mod usage;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-use async_trait::async_trait;
 
 use self::connections::{SqlValue, Statement};
 use self::row::{Row, refused, unavailable};
-use super::{Database, postgres, sqlite};
+use super::{postgres, sqlite};
 use crate::config::Quotas;
 use crate::domain::{Failure, FailureKind, Result, TenantId};
 
 pub(super) use self::connections::SqlConnections;
+pub use self::keys::KeyStore;
+pub use self::locks::LockStore;
+pub use self::sealed::{SealedRecord, SealedStore};
+pub use self::tenants::TenantStore;
 
-/// An open database.
 pub(super) struct Sql {
     connections: SqlConnections,
     quotas: Quotas,
@@ -152,54 +153,62 @@ impl Sql {
         self.connections.rows(sql, values).await.map_err(unavailable)?.iter().map(read).collect()
     }
 
-    /// Writes the removal of a secret through to SQLite's file, so that no copy stays in the write-ahead log. Where a
-    /// reader is in the way the next checkpoint does it. PostgreSQL removes the bytes when it vacuums.
+    /// Removes a deleted secret from SQLite's write-ahead log too. If a reader blocks this, the next checkpoint does it.
+    /// PostgreSQL removes the bytes when it vacuums.
     async fn destroy_traces(&self) {
         let SqlConnections::Sqlite(file) = &self.connections else { return };
         if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&file.pool).await {
-            tracing::warn!(%error, "the write-ahead log could not be emptied after a removal");
+            tracing::warn!(%error, "the write-ahead log could not be truncated after a removal");
         }
     }
 }
 
-#[async_trait]
-impl Database for Sql {
-    async fn ready(&self) -> Result<()> {
-        self.check_kept()?;
+/// The database as a whole; clones share it.
+#[derive(Clone)]
+pub struct Database(pub(in crate::store) Arc<Sql>);
+
+impl Database {
+    /// Succeeds if the database can be read, and is still the one that was opened. Fails with `store_unavailable`.
+    pub async fn ready(&self) -> Result<()> {
+        self.0.check_kept()?;
         self.schema().await.map(|_| ())
     }
 
-    fn is_full(&self) -> bool {
-        self.full.load(Ordering::Relaxed)
+    /// Whether the last write failed because the disk is full, or a limit on the size of files is reached.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.0.full.load(Ordering::Relaxed)
     }
 
-    async fn probe(&self) -> Result<()> {
+    /// Writes a row and removes it. Fails with `store_unavailable`.
+    pub async fn probe(&self) -> Result<()> {
         const ADD: &str = "INSERT INTO write_locks (word, fence, lease_until) VALUES ('probe', 'probe', 0) \
              ON CONFLICT (word) DO NOTHING";
         const REMOVE: &str = "DELETE FROM write_locks WHERE word = 'probe'";
-        self.together(&[(ADD, &[]), (REMOVE, &[])], false, unavailable).await.map(|_| ())
+        self.0.together(&[(ADD, &[]), (REMOVE, &[])], false, unavailable).await.map(|_| ())
     }
 
-    async fn shrink(&self) -> Result<()> {
-        match &self.connections {
+    /// Returns free pages to the file system, in small steps. Fails with `store_unavailable`.
+    pub async fn shrink(&self) -> Result<()> {
+        match &self.0.connections {
             SqlConnections::Sqlite(file) => sqlite::shrink(&file.pool).await.map_err(unavailable),
             SqlConnections::Postgres(_) => Ok(()),
         }
     }
 
-    async fn schema(&self) -> Result<i64> {
-        let sql = match &self.connections {
+    pub async fn schema(&self) -> Result<i64> {
+        let sql = match &self.0.connections {
             SqlConnections::Sqlite(_) => {
                 "SELECT CAST(user_version AS INTEGER) AS version FROM pragma_user_version"
             }
             SqlConnections::Postgres(_) => "SELECT version FROM schema_use",
         };
-        let version = self.row(sql, &[], |row| row.column("version")).await?;
-        version.ok_or_else(|| Failure::internal("the database does not tell its schema"))
+        let version = self.0.row(sql, &[], |row| row.column("version")).await?;
+        version.ok_or_else(|| Failure::internal("the database has no schema version"))
     }
 
-    async fn close(&self) {
-        match &self.connections {
+    pub async fn close(&self) {
+        match &self.0.connections {
             SqlConnections::Sqlite(file) => file.close().await,
             SqlConnections::Postgres(pool) => pool.pool.close().await,
         }

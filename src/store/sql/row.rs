@@ -8,14 +8,12 @@ use sqlx::{Decode, Postgres, Row as _, Sqlite, Type};
 use crate::domain::{Failure, FailureKind, Result, Text, Timestamp};
 use crate::store::{After, postgres, sqlite};
 
-/// One row.
 pub(super) enum Row {
     Sqlite(SqliteRow),
     Postgres(PgRow),
 }
 
 impl Row {
-    /// One column.
     pub(super) fn column<'r, T>(&'r self, name: &str) -> Result<T>
     where
         T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>,
@@ -27,7 +25,6 @@ impl Row {
         .map_err(unavailable)
     }
 
-    /// A text column.
     pub(super) fn text(&self, name: &str) -> Result<Text> {
         self.column::<&str>(name).map(Text::from)
     }
@@ -37,27 +34,26 @@ impl Row {
         Ok(self.column::<Option<&str>>(name)?.map(Text::from))
     }
 
-    /// A moment, kept as milliseconds.
+    /// A time, stored as milliseconds.
     pub(super) fn time(&self, name: &str) -> Result<Timestamp> {
-        moment(self.column(name)?)
+        timestamp(self.column(name)?)
     }
 
-    /// A moment that may be absent.
     pub(super) fn some_time(&self, name: &str) -> Result<Option<Timestamp>> {
-        self.column::<Option<i64>>(name)?.map(moment).transpose()
+        self.column::<Option<i64>>(name)?.map(timestamp).transpose()
     }
 }
 
-fn moment(milliseconds: i64) -> Result<Timestamp> {
+fn timestamp(milliseconds: i64) -> Result<Timestamp> {
     Timestamp::from_millisecond(milliseconds)
-        .map_err(|_| Failure::internal("the database holds a time outside the calendar"))
+        .map_err(|_| Failure::internal("the database contains an invalid time"))
 }
 
 /// A failed statement that adds or changes a row with a name.
 pub(super) fn refused(error: sqlx::Error) -> Failure {
     match error.as_database_error().map(sqlx::error::DatabaseError::kind) {
         Some(ErrorKind::UniqueViolation) => {
-            Failure::new(FailureKind::NameTaken, "This name is taken; choose another.")
+            Failure::new(FailureKind::NameTaken, "This name is already in use. Choose another one.")
         }
         Some(ErrorKind::ForeignKeyViolation) => {
             Failure::new(FailureKind::TenantNotFound, "There is no tenant with this id.")
@@ -66,17 +62,17 @@ pub(super) fn refused(error: sqlx::Error) -> Failure {
     }
 }
 
-/// Any other failed statement. The reason is the operator's to read: it names tables and files, never values.
+/// Any other failed statement. Only the log gets the reason, which names tables and files, never values.
 #[expect(clippy::needless_pass_by_value, reason = "map_err hands the error over")]
 pub(super) fn unavailable(error: sqlx::Error) -> Failure {
-    // The codes of both databases look so unlike that each knows its own.
+    // The error codes of both databases differ, so each function ignores the codes of the other.
     let advice = sqlite::advice(&error).or_else(|| postgres::advice(&error)).unwrap_or("failed");
     let error = postgres::shown(&error);
     tracing::error!(error, "the database {advice}");
-    Failure::new(FailureKind::StoreUnavailable, "The gateway's database cannot be used just now; try again.")
+    Failure::new(FailureKind::StoreUnavailable, "The gateway's database is not available. Try again.")
 }
 
-/// What rows of a listing come behind, for a comparison of `(created_at, id)`; nothing lies before the least of both.
+/// The values for a comparison of `(created_at, id)` that selects the rows after `after`. Without it, all rows follow.
 pub(super) fn behind(after: Option<&After>) -> (i64, &str) {
     after.map_or((i64::MIN, ""), |After { created_at, id }| (created_at.as_millisecond(), id.as_str()))
 }

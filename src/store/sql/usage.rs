@@ -5,7 +5,6 @@ use crate::config::Quotas;
 use crate::domain::{Result, TenantId};
 use crate::store::Usage;
 
-/// What is counted.
 #[derive(Clone, Copy)]
 pub(super) enum UsageKind {
     Ledger,
@@ -14,7 +13,6 @@ pub(super) enum UsageKind {
 }
 
 impl UsageKind {
-    /// The value of `tenant_usage.kind`.
     const fn as_str(self) -> &'static str {
         match self {
             Self::Ledger => "ledger",
@@ -23,7 +21,6 @@ impl UsageKind {
         }
     }
 
-    /// The plural in error messages.
     pub(super) const fn plural(self) -> &'static str {
         match self {
             Self::Ledger => "writes under an Idempotency-Key",

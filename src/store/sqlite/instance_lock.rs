@@ -1,13 +1,13 @@
-//! Which processes serve from one SQLite file: told by locks on a file beside it, which end with their processes.
+//! Detects which processes serve from one SQLite file, by locks on a file beside it. The locks end with their process.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::open::private;
+use super::private;
 use crate::store::OpenError;
 
-/// How long a start waits for another one, which only ends leases meanwhile.
+/// How long a start waits for another start, which only releases leases meanwhile.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -18,10 +18,10 @@ pub struct InstanceLock {
     alone: bool,
 }
 
-/// A process that serves. Held while it does: nobody who starts meanwhile believes to be alone.
+/// A process that serves. It holds a lock that shows other starting processes that they are not alone.
 pub struct InstancePresence(#[expect(dead_code, reason = "it is held, not used")] File);
 
-/// Comes in. Where the system has no such locks nobody is ever alone. Fails with a sentence.
+/// Takes the lock of a start. If the file system has no locks, no process is ever alone. Fails with a sentence.
 pub(in crate::store) async fn enter(database: &Path) -> Result<InstanceLock, OpenError> {
     let mut path = database.as_os_str().to_owned();
     path.push(".serving");
@@ -31,25 +31,25 @@ pub(in crate::store) async fn enter(database: &Path) -> Result<InstanceLock, Ope
         Ok(()) => Ok(InstanceLock { file, path, alone: true }),
         Err(TryLockError::WouldBlock) => Ok(InstanceLock { file, path, alone: false }),
         Err(TryLockError::Error(error)) => {
-            tracing::warn!(%error, "this file system has no locks: what a killed process held is free when its leases end");
+            tracing::warn!(%error, "this file system has no locks; leases of a killed process are released only when they end");
             Ok(InstanceLock { file, path, alone: false })
         }
     }
 }
 
 impl InstanceLock {
-    /// Whether no other process serves. While this lasts none begins to.
+    /// Whether no other process serves. None can begin to serve while this value exists.
     #[must_use]
     pub const fn is_alone(&self) -> bool {
         self.alone
     }
 
-    /// Serves from now on, beside others that begin later. Waits for one that is alone to have come in. Fails with a
+    /// Serves from now on, beside processes that start later. Waits for a process that starts alone. Fails with a
     /// sentence.
     pub async fn stay(self) -> Result<InstancePresence, OpenError> {
         let Self { file, path, alone } = self;
         if alone {
-            // What one holds is not changed in one step anywhere. Who slips in between finds nothing under way.
+            // No system changes a held lock in one step. A process that starts in between finds no unfinished work.
             file.unlock().map_err(|error| obstacle(&path, &error))?;
         }
         let started = crate::clock::monotonic();
@@ -60,11 +60,11 @@ impl InstanceLock {
                 }
                 Err(TryLockError::WouldBlock) => {
                     return Err(OpenError::new(format!(
-                        "another process holds {} and does not let go; end it, or wait until it is done",
+                        "another process holds a lock on {}; end it, or wait until it is done",
                         path.display()
                     )));
                 }
-                // As said where it came in.
+                // Handled as in `enter`.
                 Ok(()) | Err(TryLockError::Error(_)) => return Ok(InstancePresence(file)),
             }
         }

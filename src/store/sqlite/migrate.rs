@@ -1,14 +1,14 @@
-//! Brings the schema of a SQLite file up to date, one process at a time.
+//! Updates the schema of a SQLite file, one process at a time.
 
 use sqlx::{Connection, SqliteConnection};
 
-use super::open::sentence;
+use super::sentence;
 use crate::store::{OpenError, schema};
 
-/// Marks a file as ours ("cgw1"), so that another program's database is not written to.
+/// Marks a file as ours ("cgw1"), so that the database of another program is not written to.
 const APPLICATION: i64 = 0x6367_7731;
 
-/// Runs the steps that are missing, all in one transaction that keeps other processes out.
+/// Runs the missing steps in one transaction that keeps other processes out.
 pub(super) async fn migrate(
     connection: &mut SqliteConnection,
     path: &std::path::Path,
@@ -19,7 +19,7 @@ pub(super) async fn migrate(
     let known = schema::known();
     if application != APPLICATION && (version > 0 || tables(&mut exclusive, path).await? > 0) {
         return Err(OpenError::new(format!(
-            "the file {} is the database of another program; name another file in GATEWAY_DATABASE_URL",
+            "the file {} is the database of another program; set another file in GATEWAY_DATABASE_URL",
             path.display()
         )));
     }
@@ -54,7 +54,7 @@ async fn tables(connection: &mut SqliteConnection, path: &std::path::Path) -> Re
         .map_err(|error| sentence(&error, path))
 }
 
-/// A pragma takes no bound values; both numbers are ours.
+/// A pragma takes no bound values; both numbers are constants.
 async fn mark(connection: &mut SqliteConnection, version: i64) -> sqlx::Result<()> {
     let marks = format!("PRAGMA user_version = {version}; PRAGMA application_id = {APPLICATION}");
     sqlx::raw_sql(sqlx::AssertSqlSafe(marks)).execute(connection).await?;

@@ -48,7 +48,6 @@ async fn try_convert(connection: &mut SqliteConnection, path: &Path) -> sqlx::Re
         .map(|_| ())
 }
 
-/// Returns free pages in small steps.
 pub(in crate::store) async fn shrink(pool: &SqlitePool) -> sqlx::Result<()> {
     for _ in 0..STEPS {
         let free: i64 = sqlx::query_scalar("PRAGMA freelist_count").fetch_one(pool).await?;

@@ -1,5 +1,6 @@
 //! What PostgreSQL promises beyond the suite: a sentence for every obstacle, and an end to every trouble.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::{Connection, PgConnection};
@@ -10,7 +11,7 @@ use crate::config::Quotas;
 use crate::domain::FailureKind;
 use crate::store::postgres::{self, PostgresPool};
 use crate::store::sql::{Sql, SqlConnections};
-use crate::store::{AuditStore, Location, Store, TenantStore};
+use crate::store::{Location, Store};
 
 async fn place() -> Option<TestPlace> {
     Some(TestPlace::postgres(Server::shared()?).await)
@@ -31,7 +32,7 @@ async fn every_obstacle_is_a_sentence_without_the_password() {
     for (url, says) in [
         (good, "CREATE DATABASE"),
         (wrong_host, "cannot be reached"),
-        (wrong_password, "refuses this user or password"),
+        (wrong_password, "rejects this user or password"),
         (no_tls, "sslmode"),
     ] {
         let location = Location::parse(&url).unwrap();
@@ -134,23 +135,23 @@ async fn connections_that_the_server_ended_are_handed_to_nobody() {
 async fn a_statement_that_was_given_up_leaves_its_connection_to_nobody() {
     let Some(place) = place().await else { return };
     let pool = pool(&place).await;
-    let sql = Sql::new(SqlConnections::Postgres(pool.clone()), Quotas::default());
+    let store = Store::of(Arc::new(Sql::new(SqlConnections::Postgres(pool.clone()), Quotas::default())));
     let Location::Postgres(url) = &place.location else { unreachable!() };
     let mut other = PgConnection::connect_with(url.options()).await.unwrap();
     let mut holder = other.begin().await.unwrap();
     sqlx::raw_sql("LOCK TABLE tenants, audit").execute(&mut *holder).await.unwrap();
     let records = [audit("aud_1", None, 1), audit("aud_2", None, 2)];
     let soon = Duration::from_millis(200);
-    assert!(tokio::time::timeout(soon, sql.find("x")).await.is_err());
-    assert!(tokio::time::timeout(soon, sql.append_many(&records)).await.is_err());
+    assert!(tokio::time::timeout(soon, store.tenants.find("x")).await.is_err());
+    assert!(tokio::time::timeout(soon, store.audit.append_many(&records)).await.is_err());
     assert_eq!(pool.pool.size(), 0, "both are closed");
 
     let started = crate::clock::monotonic();
-    assert_eq!(sql.find("x").await.unwrap_err().kind, FailureKind::StoreUnavailable);
+    assert_eq!(store.tenants.find("x").await.unwrap_err().kind, FailureKind::StoreUnavailable);
     assert!(started.elapsed() < Duration::from_secs(6));
     holder.rollback().await.unwrap();
-    assert_eq!(sql.find("x").await, Ok(None));
-    sql.append_many(&records).await.unwrap();
+    assert_eq!(store.tenants.find("x").await, Ok(None));
+    store.audit.append_many(&records).await.unwrap();
 }
 
 /// Two gateways whose statements share the two connections of a pooler.

@@ -1,5 +1,6 @@
 //! What a SQLite file promises beyond the suite: its rights, its durability, and a sentence for every obstacle.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::{Connection, SqliteConnection};
@@ -8,9 +9,7 @@ use super::{TestPlace, credential, key, tenant};
 use crate::config::Quotas;
 use crate::domain::{FailureKind, KeyId};
 use crate::store::sql::{Sql, SqlConnections};
-use crate::store::{
-    Advance, Database, IdempotencyStore, Location, Reserved, Stage, Store, TenantStore, sqlite,
-};
+use crate::store::{Advance, Location, Reserved, Stage, Store, sqlite};
 
 #[tokio::test]
 async fn a_removed_tenant_leaves_no_key_and_no_byte_of_a_secret() {
@@ -55,12 +54,12 @@ async fn the_file_is_durable_private_and_made_with_its_folder() {
 async fn every_obstacle_is_a_sentence_that_says_what_to_do() {
     let place = TestPlace::sqlite();
     std::fs::write(place.path(), "this is a letter and no database".repeat(40)).unwrap();
-    assert!(place.refused().await.contains("no SQLite database"));
+    assert!(place.refused().await.contains("is not a SQLite database"));
 
     let deep =
         Location::parse(&format!("sqlite://{}/a/b/gateway.db", place.path().parent().unwrap().display()))
             .unwrap();
-    assert!(Store::open(&deep).await.err().unwrap().to_string().contains("cannot be made"));
+    assert!(Store::open(&deep).await.err().unwrap().to_string().contains("cannot be created"));
 
     let folder = TestPlace::sqlite();
     std::fs::create_dir(folder.path()).unwrap();
@@ -97,22 +96,25 @@ async fn a_full_disk_refuses_what_is_new_and_loses_nothing() {
     let place = TestPlace::sqlite();
     let file = sqlite::open(&place.path()).await.unwrap();
     let pool = file.pool.clone();
-    let store = Sql::new(SqlConnections::Sqlite(file), Quotas::default());
+    let store = Store::of(Arc::new(Sql::new(SqlConnections::Sqlite(file), Quotas::default())));
     // The bound below is one connection's own; one after another, all statements use the first.
     sqlx::raw_sql("PRAGMA max_page_count = 1").execute(&pool).await.unwrap();
     let mut kept = 0;
     let failure = loop {
-        match TenantStore::insert(&store, &tenant(&format!("{kept} {}", "long ".repeat(500)))).await {
+        match store.tenants.insert(&tenant(&format!("{kept} {}", "long ".repeat(500)))).await {
             Ok(()) => kept += 1,
             Err(failure) => break failure,
         }
         assert!(kept < 100, "it must be full at some time");
     };
     assert_eq!(failure.kind, FailureKind::StoreUnavailable);
-    assert!(store.is_full() && store.probe().await.is_ok(), "a row that is removed again finds room");
-    assert_eq!(TenantStore::list(&store, None, 1000).await.unwrap().len(), kept);
+    assert!(
+        store.database.is_full() && store.database.probe().await.is_ok(),
+        "a row that is removed again finds room"
+    );
+    assert_eq!(store.tenants.list(None, 1000).await.unwrap().len(), kept);
     sqlx::raw_sql("PRAGMA max_page_count = 100000").execute(&pool).await.unwrap();
-    TenantStore::insert(&store, &tenant("room again")).await.unwrap();
+    store.tenants.insert(&tenant("room again")).await.unwrap();
 }
 
 #[tokio::test]
@@ -172,22 +174,22 @@ async fn freed_room_is_given_back_also_by_a_file_of_an_earlier_version() {
     let file = sqlite::open(&place.path()).await.unwrap();
     assert_eq!(number(&file.pool, "PRAGMA auto_vacuum").await, 2, "it was converted");
     let pool = file.pool.clone();
-    let store = Sql::new(SqlConnections::Sqlite(file), Quotas::default());
+    let store = Store::of(Arc::new(Sql::new(SqlConnections::Sqlite(file), Quotas::default())));
     let one = tenant("one");
-    TenantStore::insert(&store, &one).await.unwrap();
+    store.tenants.insert(&one).await.unwrap();
     let response = vec![7; 500_000];
     for n in 0..20 {
         let key = format!("key {n}");
         let row = super::ledger::record(&one.id, &key, "mine");
-        assert!(matches!(store.reserve(&row, Duration::ZERO).await.unwrap(), Reserved::Ours));
+        assert!(matches!(store.idempotency.reserve(&row, Duration::ZERO).await.unwrap(), Reserved::Ours));
         let done = Advance { stage: Stage::Done, sends: 1, sealed: Some(&response), lease: None };
-        assert!(store.advance(&one.id, &key, "mine", &done).await.unwrap());
+        assert!(store.idempotency.advance(&one.id, &key, "mine", &done).await.unwrap());
     }
     let pages = number(&pool, "PRAGMA page_count").await;
     assert!(pages > 2_400, "{pages}");
-    assert!(TenantStore::delete(&store, &one.id).await.unwrap());
+    assert!(store.tenants.delete(&one.id).await.unwrap());
     assert_eq!(number(&pool, "PRAGMA page_count").await, pages);
-    store.shrink().await.unwrap();
+    store.database.shrink().await.unwrap();
     let left = number(&pool, "PRAGMA page_count").await;
     assert!(left < 100, "{left} of {pages}");
     sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&pool).await.unwrap();

@@ -3,8 +3,7 @@
 use super::{TestPlace, audit, credential, key, on_both, open_together, tenant};
 use crate::domain::{CredentialId, FailureKind, TenantId, Text, Timestamp};
 use crate::store::{
-    After, AuditQuery, AuditRecord, CheckRecord, CredentialRecord, SealedAfter, SealedRecord, TenantRecord,
-    now, schema,
+    After, AuditQuery, AuditRecord, CheckRecord, CredentialRecord, SealedRecord, TenantRecord, now, schema,
 };
 
 on_both! {
@@ -180,8 +179,7 @@ async fn secrets_are_found_by_their_head_and_put_back_once(place: &TestPlace) {
         first.iter().map(place_of).collect::<Vec<_>>(),
         [named(&one.id, "cred_0"), named(&two.id, "cred_0")]
     );
-    let after = SealedAfter { tenant: first[1].tenant.clone(), id: first[1].id.clone() };
-    let rest = store.sealed.unlike(b"1new", Some(&after), 2).await.unwrap();
+    let rest = store.sealed.unlike(b"1new", Some(&first[1]), 2).await.unwrap();
     assert_eq!(rest.iter().map(place_of).collect::<Vec<_>>(), [named(&two.id, "cred_1")]);
 
     assert_eq!(store.sealed.reseal(&first[0], b"1new resealed").await, Ok(true));

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -53,7 +53,7 @@ impl KeyServer {
     }
 
     fn answer(&self) -> MutexGuard<'_, (u16, Vec<u8>, Duration)> {
-        self.answer.lock().unwrap()
+        self.answer.lock()
     }
 
     fn answers(&self, status: u16, body: impl Into<Vec<u8>>, wait: Duration) {

@@ -41,7 +41,7 @@ impl TestCredentials {
         let guard = BaseUrlGuard::new(AllowList::parse(allowed).unwrap());
         let transport = Transport::new(&guard).unwrap();
         let audit = Audit::new(store.audit.clone(), sealer.clone());
-        let opening = Arc::new(CredentialResolver::new(
+        let resolver = Arc::new(CredentialResolver::new(
             store.credentials.clone(),
             sealer.clone(),
             guard,
@@ -53,14 +53,14 @@ impl TestCredentials {
                 store.tenants.clone(),
                 sealer.clone(),
                 authenticator.clone(),
-                opening.clone(),
+                resolver.clone(),
                 audit.clone(),
             ),
             keys: ApiKeys::new(&store, sealer.clone(), authenticator.clone(), audit.clone()),
             credentials: Credentials::new(
                 store.credentials.clone(),
                 sealer.clone(),
-                opening,
+                resolver,
                 Ledger::new(&store, sealer, Limits::default()),
                 audit,
             ),

@@ -153,7 +153,7 @@ async fn every_fault_of_a_key_is_named() {
     );
     let listed = KeyDraft { credential_ids: Some(vec![own.clone()]), ..draft(&[Scope::ContactsRead]) };
     let (key, text) = house.keys.create(&operator(), &mine.tenant, listed).await.unwrap();
-    assert_eq!(key.credential_ids, Some(vec![own.clone()]));
+    assert_eq!(key.credentials, Some(vec![own.clone()]));
     let header = format!("Bearer {}", text.expose_secret());
     assert_eq!(house.authenticator.authenticate(Some(&header)).await.unwrap().credentials, Some(vec![own]));
     let nobody = TenantId::from("ten_nobody");
