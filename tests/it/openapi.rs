@@ -134,6 +134,26 @@ fn every_operation_is_described_with_examples() {
     }
 }
 
+/// The demo, to which the other examples are sent, has no operator.
+#[tokio::test]
+async fn every_request_example_of_the_operator_succeeds() {
+    let (edge, document) = (Edge::new().await, serde_json::from_str::<Value>(&document()).unwrap());
+    let mut sent = 0;
+    for Operation { method, path, described } in Operation::all() {
+        let examples = &described["requestBody"]["content"]["application/json"]["examples"];
+        for (name, example) in
+            examples.as_object().into_iter().flatten().filter(|_| path.starts_with("/admin"))
+        {
+            sent += 1;
+            let example = document.pointer(&example["$ref"].as_str().unwrap()[1..]).unwrap();
+            let uri = path.replace("/x/", "/ten_1/");
+            let answer = edge.tell(&method, &uri, example["value"].to_string()).await;
+            assert!(answer.status.is_success(), "{method} {path} {name}: {}", answer.text);
+        }
+    }
+    assert!(sent >= 2, "{sent}");
+}
+
 #[test]
 fn the_document_is_of_the_promised_version() {
     let document: Value = serde_json::from_str(&document()).unwrap();

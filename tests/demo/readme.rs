@@ -1,58 +1,11 @@
 //! The calls of the README, run against the demo, must answer what the README prints.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test fails by panicking")]
-
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use contacts_gateway::json;
 use serde_json::Value;
 
-/// The demo on a free port, ended with the test.
-struct Demo {
-    process: Child,
-    address: String,
-    printed: String,
-    folder: tempfile::TempDir,
-}
-
-impl Demo {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut process = Command::new(env!("CARGO_BIN_EXE_contacts-gateway"))
-            .args(["demo", "--listen", "127.0.0.1:0"])
-            .env("TMPDIR", folder.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let mut printed = String::new();
-        for line in lines {
-            printed.push_str(&line);
-            printed.push('\n');
-            if line.starts_with("Ctrl-C") {
-                break;
-            }
-        }
-        let address = printed.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
-        Self { process, address, printed, folder }
-    }
-
-    /// Runs a `curl` line through a shell, as a reader would.
-    fn run(&self, line: &str) -> String {
-        let line = line.replace("127.0.0.1:8080", &self.address);
-        let output = Command::new("sh").args(["-c", &line]).output().unwrap();
-        assert!(output.status.success(), "{line}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-}
-
-impl Drop for Demo {
-    fn drop(&mut self) {
-        drop(self.process.kill());
-        drop(self.process.wait());
-    }
-}
+use super::Demo;
 
 /// Sample people are as old as the demo, so moments differ from run to run; nothing else does.
 fn without_moments(value: &mut Value) {
