@@ -1,33 +1,23 @@
 //! Removal: refused where the CRM has none or the credential forbids it, precise where it is allowed.
 
 use contacts_gateway::domain::FailureKind;
-use contacts_gateway::simulators::pipeline::{self, SingleRead};
+use contacts_gateway::simulators::pipeline::{PipelineOptions, SingleRead};
 use contacts_gateway::simulators::{Fault, FaultKind, WriteEffect};
 use serde_json::{Value, json};
 
+use super::start;
+use crate::support::account::Account;
 use crate::support::canned::Canned;
-use crate::support::world::{Account, Crm, Link, Office, both};
+use crate::support::crm::Crm;
+use crate::test_gateway::{Link, TestGateway};
 
-async fn allowed(options: pipeline::PipelineOptions) -> Crm {
-    Crm::pipeline(options, json!({ "allowDelete": true })).await
-}
-
-#[tokio::test]
-async fn what_a_crm_cannot_do_is_refused_before_any_look_at_the_id() {
-    for crm in both().await {
-        if crm.spec.operations.delete {
-            continue;
-        }
-        for id in ["abc", "con_abc", "not plausible", ""] {
-            assert_eq!(crm.delete(id).await.unwrap_err().kind, FailureKind::OperationUnsupported);
-        }
-        crm.assert_silence();
-    }
+async fn allowed(options: PipelineOptions) -> Crm {
+    start(options, json!({ "allowDelete": true })).await
 }
 
 #[tokio::test]
 async fn removal_is_off_unless_the_credential_allows_it() {
-    let crm = Crm::pipeline(pipeline::PipelineOptions::empty(), json!({})).await;
+    let crm = start(PipelineOptions::empty(), json!({})).await;
     let id = crm.put("Ada", "Byron", "ada@example.com", "+14165550277");
     let failure = crm.delete(&id).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::DeleteNotAllowed);
@@ -37,7 +27,7 @@ async fn removal_is_off_unless_the_credential_allows_it() {
 
 #[tokio::test]
 async fn a_removal_names_exactly_one_contact() {
-    let crm = allowed(pipeline::PipelineOptions { people: 5, ..pipeline::PipelineOptions::empty() }).await;
+    let crm = allowed(PipelineOptions { people: 5, ..PipelineOptions::empty() }).await;
     let id = crm.put("Ada", "Byron", "ada@example.com", "+14165550277");
     crm.delete(&id).await.unwrap();
     assert_eq!(crm.only_body(), json!({ "contactIds": [id] }));
@@ -49,7 +39,7 @@ async fn a_removal_names_exactly_one_contact() {
 
 #[tokio::test]
 async fn a_removal_that_left_the_contact_there_did_not_apply() {
-    let crm = allowed(pipeline::PipelineOptions::empty()).await;
+    let crm = allowed(PipelineOptions::empty()).await;
     let id = crm.put("Ada", "Byron", "ada@example.com", "+14165550277");
     let body = r#"{"message":"1 contacts deleted successfully","deletedCount":1}"#;
     let fault = FaultKind::Status {
@@ -64,11 +54,8 @@ async fn a_removal_that_left_the_contact_there_did_not_apply() {
 
 #[tokio::test]
 async fn a_removal_is_confirmed_by_the_crm_where_nobody_can_be_read() {
-    let crm = allowed(pipeline::PipelineOptions {
-        single_read: SingleRead::AbsentHtml,
-        ..pipeline::PipelineOptions::empty()
-    })
-    .await;
+    let crm =
+        allowed(PipelineOptions { single_read: SingleRead::AbsentHtml, ..PipelineOptions::empty() }).await;
     let id = crm.put("Ada", "Byron", "ada@example.com", "+14165550277");
     crm.delete(&id).await.unwrap();
     assert!(crm.at.contact(&id).is_none());
@@ -83,13 +70,13 @@ async fn a_removal_whose_answer_was_lost_is_judged_by_reading() {
         FaultKind::EmptyAnswer,
         FaultKind::CutJson,
     ] {
-        let crm = allowed(pipeline::PipelineOptions::empty()).await;
+        let crm = allowed(PipelineOptions::empty()).await;
         let id = crm.put("Ada", "Byron", "ada@example.com", "+14165550277");
         crm.at.fault(Fault::once(fault.clone()).on_writes());
         crm.delete(&id).await.unwrap_or_else(|failure| panic!("{fault:?}: {}", failure.detail.as_str()));
         assert_eq!(crm.sent().len(), 1, "{fault:?}");
     }
-    let crm = allowed(pipeline::PipelineOptions::empty()).await;
+    let crm = allowed(PipelineOptions::empty()).await;
     let id = crm.put("Ada", "Byron", "ada@example.com", "+14165550277");
     let fault =
         FaultKind::Status { code: 500, body: String::new(), content_type: String::new(), headers: vec![] };
@@ -105,11 +92,11 @@ async fn a_removal_whose_answer_was_lost_is_judged_by_reading() {
 
 #[tokio::test]
 async fn a_delete_path_of_the_settings_is_called_with_the_id_alone() {
-    let office = Office::open().await;
+    let gateway = TestGateway::open().await;
     let crm = Canned::start().await;
     let settings = json!({ "allowDelete": true, "deletePath": "/api/contacts/{id}/remove" });
     let link = Link { base_url: crm.base_url(), secret: "token", settings, verify: false };
-    let account = Account::link(&office, "pipeline", link).await;
+    let account = Account::link(&gateway, "pipeline", link).await;
     for (status, body, kind) in [
         (204, "", None),
         (200, r#"{"success":true}"#, None),
@@ -134,11 +121,7 @@ async fn a_delete_path_of_the_settings_is_called_with_the_id_alone() {
 #[tokio::test]
 async fn a_delete_path_never_becomes_another_route_by_its_id() {
     let settings = json!({ "allowDelete": true, "deletePath": "/api/contacts/{id}" });
-    let crm = Crm::pipeline(
-        pipeline::PipelineOptions { people: 3, ..pipeline::PipelineOptions::empty() },
-        settings,
-    )
-    .await;
+    let crm = start(PipelineOptions { people: 3, ..PipelineOptions::empty() }, settings).await;
     for id in ["query-bulk-delete", "bulk-delete", "status"] {
         assert_eq!(crm.delete(id).await.unwrap_err().kind, FailureKind::ContactNotFound, "{id}");
     }

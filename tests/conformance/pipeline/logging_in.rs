@@ -11,27 +11,24 @@ use contacts_gateway::domain::{Effect, Failure, FailureKind, RawJson, Result};
 use contacts_gateway::gateway::ListingRequest;
 use contacts_gateway::gateway::contacts::PageStart;
 use contacts_gateway::gateway::credentials::{CredentialDraft, CredentialPatch};
-use contacts_gateway::simulators::{Fault, FaultKind, Running, pipeline};
+use contacts_gateway::simulators::pipeline::{PipelineOptions, PipelineSimulator};
+use contacts_gateway::simulators::{Fault, FaultKind, Running};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
+use crate::support::account::{Account, hurried};
 use crate::support::canned::Canned;
-use crate::support::world::{Account, Office, hurried, soon};
+use crate::test_gateway::{TestGateway, soon};
 
 const EMAIL: &str = "user1@example.com";
 const PASSWORD: &str = "demo-pipeline-password";
 const LOGIN: &str = "/api/auth/login";
 
 async fn crm(people: usize) -> Running {
-    pipeline::PipelineSimulator::start(pipeline::PipelineOptions {
-        people,
-        ..pipeline::PipelineOptions::empty()
-    })
-    .await
-    .unwrap()
+    PipelineSimulator::start(PipelineOptions { people, ..PipelineOptions::empty() }).await.unwrap()
 }
 
-async fn link(office: &Arc<Office>, base_url: &str, password: &str, verify: bool) -> Result<Account> {
+async fn link(gateway: &Arc<TestGateway>, base_url: &str, password: &str, verify: bool) -> Result<Account> {
     let settings = json!({ "baseUrl": base_url, "defaultRegion": "US", "allowDelete": true });
     let draft = CredentialDraft {
         provider: "pipeline".into(),
@@ -39,13 +36,13 @@ async fn link(office: &Arc<Office>, base_url: &str, password: &str, verify: bool
         settings: RawJson::from_validated(settings.to_string().into()),
         secret: json!({ "email": EMAIL, "password": password }).to_string().into(),
     };
-    let made = office.parts.gateway.credentials.create(&soon(), &office.caller, draft, verify).await?;
-    Ok(Account { office: Arc::clone(office), credential: made.id, spec: spec("pipeline").unwrap() })
+    let made = gateway.credentials.create(&soon(), &gateway.caller, draft, verify).await?;
+    Ok(Account { gateway: Arc::clone(gateway), credential: made.id, spec: spec("pipeline").unwrap() })
 }
 
 /// An account that has not been logged in to yet.
 async fn account(crm: &Running) -> Account {
-    link(&Office::open().await, &crm.base_url(), PASSWORD, false).await.unwrap()
+    link(&TestGateway::open().await, &crm.base_url(), PASSWORD, false).await.unwrap()
 }
 
 fn logins(crm: &Running) -> usize {
@@ -126,17 +123,17 @@ async fn a_write_that_met_a_dead_token_is_done_once() {
 
 #[tokio::test]
 async fn a_wrong_password_is_refused_once_for_all_and_nothing_is_stored() {
-    let (crm, office) = (crm(0).await, Office::open().await);
-    let refused = link(&office, &crm.base_url(), "wrong-canary", true).await.err().unwrap();
+    let (crm, gateway) = (crm(0).await, TestGateway::open().await);
+    let refused = link(&gateway, &crm.base_url(), "wrong-canary", true).await.err().unwrap();
     assert_eq!(refused.kind, FailureKind::UpstreamCredentialRejected);
     assert_eq!(refused.upstream.as_ref().unwrap().status, Some(401));
     says_nothing(&refused);
-    let credentials = &office.parts.gateway.credentials;
+    let credentials = &gateway.credentials;
     let page = ListingRequest { cursor: None, page_size: 10 };
-    assert!(credentials.list(&office.caller, &page).await.unwrap().items.is_empty());
+    assert!(credentials.list(&gateway.caller, &page).await.unwrap().items.is_empty());
 
     // A CRM may lock a user out who mistypes too often.
-    let account = link(&office, &crm.base_url(), "wrong-canary", false).await.unwrap();
+    let account = link(&gateway, &crm.base_url(), "wrong-canary", false).await.unwrap();
     crm.journal().clear();
     for outcome in join_all((0..20).map(|_| account.create(ada()))).await {
         let failure = outcome.unwrap_err();
@@ -147,11 +144,11 @@ async fn a_wrong_password_is_refused_once_for_all_and_nothing_is_stored() {
     }
     assert_eq!(crm.calls().len(), 0, "it was refused when it was linked first");
     // A check waits too; whoever changes the secret need not.
-    let checked = credentials.check(&soon(), &office.caller, &account.credential).await.unwrap();
+    let checked = credentials.check(&soon(), &gateway.caller, &account.credential).await.unwrap();
     assert_eq!((checked.outcome.is_err(), logins(&crm)), (true, 0));
     let secret = json!({ "email": EMAIL, "password": PASSWORD }).to_string().into();
     let patch = CredentialPatch { secret: Some(secret), ..CredentialPatch::default() };
-    credentials.update(&soon(), &office.caller, &account.credential, patch, true).await.unwrap();
+    credentials.update(&soon(), &gateway.caller, &account.credential, patch, true).await.unwrap();
     account.create(ada()).await.unwrap();
 }
 
@@ -174,7 +171,7 @@ async fn a_login_that_fails_has_written_nothing_and_repeats_nothing_of_the_answe
         let crm = Canned::start().await;
         let echo = r#"{"error":"no user user1@example.com with wrong-canary"}"#;
         crm.tell("POST /api/auth/login", &[(status, if body.is_empty() { echo } else { body })]);
-        let account = link(&Office::open().await, &crm.base_url(), "wrong-canary", false).await.unwrap();
+        let account = link(&TestGateway::open().await, &crm.base_url(), "wrong-canary", false).await.unwrap();
         let failure = account.create(ada()).await.unwrap_err();
         assert_eq!((failure.kind, &failure.effect), (kind, &Effect::None), "{status} {body}");
         assert_eq!(failure.upstream.as_ref().unwrap().status, Some(status));
@@ -210,7 +207,7 @@ async fn a_token_that_the_crm_repeats_is_not_passed_on() {
     let crm = Canned::start().await;
     crm.tell("POST /api/auth/login", &[(200, r#"{"token":"canary-token-5f2b8d1c"}"#)]);
     crm.tell("GET /api/contacts", &[(401, r#"{"error":"Token canary-token-5f2b8d1c is dead"}"#)]);
-    let account = link(&Office::open().await, &crm.base_url(), "wrong-canary", false).await.unwrap();
+    let account = link(&TestGateway::open().await, &crm.base_url(), "wrong-canary", false).await.unwrap();
     let failure = account.page(1, 3).await.err().unwrap();
     assert_eq!(failure.kind, FailureKind::UpstreamCredentialRejected);
     says_nothing(&failure);

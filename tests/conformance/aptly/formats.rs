@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use contacts_gateway::domain::{CallContext, FailureKind, WarningCode};
 use contacts_gateway::gateway::contacts::{ContactView, WriteOptions};
-use contacts_gateway::simulators::aptly::{self, Dialect, Me};
+use contacts_gateway::simulators::aptly::{AptlyOptions, AptlySimulator, Dialect, Me};
 use contacts_gateway::simulators::{Fault, FaultKind};
 use serde_json::{Value, json};
 
+use super::start;
+use crate::support::account::places;
+use crate::support::crm::{Crm, linked};
 use crate::support::person::{ada, shown, with};
-use crate::support::world::{Crm, Link, Office, linked, places, soon};
+use crate::test_gateway::{Link, TestGateway, soon};
 
 const A: &str = "+14165550171";
 const B: &str = "+14165550172";
@@ -39,7 +42,7 @@ fn put(crm: &Crm, entries: &[(&str, &str)]) -> String {
 
 /// Codes and pointers of warnings about the write. That version 3 shows no company of a person is no part of it.
 fn warned(shown: &ContactView) -> Vec<(WarningCode, &str)> {
-    let mut warned = crate::support::world::warned(shown);
+    let mut warned = crate::support::account::warned(shown);
     warned.retain(|warning| *warning != (WarningCode::Incomplete, "/account"));
     warned
 }
@@ -64,17 +67,17 @@ fn formats(crm: &Crm) -> Vec<bool> {
 
 #[tokio::test]
 async fn auto_writes_native_keys_where_version_3_is_seen_and_asks_once() {
-    let v2 = aptly::AptlyOptions::empty;
+    let v2 = AptlyOptions::empty;
     for (options, native) in [
-        (aptly::AptlyOptions::published(), true),
-        (aptly::AptlyOptions { me: Me::Account, ..v2() }, true),
+        (AptlyOptions::published(), true),
+        (AptlyOptions { me: Me::Account, ..v2() }, true),
         (v2(), false),
-        (aptly::AptlyOptions { me: Me::NotFound, ..aptly::AptlyOptions::published() }, false),
-        (aptly::AptlyOptions { me: Me::NotAllowed, ..aptly::AptlyOptions::published() }, false),
-        (aptly::AptlyOptions { me: Me::OtherJson, ..aptly::AptlyOptions::published() }, false),
+        (AptlyOptions { me: Me::NotFound, ..AptlyOptions::published() }, false),
+        (AptlyOptions { me: Me::NotAllowed, ..AptlyOptions::published() }, false),
+        (AptlyOptions { me: Me::OtherJson, ..AptlyOptions::published() }, false),
     ] {
         let about = format!("{:?} {:?}", options.dialect, options.me);
-        let crm = Crm::aptly(options, json!({})).await;
+        let crm = start(options, json!({})).await;
         let id = put(&crm, &[(A, "work")]);
         crm.get(&id).await.unwrap();
         crm.update(&id, json!({ "firstName": "Ada" })).await.unwrap();
@@ -86,7 +89,7 @@ async fn auto_writes_native_keys_where_version_3_is_seen_and_asks_once() {
         assert_eq!((formats(&crm), asked(&crm)), (vec![native; 2], 1), "{about}");
     }
     for (format, native) in [("legacy", false), ("native", true)] {
-        let crm = Crm::aptly(aptly::AptlyOptions::published(), json!({ "writeFormat": format })).await;
+        let crm = start(AptlyOptions::published(), json!({ "writeFormat": format })).await;
         crm.create(ada()).await.unwrap();
         assert_eq!((formats(&crm), asked(&crm)), (vec![native], 0));
     }
@@ -99,7 +102,7 @@ async fn where_the_version_cannot_be_told_this_write_is_legacy_and_the_next_asks
     for fault in
         [status(500), status(403), FaultKind::HtmlBody { status: 200 }, FaultKind::ResetBeforeReading]
     {
-        let crm = Crm::aptly(aptly::AptlyOptions::published(), json!({})).await;
+        let crm = start(AptlyOptions::published(), json!({})).await;
         let id = put(&crm, &[(A, "work")]);
         crm.at.fault(Fault::always(fault.clone()).on("GET", "/api/app/me"));
         crm.update(&id, json!({ "firstName": "Augusta" })).await.unwrap();
@@ -109,7 +112,7 @@ async fn where_the_version_cannot_be_told_this_write_is_legacy_and_the_next_asks
         assert_eq!(formats(&crm), [false, true, true], "{fault:?}");
     }
     // Its silence takes a part of the write's time and no more.
-    let crm = Crm::aptly(aptly::AptlyOptions::published(), json!({})).await;
+    let crm = start(AptlyOptions::published(), json!({})).await;
     let id = put(&crm, &[(A, "work")]);
     crm.at.fault(Fault::always(FaultKind::NeverAnswer).on("GET", "/api/app/me"));
     let context = CallContext::within(Duration::from_secs(8), "test".into());
@@ -120,17 +123,17 @@ async fn where_the_version_cannot_be_told_this_write_is_legacy_and_the_next_asks
 
 #[tokio::test]
 async fn the_answer_to_a_check_of_the_credential_tells_the_version_too() {
-    let crm = Crm::aptly(aptly::AptlyOptions::published(), json!({})).await;
-    let gateway = &crm.office.parts.gateway;
-    gateway.credentials.check(&soon(), &crm.office.caller, &crm.credential).await.unwrap().outcome.unwrap();
+    let crm = start(AptlyOptions::published(), json!({})).await;
+    let gateway = &crm.gateway;
+    gateway.credentials.check(&soon(), &crm.gateway.caller, &crm.credential).await.unwrap().outcome.unwrap();
     crm.create(ada()).await.unwrap();
     assert_eq!((formats(&crm), asked(&crm)), (vec![true], 1));
 }
 
 #[tokio::test]
 async fn a_native_create_that_stored_nothing_is_told_and_the_next_write_is_legacy() {
-    let deaf = aptly::AptlyOptions { me: Me::Account, ..aptly::AptlyOptions::legacy_only() };
-    let crm = Crm::aptly(deaf, json!({})).await;
+    let deaf = AptlyOptions { me: Me::Account, ..AptlyOptions::legacy_only() };
+    let crm = start(deaf, json!({})).await;
     let first = crm.create(ada()).await.unwrap();
     let told = warned(&first);
     for pointer in ["/firstName", "/lastName", "/emailAddresses/0"] {
@@ -151,7 +154,7 @@ async fn a_native_create_that_stored_nothing_is_told_and_the_next_write_is_legac
 #[tokio::test]
 async fn native_keys_keep_the_order_of_numbers_and_legacy_ones_tell_that_they_do_not() {
     let sent = json!({ "phoneNumbers": phones(&[(A, "work"), (B, "mobile")]) });
-    let crm = Crm::aptly(aptly::AptlyOptions::published(), json!({})).await;
+    let crm = start(AptlyOptions::published(), json!({})).await;
     let made = crm.create_strictly(with(ada(), &sent)).await.unwrap();
     assert_eq!(warned(&made), []);
     assert_eq!(shown(&made.contact)["phoneNumbers"], sent["phoneNumbers"]);
@@ -162,7 +165,7 @@ async fn native_keys_keep_the_order_of_numbers_and_legacy_ones_tell_that_they_do
     assert_eq!(shown(&changed.contact)["phoneNumbers"], phones(&[(A, "work"), (B, "mobile"), (C, "home")]));
 
     for settings in [json!({}), json!({ "writeFormat": "legacy" })] {
-        let crm = Crm::aptly(aptly::AptlyOptions::empty(), settings).await;
+        let crm = start(AptlyOptions::empty(), settings).await;
         let refused = crm.create_strictly(with(ada(), &sent)).await.unwrap_err();
         assert_eq!((refused.kind, places(&refused)), (FailureKind::ValidationFailed, vec!["/phoneNumbers"]));
         assert_eq!(refused.faults.iter().next().unwrap().code, "order_changed");
@@ -181,8 +184,8 @@ async fn native_keys_keep_the_order_of_numbers_and_legacy_ones_tell_that_they_do
 
 #[tokio::test]
 async fn a_held_number_keeps_its_type_where_the_caller_sends_none() {
-    for options in [aptly::AptlyOptions::published(), aptly::AptlyOptions::empty()] {
-        let crm = Crm::aptly(options, json!({})).await;
+    for options in [AptlyOptions::published(), AptlyOptions::empty()] {
+        let crm = start(options, json!({})).await;
         let id = put(&crm, &[(A, "work")]);
         let change = json!({ "phoneNumbers": phones(&[(A, ""), (B, "")]) });
         let changed = crm.update_within(&soon(), &id, change, WriteOptions { strict: true }).await.unwrap();
@@ -195,7 +198,7 @@ async fn a_held_number_keeps_its_type_where_the_caller_sends_none() {
 #[tokio::test]
 async fn what_legacy_keys_cannot_say_is_refused_before_it_is_damaged() {
     for held in [[(A, "mobile"), (B, "fax")], [(A, "home"), (B, "home")]] {
-        let crm = Crm::aptly(aptly::AptlyOptions::empty(), json!({ "writeFormat": "legacy" })).await;
+        let crm = start(AptlyOptions::empty(), json!({ "writeFormat": "legacy" })).await;
         let id = put(&crm, &held);
         let change = json!({ "phoneNumbers": phones(&[held[0], held[1], (C, "work")]) });
         let failure = crm.update(&id, change.clone()).await.unwrap_err();
@@ -204,7 +207,7 @@ async fn what_legacy_keys_cannot_say_is_refused_before_it_is_damaged() {
         assert!(detail.contains("`native` or `auto`"), "{}", detail.as_str());
         crm.assert_nothing_sent();
         crm.update(&id, json!({ "firstName": "Augusta" })).await.unwrap();
-        let native = linked(&crm.office, "aptly", &crm.at, json!({ "writeFormat": "native" })).await;
+        let native = linked(&crm.gateway, "aptly", &crm.at, json!({ "writeFormat": "native" })).await;
         native.update(&id, change).await.unwrap();
         assert_eq!(crm.at.contact(&id).unwrap()["phone"].as_array().unwrap().len(), 3);
     }
@@ -212,8 +215,8 @@ async fn what_legacy_keys_cannot_say_is_refused_before_it_is_damaged() {
 
 #[tokio::test]
 async fn halves_of_a_full_name_are_written_together() {
-    for options in [aptly::AptlyOptions::published(), aptly::AptlyOptions::empty()] {
-        let crm = Crm::aptly(options, json!({})).await;
+    for options in [AptlyOptions::published(), AptlyOptions::empty()] {
+        let crm = start(options, json!({})).await;
         let id = crm.at.put(json!({ "fullname": "Jane van Smith", "email": ["jane@example.com"] })).unwrap();
         let read = crm.get(&id).await.unwrap().contact;
         let changed = crm.update(&id, json!({ "firstName": "Janet" })).await.unwrap();
@@ -227,10 +230,10 @@ async fn halves_of_a_full_name_are_written_together() {
 
 #[tokio::test]
 async fn a_row_is_found_by_the_crms_own_text() {
-    for options in [aptly::AptlyOptions::published(), aptly::AptlyOptions::empty()] {
+    for options in [AptlyOptions::published(), AptlyOptions::empty()] {
         for email in ["jane@example.com ", " JANE@example.com", "jane@example.com, js@example.com", "n/a", ""]
         {
-            let crm = Crm::aptly(options.clone(), json!({})).await;
+            let crm = start(options.clone(), json!({})).await;
             let emails = if email.is_empty() { json!([]) } else { json!([email, "second@example.com"]) };
             let phones =
                 json!([{ "number": "(416) 555-0171", "type": "work" }, { "number": B, "type": "fax" }]);
@@ -259,8 +262,7 @@ async fn a_row_is_found_by_the_crms_own_text() {
 #[tokio::test]
 async fn a_label_of_the_length_of_an_id_is_resolved() {
     for dialect in [Dialect::V2, Dialect::V3] {
-        let crm =
-            Crm::aptly(aptly::AptlyOptions { dialect, ..aptly::AptlyOptions::empty() }, json!({})).await;
+        let crm = start(AptlyOptions { dialect, ..AptlyOptions::empty() }, json!({})).await;
         let applicant =
             json!({ "lastname": "Smith", "contactType": "Applicant", "email": ["s@example.com"] });
         crm.at.put(applicant).unwrap();
@@ -273,13 +275,13 @@ async fn a_label_of_the_length_of_an_id_is_resolved() {
 
 #[tokio::test]
 async fn default_custom_fields_are_checked_when_the_credential_is_verified() {
-    let office = Office::open().await;
-    let options = aptly::AptlyOptions { people: 100, ..aptly::AptlyOptions::published() };
-    let at = aptly::AptlySimulator::start(options).await.unwrap();
+    let gateway = TestGateway::open().await;
+    let options = AptlyOptions { people: 100, ..AptlyOptions::published() };
+    let at = AptlySimulator::start(options).await.unwrap();
     let link = async |fields: Value| {
         let settings = json!({ "createDefaults": { "customFields": fields } });
         let link = Link { base_url: at.base_url(), secret: at.token(), settings, verify: true };
-        office.link(&office.caller, "aptly", link).await
+        gateway.link(&gateway.caller, "aptly", link).await
     };
     let failure = link(json!({ "Shoe Size": 43 })).await.unwrap_err();
     assert_eq!(
@@ -294,8 +296,7 @@ async fn default_custom_fields_are_checked_when_the_credential_is_verified() {
 #[tokio::test]
 async fn a_type_that_was_edited_or_moved_meanwhile_stays_when_the_same_body_is_sent_again() {
     for dialect in [Dialect::V2, Dialect::V3] {
-        let crm =
-            Crm::aptly(aptly::AptlyOptions { dialect, ..aptly::AptlyOptions::empty() }, json!({})).await;
+        let crm = start(AptlyOptions { dialect, ..AptlyOptions::empty() }, json!({})).await;
         let id = crm.put("Ada", "Byron", "ada@example.com", "+14165550277");
         assert!(crm.at.change(&id, json!({ "contactType": "Guarantor" }).as_object().unwrap()));
         let body = shown(&crm.get(&id).await.unwrap().contact);
@@ -331,7 +332,7 @@ async fn a_type_that_was_edited_or_moved_meanwhile_stays_when_the_same_body_is_s
 
 #[tokio::test]
 async fn custom_fields_of_a_type_that_the_contact_no_longer_has_come_back_without_harm() {
-    let crm = Crm::aptly(aptly::AptlyOptions::empty(), json!({})).await;
+    let crm = start(AptlyOptions::empty(), json!({})).await;
     let id = crm.put("Ada", "Byron", "ada@example.com", "+14165550277");
     assert!(crm.at.change(&id, json!({ "contactType": "Tenant" }).as_object().unwrap()));
     let body = with(shown(&crm.get(&id).await.unwrap().contact), &json!({ "firstName": "Augusta" }));
