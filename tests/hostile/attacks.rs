@@ -15,8 +15,8 @@ use tokio::net::TcpStream;
 
 use crate::SHARED_TOKEN;
 use crate::attackers::{Attack, Attempt};
+use crate::gateway_process::GatewayProcess;
 use crate::hostile_crm::HostileCrms;
-use crate::process::Serving;
 
 const ISSUER: &str = "https://login.example.com";
 /// The timeout of a caller who waits for a response.
@@ -48,7 +48,7 @@ pub(crate) fn names(attacks: &[Attack]) -> Vec<&'static str> {
 }
 
 /// All attacks, or those that `HOSTILE_ONLY` names.
-pub(crate) async fn all(serving: &Serving, hostile: &HostileCrms, shared: &Running) -> Vec<Attack> {
+pub(crate) async fn all(serving: &GatewayProcess, hostile: &HostileCrms, shared: &Running) -> Vec<Attack> {
     let (first, second) =
         (Tenant::open(serving, hostile, "a").await, Tenant::open(serving, hostile, "b").await);
     let mut attacks = replies(&first, &second).await;
@@ -229,14 +229,14 @@ where
 
 /// A hostile tenant while its attacks are prepared.
 struct Tenant<'a> {
-    serving: &'a Serving,
+    serving: &'a GatewayProcess,
     attacker: Attacker,
     hostile: &'a HostileCrms,
     names: AtomicU32,
 }
 
 impl<'a> Tenant<'a> {
-    async fn open(serving: &'a Serving, hostile: &'a HostileCrms, name: &str) -> Self {
+    async fn open(serving: &'a GatewayProcess, hostile: &'a HostileCrms, name: &str) -> Self {
         let (_, key) = serving.tenant(name).await;
         #[expect(
             clippy::disallowed_methods,

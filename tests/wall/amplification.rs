@@ -5,15 +5,16 @@ use contacts_gateway::store::{CredentialRecord, now};
 use serde_json::{Value, json};
 
 use super::canned::Canned;
-use super::house::House;
-use super::process::{ADMIN_TOKEN, Reply, Serving, master_key};
+use crate::gateway_process::{ADMIN_TOKEN, GatewayProcess, master_key};
+use crate::reply::Reply;
+use crate::testbed::Testbed;
 
 /// No response below may be larger than this.
 const LARGEST: usize = 128 * 1024;
 
 /// The real binary, a tenant's key, and a CRM with a given response.
 struct Scene {
-    serving: Serving,
+    serving: GatewayProcess,
     crm: Canned,
     key: String,
     _folder: tempfile::TempDir,
@@ -22,7 +23,7 @@ struct Scene {
 impl Scene {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let serving = Serving::start(folder.path(), "log", &master_key(), &[]).await;
+        let serving = GatewayProcess::start(folder.path(), "log", &master_key(), &[]).await;
         let (_, key) = serving.tenant("one").await;
         Self { serving, crm: Canned::start().await, key, _folder: folder }
     }
@@ -258,7 +259,7 @@ async fn settings_and_secrets_of_a_credential_are_bounded() {
 }
 
 /// A credential as an earlier version may have stored it, with settings of about `size` bytes.
-fn record(house_tenant: &super::house::Tenant, number: usize, size: usize) -> CredentialRecord {
+fn record(house_tenant: &super::testbed::Tenant, number: usize, size: usize) -> CredentialRecord {
     let settings =
         json!({ "baseUrl": "https://crm.example.com", "createDefaults": { "title": "t".repeat(size) } });
     CredentialRecord {
@@ -278,16 +279,16 @@ fn record(house_tenant: &super::house::Tenant, number: usize, size: usize) -> Cr
 
 #[tokio::test]
 async fn a_list_of_large_credentials_ends_early_and_goes_on() {
-    let house = House::open().await;
-    let tenant = house.tenant("large").await;
-    let key = house.key(&tenant, &Scope::ALL, None).await;
+    let testbed = Testbed::open().await;
+    let tenant = testbed.tenant("large").await;
+    let key = testbed.key(&tenant, &Scope::ALL, None).await;
     for (number, size) in (0..60).map(|number| (number, if number < 3 { 1_000_000 } else { 65_000 })) {
-        house.store.credentials.insert(&record(&tenant, number, size)).await.unwrap();
+        testbed.store.credentials.insert(&record(&tenant, number, size)).await.unwrap();
     }
     let (mut seen, mut path, mut pages): (Vec<String>, _, _) =
         (Vec::new(), "/credentials?pageSize=100".to_owned(), 0);
     loop {
-        let page = house.send("GET", &path, &key, None).await;
+        let page = testbed.send("GET", &path, &key, None).await;
         assert_eq!(page.status, 200, "{:.300}", page.text);
         assert!(page.text.len() < 2_100_000, "{} bytes", page.text.len());
         let json = page.json();
@@ -306,7 +307,7 @@ async fn a_list_of_large_credentials_ends_early_and_goes_on() {
     once.dedup();
     assert_eq!((once.len(), all), (62, 62), "each once, with those of both CRMs");
     // A stored row above the limit can still be read.
-    let large = house.send("GET", "/credentials/cred_0000", &key, None).await;
+    let large = testbed.send("GET", "/credentials/cred_0000", &key, None).await;
     assert_eq!((large.status, large.text.len() > 1_000_000), (200, true));
 }
 

@@ -3,11 +3,12 @@
 use contacts_gateway::domain::Scope;
 use serde_json::{Value, json};
 
-use crate::house::{Answer, House};
+use crate::reply::Reply;
+use crate::testbed::Testbed;
 
 /// A gateway, the key of one tenant, and for each CRM the path of one contact.
 struct Scene {
-    house: House,
+    testbed: Testbed,
     key: String,
     contacts: Vec<String>,
     credentials: [String; 2],
@@ -15,29 +16,29 @@ struct Scene {
 
 impl Scene {
     async fn open() -> Self {
-        let house = House::open().await;
-        let tenant = house.tenant("mine").await;
-        let key = house.key(&tenant, &Scope::ALL, None).await;
+        let testbed = Testbed::open().await;
+        let tenant = testbed.tenant("mine").await;
+        let key = testbed.key(&tenant, &Scope::ALL, None).await;
         let mut contacts = Vec::new();
-        for (crm, credential) in [(&house.aptly, 0), (&house.pipeline, 1)] {
+        for (crm, credential) in [(&testbed.aptly, 0), (&testbed.pipeline, 1)] {
             let id = crm.contacts()[0]["_id"].as_str().unwrap().to_owned();
             contacts.push(format!("/crm/contacts/{id}?credentialId={}", tenant.credentials[credential]));
         }
         let credentials = tenant.credentials.clone();
-        Self { house, key, contacts, credentials }
+        Self { testbed, key, contacts, credentials }
     }
 
-    async fn send(&self, method: &str, uri: &str, body: &Value, headers: &[(&str, &str)]) -> Answer {
+    async fn send(&self, method: &str, uri: &str, body: &Value, headers: &[(&str, &str)]) -> Reply {
         let body = if body.is_null() { None } else { Some(body.to_string()) };
-        self.house.send_with(method, uri, &self.key, body.as_deref(), headers).await
+        self.testbed.send_with(method, uri, &self.key, body.as_deref(), headers).await
     }
 
-    async fn get(&self, uri: &str) -> Answer {
+    async fn get(&self, uri: &str) -> Reply {
         self.send("GET", uri, &Value::Null, &[]).await
     }
 }
 
-impl Answer {
+impl Reply {
     /// The entity tag; empty where there is none.
     fn tag(&self) -> &str {
         self.headers.get("etag").map_or("", |tag| tag.to_str().unwrap())
@@ -60,12 +61,12 @@ async fn two_clients_who_edit_one_contact_over_http_lose_no_change() {
             let change = json!({ field: method });
             let first = scene.send(method, contact, &change, &[("if-match", ann.tag())]).await;
             assert_eq!(first.status, 200, "{}", first.text);
-            let calls = scene.house.calls();
+            let calls = scene.testbed.calls();
             let second =
                 scene.send(method, contact, &json!({ "lastName": "King" }), &[("if-match", ann.tag())]).await;
             assert_eq!((second.status, second.code().as_str()), (412, "contact_changed"), "{}", second.text);
             assert_eq!(second.tag(), first.tag(), "it tells the current tag");
-            assert!(scene.house.calls() > calls, "it was read");
+            assert!(scene.testbed.calls() > calls, "it was read");
             let again = scene.get(contact).await;
             assert_eq!(again.tag(), first.tag());
             let change = json!({ "lastName": method });
@@ -170,7 +171,7 @@ async fn conditions_that_a_write_does_not_take_are_refused_before_any_call() {
         let named = ["If-Match", "If-None-Match", "If-Unmodified-Since"];
         refused(&scene.send("POST", &create, &body, &all).await, &named);
     }
-    assert_eq!(scene.house.calls(), 0);
+    assert_eq!(scene.testbed.calls(), 0);
     // Several lines are one list.
     let contact = &scene.contacts[0];
     let tag = scene.get(contact).await.tag().to_owned();
@@ -179,7 +180,7 @@ async fn conditions_that_a_write_does_not_take_are_refused_before_any_call() {
 }
 
 #[track_caller]
-fn refused(answer: &Answer, headers: &[&str]) {
+fn refused(answer: &Reply, headers: &[&str]) {
     assert_eq!((answer.status, answer.code().as_str()), (400, "invalid_parameter"), "{}", answer.text);
     let faults = answer.json()["errors"].as_array().cloned().unwrap_or_default();
     let named: Vec<&str> = faults.iter().map(|fault| fault["parameter"].as_str().unwrap()).collect();

@@ -5,10 +5,10 @@ use futures_util::{StreamExt, stream};
 use reqwest::Response;
 use serde_json::{Value, json};
 
-use crate::process::{ADMIN_TOKEN, Serving, master_key};
+use crate::gateway_process::{ADMIN_TOKEN, GatewayProcess, master_key};
 
 struct Scene {
-    serving: Serving,
+    serving: GatewayProcess,
     crm: Running,
     contact: String,
     client: reqwest::Client,
@@ -30,7 +30,7 @@ impl Scene {
     async fn open(settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = [&[("GATEWAY_KEY_RATE", "0"), ("GATEWAY_LOG", "info")], settings].concat();
-        let serving = Serving::start(folder.path(), "log", &master_key(), &settings).await;
+        let serving = GatewayProcess::start(folder.path(), "log", &master_key(), &settings).await;
         let crm = pipeline::PipelineSimulator::start(pipeline::PipelineOptions::empty()).await.unwrap();
         let person = json!({ "firstName": "Ada", "lastName": "Okafor", "notes": "x".repeat(40_000),
             "phoneNumber": [{ "value": "+14165550123", "isPrimary": true }] });

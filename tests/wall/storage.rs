@@ -8,13 +8,14 @@ use contacts_gateway::simulators::{Fault, FaultKind, Running, aptly};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::{Value, json};
 
-use crate::process::{ADMIN_TOKEN, Reply, Serving, master_key};
+use crate::gateway_process::{ADMIN_TOKEN, GatewayProcess, master_key};
+use crate::reply::Reply;
 
 /// A timeout that is generous for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 struct Scene {
-    serving: Serving,
+    serving: GatewayProcess,
     crm: Running,
     key: String,
     credential: String,
@@ -24,11 +25,11 @@ struct Scene {
 impl Scene {
     async fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let serving = Serving::start(folder.path(), "log", &master_key(), &[]).await;
+        let serving = GatewayProcess::start(folder.path(), "log", &master_key(), &[]).await;
         Self::of(serving, folder).await
     }
 
-    async fn of(serving: Serving, folder: tempfile::TempDir) -> Self {
+    async fn of(serving: GatewayProcess, folder: tempfile::TempDir) -> Self {
         let crm = aptly::AptlySimulator::start(aptly::AptlyOptions::empty()).await.unwrap();
         let (_, key) = serving.tenant("one").await;
         let credential = json!({ "provider": "aptly", "name": "n", "settings": { "baseUrl": crm.base_url(),
@@ -156,7 +157,7 @@ fn limited(folder: &Path) -> (Child, std::path::PathBuf) {
 async fn a_full_disk_shows_in_readiness_and_ends_without_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let (process, log) = limited(folder.path());
-    let serving = Serving::watching(process, log).await;
+    let serving = GatewayProcess::watching(process, log).await;
     let scene = Scene::of(serving, folder).await;
     let pid = Pid::from_raw(i32::try_from(scene.serving.id()).unwrap());
     let wal = std::fs::metadata(scene.folder.path().join("gateway.db-wal")).unwrap().len();

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
+use super::cluster::Cluster;
 use super::create::Create;
-use super::gateway::Reply;
-use super::scene::Scene;
+use crate::reply::Reply;
 
 /// What both CRMs made and hold, by last name; taken once, for thousands of creates.
-pub(crate) struct Books([HashMap<String, Entry>; 2]);
+pub(crate) struct LedgerCheck([HashMap<String, Entry>; 2]);
 
 #[derive(Default)]
 struct Entry {
@@ -17,15 +17,15 @@ struct Entry {
     held: Vec<String>,
 }
 
-impl Books {
-    pub(crate) fn of(scene: &Scene) -> Self {
+impl LedgerCheck {
+    pub(crate) fn of(cluster: &Cluster) -> Self {
         Self([0, 1].map(|crm| {
             let mut entries: HashMap<String, Entry> = HashMap::new();
-            let calls = scene.crms[crm].calls().into_iter();
+            let calls = cluster.crms[crm].calls().into_iter();
             for call in calls.filter(|call| call.applied.is_write()) {
                 entries.entry(name(&call.body)).or_default().made += 1;
             }
-            for contact in scene.crms[crm].contacts() {
+            for contact in cluster.crms[crm].contacts() {
                 let id = contact["_id"].as_str().map(str::to_owned);
                 entries.entry(name(&contact.to_string())).or_default().held.extend(id);
             }

@@ -1,37 +1,27 @@
-//! The real binary, served on a port of its own, with its log in a file.
+//! The real binary as a process of its own, which a test can start, ask, kill and start again.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use contacts_gateway::app::SIMULATED;
+use contacts_gateway::simulators::Running;
+use serde_json::{Value, json};
+
+use crate::reply::Reply;
 
 /// The operator's token.
 pub(crate) const ADMIN_TOKEN: &str = "operator-k7wq2zx9vbn4mtlp";
+/// How long a start may take on a busy machine.
+const LONGEST_START: Duration = Duration::from_secs(30);
 
 /// A gateway that runs, ended with the test.
-pub(crate) struct Serving {
+pub(crate) struct GatewayProcess {
     pub(crate) process: Child,
     pub(crate) address: String,
     pub(crate) log: PathBuf,
     client: reqwest::Client,
-}
-
-/// An answer over the wire.
-#[derive(Clone, Debug)]
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) text: String,
-}
-
-impl Reply {
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_default()
-    }
-
-    pub(crate) fn code(&self) -> String {
-        self.json()["code"].as_str().unwrap_or_default().to_owned()
-    }
 }
 
 /// A new master key.
@@ -44,13 +34,21 @@ pub(crate) fn master_key() -> String {
     String::from_utf8(made.stdout).unwrap().trim().to_owned()
 }
 
+/// A caller from outside, who waits longer than any deadline.
 #[expect(clippy::disallowed_methods, reason = "a caller from outside; the gateway's own client is not his")]
-fn client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+pub(crate) fn client() -> reqwest::Client {
+    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    client.retry(reqwest::retry::never()).timeout(Duration::from_secs(45)).build().unwrap()
 }
 
-impl Serving {
-    /// Serves the database in `folder`; logs go to `folder/name`. `more` are further settings.
+/// Sends a request and reads the whole response.
+pub(crate) async fn send(request: reqwest::RequestBuilder) -> reqwest::Result<Reply> {
+    let reply = request.send().await?;
+    Ok(Reply { status: reply.status().as_u16(), headers: reply.headers().clone(), text: reply.text().await? })
+}
+
+impl GatewayProcess {
+    /// Serves the database in `folder`; logs go to `folder/name`. `more` are further settings, and stand over these.
     pub(crate) async fn start(folder: &Path, name: &str, master_key: &str, more: &[(&str, &str)]) -> Self {
         let log = folder.join(name);
         let process = Command::new(env!("CARGO_BIN_EXE_contacts-gateway"))
@@ -75,25 +73,31 @@ impl Serving {
 
     /// The gateway that runs as `process` and writes its log, in JSON, to the file `log`.
     pub(crate) async fn watching(process: Child, log: PathBuf) -> Self {
-        let mut serving = Self { process, address: String::new(), log, client: client() };
-        serving.address = serving.listening().await;
-        serving
+        let mut gateway = Self { process, address: String::new(), log, client: client() };
+        gateway.address = gateway.listening().await;
+        gateway
     }
 
     /// The address, once the log tells it.
     async fn listening(&mut self) -> String {
         let began = Instant::now();
-        while began.elapsed() < Duration::from_secs(15) {
+        while began.elapsed() < LONGEST_START {
             let lines = self.logged();
             let line = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
             if let Some(line) = line.into_iter().find(|line| line["message"] == "listening") {
                 return line["address"].as_str().unwrap().to_owned();
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            assert!(self.runs(), "it ended: {lines}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         panic!("it does not listen: {}", self.logged())
     }
 
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Everything logged so far.
     pub(crate) fn logged(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap()).into_owned()
     }
@@ -122,7 +126,7 @@ impl Serving {
         headers: &[(&str, &str)],
     ) -> Reply {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
-        let mut request = self.client.request(method, format!("http://{}{path}", self.address));
+        let mut request = self.client.request(method, format!("{}{path}", self.url()));
         if !who.is_empty() {
             request = request.header("authorization", format!("Bearer {who}"));
         }
@@ -132,13 +136,12 @@ impl Serving {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let reply = request.send().await.unwrap();
-        Reply { status: reply.status().as_u16(), text: reply.text().await.unwrap() }
+        send(request).await.unwrap()
     }
 
     /// A new tenant, and a key of it that may do everything.
     pub(crate) async fn tenant(&self, name: &str) -> (String, String) {
-        let body = serde_json::json!({ "name": name }).to_string();
+        let body = json!({ "name": name }).to_string();
         let made = self.call("POST", "/admin/tenants", ADMIN_TOKEN, Some(body)).await.json();
         let tenant = made["tenant"]["id"].as_str().unwrap().to_owned();
         let (_, key) = self.key(&tenant).await;
@@ -148,7 +151,7 @@ impl Serving {
     /// A new key of the tenant: its id and its text.
     pub(crate) async fn key(&self, tenant: &str) -> (String, String) {
         let scopes = ["contacts:read", "contacts:write", "credentials:read", "credentials:write"];
-        let body = serde_json::json!({ "name": "key", "scopes": scopes }).to_string();
+        let body = json!({ "name": "key", "scopes": scopes }).to_string();
         let path = format!("/admin/tenants/{tenant}/keys");
         let made = self.call("POST", &path, ADMIN_TOKEN, Some(body)).await.json();
         (made["key"]["id"].as_str().unwrap().to_owned(), made["secret"].as_str().unwrap().to_owned())
@@ -159,9 +162,21 @@ impl Serving {
         let made = self.call("POST", "/credentials?verify=false", key, Some(credential.to_string())).await;
         made.json()["credential"]["credentialId"].as_str().unwrap_or_else(|| panic!("{made:?}")).to_owned()
     }
+
+    /// The same for an account at a simulated CRM, which is reached at `base_url`.
+    pub(crate) async fn link_at(&self, key: &str, provider: &str, base_url: &str, crm: &Running) -> String {
+        // Ports come again, names of credentials do not.
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let secret = SIMULATED.iter().find(|crm| crm.provider() == provider).unwrap().secret(crm.token());
+        let secret: Value = serde_json::from_str(&secret).unwrap();
+        let name = format!("{provider} {}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let settings = json!({ "baseUrl": base_url });
+        self.link(key, json!({ "provider": provider, "name": name, "settings": settings, "secret": secret }))
+            .await
+    }
 }
 
-impl Drop for Serving {
+impl Drop for GatewayProcess {
     fn drop(&mut self) {
         drop(self.process.kill());
         drop(self.process.wait());

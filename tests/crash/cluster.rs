@@ -1,4 +1,4 @@
-//! Both simulated CRMs, which survive, and the gateways before them, which do not.
+//! Gateways on one database, which are killed, and both simulated CRMs behind them, which are not.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -8,18 +8,27 @@ use sqlx::{Connection, PgConnection};
 use tokio::sync::RwLock;
 
 use super::contract::Contract;
-use super::gateway::{Account, Gateway, Home, caller};
+use super::gateway_process::{GatewayProcess, client, master_key};
 use super::postgres::Server;
 
-/// Short, so that a test waits for them; a thousand is the least that a lease may have.
-const TIMES: [(&str, &str); 2] = [("GATEWAY_SETTLE_MS", "1500"), ("GATEWAY_LEASE_MS", "1000")];
+/// Short times, so that a test waits for them (a thousand is the least that a lease may have), and no limits: the proofs
+/// send more at once than a caller may.
+const SETTINGS: [(&str, &str); 5] = [
+    ("GATEWAY_SETTLE_MS", "1500"),
+    ("GATEWAY_LEASE_MS", "1000"),
+    ("GATEWAY_KEY_RATE", "0"),
+    ("GATEWAY_TENANT_IN_FLIGHT", "0"),
+    ("GATEWAY_CREDENTIAL_IN_FLIGHT", "0"),
+];
 
 /// Creates through one Aptly credential: its documented allowance is 120 calls a minute, and a create takes several.
 const CREATES_OF_ONE: usize = 12;
 
 /// One database, one tenant, both CRMs, and the gateways that run.
-pub(crate) struct Scene {
-    pub(crate) home: Home,
+pub(crate) struct Cluster {
+    folder: tempfile::TempDir,
+    database: String,
+    master_key: String,
     pub(crate) crms: [Running; 2],
     _contracts: [Contract; 2],
     pub(crate) client: reqwest::Client,
@@ -29,7 +38,7 @@ pub(crate) struct Scene {
     credentials: [Vec<String>; 2],
     /// Where the gateways listen now; a place is empty while its gateway is down.
     urls: RwLock<Vec<Option<String>>>,
-    gateways: Vec<tokio::sync::Mutex<Option<Gateway>>>,
+    gateways: Vec<tokio::sync::Mutex<Option<GatewayProcess>>>,
     started: AtomicU32,
 }
 
@@ -46,7 +55,7 @@ pub(crate) async fn postgres() -> Option<String> {
 /// The names of the CRMs, in the order of everything that is by CRM.
 pub(crate) const PROVIDERS: [&str; 2] = ["aptly", "pipeline"];
 
-impl Scene {
+impl Cluster {
     /// So many gateways on one database, `orders` for the first of them, and credentials for so many creates.
     pub(crate) async fn set(
         database: Option<String>,
@@ -56,11 +65,14 @@ impl Scene {
     ) -> Self {
         let aptly = aptly::AptlySimulator::start(aptly::AptlyOptions::empty()).await.unwrap();
         let pipeline = pipeline::PipelineSimulator::start(pipeline::PipelineOptions::empty()).await.unwrap();
-        let mut scene = Self {
-            home: Home::new(database),
+        let folder = tempfile::tempdir().unwrap();
+        let mut cluster = Self {
+            database: database.unwrap_or_else(|| format!("sqlite://{}/gateway.db", folder.path().display())),
+            folder,
+            master_key: master_key(),
             _contracts: [Contract::watch("aptly", &aptly), Contract::watch("pipeline", &pipeline)],
             crms: [aptly, pipeline],
-            client: caller(),
+            client: client(),
             key: String::new(),
             credentials: [Vec::new(), Vec::new()],
             urls: RwLock::new(vec![None; gateways]),
@@ -68,36 +80,36 @@ impl Scene {
             started: AtomicU32::new(0),
         };
         for place in 0..gateways {
-            scene.start(place, if place == 0 { orders } else { &[] }).await;
+            cluster.start(place, if place == 0 { orders } else { &[] }).await;
         }
-        let first = scene.gateways[0].lock().await.take().unwrap();
-        scene.key = first.tenant(&scene.client).await;
+        let first = cluster.gateways[0].lock().await.take().unwrap();
+        (_, cluster.key) = first.tenant("one").await;
         for (index, provider) in PROVIDERS.into_iter().enumerate() {
             let needed = if provider == "aptly" { creates.div_ceil(2 * CREATES_OF_ONE).max(1) } else { 1 };
             for _ in 0..needed {
-                let crm = &scene.crms[index];
-                let account = Account { provider, base_url: &crm.base_url(), token: crm.token() };
-                let id = first.link(&scene.client, &scene.key, &account).await;
-                scene.credentials[index].push(id);
+                let crm = &cluster.crms[index];
+                let id = first.link_at(&cluster.key, provider, &crm.base_url(), crm).await;
+                cluster.credentials[index].push(id);
             }
         }
-        *scene.gateways[0].lock().await = Some(first);
-        scene
+        *cluster.gateways[0].lock().await = Some(first);
+        cluster
     }
 
     /// Starts the gateway of a place, anew.
     pub(crate) async fn start(&self, place: usize, orders: &[(&str, &str)]) {
         let name = format!("log-{}", self.started.fetch_add(1, Ordering::SeqCst));
-        let settings: Vec<_> = TIMES.into_iter().chain(orders.iter().copied()).collect();
-        let gateway = Gateway::start(&self.home, &name, &settings).await;
-        self.urls.write().await[place] = Some(gateway.url.clone());
+        let database = ("GATEWAY_DATABASE_URL", self.database.as_str());
+        let settings: Vec<_> = SETTINGS.into_iter().chain([database]).chain(orders.iter().copied()).collect();
+        let gateway = GatewayProcess::start(self.folder.path(), &name, &self.master_key, &settings).await;
+        self.urls.write().await[place] = Some(gateway.url());
         *self.gateways[place].lock().await = Some(gateway);
     }
 
     /// Ends the gateway of a place as `kill -9` does; whether it had been alive.
     pub(crate) async fn kill(&self, place: usize) -> bool {
         let mut gateway = self.gateways[place].lock().await.take().unwrap();
-        let lived = gateway.process.try_wait().unwrap().is_none();
+        let lived = gateway.runs();
         gateway.process.kill().unwrap();
         gateway.process.wait().unwrap();
         self.urls.write().await[place] = None;
@@ -107,7 +119,7 @@ impl Scene {
     /// Sends a signal to the gateway of a place.
     pub(crate) async fn signal(&self, place: usize, signal: rustix::process::Signal) {
         let gateway = self.gateways[place].lock().await;
-        let id = gateway.as_ref().unwrap().process.id().try_into().unwrap();
+        let id = gateway.as_ref().unwrap().id().try_into().unwrap();
         rustix::process::kill_process(rustix::process::Pid::from_raw(id).unwrap(), signal).unwrap();
     }
 
@@ -142,7 +154,7 @@ impl Scene {
     pub(crate) fn logs(&self) -> String {
         let log = |number: u32| {
             let text =
-                std::fs::read_to_string(self.home.folder().join(format!("log-{number}"))).unwrap_or_default();
+                std::fs::read_to_string(self.folder.path().join(format!("log-{number}"))).unwrap_or_default();
             let lines: Vec<&str> = text.lines().filter(|line| !line.contains("DEBUG")).collect();
             lines[lines.len().saturating_sub(8)..].join("\n")
         };

@@ -3,11 +3,11 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A small generator (splitmix64).
-pub(crate) struct Dice(u64);
+pub(crate) struct Rng(u64);
 
-impl Dice {
+impl Rng {
     /// Seeded by `CRASH_SEED`, else by the time; the seed is printed.
-    pub(crate) fn thrown() -> Self {
+    pub(crate) fn from_env() -> Self {
         let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let seed = number("CRASH_SEED").unwrap_or(time);
         println!("CRASH_SEED={seed}");
