@@ -47,6 +47,8 @@ fn kept(text: &str) -> Option<&str> {
 }
 
 proptest! {
+    #![proptest_config(crate::proptest_config::usual())]
+
     #[test]
     fn a_number_is_sent_with_the_digits_written_or_refused_or_with_a_warning(number in number(), region in region()) {
         let phone = PhoneNumber { number: number.as_str().into(), kind: None };
