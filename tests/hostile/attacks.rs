@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 
 use crate::SHARED_TOKEN;
 use crate::attackers::{Attack, Attempt};
-use crate::gateway_process::GatewayProcess;
+use crate::gateway_process::{GatewayProcess, secret_of};
 use crate::hostile_crm::HostileCrms;
 
 const ISSUER: &str = "https://login.example.com";
@@ -253,11 +253,12 @@ impl<'a> Tenant<'a> {
     }
 
     async fn link(&self, provider: &str, harm: &str, settings: Value) -> String {
-        let secret = if provider == "aptly" { "apiKey" } else { "token" };
+        let secret: Value =
+            serde_json::from_str(&secret_of(provider, &format!("hostile-token-{harm}"))).unwrap();
         let mut settings = settings.as_object().unwrap().clone();
         settings.insert("baseUrl".to_owned(), json!(format!("http://{}", self.hostile.address(harm))));
         let credential = json!({ "provider": provider, "name": format!("{harm} {}", self.named()), "settings": settings,
-            "secret": { secret: format!("hostile-token-{harm}") } });
+            "secret": secret });
         format!("/crm/contacts?credentialId={}", self.serving.link(&self.attacker.key, credential).await)
     }
 

@@ -34,6 +34,11 @@ pub(crate) fn master_key() -> String {
     String::from_utf8(made.stdout).unwrap().trim().to_owned()
 }
 
+/// The secret of a credential as JSON, where the CRM's simulator has this token.
+pub(crate) fn secret_of(provider: &str, token: &str) -> String {
+    SIMULATED.iter().find(|crm| crm.provider() == provider).unwrap().secret(token)
+}
+
 /// A caller from outside, who waits longer than any deadline.
 #[expect(clippy::disallowed_methods, reason = "a caller from outside; the gateway's own client is not his")]
 pub(crate) fn client() -> reqwest::Client {
@@ -167,8 +172,7 @@ impl GatewayProcess {
     pub(crate) async fn link_at(&self, key: &str, provider: &str, base_url: &str, crm: &Running) -> String {
         // Ports come again, names of credentials do not.
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let secret = SIMULATED.iter().find(|crm| crm.provider() == provider).unwrap().secret(crm.token());
-        let secret: Value = serde_json::from_str(&secret).unwrap();
+        let secret: Value = serde_json::from_str(&secret_of(provider, crm.token())).unwrap();
         let name = format!("{provider} {}", NEXT.fetch_add(1, Ordering::Relaxed));
         let settings = json!({ "baseUrl": base_url });
         self.link(key, json!({ "provider": provider, "name": name, "settings": settings, "secret": secret }))
