@@ -38,6 +38,9 @@ pub mod gateway;
 #[path = "../tests/support/instructions.rs"]
 mod instructions;
 pub mod json;
+#[cfg(test)]
+#[path = "../tests/support/proptest_config.rs"]
+mod proptest_config;
 pub mod sealing;
 pub mod simulators;
 pub mod store;

@@ -3,8 +3,15 @@
 #![expect(clippy::disallowed_methods, reason = "tests measure real time, and call the gateway, not a CRM")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "support/gateway_process.rs"]
+#[expect(dead_code, reason = "other suites need more of it")]
+mod gateway_process;
+#[path = "support/reply.rs"]
+#[expect(dead_code, reason = "other suites need more of it")]
+mod reply;
+
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -17,6 +24,7 @@ use contacts_gateway::gateway::credentials::{CredentialDraft, KeyUsage};
 use contacts_gateway::gateway::keys::KeyDraft;
 use contacts_gateway::sealing::MasterKey;
 use contacts_gateway::simulators::{Running, aptly, pipeline};
+use gateway_process::GatewayProcess;
 use secrecy::ExposeSecret;
 use sqlx::Connection;
 
@@ -96,13 +104,12 @@ async fn linked(parts: &Components, crms: &[&Running], many: usize) -> (Caller, 
     let mut ids = Vec::new();
     for n in 0..many {
         let crm = crms[n % crms.len()];
-        let (provider, member) =
-            if n % crms.len() == 0 { ("aptly", "apiKey") } else { ("pipeline", "token") };
+        let provider = if n % crms.len() == 0 { "aptly" } else { "pipeline" };
         let draft = CredentialDraft {
             provider: provider.into(),
             name: format!("credential {n}").into(),
             settings: RawJson::from_validated(format!(r#"{{"baseUrl":"{}"}}"#, crm.base_url()).into()),
-            secret: format!(r#"{{"{member}":"{}"}}"#, crm.token()).into(),
+            secret: gateway_process::secret_of(provider, crm.token()).into(),
         };
         let made = parts.gateway.credentials.create(&soon(), &caller, draft, false).await.unwrap();
         ids.push(made.id.as_str().to_owned());
@@ -114,64 +121,34 @@ async fn crm() -> Running {
     aptly::AptlySimulator::start(aptly::AptlyOptions::empty()).await.unwrap()
 }
 
-/// The server, ended with the test.
-struct Server {
-    child: Child,
-    address: String,
-    said: std::thread::JoinHandle<String>,
-}
-
-impl Server {
-    fn start(place: &Place, current: &str, previous: &[&str]) -> Self {
-        let mut child =
-            place.command(current, previous, &["serve", "--listen", "127.0.0.1:0"]).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-        let mut said = String::new();
-        let address = loop {
-            let line = lines.next().unwrap_or_else(|| panic!("it did not start: {said}"));
-            said.push_str(&line);
-            if let Some((_, rest)) = line.split_once("address=") {
-                break rest.split_whitespace().next().unwrap().to_owned();
-            }
-        };
-        let said = std::thread::spawn(move || lines.fold(said, |said, line| said + "\n" + &line));
-        Self { child, address, said }
-    }
-
-    /// What it wrote to the log until it was stopped.
-    fn stop(mut self) -> String {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        self.said.join().unwrap()
-    }
-}
-
-/// A client of one server with one key, to whom every failed request is a failed test.
+/// A client of one gateway with one key, to whom every failed request is a failed test.
 #[derive(Clone)]
 struct Client {
-    http: reqwest::Client,
-    base: String,
+    gateway: Arc<GatewayProcess>,
     secret: String,
     done: Arc<AtomicU32>,
 }
 
 impl Client {
-    fn new(server: &Server, secret: &str) -> Self {
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let base = format!("http://{}", server.address);
-        Self { http, base, secret: secret.to_owned(), done: Arc::default() }
+    /// A client of a gateway that is started with these keys.
+    async fn of(place: &Place, current: &str, previous: &[&str], secret: &str) -> Self {
+        let settings = place.settings(current, previous);
+        let settings: Vec<_> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let gateway = GatewayProcess::start(place.folder.path(), "log", current, &settings).await;
+        Self { gateway: Arc::new(gateway), secret: secret.to_owned(), done: Arc::default() }
     }
 
-    async fn ask(&self, method: http::Method, path: String, body: Option<String>) {
-        let request = self.http.request(method, format!("{}{path}", self.base));
-        let request = request.header("authorization", format!("Bearer {}", self.secret));
-        let request = match body {
-            Some(body) => request.header("content-type", "application/json").body(body),
-            None => request,
-        };
-        let answer = request.send().await.unwrap();
-        let status = answer.status();
-        assert!(status.is_success(), "{path}: {status} {}", answer.text().await.unwrap());
+    /// Stops the gateway. Returns what it logged until then.
+    fn stop(self) -> String {
+        let mut gateway = Arc::into_inner(self.gateway).unwrap();
+        gateway.process.kill().unwrap();
+        gateway.process.wait().unwrap();
+        gateway.logged()
+    }
+
+    async fn ask(&self, method: &str, path: String, body: Option<String>) {
+        let reply = self.gateway.call(method, &path, &self.secret, body).await;
+        assert!(reply.is_success(), "{path}: {} {}", reply.status, reply.text);
         self.done.fetch_add(1, Ordering::SeqCst);
     }
 
@@ -179,15 +156,15 @@ impl Client {
     async fn load(self, n: usize, ids: Vec<String>, stop: Arc<AtomicBool>) {
         for round in 0_usize.. {
             let id = &ids[(round * LOADERS + n) % ids.len()];
-            self.ask(http::Method::GET, format!("/crm/contacts?credentialId={id}"), None).await;
+            self.ask("GET", format!("/crm/contacts?credentialId={id}"), None).await;
             if round % 8 == 0 {
                 let name = format!(r#"{{"name":"credential {n} {round}"}}"#);
-                self.ask(http::Method::PATCH, format!("/credentials/{id}"), Some(name)).await;
+                self.ask("PATCH", format!("/credentials/{id}"), Some(name)).await;
                 let phone = round / 8 * LOADERS + n;
                 let person = format!(
                     r#"{{"lastName":"L","emailAddresses":[{{"emailAddress":"p{n}-{round}@example.com"}}],"phoneNumbers":[{{"phoneNumber":"+1416555{phone:04}"}}]}}"#
                 );
-                self.ask(http::Method::POST, format!("/crm/contacts?credentialId={id}"), Some(person)).await;
+                self.ask("POST", format!("/crm/contacts?credentialId={id}"), Some(person)).await;
             }
             if stop.load(Ordering::SeqCst) {
                 break;
@@ -216,8 +193,7 @@ async fn under_load_no_request_fails() {
     let secret = made_key(&parts, &caller).await;
     parts.store.database.close().await;
 
-    let server = Server::start(&place, &place.new, &[&place.old]);
-    let client = Client::new(&server, &secret);
+    let client = Client::of(&place, &place.new, &[&place.old], &secret).await;
     let stop = Arc::new(AtomicBool::new(false));
     let load = |n| tokio::spawn(client.clone().load(n, ids.clone(), Arc::clone(&stop)));
     let load: Vec<_> = (0..LOADERS).map(load).collect();
@@ -237,16 +213,15 @@ async fn under_load_no_request_fails() {
         task.await.unwrap();
     }
     assert!(client.done.load(Ordering::SeqCst) > before + 50);
-    let said = server.stop();
+    let said = client.stop();
     assert!(said.contains("previous master key"), "{said}");
 
     // The old key is of no use any more, and is not missed.
-    let server = Server::start(&place, &place.new, &[]);
-    let client = Client::new(&server, &secret);
+    let client = Client::of(&place, &place.new, &[], &secret).await;
     for id in &ids {
-        client.ask(http::Method::GET, format!("/crm/contacts?credentialId={id}"), None).await;
+        client.ask("GET", format!("/crm/contacts?credentialId={id}"), None).await;
     }
-    assert!(!server.stop().contains("previous master key"));
+    assert!(!client.stop().contains("previous master key"));
 }
 
 #[tokio::test]

@@ -3,15 +3,20 @@
 #![expect(clippy::disallowed_methods, reason = "tests measure real time")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[path = "wall/process.rs"]
-mod process;
+#[path = "support/gateway_process.rs"]
+#[expect(dead_code, reason = "other suites need more of it")]
+mod gateway_process;
+#[path = "support/reply.rs"]
+#[expect(dead_code, reason = "other suites need more of it")]
+mod reply;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use contacts_gateway::simulators::{Fault, FaultKind, Running, aptly};
-use process::{ADMIN_TOKEN, Reply, Serving, master_key};
+use gateway_process::{ADMIN_TOKEN, GatewayProcess, master_key};
+use reply::Reply;
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::json;
 
@@ -21,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A process with one tenant, who has a credential at a CRM.
 struct Front {
-    serving: Serving,
+    serving: GatewayProcess,
     key: String,
     credential: String,
     _folder: tempfile::TempDir,
@@ -30,7 +35,7 @@ struct Front {
 impl Front {
     async fn open(base_url: &str, token: &str, settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let serving = Serving::start(folder.path(), "log", &master_key(), settings).await;
+        let serving = GatewayProcess::start(folder.path(), "log", &master_key(), settings).await;
         let (_, key) = serving.tenant("one").await;
         let credential = json!({ "provider": "aptly", "name": "n", "settings": { "baseUrl": base_url,
             "defaultRegion": "US" }, "secret": { "apiKey": token } });

@@ -45,6 +45,7 @@ mod remote;
 mod session;
 mod settings;
 #[cfg(test)]
+#[path = "../../tests/properties/strategies.rs"]
 mod strategies;
 mod struck_out;
 

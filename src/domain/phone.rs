@@ -356,6 +356,8 @@ mod tests {
     }
 
     proptest::proptest! {
+        #![proptest_config(crate::proptest_config::usual())]
+
         #[test]
         fn any_text_is_a_number_or_none_and_forms_are_stable(text in proptest::prelude::any::<String>(), number in "[+0-9 ()a-z.,;#-]{0,24}") {
             for region in ["-", "US", "IT", "AR", "BR", "KR"] {

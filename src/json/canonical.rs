@@ -140,6 +140,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::proptest_config::usual())]
+
         #[test]
         fn one_value_has_one_text_however_it_is_written(value in values(), one: u32, other: u32) {
             let (one, other) = (written(&value, &mut dice(one)), written(&value, &mut dice(other)));

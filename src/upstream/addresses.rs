@@ -84,7 +84,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4000))]
+        #![proptest_config(crate::proptest_config::cases(4000))]
 
         #[test]
         fn no_address_of_a_refused_network_is_public(address in inside()) {

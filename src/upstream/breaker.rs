@@ -338,6 +338,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::proptest_config::usual())]
+
         /// Whatever comes in whatever order: at most one probe is under way, an open breaker lets nobody through
         /// before its time, nobody is kept out for longer than the longest span, and a host that works again is found
         /// to.

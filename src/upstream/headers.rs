@@ -75,6 +75,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::proptest_config::usual())]
+
         #[test]
         fn no_text_breaks_the_reader_or_asks_for_more_than_an_hour(text in "[ -~]{0,40}") {
             prop_assert!(read(&text).unwrap_or_default() <= LONGEST_PAUSE);

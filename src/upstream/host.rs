@@ -342,7 +342,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(256))]
+        #![proptest_config(crate::proptest_config::cases(256))]
         /// For any calls of up to four tenants in any order: a tenant whose calls all work is never refused. Once
         /// everything works again, every tenant is served after a minute.
         #[test]

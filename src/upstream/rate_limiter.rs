@@ -312,7 +312,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(crate::proptest_config::cases(64))]
         /// Whoever comes when, leaves when and is late by how much: no window holds more than its calls.
         #[test]
         fn no_window_ever_holds_more_starts_than_its_limit(

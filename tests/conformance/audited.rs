@@ -4,19 +4,19 @@ use contacts_gateway::gateway::ListingRequest;
 use contacts_gateway::gateway::audit::AuditRequest;
 use serde_json::json;
 
+use crate::support::crm::{Crm, all};
 use crate::support::person::{ada, with};
-use crate::support::world::{Crm, both};
 
 /// The records of this case's tenant, oldest first, each in a line.
 async fn lines(crm: &Crm) -> Vec<String> {
     let request = AuditRequest {
-        tenant: Some(crm.office.caller.tenant.clone()),
+        tenant: Some(crm.gateway.caller.tenant.clone()),
         from: None,
         to: None,
         action: None,
         listing: ListingRequest { cursor: None, page_size: 50 },
     };
-    let records = crm.office.parts.gateway.audit.list(&request).await.unwrap().items;
+    let records = crm.gateway.audit.list(&request).await.unwrap().items;
     let line = |record: &contacts_gateway::store::AuditRecord| {
         let fields: Vec<&str> = record.fields.iter().map(contacts_gateway::domain::Text::as_str).collect();
         assert_eq!(record.request_id.as_deref(), Some("test").filter(|_| record.actor_kind == "key"));
@@ -28,7 +28,7 @@ async fn lines(crm: &Crm) -> Vec<String> {
 
 #[tokio::test]
 async fn each_write_names_its_contact_its_members_and_its_end() {
-    for crm in both().await {
+    for crm in all().await {
         let made = crm.create(ada()).await.unwrap();
         crm.create(with(ada(), &json!({ "firstName": "Augusta" }))).await.unwrap_err();
         crm.update(made.contact.remote_id.as_str(), json!({ "firstName": "Augusta" })).await.unwrap();

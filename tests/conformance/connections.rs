@@ -1,11 +1,13 @@
 //! Connections to a CRM: reads share them, each write has a new one, and one that dies costs no create.
 
-use contacts_gateway::domain::FailureKind;
+use contacts_gateway::domain::{FailureKind, Result};
 use serde_json::{Value, json};
 
+use crate::support::account::Account;
 use crate::support::closing::{Closing, Proxy};
+use crate::support::crm::{Crm, all};
 use crate::support::person::{ada, with};
-use crate::support::world::{Account, Crm, Link, Office, both};
+use crate::test_gateway::{Link, TestGateway};
 
 /// A person with an address and a number of their own.
 fn person(number: usize) -> Value {
@@ -22,13 +24,13 @@ fn person(number: usize) -> Value {
 async fn behind(proxy: &Proxy, crm: &Crm) -> Account {
     let link =
         Link { base_url: proxy.base_url(), secret: crm.at.token(), settings: json!({}), verify: false };
-    Account::link(&Office::open().await, crm.spec.provider.as_str(), link).await
+    Account::link(&TestGateway::open().await, crm.spec.provider.as_str(), link).await
 }
 
 #[tokio::test]
 async fn a_crm_that_closes_after_each_response_makes_no_create_unknown() {
     let mut faults = Vec::new();
-    for crm in both().await {
+    for crm in all().await {
         let cases = (0..=10).map(Closing::After).chain([Closing::AtNextRequest]);
         let (mut number, mut failed) = (0, Vec::new());
         for closing in cases.cycle().take(36) {
@@ -53,7 +55,7 @@ async fn a_crm_that_closes_after_each_response_makes_no_create_unknown() {
 
 #[tokio::test]
 async fn reads_share_a_connection_and_each_write_opens_one() {
-    for crm in both().await {
+    for crm in all().await {
         let proxy = Proxy::before(crm.at.address(), Closing::Never).await;
         let account = behind(&proxy, &crm).await;
         account.page(1, 10).await.unwrap();
@@ -67,15 +69,14 @@ async fn reads_share_a_connection_and_each_write_opens_one() {
             let made = account.create(person(number)).await.unwrap();
             account.update(&made.id, json!({ "lastName": "King" })).await.unwrap();
         }
-        // One more where the version is asked for before the first write.
-        let asked = usize::from(crm.is("aptly"));
+        let asked = crm.world.behaviour().calls_before_first_write;
         assert_eq!((proxy.connections() - warm, crm.sent().len()), (10 + asked, 10));
     }
 }
 
 #[tokio::test]
 async fn a_read_that_meets_a_dying_connection_is_repeated_over_a_new_one() {
-    for crm in both().await {
+    for crm in all().await {
         let proxy = Proxy::before(crm.at.address(), Closing::AtNextRequest).await;
         let account = behind(&proxy, &crm).await;
         // Several connections that all die at their next request.

@@ -5,14 +5,15 @@ use std::time::{Duration, Instant};
 
 use contacts_gateway::domain::{CallContext, Effect, Failure, FailureKind, Result};
 use contacts_gateway::gateway::contacts::{PageStart, WriteOptions};
-use contacts_gateway::simulators::aptly;
 use contacts_gateway::simulators::{Fault, FaultKind};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::support::account::Account;
+use crate::support::crm::{Crm, all};
 use crate::support::person::ada;
-use crate::support::world::{Account, Crm, Link, both};
+use crate::test_gateway::Link;
 
-fn within(millis: u64) -> CallContext {
+pub(super) fn within(millis: u64) -> CallContext {
     CallContext::within(Duration::from_millis(millis), "test".into())
 }
 
@@ -22,12 +23,12 @@ fn status(code: u16, retry_after: Option<&str>) -> FaultKind {
     FaultKind::Status { code, body, content_type, headers: headers.into_iter().collect() }
 }
 
-async fn list(account: &Account, context: &CallContext) -> Result<usize> {
+pub(super) async fn list(account: &Account, context: &CallContext) -> Result<usize> {
     let page = account.list_within(context, &[], PageStart::PageNumber(1), 50).await?;
     Ok(page.contacts.len())
 }
 
-async fn refused(account: &Account, context: &CallContext) -> Failure {
+pub(super) async fn refused(account: &Account, context: &CallContext) -> Failure {
     list(account, context).await.unwrap_err()
 }
 
@@ -56,7 +57,7 @@ async fn a_read_is_repeated_twice_where_that_may_help_and_never_elsewhere() {
         (FaultKind::Oversized { bytes: 100 << 20, declared: true }, FailureKind::UpstreamInvalidResponse, 1),
         (FaultKind::Oversized { bytes: 100 << 20, declared: false }, FailureKind::UpstreamInvalidResponse, 1),
     ];
-    for crm in both().await {
+    for crm in all().await {
         for (fault, kind, calls) in &cases {
             let (account, before) = (crm.afresh().await, crm.at.calls().len());
             crm.at.fault(Fault::always(fault.clone()));
@@ -69,7 +70,7 @@ async fn a_read_is_repeated_twice_where_that_may_help_and_never_elsewhere() {
 
 #[tokio::test]
 async fn a_read_succeeds_where_one_of_three_tries_does() {
-    for crm in both().await {
+    for crm in all().await {
         for fault in [status(503, None), FaultKind::ResetMidBody] {
             let (account, before) = (crm.afresh().await, crm.at.calls().len());
             crm.at.fault(Fault::next(2, fault));
@@ -81,7 +82,7 @@ async fn a_read_succeeds_where_one_of_three_tries_does() {
 
 #[tokio::test]
 async fn an_answer_that_stalls_is_given_up_after_five_seconds_and_asked_for_again() {
-    let [aptly, pipeline] = both().await;
+    let crms = all().await;
     let stalled = async |crm: Crm| {
         crm.at.fault(Fault::once(FaultKind::Stall));
         let began = Instant::now();
@@ -90,12 +91,12 @@ async fn an_answer_that_stalls_is_given_up_after_five_seconds_and_asked_for_agai
         assert!(took > Duration::from_millis(4900) && took < Duration::from_millis(8500), "{took:?}");
         assert_eq!(crm.at.calls().len(), 2);
     };
-    tokio::join!(stalled(aptly), stalled(pipeline));
+    futures_util::future::join_all(crms.into_iter().map(stalled)).await;
 }
 
 #[tokio::test]
 async fn nothing_is_sent_that_could_not_end_in_time() {
-    for crm in both().await {
+    for crm in all().await {
         let failure = refused(&crm, &within(0)).await;
         assert_eq!((failure.kind, failure.effect), (FailureKind::GatewayTimeout, Effect::None));
         crm.assert_silence();
@@ -106,7 +107,7 @@ async fn nothing_is_sent_that_could_not_end_in_time() {
 #[tokio::test]
 async fn each_form_of_retry_after_is_kept_within_the_deadline() {
     let past = "Wed, 21 Oct 2015 07:28:00 GMT";
-    for crm in both().await {
+    for crm in all().await {
         for (form, calls, least, most) in [
             (Some("1"), 2, 1000, 2500),
             (Some("0"), 2, 10, 1000),
@@ -136,15 +137,15 @@ async fn each_form_of_retry_after_is_kept_within_the_deadline() {
 
 #[tokio::test]
 async fn after_a_429_the_account_keeps_quiet_and_others_do_not() {
-    for crm in both().await {
-        let office = &crm.office;
+    for crm in all().await {
+        let gateway = &crm.gateway;
         let link = || Link {
             base_url: crm.at.base_url(),
             secret: crm.at.token(),
             settings: json!({}),
             verify: false,
         };
-        let other = Account::link(office, crm.spec.provider.as_str(), link()).await;
+        let other = Account::link(gateway, crm.spec.provider.as_str(), link()).await;
         crm.at.fault(Fault::once(FaultKind::TooManyRequests { retry_after: Some("2".into()) }));
         let began = Instant::now();
         assert_eq!(refused(&crm, &within(1000)).await.upstream.unwrap().status, Some(429));
@@ -171,7 +172,7 @@ async fn create(crm: &Crm, fault: FaultKind, times: u32, millis: u64) -> (Result
 #[tokio::test]
 async fn a_create_is_sent_again_only_after_a_429_and_once() {
     let throttled = |after: &str| FaultKind::TooManyRequests { retry_after: Some(after.into()) };
-    for crm in both().await {
+    for crm in all().await {
         for code in [500, 502, 503, 504] {
             let (outcome, sent) = create(&crm, status(code, Some("0")), 9, 8000).await;
             assert_eq!((outcome.unwrap_err().effect, sent), (Effect::Unknown, 1), "{code}");
@@ -193,7 +194,7 @@ async fn a_create_is_sent_again_only_after_a_429_and_once() {
 
 #[tokio::test]
 async fn a_write_leaves_time_to_look_at_what_became_of_it() {
-    for crm in both().await {
+    for crm in all().await {
         let began = Instant::now();
         let (outcome, sent) = create(&crm, FaultKind::NeverAnswer, 1, 3000).await;
         assert_eq!((outcome.unwrap_err().effect, sent), (Effect::Unknown, 1));
@@ -204,7 +205,7 @@ async fn a_write_leaves_time_to_look_at_what_became_of_it() {
 
 #[tokio::test]
 async fn a_host_of_ones_own_is_left_alone_after_five_failures() {
-    for crm in both().await {
+    for crm in all().await {
         crm.at.fault(Fault::always(status(500, None)));
         let kinds = [refused(&crm, &within(5000)).await.kind, refused(&crm, &within(5000)).await.kind];
         assert_eq!(kinds, [FailureKind::UpstreamError; 2]);
@@ -223,7 +224,7 @@ async fn a_host_of_ones_own_is_left_alone_after_five_failures() {
 
 #[tokio::test]
 async fn refusals_never_open_it_nor_do_callers_in_a_hurry() {
-    for crm in both().await {
+    for crm in all().await {
         for code in [401, 403, 404, 422] {
             crm.at.fault(Fault::always(status(code, None)));
             for _ in 0..30 {
@@ -240,61 +241,9 @@ async fn refusals_never_open_it_nor_do_callers_in_a_hurry() {
     }
 }
 
-/// An Aptly that counts as the real one does, so that one call too many is a 429 in its journal.
-async fn counting_aptly(settings: Value) -> (Crm, Account) {
-    let pace = aptly::AptlyOptions::default().pace;
-    let crm = Crm::aptly(aptly::AptlyOptions { pace, ..aptly::AptlyOptions::empty() }, json!({})).await;
-    let account = crm.paced(settings).await;
-    (crm, account)
-}
-
-#[tokio::test]
-async fn the_call_beyond_the_published_rate_waits_or_is_refused_at_once() {
-    let (crm, account) = counting_aptly(json!({})).await;
-    let began = Instant::now();
-    for _ in 0..20 {
-        list(&account, &within(5000)).await.unwrap();
-    }
-    assert!(
-        began.elapsed() < Duration::from_millis(900),
-        "{:?}: too slow a machine to see it",
-        began.elapsed()
-    );
-    let failure = refused(&account, &within(40)).await;
-    assert_eq!((failure.kind, failure.effect), (FailureKind::RateLimited, Effect::None));
-    assert!(failure.retry_after.unwrap() <= Duration::from_millis(1050));
-    assert_eq!(crm.at.calls().len(), 20, "nothing was sent");
-    list(&account, &within(5000)).await.unwrap();
-    assert!(began.elapsed() >= Duration::from_secs(1));
-    assert!(crm.at.calls().iter().all(|call| call.status == Some(200)));
-}
-
-#[tokio::test]
-async fn a_share_and_a_group_narrow_what_a_credential_may_send() {
-    let (crm, half) = counting_aptly(json!({ "rateLimitShare": 0.1, "rateLimitGroup": "company" })).await;
-    let link =
-        |settings| Link { base_url: crm.at.base_url(), secret: crm.at.token(), settings, verify: false };
-    let same = json!({ "rateLimitShare": 0.1, "rateLimitGroup": "company" });
-    let mate = Account::link(&half.office, "aptly", link(same)).await;
-    let stranger = Account::link(&half.office, "aptly", link(json!({ "rateLimitGroup": "other" }))).await;
-    list(&half, &within(200)).await.unwrap();
-    list(&mate, &within(200)).await.unwrap();
-    for account in [&half, &mate] {
-        assert_eq!(refused(account, &within(40)).await.kind, FailureKind::RateLimited);
-    }
-    list(&stranger, &within(200)).await.unwrap();
-    for bad in
-        [json!({ "rateLimitShare": 0 }), json!({ "rateLimitShare": 1.5 }), json!({ "rateLimitGroup": " " })]
-    {
-        let office = &half.office;
-        let failure = office.link(&office.caller, "aptly", link(bad)).await.unwrap_err();
-        assert_eq!(failure.kind, FailureKind::ValidationFailed);
-    }
-}
-
 #[tokio::test]
 async fn a_credential_has_sixteen_requests_under_way_and_refuses_what_waits_in_vain() {
-    let [crm, _] = both().await;
+    let crm = all().await.remove(0);
     crm.at.fault(Fault::next(16, FaultKind::Latency { ms: 2000 }));
     let account = Arc::new(crm.afresh().await);
     let slow: Vec<_> = (0..16)

@@ -2,14 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use contacts_gateway::domain::{Effect, Failure, FailureKind, Result};
+use contacts_gateway::domain::{Effect, Failure, FailureKind, Field, Result};
 use contacts_gateway::gateway::contacts::PageStart;
-use contacts_gateway::simulators::aptly::{self, ByEmail, Me};
-use contacts_gateway::simulators::pipeline;
 use contacts_gateway::simulators::{Fault, FaultKind};
 use serde_json::json;
 
-use crate::support::world::{Account, Crm, Link, both, both_with, hurried, soon};
+use crate::support::account::{Account, hurried};
+use crate::support::crm::{Crm, all};
+use crate::support::worlds::{Start, WORLDS};
+use crate::test_gateway::{Link, soon};
 
 /// What a get and a list answer while every call meets `fault`.
 async fn read_under(crm: &Crm, fault: FaultKind) -> [Result<usize>; 2] {
@@ -35,13 +36,13 @@ fn kind(outcome: &Result<usize>) -> Option<FailureKind> {
     outcome.as_ref().err().map(|failure| failure.kind)
 }
 
-fn status(code: u16, body: &str) -> FaultKind {
+pub(super) fn status(code: u16, body: &str) -> FaultKind {
     FaultKind::Status { code, body: body.into(), content_type: "application/json".into(), headers: vec![] }
 }
 
 #[tokio::test]
 async fn every_status_means_what_the_design_says() {
-    for crm in both().await {
+    for crm in all().await {
         for (code, get, list) in [
             (401, FailureKind::UpstreamCredentialRejected, FailureKind::UpstreamCredentialRejected),
             (403, FailureKind::UpstreamPermissionDenied, FailureKind::UpstreamPermissionDenied),
@@ -72,7 +73,7 @@ async fn every_status_means_what_the_design_says() {
 
 #[tokio::test]
 async fn a_retry_after_is_kept_in_both_of_its_forms() {
-    for crm in both().await {
+    for crm in all().await {
         for (header, seconds) in [
             (Some("7"), Some(7)),
             (Some("Wed, 21 Oct 2015 07:28:00 GMT"), Some(0)),
@@ -89,7 +90,7 @@ async fn a_retry_after_is_kept_in_both_of_its_forms() {
 
 #[tokio::test]
 async fn messages_are_passed_on_without_what_is_nobodys_business() {
-    for crm in both().await {
+    for crm in all().await {
         let body = json!({ "message": "Contact jane@example.com (+14155551234) \u{1b}[31m failed for key 0123456789abcdef0123" }).to_string();
         let [got, _] = read_under(&crm, status(422, &body)).await;
         let detail = got.unwrap_err().detail;
@@ -102,7 +103,7 @@ async fn messages_are_passed_on_without_what_is_nobodys_business() {
 
 #[tokio::test]
 async fn redirects_are_never_followed() {
-    for crm in both().await {
+    for crm in all().await {
         for code in [301, 302, 303, 307, 308] {
             let fault = FaultKind::Redirect {
                 status: code,
@@ -146,7 +147,7 @@ async fn bodies_that_cannot_be_read_are_invalid_responses() {
         &deep,
         &deep_inside,
     ];
-    for crm in both().await {
+    for crm in all().await {
         for text in texts {
             let [got, listed] = read_under(&crm, FaultKind::Body { text: text.to_owned() }).await;
             let shown = &text[..text.len().min(60)];
@@ -172,12 +173,9 @@ async fn bodies_that_cannot_be_read_are_invalid_responses() {
 
 #[tokio::test]
 async fn a_body_with_a_byte_order_mark_or_without_a_type_is_read() {
-    for crm in both().await {
-        let row = if crm.is("aptly") {
-            r#"{"data":[{"_id":"a","firstname":7,"phone":5551234567}]}"#
-        } else {
-            r#"{"contacts":[{"_id":"a","firstName":7,"phoneNumber":5551234567}]}"#
-        };
+    for crm in all().await {
+        let [name, phone] = [Field::FirstName, Field::PhoneNumbers].map(|field| crm.world.stored_name(field));
+        let row = crm.world.bare_list(&[json!({ "_id": "a", name: 7, phone: 5_551_234_567_u64 })]);
         crm.at.fault(Fault::always(FaultKind::Body { text: format!("\u{feff}{row}") }));
         let page = crm.page(1, 50).await.unwrap();
         let (_, contact) = &page.contacts[0];
@@ -204,7 +202,7 @@ async fn a_body_with_a_byte_order_mark_or_without_a_type_is_read() {
 
 #[tokio::test]
 async fn broken_lines_and_floods_end_soon_and_small() {
-    for crm in both().await {
+    for crm in all().await {
         for fault in [
             FaultKind::ResetBeforeReading,
             FaultKind::ResetAfterHead,
@@ -234,7 +232,7 @@ async fn broken_lines_and_floods_end_soon_and_small() {
 
 #[tokio::test]
 async fn whoever_takes_too_long_is_left_at_the_deadline() {
-    for crm in both().await {
+    for crm in all().await {
         for fault in [
             FaultKind::NeverAnswer,
             FaultKind::Stall,
@@ -257,11 +255,11 @@ async fn whoever_takes_too_long_is_left_at_the_deadline() {
 
 #[tokio::test]
 async fn nobody_there_is_unreachable() {
-    for crm in both().await {
+    for crm in all().await {
         let gone = format!("http://127.0.0.1:{}", free_port().await);
         let link = Link { base_url: gone, secret: "token", settings: json!({}), verify: true };
         let failure =
-            crm.office.link(&crm.office.caller, crm.spec.provider.as_str(), link).await.unwrap_err();
+            crm.gateway.link(&crm.gateway.caller, crm.spec.provider.as_str(), link).await.unwrap_err();
         assert_eq!((failure.kind, failure.effect), (FailureKind::UpstreamUnreachable, Effect::None));
     }
 }
@@ -272,21 +270,13 @@ async fn free_port() -> u16 {
 
 #[tokio::test]
 async fn a_probe_tells_whose_account_it_is_or_why_not() {
-    let options = aptly::AptlyOptions {
-        by_email: ByEmail::WritesAContact,
-        me: Me::Account,
-        people: 3,
-        ..aptly::AptlyOptions::empty()
-    };
-    for crm in
-        both_with(options, pipeline::PipelineOptions { people: 3, ..pipeline::PipelineOptions::empty() })
-            .await
-    {
-        let credentials = &crm.office.parts.gateway.credentials;
+    for world in WORLDS {
+        let start = Start { tells_account: true, account: Some("an-account"), ..Start::default() };
+        let crm = Crm::at(world.start(start).await, *world, json!({})).await;
+        let credentials = &crm.gateway.credentials;
         let account =
-            credentials.check(&soon(), &crm.office.caller, &crm.credential).await.unwrap().outcome.unwrap();
-        let id = if crm.is("aptly") { "comp456" } else { "64f0a1b2c3d4e5f6a7b8c9d3" };
-        assert_eq!(account.id.as_deref(), Some(id));
+            credentials.check(&soon(), &crm.gateway.caller, &crm.credential).await.unwrap().outcome.unwrap();
+        assert_eq!(account.id.as_deref(), Some("an-account"));
         let probe = async || -> Failure {
             let link = Link {
                 base_url: crm.at.base_url(),
@@ -294,7 +284,7 @@ async fn a_probe_tells_whose_account_it_is_or_why_not() {
                 settings: json!({}),
                 verify: true,
             };
-            crm.office.link(&crm.office.caller, crm.spec.provider.as_str(), link).await.unwrap_err()
+            crm.gateway.link(&crm.gateway.caller, crm.spec.provider.as_str(), link).await.unwrap_err()
         };
         let fault = Fault::always(status(404, "{}"));
         crm.at.fault(fault);
@@ -308,18 +298,8 @@ async fn a_probe_tells_whose_account_it_is_or_why_not() {
 }
 
 #[tokio::test]
-async fn an_aptly_without_the_account_route_is_probed_by_its_list() {
-    let crm = Crm::aptly(aptly::AptlyOptions::empty(), json!({})).await;
-    crm.at.fault(Fault::always(status(404, "")).on("GET", "/api/app/me"));
-    let credentials = &crm.office.parts.gateway.credentials;
-    let account =
-        credentials.check(&soon(), &crm.office.caller, &crm.credential).await.unwrap().outcome.unwrap();
-    assert_eq!((account.id, account.name), (None, None));
-}
-
-#[tokio::test]
 async fn the_secret_of_a_credential_is_struck_out_of_what_the_crm_says() {
-    for crm in both().await {
+    for crm in all().await {
         let token = crm.at.token().to_owned();
         let message = format!("bad token {token} of +1 415 555 0142 and (415) 555-0143");
         let body = json!({ "success": false, "message": message }).to_string();

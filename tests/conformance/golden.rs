@@ -3,13 +3,12 @@
 use std::fmt::Write as _;
 
 use contacts_gateway::gateway::contacts::{ContactView, PageStart};
-use contacts_gateway::simulators::aptly::{self, Dialect};
-use contacts_gateway::simulators::pipeline;
 use serde_json::{Value, json};
 
+use crate::support::crm::Crm;
 use crate::support::fixtures;
 use crate::support::person::shown;
-use crate::support::world::Crm;
+use crate::support::worlds::{Variant, WORLDS};
 
 /// What was sent since the journal was cleared, then what was answered.
 fn told(crm: &Crm, answered: &ContactView) -> String {
@@ -39,19 +38,13 @@ fn told(crm: &Crm, answered: &ContactView) -> String {
 }
 
 async fn worlds() -> Vec<(&'static str, Crm)> {
-    let region = json!({ "defaultRegion": "US" });
-    vec![
-        ("aptly", Crm::aptly(aptly::AptlyOptions::empty(), region.clone()).await),
-        (
-            "aptly_v3",
-            Crm::aptly(
-                aptly::AptlyOptions { dialect: Dialect::V3, ..aptly::AptlyOptions::empty() },
-                region.clone(),
-            )
-            .await,
-        ),
-        ("pipeline", Crm::pipeline(pipeline::PipelineOptions::empty(), region).await),
-    ]
+    let mut crms = Vec::new();
+    for world in WORLDS {
+        for Variant { name, at, .. } in world.variants(0).await.into_iter().filter(|form| form.is_dialect) {
+            crms.push((name, Crm::at(at, *world, json!({ "defaultRegion": "US" })).await));
+        }
+    }
+    crms
 }
 
 #[tokio::test]

@@ -3,11 +3,12 @@
 use contacts_gateway::adapters::IdentityKind::{EmailAddress, PhoneNumber};
 use contacts_gateway::domain::{FailureKind, WarningCode};
 use contacts_gateway::gateway::contacts::{UpsertOutcome, WriteOptions};
-use contacts_gateway::simulators::{aptly, pipeline};
 use serde_json::{Value, json};
 
+use crate::support::account::{ToldApartBy, places, warned};
+use crate::support::crm::{Crm, all, all_under};
 use crate::support::person::{ada, with};
-use crate::support::world::{Crm, both, places, soon, warned};
+use crate::test_gateway::soon;
 
 const STRICT: WriteOptions = WriteOptions { strict: true };
 
@@ -16,20 +17,15 @@ fn person(first: &str, last: &str, email: &str, phone: &str) -> Value {
         "phoneNumbers": [{ "phoneNumber": phone }] })
 }
 
-/// Both CRMs, whose credentials write national numbers of `region`.
-async fn both_in(region: &str) -> [Crm; 2] {
-    let settings = if region.is_empty() { json!({}) } else { json!({ "defaultRegion": region }) };
-    [
-        Crm::aptly(aptly::AptlyOptions::empty(), settings.clone()).await,
-        Crm::pipeline(pipeline::PipelineOptions::empty(), settings).await,
-    ]
+/// Every CRM, with credentials that write national numbers of `region`.
+async fn all_in(region: &str) -> Vec<Crm> {
+    all_under(&if region.is_empty() { json!({}) } else { json!({ "defaultRegion": region }) }).await
 }
 
 /// The first number of the only write sent.
 fn sent_number(crm: &Crm) -> String {
     let body = crm.only_body();
-    let number = if crm.is("aptly") { &body["Mobile Phone"] } else { &body["phoneNumber"][0]["value"] };
-    number.as_str().unwrap_or_else(|| panic!("{body}")).to_owned()
+    crm.world.sent_number(&body).as_str().unwrap_or_else(|| panic!("{body}")).to_owned()
 }
 
 #[tokio::test]
@@ -43,7 +39,7 @@ async fn a_number_is_sent_with_the_digits_written_and_a_country_code_without_the
         ("IT", "0332 1234567", "+3903321234567"),
         ("HU", "06 20 123 4567", "+36201234567"),
     ] {
-        for crm in both_in(region).await {
+        for crm in all_in(region).await {
             let made =
                 crm.create(with(ada(), &json!({ "phoneNumbers": [{ "phoneNumber": written }] }))).await;
             let made = made.unwrap_or_else(|failure| panic!("{written}: {:?}", places(&failure)));
@@ -67,7 +63,7 @@ async fn a_number_that_cannot_be_read_with_its_own_digits_is_passed_on_as_writte
         ("MX", "+52 1 55 1234 5678"),
         ("BR", "015 11 96123 4567"),
     ] {
-        for crm in both_in(region).await {
+        for crm in all_in(region).await {
             let contact = with(ada(), &json!({ "phoneNumbers": [{ "phoneNumber": written }] }));
             let refused = crm.create_strictly(contact.clone()).await.unwrap_err();
             assert_eq!(places(&refused), ["/phoneNumbers/0/phoneNumber"], "{written}");
@@ -79,7 +75,7 @@ async fn a_number_that_cannot_be_read_with_its_own_digits_is_passed_on_as_writte
                     assert!(warned(&made).contains(&told), "{written} {:?}", made.warnings);
                 }
                 Err(failure) => {
-                    assert!(!crm.is("aptly"), "{written}");
+                    assert!(!crm.world.behaviour().keeps_numbers_as_typed, "{written}");
                     if failure.kind == FailureKind::ValidationFailed {
                         crm.assert_nothing_sent();
                     } else {
@@ -96,7 +92,7 @@ async fn a_number_that_cannot_be_read_with_its_own_digits_is_passed_on_as_writte
 
 #[tokio::test]
 async fn two_people_whose_numbers_differ_by_a_leading_zero_are_never_taken_for_one() {
-    for crm in both().await {
+    for crm in all().await {
         let anna = crm.put("Anna", "Rossi", "anna@example.com", "+3903321234567");
         let before = crm.at.contact(&anna).unwrap();
         let bruno = person("Bruno", "Bianchi", "bruno@example.com", "+39 332 1234567");
@@ -119,7 +115,7 @@ async fn two_people_whose_numbers_differ_by_a_leading_zero_are_never_taken_for_o
 
 #[tokio::test]
 async fn upserts_of_one_number_in_many_spellings_at_once_make_one_contact() {
-    for crm in both_in("US").await {
+    for crm in all_in("US").await {
         let spellings = [
             "+14165550277",
             "(416) 555-0277",
@@ -144,52 +140,19 @@ async fn upserts_of_one_number_in_many_spellings_at_once_make_one_contact() {
 }
 
 #[tokio::test]
-async fn an_extension_never_becomes_part_of_the_number() {
-    let with_extension = |number: &str| with(ada(), &json!({ "phoneNumbers": [{ "phoneNumber": number }] }));
-    for (settings, written, sent) in [
-        (json!({}), "+1 416 555 0177 ext. 12", "+14165550177"),
-        (json!({ "defaultRegion": "US" }), "(416) 555-0177 x12", "+14165550177"),
-        (json!({}), "416 555 0177 ext. 12", "416 555 0177"),
-    ] {
-        let crm = Crm::pipeline(pipeline::PipelineOptions::empty(), settings).await;
-        let refused = crm.create_strictly(with_extension(written)).await.unwrap_err();
-        assert!(places(&refused).contains(&"/phoneNumbers/0/phoneNumber"));
-        crm.assert_nothing_sent();
-        let made = crm.create(with_extension(written)).await.unwrap();
-        assert_eq!(sent_number(&crm), sent);
-        assert_eq!(crm.stored(&made)["phoneNumber"][0]["value"], "+14165550177");
-        let lost = (WarningCode::NotStored, "/phoneNumbers/0/phoneNumber");
-        assert!(warned(&made).contains(&lost), "{:?}", made.warnings);
-        // An update says the same.
-        let id = made.contact.remote_id.as_str();
-        let change = json!({ "phoneNumbers": [{ "phoneNumber": "+1 416 555 0188 ext. 12" }] });
-        let changed = crm.update(id, change).await.unwrap();
-        assert_eq!(crm.stored(&changed)["phoneNumber"][0]["value"], "+14165550188");
-        assert!(warned(&changed).contains(&lost), "{:?}", changed.warnings);
-    }
-    // Aptly holds what is typed.
-    let crm = Crm::aptly(aptly::AptlyOptions::empty(), json!({})).await;
-    let made = crm.create(with_extension("+1 416 555 0177 ext. 12")).await.unwrap();
-    assert_eq!(sent_number(&crm), "+1 416 555 0177 ext. 12");
-    assert_eq!(warned(&made), [(WarningCode::PhoneNotParsed, "/phoneNumbers/0/phoneNumber")]);
-}
-
-#[tokio::test]
 async fn a_change_of_letter_case_in_an_address_is_sent_and_what_the_crm_makes_of_it_is_told() {
-    for crm in both().await {
+    for crm in all().await {
         let id = crm.put("Ada", "McDonald", "mcdonald@example.com", "+14165550277");
-        let told = if crm.is("aptly") {
-            Vec::new()
-        } else {
-            vec![(WarningCode::ChangedByUpstream, "/emailAddresses/0/emailAddress")]
-        };
+        let keeps_case = crm.world.behaviour().keeps_case_of_emails;
+        let told = (WarningCode::ChangedByUpstream, "/emailAddresses/0/emailAddress");
+        let told: Vec<_> = (!keeps_case).then_some(told).into_iter().collect();
         let change = json!({ "emailAddresses": [{ "emailAddress": "McDonald@example.com" }] });
         let changed = crm.update_within(&soon(), &id, change, STRICT).await.unwrap();
         let body = crm.only_body();
         let sent = body.get("Email").or_else(|| body.get("email")).unwrap();
         assert!(sent.to_string().contains("McDonald@example.com"), "{body}");
         assert_eq!(warned(&changed), told, "{}", crm.spec.title);
-        let held = if crm.is("aptly") { "McDonald@example.com" } else { "mcdonald@example.com" };
+        let held = if keeps_case { "McDonald@example.com" } else { "mcdonald@example.com" };
         assert_eq!(changed.contact.email_addresses[0].address, held);
         // As it is shown, it is no change.
         let shown = json!({ "emailAddresses": [{ "emailAddress": held }] });
@@ -205,9 +168,9 @@ async fn a_change_of_letter_case_in_an_address_is_sent_and_what_the_crm_makes_of
 
 #[tokio::test]
 async fn a_raw_number_that_is_held_becomes_the_form_that_is_asked_for() {
-    for crm in both_in("US").await {
+    for crm in all_in("US").await {
         let id = crm.put("Ada", "Byron", "ada@example.com", "4165550277");
-        let kind = if crm.is("aptly") { "mobile" } else { "primary" };
+        let kind = crm.world.behaviour().kind_of_only_number;
         let phones =
             |number: &str| json!({ "phoneNumbers": [{ "phoneNumber": number, "phoneNumberType": kind }] });
         let same = crm.update(&id, phones("4165550277")).await.unwrap();
@@ -222,14 +185,18 @@ async fn a_raw_number_that_is_held_becomes_the_form_that_is_asked_for() {
 
 #[tokio::test]
 async fn an_upsert_that_creates_somebody_like_another_contact_names_the_possible_duplicate() {
-    for crm in both().await {
+    for crm in all().await {
         let first = crm.create(ada()).await.unwrap();
         // What the CRM tells people apart by is gone or another; name and the rest are the same.
-        let (again, pointer) = if crm.is("aptly") {
-            crm.update(first.id.as_str(), json!({ "emailAddresses": null })).await.unwrap();
-            (ada(), "/phoneNumbers")
-        } else {
-            (with(ada(), &json!({ "phoneNumbers": [{ "phoneNumber": "+14165550299" }] })), "/emailAddresses")
+        let (again, pointer) = match crm.told_apart_by() {
+            ToldApartBy::Email => {
+                crm.update(first.id.as_str(), json!({ "emailAddresses": null })).await.unwrap();
+                (ada(), "/phoneNumbers")
+            }
+            ToldApartBy::Phone => {
+                let other = json!({ "phoneNumbers": [{ "phoneNumber": "+14165550299" }] });
+                (with(ada(), &other), "/emailAddresses")
+            }
         };
         let second = crm.upsert(again, None).await.unwrap();
         assert_eq!(second.outcome, Some(UpsertOutcome::Created), "{}", crm.spec.title);
@@ -246,12 +213,11 @@ async fn an_upsert_that_creates_somebody_like_another_contact_names_the_possible
 
 #[tokio::test]
 async fn a_relative_of_another_name_is_no_possible_duplicate() {
-    for crm in both().await {
+    for crm in all().await {
         crm.put("Will", "King", "will@example.com", "+14165550277");
-        let ada = if crm.is("aptly") {
-            person("Ada", "King", "ada@example.com", "+14165550277")
-        } else {
-            person("Ada", "King", "will@example.com", "+14165550288")
+        let ada = match crm.told_apart_by() {
+            ToldApartBy::Email => person("Ada", "King", "ada@example.com", "+14165550277"),
+            ToldApartBy::Phone => person("Ada", "King", "will@example.com", "+14165550288"),
         };
         let made = crm.upsert(ada, None).await.unwrap();
         assert_eq!((made.outcome, warned(&made)), (Some(UpsertOutcome::Created), Vec::new()));
@@ -260,7 +226,7 @@ async fn a_relative_of_another_name_is_no_possible_duplicate() {
 
 #[tokio::test]
 async fn somebody_who_matches_by_national_digits_alone_is_left_to_the_caller() {
-    for crm in both().await {
+    for crm in all().await {
         let raw = crm.put("Ada", "Byron", "ada@example.com", "4165550277");
         let ada = || person("Ada", "Byron", "byron@example.com", "+1 416 555 0277");
         for kinds in [vec![PhoneNumber], vec![EmailAddress, PhoneNumber]] {
@@ -293,7 +259,7 @@ async fn a_number_written_with_another_prefix_than_the_crm_holds_is_found_and_le
             ("4165550277", "001 416 555 0277"),
             ("+14165550277", "0 416 555 0277"),
         ] {
-            for crm in both_in(region).await {
+            for crm in all_in(region).await {
                 let there = crm.put("Ada", "Byron", "ada@example.com", held);
                 let ada = person("Ada", "Byron", "byron@example.com", written);
                 let failure = crm.upsert(ada, Some(vec![PhoneNumber])).await.unwrap_err();
@@ -308,7 +274,7 @@ async fn a_number_written_with_another_prefix_than_the_crm_holds_is_found_and_le
 
 #[tokio::test]
 async fn a_default_region_makes_the_raw_number_the_same_person() {
-    for crm in both_in("US").await {
+    for crm in all_in("US").await {
         let raw = crm.put("Ada", "Byron", "ada@example.com", "4165550277");
         let ada = person("Ada", "Byron", "ada@example.com", "+1 416 555 0277");
         let shown = crm.upsert(ada, Some(vec![PhoneNumber])).await.unwrap();

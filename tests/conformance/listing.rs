@@ -4,12 +4,14 @@ use std::collections::HashSet;
 
 use contacts_gateway::domain::{FailureKind, Field, FilterName, Text, Warning, WarningCode};
 use contacts_gateway::gateway::contacts::{ListRequest, PageStart};
-use contacts_gateway::simulators::aptly;
-use contacts_gateway::simulators::pipeline::{self, Envelope, ListPhones};
 use contacts_gateway::simulators::{Fault, FaultKind};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::world::{Account, Crm, Link, both, both_with, both_with_people, places, query, soon};
+use crate::support::account::{Account, places, query};
+use crate::support::crm::{Crm, all, all_with_people};
+use crate::support::person::with;
+use crate::support::worlds::WORLDS;
+use crate::test_gateway::{Link, soon};
 
 async fn everybody(crm: &Crm) -> Vec<String> {
     let (mut all, mut number) = (Vec::new(), 1);
@@ -25,7 +27,7 @@ async fn everybody(crm: &Crm) -> Vec<String> {
 
 #[tokio::test]
 async fn pages_of_every_size_cut_the_same_list() {
-    for crm in both_with_people(430).await {
+    for crm in all_with_people(430).await {
         let all = everybody(&crm).await;
         assert_eq!((all.len(), all.iter().collect::<HashSet<_>>().len()), (430, 430));
         for size in [1_u32, 3, 7, 33, 49, 50, 70, 99, 100] {
@@ -57,21 +59,12 @@ async fn pages_of_every_size_cut_the_same_list() {
 
 #[tokio::test]
 async fn a_cursor_walk_shows_everybody_once_even_where_the_page_sizes_do_not_fit() {
-    let capped =
-        pipeline::PipelineOptions { people: 130, largest_page: 40, ..pipeline::PipelineOptions::empty() };
-    let odd = aptly::AptlyOptions { people: 130, page_size: 30, ..aptly::AptlyOptions::empty() };
-    let old = pipeline::PipelineOptions {
-        people: 130,
-        envelope: Envelope::V1,
-        ..pipeline::PipelineOptions::empty()
-    };
-    let plain = pipeline::PipelineOptions {
-        people: 130,
-        list_phones: ListPhones::Text,
-        ..pipeline::PipelineOptions::empty()
-    };
-    let [one, two] = both_with(odd, capped).await;
-    let crms = [one, two, Crm::pipeline(old, json!({})).await, Crm::pipeline(plain, json!({})).await];
+    let mut crms = Vec::new();
+    for world in WORLDS {
+        for at in world.odd_lists(130).await {
+            crms.push(Crm::at(at, *world, json!({})).await);
+        }
+    }
     for crm in crms {
         for size in [7, 40, 100] {
             let (mut start, mut seen) = (PageStart::PageNumber(1), Vec::new());
@@ -91,17 +84,9 @@ async fn a_cursor_walk_shows_everybody_once_even_where_the_page_sizes_do_not_fit
 
 #[tokio::test]
 async fn rows_that_the_crm_repeats_are_shown_once() {
-    for crm in both().await {
-        let row = |id: &str| {
-            if crm.is("aptly") { json!({ "_id": id, "email": [] }) } else { json!({ "_id": id }) }
-        };
-        let rows = [row("a"), row("b"), row("a"), row("c")];
-        let text = if crm.is("aptly") {
-            json!({ "data": rows, "count": 4, "page": 0, "pageSize": 200 })
-        } else {
-            json!({ "success": true, "data": { "contacts": rows, "total": 4, "page": 1, "size": 50 } })
-        };
-        crm.at.fault(Fault::always(FaultKind::Body { text: text.to_string() }));
+    for crm in all().await {
+        let rows = ["a", "b", "a", "c"].map(|id| crm.world.row(id));
+        crm.at.fault(page_of(&crm, &rows, 4));
         let page = crm.page(1, 50).await.unwrap();
         let ids: Vec<_> = page.contacts.iter().map(|(_, contact)| contact.remote_id.as_str()).collect();
         assert_eq!(ids, ["a", "b", "c"]);
@@ -111,12 +96,8 @@ async fn rows_that_the_crm_repeats_are_shown_once() {
 
 #[tokio::test]
 async fn a_cursor_is_good_for_its_own_list_alone() {
-    for crm in both_with_people(30).await {
-        let filter: &[(&str, &str)] = if crm.is("aptly") {
-            &[("remoteUpdatedAtMin", "2000-01-01T00:00:00Z")]
-        } else {
-            &[("remoteCreatedAtMin", "2000-01-01T00:00:00Z")]
-        };
+    for crm in all_with_people(30).await {
+        let filter: &[(&str, &str)] = &[(oldest(&crm), "2000-01-01T00:00:00Z")];
         let cursor = crm.page(1, 10).await.unwrap().next_cursor.unwrap();
         let refused = async |filters: &[(&str, &str)], cursor: &Text, size: u32| {
             let calls = crm.at.calls().len();
@@ -139,13 +120,13 @@ async fn a_cursor_is_good_for_its_own_list_alone() {
             settings: json!({}),
             verify: false,
         };
-        let sibling = Account::link(&crm.office, crm.spec.provider.as_str(), link()).await;
+        let sibling = Account::link(&crm.gateway, crm.spec.provider.as_str(), link()).await;
         let start = PageStart::Cursor(cursor.clone());
         assert!(sibling.list(&[], start.clone(), 10).await.is_err(), "another credential");
-        let other = crm.office.another_tenant().await;
-        let theirs = crm.office.link(&other, crm.spec.provider.as_str(), link()).await.unwrap();
+        let other = crm.gateway.tenant("second").await;
+        let theirs = crm.gateway.link(&other, crm.spec.provider.as_str(), link()).await.unwrap();
         let request = ListRequest { query: query(&[]), start, page_size: 10 };
-        let contacts = &crm.office.parts.gateway.contacts;
+        let contacts = &crm.gateway.contacts;
         assert!(contacts.list(&soon(), &other, &theirs, &request).await.is_err(), "another tenant");
         let foreign = contacts.list(&soon(), &other, &crm.credential, &request).await.unwrap_err();
         assert_eq!(foreign.kind, FailureKind::CredentialNotFound);
@@ -154,7 +135,7 @@ async fn a_cursor_is_good_for_its_own_list_alone() {
 
 #[tokio::test]
 async fn declared_filters_are_exact_pushed_down_and_inclusive() {
-    for crm in both_with_people(250).await {
+    for crm in all_with_people(250).await {
         let all = crm.page(1, 100).await.unwrap();
         let (_, somebody) = &all.contacts[40];
         for filter in crm.spec.filters {
@@ -200,7 +181,7 @@ async fn declared_filters_are_exact_pushed_down_and_inclusive() {
 
 #[tokio::test]
 async fn every_filter_that_is_not_declared_is_refused_and_nothing_is_asked() {
-    for crm in both().await {
+    for crm in all().await {
         for name in FilterName::ALL.iter().filter(|name| crm.spec.filter(**name).is_none()) {
             let filter = (name.parameter(), "2026-01-01T00:00:00Z");
             let failure = crm.list(&[filter], PageStart::PageNumber(1), 50).await.unwrap_err();
@@ -216,14 +197,9 @@ async fn every_filter_that_is_not_declared_is_refused_and_nothing_is_asked() {
 
 #[tokio::test]
 async fn a_crm_that_ignores_a_filter_is_caught() {
-    for crm in both_with_people(20).await {
+    for crm in all_with_people(20).await {
         let all = crm.at.contacts();
-        let text = if crm.is("aptly") {
-            json!({ "data": all, "count": 20, "page": 0, "pageSize": 200 })
-        } else {
-            json!({ "data": { "contacts": all, "total": 20, "page": 1, "size": 50 } })
-        };
-        crm.at.fault(Fault::always(FaultKind::Body { text: text.to_string() }));
+        crm.at.fault(Fault::always(FaultKind::Body { text: crm.world.list(&all, &json!({ "total": 20 })) }));
         for filter in crm.spec.filters {
             let value = match filter.name {
                 FilterName::EmailAddress => "nobody@example.com",
@@ -240,12 +216,9 @@ async fn a_crm_that_ignores_a_filter_is_caught() {
 
 #[tokio::test]
 async fn our_own_times_are_filtered_as_the_crms() {
-    for crm in both_with_people(30).await {
-        let (ours, theirs) = if crm.is("aptly") {
-            ("updatedAtMin", "remoteUpdatedAtMin")
-        } else {
-            ("createdAtMin", "remoteCreatedAtMin")
-        };
+    for crm in all_with_people(30).await {
+        let theirs = oldest(&crm);
+        let ours = &theirs.replace("remoteUpdated", "updated").replace("remoteCreated", "created");
         let (early, late) = ("2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z");
         let both = crm.list(&[(theirs, early), (ours, late)], PageStart::PageNumber(1), 50).await.unwrap();
         assert_eq!((both.total, both.pushed_down.len()), (Some(0), 2), "the narrower bound counts");
@@ -256,16 +229,15 @@ async fn our_own_times_are_filtered_as_the_crms() {
 #[tokio::test]
 async fn a_count_without_the_crms_total_is_scanned() {
     let rows: Vec<_> = (0..5).map(|n| json!({ "_id": format!("id{n}") })).collect();
-    for crm in both().await {
-        let text = if crm.is("aptly") { json!({ "data": rows }) } else { json!({ "contacts": rows }) };
-        crm.at.fault(Fault::always(FaultKind::Body { text: text.to_string() }));
+    for crm in all().await {
+        crm.at.fault(Fault::always(FaultKind::Body { text: crm.world.bare_list(&rows) }));
         assert_eq!(crm.count(&[]).await.unwrap(), 5);
     }
 }
 
 #[tokio::test]
 async fn absurd_echoes_of_page_and_size_are_answered_and_never_a_panic() {
-    for crm in both_with_people(5).await {
+    for crm in all_with_people(5).await {
         for (page, size, total) in [
             (json!(7), json!(200), json!(5)),
             (json!(u64::MAX), json!(u64::MAX), json!(u64::MAX)),
@@ -276,12 +248,8 @@ async fn absurd_echoes_of_page_and_size_are_answered_and_never_a_panic() {
             (json!(null), json!(null), json!(null)),
         ] {
             let rows = [json!({ "_id": "a" }), json!({ "_id": "b" })];
-            let text = if crm.is("aptly") {
-                json!({ "data": rows, "count": total, "page": page, "pageSize": size })
-            } else {
-                json!({ "data": { "contacts": rows, "total": total, "page": page, "size": size } })
-            };
-            crm.at.fault(Fault::always(FaultKind::Body { text: text.to_string() }));
+            let text = crm.world.list(&rows, &json!({ "total": total, "page": page, "size": size }));
+            crm.at.fault(Fault::always(FaultKind::Body { text: text.clone() }));
             for number in [1, 2, 5, u64::MAX] {
                 if let Err(failure) = crm.page(number, 100).await {
                     assert_eq!(failure.kind, FailureKind::UpstreamInvalidResponse, "{text}");
@@ -293,32 +261,20 @@ async fn absurd_echoes_of_page_and_size_are_answered_and_never_a_panic() {
     }
 }
 
-/// A page of Aptly's with these rows, as the CRM would count them, or as `count` says.
-fn aptly_page(rows: &[serde_json::Value], count: usize) -> FaultKind {
-    let body = json!({ "data": rows, "count": count, "pageSize": 200 });
-    FaultKind::Body { text: body.to_string() }
+/// A filter by the earliest time that the CRM answers.
+fn oldest(crm: &Crm) -> &'static str {
+    let times = [FilterName::RemoteUpdatedAtMin, FilterName::RemoteCreatedAtMin];
+    times.into_iter().find(|name| crm.spec.filter(*name).is_some()).unwrap().parameter()
 }
 
-fn pipeline_page(rows: &[serde_json::Value], total: usize) -> FaultKind {
-    FaultKind::Body { text: json!({ "data": { "contacts": rows, "total": total } }).to_string() }
+/// One row of the CRM, with these fields over it.
+fn row(crm: &Crm, number: usize, over: &Value) -> Value {
+    with(crm.world.row(&format!("row{number}")), over)
 }
 
-/// One row of each CRM, with these fields over it.
-fn row(crm: &Crm, number: usize, over: &serde_json::Value) -> serde_json::Value {
-    let mut row = if crm.is("aptly") {
-        json!({ "_id": format!("row{number}"), "firstname": "Ada", "lastname": "Byron", "email": [], "phone": [],
-            "createdAt": "2024-01-15T10:00:00Z", "updatedAt": "2024-01-15T10:00:00Z", "address": null, "company": "" })
-    } else {
-        json!({ "_id": format!("row{number}"), "firstName": "Ada", "lastName": "Byron", "email": null, "phoneNumber": [],
-            "createdAt": "2024-01-15T10:00:00Z", "updatedAt": "2024-01-15T10:00:00Z" })
-    };
-    row.as_object_mut().unwrap().extend(over.as_object().unwrap().clone());
-    row
-}
-
-fn page_of(crm: &Crm, rows: &[serde_json::Value], total: usize) -> Fault {
-    let body = if crm.is("aptly") { aptly_page(rows, total) } else { pipeline_page(rows, total) };
-    Fault::always(body).on("GET", "/api/contacts")
+fn page_of(crm: &Crm, rows: &[Value], total: usize) -> Fault {
+    let text = crm.world.list(rows, &json!({ "total": total }));
+    Fault::always(FaultKind::Body { text }).on("GET", "/api/contacts")
 }
 
 fn told(warnings: &[Warning]) -> Vec<(WarningCode, &str)> {
@@ -327,12 +283,12 @@ fn told(warnings: &[Warning]) -> Vec<(WarningCode, &str)> {
 
 #[tokio::test]
 async fn a_field_that_cannot_be_read_is_left_out_named_and_stays_as_the_crm_shows_it() {
-    for crm in both().await {
+    for crm in all().await {
         let mut rows: Vec<_> = (0..60).map(|number| row(&crm, number, &json!({}))).collect();
         rows[7] = row(&crm, 7, &json!({ "createdAt": "2024-01-15" }));
-        let name = if crm.is("aptly") { "firstname" } else { "firstName" };
+        let name = crm.world.stored_name(Field::FirstName);
         rows[8] = row(&crm, 8, &json!({ name: { "odd": true } }));
-        let phones = if crm.is("aptly") { "phone" } else { "phoneNumber" };
+        let phones = crm.world.stored_name(Field::PhoneNumbers);
         rows[9] = row(&crm, 9, &json!({ phones: ["+14155550101", ["odd"]], "email": [[1]] }));
         crm.at.fault(page_of(&crm, &rows, 60));
         let page = crm.page(1, 60).await.unwrap();
@@ -359,7 +315,7 @@ async fn a_field_that_cannot_be_read_is_left_out_named_and_stays_as_the_crm_show
 
 #[tokio::test]
 async fn a_row_without_an_id_is_reported_alone_and_counted() {
-    for crm in both().await {
+    for crm in all().await {
         let rows =
             [row(&crm, 1, &json!({})), json!({ "firstname": "Nobody" }), json!(5), row(&crm, 2, &json!({}))];
         crm.at.fault(page_of(&crm, &rows, 4));
@@ -373,7 +329,7 @@ async fn a_row_without_an_id_is_reported_alone_and_counted() {
 
 #[tokio::test]
 async fn many_odd_rows_are_told_in_twenty_warnings_and_one_that_counts_the_others() {
-    for crm in both().await {
+    for crm in all().await {
         let odd = json!({ "updatedAt": "soon" });
         let rows: Vec<_> = (0..60).map(|number| row(&crm, number, &odd)).collect();
         crm.at.fault(page_of(&crm, &rows, 60));
@@ -386,7 +342,7 @@ async fn many_odd_rows_are_told_in_twenty_warnings_and_one_that_counts_the_other
 
 #[tokio::test]
 async fn what_a_list_does_not_show_is_left_out_and_told_once() {
-    for crm in both().await {
+    for crm in all().await {
         let mut rows: Vec<_> = (0..5).map(|number| row(&crm, number, &json!({}))).collect();
         for (number, row) in rows.iter_mut().enumerate() {
             let fields = row.as_object_mut().unwrap();
@@ -405,10 +361,9 @@ async fn what_a_list_does_not_show_is_left_out_and_told_once() {
 
 #[tokio::test]
 async fn a_crm_that_shows_the_same_page_for_ever_ends_a_walk_with_an_error() {
-    for crm in both().await {
+    for crm in all().await {
         let rows: Vec<_> = (0..200).map(|number| row(&crm, number, &json!({}))).collect();
-        let shown = if crm.is("aptly") { &rows[..] } else { &rows[..50] };
-        crm.at.fault(page_of(&crm, shown, 100_000));
+        crm.at.fault(page_of(&crm, &rows[..crm.world.behaviour().page_size], 100_000));
         let mut start = PageStart::PageNumber(1);
         for pages in 0.. {
             assert!(pages < 20, "it walks on and on");

@@ -9,15 +9,17 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use contacts_gateway::config::Limits;
 use contacts_gateway::domain::{Failure, FailureKind};
 use contacts_gateway::gateway::ListingRequest;
-use contacts_gateway::simulators::{Fault, FaultKind, aptly};
+use contacts_gateway::simulators::{Fault, FaultKind};
 use contacts_gateway::upstream::{AllowList, BaseUrlGuard, Lookup, Transport};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::support::world::{Account, Crm, Link, Office};
+use crate::support::account::Account;
+use crate::support::crm::all;
+use crate::support::worlds::{Start, WORLDS};
+use crate::test_gateway::{Link, TestGateway};
 
 /// Stands for a public address: the operator of these tests allows this one, and no other of the loopback.
 const PUBLIC: &str = "127.0.0.2";
@@ -124,10 +126,17 @@ impl Way {
 
     /// An account over the same connections, where no breaker is open yet.
     async fn account(&self, net: &Net) -> Account {
-        let transport = self.transport.clone().with_limits(Limits::default());
-        let office = Office::over(self.guard.clone(), transport).await;
-        Account::link(&office, "aptly", link(net.base_url(), false)).await
+        let transport = self.transport.clone().with_limits(contacts_gateway::config::Limits::default());
+        let gateway = TestGateway::over(self.guard.clone(), transport).await;
+        Account::link(&gateway, WORLDS[0].provider(), link(net.base_url(), false)).await
     }
+}
+
+/// A gateway whose operator allows `allowed`, with a resolver of its own.
+async fn reaching(allowed: &str, fickle: &Arc<Fickle>) -> Arc<TestGateway> {
+    let guard = BaseUrlGuard::new(AllowList::parse(allowed).unwrap());
+    let transport = Transport::with_lookup(&guard, Arc::clone(fickle) as Arc<dyn Lookup>).unwrap();
+    TestGateway::over(guard, transport).await
 }
 
 async fn failure(account: &Account) -> Failure {
@@ -190,19 +199,19 @@ async fn private_dead_refusing_and_unknown_hosts_are_told_apart_by_neither_words
 async fn a_credential_whose_name_is_private_is_not_stored_and_its_secret_goes_nowhere() {
     let net = Net::new().await;
     let fickle = Arc::new(Fickle::default());
-    for (provider, answer) in ["aptly", "pipeline"].into_iter().zip(["127.0.0.1", "::1"]) {
+    for (world, answer) in WORLDS.iter().zip(["127.0.0.1", "::1"].into_iter().cycle()) {
         // A gateway for each, or the second would find the breaker open.
-        let office = Office::reaching("", Arc::clone(&fickle) as Arc<dyn Lookup>).await;
+        let gateway = reaching("", &fickle).await;
         fickle.tell(&[answer]);
-        let refused = office.link(&office.caller, provider, link(net.base_url(), true)).await;
+        let refused = gateway.link(&gateway.caller, world.provider(), link(net.base_url(), true)).await;
         assert_eq!(refused.unwrap_err().kind, FailureKind::UpstreamUnreachable);
         for url in ["https://127.0.0.1", "https://2130706433", "https://[::1]"] {
             let url = format!("{url}:{}", net.port);
-            let refused = office.link(&office.caller, provider, link(url, true)).await;
+            let refused = gateway.link(&gateway.caller, world.provider(), link(url, true)).await;
             assert_eq!(refused.unwrap_err().kind, FailureKind::BaseUrlRefused);
         }
         let page = ListingRequest { cursor: None, page_size: 10 };
-        let stored = office.parts.gateway.credentials.list(&office.caller, &page).await.unwrap();
+        let stored = gateway.credentials.list(&gateway.caller, &page).await.unwrap();
         assert!(stored.items.is_empty());
     }
     net.assert_untouched();
@@ -211,7 +220,7 @@ async fn a_credential_whose_name_is_private_is_not_stored_and_its_secret_goes_no
 #[tokio::test]
 async fn no_redirect_is_followed_wherever_it_points() {
     let net = Net::new().await;
-    let crm = Crm::aptly(aptly::AptlyOptions::empty(), json!({})).await;
+    let crm = all().await.remove(0);
     let elsewhere = [
         format!("http://127.0.0.1:{}/", net.port),
         format!("https://[::1]:{}/", net.port),
@@ -232,22 +241,22 @@ async fn no_redirect_is_followed_wherever_it_points() {
 
 #[tokio::test]
 async fn a_host_that_the_operator_names_may_be_private_and_plain() {
-    let crm = aptly::AptlySimulator::start(aptly::AptlyOptions::empty()).await.unwrap();
+    let crm = WORLDS[0].start(Start::default()).await;
     let port = crm.address().port();
     let fickle = Arc::new(Fickle::default());
     fickle.tell(&["127.0.0.1"]);
-    let office = Office::reaching(&format!("{HOST}:{port}"), Arc::clone(&fickle) as Arc<dyn Lookup>).await;
+    let gateway = reaching(&format!("{HOST}:{port}"), &fickle).await;
     let named = Link {
         base_url: format!("http://{HOST}:{port}"),
         secret: crm.token(),
         settings: json!({}),
         verify: true,
     };
-    let account = Account::link(&office, "aptly", named).await;
+    let account = Account::link(&gateway, WORLDS[0].provider(), named).await;
     account.page(1, 20).await.unwrap();
     // The same name with another port is not what was named.
     let net = Net::new().await;
-    let other = Account::link(&office, "aptly", link(net.base_url(), false)).await;
+    let other = Account::link(&gateway, WORLDS[0].provider(), link(net.base_url(), false)).await;
     assert_eq!(failure(&other).await.kind, FailureKind::UpstreamUnreachable);
     net.assert_untouched();
 }

@@ -5,48 +5,46 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use contacts_gateway::gateway::contacts::PageStart;
-use contacts_gateway::simulators::aptly::{self, Dialect};
-use contacts_gateway::simulators::pipeline::{self, Conflict, CreateAnswer, Envelope};
 use contacts_gateway::simulators::{Fault, FaultKind, Running};
 use serde_json::{Value, json};
 
+use crate::support::account::Account;
 use crate::support::fixtures;
 use crate::support::person::{ada, with};
 use crate::support::relay::{Exchange, Relay};
 use crate::support::slice::Slice;
-use crate::support::world::{Account, Link, Office, soon};
+use crate::support::worlds::{WORLDS, World};
+use crate::test_gateway::{Link, TestGateway, soon};
 
 /// A life of contacts through the gateway; what the CRM was asked and answered.
-async fn lived(provider: &str, at: &Running) -> Vec<Exchange> {
-    let (office, relay) = (Office::open().await, Relay::before(&at.base_url()).await);
-    let settings = if provider == "pipeline" { json!({ "allowDelete": true }) } else { json!({}) };
+async fn lived(world: &dyn World, at: &Running) -> Vec<Exchange> {
+    let provider = world.provider();
+    let (gateway, relay) = (TestGateway::open().await, Relay::before(&at.base_url()).await);
+    let settings = world.permissive();
+    let [(refused, nonsense), _] = world.refused_remote_fields();
     let link =
         |secret| Link { base_url: relay.base_url(), secret, settings: settings.clone(), verify: false };
-    let account = Account::link(&Arc::clone(&office), provider, link(at.token())).await;
-    office.parts.gateway.credentials.check(&soon(), &office.caller, &account.credential).await.unwrap();
+    let account = Account::link(&Arc::clone(&gateway), provider, link(at.token())).await;
+    gateway.credentials.check(&soon(), &gateway.caller, &account.credential).await.unwrap();
     let made = account.create(ada()).await.unwrap();
     let _ = account.create(ada()).await;
     let several = json!({ "emailAddresses": [{ "emailAddress": "b@example.com" }, { "emailAddress": "c@example.com" }],
         "phoneNumbers": [{ "phoneNumber": "+14165550278" }, { "phoneNumber": "+14165550279" }] });
     account.create(with(ada(), &several)).await.unwrap();
-    let _ = account.create(with(ada(), &json!({ "emailAddresses": [], "phoneNumbers": [{ "phoneNumber": "+14165550199" }],
-        "remoteFields": if provider == "aptly" { json!({ "contactType": "Nonsense" }) } else { json!({ "status": "Nonsense" }) } }))).await;
+    let _ = account
+        .create(with(
+            ada(),
+            &json!({ "emailAddresses": [], "phoneNumbers": [{ "phoneNumber": "+14165550199" }],
+        "remoteFields": { refused: nonsense } }),
+        ))
+        .await;
     account.update(&made.id, with(several.clone(), &json!({ "emailAddresses": [{ "emailAddress": "d@example.com" }], "phoneNumbers": [{ "phoneNumber": "+14165550271" }], "firstName": null }))).await.unwrap();
-    let remote = if provider == "aptly" {
-        json!({ "contactType": "Tenant", "isCompany": false, "imageUrl": "https://images.example.com/a.png", "customFields": { "5D8LYiyMt54aKD7x9": "Guest" } })
-    } else {
-        json!({ "pipelineStage": null })
-    };
-    account
-        .update(&made.id, json!({ "remoteFields": remote, "lastName": null, "emailAddresses": [] }))
-        .await
-        .unwrap();
-    let _ = account.get("nobody").await;
-    if provider == "pipeline" {
-        // A body that was read and names the stage twice: the CRM tells whether both are one.
-        let stage = json!({ "id": made.id.as_str(), "remoteFields": { "status": "Contacted", "pipelineStage": "64f0a1b2c3d4e5f6a7b8ca03" } });
-        let _ = account.update(&made.id, stage).await;
+    account.update(&made.id, json!({ "lastName": null, "emailAddresses": [] })).await.unwrap();
+    for change in world.remote_changes() {
+        let change = change.to_string().replace("{id}", &made.id);
+        let _ = account.update(&made.id, serde_json::from_str(&change).unwrap()).await;
     }
+    let _ = account.get("nobody").await;
     for filter in account.spec.filters {
         let value =
             if filter.name.parameter() == "emailAddress" { "d@example.com" } else { "2026-01-01T00:00:00Z" };
@@ -55,7 +53,7 @@ async fn lived(provider: &str, at: &Running) -> Vec<Exchange> {
     let _ = account.delete(&made.id).await;
     at.fault(Fault::once(FaultKind::TooManyRequests { retry_after: None }));
     let _ = account.get("nobody").await;
-    let stranger = Account::link(&office, provider, link("wrong")).await;
+    let stranger = Account::link(&gateway, provider, link("wrong")).await;
     let _ = stranger.get("nobody").await;
     relay.seen()
 }
@@ -73,46 +71,15 @@ fn assert_kept(provider: &str, seen: &[Exchange], simulated: &str) -> BTreeSet<S
 }
 
 #[tokio::test]
-async fn what_aptly_is_sent_and_answers_is_in_its_slice_and_all_of_it_is_used() {
-    let mut used = BTreeSet::new();
-    for dialect in [Dialect::V2, Dialect::V3] {
-        let at = aptly::AptlySimulator::start(aptly::AptlyOptions {
-            dialect,
-            people: 30,
-            ..aptly::AptlyOptions::empty()
-        })
-        .await
-        .unwrap();
-        used.extend(assert_kept("aptly", &lived("aptly", &at).await, &format!("{dialect:?}")));
+async fn what_a_crm_is_sent_and_answers_is_in_its_slice_and_all_of_it_is_used() {
+    for world in WORLDS {
+        let mut used = BTreeSet::new();
+        for variant in world.variants(30).await {
+            let seen = lived(*world, &variant.at).await;
+            used.extend(assert_kept(world.provider(), &seen, variant.name));
+        }
+        assert_eq!(used.len(), Slice::of(world.provider()).operations(), "{used:?}");
     }
-    assert_eq!(used.len(), Slice::of("aptly").operations(), "{used:?}");
-}
-
-#[tokio::test]
-async fn what_the_pipeline_is_sent_and_answers_is_in_its_slice_and_all_of_it_is_used() {
-    let mut used = BTreeSet::new();
-    for (envelope, create_answer, conflict) in [
-        (Envelope::V2, CreateAnswer::Thin, Conflict::Status409),
-        (Envelope::V1, CreateAnswer::WithContact, Conflict::Status422),
-        (Envelope::V2, CreateAnswer::Record, Conflict::Status400),
-    ] {
-        let options = pipeline::PipelineOptions {
-            envelope,
-            create_answer,
-            conflict,
-            people: 30,
-            create_status: 201,
-            update_with_contact: true,
-            ..pipeline::PipelineOptions::empty()
-        };
-        let at = pipeline::PipelineSimulator::start(options).await.unwrap();
-        used.extend(assert_kept(
-            "pipeline",
-            &lived("pipeline", &at).await,
-            &format!("{envelope:?} {create_answer:?}"),
-        ));
-    }
-    assert_eq!(used.len(), Slice::of("pipeline").operations(), "{used:?}");
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! Upserts: created, changed, or left to the caller where nobody can tell who is meant.
 
 use contacts_gateway::adapters::IdentityKind::{EmailAddress, PhoneNumber};
-use contacts_gateway::domain::FailureKind;
+use contacts_gateway::domain::{FailureKind, Result};
 use contacts_gateway::gateway::contacts::UpsertOutcome;
-use contacts_gateway::simulators::{aptly, pipeline};
 use serde_json::{Value, json};
 
+use crate::support::account::{ToldApartBy, places};
+use crate::support::crm::all;
 use crate::support::person::ada;
-use crate::support::world::{Crm, both, both_with, places};
 
 fn person(first: &str, last: &str, email: &str, phone: &str) -> Value {
     json!({ "firstName": first, "lastName": last, "emailAddresses": [{ "emailAddress": email }],
@@ -16,7 +16,7 @@ fn person(first: &str, last: &str, email: &str, phone: &str) -> Value {
 
 #[tokio::test]
 async fn the_first_creates_and_the_second_changes_the_same_contact() {
-    for crm in both().await {
+    for crm in all().await {
         let first = crm.upsert(ada(), None).await.unwrap();
         assert_eq!(first.outcome, Some(UpsertOutcome::Created), "{}", crm.spec.title);
         let mut changed = ada();
@@ -32,7 +32,7 @@ async fn the_first_creates_and_the_second_changes_the_same_contact() {
 
 #[tokio::test]
 async fn the_same_again_sends_nothing() {
-    for crm in both().await {
+    for crm in all().await {
         crm.upsert(ada(), None).await.unwrap();
         let sent = crm.sent().len();
         let same = crm.upsert(ada(), None).await.unwrap();
@@ -42,12 +42,15 @@ async fn the_same_again_sends_nothing() {
 
 #[tokio::test]
 async fn what_the_body_leaves_out_stays() {
-    for crm in both().await {
+    for crm in all().await {
         let id = crm.put("Ada", "Byron", "ada@example.com", "+14165550277");
-        let given = if crm.is("aptly") {
-            json!({ "firstName": "Ada", "lastName": "King", "emailAddresses": [{ "emailAddress": "ada@example.com" }] })
-        } else {
-            json!({ "firstName": "Ada", "lastName": "King", "phoneNumbers": [{ "phoneNumber": "+14165550277" }] })
+        let given = match crm.told_apart_by() {
+            ToldApartBy::Email => {
+                json!({ "firstName": "Ada", "lastName": "King", "emailAddresses": [{ "emailAddress": "ada@example.com" }] })
+            }
+            ToldApartBy::Phone => {
+                json!({ "firstName": "Ada", "lastName": "King", "phoneNumbers": [{ "phoneNumber": "+14165550277" }] })
+            }
         };
         let shown = crm.upsert(given, None).await.unwrap();
         assert_eq!(shown.contact.remote_id.as_str(), id);
@@ -59,17 +62,15 @@ async fn what_the_body_leaves_out_stays() {
 
 #[tokio::test]
 async fn a_relative_who_shares_the_other_identity_is_another_person() {
-    for crm in both().await {
-        let husband = if crm.is("aptly") {
-            crm.put("Will", "King", "will@example.com", "+14165550277")
-        } else {
-            crm.put("Will", "King", "family@example.com", "+14165550199")
+    for crm in all().await {
+        let (husband, wife) = match crm.told_apart_by() {
+            ToldApartBy::Email => (("will@example.com", "+14165550277"), ("ada@example.com", "+14165550277")),
+            ToldApartBy::Phone => {
+                (("family@example.com", "+14165550199"), ("family@example.com", "+14165550277"))
+            }
         };
-        let wife = if crm.is("aptly") {
-            person("Ada", "King", "ada@example.com", "+14165550277")
-        } else {
-            person("Ada", "King", "family@example.com", "+14165550277")
-        };
+        let husband = crm.put("Will", "King", husband.0, husband.1);
+        let wife = person("Ada", "King", wife.0, wife.1);
         let shown = crm.upsert(wife, None).await.unwrap();
         assert_eq!(shown.outcome, Some(UpsertOutcome::Created), "{}", crm.spec.title);
         assert_ne!(shown.contact.remote_id.as_str(), husband);
@@ -79,13 +80,13 @@ async fn a_relative_who_shares_the_other_identity_is_another_person() {
 
 #[tokio::test]
 async fn one_of_another_first_and_last_name_is_left_to_the_caller_unless_match_on_says_so() {
-    for crm in both().await {
+    for crm in all().await {
         let id = crm.put("Will", "King", "ada@example.com", "+14165550277");
         let ada = || person("Ada", "Byron", "ada@example.com", "+14165550277");
         let failure = crm.upsert(ada(), None).await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::AmbiguousMatch, "{}", crm.spec.title);
         let [candidate] = failure.candidates.as_slice() else { panic!("{:?}", failure.candidates) };
-        let word = crm.spec.create_identity().word();
+        let word = crm.identity().word();
         assert_eq!(
             (candidate.remote_id.as_str(), candidate.matched_on.as_slice()),
             (id.as_str(), &[word][..])
@@ -95,7 +96,7 @@ async fn one_of_another_first_and_last_name_is_left_to_the_caller_unless_match_o
         // One of the two names is enough.
         let married = person("Ada", "King", "ada@example.com", "+14165550277");
         assert_eq!(crm.upsert(married, None).await.unwrap().outcome, Some(UpsertOutcome::Updated));
-        let named = crm.upsert(ada(), Some(vec![crm.spec.create_identity()])).await.unwrap();
+        let named = crm.upsert(ada(), Some(vec![crm.identity()])).await.unwrap();
         assert_eq!(
             (named.outcome, named.contact.remote_id.as_str()),
             (Some(UpsertOutcome::Updated), id.as_str())
@@ -105,7 +106,7 @@ async fn one_of_another_first_and_last_name_is_left_to_the_caller_unless_match_o
 
 #[tokio::test]
 async fn several_matches_are_named_and_nothing_is_written() {
-    for crm in both().await {
+    for crm in all().await {
         let by_email = crm.put("Ada", "Byron", "ada@example.com", "+14165550111");
         let by_phone = crm.put("Ada", "Byron", "other@example.com", "+14165550277");
         let both = Some(vec![EmailAddress, PhoneNumber]);
@@ -127,7 +128,7 @@ async fn several_matches_are_named_and_nothing_is_written() {
 
 #[tokio::test]
 async fn one_who_matches_on_both_is_one_match() {
-    for crm in both().await {
+    for crm in all().await {
         let id = crm.put("Ada", "Byron", "ada@example.com", "+14165550277");
         let ada = person("Augusta", "Byron", "ada@example.com", "+14165550277");
         let shown = crm.upsert(ada, Some(vec![EmailAddress, PhoneNumber])).await.unwrap();
@@ -140,10 +141,13 @@ async fn one_who_matches_on_both_is_one_match() {
 
 #[tokio::test]
 async fn without_anything_to_look_by_it_is_refused_before_any_call() {
-    for crm in both().await {
+    for crm in all().await {
         let failure = crm.upsert(json!({ "lastName": "Byron" }), None).await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::ValidationFailed);
-        let wanted = if crm.is("aptly") { "/emailAddresses" } else { "/phoneNumbers" };
+        let wanted = match crm.told_apart_by() {
+            ToldApartBy::Email => "/emailAddresses",
+            ToldApartBy::Phone => "/phoneNumbers",
+        };
         assert_eq!(places(&failure), [wanted]);
         crm.assert_silence();
     }
@@ -151,7 +155,7 @@ async fn without_anything_to_look_by_it_is_refused_before_any_call() {
 
 #[tokio::test]
 async fn many_at_once_make_one_contact() {
-    for crm in both_with(aptly::AptlyOptions::empty(), pipeline::PipelineOptions::empty()).await {
+    for crm in all().await {
         let upserts = (0..8).map(|_| crm.upsert(ada(), None));
         let all = futures_util::future::join_all(upserts).await;
         let created = all
@@ -165,12 +169,17 @@ async fn many_at_once_make_one_contact() {
 
 #[tokio::test]
 async fn what_stands_in_the_way_of_the_create_is_named() {
-    // Looked for by e-mail at a CRM that tells people apart by phone: the phone's owner stands in the way.
-    let crm = Crm::pipeline(pipeline::PipelineOptions::empty(), json!({})).await;
-    let owner = crm.put("Will", "King", "will@example.com", "+14165550277");
-    let ada = person("Ada", "Byron", "ada@example.com", "+14165550277");
-    let failure = crm.upsert(ada, Some(vec![EmailAddress])).await.unwrap_err();
-    assert_eq!(failure.kind, FailureKind::ContactExists);
-    assert_eq!(failure.candidates[0].remote_id.as_str(), owner);
-    crm.assert_nothing_sent();
+    // Looked for by what the CRM does not tell people apart by: who has the other stands in the way.
+    for crm in all().await {
+        let (email, phone, by) = match crm.told_apart_by() {
+            ToldApartBy::Email => ("ada@example.com", "+14165550299", PhoneNumber),
+            ToldApartBy::Phone => ("will@example.com", "+14165550277", EmailAddress),
+        };
+        let owner = crm.put("Will", "King", email, phone);
+        let ada = person("Ada", "Byron", "ada@example.com", "+14165550277");
+        let failure = crm.upsert(ada, Some(vec![by])).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::ContactExists);
+        assert_eq!(failure.candidates[0].remote_id.as_str(), owner);
+        crm.assert_nothing_sent();
+    }
 }

@@ -2,15 +2,15 @@
 //!
 //! Driven by the declarations: a new field without a sample here fails the test.
 
-use contacts_gateway::adapters::{AdapterSpec, Verify, Write};
+use contacts_gateway::adapters::{Verify, Write};
 use contacts_gateway::domain::{FailureKind, Field, WarningCode};
-use contacts_gateway::simulators::aptly::{self, Dialect};
-use contacts_gateway::simulators::pipeline;
 use contacts_gateway::simulators::{Disruption, Fault, FaultKind};
 use serde_json::{Value, json};
 
+use crate::support::account::{places, warned};
+use crate::support::crm::Crm;
 use crate::support::person::{ada, with};
-use crate::support::world::{Crm, places, warned};
+use crate::support::worlds::{RemoteSample, WORLDS};
 
 /// How one declared field is written, and where the CRM keeps it.
 struct Sample {
@@ -20,106 +20,66 @@ struct Sample {
     /// The CRM's own name, as its faults take it.
     stored: &'static str,
     /// Where the loss or the change is told.
-    at: &'static str,
+    at: String,
+    /// The remote fields that it replaces.
+    replaces: &'static [&'static str],
 }
 
-fn sample(name: &'static str, write: Value, stored: &'static str, at: &'static str) -> Sample {
-    Sample { name, write, stored, at }
+impl Sample {
+    /// Whether it has two values only: neither is a third.
+    fn is_flag(&self) -> bool {
+        self.write["remoteFields"][self.name].is_boolean()
+    }
 }
 
-fn of_field(provider: &str, field: Field) -> Option<Sample> {
-    let aptly = provider == "aptly";
-    let pick = |one, other| if aptly { one } else { other };
-    Some(match field {
-        Field::FirstName => sample(
-            "firstName",
-            json!({ "firstName": "Augusta" }),
-            pick("firstname", "firstName"),
-            "/firstName",
-        ),
-        Field::LastName => {
-            sample("lastName", json!({ "lastName": "Lovelace" }), pick("lastname", "lastName"), "/lastName")
-        }
-        Field::Account => sample("account", json!({ "account": "Engines" }), "company", "/account"),
-        Field::EmailAddresses => sample(
-            "emailAddresses",
-            json!({ "emailAddresses": [{ "emailAddress": "augusta@example.com" }] }),
-            "email",
-            "/emailAddresses/0",
-        ),
-        Field::PhoneNumbers => sample(
-            "phoneNumbers",
-            json!({ "phoneNumbers": [{ "phoneNumber": "+14165550299" }] }),
-            pick("phone", "phoneNumber"),
-            "/phoneNumbers/0",
-        ),
+/// A field that is written as `value` and told at `/name` + `entry`.
+fn sample(crm: &Crm, field: Field, value: &Value, entry: &str) -> Sample {
+    let (name, stored) = (field.name(), crm.world.stored_name(field));
+    Sample { name, write: json!({ name: value }), stored, at: format!("/{name}{entry}"), replaces: &[] }
+}
+
+fn of_field(crm: &Crm, field: Field) -> Option<Sample> {
+    let (value, entry) = match field {
+        Field::FirstName => (json!("Augusta"), ""),
+        Field::LastName => (json!("Lovelace"), ""),
+        Field::Account => (json!("Engines"), ""),
+        Field::EmailAddresses => (json!([{ "emailAddress": "augusta@example.com" }]), "/0"),
+        Field::PhoneNumbers => (json!([{ "phoneNumber": "+14165550299" }]), "/0"),
         _ => return None,
-    })
-}
-
-fn of_remote(provider: &str, name: &str) -> Option<Sample> {
-    let written = |name: &'static str, value: Value, at| {
-        sample(name, json!({ "remoteFields": { name: value } }), name, at)
     };
-    Some(match (provider, name) {
-        ("aptly", "contactType") => written("contactType", json!("Owner"), "/remoteFields/contactType"),
-        // The simulator keeps the type by its name.
-        ("aptly", "typeId") => Sample {
-            stored: "contactType",
-            ..written("typeId", json!("oWn3rTyp3Xc5LmPqS"), "/remoteFields/typeId")
-        },
-        ("aptly", "title") => written("title", json!("Countess"), "/remoteFields/title"),
-        ("aptly", "isCompany") => written("isCompany", json!(true), "/remoteFields/isCompany"),
-        ("aptly", "customFields") => Sample {
-            stored: "customFields/5D8LYiyMt54aKD7x9",
-            ..written(
-                "customFields",
-                json!({ "5D8LYiyMt54aKD7x9": "Guest" }),
-                "/remoteFields/customFields/5D8LYiyMt54aKD7x9",
-            )
-        },
-        ("pipeline", "status") => written("status", json!("Contacted"), "/remoteFields/status"),
-        ("pipeline", "pipelineStage") => {
-            written("pipelineStage", json!("64f0a1b2c3d4e5f6a7b8ca02"), "/remoteFields/pipelineStage")
-        }
-        ("pipeline", "pipelineId") => {
-            written("pipelineId", json!("64f0a1b2c3d4e5f6a7b8cb01"), "/remoteFields/pipelineId")
-        }
-        ("pipeline", "process") => written("process", json!("import"), "/remoteFields/process"),
-        _ => return None,
-    })
+    Some(sample(crm, field, &value, entry))
+}
+
+fn of_remote(crm: &Crm, name: &'static str) -> Option<Sample> {
+    let RemoteSample { value, stored, at, replaces } = crm.world.remote_sample(name)?;
+    let write = json!({ "remoteFields": { name: value } });
+    Some(Sample { name, write, stored, at: format!("/remoteFields/{at}"), replaces })
 }
 
 /// A sample of every field and remote field whose write is declared to be verified.
-fn samples(spec: &AdapterSpec) -> Vec<Sample> {
-    let provider = spec.provider.as_str();
+fn samples(crm: &Crm) -> Vec<Sample> {
+    let spec = crm.spec;
     let stored = spec
         .fields
         .iter()
         .filter(|field| matches!(field.write, Write::Stored(_)) && field.verify != Verify::Never);
-    let fields = stored.map(|field| {
-        of_field(provider, field.field).unwrap_or_else(|| panic!("no sample of {:?}", field.field))
-    });
+    let fields = stored
+        .map(|field| of_field(crm, field.field).unwrap_or_else(|| panic!("no sample of {:?}", field.field)));
     let remote = spec.remote_fields.iter().filter(|field| field.verify != Verify::Never);
-    let remote = remote.map(|field| {
-        of_remote(provider, field.name).unwrap_or_else(|| panic!("no sample of {}", field.name))
-    });
+    let remote = remote
+        .map(|field| of_remote(crm, field.name).unwrap_or_else(|| panic!("no sample of {}", field.name)));
     fields.chain(remote).collect()
 }
 
+/// Every documented form of every CRM.
 async fn worlds() -> Vec<Crm> {
-    let native = json!({ "writeFormat": "native" });
-    vec![
-        Crm::aptly(aptly::AptlyOptions::empty(), json!({})).await,
-        Crm::aptly(aptly::AptlyOptions { dialect: Dialect::V3, ..aptly::AptlyOptions::empty() }, native)
-            .await,
-        Crm::pipeline(pipeline::PipelineOptions::empty(), json!({})).await,
-        Crm::pipeline(
-            pipeline::PipelineOptions { update_with_contact: true, ..pipeline::PipelineOptions::empty() },
-            json!({}),
-        )
-        .await,
-    ]
+    let mut crms = Vec::new();
+    for world in WORLDS {
+        for variant in world.variants(0).await {
+            crms.push(Crm::at(variant.at, *world, variant.settings).await);
+        }
+    }
+    crms
 }
 
 fn disturbances(stored: &str) -> [Disruption; 4] {
@@ -133,8 +93,8 @@ fn base(crm: &Crm, number: usize) -> Value {
         "emailAddresses": [{ "emailAddress": format!("ada{number}@example.com") }],
         "phoneNumbers": [{ "phoneNumber": format!("+1416{:06}1", 550_000 + number) }],
     });
-    let base = with(ada(), &unique);
-    if crm.is("aptly") { with(base, &json!({ "remoteFields": { "contactType": "Tenant" } })) } else { base }
+    let remote = json!({ "remoteFields": crm.world.remote_fields_before_samples() });
+    with(with(ada(), &unique), &remote)
 }
 
 /// `base` with the sample's members; remote fields come on top.
@@ -142,8 +102,8 @@ fn sampled(base: Value, sample: &Sample, number: usize) -> Value {
     let mut remote = base.get("remoteFields").cloned().unwrap_or_else(|| json!({}));
     let mut contact = with(base, &sample.write);
     for (name, value) in sample.write.get("remoteFields").and_then(Value::as_object).into_iter().flatten() {
-        if name == "typeId" {
-            remote.as_object_mut().unwrap().remove("contactType");
+        for replaced in sample.replaces {
+            remote.as_object_mut().unwrap().remove(*replaced);
         }
         remote[name] = value.clone();
     }
@@ -162,7 +122,7 @@ fn sampled(base: Value, sample: &Sample, number: usize) -> Value {
 async fn a_create_whose_field_got_lost_or_altered_says_so() {
     let mut number = 0;
     for crm in worlds().await {
-        for sample in samples(crm.spec) {
+        for sample in samples(&crm) {
             for disturbance in disturbances(sample.stored) {
                 number += 1;
                 crm.at.fault(Fault::once(FaultKind::Field(disturbance.clone())));
@@ -178,12 +138,13 @@ async fn a_create_whose_field_got_lost_or_altered_says_so() {
                 } else {
                     WarningCode::ChangedByUpstream
                 };
-                let told =
-                    |code: WarningCode| warned.iter().any(|(told, at)| *told == code && *at == sample.at);
+                let told = |code: WarningCode| {
+                    warned.iter().any(|(told, at)| *told == code && *at == sample.at.as_str())
+                };
                 assert!(
                     told(code)
-                        || (sample.name == "typeId" && told(WarningCode::NotStored))
-                        || (sample.name == "isCompany" && told(WarningCode::ChangedByUpstream)),
+                        || (!sample.replaces.is_empty() && told(WarningCode::NotStored))
+                        || (sample.is_flag() && told(WarningCode::ChangedByUpstream)),
                     "{what} {warned:?}"
                 );
                 assert!(crm.at.faults().waiting().is_empty(), "the fault was met");
@@ -197,9 +158,9 @@ async fn a_create_whose_field_got_lost_or_altered_says_so() {
 async fn an_update_whose_field_got_lost_did_not_apply_and_one_whose_field_was_altered_says_so() {
     let mut number = 0;
     for crm in worlds().await {
-        for sample in samples(crm.spec) {
-            if sample.name == "process" {
-                continue; // Written on create alone.
+        for sample in samples(&crm) {
+            if crm.world.written_on_create_alone().contains(&sample.name) {
+                continue;
             }
             for disturbance in disturbances(sample.stored) {
                 number += 1;
@@ -209,16 +170,19 @@ async fn an_update_whose_field_got_lost_did_not_apply_and_one_whose_field_was_al
                 let what = format!("{} {} {disturbance:?}", crm.spec.title, sample.name);
                 let outcome = crm.update(&made.id, whole).await;
                 // Neither the old value nor the new one is held. A flag has no third value.
-                if !disturbance.drop && sample.name != "isCompany" {
+                if !disturbance.drop && !sample.is_flag() {
                     let changed = outcome.unwrap_or_else(|failure| panic!("{what} {failure:?}"));
                     let told = warned(&changed);
-                    assert!(told.contains(&(WarningCode::ChangedByUpstream, sample.at)), "{what} {told:?}");
+                    assert!(
+                        told.contains(&(WarningCode::ChangedByUpstream, sample.at.as_str())),
+                        "{what} {told:?}"
+                    );
                     continue;
                 }
                 let failure = outcome.expect_err(&what);
                 assert_eq!(failure.kind, FailureKind::UpstreamDidNotApply, "{what}");
-                assert!(places(&failure).contains(&sample.at), "{what} {:?}", places(&failure));
-                assert!(failure.detail.contains(sample.at), "{what}");
+                assert!(places(&failure).contains(&sample.at.as_str()), "{what} {:?}", places(&failure));
+                assert!(failure.detail.contains(&sample.at), "{what}");
             }
         }
     }
@@ -228,7 +192,7 @@ async fn an_update_whose_field_got_lost_did_not_apply_and_one_whose_field_was_al
 async fn without_a_fault_every_sample_is_stored_and_nothing_is_warned_about() {
     let mut number = 0;
     for crm in worlds().await {
-        for sample in samples(crm.spec) {
+        for sample in samples(&crm) {
             number += 1;
             let made = crm.create(sampled(base(&crm, number), &sample, number)).await.unwrap();
             assert_eq!(warned(&made), [], "{}", sample.name);
@@ -239,17 +203,11 @@ async fn without_a_fault_every_sample_is_stored_and_nothing_is_warned_about() {
 #[tokio::test]
 async fn what_is_declared_as_never_verified_is_never_complained_about() {
     for crm in worlds().await {
-        if crm.is("aptly") {
-            let image = json!({ "remoteFields": { "imageUrl": "https://images.example.com/ada.png" } });
-            assert_eq!(warned(&crm.create(with(ada(), &image)).await.unwrap()), []);
-        }
-        let never = crm
-            .spec
-            .remote_fields
-            .iter()
-            .filter(|field| field.verify == Verify::Never)
-            .map(|field| field.name);
-        assert!(never.clone().all(|name| name == "imageUrl"), "a new one needs a case here");
+        let never = crm.world.never_verified();
+        let contact = with(ada(), &json!({ "remoteFields": never }));
+        assert_eq!(warned(&crm.create(contact).await.unwrap()), []);
+        let declared = crm.spec.remote_fields.iter().filter(|field| field.verify == Verify::Never);
+        assert!(declared.into_iter().all(|field| never.get(field.name).is_some()), "a new one needs a value");
     }
 }
 

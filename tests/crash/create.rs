@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::gateway::{Reply, send};
-use super::scene::Scene;
+use super::cluster::Cluster;
+use crate::gateway_process::send;
+use crate::reply::Reply;
 
 /// How long a create may take from its first sending to its final answer, restarts and a busy machine included: the
 /// promise is 60 s on SQLite and 90 s on PostgreSQL, with settle time and lease a few times longer than here.
@@ -14,7 +15,7 @@ pub(crate) const LONGEST: Duration = Duration::from_mins(1);
 /// One create.
 #[derive(Clone, Debug)]
 pub(crate) struct Create {
-    /// Names the contact and the key; no two creates of a scene share one.
+    /// Names the contact and the key; no two creates of a cluster share one.
     number: usize,
     /// Which CRM, as an index.
     pub(crate) crm: usize,
@@ -50,13 +51,13 @@ impl Create {
     /// Sends it once to the gateway at `url`.
     pub(crate) async fn send(
         &self,
-        scene: &Scene,
+        cluster: &Cluster,
         url: &str,
         within: Option<Duration>,
     ) -> reqwest::Result<Reply> {
-        let credential = scene.credential(self.crm, self.number);
-        let request = scene.client.post(format!("{url}/crm/contacts?credentialId={credential}"));
-        let request = request.header("authorization", format!("Bearer {}", scene.key));
+        let credential = cluster.credential(self.crm, self.number);
+        let request = cluster.client.post(format!("{url}/crm/contacts?credentialId={credential}"));
+        let request = request.header("authorization", format!("Bearer {}", cluster.key));
         let request = request.header("idempotency-key", format!("key-{}", self.number));
         // Until then a lost create may still be applied, and is not proven absent.
         let request = request.header("x-request-timeout-ms", "4000");
@@ -70,11 +71,11 @@ impl Create {
 
     /// Sends it to the gateway of a place again and again until the answer is final.
     /// Fails with what came instead.
-    pub(crate) async fn until_final(&self, scene: &Scene, place: usize) -> Result<Reply, String> {
+    pub(crate) async fn until_final(&self, cluster: &Cluster, place: usize) -> Result<Reply, String> {
         let (began, mut last) = (Instant::now(), String::new());
         while began.elapsed() < LONGEST {
-            let pause = if let Some(url) = scene.url(place).await {
-                match self.send(scene, &url, None).await {
+            let pause = if let Some(url) = cluster.url(place).await {
+                match self.send(cluster, &url, None).await {
                     Ok(reply) if reply.status == 200 => return Ok(reply),
                     Ok(reply) => {
                         last.clone_from(&reply.text);
@@ -109,9 +110,9 @@ impl Create {
     }
 
     /// How many calls brought the contact to the CRM, whatever became of them.
-    pub(crate) fn sent(&self, scene: &Scene) -> usize {
+    pub(crate) fn sent(&self, cluster: &Cluster) -> usize {
         let quoted = format!("\"{}\"", self.name());
-        scene.crms[self.crm]
+        cluster.crms[self.crm]
             .calls()
             .iter()
             .filter(|call| call.method != "GET" && call.body.contains(&quoted))
@@ -119,8 +120,13 @@ impl Create {
     }
 
     /// What is wrong with the replay of a finished key: other bytes, or no replay.
-    pub(crate) async fn replay_wrong(&self, scene: &Scene, place: usize, answer: &Reply) -> Option<String> {
-        let again = match self.until_final(scene, place).await {
+    pub(crate) async fn replay_wrong(
+        &self,
+        cluster: &Cluster,
+        place: usize,
+        answer: &Reply,
+    ) -> Option<String> {
+        let again = match self.until_final(cluster, place).await {
             Ok(again) => again,
             Err(fault) => return Some(fault),
         };

@@ -8,27 +8,31 @@
 //! CRASH_KEYS=10000  cargo test --test crash -- --ignored --nocapture ten_thousand_keys_to_two_gateways
 //! ```
 //!
-//! Those numbers are also what the commands run where the variables are not set. `CRASH_SEED` repeats a run's dice.
+//! Those numbers are also what the commands run where the variables are not set. `CRASH_SEED` repeats a run's rng.
 
 #![expect(clippy::disallowed_methods, reason = "tests measure real time")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "a run tells its seed and what it did")]
 
-mod books;
+mod cluster;
 #[path = "../support/contract.rs"]
 mod contract;
 mod create;
-mod dice;
-#[path = "../support/gateway.rs"]
-mod gateway;
+#[path = "../support/gateway_process.rs"]
+mod gateway_process;
 mod hang_up;
+mod ledger_check;
 mod points;
 #[path = "../support/postgres.rs"]
 #[expect(dead_code, reason = "no test here stops the server")]
 mod postgres;
 mod random;
 mod replicas;
-mod scene;
+#[path = "../support/reply.rs"]
+#[expect(dead_code, reason = "other suites need more of it")]
+mod reply;
+#[path = "../support/rng.rs"]
+mod rng;
 #[path = "../support/slice.rs"]
 #[expect(dead_code, reason = "only calls are judged here")]
 mod slice;

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use contacts_gateway::simulators::{Fault, FaultKind};
 use futures_util::{StreamExt, stream};
 
-use super::books::Books;
+use super::cluster::{Cluster, PROVIDERS, postgres};
 use super::create::Create;
-use super::scene::{PROVIDERS, Scene, postgres};
+use super::ledger_check::LedgerCheck;
 
 /// The steps of a create that is answered well, in order; the crash points of a debug build.
 const POINTS: [&str; 8] =
@@ -67,7 +67,7 @@ fn tell(faults: Vec<Option<String>>) {
 async fn kill(run: Run, database: Option<String>) -> Option<String> {
     let Run { point, fate, crm } = run;
     let orders: Vec<(&str, &str)> = point.map(|point| ("GATEWAY_CRASH_AT", point)).into_iter().collect();
-    let scene = Scene::set(database, 1, 1, &orders).await;
+    let cluster = Cluster::set(database, 1, 1, &orders).await;
     let late = Duration::from_millis(700);
     let fault = match (point, fate) {
         (Some(_), Fate::Applied) => None,
@@ -77,55 +77,59 @@ async fn kill(run: Run, database: Option<String>) -> Option<String> {
         (_, Fate::AppliedLate) => Some(FaultKind::Latency { ms: 700 }),
     };
     if let Some(kind) = fault {
-        scene.crms[crm].fault(Fault::once(kind).on_writes());
+        cluster.crms[crm].fault(Fault::once(kind).on_writes());
     }
     let create = Create::at(crm, 0);
-    let url = scene.url(0).await.unwrap();
-    let first = async { create.send(&scene, &url, None).await.ok() };
-    let first = if point.is_some() { first.await } else { interrupted(&scene, &create, first).await };
-    let lived = !scene.fell(0, first.is_none() && point.is_some()).await;
+    let url = cluster.url(0).await.unwrap();
+    let first = async { create.send(&cluster, &url, None).await.ok() };
+    let first = if point.is_some() { first.await } else { interrupted(&cluster, &create, first).await };
+    let lived = !cluster.fell(0, first.is_none() && point.is_some()).await;
     // Whatever was wrong with the CRM is over by now: one crash is tried, not a second lost create.
-    scene.crms[crm].faults().clear();
-    scene.start(0, &[]).await;
+    cluster.crms[crm].faults().clear();
+    cluster.start(0, &[]).await;
     let name = format!("{point:?} {fate:?} {}", PROVIDERS[crm]);
     println!("{name}: first answer {:?}, alive {lived}", first.as_ref().map(|reply| reply.status));
-    let outcome = settle(&scene, run, &create, lived).await;
+    let outcome = settle(&cluster, run, &create, lived).await;
     // What is applied late has been by now, and changes nothing any more.
     tokio::time::sleep(if fate == Fate::AppliedLate { late } else { Duration::ZERO }).await;
     let wrong = match outcome {
         Err(fault) => Some(fault),
         Ok(answer) => {
             let seen = first.filter(|reply| reply.status == 200).unwrap_or_else(|| answer.clone());
-            let judged = Books::of(&scene).wrong(&create, &answer);
-            judged.or(create.replay_wrong(&scene, 0, &seen).await)
+            let judged = LedgerCheck::of(&cluster).wrong(&create, &answer);
+            judged.or(create.replay_wrong(&cluster, 0, &seen).await)
         }
     };
-    wrong.map(|fault| format!("{name}: {fault}\n{}", scene.logs()))
+    wrong.map(|fault| format!("{name}: {fault}\n{}", cluster.logs()))
 }
 
 /// The final answer, with what else must hold of the run.
 async fn settle(
-    scene: &Scene,
+    cluster: &Cluster,
     run: Run,
     create: &Create,
     lived: bool,
-) -> Result<super::gateway::Reply, String> {
-    let answer = create.until_final(scene, 0).await?;
+) -> Result<crate::reply::Reply, String> {
+    let answer = create.until_final(cluster, 0).await?;
     let passed = run.point.is_none() || !lived;
     if run.fate != Fate::NotApplied && !passed {
         return Err("the point was never passed".to_owned());
     }
-    let sent = create.sent(scene);
+    let sent = create.sent(cluster);
     // What was applied is found; only what was proven absent is sent again, once.
     let most = if run.fate == Fate::NotApplied { 2 } else { 1 };
     if sent > most { Err(format!("sent {sent} times")) } else { Ok(answer) }
 }
 
 /// Leaves the create alone as soon as it has reached the CRM.
-async fn interrupted<T>(scene: &Scene, create: &Create, first: impl Future<Output = Option<T>>) -> Option<T> {
+async fn interrupted<T>(
+    cluster: &Cluster,
+    create: &Create,
+    first: impl Future<Output = Option<T>>,
+) -> Option<T> {
     let arrived = async {
         let began = Instant::now();
-        while create.sent(scene) == 0 {
+        while create.sent(cluster) == 0 {
             assert!(began.elapsed() < Duration::from_secs(20), "the create never reached the CRM");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

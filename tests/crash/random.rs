@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use contacts_gateway::simulators::{Fault, FaultKind};
 
-use super::books::Books;
+use super::cluster::{Cluster, postgres};
 use super::create::Create;
-use super::dice::{Dice, number};
-use super::gateway::Reply;
-use super::scene::{Scene, postgres};
+use super::ledger_check::LedgerCheck;
+use super::rng::{Rng, number};
+use crate::reply::Reply;
 
 /// Callers who write at the same time.
 const WRITERS: usize = 4;
@@ -47,48 +47,48 @@ async fn random_kills_on_postgres() {
 
 /// Kills so many times, starting again each time, then judges everything that was written.
 async fn kills(database: Option<String>, rounds: u64) {
-    let mut dice = Dice::thrown();
+    let mut rng = Rng::from_env();
     let creates = CREATES_A_ROUND * usize::try_from(rounds).unwrap().min(40);
-    let scene = Arc::new(Scene::set(database, 1, creates, &[]).await);
-    for crm in &scene.crms {
+    let cluster = Arc::new(Cluster::set(database, 1, creates, &[]).await);
+    for crm in &cluster.crms {
         // A CRM at which nothing takes time would hardly ever be met in the middle of a create.
         crm.fault(Fault::always(FaultKind::Latency { ms: 30 }).on_writes());
     }
     let (next, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     let writers: Vec<_> =
-        (0..WRITERS).map(|_| tokio::spawn(write(scene.clone(), next.clone(), stop.clone()))).collect();
+        (0..WRITERS).map(|_| tokio::spawn(write(cluster.clone(), next.clone(), stop.clone()))).collect();
     for round in 1..=rounds {
-        let lives = if round.is_multiple_of(STORM) { UNDISTURBED } else { dice.pause(20, 900) };
+        let lives = if round.is_multiple_of(STORM) { UNDISTURBED } else { rng.pause(20, 900) };
         tokio::time::sleep(lives).await;
-        assert!(scene.kill(0).await, "it ended of itself: {}", scene.logs());
-        scene.start(0, &[]).await;
+        assert!(cluster.kill(0).await, "it ended of itself: {}", cluster.logs());
+        cluster.start(0, &[]).await;
     }
     stop.store(true, Ordering::SeqCst);
     let mut outcomes = Vec::new();
     for writer in writers {
         outcomes.extend(writer.await.unwrap());
     }
-    let (books, mut faults, written) = (Books::of(&scene), Vec::new(), outcomes.len());
+    let (check, mut faults, written) = (LedgerCheck::of(&cluster), Vec::new(), outcomes.len());
     for (create, outcome) in outcomes {
-        faults.extend(judge(&scene, &books, &create, outcome).await);
+        faults.extend(judge(&cluster, &check, &create, outcome).await);
     }
-    println!("{rounds} kills, {written} creates, {} made, {} wrong", books.made(), faults.len());
+    println!("{rounds} kills, {written} creates, {} made, {} wrong", check.made(), faults.len());
     // Nobody made anything that no caller heard of in the end.
-    assert_eq!(books.made(), Books::of(&scene).made(), "a replay made something");
+    assert_eq!(check.made(), LedgerCheck::of(&cluster).made(), "a replay made something");
     assert!(written >= usize::try_from(rounds).unwrap().min(WRITERS), "hardly anything was written");
-    assert!(faults.is_empty(), "{}\n{}", faults.join("\n"), scene.logs());
+    assert!(faults.is_empty(), "{}\n{}", faults.join("\n"), cluster.logs());
 }
 
 /// Creates one contact after another, each until its final answer.
 async fn write(
-    scene: Arc<Scene>,
+    cluster: Arc<Cluster>,
     next: Arc<AtomicUsize>,
     stop: Arc<AtomicBool>,
 ) -> Vec<(Create, Result<Reply, String>)> {
     let mut outcomes = Vec::new();
     while !stop.load(Ordering::SeqCst) {
         let create = Create::nth(next.fetch_add(1, Ordering::SeqCst));
-        let outcome = create.until_final(&scene, 0).await;
+        let outcome = create.until_final(&cluster, 0).await;
         outcomes.push((create, outcome));
         // Callers think now and then, and the CRM's allowance is not what is tried here.
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -97,13 +97,13 @@ async fn write(
 }
 
 async fn judge(
-    scene: &Scene,
-    books: &Books,
+    cluster: &Cluster,
+    check: &LedgerCheck,
     create: &Create,
     outcome: Result<Reply, String>,
 ) -> Option<String> {
     match outcome {
         Err(fault) => Some(fault),
-        Ok(answer) => books.wrong(create, &answer).or(create.replay_wrong(scene, 0, &answer).await),
+        Ok(answer) => check.wrong(create, &answer).or(create.replay_wrong(cluster, 0, &answer).await),
     }
 }

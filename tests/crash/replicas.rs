@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::{StreamExt, stream};
 
-use super::books::Books;
+use super::cluster::{Cluster, postgres};
 use super::create::Create;
-use super::dice::{Dice, number};
-use super::gateway::Reply;
-use super::scene::{Scene, postgres};
+use super::ledger_check::LedgerCheck;
+use super::rng::{Rng, number};
+use crate::reply::Reply;
 
 /// Keys under way at a time.
 const AT_A_TIME: usize = 16;
@@ -29,15 +29,15 @@ async fn ten_thousand_keys_to_two_gateways() {
 async fn both(keys: u64, kills: usize) {
     let Some(database) = postgres().await else { return };
     let keys = usize::try_from(keys).unwrap();
-    let scene = Arc::new(Scene::set(Some(database), 2, keys, &[]).await);
+    let cluster = Arc::new(Cluster::set(Some(database), 2, keys, &[]).await);
     let done = Arc::new(AtomicUsize::new(0));
-    let killer = tokio::spawn(kill(scene.clone(), done.clone(), keys, kills));
+    let killer = tokio::spawn(kill(cluster.clone(), done.clone(), keys, kills));
     let outcomes: Vec<(Create, Result<Reply, String>)> = stream::iter(0..keys)
         .map(|number| {
-            let (scene, done) = (scene.clone(), done.clone());
+            let (cluster, done) = (cluster.clone(), done.clone());
             async move {
                 let create = Create::nth(number);
-                let outcome = one(&scene, &create).await;
+                let outcome = one(&cluster, &create).await;
                 done.fetch_add(1, Ordering::SeqCst);
                 (create, outcome)
             }
@@ -46,19 +46,19 @@ async fn both(keys: u64, kills: usize) {
         .collect()
         .await;
     killer.await.unwrap();
-    let books = Books::of(&scene);
+    let check = LedgerCheck::of(&cluster);
     let judged = outcomes.into_iter().filter_map(|(create, outcome)| match outcome {
         Err(fault) => Some(fault),
-        Ok(answer) => books.wrong(&create, &answer),
+        Ok(answer) => check.wrong(&create, &answer),
     });
     let faults: Vec<String> = judged.collect();
     println!("{keys} keys, {kills} kills, {} wrong", faults.len());
-    assert!(faults.is_empty(), "{}\n{}", faults.join("\n"), scene.logs());
+    assert!(faults.is_empty(), "{}\n{}", faults.join("\n"), cluster.logs());
 }
 
 /// Sends one create to both gateways at once; the answer that both callers got, or what is wrong with theirs.
-async fn one(scene: &Scene, create: &Create) -> Result<Reply, String> {
-    let (first, second) = tokio::join!(create.until_final(scene, 0), create.until_final(scene, 1));
+async fn one(cluster: &Cluster, create: &Create) -> Result<Reply, String> {
+    let (first, second) = tokio::join!(create.until_final(cluster, 0), create.until_final(cluster, 1));
     let (first, second) = (first?, second?);
     if (first.status, &first.text) != (second.status, &second.text) {
         return Err(format!(
@@ -74,14 +74,14 @@ async fn one(scene: &Scene, create: &Create) -> Result<Reply, String> {
     Ok(first)
 }
 
-async fn kill(scene: Arc<Scene>, done: Arc<AtomicUsize>, keys: usize, kills: usize) {
-    let mut dice = Dice::thrown();
+async fn kill(cluster: Arc<Cluster>, done: Arc<AtomicUsize>, keys: usize, kills: usize) {
+    let mut rng = Rng::from_env();
     for turn in 1..=kills {
         while done.load(Ordering::SeqCst) < keys * turn / (kills + 1) {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
-        tokio::time::sleep(dice.pause(0, 50)).await;
-        assert!(scene.kill(1).await, "it ended of itself: {}", scene.logs());
-        scene.start(1, &[]).await;
+        tokio::time::sleep(rng.pause(0, 50)).await;
+        assert!(cluster.kill(1).await, "it ended of itself: {}", cluster.logs());
+        cluster.start(1, &[]).await;
     }
 }

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use contacts_gateway::simulators::{Fault, FaultKind, RecordedCall, Running, aptly, pipeline};
+use contacts_gateway::simulators::{Fault, FaultKind, RecordedCall, Running};
 use serde_json::{Value, json};
 
 use super::contract::Contract;
 use super::front::{self, Canary};
-use super::gateway::{Account, Gateway, Home, Reply, caller, send};
+use super::gateway_process::{GatewayProcess, client, master_key, send};
+use super::reply::Reply;
 use super::table::{Row, Wrong, dated};
+use super::worlds::{Start, Stored, World};
 
 /// What no log and no problem may hold.
 pub(crate) const CANARIES: [&str; 4] =
@@ -17,23 +19,29 @@ pub(crate) const CANARIES: [&str; 4] =
 
 /// The gateway that all cases share, and its caller.
 pub(crate) struct Bench {
-    pub(crate) gateway: Gateway,
+    pub(crate) gateway: GatewayProcess,
     pub(crate) client: reqwest::Client,
     pub(crate) key: String,
     pub(crate) canary: Canary,
-    pub(crate) home: Home,
+    _folder: tempfile::TempDir,
 }
 
 impl Bench {
     pub(crate) async fn open() -> Arc<Self> {
-        let home = Home::new(None);
+        let folder = tempfile::tempdir().unwrap();
         let authority = front::fixture("ca.pem");
-        let settings =
-            [("GATEWAY_SETTLE_MS", "300"), ("GATEWAY_LEASE_MS", "1000"), ("SSL_CERT_FILE", &authority)];
-        let gateway = Gateway::start(&home, "log", &settings).await;
-        let client = caller();
-        let key = gateway.tenant(&client).await;
-        Arc::new(Self { gateway, client, key, canary: Canary::listen().await, home })
+        let settings = [
+            ("GATEWAY_SETTLE_MS", "300"),
+            ("GATEWAY_LEASE_MS", "1000"),
+            ("SSL_CERT_FILE", &authority),
+            // The cases come faster than a caller may.
+            ("GATEWAY_KEY_RATE", "0"),
+            ("GATEWAY_TENANT_IN_FLIGHT", "0"),
+            ("GATEWAY_CREDENTIAL_IN_FLIGHT", "0"),
+        ];
+        let gateway = GatewayProcess::start(folder.path(), "log", &master_key(), &settings).await;
+        let (_, key) = gateway.tenant("one").await;
+        Arc::new(Self { gateway, client: client(), key, canary: Canary::listen().await, _folder: folder })
     }
 }
 
@@ -84,33 +92,23 @@ impl Case {
     pub(crate) async fn prepare(
         bench: &Arc<Bench>,
         row: &Row,
-        provider: &'static str,
+        world: &dyn World,
         operation: Operation,
     ) -> Self {
         let tokens = vec!["canary-of-a-token".to_owned()];
-        let crm = if provider == "aptly" {
-            aptly::AptlySimulator::start(aptly::AptlyOptions { tokens, ..aptly::AptlyOptions::empty() }).await
-        } else {
-            pipeline::PipelineSimulator::start(pipeline::PipelineOptions {
-                tokens,
-                ..pipeline::PipelineOptions::empty()
-            })
-            .await
-        };
-        let crm = crm.unwrap();
-        let held = if operation.creates() { String::new() } else { crm.put(held(provider)).unwrap() };
+        let crm = world.start(Start { tokens, ..Start::default() }).await;
+        let held = if operation.creates() { String::new() } else { crm.put(held(world)).unwrap() };
         let base_url = match row.wrong {
             Wrong::Tls(certificate) => front::tls(certificate, crm.address()).await,
             Wrong::Nobody => front::nobody().await,
             Wrong::Always(_) | Wrong::RequestIdentity(_) => crm.base_url(),
         };
-        let account = Account { provider, base_url: &base_url, token: crm.token() };
-        let credential = bench.gateway.link(&bench.client, &bench.key, &account).await;
+        let credential = bench.gateway.link_at(&bench.key, world.provider(), &base_url, &crm).await;
         let case = Self {
             bench: bench.clone(),
             operation,
             deadline: row.deadline,
-            _contract: Contract::watch(provider, &crm),
+            _contract: Contract::watch(world.provider(), &crm),
             crm,
             credential,
             held,
@@ -150,7 +148,7 @@ impl Case {
 
     fn request(&self) -> reqwest::RequestBuilder {
         let (Bench { gateway, client, key, .. }, Self { credential, held, .. }) = (&*self.bench, self);
-        let url = |id: &str| format!("{}/crm/contacts{id}?credentialId={credential}", gateway.url);
+        let url = |id: &str| format!("{}/crm/contacts{id}?credentialId={credential}", gateway.url());
         let request = match self.operation {
             Operation::List => client.get(url("")),
             Operation::Get => client.get(url(&format!("/{held}"))),
@@ -195,14 +193,13 @@ fn contact() -> Value {
 }
 
 /// The same as the CRM spells it.
-fn held(provider: &str) -> Value {
-    if provider == "aptly" {
-        json!({ "firstname": "Ada", "lastname": "Canaryname", "email": ["canary.fault@example.com"],
-            "phone": [{ "number": "+14165550277", "type": "mobile" }] })
-    } else {
-        json!({ "firstName": "Ada", "lastName": "Canaryname", "email": "canary.fault@example.com",
-            "phoneNumber": [{ "value": "+14165550277", "isPrimary": true }] })
-    }
+fn held(world: &dyn World) -> Value {
+    world.record(&Stored {
+        first: "Ada",
+        last: "Canaryname",
+        emails: &["canary.fault@example.com"],
+        phones: &["+14165550277"],
+    })
 }
 
 /// Whether the CRM does what is asked before this fault spoils the answer, as the fault's own documentation says. `None`

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::case::{CANARIES, Came, Case, Operation, applies};
 use super::cell::Cell;
-use super::gateway::Reply;
+use super::reply::Reply;
 use super::table::Wrong;
 
 /// How far an answer may be beyond its deadline: 250 ms are promised, the rest is for a busy machine.

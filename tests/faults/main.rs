@@ -10,12 +10,18 @@ mod cell;
 #[path = "../support/contract.rs"]
 mod contract;
 mod front;
-#[path = "../support/gateway.rs"]
-mod gateway;
+#[path = "../support/gateway_process.rs"]
+mod gateway_process;
 mod judge;
 mod matrix;
 mod memory;
+#[path = "../support/reply.rs"]
+#[expect(dead_code, reason = "other suites need more of it")]
+mod reply;
 #[path = "../support/slice.rs"]
 #[expect(dead_code, reason = "only calls are judged here")]
 mod slice;
 mod table;
+#[path = "../support/worlds/mod.rs"]
+#[expect(dead_code, reason = "the conformance cases need more of it")]
+mod worlds;

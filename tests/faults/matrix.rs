@@ -1,4 +1,4 @@
-//! Runs the table: every fault by every operation on both CRMs, a bounded number at a time, all deviations told at once.
+//! Runs the table: every fault by every operation on every CRM, a bounded number at a time, all deviations told at once.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use super::case::{Bench, CANARIES, Case, Operation};
 use super::cell::Cell;
 use super::judge;
 use super::table::{Row, rows};
+use super::worlds::{WORLDS, World};
 
 /// Cases under way at a time: most of them wait for a simulated CRM.
 const AT_A_TIME: usize = 24;
@@ -24,18 +25,16 @@ async fn every_fault_has_its_one_right_answer() {
     assert!(rows.len() >= 50);
     rows.retain(|row| only.as_ref().is_none_or(|part| row.name.contains(part.as_str())));
     let cases = rows.iter().flat_map(|row| {
-        let each = ["aptly", "pipeline"]
-            .into_iter()
-            .flat_map(|provider| Operation::ALL.map(|operation| (provider, operation)));
-        each.map(move |(provider, operation)| (row, provider, operation))
+        let each = WORLDS.iter().flat_map(|world| Operation::ALL.map(|operation| (*world, operation)));
+        each.map(move |(world, operation)| (row, world, operation))
     });
     let verdicts: Vec<(String, Vec<String>)> = stream::iter(cases)
-        .map(|(row, provider, operation)| run(&bench, row, provider, operation))
+        .map(|(row, world, operation)| run(&bench, row, world, operation))
         .buffered(AT_A_TIME)
         .collect()
         .await;
     let mut wrong = String::new();
-    for (row, verdicts) in rows.iter().zip(verdicts.chunks(2 * Operation::ALL.len())) {
+    for (row, verdicts) in rows.iter().zip(verdicts.chunks(WORLDS.len() * Operation::ALL.len())) {
         println!("{:<36} {}", row.name, row.cells.join(" | "));
         for (name, faults) in verdicts.iter().filter(|(_, faults)| !faults.is_empty()) {
             println!("    {name}: {}", faults.join("; "));
@@ -57,13 +56,13 @@ async fn every_fault_has_its_one_right_answer() {
 async fn run(
     bench: &Arc<Bench>,
     row: &Row,
-    provider: &'static str,
+    world: &dyn World,
     operation: Operation,
 ) -> (String, Vec<String>) {
     let column = Operation::ALL.iter().position(|known| *known == operation).unwrap();
-    let cell = Cell::parse(row.cells[column], provider);
-    let name = format!("{}, {provider}, {operation:?}: expected {cell}", row.name);
-    let case = Case::prepare(bench, row, provider, operation).await;
+    let cell = Cell::parse(row.cells[column], world.provider());
+    let name = format!("{}, {}, {operation:?}: expected {cell}", row.name, world.provider());
+    let case = Case::prepare(bench, row, world, operation).await;
     let outcome = case.ask().await;
     let mut faults = judge::first(&case, &row.wrong, &cell, &outcome);
     if operation == Operation::CreateWithKey {

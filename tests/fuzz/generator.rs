@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::cost::Costliest;
-use crate::dice::Dice;
+use crate::rng::Rng;
 use crate::world::{Case, Operation, Provider, seed};
 
 /// Without 429 and 5xx, which pause calls to the CRM; their bodies are parsed like the others.
@@ -122,19 +122,19 @@ const FRAGMENTS: &[&str] = &[
 ];
 
 pub(crate) struct Generator {
-    dice: Dice,
+    rng: Rng,
     provider: Provider,
     largest: usize,
 }
 
 impl Generator {
-    pub(crate) const fn new(dice: Dice, provider: Provider, largest: usize) -> Self {
-        Self { dice, provider, largest }
+    pub(crate) const fn new(rng: Rng, provider: Provider, largest: usize) -> Self {
+        Self { rng, provider, largest }
     }
 
     /// The next case.
     pub(crate) fn case(&mut self, costliest: &Costliest) -> Case {
-        let grown = costliest.get(self.below(64)).filter(|_| self.dice.below(2) == 0).cloned();
+        let grown = costliest.get(self.below(64)).filter(|_| self.rng.below(2) == 0).cloned();
         let mut case = grown.unwrap_or_else(|| self.fresh());
         for _ in 0..self.below(3) {
             if let Ok(mut value) = serde_json::from_slice::<Value>(&case.body) {
@@ -143,7 +143,7 @@ impl Generator {
                 case.body = value.to_string().into_bytes();
             }
         }
-        if self.dice.below(4) == 0 {
+        if self.rng.below(4) == 0 {
             for _ in 0..=self.below(3) {
                 self.damage(&mut case.body);
             }
@@ -154,7 +154,7 @@ impl Generator {
 
     fn fresh(&mut self) -> Case {
         let operation = Operation::ALL[self.below(6)];
-        let status = if self.dice.below(4) == 0 { STATUSES[self.below(9)] } else { 200 };
+        let status = if self.rng.below(4) == 0 { STATUSES[self.below(9)] } else { 200 };
         let kind = match operation {
             Operation::List | Operation::Count | Operation::Upsert => "list",
             Operation::Get | Operation::Update => "single",
@@ -193,7 +193,7 @@ impl Generator {
 
     /// Changes a random part of `value`. Adds at most about `budget` bytes.
     fn change(&mut self, value: &mut Value, budget: usize, depth: usize) {
-        let deeper = depth < 20 && self.dice.below(5) > 0;
+        let deeper = depth < 20 && self.rng.below(5) > 0;
         match value {
             Value::Object(fields) if deeper && !fields.is_empty() => {
                 let at = self.below(fields.len());
@@ -213,14 +213,14 @@ impl Generator {
     fn replace(&mut self, value: &mut Value, budget: usize) {
         let many = |generator: &mut Self, each: usize| {
             let most = (budget / each.max(1)).max(1);
-            let exponent = generator.dice.below(u64::from(most.ilog2()) + 1);
+            let exponent = generator.rng.below(u64::from(most.ilog2()) + 1);
             (generator.below(1 << exponent) + 1).min(most)
         };
         match (self.below(10), value) {
             (0..=3, Value::Array(elements)) if !elements.is_empty() => {
                 let element = elements[self.below(elements.len())].clone();
                 let count = many(self, element.to_string().len());
-                let is_numbered = self.dice.below(2) == 0;
+                let is_numbered = self.rng.below(2) == 0;
                 elements.extend(
                     (0..count).map(|n| if is_numbered { numbered(&element, n) } else { element.clone() }),
                 );
@@ -236,9 +236,9 @@ impl Generator {
                 fields.insert(name, inner);
             }
             (4..=7, Value::Array(elements)) => elements.push(self.value(1)),
-            (8, value) if self.dice.below(3) == 0 => {
+            (8, value) if self.rng.below(3) == 0 => {
                 let layers = many(self, 2).min(500);
-                let is_list = self.dice.below(2) == 0;
+                let is_list = self.rng.below(2) == 0;
                 for _ in 0..layers {
                     let inner = value.take();
                     *value = if is_list { json!([inner]) } else { json!({ "data": inner }) };
@@ -247,11 +247,8 @@ impl Generator {
             (8, value) => {
                 let text = self.text();
                 let count = many(self, text.len() + 2);
-                *value = if self.dice.below(2) == 0 {
-                    json!(text.repeat(count))
-                } else {
-                    json!(vec![text; count])
-                };
+                *value =
+                    if self.rng.below(2) == 0 { json!(text.repeat(count)) } else { json!(vec![text; count]) };
             }
             (_, value) => *value = self.value(1),
         }
@@ -261,8 +258,8 @@ impl Generator {
     fn value(&mut self, depth: usize) -> Value {
         match self.below(if depth > 3 { 5 } else { 8 }) {
             0 => Value::Null,
-            1 => json!(self.dice.below(2) == 0),
-            2 => json!(self.dice.below(1 << 40)),
+            1 => json!(self.rng.below(2) == 0),
+            2 => json!(self.rng.below(1 << 40)),
             3 | 4 => json!(self.text()),
             5 => (0..self.below(4)).map(|_| self.value(depth + 1)).collect(),
             _ => {
@@ -291,7 +288,7 @@ impl Generator {
             }
             _ => {
                 let fragment = FRAGMENTS[self.below(FRAGMENTS.len())];
-                let count = if self.dice.below(8) == 0 { 1 << self.below(12) } else { 1 };
+                let count = if self.rng.below(8) == 0 { 1 << self.below(12) } else { 1 };
                 bytes.splice(at..at, fragment.repeat(count).into_bytes());
             }
         }
@@ -306,7 +303,7 @@ impl Generator {
     }
 
     fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.dice.below(bound as u64)).unwrap_or_default()
+        usize::try_from(self.rng.below(bound as u64)).unwrap_or_default()
     }
 }
 

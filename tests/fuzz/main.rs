@@ -9,22 +9,26 @@
 #![expect(clippy::print_stdout, reason = "what was tried and found is printed")]
 
 mod cost;
-#[path = "../crash/dice.rs"]
-#[expect(dead_code, reason = "the crash tests need more of it")]
-mod dice;
 mod generator;
-#[path = "../support/key.rs"]
-mod key;
 #[path = "../support/raw_request.rs"]
 #[expect(dead_code, reason = "the hostile CRM needs more of it")]
 mod raw_request;
+#[path = "../support/reply.rs"]
+#[expect(dead_code, reason = "other suites need more of it")]
+mod reply;
+#[path = "../support/rng.rs"]
+#[expect(dead_code, reason = "the crash tests need more of it")]
+mod rng;
+#[path = "../support/test_gateway.rs"]
+#[expect(dead_code, reason = "other suites need more of it")]
+mod test_gateway;
 mod world;
 
 use std::time::{Duration, Instant};
 
 use cost::{Costliest, Measured};
-use dice::{Dice, number};
 use generator::Generator;
+use rng::{Rng, number};
 use world::{Case, Provider, World};
 
 /// How many of the costliest replies are counted in instructions.
@@ -48,7 +52,7 @@ fn fuzz(provider: Provider, time: Duration, largest: usize) -> (Vec<String>, Cos
     let seed = number("FUZZ_SEED").unwrap_or(8);
     let runtime = runtime();
     let world = runtime.block_on(World::open());
-    let mut generator = Generator::new(Dice::seeded(seed), provider, largest);
+    let mut generator = Generator::new(Rng::seeded(seed), provider, largest);
     let (mut broken, mut costliest, began, mut tried) =
         (Vec::new(), Costliest::default(), Instant::now(), 0_u64);
     let mut statuses = std::collections::BTreeMap::<u16, u64>::new();

@@ -2,28 +2,14 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
-use contacts_gateway::api::{AppState, Readiness, RequestAdmission, router};
-use contacts_gateway::app::Components;
-use contacts_gateway::auth::{ApiKey, Issuers};
-use contacts_gateway::config::Limits;
-use contacts_gateway::domain::{Actor, CallContext, Caller, Principal, RawJson, Scope, Scopes};
-use contacts_gateway::gateway::credentials::CredentialDraft;
-use contacts_gateway::sealing::{MasterKey, Sealer};
-use contacts_gateway::store::{Location, Store};
-use contacts_gateway::upstream::{AllowList, BaseUrlGuard, Transport};
-use http::Request;
-use http_body_util::BodyExt;
-use secrecy::ExposeSecret;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
-use tower::ServiceExt;
 
 use crate::raw_request;
+use crate::test_gateway::{Link, TestGateway, signed};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Provider {
@@ -67,11 +53,9 @@ struct Stage {
 
 /// The API, and one credential for each CRM.
 pub(crate) struct World {
-    router: Router,
-    key: String,
+    gateway: Arc<TestGateway>,
     credentials: [String; 2],
     stage: Arc<Mutex<Stage>>,
-    _folder: tempfile::TempDir,
 }
 
 impl Operation {
@@ -182,49 +166,16 @@ impl Case {
 
 impl World {
     pub(crate) async fn open() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let location = format!("sqlite://{}/gateway.db", folder.path().display());
-        let store = Store::open(&Location::parse(&location).unwrap()).await.unwrap();
-        let guard = BaseUrlGuard::new(AllowList::parse("127.0.0.1").unwrap());
-        let limits = Limits { key_rate: None, ..Limits::default() };
-        let transport = Transport::new(&guard).unwrap().with_limits(limits).unpaced();
-        let sealer = Sealer::new(&MasterKey::generate().unwrap()).unwrap();
-        let parts = Components::join(store, sealer, guard, transport, None, Issuers::default(), limits);
-        let gateway = Arc::new(parts.gateway);
-        let operator = Actor { principal: Principal::Operator, request_id: None };
-        let tenant = gateway.tenants.create(&operator, "one").await.unwrap().id;
-        let caller = Caller {
-            tenant: tenant.clone(),
-            principal: Principal::Operator,
-            scopes: Scopes::new(&Scope::ALL),
-            credentials: None,
-        };
-        let (stage, key) = (Arc::new(Mutex::new(Stage::default())), ApiKey::generate().unwrap());
+        let (gateway, stage) = (TestGateway::open().await, Arc::new(Mutex::new(Stage::default())));
         let base_url = serve(Arc::clone(&stage)).await;
         let mut credentials = Vec::new();
-        for (provider, secret) in [("aptly", "apiKey"), ("pipeline", "token")] {
-            let draft = CredentialDraft {
-                provider: provider.into(),
-                name: provider.into(),
-                settings: RawJson::from_validated(json!({ "baseUrl": base_url }).to_string().into()),
-                secret: json!({ secret: "a-token-of-the-fuzz-tests" }).to_string().into(),
-            };
-            let context = CallContext::within(Duration::from_secs(10), "test".into());
-            let made = gateway.credentials.create(&context, &caller, draft, false).await.unwrap();
-            credentials.push(made.id.as_str().to_owned());
+        for provider in ["aptly", "pipeline"] {
+            let (base_url, settings) = (base_url.clone(), json!({}));
+            let link = Link { base_url, secret: "a-token-of-the-fuzz-tests", settings, verify: false };
+            let made = gateway.link(&gateway.caller, provider, link).await.unwrap();
+            credentials.push(made.as_str().to_owned());
         }
-        let record = crate::key::record(&key, tenant);
-        parts.store.keys.insert(&record).await.unwrap();
-        let readiness: Readiness = Arc::new(|| Box::pin(async { Ok(()) }));
-        let (authenticator, gate) = (parts.authenticator, Arc::new(RequestAdmission::new(&limits)));
-        let app = AppState { gateway, authenticator, readiness, gate };
-        Self {
-            router: router(app),
-            key: format!("Bearer {}", key.text().expose_secret()),
-            credentials: credentials.try_into().unwrap(),
-            stage,
-            _folder: folder,
-        }
+        Self { gateway, credentials: credentials.try_into().unwrap(), stage }
     }
 
     /// Runs the operation of `case` with its replies, and reads the whole response. Returns its status.
@@ -232,18 +183,12 @@ impl World {
         self.stage.lock().unwrap().case = Some(case.clone());
         let (method, path) = case.operation.request();
         let credential = &self.credentials[usize::from(case.provider == Provider::Pipeline)];
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("/crm/contacts{path}credentialId={credential}"))
-            .header("authorization", &self.key)
+        let request = signed(method, &format!("/crm/contacts{path}credentialId={credential}"))
             // A wrong total makes a count continue.
             .header("x-request-timeout-ms", "1000")
             .header("content-type", "application/json");
         let body = case.operation.body().map_or_else(Body::empty, Body::from);
-        let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
-        let status = response.status().as_u16();
-        response.into_body().collect().await.unwrap();
-        status
+        self.gateway.send(request.body(body).unwrap()).await.status
     }
 
     /// The replies served since the last call of this method.

@@ -15,8 +15,8 @@ use tokio::net::TcpStream;
 
 use crate::SHARED_TOKEN;
 use crate::attackers::{Attack, Attempt};
+use crate::gateway_process::{GatewayProcess, secret_of};
 use crate::hostile_crm::HostileCrms;
-use crate::process::Serving;
 
 const ISSUER: &str = "https://login.example.com";
 /// The timeout of a caller who waits for a response.
@@ -48,7 +48,7 @@ pub(crate) fn names(attacks: &[Attack]) -> Vec<&'static str> {
 }
 
 /// All attacks, or those that `HOSTILE_ONLY` names.
-pub(crate) async fn all(serving: &Serving, hostile: &HostileCrms, shared: &Running) -> Vec<Attack> {
+pub(crate) async fn all(serving: &GatewayProcess, hostile: &HostileCrms, shared: &Running) -> Vec<Attack> {
     let (first, second) =
         (Tenant::open(serving, hostile, "a").await, Tenant::open(serving, hostile, "b").await);
     let mut attacks = replies(&first, &second).await;
@@ -229,14 +229,14 @@ where
 
 /// A hostile tenant while its attacks are prepared.
 struct Tenant<'a> {
-    serving: &'a Serving,
+    serving: &'a GatewayProcess,
     attacker: Attacker,
     hostile: &'a HostileCrms,
     names: AtomicU32,
 }
 
 impl<'a> Tenant<'a> {
-    async fn open(serving: &'a Serving, hostile: &'a HostileCrms, name: &str) -> Self {
+    async fn open(serving: &'a GatewayProcess, hostile: &'a HostileCrms, name: &str) -> Self {
         let (_, key) = serving.tenant(name).await;
         #[expect(
             clippy::disallowed_methods,
@@ -253,11 +253,12 @@ impl<'a> Tenant<'a> {
     }
 
     async fn link(&self, provider: &str, harm: &str, settings: Value) -> String {
-        let secret = if provider == "aptly" { "apiKey" } else { "token" };
+        let secret: Value =
+            serde_json::from_str(&secret_of(provider, &format!("hostile-token-{harm}"))).unwrap();
         let mut settings = settings.as_object().unwrap().clone();
         settings.insert("baseUrl".to_owned(), json!(format!("http://{}", self.hostile.address(harm))));
         let credential = json!({ "provider": provider, "name": format!("{harm} {}", self.named()), "settings": settings,
-            "secret": { secret: format!("hostile-token-{harm}") } });
+            "secret": secret });
         format!("/crm/contacts?credentialId={}", self.serving.link(&self.attacker.key, credential).await)
     }
 

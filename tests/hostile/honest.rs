@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::HONEST_TOKEN;
 use crate::callers::Went;
-use crate::process::Serving;
+use crate::gateway_process::GatewayProcess;
 
 const PER_SECOND: u32 = 20;
 /// How many contacts are read and updated in turn, so that updates of one contact rarely overlap.
@@ -49,7 +49,7 @@ struct Caller {
 }
 
 impl Honest {
-    pub(crate) async fn open(serving: &Serving, crm: &Running) -> Self {
+    pub(crate) async fn open(serving: &GatewayProcess, crm: &Running) -> Self {
         let (_, key) = serving.tenant("honest").await;
         let credential = json!({ "provider": "pipeline", "name": "honest", "secret": { "token": HONEST_TOKEN },
             "settings": { "baseUrl": crm.base_url(), "defaultRegion": "US" } });

@@ -15,14 +15,17 @@ mod attacks;
 #[expect(dead_code, reason = "the load tests need more of it")]
 mod callers;
 mod figures;
+#[path = "../support/gateway_process.rs"]
+#[expect(dead_code, reason = "other suites need more of it")]
+mod gateway_process;
 mod honest;
 mod hostile_crm;
-#[path = "../wall/process.rs"]
-#[expect(dead_code, reason = "the wall needs more of it")]
-mod process;
 #[path = "../support/raw_request.rs"]
 #[expect(dead_code, reason = "not every CRM looks at the whole request")]
 mod raw_request;
+#[path = "../support/reply.rs"]
+#[expect(dead_code, reason = "other suites need more of it")]
+mod reply;
 
 use std::time::{Duration, Instant};
 
@@ -30,9 +33,9 @@ use contacts_gateway::simulators::pipeline;
 use rustix::process::{Pid, Signal, kill_process};
 
 use figures::{Figures, Sampler, database_bytes, memory_kib};
+use gateway_process::{GatewayProcess, master_key};
 use honest::Honest;
 use hostile_crm::HostileCrms;
-use process::{Serving, master_key};
 
 /// The size limit. One hostile tenant writes under `Idempotency-Key`s and may store 1 GiB; everything else is small.
 const DISK_QUOTA: u64 = (1024 + 256) << 20;
@@ -65,7 +68,7 @@ async fn two_hostile_tenants_do_not_disturb_an_honest_one() {
     let hostile = attackers.spawn(HostileCrms::start()).await.unwrap();
     let config = attacks::issuer_file(folder.path(), &hostile);
     let settings = [("GATEWAY_LOG", "info"), ("GATEWAY_CONFIG", config.as_str())];
-    let mut serving = Serving::start(folder.path(), "log", &master_key(), &settings).await;
+    let mut serving = GatewayProcess::start(folder.path(), "log", &master_key(), &settings).await;
     let honest = Honest::open(&serving, &crm).await;
     let attacks = attacks::all(&serving, &hostile, &crm).await;
 
@@ -91,7 +94,7 @@ async fn two_hostile_tenants_do_not_disturb_an_honest_one() {
 }
 
 /// The exit code after TERM, and how long the process took to end; `None` if it did not end.
-async fn ended(serving: &mut Serving) -> Option<(i32, Duration)> {
+async fn ended(serving: &mut GatewayProcess) -> Option<(i32, Duration)> {
     let began = Instant::now();
     kill_process(Pid::from_raw(i32::try_from(serving.id()).unwrap()).unwrap(), Signal::TERM).unwrap();
     while began.elapsed() < LONGEST_END {

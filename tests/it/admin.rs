@@ -1,11 +1,11 @@
 //! `/admin`: the operator's routes, as far as the edge decides.
 
-use crate::support::{Edge, admin, signed, tenant};
+use crate::test_gateway::{Setup, TestGateway, admin, signed, tenant};
 use axum::body::Body;
 
 #[tokio::test]
 async fn without_an_admin_token_the_routes_do_not_exist() {
-    let edge = Edge::with_admin(false).await;
+    let edge = TestGateway::with(Setup { has_operator: false, ..Setup::default() }).await;
     for (method, path) in [
         ("GET", "/admin/tenants"),
         ("PUT", "/admin/tenants"),
@@ -18,7 +18,7 @@ async fn without_an_admin_token_the_routes_do_not_exist() {
 
 #[tokio::test]
 async fn each_plane_has_its_own_key() {
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     let with = |path: &str, word: &str| {
         http::Request::get(path).header("authorization", word).body(Body::empty()).unwrap()
     };
@@ -29,7 +29,7 @@ async fn each_plane_has_its_own_key() {
 
 #[tokio::test]
 async fn bodies_name_every_fault() {
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     for (path, body, places) in [
         ("/admin/tenants", "{}", vec!["/name"]),
         ("/admin/tenants", r#"{"name":" "}"#, vec!["/name"]),

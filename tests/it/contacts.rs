@@ -4,13 +4,13 @@ use axum::body::Body;
 use bytes::Bytes;
 use http_body_util::StreamBody;
 
-use crate::support::{Edge, signed};
+use crate::test_gateway::{TestGateway, signed};
 
 const CREATE: &str = "/crm/contacts?credentialId=c";
 
 #[tokio::test]
 async fn bad_parameters_are_named_all_of_them() {
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     let long = format!("lastName={}", "x".repeat(1001));
     for (query, names) in [
         ("", vec!["credentialId"]),
@@ -64,7 +64,7 @@ async fn bad_parameters_are_named_all_of_them() {
 
 #[tokio::test]
 async fn a_plus_that_was_not_encoded_is_explained_wherever_it_matters() {
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     let list = "/crm/contacts?credentialId=c&";
     for (path, name) in [
         (format!("{list}emailAddress=ada+crm@example.com"), "emailAddress"),
@@ -108,7 +108,7 @@ async fn a_plus_that_was_not_encoded_is_explained_wherever_it_matters() {
 
 #[tokio::test]
 async fn a_credential_id_has_no_form_and_an_unknown_one_is_not_found_however_it_looks() {
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     let long = "x".repeat(1001);
     for id in [long.as_str(), "%00", "a%0Ab", "%C2%85x", "ä+b"] {
         for path in ["/crm/contacts", "/crm/contacts/x", "/crm/contacts/count"] {
@@ -122,7 +122,7 @@ async fn a_credential_id_has_no_form_and_an_unknown_one_is_not_found_however_it_
 
 #[tokio::test]
 async fn good_parameters_pass() {
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     for query in [
         "credentialId=c",
         "connectionId=c",
@@ -143,7 +143,7 @@ async fn good_parameters_pass() {
 
 #[tokio::test]
 async fn a_reserved_word_is_no_id_however_it_is_spelled() {
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     for id in ["%63ount", "%66ields", "expor%74", "%73earch", "upser%74", "%ff"] {
         edge.ask("GET", &format!("/crm/contacts/{id}?credentialId=c")).await.is(404, "contact_not_found");
     }
@@ -151,7 +151,7 @@ async fn a_reserved_word_is_no_id_however_it_is_spelled() {
 
 #[tokio::test]
 async fn what_is_no_strict_json_is_malformed() {
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     let deep = format!(r#"{{"lastName":"x","remoteFields":{{"a":{}0{}}}}}"#, "[".repeat(31), "]".repeat(31));
     let deeper = format!(r#"{{"a":{}0{}}}"#, "[".repeat(200_000), "]".repeat(200_000));
     for body in [
@@ -189,7 +189,7 @@ async fn what_is_no_strict_json_is_malformed() {
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused_whether_or_not_it_says_so() {
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     let filled = |size: usize| {
         let frame = r#"{"lastName":"x","remoteFields":{"a":""}}"#;
         // Blanks between members: strings have a limit of their own.
@@ -215,7 +215,7 @@ async fn a_body_over_the_limit_is_refused_whether_or_not_it_says_so() {
 
 #[tokio::test]
 async fn a_body_that_drips_is_cut_off() {
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     // The database takes real time, dripping none: from here on the key is known without it.
     edge.ask("GET", "/credentials").await;
     tokio::time::pause();
@@ -230,7 +230,7 @@ async fn a_body_that_drips_is_cut_off() {
 
 #[tokio::test]
 async fn only_plain_json_is_read() {
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     for (name, value) in [
         ("content-type", "text/plain"),
         ("content-type", "application/jsonp"),
@@ -260,7 +260,7 @@ async fn only_plain_json_is_read() {
 
 #[tokio::test]
 async fn a_draft_names_every_fault() {
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     for (body, places) in [
         ("[]", vec![""]),
         ("null", vec![""]),
@@ -311,7 +311,7 @@ async fn a_draft_names_every_fault() {
 
 #[tokio::test]
 async fn limits_are_told() {
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     let list = |name: &str, item: &str, count: usize| {
         format!(r#"{{"lastName":"x","{name}":[{}]}}"#, vec![item; count].join(","))
     };
@@ -349,7 +349,7 @@ async fn limits_are_told() {
 
 #[tokio::test]
 async fn a_change_may_say_nothing_clear_and_bring_read_only_members_along() {
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     for body in [
         "{}",
         r#"{"lastName":null,"account":"","emailAddresses":[],"phoneNumbers":null,"addresses":[]}"#,
@@ -366,7 +366,7 @@ async fn a_change_may_say_nothing_clear_and_bring_read_only_members_along() {
 
 #[tokio::test]
 async fn a_body_for_what_is_held_already_has_bounds_of_its_own() {
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     let list = |name: &str, item: &str, count: usize| {
         format!(r#"{{"lastName":"x","{name}":[{}]}}"#, vec![item; count].join(","))
     };

@@ -1,10 +1,10 @@
 //! `/credentials`, as far as the edge decides.
 
-use crate::support::Edge;
+use crate::test_gateway::TestGateway;
 
 #[tokio::test]
 async fn bodies_name_every_fault_and_never_a_secret() {
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     for (method, path, body, places) in [
         ("POST", "/credentials", "{}", vec!["/provider", "/name", "/secret"]),
         (
@@ -35,7 +35,7 @@ async fn bodies_name_every_fault_and_never_a_secret() {
 
 #[tokio::test]
 async fn bad_parameters_are_named() {
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     for (path, names) in [
         ("/credentials?pageSize=0", vec!["pageSize"]),
         ("/credentials?pageSize=101&cursor=", vec!["cursor", "pageSize"]),

@@ -3,11 +3,11 @@
 use contacts_gateway::api::openapi::document;
 use contacts_gateway::domain::FailureKind;
 
-use crate::support::Edge;
+use crate::test_gateway::TestGateway;
 
 #[tokio::test]
 async fn the_page_and_all_that_it_names_come_from_here() {
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     assert_eq!(edge.ask("GET", "/").await.header("location"), "/docs/");
     assert_eq!(edge.ask("GET", "/docs").await.header("location"), "/docs/");
     let page = edge.ask("GET", "/docs/").await;
@@ -30,7 +30,7 @@ async fn the_page_and_all_that_it_names_come_from_here() {
 
 #[tokio::test]
 async fn the_page_keeps_the_authorisation_and_asks_no_validator() {
-    let script = Edge::new().await.ask("GET", "/docs/swagger-initializer.js").await.text;
+    let script = TestGateway::open().await.ask("GET", "/docs/swagger-initializer.js").await.text;
     for line in [
         r#""url": "/openapi.json""#,
         r#""persistAuthorization": true"#,
@@ -44,7 +44,7 @@ async fn the_page_keeps_the_authorisation_and_asks_no_validator() {
 
 #[tokio::test]
 async fn every_problem_has_a_page_at_its_type() {
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     let index = edge.ask("GET", "/docs/errors").await;
     for kind in FailureKind::ALL {
         let path = format!("/docs/errors/{}", kind.code());
@@ -58,7 +58,7 @@ async fn every_problem_has_a_page_at_its_type() {
 
 #[tokio::test]
 async fn the_served_document_is_the_one_that_is_committed() {
-    let served = Edge::new().await.ask("GET", "/openapi.json").await;
+    let served = TestGateway::open().await.ask("GET", "/openapi.json").await;
     assert_eq!(served.header("content-type"), "application/json");
     assert!(served.text == document(), "another document is served");
 }

@@ -3,11 +3,11 @@
 use axum::body::Body;
 use http::Request;
 
-use crate::support::{Edge, signed, tenant};
+use crate::test_gateway::{TestGateway, signed, tenant};
 
 #[tokio::test]
 async fn a_problem_has_every_member_and_says_what_and_whose() {
-    let answer = Edge::new().await.ask("GET", "/nowhere?secret=1").await;
+    let answer = TestGateway::open().await.ask("GET", "/nowhere?secret=1").await;
     answer.is(404, "route_not_found");
     let problem = answer.json();
     assert_eq!(answer.header("content-type"), "application/problem+json");
@@ -22,7 +22,7 @@ async fn a_problem_has_every_member_and_says_what_and_whose() {
 
 #[tokio::test]
 async fn a_panic_is_a_problem_and_shows_nothing() {
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     edge.broken.store(true, std::sync::atomic::Ordering::SeqCst);
     let answer = edge.ask("GET", "/readyz").await;
     answer.is(500, "internal");
@@ -33,7 +33,7 @@ async fn a_panic_is_a_problem_and_shows_nothing() {
 
 #[tokio::test]
 async fn a_well_formed_request_id_is_kept_and_another_replaced() {
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     let longest = "a".repeat(128);
     for id in ["A-z.0_9", longest.as_str()] {
         let request = Request::get("/livez").header("x-request-id", id).body(Body::empty());
@@ -51,7 +51,7 @@ async fn a_well_formed_request_id_is_kept_and_another_replaced() {
 
 #[tokio::test]
 async fn a_known_path_names_its_methods() {
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     for (method, path, allowed) in [
         ("DELETE", "/crm/contacts", vec!["GET", "HEAD", "POST"]),
         ("POST", "/crm/contacts/x", vec!["DELETE", "GET", "HEAD", "PATCH", "PUT"]),
@@ -74,7 +74,7 @@ async fn a_known_path_names_its_methods() {
 
 #[tokio::test]
 async fn a_trailing_slash_is_another_path() {
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     for path in
         ["/crm/contacts/", "/credentials/", "/admin/tenants/", "/livez/", "/CRM/contacts", "//crm/contacts"]
     {
@@ -84,7 +84,7 @@ async fn a_trailing_slash_is_another_path() {
 
 #[tokio::test]
 async fn aliases_are_the_same_routes_and_problems_show_the_plain_path() {
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     for prefix in ["/one", "/2024-03/one", "/2031-12/one"] {
         let answer = edge.ask("GET", &format!("{prefix}/crm/contacts?credentialId=c&pageSize=0")).await;
         answer.is(400, "invalid_parameter");
@@ -100,7 +100,7 @@ async fn aliases_are_the_same_routes_and_problems_show_the_plain_path() {
 
 #[tokio::test]
 async fn every_operation_refuses_parameters_that_it_does_not_know_and_deadlines_out_of_range() {
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     for (method, path) in [
         ("GET", "/crm/contacts?credentialId=c"),
         ("POST", "/crm/contacts?credentialId=c"),
@@ -142,7 +142,7 @@ async fn every_operation_refuses_parameters_that_it_does_not_know_and_deadlines_
 
 #[tokio::test]
 async fn a_deadline_in_range_is_taken_and_two_are_not() {
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     for millis in ["100", "30000"] {
         let request = signed("GET", "/crm/contacts?credentialId=c").header("x-request-timeout-ms", millis);
         edge.send(request.body(Body::empty()).unwrap()).await.passed();
@@ -154,7 +154,7 @@ async fn a_deadline_in_range_is_taken_and_two_are_not() {
 
 #[tokio::test]
 async fn nobody_learns_anything_before_authentication() {
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     for (method, path) in [
         ("GET", "/crm/contacts?nonsense"),
         ("POST", "/crm/contacts"),
@@ -183,7 +183,7 @@ async fn nobody_learns_anything_before_authentication() {
 
 #[tokio::test]
 async fn what_is_specified_and_not_built_says_so() {
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     for (method, path) in [
         ("GET", "/crm/contacts/fields?credentialId=c"),
         ("GET", "/crm/contacts/export"),
@@ -216,7 +216,7 @@ async fn what_is_specified_and_not_built_says_so() {
 
 #[tokio::test]
 async fn answers_are_neither_guessed_nor_stored_nor_framed() {
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     for path in ["/livez", "/crm/contacts", "/nowhere", "/openapi.json"] {
         let answer = edge.ask("GET", path).await;
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
@@ -227,7 +227,7 @@ async fn answers_are_neither_guessed_nor_stored_nor_framed() {
 
 #[tokio::test]
 async fn a_process_that_stops_lives_and_is_not_ready() {
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     assert_eq!(edge.ask("GET", "/readyz").await.text, r#"{"status":"ready","store":"ok"}"#);
     edge.gate.close();
     let answer = edge.ask("GET", "/readyz").await;

@@ -9,7 +9,8 @@ use http::Request;
 use http_body_util::StreamBody;
 use serde_json::json;
 
-use crate::support::{Answer, Edge, signed};
+use crate::reply::Reply;
+use crate::test_gateway::{Setup, TestGateway, signed};
 
 const ASK: &str = "/credentials";
 const OPEN: [&str; 4] = ["/livez", "/readyz", "/openapi.json", "/docs/errors"];
@@ -19,7 +20,7 @@ fn limits() -> Limits {
 }
 
 /// Runs `check` while one request of the tenant is under way: its body never comes.
-async fn while_one_is_under_way(edge: &Edge, code: &str, check: impl Future<Output = ()>) {
+async fn while_one_is_under_way(edge: &TestGateway, code: &str, check: impl Future<Output = ()>) {
     let held = async {
         // Again where a look below was just inside.
         loop {
@@ -44,21 +45,25 @@ async fn while_one_is_under_way(edge: &Edge, code: &str, check: impl Future<Outp
 }
 
 /// A key of another tenant.
-async fn stranger(edge: &Edge) -> String {
+async fn stranger(edge: &TestGateway) -> String {
     let made = edge.tell("POST", "/admin/tenants", r#"{"name":"stranger"}"#).await.json();
     let keys = format!("/admin/tenants/{}/keys", made["tenant"]["id"].as_str().unwrap());
     let body = json!({ "name": "k", "scopes": ["credentials:read"] }).to_string();
     edge.tell("POST", &keys, body).await.json()["secret"].as_str().unwrap().to_owned()
 }
 
-async fn ask_as(edge: &Edge, key: &str) -> Answer {
+async fn with_limits(limits: Limits) -> TestGateway {
+    TestGateway::with(Setup { limits, ..Setup::default() }).await
+}
+
+async fn ask_as(edge: &TestGateway, key: &str) -> Reply {
     let request = Request::get(ASK).header("authorization", format!("Bearer {key}"));
     edge.send(request.body(Body::empty()).unwrap()).await
 }
 
 #[tokio::test]
 async fn too_much_for_the_process_is_refused_before_anybody_is_asked_for_a_key() {
-    let edge = Edge::with(true, &Limits { in_flight: Some(1), ..limits() }).await;
+    let edge = with_limits(Limits { in_flight: Some(1), ..limits() }).await;
     while_one_is_under_way(&edge, "overloaded", async {
         for request in [
             Request::get(ASK),
@@ -80,7 +85,7 @@ async fn too_much_for_the_process_is_refused_before_anybody_is_asked_for_a_key()
 
 #[tokio::test]
 async fn too_much_of_one_tenant_is_refused_to_that_tenant_alone() {
-    let edge = Edge::with(true, &Limits { tenant_in_flight: Some(1), ..limits() }).await;
+    let edge = with_limits(Limits { tenant_in_flight: Some(1), ..limits() }).await;
     let stranger = stranger(&edge).await;
     while_one_is_under_way(&edge, "too_many_concurrent_requests", async {
         let answer = edge.ask("GET", ASK).await;
@@ -96,7 +101,7 @@ async fn too_much_of_one_tenant_is_refused_to_that_tenant_alone() {
 
 #[tokio::test]
 async fn a_key_has_a_burst_and_then_its_rate_and_others_have_their_own() {
-    let edge = Edge::with(true, &Limits { key_rate: Some(1), key_burst: 3, ..limits() }).await;
+    let edge = with_limits(Limits { key_rate: Some(1), key_burst: 3, ..limits() }).await;
     let stranger = stranger(&edge).await;
     let (began, mut passed) = (Instant::now(), 0);
     for _ in 0..60 {
@@ -120,7 +125,7 @@ async fn a_key_has_a_burst_and_then_its_rate_and_others_have_their_own() {
 
 #[tokio::test]
 async fn what_is_refused_for_another_reason_counts_too() {
-    let edge = Edge::with(true, &Limits { key_rate: Some(1), key_burst: 2, ..limits() }).await;
+    let edge = with_limits(Limits { key_rate: Some(1), key_burst: 2, ..limits() }).await;
     for _ in 0..2 {
         edge.ask("GET", "/crm/contacts?nonsense").await.is(400, "invalid_parameter");
     }
@@ -129,7 +134,7 @@ async fn what_is_refused_for_another_reason_counts_too() {
 
 #[tokio::test]
 async fn in_a_stop_nothing_new_is_let_in_and_health_is_told() {
-    let edge = Edge::with(true, &limits()).await;
+    let edge = with_limits(limits()).await;
     edge.gate.close();
     for (method, path) in
         [("GET", ASK), ("POST", "/crm/contacts"), ("GET", "/admin/tenants"), ("GET", "/crm/search")]

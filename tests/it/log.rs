@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use axum::body::Body;
 
-use crate::support::{Edge, signed};
+use crate::test_gateway::{TestGateway, signed};
 
 thread_local! {
     /// The lines of this test's thread: the subscriber is the whole process's.
@@ -28,7 +28,7 @@ impl std::io::Write for Lines {
 async fn the_log_names_the_route_and_neither_ids_nor_values() {
     let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false);
     tracing::subscriber::set_global_default(subscriber.with_writer(|| Lines).finish()).unwrap();
-    let edge = Edge::new().await;
+    let edge = TestGateway::open().await;
     let uri = "/2024-03/one/crm/contacts/con_hush1?credentialId=hush2&emailAddress=hush3@example.com";
     let request =
         signed("PATCH", uri).header("x-request-id", "id-7").header("content-type", "application/json");

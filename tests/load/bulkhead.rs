@@ -6,7 +6,7 @@ use contacts_gateway::simulators::{Fault, FaultKind, Running, pipeline};
 use serde_json::json;
 
 use crate::callers::{Caller, quantile};
-use crate::process::Serving;
+use crate::gateway_process::GatewayProcess;
 use crate::{ALONE, gateway};
 
 /// How long the other tenant's CRM takes.
@@ -36,7 +36,7 @@ fn troubles() -> Vec<Trouble> {
 }
 
 /// A new tenant at `crm`, ready to call.
-async fn tenant(serving: &Serving, name: &str, crm: &Running) -> Caller {
+async fn tenant(serving: &GatewayProcess, name: &str, crm: &Running) -> Caller {
     let (_, key) = serving.tenant(name).await;
     let credential = json!({ "provider": "pipeline", "name": "n", "secret": { "token": crm.token() },
         "settings": { "baseUrl": crm.base_url(), "defaultRegion": "US" } });

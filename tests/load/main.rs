@@ -10,20 +10,23 @@
 mod bulkhead;
 mod callers;
 mod crm;
+#[path = "../support/gateway_process.rs"]
+#[expect(dead_code, reason = "other suites need more of it")]
+mod gateway_process;
 mod overload;
-#[path = "../wall/process.rs"]
-#[expect(dead_code, reason = "the wall needs more of it")]
-mod process;
+#[path = "../support/reply.rs"]
+#[expect(dead_code, reason = "other suites need more of it")]
+mod reply;
 
-use process::{Serving, master_key};
+use gateway_process::{GatewayProcess, master_key};
 
 /// One measurement at a time: two would measure each other.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// A gateway without other limits than `settings`, its log too short to cost anything.
-async fn gateway(folder: &std::path::Path, settings: &[(&str, &str)]) -> Serving {
+async fn gateway(folder: &std::path::Path, settings: &[(&str, &str)]) -> GatewayProcess {
     let mut all =
         vec![("GATEWAY_LOG", "info"), ("GATEWAY_KEY_RATE", "0"), ("GATEWAY_CREDENTIAL_IN_FLIGHT", "0")];
     all.extend(settings);
-    Serving::start(folder, "log", &master_key(), &all).await
+    GatewayProcess::start(folder, "log", &master_key(), &all).await
 }

@@ -17,19 +17,23 @@ mod backends;
 mod cases;
 #[path = "../support/contract.rs"]
 mod contract;
-#[path = "../crash/dice.rs"]
-#[expect(dead_code, reason = "the crash tests need more of it")]
-mod dice;
 mod held;
-#[path = "../support/key.rs"]
-mod key;
 mod oracle;
+#[path = "../support/reply.rs"]
+#[expect(dead_code, reason = "other suites need more of it")]
+mod reply;
 mod report;
+#[path = "../support/rng.rs"]
+#[expect(dead_code, reason = "the crash tests need more of it")]
+mod rng;
 mod round_trip;
 mod run;
 #[path = "../support/slice.rs"]
 #[expect(dead_code, reason = "only calls are judged here")]
 mod slice;
+#[path = "../support/test_gateway.rs"]
+#[expect(dead_code, reason = "other suites need more of it")]
+mod test_gateway;
 
 use std::time::Instant;
 
@@ -86,12 +90,12 @@ fn round_trips(seed: u64, trips: u64) {
 
 #[test]
 fn a_contact_that_was_read_is_edited_and_sent_back_whole_and_nothing_else_changes() {
-    round_trips(dice::number("MATRIX_SEED").unwrap_or(10), 12);
+    round_trips(rng::number("MATRIX_SEED").unwrap_or(10), 12);
 }
 
 #[test]
 #[ignore = "it takes some minutes: cargo test --test matrix -- --ignored --nocapture many_trips"]
 fn many_trips() {
-    let seed = dice::number("MATRIX_SEED").unwrap_or_else(|| u64::from(std::process::id()));
-    round_trips(seed, dice::number("MATRIX_TRIPS").unwrap_or(150));
+    let seed = rng::number("MATRIX_SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    round_trips(seed, rng::number("MATRIX_TRIPS").unwrap_or(150));
 }

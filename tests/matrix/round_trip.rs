@@ -8,11 +8,11 @@ use contacts_gateway::simulators::{Reading, View};
 use serde_json::{Map, Value, json};
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::api::{Api, Response, word};
+use crate::api::{self, Response, word};
 use crate::backends::{BACKENDS, Backend, Provider};
-use crate::dice::Dice;
 use crate::held::{Held, address, number, rich};
 use crate::oracle::digits;
+use crate::rng::Rng;
 use crate::run::Crm;
 
 /// How the caller read the contact.
@@ -65,7 +65,7 @@ struct Trip {
 
 /// Makes `trips` trips at every backend; what is wrong is told with the seed that makes it again.
 pub(crate) async fn all(seed: u64, trips: u64) -> (u64, Vec<String>) {
-    let api = Api::open().await;
+    let api = api::open().await;
     let mut running = tokio::task::JoinSet::new();
     for (index, backend) in BACKENDS.iter().enumerate() {
         let api = Arc::clone(&api);
@@ -77,9 +77,9 @@ pub(crate) async fn all(seed: u64, trips: u64) -> (u64, Vec<String>) {
             crm.account.call("POST", "", "", Some(&person)).await;
             let usual = crm.at.views().all();
             for trip in 0..trips {
-                let mut dice = Dice::seeded(seed ^ ((index as u64) << 48) ^ (trip << 16));
-                let trip = Trip::thrown(backend, &mut dice, trip, &usual);
-                found.extend(trip.make(&crm, &mut dice).await);
+                let mut rng = Rng::seeded(seed ^ ((index as u64) << 48) ^ (trip << 16));
+                let trip = Trip::thrown(backend, &mut rng, trip, &usual);
+                found.extend(trip.make(&crm, &mut rng).await);
             }
             found
         });
@@ -93,17 +93,17 @@ pub(crate) async fn all(seed: u64, trips: u64) -> (u64, Vec<String>) {
 }
 
 impl Trip {
-    fn thrown(backend: &'static Backend, dice: &mut Dice, trip: u64, usual: &[View]) -> Self {
+    fn thrown(backend: &'static Backend, rng: &mut Rng, trip: u64, usual: &[View]) -> Self {
         let broken = broken(backend.provider);
-        let (what, record) = match dice.below(3) {
-            0 => pick(dice, &broken).clone(),
+        let (what, record) = match rng.below(3) {
+            0 => pick(rng, &broken).clone(),
             _ => ("rich", rich(backend.provider)),
         };
         let mut views = usual.to_vec();
-        if dice.below(2) == 0 {
+        if rng.below(2) == 0 {
             views.extend([Reading::Single, Reading::Row, Reading::Written].map(|reading| {
                 let keys = keys(backend.provider);
-                let lacking = keys.iter().copied().filter(|_| dice.below(4) == 0);
+                let lacking = keys.iter().copied().filter(|_| rng.below(4) == 0);
                 // Without that flag, a full name alone may be a company's, and is shown whole. Without that field, nobody can
                 // tell which numbers cannot be written.
                 let needed = match what {
@@ -115,9 +115,9 @@ impl Trip {
                 View::of(reading).without(&lacking)
             }));
         }
-        let source = *pick(dice, &[Source::Get, Source::Row, Source::Written]);
-        let edit = *pick(dice, &EDITS);
-        let method = *pick(dice, &["PUT", "PATCH"]);
+        let source = *pick(rng, &[Source::Get, Source::Row, Source::Written]);
+        let edit = *pick(rng, &EDITS);
+        let method = *pick(rng, &["PUT", "PATCH"]);
         Self {
             broken: what != "rich",
             name: format!("{} trip {trip} {what}", backend.name),
@@ -129,7 +129,7 @@ impl Trip {
         }
     }
 
-    async fn make(&self, crm: &Crm, dice: &mut Dice) -> Vec<String> {
+    async fn make(&self, crm: &Crm, rng: &mut Rng) -> Vec<String> {
         crm.clear();
         crm.at.views().clear();
         let id = crm.at.put(self.record.clone()).unwrap();
@@ -142,7 +142,7 @@ impl Trip {
         let legacy = crm.backend.name.contains("legacy") || crm.backend.name.contains("native-lost");
         let mut found = Vec::new();
         for time in ["first", "second"] {
-            let computed = goes_on(crm.backend.provider, dice);
+            let computed = goes_on(crm.backend.provider, rng);
             assert!(crm.at.change(&id, &computed));
             let before = crm.held(&id).unwrap();
             crm.at.journal().clear();
@@ -463,28 +463,28 @@ fn is_honest(response: &Response, edit: Edit, [wrote, legacy, full]: [bool; 3]) 
         )
 }
 
-fn pick<'a, T>(dice: &mut Dice, from: &'a [T]) -> &'a T {
-    let place = dice.below(from.len() as u64);
+fn pick<'a, T>(rng: &mut Rng, from: &'a [T]) -> &'a T {
+    let place = rng.below(from.len() as u64);
     &from[usize::try_from(place).unwrap()]
 }
 
 /// What the CRM and its other clients change by themselves, without the contact's unified fields.
-fn goes_on(provider: Provider, dice: &mut Dice) -> Map<String, Value> {
+fn goes_on(provider: Provider, rng: &mut Rng) -> Map<String, Value> {
     let changes = match provider {
         Provider::Aptly => vec![
-            json!({ "alerts": [{ "text": format!("alert {}", dice.below(1000)) }] }),
-            json!({ "uuid": format!("{:08x}-0000-4000-8000-000000000000", dice.below(1 << 32)) }),
+            json!({ "alerts": [{ "text": format!("alert {}", rng.below(1000)) }] }),
+            json!({ "uuid": format!("{:08x}-0000-4000-8000-000000000000", rng.below(1 << 32)) }),
             json!({}),
         ],
         Provider::Pipeline => vec![
-            json!({ "isUpdated": true, "latestMessage": { "text": format!("message {}", dice.below(1000)) },
+            json!({ "isUpdated": true, "latestMessage": { "text": format!("message {}", rng.below(1000)) },
                 "lastMessageTime": "2026-11-01T10:00:00.000Z" }),
-            json!({ "files": [format!("file {}", dice.below(1000))] }),
+            json!({ "files": [format!("file {}", rng.below(1000))] }),
             json!({ "assignees": ["64f0a1b2c3d4e5f6a7b8c9d4", "64f0a1b2c3d4e5f6a7b8cad4"] }),
             json!({}),
         ],
     };
-    pick(dice, &changes).as_object().unwrap().clone()
+    pick(rng, &changes).as_object().unwrap().clone()
 }
 
 /// Fields that a reading may lack; letter case and spaces do not matter.

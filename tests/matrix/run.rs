@@ -6,13 +6,14 @@ use std::sync::Arc;
 use contacts_gateway::simulators::{RecordedCall, Running};
 use serde_json::{Value, json};
 
-use crate::api::{Account, Api, Response, word};
+use crate::api::{self, Account, Response, word};
 use crate::backends::Backend;
 use crate::cases::{Case, Field, Kind, Write};
 use crate::contract::Contract;
 use crate::held::{Held, address, number, rich};
 use crate::oracle;
 use crate::report::Report;
+use crate::test_gateway::TestGateway;
 
 /// What was asked, held, sent and answered in one case.
 pub(crate) struct Seen {
@@ -33,10 +34,10 @@ pub(crate) struct Crm {
 }
 
 impl Crm {
-    pub(crate) async fn start(api: &Arc<Api>, backend: &'static Backend) -> Self {
+    pub(crate) async fn start(api: &Arc<TestGateway>, backend: &'static Backend) -> Self {
         let at = backend.start().await;
         let contract = Contract::watch(backend.provider_name(), &at);
-        let account = api.link(backend.provider_name(), backend.name, &at, &backend.settings()).await;
+        let account = api::link(api, backend.provider_name(), &at, backend.settings()).await;
         Self { backend, at, account, _contract: contract }
     }
 
@@ -55,7 +56,7 @@ impl Crm {
 
 /// Runs the cases, each backend's one after the other and the backends side by side.
 pub(crate) async fn all(cases: Vec<Case>, aloud: bool) -> Report {
-    let api = Api::open().await;
+    let api = api::open().await;
     let mut by_backend: HashMap<&str, Vec<Case>> = HashMap::new();
     for case in cases {
         by_backend.entry(case.backend.name).or_default().push(case);

@@ -12,8 +12,8 @@ use contacts_gateway::gateway::contacts::{
 use contacts_gateway::gateway::writes::{RequestIdentity, StoredResponse};
 use serde_json::{Value, json};
 
+use super::account::{Account, condition};
 use super::person::{draft, patch, shown, upsert};
-use super::world::{Account, condition};
 
 /// A write under a key, as it is to be sent.
 pub(crate) struct Keyed<'a> {
@@ -63,7 +63,7 @@ impl Account {
             account: self,
             key,
             context: CallContext::within(Duration::from_secs(10), "test".into()),
-            caller: self.office.caller.clone(),
+            caller: self.gateway.caller.clone(),
             options: WriteOptions::default(),
             condition: None,
         }

@@ -5,24 +5,25 @@ use contacts_gateway::store::{CredentialRecord, now};
 use serde_json::{Value, json};
 
 use super::canned::Canned;
-use super::house::House;
-use super::process::{ADMIN_TOKEN, Reply, Serving, master_key};
+use crate::gateway_process::{ADMIN_TOKEN, GatewayProcess, master_key, secret_of};
+use crate::reply::Reply;
+use crate::testbed::Testbed;
 
 /// No response below may be larger than this.
 const LARGEST: usize = 128 * 1024;
 
 /// The real binary, a tenant's key, and a CRM with a given response.
-struct Scene {
-    serving: Serving,
+struct Fixture {
+    serving: GatewayProcess,
     crm: Canned,
     key: String,
     _folder: tempfile::TempDir,
 }
 
-impl Scene {
+impl Fixture {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let serving = Serving::start(folder.path(), "log", &master_key(), &[]).await;
+        let serving = GatewayProcess::start(folder.path(), "log", &master_key(), &[]).await;
         let (_, key) = serving.tenant("one").await;
         Self { serving, crm: Canned::start().await, key, _folder: folder }
     }
@@ -32,9 +33,9 @@ impl Scene {
     }
 
     async fn link_as(&self, provider: &str, name: &str) -> String {
-        let member = if provider == "aptly" { "apiKey" } else { "token" };
+        let secret: Value = serde_json::from_str(&secret_of(provider, "secret-of-the-crm")).unwrap();
         let credential = json!({ "provider": provider, "name": name,
-            "settings": { "baseUrl": self.crm.base_url() }, "secret": { member: "secret-of-the-crm" } });
+            "settings": { "baseUrl": self.crm.base_url() }, "secret": secret });
         self.serving.link(&self.key, credential).await
     }
 
@@ -71,59 +72,59 @@ fn assert_first_hundred(reply: &Reply, faults: usize) {
 
 #[tokio::test]
 async fn a_body_of_a_hundred_thousand_unknown_fields_names_the_first_hundred() {
-    let scene = Scene::start().await;
-    let contacts = format!("/crm/contacts?credentialId={}", scene.link("aptly").await);
+    let fixture = Fixture::start().await;
+    let contacts = format!("/crm/contacts?credentialId={}", fixture.link("aptly").await);
     let many = fields(100_000);
-    let before = scene.peak();
-    let reply = scene.send("POST", &contacts, &many).await;
+    let before = fixture.peak();
+    let reply = fixture.send("POST", &contacts, &many).await;
     assert_first_hundred(&reply, 100_001); // `lastName` is missing too
     let credential = |settings: &str| {
         format!(r#"{{"provider":"aptly","name":"n","settings":{settings},"secret":{{"apiKey":"k"}}}}"#)
     };
     let few = fields(4_000);
-    let reply = scene.send("POST", "/credentials?verify=false", &credential(&few)).await;
+    let reply = fixture.send("POST", "/credentials?verify=false", &credential(&few)).await;
     assert_first_hundred(&reply, 4_000);
     let defaults = format!(r#"{{"createDefaults":{few}}}"#);
-    let reply = scene.send("POST", "/credentials?verify=false", &credential(&defaults)).await;
+    let reply = fixture.send("POST", "/credentials?verify=false", &credential(&defaults)).await;
     assert_first_hundred(&reply, 4_000);
-    let reply = scene.send("POST", "/credentials?verify=false", &credential(&many)).await;
+    let reply = fixture.send("POST", "/credentials?verify=false", &credential(&many)).await;
     assert!(reply.status == 422 && reply.text.len() <= LARGEST, "{} bytes", reply.text.len());
     // A name as long as the body is echoed only in part.
     let long = format!(r#"{{"lastName":"x","{}":1}}"#, "n".repeat(900_000));
-    let reply = scene.send("POST", &contacts, &long).await;
+    let reply = fixture.send("POST", &contacts, &long).await;
     assert!(reply.status == 422 && reply.text.len() < 4_096, "{} bytes", reply.text.len());
     let twice = format!(r#"{{"{0}":1,"{0}":1}}"#, "n".repeat(400_000));
-    let reply = scene.send("POST", &contacts, &twice).await;
+    let reply = fixture.send("POST", &contacts, &twice).await;
     assert!(reply.status == 400 && reply.text.len() < 4_096, "{} bytes", reply.text.len());
-    let audit = scene.serving.call("GET", "/admin/audit?pageSize=100", ADMIN_TOKEN, None).await;
+    let audit = fixture.serving.call("GET", "/admin/audit?pageSize=100", ADMIN_TOKEN, None).await;
     assert!(audit.status == 200 && audit.text.len() < 16_384, "{} bytes of audit", audit.text.len());
-    let grown = scene.peak().saturating_sub(before);
+    let grown = fixture.peak().saturating_sub(before);
     println!("six bodies of up to 1 MiB: {grown} KiB more memory at the most");
     assert!(grown < 64 * 1024, "{grown} KiB");
 }
 
 #[tokio::test]
 async fn a_hundred_and_twenty_unknown_parameters_are_named_up_to_the_bound() {
-    let scene = Scene::start().await;
+    let fixture = Fixture::start().await;
     let query: Vec<String> = (0..120).map(|n| format!("x{n}=1&x{n}=2")).collect();
-    let reply = scene.get(&format!("/credentials?{}", query.join("&"))).await;
+    let reply = fixture.get(&format!("/credentials?{}", query.join("&"))).await;
     assert_first_hundred(&reply, 120);
 }
 
 #[tokio::test]
 async fn two_hundred_unknown_custom_fields_list_fifty_valid_ones_once() {
-    let scene = Scene::start().await;
-    let credential = scene.link("aptly").await;
+    let fixture = Fixture::start().await;
+    let credential = fixture.link("aptly").await;
     let shown: Vec<String> = (0..3_000)
         .map(|n| format!(r#""id{n:015}":{{"name":"Field number {n}","dataType":"text","value":"v"}}"#))
         .collect();
     let contact =
         format!(r#"{{"_id":"abc","lastname":"x","company":"c","customFields":{{{}}}}}"#, shown.join(","));
-    scene.crm.tell("GET /api/contacts/abc", &[(200, &contact)]);
-    scene.crm.tell("GET /api/contacts", &[(200, &format!(r#"{{"data":[{contact}]}}"#))]);
+    fixture.crm.tell("GET /api/contacts/abc", &[(200, &contact)]);
+    fixture.crm.tell("GET /api/contacts", &[(200, &format!(r#"{{"data":[{contact}]}}"#))]);
     let unknown: Vec<String> = (0..200).map(|n| format!(r#""no such {n}":1"#)).collect();
     let body = format!(r#"{{"remoteFields":{{"customFields":{{{}}}}}}}"#, unknown.join(","));
-    let reply = scene.send("PATCH", &format!("/crm/contacts/abc?credentialId={credential}"), &body).await;
+    let reply = fixture.send("PATCH", &format!("/crm/contacts/abc?credentialId={credential}"), &body).await;
     assert_eq!((reply.status, reply.code().as_str()), (422, "validation_failed"), "{:.300}", reply.text);
     assert_first_hundred(&reply, 200);
     assert_eq!(reply.text.matches("Field number").count(), 50);
@@ -144,22 +145,22 @@ fn matching(count: usize) -> [String; 2] {
 
 #[tokio::test]
 async fn a_lookup_that_matches_thousands_names_twenty_candidates() {
-    let scene = Scene::start().await;
+    let fixture = Fixture::start().await;
     let pages = matching(1_900);
     let body = r#"{"lastName":"New","emailAddresses":[{"emailAddress":"a@example.com"}],"phoneNumbers":[{"phoneNumber":"+14155550100"}]}"#;
     for (provider, page) in ["aptly", "pipeline"].into_iter().zip(&pages) {
-        let credential = scene.link(provider).await;
-        scene.crm.tell("GET /api/contacts", &[(200, page)]);
-        scene.crm.tell("POST /api/contacts", &[(200, page)]);
+        let credential = fixture.link(provider).await;
+        fixture.crm.tell("GET /api/contacts", &[(200, page)]);
+        fixture.crm.tell("POST /api/contacts", &[(200, page)]);
         for (path, code) in [("/crm/contacts", "contact_exists"), ("/crm/contacts/upsert", "ambiguous_match")]
         {
-            let reply = scene.send("POST", &format!("{path}?credentialId={credential}"), body).await;
+            let reply = fixture.send("POST", &format!("{path}?credentialId={credential}"), body).await;
             assert_eq!((reply.status, reply.code().as_str()), (409, code), "{provider} {:.300}", reply.text);
             assert!(reply.text.len() < 8_192, "{} bytes", reply.text.len());
             assert_eq!(reply.json()["candidates"].as_array().map(Vec::len), Some(20), "{provider} {path}");
             assert_eq!(reply.json()["candidatesOmitted"], 1_880, "{provider} {path}");
         }
-        let calls = scene.crm.asked();
+        let calls = fixture.crm.asked();
         let calls: Vec<String> = calls
             .iter()
             .map(|call| format!("{} {}?{} {}", call.method, call.path, call.query, call.body))
@@ -170,24 +171,24 @@ async fn a_lookup_that_matches_thousands_names_twenty_candidates() {
 
 #[tokio::test]
 async fn a_page_of_two_hundred_thousand_rows_is_refused_before_its_rows_are_read() {
-    let scene = Scene::start().await;
+    let fixture = Fixture::start().await;
     let rows = vec![r#"{"_id":"a"}"#; 200_000].join(",");
     for provider in ["aptly", "pipeline"] {
-        let credential = scene.link(provider).await;
+        let credential = fixture.link(provider).await;
         let page = match provider {
             "aptly" => format!(r#"{{"data":[{rows}]}}"#),
             _ => format!(r#"{{"data":{{"contacts":[{rows}]}}}}"#),
         };
         for route in ["GET /api/contacts", "POST /api/contacts", "GET /api/contacts/abc"] {
-            scene.crm.tell(route, &[(200, &page)]);
+            fixture.crm.tell(route, &[(200, &page)]);
         }
         for path in ["/crm/contacts", "/crm/contacts/count", "/crm/contacts/abc"] {
             if (provider, path) == ("pipeline", "/crm/contacts/abc") {
                 continue; // It returns a single contact, never a list.
             }
-            let (before, began) = (scene.peak(), std::time::Instant::now());
-            let reply = scene.get(&format!("{path}?credentialId={credential}")).await;
-            let grown = scene.peak().saturating_sub(before);
+            let (before, began) = (fixture.peak(), std::time::Instant::now());
+            let reply = fixture.get(&format!("{path}?credentialId={credential}")).await;
+            let grown = fixture.peak().saturating_sub(before);
             println!("{provider} {path}: {grown} KiB more memory at the most, {:?}", began.elapsed());
             assert_eq!(
                 (reply.status, reply.code().as_str()),
@@ -203,8 +204,8 @@ async fn a_page_of_two_hundred_thousand_rows_is_refused_before_its_rows_are_read
 
 #[tokio::test]
 async fn a_count_by_scan_keeps_digests_of_what_it_counted() {
-    let scene = Scene::start().await;
-    let credential = scene.link("aptly").await;
+    let fixture = Fixture::start().await;
+    let credential = fixture.link("aptly").await;
     // Each page is 2 MB of 200 rows, without a total. Keeping 25 pages would take 50 MB.
     let pages: Vec<String> = (0..25)
         .map(|page| {
@@ -214,10 +215,10 @@ async fn a_count_by_scan_keeps_digests_of_what_it_counted() {
         })
         .collect();
     let pages: Vec<(u16, &str)> = pages.iter().map(|page| (200, page.as_str())).collect();
-    scene.crm.tell("GET /api/contacts", &pages);
-    let before = scene.peak();
-    let reply = scene.get(&format!("/crm/contacts/count?credentialId={credential}")).await;
-    let grown = scene.peak().saturating_sub(before);
+    fixture.crm.tell("GET /api/contacts", &pages);
+    let before = fixture.peak();
+    let reply = fixture.get(&format!("/crm/contacts/count?credentialId={credential}")).await;
+    let grown = fixture.peak().saturating_sub(before);
     println!("a count over 25 pages of 2 MB: {grown} KiB more memory at the most");
     assert_eq!(reply.code(), "scan_limit_reached", "{}", reply.text);
     assert!(reply.text.contains("5000 contacts"), "{}", reply.text);
@@ -226,18 +227,18 @@ async fn a_count_by_scan_keeps_digests_of_what_it_counted() {
 
 #[tokio::test]
 async fn settings_and_secrets_of_a_credential_are_bounded() {
-    let scene = Scene::start().await;
+    let fixture = Fixture::start().await;
     let draft = |filler: usize, secret: usize| {
         let settings =
-            json!({ "baseUrl": scene.crm.base_url(), "createDefaults": { "title": "t".repeat(filler) } });
+            json!({ "baseUrl": fixture.crm.base_url(), "createDefaults": { "title": "t".repeat(filler) } });
         json!({ "provider": "aptly", "name": "n", "settings": settings, "secret": { "apiKey": "k".repeat(secret) } })
     };
-    let reply = scene.send("POST", "/credentials?verify=false", &draft(900_000, 9).to_string()).await;
+    let reply = fixture.send("POST", "/credentials?verify=false", &draft(900_000, 9).to_string()).await;
     assert_eq!((reply.status, reply.code().as_str()), (422, "validation_failed"));
     let error = &reply.json()["errors"][0];
     assert_eq!((&error["pointer"], &error["code"]), (&json!("/settings"), &json!("too_long")));
     assert!(error["detail"].as_str().unwrap().contains("65536 bytes"), "{error}");
-    let reply = scene.send("POST", "/credentials?verify=false", &draft(9, 20_000).to_string()).await;
+    let reply = fixture.send("POST", "/credentials?verify=false", &draft(9, 20_000).to_string()).await;
     let error = &reply.json()["errors"][0];
     assert_eq!(
         (reply.status, &error["pointer"], &error["code"]),
@@ -245,12 +246,12 @@ async fn settings_and_secrets_of_a_credential_are_bounded() {
     );
     assert!(!reply.text.contains("kkkk"), "a secret is never shown");
     // Settings just below the limit are stored. A change above it is refused and changes nothing.
-    let id = scene.serving.link(&scene.key, draft(65_000, 9)).await;
+    let id = fixture.serving.link(&fixture.key, draft(65_000, 9)).await;
     let path = format!("/credentials/{id}?verify=false");
     let more = json!({ "settings": { "rateLimitGroup": "g".repeat(50), "createDefaults": { "title": "t".repeat(65_500) } } });
-    let reply = scene.send("PATCH", &path, &more.to_string()).await;
+    let reply = fixture.send("PATCH", &path, &more.to_string()).await;
     assert_eq!((reply.status, &reply.json()["errors"][0]["pointer"]), (422, &json!("/settings")));
-    let held = scene.get(&format!("/credentials/{id}")).await.json();
+    let held = fixture.get(&format!("/credentials/{id}")).await.json();
     assert_eq!(
         held["credential"]["settings"]["createDefaults"]["title"].as_str().map(str::len),
         Some(65_000)
@@ -258,7 +259,7 @@ async fn settings_and_secrets_of_a_credential_are_bounded() {
 }
 
 /// A credential as an earlier version may have stored it, with settings of about `size` bytes.
-fn record(house_tenant: &super::house::Tenant, number: usize, size: usize) -> CredentialRecord {
+fn record(house_tenant: &super::testbed::Tenant, number: usize, size: usize) -> CredentialRecord {
     let settings =
         json!({ "baseUrl": "https://crm.example.com", "createDefaults": { "title": "t".repeat(size) } });
     CredentialRecord {
@@ -278,16 +279,16 @@ fn record(house_tenant: &super::house::Tenant, number: usize, size: usize) -> Cr
 
 #[tokio::test]
 async fn a_list_of_large_credentials_ends_early_and_goes_on() {
-    let house = House::open().await;
-    let tenant = house.tenant("large").await;
-    let key = house.key(&tenant, &Scope::ALL, None).await;
+    let testbed = Testbed::open().await;
+    let tenant = testbed.tenant("large").await;
+    let key = testbed.key(&tenant, &Scope::ALL, None).await;
     for (number, size) in (0..60).map(|number| (number, if number < 3 { 1_000_000 } else { 65_000 })) {
-        house.store.credentials.insert(&record(&tenant, number, size)).await.unwrap();
+        testbed.store.credentials.insert(&record(&tenant, number, size)).await.unwrap();
     }
     let (mut seen, mut path, mut pages): (Vec<String>, _, _) =
         (Vec::new(), "/credentials?pageSize=100".to_owned(), 0);
     loop {
-        let page = house.send("GET", &path, &key, None).await;
+        let page = testbed.send("GET", &path, &key, None).await;
         assert_eq!(page.status, 200, "{:.300}", page.text);
         assert!(page.text.len() < 2_100_000, "{} bytes", page.text.len());
         let json = page.json();
@@ -306,21 +307,21 @@ async fn a_list_of_large_credentials_ends_early_and_goes_on() {
     once.dedup();
     assert_eq!((once.len(), all), (62, 62), "each once, with those of both CRMs");
     // A stored row above the limit can still be read.
-    let large = house.send("GET", "/credentials/cred_0000", &key, None).await;
+    let large = testbed.send("GET", "/credentials/cred_0000", &key, None).await;
     assert_eq!((large.status, large.text.len() > 1_000_000), (200, true));
 }
 
 #[tokio::test]
 async fn a_contact_of_a_hundred_thousand_addresses_is_shown_in_part() {
-    let scene = Scene::start().await;
+    let fixture = Fixture::start().await;
     for provider in ["aptly", "pipeline"] {
-        let (credential, list) = (scene.link(provider).await, vec![r#""a@b""#; 100_000].join(","));
+        let (credential, list) = (fixture.link(provider).await, vec![r#""a@b""#; 100_000].join(","));
         let phones = vec![r#""1""#; 100_000].join(",");
         let key = if provider == "aptly" { "phone" } else { "phoneNumber" };
         let contact = format!(r#"{{"_id":"abc","lastname":"x","email":[{list}],"{key}":[{phones}]}}"#);
-        scene.crm.tell("GET /api/contacts/abc", &[(200, &contact)]);
-        scene.crm.tell("GET /api/contacts", &[(200, &format!(r#"{{"data":[{contact}]}}"#))]);
-        let reply = scene.get(&format!("/crm/contacts/abc?credentialId={credential}")).await;
+        fixture.crm.tell("GET /api/contacts/abc", &[(200, &contact)]);
+        fixture.crm.tell("GET /api/contacts", &[(200, &format!(r#"{{"data":[{contact}]}}"#))]);
+        let reply = fixture.get(&format!("/crm/contacts/abc?credentialId={credential}")).await;
         assert_eq!(reply.status, 200, "{provider} {:.300}", reply.text);
         assert!(reply.text.len() <= LARGEST, "{} bytes", reply.text.len());
         let json = reply.json();
@@ -337,11 +338,11 @@ async fn a_contact_of_a_hundred_thousand_addresses_is_shown_in_part() {
         }
     }
     // One text with many comma-separated addresses is not a list of addresses.
-    let credential = scene.link_as("aptly", "again").await;
+    let credential = fixture.link_as("aptly", "again").await;
     let contact = format!(r#"{{"_id":"abc","lastname":"x","email":"{}"}}"#, vec!["a@b"; 100_000].join(","));
-    scene.crm.tell("GET /api/contacts/abc", &[(200, &contact)]);
-    scene.crm.tell("GET /api/contacts", &[(200, &format!(r#"{{"data":[{contact}]}}"#))]);
-    let reply = scene.get(&format!("/crm/contacts/abc?credentialId={credential}")).await;
+    fixture.crm.tell("GET /api/contacts/abc", &[(200, &contact)]);
+    fixture.crm.tell("GET /api/contacts", &[(200, &format!(r#"{{"data":[{contact}]}}"#))]);
+    let reply = fixture.get(&format!("/crm/contacts/abc?credentialId={credential}")).await;
     assert_eq!(
         reply.json()["contact"]["emailAddresses"].as_array().map(Vec::len),
         Some(1),

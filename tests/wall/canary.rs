@@ -14,7 +14,8 @@ use contacts_gateway::simulators::{Fault, FaultKind, Running, aptly, pipeline};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
-use crate::process::{ADMIN_TOKEN, Reply, Serving, master_key};
+use crate::gateway_process::{ADMIN_TOKEN, GatewayProcess, master_key};
+use crate::reply::Reply;
 use crate::sweep::{Canary, found};
 
 const APTLY_KEY: &str = "aptly-zq81xv04kd7wm3";
@@ -34,7 +35,7 @@ const SETTING: &str = "Settingquokka";
 /// The gateway, both CRMs and everything that was answered.
 struct Aviary {
     folder: tempfile::TempDir,
-    serving: Serving,
+    serving: GatewayProcess,
     crms: [Running; 2],
     /// What was asked and what came back.
     heard: Vec<(String, Reply)>,
@@ -82,7 +83,7 @@ impl Aviary {
         let config = issuer(folder.path());
         // The sweep is faster than a key may be.
         let more = [("GATEWAY_CONFIG", config.as_str()), ("GATEWAY_KEY_RATE", "0")];
-        let serving = Serving::start(folder.path(), "log", &master_key, &more).await;
+        let serving = GatewayProcess::start(folder.path(), "log", &master_key, &more).await;
         let aptly =
             aptly::AptlyOptions { tokens: vec![APTLY_KEY.to_owned()], ..aptly::AptlyOptions::empty() };
         let pipeline = pipeline::PipelineOptions {
@@ -284,7 +285,7 @@ impl Aviary {
                 sweep(file, canaries, &bytes);
             }
         }
-        for (asked, Reply { status, text }) in &self.heard {
+        for (asked, Reply { status, text, .. }) in &self.heard {
             let place = format!("the answer {status} to {asked}: {text}");
             sweep(&place, &self.secrets, text.as_bytes());
             if *status < 300 {
@@ -390,6 +391,8 @@ async fn a_planted_leak_fails_the_sweep() {
     assert!(leaks.iter().any(|leak| leak == "Aptly key in the log"), "{leaks:?}");
     assert!(leaks.iter().any(|leak| leak.starts_with("e-mail in gateway.db")), "{leaks:?}");
     let problem = json!({ "instance": "/x", "detail": format!("no {PHONE} here") }).to_string();
-    aviary.heard.push(("GET /x".to_owned(), Reply { status: 502, text: problem }));
+    aviary
+        .heard
+        .push(("GET /x".to_owned(), Reply { status: 502, headers: http::HeaderMap::new(), text: problem }));
     assert!(aviary.leaks().iter().any(|leak| leak.starts_with("phone in the answer 502")));
 }

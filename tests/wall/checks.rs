@@ -9,7 +9,8 @@ use contacts_gateway::simulators::{Fault, FaultKind, Running};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::house::{Answer, House};
+use crate::reply::Reply;
+use crate::testbed::Testbed;
 
 /// One request of the attack.
 struct Attack {
@@ -20,7 +21,7 @@ struct Attack {
 
 /// A CRM that never answers, and what the attack sends there.
 struct Hung {
-    house: Arc<House>,
+    testbed: Arc<Testbed>,
     crm: Running,
     key: String,
     credential: String,
@@ -30,27 +31,27 @@ struct Hung {
 
 impl Hung {
     async fn new() -> Self {
-        let (house, crm) = (
-            Arc::new(House::open().await),
+        let (testbed, crm) = (
+            Arc::new(Testbed::open().await),
             PipelineSimulator::start(PipelineOptions::empty()).await.unwrap(),
         );
-        let tenant = house.tenant("one").await;
-        let whole = house.key(&tenant, &Scope::ALL, None).await;
-        let credential = house.at_pipeline(&whole, &crm.base_url(), json!({ "token": crm.token() })).await;
+        let tenant = testbed.tenant("one").await;
+        let whole = testbed.key(&tenant, &Scope::ALL, None).await;
+        let credential = testbed.at_pipeline(&whole, &crm.base_url(), json!({ "token": crm.token() })).await;
         let other = tenant.credentials[1].clone();
-        let other = (house.key(&tenant, &Scope::ALL, Some(&[&other])).await, other);
+        let other = (testbed.key(&tenant, &Scope::ALL, Some(&[&other])).await, other);
         crm.fault(Fault::always(FaultKind::NeverAnswer));
-        Self { house, crm, key: whole, credential, other }
+        Self { testbed, crm, key: whole, credential, other }
     }
 
     /// Sends `attack` 70 times at once. Returns the attacks with an immediate response, and whether the other key is served
     /// meanwhile.
-    async fn under(&self, attack: impl Fn(usize) -> Attack) -> (Vec<Answer>, Answer) {
+    async fn under(&self, attack: impl Fn(usize) -> Attack) -> (Vec<Reply>, Reply) {
         let mut all = JoinSet::new();
         for number in 0..70 {
-            let (house, key, Attack { method, uri, body }) =
-                (self.house.clone(), self.key.clone(), attack(number));
-            all.spawn(async move { house.send(method, &uri, &key, body.as_deref()).await });
+            let (testbed, key, Attack { method, uri, body }) =
+                (self.testbed.clone(), self.key.clone(), attack(number));
+            all.spawn(async move { testbed.send(method, &uri, &key, body.as_deref()).await });
         }
         // All requests that do not wait for the CRM have a response by now: the wait for a place is at most 250 ms.
         let mut refused = Vec::new();
@@ -60,7 +61,7 @@ impl Hung {
         }
         let (key, credential) = &self.other;
         let uri = format!("/crm/contacts?credentialId={credential}");
-        (refused, self.house.send("GET", &uri, key, None).await)
+        (refused, self.testbed.send("GET", &uri, key, None).await)
     }
 
     async fn leaves_places(&self, attack: impl Fn(usize) -> Attack, most_sent: usize) {

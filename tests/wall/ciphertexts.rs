@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 
-use crate::process::{Serving, master_key};
+use crate::gateway_process::{GatewayProcess, master_key};
 
 /// A secret that no log may show.
 const SECRET: &str = "sealed-wq81zmx04kd7";
@@ -14,14 +14,14 @@ const SECRET: &str = "sealed-wq81zmx04kd7";
 struct Bench {
     folder: tempfile::TempDir,
     master_key: String,
-    serving: Serving,
+    serving: GatewayProcess,
     crm: Running,
 }
 
 impl Bench {
     async fn new() -> Self {
         let (folder, master_key) = (tempfile::tempdir().unwrap(), master_key());
-        let serving = Serving::start(folder.path(), "first.log", &master_key, &[]).await;
+        let serving = GatewayProcess::start(folder.path(), "first.log", &master_key, &[]).await;
         let crm = aptly::AptlyOptions { tokens: vec![SECRET.to_owned()], ..aptly::AptlyOptions::empty() };
         Self { folder, master_key, serving, crm: aptly::AptlySimulator::start(crm).await.unwrap() }
     }
@@ -48,13 +48,13 @@ impl Bench {
     }
 
     /// A second process on the same database: with nothing in memory.
-    async fn again(&self, name: &str, master_key: &str) -> Serving {
-        Serving::start(self.folder.path(), name, master_key, &[]).await
+    async fn again(&self, name: &str, master_key: &str) -> GatewayProcess {
+        GatewayProcess::start(self.folder.path(), name, master_key, &[]).await
     }
 }
 
 /// Every way to use the credential refuses it; the process logs that and goes on.
-async fn refused(serving: &mut Serving, key: &str, credential: &str) {
+async fn refused(serving: &mut GatewayProcess, key: &str, credential: &str) {
     let one = format!("/credentials/{credential}/check");
     for (method, path, body) in [
         ("GET", format!("/crm/contacts?credentialId={credential}"), None),
@@ -153,7 +153,7 @@ async fn under_another_master_key_nothing_opens_and_under_none_nothing_starts() 
     assert!(wrong.contains("none of the database's 1 stored secrets opens"), "{wrong}");
     // One credential under the new key, so that a server with that key alone has something to serve.
     let both = [("GATEWAY_PREVIOUS_MASTER_KEYS", bench.master_key.as_str())];
-    let between = Serving::start(bench.folder.path(), "between.log", &new, &both).await;
+    let between = GatewayProcess::start(bench.folder.path(), "between.log", &new, &both).await;
     let other = json!({ "provider": "aptly", "name": "two", "secret": { "apiKey": SECRET },
         "settings": { "baseUrl": bench.crm.base_url() } });
     between.link(&key, other).await;

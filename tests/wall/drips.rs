@@ -11,7 +11,7 @@ use contacts_gateway::upstream::{AllowList, BaseUrlGuard, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::house::{House, Tenant, resident};
+use crate::testbed::{Tenant, Testbed, resident};
 
 /// What a host sends: a beginning, then the same part repeatedly.
 #[derive(Clone, Copy, Debug)]
@@ -83,30 +83,30 @@ async fn serve(mut socket: TcpStream, endless: Endless, sent: Arc<AtomicU64>) {
     }
 }
 
-async fn house() -> House {
+async fn testbed() -> Testbed {
     let guard = BaseUrlGuard::new(AllowList::parse("127.0.0.1").unwrap());
     let transport = Transport::new(&guard).unwrap().unpaced();
-    House::over(guard, transport).await
+    Testbed::over(guard, transport).await
 }
 
-async fn list(house: &House, tenant: &Tenant, credential: &str) -> (u16, String) {
-    let key = house.key(tenant, &Scope::ALL, None).await;
+async fn list(testbed: &Testbed, tenant: &Tenant, credential: &str) -> (u16, String) {
+    let key = testbed.key(tenant, &Scope::ALL, None).await;
     let uri = format!("/crm/contacts?credentialId={credential}");
-    let answer = house.send("GET", &uri, &key, None).await;
+    let answer = testbed.send("GET", &uri, &key, None).await;
     (answer.status, answer.code())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_response_that_never_ends_is_cut_off_early() {
-    let house = house().await;
+    let testbed = testbed().await;
     let mut wrong = Vec::new();
     for endless in ENDLESS {
         let sent = Arc::new(AtomicU64::default());
         let url = host(endless, sent.clone()).await;
-        let tenant = house.tenant(endless.name).await;
-        let credential = house.account(&tenant, &url, "token").await;
+        let tenant = testbed.tenant(endless.name).await;
+        let credential = testbed.account(&tenant, &url, "token").await;
         let began = Instant::now();
-        let (status, code) = list(&house, &tenant, &credential).await;
+        let (status, code) = list(&testbed, &tenant, &credential).await;
         let (took, sent) = (began.elapsed(), sent.load(Ordering::SeqCst));
         let Endless { name, most, .. } = endless;
         let told = format!("{name}: {status} {code} after {took:?} and {sent} bytes");
@@ -175,33 +175,33 @@ async fn three_floods_of_interim_responses_slow_their_neighbours_down() {
 
 /// Runs so many calls to flooding hosts, and the calls of another tenant meanwhile.
 async fn flooded(floods: usize) -> String {
-    let house = Arc::new(house().await);
-    let (hostile, honest) = (house.tenant("hostile").await, house.tenant("honest").await);
+    let testbed = Arc::new(testbed().await);
+    let (hostile, honest) = (testbed.tenant("hostile").await, testbed.tenant("honest").await);
     let (hostile_key, key) =
-        (house.key(&hostile, &Scope::ALL, None).await, house.key(&honest, &Scope::ALL, None).await);
+        (testbed.key(&hostile, &Scope::ALL, None).await, testbed.key(&honest, &Scope::ALL, None).await);
     let open = Arc::new(AtomicUsize::default());
     let before = resident();
     let calls = floods;
     let mut floods = Vec::new();
     for _ in 0..calls {
-        let credential = house.account(&hostile, &flood(Arc::clone(&open)), "token").await;
-        let (house, key) = (Arc::clone(&house), hostile_key.clone());
+        let credential = testbed.account(&hostile, &flood(Arc::clone(&open)), "token").await;
+        let (testbed, key) = (Arc::clone(&testbed), hostile_key.clone());
         floods.push(tokio::spawn(async move {
             let uri = format!("/crm/contacts?credentialId={credential}");
             let deadline = DEADLINE.as_millis().to_string();
             let began = Instant::now();
             let headers = [("x-request-timeout-ms", deadline.as_str())];
-            let answer = house.send_with("GET", &uri, &key, None, &headers).await;
+            let answer = testbed.send_with("GET", &uri, &key, None, &headers).await;
             (answer.status, answer.code(), began.elapsed())
         }));
     }
-    let credential = house.account(&honest, &quick().await, "token").await;
+    let credential = testbed.account(&honest, &quick().await, "token").await;
     let uri = format!("/crm/contacts?credentialId={credential}");
     let mut took = Vec::new();
     let mut most = before;
     while !floods.iter().all(tokio::task::JoinHandle::is_finished) {
         let began = Instant::now();
-        assert_eq!(house.send("GET", &uri, &key, None).await.status, 200);
+        assert_eq!(testbed.send("GET", &uri, &key, None).await.status, 200);
         took.push(began.elapsed());
         most = most.max(resident());
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::canned::Canned;
-use crate::process::{Serving, master_key};
+use crate::gateway_process::{GatewayProcess, master_key};
 
 /// A contact of 30,000 fields, in some 300 KB.
 fn heavy() -> String {
@@ -38,7 +38,7 @@ async fn abandoned(address: &str, path: &str, who: &str) {
 }
 
 /// Waits up to 20 s until the process has ended. Returns its status.
-async fn ended(serving: &mut Serving) -> ExitStatus {
+async fn ended(serving: &mut GatewayProcess) -> ExitStatus {
     let began = Instant::now();
     loop {
         match serving.process.try_wait().unwrap() {
@@ -54,7 +54,7 @@ async fn ended(serving: &mut Serving) -> ExitStatus {
 #[tokio::test(flavor = "multi_thread")]
 async fn heavy_replies_hold_up_neither_the_process_nor_another_tenant_nor_the_end() {
     let folder = tempfile::tempdir().unwrap();
-    let mut serving = Serving::start(folder.path(), "log", &master_key(), &[]).await;
+    let mut serving = GatewayProcess::start(folder.path(), "log", &master_key(), &[]).await;
     let small = r#"{"_id":"abc123","firstname":"Ada","email":"a@example.com"}"#;
     // The row has other field names than the single read, so that the two are merged.
     let (hostile, honest) =
@@ -122,7 +122,7 @@ fn processor_time(id: u32) -> Duration {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_megabyte_of_custom_fields_costs_a_write_little() {
     let folder = tempfile::tempdir().unwrap();
-    let serving = Serving::start(folder.path(), "log", &master_key(), &[]).await;
+    let serving = GatewayProcess::start(folder.path(), "log", &master_key(), &[]).await;
     let contact = |changed: usize| {
         let field = |n: usize| {
             let value = if n < changed { "new" } else { "held" };
@@ -162,7 +162,7 @@ async fn a_megabyte_of_custom_fields_costs_a_write_little() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_contact_of_too_many_fields_can_be_changed_and_what_was_not_read_is_not_verified() {
     let folder = tempfile::tempdir().unwrap();
-    let serving = Serving::start(folder.path(), "log", &master_key(), &[]).await;
+    let serving = GatewayProcess::start(folder.path(), "log", &master_key(), &[]).await;
     let row = r#"{"_id":"abc123","email":["a@example.com"]}"#;
     let crm = canned("{}", row).await;
     let named = heavy().replacen('{', "{\"firstname\":\"Ada\",", 1);
@@ -203,7 +203,7 @@ async fn a_contact_of_too_many_fields_can_be_changed_and_what_was_not_read_is_no
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reply_of_too_many_values_or_too_deep_is_no_reply() {
     let folder = tempfile::tempdir().unwrap();
-    let serving = Serving::start(folder.path(), "log", &master_key(), &[]).await;
+    let serving = GatewayProcess::start(folder.path(), "log", &master_key(), &[]).await;
     let crm = canned("{}", "{}").await;
     let (_, key) = serving.tenant("honest").await;
     let id = serving.link(&key, credential(&crm)).await;

@@ -9,7 +9,8 @@ use contacts_gateway::upstream::{AllowList, BaseUrlGuard, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::house::{House, Tenant, admin, resident};
+use crate::test_gateway::admin;
+use crate::testbed::{Tenant, Testbed, resident};
 
 /// When the host sends an unsolicited response on the attacker's connections.
 #[derive(Clone, Copy, Debug)]
@@ -98,12 +99,17 @@ async fn serve(mut socket: TcpStream, extra: Extra) {
 }
 
 /// Runs one tenant's calls. Returns how many of them showed each name.
-async fn calls(house: Arc<House>, tenant: Arc<Tenant>, credential: String, own: &'static str) -> [usize; 3] {
-    let key = house.key(&tenant, &Scope::ALL, None).await;
+async fn calls(
+    testbed: Arc<Testbed>,
+    tenant: Arc<Tenant>,
+    credential: String,
+    own: &'static str,
+) -> [usize; 3] {
+    let key = testbed.key(&tenant, &Scope::ALL, None).await;
     let uri = format!("/crm/contacts?credentialId={credential}");
     let mut seen = [0; 3];
     for call in 0..CALLS {
-        let answer = house.send("GET", &uri, &key, None).await;
+        let answer = testbed.send("GET", &uri, &key, None).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
         let foreign = if own == "victim" { "attacker" } else { "victim" };
         for (count, name) in seen.iter_mut().zip([own, "INJECTED", foreign]) {
@@ -115,22 +121,22 @@ async fn calls(house: Arc<House>, tenant: Arc<Tenant>, credential: String, own: 
     seen
 }
 
-async fn house() -> Arc<House> {
+async fn testbed() -> Arc<Testbed> {
     let guard = BaseUrlGuard::new(AllowList::parse("127.0.0.1").unwrap());
     let transport = Transport::new(&guard).unwrap().unpaced();
-    Arc::new(House::over(guard, transport).await)
+    Arc::new(Testbed::over(guard, transport).await)
 }
 
 /// What attacker and victim saw with `extra`: their own contacts, injected ones, those of the other tenant.
 async fn seen(extra: Extra) -> ([usize; 3], [usize; 3]) {
-    let house = house().await;
+    let testbed = testbed().await;
     let url = host(extra, Arc::default()).await;
     let mut tasks = Vec::new();
     for own in ["attacker", "victim"] {
-        let tenant = Arc::new(house.tenant(own).await);
-        let credential = house.account(&tenant, &url, own).await;
+        let tenant = Arc::new(testbed.tenant(own).await);
+        let credential = testbed.account(&tenant, &url, own).await;
         for _ in 0..WORKERS {
-            tasks.push((own, tokio::spawn(calls(house.clone(), tenant.clone(), credential.clone(), own))));
+            tasks.push((own, tokio::spawn(calls(testbed.clone(), tenant.clone(), credential.clone(), own))));
         }
     }
     let (mut attacker, mut victim) = ([0; 3], [0; 3]);
@@ -165,20 +171,20 @@ async fn a_response_that_nobody_asked_for_reaches_no_other_tenant() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_credentials_of_one_host_have_a_connection_each_and_close_it() {
     const CREDENTIALS: usize = 998; // The tenant has two more.
-    let house = house().await;
+    let testbed = testbed().await;
     let connections = Arc::new(Connections::default());
     let url = host(Extra::Never, connections.clone()).await;
-    let (tenant, other) = (house.tenant("many").await, house.tenant("other").await);
-    let key = house.key(&tenant, &Scope::ALL, None).await;
-    let other_key = house.key(&other, &Scope::ALL, None).await;
+    let (tenant, other) = (testbed.tenant("many").await, testbed.tenant("other").await);
+    let key = testbed.key(&tenant, &Scope::ALL, None).await;
+    let other_key = testbed.key(&other, &Scope::ALL, None).await;
     let mut credentials = Vec::new();
     for _ in 0..CREDENTIALS {
-        credentials.push(house.account(&tenant, &url, "victim").await);
+        credentials.push(testbed.account(&tenant, &url, "victim").await);
     }
     let before = resident();
     for credential in &credentials {
         let uri = format!("/crm/contacts?credentialId={credential}");
-        assert_eq!(house.send("GET", &uri, &key, None).await.status, 200);
+        assert_eq!(testbed.send("GET", &uri, &key, None).await.status, 200);
     }
     let more = resident().saturating_sub(before);
     println!("{more} KiB more for {CREDENTIALS} credentials in use, {connections:?}");
@@ -186,14 +192,14 @@ async fn a_thousand_credentials_of_one_host_have_a_connection_each_and_close_it(
     assert!(connections.open.load(Ordering::SeqCst) > 0, "kept for the next call");
     // Both ends of the connections are in this process, which runs other tests as well.
     assert!(more < 256 * 1024, "{more} KiB");
-    let removed = house.send("DELETE", &format!("/admin/tenants/{}", tenant.id()), &admin(), None).await;
+    let removed = testbed.send("DELETE", &format!("/admin/tenants/{}", tenant.id()), &admin(), None).await;
     assert_eq!(removed.status, 204, "{}", removed.text);
     // Checked long before the idle timeout. Caches drop their entries while they serve other requests.
     let began = Instant::now();
     while connections.open.load(Ordering::SeqCst) > 0 {
         assert!(began.elapsed() < Duration::from_secs(20), "{connections:?}");
         let uri = format!("/crm/contacts?credentialId={}", other.credentials[0]);
-        assert_eq!(house.send("GET", &uri, &other_key, None).await.status, 200);
+        assert_eq!(testbed.send("GET", &uri, &other_key, None).await.status, 200);
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     println!("closed after {:?}", began.elapsed());

@@ -2,8 +2,9 @@
 
 use contacts_gateway::domain::Scope;
 
-use crate::house::{Answer, House, Tenant};
 use crate::operations::Operation;
+use crate::reply::Reply;
+use crate::testbed::{Tenant, Testbed};
 
 /// Operations that name no credential: what they show of others is tested by itself below. A new one belongs here only
 /// with a test of its own.
@@ -40,9 +41,9 @@ impl Aim<'_> {
         (format!("{path}{skip}"), path)
     }
 
-    async fn answer(&self, house: &House, operation: &Operation, method: &str, who: &str) -> Answer {
+    async fn answer(&self, testbed: &Testbed, operation: &Operation, method: &str, who: &str) -> Reply {
         let (uri, path) = self.uri(operation);
-        house.send(method, &uri, who, operation.body().as_deref()).await.without(&path)
+        testbed.send(method, &uri, who, operation.body().as_deref()).await.without(&path)
     }
 }
 
@@ -73,53 +74,53 @@ fn methods(operation: &Operation) -> Vec<&str> {
 }
 
 /// A contact of the credential, as its list shows it.
-async fn contact(house: &House, key: &str, credential: &str) -> String {
-    let list = house.send("GET", &format!("/crm/contacts?credentialId={credential}"), key, None).await;
+async fn contact(testbed: &Testbed, key: &str, credential: &str) -> String {
+    let list = testbed.send("GET", &format!("/crm/contacts?credentialId={credential}"), key, None).await;
     list.json()["contacts"][0]["id"].as_str().unwrap().to_owned()
 }
 
-async fn two_tenants(house: &House) -> (Tenant, Tenant) {
-    (house.tenant("mine").await, house.tenant("theirs").await)
+async fn two_tenants(testbed: &Testbed) -> (Tenant, Tenant) {
+    (testbed.tenant("mine").await, testbed.tenant("theirs").await)
 }
 
 #[tokio::test]
 async fn a_credential_that_is_foreign_outside_the_list_or_unknown_is_one_answer_and_no_call() {
-    let house = House::open().await;
-    let (mine, theirs) = two_tenants(&house).await;
-    let outside = house.more(&mine, "aptly").await;
-    let removed = house.more(&mine, "pipeline").await;
-    let whole = house.key(&mine, &Scope::ALL, None).await;
+    let testbed = Testbed::open().await;
+    let (mine, theirs) = two_tenants(&testbed).await;
+    let outside = testbed.more(&mine, "aptly").await;
+    let removed = testbed.more(&mine, "pipeline").await;
+    let whole = testbed.key(&mine, &Scope::ALL, None).await;
     let own = [mine.credentials[0].as_str(), mine.credentials[1].as_str()];
-    let listed = house.key(&mine, &Scope::ALL, Some(&[own[0], own[1], &removed])).await;
-    assert_eq!(house.send("DELETE", &format!("/credentials/{removed}"), &whole, None).await.status, 204);
-    let contact = contact(&house, &whole, own[0]).await;
-    let before = house.calls();
+    let listed = testbed.key(&mine, &Scope::ALL, Some(&[own[0], own[1], &removed])).await;
+    assert_eq!(testbed.send("DELETE", &format!("/credentials/{removed}"), &whole, None).await.status, 204);
+    let contact = contact(&testbed, &whole, own[0]).await;
+    let before = testbed.calls();
     for operation in attacked() {
         for method in methods(&operation) {
             let aim = |credential| Aim { credential, contact: &contact };
-            let unknown = aim("cred_nobody").answer(&house, &operation, method, &listed).await;
+            let unknown = aim("cred_nobody").answer(&testbed, &operation, method, &listed).await;
             assert_eq!(unknown.status, 404, "{}: {}", operation.name, unknown.text);
             if method != "HEAD" {
                 assert_eq!(unknown.code(), "credential_not_found", "{}", operation.name);
             }
             for key in [&whole, &listed] {
                 for id in [&theirs.credentials[0], &theirs.credentials[1], &removed] {
-                    let answer = aim(id).answer(&house, &operation, method, key).await;
+                    let answer = aim(id).answer(&testbed, &operation, method, key).await;
                     assert_eq!(answer, unknown, "{} {id}", operation.name);
                 }
             }
-            let answer = aim(&outside).answer(&house, &operation, method, &listed).await;
+            let answer = aim(&outside).answer(&testbed, &operation, method, &listed).await;
             assert_eq!(answer, unknown, "{} outside of the key's list", operation.name);
         }
     }
-    assert_eq!(house.calls(), before, "something was sent to a CRM");
+    assert_eq!(testbed.calls(), before, "something was sent to a CRM");
 }
 
 #[tokio::test]
 async fn a_malformed_credential_is_refused_and_no_call() {
-    let house = House::open().await;
-    let (mine, theirs) = two_tenants(&house).await;
-    let key = house.key(&mine, &Scope::ALL, None).await;
+    let testbed = Testbed::open().await;
+    let (mine, theirs) = two_tenants(&testbed).await;
+    let key = testbed.key(&mine, &Scope::ALL, None).await;
     let foreign = &theirs.credentials[0];
     let long = "x".repeat(1500);
     let (upper, blank, cut) =
@@ -127,7 +128,7 @@ async fn a_malformed_credential_is_refused_and_no_call() {
     let encoded: String = foreign.bytes().fold(String::new(), |out, byte| out + &format!("%{byte:02x}"));
     let doubled = format!("{foreign}&credentialId={}", mine.credentials[0]);
     let aliased = format!("{foreign}&connectionId={}", mine.credentials[0]);
-    let before = house.calls();
+    let before = testbed.calls();
     for operation in attacked() {
         let in_query = operation.takes("credentialId");
         let malformed = [
@@ -147,28 +148,28 @@ async fn a_malformed_credential_is_refused_and_no_call() {
         let twice = [doubled.as_str(), aliased.as_str()];
         for credential in malformed.into_iter().chain(twice.into_iter().filter(|_| in_query)) {
             let aim = Aim { credential, contact: "abc123" };
-            let answer = aim.answer(&house, &operation, &operation.method, &key).await;
+            let answer = aim.answer(&testbed, &operation, &operation.method, &key).await;
             let refused = matches!(answer.code().as_str(), "credential_not_found" | "invalid_parameter");
             assert!(refused, "{} {credential}: {} {}", operation.name, answer.status, answer.text);
         }
     }
-    assert_eq!(house.calls(), before, "something was sent to a CRM");
+    assert_eq!(testbed.calls(), before, "something was sent to a CRM");
 }
 
 #[tokio::test]
 async fn the_attacks_reach_every_operation() {
-    let house = House::open().await;
-    let mine = house.tenant("mine").await;
-    let key = house.key(&mine, &Scope::ALL, None).await;
+    let testbed = Testbed::open().await;
+    let mine = testbed.tenant("mine").await;
+    let key = testbed.key(&mine, &Scope::ALL, None).await;
     for operation in attacked() {
         // Each on credentials of its own: some of them end it.
         for provider in ["aptly", "pipeline"] {
-            let credential = house.more(&mine, provider).await;
-            let contact = contact(&house, &key, &credential).await;
+            let credential = testbed.more(&mine, provider).await;
+            let contact = contact(&testbed, &key, &credential).await;
             let aim = Aim { credential: &credential, contact: &contact };
             let body = operation.body_for(provider);
             let (uri, _) = aim.uri(&operation);
-            let answer = house.send(&operation.method, &uri, &key, body.as_deref()).await;
+            let answer = testbed.send(&operation.method, &uri, &key, body.as_deref()).await;
             let code = answer.code();
             let driven = !NOT_DRIVEN.contains(&code.as_str()) && code != "credential_not_found";
             assert!(driven, "{} was not driven: {}", operation.name, answer.text);
@@ -178,19 +179,19 @@ async fn the_attacks_reach_every_operation() {
 
 #[tokio::test]
 async fn a_contact_of_another_credential_is_an_unknown_one_and_no_call() {
-    let house = House::open().await;
-    let (mine, theirs) = two_tenants(&house).await;
+    let testbed = Testbed::open().await;
+    let (mine, theirs) = two_tenants(&testbed).await;
     let (my_key, their_key) =
-        (house.key(&mine, &Scope::ALL, None).await, house.key(&theirs, &Scope::ALL, None).await);
+        (testbed.key(&mine, &Scope::ALL, None).await, testbed.key(&theirs, &Scope::ALL, None).await);
     let on_contacts = |operation: &Operation| operation.path.starts_with("/crm/contacts/{id}");
     let operations: Vec<Operation> = attacked().into_iter().filter(on_contacts).collect();
     for (at, credential) in mine.credentials.iter().enumerate() {
-        let foreign = contact(&house, &their_key, &theirs.credentials[at]).await;
-        let sideways = contact(&house, &my_key, &mine.credentials[1 - at]).await;
-        let before = house.calls();
+        let foreign = contact(&testbed, &their_key, &theirs.credentials[at]).await;
+        let sideways = contact(&testbed, &my_key, &mine.credentials[1 - at]).await;
+        let before = testbed.calls();
         for operation in &operations {
             let ask = async |contact: &str| {
-                Aim { credential, contact }.answer(&house, operation, &operation.method, &my_key).await
+                Aim { credential, contact }.answer(&testbed, operation, &operation.method, &my_key).await
             };
             let unknown = ask("con_nobody").await;
             // What a CRM cannot do at all is said before any look at the id.
@@ -199,16 +200,16 @@ async fn a_contact_of_another_credential_is_an_unknown_one_and_no_call() {
                 assert_eq!(ask(id).await, unknown, "{} {id}", operation.name);
             }
         }
-        assert_eq!(house.calls(), before, "something was sent to a CRM");
+        assert_eq!(testbed.calls(), before, "something was sent to a CRM");
     }
 }
 
 #[tokio::test]
 async fn a_cursor_of_another_list_does_not_open_and_no_call() {
-    let house = House::open().await;
-    let (mine, theirs) = two_tenants(&house).await;
+    let testbed = Testbed::open().await;
+    let (mine, theirs) = two_tenants(&testbed).await;
     let (my_key, their_key) =
-        (house.key(&mine, &Scope::ALL, None).await, house.key(&theirs, &Scope::ALL, None).await);
+        (testbed.key(&mine, &Scope::ALL, None).await, testbed.key(&theirs, &Scope::ALL, None).await);
     let tenants = |operation: &Operation| operation.plane().as_deref() == Some("bearer");
     let mut lists = 0;
     for operation in Operation::all().into_iter().filter(tenants).filter(|one| one.takes("cursor")) {
@@ -220,21 +221,21 @@ async fn a_cursor_of_another_list_does_not_open_and_no_call() {
                     .then(|| format!("credentialId={}&", tenant.credentials[at]));
                 format!("{}?{}pageSize=1", operation.path, scope.unwrap_or_default())
             };
-            let page = house.send(&operation.method, &uri(&theirs), &their_key, None).await.json();
+            let page = testbed.send(&operation.method, &uri(&theirs), &their_key, None).await.json();
             let cursor = page["nextCursor"].as_str().or(page["pageInfo"]["nextCursor"].as_str());
             let cursor =
                 cursor.unwrap_or_else(|| panic!("{} gave no cursor: {page}", operation.name)).to_owned();
             let theirs_goes_on = format!("{}&cursor={cursor}", uri(&theirs));
-            assert_eq!(house.send(&operation.method, &theirs_goes_on, &their_key, None).await.status, 200);
-            let before = house.calls();
+            assert_eq!(testbed.send(&operation.method, &theirs_goes_on, &their_key, None).await.status, 200);
+            let before = testbed.calls();
             let ask = async |cursor: &str| {
                 let uri = format!("{}&cursor={cursor}", uri(&mine));
-                house.send(&operation.method, &uri, &my_key, None).await
+                testbed.send(&operation.method, &uri, &my_key, None).await
             };
             let garbage = ask("garbage").await;
             assert_eq!(garbage.code(), "invalid_parameter", "{}: {}", operation.name, garbage.text);
             assert_eq!(ask(&cursor).await, garbage, "{}", operation.name);
-            assert_eq!(house.calls(), before, "something was sent to a CRM");
+            assert_eq!(testbed.calls(), before, "something was sent to a CRM");
         }
     }
     assert!(lists >= 2);
@@ -242,22 +243,22 @@ async fn a_cursor_of_another_list_does_not_open_and_no_call() {
 
 #[tokio::test]
 async fn a_list_of_credentials_shows_ones_own_within_the_keys_list() {
-    let house = House::open().await;
-    let (mine, _) = two_tenants(&house).await;
+    let testbed = Testbed::open().await;
+    let (mine, _) = two_tenants(&testbed).await;
     let first = mine.credentials[0].as_str();
     let shown = async |key: &str| {
-        let list = house.send("GET", "/credentials", key, None).await.json();
+        let list = testbed.send("GET", "/credentials", key, None).await.json();
         let items = list["items"].as_array().unwrap().clone();
         items.iter().map(|item| item["credentialId"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    let mut all = shown(&house.key(&mine, &Scope::ALL, None).await).await;
+    let mut all = shown(&testbed.key(&mine, &Scope::ALL, None).await).await;
     all.sort();
     let mut own = mine.credentials.to_vec();
     own.sort();
     assert_eq!(all, own);
-    let limited = house.key(&mine, &Scope::ALL, Some(&[first])).await;
+    let limited = testbed.key(&mine, &Scope::ALL, Some(&[first])).await;
     assert_eq!(shown(&limited).await, [first]);
     let body = Operation::all().into_iter().find(|one| one.name == "POST /credentials").unwrap().body();
-    let answer = house.send("POST", "/credentials?verify=false", &limited, body.as_deref()).await;
+    let answer = testbed.send("POST", "/credentials?verify=false", &limited, body.as_deref()).await;
     assert_eq!(answer.code(), "insufficient_scope", "a key with a list adds none");
 }

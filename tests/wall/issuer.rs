@@ -12,7 +12,8 @@ use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::house::{House, Setup};
+use crate::test_gateway::Setup;
+use crate::testbed::Testbed;
 
 const SECRET: &str = "a secret of an issuer, longer than 32 characters";
 /// Concurrent forged tokens: more than the process's limit on requests in flight.
@@ -69,14 +70,14 @@ async fn made_up_tokens_of_an_issuer_that_hangs_take_eight_places_and_no_more() 
         issuer("https://works.example.com", JwtAlgorithm::Hs256, JwtKeys::Secret(SECRET.into())),
     ];
     let issuers = Issuers::new(&configured, &AllowList::parse("127.0.0.1").unwrap()).ok().unwrap();
-    let house = Arc::new(House::with(Setup { issuers, ..Setup::default() }).await);
-    let tenant = house.tenant("mine").await;
-    let key = house.key(&tenant, &Scope::ALL, None).await;
+    let testbed = Arc::new(Testbed::with(Setup { issuers, ..Setup::default() }).await);
+    let tenant = testbed.tenant("mine").await;
+    let key = testbed.key(&tenant, &Scope::ALL, None).await;
     let storm = {
-        let house = Arc::clone(&house);
+        let testbed = Arc::clone(&testbed);
         tokio::spawn(async move {
             let tokens: Vec<String> = (0..STORM).map(made_up).collect();
-            join_all(tokens.iter().map(|token| house.send("GET", "/credentials", token, None))).await
+            join_all(tokens.iter().map(|token| testbed.send("GET", "/credentials", token, None))).await
         })
     };
     // By then each request of the attack waits for the keys or has been refused.
@@ -84,7 +85,7 @@ async fn made_up_tokens_of_an_issuer_that_hangs_take_eight_places_and_no_more() 
     let good = format!("Bearer {}", token("https://works.example.com", "mine"));
     for _ in 0..50 {
         for who in [&key, &good] {
-            let answer = house.send("GET", "/credentials", who, None).await;
+            let answer = testbed.send("GET", "/credentials", who, None).await;
             assert_eq!(answer.status, 200, "{}", answer.text);
         }
     }

@@ -8,13 +8,14 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::canned::Canned;
-use crate::house::{Answer, House};
+use crate::reply::Reply;
+use crate::testbed::Testbed;
 
 const EMAIL: &str = "user1@example.com";
 
 /// A credential with a login at `base_url`, and its tenant's key.
 struct Account {
-    house: House,
+    testbed: Testbed,
     key: String,
     credential: String,
     base_url: String,
@@ -22,32 +23,32 @@ struct Account {
 
 impl Account {
     async fn new(base_url: String, password: &str) -> Self {
-        let house = House::open().await;
-        let key = house.key(&house.tenant("one").await, &Scope::ALL, None).await;
+        let testbed = Testbed::open().await;
+        let key = testbed.key(&testbed.tenant("one").await, &Scope::ALL, None).await;
         let secret = json!({ "email": EMAIL, "password": password });
-        let credential = house.at_pipeline(&key, &base_url, secret).await;
-        Self { house, key, credential, base_url }
+        let credential = testbed.at_pipeline(&key, &base_url, secret).await;
+        Self { testbed, key, credential, base_url }
     }
 
-    async fn check(&self) -> Answer {
+    async fn check(&self) -> Reply {
         let uri = format!("/credentials/{}/check", self.credential);
-        self.house.send("POST", &uri, &self.key, None).await
+        self.testbed.send("POST", &uri, &self.key, None).await
     }
 
-    async fn list(&self) -> Answer {
+    async fn list(&self) -> Reply {
         let uri = format!("/crm/contacts?credentialId={}", self.credential);
-        self.house.send("GET", &uri, &self.key, None).await
+        self.testbed.send("GET", &uri, &self.key, None).await
     }
 
-    async fn patch(&self, body: Value) -> Answer {
+    async fn patch(&self, body: Value) -> Reply {
         let uri = format!("/credentials/{}", self.credential);
-        self.house.send("PATCH", &uri, &self.key, Some(&body.to_string())).await
+        self.testbed.send("PATCH", &uri, &self.key, Some(&body.to_string())).await
     }
 
-    async fn add(&self, name: &str, password: &str) -> Answer {
+    async fn add(&self, name: &str, password: &str) -> Reply {
         let body = json!({ "provider": "pipeline", "name": name, "settings": { "baseUrl": self.base_url },
             "secret": { "email": EMAIL, "password": password } });
-        self.house.send("POST", "/credentials", &self.key, Some(&body.to_string())).await
+        self.testbed.send("POST", "/credentials", &self.key, Some(&body.to_string())).await
     }
 }
 

@@ -14,14 +14,14 @@ mod conditions;
 mod contract;
 mod drips;
 mod frozen;
+#[path = "../support/gateway_process.rs"]
+#[expect(dead_code, reason = "other suites need more of it")]
+mod gateway_process;
 mod groups;
 mod hosts;
-mod house;
 mod injection;
 mod isolation;
 mod issuer;
-#[path = "../support/key.rs"]
-mod key;
 mod logins;
 mod memory;
 mod names;
@@ -30,10 +30,12 @@ mod paths;
 #[path = "../support/postgres.rs"]
 #[expect(dead_code, reason = "not every suite stops its server")]
 mod postgres;
-mod process;
 mod quotas;
 mod recovery;
 mod repeated;
+#[path = "../support/reply.rs"]
+#[expect(dead_code, reason = "other suites need more of it")]
+mod reply;
 mod resolving;
 mod rotation;
 mod scopes;
@@ -44,3 +46,7 @@ mod smuggling;
 mod stalled_log;
 mod storage;
 mod sweep;
+#[path = "../support/test_gateway.rs"]
+#[expect(dead_code, reason = "other suites need more of it")]
+mod test_gateway;
+mod testbed;

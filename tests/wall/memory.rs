@@ -10,8 +10,9 @@ use axum::routing::get;
 use contacts_gateway::domain::Scope;
 use serde_json::{Value, json};
 
-use crate::house::{Answer, House, Tenant};
-use crate::process::{Serving, master_key};
+use crate::gateway_process::{GatewayProcess, master_key};
+use crate::reply::Reply;
+use crate::testbed::{Tenant, Testbed};
 
 const MIB: usize = 1024 * 1024;
 
@@ -23,12 +24,12 @@ fn of_many_addresses(id: &str, length: usize) -> Value {
     json!({ "_id": id, "firstname": "Ada", "firstName": "Ada", "email": emails })
 }
 
-fn at<'a>(house: &'a House, tenant: &Tenant) -> [(&'a contacts_gateway::simulators::Running, String); 2] {
+fn at<'a>(testbed: &'a Testbed, tenant: &Tenant) -> [(&'a contacts_gateway::simulators::Running, String); 2] {
     let [aptly, pipeline] = tenant.credentials.clone();
-    [(&house.aptly, aptly), (&house.pipeline, pipeline)]
+    [(&testbed.aptly, aptly), (&testbed.pipeline, pipeline)]
 }
 
-fn warned(answer: &Answer) -> Vec<(String, String)> {
+fn warned(answer: &Reply) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let warnings = answer.json()["warnings"].as_array().cloned().unwrap_or_default();
     warnings.iter().map(|warning| (text(&warning["code"]), text(&warning["pointer"]))).collect()
@@ -37,16 +38,17 @@ fn warned(answer: &Answer) -> Vec<(String, String)> {
 #[tokio::test]
 async fn a_read_of_more_than_eight_mib_is_refused_and_one_below_is_answered() {
     for (length, status, code) in [(10, 200, ""), (40, 502, "upstream_response_too_large")] {
-        let house = House::open().await;
-        let tenant = house.tenant("large").await;
-        let key = house.key(&tenant, &Scope::ALL, None).await;
+        let testbed = Testbed::open().await;
+        let tenant = testbed.tenant("large").await;
+        let key = testbed.key(&tenant, &Scope::ALL, None).await;
         for number in 0..100 {
-            house.aptly.put(of_many_addresses(&format!("many{number}"), length)).unwrap();
+            testbed.aptly.put(of_many_addresses(&format!("many{number}"), length)).unwrap();
         }
-        let pipeline = house.at_pipeline(&key, &crm(length).await, json!({ "token": "t-0123456789" })).await;
+        let pipeline =
+            testbed.at_pipeline(&key, &crm(length).await, json!({ "token": "t-0123456789" })).await;
         for credential in [&tenant.credentials[0], &pipeline] {
             let uri = format!("/crm/contacts?pageSize=100&credentialId={credential}");
-            let answer = house.send("GET", &uri, &key, None).await;
+            let answer = testbed.send("GET", &uri, &key, None).await;
             assert_eq!((answer.status, answer.code().as_str()), (status, code), "{length}");
             assert!(answer.text.len() < 8 * MIB);
         }
@@ -55,10 +57,10 @@ async fn a_read_of_more_than_eight_mib_is_refused_and_one_below_is_answered() {
 
 #[tokio::test]
 async fn a_write_never_fails_for_its_size_and_is_replayed_as_it_was_sent() {
-    let house = House::open().await;
-    let tenant = house.tenant("writer").await;
-    let key = house.key(&tenant, &[Scope::ContactsRead, Scope::ContactsWrite], None).await;
-    for ((crm, credential), member) in at(&house, &tenant).into_iter().zip(["title", "notes"]) {
+    let testbed = Testbed::open().await;
+    let tenant = testbed.tenant("writer").await;
+    let key = testbed.key(&tenant, &[Scope::ContactsRead, Scope::ContactsWrite], None).await;
+    for ((crm, credential), member) in at(&testbed, &tenant).into_iter().zip(["title", "notes"]) {
         let long = |len: usize| json!({ "firstname": "Ada", "firstName": "Ada", member: "x".repeat(len) });
         let without = [("incomplete".to_owned(), "/remoteFields".to_owned())];
         let ids_only = [("incomplete".to_owned(), String::new())];
@@ -71,13 +73,13 @@ async fn a_write_never_fails_for_its_size_and_is_replayed_as_it_was_sent() {
             let uri = format!("/crm/contacts/{id}?credentialId={credential}");
             let mut texts = Vec::new();
             for once in ["", "first", "first"] {
-                let (calls, body) = (house.calls(), format!(r#"{{"lastName":"L{once}"}}"#));
+                let (calls, body) = (testbed.calls(), format!(r#"{{"lastName":"L{once}"}}"#));
                 let answer = if once.is_empty() {
-                    house.send("PATCH", &uri, &key, Some(&body)).await
+                    testbed.send("PATCH", &uri, &key, Some(&body)).await
                 } else {
                     let once = format!("{once}-{id}-{credential}");
                     let headers = [("idempotency-key", once.as_str())];
-                    house.send_with("PATCH", &uri, &key, Some(&body), &headers).await
+                    testbed.send_with("PATCH", &uri, &key, Some(&body), &headers).await
                 };
                 assert_eq!(answer.status, 200, "{}", answer.text);
                 // What these records lack beside is told too.
@@ -94,7 +96,7 @@ async fn a_write_never_fails_for_its_size_and_is_replayed_as_it_was_sent() {
                 assert!(answer.text.len() <= 64 * 1024, "{}", answer.text.len());
                 if answer.headers.contains_key("idempotency-replayed") {
                     assert_eq!(
-                        (house.calls(), texts.last()),
+                        (testbed.calls(), texts.last()),
                         (calls, Some(&answer.text)),
                         "a replay reads nothing"
                     );
@@ -125,7 +127,7 @@ fn linked(base_url: &str) -> Value {
 }
 
 /// A connection with a request whose response is not read.
-fn asked(serving: &Serving, key: &str, path: &str) -> TcpStream {
+fn asked(serving: &GatewayProcess, key: &str, path: &str) -> TcpStream {
     let mut stream = TcpStream::connect(&serving.address).unwrap();
     let head = format!(
         "GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\nx-request-timeout-ms: 30000\r\n\r\n"
@@ -151,7 +153,7 @@ async fn eventually(what: &str, within: Duration, mut holds: impl AsyncFnMut() -
 }
 
 /// The peak and current memory of the process, in MiB.
-fn memory(serving: &Serving) -> (u64, u64) {
+fn memory(serving: &GatewayProcess) -> (u64, u64) {
     let status = std::fs::read_to_string(format!("/proc/{}/status", serving.id())).unwrap();
     let of = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
@@ -164,7 +166,7 @@ fn memory(serving: &Serving) -> (u64, u64) {
 async fn a_response_that_nobody_reads_keeps_its_places_and_those_of_nobody_else() {
     let folder = tempfile::tempdir().unwrap();
     let limits = [("GATEWAY_TENANT_IN_FLIGHT", "2"), ("GATEWAY_TENANT_IN_FLIGHT_MIB", "16")];
-    let serving = Serving::start(folder.path(), "log", &master_key(), &limits).await;
+    let serving = GatewayProcess::start(folder.path(), "log", &master_key(), &limits).await;
     let link = linked(&crm(15).await);
     let ((_, one), (_, two)) = (serving.tenant("one").await, serving.tenant("two").await);
     let (first, second) = (serving.link(&one, link.clone()).await, serving.link(&two, link).await);
@@ -200,19 +202,19 @@ async fn a_response_that_nobody_reads_keeps_its_places_and_those_of_nobody_else(
 async fn a_write_that_was_sent_is_answered_although_there_is_no_room_to_read_it_back() {
     let folder = tempfile::tempdir().unwrap();
     let limits = [("GATEWAY_TENANT_IN_FLIGHT_MIB", "16")];
-    let serving = Serving::start(folder.path(), "log", &master_key(), &limits).await;
-    let house = House::open().await;
-    let link = json!({ "provider": "pipeline", "name": "p", "secret": { "token": house.pipeline.token() },
-        "settings": { "baseUrl": house.pipeline.base_url() } });
+    let serving = GatewayProcess::start(folder.path(), "log", &master_key(), &limits).await;
+    let testbed = Testbed::open().await;
+    let link = json!({ "provider": "pipeline", "name": "p", "secret": { "token": testbed.pipeline.token() },
+        "settings": { "baseUrl": testbed.pipeline.base_url() } });
     let (_, key) = serving.tenant("one").await;
     let credential = serving.link(&key, link).await;
     // Two replies of 4.5 MiB exceed the tenant's 8 MiB: the one read before the write, and the write's own reply or the
     // read after it.
-    let id = house.pipeline.put(json!({ "firstName": "Ada", "notes": "x".repeat(4_700_000) })).unwrap();
+    let id = testbed.pipeline.put(json!({ "firstName": "Ada", "notes": "x".repeat(4_700_000) })).unwrap();
     let path = format!("/crm/contacts/{id}?credentialId={credential}");
     let (body, time) = (Some(r#"{"lastName":"Okafor"}"#.to_owned()), [("x-request-timeout-ms", "6000")]);
     let answer = serving.call_with("PATCH", &path, &key, body, &time).await;
-    assert_eq!(house.pipeline.contact(&id).unwrap()["lastName"], "Okafor");
+    assert_eq!(testbed.pipeline.contact(&id).unwrap()["lastName"], "Okafor");
     assert_eq!(answer.status, 200, "{}", answer.text);
     let codes: Vec<Value> =
         answer.json()["warnings"].as_array().unwrap().iter().map(|w| w["code"].clone()).collect();
@@ -222,7 +224,7 @@ async fn a_write_that_was_sent_is_answered_although_there_is_no_room_to_read_it_
 #[tokio::test(flavor = "multi_thread")]
 async fn forty_large_responses_that_nobody_reads_take_bounded_memory_and_give_it_back() {
     let folder = tempfile::tempdir().unwrap();
-    let serving = Serving::start(folder.path(), "log", &master_key(), &[]).await;
+    let serving = GatewayProcess::start(folder.path(), "log", &master_key(), &[]).await;
     let (_, key) = serving.tenant("one").await;
     let idle = memory(&serving).1;
     // Responses just above and just below the limit.
@@ -259,7 +261,7 @@ async fn forty_large_responses_that_nobody_reads_take_bounded_memory_and_give_it
 async fn health_has_a_listener_of_its_own_where_the_operator_wants_one() {
     let folder = tempfile::tempdir().unwrap();
     let ops = [("GATEWAY_OPS_LISTEN", "127.0.0.1:0")];
-    let serving = Serving::start(folder.path(), "log", &master_key(), &ops).await;
+    let serving = GatewayProcess::start(folder.path(), "log", &master_key(), &ops).await;
     let lines = serving.logged();
     let lines = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let line = lines.into_iter().find(|line| line["message"] == "listening for health checks").unwrap();

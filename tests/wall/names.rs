@@ -14,23 +14,24 @@ use contacts_gateway::upstream::AllowList;
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::json;
 
-use crate::house::{House, Setup, admin};
 use crate::isolation::{Aim, attacked};
 use crate::operations::Operation;
+use crate::test_gateway::{Setup, admin};
+use crate::testbed::Testbed;
 
 const ISSUER: &str = "https://login.example.com";
 const SECRET: &str = "a secret of an issuer, longer than 32 characters";
 
 #[tokio::test]
 async fn a_key_limited_to_a_list_cannot_ask_for_names_by_taking_them() {
-    let house = House::open().await;
-    let mine = house.tenant("mine").await;
-    let all = house.key(&mine, &Scope::ALL, None).await;
+    let testbed = Testbed::open().await;
+    let mine = testbed.tenant("mine").await;
+    let all = testbed.key(&mine, &Scope::ALL, None).await;
     let rename = |id: &str, name: &str| (format!("/credentials/{id}"), json!({ "name": name }).to_string());
     let [first, second] = &mine.credentials;
     let (uri, taken) = rename(second, "the other's name");
-    assert_eq!(house.send("PATCH", &uri, &all, Some(&taken)).await.status, 200);
-    let limited = house.key(&mine, &Scope::ALL, Some(&[first])).await;
+    assert_eq!(testbed.send("PATCH", &uri, &all, Some(&taken)).await.status, 200);
+    let limited = testbed.key(&mine, &Scope::ALL, Some(&[first])).await;
     for name in ["the other's name", "a free name"] {
         for (id, code) in [
             (first.as_str(), "insufficient_scope"),
@@ -38,22 +39,22 @@ async fn a_key_limited_to_a_list_cannot_ask_for_names_by_taking_them() {
             ("cred_nobody", "credential_not_found"),
         ] {
             let (uri, body) = rename(id, name);
-            let answer = house.send("PATCH", &uri, &limited, Some(&body)).await;
+            let answer = testbed.send("PATCH", &uri, &limited, Some(&body)).await;
             assert_eq!(answer.code(), code, "{}", answer.text);
         }
         let create = Operation::all().into_iter().find(|one| one.name == "POST /credentials").unwrap();
         let mut body: serde_json::Value = serde_json::from_str(&create.body().unwrap()).unwrap();
         body["name"] = json!(name);
         let body = body.to_string();
-        let answer = house.send("POST", "/credentials?verify=false", &limited, Some(&body)).await;
+        let answer = testbed.send("POST", "/credentials?verify=false", &limited, Some(&body)).await;
         assert_eq!((answer.status, &*answer.code()), (403, "insufficient_scope"), "{}", answer.text);
     }
     // Changes that do not involve a name are still allowed.
     let answer =
-        house.send("PATCH", &format!("/credentials/{first}"), &limited, Some(r#"{"settings":{}}"#)).await;
+        testbed.send("PATCH", &format!("/credentials/{first}"), &limited, Some(r#"{"settings":{}}"#)).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     let (uri, free) = rename(first, "a free name");
-    assert_eq!(house.send("PATCH", &uri, &all, Some(&free)).await.status, 200, "others may rename");
+    assert_eq!(testbed.send("PATCH", &uri, &all, Some(&free)).await.status, 200, "others may rename");
 }
 
 /// Records the database's credential queries, with tenant and credential.
@@ -107,21 +108,21 @@ impl CredentialStore for Watched {
 #[tokio::test]
 async fn a_foreign_credential_costs_the_same_work_as_an_unknown_one() {
     let watch = |store: &mut Store| store.credentials = Arc::new(Watched(store.credentials.clone()));
-    let house = House::with(Setup { watch, ..Setup::default() }).await;
-    let (mine, theirs) = (house.tenant("mine").await, house.tenant("theirs").await);
+    let testbed = Testbed::with(Setup { watch, ..Setup::default() }).await;
+    let (mine, theirs) = (testbed.tenant("mine").await, testbed.tenant("theirs").await);
     let (key, their_key) =
-        (house.key(&mine, &Scope::ALL, None).await, house.key(&theirs, &Scope::ALL, None).await);
+        (testbed.key(&mine, &Scope::ALL, None).await, testbed.key(&theirs, &Scope::ALL, None).await);
     for operation in attacked() {
         let mut works = Vec::new();
-        let foreign = house.more(&theirs, "aptly").await;
+        let foreign = testbed.more(&theirs, "aptly").await;
         // Its owner uses it, so that all its cache entries exist.
-        house.send("GET", &format!("/crm/contacts?credentialId={foreign}"), &their_key, None).await;
+        testbed.send("GET", &format!("/crm/contacts?credentialId={foreign}"), &their_key, None).await;
         let unknown: String = foreign[..foreign.len() - 4].to_owned() + "zzzz";
         for id in [foreign, unknown] {
             ASKED.lock().unwrap_or_else(PoisonError::into_inner).clear();
             for _ in 0..2 {
                 let (uri, _) = Aim { credential: &id, contact: "con_nobody" }.uri(&operation);
-                let answer = house.send(&operation.method, &uri, &key, operation.body().as_deref()).await;
+                let answer = testbed.send(&operation.method, &uri, &key, operation.body().as_deref()).await;
                 assert_eq!(answer.code(), "credential_not_found", "{}: {}", operation.name, answer.text);
             }
             let asked = ASKED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -156,30 +157,33 @@ async fn a_tenants_name_never_stands_for_anothers_id() {
         origin: "a test".to_owned(),
     }];
     let issuers = Issuers::new(&configured, &AllowList::default()).ok().unwrap();
-    let house = House::with(Setup { issuers, ..Setup::default() }).await;
-    let victim = house.tenant("victim").await;
+    let testbed = Testbed::with(Setup { issuers, ..Setup::default() }).await;
+    let victim = testbed.tenant("victim").await;
     let id = victim.id().as_str().to_owned();
     for name in [id.as_str(), "ten_", " ten_x ", "ten_0192f0c1"] {
         let body = json!({ "name": name }).to_string();
-        let answer = house.send("POST", "/admin/tenants", &admin(), Some(&body)).await;
+        let answer = testbed.send("POST", "/admin/tenants", &admin(), Some(&body)).await;
         assert_eq!((answer.status, &*answer.code()), (422, "validation_failed"), "{name}: {}", answer.text);
-        assert_eq!(answer.pointers(), ["/name"]);
+        assert_eq!(answer.places(), ["/name"]);
     }
     // A tenant that was created before such names were refused.
     let squatter = TenantRecord { id: "ten_squatter".into(), name: id.as_str().into(), created_at: now() };
-    house.store.tenants.insert(&squatter).await.unwrap();
-    let taken = |answer: crate::house::Answer| answer.status == 200;
-    assert!(taken(house.send("GET", "/credentials", &token(&id), None).await), "the id of one who is here");
-    let shown = house.send("GET", "/credentials", &token(&id), None).await.json();
+    testbed.store.tenants.insert(&squatter).await.unwrap();
+    let taken = |answer: crate::reply::Reply| answer.status == 200;
+    assert!(taken(testbed.send("GET", "/credentials", &token(&id), None).await), "the id of one who is here");
+    let shown = testbed.send("GET", "/credentials", &token(&id), None).await.json();
     assert_eq!(shown["items"].as_array().unwrap().len(), 2, "the victim's own: {shown}");
-    let removed = house.send("DELETE", &format!("/admin/tenants/{id}"), &admin(), None).await;
+    let removed = testbed.send("DELETE", &format!("/admin/tenants/{id}"), &admin(), None).await;
     assert_eq!(removed.status, 204, "{}", removed.text);
-    let answer = house.send("GET", "/credentials", &token(&id), None).await;
+    let answer = testbed.send("GET", "/credentials", &token(&id), None).await;
     assert_eq!((answer.status, &*answer.code()), (401, "unauthenticated"), "{}", answer.text);
-    assert!(house.gateway.tenants.find(&id).await.is_err(), "the operator's commands meet the name no more");
-    assert!(house.gateway.tenants.find(&format!(" {id} ")).await.is_err());
     assert!(
-        taken(house.send("GET", "/credentials", &token("ten_squatter"), None).await),
+        testbed.gateway.tenants.find(&id).await.is_err(),
+        "the operator's commands meet the name no more"
+    );
+    assert!(testbed.gateway.tenants.find(&format!(" {id} ")).await.is_err());
+    assert!(
+        taken(testbed.send("GET", "/credentials", &token("ten_squatter"), None).await),
         "by its id it is here"
     );
 }

@@ -47,7 +47,7 @@ impl Operation {
         names.filter(|name| !known.contains(&name.as_str())).collect()
     }
 
-    /// A body that it takes: the document's own example, save where that would reach out or lock up the house.
+    /// A body that it takes: the document's own example, save where that would reach out or lock up the testbed.
     pub(crate) fn body(&self) -> Option<String> {
         self.body_for("")
     }

@@ -3,7 +3,7 @@
 use contacts_gateway::domain::Scope;
 use serde_json::json;
 
-use crate::house::House;
+use crate::testbed::Testbed;
 
 /// Segments that some servers read as `..`, as `.`, or as more than one segment.
 const SEGMENTS: [&str; 34] = [
@@ -45,8 +45,8 @@ const SEGMENTS: [&str; 34] = [
 
 #[tokio::test]
 async fn no_path_of_the_settings_leads_to_another_one() {
-    let house = House::open().await;
-    let key = house.key(&house.tenant("one").await, &Scope::ALL, None).await;
+    let testbed = Testbed::open().await;
+    let key = testbed.key(&testbed.tenant("one").await, &Scope::ALL, None).await;
     for segment in SEGMENTS {
         for (setting, value) in [
             ("getPath", format!("/api/{segment}/{{id}}")),
@@ -54,30 +54,31 @@ async fn no_path_of_the_settings_leads_to_another_one() {
             ("getPath", format!("/api/{{id}}/{segment}")),
             ("deletePath", format!("/api/{segment}/{{id}}")),
             ("deletePath", format!("/api/{{id}}/{segment}")),
-            ("baseUrl", format!("{}/{segment}", house.pipeline.base_url())),
-            ("baseUrl", format!("{}/{segment}/", house.pipeline.base_url())),
-            ("baseUrl", format!("{}/a/{segment}/b", house.pipeline.base_url())),
+            ("baseUrl", format!("{}/{segment}", testbed.pipeline.base_url())),
+            ("baseUrl", format!("{}/{segment}/", testbed.pipeline.base_url())),
+            ("baseUrl", format!("{}/a/{segment}/b", testbed.pipeline.base_url())),
         ] {
-            let mut settings = json!({ "baseUrl": house.pipeline.base_url() });
+            let mut settings = json!({ "baseUrl": testbed.pipeline.base_url() });
             settings[setting] = json!(value);
             let body = json!({ "provider": "pipeline", "name": format!("{setting} {value}"), "settings": settings,
                 "secret": { "token": "any" } });
-            let answer = house.send("POST", "/credentials?verify=false", &key, Some(&body.to_string())).await;
+            let answer =
+                testbed.send("POST", "/credentials?verify=false", &key, Some(&body.to_string())).await;
             assert_eq!(answer.status, 422, "{setting} {value}: {}", answer.text);
-            assert_eq!(answer.pointers(), [format!("/settings/{setting}")], "{value}");
+            assert_eq!(answer.places(), [format!("/settings/{setting}")], "{value}");
         }
     }
     for (setting, value) in [
         ("getPath", "/api/v2.1/contacts/{id}".to_owned()),
         ("getPath", "/api/contacts;v=2/{id}/~a.b..c".to_owned()),
         ("deletePath", "/.well-known/a..b/{id}".to_owned()),
-        ("baseUrl", format!("{}/crm/v2.1/", house.pipeline.base_url())),
+        ("baseUrl", format!("{}/crm/v2.1/", testbed.pipeline.base_url())),
     ] {
-        let mut settings = json!({ "baseUrl": house.pipeline.base_url() });
+        let mut settings = json!({ "baseUrl": testbed.pipeline.base_url() });
         settings[setting] = json!(value);
         let body = json!({ "provider": "pipeline", "name": format!("fine {value}"), "settings": settings,
             "secret": { "token": "any" } });
-        let answer = house.send("POST", "/credentials?verify=false", &key, Some(&body.to_string())).await;
+        let answer = testbed.send("POST", "/credentials?verify=false", &key, Some(&body.to_string())).await;
         assert_eq!(answer.status, 201, "{setting} {value}: {}", answer.text);
     }
 }

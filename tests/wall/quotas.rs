@@ -5,10 +5,10 @@ use futures_util::{StreamExt, stream};
 use reqwest::Response;
 use serde_json::{Value, json};
 
-use crate::process::{ADMIN_TOKEN, Serving, master_key};
+use crate::gateway_process::{ADMIN_TOKEN, GatewayProcess, master_key};
 
-struct Scene {
-    serving: Serving,
+struct Fixture {
+    serving: GatewayProcess,
     crm: Running,
     contact: String,
     client: reqwest::Client,
@@ -26,11 +26,11 @@ fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
-impl Scene {
+impl Fixture {
     async fn open(settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = [&[("GATEWAY_KEY_RATE", "0"), ("GATEWAY_LOG", "info")], settings].concat();
-        let serving = Serving::start(folder.path(), "log", &master_key(), &settings).await;
+        let serving = GatewayProcess::start(folder.path(), "log", &master_key(), &settings).await;
         let crm = pipeline::PipelineSimulator::start(pipeline::PipelineOptions::empty()).await.unwrap();
         let person = json!({ "firstName": "Ada", "lastName": "Okafor", "notes": "x".repeat(40_000),
             "phoneNumber": [{ "value": "+14165550123", "isPrimary": true }] });
@@ -89,32 +89,32 @@ async fn a_tenant_at_its_quotas_is_refused_what_is_new_and_keeps_what_it_has() {
         ("GATEWAY_TENANT_CREDENTIALS", "2"),
         ("GATEWAY_TENANT_API_KEYS", "2"),
     ];
-    let scene = Scene::open(&settings).await;
-    let (one, two) = (scene.account("one").await, scene.account("two").await);
+    let fixture = Fixture::open(&settings).await;
+    let (one, two) = (fixture.account("one").await, fixture.account("two").await);
     for n in 0..3 {
-        assert_eq!(scene.write(&one, &format!("k{n}")).await.status(), 200);
+        assert_eq!(fixture.write(&one, &format!("k{n}")).await.status(), 200);
     }
-    let calls = scene.crm.calls().len();
-    let refused = scene.write(&one, "k3").await;
+    let calls = fixture.crm.calls().len();
+    let refused = fixture.write(&one, "k3").await;
     let after: u64 = refused.headers()["retry-after"].to_str().unwrap().parse().unwrap();
     assert!((80_000..=86_400 + 60).contains(&after), "the oldest row ends in a day: {after}");
     assert_eq!((refused.status().as_u16(), code(refused).await.as_str()), (429, "quota_exceeded"));
-    assert_eq!(scene.crm.calls().len(), calls, "nothing was sent");
-    let replayed = scene.write(&one, "k0").await;
+    assert_eq!(fixture.crm.calls().len(), calls, "nothing was sent");
+    let replayed = fixture.write(&one, "k0").await;
     assert_eq!(
         (replayed.status().as_u16(), &replayed.headers()["idempotency-replayed"]),
         (200, &"true".parse().unwrap())
     );
-    assert_eq!(scene.write(&two, "k3").await.status(), 200, "another tenant");
+    assert_eq!(fixture.write(&two, "k3").await.status(), 200, "another tenant");
 
     let add = |name: &'static str| {
-        let body = scene.credential(name).to_string();
-        scene.serving.call("POST", "/credentials?verify=false", &one.key, Some(body))
+        let body = fixture.credential(name).to_string();
+        fixture.serving.call("POST", "/credentials?verify=false", &one.key, Some(body))
     };
     assert_eq!(add("second").await.status, 201);
     let refused = add("third").await;
     assert_eq!((refused.status, refused.code().as_str()), (422, "quota_exceeded"));
-    let serving = &scene.serving;
+    let serving = &fixture.serving;
     let add_key = || {
         let body = json!({ "name": "key", "scopes": ["contacts:read"] }).to_string();
         let path = format!("/admin/tenants/{}/keys", one.tenant);
@@ -124,27 +124,27 @@ async fn a_tenant_at_its_quotas_is_refused_what_is_new_and_keeps_what_it_has() {
     let refused = add_key().await;
     assert_eq!((refused.status, refused.code().as_str()), (422, "quota_exceeded"));
 
-    let usage = scene.usage(&one).await;
+    let usage = fixture.usage(&one).await;
     assert_eq!(usage["rows"], json!({ "used": 3, "limit": 3 }));
     assert_eq!(usage["bytes"]["limit"], 1 << 30);
     assert!(usage["bytes"]["used"].as_u64().unwrap() > 3 * 512, "{usage}");
     assert_eq!(usage["credentials"], json!({ "used": 2, "limit": 2 }));
     assert_eq!(usage["keys"], json!({ "used": 2, "limit": 2 }));
     assert!(usage["auditRecords"]["used"].as_u64().unwrap() > 5, "{usage}");
-    assert_eq!(scene.usage(&two).await["rows"]["used"], 1);
+    assert_eq!(fixture.usage(&two).await["rows"]["used"], 1);
 }
 
 /// Without a quota all 400 responses of 40 KB are stored.
 #[tokio::test]
 async fn one_key_cannot_fill_the_disk_with_stored_responses() {
-    let scene = Scene::open(&[("GATEWAY_TENANT_LEDGER_BYTES", "1048576")]).await;
-    let one = scene.account("one").await;
-    let statuses = scene.write_many(&one, 400).await;
+    let fixture = Fixture::open(&[("GATEWAY_TENANT_LEDGER_BYTES", "1048576")]).await;
+    let one = fixture.account("one").await;
+    let statuses = fixture.write_many(&one, 400).await;
     let good = statuses.iter().filter(|status| **status == 200).count();
     let refused = statuses.iter().filter(|status| **status == 429).count();
     assert_eq!(good + refused, 400, "{statuses:?}");
     assert!((12..=26).contains(&good), "{good} responses of 40 KB were kept in 1 MiB");
-    let used = scene.usage(&one).await["bytes"]["used"].as_u64().unwrap();
+    let used = fixture.usage(&one).await["bytes"]["used"].as_u64().unwrap();
     assert!(used <= 1_048_576, "{used}");
-    assert!(scene.stored() < 7_000_000, "{}", scene.stored());
+    assert!(fixture.stored() < 7_000_000, "{}", fixture.stored());
 }

@@ -12,8 +12,9 @@ use sqlx::{Connection, PgConnection};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use crate::house::{House, Setup, Tenant};
 use crate::postgres::Server;
+use crate::test_gateway::Setup;
+use crate::testbed::{Tenant, Testbed};
 
 /// The interval of the recovery worker.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -29,17 +30,17 @@ struct Party {
     crm: Running,
 }
 
-async fn party(house: &House, name: &str) -> Party {
+async fn party(testbed: &Testbed, name: &str) -> Party {
     let crm = pipeline::PipelineSimulator::start(pipeline::PipelineOptions::empty()).await.unwrap();
-    let tenant: Tenant = house.tenant(name).await;
-    let credential = house.link_to(&tenant, "pipeline", &crm, &json!({ "token": crm.token() })).await;
-    Party { key: house.key(&tenant, &Scope::ALL, None).await, credential, crm }
+    let tenant: Tenant = testbed.tenant(name).await;
+    let credential = testbed.link_to(&tenant, "pipeline", &crm, &json!({ "token": crm.token() })).await;
+    Party { key: testbed.key(&tenant, &Scope::ALL, None).await, credential, crm }
 }
 
 impl Party {
     /// Loses the creates of `numbers`: the CRM responds that it timed out, and the caller's deadline is too short for two
     /// lookups.
-    async fn lose(&self, house: &House, numbers: std::ops::Range<usize>) {
+    async fn lose(&self, testbed: &Testbed, numbers: std::ops::Range<usize>) {
         self.crm.faults().clear();
         let busy = FaultKind::Status {
             code: 408,
@@ -49,12 +50,12 @@ impl Party {
         };
         self.crm.fault(Fault::always(busy).on_writes());
         for some in numbers.collect::<Vec<_>>().chunks(20) {
-            join_all(some.iter().map(|number| self.lose_one(house, *number))).await;
+            join_all(some.iter().map(|number| self.lose_one(testbed, *number))).await;
         }
         self.crm.faults().clear();
     }
 
-    async fn lose_one(&self, house: &House, number: usize) {
+    async fn lose_one(&self, testbed: &Testbed, number: usize) {
         let uri = format!("/crm/contacts?credentialId={}", self.credential);
         let body = json!({ "firstName": "Ada", "lastName": "Byron",
             "phoneNumbers": [{ "phoneNumber": format!("+1416555{number:04}") }] });
@@ -64,7 +65,7 @@ impl Party {
         for attempt in 0..5 {
             let key = format!("k{number}-{attempt}");
             let headers = [("idempotency-key", key.as_str()), ("x-request-timeout-ms", "1900")];
-            let answer = house.send_with("POST", &uri, &self.key, Some(&body), &headers).await;
+            let answer = testbed.send_with("POST", &uri, &self.key, Some(&body), &headers).await;
             if answer.code() == "outcome_unknown" {
                 return;
             }
@@ -93,8 +94,8 @@ impl Drop for Worker {
     }
 }
 
-fn worker(house: &House) -> Worker {
-    let gateway = Arc::clone(&house.gateway);
+fn worker(testbed: &Testbed) -> Worker {
+    let gateway = Arc::clone(&testbed.gateway);
     Worker(tokio::spawn(async move { gateway.contacts.settle_lost_creates().await }))
 }
 
@@ -106,21 +107,21 @@ async fn nobody_delays_anybody(database: Option<String>) {
         credential_in_flight: None,
         ..Limits::default()
     };
-    let house = House::with(Setup { database, limits, ..Setup::default() }).await;
-    let (hostile, honest) = (party(&house, "hostile").await, party(&house, "honest").await);
-    honest.lose(&house, 0..1).await;
+    let testbed = Testbed::with(Setup { database, limits, ..Setup::default() }).await;
+    let (hostile, honest) = (party(&testbed, "hostile").await, party(&testbed, "honest").await);
+    honest.lose(&testbed, 0..1).await;
     let alone = {
-        let _worker = worker(&house);
+        let _worker = worker(&testbed);
         let alone = honest.looked_for_within().await;
         // Its outcome is recorded, so it is not looked up again.
         sleep(SETTLE / 2).await;
         alone
     };
-    hostile.lose(&house, 0..MANY).await;
+    hostile.lose(&testbed, 0..MANY).await;
     hostile.crm.fault(Fault::always(FaultKind::NeverAnswer));
     let before = hostile.crm.calls().len();
-    honest.lose(&house, 1..2).await;
-    let _worker = worker(&house);
+    honest.lose(&testbed, 1..2).await;
+    let _worker = worker(&testbed);
     let beside = honest.looked_for_within().await;
     let began = Instant::now();
     while hostile.crm.calls().len() < before + 4 {
@@ -130,7 +131,7 @@ async fn nobody_delays_anybody(database: Option<String>) {
     // Lookups of the hostile tenant hang by now. A round of the worker has just begun: a create lost right behind it would be
     // due only in the round after the next, which would measure the worker's interval and nobody's delay.
     sleep(SETTLE * 3 / 4).await;
-    honest.lose(&house, 2..3).await;
+    honest.lose(&testbed, 2..3).await;
     let behind = honest.looked_for_within().await;
     let most = (2 * alone).max(2 * SETTLE);
     assert!(beside <= most && behind <= most, "alone {alone:?}, beside {beside:?}, behind {behind:?}");

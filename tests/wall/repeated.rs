@@ -4,7 +4,8 @@ use contacts_gateway::domain::Scope;
 use contacts_gateway::simulators::{Fault, FaultKind, Running, aptly, pipeline};
 use serde_json::{Value, json};
 
-use crate::house::{Answer, House};
+use crate::reply::Reply;
+use crate::testbed::Testbed;
 
 /// Without digits and long words, so that only a comparison with the secret can remove them.
 const API_KEY: &str = r#"qu"orvex/tan\dlebrook"#;
@@ -42,7 +43,7 @@ fn texts(json: &Value, into: &mut Vec<String>) {
 }
 
 #[track_caller]
-fn holds_no_run_of(answer: &Answer, secret: &str, what: &str) {
+fn holds_no_run_of(answer: &Reply, secret: &str, what: &str) {
     let mut all = vec![answer.text.clone()];
     texts(&answer.json(), &mut all);
     let secret: Vec<char> = secret.chars().collect();
@@ -61,26 +62,28 @@ struct Account {
     create: &'static str,
 }
 
-struct Scene {
-    house: House,
+struct Fixture {
+    testbed: Testbed,
     accounts: Vec<Account>,
     reader: String,
     writer: String,
 }
 
-async fn scene() -> Scene {
-    let house = House::open().await;
-    let tenant = house.tenant("mine").await;
+async fn fixture() -> Fixture {
+    let testbed = Testbed::open().await;
+    let tenant = testbed.tenant("mine").await;
     let known = aptly::AptlyOptions { tokens: vec![API_KEY.to_owned()], ..aptly::AptlyOptions::empty() };
     let aptly = aptly::AptlySimulator::start(known).await.unwrap();
     let known =
         pipeline::PipelineOptions { password: PASSWORD.to_owned(), ..pipeline::PipelineOptions::empty() };
     let pipeline = pipeline::PipelineSimulator::start(known).await.unwrap();
-    let key = house.link_to(&tenant, "aptly", &aptly, &json!({ "apiKey": API_KEY })).await;
+    let key = testbed.link_to(&tenant, "aptly", &aptly, &json!({ "apiKey": API_KEY })).await;
     let login = json!({ "email": "ada@example.com", "password": PASSWORD });
-    let login = house.link_to(&tenant, "pipeline", &pipeline, &login).await;
-    let (reader, writer) =
-        (house.key(&tenant, &[Scope::ContactsRead], None).await, house.key(&tenant, &Scope::ALL, None).await);
+    let login = testbed.link_to(&tenant, "pipeline", &pipeline, &login).await;
+    let (reader, writer) = (
+        testbed.key(&tenant, &[Scope::ContactsRead], None).await,
+        testbed.key(&tenant, &Scope::ALL, None).await,
+    );
     let accounts = vec![
         Account {
             crm: aptly,
@@ -97,7 +100,7 @@ async fn scene() -> Scene {
             create: "/api/contact",
         },
     ];
-    Scene { house, accounts, reader, writer }
+    Fixture { testbed, accounts, reader, writer }
 }
 
 impl Account {
@@ -113,8 +116,8 @@ impl Account {
         format!("/crm/contacts?credentialId={}", self.credential)
     }
 
-    async fn list(&self, scene: &Scene) -> Answer {
-        scene.house.send("GET", &self.uri(), &scene.reader, None).await
+    async fn list(&self, fixture: &Fixture) -> Reply {
+        fixture.testbed.send("GET", &self.uri(), &fixture.reader, None).await
     }
 }
 
@@ -124,13 +127,13 @@ fn refusal(code: u16, body: String) -> FaultKind {
 
 #[tokio::test]
 async fn a_message_of_a_crm_carries_no_part_of_a_secret_out() {
-    let scene = scene().await;
+    let fixture = fixture().await;
     let create = json!({ "firstName": "Ada", "lastName": "Byron",
         "emailAddresses": [{ "emailAddress": "ada@example.com" }],
         "phoneNumbers": [{ "phoneNumber": "+14165550277" }] })
     .to_string();
     let mut passed_on = 0;
-    for account in &scene.accounts {
+    for account in &fixture.accounts {
         for secret in &account.secrets {
             let characters: Vec<char> = secret.chars().collect();
             let part: String = characters[3..3 + RUN].iter().collect();
@@ -148,8 +151,8 @@ async fn a_message_of_a_crm_carries_no_part_of_a_secret_out() {
                     account.answers(&answered);
                     let check = format!("/credentials/{}/check", account.credential);
                     let answers = [
-                        account.list(&scene).await,
-                        scene.house.send("POST", &check, &scene.writer, None).await,
+                        account.list(&fixture).await,
+                        fixture.testbed.send("POST", &check, &fixture.writer, None).await,
                     ];
                     for answer in answers {
                         holds_no_run_of(&answer, secret, &format!("{answered:?}"));
@@ -166,7 +169,8 @@ async fn a_message_of_a_crm_carries_no_part_of_a_secret_out() {
                 account.crm.fault(Fault::always(FaultKind::Body { text: nobody }).on("GET", account.list));
                 let told = format!(r#"{{"message":{told}}}"#);
                 account.crm.fault(Fault::always(refusal(422, told)).on("POST", account.create));
-                let answer = scene.house.send("POST", &account.uri(), &scene.writer, Some(&create)).await;
+                let answer =
+                    fixture.testbed.send("POST", &account.uri(), &fixture.writer, Some(&create)).await;
                 holds_no_run_of(&answer, secret, "create");
                 assert_eq!(answer.code(), "upstream_rejected", "{}", answer.text);
                 passed_on += usize::from(answer.text.contains("Not taken"));
@@ -178,8 +182,8 @@ async fn a_message_of_a_crm_carries_no_part_of_a_secret_out() {
 
 #[tokio::test]
 async fn the_name_of_an_account_carries_no_part_of_a_secret_out() {
-    let scene = scene().await;
-    let (account, secret) = (&scene.accounts[0], API_KEY);
+    let fixture = fixture().await;
+    let (account, secret) = (&fixture.accounts[0], API_KEY);
     // A name with the whole secret is struck out completely; of a name with part of it, only that part.
     let said = [(secret, false), (&secret[5..13], true)];
     let said = said.into_iter().flat_map(|(said, named)| spellings(said).map(|said| (said, named)));
@@ -187,7 +191,7 @@ async fn the_name_of_an_account_carries_no_part_of_a_secret_out() {
         let body = format!(r#"{{"companyId":"company {said}","companyName":"Acme {said} Ltd"}}"#);
         account.answers(&FaultKind::Body { text: body });
         let check = format!("/credentials/{}/check", account.credential);
-        let answer = scene.house.send("POST", &check, &scene.writer, None).await;
+        let answer = fixture.testbed.send("POST", &check, &fixture.writer, None).await;
         holds_no_run_of(&answer, secret, &said);
         assert_eq!(answer.text.contains("Acme [secret] Ltd"), named, "{}", answer.text);
         assert!(answer.text.contains("[secret]"), "{}", answer.text);
@@ -196,8 +200,8 @@ async fn the_name_of_an_account_carries_no_part_of_a_secret_out() {
 
 #[tokio::test]
 async fn names_of_custom_fields_in_an_error_carry_no_part_of_a_secret_out() {
-    let scene = scene().await;
-    let (account, secret) = (&scene.accounts[0], API_KEY);
+    let fixture = fixture().await;
+    let (account, secret) = (&fixture.accounts[0], API_KEY);
     // A name with the whole secret is left out; in a name with part of it, that part is struck out.
     let said = [(secret, false), (&secret[5..13], true)];
     let said = said.into_iter().flat_map(|(said, named)| spellings(said).map(|said| (said, named)));
@@ -210,7 +214,7 @@ async fn names_of_custom_fields_in_an_error_carry_no_part_of_a_secret_out() {
             "emailAddresses": [{ "emailAddress": "ada@example.com" }],
             "remoteFields": { "customFields": { "no such field": "x" } } })
         .to_string();
-        let answer = scene.house.send("POST", &account.uri(), &scene.writer, Some(&create)).await;
+        let answer = fixture.testbed.send("POST", &account.uri(), &fixture.writer, Some(&create)).await;
         holds_no_run_of(&answer, secret, &said);
         assert_eq!(answer.code(), "validation_failed", "{}", answer.text);
         assert_eq!(answer.text.contains("(Size [secret])"), named, "{}", answer.text);
@@ -257,7 +261,7 @@ fn contact(provider: usize, place: &str, said: &str) -> String {
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "one list of places")]
 async fn a_value_of_a_contact_that_repeats_a_secret_is_left_out_and_the_rest_is_shown() {
-    let scene = scene().await;
+    let fixture = fixture().await;
     let places = [
         ("firstName", "/firstName"),
         ("lastName", "/lastName"),
@@ -267,7 +271,7 @@ async fn a_value_of_a_contact_that_repeats_a_secret_is_left_out_and_the_rest_is_
         ("key", "/remoteFields"),
         ("inner key", "/remoteFields"),
     ];
-    for (provider, account) in scene.accounts.iter().enumerate() {
+    for (provider, account) in fixture.accounts.iter().enumerate() {
         for secret in &account.secrets {
             for (spelling, said) in spellings(secret).iter().enumerate() {
                 let padding = " ".repeat(if spelling % 2 == 0 { 0 } else { 70 * 1024 });
@@ -275,7 +279,7 @@ async fn a_value_of_a_contact_that_repeats_a_secret_is_left_out_and_the_rest_is_
                     let row = contact(provider, place, said);
                     let page = format!(r#"{{"padding":"{padding}","data":[{row}],"count":1,"total":1}}"#);
                     account.answers(&FaultKind::Body { text: page });
-                    let answer = account.list(&scene).await;
+                    let answer = account.list(&fixture).await;
                     assert_eq!(answer.status, 200, "{}", answer.text);
                     let mut all = vec![answer.text.clone()];
                     texts(&answer.json(), &mut all);
@@ -314,13 +318,13 @@ async fn a_value_of_a_contact_that_repeats_a_secret_is_left_out_and_the_rest_is_
         let id = "of_a_secret_that_could_be_an_id";
         let crm = aptly::AptlyOptions { tokens: vec![id.to_owned()], ..aptly::AptlyOptions::empty() };
         let crm = aptly::AptlySimulator::start(crm).await.unwrap();
-        let tenant = scene.house.tenant(&format!("another {provider}")).await;
-        let credential = scene.house.link_to(&tenant, "aptly", &crm, &json!({ "apiKey": id })).await;
-        let key = scene.house.key(&tenant, &Scope::ALL, None).await;
+        let tenant = fixture.testbed.tenant(&format!("another {provider}")).await;
+        let credential = fixture.testbed.link_to(&tenant, "aptly", &crm, &json!({ "apiKey": id })).await;
+        let key = fixture.testbed.key(&tenant, &Scope::ALL, None).await;
         let page = format!(r#"{{"data":[{{"_id":"{id}","firstname":"Ada"}}],"count":1}}"#);
         crm.fault(Fault::always(FaultKind::Body { text: page }));
         let uri = format!("/crm/contacts?credentialId={credential}");
-        let answer = scene.house.send("GET", &uri, &key, None).await;
+        let answer = fixture.testbed.send("GET", &uri, &key, None).await;
         assert_eq!(answer.code(), "upstream_invalid_response", "{}", answer.text);
         assert!(!answer.text.contains(id), "{}", answer.text);
     }
@@ -328,12 +332,12 @@ async fn a_value_of_a_contact_that_repeats_a_secret_is_left_out_and_the_rest_is_
 
 #[tokio::test]
 async fn what_only_looks_like_a_secret_is_shown() {
-    let scene = scene().await;
-    for (provider, account) in scene.accounts.iter().enumerate() {
+    let fixture = fixture().await;
+    for (provider, account) in fixture.accounts.iter().enumerate() {
         let part = &json!(account.secrets[0][..15].to_owned()).to_string();
         let row = contact(provider, "nested", &part[1..part.len() - 1]);
         account.answers(&FaultKind::Body { text: format!(r#"{{"data":[{row}],"count":1,"total":1}}"#) });
-        let answer = account.list(&scene).await;
+        let answer = account.list(&fixture).await;
         let deep = &answer.json()["contacts"][0]["remoteFields"]["inner"]["list"][1]["deep"];
         assert_eq!(*deep, account.secrets[0][..15], "{}", answer.text);
     }

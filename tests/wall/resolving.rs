@@ -12,7 +12,7 @@ use contacts_gateway::upstream::{AllowList, BaseUrlGuard, Lookup, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::house::House;
+use crate::testbed::Testbed;
 
 const NEIGHBOUR: &str = "crm.example.com";
 /// Concurrent loops of calls with a short deadline: more than the attacker's permits.
@@ -72,32 +72,32 @@ async fn a_tenant_whose_names_never_resolve_fails_no_call_of_a_neighbour() {
     let guard = BaseUrlGuard::new(AllowList::parse(&format!("127.0.0.1, {NEIGHBOUR}:{port}")).unwrap());
     let lookup = Arc::new(Blocking::default());
     let transport = Transport::with_lookup(&guard, Arc::clone(&lookup) as Arc<dyn Lookup>).unwrap();
-    let house = Arc::new(House::over(guard, transport.unpaced()).await);
-    let (hostile, honest) = (house.tenant("hostile").await, house.tenant("honest").await);
-    let hostile_key = house.key(&hostile, &Scope::ALL, None).await;
+    let testbed = Arc::new(Testbed::over(guard, transport.unpaced()).await);
+    let (hostile, honest) = (testbed.tenant("hostile").await, testbed.tenant("honest").await);
+    let hostile_key = testbed.key(&hostile, &Scope::ALL, None).await;
     let mut attacks = Vec::new();
     let mut credentials = Vec::new();
     for number in 0..20 {
         credentials
-            .push(house.account(&hostile, &format!("https://hung{number}.example.com"), "token").await);
+            .push(testbed.account(&hostile, &format!("https://hung{number}.example.com"), "token").await);
     }
     for number in 0..LOOPS {
-        let (house, key) = (Arc::clone(&house), hostile_key.clone());
+        let (testbed, key) = (Arc::clone(&testbed), hostile_key.clone());
         let uri = format!("/crm/contacts?credentialId={}", credentials[number % credentials.len()]);
         attacks.push(tokio::spawn(async move {
             loop {
                 let headers = [("x-request-timeout-ms", "300")];
-                assert_ne!(house.send_with("GET", &uri, &key, None, &headers).await.status, 200);
+                assert_ne!(testbed.send_with("GET", &uri, &key, None, &headers).await.status, 200);
             }
         }));
     }
     tokio::time::sleep(Duration::from_secs(4)).await;
-    let key = house.key(&honest, &Scope::ALL, None).await;
-    let credential = house.account(&honest, &format!("http://{NEIGHBOUR}:{port}"), "token").await;
+    let key = testbed.key(&honest, &Scope::ALL, None).await;
+    let credential = testbed.account(&honest, &format!("http://{NEIGHBOUR}:{port}"), "token").await;
     let uri = format!("/crm/contacts?credentialId={credential}");
     let mut failed = Vec::new();
     for _ in 0..CALLS {
-        let answer = house.send_with("GET", &uri, &key, None, &[("x-request-timeout-ms", "2000")]).await;
+        let answer = testbed.send_with("GET", &uri, &key, None, &[("x-request-timeout-ms", "2000")]).await;
         if answer.status != 200 {
             failed.push(answer.code());
         }

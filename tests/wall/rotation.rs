@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use contacts_gateway::simulators::pipeline;
 use serde_json::json;
 
-use crate::process::{ADMIN_TOKEN, Serving, master_key};
+use crate::gateway_process::{ADMIN_TOKEN, GatewayProcess, master_key};
 
 /// How soon a revocation must be known everywhere.
 const PROMISED: Duration = Duration::from_secs(5);
 
 /// Calls with `key` until `stop`; counts them. Fails for every answer but 200.
-async fn load(serving: Arc<Serving>, key: String, credential: String, stop: Arc<AtomicBool>) -> u32 {
+async fn load(serving: Arc<GatewayProcess>, key: String, credential: String, stop: Arc<AtomicBool>) -> u32 {
     let mut calls = 0;
     while !stop.load(Ordering::SeqCst) {
         let path = format!("/crm/contacts?pageSize=1&credentialId={credential}");
@@ -29,7 +29,7 @@ async fn while_one_key_is_revoked_the_other_fails_no_call_and_both_processes_kno
     let (folder, master_key) = (tempfile::tempdir().unwrap(), master_key());
     // The calls come faster than a key may.
     let more = [("GATEWAY_KEY_RATE", "0")];
-    let start = async |name| Arc::new(Serving::start(folder.path(), name, &master_key, &more).await);
+    let start = async |name| Arc::new(GatewayProcess::start(folder.path(), name, &master_key, &more).await);
     let (first, second) = (start("first.log").await, start("second.log").await);
     let crm = pipeline::PipelineSimulator::start(pipeline::PipelineOptions {
         people: 3,
@@ -79,7 +79,7 @@ async fn while_one_key_is_revoked_the_other_fails_no_call_and_both_processes_kno
 #[tokio::test]
 async fn a_serving_process_leaves_no_core_dump() {
     let folder = tempfile::tempdir().unwrap();
-    let serving = Serving::start(folder.path(), "log", &master_key(), &[]).await;
+    let serving = GatewayProcess::start(folder.path(), "log", &master_key(), &[]).await;
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", serving.id())).unwrap();
     let line = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert_eq!(line.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{line}");

@@ -2,8 +2,9 @@
 
 use contacts_gateway::domain::Scope;
 
-use crate::house::{House, admin};
 use crate::operations::Operation;
+use crate::test_gateway::admin;
+use crate::testbed::Testbed;
 
 /// The allow table. An operation that is missing here fails the test.
 const ALLOWED: [(&str, Scope); 14] = [
@@ -42,18 +43,18 @@ fn subsets() -> Vec<Vec<Scope>> {
 
 #[tokio::test]
 async fn a_key_does_what_its_scopes_say_and_nothing_else() {
-    let house = House::open().await;
-    let tenant = house.tenant("mine").await;
+    let testbed = Testbed::open().await;
+    let tenant = testbed.tenant("mine").await;
     let tenants = |operation: &Operation| operation.plane().as_deref() == Some("bearer");
     let operations: Vec<Operation> = Operation::all().into_iter().filter(tenants).collect();
     assert_eq!(operations.len(), ALLOWED.len());
     for scopes in subsets() {
-        let key = house.key(&tenant, &scopes, None).await;
+        let key = testbed.key(&tenant, &scopes, None).await;
         for operation in &operations {
             let row = ALLOWED.iter().find(|(name, _)| *name == operation.name);
             let (_, needed) = row.unwrap_or_else(|| panic!("{} is not in the table", operation.name));
             let answer =
-                house.send(&operation.method, &uri(operation), &key, operation.body().as_deref()).await;
+                testbed.send(&operation.method, &uri(operation), &key, operation.body().as_deref()).await;
             let refused = (answer.status, answer.code().as_str()) == (403, "insufficient_scope");
             assert_eq!(
                 refused,
@@ -66,15 +67,15 @@ async fn a_key_does_what_its_scopes_say_and_nothing_else() {
             assert!(refused || reached, "{} was not driven: {}", operation.name, answer.text);
         }
     }
-    assert_eq!(house.calls(), 0, "something was sent to a CRM");
+    assert_eq!(testbed.calls(), 0, "something was sent to a CRM");
 }
 
 #[tokio::test]
 async fn whoever_may_not_write_is_told_so_before_a_body_is_read() {
-    let house = House::open().await;
-    let tenant = house.tenant("mine").await;
-    let reader = house.key(&tenant, &[Scope::ContactsRead, Scope::CredentialsRead], None).await;
-    let writer = house.key(&tenant, &Scope::ALL, None).await;
+    let testbed = Testbed::open().await;
+    let tenant = testbed.tenant("mine").await;
+    let reader = testbed.key(&tenant, &[Scope::ContactsRead, Scope::CredentialsRead], None).await;
+    let writer = testbed.key(&tenant, &Scope::ALL, None).await;
     let mut written = 0;
     for operation in Operation::all() {
         let changes = ALLOWED.iter().any(|(name, scope)| {
@@ -84,14 +85,14 @@ async fn whoever_may_not_write_is_told_so_before_a_body_is_read() {
             continue;
         }
         written += 1;
-        let answer = house.send(&operation.method, &uri(&operation), &reader, Some("no JSON")).await;
+        let answer = testbed.send(&operation.method, &uri(&operation), &reader, Some("no JSON")).await;
         assert_eq!(
             (answer.status, answer.code().as_str()),
             (403, "insufficient_scope"),
             "{}",
             operation.name
         );
-        let answer = house.send(&operation.method, &uri(&operation), &writer, Some("no JSON")).await;
+        let answer = testbed.send(&operation.method, &uri(&operation), &writer, Some("no JSON")).await;
         assert_eq!((answer.status, answer.code().as_str()), (400, "malformed_request"), "{}", operation.name);
     }
     assert_eq!(written, 6);
@@ -99,13 +100,13 @@ async fn whoever_may_not_write_is_told_so_before_a_body_is_read() {
 
 #[tokio::test]
 async fn each_plane_opens_to_its_own_and_neither_to_nobody() {
-    let house = House::open().await;
-    let tenant = house.tenant("mine").await;
-    let key = house.key(&tenant, &Scope::ALL, None).await;
+    let testbed = Testbed::open().await;
+    let tenant = testbed.tenant("mine").await;
+    let key = testbed.key(&tenant, &Scope::ALL, None).await;
     for operation in Operation::all() {
         let ask = async |who: &str| {
             let answer =
-                house.send(&operation.method, &uri(&operation), who, operation.body().as_deref()).await;
+                testbed.send(&operation.method, &uri(&operation), who, operation.body().as_deref()).await;
             (answer.status, answer.code())
         };
         let Some(plane) = operation.plane() else {
@@ -127,7 +128,7 @@ async fn each_plane_opens_to_its_own_and_neither_to_nobody() {
         }
     }
     assert_eq!(
-        house.send("GET", &format!("/admin/tenants/{}", tenant.id()), &admin(), None).await.status,
+        testbed.send("GET", &format!("/admin/tenants/{}", tenant.id()), &admin(), None).await.status,
         200
     );
 }

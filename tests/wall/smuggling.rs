@@ -3,7 +3,8 @@
 use contacts_gateway::domain::Scope;
 use serde_json::{Value, json};
 
-use crate::house::{Answer, House};
+use crate::reply::Reply;
+use crate::testbed::Testbed;
 
 /// Names that a CRM or a JSON library gives a meaning of its own.
 const RESERVED: [&str; 16] = [
@@ -68,12 +69,12 @@ fn person(at: usize) -> Value {
 }
 
 /// What `remote` under `remoteFields` is answered with: in a create and in a change, at each CRM.
-async fn answers(house: &House, at: usize, remote: &Value) -> Vec<(String, Answer)> {
-    let mine = house.tenant(&format!("mine {at}")).await;
-    let key = house.key(&mine, &Scope::ALL, None).await;
+async fn answers(testbed: &Testbed, at: usize, remote: &Value) -> Vec<(String, Reply)> {
+    let mine = testbed.tenant(&format!("mine {at}")).await;
+    let key = testbed.key(&mine, &Scope::ALL, None).await;
     let mut answers = Vec::new();
     for credential in &mine.credentials {
-        let list = house.send("GET", &format!("/crm/contacts?credentialId={credential}"), &key, None).await;
+        let list = testbed.send("GET", &format!("/crm/contacts?credentialId={credential}"), &key, None).await;
         let contact = list.json()["contacts"][0]["id"].as_str().unwrap().to_owned();
         let mut body = person(at);
         body["remoteFields"] = remote.clone();
@@ -83,23 +84,23 @@ async fn answers(house: &House, at: usize, remote: &Value) -> Vec<(String, Answe
             ("PATCH", one.clone(), json!({ "remoteFields": remote })),
             ("PUT", one, json!({ "remoteFields": remote })),
         ] {
-            let answer = house.send(method, &uri, &key, Some(&body.to_string())).await;
+            let answer = testbed.send(method, &uri, &key, Some(&body.to_string())).await;
             answers.push((format!("{method} {uri} {remote}"), answer));
         }
     }
     answers
 }
 
-fn writes(house: &House) -> usize {
-    let calls = house.aptly.calls().into_iter().chain(house.pipeline.calls());
+fn writes(testbed: &Testbed) -> usize {
+    let calls = testbed.aptly.calls().into_iter().chain(testbed.pipeline.calls());
     calls.filter(|call| call.method != "GET").count()
 }
 
 #[tokio::test]
 async fn a_remote_field_that_is_not_declared_is_named_and_nothing_is_written() {
-    let house = House::open().await;
+    let testbed = Testbed::open().await;
     for (at, name) in RESERVED.iter().chain(&MAPPED).chain(&LOOK_ALIKES).enumerate() {
-        for (call, answer) in answers(&house, at, &json!({ *name: "zz-other" })).await {
+        for (call, answer) in answers(&testbed, at, &json!({ *name: "zz-other" })).await {
             assert_eq!(
                 (answer.status, answer.code().as_str()),
                 (422, "validation_failed"),
@@ -107,15 +108,15 @@ async fn a_remote_field_that_is_not_declared_is_named_and_nothing_is_written() {
                 answer.text
             );
             let pointer = format!("/remoteFields/{name}");
-            assert!(answer.pointers().contains(&pointer), "{call}: {}", answer.text);
+            assert!(answer.places().contains(&pointer), "{call}: {}", answer.text);
         }
     }
-    assert_eq!(writes(&house), 0, "something was written to a CRM");
+    assert_eq!(writes(&testbed), 0, "something was written to a CRM");
 }
 
 #[tokio::test]
 async fn nothing_is_smuggled_under_a_declared_name() {
-    let house = House::open().await;
+    let testbed = Testbed::open().await;
     for (at, remote) in [
         json!({ "customFields": { "_id": "x" } }),
         json!({ "customFields": { "__proto__": { "_id": "x" } } }),
@@ -127,7 +128,7 @@ async fn nothing_is_smuggled_under_a_declared_name() {
     .iter()
     .enumerate()
     {
-        for (call, answer) in answers(&house, at, remote).await {
+        for (call, answer) in answers(&testbed, at, remote).await {
             assert_eq!(
                 (answer.status, answer.code().as_str()),
                 (422, "validation_failed"),
@@ -135,21 +136,21 @@ async fn nothing_is_smuggled_under_a_declared_name() {
                 answer.text
             );
             assert!(
-                answer.pointers().iter().all(|place| place.starts_with("/remoteFields/")),
+                answer.places().iter().all(|place| place.starts_with("/remoteFields/")),
                 "{}",
                 answer.text
             );
-            assert!(!answer.pointers().is_empty(), "{call}");
+            assert!(!answer.places().is_empty(), "{call}");
         }
     }
-    assert_eq!(writes(&house), 0, "something was written to a CRM");
+    assert_eq!(writes(&testbed), 0, "something was written to a CRM");
 }
 
 #[tokio::test]
 async fn a_member_beside_the_contacts_own_is_refused_before_any_call() {
-    let house = House::open().await;
-    let mine = house.tenant("mine").await;
-    let key = house.key(&mine, &Scope::ALL, None).await;
+    let testbed = Testbed::open().await;
+    let mine = testbed.tenant("mine").await;
+    let key = testbed.key(&mine, &Scope::ALL, None).await;
     let names = RESERVED.into_iter().filter(|name| !["id", "createdAt", "updatedAt"].contains(name));
     for name in
         names.chain(["tenantId", "credentialId", "remote_fields", "last\u{0430}Name", "lastNam\u{ff45}"])
@@ -159,10 +160,10 @@ async fn a_member_beside_the_contacts_own_is_refused_before_any_call() {
             body[name] = json!("x");
             for (method, path) in [("POST", "/crm/contacts"), ("PATCH", "/crm/contacts/abc123")] {
                 let uri = format!("{path}?credentialId={credential}");
-                let answer = house.send(method, &uri, &key, Some(&body.to_string())).await;
-                assert_eq!(answer.pointers(), [format!("/{name}")], "{method} {name}: {}", answer.text);
+                let answer = testbed.send(method, &uri, &key, Some(&body.to_string())).await;
+                assert_eq!(answer.places(), [format!("/{name}")], "{method} {name}: {}", answer.text);
             }
         }
     }
-    assert_eq!(house.calls(), 0, "something was sent to a CRM");
+    assert_eq!(testbed.calls(), 0, "something was sent to a CRM");
 }

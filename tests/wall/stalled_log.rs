@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::process::master_key;
+use crate::gateway_process::master_key;
 
 /// A timeout that is generous for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -8,27 +8,28 @@ use contacts_gateway::simulators::{Fault, FaultKind, Running, aptly};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::{Value, json};
 
-use crate::process::{ADMIN_TOKEN, Reply, Serving, master_key};
+use crate::gateway_process::{ADMIN_TOKEN, GatewayProcess, master_key};
+use crate::reply::Reply;
 
 /// A timeout that is generous for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-struct Scene {
-    serving: Serving,
+struct Fixture {
+    serving: GatewayProcess,
     crm: Running,
     key: String,
     credential: String,
     folder: tempfile::TempDir,
 }
 
-impl Scene {
+impl Fixture {
     async fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let serving = Serving::start(folder.path(), "log", &master_key(), &[]).await;
+        let serving = GatewayProcess::start(folder.path(), "log", &master_key(), &[]).await;
         Self::of(serving, folder).await
     }
 
-    async fn of(serving: Serving, folder: tempfile::TempDir) -> Self {
+    async fn of(serving: GatewayProcess, folder: tempfile::TempDir) -> Self {
         let crm = aptly::AptlySimulator::start(aptly::AptlyOptions::empty()).await.unwrap();
         let (_, key) = serving.tenant("one").await;
         let credential = json!({ "provider": "aptly", "name": "n", "settings": { "baseUrl": crm.base_url(),
@@ -78,55 +79,55 @@ fn rename(folder: &Path, from: &str, to: &str) {
 
 #[tokio::test]
 async fn a_database_that_is_removed_or_replaced_refuses_writes_before_they_are_sent() {
-    let scene = Scene::open().await;
-    let folder = scene.folder.path();
-    assert_eq!(scene.create("before", Some("k0")).await.status, 200);
-    let sent = scene.writes();
+    let fixture = Fixture::open().await;
+    let folder = fixture.folder.path();
+    assert_eq!(fixture.create("before", Some("k0")).await.status, 200);
+    let sent = fixture.writes();
     for (round, replaced) in [false, true].into_iter().enumerate() {
         rename(folder, "gateway.db", "aside");
         if replaced {
             std::fs::copy(folder.join("aside"), folder.join("gateway.db")).unwrap();
         }
         for once in [Some("k1"), None] {
-            let refused = scene.create("during", once).await;
+            let refused = fixture.create("during", once).await;
             assert_eq!((refused.status, refused.code().as_str()), (503, "store_unavailable"), "{refused:?}");
         }
         let tenant = json!({ "name": "two" }).to_string();
-        let refused = scene.serving.call("POST", "/admin/tenants", ADMIN_TOKEN, Some(tenant)).await;
+        let refused = fixture.serving.call("POST", "/admin/tenants", ADMIN_TOKEN, Some(tenant)).await;
         assert_eq!(refused.code(), "store_unavailable");
-        let ready = scene.ready().await;
+        let ready = fixture.ready().await;
         assert_eq!((ready.status, ready.code().as_str()), (503, "store_unavailable"));
-        assert_eq!((scene.writes(), scene.errors()), (sent, round + 1), "{}", scene.serving.logged());
+        assert_eq!((fixture.writes(), fixture.errors()), (sent, round + 1), "{}", fixture.serving.logged());
         rename(folder, "aside", "gateway.db");
-        scene.until_ready(|ready| ready.status == 200).await;
+        fixture.until_ready(|ready| ready.status == 200).await;
     }
-    assert_eq!(scene.ready().await.json()["store"], "ok");
-    assert_eq!(scene.create("after", Some("k1")).await.status, 200);
+    assert_eq!(fixture.ready().await.json()["store"], "ok");
+    assert_eq!(fixture.create("after", Some("k1")).await.status, 200);
 }
 
 #[tokio::test]
 async fn a_lost_database_goes_to_the_log_also_while_nobody_asks() {
-    let scene = Scene::open().await;
-    rename(scene.folder.path(), "gateway.db-wal", "aside");
+    let fixture = Fixture::open().await;
+    rename(fixture.folder.path(), "gateway.db-wal", "aside");
     let began = Instant::now();
-    while scene.errors() == 0 {
-        assert!(began.elapsed() < PATIENCE, "{}", scene.serving.logged());
+    while fixture.errors() == 0 {
+        assert!(began.elapsed() < PATIENCE, "{}", fixture.serving.logged());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
 #[tokio::test]
 async fn a_database_lost_while_the_write_was_sent_is_an_unknown_outcome_whose_key_is_not_kept() {
-    let scene = Scene::open().await;
+    let fixture = Fixture::open().await;
     let slow = FaultKind::Latency { ms: 1_500 };
-    scene.crm.fault(Fault { writes_only: true, ..Fault::once(slow) });
-    let (answer, ()) = tokio::join!(scene.create("lost", Some("k1")), async {
+    fixture.crm.fault(Fault { writes_only: true, ..Fault::once(slow) });
+    let (answer, ()) = tokio::join!(fixture.create("lost", Some("k1")), async {
         let began = Instant::now();
-        while scene.writes() == 0 {
+        while fixture.writes() == 0 {
             assert!(began.elapsed() < PATIENCE);
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        rename(scene.folder.path(), "gateway.db", "aside");
+        rename(fixture.folder.path(), "gateway.db", "aside");
     });
     assert_eq!((answer.status, answer.code().as_str()), (504, "outcome_unknown"), "{answer:?}");
     assert_eq!(answer.json()["retryable"], "no");
@@ -156,20 +157,20 @@ fn limited(folder: &Path) -> (Child, std::path::PathBuf) {
 async fn a_full_disk_shows_in_readiness_and_ends_without_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let (process, log) = limited(folder.path());
-    let serving = Serving::watching(process, log).await;
-    let scene = Scene::of(serving, folder).await;
-    let pid = Pid::from_raw(i32::try_from(scene.serving.id()).unwrap());
-    let wal = std::fs::metadata(scene.folder.path().join("gateway.db-wal")).unwrap().len();
-    assert_eq!(scene.ready().await.json(), json!({ "status": "ready", "store": "ok" }));
+    let serving = GatewayProcess::watching(process, log).await;
+    let fixture = Fixture::of(serving, folder).await;
+    let pid = Pid::from_raw(i32::try_from(fixture.serving.id()).unwrap());
+    let wal = std::fs::metadata(fixture.folder.path().join("gateway.db-wal")).unwrap().len();
+    assert_eq!(fixture.ready().await.json(), json!({ "status": "ready", "store": "ok" }));
     // The limit applies to the log file as well; logging does not block on it.
     let none = Rlimit { current: Some(wal), maximum: None };
     prlimit(pid, Resource::Fsize, none).unwrap();
-    let refused = scene.create("full", Some("k1")).await;
+    let refused = fixture.create("full", Some("k1")).await;
     assert_eq!((refused.status, refused.code().as_str()), (503, "store_unavailable"), "{refused:?}");
-    assert_eq!(scene.writes(), 0);
-    let full = scene.ready().await;
+    assert_eq!(fixture.writes(), 0);
+    let full = fixture.ready().await;
     assert_eq!((full.status, &full.json()["store"]), (200, &Value::from("full")));
     prlimit(pid, Resource::Fsize, Rlimit { current: None, maximum: None }).unwrap();
-    scene.until_ready(|ready| ready.json()["store"] == "ok").await;
-    assert_eq!(scene.create("full", Some("k1")).await.status, 200);
+    fixture.until_ready(|ready| ready.json()["store"] == "ok").await;
+    assert_eq!(fixture.create("full", Some("k1")).await.status, 200);
 }

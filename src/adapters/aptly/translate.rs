@@ -7,6 +7,7 @@ mod custom_fields;
 mod decode;
 mod encode;
 #[cfg(test)]
+#[path = "../../../tests/properties/aptly.rs"]
 mod properties;
 
 pub(super) use custom_fields::Definitions;

@@ -3,6 +3,7 @@
 mod decode;
 mod encode;
 #[cfg(test)]
+#[path = "../../../tests/properties/pipeline.rs"]
 mod properties;
 
 pub(super) use decode::{

@@ -1,18 +1,19 @@
 //! Updates, removals and upserts under a key: read after a lost answer, sent at most twice.
 
 use contacts_gateway::domain::{FailureKind, Retryable};
-use contacts_gateway::simulators::{Fault, FaultKind, pipeline};
+use contacts_gateway::simulators::{Fault, FaultKind};
 use serde_json::json;
 
 use super::{
-    applied, both, code, next_write_meets, of_pipeline, refused, relative, someone, stage, status, swept_to,
+    all, applied, code, next_write_meets, refused, relative, removing, someone, stage, status, swept_to,
     writes_meet,
 };
+use crate::support::account::ToldApartBy;
 use crate::support::person::{ada, with};
 
 #[tokio::test]
 async fn an_update_whose_answer_was_lost_is_read_and_sent_at_most_twice() {
-    for crm in both().await {
+    for crm in all().await {
         let id = someone(&crm, "Ada", "Byron");
         let change = || json!({ "lastName": "King" });
         next_write_meets(&crm, FaultKind::AppliedThen { status: 500 });
@@ -38,48 +39,52 @@ async fn an_update_whose_answer_was_lost_is_read_and_sent_at_most_twice() {
 
 #[tokio::test]
 async fn a_removal_is_replayed_and_read_after_a_lost_answer() {
-    let crm = of_pipeline(pipeline::PipelineOptions::empty()).await;
-    let id = someone(&crm, "Ada", "Byron");
-    let first = crm.keyed("plain").delete(&id).await.unwrap();
-    let calls = crm.at.calls().len();
-    let again = crm.keyed("plain").delete(&id).await.unwrap();
-    assert_eq!((again.replayed, again.bytes, crm.at.calls().len()), (true, first.bytes, calls));
+    for crm in removing().await {
+        let id = someone(&crm, "Ada", "Byron");
+        let first = crm.keyed("plain").delete(&id).await.unwrap();
+        let calls = crm.at.calls().len();
+        let again = crm.keyed("plain").delete(&id).await.unwrap();
+        assert_eq!((again.replayed, again.bytes, crm.at.calls().len()), (true, first.bytes, calls));
 
-    let id = someone(&crm, "Ada", "Byron");
-    writes_meet(&crm, status(500));
-    let failure = refused(crm.keyed("never").delete(&id).await);
-    assert_eq!((failure.kind, failure.retryable), (FailureKind::UpstreamError, Retryable::Yes));
-    assert_eq!(crm.sent().len(), 3);
-    crm.at.faults().clear();
-    crm.keyed("never").delete(&id).await.unwrap();
-    assert!(crm.at.contacts().is_empty());
+        let id = someone(&crm, "Ada", "Byron");
+        writes_meet(&crm, status(500));
+        let failure = refused(crm.keyed("never").delete(&id).await);
+        assert_eq!((failure.kind, failure.retryable), (FailureKind::UpstreamError, Retryable::Yes));
+        assert_eq!(crm.sent().len(), 3);
+        crm.at.faults().clear();
+        crm.keyed("never").delete(&id).await.unwrap();
+        assert!(crm.at.contacts().is_empty());
+    }
 }
 
 #[tokio::test]
 async fn a_removal_that_was_applied_and_cut_off_is_done() {
-    let crm = of_pipeline(pipeline::PipelineOptions::empty()).await;
-    let id = someone(&crm, "Ada", "Byron");
-    writes_meet(&crm, FaultKind::AppliedThen { status: 500 });
-    crm.at.fault(Fault::always(status(403)).on("GET", "/api/contacts/*"));
-    let first = crm.keyed("k").within(3000).delete(&id).await;
-    assert!(crm.at.contacts().is_empty(), "{first:?}");
-    crm.at.faults().clear();
-    assert_eq!(crm.keyed("k").delete(&id).await.unwrap().status, 200);
+    for crm in removing().await {
+        let id = someone(&crm, "Ada", "Byron");
+        writes_meet(&crm, FaultKind::AppliedThen { status: 500 });
+        crm.at.fault(Fault::always(status(403)).on("GET", "/api/contacts/*"));
+        let first = crm.keyed("k").within(3000).delete(&id).await;
+        assert!(crm.at.contacts().is_empty(), "{first:?}");
+        crm.at.faults().clear();
+        assert_eq!(crm.keyed("k").delete(&id).await.unwrap().status, 200);
+    }
 }
 
 #[tokio::test]
 async fn a_removal_of_nobody_is_not_a_success() {
-    let crm = of_pipeline(pipeline::PipelineOptions::empty()).await;
-    let id = someone(&crm, "Ada", "Byron");
-    assert!(crm.at.take_out(&id));
-    let outcome = crm.keyed("k").delete(&id).await;
-    let word = outcome.map_or_else(|failure| failure.kind.code().to_owned(), |told| told.code().to_owned());
-    assert_eq!(word, "contact_not_found");
+    for crm in removing().await {
+        let id = someone(&crm, "Ada", "Byron");
+        assert!(crm.at.take_out(&id));
+        let outcome = crm.keyed("k").delete(&id).await;
+        let word =
+            outcome.map_or_else(|failure| failure.kind.code().to_owned(), |told| told.code().to_owned());
+        assert_eq!(word, "contact_not_found");
+    }
 }
 
 #[tokio::test]
 async fn a_refused_change_is_the_last_word_and_our_own_refusal_is_not() {
-    for crm in both().await {
+    for crm in all().await {
         let id = someone(&crm, "Ada", "Byron");
         let change = || json!({ "lastName": "King" });
         next_write_meets(&crm, status(422));
@@ -89,10 +94,9 @@ async fn a_refused_change_is_the_last_word_and_our_own_refusal_is_not() {
         assert_eq!((again.replayed, again.bytes, crm.sent().len()), (true, first.bytes, 1));
 
         let other = relative(&crm, None);
-        let taken = if crm.is("aptly") {
-            json!({ "emailAddresses": [{ "emailAddress": "ada@example.com" }] })
-        } else {
-            json!({ "phoneNumbers": [{ "phoneNumber": "+14165550277" }] })
+        let taken = match crm.told_apart_by() {
+            ToldApartBy::Email => json!({ "emailAddresses": [{ "emailAddress": "ada@example.com" }] }),
+            ToldApartBy::Phone => json!({ "phoneNumbers": [{ "phoneNumber": "+14165550277" }] }),
         };
         assert_eq!(code(&crm.keyed("taken").update(&other, taken).await), "contact_exists");
         let told = crm.keyed("taken").update(&other, change()).await.unwrap();
@@ -102,7 +106,7 @@ async fn a_refused_change_is_the_last_word_and_our_own_refusal_is_not() {
 
 #[tokio::test]
 async fn an_upsert_is_once_in_each_of_its_branches() {
-    for crm in both().await {
+    for crm in all().await {
         let created = crm.keyed("create").upsert(ada(), None).await.unwrap();
         assert_eq!(created.body["outcome"], "created");
         let changed = || with(ada(), &json!({ "firstName": "Augusta" }));
@@ -132,13 +136,13 @@ async fn an_upsert_is_once_in_each_of_its_branches() {
 
 #[tokio::test]
 async fn an_upsert_whose_create_was_lost_created_it() {
-    for crm in both().await {
+    for crm in all().await {
         next_write_meets(&crm, FaultKind::AppliedThen { status: 500 });
         let told = crm.keyed("found").upsert(ada(), None).await.unwrap();
         assert_eq!((told.body["outcome"].as_str(), crm.sent().len()), (Some("created"), 1));
         assert!(crm.at.take_out(told.remote_id()));
     }
-    for crm in both().await {
+    for crm in all().await {
         next_write_meets(&crm, FaultKind::Latency { ms: 1500 });
         assert_eq!(code(&crm.keyed("k").within(800).upsert(ada(), None).await), "outcome_unknown");
         applied(&crm).await;
@@ -146,7 +150,7 @@ async fn an_upsert_whose_create_was_lost_created_it() {
         let told = crm.keyed("k").upsert(ada(), None).await.unwrap();
         assert_eq!((told.body["outcome"].as_str(), crm.sent().len()), (Some("created"), 1));
     }
-    for crm in both().await {
+    for crm in all().await {
         next_write_meets(&crm, status(500));
         assert_eq!(code(&crm.keyed("k").upsert(ada(), None).await), "outcome_unknown");
         assert_eq!(stage(&crm).await, Some(("absent".into(), 1)));
@@ -157,7 +161,7 @@ async fn an_upsert_whose_create_was_lost_created_it() {
 
 #[tokio::test]
 async fn an_upsert_whose_change_was_lost_is_not_sent_again_where_it_was_applied() {
-    for crm in both().await {
+    for crm in all().await {
         someone(&crm, "Augusta", "Byron");
         next_write_meets(&crm, FaultKind::AppliedThen { status: 500 });
         let told = crm.keyed("k").upsert(ada(), None).await.unwrap();

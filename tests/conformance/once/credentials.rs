@@ -9,20 +9,20 @@ use contacts_gateway::gateway::writes::{RequestIdentity, StoredResponse};
 use contacts_gateway::simulators::Fault;
 use serde_json::json;
 
-use super::{both, database, stage, status};
-use crate::support::world::{Crm, soon};
+use super::{all, database, stage, status};
+use crate::support::crm::Crm;
+use crate::test_gateway::{secret_of, soon};
 
 fn request(crm: &Crm, name: &str, context: CallContext) -> CredentialRequest {
-    let member = if crm.is("aptly") { "apiKey" } else { "token" };
     let draft = CredentialDraft {
         provider: crm.spec.provider.as_str().into(),
         name: name.to_owned().into(),
         settings: RawJson::from_validated(json!({ "baseUrl": crm.at.base_url() }).to_string().into()),
-        secret: json!({ member: crm.at.token() }).to_string().into(),
+        secret: secret_of(crm.world.provider(), crm.at.token()).into(),
     };
     CredentialRequest {
         context,
-        caller: crm.office.caller.clone(),
+        caller: crm.gateway.caller.clone(),
         once: Some(RequestIdentity { key: "k".into(), fingerprint_input: name.as_bytes().to_vec() }),
         draft,
         verify: true,
@@ -34,7 +34,7 @@ fn request(crm: &Crm, name: &str, context: CallContext) -> CredentialRequest {
 }
 
 async fn stored(crm: &Crm, name: &str) -> Result<StoredResponse> {
-    crm.office.parts.gateway.credentials.create_once(request(crm, name, soon())).await
+    crm.gateway.credentials.create_once(request(crm, name, soon())).await
 }
 
 async fn rows(crm: &Crm) -> Vec<String> {
@@ -50,7 +50,7 @@ async fn cut_off(crm: &Crm) {
 
 #[tokio::test]
 async fn it_is_stored_once_and_the_replay_shows_it() {
-    for crm in both().await {
+    for crm in all().await {
         let first = stored(&crm, "new").await.unwrap();
         let again = stored(&crm, "new").await.unwrap();
         assert_eq!((first.status, first.replayed, again.replayed), (201, false, true));
@@ -63,7 +63,7 @@ async fn it_is_stored_once_and_the_replay_shows_it() {
 
 #[tokio::test]
 async fn cut_off_after_the_row_the_replay_answers_it() {
-    for crm in both().await {
+    for crm in all().await {
         let first = stored(&crm, "new").await.unwrap();
         cut_off(&crm).await;
         let again = stored(&crm, "new").await.unwrap();
@@ -74,7 +74,7 @@ async fn cut_off_after_the_row_the_replay_answers_it() {
 
 #[tokio::test]
 async fn cut_off_and_the_crm_away_the_key_is_not_forgotten() {
-    for crm in both().await {
+    for crm in all().await {
         let first = stored(&crm, "new").await.unwrap();
         cut_off(&crm).await;
         crm.at.fault(Fault::always(status(401)));
@@ -89,7 +89,7 @@ async fn cut_off_and_the_crm_away_the_key_is_not_forgotten() {
 
 #[tokio::test]
 async fn a_refusal_frees_the_key_and_stores_nothing() {
-    for crm in both().await {
+    for crm in all().await {
         crm.at.fault(Fault::always(status(401)));
         assert_eq!(stored(&crm, "new").await.unwrap_err().kind.code(), "upstream_credential_rejected");
         assert_eq!((stage(&crm).await, rows(&crm).await.len()), (None, 0));

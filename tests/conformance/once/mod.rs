@@ -2,8 +2,8 @@
 
 mod changing;
 mod credentials;
-mod late;
-mod lost;
+pub(crate) mod late;
+pub(crate) mod lost;
 mod moved;
 mod racing;
 mod replaying;
@@ -12,14 +12,16 @@ mod sealed;
 use std::time::Duration;
 
 use contacts_gateway::domain::{Failure, Result};
-use contacts_gateway::simulators::{Fault, FaultKind, aptly, pipeline};
-use serde_json::{Value, json};
+use contacts_gateway::simulators::{Fault, FaultKind, Running};
+use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 use tokio::time::{Instant, sleep};
 
+use crate::support::account::ToldApartBy;
+use crate::support::crm::Crm;
 use crate::support::keyed::Told;
-use crate::support::world::Crm;
+use crate::support::worlds::{Start, Stored, WORLDS, World};
 
 /// Between the two looks for a lost create.
 const SETTLE: Duration = Duration::from_millis(300);
@@ -28,23 +30,26 @@ const SHORT: u64 = 350;
 /// What a busy machine may need for anything here.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Both CRMs with nobody in them, behind gateways that settle fast.
-async fn both() -> [Crm; 2] {
-    [of_aptly(aptly::AptlyOptions::empty()).await, of_pipeline(pipeline::PipelineOptions::empty()).await]
+/// Every CRM with nobody in it, behind gateways that settle fast.
+async fn all() -> Vec<Crm> {
+    let mut crms = Vec::new();
+    for world in WORLDS {
+        crms.push(settling(*world, world.start(Start::default()).await).await);
+    }
+    crms
 }
 
-async fn of_aptly(options: aptly::AptlyOptions) -> Crm {
-    Crm::settling(aptly::AptlySimulator::start(options).await.unwrap(), "aptly", json!({}), SETTLE).await
+/// Those of them that can remove contacts.
+async fn removing() -> Vec<Crm> {
+    all().await.into_iter().filter(|crm| crm.spec.operations.delete).collect()
 }
 
-async fn of_pipeline(options: pipeline::PipelineOptions) -> Crm {
-    let settings = json!({ "allowDelete": true });
-    Crm::settling(pipeline::PipelineSimulator::start(options).await.unwrap(), "pipeline", settings, SETTLE)
-        .await
+pub(super) async fn settling(world: &'static dyn World, at: Running) -> Crm {
+    Crm::settling(at, world, world.permissive(), SETTLE).await
 }
 
 /// An answer of the CRM that applied nothing.
-fn status(code: u16) -> FaultKind {
+pub(super) fn status(code: u16) -> FaultKind {
     FaultKind::Status {
         code,
         body: r#"{"message":"no"}"#.into(),
@@ -54,13 +59,13 @@ fn status(code: u16) -> FaultKind {
 }
 
 /// Every write that the CRM gets from now on meets this.
-fn writes_meet(crm: &Crm, kind: FaultKind) {
+pub(super) fn writes_meet(crm: &Crm, kind: FaultKind) {
     crm.at.faults().clear();
     crm.at.fault(Fault::always(kind).on_writes());
 }
 
 /// Only the next write does.
-fn next_write_meets(crm: &Crm, kind: FaultKind) {
+pub(super) fn next_write_meets(crm: &Crm, kind: FaultKind) {
     crm.at.faults().clear();
     crm.at.fault(Fault::once(kind).on_writes());
 }
@@ -73,12 +78,12 @@ fn refused(outcome: Result<Told>) -> Failure {
 }
 
 /// The code of a failure, or that there was none.
-fn code(outcome: &Result<Told>) -> &'static str {
+pub(super) fn code(outcome: &Result<Told>) -> &'static str {
     outcome.as_ref().err().map_or("answered", |failure| failure.kind.code())
 }
 
 /// The sweep of a gateway; ends when dropped.
-struct Sweep(tokio::task::JoinHandle<()>);
+pub(super) struct Sweep(tokio::task::JoinHandle<()>);
 
 impl Drop for Sweep {
     fn drop(&mut self) {
@@ -86,13 +91,13 @@ impl Drop for Sweep {
     }
 }
 
-fn sweep(crm: &Crm) -> Sweep {
-    let office = crm.office.clone();
-    Sweep(tokio::spawn(async move { office.parts.gateway.contacts.settle_lost_creates().await }))
+pub(super) fn sweep(crm: &Crm) -> Sweep {
+    let gateway = crm.gateway.clone();
+    Sweep(tokio::spawn(async move { gateway.contacts.settle_lost_creates().await }))
 }
 
 async fn database(crm: &Crm) -> SqliteConnection {
-    let options = SqliteConnectOptions::new().filename(crm.office.folder().join("gateway.db"));
+    let options = SqliteConnectOptions::new().filename(crm.gateway.folder().join("gateway.db"));
     options.busy_timeout(Duration::from_secs(5)).connect().await.unwrap()
 }
 
@@ -122,7 +127,7 @@ async fn swept_to(crm: &Crm, wanted: &str) {
 }
 
 /// Waits until the CRM has got so many writes.
-async fn got(crm: &Crm, writes: usize) {
+pub(super) async fn got(crm: &Crm, writes: usize) {
     let began = Instant::now();
     while crm.sent().len() < writes {
         assert!(began.elapsed() < PATIENCE);
@@ -140,24 +145,18 @@ async fn applied(crm: &Crm) {
 }
 
 /// The only person at the CRM who bears an identity of Ada's, as the CRM spells people.
-fn someone(crm: &Crm, first: &str, last: &str) -> String {
+pub(super) fn someone(crm: &Crm, first: &str, last: &str) -> String {
     crm.put(first, last, "ada@example.com", "+14165550277")
 }
 
 /// A person without the CRM's own identity: nobody but Ada has the other one.
 fn relative(crm: &Crm, created: Option<&str>) -> String {
-    let (email, phone) = if crm.is("aptly") {
-        ("will@example.com", "+14165550277")
-    } else {
-        ("ada@example.com", "+14165550199")
+    let (email, phone) = match crm.told_apart_by() {
+        ToldApartBy::Email => ("will@example.com", "+14165550277"),
+        ToldApartBy::Phone => ("ada@example.com", "+14165550199"),
     };
-    let mut record: Value = if crm.is("aptly") {
-        json!({ "firstname": "Will", "lastname": "Byron", "email": [email],
-            "phone": [{ "number": phone, "type": "mobile" }] })
-    } else {
-        json!({ "firstName": "Will", "lastName": "Byron", "email": email,
-            "phoneNumber": [{ "value": phone, "isPrimary": true }] })
-    };
+    let stored = Stored { first: "Will", last: "Byron", emails: &[email], phones: &[phone] };
+    let mut record = crm.world.record(&stored);
     if let Some(created) = created {
         record["createdAt"] = json!(created);
     }

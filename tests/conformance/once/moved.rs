@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use contacts_gateway::domain::{Failure, FailureKind, RawJson, Retryable, Text};
+use contacts_gateway::domain::{FailureKind, RawJson, Result, Retryable, Text};
 use contacts_gateway::gateway::credentials::CredentialPatch;
-use contacts_gateway::simulators::{self as simulated, FaultKind, Running, aptly, pipeline};
+use contacts_gateway::simulators::{self as simulated, FaultKind, Running};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -12,12 +12,13 @@ use super::{
     SETTLE, SHORT, code, database, next_write_meets, refused, someone, stage, status, sweep, swept_to,
     writes_meet,
 };
+use crate::support::account::Account;
+use crate::support::crm::Crm;
 use crate::support::keyed::Told;
 use crate::support::person::ada;
 use crate::support::relay::Relay;
-use crate::support::world::{Account, Crm, Link, Office, soon};
-
-const PROVIDERS: [&str; 2] = ["aptly", "pipeline"];
+use crate::support::worlds::{Start, WORLDS, World};
+use crate::test_gateway::{Link, TestGateway, secret_of, soon};
 
 /// Two companies at one address; the credential opens the first.
 struct Companies {
@@ -26,49 +27,38 @@ struct Companies {
     relay: Relay,
 }
 
-/// A company of this name, with two secrets and somebody whom no test looks for.
-async fn company(provider: &str, name: &str) -> Running {
+/// A company of this name, with two secrets and nobody whom a test looks for.
+async fn company(world: &dyn World, name: &str) -> Running {
     let tokens = vec![format!("{name}-secret"), format!("{name}-new-secret")];
-    if provider == "aptly" {
-        let options = aptly::AptlyOptions {
+    world
+        .start(Start {
             tokens,
-            company_id: name.to_owned(),
-            me: aptly::Me::Account,
-            ..aptly::AptlyOptions::empty()
-        };
-        return aptly::AptlySimulator::start(options).await.unwrap();
-    }
-    // This CRM names the organisation on its contacts alone.
-    let mut zoe = json!({ "firstName": "Zoe", "lastName": "Quill",
-        "phoneNumber": [{ "value": "+14165550333", "isPrimary": true }] });
-    if name == "second" {
-        zoe["organizationId"] = json!(name);
-    }
-    let options =
-        pipeline::PipelineOptions { tokens, contacts: vec![zoe], ..pipeline::PipelineOptions::empty() };
-    pipeline::PipelineSimulator::start(options).await.unwrap()
+            tells_account: true,
+            account: (name == "second").then_some("second"),
+            ..Start::default()
+        })
+        .await
 }
 
 impl Companies {
     /// With the account known from a probe, or not.
-    async fn of(provider: &str, verify: bool) -> Self {
-        let (at, other) = (company(provider, "first").await, company(provider, "second").await);
+    async fn of(world: &'static dyn World, verify: bool) -> Self {
+        let (at, other) = (company(world, "first").await, company(world, "second").await);
         let relay = Relay::between(&[&at, &other]).await;
-        let settings = if provider == "pipeline" { json!({ "allowDelete": true }) } else { json!({}) };
-        let link = Link { base_url: relay.base_url(), secret: at.token(), settings, verify };
-        let account = Account::link(&Office::settling(SETTLE).await, provider, link).await;
-        Self { crm: Crm::watched(account, at), other, relay }
+        let link =
+            Link { base_url: relay.base_url(), secret: at.token(), settings: world.permissive(), verify };
+        let account = Account::link(&TestGateway::settling(SETTLE).await, world.provider(), link).await;
+        Self { crm: Crm::watched(account, at, world), other, relay }
     }
 
     /// Changes the credential; a base URL needs the secret again.
     async fn point(&self, secret: &str, base_url: &str, verify: bool) {
-        let member = if self.crm.is("aptly") { "apiKey" } else { "token" };
         let settings = json!({ "baseUrl": base_url }).to_string();
         self.change(
             CredentialPatch {
                 name: None,
                 settings: Some(RawJson::from_validated(settings.into())),
-                secret: Some(json!({ member: secret }).to_string().into()),
+                secret: Some(secret_of(self.crm.world.provider(), secret).into()),
             },
             verify,
         )
@@ -84,11 +74,11 @@ impl Companies {
     }
 
     async fn change(&self, patch: CredentialPatch, verify: bool) {
-        let (office, id) = (&self.crm.office, &self.crm.credential);
-        office.parts.gateway.credentials.update(&soon(), &office.caller, id, patch, verify).await.unwrap();
+        let (gateway, id) = (&self.crm.gateway, &self.crm.credential);
+        gateway.credentials.update(&soon(), &gateway.caller, id, patch, verify).await.unwrap();
     }
 
-    async fn replay(&self) -> Result<Told, Failure> {
+    async fn replay(&self) -> Result<Told> {
         self.crm.keyed("k").create(ada()).await
     }
 
@@ -133,8 +123,8 @@ impl Companies {
 
 #[tokio::test]
 async fn a_lost_create_is_neither_looked_for_nor_sent_at_another_account_of_the_same_crm() {
-    for provider in PROVIDERS {
-        let companies = Companies::of(provider, true).await;
+    for world in WORLDS {
+        let companies = Companies::of(*world, true).await;
         companies.lose_a_create().await;
         companies.to_the_other().await;
         {
@@ -157,8 +147,8 @@ async fn a_lost_create_is_neither_looked_for_nor_sent_at_another_account_of_the_
 
 #[tokio::test]
 async fn a_create_that_was_found_is_not_read_at_another_account() {
-    for provider in PROVIDERS {
-        let companies = Companies::of(provider, true).await;
+    for world in WORLDS {
+        let companies = Companies::of(*world, true).await;
         // Applied after the request has looked for it.
         next_write_meets(&companies.crm, FaultKind::Latency { ms: SHORT });
         companies.give_up_early().await;
@@ -180,9 +170,9 @@ async fn a_create_that_was_found_is_not_read_at_another_account() {
 
 #[tokio::test]
 async fn another_base_url_is_another_account_whatever_is_known_of_both() {
-    for provider in PROVIDERS {
+    for world in WORLDS {
         for verify in [true, false] {
-            let companies = Companies::of(provider, verify).await;
+            let companies = Companies::of(*world, verify).await;
             companies.lose_a_create().await;
             companies.point(companies.other.token(), &companies.other.base_url(), verify).await;
             companies.assert_refused("base URL").await;
@@ -195,8 +185,8 @@ async fn another_base_url_is_another_account_whatever_is_known_of_both() {
 
 #[tokio::test]
 async fn a_new_secret_of_an_account_that_was_never_seen_may_be_of_another_one() {
-    for provider in PROVIDERS {
-        let companies = Companies::of(provider, false).await;
+    for world in WORLDS {
+        let companies = Companies::of(*world, false).await;
         companies.lose_a_create().await;
         companies.to_the_other().await;
         let calls = companies.other.calls().len();
@@ -210,8 +200,8 @@ async fn a_new_secret_of_an_account_that_was_never_seen_may_be_of_another_one() 
 
 #[tokio::test]
 async fn a_new_secret_of_the_same_account_goes_on_with_the_create_after_one_probe() {
-    for provider in PROVIDERS {
-        let companies = Companies::of(provider, true).await;
+    for world in WORLDS {
+        let companies = Companies::of(*world, true).await;
         companies.lose_a_create().await;
         let (new, url) = (companies.crm.at.tokens()[1].clone(), companies.relay.base_url());
         companies.point(&new, &url, false).await;
@@ -230,8 +220,8 @@ async fn a_new_secret_of_the_same_account_goes_on_with_the_create_after_one_prob
 
 #[tokio::test]
 async fn a_new_name_or_another_setting_changes_nothing_about_a_lost_create() {
-    for provider in PROVIDERS {
-        let companies = Companies::of(provider, false).await;
+    for world in WORLDS {
+        let companies = Companies::of(*world, false).await;
         companies.lose_a_create().await;
         let name = CredentialPatch { name: Some(Text::from("renamed")), ..CredentialPatch::default() };
         companies.change(name, true).await;
@@ -246,8 +236,8 @@ async fn a_new_name_or_another_setting_changes_nothing_about_a_lost_create() {
 
 #[tokio::test]
 async fn a_change_or_removal_that_may_have_left_is_not_sent_to_another_account() {
-    for provider in PROVIDERS {
-        let companies = Companies::of(provider, true).await;
+    for world in WORLDS {
+        let companies = Companies::of(*world, true).await;
         let crm = &companies.crm;
         let id = someone(crm, "Ada", "Byron");
         // The other company has a record of the same id.

@@ -6,14 +6,16 @@ use futures_util::future::join_all;
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
 
-use super::{both, code};
+use super::{all, code};
 use crate::postgres::Server;
+use crate::support::account::Account;
+use crate::support::crm::linked;
 use crate::support::person::ada;
-use crate::support::world::{Account, Office, linked};
+use crate::test_gateway::TestGateway;
 
 #[tokio::test]
 async fn creates_of_one_person_run_one_after_another() {
-    for crm in both().await {
+    for crm in all().await {
         let keys: Vec<String> = (0..8).map(|number| format!("k{number}")).collect();
         let keyed = join_all(keys.iter().map(|key| crm.keyed(key).create(ada())));
         let bare = join_all((0..8).map(|_| crm.create(ada())));
@@ -32,7 +34,7 @@ async fn creates_of_one_person_run_one_after_another() {
 
 #[tokio::test]
 async fn one_key_many_times_at_once_is_one_create() {
-    for crm in both().await {
+    for crm in all().await {
         let all = join_all((0..8).map(|_| crm.keyed("k").create(ada()))).await;
         assert_eq!(crm.sent().len(), 1);
         let codes: Vec<_> = all.iter().map(code).collect();
@@ -47,11 +49,11 @@ async fn one_key_many_times_at_once_is_one_create() {
 #[tokio::test]
 async fn two_gateways_on_one_database_make_one_contact_also_through_a_pooler() {
     let Some(server) = Server::shared() else { return };
-    let mut all = Vec::new();
+    let mut crms = Vec::new();
     for pooled in [false, true] {
-        all.extend(both().await.into_iter().map(|crm| (crm, pooled)));
+        crms.extend(all().await.into_iter().map(|crm| (crm, pooled)));
     }
-    for (crm, pooled) in all {
+    for (crm, pooled) in crms {
         let name = server.new_name();
         let mut connection = PgConnection::connect(&server.url("postgres")).await.unwrap();
         let make = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
@@ -59,9 +61,9 @@ async fn two_gateways_on_one_database_make_one_contact_also_through_a_pooler() {
         let url =
             if pooled { server.pooled_urls(&name).map(|[url, _]| url) } else { Some(server.url(&name)) };
         let Some(url) = url else { continue };
-        let [first, second] = Office::two_on(&url).await;
+        let [first, second] = TestGateway::two_on(&url).await;
         let one = linked(&first, crm.spec.provider.as_str(), &crm.at, json!({})).await;
-        let other = Account { office: second, credential: one.credential.clone(), spec: one.spec };
+        let other = Account { gateway: second, credential: one.credential.clone(), spec: one.spec };
         // Long enough that the others look meanwhile, were they not kept waiting.
         crm.at.fault(Fault::always(FaultKind::Latency { ms: 600 }).on_writes());
         let keys: Vec<String> = (0..8).map(|number| format!("k{number}")).collect();

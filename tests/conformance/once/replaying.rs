@@ -1,16 +1,17 @@
 //! What a key is good for the second time: the same answer, a refusal of another request, or a fresh start.
 
-use contacts_gateway::domain::{Caller, FailureKind, Scope, Scopes};
+use contacts_gateway::domain::{Caller, FailureKind, Field, Scope, Scopes};
 use contacts_gateway::simulators::{Disruption, Fault, FaultKind};
 use serde_json::json;
 
-use super::{both, code, got, next_write_meets, refused, someone, stage, status, writes_meet};
+use super::{all, code, got, next_write_meets, refused, someone, stage, status, writes_meet};
+use crate::support::account::Account;
 use crate::support::person::{ada, with};
-use crate::support::world::{Account, Link, soon};
+use crate::test_gateway::{Link, soon};
 
 #[tokio::test]
 async fn a_replay_is_the_same_bytes_and_no_call() {
-    for crm in both().await {
+    for crm in all().await {
         let first = crm.keyed("k").create(ada()).await.unwrap();
         assert!(!first.replayed);
         let calls = crm.at.calls().len();
@@ -29,12 +30,12 @@ async fn a_replay_is_the_same_bytes_and_no_call() {
 
 #[tokio::test]
 async fn another_request_under_the_key_is_refused_without_a_call() {
-    for crm in both().await {
+    for crm in all().await {
         let first = crm.keyed("k").create(ada()).await.unwrap();
         let calls = crm.at.calls().len();
         let link =
             Link { base_url: crm.at.base_url(), secret: crm.at.token(), settings: json!({}), verify: false };
-        let other = Account::link(&crm.office, crm.spec.provider.as_str(), link).await;
+        let other = Account::link(&crm.gateway, crm.spec.provider.as_str(), link).await;
         let id = first.remote_id().to_owned();
         for outcome in [
             crm.keyed("k").create(with(ada(), &json!({ "firstName": "Augusta" }))).await,
@@ -48,7 +49,7 @@ async fn another_request_under_the_key_is_refused_without_a_call() {
         }
         assert_eq!(crm.at.calls().len(), calls);
         // Another tenant's key of the same name is another key.
-        let stranger = crm.office.another_tenant().await;
+        let stranger = crm.gateway.tenant("second").await;
         let failure = refused(crm.keyed("k").by(stranger).create(ada()).await);
         assert_eq!(failure.kind, FailureKind::CredentialNotFound);
     }
@@ -56,10 +57,10 @@ async fn another_request_under_the_key_is_refused_without_a_call() {
 
 #[tokio::test]
 async fn our_own_refusals_free_the_key() {
-    for crm in both().await {
+    for crm in all().await {
         let account = crm.spec.provider.as_str();
         let nobody = with(ada(), &json!({ "lastName": "", "phoneNumbers": [], "emailAddresses": [] }));
-        if crm.is("pipeline") {
+        if crm.spec.fields.iter().any(|field| field.required) {
             assert_eq!(code(&crm.keyed("k").create(nobody).await), "validation_failed");
             assert_eq!(stage(&crm).await, None, "{account}");
         }
@@ -86,7 +87,7 @@ async fn our_own_refusals_free_the_key() {
             let outcome = account.keyed("k").create(ada()).await;
             assert_eq!(code(&outcome), kind);
             crm.at.faults().clear();
-            let account = Account { office: account.office, ..crm.afresh().await };
+            let account = Account { gateway: account.gateway, ..crm.afresh().await };
             assert!(crm.at.contacts().is_empty());
             // Another body under the key tells that it is free.
             let failure = refused(account.keyed("k").create(json!({ "lastName": "" })).await);
@@ -97,7 +98,7 @@ async fn our_own_refusals_free_the_key() {
 
 #[tokio::test]
 async fn an_open_breaker_frees_the_key() {
-    for crm in both().await {
+    for crm in all().await {
         let account = crm.afresh().await;
         crm.at.fault(Fault::always(status(500)).on("GET", "/api/contacts"));
         let mut codes = Vec::new();
@@ -113,7 +114,7 @@ async fn an_open_breaker_frees_the_key() {
 
 #[tokio::test]
 async fn the_crms_own_refusals_are_the_last_word() {
-    for crm in both().await {
+    for crm in all().await {
         for fault in [
             status(400),
             status(404),
@@ -140,9 +141,9 @@ async fn the_crms_own_refusals_are_the_last_word() {
 
 #[tokio::test]
 async fn a_change_that_did_not_stick_is_the_last_word() {
-    for crm in both().await {
+    for crm in all().await {
         let id = someone(&crm, "Ada", "Byron");
-        let field = if crm.is("aptly") { "lastname" } else { "lastName" };
+        let field = crm.world.stored_name(Field::LastName);
         next_write_meets(&crm, FaultKind::Field(Disruption::dropping(field)));
         let change = || json!({ "lastName": "King" });
         let first = crm.keyed("k").update(&id, change()).await.unwrap();
@@ -155,7 +156,7 @@ async fn a_change_that_did_not_stick_is_the_last_word() {
 
 #[tokio::test]
 async fn a_write_that_runs_is_said_to_run() {
-    for crm in both().await {
+    for crm in all().await {
         next_write_meets(&crm, FaultKind::LateAnswer { ms: 1500 });
         let meanwhile = async {
             got(&crm, 1).await;
@@ -175,16 +176,16 @@ async fn a_write_that_runs_is_said_to_run() {
 
 #[tokio::test]
 async fn a_replay_needs_the_right_that_the_write_needed() {
-    for crm in both().await {
+    for crm in all().await {
         crm.keyed("k").create(ada()).await.unwrap();
-        let reader = Caller { scopes: Scopes::new(&[Scope::ContactsRead]), ..crm.office.caller.clone() };
+        let reader = Caller { scopes: Scopes::new(&[Scope::ContactsRead]), ..crm.gateway.caller.clone() };
         let failure = refused(crm.keyed("k").by(reader).create(ada()).await);
         assert_eq!(failure.kind, FailureKind::InsufficientScope);
-        let elsewhere = Caller { credentials: Some(Vec::new()), ..crm.office.caller.clone() };
+        let elsewhere = Caller { credentials: Some(Vec::new()), ..crm.gateway.caller.clone() };
         let failure = refused(crm.keyed("k").by(elsewhere).create(ada()).await);
         assert_eq!(failure.kind, FailureKind::CredentialNotFound);
-        let credentials = &crm.office.parts.gateway.credentials;
-        credentials.delete(&soon(), &crm.office.caller, &crm.credential).await.unwrap();
+        let credentials = &crm.gateway.credentials;
+        credentials.delete(&soon(), &crm.gateway.caller, &crm.credential).await.unwrap();
         let failure = refused(crm.keyed("k").create(ada()).await);
         assert_eq!(failure.kind, FailureKind::CredentialNotFound);
     }

@@ -1,15 +1,15 @@
 //! What the ledger leaves on the disk: no plain text of a person or a key, and no request when its outcome is known.
 
-use super::{SHORT, both, code, database, next_write_meets, status, swept_to};
+use super::{SHORT, all, code, database, next_write_meets, status, swept_to};
+use crate::support::crm::Crm;
 use crate::support::person::ada;
-use crate::support::world::Crm;
 
 const PLAIN: [&str; 6] =
     ["ada@example.com", "Byron", "4165550277", "a-key-nobody-may-read", "Ada\"", "416-555"];
 
 fn on_disk(crm: &Crm) -> Vec<u8> {
     let mut all = Vec::new();
-    for entry in std::fs::read_dir(crm.office.folder()).unwrap() {
+    for entry in std::fs::read_dir(crm.gateway.folder()).unwrap() {
         all.extend(std::fs::read(entry.unwrap().path()).unwrap());
     }
     assert!(all.len() > 4096);
@@ -29,7 +29,7 @@ async fn sealed(crm: &Crm) -> Option<Vec<u8>> {
 
 #[tokio::test]
 async fn no_row_shows_anything_and_the_request_goes_with_the_outcome() {
-    for crm in both().await {
+    for crm in all().await {
         let key = "a-key-nobody-may-read";
         next_write_meets(&crm, status(500));
         assert_eq!(code(&crm.keyed(key).within(SHORT).create(ada()).await), "outcome_unknown");
@@ -44,7 +44,7 @@ async fn no_row_shows_anything_and_the_request_goes_with_the_outcome() {
         assert_ne!(answer, request);
         assert_nothing_plain(&crm);
         // Only the gateway's sweep has truly erased it, from the log of the database too.
-        crm.office.parts.gateway.ledger.erase_expired().await.unwrap();
+        crm.gateway.ledger.erase_expired().await.unwrap();
         let all = on_disk(&crm);
         let part = &request[request.len() - 24..];
         assert!(!all.windows(part.len()).any(|held| held == part), "the sealed request is still on the disk");

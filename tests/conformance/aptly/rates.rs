@@ -1,0 +1,65 @@
+//! The rates that Aptly publishes, and how credentials share them.
+
+use std::time::{Duration, Instant};
+
+use contacts_gateway::domain::{Effect, FailureKind};
+use contacts_gateway::simulators::aptly::AptlyOptions;
+use serde_json::{Value, json};
+
+use super::start;
+use crate::dependable::{list, refused, within};
+use crate::support::account::Account;
+use crate::support::crm::Crm;
+use crate::test_gateway::Link;
+
+/// An Aptly that counts as the real one does, so that one call too many is a 429 in its journal.
+async fn counting_aptly(settings: Value) -> (Crm, Account) {
+    let pace = AptlyOptions::default().pace;
+    let crm = start(AptlyOptions { pace, ..AptlyOptions::empty() }, json!({})).await;
+    let account = crm.paced(settings).await;
+    (crm, account)
+}
+
+#[tokio::test]
+async fn the_call_beyond_the_published_rate_waits_or_is_refused_at_once() {
+    let (crm, account) = counting_aptly(json!({})).await;
+    let began = Instant::now();
+    for _ in 0..20 {
+        list(&account, &within(5000)).await.unwrap();
+    }
+    assert!(
+        began.elapsed() < Duration::from_millis(900),
+        "{:?}: too slow a machine to see it",
+        began.elapsed()
+    );
+    let failure = refused(&account, &within(40)).await;
+    assert_eq!((failure.kind, failure.effect), (FailureKind::RateLimited, Effect::None));
+    assert!(failure.retry_after.unwrap() <= Duration::from_millis(1050));
+    assert_eq!(crm.at.calls().len(), 20, "nothing was sent");
+    list(&account, &within(5000)).await.unwrap();
+    assert!(began.elapsed() >= Duration::from_secs(1));
+    assert!(crm.at.calls().iter().all(|call| call.status == Some(200)));
+}
+
+#[tokio::test]
+async fn a_share_and_a_group_narrow_what_a_credential_may_send() {
+    let (crm, half) = counting_aptly(json!({ "rateLimitShare": 0.1, "rateLimitGroup": "company" })).await;
+    let link =
+        |settings| Link { base_url: crm.at.base_url(), secret: crm.at.token(), settings, verify: false };
+    let same = json!({ "rateLimitShare": 0.1, "rateLimitGroup": "company" });
+    let mate = Account::link(&half.gateway, "aptly", link(same)).await;
+    let stranger = Account::link(&half.gateway, "aptly", link(json!({ "rateLimitGroup": "other" }))).await;
+    list(&half, &within(200)).await.unwrap();
+    list(&mate, &within(200)).await.unwrap();
+    for account in [&half, &mate] {
+        assert_eq!(refused(account, &within(40)).await.kind, FailureKind::RateLimited);
+    }
+    list(&stranger, &within(200)).await.unwrap();
+    for bad in
+        [json!({ "rateLimitShare": 0 }), json!({ "rateLimitShare": 1.5 }), json!({ "rateLimitGroup": " " })]
+    {
+        let gateway = &half.gateway;
+        let failure = gateway.link(&gateway.caller, "aptly", link(bad)).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::ValidationFailed);
+    }
+}

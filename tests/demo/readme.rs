@@ -1,0 +1,137 @@
+//! The calls of the README, run against the demo, must answer what the README prints.
+
+use std::process::Command;
+
+use contacts_gateway::json;
+use serde_json::Value;
+
+use super::Demo;
+
+/// Sample people are as old as the demo, so moments differ from run to run; nothing else does.
+fn without_moments(value: &mut Value) {
+    match value {
+        Value::Object(members) => members.values_mut().for_each(without_moments),
+        Value::Array(elements) => elements.iter_mut().for_each(without_moments),
+        Value::String(text) if text.len() == 24 && text.ends_with('Z') && text.as_bytes()[10] == b'T' => {
+            "a moment".clone_into(text);
+        }
+        _ => {}
+    }
+}
+
+fn parsed(text: &str) -> Value {
+    let mut value: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    without_moments(&mut value);
+    value
+}
+
+/// JSON in its own order, broken into lines where it is too wide for one.
+fn pretty(text: &str, indent: usize) -> String {
+    if text.len() + indent <= 110 {
+        return text.to_owned();
+    }
+    let inner = " ".repeat(indent + 2);
+    let (parts, open, close) = match json::members(text) {
+        Some(members) => {
+            let part =
+                |(name, raw): &(_, json::Raw<'_>)| format!("\"{name}\": {}", pretty(raw.get(), indent + 2));
+            (members.0.iter().map(part).collect::<Vec<_>>(), '{', '}')
+        }
+        None => match json::elements(text) {
+            Some(elements) => (elements.iter().map(|raw| pretty(raw.get(), indent + 2)).collect(), '[', ']'),
+            None => return text.to_owned(),
+        },
+    };
+    format!("{open}\n{inner}{}\n{}{close}", parts.join(&format!(",\n{inner}")), " ".repeat(indent))
+}
+
+/// The blocks marked as run: what to type and what is answered.
+fn blocks(readme: &str) -> Vec<(String, String)> {
+    let block = |part: &str| {
+        let inside = part.split("```").nth(1).unwrap();
+        inside.split_once('\n').unwrap().1.to_owned()
+    };
+    readme
+        .split("<!-- run -->\n")
+        .skip(1)
+        .map(|part| (block(part), block(part.splitn(3, "```").nth(2).unwrap())))
+        .collect()
+}
+
+fn has_curl() -> bool {
+    let found = Command::new("curl").arg("--version").output().is_ok();
+    assert!(found || std::env::var_os("CI").is_none(), "curl is missing, and CI must not skip this test");
+    if !found {
+        eprintln!("SKIPPED: curl is missing, so the README's calls were not run");
+    }
+    found
+}
+
+#[test]
+fn the_readme_s_calls_answer_what_it_prints() {
+    if !has_curl() {
+        return;
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let mut readme = std::fs::read_to_string(path).unwrap();
+    let demo = Demo::start();
+    let blocks = blocks(&readme);
+    assert!(blocks.len() >= 2);
+    for (call, expected) in blocks {
+        let found = demo.run(call.trim());
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            readme = readme.replace(
+                &expected,
+                &format!(
+                    "{}
+",
+                    pretty(&found, 0)
+                ),
+            );
+            std::fs::write(path, &readme).unwrap();
+        } else {
+            assert_eq!(parsed(&found), parsed(&expected), "{call}");
+        }
+    }
+}
+
+#[test]
+fn the_calls_that_the_demo_prints_work_as_printed() {
+    if !has_curl() {
+        return;
+    }
+    let demo = Demo::start();
+    let calls: Vec<&str> = demo.printed.lines().filter(|line| line.starts_with("curl ")).collect();
+    assert!(calls.len() >= 6, "{}", demo.printed);
+    let mut edits = 0;
+    for call in calls {
+        let answer = parsed(&demo.run(call));
+        let people =
+            answer["contacts"].as_array().map_or_else(|| vec![answer["contact"].clone()], Clone::clone);
+        assert!(
+            !people.is_empty() && people.iter().all(|person| person["id"].is_string()),
+            "{call}\n{answer}"
+        );
+        if call.contains("Ada") || call.contains("ada.okafor") || call.contains("remoteCreatedAtMin") {
+            assert_eq!(people[0]["firstName"], "Ada", "{call}\n{answer}");
+            assert_eq!(people[0]["emailAddresses"][0]["emailAddress"], "ada.okafor@example.com");
+        }
+        if call.contains("If-Match") {
+            edits += 1;
+            assert_eq!(people[0]["firstName"], "Edith", "{call}\n{answer}");
+        }
+    }
+    assert_eq!(edits, 2);
+}
+
+#[test]
+fn a_ctrl_c_ends_the_demo_at_once_and_leaves_nothing() {
+    let mut demo = Demo::start();
+    let folder = demo.folder.path().to_owned();
+    let listed = || std::fs::read_dir(&folder).unwrap().count();
+    assert_eq!(listed(), 1, "the demo keeps its database in a folder of its own");
+    let interrupted = Command::new("kill").args(["-INT", &demo.process.id().to_string()]).status().unwrap();
+    assert!(interrupted.success());
+    assert!(demo.process.wait().unwrap().success());
+    assert_eq!(listed(), 0, "the folder is removed");
+}
