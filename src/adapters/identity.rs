@@ -64,10 +64,14 @@ impl IdentityKind {
     /// `record`.
     #[must_use]
     pub fn lock_key(self, region: Region, value: &str) -> String {
-        match (self, self.key(region, value)) {
-            (Self::RemoteField(name), IdentityKey::Text(text)) => format!("field {name} {text}"),
-            (_, IdentityKey::Text(text)) => format!("email {text}"),
-            (_, IdentityKey::Phone(phone)) => format!("phone {}", phone.lock_key()),
+        let value = match self.key(region, value) {
+            IdentityKey::Text(text) => text,
+            IdentityKey::Phone(phone) => phone.lock_key(),
+        };
+        match self {
+            Self::EmailAddress => format!("email {value}"),
+            Self::PhoneNumber => format!("phone {value}"),
+            Self::RemoteField(name) => format!("field {name} {value}"),
         }
     }
 

@@ -75,7 +75,7 @@ fn what_cannot_be_used_is_named_all_at_once() {
         &[("GATEWAY_LOG_FORMAT", "xml"), ("GATEWAY_MASTER_KEY_FILE", "FOLDER/empty")],
     ));
     for part in [
-        "`database_url` is the nearest",
+        "did you mean `database_url`?",
         "`listen` must be a string",
         "both give the same secret",
         "must be a whole number from 0 (unlimited)",
@@ -100,7 +100,7 @@ fn an_unknown_variable_is_a_warning_that_names_the_nearest() {
         read(None, &[], &[("GATEWAY_LISTN", "x"), ("GATEWAY_PORT_80_TCP", "tcp://canary"), ("PATH", "/")])
             .unwrap();
     assert_eq!(config.warnings.len(), 2);
-    assert!(config.warnings[0].contains("GATEWAY_LISTEN is the nearest"));
+    assert!(config.warnings[0].contains("did you mean GATEWAY_LISTEN?"));
     assert!(!config.warnings.concat().contains("canary"));
 }
 
@@ -168,7 +168,7 @@ fn each_fault_of_an_issuer_is_one_sentence() {
         ("algorithms = [\"RS512\"]", "may name HS256, RS256, ES256 and EdDSA"),
         ("algorithms = [\"RS256\", \"RS256\"]", "names RS256 twice"),
         ("algorithms = [\"RS256\", \"HS256\"]", "HS256 cannot be combined"),
-        ("algorithms = [\"HS256\"]", "HS256 takes `secret_file`"),
+        ("algorithms = [\"HS256\"]", "HS256 needs `secret_file`"),
         ("jwks_url = ; secret_file = \"FOLDER/long\"", "`secret_file` is for HS256"),
         ("jwks_url = ", "no keys are given"),
         ("jwks_file = \"FOLDER/jwks.json\"", "keep one of"),
@@ -191,7 +191,7 @@ fn each_fault_of_an_issuer_is_one_sentence() {
         ("auth = 1".to_owned(), "`auth` must be a table"),
         ("[auth.jwt]\nissuer = \"x\"".to_owned(), "in two brackets"),
         ("[auth]\njtw = 1".to_owned(), "`jtw` is not a setting in `auth`"),
-        ("[auht]".to_owned(), "`auth` is the nearest"),
+        ("[auht]".to_owned(), "did you mean `auth`?"),
     ] {
         let said = faults(read(Some(&file), &[], &[]));
         assert!(said.contains(says), "{said}");

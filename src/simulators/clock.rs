@@ -1,11 +1,11 @@
-//! The time a simulated CRM believes it is, which never stands still between two writes.
+//! The clock of a simulated CRM. Every write gets a later time than the one before.
 
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 
-/// A CRM's clock: the real time, or a given one, moved at will. Clones share one time.
+/// A CRM's clock: the real time or a given one; tests can move it. Clones share one time.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     state: Arc<Mutex<ClockState>>,
@@ -13,9 +13,9 @@ pub struct Clock {
 
 #[derive(Debug, Default)]
 struct ClockState {
-    /// The given time, when the real one is not wanted.
+    /// The given time; `None` for the real time.
     fixed: Option<Timestamp>,
-    /// How far the CRM's clock is off.
+    /// The offset of the CRM's clock.
     offset: SignedDuration,
     last: Option<Timestamp>,
 }
@@ -26,14 +26,14 @@ impl Clock {
         Self::default()
     }
 
-    /// Stands at `time` and moves by one millisecond with every write.
+    /// Starts at `time` and advances by one millisecond with every write.
     #[must_use]
     pub fn standing_at(time: Timestamp) -> Self {
         let state = ClockState { fixed: Some(time), ..ClockState::default() };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
-    /// Moves the clock, backwards too: later writes then still get later times.
+    /// Moves the clock forward or back. Later writes still get later times.
     pub fn advance(&self, by: SignedDuration) {
         let mut state = self.state.lock();
         state.offset = state.offset.saturating_add(by);
@@ -44,7 +44,7 @@ impl Clock {
         self.state.lock().shown()
     }
 
-    /// The time of the next write: later than any before, so that a sort by time is the order of writes.
+    /// The time of the next write. It is later than all before, so sorting by time gives the order of writes.
     pub(crate) fn tick(&self) -> Timestamp {
         let mut state = self.state.lock();
         let shown = state.shown();
@@ -67,7 +67,7 @@ fn wall() -> Timestamp {
     Timestamp::now()
 }
 
-/// The clock that only goes forwards.
+/// A clock that only moves forward.
 #[expect(clippy::disallowed_methods, reason = "the simulated CRMs have a monotonic clock of their own")]
 pub(super) fn monotonic() -> std::time::Instant {
     std::time::Instant::now()
@@ -78,7 +78,7 @@ pub(crate) fn stored(time: Timestamp) -> String {
     format!("{time:.3}")
 }
 
-/// Reads a time as a client may write it: with an offset, without one (then UTC), or a bare day.
+/// Parses a time as a client may write it: with an offset, without one (then UTC), or as a date.
 pub(crate) fn read(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     if let Ok(time) = text.parse::<Timestamp>() {

@@ -1,4 +1,4 @@
-//! A client's connection, which a fault can take away from the HTTP server in the middle of a call.
+//! A client's connection. A fault can take it from the HTTP server during a call.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,19 +13,19 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
-/// The listener whose connections are [`Line`]s.
+/// The listener whose connections are [`SharedStream`]s.
 pub(crate) struct SimulatorListener(pub TcpListener);
 
 impl Listener for SimulatorListener {
-    type Io = Line;
+    type Io = SharedStream;
     type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (Line, SocketAddr) {
+    async fn accept(&mut self) -> (SharedStream, SocketAddr) {
         loop {
             if let Ok((socket, address)) = self.0.accept().await {
-                // Small writes of a slow answer must leave at once; without it the faults still work.
+                // Small parts of a slow response must be sent at once. If this fails, the faults still work.
                 let _ = socket.set_nodelay(true);
-                return (Line(Arc::new(Mutex::new(Some(socket)))), address);
+                return (SharedStream(Arc::new(Mutex::new(Some(socket)))), address);
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -36,15 +36,15 @@ impl Listener for SimulatorListener {
     }
 }
 
-/// A connection that is the HTTP server's until somebody takes the socket out.
-pub(crate) struct Line(Arc<Mutex<Option<TcpStream>>>);
+/// A connection that belongs to the HTTP server until a fault takes the socket.
+pub(crate) struct SharedStream(Arc<Mutex<Option<TcpStream>>>);
 
-/// The other end of a [`Line`], as a call gets hold of it.
+/// The handle of a call to its [`SharedStream`].
 #[derive(Clone)]
 pub(crate) struct ConnectionHandle(Arc<Mutex<Option<TcpStream>>>);
 
 impl ConnectionHandle {
-    /// The bare socket; the HTTP server finds the connection closed from then on.
+    /// Takes the socket. From then on the HTTP server sees a closed connection.
     pub(super) fn take(&self) -> Option<TcpStream> {
         self.0.lock().take()
     }
@@ -56,7 +56,7 @@ impl Connected<IncomingStream<'_, SimulatorListener>> for ConnectionHandle {
     }
 }
 
-impl AsyncRead for Line {
+impl AsyncRead for SharedStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.0.lock().as_mut() {
             Some(socket) => Pin::new(socket).poll_read(cx, into),
@@ -65,7 +65,7 @@ impl AsyncRead for Line {
     }
 }
 
-impl AsyncWrite for Line {
+impl AsyncWrite for SharedStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
         match self.0.lock().as_mut() {
             Some(socket) => Pin::new(socket).poll_write(cx, from),

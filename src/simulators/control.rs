@@ -1,4 +1,4 @@
-//! The calls that steer a simulator over HTTP; the CRM's own calls never start with `/_simulator/`.
+//! The calls that control a simulator over HTTP. The CRMs have no paths that start with `/_simulator/`.
 
 use axum::body::to_bytes;
 use axum::extract::Request;
@@ -34,7 +34,7 @@ pub(crate) async fn answer(simulation: &Simulation, request: Request) -> Respons
             simulation.views.clear();
             StatusCode::NO_CONTENT.into_response()
         }
-        ("POST", "/_simulator/change" | "/_simulator/merge") => somebody_else(simulation, &path, &body),
+        ("POST", "/_simulator/change" | "/_simulator/merge") => change_or_merge(simulation, &path, &body),
         ("POST", "/_simulator/revoke") => {
             let wanted: Value = serde_json::from_slice(&body).unwrap_or_default();
             simulation.crm.revoke(wanted.get("token").and_then(Value::as_str).unwrap_or_default());
@@ -60,8 +60,8 @@ fn add_each<T: DeserializeOwned>(body: &[u8], add: impl FnMut(T)) -> Response {
     }
 }
 
-/// Changes or merges contacts as another client of the CRM does.
-fn somebody_else(simulation: &Simulation, path: &str, body: &[u8]) -> Response {
+/// Changes or merges contacts as another client of the CRM would.
+fn change_or_merge(simulation: &Simulation, path: &str, body: &[u8]) -> Response {
     let wanted: Value = serde_json::from_slice(body).unwrap_or_default();
     let word = |key: &str| wanted.get(key).and_then(Value::as_str).unwrap_or_default();
     let done = if path == "/_simulator/merge" {

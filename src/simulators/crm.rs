@@ -1,40 +1,40 @@
-//! What a simulated CRM is asked and what it answers, before any network and any fault.
+//! The request to a simulated CRM and its response, before network and faults.
 
 use http::{HeaderMap, Method};
 use serde_json::{Map, Value};
 
 use super::{Disruption, Reading, WriteEffect};
 
-/// One call as the CRM's own code sees it.
-pub(crate) struct Ask<'a> {
+/// One call, as the CRM's code sees it.
+pub(crate) struct SimulatedRequest<'a> {
     pub method: &'a Method,
     pub path: &'a str,
     pub query: &'a [(String, String)],
     pub headers: &'a HeaderMap,
     pub body: &'a [u8],
-    /// What goes wrong with the record while it is stored.
+    /// What goes wrong when the record is stored.
     pub disturbance: Option<&'a Disruption>,
 }
 
-impl Ask<'_> {
-    /// A query parameter, absent when empty.
+impl SimulatedRequest<'_> {
+    /// A query parameter; `None` if it is missing or empty.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         let found = self.query.iter().find(|(key, _)| key == name)?;
         Some(found.1.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// The path in pieces, without empty ones.
+    /// The path segments, without empty ones.
     pub(crate) fn segments(&self) -> Vec<&str> {
         self.path.split('/').filter(|piece| !piece.is_empty()).collect()
     }
 
-    /// The body as a JSON object, or nothing.
+    /// The body, if it is a JSON object.
     pub(crate) fn object(&self) -> Option<serde_json::Map<String, Value>> {
         serde_json::from_slice(self.body).ok()
     }
 }
 
-/// The answer to an [`Ask`], with what the ask did to the stored contacts.
+/// The response, with the effect of the call on the stored contacts.
 pub(crate) struct SimulatedResponse {
     pub status: u16,
     pub content_type: Option<String>,
@@ -42,7 +42,7 @@ pub(crate) struct SimulatedResponse {
     pub body: Vec<u8>,
     pub applied: WriteEffect,
     pub alarm: Option<String>,
-    /// Conversations that went with deleted contacts.
+    /// Conversations that were deleted with contacts.
     pub conversations: u64,
 }
 
@@ -82,36 +82,36 @@ impl SimulatedResponse {
         self
     }
 
-    /// Notes in the journal that this call harmed somebody, or nearly did.
+    /// Records in the journal that this call did harm, or nearly did.
     pub(crate) fn alarm(mut self, text: impl Into<String>) -> Self {
         self.alarm = Some(text.into());
         self
     }
 }
 
-/// A CRM: everything it does, as one synchronous function over what it stores.
+/// A CRM: its complete behaviour as one synchronous function over its stored contacts.
 pub(crate) trait Crm: Send + Sync + 'static {
-    /// The token a call bears, whether or not it is valid.
+    /// The token of a call, valid or not.
     fn token(&self, headers: &HeaderMap) -> Option<String>;
     /// Whether a call to this route may change a contact.
     fn may_write(&self, method: &str, path: &str) -> bool;
-    /// What kind of reading this call's response is, if any.
+    /// The kind of reading in the response to this call, if any.
     fn reading(&self, method: &str, path: &str) -> Option<Reading>;
-    fn answer(&self, ask: &Ask<'_>) -> SimulatedResponse;
-    /// "Too many requests" in this CRM's shape.
+    fn respond(&self, request: &SimulatedRequest<'_>) -> SimulatedResponse;
+    /// "Too many requests" in this CRM's format.
     fn too_many(&self) -> SimulatedResponse;
-    /// A failure told under status 200.
+    /// A failure with status 200.
     fn refused(&self, message: &str) -> SimulatedResponse;
-    /// One stored contact as the CRM spells it.
+    /// One stored contact in the CRM's format.
     fn contact(&self, id: &str) -> Option<Value>;
     fn contacts(&self) -> Vec<Value>;
-    /// Puts a contact in, as if it had always been there.
+    /// Adds a contact without a call.
     fn put(&self, contact: Value) -> Option<String>;
-    /// Changes these fields of a contact as somebody else at the CRM, or the CRM itself, would.
+    /// Changes these fields of a contact, as another client or the CRM itself would.
     fn change(&self, id: &str, fields: &Map<String, Value>) -> bool;
-    /// Merges `other` away: the primary contact stays, and gets the addresses and numbers that it lacks.
+    /// Merges `other` into `primary`, which gets the addresses and numbers that it lacks.
     fn merge(&self, primary: &str, other: &str) -> bool;
-    /// Takes a contact out behind the gateway's back.
+    /// Removes a contact without a call.
     fn take_out(&self, id: &str) -> bool;
     fn revoke(&self, token: &str);
 }

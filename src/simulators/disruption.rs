@@ -1,40 +1,40 @@
-//! Values that are stored otherwise than they were written: by a fault in one field, or because the CRM normalises them.
+//! Values that are stored differently than they were written, because of a fault or because the CRM normalises them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use unicode_normalization::UnicodeNormalization;
 
-/// One field that is not stored as asked, while the answer is as cheerful as ever.
+/// A fault in one field: it is not stored as requested, but the response reports success.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Disruption {
-    /// The field as the CRM stores it (`firstname`, `email`, `phoneNumber`, `customFields/<id>`); case, spaces
-    /// and underscores do not matter.
+    /// The CRM's name of the field (`firstname`, `email`, `phoneNumber`, `customFields/<id>`). Case, spaces and
+    /// underscores are ignored.
     pub field: String,
-    /// True: the write of this field is lost. False: it is altered.
+    /// True: the field is not written. False: its value is altered.
     #[serde(default)]
     pub drop: bool,
-    /// What is stored instead when altered; by default something a little different.
+    /// The value that is stored; by default a slightly changed one.
     #[serde(default)]
     pub value: Option<Value>,
-    /// Whether the answer shows what was asked rather than what was stored.
+    /// Whether the response shows the requested value instead of the stored one.
     #[serde(default)]
     pub lies: bool,
 }
 
 impl Disruption {
-    /// A field whose write is lost.
+    /// A field that is not written.
     #[must_use]
     pub fn dropping(field: &str) -> Self {
         Self { field: field.to_owned(), drop: true, value: None, lies: false }
     }
 
-    /// A field that is stored a little different.
+    /// A field that is stored with a slightly changed value.
     #[must_use]
     pub fn altering(field: &str) -> Self {
         Self { drop: false, ..Self::dropping(field) }
     }
 
-    /// Changes what is about to be stored; `before` is the record as it was.
+    /// Changes a record before it is stored; `before` is the stored record.
     pub(crate) fn disturb(&self, before: Option<&Map<String, Value>>, record: &mut Map<String, Value>) {
         let (outer, inner) = match self.field.split_once('/') {
             Some((outer, inner)) => (outer, Some(inner)),
@@ -77,7 +77,7 @@ fn emptied(value: &Value) -> Value {
     }
 }
 
-/// Lists lose their last entry, or have it altered when it is the only one; texts gain a letter.
+/// A list without its last entry, or with its only entry changed; a text with one more letter.
 fn slightly_different(value: &Value) -> Value {
     match value {
         Value::String(text) => Value::String(format!("{text}x")),
@@ -110,7 +110,7 @@ fn other_last_digit(number: &str) -> String {
     text
 }
 
-/// Composes every text of a record (NFC).
+/// Normalises every text of a record to NFC.
 pub(crate) fn compose(record: &mut Map<String, Value>) {
     record.values_mut().for_each(compose_value);
 }
@@ -124,7 +124,7 @@ fn compose_value(value: &mut Value) {
     }
 }
 
-/// Entries of `from` that `into` lacks, by the text that `named` finds in them; what a merge does to lists.
+/// Adds the entries of `from` that `into` lacks, compared by the text that `named` returns; a merge does this to lists.
 pub(crate) fn add_missing(into: &mut Vec<Value>, from: &[Value], named: fn(&Value) -> &str) {
     for entry in from {
         if !into.iter().any(|known| named(known).eq_ignore_ascii_case(named(entry))) {

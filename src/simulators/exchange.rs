@@ -1,4 +1,4 @@
-//! The way of one call through a simulator: noted, met by a fault, done, answered.
+//! One call through a simulator: journal, fault, effect, response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use tokio::sync::watch;
 
 use super::connection_handle::ConnectionHandle;
-use super::crm::{Ask, Crm, SimulatedResponse};
+use super::crm::{Crm, SimulatedRequest, SimulatedResponse};
 use super::faults::{ArmedFaults, FaultKind};
 use super::journal::{Journal, RecordedCall};
 use super::published_rates::{PublishedRates, Quota};
@@ -20,7 +20,7 @@ use super::{control, reword};
 
 const LARGEST_BODY: usize = 16 * 1024 * 1024;
 
-/// A running simulator as its calls see it.
+/// A running simulator, as its calls see it.
 pub(crate) struct Simulation {
     pub crm: Arc<dyn Crm>,
     pub journal: Journal,
@@ -28,27 +28,27 @@ pub(crate) struct Simulation {
     pub views: Views,
     pub pace: Option<PublishedRates>,
     pub meter: Quota,
-    /// True when the simulator stops: hanging calls are let go.
+    /// True when the simulator stops; hanging calls then end.
     pub stopping: watch::Receiver<bool>,
 }
 
-/// Answers every call. The work goes on in a task of its own, as a real CRM's does when a client hangs up.
+/// Handles every call. The work runs in its own task, because a real CRM also continues when a client disconnects.
 pub(crate) async fn exchange(
     State(simulation): State<Arc<Simulation>>,
-    ConnectInfo(grip): ConnectInfo<ConnectionHandle>,
+    ConnectInfo(connection): ConnectInfo<ConnectionHandle>,
     request: Request,
 ) -> Response {
     let work = tokio::spawn(async move {
         if request.uri().path().starts_with("/_simulator/") {
             return control::answer(&simulation, request).await;
         }
-        simulation.receive(&grip, request).await
+        simulation.handle(&connection, request).await
     });
     work.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
 impl Simulation {
-    async fn receive(&self, grip: &ConnectionHandle, request: Request) -> Response {
+    async fn handle(&self, connection: &ConnectionHandle, request: Request) -> Response {
         let (parts, body) = request.into_parts();
         let token = self.crm.token(&parts.headers);
         let (method, path) = (parts.method.as_str(), parts.uri.path());
@@ -64,7 +64,7 @@ impl Simulation {
             ..RecordedCall::default()
         });
         if matches!(fault, Some(FaultKind::ResetBeforeReading)) {
-            return self.play(grip, Script::reset());
+            return self.play(connection, Script::reset());
         }
         let body = to_bytes(body, LARGEST_BODY).await;
         if let Ok(body) = &body {
@@ -72,15 +72,15 @@ impl Simulation {
         }
         let body = body.unwrap_or_default();
         if matches!(fault, Some(FaultKind::NeverAnswer)) {
-            return self.play(grip, Script::silence());
+            return self.play(connection, Script::silence());
         }
         if let Some(FaultKind::Latency { ms }) = fault {
             self.pause(ms).await;
         }
         if let Some(kind) = &fault {
-            self.meanwhile(kind, parts.uri.path());
+            self.apply_other_change(kind, parts.uri.path());
         }
-        let answer = self.settle(&parts, &body, fault.as_ref());
+        let answer = self.respond(&parts, &body, fault.as_ref());
         let script = fault.as_ref().and_then(|kind| Script::of(kind, &answer));
         self.journal.amend(entry, |call| {
             let silent =
@@ -93,11 +93,11 @@ impl Simulation {
         if let Some(FaultKind::LateAnswer { ms }) = fault {
             self.pause(ms).await;
         }
-        script.map_or_else(|| response(answer), |script| self.play(grip, script))
+        script.map_or_else(|| response(answer), |script| self.play(connection, script))
     }
 
-    /// What somebody else does just before the call is served.
-    fn meanwhile(&self, kind: &FaultKind, path: &str) {
+    /// Another client's change just before the call is handled.
+    fn apply_other_change(&self, kind: &FaultKind, path: &str) {
         match kind {
             FaultKind::Meanwhile { contact, set } => {
                 let named = path.rsplit('/').next().unwrap_or_default();
@@ -108,8 +108,8 @@ impl Simulation {
         }
     }
 
-    /// What the CRM answers, after its allowance and with the fault's say.
-    fn settle(
+    /// The CRM's response, after its rate limit and with the fault's changes.
+    fn respond(
         &self,
         parts: &http::request::Parts,
         body: &Bytes,
@@ -124,7 +124,7 @@ impl Simulation {
         }
         let query = parts.uri.query().unwrap_or_default();
         let query: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        let ask = Ask {
+        let request = SimulatedRequest {
             method: &parts.method,
             path: parts.uri.path(),
             query: &query,
@@ -135,14 +135,14 @@ impl Simulation {
                 _ => None,
             },
         };
-        let mut answer = self.crm.answer(&ask);
+        let mut answer = self.crm.respond(&request);
         if let Some(reading) = self.crm.reading(parts.method.as_str(), parts.uri.path()) {
             answer.body = self.views.apply(reading, answer.body);
         }
         match fault {
-            // A second application that the CRM itself refuses leaves the first one's answer.
+            // If the CRM refuses the second application, the first response stays.
             Some(FaultKind::AppliedTwice) => {
-                Some(self.crm.answer(&ask)).filter(|again| again.applied.is_write()).unwrap_or(answer)
+                Some(self.crm.respond(&request)).filter(|again| again.applied.is_write()).unwrap_or(answer)
             }
             Some(kind) => reword::spoil(kind, answer),
             None => answer,
@@ -157,10 +157,10 @@ impl Simulation {
         }
     }
 
-    /// Takes the connection away from the HTTP server and does with it what the script says.
-    fn play(&self, grip: &ConnectionHandle, script: Script) -> Response {
+    /// Takes the connection from the HTTP server and runs the script on it.
+    fn play(&self, connection: &ConnectionHandle, script: Script) -> Response {
         let mut stopping = self.stopping.clone();
-        if let Some(socket) = grip.take() {
+        if let Some(socket) = connection.take() {
             tokio::spawn(async move {
                 tokio::select! {
                     () = script.play(socket) => {}
@@ -168,7 +168,7 @@ impl Simulation {
                 }
             });
         }
-        // Nobody receives this: the server's connection is gone.
+        // No client receives this, because the server's connection is gone.
         StatusCode::SERVICE_UNAVAILABLE.into_response()
     }
 }
@@ -178,7 +178,7 @@ fn last_characters(token: &str) -> String {
     token.get(start..).unwrap_or_default().to_owned()
 }
 
-/// The fault's name in the journal: the same word that sets it.
+/// The fault's `kind` in JSON, for the journal.
 fn name_of(kind: &FaultKind) -> String {
     let written = serde_json::to_value(kind).unwrap_or_default();
     written.get("kind").and_then(|kind| kind.as_str()).unwrap_or_default().to_owned()

@@ -1,4 +1,4 @@
-//! The faults a test may order: what goes wrong, for which calls, how often.
+//! The faults that a test can set: what goes wrong, for which calls, how often.
 
 use std::sync::Arc;
 
@@ -8,19 +8,19 @@ use serde_json::{Map, Value};
 
 use super::{Disruption, Shape};
 
-/// What goes wrong. "Applied" means that the CRM did what was asked before the answer went wrong.
+/// What goes wrong. "Applied" means that the CRM did what was requested before the response failed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum FaultKind {
-    /// Waits, then does what was asked and answers; applied late even if the client has gone.
+    /// Waits, then applies and responds; applied late even if the client has disconnected.
     Latency { ms: u64 },
-    /// Applied at once, answered late.
+    /// Applied at once; the response is late.
     LateAnswer { ms: u64 },
-    /// Nothing applied, the line stays open in silence.
+    /// Nothing applied; no response, and the connection stays open.
     NeverAnswer,
-    /// Applied, then silence.
+    /// Applied; no response, and the connection stays open.
     AppliedNeverAnswers,
-    /// Nothing applied; this answer instead.
+    /// Nothing applied; this response instead.
     Status {
         code: u16,
         #[serde(default)]
@@ -30,81 +30,81 @@ pub enum FaultKind {
         #[serde(default)]
         headers: Vec<(String, String)>,
     },
-    /// Nothing applied; "too many requests" in the CRM's own shape.
+    /// Nothing applied; "too many requests" in the CRM's own format.
     TooManyRequests { retry_after: Option<String> },
     /// Nothing applied; the connection is reset before the body is read.
     ResetBeforeReading,
-    /// Applied; the connection is reset instead of an answer.
+    /// Applied; the connection is reset instead of a response.
     ResetAfterApplying,
-    /// Applied; reset after the head of the answer.
+    /// Applied; reset after the head of the response.
     ResetAfterHead,
-    /// Applied; reset in the middle of the body.
+    /// Applied; reset in the body.
     ResetMidBody,
-    /// Applied; half of the declared body, then an orderly close.
+    /// Applied; half of the declared body, then a normal close.
     TruncatedBody,
-    /// Applied; a well-framed body that is only half of the JSON.
+    /// Applied; a correctly framed body with only half of the JSON.
     CutJson,
     /// Applied; chunked, and cut inside a chunk.
     CutChunk,
-    /// Applied; a Content-Length off by so much, then an orderly close.
+    /// Applied; a Content-Length that is wrong by so much, then a normal close.
     WrongContentLength { by: i64 },
-    /// Applied; a body of so many bytes, its length declared or not.
+    /// Applied; a body of so many bytes, with or without a declared length.
     Oversized { bytes: u64, declared: bool },
     /// Applied; one byte, a pause, one byte, …
     Drip {
         #[serde(default = "one_second")]
         ms: u64,
     },
-    /// Applied; one byte of the body, then silence.
+    /// Applied; one byte of the body, then nothing more.
     Stall,
     /// Applied; a gzip body that unpacks to so many bytes, about a thousand to one.
     GzipBomb { bytes: u64 },
-    /// Applied; the true body under another content type, or under none.
+    /// Applied; the body with another content type, or with none.
     ContentType { value: Option<String> },
-    /// Applied; the true body packed with gzip so many times over, which the header says once.
+    /// Applied; the body is compressed with gzip so many times, and the header says it once.
     Gzip { layers: u32 },
-    /// Applied; the whole answer, then a reset.
+    /// Applied; the whole response, then a reset.
     AnsweredThenReset,
-    /// Applied; the whole answer, then nothing, the line left open.
+    /// Applied; the whole response, then nothing; the connection stays open.
     AnsweredThenSilent,
-    /// Applied; the true body between two texts.
+    /// Applied; the body between two texts.
     Around { before: String, after: String },
-    /// Applied; the true body with its fields in another shape.
+    /// Applied; the body with fields of another type.
     Reshape { how: Shape },
     /// Applied; an HTML page.
     HtmlBody { status: u16 },
-    /// Applied; any text as body under 200.
+    /// Applied; any text as the body, with status 200.
     Body { text: String },
-    /// Applied; any bytes (here base64) as a JSON body under 200.
+    /// Applied; any bytes (in base64) as a JSON body, with status 200.
     Bytes { base64: String },
     /// Nothing applied; a redirect.
     Redirect { status: u16, location: String },
-    /// Nothing applied; `success: false` or its like under 200.
+    /// Nothing applied; `success: false` or the like with status 200.
     SuccessFalse { message: String },
-    /// Applied; 200 with an empty body.
+    /// Applied; status 200 with an empty body.
     EmptyAnswer,
-    /// Applied; 204.
+    /// Applied; status 204.
     NoContent,
     /// Applied; then this status with the CRM's usual error body.
     AppliedThen { status: u16 },
-    /// Applied twice, answered once.
+    /// Applied twice, one response.
     AppliedTwice,
-    /// Applied; an answer after so many `103`s.
+    /// Applied; a response after so many `103`s.
     InformationalFlood { count: u32 },
-    /// Applied; an answer with so many needless headers.
+    /// Applied; a response with so many additional headers.
     ManyHeaders { count: u32 },
-    /// Applied; an answer with one header of so many bytes.
+    /// Applied; a response with one header of so many bytes.
     HugeHeader { bytes: usize },
-    /// Before the call is served, somebody else changes these fields of the contact; of the one that the path names
-    /// if none is given. The call itself goes well.
+    /// Before the call is handled, another client changes these fields of the contact (by default the contact in the path).
+    /// The call itself succeeds.
     Meanwhile {
         #[serde(default)]
         contact: Option<String>,
         set: Map<String, Value>,
     },
-    /// Before the call is served, somebody else merges `other` into `primary`. The call itself goes well.
+    /// Before the call is handled, another client merges `other` into `primary`. The call itself succeeds.
     MergedMeanwhile { primary: String, other: String },
-    /// The record is stored with one field gone wrong; meets calls that may write only.
+    /// One field of the record is stored wrongly. Only affects calls that may write.
     Field(Disruption),
 }
 
@@ -116,7 +116,7 @@ const fn one_second() -> u64 {
     1000
 }
 
-/// A fault, and the calls it is meant for. Unset limits match every call.
+/// A fault, and the calls that it affects. Unset limits match every call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Fault {
     #[serde(flatten)]
@@ -125,16 +125,16 @@ pub struct Fault {
     pub token: Option<String>,
     #[serde(default)]
     pub method: Option<String>,
-    /// Only calls to this path; a piece `*` stands for any one piece.
+    /// Only calls to this path; a segment `*` matches any segment.
     #[serde(default)]
     pub path: Option<String>,
-    /// Only calls that may write a contact, so that reads before a write do not use the fault up.
+    /// Only calls that may write a contact, so that reads before a write do not use up the fault.
     #[serde(default)]
     pub writes_only: bool,
-    /// So many matching calls go well first.
+    /// So many matching calls succeed first.
     #[serde(default)]
     pub skip: u32,
-    /// Then so many meet the fault; every one when unset.
+    /// Then so many calls are affected; all of them if unset.
     #[serde(default)]
     pub times: Option<u32>,
 }
@@ -158,7 +158,7 @@ impl Fault {
         Self { times: Some(times), ..Self::always(kind) }
     }
 
-    /// Only for this method and path.
+    /// Only calls with this method and path.
     #[must_use]
     pub fn on(mut self, method: &str, path: &str) -> Self {
         self.method = Some(method.to_owned());
@@ -166,7 +166,7 @@ impl Fault {
         self
     }
 
-    /// Only for calls that bear this token.
+    /// Only calls with this token.
     #[must_use]
     pub fn bearing(mut self, token: &str) -> Self {
         self.token = Some(token.to_owned());
@@ -180,7 +180,7 @@ impl Fault {
         self
     }
 
-    /// Lets so many matching calls go well first.
+    /// Lets so many matching calls succeed first.
     #[must_use]
     pub const fn after(mut self, skip: u32) -> Self {
         self.skip = skip;
@@ -208,19 +208,19 @@ fn same_path(pattern: &str, path: &str) -> bool {
     }
 }
 
-/// Handle to the waiting faults of one simulator. Clones share one list.
+/// The faults of one simulator. Clones share one list.
 #[derive(Clone, Debug, Default)]
 pub struct ArmedFaults {
     waiting: Arc<Mutex<Vec<Fault>>>,
 }
 
 impl ArmedFaults {
-    /// Adds a fault behind those waiting; a call meets the first that matches it.
+    /// Appends a fault. The first fault that matches a call affects it.
     pub fn add(&self, fault: Fault) {
         self.waiting.lock().push(fault);
     }
 
-    /// Takes all faults back.
+    /// Removes all faults.
     pub fn clear(&self) {
         self.waiting.lock().clear();
     }
@@ -230,7 +230,7 @@ impl ArmedFaults {
         self.waiting.lock().clone()
     }
 
-    /// The fault this call meets; counts it.
+    /// Takes and counts the fault that affects this call.
     pub(crate) fn meet(
         &self,
         token: Option<&str>,

@@ -1,4 +1,4 @@
-//! Gzip streams: a body as one, and a small one that unpacks to gigabytes.
+//! Gzip streams: a compressed body, and a small stream that unpacks to gigabytes.
 
 use std::io::Write;
 
@@ -6,10 +6,10 @@ use bytes::Bytes;
 use flate2::write::GzEncoder;
 use flate2::{Compress, Compression, FlushCompress};
 
-/// How much one repeated block of the bomb unpacks to.
+/// The unpacked size of the repeated block.
 const UNPACKED: usize = 1024 * 1024;
-/// The header of a gzip stream, and the empty last block with a wrong checksum and length: whoever reads that far has
-/// unpacked the bomb anyway.
+/// The header of a gzip stream, and the empty last block with a wrong checksum and length. A client that reads these has
+/// already unpacked everything.
 const HEADER: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
 const END: &[u8] = &[3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
@@ -20,10 +20,10 @@ pub(crate) fn wrapped(bytes: &[u8]) -> Vec<u8> {
     stream.finish().unwrap_or_default()
 }
 
-/// The start of a stream that unpacks to about `bytes` spaces, a block to repeat so many times, and the end.
+/// A stream that unpacks to about `bytes` spaces: its start, a block with the number of its repetitions, and its end.
 pub(crate) fn bomb(bytes: u64) -> (Bytes, Bytes, u64, Bytes) {
     let mut block = Vec::with_capacity(64 * 1024);
-    // After a full flush a block refers to nothing before it, so that it can be repeated.
+    // After a full flush, a block refers to nothing before it, so it can be repeated.
     let _ = Compress::new(Compression::best(), false).compress_vec(
         &vec![b' '; UNPACKED],
         &mut block,

@@ -1,21 +1,21 @@
-//! The append-only list of the calls a simulator received: the oracle of the tests.
+//! The list of all calls that a simulator received. Tests compare with it.
 
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde::Serialize;
 
-/// What a call did to the stored contacts.
+/// The effect of a call on the stored contacts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WriteEffect {
     #[default]
     None,
-    /// A new contact, by this id.
+    /// This contact is new.
     Created(String),
-    /// A change of this contact.
+    /// This contact was changed.
     Updated(String),
-    /// These contacts are gone.
+    /// These contacts were deleted.
     Deleted(Vec<String>),
 }
 
@@ -26,10 +26,10 @@ impl WriteEffect {
     }
 }
 
-/// One call as it arrived, and what became of it.
+/// One received call and its result.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct RecordedCall {
-    /// 1 for the first call ever; kept when the journal is cleared.
+    /// 1 for the first call. Clearing the journal does not reset it.
     pub sequence: u64,
     /// The method, in capitals.
     pub method: String,
@@ -37,29 +37,29 @@ pub struct RecordedCall {
     pub path: String,
     /// The query as sent, without the question mark.
     pub query: String,
-    /// Names of the headers, lower-case, as they came; values are not kept.
+    /// The names of the headers in lower case, in order; values are not kept.
     pub headers: Vec<String>,
-    /// The last four characters of the token: enough to tell tokens apart.
+    /// The last four characters of the token, which distinguish tokens.
     pub token: Option<String>,
     pub body: String,
-    /// The status answered; nothing when the line was cut or the call hangs.
+    /// The status of the response; `None` if there was none.
     pub status: Option<u16>,
     pub applied: WriteEffect,
     pub fault: Option<String>,
-    /// Conversations deleted along with contacts.
+    /// The number of conversations that were deleted with contacts.
     pub conversations: u64,
-    /// What harm it did, or nearly did: a deletion of everything, a text message to a person, a creation sent to a
-    /// list, … Never set for what the gateway may do.
+    /// The harm that it did, or nearly did: everything deleted, a text message to a person, a create sent to a list, …
+    /// Nothing that the gateway may do sets this.
     pub alarm: Option<String>,
 }
 
-/// Handle to the calls of one simulator. Clones share one list.
+/// The calls of one simulator. Clones share one list.
 #[derive(Clone, Default)]
 pub struct Journal {
     state: Arc<Mutex<JournalState>>,
 }
 
-/// Told of each call.
+/// Is called with each call.
 type Watcher = Arc<dyn Fn(&RecordedCall) + Send + Sync>;
 
 #[derive(Default)]
@@ -70,7 +70,7 @@ struct JournalState {
 }
 
 impl Journal {
-    /// All calls, oldest first; a call still being answered is already there.
+    /// All calls, oldest first, including those without a response yet.
     #[must_use]
     pub fn calls(&self) -> Vec<RecordedCall> {
         self.state.lock().calls.clone()
@@ -82,30 +82,30 @@ impl Journal {
         self.calls().into_iter().filter(|call| call.applied.is_write()).collect()
     }
 
-    /// The calls with this method and path, whatever they did.
+    /// The calls with this method and path.
     #[must_use]
     pub fn calls_to(&self, method: &str, path: &str) -> Vec<RecordedCall> {
         self.calls().into_iter().filter(|call| call.method == method && call.path == path).collect()
     }
 
-    /// The harm done so far; a test that expects none says so.
+    /// All harm so far.
     #[must_use]
     pub fn alarms(&self) -> Vec<String> {
         self.calls().into_iter().filter_map(|call| call.alarm).collect()
     }
 
-    /// Tells `watcher` of each call from now on, once its body is read and before it does anything; also of calls
-    /// that are forgotten later.
+    /// Calls `watcher` for each later call when its body is read and nothing is done yet, even if the journal is cleared
+    /// afterwards.
     pub fn watch(&self, watcher: impl Fn(&RecordedCall) + Send + Sync + 'static) {
         self.state.lock().watcher = Some(Arc::new(watcher));
     }
 
-    /// Forgets all calls. Sequence numbers go on.
+    /// Removes all calls. Sequence numbers continue.
     pub fn clear(&self) {
         self.state.lock().calls.clear();
     }
 
-    /// Notes an arriving call and answers its number.
+    /// Adds a new call and returns its number.
     pub(crate) fn arrive(&self, mut call: RecordedCall) -> u64 {
         let mut state = self.state.lock();
         state.last += 1;
@@ -114,7 +114,7 @@ impl Journal {
         state.last
     }
 
-    /// Adds the body to a noted call.
+    /// Adds the body to a call.
     pub(crate) fn read(&self, sequence: u64, body: String) {
         let mut state = self.state.lock();
         let watcher = state.watcher.clone();
@@ -127,7 +127,7 @@ impl Journal {
         }
     }
 
-    /// Adds to a noted call what is known by now.
+    /// Adds later results to a call.
     pub(crate) fn amend(&self, sequence: u64, change: impl FnOnce(&mut RecordedCall)) {
         let mut state = self.state.lock();
         if let Some(call) = state.calls.iter_mut().rev().find(|call| call.sequence == sequence) {

@@ -1,25 +1,24 @@
-//! Both CRMs as small servers on loopback, with a journal of what reached them and faults on demand.
+//! Both CRMs as small servers on loopback, with a journal of the received calls and configurable faults.
 //!
-//! They are a second, independent reading of the CRMs' contracts: nothing here names another part of the gateway,
-//! so a mistake made in an adapter is not made again here. `aptly::AptlySimulator::start` and
-//! `pipeline::PipelineSimulator::start` answer a [`Running`], which tells the base URL and the tokens, and holds the
-//! journal, the faults and the clock.
+//! They implement the CRMs' contracts a second time. Nothing here uses another part of the gateway, so a mistake in an adapter
+//! is not repeated here. `aptly::AptlySimulator::start` and `pipeline::PipelineSimulator::start` return a [`Running`] with the
+//! base URL, the tokens, the journal, the faults and the clock.
 //!
-//! The same can be had over HTTP while a simulator runs:
+//! A running simulator can also be controlled over HTTP:
 //!
 //! | call | does |
 //! |---|---|
-//! | `GET /_simulator/journal` | every call so far, oldest first |
-//! | `DELETE /_simulator/journal` | forgets them |
-//! | `GET /_simulator/contacts` | what is stored, as the CRM spells it |
-//! | `GET /_simulator/faults` | faults still waiting |
-//! | `POST /_simulator/faults` | sets one fault or an array of them, see [`Fault`] |
-//! | `DELETE /_simulator/faults` | takes all faults back |
-//! | `GET /_simulator/views` | how readings differ from what is stored |
+//! | `GET /_simulator/journal` | all calls so far, oldest first |
+//! | `DELETE /_simulator/journal` | removes them |
+//! | `GET /_simulator/contacts` | the stored contacts in the CRM's format |
+//! | `GET /_simulator/faults` | the remaining faults |
+//! | `POST /_simulator/faults` | adds one fault or an array of them, see [`Fault`] |
+//! | `DELETE /_simulator/faults` | removes all faults |
+//! | `GET /_simulator/views` | how responses differ from the stored contacts |
 //! | `POST /_simulator/views` | adds one view or an array of them, see [`View`] |
-//! | `DELETE /_simulator/views` | takes all views back |
-//! | `POST /_simulator/change` | `{"contact": "…", "set": {…}}`: somebody else at the CRM changes a contact |
-//! | `POST /_simulator/merge` | `{"primary": "…", "other": "…"}`: the other contact vanishes into the primary one |
+//! | `DELETE /_simulator/views` | removes all views |
+//! | `POST /_simulator/change` | `{"contact": "…", "set": {…}}`: another client changes a contact |
+//! | `POST /_simulator/merge` | `{"primary": "…", "other": "…"}`: merges the other contact into the primary one |
 //! | `POST /_simulator/revoke` | `{"token": "…"}` is refused with 401 from now on |
 //!
 //! A fault over HTTP: `{"kind":"latency","ms":500,"method":"POST","path":"/api/contacts","times":1}`.

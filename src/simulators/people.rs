@@ -1,31 +1,31 @@
-//! Invented people for both CRMs: the same ones from the same seed, none of them real or reachable.
+//! Invented people for both CRMs. The same seed gives the same people, and none of them is real or reachable.
 
 pub(crate) struct Person {
     pub first: String,
     pub last: String,
     pub company: Option<String>,
     pub title: Option<String>,
-    /// The first is the main one.
+    /// The first is the primary one.
     pub emails: Vec<String>,
-    /// E.164, unique over all people; the first is the main one. Never empty.
+    /// E.164, unique over all people; the first is the primary one. Never empty.
     pub phones: Vec<String>,
-    /// Days before the CRM's start at which it was noted and last changed.
+    /// The days before the CRM's start on which the contact was created and last changed.
     pub noted: u32,
     pub changed: u32,
-    /// For whatever else a CRM wants to vary.
-    pub dice: Dice,
+    /// Random bits for what else differs in a CRM.
+    pub rng: Rng,
 }
 
-/// A small generator of numbers that look random and never differ between runs (splitmix64).
+/// A small reproducible generator of random numbers (splitmix64).
 #[derive(Clone)]
-pub(crate) struct Dice(u64);
+pub(crate) struct Rng(u64);
 
-impl Dice {
+impl Rng {
     pub(super) const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub(super) const fn roll(&mut self) -> u64 {
+    pub(super) const fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -35,7 +35,7 @@ impl Dice {
 
     /// A number from 0 to below `bound`.
     pub(super) fn below(&mut self, bound: u64) -> u64 {
-        self.roll() % bound.max(1)
+        self.next_u64() % bound.max(1)
     }
 
     pub(super) fn one_in(&mut self, n: u64) -> bool {
@@ -47,13 +47,13 @@ impl Dice {
         from.get(index)
     }
 
-    /// An id of so many characters out of an alphabet.
+    /// A random id of `length` characters of an alphabet.
     pub(super) fn id(&mut self, alphabet: &[u8], length: usize) -> String {
         (0..length).filter_map(|_| self.pick(alphabet).map(|byte| char::from(*byte))).collect()
     }
 }
 
-/// Area codes in which the numbers 555-0100 to 555-0199 are kept free for fiction.
+/// Area codes in which the numbers 555-0100 to 555-0199 are reserved for fiction.
 const AREAS: [&str; 10] = ["415", "212", "312", "604", "206", "617", "303", "512", "619", "503"];
 
 const FIRST: [&str; 40] = [
@@ -153,51 +153,51 @@ const TITLES: [&str; 5] = ["Property Manager", "Office Manager", "Engineer", "Ow
 
 /// So many people, always the same.
 pub(crate) fn invent(count: usize, seed: u64) -> Vec<Person> {
-    let mut dice = Dice::new(seed);
-    (0..count).map(|index| person(index, &mut dice)).collect()
+    let mut rng = Rng::new(seed);
+    (0..count).map(|index| person(index, &mut rng)).collect()
 }
 
-fn person(index: usize, dice: &mut Dice) -> Person {
-    // Steps without a common divisor run through all pairs of names before one repeats.
+fn person(index: usize, rng: &mut Rng) -> Person {
+    // Steps without a common divisor go through all pairs of names before one repeats.
     let first = FIRST.get(index * 7 % FIRST.len()).copied().unwrap_or_default();
     let last = LAST.get((index * 5 + index / FIRST.len()) % LAST.len()).copied().unwrap_or_default();
     let is_company = index % 19 == 7;
-    let company = (is_company || dice.one_in(6)).then(|| dice.pick(&COMPANIES).copied().unwrap_or_default());
-    let changed = u32::try_from(dice.below(300)).unwrap_or_default();
+    let company = (is_company || rng.one_in(6)).then(|| rng.pick(&COMPANIES).copied().unwrap_or_default());
+    let changed = u32::try_from(rng.below(300)).unwrap_or_default();
     Person {
         first: if is_company { String::new() } else { first.to_owned() },
         last: if is_company { String::new() } else { last.to_owned() },
         company: company.map(str::to_owned),
-        title: dice.one_in(5).then(|| dice.pick(&TITLES).copied().unwrap_or_default().to_owned()),
-        // A company's address bears its own name.
+        title: rng.one_in(5).then(|| rng.pick(&TITLES).copied().unwrap_or_default().to_owned()),
+        // A company's address contains its own name.
         emails: if is_company {
-            emails(index, "office", company.unwrap_or_default(), dice)
+            emails(index, "office", company.unwrap_or_default(), rng)
         } else {
-            emails(index, first, last, dice)
+            emails(index, first, last, rng)
         },
         phones: phones(index),
-        noted: changed + u32::try_from(dice.below(700)).unwrap_or_default(),
+        noted: changed + u32::try_from(rng.below(700)).unwrap_or_default(),
         changed,
-        dice: Dice::new(dice.roll()),
+        rng: Rng::new(rng.next_u64()),
     }
 }
 
-fn emails(index: usize, first: &str, last: &str, dice: &mut Dice) -> Vec<String> {
+fn emails(index: usize, first: &str, last: &str, rng: &mut Rng) -> Vec<String> {
     if index % 11 == 4 {
         return Vec::new();
     }
     let main = format!("{}.{}{index}@example.com", ascii(first), ascii(last));
     let mut all = vec![main];
-    if dice.one_in(7) {
+    if rng.one_in(7) {
         all.push(format!("{}{index}@mail.example.org", ascii(last)));
     }
-    if dice.one_in(25) {
+    if rng.one_in(25) {
         all.push(format!("office+{index}@example.net"));
     }
     all
 }
 
-/// One number each, and two for some: a number at the far end of the range, which no main number reaches.
+/// One number for each person, two for some. Second numbers are at the end of the range, where no first number is.
 fn phones(index: usize) -> Vec<String> {
     let mut all =
         vec![if index % 23 == 9 { format!("+442079460{:03}", index % 1000) } else { fictional(index) }];
@@ -212,11 +212,11 @@ fn fictional(index: usize) -> String {
     if index < 1000 {
         return format!("+1{area}55501{:02}", index % 100);
     }
-    // More than the free numbers: still in the 555 exchange, which gives no one a private line.
+    // Beyond the reserved numbers: still in the 555 exchange, in which nobody has a private number.
     format!("+1{area}555{:04}", 2000 + index / 1000 * 100 + index % 100)
 }
 
-/// The letters of a name as an address would have them.
+/// The letters of a name as an e-mail address contains them.
 fn ascii(name: &str) -> String {
     let plain = |letter: char| match letter {
         'ë' | 'é' | 'è' | 'ệ' => "e".to_owned(),

@@ -1,25 +1,25 @@
-//! How many calls an account may make, counted as Aptly does: by the minute and by the second.
+//! The rate limit of an account, counted as Aptly does: by minute and by second.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// The allowance of one account.
+/// The rate limit of one account.
 #[derive(Clone, Copy, Debug)]
 pub struct PublishedRates {
     pub per_minute: usize,
     pub per_second: usize,
 }
 
-/// The calls of the last minute, against a [`PublishedRates`].
+/// The calls of the last minute, for a [`PublishedRates`].
 #[derive(Debug, Default)]
 pub(crate) struct Quota {
     recent: Mutex<VecDeque<Instant>>,
 }
 
 impl Quota {
-    /// Counts one call, or says how long to wait. Refused calls do not count.
+    /// Counts one call, or returns how long to wait. Refused calls do not count.
     pub(super) fn admit(&self, pace: PublishedRates) -> Result<(), Duration> {
         let now = super::clock::monotonic();
         let mut recent = self.recent.lock();

@@ -1,36 +1,36 @@
-//! Answers whose fields are of another shape than documented, as CRMs change them between versions.
+//! Responses whose fields have another type than documented, as can happen between versions of a CRM.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-/// What is done to every record of an answer; a record is an object with an `_id`.
+/// A change to every record of a response; a record is an object with an `_id`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shape {
-    /// Nothing is left but the id.
+    /// Only the id is left.
     OnlyIds,
     NoIds,
-    /// Members nobody has documented, of every type.
+    /// Adds undocumented fields of every type.
     MoreMembers,
-    /// Everything but the id is `null`.
+    /// All values except the id are `null`.
     Nulls,
-    /// Numbers are texts, in the whole answer.
+    /// Numbers become texts, in the whole response.
     NumbersAsTexts,
-    /// A list of one is that one.
+    /// A list of one entry becomes that entry.
     ValuesForLists,
-    /// A text is a list of one.
+    /// A text becomes a list with one entry.
     ListsForTexts,
-    /// Two further members with numbers that lose digits on the way through a machine word: 2^63, and thirty digits.
+    /// Adds two fields with numbers that lose digits in a machine word: 2^63, and thirty digits.
     HugeNumbers,
-    /// A further member that no machine word holds at all: 1e400.
+    /// Adds a field with a number that no machine word can hold: 1e400.
     BeyondNumbers,
 }
 
-/// Texts that stand for numbers that `Value` cannot hold, until the answer is text.
+/// Placeholders for numbers that `Value` cannot hold; they are replaced in the JSON text.
 const NUMBERS: [(&str, &str); 2] =
     [("thirty digits", "0.123456789012345678901234567890"), ("beyond", "1e400")];
 
-/// The JSON `body` with its records reshaped; what is no JSON stays.
+/// The JSON `body` with its records changed; anything else is returned unchanged.
 pub(crate) fn reshaped(how: Shape, body: &[u8]) -> Vec<u8> {
     let Ok(mut answer) = serde_json::from_slice(body) else { return body.to_vec() };
     walk(how, &mut answer);

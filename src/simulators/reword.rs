@@ -1,4 +1,4 @@
-//! Faults that change what a CRM answers while the connection stays sound.
+//! Faults that change the content of a response and leave the connection intact.
 
 use base64::Engine as _;
 
@@ -9,7 +9,7 @@ use super::{gzip, reshape};
 const ERROR_PAGE: &str = "<!DOCTYPE html><html><head><title>Service trouble</title></head>\
     <body><h1>We are sorry</h1><p>Please try again later.</p></body></html>";
 
-/// The answer of a fault that keeps the CRM from doing anything.
+/// The response of a fault that prevents any effect.
 pub(crate) fn instead(kind: &FaultKind, crm: &dyn Crm) -> Option<SimulatedResponse> {
     Some(match kind {
         FaultKind::Status { code, body, content_type, headers } => {
@@ -29,7 +29,7 @@ pub(crate) fn instead(kind: &FaultKind, crm: &dyn Crm) -> Option<SimulatedRespon
     })
 }
 
-/// The answer to an applied call, as the fault spoils it.
+/// The response to an applied call, changed by the fault.
 pub(crate) fn spoil(kind: &FaultKind, mut answer: SimulatedResponse) -> SimulatedResponse {
     match kind {
         FaultKind::ContentType { value } => answer.content_type.clone_from(value),

@@ -1,4 +1,4 @@
-//! Answers no HTTP server would give: raw bytes, pauses, silence, a reset.
+//! Responses that no HTTP server sends: raw bytes, pauses, silence, a reset.
 
 use std::time::Duration;
 
@@ -10,22 +10,22 @@ use super::crm::SimulatedResponse;
 use super::faults::FaultKind;
 use super::gzip;
 
-/// One thing done with a bare socket.
+/// One action on a socket.
 enum Step {
     Send(Bytes),
-    /// The same bytes so many times; for bodies that must not be held in memory.
+    /// The same bytes so many times, for bodies that are too large for memory.
     Repeat(Bytes, u64),
     /// Byte by byte, with a pause before each.
     Drip(Bytes, Duration),
-    /// Nothing for so long: what was sent must arrive before what follows.
+    /// A pause, so that earlier bytes arrive before later ones.
     Pause(Duration),
-    /// Nothing more, until the client goes.
+    /// Nothing more, until the client disconnects.
     Silence,
-    /// The client sees "connection reset by peer".
+    /// The client gets "connection reset by peer".
     Reset,
 }
 
-/// What is done with the socket, in order; at the end it is closed in an orderly way.
+/// The actions in order; afterwards the socket is closed normally.
 pub(crate) struct Script(Vec<Step>);
 
 impl Script {
@@ -37,7 +37,7 @@ impl Script {
         Self(vec![Step::Silence])
     }
 
-    /// The script of a fault that happens below HTTP; nothing for the others.
+    /// The script of a fault below HTTP; `None` for other faults.
     pub(super) fn of(kind: &FaultKind, answer: &SimulatedResponse) -> Option<Self> {
         let body = Bytes::copy_from_slice(&answer.body);
         let half = body.slice(..body.len() / 2);
@@ -51,7 +51,7 @@ impl Script {
             FaultKind::AnsweredThenReset => {
                 vec![head(length), Step::Send(body), Step::Pause(Duration::from_millis(50)), Step::Reset]
             }
-            // Promises to close, so that no client sends its next call into the silence.
+            // Announces a close, so that no client sends its next call on this connection.
             FaultKind::AnsweredThenSilent => {
                 let framing = format!("content-length: {length}\r\nconnection: close\r\n");
                 vec![Step::Send(self::head(answer, &framing)), Step::Send(body), Step::Silence]
@@ -94,11 +94,11 @@ impl Script {
         }))
     }
 
-    /// Plays the script; a client that goes away ends it.
+    /// Runs the script. It ends if the client disconnects.
     pub(super) async fn play(self, mut socket: TcpStream) {
         for step in self.0 {
             if matches!(step, Step::Reset) {
-                // Closing without lingering is what sends RST instead of FIN.
+                // Closing without lingering sends RST instead of FIN.
                 let _ = socket.set_zero_linger();
                 return;
             }
@@ -152,7 +152,7 @@ fn chunked(answer: &SimulatedResponse) -> Step {
     Step::Send(head(answer, "transfer-encoding: chunked\r\n"))
 }
 
-/// The end of the body is the end of the connection: the bomb's packed size need not be known.
+/// The end of the connection ends the body, so the packed size need not be known.
 fn head_of_bomb(answer: &SimulatedResponse) -> Step {
     Step::Send(head(answer, "content-encoding: gzip\r\nconnection: close\r\n"))
 }

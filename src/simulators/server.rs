@@ -1,4 +1,4 @@
-//! A simulator on a socket: start, handles, stop.
+//! A simulator on a socket: start, handle, stop.
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,7 +20,7 @@ use super::journal::{Journal, RecordedCall};
 use super::published_rates::{PublishedRates, Quota};
 use super::views::{View, Views};
 
-/// A simulator that answers on its socket until it is shut down or dropped.
+/// A simulator that serves until it is shut down or dropped.
 pub struct Running {
     address: SocketAddr,
     tokens: Vec<String>,
@@ -33,7 +33,7 @@ pub struct Running {
     server: JoinHandle<()>,
 }
 
-/// What a simulator is started with, apart from its CRM.
+/// The parameters of a start, besides the CRM.
 pub(crate) struct SimulatorStart {
     pub listen: SocketAddr,
     pub tokens: Vec<String>,
@@ -79,7 +79,7 @@ impl Running {
         })
     }
 
-    /// `http://127.0.0.1:<port>`, without a slash at the end.
+    /// `http://127.0.0.1:<port>`, without a trailing slash.
     #[must_use]
     pub fn base_url(&self) -> String {
         format!("http://{}", self.address)
@@ -95,7 +95,7 @@ impl Running {
         self.tokens.first().map_or("", String::as_str)
     }
 
-    /// All tokens given at the start.
+    /// All tokens of the start.
     #[must_use]
     pub fn tokens(&self) -> &[String] {
         &self.tokens
@@ -132,7 +132,7 @@ impl Running {
         &self.views
     }
 
-    /// Changes how readings differ from what is stored:
+    /// Changes how responses differ from the stored contacts:
     /// `running.view(View::of(Reading::Single).without(&["company"]))`.
     pub fn view(&self, view: View) {
         self.views.add(view);
@@ -143,7 +143,7 @@ impl Running {
         &self.clock
     }
 
-    /// One stored contact, with the CRM's own (lower-case, native) field names and lists.
+    /// One stored contact, with the CRM's own field names and lists.
     #[must_use]
     pub fn contact(&self, id: &str) -> Option<Value> {
         self.crm.contact(id)
@@ -155,26 +155,26 @@ impl Running {
         self.crm.contacts()
     }
 
-    /// Puts a contact in as somebody else at the CRM would, without a call; answers its id.
+    /// Adds a contact without a call, and returns its id.
     #[must_use = "the id is how to find it again"]
     pub fn put(&self, contact: Value) -> Option<String> {
         self.crm.put(contact)
     }
 
-    /// Changes fields of a contact without a call, as somebody else at the CRM or the CRM itself would; says whether
-    /// the contact was there. The times and the version of the record go on as with any write.
+    /// Changes fields of a contact without a call. Returns whether the contact was there. Time and version of the record
+    /// increase as with any write.
     #[must_use]
     pub fn change(&self, id: &str, fields: &Map<String, Value>) -> bool {
         self.crm.change(id, fields)
     }
 
-    /// Merges `other` away without a call: the primary contact stays, the id of the other vanishes.
+    /// Merges `other` into `primary` without a call; the id of the other contact is gone.
     #[must_use]
     pub fn merge(&self, primary: &str, other: &str) -> bool {
         self.crm.merge(primary, other)
     }
 
-    /// Takes a contact out without a call; says whether it was there.
+    /// Removes a contact without a call. Returns whether it was there.
     #[must_use]
     pub fn take_out(&self, id: &str) -> bool {
         self.crm.take_out(id)
@@ -184,7 +184,7 @@ impl Running {
         self.crm.revoke(token);
     }
 
-    /// Stops listening, lets hanging calls go and waits a moment for the others.
+    /// Stops listening, ends hanging calls, and waits for a short time for the others.
     pub async fn shutdown(mut self) {
         self.stop.send_replace(true);
         if tokio::time::timeout(Duration::from_secs(1), &mut self.server).await.is_err() {

@@ -1,4 +1,4 @@
-//! Readings that leave fields out or show them differently from what is stored, until a test takes that back.
+//! Views: responses that omit fields or show other values than stored, until a test removes the view.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::disruption::plain;
 
-/// A kind of reading. CRMs show different fields in each.
+/// A kind of response with contacts. CRMs show different fields in each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reading {
@@ -19,7 +19,7 @@ pub enum Reading {
     Written,
 }
 
-/// How readings differ from what is stored. Unset limits match every reading of every contact.
+/// How responses differ from the stored contacts. Unset limits match every response and contact.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct View {
@@ -27,28 +27,28 @@ pub struct View {
     pub reading: Option<Reading>,
     #[serde(default)]
     pub contact: Option<String>,
-    /// Fields left out; letter case, spaces and underscores do not matter. `_id` is left out only by that name.
+    /// Fields that are omitted; letter case, spaces and underscores are ignored. `_id` is omitted only by this exact name.
     #[serde(default)]
     pub without: Vec<String>,
-    /// Fields shown with these values, whatever is stored.
+    /// Fields that are shown with these values instead of the stored ones.
     #[serde(default)]
     pub with: Map<String, Value>,
 }
 
 impl View {
-    /// Of this kind of reading.
+    /// For this kind of response.
     #[must_use]
     pub fn of(reading: Reading) -> Self {
         Self { reading: Some(reading), ..Self::default() }
     }
 
-    /// Of every reading.
+    /// For every kind of response.
     #[must_use]
     pub fn everywhere() -> Self {
         Self::default()
     }
 
-    /// Of this contact alone.
+    /// Only for this contact.
     #[must_use]
     pub fn contact(mut self, id: &str) -> Self {
         self.contact = Some(id.to_owned());
@@ -80,12 +80,12 @@ impl View {
     }
 }
 
-/// `_id` and `id` are two fields.
+/// `_id` and `id` are different fields.
 fn same(field: &str, key: &str) -> bool {
     field != "_id" && key != "_id" && plain(field) == plain(key)
 }
 
-/// Handle to the views of one simulator. Clones share one list.
+/// The views of one simulator. Clones share one list.
 #[derive(Clone, Debug, Default)]
 pub struct Views {
     all: Arc<Mutex<Vec<View>>>,
@@ -96,7 +96,7 @@ impl Views {
         Self { all: Arc::new(Mutex::new(views)) }
     }
 
-    /// Adds a view behind those that hold already; all that match apply, in order.
+    /// Appends a view. All views that match are applied, in order.
     pub fn add(&self, view: View) {
         self.all.lock().push(view);
     }
@@ -106,12 +106,12 @@ impl Views {
         self.all.lock().clone()
     }
 
-    /// Takes all views back, those of the start too.
+    /// Removes all views, including those of the start.
     pub fn clear(&self) {
         self.all.lock().clear();
     }
 
-    /// The JSON `body` as this kind of reading shows it; what is no JSON stays.
+    /// The JSON `body` in this view; anything else is returned unchanged.
     pub(crate) fn apply(&self, reading: Reading, body: Vec<u8>) -> Vec<u8> {
         let views = self.all();
         if views.is_empty() {

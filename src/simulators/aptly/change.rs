@@ -1,24 +1,24 @@
-//! What a write body asks for, read from either of Aptly's two request spellings.
+//! The content of a write body, in either of Aptly's two spellings.
 
 use serde_json::{Map, Value, json};
 
 use super::fields::{self, ContactType};
 use super::{AptlyOptions, Dialect, Lists};
 
-/// The fields a body touches; everything else stays as it is.
+/// The fields of a body; all other fields stay unchanged.
 #[derive(Default)]
 pub(super) struct RecordChange {
-    /// Plain fields under their stored names.
+    /// Plain fields by their stored names.
     plain: Map<String, Value>,
     email: Option<Vec<String>>,
     phone: Option<Vec<Value>>,
-    /// Numbers given by type, which leave the other types alone.
+    /// Numbers by type; numbers of other types stay unchanged.
     phone_by_type: Vec<(&'static str, String)>,
     kind: KindWish,
     custom: Map<String, Value>,
 }
 
-/// What becomes of the contact's type.
+/// A change of the contact's type.
 #[derive(Clone, Copy, Default)]
 enum KindWish {
     #[default]
@@ -27,7 +27,7 @@ enum KindWish {
     Set(&'static ContactType),
 }
 
-/// The stored name of a key and whether it is the old, capitalised spelling.
+/// The stored name of a key, and whether the key has the old, capitalised spelling.
 fn stored_name(key: &str) -> Option<(&'static str, bool)> {
     Some(match key {
         "firstname" => ("firstname", false),
@@ -55,7 +55,7 @@ fn stored_name(key: &str) -> Option<(&'static str, bool)> {
 }
 
 impl RecordChange {
-    /// Reads a body; what is wrong with it becomes the message of a 400.
+    /// Reads a body. An error is the message of a 400.
     pub(super) fn read(body: &Map<String, Value>, options: &AptlyOptions) -> Result<Self, String> {
         let mut change = Self::default();
         for (key, value) in body {
@@ -98,12 +98,12 @@ impl RecordChange {
         Ok(())
     }
 
-    /// The address by which an upsert looks for an existing contact.
+    /// The address by which an upsert searches for an existing contact.
     pub(super) fn first_email(&self) -> Option<&str> {
         self.email.as_ref().and_then(|all| all.first()).map(String::as_str)
     }
 
-    /// Puts the change into a record; an unknown custom field is the message of a 400.
+    /// Applies the change to a record. An error is the message of a 400.
     pub(super) fn apply(
         &self,
         record: &mut Map<String, Value>,
@@ -122,7 +122,7 @@ impl RecordChange {
         }
         record.extend(self.plain.clone());
         if self.plain.contains_key("firstname") || self.plain.contains_key("lastname") {
-            // From now on the full name is made of the two.
+            // From now on the full name is derived from the two names.
             record.shift_remove("fullname");
         }
         if let Some(emails) = &self.email {
@@ -159,7 +159,7 @@ fn put_list(record: &mut Map<String, Value>, key: &str, wanted: Vec<Value>, list
     record.insert(key.to_owned(), Value::Array(entries));
 }
 
-/// One number of a type takes the place of all of that type; an empty one removes them.
+/// The number replaces all numbers of its type; an empty number removes them.
 fn put_number(record: &mut Map<String, Value>, kind: &str, number: &str) {
     let stored = record.get("phone").and_then(Value::as_array).cloned().unwrap_or_default();
     let of_kind = |entry: &Value| entry.get("type").and_then(Value::as_str) == Some(kind);
@@ -179,7 +179,7 @@ fn text(name: &str, value: &Value) -> Result<String, String> {
     }
 }
 
-/// The old spelling takes one address, the native one a list too.
+/// The old spelling takes one address, the native spelling also a list.
 fn emails(value: &Value, old: bool) -> Result<Vec<String>, String> {
     let all = match value {
         Value::Array(entries) if !old => {

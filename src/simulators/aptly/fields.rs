@@ -1,10 +1,10 @@
-//! The company's contact types and the custom fields defined for each.
+//! The company's contact types and their custom fields.
 
 use serde_json::{Map, Value, json};
 
 use crate::simulators::disruption::compose;
 
-/// A contact type; writes name it, v2 list filters take its id.
+/// A contact type. Writes use its name, v2 list filters its id.
 pub(super) struct ContactType {
     pub id: &'static str,
     pub name: &'static str,
@@ -23,7 +23,7 @@ const fn field(id: &'static str, name: &'static str, data_type: &'static str) ->
     CustomField { id, name, data_type, optional: true }
 }
 
-/// How many of the types invented people have.
+/// How many of the types the invented people have.
 pub(super) const INVENTED: usize = 5;
 
 pub(super) const TYPES: [ContactType; 6] = [
@@ -58,7 +58,7 @@ pub(super) const TYPES: [ContactType; 6] = [
         fields: &[field("Ty7uIo3PaSd5FgHj9", "Monthly Budget", "currency")],
     },
     ContactType { id: "gUar4nt0rTypBn6mK", name: "Guarantor", fields: &[] },
-    // None of the invented people has this one.
+    // No invented person has this type.
     ContactType {
         id: "aPpl1cAntTypHg4Ks",
         name: "Applicant",
@@ -74,7 +74,7 @@ pub(super) fn by_name_in_any_case(name: &str) -> Option<&'static ContactType> {
     TYPES.iter().find(|kind| kind.name.eq_ignore_ascii_case(name))
 }
 
-/// Puts values into the form in which they are stored: texts composed, days as timestamps.
+/// Converts values to their stored form: texts in NFC, dates as timestamps.
 pub(super) fn resolve(record: &mut Map<String, Value>) {
     compose(record);
     let days =
@@ -94,12 +94,12 @@ pub(super) fn by_id(id: &str) -> Option<&'static ContactType> {
     TYPES.iter().find(|kind| kind.id == id)
 }
 
-/// The type a stored record names.
+/// The type of a stored record.
 pub(super) fn of(record: &Map<String, Value>) -> Option<&'static ContactType> {
     record.get("contactType").and_then(Value::as_str).and_then(by_name)
 }
 
-/// Custom fields as reads show them: every field of the type, with its definition, unset ones as null.
+/// Custom fields in read responses: every field of the type with its definition; unset fields are null.
 pub(super) fn enriched(record: &Map<String, Value>) -> Value {
     let stored = record.get("customFields");
     let fields = of(record).map_or(&[][..], |kind| kind.fields);

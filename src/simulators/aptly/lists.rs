@@ -1,4 +1,4 @@
-//! Aptly's list: its filters, its order, its fixed pages.
+//! Aptly's list: filters, order, fixed pages.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -7,9 +7,9 @@ use super::records::{AptlyRecord, AptlyRecords, has_email};
 use super::spelling::{alone, full_name, row, text, whole_seconds};
 use super::{AptlyOptions, Dialect, RowShape, fields};
 use crate::simulators::clock::read;
-use crate::simulators::crm::{Ask, SimulatedResponse};
+use crate::simulators::crm::{SimulatedRequest, SimulatedResponse};
 
-/// The filters of one list call; all must hold.
+/// The filters of one list call; all must match.
 struct Filters<'a> {
     kind: Option<&'a str>,
     email: Option<&'a str>,
@@ -19,15 +19,15 @@ struct Filters<'a> {
     before: Option<Timestamp>,
 }
 
-/// Answers `GET /api/contacts`; what is wrong becomes the message of a 400.
+/// Handles `GET /api/contacts`. An error is the message of a 400.
 pub(super) fn list(
     records: &AptlyRecords,
     options: &AptlyOptions,
-    ask: &Ask<'_>,
+    request: &SimulatedRequest<'_>,
 ) -> Result<SimulatedResponse, String> {
-    let page = ask.parameter("page").ok_or("page is required")?;
+    let page = request.parameter("page").ok_or("page is required")?;
     let page: usize = page.parse().map_err(|_| "page must be an integer of at least 0")?;
-    let filters = Filters::read(ask, options.dialect)?;
+    let filters = Filters::read(request, options.dialect)?;
     let mut found: Vec<_> = records.all().filter(|record| filters.admit(record)).collect();
     found.sort_by(|a, b| {
         text(b, "updatedAt").cmp(text(a, "updatedAt")).then_with(|| text(a, "_id").cmp(text(b, "_id")))
@@ -47,21 +47,21 @@ pub(super) fn list(
 }
 
 impl<'a> Filters<'a> {
-    fn read(ask: &'a Ask<'_>, dialect: Dialect) -> Result<Self, String> {
-        let time = |name: &str| match ask.parameter(name) {
+    fn read(request: &'a SimulatedRequest<'_>, dialect: Dialect) -> Result<Self, String> {
+        let time = |name: &str| match request.parameter(name) {
             Some(text) => read(text).map(Some).ok_or_else(|| format!("{name} is not a valid date")),
             None => Ok(None),
         };
-        let kind = ask.parameter("contact_type").map(|word| match dialect {
-            // A word that names no type finds nobody.
+        let kind = request.parameter("contact_type").map(|word| match dialect {
+            // The name of an unknown type matches no contact.
             Dialect::V2 => fields::by_id(word).map_or("\u{0}", |kind| kind.name),
             Dialect::V3 => word,
         });
         Ok(Self {
             kind,
-            email: ask.parameter("email"),
-            phone: ask.parameter("phone").map(digits),
-            words: ask
+            email: request.parameter("email"),
+            phone: request.parameter("phone").map(digits),
+            words: request
                 .parameter("name")
                 .unwrap_or_default()
                 .split_whitespace()
@@ -74,7 +74,7 @@ impl<'a> Filters<'a> {
 
     fn admit(&self, record: &AptlyRecord) -> bool {
         let name = full_name(record).to_lowercase();
-        // Compared as shown, in whole seconds: a bound taken from a row includes that row.
+        // Compared as shown, in whole seconds: a bound that was copied from a row includes that row.
         let updated = whole_seconds(record, "updatedAt").and_then(|time| time.parse::<Timestamp>().ok());
         self.kind.is_none_or(|kind| text(record, "contactType") == kind)
             && self.email.is_none_or(|email| has_email(record, email))

@@ -1,7 +1,7 @@
 //! Aptly as a small server: its upsert, its three spellings, its fixed pages.
 //!
-//! What the documentation leaves open is an option here, and the default is the reading that a client finds
-//! hardest to live with or, where none is harder, the likeliest.
+//! Each open question of the documentation is an option here. The default is the behaviour that is hardest for a client;
+//! if none is harder, the most likely one.
 
 mod change;
 mod fields;
@@ -19,117 +19,117 @@ use serde_json::Value;
 use super::server::{Running, SimulatorStart};
 use super::{Clock, PublishedRates, Reading, View};
 
-/// Which generation of the API answers.
+/// The version of the API.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dialect {
-    /// Capitalised keys in create answers, a flat single read, `{}` after updates, no `by-email`.
+    /// Capitalised keys in create responses, a flat single read, `{}` after updates, no `by-email`.
     #[default]
     V2,
     /// Lower-case keys, single reads wrapped in `data`, the record after updates, `by-email`.
     V3,
 }
 
-/// What a write to an id that is not there does, in the path or as `_id`.
+/// The result of a write to an unknown id, in the path or as `_id`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UnknownWrite {
     #[default]
     NotFound,
-    /// Goes on as if no id were given: the first e-mail decides, else a new contact.
+    /// As if there were no id: updates the contact with the first e-mail address, or creates a contact.
     FallsThrough,
-    /// A new contact by that very id.
+    /// Creates a contact with this id.
     Creates,
-    /// 200 `{}`, and nothing happened.
+    /// 200 `{}` without an effect.
     Ignored,
 }
 
-/// What reading an id that is not there answers.
+/// The response to a read of an unknown id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UnknownRead {
-    /// 404 with the usual envelope.
+    /// 404 with the usual error body.
     #[default]
     NotFound,
     Null,
     EmptyObject,
     /// 200 with an empty `data`.
     EmptyPage,
-    /// 400 about the id.
+    /// 400 with a message about the id.
     BadRequest,
 }
 
-/// What a list in an update does to the list stored.
+/// The effect of a list in an update on the stored list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Lists {
-    /// Takes its place.
+    /// Replaces it.
     #[default]
     Replace,
-    /// Adds what is new to it.
+    /// Adds the new entries to it.
     Merge,
 }
 
-/// What `POST /api/contacts/by-email` is where the look-up does not exist (v2).
+/// The result of `POST /api/contacts/by-email` if the lookup does not exist (v2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ByEmail {
-    /// An update of a contact whose id is `by-email`, which answers as any other unknown id.
+    /// An update of a contact with the id `by-email`, with the response for an unknown id.
     #[default]
     UnknownId,
-    /// An update of a contact `by-email`, which springs into being: proof that nobody asks.
+    /// An update that creates a contact `by-email`. It shows that a client used the lookup.
     WritesAContact,
 }
 
-/// What `GET /api/app/me` answers.
+/// The response to `GET /api/app/me`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Me {
-    /// The key's company in v3, whose document alone has the route; 404 in v2.
+    /// The key's company in v3, which alone documents the route; 404 in v2.
     #[default]
     ByDialect,
     Account,
     NotFound,
     NotAllowed,
-    /// 200 with JSON that is not about a key.
+    /// 200 with JSON that does not describe a key.
     OtherJson,
 }
 
-/// What rows of a list show.
+/// The fields in rows of a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RowShape {
-    /// Times, lists of addresses and numbers, custom fields; no company, no title. As v2 has them.
+    /// Times, lists of addresses and numbers, custom fields; no company, no title. This is the behaviour of v2.
     #[default]
     Listed,
-    /// The contact as v3 shows it alone: one address and one number as texts, no times.
+    /// The contact as v3 returns it alone: one address and one number as texts, no times.
     Alone,
 }
 
-/// How the simulator is to behave.
+/// The behaviour of the simulator.
 #[derive(Clone, Debug)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is one independent open question of the documentation"
 )]
 pub struct AptlyOptions {
-    /// Where to listen; port 0 takes any free one.
+    /// The address to listen on; port 0 selects a free port.
     pub listen: SocketAddr,
-    /// Keys of the company; all see the same contacts and share one allowance.
+    /// The company's keys. All see the same contacts and share one rate limit.
     pub tokens: Vec<String>,
-    /// How many invented people are there at the start.
+    /// The number of invented people at the start.
     pub people: usize,
     /// Further contacts at the start, in native spelling (`_id`, `firstname`, `email: [..]`, `customFields: {id: value}`, …).
     pub contacts: Vec<Value>,
     pub dialect: Dialect,
     pub page_size: usize,
-    /// Whether v2 takes the lower-case keys too, rather than overlooking them.
+    /// Whether v2 also accepts the lower-case keys; otherwise it ignores them.
     pub native_keys: bool,
-    /// The route that tells whose key it is.
+    /// The behaviour of the route that identifies the key.
     pub me: Me,
     pub rows: RowShape,
-    /// The count that lists tell, whatever they show.
+    /// The count in lists, whatever they contain.
     pub count: Option<usize>,
-    /// Whether every page is the first one again.
+    /// Whether every page is the first page again.
     pub same_page: bool,
-    /// Whether a contact alone shows the company of a person too, rather than of companies only.
+    /// Whether a single read shows the company of a person too, not only of companies.
     pub company_of_people: bool,
-    /// Whether values are stored as they resolve: a type's name in any letter case, dates as timestamps, texts in NFC.
+    /// Whether values are normalised when stored: a type's name in any letter case, dates as timestamps, texts in NFC.
     pub resolves: bool,
-    /// How readings differ from what is stored, from the start on.
+    /// How responses differ from the stored contacts, from the start on.
     pub views: Vec<View>,
     pub unknown_write: UnknownWrite,
     pub unknown_read: UnknownRead,
@@ -137,20 +137,20 @@ pub struct AptlyOptions {
     pub by_email: ByEmail,
     /// Whether an empty or missing last name is refused with 400.
     pub needs_last_name: bool,
-    /// Whether `""` and `[]` clear a field, rather than being overlooked.
+    /// Whether `""` and `[]` clear a field; otherwise they are ignored.
     pub empty_clears: bool,
-    /// Whether `null` clears a field, rather than being overlooked.
+    /// Whether `null` clears a field; otherwise it is ignored.
     pub null_clears: bool,
-    /// Whether a 401 has no body at all.
+    /// Whether a 401 has no body.
     pub bare_401: bool,
     pub company_id: String,
-    /// Calls allowed; no limit when unset.
+    /// The rate limit; none if unset.
     pub pace: Option<PublishedRates>,
     pub clock: Clock,
 }
 
 impl Default for AptlyOptions {
-    /// For a demonstration: 450 people, the documented allowance, token `demo-aptly-token`.
+    /// For a demonstration: 450 people, the documented rate limit, token `demo-aptly-token`.
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -183,14 +183,14 @@ impl Default for AptlyOptions {
 }
 
 impl AptlyOptions {
-    /// For tests: nobody there, no allowance.
+    /// For tests: no people, no rate limit.
     #[must_use]
     pub fn empty() -> Self {
         Self { people: 0, pace: None, ..Self::default() }
     }
 
-    /// For tests: version 3 as its document has it. A contact alone has no custom fields, and a company only if it is
-    /// one.
+    /// For tests: version 3 as documented. A single read has no custom fields, and a company only if the contact is a
+    /// company.
     #[must_use]
     pub fn published() -> Self {
         let without = |reading| View::of(reading).without(&["customFields", "createdAt", "updatedAt"]);
@@ -198,7 +198,7 @@ impl AptlyOptions {
         Self { dialect: Dialect::V3, company_of_people: false, views, ..Self::empty() }
     }
 
-    /// For tests: version 2 before the lower-case keys, which it overlooks.
+    /// For tests: version 2 before the lower-case keys, which it ignores.
     #[must_use]
     pub fn legacy_only() -> Self {
         Self { native_keys: false, ..Self::empty() }
@@ -208,10 +208,10 @@ impl AptlyOptions {
 pub struct AptlySimulator;
 
 impl AptlySimulator {
-    /// Listens and answers until the returned handle is dropped or shut down.
+    /// Listens and responds until the returned handle is dropped or shut down.
     ///
     /// # Errors
-    /// When the address cannot be listened on.
+    /// If the address is unavailable.
     pub async fn start(options: AptlyOptions) -> io::Result<Running> {
         let start = SimulatorStart {
             listen: options.listen,

@@ -9,7 +9,7 @@ use super::change::RecordChange;
 use super::{AptlyOptions, UnknownWrite, fields};
 use crate::simulators::clock::{read, stored};
 use crate::simulators::disruption::add_missing;
-use crate::simulators::people::{Dice, Person};
+use crate::simulators::people::{Person, Rng};
 use crate::simulators::{Disruption, WriteEffect};
 
 pub(super) type AptlyRecord = Map<String, Value>;
@@ -18,17 +18,17 @@ const ALPHABET: &[u8] = b"23456789ABCDEFGHJKLMNPQRSTWXYZabcdefghijkmnopqrstuvwxy
 
 pub(super) struct AptlyRecords {
     all: BTreeMap<String, AptlyRecord>,
-    dice: Dice,
+    rng: Rng,
 }
 
 pub(super) enum AptlyRefusal {
     BadRequest(String),
     NotFound,
-    /// The write answers well and does nothing.
+    /// The write reports success and has no effect.
     Ignored,
 }
 
-/// A write that happened: the record as the answer is to show it.
+/// The result of a write: the record in the response.
 pub(super) struct Written {
     pub shown: AptlyRecord,
     pub applied: WriteEffect,
@@ -36,9 +36,9 @@ pub(super) struct Written {
 
 impl AptlyRecords {
     pub(super) fn new(people: &[Person], now: Timestamp) -> Self {
-        let mut records = Self { all: BTreeMap::new(), dice: Dice::new(0xA9717) };
+        let mut records = Self { all: BTreeMap::new(), rng: Rng::new(0xA9717) };
         for person in people {
-            let id = records.dice.id(ALPHABET, 17);
+            let id = records.rng.id(ALPHABET, 17);
             records.all.insert(id.clone(), sample(&id, person, now));
         }
         records
@@ -52,7 +52,7 @@ impl AptlyRecords {
         self.all.values()
     }
 
-    /// Changes fields as somebody else would; the time of the last change goes on.
+    /// Changes fields as another client would; the update time increases.
     pub(super) fn change(&mut self, id: &str, fields: &AptlyRecord, now: Timestamp) -> bool {
         let Some(record) = self.all.get_mut(id) else { return false };
         record.extend(fields.clone());
@@ -60,7 +60,7 @@ impl AptlyRecords {
         true
     }
 
-    /// Merges a contact away; the primary one gets the addresses and numbers that it lacks.
+    /// Merges `other` into `primary`, which gets the addresses and numbers that it lacks.
     pub(super) fn merge(&mut self, primary: &str, other: &str, now: Timestamp) -> bool {
         if primary == other || !self.all.contains_key(primary) {
             return false;
@@ -81,10 +81,10 @@ impl AptlyRecords {
         self.all.remove(id).is_some()
     }
 
-    /// Puts a whole record in; what it lacks is filled in.
+    /// Adds a record; missing fields are filled in.
     pub(super) fn put(&mut self, mut record: AptlyRecord, now: Timestamp) -> String {
         let given = record.get("_id").and_then(Value::as_str).map(str::to_owned);
-        let id = given.unwrap_or_else(|| self.dice.id(ALPHABET, 17));
+        let id = given.unwrap_or_else(|| self.rng.id(ALPHABET, 17));
         record.insert("_id".to_owned(), json!(id));
         for key in ["createdAt", "updatedAt"] {
             let time = record.get(key).and_then(Value::as_str).and_then(read).unwrap_or(now);
@@ -94,12 +94,12 @@ impl AptlyRecords {
         id
     }
 
-    /// The contact that bears an address, in any letter case.
+    /// The contact with an e-mail address, in any letter case.
     pub(super) fn by_email(&self, email: &str) -> Option<&AptlyRecord> {
         self.all.values().find(|record| has_email(record, email))
     }
 
-    /// Aptly's one write: by id, else by the first e-mail, else a new contact.
+    /// Aptly's upsert: by id, else by the first e-mail address, else a new contact.
     pub(super) fn upsert(
         &mut self,
         id: Option<&str>,
@@ -121,7 +121,7 @@ impl AptlyRecords {
             }
         };
         let new = target.is_none();
-        let id = target.unwrap_or_else(|| self.dice.id(ALPHABET, 17));
+        let id = target.unwrap_or_else(|| self.rng.id(ALPHABET, 17));
         self.write(&id, new, change, options, disturbance)
     }
 
@@ -170,7 +170,7 @@ pub(super) fn has_email(record: &AptlyRecord, email: &str) -> bool {
     emails.is_some_and(|all| all.iter().any(same))
 }
 
-/// A record with every field there, empty where nothing is known: so a fault can name any of them.
+/// Adds all missing fields as empty ones, so that a fault can name any of them.
 fn complete(mut record: AptlyRecord) -> AptlyRecord {
     for key in ["firstname", "lastname", "title", "company", "imageUrl"] {
         record.entry(key).or_insert_with(|| json!(""));
@@ -184,18 +184,18 @@ fn complete(mut record: AptlyRecord) -> AptlyRecord {
 }
 
 fn sample(id: &str, person: &Person, now: Timestamp) -> AptlyRecord {
-    let mut dice = person.dice.clone();
-    let ago = |days: u32, dice: &mut Dice| {
-        let seconds = i64::from(days) * 86_400 + i64::try_from(dice.below(86_000)).unwrap_or_default();
+    let mut rng = person.rng.clone();
+    let ago = |days: u32, rng: &mut Rng| {
+        let seconds = i64::from(days) * 86_400 + i64::try_from(rng.below(86_000)).unwrap_or_default();
         now.checked_sub(SignedDuration::from_secs(seconds)).unwrap_or(now)
     };
-    let updated = ago(person.changed, &mut dice);
-    let created = ago(person.noted, &mut dice).min(updated);
+    let updated = ago(person.changed, &mut rng);
+    let created = ago(person.noted, &mut rng).min(updated);
     let mut record = AptlyRecord::from_iter([
         ("_id".to_owned(), json!(id)),
         (
             "uuid".to_owned(),
-            json!(format!("{:08x}-0000-4000-8000-{:012x}", dice.below(1 << 32), dice.below(1 << 48))),
+            json!(format!("{:08x}-0000-4000-8000-{:012x}", rng.below(1 << 32), rng.below(1 << 48))),
         ),
         ("firstname".to_owned(), json!(person.first)),
         ("lastname".to_owned(), json!(person.last)),
@@ -206,25 +206,25 @@ fn sample(id: &str, person: &Person, now: Timestamp) -> AptlyRecord {
         ("createdAt".to_owned(), json!(stored(created))),
         ("updatedAt".to_owned(), json!(stored(updated))),
     ]);
-    // Some have no number at all here: only the other CRM needs one.
+    // Some people have no number here; only the other CRM requires one.
     let types = ["mobile", "work"];
-    let phones = if dice.one_in(9) { &[][..] } else { &person.phones[..] };
+    let phones = if rng.one_in(9) { &[][..] } else { &person.phones[..] };
     let phones = phones.iter().zip(types).map(|(number, kind)| json!({ "number": number, "type": kind }));
     record.insert("phone".to_owned(), phones.collect());
-    if dice.one_in(4) {
-        let address = json!({ "street": format!("{} Example Street", 1 + dice.below(200)), "city": "Springfield",
+    if rng.one_in(4) {
+        let address = json!({ "street": format!("{} Example Street", 1 + rng.below(200)), "city": "Springfield",
             "state": "CA", "zip": "90000" });
         record.insert("address".to_owned(), address);
     }
-    if dice.one_in(6) {
+    if rng.one_in(6) {
         record.insert("imageUrl".to_owned(), json!(format!("https://images.example.com/{id}.png")));
     }
-    let untyped = dice.one_in(10);
+    let untyped = rng.one_in(10);
     if let Some(kind) =
-        fields::TYPES.get(..fields::INVENTED).and_then(|types| dice.pick(types)).filter(|_| !untyped)
+        fields::TYPES.get(..fields::INVENTED).and_then(|types| rng.pick(types)).filter(|_| !untyped)
     {
         record.insert("contactType".to_owned(), json!(kind.name));
-        let set = kind.fields.iter().filter(|_| dice.one_in(2));
+        let set = kind.fields.iter().filter(|_| rng.one_in(2));
         let custom: Map<_, _> = set.map(|field| (field.id.to_owned(), value(field.data_type))).collect();
         record.insert("customFields".to_owned(), Value::Object(custom));
     }

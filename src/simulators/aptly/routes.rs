@@ -1,4 +1,4 @@
-//! Aptly's routes as one table, and the answers to them.
+//! Aptly's routes and their responses.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::change::RecordChange;
 use super::records::{AptlyRecords, AptlyRefusal, Written, has_email};
 use super::{AptlyOptions, ByEmail, Dialect, Me, UnknownRead, UnknownWrite, lists, spelling};
-use crate::simulators::crm::{Ask, Crm, SimulatedResponse};
+use crate::simulators::crm::{Crm, SimulatedRequest, SimulatedResponse};
 use crate::simulators::{Reading, people};
 
 pub(super) struct AptlyCrm {
@@ -36,19 +36,19 @@ impl AptlyCrm {
         })
     }
 
-    fn route(&self, ask: &Ask<'_>) -> SimulatedResponse {
+    fn route(&self, request: &SimulatedRequest<'_>) -> SimulatedResponse {
         let v3 = self.options.dialect == Dialect::V3;
-        match (ask.method.as_str(), ask.segments().as_slice()) {
-            ("GET", ["api", "contacts"]) => lists::list(&self.records.lock(), &self.options, ask)
+        match (request.method.as_str(), request.segments().as_slice()) {
+            ("GET", ["api", "contacts"]) => lists::list(&self.records.lock(), &self.options, request)
                 .unwrap_or_else(|message| bad_request(&message)),
-            ("POST", ["api", "contacts"]) => self.create(ask),
-            ("POST", ["api", "contacts", "by-email"]) if v3 => self.by_email(ask),
+            ("POST", ["api", "contacts"]) => self.create(request),
+            ("POST", ["api", "contacts", "by-email"]) if v3 => self.by_email(request),
             ("POST", ["api", "contacts", "verify-email"]) => {
                 SimulatedResponse::json(200, &json!({ "requestId": "request1" }))
                     .alarm("a code was mailed to a person")
             }
             ("GET", ["api", "contacts", id]) => self.get(id),
-            ("POST", ["api", "contacts", id]) => self.update(id, ask),
+            ("POST", ["api", "contacts", id]) => self.update(id, request),
             ("GET", ["api", "app", "me"]) => self.me(),
             ("GET", ["api", "users"]) => SimulatedResponse::json(
                 200,
@@ -71,15 +71,15 @@ impl AptlyCrm {
         }
     }
 
-    /// The body's `_id` counts here, and nothing in the answer tells a creation from an update.
-    fn create(&self, ask: &Ask<'_>) -> SimulatedResponse {
-        let Some(body) = ask.object() else { return bad_request("The body must be a JSON object") };
+    /// The body's `_id` is used here. The response does not show whether a contact was created or updated.
+    fn create(&self, request: &SimulatedRequest<'_>) -> SimulatedResponse {
+        let Some(body) = request.object() else { return bad_request("The body must be a JSON object") };
         let change = match RecordChange::read(&body, &self.options) {
             Ok(change) => change,
             Err(message) => return bad_request(&message),
         };
         let id = body.get("_id").and_then(Value::as_str).filter(|id| !id.is_empty());
-        match self.records.lock().upsert(id, &change, &self.options, ask.disturbance) {
+        match self.records.lock().upsert(id, &change, &self.options, request.disturbance) {
             Ok(Written { shown, applied }) => {
                 let shown = match self.options.dialect {
                     Dialect::V2 => spelling::created(&shown, &self.options.company_id),
@@ -91,9 +91,9 @@ impl AptlyCrm {
         }
     }
 
-    /// The body's `_id` does not count here.
-    fn update(&self, id: &str, ask: &Ask<'_>) -> SimulatedResponse {
-        let Some(body) = ask.object() else { return bad_request("The body must be a JSON object") };
+    /// The body's `_id` is ignored here.
+    fn update(&self, id: &str, request: &SimulatedRequest<'_>) -> SimulatedResponse {
+        let Some(body) = request.object() else { return bad_request("The body must be a JSON object") };
         let change = match RecordChange::read(&body, &self.options) {
             Ok(change) => change,
             Err(message) => return bad_request(&message),
@@ -103,7 +103,7 @@ impl AptlyCrm {
         if trapped && options.by_email == ByEmail::WritesAContact {
             options.unknown_write = UnknownWrite::Creates;
         }
-        let answer = match self.records.lock().upsert(Some(id), &change, &options, ask.disturbance) {
+        let answer = match self.records.lock().upsert(Some(id), &change, &options, request.disturbance) {
             Ok(Written { shown, applied }) => {
                 let body = match options.dialect {
                     Dialect::V2 => json!({}),
@@ -113,11 +113,7 @@ impl AptlyCrm {
             }
             Err(refusal) => refused(refusal),
         };
-        if trapped {
-            answer.alarm("by-email was taken for the id of a contact and written to")
-        } else {
-            answer
-        }
+        if trapped { answer.alarm("by-email was used as the id of a contact in a write") } else { answer }
     }
 
     fn get(&self, id: &str) -> SimulatedResponse {
@@ -141,8 +137,8 @@ impl AptlyCrm {
         }
     }
 
-    fn by_email(&self, ask: &Ask<'_>) -> SimulatedResponse {
-        let body = ask.object().unwrap_or_default();
+    fn by_email(&self, request: &SimulatedRequest<'_>) -> SimulatedResponse {
+        let body = request.object().unwrap_or_default();
         let wanted: Vec<_> = match body.get("email") {
             Some(Value::String(one)) => vec![one.as_str()],
             Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
@@ -178,18 +174,18 @@ impl Crm for AptlyCrm {
         }
     }
 
-    fn answer(&self, ask: &Ask<'_>) -> SimulatedResponse {
-        let in_address = ask.parameter("x-token");
-        let token = self.token(ask.headers).or_else(|| {
-            // The one route that takes the key in the address.
-            in_address.filter(|_| ask.path == "/api/app/me").map(str::to_owned)
+    fn respond(&self, request: &SimulatedRequest<'_>) -> SimulatedResponse {
+        let in_address = request.parameter("x-token");
+        let token = self.token(request.headers).or_else(|| {
+            // The only route that takes the key in the URL.
+            in_address.filter(|_| request.path == "/api/app/me").map(str::to_owned)
         });
         let answer = match self.admits(token.as_deref()) {
-            true => self.route(ask),
+            true => self.route(request),
             false if self.options.bare_401 => SimulatedResponse::bare(401),
             false => error(401, "Unauthorized", "Invalid or missing API key"),
         };
-        if in_address.is_some() { answer.alarm("the key was sent in the address") } else { answer }
+        if in_address.is_some() { answer.alarm("the key was sent in the URL") } else { answer }
     }
 
     fn too_many(&self) -> SimulatedResponse {

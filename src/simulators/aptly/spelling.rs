@@ -1,11 +1,11 @@
-//! How Aptly shows a stored contact: in lists, after a creation and alone, each time with other keys.
+//! A stored contact in Aptly's responses: rows of lists, creates and single reads use different keys.
 
 use serde_json::{Value, json};
 
 use super::records::AptlyRecord;
 use super::{AptlyOptions, fields};
 
-/// A row of a list; the same in both generations.
+/// A row of a list; the same in both versions.
 pub(super) fn row(record: &AptlyRecord) -> Value {
     json!({
         "_id": show(record, "_id"),
@@ -21,7 +21,7 @@ pub(super) fn row(record: &AptlyRecord) -> Value {
     })
 }
 
-/// What v2 answers to a creation (or what it took for one).
+/// The response of v2 to a create (or an update that it treats as one).
 pub(super) fn created(record: &AptlyRecord, company_id: &str) -> Value {
     json!({
         "_id": show(record, "_id"),
@@ -39,7 +39,7 @@ pub(super) fn created(record: &AptlyRecord, company_id: &str) -> Value {
     })
 }
 
-/// The contact alone: e-mail and phone as one text each, no times, no name of the type.
+/// A single read: e-mail and phone as one text each, no times, no name of the type.
 pub(super) fn alone(record: &AptlyRecord, options: &AptlyOptions) -> Value {
     let first_email = record.get("email").and_then(|all| all.get(0)).unwrap_or(&Value::Null);
     let first_phone = record.get("phone").and_then(|all| all.get(0)).and_then(|one| one.get("number"));
@@ -84,7 +84,7 @@ pub(super) fn text<'a>(record: &'a AptlyRecord, key: &str) -> &'a str {
     record.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// A time as Aptly shows it, without the fraction it is sorted by.
+/// A time in a response, without the fraction that is used for sorting.
 pub(super) fn whole_seconds(record: &AptlyRecord, key: &str) -> Option<String> {
     text(record, key).get(..19).map(|seconds| format!("{seconds}Z"))
 }
@@ -97,7 +97,7 @@ fn list(record: &AptlyRecord, key: &str) -> Value {
     record.get(key).filter(|value| value.is_array()).cloned().unwrap_or_else(|| json!([]))
 }
 
-/// Never the address that was written.
+/// Never the URL that was written.
 fn thumbnail(record: &AptlyRecord) -> Option<String> {
     let has_image = !text(record, "imageUrl").is_empty();
     has_image.then(|| format!("https://cdn.getaptly.com/photos/{}.jpg", text(record, "_id")))

@@ -1,25 +1,28 @@
-//! The calls that hurt: deletions with all that hangs on a contact, and messages to people.
+//! The harmful calls: deletions that include conversations, and text messages to people.
 
 use serde_json::{Value, json};
 
 use super::records::PipelineRecords;
-use super::{PipelineOptions, answers, entries};
+use super::{PipelineOptions, entries, responses};
 use crate::simulators::WriteEffect;
 use crate::simulators::clock::stored;
-use crate::simulators::crm::{Ask, SimulatedResponse};
+use crate::simulators::crm::{SimulatedRequest, SimulatedResponse};
 
-/// Answers `DELETE /api/contacts/bulk-delete`.
-pub(super) fn bulk_delete(records: &mut PipelineRecords, ask: &Ask<'_>) -> SimulatedResponse {
-    let body = ask.object().unwrap_or_default();
+/// Handles `DELETE /api/contacts/bulk-delete`.
+pub(super) fn bulk_delete(
+    records: &mut PipelineRecords,
+    request: &SimulatedRequest<'_>,
+) -> SimulatedResponse {
+    let body = request.object().unwrap_or_default();
     let Some(ids) = body.get("contactIds").and_then(Value::as_array) else {
-        return answers::failure(400, "contactIds must be an array");
+        return responses::failure(400, "contactIds must be an array");
     };
     let ids: Vec<_> = ids.iter().filter_map(Value::as_str).collect();
     let (gone, conversations) = records.delete(&ids);
     let message = format!("{} contacts deleted successfully", gone.len());
     let mut answer = SimulatedResponse::json(200, &json!({ "message": message, "deletedCount": gone.len() }));
     if ids.is_empty() {
-        return answer.alarm("a deletion without any id was sent: nobody knows what a real server does");
+        return answer.alarm("a deletion without any id was sent; the effect on a real server is unknown");
     }
     if gone.is_empty() {
         return answer;
@@ -28,7 +31,7 @@ pub(super) fn bulk_delete(records: &mut PipelineRecords, ask: &Ask<'_>) -> Simul
     answer.applied(WriteEffect::Deleted(gone))
 }
 
-/// Answers `DELETE /api/contacts/query-bulk-delete`, which nobody should ever call.
+/// Handles `DELETE /api/contacts/query-bulk-delete`, which the gateway must never call.
 pub(super) fn delete_everything(records: &mut PipelineRecords) -> SimulatedResponse {
     let gone = records.clear();
     let alarm = format!("all {} contacts were deleted", gone.len());
@@ -40,17 +43,17 @@ pub(super) fn delete_everything(records: &mut PipelineRecords) -> SimulatedRespo
     .applied(WriteEffect::Deleted(gone))
 }
 
-/// Answers `POST /api/webhook/outreach`: notes a lead by its number and texts the person.
+/// Handles `POST /api/webhook/outreach`: stores a lead with its number and texts the person.
 pub(super) fn outreach(
     records: &mut PipelineRecords,
     options: &PipelineOptions,
-    ask: &Ask<'_>,
+    request: &SimulatedRequest<'_>,
 ) -> SimulatedResponse {
-    let body = ask.object().unwrap_or_default();
+    let body = request.object().unwrap_or_default();
     let given =
         body.get("phoneNumber").or_else(|| body.get("phone")).or_else(|| body.get("contact")?.get("phone"));
     let number = given.map(entries::value).and_then(|text| entries::e164(text, options.default_region));
-    let Some(number) = number else { return answers::failure(400, "phone is required") };
+    let Some(number) = number else { return responses::failure(400, "phone is required") };
     let known =
         records.holder_of(&[&number], None).and_then(|record| record.get("_id")).and_then(Value::as_str);
     let now = options.clock.tick();

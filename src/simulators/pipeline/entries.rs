@@ -1,23 +1,23 @@
-//! Phone and e-mail entries as writes give them and as they are stored.
+//! Phone and e-mail entries in writes and in stored form.
 
 use rlibphonenumber::enums::Region;
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat};
 use serde_json::{Map, Value, json};
 
-/// What an entry keeps, besides its value, when it is sent back.
+/// The fields of an entry, besides its value, that a write keeps.
 const KEPT: [&str; 3] = ["verifiedAt", "verifiedBy", "verificationSource"];
 
-/// A number in E.164, or nothing when it cannot be one.
+/// The number in E.164; `None` if it is not a possible number.
 pub(super) fn e164(text: &str, region: Region) -> Option<String> {
     let number = PHONE_NUMBER_UTIL.parse(text, Some(region)).ok()?;
-    // What it does not know as E.164 it takes for digits: an extension ends up at the number's end.
+    // A text that is not E.164 is read as digits, so an extension is appended to the number.
     let extension = number.extension.as_deref().unwrap_or_default();
     let written = format!("{}{extension}", number.format_as(PhoneNumberFormat::E164));
-    // The library is lenient about length; fifteen digits is the most there are, seven the least in use.
+    // The library accepts other lengths; numbers in use have seven to fifteen digits.
     (8..=16).contains(&written.len()).then_some(written)
 }
 
-/// The numbers of a body in stored form: normalised, each once, one of them the main one.
+/// The numbers of a body in stored form: normalised, without duplicates, one of them primary.
 pub(super) fn phones(given: &Value, region: Region) -> Result<Vec<Value>, String> {
     let given = given.as_array().filter(|entries| !entries.is_empty());
     let given = given.ok_or("phoneNumber must contain at least one entry of { value, isPrimary }")?;
@@ -33,7 +33,7 @@ pub(super) fn phones(given: &Value, region: Region) -> Result<Vec<Value>, String
     Ok(stored)
 }
 
-/// E-mail as given, a text or a list of entries or texts, in lower case.
+/// E-mail addresses of a body (a text, or a list of entries or texts), in lower case.
 pub(super) fn emails(given: &Value) -> Result<Value, String> {
     match given {
         Value::Null => Ok(Value::Null),

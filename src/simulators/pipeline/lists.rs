@@ -4,30 +4,30 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::records::{PipelineRecord, PipelineRecords};
-use super::{Envelope, PipelineOptions, answers, entries, stages, users};
+use super::{Envelope, PipelineOptions, entries, responses, stages, users};
 use crate::simulators::clock::read;
-use crate::simulators::crm::{Ask, SimulatedResponse};
+use crate::simulators::crm::{SimulatedRequest, SimulatedResponse};
 
-/// Answers `GET /api/contacts`; what is wrong becomes the message of a 400.
+/// Handles `GET /api/contacts`. An error is the message of a 400.
 pub(super) fn list(
     records: &PipelineRecords,
     options: &PipelineOptions,
     user: usize,
-    ask: &Ask<'_>,
+    request: &SimulatedRequest<'_>,
 ) -> Result<SimulatedResponse, String> {
-    let page = number(ask, "page", 1)?;
-    let size = number(ask, "size", options.page_size)?.min(options.largest_page);
-    let created = window(ask)?;
+    let page = number(request, "page", 1)?;
+    let size = number(request, "size", options.page_size)?.min(options.largest_page);
+    let created = window(request)?;
     let mut found: Vec<_> =
-        records.all().filter(|record| admitted(record, user, ask, options, created)).collect();
-    // Nothing is said about the order; newest first is what such lists show.
+        records.all().filter(|record| admitted(record, user, request, options, created)).collect();
+    // The order is not documented; newest first is the usual one.
     found.sort_by(|a, b| {
         text(b, "createdAt").cmp(text(a, "createdAt")).then_with(|| text(a, "_id").cmp(text(b, "_id")))
     });
     let total = options.total.unwrap_or(found.len());
     let skipped = if options.same_page { 0 } else { (page - 1).saturating_mul(size) };
     let rows: Vec<_> =
-        found.into_iter().skip(skipped).take(size).map(|record| answers::row(record, options)).collect();
+        found.into_iter().skip(skipped).take(size).map(|record| responses::row(record, options)).collect();
     let meta = json!({ "total": total, "page": page, "size": size });
     let body = match options.envelope {
         Envelope::V1 => json!({ "success": true, "data": rows, "total": total, "page": page, "size": size }),
@@ -40,26 +40,26 @@ pub(super) fn list(
     Ok(SimulatedResponse::json(200, &body))
 }
 
-/// Answers `POST /api/contacts`: a list by stage, whatever is sent.
+/// Handles `POST /api/contacts`: always returns a list by stage.
 pub(super) fn buckets(
     records: &PipelineRecords,
     options: &PipelineOptions,
-    ask: &Ask<'_>,
+    request: &SimulatedRequest<'_>,
 ) -> SimulatedResponse {
     let mut by_stage = Map::new();
     for stage in stages::pipeline(None).map_or(&[][..], |pipeline| pipeline.stages) {
         let rows: Vec<_> = records.all().filter(|record| text(record, "pipelineStage") == stage.id).collect();
         let total = rows.len();
-        let shown: Vec<_> = rows.into_iter().take(10).map(|record| answers::row(record, options)).collect();
+        let shown: Vec<_> = rows.into_iter().take(10).map(|record| responses::row(record, options)).collect();
         by_stage.insert(stage.name.to_owned(), json!({ "contacts": shown, "total": total }));
     }
     let answer = SimulatedResponse::json(200, &json!({ "success": true, "data": by_stage }));
-    let meant_to_create = ask.object().is_some_and(|body| body.contains_key("phoneNumber"));
-    if meant_to_create { answer.alarm("a creation was sent to a list and created nothing") } else { answer }
+    let meant_to_create = request.object().is_some_and(|body| body.contains_key("phoneNumber"));
+    if meant_to_create { answer.alarm("a create was sent to a list and created nothing") } else { answer }
 }
 
-fn number(ask: &Ask<'_>, name: &str, usual: usize) -> Result<usize, String> {
-    match ask.parameter(name).map(str::parse::<usize>) {
+fn number(request: &SimulatedRequest<'_>, name: &str, usual: usize) -> Result<usize, String> {
+    match request.parameter(name).map(str::parse::<usize>) {
         None => Ok(usual),
         Some(Ok(number)) if number >= 1 => Ok(number),
         Some(_) => Err(format!("{name} must be a positive integer")),
@@ -68,9 +68,9 @@ fn number(ask: &Ask<'_>, name: &str, usual: usize) -> Result<usize, String> {
 
 type Window = (Option<Timestamp>, Option<Timestamp>);
 
-/// `dateRange`: JSON in a parameter, a window of creation times with both ends in it.
-fn window(ask: &Ask<'_>) -> Result<Window, String> {
-    let Some(given) = ask.parameter("dateRange") else { return Ok((None, None)) };
+/// `dateRange`: JSON in a parameter, with the first and last creation time.
+fn window(request: &SimulatedRequest<'_>) -> Result<Window, String> {
+    let Some(given) = request.parameter("dateRange") else { return Ok((None, None)) };
     let range: Value = serde_json::from_str(given).map_err(|_| "dateRange must be JSON")?;
     let end = |key: &str| match range.get(key).and_then(Value::as_str) {
         Some(text) => read(text).map(Some).ok_or("dateRange holds an invalid date"),
@@ -82,21 +82,21 @@ fn window(ask: &Ask<'_>) -> Result<Window, String> {
 fn admitted(
     record: &PipelineRecord,
     user: usize,
-    ask: &Ask<'_>,
+    request: &SimulatedRequest<'_>,
     options: &PipelineOptions,
     (start, end): Window,
 ) -> bool {
     let equal = |parameter: &str, key: &str| {
-        ask.parameter(parameter).is_none_or(|wanted| text(record, key) == wanted)
+        request.parameter(parameter).is_none_or(|wanted| text(record, key) == wanted)
     };
     let created = text(record, "createdAt").parse::<Timestamp>().ok();
-    owned(record, user, ask.parameter("ownerFilter").unwrap_or("my"))
+    owned(record, user, request.parameter("ownerFilter").unwrap_or("my"))
         && equal("status", "status")
         && equal("pipelineStage", "pipelineStage")
         && equal("pipelineId", "pipelineId")
         && equal("source", "source")
-        && ask.parameter("assignee").is_none_or(|wanted| assigned(record).contains(&wanted))
-        && ask.parameter("search").is_none_or(|wanted| mentions(record, &wanted.to_lowercase(), options))
+        && request.parameter("assignee").is_none_or(|wanted| assigned(record).contains(&wanted))
+        && request.parameter("search").is_none_or(|wanted| mentions(record, &wanted.to_lowercase(), options))
         && start.is_none_or(|start| created.is_some_and(|created| created >= start))
         && end.is_none_or(|end| created.is_some_and(|created| created <= end))
 }
@@ -110,7 +110,7 @@ fn owned(record: &PipelineRecord, user: usize, filter: &str) -> bool {
     }
 }
 
-/// Whether a text is part of a name, a number or (as an option) an address.
+/// Whether a text is part of a name, a number or (if the option is set) an e-mail address.
 fn mentions(record: &PipelineRecord, wanted: &str, options: &PipelineOptions) -> bool {
     let (first, last) = (text(record, "firstName").to_lowercase(), text(record, "lastName").to_lowercase());
     let phones = entries::values(record.get("phoneNumber"));

@@ -1,13 +1,13 @@
-//! The pipeline CRM (Tether) as a small server: unique phones, one-based pages, doubled rows, oddly worded answers.
+//! The pipeline CRM (Tether) as a small server: unique phone numbers, one-based pages, duplicated rows, misleading messages.
 //!
-//! What the documentation leaves open is an option here.
+//! Each open question of the documentation is an option here.
 
-mod answers;
 mod destructive;
 mod entries;
 mod lists;
 mod people;
 mod records;
+mod responses;
 mod routes;
 mod stages;
 mod users;
@@ -23,7 +23,7 @@ use serde_json::Value;
 use super::server::{Running, SimulatorStart};
 use super::{Clock, PublishedRates, View};
 
-/// How a phone number that somebody has already is refused.
+/// The response to a phone number that another contact has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Conflict {
     /// 409 with `success: false` and a message.
@@ -37,23 +37,23 @@ pub enum Conflict {
     SuccessFalse,
 }
 
-/// What a creation answers.
+/// The response to a create.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CreateAnswer {
-    /// A thin `data.contact`, "Contact updated successfully", nothing else.
+    /// An incomplete `data.contact`, "Contact updated successfully", nothing else.
     #[default]
     Thin,
-    /// The same with the status the documentation prints, "Qualified", whatever was asked.
+    /// The same with the documented status "Qualified", whatever the request says.
     AsPrinted,
-    /// The thin one, and the whole contact at the top.
+    /// The incomplete one, and the whole contact at the top level.
     WithContact,
     /// `data` itself is the whole contact.
     Record,
-    /// 2xx without any id.
+    /// 2xx without an id.
     WithoutId,
 }
 
-/// What `GET /api/contacts/{id}` answers.
+/// The response to `GET /api/contacts/{id}`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SingleRead {
     /// `{ success, data: { contact } }`.
@@ -67,7 +67,7 @@ pub enum SingleRead {
     MethodNotAllowed,
 }
 
-/// Which envelope and row shape lists have.
+/// The response body and row format of lists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Envelope {
     /// Rows twice: `data.contacts` and `contacts`.
@@ -77,67 +77,67 @@ pub enum Envelope {
     V1,
 }
 
-/// How phone numbers are shown in lists; v1 lists never have entries.
+/// Phone numbers in lists; v1 lists never have entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ListPhones {
-    /// As entries, like everywhere else.
+    /// As entries, as in other responses.
     #[default]
     Entries,
     /// The first number as a text, the others in `secondaryPhoneNumber`.
     Text,
-    /// The primary number as a text wherever it stands, the others in `secondaryPhoneNumber`.
+    /// The primary number as a text at any position, the others in `secondaryPhoneNumber`.
     PrimaryText,
     /// The primary number as a text; the others are not shown at all.
     OnlyPrimary,
 }
 
-/// How the simulator is to behave.
+/// The behaviour of the simulator.
 #[derive(Clone, Debug)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is one independent open question of the documentation"
 )]
 pub struct PipelineOptions {
-    /// Where to listen; port 0 takes any free one.
+    /// The address to listen on; port 0 selects a free port.
     pub listen: SocketAddr,
-    /// Session tokens; each belongs to a user of its own in the one organisation.
+    /// Session tokens. Each belongs to a different user of the one organisation.
     pub tokens: Vec<String>,
     /// Password of every user at login; their e-mails are `user1@example.com`, `user2@example.com`, …
     pub password: String,
-    /// How many invented people are there at the start; each third one belongs to the first user.
+    /// The number of invented people at the start; every third one belongs to the first user.
     pub people: usize,
-    /// Further contacts at the start, as the CRM spells them; what they lack is filled in.
+    /// Further contacts at the start in the CRM's format; missing fields are filled in.
     pub contacts: Vec<Value>,
     /// The country of numbers without a country code.
     pub default_region: Region,
     /// The organisation's own numbers, which no contact may have.
     pub own_numbers: Vec<String>,
-    /// The refusal of a known phone number.
+    /// The response to a phone number that another contact has.
     pub conflict: Conflict,
     pub create_status: u16,
     pub create_answer: CreateAnswer,
-    /// Whether updates answer the whole contact at the top too.
+    /// Whether updates also return the whole contact at the top level.
     pub update_with_contact: bool,
-    /// Whether `PATCH` takes names and e-mail, rather than overlooking them.
+    /// Whether `PATCH` accepts names and e-mail addresses; otherwise it ignores them.
     pub patch_takes_names: bool,
     pub single_read: SingleRead,
     pub envelope: Envelope,
     pub list_phones: ListPhones,
-    /// Rows on a page unless asked otherwise.
+    /// The default number of rows per page.
     pub page_size: usize,
-    /// The most rows on a page; the answer tells the size used.
+    /// The most rows per page; the response contains the number used.
     pub largest_page: usize,
-    /// The total that lists tell, whatever they show.
+    /// The total in lists, whatever they contain.
     pub total: Option<usize>,
-    /// Whether every page is the first one again.
+    /// Whether every page is the first page again.
     pub same_page: bool,
-    /// Whether values are stored as they resolve: texts trimmed and in NFC.
+    /// Whether values are normalised when stored: texts trimmed and in NFC.
     pub resolves: bool,
-    /// How readings differ from what is stored, from the start on.
+    /// How responses differ from the stored contacts, from the start on.
     pub views: Vec<View>,
-    /// Whether `search` looks at e-mail addresses.
+    /// Whether `search` includes e-mail addresses.
     pub search_finds_emails: bool,
-    /// Calls allowed; no limit when unset, as nothing is documented.
+    /// The rate limit; none by default, because none is documented.
     pub pace: Option<PublishedRates>,
     pub clock: Clock,
 }
@@ -175,7 +175,7 @@ impl Default for PipelineOptions {
 }
 
 impl PipelineOptions {
-    /// For tests: nobody there.
+    /// For tests: no people.
     #[must_use]
     pub fn empty() -> Self {
         Self { people: 0, ..Self::default() }
@@ -185,10 +185,10 @@ impl PipelineOptions {
 pub struct PipelineSimulator;
 
 impl PipelineSimulator {
-    /// Listens and answers until the returned handle is dropped or shut down.
+    /// Listens and responds until the returned handle is dropped or shut down.
     ///
     /// # Errors
-    /// When the address cannot be listened on.
+    /// If the address is unavailable.
     pub async fn start(options: PipelineOptions) -> io::Result<Running> {
         let start = SimulatorStart {
             listen: options.listen,

@@ -5,22 +5,22 @@ use serde_json::{Map, Value, json};
 
 use super::{stages, users};
 use crate::simulators::clock::stored;
-use crate::simulators::people::{Dice, Person};
+use crate::simulators::people::{Person, Rng};
 
 pub(super) const HEX: &[u8] = b"0123456789abcdef";
 
-/// One person as this CRM stores it.
+/// One person in this CRM's format.
 pub(super) fn record(index: usize, person: &Person, now: Timestamp) -> Map<String, Value> {
-    let mut dice = person.dice.clone();
+    let mut rng = person.rng.clone();
     let before = |time: Timestamp, seconds: u64| {
         let ago = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or_default());
         time.checked_sub(ago).unwrap_or(time)
     };
-    let updated = before(now, u64::from(person.changed) * 86_400 + dice.below(86_400_000) / 1000);
-    let created = before(updated, u64::from(person.noted - person.changed) * 86_400 + dice.below(86_400));
+    let updated = before(now, u64::from(person.changed) * 86_400 + rng.below(86_400_000) / 1000);
+    let created = before(updated, u64::from(person.noted - person.changed) * 86_400 + rng.below(86_400));
     let phones = person.phones.iter().enumerate().map(|(place, number)| {
         let mut entry = json!({ "value": number, "isPrimary": place == 0 });
-        if let (Value::Object(entry), true) = (&mut entry, dice.one_in(8)) {
+        if let (Value::Object(entry), true) = (&mut entry, rng.one_in(8)) {
             entry.insert("verifiedAt".to_owned(), json!(stored(updated)));
             entry.insert("verifiedBy".to_owned(), json!(users::id(0)));
             entry.insert("verificationSource".to_owned(), json!("manual"));
@@ -38,15 +38,15 @@ pub(super) fn record(index: usize, person: &Person, now: Timestamp) -> Map<Strin
     for (key, name) in names.into_iter().filter(|(_, name)| !name.is_empty()) {
         record.insert(key.to_owned(), json!(name));
     }
-    place(&mut record, &mut dice);
-    if dice.one_in(3) {
-        record.insert("lastMessageTime".to_owned(), json!(stored(before(now, dice.below(8_000_000)))));
+    place(&mut record, &mut rng);
+    if rng.one_in(3) {
+        record.insert("lastMessageTime".to_owned(), json!(stored(before(now, rng.below(8_000_000)))));
     }
-    record.insert("source".to_owned(), json!(if dice.one_in(2) { "manual" } else { "outreach" }));
+    record.insert("source".to_owned(), json!(if rng.one_in(2) { "manual" } else { "outreach" }));
     record
 }
 
-/// No address, a text, or entries: all three occur.
+/// No address, a text, or entries: all three exist.
 fn email(person: &Person) -> Value {
     match person.emails.as_slice() {
         [] => Value::Null,
@@ -59,10 +59,10 @@ fn email(person: &Person) -> Value {
     }
 }
 
-fn place(record: &mut Map<String, Value>, dice: &mut Dice) {
+fn place(record: &mut Map<String, Value>, rng: &mut Rng) {
     let default = stages::pipeline(None);
-    let pipeline = if dice.one_in(10) { stages::PIPELINES.get(1).or(default) } else { default };
-    let Some((pipeline, stage)) = pipeline.and_then(|pipeline| Some((pipeline, dice.pick(pipeline.stages)?)))
+    let pipeline = if rng.one_in(10) { stages::PIPELINES.get(1).or(default) } else { default };
+    let Some((pipeline, stage)) = pipeline.and_then(|pipeline| Some((pipeline, rng.pick(pipeline.stages)?)))
     else {
         return;
     };

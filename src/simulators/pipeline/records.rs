@@ -1,4 +1,4 @@
-//! The pipeline CRM's stored contacts, unique by phone number, with the conversations that hang on them.
+//! The pipeline CRM's stored contacts, unique by phone number, with their conversations.
 
 use std::collections::BTreeMap;
 
@@ -9,18 +9,18 @@ use super::{entries, people, stages, users};
 use crate::simulators::Disruption;
 use crate::simulators::clock::{read, stored};
 use crate::simulators::disruption::add_missing;
-use crate::simulators::people::{Dice, Person};
+use crate::simulators::people::{Person, Rng};
 
 pub(super) type PipelineRecord = Map<String, Value>;
 
 pub(super) struct PipelineRecords {
     all: BTreeMap<String, PipelineRecord>,
-    dice: Dice,
+    rng: Rng,
 }
 
 impl PipelineRecords {
     pub(super) fn new(invented: &[Person], now: Timestamp) -> Self {
-        let mut records = Self { all: BTreeMap::new(), dice: Dice::new(0x7E7) };
+        let mut records = Self { all: BTreeMap::new(), rng: Rng::new(0x7E7) };
         for (index, person) in invented.iter().enumerate() {
             records.put(people::record(index, person, now), now);
         }
@@ -36,10 +36,10 @@ impl PipelineRecords {
     }
 
     pub(super) fn new_id(&mut self) -> String {
-        self.dice.id(people::HEX, 24)
+        self.rng.id(people::HEX, 24)
     }
 
-    /// Puts a record in as it is; what every contact has is filled in.
+    /// Adds a record unchanged, except that missing fields are filled in.
     pub(super) fn put(&mut self, mut record: PipelineRecord, now: Timestamp) -> String {
         let given = record.get("_id").and_then(Value::as_str).map(str::to_owned);
         let id = given.unwrap_or_else(|| self.new_id());
@@ -56,14 +56,14 @@ impl PipelineRecords {
         record.entry("secondaryPhoneNumber").or_insert_with(|| json!([]));
         record.entry("__v").or_insert_with(|| json!(0));
         if !record.contains_key("status") {
-            // The default pipeline is always there.
+            // The default pipeline always exists.
             let _ = stages::settle(&Map::new(), &mut record, true);
         }
         self.all.insert(id.clone(), record);
         id
     }
 
-    /// Stores a write, with what goes wrong on the way; answers the record as the answer is to show it.
+    /// Stores a write, with its fault. Returns the record in the response.
     pub(super) fn write(
         &mut self,
         id: &str,
@@ -81,7 +81,7 @@ impl PipelineRecords {
         if disturbance.is_some_and(|disturbance| disturbance.lies) { record } else { stored }
     }
 
-    /// Changes fields as somebody else would; the version and the time of the last change go on.
+    /// Changes fields as another client would; version and update time increase.
     pub(super) fn change(&mut self, id: &str, fields: &PipelineRecord, now: Timestamp) -> bool {
         let Some(mut record) = self.all.get(id).cloned() else { return false };
         record.extend(fields.clone());
@@ -90,7 +90,7 @@ impl PipelineRecords {
         true
     }
 
-    /// Merges a contact away; the primary one gets the numbers that it lacks.
+    /// Merges `other` into `primary`, which gets the numbers that it lacks.
     pub(super) fn merge(&mut self, primary: &str, other: &str, now: Timestamp) -> bool {
         if primary == other || !self.all.contains_key(primary) {
             return false;
@@ -109,7 +109,7 @@ impl PipelineRecords {
         )
     }
 
-    /// Takes contacts out with all that hangs on them: answers which, and how many conversations went too.
+    /// Removes contacts with their conversations. Returns the ids and the number of conversations.
     pub(super) fn delete(&mut self, ids: &[&str]) -> (Vec<String>, u64) {
         let gone: Vec<_> =
             ids.iter().filter(|id| self.all.remove(**id).is_some()).map(|id| (*id).to_owned()).collect();
@@ -117,7 +117,7 @@ impl PipelineRecords {
         (gone, conversations)
     }
 
-    /// Everything, as the mass deletion does.
+    /// Removes all contacts, as the mass deletion does.
     pub(super) fn clear(&mut self) -> Vec<String> {
         std::mem::take(&mut self.all).into_keys().collect()
     }
@@ -133,7 +133,7 @@ impl PipelineRecords {
     }
 }
 
-/// Conversations of a contact: a number that its id settles.
+/// The number of conversations of a contact, derived from its id.
 fn conversations(id: &str) -> u64 {
     id.bytes().last().map_or(0, |byte| u64::from(byte % 4))
 }

@@ -1,4 +1,4 @@
-//! The pipeline CRM's routes as one table, and who may use them.
+//! The pipeline CRM's routes and their permissions.
 
 use http::HeaderMap;
 use parking_lot::Mutex;
@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use super::records::{PipelineRecord, PipelineRecords};
 use super::users::{self, Sessions};
 use super::writes::{self, UpdateMethod};
-use super::{PipelineOptions, SingleRead, answers, destructive, entries, lists, stages};
-use crate::simulators::crm::{Ask, Crm, SimulatedResponse};
+use super::{PipelineOptions, SingleRead, destructive, entries, lists, responses, stages};
+use crate::simulators::crm::{Crm, SimulatedRequest, SimulatedResponse};
 use crate::simulators::{Reading, WriteEffect, people};
 
 pub(super) struct PipelineCrm {
@@ -28,74 +28,84 @@ impl PipelineCrm {
         Self { options, records: Mutex::new(records), sessions }
     }
 
-    fn route(&self, user: usize, ask: &Ask<'_>) -> SimulatedResponse {
+    fn route(&self, user: usize, request: &SimulatedRequest<'_>) -> SimulatedResponse {
         let (records, options) = (&mut *self.records.lock(), &self.options);
-        match (ask.method.as_str(), ask.segments().as_slice()) {
-            ("GET", ["api", "contacts"]) => lists::list(records, options, user, ask)
-                .unwrap_or_else(|message| answers::failure(400, &message)),
-            ("POST", ["api", "contacts"]) => lists::buckets(records, options, ask),
-            ("POST", ["api", "contact"]) => self.create(records, user, ask),
-            ("PUT", ["api", "contact"]) => self.put_whole(records, ask),
-            ("DELETE", ["api", "contacts", "bulk-delete"]) => destructive::bulk_delete(records, ask),
+        match (request.method.as_str(), request.segments().as_slice()) {
+            ("GET", ["api", "contacts"]) => lists::list(records, options, user, request)
+                .unwrap_or_else(|message| responses::failure(400, &message)),
+            ("POST", ["api", "contacts"]) => lists::buckets(records, options, request),
+            ("POST", ["api", "contact"]) => self.create(records, user, request),
+            ("PUT", ["api", "contact"]) => self.put_whole(records, request),
+            ("DELETE", ["api", "contacts", "bulk-delete"]) => destructive::bulk_delete(records, request),
             ("DELETE", ["api", "contacts", "query-bulk-delete"]) => destructive::delete_everything(records),
             ("GET", ["api", "contacts", "bulk-job", _]) => {
                 SimulatedResponse::json(200, &json!({ "status": "completed" }))
             }
-            ("GET", ["api", "contacts", id]) => self.get(records, id, ask),
-            ("PATCH", ["api", "contacts", id]) => self.patch(records, id, ask),
-            ("GET", ["api", "pipelines"]) => pipelines(ask),
-            ("POST", ["api", "campaigns", "validate-contacts"]) => self.validate(records, ask),
-            ("POST", ["api", "webhook", "outreach"]) => destructive::outreach(records, options, ask),
+            ("GET", ["api", "contacts", id]) => self.get(records, id, request),
+            ("PATCH", ["api", "contacts", id]) => self.patch(records, id, request),
+            ("GET", ["api", "pipelines"]) => pipelines(request),
+            ("POST", ["api", "campaigns", "validate-contacts"]) => self.validate(records, request),
+            ("POST", ["api", "webhook", "outreach"]) => destructive::outreach(records, options, request),
             ("GET", ["api", "user", "list"]) => SimulatedResponse::json(200, &self.sessions.lock().shown()),
             ("GET", ["api", "user", "profile"]) => SimulatedResponse::json(200, &users::logged_in(user)),
             ("GET", ["api", "auth", "verify-token"]) => {
                 SimulatedResponse::json(200, &json!({ "message": "Token is good" }))
             }
-            (method, _) => answers::no_route(method, ask.path),
+            (method, _) => responses::no_route(method, request.path),
         }
     }
 
-    fn create(&self, records: &mut PipelineRecords, user: usize, ask: &Ask<'_>) -> SimulatedResponse {
-        match writes::create(records, &self.options, user, ask) {
+    fn create(
+        &self,
+        records: &mut PipelineRecords,
+        user: usize,
+        request: &SimulatedRequest<'_>,
+    ) -> SimulatedResponse {
+        match writes::create(records, &self.options, user, request) {
             Ok(record) => {
-                answers::created(&record, &self.options).applied(WriteEffect::Created(id_of(&record)))
+                responses::created(&record, &self.options).applied(WriteEffect::Created(id_of(&record)))
             }
-            Err(refusal) => answers::refused(&refusal, &self.options),
+            Err(refusal) => responses::refused(&refusal, &self.options),
         }
     }
 
-    fn patch(&self, records: &mut PipelineRecords, id: &str, ask: &Ask<'_>) -> SimulatedResponse {
-        match writes::update(records, &self.options, id, UpdateMethod::Patch, ask) {
+    fn patch(
+        &self,
+        records: &mut PipelineRecords,
+        id: &str,
+        request: &SimulatedRequest<'_>,
+    ) -> SimulatedResponse {
+        match writes::update(records, &self.options, id, UpdateMethod::Patch, request) {
             Ok(record) => {
-                answers::updated(&record, &self.options).applied(WriteEffect::Updated(id_of(&record)))
+                responses::updated(&record, &self.options).applied(WriteEffect::Updated(id_of(&record)))
             }
-            Err(refusal) => answers::refused(&refusal, &self.options),
+            Err(refusal) => responses::refused(&refusal, &self.options),
         }
     }
 
-    /// The id is in the body here, and the contact at the top of the answer.
-    fn put_whole(&self, records: &mut PipelineRecords, ask: &Ask<'_>) -> SimulatedResponse {
-        let body = ask.object().unwrap_or_default();
+    /// The id is in the body here, and the response has the contact at the top level.
+    fn put_whole(&self, records: &mut PipelineRecords, request: &SimulatedRequest<'_>) -> SimulatedResponse {
+        let body = request.object().unwrap_or_default();
         let Some(id) = body.get("_id").and_then(Value::as_str) else {
-            return answers::failure(400, "_id is required");
+            return responses::failure(400, "_id is required");
         };
-        match writes::update(records, &self.options, id, UpdateMethod::Put, ask) {
+        match writes::update(records, &self.options, id, UpdateMethod::Put, request) {
             Ok(record) => {
                 let shown =
                     json!({ "message": "Contact updated successfully", "success": true, "contact": record });
                 SimulatedResponse::json(200, &shown).applied(WriteEffect::Updated(id_of(&record)))
             }
-            Err(refusal) => answers::refused(&refusal, &self.options),
+            Err(refusal) => responses::refused(&refusal, &self.options),
         }
     }
 
-    fn get(&self, records: &PipelineRecords, id: &str, ask: &Ask<'_>) -> SimulatedResponse {
+    fn get(&self, records: &PipelineRecords, id: &str, request: &SimulatedRequest<'_>) -> SimulatedResponse {
         match (self.options.single_read, records.get(id)) {
             (SingleRead::Present, Some(record)) => {
                 SimulatedResponse::json(200, &json!({ "success": true, "data": { "contact": record } }))
             }
-            (SingleRead::Present, None) => answers::not_found(),
-            (SingleRead::AbsentHtml, _) => answers::no_route("GET", ask.path),
+            (SingleRead::Present, None) => responses::not_found(),
+            (SingleRead::AbsentHtml, _) => responses::no_route("GET", request.path),
             (SingleRead::AbsentJson, _) => SimulatedResponse::json(404, &json!({ "error": "Not Found" })),
             (SingleRead::MethodNotAllowed, _) => {
                 SimulatedResponse::json(405, &json!({ "error": "Method Not Allowed" }))
@@ -104,11 +114,11 @@ impl PipelineCrm {
         }
     }
 
-    /// Answers which of the given numbers somebody has already.
-    fn validate(&self, records: &PipelineRecords, ask: &Ask<'_>) -> SimulatedResponse {
-        let body = ask.object().unwrap_or_default();
+    /// Returns which of the given numbers belong to existing contacts.
+    fn validate(&self, records: &PipelineRecords, request: &SimulatedRequest<'_>) -> SimulatedResponse {
+        let body = request.object().unwrap_or_default();
         let Some(given) = body.get("contacts").and_then(Value::as_array) else {
-            return answers::failure(400, "contacts must be an array");
+            return responses::failure(400, "contacts must be an array");
         };
         let (mut new, mut existing, mut invalid) = (Vec::new(), Vec::new(), Vec::new());
         for contact in given {
@@ -127,8 +137,8 @@ impl PipelineCrm {
         SimulatedResponse::json(200, &json!({ "success": true, "data": sorted }))
     }
 
-    fn log_in(&self, ask: &Ask<'_>) -> SimulatedResponse {
-        let body = ask.object().unwrap_or_default();
+    fn log_in(&self, request: &SimulatedRequest<'_>) -> SimulatedResponse {
+        let body = request.object().unwrap_or_default();
         let word = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
         if word("password") != self.options.password {
             return SimulatedResponse::json(401, &json!({ "error": "Invalid credentials" }));
@@ -167,13 +177,13 @@ impl Crm for PipelineCrm {
         }
     }
 
-    fn answer(&self, ask: &Ask<'_>) -> SimulatedResponse {
-        if ask.method == http::Method::POST && ask.path == "/api/auth/login" {
-            return self.log_in(ask);
+    fn respond(&self, request: &SimulatedRequest<'_>) -> SimulatedResponse {
+        if request.method == http::Method::POST && request.path == "/api/auth/login" {
+            return self.log_in(request);
         }
-        let user = self.sessions.lock().user(self.token(ask.headers).as_deref());
+        let user = self.sessions.lock().user(self.token(request.headers).as_deref());
         match user {
-            Some(user) => self.route(user, ask),
+            Some(user) => self.route(user, request),
             None => SimulatedResponse::json(401, &json!({ "error": "Invalid or expired token" })),
         }
     }
@@ -183,7 +193,7 @@ impl Crm for PipelineCrm {
     }
 
     fn refused(&self, message: &str) -> SimulatedResponse {
-        answers::failure(200, message)
+        responses::failure(200, message)
     }
 
     fn contact(&self, id: &str) -> Option<Value> {
@@ -216,11 +226,11 @@ impl Crm for PipelineCrm {
     }
 }
 
-fn pipelines(ask: &Ask<'_>) -> SimulatedResponse {
-    let of_contacts = ask.parameter("type").is_none_or(|kind| kind == "Contact");
-    match stages::pipeline(ask.parameter("pipelineId")).filter(|_| of_contacts) {
+fn pipelines(request: &SimulatedRequest<'_>) -> SimulatedResponse {
+    let of_contacts = request.parameter("type").is_none_or(|kind| kind == "Contact");
+    match stages::pipeline(request.parameter("pipelineId")).filter(|_| of_contacts) {
         Some(pipeline) => SimulatedResponse::json(200, &stages::shown(pipeline)),
-        None => answers::failure(404, "Pipeline not found"),
+        None => responses::failure(404, "Pipeline not found"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The organisation's pipelines, and how a contact's stage is found from what a write says.
+//! The organisation's pipelines, and how a write selects a contact's stage.
 
 use serde_json::{Map, Value, json};
 
@@ -42,12 +42,12 @@ pub(super) const PIPELINES: [SalesPipeline; 2] = [
     },
 ];
 
-/// The pipeline with this id; the organisation's default one when none is named.
+/// The pipeline with this id; the organisation's default one without an id.
 pub(super) fn pipeline(id: Option<&str>) -> Option<&'static SalesPipeline> {
     PIPELINES.iter().find(|pipeline| id.map_or(pipeline.is_default, |id| pipeline.id == id))
 }
 
-/// Answers `GET /api/pipelines`: one pipeline, bare.
+/// The response to `GET /api/pipelines`: one pipeline without an envelope.
 pub(super) fn shown(pipeline: &SalesPipeline) -> Value {
     let stages = pipeline.stages.iter();
     json!({
@@ -61,7 +61,7 @@ pub(super) fn shown(pipeline: &SalesPipeline) -> Value {
     })
 }
 
-/// Puts the stage a body asks for into the record: an id of a stage wins over its name, `null` takes it out.
+/// Sets the stage that a body names. An id of a stage takes precedence over its name; `null` removes the stage.
 pub(super) fn settle(
     body: &Map<String, Value>,
     record: &mut Map<String, Value>,
@@ -73,7 +73,7 @@ pub(super) fn settle(
     let target = pipeline(named.or(current)).ok_or("Pipeline not found")?;
     let found = match (word("pipelineStage"), word("status")) {
         (Some(id), _) => {
-            // Without a pipeline in the body, a stage of another one moves the contact there.
+            // Without a pipeline in the body, a stage of another pipeline moves the contact to that pipeline.
             let among = PIPELINES.iter().filter(|pipeline| named.is_none_or(|named| pipeline.id == named));
             let mut all =
                 among.flat_map(|pipeline| pipeline.stages.iter().map(move |stage| (pipeline, stage)));

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 pub(super) const ORGANIZATION: &str = "64f0a1b2c3d4e5f6a7b8c9d3";
 
-/// Tokens that are good now, with the user each stands for.
+/// The valid tokens, each with its user.
 pub(super) struct Sessions {
     tokens: BTreeMap<String, usize>,
     users: usize,
@@ -14,7 +14,7 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    /// A user for each token, and colleagues up to three users in all: so `my` is never everything.
+    /// A user for each token, and at least three users in all, so that `my` never matches all contacts.
     pub(super) fn new(tokens: &[String]) -> Self {
         let tokens: BTreeMap<_, _> =
             tokens.iter().enumerate().map(|(user, token)| (token.clone(), user)).collect();
@@ -29,7 +29,7 @@ impl Sessions {
         self.tokens.remove(token);
     }
 
-    /// A fresh token with every login; older ones stay good.
+    /// Every login returns a new token; older ones stay valid.
     pub(super) fn log_in(&mut self, email: &str) -> Option<(String, usize)> {
         let user = (0..self.users).find(|user| address(*user) == email.trim().to_lowercase())?;
         self.logins += 1;
@@ -38,13 +38,13 @@ impl Sessions {
         Some((token, user))
     }
 
-    /// Answers `GET /api/user/list`.
+    /// The response to `GET /api/user/list`.
     pub(super) fn shown(&self) -> Value {
         (0..self.users).map(shown).collect()
     }
 }
 
-/// The id of a user; the first is the one in the documentation's examples.
+/// The id of a user; the first is the user in the documentation's examples.
 pub(super) fn id(user: usize) -> String {
     format!("64f0a1b2c3d4e5f6a7b8{:04x}", 0xc9d4 + user * 0x100)
 }
@@ -54,7 +54,7 @@ pub(super) fn full_name(user: usize) -> String {
     names.get(user).map_or_else(|| format!("User {}", user + 1), |name| (*name).to_owned())
 }
 
-/// The user as a login shows it.
+/// The user in the response to a login.
 pub(super) fn logged_in(user: usize) -> Value {
     json!({ "id": id(user), "email": address(user), "fullName": full_name(user), "organizationId": ORGANIZATION,
         "accessRole": role(user) })

@@ -1,16 +1,16 @@
-//! Creations and updates: what a body may say, and what becomes of it.
+//! Creates and updates: what a body may contain, and its effect.
 
 use serde_json::{Map, Value, json};
 
 use super::records::{PipelineRecord, PipelineRecords};
 use super::{PipelineOptions, entries, stages, users};
 use crate::simulators::clock::stored;
-use crate::simulators::crm::Ask;
+use crate::simulators::crm::SimulatedRequest;
 use crate::simulators::disruption::compose;
 
 pub(super) enum PipelineRefusal {
     BadRequest(String),
-    /// The number is somebody's already.
+    /// Another contact has the number.
     Conflict,
     NotFound,
 }
@@ -21,23 +21,23 @@ impl From<String> for PipelineRefusal {
     }
 }
 
-/// Which update it is: they differ in what they take.
+/// The method of an update; the two accept different fields.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum UpdateMethod {
     /// `PATCH /api/contacts/{id}`.
     Patch,
-    /// `PUT /api/contact`, which leaves numbers as they are written.
+    /// `PUT /api/contact`, which does not normalise numbers.
     Put,
 }
 
-/// Makes a contact for this user.
+/// Creates a contact for this user.
 pub(super) fn create(
     records: &mut PipelineRecords,
     options: &PipelineOptions,
     user: usize,
-    ask: &Ask<'_>,
+    request: &SimulatedRequest<'_>,
 ) -> Result<PipelineRecord, PipelineRefusal> {
-    let body = object(ask)?;
+    let body = object(request)?;
     let given = body.get("phoneNumber").ok_or_else(|| "phoneNumber is required".to_owned())?;
     let phones = entries::phones(given, options.default_region)?;
     refuse_numbers(records, options, &phones, None)?;
@@ -61,18 +61,18 @@ pub(super) fn create(
         ("updatedAt".to_owned(), json!(now)),
         ("__v".to_owned(), json!(0)),
     ]);
-    Ok(records.write(&id, record, ask.disturbance))
+    Ok(records.write(&id, record, request.disturbance))
 }
 
-/// Changes the fields a body names; what it does not know it overlooks.
+/// Changes the fields in a body; unknown fields are ignored.
 pub(super) fn update(
     records: &mut PipelineRecords,
     options: &PipelineOptions,
     id: &str,
     way: UpdateMethod,
-    ask: &Ask<'_>,
+    request: &SimulatedRequest<'_>,
 ) -> Result<PipelineRecord, PipelineRefusal> {
-    let body = object(ask)?;
+    let body = object(request)?;
     let mut record = records.get(id).cloned().ok_or(PipelineRefusal::NotFound)?;
     if options.patch_takes_names || way == UpdateMethod::Put {
         names(&body, &mut record)?;
@@ -94,10 +94,10 @@ pub(super) fn update(
     stages::settle(&body, &mut record, false)?;
     resolve(options, &mut record);
     record.insert("updatedAt".to_owned(), json!(stored(options.clock.tick())));
-    Ok(records.write(id, record, ask.disturbance))
+    Ok(records.write(id, record, request.disturbance))
 }
 
-/// Puts texts into the form in which they are stored, where this CRM does that.
+/// Converts texts to their stored form, if the option is set.
 fn resolve(options: &PipelineOptions, record: &mut PipelineRecord) {
     if !options.resolves {
         return;
@@ -110,8 +110,8 @@ fn resolve(options: &PipelineOptions, record: &mut PipelineRecord) {
     }
 }
 
-fn object(ask: &Ask<'_>) -> Result<Map<String, Value>, PipelineRefusal> {
-    ask.object().ok_or_else(|| PipelineRefusal::BadRequest("Invalid request body".to_owned()))
+fn object(request: &SimulatedRequest<'_>) -> Result<Map<String, Value>, PipelineRefusal> {
+    request.object().ok_or_else(|| PipelineRefusal::BadRequest("Invalid request body".to_owned()))
 }
 
 /// First name, last name and e-mail; `null` clears.
@@ -125,7 +125,7 @@ fn names(body: &Map<String, Value>, record: &mut PipelineRecord) -> Result<(), S
             Some(_) => return Err(format!("{key} must be a string")),
         }
         if body.contains_key(key) {
-            // From now on the full name is made of the two.
+            // From now on the full name is derived from the two names.
             record.shift_remove("fullName");
         }
     }

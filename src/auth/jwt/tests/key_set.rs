@@ -21,8 +21,8 @@ fn a_key_file_without_usable_keys_and_a_plain_address_stop_the_start() {
     assert_eq!(fault(Hs256, JwtKeys::Secret(SECRET.into())), None);
     assert_eq!(fault(Rs256, JwtKeys::Url("https://login.example.com/jwks.json".into())), None);
     for (keys, says) in [
-        (set("-----BEGIN PUBLIC KEY-----"), "no JSON"),
-        (set("[]"), "no JSON object"),
+        (set("-----BEGIN PUBLIC KEY-----"), "not JSON"),
+        (set("[]"), "not a JSON object"),
         (set("{}"), "`keys` is missing"),
         (set(r#"{"keys":[]}"#), "no key for the algorithms"),
         (set(r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#), "no key for the algorithms"),

@@ -1,4 +1,4 @@
-//! The envelopes of the pipeline CRM: thin, doubled, oddly worded.
+//! The response bodies of the pipeline CRM: incomplete, duplicated, and with misleading messages.
 
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,7 @@ use crate::simulators::crm::SimulatedResponse;
 
 const WORDS: &str = "Contact updated successfully";
 
-/// What a creation answers: the very words of an update.
+/// The response to a create, with the message of an update.
 pub(super) fn created(record: &PipelineRecord, options: &PipelineOptions) -> SimulatedResponse {
     let mut thin = thin(record);
     let body = match options.create_answer {
@@ -25,7 +25,7 @@ pub(super) fn created(record: &PipelineRecord, options: &PipelineOptions) -> Sim
     SimulatedResponse::json(options.create_status, &body)
 }
 
-/// What `PATCH` answers.
+/// The response to `PATCH`.
 pub(super) fn updated(record: &PipelineRecord, options: &PipelineOptions) -> SimulatedResponse {
     let thin = thin(record);
     SimulatedResponse::json(
@@ -67,7 +67,7 @@ pub(super) fn row(record: &PipelineRecord, options: &PipelineOptions) -> Value {
     Value::Object(row)
 }
 
-/// Shows one number as a text, and the others beside it or not at all.
+/// Shows one number as a text, and the others in another field or not at all.
 fn one_number(row: &mut PipelineRecord, how: ListPhones) {
     let entries = row.get("phoneNumber").and_then(Value::as_array).cloned().unwrap_or_default();
     let is_primary = |entry: &Value| entry.get("isPrimary").and_then(Value::as_bool) == Some(true);
