@@ -56,9 +56,9 @@ struct TenantPermits {
 
 /// Held while a lookup goes on.
 struct LookupPermits {
-    _of_tenant: OwnedSemaphorePermit,
-    _of_process: OwnedSemaphorePermit,
-    _of: Arc<TenantPermits>,
+    _tenant: OwnedSemaphorePermit,
+    _process: OwnedSemaphorePermit,
+    _permits: Arc<TenantPermits>,
 }
 
 impl Lookups {
@@ -144,9 +144,9 @@ impl TenantPermits {
         of_process: &Arc<Semaphore>,
     ) -> Result<LookupPermits, AcquireError> {
         Ok(LookupPermits {
-            _of_tenant: Arc::clone(own).acquire_owned().await?,
-            _of_process: Arc::clone(of_process).acquire_owned().await?,
-            _of: Arc::clone(self),
+            _tenant: Arc::clone(own).acquire_owned().await?,
+            _process: Arc::clone(of_process).acquire_owned().await?,
+            _permits: Arc::clone(self),
         })
     }
 }
