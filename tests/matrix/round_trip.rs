@@ -384,9 +384,13 @@ fn judge(
     let changed = after.changed_since(before);
     // A CRM that composes texts composes all of a record that is written.
     let composed = |held: &Held, key: &str| {
-        held.record
-            .get(key)
-            .map(|value| value.as_str().map_or(value.to_string(), |text| text.trim().nfc().collect()))
+        held.record.get(key).map(|value| {
+            value
+                .as_str()
+                .map_or_else(|| value.to_string(), |text| text.trim().to_owned())
+                .nfc()
+                .collect::<String>()
+        })
     };
     let real = changed.iter().filter(|key| composed(before, key) != composed(after, key));
     found.extend(real.filter(|key| !edit.stored_in().contains(&key.as_str())).map(|key| {
@@ -414,9 +418,17 @@ fn judge(
         response.warnings().into_iter().any(|(code, at)| code == "read_only" && doubtful.contains(&at));
     let not_stored =
         response.warnings().into_iter().any(|(code, at)| code == "not_stored" && at.starts_with(list));
-    if !held && !(legacy && not_stored) && time == "first" && !left_alone {
+    let is_told = left_alone || (legacy && not_stored);
+    if !(held || is_told || time == "second") {
         found.push("the edit is not held, or not it alone".to_owned());
     }
+    found.extend(false_warnings(response, list, [broken, rows, derived]));
+    found
+}
+
+/// Warnings about what was stored as it was sent.
+fn false_warnings(response: &Response, list: &str, [broken, rows, derived]: [bool; 3]) -> Vec<String> {
+    let mut found = Vec::new();
     for (code, pointer) in response.warnings() {
         // Entries that break the rules are sent again with the list, and may be stored otherwise.
         if broken && pointer.starts_with(list) {
