@@ -7,11 +7,10 @@ use bytestring::ByteString;
 
 use super::identity::{ContactIdentity, IdentityKind};
 use super::paging::Paging;
-use super::remote::normalised;
 use super::settings::{SecretForm, SettingSpec, Settings};
 use crate::domain::{
     CallContext, Contact, ContactDraft, ContactPatch, Field, FilterName, Page, PageToken, Provider, Region,
-    RemoteId, Result, Text, Timestamp, Warning,
+    RemoteId, Result, Text, Timestamp, Warning, field_key,
 };
 use crate::upstream::{Call, RateLimit, Reply, Upstream};
 
@@ -258,9 +257,9 @@ impl AdapterSpec {
     /// The declaration of the remote field `name`, in any of its spellings.
     #[must_use]
     pub fn remote_field(&self, name: &str) -> Option<&'static RemoteFieldSpec> {
-        let key = normalised(name);
+        let key = field_key(name);
         self.remote_fields.iter().find(|spec| {
-            std::iter::once(&spec.name).chain(spec.aliases).any(|spelling| normalised(spelling) == key)
+            std::iter::once(&spec.name).chain(spec.aliases).any(|spelling| field_key(spelling) == key)
         })
     }
 

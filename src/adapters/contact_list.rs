@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use bytestring::ByteString;
 
 use super::adapter::{AdapterSpec, LookupResult};
-use super::identity::{ContactIdentity, IdentityKind, LookupKey, full_name};
+use super::identity::{ContactIdentity, IdentityKind};
 use super::lenient_reader::unreadable;
+use super::matching::{LookupKey, full_name};
 use super::paging::ListPosition;
 use super::reading::Rows;
 use crate::domain::{CallContext, Contact, Failure, FailureKind, Page, PageToken, Region, RemoteId, Result};

@@ -38,6 +38,7 @@ pub mod documentation;
 mod error_mapping;
 mod identity;
 mod lenient_reader;
+mod matching;
 mod paging;
 mod pipeline;
 mod reading;

@@ -7,8 +7,9 @@ use std::collections::HashSet;
 
 use super::lenient_reader::{LenientReader, REMOTE_FIELDS_MOST, unreadable};
 use super::paging::ListPosition;
-use super::remote::normalised;
-use crate::domain::{Contact, Field, Page, ReadBy, RemoteFields, RemoteId, Result, Text, Timestamp};
+use crate::domain::{
+    Contact, Field, Page, ReadBy, RemoteFields, RemoteId, Result, Text, Timestamp, field_key,
+};
 use crate::json::{Members, Raw};
 use crate::upstream::{Decoded, Secrets};
 
@@ -268,8 +269,8 @@ pub(super) fn complete_names(contact: &mut Contact, full: &str) -> bool {
 
 fn joined(first: RemoteFields, other: RemoteFields) -> RemoteFields {
     let mut all = first;
-    let mut known: HashSet<String> = all.0.iter().map(|(name, _)| normalised(name)).collect();
-    all.0.extend(other.0.into_iter().filter(|(name, _)| known.insert(normalised(name))));
+    let mut known: HashSet<String> = all.0.iter().map(|(name, _)| field_key(name)).collect();
+    all.0.extend(other.0.into_iter().filter(|(name, _)| known.insert(field_key(name))));
     all
 }
 

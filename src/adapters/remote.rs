@@ -6,7 +6,7 @@ use super::adapter::{AdapterSpec, RemoteFieldSpec, Verify};
 use super::settings::pointer_token;
 use crate::domain::{
     Contact, ContactDraft, Failure, FaultLocation, Faults, FieldFault, RawJson, ReadOnlyMember, RemoteFields,
-    Result, Text, Timestamp, Warning, WarningCode, abbreviated, enumerated, is_read_back,
+    Result, Text, Timestamp, Warning, WarningCode, abbreviated, enumerated, field_key, is_read_back,
 };
 use crate::json;
 
@@ -113,7 +113,7 @@ impl RemoteRules {
     }
 
     fn declared(&self, name: &str) -> std::result::Result<&'static RemoteFieldSpec, (&'static str, String)> {
-        let key = normalised(name);
+        let key = field_key(name);
         let name = abbreviated(name);
         if let Some((_, member)) = self.mapped.iter().find(|(mapped, _)| *mapped == key) {
             return Err(("conflict", format!("`{name}` is the unified member `{member}`; send it there.")));
@@ -143,12 +143,6 @@ pub(super) fn of_setting(mut failure: Failure) -> Failure {
         }
     }
     Failure::validation(failure.faults)
-}
-
-/// A key without case, spaces, underscores and dashes: `First Name`, `first_name` and `firstname` are one.
-#[must_use]
-pub(super) fn normalised(key: &str) -> String {
-    key.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).flat_map(char::to_lowercase).collect()
 }
 
 impl RemoteRules {
@@ -181,14 +175,14 @@ impl RemoteRules {
         let mut draft = draft.clone();
         let fields = &mut draft.remote_fields.0;
         fields.retain(|(_, value)| !value.is_null());
-        let sent: HashSet<String> = fields.iter().map(|(name, _)| normalised(name)).collect();
-        let named = |name: &str| sent.contains(&normalised(name));
+        let sent: HashSet<String> = fields.iter().map(|(name, _)| field_key(name)).collect();
+        let named = |name: &str| sent.contains(&field_key(name));
         // Where each name stands, the first where there are several.
         let mut places: HashMap<String, usize> =
-            fields.iter().enumerate().rev().map(|(place, (name, _))| (normalised(name), place)).collect();
+            fields.iter().enumerate().rev().map(|(place, (name, _))| (field_key(name), place)).collect();
         for (name, value) in &defaults.0 {
-            let key = normalised(name);
-            let others = self.gives_way.iter().find(|(default, _)| normalised(default) == key);
+            let key = field_key(name);
+            let others = self.gives_way.iter().find(|(default, _)| field_key(default) == key);
             let gives_way = others.is_some_and(|(_, others)| others.iter().any(|other| named(other)));
             match places.get(&key) {
                 // Fields that are many in one: those that the caller does not name are filled in.
@@ -216,8 +210,8 @@ fn merged(sent: &RawJson, defaults: &RawJson) -> RawJson {
     let (Some(mine), Some(others)) = (json::members(sent.as_str()), json::members(defaults.as_str())) else {
         return sent.clone();
     };
-    let named: HashSet<String> = mine.0.iter().map(|(name, _)| normalised(name)).collect();
-    let missing = others.0.iter().filter(|(name, _)| !named.contains(&normalised(name)));
+    let named: HashSet<String> = mine.0.iter().map(|(name, _)| field_key(name)).collect();
+    let missing = others.0.iter().filter(|(name, _)| !named.contains(&field_key(name)));
     let all: std::collections::BTreeMap<&str, json::Raw<'_>> =
         mine.0.iter().chain(missing).map(|(name, raw)| (name.as_ref(), *raw)).collect();
     serde_json::to_string(&all).map_or_else(|_| sent.clone(), |text| RawJson::from_validated(text.into()))

@@ -19,6 +19,7 @@ pub mod problem;
 mod request;
 mod reserved;
 mod router;
+mod routes;
 pub(crate) mod schema;
 mod state;
 mod tenants;

@@ -1,4 +1,4 @@
-//! The table of routes, and the order of the layers around them.
+//! All routes, and the order of the layers around them.
 
 use std::sync::Arc;
 
@@ -7,41 +7,10 @@ use axum::middleware::{from_fn, from_fn_with_state, map_request};
 use axum::routing::get;
 use tower::{Layer, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use super::{AppState, audit, contacts, credentials, docs, health, keys, layers, reserved, tenants};
+use super::routes::{open_routes, operator_routes, tenant_routes};
+use super::{AppState, docs, layers, reserved};
 use crate::domain::{Failure, FailureKind};
-
-/// Every documented route of a tenant.
-#[rustfmt::skip]
-pub(super) fn tenant_routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        // contacts
-        .routes(routes!(contacts::list::list, contacts::create::create))
-        .routes(routes!(contacts::count::count))
-        .routes(routes!(contacts::upsert::upsert))
-        .routes(routes!(contacts::get::get, contacts::update::update, contacts::update::put, contacts::delete::delete))
-        // credentials
-        .routes(routes!(credentials::list::list, credentials::create::create))
-        .routes(routes!(credentials::get::get, credentials::update::update, credentials::delete::delete))
-        .routes(routes!(credentials::check::check))
-}
-
-/// Every documented route that is open to everybody.
-pub(super) fn open_routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(health::live)).routes(routes!(health::ready))
-}
-
-/// Every documented route of the operator.
-pub(super) fn operator_routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(tenants::list::list, tenants::create::create))
-        .routes(routes!(tenants::get::get, tenants::delete::delete))
-        .routes(routes!(keys::list::list, keys::create::create))
-        .routes(routes!(keys::revoke::revoke))
-        .routes(routes!(audit::list::list))
-}
 
 /// Routes that are specified and not built yet.
 fn reserved_routes() -> Router<AppState> {

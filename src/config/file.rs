@@ -1,18 +1,12 @@
-//! The TOML file, and the small files that contain one secret each.
+//! The TOML file.
 
-use std::io::Read;
 use std::path::Path;
 
 use secrecy::SecretString;
-use secrecy::zeroize::Zeroizing;
 
 use super::jwt::{self, JwtIssuer};
 use super::settings::{SETTINGS, Sensitivity, Setting, nearest, shown_key};
-
-/// The largest configuration or secret file that is read.
-const LARGEST: u64 = 64 * 1024;
-/// The largest key set. A hundred keys of the longest kind fit.
-const LARGEST_KEY_SET: u64 = 1024 * 1024;
+use super::small_file::{LARGEST, named, text};
 
 /// One setting in the file: the setting, whether its key is `…_file`, and its text.
 pub(super) type FileEntry = (&'static Setting, bool, SecretString);
@@ -76,53 +70,4 @@ fn known(name: &str) -> Option<(&'static Setting, bool)> {
         let is_path = setting.from_file() && name.strip_suffix("_file") == Some(setting.key);
         (is_path || setting.key == name).then_some((setting, is_path))
     })
-}
-
-/// The secret in the file at `path`, without the line break at its end.
-pub(super) fn secret(path: &Path) -> Result<SecretString, String> {
-    let text = filled(path)?;
-    let secret = text.trim_end_matches(['\n', '\r']);
-    if secret.contains(['\n', '\r']) {
-        return Err(format!("names {}, which has more than one line", path.display()));
-    }
-    Ok(secret.into())
-}
-
-/// The secrets in the file at `path`, one per line, joined by commas.
-pub(super) fn secrets(path: &Path) -> Result<SecretString, String> {
-    let text = filled(path)?;
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    Ok(lines.join(",").into())
-}
-
-fn filled(path: &Path) -> Result<Zeroizing<String>, String> {
-    let text = text(path, LARGEST).map_err(|reason| {
-        // The path may be the secret itself, written here by mistake.
-        let named = if path.exists() { path.display().to_string() } else { "a file".to_owned() };
-        format!(
-            "names {named}, which cannot be read: {reason}; it must be the path of a file that contains the secret"
-        )
-    })?;
-    if text.trim().is_empty() { Err(format!("names {}, which is empty", path.display())) } else { Ok(text) }
-}
-
-/// The text of a path that does not exist, unless it looks like a URL, which may contain a password.
-pub(super) fn named(path: &Path) -> String {
-    let text = path.display().to_string();
-    if text.contains("://") || text.contains('@') { "(not shown)".to_owned() } else { text }
-}
-
-/// The key set in the file at `path`. Its keys are public.
-pub(super) fn key_set(path: &Path) -> Result<String, String> {
-    text(path, LARGEST_KEY_SET).map(|text| text.to_string())
-}
-
-fn text(path: &Path, largest: u64) -> Result<Zeroizing<String>, String> {
-    let mut text = Zeroizing::new(String::new());
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
-    let read = file.take(largest + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
-    if u64::try_from(read).unwrap_or(u64::MAX) > largest {
-        return Err(format!("it is larger than {} KiB", largest / 1024));
-    }
-    Ok(text)
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::file;
 use super::settings::{nearest, shown_key};
+use super::small_file;
 use crate::domain::string_enum;
 
 const MEMBERS: [&str; 9] = [
@@ -240,10 +240,10 @@ impl<'a> IssuerTable<'a> {
                 self.fault("HS256 needs `secret_file`; a key set is public, and a secret must not be")
             }
             [Some(path), None, None] => self.secret(&path),
-            [None, Some(path), None] => match file::key_set(Path::new(&path)) {
+            [None, Some(path), None] => match small_file::key_set(Path::new(&path)) {
                 Ok(text) => Some(JwtKeys::Set(text)),
                 Err(reason) => {
-                    let path = file::named(Path::new(&path));
+                    let path = small_file::named(Path::new(&path));
                     self.fault(format!("`jwks_file` names {path}, which cannot be read: {reason}"))
                 }
             },
@@ -254,7 +254,7 @@ impl<'a> IssuerTable<'a> {
 
     fn secret(&mut self, path: &str) -> Option<JwtKeys> {
         use secrecy::ExposeSecret;
-        match file::secret(Path::new(path)) {
+        match small_file::secret(Path::new(path)) {
             Ok(secret) if secret.expose_secret().len() < SHORTEST_SECRET => self.fault(format!(
                 "`secret_file` names {path}, whose secret is shorter than 32 characters; `openssl rand -hex 32` makes a suitable one"
             )),

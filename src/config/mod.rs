@@ -5,6 +5,7 @@ mod file;
 mod jwt;
 mod limits;
 mod settings;
+mod small_file;
 mod sources;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::jwt::JwtIssuer;
 use super::settings::{SETTINGS, Sensitivity, Setting, nearest};
-use super::{Flags, crash, file};
+use super::{Flags, crash, file, small_file};
 
 /// The variable that names the configuration file.
 const FILE_VARIABLE: &str = "GATEWAY_CONFIG";
@@ -134,7 +134,7 @@ fn resolved(
     let SettingValue { value, origin } = given;
     let path = Path::new(value.expose_secret());
     let several = setting.exposure == Sensitivity::Secrets;
-    match if several { file::secrets(path) } else { file::secret(path) } {
+    match if several { small_file::secrets(path) } else { small_file::secret(path) } {
         Ok(value) => Some(SettingValue { value, origin }),
         Err(fault) => {
             faults.push(format!("{origin} {fault}"));

@@ -51,6 +51,12 @@ pub fn words<'a>(texts: impl IntoIterator<Item = &'a Text>) -> impl Iterator<Ite
     texts.into_iter().flat_map(|text| text.split_whitespace())
 }
 
+/// The name of a field without case, spaces, underscores and dashes: `First Name`, `first_name` and `firstname` are one.
+#[must_use]
+pub fn field_key(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).flat_map(char::to_lowercase).collect()
+}
+
 /// Prints the length only: a contact's texts are personal data and must not be logged by `{:?}`.
 impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use super::audit::{Action, Audit, fields};
+use super::audit::{Action, Audit};
 use super::{Listing, ListingRequest, listing, names, tenants};
 use crate::auth::{ApiKey, Authenticator};
 use crate::domain::bounds::KEY_CREDENTIALS_MOST;
@@ -25,6 +25,21 @@ pub struct KeyDraft {
     /// The only credentials it may name; `None` means all of the tenant.
     pub credential_ids: Option<Vec<CredentialId>>,
     pub expires_at: Option<Timestamp>,
+}
+
+impl KeyDraft {
+    /// The names of the fields that it sets, for the audit.
+    fn fields(&self) -> Vec<Text> {
+        let Self { name: _, scopes: _, credential_ids, expires_at } = self;
+        let credential_ids = credential_ids.as_ref().map(|_| "credentialIds");
+        let expires_at = expires_at.map(|_| "expiresAt");
+        ["name", "scopes"]
+            .into_iter()
+            .chain(credential_ids)
+            .chain(expires_at)
+            .map(Text::from_static)
+            .collect()
+    }
 }
 
 pub struct ApiKeys {
@@ -58,7 +73,7 @@ impl ApiKeys {
         tenant: &TenantId,
         draft: KeyDraft,
     ) -> Result<(KeyRecord, SecretString)> {
-        let entry = self.audit.begin(actor, Action::KeyCreate, Some(tenant)).giving(fields::of_key(&draft));
+        let entry = self.audit.begin(actor, Action::KeyCreate, Some(tenant)).giving(draft.fields());
         entry.end_on(self.add(tenant, draft).await, |(key, _)| Some(key.id.as_str().into())).await
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode};
 use tokio::sync::watch;
@@ -14,9 +14,9 @@ use super::crm::{Crm, SimulatedRequest, SimulatedResponse};
 use super::faults::{ArmedFaults, FaultKind};
 use super::journal::{Journal, RecordedCall};
 use super::published_rates::{PublishedRates, Quota};
+use super::reword;
 use super::script::Script;
 use super::views::Views;
-use super::{control, reword};
 
 const LARGEST_BODY: usize = 16 * 1024 * 1024;
 
@@ -32,23 +32,8 @@ pub(crate) struct Simulation {
     pub stopping: watch::Receiver<bool>,
 }
 
-/// Handles every call. The work runs in its own task, because a real CRM also continues when a client disconnects.
-pub(crate) async fn exchange(
-    State(simulation): State<Arc<Simulation>>,
-    ConnectInfo(connection): ConnectInfo<ConnectionHandle>,
-    request: Request,
-) -> Response {
-    let work = tokio::spawn(async move {
-        if request.uri().path().starts_with("/_simulator/") {
-            return control::answer(&simulation, request).await;
-        }
-        simulation.handle(&connection, request).await
-    });
-    work.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
-}
-
 impl Simulation {
-    async fn handle(&self, connection: &ConnectionHandle, request: Request) -> Response {
+    pub(crate) async fn handle(&self, connection: &ConnectionHandle, request: Request) -> Response {
         let (parts, body) = request.into_parts();
         let token = self.crm.token(&parts.headers);
         let (method, path) = (parts.method.as_str(), parts.uri.path());

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -13,8 +16,9 @@ use tokio::task::JoinHandle;
 
 use super::clock::Clock;
 use super::connection_handle::{ConnectionHandle, SimulatorListener};
+use super::control;
 use super::crm::Crm;
-use super::exchange::{Simulation, exchange};
+use super::exchange::Simulation;
 use super::faults::{ArmedFaults, Fault};
 use super::journal::{Journal, RecordedCall};
 use super::published_rates::{PublishedRates, Quota};
@@ -197,4 +201,19 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.stop.send_replace(true);
     }
+}
+
+/// Handles every call. The work runs in its own task, because a real CRM also continues when a client disconnects.
+async fn exchange(
+    State(simulation): State<Arc<Simulation>>,
+    ConnectInfo(connection): ConnectInfo<ConnectionHandle>,
+    request: Request,
+) -> Response {
+    let work = tokio::spawn(async move {
+        if request.uri().path().starts_with("/_simulator/") {
+            return control::answer(&simulation, request).await;
+        }
+        simulation.handle(&connection, request).await
+    });
+    work.await.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }

@@ -27,7 +27,7 @@ use crate::adapters::reading::Named;
 use crate::adapters::remote;
 use crate::domain::{
     Contact, ContactDraft, ContactPatch, Failure, Field, FilterName, FilterValue, RawJson, Region,
-    RemoteFields, RemoteId, Result, Text, digits,
+    RemoteFields, RemoteId, Result, Text, digits, field_key,
 };
 use crate::json::{self, Kind, Raw};
 use crate::upstream::{Decoded, STRUCK_OUT, Secrets};
@@ -78,7 +78,7 @@ pub(super) fn has_custom_fields(fields: &RemoteFields) -> bool {
 }
 
 fn is_custom_fields(name: &str) -> bool {
-    remote::normalised(name) == "customfields"
+    field_key(name) == "customfields"
 }
 
 /// Whether an answer about the key is that of version 3, which takes native keys.

@@ -1,10 +1,10 @@
 //! Aptly's JSON as it is spelled: one reader for the keys of versions 2 and 3, two bodies for writing.
 
+use crate::domain::field_key;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::adapters::reading::Named;
-use crate::adapters::remote::normalised;
 use crate::json::{Members, Raw};
 
 /// A contact in any spelling (`firstname`, `First Name`, `fullName`): members that a unified field consumes by
@@ -33,7 +33,7 @@ impl<'a> AptlyContactWire<'a> {
     pub(super) fn read(members: Members<'a>) -> Self {
         let mut wire = Self::default();
         for (name, raw) in members.0 {
-            let slot = match normalised(&name).as_str() {
+            let slot = match field_key(&name).as_str() {
                 "id" if name == "_id" && wire.id.is_none() => {
                     wire.id = Some(raw);
                     continue;

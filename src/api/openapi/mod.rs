@@ -13,7 +13,7 @@ use utoipa::openapi::{Content, License, OpenApi as Document, RefOr};
 
 use super::problem::{Problem, ProblemCode, ProblemOrigin, ProblemRetryable};
 use super::request;
-use super::router::{open_routes, operator_routes, tenant_routes};
+use super::routes::{open_routes, operator_routes, tenant_routes};
 
 /// What no route says: the API as a whole.
 #[derive(OpenApi)]

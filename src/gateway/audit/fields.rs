@@ -3,8 +3,6 @@
 
 use crate::adapters::ADAPTERS;
 use crate::domain::{ContactDraft, ContactPatch, Field, RawJson, RemoteFields, Text};
-use crate::gateway::credentials::CredentialPatch;
-use crate::gateway::keys::KeyDraft;
 use crate::json;
 
 pub(in crate::gateway) fn of_draft(draft: &ContactDraft) -> Vec<Text> {
@@ -52,27 +50,11 @@ pub(in crate::gateway) fn of_patch(patch: &ContactPatch) -> Vec<Text> {
     members(&given, remote_fields)
 }
 
-/// The fields of a change to a credential.
-pub(in crate::gateway) fn of_credential(patch: &CredentialPatch) -> Vec<Text> {
-    let CredentialPatch { name, settings, secret } = patch;
-    let (name, secret) = (name.as_ref().map(|_| "name"), secret.as_ref().map(|_| "secret"));
-    let mut given: Vec<Text> = name.into_iter().chain(secret).map(Text::from_static).collect();
-    given.extend(settings.iter().flat_map(of_settings));
-    given
-}
-
 pub(in crate::gateway) fn of_settings(settings: &RawJson) -> Vec<Text> {
     let declared = || ADAPTERS.iter().flat_map(|spec| spec.settings).map(|setting| setting.name);
     let members = json::members(settings.as_str()).map(|members| members.0).unwrap_or_default();
     let known = |name: &str| declared().find(|declared| *declared == name);
     distinct(members.iter().map(|(name, _)| nested("settings", known(name))))
-}
-
-pub(in crate::gateway) fn of_key(draft: &KeyDraft) -> Vec<Text> {
-    let KeyDraft { name: _, scopes: _, credential_ids, expires_at } = draft;
-    let credential_ids = credential_ids.as_ref().map(|_| "credentialIds");
-    let expires_at = expires_at.map(|_| "expiresAt");
-    ["name", "scopes"].into_iter().chain(credential_ids).chain(expires_at).map(Text::from_static).collect()
 }
 
 fn members(given: &[(Field, bool)], remote: &RemoteFields) -> Vec<Text> {

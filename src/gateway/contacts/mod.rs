@@ -9,6 +9,7 @@ mod delete;
 mod errors;
 mod filters;
 mod ids;
+mod if_match;
 mod list;
 mod new_values;
 mod operation;

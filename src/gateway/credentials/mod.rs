@@ -198,7 +198,7 @@ impl Credentials {
     ) -> Result<Credential> {
         let actor = Actor::of(caller, context);
         let entry = self.audit.begin(&actor, Action::CredentialUpdate, Some(&caller.tenant)).on(id.as_str());
-        let entry = entry.giving(fields::of_credential(&patch));
+        let entry = entry.giving(patch.fields());
         entry.end(self.change(context, caller, id, &patch, verify).await).await
     }
 

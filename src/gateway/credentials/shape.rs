@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use super::accounts::AccountSource;
 use crate::adapters::{Account, Adapter, AdapterSpec};
 use crate::domain::{CallContext, CredentialId, Failure, Provider, RawJson, Result, Text, Timestamp};
+use crate::gateway::audit::fields;
 use crate::gateway::writes::Destination;
 use crate::store::CheckRecord;
 use crate::upstream;
@@ -46,6 +47,17 @@ pub struct CredentialPatch {
     /// The settings to merge.
     pub settings: Option<RawJson>,
     pub secret: Option<SecretString>,
+}
+
+impl CredentialPatch {
+    /// The names of the fields that it changes, for the audit.
+    pub(super) fn fields(&self) -> Vec<Text> {
+        let Self { name, settings, secret } = self;
+        let (name, secret) = (name.as_ref().map(|_| "name"), secret.as_ref().map(|_| "secret"));
+        let mut given: Vec<Text> = name.into_iter().chain(secret).map(Text::from_static).collect();
+        given.extend(settings.iter().flat_map(fields::of_settings));
+        given
+    }
 }
 
 /// The result of a check. A refused secret is a result, not a failure.

@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::adapters::remote::normalised;
 use crate::adapters::settings::pointer_token;
-use crate::domain::{Contact, Faults, FieldFault, RawJson, RemoteFields, Text, abbreviated, enumerated};
+use crate::domain::{
+    Contact, Faults, FieldFault, RawJson, RemoteFields, Text, abbreviated, enumerated, field_key,
+};
 use crate::json::{self, Kind, Members};
 
 /// How many custom fields one write may change.
@@ -48,7 +49,7 @@ impl Definitions {
                 .and_then(|field| field.get("name"))
                 .and_then(|name| json::string(name.get()))
                 .unwrap_or_default();
-            self.named.entry(normalised(&name)).or_default().push(self.known.len());
+            self.named.entry(field_key(&name)).or_default().push(self.known.len());
             self.known.push((id.into_owned(), name.into_owned()));
         }
         self
@@ -125,7 +126,7 @@ impl Definitions {
 
     /// Which of `known` have the name `key`.
     fn named(&self, key: &str) -> &[usize] {
-        self.named.get(&normalised(key)).map_or(&[], Vec::as_slice)
+        self.named.get(&field_key(key)).map_or(&[], Vec::as_slice)
     }
 
     /// What is wrong with `key`. The fields that there are, possibly thousands, are `listed` once, not with each fault.
@@ -181,7 +182,7 @@ fn too_many(pointer: &str, count: usize) -> FieldFault {
 }
 
 fn sent_members(sent: &RemoteFields) -> Members<'_> {
-    let fields = sent.0.iter().find(|(name, _)| normalised(name) == "customfields");
+    let fields = sent.0.iter().find(|(name, _)| field_key(name) == "customfields");
     fields.and_then(|(_, value)| json::members(value.as_str())).unwrap_or_default()
 }
 

@@ -5,11 +5,12 @@ use bytestring::ByteString;
 use crate::adapters::adapter::Account;
 use crate::adapters::aptly::failure;
 use crate::adapters::aptly::wire::AptlyContactWire;
-use crate::adapters::identity::full_name;
 use crate::adapters::lenient_reader::{LenientReader, MOST_ENTRIES, REMOTE_FIELDS_MOST, unreadable};
+use crate::adapters::matching::full_name;
 use crate::adapters::reading::{self, ContactReading, Named, Rows};
-use crate::adapters::remote::normalised;
-use crate::domain::{Address, Contact, EmailAddress, Field, PhoneNumber, RemoteId, Result, Text, words};
+use crate::domain::{
+    Address, Contact, EmailAddress, Field, PhoneNumber, RemoteId, Result, Text, field_key, words,
+};
 use crate::json::{self, Kind, Members, Raw};
 
 /// Rows of a page, as documented; what a page echoes counts.
@@ -258,7 +259,7 @@ fn addresses<'a>(reading: &mut ContactReading<'a>, named: Option<&Named<'a>>) {
     let members = if json::kind(raw.get()) == Kind::Object { json::members(raw.get()) } else { None };
     let (mut address, mut known, mut unknown) = (Address::default(), false, members.is_none());
     for (key, value) in members.unwrap_or_default().0 {
-        let slot = match normalised(&key).as_str() {
+        let slot = match field_key(&key).as_str() {
             "street" | "street1" | "line1" => &mut address.street1,
             "street2" | "unit" | "line2" => &mut address.street2,
             "city" => &mut address.city,

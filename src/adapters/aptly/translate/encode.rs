@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, HashSet};
 use super::custom_fields::Definitions;
 use crate::adapters::aptly::SPEC;
 use crate::adapters::change::{self, ListEntry, is_word, same_email};
-use crate::adapters::identity::full_name;
-use crate::adapters::remote::{self, BodyOrigin, RemoteRules, RemoteWrite, normalised};
+use crate::adapters::matching::full_name;
+use crate::adapters::remote::{self, BodyOrigin, RemoteRules, RemoteWrite};
 use crate::domain::{
     Contact, ContactDraft, ContactPatch, EmailAddress, Failure, Faults, Field, FieldFault, Patch,
     PhoneIdentity, PhoneNumber, RawJson, Region, RemoteFields, RemoteId, Result, Text, Warning, WarningCode,
-    email_identity, words,
+    email_identity, field_key, words,
 };
 use crate::json::{self, Kind};
 
@@ -404,13 +404,13 @@ fn is_alternative(write: &RemoteWrite<'_>) -> bool {
 
 /// Whether the CRM shows the same value, in whatever spelling of the key.
 fn is_held(write: &RemoteWrite<'_>, held: &Contact) -> bool {
-    let key = normalised(write.spec.name);
-    let held = held.remote_fields.0.iter().find(|(name, _)| normalised(name) == key);
+    let key = field_key(write.spec.name);
+    let held = held.remote_fields.0.iter().find(|(name, _)| field_key(name) == key);
     held.is_some_and(|(_, held)| json::equal(held.as_str(), write.value.as_str()))
 }
 
 fn names_both_alternatives(sent: &RemoteFields) -> bool {
-    ["typeid", "contacttype"].iter().all(|key| sent.0.iter().any(|(name, _)| normalised(name) == *key))
+    ["typeid", "contacttype"].iter().all(|key| sent.0.iter().any(|(name, _)| field_key(name) == *key))
 }
 
 fn known_kind(word: &str) -> Option<&'static str> {

@@ -1,0 +1,231 @@
+//! The match behind a lookup: which of the rows that a CRM found have the value that was looked up.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use super::adapter::{AdapterSpec, LookupResult, Match, RecordLocator};
+use super::identity::{ContactIdentity, Identity, IdentityKey, IdentityKind};
+use crate::domain::{Contact, ContactPatch, Region, RemoteId, Timestamp, words};
+
+/// Matches that are kept of all lookups for one person.
+const MOST_MATCHES: usize = 500;
+
+/// What a row of a lookup must have to be a match: the CRMs' searches find parts of values too.
+pub(super) struct LookupKey {
+    pub(super) kind: IdentityKind,
+    key: IdentityKey,
+    /// The value as a CRM's search finds it.
+    pub(super) search: String,
+}
+
+impl LookupKey {
+    /// What is looked up by `identity`.
+    #[must_use]
+    pub(super) fn of(identity: &Identity, region: Region) -> Self {
+        let key = identity.kind.key(region, &identity.value);
+        let search = match &key {
+            IdentityKey::Phone(phone) => phone.search_digits().to_owned(),
+            IdentityKey::Text(_) => identity.value.trim().to_owned(),
+        };
+        Self { kind: identity.kind, key, search }
+    }
+
+    /// What is the same where both ask for the same value.
+    #[must_use]
+    pub(super) fn key(&self) -> (IdentityKind, IdentityKey) {
+        (self.kind, self.key.clone())
+    }
+
+    /// How `contact` agrees with what is wanted. Each of its values is read once.
+    fn agreement(&self, contact: &Contact, region: Region) -> Option<Agreement> {
+        let held = self.kind.values(contact).into_iter().filter_map(|value| {
+            let held = self.kind.key(region, &value);
+            match (&held, &self.key) {
+                _ if held == self.key => Some(Agreement::Same),
+                (IdentityKey::Phone(held), IdentityKey::Phone(wanted)) => {
+                    held.resembles(wanted).then_some(Agreement::Near)
+                }
+                _ => None,
+            }
+        });
+        // The CRM found it, perhaps by a number that the row does not show.
+        let may_be_unshown = matches!(self.key, IdentityKey::Phone(_)) && !contact.shows(self.kind.field());
+        held.min().or(may_be_unshown.then_some(Agreement::Near))
+    }
+}
+
+/// How a contact agrees with what is wanted, the better first.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Agreement {
+    /// It has the address or number.
+    Same,
+    /// It has a number that agrees only in its national digits, or may have one that the row does not show.
+    Near,
+}
+
+impl LookupResult {
+    /// Before any look-up: nobody, and nothing missed.
+    #[must_use]
+    pub(super) const fn nobody() -> Self {
+        Self { matches: Vec::new(), near: Vec::new(), more: 0, complete: true, date: None }
+    }
+
+    /// Takes from the rows of one look-up those that match, each contact once. `whole` says whether the rows are all
+    /// that the CRM found, `date` what its clock said.
+    pub(super) fn add(
+        &mut self,
+        wanted: &LookupKey,
+        whole: bool,
+        rows: impl Iterator<Item = Contact>,
+        date: Option<Timestamp>,
+        region: Region,
+    ) {
+        // The first look-up is the earliest moment from which a contact may have been made by somebody else.
+        self.date = self.date.or(date);
+        self.complete &= whole;
+        let kind = wanted.kind;
+        let (mut matches, mut near) = (places(&self.matches), places(&self.near));
+        for contact in rows {
+            match wanted.agreement(&contact, region) {
+                Some(Agreement::Same) => {
+                    let noted = note(&mut self.matches, &mut matches, contact, kind);
+                    self.more += usize::from(!noted);
+                    self.complete &= noted;
+                }
+                // They are named in a warning: one that is left out there is no match that was missed.
+                Some(Agreement::Near) => drop(note(&mut self.near, &mut near, contact, kind)),
+                // The CRM found it, perhaps by a value that the row does not show.
+                None => self.complete &= contact.shows(kind.field()),
+            }
+        }
+    }
+
+    /// Whether so many match that a further look-up would tell nothing new. What it would have shown is then unseen.
+    pub(super) fn is_full(&self) -> bool {
+        self.matches.len() >= MOST_MATCHES
+    }
+}
+
+/// Where each contact stands in a list.
+fn places(list: &[Match]) -> HashMap<RemoteId, usize> {
+    list.iter().enumerate().map(|(place, known)| (known.contact.remote_id.clone(), place)).collect()
+}
+
+/// Notes a contact once in a list that may be full; whether it stands there.
+fn note(
+    list: &mut Vec<Match>,
+    places: &mut HashMap<RemoteId, usize>,
+    contact: Contact,
+    kind: IdentityKind,
+) -> bool {
+    match places.entry(contact.remote_id.clone()) {
+        Entry::Occupied(place) => {
+            let on = &mut list[*place.get()].matched_by;
+            if !on.contains(&kind) {
+                on.push(kind);
+            }
+        }
+        Entry::Vacant(_) if list.len() >= MOST_MATCHES => return false,
+        Entry::Vacant(place) => {
+            place.insert(list.len());
+            list.push(Match { contact, matched_by: vec![kind] });
+        }
+    }
+    true
+}
+
+/// First and last name in words; `None` where the record shows no name.
+pub(super) fn full_name(known: &Contact) -> Option<String> {
+    let words: Vec<&str> = words([&known.first_name, &known.last_name].into_iter().flatten()).collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+impl RecordLocator {
+    /// How to find a record again that shall hold `expected`.
+    #[must_use]
+    pub(super) fn of(spec: &AdapterSpec, remote_id: Option<RemoteId>, expected: &ContactPatch) -> Self {
+        Self { remote_id, identity: ContactIdentity::of(spec.identities, expected) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Text;
+    use crate::domain::{EmailAddress, RawJson};
+
+    fn email(address: &str) -> LookupKey {
+        let identity = Identity { kind: IdentityKind::EmailAddress, value: address.into() };
+        LookupKey::of(&identity, Region::default())
+    }
+
+    /// A CRM may know people by any of these, in any order.
+    #[test]
+    fn an_id_of_another_system_identifies_as_an_address_does() {
+        let kinds = [IdentityKind::RemoteField("externalId"), IdentityKind::EmailAddress];
+        let contact = |id: &str| {
+            let mut contact = Contact::bare(RemoteId::from(format!("row {id}")));
+            let value = RawJson::from_validated(format!("\"{id}\"").into());
+            contact.remote_fields.0.push(("externalId".into(), value));
+            contact.email_addresses.push(EmailAddress { address: "a@example.com".into(), kind: None });
+            contact
+        };
+        let identity = ContactIdentity::of(&kinds, &contact(" Kd-7 "));
+        let said: Vec<_> = identity.0.iter().map(|one| (one.kind, one.value.as_str())).collect();
+        assert_eq!(said, [(kinds[0], "Kd-7"), (kinds[1], "a@example.com")]);
+        assert_eq!(identity.identifying(kinds[0]).0, identity.0[..1]);
+        assert_eq!(identity.without_kind(kinds[0]).0, identity.0[1..]);
+        let wanted = LookupKey::of(&identity.0[0], Region::default());
+        let mut found = LookupResult::nobody();
+        let rows = [contact("Kd-7"), contact("Kd-71"), contact("kd-7")];
+        found.add(&wanted, true, rows.into_iter(), None, Region::default());
+        let ids: Vec<_> = found.matches.iter().map(|found| found.contact.remote_id.as_str()).collect();
+        assert_eq!((ids.as_slice(), found.complete), (&["row Kd-7"][..], true));
+        let of = |kind: IdentityKind| (kind.word(), kind.pointer(), kind.lock_key(Region::default(), "Kd-7"));
+        let texts = |word, pointer: &str, lock: &str| (word, pointer.to_owned(), lock.to_owned());
+        assert_eq!(of(kinds[0]), texts("externalId", "/remoteFields/externalId", "field externalId Kd-7"));
+        assert_eq!(of(kinds[1]), texts("emailAddress", "/emailAddresses", "email kd-7"));
+    }
+
+    #[test]
+    fn of_thousands_who_match_the_first_are_kept_and_the_others_counted() {
+        let row = |number: usize| {
+            let mut contact = Contact::bare(RemoteId::from(format!("r{number}")));
+            contact.email_addresses =
+                vec![EmailAddress { address: Text::from_static("A@example.com"), kind: None }];
+            contact
+        };
+        let mut found = LookupResult::nobody();
+        let wanted = email("a@example.com");
+        found.add(&wanted, true, (0..500).map(row), None, Region::default());
+        assert_eq!((found.matches.len(), found.more, found.complete, found.is_full()), (500, 0, true, true));
+        found.add(&wanted, true, (400..2_000).map(row), None, Region::default());
+        assert_eq!((found.matches.len(), found.more, found.complete), (500, 1_500, false));
+    }
+
+    use crate::instructions::linear;
+
+    #[test]
+    fn matching_takes_linear_work() {
+        linear(
+            "adapters::identity::tests::matching_takes_linear_work",
+            &[("rows that match twice", 500, |n| {
+                let held = EmailAddress { address: "A@example.com".into(), kind: None };
+                let row = |n| Contact {
+                    email_addresses: vec![held.clone()],
+                    ..Contact::bare(RemoteId::from(format!("id{n}")))
+                };
+                let rows: Vec<Contact> = (0..n).map(row).collect();
+                Box::new(move || {
+                    let (mut found, wanted) = (LookupResult::nobody(), email("a@example.com"));
+                    for rows in [rows.clone(), rows] {
+                        found.add(&wanted, true, rows.into_iter(), None, Region::default());
+                    }
+                    assert!(
+                        found.matches.iter().all(|found| found.matched_by == [IdentityKind::EmailAddress])
+                    );
+                })
+            })],
+        );
+    }
+}
