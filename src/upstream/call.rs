@@ -11,6 +11,9 @@ use crate::blocking;
 use crate::domain::{CallContext, Failure, FailureKind, Provider, Result, Timestamp};
 use crate::json;
 
+/// The minimum time of an attempt. With less time left, none is made.
+pub(super) const LEAST_TIME: Duration = Duration::from_millis(20);
+
 /// Whether a call may be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetrySafety {

@@ -8,6 +8,7 @@ use url::Url;
 
 use super::authorization::Authorization;
 use super::breaker::CallVerdict;
+use super::call::LEAST_TIME;
 use super::client::{ConnectionChoice, HttpClient};
 use super::host::HostHandle;
 use super::retry::{AttemptOutcome, Retries, host_failed};
@@ -16,8 +17,6 @@ use super::transport_error::TransportError;
 use super::{AccountLimits, BaseUrl, Call, Logins, Reply, RetrySafety, Secrets, Transport};
 use crate::domain::{CallContext, Failure, FailureKind, Provider, Result};
 
-/// The minimum time of an attempt. With less time left, none is made.
-pub(super) const LEAST_TIME: Duration = Duration::from_millis(20);
 /// The timeout of one attempt of a read, so that there is time for another.
 const LONGEST_READ: Duration = Duration::from_secs(10);
 /// A timeout counts against the host only if the host had at least this much time.

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use parking_lot::Mutex;
 
 use super::breaker::{Breaker, BreakerPermit, CallVerdict, History, LONGEST_OPEN, Transition};
-use super::retry::RetryBudget;
+use super::retry_budget::RetryBudget;
 use crate::domain::{Failure, FailureKind, Result, TenantId};
 
 /// How many tenants must find a host down before the shared breaker opens.

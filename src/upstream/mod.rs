@@ -31,6 +31,7 @@ mod rate_limiter;
 mod registry;
 mod resolver;
 mod retry;
+mod retry_budget;
 mod secrets;
 mod transport;
 mod transport_error;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 
-use super::dependable::LEAST_TIME;
+use super::call::LEAST_TIME;
 use crate::domain::{Failure, FailureKind, Priority, Result};
 
 /// The CRM counts arrivals, not starts. With this margin, a call that arrives a little sooner does not fall into the previous

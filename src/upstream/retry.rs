@@ -1,11 +1,10 @@
 //! Whether a call is retried, and after which pause.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::dependable::LEAST_TIME;
+use super::call::LEAST_TIME;
 use super::host::HostHandle;
 use super::rate_limiter::DEFAULT_RETRY_AFTER;
 use super::transport_error::TransportError;
@@ -94,61 +93,6 @@ fn backoff(made: u32) -> Duration {
     bound.mul_f64(f64::from(random) / f64::from(u32::MAX)).max(SHORTEST_BACKOFF)
 }
 
-/// Older calls do not count.
-const WINDOW: Duration = Duration::from_secs(10);
-/// One retry per this many calls.
-const CALLS_FOR_ONE: usize = 5;
-/// This many retries per second are always allowed.
-const FLOOR: usize = 3;
-
-/// The retry budget of one tenant at one host: a fifth of its calls of the last 10 s, and at least 3 per second.
-#[derive(Default)]
-pub(super) struct RetryBudget {
-    /// The number of calls per second, oldest first.
-    calls: VecDeque<(Instant, usize)>,
-    retries: VecDeque<Instant>,
-}
-
-impl RetryBudget {
-    pub(super) fn count_call(&mut self, now: Instant) {
-        self.forget(now);
-        match self.calls.back_mut() {
-            Some((since, calls)) if now.saturating_duration_since(*since) < Duration::from_secs(1) => {
-                *calls += 1;
-            }
-            _ => self.calls.push_back((now, 1)),
-        }
-    }
-
-    /// Takes a retry, if one is left.
-    pub(super) fn take(&mut self, now: Instant) -> bool {
-        self.forget(now);
-        let calls: usize = self.calls.iter().map(|(_, calls)| calls).sum();
-        let earned = (self.retries.len() + 1) * CALLS_FOR_ONE <= calls;
-        let second = Duration::from_secs(1);
-        let lately = self.retries.iter().rev().take_while(|at| now.saturating_duration_since(**at) < second);
-        let left = earned || lately.count() < FLOOR;
-        if left {
-            self.retries.push_back(now);
-        }
-        left
-    }
-
-    pub(super) fn is_idle(&self, now: Instant) -> bool {
-        self.retries.back().is_none_or(|at| now.saturating_duration_since(*at) >= WINDOW)
-    }
-
-    fn forget(&mut self, now: Instant) {
-        let old = |at: &Instant| now.saturating_duration_since(*at) >= WINDOW;
-        while self.calls.front().is_some_and(|(since, _)| old(since)) {
-            self.calls.pop_front();
-        }
-        while self.retries.front().is_some_and(old) {
-            self.retries.pop_front();
-        }
-    }
-}
-
 /// Whether a status means that the host failed: every 5xx, also of proxies, except those for what is not implemented.
 pub(super) const fn host_failed(status: u16) -> bool {
     matches!(status, 500..=599) && !matches!(status, 501 | 505)
@@ -234,25 +178,5 @@ mod tests {
         assert!(retries(RetrySafety::Safe, &status(429, Some(0)), 15).1 >= SHORTEST_BACKOFF);
         assert_eq!(retries(RetrySafety::Safe, &status(429, None), 15).1, Duration::from_secs(1));
         assert_eq!(retries(RetrySafety::Safe, &status(503, Some(7)), 15).1, Duration::from_secs(7));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_tenant_gets_a_fifth_of_its_calls_as_retries_and_three_a_second() {
-        let mut budget = RetryBudget::default();
-        let taken =
-            |budget: &mut RetryBudget| (0..100).filter(|_| budget.take(crate::clock::monotonic())).count();
-        assert_eq!(taken(&mut budget), 3);
-        tokio::time::advance(Duration::from_millis(999)).await;
-        assert_eq!(taken(&mut budget), 0);
-        tokio::time::advance(Duration::from_millis(1)).await;
-        assert_eq!(taken(&mut budget), 3);
-        for _ in 0..100 {
-            budget.count_call(crate::clock::monotonic());
-        }
-        assert_eq!(taken(&mut budget), 14, "20 of 100 calls, of which 6 were taken before");
-        assert!(!budget.is_idle(crate::clock::monotonic()));
-        tokio::time::advance(Duration::from_secs(11)).await;
-        assert!(budget.is_idle(crate::clock::monotonic()));
-        assert_eq!(taken(&mut budget), 3, "calls of long ago earn nothing");
     }
 }
