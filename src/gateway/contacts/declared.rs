@@ -158,7 +158,7 @@ fn is_time(value: &RawJson, held: Option<Timestamp>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapters::{Verify, spec};
+    use crate::adapters::{ADAPTERS, Verify, spec};
     use crate::domain::{EmailAddress, PhoneNumber};
 
     /// Whichever field a CRM has no home for, a change that names it is warned about.
@@ -206,6 +206,26 @@ mod tests {
             assert_eq!(lost(None, &other), (1, 0), "{name} is never shown");
             assert_eq!(lost(Some("there"), &other), (0, 1), "{name} is shown and differs");
             assert_eq!(lost(Some("there"), &same), (0, 0), "{name} is shown and equal");
+        }
+    }
+
+    /// A field that is declared as verified and compared by nobody would count as checked in silence.
+    #[test]
+    fn every_field_that_a_crm_declares_as_verified_is_compared_after_a_write() {
+        let compared = [
+            Field::FirstName,
+            Field::LastName,
+            Field::Account,
+            Field::EmailAddresses,
+            Field::PhoneNumbers,
+            Field::PhoneNumberType,
+            Field::RemoteFields,
+        ];
+        for spec in ADAPTERS {
+            for field in spec.fields.iter().filter(|field| field.verify != Verify::Never) {
+                let name = field.field.name();
+                assert!(compared.contains(&field.field), "{}: `judge` does not compare {name}", spec.title);
+            }
         }
     }
 }
