@@ -1,6 +1,6 @@
 //! What an upstream's status means, the same for every CRM; a CRM's `failure.rs` adds what only it knows.
 
-use crate::domain::{Effect, Failure, FailureKind, Faults, Text};
+use crate::domain::{Effect, Failure, FailureKind, Faults, FieldFault, Text};
 use crate::json;
 use crate::upstream::{Reply, Secrets};
 
@@ -86,6 +86,18 @@ pub(super) fn sanitized(message: &str, secrets: &Secrets) -> String {
     let printable = without_numbers(&printable);
     let words: Vec<&str> = printable.split_whitespace().map(masked).collect();
     secrets.strike_out(&words.join(" ")).chars().take(LONGEST_MESSAGE).collect()
+}
+
+/// A fault of the field that an upstream's message speaks of: `pointers` has words and the fields that they mean.
+#[must_use]
+pub(super) fn fault_named(
+    pointers: &[(&str, &'static str)],
+    message: &str,
+    secrets: &Secrets,
+) -> Option<FieldFault> {
+    let said = message.to_lowercase();
+    let (_, pointer) = pointers.iter().find(|(word, _)| said.contains(word))?;
+    Some(FieldFault::member(pointer, "upstream_rejected", sanitized(message, secrets)))
 }
 
 /// The same failure, its texts without the account's secrets: for one that names what contacts of the CRM show.

@@ -2,9 +2,9 @@
 
 use super::SPEC;
 use crate::adapters::error_mapping;
-use crate::domain::{Failure, FailureKind, Faults, FieldFault, Result};
+use crate::domain::{Failure, FailureKind, Result};
 use crate::json::{self, Members};
-use crate::upstream::{Reply, Secrets};
+use crate::upstream::Reply;
 
 /// Words of Aptly's messages and the unified member they speak of.
 const POINTERS: &[(&str, &str)] = &[
@@ -26,7 +26,8 @@ pub(super) fn check(reply: Reply) -> Result<Reply> {
     let mut failure = error_mapping::by_status(&error_mapping::as_client_error(&reply), message.as_deref())
         .with_upstream(SPEC.provider, Some(reply.status));
     if failure.kind == FailureKind::UpstreamRejected {
-        failure.faults = pointers(message.as_deref().unwrap_or_default(), &reply.secrets);
+        let said = message.as_deref().unwrap_or_default();
+        failure.faults = error_mapping::fault_named(POINTERS, said, &reply.secrets).into_iter().collect();
     }
     Err(failure)
 }
@@ -62,13 +63,4 @@ fn message(reply: &Reply) -> Option<String> {
         let (_, raw) = members.iter().find(|(key, _)| key == name)?;
         json::string(raw.get()).map(std::borrow::Cow::into_owned)
     })
-}
-
-fn pointers(message: &str, secrets: &Secrets) -> Faults {
-    let words = message.to_lowercase();
-    let found = POINTERS.iter().find(|(word, _)| words.contains(word));
-    let fault = |(_, pointer): &(&str, &str)| {
-        FieldFault::member(*pointer, "upstream_rejected", error_mapping::sanitized(message, secrets))
-    };
-    found.map(fault).into_iter().collect()
 }

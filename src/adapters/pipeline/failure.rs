@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::SPEC;
 use crate::adapters::error_mapping;
-use crate::domain::{Effect, Failure, FailureKind, FieldFault, Result};
+use crate::domain::{Effect, Failure, FailureKind, Result};
 use crate::json::{self, Kind, Members};
 use crate::upstream::Reply;
 
@@ -42,20 +42,13 @@ fn failure(reply: &Reply, message: Option<&str>) -> Failure {
     let message = said.to_lowercase();
     if failure.kind == FailureKind::UpstreamRejected {
         let missing = MISSING.iter().any(|word| message.contains(word));
-        let found = POINTERS.iter().find(|(word, _)| message.contains(word));
+        let fault = error_mapping::fault_named(POINTERS, said, &reply.secrets);
         if !missing && DUPLICATE.iter().any(|word| message.contains(word)) {
             failure.kind = FailureKind::ContactExists;
-        } else if missing && found.is_none() {
+        } else if missing && fault.is_none() {
             failure.kind = FailureKind::ContactNotFound;
         } else {
-            let fault = |(_, pointer): &(&str, &str)| {
-                FieldFault::member(
-                    *pointer,
-                    "upstream_rejected",
-                    error_mapping::sanitized(said, &reply.secrets),
-                )
-            };
-            failure.faults = found.map(fault).into_iter().collect();
+            failure.faults = fault.into_iter().collect();
         }
     }
     failure

@@ -3,7 +3,7 @@
 use crate::adapters::{AdapterSpec, FieldSpec, Write};
 use crate::domain::{
     Address, Contact, ContactDraft, ContactPatch, Failure, Field, FieldFault, Patch, RawJson, ReadOnlyMember,
-    Result, Text, Timestamp, Warning, WarningCode,
+    RemoteId, Result, Text, Timestamp, Warning, WarningCode,
 };
 use crate::json;
 
@@ -68,27 +68,9 @@ fn read_only(name: &str) -> Warning {
 
 /// What a change loses before the record was looked at: members that the CRM neither shows nor stores.
 pub(super) fn of_patch(spec: &AdapterSpec, patch: &ContactPatch) -> Vec<Warning> {
-    let lost = |spec: &&FieldSpec| spec.read.is_none() && sets(patch, spec.field);
+    let nothing = Contact::bare(RemoteId::from(""));
+    let lost = |spec: &&FieldSpec| spec.read.is_none() && differs(patch, &nothing, spec.field);
     spec.fields.iter().filter(lost).filter_map(not_stored).collect()
-}
-
-fn sets(patch: &ContactPatch, field: Field) -> bool {
-    match field {
-        Field::FirstName => patch.first_name.value().is_some(),
-        Field::LastName => patch.last_name.value().is_some(),
-        Field::Account => patch.account.value().is_some(),
-        Field::Addresses => patch.addresses.value().is_some_and(|list| !list.is_empty()),
-        Field::EmailAddresses => patch.email_addresses.value().is_some_and(|list| !list.is_empty()),
-        Field::PhoneNumbers => patch.phone_numbers.value().is_some_and(|list| !list.is_empty()),
-        // As for a draft.
-        Field::EmailAddressType
-        | Field::PhoneNumberType
-        | Field::RemoteFields
-        | Field::LastActivityAt
-        | Field::RemoteCreatedAt
-        | Field::RemoteUpdatedAt
-        | Field::RemoteDeleted => false,
-    }
 }
 
 /// Whether a change of `field` asks for another value than the record holds. What the reading does not show is not empty.
@@ -176,8 +158,8 @@ fn is_time(value: &RawJson, held: Option<Timestamp>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapters::{Verify, spec};
-    use crate::domain::{EmailAddress, PhoneNumber, RemoteId};
+    use crate::adapters::{ADAPTERS, Verify, spec};
+    use crate::domain::{EmailAddress, PhoneNumber};
 
     /// Whichever field a CRM has no home for, a change that names it is warned about.
     #[test]
@@ -224,6 +206,26 @@ mod tests {
             assert_eq!(lost(None, &other), (1, 0), "{name} is never shown");
             assert_eq!(lost(Some("there"), &other), (0, 1), "{name} is shown and differs");
             assert_eq!(lost(Some("there"), &same), (0, 0), "{name} is shown and equal");
+        }
+    }
+
+    /// A field that is declared as verified and compared by nobody would count as checked in silence.
+    #[test]
+    fn every_field_that_a_crm_declares_as_verified_is_compared_after_a_write() {
+        let compared = [
+            Field::FirstName,
+            Field::LastName,
+            Field::Account,
+            Field::EmailAddresses,
+            Field::PhoneNumbers,
+            Field::PhoneNumberType,
+            Field::RemoteFields,
+        ];
+        for spec in ADAPTERS {
+            for field in spec.fields.iter().filter(|field| field.verify != Verify::Never) {
+                let name = field.field.name();
+                assert!(compared.contains(&field.field), "{}: `judge` does not compare {name}", spec.title);
+            }
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Which filters a CRM answers itself, and whether a row really matches.
 
-use crate::adapters::{AdapterSpec, FilterSupport, Pushed};
+use crate::adapters::{AdapterSpec, FilterSupport, IdentityKind, Pushed};
 use crate::domain::{
     Contact, ContactQuery, Failure, FailureKind, Faults, Field, FieldFault, Filter, FilterName, FilterValue,
-    PhoneIdentity, Region, Result, Text, Timestamp, email_identity,
+    Region, Result, Text, Timestamp,
 };
 
 /// A query, split by who answers it.
@@ -68,82 +68,54 @@ pub(super) fn check(pushed: &Pushed, rows: &[Option<Contact>], region: Region) -
 
 /// Whether a row matches a filter; true if the row does not show the field. A value of the wrong kind matches nothing.
 fn matches(filter: &Filter, row: &Contact, region: Region) -> bool {
-    match &filter.value {
-        FilterValue::Text(wanted) => matches_text(filter.name, wanted, row, region),
-        FilterValue::Time(bound) => matches_time(filter.name, *bound, row),
-    }
-}
-
-fn matches_text(name: FilterName, wanted: &str, row: &Contact, region: Region) -> bool {
     use FilterName as F;
+    let (wanted, bound) = match &filter.value {
+        FilterValue::Text(text) => (Some(text.as_str()), None),
+        FilterValue::Time(time) => (None, Some(*time)),
+    };
     let plain = |text: &str| text.trim().to_lowercase();
-    let has = |field: Field, now: &Option<Text>, test: &dyn Fn(Option<&str>, &str) -> bool| {
-        !row.shows(field) || test(now.as_deref().map(plain).as_deref(), &plain(wanted))
+    let text = |field: Field, now: &Option<Text>, test: &dyn Fn(Option<&str>, &str) -> bool| {
+        let test = |wanted: &str| test(now.as_deref().map(plain).as_deref(), &plain(wanted));
+        wanted.is_some_and(|wanted| !row.shows(field) || test(wanted))
     };
     let equals = |now: Option<&str>, wanted: &str| now == Some(wanted);
     let contains = |now: Option<&str>, wanted: &str| now.is_some_and(|now| now.contains(wanted));
     let differs = |now: Option<&str>, wanted: &str| now != Some(wanted);
-    match name {
-        F::FirstName => has(Field::FirstName, &row.first_name, &equals),
-        F::FirstNameContains => has(Field::FirstName, &row.first_name, &contains),
-        F::FirstNameNotEquals => has(Field::FirstName, &row.first_name, &differs),
-        F::LastName => has(Field::LastName, &row.last_name, &equals),
-        F::LastNameContains => has(Field::LastName, &row.last_name, &contains),
-        F::LastNameNotEquals => has(Field::LastName, &row.last_name, &differs),
-        F::Account => has(Field::Account, &row.account, &equals),
-        F::AccountContains => has(Field::Account, &row.account, &contains),
-        F::AccountNotEquals => has(Field::Account, &row.account, &differs),
-        F::EmailAddress => {
-            let wanted = email_identity(wanted);
-            !row.shows(Field::EmailAddresses)
-                || row.email_addresses.iter().any(|email| email_identity(&email.address) == wanted)
-        }
-        F::PhoneNumber => {
-            let wanted = PhoneIdentity::of(region, wanted);
-            !row.shows(Field::PhoneNumbers)
-                || row.phone_numbers.iter().any(|phone| PhoneIdentity::of(region, &phone.number) == wanted)
-        }
-        F::LastActivityAt
-        | F::RemoteCreatedAtMin
-        | F::RemoteCreatedAtMax
-        | F::RemoteUpdatedAtMin
-        | F::RemoteUpdatedAtMax
-        | F::CreatedAtMin
-        | F::CreatedAtMax
-        | F::UpdatedAtMin
-        | F::UpdatedAtMax => false,
-    }
-}
-
-fn matches_time(name: FilterName, bound: Timestamp, row: &Contact) -> bool {
-    use FilterName as F;
-    let within = |time: Option<Timestamp>, fits: &dyn Fn(Timestamp) -> bool| time.is_none_or(fits);
-    match name {
-        F::LastActivityAt => {
-            let is_same = |time: Timestamp| time.as_second() == bound.as_second();
-            !row.shows(Field::LastActivityAt) || row.last_activity_at.is_some_and(is_same)
-        }
+    let holds = |kind: IdentityKind| {
+        let is_held = |wanted: &str| {
+            let wanted = kind.key(region, wanted);
+            kind.values(row).iter().any(|held| kind.key(region, held) == wanted)
+        };
+        wanted.is_some_and(|wanted| !row.shows(kind.field()) || is_held(wanted))
+    };
+    let time = |now: Option<Timestamp>, test: &dyn Fn(Timestamp, Timestamp) -> bool| {
+        bound.is_some_and(|bound| now.is_none_or(|now| test(now, bound)))
+    };
+    match filter.name {
+        F::FirstName => text(Field::FirstName, &row.first_name, &equals),
+        F::FirstNameContains => text(Field::FirstName, &row.first_name, &contains),
+        F::FirstNameNotEquals => text(Field::FirstName, &row.first_name, &differs),
+        F::LastName => text(Field::LastName, &row.last_name, &equals),
+        F::LastNameContains => text(Field::LastName, &row.last_name, &contains),
+        F::LastNameNotEquals => text(Field::LastName, &row.last_name, &differs),
+        F::Account => text(Field::Account, &row.account, &equals),
+        F::AccountContains => text(Field::Account, &row.account, &contains),
+        F::AccountNotEquals => text(Field::Account, &row.account, &differs),
+        F::EmailAddress => holds(IdentityKind::EmailAddress),
+        F::PhoneNumber => holds(IdentityKind::PhoneNumber),
+        // A contact without activity has none at any time.
+        F::LastActivityAt if row.shows(Field::LastActivityAt) && row.last_activity_at.is_none() => false,
+        F::LastActivityAt => time(row.last_activity_at, &|now, bound| now.as_second() == bound.as_second()),
         // Bounds are sent in milliseconds, so that is how far a row can agree.
         F::RemoteCreatedAtMin | F::CreatedAtMin => {
-            within(row.remote_created_at, &|time| time.as_millisecond() >= bound.as_millisecond())
+            time(row.remote_created_at, &|now, bound| now.as_millisecond() >= bound.as_millisecond())
         }
-        F::RemoteCreatedAtMax | F::CreatedAtMax => within(row.remote_created_at, &|time| time <= bound),
         // Lists may show times without fractions: a time within the bound's own second still matches.
         F::RemoteUpdatedAtMin | F::UpdatedAtMin => {
-            within(row.remote_updated_at, &|time| time.as_second() >= bound.as_second())
+            time(row.remote_updated_at, &|now, bound| now.as_second() >= bound.as_second())
         }
-        F::RemoteUpdatedAtMax | F::UpdatedAtMax => within(row.remote_updated_at, &|time| time <= bound),
-        F::FirstName
-        | F::FirstNameContains
-        | F::FirstNameNotEquals
-        | F::LastName
-        | F::LastNameContains
-        | F::LastNameNotEquals
-        | F::Account
-        | F::AccountContains
-        | F::AccountNotEquals
-        | F::EmailAddress
-        | F::PhoneNumber => false,
+        F::RemoteCreatedAtMax | F::CreatedAtMax => time(row.remote_created_at, &|now, bound| now <= bound),
+        F::RemoteUpdatedAtMax | F::UpdatedAtMax => time(row.remote_updated_at, &|now, bound| now <= bound),
     }
 }
 
