@@ -54,11 +54,11 @@ struct TenantPermits {
     further: Arc<Semaphore>,
 }
 
-/// Held while a lookup goes on.
+/// Held while a lookup runs.
 struct LookupPermits {
-    _of_tenant: OwnedSemaphorePermit,
-    _of_process: OwnedSemaphorePermit,
-    _of: Arc<TenantPermits>,
+    _own: OwnedSemaphorePermit,
+    _shared: OwnedSemaphorePermit,
+    _tenant: Arc<TenantPermits>,
 }
 
 impl Lookups {
@@ -144,9 +144,9 @@ impl TenantPermits {
         of_process: &Arc<Semaphore>,
     ) -> Result<LookupPermits, AcquireError> {
         Ok(LookupPermits {
-            _of_tenant: Arc::clone(own).acquire_owned().await?,
-            _of_process: Arc::clone(of_process).acquire_owned().await?,
-            _of: Arc::clone(self),
+            _own: Arc::clone(own).acquire_owned().await?,
+            _shared: Arc::clone(of_process).acquire_owned().await?,
+            _tenant: Arc::clone(self),
         })
     }
 }

@@ -131,7 +131,7 @@ impl Ledger {
     }
 
     /// Released creates without an outcome. The order rotates over tenants and over each tenant's credentials, then the row
-    /// that waited longest comes first. Fails with `store_unavailable`.
+    /// that waited longest is first. Fails with `store_unavailable`.
     pub(in crate::gateway) async fn unsettled(&self) -> Result<Vec<Unsettled>> {
         let named = |held: IdempotencyRecord| {
             Some(Unsettled { tenant: held.tenant.clone(), credential: held.credential.clone()?, held })
