@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval};
-
 use super::in_flight::{LedgerRow, in_progress, unreadable};
 use super::lease::hex;
 use super::seen::{ROUNDS, SeenLeases, SeenLookups};
@@ -174,8 +172,7 @@ impl Ledger {
     /// Releases the rows and locks of ended processes, when this process has seen them unrenewed for a whole lease.
     /// Never returns.
     pub(in crate::gateway) async fn watch_leases(&self) {
-        let (mut watch, mut rounds) = (LeaseWatch::default(), interval(self.lease / ROUNDS));
-        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut watch, mut rounds) = (LeaseWatch::default(), clock::every(self.lease / ROUNDS));
         loop {
             rounds.tick().await;
             if let Err(failure) = self.watch_once(&mut watch).await {
