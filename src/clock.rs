@@ -1,7 +1,9 @@
 //! The only reader of clocks. Correctness depends only on [`monotonic`], because [`now`] may jump at any time.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
-use tokio::time::Instant;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 /// The wall clock, for people and other machines. It may be set forwards and backwards.
 #[must_use]
@@ -18,6 +20,14 @@ pub fn now() -> Timestamp {
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the monotonic clock")]
 pub fn monotonic() -> Instant {
     Instant::now()
+}
+
+/// Ticks at once and then after each `period`. A late tick delays the following ones.
+#[must_use]
+pub fn every(period: Duration) -> Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ fn a_tenant_and_its_keys_are_made_listed_and_removed() {
     let desk = Desk::new();
     let tenant = desk.ok(&["tenant", "create", "Acme Homes"]);
     assert!(tenant.starts_with("ten_"));
-    assert!(desk.fails(&["tenant", "create", " Acme Homes "]).contains("taken"));
+    assert!(desk.fails(&["tenant", "create", " Acme Homes "]).contains("already in use"));
     let secret = desk.ok(&[
         "key",
         "create",
@@ -170,7 +170,7 @@ fn what_is_missing_or_wrong_in_the_configuration_says_how_to_mend_it() {
         ("GATEWAY_DATABASE_URL", "postgres://u:canary@h", "host and a database"),
         ("GATEWAY_LISTEN", "8080", "127.0.0.1:8080"),
         ("GATEWAY_UPSTREAM_ALLOW", "http://x/y", "host:port"),
-        ("GATEWAY_PREVIOUS_MASTER_KEYS", "canary", "number 1 is no master key"),
+        ("GATEWAY_PREVIOUS_MASTER_KEYS", "canary", "number 1 is not a valid master key"),
         ("GATEWAY_AUDIT_RETENTION_DAYS", "-1", "whole number of days"),
         ("GATEWAY_CONFIG", "nowhere.toml", "cannot be read"),
     ] {
@@ -219,7 +219,7 @@ fn check_config_tells_every_value_and_its_source_and_no_secret() {
     ] {
         assert!(said.contains(row), "{row}: {said}");
     }
-    assert!(remarks.contains("GATEWAY_LISTN") && remarks.contains("GATEWAY_LISTEN is the nearest"));
+    assert!(remarks.contains("GATEWAY_LISTN") && remarks.contains("did you mean GATEWAY_LISTEN?"));
     assert!(!said.contains(token) && !said.contains(&desk.key));
 }
 
@@ -320,10 +320,10 @@ fn a_file_that_cannot_grow_is_a_sentence_and_no_damage() {
     let full = "trap '' XFSZ; ulimit -f 0;";
     let desk = Desk::new();
     let said = failed(&limited(&desk, full, &["migrate"]));
-    assert!(said.contains("data/gateway.db") && said.contains("make room"), "{said}");
+    assert!(said.contains("data/gateway.db") && said.contains("free disk space"), "{said}");
     desk.ok(&["tenant", "create", "before"]);
     let said = failed(&limited(&desk, full, &["tenant", "create", "t"]));
-    assert!(said.contains("data/gateway.db") && said.contains("make room"), "{said}");
+    assert!(said.contains("data/gateway.db") && said.contains("free disk space"), "{said}");
     assert!(desk.ok(&["tenant", "list"]).contains("before"));
 }
 
@@ -369,5 +369,5 @@ fn healthcheck_follows_what_the_server_answers() {
         assert_eq!(desk.run(&["healthcheck", "--listen", &address]).status.code(), Some(code));
         assert!(server.join().unwrap().starts_with("GET /readyz HTTP/1.1\r\n"));
     }
-    assert!(desk.fails(&["healthcheck", "--listen", "127.0.0.1:1"]).contains("no server answers"));
+    assert!(desk.fails(&["healthcheck", "--listen", "127.0.0.1:1"]).contains("no server responds"));
 }

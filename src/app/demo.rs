@@ -156,7 +156,7 @@ fn welcome(address: SocketAddr, key: &str, crms: &[(&Simulated, Running)]) -> St
             ],
         ),
         (
-            "Create somebody once, however often you send it (same key, same response):",
+            "Create a contact once, even if the request is sent again (same key, same response):",
             calls(|credential| {
                 format!(
                     "curl -s {auth} -H 'Idempotency-Key: once-{credential}' -H 'Content-Type: application/json' 'http://{address}/crm/contacts?credentialId={credential}' -d '{once}'"
@@ -164,13 +164,13 @@ fn welcome(address: SocketAddr, key: &str, crms: &[(&Simulated, Running)]) -> St
             }),
         ),
         (
-            "Edit somebody only if nobody else has changed them since they were read (ETag, If-Match):",
+            "Change a contact only if it was not changed since it was read (ETag, If-Match):",
             edits(address, &auth, crms),
         ),
     ] {
-        let _ = writeln!(text, "\n{title}\n{}", calls.join("\n")); // A string takes everything.
+        let _ = writeln!(text, "\n{title}\n{}", calls.join("\n")); // Writing to a string does not fail.
     }
-    text.push_str("\nCtrl-C stops it; nothing is kept.\n");
+    text.push_str("\nCtrl-C stops the demo and removes its data.\n");
     text
 }
 

@@ -1,6 +1,6 @@
-//! A lost create, its replays and the background of two processes, in every order, on a clock that the test moves.
+//! A lost create, its replays and the recovery of two processes, in every order, with a clock that the test controls.
 //!
-//! Tokio's time stands still but for [`World::pass`], and the database's clock is a table. Both processes share one
+//! Only [`World::pass`] moves Tokio's time, and the database's clock is a table. Both processes share one
 //! runtime, one database and one CRM.
 
 use std::time::Duration;
@@ -38,9 +38,9 @@ also_on_postgres! {
 enum InterleavedStep {
     /// The caller sends the same request to this process.
     Replay(usize),
-    /// A round of the background of this process.
+    /// A round of this process's recovery.
     Background(usize),
-    /// Nearly a settle time passes.
+    /// Almost a settle time passes.
     Little,
     /// A settle time passes.
     Settle,
@@ -62,7 +62,7 @@ struct World {
     caller: Caller,
     credential: CredentialId,
     crm: Running,
-    /// While this blocking task runs, paused time does not move by itself.
+    /// While this blocking task runs, paused time does not advance.
     _time_stands: std::sync::mpsc::Sender<()>,
 }
 
@@ -103,7 +103,7 @@ impl World {
         Self { place, processes, watched, caller, credential, crm, _time_stands: stand }
     }
 
-    /// Time passes for everybody.
+    /// Time passes for all processes.
     async fn pass(&self, time: Duration) {
         let sql = match time.as_millis() {
             900 => "UPDATE test_clock SET now = now + 900",
@@ -148,7 +148,7 @@ impl World {
         self.processes[process].gateway.contacts.create(request, draft).await
     }
 
-    /// Lets what runs beside the test come to rest: locks are let go after a write has been answered.
+    /// Waits until background tasks are idle. For example, locks are released after the response.
     async fn rest(&self) {
         let store = &self.processes[0].store;
         while !store.locks.held(1).await.unwrap().is_empty() {
@@ -156,7 +156,7 @@ impl World {
         }
     }
 
-    /// All leases of rows and of locks that the database shows.
+    /// All leases of rows and of locks in the database.
     async fn leases(&self) -> Vec<HeldLease> {
         let store = &self.processes[1].store;
         let (rows, locks) = tokio::join!(store.idempotency.held(9), store.locks.held(9));
@@ -168,15 +168,15 @@ impl World {
         contacts.background_round(&mut self.watched[process]).await.unwrap();
     }
 
-    /// How often anything was looked up and written at the CRM so far.
+    /// The number of lookups and writes at the CRM so far.
     fn calls(&self) -> (usize, usize) {
         let calls = self.crm.calls();
         let reads = calls.iter().filter(|call| call.method == "GET").count();
         (reads, calls.len() - reads)
     }
 
-    /// A create that the CRM answers with 500, and then these steps, with a jump of the clocks before one of them.
-    /// Returns how often it was sent again.
+    /// A create to which the CRM responds with 500, then these steps, with a jump of the clocks before one of them.
+    /// Returns how often the create was sent again.
     async fn run(&mut self, number: usize, steps: &[InterleavedStep], jump: Option<(usize, i64)>) -> usize {
         const CLEAN: &str =
             "DELETE FROM idempotency; DELETE FROM write_locks; UPDATE test_clock SET now = 1800000000000";
@@ -188,7 +188,7 @@ impl World {
         assert_eq!(lost.unwrap_err().kind, FailureKind::OutcomeUnknown);
         self.rest().await;
         assert_eq!(self.calls().1, before + 1);
-        // What the request itself looked up after the send.
+        // The lookups of the request itself after the send.
         let mut lookups = vec![clock::monotonic()];
         let mut again = 0;
         for (at, step) in steps.iter().enumerate() {
@@ -221,13 +221,13 @@ impl World {
         again
     }
 
-    /// All sequences of two steps and a replay; on PostgreSQL, where each takes longer, every fifth.
+    /// All sequences of two steps and a replay. On PostgreSQL only every fifth, because each takes longer.
     async fn run_all(&mut self, hours: i64) {
         let (mut again, every) = (0, if self.place.is_sqlite() { 1 } else { 5 });
         for number in (0..2 * STEPS.len().pow(2)).step_by(every) {
             let of = |digits: usize| STEPS[number / digits % STEPS.len()];
             let steps = [of(2 * STEPS.len()), of(2), InterleavedStep::Replay(number % 2)];
-            // Before each step in turn; the other steps come with the other sequences.
+            // One jump per sequence, before a different step in each.
             let jump = (hours != 0).then_some((number % 3, hours));
             again += self.run(number, &steps, jump).await;
         }
@@ -259,8 +259,8 @@ async fn nor_where_clocks_jump_backwards() {
     World::new().await.run_all(-1).await;
 }
 
-/// Ends when something waits for a time that never comes.
-#[expect(clippy::disallowed_methods, reason = "tokio's time stands still")]
+/// Fails the test if it waits for a time that is never reached.
+#[expect(clippy::disallowed_methods, reason = "tokio's time does not advance")]
 async fn stuck() {
     let began = std::time::Instant::now();
     while began.elapsed() < Duration::from_mins(1) {

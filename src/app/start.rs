@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval};
-
 use super::Components;
+use crate::clock;
 use crate::gateway::credentials::KeyUsage;
 use crate::gateway::{Audit, Ledger, Rotation};
 use crate::store::{Database, InstancePresence};
@@ -62,8 +61,7 @@ pub(super) async fn enter(parts: &Components) -> anyhow::Result<Option<InstanceP
 /// Each minute records the suppressed refusals and erases audit records beyond a tenant's limit. At the start and once a day
 /// it erases old records. Failures are logged and retried the next time.
 pub(super) async fn run_maintenance(audit: Audit, retention_days: Option<u32>) {
-    let mut minutes = interval(MINUTE);
-    minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut minutes = clock::every(MINUTE);
     for minute in 0_u64.. {
         minutes.tick().await;
         audit.flush_suppressed();
@@ -82,8 +80,7 @@ pub(super) async fn run_maintenance(audit: Audit, retention_days: Option<u32>) {
 /// Checks every few seconds whether the database is still the one that was opened, which is logged. Every half minute, and
 /// while the disk is full, it also checks whether the database can be written. Readiness shows the result.
 pub(super) async fn watch(database: Database) {
-    let mut ticks = interval(WATCHED_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = clock::every(WATCHED_EVERY);
     for tick in 0_u64.. {
         ticks.tick().await;
         if database.ready().await.is_ok() && (database.is_full() || tick % PROBED_EVERY == 0) {
@@ -94,8 +91,7 @@ pub(super) async fn watch(database: Database) {
 
 /// Each minute erases expired writes under an `Idempotency-Key`, and returns the space. Failures are logged.
 pub(super) async fn erase_ledger(ledger: Ledger, database: Database) {
-    let mut minutes = interval(MINUTE);
-    minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut minutes = clock::every(MINUTE);
     loop {
         minutes.tick().await;
         if let Err(failure) = ledger.erase_expired().await {

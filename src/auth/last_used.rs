@@ -1,4 +1,4 @@
-//! When keys were last used, to the minute: noted in memory and written in the background, so that requests do not wait for the
+//! When keys were last used, in whole minutes: recorded in memory and written in the background, so that requests do not wait for the
 //! database.
 
 use std::collections::HashMap;
@@ -30,7 +30,7 @@ impl LastUsed {
         }
     }
 
-    /// Writes what was noted. A use that cannot be written is noted again.
+    /// Writes the recorded uses. A use that cannot be written is recorded again.
     pub(super) async fn write(&self, keys: &KeyStore) -> Result<()> {
         for (id, minute) in self.waiting() {
             let Ok(at) = Timestamp::from_second(minute * MINUTE) else { continue };

@@ -43,7 +43,7 @@ pub(super) enum KeysCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Revoke a key for good; servers refuse it within 5 seconds.
+    /// Revoke a key permanently; servers refuse it within 5 seconds.
     Revoke {
         /// The tenant's id or name.
         #[arg(long)]
@@ -85,7 +85,7 @@ pub(super) async fn run(parts: &Components, command: KeysCommand, output: &mut O
     }
 }
 
-/// Only the secret goes to standard output, so that a script can store it as it is.
+/// Only the secret goes to standard output, so that a script can store it directly.
 async fn create(
     parts: &Components,
     tenant: &TenantId,

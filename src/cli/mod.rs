@@ -36,7 +36,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run the gateway until it is told to stop.
+    /// Run the gateway until it is stopped.
     Serve,
     /// Run the gateway with both CRMs simulated, with people, a key and credentials. It needs no account and keeps nothing.
     Demo,
@@ -59,7 +59,7 @@ enum Command {
     /// The key that seals the secrets of credentials.
     #[command(subcommand)]
     MasterKey(master_key::MasterKeyCommand),
-    /// Show the configuration, where each value comes from, and what is wrong with it.
+    /// Show the configuration with the source of each value, and its errors.
     CheckConfig,
     /// Bring the database's schema up to date; `serve` does this too.
     Migrate,

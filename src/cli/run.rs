@@ -8,7 +8,8 @@ use super::cli_error::{CliError, CliOutcome};
 use super::output::Output;
 use super::start_logs;
 use crate::app::{self, SIMULATED};
-use crate::config::{Config, Flags};
+use crate::config::{self, Config, Flags, LogFormat};
+use crate::telemetry;
 
 pub(super) async fn serve(config: &Config) -> CliOutcome {
     start_logs(config, config.log)?;
@@ -65,13 +66,9 @@ fn start(flags: &Flags) -> CliOutcome {
             "this command reads no configuration; its only flags are --listen, --log and --log-format",
         ));
     }
-    let level = given("log").map_or(Ok(LevelFilter::WARN), str::parse);
-    let level =
-        level.map_err(|_| CliError::failed("--log must be one of: off, error, warn, info, debug, trace"))?;
-    let json = match given("log_format") {
-        None | Some("text") => false,
-        Some("json") => true,
-        Some(_) => return Err(CliError::failed("--log-format must be one of: text, json")),
-    };
-    crate::telemetry::start(level, json).map_err(|error| CliError::failed(error.to_string()))
+    let level = given("log").map_or(Ok(LevelFilter::WARN), config::level);
+    let level = level.map_err(|fault| CliError::failed(format!("--log {fault}")))?;
+    let format = given("log_format").map_or(Ok(LogFormat::Text), config::format);
+    let format = format.map_err(|fault| CliError::failed(format!("--log-format {fault}")))?;
+    telemetry::start(level, format == LogFormat::Json).map_err(|error| CliError::failed(error.to_string()))
 }

@@ -26,7 +26,7 @@ pub(super) enum TenantsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Remove a tenant with its credentials, secrets and keys, for good.
+    /// Remove a tenant with its credentials, secrets and keys permanently.
     Delete {
         /// The tenant's id or name.
         tenant: String,

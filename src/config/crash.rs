@@ -1,4 +1,4 @@
-//! Points at which a debug build can be told to kill itself, for the crash tests.
+//! Points at which a debug build can kill itself, for the crash tests.
 //!
 //! `GATEWAY_CRASH_AT=sent` kills the process the first time it passes [`crash_point`]`("sent")`, `sent:3` the third time.
 //! Release builds have neither the points nor the variable.
@@ -17,7 +17,7 @@ pub fn crash_point(name: &str) {
         return;
     };
     if wanted == name && PASSED.fetch_add(1, Ordering::SeqCst) + 1 == *time {
-        // Nothing is flushed, no destructor runs, no other thread goes on: as in a power failure.
+        // As in a power failure, nothing is flushed, no destructor runs, and all threads stop.
         let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
     }
 }

@@ -239,7 +239,7 @@ fn millis(text: &str, least: u64, most: u64) -> Result<Duration, &'static str> {
     millis.map(Duration::from_millis).ok_or(wrong)
 }
 
-fn level(text: &str) -> Result<LevelFilter, &'static str> {
+pub(crate) fn level(text: &str) -> Result<LevelFilter, &'static str> {
     match text {
         "off" => Ok(LevelFilter::OFF),
         "error" => Ok(LevelFilter::ERROR),
@@ -251,7 +251,7 @@ fn level(text: &str) -> Result<LevelFilter, &'static str> {
     }
 }
 
-fn format(text: &str) -> Result<LogFormat, &'static str> {
+pub(crate) fn format(text: &str) -> Result<LogFormat, &'static str> {
     match text {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),

@@ -42,7 +42,7 @@ pub enum Principal {
 }
 
 impl Principal {
-    /// The word for error messages.
+    /// The noun for error messages.
     #[must_use]
     pub const fn noun(&self) -> &'static str {
         match self {
@@ -76,7 +76,7 @@ impl Actor {
 }
 
 string_enum! {
-    /// One thing that a caller may do.
+    /// One permission of a caller.
     pub enum Scope {
         /// list, count, get, fields, export, search
         ContactsRead = "contacts:read",

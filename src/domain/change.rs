@@ -42,7 +42,7 @@ impl ContactDraft {
     }
 }
 
-/// Changes to a contact: what is kept, cleared, set.
+/// Changes to a contact. Each field is kept, cleared or set.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ContactPatch {
     /// Given name.

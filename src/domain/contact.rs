@@ -26,7 +26,7 @@ pub struct Contact {
     pub phone_numbers: Vec<PhoneNumber>,
     /// Every CRM field that no unified field took, by the CRM's names.
     pub remote_fields: RemoteFields,
-    /// Last contact with the person, if the CRM tells.
+    /// The last contact with the person, if the CRM has it.
     pub last_activity_at: Option<Timestamp>,
     /// When the CRM created the record.
     pub remote_created_at: Option<Timestamp>,
@@ -173,7 +173,7 @@ impl Serialize for PhoneNumber {
     }
 }
 
-/// Fields that the common model lacks, in order, each a validated JSON value.
+/// Fields outside the common model, in order, each a validated JSON value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoteFields(pub Vec<(Text, RawJson)>);
 

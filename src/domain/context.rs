@@ -24,7 +24,7 @@ pub struct CallContext {
     pub tenant: Option<TenantId>,
 }
 
-/// What a request holds while work for it goes on, such as its permit among the requests in flight. It is released with the
+/// What a request holds while work for it runs, such as its permit among the requests in flight. It is released with the
 /// last clone, so that a write whose caller disconnected still counts.
 #[derive(Clone, Default)]
 pub struct Admission(Option<Arc<dyn Any + Send + Sync>>);
@@ -67,7 +67,7 @@ impl CallContext {
         Self { tenant: Some(tenant.clone()), ..self }
     }
 
-    /// The same call for a job that nobody waits for.
+    /// The same call for a background job.
     #[must_use]
     pub fn as_background(self) -> Self {
         Self { priority: Priority::Bulk, ..self }

@@ -1,4 +1,4 @@
-//! What went wrong. One vocabulary drives the HTTP status, the problem code and the retry advice.
+//! Failures. One enum determines the HTTP status, the problem code and the retry advice.
 
 use std::time::Duration;
 
@@ -154,7 +154,7 @@ const PLACE_MOST: usize = 500;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldFault {
     pub place: FaultLocation,
-    /// A stable word, such as `required` or `unknown_member`.
+    /// A stable code, such as `required` or `unknown_member`.
     pub code: &'static str,
     /// A sentence that says what to fix.
     pub detail: Text,
@@ -248,7 +248,7 @@ macro_rules! failure_kinds {
         impl FailureKind {
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
-            /// The stable word in problems and logs.
+            /// The stable code in problems and logs.
             #[must_use]
             pub const fn code(self) -> &'static str {
                 match self { $(Self::$name => $code,)* }

@@ -17,7 +17,7 @@ string_enum! {
         PhoneNumbers = "phoneNumbers",
         /// `phoneNumbers[].phoneNumberType`
         PhoneNumberType = "phoneNumberType",
-        /// What the common model lacks.
+        /// Fields outside the common model.
         RemoteFields = "remoteFields",
         LastActivityAt = "lastActivityAt",
         /// Also `createdAt`, which equals it.

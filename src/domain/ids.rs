@@ -77,7 +77,7 @@ impl RemoteId {
     }
 }
 
-/// Which CRM: one word in the API, the database and tests. Only adapters create one.
+/// The name of a CRM in the API, the database and tests. Only adapters create one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Provider(&'static str);
 

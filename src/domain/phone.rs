@@ -56,7 +56,7 @@ fn known(code: &str) -> Option<enums::Region> {
 pub struct PhoneIdentity {
     /// `+` and the digits, or the digits and letters of a number that has no E.164 form.
     key: Text,
-    /// The digits behind the country code, or all digits.
+    /// The digits after the country code, or all digits.
     national: String,
     is_e164: bool,
     /// The number as written up to its extension, if it has one.

@@ -26,7 +26,7 @@ pub enum FilterValue {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FilterKind {
     Text,
-    /// RFC 3339 moment.
+    /// RFC 3339 time.
     Time,
 }
 
@@ -125,11 +125,11 @@ impl PageToken {
 /// Some rows of an upstream's list, from a token on.
 #[derive(Clone, Debug)]
 pub struct Page {
-    /// The rows; there may be more of them, or fewer, than asked for. One whose contact cannot be identified is `None`.
+    /// The rows; there may be more or fewer than requested. One whose contact cannot be identified is `None`.
     pub rows: Vec<Option<Contact>>,
     /// Where the rows after these begin; `None` at the end.
     pub next: Option<PageToken>,
-    /// How many rows match in all, where the CRM tells.
+    /// The total number of matching rows, if the CRM returns it.
     pub total: Option<u64>,
     /// Whether the CRM shows no row here although it counts some.
     pub withheld: bool,

@@ -26,9 +26,9 @@ pub mod bounds {
     pub const PHONES_MOST: usize = 50;
     /// `remoteFields` that one write changes.
     pub const CHANGED_REMOTE_FIELDS_MOST: usize = 200;
-    /// Entries of a list in a body, also where the CRM holds them already.
+    /// The most entries of a list in a body, including entries that the CRM already has.
     pub const SENT_ENTRIES_MOST: usize = 1_000;
-    /// `remoteFields` of a body, also where the CRM holds them already.
+    /// The most `remoteFields` of a body, including fields that the CRM already has.
     pub const SENT_REMOTE_FIELDS_MOST: usize = 2_000;
 }
 

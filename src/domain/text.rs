@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 /// UTF-8 text, cheap to clone. A text cut from a CRM's reply shares the reply's bytes and keeps the whole reply in memory, so
-/// it must not be kept after the request.
+/// it must not be stored after the request.
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Text(ByteString);
 

@@ -9,7 +9,7 @@ const MOST: usize = 100;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Warning {
-    /// A stable word.
+    /// A stable code.
     pub code: WarningCode,
     /// RFC 6901 pointer into the unified contact.
     pub pointer: String,
@@ -59,7 +59,7 @@ string_enum! {
         Incomplete = "incomplete",
         /// A row of the list has no readable id, so it is left out.
         RowUnreadable = "row_unreadable",
-        /// The CRM does not keep the order that was asked for.
+        /// The CRM does not keep the requested order.
         OrderChanged = "order_changed",
     }
 }

@@ -1,4 +1,4 @@
-//! The canonical text of a JSON value: equal values have equal texts, so that a digest tells whether two bodies are equal.
+//! The canonical text of a JSON value: equal values have equal texts, so that a digest shows whether two bodies are equal.
 
 use super::{Kind, elements, kind, members, string};
 
@@ -39,7 +39,7 @@ fn write(text: &str, out: &mut String) {
         }
         Kind::String => match string(text) {
             Some(value) => out.push_str(&spelled(&value)),
-            // The check does not pass this; it is still kept distinct.
+            // The check refuses this; it is still distinct here.
             None => out.push_str(text.trim()),
         },
         Kind::Number | Kind::Bool | Kind::Null => out.push_str(text.trim()),

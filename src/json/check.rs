@@ -140,7 +140,7 @@ struct Seen<'de> {
 }
 
 impl<'de> Seen<'de> {
-    /// Notes `name`. Returns it if it was noted before.
+    /// Adds `name`. Returns it if it was added before.
     fn repeated(&mut self, name: Cow<'de, str>) -> Option<Cow<'de, str>> {
         if self.few.contains(&name) || self.many.contains(&name) {
             return Some(name);

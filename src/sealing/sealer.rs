@@ -10,7 +10,7 @@ use crate::domain::{Failure, FailureKind, Result};
 
 /// The first byte of every sealed blob. Another layout gets another number.
 const VERSION: u8 = 1;
-/// The length of a blob's head: version and key id, which tell who can open it.
+/// The length of a blob's head: version and key id, which show which key opens it.
 pub const HEAD: usize = 1 + ID_BYTES;
 const HEADER: usize = HEAD + NONCE_LEN;
 
@@ -65,7 +65,7 @@ impl Sealer {
         Ok(blob)
     }
 
-    /// Opens a blob that [`Self::seal`] made for the same `bound`. Fails with `secret_unreadable`, whatever is wrong.
+    /// Opens a blob that [`Self::seal`] made for the same `bound`. Every failure is `secret_unreadable`.
     pub fn open(&self, bound: &Bound<'_>, blob: &[u8]) -> Result<SecretSlice<u8>> {
         let SealedParts { version, id, nonce, body } = split(blob).ok_or_else(unreadable)?;
         let keys = self.subkeys(id).filter(|_| version == VERSION).ok_or_else(unreadable)?;

@@ -197,7 +197,7 @@ fn emails(index: usize, first: &str, last: &str, rng: &mut Rng) -> Vec<String> {
     all
 }
 
-/// One number for each person, two for some. Second numbers are at the end of the range, where no first number is.
+/// One number for each person, two for some. Second numbers are at the end of the range, where there are no first numbers.
 fn phones(index: usize) -> Vec<String> {
     let mut all =
         vec![if index % 23 == 9 { format!("+442079460{:03}", index % 1000) } else { fictional(index) }];

@@ -105,9 +105,9 @@ pub trait IdempotencyStore: Send + Sync {
     /// Removes the row, so the key is unused again.
     async fn release(&self, tenant: &TenantId, key: &str, fence: &str) -> Result<bool>;
     /// At most `limit` released rows in the stages `Sending` and `Unknown` with sealed bytes, which are not loaded. The
-    /// order rotates over tenants and over each tenant's credentials, then the row that waited longest comes first.
+    /// order rotates over tenants and over each tenant's credentials, then the row that waited longest is first.
     async fn unsettled(&self, limit: u32) -> Result<Vec<IdempotencyRecord>>;
-    /// At most `limit` held rows; those with the oldest renewal come first.
+    /// At most `limit` held rows; those with the oldest renewal are first.
     async fn held(&self, limit: u32) -> Result<Vec<HeldLease>>;
     /// Releases a row if its lease is still exactly `lease`. Returns whether it did.
     async fn end_lease(&self, lease: &HeldLease) -> Result<bool>;

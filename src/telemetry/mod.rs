@@ -21,7 +21,7 @@ static LINES: LogLines = LogLines::new();
 /// Whether lines are JSON; set once the writer runs.
 static WRITER: OnceLock<bool> = OnceLock::new();
 
-/// Starts the logs of this process, once. Other crates log at `warn` or above, whatever `level` is: at `debug` some of them
+/// Starts the logs of this process, once. Other crates log at `warn` or above, even if `level` is lower: at `debug` some of them
 /// log the data that they process. Fails if logs were started before, or if the writer thread cannot be started.
 pub fn start(level: LevelFilter, json: bool) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let filter = Targets::new()

@@ -4,7 +4,7 @@
 //! connections close when the last clone of their client is dropped.
 //!
 //! Writes never reuse a connection: if a server or proxy closed it at the same time, the write would be lost, and nobody could
-//! tell whether it was applied. A read is repeated in that case.
+//! know whether it was applied. A read is repeated in that case.
 //!
 //! Interim (1xx) responses cannot be limited: the client skips them without reporting them. A host that sends nothing
 //! else costs CPU time until the attempt ends; then its connection closes, after at most 128 more reads.

@@ -108,7 +108,7 @@ impl Upstream {
     async fn dependably(&self, context: &CallContext, call: &Call, url: &Url) -> Result<Reply> {
         // One deadline for all that follows, including waits. Nothing is sent after it.
         let deadline = crate::clock::monotonic() + context.remaining();
-        // The retries enclose the rest: each attempt asks breaker and rate limiter again, because the last one may have changed
+        // The retries enclose the rest: each attempt goes through breaker and rate limiter again, because the last one may have changed
         // them.
         let host = &self.host.host;
         self.host.count_call();
@@ -130,7 +130,7 @@ impl Upstream {
                 // The result of an earlier attempt says more than that there is no further one.
                 Err(refusal) => return last.map_or(Err(refusal), reply),
             };
-            // One attempt. Its result about host and account is noted before the next wait.
+            // One attempt. Its result is recorded for host and account before the next wait.
             let times = CallTimes { within, room: room_deadline(call.repeat, within, deadline) };
             // A failed read is repeated over a new connection, because the idle ones may be closed too.
             let shared = call.repeat == RetrySafety::Safe && last.is_none();
@@ -160,7 +160,7 @@ impl Upstream {
             && reply.status == 429
         {
             let pause = self.account.pause(reply.retry_after);
-            tracing::info!(provider = %self.provider, host = self.host.host.authority(), ?pause, "the CRM asked for a pause");
+            tracing::info!(provider = %self.provider, host = self.host.host.authority(), ?pause, "the CRM requested a pause");
         }
     }
 
@@ -204,7 +204,7 @@ fn room_deadline(repeat: RetrySafety, within: Duration, deadline: Instant) -> In
     }
 }
 
-/// What an attempt says about the host. A refusal comes from a host that works. A short timeout says nothing. Only failures that
+/// What an attempt shows about the host. A refusal shows that it works. A short timeout shows nothing. Only failures that
 /// do not depend on the account or the path are failures of the host.
 fn verdict(outcome: &AttemptOutcome, within: Duration) -> CallVerdict {
     match outcome {

@@ -81,7 +81,7 @@ impl Logins {
         Self { user, secret }
     }
 
-    /// Waits until no other login of this user is under way. Hold the guard while logging in.
+    /// Waits until no other login of this user is in progress. Hold the guard while logging in.
     pub async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.user.turn.lock().await
     }

@@ -54,11 +54,11 @@ struct TenantPermits {
     further: Arc<Semaphore>,
 }
 
-/// Held while a lookup goes on.
+/// Held while a lookup runs.
 struct LookupPermits {
-    _tenant: OwnedSemaphorePermit,
-    _process: OwnedSemaphorePermit,
-    _permits: Arc<TenantPermits>,
+    _own: OwnedSemaphorePermit,
+    _shared: OwnedSemaphorePermit,
+    _tenant: Arc<TenantPermits>,
 }
 
 impl Lookups {
@@ -144,9 +144,9 @@ impl TenantPermits {
         of_process: &Arc<Semaphore>,
     ) -> Result<LookupPermits, AcquireError> {
         Ok(LookupPermits {
-            _tenant: Arc::clone(own).acquire_owned().await?,
-            _process: Arc::clone(of_process).acquire_owned().await?,
-            _permits: Arc::clone(self),
+            _own: Arc::clone(own).acquire_owned().await?,
+            _shared: Arc::clone(of_process).acquire_owned().await?,
+            _tenant: Arc::clone(self),
         })
     }
 }

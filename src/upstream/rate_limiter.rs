@@ -52,7 +52,7 @@ struct Starts {
     /// When waiting calls will start, in the order of arrival.
     reserved: BTreeMap<u64, Instant>,
     next: u64,
-    /// Nothing is sent before this, because the CRM asked for a pause.
+    /// Nothing is sent before this, because the CRM requested a pause.
     paused_until: Option<Instant>,
 }
 
@@ -68,7 +68,7 @@ impl RateLimiter {
     /// Returns when the call may be sent, which counts as its start. A call that stops waiting releases its start.
     ///
     /// If that would be too late for the deadline, fails at once and reserves nothing: with `upstream_rate_limited` in a pause that
-    /// the CRM asked for, else with `rate_limited`. Both say how long to wait.
+    /// the CRM requested, else with `rate_limited`. Both say how long to wait.
     pub(super) async fn start(&self, acquire: Acquire<'_>) -> Result<()> {
         let mut waiting = Waiting { limiter: self, ticket: None };
         loop {
@@ -180,7 +180,7 @@ impl Starts {
     fn refusal(&self, now: Instant, at: Instant, deadline: Instant) -> Failure {
         let pause = self.pause_left(now);
         if now + pause + LEAST_TIME > deadline {
-            let detail = "The CRM asked for a pause; nothing was sent.";
+            let detail = "The CRM requested a pause; nothing was sent.";
             return Failure::new(FailureKind::UpstreamRateLimited, detail).with_retry_after(Some(pause));
         }
         let detail = "This credential has used up the CRM's rate limit; nothing was sent.";

@@ -16,7 +16,7 @@ const MOST_OF_ONE: usize = 2_000;
 /// How many new values precede a sweep, at least.
 const FIRST_SWEEP: usize = 64;
 
-/// Shared values by key. A pause or an open breaker stays although nobody uses it at the moment.
+/// Shared values by key. A pause or an open breaker stays even while it is not in use.
 pub(super) struct Registry<K, V>(Mutex<Map<K, V>>);
 
 struct Map<K, V> {

@@ -231,7 +231,7 @@ impl Transport {
         AccountLimits::new(id, concurrency, own, group, limits)
     }
 
-    /// Fails for a literal address that is not allowed, because no resolver is asked for it.
+    /// Fails for a literal address that is not allowed, because it is not resolved.
     fn check_literal(&self, url: &Url) -> std::result::Result<(), TransportError> {
         match literal(url) {
             Some(address) if !self.guard.names(url) && !self.guard.reaches(address) => {

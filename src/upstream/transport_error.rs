@@ -2,7 +2,7 @@
 
 use crate::domain::{Effect, Failure, FailureKind};
 
-/// What went wrong in one attempt.
+/// The failure of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TransportError {
     /// The host did not accept a connection, or has no allowed address: nothing was sent.
@@ -23,7 +23,7 @@ pub(super) enum TransportError {
     TooLarge,
     /// The response could not be decompressed.
     Undecodable,
-    /// The response came in too small parts, or too slowly.
+    /// The response arrived in too small parts, or too slowly.
     Dripping,
     /// The response is large, and the gateway's limit on bytes in memory is reached.
     NoRoom,
@@ -58,7 +58,7 @@ impl TransportError {
             }
             Self::Dripping => lost(
                 FailureKind::UpstreamInvalidResponse,
-                "The CRM's response came in too small parts, or too slowly.",
+                "The CRM's response arrived in too small parts, or too slowly.",
             ),
             Self::NoRoom => lost(
                 FailureKind::Overloaded,

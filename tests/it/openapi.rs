@@ -73,7 +73,7 @@ async fn an_operation_takes_the_parameters_that_it_documents_and_no_others() {
             let uri = format!("{}?{name}={value}", operation.path);
             let answer = edge.ask(&operation.method, &uri).await;
             // A cursor is known, and this one is nobody's: refused for its value alone.
-            let foreign = name == "cursor" && answer.text.contains("no cursor of this listing");
+            let foreign = name == "cursor" && answer.text.contains("does not belong to this listing");
             let refused = answer.code() == "invalid_parameter" && answer.places().contains(name) && !foreign;
             let known = documented.iter().any(|(known, _)| known == name);
             assert_eq!(refused, !known, "{} {uri}: {}", operation.method, answer.text);
@@ -295,7 +295,7 @@ async fn every_bound_of_a_parameter_in_the_document_is_the_one_that_is_enforced(
                 } else {
                     edge.ask("GET", &format!("{}?{name}={value}", operation.path)).await
                 };
-                let foreign = name == "cursor" && answer.text.contains("no cursor of this listing");
+                let foreign = name == "cursor" && answer.text.contains("does not belong to this listing");
                 let named = answer.code() == "invalid_parameter"
                     && (answer.places().contains(&name.to_owned()) || parameter["in"] == "header");
                 let stranger = parameter["in"] == "header" && answer.text.contains("no such parameter");

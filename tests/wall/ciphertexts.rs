@@ -150,7 +150,7 @@ async fn under_another_master_key_nothing_opens_and_under_none_nothing_starts() 
     let new = master_key();
     // Where the key opens nothing at all it is the wrong one.
     let wrong = bench.start_and_stop(Some(&new));
-    assert!(wrong.contains("none of the database's 1 stored secrets opens"), "{wrong}");
+    assert!(wrong.contains("none of the database's 1 stored secrets can be opened"), "{wrong}");
     // One credential under the new key, so that a server with that key alone has something to serve.
     let both = [("GATEWAY_PREVIOUS_MASTER_KEYS", bench.master_key.as_str())];
     let between = GatewayProcess::start(bench.folder.path(), "between.log", &new, &both).await;

@@ -45,11 +45,11 @@ pub(super) struct ConnectionState {
 
 struct IoState {
     phase: Phase,
-    /// Since when no request is under way.
+    /// Since when no request is in flight.
     idle_since: Instant,
     /// When the caller is disconnected if it reads nothing; set while bytes wait for it.
     stalled: Option<Instant>,
-    /// Closed to make room, as soon as no request is under way.
+    /// Closed for a new connection, when no request is in flight.
     closed: bool,
 }
 
@@ -57,7 +57,7 @@ struct IoState {
 enum Phase {
     /// No head has arrived, or part of one.
     Head { until: Instant },
-    /// A request is under way; it has a deadline of its own.
+    /// A request is in flight; it has its own deadline.
     Busy,
     /// The response is ready but not completely written; `heard` says whether bytes of a further request have arrived.
     Writing { heard: bool },
@@ -98,13 +98,13 @@ impl ConnectionState {
         self.state.lock().phase = Phase::Writing { heard: false };
     }
 
-    /// Since when no request is under way; `None` while one is.
+    /// Since when no request is in flight; `None` if one is.
     pub(super) fn idle_since(&self) -> Option<Instant> {
         let state = self.state.lock();
         state.phase.is_idle().then_some(state.idle_since)
     }
 
-    /// Closes the connection if no request has been under way since `since`; else nothing happens.
+    /// Closes the connection if no request was in flight since `since`.
     pub(super) fn close_if_idle_since(&self, since: Instant) -> bool {
         let mut state = self.state.lock();
         let closes = state.phase.is_idle() && state.idle_since == since && !state.closed;
@@ -126,7 +126,7 @@ impl ConnectionState {
         self.closed.notified().await;
     }
 
-    /// Bytes arrived. They belong to a head, or to the body of the request under way.
+    /// Bytes arrived. They belong to a head, or to the body of the request in flight.
     fn heard(&self) {
         let mut state = self.state.lock();
         match &mut state.phase {

@@ -22,7 +22,7 @@ pub(super) struct OpenConnections {
 struct ConnectionTable {
     connections: HashMap<u64, Arc<ConnectionState>>,
     next: u64,
-    /// The connections that were idle at the last search, longest first. Those that became idle later come after them.
+    /// The connections that were idle at the last search, longest first. Connections that became idle later are not in it.
     idle: VecDeque<(Instant, u64)>,
     searched_in_vain: Option<Instant>,
 }

@@ -19,7 +19,7 @@ use crate::upstream::{AllowList, FetchUrl, Transport};
 /// How often a key set is fetched.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RefreshPolicy {
-    /// The minimum time between two fetches, whatever tokens need.
+    /// The minimum time between two fetches, even for tokens with an unknown key.
     pub(super) at_least: Duration,
     /// A key set of this age is fetched again while it is used.
     pub(super) renewed_after: Duration,

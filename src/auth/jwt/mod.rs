@@ -1,7 +1,7 @@
 //! Tokens (JWT) of the issuers that the configuration names.
 //!
 //! The unverified token decides only which configured issuer verifies it: neither the algorithm nor a key's location comes
-//! from its header. The response is the same whatever is wrong; the log has the reason.
+//! from its header. Every failure has the same response; the log has the reason.
 
 mod claims;
 mod issuers;

@@ -1,4 +1,4 @@
-//! Where an issuer's keys come from: the configuration, or a URL. The last good keys stay if the URL cannot be fetched.
+//! The source of an issuer's keys: the configuration, or a URL. The last good keys stay if the URL cannot be fetched.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -157,7 +157,7 @@ impl Remote {
         let since = self.state.lock().tried.map_or(Duration::ZERO, |at| at.elapsed());
         Failure::new(
             FailureKind::IssuerUnavailable,
-            "The keys of the token's issuer cannot be fetched at the moment, so the token cannot be verified.",
+            "The keys of the token's issuer are not available, so the token cannot be verified.",
         )
         .with_retry_after(Some(self.policy.at_least.saturating_sub(since)))
     }

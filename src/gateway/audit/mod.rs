@@ -3,7 +3,6 @@
 //! An operation begins an [`Entry`] and ends it with its outcome. A record that cannot be stored does not make a completed
 //! write fail: storing it is retried, then the record is logged.
 
-mod action;
 mod entry;
 pub(super) mod fields;
 mod refusals;
@@ -15,14 +14,33 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-pub use self::action::Action;
 pub(in crate::gateway) use self::entry::Entry;
 use self::refusals::Refusals;
 use super::listing::ListScope;
 use super::{Listing, ListingRequest, names};
-use crate::domain::{Actor, Principal, Result, TenantId, Text, Timestamp};
+use crate::domain::{Actor, Principal, Result, TenantId, Text, Timestamp, string_enum};
 use crate::sealing::Sealer;
 use crate::store::{AuditQuery, AuditRecord, AuditStore, now};
+
+string_enum! {
+    /// The operations that the audit records.
+    pub enum Action {
+        ContactCreate = "contact.create",
+        ContactUpdate = "contact.update",
+        ContactUpsert = "contact.upsert",
+        ContactDelete = "contact.delete",
+        CredentialCreate = "credential.create",
+        CredentialUpdate = "credential.update",
+        CredentialDelete = "credential.delete",
+        KeyCreate = "key.create",
+        KeyRevoke = "key.revoke",
+        TenantCreate = "tenant.create",
+        TenantDelete = "tenant.delete",
+        /// Stored secrets are sealed again under another master key.
+        MasterKeyRotate = "master_key.rotate",
+        AuthenticationRefuse = "authentication.refuse",
+    }
+}
 
 /// Selects records. `None` means no restriction.
 #[derive(Clone, Debug)]

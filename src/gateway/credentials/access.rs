@@ -2,14 +2,9 @@
 
 use super::{CredentialPatch, settings};
 use crate::adapters::{AdapterSpec, SettingKind};
-use crate::domain::{Caller, CredentialId, Failure, FailureKind, Result, Scope};
+use crate::domain::{Caller, CredentialId, Failure, FailureKind, Result};
 use crate::json;
 use crate::store::CredentialRecord;
-
-/// Succeeds when the key has the scope. Fails with `insufficient_scope`.
-pub(super) fn allow(caller: &Caller, scope: Scope) -> Result<()> {
-    caller.require(scope)
-}
 
 /// Succeeds if the key may name `id`. Otherwise fails as if the id did not exist.
 pub(super) fn may_name(caller: &Caller, id: &CredentialId) -> Result<()> {

@@ -3,7 +3,7 @@
 mod access;
 mod accounts;
 mod adapter_cache;
-mod once;
+mod create;
 mod resolver;
 mod rotation;
 mod settings;
@@ -13,8 +13,8 @@ mod tests;
 
 use std::sync::Arc;
 
-use self::access::{allow, check_group, check_unrestricted, may_name, not_found};
-pub use self::once::{CredentialRequest, CredentialResponseBuilder};
+use self::access::{check_group, check_unrestricted, may_name, not_found};
+pub use self::create::{CredentialRequest, CredentialResponseBuilder};
 pub use self::resolver::CredentialResolver;
 use self::resolver::{ResolvedSettings, read_secret};
 pub use self::rotation::{KeyUsage, Rotated, Rotation};
@@ -123,7 +123,7 @@ impl Credentials {
         draft: CredentialDraft,
         verify: bool,
     ) -> Result<Credential> {
-        allow(caller, Scope::CredentialsWrite)?;
+        caller.require(Scope::CredentialsWrite)?;
         check_unrestricted(caller, "add one")?;
         let CredentialDraft { provider, name, settings, secret } = draft;
         let spec = self.resolver.spec(&provider)?;
@@ -160,7 +160,7 @@ impl Credentials {
 
     /// Lists the credentials that the caller may name, oldest first. Needs `credentials:read`.
     pub async fn list(&self, caller: &Caller, request: &ListingRequest) -> Result<Listing<Credential>> {
-        allow(caller, Scope::CredentialsRead)?;
+        caller.require(Scope::CredentialsRead)?;
         let scope =
             listing::ListScope { sealer: &self.sealer, of: "credentials", owner: caller.tenant.as_str() };
         let mut after = scope.after(request)?;
@@ -181,7 +181,7 @@ impl Credentials {
 
     /// Returns one credential. Needs `credentials:read`. Fails with `credential_not_found`.
     pub async fn get(&self, caller: &Caller, id: &CredentialId) -> Result<Credential> {
-        allow(caller, Scope::CredentialsRead)?;
+        caller.require(Scope::CredentialsRead)?;
         self.shown(self.held(caller, id).await?)
     }
 
@@ -210,7 +210,7 @@ impl Credentials {
         patch: &CredentialPatch,
         verify: bool,
     ) -> Result<Credential> {
-        allow(caller, Scope::CredentialsWrite)?;
+        caller.require(Scope::CredentialsWrite)?;
         if patch.name.is_some() {
             may_name(caller, id)?;
             check_unrestricted(caller, "change their names; leave out `name`")?;
@@ -239,7 +239,7 @@ impl Credentials {
     }
 
     async fn remove(&self, caller: &Caller, id: &CredentialId) -> Result<()> {
-        allow(caller, Scope::CredentialsWrite)?;
+        caller.require(Scope::CredentialsWrite)?;
         may_name(caller, id)?;
         let existed = self.store.delete(&caller.tenant, id).await?;
         self.resolver.forget_removed(&caller.tenant, id);
@@ -255,7 +255,7 @@ impl Credentials {
         caller: &Caller,
         id: &CredentialId,
     ) -> Result<CheckOutcome> {
-        allow(caller, Scope::CredentialsRead)?;
+        caller.require(Scope::CredentialsRead)?;
         let held = self.held(caller, id).await?;
         let started = crate::clock::monotonic();
         let outcome = match self.resolver.open_held(&held) {

@@ -38,7 +38,7 @@ impl LedgerRow {
         self.sealer.seal(&self.bound(), plain)
     }
 
-    /// The state in `record`, and where its write was sent. Fails with `secret_unreadable` and `internal`.
+    /// The state in `record`, and the destination of its write. Fails with `secret_unreadable` and `internal`.
     pub(super) fn state_of(&self, record: &IdempotencyRecord) -> Result<(WriteState, Option<Destination>)> {
         let Some(sealed) = &record.sealed else { return WriteState::from_bytes(record.stage, None) };
         let plain = self.sealer.open(&self.bound(), sealed).map_err(|_| unreadable())?;

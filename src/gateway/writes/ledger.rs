@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval};
-
 use super::in_flight::{LedgerRow, in_progress, unreadable};
 use super::lease::hex;
 use super::seen::{ROUNDS, SeenLeases, SeenLookups};
@@ -131,7 +129,7 @@ impl Ledger {
     }
 
     /// Released creates without an outcome. The order rotates over tenants and over each tenant's credentials, then the row
-    /// that waited longest comes first. Fails with `store_unavailable`.
+    /// that waited longest is first. Fails with `store_unavailable`.
     pub(in crate::gateway) async fn unsettled(&self) -> Result<Vec<Unsettled>> {
         let named = |held: IdempotencyRecord| {
             Some(Unsettled { tenant: held.tenant.clone(), credential: held.credential.clone()?, held })
@@ -174,8 +172,7 @@ impl Ledger {
     /// Releases the rows and locks of ended processes, when this process has seen them unrenewed for a whole lease.
     /// Never returns.
     pub(in crate::gateway) async fn watch_leases(&self) {
-        let (mut watch, mut rounds) = (LeaseWatch::default(), interval(self.lease / ROUNDS));
-        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut watch, mut rounds) = (LeaseWatch::default(), clock::every(self.lease / ROUNDS));
         loop {
             rounds.tick().await;
             if let Err(failure) = self.watch_once(&mut watch).await {

@@ -52,7 +52,7 @@ pub(in crate::gateway) enum ReplayStep {
     Recover,
     /// Reads the contact that the create made, and returns it.
     Return,
-    /// Refuses: only a person can tell what happened.
+    /// Refuses: only a person can determine the outcome.
     Refuse,
     /// Returns the recorded response.
     Replay,
@@ -103,7 +103,7 @@ impl WriteState {
         }
     }
 
-    /// What is sealed in the row, with where the write was sent; `None` if there is nothing to keep. Fails with `internal`.
+    /// The bytes to be sealed, with the destination of the write; `None` if there is nothing to store. Fails with `internal`.
     pub(super) fn to_bytes(&self, destination: Option<&Destination>) -> Result<Option<Vec<u8>>> {
         let mut form = SealedForm { destination: destination.cloned(), ..SealedForm::default() };
         match self {
@@ -124,7 +124,7 @@ impl WriteState {
         bytes.map(Some).map_err(|_| Failure::internal("the state of a write could not be serialised"))
     }
 
-    /// The state in a row of `stage`, and where the write was sent, from what [`Self::to_bytes`] made of them. Fails with
+    /// The state in a row of `stage`, and the destination of the write, as [`Self::to_bytes`] wrote them. Fails with
     /// `internal`.
     pub(super) fn from_bytes(stage: Stage, bytes: Option<&[u8]>) -> Result<(Self, Option<Destination>)> {
         if stage == Stage::Done {
@@ -170,7 +170,7 @@ pub(in crate::gateway) struct RecoveryContext {
     pub(in crate::gateway) seen: Vec<RemoteId>,
     /// The CRM's clock at that lookup.
     pub(in crate::gateway) looked_at: Option<Timestamp>,
-    /// Names the first lookup that found nobody. When it was, each process knows by its own clock.
+    /// The id of the first lookup that found nobody. Each process remembers by its own clock when it saw this id.
     pub(in crate::gateway) absent_lookup: Option<Text>,
 }
 
@@ -209,7 +209,7 @@ pub(in crate::gateway) struct Destination {
 }
 
 impl Destination {
-    /// Whether `now` is the same account; `None` if that cannot be told from what is known.
+    /// Whether `now` is the same account; `None` if this is not known.
     pub(in crate::gateway) fn is_same(&self, now: &Self) -> Option<bool> {
         if self.base_url != now.base_url {
             return Some(false);

@@ -59,13 +59,13 @@ impl KeyStore {
         self.0.rows(sql, &[tenant.as_str().into(), at.into(), id.into(), i64::from(limit).into()], key).await
     }
 
-    /// Removes the tenant's key for good. Returns whether there was one.
+    /// Removes the tenant's key permanently. Returns whether there was one.
     pub async fn delete(&self, tenant: &TenantId, id: &KeyId) -> Result<bool> {
         let sql = "DELETE FROM api_keys WHERE tenant_id = $1 AND id = $2";
         Ok(self.0.execute(sql, &[tenant.as_str().into(), id.as_str().into()]).await? > 0)
     }
 
-    /// Notes that the key was used at this time, unless a later use is noted already.
+    /// Stores the time of a use of the key, unless a later one is stored.
     pub async fn note_use(&self, id: &KeyId, at: Timestamp) -> Result<()> {
         let sql = "UPDATE api_keys SET last_used_at = $2 WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
         self.0.execute(sql, &[id.as_str().into(), at.as_millisecond().into()]).await.map(|_| ())

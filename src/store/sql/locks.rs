@@ -48,7 +48,7 @@ impl LockStore {
         self.0.execute("DELETE FROM write_locks WHERE fence = $1", &[fence.into()]).await.map(|_| ())
     }
 
-    /// At most `limit` held locks; those whose lease was renewed longest ago come first.
+    /// At most `limit` held locks; those with the oldest renewal are first.
     pub async fn held(&self, limit: u32) -> Result<Vec<HeldLease>> {
         let sql = "SELECT '' AS tenant, word AS name, fence, lease_until FROM write_locks ORDER BY lease_until LIMIT $1";
         self.0.rows(sql, &[i64::from(limit).into()], held_lease).await

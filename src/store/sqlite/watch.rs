@@ -12,7 +12,7 @@ pub(in crate::store) struct Watch {
     lost: AtomicBool,
 }
 
-/// Device and inode of what stands at the path, and of the file that it leads to if it is a symbolic link. A file that is
+/// Device and inode of the entry at the path, and of the file that it leads to if it is a symbolic link. A file that is
 /// moved away behind a new link would lose its `-wal` at the next start.
 type FileIdentity = [(u64, u64); 2];
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 
-use super::access::{allow, check_unrestricted};
+use super::access::check_unrestricted;
 use super::{Credential, CredentialDraft, Credentials, settings};
 use crate::domain::{CallContext, Caller, CredentialId, FailureKind, Result, Scope};
 use crate::gateway::audit::Entry;
@@ -49,7 +49,7 @@ impl CredentialRequest {
 
     /// The permission is checked before the key, so a replay needs it too.
     async fn claim(&self, credentials: &Credentials) -> Result<Option<Begin>> {
-        allow(&self.caller, Scope::CredentialsWrite)?;
+        self.caller.require(Scope::CredentialsWrite)?;
         check_unrestricted(&self.caller, "add one")?;
         match &self.once {
             Some(once) => credentials.ledger.claim(&self.caller, None, once).await.map(Some),
