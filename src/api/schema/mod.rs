@@ -1,11 +1,10 @@
-//! The public JSON of answers, serialised from borrowed values, and the shapes of bodies for the document.
+//! The public JSON of responses, serialised from borrowed values.
 
 mod audit;
 mod contact;
 mod credential;
 mod key;
 mod list;
-mod requests;
 mod serialize;
 mod tenant;
 mod warning;
@@ -15,10 +14,6 @@ pub(super) use contact::{ContactAnswer, CountAnswer, DeleteAnswer, Extent, Upser
 pub(super) use credential::{CheckAnswer, CredentialAnswer, CredentialListing};
 pub(super) use key::{KeyAnswer, KeyListing};
 pub(super) use list::ContactListAnswer;
-pub(super) use requests::{
-    ContactCreate, ContactUpdate, ContactUpsertRequest, CredentialCreate, CredentialUpdate, KeyCreate,
-    TenantCreate,
-};
 pub(super) use serialize::{Each, Rfc3339, Show};
 pub(super) use tenant::{TenantAnswer, TenantListing, TenantUsageAnswer};
 
