@@ -6,7 +6,7 @@
 //! # Adding a CRM
 //!
 //! One folder and its simulator, a `mod` line for each, a row in [`ADAPTERS`], and a row in the lists of simulators
-//! (`app/simulate.rs`, `tests/support/world.rs`); gateway, api, store and upstream stay as they are.
+//! (`app/simulate.rs`, `tests/support/worlds/mod.rs`); gateway, api, store and upstream stay as they are.
 //!
 //! 1. Make `src/adapters/<provider>/` with the six files that the others have:
 //!    - `mod.rs`: the `SPEC` (start from another CRM's and decide the fate of every field), and the adapter, in which
@@ -23,9 +23,10 @@
 //!    `allowDelete`.
 //! 3. Write a simulator in `src/simulators/<provider>/` from the CRM's documentation, not from the adapter: that the two
 //!    agree is the point. Name it in `app/simulate.rs`, so that `demo` and `simulate` have it.
-//! 4. Give it to the conformance suite in `tests/support/world.rs`: a test fails where a row of [`ADAPTERS`] has no
-//!    world there. Cases that speak of one CRM's own spelling need theirs; what the `SPEC` does not declare must be
-//!    refused and send nothing.
+//! 4. Give it to the conformance suite: write its `World` in `tests/support/worlds/<provider>.rs` and name it in `WORLDS`
+//!    there; a test fails where a row of [`ADAPTERS`] has no world. What only this CRM has is tested in
+//!    `tests/conformance/<provider>/`; what the `SPEC` does not declare must be refused and send nothing. Write request
+//!    examples in `api/openapi/examples/<provider>.json`, and name the file in `api/openapi/examples.rs`.
 //! 5. Print the documents anew: `UPDATE_DOCS=1 cargo test --test documents`, `UPDATE_OPENAPI=1 cargo test --test it`.
 
 mod adapter;
