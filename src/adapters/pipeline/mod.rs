@@ -52,6 +52,7 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
     ],
     default_base_url: None,
     limits: &[],
+    examples: include_str!("examples.json"),
     connect,
 };
 
