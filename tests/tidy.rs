@@ -52,8 +52,16 @@ const HOMES: &[(&str, &[&str])] = &[
 ];
 
 /// The files of a CRM's folder; `translate/` may hold the parts of `translate.rs`.
-const ADAPTER_FILES: &[&str] =
-    &["docs.md", "endpoints.rs", "failure.rs", "mod.rs", "translate", "translate.rs", "wire.rs"];
+const ADAPTER_FILES: &[&str] = &[
+    "docs.md",
+    "endpoints.rs",
+    "examples.json",
+    "failure.rs",
+    "mod.rs",
+    "translate",
+    "translate.rs",
+    "wire.rs",
+];
 
 /// Words that say nothing about what a thing is.
 const EMPTY_WORDS: &[&str] =

@@ -237,6 +237,9 @@ pub struct AdapterSpec {
     pub default_base_url: Option<&'static str>,
     /// The limits that the CRM publishes for one account; empty where it publishes none.
     pub limits: &'static [RateLimit],
+    /// Examples of requests for the OpenAPI document, by schema and name, as OpenAPI spells an example. A test sends each to
+    /// a fresh demo of the CRM.
+    pub examples: &'static str,
     /// Makes the adapter of one credential. Fails where the settings or the secret cannot be used.
     pub connect: fn(AdapterConnection<'_>) -> Result<Arc<dyn Adapter>>,
 }

@@ -6,9 +6,9 @@
 //! # Adding a CRM
 //!
 //! One folder and its simulator, a `mod` line for each, a row in [`ADAPTERS`], and a row in the lists of simulators
-//! (`app/simulate.rs`, `tests/support/world.rs`); gateway, api, store and upstream stay as they are.
+//! (`app/simulate.rs`, `tests/support/worlds/mod.rs`); gateway, api, store and upstream stay as they are.
 //!
-//! 1. Make `src/adapters/<provider>/` with the six files that the others have:
+//! 1. Make `src/adapters/<provider>/` with the seven files that the others have:
 //!    - `mod.rs`: the `SPEC` (start from another CRM's and decide the fate of every field), and the adapter, in which
 //!      operations of several calls show their order;
 //!    - `endpoints.rs`: which [`Call`](crate::upstream::Call) each operation is. A list with numbered pages is a
@@ -19,15 +19,16 @@
 //!      does not compile until somebody has decided about it. E-mails read as `main` and `secondary`, phones as what
 //!      the CRM calls them or `primary` and `secondary`;
 //!    - `failure.rs`: what the CRM's refusals mean, on top of what every status means;
+//!    - `examples.json`: requests for the OpenAPI document, which a test sends to the simulator;
 //!    - `docs.md`: printed from the `SPEC`.
 //! 2. Add `mod <provider>;` and a row of [`ADAPTERS`] here. Settings are your own, but for `baseUrl`, which the gateway
 //!    reads, and by convention `defaultRegion`, `createDefaults` and, where a removal takes more than the contact,
 //!    `allowDelete`.
 //! 3. Write a simulator in `src/simulators/<provider>/` from the CRM's documentation, not from the adapter: that the two
 //!    agree is the point. Name it in `app/simulate.rs`, so that `demo` and `simulate` have it.
-//! 4. Give it to the conformance suite in `tests/support/world.rs`: a test fails where a row of [`ADAPTERS`] has no
-//!    world there. Cases that speak of one CRM's own spelling need theirs; what the `SPEC` does not declare must be
-//!    refused and send nothing.
+//! 4. Give it to the conformance suite: write its `World` in `tests/support/worlds/<provider>.rs` and name it in `WORLDS`
+//!    there; a test fails where a row of [`ADAPTERS`] has no world. What only this CRM has is tested in
+//!    `tests/conformance/<provider>/`; what the `SPEC` does not declare must be refused and send nothing.
 //! 5. Print the documents anew: `UPDATE_DOCS=1 cargo test --test documents`, `UPDATE_OPENAPI=1 cargo test --test it`.
 
 mod adapter;

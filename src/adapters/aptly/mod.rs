@@ -63,6 +63,7 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
         RateLimit { calls: 120, per: Duration::from_mins(1) },
         RateLimit { calls: 20, per: Duration::from_secs(1) },
     ],
+    examples: include_str!("examples.json"),
     connect,
 };
 

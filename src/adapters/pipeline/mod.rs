@@ -54,6 +54,7 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
     ],
     default_base_url: None,
     limits: &[],
+    examples: include_str!("examples.json"),
     connect,
 };
 

@@ -10,7 +10,7 @@ use super::rendered;
 use crate::api::answer;
 use crate::api::extract::{ContactsWriter, Context, IdempotencyKey, IdempotentJson, Query, Unconditional};
 use crate::api::openapi::problems::CreateProblems;
-use crate::api::schema::{ContactAnswer, ContactCreate};
+use crate::api::schema::ContactAnswer;
 use crate::domain::{ContactDraft, Result};
 use crate::gateway::Gateway;
 use crate::gateway::contacts::WriteRequest;
@@ -21,7 +21,7 @@ use crate::gateway::contacts::WriteRequest;
 /// `contact_exists` with the candidates. The answer shows what the CRM holds afterwards; what it could not hold is
 /// named in `warnings`, or refused with `strict=true`. Needs `contacts:write`.
 #[utoipa::path(post, path = "/crm/contacts", operation_id = "createContact", tag = "contacts",
-    params(WriteParameters, IdempotencyKey), request_body = ContactCreate,
+    params(WriteParameters, IdempotencyKey), request_body = ContactDraft,
     responses(
         (status = 200, description = "Created.", body = ContactAnswer,
             headers(("Location" = String, description = "Where to read the contact."))),

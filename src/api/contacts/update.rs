@@ -12,7 +12,7 @@ use crate::api::extract::{
     ContactPath, ContactsWriter, Context, IdempotencyKey, IdempotentJson, IfMatch, Query,
 };
 use crate::api::openapi::problems::UpdateProblems;
-use crate::api::schema::{ContactAnswer, ContactUpdate};
+use crate::api::schema::ContactAnswer;
 use crate::domain::{ContactPatch, Result};
 use crate::gateway::Gateway;
 use crate::gateway::contacts::WriteRequest;
@@ -34,7 +34,7 @@ use crate::gateway::contacts::WriteRequest;
 /// program makes between the gateway's check and its write, usually well under a second, is still overwritten.
 #[utoipa::path(patch, path = "/crm/contacts/{id}", operation_id = "updateContact", tag = "contacts",
     params(("id" = String, Path, description = "The contact's `id` or `remoteId`."), WriteParameters, IfMatch, IdempotencyKey),
-    request_body = ContactUpdate,
+    request_body = ContactPatch,
     responses((status = 200, description = "Changed.", body = ContactAnswer), UpdateProblems))]
 pub(in crate::api) async fn update(
     State(gateway): State<Arc<Gateway>>,
@@ -57,7 +57,7 @@ pub(in crate::api) async fn update(
 /// The same as `PATCH`: partial, too, and with `If-Match`. Clients of the unified API send it.
 #[utoipa::path(put, path = "/crm/contacts/{id}", operation_id = "putContact", tag = "contacts",
     params(("id" = String, Path, description = "The contact's `id` or `remoteId`."), WriteParameters, IfMatch, IdempotencyKey),
-    request_body = ContactUpdate,
+    request_body = ContactPatch,
     responses((status = 200, description = "Changed.", body = ContactAnswer), UpdateProblems))]
 pub(in crate::api) async fn put(
     gateway: State<Arc<Gateway>>,

@@ -10,7 +10,7 @@ use super::rendered;
 use crate::api::answer;
 use crate::api::extract::{ContactsWriter, Context, IdempotencyKey, IdempotentJson, Query, Unconditional};
 use crate::api::openapi::problems::UpsertProblems;
-use crate::api::schema::{self, UpsertAnswer};
+use crate::api::schema::UpsertAnswer;
 use crate::domain::{ContactUpsert, Result};
 use crate::gateway::Gateway;
 use crate::gateway::contacts::WriteRequest;
@@ -23,7 +23,7 @@ use crate::gateway::contacts::WriteRequest;
 /// may be the same person are named by the warning `possible_duplicate`. A change sets what the body names: a list replaces the whole list, `null`, a
 /// blank text or an empty list clears, what is absent stays. In a contact that is created, all of these are absent. Needs `contacts:write`.
 #[utoipa::path(post, path = "/crm/contacts/upsert", operation_id = "upsertContact", tag = "contacts",
-    params(UpsertParameters, IdempotencyKey), request_body = schema::ContactUpsertRequest,
+    params(UpsertParameters, IdempotencyKey), request_body = ContactUpsert,
     responses(
         (status = 200, description = "Created or changed.", body = UpsertAnswer,
             headers(("Location" = String, description = "Where to read the contact."))),

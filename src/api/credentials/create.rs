@@ -11,7 +11,7 @@ use crate::api::extract::{
     Context, CredentialsWriter, IdempotencyKey, IdempotentJson, Query, VerifyParameters,
 };
 use crate::api::openapi::problems::CredentialCreateProblems;
-use crate::api::schema::{CredentialAnswer, CredentialCreate};
+use crate::api::schema::CredentialAnswer;
 use crate::domain::Result;
 use crate::gateway::Gateway;
 use crate::gateway::credentials::{CredentialDraft, CredentialRequest, CredentialResponseBuilder};
@@ -21,7 +21,7 @@ use crate::gateway::credentials::{CredentialDraft, CredentialRequest, Credential
 /// Stores a credential after the CRM has accepted its secret; `verify=false` skips that. The secret is sealed and
 /// never shown again. A CRM that refuses it is 424, and nothing is stored. Needs `credentials:write`.
 #[utoipa::path(post, path = "/credentials", operation_id = "createCredential", tag = "credentials",
-    params(VerifyParameters, IdempotencyKey), request_body = CredentialCreate,
+    params(VerifyParameters, IdempotencyKey), request_body = CredentialDraft,
     responses(
         (status = 201, description = "Stored.", body = CredentialAnswer,
             headers(("Location" = String, description = "Where to read the credential."))),

@@ -8,7 +8,7 @@ use axum::response::Response;
 use crate::api::answer;
 use crate::api::extract::{Context, CredentialPath, CredentialsWriter, JsonBody, Query, VerifyParameters};
 use crate::api::openapi::problems::CredentialUpdateProblems;
-use crate::api::schema::{CredentialAnswer, CredentialUpdate};
+use crate::api::schema::CredentialAnswer;
 use crate::domain::Result;
 use crate::gateway::Gateway;
 use crate::gateway::credentials::CredentialPatch;
@@ -20,7 +20,7 @@ use crate::gateway::credentials::CredentialPatch;
 /// `credentials:write`, and for a new `name` a key without a list of credentials.
 #[utoipa::path(patch, path = "/credentials/{id}", operation_id = "updateCredential", tag = "credentials",
     params(("id" = String, Path, description = "The `credentialId`."), VerifyParameters),
-    request_body = CredentialUpdate,
+    request_body = CredentialPatch,
     responses((status = 200, description = "Changed.", body = CredentialAnswer), CredentialUpdateProblems))]
 pub(in crate::api) async fn update(
     State(gateway): State<Arc<Gateway>>,

@@ -8,7 +8,7 @@ use axum::response::Response;
 use crate::api::answer;
 use crate::api::extract::{JsonBody, NoParameters, Operator, Query, TenantPath};
 use crate::api::openapi::problems::KeyCreateProblems;
-use crate::api::schema::{KeyAnswer, KeyCreate};
+use crate::api::schema::KeyAnswer;
 use crate::domain::Result;
 use crate::gateway::Gateway;
 use crate::gateway::keys::KeyDraft;
@@ -19,7 +19,7 @@ use crate::gateway::keys::KeyDraft;
 /// replaced without a pause.
 #[utoipa::path(post, path = "/admin/tenants/{id}/keys", operation_id = "createKey", tag = "admin",
     params(("id" = String, Path, description = "The tenant's id.")),
-    request_body = KeyCreate,
+    request_body = KeyDraft,
     responses((status = 201, description = "Made.", body = KeyAnswer), KeyCreateProblems))]
 pub(in crate::api) async fn create(
     State(gateway): State<Arc<Gateway>>,

@@ -8,7 +8,7 @@ use serde_json::Value;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::example::{Example, ExampleBuilder};
 
-use crate::adapters::Account;
+use crate::adapters::{ADAPTERS, Account};
 use crate::api::schema::{
     AuditListing, CheckAnswer, ContactAnswer, ContactListAnswer, CountAnswer, CredentialAnswer,
     CredentialListing, DeleteAnswer, KeyAnswer, KeyListing, TenantAnswer, TenantListing, TenantUsageAnswer,
@@ -89,16 +89,13 @@ fn upserts() -> Vec<(&'static str, &'static str, Value)> {
     ]
 }
 
-/// Examples that are written by hand: by schema and name, as OpenAPI spells an example. Those of a CRM are named after it,
-/// and a test sends each to a fresh demo.
-const FILES: [&str; 3] = [
-    include_str!("examples/aptly.json"),
-    include_str!("examples/pipeline.json"),
-    include_str!("examples/gateway.json"),
-];
+/// Examples that are written by hand, as OpenAPI spells them: those of each CRM, which are named after it, and the gateway's.
+fn files() -> impl Iterator<Item = &'static str> {
+    ADAPTERS.iter().map(|spec| spec.examples).chain([include_str!("examples.json")])
+}
 
 fn from_files(schema: &str) -> impl Iterator<Item = (String, RefOr<Example>)> {
-    FILES.into_iter().flat_map(move |file| {
+    files().flat_map(move |file| {
         let mut schemas: BTreeMap<String, BTreeMap<String, Example>> =
             serde_json::from_str(file).unwrap_or_default();
         schemas.remove(schema).into_iter().flatten().map(|(name, example)| (name, example.into()))
@@ -278,7 +275,7 @@ mod tests {
 
     #[test]
     fn every_file_of_examples_is_read() {
-        for file in FILES {
+        for file in files() {
             let schemas: BTreeMap<String, BTreeMap<String, Example>> = serde_json::from_str(file).unwrap();
             assert!(schemas.values().flat_map(BTreeMap::values).all(|example| example.value.is_some()));
         }

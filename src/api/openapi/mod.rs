@@ -7,12 +7,11 @@ mod providers;
 
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::schema::{AdditionalProperties, Components, ObjectBuilder, Ref, Schema, SchemaType};
+use utoipa::openapi::schema::{Components, Ref};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Content, License, OpenApi as Document, RefOr};
 
 use super::problem::{Problem, ProblemCode, ProblemOrigin, ProblemRetryable};
-use super::request;
 use super::routes::{open_routes, operator_routes, tenant_routes};
 
 /// What no route says: the API as a whole.
@@ -62,9 +61,6 @@ fn complete(document: &mut Document) {
             components.add_security_scheme(name, SecurityScheme::Http(scheme));
         }
         providers::describe(components);
-        for (name, schema) in components.schemas.iter_mut().filter(|(name, _)| is_body(name)) {
-            close(name, schema);
-        }
     }
     let mut shared = Components::new();
     shared.examples.extend(problems::examples());
@@ -144,28 +140,4 @@ fn place(kind: &str, name: &str) -> Ref {
 /// Every operation of a path.
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten()
-}
-
-/// Members that a contact read before has, and that a body may hold for nothing.
-fn ignored_members(name: &str) -> impl Iterator<Item = &'static &'static str> {
-    let ids: &[&str] = if name == "ContactUpdate" { &request::IDS } else { &[] };
-    let times: &[&str] = if name.starts_with("Contact") { &request::READ_ONLY } else { &[] };
-    ids.iter().chain(times)
-}
-
-/// Whether the schema is of a body, which may hold no member that is not described.
-fn is_body(name: &str) -> bool {
-    ["Create", "Update", "Upsert", "Input"].iter().any(|end| name.ends_with(end))
-}
-
-fn close(name: &str, schema: &mut RefOr<Schema>) {
-    if let RefOr::T(Schema::Object(object)) = schema {
-        for member in ignored_members(name) {
-            let ignored = ObjectBuilder::new().read_only(true).description(Some("Accepted and ignored."));
-            object
-                .properties
-                .insert((*member).to_owned(), ignored.schema_type(SchemaType::AnyValue).build().into());
-        }
-        object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
-    }
 }

@@ -2,53 +2,94 @@
 
 use secrecy::SecretString;
 
-use serde_json::value::RawValue;
-
-use super::{FieldReader, name, under};
+use super::FieldReader;
+use super::object::{BodyObject, BodyValue, Presence, documented, field};
 use crate::api::extract::FromBody;
-use crate::domain::RawJson;
+use crate::domain::{RawJson, Text};
 use crate::gateway::credentials::{CredentialDraft, CredentialPatch};
 use crate::json::Members;
 
-const CREATE: [&str; 4] = ["provider", "name", "settings", "secret"];
-const UPDATE: [&str; 3] = ["name", "settings", "secret"];
+static CREATE: BodyObject<(Text, CredentialPatch)> = BodyObject {
+    name: "CredentialCreate",
+    about: "A credential to make.",
+    is_new: true,
+    fields: &[
+        field(
+            "provider",
+            "Which CRM.",
+            Presence::Required,
+            BodyValue::Word(|(provider, _), word| *provider = word),
+        ),
+        field(
+            "name",
+            "A name, unique in the tenant.",
+            Presence::Required,
+            BodyValue::Name(|(_, draft), name| draft.name = Some(name)),
+        ),
+        field(
+            "settings",
+            "The provider's settings; at most 64 KiB.",
+            Presence::Optional,
+            BodyValue::Any(|reader, at, raw, (_, draft)| draft.settings = object(reader, at, raw)),
+        ),
+        field(
+            "secret",
+            "The provider's secret, at most 16 KiB; it is sealed, and never shown again.",
+            Presence::Required,
+            BodyValue::Any(|reader, at, raw, (_, draft)| draft.secret = secret(reader, at, raw)),
+        ),
+    ],
+    ignored: &[],
+};
+
+static UPDATE: BodyObject<CredentialPatch> = BodyObject {
+    name: "CredentialUpdate",
+    about: "Changes to a credential: what is absent stays.",
+    is_new: true,
+    fields: &[
+        field(
+            "name",
+            "A name, unique in the tenant.",
+            Presence::NotNull,
+            BodyValue::Name(|patch, name| patch.name = Some(name)),
+        ),
+        field(
+            "settings",
+            "Settings, merged by field; `null` resets one. Merged they hold at most 64 KiB.",
+            Presence::NotNull,
+            BodyValue::Any(|reader, at, raw, patch| patch.settings = object(reader, at, raw)),
+        ),
+        field(
+            "secret",
+            "A new secret; required where `baseUrl` changes.",
+            Presence::NotNull,
+            BodyValue::Any(|reader, at, raw, patch| patch.secret = secret(reader, at, raw)),
+        ),
+    ],
+    ignored: &[],
+};
+
+documented! {
+    CredentialDraft: CREATE, [];
+    CredentialPatch: UPDATE, [];
+}
 
 impl FromBody for CredentialDraft {
     fn from_body(reader: &mut FieldReader<'_>, members: &Members<'_>) -> Option<Self> {
-        refuse_unknown(reader, members, &CREATE);
-        let raw = |name| members.get(name).map(RawValue::get);
-        let provider = reader.required_text("/provider", raw("provider"));
-        let name = name(reader, raw("name"));
+        let mut read = (Text::default(), CredentialPatch::default());
+        CREATE.read(reader, "", members, &mut read);
+        let (provider, CredentialPatch { name, settings, secret }) = read;
         // Providers without required settings need none.
-        let settings = object(reader, "/settings", raw("settings").unwrap_or("{}"));
-        let secret = raw("secret");
-        if secret.is_none() {
-            reader.required("/secret");
-        }
-        let secret = secret.and_then(|raw| object(reader, "/secret", raw));
-        Some(Self { provider: provider?, name: name?, settings: settings?, secret: sealed(&secret?) })
+        let settings = settings.unwrap_or_else(|| RawJson::from_validated(Text::from_static("{}")));
+        Some(Self { provider, name: name?, settings, secret: secret? })
     }
 }
 
 impl FromBody for CredentialPatch {
     fn from_body(reader: &mut FieldReader<'_>, members: &Members<'_>) -> Option<Self> {
-        refuse_unknown(reader, members, &UPDATE);
-        // `null` would mean to clear, and none of them can be: it is of the wrong type here.
-        let raw = |name| members.0.iter().find(|(key, _)| key == name).map(|(_, raw)| raw.get());
-        let name = raw("name").map(|raw| name(reader, Some(raw)));
-        let settings = raw("settings").map(|raw| object(reader, "/settings", raw));
-        let secret = raw("secret").map(|raw| object(reader, "/secret", raw));
-        Some(Self {
-            name: name.flatten(),
-            settings: settings.flatten(),
-            secret: secret.flatten().as_ref().map(sealed),
-        })
-    }
-}
-
-fn refuse_unknown(reader: &mut FieldReader<'_>, members: &Members<'_>, known: &[&str]) {
-    for (name, _) in members.0.iter().filter(|(name, _)| !known.contains(&name.as_ref())) {
-        reader.unknown(&under("", name), known);
+        let mut patch = Self::default();
+        UPDATE.read(reader, "", members, &mut patch);
+        Some(patch)
     }
 }
 
@@ -57,6 +98,6 @@ fn object(reader: &mut FieldReader<'_>, at: &str, raw: &str) -> Option<RawJson> 
     Some(reader.raw(raw))
 }
 
-fn sealed(secret: &RawJson) -> SecretString {
-    SecretString::from(secret.as_str())
+fn secret(reader: &mut FieldReader<'_>, at: &str, raw: &str) -> Option<SecretString> {
+    Some(SecretString::from(object(reader, at, raw)?.as_str()))
 }

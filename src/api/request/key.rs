@@ -1,38 +1,83 @@
 //! A key to make.
 
-use serde_json::value::RawValue;
+use utoipa::openapi::Ref;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
-use super::{FieldReader, name, under};
-use crate::api::extract::{FromBody, moment};
+use super::FieldReader;
+use super::object::{BodyList, BodyObject, BodyValue, Presence, documented, field};
+use crate::api::extract::FromBody;
 use crate::domain::bounds::KEY_CREDENTIALS_MOST;
-use crate::domain::rules::Lines;
-use crate::domain::{CredentialId, Patch, Scope, Scopes, Text, Timestamp};
+use crate::domain::{CredentialId, Patch, Scope, Scopes, Text};
 use crate::gateway::keys::KeyDraft;
 use crate::json::{self, Kind, Members};
 
-const MEMBERS: [&str; 4] = ["name", "scopes", "credentialIds", "expiresAt"];
+static CREATE: BodyObject<KeyDraft> = BodyObject {
+    name: "KeyCreate",
+    about: "A key to make.",
+    is_new: true,
+    fields: &[
+        field(
+            "name",
+            "A name for people.",
+            Presence::Required,
+            BodyValue::Name(|draft, name| draft.name = name),
+        ),
+        field(
+            "scopes",
+            "What it may do; writing does not imply reading",
+            Presence::Required,
+            BodyValue::List(BodyList {
+                least: Some(1),
+                most: Scope::ALL.len(),
+                names_most: false,
+                element: || Ref::from_schema_name(SCOPE).into(),
+                read: |reader, at, raw, most, draft| match reader.list(at, raw, most, scope) {
+                    Patch::Set(scopes) => draft.scopes = Scopes::new(&scopes),
+                    Patch::Keep => {}
+                    Patch::Clear => reader.required(at),
+                },
+            }),
+        ),
+        field(
+            "credentialIds",
+            "The only credentials it may name; absent means all",
+            Presence::Optional,
+            BodyValue::List(BodyList {
+                least: Some(1),
+                most: KEY_CREDENTIALS_MOST,
+                names_most: true,
+                element: || ObjectBuilder::new().schema_type(Type::String).into(),
+                read: credential_ids,
+            }),
+        ),
+        field(
+            "expiresAt",
+            "When it ends; absent means never.",
+            Presence::Optional,
+            BodyValue::Time(|draft, time| draft.expires_at = Some(time)),
+        ),
+    ],
+    ignored: &[],
+};
+
+const SCOPE: &str = "ScopeWord";
+
+/// The words of scopes.
+fn scopes() -> Schema {
+    let words =
+        ObjectBuilder::new().schema_type(Type::String).description(Some("One thing that a key may do."));
+    words.enum_values(Some(Scope::ALL.map(Scope::as_str))).into()
+}
+
+documented! { KeyDraft: CREATE, [(SCOPE, scopes)]; }
 
 impl FromBody for KeyDraft {
     fn from_body(reader: &mut FieldReader<'_>, members: &Members<'_>) -> Option<Self> {
-        for (name, _) in members.0.iter().filter(|(name, _)| !MEMBERS.contains(&name.as_ref())) {
-            reader.unknown(&under("", name), &MEMBERS);
-        }
-        let raw = |name| members.get(name).map(RawValue::get);
-        let name = name(reader, raw("name"));
-        let scopes = scopes(reader, raw("scopes"));
-        let credential_ids = raw("credentialIds").map(|raw| credential_ids(reader, raw));
-        let expires_at = raw("expiresAt").and_then(|raw| time(reader, "/expiresAt", raw));
-        Some(Self { name: name?, scopes, credential_ids, expires_at })
+        let (name, scopes) = (Text::default(), Scopes::default());
+        let mut draft = Self { name, scopes, credential_ids: None, expires_at: None };
+        CREATE.read(reader, "", members, &mut draft);
+        Some(draft)
     }
-}
-
-fn scopes(reader: &mut FieldReader<'_>, raw: Option<&str>) -> Scopes {
-    match raw.map(|raw| reader.list("/scopes", raw, Scope::ALL.len(), scope)) {
-        Some(Patch::Set(scopes)) => return Scopes::new(&scopes),
-        Some(Patch::Keep) => {}
-        Some(Patch::Clear) | None => reader.required("/scopes"),
-    }
-    Scopes::default()
 }
 
 fn scope(reader: &mut FieldReader<'_>, at: &str, raw: &str) -> Option<Scope> {
@@ -45,21 +90,19 @@ fn scope(reader: &mut FieldReader<'_>, at: &str, raw: &str) -> Option<Scope> {
     scope
 }
 
-fn credential_ids(reader: &mut FieldReader<'_>, raw: &str) -> Vec<CredentialId> {
-    let ids = reader.list("/credentialIds", raw, KEY_CREDENTIALS_MOST, |reader, at, raw| {
+fn credential_ids(reader: &mut FieldReader<'_>, at: &str, raw: &str, most: usize, draft: &mut KeyDraft) {
+    // Absent and `null` mean all, an empty list would mean none.
+    if json::kind(raw) == Kind::Null {
+        return;
+    }
+    let id = |reader: &mut FieldReader<'_>, at: &str, raw: &str| {
         reader.required_text(at, Some(raw)).map(CredentialId::from)
-    });
-    if ids == Patch::Clear {
-        reader.fault("/credentialIds", "empty", "Leave it out for all credentials, or name one at least.");
+    };
+    match reader.list(at, raw, most, id) {
+        Patch::Set(ids) => draft.credential_ids = Some(ids),
+        Patch::Keep => {}
+        Patch::Clear => {
+            reader.fault(at, "empty", "Leave it out for all credentials, or name one at least.");
+        }
     }
-    ids.value().cloned().unwrap_or_default()
-}
-
-fn time(reader: &mut FieldReader<'_>, at: &str, raw: &str) -> Option<Timestamp> {
-    let text: Patch<Text> = reader.text(at, raw, Lines::One);
-    if json::kind(raw) != Kind::String {
-        return None;
-    }
-    let read = moment(text.value().map_or("", Text::as_str));
-    read.map_err(|detail| reader.fault(at, "malformed", detail)).ok()
 }

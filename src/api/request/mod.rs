@@ -3,16 +3,16 @@
 mod contact;
 mod credential;
 mod key;
+mod object;
 mod tenant;
 
 use bytestring::ByteString;
 
-pub(super) use contact::{IDS, READ_ONLY};
 pub(super) use tenant::TenantDraft;
 
 use super::extract::FromBody;
 use crate::adapters::pointer_token;
-use crate::domain::bounds::{NAME_MOST, SENT_ENTRIES_MOST};
+use crate::domain::bounds::SENT_ENTRIES_MOST;
 use crate::domain::rules::{self, Lines};
 use crate::domain::{Failure, Faults, FieldFault, Patch, RawJson, Result, Text};
 use crate::json::{self, Kind, Members, Steps};
@@ -168,16 +168,6 @@ impl<'a> FieldReader<'a> {
 /// The pointer to the member `name` of what stands at `at`.
 pub(super) fn under(at: &str, name: &str) -> String {
     format!("{at}/{}", pointer_token(name))
-}
-
-/// The name of a tenant, a key or a credential. Blanks around it do not count.
-pub(super) fn name(reader: &mut FieldReader<'_>, raw: Option<&str>) -> Option<Text> {
-    let text = raw.filter(|raw| json::kind(raw) == Kind::String).and_then(json::string);
-    if text.is_some_and(|text| text.trim().chars().count() > NAME_MOST) {
-        reader.fault("/name", "too_long", format!("It may be {NAME_MOST} characters long."));
-        return None;
-    }
-    reader.required_text("/name", raw)
 }
 
 #[cfg(test)]

@@ -1,23 +1,37 @@
 //! A tenant to make.
 
-use serde_json::value::RawValue;
-
-use super::{FieldReader, name, under};
+use super::FieldReader;
+use super::object::{BodyObject, BodyValue, Presence, documented, field};
 use crate::api::extract::FromBody;
 use crate::domain::Text;
 use crate::json::Members;
 
 /// What a new tenant shall be.
+#[derive(Default)]
 pub(in crate::api) struct TenantDraft {
     /// A unique name.
     pub(in crate::api) name: Text,
 }
 
+static CREATE: BodyObject<TenantDraft> = BodyObject {
+    name: "TenantCreate",
+    about: "A tenant to make.",
+    is_new: true,
+    fields: &[field(
+        "name",
+        "A unique name.",
+        Presence::Required,
+        BodyValue::Name(|draft, name| draft.name = name),
+    )],
+    ignored: &[],
+};
+
+documented! { TenantDraft: CREATE, []; }
+
 impl FromBody for TenantDraft {
     fn from_body(reader: &mut FieldReader<'_>, members: &Members<'_>) -> Option<Self> {
-        for (name, _) in members.0.iter().filter(|(name, _)| name != "name") {
-            reader.unknown(&under("", name), &["name"]);
-        }
-        Some(Self { name: name(reader, members.get("name").map(RawValue::get))? })
+        let mut draft = Self::default();
+        CREATE.read(reader, "", members, &mut draft);
+        Some(draft)
     }
 }

@@ -1,11 +1,10 @@
-//! The public JSON of answers, serialised from borrowed values, and the shapes of bodies for the document.
+//! The public JSON of responses, serialised from borrowed values.
 
 mod audit;
 mod contact;
 mod credential;
 mod key;
 mod list;
-mod requests;
 mod serialize;
 mod tenant;
 mod warning;
@@ -16,10 +15,6 @@ pub(super) use credential::CheckAnswer;
 pub(crate) use credential::{CredentialAnswer, CredentialListing};
 pub(crate) use key::{KeyAnswer, KeyListing};
 pub(super) use list::ContactListAnswer;
-pub(super) use requests::{
-    ContactCreate, ContactUpdate, ContactUpsertRequest, CredentialCreate, CredentialUpdate, KeyCreate,
-    TenantCreate,
-};
 pub(super) use serialize::{Each, Rfc3339, Show};
 pub(super) use tenant::TenantUsageAnswer;
 pub(crate) use tenant::{TenantAnswer, TenantListing};

@@ -9,7 +9,7 @@ use crate::api::answer;
 use crate::api::extract::{JsonBody, NoParameters, Operator, Query};
 use crate::api::openapi::problems::TenantCreateProblems;
 use crate::api::request::TenantDraft;
-use crate::api::schema::{TenantAnswer, TenantCreate};
+use crate::api::schema::TenantAnswer;
 use crate::domain::Result;
 use crate::gateway::Gateway;
 
@@ -17,7 +17,7 @@ use crate::gateway::Gateway;
 ///
 /// A tenant owns credentials and keys; its name is unique and does not begin with `ten_`, as ids do.
 #[utoipa::path(post, path = "/admin/tenants", operation_id = "createTenant", tag = "admin",
-    request_body = TenantCreate,
+    request_body = TenantDraft,
     responses(
         (status = 201, description = "Made.", body = TenantAnswer,
             headers(("Location" = String, description = "Where to read the tenant."))),

@@ -32,6 +32,7 @@ pub(super) static FAKE: AdapterSpec = AdapterSpec {
     secrets: &[SecretForm { members: &["apiKey"], note: "a key" }],
     default_base_url: Some("https://fake.example.com"),
     limits: &[],
+    examples: "{}",
     connect,
 };
 
