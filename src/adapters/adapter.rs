@@ -1,4 +1,4 @@
-//! The seam: what the gateway asks of a CRM, and what an adapter declares about it.
+//! The seam: the trait that the gateway calls, and the tables that an adapter declares about its CRM.
 
 use std::sync::Arc;
 
@@ -14,22 +14,23 @@ use crate::domain::{
 };
 use crate::upstream::{Call, RateLimit, Reply, Upstream};
 
-/// One CRM account. An adapter translates and nothing else: the order of a write is `gateway`'s, the sending is
-/// `upstream`'s. One instance per credential; secret and base URL live inside.
+/// One CRM account, one instance for each credential. The instance holds the secret and the base URL.
+///
+/// An adapter only translates. `gateway` decides the order of a write, `upstream` sends it.
 #[async_trait]
 pub trait Adapter: Send + Sync + 'static {
-    /// The country whose phone numbers the credential writes without a country code.
+    /// The country of phone numbers that have no country code.
     fn region(&self) -> Region;
 
-    /// Asks the CRM, with one cheap read, whose account the secret opens.
+    /// Reads, with one cheap call, which account the secret belongs to.
     ///
-    /// - a refused secret is `upstream_credential_rejected`
+    /// - fails with `upstream_credential_rejected` if the CRM refuses the secret
     async fn probe(&self, context: &CallContext) -> Result<Account>;
 
-    /// Reads rows of the CRM's list from `at` on, `None` from its beginning, hopefully `limit` of them.
+    /// Reads rows of the CRM's list from `at` on; `None` is the start of the list. `limit` is a hint.
     ///
-    /// - there may be more rows than asked for, or fewer; `next` is `None` only at the end
-    /// - a token behind the end is an empty page
+    /// - the page may have more rows than `limit`, or fewer; `next` is `None` only at the end of the list
+    /// - a token past the end gives an empty page
     async fn read_page(
         &self,
         context: &CallContext,
@@ -38,26 +39,26 @@ pub trait Adapter: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Page>;
 
-    /// Reads one contact as completely as the CRM tells it.
+    /// Reads one contact as completely as the CRM shows it.
     ///
-    /// - an unknown id is `contact_not_found`
-    /// - what this way of reading does not show is named in [`Contact::unseen`] and [`Contact::partial`]
+    /// - fails with `contact_not_found` if the id is unknown
+    /// - fields that this read does not show are listed in [`Contact::unseen`] and [`Contact::partial`]
     async fn get_contact(&self, context: &CallContext, id: &RemoteId) -> Result<Contact>;
 
-    /// Finds who has one of the identities, by full equality. Reads only.
+    /// Finds the contacts that have one of the identities. Values must be equal as a whole. Reads only.
     ///
-    /// - no identities: nothing is sent, nobody is found
+    /// - without identities nothing is sent and the result is empty
     async fn find_contacts(&self, context: &CallContext, by: &ContactIdentity) -> Result<LookupResult>;
 
     /// Translates a draft into the call that creates it. May read, never writes.
     ///
-    /// - what breaks a rule of the CRM is `validation_failed` with pointers into the draft
-    /// - what the CRM cannot hold is named in [`Prepared::losses`]
+    /// - fails with `validation_failed` and pointers into the draft if it breaks a rule of the CRM
+    /// - fields that the CRM cannot store are listed in [`Prepared::losses`]
     async fn prepare_create(&self, context: &CallContext, draft: &ContactDraft) -> Result<Prepared>;
 
-    /// Translates changes to `held` into the call that makes them; untouched members are not sent.
+    /// Translates changes to `held` into the call that makes them. Unchanged fields are not sent.
     ///
-    /// - where `held` equals what is asked for, the answer says [`Prepared::is_noop`]
+    /// - sets [`Prepared::is_noop`] if `held` already equals the patch
     async fn prepare_update(
         &self,
         context: &CallContext,
@@ -65,101 +66,92 @@ pub trait Adapter: Send + Sync + 'static {
         patch: &ContactPatch,
     ) -> Result<Prepared>;
 
-    /// Translates a removal.
+    /// Translates a delete.
     ///
-    /// - where the CRM has none, `operation_unsupported`; where the credential forbids it, `delete_not_allowed`
+    /// - fails with `operation_unsupported` if the CRM has no delete, with `delete_not_allowed` if the
+    ///   credential does not allow it
     async fn prepare_delete(&self, context: &CallContext, id: &RemoteId) -> Result<Prepared>;
 
-    /// Sends a prepared write: the only method that writes.
+    /// Sends a prepared write. The only method that writes.
     ///
-    /// - a failure's effect says what the CRM may have done
+    /// - the effect of a failure says what the CRM may have done
     async fn send(&self, context: &CallContext, write: &Prepared) -> Result<Applied>;
 
-    /// Reads what the CRM holds after the write, in a way that shows times and whole lists where any way does.
+    /// Reads the contact after the write. Prefers a read that shows times and whole lists.
     async fn read_back(&self, context: &CallContext, write: &Prepared, applied: &Applied) -> Result<Contact>;
 
-    /// Reads the contact in the CRM's other way, as the row of a list, for fields that [`get_contact`](Self::get_contact)
-    /// did not show. `known` has the id, and the addresses, numbers and names by which the row may be found.
+    /// Reads the contact from the CRM's list, for fields that [`get_contact`](Self::get_contact) did not show.
+    /// `known` has the id, and the addresses, numbers and names to find the row by.
     ///
-    /// - `None` where no list shows such a row
+    /// - `None` if no list shows the row
     async fn read_other_way(&self, context: &CallContext, known: &Contact) -> Result<Option<Contact>>;
 }
 
-/// Whose account a secret opens.
+/// The account that a secret belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
-    /// The CRM's id of the account, where it tells.
+    /// `None` if the CRM does not show it.
     pub id: Option<Text>,
-    /// Its name, where it tells.
+    /// `None` if the CRM does not show it.
     pub name: Option<Text>,
 }
 
-/// Filters that the adapter passes to the CRM; only those that its [`AdapterSpec::filters`] declare, by canonical name.
+/// Filters that the adapter sends to the CRM, by canonical name. All are declared in [`AdapterSpec::filters`].
 pub type Pushed = crate::domain::ContactQuery;
 
-/// A contact that a look-up found.
 #[derive(Clone, Debug)]
 pub struct Match {
-    /// The contact, as the look-up showed it.
+    /// The contact, as the lookup showed it.
     pub contact: Contact,
-    /// By what it was found.
     pub matched_by: Vec<IdentityKind>,
 }
 
-/// Who was found.
 #[derive(Clone, Debug)]
 pub struct LookupResult {
-    /// The contacts, each once; the first 500, because more than one is ambiguous anyway.
+    /// The contacts, each once. At most 500: more than one is ambiguous anyway.
     pub matches: Vec<Match>,
-    /// Contacts whose number agrees only in its national digits: they may be the one, each once; the first 500.
+    /// Contacts that may match: only the national digits of a number are equal. Each once, at most 500.
     pub near: Vec<Match>,
-    /// How many rows matched beyond `matches`.
+    /// How many matching rows are not in `matches`.
     pub more: usize,
-    /// Whether all matches were seen, and are among `matches`.
+    /// Whether all matches were seen and are in `matches`.
     pub complete: bool,
-    /// The CRM's clock at the look-up.
+    /// The CRM's clock at the time of the lookup.
     pub date: Option<Timestamp>,
 }
 
 /// A write, ready to be sent.
 #[derive(Clone, Debug)]
 pub struct Prepared {
-    /// What kind of write.
     pub kind: WriteKind,
-    /// The request.
     pub call: Call,
-    /// What the CRM cannot hold, member by member.
+    /// Fields that the CRM cannot store, one warning each.
     pub losses: Vec<Warning>,
-    /// What the CRM should hold afterwards, losses and defaults considered; members that are kept are not compared.
+    /// What the CRM should hold after the write, with losses and defaults applied.
+    /// [`Patch::Keep`](crate::domain::Patch::Keep) fields are not compared.
     pub expected: ContactPatch,
-    /// How to find the record again.
     pub locator: RecordLocator,
-    /// The CRM holds already what is asked for: nothing need be sent.
+    /// The CRM already holds what the write asks for, so nothing has to be sent.
     pub is_noop: bool,
 }
 
-/// The kinds of writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteKind {
-    /// A new record.
     Create,
-    /// Changes to a record.
     Update,
-    /// A removal.
     Delete,
 }
 
 /// How to find a written record again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecordLocator {
-    /// The record's id, where it is known before the write.
+    /// The record's id, if it is known before the write.
     pub remote_id: Option<RemoteId>,
     /// What identifies the record after the write.
     pub identity: ContactIdentity,
 }
 
 impl Prepared {
-    /// A create by `call`, after which the CRM should hold `expected`.
     pub(super) fn create(
         spec: &AdapterSpec,
         call: Call,
@@ -170,7 +162,6 @@ impl Prepared {
         Self { kind: WriteKind::Create, call, losses, expected, locator, is_noop: false }
     }
 
-    /// A change of the record `id`.
     pub(super) fn update(
         spec: &AdapterSpec,
         id: &RemoteId,
@@ -183,17 +174,18 @@ impl Prepared {
     }
 }
 
-/// What the CRM said of a write.
+/// The CRM's response to a write.
 #[derive(Clone, Debug)]
 pub struct Applied {
-    /// The record's id, where the answer names it.
+    /// The record's id, if the response names it.
     pub remote_id: Option<RemoteId>,
-    /// The record, where the answer shows it.
+    /// The record, if the response shows it.
     pub contact: Option<Contact>,
 }
 
 impl Applied {
-    /// What the reply to a write shows. A body that cannot be read does not undo the write: the read-back decides.
+    /// Reads the response to a write. An unreadable body is no failure: the write is done, and the read-back
+    /// decides.
     pub(super) async fn of(
         context: &CallContext,
         reply: Reply,
@@ -205,53 +197,47 @@ impl Applied {
     }
 }
 
-/// What an adapter declares about its CRM: plain tables from which the gateway's rules, the documents, the README
-/// and the tests are driven.
+/// What an adapter declares about its CRM. The gateway's rules, the documentation and the tests are generated
+/// from these tables.
 #[derive(Debug)]
 pub struct AdapterSpec {
-    /// Which CRM.
     pub provider: Provider,
-    /// The product's name.
     pub title: &'static str,
-    /// What can be done.
     pub operations: Operations,
-    /// The fate of each unified field, in the order of [`Field::ALL`].
+    /// How each unified field is read and written, in the order of [`Field::ALL`].
     pub fields: &'static [FieldSpec],
-    /// What `remoteFields` may write.
+    /// The keys of `remoteFields` that can be written.
     pub remote_fields: &'static [RemoteFieldSpec],
-    /// Which filters the CRM answers itself, by canonical name; what is not listed it cannot.
+    /// The filters that the CRM supports, by canonical name. Others are refused.
     pub filters: &'static [FilterSpec],
-    /// How the CRM's list is read page by page.
     pub paging: Paging,
-    /// By what the CRM can look people up, never empty. The first identifies them: nobody is created who has a value of it
-    /// that another contact has.
+    /// The kinds of values by which the CRM can look up contacts, never empty. The first kind must be unique: a
+    /// create fails if another contact has the same value.
     pub identities: &'static [IdentityKind],
-    /// Whether the CRM's create changes a record of the same identity instead of refusing: then nobody may be
-    /// created whose absence was not seen.
+    /// Whether the CRM's create overwrites a record with the same identity instead of failing. A create then
+    /// needs a lookup that proves that there is none.
     pub create_upserts: bool,
-    /// Settings of a credential.
     pub settings: &'static [SettingSpec],
-    /// The forms that a credential's secret may have.
+    /// The accepted forms of a credential's secret.
     pub secrets: &'static [SecretForm],
-    /// The base URL that a credential without the setting has.
+    /// The base URL of credentials that do not set one.
     pub default_base_url: Option<&'static str>,
-    /// The limits that the CRM publishes for one account; empty where it publishes none.
+    /// The rate limits that the CRM publishes for one account; empty if it publishes none.
     pub limits: &'static [RateLimit],
-    /// Examples of requests for the OpenAPI document, by schema and name, as OpenAPI spells an example. A test sends each to
-    /// a fresh demo of the CRM.
+    /// Request examples for the OpenAPI document, by schema and name. A test sends each to a fresh demo of the
+    /// CRM.
     pub examples: &'static str,
-    /// Makes the adapter of one credential. Fails where the settings or the secret cannot be used.
+    /// Makes the adapter of one credential. Fails if the settings or the secret are unusable.
     pub connect: fn(AdapterConnection<'_>) -> Result<Arc<dyn Adapter>>,
 }
 
 impl AdapterSpec {
-    /// By what the CRM tells people apart when one is created.
+    /// The kind of value that must be unique when a contact is created.
     #[must_use]
     pub const fn create_identity(&self) -> IdentityKind {
         self.identities[0]
     }
 
-    /// The declared fate of `field`.
     #[must_use]
     pub fn field(&self, field: Field) -> Option<&'static FieldSpec> {
         self.fields.iter().find(|spec| spec.field == field)
@@ -266,51 +252,44 @@ impl AdapterSpec {
         })
     }
 
-    /// How the CRM answers the filter, by its canonical name.
     #[must_use]
     pub fn filter(&self, name: FilterName) -> Option<&'static FilterSpec> {
         self.filters.iter().find(|spec| spec.name == name.canonical())
     }
 }
 
-/// What an adapter is made of.
+/// What [`AdapterSpec::connect`] gets.
 pub struct AdapterConnection<'a> {
     /// The credential's settings, checked against [`AdapterSpec::settings`].
     pub settings: &'a Settings,
-    /// The secret's members, checked against [`AdapterSpec::secrets`].
+    /// The secret, checked against [`AdapterSpec::secrets`].
     pub secret: &'a super::settings::CredentialSecret,
-    /// The way to the CRM under the account's limits; nothing authorises its calls yet.
+    /// The CRM under the account's limits, without authorization.
     pub upstream: Upstream,
 }
 
-/// Which operations a CRM has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Operations {
-    /// Contacts can be created.
     pub create: bool,
-    /// Contacts can be changed.
     pub update: bool,
-    /// Contacts can be removed.
     pub delete: bool,
 }
 
-/// What becomes of one unified field.
+/// How one unified field is read and written.
 #[derive(Clone, Copy, Debug)]
 pub struct FieldSpec {
-    /// Which.
     pub field: Field,
-    /// From where it is read; `None` where the CRM has no such thing.
+    /// The CRM's field; `None` if the CRM has none.
     pub read: Option<&'static str>,
-    /// Where it is stored, and what is lost; [`Write::Never`] with the reason where it has no home.
+    /// The CRM's field and what is lost, or [`Write::Never`] with the reason.
     pub write: Write,
-    /// How a write is verified.
     pub verify: Verify,
-    /// Whether a create without it is refused.
+    /// Whether a create without the field is refused.
     pub required: bool,
 }
 
 impl FieldSpec {
-    /// A field that a create may leave out.
+    /// A field that is optional on create.
     pub(super) const fn of(field: Field, read: Option<&'static str>, write: Write, verify: Verify) -> Self {
         Self { field, read, write, verify, required: false }
     }
@@ -321,91 +300,83 @@ impl FieldSpec {
     }
 }
 
-/// Where a written field goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Write {
-    /// Stored whole, there.
+    /// Stored completely, in this field of the CRM.
     Stored(&'static str),
-    /// Stored in part: where, and what is lost.
+    /// Stored in part: the CRM's field, and what is lost.
     Partly(&'static str),
-    /// No home: the reason. A write that names it is warned about.
+    /// Not stored, for this reason. A write that names the field gets a warning.
     Never(&'static str),
-    /// Set by the CRM alone.
+    /// Set only by the CRM.
     ReadOnly,
 }
 
-/// How what was written is compared with what is read back.
+/// How a written value is compared with the value that is read back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verify {
-    /// Equal but for blanks at either end and the normal form of Unicode.
+    /// Equal after trimming and Unicode normalisation.
     Exact,
-    /// Equal after the normalisation that the CRM is known to do (case of e-mails and type names, digits of phones).
+    /// Equal after the normalisation that the CRM does: case of e-mails and type names, digits of phones.
     Normalised,
-    /// Fields that are many in one, each compared by itself. A date may read back as a timestamp.
+    /// An object of values, each compared separately. A date may read back as a timestamp.
     Values {
-        /// A field that reads back as an object counts by this field of it.
+        /// If a value reads back as an object, this field of the object is compared.
         inside: &'static str,
     },
-    /// Not compared: it reads back otherwise by design.
+    /// Not compared: the CRM changes the value by design.
     Never,
 }
 
-/// A member that `remoteFields` may write.
+/// A key that `remoteFields` may write.
 #[derive(Clone, Copy, Debug)]
 pub struct RemoteFieldSpec {
     /// The CRM's spelling on reads.
     pub name: &'static str,
-    /// Other spellings that are accepted.
+    /// Other accepted spellings.
     pub aliases: &'static [&'static str],
-    /// What it is, in a few words.
+    /// A short description.
     pub note: &'static str,
-    /// How it is verified.
     pub verify: Verify,
-    /// When it changes.
     pub moves: Moves,
 }
 
 impl RemoteFieldSpec {
-    /// A field of one spelling that changes when it is written.
+    /// A field with one spelling that changes only when it is written.
     pub(super) const fn of(name: &'static str, note: &'static str, verify: Verify) -> Self {
         Self { name, aliases: &[], note, verify, moves: Moves::WhenWritten }
     }
 }
 
-/// When the value of a remote field changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moves {
-    /// When it is written.
     WhenWritten,
-    /// When it or one of these is written.
+    /// When it or one of these fields is written.
     With(&'static [&'static str]),
-    /// Also without a write, when the CRM moves it.
+    /// Also without a write: the CRM changes it.
     ByItself,
 }
 
-/// A filter that the CRM answers itself.
+/// A filter that the CRM supports.
 #[derive(Clone, Copy, Debug)]
 pub struct FilterSpec {
-    /// Which, by canonical name.
+    /// The canonical name.
     pub name: FilterName,
-    /// How well.
     pub support: FilterSupport,
     /// The CRM's own parameter.
     pub upstream: &'static str,
 }
 
 impl FilterSpec {
-    /// A filter that the CRM answers exactly.
     pub(super) const fn exact(name: FilterName, upstream: &'static str) -> Self {
         Self { name, support: FilterSupport::Exact, upstream }
     }
 }
 
-/// How well a CRM answers a filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FilterSupport {
-    /// Exactly the rows that match.
+    /// The CRM returns exactly the rows that match.
     Exact,
-    /// All rows that match, and others.
+    /// The CRM returns all rows that match, and others.
     Narrows,
 }

@@ -1,4 +1,4 @@
-//! What of a change differs from what is held: the part that is the same for every CRM.
+//! Computes which parts of a patch differ from the held contact. Shared by all CRMs.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,11 +7,11 @@ use crate::domain::{
     RemoteFields, Text, Warning, WarningCode, email_identity,
 };
 
-/// The types that only one entry of a list can have.
+/// Types that only one entry of a list can have.
 const SINGLE_KINDS: [&str; 2] = ["main", "primary"];
 
-/// A draft as the change of a record that holds nothing, so that a CRM needs one way of writing and not two.
-/// Members that are `null` ask for nothing of a new record.
+/// Turns a draft into a patch of an empty record, so that a CRM needs only one write path. `null` fields are
+/// dropped: in a new record they mean nothing.
 pub(super) fn of_draft(draft: &ContactDraft) -> ContactPatch {
     let ContactDraft {
         first_name,
@@ -40,8 +40,8 @@ fn unless_empty<T: Clone>(list: &[T]) -> Patch<Vec<T>> {
     if list.is_empty() { Patch::Keep } else { Patch::Set(list.to_vec()) }
 }
 
-/// What is left of a change to a text: nothing where the record shows exactly this text. Blanks alone ask for no text. What
-/// the reading does not show is sent.
+/// Drops a change to a text that already has the same value. Blank text is no change. A field that the read
+/// does not show is sent.
 pub(super) fn text(patch: &Patch<Text>, held: &Contact, field: Field) -> Patch<Text> {
     let now = match field {
         Field::FirstName => &held.first_name,
@@ -58,15 +58,14 @@ pub(super) fn text(patch: &Patch<Text>, held: &Contact, field: Field) -> Patch<T
     }
 }
 
-/// An entry of a list: a value that the CRM tells apart from others, and its type.
+/// An entry of a list: a value that the CRM compares, and its type.
 pub(super) trait ListEntry: Clone {
-    /// The value as it is written.
+    /// The value as it was written.
     fn value(&self) -> &str;
-    /// What equal values share.
+    /// The key: equal values have equal keys.
     fn identity(&self, region: Region) -> String;
-    /// The type.
     fn kind(&self) -> Option<&Text>;
-    /// The same entry of another type.
+    /// The same entry with another type.
     fn of_kind(self, kind: Option<Text>) -> Self;
 }
 
@@ -106,8 +105,8 @@ impl ListEntry for EmailAddress {
     }
 }
 
-/// The entries of `sent`; one without a type has the type of the held entry of the same value. A type that only one
-/// entry can have is not taken over where the caller gives such a type to another entry.
+/// Fills in missing types from held entries with the same value. A unique type is not copied if the caller
+/// gives a unique type to another entry.
 pub(super) fn with_held_kinds<E: ListEntry>(sent: &[E], held: &[E], region: Region) -> Vec<E> {
     let is_typed = |entry: &E| entry.kind().is_some_and(|kind| !kind.trim().is_empty());
     if held.is_empty() || sent.iter().all(is_typed) {
@@ -115,7 +114,7 @@ pub(super) fn with_held_kinds<E: ListEntry>(sent: &[E], held: &[E], region: Regi
     }
     let is_single = |kind: Option<&Text>| is_word(kind, &SINGLE_KINDS);
     let single_is_given = sent.iter().any(|entry| is_single(entry.kind()));
-    // The first counts where several entries have one value.
+    // If several entries have the same value, the first one counts.
     let by_value: HashMap<&str, &E> = held.iter().rev().map(|held| (held.value(), held)).collect();
     let by_identity: HashMap<String, &E> =
         held.iter().rev().map(|held| (held.identity(region), held)).collect();
@@ -127,32 +126,31 @@ pub(super) fn with_held_kinds<E: ListEntry>(sent: &[E], held: &[E], region: Regi
     sent.iter().map(|entry| if is_typed(entry) { entry.clone() } else { filled(entry) }).collect()
 }
 
-/// What the CRM should hold where `sent` is what it was sent.
+/// What the CRM should hold after `sent`.
 pub(super) fn expected<T>(sent: Option<Vec<T>>) -> Patch<Vec<T>> {
     sent.map_or(Patch::Keep, |list| if list.is_empty() { Patch::Clear } else { Patch::Set(list) })
 }
 
-/// Whether two e-mail addresses are one.
+/// Whether two e-mail addresses are equal.
 pub(super) fn same_email(one: &EmailAddress, other: &EmailAddress) -> bool {
     email_identity(&one.address) == email_identity(&other.address)
 }
 
-/// The numbers exactly as the record shows them: an entry that is sent back as it was read is no change.
+/// The numbers exactly as the record shows them. An entry that is sent back unchanged is no change.
 pub(super) fn shown_numbers(held: &Contact) -> HashSet<&str> {
     held.phone_numbers.iter().map(|held| held.number.as_str()).collect()
 }
 
-/// The warning about a number that is passed on as it was written.
+/// The warning about a number that is sent unchanged.
 pub(super) fn phone_not_parsed(index: usize, identity: &PhoneIdentity) -> Warning {
     let message = if identity.e164().is_some() {
-        "The number has an extension, which E.164 cannot hold; it is passed on as it was written."
+        "The number has an extension, which E.164 cannot hold. It is sent unchanged."
     } else {
-        "The number has no E.164 form (a country code or the credential's defaultRegion may be missing, or its country has no numbers of this length, or it has letters); it is passed on as it was written."
+        "The number could not be converted to E.164 and is sent unchanged. Possible causes: no country code and no `defaultRegion`, letters, or a length that its country does not have."
     };
     Warning::new(WarningCode::PhoneNotParsed, format!("/phoneNumbers/{index}/phoneNumber"), message)
 }
 
-/// Whether a type is one of `words`.
 pub(super) fn is_word(kind: Option<&Text>, words: &[&str]) -> bool {
     kind.is_some_and(|kind| words.iter().any(|word| kind.trim().eq_ignore_ascii_case(word)))
 }

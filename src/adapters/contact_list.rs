@@ -1,5 +1,5 @@
-//! What is the same for every CRM whose list has numbered pages and parameters to search by: a page from any row on,
-//! lookups, and the row of one contact.
+//! Code shared by CRMs whose list has numbered pages and search parameters: pages, lookups, and the row of one
+//! contact.
 
 use std::collections::HashSet;
 
@@ -18,21 +18,20 @@ use crate::upstream::Reply;
 /// A query parameter of the CRM and its value.
 pub(super) type Parameter = (&'static str, String);
 
-/// Bytes of a text to search for; a longer one does not fit into a URL.
+/// Bytes of a text to search for. A longer text does not fit into a URL.
 const LONGEST_SEARCH: usize = 1000;
 
-/// Values of one kind by which the row of one contact is searched for.
+/// How many values of one kind are used to search for the row of one contact.
 const MOST_SEARCHES: usize = 3;
 
 /// A CRM's list of contacts in numbered pages.
 #[async_trait]
 pub(super) trait ContactList: Sync {
-    /// What the CRM declares.
     const SPEC: &'static AdapterSpec;
     /// The number of the first page.
     const FIRST_PAGE: u64;
 
-    /// Asks for the page `number` of `size` rows.
+    /// Requests page `number` of `size` rows.
     async fn ask(
         &self,
         context: &CallContext,
@@ -41,14 +40,12 @@ pub(super) trait ContactList: Sync {
         parameters: &[Parameter],
     ) -> Result<Reply>;
 
-    /// Reads a page.
     fn decode(text: &ByteString) -> Result<Rows>;
 
-    /// The parameter that searches by values of this kind; `None` is the full name.
+    /// The search parameter for values of this kind; `None` is the full name.
     fn search_parameter(kind: Option<IdentityKind>) -> Option<&'static str>;
 }
 
-/// Reads rows of `list` from `at` on.
 pub(super) async fn read_page<L: ContactList>(
     list: &L,
     context: &CallContext,
@@ -58,7 +55,7 @@ pub(super) async fn read_page<L: ContactList>(
 ) -> Result<Page> {
     let offset = ListPosition::of(at)?.skip;
     let mut size = L::SPEC.paging.page_size(offset, limit);
-    // The CRM may answer pages of another size; with the one that it echoes, the page is another one too.
+    // If the CRM uses another page size than requested, the offset is in another page.
     for _ in 0..2 {
         let (index, first) = (offset / size, (offset / size).saturating_mul(size));
         let number = index.saturating_add(L::FIRST_PAGE);
@@ -69,10 +66,11 @@ pub(super) async fn read_page<L: ContactList>(
             _ => return rows.from(offset, number, first, size),
         }
     }
-    Err(unreadable("the page size", "the same in two answers"))
+    Err(unreadable("the page size", "the same in both responses"))
 }
 
-/// Finds who has one of the identities, by full equality: one search for each.
+/// Finds the contacts that have one of the identities, with one search for each. Values must be equal as a
+/// whole.
 pub(super) async fn find_contacts<L: ContactList>(
     list: &L,
     context: &CallContext,
@@ -98,7 +96,7 @@ pub(super) async fn find_contacts<L: ContactList>(
     Ok(found)
 }
 
-/// What is searched for, each value once however it is written, with the parameter for it if there is one.
+/// The values to search for, without duplicates, and the parameter for each if there is one.
 fn searches<L: ContactList>(
     by: &ContactIdentity,
     region: Region,
@@ -109,7 +107,7 @@ fn searches<L: ContactList>(
     keys.map(|wanted| (L::search_parameter(Some(wanted.kind)), wanted))
 }
 
-/// Finds the row that shows a contact by what is known of it: the values that identify it, its name.
+/// Finds the row of a contact by its known identities and its name.
 pub(super) async fn read_other_way<L: ContactList>(
     list: &L,
     context: &CallContext,
@@ -132,7 +130,7 @@ fn searches_for<L: ContactList>(known: &Contact, region: Region) -> Vec<Paramete
     all.filter(|(_, text)| text.len() <= LONGEST_SEARCH).collect()
 }
 
-/// The row of the list that shows the contact `id`, as the first of `searches` that has it among its first rows finds it.
+/// The row of the contact `id`: the first of `searches` that has it among its first rows.
 pub(super) async fn row<L: ContactList>(
     list: &L,
     context: &CallContext,
@@ -149,7 +147,7 @@ pub(super) async fn row<L: ContactList>(
     Ok(None)
 }
 
-/// Asks for the first rows, as many as one page can have.
+/// Requests the first page, with as many rows as possible.
 pub(super) async fn first_page<L: ContactList>(
     list: &L,
     context: &CallContext,
@@ -162,7 +160,8 @@ fn largest_page<L: ContactList>() -> u64 {
     L::SPEC.paging.page_size(0, usize::MAX)
 }
 
-/// The one contact that a lookup after a write found, of this id where it is known. Fails with `contact_not_found`.
+/// The one contact that a lookup after a write found; if `id` is known, with this id. Fails with
+/// `contact_not_found`.
 pub(super) fn found_again(found: LookupResult, id: Option<&RemoteId>) -> Result<Contact> {
     let contacts = found.matches.into_iter().map(|found| found.contact);
     let mut same = contacts.filter(|contact| id.is_none_or(|id| contact.remote_id == *id));
@@ -183,7 +182,7 @@ mod tests {
     use crate::domain::{PhoneIdentity, Text};
     use crate::instructions::linear;
 
-    /// A CRM that finds people by e-mail address alone.
+    /// A CRM that finds contacts only by e-mail address.
     struct EmailSearchOnly;
 
     #[async_trait]

@@ -1,4 +1,5 @@
-//! What is declared about each CRM, as text for people: its `docs.md`, and the mapping table of the README.
+//! Documentation generated from the declarations: the `docs.md` of each CRM, and the mapping table of the
+//! README.
 
 use std::fmt::Write as _;
 
@@ -7,11 +8,10 @@ use super::adapter::{AdapterSpec, FieldSpec, FilterSupport, Verify, Write};
 use super::paging::Paging;
 use crate::domain::Field;
 
-/// The page of one CRM.
 #[must_use]
 pub fn page(spec: &AdapterSpec) -> String {
     let mut text = format!(
-        "# `{}`: {}\n\nPrinted from the declaration in `mod.rs`; a test fails where the two differ.\n",
+        "# `{}`: {}\n\nGenerated from the declaration in `mod.rs`. A test fails if the two differ.\n",
         spec.provider, spec.title
     );
     operations(&mut text, spec);
@@ -22,7 +22,7 @@ pub fn page(spec: &AdapterSpec) -> String {
     );
     rows(
         &mut text,
-        "## remoteFields that can be written\n\nEvery other key of the CRM is shown on reads. On writes it is refused, unless it equals what the CRM holds; in a body with the `id`, `remoteId` or `remoteUpdatedAt` of a contact that was read it is ignored, with the warning `read_only`.\n\n| key | also spelled | what |",
+        "## remoteFields that can be written\n\nReads show every other key of the CRM. Writes refuse other keys, unless the value equals the one that the CRM holds. In a body with the `id`, `remoteId` or `remoteUpdatedAt` of a contact that was read, they are ignored with the warning `read_only`.\n\n| key | aliases | description |",
         spec.remote_fields.iter().map(|field| {
             let aliases: Vec<String> = field.aliases.iter().map(|alias| format!("`{alias}`")).collect();
             format!("| `{}` | {} | {} |", field.name, aliases.join(", "), field.note)
@@ -30,7 +30,7 @@ pub fn page(spec: &AdapterSpec) -> String {
     );
     rows(
         &mut text,
-        "## Filters that the CRM answers\n\nAny other filter is refused with `filter_unsupported`.\n\n| unified | CRM | how |",
+        "## Filters that the CRM supports\n\nOther filters are refused with `filter_unsupported`.\n\n| unified | CRM | match |",
         spec.filters.iter().map(|filter| {
             let how = match filter.support {
                 FilterSupport::Exact => "exact",
@@ -41,7 +41,7 @@ pub fn page(spec: &AdapterSpec) -> String {
     );
     rows(
         &mut text,
-        "## Settings of a credential\n\n| setting | what |",
+        "## Settings of a credential\n\n| setting | description |",
         spec.settings.iter().map(|setting| {
             let required = if setting.required { " (required)" } else { "" };
             format!("| `{}`{required} | {} |", setting.name, setting.note)
@@ -49,7 +49,7 @@ pub fn page(spec: &AdapterSpec) -> String {
     );
     rows(
         &mut text,
-        "## Secret of a credential\n\n| members | what |",
+        "## Secret of a credential\n\n| fields | description |",
         spec.secrets.iter().map(|form| {
             let members: Vec<String> = form.members.iter().map(|member| format!("`{member}`")).collect();
             format!("| {} | {} |", members.join(" and "), form.note)
@@ -58,7 +58,7 @@ pub fn page(spec: &AdapterSpec) -> String {
     text
 }
 
-/// The mapping of unified fields, one column a CRM.
+/// The mapping of unified fields, with two columns for each CRM.
 #[must_use]
 pub fn mapping() -> String {
     let titles: Vec<String> =
@@ -88,41 +88,42 @@ fn operations(text: &mut String, spec: &AdapterSpec) {
     let unable: Vec<&str> = operations.iter().filter(|(_, able)| !able).map(|(name, _)| *name).collect();
     line(text, &format!("\nOperations: {}.", able.join(", ")));
     if !unable.is_empty() {
-        line(text, &format!("The CRM's API cannot {}: `operation_unsupported`.", unable.join(", ")));
+        line(
+            text,
+            &format!("The CRM's API does not support {}: `operation_unsupported`.", unable.join(", ")),
+        );
     }
     line(
         text,
         &format!(
-            "A create is refused with `contact_exists` where a contact has the same `{}`.",
+            "A create fails with `contact_exists` if another contact has the same `{}`.",
             spec.create_identity().word()
         ),
     );
     let words: Vec<String> = spec.identities.iter().map(|kind| format!("`{}`", kind.word())).collect();
-    line(text, &format!("People are found by {}.", words.join(", ")));
+    line(text, &format!("Contacts can be looked up by {}.", words.join(", ")));
     line(text, &format!("\n{}", paging(spec)));
     line(text, &format!("\n{}", limits(spec)));
 }
 
-/// How the list is read, as a sentence.
 fn paging(spec: &AdapterSpec) -> String {
     match spec.paging {
         Paging::Fixed(rows) => format!("The CRM's list has numbered pages of {rows} rows."),
         Paging::Chosen(most) => format!("The CRM's list has numbered pages of up to {most} rows."),
         Paging::Cursor => {
-            "The CRM's list can only be read from its beginning: a `pageNumber` above 1 is refused with `page_number_unsupported`."
+            "The CRM's list can only be read from the start. A `pageNumber` above 1 is refused with `page_number_unsupported`."
                 .to_owned()
         }
     }
 }
 
-/// The published limits, as a sentence.
 fn limits(spec: &AdapterSpec) -> String {
     if spec.limits.is_empty() {
-        return "The CRM publishes no rate limit; the pause that a 429 asks for is kept.".to_owned();
+        return "The CRM publishes no rate limit. The gateway waits as long as a 429 asks for.".to_owned();
     }
-    let each = spec.limits.iter().map(|limit| format!("{} in {} s", limit.calls, limit.per.as_secs()));
+    let each = spec.limits.iter().map(|limit| format!("{} calls in {} s", limit.calls, limit.per.as_secs()));
     let each: Vec<String> = each.collect();
-    format!("At most so many calls of one credential, or of those that share a budget: {}.", each.join(", "))
+    format!("Rate limit of one credential, or of the credentials that share a limit: {}.", each.join(", "))
 }
 
 fn rows(text: &mut String, head: &str, rows: impl Iterator<Item = String>) {
@@ -141,7 +142,7 @@ fn line(text: &mut String, line: &str) {
 fn field(spec: &FieldSpec) -> String {
     let verify = match spec.verify {
         Verify::Exact => "equal",
-        Verify::Normalised => "equal but for case, spacing and punctuation",
+        Verify::Normalised => "equal except case, spacing and punctuation",
         Verify::Values { .. } => "value by value",
         Verify::Never => "no",
     };
@@ -149,7 +150,7 @@ fn field(spec: &FieldSpec) -> String {
 }
 
 fn read(spec: &FieldSpec) -> &'static str {
-    spec.read.unwrap_or("never there")
+    spec.read.unwrap_or("not available")
 }
 
 fn written(spec: &FieldSpec) -> String {

@@ -1,4 +1,4 @@
-//! What an upstream's status means, the same for every CRM; a CRM's `failure.rs` adds what only it knows.
+//! What the status of an upstream's response means for every CRM. A CRM's `failure.rs` adds its own rules.
 
 use crate::domain::{Effect, Failure, FailureKind, Faults, FieldFault, Text};
 use crate::json;
@@ -7,39 +7,39 @@ use crate::upstream::{Reply, Secrets};
 /// Longest part of an upstream's message that is passed on, in characters.
 const LONGEST_MESSAGE: usize = 300;
 
-/// The failure that a reply outside 2xx means. `message` is the text of the upstream's own message member.
+/// The failure for a reply outside 2xx. `message` is the text of the upstream's message field.
 #[must_use]
 pub(super) fn by_status(reply: &Reply, message: Option<&str>) -> Failure {
     let (kind, says) = match reply.status {
         300..=399 => (
             FailureKind::UpstreamRedirected,
-            "The CRM answered with a redirect; none is followed. Mend the base URL.",
+            "The CRM responded with a redirect, which is not followed. Fix the base URL.",
         ),
         401 => (
             FailureKind::UpstreamCredentialRejected,
-            "The CRM does not accept this credential's secret. Store a valid one.",
+            "The CRM rejected this credential's secret. Store a valid one.",
         ),
         403 => (
             FailureKind::UpstreamPermissionDenied,
-            "The CRM forbids this to the user or key behind this credential.",
+            "The CRM does not allow this for the user or key of this credential.",
         ),
-        404 => (FailureKind::ContactNotFound, "The CRM knows no such contact."),
-        409 => (FailureKind::ContactExists, "The CRM says that such a contact exists already."),
+        404 => (FailureKind::ContactNotFound, "The CRM has no such contact."),
+        409 => (FailureKind::ContactExists, "The CRM already has such a contact."),
         429 => (FailureKind::UpstreamRateLimited, "The CRM's rate limit is used up."),
-        // It took too long to read us, or does not want to yet: no word on the content.
-        408 | 425 => (FailureKind::UpstreamError, "The CRM did not take the call in time."),
-        400..=499 => (FailureKind::UpstreamRejected, "The CRM refused the content."),
+        // The CRM timed out or refuses early data. This says nothing about the content.
+        408 | 425 => (FailureKind::UpstreamError, "The CRM did not accept the call in time."),
+        400..=499 => (FailureKind::UpstreamRejected, "The CRM rejected the content."),
         _ => (FailureKind::UpstreamError, "The CRM failed."),
     };
     let effect = if kind == FailureKind::UpstreamError { Effect::Unknown } else { Effect::None };
     let detail = match message.map(|text| sanitized(text, &reply.secrets)).filter(|text| !text.is_empty()) {
-        Some(text) => format!("{says} It says: {text}"),
+        Some(text) => format!("{says} Its message: {text}"),
         None => says.to_owned(),
     };
     Failure::new(kind, detail).with_effect(effect).with_retry_after(reply.retry_after)
 }
 
-/// Whether a complete 2xx says `success: false`: a refusal all the same.
+/// Whether a complete 2xx reply has `success: false`, which is an error all the same.
 #[must_use]
 pub(super) fn is_soft_failure(reply: &Reply) -> bool {
     let text = if reply.is_success() { reply.json().ok() } else { None };
@@ -47,14 +47,14 @@ pub(super) fn is_soft_failure(reply: &Reply) -> bool {
     members.and_then(|members| members.get("success")).is_some_and(|raw| raw.get() == "false")
 }
 
-/// The reply by which a refusal is judged: under 2xx it means what a 422 would.
+/// The reply of a refusal, with the status that decides its meaning: a 2xx counts as a 422.
 #[must_use]
 pub(super) fn as_client_error(reply: &Reply) -> Reply {
     let status = if reply.is_success() { 422 } else { reply.status };
     Reply { status, ..reply.clone() }
 }
 
-/// What a refusal of a call means that names no contact: what was not found is the route.
+/// For calls that name no contact: a 404 then means that the route does not exist.
 #[must_use]
 pub(super) fn of_route(failure: Failure) -> Failure {
     match failure.kind {
@@ -66,19 +66,18 @@ pub(super) fn of_route(failure: Failure) -> Failure {
     }
 }
 
-/// What a refusal of a read means: nothing was sent that could be there already.
+/// For reads: a read cannot conflict with an existing contact, and no field can be at fault.
 #[must_use]
 pub(super) fn of_read(failure: Failure) -> Failure {
     match failure.kind {
         FailureKind::ContactExists => failure.turned(FailureKind::UpstreamError),
-        // A read names no member that could be at fault.
         _ => Failure { faults: Faults::new(), ..failure },
     }
 }
 
-/// An upstream's message without control characters, addresses, numbers and the account's secrets, cut.
+/// An upstream's message without control characters, addresses, numbers and the account's secrets, shortened.
 ///
-/// A word with `@`, with seven or more digits, or as long as a token may be somebody's datum or another secret.
+/// A word with `@`, with seven or more digits, or as long as a token may be personal data or another secret.
 #[must_use]
 pub(super) fn sanitized(message: &str, secrets: &Secrets) -> String {
     let printable: String =
@@ -88,7 +87,7 @@ pub(super) fn sanitized(message: &str, secrets: &Secrets) -> String {
     secrets.strike_out(&words.join(" ")).chars().take(LONGEST_MESSAGE).collect()
 }
 
-/// A fault of the field that an upstream's message speaks of: `pointers` has words and the fields that they mean.
+/// A fault of the field that an upstream's message mentions. `pointers` maps words to fields.
 #[must_use]
 pub(super) fn fault_named(
     pointers: &[(&str, &'static str)],
@@ -100,7 +99,7 @@ pub(super) fn fault_named(
     Some(FieldFault::member(pointer, "upstream_rejected", sanitized(message, secrets)))
 }
 
-/// The same failure, its texts without the account's secrets: for one that names what contacts of the CRM show.
+/// The same failure without the account's secrets, for texts that show data of the CRM's contacts.
 #[must_use]
 pub(super) fn without_secrets(mut failure: Failure, secrets: &Secrets) -> Failure {
     let strike = |text: &mut Text| *text = Text::from(secrets.strike_out(text).as_ref());
@@ -109,7 +108,7 @@ pub(super) fn without_secrets(mut failure: Failure, secrets: &Secrets) -> Failur
     failure
 }
 
-/// The text without phone numbers, however they are spaced: runs of digits and their punctuation with seven digits.
+/// The text without phone numbers: runs of digits and phone punctuation with at least seven digits.
 fn without_numbers(text: &str) -> String {
     let (mut kept, mut run) = (String::new(), String::new());
     for c in text.chars().chain(std::iter::once('\n')) {

@@ -1,4 +1,4 @@
-//! Who is who: the values that identify people.
+//! The values that identify a contact: e-mail address, phone number, or the id of another system.
 
 use crate::domain::rules::{self, Lines};
 use crate::domain::{
@@ -7,22 +7,20 @@ use crate::domain::{
 };
 use crate::json;
 
-/// A number with fewer digits finds anybody or nobody.
+/// A shorter number matches many contacts or none.
 const FEWEST_DIGITS: usize = 7;
 
-/// By what a CRM tells people apart. All that is known of a kind is said in its methods.
+/// A kind of value that identifies a contact. All properties of a kind are methods here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IdentityKind {
-    /// By e-mail address.
     EmailAddress,
-    /// By phone number.
     PhoneNumber,
-    /// By a text in this remote field, such as the id of another system.
+    /// A text in this remote field, such as the id of another system.
     RemoteField(&'static str),
 }
 
 impl IdentityKind {
-    /// The values of this kind in a contact, a draft or a change.
+    /// The values of this kind in a contact, a draft or a patch.
     #[must_use]
     pub fn values<'a>(self, of: impl Into<IdentitySource<'a>>) -> Vec<Text> {
         let IdentitySource { emails, phones, remote_fields } = of.into();
@@ -42,7 +40,7 @@ impl IdentityKind {
         }
     }
 
-    /// The form of a value in which equal ones are equal.
+    /// The normalised value: equal identities have equal keys.
     #[must_use]
     pub fn key(self, region: Region, value: &str) -> IdentityKey {
         match self {
@@ -52,8 +50,8 @@ impl IdentityKind {
         }
     }
 
-    /// The name of a lock that writes of equal values wait for. Names sort before those of contacts, which begin with
-    /// `record`.
+    /// The name of the lock that serialises writes of equal values. These names sort before those of contacts,
+    /// which begin with `record`.
     #[must_use]
     pub fn lock_key(self, region: Region, value: &str) -> String {
         let value = match self.key(region, value) {
@@ -67,7 +65,7 @@ impl IdentityKind {
         }
     }
 
-    /// The field of the unified contact that shows it.
+    /// The unified field that shows the value.
     #[must_use]
     pub const fn field(self) -> Field {
         match self {
@@ -77,7 +75,7 @@ impl IdentityKind {
         }
     }
 
-    /// Its word in `matchOn` and in candidates: the unified filter of the same name, or the remote field.
+    /// The name in `matchOn` and in candidates: a unified filter, or the remote field.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -87,7 +85,7 @@ impl IdentityKind {
         }
     }
 
-    /// The pointer to its values in a body.
+    /// The pointer to the values in a body.
     #[must_use]
     pub fn pointer(self) -> String {
         match self {
@@ -96,35 +94,33 @@ impl IdentityKind {
         }
     }
 
-    /// Whether people who live together share it: then only a CRM that identifies people by it makes writes wait.
+    /// Whether people in one household share such a value. Writes then wait for each other only if the CRM
+    /// identifies contacts by it.
     #[must_use]
     pub const fn is_shared(self) -> bool {
         matches!(self, Self::PhoneNumber)
     }
 
-    /// Whether a person can be looked up by `value`. One that breaks a rule is not written as new, so that nobody is
-    /// created whom it would have found.
+    /// Whether a contact can be looked up by `value`. New values that break this rule are refused, because a
+    /// lookup could not find duplicates of them.
     #[must_use]
     pub fn is_valid(self, value: &str) -> bool {
         rules::text(value, Lines::One).is_none()
             && (self != Self::EmailAddress || rules::is_email_address(value))
     }
 
-    /// Whether a lookup by `value` finds one person and not many.
+    /// Whether `value` is long enough that a lookup does not match many contacts.
     #[must_use]
     pub fn is_specific(self, value: &str) -> bool {
         self != Self::PhoneNumber || digits(value).len() >= FEWEST_DIGITS
     }
 }
 
-/// What may identify a person: the parts of a contact, a draft or a change.
+/// The parts of a contact, a draft or a patch that may identify it.
 #[derive(Clone, Copy)]
 pub struct IdentitySource<'a> {
-    /// E-mail addresses.
     pub emails: &'a [EmailAddress],
-    /// Phone numbers.
     pub phones: &'a [PhoneNumber],
-    /// Members in the CRM's own spelling.
     pub remote_fields: &'a RemoteFields,
 }
 
@@ -150,30 +146,27 @@ impl<'a> From<&'a ContactPatch> for IdentitySource<'a> {
     }
 }
 
-/// A value in the form in which equal ones are equal.
+/// A normalised value: equal identities have equal keys.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum IdentityKey {
-    /// A text.
     Text(String),
-    /// A phone number.
     Phone(PhoneIdentity),
 }
 
-/// One value by which a person is looked up.
+/// One value to look up a contact by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// What it is.
     pub kind: IdentityKind,
     /// The value as it was written.
     pub value: Text,
 }
 
-/// By what a person is looked up: any match counts.
+/// The values to look up a contact by. A contact matches if it has one of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContactIdentity(pub Vec<Identity>);
 
 impl ContactIdentity {
-    /// The values of these kinds, in their order.
+    /// The values of `kinds`, in this order.
     #[must_use]
     pub fn of<'a>(kinds: &[IdentityKind], of: impl Into<IdentitySource<'a>>) -> Self {
         let of = of.into();
@@ -184,7 +177,6 @@ impl ContactIdentity {
         Self(kinds.iter().flat_map(values).collect())
     }
 
-    /// The values of one kind.
     #[must_use]
     pub fn of_kind(&self, kind: IdentityKind) -> Self {
         self.filtered(|identity| identity.kind == kind)
@@ -196,14 +188,14 @@ impl ContactIdentity {
         self.filtered(|identity| identity.kind != kind)
     }
 
-    /// The values of the kind that identifies people; all values if there is none of it. Relatives share the rest.
+    /// The values of the kind that identifies contacts, or all values if there is none. Relatives share values
+    /// of the other kinds.
     #[must_use]
     pub fn identifying(&self, kind: IdentityKind) -> Self {
         let identifying = self.of_kind(kind);
         if identifying.is_empty() { self.clone() } else { identifying }
     }
 
-    /// Whether there is nothing to look for.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()

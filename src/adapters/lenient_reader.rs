@@ -1,37 +1,36 @@
-//! Reading of loosely typed JSON members: what is certain is taken, what is not is refused by name.
+//! Reads loosely typed JSON fields.
 //!
-//! Upstreams change the types of their members between versions. A number where text was is still that text, one
-//! value where a list was is a list of one, and `""` is nothing. Anything else would be a guess, and a contact
-//! half guessed must not pass for a whole one.
+//! Upstreams change the types of their fields between versions. A number is accepted as a text, a single value
+//! as a list of one, and `""` as nothing. Any other type is an error that names the field: a guess could pass
+//! off a wrong contact as a right one.
 
 use bytestring::ByteString;
 
 use crate::domain::{Failure, FailureKind, RawJson, RemoteFields, RemoteId, Result, Text, Timestamp};
 use crate::json::{self, Kind, Members, Raw};
 
-/// Rows that a page may have: ten times as many as the largest page that a CRM documents.
+/// Rows of a page: ten times the largest page that a CRM documents.
 const MOST_ROWS: usize = 2000;
-/// Entries of one list of a contact: more e-mail addresses or phone numbers than anybody has.
+/// Entries of one list of a contact, such as e-mail addresses.
 pub(crate) const MOST_ENTRIES: usize = 1000;
-/// How many remote fields of one record are read; one with more is given without them.
+/// A record with more remote fields is returned without them.
 pub const REMOTE_FIELDS_MOST: usize = 5_000;
 
-/// Reads members of one checked reply; texts share its bytes.
+/// Reads fields of one checked reply. Texts share its bytes.
 #[derive(Clone, Copy)]
 pub(crate) struct LenientReader<'a>(pub &'a ByteString);
 
 impl<'a> LenientReader<'a> {
-    /// The object that the whole reply is.
+    /// The whole reply as an object.
     pub(crate) fn whole(self) -> Result<Members<'a>> {
-        json::members(self.0).ok_or_else(|| unreadable("the answer", "an object"))
+        json::members(self.0).ok_or_else(|| unreadable("the response", "an object"))
     }
 
-    /// An object.
     pub(crate) fn object(self, name: &str, raw: Raw<'a>) -> Result<Members<'a>> {
         json::members(raw.get()).ok_or_else(|| unreadable(name, "an object"))
     }
 
-    /// A list; one value is a list of one, `null` an empty one.
+    /// A list. A single value is a list of one, `null` an empty list.
     pub(crate) fn list(self, name: &str, raw: Raw<'a>) -> Result<Vec<Raw<'a>>> {
         match json::kind(raw.get()) {
             Kind::List => json::elements(raw.get()).ok_or_else(|| unreadable(name, "a list")),
@@ -48,7 +47,7 @@ impl<'a> LenientReader<'a> {
         Ok((entries, whole))
     }
 
-    /// The rows of a page. A page of too many is refused before any of its rows is read.
+    /// The rows of a page. A page with too many rows fails before its rows are read.
     pub(crate) fn rows(self, name: &str, raw: Raw<'a>) -> Result<Vec<Raw<'a>>> {
         if json::kind(raw.get()) != Kind::List {
             return Err(unreadable(name, "a list"));
@@ -57,7 +56,7 @@ impl<'a> LenientReader<'a> {
             .ok_or_else(|| unreadable(name, &format!("a list of at most {MOST_ROWS} rows")))
     }
 
-    /// A text; a number counts as its digits, `null` and `""` as nothing.
+    /// A text. A number is read as its digits; `null` and `""` are `None`.
     pub(crate) fn text(self, name: &str, raw: Raw<'a>) -> Result<Option<Text>> {
         match json::kind(raw.get()) {
             Kind::Null => Ok(None),
@@ -69,7 +68,7 @@ impl<'a> LenientReader<'a> {
         }
     }
 
-    /// A record's id: a string that a path can hold as one segment.
+    /// A record's id: a string that can be one segment of a path.
     pub(crate) fn id(self, name: &str, raw: Option<Raw<'a>>) -> Result<RemoteId> {
         let text =
             raw.filter(|raw| json::kind(raw.get()) == Kind::String).and_then(|raw| json::string(raw.get()));
@@ -77,7 +76,7 @@ impl<'a> LenientReader<'a> {
         id.filter(RemoteId::is_plausible).ok_or_else(|| unreadable(name, "an id"))
     }
 
-    /// A moment as RFC 3339; `null` and `""` are nothing.
+    /// An RFC 3339 timestamp; `null` and `""` are `None`.
     pub(crate) fn time(self, name: &str, raw: Raw<'a>) -> Result<Option<Timestamp>> {
         match self.text(name, raw)? {
             None => Ok(None),
@@ -85,7 +84,7 @@ impl<'a> LenientReader<'a> {
         }
     }
 
-    /// A count; digits in a string count too.
+    /// A count; digits in a string are accepted.
     pub(crate) fn count(self, name: &str, raw: Raw<'a>) -> Result<Option<u64>> {
         match self.text(name, raw)? {
             None => Ok(None),
@@ -93,21 +92,21 @@ impl<'a> LenientReader<'a> {
         }
     }
 
-    /// The text that `part` is: cut from the reply where it is borrowed from it.
+    /// The text `part`, sharing the bytes of the reply if it is a part of it.
     pub(crate) fn slice_of(self, part: &str) -> Text {
         Text::cut(self.0, part)
     }
 
-    /// A member that is passed on as it is.
+    /// Keeps a field unchanged.
     pub(crate) fn keep_raw(self, into: &mut RemoteFields, name: &str, raw: Raw<'a>) {
         into.0.push((self.slice_of(name), RawJson::from_validated(Text::cut(self.0, raw.get()))));
     }
 }
 
-/// The failure of a reply whose member is not what it must be.
+/// A failure that names the field.
 pub(crate) fn unreadable(name: &str, expected: &str) -> Failure {
     Failure::new(
         FailureKind::UpstreamInvalidResponse,
-        format!("The CRM's answer cannot be understood: `{name}` is not {expected}."),
+        format!("The CRM's response cannot be read: `{name}` is not {expected}."),
     )
 }

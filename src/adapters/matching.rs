@@ -1,4 +1,4 @@
-//! The match behind a lookup: which of the rows that a CRM found have the value that was looked up.
+//! The matches of a lookup: which rows of the CRM have the value that was looked up.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -7,19 +7,18 @@ use super::adapter::{AdapterSpec, LookupResult, Match, RecordLocator};
 use super::identity::{ContactIdentity, Identity, IdentityKey, IdentityKind};
 use crate::domain::{Contact, ContactPatch, Region, RemoteId, Timestamp, words};
 
-/// Matches that are kept of all lookups for one person.
+/// How many matches of all lookups for one contact are kept.
 const MOST_MATCHES: usize = 500;
 
-/// What a row of a lookup must have to be a match: the CRMs' searches find parts of values too.
+/// The value of a lookup. A row must have the whole value: the CRMs' searches also match parts of values.
 pub(super) struct LookupKey {
     pub(super) kind: IdentityKind,
     key: IdentityKey,
-    /// The value as a CRM's search finds it.
+    /// The value in the form that the CRM's search takes.
     pub(super) search: String,
 }
 
 impl LookupKey {
-    /// What is looked up by `identity`.
     #[must_use]
     pub(super) fn of(identity: &Identity, region: Region) -> Self {
         let key = identity.kind.key(region, &identity.value);
@@ -30,13 +29,13 @@ impl LookupKey {
         Self { kind: identity.kind, key, search }
     }
 
-    /// What is the same where both ask for the same value.
+    /// Equal for lookups of the same value.
     #[must_use]
     pub(super) fn key(&self) -> (IdentityKind, IdentityKey) {
         (self.kind, self.key.clone())
     }
 
-    /// How `contact` agrees with what is wanted. Each of its values is read once.
+    /// How `contact` matches. Each of its values is read once.
     fn agreement(&self, contact: &Contact, region: Region) -> Option<Agreement> {
         let held = self.kind.values(contact).into_iter().filter_map(|value| {
             let held = self.kind.key(region, &value);
@@ -54,24 +53,24 @@ impl LookupKey {
     }
 }
 
-/// How a contact agrees with what is wanted, the better first.
+/// How a contact matches, the better first.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Agreement {
-    /// It has the address or number.
+    /// It has the whole value.
     Same,
-    /// It has a number that agrees only in its national digits, or may have one that the row does not show.
+    /// Only the national digits of a number are equal, or the row may not show the number.
     Near,
 }
 
 impl LookupResult {
-    /// Before any look-up: nobody, and nothing missed.
+    /// The result before any lookup.
     #[must_use]
     pub(super) const fn nobody() -> Self {
         Self { matches: Vec::new(), near: Vec::new(), more: 0, complete: true, date: None }
     }
 
-    /// Takes from the rows of one look-up those that match, each contact once. `whole` says whether the rows are all
-    /// that the CRM found, `date` what its clock said.
+    /// Adds the matching rows of one lookup, each contact once. `whole`: the rows are all that the CRM found.
+    /// `date` is the CRM's clock.
     pub(super) fn add(
         &mut self,
         wanted: &LookupKey,
@@ -80,11 +79,11 @@ impl LookupResult {
         date: Option<Timestamp>,
         region: Region,
     ) {
-        // The first look-up is the earliest moment from which a contact may have been made by somebody else.
+        // The first lookup is the earliest time from which another writer may have created a contact.
         self.date = self.date.or(date);
         self.complete &= whole;
         let kind = wanted.kind;
-        let (mut matches, mut near) = (places(&self.matches), places(&self.near));
+        let (mut matches, mut near) = (index_by_id(&self.matches), index_by_id(&self.near));
         for contact in rows {
             match wanted.agreement(&contact, region) {
                 Some(Agreement::Same) => {
@@ -92,7 +91,7 @@ impl LookupResult {
                     self.more += usize::from(!noted);
                     self.complete &= noted;
                 }
-                // They are named in a warning: one that is left out there is no match that was missed.
+                // Near matches are only named in a warning, so that the list may be cut.
                 Some(Agreement::Near) => drop(note(&mut self.near, &mut near, contact, kind)),
                 // The CRM found it, perhaps by a value that the row does not show.
                 None => self.complete &= contact.shows(kind.field()),
@@ -100,18 +99,18 @@ impl LookupResult {
         }
     }
 
-    /// Whether so many match that a further look-up would tell nothing new. What it would have shown is then unseen.
+    /// Whether more lookups can be skipped because enough contacts match. Their rows are then unseen.
     pub(super) fn is_full(&self) -> bool {
         self.matches.len() >= MOST_MATCHES
     }
 }
 
-/// Where each contact stands in a list.
-fn places(list: &[Match]) -> HashMap<RemoteId, usize> {
+/// The index of each contact in a list.
+fn index_by_id(list: &[Match]) -> HashMap<RemoteId, usize> {
     list.iter().enumerate().map(|(place, known)| (known.contact.remote_id.clone(), place)).collect()
 }
 
-/// Notes a contact once in a list that may be full; whether it stands there.
+/// Adds a contact once to a list that may be full. Returns whether the list has it.
 fn note(
     list: &mut Vec<Match>,
     places: &mut HashMap<RemoteId, usize>,
@@ -134,14 +133,14 @@ fn note(
     true
 }
 
-/// First and last name in words; `None` where the record shows no name.
+/// First and last name with single spaces; `None` if the record shows no name.
 pub(super) fn full_name(known: &Contact) -> Option<String> {
     let words: Vec<&str> = words([&known.first_name, &known.last_name].into_iter().flatten()).collect();
     (!words.is_empty()).then(|| words.join(" "))
 }
 
 impl RecordLocator {
-    /// How to find a record again that shall hold `expected`.
+    /// How to find the record again that should hold `expected`.
     #[must_use]
     pub(super) fn of(spec: &AdapterSpec, remote_id: Option<RemoteId>, expected: &ContactPatch) -> Self {
         Self { remote_id, identity: ContactIdentity::of(spec.identities, expected) }
@@ -159,7 +158,7 @@ mod tests {
         LookupKey::of(&identity, Region::default())
     }
 
-    /// A CRM may know people by any of these, in any order.
+    /// A CRM may identify contacts by any of these, in any order.
     #[test]
     fn an_id_of_another_system_identifies_as_an_address_does() {
         let kinds = [IdentityKind::RemoteField("externalId"), IdentityKind::EmailAddress];

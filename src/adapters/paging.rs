@@ -1,20 +1,19 @@
-//! How a CRM's list is read page by page, and the tokens by which it goes on.
+//! How the list of a CRM is paged, and the tokens of its pages.
 
 use crate::domain::{Failure, PageToken, Result, Text};
 
-/// How a CRM's list is read page by page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Paging {
-    /// By page number; every page has this many rows.
+    /// By page number. Every page has this many rows.
     Fixed(u64),
-    /// By page number; a page has as many rows as the call asks for, up to this many.
+    /// By page number. A page has as many rows as the call asks for, up to this number.
     Chosen(u64),
-    /// By a cursor that each page gives for the next one: the list can only be read from its beginning.
+    /// By a cursor that each page has for the next one. The list can only be read from the start.
     Cursor,
 }
 
 impl Paging {
-    /// The token of the row before which `offset` rows stand; `None` if the CRM cannot begin there.
+    /// The token of the row at `offset`; `None` if the CRM cannot start there.
     #[must_use]
     pub fn at_offset(self, offset: u64) -> Option<PageToken> {
         let position = ListPosition { cursor: None, skip: offset };
@@ -25,13 +24,13 @@ impl Paging {
         token.ok()
     }
 
-    /// The token of the row `rows` behind the one of `at`, of a page that was read there; `None` is the beginning.
+    /// The token of the row that is `rows` after `at`, on the same page; `None` is the start of the list.
     pub fn behind(self, at: Option<&PageToken>, rows: usize) -> Result<PageToken> {
         let position = ListPosition::of(at)?;
         ListPosition { skip: position.skip.saturating_add(rows as u64), ..position }.token()
     }
 
-    /// The page size with which `limit` rows from `offset` on are one page, if any size does that.
+    /// The smallest page size with which `limit` rows from `offset` on are on one page, or else the largest.
     pub(super) fn page_size(self, offset: u64, limit: usize) -> u64 {
         let limit = limit as u64;
         match self {
@@ -45,7 +44,8 @@ impl Paging {
     }
 }
 
-/// What a token says: so many rows behind the beginning of the list, or of the page that a cursor of the CRM names.
+/// The content of a token: how many rows to skip, from the start of the list or of the page that the CRM's
+/// cursor names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ListPosition {
     pub(super) cursor: Option<Text>,
@@ -53,7 +53,8 @@ pub(super) struct ListPosition {
 }
 
 impl ListPosition {
-    /// Reads a token; `None` is the beginning. Fails with `invalid_parameter` where another release made it in another form.
+    /// Reads a token; `None` is the start of the list. Fails with `invalid_parameter` if another release made
+    /// it in another format.
     pub(super) fn of(token: Option<&PageToken>) -> Result<Self> {
         let text = token.map_or("0", PageToken::as_str);
         let (skip, cursor) = match text.split_once(':') {
@@ -63,13 +64,13 @@ impl ListPosition {
         let skip = skip.parse().map_err(|_| {
             Failure::parameter(
                 "cursor",
-                "This cursor is not of this version of the gateway; begin without one.",
+                "This cursor was made by another version of the gateway. Start again without a cursor.",
             )
         })?;
         Ok(Self { cursor, skip })
     }
 
-    /// The token that says it. Fails with `upstream_invalid_response` if the CRM's cursor is too long.
+    /// Encodes the position. Fails with `upstream_invalid_response` if the CRM's cursor is too long.
     pub(super) fn token(&self) -> Result<PageToken> {
         let text = match &self.cursor {
             Some(cursor) => format!("{}:{}", self.skip, cursor.as_str()),

@@ -1,6 +1,6 @@
-//! What a reading shows of contacts: pages of rows, fields that are missing or cannot be read, two readings of one record.
+//! Reads contacts: pages of rows, missing and unreadable fields, and the merge of two reads of one record.
 //!
-//! Only what identifies a row may fail it, and then this row alone.
+//! Only an unreadable id fails a row, and it fails no other row.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -16,20 +16,18 @@ use crate::upstream::{Decoded, Secrets};
 /// A field's key as the CRM spells it, and its value.
 pub(super) type Named<'a> = (Cow<'a, str>, Raw<'a>);
 
-/// A contact while it is read. A field without a key is unseen. One whose value cannot be read is unseen too, and stays in
-/// `remote_fields` as it came.
+/// A contact while it is read. A field without a key is unseen. A field whose value cannot be read is unseen
+/// too, and is kept unchanged in `remote_fields`.
 pub(super) struct ContactReading<'a> {
     pub(super) read: LenientReader<'a>,
     pub(super) contact: Contact,
 }
 
 impl<'a> ContactReading<'a> {
-    /// The text of `field`.
     pub(super) fn text(&mut self, field: Field, named: Option<&Named<'a>>) -> Option<Text> {
         self.value(field, named, LenientReader::text)
     }
 
-    /// The timestamp of `field`.
     pub(super) fn time(&mut self, field: Field, named: Option<&Named<'a>>) -> Option<Timestamp> {
         self.value(field, named, LenientReader::time)
     }
@@ -50,8 +48,9 @@ impl<'a> ContactReading<'a> {
         })
     }
 
-    /// The entries of a list. `read` reads one, and says too whether it says more than is consumed. A list that says more,
-    /// or that cannot be read whole, stays in `remote_fields` as it came, so that nothing of it is lost.
+    /// The entries of a list. `read` reads one entry, and returns whether the entry has more than was read. If
+    /// an entry has more or cannot be read, the list is also kept unchanged in `remote_fields`, so that nothing
+    /// is lost.
     pub(super) fn entries<T>(
         &mut self,
         field: Field,
@@ -83,7 +82,7 @@ impl<'a> ContactReading<'a> {
         entries
     }
 
-    /// Notes that `field` cannot be read; `partly` says whether a part of it could.
+    /// Marks `field` as unreadable. `partly`: some of its entries could be read.
     pub(super) fn unreadable(&mut self, field: Field, name: &str, raw: Raw<'a>, partly: bool) {
         let contact = &mut self.contact;
         contact.unreadable.insert(field);
@@ -96,7 +95,6 @@ impl<'a> ContactReading<'a> {
     }
 }
 
-/// Reads the list of a page row by row.
 pub(super) fn rows<'a>(
     read: LenientReader<'a>,
     name: &str,
@@ -107,14 +105,14 @@ pub(super) fn rows<'a>(
     Ok(rows.map(|row| read.object(name, row).and_then(&decode).ok()).collect())
 }
 
-/// The rows of a page of the list. A row that nobody can tell whose it is, is `None`.
+/// The rows of a page. `None` is a row without a readable id.
 pub(super) struct Rows {
     pub(super) contacts: Vec<Option<Contact>>,
-    /// How many rows a full page has, as the CRM says.
+    /// How many rows a full page has, according to the CRM.
     pub(super) size: Option<u64>,
-    /// The page that the CRM says this is.
+    /// The number of this page, according to the CRM.
     pub(super) page: Option<u64>,
-    /// How many rows match in all, as the CRM says. Rows decide where this says less.
+    /// How many rows match in all, according to the CRM. If this is less than the rows, the rows count.
     pub(super) total: Option<u64>,
 }
 
@@ -125,23 +123,22 @@ impl Decoded for Rows {
 }
 
 impl Rows {
-    /// The contacts that could be read.
     pub(super) fn readable(self) -> impl Iterator<Item = Contact> {
         self.contacts.into_iter().flatten()
     }
 
-    /// The row of the contact `id`.
     pub(super) fn row_of(self, id: &RemoteId) -> Option<Contact> {
         self.readable().find(|row| row.remote_id == *id)
     }
 
-    /// The same rows. Fails with `upstream_invalid_response` where none of them can be read: that is no list of contacts.
+    /// Fails with `upstream_invalid_response` if none of the rows can be read: then it is no list of contacts.
     pub(super) fn checked(self) -> Result<Self> {
         let none = !self.contacts.is_empty() && self.contacts.iter().all(Option::is_none);
         if none { Err(unreadable("_id", "an id in any row")) } else { Ok(self) }
     }
 
-    /// Whether these rows, of the first page, are all that match, each of them readable. A full page has `size` rows.
+    /// Whether these rows of the first page are all that match, and all are readable. A full page has `size`
+    /// rows.
     pub(super) fn is_whole(&self, size: u64) -> bool {
         let rows = self.contacts.len() as u64;
         !self.has_more(0, size)
@@ -149,17 +146,16 @@ impl Rows {
             && self.contacts.iter().all(Option::is_some)
     }
 
-    /// Whether rows follow these, before which `first` rows stand. A full page has a successor unless the CRM's total is
-    /// just reached; a total that says less than was shown is wrong.
+    /// Whether more rows follow. `first` rows come before these, a full page has `size` rows. A full page has a
+    /// successor, unless the CRM's total is exactly reached. A total below the rows seen is wrong.
     fn has_more(&self, first: u64, size: u64) -> bool {
         let rows = self.contacts.len() as u64;
         let end = first.saturating_add(rows);
         rows > 0 && self.total.map_or(rows >= size, |total| end < total || (total < end && rows >= size))
     }
 
-    /// The rows from `offset` on. They were asked for as page number `page`, before which `first` rows stand, and a full
-    /// page has `size`.
-    /// Fails where the CRM answered another page: its rows would pass for those of this one.
+    /// The rows from `offset` on. They were requested as page `page` with `size` rows, after `first` rows.
+    /// Fails if the CRM returned another page: its rows would be taken for those of this page.
     pub(super) fn from(self, offset: u64, page: u64, first: u64, size: u64) -> Result<Page> {
         let rows = self.checked()?;
         if !rows.contacts.is_empty() && rows.page.is_some_and(|echoed| echoed != page) {
@@ -175,10 +171,10 @@ impl Rows {
     }
 }
 
-/// What two readings of one record tell together: each field from `first` if it shows it, else from `other`.
+/// Merges two reads of one record: each field from `first` if it shows it, else from `other`.
 #[must_use]
 pub fn merge(first: Contact, other: Contact) -> Contact {
-    // Another single read may not find both readings again, so that no tag is made of them together.
+    // A later read may not find the second read again, so the merged contact gets no tag.
     let mut whole = Contact { read_by: ReadBy::List, ..first };
     if whole.names_derived
         && !other.names_derived
@@ -193,7 +189,7 @@ pub fn merge(first: Contact, other: Contact) -> Contact {
     if other.names_derived {
         let halves = [&other.first_name, &other.last_name].into_iter().flatten();
         let full = halves.map(Text::as_str).collect::<Vec<_>>().join(" ");
-        // Somebody without a name is shown by the name of the company.
+        // A contact without a name is shown with the name of its company.
         if whole.account.as_ref().is_some_and(|account| account.trim() == full.trim()) {
             other.unseen.insert(Field::FirstName);
             other.unseen.insert(Field::LastName);
@@ -216,7 +212,7 @@ pub fn merge(first: Contact, other: Contact) -> Contact {
             Field::LastActivityAt => whole.last_activity_at = other.last_activity_at,
             Field::RemoteCreatedAt => whole.remote_created_at = other.remote_created_at,
             Field::RemoteUpdatedAt => whole.remote_updated_at = other.remote_updated_at,
-            // They come with their lists, or are merged below.
+            // Types come with their lists; the others are merged below.
             Field::EmailAddressType | Field::PhoneNumberType | Field::RemoteFields | Field::RemoteDeleted => {
                 continue;
             }
@@ -241,8 +237,8 @@ pub fn merge(first: Contact, other: Contact) -> Contact {
     whole
 }
 
-/// Fills in the half of a name that `contact` does not show: what `full` says beside the half that is shown. Returns whether
-/// there was such a half.
+/// Fills in the missing half of a name: the rest of `full` after the known half is removed. Returns whether a
+/// half was missing.
 pub(super) fn complete_names(contact: &mut Contact, full: &str) -> bool {
     let full = full.trim();
     let known = |half: &Option<Text>| half.as_deref().map(str::trim).unwrap_or_default().to_owned();
@@ -251,7 +247,7 @@ pub(super) fn complete_names(contact: &mut Contact, full: &str) -> bool {
         (false, true) => full.strip_suffix(known(&contact.last_name).as_str()),
         _ => None,
     };
-    // Not where the half that is known is only a part of a word.
+    // Not if the known half is only a part of a word.
     let is_word = |rest: &&str| rest.len() == full.len() || rest.trim().len() < rest.len() || rest.is_empty();
     let Some(rest) = rest.filter(is_word).map(str::trim) else { return false };
     let rest = (!rest.is_empty()).then(|| Text::from(rest));
@@ -286,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_half_that_is_not_shown_is_what_the_full_name_says_beside_the_other() {
-        // Which half is not shown, the half that is shown, the full name, and the half that is filled in.
+        // Which half is missing, the known half, the full name, and the half that is filled in.
         let cases = [
             (Field::FirstName, "Byron", "Ada\tAugusta Byron", Some(Some("Ada\tAugusta"))),
             (Field::LastName, "Ada", "Ada van Smith", Some(Some("van Smith"))),
@@ -315,7 +311,7 @@ mod tests {
 
     #[test]
     fn rows_decide_where_a_list_ends_whatever_the_crm_counts() {
-        // Rows of the third page of 50, what the CRM counts, and whether there may be more.
+        // Rows of the third page of 50, the CRM's total, and whether there may be more.
         let cases = [
             (50, None, true),
             (49, None, false),

@@ -1,4 +1,4 @@
-//! What a caller may write through `remoteFields`: the declared members, in any of their spellings, and no others.
+//! Rules of `remoteFields`: callers can write the declared fields, in any of their spellings, and no others.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,30 +10,30 @@ use crate::domain::{
 };
 use crate::json;
 
-/// How a CRM's own keys relate to ours; the allow-list itself is [`AdapterSpec::remote_fields`].
+/// How a CRM's own keys relate to ours. The allow-list is [`AdapterSpec::remote_fields`].
 pub(super) struct RemoteRules {
-    /// The CRM's declaration.
     pub spec: &'static AdapterSpec,
-    /// Normalised keys that unified fields hold, with the unified member to use instead.
-    pub mapped: &'static [(&'static str, &'static str)],
+    /// Normalised keys that are written through a unified field, with the name of that field.
+    pub reserved_by_unified: &'static [(&'static str, &'static str)],
     /// Normalised keys that only the CRM sets.
-    pub denied: &'static [&'static str],
-    /// Defaults that give way to other members, because the CRM reads them as one.
-    pub gives_way: &'static [(&'static str, &'static [&'static str])],
+    pub read_only: &'static [&'static str],
+    /// Defaults that are left out if the caller sends one of these other fields, because the CRM treats them as
+    /// one.
+    pub yields_to: &'static [(&'static str, &'static [&'static str])],
 }
 
 /// Where a body comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BodyOrigin {
-    /// Written by the caller.
+    /// The caller wrote it.
     Caller,
-    /// Made from a contact that was read.
+    /// It was made from a contact that was read.
     Read,
-    /// Made from a contact that was read before it was changed last.
+    /// It was made from a contact that was read, and the contact was changed since.
     Outdated,
 }
 
-/// Where the body with these read-only members comes from.
+/// The origin of a body with these read-only fields.
 pub(super) fn origin(read_only: &[ReadOnlyMember], held: &Contact) -> BodyOrigin {
     if !is_read_back(read_only) {
         return BodyOrigin::Caller;
@@ -48,30 +48,27 @@ pub(super) fn origin(read_only: &[ReadOnlyMember], held: &Contact) -> BodyOrigin
     }
 }
 
-/// What is to be made of the members that a caller sent.
+/// The fields of `remoteFields` that a write sends and ignores.
 pub(super) struct Selected<'a> {
-    /// The members to be written.
     pub writes: Vec<RemoteWrite<'a>>,
-    /// Members that differ from what is held and cannot be written, of a body made from a contact that was read: the
-    /// caller did not choose them.
+    /// Fields that differ from the held ones and cannot be written, in a body that was made from a contact that
+    /// was read. The caller did not choose them.
     pub ignored: Vec<&'a str>,
 }
 
-/// A member to be written: its declaration, the caller's pointer, its value.
+/// A field to write.
 pub(super) struct RemoteWrite<'a> {
-    /// Its declaration.
     pub spec: &'static RemoteFieldSpec,
     /// RFC 6901 pointer into the caller's body.
     pub pointer: String,
-    /// The value.
     pub value: &'a RawJson,
 }
 
 impl RemoteRules {
-    /// The members of `sent` that must be written, given what the CRM holds. A member that equals what is held is no
-    /// change, whatever the allow-list says, so that a contact read from us can be sent back whole. What cannot be written
-    /// is ignored in a `read_back` body, as the CRM may have changed it meanwhile.
-    /// Fails with `validation_failed` naming every other member that may not be written.
+    /// Selects the fields of `sent` that must be written. Fields that equal the held ones are no change, even
+    /// if they are not in the allow-list: a contact that was read can be sent back whole. In a `read_back`
+    /// body, fields that cannot be written are ignored, as the CRM may have changed them since.
+    /// Fails with `validation_failed`, naming every other field that cannot be written.
     pub(super) fn select<'a>(
         &self,
         sent: &'a RemoteFields,
@@ -88,13 +85,13 @@ impl RemoteRules {
             }
             let pointer = || format!("/remoteFields/{}", pointer_token(name));
             match self.declared(name) {
-                // No more writes than declarations.
+                // So there are never more writes than declarations.
                 Ok(spec) if writes.iter().any(|write| write.spec.name == spec.name) => faults.add(|| {
-                    let detail = format!("`{}` is named twice, in two spellings.", spec.name);
+                    let detail = format!("`{}` is given twice, in two spellings.", spec.name);
                     FieldFault::member(pointer(), "conflict", detail)
                 }),
                 Ok(spec) => writes.push(RemoteWrite { spec, pointer: pointer(), value }),
-                // What is not there is no other than `null`.
+                // A missing field equals `null`.
                 Err(_) if read_back && now.is_none() && value.is_null() => {}
                 Err(_) if read_back => ignored.push(name.as_str()),
                 Err((code, detail)) => faults.add(|| FieldFault::member(pointer(), code, detail)),
@@ -103,11 +100,11 @@ impl RemoteRules {
         if faults.is_empty() { Ok(Selected { writes, ignored }) } else { Err(Failure::validation(faults)) }
     }
 
-    /// The one warning about all fields of a body made from a contact that was read which cannot be written.
+    /// One warning for all ignored fields.
     pub(super) fn warning(&self, ignored: &[&str]) -> Option<Warning> {
         let message = || {
             let names = enumerated(ignored);
-            format!("Ignored, as these fields cannot be written to {}: {names}.", self.spec.title)
+            format!("Ignored because these fields cannot be written to {}: {names}.", self.spec.title)
         };
         (!ignored.is_empty()).then(|| Warning::new(WarningCode::ReadOnly, "/remoteFields", message()))
     }
@@ -115,18 +112,18 @@ impl RemoteRules {
     fn declared(&self, name: &str) -> std::result::Result<&'static RemoteFieldSpec, (&'static str, String)> {
         let key = field_key(name);
         let name = abbreviated(name);
-        if let Some((_, member)) = self.mapped.iter().find(|(mapped, _)| *mapped == key) {
-            return Err(("conflict", format!("`{name}` is the unified member `{member}`; send it there.")));
+        if let Some((_, unified)) = self.reserved_by_unified.iter().find(|(reserved, _)| *reserved == key) {
+            return Err(("conflict", format!("`{name}` is written through `{unified}`. Send it there.")));
         }
-        if self.denied.contains(&key.as_str()) {
-            return Err(("read_only", format!("`{name}` is set by {} alone.", self.spec.title)));
+        if self.read_only.contains(&key.as_str()) {
+            return Err(("read_only", format!("`{name}` can only be set by {}.", self.spec.title)));
         }
         self.spec.remote_field(&key).ok_or_else(|| {
             let names: Vec<&str> = self.spec.remote_fields.iter().map(|spec| spec.name).collect();
             (
                 "unknown_member",
                 format!(
-                    "`{name}` cannot be written to {}; remoteFields may hold: {}.",
+                    "`{name}` cannot be written to {}. Fields that can be written: {}.",
                     self.spec.title,
                     names.join(", ")
                 ),
@@ -135,7 +132,7 @@ impl RemoteRules {
     }
 }
 
-/// The same failure, of the setting that holds the members instead of a caller's body.
+/// Moves the pointers of a failure from a caller's body to the setting `createDefaults`.
 pub(super) fn of_setting(mut failure: Failure) -> Failure {
     for fault in failure.faults.iter_mut() {
         if let FaultLocation::Pointer(pointer) = &mut fault.place {
@@ -146,8 +143,8 @@ pub(super) fn of_setting(mut failure: Failure) -> Failure {
 }
 
 impl RemoteRules {
-    /// The members of the setting `createDefaults`.
-    /// Fails with `validation_failed` naming every member that could not be written.
+    /// Reads the setting `createDefaults`. Fails with `validation_failed`, naming every field that cannot be
+    /// written.
     pub(super) fn defaults(&self, setting: Option<&RawJson>) -> Result<RemoteFields> {
         let Some(setting) = setting else { return Ok(RemoteFields::default()) };
         let members = json::members(setting.as_str())
@@ -160,7 +157,7 @@ impl RemoteRules {
             .0
             .iter()
             .filter_map(|(name, _)| {
-                // Made one by one: beyond the bound it is counted and dropped.
+                // Faults are made one by one: those over the limit are only counted.
                 let (code, detail) = self.declared(name).err()?;
                 let at = format!("/settings/createDefaults/{}", pointer_token(name));
                 Some(FieldFault::member(at, code, detail))
@@ -169,28 +166,28 @@ impl RemoteRules {
         if faults.is_empty() { Ok(defaults) } else { Err(Failure::validation(faults)) }
     }
 
-    /// The draft with what the credential adds to every create; what the caller names, in any spelling, wins. `null` names
-    /// nothing in a new record.
+    /// The draft with the credential's defaults. A field that the caller sends, in any spelling, replaces the
+    /// default. `null` fields are dropped: in a new record they mean nothing.
     pub(super) fn with_defaults(&self, draft: &ContactDraft, defaults: &RemoteFields) -> ContactDraft {
         let mut draft = draft.clone();
         let fields = &mut draft.remote_fields.0;
         fields.retain(|(_, value)| !value.is_null());
         let sent: HashSet<String> = fields.iter().map(|(name, _)| field_key(name)).collect();
         let named = |name: &str| sent.contains(&field_key(name));
-        // Where each name stands, the first where there are several.
+        // The first index of each name.
         let mut places: HashMap<String, usize> =
             fields.iter().enumerate().rev().map(|(place, (name, _))| (field_key(name), place)).collect();
         for (name, value) in &defaults.0 {
             let key = field_key(name);
-            let others = self.gives_way.iter().find(|(default, _)| field_key(default) == key);
-            let gives_way = others.is_some_and(|(_, others)| others.iter().any(|other| named(other)));
+            let others = self.yields_to.iter().find(|(default, _)| field_key(default) == key);
+            let yields = others.is_some_and(|(_, others)| others.iter().any(|other| named(other)));
             match places.get(&key) {
-                // Fields that are many in one: those that the caller does not name are filled in.
+                // In an object of values, only the keys that the caller left out are filled in.
                 Some(place) if self.is_many_in_one(&key) => {
                     fields[*place].1 = merged(&fields[*place].1, value);
                 }
                 Some(_) => {}
-                None if gives_way => {}
+                None if yields => {}
                 None => {
                     places.insert(key, fields.len());
                     fields.push((name.clone(), value.clone()));
@@ -205,7 +202,7 @@ impl RemoteRules {
     }
 }
 
-/// The members of `sent`, and those of `defaults` that it does not name; `sent` alone where either is no object.
+/// The fields of `sent`, and those of `defaults` that it does not have. Only `sent` if either is not an object.
 fn merged(sent: &RawJson, defaults: &RawJson) -> RawJson {
     let (Some(mine), Some(others)) = (json::members(sent.as_str()), json::members(defaults.as_str())) else {
         return sent.clone();
@@ -225,8 +222,12 @@ mod tests {
     use crate::adapters::aptly;
     use crate::instructions::linear;
 
-    const RULES: RemoteRules =
-        RemoteRules { spec: &aptly::SPEC, mapped: &[], denied: &[], gives_way: &[("typeId", &["title"])] };
+    const RULES: RemoteRules = RemoteRules {
+        spec: &aptly::SPEC,
+        reserved_by_unified: &[],
+        read_only: &[],
+        yields_to: &[("typeId", &["title"])],
+    };
 
     /// `n` spellings of `name`.
     fn spelled(name: &str, n: usize) -> RemoteFields {

@@ -1,29 +1,28 @@
-//! Calls of one account: under a secret sent along each time, or under a login that is renewed when the token ends.
+//! Calls of one account, authorized by a fixed secret, or by a login that is renewed when its token expires.
 
 use crate::domain::{CallContext, Effect, Failure, FailureKind, Result};
 use crate::upstream::{Authorization, Call, Logins, NextStep, Reply, TokenFor, Upstream};
 
-/// How a CRM is logged in to.
+/// How to log in to a CRM.
 pub(super) trait LogIn: Send + Sync {
-    /// The call; it holds the secret.
+    /// The call; it contains the secret.
     fn call(&self) -> Result<Call>;
 
-    /// What authorises calls after `reply`. Fails with `upstream_credential_rejected` where the CRM refuses the
-    /// login. Nothing of the reply's body may stand in a failure: it may repeat what was sent.
+    /// The authorization of later calls. Fails with `upstream_credential_rejected` if the CRM refuses the
+    /// login. The failure must not contain the reply's body: it may repeat what was sent.
     fn authorization(&self, reply: Reply) -> Result<Authorization>;
 }
 
-/// The way to one account.
 pub(super) enum Session {
-    /// Each call bears the same secret.
+    /// Every call has the same secret.
     Fixed(Box<Upstream>),
-    /// Each call bears the token of the last login.
+    /// Every call has the token of the last login.
     Login(Box<Login>),
 }
 
 impl Session {
-    /// Sends `call`. After a 401 under a login it is sent once more under a new one, a write too: a CRM that answers
-    /// 401 has applied nothing.
+    /// Sends `call`. After a 401, a login is renewed and the call is sent once more, also a write: a CRM that
+    /// responds with 401 has not applied it.
     pub(super) async fn call(&self, context: &CallContext, call: &Call) -> Result<Reply> {
         match self {
             Self::Fixed(upstream) => upstream.call(context, call).await,
@@ -31,7 +30,7 @@ impl Session {
         }
     }
 
-    /// Logs in again, so that a check shows whether the password is still accepted; at most every 10 s.
+    /// Logs in again, at most every 10 s, to check that the password is still valid.
     pub(super) async fn renew(&self, context: &CallContext) -> Result<()> {
         match self {
             Self::Fixed(_) => Ok(()),
@@ -40,7 +39,7 @@ impl Session {
     }
 }
 
-/// A login, made when the first call comes; its token is kept in memory alone.
+/// A login, made on the first call. Its token is kept only in memory.
 pub(super) struct Login {
     anonymous: Upstream,
     how: Box<dyn LogIn>,
@@ -48,7 +47,6 @@ pub(super) struct Login {
 }
 
 impl Login {
-    /// The login of `user` with `password`, made by `how`.
     pub(super) fn new(anonymous: Upstream, user: &str, password: &str, how: impl LogIn + 'static) -> Self {
         let logins = anonymous.logins(user, password);
         Self { anonymous: anonymous.hiding(password), how: Box::new(how), logins }
@@ -74,8 +72,8 @@ impl Login {
         }
     }
 
-    /// The account under a token, with the token's number; `None` where it is too soon for another login. Whoever comes
-    /// first logs in; others wait for that, within their own deadlines.
+    /// The account with a token, and the token's number; `None` if it is too soon for another login. The first
+    /// caller logs in; others wait for it, within their own deadlines.
     async fn open(&self, context: &CallContext, purpose: TokenFor) -> Result<Option<(Upstream, u64)>> {
         let mut turn = None;
         loop {
@@ -93,7 +91,7 @@ impl Login {
         }
     }
 
-    /// A failed login has written nothing, whatever was to be written after it.
+    /// A failed login has no effect, even if it came before a write.
     async fn log_in(&self, context: &CallContext) -> Result<(Upstream, u64)> {
         let reply = self.anonymous.call(context, &self.how.call()?).await;
         match reply.and_then(|reply| self.how.authorization(reply)) {
@@ -110,7 +108,7 @@ impl Login {
     }
 
     fn late(&self) -> Failure {
-        Failure::new(FailureKind::UpstreamTimeout, "The login at the CRM did not end in time.")
+        Failure::new(FailureKind::UpstreamTimeout, "The login to the CRM timed out.")
             .with_upstream(self.anonymous.provider(), None)
     }
 }

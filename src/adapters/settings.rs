@@ -8,34 +8,28 @@ use crate::domain::{Failure, Faults, FieldFault, RawJson, Region, Result, Text, 
 use crate::json::{self, Kind};
 use crate::upstream::is_plain_segment;
 
-/// One setting of a credential.
 #[derive(Clone, Copy, Debug)]
 pub struct SettingSpec {
-    /// The member's name.
     pub name: &'static str,
-    /// What it may hold.
     pub kind: SettingKind,
     /// Whether a credential without it is refused.
     pub required: bool,
-    /// What it does, one sentence, with its default.
+    /// What it does, in one sentence, with its default.
     pub note: &'static str,
 }
 
 impl SettingSpec {
-    /// A setting that may be left out.
     pub(super) const fn optional(name: &'static str, kind: SettingKind, note: &'static str) -> Self {
         Self { name, kind, required: false, note }
     }
 }
 
-/// What a setting may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SettingKind {
-    /// A base URL; the guard decides further.
+    /// A base URL. The guard of outgoing connections checks it further.
     BaseUrl,
-    /// An ISO 3166 country of two letters, upper case.
+    /// An ISO 3166 country code of two capital letters.
     Region,
-    /// `true` or `false`.
     Flag,
     /// One of these words.
     Word(&'static [&'static str]),
@@ -43,28 +37,26 @@ pub enum SettingKind {
     PathTemplate,
     /// An object of `remoteFields`.
     RemoteFields,
-    /// A name of the caller's choice: credentials with the same one share the CRM's rate limit.
+    /// A name that the caller chooses. Credentials with the same name share the CRM's rate limit.
     LimitGroup,
-    /// The part of the CRM's rate limit that the gateway may use: a number above 0 and at most 1.
+    /// The part of the CRM's rate limit that the gateway may use: above 0, at most 1.
     LimitShare,
 }
 
-/// One form that a secret may have: all these members and no others.
+/// One form of a secret: all of these fields and no others.
 #[derive(Clone, Copy, Debug)]
 pub struct SecretForm {
-    /// Members, each a string that is not empty.
+    /// The fields; each is a string that is not empty.
     pub members: &'static [&'static str],
-    /// What it is.
     pub note: &'static str,
 }
 
-/// A credential's settings, each known and well formed.
 #[derive(Clone, Debug, Default)]
 pub struct Settings(Vec<(&'static SettingSpec, RawJson)>);
 
 impl Settings {
-    /// Reads the JSON object `text` against `specs`; members that are `null` count as absent.
-    /// Fails with `validation_failed` naming every fault under `/settings`.
+    /// Reads the JSON object `text` against `specs`. `null` fields count as absent.
+    /// Fails with `validation_failed`, naming every fault under `/settings`.
     pub fn read(specs: &'static [SettingSpec], text: &str) -> Result<Self> {
         let Some(members) = json::members(text) else {
             return Err(Failure::validation(vec![FieldFault::member(
@@ -99,26 +91,24 @@ impl Settings {
         if faults.is_empty() { Ok(Self(settings)) } else { Err(Failure::validation(faults)) }
     }
 
-    /// The setting as raw JSON.
     #[must_use]
     pub fn raw(&self, name: &str) -> Option<&RawJson> {
         self.0.iter().find(|(spec, _)| spec.name == name).map(|(_, raw)| raw)
     }
 
-    /// The setting as text.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<Text> {
         self.raw(name).and_then(|raw| json::string(raw.as_str())).map(|text| Text::from(text.as_ref()))
     }
 
-    /// The name of those that share the CRM's rate limit, if there is one.
+    /// The name of the group that shares the CRM's rate limit, if there is one.
     #[must_use]
     pub fn limit_group(&self) -> Option<Text> {
         let raw = self.of_kind(SettingKind::LimitGroup)?;
         json::string(raw.as_str()).map(|text| Text::from(text.as_ref()))
     }
 
-    /// The part of the CRM's rate limit that may be used; absent is 1.
+    /// The part of the CRM's rate limit that may be used, 1 by default.
     #[must_use]
     pub fn limit_share(&self) -> f64 {
         self.of_kind(SettingKind::LimitShare).and_then(|raw| share(raw.as_str())).unwrap_or(1.0)
@@ -128,7 +118,7 @@ impl Settings {
         self.0.iter().find(|(spec, _)| spec.kind == kind).map(|(_, raw)| raw)
     }
 
-    /// The setting as a flag; absent is false.
+    /// The setting as a flag, false by default.
     #[must_use]
     pub fn flag(&self, name: &str) -> bool {
         self.raw(name).is_some_and(|raw| raw.as_str() == "true")
@@ -153,17 +143,17 @@ impl SettingKind {
 
     fn expectation(self) -> String {
         match self {
-            Self::BaseUrl => "It must be a URL such as https://crm.example.com.".to_owned(),
-            Self::Region => "It must be a country of two capital letters, such as US or CA.".to_owned(),
-            Self::Flag => "It must be true or false.".to_owned(),
-            Self::Word(words) => format!("It must be one of: {}.", words.join(", ")),
+            Self::BaseUrl => "Must be a URL such as https://crm.example.com.".to_owned(),
+            Self::Region => "Must be a country code of two capital letters, such as US or CA.".to_owned(),
+            Self::Flag => "Must be true or false.".to_owned(),
+            Self::Word(words) => format!("Must be one of: {}.", words.join(", ")),
             Self::PathTemplate => {
-                "It must begin with `/`, hold `{id}` once as a whole segment, and hold no segment such as `..`, `.` or `..;`, and no `%`, `?`, `#` or backslash."
+                "Must start with `/` and contain `{id}` exactly once as a whole segment. Segments such as `..`, `.` or `..;` and the characters `%`, `?`, `#` and backslash are not allowed."
                     .to_owned()
             }
-            Self::RemoteFields => "It must be an object of remoteFields.".to_owned(),
-            Self::LimitGroup => "It must be a text of 1 to 100 characters that is not blank.".to_owned(),
-            Self::LimitShare => "It must be a number above 0 and at most 1, such as 0.5.".to_owned(),
+            Self::RemoteFields => "Must be an object of `remoteFields`.".to_owned(),
+            Self::LimitGroup => "Must be a text of 1 to 100 characters that is not blank.".to_owned(),
+            Self::LimitShare => "Must be a number above 0 and at most 1, such as 0.5.".to_owned(),
         }
     }
 }
@@ -188,21 +178,21 @@ fn is_path_template(text: &str) -> bool {
 fn unknown(name: &str, specs: &[SettingSpec]) -> String {
     let names: Vec<&str> = specs.iter().map(|spec| spec.name).collect();
     let name = abbreviated(name);
-    format!("`{name}` is no setting of this provider; there are: {}.", names.join(", "))
+    format!("Unknown setting `{name}`. Settings of this provider: {}.", names.join(", "))
 }
 
-/// A name as one token of an RFC 6901 pointer; of a name longer than any that a CRM has, the first part.
+/// A name as one token of an RFC 6901 pointer. A name longer than any that a CRM has is cut.
 #[must_use]
 pub fn pointer_token(name: &str) -> String {
     abbreviated(name).replace('~', "~0").replace('/', "~1")
 }
 
-/// The members of a credential's secret. It has no `Debug`, and its values show themselves to nobody by accident.
+/// The fields of a credential's secret. Has no `Debug`, so that values are not printed by accident.
 pub struct CredentialSecret(BTreeMap<String, SecretString>);
 
 impl CredentialSecret {
     /// Reads the JSON object `text` against `forms`.
-    /// Fails with `validation_failed` at `/secret`, never showing a value.
+    /// Fails with `validation_failed` at `/secret`. The failure contains no value of the secret.
     pub fn read(forms: &'static [SecretForm], text: &str) -> Result<Self> {
         let members = json::members(text).ok_or_else(|| refused(forms))?;
         let mut secret = BTreeMap::new();
@@ -218,7 +208,7 @@ impl CredentialSecret {
         if forms.iter().any(fits) { Ok(Self(secret)) } else { Err(refused(forms)) }
     }
 
-    /// One member's value; empty where the form has no such member.
+    /// The value of one field; empty if the form has no such field.
     #[must_use]
     pub fn expose(&self, name: &str) -> &str {
         self.0.get(name).map_or("", |value| value.expose_secret())
@@ -228,6 +218,6 @@ impl CredentialSecret {
 fn refused(forms: &[SecretForm]) -> Failure {
     let forms: Vec<String> = forms.iter().map(|form| format!("{{{}}}", form.members.join(", "))).collect();
     let detail =
-        format!("`secret` must be an object with exactly these strings, none empty: {}.", forms.join(" or "));
+        format!("`secret` must be an object with exactly these non-empty strings: {}.", forms.join(" or "));
     Failure::validation(vec![FieldFault::member("/secret", "malformed", detail)])
 }

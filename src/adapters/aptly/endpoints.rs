@@ -1,4 +1,4 @@
-//! Aptly's routes: which call each operation is, sent and checked for refusal.
+//! Aptly's routes: the call of each operation, with its errors checked.
 
 use async_trait::async_trait;
 use bytestring::ByteString;
@@ -12,7 +12,7 @@ use crate::adapters::reading::Rows;
 use crate::domain::{CallContext, RemoteId, Result};
 use crate::upstream::{Call, Reply, RetrySafety, Secrets, Upstream};
 
-/// `GET /api/contacts` and its kin, for one account.
+/// `GET /api/contacts` and related routes, for one account.
 pub(super) struct AptlyEndpoints(Upstream);
 
 impl AptlyEndpoints {
@@ -20,17 +20,17 @@ impl AptlyEndpoints {
         Self(upstream)
     }
 
-    /// What may stand in no text of this account.
+    /// Secrets that must not appear in any text of this account.
     pub(super) const fn secrets(&self) -> &Secrets {
         self.0.secrets()
     }
 
-    /// Whose key it is; `None` where this version has no such route.
+    /// The account of the key; `None` if this version of the API does not have the route.
     pub(super) async fn me(&self, context: &CallContext) -> Result<Option<Reply>> {
         self.me_by(context, &Call::new(Method::GET, "api/app/me")).await
     }
 
-    /// The same, asked once: a failure costs the write that comes after it no retries.
+    /// The same without retries, which would use up the time of the write that follows.
     pub(super) async fn me_once(&self, context: &CallContext) -> Result<Option<Reply>> {
         let call = Call { repeat: RetrySafety::AfterRefusal, ..Call::new(Method::GET, "api/app/me") };
         self.me_by(context, &call).await
@@ -49,8 +49,8 @@ impl AptlyEndpoints {
         self.0.call(context, &call).await?.read(context, failure::check_get).await
     }
 
-    /// Sends a prepared write. `POST /api/contacts/by-email` is never called: where that route does not exist the
-    /// same request could be read as an update of a contact named `by-email`.
+    /// Sends a prepared write. `POST /api/contacts/by-email` is never called: a version without that route
+    /// could take the request as an update of a contact with the id `by-email`.
     pub(super) async fn send(&self, context: &CallContext, write: &Prepared) -> Result<Reply> {
         let reply = self.0.call(context, &write.call).await?;
         let check = match write.kind {
@@ -66,7 +66,7 @@ impl ContactList for AptlyEndpoints {
     const SPEC: &'static AdapterSpec = &SPEC;
     const FIRST_PAGE: u64 = 0;
 
-    /// `page` is required; the page size is the CRM's own.
+    /// `page` is required. The CRM decides the page size.
     async fn ask(
         &self,
         context: &CallContext,
@@ -93,7 +93,7 @@ impl ContactList for AptlyEndpoints {
     }
 }
 
-/// The upsert. Whoever sends it has looked up every e-mail first.
+/// The upsert. Callers must look up every e-mail first.
 pub(super) fn create(body: String) -> Call {
     Call::new(Method::POST, "api/contacts").body(body)
 }

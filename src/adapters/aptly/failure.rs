@@ -1,4 +1,4 @@
-//! What Aptly's refusals mean.
+//! What Aptly's error responses mean.
 
 use super::SPEC;
 use crate::adapters::error_mapping;
@@ -6,7 +6,7 @@ use crate::domain::{Failure, FailureKind, Result};
 use crate::json::{self, Members};
 use crate::upstream::Reply;
 
-/// Words of Aptly's messages and the unified member they speak of.
+/// Words of Aptly's messages, and the unified field that they refer to.
 const POINTERS: &[(&str, &str)] = &[
     ("custom field", "/remoteFields/customFields"),
     ("contact type", "/remoteFields/contactType"),
@@ -16,7 +16,7 @@ const POINTERS: &[(&str, &str)] = &[
     ("email", "/emailAddresses"),
 ];
 
-/// Passes a reply with 2xx on, unless it says `success: false`; any other is the failure it means.
+/// Returns a 2xx reply, unless it has `success: false`. Any other reply is a failure.
 pub(super) fn check(reply: Reply) -> Result<Reply> {
     let refused = error_mapping::is_soft_failure(&reply);
     if reply.is_success() && !refused {
@@ -32,7 +32,7 @@ pub(super) fn check(reply: Reply) -> Result<Reply> {
     Err(failure)
 }
 
-/// For calls that name no contact: what is not there is the route.
+/// For calls that name no contact: a 404 means that the route does not exist.
 pub(super) fn check_route(reply: Reply) -> Result<Reply> {
     check(reply).map_err(error_mapping::of_route)
 }
@@ -42,7 +42,7 @@ pub(super) fn check_list(reply: Reply) -> Result<Reply> {
     check_route(reply).map_err(error_mapping::of_read)
 }
 
-/// A refused id is an unknown one: Aptly documents no answer for it.
+/// A rejected id counts as unknown: Aptly documents no response for it.
 pub(super) fn check_get(reply: Reply) -> Result<Reply> {
     if reply.status == 400 {
         return Err(not_found().with_upstream(SPEC.provider, Some(400)));
@@ -50,12 +50,11 @@ pub(super) fn check_get(reply: Reply) -> Result<Reply> {
     check(reply).map_err(error_mapping::of_read)
 }
 
-/// The contact is not there.
 pub(super) fn not_found() -> Failure {
-    Failure::new(FailureKind::ContactNotFound, "Aptly knows no contact of this id.")
+    Failure::new(FailureKind::ContactNotFound, "Aptly has no contact with this id.")
 }
 
-/// The text of `message`, else of `reason` (the rate limit's own shape), else of `error`.
+/// The text of `message`, else of `reason` (used by the rate limit), else of `error`.
 fn message(reply: &Reply) -> Option<String> {
     let text = reply.json().ok()?;
     let Members(members) = json::members(&text)?;

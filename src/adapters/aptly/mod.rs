@@ -1,7 +1,8 @@
-//! Aptly: what it can hold and find, and its adapter.
+//! Aptly: its declaration and its adapter.
 //!
-//! Its POST is an upsert by `_id` and by first e-mail address, its lists are sorted by last update in pages of 200,
-//! and its answers are spelled in three ways. The order of every operation that needs several calls is in this file.
+//! Its POST is an upsert by `_id` and by first e-mail address. Its lists are sorted by last update, in pages of
+//! 200. Its responses use three spellings. This file shows the order of calls of every operation that needs
+//! several.
 
 mod endpoints;
 mod failure;
@@ -36,13 +37,13 @@ use crate::domain::{
 };
 use crate::upstream::{Authorization, RateLimit, Reply};
 
-/// What part of a write's time the question for the API's version may take.
+/// The version check may take one part in this many of a write's time.
 const PART_FOR_VERSION: u32 = 4;
 
 /// How many ids of custom fields are remembered for one credential.
 const FIELD_IDS_MOST: usize = 2_000;
 
-/// What is declared about Aptly.
+/// The declaration of Aptly.
 pub(super) static SPEC: AdapterSpec = AdapterSpec {
     provider: Provider::new("aptly"),
     title: "Aptly",
@@ -56,7 +57,7 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
     settings: SETTINGS,
     secrets: &[SecretForm {
         members: &["apiKey"],
-        note: "a company key made in Aptly under Card Sources > API",
+        note: "a company key, created in Aptly under Card Sources > API",
     }],
     default_base_url: Some("https://core-api.getaptly.com"),
     limits: &[
@@ -70,13 +71,13 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
 const FIELDS: &[FieldSpec] = &[
     FieldSpec::of(
         Field::FirstName,
-        Some("`firstname`, else the first word of the full name"),
+        Some("`firstname`, or the first word of the full name"),
         Write::Stored("`firstname`, legacy `First Name`"),
         Verify::Exact,
     ),
     FieldSpec::of(
         Field::LastName,
-        Some("`lastname`, else the rest of the full name"),
+        Some("`lastname`, or the rest of the full name"),
         Write::Stored("`lastname`, legacy `Last Name`"),
         Verify::Exact,
     ),
@@ -88,8 +89,8 @@ const FIELDS: &[FieldSpec] = &[
     ),
     FieldSpec::of(
         Field::Addresses,
-        Some("`address`, one, of type `main`"),
-        Write::Never("Aptly's API takes no address"),
+        Some("`address`: one, of type `main`"),
+        Write::Never("Aptly's API has no address field"),
         Verify::Never,
     ),
     FieldSpec::of(
@@ -107,13 +108,15 @@ const FIELDS: &[FieldSpec] = &[
     FieldSpec::of(
         Field::PhoneNumbers,
         Some("`phone`"),
-        Write::Stored("`phone`; legacy `Mobile Phone`, `Home Phone`, `Work Phone`, which lose the order"),
+        Write::Stored(
+            "`phone`; legacy `Mobile Phone`, `Home Phone`, `Work Phone`, which do not keep the order",
+        ),
         Verify::Normalised,
     ),
     FieldSpec::of(
         Field::PhoneNumberType,
         Some("`mobile`, `work`, `home`"),
-        Write::Partly("`mobile`, `work`, `home`; other words become the first that is free"),
+        Write::Partly("`mobile`, `work`, `home`; other types become the first free one of these"),
         Verify::Normalised,
     ),
     FieldSpec::of(
@@ -142,12 +145,12 @@ const REMOTE_FIELDS: &[RemoteFieldSpec] = &[
     RemoteFieldSpec::of("isCompany", "true for a company", Verify::Exact),
     RemoteFieldSpec::of(
         "imageUrl",
-        "absolute, ends in .jpg, .jpeg or .png; reads back as another address",
+        "absolute URL that ends in .jpg, .jpeg or .png; reads back as another URL",
         Verify::Never,
     ),
     RemoteFieldSpec::of(
         "customFields",
-        "object of values by field id, or by the field's name where that is unambiguous",
+        "object of values by field id, or by field name if only one field has it",
         Verify::Values { inside: "value" },
     ),
 ];
@@ -162,32 +165,32 @@ const SETTINGS: &[SettingSpec] = &[
     SettingSpec::optional(
         "baseUrl",
         SettingKind::BaseUrl,
-        "Where the API is; default https://core-api.getaptly.com.",
+        "Base URL of the API. Default: https://core-api.getaptly.com.",
     ),
     SettingSpec::optional(
         "writeFormat",
         SettingKind::Word(&["auto", "legacy", "native"]),
-        "Spelling of written keys, `native`, `legacy` or `auto`. Default `auto`: native if the account has version 3 of the API (`GET /api/app/me` tells), else legacy unless only native can say it.",
+        "Spelling of written keys: `native`, `legacy` or `auto` (default). `auto` uses native keys if the account has version 3 of the API (checked with `GET /api/app/me`) or if legacy keys cannot express the write, else legacy keys.",
     ),
     SettingSpec::optional(
         "defaultRegion",
         SettingKind::Region,
-        "Country of phone numbers written without a country code; without it they are passed on as they come.",
+        "Country of phone numbers without a country code. If it is not set, such numbers are sent unchanged.",
     ),
     SettingSpec::optional(
         "createDefaults",
         SettingKind::RemoteFields,
-        "remoteFields of every create that does not name them, such as {\"contactType\": \"Lead\"}.",
+        "Default `remoteFields` of creates, such as {\"contactType\": \"Lead\"}.",
     ),
     SettingSpec::optional(
         "rateLimitGroup",
         SettingKind::LimitGroup,
-        "A name of your choice for the company, where it has several credentials here: those with the same name share its rate limit. Without it each has its own.",
+        "A name that you choose for the company. Credentials with the same name share its rate limit. If it is not set, the credential has its own.",
     ),
     SettingSpec::optional(
         "rateLimitShare",
         SettingKind::LimitShare,
-        "The part of Aptly's rate limit that this gateway may use, above 0 and at most 1; default 1. The rest is left to others with the company's keys.",
+        "The part of Aptly's rate limit that this gateway may use: above 0, at most 1. Default: 1. The rest is left to other clients of the company.",
     ),
 ];
 
@@ -211,11 +214,11 @@ struct AptlyAdapter {
     region: Region,
     format: Format,
     create_defaults: RemoteFields,
-    /// Whether the account has version 3 of the API, once Aptly told.
+    /// Whether the account has version 3 of the API, once it is known.
     is_v3: OnceCell<bool>,
-    /// A native create stored nothing.
+    /// Set when a native create stored nothing.
     ignores_native: AtomicBool,
-    /// Ids of custom fields that contacts showed: what is written by such an id need not be asked for.
+    /// Ids of custom fields that contacts showed. A write by such an id needs no definitions.
     field_ids: Mutex<HashSet<String>>,
 }
 
@@ -231,11 +234,11 @@ impl Adapter for AptlyAdapter {
                 Ok((reply.decode(translate::decode_account)?, translate::is_v3(&reply.json()?)))
             };
             let (account, is_v3) = reply.read(context, read).await?;
-            let _ = self.is_v3.set(is_v3); // What was told first counts.
+            let _ = self.is_v3.set(is_v3); // The first result counts.
             account
         } else {
             let _ = self.is_v3.set(false);
-            // Older versions have no such route; the first page tells as well whether the key opens anything.
+            // Older versions do not have this route. The first page of the list also checks the key.
             let reply = contact_list::first_page(&self.endpoints, context, &[]).await?;
             reply.read(context, |reply| reply.decode(translate::decode_page)).await?;
             Account { id: None, name: None }
@@ -270,7 +273,7 @@ impl Adapter for AptlyAdapter {
     async fn prepare_create(&self, context: &CallContext, draft: &ContactDraft) -> Result<Prepared> {
         let draft = translate::RULES.with_defaults(draft, &self.create_defaults);
         let definitions = self.definitions(context, &draft.remote_fields, None).await?;
-        let change = || self.discreet(AptlyChange::of_draft(&draft, &definitions, self.region));
+        let change = || self.without_secrets(AptlyChange::of_draft(&draft, &definitions, self.region));
         let change = blocking::within(context, draft.remote_fields.size(), change).await??;
         let (body, expected, losses) = self.encoded(context, change, draft.remote_fields.size()).await?;
         Ok(Prepared::create(&SPEC, endpoints::create(body), expected, losses))
@@ -283,7 +286,7 @@ impl Adapter for AptlyAdapter {
         patch: &ContactPatch,
     ) -> Result<Prepared> {
         let definitions = self.definitions(context, &patch.remote_fields, Some(held)).await?;
-        let change = || self.discreet(AptlyChange::of_patch(held, patch, &definitions, self.region));
+        let change = || self.without_secrets(AptlyChange::of_patch(held, patch, &definitions, self.region));
         let size = held.size() + patch.remote_fields.size();
         let change = blocking::within(context, size, change).await??;
         let is_noop = change.is_empty();
@@ -295,7 +298,7 @@ impl Adapter for AptlyAdapter {
     async fn prepare_delete(&self, _context: &CallContext, _id: &RemoteId) -> Result<Prepared> {
         Err(Failure::new(
             FailureKind::OperationUnsupported,
-            "Aptly's API cannot remove contacts; remove the contact in Aptly itself.",
+            "Aptly's API cannot delete contacts. Delete the contact in Aptly.",
         ))
     }
 
@@ -334,20 +337,21 @@ impl AptlyAdapter {
         self.get_contact(context, &row.remote_id).await
     }
 
-    /// The same, with a failure that names custom fields as contacts show them made fit to be passed on.
-    fn discreet<T>(&self, outcome: Result<T>) -> Result<T> {
+    /// The same outcome. A failure may quote custom fields of contacts, so the account's secrets are removed
+    /// from it.
+    fn without_secrets<T>(&self, outcome: Result<T>) -> Result<T> {
         outcome.map_err(|failure| error_mapping::without_secrets(failure, self.endpoints.secrets()))
     }
 
-    /// Completes what a single read does not tell (several e-mails or phones, the times) from the list's row of the
-    /// same contact. The row is searched for by the texts of the single read exactly as Aptly shows them: a text that we
-    /// cleaned may not be the one that is stored.
+    /// Completes a single read with the list's row of the same contact, which shows several e-mails or phones,
+    /// and the times. The search uses the texts exactly as Aptly shows them: a cleaned text may not match the
+    /// stored one.
     async fn complete(&self, context: &CallContext, single: Single) -> Result<Contact> {
         let Single { contact, searches } = single;
         if translate::is_complete(&contact) {
             return Ok(contact);
         }
-        // Somebody without any text may be among those who were changed last.
+        // A contact without texts may be among the last changed ones, which the list shows first.
         let anybody: &[(&str, String)] = &[];
         let searches = if searches.is_empty() { vec![anybody] } else { searches.chunks(1).collect() };
         let row = contact_list::row(&self.endpoints, context, &contact.remote_id, searches).await?;
@@ -357,20 +361,20 @@ impl AptlyAdapter {
         })
     }
 
-    /// The body of a change in the format of this write, what it should come to, and what is lost.
+    /// The body of a change in the format of this write, the expected result, and the losses.
     async fn encoded(
         &self,
         context: &CallContext,
         change: AptlyChange,
         size: usize,
     ) -> Result<(String, ContactPatch, Vec<Warning>)> {
-        // What changes nothing is not sent, so nothing need be asked.
+        // A change without content is not sent, so its format does not matter.
         let format = if change.is_empty() { self.format } else { self.write_format(context).await };
         blocking::within(context, size, || change.encode(format)).await?
     }
 
-    /// The format of a write. `auto` asks before the first write which version of the API the account has; where that
-    /// cannot be told, this write is legacy and the next one asks again.
+    /// The format of a write. `auto` checks the API version of the account before the first write. If the check
+    /// fails, this write uses the legacy format, and the next one checks again.
     async fn write_format(&self, context: &CallContext) -> Format {
         if self.format != Format::Auto {
             return self.format;
@@ -380,8 +384,8 @@ impl AptlyAdapter {
         }
         let time = context.remaining() / PART_FOR_VERSION;
         let with_timeout = context.with_timeout(time);
-        let told = self.is_v3.get_or_try_init(|| self.ask_version(&with_timeout));
-        match timeout(time, told).await {
+        let is_v3 = self.is_v3.get_or_try_init(|| self.ask_version(&with_timeout));
+        match timeout(time, is_v3).await {
             Ok(Ok(true)) => Format::Native,
             _ => Format::Auto,
         }
@@ -392,7 +396,7 @@ impl AptlyAdapter {
         reply.read(context, |reply| Ok(translate::is_v3(&reply.json()?))).await
     }
 
-    /// Writes legacy keys from now on where a native create left the contact without all that was sent.
+    /// Switches to legacy keys if the contact of a native create lacks what was sent.
     fn note_if_ignored(&self, write: &Prepared, shown: &Contact) {
         if write.kind == WriteKind::Create
             && translate::ignored_native(write.call.body.as_deref(), &write.expected, shown)
@@ -401,16 +405,16 @@ impl AptlyAdapter {
         }
     }
 
-    /// Fails where `createDefaults` name custom fields that a create could not write.
+    /// Fails if `createDefaults` has custom fields that a create could not write.
     async fn check_defaults(&self, context: &CallContext) -> Result<()> {
         if !translate::has_custom_fields(&self.create_defaults) {
             return Ok(());
         }
         let definitions = self.definitions(context, &self.create_defaults, None).await?;
-        self.discreet(translate::check_defaults(&self.create_defaults, &definitions, self.format))
+        self.without_secrets(translate::check_defaults(&self.create_defaults, &definitions, self.format))
     }
 
-    /// The custom fields' ids and names, where a name must be resolved; Aptly shows them on contacts alone.
+    /// The ids and names of custom fields, if a name must be resolved. Aptly shows them only on contacts.
     async fn definitions(
         &self,
         context: &CallContext,

@@ -1,4 +1,4 @@
-//! Between Aptly's contacts and ours, both ways; nothing here waits or sends.
+//! Conversion between Aptly's contacts and ours. No I/O.
 
 mod body;
 #[cfg(test)]
@@ -35,10 +35,10 @@ use crate::upstream::{Decoded, STRUCK_OUT, Secrets};
 /// Bytes of a text to search for.
 const LONGEST_SEARCH: usize = 1000;
 
-/// By how many e-mail addresses of one contact its row is searched for.
+/// How many e-mail addresses of one contact are used to search for its row.
 const EMAIL_SEARCHES: usize = 3;
 
-/// Native parameters of the filters that are declared as pushed down.
+/// The native parameters of the declared filters.
 pub(super) fn encode_filters(pushed: &Pushed) -> Result<Vec<(&'static str, String)>> {
     let encoded = pushed.filters.iter().map(|filter| match (filter.name, &filter.value) {
         (FilterName::EmailAddress, FilterValue::Text(text)) => Ok(("email", text.as_str().to_owned())),
@@ -49,9 +49,9 @@ pub(super) fn encode_filters(pushed: &Pushed) -> Result<Vec<(&'static str, Strin
     encoded.collect()
 }
 
-/// The credential's `createDefaults`, held to the same rules as what a caller sends: a default that could never be
-/// written is refused with the credential and not with every create. The names of custom fields are known only once
-/// contacts were read: [`check_defaults`] checks these.
+/// Checks the credential's `createDefaults` by the rules of request bodies: invalid defaults are refused with
+/// the credential, not on every create. Names of custom fields are only known after contacts were read:
+/// [`check_defaults`] checks these.
 pub(super) fn defaults(setting: Option<&RawJson>, format: Format) -> Result<RemoteFields> {
     let fields = RULES.defaults(setting)?;
     let (custom, plain): (Vec<_>, Vec<_>) =
@@ -64,7 +64,7 @@ pub(super) fn defaults(setting: Option<&RawJson>, format: Format) -> Result<Remo
     Ok(fields)
 }
 
-/// Fails where a create that adds `fields` would be refused.
+/// Fails if a create with `fields` would be refused.
 pub(super) fn check_defaults(fields: &RemoteFields, definitions: &Definitions, format: Format) -> Result<()> {
     let draft =
         ContactDraft { remote_fields: fields.clone(), ..ContactDraft::of_name(Text::from_static("x")) };
@@ -72,7 +72,6 @@ pub(super) fn check_defaults(fields: &RemoteFields, definitions: &Definitions, f
     change.and_then(|change| change.encode(format)).map(drop).map_err(remote::of_setting)
 }
 
-/// Whether there are custom fields among `fields`.
 pub(super) fn has_custom_fields(fields: &RemoteFields) -> bool {
     fields.0.iter().any(|(name, value)| is_custom_fields(name) && !value.is_null())
 }
@@ -81,7 +80,7 @@ fn is_custom_fields(name: &str) -> bool {
     field_key(name) == "customfields"
 }
 
-/// Whether an answer about the key is that of version 3, which takes native keys.
+/// Whether the response about the key is that of version 3, which accepts native keys.
 pub(super) fn is_v3(text: &str) -> bool {
     let members = json::members(text);
     let has = |name: &str| {
@@ -91,7 +90,7 @@ pub(super) fn is_v3(text: &str) -> bool {
     has("type") && has("companyId")
 }
 
-/// Whether the contact of a native create is shown with neither the names nor the addresses that were sent.
+/// Whether the contact of a native create has neither the names nor the addresses that were sent.
 pub(super) fn ignored_native(body: Option<&str>, sent: &ContactPatch, shown: &Contact) -> bool {
     let told = [Field::FirstName, Field::LastName, Field::EmailAddresses];
     if !told.into_iter().all(|field| shown.shows(field)) {
@@ -102,15 +101,14 @@ pub(super) fn ignored_native(body: Option<&str>, sent: &ContactPatch, shown: &Co
     is_native && emails && shown.first_name.is_none() && shown.last_name.is_none()
 }
 
-/// One contact as a single read shows it, and, where that is not all, the searches of the list whose rows hold it, the
-/// likeliest first.
+/// A contact as a single read shows it. If the read is incomplete, also the searches that find its row in the
+/// list, the most likely first.
 pub(super) struct Single {
     pub(super) contact: Contact,
     pub(super) searches: Vec<(&'static str, String)>,
 }
 
 impl Single {
-    /// Reads the contact `id`.
     pub(super) fn decode(text: &ByteString, id: &RemoteId) -> Result<Self> {
         let contact = decode_single(text, id)?;
         if is_complete(&contact) {
@@ -134,9 +132,9 @@ impl Decoded for Single {
     }
 }
 
-/// Whether a row of the list shows no more of this contact.
+/// Whether a row of the list would show nothing more of this contact.
 pub(super) fn is_complete(single: &Contact) -> bool {
-    // What rows show of a contact.
+    // The fields that rows show.
     const SHOWN: [Field; 6] = [
         Field::FirstName,
         Field::LastName,
@@ -148,8 +146,9 @@ pub(super) fn is_complete(single: &Contact) -> bool {
     SHOWN.iter().all(|field| single.shows(*field))
 }
 
-/// Searches by the texts of a record exactly as it shows them: by its e-mail addresses, a text of several as a whole
-/// and by its parts, by the digits of its first number, by its name. What is too long for a URL is no text to search for.
+/// Searches by the texts of a record exactly as it shows them: its e-mail addresses (a text with several as a
+/// whole and in parts), the digits of its first number, its name. Texts that do not fit into a URL are left
+/// out.
 fn own_searches(record: &AptlyContactWire<'_>) -> Vec<(&'static str, String)> {
     let of = |named: Option<&Named<'_>>| named.map_or_else(Vec::new, |(_, raw)| own_texts(raw));
     let mut searches: Vec<(&'static str, String)> = Vec::new();
@@ -173,7 +172,7 @@ fn own_searches(record: &AptlyContactWire<'_>) -> Vec<(&'static str, String)> {
     searches
 }
 
-/// The texts of a value: itself, or those of the first entries of a list. Blank ones are none.
+/// The texts of a value, or of the first entries of a list. Blank texts are left out.
 fn own_texts(raw: Raw<'_>) -> Vec<String> {
     let entries = match json::kind(raw.get()) {
         Kind::List => json::elements(raw.get()).unwrap_or_default(),
@@ -276,7 +275,7 @@ mod tests {
             &[
                 ("custom fields by name", 1000, |n| {
                     let held = contact(&custom_fields(n));
-                    // As many as a write may name, of which each is the last to be found.
+                    // As many as a write may name; each is the last to be found.
                     let sent = (0..n / 10).map(|sent| format!("\"field-{}\":\"x\"", n - 1 - sent));
                     changed(held, &format!("{{{}}}", sent.collect::<Vec<_>>().join(",")))
                 }),

@@ -1,4 +1,4 @@
-//! Aptly's JSON as it is spelled: one reader for the keys of versions 2 and 3, two bodies for writing.
+//! Aptly's JSON: one reader for the keys of versions 2 and 3, and two bodies for writes.
 
 use crate::domain::field_key;
 use serde::Serialize;
@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 use crate::adapters::reading::Named;
 use crate::json::{Members, Raw};
 
-/// A contact in any spelling (`firstname`, `First Name`, `fullName`): members that a unified field consumes by
-/// meaning, all others as they came.
+/// A contact in any spelling (`firstname`, `First Name`, `fullName`): fields that a unified field reads, by
+/// meaning, and all others unchanged.
 #[derive(Default)]
 pub(super) struct AptlyContactWire<'a> {
     pub(super) id: Option<Raw<'a>>,
@@ -28,8 +28,8 @@ pub(super) struct AptlyContactWire<'a> {
 }
 
 impl<'a> AptlyContactWire<'a> {
-    /// Sorts the members of an object by what they mean. Where two spellings of one key stand side by side, the
-    /// first counts and the second is passed on.
+    /// Sorts the fields of an object by meaning. If a key appears in two spellings, the first one counts and
+    /// the second is kept in `rest`.
     pub(super) fn read(members: Members<'a>) -> Self {
         let mut wire = Self::default();
         for (name, raw) in members.0 {
@@ -80,7 +80,6 @@ fn typed_phone(key: &str) -> Option<&'static str> {
     }
 }
 
-/// Custom fields by id.
 pub(super) struct CustomFields<'a>(pub(super) Vec<(&'a str, &'a RawValue)>);
 
 impl Serialize for CustomFields<'_> {
@@ -144,7 +143,6 @@ pub(super) struct NativeBody<'a> {
     pub(super) custom_fields: Option<CustomFields<'a>>,
 }
 
-/// A phone in the native body.
 #[derive(Serialize)]
 pub(super) struct PhoneBody<'a> {
     pub(super) number: &'a str,

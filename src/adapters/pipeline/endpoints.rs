@@ -1,4 +1,4 @@
-//! The pipeline CRM's routes: which call each operation is, sent and checked for refusal.
+//! The pipeline CRM's routes: the call of each operation, with its errors checked.
 
 use async_trait::async_trait;
 use bytestring::ByteString;
@@ -18,7 +18,7 @@ use crate::upstream::{Authorization, Call, Reply};
 
 const GET_PATH: &str = "/api/contacts/{id}";
 
-/// The routes of one account, with the templates of those that are documented nowhere.
+/// The routes of one account, with the templates of the undocumented ones.
 pub(super) struct PipelineEndpoints {
     session: Session,
     get_path: Text,
@@ -37,7 +37,7 @@ impl PipelineEndpoints {
         reply.read(context, failure::check_list).await.map(|_| ())
     }
 
-    /// A pipeline of contacts: the one of this id, else the organisation's default.
+    /// The pipeline with this id, else the organisation's default pipeline.
     pub(super) async fn pipeline(&self, context: &CallContext, id: Option<&str>) -> Result<Reply> {
         let mut call = Call::new(Method::GET, "api/pipelines").query("type", "Contact");
         if let Some(id) = id {
@@ -51,12 +51,12 @@ impl PipelineEndpoints {
         reply.read(context, failure::check_get).await
     }
 
-    /// Whether a contact is removed by a path of the settings.
+    /// Whether a setting gives the path of a delete.
     pub(super) const fn deletes_by_path(&self) -> bool {
         self.delete_path.is_some()
     }
 
-    /// The removal of one contact: by the setting's path, else by the documented bulk removal with exactly one id.
+    /// Deletes one contact: by the setting's path, else by the documented bulk delete with exactly one id.
     pub(super) fn delete(&self, id: &RemoteId) -> Result<Call> {
         if let Some(path) = &self.delete_path {
             return Ok(filled(Method::DELETE, path, id));
@@ -102,13 +102,12 @@ impl ContactList for PipelineEndpoints {
         translate::decode_page(text)
     }
 
-    /// One search over e-mails, numbers and names.
+    /// The search parameter covers e-mails, numbers and names.
     fn search_parameter(_: Option<IdentityKind>) -> Option<&'static str> {
         Some("search")
     }
 }
 
-/// What authorises calls under a token of the CRM.
 pub(super) fn bearer(token: &str) -> Result<Authorization> {
     Authorization::new("authorization", &format!("Bearer {token}"))
 }
@@ -137,17 +136,17 @@ impl LogIn for PasswordLogin {
         let reply = failure::check_login(reply)?;
         let text = reply.json().map_err(|_| failure::no_token(&reply))?;
         let token = json::members(&text).and_then(|members| json::string(members.get("token")?.get()));
-        // A token that no header can hold is none.
+        // A token that no header can contain is not usable.
         token.and_then(|token| bearer(&token).ok()).ok_or_else(|| failure::no_token(&reply))
     }
 }
 
-/// The singular path: POST on the plural one is a list.
+/// The singular path: a POST to the plural path is a list.
 pub(super) fn create(body: String) -> Call {
     Call::new(Method::POST, "api/contact").body(body)
 }
 
-/// The partial update, which is declared as such; `PUT /api/contact` is not.
+/// The documented partial update. `PUT /api/contact` is not documented as partial.
 pub(super) fn update(id: &RemoteId, body: String) -> Call {
     Call::new(Method::PATCH, "api/contacts").segment(id.as_str()).body(body)
 }

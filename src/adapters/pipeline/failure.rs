@@ -1,4 +1,4 @@
-//! What the pipeline CRM's refusals mean, `success: false` under 200 among them.
+//! What the pipeline CRM's error responses mean, including `success: false` with status 200.
 
 use std::borrow::Cow;
 
@@ -8,13 +8,13 @@ use crate::domain::{Effect, Failure, FailureKind, Result};
 use crate::json::{self, Kind, Members};
 use crate::upstream::Reply;
 
-/// Words that tell a duplicate where the status does not.
+/// Words that indicate a duplicate if the status does not.
 const DUPLICATE: &[&str] = &["exist", "duplicate", "already", "unique"];
 
-/// Words that tell that something is not there: the contact, unless one of [`POINTERS`] says what.
+/// Words that indicate that something does not exist: the contact, unless one of [`POINTERS`] matches.
 const MISSING: &[&str] = &["not found", "not exist", "n't exist"];
 
-/// Words of messages and the unified member they speak of.
+/// Words of messages, and the unified field that they refer to.
 const POINTERS: &[(&str, &str)] = &[
     ("phone", "/phoneNumbers"),
     ("email", "/emailAddresses"),
@@ -25,7 +25,7 @@ const POINTERS: &[(&str, &str)] = &[
     ("status", "/remoteFields/status"),
 ];
 
-/// Passes a reply with 2xx on, unless it says `success: false`; any other is the failure it means.
+/// Returns a 2xx reply, unless it has `success: false`. Any other reply is a failure.
 pub(super) fn check(reply: Reply) -> Result<Reply> {
     if reply.is_success() && !error_mapping::is_soft_failure(&reply) {
         return Ok(reply);
@@ -54,7 +54,7 @@ fn failure(reply: &Reply, message: Option<&str>) -> Failure {
     failure
 }
 
-/// For calls that name no contact: what is not there is the route.
+/// For calls that name no contact: a 404 means that the route does not exist.
 pub(super) fn check_route(reply: Reply) -> Result<Reply> {
     check(reply).map_err(error_mapping::of_route)
 }
@@ -64,7 +64,7 @@ pub(super) fn check_list(reply: Reply) -> Result<Reply> {
     check_route(reply).map_err(error_mapping::of_read)
 }
 
-/// For logins. Nothing of the answer is passed on: it may repeat what was sent.
+/// For logins. The message of the response is not passed on: it may repeat what was sent.
 pub(super) fn check_login(reply: Reply) -> Result<Reply> {
     if reply.is_success() && !error_mapping::is_soft_failure(&reply) {
         return Ok(reply);
@@ -77,25 +77,24 @@ pub(super) fn check_login(reply: Reply) -> Result<Reply> {
         | FailureKind::UpstreamRejected
         | FailureKind::ContactExists => Failure::new(
             FailureKind::UpstreamCredentialRejected,
-            "The CRM refuses this e-mail and password. Store those of a user who can log in.",
+            "The CRM rejected this e-mail and password. Store those of a user who can log in.",
         ),
         _ => failure,
     };
     Err(failure.with_upstream(SPEC.provider, Some(reply.status)))
 }
 
-/// A login that was answered without a token.
 pub(super) fn no_token(reply: &Reply) -> Failure {
-    Failure::new(FailureKind::UpstreamInvalidResponse, "The CRM answered a login without a token.")
+    Failure::new(FailureKind::UpstreamInvalidResponse, "The CRM's response to the login has no token.")
         .with_upstream(SPEC.provider, Some(reply.status))
 }
 
-/// The path that reads one contact is documented nowhere: where it is not there, the setting is to be mended.
+/// The path that reads one contact is not documented. If it does not exist, the setting must be fixed.
 pub(super) fn check_get(reply: Reply) -> Result<Reply> {
     check_path(reply, "getPath").map_err(error_mapping::of_read)
 }
 
-/// The same for a path that removes one contact.
+/// The same for the path that deletes one contact.
 pub(super) fn check_delete(reply: Reply) -> Result<Reply> {
     check_path(reply, "deletePath")
 }
@@ -108,17 +107,16 @@ fn check_path(reply: Reply, setting: &str) -> Result<Reply> {
     check(reply)
 }
 
-/// The CRM has no such path, or one that answers no record.
+/// The CRM has no such path, or its response has no record.
 pub(super) fn unusable(setting: &str) -> Failure {
     let detail = format!(
-        "The pipeline CRM does not answer a contact at the path of the credential's setting `{setting}`; mend the setting."
+        "The pipeline CRM returns no contact at the path of the credential's setting `{setting}`. Fix the setting."
     );
     Failure::new(FailureKind::OperationUnsupported, detail).with_effect(Effect::None)
 }
 
-/// The contact is not there.
 pub(super) fn not_found() -> Failure {
-    Failure::new(FailureKind::ContactNotFound, "The pipeline CRM knows no contact of this id.")
+    Failure::new(FailureKind::ContactNotFound, "The pipeline CRM has no contact with this id.")
 }
 
 /// The first text among `message`, `error`, `error.message`, `data.message`, `errors[0].message`.

@@ -1,7 +1,7 @@
-//! The pipeline CRM (its product name is Tether): what it can hold and find, and its adapter.
+//! The pipeline CRM (product name Tether): its declaration and its adapter.
 //!
-//! Its phones are required and unique, its pages are counted from one, its POST on the plural path is a list, its
-//! create answer is thin and oddly worded, and the paths of get and delete are documented nowhere: they are settings.
+//! Its phones are required and unique. Its pages are counted from one. A POST to the plural path is a list. The
+//! response to a create has few fields. The paths of get and delete are not documented, so they are settings.
 
 mod endpoints;
 mod failure;
@@ -30,7 +30,7 @@ use crate::domain::{
 };
 use crate::upstream::Reply;
 
-/// What is declared about the pipeline CRM.
+/// The declaration of the pipeline CRM.
 pub(super) static SPEC: AdapterSpec = AdapterSpec {
     provider: Provider::new("pipeline"),
     title: "Tether (pipeline)",
@@ -45,11 +45,11 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
     secrets: &[
         SecretForm {
             members: &["token"],
-            note: "a session token of a user who sees all contacts, best an administrator",
+            note: "a session token of a user who can see all contacts, preferably an administrator",
         },
         SecretForm {
             members: &["email", "password"],
-            note: "a login of such a user; the gateway logs in when it is needed and keeps the token in memory only",
+            note: "the login of such a user; the gateway logs in when needed and keeps the token only in memory",
         },
     ],
     default_base_url: None,
@@ -64,13 +64,13 @@ const FIELDS: &[FieldSpec] = &[
     FieldSpec::of(
         Field::Account,
         None,
-        Write::Never("the pipeline CRM has no company on a contact"),
+        Write::Never("contacts of the pipeline CRM have no company"),
         Verify::Never,
     ),
     FieldSpec::of(
         Field::Addresses,
         None,
-        Write::Never("the pipeline CRM has no address on a contact"),
+        Write::Never("contacts of the pipeline CRM have no address"),
         Verify::Never,
     ),
     FieldSpec::of(
@@ -81,21 +81,21 @@ const FIELDS: &[FieldSpec] = &[
     ),
     FieldSpec::of(
         Field::EmailAddressType,
-        Some("`main` where `isPrimary`, else `secondary`"),
+        Some("`main` if `isPrimary`, else `secondary`"),
         Write::Partly("only which one is primary"),
         Verify::Never,
     ),
     FieldSpec {
         field: Field::PhoneNumbers,
         read: Some("`phoneNumber` and `secondaryPhoneNumber`"),
-        write: Write::Stored("`phoneNumber`, as E.164, unique in the organisation; one is required"),
+        write: Write::Stored("`phoneNumber`, as E.164, unique in the organisation; at least one is required"),
         verify: Verify::Normalised,
         required: true,
     },
     FieldSpec::of(
         Field::PhoneNumberType,
-        Some("`primary` where `isPrimary`, else `secondary`"),
-        Write::Partly("only which one is primary; mobile, work and home do not survive"),
+        Some("`primary` if `isPrimary`, else `secondary`"),
+        Write::Partly("only which one is primary; mobile, work and home are lost"),
         Verify::Normalised,
     ),
     FieldSpec::of(
@@ -136,32 +136,32 @@ const SETTINGS: &[SettingSpec] = &[
         name: "baseUrl",
         kind: SettingKind::BaseUrl,
         required: true,
-        note: "Where your instance is, such as https://crm.example.com.",
+        note: "Base URL of your instance, such as https://crm.example.com.",
     },
     SettingSpec::optional(
         "defaultRegion",
         SettingKind::Region,
-        "Country of phone numbers written without a country code.",
+        "Country of phone numbers without a country code.",
     ),
     SettingSpec::optional(
         "createDefaults",
         SettingKind::RemoteFields,
-        "remoteFields of every create that does not name them, such as {\"status\": \"New Lead\"}.",
+        "Default `remoteFields` of creates, such as {\"status\": \"New Lead\"}.",
     ),
     SettingSpec::optional(
         "allowDelete",
         SettingKind::Flag,
-        "Whether contacts may be removed; the CRM removes their conversations and messages too. Default false.",
+        "Whether contacts may be deleted. The CRM also deletes their conversations and messages. Default: false.",
     ),
     SettingSpec::optional(
         "getPath",
         SettingKind::PathTemplate,
-        "Path that reads one contact; default /api/contacts/{id}.",
+        "Path that reads one contact. Default: /api/contacts/{id}.",
     ),
     SettingSpec::optional(
         "deletePath",
         SettingKind::PathTemplate,
-        "Path that removes one contact; default: the documented bulk removal with one id.",
+        "Path that deletes one contact. Default: the documented bulk delete with one id.",
     ),
 ];
 
@@ -202,7 +202,7 @@ impl Adapter for PipelineAdapter {
 
     async fn probe(&self, context: &CallContext) -> Result<Account> {
         self.endpoints.verify_token(context).await?;
-        // The token check names nobody; the first row of the list names the organisation.
+        // The token check shows no account. The first row of the list shows the organisation.
         let reply = self.endpoints.ask(context, 1, 1, &[]).await?;
         reply.read(context, |reply| reply.decode(translate::decode_account)).await
     }
@@ -257,11 +257,11 @@ impl Adapter for PipelineAdapter {
 
     async fn prepare_delete(&self, context: &CallContext, id: &RemoteId) -> Result<Prepared> {
         if !self.allow_delete {
-            let detail = "Removing a contact also removes its conversations and messages, so it is off: set `allowDelete` in the credential's settings to allow it.";
+            let detail = "Deletes are disabled, because the CRM also deletes the contact's conversations and messages. To allow them, set `allowDelete` in the credential's settings.";
             return Err(Failure::new(FailureKind::DeleteNotAllowed, detail));
         }
-        // Beside contacts there are routes such as the removal of everything that a filter finds, and a template could
-        // be made one of them by its id: what is removed by a path must be a contact that is there.
+        // A template with an unsuitable id could match another route, such as the bulk delete by filter. So a
+        // path of the settings is only used for a contact that exists.
         if self.endpoints.deletes_by_path() {
             self.get_contact(context, id).await?;
         }
@@ -278,7 +278,7 @@ impl Adapter for PipelineAdapter {
     async fn send(&self, context: &CallContext, write: &Prepared) -> Result<Applied> {
         let reply = self.endpoints.send(context, write).await?;
         if write.kind == WriteKind::Delete {
-            // A path of the settings may answer nothing at all, as removals do.
+            // A delete path of the settings may return an empty body.
             if !reply.body.is_empty() {
                 let decode = |reply: Reply| reply.decode(translate::decode_deleted);
                 reply.read_however_late(context, decode).await.map_err(unless_certain)?;
@@ -292,8 +292,8 @@ impl Adapter for PipelineAdapter {
         let id = write.locator.remote_id.as_ref().or(applied.remote_id.as_ref());
         if let Some(id) = id {
             match self.get_contact(context, id).await {
-                // Without a path that reads one contact, the list finds it by its phone; of a contact that was just
-                // made, a 404 says no more than that.
+                // If there is no path that reads one contact, the list finds it by its phone. For a new contact
+                // a 404 may only mean that.
                 Err(failure) if unreadable_path(write.kind, failure.kind) => {}
                 outcome => return outcome,
             }
@@ -308,8 +308,8 @@ impl Adapter for PipelineAdapter {
 }
 
 impl PipelineAdapter {
-    /// The change with one of two fields that name a stage. Which stage a name is the pipeline tells; where it cannot be
-    /// read, the reading after the write shows whether both named the same.
+    /// Sends only one of the two fields that set a stage. The pipeline shows which stage a name belongs to. If
+    /// it cannot be read, the read-back shows whether both fields name the same stage.
     async fn with_one_stage(&self, context: &CallContext, change: PipelineChange) -> Result<PipelineChange> {
         let Some(StagePair { pipeline, .. }) = change.stage_pair() else { return Ok(change) };
         let read = async {
@@ -325,7 +325,7 @@ impl PipelineAdapter {
     }
 }
 
-/// Whether the CRM answered that it does not show a pipeline here; a call that got no answer may succeed later.
+/// Whether the CRM responded that it does not show a pipeline. A call without a response may succeed later.
 fn is_answered(failure: &Failure) -> bool {
     let status = failure.upstream.and_then(|upstream| upstream.status);
     status.is_some_and(|status| matches!(status, 200..=299 | 400 | 403 | 404 | 405 | 422))
@@ -341,7 +341,8 @@ fn unreadable_path(kind: WriteKind, failure: FailureKind) -> bool {
     }
 }
 
-/// A removal whose answer cannot be read may have been done; one that says nobody was there has not.
+/// If the response to a delete cannot be read, the delete may have been done. If the contact was not found, it
+/// was not.
 fn unless_certain(failure: Failure) -> Failure {
     if failure.kind == FailureKind::ContactNotFound { failure } else { failure.with_effect(Effect::Unknown) }
 }

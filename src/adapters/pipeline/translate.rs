@@ -1,4 +1,4 @@
-//! Between the pipeline CRM's contacts and ours, both ways; nothing here waits or sends.
+//! Conversion between the pipeline CRM's contacts and ours. No I/O.
 
 mod decode;
 mod encode;
@@ -18,10 +18,10 @@ use crate::domain::{
     Timestamp,
 };
 
-/// Rows to ask for at once where there is a choice; whether the CRM takes more is not documented.
+/// Rows to request if there is a choice. The CRM documents no maximum.
 pub(super) const PAGE_SIZE: u64 = 100;
 
-/// Native parameters of the filters that are declared as pushed down: one JSON text of both bounds.
+/// The native parameters of the declared filters: one JSON text with both bounds.
 pub(super) fn encode_filters(pushed: &Pushed) -> Result<Vec<(&'static str, String)>> {
     let (mut start, mut end): (Option<Timestamp>, Option<Timestamp>) = (None, None);
     for filter in &pushed.filters {
@@ -36,7 +36,7 @@ pub(super) fn encode_filters(pushed: &Pushed) -> Result<Vec<(&'static str, Strin
             }
         }
     }
-    // A time prints digits and punctuation only, so it needs no escaping.
+    // A time has only digits and punctuation, so it needs no escaping.
     let bounds = [("start", start), ("end", end)];
     let bounds =
         bounds.iter().filter_map(|(name, time)| time.map(|time| format!("\"{name}\":\"{time:.3}\"")));
@@ -44,11 +44,11 @@ pub(super) fn encode_filters(pushed: &Pushed) -> Result<Vec<(&'static str, Strin
     Ok(if range.is_empty() { Vec::new() } else { vec![("dateRange", format!("{{{range}}}"))] })
 }
 
-/// The credential's `createDefaults`, held to the same rules as what a caller sends: a default that could never be
-/// written is refused with the credential and not with every create.
+/// Checks the credential's `createDefaults` by the rules of request bodies: invalid defaults are refused with
+/// the credential, not on every create.
 pub(super) fn defaults(setting: Option<&RawJson>) -> Result<RemoteFields> {
     let fields = RULES.defaults(setting)?;
-    // As in a create, `null` asks for nothing.
+    // As in a create, `null` means nothing.
     let named = fields.0.iter().filter(|(_, value)| !value.is_null()).cloned().collect();
     let patch = ContactPatch { remote_fields: RemoteFields(named), ..ContactPatch::default() };
     PipelineChange::of_patch(&Contact::bare(RemoteId::from("")), &patch, Region::default())

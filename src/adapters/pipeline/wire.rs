@@ -1,4 +1,4 @@
-//! The pipeline CRM's JSON as it is spelled.
+//! The pipeline CRM's JSON.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use crate::adapters::reading::Named;
 use crate::json::{Members, Raw};
 
-/// A contact: members that a unified field consumes, all others as they came.
+/// A contact: fields that a unified field reads, and all others unchanged.
 #[derive(Default)]
 pub(super) struct PipelineContactWire<'a> {
     pub(super) id: Option<Raw<'a>>,
@@ -51,7 +51,7 @@ impl<'a> PipelineContactWire<'a> {
     }
 }
 
-/// The body of create and update: absent members are untouched, `null` clears.
+/// The body of create and update. Absent fields are unchanged, `null` clears.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct WireBody<'a> {
@@ -73,7 +73,7 @@ pub(super) struct WireBody<'a> {
     pub(super) pipeline_id: Option<&'a RawValue>,
 }
 
-/// E-mail addresses: one is a string, several are a list, none is `null`.
+/// E-mail addresses: a string for one, a list for several, `null` for none.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Email<'a> {
@@ -82,8 +82,8 @@ pub(super) enum Email<'a> {
     Several(Vec<WireEntry<'a>>),
 }
 
-/// An entry of a list of phones or e-mails, with whatever else the CRM keeps on it (`verifiedAt` and its kin), which
-/// would be lost if it were not sent back.
+/// An entry of a list of phones or e-mails, with the CRM's other fields (such as `verifiedAt`). The CRM drops
+/// fields that are not sent back.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct WireEntry<'a> {
@@ -100,7 +100,7 @@ pub(super) struct LoginRequest<'a> {
     pub(super) password: &'a str,
 }
 
-/// The documented removal. Never sent without an id: what an empty list removes is not known.
+/// The documented bulk delete. Never sent without an id: the effect of an empty list is unknown.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct BulkDelete<'a> {

@@ -1,4 +1,4 @@
-//! Compares what a CRM holds after a write with what was asked for and with what it held before.
+//! Compares the contact after a write with the values of the write and with the contact before it.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
@@ -12,7 +12,7 @@ use crate::domain::{
 };
 use crate::json::{self, Kind};
 
-/// What is found of one field after a write, or of one entry of it.
+/// The result for one field after a write, or for one entry of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Finding {
     /// RFC 6901 pointer into the unified contact.
@@ -22,24 +22,24 @@ pub(super) struct Finding {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// The CRM still holds the old value.
+    /// The CRM still has the old value.
     NotApplied,
-    /// The CRM holds nothing where a value was sent.
+    /// The CRM has no value, although one was sent.
     NotStored,
-    /// The CRM holds a value that is neither the one sent nor the old one.
+    /// The CRM has a value that is neither the sent one nor the old one.
     Changed,
-    /// The CRM holds the value sent in another form: both are equal under its declared normalisation.
+    /// The CRM has the sent value in another form; both are equal under the declared normalisation.
     Normalised,
-    /// The CRM holds the entries sent in another order.
+    /// The CRM has the sent entries in another order.
     Reordered,
-    /// No change was asked for, and the CRM holds another value than before.
-    Unasked,
-    /// No reading shows the field.
+    /// The write did not name the field, and its value changed.
+    Unrequested,
+    /// No read shows the field.
     Unseen,
 }
 
 impl Finding {
-    /// Whether the CRM shows that it does not hold what was sent, in whatever form.
+    /// Whether the CRM shows that it does not have the sent value in any form.
     pub(super) const fn is_wrong(&self) -> bool {
         matches!(self.verdict, Verdict::NotApplied | Verdict::NotStored | Verdict::Changed)
     }
@@ -53,23 +53,23 @@ impl Finding {
         FieldFault::member(
             &self.pointer,
             "not_applied",
-            "The CRM accepted the change and still holds the old value.",
+            "The CRM accepted the change but still has the old value.",
         )
     }
 }
 
-/// The readings of one record around a write.
+/// Reads of one record before and after a write.
 #[derive(Clone, Copy)]
 pub(super) struct Readings<'a> {
-    /// What the CRM held before; `None` for a new record.
+    /// The contact before the write; `None` for a new record.
     pub(super) before: Option<&'a Contact>,
     pub(super) after: &'a Contact,
-    /// Whether `after` was read in both ways: a field that it does not show is then in neither.
+    /// Whether `after` was read in both ways: then no read shows a field that is unseen.
     pub(super) both_ways: bool,
 }
 
-/// Judges what became of `asked`, field by field; what is as asked is not named. Fields that were not asked to change
-/// are judged where both readings show them.
+/// Compares `asked` with the contact after the write. Fields that are as asked have no finding. Fields that the
+/// write does not name are compared if both reads show them.
 pub(super) fn judge(
     spec: &AdapterSpec,
     region: Region,
@@ -80,18 +80,18 @@ pub(super) fn judge(
         first_name,
         last_name,
         account,
-        addresses: _, // No CRM takes addresses; what is undeclared is lost by declaration and never expected.
+        addresses: _, // No CRM stores addresses.
         email_addresses,
         phone_numbers,
         remote_fields,
         read_only: _, // Never written.
     } = asked;
     let mut judge = Judge { spec, readings, found: Vec::new() };
-    let split_otherwise = is_split_otherwise(first_name, last_name, readings.after);
+    let split_differently = is_split_differently(first_name, last_name, readings.after);
     let names = |pointer: &str, wanted: &[Text], now: &[Text]| {
         let found = text(pointer, wanted, now);
         let normalised = |found| Finding { verdict: Verdict::Normalised, ..found };
-        if split_otherwise { found.into_iter().map(normalised).collect() } else { found }
+        if split_differently { found.into_iter().map(normalised).collect() } else { found }
     };
     judge.field(Field::FirstName, value(first_name), |contact| contact.first_name.as_slice(), names);
     judge.field(Field::LastName, value(last_name), |contact| contact.last_name.as_slice(), names);
@@ -122,14 +122,14 @@ pub(super) fn judge(
     judge.found
 }
 
-/// Whether a reading can tell of everything that is expected: not where a field is never verified.
+/// Whether a read can confirm everything that is expected. False if a field is never verified.
 pub(super) fn is_verifiable(spec: &AdapterSpec, expected: &ContactPatch) -> bool {
     let never =
         |name: &str| spec.remote_fields.iter().any(|spec| spec.name == name && spec.verify == Verify::Never);
     !expected.remote_fields.0.iter().any(|(name, _)| never(name))
 }
 
-/// Whether `after` shows each field of `asked` that is verified.
+/// Whether `after` shows every field of `asked` that is verified.
 pub(super) fn shows_all(spec: &AdapterSpec, asked: &ContactPatch, after: &Contact) -> bool {
     let fields = [
         (Field::FirstName, asked.first_name.touches()),
@@ -154,7 +154,8 @@ struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    /// Judges a unified field; a text is a list of at most one. `asked` is `None` where no change was asked for.
+    /// Compares a unified field. A text is a list of at most one. `asked` is `None` if the write does not name
+    /// the field.
     fn field<T: PartialEq + 'a>(
         &mut self,
         field: Field,
@@ -179,7 +180,7 @@ impl<'a> Judge<'a> {
                     let found = differences(&pointer, entries, list);
                     !found.iter().any(|found| found.verdict == Verdict::NotStored)
                 };
-                // Entries were added, and those that should go are all still there.
+                // Entries were added, and none of those to remove was removed.
                 let merged = |before: &[T]| holds(after, before) && !holds(asked, before);
                 if let (Some(before), [Finding { pointer: at, verdict: verdict @ Verdict::Changed }]) =
                     (before, found.as_mut_slice())
@@ -197,7 +198,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Judges a declared remote field; `moves` says that it may change although nobody asked for it.
+    /// Compares a declared remote field. `moves`: its value may change without a write to it.
     fn remote_field(&mut self, declared: &RemoteFieldSpec, asked: Option<&RawJson>, moves: bool) {
         let Readings { before, after, .. } = self.readings;
         let pointer = format!("/remoteFields/{}", pointer_token(declared.name));
@@ -219,7 +220,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Judges an object field by field.
+    /// Compares an object key by key.
     fn values(
         &mut self,
         verify: Verify,
@@ -266,7 +267,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// A field that was asked to change and that `after` does not show.
+    /// Adds a field that the write names and that `after` does not show.
     fn absent(&mut self, pointer: String, was_shown: bool, cleared: bool) {
         match (was_shown && self.readings.both_ways, cleared) {
             (true, true) => {}
@@ -275,8 +276,8 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Adds what differs from what was asked for; `unchanged` says whether the old value is still held, where that was
-    /// seen.
+    /// Adds differences from what was asked for. `unchanged` says whether the CRM still has the old value, if
+    /// that was seen.
     fn asked(&mut self, found: Vec<Finding>, unchanged: Option<bool>) {
         self.found.extend(found.into_iter().map(|found| match (found.verdict, unchanged) {
             (Verdict::NotStored | Verdict::Changed, Some(true)) => {
@@ -289,7 +290,7 @@ impl<'a> Judge<'a> {
 
     fn unasked(&mut self, pointer: String, found: &[Finding]) {
         if found.iter().any(Finding::is_wrong) {
-            self.found.push(Finding::new(pointer, Verdict::Unasked));
+            self.found.push(Finding::new(pointer, Verdict::Unrequested));
         }
     }
 }
@@ -312,8 +313,8 @@ fn text(pointer: &str, wanted: &[Text], now: &[Text]) -> Vec<Finding> {
     vec![Finding::new(pointer, verdict)]
 }
 
-/// Whether `after` shows the names asked for as one full name, which is split where nobody can know it.
-fn is_split_otherwise(first: &Patch<Text>, last: &Patch<Text>, after: &Contact) -> bool {
+/// Whether `after` shows the names asked for as one full name, which can be split in more than one way.
+fn is_split_differently(first: &Patch<Text>, last: &Patch<Text>, after: &Contact) -> bool {
     let now = [after.first_name.as_slice(), after.last_name.as_slice()];
     let wanted = [value(first).unwrap_or(now[0]), value(last).unwrap_or(now[1])];
     after.names_derived
@@ -321,7 +322,7 @@ fn is_split_otherwise(first: &Patch<Text>, last: &Patch<Text>, after: &Contact) 
         && words(wanted.into_iter().flatten()).eq(words(now.into_iter().flatten()))
 }
 
-/// Addresses are compared without case; which one is the first is compared too, because the others follow from it.
+/// Compares addresses without case. The first one is compared too, because the types depend on it.
 fn email_list(pointer: &str, wanted: &[EmailAddress], now: &[EmailAddress]) -> Vec<Finding> {
     let text = |email: &EmailAddress| email.address.clone();
     let key = |email: &EmailAddress| email_identity(&email.address);
@@ -337,7 +338,7 @@ fn email_list(pointer: &str, wanted: &[EmailAddress], now: &[EmailAddress]) -> V
     found
 }
 
-/// CRMs add or drop the country code; all other digits must be the same.
+/// CRMs may add or drop the country code. All other digits must be equal.
 fn phone_list(
     spec: &AdapterSpec,
     region: Region,
@@ -352,7 +353,7 @@ fn phone_list(
     pairs.add(false, |at| [wanted[at].number.as_str()], |at| [now[at].number.as_str()]);
     pairs.add(true, |at| [&wanted_numbers[at]], |at| [&held_numbers[at]]);
     pairs.add(true, |at| wanted_numbers[at].near_wanted(), |at| held_numbers[at].near_held());
-    // Of two spellings of one number the CRM may hold one.
+    // Of two spellings of one number the CRM may store one.
     let near = |at: usize| wanted_numbers[at].near_wanted();
     pairs.join(near, |at| held_numbers[at].near_held());
     let mut found = pairs.differences(pointer, "phoneNumber");
@@ -373,18 +374,18 @@ fn phone_list(
     found
 }
 
-/// An entry that is held for one that is wanted.
+/// A held entry that is paired with a wanted one.
 struct Pair {
     held: usize,
     normalised: bool,
-    /// What is held stands for an earlier entry too.
+    /// The held entry is also paired with an earlier entry.
     shared: bool,
 }
 
-/// What is wanted, each entry with what is held for it. What is held confirms one entry, not two.
+/// Pairs of wanted and held entries. A held entry confirms only one wanted entry.
 struct Pairs {
     of_wanted: Vec<Option<Pair>>,
-    /// Which of the entries that are held have no pair.
+    /// Indices of the held entries without a pair.
     left: Vec<bool>,
 }
 
@@ -393,8 +394,8 @@ impl Pairs {
         Self { of_wanted: (0..wanted).map(|_| None).collect(), left: vec![true; held] }
     }
 
-    /// Pairs entries without a pair that have a key in common, both in order. An index finds them, as either list may be
-    /// long.
+    /// Pairs the remaining entries that have a key in common, both in order. Uses an index, because the lists
+    /// may be long.
     fn add<K: Eq + Hash, I: IntoIterator<Item = K>, J: IntoIterator<Item = K>>(
         &mut self,
         normalised: bool,
@@ -425,7 +426,7 @@ impl Pairs {
         }
     }
 
-    /// Pairs the entries that are still without a pair with held ones of a common key that have a pair already.
+    /// Pairs the remaining entries with held ones of a common key that are already in a pair.
     fn join<K: Eq + Hash, I: IntoIterator<Item = K>, J: IntoIterator<Item = K>>(
         &mut self,
         wanted: impl Fn(usize) -> I,
@@ -443,8 +444,8 @@ impl Pairs {
         }
     }
 
-    /// Entries that are missing or held in another form, each by its index; entries that should not be there and another
-    /// order, as the whole list.
+    /// Findings for missing entries and entries in another form by index, and for extra entries and order for
+    /// the whole list.
     fn differences(&self, pointer: &str, name: &str) -> Vec<Finding> {
         let entries = self.of_wanted.iter().enumerate();
         let mut found: Vec<Finding> = entries
@@ -473,12 +474,12 @@ fn remote_value<'a>(declared: &RemoteFieldSpec, contact: &'a Contact) -> Option<
     values.next().map(RawJson::as_str)
 }
 
-/// The value of the field `name`, `null` where there is none.
+/// The value of the field `name`; `null` if there is none.
 fn value_in<'a>(verify: Verify, fields: &HashMap<&str, json::Raw<'a>>, name: &str) -> &'a str {
     fields.get(name).map_or("null", |raw| value_of(verify, raw.get()))
 }
 
-/// What one of several fields in one counts by: the declared field inside it where it is an object that has one.
+/// The value to compare: the declared inner field if the value is an object that has it.
 pub(super) fn value_of(verify: Verify, json: &str) -> &str {
     let Verify::Values { inside } = verify else { return json };
     let members = json::members(json).map_or_else(Vec::new, |members| members.0);
@@ -497,7 +498,7 @@ fn difference(verify: Verify, wanted: &str, now: &str) -> Option<Verdict> {
     }
 }
 
-/// Whether one value is the other under the declared normalisation.
+/// Whether two values are equal under the declared normalisation.
 fn is_normalised(verify: Verify, one: &str, other: &str) -> bool {
     let (Some(a), Some(b)) = (plain_text(one), plain_text(other)) else { return false };
     match verify {
@@ -507,7 +508,7 @@ fn is_normalised(verify: Verify, one: &str, other: &str) -> bool {
     }
 }
 
-/// A text, or a number as its digits.
+/// A text, or the digits of a number.
 fn plain_text(json: &str) -> Option<Cow<'_, str>> {
     match json::kind(json) {
         Kind::String => json::string(json).map(|text| text_identity(&text).into_owned().into()),
@@ -516,7 +517,7 @@ fn plain_text(json: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Whether both are the same timestamp, or one is a date and the other its midnight in some time zone.
+/// Whether both are the same timestamp, or one is a date and the other midnight of it in some time zone.
 fn is_same_time(one: &str, other: &str) -> bool {
     const FARTHEST_ZONE: Duration = Duration::from_hours(14);
     let date = |text: &str| -> Option<Timestamp> { format!("{text}T00:00:00Z").parse().ok() };
@@ -588,7 +589,7 @@ mod tests {
         patch
     }
 
-    /// A contact that shows `value` and nothing else; an inner `None` is shown empty, an outer one is not shown.
+    /// A contact that shows only `value`. An inner `None` is shown as empty, an outer one is not shown.
     fn showing(name: &str, value: Option<Option<&str>>) -> Contact {
         let mut contact = nobody();
         for field in Field::ALL {
@@ -640,7 +641,7 @@ mod tests {
         found.into_iter().map(|found| (found.pointer, found.verdict)).collect()
     }
 
-    /// The fields that each CRM stores, with three values that differ.
+    /// The fields that each CRM stores, with three different values.
     const STORED: [(&str, &str, [&str; 3]); 11] = [
         ("aptly", "firstName", ["Ada", "Eva", "Ida"]),
         ("aptly", "lastName", ["Ada", "Eva", "Ida"]),
@@ -701,7 +702,7 @@ mod tests {
             ] {
                 let found = verdicts(provider, before, &asked, &showing(name, Some(after)), false);
                 let found: Vec<Verdict> = found.into_iter().map(|(_, verdict)| verdict).collect();
-                // An entry that is missing from a list is not stored, also where another one is there.
+                // A missing entry counts as not stored, even if there is another one.
                 assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{provider} {name} {after:?}");
             }
             let cleared = patched(name, None);
@@ -764,7 +765,7 @@ mod tests {
             let before = showing(name, Some(Some(old)));
             let found = verdicts(provider, Some(&before), &nothing, &showing(name, Some(Some(new))), false);
             let moves = name == "status";
-            let expected = (!moves).then_some(Verdict::Unasked);
+            let expected = (!moves).then_some(Verdict::Unrequested);
             assert_eq!(found.iter().map(|(_, verdict)| *verdict).next(), expected, "{provider} {name}");
             for (before, after) in
                 [(Some(Some(old)), Some(Some(old))), (Some(Some(old)), None), (None, Some(Some(old)))]
@@ -786,7 +787,7 @@ mod tests {
             Contact { remote_fields: custom(2..4), ..nobody() },
         );
         assert_eq!(verdicts("aptly", Some(&before), &nothing, &after, true), []);
-        // What only the CRM sets, and what is the same under the declared normalisation.
+        // Fields that only the CRM sets, and values that are equal under the declared normalisation.
         for (name, old, new) in [
             ("duogram", "AB", "CD"),
             ("emailAddresses", "a@example.com", "A@example.com"),

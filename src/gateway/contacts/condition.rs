@@ -1,8 +1,8 @@
-//! Conditions on writes: what the `ETag` of a contact is made of, and whether an `If-Match` holds.
+//! Conditions on writes: how the `ETag` of a contact is made, and whether an `If-Match` holds.
 //!
-//! The tag is a digest of what a caller can write: the unified fields that the CRM stores and the declared
-//! `remoteFields`. Times and fields that only the CRM sets are left out, because they change by themselves. A field that
-//! the reading does not show is marked, so that it is not taken for an empty one.
+//! The tag is a digest of the fields that a caller can write: the unified fields that the CRM stores and the
+//! declared `remoteFields`. Times and other fields that only the CRM sets are left out, because they change
+//! without a write. Fields that the read does not show are marked, so that they differ from empty ones.
 
 use std::borrow::Cow;
 
@@ -18,17 +18,17 @@ use crate::gateway::credentials::ConnectedCredential;
 use crate::json;
 use crate::sealing::{length_prefixed, sha256};
 
-/// What a write requires of the contact as it is before the write.
+/// What a write requires of the contact before the write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// `*`: the contact exists.
     Exists,
-    /// The contact has one of these tags, quotes included. A weak tag, `W/"…"`, matches nothing.
+    /// The contact has one of these tags, quotes included. A weak tag, `W/"…"`, never matches.
     OneOf(Vec<Text>),
 }
 
 impl Condition {
-    /// The same text for conditions that mean the same.
+    /// A canonical text: conditions with the same meaning have the same text.
     pub(super) fn canonical(&self) -> String {
         match self {
             Self::Exists => "*".to_owned(),
@@ -49,7 +49,8 @@ impl Condition {
     }
 }
 
-/// The tag of a contact that was written, however late; `None` if it was not read by its id.
+/// The tag of a written contact, computed even after the deadline; `None` if the contact was not read by its
+/// id.
 pub(super) async fn tag_of_written(
     context: &CallContext,
     opened: &ConnectedCredential,
@@ -72,12 +73,13 @@ fn made(spec: &AdapterSpec, id: &str, contact: &Contact) -> Text {
     Text::from(format!("\"{}\"", URL_SAFE_NO_PAD.encode(sha256(&length_prefixed(&parts)))))
 }
 
-/// Changes with every change of what a tag is made of, so that a tag never means two things.
+/// The version of the tag's format. Increase it with every change of the format, so that a tag has only one
+/// meaning.
 const VERSION: &str = "contact 1";
 
 type BodyPart<'a> = Cow<'a, str>;
 
-/// For each field that can be written its name, how far it is seen, the number of its values, its values.
+/// For each writable field: its name, whether it is seen, the number of its values, its values.
 fn parts<'a>(spec: &'a AdapterSpec, id: &'a str, contact: &'a Contact) -> Vec<BodyPart<'a>> {
     let mut parts = vec![Cow::Borrowed(VERSION), Cow::Borrowed(id)];
     let written = |write: Write| matches!(write, Write::Stored(_) | Write::Partly(_));
@@ -116,7 +118,7 @@ fn values<'a>(spec: &'a AdapterSpec, field: Field, contact: &'a Contact) -> Vec<
             parts.flat_map(|(number, kind)| [optional(Some(number)), optional(kind)]).collect()
         }
         Field::RemoteFields => remote_fields(spec, contact),
-        // Parts of lists stand in their lists; the others only the CRM sets.
+        // Types are parts of their lists; the others are set only by the CRM.
         Field::EmailAddressType
         | Field::PhoneNumberType
         | Field::LastActivityAt
@@ -126,12 +128,12 @@ fn values<'a>(spec: &'a AdapterSpec, field: Field, contact: &'a Contact) -> Vec<
     }
 }
 
-/// Told apart from an empty text.
+/// Differs from an empty text.
 fn optional(text: Option<&Text>) -> BodyPart<'_> {
     text.map_or(Cow::Borrowed("-"), |text| Cow::Owned(format!("+{}", text.as_str())))
 }
 
-/// The declared fields by their declared names, in one order, whatever the CRM's order and spelling.
+/// The declared fields by their declared names, sorted, independent of the CRM's order and spelling.
 fn remote_fields<'a>(spec: &'a AdapterSpec, contact: &'a Contact) -> Vec<BodyPart<'a>> {
     let declared = contact.remote_fields.0.iter().filter_map(|(name, value)| {
         let declared = spec.remote_field(name)?;
@@ -146,8 +148,8 @@ fn remote_fields<'a>(spec: &'a AdapterSpec, contact: &'a Contact) -> Vec<BodyPar
     declared.into_iter().flat_map(|(name, value)| [Cow::Borrowed(name), Cow::Owned(value)]).collect()
 }
 
-/// Fields that are many in one: each by its value, without its description. One without a value is the same as one that
-/// is not there: CRMs show either.
+/// An object of values: each key with its value, without its description. A key without a value counts as
+/// missing, because CRMs show either.
 fn members(verify: Verify, value: &RawJson) -> String {
     let Some(members) = json::members(value.as_str()) else { return json::canonical(value.as_str()) };
     let plain = members.0.iter().filter_map(|(name, raw)| {
@@ -205,10 +207,10 @@ mod tests {
         contact
     }
 
-    /// A client holds a tag over a restart, over replicas and over a new version of the gateway.
+    /// Clients keep tags over a restart, across replicas and over an upgrade of the gateway.
     #[test]
     fn a_tag_is_the_same_in_every_process() {
-        // Computed apart from this code, from the parts as they are described here.
+        // Computed independently of this code, from the parts as described above.
         assert_eq!(of(&ada()).as_str(), "\"XSCtjXqGlYjYoi7ChamkUIrxIJHBXUwQoax76tUC3XQ\"");
     }
 
@@ -245,7 +247,7 @@ mod tests {
         ] {
             assert!(seen.insert(of(&contact)), "{contact:?}");
         }
-        // What cannot be written of this CRM is not asked about.
+        // Fields that cannot be written in this CRM are no part of the tag.
         let mut unseen = ada();
         unseen.unseen.insert(Field::RemoteUpdatedAt);
         unseen.unseen.insert(Field::Addresses);

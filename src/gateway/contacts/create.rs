@@ -1,4 +1,4 @@
-//! Creates a contact: searched for before the send, confirmed by what the CRM holds after it.
+//! Creates a contact: looks for duplicates before the send, and verifies the contact after it.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -15,13 +15,12 @@ use crate::domain::{
 use crate::gateway::writes::RecoveryContext;
 
 impl WriteOperation<'_> {
-    /// Creates the contact of `draft`.
     pub(super) async fn create(&mut self, draft: ContactDraft) -> Result<ContactView> {
         self.require(self.opened.spec.operations.create, "create")?;
         let warnings = declared::of_draft(self.opened.spec, &draft)?;
         self.refuse_if_strict(&warnings)?;
         let _permit = self.enter(self.keys_of(&draft)).await?;
-        // What an earlier request with the same key has done comes before anything new.
+        // Recovers an earlier request with the same key before anything new is done.
         if let Some(done) = self.resume(&draft, &warnings).await? {
             return Ok(done);
         }
@@ -32,8 +31,8 @@ impl WriteOperation<'_> {
         self.identity_keys(draft.into(), &[])
     }
 
-    /// The create with its locks held, from the last reads to the contact that is returned; also of an upsert that matched
-    /// nobody.
+    /// The create after its locks are taken, from the last reads to the returned contact. Also used by an
+    /// upsert without a match.
     pub(super) async fn create_entered(
         &mut self,
         draft: &ContactDraft,
@@ -44,7 +43,7 @@ impl WriteOperation<'_> {
         let prepared = opened.adapter.prepare_create(self.context, draft).await.map_err(unsent)?;
         warnings.extend(prepared.losses.iter().cloned());
         self.refuse_if_strict(&warnings)?;
-        // Last of all reads, so that the time in which another writer can slip in is short.
+        // The last of the reads, so that another writer has little time to interfere.
         let identity = ContactIdentity::of(&[opened.spec.create_identity()], draft);
         let mut seen = match self.refuse_if_taken(&identity, None).await.map_err(unsent) {
             Err(failure) if failure.kind == FailureKind::ContactExists && self.first_sent.is_some() => {
@@ -52,7 +51,8 @@ impl WriteOperation<'_> {
             }
             seen => seen?,
         };
-        // An upsert that finds nobody by the identity asks by the rest as well: the contact may have lost its identity.
+        // If an upsert finds no contact by the identifying value, it also searches by the others: the contact
+        // may have lost that value.
         if self.in_flight.is_some() || upserts {
             self.add_non_identifying_matches(draft, &prepared, &mut seen).await;
         }
@@ -66,8 +66,8 @@ impl WriteOperation<'_> {
         self.send_create(draft, &prepared, &seen, warnings).await
     }
 
-    /// A create that the CRM confirmed never fails: what cannot be verified is warned about. If its response was lost, it is
-    /// searched for under a key, and its outcome is unknown without one.
+    /// A create that the CRM confirmed never fails: differences are warnings. If its response was lost, the
+    /// create is searched for if there is a key. Without a key its outcome is unknown.
     async fn send_create(
         &mut self,
         draft: &ContactDraft,
@@ -85,7 +85,7 @@ impl WriteOperation<'_> {
                 let applied = Applied { remote_id: Some(id.clone()), contact };
                 self.confirm_create(prepared, seen, &id, applied, warnings).await
             }
-            // It was applied, and the response does not say which contact it made.
+            // It was applied, but the response does not name the contact.
             Ok(_) => {
                 let unnamed = Failure::new(FailureKind::UpstreamInvalidResponse, "");
                 let unnamed = unnamed.with_upstream(self.opened.spec.provider, Some(200));
@@ -105,11 +105,11 @@ impl WriteOperation<'_> {
         }
     }
 
-    /// What is needed to search for the create later. The window begins at the first send, whatever came after it.
+    /// The context to search for the create later. The time window starts at the first send.
     fn recovery_context(&self, draft: &ContactDraft, seen: &LookupResult) -> RecoveryContext {
         let sent_at = self.first_sent.unwrap_or_else(crate::clock::now);
         let ids = seen.matches.iter().chain(&seen.near).map(|found| found.contact.remote_id.clone());
-        // Until the response comes: the deadline. The call may wait for its turn first, and then takes a part of what is left.
+        // Ends at the deadline, unless a response comes earlier. The call may first wait for the rate limit.
         RecoveryContext::new(draft.clone(), sent_at, self.context.remaining(), ids.collect(), seen.date)
     }
 
@@ -129,7 +129,7 @@ impl WriteOperation<'_> {
         }
     }
 
-    /// Without a key: one lookup shows the contact, or the outcome is unknown.
+    /// Without a key: one lookup finds the contact, or the outcome is unknown.
     async fn find_unnamed(
         &self,
         prepared: &Prepared,
@@ -148,7 +148,7 @@ impl WriteOperation<'_> {
         }
     }
 
-    /// The contact that was made, with all that differs from what was sent.
+    /// The created contact, with a warning for every difference from what was sent.
     pub(super) async fn created(
         &self,
         prepared: &Prepared,
@@ -162,15 +162,15 @@ impl WriteOperation<'_> {
         Ok(self.as_read(contact, warnings).await)
     }
 
-    /// Reads a contact in the way of a read-back, which knows what to do where single contacts cannot be read.
+    /// Reads a contact as a read-back, which also works for CRMs that cannot read single contacts.
     pub(super) async fn read(&self, prepared: &Prepared, id: RemoteId) -> Result<Contact> {
         let applied = Applied { remote_id: Some(id), contact: None };
         self.opened.adapter.read_back(self.context, prepared, &applied).await
     }
 
-    /// Adds contacts that share what does not identify people in this CRM, such as a household's phone number: seen before
-    /// the send, a relative is not taken for the contact that was created. If they cannot be seen, a lost create is harder
-    /// to recognise, and nothing worse.
+    /// Adds contacts that share a non-identifying value, such as a household's phone number. A relative seen
+    /// before the send is not taken for the created contact. If this lookup fails, a lost create is harder to
+    /// recognise, and nothing else is affected.
     async fn add_non_identifying_matches(
         &self,
         draft: &ContactDraft,
@@ -187,7 +187,7 @@ impl WriteOperation<'_> {
     }
 }
 
-/// Whether the contact found has the name of the one that is created; CRMs differ in which part of it is the first name.
+/// Whether the found contact has the same name. CRMs differ in which part is the first name.
 fn has_name_of(draft: &ContactDraft, found: &Match) -> bool {
     let held = [&found.contact.first_name, &found.contact.last_name].into_iter().flatten();
     let sent = draft.first_name.iter().chain([&draft.last_name]);

@@ -1,4 +1,4 @@
-//! Cursors: where an upstream's list goes on, authenticated and bound to the list it belongs to.
+//! Cursors: the position in an upstream's list, authenticated and bound to one list.
 
 use std::sync::Arc;
 
@@ -12,35 +12,35 @@ use crate::domain::{
 use crate::sealing::{Sealer, sha256};
 
 const VERSION: u8 = 3;
-/// Bytes of the number of rows that cursors of versions 1 and 2 begin with.
+/// Bytes of the row number that cursors of versions 1 and 2 start with.
 const OFFSET: usize = 8;
 const STEPS: usize = 4;
 const MARK: usize = 8;
 const MAC: usize = 16;
 const PURPOSE: &str = "cursor";
 
-/// Makes and opens cursors.
 pub(super) struct Cursors(Arc<Sealer>);
 
-/// How far a walk through a list has come. It remembers one page that it has passed, a later one each time that the number
-/// of pages doubles: so a CRM that shows the same pages again and again is noticed, however many pages there are between.
+/// The progress of a walk through a list. Detects a CRM that repeats pages: the walk remembers one earlier
+/// page, and replaces it by the current page each time the number of pages doubles. So a cycle of any length is
+/// found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Walk {
-    /// Where it goes on; `None` is the beginning of the list.
+    /// The next position; `None` is the start of the list.
     pub(super) at: Option<PageToken>,
-    /// Pages that were passed.
+    /// Number of pages read.
     steps: u32,
-    /// What the remembered page showed.
+    /// Digest of the remembered page.
     mark: [u8; MARK],
 }
 
 impl Walk {
-    /// A walk that begins here.
+    /// A walk that starts here.
     pub(super) const fn from(at: Option<PageToken>) -> Self {
         Self { at, steps: 0, mark: [0; MARK] }
     }
 
-    /// The walk behind a page of these contacts; `None` where it showed exactly them before.
+    /// The walk after a page with these contacts; `None` if the remembered page had exactly the same ones.
     pub(super) fn pass(self, page: &[Contact], next: Option<PageToken>) -> Option<Self> {
         if page.is_empty() {
             return Some(Self { at: next, ..self });
@@ -70,7 +70,7 @@ impl Cursors {
         Self(sealer)
     }
 
-    /// The cursor of `walk` in the list that `binding` names.
+    /// The cursor of `walk` in the list of `binding`.
     pub(super) fn make(&self, binding: &Binding<'_>, walk: &Walk) -> Text {
         let mut bytes = vec![VERSION];
         bytes.extend_from_slice(&walk.steps.to_be_bytes());
@@ -81,10 +81,10 @@ impl Cursors {
         Text::from(URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// The walk behind a cursor. Fails with `invalid_parameter` where it was altered, or made for another list.
+    /// The walk of a cursor. Fails with `invalid_parameter` if it was altered or made for another list.
     pub(super) fn open(&self, binding: &Binding<'_>, paging: Paging, cursor: &str) -> Result<Walk> {
         self.walk(binding, paging, cursor).ok_or_else(|| {
-            Failure::parameter("cursor", "`cursor` is not one that this list gave: pass `pageInfo.nextCursor` on unchanged, with the same credential, filters and pageSize.")
+            Failure::parameter("cursor", "`cursor` does not belong to this list. Send `pageInfo.nextCursor` unchanged, with the same credential, filters and pageSize.")
         })
     }
 
@@ -100,7 +100,7 @@ impl Cursors {
             let token = std::str::from_utf8(token).ok()?;
             return passed_before(passed, Some(PageToken::new(token)?));
         }
-        // Earlier releases counted the rows before the next page.
+        // Earlier releases stored the number of rows before the next page.
         let (offset, passed) = body.split_at_checked(OFFSET)?;
         let at = paging.at_offset(u64::from_be_bytes(offset.try_into().ok()?))?;
         match *version {
@@ -111,13 +111,13 @@ impl Cursors {
     }
 }
 
-/// The walk that goes on at `at`, with what a cursor says of the pages before.
+/// The walk that continues at `at`, with the cursor's record of earlier pages.
 fn passed_before(passed: &[u8], at: Option<PageToken>) -> Option<Walk> {
     let (steps, mark) = passed.split_at_checked(STEPS)?;
     Some(Walk { at, steps: u32::from_be_bytes(steps.try_into().ok()?), mark: mark.try_into().ok()? })
 }
 
-/// What is authenticated: the walk, and all that it is bound to.
+/// The authenticated content: the walk, and everything that it is bound to.
 fn message(binding: &Binding<'_>, body: &[u8]) -> Vec<u8> {
     let Binding { tenant, credential, query, page_size } = binding;
     let mut message = Vec::with_capacity(128);
@@ -179,7 +179,7 @@ mod tests {
         Binding { tenant, credential, query, page_size: 50 }
     }
 
-    /// Cursors of earlier releases, whose clients go on with them after an upgrade: 150 rows were shown in three pages.
+    /// Clients continue with cursors of earlier releases after an upgrade: 150 rows were shown in three pages.
     #[test]
     fn a_cursor_of_an_earlier_release_goes_on_where_it_ended() {
         let (query, tenant, credential) = (ContactQuery::default(), "ten_1".into(), "crd_1".into());

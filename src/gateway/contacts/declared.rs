@@ -1,4 +1,4 @@
-//! What a CRM's declaration alone says about a write: what is refused, what is lost.
+//! Checks a write against the CRM's declaration alone: what is refused, and what is lost.
 
 use crate::adapters::{AdapterSpec, FieldSpec, Write};
 use crate::domain::{
@@ -7,8 +7,7 @@ use crate::domain::{
 };
 use crate::json;
 
-/// What a draft loses in this CRM by declaration.
-/// Fails with `validation_failed` where it lacks what the CRM requires.
+/// The warnings for a draft. Fails with `validation_failed` if a field that the CRM requires is missing.
 pub(super) fn of_draft(spec: &AdapterSpec, draft: &ContactDraft) -> Result<Vec<Warning>> {
     let missing = spec.fields.iter().filter(|spec| spec.required && !names(draft, spec.field));
     let faults: Vec<FieldFault> = missing
@@ -32,7 +31,7 @@ fn names(draft: &ContactDraft, field: Field) -> bool {
         Field::Addresses => !draft.addresses.is_empty(),
         Field::EmailAddresses => !draft.email_addresses.is_empty(),
         Field::PhoneNumbers => !draft.phone_numbers.is_empty(),
-        // Parts of lists are judged by the adapter, entry by entry; the others only the CRM sets.
+        // The adapter checks the types in lists, entry by entry. The other fields are set only by the CRM.
         Field::EmailAddressType
         | Field::PhoneNumberType
         | Field::RemoteFields
@@ -52,7 +51,7 @@ fn not_stored(spec: &FieldSpec) -> Option<Warning> {
     ))
 }
 
-/// `null` and `false` ask for nothing.
+/// `null` and `false` mean nothing.
 fn ignored(member: &ReadOnlyMember) -> Option<Warning> {
     let empty = member.value.is_null() || member.value.as_str() == "false";
     (!empty).then(|| read_only(member.name))
@@ -62,18 +61,18 @@ fn read_only(name: &str) -> Warning {
     Warning::new(
         WarningCode::ReadOnly,
         format!("/{name}"),
-        format!("`{name}` is set by the gateway or the CRM alone and was ignored."),
+        format!("`{name}` can only be set by the gateway or the CRM and was ignored."),
     )
 }
 
-/// What a change loses before the record was looked at: members that the CRM neither shows nor stores.
+/// The warnings for a patch that do not depend on the record: fields that the CRM neither shows nor stores.
 pub(super) fn of_patch(spec: &AdapterSpec, patch: &ContactPatch) -> Vec<Warning> {
     let nothing = Contact::bare(RemoteId::from(""));
     let lost = |spec: &&FieldSpec| spec.read.is_none() && differs(patch, &nothing, spec.field);
     spec.fields.iter().filter(lost).filter_map(not_stored).collect()
 }
 
-/// Whether a change of `field` asks for another value than the record holds. What the reading does not show is not empty.
+/// Whether a patch of `field` differs from the record. A field that the read does not show is not empty.
 fn differs(patch: &ContactPatch, held: &Contact, field: Field) -> bool {
     let unseen = held.unseen.contains(field);
     let text = |patch: &Patch<Text>, held: &Option<Text>| {
@@ -103,8 +102,8 @@ fn differs(patch: &ContactPatch, held: &Contact, field: Field) -> bool {
     }
 }
 
-/// What a change loses given the record: members that the CRM shows and does not store, where they differ; read-only
-/// members, where they differ.
+/// The warnings for a patch given the record: fields that differ and that the CRM shows but does not store, and
+/// read-only fields that differ.
 pub(super) fn of_change(spec: &AdapterSpec, id: &str, held: &Contact, patch: &ContactPatch) -> Vec<Warning> {
     let lost = |spec: &&FieldSpec| spec.read.is_some() && differs(patch, held, spec.field);
     let lost = spec.fields.iter().filter(lost).filter_map(not_stored);
@@ -116,7 +115,7 @@ pub(super) fn of_change(spec: &AdapterSpec, id: &str, held: &Contact, patch: &Co
     lost.chain(ignored).collect()
 }
 
-/// Whether these addresses are held; one without a type is the same whatever its type.
+/// Whether the record has these addresses. An address without a type matches any type.
 fn are_held(addresses: &[Address], held: &[Address]) -> bool {
     let same = |(sent, held): (&Address, &Address)| {
         let address_type = sent.address_type.clone().or_else(|| held.address_type.clone());
@@ -125,7 +124,7 @@ fn are_held(addresses: &[Address], held: &[Address]) -> bool {
     addresses.len() == held.len() && addresses.iter().zip(held).all(same)
 }
 
-/// Whether the record holds the value; one that the reading does not show is not known to differ.
+/// Whether the record has the value. A field that the read does not show counts as equal.
 fn is_held(member: &ReadOnlyMember, id: &str, held: &Contact) -> bool {
     let ReadOnlyMember { name, value } = member;
     let time = |field: Field, now: Option<Timestamp>| held.unseen.contains(field) || is_time(value, now);
@@ -144,7 +143,7 @@ fn is_text(value: &RawJson, held: &str) -> bool {
     json::string(value.as_str()).is_some_and(|text| text == held)
 }
 
-/// Answers show milliseconds, so that is how far a time that came back can agree.
+/// Responses show milliseconds, so times are compared in milliseconds.
 fn is_time(value: &RawJson, held: Option<Timestamp>) -> bool {
     let sent =
         json::string(value.as_str()).and_then(|text| Text::from(text.as_ref()).parse::<Timestamp>().ok());
@@ -161,7 +160,7 @@ mod tests {
     use crate::adapters::{ADAPTERS, Verify, spec};
     use crate::domain::{EmailAddress, PhoneNumber};
 
-    /// Whichever field a CRM has no home for, a change that names it is warned about.
+    /// If a CRM cannot store a field, a patch that names it gets a warning, whichever field it is.
     #[test]
     fn a_field_without_a_home_is_lost_in_no_change_in_silence() {
         let email = |address: &str| vec![EmailAddress { address: address.into(), kind: None }];
@@ -209,7 +208,7 @@ mod tests {
         }
     }
 
-    /// A field that is declared as verified and compared by nobody would count as checked in silence.
+    /// A field that is declared as verified but not compared would count as verified without a check.
     #[test]
     fn every_field_that_a_crm_declares_as_verified_is_compared_after_a_write() {
         let compared = [

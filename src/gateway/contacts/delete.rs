@@ -1,4 +1,4 @@
-//! Removes a contact.
+//! Deletes a contact.
 
 use super::errors::{unsent, view};
 use super::operation::{WriteOperation, record_key};
@@ -9,14 +9,14 @@ use crate::config::crash_point;
 use crate::domain::{Contact, Effect, Failure, FailureKind, RemoteId, Result};
 
 impl WriteOperation<'_> {
-    /// Removes the contact `id`, the gateway's or the CRM's.
+    /// Deletes the contact `id`, which is the gateway's id or the CRM's.
     pub(super) async fn delete(&mut self, id: &str) -> Result<ContactView> {
         self.require(self.opened.spec.operations.delete, "remove")?;
         let id = ids::open(&self.opened.id, id)?;
         let _permit = self.enter(record_key(&id)).await?;
         self.refuse_if_moved().await?;
         match self.delete_entered(&id).await {
-            // An earlier request with this key has removed it.
+            // An earlier request with this key has deleted it.
             Err(failure) if self.sent_before && failure.kind == FailureKind::ContactNotFound => {
                 Ok(self.removed(&id))
             }
@@ -26,7 +26,7 @@ impl WriteOperation<'_> {
 
     async fn delete_entered(&mut self, id: &RemoteId) -> Result<ContactView> {
         let adapter = &self.opened.adapter;
-        // What an earlier request may have removed is read before anything is removed again.
+        // An earlier request may have deleted the contact, so it is read before another delete is sent.
         if self.sent_before || self.condition.is_some() {
             match adapter.get_contact(self.context, id).await.map_err(unsent) {
                 Ok(held) => self.unmet(&held).await?.map_or(Ok(()), Err)?,
@@ -42,15 +42,15 @@ impl WriteOperation<'_> {
         self.send_delete(&prepared, id).await
     }
 
-    /// A removal is confirmed by the CRM's word, unless it still shows the contact; if that word was lost, only by the
-    /// contact being gone. If it is still there after a lost response, the removal is sent once more.
+    /// A confirmed delete succeeds, unless the CRM still shows the contact. If the response was lost, it
+    /// succeeds only if the contact is gone. If the contact is still there, the delete is sent once more.
     async fn send_delete(&mut self, prepared: &Prepared, id: &RemoteId) -> Result<ContactView> {
         let sent = self.send_once(prepared).await?;
         let was_lost = sent.lost.is_some();
         match self.deleted(prepared, id, sent).await {
             Err(first) if was_lost && self.may_send_again(prepared, &first).await => {
                 match self.send_once(prepared).await {
-                    // The first of the two has done it meanwhile.
+                    // The first delete has been applied in the meantime.
                     Err(second) if second.kind == FailureKind::ContactNotFound => Ok(self.removed(id)),
                     Err(second) if second.effect == Effect::None => Err(first),
                     sent => self.deleted(prepared, id, sent?).await,
@@ -67,7 +67,7 @@ impl WriteOperation<'_> {
             (_, Some(lost)) => Err(lost),
             (Err(_), None) => Ok(self.removed(id)),
             (Ok(_), None) => {
-                let detail = "The CRM confirmed the removal and still shows the contact.";
+                let detail = "The CRM confirmed the delete but still shows the contact.";
                 Err(Failure::new(FailureKind::UpstreamDidNotApply, detail)
                     .with_effect(Effect::Final)
                     .with_upstream(self.opened.spec.provider, None))

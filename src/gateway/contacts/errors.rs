@@ -1,4 +1,4 @@
-//! What a write is answered with: the contact and its warnings, or what is not known and who stands in the way.
+//! Errors and warnings of writes: duplicates, unknown outcomes and conflicting contacts.
 
 use super::{ContactView, ids};
 use crate::adapters::{LookupResult, Match, Prepared};
@@ -7,13 +7,13 @@ use crate::domain::{
 };
 use crate::gateway::credentials::ConnectedCredential;
 
-/// A contact that is not all read from the CRM.
+/// A contact without a tag, because it was not read by its id.
 pub(super) fn view(opened: &ConnectedCredential, contact: Contact, warnings: Vec<Warning>) -> ContactView {
     let warnings = Warning::bounded(warnings);
     ContactView { id: ids::make(&opened.id, &contact.remote_id), contact, warnings, outcome: None, tag: None }
 }
 
-/// The matches as candidates; `more` have matched beside them.
+/// The matches as candidates; `more` others matched.
 pub(super) fn candidates(opened: &ConnectedCredential, matches: &[Match], more: usize) -> Candidates {
     let candidate = |found: &Match| Candidate {
         id: Some(ids::make(&opened.id, &found.contact.remote_id)),
@@ -25,7 +25,7 @@ pub(super) fn candidates(opened: &ConnectedCredential, matches: &[Match], more: 
 
 pub(super) fn exists(opened: &ConnectedCredential, found: &LookupResult) -> Failure {
     let detail = format!(
-        "{} has a contact with the same {} already, and nothing was sent. Change that contact instead; `candidates` names it.",
+        "{} already has a contact with the same {}. Nothing was sent. Update that contact instead (see `candidates`).",
         opened.spec.title,
         opened.spec.create_identity().word(),
     );
@@ -36,7 +36,7 @@ pub(super) fn exists(opened: &ConnectedCredential, found: &LookupResult) -> Fail
     ))
 }
 
-/// Contacts that were seen before a write and may be the person who was written.
+/// Contacts that were seen before a write and may be duplicates of the written one.
 pub(super) fn possible_duplicates(opened: &ConnectedCredential, seen: &[&Match]) -> Option<Warning> {
     let first = seen.first()?;
     let names: Vec<String> = seen
@@ -50,7 +50,7 @@ pub(super) fn possible_duplicates(opened: &ConnectedCredential, seen: &[&Match])
     let more = seen.len().saturating_sub(MOST_NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let message =
-        format!("May be the same person: {}{more}. Compare them in {}.", names.join(", "), opened.spec.title);
+        format!("Possible duplicates: {}{more}. Compare them in {}.", names.join(", "), opened.spec.title);
     let pointer = first.matched_by.first().map_or_else(String::new, |kind| kind.pointer());
     Some(Warning::new(WarningCode::PossibleDuplicate, pointer, message))
 }
@@ -58,21 +58,21 @@ pub(super) fn possible_duplicates(opened: &ConnectedCredential, seen: &[&Match])
 /// How many contacts a warning names.
 const MOST_NAMED: usize = 10;
 
-/// The same failure, of a call before the write: nothing was sent that could have done anything.
+/// The failure of a call before the write: nothing was sent.
 pub(super) fn unsent(failure: Failure) -> Failure {
     failure.with_effect(Effect::None)
 }
 
-/// Whether the create was applied cannot be told from what the CRM shows.
+/// The CRM's contacts do not show whether the create was applied.
 pub(super) fn ambiguous(opened: &ConnectedCredential, candidates: Candidates) -> Failure {
     let title = opened.spec.title;
     let detail = if candidates.is_empty() {
         format!(
-            "The create was sent to {title} and its answer was lost. It names neither e-mail address nor phone number to look for it by: look in {title} itself before you send it again, with a new key."
+            "The create was sent to {title} and its response was lost. It has no e-mail address or phone number to search by. Check in {title} before you send it again with a new key."
         )
     } else {
         format!(
-            "The create was sent to {title} and its answer was lost. What {title} shows since is not clearly what was sent: `candidates` names it. Look at it before you send the create again, with a new key."
+            "The create was sent to {title} and its response was lost. It may have created a contact in `candidates`. Check them before you send it again with a new key."
         )
     };
     Failure::new(FailureKind::OutcomeAmbiguous, detail)
@@ -81,29 +81,29 @@ pub(super) fn ambiguous(opened: &ConnectedCredential, candidates: Candidates) ->
         .with_upstream(opened.spec.provider, None)
 }
 
-/// The credential leads elsewhere than when the write was sent.
+/// The credential leads to another account than when the write was sent.
 pub(super) fn moved(opened: &ConnectedCredential) -> Failure {
     let title = opened.spec.title;
     let detail = format!(
-        "This write may have been sent to {title} before the credential's base URL or secret changed, and the credential is not known to open the same account now. Nothing was sent. Look in the earlier account, or change the credential back and send the same request again; for the account that the credential opens now, use a new key."
+        "This write may have been sent to {title} before the credential's base URL or secret changed. The credential may now belong to another account, so nothing was sent. Check the earlier account, or restore the credential and retry. To write to the current account, use a new key."
     );
     Failure::new(FailureKind::OutcomeAmbiguous, detail)
         .with_effect(Effect::Unknown)
         .with_upstream(opened.spec.provider, None)
 }
 
-/// Both sends of a create were lost and proven absent: a third would be no wiser.
+/// Both sends of a create were lost and proven absent. A third send would not help.
 pub(super) fn sent_twice(opened: &ConnectedCredential) -> Failure {
     let title = opened.spec.title;
     let detail = format!(
-        "The create was sent to {title} twice, both answers were lost, and {title} shows no such contact. Find out what is wrong there, then send it with a new key."
+        "The create was sent to {title} twice. Both responses were lost, and {title} shows no such contact. Find the cause in {title}, then send the create with a new key."
     );
     Failure::new(FailureKind::OutcomeAmbiguous, detail)
         .with_effect(Effect::Unknown)
         .with_upstream(opened.spec.provider, None)
 }
 
-/// Creates that reached the CRM while another writer made the same record show it in their times.
+/// A warning if the contact's times show that another writer created it first.
 pub(super) fn updated_existing(
     opened: &ConnectedCredential,
     looked_at: Option<Timestamp>,
@@ -114,17 +114,17 @@ pub(super) fn updated_existing(
     let other = opened.spec.create_upserts && (looked_at.is_some_and(before) || created != updated);
     other.then(|| {
         let message = format!(
-            "Another writer seems to have made this contact in between; {} may have changed it instead of creating one. Check the contact with remoteId {}.",
+            "Another client may have created this contact at the same time, so {} may have updated it instead of creating one. Check the contact with remoteId {}.",
             opened.spec.title, contact.remote_id
         );
         Warning::new(WarningCode::MayHaveUpdatedExisting, "/remoteId", message)
     })
 }
 
-/// The CRM confirmed a change of a contact that it does not show any more.
+/// The CRM confirmed a change of a contact that it no longer shows.
 pub(super) fn gone(opened: &ConnectedCredential) -> Failure {
     let detail = format!(
-        "{} confirmed the change and does not show the contact any more; somebody may have removed it.",
+        "{} confirmed the change but no longer shows the contact. It may have been deleted.",
         opened.spec.title
     );
     Failure::new(FailureKind::UpstreamDidNotApply, detail)
@@ -132,18 +132,18 @@ pub(super) fn gone(opened: &ConnectedCredential) -> Failure {
         .with_upstream(opened.spec.provider, None)
 }
 
-/// Whether the contact exists is not known. The detail names the field to look by, never its value.
+/// It is unknown whether the contact exists. The text names the field to search by, not its value.
 pub(super) fn outcome_unknown(
     opened: &ConnectedCredential,
     prepared: &Prepared,
     failure: &Failure,
 ) -> Failure {
-    // The kinds stand in the order that the CRM declares.
+    // The kinds are in the order of the CRM's declaration.
     let by = prepared.locator.identity.0.first().map_or("name", |identity| identity.kind.word());
     let reason = reason(failure);
     let title = opened.spec.title;
     let detail = format!(
-        "The create was sent to {title} and its outcome is not known: {reason}. Look for the contact by its {by}, in a list or in {title} itself, before you send it again.",
+        "The create was sent to {title} and its outcome is unknown: {reason}. Search for the contact by its {by}, in a list or in {title}, before you send it again.",
     );
     let status = failure.upstream.and_then(|upstream| upstream.status);
     Failure::new(FailureKind::OutcomeUnknown, detail)
@@ -153,14 +153,14 @@ pub(super) fn outcome_unknown(
 
 fn reason(failure: &Failure) -> &'static str {
     match failure.kind {
-        FailureKind::UpstreamTimeout => "its answer did not come in time",
-        FailureKind::UpstreamUnreachable => "the connection broke before its answer",
-        FailureKind::UpstreamError => "it answered an error of its own",
-        _ => "its answer does not show the contact, nor could it be found",
+        FailureKind::UpstreamTimeout => "its response did not arrive in time",
+        FailureKind::UpstreamUnreachable => "the connection broke before the response",
+        FailureKind::UpstreamError => "it returned a server error",
+        _ => "its response does not show the contact, and a lookup did not find it",
     }
 }
 
-/// The same under a key: the gateway looks by itself. `unseen` is why it could not.
+/// The same for a write with a key, where the gateway searches itself. `unseen` says why it could not.
 pub(super) fn outcome_open(
     opened: &ConnectedCredential,
     lost: &Failure,
@@ -169,12 +169,12 @@ pub(super) fn outcome_open(
     let title = opened.spec.title;
     let reason = match unseen {
         Some(unseen) => {
-            format!("it could not be looked for ({}: {})", unseen.kind.code(), unseen.detail.as_str())
+            format!("the lookup failed ({}: {})", unseen.kind.code(), unseen.detail.as_str())
         }
-        None => format!("{}, and the contact is not to be seen yet", reason(lost)),
+        None => format!("{}, and the contact does not appear yet", reason(lost)),
     };
     let detail = format!(
-        "The create was sent to {title} and its outcome is not known yet: {reason}. Send the same request with the same Idempotency-Key again: the gateway looks for the contact and writes nothing twice."
+        "The create was sent to {title} and its outcome is not known yet: {reason}. Retry the same request with the same Idempotency-Key: the gateway then searches for the contact and does not create it twice."
     );
     let status =
         unseen.or(Some(lost)).and_then(|failure| failure.upstream).and_then(|upstream| upstream.status);

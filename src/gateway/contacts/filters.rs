@@ -1,4 +1,4 @@
-//! Which filters a CRM answers itself, and whether a row really matches.
+//! Filters: which ones a CRM supports, and whether a row really matches.
 
 use crate::adapters::{AdapterSpec, FilterSupport, IdentityKind, Pushed};
 use crate::domain::{
@@ -6,16 +6,16 @@ use crate::domain::{
     Region, Result, Text, Timestamp,
 };
 
-/// A query, split by who answers it.
+/// A query, with the filters that the CRM applies.
 pub(super) struct Split {
-    /// What the CRM answers, by canonical names, bounds joined.
+    /// The filters for the CRM, by canonical names, with bounds joined.
     pub(super) pushed: Pushed,
-    /// The parameters behind it.
+    /// The parameters of these filters.
     pub(super) pushed_down: Vec<FilterName>,
 }
 
-/// Splits `query` by what the CRM declares. Fails with `filter_unsupported`, naming each filter that it cannot answer
-/// exactly: a filter is never ignored.
+/// Splits `query` by the CRM's declaration. Fails with `filter_unsupported`, naming every filter that the CRM
+/// does not apply exactly. A filter is never ignored.
 pub(super) fn split(spec: &'static AdapterSpec, query: &ContactQuery) -> Result<Split> {
     let exact =
         |filter: &&Filter| spec.filter(filter.name).is_some_and(|spec| spec.support == FilterSupport::Exact);
@@ -32,7 +32,8 @@ pub(super) fn split(spec: &'static AdapterSpec, query: &ContactQuery) -> Result<
 
 fn refused(spec: &AdapterSpec, unsupported: &[&Filter]) -> Failure {
     let known: Vec<&str> = spec.filters.iter().map(|filter| filter.name.parameter()).collect();
-    let detail = format!("{} cannot be filtered by this yet; it can by: {}.", spec.title, known.join(", "));
+    let detail =
+        format!("{} does not support this filter. Supported filters: {}.", spec.title, known.join(", "));
     let fault = |filter: &&Filter| {
         FieldFault::parameter(filter.name.parameter(), "filter_unsupported", detail.as_str())
     };
@@ -40,7 +41,7 @@ fn refused(spec: &AdapterSpec, unsupported: &[&Filter]) -> Failure {
     Failure::new(FailureKind::FilterUnsupported, detail.as_str()).with_faults(faults)
 }
 
-/// Adds a filter; of two bounds of one kind (`createdAtMin` beside `remoteCreatedAtMin`) the narrower one counts.
+/// Adds a filter. Of two bounds of one kind (`createdAtMin` and `remoteCreatedAtMin`) the narrower one counts.
 fn join(filters: &mut Vec<Filter>, new: Filter) {
     let Some(known) = filters.iter_mut().find(|known| known.name == new.name) else {
         filters.push(new);
@@ -52,21 +53,22 @@ fn join(filters: &mut Vec<Filter>, new: Filter) {
     }
 }
 
-/// Passes if every row matches what the CRM was asked for: a CRM that ignores a filter must not pass its rows off as
-/// matches. Fails with `upstream_invalid_response`.
+/// Checks that every row matches the filters, because a CRM may ignore one. Fails with
+/// `upstream_invalid_response`.
 pub(super) fn check(pushed: &Pushed, rows: &[Option<Contact>], region: Region) -> Result<()> {
     let is_met = |filter: &&Filter| rows.iter().flatten().all(|row| matches(filter, row, region));
     let broken = pushed.filters.iter().find(|filter| !is_met(filter));
     broken.map_or(Ok(()), |filter| {
         let detail = format!(
-            "The CRM answered rows that do not match `{}`; it seems to ignore the filter.",
+            "The CRM returned rows that do not match `{}`. It seems to ignore the filter.",
             filter.name.parameter()
         );
         Err(Failure::new(FailureKind::UpstreamInvalidResponse, detail))
     })
 }
 
-/// Whether a row matches a filter; true if the row does not show the field. A value of the wrong kind matches nothing.
+/// Whether a row matches a filter. True if the row does not show the field. A value of the wrong kind never
+/// matches.
 fn matches(filter: &Filter, row: &Contact, region: Region) -> bool {
     use FilterName as F;
     let (wanted, bound) = match &filter.value {
@@ -103,14 +105,14 @@ fn matches(filter: &Filter, row: &Contact, region: Region) -> bool {
         F::AccountNotEquals => text(Field::Account, &row.account, &differs),
         F::EmailAddress => holds(IdentityKind::EmailAddress),
         F::PhoneNumber => holds(IdentityKind::PhoneNumber),
-        // A contact without activity has none at any time.
+        // A contact without activity matches no time.
         F::LastActivityAt if row.shows(Field::LastActivityAt) && row.last_activity_at.is_none() => false,
         F::LastActivityAt => time(row.last_activity_at, &|now, bound| now.as_second() == bound.as_second()),
-        // Bounds are sent in milliseconds, so that is how far a row can agree.
+        // Bounds are sent in milliseconds, so rows are compared in milliseconds.
         F::RemoteCreatedAtMin | F::CreatedAtMin => {
             time(row.remote_created_at, &|now, bound| now.as_millisecond() >= bound.as_millisecond())
         }
-        // Lists may show times without fractions: a time within the bound's own second still matches.
+        // Lists may show times without fractions: any time in the second of the bound matches.
         F::RemoteUpdatedAtMin | F::UpdatedAtMin => {
             time(row.remote_updated_at, &|now, bound| now.as_second() >= bound.as_second())
         }
@@ -124,7 +126,7 @@ mod tests {
     use super::*;
     use crate::domain::{EmailAddress, FilterKind, PhoneNumber, RemoteId};
 
-    /// Values that a row matches and does not match, for each filter: a CRM may declare any of them.
+    /// Values that a row matches and does not match, for each filter. A CRM may declare any of them.
     #[test]
     fn every_filter_is_checked() {
         let time = |text: &str| text.parse::<Timestamp>().unwrap();

@@ -1,7 +1,7 @@
-//! Ids of contacts: made from the credential and the CRM's own id, reversible, without a database.
+//! Ids of contacts, made from the credential and the CRM's own id. They are reversible and need no database.
 //!
-//! `con_` + base64url of: version, 64 bits of the credential's sha256, the CRM's id, 32 bits of checksum. Such an id
-//! grants nothing and hides nothing; the digest and the checksum only tell a foreign or mistyped id from a good one.
+//! An id is `con_` + base64url of: version, 64 bits of the credential's sha256, the CRM's id, 32 bits of
+//! checksum. It gives no access and is not secret. The digest and the checksum detect foreign and mistyped ids.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,7 +14,6 @@ const VERSION: u8 = 1;
 const OWNER: usize = 8;
 const CHECKSUM: usize = 4;
 
-/// The gateway's id of a contact.
 pub(super) fn make(credential: &CredentialId, remote_id: &RemoteId) -> Text {
     let mut bytes = vec![VERSION];
     bytes.extend_from_slice(&sha256(credential.as_str().as_bytes())[..OWNER]);
@@ -24,16 +23,16 @@ pub(super) fn make(credential: &CredentialId, remote_id: &RemoteId) -> Text {
     Text::from(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes)))
 }
 
-/// The CRM's id behind the id of a path, which is the gateway's or the CRM's own.
-/// Fails with `contact_not_found` where it is neither, or belongs to another credential.
+/// The CRM's id for an id in a path, which is the gateway's or the CRM's own. Fails with `contact_not_found` if
+/// it is neither, or belongs to another credential.
 pub(super) fn open(credential: &CredentialId, id: &str) -> Result<RemoteId> {
     let remote_id = match id.strip_prefix(PREFIX) {
         Some(encoded) => decode(credential, encoded),
         None => Some(id.to_owned()),
     };
-    // Also what an id of ours holds is looked at: anybody can make one, and `..` as a segment is another path.
+    // The id inside one of ours is checked too: anyone can make one, and a segment `..` would be another path.
     remote_id.map(RemoteId::from).filter(RemoteId::is_plausible).ok_or_else(|| {
-        Failure::new(FailureKind::ContactNotFound, "This credential has no contact of this id. Give the `id` or the `remoteId` of one of its contacts.")
+        Failure::new(FailureKind::ContactNotFound, "This credential has no contact with this id. Use the `id` or the `remoteId` of one of its contacts.")
     })
 }
 

@@ -1,4 +1,5 @@
-//! Lists and counts: pages cut from the CRM's own pages, every contact once, never short in silence.
+//! Lists and counts. A page is assembled from the CRM's own pages, with every contact once. It is never short
+//! without an error.
 
 use std::collections::HashSet;
 
@@ -11,12 +12,11 @@ use crate::domain::{
 use crate::gateway::credentials::ConnectedCredential;
 use crate::sealing::sha256;
 
-/// Pages of the CRM that one page of ours may take; two suffice unless the CRM repeats itself.
+/// Pages of the CRM that one page of ours may need. Two are enough, unless the CRM repeats itself.
 const MOST_PAGES: usize = 10;
-/// Pages of the CRM that a count may take where it tells no total.
+/// Pages of the CRM that a count may read if the CRM shows no total.
 const MOST_COUNTED_PAGES: usize = 25;
 
-/// One page.
 pub(super) async fn list(
     context: &CallContext,
     caller: &Caller,
@@ -54,7 +54,8 @@ pub(super) async fn list(
     })
 }
 
-/// The token of the page `number`, counted from 1; `None` is the beginning. Fails with `page_number_unsupported`.
+/// The token of page `number`, counted from 1; `None` is the start of the list. Fails with
+/// `page_number_unsupported`.
 fn token_of_page(spec: &AdapterSpec, number: u64, page_size: u32) -> Result<Option<PageToken>> {
     let offset = number.saturating_sub(1).saturating_mul(u64::from(page_size));
     if offset == 0 {
@@ -62,7 +63,7 @@ fn token_of_page(spec: &AdapterSpec, number: u64, page_size: u32) -> Result<Opti
     }
     spec.paging.at_offset(offset).map(Some).ok_or_else(|| {
         let detail = format!(
-            "{} can only be listed from the beginning. Leave `pageNumber` out, and send `pageInfo.nextCursor` as `cursor` for each further page.",
+            "{} can only be listed from the start. Leave out `pageNumber`, and send `pageInfo.nextCursor` as `cursor` for each further page.",
             spec.title
         );
         let fault = FieldFault::parameter("pageNumber", "page_number_unsupported", detail.as_str());
@@ -74,11 +75,11 @@ struct FilteredRows {
     contacts: Vec<Contact>,
     next: Option<PageToken>,
     total: Option<u64>,
-    /// Rows that are left out, because nobody can tell whose they are.
+    /// Rows that are left out because their id cannot be read.
     unreadable: usize,
 }
 
-/// Reads on until there are `limit` contacts or the CRM has no more.
+/// Reads pages until there are `limit` contacts or the CRM has no more.
 async fn read_rows(
     context: &CallContext,
     adapter: &dyn Adapter,
@@ -118,27 +119,27 @@ async fn read_rows(
     Err(repeats())
 }
 
-/// An empty page where the CRM itself says that there are contacts would be a short one in silence.
+/// The CRM reports contacts and returns none. An empty page would hide them.
 fn shows_nothing() -> Failure {
-    let detail = "The CRM says that there are contacts and shows none; a whole page cannot be read.";
+    let detail = "The CRM reports contacts but returns none, so the page cannot be read.";
     Failure::new(FailureKind::UpstreamInvalidResponse, detail)
 }
 
 fn repeats() -> Failure {
     Failure::new(
         FailureKind::UpstreamInvalidResponse,
-        "The CRM answers the same rows again and again; a whole page cannot be read.",
+        "The CRM returns the same rows repeatedly, so the page cannot be read.",
     )
 }
 
-/// How many match: the CRM's own total, unless it says less than the CRM shows; else a bounded scan.
+/// The number of matches: the CRM's own total, unless it is below the rows seen, else a bounded scan.
 pub(super) async fn count(
     context: &CallContext,
     opened: &ConnectedCredential,
     query: &ContactQuery,
 ) -> Result<u64> {
     let split = filters::split(opened.spec, query)?;
-    // Ids would keep the replies that they are cut from; their digests keep nothing.
+    // Ids would keep the replies that they are slices of; digests do not.
     let (mut seen, mut at, mut rows, mut unreadable): (HashSet<[u8; 32]>, _, _, _) =
         (HashSet::new(), None, 0, 0);
     for _ in 0..MOST_COUNTED_PAGES {
@@ -157,7 +158,7 @@ pub(super) async fn count(
         at = page.next;
     }
     let detail = format!(
-        "The CRM tells no total, and the count stopped after {} contacts. Narrow it with a filter.",
+        "The CRM shows no total, and the count stopped after {} contacts. Add a filter to count fewer.",
         seen.len()
     );
     Err(Failure::new(FailureKind::ScanLimitReached, detail))
@@ -174,7 +175,7 @@ mod tests {
     use crate::adapters::{Account, Applied, ContactIdentity, LookupResult, Prepared, spec};
     use crate::domain::{ContactDraft, ContactPatch, Page, Region, RemoteId};
 
-    /// A CRM with ten contacts in pages of four, each of which names the next by a cursor.
+    /// A CRM with ten contacts in pages of four. Each page has a cursor for the next.
     #[derive(Default)]
     struct CursorPages {
         asked: Mutex<Vec<String>>,

@@ -43,87 +43,76 @@ use crate::sealing::Sealer;
 pub struct ContactView {
     /// The gateway's id, `con_…`.
     pub id: Text,
-    /// The contact.
     pub contact: Contact,
-    /// What the caller should know.
     pub warnings: Vec<Warning>,
-    /// What an upsert did; `None` for anything else.
+    /// What an upsert did; `None` for other operations.
     pub outcome: Option<UpsertOutcome>,
     /// The strong entity tag, quotes included; `None` if the contact was not read by its id.
     pub tag: Option<Text>,
 }
 
-/// What an upsert did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpsertOutcome {
-    /// Nobody matched: a contact was created.
+    /// No contact matched, so one was created.
     Created,
-    /// One contact matched and holds what was sent.
+    /// One contact matched and was updated.
     Updated,
 }
 
-/// Which contacts, and which part of them.
 #[derive(Clone, Debug)]
 pub struct ListRequest {
-    /// The filters.
     pub query: ContactQuery,
-    /// Where to begin.
     pub start: PageStart,
     /// 1 to 100.
     pub page_size: u32,
 }
 
-/// Where a list begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PageStart {
-    /// At a page, counted from 1.
+    /// A page, counted from 1.
     PageNumber(u64),
-    /// Where a list before ended.
+    /// The `nextCursor` of an earlier page.
     Cursor(Text),
 }
 
-/// One page of contacts.
 #[derive(Clone, Debug)]
 pub struct ContactPage {
-    /// The contacts with their ids.
+    /// The gateway's id and the contact.
     pub contacts: Vec<(Text, Contact)>,
-    /// The page's number, where it was asked for by number.
+    /// The page's number, if it was requested by number.
     pub page_number: Option<u64>,
-    /// The size asked for.
+    /// The requested size.
     pub page_size: u32,
     /// The cursor of the next page; `None` at the end.
     pub next_cursor: Option<Text>,
-    /// How many match in all, where the CRM tells.
+    /// How many contacts match in all, if the CRM shows it.
     pub total: Option<u64>,
-    /// Filters that the CRM answered.
+    /// Filters that the CRM applied.
     pub pushed_down: Vec<FilterName>,
-    /// Filters that were applied here.
+    /// Filters that the gateway applied.
     pub applied_here: Vec<FilterName>,
-    /// What the caller should know.
     pub warnings: Vec<Warning>,
 }
 
 impl ContactPage {
-    /// About how many bytes its texts have.
+    /// The approximate size of its texts in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         self.contacts.iter().map(|(_, contact)| contact.size()).sum()
     }
 }
 
-/// How a write shall be done.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WriteOptions {
-    /// Refuse what could not be stored instead of warning about it.
+    /// Fail instead of warning if a value cannot be stored.
     pub strict: bool,
 }
 
-/// What the rounds of a test have seen.
+/// State of the background tasks between two rounds of a test.
 #[cfg(test)]
 #[derive(Default)]
 pub(crate) struct Watched(super::writes::LeaseWatch);
 
-/// Contacts of the caller's credentials.
 pub struct Contacts {
     deps: WriteDeps,
     cursors: Cursors,
@@ -131,7 +120,7 @@ pub struct Contacts {
 }
 
 impl Contacts {
-    /// Contacts behind `credentials`; cursors are authenticated by `sealer`, writes under a key noted in `ledger`.
+    /// Contacts behind `credentials`. `sealer` authenticates cursors; `ledger` stores writes with a key.
     #[must_use]
     pub fn new(
         credentials: Credentials,
@@ -145,20 +134,20 @@ impl Contacts {
         Self { deps, cursors: Cursors::new(sealer), audit }
     }
 
-    /// Looks for lost creates whose callers have not come back, and notes what became of them; never sends. Lets go what
-    /// dead processes hold. Runs until it is dropped.
+    /// Searches for lost creates whose callers have not retried, and stores their outcome. Never sends. Also
+    /// releases the locks of dead processes. Runs until it is dropped.
     pub async fn settle_lost_creates(&self) {
         tokio::join!(recovery_worker::run(&self.deps), self.deps.ledger.watch_leases());
     }
 
-    /// One round of each, for tests that decide when it is.
+    /// One round of each background task, for tests.
     #[cfg(test)]
     pub(crate) async fn background_round(&self, watched: &mut Watched) -> Result<()> {
         self.deps.ledger.watch_once(&mut watched.0).await?;
         recovery_worker::round(&self.deps).await
     }
 
-    /// One page of a list. Needs `contacts:read`.
+    /// Returns one page of a list. Needs `contacts:read`.
     pub async fn list(
         &self,
         context: &CallContext,
@@ -172,7 +161,7 @@ impl Contacts {
         list::list(context, caller, &opened, &self.cursors, request).await
     }
 
-    /// How many contacts match. Needs `contacts:read`.
+    /// Returns how many contacts match. Needs `contacts:read`.
     pub async fn count(
         &self,
         context: &CallContext,
@@ -186,7 +175,7 @@ impl Contacts {
         list::count(context, &opened, query).await
     }
 
-    /// One contact, by the gateway's id or the CRM's. Needs `contacts:read`.
+    /// Returns one contact, by the gateway's id or the CRM's. Needs `contacts:read`.
     pub async fn get(
         &self,
         context: &CallContext,
@@ -215,7 +204,7 @@ impl Contacts {
         request.run(self.deps.clone(), entry, move |operation| Box::pin(operation.create(draft))).await
     }
 
-    /// Changes a contact. Needs `contacts:write`.
+    /// Updates a contact. Needs `contacts:write`.
     pub async fn update(
         &self,
         request: WriteRequest,
@@ -230,8 +219,9 @@ impl Contacts {
         run.await
     }
 
-    /// Changes the contact that has one of the body's addresses or numbers, or creates one. `match_on` says by which
-    /// of them it is searched for; without it by those that identify people in the CRM. Needs `contacts:write`.
+    /// Updates the contact that has one of the body's addresses or numbers, or creates one. `match_on` says
+    /// which of them are searched for; by default those that identify contacts in the CRM. Needs
+    /// `contacts:write`.
     pub async fn upsert(
         &self,
         request: WriteRequest,
@@ -245,7 +235,7 @@ impl Contacts {
         run.await
     }
 
-    /// Removes a contact. Needs `contacts:write`.
+    /// Deletes a contact. Needs `contacts:write`.
     pub async fn delete(&self, request: WriteRequest, id: &str) -> Result<StoredResponse> {
         let entry = self.begin(&request, Action::ContactDelete).on(id);
         let id = id.to_owned();
@@ -261,14 +251,14 @@ impl Contacts {
     }
 }
 
-/// What a reading of one contact does not show.
+/// Warnings about fields that a read of one contact does not show.
 fn incomplete(contact: &Contact) -> Vec<Warning> {
     let warn = |field: Field| {
         let name = field.name();
         let message = if contact.partial.contains(field) {
-            format!("This reading of the CRM shows only a part of `{name}`.")
+            format!("The CRM's response shows only a part of `{name}`.")
         } else {
-            format!("This reading of the CRM does not show `{name}`, so it is left out.")
+            format!("The CRM's response does not show `{name}`, so it is left out.")
         };
         Warning::new(WarningCode::Incomplete, format!("/{name}"), message)
     };
@@ -277,10 +267,10 @@ fn incomplete(contact: &Contact) -> Vec<Warning> {
     warnings
 }
 
-/// How many rows are warned about one by one.
+/// How many faulty fields of rows get a warning of their own.
 const ROWS_MOST: usize = 20;
 
-/// What a reading of a page does not show, and how many rows of it are left out because they have no id.
+/// Warnings about fields that a page does not show, and about rows that are left out because they have no id.
 fn incomplete_rows(contacts: &[Contact], unreadable: usize) -> Vec<Warning> {
     let all = contacts.len();
     let warn = |field: Field| {
@@ -294,10 +284,10 @@ fn incomplete_rows(contacts: &[Contact], unreadable: usize) -> Vec<Warning> {
                 format!("The CRM's list does not show `{name}`, so it is left out. A read by id may show it.")
             }
             (unseen, 0) => format!(
-                "{unseen} of {all} rows do not show `{name}`; it is left out there. A read by id may show it."
+                "{unseen} of {all} rows do not show `{name}`, so it is left out there. A read by id may show it."
             ),
             (_, _) => format!(
-                "{} of {all} rows show `{name}` not at all or only in part. A read by id may show it.",
+                "{} of {all} rows do not show `{name}` completely. A read by id may show it.",
                 unseen + partly
             ),
         };
@@ -317,21 +307,21 @@ fn incomplete_rows(contacts: &[Contact], unreadable: usize) -> Vec<Warning> {
     if unreadable > 0 {
         let rows = if unreadable == 1 { "row" } else { "rows" };
         let message = format!(
-            "{unreadable} {rows} of the CRM without an id that can be read: left out here, and counted in `total`."
+            "{unreadable} {rows} of the CRM without a readable id: left out here, but counted in `total`."
         );
         warnings.push(Warning::new(WarningCode::RowUnreadable, "/contacts", message));
     }
     warnings
 }
 
-/// The fields that a reading does not show whole, without those that have a warning of their own.
+/// The fields that a read does not show completely, without those that have a warning of their own.
 fn not_shown(contact: &Contact) -> impl Iterator<Item = Field> {
     Field::ALL.into_iter().filter(|field| lacks(contact, *field))
 }
 
 fn lacks(contact: &Contact, field: Field) -> bool {
     let told_apart = match field {
-        // They are shown with their lists.
+        // Types are shown with their lists.
         Field::EmailAddressType | Field::PhoneNumberType => true,
         Field::RemoteFields => contact.remote_fields_unread,
         field => contact.unreadable.contains(field),
@@ -339,7 +329,7 @@ fn lacks(contact: &Contact, field: Field) -> bool {
     !contact.shows(field) && !told_apart
 }
 
-/// The fields of a contact at `pointer` that cannot be read.
+/// The fields of the contact at `pointer` that cannot be read.
 fn faulty(contact: &Contact, pointer: &str) -> Vec<Warning> {
     let id = &contact.remote_id;
     let mut warnings: Vec<Warning> = contact
@@ -347,12 +337,12 @@ fn faulty(contact: &Contact, pointer: &str) -> Vec<Warning> {
         .iter()
         .map(|field| {
             let name = field.name();
-            let message = format!("`{name}` of the contact with remoteId {id} cannot be read, so it is left out; `remoteFields` holds what the CRM shows.");
+            let message = format!("`{name}` of the contact with remoteId {id} cannot be read, so it is left out. `remoteFields` has the CRM's value.");
             Warning::new(WarningCode::Incomplete, format!("{pointer}/{name}"), message)
         })
         .collect();
     warnings.extend(contact.remote_fields_unread.then(|| {
-        let message = format!("The CRM shows more than {REMOTE_FIELDS_MOST} fields on the contact with remoteId {id}; its `remoteFields` are left out.");
+        let message = format!("The contact with remoteId {id} has more than {REMOTE_FIELDS_MOST} fields in the CRM, so its `remoteFields` are left out.");
         Warning::new(WarningCode::Incomplete, format!("{pointer}/remoteFields"), message)
     }));
     warnings

@@ -1,5 +1,5 @@
-//! Holds what a write brings in to the rules of texts and lists. What the CRM holds already is not judged: a contact that
-//! breaks a rule can be changed as a whole.
+//! Checks new values by the rules of texts and lists. Values that the CRM already has are not checked, so that
+//! a contact that breaks a rule can still be changed and sent back whole.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use crate::domain::{
 };
 use crate::json::{self, Steps};
 
-/// Checks what `patch` brings to `held`. Fails with `validation_failed`, naming every fault.
+/// Checks the new values of `patch` compared to `held`. Fails with `validation_failed`, naming every fault.
 pub(super) fn check(spec: &AdapterSpec, patch: &ContactPatch, held: &Contact) -> Result<()> {
     let mut new = NewValues::of_change(patch, held);
     new.remote_fields(spec, patch, &held.remote_fields);
@@ -26,7 +26,6 @@ pub(super) fn check_new(upsert: &ContactUpsert) -> Result<()> {
     new.outcome()
 }
 
-/// The faults of what is new.
 struct NewValues {
     faults: Faults,
 }
@@ -58,14 +57,14 @@ impl NewValues {
         }
     }
 
-    /// Judges a text that is not among those held.
+    /// Checks a text that is not among the held ones.
     fn text(&mut self, sent: Option<&Text>, held: &HashSet<&str>, lines: Lines, at: impl FnOnce() -> String) {
         let new = sent.filter(|sent| !held.contains(sent.as_str()));
         self.add(new.and_then(|new| rules::text(new, lines)), at);
     }
 
-    /// Judges the length of a list that brings in an entry; one that only takes entries out or moves them is no longer
-    /// than what is held. Answers whether the entries are to be judged.
+    /// Checks the length of a list with new entries. A list that only removes or reorders entries is no longer
+    /// than the held one. Returns whether the entries need a check.
     fn count<T>(&mut self, at: &str, list: &[T], most: usize, is_new: impl Fn(&T) -> bool) -> bool {
         let fault = rules::count("elements", most, list.len()).filter(|_| list.iter().any(is_new));
         let counts = fault.is_none();
@@ -89,7 +88,7 @@ impl NewValues {
 
     fn emails(&mut self, sent: &Patch<Vec<EmailAddress>>, held: &[EmailAddress]) {
         let Some(sent) = sent.value() else { return };
-        // Blanks at its ends make no other address of it: the CRM may have removed them since it was read.
+        // Surrounding blanks make no new address: the CRM may have removed them since the read.
         let known: HashSet<&str> = held.iter().map(|held| held.address.trim()).collect();
         let is_new = |email: &EmailAddress| !known.contains(email.address.trim());
         if !self.count("/emailAddresses", sent, EMAILS_MOST, is_new) {
@@ -120,8 +119,8 @@ impl NewValues {
         }
     }
 
-    /// Judges the fields that differ from what is held, and in a body made from what was read only those that can be
-    /// written: the others are ignored. Texts inside them are left to the CRM, as it may hold a part of them already.
+    /// Checks the fields that differ from the held ones. In a body made from a read, only the writable ones:
+    /// the others are ignored. Texts inside them are not checked, as the CRM may already have a part of them.
     fn remote_fields(&mut self, spec: &AdapterSpec, patch: &ContactPatch, held: &RemoteFields) {
         let (held, read_back) = (held.by_name(), is_read_back(&patch.read_only));
         let differs =

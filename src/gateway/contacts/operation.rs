@@ -1,4 +1,5 @@
-//! What every write of a contact shares: the credential, the key, the locks, the limits before a send.
+//! Steps that all writes of a contact share: authorization, the idempotency key, locks, and checks before a
+//! send.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -25,38 +26,35 @@ use crate::gateway::writes::{
 };
 use crate::upstream::Permit;
 
-/// What a write needs at least to be sent and confirmed.
+/// The least time to send and confirm a write.
 pub(super) const SHORTEST_SEND: Duration = Duration::from_millis(100);
 
-/// Makes the response of a write, or of a refusal that is final; api's, so that what is recorded is what is sent.
+/// Builds the response of a write, or of a final failure. It comes from `api`, so that the stored response is
+/// the sent one.
 pub type ResponseBuilder =
     Arc<dyn Fn(std::result::Result<&ContactView, &Failure>) -> Result<StoredResponse> + Send + Sync>;
 
-/// What comes with every write, whatever is written.
+/// The parameters that all kinds of writes have.
 pub struct WriteRequest {
     /// Deadline and request id.
     pub context: CallContext,
-    /// Who sends it.
     pub caller: Caller,
-    /// Through which credential.
     pub credential: CredentialId,
-    /// How it is to be done.
     pub options: WriteOptions,
-    /// What it requires of the contact as it is now; creates and upserts have none.
+    /// The caller's condition on the current contact. Creates and upserts have none.
     pub condition: Option<Condition>,
-    /// The `Idempotency-Key` and what it stands for, if there is one.
+    /// The `Idempotency-Key` with the fingerprint of the request; `None` without a key.
     pub once: Option<RequestIdentity>,
-    /// Makes the response.
     pub render: ResponseBuilder,
 }
 
-/// What every write uses; clones share everything.
+/// Dependencies of all writes. Clones share everything.
 #[derive(Clone)]
 pub(super) struct WriteDeps {
     pub(super) credentials: Credentials,
     pub(super) locks: Locks,
     pub(super) ledger: Ledger,
-    /// The time between the two lookups that prove a lost create absent.
+    /// The time between the two lookups that prove that a lost create was not applied.
     pub(super) settle: Duration,
 }
 
@@ -69,9 +67,9 @@ pub(super) struct WriteOperation<'a> {
     pub(super) opened: &'a ConnectedCredential,
     pub(super) settle: Duration,
     locks: &'a Locks,
-    /// Keeps other writes on the same contact and identities out.
+    /// Locks that keep out other writes on the same contact and identities.
     locks_held: Vec<Guard>,
-    /// The write under the caller's key, if there is one.
+    /// The write with the caller's key; `None` without a key.
     pub(super) in_flight: Option<InFlightWrite>,
     /// Whether an earlier request with this key ended while an update or a delete was sent.
     pub(super) sent_before: bool,
@@ -80,8 +78,9 @@ pub(super) struct WriteOperation<'a> {
 }
 
 impl WriteRequest {
-    /// Runs `operate` to its end, from the caller's right to the recorded response. The key is claimed after the right was
-    /// checked, so that a replay needs it too, and before anything is read, so that a write with it runs once.
+    /// Runs `operate` to its end, from the check of scopes to the stored response. The key is claimed after
+    /// that check, so that a replay needs the scope too. It is claimed before any read, so that a write with a
+    /// key runs once.
     pub(super) async fn run<F>(self, deps: WriteDeps, entry: Entry, operate: F) -> Result<StoredResponse>
     where
         F: for<'a, 'b> FnOnce(&'b mut WriteOperation<'a>) -> BoxFuture<'b, Result<ContactView>>
@@ -118,7 +117,8 @@ impl WriteRequest {
             let outcome = operate(&mut operation).await;
             let in_flight = operation.in_flight.take();
             drop(operation);
-            // Recorded before anything else is waited for: what is not recorded must be searched for again.
+            // The response is stored before anything else is awaited: an unstored outcome must be searched for
+            // again.
             let response = match (&outcome, &in_flight) {
                 (Ok(view), _) => self.rendered(view).await,
                 (Err(failure), Some(_)) if failure.effect == Effect::Final => (self.render)(Err(failure)),
@@ -142,7 +142,7 @@ impl WriteRequest {
         credentials.open(&self.caller, &self.credential).await
     }
 
-    /// Within the deadline: a database that hangs must not hold the caller.
+    /// Respects the deadline: a database that hangs must not block the caller.
     async fn claim(&self, ledger: &Ledger) -> Result<Option<Begin>> {
         let Some(identity) = &self.once else { return Ok(None) };
         let identity = match &self.condition {
@@ -151,7 +151,7 @@ impl WriteRequest {
         };
         let claim = ledger.claim(&self.caller, Some(&self.credential), identity);
         let claimed = timeout(self.context.remaining(), claim).await.unwrap_or_else(|_| {
-            let detail = "The database did not answer in time; nothing was sent. Try again.";
+            let detail = "The database did not respond in time. Nothing was sent. Try again.";
             Err(Failure::new(FailureKind::StoreUnavailable, detail))
         });
         claimed.map(Some)
@@ -163,19 +163,19 @@ impl WriteRequest {
 }
 
 impl WriteOperation<'_> {
-    /// Fails with `operation_unsupported` if the CRM cannot do it, before the id is read: what a CRM cannot do, it can do for
-    /// no contact.
+    /// Fails with `operation_unsupported` if the CRM does not have the operation. Called before the id is read,
+    /// because no id can be valid.
     pub(super) fn require(&self, supported: bool, verb: &str) -> Result<()> {
         if supported {
             return Ok(());
         }
         let title = self.opened.spec.title;
-        let detail = format!("{title}'s API cannot {verb} contacts; do it in {title} itself.");
+        let detail = format!("{title}'s API cannot {verb} contacts. Do it in {title}.");
         Err(Failure::new(FailureKind::OperationUnsupported, detail)
             .with_upstream(self.opened.spec.provider, None))
     }
 
-    /// With `strict=true` nothing is sent that could not be stored exactly.
+    /// With `strict=true` fails if a value could not be stored exactly.
     pub(super) fn refuse_if_strict(&self, warnings: &[Warning]) -> Result<()> {
         let lost = |warning: &&Warning| {
             matches!(
@@ -190,23 +190,23 @@ impl WriteOperation<'_> {
         if !self.options.strict || faults.is_empty() { Ok(()) } else { Err(Failure::validation(faults)) }
     }
 
-    /// Waits for the locks of `keys`, then for a place among the credential's calls: who waits for another write takes no
-    /// place from those who do not.
+    /// Waits for the locks of `keys`, then for a permit of the credential. A write that waits for another one
+    /// holds no permit.
     pub(super) async fn enter(&mut self, keys: BTreeSet<String>) -> Result<Permit> {
         let visit = self.opened.account.visit()?;
         self.lock(keys).await?;
         visit.enter(self.context).await
     }
 
-    /// Waits for more locks. Keys of contacts come after those of addresses and numbers, in the order of every writer.
+    /// Waits for more locks. All writers take the keys of addresses and numbers before those of contacts.
     pub(super) async fn lock(&mut self, keys: BTreeSet<String>) -> Result<()> {
         let guard = self.locks.hold(self.context, (self.tenant, &self.opened.id), keys).await?;
         self.locks_held.push(guard);
         Ok(())
     }
 
-    /// The lock keys of identities that a write brings in. What households share serialises writes only if the CRM, or the
-    /// upsert by `match_on`, identifies people by it.
+    /// The lock keys of identities that a write adds. Values that households share are only locked if the CRM,
+    /// or the upsert by `match_on`, identifies contacts by them.
     pub(super) fn identity_keys(
         &self,
         brought_in: IdentitySource<'_>,
@@ -223,7 +223,7 @@ impl WriteOperation<'_> {
         spec.identities.iter().filter(serialises).flat_map(keys).collect()
     }
 
-    /// Searches for contacts that have one of `identity`, but for the one that is written. Fails with `contact_exists`.
+    /// Searches for other contacts that have one of `identity`. Fails with `contact_exists`.
     pub(super) async fn refuse_if_taken(
         &self,
         identity: &ContactIdentity,
@@ -238,31 +238,31 @@ impl WriteOperation<'_> {
             return Err(exists(opened, &found));
         }
         if !found.complete && opened.spec.create_upserts {
-            let detail = "The CRM's lookup did not show whether the contact exists already, and its create would overwrite one. Nothing was sent.";
+            let detail = "The CRM's lookup did not show whether the contact already exists, and a create would overwrite it. Nothing was sent.";
             return Err(Failure::new(FailureKind::UpstreamInvalidResponse, detail)
                 .with_upstream(opened.spec.provider, None));
         }
         Ok(found)
     }
 
-    /// Warns about contacts that were seen and may be the person who is written.
+    /// A warning about contacts that may be duplicates of the written one.
     pub(super) fn duplicates<'b>(&self, seen: impl IntoIterator<Item = &'b Match>) -> Option<Warning> {
-        let mut told = HashSet::new();
-        let seen = seen.into_iter().filter(|found| told.insert(&found.contact.remote_id));
+        let mut named = HashSet::new();
+        let seen = seen.into_iter().filter(|found| named.insert(&found.contact.remote_id));
         possible_duplicates(self.opened, &seen.collect::<Vec<_>>())
     }
 
-    /// Fails if the write could not be confirmed in time: its outcome would be unknown for nothing.
+    /// Fails if there is too little time to confirm the write: its outcome would be unknown.
     pub(super) fn refuse_if_late(&self) -> Result<()> {
         if self.context.remaining() >= SHORTEST_SEND {
             return Ok(());
         }
-        let detail = "The time for this request was used up before the write was sent; nothing was written. Try again with more time.";
+        let detail = "The time for this request ran out before the write was sent. Nothing was written. Try again with more time.";
         Err(Failure::new(FailureKind::GatewayTimeout, detail))
     }
 
-    /// Notes durably that the write may be sent from now on, and returns the state before. Fails if that cannot be noted:
-    /// then nothing may be sent.
+    /// Stores that the write may be sent from now on, and returns the state before. If this fails, nothing may
+    /// be sent.
     pub(super) async fn sending(&mut self, context: Option<RecoveryContext>) -> Result<WriteState> {
         let Some(write) = &mut self.in_flight else {
             return self.check_locks().map(|()| WriteState::Reserved);
@@ -284,12 +284,12 @@ impl WriteOperation<'_> {
         if self.locks_held.iter().all(Guard::holds) {
             return Ok(());
         }
-        let detail = "The gateway stood still for so long that another write may be under way on the same contact. Nothing was sent; try again.";
+        let detail = "The gateway paused for so long that another write may be running on the same contact. Nothing was sent. Try again.";
         Err(Failure::new(FailureKind::GatewayTimeout, detail))
     }
 
-    /// A write that the CRM refused, after the state `before`: the CRM's last word if it judged the content. If another
-    /// contact is in the way, the failure names it.
+    /// Handles a write that the CRM refused; `before` is the state before the send. The failure is final if the
+    /// CRM rejected the content. If another contact conflicts, the failure names it.
     pub(super) async fn refused(
         &mut self,
         prepared: &Prepared,
@@ -297,7 +297,7 @@ impl WriteOperation<'_> {
         failure: Failure,
     ) -> Result<Failure> {
         let status = failure.upstream.and_then(|upstream| upstream.status);
-        // What the CRM says of the login or of a path in the settings is fixed there, and is no word on the write.
+        // Errors about the login or a path of the settings can be fixed there, so they are not final.
         let of_the_write = matches!(
             failure.kind,
             FailureKind::UpstreamRejected
@@ -307,17 +307,17 @@ impl WriteOperation<'_> {
         );
         let is_final =
             of_the_write && status.is_some_and(|status| matches!(status, 200..=299 | 400 | 404 | 409 | 422));
-        // Recorded under a key, it is what the key returns from now on.
+        // The key replays a final failure from now on.
         let failure =
             if is_final { failure.with_effect(Effect::Final).with_retryable(Retryable::No) } else { failure };
-        let failure = self.with_those_in_the_way(prepared, failure).await;
+        let failure = self.with_conflicting_contacts(prepared, failure).await;
         if let (Some(write), Effect::None) = (&mut self.in_flight, &failure.effect) {
             write.refused(before).await?;
         }
         Ok(failure)
     }
 
-    async fn with_those_in_the_way(&self, prepared: &Prepared, failure: Failure) -> Failure {
+    async fn with_conflicting_contacts(&self, prepared: &Prepared, failure: Failure) -> Failure {
         if failure.kind != FailureKind::ContactExists || !failure.candidates.is_empty() {
             return failure;
         }
@@ -336,14 +336,14 @@ impl WriteOperation<'_> {
             && self.is_still_met(prepared).await
     }
 
-    /// The contact as the CRM shows it after the write, with its tag.
+    /// The contact as read after the write, with its tag.
     pub(super) async fn as_read(&self, contact: Contact, warnings: Vec<Warning>) -> ContactView {
         let tag = tag_of_written(self.context, self.opened, &contact).await;
         ContactView { tag, ..view(self.opened, contact, warnings) }
     }
 }
 
-/// The lock key of a contact; it sorts after those of addresses and numbers.
+/// The lock key of a contact. It sorts after those of addresses and numbers.
 pub(super) fn record_key(id: &RemoteId) -> BTreeSet<String> {
     BTreeSet::from([format!("record {id}")])
 }

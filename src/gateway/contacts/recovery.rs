@@ -1,5 +1,5 @@
-//! Creates whose response was lost: searched for, judged and adopted; in the request that sent one, in a replay with its
-//! key, and by the recovery worker. Nothing here sends.
+//! Recovers creates whose response was lost: searches for the contact and adopts it. Used by the request that
+//! sent the create, by a replay with its key, and by the recovery worker. Never sends.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -20,21 +20,21 @@ use crate::domain::{
 use crate::gateway::credentials::ConnectedCredential;
 use crate::gateway::writes::{Destination, InFlightWrite, RecoveryContext, ReplayStep, WriteState};
 
-/// What is left of the deadline when the last send begins, at least: if its outcome is lost too, only a person can find it
-/// out.
+/// The time that must be left for the last send. If its outcome is lost too, it cannot be recovered
+/// automatically.
 const TIME_FOR_LAST_SEND: Duration = Duration::from_secs(2);
 
-/// What became of a lost create.
+/// The outcome of a lost create.
 enum Recovered {
     Applied(Box<ContactView>),
     NotApplied,
-    /// With why it could not be searched for, if it could not.
+    /// The reason, if the lookup failed.
     Unknown(Option<Failure>),
 }
 
 impl WriteOperation<'_> {
-    /// What an earlier request with the same key has done; `None` if the write is to be carried out. `declared` is what the
-    /// CRM's declaration says of it.
+    /// Returns the result of an earlier request with the same key; `None` if the write must be carried out.
+    /// `declared` are the warnings of the CRM's declaration.
     pub(super) async fn resume(
         &mut self,
         draft: &ContactDraft,
@@ -59,7 +59,8 @@ impl WriteOperation<'_> {
         }
     }
 
-    /// A create that an earlier request sent: what it made, or `None` if it is to be sent again.
+    /// Recovers a create that an earlier request sent. Returns the contact, or `None` if the create must be
+    /// sent again.
     async fn recover_earlier(
         &mut self,
         draft: &ContactDraft,
@@ -70,7 +71,7 @@ impl WriteOperation<'_> {
         let lost = Failure::new(FailureKind::ContactNotFound, "");
         match self.searched(&prepared, warnings).await? {
             Recovered::Applied(view) => Ok(Some(*view)),
-            // The proof took most of the time: the next replay begins with the send.
+            // The lookups used most of the time. The next replay starts with the send.
             Recovered::NotApplied if self.context.remaining() < TIME_FOR_LAST_SEND => {
                 Err(self.not_yet_known(&lost, None))
             }
@@ -84,14 +85,15 @@ impl WriteOperation<'_> {
         }
     }
 
-    /// A create that was proven absent may be sent again; the contact may have been made since the key was first used.
+    /// A create that was proven absent may be sent again. The window for the contact's age starts at the first
+    /// send.
     fn send_again(&mut self) -> Option<ContactView> {
         self.first_sent = self.in_flight.as_ref().map(InFlightWrite::first_used);
         None
     }
 
-    /// The create that this request sent, whose response was lost. Proven absent it is not sent again here: only a replay
-    /// does that, whose caller asks for it.
+    /// Recovers a create of this request whose response was lost. If it is proven absent, only a replay sends
+    /// it again.
     pub(super) async fn recover(
         &mut self,
         prepared: &Prepared,
@@ -101,11 +103,11 @@ impl WriteOperation<'_> {
         let Some(write) = &mut self.in_flight else {
             return Err(outcome_unknown(self.opened, prepared, failure));
         };
-        // A complete response, or a timeout of our own, ends the time in which the create can still be applied.
+        // After a complete response or our own timeout, the create can no longer be applied.
         let is_over = failure.upstream.is_some_and(|upstream| upstream.status.is_some())
             || failure.kind == FailureKind::UpstreamTimeout;
         if let (true, Some(context)) = (is_over, write.state().recovery_context().cloned()) {
-            despite_the_store(write.note(WriteState::Unknown(Box::new(context.closed()))).await)?;
+            ignoring_store_outage(write.note(WriteState::Unknown(Box::new(context.closed()))).await)?;
         }
         match self.searched(prepared, warnings).await? {
             Recovered::Applied(view) => Ok(*view),
@@ -114,7 +116,7 @@ impl WriteOperation<'_> {
         }
     }
 
-    /// Searches at once and, if nobody is found, once more after the settle time, if the deadline allows it.
+    /// Searches now, and again after the settle time if no contact was found and the deadline allows it.
     async fn searched(&mut self, prepared: &Prepared, warnings: Vec<Warning>) -> Result<Recovered> {
         let mut unseen = None;
         for again in [false, true] {
@@ -130,11 +132,11 @@ impl WriteOperation<'_> {
                 }
                 LookupOutcome::Others(candidates) => {
                     let state = WriteState::Ambiguous { candidates: candidates.clone() };
-                    despite_the_store(write.note(state).await)?;
+                    ignoring_store_outage(write.note(state).await)?;
                     return Err(ambiguous(self.opened, candidates));
                 }
                 LookupOutcome::Nobody => {
-                    if despite_the_store(write.found_nobody(began).await)? == Some(true) {
+                    if ignoring_store_outage(write.found_nobody(began).await)? == Some(true) {
                         return Ok(Recovered::NotApplied);
                     }
                 }
@@ -142,7 +144,7 @@ impl WriteOperation<'_> {
                     tracing::info!(
                         code = failure.kind.code(),
                         request_id = self.context.request_id.as_str(),
-                        "a lookup for a lost create showed nothing"
+                        "a lookup for a lost create was inconclusive"
                     );
                     unseen = Some(failure);
                 }
@@ -155,13 +157,14 @@ impl WriteOperation<'_> {
         Ok(Recovered::Unknown(unseen))
     }
 
-    /// The response under a key while the outcome is open: the one way on is the same key, after a settle time.
+    /// The failure for a write with a key whose outcome is open. The caller must retry with the same key after
+    /// the settle time.
     fn not_yet_known(&self, lost: &Failure, unseen: Option<&Failure>) -> Failure {
         outcome_open(self.opened, lost, unseen).with_retry_after(Some(self.settle))
     }
 
-    /// A contact is in the way of the second send: if that is clearly what the first one made, applied after all, it is
-    /// returned.
+    /// The second send failed because a contact exists. Returns that contact if the first send clearly created
+    /// it.
     pub(super) async fn applied_late(
         &self,
         prepared: &Prepared,
@@ -186,8 +189,8 @@ impl WriteOperation<'_> {
         self.adopt(&prepared, only.contact.remote_id.clone(), warnings).await
     }
 
-    /// The same for a create without what identifies people in the CRM, so that nobody is in its way. Relatives share the
-    /// rest: it must be equal in every field.
+    /// The same for a create without an identifying value, which no contact conflicts with. Relatives share the
+    /// other values, so the contact must be equal in every field.
     pub(super) async fn applied_unnamed(
         &self,
         prepared: &Prepared,
@@ -214,7 +217,7 @@ impl WriteOperation<'_> {
         }
     }
 
-    /// The contact of this id, if it is what the first send made.
+    /// Returns the contact with this id if the first send created it.
     async fn adopt(
         &self,
         prepared: &Prepared,
@@ -229,10 +232,10 @@ impl WriteOperation<'_> {
         self.created(prepared, contact, None, warnings).await.map(Some)
     }
 
-    /// A write that may have been sent to one account is neither searched for nor sent again at another.
-    /// Fails with `outcome_ambiguous`, and as a probe does.
+    /// Fails with `outcome_ambiguous` if the write may have been sent to another account: it is not searched
+    /// for or sent again here. Also fails as a probe does.
     pub(super) async fn refuse_if_moved(&self) -> Result<()> {
-        // Rows of earlier releases do not say where they were sent.
+        // Rows of earlier releases do not store the destination.
         let Some(then) = self.in_flight.as_ref().and_then(|write| write.destination()) else {
             return Ok(());
         };
@@ -243,32 +246,32 @@ impl WriteOperation<'_> {
     }
 }
 
-/// What was seen counts although it could not be noted: the row still says that the create is open, and a replay searches
-/// again.
-fn despite_the_store<T>(noted: Result<T>) -> Result<Option<T>> {
+/// Ignores an outage of the store. The result is still valid: the stored row says that the create is open, and
+/// a replay searches again.
+fn ignoring_store_outage<T>(noted: Result<T>) -> Result<Option<T>> {
     match noted {
         Err(failure) if failure.kind == FailureKind::StoreUnavailable => Ok(None),
         noted => noted.map(Some),
     }
 }
 
-/// How many seconds the CRM's clock may be behind ours when it says that a contact is new.
-const CLOCKS_APART: i64 = 120;
+/// How many seconds the CRM's clock may be behind ours.
+const CLOCK_SKEW_SECONDS: i64 = 120;
 
-/// What a lookup for a lost create showed.
+/// The outcome of a lookup for a lost create.
 pub(super) enum LookupOutcome {
     /// The contact that the create made.
     Ours(Box<Contact>),
-    /// Nobody, and the lookup showed all contacts.
+    /// No contact, and the lookup showed all contacts.
     Nobody,
-    /// Somebody who is not clearly what was sent.
+    /// Contacts that were not clearly created by it.
     Others(Candidates),
-    /// The CRM could not be asked, or showed only a part.
+    /// The lookup failed or was incomplete.
     Unclear(Failure),
 }
 
-/// Searches for what `prepared` may have made, never by name: first by what identifies people in the CRM, then by the rest,
-/// which relatives share.
+/// Searches for the contact that `prepared` may have created, never by name. Searches first by the value that
+/// identifies contacts, then by the values that relatives share.
 pub(super) async fn look_up_lost(
     context: &CallContext,
     opened: &ConnectedCredential,
@@ -282,7 +285,7 @@ pub(super) async fn look_up_lost(
             seen => return seen,
         }
     }
-    // Without any of them there is nothing to search by, and nobody seen proves nothing.
+    // Without any identity there is nothing to search by, so an empty result proves nothing.
     if identity.is_empty() { LookupOutcome::Others(Candidates::new()) } else { LookupOutcome::Nobody }
 }
 
@@ -300,8 +303,8 @@ async fn look_up_by(
     let seen: HashSet<&RemoteId> = lost.seen.iter().collect();
     let new = |found: &Match| !seen.contains(&found.contact.remote_id);
     let mut left = found.matches;
-    left.retain(|found| new(found) && counts(opened, lost, found));
-    // A number that was sent without a country code may be held with one.
+    left.retain(|found| new(found) && may_be_created(opened, lost, found));
+    // The CRM may have added a country code to a number.
     let near = found.near.into_iter().filter(|near| new(near) && is_new(lost, &near.contact));
     left.extend(near);
     match <[Match; 1]>::try_from(left) {
@@ -322,9 +325,9 @@ async fn look_up_by(
     }
 }
 
-/// Relatives share what a CRM does not tell people apart by: whoever is older than the send and was found by no more than
-/// that has nothing to do with it, nor has whoever was seen before the send.
-fn counts(opened: &ConnectedCredential, lost: &RecoveryContext, found: &Match) -> bool {
+/// Whether a match may be the created contact. Relatives share non-identifying values: a contact that is older
+/// than the send and was found only by such a value is ignored.
+fn may_be_created(opened: &ConnectedCredential, lost: &RecoveryContext, found: &Match) -> bool {
     let identifying = found.matched_by.contains(&opened.spec.create_identity());
     identifying || is_new(lost, &found.contact)
 }
@@ -333,7 +336,7 @@ fn is_new(lost: &RecoveryContext, contact: &Contact) -> bool {
     contact.remote_created_at.is_none_or(|created| is_recent(created, lost.sent_at))
 }
 
-/// The row of a list, completed by a read by its id where it does not show everything that was sent.
+/// The row of a list, completed by a read by id if it does not show everything that was sent.
 pub(super) async fn completed(
     context: &CallContext,
     opened: &ConnectedCredential,
@@ -350,9 +353,8 @@ pub(super) async fn completed(
     }
 }
 
-/// Whether the contact is the one that was sent: it holds that, but for one field at most, and is new. A relative may
-/// share the only phone. A field that nothing shows is no lost either way; without the time of the create all must be
-/// seen.
+/// Whether the contact is the created one: it is new, and at most one field differs. A relative may share the
+/// only phone. Without a creation time, all fields must be seen and equal.
 pub(super) async fn is_ours(
     context: &CallContext,
     opened: &ConnectedCredential,
@@ -370,10 +372,11 @@ pub(super) async fn is_ours(
 }
 
 fn is_recent(created: Timestamp, sent_at: Timestamp) -> bool {
-    created.as_second() >= sent_at.as_second() - CLOCKS_APART
+    created.as_second() >= sent_at.as_second() - CLOCK_SKEW_SECONDS
 }
 
-/// Whether `opened` leads to the account of `then`; the CRM is asked only if that may tell. Fails as a probe does.
+/// Whether `opened` leads to the account of `then`. Calls the CRM only if that can decide it. Fails as a probe
+/// does.
 pub(super) async fn is_same_account(
     context: &CallContext,
     opened: &ConnectedCredential,

@@ -1,4 +1,4 @@
-//! Searches in the background for lost creates, so that a replay finds what became of them; never sends.
+//! Searches for lost creates in the background, so that a replay finds their outcome. Never sends.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -19,16 +19,16 @@ use crate::gateway::writes::{InFlightWrite, KEPT, RecoveryContext, WriteState};
 
 /// How long one lookup may take.
 const LOOKUP_TIME: Duration = Duration::from_secs(10);
-/// The longest pause between lookups for the same create: a CRM that is away for hours is not asked all the time.
+/// The longest pause between lookups for the same create. It limits the calls to a CRM that is down for hours.
 const LONGEST_PAUSE: Duration = Duration::from_mins(10);
-/// Lookups under way at a time, of all, of one tenant, and at one host. A host has more than a tenant, so that no tenant
-/// alone keeps others off a host that they share.
+/// Limits of concurrent lookups: in all, for one tenant, and for one host. The limit of a host is higher than
+/// that of a tenant, so that one tenant cannot block a shared host.
 const MOST: usize = 64;
 const MOST_OF_TENANT: usize = 8;
 const MOST_AT_HOST: usize = 16;
 
-/// Searches again and again, for each create after longer pauses. A round starts lookups and waits for none: one that hangs
-/// holds its own place, and neither the round nor anybody else's.
+/// Searches in rounds, with growing pauses for each create. A round starts lookups without waiting for them: a
+/// lookup that hangs only holds its own slot.
 pub(super) async fn run(deps: &WriteDeps) {
     let mut under_way = LookupsUnderWay::default();
     loop {
@@ -38,12 +38,12 @@ pub(super) async fn run(deps: &WriteDeps) {
         }
         sleep_until(next).await;
         if let Err(failure) = begin(deps, &mut under_way).await {
-            tracing::warn!(code = failure.kind.code(), "lost creates could not be read; tried again");
+            tracing::warn!(code = failure.kind.code(), "lost creates could not be read; trying again");
         }
     }
 }
 
-/// One round, and its lookups to their end, for tests that decide when a round is.
+/// One round, and its lookups to their end, for tests.
 #[cfg(test)]
 pub(super) async fn round(deps: &WriteDeps) -> Result<()> {
     let mut under_way = LookupsUnderWay::default();
@@ -52,21 +52,21 @@ pub(super) async fn round(deps: &WriteDeps) -> Result<()> {
     Ok(())
 }
 
-/// The lookups under way, and whose they are. Dropped, they end.
+/// The running lookups and their owners. Dropping it aborts them.
 #[derive(Default)]
 struct LookupsUnderWay {
     tasks: JoinSet<()>,
     owners: HashMap<Id, AccountOwner>,
 }
 
-/// Who is looked for, and where; nowhere if the credential cannot be opened.
+/// The owner of a lookup: tenant and host. Without a host if the credential cannot be opened.
 struct AccountOwner {
     tenant: TenantId,
     host: Option<Text>,
 }
 
 impl LookupsUnderWay {
-    /// Whether one more of the tenant has room; at which host shows only with its credential.
+    /// Whether the tenant may start one more lookup. The host is only known after the credential was opened.
     fn has_room_for(&self, tenant: &TenantId) -> bool {
         let theirs = self.owners.values().filter(|owner| owner.tenant == *tenant).count();
         self.owners.len() < MOST && theirs < MOST_OF_TENANT
@@ -78,7 +78,7 @@ impl LookupsUnderWay {
     }
 }
 
-/// Starts lookups for creates that are due, of each tenant in turn, as far as there is room.
+/// Starts lookups for due creates, one tenant after the other, within the limits.
 async fn begin(deps: &WriteDeps, under_way: &mut LookupsUnderWay) -> Result<()> {
     for due in deps.ledger.unsettled().await? {
         if !under_way.has_room_for(&due.tenant) {
@@ -105,10 +105,11 @@ async fn one(
     match opened {
         Ok(Some(opened)) => {
             if let Err(failure) = search(&tenant, &opened, &mut write).await {
-                tracing::info!(code = failure.kind.code(), "a lookup for a lost create showed nothing");
+                tracing::info!(code = failure.kind.code(), "a lookup for a lost create was inconclusive");
             }
         }
-        // Nobody can ask for the response any more: what was sent need not be kept.
+        // The credential is gone, so the response cannot be requested any more and the stored write can be
+        // released.
         Ok(None) => {
             let _ = write.release().await;
             return;
@@ -117,17 +118,17 @@ async fn one(
             tracing::warn!(code = failure.kind.code(), "a credential with a lost create could not be opened");
         }
     }
-    // By its age, so that it is searched for ever more rarely.
+    // The pause grows with the age of the create.
     let age = clock::now().duration_since(write.first_used());
     let pause = match write.state() {
-        // Nothing to search for: only a replay goes on with it.
+        // Nothing to search for: only a replay continues it.
         WriteState::Sent => KEPT,
         _ => Duration::try_from(age).unwrap_or_default().clamp(settle, LONGEST_PAUSE.max(settle)),
     };
     write.leave_for(pause).await;
 }
 
-/// One lookup, and what it shows noted.
+/// Runs one lookup and stores its result.
 async fn search(tenant: &TenantId, opened: &ConnectedCredential, write: &mut InFlightWrite) -> Result<()> {
     let Some(lost) = write.state().recovery_context().cloned() else { return Ok(()) };
     let context = CallContext::within(LOOKUP_TIME, Text::from_static("recovery")).as_background().of(tenant);
@@ -136,7 +137,7 @@ async fn search(tenant: &TenantId, opened: &ConnectedCredential, write: &mut InF
         && !is_same_account(&context, opened, then).await?
     {
         tracing::info!(
-            "a credential with a lost create leads to another account; it is not searched for there"
+            "the credential of a lost create leads to another account; the create is not searched for there"
         );
         return Ok(());
     }
@@ -153,7 +154,7 @@ async fn search(tenant: &TenantId, opened: &ConnectedCredential, write: &mut InF
     }
 }
 
-/// What the response of the create would have said.
+/// The warnings that the response of the create would have had.
 async fn warnings(
     context: &CallContext,
     opened: &ConnectedCredential,

@@ -1,4 +1,4 @@
-//! Changes a contact: what is held is read first, the change is confirmed by what the CRM holds after it.
+//! Updates a contact: reads it, sends the change, and verifies the contact after it.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -13,14 +13,14 @@ use crate::config::crash_point;
 use crate::domain::bounds::{EMAILS_MOST, PHONES_MOST};
 use crate::domain::{Contact, ContactPatch, Effect, Failure, FailureKind, RemoteId, Result, Warning};
 
-/// What the CRM said of a write, and the failure if its response was lost.
+/// The CRM's response to a write, and the failure if the response was lost.
 pub(super) struct Sent {
     pub(super) applied: Applied,
     pub(super) lost: Option<Failure>,
 }
 
 impl WriteOperation<'_> {
-    /// Applies `patch` to the contact `id`, the gateway's or the CRM's.
+    /// Applies `patch` to the contact `id`, which is the gateway's id or the CRM's.
     pub(super) async fn update(&mut self, id: &str, patch: ContactPatch) -> Result<ContactView> {
         self.require(self.opened.spec.operations.update, "change")?;
         let id = ids::open(&self.opened.id, id)?;
@@ -33,13 +33,13 @@ impl WriteOperation<'_> {
         self.update_entered(&id, patch, warnings).await
     }
 
-    /// The lock keys of the identities that `patch` brings in.
+    /// The lock keys of the identities that `patch` adds.
     pub(super) fn brought_in_keys(
         &self,
         patch: &ContactPatch,
         match_on: &[IdentityKind],
     ) -> BTreeSet<String> {
-        /// A list longer than is written as new brings nothing in.
+        /// A list longer than the limit for new lists adds nothing: only a held list may be that long.
         fn new<T>(list: &[T], most: usize) -> &[T] {
             if list.len() <= most { list } else { &[] }
         }
@@ -48,8 +48,8 @@ impl WriteOperation<'_> {
         self.identity_keys(IdentitySource { emails, phones, ..all }, match_on)
     }
 
-    /// The update with its locks held, from the last reads to the contact that is returned; also of an upsert that matched
-    /// one contact.
+    /// The update after its locks are taken, from the last reads to the returned contact. Also used by an
+    /// upsert with one match.
     pub(super) async fn update_entered(
         &mut self,
         id: &RemoteId,
@@ -60,7 +60,7 @@ impl WriteOperation<'_> {
         let held = opened.adapter.get_contact(self.context, id).await.map_err(unsent)?;
         let held = self.with_whole_lists(held, &patch).await.map_err(unsent)?;
         let unmet = self.unmet(&held).await?;
-        // The contact may differ because an earlier request with this key has changed it.
+        // An earlier request with this key may have changed the contact.
         if let Some(changed) = unmet.as_ref().filter(|_| !self.sent_before) {
             return Err(changed.clone());
         }
@@ -79,7 +79,7 @@ impl WriteOperation<'_> {
             return Ok(self.as_read(held, warnings).await);
         }
         self.refuse_unless_applied(&prepared, &held, unmet).await?;
-        // Last of all reads, so that the time in which another writer can slip in is short.
+        // The last of the reads, so that another writer has little time to interfere.
         let identity = self.new_identity(&patch, &held);
         let seen = self.refuse_if_taken(&identity, Some(&held.remote_id)).await.map_err(unsent)?;
         crash_point("looked_up");
@@ -88,7 +88,7 @@ impl WriteOperation<'_> {
         self.send_update(&prepared, &held, warnings).await
     }
 
-    /// The identity that `patch` would give to the contact for the first time.
+    /// The identity that the contact would get by `patch` and does not have yet.
     fn new_identity(&self, patch: &ContactPatch, held: &Contact) -> ContactIdentity {
         let (kind, region) = (self.opened.spec.create_identity(), self.opened.adapter.region());
         let mut identity = ContactIdentity::of(&[kind], patch);
@@ -98,8 +98,8 @@ impl WriteOperation<'_> {
         identity
     }
 
-    /// A change is judged by what the CRM holds after it, also if its response was lost. If that is not what was sent, it is
-    /// sent once more: the same values twice are the same record.
+    /// Verifies a change by a read, also if its response was lost. If a lost change was not applied, it is sent
+    /// once more: repeating an update gives the same record.
     async fn send_update(
         &mut self,
         prepared: &Prepared,
@@ -111,7 +111,8 @@ impl WriteOperation<'_> {
         match self.updated(prepared, sent, held, warnings.clone()).await {
             Err(first) if was_lost && self.may_send_again(prepared, &first).await => {
                 match self.send_once(prepared).await {
-                    // The first may have been applied: a second that had no effect says nothing of it.
+                    // The first send may have been applied. The failure of the second one says nothing about
+                    // it.
                     Err(second) if second.effect == Effect::None => Err(first),
                     sent => self.updated(prepared, sent?, held, warnings).await,
                 }
@@ -120,7 +121,7 @@ impl WriteOperation<'_> {
         }
     }
 
-    /// Sends an update or a delete; a refusal ends the write, a lost response does not.
+    /// Sends an update or a delete. Fails if the CRM refuses it, but not if the response was lost.
     pub(super) async fn send_once(&mut self, prepared: &Prepared) -> Result<Sent> {
         let before = self.sending(None).await?;
         let sent = self.opened.adapter.send(self.context, prepared).await;
@@ -151,13 +152,13 @@ impl WriteOperation<'_> {
             (Ok(contact), _) => contact,
             (Err(_), Some(lost)) => return Err(lost.clone()),
             (Err(failure), None) if failure.kind == FailureKind::ContactNotFound => return Err(gone(opened)),
-            // The CRM confirmed the change: that it cannot be seen now must not read as if nothing had happened.
+            // The CRM confirmed the change, so a failed read must not look like a failed write.
             (Err(failure), None) => {
                 return Ok(unverified(opened, &held.remote_id, applied, "changed", &failure, warnings));
             }
         };
         let verified = verified(self.context, opened, prepared, Some(held), contact).await;
-        // Without the CRM's word only what was seen counts.
+        // Without a confirmation, only what was read counts.
         let is_open = |found: &Finding| found.is_wrong() || found.verdict == Verdict::Unseen;
         let open = verified.findings.iter().any(is_open) || !is_verifiable(opened.spec, &prepared.expected);
         match lost {

@@ -1,4 +1,4 @@
-//! Changes the contact that matches, or creates one if none does. The lookup decides; if it cannot, the caller must.
+//! Updates the contact that matches, or creates one if none does. Fails if the lookup cannot decide.
 
 use std::collections::HashSet;
 
@@ -10,8 +10,8 @@ use crate::domain::bounds::{EMAILS_MOST, PHONES_MOST};
 use crate::domain::{ContactDraft, ContactUpsert, Failure, FailureKind, FieldFault, RemoteId, Result, Text};
 
 impl WriteOperation<'_> {
-    /// Writes `upsert` to the contact that is found by `match_on`; without it by what identifies people in the CRM, because
-    /// households share the rest.
+    /// Writes `upsert` to the contact that `match_on` finds; by default the lookup uses the value that
+    /// identifies contacts in the CRM, because households share the others.
     pub(super) async fn upsert(
         &mut self,
         upsert: ContactUpsert,
@@ -22,11 +22,11 @@ impl WriteOperation<'_> {
         self.require(operations.create && operations.update, "create and change")?;
         let kinds = match_on.unwrap_or(&opened.spec.identities[..1]);
         check(opened.spec, &upsert, kinds)?;
-        // What a create requires is asked for when it is one.
+        // Required fields are only checked if the upsert creates a contact.
         let warnings = declared::of_patch(opened.spec, &upsert.patch);
         self.refuse_if_strict(&warnings)?;
         let _permit = self.enter(self.brought_in_keys(&upsert.patch, match_on.unwrap_or_default())).await?;
-        // What an earlier request with the same key has done comes before anything new.
+        // Recovers an earlier request with the same key before anything new is done.
         if let Some(done) = self.resume(&upsert.draft, &warnings).await? {
             return Ok(as_outcome(UpsertOutcome::Created, done));
         }
@@ -35,16 +35,16 @@ impl WriteOperation<'_> {
         if let Some(done) = self.upserted_late(&upsert.draft, &found.matches).await? {
             return Ok(as_outcome(UpsertOutcome::Created, done));
         }
-        let near = near_ones(&found);
+        let near = near_only(&found);
         match found.matches.as_slice() {
-            // Two that were seen are two too many, whoever else matches.
+            // Two matches are ambiguous even if the lookup is incomplete.
             [] | [_] if !found.complete => {
-                let detail = "The CRM's lookup did not show all who match. Nothing was sent.";
+                let detail = "The CRM's lookup did not show all matches. Nothing was sent.";
                 Err(Failure::new(FailureKind::UpstreamInvalidResponse, detail)
                     .with_upstream(opened.spec.provider, None))
             }
-            matches if leaves_open(match_on, matches, &near) => {
-                let detail = "The CRM has a contact whose number has the same national digits and no country code that the gateway knows, so nobody can tell whether it is this person. Change it by its id, set the credential's `defaultRegion`, or name in `matchOn` what tells people apart. Nothing was written.";
+            matches if may_be_near(match_on, matches, &near) => {
+                let detail = "More than one contact may match: the CRM has a number with the same national digits and an unknown country code. Nothing was written. Update the contact by its id, set the credential's `defaultRegion`, or use another `matchOn`.";
                 let all: Vec<Match> = matches.iter().chain(near).cloned().collect();
                 Err(Failure::new(FailureKind::AmbiguousMatch, detail)
                     .with_candidates(candidates(opened, &all, found.more)))
@@ -67,9 +67,11 @@ impl WriteOperation<'_> {
             matches => {
                 let detail = match matches {
                     [_] => {
-                        "One contact matches and has another name: relatives share addresses and numbers. Change it by its id, or name in `matchOn` what tells people apart. Nothing was written."
+                        "One contact matches but has another name. It may be a relative with the same address or number. Nothing was written. Update the contact by its id, or use another `matchOn`."
                     }
-                    _ => "Several contacts match. Change the right one by its id. Nothing was written.",
+                    _ => {
+                        "More than one contact matches. Nothing was written. Update the right one by its id."
+                    }
                 };
                 Err(Failure::new(FailureKind::AmbiguousMatch, detail)
                     .with_candidates(candidates(opened, matches, found.more)))
@@ -82,15 +84,15 @@ fn as_outcome(outcome: UpsertOutcome, view: ContactView) -> ContactView {
     ContactView { outcome: Some(outcome), ..view }
 }
 
-/// Who was found by national digits alone, and is not among those who match.
-fn near_ones(found: &LookupResult) -> Vec<&Match> {
+/// Contacts that match only in national digits.
+fn near_only(found: &LookupResult) -> Vec<&Match> {
     let matches: HashSet<&RemoteId> = found.matches.iter().map(|found| &found.contact.remote_id).collect();
     found.near.iter().filter(|near| !matches.contains(&near.contact.remote_id)).collect()
 }
 
-/// Whether the caller looks by what somebody may have and nobody has for certain, such as a number of which the national
-/// digits agree: then that person may be meant.
-fn leaves_open(match_on: Option<&[IdentityKind]>, matches: &[Match], near: &[&Match]) -> bool {
+/// Whether a near match may be the contact: `match_on` has a kind by which only near matches were found, such
+/// as equal national digits.
+fn may_be_near(match_on: Option<&[IdentityKind]>, matches: &[Match], near: &[&Match]) -> bool {
     let is_open = |kind: &IdentityKind| {
         near.iter().any(|near| near.matched_by.contains(kind))
             && !matches.iter().any(|found| found.matched_by.contains(kind))
@@ -98,8 +100,8 @@ fn leaves_open(match_on: Option<&[IdentityKind]>, matches: &[Match], near: &[&Ma
     match_on.is_some_and(|kinds| kinds.iter().any(is_open))
 }
 
-/// What the draft has of these kinds. A longer list than is written as new is one that a contact holds already: its first
-/// entries find that contact.
+/// The draft's values of these kinds. A list longer than the limit for new lists comes from a contact that has
+/// it; its first entries are enough to find it.
 fn identity(draft: &ContactDraft, kinds: &[IdentityKind]) -> ContactIdentity {
     let first = |kind: &IdentityKind| {
         let mut identity = ContactIdentity::of(&[*kind], draft).0;
@@ -110,12 +112,12 @@ fn identity(draft: &ContactDraft, kinds: &[IdentityKind]) -> ContactIdentity {
     ContactIdentity(kinds.iter().flat_map(first).collect())
 }
 
-/// An upsert without anything to search by would create the same person again and again.
+/// Fails if there is nothing to search by: each such upsert would create another contact.
 fn check(spec: &AdapterSpec, upsert: &ContactUpsert, kinds: &[IdentityKind]) -> Result<()> {
     if let Some(other) = kinds.iter().find(|kind| !spec.identities.contains(kind)) {
         let words: Vec<&str> = spec.identities.iter().map(|kind| kind.word()).collect();
         let detail = format!(
-            "{} does not find people by `{}`, only by: {}.",
+            "{} does not support lookups by `{}`. Supported: {}.",
             spec.title,
             other.word(),
             words.join(", ")
@@ -128,7 +130,7 @@ fn check(spec: &AdapterSpec, upsert: &ContactUpsert, kinds: &[IdentityKind]) -> 
     new_values::check_new(upsert)?;
     let fault = |kind: &IdentityKind| {
         let detail = format!(
-            "An upsert searches for the person by this field: give at least one complete `{}`, or another `matchOn`.",
+            "The upsert needs a value to search by. Send at least one complete `{}`, or use another `matchOn`.",
             kind.word()
         );
         FieldFault::member(kind.pointer(), "required", detail)
@@ -136,7 +138,7 @@ fn check(spec: &AdapterSpec, upsert: &ContactUpsert, kinds: &[IdentityKind]) -> 
     Err(Failure::validation(kinds.iter().map(fault).collect::<Vec<_>>()))
 }
 
-/// Whether the contact found has another first and another last name.
+/// Whether both first and last name differ.
 fn is_renamed(draft: &ContactDraft, found: &Match) -> bool {
     let differs = |wanted: Option<&Text>, held: Option<&Text>| {
         let plain = |text: &Text| text.trim().to_lowercase();

@@ -1,4 +1,4 @@
-//! Reads a record back after a write, and turns what is found into the write's outcome.
+//! Reads a record back after a write, and turns the differences into the outcome of the write.
 
 use super::compare::{Finding, Readings, Verdict, judge, shows_all};
 use super::errors::view;
@@ -11,14 +11,14 @@ use crate::domain::{
 };
 use crate::gateway::credentials::ConnectedCredential;
 
-/// What the CRM holds after a write, and how that differs from what was asked for.
+/// The contact after a write, and its differences from what was asked for.
 pub(super) struct Verified {
     pub(super) contact: Contact,
     pub(super) findings: Vec<Finding>,
 }
 
-/// Judges a write by `after`, the first reading after it. If that does not show everything that was asked for, the CRM's
-/// other way of reading completes it. `before` is what the CRM held, `None` for a new record.
+/// Compares a write with `after`, the first read after it. If that read is incomplete, a read in the CRM's
+/// other way completes it. `before` is the contact before the write, `None` for a new record.
 pub(super) async fn verified(
     context: &CallContext,
     opened: &ConnectedCredential,
@@ -51,7 +51,7 @@ pub(super) async fn verified(
     Verified { contact, findings }
 }
 
-/// All that is known of a record, to find its row by: what it was asked to hold first, then what it holds and held.
+/// All that is known of a record to find its row by: first what was written, then what it has and had.
 pub(super) fn known(before: Option<&Contact>, asked: &ContactPatch, after: &Contact) -> Contact {
     fn all<T: Clone>(asked: &Patch<Vec<T>>, lists: [&[T]; 2]) -> Vec<T> {
         asked.value().into_iter().flatten().chain(lists.into_iter().flatten()).cloned().collect()
@@ -70,8 +70,8 @@ pub(super) fn known(before: Option<&Contact>, asked: &ContactPatch, after: &Cont
 }
 
 impl Verified {
-    /// What a write that the CRM confirmed is answered with. Fails with `upstream_did_not_apply` where an old value is
-    /// still held; everything else that differs is a warning.
+    /// The result of a confirmed write. Fails with `upstream_did_not_apply` if the CRM still has an old value.
+    /// All other differences are warnings.
     pub(super) fn concluded(
         self,
         opened: &ConnectedCredential,
@@ -87,7 +87,7 @@ impl Verified {
         Ok((self.contact, warnings))
     }
 
-    /// Adds what the findings say and `warnings` do not say yet.
+    /// Adds warnings for the findings, without duplicates.
     pub(super) fn warn(&self, warnings: &mut Vec<Warning>) {
         for Finding { pointer, verdict } in &self.findings {
             let (code, message) = told(*verdict);
@@ -100,35 +100,35 @@ impl Verified {
 
 const fn told(verdict: Verdict) -> (WarningCode, &'static str) {
     match verdict {
-        Verdict::NotApplied | Verdict::NotStored => (WarningCode::NotStored, "The CRM did not store it."),
+        Verdict::NotApplied | Verdict::NotStored => {
+            (WarningCode::NotStored, "The CRM did not store this value.")
+        }
         Verdict::Changed => {
-            (WarningCode::ChangedByUpstream, "The CRM holds another value than the one sent.")
+            (WarningCode::ChangedByUpstream, "The CRM stored another value than the one sent.")
         }
-        Verdict::Normalised => {
-            (WarningCode::ChangedByUpstream, "The CRM holds the value sent in another form.")
-        }
-        Verdict::Reordered => (WarningCode::OrderChanged, "The CRM holds these entries in another order."),
-        Verdict::Unasked => (
+        Verdict::Normalised => (WarningCode::ChangedByUpstream, "The CRM stored the value in another form."),
+        Verdict::Reordered => (WarningCode::OrderChanged, "The CRM stored these entries in another order."),
+        Verdict::Unrequested => (
             WarningCode::ChangedByUpstream,
-            "The CRM holds another value than before the write, which did not change this field.",
+            "The value changed although the write did not change this field.",
         ),
         Verdict::Unseen => {
-            (WarningCode::NotVerified, "The CRM does not show it, so it could not be verified.")
+            (WarningCode::NotVerified, "The CRM does not show this field, so it could not be verified.")
         }
     }
 }
 
 fn did_not_apply(opened: &ConnectedCredential, kept: &[&Finding]) -> Failure {
     let names = enumerated(kept.iter().map(|found| found.pointer.as_str()));
-    let detail = format!("{} accepted the change but does not hold it: {names}.", opened.spec.title);
+    let detail = format!("{} accepted the change but did not store it: {names}.", opened.spec.title);
     Failure::new(FailureKind::UpstreamDidNotApply, detail)
         .with_faults(kept.iter().map(|found| found.fault()).collect::<Faults>())
         .with_effect(Effect::Final)
         .with_upstream(opened.spec.provider, None)
 }
 
-/// A write that the CRM confirmed and that could not be read back: only what the CRM's response showed is shown, not what
-/// was sent. `done` says what was done.
+/// A confirmed write that could not be read back. Shows only what the CRM's response showed, not what was sent.
+/// `done` is what was done.
 pub(super) fn unverified(
     opened: &ConnectedCredential,
     id: &RemoteId,

@@ -1,5 +1,5 @@
-//! Fields that a reading does not show, and lists of which it shows only a part: replacing one by the part would lose the
-//! other entries.
+//! Fields that a read does not show, and lists of which it shows only a part. Replacing a list by its part
+//! would delete the other entries.
 
 use std::collections::HashSet;
 
@@ -13,9 +13,9 @@ use crate::domain::{
 };
 
 impl WriteOperation<'_> {
-    /// Takes the lists out of a change that are no change. A body made from a contact of a list holds of its addresses and
-    /// numbers what the CRM's rows show, which may be a part: replacing the list by it would lose the other entries. With
-    /// `If-Match`, which needs a read by id, it is a change.
+    /// Removes unchanged lists from a patch. In a body made from a row of a list, addresses and numbers may be
+    /// only a part: replacing the list by it would delete the other entries. With `If-Match`, which needs a
+    /// read by id, such a list is a change.
     pub(super) async fn without_parts(
         &self,
         mut patch: ContactPatch,
@@ -42,9 +42,9 @@ impl WriteOperation<'_> {
         Ok(patch)
     }
 
-    /// `held` with the names and whole lists that `patch` replaces, read in the CRM's other way where the first does not show
-    /// them. A list that equals the part that was shown is no change. Fails where only a part of a list can be read: its
-    /// other entries would be lost.
+    /// `held` with the complete names and lists that `patch` replaces, read in the CRM's other way if the first
+    /// read does not show them. A list that equals the shown part is no change. Fails if only a part of a list
+    /// can be read: its other entries would be deleted.
     pub(super) async fn with_whole_lists(&self, mut held: Contact, patch: &ContactPatch) -> Result<Contact> {
         let differs = |held: &Contact, field: Field| match field {
             Field::EmailAddresses => is_other(&patch.email_addresses, &held.email_addresses),
@@ -76,14 +76,13 @@ impl WriteOperation<'_> {
             Err(failure) if is_partial(&held) => return Err(failure),
             Ok(None) | Err(_) => {}
         }
-        // What equals the part that only the other way shows is no change either.
+        // A list that equals the part shown only by the other read is no change either.
         let lost = |field: &Field| held.partial.contains(*field) && differs(&held, *field) == Some(true);
         let partial: Vec<Field> = replaced.iter().filter(lost).collect();
         if partial.is_empty() {
             return Ok(held);
         }
-        let detail =
-            "The CRM shows only a part of this list, so a change of it would lose the other entries.";
+        let detail = "The CRM shows only a part of this list, so a change would delete the other entries.";
         let fault = |field: Field| FieldFault::member(format!("/{}", field.name()), "incomplete", detail);
         let detail = format!(
             "{detail} Nothing was sent. Leave the list out, or change it in {}.",
@@ -95,7 +94,7 @@ impl WriteOperation<'_> {
     }
 }
 
-/// Whether the list that is sent has no entry but those that are held, in another number or order.
+/// Whether all entries of the sent list are held, in any number and order.
 fn may_be_part<T: PartialEq>(patch: &Patch<Vec<T>>, held: &[T], value: fn(&T) -> &Text) -> bool {
     let Some(sent) = patch.value().filter(|sent| sent.len() <= held.len() && sent.as_slice() != held) else {
         return false;
@@ -104,8 +103,8 @@ fn may_be_part<T: PartialEq>(patch: &Patch<Vec<T>>, held: &[T], value: fn(&T) ->
     !sent.is_empty() && sent.iter().all(|entry| held.contains(value(entry)))
 }
 
-/// Keeps the list that is held where the one that is sent may be a part of it and is what the row shows. Returns the code of
-/// the warning that says so.
+/// Keeps the held list if the sent one equals the row and may be a part of it. Returns the code of the warning
+/// about it.
 fn keep_part<T: PartialEq>(
     patch: &mut Patch<Vec<T>>,
     [held, row]: [&[T]; 2],
@@ -120,7 +119,7 @@ fn keep_part<T: PartialEq>(
 }
 
 fn part_kept(code: WarningCode, field: Field) -> Warning {
-    let message = "Left as it is: the list equals what the CRM's lists show of it. To change its entries or their order, read the contact by its id and send the list with If-Match.";
+    let message = "Not changed: the list equals the part that the CRM's lists show. To change its entries or their order, read the contact by its id and send the list with If-Match.";
     Warning::new(code, format!("/{}", field.name()), message)
 }
 
@@ -132,7 +131,7 @@ const fn number_of(phone: &PhoneNumber) -> &Text {
     &phone.number
 }
 
-/// Whether `patch` asks for another list than the one shown; `None` where it does not name the list.
+/// Whether `patch` has another list than the shown one; `None` if it does not name the list.
 fn is_other<T: PartialEq>(patch: &Patch<Vec<T>>, shown: &[T]) -> Option<bool> {
     patch.list().map(|list| list != shown)
 }

@@ -1,4 +1,4 @@
-//! The two bodies that Aptly takes: which one a change needs, and what the change should come to.
+//! Aptly's two bodies: which one a change needs, and the expected result.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -14,7 +14,7 @@ use crate::domain::{
 };
 
 impl AptlyChange {
-    /// The body, what Aptly should hold afterwards, and what is lost.
+    /// The body, what Aptly should hold afterwards, and the losses.
     pub(in super::super) fn encode(mut self, format: Format) -> Result<(String, ContactPatch, Vec<Warning>)> {
         let native = match format {
             Format::Auto => self.needs_native(),
@@ -28,7 +28,7 @@ impl AptlyChange {
             self.losses.push(Warning::new(
                 WarningCode::OrderChanged,
                 "/phoneNumbers",
-                "Aptly's legacy keys name numbers by type, so the order of this list is not kept. If the account takes native keys, set the credential's `writeFormat` to `native`.",
+                "Aptly's legacy keys store numbers by type, so the order of this list is not kept. If the account supports native keys, set the credential's `writeFormat` to `native`.",
             ));
         }
         let body = if native { self.native() } else { self.legacy() };
@@ -46,13 +46,13 @@ impl AptlyChange {
             || self.remote.contains_key("isCompany")
     }
 
-    /// Whether numbers are held that the legacy body can neither keep nor clear by their type.
+    /// Whether the legacy body would lose a held number: it can neither keep nor clear it by its type.
     fn holds_what_legacy_cannot_say(&self) -> bool {
         self.held_kinds.iter().any(|kind| !KINDS.contains(&kind.as_str())) || has_duplicates(&self.held_kinds)
     }
 
-    /// Whether the numbers stand in another order after a legacy write: a number takes the place of the held one of its
-    /// type, and those of new types follow in the order of the body.
+    /// Whether a legacy write changes the order of the numbers. A number replaces the held one of its type;
+    /// numbers of new types follow in the order of the body.
     fn legacy_changes_order(&self) -> bool {
         let Some(phones) = &self.phones else { return false };
         let wanted: Vec<&str> = phones.iter().filter_map(|(_, phone)| phone.kind.as_deref()).collect();
@@ -62,7 +62,7 @@ impl AptlyChange {
         stored != wanted
     }
 
-    /// Leaves out, with a warning each, what the legacy keys cannot say. What is held is never left out.
+    /// Leaves out what the legacy keys cannot express, with a warning each. Held values are never left out.
     fn fit_legacy(&mut self) -> Result<()> {
         let mut faults = Faults::new();
         for name in ["typeId", "isCompany"].into_iter().filter(|name| self.remote.contains_key(name)) {
@@ -72,11 +72,11 @@ impl AptlyChange {
             faults.push(FieldFault::member(format!("/remoteFields/{name}"), "unsupported", detail));
         }
         if self.phones.is_some() && self.holds_what_legacy_cannot_say() {
-            let detail = "Aptly holds two numbers of one type, or a type other than mobile, home and work; a legacy write would damage them. Set the credential's `writeFormat` to `native` or `auto`.";
+            let detail = "Aptly has two numbers of one type, or a type other than mobile, home and work. A legacy write would damage them. Set the credential's `writeFormat` to `native` or `auto`.";
             faults.push(FieldFault::member("/phoneNumbers", "unsupported", detail));
         }
         let left_out = if faults.is_empty() { self.leave_out_for_legacy() } else { Vec::new() };
-        let detail = "Aptly holds this entry, and a legacy write would remove it: it takes one e-mail address, and one number of each type. Set the credential's `writeFormat` to `native` or `auto`.";
+        let detail = "A legacy write would remove this entry, because it has room for one e-mail address and one number of each type. Set the credential's `writeFormat` to `native` or `auto`.";
         for (pointer, identity, message) in left_out {
             if self.held_entries.contains(&identity) {
                 faults.push(FieldFault::member(pointer, "unsupported", detail));
@@ -87,12 +87,12 @@ impl AptlyChange {
         if faults.is_empty() { Ok(()) } else { Err(Failure::validation(faults)) }
     }
 
-    /// What of the lists does not fit into the legacy body: pointer, identity, and the warning.
+    /// Entries of lists that do not fit into the legacy body: pointer, identity, warning.
     fn leave_out_for_legacy(&mut self) -> Vec<(String, String, &'static str)> {
         let region = self.region;
         let emails = self.emails.as_mut().map(|emails| emails.split_off(emails.len().min(1)));
         let emails = emails.into_iter().flatten().map(|(index, email)| {
-            let message = "With writeFormat `legacy` Aptly takes one address.";
+            let message = "With `writeFormat` `legacy`, Aptly stores only one address.";
             (format!("/emailAddresses/{index}"), email.identity(region), message)
         });
         let mut left_out: Vec<_> = emails.collect();
@@ -101,7 +101,7 @@ impl AptlyChange {
             phones.retain(|(index, phone)| {
                 let fits = kinds.insert(phone.kind.clone());
                 if !fits {
-                    let message = "With writeFormat `legacy` Aptly takes one number of each type.";
+                    let message = "With `writeFormat` `legacy`, Aptly stores only one number of each type.";
                     left_out.push((format!("/phoneNumbers/{index}"), phone.identity(region), message));
                 }
                 fits
@@ -209,7 +209,7 @@ fn has_duplicates<T: Eq + Hash>(all: impl IntoIterator<Item = T>) -> bool {
     all.into_iter().any(|one| !seen.insert(one))
 }
 
-/// A text as it is sent: `None` untouched, `""` cleared.
+/// A text as it is sent: `None` is unchanged, `""` clears.
 fn written(patch: &Patch<Text>) -> Option<&str> {
     match patch {
         Patch::Keep => None,

@@ -1,4 +1,4 @@
-//! Cases of writing to Aptly: what of a change is sent, in which keys, and what is refused or told.
+//! Cases of writes to Aptly: what is sent of a change, in which keys, and what fails or gets a warning.
 
 use std::collections::HashSet;
 
@@ -16,7 +16,7 @@ fn read(record: Value) -> Contact {
     decode_single(&record.to_string().into(), &RemoteId::from("abc123")).unwrap()
 }
 
-/// Somebody of whom a reading shows everything.
+/// A contact of which a read shows everything.
 fn person(fields: &Value) -> Contact {
     let mut record = json!({ "firstname": "Ada", "lastname": "Byron", "company": "", "email": ["ada@example.com"],
         "phone": [], "address": null, "createdAt": "2024-01-15T10:00:00Z", "updatedAt": "2024-01-15T10:00:00Z" });
@@ -106,7 +106,7 @@ fn a_held_number_keeps_its_type_where_the_caller_sends_none() {
     ] {
         assert_eq!(encoded(&held, &with_phones(&[(A, ""), (B, "")]), format).unwrap(), (body, vec![]));
     }
-    // In another spelling too, and as it was read it is no change.
+    // In another spelling too. An unchanged list is no change.
     let spelled = holding(&[("+1 416 555 0171", "home")]);
     let (body, losses) =
         encoded(&spelled, &with_phones(&[("+1 (416) 555-0171", "")]), Format::Native).unwrap();
@@ -132,7 +132,7 @@ fn the_main_address_stays_the_first_unless_another_is_called_main() {
         (vec![(c, ""), (a, "")], vec![a, c], order()),
         (vec![(c, "main"), (a, "")], vec![c, a], vec![]),
         (vec![(a, ""), (c, "main"), (b, "")], vec![c, a, b], vec![]),
-        // Nobody called it secondary.
+        // The caller did not call it secondary.
         (vec![(b, "")], vec![b], vec![]),
     ] {
         let told = encoded(&held, &with_emails(&sent), Format::Native).unwrap();
@@ -183,7 +183,7 @@ fn a_legacy_write_never_damages_what_is_held() {
         let name = ContactPatch { first_name: Patch::Set("Augusta".into()), ..ContactPatch::default() };
         assert_eq!(encoded(&held, &name, Format::Legacy).unwrap().0, json!({ "First Name": "Augusta" }));
     }
-    // Of two numbers of one type the held one would go.
+    // Of two numbers of one type, the held one would be lost.
     let held = holding(&[(A, "mobile")]);
     let at = [("/phoneNumbers/1".to_owned(), "unsupported")];
     assert_eq!(refused(&held, &with_phones(&[(B, "mobile"), (A, "mobile")]), Format::Legacy), at);

@@ -1,4 +1,5 @@
-//! Aptly's custom fields: written by id, or by name where that is unambiguous; read enriched.
+//! Aptly's custom fields. They are written by id, or by name if only one field has it. Reads show more than the
+//! value.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,22 +12,22 @@ use crate::json::{self, Kind, Members};
 /// How many custom fields one write may change.
 const MOST: usize = 200;
 
-/// Ids and names of custom fields, as far as contacts that were read show them: Aptly has no list of definitions.
+/// Ids and names of custom fields, as contacts show them: Aptly has no list of definitions.
 #[derive(Default)]
 pub(in super::super) struct Definitions {
     /// Ids with their names, in the order in which they were seen.
     known: Vec<(String, String)>,
     ids: HashSet<String>,
-    /// Which of `known` have a name, by that name as it is compared.
+    /// The indices in `known`, by normalised name.
     named: HashMap<String, Vec<usize>>,
-    /// What the record to be changed holds, by id.
+    /// The values that the record to be changed holds, by id.
     held: HashMap<String, RawJson>,
-    /// Whether the reading of that record shows its custom fields.
+    /// Whether the read of that record shows its custom fields.
     shows_held: bool,
 }
 
 impl Definitions {
-    /// What the contact to be changed shows.
+    /// The custom fields of the contact to be changed.
     pub(in super::super) fn of(held: Option<&Contact>) -> Self {
         let mut definitions = held.map_or_else(Self::default, |held| Self::default().and(held));
         let fields = held.and_then(|held| held.remote_fields.get("customFields"));
@@ -38,7 +39,7 @@ impl Definitions {
         definitions
     }
 
-    /// These and what `contact` shows.
+    /// Adds the custom fields that `contact` shows.
     pub(in super::super) fn and(mut self, contact: &Contact) -> Self {
         let fields = contact.remote_fields.get("customFields");
         for (id, raw) in fields.and_then(|fields| json::members(fields.as_str())).unwrap_or_default().0 {
@@ -55,24 +56,23 @@ impl Definitions {
         self
     }
 
-    /// Whether `sent` names a custom field that is neither known here nor one of `ids`. A name may look like an id, so its
-    /// form tells nothing.
+    /// Whether `sent` has a custom field that is neither known nor one of `ids`. A name may look like an id, so
+    /// the format of the key decides nothing.
     pub(in super::super) fn needed_for(&self, sent: &RemoteFields, ids: &HashSet<String>) -> bool {
         let is_known = |key: &str| ids.contains(key) || matches!(self.known(key), Ok(Some(_)));
         !sent_members(sent).0.iter().all(|(key, _)| is_known(key))
     }
 
-    /// The ids of the fields.
     pub(in super::super) fn ids(&self) -> impl Iterator<Item = &str> {
         self.known.iter().map(|(id, _)| id.as_str())
     }
 
-    /// The custom fields to write, by id: those whose value differs from what is held.
+    /// The custom fields to write, by id: those whose value differs from the held one.
     pub(super) fn select(&self, value: &RawJson, pointer: &str) -> Result<Vec<(Text, RawJson)>, Faults> {
         let members = object_of(value, pointer)?;
         let (mut writes, mut faults, mut seen) = (Vec::new(), Faults::new(), HashSet::new());
         let mut listed = false;
-        // A field as readings show it, of a type that the contact no longer has, came back with the whole contact.
+        // A field copied from a read, of a contact type that the contact no longer has.
         let gone =
             |key: &str, raw: &str| self.shows_held && !self.held.contains_key(key) && plain(raw) != raw;
         for (key, raw) in members.0.iter().filter(|(key, raw)| !gone(key, raw.get())) {
@@ -83,7 +83,7 @@ impl Definitions {
                     FieldFault::member(at(), "unknown_member", detail)
                 }),
                 Ok(id) if seen.contains(id) => faults.add(|| {
-                    let detail = "This custom field is named twice, by id and by name.";
+                    let detail = "This custom field is given twice, by id and by name.";
                     FieldFault::member(at(), "conflict", detail)
                 }),
                 Ok(id) => {
@@ -102,8 +102,8 @@ impl Definitions {
         if faults.is_empty() { Ok(writes) } else { Err(faults) }
     }
 
-    /// The id that `key` means: an id as it is, or a name that one field alone has. What is not known and looks like an id
-    /// is left to Aptly, because fields of a contact type that nobody has yet are shown nowhere.
+    /// The id for `key`: an id, or a name that only one field has. An unknown key that looks like an id is
+    /// sent: fields of a contact type without contacts are shown nowhere.
     fn resolve<'k>(&'k self, key: &'k str) -> Result<&'k str, Unresolved> {
         match self.known(key)? {
             Some(id) => Ok(id),
@@ -112,7 +112,7 @@ impl Definitions {
         }
     }
 
-    /// The id that `key` is or names, if a contact showed it.
+    /// The id for `key`, if a contact showed the field.
     fn known<'k>(&'k self, key: &'k str) -> Result<Option<&'k str>, Unresolved> {
         if self.ids.contains(key) {
             return Ok(Some(key));
@@ -124,46 +124,44 @@ impl Definitions {
         }
     }
 
-    /// Which of `known` have the name `key`.
+    /// The indices in `known` of the fields with this name.
     fn named(&self, key: &str) -> &[usize] {
         self.named.get(&field_key(key)).map_or(&[], Vec::as_slice)
     }
 
-    /// What is wrong with `key`. The fields that there are, possibly thousands, are `listed` once, not with each fault.
+    /// The error text for `key`. There may be thousands of fields, so only the first fault lists them; `listed`
+    /// says whether one has.
     fn explained(&self, key: &str, unresolved: Unresolved, listed: &mut bool) -> String {
         let ids = || enumerated(self.named(key).iter().map(|place| &self.known[*place].0));
         let key = abbreviated(key);
         match unresolved {
             Unresolved::Ambiguous => {
                 let ids = ids();
-                format!("`{key}` is the name of several custom fields; use one of the ids {ids}.")
+                format!("Several custom fields have the name `{key}`. Use one of the ids {ids}.")
             }
             Unresolved::Unknown if std::mem::replace(listed, true) => {
-                format!(
-                    "`{key}` is no custom field that Aptly shows; the first fault lists those that it shows."
-                )
+                format!("Unknown custom field `{key}`. The first error lists the known ones.")
             }
             Unresolved::Unknown if self.known.is_empty() => {
-                format!("`{key}` is no custom field that Aptly shows; there are: none yet.")
+                format!("Unknown custom field `{key}`. Aptly shows no custom fields yet.")
             }
             Unresolved::Unknown => {
                 let known = enumerated(self.known.iter().map(|(id, name)| format!("{id} ({name})")));
-                format!("`{key}` is no custom field that Aptly shows; there are: {known}.")
+                format!("Unknown custom field `{key}`. Known: {known}.")
             }
         }
     }
 }
 
-/// Why a key means no custom field.
 #[derive(Clone, Copy)]
 enum Unresolved {
-    /// No field that Aptly shows has it as id or name.
+    /// No known field has this id or name.
     Unknown,
-    /// Several have it as name.
+    /// Several fields have this name.
     Ambiguous,
 }
 
-/// Fails where custom fields are no object, or too many for one write.
+/// Fails if custom fields are not an object, or too many for one write.
 pub(super) fn check_shape(value: &RawJson, pointer: &str) -> Result<(), Faults> {
     let count = object_of(value, pointer)?.0.len();
     if count > MOST { Err(vec![too_many(pointer, count)].into()) } else { Ok(()) }
@@ -177,7 +175,7 @@ fn object_of<'a>(value: &'a RawJson, pointer: &str) -> Result<Members<'a>, Fault
 }
 
 fn too_many(pointer: &str, count: usize) -> FieldFault {
-    let detail = format!("One write may change {MOST} custom fields; it changes {count}.");
+    let detail = format!("One write can change at most {MOST} custom fields; this one has {count}.");
     FieldFault::member(pointer, "too_many", detail)
 }
 
@@ -191,7 +189,7 @@ fn looks_like_id(key: &str) -> bool {
     key.len() == 17 && key.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
-/// A custom field as it is written: of one that was read (`{name, dataType, optional, value}`) its value.
+/// The value to write. Of a field copied from a read (`{name, dataType, optional, value}`) its value.
 fn plain(raw: &str) -> &str {
     if json::kind(raw) != Kind::Object {
         return raw;

@@ -1,4 +1,4 @@
-//! Aptly's answers to ours: pages, single contacts, answers of writes, in every documented spelling.
+//! Converts Aptly's responses: pages, single contacts and results of writes, in every documented spelling.
 
 use bytestring::ByteString;
 
@@ -13,17 +13,17 @@ use crate::domain::{
 };
 use crate::json::{self, Kind, Members, Raw};
 
-/// Rows of a page, as documented; what a page echoes counts.
+/// Documented rows of a page. The size that a page states takes precedence.
 pub(in super::super) const PAGE_SIZE: u64 = 200;
 
-/// Members that speak of a person, in lower case.
+/// Keys that describe a person, in lower case.
 const PERSONAL: [&str; 4] = ["firstname", "lastname", "email", "phone"];
 
 /// `{data, count, page, pageSize}`.
 pub(in super::super) fn decode_page(text: &ByteString) -> Result<Rows> {
     let read = LenientReader(text);
     let members = read.whole()?;
-    let data = members.get("data").ok_or_else(|| unreadable("data", "there"))?;
+    let data = members.get("data").ok_or_else(|| unreadable("data", "present"))?;
     let count = |name: &str| members.get(name).map_or(Ok(None), |raw| read.count(name, raw));
     Ok(Rows {
         contacts: reading::rows(read, "data", data, |members| decode_contact(read, members))?,
@@ -41,7 +41,7 @@ pub(in super::super) fn decode_account(text: &ByteString) -> Result<Account> {
     Ok(Account { id: text("companyId")?, name: text("companyName")? })
 }
 
-/// One contact: flat, in `data` as an object or a list, or in `contact`. Nothing there means that the id is unknown.
+/// One contact: flat, in `data` as an object or a list, or in `contact`. If there is none, the id is unknown.
 pub(in super::super) fn decode_single(text: &ByteString, id: &RemoteId) -> Result<Contact> {
     let read = LenientReader(text);
     if json::kind(text) == Kind::Null {
@@ -53,19 +53,19 @@ pub(in super::super) fn decode_single(text: &ByteString, id: &RemoteId) -> Resul
             return Ok(contact);
         }
     }
-    // Something about somebody without an id is an answer that cannot be trusted, and no word about this contact.
+    // A person without an id makes the response unreadable. It does not prove that the contact does not exist.
     let nameless = read.whole()?.0.iter().any(|(name, _)| PERSONAL.contains(&name.to_lowercase().as_str()));
-    if nameless { Err(unreadable("_id", "there")) } else { Err(failure::not_found()) }
+    if nameless { Err(unreadable("_id", "present")) } else { Err(failure::not_found()) }
 }
 
-/// The answer of a write; `{}` and `null` show no contact.
+/// The response to a write; `{}` and `null` show no contact.
 pub(in super::super) fn decode_written(text: &ByteString) -> Result<Option<Contact>> {
     let read = LenientReader(text);
     let written = unwrapped(read, read.whole()?)?.into_iter().next();
     written.map(|members| decode_contact(read, members)).transpose()
 }
 
-/// The records of an answer about single contacts.
+/// The records of a response about single contacts.
 pub(super) fn unwrapped<'a>(read: LenientReader<'a>, members: Members<'a>) -> Result<Vec<Members<'a>>> {
     if members.get("_id").is_some() {
         return Ok(vec![members]);
@@ -111,8 +111,8 @@ fn decode_contact<'a>(read: LenientReader<'a>, members: Members<'a>) -> Result<C
     reading.contact.remote_created_at = reading.time(Field::RemoteCreatedAt, created_at.as_ref());
     reading.contact.remote_updated_at = reading.time(Field::RemoteUpdatedAt, updated_at.as_ref());
     let company_record = is_company.is_some_and(|raw| raw.get() == "true");
-    // Where the parts are shown empty beside a full name, it may be a company's: the record's own, unless the CRM says that
-    // it is none, or, of somebody without a name, that of the company they belong to.
+    // If the parts are present and empty next to a full name, the full name may be a company's: the record's
+    // own (unless `isCompany` is false) or, for a person without a name, the employer's.
     let parts = first_name.is_some() || last_name.is_some();
     let person = is_company.is_some_and(|raw| raw.get() == "false");
     let both = first_name.is_some() && last_name.is_some();
@@ -125,8 +125,8 @@ fn decode_contact<'a>(read: LenientReader<'a>, members: Members<'a>) -> Result<C
     Ok(reading.contact)
 }
 
-/// Full names alone are split at the first space; a company keeps its name whole. Beside first and last name a full
-/// name says nothing new, unless it differs.
+/// A full name alone is split at the first space; a company's name is not split. A full name next to first and
+/// last name is only kept if it differs.
 fn names<'a>(
     reading: &mut ContactReading<'a>,
     full: &[Named<'a>],
@@ -136,7 +136,7 @@ fn names<'a>(
 ) {
     let ContactReading { read, contact } = reading;
     let employer = employer.map(|employer| employer.trim());
-    // The first and last name in words, once they are settled.
+    // The first and last name, computed once they are final.
     let mut said: Option<String> = None;
     for (index, (name, raw)) in full.iter().enumerate() {
         let text = match read.text(name, raw) {
@@ -174,7 +174,7 @@ fn names<'a>(
     }
 }
 
-/// One string stands for the first of possibly several addresses: the list is then shown in part.
+/// A single string may be the first of several addresses, so the list counts as partial.
 fn email_addresses<'a>(reading: &mut ContactReading<'a>, named: Option<&Named<'a>>) {
     let Some(named) = named else { return reading.contact.unseen.insert(Field::EmailAddresses) };
     let entries = reading.entries(Field::EmailAddresses, named, entry(&["value", "email", "address"]));
@@ -188,7 +188,6 @@ fn email_addresses<'a>(reading: &mut ContactReading<'a>, named: Option<&Named<'a
     }
 }
 
-/// An entry of a list.
 struct NativeEntry {
     value: Text,
     kind: Option<Text>,
@@ -211,7 +210,7 @@ fn entry<'a>(
     move |read, name, element| (read_one(read, name, element), says_more(element, keys))
 }
 
-/// The addresses of a text that may hold several, with commas between; a comma can also stand inside a quoted address.
+/// The addresses of a text, separated by commas. A comma can also be inside a quoted address.
 fn addresses_in(text: &str) -> Vec<&str> {
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
     let parts: Vec<&str> = parts.take(MOST_ENTRIES + 1).collect();
@@ -253,7 +252,7 @@ fn phone_numbers<'a>(
     }
 }
 
-/// The inner shape is undocumented: known keys are taken, and what has others is passed on whole beside them.
+/// The inner shape is undocumented: known keys are read. If there are others, the whole value is kept too.
 fn addresses<'a>(reading: &mut ContactReading<'a>, named: Option<&Named<'a>>) {
     let Some((name, raw)) = named else { return reading.contact.unseen.insert(Field::Addresses) };
     let members = if json::kind(raw.get()) == Kind::Object { json::members(raw.get()) } else { None };
@@ -271,7 +270,7 @@ fn addresses<'a>(reading: &mut ContactReading<'a>, named: Option<&Named<'a>>) {
                 continue;
             }
         };
-        // What is no text is not understood and passed on: nothing is known of the inner shape.
+        // The inner shape is undocumented, so a value that is not a text is only kept.
         match reading.read.text("address", value) {
             Ok(text) => *slot = text,
             Err(_) => unknown = true,
@@ -291,7 +290,7 @@ fn addresses<'a>(reading: &mut ContactReading<'a>, named: Option<&Named<'a>>) {
     }
 }
 
-/// Whether an entry says more than we consume.
+/// Whether an entry has more fields than we read.
 fn says_more(entry: Raw<'_>, keys: &[&str]) -> bool {
     let members = if json::kind(entry.get()) == Kind::Object { json::members(entry.get()) } else { None };
     let consumed = |name: &str| name == "type" || keys.contains(&name);

@@ -1,4 +1,4 @@
-//! Our drafts and changes to Aptly's bodies, with what gets lost on the way.
+//! Converts drafts and patches to Aptly's bodies, with the losses.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -18,7 +18,7 @@ pub(super) const KINDS: [&str; 3] = ["mobile", "home", "work"];
 
 pub(in super::super) const RULES: RemoteRules = RemoteRules {
     spec: &SPEC,
-    mapped: &[
+    reserved_by_unified: &[
         ("firstname", "firstName"),
         ("lastname", "lastName"),
         ("fullname", "firstName and lastName"),
@@ -30,7 +30,7 @@ pub(in super::super) const RULES: RemoteRules = RemoteRules {
         ("homephone", "phoneNumbers"),
         ("address", "addresses"),
     ],
-    denied: &[
+    read_only: &[
         "id",
         "uuid",
         "companyid",
@@ -42,10 +42,10 @@ pub(in super::super) const RULES: RemoteRules = RemoteRules {
         "photoid",
         "v",
     ],
-    gives_way: &[("contactType", &["typeId"]), ("typeId", &["contactType"])],
+    yields_to: &[("contactType", &["typeId"]), ("typeId", &["contactType"])],
 };
 
-/// The spelling of written keys: the credential's `writeFormat`.
+/// The credential's `writeFormat`: the spelling of written keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Format {
     Auto,
@@ -63,7 +63,7 @@ impl Format {
     }
 }
 
-/// What is to be written, in Aptly's terms: absent members are untouched, an empty text or list clears.
+/// What to write, in Aptly's terms. Absent fields are unchanged; an empty text or list clears.
 #[derive(Default)]
 pub(in super::super) struct AptlyChange {
     pub(super) first_name: Patch<Text>,
@@ -74,17 +74,17 @@ pub(in super::super) struct AptlyChange {
     pub(super) remote: BTreeMap<&'static str, RawJson>,
     pub(super) custom_fields: Vec<(Text, RawJson)>,
     pub(super) losses: Vec<Warning>,
-    /// Several e-mail addresses are held, which only a native list replaces.
+    /// The record holds several e-mail addresses, which only a native list replaces.
     pub(super) holds_several_emails: bool,
-    /// Phone types that are held, in order: the legacy body replaces and clears numbers by type.
+    /// The held phone types, in order: the legacy body replaces and clears numbers by type.
     pub(super) held_kinds: Vec<Text>,
-    /// Identities of the e-mail addresses and phone numbers that are held.
+    /// Identities of the held e-mail addresses and phone numbers.
     pub(super) held_entries: HashSet<String>,
     pub(super) region: Region,
 }
 
 impl AptlyChange {
-    /// A draft is the change of a record that holds nothing.
+    /// A draft is a patch of an empty record.
     pub(in super::super) fn of_draft(
         draft: &ContactDraft,
         definitions: &Definitions,
@@ -93,7 +93,7 @@ impl AptlyChange {
         Self::of_patch(&Contact::bare(RemoteId::from("")), &change::of_draft(draft), definitions, region)
     }
 
-    /// What `patch` changes of `held`; what is equal already is not sent.
+    /// The changes that `patch` makes to `held`. Equal values are not sent.
     pub(in super::super) fn of_patch(
         held: &Contact,
         patch: &ContactPatch,
@@ -104,10 +104,10 @@ impl AptlyChange {
             first_name,
             last_name,
             account,
-            addresses: _, // Never stored; the gateway warns by declaration.
+            addresses: _, // Never stored; the gateway warns.
             email_addresses,
             phone_numbers,
-            remote_fields: _, // By their own rules, below.
+            remote_fields: _, // Handled below.
             read_only: _,     // Ignored; the gateway warns where they differ.
         } = patch;
         let mut changed = Self {
@@ -136,8 +136,8 @@ impl AptlyChange {
             && self.custom_fields.is_empty()
     }
 
-    /// A body made from what was read may repeat a name that followed from the account then, or the lack of one that follows
-    /// from it now. Neither is a change.
+    /// A body made from a read may repeat a name that was derived from the account at that time, or lack one
+    /// that is derived now. Neither is a change.
     fn keep_names_of_account(&mut self, held: &Contact, patch: &ContactPatch) {
         let origin = remote::origin(&patch.read_only, held);
         if origin == BodyOrigin::Caller {
@@ -164,18 +164,18 @@ impl AptlyChange {
         if follows && origin == BodyOrigin::Outdated && self.last_name.touches() && !self.first_name.touches()
         {
             self.last_name = Patch::Keep;
-            let message = "The contact was changed since this body was read. `lastName` was ignored, because this company's name follows from its account. Send it alone to change it.";
+            let message = "The contact was changed after this body was read. `lastName` was ignored, because this company's name is derived from its account. To change it, send it alone.";
             self.losses.push(Warning::new(WarningCode::ReadOnly, "/lastName", message));
         }
     }
 
-    /// The halves of a full name are written together: Aptly makes the full name of what is written, so that the half
-    /// that is not written would be lost. The name of a company is not that of a person and stays its own.
+    /// Writes both halves of a derived name: Aptly replaces the full name by the halves that are sent, so that
+    /// a missing half would be lost. A company's name is not split.
     fn keep_derived_names(&mut self, held: &Contact) {
         if !held.names_derived || !(self.first_name.touches() || self.last_name.touches()) {
             return;
         }
-        // Rows and single reads may split a full name otherwise: the same words are no change.
+        // Lists and single reads may split a full name differently. The same words are no change.
         if self.first_name.touches()
             && self.last_name.touches()
             && words([self.first_name.value(), self.last_name.value()].into_iter().flatten())
@@ -195,14 +195,14 @@ impl AptlyChange {
         }
     }
 
-    /// The one marked main goes first, because Aptly knows people by their first address.
+    /// Puts the address of type `main` first: Aptly identifies contacts by their first address.
     fn emails(&mut self, patch: &Patch<Vec<EmailAddress>>, held: &Contact) {
         let Some(typed) = patch.list() else { return };
         let sent = change::with_held_kinds(typed, &held.email_addresses, self.region);
-        // A part is never replaced: the gateway reads the whole list first, or refuses.
+        // A partial list is never replaced: the gateway reads the whole list first, or fails.
         let listed = !held.unseen.contains(Field::EmailAddresses);
         if listed && sent == held.email_addresses {
-            return; // As it was read, whatever we would make of it.
+            return; // Unchanged since the read.
         }
         self.held_entries.extend(identities(&held.email_addresses, self.region));
         let (mut emails, mut seen): (Vec<(usize, EmailAddress)>, _) = (Vec::new(), HashSet::new());
@@ -210,10 +210,7 @@ impl AptlyChange {
             if seen.insert(email_identity(&email.address)) {
                 emails.push((index, email.clone()));
             } else {
-                self.lose(
-                    format!("/emailAddresses/{index}"),
-                    "The same address stands before it; Aptly holds it once.",
-                );
+                self.lose(format!("/emailAddresses/{index}"), "Duplicate: Aptly stores each address once.");
             }
         }
         self.put_main_first(&mut emails, &sent, typed);
@@ -221,7 +218,8 @@ impl AptlyChange {
             let kind = if position == 0 { "main" } else { "secondary" };
             let given = typed[*index].kind.as_ref();
             if given.is_some_and(|given| !given.trim().is_empty()) && !is_word(given, &[kind]) {
-                let message = format!("Aptly holds no types of addresses; this one reads back as `{kind}`.");
+                let message =
+                    format!("Aptly does not store types of addresses. This one reads back as `{kind}`.");
                 self.losses.push(Warning::new(
                     WarningCode::NotStored,
                     format!("/emailAddresses/{index}/emailAddressType"),
@@ -250,7 +248,7 @@ impl AptlyChange {
             self.losses.push(Warning::new(
                 WarningCode::OrderChanged,
                 "/emailAddresses",
-                "Aptly's first address is the main one, and the main one stays. To put another first, give it the emailAddressType `main`.",
+                "In Aptly the first address is the main one. It was kept first. To put another address first, give it the emailAddressType `main`.",
             ));
         }
         emails.sort_by_key(|(_, email)| !same_email(main, email));
@@ -261,7 +259,7 @@ impl AptlyChange {
         let sent = change::with_held_kinds(sent, &held.phone_numbers, self.region);
         let listed = !held.unseen.contains(Field::PhoneNumbers);
         if listed && sent == held.phone_numbers {
-            return; // As it was read, whatever we would make of it.
+            return; // Unchanged since the read.
         }
         self.held_entries.extend(identities(&held.phone_numbers, self.region));
         let mut phones = self.numbers(&sent, held);
@@ -272,7 +270,7 @@ impl AptlyChange {
             taken.insert(kind.clone());
             if sent_kind.is_some_and(|sent| !sent.trim().eq_ignore_ascii_case(&kind)) {
                 let message = format!(
-                    "Aptly knows mobile, work and home; this number is stored as `{}`.",
+                    "Aptly supports the types mobile, work and home. This number is stored as `{}`.",
                     kind.as_str()
                 );
                 self.losses.push(Warning::new(
@@ -293,17 +291,14 @@ impl AptlyChange {
         }
     }
 
-    /// Each number once, as it is written, with its type where Aptly has that type.
+    /// Each number once, as it is written, with its type if Aptly has that type.
     fn numbers(&mut self, sent: &[PhoneNumber], held: &Contact) -> Vec<(usize, PhoneNumber)> {
         let shown = change::shown_numbers(held);
         let (mut phones, mut seen) = (Vec::new(), HashSet::new());
         for (index, phone) in sent.iter().enumerate() {
             let identity = PhoneIdentity::of(self.region, &phone.number);
             if seen.contains(&identity) {
-                self.lose(
-                    format!("/phoneNumbers/{index}"),
-                    "The same number stands before it; Aptly holds it once.",
-                );
+                self.lose(format!("/phoneNumbers/{index}"), "Duplicate: Aptly stores each number once.");
                 continue;
             }
             let number = if shown.contains(phone.number.as_str()) {
@@ -353,8 +348,8 @@ impl AptlyChange {
         if faults.is_empty() { Ok(()) } else { Err(Failure::validation(faults)) }
     }
 
-    /// `typeId` and `contactType` say the same: one of them is sent. Of an `outdated` body that names both neither is: what
-    /// differs from what is held may be the old value that came back with the whole contact.
+    /// `typeId` and `contactType` both set the type, so only one of them is sent. If an `outdated` body has
+    /// both, neither is sent: the one that differs may be an old value from the read.
     fn settle_alternatives(
         &mut self,
         writes: &mut Vec<RemoteWrite<'_>>,
@@ -364,11 +359,11 @@ impl AptlyChange {
         let pointers: Vec<String> =
             writes.iter().filter(|write| is_alternative(write)).map(|write| write.pointer.clone()).collect();
         if outdated && let Some(first) = pointers.first() {
-            let message = "The contact was changed since this body was read, so its `typeId` and `contactType` were ignored. Send one of them alone to set the type.";
+            let message = "The contact was changed after this body was read, so `typeId` and `contactType` were ignored. To set the type, send one of them alone.";
             self.losses.push(Warning::new(WarningCode::ReadOnly, first.as_str(), message));
             writes.retain(|write| !is_alternative(write));
         } else if pointers.len() > 1 {
-            let detail = "`typeId` and `contactType` both name the contact's type, and both differ from what Aptly holds. Send the one that is meant.";
+            let detail = "`typeId` and `contactType` both set the contact's type, and both differ from the values in Aptly. Send only one of them.";
             for pointer in pointers {
                 faults.push(FieldFault::member(pointer, "conflict", detail));
             }
@@ -380,12 +375,12 @@ impl AptlyChange {
     }
 }
 
-/// Whether the record is a company, where the CRM says so.
+/// Whether the record is a company; `None` if the CRM does not show it.
 fn is_company(held: &Contact) -> Option<bool> {
     held.remote_fields.get("isCompany").map(|flag| flag.as_str() == "true")
 }
 
-/// The types of the numbers that are held; each type where the reading does not show the numbers.
+/// The types of the held numbers; all types if the read does not show the numbers.
 fn held_kinds(held: &Contact) -> Vec<Text> {
     if held.unseen.contains(Field::PhoneNumbers) {
         return KINDS.into_iter().map(Text::from_static).collect();
@@ -397,12 +392,12 @@ fn identities<E: ListEntry>(held: &[E], region: Region) -> impl Iterator<Item = 
     held.iter().map(move |entry| entry.identity(region))
 }
 
-/// Whether it names the contact's type, by id or by name.
+/// Whether the field sets the contact's type.
 fn is_alternative(write: &RemoteWrite<'_>) -> bool {
     matches!(write.spec.name, "typeId" | "contactType")
 }
 
-/// Whether the CRM shows the same value, in whatever spelling of the key.
+/// Whether the CRM shows the same value under any spelling of the key.
 fn is_held(write: &RemoteWrite<'_>, held: &Contact) -> bool {
     let key = field_key(write.spec.name);
     let held = held.remote_fields.0.iter().find(|(name, _)| field_key(name) == key);
@@ -427,7 +422,7 @@ fn free_kind(taken: &HashSet<Text>) -> &'static str {
     KINDS.iter().find(free).copied().unwrap_or("mobile")
 }
 
-/// A declared remote member, checked against Aptly's own rules; `null` clears, which Aptly spells `""`.
+/// Checks a declared field by Aptly's rules. `null` clears, which Aptly spells `""`.
 fn check_remote(name: &str, value: &RawJson) -> std::result::Result<RawJson, String> {
     let kind = json::kind(value.as_str());
     let text = json::string(value.as_str());

@@ -1,4 +1,4 @@
-//! The pipeline CRM's answers to ours: pages in both envelopes, single contacts, answers of writes.
+//! Converts the pipeline CRM's responses: pages in both envelopes, single contacts and results of writes.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -14,20 +14,20 @@ use crate::domain::{Contact, EmailAddress, Field, PhoneNumber, RemoteId, Result,
 use crate::json::{self, Kind, Members, Raw};
 use crate::upstream::{Decoded, Secrets};
 
-/// Members of an entry that a unified field consumes.
+/// Fields of an entry that a unified field reads.
 const ENTRY: [&str; 2] = ["value", "isPrimary"];
 
-/// The stages of a pipeline: the id and the name of each.
+/// The stages of a pipeline, each with id and name.
 pub(in super::super) struct Stages(pub(in super::super) Vec<(Text, Text)>);
 
-/// Compared with what a caller sent, and never shown.
+/// Only compared with what a caller sent, never shown.
 impl Decoded for Stages {
     fn without_secrets(self, _: &Secrets, _: bool) -> Result<Self> {
         Ok(self)
     }
 }
 
-/// `{data: {contacts, total, page, size}, contacts, total}`, or `{data: […]}`: the rows stand there twice or once.
+/// `{data: {contacts, total, page, size}, contacts, total}`, or `{data: […]}`: the rows appear once or twice.
 pub(in super::super) fn decode_page(text: &ByteString) -> Result<Rows> {
     let read = LenientReader(text);
     let whole = read.whole()?;
@@ -54,7 +54,7 @@ pub(in super::super) fn decode_page(text: &ByteString) -> Result<Rows> {
     })
 }
 
-/// The organisation that the first row of a list belongs to; an empty list names none.
+/// The organisation of the first row of a list. An empty list shows none.
 pub(in super::super) fn decode_account(text: &ByteString) -> Result<Account> {
     let first = decode_page(text)?.checked()?.readable().next();
     let id = first.and_then(|contact| {
@@ -64,7 +64,7 @@ pub(in super::super) fn decode_account(text: &ByteString) -> Result<Account> {
     Ok(Account { id, name: None })
 }
 
-/// A pipeline, bare or inside `data`. A stage without an id or a name is none.
+/// A pipeline, bare or inside `data`. Stages without an id or a name are left out.
 pub(in super::super) fn decode_stages(text: &ByteString) -> Result<Stages> {
     let read = LenientReader(text);
     let whole = read.whole()?;
@@ -81,7 +81,7 @@ pub(in super::super) fn decode_stages(text: &ByteString) -> Result<Stages> {
     Ok(Stages(stages.collect()))
 }
 
-/// One contact, wherever the undocumented answer has it. An answer without a record is no answer of this path.
+/// One contact at any place of the undocumented response. Without a record, the path of the setting is wrong.
 pub(in super::super) fn decode_single(text: &ByteString, id: &RemoteId) -> Result<Contact> {
     match record(LenientReader(text))? {
         Some(contact) if contact.remote_id == *id => Ok(contact),
@@ -90,13 +90,14 @@ pub(in super::super) fn decode_single(text: &ByteString, id: &RemoteId) -> Resul
     }
 }
 
-/// The answer of a write: `data.contact` overlaid by the top-level `contact`, or `data` itself. Its message text is
-/// never looked at: that of a create says "updated".
+/// The response to a write: `data.contact` overlaid by the top-level `contact`, or `data` itself. Its message
+/// is not read: after a create it says "updated".
 pub(in super::super) fn decode_written(text: &ByteString) -> Result<Option<Contact>> {
     record(LenientReader(text))
 }
 
-/// Something was removed. The documented example counts wrongly, so any number above none is right.
+/// Checks that something was deleted. The count in the documented example is wrong, so any number above zero is
+/// accepted.
 pub(in super::super) fn decode_deleted(text: &ByteString) -> Result<()> {
     let read = LenientReader(text);
     let count =
@@ -148,8 +149,8 @@ fn decode_contact<'a>(read: LenientReader<'a>, members: Members<'a>) -> Result<C
     } = PipelineContactWire::read(members);
     let mut reading = ContactReading { read, contact: Contact::bare(read.id("_id", id)?) };
     if rest.len() > REMOTE_FIELDS_MOST {
-        // What the CRM keeps on phones and e-mails is kept below all the same: a write would lose what it does not send
-        // back.
+        // The CRM's other fields of phones and e-mails are still kept below: a write would lose those that it
+        // does not send back.
         reading.contact.leave_remote_fields_unread();
     } else {
         for (name, raw) in &rest {
@@ -158,7 +159,7 @@ fn decode_contact<'a>(read: LenientReader<'a>, members: Members<'a>) -> Result<C
     }
     reading.contact.first_name = reading.text(Field::FirstName, first_name.as_ref());
     reading.contact.last_name = reading.text(Field::LastName, last_name.as_ref());
-    // Without the key there was no message yet.
+    // Without this key the contact had no message yet.
     if last_message_time.is_some() {
         reading.contact.last_activity_at = reading.time(Field::LastActivityAt, last_message_time.as_ref());
     }
@@ -166,7 +167,7 @@ fn decode_contact<'a>(read: LenientReader<'a>, members: Members<'a>) -> Result<C
     reading.contact.remote_updated_at = reading.time(Field::RemoteUpdatedAt, updated_at.as_ref());
     match &phones {
         None => reading.contact.unseen.insert(Field::PhoneNumbers),
-        // Lists may show the primary number alone, as one text.
+        // Lists may show only the primary number, as one text.
         Some((_, raw)) if json::kind(raw.get()) == Kind::String => {
             reading.contact.partial.insert(Field::PhoneNumbers);
         }
@@ -174,7 +175,7 @@ fn decode_contact<'a>(read: LenientReader<'a>, members: Members<'a>) -> Result<C
     }
     for (named, primary) in [(phones.as_ref(), true), (more_phones.as_ref(), false)] {
         let entries = entries(&mut reading, Field::PhoneNumbers, named);
-        // Numbers that cannot be written are kept as they came, so that a write can tell them apart.
+        // Numbers that cannot be written are also kept unchanged, so that a write can recognise them.
         if let (false, false, Some((name, raw))) = (primary, entries.is_empty(), named)
             && reading.contact.remote_fields.get(name).is_none()
         {
@@ -196,7 +197,7 @@ fn decode_contact<'a>(read: LenientReader<'a>, members: Members<'a>) -> Result<C
         let kind = Some(Text::from_static(kind));
         reading.contact.email_addresses.push(EmailAddress { address: value, kind });
     }
-    // The main one first, as everywhere.
+    // The main address comes first, as for every CRM.
     reading.contact.email_addresses.sort_by_key(|email| email.kind.as_deref() != Some("main"));
     Ok(reading.contact)
 }
@@ -206,7 +207,8 @@ struct DecodedEntry {
     is_primary: Option<bool>,
 }
 
-/// The entries of a string, a list of strings, or a list of `{value, isPrimary, …}`; of too many, the first.
+/// The entries of a string, a list of strings, or a list of `{value, isPrimary, …}`. A list that is too long is
+/// cut.
 fn entries<'a>(
     reading: &mut ContactReading<'a>,
     field: Field,

@@ -1,4 +1,4 @@
-//! Our drafts and changes to the pipeline CRM's bodies, with what gets lost on the way.
+//! Converts drafts and patches to the pipeline CRM's bodies, with the losses.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -21,7 +21,7 @@ use crate::json::{self, Kind};
 
 pub(in super::super) const RULES: RemoteRules = RemoteRules {
     spec: &SPEC,
-    mapped: &[
+    reserved_by_unified: &[
         ("firstname", "firstName"),
         ("lastname", "lastName"),
         ("phonenumber", "phoneNumbers"),
@@ -29,7 +29,7 @@ pub(in super::super) const RULES: RemoteRules = RemoteRules {
         ("email", "emailAddresses"),
         ("lastmessagetime", "lastActivityAt"),
     ],
-    denied: &[
+    read_only: &[
         "id",
         "uuid",
         "companyid",
@@ -41,60 +41,60 @@ pub(in super::super) const RULES: RemoteRules = RemoteRules {
         "assignees",
         "v",
     ],
-    gives_way: &[
+    yields_to: &[
         ("status", &["pipelineStage", "pipelineId"]),
         ("pipelineStage", &["status", "pipelineId"]),
         ("pipelineId", &["pipelineStage"]),
     ],
 };
 
-/// The name and the id of a stage in one body that was made from a contact that was read, both other than what is held.
+/// The name and the id of a stage in a body that was made from a read. Both differ from the held ones.
 pub(in super::super) struct StagePair {
     status: Text,
     stage: Text,
-    /// The name of the stage that is held, where the reading shows it.
+    /// The name of the held stage, if the read shows it.
     held: Option<Text>,
     /// The contact was changed since it was read.
     outdated: bool,
-    /// The pipeline that they are of, where it is known.
+    /// The pipeline of the stages, if known.
     pub(in super::super) pipeline: Option<Text>,
     /// The caller's pointers to the name and to the id.
     pointers: [String; 2],
 }
 
-/// What is to be written, in the CRM's terms.
+/// What to write, in the CRM's terms.
 #[derive(Default)]
 pub(in super::super) struct PipelineChange {
     first_name: Patch<Text>,
     last_name: Patch<Text>,
     emails: Option<Vec<EmailAddress>>,
     phones: Option<Vec<PhoneNumber>>,
-    /// Numbers that are held where none can be written; they stay behind those that are written.
+    /// Held numbers that no call can write. They come after the written ones.
     fixed_phones: Vec<PhoneNumber>,
     remote: BTreeMap<&'static str, RawJson>,
     stage_pair: Option<StagePair>,
-    /// What `status` should read as, although it is not sent.
-    status_beside: Option<RawJson>,
+    /// The value that `status` should read back as, although it is not sent.
+    expected_status: Option<RawJson>,
     losses: Vec<Warning>,
-    /// Entries as they are held, for what the CRM keeps on them.
+    /// Held entries, for the CRM's other fields on them.
     held_phones: Option<RawJson>,
     held_emails: Option<RawJson>,
     region: Region,
 }
 
 impl PipelineChange {
-    /// A draft is the change of a record that holds nothing.
+    /// A draft is a patch of an empty record.
     pub(in super::super) fn of_draft(draft: &ContactDraft, region: Region) -> Result<Self> {
         Self::of_patch(&Contact::bare(RemoteId::from("")), &change::of_draft(draft), region)
     }
 
-    /// What `patch` changes of `held`; what is equal already is not sent.
+    /// The changes that `patch` makes to `held`. Equal values are not sent.
     pub(in super::super) fn of_patch(held: &Contact, patch: &ContactPatch, region: Region) -> Result<Self> {
         let ContactPatch {
             first_name,
             last_name,
-            account: _,   // No home; the gateway warns by declaration.
-            addresses: _, // No home; the gateway warns by declaration.
+            account: _,   // Not stored; the gateway warns.
+            addresses: _, // Not stored; the gateway warns.
             email_addresses,
             phone_numbers,
             remote_fields,
@@ -122,13 +122,13 @@ impl PipelineChange {
             && self.remote.is_empty()
     }
 
-    /// The CRM lower-cases addresses, holds each once and knows one primary.
+    /// The CRM lower-cases addresses, stores each once and has one primary address.
     fn emails(&mut self, patch: &Patch<Vec<EmailAddress>>, held: &Contact) {
         let Some(sent) = patch.list() else { return };
-        // What the reading does not show is sent: it is not empty.
+        // A list that the read does not show is sent: it may not be empty.
         let listed = !held.unseen.contains(Field::EmailAddresses);
         if listed && sent == held.email_addresses {
-            return; // As it was read, whatever we would make of it.
+            return; // Unchanged since the read.
         }
         let mut entries = Entries::of(
             held.email_addresses
@@ -136,12 +136,12 @@ impl PipelineChange {
                 .map(|held| (email_identity(&held.address), is_word(held.kind.as_ref(), &["main"]))),
         );
         for (index, email) in sent.iter().enumerate() {
-            entries.add(index, email_identity(&email.address), Called::email(email.kind.as_ref()));
+            entries.add(index, email_identity(&email.address), Role::email(email.kind.as_ref()));
         }
         let (primary, mut emails) = (entries.with_primary(), Vec::new());
         for (index, email) in sent.iter().enumerate() {
             let Some(is_main) = primary.get(&index) else {
-                let message = "The same address stands before it; the CRM holds it once.";
+                let message = "Duplicate: the CRM stores each address once.";
                 self.lose(format!("/emailAddresses/{index}"), message.into());
                 continue;
             };
@@ -149,15 +149,15 @@ impl PipelineChange {
             self.lose_kind(email.kind.as_ref(), kind, format!("/emailAddresses/{index}/emailAddressType"));
             emails.push(EmailAddress { address: email.address.clone(), kind: Some(Text::from_static(kind)) });
         }
-        // The main one is shown first, as everywhere.
+        // The main address is shown first, as for every CRM.
         let first = emails.first().map(|email| email.address.clone());
         emails.sort_by_key(|email| email.kind.as_deref() != Some("main"));
-        let called = sent.iter().any(|email| is_word(email.kind.as_ref(), &["main", "primary"]));
-        if !called && emails.first().map(|email| &email.address) != first.as_ref() {
+        let role = sent.iter().any(|email| is_word(email.kind.as_ref(), &["main", "primary"]));
+        if !role && emails.first().map(|email| &email.address) != first.as_ref() {
             self.losses.push(Warning::new(
                 WarningCode::OrderChanged,
                 "/emailAddresses",
-                "The main address stays the main one, and is shown first. To make another the main one, give it the emailAddressType `main`.",
+                "The main address was kept and is shown first. To change it, give another address the emailAddressType `main`.",
             ));
         }
         let same = emails.len() == held.email_addresses.len()
@@ -170,12 +170,13 @@ impl PipelineChange {
         }
     }
 
-    /// One primary: the first called so, else the one that is held, else the first mobile, else the first.
+    /// Chooses one primary number: the first of that type, else the held one, else the first mobile one, else
+    /// the first.
     fn phones(&mut self, patch: &Patch<Vec<PhoneNumber>>, held: &Contact, region: Region) -> Result<()> {
         let Some(sent) = patch.list() else { return Ok(()) };
         let listed = !held.unseen.contains(Field::PhoneNumbers);
         if listed && sent == held.phone_numbers && !held.remote_id.as_str().is_empty() {
-            return Ok(()); // As it was read, whatever we would make of it.
+            return Ok(()); // Unchanged since the read.
         }
         let identities: Vec<PhoneIdentity> =
             sent.iter().map(|phone| PhoneIdentity::of(region, &phone.number)).collect();
@@ -187,16 +188,16 @@ impl PipelineChange {
             Entries::of(own.iter().map(|held| (identity(held), is_word(held.kind.as_ref(), &["primary"]))));
         let mut left = FixedNumbers::of(fixed.iter().map(identity).filter(|held| !entries.holds(held)));
         for (index, (phone, identity)) in sent.iter().zip(identities.iter().cloned()).enumerate() {
-            let called = Called::phone(phone.kind.as_ref());
+            let role = Role::phone(phone.kind.as_ref());
             if left.holds(&identity) {
-                left.see(index, &identity, called, entries.added.len());
+                left.record(index, &identity, role, entries.added.len());
             } else {
-                entries.add(index, identity, called);
+                entries.add(index, identity, role);
             }
         }
         left.check(!entries.added.is_empty())?;
         if left.is_reordered(entries.added.len()) {
-            let message = "The CRM shows the numbers of `secondaryPhoneNumber` last and in its own order.";
+            let message = "The CRM shows the numbers of `secondaryPhoneNumber` last, in its own order.";
             self.losses.push(Warning::new(WarningCode::OrderChanged, "/phoneNumbers", message));
         }
         let (primary, fixed_places, mut phones) = (entries.with_primary(), left.indices(), Vec::new());
@@ -206,7 +207,7 @@ impl PipelineChange {
                 Some(false) => "secondary",
                 None if fixed_places.contains(&index) => "secondary",
                 None => {
-                    let message = "The same number stands before it; the CRM holds it once.";
+                    let message = "Duplicate: the CRM stores each number once.";
                     self.lose(format!("/phoneNumbers/{index}"), message.into());
                     continue;
                 }
@@ -229,8 +230,8 @@ impl PipelineChange {
         Ok(())
     }
 
-    /// The number as it is sent. The CRM holds E.164, which has no extension: sent along, the extension's digits would
-    /// become part of the number.
+    /// The number as it is sent. The CRM stores E.164 without extension: digits of an extension would become
+    /// part of the number.
     fn number(
         &mut self,
         index: usize,
@@ -243,7 +244,7 @@ impl PipelineChange {
         }
         if identity.without_extension().is_some() {
             let message =
-                "The CRM holds numbers in E.164, which has no extension; the number is stored without it.";
+                "The CRM stores numbers in E.164, which has no extension. The extension was dropped.";
             self.lose(format!("/phoneNumbers/{index}/phoneNumber"), message.into());
         }
         if let Some(form) = identity.e164() {
@@ -268,8 +269,8 @@ impl PipelineChange {
                     selected.ignored.push(name);
                     continue;
                 }
-                // A stage that is cleared has no name. Of a contact that was changed meanwhile, or whose stage is not shown,
-                // `null` is what was read then.
+                // A stage that is cleared has no name. If the contact was changed since, or its stage is not
+                // shown, `null` is an old value.
                 ("status", Kind::Null)
                     if clears_stage && read_back
                         || origin == BodyOrigin::Outdated
@@ -277,10 +278,11 @@ impl PipelineChange {
                 {
                     continue;
                 }
-                ("process", _) if update => Err("`process` can be written on create alone.".to_owned()),
+                ("process", _) if update => Err("`process` can only be written on create.".to_owned()),
                 (_, Kind::String) | ("pipelineStage", Kind::Null) => Ok(()),
                 ("status", Kind::Null) => {
-                    Err("`status` must be a string; `pipelineStage: null` clears the stage.".to_owned())
+                    Err("`status` must be a string. To clear the stage, send `pipelineStage: null`."
+                        .to_owned())
                 }
                 (name, _) => Err(format!("`{name}` must be a string.")),
             };
@@ -297,7 +299,8 @@ impl PipelineChange {
             (Some(status), Some(stage)) => {
                 faults.extend(self.both_stages([status, stage], held, origin).into_iter().flatten());
             }
-            // The other one is there and is held already: the same body was sent before, or the CRM has moved the contact.
+            // The other field is sent too and equals the held one: the same body was sent before, or the CRM
+            // has moved the contact.
             (Some(_), None) if origin == BodyOrigin::Outdated && sent.get("pipelineStage").is_some() => {
                 self.ignore_stage();
             }
@@ -309,8 +312,8 @@ impl PipelineChange {
         if faults.is_empty() { Ok(()) } else { Err(Failure::validation(faults)) }
     }
 
-    /// `status` and `pipelineStage` both differ from what is held. What the CRM does with two that disagree is not known,
-    /// so one is sent. In a body made from a contact that was read they may be the pair that was held then.
+    /// `status` and `pipelineStage` both differ from the held values. It is unknown what the CRM does if the
+    /// two disagree, so one is sent. In a body made from a read they may be the pair of that time.
     fn both_stages(
         &mut self,
         pointers: [String; 2],
@@ -331,23 +334,23 @@ impl PipelineChange {
         None
     }
 
-    /// Leaves the contact in the stage that it was moved to since the caller read it.
+    /// Keeps the stage that the contact was moved to since the read.
     fn ignore_stage(&mut self) {
         for name in ["status", "pipelineStage", "pipelineId"] {
             self.remote.remove(name);
         }
-        let message = "The contact was changed since this body was read; its stage was ignored. Send `status` or `pipelineStage` alone to move the contact.";
+        let message = "The contact was changed after this body was read, so its stage was ignored. To move the contact, send `status` or `pipelineStage` alone.";
         self.losses.push(Warning::new(WarningCode::ReadOnly, "/remoteFields/pipelineStage", message));
     }
 
-    /// The two fields that name a stage, where they must name the same.
+    /// The two fields that set a stage, if they must name the same one.
     pub(in super::super) const fn stage_pair(&self) -> Option<&StagePair> {
         self.stage_pair.as_ref()
     }
 
-    /// The change that sends the stage alone, or none where the two are what was held when the caller read the contact.
-    /// Fails with `validation_failed` where `status` is the name of another stage: the caller has edited one of the two.
-    /// Where `stages` do not tell, the reading after the write does.
+    /// Sends only the stage, or nothing if both are the held values at the time of the read. Fails with
+    /// `validation_failed` if `status` is the name of another stage: the caller has edited one of the two.
+    /// Without known `stages` the read-back decides.
     pub(in super::super) fn with_one_stage(mut self, stages: Option<&Stages>) -> Result<Self> {
         let Some(StagePair { status, stage, held, outdated, pointers, .. }) = self.stage_pair.take() else {
             return Ok(self);
@@ -356,7 +359,7 @@ impl PipelineChange {
         let is = |status: &Text| {
             known.is_some_and(|(_, name)| name.trim().to_lowercase() == status.trim().to_lowercase())
         };
-        // The reading shows the name of the stage and not its id: the caller has edited `status` alone.
+        // The read shows the stage's name and not its id: the caller has edited only `status`.
         if held.is_some_and(|held| is(&held)) {
             self.remote.remove("pipelineStage");
             if outdated {
@@ -371,7 +374,7 @@ impl PipelineChange {
         if outdated {
             self.ignore_stage();
         } else if known.is_none() {
-            self.status_beside = sent;
+            self.expected_status = sent;
         }
         Ok(self)
     }
@@ -383,18 +386,18 @@ impl PipelineChange {
     fn lose_kind(&mut self, sent: Option<&Text>, stored: &str, pointer: String) {
         if sent.is_some_and(|sent| !sent.trim().eq_ignore_ascii_case(stored)) {
             let message =
-                format!("The CRM knows only which one is primary; this one reads back as `{stored}`.");
+                format!("The CRM only stores which one is primary. This one reads back as `{stored}`.");
             self.lose(pointer, message.into());
         }
     }
 
-    /// The body, what the CRM should hold afterwards, and what is lost.
+    /// The body, what the CRM should hold afterwards, and the losses.
     pub(in super::super) fn encode(self) -> Result<(String, ContactPatch, Vec<Warning>)> {
         let body =
             self.body().map_err(|_| Failure::internal("a body for the pipeline CRM could not be written"))?;
-        let beside = self.status_beside.map(|status| ("status", status));
+        let beside = self.expected_status.map(|status| ("status", status));
         let remote = self.remote.into_iter().chain(beside);
-        // Which one is primary the CRM may settle itself where we name none or several.
+        // If we send no primary entry or several, the CRM may choose one.
         let one_primary = |phones: &[PhoneNumber]| {
             phones.iter().filter(|phone| is_word(phone.kind.as_ref(), &["primary"])).count() == 1
         };
@@ -463,23 +466,23 @@ impl PipelineChange {
     }
 }
 
-/// How the caller calls an entry.
+/// The role that the caller's type gives to an entry.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Called {
+enum Role {
     Primary,
     Mobile,
     Secondary,
-    Otherwise,
+    Other,
 }
 
-impl Called {
+impl Role {
     fn email(kind: Option<&Text>) -> Self {
         if is_word(kind, &["main", "primary"]) {
             Self::Primary
         } else if is_word(kind, &["secondary"]) {
             Self::Secondary
         } else {
-            Self::Otherwise
+            Self::Other
         }
     }
 
@@ -491,22 +494,22 @@ impl Called {
         } else if is_word(kind, &["secondary"]) {
             Self::Secondary
         } else {
-            Self::Otherwise
+            Self::Other
         }
     }
 }
 
-/// The entries of a list, each value once, matched with those that are held.
+/// The entries of a list, each value once, matched with the held ones.
 struct Entries<K> {
     /// Whether the held entry of this value is primary.
     held: HashMap<K, bool>,
     places: HashMap<K, usize>,
-    /// The index of each entry in the caller's list, how it is called, and whether the held one is primary.
-    added: Vec<(usize, Called, Option<bool>)>,
+    /// The index in the caller's list, the role, and whether the held entry is primary.
+    added: Vec<(usize, Role, Option<bool>)>,
 }
 
 impl<K: Eq + Hash + Clone> Entries<K> {
-    /// A list for a record that holds these; the first counts where several have one value.
+    /// Held entries. If several have the same value, the first one counts.
     fn of(held: impl DoubleEndedIterator<Item = (K, bool)>) -> Self {
         Self { held: held.rev().collect(), places: HashMap::new(), added: Vec::new() }
     }
@@ -515,61 +518,57 @@ impl<K: Eq + Hash + Clone> Entries<K> {
         self.held.contains_key(key)
     }
 
-    /// Adds an entry, unless one of its value was added. The primary one may be the second spelling of a value that stands
-    /// before it.
-    fn add(&mut self, index: usize, key: K, called: Called) {
+    /// Adds an entry, unless its value was added already. A later duplicate can still make the entry primary.
+    fn add(&mut self, index: usize, key: K, role: Role) {
         if let Some(place) = self.places.get(&key) {
-            if called == Called::Primary {
-                self.added[*place].1 = called;
+            if role == Role::Primary {
+                self.added[*place].1 = role;
             }
             return;
         }
-        self.added.push((index, called, self.held.get(&key).copied()));
+        self.added.push((index, role, self.held.get(&key).copied()));
         self.places.insert(key, self.added.len() - 1);
     }
 
-    /// The index of each entry, and whether it is primary: the first that is called so; else those that are held as
-    /// primary and not called otherwise, so that nothing changes that nobody asked for; else the first mobile one; else the
-    /// first.
+    /// The index of each entry, and whether it is primary. Primary is the first entry with that role, else the
+    /// held primary one unless its role is secondary, else the first mobile one, else the first.
     fn with_primary(&self) -> HashMap<usize, bool> {
-        let only = |primary: usize| {
+        let with_only = |primary: usize| {
             let entries = self.added.iter().enumerate();
             entries.map(|(place, (index, ..))| (*index, place == primary)).collect()
         };
-        let first =
-            |wanted: &dyn Fn(Called) -> bool| self.added.iter().position(|(_, called, _)| wanted(*called));
-        let is_promoted = |(_, called, held): &(usize, Called, Option<bool>)| {
-            *called == Called::Primary && *held != Some(true)
-        };
+        let first = |wanted: &dyn Fn(Role) -> bool| self.added.iter().position(|(_, role, _)| wanted(*role));
+        let is_promoted =
+            |(_, role, held): &(usize, Role, Option<bool>)| *role == Role::Primary && *held != Some(true);
         if let (true, Some(primary)) =
-            (self.added.iter().any(is_promoted), first(&|called| called == Called::Primary))
+            (self.added.iter().any(is_promoted), first(&|role| role == Role::Primary))
         {
-            return only(primary);
+            return with_only(primary);
         }
         let kept = self
             .added
             .iter()
-            .map(|(index, called, held)| (*index, *held == Some(true) && *called != Called::Secondary));
+            .map(|(index, role, held)| (*index, *held == Some(true) && *role != Role::Secondary));
         let kept: HashMap<usize, bool> = kept.collect();
         let had_none = !self.held.is_empty() && !self.held.values().any(|held| *held);
         let is_known = self.added.iter().any(|(_, _, held)| held.is_some());
         if kept.values().any(|primary| *primary) || (had_none && is_known) {
             return kept;
         }
-        let first = first(&|called| called == Called::Mobile)
-            .or_else(|| first(&|called| called != Called::Secondary))
+        let first = first(&|role| role == Role::Mobile)
+            .or_else(|| first(&|role| role != Role::Secondary))
             .unwrap_or(0);
-        only(first)
+        with_only(first)
     }
 }
 
-/// Numbers of `secondaryPhoneNumber`, which no call writes: a change must leave them as they are.
+/// Numbers of `secondaryPhoneNumber`, which no call can write. A change must keep them.
 struct FixedNumbers {
-    /// Where each stands among them, and whether the caller sent it.
+    /// The index of each number among them, and whether the caller sent it.
     places: HashMap<PhoneIdentity, (usize, bool)>,
-    /// Those that the caller sent: the index in the list, where it stands among them, how it is called, and how many
-    /// other numbers stand before it.
-    seen: Vec<(usize, usize, Called, usize)>,
+    /// Those that the caller sent: index in the list, index among them, role, and how many other numbers come
+    /// first.
+    seen: Vec<(usize, usize, Role, usize)>,
 }
 
 impl FixedNumbers {
@@ -586,12 +585,12 @@ impl FixedNumbers {
         self.places.contains_key(identity)
     }
 
-    /// Notes that the caller sent the number, behind so many `others`.
-    fn see(&mut self, index: usize, identity: &PhoneIdentity, called: Called, others: usize) {
+    /// Records that the caller sent the number after so many `others`.
+    fn record(&mut self, index: usize, identity: &PhoneIdentity, role: Role, others: usize) {
         if let Some((place, seen)) = self.places.get_mut(identity)
             && !std::mem::replace(seen, true)
         {
-            self.seen.push((index, *place, called, others));
+            self.seen.push((index, *place, role, others));
         }
     }
 
@@ -599,34 +598,34 @@ impl FixedNumbers {
         self.seen.iter().map(|(index, ..)| *index).collect()
     }
 
-    /// Fails with `validation_failed` where the change would remove one of them, make one primary, or leave no other
-    /// number.
+    /// Fails with `validation_failed` if the change would remove one of them, make one primary, or leave no
+    /// other number.
     fn check(&self, others: bool) -> Result<()> {
         let mut faults = Faults::new();
         if self.seen.len() < self.places.len() {
-            let detail = "A number is held in the CRM's field `secondaryPhoneNumber`, which its API cannot write: keep it in the list, and remove it in the CRM itself.";
+            let detail = "The list lacks a number of the CRM's field `secondaryPhoneNumber`, which the API cannot write. Keep it in the list, or remove it in the CRM.";
             faults.push(FieldFault::member("/phoneNumbers", "read_only", detail));
         }
         if !others {
-            let detail = "The pipeline CRM knows people by their phone; at least one number of its field `phoneNumber` must remain.";
+            let detail = "The pipeline CRM identifies contacts by phone. At least one number of its field `phoneNumber` must remain.";
             faults.push(FieldFault::member("/phoneNumbers", "required", detail));
         }
-        for (index, ..) in self.seen.iter().filter(|(_, _, called, _)| *called == Called::Primary) {
-            let detail = "The number is held in the CRM's field `secondaryPhoneNumber`, which its API cannot write: it cannot become primary.";
+        for (index, ..) in self.seen.iter().filter(|(_, _, role, _)| *role == Role::Primary) {
+            let detail = "This number is in the CRM's field `secondaryPhoneNumber`, which the API cannot write, so it cannot become primary.";
             let pointer = format!("/phoneNumbers/{index}/phoneNumberType");
             faults.push(FieldFault::member(pointer, "read_only", detail));
         }
         if faults.is_empty() { Ok(()) } else { Err(Failure::validation(faults)) }
     }
 
-    /// Whether the caller's order of `others` and these is not the one that the CRM shows.
+    /// Whether the caller's order differs from the one that the CRM shows.
     fn is_reordered(&self, others: usize) -> bool {
         let in_order = self.seen.windows(2).all(|pair| pair[0].1 < pair[1].1);
         !in_order || self.seen.iter().any(|(.., before)| *before < others)
     }
 }
 
-/// How many of the held numbers, the last ones, are of the field `secondaryPhoneNumber`.
+/// How many of the held numbers come from the field `secondaryPhoneNumber`. They are the last ones.
 fn fixed_count(held: &Contact) -> usize {
     let Some(raw) = held.remote_fields.get("secondaryPhoneNumber").map(RawJson::as_str) else { return 0 };
     let is_number = |raw: &str| match json::kind(raw) {
@@ -647,14 +646,14 @@ fn fixed_count(held: &Contact) -> usize {
 }
 
 fn stage_conflict(pointers: [String; 2]) -> [FieldFault; 2] {
-    let detail = "`status` and `pipelineStage` both name a stage, each another than the CRM holds. Send one of the two.";
+    let detail = "`status` and `pipelineStage` both set the stage, and both differ from the values in the CRM. Send only one of them.";
     pointers.map(|pointer| FieldFault::member(pointer, "conflict", detail))
 }
 
-/// Provider rules of phones, entry by entry; what is held already is not judged.
+/// Checks the CRM's rules for phones. Held numbers are not checked.
 fn check_phones(phones: &[PhoneNumber], identities: &[PhoneIdentity], shown: &HashSet<&str>) -> Result<()> {
     if phones.is_empty() {
-        let detail = "The pipeline CRM knows people by their phone; at least one number must remain.";
+        let detail = "The pipeline CRM identifies contacts by phone. At least one number must remain.";
         return Err(Failure::validation(vec![FieldFault::member("/phoneNumbers", "required", detail)]));
     }
     let detail = |phone: &PhoneNumber, identity: &PhoneIdentity| {
@@ -662,9 +661,9 @@ fn check_phones(phones: &[PhoneNumber], identities: &[PhoneIdentity], shown: &Ha
         if shown.contains(phone.number.as_str()) {
             None
         } else if !(7..=15).contains(&digits(written).len()) {
-            Some("The pipeline CRM takes numbers of 7 to 15 digits.")
+            Some("The pipeline CRM accepts numbers of 7 to 15 digits.")
         } else if identity.e164().is_none() && has_letters(&phone.number) {
-            Some("The pipeline CRM would dial the letters as digits. Send the number alone.")
+            Some("The pipeline CRM would convert the letters to digits. Send the number without letters.")
         } else {
             None
         }
@@ -677,28 +676,28 @@ fn check_phones(phones: &[PhoneNumber], identities: &[PhoneIdentity], shown: &Ha
     if faults.is_empty() { Ok(()) } else { Err(Failure::validation(faults)) }
 }
 
-/// What the CRM keeps on an entry beside its value.
-type KeptFields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+/// The CRM's other fields of an entry.
+type OtherFields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
-/// What the CRM keeps on each entry, by what equal values share; the first counts where several have it.
-fn held_entries(held: Option<&RawJson>, key: impl Fn(&str) -> String) -> HashMap<String, KeptFields<'_>> {
+/// The CRM's other fields of each entry, by key. If several entries have the same key, the first one counts.
+fn held_entries(held: Option<&RawJson>, key: impl Fn(&str) -> String) -> HashMap<String, OtherFields<'_>> {
     let entries = held.and_then(|held| json::elements(held.as_str())).unwrap_or_default();
     let kept = entries.into_iter().rev().filter_map(|entry| {
         let members = json::members(entry.get())?;
         let value = members.get("value").and_then(|raw| json::string(raw.get()));
         let others = members.0.into_iter().filter(|(name, _)| name != "value" && name != "isPrimary");
-        // One without a readable value is held all the same, and is no caller's.
+        // An entry without a readable value is kept under an empty key, which no caller's entry has.
         Some((value.map_or(String::new(), |value| key(&value)), others.collect()))
     });
     kept.collect()
 }
 
-fn entry<'a>(value: &'a Text, kind: Option<&Text>, kept: Option<&KeptFields<'a>>) -> WireEntry<'a> {
+fn entry<'a>(value: &'a Text, kind: Option<&Text>, kept: Option<&OtherFields<'a>>) -> WireEntry<'a> {
     let is_primary = is_word(kind, &["primary", "main"]);
     WireEntry { value, is_primary, kept: kept.cloned().unwrap_or_default() }
 }
 
-/// A text as it is sent: `None` untouched, `Some(None)` the `null` that clears.
+/// A text as it is sent: `None` is unchanged, `Some(None)` is the `null` that clears.
 fn written(patch: &Patch<Text>) -> Option<Option<&str>> {
     match patch {
         Patch::Keep => None,
