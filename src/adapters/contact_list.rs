@@ -77,7 +77,7 @@ pub(super) async fn find_contacts<L: ContactList>(
     by: &ContactIdentity,
     region: Region,
 ) -> Result<LookupResult> {
-    let mut found = LookupResult::nobody();
+    let mut found = LookupResult::empty();
     for (parameter, wanted) in searches::<L>(by, region) {
         let parameter = parameter.filter(|_| !found.is_full());
         let Some(parameter) = parameter else {

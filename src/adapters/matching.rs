@@ -65,7 +65,7 @@ enum Agreement {
 impl LookupResult {
     /// The result before any lookup.
     #[must_use]
-    pub(super) const fn nobody() -> Self {
+    pub(super) const fn empty() -> Self {
         Self { matches: Vec::new(), near: Vec::new(), more: 0, complete: true, date: None }
     }
 
@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(identity.identifying(kinds[0]).0, identity.0[..1]);
         assert_eq!(identity.without_kind(kinds[0]).0, identity.0[1..]);
         let wanted = LookupKey::of(&identity.0[0], Region::default());
-        let mut found = LookupResult::nobody();
+        let mut found = LookupResult::empty();
         let rows = [contact("Kd-7"), contact("Kd-71"), contact("kd-7")];
         found.add(&wanted, true, rows.into_iter(), None, Region::default());
         let ids: Vec<_> = found.matches.iter().map(|found| found.contact.remote_id.as_str()).collect();
@@ -194,7 +194,7 @@ mod tests {
                 vec![EmailAddress { address: Text::from_static("A@example.com"), kind: None }];
             contact
         };
-        let mut found = LookupResult::nobody();
+        let mut found = LookupResult::empty();
         let wanted = email("a@example.com");
         found.add(&wanted, true, (0..500).map(row), None, Region::default());
         assert_eq!((found.matches.len(), found.more, found.complete, found.is_full()), (500, 0, true, true));
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn matching_takes_linear_work() {
         linear(
-            "adapters::identity::tests::matching_takes_linear_work",
+            "adapters::matching::tests::matching_takes_linear_work",
             &[("rows that match twice", 500, |n| {
                 let held = EmailAddress { address: "A@example.com".into(), kind: None };
                 let row = |n| Contact {
@@ -216,7 +216,7 @@ mod tests {
                 };
                 let rows: Vec<Contact> = (0..n).map(row).collect();
                 Box::new(move || {
-                    let (mut found, wanted) = (LookupResult::nobody(), email("a@example.com"));
+                    let (mut found, wanted) = (LookupResult::empty(), email("a@example.com"));
                     for rows in [rows.clone(), rows] {
                         found.add(&wanted, true, rows.into_iter(), None, Region::default());
                     }

@@ -298,7 +298,7 @@ impl Aviary {
             let text = text.replace(&format!("\"instance\":\"{path}\""), "");
             sweep(&place, &personal, text.as_bytes());
             sweep(&place, &setting, text.as_bytes());
-            if problem["upstream"].is_null() || !text.contains("It says: ") {
+            if problem["upstream"].is_null() || !text.contains("Its message: ") {
                 sweep(&place, &words, text.as_bytes());
             }
         }

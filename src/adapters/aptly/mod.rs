@@ -170,7 +170,7 @@ const SETTINGS: &[SettingSpec] = &[
     SettingSpec::optional(
         "writeFormat",
         SettingKind::Word(&["auto", "legacy", "native"]),
-        "Spelling of written keys: `native`, `legacy` or `auto` (default). `auto` uses native keys if the account has version 3 of the API (checked with `GET /api/app/me`) or if legacy keys cannot express the write, else legacy keys.",
+        "Spelling of written keys: `native`, `legacy` or `auto` (default). `auto` uses native keys if the account has version 3 of the API (checked with `GET /api/app/me`). Otherwise it uses legacy keys, unless they cannot express the write.",
     ),
     SettingSpec::optional(
         "defaultRegion",

@@ -811,9 +811,9 @@ mod tests {
             ..ContactPatch::default()
         };
         let found = verdicts("aptly", None, &asked, &lists([1, 3, 2]), false);
-        let told =
+        let has =
             |pointer: &str| found.iter().any(|found| *found == (pointer.to_owned(), Verdict::Reordered));
-        assert!(told("/phoneNumbers") && told("/emailAddresses"), "{found:?}");
+        assert!(has("/phoneNumbers") && has("/emailAddresses"), "{found:?}");
         assert_eq!(verdicts("aptly", None, &asked, &lists([1, 2, 3]), false), []);
     }
 

@@ -144,7 +144,7 @@ impl WriteOperation<'_> {
                 self.created(prepared, read, context.looked_at, warnings).await
             }
             LookupOutcome::Others(candidates) => Err(unknown.with_candidates(candidates)),
-            LookupOutcome::Nobody | LookupOutcome::Unclear(_) => Err(unknown),
+            LookupOutcome::NotFound | LookupOutcome::Unclear(_) => Err(unknown),
         }
     }
 

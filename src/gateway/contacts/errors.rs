@@ -85,7 +85,7 @@ pub(super) fn ambiguous(opened: &ConnectedCredential, candidates: Candidates) ->
 pub(super) fn moved(opened: &ConnectedCredential) -> Failure {
     let title = opened.spec.title;
     let detail = format!(
-        "This write may have been sent to {title} before the credential's base URL or secret changed. The credential may now belong to another account, so nothing was sent. Check the earlier account, or restore the credential and retry. To write to the current account, use a new key."
+        "This write may have been sent to {title} before the credential's base URL or secret changed. The credential may now belong to another account. Nothing was sent. Check the earlier account, or restore the credential and retry. To write to the current account, use a new key."
     );
     Failure::new(FailureKind::OutcomeAmbiguous, detail)
         .with_effect(Effect::Unknown)

@@ -129,7 +129,7 @@ impl NewValues {
         let sent = patch.remote_fields.0.iter().map(|(name, value)| (name, value.as_str()));
         let new: Vec<&Text> =
             sent.filter(|(name, value)| counts(name) && differs(name, value)).map(|(name, _)| name).collect();
-        let fault = rules::count("members", CHANGED_REMOTE_FIELDS_MOST, new.len());
+        let fault = rules::count("fields", CHANGED_REMOTE_FIELDS_MOST, new.len());
         if fault.is_some() {
             return self.add(fault, || "/remoteFields".to_owned());
         }
@@ -139,7 +139,7 @@ impl NewValues {
     }
 
     fn all_remote_fields(&mut self, sent: &RemoteFields) {
-        let fault = rules::count("members", CHANGED_REMOTE_FIELDS_MOST, sent.0.len());
+        let fault = rules::count("fields", CHANGED_REMOTE_FIELDS_MOST, sent.0.len());
         if fault.is_some() {
             return self.add(fault, || "/remoteFields".to_owned());
         }

@@ -135,7 +135,7 @@ impl WriteOperation<'_> {
                     ignoring_store_outage(write.note(state).await)?;
                     return Err(ambiguous(self.opened, candidates));
                 }
-                LookupOutcome::Nobody => {
+                LookupOutcome::NotFound => {
                     if ignoring_store_outage(write.found_nobody(began).await)? == Some(true) {
                         return Ok(Recovered::NotApplied);
                     }
@@ -263,7 +263,7 @@ pub(super) enum LookupOutcome {
     /// The contact that the create made.
     Ours(Box<Contact>),
     /// No contact, and the lookup showed all contacts.
-    Nobody,
+    NotFound,
     /// Contacts that were not clearly created by it.
     Others(Candidates),
     /// The lookup failed or was incomplete.
@@ -281,12 +281,12 @@ pub(super) async fn look_up_lost(
     let identity = &prepared.locator.identity;
     for by in opened.spec.identities {
         match look_up_by(context, opened, prepared, lost, &identity.of_kind(*by)).await {
-            LookupOutcome::Nobody => {}
+            LookupOutcome::NotFound => {}
             seen => return seen,
         }
     }
     // Without any identity there is nothing to search by, so an empty result proves nothing.
-    if identity.is_empty() { LookupOutcome::Others(Candidates::new()) } else { LookupOutcome::Nobody }
+    if identity.is_empty() { LookupOutcome::Others(Candidates::new()) } else { LookupOutcome::NotFound }
 }
 
 async fn look_up_by(
@@ -316,7 +316,7 @@ async fn look_up_by(
                 LookupOutcome::Others(candidates(opened, &[only], found.more))
             }
         }
-        Err(none) if none.is_empty() && found.complete => LookupOutcome::Nobody,
+        Err(none) if none.is_empty() && found.complete => LookupOutcome::NotFound,
         Err(none) if none.is_empty() => {
             let detail = "The CRM's lookup did not show all contacts.";
             LookupOutcome::Unclear(Failure::new(FailureKind::UpstreamInvalidResponse, detail))

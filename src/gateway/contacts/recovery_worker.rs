@@ -149,7 +149,7 @@ async fn search(tenant: &TenantId, opened: &ConnectedCredential, write: &mut InF
             write.note(WriteState::Applied { remote_id: contact.remote_id, warnings }).await
         }
         LookupOutcome::Others(candidates) => write.note(WriteState::Ambiguous { candidates }).await,
-        LookupOutcome::Nobody => write.found_nobody(began).await.map(|_| ()),
+        LookupOutcome::NotFound => write.found_nobody(began).await.map(|_| ()),
         LookupOutcome::Unclear(failure) => Err(failure),
     }
 }

@@ -135,8 +135,8 @@ fn the_main_address_stays_the_first_unless_another_is_called_main() {
         // The caller did not call it secondary.
         (vec![(b, "")], vec![b], vec![]),
     ] {
-        let told = encoded(&held, &with_emails(&sent), Format::Native).unwrap();
-        assert_eq!(told, (json!({ "email": stored }), losses), "{sent:?}");
+        let actual = encoded(&held, &with_emails(&sent), Format::Native).unwrap();
+        assert_eq!(actual, (json!({ "email": stored }), losses), "{sent:?}");
     }
     assert_eq!(
         encoded(&held, &with_emails(&[(b, ""), (a, "")]), Format::Native).unwrap(),

@@ -395,8 +395,8 @@ impl PipelineChange {
     pub(in super::super) fn encode(self) -> Result<(String, ContactPatch, Vec<Warning>)> {
         let body =
             self.body().map_err(|_| Failure::internal("a body for the pipeline CRM could not be written"))?;
-        let beside = self.expected_status.map(|status| ("status", status));
-        let remote = self.remote.into_iter().chain(beside);
+        let status = self.expected_status.map(|status| ("status", status));
+        let remote = self.remote.into_iter().chain(status);
         // If we send no primary entry or several, the CRM may choose one.
         let one_primary = |phones: &[PhoneNumber]| {
             phones.iter().filter(|phone| is_word(phone.kind.as_ref(), &["primary"])).count() == 1
