@@ -38,7 +38,7 @@ pub(super) fn record(index: usize, person: &Person, now: Timestamp) -> Map<Strin
     for (key, name) in names.into_iter().filter(|(_, name)| !name.is_empty()) {
         record.insert(key.to_owned(), json!(name));
     }
-    add_location(&mut record, &mut rng);
+    add_stage(&mut record, &mut rng);
     if rng.one_in(3) {
         record.insert("lastMessageTime".to_owned(), json!(stored(before(now, rng.below(8_000_000)))));
     }
@@ -59,7 +59,7 @@ fn email(person: &Person) -> Value {
     }
 }
 
-fn add_location(record: &mut Map<String, Value>, rng: &mut Rng) {
+fn add_stage(record: &mut Map<String, Value>, rng: &mut Rng) {
     let default = stages::pipeline(None);
     let pipeline = if rng.one_in(10) { stages::PIPELINES.get(1).or(default) } else { default };
     let Some((pipeline, stage)) = pipeline.and_then(|pipeline| Some((pipeline, rng.pick(pipeline.stages)?)))
