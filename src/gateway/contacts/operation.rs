@@ -23,7 +23,7 @@ use crate::gateway::writes::{
     Begin, Guard, InFlightWrite, Ledger, Locks, RecoveryContext, RequestIdentity, StoredResponse, WriteState,
     end, run_to_completion,
 };
-use crate::upstream::Permit;
+use crate::upstream::{Permit, Visit};
 
 /// What a write needs at least to be sent and confirmed.
 pub(super) const SHORTEST_SEND: Duration = Duration::from_millis(100);
@@ -192,10 +192,12 @@ impl WriteOperation<'_> {
 
     /// Waits for the locks of `keys`, then for a place among the credential's calls: who waits for another write takes no
     /// place from those who do not.
-    pub(super) async fn enter(&mut self, keys: BTreeSet<String>) -> Result<Permit> {
+    /// The write counts among the credential's requests until what is returned is dropped.
+    pub(super) async fn enter(&mut self, keys: BTreeSet<String>) -> Result<(Visit, Permit)> {
         let visit = self.opened.account.visit()?;
         self.lock(keys).await?;
-        visit.enter(self.context).await
+        let permit = visit.enter(self.context).await?;
+        Ok((visit, permit))
     }
 
     /// Waits for more locks. Keys of contacts come after those of addresses and numbers, in the order of every writer.
