@@ -30,6 +30,9 @@ pub struct Failure {
     pub entity_tag: Option<Text>,
 }
 
+/// The longest detail of a fault, in bytes, that the whole failure repeats beside other faults.
+const MAX_REPEATED: usize = 200;
+
 impl Failure {
     /// A failure of `kind` that had no effect.
     pub fn new(kind: FailureKind, detail: impl Into<Text>) -> Self {
@@ -46,7 +49,8 @@ impl Failure {
         }
     }
 
-    /// A body that breaks unified or provider rules. The detail is that of the first fault, and the number of the others.
+    /// A body that breaks unified or provider rules. The detail is that of the first fault, and the number of the others. A
+    /// long first detail, such as a list of valid values, is not repeated.
     #[must_use]
     pub fn validation(faults: impl Into<Faults>) -> Self {
         let faults = faults.into();
@@ -54,11 +58,14 @@ impl Failure {
             "" => format!("The body: {}", fault.detail.as_str()),
             place => format!("{place}: {}", fault.detail.as_str()),
         });
+        let listed = match faults.omitted() {
+            0 => "see `errors`".to_owned(),
+            _ => format!("`errors` lists the first {}", faults.len()),
+        };
         let detail = match faults.total() {
             0 | 1 => first,
-            all => {
-                format!("{} (and {} more, see `errors`)", abbreviated_to(&first, FIRST_DETAIL_MOST), all - 1)
-            }
+            all if first.len() > MAX_REPEATED => format!("{all} fields are not valid: {listed}."),
+            all => format!("{first} (and {} more: {listed})", all - 1),
         };
         Self::new(FailureKind::ValidationFailed, detail).with_faults(faults)
     }
@@ -151,8 +158,6 @@ pub type Candidates = FirstOf<Candidate, 20>;
 
 /// Characters of a pointer or parameter's name: more than any valid one has.
 const LOCATION_MOST: usize = 500;
-/// Characters of the first fault in the detail of several faults. A list of valid names may follow in `errors`.
-const FIRST_DETAIL_MOST: usize = 200;
 
 /// One field or parameter at fault.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -128,7 +128,7 @@ async fn two_hundred_unknown_custom_fields_list_fifty_valid_ones_once() {
     let reply = scene.send("PATCH", &format!("/crm/contacts/abc?credentialId={credential}"), &body).await;
     assert_eq!((reply.status, reply.code().as_str()), (422, "validation_failed"), "{:.300}", reply.text);
     assert_first_hundred(&reply, 200);
-    assert_eq!(reply.text.matches("(Field number 49)").count(), 1);
+    assert_eq!(reply.text.matches("Field number").count(), 50);
     assert!(reply.text.contains("2950 more"), "{:.9000}", reply.text);
 }
 
