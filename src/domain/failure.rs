@@ -157,7 +157,7 @@ pub type Faults = FirstOf<FieldFault, 100>;
 pub type Candidates = FirstOf<Candidate, 20>;
 
 /// Characters of a pointer or parameter's name: more than any valid one has.
-const PLACE_MOST: usize = 500;
+const LOCATION_MOST: usize = 500;
 
 /// One field or parameter at fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,14 +172,14 @@ pub struct FieldFault {
 impl FieldFault {
     /// A fault of the body's field at `pointer`.
     pub fn member(pointer: impl AsRef<str>, code: &'static str, detail: impl Into<Text>) -> Self {
-        let pointer = abbreviated_to(pointer.as_ref(), PLACE_MOST).into_owned();
+        let pointer = abbreviated_to(pointer.as_ref(), LOCATION_MOST).into_owned();
         Self { place: FaultLocation::Pointer(pointer), code, detail: detail.into() }
     }
 
     /// A fault of the query parameter or header `name`.
     pub fn parameter(name: &str, code: &'static str, detail: impl Into<Text>) -> Self {
         Self {
-            place: FaultLocation::Parameter(abbreviated_to(name, PLACE_MOST).into_owned()),
+            place: FaultLocation::Parameter(abbreviated_to(name, LOCATION_MOST).into_owned()),
             code,
             detail: detail.into(),
         }
