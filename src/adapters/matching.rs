@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn matching_takes_linear_work() {
         linear(
-            "adapters::identity::tests::matching_takes_linear_work",
+            "adapters::matching::tests::matching_takes_linear_work",
             &[("rows that match twice", 500, |n| {
                 let held = EmailAddress { address: "A@example.com".into(), kind: None };
                 let row = |n| Contact {
