@@ -268,7 +268,7 @@ async fn what_no_key_opens_is_refused_at_the_start_and_named() {
         said
     };
     let said = refused(&place.new, &[]);
-    assert!(said.contains("none of the database's 3 stored secrets opens"), "{said}");
+    assert!(said.contains("none of the database's 3 stored secrets can be opened"), "{said}");
 
     // A secret that was never sealed, and one that lost its end.
     place

@@ -15,9 +15,9 @@ pub(super) fn tenant_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(contacts::upsert::upsert))
         .routes(routes!(contacts::get::get, contacts::update::update, contacts::update::put, contacts::delete::delete))
         // credentials
-        .routes(routes!(credentials::list::list, credentials::create::create))
-        .routes(routes!(credentials::get::get, credentials::update::update, credentials::delete::delete))
-        .routes(routes!(credentials::check::check))
+        .routes(routes!(credentials::list, credentials::create))
+        .routes(routes!(credentials::get, credentials::update, credentials::delete))
+        .routes(routes!(credentials::check))
 }
 
 /// Every documented route that is open to everybody.
@@ -28,9 +28,9 @@ pub(super) fn open_routes() -> OpenApiRouter<AppState> {
 /// Every documented route of the operator.
 pub(super) fn operator_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(tenants::list::list, tenants::create::create))
-        .routes(routes!(tenants::get::get, tenants::delete::delete))
-        .routes(routes!(keys::list::list, keys::create::create))
-        .routes(routes!(keys::revoke::revoke))
+        .routes(routes!(tenants::list, tenants::create))
+        .routes(routes!(tenants::get, tenants::delete))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
         .routes(routes!(audit::list::list))
 }

@@ -20,7 +20,7 @@ const LONGEST_STOP: Duration = Duration::from_secs(30);
 /// Connections of the listener for health checks.
 const OPS_CONNECTIONS_MOST: usize = 64;
 /// How often the last use of keys is written; it is accurate to the minute.
-const USES_PACE: Duration = Duration::from_secs(30);
+const USES_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Runs the gateway until a stop signal. Fails with a sentence if it cannot start.
 pub async fn serve(config: &Config) -> anyhow::Result<()> {
@@ -47,9 +47,9 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
 
 /// Writes the last use of keys, in the background, so that no request waits for it.
 async fn write_uses(authenticator: Arc<Authenticator>) {
-    let mut pace = tokio::time::interval(USES_PACE);
+    let mut ticks = crate::clock::every(USES_INTERVAL);
     loop {
-        pace.tick().await;
+        ticks.tick().await;
         note_uses(&authenticator).await;
     }
 }

@@ -106,8 +106,8 @@ pub(super) fn read(auth: toml::Value, shown: &str, faults: &mut Vec<String>) -> 
         }
     };
     let mut issuers: Vec<JwtIssuer> = Vec::new();
-    for (place, table) in tables.into_iter().enumerate() {
-        let origin = format!("[[auth.jwt]] number {} in {shown}", place + 1);
+    for (index, table) in tables.into_iter().enumerate() {
+        let origin = format!("[[auth.jwt]] number {} in {shown}", index + 1);
         let Some(issuer) = IssuerTable::of(table, &origin, faults).and_then(IssuerTable::issuer) else {
             continue;
         };

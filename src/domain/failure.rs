@@ -30,6 +30,9 @@ pub struct Failure {
     pub entity_tag: Option<Text>,
 }
 
+/// The longest detail of a fault, in bytes, that the whole failure repeats beside other faults.
+const MAX_REPEATED: usize = 200;
+
 impl Failure {
     /// A failure of `kind` that had no effect.
     pub fn new(kind: FailureKind, detail: impl Into<Text>) -> Self {
@@ -46,7 +49,8 @@ impl Failure {
         }
     }
 
-    /// A body that breaks unified or provider rules. The detail is that of the first fault, and the number of the others.
+    /// A body that breaks unified or provider rules. The detail is that of the first fault, and the number of the others. A
+    /// long first detail, such as a list of valid values, is not repeated.
     #[must_use]
     pub fn validation(faults: impl Into<Faults>) -> Self {
         let faults = faults.into();
@@ -54,9 +58,14 @@ impl Failure {
             "" => format!("The body: {}", fault.detail.as_str()),
             place => format!("{place}: {}", fault.detail.as_str()),
         });
+        let listed = match faults.omitted() {
+            0 => "see `errors`".to_owned(),
+            _ => format!("`errors` lists the first {}", faults.len()),
+        };
         let detail = match faults.total() {
             0 | 1 => first,
-            all => format!("{first} (and {} more, see `errors`)", all - 1),
+            all if first.len() > MAX_REPEATED => format!("{all} fields are not valid: {listed}."),
+            all => format!("{first} (and {} more: {listed})", all - 1),
         };
         Self::new(FailureKind::ValidationFailed, detail).with_faults(faults)
     }
@@ -148,7 +157,7 @@ pub type Faults = FirstOf<FieldFault, 100>;
 pub type Candidates = FirstOf<Candidate, 20>;
 
 /// Characters of a pointer or parameter's name: more than any valid one has.
-const PLACE_MOST: usize = 500;
+const LOCATION_MOST: usize = 500;
 
 /// One field or parameter at fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,14 +172,14 @@ pub struct FieldFault {
 impl FieldFault {
     /// A fault of the body's field at `pointer`.
     pub fn member(pointer: impl AsRef<str>, code: &'static str, detail: impl Into<Text>) -> Self {
-        let pointer = abbreviated_to(pointer.as_ref(), PLACE_MOST).into_owned();
+        let pointer = abbreviated_to(pointer.as_ref(), LOCATION_MOST).into_owned();
         Self { place: FaultLocation::Pointer(pointer), code, detail: detail.into() }
     }
 
     /// A fault of the query parameter or header `name`.
     pub fn parameter(name: &str, code: &'static str, detail: impl Into<Text>) -> Self {
         Self {
-            place: FaultLocation::Parameter(abbreviated_to(name, PLACE_MOST).into_owned()),
+            place: FaultLocation::Parameter(abbreviated_to(name, LOCATION_MOST).into_owned()),
             code,
             detail: detail.into(),
         }

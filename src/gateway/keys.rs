@@ -165,10 +165,10 @@ impl ApiKeys {
             faults.push(FieldFault::member("/credentialIds", "malformed", detail));
             return Ok(());
         }
-        for (place, id) in ids.iter().enumerate() {
+        for (index, id) in ids.iter().enumerate() {
             if self.credentials.get(tenant, id).await?.is_none() {
                 faults.push(FieldFault::member(
-                    format!("/credentialIds/{place}"),
+                    format!("/credentialIds/{index}"),
                     "unknown_credential",
                     "The tenant has no credential with this id.",
                 ));

@@ -34,7 +34,7 @@ pub struct ListingRequest {
 /// A row of a listing.
 pub(super) trait ListRow {
     /// The position of the row; the next page starts after it.
-    fn place(&self) -> After;
+    fn position(&self) -> After;
     /// About how many bytes the row has in a response.
     fn bytes(&self) -> usize;
 }
@@ -83,36 +83,36 @@ impl ListScope<'_> {
             return (rows, None);
         }
         rows.truncate(fitting(&rows, request));
-        let cursor = rows.last().map(|last| self.write(&last.place()));
+        let cursor = rows.last().map(|last| self.write(&last.position()));
         (rows, cursor)
     }
 
     fn write(&self, After { created_at, id }: &After) -> Text {
-        let place = format!("{}:{}", created_at.as_millisecond(), id.as_str());
-        let tag = self.sealer.mac(PURPOSE, &self.message(&place));
-        Text::from(URL_SAFE_NO_PAD.encode([&tag[..TAG], place.as_bytes()].concat()))
+        let position = format!("{}:{}", created_at.as_millisecond(), id.as_str());
+        let tag = self.sealer.mac(PURPOSE, &self.message(&position));
+        Text::from(URL_SAFE_NO_PAD.encode([&tag[..TAG], position.as_bytes()].concat()))
     }
 
     fn read(&self, cursor: &str) -> Option<After> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-        let (tag, place) = bytes.split_at_checked(TAG)?;
-        let place = std::str::from_utf8(place).ok()?;
-        if !self.sealer.authentic(PURPOSE, &self.message(place), tag) {
+        let (tag, position) = bytes.split_at_checked(TAG)?;
+        let position = std::str::from_utf8(position).ok()?;
+        if !self.sealer.authentic(PURPOSE, &self.message(position), tag) {
             return None;
         }
-        let (at, id) = place.split_once(':')?;
+        let (at, id) = position.split_once(':')?;
         let created_at = Timestamp::from_millisecond(at.parse().ok()?).ok()?;
         Some(After { created_at, id: Text::from(id) })
     }
 
     /// The owner's id contains no line break, and the kind is a constant, so the text is unambiguous.
-    fn message(&self, place: &str) -> Vec<u8> {
-        format!("{}\n{}\n{place}", self.of, self.owner).into_bytes()
+    fn message(&self, position: &str) -> Vec<u8> {
+        format!("{}\n{}\n{position}", self.of, self.owner).into_bytes()
     }
 }
 
 impl ListRow for TenantRecord {
-    fn place(&self) -> After {
+    fn position(&self) -> After {
         After { created_at: self.created_at, id: self.id.as_str().into() }
     }
 
@@ -122,7 +122,7 @@ impl ListRow for TenantRecord {
 }
 
 impl ListRow for KeyRecord {
-    fn place(&self) -> After {
+    fn position(&self) -> After {
         After { created_at: self.created_at, id: self.id.as_str().into() }
     }
 
@@ -133,7 +133,7 @@ impl ListRow for KeyRecord {
 }
 
 impl ListRow for CredentialRecord {
-    fn place(&self) -> After {
+    fn position(&self) -> After {
         After { created_at: self.created_at, id: self.id.as_str().into() }
     }
 
@@ -143,7 +143,7 @@ impl ListRow for CredentialRecord {
 }
 
 impl ListRow for AuditRecord {
-    fn place(&self) -> After {
+    fn position(&self) -> After {
         After { created_at: self.at, id: self.id.clone() }
     }
 

@@ -13,7 +13,7 @@ pub(crate) struct SimulatedRequest<'a> {
     pub headers: &'a HeaderMap,
     pub body: &'a [u8],
     /// What goes wrong when the record is stored.
-    pub disturbance: Option<&'a Disruption>,
+    pub disruption: Option<&'a Disruption>,
 }
 
 impl SimulatedRequest<'_> {

@@ -35,7 +35,7 @@ impl Disruption {
     }
 
     /// Changes a record before it is stored; `before` is the stored record.
-    pub(crate) fn disturb(&self, before: Option<&Map<String, Value>>, record: &mut Map<String, Value>) {
+    pub(crate) fn disrupt(&self, before: Option<&Map<String, Value>>, record: &mut Map<String, Value>) {
         let (outer, inner) = match self.field.split_once('/') {
             Some((outer, inner)) => (outer, Some(inner)),
             None => (self.field.as_str(), None),

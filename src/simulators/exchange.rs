@@ -27,7 +27,7 @@ pub(crate) struct Simulation {
     pub faults: ArmedFaults,
     pub views: Views,
     pub pace: Option<PublishedRates>,
-    pub meter: Quota,
+    pub quota: Quota,
     /// True when the simulator stops; hanging calls then end.
     pub stopping: watch::Receiver<bool>,
 }
@@ -100,7 +100,7 @@ impl Simulation {
         body: &Bytes,
         fault: Option<&FaultKind>,
     ) -> SimulatedResponse {
-        if let Some(Err(wait)) = self.pace.map(|pace| self.meter.admit(pace)) {
+        if let Some(Err(wait)) = self.pace.map(|pace| self.quota.admit(pace)) {
             let seconds = wait.as_secs() + 1;
             return self.crm.too_many().header("retry-after", seconds.to_string());
         }
@@ -115,8 +115,8 @@ impl Simulation {
             query: &query,
             headers: &parts.headers,
             body,
-            disturbance: match fault {
-                Some(FaultKind::Field(disturbance)) => Some(disturbance),
+            disruption: match fault {
+                Some(FaultKind::Field(disruption)) => Some(disruption),
                 _ => None,
             },
         };

@@ -58,7 +58,7 @@ impl Running {
             faults: faults.clone(),
             views: views.clone(),
             pace: start.pace,
-            meter: Quota::default(),
+            quota: Quota::default(),
             stopping: stopping.clone(),
         });
         let router = Router::new().fallback(exchange).with_state(simulation);

@@ -341,7 +341,7 @@ async fn limits_are_told() {
     assert_eq!(answer.is(422, "validation_failed").places().len(), 100);
     assert_eq!(answer.json()["errorsOmitted"], 49_901);
     assert!(
-        answer.json()["detail"].as_str().unwrap().ends_with("(and 50000 more, see `errors`)"),
+        answer.json()["detail"].as_str().unwrap().ends_with("(and 50000 more: `errors` lists the first 100)"),
         "{}",
         answer.json()["detail"]
     );

@@ -55,8 +55,7 @@ impl Hung {
         }
         // All requests that do not wait for the CRM have a response by now: the wait for a place is at most 250 ms.
         let mut refused = Vec::new();
-        while let Ok(Some(answer)) = tokio::time::timeout(Duration::from_millis(1500), all.join_next()).await
-        {
+        while let Ok(Some(answer)) = tokio::time::timeout(Duration::from_secs(4), all.join_next()).await {
             refused.push(answer.unwrap());
         }
         let (key, credential) = &self.other;

@@ -39,15 +39,15 @@ impl QueryReader {
         // Each once, in the order in which they stand.
         let (left, mut named) = (std::mem::take(&mut self.pairs), BTreeSet::new());
         for (name, _) in left.iter().filter(|(name, _)| named.insert(name.as_str())) {
-            self.fault(name, "There is no such parameter here.");
+            self.fault(name, "Unknown parameter.");
         }
         let detail = match (read, &*self.faults, self.faults.omitted()) {
             (Ok(read), [], 0) => return Ok(read),
             (_, [one], 0) => format!("{}: {}", one.place.as_str(), one.detail.as_str()),
-            (_, many, 0) => format!("{} parameters need mending; each is named in `errors`.", many.len()),
+            (_, many, 0) => format!("{} parameters are not valid: see `errors`.", many.len()),
             (_, first, _) => {
                 let all = self.faults.total();
-                format!("{all} parameters are at fault; `errors` names the first {}.", first.len())
+                format!("{all} parameters are not valid: `errors` lists the first {}.", first.len())
             }
         };
         Err(Failure::new(FailureKind::InvalidParameter, detail).with_faults(self.faults))

@@ -69,55 +69,28 @@ static UPSERT: BodyObject<ContactPatch> = BodyObject {
 };
 
 /// The fields of a contact; whether all of them are new, and whether the family name is required.
+#[rustfmt::skip]
 const fn fields(is_new: bool, last_name: Presence, remote: &'static str) -> [BodyField<ContactPatch>; 7] {
     [
-        field(
-            "lastName",
-            "Family name; not blank where it is required.",
-            last_name,
-            BodyValue::Text(Lines::One, |patch, text| patch.last_name = text),
-        ),
+        field("lastName", "Family name; not blank where it is required.", last_name,
+            BodyValue::Text(Lines::One, |patch, text| patch.last_name = text)),
         text("firstName", "Given name.", Lines::One, |patch, text| patch.first_name = text),
         text("account", "Company the person belongs to.", Lines::One, |patch, text| patch.account = text),
-        list(
-            "addresses",
-            "Postal addresses",
-            ADDRESSES_MOST,
+        list("addresses", "Postal addresses", ADDRESSES_MOST,
             if is_new { || ADDRESS.reference() } else { || ADDRESS_UPDATE.reference() },
-            |reader, at, raw, most, patch| {
-                patch.addresses = reader.list(at, raw, most, address);
-            },
-        ),
-        list(
-            "emailAddresses",
-            "E-mail addresses, the main one first",
-            EMAILS_MOST,
+            |reader, at, raw, most, patch| { patch.addresses = reader.list(at, raw, most, address); }),
+        list("emailAddresses", "E-mail addresses, the main one first", EMAILS_MOST,
             if is_new { || EMAIL.reference() } else { || EMAIL_UPDATE.reference() },
-            |reader, at, raw, most, patch| {
-                patch.email_addresses = reader.list(at, raw, most, email);
-            },
-        ),
-        list(
-            "phoneNumbers",
-            "Phone numbers",
-            PHONES_MOST,
+            |reader, at, raw, most, patch| { patch.email_addresses = reader.list(at, raw, most, email); }),
+        list("phoneNumbers", "Phone numbers", PHONES_MOST,
             if is_new { || PHONE.reference() } else { || PHONE_UPDATE.reference() },
-            |reader, at, raw, most, patch| {
-                patch.phone_numbers = reader.list(at, raw, most, phone);
-            },
-        ),
-        field(
-            "remoteFields",
-            remote,
-            Presence::Optional,
+            |reader, at, raw, most, patch| { patch.phone_numbers = reader.list(at, raw, most, phone); }),
+        field("remoteFields", remote, Presence::Optional,
             BodyValue::Any(if is_new {
                 |reader, at, raw, patch| patch.remote_fields = new_remote_fields(reader, at, raw)
             } else {
-                |reader, at, raw, patch| {
-                    patch.remote_fields = remote_fields(reader, at, raw, SENT_REMOTE_FIELDS_MOST);
-                }
-            }),
-        ),
+                |reader, at, raw, patch| patch.remote_fields = remote_fields(reader, at, raw, SENT_REMOTE_FIELDS_MOST)
+            })),
     ]
 }
 
@@ -136,35 +109,30 @@ static ADDRESS_UPDATE: BodyObject<Address> = BodyObject {
     ..ADDRESS
 };
 
+#[rustfmt::skip]
 const ADDRESS_PARTS: [BodyField<Address>; 8] = [
-    text("addressType", "Free word, such as `billing`.", Lines::One, |address, text| {
-        address.address_type = set(text);
-    }),
+    text("addressType", "Free word, such as `billing`.", Lines::One,
+        |address, text| { address.address_type = set(text); }),
     text("street1", "First line.", Lines::Several, |address, text| address.street1 = set(text)),
     text("street2", "Second line.", Lines::Several, |address, text| address.street2 = set(text)),
     text("city", "City.", Lines::One, |address, text| address.city = set(text)),
     text("state", "State.", Lines::One, |address, text| address.state = set(text)),
-    text("countrySubdivision", "Subdivision of the country.", Lines::One, |address, text| {
-        address.country_subdivision = set(text);
-    }),
+    text("countrySubdivision", "Subdivision of the country.", Lines::One,
+        |address, text| { address.country_subdivision = set(text); }),
     text("country", "Country.", Lines::One, |address, text| address.country = set(text)),
     text("postalCode", "Postal code.", Lines::One, |address, text| address.postal_code = set(text)),
 ];
 
+#[rustfmt::skip]
 static EMAIL: BodyObject<EmailAddress> = BodyObject {
     name: "EmailAddressInput",
     about: "An e-mail address and its type.",
     is_new: true,
     fields: &[
-        text("emailAddressType", "Free word, such as `main`.", Lines::One, |email, text| {
-            email.kind = set(text);
-        }),
-        field(
-            "emailAddress",
-            "The address.",
-            Presence::Required,
-            BodyValue::EmailAddress(|email, text| email.address = text),
-        ),
+        text("emailAddressType", "Free word, such as `main`.", Lines::One,
+            |email, text| { email.kind = set(text); }),
+        field("emailAddress", "The address.", Presence::Required,
+            BodyValue::EmailAddress(|email, text| email.address = text)),
     ],
     ignored: &[],
 };
@@ -177,20 +145,16 @@ static EMAIL_UPDATE: BodyObject<EmailAddress> = BodyObject {
     ..EMAIL
 };
 
+#[rustfmt::skip]
 static PHONE: BodyObject<PhoneNumber> = BodyObject {
     name: "PhoneNumberInput",
     about: "A phone number and its type.",
     is_new: true,
     fields: &[
-        text("phoneNumberType", "Free word, such as `mobile`.", Lines::One, |phone, text| {
-            phone.kind = set(text);
-        }),
-        field(
-            "phoneNumber",
-            "The number.",
-            Presence::Required,
-            BodyValue::Text(Lines::One, |phone, text| phone.number = set(text).unwrap_or_default()),
-        ),
+        text("phoneNumberType", "Free word, such as `mobile`.", Lines::One,
+            |phone, text| { phone.kind = set(text); }),
+        field("phoneNumber", "The number.", Presence::Required,
+            BodyValue::Text(Lines::One, |phone, text| phone.number = set(text).unwrap_or_default())),
     ],
     ignored: &[],
 };

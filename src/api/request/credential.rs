@@ -9,62 +9,36 @@ use crate::domain::{RawJson, Text};
 use crate::gateway::credentials::{CredentialDraft, CredentialPatch};
 use crate::json::Members;
 
+#[rustfmt::skip]
 static CREATE: BodyObject<(Text, CredentialPatch)> = BodyObject {
     name: "CredentialCreate",
     about: "A credential to make.",
     is_new: true,
     fields: &[
-        field(
-            "provider",
-            "Which CRM.",
-            Presence::Required,
-            BodyValue::Word(|(provider, _), word| *provider = word),
-        ),
-        field(
-            "name",
-            "A name, unique in the tenant.",
-            Presence::Required,
-            BodyValue::Name(|(_, draft), name| draft.name = Some(name)),
-        ),
-        field(
-            "settings",
-            "The provider's settings; at most 64 KiB.",
-            Presence::Optional,
-            BodyValue::Any(|reader, at, raw, (_, draft)| draft.settings = object(reader, at, raw)),
-        ),
-        field(
-            "secret",
-            "The provider's secret, at most 16 KiB; it is sealed, and never shown again.",
-            Presence::Required,
-            BodyValue::Any(|reader, at, raw, (_, draft)| draft.secret = secret(reader, at, raw)),
-        ),
+        field("provider", "Which CRM.", Presence::Required,
+            BodyValue::Word(|(provider, _), word| *provider = word)),
+        field("name", "A name, unique in the tenant.", Presence::Required,
+            BodyValue::Name(|(_, draft), name| draft.name = Some(name))),
+        field("settings", "The provider's settings; at most 64 KiB.", Presence::Optional,
+            BodyValue::Any(|reader, at, raw, (_, draft)| draft.settings = object(reader, at, raw))),
+        field("secret", "The provider's secret, at most 16 KiB; it is sealed, and never shown again.", Presence::Required,
+            BodyValue::Any(|reader, at, raw, (_, draft)| draft.secret = secret(reader, at, raw))),
     ],
     ignored: &[],
 };
 
+#[rustfmt::skip]
 static UPDATE: BodyObject<CredentialPatch> = BodyObject {
     name: "CredentialUpdate",
     about: "Changes to a credential: what is absent stays.",
     is_new: true,
     fields: &[
-        field(
-            "name",
-            "A name, unique in the tenant.",
-            Presence::NotNull,
-            BodyValue::Name(|patch, name| patch.name = Some(name)),
-        ),
-        field(
-            "settings",
-            "Settings, merged by field; `null` resets one. Merged they hold at most 64 KiB.",
-            Presence::NotNull,
-            BodyValue::Any(|reader, at, raw, patch| patch.settings = object(reader, at, raw)),
-        ),
-        field(
-            "secret",
-            "A new secret; required where `baseUrl` changes.",
-            Presence::NotNull,
-            BodyValue::Any(|reader, at, raw, patch| patch.secret = secret(reader, at, raw)),
-        ),
+        field("name", "A name, unique in the tenant.", Presence::NotNull,
+            BodyValue::Name(|patch, name| patch.name = Some(name))),
+        field("settings", "Settings, merged by field; `null` resets one. Merged they hold at most 64 KiB.", Presence::NotNull,
+            BodyValue::Any(|reader, at, raw, patch| patch.settings = object(reader, at, raw))),
+        field("secret", "A new secret; required where `baseUrl` changes.", Presence::NotNull,
+            BodyValue::Any(|reader, at, raw, patch| patch.secret = secret(reader, at, raw))),
     ],
     ignored: &[],
 };

@@ -69,8 +69,8 @@ fn declared(name: &str) -> Option<&'static str> {
 }
 
 /// An undeclared name may be any text of the caller, so only its parent field is recorded.
-fn nested(place: &'static str, name: Option<&'static str>) -> Text {
-    name.map_or(Text::from_static(place), |name| format!("{place}.{name}").into())
+fn nested(parent: &'static str, name: Option<&'static str>) -> Text {
+    name.map_or(Text::from_static(parent), |name| format!("{parent}.{name}").into())
 }
 
 fn distinct(names: impl Iterator<Item = Text>) -> Vec<Text> {

@@ -24,7 +24,7 @@ use crate::gateway::writes::{
     Begin, Guard, InFlightWrite, Ledger, Locks, RecoveryContext, RequestIdentity, StoredResponse, WriteState,
     end, run_to_completion,
 };
-use crate::upstream::Permit;
+use crate::upstream::{Permit, Visit};
 
 /// The least time to send and confirm a write.
 pub(super) const SHORTEST_SEND: Duration = Duration::from_millis(100);
@@ -191,11 +191,12 @@ impl WriteOperation<'_> {
     }
 
     /// Waits for the locks of `keys`, then for a permit of the credential. A write that waits for another one
-    /// holds no permit.
-    pub(super) async fn enter(&mut self, keys: BTreeSet<String>) -> Result<Permit> {
+    /// holds no permit. It counts among the credential's requests until the returned values are dropped.
+    pub(super) async fn enter(&mut self, keys: BTreeSet<String>) -> Result<(Visit, Permit)> {
         let visit = self.opened.account.visit()?;
         self.lock(keys).await?;
-        visit.enter(self.context).await
+        let permit = visit.enter(self.context).await?;
+        Ok((visit, permit))
     }
 
     /// Waits for more locks. All writers take the keys of addresses and numbers before those of contacts.

@@ -97,7 +97,7 @@ impl Credentials {
                 };
             }
             match batch.last() {
-                Some(last) => after = Some(last.place()),
+                Some(last) => after = Some(last.position()),
                 None => return Ok(None),
             }
         }

@@ -168,7 +168,7 @@ impl Credentials {
         loop {
             let batch = self.store.list(&caller.tenant, after.as_ref(), BATCH).await?;
             let last = u32::try_from(batch.len()).unwrap_or(u32::MAX) < BATCH;
-            after = batch.last().map(ListRow::place).or(after);
+            after = batch.last().map(ListRow::position).or(after);
             rows.extend(batch.into_iter().filter(|row| may_name(caller, &row.id).is_ok()));
             if last || listing::exceeds(&rows, request) {
                 break;
@@ -260,7 +260,7 @@ impl Credentials {
         let started = crate::clock::monotonic();
         let outcome = match self.resolver.open_held(&held) {
             Ok(opened) => {
-                let _place = opened.account.enter(context).await?;
+                let _permit = opened.account.enter(context).await?;
                 opened.probe(context).await
             }
             Err(failure) => Err(failure),
@@ -370,7 +370,7 @@ async fn probed(
     opened: &ConnectedCredential,
     account: &AccountLimits,
 ) -> Result<CheckRecord> {
-    let _place = account.enter(context).await?;
+    let _permit = account.enter(context).await?;
     opened.probe(context).await?;
     Ok(CheckRecord { at: now(), ok: true, code: None })
 }

@@ -53,12 +53,12 @@ impl Rotation {
     pub async fn seals(&self) -> Result<KeyUsage> {
         let mut seals = KeyUsage::default();
         for (head, secrets) in self.store.heads(HEAD).await? {
-            let place = match head {
+            let count = match head {
                 head if head == self.sealer.head() => &mut seals.current,
                 head if self.sealer.knows(&head) => &mut seals.previous,
                 _ => &mut seals.closed,
             };
-            *place += secrets;
+            *count += secrets;
         }
         Ok(seals)
     }

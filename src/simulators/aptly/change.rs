@@ -163,10 +163,10 @@ fn put_list(record: &mut Map<String, Value>, key: &str, wanted: Vec<Value>, list
 fn put_number(record: &mut Map<String, Value>, kind: &str, number: &str) {
     let stored = record.get("phone").and_then(Value::as_array).cloned().unwrap_or_default();
     let of_kind = |entry: &Value| entry.get("type").and_then(Value::as_str) == Some(kind);
-    let place = stored.iter().position(of_kind).unwrap_or(stored.len());
+    let index = stored.iter().position(of_kind).unwrap_or(stored.len());
     let mut entries: Vec<_> = stored.iter().filter(|entry| !of_kind(entry)).cloned().collect();
     if !number.is_empty() {
-        entries.insert(place.min(entries.len()), json!({ "number": number, "type": kind }));
+        entries.insert(index.min(entries.len()), json!({ "number": number, "type": kind }));
     }
     record.insert("phone".to_owned(), Value::Array(entries));
 }

@@ -105,7 +105,7 @@ impl AptlyRecords {
         id: Option<&str>,
         change: &RecordChange,
         options: &AptlyOptions,
-        disturbance: Option<&Disruption>,
+        disruption: Option<&Disruption>,
     ) -> Result<Written, AptlyRefusal> {
         let found = id.filter(|id| self.all.contains_key(*id)).map(str::to_owned);
         let target = match (found, id, options.unknown_write) {
@@ -113,7 +113,7 @@ impl AptlyRecords {
             (None, Some(_), UnknownWrite::NotFound) => return Err(AptlyRefusal::NotFound),
             (None, Some(_), UnknownWrite::Ignored) => return Err(AptlyRefusal::Ignored),
             (None, Some(id), UnknownWrite::Creates) => {
-                return self.write(id, true, change, options, disturbance);
+                return self.write(id, true, change, options, disruption);
             }
             (None, _, _) => {
                 let known = change.first_email().and_then(|email| self.by_email(email));
@@ -122,7 +122,7 @@ impl AptlyRecords {
         };
         let new = target.is_none();
         let id = target.unwrap_or_else(|| self.rng.id(ALPHABET, 17));
-        self.write(&id, new, change, options, disturbance)
+        self.write(&id, new, change, options, disruption)
     }
 
     pub(super) fn write(
@@ -131,7 +131,7 @@ impl AptlyRecords {
         new: bool,
         change: &RecordChange,
         options: &AptlyOptions,
-        disturbance: Option<&Disruption>,
+        disruption: Option<&Disruption>,
     ) -> Result<Written, AptlyRefusal> {
         let before = self.all.get(id);
         let mut record =
@@ -146,11 +146,10 @@ impl AptlyRecords {
         }
         record.insert("updatedAt".to_owned(), now);
         let asked = record.clone();
-        if let Some(disturbance) = disturbance {
-            disturbance.disturb(before, &mut record);
+        if let Some(disruption) = disruption {
+            disruption.disrupt(before, &mut record);
         }
-        let shown =
-            if disturbance.is_some_and(|disturbance| disturbance.lies) { asked } else { record.clone() };
+        let shown = if disruption.is_some_and(|disruption| disruption.lies) { asked } else { record.clone() };
         self.all.insert(id.to_owned(), record);
         let applied =
             if new { WriteEffect::Created(id.to_owned()) } else { WriteEffect::Updated(id.to_owned()) };

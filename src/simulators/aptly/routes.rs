@@ -79,7 +79,7 @@ impl AptlyCrm {
             Err(message) => return bad_request(&message),
         };
         let id = body.get("_id").and_then(Value::as_str).filter(|id| !id.is_empty());
-        match self.records.lock().upsert(id, &change, &self.options, request.disturbance) {
+        match self.records.lock().upsert(id, &change, &self.options, request.disruption) {
             Ok(Written { shown, applied }) => {
                 let shown = match self.options.dialect {
                     Dialect::V2 => spelling::created(&shown, &self.options.company_id),
@@ -103,7 +103,7 @@ impl AptlyCrm {
         if trapped && options.by_email == ByEmail::WritesAContact {
             options.unknown_write = UnknownWrite::Creates;
         }
-        let answer = match self.records.lock().upsert(Some(id), &change, &options, request.disturbance) {
+        let answer = match self.records.lock().upsert(Some(id), &change, &options, request.disruption) {
             Ok(Written { shown, applied }) => {
                 let body = match options.dialect {
                     Dialect::V2 => json!({}),

@@ -18,8 +18,8 @@ pub(super) fn record(index: usize, person: &Person, now: Timestamp) -> Map<Strin
     };
     let updated = before(now, u64::from(person.changed) * 86_400 + rng.below(86_400_000) / 1000);
     let created = before(updated, u64::from(person.noted - person.changed) * 86_400 + rng.below(86_400));
-    let phones = person.phones.iter().enumerate().map(|(place, number)| {
-        let mut entry = json!({ "value": number, "isPrimary": place == 0 });
+    let phones = person.phones.iter().enumerate().map(|(index, number)| {
+        let mut entry = json!({ "value": number, "isPrimary": index == 0 });
         if let (Value::Object(entry), true) = (&mut entry, rng.one_in(8)) {
             entry.insert("verifiedAt".to_owned(), json!(stored(updated)));
             entry.insert("verifiedBy".to_owned(), json!(users::id(0)));
@@ -38,7 +38,7 @@ pub(super) fn record(index: usize, person: &Person, now: Timestamp) -> Map<Strin
     for (key, name) in names.into_iter().filter(|(_, name)| !name.is_empty()) {
         record.insert(key.to_owned(), json!(name));
     }
-    place(&mut record, &mut rng);
+    add_stage(&mut record, &mut rng);
     if rng.one_in(3) {
         record.insert("lastMessageTime".to_owned(), json!(stored(before(now, rng.below(8_000_000)))));
     }
@@ -54,12 +54,12 @@ fn email(person: &Person) -> Value {
         several => several
             .iter()
             .enumerate()
-            .map(|(place, email)| json!({ "value": email, "isPrimary": place == 0 }))
+            .map(|(index, email)| json!({ "value": email, "isPrimary": index == 0 }))
             .collect(),
     }
 }
 
-fn place(record: &mut Map<String, Value>, rng: &mut Rng) {
+fn add_stage(record: &mut Map<String, Value>, rng: &mut Rng) {
     let default = stages::pipeline(None);
     let pipeline = if rng.one_in(10) { stages::PIPELINES.get(1).or(default) } else { default };
     let Some((pipeline, stage)) = pipeline.and_then(|pipeline| Some((pipeline, rng.pick(pipeline.stages)?)))

@@ -68,17 +68,17 @@ impl PipelineRecords {
         &mut self,
         id: &str,
         record: PipelineRecord,
-        disturbance: Option<&Disruption>,
+        disruption: Option<&Disruption>,
     ) -> PipelineRecord {
         let before = self.all.get(id).cloned();
         let mut stored = record.clone();
-        if let Some(disturbance) = disturbance {
-            disturbance.disturb(before.as_ref(), &mut stored);
+        if let Some(disruption) = disruption {
+            disruption.disrupt(before.as_ref(), &mut stored);
         }
         let version = before.as_ref().and_then(|before| before.get("__v")).and_then(Value::as_u64);
         stored.insert("__v".to_owned(), json!(version.map_or(0, |version| version + 1)));
         self.all.insert(id.to_owned(), stored.clone());
-        if disturbance.is_some_and(|disturbance| disturbance.lies) { record } else { stored }
+        if disruption.is_some_and(|disruption| disruption.lies) { record } else { stored }
     }
 
     /// Changes fields as another client would; version and update time increase.

@@ -61,7 +61,7 @@ pub(super) fn create(
         ("updatedAt".to_owned(), json!(now)),
         ("__v".to_owned(), json!(0)),
     ]);
-    Ok(records.write(&id, record, request.disturbance))
+    Ok(records.write(&id, record, request.disruption))
 }
 
 /// Changes the fields in a body; unknown fields are ignored.
@@ -94,7 +94,7 @@ pub(super) fn update(
     stages::settle(&body, &mut record, false)?;
     resolve(options, &mut record);
     record.insert("updatedAt".to_owned(), json!(stored(options.clock.tick())));
-    Ok(records.write(id, record, request.disturbance))
+    Ok(records.write(id, record, request.disruption))
 }
 
 /// Converts texts to their stored form, if the option is set.

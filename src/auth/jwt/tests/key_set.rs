@@ -29,7 +29,10 @@ fn a_key_file_without_usable_keys_and_a_plain_address_stop_the_start() {
         (set(r#"{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"}]}"#), "no key for the algorithms"),
         (set(r#"{"keys":[1,null,"x"]}"#), "no key for the algorithms"),
         (JwtKeys::Url("http://login.example.com/jwks.json".into()), "must begin with https://"),
-        (JwtKeys::Url("https://me:word@login.example.com/".into()), "no password"),
+        (
+            JwtKeys::Url("https://me:word@login.example.com/".into()),
+            "must not contain a user name or password",
+        ),
     ] {
         let fault = fault(Rs256, keys).unwrap();
         assert!(fault.starts_with("a test: ") && fault.contains(says), "{says}: {fault}");
