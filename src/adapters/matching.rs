@@ -107,26 +107,26 @@ impl LookupResult {
 
 /// The index of each contact in a list.
 fn index_by_id(list: &[Match]) -> HashMap<RemoteId, usize> {
-    list.iter().enumerate().map(|(place, known)| (known.contact.remote_id.clone(), place)).collect()
+    list.iter().enumerate().map(|(position, known)| (known.contact.remote_id.clone(), position)).collect()
 }
 
 /// Adds a contact once to a list that may be full. Returns whether the list has it.
 fn note(
     list: &mut Vec<Match>,
-    places: &mut HashMap<RemoteId, usize>,
+    positions: &mut HashMap<RemoteId, usize>,
     contact: Contact,
     kind: IdentityKind,
 ) -> bool {
-    match places.entry(contact.remote_id.clone()) {
-        Entry::Occupied(place) => {
-            let on = &mut list[*place.get()].matched_by;
-            if !on.contains(&kind) {
-                on.push(kind);
+    match positions.entry(contact.remote_id.clone()) {
+        Entry::Occupied(position) => {
+            let matched_by = &mut list[*position.get()].matched_by;
+            if !matched_by.contains(&kind) {
+                matched_by.push(kind);
             }
         }
         Entry::Vacant(_) if list.len() >= MOST_MATCHES => return false,
-        Entry::Vacant(place) => {
-            place.insert(list.len());
+        Entry::Vacant(position) => {
+            position.insert(list.len());
             list.push(Match { contact, matched_by: vec![kind] });
         }
     }

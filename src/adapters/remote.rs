@@ -175,21 +175,25 @@ impl RemoteRules {
         let sent: HashSet<String> = fields.iter().map(|(name, _)| field_key(name)).collect();
         let named = |name: &str| sent.contains(&field_key(name));
         // The first index of each name.
-        let mut places: HashMap<String, usize> =
-            fields.iter().enumerate().rev().map(|(place, (name, _))| (field_key(name), place)).collect();
+        let mut positions: HashMap<String, usize> = fields
+            .iter()
+            .enumerate()
+            .rev()
+            .map(|(position, (name, _))| (field_key(name), position))
+            .collect();
         for (name, value) in &defaults.0 {
             let key = field_key(name);
             let others = self.yields_to.iter().find(|(default, _)| field_key(default) == key);
             let yields = others.is_some_and(|(_, others)| others.iter().any(|other| named(other)));
-            match places.get(&key) {
+            match positions.get(&key) {
                 // In an object of values, only the keys that the caller left out are filled in.
-                Some(place) if self.is_many_in_one(&key) => {
-                    fields[*place].1 = merged(&fields[*place].1, value);
+                Some(position) if self.is_object_of_values(&key) => {
+                    fields[*position].1 = merged(&fields[*position].1, value);
                 }
                 Some(_) => {}
                 None if yields => {}
                 None => {
-                    places.insert(key, fields.len());
+                    positions.insert(key, fields.len());
                     fields.push((name.clone(), value.clone()));
                 }
             }
@@ -197,7 +201,7 @@ impl RemoteRules {
         draft
     }
 
-    fn is_many_in_one(&self, key: &str) -> bool {
+    fn is_object_of_values(&self, key: &str) -> bool {
         self.spec.remote_field(key).is_some_and(|spec| matches!(spec.verify, Verify::Values { .. }))
     }
 }

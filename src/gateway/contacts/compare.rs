@@ -405,19 +405,19 @@ impl Pairs {
         if self.of_wanted.iter().all(Option::is_some) {
             return;
         }
-        let mut places: HashMap<K, VecDeque<usize>> = HashMap::new();
-        for (place, _) in self.left.iter().enumerate().filter(|(_, left)| **left) {
-            for key in held(place) {
-                places.entry(key).or_default().push_back(place);
+        let mut positions: HashMap<K, VecDeque<usize>> = HashMap::new();
+        for (position, _) in self.left.iter().enumerate().filter(|(_, left)| **left) {
+            for key in held(position) {
+                positions.entry(key).or_default().push_back(position);
             }
         }
         for (at, pair) in self.of_wanted.iter_mut().enumerate().filter(|(_, pair)| pair.is_none()) {
             let next = wanted(at).into_iter().filter_map(|key| {
-                let places = places.get_mut(&key)?;
-                while places.front().is_some_and(|place| !self.left[*place]) {
-                    places.pop_front();
+                let positions = positions.get_mut(&key)?;
+                while positions.front().is_some_and(|position| !self.left[*position]) {
+                    positions.pop_front();
                 }
-                places.front().copied()
+                positions.front().copied()
             });
             if let Some(held) = next.min() {
                 self.left[held] = false;
@@ -436,10 +436,11 @@ impl Pairs {
             return;
         }
         let paired = self.left.iter().enumerate().filter(|(_, left)| !**left);
-        let places: HashMap<K, usize> =
-            paired.flat_map(|(place, _)| held(place).into_iter().map(move |key| (key, place))).collect();
+        let positions: HashMap<K, usize> = paired
+            .flat_map(|(position, _)| held(position).into_iter().map(move |key| (key, position)))
+            .collect();
         for (at, pair) in self.of_wanted.iter_mut().enumerate().filter(|(_, pair)| pair.is_none()) {
-            let held = wanted(at).into_iter().find_map(|key| places.get(&key).copied());
+            let held = wanted(at).into_iter().find_map(|key| positions.get(&key).copied());
             *pair = held.map(|held| Pair { held, normalised: true, shared: true });
         }
     }

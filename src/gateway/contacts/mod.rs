@@ -157,7 +157,7 @@ impl Contacts {
     ) -> Result<ContactPage> {
         caller.require(Scope::ContactsRead)?;
         let opened = self.deps.credentials.open(caller, credential).await?;
-        let _place = opened.account.enter(context).await?;
+        let _permit = opened.account.enter(context).await?;
         list::list(context, caller, &opened, &self.cursors, request).await
     }
 
@@ -171,7 +171,7 @@ impl Contacts {
     ) -> Result<u64> {
         caller.require(Scope::ContactsRead)?;
         let opened = self.deps.credentials.open(caller, credential).await?;
-        let _place = opened.account.enter(context).await?;
+        let _permit = opened.account.enter(context).await?;
         list::count(context, &opened, query).await
     }
 
@@ -186,7 +186,7 @@ impl Contacts {
         caller.require(Scope::ContactsRead)?;
         let opened = self.deps.credentials.open(caller, credential).await?;
         let remote_id = ids::open(&opened.id, id)?;
-        let _place = opened.account.enter(context).await?;
+        let _permit = opened.account.enter(context).await?;
         let contact = opened.adapter.get_contact(context, &remote_id).await?;
         let tag = blocking::within(context, contact.size(), || condition::tag(&opened, &contact)).await?;
         Ok(ContactView {

@@ -132,7 +132,7 @@ async fn one(
 async fn search(tenant: &TenantId, opened: &ConnectedCredential, write: &mut InFlightWrite) -> Result<()> {
     let Some(lost) = write.state().recovery_context().cloned() else { return Ok(()) };
     let context = CallContext::within(LOOKUP_TIME, Text::from_static("recovery")).as_background().of(tenant);
-    let _place = opened.account.enter(&context).await?;
+    let _permit = opened.account.enter(&context).await?;
     if let Some(then) = write.destination()
         && !is_same_account(&context, opened, then).await?
     {

@@ -132,7 +132,7 @@ impl Definitions {
     /// The error text for `key`. There may be thousands of fields, so only the first fault lists them; `listed`
     /// says whether one has.
     fn explained(&self, key: &str, unresolved: Unresolved, listed: &mut bool) -> String {
-        let ids = || enumerated(self.named(key).iter().map(|place| &self.known[*place].0));
+        let ids = || enumerated(self.named(key).iter().map(|position| &self.known[*position].0));
         let key = abbreviated(key);
         match unresolved {
             Unresolved::Ambiguous => {

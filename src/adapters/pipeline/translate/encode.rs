@@ -503,7 +503,7 @@ impl Role {
 struct Entries<K> {
     /// Whether the held entry of this value is primary.
     held: HashMap<K, bool>,
-    places: HashMap<K, usize>,
+    positions: HashMap<K, usize>,
     /// The index in the caller's list, the role, and whether the held entry is primary.
     added: Vec<(usize, Role, Option<bool>)>,
 }
@@ -511,7 +511,7 @@ struct Entries<K> {
 impl<K: Eq + Hash + Clone> Entries<K> {
     /// Held entries. If several have the same value, the first one counts.
     fn of(held: impl DoubleEndedIterator<Item = (K, bool)>) -> Self {
-        Self { held: held.rev().collect(), places: HashMap::new(), added: Vec::new() }
+        Self { held: held.rev().collect(), positions: HashMap::new(), added: Vec::new() }
     }
 
     fn holds(&self, key: &K) -> bool {
@@ -520,14 +520,14 @@ impl<K: Eq + Hash + Clone> Entries<K> {
 
     /// Adds an entry, unless its value was added already. A later duplicate can still make the entry primary.
     fn add(&mut self, index: usize, key: K, role: Role) {
-        if let Some(place) = self.places.get(&key) {
+        if let Some(position) = self.positions.get(&key) {
             if role == Role::Primary {
-                self.added[*place].1 = role;
+                self.added[*position].1 = role;
             }
             return;
         }
         self.added.push((index, role, self.held.get(&key).copied()));
-        self.places.insert(key, self.added.len() - 1);
+        self.positions.insert(key, self.added.len() - 1);
     }
 
     /// The index of each entry, and whether it is primary. Primary is the first entry with that role, else the
@@ -535,7 +535,7 @@ impl<K: Eq + Hash + Clone> Entries<K> {
     fn with_primary(&self) -> HashMap<usize, bool> {
         let with_only = |primary: usize| {
             let entries = self.added.iter().enumerate();
-            entries.map(|(place, (index, ..))| (*index, place == primary)).collect()
+            entries.map(|(position, (index, ..))| (*index, position == primary)).collect()
         };
         let first = |wanted: &dyn Fn(Role) -> bool| self.added.iter().position(|(_, role, _)| wanted(*role));
         let is_promoted =
@@ -565,7 +565,7 @@ impl<K: Eq + Hash + Clone> Entries<K> {
 /// Numbers of `secondaryPhoneNumber`, which no call can write. A change must keep them.
 struct FixedNumbers {
     /// The index of each number among them, and whether the caller sent it.
-    places: HashMap<PhoneIdentity, (usize, bool)>,
+    positions: HashMap<PhoneIdentity, (usize, bool)>,
     /// Those that the caller sent: index in the list, index among them, role, and how many other numbers come
     /// first.
     seen: Vec<(usize, usize, Role, usize)>,
@@ -573,24 +573,24 @@ struct FixedNumbers {
 
 impl FixedNumbers {
     fn of(held: impl Iterator<Item = PhoneIdentity>) -> Self {
-        let mut places = HashMap::new();
+        let mut positions = HashMap::new();
         for identity in held {
-            let next = places.len();
-            places.entry(identity).or_insert((next, false));
+            let next = positions.len();
+            positions.entry(identity).or_insert((next, false));
         }
-        Self { places, seen: Vec::new() }
+        Self { positions, seen: Vec::new() }
     }
 
     fn holds(&self, identity: &PhoneIdentity) -> bool {
-        self.places.contains_key(identity)
+        self.positions.contains_key(identity)
     }
 
     /// Records that the caller sent the number after so many `others`.
     fn record(&mut self, index: usize, identity: &PhoneIdentity, role: Role, others: usize) {
-        if let Some((place, seen)) = self.places.get_mut(identity)
+        if let Some((position, seen)) = self.positions.get_mut(identity)
             && !std::mem::replace(seen, true)
         {
-            self.seen.push((index, *place, role, others));
+            self.seen.push((index, *position, role, others));
         }
     }
 
@@ -602,7 +602,7 @@ impl FixedNumbers {
     /// other number.
     fn check(&self, others: bool) -> Result<()> {
         let mut faults = Faults::new();
-        if self.seen.len() < self.places.len() {
+        if self.seen.len() < self.positions.len() {
             let detail = "The list lacks a number of the CRM's field `secondaryPhoneNumber`, which the API cannot write. Keep it in the list, or remove it in the CRM.";
             faults.push(FieldFault::member("/phoneNumbers", "read_only", detail));
         }
