@@ -24,7 +24,7 @@ const USES_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Runs the gateway until a stop signal. Fails with a sentence if it cannot start.
 pub async fn serve(config: &Config) -> anyhow::Result<()> {
-    // First, so that a signal during the start stops it in the same way.
+    // First, so that a signal during the start is not lost: the gateway stops as soon as it has started.
     let signals = Signals::new()?;
     leave_no_core_dump();
     let parts = Components::open(config).await?;

@@ -100,18 +100,18 @@ pub trait IdempotencyStore: Send + Sync {
     async fn renew(&self, tenant: &TenantId, key: &str, fence: &str, lease: Duration) -> Result<bool>;
     /// Writes the progress of a write. Durable on return.
     async fn advance(&self, tenant: &TenantId, key: &str, fence: &str, to: &Advance<'_>) -> Result<bool>;
-    /// Releases a row. [`Self::unsettled`] returns a lost create again after `pause`.
+    /// Ends the lease of a row, which stays. [`Self::unsettled`] returns a lost create again after `pause`.
     async fn postpone(&self, tenant: &TenantId, key: &str, fence: &str, pause: Duration) -> Result<bool>;
-    /// Removes the row, so the key is unused again.
+    /// Removes the row, so the key is free.
     async fn release(&self, tenant: &TenantId, key: &str, fence: &str) -> Result<bool>;
-    /// At most `limit` released rows in the stages `Sending` and `Unknown` with sealed bytes, which are not loaded. The
+    /// At most `limit` rows without a lease in the stages `Sending` and `Unknown` with sealed bytes, which are not loaded. The
     /// order rotates over tenants and over each tenant's credentials, then the row that waited longest is first.
     async fn unsettled(&self, limit: u32) -> Result<Vec<IdempotencyRecord>>;
     /// At most `limit` held rows; those with the oldest renewal are first.
     async fn held(&self, limit: u32) -> Result<Vec<HeldLease>>;
-    /// Releases a row if its lease is still exactly `lease`. Returns whether it did.
+    /// Ends the lease of a row, which stays, if it is still exactly `lease`. Returns whether it did.
     async fn end_lease(&self, lease: &HeldLease) -> Result<bool>;
-    /// Releases all rows. Only for the one process on this database.
+    /// Ends all leases. Only for the one process on this database.
     async fn end_leases(&self) -> Result<u64>;
     /// Removes at most `limit` expired rows without a holder, and returns their number. On SQLite the erased bytes are
     /// gone from the file afterwards, unless a reader blocks the checkpoint.
@@ -129,7 +129,7 @@ pub enum Reserved {
     },
     Held {
         record: Box<IdempotencyRecord>,
-        /// Whether it is released.
+        /// Whether no process holds it.
         free: bool,
     },
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use contacts_gateway::adapters::Paging;
 use contacts_gateway::domain::{FailureKind, Field, FilterName, Text, Warning, WarningCode};
 use contacts_gateway::gateway::contacts::{ListRequest, PageStart};
 use contacts_gateway::simulators::{Fault, FaultKind};
@@ -14,14 +15,14 @@ use crate::support::worlds::WORLDS;
 use crate::test_gateway::{Link, soon};
 
 async fn everybody(crm: &Crm) -> Vec<String> {
-    let (mut all, mut number) = (Vec::new(), 1);
+    let (mut all, mut from) = (Vec::new(), PageStart::PageNumber(1));
     loop {
-        let page = crm.page(number, 100).await.unwrap();
+        let page = crm.list(&[], from, 100).await.unwrap();
         all.extend(page.contacts.iter().map(|(_, contact)| contact.remote_id.as_str().to_owned()));
-        if page.next_cursor.is_none() {
-            return all;
+        match page.next_cursor {
+            Some(cursor) => from = PageStart::Cursor(cursor),
+            None => return all,
         }
-        number += 1;
     }
 }
 
@@ -30,6 +31,9 @@ async fn pages_of_every_size_cut_the_same_list() {
     for crm in all_with_people(430).await {
         let all = everybody(&crm).await;
         assert_eq!((all.len(), all.iter().collect::<HashSet<_>>().len()), (430, 430));
+        if matches!(crm.spec.paging, Paging::Cursor) {
+            continue;
+        }
         for size in [1_u32, 3, 7, 33, 49, 50, 70, 99, 100] {
             let pages = 430_u64.div_ceil(u64::from(size));
             // The first, those around the CRM's own page borders, the last, and one beyond.

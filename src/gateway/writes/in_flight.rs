@@ -186,7 +186,8 @@ impl InFlightWrite {
         if held { Ok(response) } else { Err(in_progress()) }
     }
 
-    /// Frees the key, so it is unused again. If the database is unavailable, the row stays until its lease ends.
+    /// Frees the key: removes its row. If the database is unavailable, the row stays, and only the same request may use the
+    /// key until it expires.
     /// Fails with `idempotency_in_progress` if another process holds the row now: then the contact may be its work.
     pub(in crate::gateway) async fn release(self) -> Result<()> {
         let Self { row, fence, lease, .. } = self;
@@ -196,7 +197,7 @@ impl InFlightWrite {
             Ok(false) => Err(in_progress()),
             Err(_) => {
                 tracing::warn!(
-                    "an Idempotency-Key could not be released; it is released when its lease ends"
+                    "the row of an Idempotency-Key could not be removed; until it expires, only the same request may use the key"
                 );
                 Ok(())
             }

@@ -4,6 +4,9 @@
 //! the write runs. No clock ends a lease: a process takes over a row if it has itself seen it unrenewed for a whole lease.
 //! A replay finds the response, a write in flight, or the state that an ended process left. Requests and responses are
 //! sealed. A request is erased when its outcome is known, a response a day after the first use of its key.
+//!
+//! A key is free again when its row is removed: after a failure that had no effect at the CRM
+//! ([`WriteState::frees_key`]), when the row expires, and when its credential or tenant is removed.
 
 mod in_flight;
 mod lease;
