@@ -98,7 +98,7 @@ fn check_media_type(headers: &HeaderMap) -> Result<()> {
 }
 
 fn too_large() -> Failure {
-    let detail = format!("A body is limited to {LIMIT} bytes. Send only the fields that change.");
+    let detail = format!("A body is limited to {LIMIT} bytes; send only the fields that change.");
     Failure::new(FailureKind::BodyTooLarge, detail)
 }
 
