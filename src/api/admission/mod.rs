@@ -1,5 +1,5 @@
-//! Admission: limits on the requests in flight of the process and of each tenant, a rate limit for each key, and the refusal of
-//! new requests once the process is stopping.
+//! Admission: limits on requests in flight per process and per tenant, and a rate limit per key. New requests are refused once
+//! the process is stopping.
 
 mod key_rate_limiter;
 mod tenant_limit;

@@ -20,9 +20,13 @@ use crate::gateway::contacts::WriteRequest;
 /// Searches for the contact by `matchOn`. If one contact matches, it is updated; otherwise one is created. Without `matchOn`,
 /// the search uses the field by which the CRM identifies contacts, because households share the other one.
 ///
-/// The response is 409 `ambiguous_match` with the `candidates` if several contacts match, if a `matchOn` phone number matches
-/// only in its national digits, or, without `matchOn`, if first and last name both differ. The warning `possible_duplicate`
-/// names other contacts that may be the same person.
+/// The response is 409 `ambiguous_match` with the `candidates` if:
+///
+/// - several contacts match,
+/// - a `matchOn` phone number matches only in its national digits,
+/// - without `matchOn`, the first and last name of the match both differ.
+///
+/// The warning `possible_duplicate` names other contacts that may be the same person.
 ///
 /// In an update, a list replaces the whole list; `null`, a blank string or an empty list clears the field; an absent field is
 /// unchanged. In a create, `null`, blank strings and empty lists count as absent. Requires the scope `contacts:write`.
