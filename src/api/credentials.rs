@@ -6,7 +6,6 @@ use axum::extract::{OriginalUri, State};
 use axum::response::Response;
 use http::StatusCode;
 
-use crate::api::answer;
 use crate::api::extract::{
     Context, CredentialPath, CredentialsReader, CredentialsWriter, IdempotencyKey, IdempotentJson, JsonBody,
     ListingParameters, NoParameters, Query, VerifyParameters,
@@ -15,22 +14,23 @@ use crate::api::openapi::problems::{
     CredentialCheckProblems, CredentialCreateProblems, CredentialListProblems, CredentialProblems,
     CredentialUpdateProblems,
 };
-use crate::api::schema::{CheckAnswer, CredentialAnswer, CredentialListing};
+use crate::api::response;
+use crate::api::schema::{CheckResponse, CredentialListing, CredentialResponse};
 use crate::domain::Result;
 use crate::gateway::Gateway;
 use crate::gateway::credentials::{
     CredentialDraft, CredentialPatch, CredentialRequest, CredentialResponseBuilder,
 };
 
-/// Link a CRM account
+/// Create a credential
 ///
-/// Stores a credential after the CRM has accepted its secret; `verify=false` skips that. The secret is sealed and
-/// never shown again. A CRM that refuses it is 424, and nothing is stored. Needs `credentials:write`.
+/// Links a CRM account. The secret is checked with the CRM first, unless `verify=false`. It is then stored sealed, and never
+/// shown again. If the CRM rejects it, the response is 424 and nothing is stored. Requires the scope `credentials:write`.
 #[utoipa::path(post, path = "/credentials", operation_id = "createCredential", tag = "credentials",
     params(VerifyParameters, IdempotencyKey), request_body = CredentialDraft,
     responses(
-        (status = 201, description = "Stored.", body = CredentialAnswer,
-            headers(("Location" = String, description = "Where to read the credential."))),
+        (status = 201, description = "Created.", body = CredentialResponse,
+            headers(("Location" = String, description = "The path of the credential."))),
         CredentialCreateProblems))]
 pub(in crate::api) async fn create(
     State(gateway): State<Arc<Gateway>>,
@@ -41,19 +41,19 @@ pub(in crate::api) async fn create(
 ) -> Result<Response> {
     let IdempotentJson { body: draft, once, keyed: _ } = written;
     let render: CredentialResponseBuilder = Arc::new(|credential| {
-        let place = answer::place(&["credentials", credential.id.as_str()], None);
-        answer::written(StatusCode::CREATED, &CredentialAnswer::of(credential), Some(place))
+        let location = response::location(&["credentials", credential.id.as_str()], None);
+        response::written(StatusCode::CREATED, &CredentialResponse::of(credential), Some(location))
     });
     let request = CredentialRequest { context, caller, draft, verify: asked.verify, once, render };
-    gateway.credentials.create_once(request).await.map(answer::respond)
+    gateway.credentials.create_once(request).await.map(response::respond)
 }
 
 /// Get a credential
 ///
-/// One credential, never its secret. Needs `credentials:read`.
+/// Returns one credential without its secret. Requires the scope `credentials:read`.
 #[utoipa::path(get, path = "/credentials/{id}", operation_id = "getCredential", tag = "credentials",
     params(("id" = String, Path, description = "The `credentialId`.")),
-    responses((status = 200, description = "The credential.", body = CredentialAnswer), CredentialProblems))]
+    responses((status = 200, description = "The credential.", body = CredentialResponse), CredentialProblems))]
 pub(in crate::api) async fn get(
     State(gateway): State<Arc<Gateway>>,
     CredentialsReader(caller): CredentialsReader,
@@ -61,33 +61,33 @@ pub(in crate::api) async fn get(
     _: Query<NoParameters>,
 ) -> Result<Response> {
     let credential = gateway.credentials.get(&caller, &id).await?;
-    answer::ok(&CredentialAnswer::of(&credential))
+    response::ok(&CredentialResponse::of(&credential))
 }
 
 /// List credentials
 ///
-/// The credentials that the key may name, oldest first. Needs `credentials:read`.
+/// Lists the credentials that the key may use, oldest first. Requires the scope `credentials:read`.
 #[utoipa::path(get, path = "/credentials", operation_id = "listCredentials", tag = "credentials",
     params(ListingParameters),
-    responses((status = 200, description = "Some credentials.", body = CredentialListing), CredentialListProblems))]
+    responses((status = 200, description = "A page of credentials.", body = CredentialListing), CredentialListProblems))]
 pub(in crate::api) async fn list(
     State(gateway): State<Arc<Gateway>>,
     CredentialsReader(caller): CredentialsReader,
     Query(ListingParameters(request)): Query<ListingParameters>,
 ) -> Result<Response> {
     let listing = gateway.credentials.list(&caller, &request).await?;
-    answer::ok(&CredentialListing::of(&listing))
+    response::ok(&CredentialListing::of(&listing))
 }
 
-/// Change a credential
+/// Update a credential
 ///
-/// `settings` merge by member, `null` resets one. Another `baseUrl` needs the `secret` again: a secret is for one
-/// host. A changed secret or base URL is checked with the CRM first; `verify=false` skips that. Needs
-/// `credentials:write`, and for a new `name` a key without a list of credentials.
+/// `settings` are merged by field; `null` resets a field. A new `baseUrl` requires the `secret` again, because a secret
+/// belongs to one host. A changed secret or base URL is checked with the CRM first, unless `verify=false`. Requires the
+/// scope `credentials:write`. A key that is limited to a list of credentials cannot change the `name`.
 #[utoipa::path(patch, path = "/credentials/{id}", operation_id = "updateCredential", tag = "credentials",
     params(("id" = String, Path, description = "The `credentialId`."), VerifyParameters),
     request_body = CredentialPatch,
-    responses((status = 200, description = "Changed.", body = CredentialAnswer), CredentialUpdateProblems))]
+    responses((status = 200, description = "Updated.", body = CredentialResponse), CredentialUpdateProblems))]
 pub(in crate::api) async fn update(
     State(gateway): State<Arc<Gateway>>,
     CredentialsWriter(caller): CredentialsWriter,
@@ -97,15 +97,15 @@ pub(in crate::api) async fn update(
     JsonBody(patch): JsonBody<CredentialPatch>,
 ) -> Result<Response> {
     let credential = gateway.credentials.update(&context, &caller, &id, patch, asked.verify).await?;
-    answer::ok(&CredentialAnswer::of(&credential))
+    response::ok(&CredentialResponse::of(&credential))
 }
 
-/// Remove a credential
+/// Delete a credential
 ///
-/// Destroys the sealed secret. Ids of its contacts mean nothing afterwards. Needs `credentials:write`.
+/// Destroys the sealed secret. The `id`s of its contacts become invalid. Requires the scope `credentials:write`.
 #[utoipa::path(delete, path = "/credentials/{id}", operation_id = "deleteCredential", tag = "credentials",
     params(("id" = String, Path, description = "The `credentialId`.")),
-    responses((status = 204, description = "Removed."), CredentialProblems))]
+    responses((status = 204, description = "Deleted."), CredentialProblems))]
 pub(in crate::api) async fn delete(
     State(gateway): State<Arc<Gateway>>,
     CredentialsWriter(caller): CredentialsWriter,
@@ -114,17 +114,17 @@ pub(in crate::api) async fn delete(
     _: Query<NoParameters>,
 ) -> Result<Response> {
     gateway.credentials.delete(&context, &caller, &id).await?;
-    Ok(answer::no_content())
+    Ok(response::no_content())
 }
 
 /// Check a credential
 ///
-/// Asks the CRM whether it still accepts the secret, and remembers the answer as `lastCheck`. A refused secret is an
-/// answer too: 200 with `ok: false` and the problem. A login is made anew at most every 10 seconds, and one that was
-/// refused at most every 30. Needs `credentials:read`.
+/// Checks whether the CRM still accepts the secret, and stores the result as `lastCheck`. If the CRM rejects the secret,
+/// the response is 200 with `ok: false` and the problem. A login is repeated at most every 10 seconds, and a rejected one
+/// at most every 30 seconds. Requires the scope `credentials:read`.
 #[utoipa::path(post, path = "/credentials/{id}/check", operation_id = "checkCredential", tag = "credentials",
     params(("id" = String, Path, description = "The `credentialId`.")),
-    responses((status = 200, description = "How it went.", body = CheckAnswer), CredentialCheckProblems))]
+    responses((status = 200, description = "The result of the check.", body = CheckResponse), CredentialCheckProblems))]
 pub(in crate::api) async fn check(
     State(gateway): State<Arc<Gateway>>,
     CredentialsReader(caller): CredentialsReader,
@@ -134,5 +134,5 @@ pub(in crate::api) async fn check(
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response> {
     let checked = gateway.credentials.check(&context, &caller, &id).await?;
-    answer::ok(&CheckAnswer::of(&checked.outcome, checked.took, uri.path(), &context.request_id))
+    response::ok(&CheckResponse::of(&checked.outcome, checked.took, uri.path(), &context.request_id))
 }

@@ -1,4 +1,4 @@
-//! Whether the process lives, and whether it takes traffic.
+//! Health checks: liveness and readiness.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::extract::{NoParameters, Query};
 use super::openapi::problems::{Liveness, Readying};
-use super::{Readiness, answer};
+use super::{Readiness, response};
 use crate::domain::Result;
 use crate::gateway::Gateway;
 
@@ -19,27 +19,27 @@ pub(super) struct Health {
     /// `live` or `ready`.
     #[schema(examples("live", "ready"))]
     status: &'static str,
-    /// `full` while the disk of the database has no room: reads work, writes are refused.
+    /// `full` while the database's disk is full: reads work, writes are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, nullable = false, examples("ok", "full"))]
     store: Option<&'static str>,
 }
 
-/// Does the process live?
+/// Check liveness
 ///
-/// Asks nothing of anybody: a process that answers lives. Meant for restarts.
+/// Succeeds while the process accepts connections. It checks no dependencies. Use it to decide about restarts.
 #[utoipa::path(get, path = "/livez", operation_id = "getLiveness", tag = "operation",
-    responses((status = 200, description = "It lives.", body = Health), Liveness), security(()))]
+    responses((status = 200, description = "The process is live.", body = Health), Liveness), security(()))]
 pub(super) async fn live(Query(NoParameters): Query<NoParameters>) -> Result<Response> {
-    answer::ok(&Health { status: "live", store: None })
+    response::ok(&Health { status: "live", store: None })
 }
 
-/// Does the process take traffic?
+/// Check readiness
 ///
-/// Fails from the moment on at which the process is told to stop, and while it cannot do its work: the database is away,
-/// or its file was removed or replaced. `store` is `full` while the database's disk is full. Meant for load balancers.
+/// Fails once the process has been told to stop, while the database is unavailable, and after the database file was removed
+/// or replaced. `store` is `full` while the database's disk is full. Use it for load balancers.
 #[utoipa::path(get, path = "/readyz", operation_id = "getReadiness", tag = "operation",
-    responses((status = 200, description = "It takes traffic.", body = Health), Readying), security(()))]
+    responses((status = 200, description = "The process is ready for traffic.", body = Health), Readying), security(()))]
 pub(super) async fn ready(
     State(readiness): State<Readiness>,
     State(gateway): State<Arc<Gateway>>,
@@ -47,5 +47,5 @@ pub(super) async fn ready(
 ) -> Result<Response> {
     readiness().await?;
     let store = if gateway.database.is_full() { "full" } else { "ok" };
-    answer::ok(&Health { status: "ready", store: Some(store) })
+    response::ok(&Health { status: "ready", store: Some(store) })
 }

@@ -1,26 +1,26 @@
-//! The operator's operations on a tenant's keys.
+//! Operator endpoints for the API keys of a tenant.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
 
-use crate::api::answer;
 use crate::api::extract::{JsonBody, KeyPath, ListingParameters, NoParameters, Operator, Query, TenantPath};
 use crate::api::openapi::problems::{KeyCreateProblems, KeyListProblems, KeyProblems};
-use crate::api::schema::{KeyAnswer, KeyListing};
+use crate::api::response;
+use crate::api::schema::{KeyListing, KeyResponse};
 use crate::domain::Result;
 use crate::gateway::Gateway;
 use crate::gateway::keys::KeyDraft;
 
-/// Make a key
+/// Create a key
 ///
-/// The answer holds the key's secret, here and never again. Several keys may live at a time, so that one can be
-/// replaced without a pause.
+/// Returns the key and its secret. The secret is shown only once, in this response. A tenant can have several valid keys, so
+/// that one can be replaced without an interruption.
 #[utoipa::path(post, path = "/admin/tenants/{id}/keys", operation_id = "createKey", tag = "admin",
     params(("id" = String, Path, description = "The tenant's id.")),
     request_body = KeyDraft,
-    responses((status = 201, description = "Made.", body = KeyAnswer), KeyCreateProblems))]
+    responses((status = 201, description = "Created.", body = KeyResponse), KeyCreateProblems))]
 pub(in crate::api) async fn create(
     State(gateway): State<Arc<Gateway>>,
     Operator(actor): Operator,
@@ -29,15 +29,15 @@ pub(in crate::api) async fn create(
     JsonBody(draft): JsonBody<KeyDraft>,
 ) -> Result<Response> {
     let (key, secret) = gateway.keys.create(&actor, &tenant, draft).await?;
-    answer::created(&KeyAnswer::of(&key, &secret))
+    response::created(&KeyResponse::of(&key, &secret))
 }
 
 /// List keys
 ///
-/// A tenant's keys without their secrets, oldest first.
+/// Lists the keys of a tenant without their secrets, oldest first.
 #[utoipa::path(get, path = "/admin/tenants/{id}/keys", operation_id = "listKeys", tag = "admin",
     params(("id" = String, Path, description = "The tenant's id."), ListingParameters),
-    responses((status = 200, description = "Some keys.", body = KeyListing), KeyListProblems))]
+    responses((status = 200, description = "A page of keys.", body = KeyListing), KeyListProblems))]
 pub(in crate::api) async fn list(
     State(gateway): State<Arc<Gateway>>,
     _: Operator,
@@ -45,12 +45,12 @@ pub(in crate::api) async fn list(
     Query(ListingParameters(request)): Query<ListingParameters>,
 ) -> Result<Response> {
     let listing = gateway.keys.list(&tenant, &request).await?;
-    answer::ok(&KeyListing::of(&listing))
+    response::ok(&KeyListing::of(&listing))
 }
 
 /// Revoke a key
 ///
-/// It is refused at once here, and within 5 s by every other replica.
+/// Takes effect at once in this process, and within 5 seconds in every other replica.
 #[utoipa::path(delete, path = "/admin/tenants/{id}/keys/{keyId}", operation_id = "revokeKey", tag = "admin",
     params(("id" = String, Path, description = "The tenant's id."),
         ("keyId" = String, Path, description = "The key's id.")),
@@ -62,5 +62,5 @@ pub(in crate::api) async fn revoke(
     _: Query<NoParameters>,
 ) -> Result<Response> {
     gateway.keys.revoke(&actor, &tenant, &key).await?;
-    Ok(answer::no_content())
+    Ok(response::no_content())
 }

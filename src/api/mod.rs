@@ -1,11 +1,10 @@
-//! The HTTP edge: the table of routes, what is read from a request, what is written to an answer.
+//! The HTTP API: the route table, request parsing and responses.
 //!
-//! [`router()`] shows every route and, in one function, the order of the layers around them. A handler extracts,
-//! authorises, asks the gateway and answers; each operation is one file. A [`crate::domain::Failure`] is an answer of
-//! its own: [`problem`] turns it into `application/problem+json` in one place, whoever raised it.
+//! [`router()`] shows every route and, in one function, the order of the layers around them. A handler
+//! authorises the caller, extracts its arguments, calls the gateway and returns a response; each operation is one file.
+//! [`problem`] converts every [`crate::domain::Failure`] to `application/problem+json`.
 
 mod admission;
-mod answer;
 mod audit;
 mod contacts;
 mod credentials;
@@ -18,6 +17,7 @@ pub mod openapi;
 pub mod problem;
 mod request;
 mod reserved;
+mod response;
 mod router;
 mod routes;
 pub(crate) mod schema;

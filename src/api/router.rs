@@ -12,7 +12,7 @@ use super::routes::{open_routes, operator_routes, tenant_routes};
 use super::{AppState, docs, layers, reserved};
 use crate::domain::{Failure, FailureKind};
 
-/// Routes that are specified and not built yet.
+/// Routes that are specified but not implemented yet.
 fn reserved_routes() -> Router<AppState> {
     Router::new()
         .route("/crm/contacts/fields", get(reserved::tenant))
@@ -21,7 +21,7 @@ fn reserved_routes() -> Router<AppState> {
         .route("/crm/search", get(reserved::tenant).post(reserved::tenant))
 }
 
-/// Pages for people.
+/// The documentation pages.
 fn pages() -> Router<AppState> {
     Router::new()
         .route("/", get(docs::home))
@@ -33,23 +33,23 @@ fn pages() -> Router<AppState> {
         .route("/docs/errors/{code}", get(docs::error))
 }
 
-/// The whole HTTP edge.
+/// The router of the whole HTTP API.
 pub fn router(state: AppState) -> Router {
     let mut work = tenant_routes().split_for_parts().0.merge(reserved_routes());
     if state.authenticator.admin_enabled() {
         work = work.merge(operator_routes().split_for_parts().0);
     }
-    // Inside of all other layers, so that a refusal bears an id and is an envelope, and outside of every handler, so
-    // that nothing is authenticated, read or parsed for it. Around these routes alone: health and pages answer while
-    // the gateway has too much to do, and while it stops.
+    // Inside all other layers, so that a refusal has a request id and is rendered as a problem. Outside every handler, so
+    // that nothing is authenticated or parsed for a refused request. Only around these routes: health checks and pages
+    // work while the gateway is overloaded or stopping.
     let work = work.layer(from_fn_with_state(Arc::clone(&state.gate), layers::admit));
     let table = work.merge(open_routes().split_for_parts().0).merge(pages());
-    // To what `unknown_method` answers, the framework adds `Allow`, outside of the layers.
+    // The framework adds `Allow` to the response of `unknown_method`, outside the layers.
     let table = table.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(state);
     layered(table)
 }
 
-/// The listener for the operator's machinery: health alone.
+/// The router of the operations listener, which serves health checks only.
 pub fn health_router(state: AppState) -> Router {
     let table = open_routes().split_for_parts().0;
     layered(table.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(state))
@@ -58,25 +58,28 @@ pub fn health_router(state: AppState) -> Router {
 /// The layers, the outermost first.
 fn layered(table: Router) -> Router {
     let layers = ServiceBuilder::new()
-        // First, so that every answer bears the id and all that follows can name it.
+        // First, so that every response has the id and all later layers can use it.
         .layer(from_fn(layers::identify))
-        // Sees the answer as it leaves, and how long all of it took.
+        // Sees the final response and the total time.
         .layer(from_fn(layers::log))
-        // Over problems too.
+        // Applies to problems too.
         .layer(from_fn(layers::secure))
-        // Outside of everything that fails, panics included: one envelope.
+        // Outside everything that can fail, panics included, so that all failures have one format.
         .layer(from_fn(layers::envelope))
-        // Innermost of those around all routes (`router` adds one around some): a panic becomes a failure like any other.
+        // The innermost layer around all routes (`router` adds one around some): converts a panic to a failure.
         .layer(CatchPanicLayer::custom(layers::panicked));
-    // Aliases are rewritten in front of the router: a layer of the router itself would run after the route is chosen.
+    // Aliases are rewritten before the router, because a layer of the router would run after the route is chosen.
     let aliased = map_request(async |request| layers::plain(request)).layer(table.layer(layers));
     Router::new().fallback_service(aliased)
 }
 
 async fn unknown_path() -> Failure {
-    Failure::new(FailureKind::RouteNotFound, "There is no such path. The API is described at /docs.")
+    Failure::new(FailureKind::RouteNotFound, "Unknown path. See /docs for the API.")
 }
 
 async fn unknown_method() -> Failure {
-    Failure::new(FailureKind::MethodNotAllowed, "The path has other methods: see the header `Allow`.")
+    Failure::new(
+        FailureKind::MethodNotAllowed,
+        "The path does not support this method. The header `Allow` lists the methods it supports.",
+    )
 }

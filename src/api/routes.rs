@@ -1,11 +1,11 @@
-//! The table of the documented routes: what is served, and what the OpenAPI document is made from.
+//! The table of documented routes. The router and the OpenAPI document are both built from it.
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{AppState, audit, contacts, credentials, health, keys, tenants};
 
-/// Every documented route of a tenant.
+/// The documented routes for tenants.
 #[rustfmt::skip]
 pub(super) fn tenant_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -20,12 +20,12 @@ pub(super) fn tenant_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(credentials::check))
 }
 
-/// Every documented route that is open to everybody.
+/// The documented routes that need no authentication.
 pub(super) fn open_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(health::live)).routes(routes!(health::ready))
 }
 
-/// Every documented route of the operator.
+/// The documented routes for the operator.
 pub(super) fn operator_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(tenants::list, tenants::create))

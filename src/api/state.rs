@@ -1,4 +1,4 @@
-//! What the routes share: the gateway, who authenticates, whether the process takes traffic.
+//! The state that the routes share.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,19 +10,19 @@ use crate::auth::Authenticator;
 use crate::domain::Result;
 use crate::gateway::Gateway;
 
-/// Answers whether the process takes traffic: `Ok`, or `draining`, `store_unavailable`.
+/// Checks whether the process is ready for traffic. Fails with `draining`, `store_unavailable`.
 pub type Readiness = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<()>> + Send>> + Send + Sync>;
 
-/// What every route can reach.
+/// The state that every route can access.
 #[derive(Clone)]
 pub struct AppState {
-    /// What we promise whichever the CRM.
+    /// The operations, independent of the CRM.
     pub gateway: Arc<Gateway>,
-    /// Who calls.
+    /// Authenticates callers.
     pub authenticator: Arc<Authenticator>,
-    /// Whether the process takes traffic.
+    /// Checks whether the process is ready for traffic.
     pub readiness: Readiness,
-    /// Who is let in.
+    /// Admits or refuses requests.
     pub gate: Arc<RequestAdmission>,
 }
 

@@ -11,7 +11,7 @@ use super::output::{Output, time};
 use super::secret;
 use super::tenants::collect_all;
 use crate::adapters;
-use crate::api::schema::{CredentialAnswer, CredentialListing};
+use crate::api::schema::{CredentialListing, CredentialResponse};
 use crate::app::Components;
 use crate::domain::{CallContext, Caller, Principal, RawJson, Scope, Scopes, Text};
 use crate::gateway::Listing;
@@ -89,7 +89,7 @@ pub(super) async fn run(parts: &Components, command: CredentialsCommand, output:
             let draft = CredentialDraft { provider: provider.into(), name: name.into(), settings, secret };
             let made = parts.gateway.credentials.create(&context(), &caller, draft, !no_verify).await?;
             if json {
-                output.json(&CredentialAnswer::of(&made).credential)
+                output.json(&CredentialResponse::of(&made).credential)
             } else {
                 output.line(made.id.as_str())
             }

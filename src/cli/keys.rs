@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 use super::cli_error::{CliError, CliOutcome};
 use super::output::{Output, time};
 use super::tenants::collect_all;
-use crate::api::schema::{KeyAnswer, KeyListing};
+use crate::api::schema::{KeyListing, KeyResponse};
 use crate::app::Components;
 use crate::domain::{Actor, CredentialId, Scope, Scopes, TenantId, Timestamp};
 use crate::gateway::keys::{KeyDraft, KeyRecord};
@@ -95,7 +95,7 @@ async fn create(
 ) -> Result<(), CliError> {
     let (key, secret) = parts.gateway.keys.create(&Actor::command_line(), tenant, draft).await?;
     if json {
-        return output.json(&KeyAnswer::of(&key, &secret));
+        return output.json(&KeyResponse::of(&key, &secret));
     }
     Output::note(format!("Made {}. Its secret is shown only now:", key.id));
     output.line(secret.expose_secret())

@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use super::cli_error::CliOutcome;
 use super::output::{Output, time};
-use crate::api::schema::{TenantAnswer, TenantListing};
+use crate::api::schema::{TenantListing, TenantResponse};
 use crate::app::Components;
 use crate::domain::{Actor, Result, Text};
 use crate::gateway::tenants::TenantRecord;
@@ -38,7 +38,7 @@ pub(super) async fn run(parts: &Components, command: TenantsCommand, output: &mu
         TenantsCommand::Create { name, json } => {
             let tenant = parts.gateway.tenants.create(&Actor::command_line(), &name).await?;
             if json {
-                output.json(&TenantAnswer::of(&tenant).tenant)
+                output.json(&TenantResponse::of(&tenant).tenant)
             } else {
                 output.line(tenant.id.as_str())
             }

@@ -318,7 +318,7 @@ async fn the_bounds_that_prose_names_are_those_of_the_document() {
     let edge = TestGateway::open().await;
     let document: Value = serde_json::from_str(&document()).unwrap();
     let intro = document["info"]["description"].as_str().unwrap().replace('\n', " ");
-    assert!(intro.contains(&format!("Strings may be {TEXT_MOST} characters long")), "{intro}");
+    assert!(intro.contains(&format!("Strings are limited to {TEXT_MOST} characters")), "{intro}");
     let page = edge.ask("GET", "/docs/errors/idempotency_key_invalid").await.text;
     assert!(page.contains(&format!("1 to {IDEMPOTENCY_KEY_MOST} ")), "{page}");
     for (length, refused) in [(IDEMPOTENCY_KEY_MOST, false), (IDEMPOTENCY_KEY_MOST + 1, true)] {

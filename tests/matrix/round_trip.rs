@@ -257,6 +257,8 @@ impl Trip {
             {
                 Edit::LastName
             }
+            // There is nothing to clear.
+            Edit::NoFirstName if body["firstName"].is_null() => Edit::LastName,
             // Without that time, or the account, nobody can tell a name that follows from the account.
             Edit::FirstName | Edit::Account
                 if self.name.ends_with("company")

@@ -1,7 +1,6 @@
-//! Requests a second of each key or token subject: a token bucket that is one moment in time.
+//! A rate limit for each key or token subject: a token bucket, as the generic cell rate algorithm (GCRA) keeps it.
 //!
-//! Of a bucket it is remembered when it is full again ("generic cell rate algorithm"). One whose moment has passed is as
-//! good as new, so it can be forgotten without a caller noticing.
+//! A bucket is stored as the time at which it is full again. After that time it equals a new bucket, so it can be removed.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,20 +10,20 @@ use tokio::time::Instant;
 
 use crate::domain::{Caller, Principal, TenantId};
 
-/// How many buckets are remembered. Whoever comes when all of them are in use is let in uncounted: the bound on
-/// requests under way still holds.
+/// The maximum number of buckets. When all are in use, a new caller is admitted without a rate limit; the limit on requests
+/// in flight still applies.
 const MOST: usize = 100_000;
-/// How often buckets that are full again are looked for, at most.
+/// The minimum time between two removals of full buckets.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// A subject of one tenant is not that of another, and tokens without a subject share one bucket per tenant.
+/// Subjects are separate for each tenant. Tokens without a subject share one bucket per tenant.
 type RateOwner = (TenantId, Principal);
 
 /// The buckets of all callers.
 pub(super) struct KeyRateLimiter {
-    /// In which time one request is earned.
+    /// The time that earns one request.
     each: Duration,
-    /// In which time a whole burst is.
+    /// The time that earns a full burst.
     whole: Duration,
     buckets: Mutex<Buckets>,
 }
@@ -36,13 +35,13 @@ struct Buckets {
 }
 
 impl KeyRateLimiter {
-    /// `rate` requests a second, and `burst` at once after a pause.
+    /// Allows `rate` requests a second, and a burst of `burst` after a pause.
     pub(super) fn new(rate: u32, burst: u32) -> Self {
         let each = Duration::from_secs(1) / rate.max(1);
         Self { each, whole: each * burst.max(1), buckets: Mutex::default() }
     }
 
-    /// Takes one request of the caller's, or tells when there is one.
+    /// Takes one request from the caller's bucket. Fails with the time until one is available.
     pub(super) fn take(&self, caller: &Caller) -> Result<(), Duration> {
         let owner = (caller.tenant.clone(), caller.principal.clone());
         self.buckets.lock().unwrap_or_else(PoisonError::into_inner).take(
@@ -68,7 +67,7 @@ impl Buckets {
         Ok(())
     }
 
-    /// Whether one more bucket can be remembered, after forgetting those that are full.
+    /// Whether there is room for one more bucket, after full ones are removed.
     fn has_room(&mut self, now: Instant) -> bool {
         let due = self.swept.is_none_or(|swept| now.duration_since(swept) >= SWEEP);
         if self.full_at.len() >= MOST && due {

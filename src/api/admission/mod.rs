@@ -1,5 +1,5 @@
-//! Who is let in: so many requests under way in the process and of one tenant, so many a second of one key, and none
-//! any more once the process stops.
+//! Admission: limits on requests in flight per process and per tenant, and a rate limit per key. New requests are refused once
+//! the process is stopping.
 
 mod key_rate_limiter;
 mod tenant_limit;
@@ -15,10 +15,10 @@ use self::tenants::{TenantLimits, TenantPlace};
 use crate::config::Limits;
 use crate::domain::{Admission, Caller, Failure, FailureKind, Result};
 
-/// When to come again where requests under way are too many: they are short.
+/// The `Retry-After` when too many requests are in flight. Requests are short.
 const SOON: Duration = Duration::from_secs(1);
 
-/// The process's own limits; one for all requests.
+/// The limits of the process, shared by all requests.
 pub struct RequestAdmission {
     closed: AtomicBool,
     places: Arc<TenantLimit>,
@@ -26,18 +26,18 @@ pub struct RequestAdmission {
     rates: Option<KeyRateLimiter>,
 }
 
-/// What a request holds from before anything of it is read until its response is written, and its write until its end.
+/// The permits of a request. They are held from before its body is read until its response is written and its write has ended.
 #[derive(Clone)]
 pub(in crate::api) struct AdmissionPermit(Arc<HeldPermits>);
 
 struct HeldPermits {
     _place: TenantPermit,
-    /// Taken later: whose request it is shows only with its key.
+    /// Taken later, because the tenant is known only after authentication.
     tenant: OnceLock<TenantPlace>,
 }
 
 impl RequestAdmission {
-    /// A gate that keeps to `limits`.
+    /// Applies `limits`.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         Self {
@@ -48,49 +48,52 @@ impl RequestAdmission {
         }
     }
 
-    /// Lets nobody in any more.
+    /// Refuses all further requests.
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
     }
 
-    /// Fails with `draining` once the gate is closed.
+    /// Fails with `draining` after [`Self::close`].
     pub fn open(&self) -> Result<()> {
         if !self.closed.load(Ordering::SeqCst) {
             return Ok(());
         }
-        Err(Failure::new(FailureKind::Draining, "The gateway is stopping; send the call to another one."))
+        Err(Failure::new(
+            FailureKind::Draining,
+            "The gateway is stopping. Send the request to another replica.",
+        ))
     }
 
-    /// Waits until nothing is under way: no request, and no write whose caller has left.
+    /// Waits until no request is in flight, and no write whose caller has disconnected.
     pub async fn until_empty(&self) {
         self.places.until_empty().await;
     }
 
-    /// Lets a request in, whoever sends it. Fails with `draining`, `overloaded`.
+    /// Admits a request before its caller is known. Fails with `draining`, `overloaded`.
     pub(in crate::api) fn enter(&self) -> Result<AdmissionPermit> {
         let place = self.places.take();
-        // Only now: whoever closes the gate and then sees nobody inside can rely on it.
+        // Checked after the permit is taken: once the gate is closed and no permit is held, no request can start.
         self.open()?;
         let place = place.ok_or_else(|| {
-            let detail = "The gateway has as many requests under way as it may. Nothing was done.";
+            let detail = "The gateway has reached its limit of concurrent requests. Nothing was done.";
             Failure::new(FailureKind::Overloaded, detail).with_retry_after(Some(SOON))
         })?;
         Ok(AdmissionPermit(Arc::new(HeldPermits { _place: place, tenant: OnceLock::new() })))
     }
 
-    /// Lets the caller in whose request holds `pass`; without one only the rate counts.
+    /// Admits the caller of a request that holds `pass`. Without `pass` only the rate limit applies.
     /// Fails with `rate_limited`, `too_many_concurrent_requests`.
     pub(in crate::api) fn admit(&self, caller: &Caller, pass: Option<&AdmissionPermit>) -> Result<()> {
         if let Some(Err(wait)) = self.rates.as_ref().map(|rates| rates.take(caller)) {
-            let detail = format!("This {} sends more requests than it may.", caller.principal.noun());
+            let detail = format!("This {} exceeds its rate limit.", caller.principal.noun());
             return Err(Failure::new(FailureKind::RateLimited, detail).with_retry_after(Some(wait)));
         }
         let place = self.tenants.take(&caller.tenant).ok_or_else(|| {
-            let detail = "The tenant has as many requests under way as it may.";
+            let detail = "The tenant has reached its limit of concurrent requests.";
             Failure::new(FailureKind::TooManyConcurrentRequests, detail).with_retry_after(Some(SOON))
         })?;
         if let Some(AdmissionPermit(held)) = pass {
-            // A request is one tenant's: a second place of it would be given back at once.
+            // A request belongs to one tenant: a second permit would be released at once.
             let _ = held.tenant.set(place);
         }
         Ok(())
@@ -98,7 +101,7 @@ impl RequestAdmission {
 }
 
 impl AdmissionPermit {
-    /// The same places, held along with the call.
+    /// The same permits, held by the call as well.
     pub(in crate::api) fn admission(&self) -> Admission {
         Admission::holding(Arc::clone(&self.0) as Arc<_>)
     }

@@ -1,25 +1,25 @@
-//! The requests under way in the whole process: counted, bounded, and waited for at the end.
+//! The requests in flight of the whole process: counted, limited, and awaited at shutdown.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// Places for requests.
+/// A limit on concurrent requests.
 pub(super) struct TenantLimit {
     most: Option<u32>,
     taken: watch::Sender<u32>,
 }
 
-/// One place, free again when dropped.
+/// A permit for one request, released when dropped.
 pub(super) struct TenantPermit(Arc<TenantLimit>);
 
 impl TenantLimit {
-    /// So many places; `None` is without bound, and counted all the same.
+    /// Allows `most` requests. `None` is unlimited; the requests are counted all the same.
     pub(super) fn new(most: Option<u32>) -> Self {
         Self { most, taken: watch::Sender::new(0) }
     }
 
-    /// A place, where one is free.
+    /// Takes a permit, if one is free.
     pub(super) fn take(self: &Arc<Self>) -> Option<TenantPermit> {
         let taken = self.taken.send_if_modified(|taken| {
             let free = self.most.is_none_or(|most| *taken < most);
@@ -29,9 +29,9 @@ impl TenantLimit {
         taken.then(|| TenantPermit(Arc::clone(self)))
     }
 
-    /// Waits until no place is taken.
+    /// Waits until no permit is held.
     pub(super) async fn until_empty(&self) {
-        // It fails only without a sender, and that is here.
+        // It fails only if the sender is dropped, and `self` owns the sender.
         let _ = self.taken.subscribe().wait_for(|taken| *taken == 0).await;
     }
 }

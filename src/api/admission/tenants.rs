@@ -1,4 +1,4 @@
-//! The requests of each tenant under way; a tenant without any takes no memory.
+//! The requests in flight of each tenant. A tenant without requests takes no memory.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,25 +7,25 @@ use crate::domain::TenantId;
 
 type Inside = Arc<Mutex<HashMap<TenantId, u32>>>;
 
-/// Places for the requests of each tenant.
+/// A limit on the concurrent requests of each tenant.
 pub(super) struct TenantLimits {
     most: Option<u32>,
     inside: Inside,
 }
 
-/// One place of a tenant, free again when dropped.
+/// A permit for one request of a tenant, released when dropped.
 pub(super) struct TenantPlace {
     inside: Inside,
     tenant: TenantId,
 }
 
 impl TenantLimits {
-    /// So many places for each; `None` is without bound.
+    /// Allows each tenant `most` requests; `None` is unlimited.
     pub(super) fn new(most: Option<u32>) -> Self {
         Self { most, inside: Inside::default() }
     }
 
-    /// A place of the tenant, where one is free.
+    /// Takes a permit of the tenant, if one is free.
     pub(super) fn take(&self, tenant: &TenantId) -> Option<TenantPlace> {
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = inside.get(tenant).copied().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The operator's view of who did what: one file per operation.
+//! Operator endpoints for the audit: one file per operation.
 
 pub(super) mod list;
 mod parameters;

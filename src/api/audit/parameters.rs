@@ -1,4 +1,4 @@
-//! Which records of the audit are asked for.
+//! The parameters of the audit list.
 
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -10,7 +10,7 @@ use crate::domain::TenantId;
 use crate::gateway::ListingRequest;
 use crate::gateway::audit::{Action, AuditRequest};
 
-/// Filters, and which part of the listing.
+/// Filters and the position in the list.
 pub(in crate::api) struct AuditParameters(pub(super) AuditRequest);
 
 impl Parameters for AuditParameters {
@@ -24,7 +24,7 @@ impl Parameters for AuditParameters {
     }
 }
 
-/// A misspelt word would find nothing, which reads as if nothing had happened.
+/// An unknown word is refused: it would match nothing, which looks as if nothing had happened.
 fn action(query: &mut QueryReader) -> Read<Option<Action>> {
     let Some(word) = query.text("action")? else { return Ok(None) };
     let known = Action::parse(&word).map(Some);
@@ -41,12 +41,12 @@ impl IntoParams for AuditParameters {
         vec![
             documented::query(
                 "tenantId",
-                "Of this tenant alone; it need not exist any longer.",
+                "Returns only records of this tenant. The tenant may have been deleted.",
                 documented::text(),
             ),
-            documented::query("from", "Not before this moment.", documented::time()),
-            documented::query("to", "Not after this moment.", documented::time()),
-            documented::query("action", "Of this action alone.", actions),
+            documented::query("from", "Returns only records at or after this time.", documented::time()),
+            documented::query("to", "Returns only records at or before this time.", documented::time()),
+            documented::query("action", "Returns only records of this action.", actions),
             documented::cursor(),
             documented::page_size(),
         ]

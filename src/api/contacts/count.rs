@@ -6,19 +6,19 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::parameters::CountParameters;
-use crate::api::answer;
 use crate::api::extract::{ContactsReader, Context, Query};
 use crate::api::openapi::problems::CountProblems;
-use crate::api::schema::CountAnswer;
+use crate::api::response;
+use crate::api::schema::CountResponse;
 use crate::domain::Result;
 use crate::gateway::Gateway;
 
 /// Count contacts
 ///
-/// How many contacts match all filters. Needs `contacts:read`.
+/// Returns the number of contacts that match all filters. Requires the scope `contacts:read`.
 #[utoipa::path(get, path = "/crm/contacts/count", operation_id = "countContacts", tag = "contacts",
     params(CountParameters),
-    responses((status = 200, description = "How many.", body = CountAnswer), CountProblems))]
+    responses((status = 200, description = "The number of contacts.", body = CountResponse), CountProblems))]
 pub(in crate::api) async fn count(
     State(gateway): State<Arc<Gateway>>,
     ContactsReader(caller): ContactsReader,
@@ -26,5 +26,5 @@ pub(in crate::api) async fn count(
     Query(asked): Query<CountParameters>,
 ) -> Result<Response> {
     let count = gateway.contacts.count(&context, &caller, &asked.credential, &asked.query).await?;
-    answer::ok(&CountAnswer { count })
+    response::ok(&CountResponse { count })
 }

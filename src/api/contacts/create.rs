@@ -7,24 +7,24 @@ use axum::response::Response;
 
 use super::parameters::WriteParameters;
 use super::rendered;
-use crate::api::answer;
 use crate::api::extract::{ContactsWriter, Context, IdempotencyKey, IdempotentJson, Query, Unconditional};
 use crate::api::openapi::problems::CreateProblems;
-use crate::api::schema::ContactAnswer;
+use crate::api::response;
+use crate::api::schema::ContactResponse;
 use crate::domain::{ContactDraft, Result};
 use crate::gateway::Gateway;
 use crate::gateway::contacts::WriteRequest;
 
 /// Create a contact
 ///
-/// Creates a person and never overwrites one: where the CRM knows the person already, the answer is 409
-/// `contact_exists` with the candidates. The answer shows what the CRM holds afterwards; what it could not hold is
-/// named in `warnings`, or refused with `strict=true`. Needs `contacts:write`.
+/// Creates a contact and never overwrites one. If the CRM already has the contact, the response is 409 `contact_exists`
+/// with the `candidates`. The response shows the contact as the CRM stored it. `warnings` name what the CRM could not store;
+/// with `strict=true` the request is refused instead. Requires the scope `contacts:write`.
 #[utoipa::path(post, path = "/crm/contacts", operation_id = "createContact", tag = "contacts",
     params(WriteParameters, IdempotencyKey), request_body = ContactDraft,
     responses(
-        (status = 200, description = "Created.", body = ContactAnswer,
-            headers(("Location" = String, description = "Where to read the contact."))),
+        (status = 200, description = "Created.", body = ContactResponse,
+            headers(("Location" = String, description = "The path of the contact."))),
         CreateProblems))]
 pub(in crate::api) async fn create(
     State(gateway): State<Arc<Gateway>>,
@@ -38,5 +38,5 @@ pub(in crate::api) async fn create(
     let IdempotentJson { body, once, keyed } = written;
     let render = rendered::created(&credential, keyed);
     let request = WriteRequest { context, caller, credential, options, condition: None, once, render };
-    gateway.contacts.create(request, body).await.map(answer::respond)
+    gateway.contacts.create(request, body).await.map(response::respond)
 }

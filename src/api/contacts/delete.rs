@@ -7,21 +7,21 @@ use axum::response::Response;
 
 use super::parameters::DeleteParameters;
 use super::rendered;
-use crate::api::answer;
 use crate::api::extract::{ContactPath, ContactsWriter, Context, IdempotencyKey, IfMatch, Query};
 use crate::api::openapi::problems::DeleteProblems;
-use crate::api::schema::DeleteAnswer;
+use crate::api::response;
+use crate::api::schema::DeleteResponse;
 use crate::domain::Result;
 use crate::gateway::Gateway;
 use crate::gateway::contacts::{WriteOptions, WriteRequest};
 
-/// Remove a contact
+/// Delete a contact
 ///
-/// Removes the contact from the CRM, where the CRM can and the credential's settings allow it; with `If-Match` only if it is
-/// as you read it. Needs `contacts:write`.
+/// Deletes the contact in the CRM, if the CRM supports it and the credential's settings allow it. With `If-Match`, the contact
+/// is deleted only if it has not changed since you read it. Requires the scope `contacts:write`.
 #[utoipa::path(delete, path = "/crm/contacts/{id}", operation_id = "deleteContact", tag = "contacts",
     params(("id" = String, Path, description = "The contact's `id` or `remoteId`."), DeleteParameters, IfMatch, IdempotencyKey),
-    responses((status = 200, description = "Removed.", body = DeleteAnswer), DeleteProblems))]
+    responses((status = 200, description = "Deleted.", body = DeleteResponse), DeleteProblems))]
 pub(in crate::api) async fn delete(
     State(gateway): State<Arc<Gateway>>,
     ContactsWriter(caller): ContactsWriter,
@@ -35,5 +35,5 @@ pub(in crate::api) async fn delete(
     let (once, options) = (keyed.once(""), WriteOptions::default());
     let render = rendered::deleted(keyed);
     let request = WriteRequest { context, caller, credential, options, condition, once, render };
-    gateway.contacts.delete(request, &id).await.map(answer::respond)
+    gateway.contacts.delete(request, &id).await.map(response::respond)
 }

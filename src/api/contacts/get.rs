@@ -5,20 +5,20 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 
-use crate::api::answer;
 use crate::api::extract::{ContactPath, ContactsReader, Context, CredentialOnly, Query};
 use crate::api::openapi::problems::GetProblems;
-use crate::api::schema::ContactAnswer;
+use crate::api::response;
+use crate::api::schema::ContactResponse;
 use crate::domain::Result;
 use crate::gateway::Gateway;
 
 /// Get a contact
 ///
-/// One contact, as completely as the CRM tells it; what could be seen only in part is named in `warnings`. The header `ETag`
-/// is for `If-Match` on a change or removal. Needs `contacts:read`.
+/// Returns one contact, as completely as the CRM shows it. `warnings` name fields that are incomplete. Send the header `ETag`
+/// as `If-Match` when you update or delete the contact. Requires the scope `contacts:read`.
 #[utoipa::path(get, path = "/crm/contacts/{id}", operation_id = "getContact", tag = "contacts",
     params(("id" = String, Path, description = "The contact's `id` or `remoteId`."), CredentialOnly),
-    responses((status = 200, description = "The contact.", body = ContactAnswer), GetProblems))]
+    responses((status = 200, description = "The contact.", body = ContactResponse), GetProblems))]
 pub(in crate::api) async fn get(
     State(gateway): State<Arc<Gateway>>,
     ContactsReader(caller): ContactsReader,
@@ -27,7 +27,7 @@ pub(in crate::api) async fn get(
     Query(asked): Query<CredentialOnly>,
 ) -> Result<Response> {
     let shown = gateway.contacts.get(&context, &caller, &asked.credential, &id).await?;
-    let (size, body) = (shown.contact.size(), ContactAnswer::of(&shown));
-    let answer = answer::contacts(&gateway, &caller, &context, size, &body).await?;
-    Ok(answer::tagged(answer, shown.tag.as_deref()))
+    let (size, body) = (shown.contact.size(), ContactResponse::of(&shown));
+    let response = response::contacts(&gateway, &caller, &context, size, &body).await?;
+    Ok(response::tagged(response, shown.tag.as_deref()))
 }

@@ -6,21 +6,21 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::parameters::ListParameters;
-use crate::api::answer;
 use crate::api::extract::{ContactsReader, Context, Query};
 use crate::api::openapi::problems::ListProblems;
-use crate::api::schema::ContactListAnswer;
+use crate::api::response;
+use crate::api::schema::ContactListResponse;
 use crate::domain::Result;
 use crate::gateway::Gateway;
 
 /// List contacts
 ///
-/// One page of the contacts that match all filters. Walk by `cursor` to see every contact; by `pageNumber` to show a
-/// page to a person. A filter is answered by the CRM, applied by the gateway, or refused: never ignored. Needs
+/// Returns a page of the contacts that match all filters. Use `cursor` to read all contacts, and `pageNumber` to show one
+/// page to a person. A filter is applied by the CRM or by the gateway, or refused; it is never ignored. Requires the scope
 /// `contacts:read`.
 #[utoipa::path(get, path = "/crm/contacts", operation_id = "listContacts", tag = "contacts",
     params(ListParameters),
-    responses((status = 200, description = "One page.", body = ContactListAnswer), ListProblems))]
+    responses((status = 200, description = "A page of contacts.", body = ContactListResponse), ListProblems))]
 pub(in crate::api) async fn list(
     State(gateway): State<Arc<Gateway>>,
     ContactsReader(caller): ContactsReader,
@@ -28,6 +28,6 @@ pub(in crate::api) async fn list(
     Query(asked): Query<ListParameters>,
 ) -> Result<Response> {
     let listed = gateway.contacts.list(&context, &caller, &asked.credential, &asked.request).await?;
-    let (size, body) = (listed.size(), ContactListAnswer::of(&listed));
-    answer::contacts(&gateway, &caller, &context, size, &body).await
+    let (size, body) = (listed.size(), ContactListResponse::of(&listed));
+    response::contacts(&gateway, &caller, &context, size, &body).await
 }

@@ -1,4 +1,4 @@
-//! The parameters of contacts' operations.
+//! The parameters of the operations on contacts.
 
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -10,10 +10,10 @@ use crate::domain::rules::is_email_address;
 use crate::domain::{ContactQuery, CredentialId, Filter, FilterKind, FilterName, FilterValue};
 use crate::gateway::contacts::{ListRequest, PageStart, WriteOptions};
 
-/// The last page number: far behind any list, and far from where numbers overflow.
+/// The largest page number. It is beyond the end of any list, and cannot cause an overflow.
 const PAGE_NUMBER_MOST: u64 = 1_000_000;
 
-/// What a list asks for.
+/// The parameters of a list.
 pub(in crate::api) struct ListParameters {
     pub(super) credential: CredentialId,
     pub(super) request: ListRequest,
@@ -30,12 +30,12 @@ impl Parameters for ListParameters {
 
 impl IntoParams for ListParameters {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        // No default in the document: Swagger UI would fill it in beside a cursor, which is refused.
+        // No default in the document: Swagger UI would send it together with a cursor, which is refused.
         let number = documented::number(PAGE_NUMBER_MOST);
         let paging = [
             documented::query(
                 "pageNumber",
-                "Which page, counted from 1, the first by default; not together with `cursor`.",
+                "The page number, from 1. The default is the first page. Cannot be combined with `cursor`.",
                 number,
             ),
             documented::page_size(),
@@ -45,7 +45,7 @@ impl IntoParams for ListParameters {
     }
 }
 
-/// What a count asks for.
+/// The parameters of a count.
 pub(in crate::api) struct CountParameters {
     pub(super) credential: CredentialId,
     pub(super) query: ContactQuery,
@@ -64,7 +64,7 @@ impl IntoParams for CountParameters {
     }
 }
 
-/// How a create or update shall be done.
+/// The parameters of a create or update.
 pub(in crate::api) struct WriteParameters {
     pub(super) credential: CredentialId,
     pub(super) options: WriteOptions,
@@ -80,12 +80,12 @@ impl Parameters for WriteParameters {
 
 impl IntoParams for WriteParameters {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let strict = "`true` refuses what the CRM could not store, with 422, instead of warning about it.";
+        let strict = "If `true`, the request fails with 422 if the CRM cannot store all of it. Otherwise the response has warnings.";
         vec![documented::credential(), documented::flag("strict", false, strict)]
     }
 }
 
-/// How an upsert shall be done.
+/// The parameters of an upsert.
 pub(in crate::api) struct UpsertParameters {
     pub(super) credential: CredentialId,
     pub(super) options: WriteOptions,
@@ -107,7 +107,7 @@ impl IntoParams for UpsertParameters {
         let identifying =
             ADAPTERS.iter().map(|spec| format!("{} by `{}`", spec.title, spec.create_identity().word()));
         let description = format!(
-            "By what the person is searched for: one, or several with a comma between them; any match counts. Without it as the CRM tells people apart: {}.",
+            "The fields that identify the contact, separated by commas; a match of any field counts. By default, contacts are identified as in the CRM: {}.",
             identifying.collect::<Vec<_>>().join(", ")
         );
         let words = documented::text().enum_values(Some(selections(&match_kinds())));
@@ -116,7 +116,7 @@ impl IntoParams for UpsertParameters {
     }
 }
 
-/// All kinds by which some CRM finds people; the upsert refuses one that its CRM does not declare.
+/// All kinds by which any CRM can find contacts. An upsert refuses a kind that its CRM does not support.
 fn match_kinds() -> Vec<IdentityKind> {
     let mut kinds = Vec::new();
     for kind in ADAPTERS.iter().flat_map(|spec| spec.identities) {
@@ -127,7 +127,7 @@ fn match_kinds() -> Vec<IdentityKind> {
     kinds
 }
 
-/// Every choice of these kinds in every order, the shorter ones first.
+/// Every selection of these kinds in every order, shorter ones first.
 fn selections(kinds: &[IdentityKind]) -> Vec<String> {
     let (mut all, mut longest) = (Vec::new(), vec![Vec::new()]);
     for _ in kinds {
@@ -154,7 +154,8 @@ fn match_on(query: &mut QueryReader) -> Read<Option<Vec<IdentityKind>>> {
             Some(_) => {}
             None => {
                 let words: Vec<String> = kinds.iter().map(|kind| format!("`{}`", kind.word())).collect();
-                let detail = format!("Use {}, or several with a comma between them.", words.join(", "));
+                let detail =
+                    format!("Must be {}, or several of these separated by commas.", words.join(", "));
                 return Err(query.fault("matchOn", detail));
             }
         }
@@ -162,7 +163,7 @@ fn match_on(query: &mut QueryReader) -> Read<Option<Vec<IdentityKind>>> {
     Ok(Some(all))
 }
 
-/// Which contact to remove.
+/// The parameters of a delete.
 pub(in crate::api) struct DeleteParameters {
     pub(super) credential: CredentialId,
 }
@@ -184,7 +185,7 @@ fn start(query: &mut QueryReader) -> Read<PageStart> {
     let (number, cursor) = (query.number("pageNumber", 1..=PAGE_NUMBER_MOST), query.text("cursor"));
     match (number?, cursor?) {
         (Some(_), Some(_)) => {
-            Err(query.fault("cursor", "It says where to go on by itself: leave `pageNumber` out."))
+            Err(query.fault("cursor", "Cannot be combined with `pageNumber`. Remove one of them."))
         }
         (None, Some(cursor)) => Ok(PageStart::Cursor(cursor)),
         (number, None) => Ok(PageStart::PageNumber(number.unwrap_or(1))),
@@ -192,7 +193,7 @@ fn start(query: &mut QueryReader) -> Read<PageStart> {
 }
 
 fn filters(query: &mut QueryReader) -> Read<ContactQuery> {
-    // All are read before one that is at fault ends it, so that all faults are named.
+    // All are read before the first fault is returned, so that all faults are reported.
     let read: Vec<_> = FilterName::ALL.iter().map(|&name| filter(query, name)).collect();
     let filters: Read<Vec<_>> = read.into_iter().collect();
     Ok(ContactQuery { filters: filters?.into_iter().flatten().collect() })
@@ -208,26 +209,26 @@ fn filter(query: &mut QueryReader, name: FilterName) -> Read<Option<Filter>> {
     Ok(value.map(|value| Filter { name, value }))
 }
 
-/// What can be no address would find nobody, which reads as if nobody had it.
+/// An invalid address is refused: it would match nothing, which looks as if no contact had it.
 fn email_address(query: &mut QueryReader, name: FilterName) -> Read<Option<FilterValue>> {
-    // Blanks in front stay: one was a `+`, and without it another address would be looked for.
+    // Leading spaces are kept: one may have been a `+`, and without it the search would be for another address.
     let Some(text) = query.value(name.parameter())? else { return Ok(None) };
     if is_email_address(&text) {
         return Ok(Some(FilterValue::Text(text.into())));
     }
     let detail = if text.contains(' ') {
-        "Not a valid e-mail address. It holds a space: in a query a `+` is written %2B."
+        "Not a valid e-mail address: it contains a space. Encode `+` as %2B."
     } else {
         "Not a valid e-mail address."
     };
     Err(query.fault(name.parameter(), detail))
 }
 
-/// A space in front of the number was a `+`, which tells a country code.
+/// A leading space was probably a `+` before a country code.
 fn phone_number(query: &mut QueryReader, name: FilterName) -> Read<Option<FilterValue>> {
     let Some(text) = query.value(name.parameter())? else { return Ok(None) };
     if text.starts_with(char::is_whitespace) {
-        let detail = "It begins with a space: in a query the `+` of a country code is written %2B.";
+        let detail = "Must not begin with a space. Encode the `+` of a country code as %2B.";
         return Err(query.fault(name.parameter(), detail));
     }
     Ok(Some(FilterValue::Text(text.trim().into())))
@@ -244,15 +245,15 @@ fn filter_parameters() -> impl Iterator<Item = Parameter> {
     })
 }
 
-/// What the filter means, and which CRMs answer it, as their adapters declare.
+/// The meaning of the filter, and the CRMs that apply it, as their adapters declare.
 fn description(name: FilterName) -> String {
-    let answering: Vec<&str> = ADAPTERS
+    let applying: Vec<&str> = ADAPTERS
         .iter()
         .filter(|spec| spec.filter(name).is_some())
         .map(|spec| spec.provider.as_str())
         .collect();
-    match answering.as_slice() {
-        [] => format!("{} No CRM answers it itself.", name.description()),
-        some => format!("{} Answered by: {}.", name.description(), some.join(", ")),
+    match applying.as_slice() {
+        [] => format!("{} No CRM applies it itself.", name.description()),
+        some => format!("{} Applied by: {}.", name.description(), some.join(", ")),
     }
 }

@@ -4,59 +4,61 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use crate::api::answer;
 use crate::api::extract::IdempotencyKey;
-use crate::api::schema::{ContactAnswer, DeleteAnswer, Extent, UpsertAnswer};
+use crate::api::response;
+use crate::api::schema::{ContactResponse, DeleteResponse, Extent, UpsertResponse};
 use crate::domain::{Contact, CredentialId, Failure, RemoteFields, Result, Warning, WarningCode};
 use crate::gateway::contacts::{ContactView, ResponseBuilder};
 use crate::gateway::writes::StoredResponse;
 
 const ETAG: &str = "etag";
 
-/// The contact, with the place where it can be read.
+/// The contact, with the `Location` where it can be read.
 pub(super) fn created(credential: &CredentialId, keyed: IdempotencyKey) -> ResponseBuilder {
     let credential = credential.clone();
-    answered(keyed, move |shown, extent| {
-        let body = ContactAnswer::of_write(shown, extent);
-        answer::written_within(StatusCode::OK, &body, Some(place(&credential, shown)))
+    render_write(keyed, move |shown, extent| {
+        let body = ContactResponse::of_write(shown, extent);
+        response::written_within(StatusCode::OK, &body, Some(location(&credential, shown)))
     })
 }
 
 /// The contact.
 pub(super) fn updated(keyed: IdempotencyKey) -> ResponseBuilder {
-    answered(keyed, |shown, extent| {
-        let body = ContactAnswer::of_write(shown, extent);
-        answer::written_within(StatusCode::OK, &body, None)
+    render_write(keyed, |shown, extent| {
+        let body = ContactResponse::of_write(shown, extent);
+        response::written_within(StatusCode::OK, &body, None)
     })
 }
 
-/// The contact and what was done, with the place where it can be read.
+/// The contact and the outcome, with the `Location` where the contact can be read.
 pub(super) fn upserted(credential: &CredentialId, keyed: IdempotencyKey) -> ResponseBuilder {
     let credential = credential.clone();
-    answered(keyed, move |shown, extent| {
-        let body = UpsertAnswer::of_write(shown, extent);
-        answer::written_within(StatusCode::OK, &body, Some(place(&credential, shown)))
+    render_write(keyed, move |shown, extent| {
+        let body = UpsertResponse::of_write(shown, extent);
+        response::written_within(StatusCode::OK, &body, Some(location(&credential, shown)))
     })
 }
 
-/// That it is gone.
+/// The response of a delete.
 pub(super) fn deleted(keyed: IdempotencyKey) -> ResponseBuilder {
-    answered(keyed, |_, _| answer::written_within(StatusCode::OK, &DeleteAnswer { success: true }, None))
+    render_write(keyed, |_, _| {
+        response::written_within(StatusCode::OK, &DeleteResponse { success: true }, None)
+    })
 }
 
-/// A success is rendered by `done`, which returns `None` if it is too large. A refusal of the CRM is rendered as a problem.
-fn answered(
+/// A success is rendered by `done`, which returns `None` if it is too large. A rejection by the CRM is rendered as a problem.
+fn render_write(
     keyed: IdempotencyKey,
     done: impl Fn(&ContactView, Extent) -> Result<Option<StoredResponse>> + Send + Sync + 'static,
 ) -> ResponseBuilder {
     Arc::new(move |outcome| match outcome {
         Ok(shown) => {
-            let mut answer = shortened(shown, &done)?;
-            // Also of a shortened response: the tag is the contact's, not the body's.
-            answer.headers.extend(shown.tag.clone().map(|tag| (ETAG.into(), tag)));
-            Ok(answer)
+            let mut stored = shortened(shown, &done)?;
+            // A shortened response has it too: the tag identifies the contact, not the body.
+            stored.headers.extend(shown.tag.clone().map(|tag| (ETAG.into(), tag)));
+            Ok(stored)
         }
-        Err(failure) => Ok(answer::refused(failure, &keyed)),
+        Err(failure) => Ok(response::refused(failure, &keyed)),
     })
 }
 
@@ -99,6 +101,6 @@ fn ids_only(shown: &ContactView) -> ContactView {
     ContactView { contact, warnings, ..shown.clone() }
 }
 
-fn place(credential: &CredentialId, shown: &ContactView) -> String {
-    answer::place(&["crm", "contacts", &shown.id], Some(("credentialId", credential.as_str())))
+fn location(credential: &CredentialId, shown: &ContactView) -> String {
+    response::location(&["crm", "contacts", &shown.id], Some(("credentialId", credential.as_str())))
 }

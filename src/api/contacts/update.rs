@@ -7,35 +7,36 @@ use axum::response::Response;
 
 use super::parameters::WriteParameters;
 use super::rendered;
-use crate::api::answer;
 use crate::api::extract::{
     ContactPath, ContactsWriter, Context, IdempotencyKey, IdempotentJson, IfMatch, Query,
 };
 use crate::api::openapi::problems::UpdateProblems;
-use crate::api::schema::ContactAnswer;
+use crate::api::response;
+use crate::api::schema::ContactResponse;
 use crate::domain::{ContactPatch, Result};
 use crate::gateway::Gateway;
 use crate::gateway::contacts::WriteRequest;
 
-/// Change a contact
+/// Update a contact
 ///
-/// What is absent stays, `null` clears, a list replaces the whole list. What equals the text that the gateway shows is
-/// no change. The response shows what the CRM holds afterwards: the warning `changed_by_upstream` names fields that hold another
-/// value than the one sent, and a change whose old value is still held is 502 `upstream_did_not_apply`. Needs `contacts:write`.
+/// An absent field is unchanged, `null` clears the field, and a list replaces the whole list. A value that equals the one that
+/// the gateway shows is not a change. The response shows the contact as the CRM stored it. The warning `changed_by_upstream`
+/// names fields whose value differs from the one sent. If the CRM still holds an old value, the response is 502
+/// `upstream_did_not_apply`. Requires the scope `contacts:write`.
 ///
-/// With `If-Match` nobody's change is lost:
+/// Send `If-Match` so that no change by others is lost:
 ///
 /// 1. Ann and Ben both read the contact; both get `ETag: "A"`.
 /// 2. Ann sends her change with `If-Match: "A"`. It is stored; the response has `ETag: "B"`.
 /// 3. Ben sends his with `If-Match: "A"`. The response is 412 `contact_changed` with `ETag: "B"`; nothing is sent to the CRM.
-/// 4. Ben reads the contact again, applies his change to what Ann left, and sends it with `If-Match: "B"`.
+/// 4. Ben reads the contact again, applies his change to it, and sends it with `If-Match: "B"`.
 ///
-/// Without `If-Match`, step 3 would overwrite Ann's change. The CRMs have no conditions of their own: a change that another
+/// Without `If-Match`, step 3 would overwrite Ann's change. The CRMs do not support conditions. A change that another
 /// program makes between the gateway's check and its write, usually well under a second, is still overwritten.
 #[utoipa::path(patch, path = "/crm/contacts/{id}", operation_id = "updateContact", tag = "contacts",
     params(("id" = String, Path, description = "The contact's `id` or `remoteId`."), WriteParameters, IfMatch, IdempotencyKey),
     request_body = ContactPatch,
-    responses((status = 200, description = "Changed.", body = ContactAnswer), UpdateProblems))]
+    responses((status = 200, description = "Updated.", body = ContactResponse), UpdateProblems))]
 pub(in crate::api) async fn update(
     State(gateway): State<Arc<Gateway>>,
     ContactsWriter(caller): ContactsWriter,
@@ -49,16 +50,16 @@ pub(in crate::api) async fn update(
     let IdempotentJson { body, once, keyed } = written;
     let render = rendered::updated(keyed);
     let request = WriteRequest { context, caller, credential, options, condition, once, render };
-    gateway.contacts.update(request, &id, body).await.map(answer::respond)
+    gateway.contacts.update(request, &id, body).await.map(response::respond)
 }
 
-/// Change a contact, older spelling
+/// Update a contact (PUT)
 ///
-/// The same as `PATCH`: partial, too, and with `If-Match`. Clients of the unified API send it.
+/// The same as `PATCH`, including partial updates and `If-Match`. It exists for clients of the unified API.
 #[utoipa::path(put, path = "/crm/contacts/{id}", operation_id = "putContact", tag = "contacts",
     params(("id" = String, Path, description = "The contact's `id` or `remoteId`."), WriteParameters, IfMatch, IdempotencyKey),
     request_body = ContactPatch,
-    responses((status = 200, description = "Changed.", body = ContactAnswer), UpdateProblems))]
+    responses((status = 200, description = "Updated.", body = ContactResponse), UpdateProblems))]
 pub(in crate::api) async fn put(
     gateway: State<Arc<Gateway>>,
     caller: ContactsWriter,

@@ -7,26 +7,34 @@ use axum::response::Response;
 
 use super::parameters::UpsertParameters;
 use super::rendered;
-use crate::api::answer;
 use crate::api::extract::{ContactsWriter, Context, IdempotencyKey, IdempotentJson, Query, Unconditional};
 use crate::api::openapi::problems::UpsertProblems;
-use crate::api::schema::UpsertAnswer;
+use crate::api::response;
+use crate::api::schema::UpsertResponse;
 use crate::domain::{ContactUpsert, Result};
 use crate::gateway::Gateway;
 use crate::gateway::contacts::WriteRequest;
 
-/// Create or change a contact
+/// Create or update a contact
 ///
-/// Looks for the person by `matchOn`, changes the one who is found, or creates one. Without `matchOn` people are told
-/// apart as the CRM does it, because households share the rest. Several who match, or without `matchOn` one whose first and last name both differ, are 409 `ambiguous_match`
-/// with the candidates; so is somebody whose number has only the national digits of a `matchOn` phone number. Others who
-/// may be the same person are named by the warning `possible_duplicate`. A change sets what the body names: a list replaces the whole list, `null`, a
-/// blank text or an empty list clears, what is absent stays. In a contact that is created, all of these are absent. Needs `contacts:write`.
+/// Searches for the contact by `matchOn`. If one contact matches, it is updated; otherwise one is created. Without `matchOn`,
+/// the search uses the field by which the CRM identifies contacts, because households share the other one.
+///
+/// The response is 409 `ambiguous_match` with the `candidates` if:
+///
+/// - several contacts match,
+/// - a `matchOn` phone number matches only in its national digits,
+/// - without `matchOn`, the first and last name of the match both differ.
+///
+/// The warning `possible_duplicate` names other contacts that may be the same person.
+///
+/// In an update, a list replaces the whole list; `null`, a blank string or an empty list clears the field; an absent field is
+/// unchanged. In a create, `null`, blank strings and empty lists count as absent. Requires the scope `contacts:write`.
 #[utoipa::path(post, path = "/crm/contacts/upsert", operation_id = "upsertContact", tag = "contacts",
     params(UpsertParameters, IdempotencyKey), request_body = ContactUpsert,
     responses(
-        (status = 200, description = "Created or changed.", body = UpsertAnswer,
-            headers(("Location" = String, description = "Where to read the contact."))),
+        (status = 200, description = "Created or updated.", body = UpsertResponse,
+            headers(("Location" = String, description = "The path of the contact."))),
         UpsertProblems))]
 pub(in crate::api) async fn upsert(
     State(gateway): State<Arc<Gateway>>,
@@ -40,5 +48,5 @@ pub(in crate::api) async fn upsert(
     let IdempotentJson { body, once, keyed } = written;
     let render = rendered::upserted(&credential, keyed);
     let request = WriteRequest { context, caller, credential, options, condition: None, once, render };
-    gateway.contacts.upsert(request, body, match_on).await.map(answer::respond)
+    gateway.contacts.upsert(request, body, match_on).await.map(response::respond)
 }

@@ -1,4 +1,4 @@
-//! `/docs/errors` and `/docs/errors/{code}`: what each kind of problem means, whose fault it is, what to do.
+//! `/docs/errors` and `/docs/errors/{code}`: the meaning of each problem, its origin, and how to fix it.
 
 use axum::extract::Path;
 use axum::response::{Html, IntoResponse, Response};
@@ -10,7 +10,7 @@ use crate::api::layers::DOCS_POLICY;
 use crate::api::problem::{status, title};
 use crate::domain::{Failure, FailureKind, Origin, Result, Retryable};
 
-/// All kinds, each with a link to its page.
+/// The list of all problems, with links to their pages.
 pub(in crate::api) async fn errors(_: Query<NoParameters>) -> Response {
     let row = |&kind: &FailureKind| {
         let (code, status, title) = (kind.code(), status(kind).as_u16(), title(kind));
@@ -26,12 +26,12 @@ pub(in crate::api) async fn error(Path(code): Path<String>, _: Query<NoParameter
         .iter()
         .copied()
         .find(|kind| kind.code() == code)
-        .ok_or_else(|| Failure::new(FailureKind::RouteNotFound, "There is no problem with this code."))?;
+        .ok_or_else(|| Failure::new(FailureKind::RouteNotFound, "Unknown problem code."))?;
     Ok(page(
         title(kind),
         &format!(
-            "<p>Code <code>{code}</code>, status {}.</p>\n<h2>Whose fault</h2>\n<p>{}</p>\n<h2>What to do</h2>\n<p>{}</p>\n\
-             <h2>Send it again?</h2>\n<p>{}</p>\n<p><a href=\"/docs/errors\">All problems</a></p>",
+            "<p>Code <code>{code}</code>, status {}.</p>\n<h2>Origin</h2>\n<p>{}</p>\n<h2>What to do</h2>\n<p>{}</p>\n\
+             <h2>Retry</h2>\n<p>{}</p>\n<p><a href=\"/docs/errors\">All problems</a></p>",
             statuses(&code),
             whose(kind.origin()),
             remediation(kind),
@@ -48,10 +48,10 @@ fn statuses(code: &str) -> String {
 
 const fn whose(origin: Origin) -> &'static str {
     match origin {
-        Origin::Caller => "The caller's: the request has to change, or what the key may do.",
-        Origin::Gateway => "The gateway's.",
+        Origin::Caller => "The caller: the request or the permissions of the key must change.",
+        Origin::Gateway => "The gateway.",
         Origin::Upstream => {
-            "The CRM's, or of the link to it; <code>upstream</code> tells which CRM and what it answered."
+            "The CRM, or the connection to it. <code>upstream</code> names the CRM and the status of its response."
         }
     }
 }
@@ -59,18 +59,18 @@ const fn whose(origin: Origin) -> &'static str {
 const fn again(kind: FailureKind) -> &'static str {
     match kind.retryable() {
         Retryable::No if matches!(kind, FailureKind::QuotaExceeded) => {
-            "With status 429, yes, after the time in <code>Retry-After</code>. With status 422 not until something was removed."
+            "Status 429: yes, after the time in <code>Retry-After</code>. Status 422: no, unless something is deleted first."
         }
         Retryable::No if matches!(kind, FailureKind::OutcomeUnknown) => {
-            "With the same <code>Idempotency-Key</code>, yes: nothing is written twice. Without one, only after you have looked."
+            "With the same <code>Idempotency-Key</code>, yes: nothing is written twice. Without one, only after you have checked in the CRM."
         }
-        Retryable::No => "No: the same request will fail again until something is mended.",
-        Retryable::Yes => "Yes, after the time in <code>Retry-After</code> where there is one.",
+        Retryable::No => "No: the same request fails again until the cause is fixed.",
+        Retryable::Yes => "Yes, after the time in <code>Retry-After</code>, if present.",
         Retryable::SameKeyOnly => "Only with the same <code>Idempotency-Key</code>.",
     }
 }
 
-/// A page; both texts are ours and hold no character that HTML would misread.
+/// Builds a page. Both texts are constants of the gateway, so they need no HTML escaping.
 fn page(heading: &str, body: &str) -> Response {
     let html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\

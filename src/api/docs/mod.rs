@@ -1,4 +1,4 @@
-//! Pages for people: Swagger UI from the binary, the document, a page for each kind of problem.
+//! The documentation: Swagger UI, the OpenAPI document, and a page for each problem.
 
 mod errors;
 mod remediation;
@@ -19,7 +19,7 @@ use crate::domain::{Failure, FailureKind, Result};
 
 static DOCUMENT: LazyLock<String> = LazyLock::new(openapi::document);
 
-/// What Swagger UI shows, and how. No validator: it is a service on another host.
+/// The configuration of Swagger UI. The validator is off, because it is a service on another host.
 static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
     Arc::new(
         Config::from("/openapi.json")
@@ -32,9 +32,9 @@ static CONFIG: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
     )
 });
 
-/// Sends to the documentation.
+/// Redirects to the documentation.
 pub(super) async fn home(_: Query<NoParameters>) -> Redirect {
-    // With the slash: the page's assets are relative to it.
+    // The trailing slash is needed: the assets of the page are relative to it.
     Redirect::to("/docs/")
 }
 
@@ -43,12 +43,12 @@ pub(super) async fn document(_: Query<NoParameters>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str()).into_response()
 }
 
-/// Swagger UI's page. Its parameters, if any, are its own.
+/// The page of Swagger UI. Query parameters are left to Swagger UI.
 pub(super) async fn index() -> Result<Response> {
     file("index.html")
 }
 
-/// One of Swagger UI's assets.
+/// An asset of Swagger UI.
 pub(super) async fn asset(Path(name): Path<String>) -> Result<Response> {
     file(&name)
 }
@@ -56,7 +56,7 @@ pub(super) async fn asset(Path(name): Path<String>) -> Result<Response> {
 fn file(name: &str) -> Result<Response> {
     let found = utoipa_swagger_ui::serve(name, Arc::clone(&CONFIG))
         .map_err(|error| Failure::internal(format!("an asset could not be served: {error}")))?
-        .ok_or_else(|| Failure::new(FailureKind::RouteNotFound, "There is no such page."))?;
+        .ok_or_else(|| Failure::new(FailureKind::RouteNotFound, "Unknown page."))?;
     let mut response =
         ([(header::CONTENT_TYPE, found.content_type)], found.bytes.into_owned()).into_response();
     let headers = response.headers_mut();

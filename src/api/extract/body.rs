@@ -1,4 +1,4 @@
-//! A JSON body: bounded in size and time, strict in syntax, then read whole with all its faults named.
+//! A JSON body: limited in size and time, parsed strictly, and then read so that all faults are reported.
 
 use std::time::Duration;
 
@@ -16,16 +16,16 @@ use crate::json;
 
 /// The largest body: 1 MiB.
 const LIMIT: usize = 1024 * 1024;
-/// How long a body may take to arrive: a slow sender holds nothing for longer.
+/// The time in which a body must arrive, so that a slow sender holds no resources for longer.
 const TIME: Duration = Duration::from_secs(10);
 
-/// What can be read from a body.
+/// A type that can be read from a body.
 pub(in crate::api) trait FromBody: Sized + Send {
-    /// Reads the object's members; faults go to `reader`, and `None` only stands beside one.
+    /// Reads the fields of the object. Faults are reported to `reader`; if the result is `None`, there is at least one.
     fn from_body(reader: &mut FieldReader<'_>, members: &json::Members<'_>) -> Option<Self>;
 }
 
-/// The body as a `T`. Stands last among a handler's arguments: it is read when all else is in order.
+/// The body as a `T`. It is a handler's last argument, so that it is read only after all other checks.
 pub(in crate::api) struct JsonBody<T>(pub(in crate::api) T);
 
 impl<T: FromBody, S: Sync> FromRequest<S> for JsonBody<T> {
@@ -36,7 +36,7 @@ impl<T: FromBody, S: Sync> FromRequest<S> for JsonBody<T> {
     }
 }
 
-/// The body as a `T`, and its text.
+/// Reads the body as a `T`, and returns its text too.
 pub(super) async fn read<T: FromBody>(request: Request) -> Result<(T, ByteString)> {
     check_media_type(request.headers())?;
     let deadline = deadline(&request)?;
@@ -45,7 +45,7 @@ pub(super) async fn read<T: FromBody>(request: Request) -> Result<(T, ByteString
     blocking::until(deadline, tenant.as_ref(), body.len(), || parsed(body)).await?
 }
 
-/// Until when the request must be answered.
+/// The deadline of the request.
 pub(super) fn deadline(request: &Request) -> Result<Instant> {
     super::context::time(request.headers(), request.method()).map(|time| crate::clock::monotonic() + time)
 }
@@ -64,7 +64,7 @@ fn parsed<T: FromBody>(body: bytes::Bytes) -> Result<(T, ByteString)> {
 
 async fn bytes(request: Request) -> Result<bytes::Bytes> {
     let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    // Refused by what it declares: who waits to be asked for the body must not be.
+    // Refused by its declared length, so that a client that waits for `100 Continue` does not send it.
     if declared.and_then(|length| length.parse().ok()).is_some_and(|length: usize| length > LIMIT) {
         return Err(too_large());
     }
@@ -73,7 +73,7 @@ async fn bytes(request: Request) -> Result<bytes::Bytes> {
     match tokio::time::timeout(time, body.collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(malformed("The body did not arrive whole.")),
+        Ok(Err(_)) => Err(malformed("The body did not arrive completely.")),
         Err(_) => Err(malformed(format!("The body did not arrive within {} ms.", time.as_millis()))),
     }
 }
@@ -81,7 +81,7 @@ async fn bytes(request: Request) -> Result<bytes::Bytes> {
 fn check_media_type(headers: &HeaderMap) -> Result<()> {
     let wrong = |detail: &str| Err(Failure::new(FailureKind::UnsupportedMediaType, detail));
     if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-        return wrong("A body is taken uncompressed, without `Content-Encoding`.");
+        return wrong("Send the body uncompressed, without `Content-Encoding`.");
     }
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut parts = value.split(';').map(|part| part.trim().to_ascii_lowercase());
@@ -92,13 +92,13 @@ fn check_media_type(headers: &HeaderMap) -> Result<()> {
         return wrong("Send JSON, with `Content-Type: application/json`.");
     }
     match parts.find_map(|part| part.strip_prefix("charset=").map(|set| set.trim_matches('"').to_owned())) {
-        Some(set) if set != "utf-8" && set != "utf8" => wrong("JSON is UTF-8."),
+        Some(set) if set != "utf-8" && set != "utf8" => wrong("Send JSON in UTF-8."),
         _ => Ok(()),
     }
 }
 
 fn too_large() -> Failure {
-    let detail = format!("A body may hold {LIMIT} bytes; send only the fields that change.");
+    let detail = format!("A body is limited to {LIMIT} bytes; send only the fields that change.");
     Failure::new(FailureKind::BodyTooLarge, detail)
 }
 

@@ -1,4 +1,4 @@
-//! Who calls: a tenant by key or token, or the operator by the admin token.
+//! The caller: a tenant with a key or token, or the operator with the admin token.
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
@@ -9,7 +9,7 @@ use crate::api::AppState;
 use crate::auth::shown_key;
 use crate::domain::{Actor, Caller, Failure, FailureKind, Principal, Result, Scope};
 
-/// A tenant's caller, whatever it may do. Stands first among a handler's arguments: nothing else is looked at before.
+/// A caller of a tenant, with any scopes. It is a handler's first argument, so that nothing else is checked before.
 pub(in crate::api) struct Signed(pub(in crate::api) Caller);
 
 impl FromRequestParts<AppState> for Signed {
@@ -21,7 +21,7 @@ impl FromRequestParts<AppState> for Signed {
             Err(failure) => Err(failure),
         };
         let caller = outcome.inspect_err(|failure| note(parts, state, failure))?;
-        // As soon as it is known whose request it is: what is refused later counts too.
+        // Done as soon as the tenant is known, so that requests that are refused later count too.
         state.gate.admit(&caller, parts.extensions.get())?;
         parts.extensions.insert(caller.tenant.clone());
         Ok(Self(caller))
@@ -32,7 +32,7 @@ macro_rules! callers_with_a_scope {
     ($($name:ident $scope:ident $doc:literal;)*) => {$(
         #[doc = $doc]
         ///
-        /// Stands first among a handler's arguments: who may not do it sends a body for nothing, for it is not read.
+        /// It is a handler's first argument, so that the body of a caller without the scope is not read.
         pub(in crate::api) struct $name(pub(in crate::api) Caller);
 
         impl FromRequestParts<AppState> for $name {
@@ -48,13 +48,13 @@ macro_rules! callers_with_a_scope {
 }
 
 callers_with_a_scope! {
-    ContactsReader ContactsRead "A tenant's caller who may read contacts.";
-    ContactsWriter ContactsWrite "A tenant's caller who may write contacts.";
-    CredentialsReader CredentialsRead "A tenant's caller who may see credentials.";
-    CredentialsWriter CredentialsWrite "A tenant's caller who may change credentials.";
+    ContactsReader ContactsRead "A caller of a tenant with the scope `contacts:read`.";
+    ContactsWriter ContactsWrite "A caller of a tenant with the scope `contacts:write`.";
+    CredentialsReader CredentialsRead "A caller of a tenant with the scope `credentials:read`.";
+    CredentialsWriter CredentialsWrite "A caller of a tenant with the scope `credentials:write`.";
 }
 
-/// The operator, as the audit names who acts. Stands first among a handler's arguments.
+/// The operator, as the actor for the audit. It is a handler's first argument.
 pub(in crate::api) struct Operator(pub(in crate::api) Actor);
 
 impl FromRequestParts<AppState> for Operator {
@@ -70,18 +70,18 @@ impl FromRequestParts<AppState> for Operator {
     }
 }
 
-/// Tells the audit who was not let in; of a key its public part alone.
+/// Records a refused authentication in the audit. Of a key, only its public part is recorded.
 fn note(parts: &Parts, state: &AppState, failure: &Failure) {
     let key = authorization(&parts.headers).ok().and_then(shown_key);
     state.gateway.audit.refused(key, request_id(parts), failure);
 }
 
-/// The one `Authorization` header; which of two would count depends on who looks.
+/// The only `Authorization` header. Two are refused, because proxies and servers differ in which of them they use.
 fn authorization(headers: &HeaderMap) -> Result<Option<&str>> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let first = values.next();
     if values.next().is_some() {
-        return Err(refused("There is more than one `Authorization` header."));
+        return Err(refused("The request has more than one `Authorization` header."));
     }
     first
         .map(|value| value.to_str().map_err(|_| refused("The `Authorization` header is not ASCII.")))

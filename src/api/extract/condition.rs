@@ -1,4 +1,4 @@
-//! Conditions of a write: `If-Match`, and those that no write takes. On reads they are ignored: a 200 is always right.
+//! Conditions of a write: `If-Match`, and those that no write supports. Reads ignore conditions: a 200 is always correct.
 
 use axum::extract::FromRequestParts;
 use http::header::{IF_MATCH, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
@@ -11,15 +11,15 @@ use crate::api::openapi::parameters::if_match;
 use crate::domain::{Failure, FailureKind, Faults, FieldFault, Result, Text};
 use crate::gateway::contacts::Condition;
 
-/// The condition of a change or removal, where the caller sets one.
+/// The condition of an update or delete, if the caller sets one.
 pub(in crate::api) struct IfMatch(pub(in crate::api) Option<Condition>);
 
-/// No condition: the write takes none.
+/// For a write that supports no condition.
 pub(in crate::api) struct Unconditional;
 
-const WITHOUT: &str = "This write takes no conditions: they exist for PUT, PATCH and DELETE of one contact, as `If-Match`. Send the request without the header.";
-const OTHERS: &str = "The only condition on this write is `If-Match`, with the contact's `ETag`. Send the request without this header.";
-const MALFORMED: &str = "It must be `*`, or tags in quotes with commas between them, each as it came in the header `ETag`, such as \"Xy1\".";
+const WITHOUT: &str = "This write supports no conditions. Only PUT, PATCH and DELETE of a contact support `If-Match`. Send the request without this header.";
+const OTHERS: &str = "This write supports only the condition `If-Match`, with the contact's `ETag`. Send the request without this header.";
+const MALFORMED: &str = "Must be `*` or a comma-separated list of quoted tags, each exactly as in the header `ETag`, such as \"Xy1\".";
 
 impl<S: Sync> FromRequestParts<S> for IfMatch {
     type Rejection = Failure;
@@ -53,7 +53,7 @@ impl<S: Sync> FromRequestParts<S> for Unconditional {
     }
 }
 
-/// Fails with `invalid_parameter` naming each of `names` that is there.
+/// Fails with `invalid_parameter` if one of `names` is present, and reports each.
 fn refuse(headers: &HeaderMap, names: &[(HeaderName, &str)], detail: &'static str) -> Result<()> {
     let present = names.iter().filter(|(header, _)| headers.contains_key(header)).map(|(_, name)| *name);
     let present: Vec<&str> = present.collect();
@@ -69,7 +69,7 @@ fn refuse(headers: &HeaderMap, names: &[(HeaderName, &str)], detail: &'static st
     }
 }
 
-/// The tags of all lines together. Fails with `invalid_parameter`.
+/// The tags of all header lines. Fails with `invalid_parameter`.
 fn condition(headers: &HeaderMap) -> Result<Option<Condition>> {
     let mut lines = headers.get_all(IF_MATCH).iter().peekable();
     if lines.peek().is_none() {
@@ -77,7 +77,7 @@ fn condition(headers: &HeaderMap) -> Result<Option<Condition>> {
     }
     let (mut tags, mut any) = (Vec::new(), false);
     for line in lines {
-        // Tags may hold other bytes, but none of ours does; a tag is ASCII here.
+        // Tags may contain other bytes, but the tags of the gateway are ASCII.
         let line = line.to_str().map_err(|_| malformed())?.trim();
         if line == "*" {
             any = true;
@@ -96,7 +96,7 @@ fn malformed() -> Failure {
     Failure::parameter("If-Match", MALFORMED)
 }
 
-/// The tags of a list, `None` if it is not well formed. A comma may stand inside a tag, and elements may be empty.
+/// The tags of a list, or `None` if it is malformed. A tag may contain a comma, and elements may be empty.
 fn tags_of(list: &str) -> Option<Vec<Text>> {
     let (mut tags, mut rest) = (Vec::new(), list);
     loop {

@@ -1,4 +1,4 @@
-//! What goes along with every call: the deadline that the caller sets, and the request's id.
+//! The context of every call: the deadline that the caller sets, and the request id.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::domain::{CallContext, Failure, Result, Text};
 
 /// The header that sets the deadline, in milliseconds.
 const DEADLINE_HEADER: &str = "x-request-timeout-ms";
-/// The deadlines that may be asked for.
+/// The range of valid deadlines.
 pub(in crate::api) const DEADLINE_MILLIS: std::ops::RangeInclusive<u64> = 100..=30_000;
 
 const READ: Duration = Duration::from_secs(15);
@@ -33,12 +33,12 @@ impl<S: Sync> FromRequestParts<S> for Context {
     }
 }
 
-/// The request's id.
+/// The request id.
 pub(super) fn request_id(parts: &Parts) -> Option<Text> {
     parts.extensions.get::<RequestId>().map(|id| id.0.clone())
 }
 
-/// How long the request may take.
+/// The time that the request may take.
 pub(super) fn time(headers: &HeaderMap, method: &Method) -> Result<Duration> {
     let mut values = headers.get_all(DEADLINE_HEADER).iter();
     match (values.next(), values.next()) {
@@ -53,9 +53,9 @@ pub(super) fn time(headers: &HeaderMap, method: &Method) -> Result<Duration> {
             .map(Duration::from_millis)
             .ok_or_else(|| {
                 let (least, most) = (DEADLINE_MILLIS.start(), DEADLINE_MILLIS.end());
-                refused(format!("It must be a whole number of milliseconds from {least} to {most}."))
+                refused(format!("Must be a whole number of milliseconds from {least} to {most}."))
             }),
-        (Some(_), Some(_)) => Err(refused("It may stand only once.")),
+        (Some(_), Some(_)) => Err(refused("Must not be repeated.")),
     }
 }
 

@@ -1,6 +1,6 @@
-//! Strict decoding of a query string: what does not decode is refused, never replaced.
+//! Strict decoding of a query string: invalid encodings are refused, never replaced.
 
-/// The name-value pairs of a query; the value is `None` where it does not decode.
+/// The name-value pairs of a query. A value is `None` if it cannot be decoded.
 pub(super) fn pairs(query: &str) -> Vec<(String, Option<String>)> {
     query
         .split('&')
@@ -12,7 +12,7 @@ pub(super) fn pairs(query: &str) -> Vec<(String, Option<String>)> {
         .collect()
 }
 
-/// Undoes `+` and `%XX`; `None` where a `%` is not followed by two digits or the bytes are not UTF-8.
+/// Decodes `+` and `%XX`. Returns `None` if a `%` is not followed by two hexadecimal digits, or if the bytes are not UTF-8.
 fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

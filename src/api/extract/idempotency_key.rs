@@ -1,4 +1,4 @@
-//! The `Idempotency-Key` of a write, and all that makes the request which it stands for.
+//! The `Idempotency-Key` of a write, and the parts of the request that it identifies.
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::request::Parts;
@@ -19,15 +19,15 @@ use crate::sealing::length_prefixed;
 
 const HEADER: &str = "idempotency-key";
 
-/// The key of a write, where the caller gives one, and what names the request in its answer.
+/// The key of a write, if the caller sends one, and the path and id of the request for its response.
 pub(in crate::api) struct IdempotencyKey {
     key: Option<Text>,
     method: Method,
-    /// Parameters in one order and spelling.
+    /// The parameters in canonical order and encoding.
     parameters: Vec<(String, String)>,
-    /// The plain path.
+    /// The path without aliases.
     pub(in crate::api) path: String,
-    /// The request's id.
+    /// The request id.
     pub(in crate::api) request_id: Text,
 }
 
@@ -52,7 +52,7 @@ impl IntoParams for IdempotencyKey {
 }
 
 impl IdempotencyKey {
-    /// The key with all that it stands for; `body` is the body's canonical text, empty where there is none.
+    /// The key with the identity of the request. `body` is the canonical text of the body, or empty.
     pub(in crate::api) fn once(&self, body: &str) -> Option<RequestIdentity> {
         let key = self.key.clone()?;
         let parameters = self.parameters.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
@@ -63,13 +63,13 @@ impl IdempotencyKey {
     }
 }
 
-/// A JSON body and the key of its write. Stands last among a handler's arguments.
+/// A JSON body and the key of its write. It is a handler's last argument.
 pub(in crate::api) struct IdempotentJson<T> {
     /// The body.
     pub(in crate::api) body: T,
-    /// The key with all that it stands for.
+    /// The key with the identity of the request.
     pub(in crate::api) once: Option<RequestIdentity>,
-    /// What names the request in its answer.
+    /// The path and id of the request, for its response.
     pub(in crate::api) keyed: IdempotencyKey,
 }
 
@@ -99,18 +99,18 @@ fn key(headers: &HeaderMap) -> Result<Option<Text>> {
     let mut values = headers.get_all(HEADER).iter();
     let Some(first) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err(invalid("It may stand only once."));
+        return Err(invalid("Must not be repeated."));
     }
-    let text = first.to_str().map_err(|_| invalid("It must consist of visible ASCII characters."))?.trim();
+    let text = first.to_str().map_err(|_| invalid("Must consist of visible ASCII characters."))?.trim();
     let bare = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
     if bare.len() == text.len() && (text.starts_with('"') || text.ends_with('"')) {
-        return Err(invalid("Its quotes do not match."));
+        return Err(invalid("Must not have unbalanced quotes."));
     }
     if bare.is_empty() || bare.len() > IDEMPOTENCY_KEY_MOST {
-        return Err(invalid(format!("It must have 1 to {IDEMPOTENCY_KEY_MOST} characters.")));
+        return Err(invalid(format!("Must have 1 to {IDEMPOTENCY_KEY_MOST} characters.")));
     }
     if !bare.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(invalid("It must consist of visible ASCII characters, without spaces."));
+        return Err(invalid("Must consist of visible ASCII characters, without spaces."));
     }
     Ok(Some(Text::from(bare.to_owned())))
 }
@@ -122,7 +122,7 @@ fn invalid(detail: impl Into<Text>) -> Failure {
     Failure::new(FailureKind::IdempotencyKeyInvalid, detail).with_faults(faults)
 }
 
-/// The parameters by their present names, in order; the older name of the credential is the same parameter.
+/// The parameters in order, by their current names: `connectionId` is the same parameter as `credentialId`.
 fn parameters(query: &str) -> Vec<(String, String)> {
     let named = |(name, value): (String, Option<String>)| {
         let name = if name == "connectionId" { "credentialId".to_owned() } else { name };

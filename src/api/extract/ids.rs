@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::domain::{CredentialId, Failure, FailureKind, KeyId, Result, TenantId};
 
-/// Words that stand where an id stands and are none, however they are percent-encoded.
+/// Words that are never ids, in any percent-encoding.
 const RESERVED: [&str; 5] = ["fields", "export", "search", "upsert", "count"];
 
 /// A contact's id: the gateway's or the CRM's.
@@ -16,7 +16,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ContactPath {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let unknown = || Failure::new(FailureKind::ContactNotFound, "There is no contact with this id.");
+        let unknown = || Failure::new(FailureKind::ContactNotFound, "No contact has this id.");
         let id: String = path(parts, state).await.ok_or_else(unknown)?;
         if RESERVED.contains(&id.as_str()) { Err(unknown()) } else { Ok(Self(id)) }
     }
@@ -56,8 +56,8 @@ impl<S: Send + Sync> FromRequestParts<S> for KeyPath {
     }
 }
 
-/// The path's variables; `None` where they are not UTF-8, and so nobody's id. The empty id, which stands for them
-/// where the gateway says who is unknown, is nobody's either.
+/// The variables of the path, or `None` if they are not UTF-8. They cannot be an id then, and callers use the empty id, which
+/// does not exist either.
 async fn path<T: DeserializeOwned + Send, S: Send + Sync>(parts: &mut Parts, state: &S) -> Option<T> {
     Path::<T>::from_request_parts(parts, state).await.ok().map(|Path(variables)| variables)
 }

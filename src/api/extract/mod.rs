@@ -1,4 +1,4 @@
-//! What a handler reads from a request, each checked whole before the handler runs.
+//! Extractors: the parts of a request, each validated before the handler runs.
 
 mod body;
 mod caller;
@@ -23,4 +23,4 @@ pub(super) use query::{
     CredentialOnly, ListingParameters, NoParameters, Parameters, Query, VerifyParameters,
 };
 pub(super) use reader::{QueryReader, Read};
-pub(super) use times::moment;
+pub(super) use times::timestamp;

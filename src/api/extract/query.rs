@@ -1,4 +1,4 @@
-//! The query of a request, taken by every operation: those without parameters refuse whatever stands there.
+//! The query of a request. Every operation reads it: an operation without parameters refuses all parameters.
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
@@ -12,24 +12,24 @@ use crate::gateway::ListingRequest;
 
 /// The parameters of one operation: read here, documented by [`IntoParams`].
 pub(in crate::api) trait Parameters: IntoParams + Sized {
-    /// Reads them, everything before the first `?`, so that all faults are named.
+    /// Reads the parameters. Call all reads before the first `?`, so that all faults are reported.
     fn read(query: &mut QueryReader) -> Read<Self>;
 }
 
-/// The parameters `P`, whole and alone.
+/// The parameters `P`, and no others.
 pub(in crate::api) struct Query<P>(pub(in crate::api) P);
 
 impl<P: Parameters, S: Sync> FromRequestParts<S> for Query<P> {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        // The deadline is a parameter too: checked here, it is never accepted and ignored where nothing needs it.
+        // The deadline is checked here, so that an invalid one is refused even if the operation does not use it.
         context::time(&parts.headers, &parts.method)?;
         QueryReader::read(parts.uri.query().unwrap_or_default()).map(Self)
     }
 }
 
-/// No parameters at all.
+/// For an operation without parameters.
 pub(in crate::api) struct NoParameters;
 
 impl Parameters for NoParameters {
@@ -44,9 +44,8 @@ impl IntoParams for NoParameters {
     }
 }
 
-/// The credential and nothing else.
+/// The credential as the only parameter.
 pub(in crate::api) struct CredentialOnly {
-    /// Which credential.
     pub(in crate::api) credential: CredentialId,
 }
 
@@ -62,7 +61,7 @@ impl IntoParams for CredentialOnly {
     }
 }
 
-/// Which part of a listing of tenants, keys or credentials.
+/// The position in a list of tenants, keys or credentials.
 pub(in crate::api) struct ListingParameters(pub(in crate::api) ListingRequest);
 
 impl Parameters for ListingParameters {
@@ -78,9 +77,8 @@ impl IntoParams for ListingParameters {
     }
 }
 
-/// Whether a credential is probed before it is stored.
+/// Whether a credential is checked with the CRM before it is stored.
 pub(in crate::api) struct VerifyParameters {
-    /// Whether.
     pub(in crate::api) verify: bool,
 }
 
@@ -92,7 +90,7 @@ impl Parameters for VerifyParameters {
 
 impl IntoParams for VerifyParameters {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let description = "`false` stores it without asking the CRM whether it accepts the secret.";
+        let description = "If `false`, the secret is not checked with the CRM before it is stored.";
         vec![parameters::flag("verify", true, description)]
     }
 }

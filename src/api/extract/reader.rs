@@ -1,22 +1,22 @@
-//! Reading of query parameters: every one known, none twice, each well formed, all faults named at once.
+//! Reads query parameters. Unknown, repeated and malformed ones are refused, and all faults are reported at once.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::Parameters;
 use super::decode::pairs;
-use super::times::moment;
+use super::times::timestamp;
 use crate::api::openapi::parameters;
 use crate::domain::bounds::TEXT_MOST;
 use crate::domain::{CredentialId, Failure, FailureKind, Faults, FieldFault, Result, Text, Timestamp};
 
-/// A fault was noted: nothing is left to say.
+/// A fault was already reported to the reader.
 pub(in crate::api) struct Noted;
 
-/// What was read, or [`Noted`].
+/// The value, or [`Noted`].
 pub(in crate::api) type Read<T> = std::result::Result<T, Noted>;
 
-/// A query on its way to be read: what nobody asked for is unknown in the end.
+/// Reads a query. Parameters that are never read are unknown.
 pub(in crate::api) struct QueryReader {
     pairs: Vec<(String, Option<String>)>,
     faults: Faults,
@@ -33,10 +33,10 @@ impl QueryReader {
 
     fn end<P>(mut self, read: Read<P>) -> Result<P> {
         if let Some(name) = self.unbuilt {
-            let detail = format!("`{name}` is not built yet. Send the request without it.");
+            let detail = format!("`{name}` is not implemented yet. Send the request without it.");
             return Err(Failure::new(FailureKind::OperationUnsupported, detail));
         }
-        // Each once, in the order in which they stand.
+        // Each once, in the order of the query.
         let (left, mut named) = (std::mem::take(&mut self.pairs), BTreeSet::new());
         for (name, _) in left.iter().filter(|(name, _)| named.insert(name.as_str())) {
             self.fault(name, "Unknown parameter.");
@@ -53,7 +53,7 @@ impl QueryReader {
         Err(Failure::new(FailureKind::InvalidParameter, detail).with_faults(self.faults))
     }
 
-    /// Notes a fault of `name`; each name is at fault once.
+    /// Reports a fault of `name`. Each name is reported once.
     pub(in crate::api) fn fault(&mut self, name: &str, detail: impl Into<Text>) -> Noted {
         if !self.faults.iter().any(|fault| fault.place.as_str() == name) {
             self.faults.add(|| FieldFault::parameter(name, "invalid_parameter", detail));
@@ -61,42 +61,44 @@ impl QueryReader {
         Noted
     }
 
-    /// The value of `name`, if it is there: a text of bounded length in one line, with the blanks around it.
+    /// The value of `name`, if present: one line of limited length, not trimmed.
     pub(in crate::api) fn value(&mut self, name: &'static str) -> Read<Option<String>> {
         let Some(value) = self.given(name)? else { return Ok(None) };
         if value.chars().any(char::is_control) {
-            return Err(self.fault(name, "It must not hold control characters."));
+            return Err(self.fault(name, "Must not contain control characters."));
         }
         if value.chars().count() > TEXT_MOST {
-            return Err(self.fault(name, format!("It may be {TEXT_MOST} characters long.")));
+            return Err(self.fault(name, format!("Too long: at most {TEXT_MOST} characters are allowed.")));
         }
         Ok(Some(value))
     }
 
-    /// The value of `name` as it came, if it is there.
+    /// The value of `name` as sent, if present.
     fn given(&mut self, name: &'static str) -> Read<Option<String>> {
         let mut values = self.pairs.extract_if(.., |(known, _)| known == name).map(|(_, value)| value);
         let (first, second) = (values.next(), values.next());
         drop(values);
         let fault = match (first, second) {
             (None, _) => return Ok(None),
-            (_, Some(_)) => "It may stand only once.",
-            (Some(None), None) => "It does not decode: `%` and two hexadecimal digits, together UTF-8.",
-            (Some(Some(value)), None) if value.trim().is_empty() => "It must not be empty.",
+            (_, Some(_)) => "Must not be repeated.",
+            (Some(None), None) => {
+                "Not valid percent-encoded UTF-8: `%` must be followed by two hexadecimal digits."
+            }
+            (Some(Some(value)), None) if value.trim().is_empty() => "Must not be empty.",
             (Some(Some(value)), None) => return Ok(Some(value)),
         };
         Err(self.fault(name, fault))
     }
 
-    /// A text without blanks around it.
+    /// A trimmed text.
     pub(in crate::api) fn text(&mut self, name: &'static str) -> Read<Option<Text>> {
         Ok(self.value(name)?.map(|value| Text::from(value.trim())))
     }
 
-    /// A moment.
+    /// An RFC 3339 timestamp.
     pub(in crate::api) fn time(&mut self, name: &'static str) -> Read<Option<Timestamp>> {
         let Some(value) = self.value(name)? else { return Ok(None) };
-        moment(&value).map_err(|detail| self.fault(name, detail)).map(Some)
+        timestamp(&value).map_err(|detail| self.fault(name, detail)).map(Some)
     }
 
     /// A whole number in `range`.
@@ -109,11 +111,11 @@ impl QueryReader {
         let number = value.bytes().all(|byte| byte.is_ascii_digit()).then(|| value.parse().ok()).flatten();
         number.filter(|number| range.contains(number)).map(Some).ok_or_else(|| {
             let (least, most) = (range.start(), range.end());
-            self.fault(name, format!("It must be a whole number from {least} to {most}."))
+            self.fault(name, format!("Must be a whole number from {least} to {most}."))
         })
     }
 
-    /// How many items a page shall hold.
+    /// The page size.
     pub(in crate::api) fn page_size(&mut self) -> Read<u32> {
         let size = self.number("pageSize", 1..=parameters::PAGE_SIZE_MOST)?;
         Ok(size.and_then(|size| u32::try_from(size).ok()).unwrap_or(parameters::PAGE_SIZE_DEFAULT))
@@ -125,27 +127,26 @@ impl QueryReader {
             None => Ok(default),
             Some("true") => Ok(true),
             Some("false") => Ok(false),
-            Some(_) => Err(self.fault(name, "It must be true or false.")),
+            Some(_) => Err(self.fault(name, "Must be true or false.")),
         }
     }
 
-    /// The credential, by either of its names.
+    /// The credential, by either name of the parameter.
     pub(in crate::api) fn credential(&mut self) -> Read<CredentialId> {
         let (name, alias) = (self.given("credentialId"), self.given("connectionId"));
-        // An id has no form of its own. One that is too long to be kept is nobody's, as the empty one.
+        // Ids have no fixed format. An id that is too long cannot exist, and is treated like the empty one.
         let bounded = |id: String| if id.chars().count() > TEXT_MOST { String::new() } else { id };
         match (name?, alias?) {
-            (Some(one), Some(other)) if one != other => {
-                Err(self.fault("connectionId", "It is the older name of `credentialId`, and both differ."))
-            }
+            (Some(one), Some(other)) if one != other => Err(self.fault(
+                "connectionId",
+                "Differs from `credentialId`. Send only `credentialId`; `connectionId` is its older name.",
+            )),
             (Some(id), _) | (None, Some(id)) => Ok(CredentialId::from(bounded(id))),
-            (None, None) => {
-                Err(self.fault("credentialId", "It is required: which of your credentials to use."))
-            }
+            (None, None) => Err(self.fault("credentialId", "Required: the id of the credential to use.")),
         }
     }
 
-    /// A parameter that is specified and not built: named, it refuses the request whatever its value.
+    /// A parameter that is specified but not implemented. If it is present, the request is refused.
     pub(in crate::api) fn unbuilt(&mut self, name: &'static str) {
         if self.pairs.iter().any(|(known, _)| known == name) {
             self.unbuilt = Some(name);

@@ -1,12 +1,11 @@
-//! Moments as callers write them: RFC 3339, whole, with an offset.
+//! Timestamps in requests: complete RFC 3339, with an offset.
 
 use crate::domain::Timestamp;
 
-/// Reads an RFC 3339 moment. A bare date is none: whether it means its beginning or its end, and where, would be a
-/// guess.
-pub(in crate::api) fn moment(text: &str) -> Result<Timestamp, &'static str> {
-    const WANTED: &str = "It must be a moment such as 2024-01-31T09:30:00Z; a date alone is none.";
-    // jiff also reads what RFC 3339 does not know: other separators, signed years, zone names.
+/// Parses an RFC 3339 timestamp. A date without a time is refused, because it does not say which time and time zone it means.
+pub(in crate::api) fn timestamp(text: &str) -> Result<Timestamp, &'static str> {
+    const WANTED: &str = "Must be a timestamp such as 2024-01-31T09:30:00Z, not only a date.";
+    // jiff also accepts forms that RFC 3339 does not allow: other separators, signed years, zone names.
     let shape = text.as_bytes();
     let rfc3339 = shape.len() >= 20
         && shape[..4].iter().all(u8::is_ascii_digit)
@@ -16,11 +15,9 @@ pub(in crate::api) fn moment(text: &str) -> Result<Timestamp, &'static str> {
         && shape[13] == b':'
         && shape[16] == b':'
         && !text.contains(['[', ',']);
-    // The commonest slip: a `+` in a query that was not written %2B arrives as a space.
+    // A common mistake: a `+` in a query that is not encoded as %2B arrives as a space.
     if text.rfind(' ').is_some_and(|at| at >= "2024-01-31T09:30".len()) {
-        return Err(
-            "It must be a moment such as 2024-01-31T09:30:00Z; in a query the `+` of an offset is written %2B.",
-        );
+        return Err("Must be a timestamp such as 2024-01-31T09:30:00Z. Encode the `+` of an offset as %2B.");
     }
     if !rfc3339 || text.contains(' ') {
         return Err(WANTED);
@@ -33,9 +30,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_whole_moments_are_read() {
+    fn only_complete_timestamps_are_read() {
         for text in ["2024-01-31T09:30:00Z", "2024-01-31T09:30:00.123456789Z", "2024-01-31t09:30:00+05:30"] {
-            assert!(moment(text).is_ok(), "{text}");
+            assert!(timestamp(text).is_ok(), "{text}");
         }
         for text in [
             "",
@@ -50,7 +47,7 @@ mod tests {
             "2024-01-31T09:30:00 02:00",
             "ééééééééééééééééééééé",
         ] {
-            assert!(moment(text).is_err(), "{text}");
+            assert!(timestamp(text).is_err(), "{text}");
         }
     }
 }

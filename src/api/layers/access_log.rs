@@ -1,4 +1,4 @@
-//! One line of log for each request: never an id, a query or a value, only the route that matched.
+//! Logs one line for each request. It names the matched route, never an id, a query or a value.
 
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
@@ -6,7 +6,7 @@ use axum::response::Response;
 
 use super::RequestId;
 
-/// Logs the request when its answer is known.
+/// Logs the request with the status of its response.
 pub(in crate::api) async fn log(request: Request, next: Next) -> Response {
     let began = crate::clock::monotonic();
     let method = request.method().clone();

@@ -1,11 +1,11 @@
-//! Older spellings of paths: `/one/crm/…` and `/YYYY-MM/one/crm/…` are `/crm/…`.
+//! Path aliases: `/one/crm/…` and `/YYYY-MM/one/crm/…` are the same as `/crm/…`.
 
 use axum::extract::Request;
 use http::Uri;
 use http::uri::PathAndQuery;
 
-/// The request with its path in the plain spelling. Stands in front of the router, so that routes, logs, problems
-/// and places know one spelling only.
+/// Rewrites an alias to the plain path. It runs before the router, so that routes, logs, problems and locations use one
+/// path only.
 pub(in crate::api) fn plain(mut request: Request) -> Request {
     if let Some(uri) = rewritten(request.uri()) {
         *request.uri_mut() = uri;
@@ -24,7 +24,7 @@ fn rewritten(uri: &Uri) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// What follows `/YYYY-MM/one/`, whichever the month.
+/// The rest of the path after `/YYYY-MM/one/`, for any month.
 fn dated(path: &str) -> Option<&str> {
     let (date, rest) = path.strip_prefix('/')?.split_at_checked(7)?;
     let (year, month) = date.split_once('-')?;

@@ -1,4 +1,4 @@
-//! Writes the failure that an answer bears as a problem, now that path and request id are at hand.
+//! Renders failures as problems. This layer knows the path and the request id.
 
 use axum::extract::Request;
 use axum::middleware::Next;
@@ -8,7 +8,7 @@ use super::RequestId;
 use crate::api::problem::{Raised, render};
 use crate::domain::{FailureKind, Text};
 
-/// Renders failures; other answers pass.
+/// Renders failures; other responses pass unchanged.
 pub(in crate::api) async fn envelope(request: Request, next: Next) -> Response {
     let uri = request.uri().clone();
     let id = request.extensions().get::<RequestId>().map_or(Text::from_static(""), |id| id.0.clone());

@@ -1,5 +1,4 @@
-//! What happens around every handler: request id, log, security headers, one envelope for failures, panics, admission,
-//! aliases.
+//! The layers around every handler.
 
 mod access_log;
 mod admission;

@@ -1,4 +1,4 @@
-//! A panic is a bug: the caller reads `internal`, the process goes on.
+//! Converts a panic to an `internal` failure. The process continues.
 
 use std::any::Any;
 
@@ -6,8 +6,8 @@ use axum::response::{IntoResponse, Response};
 
 use crate::domain::Failure;
 
-/// The answer to a request whose handler panicked. The payload is dropped unread: a slicing panic quotes the text it
-/// sliced, which may be a contact's.
+/// The response to a request whose handler panicked. The payload is not logged: a slicing panic quotes the sliced text, which
+/// may be contact data.
 pub(in crate::api) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
     Failure::internal("a panic; the panic hook tells where").into_response()
 }

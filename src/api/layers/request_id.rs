@@ -1,4 +1,4 @@
-//! The request's id: the caller's where it is well formed, else one of ours; on every answer.
+//! The request id: the one of the caller if it is well formed, otherwise a generated one. Every response has it.
 
 use axum::extract::Request;
 use axum::middleware::Next;
@@ -9,11 +9,11 @@ use crate::domain::Text;
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The request's id, in the request's extensions.
+/// The request id, as an extension of the request.
 #[derive(Clone)]
 pub(in crate::api) struct RequestId(pub(in crate::api) Text);
 
-/// Gives the request its id, and the answer too.
+/// Sets the id of the request and of the response.
 pub(in crate::api) async fn identify(mut request: Request, next: Next) -> Response {
     let id = accepted(request.headers()).unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
     let header = HeaderValue::from_str(&id);
@@ -25,7 +25,7 @@ pub(in crate::api) async fn identify(mut request: Request, next: Next) -> Respon
     response
 }
 
-/// The caller's id: one header of 1 to 128 characters that no log and no shell stumbles over.
+/// The id of the caller: one header of 1 to 128 characters that are safe in logs and shells.
 fn accepted(headers: &HeaderMap) -> Option<String> {
     let mut values = headers.get_all(HEADER).iter();
     let (first, None) = (values.next()?.to_str().ok()?, values.next()) else { return None };

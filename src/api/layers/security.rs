@@ -1,11 +1,11 @@
-//! Headers that keep browsers from guessing, storing and framing what we answer.
+//! Security headers: browsers must not sniff, store or frame responses.
 
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderValue, header};
 
-/// The policy of the documentation's pages: everything from here, and Swagger UI's own inline styles and images.
+/// The content security policy of the documentation: everything from this host, plus the inline styles and images of Swagger UI.
 pub(in crate::api) const DOCS_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
      font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -13,12 +13,12 @@ pub(in crate::api) const DOCS_POLICY: HeaderValue = HeaderValue::from_static(
 
 const API_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
-/// Sets the headers; what a route has set itself stays.
+/// Sets the headers. It keeps values that a route has set.
 pub(in crate::api) async fn secure(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // The query of a request names a credential.
+    // The query contains the id of a credential.
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(API_POLICY);

@@ -1,5 +1,5 @@
-//! Examples of bodies and answers, by the name of their schema. Answers are rendered by the code that renders real
-//! ones, so that an example cannot drift from the truth; a test sends the bodies to a fresh demo.
+//! Examples of requests and responses, by the name of their schema. Response examples are rendered by the code that renders
+//! real responses, so that they stay correct. A test sends the request examples to a new demo.
 
 use std::collections::BTreeMap;
 
@@ -10,9 +10,9 @@ use utoipa::openapi::example::{Example, ExampleBuilder};
 
 use crate::adapters::{ADAPTERS, Account};
 use crate::api::schema::{
-    AuditListing, CheckAnswer, ContactAnswer, ContactListAnswer, CountAnswer, CredentialAnswer,
-    CredentialListing, DeleteAnswer, KeyAnswer, KeyListing, TenantAnswer, TenantListing, TenantUsageAnswer,
-    UpsertAnswer,
+    AuditListing, CheckResponse, ContactListResponse, ContactResponse, CountResponse, CredentialListing,
+    CredentialResponse, DeleteResponse, KeyListing, KeyResponse, TenantListing, TenantResponse,
+    TenantUsageResponse, UpsertResponse,
 };
 use crate::config::Quotas;
 use crate::domain::{
@@ -31,27 +31,31 @@ use crate::store::AuditRecord;
 pub(super) fn of(name: &str) -> Vec<(String, RefOr<Example>)> {
     let examples = match name {
         "ContactAnswer" => vec![
-            ("aptly", "A contact in Aptly", value(&ContactAnswer::of(&aptly()))),
-            ("pipeline", "A contact in the pipeline CRM", value(&ContactAnswer::of(&pipeline()))),
+            ("aptly", "A contact in Aptly", value(&ContactResponse::of(&aptly()))),
+            ("pipeline", "A contact in the pipeline CRM", value(&ContactResponse::of(&pipeline()))),
         ],
         "UpsertAnswer" => upserts(),
         "ContactListAnswer" => vec![
             (
                 "aptly",
                 "A page from Aptly",
-                value(&ContactListAnswer::of(&listed(aptly(), Some(412), FilterName::RemoteUpdatedAtMin))),
+                value(&ContactListResponse::of(&listed(aptly(), Some(412), FilterName::RemoteUpdatedAtMin))),
             ),
             (
                 "pipeline",
                 "A page from the pipeline CRM",
-                value(&ContactListAnswer::of(&listed(pipeline(), None, FilterName::RemoteCreatedAtMin))),
+                value(&ContactListResponse::of(&listed(pipeline(), None, FilterName::RemoteCreatedAtMin))),
             ),
         ],
-        "CountAnswer" => vec![("count", "A count", value(&CountAnswer { count: 412 }))],
-        "DeleteAnswer" => vec![("removed", "Removed", value(&DeleteAnswer { success: true }))],
+        "CountAnswer" => vec![("count", "A count", value(&CountResponse { count: 412 }))],
+        "DeleteAnswer" => vec![("removed", "Deleted", value(&DeleteResponse { success: true }))],
         "CredentialAnswer" => vec![
-            ("aptly", "A link to Aptly", value(&CredentialAnswer::of(&credential("aptly")))),
-            ("pipeline", "A link to the pipeline CRM", value(&CredentialAnswer::of(&credential("pipeline")))),
+            ("aptly", "A credential for Aptly", value(&CredentialResponse::of(&credential("aptly")))),
+            (
+                "pipeline",
+                "A credential for the pipeline CRM",
+                value(&CredentialResponse::of(&credential("pipeline"))),
+            ),
         ],
         "CredentialListing" => vec![(
             "both",
@@ -59,16 +63,20 @@ pub(super) fn of(name: &str) -> Vec<(String, RefOr<Example>)> {
             value(&CredentialListing::of(&all([credential("aptly"), credential("pipeline")]))),
         )],
         "CheckAnswer" => checks(),
-        "TenantAnswer" => vec![("tenant", "A tenant", value(&TenantAnswer::of(&tenant())))],
+        "TenantAnswer" => vec![("tenant", "A tenant", value(&TenantResponse::of(&tenant())))],
         "TenantUsageAnswer" => {
-            vec![("tenant", "A tenant", value(&TenantUsageAnswer::of(&tenant(), &usage())))]
+            vec![("tenant", "A tenant", value(&TenantUsageResponse::of(&tenant(), &usage())))]
         }
         "TenantListing" => vec![("tenants", "One tenant", value(&TenantListing::of(&all([tenant()]))))],
         "KeyAnswer" => {
-            vec![("key", "A new key", value(&KeyAnswer::of(&key(), &"cg_shown-here-and-never-again".into())))]
+            vec![(
+                "key",
+                "A new key",
+                value(&KeyResponse::of(&key(), &"cg_shown-here-and-never-again".into())),
+            )]
         }
         "KeyListing" => vec![("keys", "One key", value(&KeyListing::of(&all([key()]))))],
-        "AuditListing" => vec![("audit", "A key changes a contact, and another is refused", audited())],
+        "AuditListing" => vec![("audit", "A key changes a contact, and another key is refused", audited())],
         other => return from_files(other).collect(),
     };
     examples
@@ -81,15 +89,15 @@ pub(super) fn of(name: &str) -> Vec<(String, RefOr<Example>)> {
 
 fn upserts() -> Vec<(&'static str, &'static str, Value)> {
     let shown = |contact: ContactView, outcome| {
-        value(&UpsertAnswer::of(&ContactView { outcome: Some(outcome), ..contact }))
+        value(&UpsertResponse::of(&ContactView { outcome: Some(outcome), ..contact }))
     };
     vec![
-        ("created", "Nobody matched", shown(aptly(), UpsertOutcome::Created)),
+        ("created", "No contact matched", shown(aptly(), UpsertOutcome::Created)),
         ("updated", "One contact matched", shown(pipeline(), UpsertOutcome::Updated)),
     ]
 }
 
-/// Examples that are written by hand, as OpenAPI spells them: those of each CRM, which are named after it, and the gateway's.
+/// Files with handwritten examples in OpenAPI format: one for each CRM, and one for the gateway.
 fn files() -> impl Iterator<Item = &'static str> {
     ADAPTERS.iter().map(|spec| spec.examples).chain([include_str!("examples.json")])
 }
@@ -102,11 +110,11 @@ fn from_files(schema: &str) -> impl Iterator<Item = (String, RefOr<Example>)> {
     })
 }
 
-fn value(answer: &impl Serialize) -> Value {
-    serde_json::to_value(answer).unwrap_or_default()
+fn value(response: &impl Serialize) -> Value {
+    serde_json::to_value(response).unwrap_or_default()
 }
 
-fn moment(text: &str) -> Timestamp {
+fn timestamp(text: &str) -> Timestamp {
     text.parse().unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
@@ -155,8 +163,8 @@ fn person(remote_id: &'static str, email: &'static str, phone: &'static str) -> 
         last_name: Some("Okafor".into()),
         email_addresses: vec![EmailAddress { address: email.into(), kind: Some("main".into()) }],
         phone_numbers: vec![PhoneNumber { number: phone.into(), kind: Some("mobile".into()) }],
-        remote_created_at: Some(moment("2026-03-02T15:04:05Z")),
-        remote_updated_at: Some(moment("2026-03-09T08:30:00.5Z")),
+        remote_created_at: Some(timestamp("2026-03-02T15:04:05Z")),
+        remote_updated_at: Some(timestamp("2026-03-09T08:30:00.5Z")),
         ..Contact::bare(RemoteId::from(remote_id))
     }
 }
@@ -184,19 +192,19 @@ fn credential(provider: &'static str) -> Credential {
         provider: Provider::new(provider),
         name: format!("{provider} of the leasing team").into(),
         settings: RawJson::from_validated(Text::from_static(settings)),
-        created_at: moment("2026-03-01T09:00:00Z"),
-        updated_at: moment("2026-03-01T09:00:00Z"),
-        last_check: Some(CheckRecord { at: moment("2026-03-01T09:00:00Z"), ok: true, code: None }),
+        created_at: timestamp("2026-03-01T09:00:00Z"),
+        updated_at: timestamp("2026-03-01T09:00:00Z"),
+        last_check: Some(CheckRecord { at: timestamp("2026-03-01T09:00:00Z"), ok: true, code: None }),
     }
 }
 
 fn checks() -> Vec<(&'static str, &'static str, Value)> {
     let took = std::time::Duration::from_millis(184);
     let account = Account { id: Some("co_81".into()), name: Some("Harbour Homes".into()) };
-    let refused = Failure::new(FailureKind::UpstreamCredentialRejected, "The CRM refuses the stored secret.")
+    let refused = Failure::new(FailureKind::UpstreamCredentialRejected, "The CRM rejects the stored secret.")
         .with_upstream(Provider::new("pipeline"), Some(401));
     let show = |outcome| {
-        value(&CheckAnswer::of(
+        value(&CheckResponse::of(
             &outcome,
             took,
             "/credentials/demo-pipeline/check",
@@ -205,14 +213,14 @@ fn checks() -> Vec<(&'static str, &'static str, Value)> {
     };
     vec![
         ("aptly", "Aptly accepts the secret", show(Ok(account))),
-        ("pipeline", "The pipeline CRM refuses it", show(Err(refused))),
+        ("pipeline", "The pipeline CRM rejects it", show(Err(refused))),
     ]
 }
 
 fn audited() -> Value {
     let update = AuditRecord {
         id: "aud_0193d3a5".into(),
-        at: moment("2026-03-09T08:30:00.412Z"),
+        at: timestamp("2026-03-09T08:30:00.412Z"),
         actor_kind: "key".into(),
         actor_id: Some("key_4fTz0QmW81LxVb2A".into()),
         tenant: Some("ten_0193d3a1".into()),
@@ -224,7 +232,7 @@ fn audited() -> Value {
     };
     let refusal = AuditRecord {
         id: "aud_0193d3a4".into(),
-        at: moment("2026-03-09T08:29:58.007Z"),
+        at: timestamp("2026-03-09T08:29:58.007Z"),
         actor_kind: "nobody".into(),
         tenant: None,
         action: Action::AuthenticationRefuse.as_str().into(),
@@ -251,7 +259,7 @@ fn tenant() -> TenantRecord {
     TenantRecord {
         id: "ten_0193d3a1".into(),
         name: "Harbour Homes".into(),
-        created_at: moment("2026-03-01T08:55:00Z"),
+        created_at: timestamp("2026-03-01T08:55:00Z"),
     }
 }
 
@@ -263,7 +271,7 @@ fn key() -> KeyRecord {
         digest: [0; 32],
         scopes: Scopes::new(&[Scope::ContactsRead, Scope::ContactsWrite]),
         credentials: None,
-        created_at: moment("2026-03-01T08:56:00Z"),
+        created_at: timestamp("2026-03-01T08:56:00Z"),
         expires_at: None,
         last_used_at: None,
     }

@@ -1,4 +1,4 @@
-//! The OpenAPI document, made from the handlers.
+//! The OpenAPI document, generated from the handlers.
 
 mod examples;
 pub(super) mod parameters;
@@ -14,15 +14,15 @@ use utoipa::openapi::{Content, License, OpenApi as Document, RefOr};
 use super::problem::{Problem, ProblemCode, ProblemOrigin, ProblemRetryable};
 use super::routes::{open_routes, operator_routes, tenant_routes};
 
-/// What no route says: the API as a whole.
+/// The parts of the document that describe the API as a whole.
 #[derive(OpenApi)]
 #[openapi(
     info(title = "contacts-gateway", description = include_str!("intro.md")),
     tags(
-        (name = "contacts", description = "People in the CRMs."),
-        (name = "credentials", description = "Links of a tenant to CRM accounts."),
-        (name = "admin", description = "The operator's tenants and keys, and the audit. Exists where an admin token is configured."),
-        (name = "operation", description = "The state of the process."),
+        (name = "contacts", description = "Contacts in the CRMs."),
+        (name = "credentials", description = "The links of a tenant to CRM accounts."),
+        (name = "admin", description = "Tenants, API keys and the audit, for the operator. Available only if an admin token is configured."),
+        (name = "operation", description = "Health checks."),
     ),
     servers((url = "/", description = "This gateway.")),
     components(schemas(Problem, ProblemCode, ProblemOrigin, ProblemRetryable)),
@@ -30,10 +30,10 @@ use super::routes::{open_routes, operator_routes, tenant_routes};
 struct Api;
 
 const REQUEST_ID: &str = "X-Request-Id";
-/// The header of answers that are given again.
+/// The header of replayed responses.
 const REPLAYED: &str = "Idempotency-Replayed";
 
-/// The document as JSON, pretty and stable: what is served, printed and committed.
+/// The document as formatted JSON. The same text is served, printed and committed.
 pub fn document() -> String {
     let mut document = Api::openapi();
     document.merge(tenant_routes().split_for_parts().1);
@@ -45,7 +45,7 @@ pub fn document() -> String {
     text
 }
 
-/// Adds what holds for many operations alike.
+/// Adds the parts that many operations share.
 fn complete(document: &mut Document) {
     document.info.license = Some(License::new("MIT"));
     if let Some(license) = &mut document.info.license {
@@ -85,10 +85,10 @@ fn complete_operation(path: &str, operation: &mut Operation, shared: &mut Compon
         Some("crm" | "credentials") => Some("bearer"),
         _ => None,
     };
-    // An empty requirement says on purpose that none is needed.
+    // An empty requirement states explicitly that no authentication is needed.
     operation.security =
         Some(scheme.map(|name| SecurityRequirement::new(name, [""; 0])).into_iter().collect());
-    let headers = shared.parameters.keys().map(|name| place("parameters", name));
+    let headers = shared.parameters.keys().map(|name| reference("parameters", name));
     operation.parameters.get_or_insert_default().extend(headers.map(RefOr::Ref));
     if let Some(RefOr::T(body)) = &mut operation.request_body {
         body.content.values_mut().for_each(|content| exemplify(content, shared));
@@ -103,7 +103,7 @@ fn complete_operation(path: &str, operation: &mut Operation, shared: &mut Compon
             response.headers.insert("ETag".to_owned(), parameters::entity_tag_header().into());
         }
         response.content.values_mut().for_each(|content| exemplify(content, shared));
-        response.headers.insert(REQUEST_ID.to_owned(), RefOr::Ref(place("headers", REQUEST_ID)));
+        response.headers.insert(REQUEST_ID.to_owned(), RefOr::Ref(reference("headers", REQUEST_ID)));
     }
 }
 
@@ -111,7 +111,7 @@ fn is_idempotency_key(parameter: &RefOr<utoipa::openapi::path::Parameter>) -> bo
     matches!(parameter, RefOr::T(parameter) if parameter.name == "Idempotency-Key")
 }
 
-/// Whether it is one contact with its warnings.
+/// Whether the content is a single contact with its warnings.
 fn shows_contact(content: &RefOr<Content>) -> bool {
     let RefOr::T(content) = content else { return false };
     let Some(RefOr::Ref(schema)) = &content.schema else { return false };
@@ -119,25 +119,25 @@ fn shows_contact(content: &RefOr<Content>) -> bool {
     matches!(name, Some("ContactAnswer" | "UpsertAnswer"))
 }
 
-/// Puts the examples of its schema beside a content, each written once for all.
+/// Adds references to the examples of the schema. Each example is written once.
 fn exemplify(content: &mut RefOr<Content>, shared: &mut Components) {
     let RefOr::T(content) = content else { return };
     if let Some(RefOr::Ref(schema)) = &content.schema {
         let name = schema.ref_location.rsplit('/').next().unwrap_or_default();
         for (key, example) in examples::of(name) {
             let component = format!("{name}.{key}");
-            content.examples.insert(key, RefOr::Ref(place("examples", &component)));
+            content.examples.insert(key, RefOr::Ref(reference("examples", &component)));
             shared.examples.insert(component, example);
         }
     }
 }
 
-/// Where a shared part stands.
-fn place(kind: &str, name: &str) -> Ref {
+/// A reference to a shared component.
+fn reference(kind: &str, name: &str) -> Ref {
     Ref::new(format!("#/components/{kind}/{name}"))
 }
 
-/// Every operation of a path.
+/// The operations of a path.
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten()
 }

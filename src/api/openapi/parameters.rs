@@ -1,4 +1,4 @@
-//! Query parameters and headers as the document describes them.
+//! Query parameters and headers in the OpenAPI document.
 
 use utoipa::openapi::Required;
 use utoipa::openapi::header::{Header, HeaderBuilder};
@@ -8,12 +8,12 @@ use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use crate::api::extract::DEADLINE_MILLIS;
 use crate::domain::bounds::{EMAIL_ADDRESS_MOST, IDEMPOTENCY_KEY_MOST, TEXT_MOST};
 
-/// The largest page.
+/// The maximum page size.
 pub(in crate::api) const PAGE_SIZE_MOST: u64 = 100;
-/// The page size of those who ask for none.
+/// The default page size.
 pub(in crate::api) const PAGE_SIZE_DEFAULT: u32 = 50;
 
-/// A query parameter that may be left out.
+/// An optional query parameter.
 pub(in crate::api) fn query(name: &str, description: &str, schema: ObjectBuilder) -> Parameter {
     ParameterBuilder::new()
         .name(name)
@@ -34,7 +34,7 @@ pub(in crate::api) fn email_address() -> ObjectBuilder {
     text().max_length(Some(EMAIL_ADDRESS_MOST)).format(Some(SchemaFormat::KnownFormat(KnownFormat::Email)))
 }
 
-/// A moment.
+/// A timestamp.
 pub(in crate::api) fn time() -> ObjectBuilder {
     ObjectBuilder::new()
         .schema_type(Type::String)
@@ -51,29 +51,30 @@ pub(in crate::api) fn flag(name: &str, default: bool, description: &str) -> Para
     query(name, description, ObjectBuilder::new().schema_type(Type::Boolean).default(Some(default.into())))
 }
 
-/// The credential. The older name `connectionId` is accepted and not shown.
+/// The credential. The older name `connectionId` is accepted but not documented.
 pub(in crate::api) fn credential() -> Parameter {
     let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1));
-    let mut parameter = query("credentialId", "Which of your credentials, and so which CRM account.", text);
+    let mut parameter =
+        query("credentialId", "The id of the credential, which selects the CRM account.", text);
     parameter.required = Required::True;
     parameter
 }
 
-/// Where a list goes on.
+/// The position in a list.
 pub(in crate::api) fn cursor() -> Parameter {
-    query("cursor", "Where the list before ended: its `nextCursor`, as it came.", text())
+    query("cursor", "The `nextCursor` of the previous page.", text())
 }
 
-/// How many items a page shall hold.
+/// The page size.
 pub(in crate::api) fn page_size() -> Parameter {
     query(
         "pageSize",
-        "How many items a page shall hold.",
+        "The maximum number of items on a page.",
         number(PAGE_SIZE_MOST).default(Some(PAGE_SIZE_DEFAULT.into())),
     )
 }
 
-/// The headers that every call takes.
+/// The headers that every operation accepts.
 pub(super) fn headers() -> [Parameter; 2] {
     let id = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9._-]{1,128}$"));
     let millis = ObjectBuilder::new()
@@ -81,20 +82,16 @@ pub(super) fn headers() -> [Parameter; 2] {
         .minimum(Some(*DEADLINE_MILLIS.start()))
         .maximum(Some(*DEADLINE_MILLIS.end()));
     [
-        header(
-            "X-Request-Id",
-            "An id of yours for the request; one that is not well formed is replaced.",
-            id,
-        ),
+        header("X-Request-Id", "Your id for the request. A malformed id is replaced.", id),
         header(
             "X-Request-Timeout-Ms",
-            "How long the request may take; without it 15 s for reads and 30 s for writes.",
+            "The deadline of the request in milliseconds. The default is 15 s for reads and 30 s for writes.",
             millis,
         ),
     ]
 }
 
-/// The header that makes a write happen once.
+/// The header that makes a write idempotent.
 pub(in crate::api) fn idempotency_key() -> Parameter {
     let key = ObjectBuilder::new()
         .schema_type(Type::String)
@@ -102,21 +99,21 @@ pub(in crate::api) fn idempotency_key() -> Parameter {
         .max_length(Some(IDEMPOTENCY_KEY_MOST));
     header(
         "Idempotency-Key",
-        "A new one for each write, such as a random UUID: the write then happens once, however often the request is sent \
-         with it, and within 24 hours a replay gets the same answer with `Idempotency-Replayed: true`. Keys belong to the tenant, \
-         whichever of its API keys sends them.",
+        "A new key for each write, such as a random UUID. The write then happens once, even if the request is sent again. \
+         Within 24 hours, a replay gets the same response with `Idempotency-Replayed: true`. Keys are shared by all API keys of \
+         the tenant.",
         key,
     )
 }
 
-/// The header that keeps a change or removal from overwriting another one.
+/// The header that prevents an update or delete from overwriting another change.
 pub(in crate::api) fn if_match() -> Parameter {
     let tags = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1));
     header(
         "If-Match",
-        "The `ETag` of the contact as you read it, or several with commas between them: the write is sent only if the contact \
-         still has one of them, else the response is 412 `contact_changed`. `*` requires only that the contact exists. A weak \
-         tag, `W/\"…\"`, never matches.",
+        "The `ETag` of the contact as you read it, or several tags separated by commas. The write is sent only if the contact \
+         still has one of these tags; otherwise the response is 412 `contact_changed`. `*` requires only that the contact \
+         exists. A weak tag, `W/\"…\"`, never matches.",
         tags,
     )
 }
@@ -127,24 +124,24 @@ pub(super) fn entity_tag_header() -> Header {
     HeaderBuilder::new()
         .schema(Some(text))
         .description(Some(
-            "For `If-Match`: a digest of what can be written of the contact. Absent if the contact was not read back by its id.",
+            "A digest of the writable fields of the contact, for `If-Match`. Absent if the contact was not read back by its id.",
         ))
         .build()
 }
 
-/// The header that a replayed answer bears.
+/// The header of a replayed response.
 pub(super) fn replayed_header() -> Header {
     let word = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["true"])).build();
     HeaderBuilder::new()
         .schema(Some(word))
-        .description(Some("The recorded answer of an earlier request."))
+        .description(Some("Present if the response is the stored response of an earlier request."))
         .build()
 }
 
-/// The header that every answer bears.
+/// The header of every response.
 pub(super) fn request_id_header() -> Header {
     let text = ObjectBuilder::new().schema_type(Type::String).build();
-    HeaderBuilder::new().schema(Some(text)).description(Some("The request's id.")).build()
+    HeaderBuilder::new().schema(Some(text)).description(Some("The request id.")).build()
 }
 
 fn header(name: &str, description: &str, schema: ObjectBuilder) -> Parameter {

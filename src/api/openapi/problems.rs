@@ -1,4 +1,4 @@
-//! Which problems an operation may answer: named groups, each documented with every status, code and an example.
+//! The problems that each operation can return: groups of kinds, documented with status, code and an example.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +14,9 @@ use crate::domain::{Failure, FailureKind, Faults, FieldFault, Provider};
 
 use FailureKind as K;
 
-/// What any operation may answer.
+/// Problems of every operation.
 const ANY: &[K] = &[K::InvalidParameter, K::Internal];
-/// What an operation behind a key or token may answer.
+/// Problems of an operation that requires authentication.
 const SIGNED: &[K] = &[
     K::Unauthenticated,
     K::InsufficientScope,
@@ -25,14 +25,14 @@ const SIGNED: &[K] = &[
     K::Overloaded,
     K::Draining,
 ];
-/// What an operation of a tenant may answer besides.
+/// More problems of an operation of a tenant.
 const LIMITED: &[K] = &[K::RateLimited, K::TooManyConcurrentRequests];
-/// What a write under an `Idempotency-Key` may answer besides.
+/// More problems of a write that accepts an `Idempotency-Key`.
 const KEYED: &[K] =
     &[K::IdempotencyKeyInvalid, K::IdempotencyKeyReused, K::IdempotencyInProgress, K::LedgerQuotaExceeded];
-/// What an operation that takes a body may answer.
+/// Problems of an operation with a body.
 const BODY: &[K] = &[K::MalformedRequest, K::BodyTooLarge, K::UnsupportedMediaType, K::ValidationFailed];
-/// What an operation that calls a CRM may answer.
+/// Problems of an operation that calls a CRM.
 const UPSTREAM: &[K] = &[
     K::SecretUnreadable,
     K::UpstreamCredentialRejected,
@@ -48,12 +48,12 @@ const UPSTREAM: &[K] = &[
     K::UpstreamCircuitOpen,
     K::GatewayTimeout,
 ];
-/// What a read whose response may be large may answer besides.
+/// More problems of a read whose response may be large.
 const LARGE: &[K] = &[K::UpstreamResponseTooLarge];
-/// What a write to a CRM may answer besides.
+/// More problems of a write to a CRM.
 const WRITE: &[K] =
     &[K::OperationUnsupported, K::UpstreamDidNotApply, K::OutcomeUnknown, K::OutcomeAmbiguous];
-/// What a write under a condition may answer besides.
+/// More problems of a write with a condition.
 const CONDITIONAL: &[K] = &[K::ContactChanged];
 const CREDENTIAL: &[K] = &[K::CredentialNotFound];
 const CONTACT: &[K] = &[K::ContactNotFound];
@@ -80,18 +80,18 @@ groups! {
     CountProblems "Problems of a count of contacts." [ANY, SIGNED, LIMITED, CREDENTIAL, UPSTREAM, LARGE, &[K::FilterUnsupported]];
     ListProblems "Problems of a list of contacts." [ANY, SIGNED, LIMITED, CREDENTIAL, UPSTREAM, LARGE, &[K::FilterUnsupported, K::PageNumberUnsupported]];
     GetProblems "Problems of a read of one contact." [ANY, SIGNED, LIMITED, CREDENTIAL, CONTACT, UPSTREAM, LARGE, &[K::OperationUnsupported]];
-    CreateProblems "Problems of a creation." [ANY, SIGNED, LIMITED, KEYED, BODY, CREDENTIAL, UPSTREAM, WRITE, &[K::ContactExists]];
+    CreateProblems "Problems of a create." [ANY, SIGNED, LIMITED, KEYED, BODY, CREDENTIAL, UPSTREAM, WRITE, &[K::ContactExists]];
     UpsertProblems "Problems of an upsert." [ANY, SIGNED, LIMITED, KEYED, BODY, CREDENTIAL, UPSTREAM, WRITE, &[K::ContactExists, K::AmbiguousMatch]];
-    UpdateProblems "Problems of a change." [ANY, SIGNED, LIMITED, KEYED, BODY, CREDENTIAL, CONTACT, UPSTREAM, WRITE, CONDITIONAL, &[K::ContactExists]];
-    DeleteProblems "Problems of a removal." [ANY, SIGNED, LIMITED, KEYED, CREDENTIAL, CONTACT, UPSTREAM, WRITE, CONDITIONAL, &[K::DeleteNotAllowed]];
+    UpdateProblems "Problems of an update." [ANY, SIGNED, LIMITED, KEYED, BODY, CREDENTIAL, CONTACT, UPSTREAM, WRITE, CONDITIONAL, &[K::ContactExists]];
+    DeleteProblems "Problems of a delete." [ANY, SIGNED, LIMITED, KEYED, CREDENTIAL, CONTACT, UPSTREAM, WRITE, CONDITIONAL, &[K::DeleteNotAllowed]];
     CredentialListProblems "Problems of a list of credentials." [ANY, SIGNED, LIMITED];
-    CredentialProblems "Problems of a read or removal of a credential." [ANY, SIGNED, LIMITED, CREDENTIAL];
+    CredentialProblems "Problems of a read or delete of a credential." [ANY, SIGNED, LIMITED, CREDENTIAL];
     CredentialCreateProblems "Problems of a new credential." [ANY, SIGNED, LIMITED, KEYED, BODY, UPSTREAM, TAKEN, QUOTA, &[K::BaseUrlRefused, K::OperationUnsupported]];
-    CredentialUpdateProblems "Problems of a change of a credential." [ANY, SIGNED, LIMITED, BODY, CREDENTIAL, UPSTREAM, TAKEN, &[K::BaseUrlRefused]];
+    CredentialUpdateProblems "Problems of an update of a credential." [ANY, SIGNED, LIMITED, BODY, CREDENTIAL, UPSTREAM, TAKEN, &[K::BaseUrlRefused]];
     CredentialCheckProblems "Problems of a check." [ANY, SIGNED, LIMITED, CREDENTIAL, &[K::SecretUnreadable, K::GatewayTimeout]];
     TenantListProblems "Problems of a list of tenants." [ANY, SIGNED];
     TenantCreateProblems "Problems of a new tenant." [ANY, SIGNED, BODY, TAKEN];
-    TenantProblems "Problems of a read or removal of a tenant." [ANY, SIGNED, TENANT];
+    TenantProblems "Problems of a read or delete of a tenant." [ANY, SIGNED, TENANT];
     AuditProblems "Problems of a list of audit records." [ANY, SIGNED];
     KeyCreateProblems "Problems of a new key." [ANY, SIGNED, BODY, TENANT, QUOTA];
     KeyListProblems "Problems of a list of keys." [ANY, SIGNED, TENANT];
@@ -112,29 +112,29 @@ fn responses(groups: &[&[FailureKind]]) -> BTreeMap<String, RefOr<Response>> {
 fn response(status: u16, kinds: &[FailureKind]) -> Response {
     let mut content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
     for kind in kinds {
-        let place = Ref::new(format!("#/components/examples/{}", example_name(*kind)));
-        content.examples.insert(kind.code().to_owned(), RefOr::Ref(place));
+        let example = Ref::new(format!("#/components/examples/{}", example_name(*kind)));
+        content.examples.insert(kind.code().to_owned(), RefOr::Ref(example));
     }
     let words: Vec<String> =
         kinds.iter().map(|&kind| format!("`{}`: {}.", kind.code(), problem::title(kind))).collect();
-    let answer = ResponseBuilder::new().description(words.join(" ")).content(problem::MEDIA_TYPE, content);
+    let response = ResponseBuilder::new().description(words.join(" ")).content(problem::MEDIA_TYPE, content);
     let integer = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).build();
     let text = ObjectBuilder::new().schema_type(Type::String).build();
     let header = |schema, description| {
         HeaderBuilder::new().schema(Some(schema)).description(Some(description)).build()
     };
     match status {
-        401 => answer.header("WWW-Authenticate", header(text, "`Bearer`.")),
-        412 => answer.header("ETag", header(text, "The contact's current tag.")),
-        429 | 503 => answer.header("Retry-After", header(integer, "Whole seconds to wait.")),
-        _ => answer,
+        401 => response.header("WWW-Authenticate", header(text, "`Bearer`.")),
+        412 => response.header("ETag", header(text, "The contact's current tag.")),
+        429 | 503 => response.header("Retry-After", header(integer, "The seconds to wait.")),
+        _ => response,
     }
     .build()
 }
 
-/// An example of each kind, by its name among the document's components.
+/// An example of each kind, by its component name.
 pub(super) fn examples() -> impl Iterator<Item = (String, RefOr<Example>)> {
-    // These two are answered where there is no operation.
+    // These two occur only outside of operations.
     let nowhere = [K::RouteNotFound, K::MethodNotAllowed];
     K::ALL.iter().filter(move |kind| !nowhere.contains(kind)).map(|&kind| {
         let shown = ExampleBuilder::new().summary(problem::title(kind)).value(Some(example(kind))).build();
@@ -142,7 +142,7 @@ pub(super) fn examples() -> impl Iterator<Item = (String, RefOr<Example>)> {
     })
 }
 
-/// The name among the document's components; of a code with two statuses each has its own.
+/// The component name of the example. A code with two statuses has two examples.
 fn example_name(kind: FailureKind) -> String {
     match kind {
         K::LedgerQuotaExceeded => format!("problem.{}.ledger", kind.code()),
@@ -150,21 +150,21 @@ fn example_name(kind: FailureKind) -> String {
     }
 }
 
-/// A problem as it is really rendered.
+/// A problem, rendered by the code that renders real ones.
 fn example(kind: FailureKind) -> serde_json::Value {
     let (detail, faults): (&str, Faults) = match kind {
         K::ValidationFailed => (
-            "/emailAddresses/0/emailAddress: It is no e-mail address.",
+            "/emailAddresses/0/emailAddress: Not a valid e-mail address.",
             vec![FieldFault::member(
                 "/emailAddresses/0/emailAddress",
                 "malformed",
-                "It is no e-mail address.",
+                "Not a valid e-mail address.",
             )]
             .into(),
         ),
         K::InvalidParameter => (
-            "pageSize: It must be a whole number from 1 to 100.",
-            Failure::parameter("pageSize", "It must be a whole number from 1 to 100.").faults,
+            "pageSize: Must be a whole number from 1 to 100.",
+            Failure::parameter("pageSize", "Must be a whole number from 1 to 100.").faults,
         ),
         K::ContactChanged => (
             "The contact is not as it was when its ETag was read; nothing was sent. Read the contact again, apply your change to it, and send it with the new ETag.",
@@ -180,7 +180,7 @@ fn example(kind: FailureKind) -> serde_json::Value {
     serde_json::from_slice(&rendered.body).unwrap_or_default()
 }
 
-/// What the CRM had answered for a problem of this kind; `None` where there was no reply.
+/// The status of the CRM in the example of this kind, or `None` if there was no reply.
 const fn upstream_status(kind: FailureKind) -> Option<u16> {
     match kind {
         K::UpstreamCredentialRejected => Some(401),

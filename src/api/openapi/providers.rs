@@ -1,11 +1,11 @@
-//! What the document says of each provider's settings and secret, printed from what its adapter declares.
+//! The settings and secrets of each provider in the OpenAPI document, generated from the adapters' declarations.
 
 use utoipa::openapi::schema::{Object, Schema};
 use utoipa::openapi::{Components, RefOr};
 
 use crate::adapters::{ADAPTERS, AdapterSpec};
 
-/// Names the providers, their settings and secrets in the schemas of credentials.
+/// Adds the providers, their settings and secrets to the schemas of credentials.
 pub(super) fn describe(components: &mut Components) {
     let words: Vec<_> = ADAPTERS.iter().map(|spec| spec.provider.as_str().into()).collect();
     for name in ["CredentialCreate", "CredentialUpdate"] {
@@ -25,7 +25,7 @@ fn member<'a>(schema: &'a mut Object, name: &str) -> Option<&'a mut Object> {
     }
 }
 
-/// Adds what each provider takes below what is said of the member already.
+/// Appends the text of each provider to the description of the field.
 fn describe_member(schema: &mut Object, name: &str, tell: fn(&AdapterSpec) -> String) {
     let Some(member) = member(schema, name) else { return };
     let said = member.description.take();

@@ -1,4 +1,4 @@
-//! The problem's JSON: RFC 9457 members first, then ours.
+//! The JSON of a problem: the fields of RFC 9457 first, then extensions.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use crate::domain::{
     Candidate, Failure, FailureKind, FaultLocation, FieldFault, Origin, Retryable, UpstreamStatus,
 };
 
-/// What went wrong, whose fault it is, what to mend, and whether to try again.
+/// An error: what is wrong, who caused it, how to fix it, and whether to retry.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Problem)]
@@ -19,100 +19,100 @@ pub struct Problem<'a> {
     /// A page about this kind of problem, relative to the gateway: `/docs/errors/{code}`.
     #[schema(format = "uri-reference")]
     r#type: String,
-    /// The same words for every problem of this kind.
+    /// A title that is the same for every problem with this `code`.
     title: &'a str,
     /// The HTTP status.
     #[schema(minimum = 400, maximum = 599)]
     status: u16,
-    /// What happened this time, and what to mend.
+    /// What is wrong in this request, and how to fix it.
     detail: &'a str,
-    /// The path that was asked for, without its query.
+    /// The path of the request, without its query.
     instance: &'a str,
     #[schema(value_type = ProblemCode)]
     code: &'a str,
     /// The same as `detail`.
     message: &'a str,
-    /// The request's id, as in the header `X-Request-Id`.
+    /// The request id, as in the header `X-Request-Id`.
     request_id: &'a str,
-    /// Whose fault it is.
+    /// Who caused the problem: the caller, the gateway or the upstream CRM.
     #[schema(value_type = ProblemOrigin)]
     origin: &'static str,
-    /// Whether the same request may be sent again; `same-key-only`: only with the same `Idempotency-Key`.
+    /// Whether the same request can be retried. `same-key-only`: only with the same `Idempotency-Key`.
     #[schema(value_type = ProblemRetryable)]
     retryable: &'static str,
-    /// Single members or parameters at fault, the first 100.
+    /// The invalid fields or parameters, at most the first 100.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false, max_items = 100)]
     errors: Vec<ProblemFault<'a>>,
-    /// How many more faults there are than `errors` names; absent where it names all.
+    /// The number of faults that are not in `errors`. Absent if `errors` is complete.
     #[serde(skip_serializing_if = "is_none_omitted")]
     #[schema(required = false, minimum = 1)]
     errors_omitted: usize,
-    /// The CRM that was called, where one was.
+    /// The CRM that was called, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, nullable = false)]
     upstream: Option<ProblemUpstream>,
-    /// Contacts that stand in the way of a write, the first 20.
+    /// Contacts that conflict with the write, at most the first 20.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false, max_items = 20)]
     candidates: Vec<ProblemCandidate<'a>>,
-    /// How many more contacts stand in the way than `candidates` names; absent where it names all.
+    /// The number of conflicting contacts that are not in `candidates`. Absent if `candidates` is complete.
     #[serde(skip_serializing_if = "is_none_omitted")]
     #[schema(required = false, minimum = 1)]
     candidates_omitted: usize,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference over")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 const fn is_none_omitted(omitted: &usize) -> bool {
     *omitted == 0
 }
 
-/// One member of the body, or one parameter, at fault.
+/// An invalid field of the body, or an invalid parameter.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ProblemFault)]
 pub(in crate::api) struct ProblemFault<'a> {
-    /// RFC 6901 pointer into the body.
+    /// The location in the body, as an RFC 6901 pointer.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pointer: Option<&'a str>,
-    /// Name of a query parameter or header; stands instead of `pointer`.
+    /// The name of a query parameter or header, instead of `pointer`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     parameter: Option<&'a str>,
-    /// A stable word, such as `required` or `unknown_member`.
+    /// A stable code, such as `required` or `unknown_member`.
     code: &'a str,
-    /// What to mend.
+    /// What is wrong, and how to fix it.
     detail: &'a str,
 }
 
 /// The CRM that was called.
 #[derive(Serialize, ToSchema)]
 pub(in crate::api) struct ProblemUpstream {
-    /// Which CRM.
+    /// The provider of the CRM.
     provider: &'static str,
-    /// The status it answered; null where there was no reply.
+    /// The HTTP status of its response; null if there was none.
     #[schema(required = true)]
     status: Option<u16>,
 }
 
-/// A contact that stands in the way.
+/// A contact that conflicts with the write.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = ProblemCandidate)]
 pub(in crate::api) struct ProblemCandidate<'a> {
-    /// The gateway's id.
+    /// The gateway's id of the contact.
     #[schema(required = true)]
     id: Option<&'a str>,
-    /// The CRM's id.
+    /// The CRM's id of the contact.
     remote_id: &'a str,
-    /// By what it was found, such as `emailAddress`.
+    /// The field by which it was found, such as `emailAddress`.
     matched_on: &'a [&'static str],
 }
 
 impl<'a> Problem<'a> {
-    /// The problem that `failure` is for the request `request_id` to the path `instance`.
+    /// Describes `failure` as the problem of the request `request_id` to the path `instance`.
     pub(in crate::api) fn of(failure: &'a Failure, instance: &'a str, request_id: &'a str) -> Self {
-        // The effect drives the gateway, the time to wait and the tag are headers; the body has no member for them.
+        // The effect is internal, and the wait time and the tag are headers: the body has no fields for them.
         let Failure {
             kind,
             detail,
@@ -124,12 +124,12 @@ impl<'a> Problem<'a> {
             retryable: again,
             entity_tag: _,
         } = failure;
-        // A bug's detail is for the log alone.
+        // The detail of a bug goes to the log only.
         let shown = *kind != FailureKind::Internal;
         let detail = if shown {
             detail.as_str()
         } else {
-            "The gateway failed. Its log tells more under this request id."
+            "Internal error of the gateway. Its log has the details under this request id."
         };
         Self {
             r#type: format!("/docs/errors/{}", kind.code()),
@@ -176,7 +176,7 @@ impl<'a> ProblemCandidate<'a> {
     }
 }
 
-/// The word for whose fault it is.
+/// The word for an origin.
 pub(in crate::api) const fn origin(origin: Origin) -> &'static str {
     match origin {
         Origin::Caller => "caller",
@@ -217,7 +217,7 @@ macro_rules! words {
     )*};
 }
 
-/// Each code once: one has two statuses.
+/// Each code once, because one has two statuses.
 fn codes() -> Vec<&'static str> {
     let mut codes: Vec<_> = FailureKind::ALL.iter().map(|kind| kind.code()).collect();
     codes.dedup();
@@ -225,10 +225,10 @@ fn codes() -> Vec<&'static str> {
 }
 
 words! {
-    ProblemCode "A stable word for what went wrong; each has a page at `/docs/errors/{code}`."
+    ProblemCode "A stable error code. Each code has a page at `/docs/errors/{code}`."
         codes();
-    ProblemOrigin "Whose fault it is."
+    ProblemOrigin "Who caused the problem: the caller, the gateway or the upstream CRM."
         [Origin::Caller, Origin::Gateway, Origin::Upstream].map(origin).to_vec();
-    ProblemRetryable "Whether the same request may be sent again; `same-key-only`: only with the same `Idempotency-Key`."
+    ProblemRetryable "Whether the same request can be retried. `same-key-only`: only with the same `Idempotency-Key`."
         [Retryable::No, Retryable::Yes, Retryable::SameKeyOnly].map(retryable).to_vec();
 }

@@ -1,4 +1,4 @@
-//! Failures as `application/problem+json`: one envelope for everything that goes wrong, the framework's own included.
+//! Failures as `application/problem+json`: one format for all errors, including those of the framework.
 
 mod body;
 mod status;
@@ -17,7 +17,7 @@ use crate::domain::{Failure, FailureKind};
 /// The media type of a problem.
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
-/// A failure is an answer without a body yet: [`render`] writes it where path and request id are known.
+/// A failure becomes a response without a body. A layer that knows the path and the request id fills it in with [`render`].
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let mut response = status(self.kind).into_response();
@@ -26,25 +26,24 @@ impl IntoResponse for Failure {
     }
 }
 
-/// The failure behind an answer, on its way from the handler to the layer that renders it.
+/// The failure of a response, as an extension for the layer that renders it.
 #[derive(Clone)]
 pub(in crate::api) struct Raised(pub(in crate::api) Arc<Failure>);
 
-/// A rendered problem: what is answered, and what an idempotent write records.
+/// A rendered problem, to send or to store for a replay.
 pub struct Rendered {
-    /// The status.
     pub status: StatusCode,
-    /// Headers besides the content type.
+    /// The headers, without the content type.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// The JSON.
+    /// The body, as JSON.
     pub body: Vec<u8>,
 }
 
-/// Writes `failure` as the problem of a request to `instance`, its path without the query.
+/// Renders `failure` as the problem of a request to `instance`, the path without the query.
 #[must_use]
 pub fn render(failure: &Failure, instance: &str, request_id: &str) -> Rendered {
     let problem = Problem::of(failure, instance, request_id);
-    // A problem is strings and numbers: writing it cannot fail.
+    // A problem consists of strings and numbers, so serialization cannot fail.
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     Rendered { status: status(failure.kind), headers: headers(failure), body }
 }
@@ -54,7 +53,7 @@ fn headers(failure: &Failure) -> Vec<(HeaderName, HeaderValue)> {
     if failure.kind == FailureKind::Unauthenticated {
         headers.push((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
     }
-    // Made of visible ASCII characters alone.
+    // A tag has visible ASCII characters only.
     if let Some(tag) = failure.entity_tag.as_deref().and_then(|tag| HeaderValue::try_from(tag).ok()) {
         headers.push((header::ETAG, tag));
     }
@@ -64,7 +63,7 @@ fn headers(failure: &Failure) -> Vec<(HeaderName, HeaderValue)> {
     headers
 }
 
-/// Whole seconds, rounded up: a client that comes back a moment early is refused again.
+/// Whole seconds, rounded up: a client that retries slightly early is refused again.
 fn retry_after(failure: &Failure) -> Option<u64> {
     let waits =
         matches!(status(failure.kind), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);

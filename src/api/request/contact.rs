@@ -1,5 +1,5 @@
-//! Contacts to create and changes to contacts, read by one table: what is `null` or blank is absent in the one and
-//! cleared in the other.
+//! New contacts and changes to contacts, read by one table. A `null` or blank value counts as absent in a new contact, and
+//! clears the field in a change.
 
 use super::object::{BodyField, BodyObject, BodyValue, Presence, documented, field, list, text};
 use super::{FieldReader, under};
@@ -14,68 +14,69 @@ use crate::domain::{
 };
 use crate::json::{self, Kind, Members, Steps};
 
-/// Fields that name a contact.
+/// Fields that identify a contact.
 const IDS: [&str; 2] = ["id", "remoteId"];
-/// Fields that the CRM alone sets.
+/// Fields that only the CRM sets.
 const READ_ONLY: [&str; 6] =
     ["lastActivityAt", "remoteCreatedAt", "remoteUpdatedAt", "remoteDeleted", "createdAt", "updatedAt"];
 
 static CREATE: BodyObject<ContactPatch> = BodyObject {
     name: "ContactCreate",
-    about: "A contact to create. Fields that only the CRM sets may come along; they are ignored with a warning.",
+    about: "A contact to create. Fields that only the CRM sets are ignored with a warning.",
     is_new: true,
     fields: &fields(
         true,
         Presence::Required,
-        "What the common model lacks, in the CRM's own spelling; at most 200 fields. A field that \
-        is `null` is absent, and so are all of them where `remoteFields` is `null`.",
+        "Fields of the CRM that the common model lacks, by their names in the CRM; at most 200. A field \
+        that is `null` counts as absent. If `remoteFields` is `null`, all fields count as absent.",
     ),
     ignored: &[&READ_ONLY],
 };
 
 static UPDATE: BodyObject<ContactPatch> = BodyObject {
     name: "ContactUpdate",
-    about: "Changes to a contact: what is absent stays, `null` or blank clears, a list replaces the whole list. Fields that \
-        only the CRM sets may come along, as in a contact read before; they are ignored.\n\n\
+    about: "Changes to a contact. An absent field is unchanged, `null` or a blank value clears the field, and a list \
+        replaces the whole list. Fields that only the CRM sets are ignored, so that a contact can be sent back as it was read.\n\n\
         The rules of a new contact (1000 characters a text, 50 e-mail addresses, 50 phone numbers, 20 postal addresses, \
-        well-formed e-mail addresses, 200 `remoteFields`) apply to what differs from what the CRM holds; a contact that \
-        breaks one of them can be sent back as it is.",
+        well-formed e-mail addresses, 200 `remoteFields`) apply only to values that differ from those of the CRM. A contact \
+        that breaks a rule can be sent back unchanged.",
     is_new: false,
     fields: &fields(
         false,
         Presence::Optional,
-        "What the common model lacks, in the CRM's own spelling; at most 2,000 fields, of which \
-        200 may differ from what is held. `null` clears one field, absent ones stay; `null` for all of them names none. In a \
-        body with the `id`, `remoteId` or `remoteUpdatedAt` of a contact that was read, fields that cannot be written are \
-        ignored, with one warning `read_only` where they differ; in other bodies they are 422.",
+        "Fields of the CRM that the common model lacks, by their names in the CRM; at most 2,000, of \
+        which 200 may differ from the values of the CRM. `null` clears a field; absent fields are unchanged. If `remoteFields` \
+        is `null`, all fields are unchanged. If the body has the `id`, `remoteId` or `remoteUpdatedAt` of a contact that you \
+        read, fields that cannot be written are ignored; one warning `read_only` names those that differ. In other bodies they \
+        cause 422.",
     ),
     ignored: &[&IDS, &READ_ONLY],
 };
 
 static UPSERT: BodyObject<ContactPatch> = BodyObject {
     name: "ContactUpsert",
-    about: "A contact that is changed where it is found, and created where it is not. Where it is found, `null`, a blank \
-        text or an empty list clears, as in a change; where it is created, these are absent.\n\n\
-        The rules of a new contact apply to what differs from what the CRM holds, as in a change.",
+    about: "A contact to update if it is found, or to create otherwise. In an update, `null`, a blank text or an empty list \
+        clears the field. In a create, these count as absent.\n\n\
+        The rules of a new contact apply only to values that differ from those of the CRM, as in `ContactUpdate`.",
     is_new: false,
     fields: &fields(
         false,
         Presence::Required,
-        "What the common model lacks, in the CRM's own spelling; at most 2,000 fields, of which \
-        200 may differ from what is held. `null` clears one field of a contact that is found; `null` for all of them names \
-        none.",
+        "Fields of the CRM that the common model lacks, by their names in the CRM; at most 2,000, of \
+        which 200 may differ from the values of the CRM. In an update, `null` clears a field. If `remoteFields` is `null`, all \
+        fields count as absent.",
     ),
     ignored: &[&READ_ONLY],
 };
 
-/// The fields of a contact; whether all of them are new, and whether the family name is required.
+/// The fields of a contact. `is_new`: whether all values are new. `last_name`: whether the family name is required.
 #[rustfmt::skip]
 const fn fields(is_new: bool, last_name: Presence, remote: &'static str) -> [BodyField<ContactPatch>; 7] {
     [
-        field("lastName", "Family name; not blank where it is required.", last_name,
+        field("lastName", "Family name. Must not be blank if it is required.", last_name,
             BodyValue::Text(Lines::One, |patch, text| patch.last_name = text)),
         text("firstName", "Given name.", Lines::One, |patch, text| patch.first_name = text),
-        text("account", "Company the person belongs to.", Lines::One, |patch, text| patch.account = text),
+        text("account", "The company of the person.", Lines::One, |patch, text| patch.account = text),
         list("addresses", "Postal addresses", ADDRESSES_MOST,
             if is_new { || ADDRESS.reference() } else { || ADDRESS_UPDATE.reference() },
             |reader, at, raw, most, patch| { patch.addresses = reader.list(at, raw, most, address); }),
@@ -96,7 +97,7 @@ const fn fields(is_new: bool, last_name: Presence, remote: &'static str) -> [Bod
 
 static ADDRESS: BodyObject<Address> = BodyObject {
     name: "AddressInput",
-    about: "A postal address; one part at least.",
+    about: "A postal address, with at least one part.",
     is_new: true,
     fields: &ADDRESS_PARTS,
     ignored: &[],
@@ -104,14 +105,14 @@ static ADDRESS: BodyObject<Address> = BodyObject {
 
 static ADDRESS_UPDATE: BodyObject<Address> = BodyObject {
     name: "AddressUpdate",
-    about: "A postal address of a change; one part at least. A part that is new may be 1000 characters long.",
+    about: "A postal address in a change, with at least one part. A new part is limited to 1000 characters.",
     is_new: false,
     ..ADDRESS
 };
 
 #[rustfmt::skip]
 const ADDRESS_PARTS: [BodyField<Address>; 8] = [
-    text("addressType", "Free word, such as `billing`.", Lines::One,
+    text("addressType", "A type of your choice, such as `billing`.", Lines::One,
         |address, text| { address.address_type = set(text); }),
     text("street1", "First line.", Lines::Several, |address, text| address.street1 = set(text)),
     text("street2", "Second line.", Lines::Several, |address, text| address.street2 = set(text)),
@@ -129,7 +130,7 @@ static EMAIL: BodyObject<EmailAddress> = BodyObject {
     about: "An e-mail address and its type.",
     is_new: true,
     fields: &[
-        text("emailAddressType", "Free word, such as `main`.", Lines::One,
+        text("emailAddressType", "A type of your choice, such as `main`.", Lines::One,
             |email, text| { email.kind = set(text); }),
         field("emailAddress", "The address.", Presence::Required,
             BodyValue::EmailAddress(|email, text| email.address = text)),
@@ -139,8 +140,8 @@ static EMAIL: BodyObject<EmailAddress> = BodyObject {
 
 static EMAIL_UPDATE: BodyObject<EmailAddress> = BodyObject {
     name: "EmailAddressUpdate",
-    about: "An e-mail address of a change, and its type; without a type the one that is held stays. A new address is the \
-        address of a mailbox, at most 254 characters long.",
+    about: "An e-mail address in a change, and its type. Without a type, the current type is kept. A new address must be \
+        valid and is limited to 254 characters.",
     is_new: false,
     ..EMAIL
 };
@@ -151,7 +152,7 @@ static PHONE: BodyObject<PhoneNumber> = BodyObject {
     about: "A phone number and its type.",
     is_new: true,
     fields: &[
-        text("phoneNumberType", "Free word, such as `mobile`.", Lines::One,
+        text("phoneNumberType", "A type of your choice, such as `mobile`.", Lines::One,
             |phone, text| { phone.kind = set(text); }),
         field("phoneNumber", "The number.", Presence::Required,
             BodyValue::Text(Lines::One, |phone, text| phone.number = set(text).unwrap_or_default())),
@@ -161,8 +162,8 @@ static PHONE: BodyObject<PhoneNumber> = BodyObject {
 
 static PHONE_UPDATE: BodyObject<PhoneNumber> = BodyObject {
     name: "PhoneNumberUpdate",
-    about: "A phone number of a change, and its type; without a type the one that is held stays. A new number may be 1000 \
-        characters long.",
+    about: "A phone number in a change, and its type. Without a type, the current type is kept. A new number is limited to \
+        1000 characters.",
     is_new: false,
     ..PHONE
 };
@@ -175,7 +176,7 @@ documented! {
         ("AddressUpdate", || ADDRESS_UPDATE.schema()), ("EmailAddressUpdate", || EMAIL_UPDATE.schema()),
         ("PhoneNumberUpdate", || PHONE_UPDATE.schema())
     ];
-    // Its lists hold what those of a change hold.
+    // Its lists have the same elements as those of a change.
     ContactUpsert: UPSERT, [];
 }
 
@@ -231,7 +232,7 @@ fn read_only(
         return None;
     };
     let may_create = object.fields[0].need == Presence::Required;
-    // Clients that write every field say nothing by a null.
+    // Clients that send every field use null for "no value".
     if may_create && json::kind(raw) == Kind::Null {
         return None;
     }
@@ -239,7 +240,7 @@ fn read_only(
         reader.fault(
             at,
             "read_only",
-            "A create that names it would mean an update: PATCH /crm/contacts/{id}.",
+            "Must be absent in a create. To update a contact, use PATCH /crm/contacts/{id}.",
         );
         return None;
     }
@@ -249,8 +250,8 @@ fn read_only(
 fn address(reader: &mut FieldReader<'_>, at: &str, raw: &str) -> Option<Address> {
     let address = ADDRESS.element(reader, at, raw, Address::default())?;
     if address == Address::default() {
-        // Left out in silence, it would shift the others, and `[{}]` would clear the list.
-        reader.fault(at, "empty", "An address needs one part at least.");
+        // If it were dropped silently, the other entries would shift, and `[{}]` would clear the list.
+        reader.fault(at, "empty", "An address must have at least one part.");
     }
     Some(address)
 }
@@ -263,10 +264,10 @@ fn phone(reader: &mut FieldReader<'_>, at: &str, raw: &str) -> Option<PhoneNumbe
     PHONE.element(reader, at, raw, PhoneNumber { number: Text::default(), kind: None })
 }
 
-/// Fields of the CRM. What it holds can be sent back as it is, whatever it is.
+/// Reads the fields of the CRM without the rules of new values, so that fields can be sent back as they were read.
 fn remote_fields(reader: &mut FieldReader<'_>, at: &str, raw: &str, most: usize) -> RemoteFields {
     let Some(members) = reader.object(at, raw) else { return RemoteFields::default() };
-    if let Some((code, detail)) = rules::count("members", most, members.0.len()) {
+    if let Some((code, detail)) = rules::count("fields", most, members.0.len()) {
         reader.fault(at, code, detail);
         return RemoteFields::default();
     }
@@ -275,11 +276,11 @@ fn remote_fields(reader: &mut FieldReader<'_>, at: &str, raw: &str, most: usize)
     )
 }
 
-/// The same where all of them are new: they keep to the rules of names and strings.
+/// The same for new fields, which must follow the rules of names and strings.
 fn new_remote_fields(reader: &mut FieldReader<'_>, at: &str, raw: &str) -> RemoteFields {
     let fields = remote_fields(reader, at, raw, CHANGED_REMOTE_FIELDS_MOST);
     for (name, _) in &fields.0 {
-        // The pointer is made where a fault is noted: names can be long.
+        // The pointer is built only for a fault, because names can be long.
         if let Some((code, detail)) = rules::remote_name(name) {
             reader.fault(&under(at, name), code, detail);
         }
@@ -308,7 +309,7 @@ mod tests {
             r#"{"lastName":" x ","firstName":" ","account":null,"emailAddresses":[],"addresses":null}"#;
         let draft: ContactDraft = read(text).unwrap();
         assert_eq!((draft.first_name, draft.account, draft.addresses), (None, None, vec![]));
-        assert_eq!(draft.last_name, " x ", "what is not blank is kept to the letter");
+        assert_eq!(draft.last_name, " x ", "a text that is not blank is kept exactly");
         let patch: ContactPatch = read(text).unwrap();
         assert_eq!((&patch.first_name, &patch.account), (&Patch::Clear, &Patch::Clear));
         assert_eq!((&patch.email_addresses, &patch.addresses), (&Patch::Clear, &Patch::Clear));

@@ -1,4 +1,4 @@
-//! Credentials to make and changes to credentials; what stands in a secret is never shown in a fault.
+//! New credentials and changes to credentials. A fault never shows a part of a secret.
 
 use secrecy::SecretString;
 
@@ -12,16 +12,16 @@ use crate::json::Members;
 #[rustfmt::skip]
 static CREATE: BodyObject<(Text, CredentialPatch)> = BodyObject {
     name: "CredentialCreate",
-    about: "A credential to make.",
+    about: "A credential to create.",
     is_new: true,
     fields: &[
-        field("provider", "Which CRM.", Presence::Required,
+        field("provider", "The CRM.", Presence::Required,
             BodyValue::Word(|(provider, _), word| *provider = word)),
-        field("name", "A name, unique in the tenant.", Presence::Required,
+        field("name", "A name that is unique in the tenant.", Presence::Required,
             BodyValue::Name(|(_, draft), name| draft.name = Some(name))),
-        field("settings", "The provider's settings; at most 64 KiB.", Presence::Optional,
+        field("settings", "The settings of the provider, at most 64 KiB.", Presence::Optional,
             BodyValue::Any(|reader, at, raw, (_, draft)| draft.settings = object(reader, at, raw))),
-        field("secret", "The provider's secret, at most 16 KiB; it is sealed, and never shown again.", Presence::Required,
+        field("secret", "The secret of the provider, at most 16 KiB. It is sealed and never shown again.", Presence::Required,
             BodyValue::Any(|reader, at, raw, (_, draft)| draft.secret = secret(reader, at, raw))),
     ],
     ignored: &[],
@@ -30,14 +30,14 @@ static CREATE: BodyObject<(Text, CredentialPatch)> = BodyObject {
 #[rustfmt::skip]
 static UPDATE: BodyObject<CredentialPatch> = BodyObject {
     name: "CredentialUpdate",
-    about: "Changes to a credential: what is absent stays.",
+    about: "Changes to a credential. Absent fields are unchanged.",
     is_new: true,
     fields: &[
-        field("name", "A name, unique in the tenant.", Presence::NotNull,
+        field("name", "A name that is unique in the tenant.", Presence::NotNull,
             BodyValue::Name(|patch, name| patch.name = Some(name))),
-        field("settings", "Settings, merged by field; `null` resets one. Merged they hold at most 64 KiB.", Presence::NotNull,
+        field("settings", "Settings, merged by field; `null` resets a field. The merged settings are limited to 64 KiB.", Presence::NotNull,
             BodyValue::Any(|reader, at, raw, patch| patch.settings = object(reader, at, raw))),
-        field("secret", "A new secret; required where `baseUrl` changes.", Presence::NotNull,
+        field("secret", "A new secret. Required if `baseUrl` changes.", Presence::NotNull,
             BodyValue::Any(|reader, at, raw, patch| patch.secret = secret(reader, at, raw))),
     ],
     ignored: &[],

@@ -1,4 +1,4 @@
-//! A key to make.
+//! The body of a new API key.
 
 use utoipa::openapi::Ref;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
@@ -13,18 +13,18 @@ use crate::json::{self, Kind, Members};
 
 static CREATE: BodyObject<KeyDraft> = BodyObject {
     name: "KeyCreate",
-    about: "A key to make.",
+    about: "An API key to create.",
     is_new: true,
     fields: &[
         field(
             "name",
-            "A name for people.",
+            "A display name.",
             Presence::Required,
             BodyValue::Name(|draft, name| draft.name = name),
         ),
         field(
             "scopes",
-            "What it may do; writing does not imply reading",
+            "The scopes of the key. A write scope does not include the read scope",
             Presence::Required,
             BodyValue::List(BodyList {
                 least: Some(1),
@@ -40,7 +40,7 @@ static CREATE: BodyObject<KeyDraft> = BodyObject {
         ),
         field(
             "credentialIds",
-            "The only credentials it may name; absent means all",
+            "The only credentials that the key may use; absent means all",
             Presence::Optional,
             BodyValue::List(BodyList {
                 least: Some(1),
@@ -52,7 +52,7 @@ static CREATE: BodyObject<KeyDraft> = BodyObject {
         ),
         field(
             "expiresAt",
-            "When it ends; absent means never.",
+            "When the key expires; absent means never.",
             Presence::Optional,
             BodyValue::Time(|draft, time| draft.expires_at = Some(time)),
         ),
@@ -62,10 +62,9 @@ static CREATE: BodyObject<KeyDraft> = BodyObject {
 
 const SCOPE: &str = "ScopeWord";
 
-/// The words of scopes.
+/// The schema of a scope.
 fn scopes() -> Schema {
-    let words =
-        ObjectBuilder::new().schema_type(Type::String).description(Some("One thing that a key may do."));
+    let words = ObjectBuilder::new().schema_type(Type::String).description(Some("A permission of a key."));
     words.enum_values(Some(Scope::ALL.map(Scope::as_str))).into()
 }
 
@@ -85,13 +84,13 @@ fn scope(reader: &mut FieldReader<'_>, at: &str, raw: &str) -> Option<Scope> {
     let scope = Scope::parse(&word);
     if scope.is_none() {
         let words = Scope::ALL.map(Scope::as_str).join(", ");
-        reader.fault(at, "unknown_word", format!("It must be one of: {words}."));
+        reader.fault(at, "unknown_word", format!("Must be one of: {words}."));
     }
     scope
 }
 
 fn credential_ids(reader: &mut FieldReader<'_>, at: &str, raw: &str, most: usize, draft: &mut KeyDraft) {
-    // Absent and `null` mean all, an empty list would mean none.
+    // Absent and `null` mean all credentials; an empty list would mean none.
     if json::kind(raw) == Kind::Null {
         return;
     }
@@ -102,7 +101,11 @@ fn credential_ids(reader: &mut FieldReader<'_>, at: &str, raw: &str, most: usize
         Patch::Set(ids) => draft.credential_ids = Some(ids),
         Patch::Keep => {}
         Patch::Clear => {
-            reader.fault(at, "empty", "Leave it out for all credentials, or name one at least.");
+            reader.fault(
+                at,
+                "empty",
+                "Must not be empty. List at least one credential, or leave the field out to allow all.",
+            );
         }
     }
 }

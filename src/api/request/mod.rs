@@ -1,4 +1,4 @@
-//! Bodies read by hand from checked JSON, so that every fault is named with its pointer, not only the first.
+//! Request bodies, read from validated JSON. Every fault is reported with its pointer, not only the first.
 
 mod contact;
 mod credential;
@@ -17,11 +17,12 @@ use crate::domain::rules::{self, Lines};
 use crate::domain::{Failure, Faults, FieldFault, Patch, RawJson, Result, Text};
 use crate::json::{self, Kind, Members, Steps};
 
-/// A body on its way to be read.
+/// Reads the fields of a body, and collects all faults.
 pub(super) struct FieldReader<'a> {
     whole: &'a ByteString,
     faults: Faults,
-    /// What the CRM holds already may break the rules of new values: then the gateway applies them, once it has read it.
+    /// Whether the gateway applies the rules of new values later. Values that the CRM already holds may break them, so the
+    /// gateway must read the contact first.
     rules_wait: bool,
 }
 
@@ -36,7 +37,7 @@ impl<'a> FieldReader<'a> {
         }
     }
 
-    /// Notes a fault of the member at `at`.
+    /// Reports a fault of the field at `at`.
     pub(super) fn fault(&mut self, at: &str, code: &'static str, detail: impl Into<Text>) {
         self.fault_with(code, || (at.to_owned(), detail.into()));
     }
@@ -53,7 +54,7 @@ impl<'a> FieldReader<'a> {
         self.rules_wait = true;
     }
 
-    /// Notes a fault of the value at `at` against the rules of new values.
+    /// Reports a fault of the value at `at`, if it breaks the rules of new values.
     pub(super) fn judge(&mut self, at: &str, judge: impl FnOnce() -> Option<rules::RuleFault>) {
         if !self.rules_wait
             && let Some((code, detail)) = judge()
@@ -62,32 +63,32 @@ impl<'a> FieldReader<'a> {
         }
     }
 
-    /// Notes that nothing is known of the member `name`; `known` are those that are.
+    /// Reports that the field at `at` is unknown; `known` are the valid names.
     pub(super) fn unknown(&mut self, at: &str, known: &[&str]) {
         self.faults.add(|| {
-            let detail = format!("There is no such member. There are: {}.", known.join(", "));
+            let detail = format!("Unknown field. Valid fields: {}.", known.join(", "));
             FieldFault::member(at, "unknown_member", detail)
         });
     }
 
     fn wrong_type(&mut self, at: &str, raw: &str, wanted: &str) {
         self.faults.add(|| {
-            let detail = format!("It must be {wanted}; it is {}.", json::kind(raw).word());
+            let detail = format!("Must be {wanted}, not {}.", json::kind(raw).word());
             FieldFault::member(at, "wrong_type", detail)
         });
     }
 
-    /// Notes that the member at `at` is missing.
+    /// Reports that the field at `at` is missing.
     pub(super) fn required(&mut self, at: &str) {
-        self.fault(at, "required", "It is required and must not be empty.");
+        self.fault(at, "required", "Required, and must not be empty.");
     }
 
-    /// The value as it stands.
+    /// The raw value.
     pub(super) fn raw(&self, raw: &str) -> RawJson {
         RawJson::from_validated(Text::cut(self.whole, raw.trim()))
     }
 
-    /// The members of an object.
+    /// The fields of an object.
     pub(super) fn object<'r>(&mut self, at: &str, raw: &'r str) -> Option<Members<'r>> {
         if json::kind(raw) != Kind::Object {
             self.wrong_type(at, raw, "an object");
@@ -96,7 +97,7 @@ impl<'a> FieldReader<'a> {
         json::members(raw)
     }
 
-    /// A text; `null` and what holds only blanks are [`Patch::Clear`].
+    /// A text; `null` and blank texts are [`Patch::Clear`].
     pub(super) fn text(&mut self, at: &str, raw: &str, lines: Lines) -> Patch<Text> {
         let text = match json::kind(raw) {
             Kind::Null => return Patch::Clear,
@@ -113,8 +114,7 @@ impl<'a> FieldReader<'a> {
         Patch::Set(Text::cut(self.whole, &text))
     }
 
-    /// The rules of strings, for every string inside a value that is passed on as it is; such texts may have several
-    /// lines.
+    /// Applies the rules of strings to every string inside a raw value. These strings may have several lines.
     pub(super) fn strings(&mut self, at: &Steps<'_>, raw: &str) {
         json::each_text(at, raw, &mut |at, text| {
             if let Some((code, detail)) = rules::text(text, Lines::Several) {
@@ -123,7 +123,7 @@ impl<'a> FieldReader<'a> {
         });
     }
 
-    /// A text in one line that must stand there.
+    /// A required text of one line.
     pub(super) fn required_text(&mut self, at: &str, raw: Option<&str>) -> Option<Text> {
         match raw.map(|raw| self.text(at, raw, Lines::One)) {
             Some(Patch::Set(text)) => Some(text),
@@ -165,7 +165,7 @@ impl<'a> FieldReader<'a> {
     }
 }
 
-/// The pointer to the member `name` of what stands at `at`.
+/// The pointer to the field `name` of the object at `at`.
 pub(super) fn under(at: &str, name: &str) -> String {
     format!("{at}/{}", pointer_token(name))
 }

@@ -1,4 +1,4 @@
-//! Objects of request bodies as tables: a row for each field is what is read, checked and documented.
+//! Objects of request bodies as tables: each row declares how a field is read, validated and documented.
 
 use utoipa::openapi::schema::{
     AdditionalProperties, ArrayBuilder, KnownFormat, Object as Described, ObjectBuilder, Schema,
@@ -7,22 +7,22 @@ use utoipa::openapi::schema::{
 use utoipa::openapi::{Ref, RefOr};
 
 use super::{FieldReader, under};
-use crate::api::extract::moment;
+use crate::api::extract::timestamp;
 use crate::domain::bounds::{EMAIL_ADDRESS_MOST, NAME_MOST, SENT_ENTRIES_MOST, TEXT_MOST};
 use crate::domain::rules::{self, Lines};
 use crate::domain::{Patch, Text, Timestamp};
 use crate::json::{self, Kind, Members};
 
-/// An object that is read into a `T`.
+/// The fields of an object that is read into a `T`.
 pub(super) struct BodyObject<T: 'static> {
-    /// Its name in the document.
+    /// Its name in the OpenAPI document.
     pub(super) name: &'static str,
     pub(super) about: &'static str,
-    /// Whether all that it holds is new: then the rules of new values apply here. Else they apply to what differs from what
-    /// the CRM holds, and the gateway applies them once it has read that.
+    /// Whether all values are new, so that the rules of new values apply here. Otherwise the rules apply only to values that
+    /// differ from those of the CRM, and the gateway applies them after it has read the contact.
     pub(super) is_new: bool,
     pub(super) fields: &'static [BodyField<T>],
-    /// Fields that may come along and mean nothing.
+    /// Fields that are accepted and ignored.
     pub(super) ignored: &'static [&'static [&'static str]],
 }
 
@@ -43,7 +43,7 @@ pub(super) const fn field<T>(
     BodyField { name, about, need, shape }
 }
 
-/// A text that may be missing.
+/// An optional text.
 pub(super) const fn text<T>(
     name: &'static str,
     about: &'static str,
@@ -53,7 +53,7 @@ pub(super) const fn text<T>(
     field(name, about, Presence::Optional, BodyValue::Text(lines, put))
 }
 
-/// A list of at most so many elements that may be missing.
+/// An optional list of at most `most` elements.
 pub(super) const fn list<T>(
     name: &'static str,
     about: &'static str,
@@ -67,42 +67,40 @@ pub(super) const fn list<T>(
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Presence {
-    /// `null` and what is blank do not count.
+    /// `null` and blank values count as missing.
     Required,
-    /// `null` is as good as nothing.
+    /// `null` counts as absent.
     Optional,
-    /// It may be absent, and `null` is of the wrong type.
+    /// May be absent, but `null` is a type error.
     NotNull,
 }
 
-/// What a field holds, and where it is put.
+/// The type of a field, and how its value is stored in the target.
 pub(super) enum BodyValue<T: 'static> {
     Text(Lines, fn(&mut T, Patch<Text>)),
     EmailAddress(fn(&mut T, Text)),
     /// The name of a tenant, a key or a credential.
     Name(fn(&mut T, Text)),
-    /// One of a few words, which the gateway knows.
+    /// A word that the gateway validates later.
     Word(fn(&mut T, Text)),
     Time(fn(&mut T, Timestamp)),
-    /// An object that others take apart.
+    /// An object with a reader of its own.
     Any(fn(&mut FieldReader<'_>, &str, &str, &mut T)),
     List(BodyList<T>),
 }
 
-/// A list of such elements.
 pub(super) struct BodyList<T: 'static> {
     pub(super) least: Option<usize>,
     pub(super) most: usize,
-    /// Whether the document names the bound, or the elements do.
+    /// Whether the document states the limit as `maxItems`.
     pub(super) names_most: bool,
     pub(super) element: fn() -> RefOr<Schema>,
-    /// Reads the list at this place, of at most so many elements.
+    /// Reads the list, given its pointer, its text and its limit.
     pub(super) read: fn(&mut FieldReader<'_>, &str, &str, usize, &mut T),
 }
 
 impl<T> BodyObject<T> {
-    /// Reads the members into `target` as they stand there, those that are no fields by `other`; then what is missing is
-    /// named.
+    /// Reads the fields into `target` in their order, and passes unknown ones to `other`. Then it reports missing fields.
     pub(super) fn read_with(
         &self,
         reader: &mut FieldReader<'_>,
@@ -124,7 +122,7 @@ impl<T> BodyObject<T> {
         }
     }
 
-    /// The same, where other members are unknown; these are named first.
+    /// The same, but reports unknown fields first.
     pub(super) fn read(&self, reader: &mut FieldReader<'_>, at: &str, members: &Members<'_>, target: &mut T) {
         for (name, _) in members.0.iter().filter(|(name, _)| self.field(name).is_none()) {
             reader.unknown(&under(at, name), &self.names());
@@ -136,7 +134,7 @@ impl<T> BodyObject<T> {
         self.fields.iter().find(|field| field.name == name)
     }
 
-    /// An element of a list, read into `target`.
+    /// Reads an element of a list into `target`.
     pub(super) fn element(
         &self,
         reader: &mut FieldReader<'_>,
@@ -235,7 +233,10 @@ impl<T> BodyField<T> {
                 let about = if is_new {
                     format!("{}.", self.about)
                 } else {
-                    format!("The whole list: {}; {} where one of them is new.", self.about, list.most)
+                    format!(
+                        "The whole list: {}. If an entry is new, at most {} entries.",
+                        self.about, list.most
+                    )
                 };
                 return ArrayBuilder::new()
                     .schema_type(self.kind(Type::Array))
@@ -256,11 +257,11 @@ impl<T> BodyField<T> {
     }
 }
 
-/// A name; blanks around it do not count.
+/// Reads a name. Its length is measured after trimming.
 fn name(reader: &mut FieldReader<'_>, at: &str, raw: &str) -> Option<Text> {
     let text = Some(raw).filter(|raw| json::kind(raw) == Kind::String).and_then(json::string);
     if text.is_some_and(|text| text.trim().chars().count() > NAME_MOST) {
-        reader.fault(at, "too_long", format!("It may be {NAME_MOST} characters long."));
+        reader.fault(at, "too_long", format!("Too long: at most {NAME_MOST} characters are allowed."));
         return None;
     }
     reader.required_text(at, Some(raw))
@@ -271,11 +272,11 @@ fn time(reader: &mut FieldReader<'_>, at: &str, raw: &str) -> Option<Timestamp> 
     if json::kind(raw) != Kind::String {
         return None;
     }
-    let read = moment(text.value().map_or("", Text::as_str));
+    let read = timestamp(text.value().map_or("", Text::as_str));
     read.map_err(|detail| reader.fault(at, "malformed", detail)).ok()
 }
 
-/// Documents what is read into a `$body` by the object that reads it, and by what stands in its lists.
+/// Documents a `$body` by the table that reads it, and the elements of its lists by theirs.
 macro_rules! documented {
     ($($body:ty: $object:expr, [$($inner:expr),*];)*) => { $(
         impl utoipa::PartialSchema for $body {

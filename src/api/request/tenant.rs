@@ -1,4 +1,4 @@
-//! A tenant to make.
+//! The body of a new tenant.
 
 use super::FieldReader;
 use super::object::{BodyObject, BodyValue, Presence, documented, field};
@@ -6,7 +6,7 @@ use crate::api::extract::FromBody;
 use crate::domain::Text;
 use crate::json::Members;
 
-/// What a new tenant shall be.
+/// A new tenant.
 #[derive(Default)]
 pub(in crate::api) struct TenantDraft {
     /// A unique name.
@@ -15,7 +15,7 @@ pub(in crate::api) struct TenantDraft {
 
 static CREATE: BodyObject<TenantDraft> = BodyObject {
     name: "TenantCreate",
-    about: "A tenant to make.",
+    about: "A tenant to create.",
     is_new: true,
     fields: &[field(
         "name",

@@ -1,4 +1,4 @@
-//! Audit records in answers.
+//! Audit records in responses.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -8,40 +8,40 @@ use crate::domain::{TenantId, Text};
 use crate::gateway::Listing;
 use crate::store::AuditRecord;
 
-/// One thing that was done or refused; it never holds a value.
+/// A record of an action that was done or refused. It never holds a value.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = AuditRecord)]
 pub(in crate::api) struct AuditShape<'a> {
-    /// When it began.
+    /// When the action began.
     #[schema(value_type = String, format = DateTime)]
     at: Rfc3339,
     actor: ActorShape<'a>,
-    /// Whose things were touched; null where no tenant's were.
+    /// The tenant that the action concerned; null if none.
     #[schema(required = true)]
     tenant_id: Option<&'a str>,
-    /// What was done, such as `contact.update`.
+    /// The action, such as `contact.update`.
     action: &'a str,
-    /// The id of what it was done to; null where that is not known.
+    /// The id of the object of the action; null if it is not known.
     #[schema(required = true)]
     target: Option<&'a str>,
-    /// The members that were given, by name. Of refused authentications a few a minute are recorded, and
-    /// `unrecorded:<n>` tells how many before were only counted.
+    /// The names of the fields that were sent. Only a few refused authentications a minute are recorded; `unrecorded:<n>`
+    /// counts those since the previous record.
     fields: Vec<&'a str>,
-    /// `ok`; the failure's code; or `cut_off` where the caller left before the end and nobody knows.
+    /// `ok`, `replayed`, the code of the failure, or `cut_off` if the request ended early and its outcome is not known.
     outcome: &'a str,
-    /// The request; null for what was done at the command line.
+    /// The request id; null for actions on the command line.
     #[schema(required = true)]
     request_id: Option<&'a str>,
 }
 
-/// Who did it.
+/// Who did the action.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AuditActor)]
 pub(in crate::api) struct ActorShape<'a> {
-    /// `key`, `token`, `operator` (by the admin token), `cli`, or `nobody` where no one was let in.
+    /// `key`, `token`, `operator` (by the admin token), `cli`, or `nobody` if authentication failed.
     kind: &'a str,
-    /// The key's id, or the token's issuer and subject; null where there is none.
+    /// The id of the key, or the issuer and subject of the token; null if there is none.
     #[schema(required = true)]
     id: Option<&'a str>,
 }
@@ -65,7 +65,7 @@ impl Show for AuditRecord {
     }
 }
 
-/// Some audit records, newest first.
+/// A page of audit records, newest first.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = AuditListing)]
@@ -73,13 +73,13 @@ pub(in crate::api) struct AuditListing<'a> {
     /// The records.
     #[schema(value_type = Vec<AuditShape>)]
     items: Each<'a, AuditRecord>,
-    /// The cursor of the next ones; null at the end.
+    /// The cursor of the next page; null at the end.
     #[schema(required = true)]
     next_cursor: Option<&'a str>,
 }
 
 impl<'a> AuditListing<'a> {
-    /// The answer that shows `listing`.
+    /// The response that shows `listing`.
     pub(in crate::api) fn of(listing: &'a Listing<AuditRecord>) -> Self {
         let Listing { items, next_cursor } = listing;
         Self { items: Each(items), next_cursor: next_cursor.as_deref() }

@@ -1,4 +1,4 @@
-//! A contact in a response. A field that the CRM did not show is left out; one that it shows empty is `null` or `[]`.
+//! A contact in a response. A field that the CRM does not show is left out; a field that it shows empty is `null` or `[]`.
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -12,50 +12,50 @@ use crate::domain::{
 };
 use crate::gateway::contacts::{ContactView, UpsertOutcome};
 
-/// One contact and what the caller should know about it.
+/// A contact and its warnings.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ContactAnswer)]
-pub(in crate::api) struct ContactAnswer<'a> {
+pub(in crate::api) struct ContactResponse<'a> {
     #[schema(value_type = ContactShape)]
     contact: ContactJson<'a>,
-    /// What the caller should know although the call succeeded.
+    /// Warnings about the result.
     #[schema(value_type = Vec<WarningShape>)]
     warnings: Each<'a, Warning>,
 }
 
-impl<'a> ContactAnswer<'a> {
-    /// The response that shows `shown` whole.
+impl<'a> ContactResponse<'a> {
+    /// The response with the complete contact `shown`.
     pub(in crate::api) fn of(shown: &'a ContactView) -> Self {
         Self::of_write(shown, Extent::Whole)
     }
 
-    /// The response of a write, which shows as much of the contact as `extent` says.
+    /// The response of a write, with the part of the contact that `extent` selects.
     pub(in crate::api) fn of_write(shown: &'a ContactView, extent: Extent) -> Self {
         Self { contact: ContactJson::of(shown, extent), warnings: Each(&shown.warnings) }
     }
 }
 
-/// One contact, and whether it was created or changed.
+/// A contact, and whether it was created or updated.
 #[derive(Serialize, ToSchema)]
 #[schema(as = UpsertAnswer)]
-pub(in crate::api) struct UpsertAnswer<'a> {
+pub(in crate::api) struct UpsertResponse<'a> {
     #[schema(value_type = ContactShape)]
     contact: ContactJson<'a>,
     /// `created` or `updated`.
     #[schema(examples("created", "updated"))]
     outcome: &'static str,
-    /// What the caller should know although the call succeeded.
+    /// Warnings about the result.
     #[schema(value_type = Vec<WarningShape>)]
     warnings: Each<'a, Warning>,
 }
 
-impl<'a> UpsertAnswer<'a> {
-    /// The response that shows `shown` whole.
+impl<'a> UpsertResponse<'a> {
+    /// The response with the complete contact `shown`.
     pub(in crate::api) fn of(shown: &'a ContactView) -> Self {
         Self::of_write(shown, Extent::Whole)
     }
 
-    /// The response of a write, which shows as much of the contact as `extent` says.
+    /// The response of a write, with the part of the contact that `extent` selects.
     pub(in crate::api) fn of_write(shown: &'a ContactView, extent: Extent) -> Self {
         let outcome = match shown.outcome {
             Some(UpsertOutcome::Created) => "created",
@@ -65,17 +65,19 @@ impl<'a> UpsertAnswer<'a> {
     }
 }
 
-/// How many contacts match.
+/// The number of matching contacts.
 #[derive(Serialize, ToSchema)]
-pub(in crate::api) struct CountAnswer {
-    /// How many.
+#[schema(as = CountAnswer)]
+pub(in crate::api) struct CountResponse {
+    /// The number of contacts.
     pub(in crate::api) count: u64,
 }
 
-/// A contact is gone.
+/// The result of a delete.
 #[derive(Serialize, ToSchema)]
-pub(in crate::api) struct DeleteAnswer {
-    /// Always true.
+#[schema(as = DeleteAnswer)]
+pub(in crate::api) struct DeleteResponse {
+    /// Always `true`.
     pub(in crate::api) success: bool,
 }
 
@@ -84,11 +86,11 @@ pub(in crate::api) struct DeleteAnswer {
 pub(in crate::api) enum Extent {
     /// Every field.
     Whole,
-    /// What the schema requires.
+    /// Only the fields that the schema requires.
     IdsOnly,
 }
 
-/// A contact as a response shows it.
+/// A contact in a response.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum ContactJson<'a> {
@@ -111,7 +113,7 @@ impl<'a> ContactJson<'a> {
     }
 }
 
-/// A contact of which no more fits into the response of a write: what the schema requires.
+/// A contact that is too large for the response of a write. It has only the fields that the schema requires.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ContactIds<'a> {
@@ -121,14 +123,15 @@ struct ContactIds<'a> {
     remote_deleted: bool,
 }
 
-/// One person, whichever the CRM. A field that the CRM did not show is left out, and the warning `incomplete` names it; `null`
-/// or `[]` means that the CRM shows it empty or never has it. The response of a write that would have more than 64 KiB is shortened: without
-/// `remoteFields`, or with the required fields alone. The warning `incomplete` says so; read the contact by its id then.
+/// A contact, in the same format for every CRM. A field that the CRM does not show is left out, and the warning `incomplete`
+/// names it. `null` or `[]` means that the CRM shows the field empty or does not have it. The response of a write is limited to
+/// 64 KiB. A larger one is shortened: `remoteFields` is emptied, or only the required fields remain. The warning `incomplete`
+/// says so; read the contact by its id.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Contact)]
 pub(in crate::api) struct ContactShape<'a> {
-    /// The gateway's id, stable while the credential lives.
+    /// The gateway's id. It is stable until the credential is deleted.
     id: &'a str,
     /// The CRM's own id.
     remote_id: &'a str,
@@ -140,7 +143,7 @@ pub(in crate::api) struct ContactShape<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, required = false)]
     last_name: Option<Option<&'a str>>,
-    /// Company the person belongs to.
+    /// The company of the person.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, required = false)]
     account: Option<Option<&'a str>>,
@@ -156,25 +159,25 @@ pub(in crate::api) struct ContactShape<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<PhoneNumberShape>>, required = false)]
     phone_numbers: Option<Each<'a, PhoneNumber>>,
-    /// What the CRM holds and the common model lacks, in the CRM's own spelling. Empty, with the warning `incomplete`, where
-    /// these are more than 5,000, and in a shortened response.
+    /// Fields of the CRM that the common model lacks, by their names in the CRM. Empty, with the warning `incomplete`, if there
+    /// are more than 5,000, or if the response is shortened.
     #[schema(value_type = Object)]
     remote_fields: RemoteFieldsShape<'a>,
-    /// Last activity with the person, where the CRM tells.
+    /// The last activity with the contact, if the CRM shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime, required = false)]
     last_activity_at: Option<Option<Rfc3339>>,
-    /// When the CRM made the record.
+    /// When the record was created in the CRM.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime, required = false)]
     remote_created_at: Option<Option<Rfc3339>>,
-    /// When the CRM last changed the record.
+    /// When the record was last changed in the CRM.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime, required = false)]
     remote_updated_at: Option<Option<Rfc3339>>,
-    /// Whether the CRM says that the record was removed.
+    /// Whether the CRM shows the record as deleted.
     remote_deleted: bool,
-    /// The same as `remoteCreatedAt`: the gateway keeps no record of its own.
+    /// The same as `remoteCreatedAt`, because the gateway does not store contacts.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime, required = false)]
     created_at: Option<Option<Rfc3339>>,
@@ -185,7 +188,7 @@ pub(in crate::api) struct ContactShape<'a> {
 }
 
 impl<'a> ContactShape<'a> {
-    /// The shape of `contact`, which the gateway calls `id`.
+    /// The shape of `contact` with the gateway's `id`.
     pub(super) fn of(id: &'a str, contact: &'a Contact) -> Self {
         let Contact {
             remote_id,
@@ -201,7 +204,7 @@ impl<'a> ContactShape<'a> {
             remote_updated_at,
             remote_deleted,
             unseen,
-            // Told by warnings.
+            // Shown as warnings.
             partial: _,
             unreadable: _,
             read_by: _,
@@ -233,7 +236,7 @@ impl<'a> ContactShape<'a> {
     }
 }
 
-/// Members passed on digit by digit, as the CRM wrote them.
+/// Fields of the CRM, with values exactly as the CRM wrote them.
 struct RemoteFieldsShape<'a>(&'a RemoteFields);
 
 impl Serialize for RemoteFieldsShape<'_> {
@@ -253,7 +256,7 @@ impl Serialize for RemoteFieldsShape<'_> {
 #[serde(rename_all = "camelCase")]
 #[schema(as = Address)]
 pub(in crate::api) struct AddressShape<'a> {
-    /// Free word, such as `billing`.
+    /// The type, such as `billing`.
     #[schema(required = true)]
     address_type: Option<&'a str>,
     /// First line.
@@ -303,7 +306,7 @@ impl Show for Address {
 #[serde(rename_all = "camelCase")]
 #[schema(as = EmailAddress)]
 pub(in crate::api) struct EmailAddressShape<'a> {
-    /// Free word, such as `main`.
+    /// The type, such as `main`.
     #[schema(required = true)]
     email_address_type: Option<&'a str>,
     /// The address.
@@ -324,7 +327,7 @@ impl Show for EmailAddress {
 #[serde(rename_all = "camelCase")]
 #[schema(as = PhoneNumber)]
 pub(in crate::api) struct PhoneNumberShape<'a> {
-    /// Free word, such as `mobile`.
+    /// The type, such as `mobile`.
     #[schema(required = true)]
     phone_number_type: Option<&'a str>,
     /// The number.

@@ -1,4 +1,4 @@
-//! Credentials in answers; a secret is written and never read.
+//! Credentials in responses. They never show a secret.
 
 use std::borrow::Cow;
 
@@ -18,42 +18,42 @@ use crate::gateway::credentials::{CheckRecord, Credential};
 #[serde(rename_all = "camelCase")]
 #[schema(as = Credential)]
 pub(crate) struct CredentialShape<'a> {
-    /// Its id, the `credentialId` of the other calls.
+    /// The id, used as `credentialId` in other requests.
     credential_id: &'a str,
-    /// Which CRM.
+    /// The provider of the CRM.
     provider: &'static str,
-    /// A name, unique in the tenant.
+    /// A name that is unique in the tenant.
     name: &'a str,
-    /// The settings as given.
+    /// The settings as they were sent.
     #[schema(value_type = Object)]
     settings: RawObject<'a>,
-    /// When it was made.
+    /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     created_at: Rfc3339,
     /// When it was last changed.
     #[schema(value_type = String, format = DateTime)]
     updated_at: Rfc3339,
-    /// The last check; null where there was none.
+    /// The result of the last check; null if there was none.
     #[schema(required = true)]
     last_check: Option<LastCheckShape<'a>>,
 }
 
-/// How the last check went.
+/// The result of the last check.
 #[derive(Serialize, ToSchema)]
 #[schema(as = LastCheck)]
 struct LastCheckShape<'a> {
-    /// When.
+    /// When the credential was checked.
     #[schema(value_type = String, format = DateTime)]
     at: Rfc3339,
     /// Whether the CRM accepted the secret.
     ok: bool,
-    /// The problem's code where it did not.
+    /// The code of the problem, if `ok` is false.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     code: Option<&'a str>,
 }
 
-/// A JSON object passed on as it was stored.
+/// A JSON object, written as it was stored.
 struct RawObject<'a>(&'a str);
 
 impl Serialize for RawObject<'_> {
@@ -86,18 +86,18 @@ impl Show for Credential {
 /// One credential.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CredentialAnswer)]
-pub(crate) struct CredentialAnswer<'a> {
+pub(crate) struct CredentialResponse<'a> {
     pub(crate) credential: CredentialShape<'a>,
 }
 
-impl<'a> CredentialAnswer<'a> {
-    /// The answer that shows `credential`.
+impl<'a> CredentialResponse<'a> {
+    /// The response that shows `credential`.
     pub(crate) fn of(credential: &'a Credential) -> Self {
         Self { credential: credential.show() }
     }
 }
 
-/// Some credentials, oldest first.
+/// A page of credentials, oldest first.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = CredentialListing)]
@@ -105,51 +105,51 @@ pub(crate) struct CredentialListing<'a> {
     /// The credentials.
     #[schema(value_type = Vec<CredentialShape>)]
     items: Each<'a, Credential>,
-    /// The cursor of the next ones; null at the end. A page ends early where its items reach 1 MiB.
+    /// The cursor of the next page; null at the end. A page ends early if its items reach 1 MiB.
     #[schema(required = true)]
     next_cursor: Option<&'a str>,
 }
 
 impl<'a> CredentialListing<'a> {
-    /// The answer that shows `listing`.
+    /// The response that shows `listing`.
     pub(crate) fn of(listing: &'a Listing<Credential>) -> Self {
         let Listing { items, next_cursor } = listing;
         Self { items: Each(items), next_cursor: next_cursor.as_deref() }
     }
 }
 
-/// How a check of a credential went.
+/// The result of a check of a credential.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = CheckAnswer)]
-pub(in crate::api) struct CheckAnswer<'a> {
+pub(in crate::api) struct CheckResponse<'a> {
     /// Whether the CRM accepted the secret.
     ok: bool,
-    /// The account that the secret opens; null where it opens none.
+    /// The account of the secret; null if the check failed.
     #[schema(required = true)]
     account: Option<AccountShape<'a>>,
-    /// How long it took, in milliseconds.
+    /// The duration of the check in milliseconds.
     duration_ms: u64,
-    /// Why the secret opens none.
+    /// The reason why the check failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     problem: Option<Problem<'a>>,
 }
 
-/// An account at a CRM.
+/// An account in a CRM.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Account)]
 struct AccountShape<'a> {
-    /// The CRM's id of the account, where it tells.
+    /// The CRM's id of the account, if the CRM shows it.
     #[schema(required = true)]
     id: Option<Cow<'a, str>>,
-    /// Its name, where it tells; the first 100 characters of a longer one.
+    /// The name of the account, if the CRM shows it; at most the first 100 characters.
     #[schema(required = true)]
     name: Option<Cow<'a, str>>,
 }
 
-impl<'a> CheckAnswer<'a> {
-    /// The answer that shows `outcome` of the request `request_id` to the path `instance`.
+impl<'a> CheckResponse<'a> {
+    /// The response that shows the `outcome` of the request `request_id` to the path `instance`.
     pub(in crate::api) fn of(
         outcome: &'a Result<Account, Failure>,
         took: std::time::Duration,

@@ -1,4 +1,4 @@
-//! Keys in answers; a key's secret is shown once, when it is made.
+//! API keys in responses. The secret of a key is shown once, when the key is created.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
@@ -14,22 +14,22 @@ use crate::gateway::keys::KeyRecord;
 #[serde(rename_all = "camelCase")]
 #[schema(as = Key)]
 pub(crate) struct KeyShape<'a> {
-    /// Its public part.
+    /// The id, which is the public part of the key.
     id: &'a str,
-    /// A name for people.
+    /// A display name.
     name: &'a str,
-    /// What it may do.
+    /// The scopes of the key.
     scopes: Vec<&'static str>,
-    /// The only credentials it may name; null means all.
+    /// The only credentials that the key may use; null means all.
     #[schema(required = true)]
     credential_ids: Option<Vec<&'a str>>,
-    /// When it was made.
+    /// When the key was created.
     #[schema(value_type = String, format = DateTime)]
     created_at: Rfc3339,
-    /// When it ends; null means never.
+    /// When the key expires; null means never.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     expires_at: Option<Rfc3339>,
-    /// When it was last used, to the minute.
+    /// When the key was last used, to the minute; null means never.
     #[schema(value_type = Option<String>, format = DateTime, required = true)]
     last_used_at: Option<Rfc3339>,
 }
@@ -61,23 +61,23 @@ impl Show for KeyRecord {
     }
 }
 
-/// A key that was just made.
+/// A new key and its secret.
 #[derive(Serialize, ToSchema)]
 #[schema(as = KeyAnswer)]
-pub(crate) struct KeyAnswer<'a> {
+pub(crate) struct KeyResponse<'a> {
     key: KeyShape<'a>,
-    /// The whole secret, for `Authorization: Bearer`. It is shown here and never again.
+    /// The complete secret, for `Authorization: Bearer`. It is shown only in this response.
     secret: &'a str,
 }
 
-impl<'a> KeyAnswer<'a> {
-    /// The answer that shows `key` and, this once, its secret.
+impl<'a> KeyResponse<'a> {
+    /// The response that shows `key` and its secret.
     pub(crate) fn of(key: &'a KeyRecord, secret: &'a SecretString) -> Self {
         Self { key: key.show(), secret: secret.expose_secret() }
     }
 }
 
-/// Some keys of a tenant, oldest first.
+/// A page of the keys of a tenant, oldest first.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = KeyListing)]
@@ -85,13 +85,13 @@ pub(crate) struct KeyListing<'a> {
     /// The keys.
     #[schema(value_type = Vec<KeyShape>)]
     items: Each<'a, KeyRecord>,
-    /// The cursor of the next ones; null at the end.
+    /// The cursor of the next page; null at the end.
     #[schema(required = true)]
     next_cursor: Option<&'a str>,
 }
 
 impl<'a> KeyListing<'a> {
-    /// The answer that shows `listing`.
+    /// The response that shows `listing`.
     pub(crate) fn of(listing: &'a Listing<KeyRecord>) -> Self {
         let Listing { items, next_cursor } = listing;
         Self { items: Each(items), next_cursor: next_cursor.as_deref() }

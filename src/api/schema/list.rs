@@ -1,4 +1,4 @@
-//! A page of contacts in an answer.
+//! A page of contacts in a response.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -13,51 +13,51 @@ use crate::gateway::contacts::ContactPage;
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = ContactListAnswer)]
-pub(in crate::api) struct ContactListAnswer<'a> {
+pub(in crate::api) struct ContactListResponse<'a> {
     /// The contacts.
     #[schema(value_type = Vec<ContactShape>)]
     contacts: Each<'a, (Text, Contact)>,
     page_info: PageInfo<'a>,
     filters: FiltersShape,
-    /// What the caller should know although the call succeeded.
+    /// Warnings about the result.
     #[schema(value_type = Vec<WarningShape>)]
     warnings: Each<'a, Warning>,
 }
 
-/// Where the page stands.
+/// The position of the page in the list.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = PageInfo)]
 pub(in crate::api) struct PageInfo<'a> {
-    /// The page's number, where it was asked for by number.
+    /// The number of the page, if it was requested by number.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     page_number: Option<u64>,
-    /// The size asked for.
+    /// The requested page size.
     page_size: u32,
-    /// Whether there are more.
+    /// Whether there is a next page.
     has_next: bool,
     /// The cursor of the next page; null at the end.
     #[schema(required = true)]
     next_cursor: Option<&'a str>,
-    /// How many match in all; null where the CRM does not tell.
+    /// The total number of matching contacts; null if the CRM does not show it.
     #[schema(required = true)]
     total: Option<u64>,
 }
 
-/// Who applied which filter: none is ever ignored.
+/// The filters by who applied them. No filter is ignored.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = AppliedFilters)]
 pub(in crate::api) struct FiltersShape {
-    /// Parameters that the CRM answered.
+    /// Filters that the CRM applied.
     pushed_down: Vec<&'static str>,
-    /// Parameters that the gateway applied.
+    /// Filters that the gateway applied.
     applied_here: Vec<&'static str>,
 }
 
-impl<'a> ContactListAnswer<'a> {
-    /// The answer that shows `listed`.
+impl<'a> ContactListResponse<'a> {
+    /// The response that shows `listed`.
     pub(in crate::api) fn of(listed: &'a ContactPage) -> Self {
         let ContactPage {
             contacts,

@@ -1,4 +1,4 @@
-//! The public JSON of responses, serialised from borrowed values.
+//! The public JSON of responses, serialized from borrowed values.
 
 mod audit;
 mod contact;
@@ -10,14 +10,14 @@ mod tenant;
 mod warning;
 
 pub(super) use audit::AuditListing;
-pub(super) use contact::{ContactAnswer, CountAnswer, DeleteAnswer, Extent, UpsertAnswer};
-pub(super) use credential::CheckAnswer;
-pub(crate) use credential::{CredentialAnswer, CredentialListing};
-pub(crate) use key::{KeyAnswer, KeyListing};
-pub(super) use list::ContactListAnswer;
+pub(super) use contact::{ContactResponse, CountResponse, DeleteResponse, Extent, UpsertResponse};
+pub(super) use credential::CheckResponse;
+pub(crate) use credential::{CredentialListing, CredentialResponse};
+pub(crate) use key::{KeyListing, KeyResponse};
+pub(super) use list::ContactListResponse;
 pub(super) use serialize::{Each, Rfc3339, Show};
-pub(super) use tenant::TenantUsageAnswer;
-pub(crate) use tenant::{TenantAnswer, TenantListing};
+pub(super) use tenant::TenantUsageResponse;
+pub(crate) use tenant::{TenantListing, TenantResponse};
 
 #[cfg(test)]
 mod tests {
@@ -38,7 +38,7 @@ mod tests {
 
     fn shown(contact: Contact, warnings: Vec<Warning>) -> Work {
         let shown = ContactView { id: "con_1".into(), contact, warnings, outcome: None, tag: None };
-        Box::new(move || drop(black_box(serde_json::to_vec(&ContactAnswer::of(&shown)).unwrap())))
+        Box::new(move || drop(black_box(serde_json::to_vec(&ContactResponse::of(&shown)).unwrap())))
     }
 
     #[test]
@@ -58,7 +58,7 @@ mod tests {
                         warnings: Vec::new(),
                     };
                     Box::new(move || {
-                        drop(black_box(serde_json::to_vec(&ContactListAnswer::of(&listed)).unwrap()));
+                        drop(black_box(serde_json::to_vec(&ContactListResponse::of(&listed)).unwrap()));
                     })
                 }),
                 ("fields of the CRM", 1000, |n| {

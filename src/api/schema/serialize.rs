@@ -1,20 +1,19 @@
-//! Lists and moments in answers, written without a copy between.
+//! Lists and timestamps in responses, serialized without copies.
 
 use serde::{Serialize, Serializer};
 
 use crate::domain::Timestamp;
 
-/// Something that has a public shape.
+/// A type with a public JSON shape.
 pub(in crate::api) trait Show {
     /// The shape, borrowed.
     type Shape<'a>: Serialize
     where
         Self: 'a;
-    /// Its shape.
     fn show(&self) -> Self::Shape<'_>;
 }
 
-/// A list, each element in its public shape.
+/// A list whose elements are serialized in their public shape.
 pub(in crate::api) struct Each<'a, T>(pub(in crate::api) &'a [T]);
 
 impl<T: Show> Serialize for Each<'_, T> {
@@ -23,7 +22,7 @@ impl<T: Show> Serialize for Each<'_, T> {
     }
 }
 
-/// A moment: RFC 3339, UTC, milliseconds.
+/// A timestamp: RFC 3339, UTC, milliseconds.
 pub(in crate::api) struct Rfc3339(pub(in crate::api) Timestamp);
 
 impl Serialize for Rfc3339 {
@@ -37,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_has_milliseconds_and_is_utc() {
+    fn a_timestamp_has_milliseconds_and_is_utc() {
         let shown = |text: &str| serde_json::to_string(&Rfc3339(text.parse().unwrap())).unwrap();
         assert_eq!(shown("2024-01-31T09:30:00+02:00"), r#""2024-01-31T07:30:00.000Z""#);
         assert_eq!(shown("2024-01-31T09:30:00.123999Z"), r#""2024-01-31T09:30:00.123Z""#);

@@ -1,4 +1,4 @@
-//! Tenants in answers.
+//! Tenants in responses.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -7,16 +7,16 @@ use super::{Each, Rfc3339, Show};
 use crate::gateway::Listing;
 use crate::gateway::tenants::{TenantRecord, Usage};
 
-/// Who owns credentials and keys.
+/// A tenant. It owns credentials and API keys.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Tenant)]
 pub(crate) struct TenantShape<'a> {
-    /// Its id.
+    /// The id.
     id: &'a str,
-    /// Its unique name.
+    /// The unique name.
     name: &'a str,
-    /// When it was made.
+    /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     created_at: Rfc3339,
 }
@@ -33,52 +33,52 @@ impl Show for TenantRecord {
 /// One tenant.
 #[derive(Serialize, ToSchema)]
 #[schema(as = TenantAnswer)]
-pub(crate) struct TenantAnswer<'a> {
+pub(crate) struct TenantResponse<'a> {
     pub(crate) tenant: TenantShape<'a>,
 }
 
-impl<'a> TenantAnswer<'a> {
-    /// The answer that shows `tenant`.
+impl<'a> TenantResponse<'a> {
+    /// The response that shows `tenant`.
     pub(crate) fn of(tenant: &'a TenantRecord) -> Self {
         Self { tenant: tenant.show() }
     }
 }
 
-/// How much of something a tenant has.
+/// The usage and the limit of a resource.
 #[derive(Serialize, ToSchema)]
 #[schema(as = TenantUsed)]
 pub(in crate::api) struct UsedShape {
     used: u64,
-    /// Null where it is unlimited.
+    /// Null means unlimited.
     #[schema(required = true)]
     limit: Option<u64>,
 }
 
-/// What a tenant has stored, and what it may have.
+/// The usage and limits of a tenant.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = TenantUsage)]
 pub(in crate::api) struct UsageShape {
-    /// Writes under an `Idempotency-Key` that are kept.
+    /// Stored writes under an `Idempotency-Key`.
     rows: UsedShape,
-    /// The bytes that they count for: 64 KiB and the request while the outcome is open, then what is stored.
+    /// The bytes of these writes. A write in progress counts as 64 KiB plus its request, a finished one as what is stored.
     bytes: UsedShape,
     credentials: UsedShape,
     /// API keys.
     keys: UsedShape,
-    /// Beyond the limit the oldest are erased.
+    /// Audit records. Above the limit the oldest are erased.
     audit_records: UsedShape,
 }
 
-/// One tenant, and what it has stored.
+/// One tenant and its usage.
 #[derive(Serialize, ToSchema)]
 #[schema(as = TenantUsageAnswer)]
-pub(in crate::api) struct TenantUsageAnswer<'a> {
+pub(in crate::api) struct TenantUsageResponse<'a> {
     tenant: TenantShape<'a>,
     usage: UsageShape,
 }
 
-impl<'a> TenantUsageAnswer<'a> {
+impl<'a> TenantUsageResponse<'a> {
     /// The response that shows `tenant` and its `usage`.
     pub(in crate::api) fn of(tenant: &'a TenantRecord, usage: &Usage) -> Self {
         let Usage { ledger_rows, ledger_bytes, credentials, api_keys, audit_records, limits } = *usage;
@@ -94,7 +94,7 @@ impl<'a> TenantUsageAnswer<'a> {
     }
 }
 
-/// Some tenants, oldest first.
+/// A page of tenants, oldest first.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = TenantListing)]
@@ -102,13 +102,13 @@ pub(crate) struct TenantListing<'a> {
     /// The tenants.
     #[schema(value_type = Vec<TenantShape>)]
     items: Each<'a, TenantRecord>,
-    /// The cursor of the next ones; null at the end.
+    /// The cursor of the next page; null at the end.
     #[schema(required = true)]
     next_cursor: Option<&'a str>,
 }
 
 impl<'a> TenantListing<'a> {
-    /// The answer that shows `listing`.
+    /// The response that shows `listing`.
     pub(crate) fn of(listing: &'a Listing<TenantRecord>) -> Self {
         let Listing { items, next_cursor } = listing;
         Self { items: Each(items), next_cursor: next_cursor.as_deref() }

@@ -1,4 +1,4 @@
-//! Warnings in answers.
+//! Warnings in responses.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -6,16 +6,16 @@ use utoipa::ToSchema;
 use super::Show;
 use crate::domain::Warning;
 
-/// Something the caller should know although the call succeeded.
+/// A warning about a request that succeeded.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Warning)]
 pub(in crate::api) struct WarningShape<'a> {
-    /// A stable word: `not_stored`, `changed_by_upstream`, `not_verified`, `may_have_updated_existing`,
-    /// `phone_not_parsed`, `possible_duplicate`, `read_only`, `incomplete`, `row_unreadable`, `order_changed`. There may come more.
+    /// A stable code: `not_stored`, `changed_by_upstream`, `not_verified`, `may_have_updated_existing`,
+    /// `phone_not_parsed`, `possible_duplicate`, `read_only`, `incomplete`, `row_unreadable`, `order_changed`. New codes may be added.
     code: &'static str,
-    /// RFC 6901 pointer into the contact.
+    /// The location in the contact, as an RFC 6901 pointer.
     pointer: &'a str,
-    /// A sentence for a person.
+    /// An explanation for people.
     message: &'a str,
 }
 

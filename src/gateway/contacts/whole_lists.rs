@@ -9,7 +9,7 @@ use super::verify::known;
 use crate::adapters::merge;
 use crate::domain::{
     Contact, ContactPatch, EmailAddress, Failure, FailureKind, Faults, Field, FieldFault, Fields, Patch,
-    PhoneNumber, Result, Text, Warning, WarningCode, is_read_back,
+    PhoneNumber, Result, Text, Warning, WarningCode, is_read_back, words,
 };
 
 impl WriteOperation<'_> {
@@ -58,8 +58,11 @@ impl WriteOperation<'_> {
                 _ => {}
             }
         }
+        // The row may show a full name where the single read shows empty names.
+        let nameless =
+            is_read_back(&patch.read_only) && held.first_name.is_none() && held.last_name.is_none();
         for (field, name) in [(Field::FirstName, &patch.first_name), (Field::LastName, &patch.last_name)] {
-            if name.touches() && !held.shows(field) {
+            if name.touches() && (nameless || !held.shows(field)) {
                 replaced.insert(field);
             }
         }
@@ -70,6 +73,10 @@ impl WriteOperation<'_> {
         match self.opened.adapter.read_other_way(self.context, &known(None, patch, &held)).await {
             Ok(Some(other)) => {
                 kept.iter().for_each(|field| held.partial.remove(field));
+                if nameless && other.names_derived && full_name_is_own(&held, &other) {
+                    held.unseen.insert(Field::FirstName);
+                    held.unseen.insert(Field::LastName);
+                }
                 held = merge(held, other);
                 kept.iter().for_each(|field| held.partial.insert(field));
             }
@@ -92,6 +99,12 @@ impl WriteOperation<'_> {
             .with_faults(partial.into_iter().map(fault).collect::<Faults>())
             .with_upstream(self.opened.spec.provider, None))
     }
+}
+
+/// Whether the full name that `other` shows is not that of the account.
+fn full_name_is_own(held: &Contact, other: &Contact) -> bool {
+    let full = words([&other.first_name, &other.last_name].into_iter().flatten());
+    !held.account.as_ref().is_some_and(|account| words([account]).eq(full))
 }
 
 /// Whether all entries of the sent list are held, in any number and order.

@@ -155,7 +155,7 @@ fn names<'a>(
             continue;
         }
         if unnamed && index == 0 {
-            let split = (!whole).then(|| text.trim().split_once(char::is_whitespace)).flatten();
+            let split = (!whole).then(|| text.trim().split_once(' ')).flatten();
             match split {
                 Some((first, rest)) => {
                     (contact.first_name, contact.last_name) = (Some(first.into()), Some(rest.trim().into()));

@@ -6,11 +6,12 @@ use super::custom_fields::Definitions;
 use crate::adapters::aptly::SPEC;
 use crate::adapters::change::{self, ListEntry, is_word, same_email};
 use crate::adapters::matching::full_name;
+use crate::adapters::reading::complete_names;
 use crate::adapters::remote::{self, BodyOrigin, RemoteRules, RemoteWrite};
 use crate::domain::{
     Contact, ContactDraft, ContactPatch, EmailAddress, Failure, Faults, Field, FieldFault, Patch,
     PhoneIdentity, PhoneNumber, RawJson, Region, RemoteFields, RemoteId, Result, Text, Warning, WarningCode,
-    email_identity, field_key, words,
+    email_identity, field_key, is_read_back, words,
 };
 use crate::json::{self, Kind};
 
@@ -120,7 +121,7 @@ impl AptlyChange {
             ..Self::default()
         };
         changed.keep_names_of_account(held, patch);
-        changed.keep_derived_names(held);
+        changed.keep_derived_names(held, patch);
         changed.emails(email_addresses, held);
         changed.phones(phone_numbers, held);
         changed.remote_fields(patch, held, definitions)?;
@@ -171,8 +172,14 @@ impl AptlyChange {
 
     /// Writes both halves of a derived name: Aptly replaces the full name by the halves that are sent, so that
     /// a missing half would be lost. A company's name is not split.
-    fn keep_derived_names(&mut self, held: &Contact) {
+    fn keep_derived_names(&mut self, held: &Contact, patch: &ContactPatch) {
         if !held.names_derived || !(self.first_name.touches() || self.last_name.touches()) {
+            return;
+        }
+        // A body made from a reading that shows one half alone. A half that fits the full name is no change.
+        let is_half = !(patch.first_name.touches() && patch.last_name.touches());
+        if is_half && is_read_back(&patch.read_only) && fits_full_name(held, patch) {
+            (self.first_name, self.last_name) = (Patch::Keep, Patch::Keep);
             return;
         }
         // Lists and single reads may split a full name differently. The same words are no change.
@@ -378,6 +385,18 @@ impl AptlyChange {
 /// Whether the record is a company; `None` if the CRM does not show it.
 fn is_company(held: &Contact) -> Option<bool> {
     held.remote_fields.get("isCompany").map(|flag| flag.as_str() == "true")
+}
+
+/// Whether the one half of the name that `patch` sets begins or ends the full name.
+fn fits_full_name(held: &Contact, patch: &ContactPatch) -> bool {
+    let halves = [&held.first_name, &held.last_name].into_iter().flatten();
+    let full = halves.map(Text::as_str).collect::<Vec<_>>().join(" ");
+    let mut sent = Contact::bare(held.remote_id.clone());
+    let missing = if patch.first_name.touches() { Field::LastName } else { Field::FirstName };
+    sent.unseen.insert(missing);
+    sent.first_name = patch.first_name.value().cloned();
+    sent.last_name = patch.last_name.value().cloned();
+    complete_names(&mut sent, &full)
 }
 
 /// The types of the held numbers; all types if the read does not show the numbers.

@@ -1,4 +1,4 @@
-//! Answers in JSON, written from borrowed values.
+//! JSON responses, serialized from borrowed values.
 
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -20,7 +20,7 @@ const LARGEST_READ: usize = 8 * 1024 * 1024;
 const LARGEST_WRITE: usize = 64 * 1024;
 const CONTENT_TYPE: &str = "content-type";
 const LOCATION: &str = "location";
-/// Tells that a recorded answer is given again.
+/// Set on a stored response that is returned again.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// 200 with `body`.
@@ -65,13 +65,13 @@ pub(super) fn no_content() -> Response {
     StatusCode::NO_CONTENT.into_response()
 }
 
-/// The answer of a write: what is recorded under its key, if it has one, is what is answered.
+/// The response of a write. It is also what is stored under the idempotency key, if there is one.
 pub(super) fn written(
     status: StatusCode,
     body: &impl Serialize,
     location: Option<String>,
 ) -> Result<StoredResponse> {
-    Ok(answer_of(status, text(body)?, location))
+    Ok(stored(status, text(body)?, location))
 }
 
 /// The same for a write of a contact; `None` if the response would be too large.
@@ -81,10 +81,10 @@ pub(super) fn written_within(
     location: Option<String>,
 ) -> Result<Option<StoredResponse>> {
     let body = within(body, LARGEST_WRITE)?;
-    Ok(body.map(|body| answer_of(status, body, location)))
+    Ok(body.map(|body| stored(status, body, location)))
 }
 
-/// A refusal of the CRM's that a write ends with, under the path and id of its request.
+/// The failure that ends a write, rendered with the path and id of its request.
 pub(super) fn refused(failure: &Failure, keyed: &IdempotencyKey) -> StoredResponse {
     let mut rendered = render(failure, &keyed.path, &keyed.request_id);
     if rendered.body.len() > LARGEST_WRITE {
@@ -98,9 +98,9 @@ pub(super) fn refused(failure: &Failure, keyed: &IdempotencyKey) -> StoredRespon
     StoredResponse { status: status.as_u16(), headers, body, replayed: false }
 }
 
-/// The recorded or recordable answer as a response.
-pub(super) fn respond(answer: StoredResponse) -> Response {
-    let StoredResponse { status, headers, body, replayed } = answer;
+/// Converts a stored response to an HTTP response.
+pub(super) fn respond(stored: StoredResponse) -> Response {
+    let StoredResponse { status, headers, body, replayed } = stored;
     let mut response = body.into_response();
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in headers {
@@ -116,38 +116,38 @@ pub(super) fn respond(answer: StoredResponse) -> Response {
     response
 }
 
-/// The answer with the place of what was made.
-pub(super) fn located(mut answer: Response, place: String) -> Response {
-    if let Ok(place) = HeaderValue::try_from(place) {
-        answer.headers_mut().insert(header::LOCATION, place);
+/// Adds the `Location` of the created resource.
+pub(super) fn located(mut response: Response, location: String) -> Response {
+    if let Ok(location) = HeaderValue::try_from(location) {
+        response.headers_mut().insert(header::LOCATION, location);
     }
-    answer
+    response
 }
 
-/// The answer with the entity tag of the contact that it shows.
-pub(super) fn tagged(mut answer: Response, tag: Option<&str>) -> Response {
+/// Adds the entity tag of the contact.
+pub(super) fn tagged(mut response: Response, tag: Option<&str>) -> Response {
     if let Some(tag) = tag.and_then(|tag| HeaderValue::try_from(tag).ok()) {
-        answer.headers_mut().insert(header::ETAG, tag);
+        response.headers_mut().insert(header::ETAG, tag);
     }
-    answer
+    response
 }
 
-/// A place for `Location`; `parts` stand between slashes, percent-encoded.
-pub(super) fn place(parts: &[&str], query: Option<(&str, &str)>) -> String {
-    let mut place = String::new();
+/// A value for `Location`. `parts` are percent-encoded and joined with slashes.
+pub(super) fn location(parts: &[&str], query: Option<(&str, &str)>) -> String {
+    let mut location = String::new();
     for part in parts {
-        place.push('/');
-        place.push_str(&percent_encoded(part));
+        location.push('/');
+        location.push_str(&percent_encoded(part));
     }
     if let Some((name, value)) = query {
-        place = format!("{place}?{name}={}", percent_encoded(value));
+        location = format!("{location}?{name}={}", percent_encoded(value));
     }
-    place
+    location
 }
 
-fn answer_of(status: StatusCode, body: Vec<u8>, location: Option<String>) -> StoredResponse {
+fn stored(status: StatusCode, body: Vec<u8>, location: Option<String>) -> StoredResponse {
     let mut headers = vec![(CONTENT_TYPE.into(), "application/json".into())];
-    headers.extend(location.map(|place| (LOCATION.into(), place.into())));
+    headers.extend(location.map(|location| (LOCATION.into(), location.into())));
     StoredResponse { status: status.as_u16(), headers, body, replayed: false }
 }
 
@@ -171,7 +171,7 @@ fn unwritten(error: &serde_json::Error) -> Failure {
     Failure::internal(format!("a response could not be serialized: {error}"))
 }
 
-/// Everything but RFC 3986's unreserved characters as `%XX`.
+/// Percent-encodes everything except RFC 3986's unreserved characters.
 fn percent_encoded(text: &str) -> String {
     let one = |byte: u8| match byte {
         byte if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => char::from(byte).to_string(),
@@ -185,8 +185,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_survives_any_credential_id() {
-        let place = place(&["crm", "contacts", "con_1"], Some(("credentialId", "a b&ü/?")));
-        assert_eq!(place, "/crm/contacts/con_1?credentialId=a%20b%26%C3%BC%2F%3F");
+    fn a_location_survives_any_credential_id() {
+        let location = location(&["crm", "contacts", "con_1"], Some(("credentialId", "a b&ü/?")));
+        assert_eq!(location, "/crm/contacts/con_1?credentialId=a%20b%26%C3%BC%2F%3F");
     }
 }
