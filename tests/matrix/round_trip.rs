@@ -442,7 +442,7 @@ fn false_warnings(response: &Response, list: &str, [broken, rows, derived]: [boo
         }
         // A text that is sent as it was read is stored in the form in which the CRM composes it.
         if (broken || derived)
-            && code == "changed_by_upstream"
+            && matches!(code, "changed_by_upstream" | "not_stored")
             && ["/firstName", "/lastName"].contains(&pointer)
         {
             continue;

@@ -396,7 +396,7 @@ fn fits_full_name(held: &Contact, patch: &ContactPatch) -> bool {
     sent.unseen.insert(missing);
     sent.first_name = patch.first_name.value().cloned();
     sent.last_name = patch.last_name.value().cloned();
-    complete_names(&mut sent, &full)
+    (sent.first_name.is_some() || sent.last_name.is_some()) && complete_names(&mut sent, &full)
 }
 
 /// The types of the held numbers; all types if the read does not show the numbers.
