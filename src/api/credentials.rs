@@ -39,12 +39,12 @@ pub(in crate::api) async fn create(
     Query(asked): Query<VerifyParameters>,
     written: IdempotentJson<CredentialDraft>,
 ) -> Result<Response> {
-    let IdempotentJson { body: draft, once, keyed: _ } = written;
+    let IdempotentJson { body: draft, identity, keyed: _ } = written;
     let render: CredentialResponseBuilder = Arc::new(|credential| {
         let location = response::location(&["credentials", credential.id.as_str()], None);
         response::written(StatusCode::CREATED, &CredentialResponse::of(credential), Some(location))
     });
-    let request = CredentialRequest { context, caller, draft, verify: asked.verify, once, render };
+    let request = CredentialRequest { context, caller, draft, verify: asked.verify, identity, render };
     gateway.credentials.create_once(request).await.map(response::respond)
 }
 

@@ -132,7 +132,7 @@ impl World {
             credential: self.credential.clone(),
             options: WriteOptions::default(),
             condition: None,
-            once: Some(RequestIdentity {
+            identity: Some(RequestIdentity {
                 key: format!("key {number}").into(),
                 fingerprint_input: number.to_string().into_bytes(),
             }),

@@ -118,7 +118,7 @@ impl Keyed<'_> {
             credential,
             options: self.options,
             condition: self.condition.clone(),
-            once: Some(RequestIdentity { key: self.key.into(), fingerprint_input: asked }),
+            identity: Some(RequestIdentity { key: self.key.into(), fingerprint_input: asked }),
             render: render(),
         }
     }

@@ -35,8 +35,8 @@ pub(in crate::api) async fn create(
     written: IdempotentJson<ContactDraft>,
 ) -> Result<Response> {
     let WriteParameters { credential, options } = asked;
-    let IdempotentJson { body, once, keyed } = written;
+    let IdempotentJson { body, identity, keyed } = written;
     let render = rendered::created(&credential, keyed);
-    let request = WriteRequest { context, caller, credential, options, condition: None, once, render };
+    let request = WriteRequest { context, caller, credential, options, condition: None, identity, render };
     gateway.contacts.create(request, body).await.map(response::respond)
 }

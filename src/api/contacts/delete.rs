@@ -32,8 +32,8 @@ pub(in crate::api) async fn delete(
     keyed: IdempotencyKey,
 ) -> Result<Response> {
     let DeleteParameters { credential } = asked;
-    let (once, options) = (keyed.once(""), WriteOptions::default());
+    let (identity, options) = (keyed.identity(""), WriteOptions::default());
     let render = rendered::deleted(keyed);
-    let request = WriteRequest { context, caller, credential, options, condition, once, render };
+    let request = WriteRequest { context, caller, credential, options, condition, identity, render };
     gateway.contacts.delete(request, &id).await.map(response::respond)
 }

@@ -47,9 +47,9 @@ pub(in crate::api) async fn update(
     written: IdempotentJson<ContactPatch>,
 ) -> Result<Response> {
     let WriteParameters { credential, options } = asked;
-    let IdempotentJson { body, once, keyed } = written;
+    let IdempotentJson { body, identity, keyed } = written;
     let render = rendered::updated(keyed);
-    let request = WriteRequest { context, caller, credential, options, condition, once, render };
+    let request = WriteRequest { context, caller, credential, options, condition, identity, render };
     gateway.contacts.update(request, &id, body).await.map(response::respond)
 }
 

@@ -45,8 +45,8 @@ pub(in crate::api) async fn upsert(
     written: IdempotentJson<ContactUpsert>,
 ) -> Result<Response> {
     let UpsertParameters { credential, options, match_on } = asked;
-    let IdempotentJson { body, once, keyed } = written;
+    let IdempotentJson { body, identity, keyed } = written;
     let render = rendered::upserted(&credential, keyed);
-    let request = WriteRequest { context, caller, credential, options, condition: None, once, render };
+    let request = WriteRequest { context, caller, credential, options, condition: None, identity, render };
     gateway.contacts.upsert(request, body, match_on).await.map(response::respond)
 }

@@ -53,7 +53,7 @@ impl IntoParams for IdempotencyKey {
 
 impl IdempotencyKey {
     /// The key with the identity of the request. `body` is the canonical text of the body, or empty.
-    pub(in crate::api) fn once(&self, body: &str) -> Option<RequestIdentity> {
+    pub(in crate::api) fn identity(&self, body: &str) -> Option<RequestIdentity> {
         let key = self.key.clone()?;
         let parameters = self.parameters.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
         let parts = [self.method.as_str(), &self.path].into_iter().chain(parameters).chain([body]);
@@ -68,7 +68,7 @@ pub(in crate::api) struct IdempotentJson<T> {
     /// The body.
     pub(in crate::api) body: T,
     /// The key with the identity of the request.
-    pub(in crate::api) once: Option<RequestIdentity>,
+    pub(in crate::api) identity: Option<RequestIdentity>,
     /// The path and id of the request, for its response.
     pub(in crate::api) keyed: IdempotencyKey,
 }
@@ -83,14 +83,14 @@ impl<T: FromBody, S: Sync> FromRequest<S> for IdempotentJson<T> {
         let deadline = deadline(&request)?;
         let tenant: Option<TenantId> = request.extensions().get().cloned();
         let (body, text) = read(request).await?;
-        let once = match keyed.key {
+        let identity = match keyed.key {
             Some(_) => {
-                let once = || keyed.once(&json::canonical(&text));
-                blocking::until(deadline, tenant.as_ref(), text.len(), once).await?
+                let identity = || keyed.identity(&json::canonical(&text));
+                blocking::until(deadline, tenant.as_ref(), text.len(), identity).await?
             }
             None => None,
         };
-        Ok(Self { body, once, keyed })
+        Ok(Self { body, identity, keyed })
     }
 }
 
@@ -151,7 +151,7 @@ mod tests {
             path: parts.uri.path().to_owned(),
             request_id: "r".into(),
         };
-        Ok(keyed.once(body))
+        Ok(keyed.identity(body))
     }
 
     #[test]
@@ -167,7 +167,7 @@ mod tests {
             (" a ", "a"),
         ] {
             match key(given) {
-                Ok(once) => assert_eq!(once.unwrap().key.as_str(), bare, "{given}"),
+                Ok(identity) => assert_eq!(identity.unwrap().key.as_str(), bare, "{given}"),
                 Err(failure) => assert_eq!((failure.kind, bare), (FailureKind::IdempotencyKeyInvalid, "")),
             }
         }

@@ -167,7 +167,7 @@ fn example(kind: FailureKind) -> serde_json::Value {
             Failure::parameter("pageSize", "Must be a whole number from 1 to 100.").faults,
         ),
         K::ContactChanged => (
-            "The contact is not as it was when its ETag was read; nothing was sent. Read the contact again, apply your change to it, and send it with the new ETag.",
+            "The contact was changed after its ETag was read. Nothing was sent. Read the contact again, apply your change, and send it with the new ETag.",
             Faults::new(),
         ),
         other => (problem::title(other), Faults::new()),

@@ -44,7 +44,7 @@ pub struct WriteRequest {
     /// The caller's condition on the current contact. Creates and upserts have none.
     pub condition: Option<Condition>,
     /// The `Idempotency-Key` with the fingerprint of the request; `None` without a key.
-    pub once: Option<RequestIdentity>,
+    pub identity: Option<RequestIdentity>,
     pub render: ResponseBuilder,
 }
 
@@ -144,7 +144,7 @@ impl WriteRequest {
 
     /// Respects the deadline: a database that hangs must not block the caller.
     async fn claim(&self, ledger: &Ledger) -> Result<Option<Begin>> {
-        let Some(identity) = &self.once else { return Ok(None) };
+        let Some(identity) = &self.identity else { return Ok(None) };
         let identity = match &self.condition {
             None => identity,
             Some(condition) => &identity.under(&condition.canonical()),

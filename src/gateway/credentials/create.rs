@@ -26,7 +26,7 @@ pub struct CredentialRequest {
     /// Whether the CRM must accept the secret first.
     pub verify: bool,
     /// The `Idempotency-Key` and the request's identity, if there is one.
-    pub once: Option<RequestIdentity>,
+    pub identity: Option<RequestIdentity>,
     pub render: CredentialResponseBuilder,
 }
 
@@ -51,7 +51,7 @@ impl CredentialRequest {
     async fn claim(&self, credentials: &Credentials) -> Result<Option<Begin>> {
         self.caller.require(Scope::CredentialsWrite)?;
         check_unrestricted(&self.caller, "add one")?;
-        match &self.once {
+        match &self.identity {
             Some(once) => credentials.ledger.claim(&self.caller, None, once).await.map(Some),
             None => Ok(None),
         }
