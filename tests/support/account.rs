@@ -125,7 +125,7 @@ impl Account {
         let (caller, credential) = (self.gateway.caller.clone(), self.credential.clone());
         let context = context.clone();
         let request =
-            WriteRequest { context, caller, credential, options, condition: None, once: None, render };
+            WriteRequest { context, caller, credential, options, condition: None, identity: None, render };
         (request, rendered)
     }
 

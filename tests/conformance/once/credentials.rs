@@ -23,7 +23,7 @@ fn request(crm: &Crm, name: &str, context: CallContext) -> CredentialRequest {
     CredentialRequest {
         context,
         caller: crm.gateway.caller.clone(),
-        once: Some(RequestIdentity { key: "k".into(), fingerprint_input: name.as_bytes().to_vec() }),
+        identity: Some(RequestIdentity { key: "k".into(), fingerprint_input: name.as_bytes().to_vec() }),
         draft,
         verify: true,
         render: Arc::new(|made: &Credential| {
