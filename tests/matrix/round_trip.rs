@@ -190,6 +190,10 @@ impl Trip {
     fn is_held(&self, edit: Edit, body: &Value, before: &Held, after: &Held) -> bool {
         let names = matches!(edit, Edit::FirstName | Edit::LastName | Edit::NoFirstName);
         if names && self.shows_derived_names() {
+            // A half that the body does not name stays.
+            if body.get("firstName").is_none() || body.get("lastName").is_none() {
+                return true;
+            }
             let sent = [word(&body["firstName"]), word(&body["lastName"])].join(" ");
             let now = [whole_first_name(after), whole_last_name(after)].join(" ");
             return edit.is_held(before, after) || sent.trim() == now.trim();

@@ -59,8 +59,9 @@ impl WriteOperation<'_> {
             }
         }
         // The row may show a full name where the single read shows empty names.
-        let nameless =
-            is_read_back(&patch.read_only) && held.first_name.is_none() && held.last_name.is_none();
+        let is_named = patch.first_name.value().is_some() || patch.last_name.value().is_some();
+        let shows_none = held.first_name.is_none() && held.last_name.is_none();
+        let nameless = is_read_back(&patch.read_only) && is_named && shows_none;
         for (field, name) in [(Field::FirstName, &patch.first_name), (Field::LastName, &patch.last_name)] {
             if name.touches() && (nameless || !held.shows(field)) {
                 replaced.insert(field);
