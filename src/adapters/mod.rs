@@ -26,10 +26,13 @@
 //!    contact, `allowDelete`.
 //! 3. Write a simulator in `src/simulators/<provider>/` from the CRM's documentation, not from the adapter: the tests
 //!    check that the two agree. Name it in `app/simulate.rs`, so that `demo` and `simulate` have it.
-//! 4. Add the CRM to the conformance suite: write its `World` in `tests/support/worlds/<provider>.rs` and name it in
+//! 4. Describe the CRM's API in `openapi/upstream/<provider>.json`, as far as the adapter uses it. Tests check each call
+//!    and response of the simulator against it.
+//! 5. Add the CRM to the conformance suite: write its `World` in `tests/support/worlds/<provider>.rs` and name it in
 //!    `WORLDS` there. A test fails if a row of [`ADAPTERS`] has no world. Test what only this CRM has in
 //!    `tests/conformance/<provider>/`. What the `SPEC` does not declare must be refused, and nothing may be sent.
-//! 5. Regenerate the documents: `UPDATE_DOCS=1 cargo test --test documents`, `UPDATE_OPENAPI=1 cargo test --test it`.
+//! 6. Regenerate the documents and snapshots: `UPDATE_DOCS=1 cargo test --test documents`,
+//!    `UPDATE_OPENAPI=1 cargo test --test it`, `INSTA_UPDATE=always cargo test --test conformance golden`.
 
 mod adapter;
 mod aptly;
