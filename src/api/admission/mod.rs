@@ -2,7 +2,7 @@
 //! the process is stopping.
 
 mod key_rate_limiter;
-mod tenant_limit;
+mod process_limit;
 mod tenants;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,8 +10,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use self::key_rate_limiter::KeyRateLimiter;
-use self::tenant_limit::{TenantLimit, TenantPermit};
-use self::tenants::{TenantLimits, TenantPlace};
+use self::process_limit::{ProcessLimit, ProcessPermit};
+use self::tenants::{TenantLimits, TenantPermit};
 use crate::config::Limits;
 use crate::domain::{Admission, Caller, Failure, FailureKind, Result};
 
@@ -21,7 +21,7 @@ const SOON: Duration = Duration::from_secs(1);
 /// The limits of the process, shared by all requests.
 pub struct RequestAdmission {
     closed: AtomicBool,
-    places: Arc<TenantLimit>,
+    process: Arc<ProcessLimit>,
     tenants: TenantLimits,
     rates: Option<KeyRateLimiter>,
 }
@@ -31,9 +31,9 @@ pub struct RequestAdmission {
 pub(in crate::api) struct AdmissionPermit(Arc<HeldPermits>);
 
 struct HeldPermits {
-    _place: TenantPermit,
+    _process: ProcessPermit,
     /// Taken later, because the tenant is known only after authentication.
-    tenant: OnceLock<TenantPlace>,
+    tenant: OnceLock<TenantPermit>,
 }
 
 impl RequestAdmission {
@@ -42,7 +42,7 @@ impl RequestAdmission {
     pub fn new(limits: &Limits) -> Self {
         Self {
             closed: AtomicBool::new(false),
-            places: Arc::new(TenantLimit::new(limits.in_flight)),
+            process: Arc::new(ProcessLimit::new(limits.in_flight)),
             tenants: TenantLimits::new(limits.tenant_in_flight),
             rates: limits.key_rate.map(|rate| KeyRateLimiter::new(rate, limits.key_burst)),
         }
@@ -66,35 +66,35 @@ impl RequestAdmission {
 
     /// Waits until no request is in flight, and no write whose caller has disconnected.
     pub async fn until_empty(&self) {
-        self.places.until_empty().await;
+        self.process.until_empty().await;
     }
 
     /// Admits a request before its caller is known. Fails with `draining`, `overloaded`.
     pub(in crate::api) fn enter(&self) -> Result<AdmissionPermit> {
-        let place = self.places.take();
+        let permit = self.process.take();
         // Checked after the permit is taken: once the gate is closed and no permit is held, no request can start.
         self.open()?;
-        let place = place.ok_or_else(|| {
+        let permit = permit.ok_or_else(|| {
             let detail = "The gateway has reached its limit of concurrent requests. Nothing was done.";
             Failure::new(FailureKind::Overloaded, detail).with_retry_after(Some(SOON))
         })?;
-        Ok(AdmissionPermit(Arc::new(HeldPermits { _place: place, tenant: OnceLock::new() })))
+        Ok(AdmissionPermit(Arc::new(HeldPermits { _process: permit, tenant: OnceLock::new() })))
     }
 
-    /// Admits the caller of a request that holds `pass`. Without `pass` only the rate limit applies.
+    /// Admits the caller of a request that holds `held`. Without `held` only the rate limit applies.
     /// Fails with `rate_limited`, `too_many_concurrent_requests`.
-    pub(in crate::api) fn admit(&self, caller: &Caller, pass: Option<&AdmissionPermit>) -> Result<()> {
+    pub(in crate::api) fn admit(&self, caller: &Caller, held: Option<&AdmissionPermit>) -> Result<()> {
         if let Some(Err(wait)) = self.rates.as_ref().map(|rates| rates.take(caller)) {
             let detail = format!("This {} exceeds its rate limit.", caller.principal.noun());
             return Err(Failure::new(FailureKind::RateLimited, detail).with_retry_after(Some(wait)));
         }
-        let place = self.tenants.take(&caller.tenant).ok_or_else(|| {
+        let permit = self.tenants.take(&caller.tenant).ok_or_else(|| {
             let detail = "The tenant has reached its limit of concurrent requests.";
             Failure::new(FailureKind::TooManyConcurrentRequests, detail).with_retry_after(Some(SOON))
         })?;
-        if let Some(AdmissionPermit(held)) = pass {
+        if let Some(AdmissionPermit(permits)) = held {
             // A request belongs to one tenant: a second permit would be released at once.
-            let _ = held.tenant.set(place);
+            let _ = permits.tenant.set(permit);
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ pub(super) struct TenantLimits {
 }
 
 /// A permit for one request of a tenant, released when dropped.
-pub(super) struct TenantPlace {
+pub(super) struct TenantPermit {
     inside: Inside,
     tenant: TenantId,
 }
@@ -26,18 +26,18 @@ impl TenantLimits {
     }
 
     /// Takes a permit of the tenant, if one is free.
-    pub(super) fn take(&self, tenant: &TenantId) -> Option<TenantPlace> {
+    pub(super) fn take(&self, tenant: &TenantId) -> Option<TenantPermit> {
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = inside.get(tenant).copied().unwrap_or_default();
         if self.most.is_some_and(|most| taken >= most) {
             return None;
         }
         inside.insert(tenant.clone(), taken + 1);
-        Some(TenantPlace { inside: Arc::clone(&self.inside), tenant: tenant.clone() })
+        Some(TenantPermit { inside: Arc::clone(&self.inside), tenant: tenant.clone() })
     }
 }
 
-impl Drop for TenantPlace {
+impl Drop for TenantPermit {
     fn drop(&mut self) {
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
         match inside.get_mut(&self.tenant) {

@@ -23,13 +23,13 @@ pub(in crate::api) async fn admit(
     next: Next,
 ) -> Response {
     match gate.enter() {
-        Ok(pass) => {
-            request.extensions_mut().insert(pass.clone());
+        Ok(permit) => {
+            request.extensions_mut().insert(permit.clone());
             let response = next.run(request).await;
             if response.body().size_hint().upper().is_some_and(|size| size <= WRITTEN_AT_ONCE) {
                 return response;
             }
-            response.map(|body| Body::new(AdmittedBody { body, pass }))
+            response.map(|body| Body::new(AdmittedBody { body, permit }))
         }
         Err(failure) => failure.into_response(),
     }
@@ -39,7 +39,7 @@ pub(in crate::api) async fn admit(
 /// body before it writes them.
 struct AdmittedBody {
     body: Body,
-    pass: AdmissionPermit,
+    permit: AdmissionPermit,
 }
 
 impl HttpBody for AdmittedBody {
@@ -50,8 +50,8 @@ impl HttpBody for AdmittedBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let Self { body, pass } = &mut *self;
-        let hold = |data| Bytes::from_owner(PartialBody { data, _pass: pass.clone() });
+        let Self { body, permit } = &mut *self;
+        let hold = |data| Bytes::from_owner(PartialBody { data, _permit: permit.clone() });
         Pin::new(body).poll_frame(context).map_ok(|frame| frame.map_data(hold))
     }
 
@@ -66,7 +66,7 @@ impl HttpBody for AdmittedBody {
 
 struct PartialBody {
     data: Bytes,
-    _pass: AdmissionPermit,
+    _permit: AdmissionPermit,
 }
 
 impl AsRef<[u8]> for PartialBody {

@@ -5,28 +5,28 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 /// A limit on concurrent requests.
-pub(super) struct TenantLimit {
+pub(super) struct ProcessLimit {
     most: Option<u32>,
     taken: watch::Sender<u32>,
 }
 
 /// A permit for one request, released when dropped.
-pub(super) struct TenantPermit(Arc<TenantLimit>);
+pub(super) struct ProcessPermit(Arc<ProcessLimit>);
 
-impl TenantLimit {
+impl ProcessLimit {
     /// Allows `most` requests. `None` is unlimited; the requests are counted all the same.
     pub(super) fn new(most: Option<u32>) -> Self {
         Self { most, taken: watch::Sender::new(0) }
     }
 
     /// Takes a permit, if one is free.
-    pub(super) fn take(self: &Arc<Self>) -> Option<TenantPermit> {
+    pub(super) fn take(self: &Arc<Self>) -> Option<ProcessPermit> {
         let taken = self.taken.send_if_modified(|taken| {
             let free = self.most.is_none_or(|most| *taken < most);
             *taken += u32::from(free);
             free
         });
-        taken.then(|| TenantPermit(Arc::clone(self)))
+        taken.then(|| ProcessPermit(Arc::clone(self)))
     }
 
     /// Waits until no permit is held.
@@ -36,7 +36,7 @@ impl TenantLimit {
     }
 }
 
-impl Drop for TenantPermit {
+impl Drop for ProcessPermit {
     fn drop(&mut self) {
         self.0.taken.send_modify(|taken| *taken -= 1);
     }
@@ -52,7 +52,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn places_are_bounded_and_the_last_one_out_ends_the_wait() {
-        let places = Arc::new(TenantLimit::new(Some(2)));
+        let places = Arc::new(ProcessLimit::new(Some(2)));
         let (one, two) = (places.take().unwrap(), places.take().unwrap());
         assert!(places.take().is_none());
         drop(one);
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn without_a_bound_all_are_let_in() {
-        let places = Arc::new(TenantLimit::new(None));
+        let places = Arc::new(ProcessLimit::new(None));
         let held: Vec<_> = (0..10_000).map(|_| places.take().unwrap()).collect();
         assert_eq!(*places.taken.borrow(), 10_000);
         drop(held);
