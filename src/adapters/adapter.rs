@@ -219,7 +219,7 @@ pub struct AdapterSpec {
     pub fields: &'static [FieldSpec],
     /// What `remoteFields` may write.
     pub remote_fields: &'static [RemoteFieldSpec],
-    /// Which filters the CRM answers itself, by canonical name; what is not listed it cannot.
+    /// Which filters the CRM answers itself, by canonical name; what is not listed is applied by the gateway.
     pub filters: &'static [FilterSpec],
     /// How the CRM's list is read page by page.
     pub paging: Paging,
@@ -307,12 +307,14 @@ pub struct FieldSpec {
     pub verify: Verify,
     /// Whether a create without it is refused.
     pub required: bool,
+    /// Whether rows of the CRM's list show it.
+    pub in_lists: bool,
 }
 
 impl FieldSpec {
     /// A field that a create may leave out.
     pub(super) const fn of(field: Field, read: Option<&'static str>, write: Write, verify: Verify) -> Self {
-        Self { field, read, write, verify, required: false }
+        Self { field, read, write, verify, required: false, in_lists: true }
     }
 
     /// A field that only the CRM sets.
@@ -398,6 +400,11 @@ impl FilterSpec {
     /// A filter that the CRM answers exactly.
     pub(super) const fn exact(name: FilterName, upstream: &'static str) -> Self {
         Self { name, support: FilterSupport::Exact, upstream }
+    }
+
+    /// A filter that the CRM answers with all rows that match, and perhaps others.
+    pub(super) const fn narrows(name: FilterName, upstream: &'static str) -> Self {
+        Self { name, support: FilterSupport::Narrows, upstream }
     }
 }
 

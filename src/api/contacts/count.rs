@@ -15,7 +15,8 @@ use crate::gateway::Gateway;
 
 /// Count contacts
 ///
-/// How many contacts match all filters. Needs `contacts:read`.
+/// How many contacts match all filters. Where the CRM does not tell, the gateway reads at most 25 pages of its list, and
+/// answers 422 `scan_limit_reached` if there are more. Needs `contacts:read`.
 #[utoipa::path(get, path = "/crm/contacts/count", operation_id = "countContacts", tag = "contacts",
     params(CountParameters),
     responses((status = 200, description = "How many.", body = CountAnswer), CountProblems))]

@@ -16,8 +16,13 @@ use crate::gateway::Gateway;
 /// List contacts
 ///
 /// One page of the contacts that match all filters. Walk by `cursor` to see every contact; by `pageNumber` to show a
-/// page to a person. A filter is answered by the CRM, applied by the gateway, or refused: never ignored. Needs
-/// `contacts:read`.
+/// page to a person. A filter is answered by the CRM, applied by the gateway, or refused: never ignored. Text is compared
+/// without case.
+///
+/// A filter that the CRM does not answer exactly makes the gateway read the CRM's list, at most 25 pages of it. If that
+/// limit is reached, the page is short and has the warning `scan_limit_reached`. If no contact matched so far, the response
+/// is 422 `scan_limit_reached`. Both have a `nextCursor` that goes on behind the last row that was read, except for a
+/// `pageNumber` above 1. Needs `contacts:read`.
 #[utoipa::path(get, path = "/crm/contacts", operation_id = "listContacts", tag = "contacts",
     params(ListParameters),
     responses((status = 200, description = "One page.", body = ContactListAnswer), ListProblems))]

@@ -40,7 +40,7 @@ pub(in crate::api) struct PageInfo<'a> {
     /// The cursor of the next page; null at the end.
     #[schema(required = true)]
     next_cursor: Option<&'a str>,
-    /// How many match in all; null where the CRM does not tell.
+    /// How many match in all; null where the CRM does not tell, or does not answer all filters exactly.
     #[schema(required = true)]
     total: Option<u64>,
 }
@@ -50,9 +50,9 @@ pub(in crate::api) struct PageInfo<'a> {
 #[serde(rename_all = "camelCase")]
 #[schema(as = AppliedFilters)]
 pub(in crate::api) struct FiltersShape {
-    /// Parameters that the CRM answered.
+    /// Parameters that the CRM answered; where it finds more than what matches, the gateway checks each row.
     pushed_down: Vec<&'static str>,
-    /// Parameters that the gateway applied.
+    /// Parameters that the gateway applied to the rows of the CRM's list.
     applied_here: Vec<&'static str>,
 }
 
