@@ -204,3 +204,34 @@ pub struct Page {
     /// Whether the CRM shows no row here although it counts some.
     pub withheld: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crm_is_searched_only_by_what_stands_in_every_name_that_matches() {
+        let words = |name, text: &str| {
+            let filter = Filter { name, value: FilterValue::Text(text.into()) };
+            filter.search_words().join(" ")
+        };
+        for (text, equals, contains) in [
+            ("Smith", "Smith", "mith"),
+            ("van  Dyk", "van Dyk", "van Dyk"),
+            ("Strasse", "Stra", "tra"),
+            ("Weiss", "Wei", "Wei"),
+            ("Ali", "Ali", "Al"),
+            ("Ali Inci", "Ali Inci", "Ali Inc"),
+            ("Anne-Marie O'Neil", "Anne", "Anne"),
+            ("José Maria", "Maria", "Maria"),
+            ("Ёлка", "", ""),
+            ("s", "", ""),
+            ("ss", "", ""),
+        ] {
+            assert_eq!(words(FilterName::LastName, text), equals, "{text}");
+            assert_eq!(words(FilterName::FirstNameContains, text), contains, "{text}");
+            assert_eq!(words(FilterName::LastNameNotEquals, text), "", "{text}");
+            assert_eq!(words(FilterName::Account, text), "", "{text}");
+        }
+    }
+}

@@ -163,7 +163,7 @@ impl Scanned {
         self.unseen.iter().map(|(field, rows)| {
             let name = field.name();
             let message = format!(
-                "{rows} rows that were read do not show `{name}`, so nobody can tell whether they match; they are left out."
+                "Rows that do not show `{name}` are left out, because nobody can tell whether they match: {rows} of those that were read."
             );
             Warning::new(WarningCode::Incomplete, "/contacts", message)
         })
