@@ -208,7 +208,7 @@ pub struct AdapterSpec {
     pub fields: &'static [FieldSpec],
     /// The keys of `remoteFields` that can be written.
     pub remote_fields: &'static [RemoteFieldSpec],
-    /// The filters that the CRM supports, by canonical name. Others are refused.
+    /// The filters that the CRM applies, by canonical name. The gateway applies the others.
     pub filters: &'static [FilterSpec],
     pub paging: Paging,
     /// The kinds of values by which the CRM can look up contacts, never empty. The first kind must be unique: a
@@ -286,12 +286,14 @@ pub struct FieldSpec {
     pub verify: Verify,
     /// Whether a create without the field is refused.
     pub required: bool,
+    /// Whether rows of the CRM's list show it.
+    pub in_lists: bool,
 }
 
 impl FieldSpec {
     /// A field that is optional on create.
     pub(super) const fn of(field: Field, read: Option<&'static str>, write: Write, verify: Verify) -> Self {
-        Self { field, read, write, verify, required: false }
+        Self { field, read, write, verify, required: false, in_lists: true }
     }
 
     /// A field that only the CRM sets.
@@ -370,6 +372,11 @@ pub struct FilterSpec {
 impl FilterSpec {
     pub(super) const fn exact(name: FilterName, upstream: &'static str) -> Self {
         Self { name, support: FilterSupport::Exact, upstream }
+    }
+
+    /// A filter to which the CRM returns all matching rows, and perhaps others.
+    pub(super) const fn narrows(name: FilterName, upstream: &'static str) -> Self {
+        Self { name, support: FilterSupport::Narrows, upstream }
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::ADAPTERS;
 use super::adapter::{AdapterSpec, FieldSpec, FilterSupport, Verify, Write};
 use super::paging::Paging;
-use crate::domain::Field;
+use crate::domain::{Field, FilterName};
 
 #[must_use]
 pub fn page(spec: &AdapterSpec) -> String {
@@ -30,14 +30,8 @@ pub fn page(spec: &AdapterSpec) -> String {
     );
     rows(
         &mut text,
-        "## Filters that the CRM supports\n\nOther filters are refused with `filter_unsupported`.\n\n| unified | CRM | match |",
-        spec.filters.iter().map(|filter| {
-            let how = match filter.support {
-                FilterSupport::Exact => "exact",
-                FilterSupport::Narrows => "narrows",
-            };
-            format!("| `{}` | `{}` | {how} |", filter.name.parameter(), filter.upstream)
-        }),
+        "## Filters\n\nExact: the CRM answers it. Narrows: the CRM answers with all rows that match and perhaps others, and the gateway checks each; a text is left to the CRM only for its ASCII words. Here: the gateway reads the CRM's list and checks each row.\n\n| unified | CRM | how |",
+        FilterName::ALL.iter().map(|name| filter(spec, *name)),
     );
     rows(
         &mut text,
@@ -58,7 +52,38 @@ pub fn page(spec: &AdapterSpec) -> String {
     text
 }
 
-/// The mapping of unified fields, with two columns for each CRM.
+fn filter(spec: &AdapterSpec, name: FilterName) -> String {
+    let native = spec.filter(name);
+    let upstream = native.map_or_else(String::new, |native| format!("`{}`", native.upstream));
+    format!("| `{}` | {upstream} | {} |", name.parameter(), support(spec, name).0)
+}
+
+/// How the filter is answered at this CRM, as words for a table and as a sentence.
+#[must_use]
+pub fn support(spec: &AdapterSpec, name: FilterName) -> (&'static str, &'static str) {
+    let field = spec.field(name.field());
+    match (spec.filter(name).map(|filter| filter.support), field) {
+        (Some(FilterSupport::Exact), _) => ("exact", "the CRM answers it"),
+        (Some(FilterSupport::Narrows), _) => ("narrows", "the CRM narrows it, the gateway checks each row"),
+        (None, Some(field)) if field.read.is_none() => {
+            if name.is_negative() {
+                (
+                    "the CRM has no such field: matches everybody",
+                    "matches everybody, the CRM has no such field",
+                )
+            } else {
+                ("the CRM has no such field: matches nobody", "matches nobody, the CRM has no such field")
+            }
+        }
+        (None, Some(field)) if !field.in_lists => (
+            "here, if every row shows the field; else 422 `filter_unsupported`",
+            "422 `filter_unsupported` unless every row shows the field",
+        ),
+        (None, _) => ("here", "the gateway checks each row"),
+    }
+}
+
+/// The mapping of unified fields, one column a CRM.
 #[must_use]
 pub fn mapping() -> String {
     let titles: Vec<String> =

@@ -28,6 +28,17 @@ pub struct Failure {
     pub retryable: Retryable,
     /// The contact's current `ETag`, if it differs from the one that the request requires.
     pub entity_tag: Option<Text>,
+    /// How far the scan came, if it reached its limit.
+    pub scan: Option<Box<ScanProgress>>,
+}
+
+/// How far a scan came that reached its limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScanProgress {
+    /// Rows that were read.
+    pub rows_read: u64,
+    /// Where the scan goes on; `None` if it cannot.
+    pub next_cursor: Option<Text>,
 }
 
 /// The longest detail of a fault, in bytes, that the whole failure repeats beside other faults.
@@ -46,6 +57,7 @@ impl Failure {
             upstream: None,
             retryable: kind.retryable(),
             entity_tag: None,
+            scan: None,
         }
     }
 
@@ -108,6 +120,13 @@ impl Failure {
     #[must_use]
     pub fn with_entity_tag(mut self, tag: Text) -> Self {
         self.entity_tag = Some(tag);
+        self
+    }
+
+    /// The same failure with how far the scan came.
+    #[must_use]
+    pub fn with_scan(mut self, scan: ScanProgress) -> Self {
+        self.scan = Some(Box::new(scan));
         self
     }
 

@@ -23,7 +23,7 @@ pub use contact::{Address, Contact, EmailAddress, PhoneNumber, ReadBy, RemoteFie
 pub use context::{Admission, CallContext, Priority};
 pub use failure::{
     Candidate, Candidates, Effect, Failure, FailureKind, FaultLocation, Faults, FieldFault, Origin,
-    Retryable, UpstreamStatus,
+    Retryable, ScanProgress, UpstreamStatus,
 };
 pub use field::{Field, Fields};
 pub use ids::{CredentialId, KeyId, Provider, RemoteId, TenantId};
@@ -32,7 +32,7 @@ pub use phone::{PhoneIdentity, Region, digits, has_letters};
 pub use query::{ContactQuery, Filter, FilterKind, FilterName, FilterValue, Page, PageToken};
 pub use rules::bounds;
 pub(crate) use string_enum::string_enum;
-pub use text::{RawJson, Text, field_key, text_identity, words};
+pub use text::{RawJson, Text, case_identity, field_key, text_identity, words};
 pub use warning::{Warning, WarningCode, known_warnings};
 
 /// The result of every fallible step of the gateway.

@@ -114,6 +114,12 @@ impl PhoneIdentity {
         &self.national[unsure.min(LONGEST_PREFIX)..]
     }
 
+    /// The last seven national digits, which are in every spelling of the number; `None` if it has fewer.
+    #[must_use]
+    pub fn last_digits(&self) -> Option<&str> {
+        self.national.len().checked_sub(LAST_DIGITS).map(|from| &self.national[from..])
+    }
+
     /// Whether both may be the same number although they are not equal: one of them has no known country code, and the national
     /// digits match.
     #[must_use]

@@ -1,6 +1,6 @@
 //! The filters of a list, and the pages of its response.
 
-use super::{Contact, Text, Timestamp};
+use super::{Contact, Field, PhoneIdentity, Region, Text, Timestamp};
 
 /// The filters of one list or count; a contact must match all of them.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -13,6 +13,51 @@ pub struct ContactQuery {
 pub struct Filter {
     pub name: FilterName,
     pub value: FilterValue,
+}
+
+/// The part of an ASCII word that stands in a text which has the word, but for case. A text may have `ß` where the word has
+/// `ss`. A word that is `cut_before` or `cut_behind` may begin or end within such a letter, or within `İ`.
+fn safe_part(word: &str, cut_before: bool, cut_behind: bool) -> &str {
+    let end = word.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(word.len());
+    let sharp = word.as_bytes().windows(2).position(|two| two.eq_ignore_ascii_case(b"ss"));
+    let part = &word[..sharp.map_or(end, |sharp| sharp.min(end))];
+    let is_cut = cut_behind && part.len() == word.len();
+    let part = if cut_before { part.strip_prefix(['s', 'S']).unwrap_or(part) } else { part };
+    if is_cut { part.strip_suffix(['s', 'S', 'i', 'I']).unwrap_or(part) } else { part }
+}
+
+/// Bytes of a word by which a CRM is searched: a shorter one would find nearly everybody.
+const SHORTEST_WORD: usize = 2;
+
+impl Filter {
+    /// Parts of the value that stand, but for case, in every name that matches. Only ASCII letters and digits: which other
+    /// characters a CRM takes for equal is not known. Empty where there are none, and for filters that are not of a name.
+    #[must_use]
+    pub fn search_words(&self) -> Vec<&str> {
+        use FilterName as F;
+        let FilterValue::Text(text) = &self.value else { return Vec::new() };
+        let is_part = match self.name {
+            F::FirstName | F::LastName => false,
+            F::FirstNameContains | F::LastNameContains => true,
+            _ => return Vec::new(),
+        };
+        let last = text.split_whitespace().count().saturating_sub(1);
+        let ascii = text.split_whitespace().enumerate().filter(|(_, word)| word.is_ascii());
+        let parts =
+            ascii.map(|(index, word)| safe_part(word, is_part && index == 0, is_part && index == last));
+        parts.filter(|part| part.len() >= SHORTEST_WORD).collect()
+    }
+
+    /// The digits of a phone number that stand in every spelling of it, for a CRM that compares digits alone.
+    #[must_use]
+    pub fn phone_digits(&self, region: Region) -> Option<String> {
+        match (self.name, &self.value) {
+            (FilterName::PhoneNumber, FilterValue::Text(text)) => {
+                PhoneIdentity::of(region, text).last_digits().map(str::to_owned)
+            }
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,13 +106,13 @@ macro_rules! filters {
 filters! {
     FirstName "firstName" Text "First name equals, ignoring case.";
     FirstNameContains "firstNameContains" Text "First name contains, ignoring case.";
-    FirstNameNotEquals "firstNameNotEquals" Text "First name differs, ignoring case; an absent one differs.";
+    FirstNameNotEquals "firstNameNotEquals" Text "First name differs, ignoring case; an empty one differs.";
     LastName "lastName" Text "Last name equals, ignoring case.";
     LastNameContains "lastNameContains" Text "Last name contains, ignoring case.";
-    LastNameNotEquals "lastNameNotEquals" Text "Last name differs, ignoring case; an absent one differs.";
+    LastNameNotEquals "lastNameNotEquals" Text "Last name differs, ignoring case; an empty one differs.";
     Account "account" Text "Account equals, ignoring case.";
     AccountContains "accountContains" Text "Account contains, ignoring case.";
-    AccountNotEquals "accountNotEquals" Text "Account differs, ignoring case; an absent one differs.";
+    AccountNotEquals "accountNotEquals" Text "Account differs, ignoring case; an empty one differs.";
     EmailAddress "emailAddress" Text "One of the e-mail addresses equals, ignoring case.";
     PhoneNumber "phoneNumber" Text "One of the phone numbers has the same digits in its E.164 form.";
     LastActivityAt "lastActivityAt" Time "Last activity at this time.";
@@ -92,6 +137,31 @@ impl FilterName {
             Self::UpdatedAtMax => Self::RemoteUpdatedAtMax,
             other => other,
         }
+    }
+
+    /// The field of the contact that it is about.
+    #[must_use]
+    pub const fn field(self) -> Field {
+        match self.canonical() {
+            Self::FirstName | Self::FirstNameContains | Self::FirstNameNotEquals => Field::FirstName,
+            Self::LastName | Self::LastNameContains | Self::LastNameNotEquals => Field::LastName,
+            Self::Account | Self::AccountContains | Self::AccountNotEquals => Field::Account,
+            Self::EmailAddress => Field::EmailAddresses,
+            Self::PhoneNumber => Field::PhoneNumbers,
+            Self::LastActivityAt => Field::LastActivityAt,
+            Self::RemoteCreatedAtMin | Self::RemoteCreatedAtMax | Self::CreatedAtMin | Self::CreatedAtMax => {
+                Field::RemoteCreatedAt
+            }
+            Self::RemoteUpdatedAtMin | Self::RemoteUpdatedAtMax | Self::UpdatedAtMin | Self::UpdatedAtMax => {
+                Field::RemoteUpdatedAt
+            }
+        }
+    }
+
+    /// Whether it matches what differs, so that an empty field matches too.
+    #[must_use]
+    pub const fn is_negative(self) -> bool {
+        matches!(self, Self::FirstNameNotEquals | Self::LastNameNotEquals | Self::AccountNotEquals)
     }
 
     /// The filter with this query parameter; `None` if there is none.
@@ -133,4 +203,35 @@ pub struct Page {
     pub total: Option<u64>,
     /// Whether the CRM shows no row here although it counts some.
     pub withheld: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crm_is_searched_only_by_what_stands_in_every_name_that_matches() {
+        let words = |name, text: &str| {
+            let filter = Filter { name, value: FilterValue::Text(text.into()) };
+            filter.search_words().join(" ")
+        };
+        for (text, equals, contains) in [
+            ("Smith", "Smith", "mith"),
+            ("van  Dyk", "van Dyk", "van Dyk"),
+            ("Strasse", "Stra", "tra"),
+            ("Weiss", "Wei", "Wei"),
+            ("Ali", "Ali", "Al"),
+            ("Ali Inci", "Ali Inci", "Ali Inc"),
+            ("Anne-Marie O'Neil", "Anne", "Anne"),
+            ("José Maria", "Maria", "Maria"),
+            ("Ёлка", "", ""),
+            ("s", "", ""),
+            ("ss", "", ""),
+        ] {
+            assert_eq!(words(FilterName::LastName, text), equals, "{text}");
+            assert_eq!(words(FilterName::FirstNameContains, text), contains, "{text}");
+            assert_eq!(words(FilterName::LastNameNotEquals, text), "", "{text}");
+            assert_eq!(words(FilterName::Account, text), "", "{text}");
+        }
+    }
 }

@@ -46,6 +46,37 @@ pub fn text_identity(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// The form in which texts are equal that differ only in case, in surrounding blanks or in their normal form of Unicode.
+///
+/// It is Unicode's full case folding, with one restriction: a letter outside ASCII never becomes one of ASCII, so that an ASCII
+/// word can be left to a CRM's own search. The exception are `ß` and `ẞ`, which equal `ss`. So the Turkish dotless `ı` and the
+/// long `ſ` equal only themselves. The dotted `İ` equals `i` with a combining dot above, and not `i`. Accents count: `é` is
+/// not `e`.
+#[must_use]
+pub fn case_identity(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    for c in text_identity(text).chars() {
+        fold(&mut folded, c);
+    }
+    match is_nfc_quick(folded.chars()) {
+        IsNormalized::Yes => folded,
+        IsNormalized::No | IsNormalized::Maybe => folded.nfc().collect(),
+    }
+}
+
+fn fold(folded: &mut String, c: char) {
+    if matches!(c, 'ß' | 'ẞ') {
+        folded.push_str("ss");
+        return;
+    }
+    let from = folded.len();
+    folded.extend(c.to_uppercase().flat_map(char::to_lowercase));
+    if !c.is_ascii() && folded[from..].contains(|c: char| c.is_ascii()) {
+        folded.truncate(from);
+        folded.extend(c.to_lowercase());
+    }
+}
+
 /// The words of `texts`, in order.
 pub fn words<'a>(texts: impl IntoIterator<Item = &'a Text>) -> impl Iterator<Item = &'a str> {
     texts.into_iter().flat_map(|text| text.split_whitespace())
@@ -121,5 +152,65 @@ impl RawJson {
     #[must_use]
     pub fn is_null(&self) -> bool {
         self.0 == "null"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn equal(one: &str, other: &str) -> bool {
+        case_identity(one) == case_identity(other)
+    }
+
+    #[test]
+    fn texts_are_equal_whatever_their_case_in_every_script() {
+        for (one, other) in [
+            ("", "  "),
+            ("Ada", " aDA\u{a0}"),
+            ("ЁЛКА", "ёлка"),
+            ("ΟΔΥΣΣΕΥΣ", "οδυσσευς"),
+            ("ΣΊΣΥΦΟΣ", "Σίσυφος"),
+            ("ԱՆԻ", "անի"),
+            ("Straße", "STRASSE"),
+            ("STRAẞE", "strasse"),
+            ("Ꭰꭰ", "ꭰᎠ"),
+            ("ǅ", "ǆ"),
+            ("李明", "李明"),
+            ("محمد", "محمد"),
+        ] {
+            assert!(equal(one, other), "{one} {other}");
+        }
+        for (one, other) in [("Ada", "Adam"), ("", "a"), ("é", "e"), ("Müller", "Mueller"), ("ﬁ", "fi")] {
+            assert!(!equal(one, other), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn combining_marks_equal_the_letters_that_they_make_in_any_order() {
+        assert!(equal("JOSE\u{301}", "josé"));
+        assert!(equal("q\u{307}\u{323}", "Q\u{323}\u{307}"));
+        assert!(equal("\u{1f0}", "J\u{30c}"));
+        assert!(!equal("a\u{301}", "a\u{300}"));
+        assert!(equal("\u{1100}\u{1161}", "\u{ac00}"));
+    }
+
+    #[test]
+    fn turkish_letters_keep_their_dots() {
+        assert!(equal("İnci", "i\u{307}NCI") && equal("I\u{307}", "İ") && equal("Ilgaz", "ilgaz"));
+        assert!(!equal("ı", "i") && !equal("ı", "I") && !equal("İ", "i") && !equal("İ", "I"));
+        assert!(equal("Yıldız", "YıLDıZ"));
+    }
+
+    /// On this it rests that an ASCII word may be left to a CRM's search.
+    #[test]
+    fn no_letter_outside_ascii_equals_one_of_ascii_but_the_sharp_s() {
+        let becomes_ascii = |c: &char| {
+            // Texts that are one by their normal form are one for every CRM.
+            let same: String = std::iter::once(*c).nfc().collect();
+            !same.is_ascii() && case_identity(&same).contains(|c: char| c.is_ascii_alphanumeric())
+        };
+        let found: Vec<char> = ('\u{80}'..=char::MAX).filter(becomes_ascii).collect();
+        assert_eq!(found, ['ß', 'İ', 'ẞ']);
     }
 }

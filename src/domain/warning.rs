@@ -59,6 +59,8 @@ string_enum! {
         Incomplete = "incomplete",
         /// A row of the list has no readable id, so it is left out.
         RowUnreadable = "row_unreadable",
+        /// The scan for matching contacts reached its limit, so the page is short.
+        ScanLimitReached = "scan_limit_reached",
         /// The CRM does not keep the requested order.
         OrderChanged = "order_changed",
     }

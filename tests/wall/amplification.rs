@@ -225,6 +225,7 @@ async fn a_count_by_scan_keeps_digests_of_what_it_counted() {
     println!("a count over 25 pages of 2 MB: {grown} KiB more memory at the most");
     assert_eq!(reply.code(), "scan_limit_reached", "{}", reply.text);
     assert!(reply.text.contains("5000 contacts"), "{}", reply.text);
+    assert_eq!((&reply.json()["rowsRead"], reply.json().get("nextCursor")), (&json!(5000), None));
     assert!(grown < 32 * 1024, "{grown} KiB");
 }
 

@@ -81,12 +81,15 @@ const FIELDS: &[FieldSpec] = &[
         Write::Stored("`lastname`, legacy `Last Name`"),
         Verify::Exact,
     ),
-    FieldSpec::of(
-        Field::Account,
-        Some("`company`; lists do not show it"),
-        Write::Stored("`company`, legacy `Company`"),
-        Verify::Exact,
-    ),
+    FieldSpec {
+        in_lists: false,
+        ..FieldSpec::of(
+            Field::Account,
+            Some("`company`; lists do not show it"),
+            Write::Stored("`company`, legacy `Company`"),
+            Verify::Exact,
+        )
+    },
     FieldSpec::of(
         Field::Addresses,
         Some("`address`: one, of type `main`"),
@@ -156,7 +159,13 @@ const REMOTE_FIELDS: &[RemoteFieldSpec] = &[
 ];
 
 const FILTERS: &[FilterSpec] = &[
+    FilterSpec::narrows(FilterName::FirstName, "name"),
+    FilterSpec::narrows(FilterName::FirstNameContains, "name"),
+    FilterSpec::narrows(FilterName::LastName, "name"),
+    FilterSpec::narrows(FilterName::LastNameContains, "name"),
     FilterSpec::exact(FilterName::EmailAddress, "email"),
+    // It ignores all but digits, on both sides.
+    FilterSpec::narrows(FilterName::PhoneNumber, "phone"),
     FilterSpec::exact(FilterName::RemoteUpdatedAtMin, "updated_after"),
     FilterSpec::exact(FilterName::RemoteUpdatedAtMax, "updated_before"),
 ];
@@ -254,7 +263,7 @@ impl Adapter for AptlyAdapter {
         at: Option<&PageToken>,
         limit: usize,
     ) -> Result<Page> {
-        let filters = translate::encode_filters(pushed)?;
+        let filters = translate::encode_filters(pushed, self.region)?;
         contact_list::read_page(&self.endpoints, context, &filters, at, limit).await
     }
 

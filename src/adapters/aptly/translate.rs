@@ -38,15 +38,46 @@ const LONGEST_SEARCH: usize = 1000;
 /// How many e-mail addresses of one contact are used to search for its row.
 const EMAIL_SEARCHES: usize = 3;
 
-/// The native parameters of the declared filters.
-pub(super) fn encode_filters(pushed: &Pushed) -> Result<Vec<(&'static str, String)>> {
-    let encoded = pushed.filters.iter().map(|filter| match (filter.name, &filter.value) {
-        (FilterName::EmailAddress, FilterValue::Text(text)) => Ok(("email", text.as_str().to_owned())),
-        (FilterName::RemoteUpdatedAtMin, FilterValue::Time(time)) => Ok(("updated_after", time.to_string())),
-        (FilterName::RemoteUpdatedAtMax, FilterValue::Time(time)) => Ok(("updated_before", time.to_string())),
-        (name, _) => Err(Failure::internal(format!("{} is not declared for Aptly", name.parameter()))),
-    });
-    encoded.collect()
+/// Native parameters of the filters that are declared as pushed down.
+pub(super) fn encode_filters(pushed: &Pushed, region: Region) -> Result<Vec<(&'static str, String)>> {
+    let mut encoded = Vec::new();
+    let mut name = String::new();
+    for filter in &pushed.filters {
+        match (filter.name, &filter.value) {
+            (FilterName::EmailAddress, FilterValue::Text(text)) => {
+                encoded.push(("email", text.as_str().to_owned()));
+            }
+            (FilterName::RemoteUpdatedAtMin, FilterValue::Time(time)) => {
+                encoded.push(("updated_after", time.to_string()));
+            }
+            (FilterName::RemoteUpdatedAtMax, FilterValue::Time(time)) => {
+                encoded.push(("updated_before", time.to_string()));
+            }
+            (FilterName::PhoneNumber, FilterValue::Text(_)) => {
+                encoded.extend(filter.phone_digits(region).map(|digits| ("phone", digits)));
+            }
+            (
+                FilterName::FirstName
+                | FilterName::FirstNameContains
+                | FilterName::LastName
+                | FilterName::LastNameContains,
+                FilterValue::Text(_),
+            ) => {
+                // Every word must occur in the full name, so the words of all filters go together.
+                for word in filter.search_words() {
+                    if name.len() + word.len() < LONGEST_SEARCH {
+                        name.push_str(if name.is_empty() { "" } else { " " });
+                        name.push_str(word);
+                    }
+                }
+            }
+            (name, _) => {
+                return Err(Failure::internal(format!("{} is not declared for Aptly", name.parameter())));
+            }
+        }
+    }
+    encoded.extend((!name.is_empty()).then_some(("name", name)));
+    Ok(encoded)
 }
 
 /// Checks the credential's `createDefaults` by the rules of request bodies: invalid defaults are refused with

@@ -91,6 +91,7 @@ const FIELDS: &[FieldSpec] = &[
         write: Write::Stored("`phoneNumber`, as E.164, unique in the organisation; at least one is required"),
         verify: Verify::Normalised,
         required: true,
+        in_lists: true,
     },
     FieldSpec::of(
         Field::PhoneNumberType,
@@ -126,7 +127,12 @@ const REMOTE_FIELDS: &[RemoteFieldSpec] = &[
     RemoteFieldSpec::of("process", "free tag, on create", Verify::Exact),
 ];
 
+/// `search` is not said to find e-mail addresses and secondary numbers, so these filters are not left to it.
 const FILTERS: &[FilterSpec] = &[
+    FilterSpec::narrows(FilterName::FirstName, "search"),
+    FilterSpec::narrows(FilterName::FirstNameContains, "search"),
+    FilterSpec::narrows(FilterName::LastName, "search"),
+    FilterSpec::narrows(FilterName::LastNameContains, "search"),
     FilterSpec::exact(FilterName::RemoteCreatedAtMin, "dateRange.start"),
     FilterSpec::exact(FilterName::RemoteCreatedAtMax, "dateRange.end"),
 ];

@@ -21,13 +21,26 @@ use crate::domain::{
 /// Rows to request if there is a choice. The CRM documents no maximum.
 pub(super) const PAGE_SIZE: u64 = 100;
 
-/// The native parameters of the declared filters: one JSON text with both bounds.
+/// Native parameters of the filters that are declared as pushed down: one JSON text of both bounds, and the longest word of
+/// the names, because the CRM searches for one text.
 pub(super) fn encode_filters(pushed: &Pushed) -> Result<Vec<(&'static str, String)>> {
     let (mut start, mut end): (Option<Timestamp>, Option<Timestamp>) = (None, None);
+    let mut search = "";
     for filter in &pushed.filters {
         match (filter.name, &filter.value) {
             (FilterName::RemoteCreatedAtMin, FilterValue::Time(time)) => start = Some(*time),
             (FilterName::RemoteCreatedAtMax, FilterValue::Time(time)) => end = Some(*time),
+            (
+                FilterName::FirstName
+                | FilterName::FirstNameContains
+                | FilterName::LastName
+                | FilterName::LastNameContains,
+                FilterValue::Text(_),
+            ) => {
+                let words = filter.search_words().into_iter();
+                search = words
+                    .fold(search, |longest, word| if word.len() > longest.len() { word } else { longest });
+            }
             (name, _) => {
                 return Err(Failure::internal(format!(
                     "{} is not declared for the pipeline CRM",
@@ -41,7 +54,9 @@ pub(super) fn encode_filters(pushed: &Pushed) -> Result<Vec<(&'static str, Strin
     let bounds =
         bounds.iter().filter_map(|(name, time)| time.map(|time| format!("\"{name}\":\"{time:.3}\"")));
     let range = bounds.collect::<Vec<_>>().join(",");
-    Ok(if range.is_empty() { Vec::new() } else { vec![("dateRange", format!("{{{range}}}"))] })
+    let range = (!range.is_empty()).then(|| ("dateRange", format!("{{{range}}}")));
+    let search = (!search.is_empty()).then(|| ("search", search.to_owned()));
+    Ok(range.into_iter().chain(search).collect())
 }
 
 /// Checks the credential's `createDefaults` by the rules of request bodies: invalid defaults are refused with

@@ -15,7 +15,8 @@ use crate::gateway::Gateway;
 
 /// Count contacts
 ///
-/// Returns the number of contacts that match all filters. Requires the scope `contacts:read`.
+/// Returns the number of contacts that match all filters. If the CRM does not return it, the gateway reads at most 25 pages
+/// of the CRM's list. With more pages, the response is 422 `scan_limit_reached`. Requires the scope `contacts:read`.
 #[utoipa::path(get, path = "/crm/contacts/count", operation_id = "countContacts", tag = "contacts",
     params(CountParameters),
     responses((status = 200, description = "The number of contacts.", body = CountResponse), CountProblems))]

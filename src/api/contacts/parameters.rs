@@ -3,7 +3,7 @@
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
-use crate::adapters::{ADAPTERS, IdentityKind};
+use crate::adapters::{ADAPTERS, IdentityKind, documentation};
 use crate::api::extract::{Parameters, QueryReader, Read};
 use crate::api::openapi::parameters as documented;
 use crate::domain::rules::is_email_address;
@@ -245,15 +245,10 @@ fn filter_parameters() -> impl Iterator<Item = Parameter> {
     })
 }
 
-/// The meaning of the filter, and the CRMs that apply it, as their adapters declare.
+/// What the filter means, and how it is answered at each CRM, as the adapters declare.
 fn description(name: FilterName) -> String {
-    let applying: Vec<&str> = ADAPTERS
+    let each = ADAPTERS
         .iter()
-        .filter(|spec| spec.filter(name).is_some())
-        .map(|spec| spec.provider.as_str())
-        .collect();
-    match applying.as_slice() {
-        [] => format!("{} No CRM applies it itself.", name.description()),
-        some => format!("{} Applied by: {}.", name.description(), some.join(", ")),
-    }
+        .map(|spec| format!("{}: {}", spec.provider.as_str(), documentation::support(spec, name).1));
+    format!("{} {}.", name.description(), each.collect::<Vec<_>>().join("; "))
 }

@@ -77,8 +77,8 @@ macro_rules! groups {
 groups! {
     Liveness "Problems of the liveness probe." [ANY];
     Readying "Problems of the readiness probe." [ANY, &[K::Draining, K::StoreUnavailable]];
-    CountProblems "Problems of a count of contacts." [ANY, SIGNED, LIMITED, CREDENTIAL, UPSTREAM, LARGE, &[K::FilterUnsupported]];
-    ListProblems "Problems of a list of contacts." [ANY, SIGNED, LIMITED, CREDENTIAL, UPSTREAM, LARGE, &[K::FilterUnsupported, K::PageNumberUnsupported]];
+    CountProblems "Problems of a count of contacts." [ANY, SIGNED, LIMITED, CREDENTIAL, UPSTREAM, LARGE, &[K::FilterUnsupported, K::ScanLimitReached]];
+    ListProblems "Problems of a list of contacts." [ANY, SIGNED, LIMITED, CREDENTIAL, UPSTREAM, LARGE, &[K::FilterUnsupported, K::PageNumberUnsupported, K::ScanLimitReached]];
     GetProblems "Problems of a read of one contact." [ANY, SIGNED, LIMITED, CREDENTIAL, CONTACT, UPSTREAM, LARGE, &[K::OperationUnsupported]];
     CreateProblems "Problems of a create." [ANY, SIGNED, LIMITED, KEYED, BODY, CREDENTIAL, UPSTREAM, WRITE, &[K::ContactExists]];
     UpsertProblems "Problems of an upsert." [ANY, SIGNED, LIMITED, KEYED, BODY, CREDENTIAL, UPSTREAM, WRITE, &[K::ContactExists, K::AmbiguousMatch]];

@@ -60,6 +60,14 @@ pub struct Problem<'a> {
     #[serde(skip_serializing_if = "is_none_omitted")]
     #[schema(required = false, minimum = 1)]
     candidates_omitted: usize,
+    /// With `scan_limit_reached`: send it as `cursor` to go on behind the last row that was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false)]
+    next_cursor: Option<&'a str>,
+    /// With `scan_limit_reached`: how many rows of the CRM were read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false)]
+    rows_read: Option<u64>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -123,6 +131,7 @@ impl<'a> Problem<'a> {
             upstream,
             retryable: again,
             entity_tag: _,
+            scan,
         } = failure;
         // The detail of a bug goes to the log only.
         let shown = *kind != FailureKind::Internal;
@@ -147,6 +156,8 @@ impl<'a> Problem<'a> {
             upstream: upstream.filter(|_| shown).map(ProblemUpstream::of),
             candidates: candidates.iter().filter(|_| shown).map(ProblemCandidate::of).collect(),
             candidates_omitted: if shown { candidates.omitted() } else { 0 },
+            next_cursor: scan.as_ref().and_then(|scan| scan.next_cursor.as_deref()),
+            rows_read: scan.as_ref().map(|scan| scan.rows_read),
         }
     }
 }

@@ -40,7 +40,7 @@ pub(in crate::api) struct PageInfo<'a> {
     /// The cursor of the next page; null at the end.
     #[schema(required = true)]
     next_cursor: Option<&'a str>,
-    /// The total number of matching contacts; null if the CRM does not show it.
+    /// The total number of matching contacts; null if the CRM does not show it, or does not apply all filters exactly.
     #[schema(required = true)]
     total: Option<u64>,
 }
@@ -50,9 +50,9 @@ pub(in crate::api) struct PageInfo<'a> {
 #[serde(rename_all = "camelCase")]
 #[schema(as = AppliedFilters)]
 pub(in crate::api) struct FiltersShape {
-    /// Filters that the CRM applied.
+    /// Filters that the CRM applied. If it returns more than the matching rows, the gateway checks each row.
     pushed_down: Vec<&'static str>,
-    /// Filters that the gateway applied.
+    /// Filters that the gateway applied to the rows of the CRM's list.
     applied_here: Vec<&'static str>,
 }
 

@@ -196,7 +196,14 @@ mod tests {
         ] {
             let lost = |read: Option<&'static str>, held: &Contact| {
                 let never = Write::Never("it has no home");
-                let field = FieldSpec { field, read, write: never, verify: Verify::Never, required: false };
+                let field = FieldSpec {
+                    field,
+                    read,
+                    write: never,
+                    verify: Verify::Never,
+                    required: false,
+                    in_lists: true,
+                };
                 let spec = AdapterSpec { fields: Box::leak(Box::new([field])), ..*spec("aptly").unwrap() };
                 let (before, given) = (of_patch(&spec, &patch), of_change(&spec, "con_1", held, &patch));
                 (before.len(), given.len())

@@ -1,44 +1,75 @@
-//! Filters: which ones a CRM supports, and whether a row really matches.
+//! Filters: which ones a CRM applies, which the gateway applies, and whether a row matches.
 
 use crate::adapters::{AdapterSpec, FilterSupport, IdentityKind, Pushed};
 use crate::domain::{
-    Contact, ContactQuery, Failure, FailureKind, Faults, Field, FieldFault, Filter, FilterName, FilterValue,
-    Region, Result, Text, Timestamp,
+    Contact, ContactQuery, Failure, FailureKind, Field, FieldFault, Filter, FilterKind, FilterName,
+    FilterValue, Region, Result, Text, Timestamp, case_identity,
 };
 
-/// A query, with the filters that the CRM applies.
+/// A query, split by who applies its filters.
+#[derive(Default)]
 pub(super) struct Split {
-    /// The filters for the CRM, by canonical names, with bounds joined.
+    /// What the CRM is asked for, by canonical names, bounds joined.
     pub(super) pushed: Pushed,
-    /// The parameters of these filters.
+    /// The part of it that the CRM answers exactly.
+    exact: Pushed,
+    /// What each row is checked for here.
+    checked: Vec<Filter>,
+    /// No contact can match: the CRM never has the field.
+    pub(super) matches_nobody: bool,
+    /// The parameters behind `pushed`.
     pub(super) pushed_down: Vec<FilterName>,
+    /// The other parameters.
+    pub(super) applied_here: Vec<FilterName>,
 }
 
-/// Splits `query` by the CRM's declaration. Fails with `filter_unsupported`, naming every filter that the CRM
-/// does not apply exactly. A filter is never ignored.
-pub(super) fn split(spec: &'static AdapterSpec, query: &ContactQuery) -> Result<Split> {
-    let exact =
-        |filter: &&Filter| spec.filter(filter.name).is_some_and(|spec| spec.support == FilterSupport::Exact);
-    let unsupported: Vec<&Filter> = query.filters.iter().filter(|filter| !exact(filter)).collect();
-    if !unsupported.is_empty() {
-        return Err(refused(spec, &unsupported));
-    }
-    let mut pushed = Pushed::default();
+/// What a row is to a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RowMatch {
+    Matches,
+    Differs,
+    /// The row does not show this field, so nobody can tell.
+    Unseen(Field),
+}
+
+/// Splits `query` by what the CRM declares.
+pub(super) fn split(spec: &AdapterSpec, query: &ContactQuery, region: Region) -> Split {
+    let mut split = Split::default();
     for filter in &query.filters {
-        join(&mut pushed.filters, Filter { name: filter.name.canonical(), value: filter.value.clone() });
+        let name = filter.name.canonical();
+        let canonical = Filter { name, value: filter.value.clone() };
+        let is_lacking = spec.field(name.field()).is_some_and(|field| field.read.is_none());
+        match spec.filter(name).map(|declared| declared.support) {
+            Some(FilterSupport::Exact) => {
+                join(&mut split.pushed.filters, canonical.clone());
+                join(&mut split.exact.filters, canonical);
+                split.pushed_down.push(filter.name);
+            }
+            Some(FilterSupport::Narrows) if can_narrow(&canonical, region) => {
+                split.pushed.filters.push(canonical.clone());
+                split.checked.push(canonical);
+                split.pushed_down.push(filter.name);
+            }
+            // What is always empty equals and contains nothing, and differs from everything.
+            _ if is_lacking => {
+                split.matches_nobody |= !name.is_negative();
+                split.applied_here.push(filter.name);
+            }
+            _ => {
+                split.checked.push(canonical);
+                split.applied_here.push(filter.name);
+            }
+        }
     }
-    Ok(Split { pushed, pushed_down: query.filters.iter().map(|filter| filter.name).collect() })
+    split
 }
 
-fn refused(spec: &AdapterSpec, unsupported: &[&Filter]) -> Failure {
-    let known: Vec<&str> = spec.filters.iter().map(|filter| filter.name.parameter()).collect();
-    let detail =
-        format!("{} does not support this filter. Supported filters: {}.", spec.title, known.join(", "));
-    let fault = |filter: &&Filter| {
-        FieldFault::parameter(filter.name.parameter(), "filter_unsupported", detail.as_str())
-    };
-    let faults: Faults = unsupported.iter().map(fault).collect();
-    Failure::new(FailureKind::FilterUnsupported, detail.as_str()).with_faults(faults)
+/// Whether there is a part of the value by which the CRM's own search finds all that match.
+fn can_narrow(filter: &Filter, region: Region) -> bool {
+    match filter.name {
+        FilterName::PhoneNumber => filter.phone_digits(region).is_some(),
+        _ => filter.name.kind() == FilterKind::Time || !filter.search_words().is_empty(),
+    }
 }
 
 /// Adds a filter. Of two bounds of one kind (`createdAtMin` and `remoteCreatedAtMin`) the narrower one counts.
@@ -53,78 +84,152 @@ fn join(filters: &mut Vec<Filter>, new: Filter) {
     }
 }
 
-/// Checks that every row matches the filters, because a CRM may ignore one. Fails with
-/// `upstream_invalid_response`.
-pub(super) fn check(pushed: &Pushed, rows: &[Option<Contact>], region: Region) -> Result<()> {
-    let is_met = |filter: &&Filter| rows.iter().flatten().all(|row| matches(filter, row, region));
-    let broken = pushed.filters.iter().find(|filter| !is_met(filter));
-    broken.map_or(Ok(()), |filter| {
+impl Split {
+    /// Whether the CRM answers the whole query exactly.
+    pub(super) fn is_exact(&self) -> bool {
+        self.checked.is_empty() && !self.matches_nobody
+    }
+
+    /// The parameters of the query.
+    pub(super) fn asked(&self) -> Vec<FilterName> {
+        self.pushed_down.iter().chain(&self.applied_here).copied().collect()
+    }
+
+    /// Passes if every row matches what the CRM answers exactly: a CRM that ignores a filter must not pass its rows off
+    /// as matches. Fails with `upstream_invalid_response`.
+    pub(super) fn check(&self, rows: &[Option<Contact>], region: Region) -> Result<()> {
+        let is_met = |filter: &&Filter| rows.iter().flatten().all(|row| may_match(filter, row, region));
+        let broken = self.exact.filters.iter().find(|filter| !is_met(filter));
+        broken.map_or(Ok(()), |filter| {
+            let detail = format!(
+                "The CRM returned rows that do not match `{}`. It seems to ignore the filter.",
+                filter.name.parameter()
+            );
+            Err(Failure::new(FailureKind::UpstreamInvalidResponse, detail))
+        })
+    }
+
+    /// Whether a row matches all that is checked here. Fails with `filter_unsupported` where it does not show a field that
+    /// the CRM's lists are declared not to show: what is unseen equals nothing and differs from nothing.
+    pub(super) fn judge(&self, spec: &AdapterSpec, row: &Contact, region: Region) -> Result<RowMatch> {
+        let mut verdict = RowMatch::Matches;
+        for filter in &self.checked {
+            match matches(filter, row, region) {
+                Some(true) => {}
+                Some(false) => verdict = RowMatch::Differs,
+                None => {
+                    let field = filter.name.field();
+                    if spec.field(field).is_some_and(|field| !field.in_lists) {
+                        return Err(self.not_shown(spec, field));
+                    }
+                    if verdict == RowMatch::Matches {
+                        verdict = RowMatch::Unseen(field);
+                    }
+                }
+            }
+        }
+        Ok(verdict)
+    }
+
+    /// The filters by `field` cannot be answered, because rows do not show it.
+    pub(super) fn not_shown(&self, spec: &AdapterSpec, field: Field) -> Failure {
         let detail = format!(
-            "The CRM returned rows that do not match `{}`. It seems to ignore the filter.",
-            filter.name.parameter()
+            "The rows of {}'s list do not show `{}`, so the filter cannot be applied. Filter by another field, or read the contacts by id.",
+            spec.title,
+            field.name()
         );
-        Err(Failure::new(FailureKind::UpstreamInvalidResponse, detail))
-    })
+        let asked = self.pushed_down.iter().chain(&self.applied_here);
+        let of_field = asked.filter(|name| name.field() == field);
+        let fault = |name: &FilterName| {
+            FieldFault::parameter(name.parameter(), "filter_unsupported", detail.as_str())
+        };
+        let faults: Vec<FieldFault> = of_field.map(fault).collect();
+        Failure::new(FailureKind::FilterUnsupported, detail.as_str()).with_faults(faults)
+    }
 }
 
-/// Whether a row matches a filter. True if the row does not show the field. A value of the wrong kind never
-/// matches.
-fn matches(filter: &Filter, row: &Contact, region: Region) -> bool {
-    use FilterName as F;
-    let (wanted, bound) = match &filter.value {
-        FilterValue::Text(text) => (Some(text.as_str()), None),
-        FilterValue::Time(time) => (None, Some(*time)),
-    };
-    let plain = |text: &str| text.trim().to_lowercase();
-    let text = |field: Field, now: &Option<Text>, test: &dyn Fn(Option<&str>, &str) -> bool| {
-        let test = |wanted: &str| test(now.as_deref().map(plain).as_deref(), &plain(wanted));
-        wanted.is_some_and(|wanted| !row.shows(field) || test(wanted))
-    };
-    let equals = |now: Option<&str>, wanted: &str| now == Some(wanted);
-    let contains = |now: Option<&str>, wanted: &str| now.is_some_and(|now| now.contains(wanted));
-    let differs = |now: Option<&str>, wanted: &str| now != Some(wanted);
-    let holds = |kind: IdentityKind| {
-        let is_held = |wanted: &str| {
-            let wanted = kind.key(region, wanted);
-            kind.values(row).iter().any(|held| kind.key(region, held) == wanted)
-        };
-        wanted.is_some_and(|wanted| !row.shows(kind.field()) || is_held(wanted))
-    };
-    let time = |now: Option<Timestamp>, test: &dyn Fn(Timestamp, Timestamp) -> bool| {
-        bound.is_some_and(|bound| now.is_none_or(|now| test(now, bound)))
-    };
-    match filter.name {
-        F::FirstName => text(Field::FirstName, &row.first_name, &equals),
-        F::FirstNameContains => text(Field::FirstName, &row.first_name, &contains),
-        F::FirstNameNotEquals => text(Field::FirstName, &row.first_name, &differs),
-        F::LastName => text(Field::LastName, &row.last_name, &equals),
-        F::LastNameContains => text(Field::LastName, &row.last_name, &contains),
-        F::LastNameNotEquals => text(Field::LastName, &row.last_name, &differs),
-        F::Account => text(Field::Account, &row.account, &equals),
-        F::AccountContains => text(Field::Account, &row.account, &contains),
-        F::AccountNotEquals => text(Field::Account, &row.account, &differs),
-        F::EmailAddress => holds(IdentityKind::EmailAddress),
-        F::PhoneNumber => holds(IdentityKind::PhoneNumber),
-        // A contact without activity matches no time.
-        F::LastActivityAt if row.shows(Field::LastActivityAt) && row.last_activity_at.is_none() => false,
-        F::LastActivityAt => time(row.last_activity_at, &|now, bound| now.as_second() == bound.as_second()),
-        // Bounds are sent in milliseconds, so rows are compared in milliseconds.
-        F::RemoteCreatedAtMin | F::CreatedAtMin => {
-            time(row.remote_created_at, &|now, bound| now.as_millisecond() >= bound.as_millisecond())
+/// Whether a row that the CRM answered to an exact filter can match. Lists may show times without fractions: a time within
+/// the bound's own second can. So can a row that does not show the field.
+fn may_match(filter: &Filter, row: &Contact, region: Region) -> bool {
+    match (&filter.value, time_of(filter.name, row)) {
+        (FilterValue::Time(_), None) => true,
+        (FilterValue::Time(bound), Some(time))
+            if filter.name == FilterName::RemoteUpdatedAtMin && time.as_second() == bound.as_second() =>
+        {
+            true
         }
-        // Lists may show times without fractions: any time in the second of the bound matches.
-        F::RemoteUpdatedAtMin | F::UpdatedAtMin => {
-            time(row.remote_updated_at, &|now, bound| now.as_second() >= bound.as_second())
-        }
-        F::RemoteCreatedAtMax | F::CreatedAtMax => time(row.remote_created_at, &|now, bound| now <= bound),
-        F::RemoteUpdatedAtMax | F::UpdatedAtMax => time(row.remote_updated_at, &|now, bound| now <= bound),
+        _ => matches(filter, row, region).unwrap_or(true),
     }
+}
+
+fn time_of(name: FilterName, row: &Contact) -> Option<Timestamp> {
+    match name.field() {
+        Field::LastActivityAt => row.last_activity_at,
+        Field::RemoteCreatedAt => row.remote_created_at,
+        Field::RemoteUpdatedAt => row.remote_updated_at,
+        _ => None,
+    }
+}
+
+/// Whether a row matches a filter; `None` if it does not show enough of the field. An empty field equals and contains
+/// nothing. A value of the wrong kind matches nothing.
+fn matches(filter: &Filter, row: &Contact, region: Region) -> Option<bool> {
+    use FilterName as F;
+    let is_shown = row.shows(filter.name.field());
+    match &filter.value {
+        FilterValue::Text(wanted) => match filter.name {
+            F::EmailAddress => holds(IdentityKind::EmailAddress, wanted, row, region),
+            F::PhoneNumber => holds(IdentityKind::PhoneNumber, wanted, row, region),
+            name => is_shown.then(|| {
+                let now = text_of(name, row).map_or_else(String::new, case_identity);
+                let wanted = case_identity(wanted);
+                match name {
+                    F::FirstName | F::LastName | F::Account => !now.is_empty() && now == wanted,
+                    F::FirstNameContains | F::LastNameContains | F::AccountContains => {
+                        !now.is_empty() && now.contains(&wanted)
+                    }
+                    F::FirstNameNotEquals | F::LastNameNotEquals | F::AccountNotEquals => now != wanted,
+                    _ => false,
+                }
+            }),
+        },
+        FilterValue::Time(bound) => is_shown.then(|| {
+            time_of(filter.name, row).is_some_and(|now| match filter.name {
+                F::LastActivityAt => now.as_second() == bound.as_second(),
+                // Bounds are sent in milliseconds, so that is how far a row can agree.
+                F::RemoteCreatedAtMin | F::CreatedAtMin | F::RemoteUpdatedAtMin | F::UpdatedAtMin => {
+                    now.as_millisecond() >= bound.as_millisecond()
+                }
+                F::RemoteCreatedAtMax | F::CreatedAtMax | F::RemoteUpdatedAtMax | F::UpdatedAtMax => {
+                    now <= *bound
+                }
+                _ => false,
+            })
+        }),
+    }
+}
+
+fn text_of(name: FilterName, row: &Contact) -> Option<&str> {
+    let text: &Option<Text> = match name.field() {
+        Field::FirstName => &row.first_name,
+        Field::LastName => &row.last_name,
+        Field::Account => &row.account,
+        _ => &None,
+    };
+    text.as_deref()
+}
+
+/// Whether a row has the address or number. Of a list that is shown in part, only what it shows is known.
+fn holds(kind: IdentityKind, wanted: &str, row: &Contact, region: Region) -> Option<bool> {
+    let wanted = kind.key(region, wanted);
+    let is_held = kind.values(row).iter().any(|held| kind.key(region, held) == wanted);
+    (is_held || row.shows(kind.field())).then_some(is_held)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{EmailAddress, FilterKind, PhoneNumber, RemoteId};
+    use crate::domain::{EmailAddress, PhoneNumber, RemoteId};
 
     /// Values that a row matches and does not match, for each filter. A CRM may declare any of them.
     #[test]
@@ -164,8 +269,7 @@ mod tests {
                     FilterKind::Text => FilterValue::Text(value.into()),
                     FilterKind::Time => FilterValue::Time(time(value)),
                 };
-                let pushed = Pushed { filters: vec![Filter { name: *name, value }] };
-                check(&pushed, &[Some(row.clone())], Region::default()).is_ok()
+                matches(&Filter { name: *name, value }, &row, Region::default()) == Some(true)
             };
             assert!(met(good) && !met(bad), "{}", name.parameter());
         }

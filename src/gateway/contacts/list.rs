@@ -4,10 +4,13 @@
 use std::collections::HashSet;
 
 use super::cursor::{Binding, Cursors, Walk};
+use super::filters::Split;
+use super::scan::{Scanned, Wanted, limit_reached, scan};
 use super::{ContactPage, ListRequest, PageStart, filters, ids, incomplete_rows};
-use crate::adapters::{Adapter, AdapterSpec, Paging, Pushed};
+use crate::adapters::{Adapter, AdapterSpec, Paging};
 use crate::domain::{
-    CallContext, Caller, Contact, ContactQuery, Failure, FailureKind, FieldFault, PageToken, Result, Warning,
+    CallContext, Caller, Contact, ContactQuery, Failure, FailureKind, FieldFault, PageToken, Result,
+    ScanProgress, Text, Warning, WarningCode,
 };
 use crate::gateway::credentials::ConnectedCredential;
 use crate::sealing::sha256;
@@ -25,7 +28,7 @@ pub(super) async fn list(
     request: &ListRequest,
 ) -> Result<ContactPage> {
     let ListRequest { query, start, page_size } = request;
-    let split = filters::split(opened.spec, query)?;
+    let split = filters::split(opened.spec, query, opened.adapter.region());
     let binding = Binding { tenant: &caller.tenant, credential: &opened.id, query, page_size: *page_size };
     let (walk, page_number) = match start {
         PageStart::PageNumber(number) => {
@@ -34,12 +37,22 @@ pub(super) async fn list(
         PageStart::Cursor(cursor) => (cursors.open(&binding, opened.spec.paging, cursor)?, None),
     };
     let (adapter, paging) = (opened.adapter.as_ref(), opened.spec.paging);
-    let rows =
-        read_rows(context, adapter, paging, &split.pushed, walk.at.clone(), *page_size as usize).await?;
-    let is_last = rows.next.is_none();
-    let passed = walk.pass(&rows.contacts, rows.next).ok_or_else(repeats)?;
+    let limit = *page_size as usize;
+    let (rows, passed) = if split.is_exact() {
+        let rows = read_rows(context, adapter, paging, &split, walk.at.clone(), limit).await?;
+        let passed = walk.pass(&rows.contacts, rows.next.clone()).ok_or_else(repeats)?;
+        (rows, passed)
+    } else {
+        let skip = page_number.map_or(0, |number| (number - 1).saturating_mul(u64::from(*page_size)));
+        // Of rows that are filtered here, only a scan from the beginning knows which is the first of a page.
+        let walk = if page_number.is_some() { Walk::from(None) } else { walk };
+        matching_rows(context, opened, &split, walk, skip, limit, |passed| cursors.make(&binding, passed))
+            .await?
+    };
+    let mut warnings = incomplete_rows(&rows.contacts, rows.unreadable);
+    warnings.extend(rows.warnings);
     Ok(ContactPage {
-        warnings: Warning::bounded(incomplete_rows(&rows.contacts, rows.unreadable)),
+        warnings: Warning::bounded(warnings),
         contacts: rows
             .contacts
             .into_iter()
@@ -47,10 +60,10 @@ pub(super) async fn list(
             .collect(),
         page_number,
         page_size: *page_size,
-        next_cursor: (!is_last).then(|| cursors.make(&binding, &passed)),
+        next_cursor: rows.next.is_some().then(|| cursors.make(&binding, &passed)),
         total: rows.total,
         pushed_down: split.pushed_down,
-        applied_here: Vec::new(),
+        applied_here: split.applied_here,
     })
 }
 
@@ -71,12 +84,50 @@ fn token_of_page(spec: &AdapterSpec, number: u64, page_size: u32) -> Result<Opti
     })
 }
 
+#[derive(Default)]
 struct FilteredRows {
     contacts: Vec<Contact>,
     next: Option<PageToken>,
     total: Option<u64>,
     /// Rows that are left out because their id cannot be read.
     unreadable: usize,
+    /// What the caller should know about the filters.
+    warnings: Vec<Warning>,
+}
+
+/// The page of `limit` contacts behind `skip` others that match, and the walk behind it. Fails with `scan_limit_reached`.
+async fn matching_rows(
+    context: &CallContext,
+    opened: &ConnectedCredential,
+    split: &Split,
+    walk: Walk,
+    skip: u64,
+    limit: usize,
+    cursor: impl Fn(&Walk) -> Text,
+) -> Result<(FilteredRows, Walk)> {
+    if split.matches_nobody {
+        return Ok((FilteredRows::default(), walk));
+    }
+    let is_first = walk.at.is_none();
+    let scanned = scan(context, opened, split, &Wanted { at: walk.at.clone(), skip, limit }).await?;
+    if let Some(field) = scanned.shown_nowhere().filter(|_| is_first) {
+        return Err(split.not_shown(opened.spec, field));
+    }
+    let passed = walk.pass(&scanned.contacts, scanned.next.clone()).ok_or_else(repeats)?;
+    let mut warnings: Vec<Warning> = scanned.warnings().collect();
+    if scanned.is_cut && scanned.contacts.len() < limit {
+        if skip > 0 || scanned.contacts.is_empty() {
+            let next = (skip == 0).then(|| cursor(&passed));
+            return Err(limit_reached(opened, &split.asked(), scanned.rows_read, next));
+        }
+        let message = format!(
+            "The scan stopped after {} rows of the CRM, so the page is short. Go on with `nextCursor`.",
+            scanned.rows_read
+        );
+        warnings.push(Warning::new(WarningCode::ScanLimitReached, "/contacts", message));
+    }
+    let Scanned { contacts, next, unreadable, .. } = scanned;
+    Ok((FilteredRows { contacts, next, total: None, unreadable, warnings }, passed))
 }
 
 /// Reads pages until there are `limit` contacts or the CRM has no more.
@@ -84,15 +135,16 @@ async fn read_rows(
     context: &CallContext,
     adapter: &dyn Adapter,
     paging: Paging,
-    pushed: &Pushed,
+    split: &Split,
     mut at: Option<PageToken>,
     limit: usize,
 ) -> Result<FilteredRows> {
-    let mut rows = FilteredRows { contacts: Vec::new(), next: None, total: None, unreadable: 0 };
+    let mut rows = FilteredRows::default();
     let mut seen = HashSet::new();
     for _ in 0..MOST_PAGES {
-        let page = adapter.read_page(context, pushed, at.as_ref(), limit - rows.contacts.len()).await?;
-        filters::check(pushed, &page.rows, adapter.region())?;
+        let page =
+            adapter.read_page(context, &split.pushed, at.as_ref(), limit - rows.contacts.len()).await?;
+        split.check(&page.rows, adapter.region())?;
         if page.withheld {
             return Err(shows_nothing());
         }
@@ -120,12 +172,12 @@ async fn read_rows(
 }
 
 /// The CRM reports contacts and returns none. An empty page would hide them.
-fn shows_nothing() -> Failure {
+pub(super) fn shows_nothing() -> Failure {
     let detail = "The CRM reports contacts but returns none, so the page cannot be read.";
     Failure::new(FailureKind::UpstreamInvalidResponse, detail)
 }
 
-fn repeats() -> Failure {
+pub(super) fn repeats() -> Failure {
     Failure::new(
         FailureKind::UpstreamInvalidResponse,
         "The CRM returns the same rows repeatedly, so the page cannot be read.",
@@ -138,13 +190,25 @@ pub(super) async fn count(
     opened: &ConnectedCredential,
     query: &ContactQuery,
 ) -> Result<u64> {
-    let split = filters::split(opened.spec, query)?;
+    let split = filters::split(opened.spec, query, opened.adapter.region());
+    if split.matches_nobody {
+        return Ok(0);
+    }
+    if !split.is_exact() {
+        let everybody = Wanted { at: None, skip: u64::MAX, limit: usize::MAX };
+        let scanned = scan(context, opened, &split, &everybody).await?;
+        return match scanned.shown_nowhere() {
+            Some(field) => Err(split.not_shown(opened.spec, field)),
+            None if scanned.is_cut => Err(limit_reached(opened, &split.asked(), scanned.rows_read, None)),
+            None => Ok(scanned.matches),
+        };
+    }
     // Ids would keep the replies that they are slices of; digests do not.
     let (mut seen, mut at, mut rows, mut unreadable): (HashSet<[u8; 32]>, _, _, _) =
         (HashSet::new(), None, 0, 0);
     for _ in 0..MOST_COUNTED_PAGES {
         let page = opened.adapter.read_page(context, &split.pushed, at.as_ref(), 100).await?;
-        filters::check(&split.pushed, &page.rows, opened.adapter.region())?;
+        split.check(&page.rows, opened.adapter.region())?;
         rows += page.rows.len() as u64;
         if let Some(total) = page.total.filter(|total| *total >= rows) {
             return Ok(total);
@@ -161,7 +225,8 @@ pub(super) async fn count(
         "The CRM shows no total, and the count stopped after {} contacts. Add a filter to count fewer.",
         seen.len()
     );
-    Err(Failure::new(FailureKind::ScanLimitReached, detail))
+    let scan = ScanProgress { rows_read: rows, next_cursor: None };
+    Err(Failure::new(FailureKind::ScanLimitReached, detail).with_scan(scan))
 }
 
 #[cfg(test)]
@@ -172,7 +237,7 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
-    use crate::adapters::{Account, Applied, ContactIdentity, LookupResult, Prepared, spec};
+    use crate::adapters::{Account, Applied, ContactIdentity, LookupResult, Prepared, Pushed, spec};
     use crate::domain::{ContactDraft, ContactPatch, Page, Region, RemoteId};
 
     /// A CRM with ten contacts in pages of four. Each page has a cursor for the next.
@@ -238,7 +303,7 @@ mod tests {
             let (crm, mut at, mut seen) = (CursorPages::default(), None, Vec::new());
             loop {
                 let context = CallContext::within(Duration::from_secs(5), "req".into());
-                let all = Pushed::default();
+                let all = Split::default();
                 let rows = read_rows(&context, &crm, Paging::Cursor, &all, at, limit).await.unwrap();
                 assert!(rows.contacts.len() == limit || rows.next.is_none(), "a short page");
                 seen.extend(rows.contacts.into_iter().map(|contact| contact.remote_id.as_str().to_owned()));
@@ -251,7 +316,7 @@ mod tests {
         }
         let crm = CursorPages::default();
         let context = CallContext::within(Duration::from_secs(5), "req".into());
-        let rows = read_rows(&context, &crm, Paging::Cursor, &Pushed::default(), None, 6).await.unwrap();
+        let rows = read_rows(&context, &crm, Paging::Cursor, &Split::default(), None, 6).await.unwrap();
         assert_eq!(rows.next.unwrap().as_str(), "2:4", "two rows behind the beginning of the second page");
         assert_eq!(*crm.asked.lock().unwrap(), ["0", "0:4"]);
     }

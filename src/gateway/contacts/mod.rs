@@ -15,6 +15,7 @@ mod new_values;
 mod operation;
 mod recovery;
 mod recovery_worker;
+mod scan;
 mod update;
 mod upsert;
 mod verify;
