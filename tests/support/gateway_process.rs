@@ -131,6 +131,7 @@ impl GatewayProcess {
         body: Option<String>,
         headers: &[(&str, &str)],
     ) -> Reply {
+        let is_read = method == "GET";
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
         let mut request = self.client.request(method, format!("{}{path}", self.url()));
         if !who.is_empty() {
@@ -142,7 +143,14 @@ impl GatewayProcess {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        send(request).await.unwrap()
+        // As any client does: a read is sent again where the server closed the idle connection at the same time.
+        let again = request.try_clone().filter(|_| is_read);
+        match (send(request).await, again) {
+            (Err(error), Some(again)) if error.is_request() && !error.is_timeout() => {
+                send(again).await.unwrap()
+            }
+            (reply, _) => reply.unwrap(),
+        }
     }
 
     /// A new tenant, and a key of it that may do everything.
