@@ -9,8 +9,8 @@ use super::identity::{ContactIdentity, IdentityKind};
 use super::paging::Paging;
 use super::settings::{SecretForm, SettingSpec, Settings};
 use crate::domain::{
-    CallContext, Contact, ContactDraft, ContactPatch, Field, FilterName, Page, PageToken, Provider, Region,
-    RemoteId, Result, Text, Timestamp, Warning, field_key,
+    CallContext, Contact, ContactDraft, ContactPatch, Failure, Field, FilterName, Page, PageToken, Provider,
+    Region, RemoteId, Result, Text, Timestamp, Warning, field_key,
 };
 use crate::upstream::{Call, RateLimit, Reply, Upstream};
 
@@ -255,6 +255,11 @@ impl AdapterSpec {
     #[must_use]
     pub fn filter(&self, name: FilterName) -> Option<&'static FilterSpec> {
         self.filters.iter().find(|spec| spec.name == name.canonical())
+    }
+
+    /// The failure of a filter that was passed to the CRM although it is not declared: a bug.
+    pub(super) fn undeclared(&self, name: FilterName) -> Failure {
+        Failure::internal(format!("the filter {} is not declared for {}", name.parameter(), self.title))
     }
 }
 

@@ -19,7 +19,7 @@ use crate::upstream::Reply;
 pub(super) type Parameter = (&'static str, String);
 
 /// Bytes of a text to search for. A longer text does not fit into a URL.
-const LONGEST_SEARCH: usize = 1000;
+pub(super) const LONGEST_SEARCH: usize = 1000;
 
 /// How many values of one kind are used to search for the row of one contact.
 const MOST_SEARCHES: usize = 3;

@@ -187,8 +187,7 @@ pub fn merge(first: Contact, other: Contact) -> Contact {
     }
     let mut other = other;
     if other.names_derived {
-        let halves = [&other.first_name, &other.last_name].into_iter().flatten();
-        let full = halves.map(Text::as_str).collect::<Vec<_>>().join(" ");
+        let full = shown_full_name(&other);
         // A contact without a name is shown with the name of its company.
         if whole.account.as_ref().is_some_and(|account| account.trim() == full.trim()) {
             other.unseen.insert(Field::FirstName);
@@ -235,6 +234,12 @@ pub fn merge(first: Contact, other: Contact) -> Contact {
         }
     }
     whole
+}
+
+/// First and last name with one space between, otherwise as they are shown.
+pub(super) fn shown_full_name(contact: &Contact) -> String {
+    let halves = [&contact.first_name, &contact.last_name].into_iter().flatten();
+    halves.map(Text::as_str).collect::<Vec<_>>().join(" ")
 }
 
 /// Fills in the missing half of a name: the rest of `full` after the known half is removed. Returns whether a

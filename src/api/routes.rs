@@ -32,5 +32,5 @@ pub(super) fn operator_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(tenants::get, tenants::delete))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
-        .routes(routes!(audit::list::list))
+        .routes(routes!(audit::list))
 }

@@ -158,6 +158,12 @@ impl FilterName {
         }
     }
 
+    /// Whether it searches for a first or last name that equals or contains the value.
+    #[must_use]
+    pub const fn is_name_search(self) -> bool {
+        matches!(self, Self::FirstName | Self::FirstNameContains | Self::LastName | Self::LastNameContains)
+    }
+
     /// Whether it matches what differs, so that an empty field matches too.
     #[must_use]
     pub const fn is_negative(self) -> bool {

@@ -21,7 +21,9 @@ use bytestring::ByteString;
 
 use self::decode::unwrapped;
 use crate::adapters::adapter::Pushed;
+use crate::adapters::aptly::SPEC;
 use crate::adapters::aptly::wire::AptlyContactWire;
+use crate::adapters::contact_list::LONGEST_SEARCH;
 use crate::adapters::lenient_reader::LenientReader;
 use crate::adapters::reading::Named;
 use crate::adapters::remote;
@@ -32,16 +34,13 @@ use crate::domain::{
 use crate::json::{self, Kind, Raw};
 use crate::upstream::{Decoded, STRUCK_OUT, Secrets};
 
-/// Bytes of a text to search for.
-const LONGEST_SEARCH: usize = 1000;
-
 /// How many e-mail addresses of one contact are used to search for its row.
 const EMAIL_SEARCHES: usize = 3;
 
 /// Native parameters of the filters that are declared as pushed down.
 pub(super) fn encode_filters(pushed: &Pushed, region: Region) -> Result<Vec<(&'static str, String)>> {
     let mut encoded = Vec::new();
-    let mut name = String::new();
+    let mut words = String::new();
     for filter in &pushed.filters {
         match (filter.name, &filter.value) {
             (FilterName::EmailAddress, FilterValue::Text(text)) => {
@@ -56,27 +55,19 @@ pub(super) fn encode_filters(pushed: &Pushed, region: Region) -> Result<Vec<(&'s
             (FilterName::PhoneNumber, FilterValue::Text(_)) => {
                 encoded.extend(filter.phone_digits(region).map(|digits| ("phone", digits)));
             }
-            (
-                FilterName::FirstName
-                | FilterName::FirstNameContains
-                | FilterName::LastName
-                | FilterName::LastNameContains,
-                FilterValue::Text(_),
-            ) => {
+            (name, FilterValue::Text(_)) if name.is_name_search() => {
                 // Every word must occur in the full name, so the words of all filters go together.
                 for word in filter.search_words() {
-                    if name.len() + word.len() < LONGEST_SEARCH {
-                        name.push_str(if name.is_empty() { "" } else { " " });
-                        name.push_str(word);
+                    if words.len() + word.len() < LONGEST_SEARCH {
+                        words.push_str(if words.is_empty() { "" } else { " " });
+                        words.push_str(word);
                     }
                 }
             }
-            (name, _) => {
-                return Err(Failure::internal(format!("{} is not declared for Aptly", name.parameter())));
-            }
+            (name, _) => return Err(SPEC.undeclared(name)),
         }
     }
-    encoded.extend((!name.is_empty()).then_some(("name", name)));
+    encoded.extend((!words.is_empty()).then_some(("name", words)));
     Ok(encoded)
 }
 

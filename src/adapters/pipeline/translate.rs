@@ -12,9 +12,10 @@ pub(super) use decode::{
 pub(super) use encode::{PipelineChange, RULES, StagePair};
 
 use crate::adapters::adapter::Pushed;
+use crate::adapters::pipeline::SPEC;
 use crate::adapters::remote;
 use crate::domain::{
-    Contact, ContactPatch, Failure, FilterName, FilterValue, RawJson, Region, RemoteFields, RemoteId, Result,
+    Contact, ContactPatch, FilterName, FilterValue, RawJson, Region, RemoteFields, RemoteId, Result,
     Timestamp,
 };
 
@@ -30,23 +31,12 @@ pub(super) fn encode_filters(pushed: &Pushed) -> Result<Vec<(&'static str, Strin
         match (filter.name, &filter.value) {
             (FilterName::RemoteCreatedAtMin, FilterValue::Time(time)) => start = Some(*time),
             (FilterName::RemoteCreatedAtMax, FilterValue::Time(time)) => end = Some(*time),
-            (
-                FilterName::FirstName
-                | FilterName::FirstNameContains
-                | FilterName::LastName
-                | FilterName::LastNameContains,
-                FilterValue::Text(_),
-            ) => {
+            (name, FilterValue::Text(_)) if name.is_name_search() => {
                 let words = filter.search_words().into_iter();
                 search = words
                     .fold(search, |longest, word| if word.len() > longest.len() { word } else { longest });
             }
-            (name, _) => {
-                return Err(Failure::internal(format!(
-                    "{} is not declared for the pipeline CRM",
-                    name.parameter()
-                )));
-            }
+            (name, _) => return Err(SPEC.undeclared(name)),
         }
     }
     // A time has only digits and punctuation, so it needs no escaping.

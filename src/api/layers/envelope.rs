@@ -1,12 +1,14 @@
 //! Renders failures as problems. This layer knows the path and the request id.
 
+use std::any::Any;
+
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::RequestId;
 use crate::api::problem::{Raised, render};
-use crate::domain::{FailureKind, Text};
+use crate::domain::{Failure, FailureKind, Text};
 
 /// Renders failures; other responses pass unchanged.
 pub(in crate::api) async fn envelope(request: Request, next: Next) -> Response {
@@ -18,4 +20,10 @@ pub(in crate::api) async fn envelope(request: Request, next: Next) -> Response {
         tracing::error!(request_id = id.as_str(), detail = failure.detail.as_str(), "internal failure");
     }
     render(&failure, uri.path(), &id).into_response()
+}
+
+/// The response to a request whose handler panicked. The payload is not logged: a slicing panic quotes the sliced text, which
+/// may be contact data.
+pub(in crate::api) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
+    Failure::internal("a panic; the panic hook tells where").into_response()
 }

@@ -4,14 +4,12 @@ mod access_log;
 mod admission;
 mod aliases;
 mod envelope;
-mod panics;
 mod request_id;
 mod security;
 
 pub(super) use access_log::log;
 pub(super) use admission::admit;
 pub(super) use aliases::plain;
-pub(super) use envelope::envelope;
-pub(super) use panics::panicked;
+pub(super) use envelope::{envelope, panicked};
 pub(super) use request_id::{RequestId, identify};
 pub(super) use security::{DOCS_POLICY, secure};

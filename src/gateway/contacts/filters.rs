@@ -9,30 +9,30 @@ use crate::domain::{
 /// A query, split by who applies its filters.
 #[derive(Default)]
 pub(super) struct Split {
-    /// What the CRM is asked for, by canonical names, bounds joined.
+    /// The filters for the CRM, by canonical names, with bounds joined.
     pub(super) pushed: Pushed,
-    /// The part of it that the CRM answers exactly.
+    /// Those of them that the CRM applies exactly.
     exact: Pushed,
-    /// What each row is checked for here.
+    /// The filters that the gateway applies to each row.
     checked: Vec<Filter>,
-    /// No contact can match: the CRM never has the field.
+    /// Whether no contact can match, because the CRM has no such field.
     pub(super) matches_nobody: bool,
-    /// The parameters behind `pushed`.
+    /// The parameters of `pushed`.
     pub(super) pushed_down: Vec<FilterName>,
     /// The other parameters.
     pub(super) applied_here: Vec<FilterName>,
 }
 
-/// What a row is to a query.
+/// Whether a row matches a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RowMatch {
     Matches,
     Differs,
-    /// The row does not show this field, so nobody can tell.
+    /// Unknown, because the row does not show this field.
     Unseen(Field),
 }
 
-/// Splits `query` by what the CRM declares.
+/// Splits `query` by the CRM's declaration.
 pub(super) fn split(spec: &AdapterSpec, query: &ContactQuery, region: Region) -> Split {
     let mut split = Split::default();
     for filter in &query.filters {
@@ -50,7 +50,7 @@ pub(super) fn split(spec: &AdapterSpec, query: &ContactQuery, region: Region) ->
                 split.checked.push(canonical);
                 split.pushed_down.push(filter.name);
             }
-            // What is always empty equals and contains nothing, and differs from everything.
+            // An empty field equals and contains nothing, and differs from every value.
             _ if is_lacking => {
                 split.matches_nobody |= !name.is_negative();
                 split.applied_here.push(filter.name);
@@ -64,7 +64,7 @@ pub(super) fn split(spec: &AdapterSpec, query: &ContactQuery, region: Region) ->
     split
 }
 
-/// Whether there is a part of the value by which the CRM's own search finds all that match.
+/// Whether the CRM's search finds all matches by a part of the value.
 fn can_narrow(filter: &Filter, region: Region) -> bool {
     match filter.name {
         FilterName::PhoneNumber => filter.phone_digits(region).is_some(),

@@ -1,4 +1,4 @@
-//! The bounded scan: rows of the CRM's list that match filters which the CRM does not answer exactly.
+//! The bounded scan: searches the CRM's list for rows that match filters which the CRM does not apply exactly.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -13,20 +13,20 @@ use crate::domain::{
 use crate::gateway::credentials::ConnectedCredential;
 use crate::sealing::sha256;
 
-/// Pages of the CRM that one request may read.
+/// The most pages of the CRM's list that one request reads.
 const MOST_PAGES: usize = 25;
-/// Rows to ask for at once, more than are wanted: most of them do not match.
+/// Rows to request at once. This is more than the page needs, because most rows do not match.
 const ROWS: usize = 100;
-/// What is kept of the deadline for the response.
+/// The time before the deadline that is reserved for the response.
 const RESERVE: Duration = Duration::from_secs(2);
-/// The part of the time left that is kept at most.
+/// At most this fraction of the remaining time is reserved.
 const RESERVED_PART: u32 = 4;
-/// Bytes of pages that matches are kept of: each keeps the whole reply that it was read from.
+/// The most bytes of pages with matches. A match keeps the whole reply in memory from which it was read.
 const MOST_KEPT: usize = 16 << 20;
-/// Pages with nobody new after which the CRM repeats itself.
+/// The scan fails after this many pages without a new contact, because the CRM repeats its rows.
 const MOST_REPEATED: usize = 10;
 
-/// What a scan looks for.
+/// What a scan searches for.
 pub(super) struct Wanted {
     /// Where it begins.
     pub(super) at: Option<PageToken>,
@@ -41,24 +41,24 @@ pub(super) struct Wanted {
 pub(super) struct Scanned {
     /// Matches, each once.
     pub(super) contacts: Vec<Contact>,
-    /// How many matches there were, those left out included.
+    /// The number of matches, including those left out.
     pub(super) matches: u64,
-    /// Where the scan goes on, behind the last row that was judged; `None` at the end.
+    /// Where the scan continues, after the last row that was compared; `None` at the end of the list.
     pub(super) next: Option<PageToken>,
-    /// Whether it stopped at its limit, and not at the end or at one match more than was wanted.
+    /// Whether the scan stopped at its limit.
     pub(super) is_cut: bool,
     /// Rows without an id.
     pub(super) unreadable: usize,
     /// Rows that were read.
     pub(super) rows_read: u64,
-    /// Contacts that were judged, each once.
+    /// The number of contacts that were compared.
     judged: u64,
-    /// Of each field, how many rows may match and do not show it.
+    /// For each field, the number of rows that may match but do not show it.
     unseen: Vec<(Field, u64)>,
 }
 
-/// Reads the list until one match more than `wanted.limit` is seen, the list ends, or the limit of a scan is reached: so
-/// it is known whether there are more.
+/// Reads the list until it ends, the limit of a scan is reached, or one match more than `wanted.limit` is found. That match
+/// shows that there is a next page.
 pub(super) async fn scan(
     context: &CallContext,
     opened: &ConnectedCredential,
@@ -70,12 +70,12 @@ pub(super) async fn scan(
     let mut seen: HashSet<[u8; 32]> = HashSet::new();
     let (mut at, mut kept, mut repeated) = (wanted.at.clone(), 0, 0);
     let left = context.remaining();
-    let hurried = context.with_timeout(left.saturating_sub(RESERVE.min(left / RESERVED_PART)));
+    let shorter = context.with_timeout(left.saturating_sub(RESERVE.min(left / RESERVED_PART)));
     for number in 0..MOST_PAGES {
-        let within = if number == 0 { context } else { &hurried };
+        let within = if number == 0 { context } else { &shorter };
         let page = match adapter.read_page(within, &split.pushed, at.as_ref(), ROWS).await {
             Ok(page) => page,
-            // The next request begins with the page that was not read, and tells what is wrong with it.
+            // The next request starts with the page that was not read, and returns its failure.
             Err(failure) if number > 0 && is_late(&failure) => break,
             Err(failure) => return Err(failure),
         };
@@ -99,15 +99,16 @@ pub(super) async fn scan(
                 scanned.unreadable += 1;
                 continue;
             };
-            // Ids would keep the replies that they are cut from.
-            let is_new = !seen.contains(&sha256(contact.remote_id.as_str().as_bytes()));
+            // Ids would keep the replies that they are slices of; digests do not.
+            let id = sha256(contact.remote_id.as_str().as_bytes());
+            let is_new = !seen.contains(&id);
             if is_new && verdict == RowMatch::Matches && scanned.contacts.len() == wanted.limit {
                 scanned.next = Some(spec.paging.behind(at.as_ref(), index)?);
                 return Ok(scanned);
             }
             scanned.rows_read += 1;
             if is_new {
-                seen.insert(sha256(contact.remote_id.as_str().as_bytes()));
+                seen.insert(id);
                 scanned.add(contact, verdict, wanted.skip);
             }
         }
@@ -115,7 +116,7 @@ pub(super) async fn scan(
         at = Some(next);
         kept += if scanned.contacts.len() > found { size } else { 0 };
         repeated += usize::from(seen.len() == known);
-        if kept > MOST_KEPT || hurried.remaining().is_zero() {
+        if kept > MOST_KEPT || shorter.remaining().is_zero() {
             break;
         }
         if repeated >= MOST_REPEATED {
@@ -152,13 +153,13 @@ impl Scanned {
         }
     }
 
-    /// The field that none of the rows shows, of a scan from the beginning.
+    /// The field that no row shows.
     pub(super) fn shown_nowhere(&self) -> Option<Field> {
         let all = self.unseen.iter().find(|(_, rows)| *rows == self.judged);
         all.map(|(field, _)| *field)
     }
 
-    /// Warnings about rows of which nobody can tell whether they match.
+    /// Warnings about rows that may match, but do not show the field.
     pub(super) fn warnings(&self) -> impl Iterator<Item = Warning> {
         self.unseen.iter().map(|(field, rows)| {
             let name = field.name();
@@ -170,7 +171,7 @@ impl Scanned {
     }
 }
 
-/// The scan of `asked` reached its limit; `next` is where it goes on.
+/// The failure of a scan for `asked` that reached its limit.
 pub(super) fn limit_reached(
     opened: &ConnectedCredential,
     asked: &[FilterName],

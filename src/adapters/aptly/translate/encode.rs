@@ -6,7 +6,7 @@ use super::custom_fields::Definitions;
 use crate::adapters::aptly::SPEC;
 use crate::adapters::change::{self, ListEntry, is_word, same_email};
 use crate::adapters::matching::full_name;
-use crate::adapters::reading::complete_names;
+use crate::adapters::reading::{complete_names, shown_full_name};
 use crate::adapters::remote::{self, BodyOrigin, RemoteRules, RemoteWrite};
 use crate::domain::{
     Contact, ContactDraft, ContactPatch, EmailAddress, Failure, Faults, Field, FieldFault, Patch,
@@ -389,14 +389,13 @@ fn is_company(held: &Contact) -> Option<bool> {
 
 /// Whether the one half of the name that `patch` sets begins or ends the full name.
 fn fits_full_name(held: &Contact, patch: &ContactPatch) -> bool {
-    let halves = [&held.first_name, &held.last_name].into_iter().flatten();
-    let full = halves.map(Text::as_str).collect::<Vec<_>>().join(" ");
     let mut sent = Contact::bare(held.remote_id.clone());
     let missing = if patch.first_name.touches() { Field::LastName } else { Field::FirstName };
     sent.unseen.insert(missing);
     sent.first_name = patch.first_name.value().cloned();
     sent.last_name = patch.last_name.value().cloned();
-    (sent.first_name.is_some() || sent.last_name.is_some()) && complete_names(&mut sent, &full)
+    (sent.first_name.is_some() || sent.last_name.is_some())
+        && complete_names(&mut sent, &shown_full_name(held))
 }
 
 /// The types of the held numbers; all types if the read does not show the numbers.

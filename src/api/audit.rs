@@ -1,14 +1,37 @@
-//! The parameters of the audit list.
+//! The operator's view of the audit.
 
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 
-use crate::api::extract::{Parameters, QueryReader, Read};
+use crate::api::extract::{Operator, Parameters, Query, QueryReader, Read};
 use crate::api::openapi::parameters as documented;
-use crate::domain::TenantId;
-use crate::gateway::ListingRequest;
+use crate::api::openapi::problems::AuditProblems;
+use crate::api::response;
+use crate::api::schema::AuditListing;
+use crate::domain::{Result, TenantId};
 use crate::gateway::audit::{Action, AuditRequest};
+use crate::gateway::{Gateway, ListingRequest};
+
+/// List audit records
+///
+/// Lists writes, changes of tenants, keys and credentials, and refused authentications, newest first. A record names the
+/// actor, the action, the changed fields and the outcome. It never holds a value.
+#[utoipa::path(get, path = "/admin/audit", operation_id = "listAudit", tag = "admin",
+    params(AuditParameters),
+    responses((status = 200, description = "A page of records.", body = AuditListing), AuditProblems))]
+pub(in crate::api) async fn list(
+    State(gateway): State<Arc<Gateway>>,
+    _: Operator,
+    Query(AuditParameters(request)): Query<AuditParameters>,
+) -> Result<Response> {
+    let listing = gateway.audit.list(&request).await?;
+    response::ok(&AuditListing::of(&listing))
+}
 
 /// Filters and the position in the list.
 pub(in crate::api) struct AuditParameters(pub(super) AuditRequest);

@@ -1,4 +1,0 @@
-//! Operator endpoints for the audit: one file per operation.
-
-pub(super) mod list;
-mod parameters;
