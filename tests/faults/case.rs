@@ -1,13 +1,14 @@
 //! One case: a simulated CRM of its own, one fault, one operation through the gateway, and what came of it.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use contacts_gateway::simulators::{Fault, FaultKind, RecordedCall, Running};
 use serde_json::{Value, json};
 
 use super::contract::Contract;
-use super::front::{self, Canary};
+use super::front::{self, Canary, Front};
 use super::gateway_process::{GatewayProcess, client, master_key, send};
 use super::reply::Reply;
 use super::table::{Row, Wrong, dated};
@@ -23,6 +24,8 @@ pub(crate) struct Bench {
     pub(crate) client: reqwest::Client,
     pub(crate) key: String,
     pub(crate) canary: Canary,
+    /// The base URLs of all cases so far.
+    used: Mutex<HashSet<String>>,
     _folder: tempfile::TempDir,
 }
 
@@ -41,7 +44,8 @@ impl Bench {
         ];
         let gateway = GatewayProcess::start(folder.path(), "log", &master_key(), &settings).await;
         let (_, key) = gateway.tenant("one").await;
-        Arc::new(Self { gateway, client: client(), key, canary: Canary::listen().await, _folder: folder })
+        let canary = Canary::listen().await;
+        Arc::new(Self { gateway, client: client(), key, canary, used: Mutex::default(), _folder: folder })
     }
 }
 
@@ -76,6 +80,7 @@ pub(crate) struct Case {
     pub(crate) deadline: u64,
     pub(crate) crm: Running,
     _contract: Contract,
+    _front: Front,
     credential: String,
     /// Of the contact that is there before; creates begin with none.
     held: String,
@@ -95,21 +100,30 @@ impl Case {
         world: &dyn World,
         operation: Operation,
     ) -> Self {
-        let tokens = vec!["canary-of-a-token".to_owned()];
-        let crm = world.start(Start { tokens, ..Start::default() }).await;
-        let held = if operation.creates() { String::new() } else { crm.put(held(world)).unwrap() };
-        let base_url = match row.wrong {
-            Wrong::Tls(certificate) => front::tls(certificate, crm.address()).await,
-            Wrong::Nobody => front::nobody().await,
-            Wrong::Always(_) | Wrong::RequestIdentity(_) => crm.base_url(),
+        let (crm, front) = loop {
+            let tokens = vec!["canary-of-a-token".to_owned()];
+            let crm = world.start(Start { tokens, ..Start::default() }).await;
+            let front = match row.wrong {
+                Wrong::Tls(certificate) => Front::tls(certificate, crm.address()).await,
+                Wrong::Nobody => Front::nobody(),
+                Wrong::Always(_) | Wrong::RequestIdentity(_) => Front::of(crm.base_url()),
+            };
+            // The system gives a port again. The gateway would still know the failures of the case that had it before: a breaker
+            // would be open, or no retry left.
+            if bench.used.lock().unwrap().insert(front.url.clone()) {
+                break (crm, front);
+            }
+            crm.shutdown().await;
         };
-        let credential = bench.gateway.link_at(&bench.key, world.provider(), &base_url, &crm).await;
+        let held = if operation.creates() { String::new() } else { crm.put(held(world)).unwrap() };
+        let credential = bench.gateway.link_at(&bench.key, world.provider(), &front.url, &crm).await;
         let case = Self {
             bench: bench.clone(),
             operation,
             deadline: row.deadline,
             _contract: Contract::watch(world.provider(), &crm),
             crm,
+            _front: front,
             credential,
             held,
         };
@@ -183,6 +197,15 @@ impl Case {
     /// Whether the contact that was there bears its new name.
     pub(crate) fn is_updated(&self) -> bool {
         self.crm.contact(&self.held).unwrap_or_default().to_string().contains("Augusta")
+    }
+}
+
+impl Came {
+    /// Whether the machine was too busy to send anything within the case's deadline. That says nothing about the fault.
+    pub(crate) fn was_too_late(&self) -> bool {
+        let code = self.reply.text.contains("\"gateway_timeout\"")
+            || self.reply.text.contains("\"store_unavailable\"");
+        self.calls.is_empty() && code
     }
 }
 

@@ -14,6 +14,9 @@ use super::worlds::{WORLDS, World};
 /// Cases under way at a time: most of them wait for a simulated CRM.
 const AT_A_TIME: usize = 24;
 
+/// How often a case is tried again on a machine that was too busy to send anything.
+const MORE_TRIALS: usize = 5;
+
 /// Names a row by a part of its name, to run it alone.
 const ONLY: &str = "FAULTS_ONLY";
 
@@ -62,8 +65,16 @@ async fn run(
     let column = Operation::ALL.iter().position(|known| *known == operation).unwrap();
     let cell = Cell::parse(row.cells[column], world.provider());
     let name = format!("{}, {}, {operation:?}: expected {cell}", row.name, world.provider());
-    let case = Case::prepare(bench, row, world, operation).await;
-    let outcome = case.ask().await;
+    let mut case = Case::prepare(bench, row, world, operation).await;
+    let mut outcome = case.ask().await;
+    for _ in 0..MORE_TRIALS {
+        if !outcome.was_too_late() {
+            break;
+        }
+        case.crm.shutdown().await;
+        case = Case::prepare(bench, row, world, operation).await;
+        outcome = case.ask().await;
+    }
     let mut faults = judge::first(&case, &row.wrong, &cell, &outcome);
     if operation == Operation::CreateWithKey {
         faults.extend(judge::replay(&case, &row.wrong, &cell, &outcome.reply).await);
