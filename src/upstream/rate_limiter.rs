@@ -1,7 +1,8 @@
 //! A rate limiter: the CRM's published limits as sliding windows, and the pause after a 429.
 //!
 //! Accounts of one company can share a limiter. An interactive call reserves its start at once, in the order of arrival. A
-//! background call starts only if a start is free that nobody reserved.
+//! background call starts only if a start is free that nobody reserved, and leaves a quarter of each limit to interactive calls:
+//! while a job runs, they start at once.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -37,6 +38,11 @@ impl RateLimit {
         )]
         let calls = (self.calls as f64 * share).floor() as usize;
         Self { calls: calls.clamp(1, self.calls.max(1)), ..self }
+    }
+
+    /// The part that background calls may use: all but a quarter.
+    fn of_jobs(self) -> Self {
+        Self { calls: (self.calls - self.calls.div_ceil(4)).max(1), ..self }
     }
 }
 
@@ -129,7 +135,13 @@ impl Starts {
     /// Whether a call starts now, or when. `ticket` is its earlier reservation, which keeps its position in the order.
     fn ask(&mut self, now: Instant, acquire: Acquire<'_>, ticket: Option<u64>) -> Result<Grant> {
         self.forget(now);
-        let at = self.earliest(now, acquire.limits, ticket);
+        let at = match acquire.priority {
+            Priority::Interactive => self.earliest(now, acquire.limits, ticket),
+            Priority::Bulk => {
+                let limits: Vec<RateLimit> = acquire.limits.iter().map(|limit| limit.of_jobs()).collect();
+                self.earliest(now, &limits, ticket)
+            }
+        };
         if at <= now {
             ticket.map(|ticket| self.reserved.remove(&ticket));
             self.make(now, acquire.limits);
@@ -271,6 +283,41 @@ mod tests {
             task.await.unwrap();
         }
         assert_eq!(*order.lock(), ["first", "second", "job"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_person_starts_at_once_while_jobs_wait_for_the_limit() {
+        const MINUTE: &[RateLimit] = &[
+            RateLimit { calls: 20, per: Duration::from_secs(1) },
+            RateLimit { calls: 120, per: Duration::from_mins(1) },
+        ];
+        let pace = Arc::new(RateLimiter::default());
+        let started = Arc::new(Mutex::new(Vec::new()));
+        let jobs: Vec<_> = (0..8)
+            .map(|_| {
+                let (pace, started) = (pace.clone(), started.clone());
+                tokio::spawn(async move {
+                    while pace.start(wish(MINUTE, 120_000, Priority::Bulk)).await.is_ok() {
+                        started.lock().push(crate::clock::monotonic());
+                    }
+                })
+            })
+            .collect();
+        for _ in 0..60 {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            let asked = crate::clock::monotonic();
+            pace.start(wish(MINUTE, 30_000, Priority::Interactive)).await.unwrap();
+            assert_eq!(asked.elapsed(), Duration::ZERO);
+            started.lock().push(asked);
+        }
+        jobs.iter().for_each(tokio::task::JoinHandle::abort);
+        let started = started.lock();
+        for limit in MINUTE {
+            let most =
+                started.windows(limit.calls + 1).all(|window| window[limit.calls] - window[0] >= limit.per);
+            assert!(most, "more than {} calls in {:?}", limit.calls, limit.per);
+        }
+        assert!(started.len() > 60 + 200, "jobs use what is left: {}", started.len());
     }
 
     #[tokio::test(start_paused = true)]
