@@ -2,10 +2,16 @@
 
 mod checks;
 mod cli_error;
+mod contact_columns;
 mod credentials;
+mod export;
+mod file_format;
+mod gateway_client;
+mod import;
 mod keys;
 mod master_key;
 mod output;
+mod progress_bar;
 mod run;
 mod secret;
 mod settings;
@@ -59,6 +65,10 @@ enum Command {
     /// The key that seals the secrets of credentials.
     #[command(subcommand)]
     MasterKey(master_key::MasterKeyCommand),
+    /// Write all contacts of a credential to a file or to standard output, through a running gateway.
+    Export(Box<export::ExportFlags>),
+    /// Create a contact for each row of a file, through a running gateway. A second run continues the first.
+    Import(Box<import::ImportFlags>),
     /// Show the configuration with the source of each value, and its errors.
     CheckConfig,
     /// Bring the database's schema up to date; `serve` does this too.
@@ -121,6 +131,14 @@ async fn execute(Cli { settings, command }: Cli) -> CliOutcome {
         Command::MasterKey(master_key::MasterKeyCommand::Generate) => master_key::generate(&mut output),
         Command::MasterKey(master_key::MasterKeyCommand::Rotate) => {
             master_key::rotate(&opened(&flags).await?, &mut output).await
+        }
+        Command::Export(export) => {
+            run::start(&flags)?;
+            export::run(*export).await
+        }
+        Command::Import(import) => {
+            run::start(&flags)?;
+            import::run(*import, &mut output).await
         }
         Command::CheckConfig => checks::check_config(&flags, &mut output),
         Command::Migrate => checks::migrate(&configured(&flags)?, &mut output).await,

@@ -57,7 +57,7 @@ fn address(flags: &Flags, port: u16) -> Result<SocketAddr, CliError> {
 }
 
 /// Starts the logs of a command without configuration. Flags that would have no effect are refused.
-fn start(flags: &Flags) -> CliOutcome {
+pub(super) fn start(flags: &Flags) -> CliOutcome {
     const TAKEN: [&str; 3] = ["listen", "log", "log_format"];
     let given =
         |key: &str| flags.values.iter().find(|(known, _)| *known == key).map(|(_, value)| value.as_str());

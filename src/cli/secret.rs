@@ -39,7 +39,7 @@ pub(super) fn read(spec: Option<&AdapterSpec>, file: Option<&Path>) -> Result<Se
 fn text(file: Option<&Path>) -> Result<Zeroizing<String>, CliError> {
     let mut text = Zeroizing::new(String::new());
     let read = match file {
-        Some(path) => std::fs::File::open(path).and_then(|file| file.take(LARGEST).read_to_string(&mut text)),
+        Some(path) => return text_of(path, LARGEST, "the secret"),
         None if std::io::stdin().is_terminal() => {
             return Err(CliError::failed(
                 "give the secret on standard input or with --secret-file, such as `… < secret.txt`; if typed at a \
@@ -48,7 +48,18 @@ fn text(file: Option<&Path>) -> Result<Zeroizing<String>, CliError> {
         }
         None => std::io::stdin().take(LARGEST).read_to_string(&mut text),
     };
-    let source = file.map_or_else(|| "standard input".to_owned(), |path| path.display().to_string());
-    read.map_err(|error| CliError::failed(format!("the secret cannot be read from {source}: {error}")))?;
+    read.map_err(|error| {
+        CliError::failed(format!("the secret cannot be read from standard input: {error}"))
+    })?;
+    Ok(text)
+}
+
+/// The text of a file with a secret, at most `most` bytes. `what` names it in the error.
+pub(super) fn text_of(path: &Path, most: u64, what: &str) -> Result<Zeroizing<String>, CliError> {
+    let mut text = Zeroizing::new(String::new());
+    let read = std::fs::File::open(path).and_then(|file| file.take(most).read_to_string(&mut text));
+    read.map_err(|error| {
+        CliError::failed(format!("{what} cannot be read from {}: {error}", path.display()))
+    })?;
     Ok(text)
 }

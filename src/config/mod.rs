@@ -21,7 +21,7 @@ pub use crash::crash_point;
 pub use jwt::{JwtAlgorithm, JwtIssuer, JwtKeys};
 pub use limits::{Limits, Quotas};
 pub use settings::{SETTINGS, Sensitivity, Setting, markdown};
-pub use sources::SettingValue;
+pub use sources::{SettingValue, api_key};
 
 /// The flags of the command line.
 #[derive(Clone, Debug, Default)]

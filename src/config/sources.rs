@@ -42,11 +42,21 @@ pub(super) struct Collected {
     pub(super) warnings: Vec<String>,
 }
 
+/// The API key of the commands that call a gateway. It is no setting of a gateway.
+const API_KEY_VARIABLE: &str = "GATEWAY_API_KEY";
+
+/// The API key in the environment, if it is set and not empty.
+#[must_use]
+pub fn api_key() -> Option<SecretString> {
+    let text = std::env::var_os(API_KEY_VARIABLE)?.into_string().ok()?;
+    Some(text.trim()).filter(|text| !text.is_empty()).map(SecretString::from)
+}
+
 /// This process's variables that begin with `GATEWAY_`.
 pub(super) fn environment() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
-        .filter(|(name, _)| name.starts_with("GATEWAY_") && !crash::is_ours(name))
+        .filter(|(name, _)| name.starts_with("GATEWAY_") && !crash::is_ours(name) && name != API_KEY_VARIABLE)
         .collect()
 }
 

@@ -6,6 +6,8 @@
 mod master_key;
 mod sealer;
 
+use std::io;
+
 use aws_lc_rs::{constant_time, digest as hash, rand};
 
 use crate::domain::{Failure, Result};
@@ -17,6 +19,33 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
     out.copy_from_slice(hash::digest(&hash::SHA256, bytes).as_ref());
     out
+}
+
+/// The digest of everything that `reader` still has.
+pub fn sha256_of(mut reader: impl io::Read) -> io::Result<[u8; 32]> {
+    let mut context = hash::Context::new(&hash::SHA256);
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(length) => context.update(&buffer[..length]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let mut out = [0; 32];
+    out.copy_from_slice(context.finish().as_ref());
+    Ok(out)
+}
+
+/// Two hexadecimal digits for each byte.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}"); // Writing to a string does not fail.
+        text
+    })
 }
 
 /// `N` secure random bytes. Fails with `internal` if the system gives none.

@@ -21,6 +21,7 @@ mod create;
 #[path = "../support/gateway_process.rs"]
 mod gateway_process;
 mod hang_up;
+mod import;
 mod ledger_check;
 mod points;
 #[path = "../support/postgres.rs"]

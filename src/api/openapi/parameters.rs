@@ -75,7 +75,7 @@ pub(in crate::api) fn page_size() -> Parameter {
 }
 
 /// The headers that every operation accepts.
-pub(super) fn headers() -> [Parameter; 2] {
+pub(super) fn headers() -> [Parameter; 3] {
     let id = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9._-]{1,128}$"));
     let millis = ObjectBuilder::new()
         .schema_type(Type::Integer)
@@ -87,6 +87,12 @@ pub(super) fn headers() -> [Parameter; 2] {
             "X-Request-Timeout-Ms",
             "The deadline of the request in milliseconds. The default is 15 s for reads and 30 s for writes.",
             millis,
+        ),
+        header(
+            "Priority",
+            "The priority as in RFC 9218. `u=5` makes the request a background job, such as a row of an import: calls of people \
+             go first at the CRM's rate limit, and a quarter of the limit is left to them.",
+            ObjectBuilder::new().schema_type(Type::String),
         ),
     ]
 }

@@ -10,8 +10,7 @@ use super::accounts::Accounts;
 use super::adapter_cache::AdapterCache;
 use crate::adapters::{AdapterConnection, AdapterSpec, CredentialSecret, Settings};
 use crate::domain::{CredentialId, Failure, FieldFault, Result, TenantId, Text};
-use crate::gateway::writes::hex;
-use crate::sealing::{Bound, Sealer, sha256};
+use crate::sealing::{Bound, Sealer, hex, sha256};
 use crate::store::{CredentialRecord, CredentialStore, TtlCache};
 use crate::upstream::{AccountId, AccountLimits, AccountSpec, BaseUrl, BaseUrlGuard, Transport, Upstream};
 

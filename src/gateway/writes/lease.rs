@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::domain::{Result, Text};
-use crate::sealing::random;
+use crate::sealing::{hex, random};
 
 /// A lease is renewed after each third of its time, so one renewal may fail.
 const RENEWALS: u32 = 3;
@@ -102,12 +102,4 @@ impl Until {
 /// A unique name of one holder. Fails with `internal`.
 pub(in crate::gateway) fn new_fence() -> Result<Text> {
     Ok(hex(&random::<16>()?).into())
-}
-
-pub(in crate::gateway) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}"); // Writing to a string does not fail.
-        text
-    })
 }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::in_flight::{LedgerRow, in_progress, unreadable};
-use super::lease::hex;
+
 use super::seen::{ROUNDS, SeenLeases, SeenLookups};
 use super::{InFlightWrite, StoredResponse, WriteState, new_fence};
 use crate::clock;
 use crate::config::Limits;
 use crate::domain::{Caller, CredentialId, Failure, FailureKind, Result, TenantId, Text};
-use crate::sealing::{HEAD, Sealer, length_prefixed, sha256};
+use crate::sealing::{HEAD, Sealer, hex, length_prefixed, sha256};
 use crate::store::{IdempotencyRecord, IdempotencyStore, LockStore, Reserved, Stage, Store, now};
 
 /// How long a response is kept after the first use of its key.

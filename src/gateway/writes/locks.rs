@@ -11,10 +11,10 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
 
-use super::{Lease, hex, new_fence};
+use super::{Lease, new_fence};
 use crate::config::Limits;
 use crate::domain::{CallContext, CredentialId, Failure, FailureKind, Result, TenantId, Text};
-use crate::sealing::{Sealer, length_prefixed, random};
+use crate::sealing::{Sealer, hex, length_prefixed, random};
 use crate::store::{LockStore, Store};
 
 /// The shortest pause between two attempts. A random part of up to nine times as much spreads out the waiting writers.

@@ -19,7 +19,7 @@ mod state;
 mod tests;
 
 pub(in crate::gateway) use in_flight::InFlightWrite;
-pub(in crate::gateway) use lease::{Lease, hex, new_fence};
+pub(in crate::gateway) use lease::{Lease, new_fence};
 #[cfg(test)]
 pub(in crate::gateway) use ledger::LeaseWatch;
 pub(in crate::gateway) use ledger::{Begin, KEPT};

@@ -1,0 +1,90 @@
+//! One row of an import: sent until its outcome is known.
+
+use std::time::Duration;
+
+use super::source::Row;
+use crate::cli::gateway_client::{GatewayClient, GatewayResponse};
+use crate::clock;
+
+/// How long one row is tried before the import stops.
+const PATIENCE: Duration = Duration::from_mins(10);
+/// How long a row with an unknown outcome is asked about before the import goes on without it.
+const PATIENCE_UNKNOWN: Duration = Duration::from_mins(2);
+/// The first pause before a retry; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Where rows are sent.
+pub(super) struct Destination {
+    pub(super) client: GatewayClient,
+    pub(super) path: &'static str,
+    pub(super) query: Vec<(&'static str, String)>,
+}
+
+/// What became of a row.
+pub(super) enum RowOutcome {
+    Imported,
+    /// The gateway refused it; the reason.
+    Rejected(String),
+    /// The gateway does not know yet whether it was written. It is asked again in the next run.
+    Unknown,
+    /// No row can be imported now; the reason. This one may have been written.
+    Stopped(String),
+}
+
+/// What a response means for its row.
+enum Verdict {
+    Ended(RowOutcome),
+    Again { reason: String, pause: Option<Duration>, is_unknown: bool },
+}
+
+impl Destination {
+    /// Sends the row until it is known what became of it; without a key, it is a dry run. `waits` is told what it waits for.
+    pub(super) async fn send(&self, row: &Row, key: Option<&str>, waits: impl Fn(&str)) -> RowOutcome {
+        let (began, mut pause) = (clock::monotonic(), FIRST_PAUSE);
+        loop {
+            let (reason, asked, is_unknown) = match self.ask(row, key).await {
+                Ok(response) => match verdict(&response) {
+                    Verdict::Ended(outcome) => return outcome,
+                    Verdict::Again { reason, pause, is_unknown } => (reason, pause, is_unknown),
+                },
+                Err(reason) => (reason, None, false),
+            };
+            let wait = asked.unwrap_or(pause);
+            let patience = if is_unknown { PATIENCE_UNKNOWN } else { PATIENCE };
+            if began.elapsed() + wait > patience {
+                return if is_unknown { RowOutcome::Unknown } else { RowOutcome::Stopped(reason) };
+            }
+            waits(&reason);
+            tokio::time::sleep(wait).await;
+            waits("");
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn ask(&self, row: &Row, key: Option<&str>) -> Result<GatewayResponse, String> {
+        let query: Vec<(&str, &str)> =
+            self.query.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.client.post(self.path, &query, key, &row.body).await
+    }
+}
+
+fn verdict(response: &GatewayResponse) -> Verdict {
+    if response.is_success() {
+        return Verdict::Ended(RowOutcome::Imported);
+    }
+    let problem = response.problem();
+    let sentence = problem.sentence();
+    let is_unknown = problem.code == "outcome_unknown";
+    match response.status {
+        // A stored failure stays as it is.
+        _ if response.is_replay && !is_unknown => Verdict::Ended(RowOutcome::Rejected(sentence)),
+        _ if problem.retryable != "no" => {
+            Verdict::Again { reason: sentence, pause: response.retry_after, is_unknown }
+        }
+        // The row itself is at fault.
+        400 | 409 | 412 | 413 | 415 | 422 => Verdict::Ended(RowOutcome::Rejected(sentence)),
+        // Any other row would fail in the same way.
+        _ => Verdict::Ended(RowOutcome::Stopped(sentence)),
+    }
+}
