@@ -156,6 +156,20 @@ fn welcome(address: SocketAddr, key: &str, crms: &[(&Simulated, Running)]) -> St
             ],
         ),
         (
+            "Find Ada in all CRMs with one search:",
+            vec![format!(
+                "curl -s {auth} 'http://{address}/crm/contacts/search?emailAddress=ada.okafor@example.com'"
+            )],
+        ),
+        (
+            "Filter by name, the same way in both CRMs:",
+            calls(|credential| {
+                format!(
+                    "curl -s {auth} 'http://{address}/crm/contacts?credentialId={credential}&lastName=okafor&pageSize=2'"
+                )
+            }),
+        ),
+        (
             "Create a contact once, even if the request is sent again (same key, same response):",
             calls(|credential| {
                 format!(

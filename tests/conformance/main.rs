@@ -35,6 +35,7 @@ mod pipeline;
 mod reaching;
 mod reading;
 mod removing;
+mod searching;
 mod seeds;
 mod sent_back;
 mod slices;

@@ -8,7 +8,9 @@ use crate::api::extract::{Parameters, QueryReader, Read};
 use crate::api::openapi::parameters as documented;
 use crate::domain::rules::is_email_address;
 use crate::domain::{ContactQuery, CredentialId, Filter, FilterKind, FilterName, FilterValue};
-use crate::gateway::contacts::{ListRequest, PageStart, WriteOptions};
+use crate::gateway::contacts::{
+    ListRequest, PageStart, SEARCHED_MOST, SearchBy, SearchRequest, WriteOptions,
+};
 
 /// The largest page number. It is beyond the end of any list, and cannot cause an overflow.
 const PAGE_NUMBER_MOST: u64 = 1_000_000;
@@ -61,6 +63,58 @@ impl Parameters for CountParameters {
 impl IntoParams for CountParameters {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         [documented::credential()].into_iter().chain(filter_parameters()).collect()
+    }
+}
+
+/// The parameters of a search over several credentials.
+pub(in crate::api) struct SearchParameters(pub(super) SearchRequest);
+
+impl Parameters for SearchParameters {
+    fn read(query: &mut QueryReader) -> Read<Self> {
+        let (credentials, by) = (query.credentials(SEARCHED_MOST), search_by(query));
+        Ok(Self(SearchRequest { by: by?, credentials: credentials? }))
+    }
+}
+
+impl IntoParams for SearchParameters {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let one = "Send exactly one of `emailAddress`, `phoneNumber` and `name`.";
+        let by = |name, meaning: &str, schema| documented::query(name, &format!("{meaning} {one}"), schema);
+        let credentials = format!(
+            "The ids of the credentials to ask; repeat the parameter to name several, at most {SEARCHED_MOST}. By default, all that the key may use."
+        );
+        vec![
+            by("emailAddress", FilterName::EmailAddress.description(), documented::email_address()),
+            by("phoneNumber", FilterName::PhoneNumber.description(), documented::text()),
+            by(
+                "name",
+                "The first name, the last name or the full name equals, ignoring case.",
+                documented::text(),
+            ),
+            documented::credentials(&credentials),
+        ]
+    }
+}
+
+fn search_by(query: &mut QueryReader) -> Read<SearchBy> {
+    let email = email_address(query, FilterName::EmailAddress);
+    let phone = phone_number(query, FilterName::PhoneNumber);
+    let name = query.text("name");
+    let text = |value| match value {
+        Some(FilterValue::Text(text)) => Some(text),
+        Some(FilterValue::Time(_)) | None => None,
+    };
+    let given = [
+        text(email?).map(SearchBy::EmailAddress),
+        text(phone?).map(SearchBy::PhoneNumber),
+        name?.map(SearchBy::Name),
+    ];
+    let mut given = given.into_iter().flatten();
+    let detail = "Send exactly one of `emailAddress`, `phoneNumber` and `name`.";
+    match (given.next(), given.next()) {
+        (Some(by), None) => Ok(by),
+        (None, _) => Err(query.fault("emailAddress", detail)),
+        (Some(_), Some(other)) => Err(query.fault(other.word(), detail)),
     }
 }
 

@@ -134,8 +134,6 @@ impl QueryReader {
     /// The credential, by either name of the parameter.
     pub(in crate::api) fn credential(&mut self) -> Read<CredentialId> {
         let (name, alias) = (self.given("credentialId"), self.given("connectionId"));
-        // Ids have no fixed format. An id that is too long cannot exist, and is treated like the empty one.
-        let bounded = |id: String| if id.chars().count() > TEXT_MOST { String::new() } else { id };
         match (name?, alias?) {
             (Some(one), Some(other)) if one != other => Err(self.fault(
                 "connectionId",
@@ -146,10 +144,45 @@ impl QueryReader {
         }
     }
 
+    /// The credentials of a repeated parameter, by either of its names, each once; empty if there are none.
+    pub(in crate::api) fn credentials(&mut self, most: usize) -> Read<Vec<CredentialId>> {
+        let is_named = |name: &str| matches!(name, "credentialId" | "connectionId");
+        let given: Vec<_> = self.pairs.extract_if(.., |(name, _)| is_named(name)).collect();
+        let mut ids: Vec<CredentialId> = Vec::new();
+        let mut seen = BTreeSet::new();
+        for (name, value) in given {
+            match value.filter(|value| !value.trim().is_empty()) {
+                None => {
+                    return Err(
+                        self.fault(&name, "Must not be empty, and must be valid percent-encoded UTF-8.")
+                    );
+                }
+                Some(value) => {
+                    let id = CredentialId::from(bounded(value));
+                    if seen.insert(id.clone()) {
+                        ids.push(id);
+                    }
+                }
+            }
+        }
+        if ids.len() > most {
+            return Err(self.fault(
+                "credentialId",
+                format!("Names {} credentials; at most {most} are allowed.", ids.len()),
+            ));
+        }
+        Ok(ids)
+    }
+
     /// A parameter that is specified but not implemented. If it is present, the request is refused.
     pub(in crate::api) fn unbuilt(&mut self, name: &'static str) {
         if self.pairs.iter().any(|(known, _)| known == name) {
             self.unbuilt = Some(name);
         }
     }
+}
+
+/// The id, or the empty one if it is too long. Ids have no fixed format; one that is too long cannot exist.
+fn bounded(id: String) -> String {
+    if id.chars().count() > TEXT_MOST { String::new() } else { id }
 }

@@ -3,7 +3,7 @@
 use utoipa::openapi::Required;
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::schema::{ArrayBuilder, KnownFormat, ObjectBuilder, SchemaFormat, Type};
 
 use crate::api::extract::DEADLINE_MILLIS;
 use crate::domain::bounds::{EMAIL_ADDRESS_MOST, IDEMPOTENCY_KEY_MOST, TEXT_MOST};
@@ -57,6 +57,15 @@ pub(in crate::api) fn credential() -> Parameter {
     let mut parameter =
         query("credentialId", "The id of the credential, which selects the CRM account.", text);
     parameter.required = Required::True;
+    parameter
+}
+
+/// The credentials of an operation that asks several.
+pub(in crate::api) fn credentials(description: &str) -> Parameter {
+    let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).build();
+    let list = ArrayBuilder::new().items(text).build();
+    let mut parameter = query("credentialId", description, ObjectBuilder::new());
+    parameter.schema = Some(list.into());
     parameter
 }
 
