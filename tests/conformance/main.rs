@@ -32,6 +32,7 @@ mod identity;
 mod listing;
 mod once;
 mod pipeline;
+mod planning;
 mod reaching;
 mod reading;
 mod removing;

@@ -104,7 +104,7 @@ fn the_calls_that_the_demo_prints_work_as_printed() {
     let demo = Demo::start();
     let calls: Vec<&str> = demo.printed.lines().filter(|line| line.starts_with("curl ")).collect();
     assert!(calls.len() >= 6, "{}", demo.printed);
-    let (mut edits, mut searches, mut filters) = (0, 0, 0);
+    let (mut edits, mut searches, mut filters, mut dry_runs) = (0, 0, 0, 0);
     for call in calls {
         let answer = parsed(&demo.run(call));
         if call.contains("/search?") {
@@ -113,6 +113,12 @@ fn the_calls_that_the_demo_prints_work_as_printed() {
             let providers: Vec<_> = contacts.iter().map(|found| &found["provider"]).collect();
             assert_eq!(providers, ["aptly", "pipeline"], "{call}\n{answer}");
             assert_eq!(answer["complete"], true, "{call}\n{answer}");
+            continue;
+        }
+        if call.contains("dryRun=true") {
+            dry_runs += 1;
+            assert_eq!((&answer["dryRun"], &answer["calls"][0]["method"]), (&true.into(), &"POST".into()));
+            assert!(answer["calls"][0]["body"].to_string().contains("Moreau"), "{call}\n{answer}");
             continue;
         }
         let people =
@@ -134,7 +140,8 @@ fn the_calls_that_the_demo_prints_work_as_printed() {
             assert_eq!(people[0]["firstName"], "Edith", "{call}\n{answer}");
         }
     }
-    assert_eq!((edits, searches, filters), (SIMULATED.len(), 1, SIMULATED.len()));
+    let all = SIMULATED.len();
+    assert_eq!((edits, searches, filters, dry_runs), (all, 1, all, all));
 }
 
 #[test]

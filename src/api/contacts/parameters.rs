@@ -122,20 +122,22 @@ fn search_by(query: &mut QueryReader) -> Read<SearchBy> {
 pub(in crate::api) struct WriteParameters {
     pub(super) credential: CredentialId,
     pub(super) options: WriteOptions,
+    pub(super) is_dry_run: bool,
 }
 
 impl Parameters for WriteParameters {
     fn read(query: &mut QueryReader) -> Read<Self> {
-        query.unbuilt("dryRun");
         let (credential, strict) = (query.credential(), query.flag("strict", false));
-        Ok(Self { credential: credential?, options: WriteOptions { strict: strict? } })
+        let is_dry_run = query.flag("dryRun", false);
+        let options = WriteOptions { strict: strict? };
+        Ok(Self { credential: credential?, options, is_dry_run: is_dry_run? })
     }
 }
 
 impl IntoParams for WriteParameters {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let strict = "If `true`, the request fails with 422 if the CRM cannot store all of it. Otherwise the response has warnings.";
-        vec![documented::credential(), documented::flag("strict", false, strict)]
+        vec![documented::credential(), documented::flag("strict", false, strict), documented::dry_run()]
     }
 }
 
@@ -143,16 +145,15 @@ impl IntoParams for WriteParameters {
 pub(in crate::api) struct UpsertParameters {
     pub(super) credential: CredentialId,
     pub(super) options: WriteOptions,
+    pub(super) is_dry_run: bool,
     pub(super) match_on: Option<Vec<IdentityKind>>,
 }
 
 impl Parameters for UpsertParameters {
     fn read(query: &mut QueryReader) -> Read<Self> {
-        query.unbuilt("dryRun");
-        let (credential, strict, match_on) =
-            (query.credential(), query.flag("strict", false), match_on(query));
-        let options = WriteOptions { strict: strict? };
-        Ok(Self { credential: credential?, options, match_on: match_on? })
+        let (write, match_on) = (WriteParameters::read(query), match_on(query));
+        let WriteParameters { credential, options, is_dry_run } = write?;
+        Ok(Self { credential, options, is_dry_run, match_on: match_on? })
     }
 }
 
@@ -220,18 +221,19 @@ fn match_on(query: &mut QueryReader) -> Read<Option<Vec<IdentityKind>>> {
 /// The parameters of a delete.
 pub(in crate::api) struct DeleteParameters {
     pub(super) credential: CredentialId,
+    pub(super) is_dry_run: bool,
 }
 
 impl Parameters for DeleteParameters {
     fn read(query: &mut QueryReader) -> Read<Self> {
-        query.unbuilt("dryRun");
-        Ok(Self { credential: query.credential()? })
+        let (credential, is_dry_run) = (query.credential(), query.flag("dryRun", false));
+        Ok(Self { credential: credential?, is_dry_run: is_dry_run? })
     }
 }
 
 impl IntoParams for DeleteParameters {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        vec![documented::credential()]
+        vec![documented::credential(), documented::dry_run()]
     }
 }
 

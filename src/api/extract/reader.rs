@@ -20,22 +20,17 @@ pub(in crate::api) type Read<T> = std::result::Result<T, Noted>;
 pub(in crate::api) struct QueryReader {
     pairs: Vec<(String, Option<String>)>,
     faults: Faults,
-    unbuilt: Option<&'static str>,
 }
 
 impl QueryReader {
     /// Reads `query` as the parameters of an operation.
     pub(super) fn read<P: Parameters>(query: &str) -> Result<P> {
-        let mut reader = Self { pairs: pairs(query), faults: Faults::new(), unbuilt: None };
+        let mut reader = Self { pairs: pairs(query), faults: Faults::new() };
         let read = P::read(&mut reader);
         reader.end(read)
     }
 
     fn end<P>(mut self, read: Read<P>) -> Result<P> {
-        if let Some(name) = self.unbuilt {
-            let detail = format!("`{name}` is not implemented yet. Send the request without it.");
-            return Err(Failure::new(FailureKind::OperationUnsupported, detail));
-        }
         // Each once, in the order of the query.
         let (left, mut named) = (std::mem::take(&mut self.pairs), BTreeSet::new());
         for (name, _) in left.iter().filter(|(name, _)| named.insert(name.as_str())) {
@@ -172,13 +167,6 @@ impl QueryReader {
             ));
         }
         Ok(ids)
-    }
-
-    /// A parameter that is specified but not implemented. If it is present, the request is refused.
-    pub(in crate::api) fn unbuilt(&mut self, name: &'static str) {
-        if self.pairs.iter().any(|(known, _)| known == name) {
-            self.unbuilt = Some(name);
-        }
     }
 }
 

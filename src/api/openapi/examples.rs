@@ -11,8 +11,8 @@ use utoipa::openapi::example::{Example, ExampleBuilder};
 use crate::adapters::{ADAPTERS, Account};
 use crate::api::schema::{
     AuditListing, CheckResponse, ContactListResponse, ContactResponse, CountResponse, CredentialListing,
-    CredentialResponse, DeleteResponse, KeyListing, KeyResponse, SearchResponse, TenantListing,
-    TenantResponse, TenantUsageResponse, UpsertResponse,
+    CredentialResponse, DeleteResponse, DryRunResponse, KeyListing, KeyResponse, SearchResponse,
+    TenantListing, TenantResponse, TenantUsageResponse, UpsertResponse,
 };
 use crate::config::Quotas;
 use crate::domain::{
@@ -22,7 +22,8 @@ use crate::domain::{
 use crate::gateway::Listing;
 use crate::gateway::audit::Action;
 use crate::gateway::contacts::{
-    ContactPage, ContactView, FoundContact, FoundPerson, SearchResult, Shortfall, UpsertOutcome,
+    ContactPage, ContactView, DryRun, FoundContact, FoundPerson, PlannedCall, SearchResult, Shortfall,
+    UpsertOutcome,
 };
 use crate::gateway::credentials::{CheckRecord, Credential};
 use crate::gateway::keys::KeyRecord;
@@ -50,6 +51,7 @@ pub(super) fn of(name: &str) -> Vec<(String, RefOr<Example>)> {
             ),
         ],
         "SearchAnswer" => searches(),
+        "DryRunAnswer" => dry_runs(),
         "CountAnswer" => vec![("count", "A count", value(&CountResponse { count: 412 }))],
         "DeleteAnswer" => vec![("removed", "Deleted", value(&DeleteResponse { success: true }))],
         "CredentialAnswer" => vec![
@@ -183,6 +185,29 @@ fn listed(shown: ContactView, total: Option<u64>, filter: FilterName) -> Contact
         applied_here: vec![],
         warnings: vec![],
     }
+}
+
+fn dry_runs() -> Vec<(&'static str, &'static str, Value)> {
+    let planned = |path: &str, body: &'static str, warnings| {
+        let body = Some(RawJson::from_validated(Text::from_static(body)));
+        let call = PlannedCall { method: "POST".to_owned(), path: path.to_owned(), body };
+        value(&DryRunResponse::of(&DryRun { calls: vec![call], warnings }))
+    };
+    let aptly = r#"{"First Name":"Maria","Last Name":"Okafor","Email":"maria.okafor@example.com"}"#;
+    let pipeline = r#"{"firstName":"Maria","lastName":"Okafor","phoneNumber":[{"value":"+14165550134","isPrimary":true}]}"#;
+    let lost = Warning::new(
+        WarningCode::NotStored,
+        "/account",
+        "Not stored: contacts of the pipeline CRM have no company.",
+    );
+    vec![
+        ("dryRun-aptly", "What a create would send to Aptly", planned("/api/contacts", aptly, vec![])),
+        (
+            "dryRun-pipeline",
+            "What a create would send to the pipeline CRM",
+            planned("/api/contact", pipeline, vec![lost]),
+        ),
+    ]
 }
 
 fn searches() -> Vec<(&'static str, &'static str, Value)> {

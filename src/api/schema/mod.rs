@@ -3,6 +3,7 @@
 mod audit;
 mod contact;
 mod credential;
+mod dry_run;
 mod key;
 mod list;
 mod search;
@@ -14,6 +15,7 @@ pub(super) use audit::AuditListing;
 pub(super) use contact::{ContactResponse, CountResponse, DeleteResponse, Extent, UpsertResponse};
 pub(super) use credential::CheckResponse;
 pub(crate) use credential::{CredentialListing, CredentialResponse};
+pub(super) use dry_run::DryRunResponse;
 pub(crate) use key::{KeyListing, KeyResponse};
 pub(super) use list::ContactListResponse;
 pub(super) use search::SearchResponse;

@@ -6,6 +6,7 @@ mod create;
 mod cursor;
 mod declared;
 mod delete;
+mod dry_run;
 mod errors;
 mod filters;
 mod ids;
@@ -26,9 +27,10 @@ use std::sync::Arc;
 
 pub use self::condition::Condition;
 use self::cursor::Cursors;
+pub use self::dry_run::{DryRun, DryRunBuilder, PlannedCall};
 use self::operation::WriteDeps;
 pub use self::operation::{ResponseBuilder, WriteRequest};
-use self::search::LookupPermits;
+use self::search::SearchPermits;
 pub use self::search::{
     FoundContact, FoundPerson, SEARCHED_MOST, SearchBy, SearchRequest, SearchResult, Shortfall,
 };
@@ -124,7 +126,7 @@ pub struct Contacts {
     cursors: Cursors,
     audit: Audit,
     /// The lookups of searches.
-    lookups: LookupPermits,
+    lookups: SearchPermits,
 }
 
 impl Contacts {
@@ -139,7 +141,7 @@ impl Contacts {
         limits: &Limits,
     ) -> Self {
         let deps = WriteDeps { credentials, locks: Locks::new(replicas), ledger, settle: limits.settle };
-        Self { deps, cursors: Cursors::new(sealer), audit, lookups: LookupPermits::new(limits) }
+        Self { deps, cursors: Cursors::new(sealer), audit, lookups: SearchPermits::new(limits) }
     }
 
     /// Searches for lost creates whose callers have not retried, and stores their outcome. Never sends. Also

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use tokio::time::timeout_at;
 
-use super::{LookupPermits, SearchBy, Shortfall};
+use super::{SearchBy, SearchPermits, Shortfall};
 use crate::adapters::{ContactIdentity, Identity, IdentityKind, LookupResult};
 use crate::domain::{
     CallContext, Caller, Contact, ContactQuery, CredentialId, Failure, FailureKind, Filter, FilterName,
@@ -30,18 +30,18 @@ pub(super) struct CredentialMatches {
 }
 
 /// What the lookups of one search share.
-pub(super) struct Lookup<'a> {
+pub(super) struct CredentialLookup<'a> {
     /// With the deadline of the lookups.
     pub(super) context: &'a CallContext,
     pub(super) caller: &'a Caller,
     pub(super) credentials: &'a Credentials,
-    pub(super) permits: &'a LookupPermits,
+    pub(super) permits: &'a SearchPermits,
     pub(super) by: &'a SearchBy,
     /// The bytes of contacts that each may return.
     pub(super) most_bytes: usize,
 }
 
-impl Lookup<'_> {
+impl CredentialLookup<'_> {
     /// Asks one credential. Ends at the deadline, whatever hangs. Holds one of the credential's permits.
     pub(super) async fn of(&self, id: &CredentialId) -> Result<CredentialMatches> {
         let Self { context, caller, credentials, permits, by, most_bytes } = *self;

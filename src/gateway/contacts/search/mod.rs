@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use self::lookup::{CredentialMatches, Lookup};
-pub(super) use self::permits::LookupPermits;
+use self::lookup::{CredentialLookup, CredentialMatches};
+pub(super) use self::permits::SearchPermits;
 use super::incomplete;
 use crate::blocking;
 use crate::domain::{
@@ -116,7 +116,7 @@ pub(super) async fn search(
     context: &CallContext,
     caller: &Caller,
     credentials: &Credentials,
-    permits: &LookupPermits,
+    permits: &SearchPermits,
     request: &SearchRequest,
 ) -> Result<SearchResult> {
     let asked = if request.credentials.is_empty() {
@@ -130,7 +130,8 @@ pub(super) async fn search(
     let left = context.remaining();
     let shorter = context.with_timeout(left.saturating_sub(RESERVE.min(left / RESERVED_PART)));
     let most_bytes = RESULT_BYTES / asked.len().max(1);
-    let lookup = Lookup { context: &shorter, caller, credentials, permits, by: &request.by, most_bytes };
+    let lookup =
+        CredentialLookup { context: &shorter, caller, credentials, permits, by: &request.by, most_bytes };
     let outcomes = join_all(asked.iter().map(|id| lookup.of(id))).await;
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for (credential, outcome) in asked.into_iter().zip(outcomes) {

@@ -12,19 +12,19 @@ use crate::config::Limits;
 use crate::domain::{CallContext, Failure, FailureKind, Result, TenantId};
 
 /// The lookups in progress: of a tenant as many as it may have requests, and the same of the whole process.
-pub(in crate::gateway::contacts) struct LookupPermits {
+pub(in crate::gateway::contacts) struct SearchPermits {
     tenant_most: usize,
     tenants: Mutex<HashMap<TenantId, Arc<Semaphore>>>,
     all: Arc<Semaphore>,
 }
 
 /// A permit for one lookup, released when dropped.
-pub(super) struct LookupPermit {
+pub(super) struct SearchPermit {
     _of_tenant: OwnedSemaphorePermit,
     _of_all: OwnedSemaphorePermit,
 }
 
-impl LookupPermits {
+impl SearchPermits {
     pub(in crate::gateway::contacts) fn new(limits: &Limits) -> Self {
         let number = |most: Option<u32>| {
             let most = most.and_then(|most| usize::try_from(most).ok()).unwrap_or(Semaphore::MAX_PERMITS);
@@ -36,11 +36,11 @@ impl LookupPermits {
 
     /// Waits for a permit, the tenant's first: a tenant waits for the process with no more than its share. Fails with
     /// `too_many_concurrent_requests` at the deadline.
-    pub(super) async fn take(&self, context: &CallContext, tenant: &TenantId) -> Result<LookupPermit> {
+    pub(super) async fn take(&self, context: &CallContext, tenant: &TenantId) -> Result<SearchPermit> {
         let (own, all) = (self.of(tenant), Arc::clone(&self.all));
         let take = async {
             let of_tenant = own.acquire_owned().await.ok()?;
-            Some(LookupPermit { _of_tenant: of_tenant, _of_all: all.acquire_owned().await.ok()? })
+            Some(SearchPermit { _of_tenant: of_tenant, _of_all: all.acquire_owned().await.ok()? })
         };
         timeout_at(context.deadline, take).await.ok().flatten().ok_or_else(|| {
             let detail =
@@ -70,7 +70,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_tenant_has_so_many_lookups_at_a_time_and_leaves_nothing_behind() {
         let limits = Limits { tenant_in_flight: Some(2), in_flight: Some(3), ..Limits::default() };
-        let permits = LookupPermits::new(&limits);
+        let permits = SearchPermits::new(&limits);
         let context = CallContext::within(Duration::from_secs(5), "test".into());
         let (one, other) = (TenantId::from("ten_1"), TenantId::from("ten_2"));
         let first = permits.take(&context, &one).await.unwrap();
