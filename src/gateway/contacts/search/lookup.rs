@@ -109,7 +109,10 @@ impl Matches {
         if finds_all || self.overflow {
             return Ok(());
         }
-        match self.scan(context, opened, &split).await {
+        // The scan ends before the lookup's own deadline, which would discard what was found.
+        let left = context.remaining();
+        let shorter = context.with_timeout(left - left / 10);
+        match self.scan(&shorter, opened, &split).await {
             // What the lookup found is shown nevertheless.
             Err(failure) if !self.contacts.is_empty() => {
                 let message = format!(
