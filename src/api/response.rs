@@ -37,19 +37,31 @@ pub(super) async fn contacts(
     size: usize,
     body: &(impl Serialize + Sync),
 ) -> Result<Response> {
+    contacts_or(gateway, caller, context, size, body, "Use a smaller `pageSize`.").await
+}
+
+/// The same; `smaller` is the advice for a response that is too large.
+pub(super) async fn contacts_or(
+    gateway: &Gateway,
+    caller: &Caller,
+    context: &CallContext,
+    size: usize,
+    body: &(impl Serialize + Sync),
+    smaller: &str,
+) -> Result<Response> {
     let render = |most| blocking::within(context, size, move || within(body, most));
     if let Some(small) = render(UNCOUNTED).await?? {
         return Ok(shown(StatusCode::OK, small.into()));
     }
     let room = gateway.bytes.responses.room(&caller.tenant, LARGEST_READ, context.deadline).await;
     let room = room.ok_or_else(|| {
-        let detail = "The response is large, and too many bytes of responses are in memory. Try again, or use a smaller \
-                      `pageSize`.";
+        let detail = format!(
+            "The response is large, and too many bytes of responses are in memory. Try again. {smaller}"
+        );
         Failure::new(FailureKind::Overloaded, detail)
     })?;
     let large = render(LARGEST_READ).await??.ok_or_else(|| {
-        let detail =
-            format!("The response is larger than {} MiB. Use a smaller `pageSize`.", LARGEST_READ >> 20);
+        let detail = format!("The response is larger than {} MiB. {smaller}", LARGEST_READ >> 20);
         Failure::new(FailureKind::UpstreamResponseTooLarge, detail)
     })?;
     Ok(shown(StatusCode::OK, room.holding(large.into())))

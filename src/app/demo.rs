@@ -115,8 +115,6 @@ fn failed(failure: crate::domain::Failure) -> anyhow::Error {
 
 /// The text for new users. The lines that begin with `curl` work as printed.
 fn welcome(address: SocketAddr, key: &str, crms: &[(&Simulated, Running)]) -> String {
-    let person = r#"{"firstName":"Ada","lastName":"Okafor","emailAddresses":[{"emailAddress":"ada.okafor@example.com"}],"phoneNumbers":[{"phoneNumber":"+1 416 555 0123"}]}"#;
-    let once = r#"{"firstName":"Grace","lastName":"Moreau","emailAddresses":[{"emailAddress":"grace.moreau@example.com"}],"phoneNumbers":[{"phoneNumber":"+1 416 555 0124"}]}"#;
     let addresses: Vec<String> =
         crms.iter().map(|(crm, running)| format!("{} {}", crm.provider, running.base_url())).collect();
     let mut text = format!(
@@ -128,7 +126,20 @@ fn welcome(address: SocketAddr, key: &str, crms: &[(&Simulated, Running)]) -> St
         addresses.join("   "),
     );
     let auth = format!("-H 'Authorization: Bearer {key}'");
-    for (title, calls) in [
+    let parts = [first_calls(address, &auth), searches(address, &auth), careful_writes(address, &auth, crms)];
+    for (title, calls) in parts.into_iter().flatten() {
+        let _ = writeln!(text, "\n{title}\n{}", calls.join("\n")); // Writing to a string does not fail.
+    }
+    text.push_str("\nCtrl-C stops the demo and removes its data.\n");
+    text
+}
+
+/// A title, and the calls under it.
+type TitledCalls = (&'static str, Vec<String>);
+
+fn first_calls(address: SocketAddr, auth: &str) -> Vec<TitledCalls> {
+    let person = r#"{"firstName":"Ada","lastName":"Okafor","emailAddresses":[{"emailAddress":"ada.okafor@example.com"}],"phoneNumbers":[{"phoneNumber":"+1 416 555 0123"}]}"#;
+    vec![
         (
             "List people, the same way in both CRMs:",
             calls(|credential| {
@@ -155,23 +166,49 @@ fn welcome(address: SocketAddr, key: &str, crms: &[(&Simulated, Running)]) -> St
                 ),
             ],
         ),
+    ]
+}
+
+fn searches(address: SocketAddr, auth: &str) -> Vec<TitledCalls> {
+    vec![
         (
-            "Create a contact once, even if the request is sent again (same key, same response):",
+            "Find her in both CRMs with one search:",
+            vec![format!(
+                "curl -s {auth} 'http://{address}/crm/contacts/search?emailAddress=ada.okafor@example.com'"
+            )],
+        ),
+        (
+            "Filter by name, the same way in both CRMs:",
             calls(|credential| {
                 format!(
-                    "curl -s {auth} -H 'Idempotency-Key: once-{credential}' -H 'Content-Type: application/json' 'http://{address}/crm/contacts?credentialId={credential}' -d '{once}'"
+                    "curl -s {auth} 'http://{address}/crm/contacts?credentialId={credential}&lastName=okafor&pageSize=2'"
                 )
             }),
         ),
+    ]
+}
+
+fn careful_writes(address: SocketAddr, auth: &str, crms: &[(&Simulated, Running)]) -> Vec<TitledCalls> {
+    let once = r#"{"firstName":"Grace","lastName":"Moreau","emailAddresses":[{"emailAddress":"grace.moreau@example.com"}],"phoneNumbers":[{"phoneNumber":"+1 416 555 0124"}]}"#;
+    let create = |credential: &str, query: &str, header: &str| {
+        format!(
+            "curl -s {auth}{header} -H 'Content-Type: application/json' 'http://{address}/crm/contacts?credentialId={credential}{query}' -d '{once}'"
+        )
+    };
+    vec![
+        (
+            "See what a write would send to each CRM (dry run: checked, and nothing is written):",
+            calls(|credential| create(credential, "&dryRun=true", "")),
+        ),
+        (
+            "Create a contact once, even if the request is sent again (same key, same response):",
+            calls(|credential| create(credential, "", &format!(" -H 'Idempotency-Key: once-{credential}'"))),
+        ),
         (
             "Change a contact only if it was not changed since it was read (ETag, If-Match):",
-            edits(address, &auth, crms),
+            edits(address, auth, crms),
         ),
-    ] {
-        let _ = writeln!(text, "\n{title}\n{}", calls.join("\n")); // Writing to a string does not fail.
-    }
-    text.push_str("\nCtrl-C stops the demo and removes its data.\n");
-    text
+    ]
 }
 
 fn calls(call: impl Fn(&str) -> String) -> Vec<String> {

@@ -139,6 +139,7 @@ impl World {
             render: std::sync::Arc::new(|_| {
                 Ok(StoredResponse { status: 201, headers: Vec::new(), body: Vec::new(), replayed: false })
             }),
+            dry_run: None,
         };
         let address = format!("person-{number}@example.com").into();
         let draft = ContactDraft {

@@ -95,6 +95,41 @@ impl Contact {
         !self.unseen.contains(field) && !self.partial.contains(field)
     }
 
+    /// The same contact with texts of its own, which do not keep the CRM's reply in memory.
+    #[must_use]
+    pub fn detached(mut self) -> Self {
+        fn own(text: &mut Text) {
+            *text = Text::from(text.as_str());
+        }
+        self.remote_id = RemoteId::from(self.remote_id.as_str());
+        let names = [&mut self.first_name, &mut self.last_name, &mut self.account];
+        let parts = self.addresses.iter_mut().flat_map(|address| {
+            let Address {
+                address_type,
+                street1,
+                street2,
+                city,
+                state,
+                country_subdivision,
+                country,
+                postal_code,
+            } = address;
+            [address_type, street1, street2, city, state, country_subdivision, country, postal_code]
+        });
+        names.into_iter().chain(parts).flatten().for_each(own);
+        for EmailAddress { address, kind } in &mut self.email_addresses {
+            std::iter::once(address).chain(kind).for_each(own);
+        }
+        for PhoneNumber { number, kind } in &mut self.phone_numbers {
+            std::iter::once(number).chain(kind).for_each(own);
+        }
+        for (name, value) in &mut self.remote_fields.0 {
+            own(name);
+            *value = RawJson::from_validated(Text::from(value.as_str()));
+        }
+        self
+    }
+
     /// The approximate number of bytes of its texts.
     #[must_use]
     pub fn size(&self) -> usize {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::field::known_name;
-use super::{FirstOf, Provider, RemoteId, Text, abbreviated_to};
+use super::{CredentialId, FirstOf, Provider, RemoteId, Text, abbreviated_to};
 
 /// Why a request failed, and what it may have done nevertheless.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +30,15 @@ pub struct Failure {
     pub entity_tag: Option<Text>,
     /// How far the scan came, if it reached its limit.
     pub scan: Option<Box<ScanProgress>>,
+    /// Why each credential failed, if a search got a response from none.
+    pub failures: Vec<CredentialFailure>,
+}
+
+/// Why a credential has no part in the result of a search over several.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CredentialFailure {
+    pub credential: CredentialId,
+    pub failure: Failure,
 }
 
 /// How far a scan came that reached its limit.
@@ -58,6 +67,7 @@ impl Failure {
             retryable: kind.retryable(),
             entity_tag: None,
             scan: None,
+            failures: Vec::new(),
         }
     }
 
@@ -127,6 +137,13 @@ impl Failure {
     #[must_use]
     pub fn with_scan(mut self, scan: ScanProgress) -> Self {
         self.scan = Some(Box::new(scan));
+        self
+    }
+
+    /// The same failure with why each credential failed.
+    #[must_use]
+    pub fn with_failures(mut self, failures: Vec<CredentialFailure>) -> Self {
+        self.failures = failures;
         self
     }
 

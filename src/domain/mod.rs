@@ -22,8 +22,8 @@ pub use change::{ContactDraft, ContactPatch, ContactUpsert, Patch, ReadOnlyMembe
 pub use contact::{Address, Contact, EmailAddress, PhoneNumber, ReadBy, RemoteFields, email_identity};
 pub use context::{Admission, CallContext, Priority};
 pub use failure::{
-    Candidate, Candidates, Effect, Failure, FailureKind, FaultLocation, Faults, FieldFault, Origin,
-    Retryable, ScanProgress, UpstreamStatus,
+    Candidate, Candidates, CredentialFailure, Effect, Failure, FailureKind, FaultLocation, Faults,
+    FieldFault, Origin, Retryable, ScanProgress, UpstreamStatus,
 };
 pub use field::{Field, Fields};
 pub use ids::{CredentialId, KeyId, Provider, RemoteId, TenantId};
@@ -32,7 +32,7 @@ pub use phone::{PhoneIdentity, Region, digits, has_letters};
 pub use query::{ContactQuery, Filter, FilterKind, FilterName, FilterValue, Page, PageToken};
 pub use rules::bounds;
 pub(crate) use string_enum::string_enum;
-pub use text::{RawJson, Text, case_identity, field_key, text_identity, words};
+pub use text::{RawJson, Text, case_identity, field_key, name_identity, text_identity, words};
 pub use warning::{Warning, WarningCode, known_warnings};
 
 /// The result of every fallible step of the gateway.

@@ -82,6 +82,13 @@ pub fn words<'a>(texts: impl IntoIterator<Item = &'a Text>) -> impl Iterator<Ite
     texts.into_iter().flat_map(|text| text.split_whitespace())
 }
 
+/// The form in which names are equal that differ only in case, in blanks or in their normal form of Unicode. `parts` are joined:
+/// the first and last name make the full name.
+#[must_use]
+pub fn name_identity<'a>(parts: impl IntoIterator<Item = &'a Text>) -> String {
+    case_identity(&words(parts).collect::<Vec<_>>().join(" "))
+}
+
 /// The name of a field without case, spaces, underscores and dashes: `First Name`, `first_name` and `firstname` are one.
 #[must_use]
 pub fn field_key(name: &str) -> String {

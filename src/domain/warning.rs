@@ -61,6 +61,8 @@ string_enum! {
         RowUnreadable = "row_unreadable",
         /// The scan for matching contacts reached its limit, so the page is short.
         ScanLimitReached = "scan_limit_reached",
+        /// More contacts match than a search returns for one credential.
+        TooManyMatches = "too_many_matches",
         /// The CRM does not keep the requested order.
         OrderChanged = "order_changed",
     }

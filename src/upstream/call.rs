@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytestring::ByteString;
 use http::Method;
+use url::Url;
 
 use super::Secrets;
 use crate::blocking;
@@ -56,6 +57,24 @@ impl Call {
     pub fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.query.push((name, value.into()));
         self
+    }
+
+    /// The URL of the call, for this base URL.
+    pub(super) fn at(&self, mut base: Url) -> Result<Url> {
+        base.path_segments_mut()
+            .map_err(|()| Failure::internal("a base URL that cannot be a base passed the guard"))?
+            .pop_if_empty()
+            .extend(&self.path);
+        if !self.query.is_empty() {
+            base.query_pairs_mut().extend_pairs(&self.query);
+        }
+        Ok(base)
+    }
+
+    /// The path and the query as they are sent, behind the base URL.
+    pub fn target(&self) -> Result<String> {
+        let any = Url::parse("https://host").map_err(|_| Failure::internal("a constant URL is not valid"))?;
+        Ok(self.at(any)?[url::Position::BeforePath..].to_owned())
     }
 
     /// The same call with a JSON body.

@@ -171,15 +171,7 @@ impl Upstream {
     }
 
     fn address(&self, call: &Call) -> Result<Url> {
-        let mut url = self.base.url().clone();
-        url.path_segments_mut()
-            .map_err(|()| Failure::internal("a base URL that cannot be a base passed the guard"))?
-            .pop_if_empty()
-            .extend(&call.path);
-        if !call.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(&call.query);
-        }
-        Ok(url)
+        call.at(self.base.url().clone())
     }
 }
 

@@ -184,6 +184,19 @@ async fn a_gateway_or_a_crm_that_fails_meanwhile_costs_no_row_and_doubles_none()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_names_the_rows_that_would_be_refused_and_writes_nothing() {
+    let desk = Desk::with(&people(3)).await;
+    let printed = desk.ok("people.csv", &["--dry-run"]).await;
+    assert!(printed.contains("3 rows can be imported; nothing was written."), "{printed}");
+    desk.write("bad.csv", people(2) + "Person,Nobody,not an address,+1 415 555 3000\n");
+    let printed = desk.fails("bad.csv", &["--dry-run"]).await;
+    assert!(printed.contains("row 3: validation_failed: /emailAddresses/0/emailAddress"), "{printed}");
+    assert!(printed.contains("1 of 3 rows would be rejected"), "{printed}");
+    assert_eq!(desk.writes(), 0);
+    assert!(!desk.path("people.csv.progress").exists() && !desk.path("bad.rejected.csv").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_row_of_yesterday_without_an_outcome_is_not_sent_again() {
     let desk = Desk::with(&people(2)).await;
     let mut command = desk.command("people.csv", &[]).await;

@@ -104,9 +104,23 @@ fn the_calls_that_the_demo_prints_work_as_printed() {
     let demo = Demo::start();
     let calls: Vec<&str> = demo.printed.lines().filter(|line| line.starts_with("curl ")).collect();
     assert!(calls.len() >= 6, "{}", demo.printed);
-    let mut edits = 0;
+    let (mut edits, mut searches, mut filters, mut dry_runs) = (0, 0, 0, 0);
     for call in calls {
         let answer = parsed(&demo.run(call));
+        if call.contains("/search?") {
+            searches += 1;
+            let contacts = answer["people"][0]["contacts"].as_array().unwrap();
+            let providers: Vec<_> = contacts.iter().map(|found| &found["provider"]).collect();
+            assert_eq!(providers, ["aptly", "pipeline"], "{call}\n{answer}");
+            assert_eq!(answer["complete"], true, "{call}\n{answer}");
+            continue;
+        }
+        if call.contains("dryRun=true") {
+            dry_runs += 1;
+            assert_eq!((&answer["dryRun"], &answer["calls"][0]["method"]), (&true.into(), &"POST".into()));
+            assert!(answer["calls"][0]["body"].to_string().contains("Moreau"), "{call}\n{answer}");
+            continue;
+        }
         let people =
             answer["contacts"].as_array().map_or_else(|| vec![answer["contact"].clone()], Clone::clone);
         assert!(
@@ -117,12 +131,17 @@ fn the_calls_that_the_demo_prints_work_as_printed() {
             assert_eq!(people[0]["firstName"], "Ada", "{call}\n{answer}");
             assert_eq!(people[0]["emailAddresses"][0]["emailAddress"], "ada.okafor@example.com");
         }
+        if call.contains("lastName=") {
+            filters += 1;
+            assert!(people.iter().all(|person| person["lastName"] == "Okafor"), "{call}\n{answer}");
+        }
         if call.contains("If-Match") {
             edits += 1;
             assert_eq!(people[0]["firstName"], "Edith", "{call}\n{answer}");
         }
     }
-    assert_eq!(edits, SIMULATED.len());
+    let all = SIMULATED.len();
+    assert_eq!((edits, searches, filters, dry_runs), (all, 1, all, all));
 }
 
 #[test]

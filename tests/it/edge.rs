@@ -161,7 +161,7 @@ async fn nobody_learns_anything_before_authentication() {
         ("PATCH", "/crm/contacts/x"),
         ("DELETE", "/crm/contacts/count%20"),
         ("GET", "/crm/contacts/fields"),
-        ("POST", "/crm/search"),
+        ("GET", "/crm/contacts/search"),
         ("POST", "/credentials"),
         ("GET", "/credentials/x"),
         ("POST", "/admin/tenants"),
@@ -184,18 +184,7 @@ async fn nobody_learns_anything_before_authentication() {
 #[tokio::test]
 async fn what_is_specified_and_not_built_says_so() {
     let edge = TestGateway::open().await;
-    for (method, path) in [
-        ("GET", "/crm/contacts/fields?credentialId=c"),
-        ("GET", "/crm/contacts/export"),
-        ("POST", "/crm/contacts/upsert?credentialId=c&dryRun=true"),
-        ("GET", "/crm/contacts/search"),
-        ("POST", "/crm/contacts/search"),
-        ("GET", "/crm/search"),
-        ("POST", "/2024-03/one/crm/search"),
-        ("POST", "/crm/contacts?credentialId=c&dryRun=true"),
-        ("PATCH", "/crm/contacts/x?credentialId=c&dryRun=false"),
-        ("DELETE", "/crm/contacts/x?credentialId=c&dryRun"),
-    ] {
+    for (method, path) in [("GET", "/crm/contacts/fields?credentialId=c"), ("GET", "/crm/contacts/export")] {
         edge.ask(method, path).await.is(501, "operation_unsupported");
     }
     for (method, path) in [

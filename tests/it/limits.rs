@@ -137,7 +137,7 @@ async fn in_a_stop_nothing_new_is_let_in_and_health_is_told() {
     let edge = with_limits(limits()).await;
     edge.gate.close();
     for (method, path) in
-        [("GET", ASK), ("POST", "/crm/contacts"), ("GET", "/admin/tenants"), ("GET", "/crm/search")]
+        [("GET", ASK), ("POST", "/crm/contacts"), ("GET", "/admin/tenants"), ("GET", "/crm/contacts/search")]
     {
         let answer =
             edge.send(Request::builder().method(method).uri(path).body(Body::empty()).unwrap()).await;

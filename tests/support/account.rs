@@ -124,8 +124,9 @@ impl Account {
         let (rendered, render) = Rendered::new();
         let (caller, credential) = (self.gateway.caller.clone(), self.credential.clone());
         let context = context.clone();
+        let (condition, identity, dry_run) = (None, None, None);
         let request =
-            WriteRequest { context, caller, credential, options, condition: None, identity: None, render };
+            WriteRequest { context, caller, credential, options, condition, identity, render, dry_run };
         (request, rendered)
     }
 

@@ -120,6 +120,7 @@ impl Keyed<'_> {
             condition: self.condition.clone(),
             identity: Some(RequestIdentity { key: self.key.into(), fingerprint_input: asked }),
             render: render(),
+            dry_run: None,
         }
     }
 }

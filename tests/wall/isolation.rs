@@ -35,7 +35,7 @@ impl Aim<'_> {
         let id = if names_credential { self.credential } else { self.contact };
         let path = operation.path.replace("{id}", id);
         if operation.takes("credentialId") {
-            return (format!("{path}?credentialId={}", self.credential), path);
+            return (format!("{path}?credentialId={}{}", self.credential, operation.needs()), path);
         }
         let skip = if operation.takes("verify") { "?verify=false" } else { "" };
         (format!("{path}{skip}"), path)
@@ -146,7 +146,8 @@ async fn a_malformed_credential_is_refused_and_no_call() {
             &encoded,
         ];
         let twice = [doubled.as_str(), aliased.as_str()];
-        for credential in malformed.into_iter().chain(twice.into_iter().filter(|_| in_query)) {
+        let is_single = in_query && !operation.asks_several();
+        for credential in malformed.into_iter().chain(twice.into_iter().filter(|_| is_single)) {
             let aim = Aim { credential, contact: "abc123" };
             let answer = aim.answer(&testbed, &operation, &operation.method, &key).await;
             let refused = matches!(answer.code().as_str(), "credential_not_found" | "invalid_parameter");

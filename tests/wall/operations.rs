@@ -39,6 +39,16 @@ impl Operation {
         self.parameters().any(|known| known["in"] == "query" && known["name"] == name)
     }
 
+    /// More of the query, where one of several parameters must be given.
+    pub(crate) fn needs(&self) -> &'static str {
+        if self.path == "/crm/contacts/search" { "&name=nobody" } else { "" }
+    }
+
+    /// Whether the credential may be repeated, because the operation asks several.
+    pub(crate) fn asks_several(&self) -> bool {
+        self.parameters().any(|known| known["name"] == "credentialId" && known["schema"]["type"] == "array")
+    }
+
     /// What must be given and the attacks know nothing of: they could not drive such an operation.
     pub(crate) fn strange(&self) -> Vec<String> {
         let known = ["id", "keyId", "credentialId"];

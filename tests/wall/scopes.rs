@@ -7,9 +7,10 @@ use crate::test_gateway::admin;
 use crate::testbed::Testbed;
 
 /// The allow table. An operation that is missing here fails the test.
-const ALLOWED: [(&str, Scope); 14] = [
+const ALLOWED: [(&str, Scope); 15] = [
     ("GET /crm/contacts", Scope::ContactsRead),
     ("GET /crm/contacts/count", Scope::ContactsRead),
+    ("GET /crm/contacts/search", Scope::ContactsRead),
     ("GET /crm/contacts/{id}", Scope::ContactsRead),
     ("POST /crm/contacts", Scope::ContactsWrite),
     ("POST /crm/contacts/upsert", Scope::ContactsWrite),
@@ -30,7 +31,7 @@ const OPEN: [&str; 2] = ["GET /livez", "GET /readyz"];
 fn uri(operation: &Operation) -> String {
     let path = operation.path.replace("{id}", "nobody").replace("{keyId}", "nobody");
     if operation.takes("credentialId") {
-        return format!("{path}?credentialId=nobody");
+        return format!("{path}?credentialId=nobody{}", operation.needs());
     }
     if operation.takes("verify") { format!("{path}?verify=false") } else { path }
 }

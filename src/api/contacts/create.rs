@@ -34,9 +34,10 @@ pub(in crate::api) async fn create(
     Query(asked): Query<WriteParameters>,
     written: IdempotentJson<ContactDraft>,
 ) -> Result<Response> {
-    let WriteParameters { credential, options } = asked;
+    let WriteParameters { credential, options, is_dry_run } = asked;
     let IdempotentJson { body, identity, keyed } = written;
     let render = rendered::created(&credential, keyed);
-    let request = WriteRequest { context, caller, credential, options, condition: None, identity, render };
+    let (dry_run, condition) = (is_dry_run.then(rendered::planned), None);
+    let request = WriteRequest { context, caller, credential, options, condition, identity, render, dry_run };
     gateway.contacts.create(request, body).await.map(response::respond)
 }

@@ -31,9 +31,10 @@ pub(in crate::api) async fn delete(
     Query(asked): Query<DeleteParameters>,
     keyed: IdempotencyKey,
 ) -> Result<Response> {
-    let DeleteParameters { credential } = asked;
+    let DeleteParameters { credential, is_dry_run } = asked;
+    let dry_run = is_dry_run.then(rendered::planned);
     let (identity, options) = (keyed.identity(""), WriteOptions::default());
     let render = rendered::deleted(keyed);
-    let request = WriteRequest { context, caller, credential, options, condition, identity, render };
+    let request = WriteRequest { context, caller, credential, options, condition, identity, render, dry_run };
     gateway.contacts.delete(request, &id).await.map(response::respond)
 }

@@ -7,5 +7,6 @@ pub(super) mod get;
 pub(super) mod list;
 mod parameters;
 mod rendered;
+pub(super) mod search;
 pub(super) mod update;
 pub(super) mod upsert;

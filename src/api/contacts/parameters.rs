@@ -8,7 +8,9 @@ use crate::api::extract::{Parameters, QueryReader, Read};
 use crate::api::openapi::parameters as documented;
 use crate::domain::rules::is_email_address;
 use crate::domain::{ContactQuery, CredentialId, Filter, FilterKind, FilterName, FilterValue};
-use crate::gateway::contacts::{ListRequest, PageStart, WriteOptions};
+use crate::gateway::contacts::{
+    ListRequest, PageStart, SEARCHED_MOST, SearchBy, SearchRequest, WriteOptions,
+};
 
 /// The largest page number. It is beyond the end of any list, and cannot cause an overflow.
 const PAGE_NUMBER_MOST: u64 = 1_000_000;
@@ -64,24 +66,78 @@ impl IntoParams for CountParameters {
     }
 }
 
+/// The parameters of a search over several credentials.
+pub(in crate::api) struct SearchParameters(pub(super) SearchRequest);
+
+impl Parameters for SearchParameters {
+    fn read(query: &mut QueryReader) -> Read<Self> {
+        let (credentials, by) = (query.credentials(SEARCHED_MOST), search_by(query));
+        Ok(Self(SearchRequest { by: by?, credentials: credentials? }))
+    }
+}
+
+impl IntoParams for SearchParameters {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let one = "Send exactly one of `emailAddress`, `phoneNumber` and `name`.";
+        let by = |name, meaning: &str, schema| documented::query(name, &format!("{meaning} {one}"), schema);
+        let credentials = format!(
+            "The ids of the credentials to ask; repeat the parameter to name several, at most {SEARCHED_MOST}. By default, all that the key may use."
+        );
+        vec![
+            by("emailAddress", FilterName::EmailAddress.description(), documented::email_address()),
+            by("phoneNumber", FilterName::PhoneNumber.description(), documented::text()),
+            by(
+                "name",
+                "The first name, the last name or the full name equals, ignoring case.",
+                documented::text(),
+            ),
+            documented::credentials(&credentials),
+        ]
+    }
+}
+
+fn search_by(query: &mut QueryReader) -> Read<SearchBy> {
+    let email = email_address(query, FilterName::EmailAddress);
+    let phone = phone_number(query, FilterName::PhoneNumber);
+    let name = query.text("name");
+    let text = |value| match value {
+        Some(FilterValue::Text(text)) => Some(text),
+        Some(FilterValue::Time(_)) | None => None,
+    };
+    let given = [
+        text(email?).map(SearchBy::EmailAddress),
+        text(phone?).map(SearchBy::PhoneNumber),
+        name?.map(SearchBy::Name),
+    ];
+    let mut given = given.into_iter().flatten();
+    let detail = "Send exactly one of `emailAddress`, `phoneNumber` and `name`.";
+    match (given.next(), given.next()) {
+        (Some(by), None) => Ok(by),
+        (None, _) => Err(query.fault("emailAddress", detail)),
+        (Some(_), Some(other)) => Err(query.fault(other.word(), detail)),
+    }
+}
+
 /// The parameters of a create or update.
 pub(in crate::api) struct WriteParameters {
     pub(super) credential: CredentialId,
     pub(super) options: WriteOptions,
+    pub(super) is_dry_run: bool,
 }
 
 impl Parameters for WriteParameters {
     fn read(query: &mut QueryReader) -> Read<Self> {
-        query.unbuilt("dryRun");
         let (credential, strict) = (query.credential(), query.flag("strict", false));
-        Ok(Self { credential: credential?, options: WriteOptions { strict: strict? } })
+        let is_dry_run = query.flag("dryRun", false);
+        let options = WriteOptions { strict: strict? };
+        Ok(Self { credential: credential?, options, is_dry_run: is_dry_run? })
     }
 }
 
 impl IntoParams for WriteParameters {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let strict = "If `true`, the request fails with 422 if the CRM cannot store all of it. Otherwise the response has warnings.";
-        vec![documented::credential(), documented::flag("strict", false, strict)]
+        vec![documented::credential(), documented::flag("strict", false, strict), documented::dry_run()]
     }
 }
 
@@ -89,16 +145,15 @@ impl IntoParams for WriteParameters {
 pub(in crate::api) struct UpsertParameters {
     pub(super) credential: CredentialId,
     pub(super) options: WriteOptions,
+    pub(super) is_dry_run: bool,
     pub(super) match_on: Option<Vec<IdentityKind>>,
 }
 
 impl Parameters for UpsertParameters {
     fn read(query: &mut QueryReader) -> Read<Self> {
-        query.unbuilt("dryRun");
-        let (credential, strict, match_on) =
-            (query.credential(), query.flag("strict", false), match_on(query));
-        let options = WriteOptions { strict: strict? };
-        Ok(Self { credential: credential?, options, match_on: match_on? })
+        let (write, match_on) = (WriteParameters::read(query), match_on(query));
+        let WriteParameters { credential, options, is_dry_run } = write?;
+        Ok(Self { credential, options, is_dry_run, match_on: match_on? })
     }
 }
 
@@ -166,18 +221,19 @@ fn match_on(query: &mut QueryReader) -> Read<Option<Vec<IdentityKind>>> {
 /// The parameters of a delete.
 pub(in crate::api) struct DeleteParameters {
     pub(super) credential: CredentialId,
+    pub(super) is_dry_run: bool,
 }
 
 impl Parameters for DeleteParameters {
     fn read(query: &mut QueryReader) -> Read<Self> {
-        query.unbuilt("dryRun");
-        Ok(Self { credential: query.credential()? })
+        let (credential, is_dry_run) = (query.credential(), query.flag("dryRun", false));
+        Ok(Self { credential: credential?, is_dry_run: is_dry_run? })
     }
 }
 
 impl IntoParams for DeleteParameters {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        vec![documented::credential()]
+        vec![documented::credential(), documented::dry_run()]
     }
 }
 

@@ -6,9 +6,9 @@ use http::StatusCode;
 
 use crate::api::extract::IdempotencyKey;
 use crate::api::response;
-use crate::api::schema::{ContactResponse, DeleteResponse, Extent, UpsertResponse};
+use crate::api::schema::{ContactResponse, DeleteResponse, DryRunResponse, Extent, UpsertResponse};
 use crate::domain::{Contact, CredentialId, Failure, RemoteFields, Result, Warning, WarningCode};
-use crate::gateway::contacts::{ContactView, ResponseBuilder};
+use crate::gateway::contacts::{ContactView, DryRunBuilder, ResponseBuilder};
 use crate::gateway::writes::StoredResponse;
 
 const ETAG: &str = "etag";
@@ -44,6 +44,11 @@ pub(super) fn deleted(keyed: IdempotencyKey) -> ResponseBuilder {
     render_write(keyed, |_, _| {
         response::written_within(StatusCode::OK, &DeleteResponse { success: true }, None)
     })
+}
+
+/// The calls of a dry run. It is not stored, so it is not shortened.
+pub(super) fn planned() -> DryRunBuilder {
+    Arc::new(|plan| response::written(StatusCode::OK, &DryRunResponse::of(plan), None))
 }
 
 /// A success is rendered by `done`, which returns `None` if it is too large. A rejection by the CRM is rendered as a problem.

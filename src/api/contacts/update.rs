@@ -46,10 +46,11 @@ pub(in crate::api) async fn update(
     Query(asked): Query<WriteParameters>,
     written: IdempotentJson<ContactPatch>,
 ) -> Result<Response> {
-    let WriteParameters { credential, options } = asked;
+    let WriteParameters { credential, options, is_dry_run } = asked;
     let IdempotentJson { body, identity, keyed } = written;
     let render = rendered::updated(keyed);
-    let request = WriteRequest { context, caller, credential, options, condition, identity, render };
+    let dry_run = is_dry_run.then(rendered::planned);
+    let request = WriteRequest { context, caller, credential, options, condition, identity, render, dry_run };
     gateway.contacts.update(request, &id, body).await.map(response::respond)
 }
 

@@ -44,9 +44,10 @@ pub(in crate::api) async fn upsert(
     Query(asked): Query<UpsertParameters>,
     written: IdempotentJson<ContactUpsert>,
 ) -> Result<Response> {
-    let UpsertParameters { credential, options, match_on } = asked;
+    let UpsertParameters { credential, options, is_dry_run, match_on } = asked;
     let IdempotentJson { body, identity, keyed } = written;
     let render = rendered::upserted(&credential, keyed);
-    let request = WriteRequest { context, caller, credential, options, condition: None, identity, render };
+    let (dry_run, condition) = (is_dry_run.then(rendered::planned), None);
+    let request = WriteRequest { context, caller, credential, options, condition, identity, render, dry_run };
     gateway.contacts.upsert(request, body, match_on).await.map(response::respond)
 }

@@ -43,7 +43,7 @@ pub(super) const fn remediation(kind: FailureKind) -> &'static str {
         K::UpstreamPermissionDenied => "The secret is valid, but its user lacks the permission in the CRM. Grant the user the permission there.",
         K::UpstreamRejected => "The CRM rejected the request. The detail gives its reason, and <code>errors</code> names the invalid fields.",
         K::UpstreamRateLimited => "The rate limit of the CRM is shared by everyone who uses the account. Wait, then retry.",
-        K::UpstreamError => "The CRM returned a server error. Retry later. If the problem lasts, contact the support of the CRM.",
+        K::UpstreamError => "The CRM returned a server error. Retry later. If the problem lasts, contact the support of the CRM. In a search over several CRMs, none of them gave a result: <code>failures</code> has the problem of each credential.",
         K::UpstreamUnreachable => "The gateway could not connect to the CRM. Check the base URL in the settings of the credential, and whether the gateway's network can reach it.",
         K::UpstreamTls => "The certificate is not valid for the host, has expired, or its issuer is not trusted. The operator can check it from the gateway's network.",
         K::UpstreamRedirected => "The gateway follows no redirects, because a redirect would send the secret to another location. Set the base URL to the target of the redirect.",

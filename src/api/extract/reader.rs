@@ -20,22 +20,17 @@ pub(in crate::api) type Read<T> = std::result::Result<T, Noted>;
 pub(in crate::api) struct QueryReader {
     pairs: Vec<(String, Option<String>)>,
     faults: Faults,
-    unbuilt: Option<&'static str>,
 }
 
 impl QueryReader {
     /// Reads `query` as the parameters of an operation.
     pub(super) fn read<P: Parameters>(query: &str) -> Result<P> {
-        let mut reader = Self { pairs: pairs(query), faults: Faults::new(), unbuilt: None };
+        let mut reader = Self { pairs: pairs(query), faults: Faults::new() };
         let read = P::read(&mut reader);
         reader.end(read)
     }
 
     fn end<P>(mut self, read: Read<P>) -> Result<P> {
-        if let Some(name) = self.unbuilt {
-            let detail = format!("`{name}` is not implemented yet. Send the request without it.");
-            return Err(Failure::new(FailureKind::OperationUnsupported, detail));
-        }
         // Each once, in the order of the query.
         let (left, mut named) = (std::mem::take(&mut self.pairs), BTreeSet::new());
         for (name, _) in left.iter().filter(|(name, _)| named.insert(name.as_str())) {
@@ -134,8 +129,6 @@ impl QueryReader {
     /// The credential, by either name of the parameter.
     pub(in crate::api) fn credential(&mut self) -> Read<CredentialId> {
         let (name, alias) = (self.given("credentialId"), self.given("connectionId"));
-        // Ids have no fixed format. An id that is too long cannot exist, and is treated like the empty one.
-        let bounded = |id: String| if id.chars().count() > TEXT_MOST { String::new() } else { id };
         match (name?, alias?) {
             (Some(one), Some(other)) if one != other => Err(self.fault(
                 "connectionId",
@@ -146,10 +139,38 @@ impl QueryReader {
         }
     }
 
-    /// A parameter that is specified but not implemented. If it is present, the request is refused.
-    pub(in crate::api) fn unbuilt(&mut self, name: &'static str) {
-        if self.pairs.iter().any(|(known, _)| known == name) {
-            self.unbuilt = Some(name);
+    /// The credentials of a repeated parameter, by either of its names, each once; empty if there are none.
+    pub(in crate::api) fn credentials(&mut self, most: usize) -> Read<Vec<CredentialId>> {
+        let is_named = |name: &str| matches!(name, "credentialId" | "connectionId");
+        let given: Vec<_> = self.pairs.extract_if(.., |(name, _)| is_named(name)).collect();
+        let mut ids: Vec<CredentialId> = Vec::new();
+        let mut seen = BTreeSet::new();
+        for (name, value) in given {
+            match value.filter(|value| !value.trim().is_empty()) {
+                None => {
+                    return Err(
+                        self.fault(&name, "Must not be empty, and must be valid percent-encoded UTF-8.")
+                    );
+                }
+                Some(value) => {
+                    let id = CredentialId::from(bounded(value));
+                    if seen.insert(id.clone()) {
+                        ids.push(id);
+                    }
+                }
+            }
         }
+        if ids.len() > most {
+            return Err(self.fault(
+                "credentialId",
+                format!("Names {} credentials; at most {most} are allowed.", ids.len()),
+            ));
+        }
+        Ok(ids)
     }
+}
+
+/// The id, or the empty one if it is too long. Ids have no fixed format; one that is too long cannot exist.
+fn bounded(id: String) -> String {
+    if id.chars().count() > TEXT_MOST { String::new() } else { id }
 }

@@ -11,17 +11,20 @@ use utoipa::openapi::example::{Example, ExampleBuilder};
 use crate::adapters::{ADAPTERS, Account};
 use crate::api::schema::{
     AuditListing, CheckResponse, ContactListResponse, ContactResponse, CountResponse, CredentialListing,
-    CredentialResponse, DeleteResponse, KeyListing, KeyResponse, TenantListing, TenantResponse,
-    TenantUsageResponse, UpsertResponse,
+    CredentialResponse, DeleteResponse, DryRunResponse, KeyListing, KeyResponse, SearchResponse,
+    TenantListing, TenantResponse, TenantUsageResponse, UpsertResponse,
 };
 use crate::config::Quotas;
 use crate::domain::{
-    Contact, EmailAddress, Failure, FailureKind, FilterName, PhoneNumber, Provider, RawJson, RemoteFields,
-    RemoteId, Scope, Scopes, Text, Timestamp, Warning, WarningCode,
+    Contact, CredentialFailure, EmailAddress, Failure, FailureKind, FilterName, PhoneNumber, Provider,
+    RawJson, RemoteFields, RemoteId, Scope, Scopes, Text, Timestamp, Warning, WarningCode,
 };
 use crate::gateway::Listing;
 use crate::gateway::audit::Action;
-use crate::gateway::contacts::{ContactPage, ContactView, UpsertOutcome};
+use crate::gateway::contacts::{
+    ContactPage, ContactView, DryRun, FoundContact, FoundPerson, PlannedCall, SearchResult, Shortfall,
+    UpsertOutcome,
+};
 use crate::gateway::credentials::{CheckRecord, Credential};
 use crate::gateway::keys::KeyRecord;
 use crate::gateway::tenants::{TenantRecord, Usage};
@@ -47,6 +50,8 @@ pub(super) fn of(name: &str) -> Vec<(String, RefOr<Example>)> {
                 value(&ContactListResponse::of(&listed(pipeline(), None, FilterName::RemoteCreatedAtMin))),
             ),
         ],
+        "SearchAnswer" => searches(),
+        "DryRunAnswer" => dry_runs(),
         "CountAnswer" => vec![("count", "A count", value(&CountResponse { count: 412 }))],
         "DeleteAnswer" => vec![("removed", "Deleted", value(&DeleteResponse { success: true }))],
         "CredentialAnswer" => vec![
@@ -180,6 +185,66 @@ fn listed(shown: ContactView, total: Option<u64>, filter: FilterName) -> Contact
         applied_here: vec![],
         warnings: vec![],
     }
+}
+
+fn dry_runs() -> Vec<(&'static str, &'static str, Value)> {
+    let planned = |path: &str, body: &'static str, warnings| {
+        let body = Some(RawJson::from_validated(Text::from_static(body)));
+        let call = PlannedCall { method: "POST".to_owned(), path: path.to_owned(), body };
+        value(&DryRunResponse::of(&DryRun { calls: vec![call], warnings }))
+    };
+    let aptly = r#"{"First Name":"Maria","Last Name":"Okafor","Email":"maria.okafor@example.com"}"#;
+    let pipeline = r#"{"firstName":"Maria","lastName":"Okafor","phoneNumber":[{"value":"+14165550134","isPrimary":true}]}"#;
+    let lost = Warning::new(
+        WarningCode::NotStored,
+        "/account",
+        "Not stored: contacts of the pipeline CRM have no company.",
+    );
+    vec![
+        ("dryRun-aptly", "What a create would send to Aptly", planned("/api/contacts", aptly, vec![])),
+        (
+            "dryRun-pipeline",
+            "What a create would send to the pipeline CRM",
+            planned("/api/contact", pipeline, vec![lost]),
+        ),
+    ]
+}
+
+fn searches() -> Vec<(&'static str, &'static str, Value)> {
+    let contact =
+        |credential: &'static str, provider, ContactView { id, contact, warnings, .. }| FoundContact {
+            credential: credential.into(),
+            provider: Provider::new(provider),
+            id,
+            contact,
+            warnings,
+        };
+    let (one, other) =
+        (contact("demo-aptly", "aptly", aptly()), contact("demo-pipeline", "pipeline", pipeline()));
+    let matched_on = vec!["emailAddress", "phoneNumber"];
+    let both = SearchResult {
+        people: vec![FoundPerson { matched_on, contacts: vec![one.clone(), other] }],
+        ..SearchResult::default()
+    };
+    let late =
+        Failure::new(FailureKind::UpstreamTimeout, "The CRM did not respond in the time for this search.")
+            .with_upstream(Provider::new("pipeline"), None);
+    let partly = SearchResult {
+        people: vec![FoundPerson { matched_on: vec!["name"], contacts: vec![one] }],
+        failures: vec![CredentialFailure { credential: "demo-pipeline".into(), failure: late }],
+        shortfalls: vec![Shortfall {
+            credential: "demo-aptly".into(),
+            code: WarningCode::TooManyMatches,
+            message: "More than 50 contacts match; the first 50 are shown. List this credential's contacts with a filter to see all.".into(),
+        }],
+    };
+    let show = |found| {
+        value(&SearchResponse::of(found, "/crm/contacts/search", "0193d3a1-7f00-7000-8000-000000000001"))
+    };
+    vec![
+        ("both", "One person in both CRMs", show(&both)),
+        ("partly", "One CRM is too slow, the other has more matches", show(&partly)),
+    ]
 }
 
 fn credential(provider: &'static str) -> Credential {

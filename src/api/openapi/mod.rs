@@ -7,12 +7,13 @@ mod providers;
 
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::schema::{Components, Ref};
+use utoipa::openapi::schema::{Components, OneOfBuilder, Ref, Schema};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Content, License, OpenApi as Document, RefOr};
 
 use super::problem::{Problem, ProblemCode, ProblemOrigin, ProblemRetryable};
 use super::routes::{open_routes, operator_routes, tenant_routes};
+use super::schema::DryRunResponse;
 
 /// The parts of the document that describe the API as a whole.
 #[derive(OpenApi)]
@@ -25,7 +26,7 @@ use super::routes::{open_routes, operator_routes, tenant_routes};
         (name = "operation", description = "Health checks."),
     ),
     servers((url = "/", description = "This gateway.")),
-    components(schemas(Problem, ProblemCode, ProblemOrigin, ProblemRetryable)),
+    components(schemas(Problem, ProblemCode, ProblemOrigin, ProblemRetryable, DryRunResponse<'static>)),
 )]
 struct Api;
 
@@ -93,7 +94,8 @@ fn complete_operation(path: &str, operation: &mut Operation, shared: &mut Compon
     if let Some(RefOr::T(body)) = &mut operation.request_body {
         body.content.values_mut().for_each(|content| exemplify(content, shared));
     }
-    let keyed = operation.parameters.iter().flatten().any(is_idempotency_key);
+    let takes = |name: &str| operation.parameters.iter().flatten().any(|parameter| is_named(parameter, name));
+    let (keyed, planned) = (takes("Idempotency-Key"), takes(parameters::DRY_RUN));
     for (status, response) in &mut operation.responses.responses {
         let RefOr::T(response) = response else { continue };
         if keyed && status.starts_with('2') {
@@ -103,12 +105,27 @@ fn complete_operation(path: &str, operation: &mut Operation, shared: &mut Compon
             response.headers.insert("ETag".to_owned(), parameters::entity_tag_header().into());
         }
         response.content.values_mut().for_each(|content| exemplify(content, shared));
+        if planned && status.starts_with('2') {
+            response.content.values_mut().for_each(|content| add_dry_run(content, shared));
+        }
         response.headers.insert(REQUEST_ID.to_owned(), RefOr::Ref(reference("headers", REQUEST_ID)));
     }
 }
 
-fn is_idempotency_key(parameter: &RefOr<utoipa::openapi::path::Parameter>) -> bool {
-    matches!(parameter, RefOr::T(parameter) if parameter.name == "Idempotency-Key")
+fn is_named(parameter: &RefOr<utoipa::openapi::path::Parameter>, name: &str) -> bool {
+    matches!(parameter, RefOr::T(parameter) if parameter.name == name)
+}
+
+/// Adds the response of a dry run to that of the write.
+fn add_dry_run(content: &mut RefOr<Content>, shared: &mut Components) {
+    let RefOr::T(written) = content else { return };
+    let plan = Ref::from_schema_name("DryRunAnswer");
+    let mut planned = RefOr::T(Content::new(Some(plan.clone())));
+    exemplify(&mut planned, shared);
+    if let (Some(schema), RefOr::T(planned)) = (written.schema.take(), planned) {
+        written.schema = Some(RefOr::T(Schema::OneOf(OneOfBuilder::new().item(schema).item(plan).build())));
+        written.examples.extend(planned.examples);
+    }
 }
 
 /// Whether the content is a single contact with its warnings.

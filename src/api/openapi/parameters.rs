@@ -3,13 +3,15 @@
 use utoipa::openapi::Required;
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::schema::{ArrayBuilder, KnownFormat, ObjectBuilder, SchemaFormat, Type};
 
 use crate::api::extract::DEADLINE_MILLIS;
 use crate::domain::bounds::{EMAIL_ADDRESS_MOST, IDEMPOTENCY_KEY_MOST, TEXT_MOST};
 
 /// The maximum page size.
 pub(in crate::api) const PAGE_SIZE_MOST: u64 = 100;
+/// The parameter of a write that is only planned.
+pub(super) const DRY_RUN: &str = "dryRun";
 /// The default page size.
 pub(in crate::api) const PAGE_SIZE_DEFAULT: u32 = 50;
 
@@ -58,6 +60,23 @@ pub(in crate::api) fn credential() -> Parameter {
         query("credentialId", "The id of the credential, which selects the CRM account.", text);
     parameter.required = Required::True;
     parameter
+}
+
+/// The credentials of an operation that asks several.
+pub(in crate::api) fn credentials(description: &str) -> Parameter {
+    let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).build();
+    let list = ArrayBuilder::new().items(text).build();
+    let mut parameter = query("credentialId", description, ObjectBuilder::new());
+    parameter.schema = Some(list.into());
+    parameter
+}
+
+/// Whether a write is only planned.
+pub(in crate::api) fn dry_run() -> Parameter {
+    let description = "If `true`, the request is checked like the write, with the same lookups and refusals, and nothing is \
+                       written or stored. The response has the calls that the write would send. Cannot be combined with \
+                       `Idempotency-Key`.";
+    flag(DRY_RUN, false, description)
 }
 
 /// The position in a list.

@@ -8,7 +8,8 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::status;
 use crate::domain::{
-    Candidate, Failure, FailureKind, FaultLocation, FieldFault, Origin, Retryable, UpstreamStatus,
+    Candidate, CredentialFailure, Failure, FailureKind, FaultLocation, FieldFault, Origin, Retryable,
+    UpstreamStatus,
 };
 
 /// An error: what is wrong, who caused it, how to fix it, and whether to retry.
@@ -68,6 +69,36 @@ pub struct Problem<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, nullable = false)]
     rows_read: Option<u64>,
+    /// With `upstream_error` of a search: the problem of each credential.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false, no_recursion)]
+    failures: Vec<CredentialProblem<'a>>,
+}
+
+/// The problem of one credential in a search.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = CredentialProblem)]
+pub(in crate::api) struct CredentialProblem<'a> {
+    /// The credential.
+    credential_id: &'a str,
+    #[schema(no_recursion)]
+    problem: Problem<'a>,
+}
+
+impl<'a> CredentialProblem<'a> {
+    /// The problems of the request `request_id` to the path `instance`.
+    pub(in crate::api) fn each(
+        failures: &'a [CredentialFailure],
+        instance: &'a str,
+        request_id: &'a str,
+    ) -> Vec<Self> {
+        let problem = |CredentialFailure { credential, failure }: &'a CredentialFailure| Self {
+            credential_id: credential.as_str(),
+            problem: Problem::of(failure, instance, request_id),
+        };
+        failures.iter().map(problem).collect()
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -132,6 +163,7 @@ impl<'a> Problem<'a> {
             retryable: again,
             entity_tag: _,
             scan,
+            failures,
         } = failure;
         // The detail of a bug goes to the log only.
         let shown = *kind != FailureKind::Internal;
@@ -158,6 +190,7 @@ impl<'a> Problem<'a> {
             candidates_omitted: if shown { candidates.omitted() } else { 0 },
             next_cursor: scan.as_ref().and_then(|scan| scan.next_cursor.as_deref()),
             rows_read: scan.as_ref().map(|scan| scan.rows_read),
+            failures: CredentialProblem::each(failures, instance, request_id),
         }
     }
 }

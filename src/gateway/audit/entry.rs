@@ -59,6 +59,11 @@ impl Entry {
         Ok(response)
     }
 
+    /// Records nothing: the operation changes nothing.
+    pub(in crate::gateway) fn discard(mut self) {
+        self.record = None;
+    }
+
     /// Records the outcome and returns it.
     pub(in crate::gateway) async fn end<T>(self, outcome: Result<T>) -> Result<T> {
         self.end_on(outcome, |_| None).await

@@ -77,9 +77,7 @@ impl WriteOperation<'_> {
     ) -> Result<ContactView> {
         let context = self.recovery_context(draft, seen);
         let has_key = self.in_flight.is_some();
-        let before = self.sending(has_key.then(|| context.clone())).await?;
-        let sent = self.opened.adapter.send(self.context, prepared).await;
-        crash_point("sent");
+        let (before, sent) = self.send(prepared, has_key.then(|| context.clone()), &warnings).await?;
         match sent {
             Ok(Applied { remote_id: Some(id), contact }) => {
                 let applied = Applied { remote_id: Some(id.clone()), contact };

@@ -37,19 +37,30 @@ impl WriteOperation<'_> {
             }
         }
         let prepared = adapter.prepare_delete(self.context, id).await.map_err(unsent)?;
+        if self.is_dry_run {
+            self.refuse_if_gone(id).await?;
+        }
         crash_point("looked_up");
         self.refuse_if_late()?;
         self.send_delete(&prepared, id).await
     }
 
+    /// Fails with `contact_not_found` as the CRM would. A CRM that does not show single contacts cannot tell.
+    async fn refuse_if_gone(&self, id: &RemoteId) -> Result<()> {
+        match self.opened.adapter.get_contact(self.context, id).await {
+            Err(failure) if failure.kind == FailureKind::ContactNotFound => Err(failure),
+            Err(_) | Ok(_) => Ok(()),
+        }
+    }
+
     /// A confirmed delete succeeds, unless the CRM still shows the contact. If the response was lost, it
     /// succeeds only if the contact is gone. If the contact is still there, the delete is sent once more.
     async fn send_delete(&mut self, prepared: &Prepared, id: &RemoteId) -> Result<ContactView> {
-        let sent = self.send_once(prepared).await?;
+        let sent = self.send_once(prepared, &[]).await?;
         let was_lost = sent.lost.is_some();
         match self.deleted(prepared, id, sent).await {
             Err(first) if was_lost && self.may_send_again(prepared, &first).await => {
-                match self.send_once(prepared).await {
+                match self.send_once(prepared, &[]).await {
                     // The first delete has been applied in the meantime.
                     Err(second) if second.kind == FailureKind::ContactNotFound => Ok(self.removed(id)),
                     Err(second) if second.effect == Effect::None => Err(first),

@@ -3,7 +3,7 @@
 use crate::adapters::{AdapterSpec, FilterSupport, IdentityKind, Pushed};
 use crate::domain::{
     Contact, ContactQuery, Failure, FailureKind, Field, FieldFault, Filter, FilterKind, FilterName,
-    FilterValue, Region, Result, Text, Timestamp, case_identity,
+    FilterValue, Region, Result, Text, Timestamp, case_identity, name_identity,
 };
 
 /// A query, split by who applies its filters.
@@ -15,6 +15,8 @@ pub(super) struct Split {
     exact: Pushed,
     /// The filters that the gateway applies to each row.
     checked: Vec<Filter>,
+    /// The name of a search by name, which the gateway compares with each row.
+    name: Option<Text>,
     /// Whether no contact can match, because the CRM has no such field.
     pub(super) matches_nobody: bool,
     /// The parameters of `pushed`.
@@ -64,6 +66,17 @@ pub(super) fn split(spec: &AdapterSpec, query: &ContactQuery, region: Region) ->
     split
 }
 
+/// A search for contacts whose first name, last name or full name is `name`. The CRM searches for its words if it has one
+/// parameter for both names: each name that matches has all of these words.
+pub(super) fn by_name(spec: &AdapterSpec, name: &Text, region: Region) -> Split {
+    let parameter = |name: FilterName| spec.filter(name).map(|declared| declared.upstream);
+    let word = Filter { name: FilterName::FirstName, value: FilterValue::Text(name.clone()) };
+    let in_both =
+        parameter(FilterName::FirstName).filter(|one| parameter(FilterName::LastName) == Some(*one));
+    let filters = if in_both.is_some() && can_narrow(&word, region) { vec![word] } else { Vec::new() };
+    Split { pushed: Pushed { filters }, name: Some(name.clone()), ..Split::default() }
+}
+
 /// Whether the CRM's search finds all matches by a part of the value.
 fn can_narrow(filter: &Filter, region: Region) -> bool {
     match filter.name {
@@ -87,7 +100,7 @@ fn join(filters: &mut Vec<Filter>, new: Filter) {
 impl Split {
     /// Whether the CRM answers the whole query exactly.
     pub(super) fn is_exact(&self) -> bool {
-        self.checked.is_empty() && !self.matches_nobody
+        self.checked.is_empty() && self.name.is_none() && !self.matches_nobody
     }
 
     /// The parameters of the query.
@@ -112,7 +125,7 @@ impl Split {
     /// Whether a row matches all that is checked here. Fails with `filter_unsupported` where it does not show a field that
     /// the CRM's lists are declared not to show: what is unseen equals nothing and differs from nothing.
     pub(super) fn judge(&self, spec: &AdapterSpec, row: &Contact, region: Region) -> Result<RowMatch> {
-        let mut verdict = RowMatch::Matches;
+        let mut verdict = self.name.as_ref().map_or(RowMatch::Matches, |name| judge_name(name, row));
         for filter in &self.checked {
             match matches(filter, row, region) {
                 Some(true) => {}
@@ -219,6 +232,20 @@ fn text_of(name: FilterName, row: &Contact) -> Option<&str> {
     text.as_deref()
 }
 
+/// Whether the first name, the last name or both together are `name`.
+fn judge_name(name: &Text, row: &Contact) -> RowMatch {
+    let wanted = name_identity([name]);
+    let parts = [row.first_name.as_ref(), row.last_name.as_ref()];
+    let is_met = [&parts[..1], &parts[1..], &parts[..]]
+        .iter()
+        .any(|parts| name_identity(parts.iter().copied().flatten()) == wanted);
+    match [Field::FirstName, Field::LastName].into_iter().find(|field| !row.shows(*field)) {
+        _ if is_met => RowMatch::Matches,
+        Some(unseen) => RowMatch::Unseen(unseen),
+        None => RowMatch::Differs,
+    }
+}
+
 /// Whether a row has the address or number. Of a list that is shown in part, only what it shows is known.
 fn holds(kind: IdentityKind, wanted: &str, row: &Contact, region: Region) -> Option<bool> {
     let wanted = kind.key(region, wanted);
@@ -229,7 +256,57 @@ fn holds(kind: IdentityKind, wanted: &str, row: &Contact, region: Region) -> Opt
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::adapters::{FilterSpec, spec};
     use crate::domain::{EmailAddress, PhoneNumber, RemoteId};
+
+    #[test]
+    fn a_name_is_compared_with_the_first_the_last_and_the_full_name() {
+        let person = |first: &str, last: &str| Contact {
+            first_name: Some(first.into()),
+            last_name: Some(last.into()),
+            ..Contact::bare(RemoteId::from("abc123"))
+        };
+        for (name, matched) in [
+            ("ada", true),
+            ("byron", true),
+            (" ADA  Byron ", true),
+            ("Byron Ada", false),
+            ("Ad", false),
+            ("Ada B", false),
+        ] {
+            let row = person("Ada", "Byron");
+            let wanted = if matched { RowMatch::Matches } else { RowMatch::Differs };
+            assert_eq!(judge_name(&name.into(), &row), wanted, "{name}");
+        }
+        assert_eq!(judge_name(&"van dyk".into(), &person("Anne", "van  Dyk")), RowMatch::Matches);
+        let mut row = Contact { last_name: None, ..person("Ada", "") };
+        row.unseen.insert(Field::LastName);
+        assert_eq!(judge_name(&"Ada".into(), &row), RowMatch::Matches);
+        assert_eq!(judge_name(&"Byron".into(), &row), RowMatch::Unseen(Field::LastName));
+    }
+
+    /// A CRM that searches for first and last names in two ways finds by neither all that match a name.
+    #[test]
+    fn a_name_is_left_to_a_crm_only_if_it_searches_both_names_at_once() {
+        const fn narrows(name: FilterName, upstream: &'static str) -> FilterSpec {
+            FilterSpec { name, support: FilterSupport::Narrows, upstream }
+        }
+        let pushed = |filters: &'static [FilterSpec]| {
+            let spec = AdapterSpec { filters, ..*spec("aptly").unwrap() };
+            by_name(&spec, &"Ada Byron".into(), Region::default()).pushed.filters.len()
+        };
+        let (first, last) = (FilterName::FirstName, FilterName::LastName);
+        for (filters, wanted) in [
+            (vec![narrows(first, "q"), narrows(last, "q")], 1),
+            (vec![narrows(first, "f"), narrows(last, "l")], 0),
+            (vec![narrows(last, "q")], 0),
+            (vec![], 0),
+        ] {
+            assert_eq!(pushed(filters.leak()), wanted);
+        }
+        let unsafe_word = by_name(spec("aptly").unwrap(), &"Ёлка".into(), Region::default());
+        assert!(unsafe_word.pushed.filters.is_empty() && !unsafe_word.is_exact());
+    }
 
     /// Values that a row matches and does not match, for each filter. A CRM may declare any of them.
     #[test]

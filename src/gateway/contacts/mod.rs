@@ -6,6 +6,7 @@ mod create;
 mod cursor;
 mod declared;
 mod delete;
+mod dry_run;
 mod errors;
 mod filters;
 mod ids;
@@ -16,6 +17,7 @@ mod operation;
 mod recovery;
 mod recovery_worker;
 mod scan;
+mod search;
 mod update;
 mod upsert;
 mod verify;
@@ -25,8 +27,13 @@ use std::sync::Arc;
 
 pub use self::condition::Condition;
 use self::cursor::Cursors;
+pub use self::dry_run::{DryRun, DryRunBuilder, PlannedCall};
 use self::operation::WriteDeps;
 pub use self::operation::{ResponseBuilder, WriteRequest};
+use self::search::SearchPermits;
+pub use self::search::{
+    FoundContact, FoundPerson, SEARCHED_MOST, SearchBy, SearchRequest, SearchResult, Shortfall,
+};
 use super::Credentials;
 use super::audit::{Action, Audit, Entry, fields};
 use super::writes::{Ledger, Locks, SharedLocks, StoredResponse};
@@ -118,6 +125,8 @@ pub struct Contacts {
     deps: WriteDeps,
     cursors: Cursors,
     audit: Audit,
+    /// The lookups of searches.
+    lookups: SearchPermits,
 }
 
 impl Contacts {
@@ -132,7 +141,7 @@ impl Contacts {
         limits: &Limits,
     ) -> Self {
         let deps = WriteDeps { credentials, locks: Locks::new(replicas), ledger, settle: limits.settle };
-        Self { deps, cursors: Cursors::new(sealer), audit }
+        Self { deps, cursors: Cursors::new(sealer), audit, lookups: SearchPermits::new(limits) }
     }
 
     /// Searches for lost creates whose callers have not retried, and stores their outcome. Never sends. Also
@@ -197,6 +206,17 @@ impl Contacts {
             outcome: None,
             tag: Some(tag),
         })
+    }
+
+    /// Searches for people over several credentials at once. Needs `contacts:read`.
+    pub async fn search(
+        &self,
+        context: &CallContext,
+        caller: &Caller,
+        request: &SearchRequest,
+    ) -> Result<SearchResult> {
+        caller.require(Scope::ContactsRead)?;
+        search::search(context, caller, &self.deps.credentials, &self.lookups, request).await
     }
 
     /// Creates a contact. Needs `contacts:write`.

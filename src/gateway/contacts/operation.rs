@@ -9,9 +9,12 @@ use futures_util::future::BoxFuture;
 use tokio::time::timeout;
 
 use super::condition::{Condition, tag_of_written};
+use super::dry_run::{DryRun, DryRunBuilder, stopped};
 use super::errors::{candidates, exists, possible_duplicates, view};
 use super::{ContactView, WriteOptions};
-use crate::adapters::{ContactIdentity, IdentityKind, IdentitySource, LookupResult, Match, Prepared};
+use crate::adapters::{
+    Applied, ContactIdentity, IdentityKind, IdentitySource, LookupResult, Match, Prepared,
+};
 use crate::blocking;
 use crate::config::crash_point;
 use crate::domain::{
@@ -46,6 +49,8 @@ pub struct WriteRequest {
     /// The `Idempotency-Key` with the fingerprint of the request; `None` without a key.
     pub identity: Option<RequestIdentity>,
     pub render: ResponseBuilder,
+    /// For a dry run, which ends before the write is sent: builds its response.
+    pub dry_run: Option<DryRunBuilder>,
 }
 
 /// Dependencies of all writes. Clones share everything.
@@ -75,6 +80,10 @@ pub(super) struct WriteOperation<'a> {
     pub(super) sent_before: bool,
     /// When this create was first sent, if an earlier send with this key was proven absent.
     pub(super) first_sent: Option<Timestamp>,
+    /// Whether nothing may be sent.
+    pub(super) is_dry_run: bool,
+    /// What a dry run would have sent.
+    pub(super) planned: Option<DryRun>,
 }
 
 impl WriteRequest {
@@ -87,6 +96,10 @@ impl WriteRequest {
             + Send
             + 'static,
     {
+        if let Some(build) = self.dry_run.clone() {
+            entry.discard();
+            return self.rehearse(&deps, &build, operate).await;
+        }
         let response = run_to_completion(async move {
             let opened = match self.authorise(&deps.credentials).await {
                 Ok(opened) => opened,
@@ -101,19 +114,7 @@ impl WriteRequest {
                 Ok(None) => None,
                 Err(failure) => return entry.end(Err(failure)).await,
             };
-            let mut operation = WriteOperation {
-                context: &self.context,
-                options: self.options,
-                condition: self.condition.as_ref(),
-                tenant: &self.caller.tenant,
-                opened: &opened,
-                settle: deps.settle,
-                locks: &deps.locks,
-                locks_held: Vec::new(),
-                sent_before: in_flight.as_ref().is_some_and(|write| *write.state() == WriteState::Sent),
-                in_flight,
-                first_sent: None,
-            };
+            let mut operation = WriteOperation::new(&self, &deps, &opened, in_flight);
             let outcome = operate(&mut operation).await;
             let in_flight = operation.in_flight.take();
             drop(operation);
@@ -137,7 +138,7 @@ impl WriteRequest {
         response
     }
 
-    async fn authorise(&self, credentials: &Credentials) -> Result<ConnectedCredential> {
+    pub(super) async fn authorise(&self, credentials: &Credentials) -> Result<ConnectedCredential> {
         self.caller.require(Scope::ContactsWrite)?;
         credentials.open(&self.caller, &self.credential).await
     }
@@ -159,6 +160,32 @@ impl WriteRequest {
 
     async fn rendered(&self, view: &ContactView) -> Result<StoredResponse> {
         blocking::however_late(&self.context, view.contact.size(), || (self.render)(Ok(view))).await
+    }
+}
+
+impl<'a> WriteOperation<'a> {
+    /// The write of `request` through `opened`, under the key of `in_flight` if it has one.
+    pub(super) fn new(
+        request: &'a WriteRequest,
+        deps: &'a WriteDeps,
+        opened: &'a ConnectedCredential,
+        in_flight: Option<InFlightWrite>,
+    ) -> Self {
+        Self {
+            context: &request.context,
+            options: request.options,
+            condition: request.condition.as_ref(),
+            tenant: &request.caller.tenant,
+            opened,
+            settle: deps.settle,
+            locks: &deps.locks,
+            locks_held: Vec::new(),
+            sent_before: in_flight.as_ref().is_some_and(|write| *write.state() == WriteState::Sent),
+            in_flight,
+            first_sent: None,
+            is_dry_run: request.dry_run.is_some(),
+            planned: None,
+        }
     }
 }
 
@@ -199,8 +226,12 @@ impl WriteOperation<'_> {
         Ok((visit, permit))
     }
 
-    /// Waits for more locks. All writers take the keys of addresses and numbers before those of contacts.
+    /// Waits for more locks. All writers take the keys of addresses and numbers before those of contacts. A dry run writes
+    /// nothing, so it takes none.
     pub(super) async fn lock(&mut self, keys: BTreeSet<String>) -> Result<()> {
+        if self.is_dry_run {
+            return Ok(());
+        }
         let guard = self.locks.hold(self.context, (self.tenant, &self.opened.id), keys).await?;
         self.locks_held.push(guard);
         Ok(())
@@ -262,9 +293,27 @@ impl WriteOperation<'_> {
         Err(Failure::new(FailureKind::GatewayTimeout, detail))
     }
 
+    /// Sends a write, after it is stored that it may be sent. Every write is sent here, and a dry run ends here. Returns the
+    /// state before, and what the CRM responded.
+    pub(super) async fn send(
+        &mut self,
+        prepared: &Prepared,
+        context: Option<RecoveryContext>,
+        warnings: &[Warning],
+    ) -> Result<(WriteState, Result<Applied>)> {
+        if self.is_dry_run {
+            self.planned = Some(DryRun::of(prepared, warnings)?);
+            return Err(stopped());
+        }
+        let before = self.sending(context).await?;
+        let sent = self.opened.adapter.send(self.context, prepared).await;
+        crash_point("sent");
+        Ok((before, sent))
+    }
+
     /// Stores that the write may be sent from now on, and returns the state before. If this fails, nothing may
     /// be sent.
-    pub(super) async fn sending(&mut self, context: Option<RecoveryContext>) -> Result<WriteState> {
+    async fn sending(&mut self, context: Option<RecoveryContext>) -> Result<WriteState> {
         let Some(write) = &mut self.in_flight else {
             return self.check_locks().map(|()| WriteState::Reserved);
         };

@@ -106,11 +106,11 @@ impl WriteOperation<'_> {
         held: &Contact,
         warnings: Vec<Warning>,
     ) -> Result<ContactView> {
-        let sent = self.send_once(prepared).await?;
+        let sent = self.send_once(prepared, &warnings).await?;
         let was_lost = sent.lost.is_some();
         match self.updated(prepared, sent, held, warnings.clone()).await {
             Err(first) if was_lost && self.may_send_again(prepared, &first).await => {
-                match self.send_once(prepared).await {
+                match self.send_once(prepared, &warnings).await {
                     // The first send may have been applied. The failure of the second one says nothing about
                     // it.
                     Err(second) if second.effect == Effect::None => Err(first),
@@ -122,10 +122,8 @@ impl WriteOperation<'_> {
     }
 
     /// Sends an update or a delete. Fails if the CRM refuses it, but not if the response was lost.
-    pub(super) async fn send_once(&mut self, prepared: &Prepared) -> Result<Sent> {
-        let before = self.sending(None).await?;
-        let sent = self.opened.adapter.send(self.context, prepared).await;
-        crash_point("sent");
+    pub(super) async fn send_once(&mut self, prepared: &Prepared, warnings: &[Warning]) -> Result<Sent> {
+        let (before, sent) = self.send(prepared, None, warnings).await?;
         match sent {
             Ok(applied) => Ok(Sent { applied, lost: None }),
             Err(failure) if failure.effect == Effect::None => {

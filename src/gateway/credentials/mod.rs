@@ -34,6 +34,8 @@ use crate::upstream::AccountLimits;
 
 /// How often a change is tried again when the same credential is changed concurrently.
 const TRIES: usize = 3;
+/// How many credentials of a tenant are listed to use them all.
+pub(in crate::gateway) const LISTED_MOST: usize = 51;
 /// How many rows are read at once. Settings may be large, and a key may see only some of the rows.
 const BATCH: u32 = 20;
 
@@ -64,6 +66,15 @@ impl Credentials {
     pub async fn open(&self, caller: &Caller, id: &CredentialId) -> Result<ConnectedCredential> {
         may_name(caller, id)?;
         self.resolver.open(&caller.tenant, id).await?.ok_or_else(not_found)
+    }
+
+    /// The ids of the credentials that the caller may name, oldest first: at most [`LISTED_MOST`], which is more than any
+    /// request names. Of a key with a list, those of its list, whether they exist or not.
+    pub(in crate::gateway) async fn ids(&self, caller: &Caller) -> Result<Vec<CredentialId>> {
+        match &caller.credentials {
+            Some(listed) => Ok(listed.clone()),
+            None => Ok(self.resolver.ids(&caller.tenant).await?.to_vec()),
+        }
     }
 
     /// Opens a credential for a background job, such as the search for a lost create. `None` if it is gone.

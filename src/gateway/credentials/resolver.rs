@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::ConnectedCredential;
 use super::accounts::Accounts;
 use super::adapter_cache::AdapterCache;
+use super::{BATCH, ConnectedCredential, LISTED_MOST};
 use crate::adapters::{AdapterConnection, AdapterSpec, CredentialSecret, Settings};
 use crate::domain::{CredentialId, Failure, FieldFault, Result, TenantId, Text};
+use crate::gateway::listing::ListRow;
 use crate::sealing::{Bound, Sealer, hex, sha256};
 use crate::store::{CredentialRecord, CredentialStore, TtlCache};
 use crate::upstream::{AccountId, AccountLimits, AccountSpec, BaseUrl, BaseUrlGuard, Transport, Upstream};
 
 const REMEMBERED_CREDENTIALS: u64 = 10_000;
+const REMEMBERED_TENANTS: u64 = 10_000;
 /// The column of the sealed secret; the secret is bound to it.
 const COLUMN: &str = "credentials.secret";
 
@@ -27,6 +29,8 @@ pub struct CredentialResolver {
     recent: TtlCache<(TenantId, CredentialId), Option<ConnectedCredential>>,
     connected: AdapterCache,
     accounts: Accounts,
+    /// The ids of each tenant's credentials.
+    ids: TtlCache<TenantId, Arc<[CredentialId]>>,
 }
 
 /// Parsed settings, and the base URL in them.
@@ -47,13 +51,14 @@ impl CredentialResolver {
         adapters: &'static [&'static AdapterSpec],
     ) -> Self {
         let (recent, connected) = (TtlCache::new(REMEMBERED_CREDENTIALS), AdapterCache::default());
-        let accounts = Accounts::default();
-        Self { store, sealer, guard, transport, adapters, recent, connected, accounts }
+        let (accounts, ids) = (Accounts::default(), TtlCache::new(REMEMBERED_TENANTS));
+        Self { store, sealer, guard, transport, adapters, recent, connected, accounts, ids }
     }
 
     /// Removes every credential from the caches, after a tenant was removed.
     pub fn forget_all(&self) {
         self.recent.forget_all();
+        self.ids.forget_all();
         self.connected.forget_all();
         self.accounts.forget_all();
     }
@@ -63,12 +68,33 @@ impl CredentialResolver {
         let key = (tenant.clone(), id.clone());
         self.recent.forget(&key);
         self.connected.forget(tenant, id);
+        self.ids.forget(tenant);
     }
 
     /// Removes a removed credential from the caches.
     pub(super) fn forget_removed(&self, tenant: &TenantId, id: &CredentialId) {
         self.forget(tenant, id);
         self.accounts.forget(tenant, id);
+    }
+
+    /// The ids of the tenant's first credentials, at most [`LISTED_MOST`], oldest first.
+    pub(super) async fn ids(&self, tenant: &TenantId) -> Result<Arc<[CredentialId]>> {
+        self.ids.get(tenant, || self.load_ids(tenant)).await
+    }
+
+    async fn load_ids(&self, tenant: &TenantId) -> Result<Arc<[CredentialId]>> {
+        let (mut ids, mut after): (Vec<CredentialId>, _) = (Vec::new(), None);
+        while ids.len() < LISTED_MOST {
+            let rows = self.store.list(tenant, after.as_ref(), BATCH).await?;
+            let is_last = rows.len() < BATCH as usize;
+            after = rows.last().map(ListRow::position);
+            ids.extend(rows.into_iter().map(|row| row.id));
+            if is_last {
+                break;
+            }
+        }
+        ids.truncate(LISTED_MOST);
+        Ok(ids.into())
     }
 
     /// The tenant's credential, ready for use; `None` if it does not exist.
