@@ -63,6 +63,8 @@ string_enum! {
         ScanLimitReached = "scan_limit_reached",
         /// More contacts match than a search returns for one credential.
         TooManyMatches = "too_many_matches",
+        /// Contacts that changed while the list was read may be missing.
+        WalkIncomplete = "walk_incomplete",
         /// The CRM does not keep the requested order.
         OrderChanged = "order_changed",
     }
