@@ -38,6 +38,7 @@ mod adapter;
 mod aptly;
 mod change;
 mod contact_list;
+mod definitions;
 pub mod documentation;
 mod error_mapping;
 mod identity;
@@ -56,8 +57,11 @@ mod struck_out;
 
 pub use adapter::{
     Account, Adapter, AdapterConnection, AdapterSpec, Applied, FieldSpec, FilterSpec, FilterSupport,
-    LookupResult, Match, Moves, Operations, Prepared, Pushed, RecordLocator, RemoteFieldSpec, Verify, Write,
-    WriteKind,
+    Filterable, LookupResult, Match, Moves, Operations, Prepared, Pushed, RecordLocator, RemoteFieldSpec,
+    RemoteKind, Verify, Write, WriteKind,
+};
+pub use definitions::{
+    FieldChoice, LiveDefinitions, LiveSource, RecentDefinitions, RemoteFieldDefinition, SeenFields,
 };
 pub use identity::{ContactIdentity, Identity, IdentityKey, IdentityKind, IdentitySource};
 pub use lenient_reader::REMOTE_FIELDS_MOST;

@@ -15,7 +15,6 @@ use crate::domain::{Failure, FailureKind};
 /// Routes that are specified but not implemented yet.
 fn reserved_routes() -> Router<AppState> {
     Router::new()
-        .route("/crm/contacts/fields", get(reserved::tenant))
         .route("/crm/contacts/export", get(reserved::tenant))
         .route("/crm/contacts/search", get(reserved::tenant).post(reserved::tenant))
         .route("/crm/search", get(reserved::tenant).post(reserved::tenant))

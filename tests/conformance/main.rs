@@ -26,6 +26,7 @@ mod connections;
 mod creating;
 mod dependable;
 mod failures;
+mod fields;
 mod filtering;
 mod golden;
 mod identity;

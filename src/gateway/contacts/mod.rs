@@ -6,6 +6,7 @@ mod create;
 mod cursor;
 mod declared;
 mod delete;
+mod describe;
 mod errors;
 mod filters;
 mod ids;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 
 pub use self::condition::Condition;
 use self::cursor::Cursors;
+pub use self::describe::{FieldsDescription, KnowledgeSource, RemoteFieldDescription};
 use self::operation::WriteDeps;
 pub use self::operation::{ResponseBuilder, WriteRequest};
 use super::Credentials;
@@ -197,6 +199,19 @@ impl Contacts {
             outcome: None,
             tag: Some(tag),
         })
+    }
+
+    /// Describes the fields of the credential's account. Needs `contacts:read`. A source that cannot be read is a warning.
+    pub async fn fields(
+        &self,
+        context: &CallContext,
+        caller: &Caller,
+        credential: &CredentialId,
+    ) -> Result<FieldsDescription> {
+        caller.require(Scope::ContactsRead)?;
+        let opened = self.deps.credentials.open(caller, credential).await?;
+        let _permit = opened.account.enter(context).await?;
+        Ok(describe::describe(context, &opened).await)
     }
 
     /// Creates a contact. Needs `contacts:write`.
