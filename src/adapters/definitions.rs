@@ -343,3 +343,173 @@ impl Decoded for FieldChoice {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+    use std::hint::black_box;
+
+    use tokio::time::{advance, sleep};
+
+    use super::*;
+    use crate::adapters::spec;
+    use crate::domain::{RawJson, RemoteFields, RemoteId};
+    use crate::instructions::linear;
+
+    fn context() -> CallContext {
+        CallContext::within(Duration::from_hours(1), "test".into())
+    }
+
+    /// A source that counts its reads and shows their number.
+    #[derive(Default)]
+    struct CountedSource {
+        reads: Cell<usize>,
+        fails: Cell<bool>,
+    }
+
+    impl CountedSource {
+        async fn read(&self) -> Result<usize> {
+            sleep(Duration::from_millis(10)).await;
+            self.reads.set(self.reads.get() + 1);
+            if self.fails.get() { Err(Failure::internal("not readable")) } else { Ok(self.reads.get()) }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_definition_is_kept_for_five_minutes_and_a_failure_for_ten_seconds() {
+        let (kept, source) = (RecentDefinitions::default(), CountedSource::default());
+        let recent = async || kept.recent(&context(), "a", source.read()).await.map(|value| *value).ok();
+        assert_eq!((recent().await, recent().await), (Some(1), Some(1)));
+        advance(KEPT_FOR - Duration::from_secs(1)).await;
+        assert_eq!(recent().await, Some(1));
+        advance(Duration::from_secs(2)).await;
+        assert_eq!(recent().await, Some(2));
+        let other = kept.recent(&context(), "b", source.read()).await.unwrap();
+        assert_eq!((*other, recent().await), (3, Some(2)));
+        source.fails.set(true);
+        advance(KEPT_FOR).await;
+        assert_eq!((recent().await, recent().await, source.reads.get()), (None, None, 4));
+        advance(FAILURE_KEPT_FOR).await;
+        source.fails.set(false);
+        assert_eq!(recent().await, Some(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn concurrent_requests_share_one_read_and_each_has_its_own_deadline() {
+        let (kept, source) = (RecentDefinitions::default(), CountedSource::default());
+        let context = context();
+        let all = (0..50).map(|_| kept.recent(&context, "", source.read()));
+        let all = futures_util::future::join_all(all).await;
+        assert!(all.into_iter().all(|value| value.is_ok_and(|value| *value == 1)));
+        // One that must be fresh shares the read of another that began after it was asked for.
+        advance(Duration::from_secs(1)).await;
+        let fresh = || kept.get(&context, "", Age::Now, source.read());
+        let (one, other) = tokio::join!(fresh(), fresh());
+        assert_eq!((*one.unwrap().value, *other.unwrap().value), (2, 2));
+        let hanging = async { kept.recent(&context, "x", std::future::pending::<Result<usize>>()).await };
+        let hurried = CallContext::within(Duration::from_millis(50), "test".into());
+        let late = async {
+            sleep(Duration::from_millis(1)).await;
+            kept.recent(&hurried, "y", source.read()).await
+        };
+        tokio::select! {
+            _ = hanging => unreachable!(),
+            late = late => assert_eq!(late.unwrap_err().kind, FailureKind::GatewayTimeout),
+        }
+    }
+
+    #[tokio::test]
+    async fn only_a_refusal_by_a_kept_definition_reads_again() {
+        use futures_util::FutureExt;
+        for (kept, now, is_kept, outcome, reads) in [
+            (1, 1, true, Ok(1), vec![Age::Kept]),
+            (0, 1, true, Ok(1), vec![Age::Kept, Age::Now]),
+            (0, 0, true, Err(()), vec![Age::Kept, Age::Now]),
+            (0, 1, false, Err(()), vec![Age::Kept]),
+        ] {
+            let asked = RefCell::new(Vec::new());
+            let read = |age: Age| {
+                asked.borrow_mut().push(age);
+                std::future::ready(Ok((if age == Age::Kept { kept } else { now }, is_kept))).boxed()
+            };
+            let judge = |value: &i32| if *value > 0 { Ok(*value) } else { Err(Failure::internal("refused")) };
+            assert_eq!(judged(read, judge).await.map_err(drop), outcome);
+            assert_eq!(*asked.borrow(), reads);
+        }
+    }
+
+    /// Somebody with `n` fields and `n` custom fields.
+    fn contact(n: usize) -> Contact {
+        let field = |name: String, value: String| (name.into(), RawJson::from_validated(value.into()));
+        let custom: Vec<_> = (0..n).map(|n| format!("\"id{n}\":{{\"name\":\"Field {n}\"}}")).collect();
+        let mut fields: Vec<_> = (0..n).map(|n| field(format!("f{n}"), "1".to_owned())).collect();
+        fields.push(field("customFields".to_owned(), format!("{{{}}}", custom.join(","))));
+        fields.push(field("contactType".to_owned(), format!("\"Type {n}\"")));
+        Contact { remote_fields: RemoteFields(fields), ..Contact::bare(RemoteId::from("abc123")) }
+    }
+
+    #[test]
+    fn seeing_fields_takes_linear_work() {
+        linear(
+            "adapters::definitions::tests::seeing_fields_takes_linear_work",
+            &[
+                ("fields of one contact", 300, |n| {
+                    let contacts = [contact(n)];
+                    Box::new(move || drop(black_box(SeenFields::of(spec("aptly").unwrap(), &contacts))))
+                }),
+                ("contacts", 100, |n| {
+                    let contacts: Vec<Contact> = (0..n).map(|_| contact(5)).collect();
+                    Box::new(move || drop(black_box(SeenFields::of(spec("aptly").unwrap(), &contacts))))
+                }),
+            ],
+        );
+    }
+
+    #[test]
+    fn of_values_only_those_of_choices_are_kept() {
+        let raw = |text: &str| RawJson::from_validated(text.into());
+        let fields = vec![
+            ("Contact Type".into(), raw("\"Tenant\"")),
+            ("title".into(), raw("\"Countess\"")),
+            ("note".into(), raw("null")),
+            ("score".into(), raw("3")),
+            (
+                "customFields".into(),
+                raw(r#"{"id1":{"name":"Role","dataType":"text","value":"Guest"},"id2":5}"#),
+            ),
+        ];
+        let one = Contact { remote_fields: RemoteFields(fields), ..Contact::bare(RemoteId::from("abc123")) };
+        let other = vec![("score".into(), raw("\"high\"")), ("contactType".into(), raw("\"Tenant\""))];
+        let other = Contact { remote_fields: RemoteFields(other), ..Contact::bare(RemoteId::from("abc124")) };
+        let seen = SeenFields::of(spec("aptly").unwrap(), [&one, &other]);
+        let shown: Vec<_> = seen
+            .fields
+            .iter()
+            .map(|field| {
+                let part = |text: &Option<Text>| text.as_deref().unwrap_or("-").to_owned();
+                let choices: Vec<&str> = field.choices.iter().map(|choice| choice.value.as_str()).collect();
+                [
+                    field.name.as_str().to_owned(),
+                    part(&field.custom_field_id),
+                    part(&field.label),
+                    part(&field.json_type),
+                    part(&field.data_type),
+                    choices.join(","),
+                ]
+                .join(" ")
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "contactType - - string - Tenant",
+                "title - - string - ",
+                "note - - - - ",
+                "score - - mixed - ",
+                "customFields id1 Role - text ",
+                "customFields id2 - - - ",
+            ]
+        );
+        assert_eq!(seen.values("contactType").map(Text::as_str).collect::<Vec<_>>(), ["Tenant"]);
+    }
+}
