@@ -18,6 +18,9 @@ use crate::upstream::{Decoded, Secrets};
 const KEPT_FOR: Duration = Duration::from_mins(5);
 /// How long a failed read is kept, so that a source that hangs does not delay every write.
 const FAILURE_KEPT_FOR: Duration = Duration::from_secs(10);
+/// The longest time that a write waits for a definition, and the part of its remaining time.
+const LONGEST_BEFORE_WRITE: Duration = Duration::from_secs(3);
+const PART_BEFORE_WRITE: u32 = 4;
 /// The most definitions of one kind that are kept for one credential.
 const MOST_KEPT: usize = 50;
 /// The most choices of one field. If there are more, the list is not complete.
@@ -98,6 +101,11 @@ pub(super) fn kept_text(text: &str) -> Option<Text> {
 /// A name for people, shortened.
 pub(super) fn kept_label(text: &str) -> Option<Text> {
     (!text.trim().is_empty()).then(|| Text::from(abbreviated(text).as_ref()))
+}
+
+/// The context of reads of definitions before a write, which must leave it enough time.
+pub(super) fn before_write(context: &CallContext) -> CallContext {
+    context.with_timeout((context.remaining() / PART_BEFORE_WRITE).min(LONGEST_BEFORE_WRITE))
 }
 
 /// How old a definition may be.

@@ -10,7 +10,8 @@
 //!
 //! 1. Make `src/adapters/<provider>/` with the same seven files as the other CRMs:
 //!    - `mod.rs`: the `SPEC` (start from another CRM's and decide about every field), and the adapter. Operations of
-//!      several calls show their order here;
+//!      several calls show their order here. If the CRM shows definitions of its fields, name the calls in `live`, read
+//!      them in `describe` with `RecentDefinitions`, and refuse writes by them with `judged`;
 //!    - `endpoints.rs`: the [`Call`](crate::upstream::Call) of each operation. For a list with numbered pages implement
 //!      `ContactList`: paging and lookups are then shared code. For a list with cursors use [`Paging::Cursor`] and make
 //!      the tokens with `ListPosition`;

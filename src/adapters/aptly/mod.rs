@@ -27,7 +27,9 @@ use super::adapter::{
     Operations, Prepared, Pushed, RemoteFieldSpec, RemoteKind, Verify, Write, WriteKind,
 };
 use super::contact_list;
-use super::definitions::{Age, LiveDefinitions, LiveSource, RecentDefinitions, SeenFields, judged};
+use super::definitions::{
+    Age, LiveDefinitions, LiveSource, RecentDefinitions, SeenFields, before_write, judged,
+};
 use super::error_mapping;
 use super::identity::{ContactIdentity, IdentityKind};
 use super::paging::Paging;
@@ -179,10 +181,6 @@ const BOARDS: &LiveSource = &LIVE[0];
 
 /// How many boards are read. With more boards no type is refused.
 const BOARDS_MOST: usize = 10;
-
-/// The longest time of a write for the read of a definition, and the part of the remaining time.
-const DEFINITION_TIME: Duration = Duration::from_secs(3);
-const PART_FOR_DEFINITION: u32 = 4;
 
 const FILTERS: &[FilterSpec] = &[
     FilterSpec::narrows(FilterName::FirstName, "name"),
@@ -376,8 +374,7 @@ impl AptlyAdapter {
     /// decides.
     async fn check_type(&self, context: &CallContext, change: &AptlyChange) -> Result<()> {
         let Some(id) = change.type_id() else { return Ok(()) };
-        let within = (context.remaining() / PART_FOR_DEFINITION).min(DEFINITION_TIME);
-        let context = &context.with_timeout(within);
+        let context = &before_write(context);
         let read = |age| async move { Ok(self.types(context, age).await.unwrap_or_default()) }.boxed();
         match judged(read, |types| types.check(&id)).await {
             Err(refusal) if !self.may_have_type(context, &id).await => Err(refusal),

@@ -9,7 +9,6 @@ mod translate;
 mod wire;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
@@ -23,7 +22,7 @@ use super::adapter::{
 use super::contact_list::{self, ContactList};
 use super::definitions::{
     Age, KnownDefinition, LiveDefinitions, LiveSource, RecentDefinitions, RemoteFieldDefinition, SeenFields,
-    judged,
+    before_write, judged,
 };
 use super::identity::{ContactIdentity, IdentityKind};
 use super::lenient_reader::unreadable;
@@ -159,10 +158,6 @@ const SECTIONS: &LiveSource = &LIVE[2];
 
 /// How many pipelines a description reads. The CRM shows one at a time.
 const PIPELINES_MOST: usize = 10;
-
-/// The longest time of a write for the read of a definition, and the part of the remaining time.
-const DEFINITION_TIME: Duration = Duration::from_secs(3);
-const PART_FOR_DEFINITION: u32 = 4;
 
 /// `search` is not said to find e-mail addresses and secondary numbers, so these filters are not left to it.
 const FILTERS: &[FilterSpec] = &[
@@ -400,8 +395,7 @@ impl PipelineAdapter {
         age: Age,
     ) -> Result<(KnownPipelines, bool)> {
         // Of two fields the pipeline decides which one is sent, so it may take all the time.
-        let within = (context.remaining() / PART_FOR_DEFINITION).min(DEFINITION_TIME);
-        let context = if wish.is_pair() { context.clone() } else { context.with_timeout(within) };
+        let context = if wish.is_pair() { context.clone() } else { before_write(context) };
         let known = |read: Result<KnownDefinition<PipelineDefinition>>| match read {
             Ok(known) => Ok((Some(known.value), known.is_kept)),
             Err(failure) if wish.is_pair() && !is_answered(&failure) => Err(failure),
