@@ -5,12 +5,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytestring::ByteString;
 
+use super::definitions::{LiveDefinitions, LiveSource, SeenFields};
 use super::identity::{ContactIdentity, IdentityKind};
 use super::paging::{Paging, Traversal};
 use super::settings::{SecretForm, SettingSpec, Settings};
 use crate::domain::{
     CallContext, Contact, ContactDraft, ContactPatch, Failure, Field, FilterName, Page, PageToken, Provider,
-    Region, RemoteId, Result, Text, Timestamp, Warning, field_key,
+    Region, RemoteId, Result, Text, Timestamp, Warning, field_key, string_enum,
 };
 use crate::upstream::{Call, RateLimit, Reply, Upstream};
 
@@ -85,6 +86,15 @@ pub trait Adapter: Send + Sync + 'static {
     ///
     /// - `None` if no list shows the row
     async fn read_other_way(&self, context: &CallContext, known: &Contact) -> Result<Option<Contact>>;
+
+    /// Reads the CRM's own definitions of the account's fields, from the sources of [`AdapterSpec::live`]. Reads only. `seen`
+    /// is what some contacts show, such as ids of which the CRM shows definitions one by one.
+    ///
+    /// - never fails: [`LiveDefinitions::unread`] names the sources that could not be read
+    /// - the default is for a CRM that shows no definitions
+    async fn describe(&self, _context: &CallContext, _seen: &SeenFields) -> LiveDefinitions {
+        LiveDefinitions::default()
+    }
 }
 
 /// The account that a secret belongs to.
@@ -208,6 +218,8 @@ pub struct AdapterSpec {
     pub fields: &'static [FieldSpec],
     /// The keys of `remoteFields` that can be written.
     pub remote_fields: &'static [RemoteFieldSpec],
+    /// Where the CRM shows its own definitions of fields; empty if nowhere.
+    pub live: &'static [LiveSource],
     /// The filters that the CRM applies, by canonical name. The gateway applies the others.
     pub filters: &'static [FilterSpec],
     pub paging: Paging,
@@ -234,6 +246,22 @@ pub struct AdapterSpec {
 }
 
 impl AdapterSpec {
+    /// The operations of the unified API, and whether the CRM has them.
+    #[must_use]
+    pub const fn operations_by_name(&self) -> [(&'static str, bool); 8] {
+        let Operations { create, update, delete } = self.operations;
+        [
+            ("list", true),
+            ("count", true),
+            ("get", true),
+            ("fields", true),
+            ("create", create),
+            ("update", update),
+            ("upsert", create && update),
+            ("delete", delete),
+        ]
+    }
+
     /// The kind of value that must be unique when a contact is created.
     #[must_use]
     pub const fn create_identity(&self) -> IdentityKind {
@@ -257,6 +285,16 @@ impl AdapterSpec {
     #[must_use]
     pub fn filter(&self, name: FilterName) -> Option<&'static FilterSpec> {
         self.filters.iter().find(|spec| spec.name == name.canonical())
+    }
+
+    /// Who applies the filter.
+    #[must_use]
+    pub fn filterable(&self, name: FilterName) -> Filterable {
+        match (self.filter(name), self.field(name.field())) {
+            (Some(_), _) => Filterable::Native,
+            (None, Some(field)) if field.read.is_some() && field.in_lists => Filterable::Here,
+            (None, _) => Filterable::No,
+        }
     }
 
     /// The failure of a filter that was passed to the CRM although it is not declared: a bug.
@@ -346,14 +384,52 @@ pub struct RemoteFieldSpec {
     pub aliases: &'static [&'static str],
     /// A short description.
     pub note: &'static str,
+    pub kind: RemoteKind,
+    /// Whether only a create can write it.
+    pub on_create_only: bool,
     pub verify: Verify,
     pub moves: Moves,
 }
 
 impl RemoteFieldSpec {
-    /// A field with one spelling that changes only when it is written.
+    /// A text with one spelling that changes only when it is written.
     pub(super) const fn of(name: &'static str, note: &'static str, verify: Verify) -> Self {
-        Self { name, aliases: &[], note, verify, moves: Moves::WhenWritten }
+        Self {
+            name,
+            aliases: &[],
+            note,
+            kind: RemoteKind::Text,
+            on_create_only: false,
+            verify,
+            moves: Moves::WhenWritten,
+        }
+    }
+}
+
+/// The kind of value of a remote field that can be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RemoteKind {
+    Text,
+    Flag,
+    /// A text that the CRM knows, such as the name of a stage.
+    Choice,
+    /// An object of custom fields by id. A read shows each as an object; these of its fields have the name that people see, and
+    /// the CRM's word for the type.
+    CustomFields {
+        label: &'static str,
+        data_type: &'static str,
+    },
+}
+
+impl RemoteKind {
+    /// The JSON type of the value.
+    #[must_use]
+    pub const fn json_type(self) -> &'static str {
+        match self {
+            Self::Text | Self::Choice => "string",
+            Self::Flag => "boolean",
+            Self::CustomFields { .. } => "object",
+        }
     }
 }
 
@@ -393,4 +469,16 @@ pub enum FilterSupport {
     Exact,
     /// The CRM returns all rows that match, and others.
     Narrows,
+}
+
+string_enum! {
+    /// Who applies a filter.
+    pub enum Filterable {
+        /// The CRM: it gets a parameter. If it returns more than the matching contacts, the gateway checks each.
+        Native = "native",
+        /// The gateway, to the rows of the CRM's list.
+        Here = "here",
+        /// Nobody: the CRM's list does not show the field, or the CRM does not have it.
+        No = "no",
+    }
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use super::ADAPTERS;
-use super::adapter::{AdapterSpec, FieldSpec, FilterSupport, Verify, Write};
+use super::adapter::{AdapterSpec, FieldSpec, FilterSupport, Filterable, RemoteFieldSpec, Verify, Write};
 use super::paging::Paging;
 use crate::domain::{Field, FilterName};
 
@@ -22,12 +22,10 @@ pub fn page(spec: &AdapterSpec) -> String {
     );
     rows(
         &mut text,
-        "## remoteFields that can be written\n\nReads show every other key of the CRM. Writes refuse other keys, unless the value equals the one that the CRM holds. In a body with the `id`, `remoteId` or `remoteUpdatedAt` of a contact that was read, they are ignored with the warning `read_only`.\n\n| key | aliases | description |",
-        spec.remote_fields.iter().map(|field| {
-            let aliases: Vec<String> = field.aliases.iter().map(|alias| format!("`{alias}`")).collect();
-            format!("| `{}` | {} | {} |", field.name, aliases.join(", "), field.note)
-        }),
+        "## remoteFields that can be written\n\nReads show every other key of the CRM. Writes refuse other keys, unless the value equals the one that the CRM holds. In a body with the `id`, `remoteId` or `remoteUpdatedAt` of a contact that was read, they are ignored with the warning `read_only`.\n\n| key | aliases | type | description | verified |",
+        spec.remote_fields.iter().map(remote_field),
     );
+    live(&mut text, spec);
     rows(
         &mut text,
         "## Filters\n\nExact: the CRM answers it. Narrows: the CRM answers with all rows that match and perhaps others, and the gateway checks each; a text is left to the CRM only for its ASCII words. Here: the gateway reads the CRM's list and checks each row.\n\n| unified | CRM | how |",
@@ -62,24 +60,21 @@ fn filter(spec: &AdapterSpec, name: FilterName) -> String {
 #[must_use]
 pub fn support(spec: &AdapterSpec, name: FilterName) -> (&'static str, &'static str) {
     let field = spec.field(name.field());
-    match (spec.filter(name).map(|filter| filter.support), field) {
-        (Some(FilterSupport::Exact), _) => ("exact", "the CRM answers it"),
-        (Some(FilterSupport::Narrows), _) => ("narrows", "the CRM narrows it, the gateway checks each row"),
-        (None, Some(field)) if field.read.is_none() => {
-            if name.is_negative() {
-                (
-                    "the CRM has no such field: matches everybody",
-                    "matches everybody, the CRM has no such field",
-                )
-            } else {
-                ("the CRM has no such field: matches nobody", "matches nobody, the CRM has no such field")
-            }
-        }
-        (None, Some(field)) if !field.in_lists => (
+    let is_exact = spec.filter(name).is_some_and(|filter| filter.support == FilterSupport::Exact);
+    match spec.filterable(name) {
+        Filterable::Native if is_exact => ("exact", "the CRM answers it"),
+        Filterable::Native => ("narrows", "the CRM narrows it, the gateway checks each row"),
+        Filterable::Here => ("here", "the gateway checks each row"),
+        Filterable::No if field.is_some_and(|field| field.read.is_some()) => (
             "here, if every row shows the field; else 422 `filter_unsupported`",
             "422 `filter_unsupported` unless every row shows the field",
         ),
-        (None, _) => ("here", "the gateway checks each row"),
+        Filterable::No if name.is_negative() => {
+            ("the CRM has no such field: matches everybody", "matches everybody, the CRM has no such field")
+        }
+        Filterable::No => {
+            ("the CRM has no such field: matches nobody", "matches nobody, the CRM has no such field")
+        }
     }
 }
 
@@ -101,16 +96,11 @@ pub fn mapping() -> String {
 }
 
 fn operations(text: &mut String, spec: &AdapterSpec) {
-    let operations = [
-        ("create", spec.operations.create),
-        ("update", spec.operations.update),
-        ("delete", spec.operations.delete),
-    ];
-    let able: Vec<&str> = ["list", "count", "get"]
-        .into_iter()
-        .chain(operations.iter().filter(|(_, able)| *able).map(|(name, _)| *name))
-        .collect();
-    let unable: Vec<&str> = operations.iter().filter(|(_, able)| !able).map(|(name, _)| *name).collect();
+    let of = |able: bool| {
+        let named = spec.operations_by_name().into_iter().filter(move |(_, has)| *has == able);
+        named.map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    let (able, unable) = (of(true), of(false));
     line(text, &format!("\nOperations: {}.", able.join(", ")));
     if !unable.is_empty() {
         line(
@@ -165,13 +155,44 @@ fn line(text: &mut String, line: &str) {
 }
 
 fn field(spec: &FieldSpec) -> String {
-    let verify = match spec.verify {
+    format!("| `{}` | {} | {} | {} |", spec.field.name(), read(spec), written(spec), verified(spec.verify))
+}
+
+fn remote_field(spec: &RemoteFieldSpec) -> String {
+    let aliases: Vec<String> = spec.aliases.iter().map(|alias| format!("`{alias}`")).collect();
+    let on_create = if spec.on_create_only { " (on create only)" } else { "" };
+    format!(
+        "| `{}` | {} | {}{on_create} | {} | {} |",
+        spec.name,
+        aliases.join(", "),
+        spec.kind.json_type(),
+        spec.note,
+        verified(spec.verify)
+    )
+}
+
+fn live(text: &mut String, spec: &AdapterSpec) {
+    if spec.live.is_empty() {
+        return;
+    }
+    rows(
+        text,
+        "## Definitions that are read live\n\n`GET /crm/contacts/fields` reads them and keeps them for 5 minutes. A write is refused only by these, after they were read again. If they cannot be read, the write is sent.\n\n| call | gives | refuses a write |",
+        spec.live.iter().map(|source| {
+            format!("| `{}` | {} | {} |", source.call, source.gives, source.refuses.unwrap_or("no"))
+        }),
+    );
+}
+
+/// How a written value is compared with the value that is read back, in words.
+#[must_use]
+pub const fn verified(verify: Verify) -> &'static str {
+    match verify {
         Verify::Exact => "equal",
         Verify::Normalised => "equal except case, spacing and punctuation",
         Verify::Values { .. } => "value by value",
         Verify::Never => "no",
-    };
-    format!("| `{}` | {} | {} | {verify} |", spec.field.name(), read(spec), written(spec))
+    }
 }
 
 fn read(spec: &FieldSpec) -> &'static str {
@@ -182,8 +203,17 @@ fn written(spec: &FieldSpec) -> String {
     let required = if spec.required { " (required on create)" } else { "" };
     match spec.write {
         Write::Stored(place) => format!("{place}{required}"),
-        Write::Partly(what) => format!("in part: {what}{required}"),
-        Write::Never(reason) => format!("not stored: {reason}"),
+        Write::Partly(_) | Write::Never(_) => format!("{}{required}", lost(spec.write).unwrap_or_default()),
         Write::ReadOnly => "set by the CRM".to_owned(),
+    }
+}
+
+/// What a write loses, or why it stores nothing; `None` if it loses nothing or cannot be written by anybody.
+#[must_use]
+pub fn lost(write: Write) -> Option<String> {
+    match write {
+        Write::Partly(what) => Some(format!("in part: {what}")),
+        Write::Never(reason) => Some(format!("not stored: {reason}")),
+        Write::Stored(_) | Write::ReadOnly => None,
     }
 }

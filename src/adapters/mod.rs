@@ -10,7 +10,8 @@
 //!
 //! 1. Make `src/adapters/<provider>/` with the same seven files as the other CRMs:
 //!    - `mod.rs`: the `SPEC` (start from another CRM's and decide about every field), and the adapter. Operations of
-//!      several calls show their order here;
+//!      several calls show their order here. If the CRM shows definitions of its fields, name the calls in `live`, read
+//!      them in `describe` with `RecentDefinitions`, and refuse writes by them with `judged`;
 //!    - `endpoints.rs`: the [`Call`](crate::upstream::Call) of each operation. For a list with numbered pages implement
 //!      `ContactList`: paging and lookups are then shared code. For a list with cursors use [`Paging::Cursor`] and make
 //!      the tokens with `ListPosition`. [`Traversal`] declares how a walk reads everybody, also while contacts change;
@@ -38,6 +39,7 @@ mod adapter;
 mod aptly;
 mod change;
 mod contact_list;
+mod definitions;
 pub mod documentation;
 mod error_mapping;
 mod identity;
@@ -56,8 +58,11 @@ mod struck_out;
 
 pub use adapter::{
     Account, Adapter, AdapterConnection, AdapterSpec, Applied, FieldSpec, FilterSpec, FilterSupport,
-    LookupResult, Match, Moves, Operations, Prepared, Pushed, RecordLocator, RemoteFieldSpec, Verify, Write,
-    WriteKind,
+    Filterable, LookupResult, Match, Moves, Operations, Prepared, Pushed, RecordLocator, RemoteFieldSpec,
+    RemoteKind, Verify, Write, WriteKind,
+};
+pub use definitions::{
+    FieldChoice, LiveDefinitions, LiveSource, RecentDefinitions, RemoteFieldDefinition, SeenFields,
 };
 pub use identity::{ContactIdentity, Identity, IdentityKey, IdentityKind, IdentitySource};
 pub use lenient_reader::REMOTE_FIELDS_MOST;

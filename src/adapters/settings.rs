@@ -78,10 +78,8 @@ impl Settings {
                 },
             }
         }
-        for spec in specs
-            .iter()
-            .filter(|spec| spec.required && !settings.iter().any(|(given, _)| given.name == spec.name))
-        {
+        let is_given = |name: &str| members.get(name).is_some_and(|raw| json::kind(raw.get()) != Kind::Null);
+        for spec in specs.iter().filter(|spec| spec.required && !is_given(spec.name)) {
             faults.push(FieldFault::member(
                 format!("/settings/{}", spec.name),
                 "required",

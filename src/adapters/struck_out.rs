@@ -6,9 +6,18 @@ use crate::domain::{Contact, Field, Result, Text};
 use crate::upstream::{Decoded, STRUCK_OUT, Secrets};
 
 impl Decoded for Account {
+    fn without_secrets(self, secrets: &Secrets, struck: bool) -> Result<Self> {
+        Ok(Self {
+            id: self.id.without_secrets(secrets, struck)?,
+            name: self.name.without_secrets(secrets, struck)?,
+        })
+    }
+}
+
+/// A name or an id that is kept as a definition.
+impl Decoded for Text {
     fn without_secrets(self, secrets: &Secrets, _: bool) -> Result<Self> {
-        let strike = |text: Option<Text>| text.map(|text| Text::from(secrets.strike_out(&text).as_ref()));
-        Ok(Self { id: strike(self.id), name: strike(self.name) })
+        Ok(Self::from(secrets.strike_out(&self).as_ref()))
     }
 }
 

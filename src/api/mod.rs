@@ -15,6 +15,7 @@ mod keys;
 mod layers;
 pub mod openapi;
 pub mod problem;
+mod providers;
 mod request;
 mod reserved;
 mod response;

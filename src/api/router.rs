@@ -14,9 +14,7 @@ use crate::domain::{Failure, FailureKind};
 
 /// Routes that are specified but not implemented yet.
 fn reserved_routes() -> Router<AppState> {
-    Router::new()
-        .route("/crm/contacts/fields", get(reserved::tenant))
-        .route("/crm/contacts/export", get(reserved::tenant))
+    Router::new().route("/crm/contacts/export", get(reserved::tenant))
 }
 
 /// The documentation pages.

@@ -3,7 +3,7 @@
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{AppState, audit, contacts, credentials, health, keys, tenants};
+use super::{AppState, audit, contacts, credentials, health, keys, providers, tenants};
 
 /// The documented routes for tenants.
 #[rustfmt::skip]
@@ -14,11 +14,14 @@ pub(super) fn tenant_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(contacts::count::count))
         .routes(routes!(contacts::search::search))
         .routes(routes!(contacts::upsert::upsert))
+        .routes(routes!(contacts::fields::fields))
         .routes(routes!(contacts::get::get, contacts::update::update, contacts::update::put, contacts::delete::delete))
         // credentials
         .routes(routes!(credentials::list, credentials::create))
         .routes(routes!(credentials::get, credentials::update, credentials::delete))
         .routes(routes!(credentials::check))
+        // providers
+        .routes(routes!(providers::list))
 }
 
 /// The documented routes that need no authentication.

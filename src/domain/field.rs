@@ -1,6 +1,6 @@
 //! The fields of the unified contact, by name.
 
-use super::{FilterName, string_enum};
+use super::{FilterName, bounds, string_enum};
 
 string_enum! {
     /// One field of the unified contact, by its name in the unified JSON. Types of e-mails and phones are fields of their own,
@@ -67,6 +67,39 @@ impl Fields {
 }
 
 impl Field {
+    /// The type of its value in JSON.
+    #[must_use]
+    pub const fn json_type(self) -> &'static str {
+        match self {
+            Self::Addresses | Self::EmailAddresses | Self::PhoneNumbers => "array",
+            Self::RemoteFields => "object",
+            Self::RemoteDeleted => "boolean",
+            _ => "string",
+        }
+    }
+
+    #[must_use]
+    pub const fn is_time(self) -> bool {
+        matches!(self, Self::LastActivityAt | Self::RemoteCreatedAt | Self::RemoteUpdatedAt)
+    }
+
+    /// The most new entries of a list; `None` if it is no list.
+    #[must_use]
+    pub const fn entries_most(self) -> Option<usize> {
+        match self {
+            Self::Addresses => Some(bounds::ADDRESSES_MOST),
+            Self::EmailAddresses => Some(bounds::EMAILS_MOST),
+            Self::PhoneNumbers => Some(bounds::PHONES_MOST),
+            _ => None,
+        }
+    }
+
+    /// Whether every create needs it, whatever the CRM.
+    #[must_use]
+    pub const fn is_required(self) -> bool {
+        matches!(self, Self::LastName)
+    }
+
     const fn bit(self) -> u16 {
         1 << self as u16
     }

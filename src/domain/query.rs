@@ -29,6 +29,20 @@ fn safe_part(word: &str, cut_before: bool, cut_behind: bool) -> &str {
 /// Bytes of a word by which a CRM is searched: a shorter one would find nearly everybody.
 const SHORTEST_WORD: usize = 2;
 
+impl ContactQuery {
+    /// Adds a filter. Of two bounds of one kind (`createdAtMin` and `remoteCreatedAtMin`) the narrower one counts.
+    pub fn join(&mut self, new: Filter) {
+        let Some(known) = self.filters.iter_mut().find(|known| known.name == new.name) else {
+            self.filters.push(new);
+            return;
+        };
+        if let (FilterValue::Time(one), FilterValue::Time(other)) = (&known.value, &new.value) {
+            let lower = matches!(new.name, FilterName::RemoteCreatedAtMin | FilterName::RemoteUpdatedAtMin);
+            known.value = FilterValue::Time(if lower { *one.max(other) } else { *one.min(other) });
+        }
+    }
+}
+
 impl Filter {
     /// Parts of the value that stand, but for case, in every name that matches. Only ASCII letters and digits: which other
     /// characters a CRM takes for equal is not known. Empty where there are none, and for filters that are not of a name.

@@ -34,6 +34,19 @@ impl Kind {
             Self::Object => "an object",
         }
     }
+
+    /// The type's name in JSON Schema; `None` for null.
+    #[must_use]
+    pub const fn json_type(self) -> Option<&'static str> {
+        match self {
+            Self::Null => None,
+            Self::Bool => Some("boolean"),
+            Self::Number => Some("number"),
+            Self::String => Some("string"),
+            Self::List => Some("array"),
+            Self::Object => Some("object"),
+        }
+    }
 }
 
 /// The kind of `raw`, from its first byte.

@@ -35,6 +35,14 @@ pub(crate) async fn answer(simulation: &Simulation, request: Request) -> Respons
             StatusCode::NO_CONTENT.into_response()
         }
         ("POST", "/_simulator/change" | "/_simulator/merge") => change_or_merge(simulation, &path, &body),
+        ("POST", "/_simulator/define") => {
+            let definition: Value = serde_json::from_slice(&body).unwrap_or_default();
+            if simulation.crm.define(&definition) {
+                StatusCode::NO_CONTENT.into_response()
+            } else {
+                json_answer(StatusCode::BAD_REQUEST, &json!({ "error": "no such definition" }))
+            }
+        }
         ("POST", "/_simulator/revoke") => {
             let wanted: Value = serde_json::from_slice(&body).unwrap_or_default();
             simulation.crm.revoke(wanted.get("token").and_then(Value::as_str).unwrap_or_default());

@@ -113,5 +113,7 @@ pub(crate) trait Crm: Send + Sync + 'static {
     fn merge(&self, primary: &str, other: &str) -> bool;
     /// Removes a contact without a call.
     fn take_out(&self, id: &str) -> bool;
+    /// Changes what the CRM shows of its own fields, as its administrator would. Returns whether the definition is known.
+    fn define(&self, definition: &Value) -> bool;
     fn revoke(&self, token: &str);
 }

@@ -184,6 +184,13 @@ impl Running {
         self.crm.take_out(id)
     }
 
+    /// Changes what the CRM shows of its own fields, such as the stages of a pipeline. Returns whether it is a definition of
+    /// this CRM.
+    #[must_use]
+    pub fn define(&self, definition: &Value) -> bool {
+        self.crm.define(definition)
+    }
+
     pub fn revoke(&self, token: &str) {
         self.crm.revoke(token);
     }

@@ -44,6 +44,7 @@ async fn lived(world: &dyn World, at: &Running) -> Vec<Exchange> {
         let change = change.to_string().replace("{id}", &made.id);
         let _ = account.update(&made.id, serde_json::from_str(&change).unwrap()).await;
     }
+    assert_eq!(account.fields().await.unwrap().warnings, []);
     let _ = account.get("nobody").await;
     for filter in account.spec.filters {
         let value =

@@ -12,6 +12,7 @@ mod edge;
 mod limits;
 mod log;
 mod openapi;
+mod providers;
 #[path = "../support/reply.rs"]
 #[expect(dead_code, reason = "other suites need more of it")]
 mod reply;

@@ -9,8 +9,8 @@ use contacts_gateway::domain::{
     WarningCode,
 };
 use contacts_gateway::gateway::contacts::{
-    Condition, ContactPage, ContactView, Contacts, ListRequest, PageStart, ResponseBuilder, WriteOptions,
-    WriteRequest,
+    Condition, ContactPage, ContactView, Contacts, FieldsDescription, ListRequest, PageStart,
+    ResponseBuilder, WriteOptions, WriteRequest,
 };
 use contacts_gateway::gateway::writes::StoredResponse;
 use serde_json::Value;
@@ -128,6 +128,14 @@ impl Account {
         let request =
             WriteRequest { context, caller, credential, options, condition, identity, render, dry_run };
         (request, rendered)
+    }
+
+    pub(crate) async fn fields(&self) -> Result<FieldsDescription> {
+        self.fields_within(&soon()).await
+    }
+
+    pub(crate) async fn fields_within(&self, context: &CallContext) -> Result<FieldsDescription> {
+        self.gateway.contacts.fields(context, &self.gateway.caller, &self.credential).await
     }
 
     pub(crate) async fn page(&self, number: u64, size: u32) -> Result<ContactPage> {

@@ -44,6 +44,22 @@ impl AptlyEndpoints {
         reply.read(context, failure::check_list).await.map(Some)
     }
 
+    /// The boards that the key may read.
+    pub(super) async fn boards(&self, context: &CallContext) -> Result<Reply> {
+        self.definition(context, Call::new(Method::GET, "api/boards")).await
+    }
+
+    pub(super) async fn board_configuration(&self, context: &CallContext, board: &str) -> Result<Reply> {
+        let call = Call::new(Method::GET, "api/board").segment(board).segment("configuration");
+        self.definition(context, call).await
+    }
+
+    /// A read of a definition, without retries: they would use up the time of the write that follows.
+    async fn definition(&self, context: &CallContext, call: Call) -> Result<Reply> {
+        let call = Call { repeat: RetrySafety::AfterRefusal, ..call };
+        self.0.call(context, &call).await?.read(context, failure::check_list).await
+    }
+
     pub(super) async fn get(&self, context: &CallContext, id: &RemoteId) -> Result<Reply> {
         let call = Call::new(Method::GET, "api/contacts").segment(id.as_str());
         self.0.call(context, &call).await?.read(context, failure::check_get).await

@@ -15,16 +15,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
+use futures_util::future::join_all;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use self::endpoints::AptlyEndpoints;
-use self::translate::{AptlyChange, Format, Single};
+use self::translate::{AptlyChange, ContactTypes, Format, Single};
 use super::adapter::{
     Account, Adapter, AdapterConnection, AdapterSpec, Applied, FieldSpec, FilterSpec, LookupResult, Moves,
-    Operations, Prepared, Pushed, RemoteFieldSpec, Verify, Write, WriteKind,
+    Operations, Prepared, Pushed, RemoteFieldSpec, RemoteKind, Verify, Write, WriteKind,
 };
 use super::contact_list;
+use super::definitions::{
+    Age, LiveDefinitions, LiveSource, RecentDefinitions, SeenFields, before_write, judged,
+};
 use super::error_mapping;
 use super::identity::{ContactIdentity, IdentityKind};
 use super::paging::{Paging, Traversal};
@@ -33,7 +38,7 @@ use super::settings::{SecretForm, SettingKind, SettingSpec};
 use crate::blocking;
 use crate::domain::{
     CallContext, Contact, ContactDraft, ContactPatch, Failure, FailureKind, Field, FilterName, Page,
-    PageToken, Provider, ReadBy, Region, RemoteFields, RemoteId, Result, Warning,
+    PageToken, Provider, ReadBy, Region, RemoteFields, RemoteId, Result, Text, Warning,
 };
 use crate::upstream::{Authorization, RateLimit, Reply};
 
@@ -50,6 +55,7 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
     operations: Operations { create: true, update: true, delete: false },
     fields: FIELDS,
     remote_fields: REMOTE_FIELDS,
+    live: LIVE,
     filters: FILTERS,
     paging: Paging::Fixed(translate::PAGE_SIZE),
     traversal: Traversal::ByUpdate,
@@ -138,26 +144,44 @@ const FIELDS: &[FieldSpec] = &[
 const REMOTE_FIELDS: &[RemoteFieldSpec] = &[
     RemoteFieldSpec {
         aliases: &["Contact Type"],
+        kind: RemoteKind::Choice,
         moves: Moves::With(&["typeId"]),
         ..RemoteFieldSpec::of("contactType", "name of an existing contact type", Verify::Normalised)
     },
     RemoteFieldSpec {
+        kind: RemoteKind::Choice,
         moves: Moves::With(&["contactType"]),
         ..RemoteFieldSpec::of("typeId", "id of an existing contact type", Verify::Exact)
     },
     RemoteFieldSpec { aliases: &["Title"], ..RemoteFieldSpec::of("title", "job title", Verify::Exact) },
-    RemoteFieldSpec::of("isCompany", "true for a company", Verify::Exact),
+    RemoteFieldSpec {
+        kind: RemoteKind::Flag,
+        ..RemoteFieldSpec::of("isCompany", "true for a company", Verify::Exact)
+    },
     RemoteFieldSpec::of(
         "imageUrl",
         "absolute URL that ends in .jpg, .jpeg or .png; reads back as another URL",
         Verify::Never,
     ),
-    RemoteFieldSpec::of(
-        "customFields",
-        "object of values by field id, or by field name if only one field has it",
-        Verify::Values { inside: "value" },
-    ),
+    RemoteFieldSpec {
+        kind: RemoteKind::CustomFields { label: "name", data_type: "dataType" },
+        ..RemoteFieldSpec::of(
+            "customFields",
+            "object of values by field id, or by field name if only one field has it",
+            Verify::Values { inside: "value" },
+        )
+    },
 ];
+
+const LIVE: &[LiveSource] = &[LiveSource {
+    call: "GET /api/boards and /api/board/{id}/configuration",
+    gives: "ids of contact types to which fields of boards are limited, of at most 10 boards",
+    refuses: Some("a `typeId` that no board names and no contact has, if all boards could be read"),
+}];
+const BOARDS: &LiveSource = &LIVE[0];
+
+/// How many boards are read. With more boards no type is refused.
+const BOARDS_MOST: usize = 10;
 
 const FILTERS: &[FilterSpec] = &[
     FilterSpec::narrows(FilterName::FirstName, "name"),
@@ -216,6 +240,7 @@ fn connect(connection: AdapterConnection<'_>) -> Result<Arc<dyn Adapter>> {
         is_v3: OnceCell::new(),
         ignores_native: AtomicBool::new(false),
         field_ids: Mutex::default(),
+        types: RecentDefinitions::default(),
     }))
 }
 
@@ -230,6 +255,7 @@ struct AptlyAdapter {
     ignores_native: AtomicBool,
     /// Ids of custom fields that contacts showed. A write by such an id needs no definitions.
     field_ids: Mutex<HashSet<String>>,
+    types: RecentDefinitions<ContactTypes>,
 }
 
 #[async_trait]
@@ -285,6 +311,7 @@ impl Adapter for AptlyAdapter {
         let definitions = self.definitions(context, &draft.remote_fields, None).await?;
         let change = || self.without_secrets(AptlyChange::of_draft(&draft, &definitions, self.region));
         let change = blocking::within(context, draft.remote_fields.size(), change).await??;
+        self.check_type(context, &change).await?;
         let (body, expected, losses) = self.encoded(context, change, draft.remote_fields.size()).await?;
         Ok(Prepared::create(&SPEC, endpoints::create(body), expected, losses))
     }
@@ -299,6 +326,7 @@ impl Adapter for AptlyAdapter {
         let change = || self.without_secrets(AptlyChange::of_patch(held, patch, &definitions, self.region));
         let size = held.size() + patch.remote_fields.size();
         let change = blocking::within(context, size, change).await??;
+        self.check_type(context, &change).await?;
         let is_noop = change.is_empty();
         let (body, expected, losses) = self.encoded(context, change, size).await?;
         let call = endpoints::update(&held.remote_id, body);
@@ -330,9 +358,60 @@ impl Adapter for AptlyAdapter {
     async fn read_other_way(&self, context: &CallContext, known: &Contact) -> Result<Option<Contact>> {
         contact_list::read_other_way(&self.endpoints, context, known, self.region).await
     }
+
+    async fn describe(&self, context: &CallContext, _: &SeenFields) -> LiveDefinitions {
+        match self.types(context, Age::Kept).await {
+            Ok((types, _)) => LiveDefinitions {
+                fields: vec![types.definition()],
+                unread: types.unread.iter().map(|failure| (BOARDS, failure.clone())).collect(),
+            },
+            Err(failure) => LiveDefinitions { fields: Vec::new(), unread: vec![(BOARDS, failure)] },
+        }
+    }
 }
 
 impl AptlyAdapter {
+    /// Fails if the change sets a type by an id that neither a board nor a contact has. If the boards cannot be read, Aptly
+    /// decides.
+    async fn check_type(&self, context: &CallContext, change: &AptlyChange) -> Result<()> {
+        let Some(id) = change.type_id() else { return Ok(()) };
+        let context = &before_write(context);
+        let read = |age| async move { Ok(self.types(context, age).await.unwrap_or_default()) }.boxed();
+        match judged(read, |types| types.check(&id)).await {
+            Err(refusal) if !self.may_have_type(context, &id).await => Err(refusal),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a contact has the type, or this is not known. Only version 2 of the API can search by the id of a type.
+    async fn may_have_type(&self, context: &CallContext, id: &str) -> bool {
+        let search = [("contact_type", id.to_owned())];
+        let read = async {
+            let reply = contact_list::first_page(&self.endpoints, context, &search).await?;
+            reply.read(context, |reply| reply.decode(translate::decode_page)).await
+        };
+        read.await.map_or(true, |rows| !rows.contacts.is_empty())
+    }
+
+    /// The types that boards name, and whether they are kept definitions.
+    async fn types(&self, context: &CallContext, age: Age) -> Result<(Arc<ContactTypes>, bool)> {
+        let read = async {
+            let reply = self.endpoints.boards(context).await?;
+            let boards = reply.read(context, |reply| reply.decode(translate::decode_boards)).await?;
+            let configuration = |board: &Text| {
+                let board = board.clone();
+                async move {
+                    let reply = self.endpoints.board_configuration(context, &board).await?;
+                    reply.read(context, |reply| reply.decode(translate::decode_type_ids)).await
+                }
+            };
+            let configurations = join_all(boards.iter().take(BOARDS_MOST).map(configuration)).await;
+            Ok(ContactTypes::of(configurations, boards.len() <= BOARDS_MOST))
+        };
+        let known = self.types.get(context, "", age, read).await?;
+        Ok((known.value, known.is_kept))
+    }
+
     async fn read_written(
         &self,
         context: &CallContext,

@@ -1,5 +1,6 @@
 //! Conversion between Aptly's contacts and ours. No I/O.
 
+mod boards;
 mod body;
 #[cfg(test)]
 mod cases;
@@ -10,6 +11,7 @@ mod encode;
 #[path = "../../../tests/properties/aptly.rs"]
 mod properties;
 
+pub(super) use boards::{ContactTypes, decode_boards, decode_type_ids};
 pub(super) use custom_fields::Definitions;
 pub(super) use decode::{PAGE_SIZE, decode_account, decode_page, decode_single, decode_written};
 pub(super) use encode::{AptlyChange, Format, RULES};

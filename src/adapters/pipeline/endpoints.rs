@@ -14,7 +14,7 @@ use crate::adapters::session::{LogIn, Session};
 use crate::adapters::settings::CredentialSecret;
 use crate::domain::{CallContext, Failure, RemoteId, Result, Text};
 use crate::json;
-use crate::upstream::{Authorization, Call, Reply};
+use crate::upstream::{Authorization, Call, Reply, RetrySafety};
 
 const GET_PATH: &str = "/api/contacts/{id}";
 
@@ -43,6 +43,23 @@ impl PipelineEndpoints {
         if let Some(id) = id {
             call = call.query("pipelineId", id);
         }
+        self.definition(context, call).await
+    }
+
+    /// The users of the organisation.
+    pub(super) async fn users(&self, context: &CallContext) -> Result<Reply> {
+        self.definition(context, Call::new(Method::GET, "api/user/list")).await
+    }
+
+    /// The custom fields of contacts, by section.
+    pub(super) async fn sections(&self, context: &CallContext, organization: &str) -> Result<Reply> {
+        let call = Call::new(Method::GET, "api/organizations/sections").segment(organization);
+        self.definition(context, call.query("type", "Contact")).await
+    }
+
+    /// A read of a definition, without retries: they would use up the time of the write that follows.
+    async fn definition(&self, context: &CallContext, call: Call) -> Result<Reply> {
+        let call = Call { repeat: RetrySafety::AfterRefusal, ..call };
         self.session.call(context, &call).await?.read(context, failure::check_list).await
     }
 

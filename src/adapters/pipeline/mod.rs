@@ -11,22 +11,28 @@ mod wire;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 
 use self::endpoints::PipelineEndpoints;
-use self::translate::{PipelineChange, StagePair};
+use self::translate::{KnownPipelines, ListedUsers, PipelineChange, PipelineDefinition, StageWish};
 use super::adapter::{
     Account, Adapter, AdapterConnection, AdapterSpec, Applied, FieldSpec, FilterSpec, LookupResult, Moves,
-    Operations, Prepared, Pushed, RecordLocator, RemoteFieldSpec, Verify, Write, WriteKind,
+    Operations, Prepared, Pushed, RecordLocator, RemoteFieldSpec, RemoteKind, Verify, Write, WriteKind,
 };
 use super::contact_list::{self, ContactList};
+use super::definitions::{
+    Age, KnownDefinition, LiveDefinitions, LiveSource, RecentDefinitions, RemoteFieldDefinition, SeenFields,
+    before_write, judged,
+};
 use super::identity::{ContactIdentity, IdentityKind};
+use super::lenient_reader::unreadable;
 use super::paging::{Paging, Traversal};
 use super::session::{Login, Session};
 use super::settings::{SecretForm, SettingKind, SettingSpec};
 use crate::blocking;
 use crate::domain::{
     CallContext, Contact, ContactDraft, ContactPatch, Effect, Failure, FailureKind, Field, FilterName, Page,
-    PageToken, Provider, ReadBy, Region, RemoteFields, RemoteId, Result,
+    PageToken, Provider, ReadBy, Region, RemoteFields, RemoteId, Result, Text,
 };
 use crate::upstream::Reply;
 
@@ -37,6 +43,7 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
     operations: Operations { create: true, update: true, delete: true },
     fields: FIELDS,
     remote_fields: REMOTE_FIELDS,
+    live: LIVE,
     filters: FILTERS,
     paging: Paging::Chosen(translate::PAGE_SIZE),
     traversal: Traversal::ByCreation,
@@ -114,19 +121,44 @@ const FIELDS: &[FieldSpec] = &[
 
 const REMOTE_FIELDS: &[RemoteFieldSpec] = &[
     RemoteFieldSpec {
+        kind: RemoteKind::Choice,
         moves: Moves::ByItself,
         ..RemoteFieldSpec::of("status", "name of a stage", Verify::Normalised)
     },
     RemoteFieldSpec {
+        kind: RemoteKind::Choice,
         moves: Moves::ByItself,
         ..RemoteFieldSpec::of("pipelineStage", "id of a stage; null clears it", Verify::Exact)
     },
     RemoteFieldSpec {
+        kind: RemoteKind::Choice,
         moves: Moves::ByItself,
         ..RemoteFieldSpec::of("pipelineId", "id of a pipeline", Verify::Exact)
     },
-    RemoteFieldSpec::of("process", "free tag, on create", Verify::Exact),
+    RemoteFieldSpec { on_create_only: true, ..RemoteFieldSpec::of("process", "free tag", Verify::Exact) },
 ];
+
+const LIVE: &[LiveSource] = &[
+    LiveSource {
+        call: "GET /api/pipelines",
+        gives: "the stages of the default pipeline, and of pipelines that contacts are in",
+        refuses: Some(
+            "a `status` or `pipelineStage` that the contact's pipeline does not have; both, if they are different stages",
+        ),
+    },
+    LiveSource { call: "GET /api/user/list", gives: "users, for `userId` and `assignees`", refuses: None },
+    LiveSource {
+        call: "GET /api/organizations/sections/{id}",
+        gives: "custom fields; the API does not say that they can be written",
+        refuses: None,
+    },
+];
+const PIPELINES: &LiveSource = &LIVE[0];
+const USERS: &LiveSource = &LIVE[1];
+const SECTIONS: &LiveSource = &LIVE[2];
+
+/// How many pipelines a description reads. The CRM shows one at a time.
+const PIPELINES_MOST: usize = 10;
 
 /// `search` is not said to find e-mail addresses and secondary numbers, so these filters are not left to it.
 const FILTERS: &[FilterSpec] = &[
@@ -191,6 +223,9 @@ fn connect(connection: AdapterConnection<'_>) -> Result<Arc<dyn Adapter>> {
         region: Region::named(settings.text("defaultRegion").as_deref()),
         create_defaults: translate::defaults(settings.raw("createDefaults"))?,
         allow_delete: settings.flag("allowDelete"),
+        pipelines: RecentDefinitions::default(),
+        users: RecentDefinitions::default(),
+        sections: RecentDefinitions::default(),
     }))
 }
 
@@ -199,6 +234,10 @@ struct PipelineAdapter {
     region: Region,
     create_defaults: RemoteFields,
     allow_delete: bool,
+    /// By id; the default one has no id.
+    pipelines: RecentDefinitions<PipelineDefinition>,
+    users: RecentDefinitions<ListedUsers>,
+    sections: RecentDefinitions<Vec<RemoteFieldDefinition>>,
 }
 
 #[async_trait]
@@ -209,9 +248,7 @@ impl Adapter for PipelineAdapter {
 
     async fn probe(&self, context: &CallContext) -> Result<Account> {
         self.endpoints.verify_token(context).await?;
-        // The token check shows no account. The first row of the list shows the organisation.
-        let reply = self.endpoints.ask(context, 1, 1, &[]).await?;
-        reply.read(context, |reply| reply.decode(translate::decode_account)).await
+        self.account(context).await
     }
 
     async fn read_page(
@@ -241,7 +278,7 @@ impl Adapter for PipelineAdapter {
         let size = draft.remote_fields.size();
         let change =
             blocking::within(context, size, || PipelineChange::of_draft(&draft, self.region)).await??;
-        let change = self.with_one_stage(context, change).await?;
+        let change = self.with_known_stage(context, change).await?;
         let (body, expected, losses) = blocking::within(context, size, || change.encode()).await??;
         Ok(Prepared::create(&SPEC, endpoints::create(body), expected, losses))
     }
@@ -255,7 +292,7 @@ impl Adapter for PipelineAdapter {
         let size = held.size() + patch.remote_fields.size();
         let change = || PipelineChange::of_patch(held, patch, self.region);
         let change = blocking::within(context, size, change).await??;
-        let change = self.with_one_stage(context, change).await?;
+        let change = self.with_known_stage(context, change).await?;
         let is_noop = change.is_empty();
         let (body, expected, losses) = blocking::within(context, size, || change.encode()).await??;
         let call = endpoints::update(&held.remote_id, body);
@@ -312,23 +349,132 @@ impl Adapter for PipelineAdapter {
     async fn read_other_way(&self, context: &CallContext, known: &Contact) -> Result<Option<Contact>> {
         contact_list::read_other_way(&self.endpoints, context, known, self.region).await
     }
+
+    async fn describe(&self, context: &CallContext, seen: &SeenFields) -> LiveDefinitions {
+        let mut live = LiveDefinitions::default();
+        let half = context.with_timeout(context.remaining() / 2);
+        let (users, pipelines) = tokio::join!(self.users(&half), self.seen_pipelines(&half, seen));
+        let users = users.map_err(|failure| live.unread.push((USERS, failure))).ok();
+        let pipelines = pipelines.unwrap_or_else(|failure| {
+            live.unread.push((PIPELINES, failure));
+            Vec::new()
+        });
+        let organization = users.as_ref().and_then(|users| users.organization.as_ref());
+        let half = context.with_timeout(context.remaining() / 2);
+        let sections = self.sections(&half, organization).await;
+        let sections = sections.map_err(|failure| live.unread.push((SECTIONS, failure))).ok();
+        let custom = sections.as_ref().map_or(&[][..], |sections| sections.as_slice());
+        live.fields = translate::definitions(&pipelines, users.as_deref(), custom);
+        live
+    }
 }
 
 impl PipelineAdapter {
-    /// Sends only one of the two fields that set a stage. The pipeline shows which stage a name belongs to. If
-    /// it cannot be read, the read-back shows whether both fields name the same stage.
-    async fn with_one_stage(&self, context: &CallContext, change: PipelineChange) -> Result<PipelineChange> {
-        let Some(StagePair { pipeline, .. }) = change.stage_pair() else { return Ok(change) };
+    /// The token check shows no account. The first row of the list shows the organisation.
+    async fn account(&self, context: &CallContext) -> Result<Account> {
+        let reply = self.endpoints.ask(context, 1, 1, &[]).await?;
+        reply.read(context, |reply| reply.decode(translate::decode_account)).await
+    }
+
+    /// Checks the stage that the change names, and sends only one of the two fields that set it. If the pipeline cannot be
+    /// read, the CRM and the read-back decide.
+    async fn with_known_stage(
+        &self,
+        context: &CallContext,
+        change: PipelineChange,
+    ) -> Result<PipelineChange> {
+        let Some(wish) = change.stage_wish().filter(|wish| wish.needs_pipeline()) else { return Ok(change) };
+        let read = |age| self.known_pipelines(context, wish, age).boxed();
+        judged(read, |known| change.clone().with_known_stage(known)).await
+    }
+
+    /// The pipelines that may have the stage, and whether one of them is a kept definition.
+    async fn known_pipelines(
+        &self,
+        context: &CallContext,
+        wish: &StageWish,
+        age: Age,
+    ) -> Result<(KnownPipelines, bool)> {
+        // Of two fields the pipeline decides which one is sent, so it may take all the time.
+        let context = if wish.is_pair() { context.clone() } else { before_write(context) };
+        let known = |read: Result<KnownDefinition<PipelineDefinition>>| match read {
+            Ok(known) => Ok((Some(known.value), known.is_kept)),
+            Err(failure) if wish.is_pair() && !is_answered(&failure) => Err(failure),
+            Err(_) => Ok((None, false)),
+        };
+        let (first, is_kept) = match known(self.pipeline(&context, wish.pipeline(), age).await) {
+            // A call without a response may succeed now.
+            Err(_) if age == Age::Kept => known(self.pipeline(&context, wish.pipeline(), Age::Now).await)?,
+            outcome => outcome?,
+        };
+        let (default, default_is_kept) = match &first {
+            Some(first) if wish.may_be_default(first) => {
+                known(self.pipeline(&context, None, age).await).unwrap_or_default()
+            }
+            _ => (None, false),
+        };
+        Ok((KnownPipelines { first, default }, is_kept || default_is_kept))
+    }
+
+    async fn pipeline(
+        &self,
+        context: &CallContext,
+        id: Option<&str>,
+        age: Age,
+    ) -> Result<KnownDefinition<PipelineDefinition>> {
         let read = async {
-            let reply = self.endpoints.pipeline(context, pipeline.as_deref()).await?;
-            reply.read(context, |reply| reply.decode(translate::decode_stages)).await
+            let reply = self.endpoints.pipeline(context, id).await?;
+            let pipeline = reply.read(context, |reply| reply.decode(translate::decode_pipeline)).await?;
+            match (id, &pipeline.id) {
+                (Some(id), Some(other)) if *other != *id => Err(unreadable("_id", "the requested pipeline")),
+                _ => Ok(pipeline),
+            }
         };
-        let stages = match read.await {
-            Ok(stages) => Some(stages),
-            Err(failure) if is_answered(&failure) => None,
-            Err(failure) => return Err(failure),
+        self.pipelines.get(context, id.unwrap_or_default(), age, read).await
+    }
+
+    /// The default pipeline and those that contacts are in. Fails if the default one cannot be read.
+    async fn seen_pipelines(
+        &self,
+        context: &CallContext,
+        seen: &SeenFields,
+    ) -> Result<Vec<Arc<PipelineDefinition>>> {
+        let mut pipelines = vec![self.pipeline(context, None, Age::Kept).await?.value];
+        for id in seen.values("pipelineId").take(PIPELINES_MOST) {
+            if pipelines[0].id.as_ref() != Some(id)
+                && let Ok(known) = self.pipeline(context, Some(id), Age::Kept).await
+            {
+                pipelines.push(known.value);
+            }
+        }
+        Ok(pipelines)
+    }
+
+    async fn users(&self, context: &CallContext) -> Result<Arc<ListedUsers>> {
+        let read = async {
+            let reply = self.endpoints.users(context).await?;
+            reply.read(context, |reply| reply.decode(translate::decode_users)).await
         };
-        change.with_one_stage(stages.as_ref())
+        self.users.recent(context, "", read).await
+    }
+
+    /// The custom fields of the organisation. If no user shows its id, a contact does.
+    async fn sections(
+        &self,
+        context: &CallContext,
+        organization: Option<&Text>,
+    ) -> Result<Arc<Vec<RemoteFieldDefinition>>> {
+        let read = async {
+            let organization = match organization {
+                Some(id) => id.clone(),
+                None => {
+                    self.account(context).await?.id.ok_or_else(|| unreadable("organizationId", "shown"))?
+                }
+            };
+            let reply = self.endpoints.sections(context, &organization).await?;
+            reply.read(context, |reply| reply.decode(translate::decode_sections)).await
+        };
+        self.sections.recent(context, "", read).await
     }
 }
 

@@ -5,11 +5,14 @@ mod encode;
 #[cfg(test)]
 #[path = "../../../tests/properties/pipeline.rs"]
 mod properties;
+mod stages;
 
 pub(super) use decode::{
-    decode_account, decode_deleted, decode_page, decode_single, decode_stages, decode_written,
+    ListedUsers, PipelineDefinition, decode_account, decode_deleted, decode_page, decode_pipeline,
+    decode_sections, decode_single, decode_users, decode_written,
 };
-pub(super) use encode::{PipelineChange, RULES, StagePair};
+pub(super) use encode::{PipelineChange, RULES};
+pub(super) use stages::{KnownPipelines, StageWish, definitions};
 
 use crate::adapters::adapter::Pushed;
 use crate::adapters::pipeline::SPEC;
@@ -56,7 +59,9 @@ pub(super) fn defaults(setting: Option<&RawJson>) -> Result<RemoteFields> {
     // As in a create, `null` means nothing.
     let named = fields.0.iter().filter(|(_, value)| !value.is_null()).cloned().collect();
     let patch = ContactPatch { remote_fields: RemoteFields(named), ..ContactPatch::default() };
+    // Pipelines are only known after they were read, so a stage that is named twice is refused.
     PipelineChange::of_patch(&Contact::bare(RemoteId::from("")), &patch, Region::default())
+        .and_then(|change| change.with_known_stage(&KnownPipelines::default()))
         .map_err(remote::of_setting)?;
     Ok(fields)
 }

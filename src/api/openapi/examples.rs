@@ -8,11 +8,12 @@ use serde_json::Value;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::example::{Example, ExampleBuilder};
 
-use crate::adapters::{ADAPTERS, Account};
+use crate::adapters::{ADAPTERS, Account, FieldChoice, RemoteFieldDefinition, spec};
 use crate::api::schema::{
     AuditListing, CheckResponse, ContactListResponse, ContactResponse, CountResponse, CredentialListing,
-    CredentialResponse, DeleteResponse, DryRunResponse, KeyListing, KeyResponse, SearchResponse,
-    TenantListing, TenantResponse, TenantUsageResponse, UpsertResponse,
+    CredentialResponse, DeleteResponse, DryRunResponse, FieldsResponse, KeyListing, KeyResponse,
+    ProvidersResponse, SearchResponse, TenantListing, TenantResponse, TenantUsageResponse, UpsertResponse,
+    declared_providers,
 };
 use crate::config::Quotas;
 use crate::domain::{
@@ -22,8 +23,8 @@ use crate::domain::{
 use crate::gateway::Listing;
 use crate::gateway::audit::Action;
 use crate::gateway::contacts::{
-    ContactPage, ContactView, DryRun, FoundContact, FoundPerson, PlannedCall, SearchResult, Shortfall,
-    UpsertOutcome,
+    ContactPage, ContactView, DryRun, FieldsDescription, FoundContact, FoundPerson, KnowledgeSource,
+    PlannedCall, SearchResult, Shortfall, UpsertOutcome,
 };
 use crate::gateway::credentials::{CheckRecord, Credential};
 use crate::gateway::keys::KeyRecord;
@@ -68,6 +69,26 @@ pub(super) fn of(name: &str) -> Vec<(String, RefOr<Example>)> {
             value(&CredentialListing::of(&all([credential("aptly"), credential("pipeline")]))),
         )],
         "CheckAnswer" => checks(),
+        "FieldsAnswer" => descriptions(),
+        "ProvidersAnswer" => {
+            vec![("all", "All CRMs", value(&ProvidersResponse::of(&declared_providers())))]
+        }
+        other => match of_operator(other) {
+            Some(examples) => examples,
+            None => return from_files(other).collect(),
+        },
+    };
+    examples
+        .into_iter()
+        .map(|(name, summary, value)| {
+            (name.to_owned(), ExampleBuilder::new().summary(summary).value(Some(value)).build().into())
+        })
+        .collect()
+}
+
+/// The examples of the schemas for the operator.
+fn of_operator(name: &str) -> Option<Vec<(&'static str, &'static str, Value)>> {
+    Some(match name {
         "TenantAnswer" => vec![("tenant", "A tenant", value(&TenantResponse::of(&tenant())))],
         "TenantUsageAnswer" => {
             vec![("tenant", "A tenant", value(&TenantUsageResponse::of(&tenant(), &usage())))]
@@ -82,14 +103,8 @@ pub(super) fn of(name: &str) -> Vec<(String, RefOr<Example>)> {
         }
         "KeyListing" => vec![("keys", "One key", value(&KeyListing::of(&all([key()]))))],
         "AuditListing" => vec![("audit", "A key changes a contact, and another key is refused", audited())],
-        other => return from_files(other).collect(),
-    };
-    examples
-        .into_iter()
-        .map(|(name, summary, value)| {
-            (name.to_owned(), ExampleBuilder::new().summary(summary).value(Some(value)).build().into())
-        })
-        .collect()
+        _ => return None,
+    })
 }
 
 fn upserts() -> Vec<(&'static str, &'static str, Value)> {
@@ -261,6 +276,52 @@ fn credential(provider: &'static str) -> Credential {
         updated_at: timestamp("2026-03-01T09:00:00Z"),
         last_check: Some(CheckRecord { at: timestamp("2026-03-01T09:00:00Z"), ok: true, code: None }),
     }
+}
+
+fn descriptions() -> Vec<(&'static str, &'static str, Value)> {
+    let show = |provider| value(&FieldsResponse::of(&described(provider)));
+    vec![
+        ("aptly", "An account at Aptly", show("aptly")),
+        ("pipeline", "An account at the pipeline CRM", show("pipeline")),
+    ]
+}
+
+/// The declaration, with a definition that is read live and one that contacts show.
+fn described(provider: &str) -> FieldsDescription {
+    let mut described = FieldsDescription::declared(spec(provider).unwrap_or(ADAPTERS[0]));
+    let field =
+        |name: &'static str, value: &'static str, label: Option<&'static str>| RemoteFieldDefinition {
+            name: name.into(),
+            choices: vec![FieldChoice {
+                value: value.into(),
+                label: label.map(Text::from_static),
+                within: None,
+            }],
+            ..RemoteFieldDefinition::default()
+        };
+    let (live, seen) = match provider {
+        "aptly" => (
+            field("typeId", "tEn4ntTyp3Qw8RbZk", None),
+            RemoteFieldDefinition {
+                name: "customFields".into(),
+                custom_field_id: Some("5D8LYiyMt54aKD7x9".into()),
+                label: Some("Occupant Role".into()),
+                data_type: Some("text".into()),
+                ..RemoteFieldDefinition::default()
+            },
+        ),
+        _ => (
+            field("pipelineStage", "64f0a1b2c3d4e5f6a7b8c9d2", Some("New Lead")),
+            RemoteFieldDefinition {
+                name: "source".into(),
+                json_type: Some("string".into()),
+                ..RemoteFieldDefinition::default()
+            },
+        ),
+    };
+    described.join(KnowledgeSource::Live, [live]);
+    described.join(KnowledgeSource::Seen, [seen]);
+    described
 }
 
 fn checks() -> Vec<(&'static str, &'static str, Value)> {

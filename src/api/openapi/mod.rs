@@ -83,7 +83,7 @@ fn complete(document: &mut Document) {
 fn complete_operation(path: &str, operation: &mut Operation, shared: &mut Components) {
     let scheme = match path.split('/').nth(1) {
         Some("admin") => Some("admin"),
-        Some("crm" | "credentials") => Some("bearer"),
+        Some("crm" | "credentials" | "providers") => Some("bearer"),
         _ => None,
     };
     // An empty requirement states explicitly that no authentication is needed.

@@ -81,6 +81,8 @@ groups! {
     ListProblems "Problems of a list of contacts." [ANY, SIGNED, LIMITED, CREDENTIAL, UPSTREAM, LARGE, &[K::FilterUnsupported, K::PageNumberUnsupported, K::ScanLimitReached]];
     SearchProblems "Problems of a search over several CRMs." [ANY, SIGNED, LIMITED, CREDENTIAL, LARGE, &[K::UpstreamError]];
     GetProblems "Problems of a read of one contact." [ANY, SIGNED, LIMITED, CREDENTIAL, CONTACT, UPSTREAM, LARGE, &[K::OperationUnsupported]];
+    FieldsProblems "Problems of a description of fields." [ANY, SIGNED, LIMITED, CREDENTIAL, LARGE, &[K::SecretUnreadable, K::BaseUrlRefused]];
+    ProvidersProblems "Problems of a list of providers." [ANY, SIGNED, LIMITED];
     CreateProblems "Problems of a create." [ANY, SIGNED, LIMITED, KEYED, BODY, CREDENTIAL, UPSTREAM, WRITE, &[K::ContactExists]];
     UpsertProblems "Problems of an upsert." [ANY, SIGNED, LIMITED, KEYED, BODY, CREDENTIAL, UPSTREAM, WRITE, &[K::ContactExists, K::AmbiguousMatch]];
     UpdateProblems "Problems of an update." [ANY, SIGNED, LIMITED, KEYED, BODY, CREDENTIAL, CONTACT, UPSTREAM, WRITE, CONDITIONAL, &[K::ContactExists]];

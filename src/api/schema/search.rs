@@ -98,7 +98,8 @@ impl Show for FoundContact {
 pub(in crate::api) struct ShortfallShape<'a> {
     /// The credential.
     credential_id: &'a str,
-    /// A stable code: `too_many_matches`, `scan_limit_reached`, `row_unreadable`, `incomplete`. New codes may be added.
+    /// A stable code: `too_many_matches`, `scan_limit_reached`, `row_unreadable`, `incomplete`,
+    /// `walk_incomplete`. New codes may be added.
     code: &'static str,
     /// An explanation for people.
     message: &'a str,

@@ -1,4 +1,4 @@
-//! Errors and warnings of writes: duplicates, unknown outcomes and conflicting contacts.
+//! Errors and warnings: duplicates, unknown outcomes, conflicting contacts, and lists that cannot be read.
 
 use super::{ContactView, ids};
 use crate::adapters::{LookupResult, Match, Prepared};
@@ -182,4 +182,18 @@ pub(super) fn outcome_open(
         .with_effect(Effect::Unknown)
         .with_retryable(Retryable::SameKeyOnly)
         .with_upstream(opened.spec.provider, status)
+}
+
+/// The CRM reports contacts and returns none. An empty page would hide them.
+pub(super) fn shows_nothing() -> Failure {
+    let detail = "The CRM reports contacts but returns none, so the page cannot be read.";
+    Failure::new(FailureKind::UpstreamInvalidResponse, detail)
+}
+
+/// The same rows came again, so that a list cannot be read.
+pub(super) fn repeats() -> Failure {
+    Failure::new(
+        FailureKind::UpstreamInvalidResponse,
+        "The CRM returns the same rows repeatedly, so the page cannot be read.",
+    )
 }

@@ -1,5 +1,6 @@
 //! Filters: which ones a CRM applies, which the gateway applies, and whether a row matches.
 
+use super::walk::WalkRow;
 use crate::adapters::{AdapterSpec, FilterSupport, IdentityKind, Pushed};
 use crate::domain::{
     Contact, ContactQuery, Failure, FailureKind, Field, FieldFault, Filter, FilterKind, FilterName,
@@ -43,8 +44,8 @@ pub(super) fn split(spec: &AdapterSpec, query: &ContactQuery, region: Region) ->
         let is_lacking = spec.field(name.field()).is_some_and(|field| field.read.is_none());
         match spec.filter(name).map(|declared| declared.support) {
             Some(FilterSupport::Exact) => {
-                join(&mut split.pushed.filters, canonical.clone());
-                join(&mut split.exact.filters, canonical);
+                split.pushed.join(canonical.clone());
+                split.exact.join(canonical);
                 split.pushed_down.push(filter.name);
             }
             Some(FilterSupport::Narrows) if can_narrow(&canonical, region) => {
@@ -85,18 +86,6 @@ fn can_narrow(filter: &Filter, region: Region) -> bool {
     }
 }
 
-/// Adds a filter. Of two bounds of one kind (`createdAtMin` and `remoteCreatedAtMin`) the narrower one counts.
-pub(super) fn join(filters: &mut Vec<Filter>, new: Filter) {
-    let Some(known) = filters.iter_mut().find(|known| known.name == new.name) else {
-        filters.push(new);
-        return;
-    };
-    if let (FilterValue::Time(one), FilterValue::Time(other)) = (&known.value, &new.value) {
-        let lower = matches!(new.name, FilterName::RemoteCreatedAtMin | FilterName::RemoteUpdatedAtMin);
-        known.value = FilterValue::Time(if lower { *one.max(other) } else { *one.min(other) });
-    }
-}
-
 impl Split {
     /// Whether the CRM answers the whole query exactly.
     pub(super) fn is_exact(&self) -> bool {
@@ -112,7 +101,7 @@ impl Split {
     /// as matches. Fails with `upstream_invalid_response`.
     pub(super) fn check<'a>(
         &self,
-        rows: impl Iterator<Item = &'a Contact> + Clone,
+        rows: &(impl Iterator<Item = &'a Contact> + Clone),
         region: Region,
     ) -> Result<()> {
         let is_met = |filter: &&Filter| rows.clone().all(|row| may_match(filter, row, region));
@@ -124,6 +113,17 @@ impl Split {
             );
             Err(Failure::new(FailureKind::UpstreamInvalidResponse, detail))
         })
+    }
+
+    /// The same for all rows; `None` for one without a contact.
+    pub(super) fn judge_all(
+        &self,
+        spec: &AdapterSpec,
+        rows: &[WalkRow],
+        region: Region,
+    ) -> Result<Vec<Option<RowMatch>>> {
+        let contacts = rows.iter().map(|row| row.contact.as_ref());
+        contacts.map(|row| row.map(|row| self.judge(spec, row, region)).transpose()).collect()
     }
 
     /// Whether a row matches all that is checked here. Fails with `filter_unsupported` where it does not show a field that

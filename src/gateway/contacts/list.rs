@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use super::cursor::{Binding, Cursors, ListProgress};
+use super::errors::repeats;
 use super::filters::Split;
 use super::scan::{Scanned, Wanted, limit_reached, scan};
 use super::walk::{ContactWalk, Gap, WalkNext, WalkState};
@@ -172,7 +173,7 @@ async fn read_rows(
     let mut seen = HashSet::new();
     while calls < MOST_PAGES {
         let page = walk.read(context, &at, (limit - rows.contacts.len()).max(1)).await?;
-        split.check(page.contacts(), region)?;
+        split.check(&page.contacts(), region)?;
         rows.total = page.total.or(rows.total);
         calls += page.calls;
         for row in page.rows {
@@ -203,19 +204,6 @@ impl FilteredRows {
     }
 }
 
-/// The CRM reports contacts and returns none. An empty page would hide them.
-pub(super) fn shows_nothing() -> Failure {
-    let detail = "The CRM reports contacts but returns none, so the page cannot be read.";
-    Failure::new(FailureKind::UpstreamInvalidResponse, detail)
-}
-
-pub(super) fn repeats() -> Failure {
-    Failure::new(
-        FailureKind::UpstreamInvalidResponse,
-        "The CRM returns the same rows repeatedly, so the page cannot be read.",
-    )
-}
-
 /// The number of matches: the CRM's own total, unless it is below the rows seen, else a bounded scan.
 pub(super) async fn count(
     context: &CallContext,
@@ -241,7 +229,7 @@ pub(super) async fn count(
         (HashSet::new(), None, 0, 0);
     for _ in 0..MOST_COUNTED_PAGES {
         let page = opened.adapter.read_page(context, &split.pushed, at.as_ref(), 100).await?;
-        split.check(page.rows.iter().flatten(), opened.adapter.region())?;
+        split.check(&page.rows.iter().flatten(), opened.adapter.region())?;
         rows += page.rows.len() as u64;
         if let Some(total) = page.total.filter(|total| *total >= rows) {
             return Ok(total);

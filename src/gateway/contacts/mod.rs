@@ -6,6 +6,7 @@ mod create;
 mod cursor;
 mod declared;
 mod delete;
+mod describe;
 mod dry_run;
 mod errors;
 mod filters;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 
 pub use self::condition::Condition;
 use self::cursor::Cursors;
+pub use self::describe::{FieldsDescription, KnowledgeSource, RemoteFieldDescription};
 pub use self::dry_run::{DryRun, DryRunBuilder, PlannedCall};
 use self::operation::WriteDeps;
 pub use self::operation::{ResponseBuilder, WriteRequest};
@@ -220,6 +222,19 @@ impl Contacts {
     ) -> Result<SearchResult> {
         caller.require(Scope::ContactsRead)?;
         search::search(context, caller, &self.deps.credentials, &self.lookups, request).await
+    }
+
+    /// Describes the fields of the credential's account. Needs `contacts:read`. A source that cannot be read is a warning.
+    pub async fn fields(
+        &self,
+        context: &CallContext,
+        caller: &Caller,
+        credential: &CredentialId,
+    ) -> Result<FieldsDescription> {
+        caller.require(Scope::ContactsRead)?;
+        let opened = self.deps.credentials.open(caller, credential).await?;
+        let _permit = opened.account.enter(context).await?;
+        Ok(describe::describe(context, &opened).await)
     }
 
     /// Creates a contact. Needs `contacts:write`.

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use super::errors::repeats;
 use super::filters::{RowMatch, Split};
-use super::list::repeats;
 use super::walk::{ContactWalk, Gap, WalkNext, WalkState};
 use crate::blocking;
 use crate::domain::{
@@ -84,14 +84,10 @@ pub(super) async fn scan(
             Err(failure) => return Err(failure),
         };
         calls += page.calls;
-        split.check(page.contacts(), region)?;
+        split.check(&page.contacts(), region)?;
         let size = page.contacts().map(Contact::size).sum();
-        let judge = || {
-            let rows = page.rows.iter().map(|row| row.contact.as_ref());
-            rows.map(|row| row.map(|row| split.judge(spec, row, region)).transpose())
-                .collect::<Result<Vec<_>>>()
-        };
-        let verdicts = blocking::within(context, size, judge).await??;
+        let verdicts =
+            blocking::within(context, size, || split.judge_all(spec, &page.rows, region)).await??;
         let (known, found) = (seen.len(), scanned.contacts.len());
         for (row, verdict) in page.rows.into_iter().zip(verdicts) {
             let Some((contact, verdict)) = row.contact.zip(verdict) else {

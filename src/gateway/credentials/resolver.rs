@@ -175,7 +175,8 @@ impl CredentialResolver {
         let host = base_url.url().origin().ascii_serialization().into();
         let upstream = Upstream::new(transport, spec.provider, base_url, account.clone());
         let adapter = (spec.connect)(AdapterConnection { settings, secret: &secret, upstream })?;
-        Ok(ConnectedCredential { id: id.clone(), spec, adapter, host, account, account_source })
+        let (id, seen_fields) = (id.clone(), Arc::default());
+        Ok(ConnectedCredential { id, spec, adapter, host, account, seen_fields, account_source })
     }
 
     /// The limits for probes of the tenant's new credentials. Each new credential has another id, so these probes share the

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use super::accounts::AccountSource;
-use crate::adapters::{Account, Adapter, AdapterSpec};
+use crate::adapters::{Account, Adapter, AdapterSpec, RecentDefinitions, SeenFields};
 use crate::domain::{CallContext, CredentialId, Failure, Provider, RawJson, Result, Text, Timestamp};
 use crate::gateway::audit::fields;
 use crate::gateway::writes::Destination;
@@ -78,6 +78,8 @@ pub struct ConnectedCredential {
     pub host: Text,
     /// The concurrency limit and the budget of calls. Whoever uses the adapter holds a permit.
     pub account: upstream::AccountLimits,
+    /// The fields that contacts of the account showed.
+    pub(in crate::gateway) seen_fields: Arc<RecentDefinitions<SeenFields>>,
     pub(super) account_source: AccountSource,
 }
 

@@ -3,6 +3,7 @@
 //! Each open question of the documentation is an option here. The default is the behaviour that is hardest for a client;
 //! if none is harder, the most likely one.
 
+mod boards;
 mod change;
 mod fields;
 mod lists;

@@ -6,6 +6,7 @@ use http::HeaderMap;
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 
+use super::boards::{self, Board};
 use super::change::RecordChange;
 use super::records::{AptlyRecords, AptlyRefusal, Written, has_email};
 use super::{AptlyOptions, ByEmail, Dialect, Me, UnknownRead, UnknownWrite, lists, spelling};
@@ -16,6 +17,7 @@ pub(super) struct AptlyCrm {
     options: AptlyOptions,
     records: Mutex<AptlyRecords>,
     revoked: Mutex<HashSet<String>>,
+    boards: Mutex<Vec<Board>>,
 }
 
 impl AptlyCrm {
@@ -26,7 +28,8 @@ impl AptlyCrm {
             let Value::Object(contact) = contact else { continue };
             records.put(contact, now);
         }
-        Self { options, records: Mutex::new(records), revoked: Mutex::default() }
+        let boards = Mutex::new(boards::initial());
+        Self { options, records: Mutex::new(records), revoked: Mutex::default(), boards }
     }
 
     fn admits(&self, token: Option<&str>) -> bool {
@@ -50,6 +53,13 @@ impl AptlyCrm {
             ("GET", ["api", "contacts", id]) => self.get(id),
             ("POST", ["api", "contacts", id]) => self.update(id, request),
             ("GET", ["api", "app", "me"]) => self.me(),
+            ("GET", ["api", "boards"]) => SimulatedResponse::json(200, &boards::shown(&self.boards.lock())),
+            ("GET", ["api", "board", id, "configuration"]) => {
+                match boards::configuration(&self.boards.lock(), id) {
+                    Some(configuration) => SimulatedResponse::json(200, &configuration),
+                    None => error(404, "Not Found", "Board not found"),
+                }
+            }
             ("GET", ["api", "users"]) => SimulatedResponse::json(
                 200,
                 &json!({ "data": [
@@ -219,6 +229,10 @@ impl Crm for AptlyCrm {
 
     fn take_out(&self, id: &str) -> bool {
         self.records.lock().take_out(id)
+    }
+
+    fn define(&self, definition: &Value) -> bool {
+        boards::define(&mut self.boards.lock(), definition)
     }
 
     fn revoke(&self, token: &str) {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::records::{PipelineRecord, PipelineRecords};
-use super::{DateBounds, Envelope, ListOrder, PipelineOptions, entries, responses, stages, users};
+use super::{DateBounds, Envelope, ListOrder, PipelineOptions, entries, responses, users};
 use crate::simulators::clock::read;
 use crate::simulators::crm::{SimulatedRequest, SimulatedResponse};
 
@@ -55,11 +55,11 @@ pub(super) fn buckets(
     request: &SimulatedRequest<'_>,
 ) -> SimulatedResponse {
     let mut by_stage = Map::new();
-    for stage in stages::pipeline(None).map_or(&[][..], |pipeline| pipeline.stages) {
+    for stage in records.pipelines.pipeline(None).map_or(&[][..], |pipeline| &pipeline.stages) {
         let rows: Vec<_> = records.all().filter(|record| text(record, "pipelineStage") == stage.id).collect();
         let total = rows.len();
         let shown: Vec<_> = rows.into_iter().take(10).map(|record| responses::row(record, options)).collect();
-        by_stage.insert(stage.name.to_owned(), json!({ "contacts": shown, "total": total }));
+        by_stage.insert(stage.name.clone(), json!({ "contacts": shown, "total": total }));
     }
     let answer = SimulatedResponse::json(200, &json!({ "success": true, "data": by_stage }));
     let meant_to_create = request.object().is_some_and(|body| body.contains_key("phoneNumber"));

@@ -3,14 +3,20 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
-use super::{stages, users};
+use super::stages::SalesPipelines;
+use super::users;
 use crate::simulators::clock::stored;
 use crate::simulators::people::{Person, Rng};
 
 pub(super) const HEX: &[u8] = b"0123456789abcdef";
 
 /// One person in this CRM's format.
-pub(super) fn record(index: usize, person: &Person, now: Timestamp) -> Map<String, Value> {
+pub(super) fn record(
+    index: usize,
+    person: &Person,
+    pipelines: &SalesPipelines,
+    now: Timestamp,
+) -> Map<String, Value> {
     let mut rng = person.rng.clone();
     let before = |time: Timestamp, seconds: u64| {
         let ago = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or_default());
@@ -38,7 +44,7 @@ pub(super) fn record(index: usize, person: &Person, now: Timestamp) -> Map<Strin
     for (key, name) in names.into_iter().filter(|(_, name)| !name.is_empty()) {
         record.insert(key.to_owned(), json!(name));
     }
-    add_stage(&mut record, &mut rng);
+    add_stage(&mut record, pipelines, &mut rng);
     if rng.one_in(3) {
         record.insert("lastMessageTime".to_owned(), json!(stored(before(now, rng.below(8_000_000)))));
     }
@@ -59,10 +65,10 @@ fn email(person: &Person) -> Value {
     }
 }
 
-fn add_stage(record: &mut Map<String, Value>, rng: &mut Rng) {
-    let default = stages::pipeline(None);
-    let pipeline = if rng.one_in(10) { stages::PIPELINES.get(1).or(default) } else { default };
-    let Some((pipeline, stage)) = pipeline.and_then(|pipeline| Some((pipeline, rng.pick(pipeline.stages)?)))
+fn add_stage(record: &mut Map<String, Value>, pipelines: &SalesPipelines, rng: &mut Rng) {
+    let default = pipelines.pipeline(None);
+    let pipeline = if rng.one_in(10) { pipelines.0.get(1).or(default) } else { default };
+    let Some((pipeline, stage)) = pipeline.and_then(|pipeline| Some((pipeline, rng.pick(&pipeline.stages)?)))
     else {
         return;
     };

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::stages::SalesPipelines;
 use super::{entries, people, stages, users};
 use crate::simulators::Disruption;
 use crate::simulators::clock::{read, stored};
@@ -16,13 +17,16 @@ pub(super) type PipelineRecord = Map<String, Value>;
 pub(super) struct PipelineRecords {
     all: BTreeMap<String, PipelineRecord>,
     rng: Rng,
+    pub pipelines: SalesPipelines,
 }
 
 impl PipelineRecords {
     pub(super) fn new(invented: &[Person], now: Timestamp) -> Self {
-        let mut records = Self { all: BTreeMap::new(), rng: Rng::new(0x7E7) };
+        let pipelines = SalesPipelines::initial();
+        let mut records = Self { all: BTreeMap::new(), rng: Rng::new(0x7E7), pipelines };
         for (index, person) in invented.iter().enumerate() {
-            records.put(people::record(index, person, now), now);
+            let record = people::record(index, person, &records.pipelines, now);
+            records.put(record, now);
         }
         records
     }
@@ -57,7 +61,7 @@ impl PipelineRecords {
         record.entry("__v").or_insert_with(|| json!(0));
         if !record.contains_key("status") {
             // The default pipeline always exists.
-            let _ = stages::settle(&Map::new(), &mut record, true);
+            let _ = stages::settle(&self.pipelines, &Map::new(), &mut record, true);
         }
         self.all.insert(id.clone(), record);
         id

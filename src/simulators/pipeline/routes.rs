@@ -43,7 +43,8 @@ impl PipelineCrm {
             }
             ("GET", ["api", "contacts", id]) => self.get(records, id, request),
             ("PATCH", ["api", "contacts", id]) => self.patch(records, id, request),
-            ("GET", ["api", "pipelines"]) => pipelines(request),
+            ("GET", ["api", "pipelines"]) => pipelines(records, request),
+            ("GET", ["api", "organizations", "sections", id]) => sections(id, request),
             ("POST", ["api", "campaigns", "validate-contacts"]) => self.validate(records, request),
             ("POST", ["api", "webhook", "outreach"]) => destructive::outreach(records, options, request),
             ("GET", ["api", "user", "list"]) => SimulatedResponse::json(200, &self.sessions.lock().shown()),
@@ -221,16 +222,28 @@ impl Crm for PipelineCrm {
         !self.records.lock().delete(&[id]).0.is_empty()
     }
 
+    fn define(&self, definition: &Value) -> bool {
+        self.records.lock().pipelines.define(definition)
+    }
+
     fn revoke(&self, token: &str) {
         self.sessions.lock().revoke(token);
     }
 }
 
-fn pipelines(request: &SimulatedRequest<'_>) -> SimulatedResponse {
+fn pipelines(records: &PipelineRecords, request: &SimulatedRequest<'_>) -> SimulatedResponse {
     let of_contacts = request.parameter("type").is_none_or(|kind| kind == "Contact");
-    match stages::pipeline(request.parameter("pipelineId")).filter(|_| of_contacts) {
+    match records.pipelines.pipeline(request.parameter("pipelineId")).filter(|_| of_contacts) {
         Some(pipeline) => SimulatedResponse::json(200, &stages::shown(pipeline)),
         None => responses::failure(404, "Pipeline not found"),
+    }
+}
+
+fn sections(organization: &str, request: &SimulatedRequest<'_>) -> SimulatedResponse {
+    if organization == users::ORGANIZATION && request.parameter("type") == Some("Contact") {
+        SimulatedResponse::json(200, &stages::sections())
+    } else {
+        responses::failure(404, "Organization not found")
     }
 }
 

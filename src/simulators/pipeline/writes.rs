@@ -47,7 +47,7 @@ pub(super) fn create(
     if let Some(process) = body.get("process").filter(|value| !value.is_null()) {
         record.insert("process".to_owned(), process.clone());
     }
-    stages::settle(&body, &mut record, true)?;
+    stages::settle(&records.pipelines, &body, &mut record, true)?;
     resolve(options, &mut record);
     let owner = users::id(user);
     let (now, id) = (stored(options.clock.tick()), records.new_id());
@@ -91,7 +91,7 @@ pub(super) fn update(
     if let Some(process) = body.get("process") {
         record.insert("process".to_owned(), process.clone());
     }
-    stages::settle(&body, &mut record, false)?;
+    stages::settle(&records.pipelines, &body, &mut record, false)?;
     resolve(options, &mut record);
     record.insert("updatedAt".to_owned(), json!(stored(options.clock.tick())));
     Ok(records.write(id, record, request.disruption))

@@ -29,12 +29,13 @@ async fn the_example_of_the_pipelines_create_is_sent_and_understood_as_printed()
     let asked = crm.asked();
     let calls: Vec<_> =
         asked.iter().map(|asked| format!("{} {}?{}", asked.method, asked.path, asked.query)).collect();
+    assert_eq!(calls[0], "GET /api/pipelines?type=Contact&pipelineId=64f0a1b2c3d4e5f6a7b8c9d1");
     assert_eq!(
-        calls[..2],
+        calls[1..3],
         ["GET /api/contacts?page=1&size=100&ownerFilter=all&search=4165550100", "POST /api/contact?"]
     );
     assert_eq!(
-        serde_json::from_str::<Value>(&asked[1].body).unwrap(),
+        serde_json::from_str::<Value>(&asked[2].body).unwrap(),
         fixtures::json("pipeline/create-request.json")
     );
     // The thin answer says "Qualified" and "updated"; what was stored is read back.

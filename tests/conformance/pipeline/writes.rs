@@ -154,7 +154,7 @@ async fn a_stage_is_written_by_one_of_its_fields_and_cleared_by_another() {
     let id = crm.put_rich();
     for (sent, at) in [
         (
-            json!({ "status": "Lost", "pipelineStage": "64f0a1b2c3d4e5f6a7b8ca04" }),
+            json!({ "status": "Qualified", "pipelineStage": "64f0a1b2c3d4e5f6a7b8ca04" }),
             vec!["/remoteFields/status", "/remoteFields/pipelineStage"],
         ),
         (json!({ "process": "other" }), vec!["/remoteFields/process"]),
@@ -172,8 +172,56 @@ async fn a_stage_is_written_by_one_of_its_fields_and_cleared_by_another() {
         .unwrap_err();
     assert_eq!(
         (failure.kind, places(&failure)),
-        (FailureKind::UpstreamRejected, vec!["/remoteFields/pipelineStage"])
+        (FailureKind::ValidationFailed, vec!["/remoteFields/pipelineStage"])
     );
+    assert!(failure.detail.contains("64f0a1b2c3d4e5f6a7b8ca04 (Lost)"), "{}", failure.detail.as_str());
+}
+
+#[tokio::test]
+async fn a_stage_is_searched_for_in_the_pipeline_that_the_write_or_the_contact_names() {
+    let (renewals, due) = ("64f0a1b2c3d4e5f6a7b8cb01", "64f0a1b2c3d4e5f6a7b8cb02");
+    let contacted = "64f0a1b2c3d4e5f6a7b8ca02";
+    let in_renewals = json!({ "pipelineId": renewals, "pipelineStage": due, "status": "Due" });
+    for (held, sent, stored) in [
+        // Of the contact's own pipeline.
+        (json!({}), json!({ "status": "contacted" }), Some("Contacted")),
+        (json!({}), json!({ "status": "Due" }), None),
+        (in_renewals.clone(), json!({ "status": "Renewed" }), Some("Renewed")),
+        (in_renewals.clone(), json!({ "status": "Contacted" }), None),
+        // An id may also be of the default pipeline, and of any one that is named.
+        (in_renewals.clone(), json!({ "pipelineStage": contacted }), Some("Contacted")),
+        (json!({}), json!({ "pipelineStage": due }), None),
+        (json!({}), json!({ "pipelineStage": due, "pipelineId": renewals }), Some("Due")),
+        // A pipeline that the contact is in already is no change, so it limits nothing.
+        (
+            in_renewals.clone(),
+            json!({ "pipelineStage": contacted, "pipelineId": renewals }),
+            Some("Contacted"),
+        ),
+        (json!({}), json!({ "status": "Renewed", "pipelineId": renewals }), Some("Renewed")),
+        // A contact that shows no pipeline may be in any.
+        (
+            json!({ "pipelineId": null, "pipelineStage": null, "status": null }),
+            json!({ "status": "Lost" }),
+            Some("Lost"),
+        ),
+        // The CRM itself knows that there is no such pipeline.
+        (json!({}), json!({ "status": "Lost", "pipelineId": "64f0a1b2c3d4e5f6a7b8ffff" }), None),
+    ] {
+        let crm = start(PipelineOptions::empty(), json!({})).await;
+        let id = crm.at.put(with(crm.world.rich(), &held)).unwrap();
+        match (crm.update(&id, json!({ "remoteFields": sent })).await, stored) {
+            (Ok(_), Some(stored)) => assert_eq!(crm.at.contact(&id).unwrap()["status"], stored, "{sent}"),
+            (Err(failure), None) if sent["pipelineId"] == "64f0a1b2c3d4e5f6a7b8ffff" => {
+                assert_eq!(failure.kind, FailureKind::UpstreamRejected, "{sent}");
+            }
+            (Err(failure), None) => {
+                assert_eq!(failure.kind, FailureKind::ValidationFailed, "{sent}");
+                crm.assert_nothing_sent();
+            }
+            (outcome, _) => panic!("{held} {sent} {outcome:?}"),
+        }
+    }
 }
 
 #[tokio::test]

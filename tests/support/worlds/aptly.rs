@@ -6,7 +6,7 @@ use contacts_gateway::simulators::Running;
 use contacts_gateway::simulators::aptly::{AptlyOptions, AptlySimulator, ByEmail, Dialect, Me};
 use serde_json::{Value, json};
 
-use super::{Behaviour, Hidden, RemoteSample, Start, Stored, Variant, World, hidden_text};
+use super::{Behaviour, Hidden, NewChoice, RemoteSample, Start, Stored, Variant, World, hidden_text};
 
 pub(super) struct Aptly;
 
@@ -193,6 +193,19 @@ impl World for Aptly {
     fn remote_changes(&self) -> Vec<Value> {
         vec![json!({ "remoteFields": { "contactType": "Tenant", "isCompany": false,
             "imageUrl": "https://images.example.com/a.png", "customFields": { "5D8LYiyMt54aKD7x9": "Guest" } } })]
+    }
+
+    fn new_choice(&self) -> NewChoice {
+        NewChoice {
+            field: "typeId",
+            value: "aPpl1cAntTypHg4Ks",
+            known: "oWn3rTyp3Xc5LmPqS",
+            definition: json!({ "board": "bNewBoardXy4ZkLx8", "contactTypeIds": ["aPpl1cAntTypHg4Ks"] }),
+        }
+    }
+
+    fn live_paths(&self) -> &'static [&'static str] {
+        &["/api/boards"]
     }
 
     fn remote_sample(&self, name: &str) -> Option<RemoteSample> {

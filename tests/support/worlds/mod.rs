@@ -59,6 +59,17 @@ pub(crate) struct RemoteSample {
     pub(crate) replaces: &'static [&'static str],
 }
 
+/// A choice that the CRM does not show yet.
+pub(crate) struct NewChoice {
+    /// The remote field and the value.
+    pub(crate) field: &'static str,
+    pub(crate) value: &'static str,
+    /// Another value that the CRM shows.
+    pub(crate) known: &'static str,
+    /// What makes the CRM show it, as its simulator takes it.
+    pub(crate) definition: Value,
+}
+
 /// A field that a reading may not show: how it is written, and how the CRM keeps it.
 pub(crate) struct Hidden {
     /// Its pointer.
@@ -177,6 +188,12 @@ pub(crate) trait World: Send + Sync {
 
     /// Changes of remote fields that together use every form of the CRM's write; `{id}` stands for the contact's id.
     fn remote_changes(&self) -> Vec<Value>;
+
+    /// A choice that a live definition refuses until the CRM shows it.
+    fn new_choice(&self) -> NewChoice;
+
+    /// The paths of the calls that show definitions.
+    fn live_paths(&self) -> &'static [&'static str];
 
     /// A sample of the remote field `name`, if it can be written.
     fn remote_sample(&self, name: &str) -> Option<RemoteSample>;

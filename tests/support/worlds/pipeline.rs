@@ -8,7 +8,7 @@ use contacts_gateway::simulators::pipeline::{
 };
 use serde_json::{Value, json};
 
-use super::{Behaviour, Hidden, RemoteSample, Start, Stored, Variant, World, hidden_text};
+use super::{Behaviour, Hidden, NewChoice, RemoteSample, Start, Stored, Variant, World, hidden_text};
 
 pub(super) struct Pipeline;
 
@@ -224,6 +224,20 @@ impl World for Pipeline {
             // A body that was read and names the stage twice: the CRM tells whether both are one.
             json!({ "id": "{id}", "remoteFields": { "status": "Contacted", "pipelineStage": "64f0a1b2c3d4e5f6a7b8ca03" } }),
         ]
+    }
+
+    fn new_choice(&self) -> NewChoice {
+        let stage = json!({ "_id": "64f0a1b2c3d4e5f6a7b8cc01", "name": "Toured" });
+        NewChoice {
+            field: "status",
+            value: "Toured",
+            known: "Contacted",
+            definition: json!({ "pipeline": "64f0a1b2c3d4e5f6a7b8c9d1", "stage": stage }),
+        }
+    }
+
+    fn live_paths(&self) -> &'static [&'static str] {
+        &["/api/pipelines", "/api/user/list", "/api/organizations/sections/*"]
     }
 
     fn remote_sample(&self, name: &str) -> Option<RemoteSample> {

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use bytestring::ByteString;
 
 use crate::adapters::adapter::Account;
+use crate::adapters::definitions::{FieldChoice, MOST_CHOICES, RemoteFieldDefinition, kept_label, kept_text};
 use crate::adapters::lenient_reader::{LenientReader, REMOTE_FIELDS_MOST, unreadable};
 use crate::adapters::pipeline::failure;
 use crate::adapters::pipeline::wire::PipelineContactWire;
@@ -17,13 +18,35 @@ use crate::upstream::{Decoded, Secrets};
 /// Fields of an entry that a unified field reads.
 const ENTRY: [&str; 2] = ["value", "isPrimary"];
 
-/// The stages of a pipeline, each with id and name.
-pub(in super::super) struct Stages(pub(in super::super) Vec<(Text, Text)>);
+/// A pipeline with its stages.
+pub(in super::super) struct PipelineDefinition {
+    pub(in super::super) id: Option<Text>,
+    pub(in super::super) name: Option<Text>,
+    pub(in super::super) stages: Vec<StageDefinition>,
+    /// Whether all stages are in `stages`.
+    pub(in super::super) is_complete: bool,
+}
 
-/// Only compared with what a caller sent, never shown.
-impl Decoded for Stages {
-    fn without_secrets(self, _: &Secrets, _: bool) -> Result<Self> {
-        Ok(self)
+pub(in super::super) struct StageDefinition {
+    pub(in super::super) id: Text,
+    pub(in super::super) name: Text,
+}
+
+impl Decoded for PipelineDefinition {
+    fn without_secrets(self, secrets: &Secrets, struck: bool) -> Result<Self> {
+        Ok(Self {
+            id: self.id.without_secrets(secrets, struck)?,
+            name: self.name.without_secrets(secrets, struck)?,
+            stages: self.stages.without_secrets(secrets, struck)?,
+            is_complete: self.is_complete && !struck,
+        })
+    }
+}
+
+impl Decoded for StageDefinition {
+    fn without_secrets(self, secrets: &Secrets, struck: bool) -> Result<Self> {
+        let Self { id, name } = self;
+        Ok(Self { id: id.without_secrets(secrets, struck)?, name: name.without_secrets(secrets, struck)? })
     }
 }
 
@@ -65,20 +88,92 @@ pub(in super::super) fn decode_account(text: &ByteString) -> Result<Account> {
 }
 
 /// A pipeline, bare or inside `data`. Stages without an id or a name are left out.
-pub(in super::super) fn decode_stages(text: &ByteString) -> Result<Stages> {
+pub(in super::super) fn decode_pipeline(text: &ByteString) -> Result<PipelineDefinition> {
     let read = LenientReader(text);
     let whole = read.whole()?;
     let data = whole.get("data").filter(|raw| json::kind(raw.get()) == Kind::Object);
     let data = data.map(|raw| read.object("data", raw)).transpose()?.unwrap_or_default();
-    let stages = whole.get("pipelineStages").or_else(|| data.get("pipelineStages"));
-    let stages = stages.ok_or_else(|| unreadable("pipelineStages", "a list"))?;
-    let text =
-        |raw: Option<Raw<'_>>| raw.and_then(|raw| json::string(raw.get())).map(|text| read.slice_of(&text));
-    let stages = read.rows("pipelineStages", stages)?.into_iter().filter_map(|stage| {
+    let get = |name: &str| whole.get(name).or_else(|| data.get(name));
+    let stages = get("pipelineStages").ok_or_else(|| unreadable("pipelineStages", "a list"))?;
+    let rows = read.rows("pipelineStages", stages)?;
+    let stage = |stage: &Raw<'_>| {
         let stage = json::members(stage.get())?;
-        Some((text(stage.get("_id"))?, text(stage.get("name"))?))
-    });
-    Ok(Stages(stages.collect()))
+        Some(StageDefinition { id: own_text(stage.get("_id"))?, name: own_text(stage.get("name"))? })
+    };
+    let stages: Vec<StageDefinition> = rows.iter().filter_map(stage).collect();
+    let is_complete = stages.len() == rows.len() && stages.len() <= MOST_CHOICES;
+    Ok(PipelineDefinition { id: own_text(get("_id")), name: own_text(get("name")), stages, is_complete })
+}
+
+/// The organisation's users, a bare list or inside `data`, as choices by id; and the organisation's id, if a user shows it.
+pub(in super::super) fn decode_users(text: &ByteString) -> Result<ListedUsers> {
+    let (mut users, mut organization) = (Vec::new(), None);
+    for user in listed(text, "users")? {
+        let Some(user) = json::members(user.get()) else { continue };
+        organization = organization.or_else(|| own_text(user.get("organizationId")));
+        let label = user.get("fullName").and_then(|raw| json::string(raw.get()));
+        let label = label.and_then(|label| kept_label(&label));
+        let value = own_text(user.get("_id"));
+        users.extend(value.map(|value| FieldChoice { value, label, within: None }));
+    }
+    users.truncate(MOST_CHOICES);
+    Ok(ListedUsers { users, organization })
+}
+
+/// The users of an organisation.
+pub(in super::super) struct ListedUsers {
+    pub(in super::super) users: Vec<FieldChoice>,
+    pub(in super::super) organization: Option<Text>,
+}
+
+impl Decoded for ListedUsers {
+    fn without_secrets(self, secrets: &Secrets, struck: bool) -> Result<Self> {
+        let Self { users, organization } = self;
+        Ok(Self { users: users.without_secrets(secrets, struck)?, organization })
+    }
+}
+
+/// The custom fields in `sections`, bare or inside `data`: `sections[].properties{key: {name, dataType, isHidden}}`. Values of
+/// these are fields of the contact itself.
+pub(in super::super) fn decode_sections(text: &ByteString) -> Result<Vec<RemoteFieldDefinition>> {
+    let (mut fields, mut known) = (Vec::new(), HashSet::new());
+    for section in listed(text, "sections")? {
+        let section = json::members(section.get()).unwrap_or_default();
+        let properties = section.get("properties").and_then(|raw| json::members(raw.get()));
+        for (key, raw) in properties.unwrap_or_default().0 {
+            let Some(name) = kept_text(&key).filter(|name| known.insert(name.clone())) else { continue };
+            let shown = json::members(raw.get()).unwrap_or_default();
+            let text = |name: &str| shown.get(name).and_then(|raw| json::string(raw.get()));
+            fields.push(RemoteFieldDefinition {
+                name,
+                label: text("name").and_then(|label| kept_label(&label)),
+                data_type: text("dataType").and_then(|word| kept_text(&word)),
+                hidden: shown.get("isHidden").is_some_and(|raw| raw.get() == "true"),
+                ..RemoteFieldDefinition::default()
+            });
+        }
+    }
+    fields.truncate(MOST_CHOICES);
+    Ok(fields)
+}
+
+/// The elements of a list: bare, under `name`, or the same inside `data`.
+fn listed<'a>(text: &'a ByteString, name: &str) -> Result<Vec<Raw<'a>>> {
+    if let Some(all) = json::elements(text) {
+        return Ok(all);
+    }
+    let read = LenientReader(text);
+    let whole = read.whole()?;
+    let data = whole.get("data");
+    let inner = data.and_then(|raw| json::members(raw.get())).unwrap_or_default();
+    let is_list = |raw: &Raw<'_>| json::kind(raw.get()) == Kind::List;
+    let list = whole.get(name).or_else(|| inner.get(name)).or(data.filter(is_list));
+    read.rows(name, list.ok_or_else(|| unreadable(name, "a list"))?)
+}
+
+/// A text of its own memory: definitions are kept longer than the reply.
+fn own_text(raw: Option<Raw<'_>>) -> Option<Text> {
+    raw.and_then(|raw| json::string(raw.get())).and_then(|text| kept_text(&text))
 }
 
 /// One contact at any place of the undocumented response. Without a record, the path of the setting is wrong.

@@ -6,7 +6,7 @@ use std::hash::Hash;
 
 use serde_json::value::RawValue;
 
-use super::decode::Stages;
+use super::stages::StageWish;
 use crate::adapters::change::{self, is_word};
 use crate::adapters::lenient_reader::MOST_ENTRIES;
 use crate::adapters::pipeline::SPEC;
@@ -48,22 +48,8 @@ pub(in super::super) const RULES: RemoteRules = RemoteRules {
     ],
 };
 
-/// The name and the id of a stage in a body that was made from a read. Both differ from the held ones.
-pub(in super::super) struct StagePair {
-    status: Text,
-    stage: Text,
-    /// The name of the held stage, if the read shows it.
-    held: Option<Text>,
-    /// The contact was changed since it was read.
-    outdated: bool,
-    /// The pipeline of the stages, if known.
-    pub(in super::super) pipeline: Option<Text>,
-    /// The caller's pointers to the name and to the id.
-    pointers: [String; 2],
-}
-
 /// What to write, in the CRM's terms.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(in super::super) struct PipelineChange {
     first_name: Patch<Text>,
     last_name: Patch<Text>,
@@ -71,10 +57,10 @@ pub(in super::super) struct PipelineChange {
     phones: Option<Vec<PhoneNumber>>,
     /// Held numbers that no call can write. They come after the written ones.
     fixed_phones: Vec<PhoneNumber>,
-    remote: BTreeMap<&'static str, RawJson>,
-    stage_pair: Option<StagePair>,
+    pub(super) remote: BTreeMap<&'static str, RawJson>,
+    pub(super) stage_wish: Option<StageWish>,
     /// The value that `status` should read back as, although it is not sent.
-    expected_status: Option<RawJson>,
+    pub(super) expected_status: Option<RawJson>,
     losses: Vec<Warning>,
     /// Held entries, for the CRM's other fields on them.
     held_phones: Option<RawJson>,
@@ -265,7 +251,7 @@ impl PipelineChange {
         for write in selected.writes {
             let name = write.spec.name;
             let fits = match (name, json::kind(write.value.as_str())) {
-                ("process", _) if update && read_back => {
+                (name, _) if update && read_back && write.spec.on_create_only => {
                     selected.ignored.push(name);
                     continue;
                 }
@@ -278,7 +264,9 @@ impl PipelineChange {
                 {
                     continue;
                 }
-                ("process", _) if update => Err("`process` can only be written on create.".to_owned()),
+                (name, _) if update && write.spec.on_create_only => {
+                    Err(format!("`{name}` can only be written on create."))
+                }
                 (_, Kind::String) | ("pipelineStage", Kind::Null) => Ok(()),
                 ("status", Kind::Null) => {
                     Err("`status` must be a string. To clear the stage, send `pipelineStage: null`."
@@ -295,47 +283,31 @@ impl PipelineChange {
             }
         }
         self.losses.extend(RULES.warning(&selected.ignored));
-        match (pointers.remove("status"), pointers.remove("pipelineStage")) {
-            (Some(status), Some(stage)) => {
-                faults.extend(self.both_stages([status, stage], held, origin).into_iter().flatten());
+        let (status, stage) = (pointers.remove("status"), pointers.remove("pipelineStage"));
+        // The other field is sent too and equals the held one: the same body was sent before, or the CRM has moved the
+        // contact.
+        let is_repeated = match (&status, &stage) {
+            (Some(_), None) => sent.get("pipelineStage").is_some(),
+            (None, Some(_)) => sent.get("status").is_some(),
+            _ => false,
+        };
+        if is_repeated && origin == BodyOrigin::Outdated {
+            self.ignore_stage();
+        } else {
+            let changed = |name: &str| {
+                let raw = self.remote.get(name);
+                raw.and_then(|raw| json::string(raw.as_str())).map(|text| Text::from(text.as_ref()))
+            };
+            match StageWish::of([status, stage], changed, held, origin) {
+                Ok(wish) => self.stage_wish = wish,
+                Err(conflict) => faults.extend(conflict),
             }
-            // The other field is sent too and equals the held one: the same body was sent before, or the CRM
-            // has moved the contact.
-            (Some(_), None) if origin == BodyOrigin::Outdated && sent.get("pipelineStage").is_some() => {
-                self.ignore_stage();
-            }
-            (None, Some(_)) if origin == BodyOrigin::Outdated && sent.get("status").is_some() => {
-                self.ignore_stage();
-            }
-            _ => {}
         }
         if faults.is_empty() { Ok(()) } else { Err(Failure::validation(faults)) }
     }
 
-    /// `status` and `pipelineStage` both differ from the held values. It is unknown what the CRM does if the
-    /// two disagree, so one is sent. In a body made from a read they may be the pair of that time.
-    fn both_stages(
-        &mut self,
-        pointers: [String; 2],
-        held: &Contact,
-        origin: BodyOrigin,
-    ) -> Option<[FieldFault; 2]> {
-        let text = |raw: Option<&RawJson>| {
-            raw.and_then(|raw| json::string(raw.as_str())).map(|text| Text::from(text.as_ref()))
-        };
-        let (status, stage) = (text(self.remote.get("status")), text(self.remote.get("pipelineStage")));
-        let (Some(status), Some(stage), true) = (status, stage, origin != BodyOrigin::Caller) else {
-            return Some(stage_conflict(pointers));
-        };
-        let pipeline = text(self.remote.get("pipelineId").or_else(|| held.remote_fields.get("pipelineId")));
-        let outdated = origin == BodyOrigin::Outdated;
-        let held = text(held.remote_fields.get("status"));
-        self.stage_pair = Some(StagePair { status, stage, held, outdated, pipeline, pointers });
-        None
-    }
-
     /// Keeps the stage that the contact was moved to since the read.
-    fn ignore_stage(&mut self) {
+    pub(super) fn ignore_stage(&mut self) {
         for name in ["status", "pipelineStage", "pipelineId"] {
             self.remote.remove(name);
         }
@@ -343,40 +315,9 @@ impl PipelineChange {
         self.losses.push(Warning::new(WarningCode::ReadOnly, "/remoteFields/pipelineStage", message));
     }
 
-    /// The two fields that set a stage, if they must name the same one.
-    pub(in super::super) const fn stage_pair(&self) -> Option<&StagePair> {
-        self.stage_pair.as_ref()
-    }
-
-    /// Sends only the stage, or nothing if both are the held values at the time of the read. Fails with
-    /// `validation_failed` if `status` is the name of another stage: the caller has edited one of the two.
-    /// Without known `stages` the read-back decides.
-    pub(in super::super) fn with_one_stage(mut self, stages: Option<&Stages>) -> Result<Self> {
-        let Some(StagePair { status, stage, held, outdated, pointers, .. }) = self.stage_pair.take() else {
-            return Ok(self);
-        };
-        let known = stages.and_then(|stages| stages.0.iter().find(|(id, _)| *id == stage));
-        let is = |status: &Text| {
-            known.is_some_and(|(_, name)| name.trim().to_lowercase() == status.trim().to_lowercase())
-        };
-        // The read shows the stage's name and not its id: the caller has edited only `status`.
-        if held.is_some_and(|held| is(&held)) {
-            self.remote.remove("pipelineStage");
-            if outdated {
-                self.ignore_stage();
-            }
-            return Ok(self);
-        }
-        if known.is_some() && !is(&status) {
-            return Err(Failure::validation(stage_conflict(pointers).to_vec()));
-        }
-        let sent = self.remote.remove("status");
-        if outdated {
-            self.ignore_stage();
-        } else if known.is_none() {
-            self.expected_status = sent;
-        }
-        Ok(self)
+    /// The stage that the write names, if it names one.
+    pub(in super::super) const fn stage_wish(&self) -> Option<&StageWish> {
+        self.stage_wish.as_ref()
     }
 
     fn lose(&mut self, pointer: String, message: Text) {
@@ -643,11 +584,6 @@ fn fixed_count(held: &Contact) -> usize {
         None => usize::from(has_number(raw)),
     };
     count.min(held.phone_numbers.len())
-}
-
-fn stage_conflict(pointers: [String; 2]) -> [FieldFault; 2] {
-    let detail = "`status` and `pipelineStage` both set the stage, and both differ from the values in the CRM. Send only one of them.";
-    pointers.map(|pointer| FieldFault::member(pointer, "conflict", detail))
 }
 
 /// Checks the CRM's rules for phones. Held numbers are not checked.

@@ -13,6 +13,7 @@ use crate::domain::{
 };
 use crate::gateway::contacts::filters::{self, Split};
 use crate::gateway::contacts::scan::{Wanted, scan};
+use crate::gateway::contacts::walk::Gap;
 use crate::gateway::credentials::{ConnectedCredential, Credentials};
 
 /// How many contacts of one credential a search returns.
@@ -111,7 +112,7 @@ impl Matches {
         }
         // The scan ends before the lookup's own deadline, which would discard what was found.
         let left = context.remaining();
-        let shorter = context.with_timeout(left - left / 10);
+        let shorter = context.with_timeout(left * 9 / 10);
         match self.scan(&shorter, opened, &split).await {
             // What the lookup found is shown nevertheless.
             Err(failure) if !self.contacts.is_empty() => {
@@ -156,9 +157,10 @@ impl Matches {
         if split.matches_nobody {
             return Ok(());
         }
-        let scanned =
-            scan(context, opened, split, &Wanted { at: None, skip: 0, limit: MATCHES_MOST }).await?;
-        for warning in scanned.warnings() {
+        let walk = split.walk(opened);
+        let wanted = Wanted { at: walk.start(), skip: 0, limit: MATCHES_MOST };
+        let scanned = scan(context, opened, split, &walk, &wanted).await?;
+        for warning in scanned.warnings().chain(scanned.gap.map(Gap::warning)) {
             self.gap(warning.code, warning.message);
         }
         if scanned.unreadable > 0 {

@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 
 use super::state::{CreationWalk, Crowd, RowSet, WalkMode};
 use super::{ContactWalk, Gap, WalkNext, WalkPage, WalkRow, WalkState, digest, pages};
-use crate::domain::{CallContext, Contact, FilterName, Page, Result};
+use crate::domain::{CallContext, Contact, FilterName, Page, Result, Timestamp};
 
 /// Rows to request: as many as the CRM gives at once.
 const ROWS: usize = 100;
@@ -119,7 +119,7 @@ fn created_rows(page: &Page, at: &CreationWalk) -> std::result::Result<(), Gap> 
 }
 
 fn time_of(row: &Contact) -> Option<i64> {
-    row.remote_created_at.map(|time| time.as_millisecond())
+    row.remote_created_at.map(Timestamp::as_millisecond)
 }
 
 /// The rows of a window that one call shows whole, without those that are passed.
@@ -153,8 +153,8 @@ fn of_rows(state: &WalkState, rows: Vec<WalkRow>, next: WalkNext) -> WalkPage {
 /// The walk with a smaller window, at most half as wide; `None` if the page shows nobody. Neighbours of the window count as
 /// if they were in it, because they fill its pages.
 fn smaller(at: &CreationWalk, page: &Page) -> Option<CreationWalk> {
-    let (least, most) = (at.from.unwrap_or(i64::MIN), at.upto.unwrap_or(i64::MAX));
-    let inside = page.rows.iter().flatten().filter_map(time_of).map(|time| time.max(least).min(most));
+    let (lower, upper) = (at.from.unwrap_or(i64::MIN), at.upto.unwrap_or(i64::MAX));
+    let inside = page.rows.iter().flatten().filter_map(time_of).map(|time| time.max(lower).min(upper));
     let inside: Vec<i64> = inside.collect();
     let (oldest, newest) = (*inside.iter().min()?, *inside.iter().max()?);
     let last = at.upto.unwrap_or(newest);

@@ -6,7 +6,7 @@
 //!
 //! Rows may show whole seconds and bounds may be exclusive. So bounds are sent one second wider, and rows are re-checked.
 
-use super::super::list::repeats;
+use super::super::errors::repeats;
 use super::state::{RowSet, SameTime, UpdateEdge, UpdateWalk, WalkMode};
 use super::{ContactWalk, Gap, WalkNext, WalkPage, WalkRow, WalkState, digest, pages};
 use crate::domain::{CallContext, Contact, FilterName, Page, Result};

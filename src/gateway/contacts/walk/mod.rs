@@ -7,8 +7,7 @@ mod pages;
 mod state;
 
 pub(super) use self::state::{Gap, WalkState};
-use super::filters;
-use super::list::shows_nothing;
+use super::errors::shows_nothing;
 use crate::adapters::{Adapter, AdapterSpec, Pushed};
 use crate::domain::{
     CallContext, Contact, Filter, FilterName, FilterValue, Page, PageToken, Result, Timestamp,
@@ -89,7 +88,7 @@ impl ContactWalk<'_> {
         for (name, millis) in bounds {
             let time = millis.and_then(|millis| Timestamp::from_millisecond(millis).ok());
             if let Some(time) = time {
-                filters::join(&mut pushed.filters, Filter { name: *name, value: FilterValue::Time(time) });
+                pushed.join(Filter { name: *name, value: FilterValue::Time(time) });
             }
         }
         let page = self.adapter.read_page(context, &pushed, at, limit).await?;

@@ -20,6 +20,7 @@ pub(super) static FAKE: AdapterSpec = AdapterSpec {
     operations: Operations { create: false, update: false, delete: false },
     fields: &[],
     remote_fields: &[],
+    live: &[],
     filters: &[],
     paging: Paging::Cursor,
     traversal: Traversal::Offsets,
