@@ -112,7 +112,7 @@ impl Matches {
         }
         // The scan ends before the lookup's own deadline, which would discard what was found.
         let left = context.remaining();
-        let shorter = context.with_timeout(left * 9 / 10);
+        let shorter = context.with_timeout(left.saturating_sub(left / 10));
         match self.scan(&shorter, opened, &split).await {
             // What the lookup found is shown nevertheless.
             Err(failure) if !self.contacts.is_empty() => {
