@@ -109,7 +109,7 @@ impl StageWish {
     /// Fails if no stage has the name.
     fn check_status(&self, known: &KnownPipelines) -> Result<()> {
         let (Some(status), Some(pipeline)) = (&self.status, self.refusing(known)) else { return Ok(()) };
-        if pipeline.stages.iter().any(|stage| stage.is_called(&status.value)) {
+        if status.is_blank() || pipeline.stages.iter().any(|stage| stage.is_called(&status.value)) {
             return Ok(());
         }
         let names = enumerated(pipeline.stages.iter().map(|stage| &stage.name));
@@ -121,7 +121,7 @@ impl StageWish {
     fn check_stage(&self, known: &KnownPipelines) -> Result<()> {
         let (Some(stage), Some(pipeline)) = (&self.stage, self.refusing(known)) else { return Ok(()) };
         let has_default = known.default.is_some() || !self.may_be_default(pipeline);
-        if known.stage(&stage.value).is_some() || !has_default {
+        if stage.is_blank() || known.stage(&stage.value).is_some() || !has_default {
             return Ok(());
         }
         let stages =
@@ -142,6 +142,13 @@ impl StageWish {
     fn refusing<'a>(&self, known: &'a KnownPipelines) -> Option<&'a PipelineDefinition> {
         let first = known.first.as_deref().filter(|first| first.is_complete && !first.stages.is_empty());
         first.filter(|_| !matches!(self.pipeline, StagePipeline::Unknown))
+    }
+}
+
+impl NamedStage {
+    /// A blank text names no stage. The CRM decides what it means.
+    fn is_blank(&self) -> bool {
+        self.value.trim().is_empty()
     }
 }
 
