@@ -316,9 +316,9 @@ async fn a_source_that_fails_is_a_warning_and_refuses_no_write() {
             let described = described(&crm).await;
             let warnings: Vec<_> = fields(&described, "warnings").collect();
             assert_eq!(warnings.len(), crm.spec.live.len(), "{fault:?} {warnings:?}");
-            for (source, warning) in crm.spec.live.iter().zip(crm.spec.live.iter().map(|source| {
-                warnings.iter().find(|warning| warning["message"].as_str().unwrap().contains(source.call))
-            })) {
+            for source in crm.spec.live {
+                let names_it = |warning: &&&Value| warning["message"].as_str().unwrap().contains(source.call);
+                let warning = warnings.iter().find(names_it);
                 let warning = warning.unwrap_or_else(|| panic!("{} {warnings:?}", source.call));
                 assert_eq!(
                     (&warning["code"], &warning["pointer"]),

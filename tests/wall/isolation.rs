@@ -8,7 +8,7 @@ use crate::testbed::{Tenant, Testbed};
 
 /// Operations that name no credential: what they show of others is tested by itself below. A new one belongs here only
 /// with a test of its own.
-const NAME_NONE: [&str; 2] = ["GET /credentials", "POST /credentials"];
+const NAME_NONE: [&str; 3] = ["GET /credentials", "POST /credentials", "GET /providers"];
 /// What says that a request never came so far as to ask for the credential: the attack would prove nothing.
 const NOT_DRIVEN: [&str; 9] = [
     "invalid_parameter",
