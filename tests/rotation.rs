@@ -306,7 +306,7 @@ async fn a_cursor_of_before_goes_on_as_long_as_its_key_is_given() {
         let listed = parts.gateway.contacts.list(&soon(), &caller, &ids[0].as_str().into(), &request).await;
         listed.map(|listed| listed.next_cursor.unwrap()).map_err(|failure| failure.kind.code())
     };
-    let cursor = list(&parts, PageStart::PageNumber(1)).await.unwrap();
+    let cursor = list(&parts, PageStart::First).await.unwrap();
     let both = place.open(&place.new, &[&place.old]).await;
     assert!(list(&both, PageStart::Cursor(cursor.clone())).await.is_ok());
     assert!(place.rotate().status.success());

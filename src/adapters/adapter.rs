@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytestring::ByteString;
 
 use super::identity::{ContactIdentity, IdentityKind};
-use super::paging::Paging;
+use super::paging::{Paging, Traversal};
 use super::settings::{SecretForm, SettingSpec, Settings};
 use crate::domain::{
     CallContext, Contact, ContactDraft, ContactPatch, Failure, Field, FilterName, Page, PageToken, Provider,
@@ -211,6 +211,8 @@ pub struct AdapterSpec {
     /// The filters that the CRM applies, by canonical name. The gateway applies the others.
     pub filters: &'static [FilterSpec],
     pub paging: Paging,
+    /// How all contacts can be read while they change.
+    pub traversal: Traversal,
     /// The kinds of values by which the CRM can look up contacts, never empty. The first kind must be unique: a
     /// create fails if another contact has the same value.
     pub identities: &'static [IdentityKind],

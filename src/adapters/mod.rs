@@ -13,7 +13,7 @@
 //!      several calls show their order here;
 //!    - `endpoints.rs`: the [`Call`](crate::upstream::Call) of each operation. For a list with numbered pages implement
 //!      `ContactList`: paging and lookups are then shared code. For a list with cursors use [`Paging::Cursor`] and make
-//!      the tokens with `ListPosition`;
+//!      the tokens with `ListPosition`. [`Traversal`] declares how a walk reads everybody, also while contacts change;
 //!    - `wire.rs`: structs spelled like the CRM's JSON;
 //!    - `translate.rs`: conversion between wire and domain, without async. Destructure structs without `..`: a new
 //!      field then does not compile until it is handled. Read the types of e-mails as `main` and `secondary`. Read the
@@ -61,7 +61,7 @@ pub use adapter::{
 };
 pub use identity::{ContactIdentity, Identity, IdentityKey, IdentityKind, IdentitySource};
 pub use lenient_reader::REMOTE_FIELDS_MOST;
-pub use paging::Paging;
+pub use paging::{Paging, Traversal};
 pub use reading::merge;
 pub use settings::{CredentialSecret, SecretForm, SettingKind, SettingSpec, Settings, pointer_token};
 

@@ -12,6 +12,20 @@ pub enum Paging {
     Cursor,
 }
 
+/// How all contacts of a list can be read while others are created, edited and deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Traversal {
+    /// By the list's own pages: the CRM's cursors lead to everybody.
+    Pages,
+    /// The list has only page numbers. Pages shift when contacts change, so a walk can miss some.
+    Offsets,
+    /// The list is sorted by last update, the newest first. It has the filters `remoteUpdatedAtMin` and
+    /// `remoteUpdatedAtMax`.
+    ByUpdate,
+    /// The list has the filters `remoteCreatedAtMin` and `remoteCreatedAtMax`. Its order does not matter.
+    ByCreation,
+}
+
 impl Paging {
     /// The token of the row at `offset`; `None` if the CRM cannot start there.
     #[must_use]

@@ -2,7 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use serde::Serialize;
 
 use super::extract::IdempotencyKey;
@@ -132,6 +132,22 @@ pub(super) fn tagged(mut response: Response, tag: Option<&str>) -> Response {
     response
 }
 
+/// Adds the `Link` to the next page: the same URL with this cursor.
+pub(super) fn with_next(mut response: Response, uri: &Uri, cursor: &str) -> Response {
+    let of_page = |pair: &&str| {
+        let name = url::form_urlencoded::parse(pair.as_bytes()).next();
+        name.is_some_and(|(name, _)| name == "cursor" || name == "pageNumber")
+    };
+    let query = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty() && !of_page(pair));
+    let cursor = format!("cursor={}", percent_encoded(cursor));
+    let query: Vec<&str> = query.chain([cursor.as_str()]).collect();
+    let link = format!("<{}?{}>; rel=\"next\"", uri.path(), query.join("&"));
+    if let Ok(link) = HeaderValue::try_from(link) {
+        response.headers_mut().insert(header::LINK, link);
+    }
+    response
+}
+
 /// A value for `Location`. `parts` are percent-encoded and joined with slashes.
 pub(super) fn location(parts: &[&str], query: Option<(&str, &str)>) -> String {
     let mut location = String::new();
@@ -183,6 +199,18 @@ fn percent_encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_leads_to_the_next_page_of_the_same_list() {
+        let link = |uri: &str| {
+            let response = with_next(Response::default(), &Uri::try_from(uri).unwrap(), "a_b-c");
+            response.headers()["link"].to_str().unwrap().to_owned()
+        };
+        let first = "/crm/contacts?credentialId=c%26d&pageNumber=1&page%4eumber=2&pageSize=7&lastName=a+b";
+        let next = "</crm/contacts?credentialId=c%26d&pageSize=7&lastName=a+b&cursor=a_b-c>; rel=\"next\"";
+        assert_eq!(link(first), next);
+        assert_eq!(link("/crm/contacts?cursor=old"), "</crm/contacts?cursor=a_b-c>; rel=\"next\"");
+    }
 
     #[test]
     fn a_location_survives_any_credential_id() {

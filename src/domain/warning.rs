@@ -61,6 +61,8 @@ string_enum! {
         RowUnreadable = "row_unreadable",
         /// The scan for matching contacts reached its limit, so the page is short.
         ScanLimitReached = "scan_limit_reached",
+        /// Contacts that changed while the list was read may be missing.
+        WalkIncomplete = "walk_incomplete",
         /// The CRM does not keep the requested order.
         OrderChanged = "order_changed",
     }

@@ -209,7 +209,7 @@ fn values(crm: &Crm, name: FilterName, store: &[Value]) -> Vec<String> {
 
 /// All pages of a list by cursor. Each is full but for the last one.
 async fn walk(crm: &Crm, filters: &[(&str, &str)], size: u32) -> Result<Vec<ContactPage>> {
-    let (mut pages, mut start) = (Vec::new(), PageStart::PageNumber(1));
+    let (mut pages, mut start) = (Vec::new(), PageStart::First);
     loop {
         let page = crm.list(filters, start, size).await?;
         let next = page.next_cursor.clone();
@@ -325,8 +325,11 @@ fn cut(outcome: Result<ContactPage>) -> (u64, Option<Text>) {
 async fn a_scan_without_a_match_stops_at_its_limit_and_goes_on_by_cursor() {
     for crm in vast().await {
         let page_rows = if crm.spec.provider.as_str() == "aptly" { 200 } else { 100 };
-        let (mut rows, mut cursor) = cut(crm.list(&NOBODY, PageStart::PageNumber(1), 10).await);
+        let (rows, _) = cut(crm.list(&NOBODY, PageStart::PageNumber(1), 10).await);
         assert_eq!((rows, crm.at.calls().len()), (25 * page_rows, 25));
+        let (mut rows, mut cursor) = cut(crm.list(&NOBODY, PageStart::First, 10).await);
+        // The walk reads no page more, and needs some of them to find its way.
+        assert!(rows > 10 * page_rows && crm.at.calls().len() <= 52, "{rows} {}", crm.at.calls().len());
         let last = loop {
             match crm.list(&NOBODY, PageStart::Cursor(cursor.clone().unwrap()), 10).await {
                 Ok(page) => break page,
@@ -358,7 +361,7 @@ async fn a_scan_with_matches_ends_in_a_short_page_and_loses_nobody() {
             assert!(crm.at.change(&id, change.as_object().unwrap()));
             wanted.insert(id);
         }
-        let (mut found, mut start, mut short) = (Vec::new(), PageStart::PageNumber(1), 0);
+        let (mut found, mut start, mut short) = (Vec::new(), PageStart::First, 0);
         loop {
             let cursor = match crm.list(&NOBODY, start, 10).await {
                 Ok(page) => {

@@ -15,6 +15,9 @@ mod postgres;
 #[path = "../support/reply.rs"]
 #[expect(dead_code, reason = "these cases ask the gateway, not its HTTP edge")]
 mod reply;
+#[path = "../support/rng.rs"]
+#[expect(dead_code, reason = "seeds are numbers here")]
+mod rng;
 #[path = "../support/test_gateway.rs"]
 #[expect(dead_code, reason = "these cases ask the gateway, not its HTTP edge")]
 mod test_gateway;
@@ -42,3 +45,4 @@ mod unseen;
 mod updating;
 mod upserting;
 mod verified;
+mod walking;

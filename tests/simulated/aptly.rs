@@ -1,7 +1,8 @@
 //! Aptly's simulator against its documentation.
 
 use contacts_gateway::simulators::aptly::{
-    AptlyOptions, AptlySimulator, ByEmail, Dialect, Lists, Me, UnknownRead, UnknownWrite,
+    AptlyOptions, AptlySimulator, ByEmail, Dialect, Lists, Me, RowShape, UnknownRead, UnknownWrite,
+    UpdateBounds,
 };
 use contacts_gateway::simulators::{Clock, Running, WriteEffect};
 use serde_json::{Value, json};
@@ -311,4 +312,32 @@ async fn keys_are_checked_nothing_can_be_deleted_and_the_allowance_has_its_own_s
         (get(&bare, "/api/app/me").await.status, get(&bare, "/api/app/me").await.text.as_str()),
         (401, "")
     );
+}
+
+#[tokio::test]
+async fn bounds_of_updates_compare_as_the_option_says() {
+    let contacts = vec![json!({ "_id": "a", "updatedAt": "2026-01-01T00:00:05.500Z" })];
+    // Whether the contact matches the bound as `updated_after`, and as `updated_before`.
+    for (update_bounds, bound, after, before) in [
+        (UpdateBounds::Shown, "2026-01-01T00:00:05Z", true, true),
+        (UpdateBounds::Stored, "2026-01-01T00:00:05Z", true, false),
+        (UpdateBounds::Stored, "2026-01-01T00:00:05.500Z", true, true),
+        (UpdateBounds::Exclusive, "2026-01-01T00:00:05.500Z", false, false),
+        (UpdateBounds::Exclusive, "2026-01-01T00:00:06Z", false, true),
+        (UpdateBounds::Ignored, "1999-01-01T00:00:00Z", true, true),
+    ] {
+        let aptly =
+            start(AptlyOptions { contacts: contacts.clone(), update_bounds, ..AptlyOptions::empty() }).await;
+        for (parameter, matches) in [("updated_after", after), ("updated_before", before)] {
+            let reply = get(&aptly, &format!("/api/contacts?page=0&{parameter}={bound}")).await.json();
+            assert_eq!(reply["count"], u8::from(matches), "{update_bounds:?} {parameter} {bound}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn rows_show_no_times_where_the_option_says_so() {
+    let options = AptlyOptions { contacts: vec![jane()], rows: RowShape::Timeless, ..AptlyOptions::empty() };
+    let row = get(&start(options).await, "/api/contacts?page=0").await.json()["data"][0].clone();
+    assert_eq!((&row["_id"], row.get("updatedAt"), row.get("createdAt")), (&json!("abc123"), None, None));
 }

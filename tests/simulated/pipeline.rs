@@ -1,7 +1,8 @@
 //! The pipeline CRM's simulator against its documentation.
 
 use contacts_gateway::simulators::pipeline::{
-    Conflict, CreateAnswer, Envelope, ListPhones, PipelineOptions, PipelineSimulator, SingleRead,
+    Conflict, CreateAnswer, DateBounds, Envelope, ListOrder, ListPhones, PipelineOptions, PipelineSimulator,
+    SingleRead,
 };
 use contacts_gateway::simulators::{Clock, Running, WriteEffect};
 use serde_json::{Value, json};
@@ -325,4 +326,26 @@ async fn tokens_belong_to_users_expire_and_come_from_logins() {
     assert_eq!(session["user"]["id"], OWNER);
     let good = call_as(&pipeline, token, "GET", "/api/auth/verify-token", None).await.unwrap();
     assert_eq!((good.status, good.json()), (200, json!({ "message": "Token is good" })));
+}
+
+#[tokio::test]
+async fn order_and_bounds_of_lists_are_options() {
+    let contact = |id: &str, created: &str, updated: &str| {
+        json!({ "_id": id, "createdAt": format!("2026-01-0{created}T00:00:00.000Z"),
+            "updatedAt": format!("2026-02-0{updated}T00:00:00.000Z") })
+    };
+    let contacts = vec![contact("b", "1", "2"), contact("a", "2", "3"), contact("c", "3", "1")];
+    let list = async |order, date_bounds| {
+        let options =
+            PipelineOptions { contacts: contacts.clone(), order, date_bounds, ..PipelineOptions::empty() };
+        let range = "%7B%22start%22%3A%222026-01-01T00:00:00Z%22%2C%22end%22%3A%222026-01-03T00:00:00Z%22%7D";
+        let path = format!("/api/contacts?ownerFilter=all&dateRange={range}");
+        let rows = get(&start(options).await, &path).await.json()["contacts"].take();
+        let ids = rows.as_array().unwrap().iter().map(|row| row["_id"].as_str().unwrap().to_owned());
+        ids.collect::<String>()
+    };
+    assert_eq!(list(ListOrder::NewestFirst, DateBounds::Inclusive).await, "cab");
+    assert_eq!(list(ListOrder::OldestFirst, DateBounds::Inclusive).await, "bac");
+    assert_eq!(list(ListOrder::ChangedFirst, DateBounds::Ignored).await, "abc");
+    assert_eq!(list(ListOrder::ById, DateBounds::Exclusive).await, "a");
 }

@@ -27,7 +27,7 @@ use super::adapter::{
 use super::contact_list;
 use super::error_mapping;
 use super::identity::{ContactIdentity, IdentityKind};
-use super::paging::Paging;
+use super::paging::{Paging, Traversal};
 use super::reading::merge;
 use super::settings::{SecretForm, SettingKind, SettingSpec};
 use crate::blocking;
@@ -52,6 +52,7 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
     remote_fields: REMOTE_FIELDS,
     filters: FILTERS,
     paging: Paging::Fixed(translate::PAGE_SIZE),
+    traversal: Traversal::ByUpdate,
     identities: &[IdentityKind::EmailAddress, IdentityKind::PhoneNumber],
     create_upserts: true,
     settings: SETTINGS,

@@ -20,7 +20,7 @@ use super::adapter::{
 };
 use super::contact_list::{self, ContactList};
 use super::identity::{ContactIdentity, IdentityKind};
-use super::paging::Paging;
+use super::paging::{Paging, Traversal};
 use super::session::{Login, Session};
 use super::settings::{SecretForm, SettingKind, SettingSpec};
 use crate::blocking;
@@ -39,6 +39,7 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
     remote_fields: REMOTE_FIELDS,
     filters: FILTERS,
     paging: Paging::Chosen(translate::PAGE_SIZE),
+    traversal: Traversal::ByCreation,
     identities: &[IdentityKind::PhoneNumber, IdentityKind::EmailAddress],
     create_upserts: false,
     settings: SETTINGS,

@@ -35,7 +35,7 @@ impl IntoParams for ListParameters {
         let paging = [
             documented::query(
                 "pageNumber",
-                "The page number, from 1. The default is the first page. Cannot be combined with `cursor`.",
+                "The page number, from 1: a page of the list as it is now. Pages shift when contacts change, so leave it out to read all contacts. Cannot be combined with `cursor`.",
                 number,
             ),
             documented::page_size(),
@@ -188,7 +188,8 @@ fn start(query: &mut QueryReader) -> Read<PageStart> {
             Err(query.fault("cursor", "Cannot be combined with `pageNumber`. Remove one of them."))
         }
         (None, Some(cursor)) => Ok(PageStart::Cursor(cursor)),
-        (number, None) => Ok(PageStart::PageNumber(number.unwrap_or(1))),
+        (Some(number), None) => Ok(PageStart::PageNumber(number)),
+        (None, None) => Ok(PageStart::First),
     }
 }
 

@@ -29,7 +29,7 @@ pub(in crate::api) struct ContactListResponse<'a> {
 #[serde(rename_all = "camelCase")]
 #[schema(as = PageInfo)]
 pub(in crate::api) struct PageInfo<'a> {
-    /// The number of the page, if it was requested by number.
+    /// The number of the page, if it is the first or was requested by number.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     page_number: Option<u64>,
@@ -40,7 +40,7 @@ pub(in crate::api) struct PageInfo<'a> {
     /// The cursor of the next page; null at the end.
     #[schema(required = true)]
     next_cursor: Option<&'a str>,
-    /// The total number of matching contacts; null if the CRM does not show it, or does not apply all filters exactly.
+    /// The total number of matching contacts, in a walk that at its start; null if the CRM does not show it, or does not apply all filters exactly.
     #[schema(required = true)]
     total: Option<u64>,
 }

@@ -1,49 +1,58 @@
-//! Cursors: the position in an upstream's list, authenticated and bound to one list.
+//! Cursors: the state of a walk through a list, authenticated and bound to the list. A cursor expires after 24 hours.
 
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::walk::WalkState;
 use crate::adapters::Paging;
+use crate::clock;
 use crate::domain::{
     Contact, ContactQuery, CredentialId, Failure, FilterValue, PageToken, Result, TenantId, Text,
 };
 use crate::sealing::{Sealer, sha256};
 
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 /// Bytes of the row number that cursors of versions 1 and 2 start with.
 const OFFSET: usize = 8;
+/// Bytes of the time at which a cursor was made, in seconds.
+const TIME: usize = 4;
 const STEPS: usize = 4;
 const MARK: usize = 8;
 const MAC: usize = 16;
 const PURPOSE: &str = "cursor";
+/// Seconds for which a cursor is valid.
+const VALID: u32 = 24 * 60 * 60;
 
 pub(super) struct Cursors(Arc<Sealer>);
 
 /// The progress of a walk through a list. Detects a CRM that repeats pages: the walk remembers one earlier
 /// page, and replaces it by the current page each time the number of pages doubles. So a cycle of any length is
 /// found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Walk {
-    /// The next position; `None` is the start of the list.
-    pub(super) at: Option<PageToken>,
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct ListProgress {
+    pub(super) state: WalkState,
     /// Number of pages read.
     steps: u32,
     /// Digest of the remembered page.
     mark: [u8; MARK],
 }
 
-impl Walk {
+impl ListProgress {
     /// A walk that starts here.
-    pub(super) const fn from(at: Option<PageToken>) -> Self {
-        Self { at, steps: 0, mark: [0; MARK] }
+    pub(super) const fn from(state: WalkState) -> Self {
+        Self { state, steps: 0, mark: [0; MARK] }
     }
 
-    /// The walk after a page with these contacts; `None` if the remembered page had exactly the same ones.
-    pub(super) fn pass(self, page: &[Contact], next: Option<PageToken>) -> Option<Self> {
+    /// The walk after a page with these contacts; `None` if the remembered page had exactly the same ones. A walk by time may
+    /// show the same contacts again, and ends all the same.
+    pub(super) fn pass(self, page: &[Contact], next: WalkState) -> Option<Self> {
+        if !self.state.is_by_pages() {
+            return Some(Self::from(next));
+        }
         if page.is_empty() {
-            return Some(Self { at: next, ..self });
+            return Some(Self { state: next, ..self });
         }
         let ids: Vec<&[u8]> =
             page.iter().flat_map(|contact| [contact.remote_id.as_str().as_bytes(), b"\n"]).collect();
@@ -53,7 +62,7 @@ impl Walk {
             return None;
         }
         let steps = self.steps.saturating_add(1);
-        Some(Self { at: next, steps, mark: if steps.is_power_of_two() { shown } else { self.mark } })
+        Some(Self { state: next, steps, mark: if steps.is_power_of_two() { shown } else { self.mark } })
     }
 }
 
@@ -70,25 +79,39 @@ impl Cursors {
         Self(sealer)
     }
 
-    /// The cursor of `walk` in the list of `binding`.
-    pub(super) fn make(&self, binding: &Binding<'_>, walk: &Walk) -> Text {
+    /// The cursor of `progress` in the list of `binding`.
+    pub(super) fn make(&self, binding: &Binding<'_>, progress: &ListProgress) -> Text {
         let mut bytes = vec![VERSION];
-        bytes.extend_from_slice(&walk.steps.to_be_bytes());
-        bytes.extend_from_slice(&walk.mark);
-        bytes.extend_from_slice(walk.at.as_ref().map_or("", PageToken::as_str).as_bytes());
+        bytes.extend_from_slice(&seconds().to_be_bytes());
+        bytes.extend_from_slice(&progress.steps.to_be_bytes());
+        bytes.extend_from_slice(&progress.mark);
+        bytes.extend_from_slice(progress.state.encode().as_bytes());
         let mac = self.0.mac(PURPOSE, &message(binding, &bytes));
         bytes.extend_from_slice(&mac[..MAC]);
         Text::from(URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// The walk of a cursor. Fails with `invalid_parameter` if it was altered or made for another list.
-    pub(super) fn open(&self, binding: &Binding<'_>, paging: Paging, cursor: &str) -> Result<Walk> {
-        self.walk(binding, paging, cursor).ok_or_else(|| {
+    /// The progress of a cursor. Fails with `invalid_parameter` if it was altered or made for another list, and if it has
+    /// expired.
+    pub(super) fn open(&self, binding: &Binding<'_>, paging: Paging, cursor: &str) -> Result<ListProgress> {
+        let (made_at, progress) = self.read(binding, paging, cursor).ok_or_else(|| {
             Failure::parameter("cursor", "`cursor` does not belong to this list. Send `pageInfo.nextCursor` unchanged, with the same credential, filters and pageSize.")
-        })
+        })?;
+        if made_at.is_some_and(|made_at| seconds().saturating_sub(made_at) > VALID) {
+            let detail =
+                "`cursor` has expired: a cursor is valid for 24 hours. Start again without a cursor.";
+            return Err(Failure::parameter("cursor", detail));
+        }
+        Ok(progress)
     }
 
-    fn walk(&self, binding: &Binding<'_>, paging: Paging, cursor: &str) -> Option<Walk> {
+    /// When the cursor was made, if it says so, and its progress.
+    fn read(
+        &self,
+        binding: &Binding<'_>,
+        paging: Paging,
+        cursor: &str,
+    ) -> Option<(Option<u32>, ListProgress)> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
         let (body, mac) = bytes.split_at_checked(bytes.len().checked_sub(MAC)?)?;
         if !self.0.authentic(PURPOSE, &message(binding, body), mac) {
@@ -96,25 +119,38 @@ impl Cursors {
         }
         let (version, body) = body.split_first()?;
         if *version == VERSION {
-            let (passed, token) = body.split_at_checked(STEPS + MARK)?;
-            let token = std::str::from_utf8(token).ok()?;
-            return passed_before(passed, Some(PageToken::new(token)?));
+            let (time, body) = body.split_at_checked(TIME)?;
+            let (passed, text) = body.split_at_checked(STEPS + MARK)?;
+            let state = WalkState::decode(std::str::from_utf8(text).ok()?)?;
+            return Some((Some(u32::from_be_bytes(time.try_into().ok()?)), passed_before(passed, state)?));
         }
-        // Earlier releases stored the number of rows before the next page.
+        // Cursors of earlier releases go on by pages.
+        let pages = |at| WalkState::of_pages(Some(at));
+        if *version == 3 {
+            let (passed, token) = body.split_at_checked(STEPS + MARK)?;
+            let token = PageToken::new(std::str::from_utf8(token).ok()?)?;
+            return Some((None, passed_before(passed, pages(token))?));
+        }
         let (offset, passed) = body.split_at_checked(OFFSET)?;
-        let at = paging.at_offset(u64::from_be_bytes(offset.try_into().ok()?))?;
+        let state = pages(paging.at_offset(u64::from_be_bytes(offset.try_into().ok()?))?);
         match *version {
-            1 if passed.is_empty() => Some(Walk::from(Some(at))),
-            2 => passed_before(passed, Some(at)),
+            1 if passed.is_empty() => Some((None, ListProgress::from(state))),
+            2 => Some((None, passed_before(passed, state)?)),
             _ => None,
         }
     }
 }
 
-/// The walk that continues at `at`, with the cursor's record of earlier pages.
-fn passed_before(passed: &[u8], at: Option<PageToken>) -> Option<Walk> {
+/// The progress that continues at `state`, with the cursor's record of earlier pages.
+fn passed_before(passed: &[u8], state: WalkState) -> Option<ListProgress> {
     let (steps, mark) = passed.split_at_checked(STEPS)?;
-    Some(Walk { at, steps: u32::from_be_bytes(steps.try_into().ok()?), mark: mark.try_into().ok()? })
+    let steps = u32::from_be_bytes(steps.try_into().ok()?);
+    Some(ListProgress { state, steps, mark: mark.try_into().ok()? })
+}
+
+/// The wall clock, in seconds.
+fn seconds() -> u32 {
+    u32::try_from(clock::now().as_second()).unwrap_or_default()
 }
 
 /// The authenticated content: the walk, and everything that it is bound to.
@@ -142,6 +178,7 @@ fn message(binding: &Binding<'_>, body: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::tests::set_shift;
     use crate::domain::RemoteId;
     use crate::domain::bounds::TEXT_MOST;
     use crate::sealing::MasterKey;
@@ -157,10 +194,10 @@ mod tests {
                 let number = if step < before { step } else { before + (step - before) % circle };
                 [Contact::bare(RemoteId::from(format!("page{number}")))]
             };
-            let mut walk = Some(Walk::from(None));
+            let mut progress = Some(ListProgress::from(WalkState::of_pages(None)));
             let mut steps = 0;
-            while let Some(now) = walk {
-                walk = now.pass(&page(steps), None);
+            while let Some(now) = progress {
+                progress = now.pass(&page(steps), WalkState::of_pages(None));
                 steps += 1;
                 assert!(steps <= 4 * (before + circle) + 2, "{before} {circle}");
             }
@@ -179,28 +216,53 @@ mod tests {
         Binding { tenant, credential, query, page_size: 50 }
     }
 
+    fn cursors() -> Cursors {
+        Cursors::new(Arc::new(Sealer::new(&MasterKey::parse(KEY).unwrap()).unwrap()))
+    }
+
     /// Clients continue with cursors of earlier releases after an upgrade: 150 rows were shown in three pages.
     #[test]
-    fn a_cursor_of_an_earlier_release_goes_on_where_it_ended() {
+    fn a_cursor_of_an_earlier_release_goes_on_by_pages_where_it_ended() {
         let (query, tenant, credential) = (ContactQuery::default(), "ten_1".into(), "crd_1".into());
         let binding = binding(&query, &tenant, &credential);
-        let key = MasterKey::parse(KEY).unwrap();
-        let cursors = Cursors::new(Arc::new(Sealer::new(&key).unwrap()));
-        let at = Paging::Fixed(200).at_offset(150);
+        let cursors = cursors();
+        let state = WalkState::of_pages(Paging::Fixed(200).at_offset(150));
         let open = |cursor: &str| cursors.open(&binding, Paging::Fixed(200), cursor).unwrap();
-        assert_eq!(open(VERSION_1), Walk::from(at.clone()));
-        let walk = Walk { at, steps: 3, mark: [7; MARK] };
-        assert_eq!(open(VERSION_2), walk);
-        assert_eq!(open(&cursors.make(&binding, &walk)), walk);
+        assert_eq!(open(VERSION_1), ListProgress::from(state.clone()));
+        let progress = ListProgress { state, steps: 3, mark: [7; MARK] };
+        assert_eq!(open(VERSION_2), progress);
+        let mut version_3 = vec![3, 0, 0, 0, 3, 7, 7, 7, 7, 7, 7, 7, 7, b'1', b'5', b'0'];
+        let mac = cursors.0.mac(PURPOSE, &message(&binding, &version_3));
+        version_3.extend_from_slice(&mac[..MAC]);
+        assert_eq!(open(&URL_SAFE_NO_PAD.encode(version_3)), progress);
+        assert_eq!(open(&cursors.make(&binding, &progress)), progress);
         assert!(cursors.open(&binding, Paging::Cursor, VERSION_2).is_err(), "this CRM had no such cursor");
     }
 
     #[test]
     fn the_longest_token_fits_into_a_parameter() {
         let (query, tenant, credential) = (ContactQuery::default(), "ten_1".into(), "crd_1".into());
-        let cursors = Cursors::new(Arc::new(Sealer::new(&MasterKey::parse(KEY).unwrap()).unwrap()));
-        let longest = Walk::from(PageToken::new("x".repeat(PageToken::MOST)));
-        let cursor = cursors.make(&binding(&query, &tenant, &credential), &longest);
+        let longest = WalkState::of_pages(PageToken::new("x".repeat(PageToken::MOST)));
+        let cursor = cursors().make(&binding(&query, &tenant, &credential), &ListProgress::from(longest));
         assert!(cursor.len() <= TEXT_MOST, "{}", cursor.len());
+    }
+
+    #[test]
+    fn an_expired_cursor_is_told_apart_from_a_forged_one() {
+        let (query, tenant, credential) = (ContactQuery::default(), "ten_1".into(), "crd_1".into());
+        let binding = binding(&query, &tenant, &credential);
+        let cursors = cursors();
+        let cursor = cursors.make(&binding, &ListProgress::from(WalkState::of_pages(None)));
+        let after = |hours: i64, cursor: &str| {
+            set_shift(jiff::SignedDuration::from_hours(hours));
+            let outcome = cursors.open(&binding, Paging::Fixed(200), cursor);
+            set_shift(jiff::SignedDuration::ZERO);
+            outcome.err().map_or_else(String::new, |failure| failure.detail.as_str().to_owned())
+        };
+        assert_eq!((after(0, &cursor), after(23, &cursor)), (String::new(), String::new()));
+        assert!(after(25, &cursor).contains("expired"), "{}", after(25, &cursor));
+        assert!(after(25, &cursor[1..]).contains("does not belong"), "{}", after(25, &cursor[1..]));
+        assert_eq!(after(1_000, VERSION_2), "", "cursors of earlier releases have no time");
+        assert_eq!(after(-1_000, &cursor), "", "a clock that was set back");
     }
 }

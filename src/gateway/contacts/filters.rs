@@ -73,7 +73,7 @@ fn can_narrow(filter: &Filter, region: Region) -> bool {
 }
 
 /// Adds a filter. Of two bounds of one kind (`createdAtMin` and `remoteCreatedAtMin`) the narrower one counts.
-fn join(filters: &mut Vec<Filter>, new: Filter) {
+pub(super) fn join(filters: &mut Vec<Filter>, new: Filter) {
     let Some(known) = filters.iter_mut().find(|known| known.name == new.name) else {
         filters.push(new);
         return;
@@ -97,8 +97,12 @@ impl Split {
 
     /// Passes if every row matches what the CRM answers exactly: a CRM that ignores a filter must not pass its rows off
     /// as matches. Fails with `upstream_invalid_response`.
-    pub(super) fn check(&self, rows: &[Option<Contact>], region: Region) -> Result<()> {
-        let is_met = |filter: &&Filter| rows.iter().flatten().all(|row| may_match(filter, row, region));
+    pub(super) fn check<'a>(
+        &self,
+        rows: impl Iterator<Item = &'a Contact> + Clone,
+        region: Region,
+    ) -> Result<()> {
+        let is_met = |filter: &&Filter| rows.clone().all(|row| may_match(filter, row, region));
         let broken = self.exact.filters.iter().find(|filter| !is_met(filter));
         broken.map_or(Ok(()), |filter| {
             let detail = format!(

@@ -3,13 +3,14 @@
 
 use std::collections::HashSet;
 
-use super::cursor::{Binding, Cursors, Walk};
+use super::cursor::{Binding, Cursors, ListProgress};
 use super::filters::Split;
 use super::scan::{Scanned, Wanted, limit_reached, scan};
+use super::walk::{ContactWalk, Gap, WalkNext, WalkState};
 use super::{ContactPage, ListRequest, PageStart, filters, ids, incomplete_rows};
-use crate::adapters::{Adapter, AdapterSpec, Paging};
+use crate::adapters::AdapterSpec;
 use crate::domain::{
-    CallContext, Caller, Contact, ContactQuery, Failure, FailureKind, FieldFault, PageToken, Result,
+    CallContext, Caller, Contact, ContactQuery, Failure, FailureKind, FieldFault, PageToken, Region, Result,
     ScanProgress, Text, Warning, WarningCode,
 };
 use crate::gateway::credentials::ConnectedCredential;
@@ -30,27 +31,31 @@ pub(super) async fn list(
     let ListRequest { query, start, page_size } = request;
     let split = filters::split(opened.spec, query, opened.adapter.region());
     let binding = Binding { tenant: &caller.tenant, credential: &opened.id, query, page_size: *page_size };
-    let (walk, page_number) = match start {
+    let walk = split.walk(opened);
+    let (progress, page_number) = match start {
+        PageStart::First => (ListProgress::from(walk.start()), Some(1)),
         PageStart::PageNumber(number) => {
-            (Walk::from(token_of_page(opened.spec, *number, *page_size)?), Some(*number))
+            let token = token_of_page(opened.spec, *number, *page_size)?;
+            (ListProgress::from(WalkState::of_pages(token)), Some(*number))
         }
         PageStart::Cursor(cursor) => (cursors.open(&binding, opened.spec.paging, cursor)?, None),
     };
-    let (adapter, paging) = (opened.adapter.as_ref(), opened.spec.paging);
     let limit = *page_size as usize;
     let (rows, passed) = if split.is_exact() {
-        let rows = read_rows(context, adapter, paging, &split, walk.at.clone(), limit).await?;
-        let passed = walk.pass(&rows.contacts, rows.next.clone()).ok_or_else(repeats)?;
+        let rows = read_rows(context, &walk, &split, opened.adapter.region(), &progress.state, limit).await?;
+        let passed = rows.passed(progress)?;
         (rows, passed)
     } else {
         let skip = page_number.map_or(0, |number| (number - 1).saturating_mul(u64::from(*page_size)));
         // Of rows that are filtered here, only a scan from the beginning knows which is the first of a page.
-        let walk = if page_number.is_some() { Walk::from(None) } else { walk };
-        matching_rows(context, opened, &split, walk, skip, limit, |passed| cursors.make(&binding, passed))
-            .await?
+        let progress = if skip > 0 { ListProgress::from(WalkState::of_pages(None)) } else { progress };
+        let is_first = page_number.is_some();
+        let make = |passed: &ListProgress| cursors.make(&binding, passed);
+        matching_rows(context, opened, &split, &walk, is_first, progress, skip, limit, make).await?
     };
     let mut warnings = incomplete_rows(&rows.contacts, rows.unreadable);
     warnings.extend(rows.warnings);
+    warnings.extend(rows.gap.map(Gap::warning));
     Ok(ContactPage {
         warnings: Warning::bounded(warnings),
         contacts: rows
@@ -60,7 +65,7 @@ pub(super) async fn list(
             .collect(),
         page_number,
         page_size: *page_size,
-        next_cursor: rows.next.is_some().then(|| cursors.make(&binding, &passed)),
+        next_cursor: passed.map(|passed| cursors.make(&binding, &passed)),
         total: rows.total,
         pushed_down: split.pushed_down,
         applied_here: split.applied_here,
@@ -84,10 +89,19 @@ fn token_of_page(spec: &AdapterSpec, number: u64, page_size: u32) -> Result<Opti
     })
 }
 
+impl Split {
+    /// The walk through the list that the CRM returns for the query.
+    pub(super) fn walk<'a>(&'a self, opened: &'a ConnectedCredential) -> ContactWalk<'a> {
+        ContactWalk { adapter: opened.adapter.as_ref(), spec: opened.spec, pushed: &self.pushed }
+    }
+}
+
 #[derive(Default)]
 struct FilteredRows {
     contacts: Vec<Contact>,
-    next: Option<PageToken>,
+    next: Option<WalkState>,
+    /// Why the walk may miss contacts.
+    gap: Option<Gap>,
     total: Option<u64>,
     /// Rows that are left out because their id cannot be read.
     unreadable: usize,
@@ -95,67 +109,77 @@ struct FilteredRows {
     warnings: Vec<Warning>,
 }
 
-/// The page of `limit` contacts behind `skip` others that match, and the walk behind it. Fails with `scan_limit_reached`.
+impl FilteredRows {
+    /// The progress behind these rows; `None` at the end of the list. Fails if the CRM repeats its pages.
+    fn passed(&self, progress: ListProgress) -> Result<Option<ListProgress>> {
+        let is_end = self.next.is_none();
+        let next = self.next.clone().unwrap_or(WalkState::of_pages(None));
+        let passed = progress.pass(&self.contacts, next).ok_or_else(repeats)?;
+        Ok((!is_end).then_some(passed))
+    }
+}
+
+/// The page of `limit` contacts behind `skip` others that match, and the progress behind it. Fails with
+/// `scan_limit_reached`.
+#[expect(clippy::too_many_arguments, reason = "all that a page of a scan depends on")]
 async fn matching_rows(
     context: &CallContext,
     opened: &ConnectedCredential,
     split: &Split,
-    walk: Walk,
+    walk: &ContactWalk<'_>,
+    is_first: bool,
+    progress: ListProgress,
     skip: u64,
     limit: usize,
-    cursor: impl Fn(&Walk) -> Text,
-) -> Result<(FilteredRows, Walk)> {
+    cursor: impl Fn(&ListProgress) -> Text,
+) -> Result<(FilteredRows, Option<ListProgress>)> {
     if split.matches_nobody {
-        return Ok((FilteredRows::default(), walk));
+        return Ok((FilteredRows::default(), None));
     }
-    let is_first = walk.at.is_none();
-    let scanned = scan(context, opened, split, &Wanted { at: walk.at.clone(), skip, limit }).await?;
+    let wanted = Wanted { at: progress.state.clone(), skip, limit };
+    let scanned = scan(context, opened, split, walk, &wanted).await?;
     if let Some(field) = scanned.shown_nowhere().filter(|_| is_first) {
         return Err(split.not_shown(opened.spec, field));
     }
-    let passed = walk.pass(&scanned.contacts, scanned.next.clone()).ok_or_else(repeats)?;
     let mut warnings: Vec<Warning> = scanned.warnings().collect();
-    if scanned.is_cut && scanned.contacts.len() < limit {
-        if skip > 0 || scanned.contacts.is_empty() {
-            let next = (skip == 0).then(|| cursor(&passed));
-            return Err(limit_reached(opened, &split.asked(), scanned.rows_read, next));
+    let (is_cut, rows_read) = (scanned.is_cut, scanned.rows_read);
+    let Scanned { contacts, next, gap, unreadable, .. } = scanned;
+    let rows = FilteredRows { contacts, next, gap, total: None, unreadable, warnings: Vec::new() };
+    let passed = rows.passed(progress)?;
+    if is_cut && rows.contacts.len() < limit {
+        if skip > 0 || rows.contacts.is_empty() {
+            let next = passed.filter(|_| skip == 0).map(|passed| cursor(&passed));
+            return Err(limit_reached(opened, &split.asked(), rows_read, next));
         }
         let message = format!(
-            "The scan stopped after {} rows of the CRM, so the page is short. Go on with `nextCursor`.",
-            scanned.rows_read
+            "The scan stopped after {rows_read} rows of the CRM, so the page is short. Go on with `nextCursor`."
         );
         warnings.push(Warning::new(WarningCode::ScanLimitReached, "/contacts", message));
     }
-    let Scanned { contacts, next, unreadable, .. } = scanned;
-    Ok((FilteredRows { contacts, next, total: None, unreadable, warnings }, passed))
+    Ok((FilteredRows { warnings, ..rows }, passed))
 }
 
-/// Reads pages until there are `limit` contacts or the CRM has no more.
+/// Reads pages until there are `limit` contacts or the list ends.
 async fn read_rows(
     context: &CallContext,
-    adapter: &dyn Adapter,
-    paging: Paging,
+    walk: &ContactWalk<'_>,
     split: &Split,
-    mut at: Option<PageToken>,
+    region: Region,
+    at: &WalkState,
     limit: usize,
 ) -> Result<FilteredRows> {
-    let mut rows = FilteredRows::default();
+    let (mut rows, mut at, mut calls) = (FilteredRows::default(), at.clone(), 0);
     let mut seen = HashSet::new();
-    for _ in 0..MOST_PAGES {
-        let page =
-            adapter.read_page(context, &split.pushed, at.as_ref(), limit - rows.contacts.len()).await?;
-        split.check(&page.rows, adapter.region())?;
-        if page.withheld {
-            return Err(shows_nothing());
-        }
+    while calls < MOST_PAGES {
+        let page = walk.read(context, &at, (limit - rows.contacts.len()).max(1)).await?;
+        split.check(page.contacts(), region)?;
         rows.total = page.total.or(rows.total);
-        rows.next = page.next;
-        for (index, row) in page.rows.into_iter().enumerate() {
+        calls += page.calls;
+        for row in page.rows {
             if rows.contacts.len() == limit {
-                rows.next = Some(paging.behind(at.as_ref(), index)?);
-                return Ok(rows);
+                return Ok(rows.until(row.at));
             }
-            let Some(contact) = row else {
+            let Some(contact) = row.contact else {
                 rows.unreadable += 1;
                 continue;
             };
@@ -163,12 +187,20 @@ async fn read_rows(
                 rows.contacts.push(contact);
             }
         }
-        if rows.contacts.len() == limit || rows.next.is_none() {
-            return Ok(rows);
+        match page.next {
+            WalkNext::End(gap) => return Ok(FilteredRows { gap, ..rows }),
+            WalkNext::More(next) if rows.contacts.len() == limit => return Ok(rows.until(next)),
+            WalkNext::More(next) | WalkNext::Maybe(next) => at = next,
         }
-        at.clone_from(&rows.next);
     }
-    Err(repeats())
+    if at.is_by_pages() { Err(repeats()) } else { Ok(rows.until(at)) }
+}
+
+impl FilteredRows {
+    /// These rows, where more may follow from `next` on.
+    fn until(self, next: WalkState) -> Self {
+        Self { gap: next.gap(), next: Some(next), ..self }
+    }
 }
 
 /// The CRM reports contacts and returns none. An empty page would hide them.
@@ -195,8 +227,9 @@ pub(super) async fn count(
         return Ok(0);
     }
     if !split.is_exact() {
-        let everybody = Wanted { at: None, skip: u64::MAX, limit: usize::MAX };
-        let scanned = scan(context, opened, &split, &everybody).await?;
+        let walk = split.walk(opened);
+        let everybody = Wanted { at: walk.start(), skip: u64::MAX, limit: usize::MAX };
+        let scanned = scan(context, opened, &split, &walk, &everybody).await?;
         return match scanned.shown_nowhere() {
             Some(field) => Err(split.not_shown(opened.spec, field)),
             None if scanned.is_cut => Err(limit_reached(opened, &split.asked(), scanned.rows_read, None)),
@@ -208,7 +241,7 @@ pub(super) async fn count(
         (HashSet::new(), None, 0, 0);
     for _ in 0..MOST_COUNTED_PAGES {
         let page = opened.adapter.read_page(context, &split.pushed, at.as_ref(), 100).await?;
-        split.check(&page.rows, opened.adapter.region())?;
+        split.check(page.rows.iter().flatten(), opened.adapter.region())?;
         rows += page.rows.len() as u64;
         if let Some(total) = page.total.filter(|total| *total >= rows) {
             return Ok(total);
@@ -237,8 +270,10 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
-    use crate::adapters::{Account, Applied, ContactIdentity, LookupResult, Prepared, Pushed, spec};
-    use crate::domain::{ContactDraft, ContactPatch, Page, Region, RemoteId};
+    use crate::adapters::{
+        Account, Adapter, Applied, ContactIdentity, LookupResult, Paging, Prepared, Pushed, Traversal, spec,
+    };
+    use crate::domain::{ContactDraft, ContactPatch, Page, RemoteId};
 
     /// A CRM with ten contacts in pages of four. Each page has a cursor for the next.
     #[derive(Default)]
@@ -297,35 +332,47 @@ mod tests {
         }
     }
 
+    /// A third CRM needs nothing but its declaration.
+    fn with_cursors() -> &'static AdapterSpec {
+        let (paging, traversal) = (Paging::Cursor, Traversal::Pages);
+        Box::leak(Box::new(AdapterSpec { paging, traversal, ..*spec("aptly").unwrap() }))
+    }
+
     #[tokio::test]
     async fn a_list_of_cursors_is_walked_in_pages_of_any_size_and_shows_everybody_once() {
+        let (spec, all) = (with_cursors(), Split::default());
         for limit in 1..12 {
-            let (crm, mut at, mut seen) = (CursorPages::default(), None, Vec::new());
+            let (crm, mut seen) = (CursorPages::default(), Vec::new());
+            let walk = ContactWalk { adapter: &crm, spec, pushed: &all.pushed };
+            let mut at = walk.start();
             loop {
                 let context = CallContext::within(Duration::from_secs(5), "req".into());
-                let all = Split::default();
-                let rows = read_rows(&context, &crm, Paging::Cursor, &all, at, limit).await.unwrap();
+                let rows = read_rows(&context, &walk, &all, Region::default(), &at, limit).await.unwrap();
                 assert!(rows.contacts.len() == limit || rows.next.is_none(), "a short page");
+                assert_eq!(rows.gap, None);
                 seen.extend(rows.contacts.into_iter().map(|contact| contact.remote_id.as_str().to_owned()));
                 match rows.next {
-                    Some(next) => at = Some(next),
+                    // As a cursor would hold it.
+                    Some(next) => at = WalkState::decode(&next.encode()).unwrap(),
                     None => break,
                 }
             }
             assert_eq!(seen, (0..10).map(|number| format!("row{number}")).collect::<Vec<_>>());
         }
         let crm = CursorPages::default();
+        let walk = ContactWalk { adapter: &crm, spec, pushed: &all.pushed };
         let context = CallContext::within(Duration::from_secs(5), "req".into());
-        let rows = read_rows(&context, &crm, Paging::Cursor, &Split::default(), None, 6).await.unwrap();
-        assert_eq!(rows.next.unwrap().as_str(), "2:4", "two rows behind the beginning of the second page");
+        let rows = read_rows(&context, &walk, &all, Region::default(), &walk.start(), 6).await.unwrap();
+        let inside = WalkState::of_pages(PageToken::new("2:4"));
+        assert_eq!(rows.next, Some(inside), "two rows behind the beginning of the second page");
         assert_eq!(*crm.asked.lock().unwrap(), ["0", "0:4"]);
     }
 
     #[test]
     fn a_crm_with_cursors_alone_has_a_first_page_and_no_others_by_number() {
-        let with_cursors = AdapterSpec { paging: Paging::Cursor, ..*spec("aptly").unwrap() };
-        assert_eq!(token_of_page(&with_cursors, 1, 50).unwrap(), None);
-        let failure = token_of_page(&with_cursors, 2, 50).unwrap_err();
+        let with_cursors = with_cursors();
+        assert_eq!(token_of_page(with_cursors, 1, 50).unwrap(), None);
+        let failure = token_of_page(with_cursors, 2, 50).unwrap_err();
         assert_eq!(failure.kind, FailureKind::PageNumberUnsupported);
         assert_eq!(failure.faults[0].place.as_str(), "pageNumber");
         let numbered = token_of_page(spec("aptly").unwrap(), 3, 50).unwrap();

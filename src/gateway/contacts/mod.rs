@@ -19,6 +19,7 @@ mod scan;
 mod update;
 mod upsert;
 mod verify;
+mod walk;
 mod whole_lists;
 
 use std::sync::Arc;
@@ -70,7 +71,9 @@ pub struct ListRequest {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PageStart {
-    /// A page, counted from 1.
+    /// The first page of a walk through all contacts.
+    First,
+    /// A page of the CRM's list as it is now, counted from 1.
     PageNumber(u64),
     /// The `nextCursor` of an earlier page.
     Cursor(Text),
@@ -80,7 +83,7 @@ pub enum PageStart {
 pub struct ContactPage {
     /// The gateway's id and the contact.
     pub contacts: Vec<(Text, Contact)>,
-    /// The page's number, if it was requested by number.
+    /// The page's number, if it is the first or was requested by number.
     pub page_number: Option<u64>,
     /// The requested size.
     pub page_size: u32,

@@ -4,11 +4,12 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::filters::{RowMatch, Split};
-use super::list::{repeats, shows_nothing};
+use super::list::repeats;
+use super::walk::{ContactWalk, Gap, WalkNext, WalkState};
 use crate::blocking;
 use crate::domain::{
-    CallContext, Contact, Failure, FailureKind, Field, FilterName, PageToken, Result, ScanProgress, Text,
-    Warning, WarningCode,
+    CallContext, Contact, Failure, FailureKind, Field, FilterName, Result, ScanProgress, Text, Warning,
+    WarningCode,
 };
 use crate::gateway::credentials::ConnectedCredential;
 use crate::sealing::sha256;
@@ -29,7 +30,7 @@ const MOST_REPEATED: usize = 10;
 /// What a scan searches for.
 pub(super) struct Wanted {
     /// Where it begins.
-    pub(super) at: Option<PageToken>,
+    pub(super) at: WalkState,
     /// Matches to leave out.
     pub(super) skip: u64,
     /// Matches to return.
@@ -44,7 +45,9 @@ pub(super) struct Scanned {
     /// The number of matches, including those left out.
     pub(super) matches: u64,
     /// Where the scan continues, after the last row that was compared; `None` at the end of the list.
-    pub(super) next: Option<PageToken>,
+    pub(super) next: Option<WalkState>,
+    /// Why the walk may miss contacts.
+    pub(super) gap: Option<Gap>,
     /// Whether the scan stopped at its limit.
     pub(super) is_cut: bool,
     /// Rows without an id.
@@ -63,38 +66,35 @@ pub(super) async fn scan(
     context: &CallContext,
     opened: &ConnectedCredential,
     split: &Split,
+    walk: &ContactWalk<'_>,
     wanted: &Wanted,
 ) -> Result<Scanned> {
-    let (adapter, spec, region) = (opened.adapter.as_ref(), opened.spec, opened.adapter.region());
+    let (spec, region) = (opened.spec, opened.adapter.region());
     let mut scanned = Scanned::default();
     let mut seen: HashSet<[u8; 32]> = HashSet::new();
-    let (mut at, mut kept, mut repeated) = (wanted.at.clone(), 0, 0);
+    let (mut at, mut calls, mut kept, mut repeated) = (wanted.at.clone(), 0, 0, 0);
     let left = context.remaining();
     let shorter = context.with_timeout(left.saturating_sub(RESERVE.min(left / RESERVED_PART)));
-    for number in 0..MOST_PAGES {
-        let within = if number == 0 { context } else { &shorter };
-        let page = match adapter.read_page(within, &split.pushed, at.as_ref(), ROWS).await {
+    while calls < MOST_PAGES {
+        let within = if calls == 0 { context } else { &shorter };
+        let page = match walk.read(within, &at, ROWS).await {
             Ok(page) => page,
             // The next request starts with the page that was not read, and returns its failure.
-            Err(failure) if number > 0 && is_late(&failure) => break,
+            Err(failure) if calls > 0 && is_late(&failure) => break,
             Err(failure) => return Err(failure),
         };
-        split.check(&page.rows, region)?;
-        if page.withheld {
-            return Err(shows_nothing());
-        }
-        let size = page.rows.iter().flatten().map(Contact::size).sum();
+        calls += page.calls;
+        split.check(page.contacts(), region)?;
+        let size = page.contacts().map(Contact::size).sum();
         let judge = || {
-            let judged = page
-                .rows
-                .iter()
-                .map(|row| row.as_ref().map(|row| split.judge(spec, row, region)).transpose());
-            judged.collect::<Result<Vec<_>>>()
+            let rows = page.rows.iter().map(|row| row.contact.as_ref());
+            rows.map(|row| row.map(|row| split.judge(spec, row, region)).transpose())
+                .collect::<Result<Vec<_>>>()
         };
         let verdicts = blocking::within(context, size, judge).await??;
         let (known, found) = (seen.len(), scanned.contacts.len());
-        for (index, (row, verdict)) in page.rows.into_iter().zip(verdicts).enumerate() {
-            let Some((contact, verdict)) = row.zip(verdict) else {
+        for (row, verdict) in page.rows.into_iter().zip(verdicts) {
+            let Some((contact, verdict)) = row.contact.zip(verdict) else {
                 scanned.rows_read += 1;
                 scanned.unreadable += 1;
                 continue;
@@ -103,7 +103,7 @@ pub(super) async fn scan(
             let id = sha256(contact.remote_id.as_str().as_bytes());
             let is_new = !seen.contains(&id);
             if is_new && verdict == RowMatch::Matches && scanned.contacts.len() == wanted.limit {
-                scanned.next = Some(spec.paging.behind(at.as_ref(), index)?);
+                (scanned.gap, scanned.next) = (row.at.gap(), Some(row.at));
                 return Ok(scanned);
             }
             scanned.rows_read += 1;
@@ -112,8 +112,13 @@ pub(super) async fn scan(
                 scanned.add(contact, verdict, wanted.skip);
             }
         }
-        let Some(next) = page.next else { return Ok(scanned) };
-        at = Some(next);
+        match page.next {
+            WalkNext::End(gap) => {
+                scanned.gap = gap;
+                return Ok(scanned);
+            }
+            WalkNext::More(next) | WalkNext::Maybe(next) => at = next,
+        }
         kept += if scanned.contacts.len() > found { size } else { 0 };
         repeated += usize::from(seen.len() == known);
         if kept > MOST_KEPT || shorter.remaining().is_zero() {
@@ -123,7 +128,7 @@ pub(super) async fn scan(
             return Err(repeats());
         }
     }
-    (scanned.next, scanned.is_cut) = (at, true);
+    (scanned.gap, scanned.next, scanned.is_cut) = (at.gap(), Some(at), true);
     Ok(scanned)
 }
 

@@ -97,6 +97,22 @@ pub enum RowShape {
     Listed,
     /// The contact as v3 returns it alone: one address and one number as texts, no times.
     Alone,
+    /// As listed, without times.
+    Timeless,
+}
+
+/// How `updated_after` and `updated_before` compare.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UpdateBounds {
+    /// With the whole seconds that rows show; a contact at the bound matches.
+    #[default]
+    Shown,
+    /// With the stored time and its fraction of a second; a contact at the bound matches.
+    Stored,
+    /// With the stored time; a contact at the bound does not match.
+    Exclusive,
+    /// Not at all: the parameters are ignored.
+    Ignored,
 }
 
 /// The behaviour of the simulator.
@@ -121,6 +137,7 @@ pub struct AptlyOptions {
     /// The behaviour of the route that identifies the key.
     pub me: Me,
     pub rows: RowShape,
+    pub update_bounds: UpdateBounds,
     /// The count in lists, whatever they contain.
     pub count: Option<usize>,
     /// Whether every page is the first page again.
@@ -162,6 +179,7 @@ impl Default for AptlyOptions {
             native_keys: true,
             me: Me::default(),
             rows: RowShape::default(),
+            update_bounds: UpdateBounds::default(),
             count: None,
             same_page: false,
             company_of_people: true,

@@ -1,10 +1,12 @@
 //! The pipeline CRM's lists: filters, one-based pages, and buckets by stage.
 
+use std::cmp::Ordering;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::records::{PipelineRecord, PipelineRecords};
-use super::{Envelope, PipelineOptions, entries, responses, stages, users};
+use super::{DateBounds, Envelope, ListOrder, PipelineOptions, entries, responses, stages, users};
 use crate::simulators::clock::read;
 use crate::simulators::crm::{SimulatedRequest, SimulatedResponse};
 
@@ -20,9 +22,15 @@ pub(super) fn list(
     let created = window(request)?;
     let mut found: Vec<_> =
         records.all().filter(|record| admitted(record, user, request, options, created)).collect();
-    // The order is not documented; newest first is the usual one.
     found.sort_by(|a, b| {
-        text(b, "createdAt").cmp(text(a, "createdAt")).then_with(|| text(a, "_id").cmp(text(b, "_id")))
+        let by = |key: &str| text(a, key).cmp(text(b, key));
+        let order = match options.order {
+            ListOrder::NewestFirst => by("createdAt").reverse(),
+            ListOrder::OldestFirst => by("createdAt"),
+            ListOrder::ChangedFirst => by("updatedAt").reverse(),
+            ListOrder::ById => Ordering::Equal,
+        };
+        order.then_with(|| by("_id"))
     });
     let total = options.total.unwrap_or(found.len());
     let skipped = if options.same_page { 0 } else { (page - 1).saturating_mul(size) };
@@ -97,8 +105,17 @@ fn admitted(
         && equal("source", "source")
         && request.parameter("assignee").is_none_or(|wanted| assigned(record).contains(&wanted))
         && request.parameter("search").is_none_or(|wanted| mentions(record, &wanted.to_lowercase(), options))
-        && start.is_none_or(|start| created.is_some_and(|created| created >= start))
-        && end.is_none_or(|end| created.is_some_and(|created| created <= end))
+        && was_created_within(created, (start, end), options.date_bounds)
+}
+
+fn was_created_within(created: Option<Timestamp>, (start, end): Window, bounds: DateBounds) -> bool {
+    if bounds == DateBounds::Ignored {
+        return true;
+    }
+    let at_bound = bounds == DateBounds::Inclusive;
+    let is_met = |met: &dyn Fn(Timestamp) -> bool| created.is_some_and(met);
+    start.is_none_or(|start| is_met(&|time| time > start || at_bound && time == start))
+        && end.is_none_or(|end| is_met(&|time| time < end || at_bound && time == end))
 }
 
 fn owned(record: &PipelineRecord, user: usize, filter: &str) -> bool {

@@ -91,6 +91,30 @@ pub enum ListPhones {
     OnlyPrimary,
 }
 
+/// The order of lists, which is not documented.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ListOrder {
+    #[default]
+    NewestFirst,
+    OldestFirst,
+    /// The contacts that were changed last come first.
+    ChangedFirst,
+    /// By id, which tells nothing about time.
+    ById,
+}
+
+/// How `dateRange` compares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DateBounds {
+    /// A contact at a bound matches.
+    #[default]
+    Inclusive,
+    /// A contact at a bound does not match.
+    Exclusive,
+    /// Not at all: the parameter is ignored.
+    Ignored,
+}
+
 /// The behaviour of the simulator.
 #[derive(Clone, Debug)]
 #[expect(
@@ -123,6 +147,8 @@ pub struct PipelineOptions {
     pub single_read: SingleRead,
     pub envelope: Envelope,
     pub list_phones: ListPhones,
+    pub order: ListOrder,
+    pub date_bounds: DateBounds,
     /// The default number of rows per page.
     pub page_size: usize,
     /// The most rows per page; the response contains the number used.
@@ -161,6 +187,8 @@ impl Default for PipelineOptions {
             single_read: SingleRead::default(),
             envelope: Envelope::default(),
             list_phones: ListPhones::default(),
+            order: ListOrder::default(),
+            date_bounds: DateBounds::default(),
             page_size: 50,
             largest_page: 100,
             total: None,

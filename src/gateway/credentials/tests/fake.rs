@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::adapters::{
     Account, Adapter, AdapterConnection, AdapterSpec, Applied, ContactIdentity, IdentityKind, LookupResult,
-    Operations, Paging, Prepared, Pushed, SecretForm, SettingKind, SettingSpec,
+    Operations, Paging, Prepared, Pushed, SecretForm, SettingKind, SettingSpec, Traversal,
 };
 use crate::domain::{
     CallContext, Contact, ContactDraft, ContactPatch, Failure, FailureKind, Page, PageToken, Provider,
@@ -22,6 +22,7 @@ pub(super) static FAKE: AdapterSpec = AdapterSpec {
     remote_fields: &[],
     filters: &[],
     paging: Paging::Cursor,
+    traversal: Traversal::Offsets,
     create_upserts: false,
     identities: &[IdentityKind::EmailAddress],
     settings: &[

@@ -1,0 +1,37 @@
+//! The walk by the list's own pages.
+
+use super::state::WalkMode;
+use super::{ContactWalk, WalkNext, WalkPage, WalkRow, WalkState};
+use crate::domain::{CallContext, Page, PageToken, Result};
+
+pub(super) async fn read(
+    walk: &ContactWalk<'_>,
+    context: &CallContext,
+    state: &WalkState,
+    at: Option<&PageToken>,
+    limit: usize,
+) -> Result<WalkPage> {
+    let page = walk.read_within(context, &[], at, limit).await?;
+    of_page(walk, state, at, page)
+}
+
+/// The rows of a page of the list that begins at `at`.
+pub(super) fn of_page(
+    walk: &ContactWalk<'_>,
+    state: &WalkState,
+    at: Option<&PageToken>,
+    page: Page,
+) -> Result<WalkPage> {
+    let paging = walk.spec.paging;
+    let state_at = |at: Option<PageToken>| WalkState { mode: WalkMode::Pages(at), total: None, ..*state };
+    let mut rows = Vec::with_capacity(page.rows.len());
+    for (index, contact) in page.rows.into_iter().enumerate() {
+        let begins = if index == 0 { at.cloned() } else { Some(paging.behind(at, index)?) };
+        rows.push(WalkRow { contact, at: state_at(begins) });
+    }
+    let next = match page.next {
+        Some(next) => WalkNext::More(state_at(Some(next))),
+        None => WalkNext::End(state.gap),
+    };
+    Ok(WalkPage { rows, next, total: page.total, calls: 1 })
+}

@@ -1,0 +1,316 @@
+//! The walk by cursor while people are created, edited, moved and deleted between any two calls: everybody who is there
+//! throughout is returned, and it ends.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+
+use contacts_gateway::domain::{Timestamp, WarningCode};
+use contacts_gateway::gateway::contacts::{ContactPage, PageStart};
+use contacts_gateway::simulators::aptly::{AptlyOptions, AptlySimulator, Dialect, RowShape, UpdateBounds};
+use contacts_gateway::simulators::pipeline::{
+    DateBounds, Envelope, ListOrder, PipelineOptions, PipelineSimulator,
+};
+use contacts_gateway::simulators::{Clock, Running};
+use serde_json::{Map, Value, json};
+
+use crate::rng::{Rng, number};
+use crate::support::account::Account;
+use crate::support::crm::linked;
+use crate::support::worlds::{Stored, WORLDS, World, world};
+use crate::test_gateway::TestGateway;
+
+/// People at the start.
+const PEOPLE: u64 = 60;
+/// Pages after which a walk is taken to be endless.
+const ENDLESS: usize = 3_000;
+
+/// Whether changes end at some time.
+#[derive(Clone, Copy, PartialEq)]
+enum Changes {
+    None,
+    /// So many.
+    Some(u64),
+    /// Before every call, for ever.
+    Endless,
+}
+
+/// A CRM whose people change before every call.
+struct Busy {
+    _at: Arc<Running>,
+    /// The ids of the start that were not deleted.
+    stayed: Arc<Mutex<HashSet<String>>>,
+    /// Changes that are still to come.
+    changes: Arc<Mutex<Changes>>,
+}
+
+fn id_of(record: &Value) -> String {
+    record["_id"].as_str().unwrap().to_owned()
+}
+
+/// People of a few moments: some share a second or a millisecond, some more than fit on a page.
+fn people(world: &dyn World, rng: &mut Rng) -> Vec<Value> {
+    let begin = "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap().as_millisecond();
+    let (spread, crowd) = (1 + rng.below(600_000), rng.below(3) == 0);
+    let mut people = Vec::new();
+    for number in 0..PEOPLE {
+        let (first, last) = (format!("First{number}"), format!("Last{number}"));
+        let (email, phone) = (format!("p{number}@example.com"), format!("+1415555{number:04}"));
+        let stored = Stored { first: &first, last: &last, emails: &[&email], phones: &[&phone] };
+        let mut record = world.record(&stored);
+        let mut time = || {
+            let after = if crowd && number < 30 { 5_000 } else { rng.below(spread) };
+            let time = Timestamp::from_millisecond(begin + i64::try_from(after).unwrap()).unwrap();
+            json!(format!("{time:.3}"))
+        };
+        record["_id"] = json!(format!("id{number:04}"));
+        record["createdAt"] = time();
+        record["updatedAt"] = time();
+        people.push(record);
+    }
+    people
+}
+
+/// A CRM in one of the forms that its documents leave open.
+async fn simulator(world: &dyn World, clock: &Clock, rng: &mut Rng) -> Running {
+    let (contacts, clock) = (people(world, rng), clock.clone());
+    let page_size = [4, 10, 25, 200][usize::try_from(rng.below(4)).unwrap()];
+    if world.provider() == "aptly" {
+        let dialect = if rng.below(2) == 0 { Dialect::V2 } else { Dialect::V3 };
+        let bounds = [UpdateBounds::Shown, UpdateBounds::Stored, UpdateBounds::Exclusive];
+        let update_bounds = bounds[usize::try_from(rng.below(3)).unwrap()];
+        let options =
+            AptlyOptions { contacts, clock, page_size, dialect, update_bounds, ..AptlyOptions::empty() };
+        return AptlySimulator::start(options).await.unwrap();
+    }
+    let orders = [ListOrder::NewestFirst, ListOrder::OldestFirst, ListOrder::ChangedFirst, ListOrder::ById];
+    let order = orders[usize::try_from(rng.below(4)).unwrap()];
+    let date_bounds = if rng.below(2) == 0 { DateBounds::Inclusive } else { DateBounds::Exclusive };
+    let envelope = if rng.below(2) == 0 { Envelope::V1 } else { Envelope::V2 };
+    let largest_page = page_size.min(100);
+    let options = PipelineOptions {
+        contacts,
+        clock,
+        largest_page,
+        order,
+        date_bounds,
+        envelope,
+        ..PipelineOptions::empty()
+    };
+    PipelineSimulator::start(options).await.unwrap()
+}
+
+impl Busy {
+    fn new(world: &'static dyn World, at: Running, changes: Changes, mut rng: Rng) -> Self {
+        let at = Arc::new(at);
+        let stayed: HashSet<String> = at.contacts().iter().map(id_of).collect();
+        let stayed = Arc::new(Mutex::new(stayed));
+        let (crm, left) = (Arc::downgrade(&at), Arc::clone(&stayed));
+        let changes = Arc::new(Mutex::new(changes));
+        let (coming, state) = (Arc::clone(&changes), Mutex::new((Rng::seeded(rng.below(u64::MAX)), 0)));
+        at.journal().watch(move |_| {
+            let Some(crm) = crm.upgrade() else { return };
+            let (mut coming, mut state) = (coming.lock().unwrap(), state.lock().unwrap());
+            let (rng, number) = &mut *state;
+            for _ in 0..rng.below(4) {
+                match &mut *coming {
+                    Changes::None | Changes::Some(0) => return,
+                    Changes::Some(more) => *more -= 1,
+                    Changes::Endless => {}
+                }
+                *number += 1;
+                change(world, &crm, &left, *number, rng);
+            }
+        });
+        Self { _at: at, stayed, changes }
+    }
+}
+
+/// Somebody is created, edited, moved or deleted.
+fn change(world: &dyn World, crm: &Running, stayed: &Mutex<HashSet<String>>, number: u64, rng: &mut Rng) {
+    crm.clock().advance(jiff::SignedDuration::from_millis(i64::try_from(rng.below(900)).unwrap()));
+    let all = crm.contacts();
+    let chosen = id_of(&all[usize::try_from(rng.below(all.len() as u64)).unwrap()]);
+    match rng.below(10) {
+        0 | 1 => {
+            let (email, phone) = (format!("new{number}@example.com"), format!("+1416555{number:04}"));
+            let new = Stored { first: "New", last: "Person", emails: &[&email], phones: &[&phone] };
+            crm.put(world.record(&new)).unwrap();
+        }
+        2 if all.len() > 20 => {
+            assert!(crm.take_out(&chosen));
+            stayed.lock().unwrap().remove(&chosen);
+        }
+        _ => {
+            let first = world.stored_name(contacts_gateway::domain::Field::FirstName);
+            let fields = Map::from_iter([(first.to_owned(), json!(format!("Edited{number}")))]);
+            assert!(crm.change(&chosen, &fields));
+        }
+    }
+}
+
+/// What a walk returned.
+#[derive(Default)]
+struct Walked {
+    /// How often each id was returned.
+    seen: HashMap<String, u32>,
+    pages: usize,
+    incomplete: Option<String>,
+}
+
+impl Walked {
+    fn add(&mut self, page: &ContactPage) {
+        self.pages += 1;
+        let warning = page.warnings.iter().find(|one| one.code == WarningCode::WalkIncomplete);
+        self.incomplete = warning.map(|one| one.message.as_str().to_owned()).or(self.incomplete.take());
+        for (_, contact) in &page.contacts {
+            *self.seen.entry(contact.remote_id.as_str().to_owned()).or_default() += 1;
+        }
+    }
+
+    fn missed(&self, busy: &Busy) -> Vec<String> {
+        busy.stayed.lock().unwrap().iter().filter(|id| !self.seen.contains_key(*id)).cloned().collect()
+    }
+
+    fn repeats(&self) -> u32 {
+        self.seen.values().map(|times| times - 1).sum()
+    }
+}
+
+async fn by_cursor(account: &Account, filters: &[(&str, &str)], size: u32) -> Walked {
+    let (mut walked, mut start) = (Walked::default(), PageStart::First);
+    loop {
+        let page = account.list(filters, start, size).await.unwrap();
+        walked.add(&page);
+        assert!(walked.pages < ENDLESS, "it walks on and on");
+        match page.next_cursor {
+            Some(cursor) => start = PageStart::Cursor(cursor),
+            None => return walked,
+        }
+    }
+}
+
+async fn by_number(account: &Account, size: u32) -> Walked {
+    let mut walked = Walked::default();
+    for number in 1.. {
+        let page = account.page(number, size).await.unwrap();
+        walked.add(&page);
+        if page.next_cursor.is_none() {
+            break;
+        }
+        assert!(walked.pages < ENDLESS, "it walks on and on");
+    }
+    walked
+}
+
+/// Filters that everybody matches: none, one that the CRM applies, and one that is applied here.
+fn filters(account: &Account, rng: &mut Rng) -> Vec<(&'static str, &'static str)> {
+    let exact = account.spec.filters.iter().map(|filter| filter.name.parameter());
+    let exact = exact.into_iter().find(|name| name.ends_with("AtMin")).unwrap();
+    match rng.below(4) {
+        0 => vec![(exact, "2020-01-01T00:00:00Z")],
+        1 => vec![("lastNameNotEquals", "Nobody")],
+        2 => vec![(exact, "2020-01-01T00:00:00Z"), ("createdAtMax", "2999-01-01T00:00:00Z")],
+        _ => Vec::new(),
+    }
+}
+
+/// How many people the walk by cursor and the one by page numbers missed, under the same changes.
+async fn run(gateway: &Arc<TestGateway>, world: &'static dyn World, seed: u64) -> usize {
+    let said = format!("{} seed {seed}", world.provider());
+    let mut plain_missed = 0;
+    for is_plain in [false, true] {
+        let mut rng = Rng::seeded(seed);
+        let clock = Clock::standing_at("2026-01-02T00:00:00Z".parse().unwrap());
+        let at = simulator(world, &clock, &mut rng).await;
+        let account = linked(gateway, world.provider(), &at, json!({})).await;
+        let (filters, size) = (filters(&account, &mut rng), 2 + u32::try_from(rng.below(12)).unwrap());
+        let changes = if seed % 10 == 0 { Changes::None } else { Changes::Some(20 + rng.below(100)) };
+        let busy = Busy::new(world, at, changes, rng);
+        if is_plain {
+            plain_missed = by_number(&account, size).await.missed(&busy).len();
+            continue;
+        }
+        let walked = by_cursor(&account, &filters, size).await;
+        let said = format!("{said} {filters:?} of {size}");
+        let is_over = matches!(*busy.changes.lock().unwrap(), Changes::None | Changes::Some(0));
+        match &walked.incomplete {
+            // Of a list that changes before every call to the end, the walk must not be complete.
+            Some(why) => assert!(!is_over && why.contains("faster"), "{said}: {why}"),
+            None => assert_eq!(walked.missed(&busy), [""; 0], "{said}"),
+        }
+        assert!(changes != Changes::None || walked.repeats() == 0, "{said}: {} repeats", walked.repeats());
+    }
+    plain_missed
+}
+
+async fn runs(seeds: std::ops::Range<u64>) {
+    let gateway = TestGateway::open().await;
+    for world in WORLDS {
+        let mut plain_missed = 0;
+        for seed in seeds.clone() {
+            plain_missed += run(&gateway, *world, seed).await;
+        }
+        assert!(plain_missed > 0, "{}: pages by number are seen to miss people", world.provider());
+    }
+}
+
+#[tokio::test]
+async fn a_walk_returns_everybody_who_stays_and_pages_by_number_do_not() {
+    runs(0..6).await;
+}
+
+/// `WALK_SEEDS=1000 cargo test --test conformance walk_of_many_seeds -- --ignored`; `WALK_SEED` is the first one.
+#[tokio::test]
+#[ignore = "it takes minutes"]
+async fn walk_of_many_seeds_returns_everybody_who_stays() {
+    let first = number("WALK_SEED").unwrap_or(100);
+    runs(first..first + number("WALK_SEEDS").unwrap_or(300)).await;
+}
+
+#[tokio::test]
+async fn a_walk_ends_with_a_warning_where_people_are_edited_without_end() {
+    let gateway = TestGateway::open().await;
+    let world = world("aptly");
+    let mut rng = Rng::seeded(1);
+    let clock = Clock::standing_at("2026-01-02T00:00:00Z".parse().unwrap());
+    let contacts = people(world, &mut rng);
+    let options = AptlyOptions { contacts, clock, page_size: 4, ..AptlyOptions::empty() };
+    let at = AptlySimulator::start(options).await.unwrap();
+    let account = linked(&gateway, world.provider(), &at, json!({})).await;
+    let _busy = Busy::new(world, at, Changes::Endless, rng);
+    assert!(by_cursor(&account, &[], 3).await.incomplete.unwrap().contains("faster"));
+}
+
+/// Where a list cannot be walked by time, it is walked by pages, and that is said.
+#[tokio::test]
+async fn a_list_that_cannot_be_walked_by_time_is_walked_by_pages_with_a_warning() {
+    let gateway = TestGateway::open().await;
+    let people_of = |provider| people(world(provider), &mut Rng::seeded(5));
+    let aptly = |rows, update_bounds| AptlyOptions {
+        contacts: people_of("aptly"),
+        page_size: 10,
+        rows,
+        update_bounds,
+        ..AptlyOptions::empty()
+    };
+    let pipeline = PipelineOptions {
+        contacts: people_of("pipeline"),
+        largest_page: 10,
+        date_bounds: DateBounds::Ignored,
+        ..PipelineOptions::empty()
+    };
+    let simulators = [
+        ("aptly", AptlySimulator::start(aptly(RowShape::Timeless, UpdateBounds::Shown)).await.unwrap()),
+        ("aptly", AptlySimulator::start(aptly(RowShape::Alone, UpdateBounds::Shown)).await.unwrap()),
+        ("aptly", AptlySimulator::start(aptly(RowShape::Listed, UpdateBounds::Ignored)).await.unwrap()),
+        ("pipeline", PipelineSimulator::start(pipeline).await.unwrap()),
+    ];
+    for (provider, at) in simulators {
+        let account = linked(&gateway, provider, &at, json!({})).await;
+        for size in [7, 25, 100] {
+            let walked = by_cursor(&account, &[], size).await;
+            assert!(walked.incomplete.is_some(), "{provider} of {size}");
+            assert_eq!(walked.seen.len(), 60, "{provider} of {size}");
+        }
+    }
+}
