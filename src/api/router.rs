@@ -16,7 +16,6 @@ use crate::domain::{Failure, FailureKind};
 fn reserved_routes() -> Router<AppState> {
     Router::new()
         .route("/crm/contacts/fields", get(reserved::tenant))
-        .route("/crm/contacts/export", get(reserved::tenant))
         .route("/crm/contacts/search", get(reserved::tenant).post(reserved::tenant))
         .route("/crm/search", get(reserved::tenant).post(reserved::tenant))
 }

@@ -12,6 +12,7 @@ pub(super) fn tenant_routes() -> OpenApiRouter<AppState> {
         // contacts
         .routes(routes!(contacts::list::list, contacts::create::create))
         .routes(routes!(contacts::count::count))
+        .routes(routes!(contacts::export::export))
         .routes(routes!(contacts::upsert::upsert))
         .routes(routes!(contacts::get::get, contacts::update::update, contacts::update::put, contacts::delete::delete))
         // credentials

@@ -1,7 +1,8 @@
 //! A rate limiter: the CRM's published limits as sliding windows, and the pause after a 429.
 //!
 //! Accounts of one company can share a limiter. An interactive call reserves its start at once, in the order of arrival. A
-//! background call starts only if a start is free that nobody reserved.
+//! background call starts only if a start is free that nobody reserved, and leaves a part of each limit to interactive calls, so
+//! that a long job does not make them wait.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -17,6 +18,9 @@ use crate::domain::{Failure, FailureKind, Priority, Result};
 const SLACK: Duration = Duration::from_millis(50);
 /// The pause after a 429 without `Retry-After`.
 pub(super) const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The part of each limit that background calls use at most, together with all others.
+const BACKGROUND_SHARE: f64 = 0.75;
 
 /// A published limit of a CRM: at most `calls` calls in any window of length `per`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,7 +133,14 @@ impl Starts {
     /// Whether a call starts now, or when. `ticket` is its earlier reservation, which keeps its position in the order.
     fn ask(&mut self, now: Instant, acquire: Acquire<'_>, ticket: Option<u64>) -> Result<Grant> {
         self.forget(now);
-        let at = self.earliest(now, acquire.limits, ticket);
+        let at = match acquire.priority {
+            Priority::Interactive => self.earliest(now, acquire.limits, ticket),
+            Priority::Bulk => {
+                let limits: Vec<_> =
+                    acquire.limits.iter().map(|limit| limit.share(BACKGROUND_SHARE)).collect();
+                self.earliest(now, &limits, ticket)
+            }
+        };
         if at <= now {
             ticket.map(|ticket| self.reserved.remove(&ticket));
             self.make(now, acquire.limits);
@@ -271,6 +282,44 @@ mod tests {
             task.await.unwrap();
         }
         assert_eq!(*order.lock(), ["first", "second", "job"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_leaves_a_part_of_each_limit_to_interactive_calls() {
+        const EIGHT: &[RateLimit] = &[RateLimit { calls: 8, per: Duration::from_secs(1) }];
+        let (pace, began) = (RateLimiter::default(), crate::clock::monotonic());
+        for _ in 0..6 {
+            pace.start(wish(EIGHT, 100, Priority::Bulk)).await.unwrap();
+        }
+        assert!(pace.start(wish(EIGHT, 100, Priority::Bulk)).await.is_err());
+        for _ in 0..2 {
+            pace.start(wish(EIGHT, 100, Priority::Interactive)).await.unwrap();
+        }
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        assert!(pace.start(wish(EIGHT, 100, Priority::Interactive)).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_interactive_call_waits_less_than_a_second_beside_an_endless_job() {
+        const PUBLISHED: &[RateLimit] = &[
+            RateLimit { calls: 120, per: Duration::from_mins(1) },
+            RateLimit { calls: 20, per: Duration::from_secs(1) },
+        ];
+        let pace = Arc::new(RateLimiter::default());
+        let (busy, mut longest) = (Arc::clone(&pace), Duration::ZERO);
+        let job = tokio::spawn(async move {
+            loop {
+                busy.start(wish(PUBLISHED, 120_000, Priority::Bulk)).await.unwrap();
+            }
+        });
+        for _ in 0..60 {
+            tokio::time::sleep(Duration::from_millis(2_700)).await;
+            let began = crate::clock::monotonic();
+            pace.start(wish(PUBLISHED, 60_000, Priority::Interactive)).await.unwrap();
+            longest = longest.max(began.elapsed());
+        }
+        job.abort();
+        assert!(longest < Duration::from_secs(1), "{longest:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -186,7 +186,6 @@ async fn what_is_specified_and_not_built_says_so() {
     let edge = TestGateway::open().await;
     for (method, path) in [
         ("GET", "/crm/contacts/fields?credentialId=c"),
-        ("GET", "/crm/contacts/export"),
         ("POST", "/crm/contacts/upsert?credentialId=c&dryRun=true"),
         ("GET", "/crm/contacts/search"),
         ("POST", "/crm/contacts/search"),

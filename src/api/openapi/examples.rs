@@ -10,9 +10,9 @@ use utoipa::openapi::example::{Example, ExampleBuilder};
 
 use crate::adapters::{ADAPTERS, Account};
 use crate::api::schema::{
-    AuditListing, CheckResponse, ContactListResponse, ContactResponse, CountResponse, CredentialListing,
-    CredentialResponse, DeleteResponse, KeyListing, KeyResponse, TenantListing, TenantResponse,
-    TenantUsageResponse, UpsertResponse,
+    AuditListing, CheckResponse, ContactListResponse, ContactResponse, ContactShape, CountResponse,
+    CredentialListing, CredentialResponse, DeleteResponse, Each, ExportEndShape, ExportLine, KeyListing,
+    KeyResponse, TenantListing, TenantResponse, TenantUsageResponse, UpsertResponse,
 };
 use crate::config::Quotas;
 use crate::domain::{
@@ -47,6 +47,7 @@ pub(super) fn of(name: &str) -> Vec<(String, RefOr<Example>)> {
                 value(&ContactListResponse::of(&listed(pipeline(), None, FilterName::RemoteCreatedAtMin))),
             ),
         ],
+        "ExportLine" => exported(),
         "CountAnswer" => vec![("count", "A count", value(&CountResponse { count: 412 }))],
         "DeleteAnswer" => vec![("removed", "Deleted", value(&DeleteResponse { success: true }))],
         "CredentialAnswer" => vec![
@@ -85,6 +86,19 @@ pub(super) fn of(name: &str) -> Vec<(String, RefOr<Example>)> {
             (name.to_owned(), ExampleBuilder::new().summary(summary).value(Some(value)).build().into())
         })
         .collect()
+}
+
+fn exported() -> Vec<(&'static str, &'static str, Value)> {
+    let contact =
+        |shown: &ContactView| value(&ExportLine::Contact(ContactShape::of(&shown.id, &shown.contact)));
+    let end =
+        ExportEndShape { complete: true, count: 412, checkpoint: None, problem: None, warnings: Each(&[]) };
+    vec![
+        ("aptly", "A contact in Aptly", contact(&aptly())),
+        ("pipeline", "A contact in the pipeline CRM", contact(&pipeline())),
+        ("checkpoint", "After 1,000 contacts", value(&ExportLine::Checkpoint("BGkrZx8AAAAA"))),
+        ("end", "The last line", value(&ExportLine::End(end))),
+    ]
 }
 
 fn upserts() -> Vec<(&'static str, &'static str, Value)> {

@@ -79,6 +79,7 @@ groups! {
     Readying "Problems of the readiness probe." [ANY, &[K::Draining, K::StoreUnavailable]];
     CountProblems "Problems of a count of contacts." [ANY, SIGNED, LIMITED, CREDENTIAL, UPSTREAM, LARGE, &[K::FilterUnsupported, K::ScanLimitReached]];
     ListProblems "Problems of a list of contacts." [ANY, SIGNED, LIMITED, CREDENTIAL, UPSTREAM, LARGE, &[K::FilterUnsupported, K::PageNumberUnsupported, K::ScanLimitReached]];
+    ExportProblems "Problems of an export before its first line." [ANY, SIGNED, LIMITED, CREDENTIAL, UPSTREAM, LARGE, &[K::FilterUnsupported]];
     GetProblems "Problems of a read of one contact." [ANY, SIGNED, LIMITED, CREDENTIAL, CONTACT, UPSTREAM, LARGE, &[K::OperationUnsupported]];
     CreateProblems "Problems of a create." [ANY, SIGNED, LIMITED, KEYED, BODY, CREDENTIAL, UPSTREAM, WRITE, &[K::ContactExists]];
     UpsertProblems "Problems of an upsert." [ANY, SIGNED, LIMITED, KEYED, BODY, CREDENTIAL, UPSTREAM, WRITE, &[K::ContactExists, K::AmbiguousMatch]];

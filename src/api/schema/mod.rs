@@ -3,6 +3,7 @@
 mod audit;
 mod contact;
 mod credential;
+mod export;
 mod key;
 mod list;
 mod serialize;
@@ -10,9 +11,12 @@ mod tenant;
 mod warning;
 
 pub(super) use audit::AuditListing;
-pub(super) use contact::{ContactResponse, CountResponse, DeleteResponse, Extent, UpsertResponse};
+pub(super) use contact::{
+    ContactResponse, ContactShape, CountResponse, DeleteResponse, Extent, UpsertResponse,
+};
 pub(super) use credential::CheckResponse;
 pub(crate) use credential::{CredentialListing, CredentialResponse};
+pub(super) use export::{ExportEndShape, ExportLine};
 pub(crate) use key::{KeyListing, KeyResponse};
 pub(super) use list::ContactListResponse;
 pub(super) use serialize::{Each, Rfc3339, Show};

@@ -7,6 +7,8 @@ mod cursor;
 mod declared;
 mod delete;
 mod errors;
+mod export;
+mod export_permits;
 mod filters;
 mod ids;
 mod if_match;
@@ -26,6 +28,8 @@ use std::sync::Arc;
 
 pub use self::condition::Condition;
 use self::cursor::Cursors;
+pub use self::export::{ContactExport, ExportEnd, ExportPart, ExportRequest};
+use self::export_permits::ExportPermits;
 use self::operation::WriteDeps;
 pub use self::operation::{ResponseBuilder, WriteRequest};
 use super::Credentials;
@@ -120,6 +124,7 @@ pub(crate) struct Watched(super::writes::LeaseWatch);
 pub struct Contacts {
     deps: WriteDeps,
     cursors: Cursors,
+    exports: ExportPermits,
     audit: Audit,
 }
 
@@ -135,7 +140,7 @@ impl Contacts {
         limits: &Limits,
     ) -> Self {
         let deps = WriteDeps { credentials, locks: Locks::new(replicas), ledger, settle: limits.settle };
-        Self { deps, cursors: Cursors::new(sealer), audit }
+        Self { deps, cursors: Cursors::new(sealer), exports: ExportPermits::default(), audit }
     }
 
     /// Searches for lost creates whose callers have not retried, and stores their outcome. Never sends. Also
@@ -163,6 +168,21 @@ impl Contacts {
         let opened = self.deps.credentials.open(caller, credential).await?;
         let _permit = opened.account.enter(context).await?;
         list::list(context, caller, &opened, &self.cursors, request).await
+    }
+
+    /// Begins an export of all contacts that match, and reads its first rows. It takes no permit of the credential's requests:
+    /// it has limits of its own. Needs `contacts:read`.
+    pub async fn export(
+        &self,
+        context: &CallContext,
+        caller: &Caller,
+        credential: &CredentialId,
+        request: ExportRequest,
+    ) -> Result<ContactExport> {
+        caller.require(Scope::ContactsRead)?;
+        let opened = self.deps.credentials.open(caller, credential).await?;
+        let permit = self.exports.take(&caller.tenant, credential)?;
+        ContactExport::begin(context, &caller.tenant, opened, &self.cursors, request, permit).await
     }
 
     /// Returns how many contacts match. Needs `contacts:read`.
@@ -308,14 +328,16 @@ fn incomplete_rows(contacts: &[Contact], unreadable: usize) -> Vec<Warning> {
         let message = format!("{more} more fields of this page cannot be read and are left out.");
         warnings.push(Warning::new(WarningCode::Incomplete, "/contacts", message));
     }
-    if unreadable > 0 {
-        let rows = if unreadable == 1 { "row" } else { "rows" };
-        let message = format!(
-            "{unreadable} {rows} of the CRM without a readable id: left out here, but counted in `total`."
-        );
-        warnings.push(Warning::new(WarningCode::RowUnreadable, "/contacts", message));
-    }
+    warnings.extend(row_unreadable(unreadable));
     warnings
+}
+
+/// The warning about rows that are left out because they have no id.
+fn row_unreadable(rows: usize) -> Option<Warning> {
+    let noun = if rows == 1 { "row" } else { "rows" };
+    let message =
+        format!("{rows} {noun} of the CRM without a readable id: left out here, but counted in `total`.");
+    (rows > 0).then(|| Warning::new(WarningCode::RowUnreadable, "/contacts", message))
 }
 
 /// The fields that a read does not show completely, without those that have a warning of their own.
