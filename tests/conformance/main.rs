@@ -16,7 +16,7 @@ mod postgres;
 #[expect(dead_code, reason = "these cases ask the gateway, not its HTTP edge")]
 mod reply;
 #[path = "../support/rng.rs"]
-#[expect(dead_code, reason = "seeds are numbers here")]
+#[expect(dead_code, clippy::print_stdout, reason = "seeds are numbers here")]
 mod rng;
 #[path = "../support/test_gateway.rs"]
 #[expect(dead_code, reason = "these cases ask the gateway, not its HTTP edge")]

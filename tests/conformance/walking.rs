@@ -256,7 +256,8 @@ async fn run(gateway: &Arc<TestGateway>, world: &'static dyn World, seed: u64) -
         let at = simulator(world, &clock, &mut rng).await;
         let account = linked(gateway, world.provider(), &at, json!({})).await;
         let (filters, size) = (filters(&account, &mut rng), 2 + u32::try_from(rng.below(12)).unwrap());
-        let changes = if seed % 10 == 0 { Changes::None } else { Changes::Some(20 + rng.below(100)) };
+        let changes =
+            if seed.is_multiple_of(10) { Changes::None } else { Changes::Some(20 + rng.below(100)) };
         let busy = Busy::new(world, at, changes, rng);
         let walked = match way {
             Way::Cursor => by_cursor(&account, &filters, size).await,

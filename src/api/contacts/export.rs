@@ -86,7 +86,7 @@ impl ExportStream {
                 .try_for_each(|(id, contact)| add(&ExportLine::Contact(ContactShape::of(id, contact))))?,
             ExportPart::Checkpoint(cursor) => add(&ExportLine::Checkpoint(cursor))?,
             ExportPart::End(end) => {
-                let ExportEnd { is_complete, count, checkpoint, failure, warnings } = end;
+                let ExportEnd { is_complete, count, checkpoint, failure, warnings } = &**end;
                 let problem = failure.as_ref().map(|one| Problem::of(one, &self.path, &self.request_id));
                 add(&ExportLine::End(ExportEndShape {
                     complete: *is_complete,

@@ -32,7 +32,7 @@ const ROWS: usize = 100;
 const CHUNK: usize = 50;
 const CHUNK_BYTES: usize = 64 * 1024;
 /// The longest wait for the CRM's rate limit, and how often an export waits for one page.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 const MOST_WAITS: usize = 30;
 /// Pages of the CRM without a new contact after which it repeats itself.
 const MOST_REPEATED: usize = 10;
@@ -54,7 +54,7 @@ pub enum ExportPart {
     /// Where another export can go on after everything so far.
     Checkpoint(Text),
     /// The last part.
-    End(ExportEnd),
+    End(Box<ExportEnd>),
 }
 
 #[derive(Debug)]
@@ -193,24 +193,24 @@ impl ContactExport {
     /// Ends the export before its end.
     pub fn cut_off(&mut self, failure: Failure) -> ExportPart {
         self.has_ended = true;
-        ExportPart::End(ExportEnd {
+        ExportPart::End(Box::new(ExportEnd {
             is_complete: false,
             count: self.count,
             checkpoint: self.checkpoint(),
             failure: Some(failure),
             warnings: self.warnings(None),
-        })
+        }))
     }
 
     fn end(&mut self, gap: Option<Gap>) -> ExportPart {
         self.has_ended = true;
-        ExportPart::End(ExportEnd {
+        ExportPart::End(Box::new(ExportEnd {
             is_complete: gap.is_none(),
             count: self.count,
             checkpoint: None,
             failure: None,
             warnings: self.warnings(gap),
-        })
+        }))
     }
 
     fn warnings(&self, gap: Option<Gap>) -> Vec<Warning> {
@@ -282,7 +282,7 @@ impl ContactExport {
                 }
             }
         };
-        self.split.check(page.contacts(), region)?;
+        self.split.check(&page.contacts(), region)?;
         let size = page.contacts().map(Contact::size).sum();
         let judge = |row: WalkRow| {
             let verdict = row.contact.as_ref().map(|row| self.split.judge(self.opened.spec, row, region));

@@ -99,7 +99,7 @@ impl Split {
     /// as matches. Fails with `upstream_invalid_response`.
     pub(super) fn check<'a>(
         &self,
-        rows: impl Iterator<Item = &'a Contact> + Clone,
+        rows: &(impl Iterator<Item = &'a Contact> + Clone),
         region: Region,
     ) -> Result<()> {
         let is_met = |filter: &&Filter| rows.clone().all(|row| may_match(filter, row, region));

@@ -172,7 +172,7 @@ async fn read_rows(
     let mut seen = HashSet::new();
     while calls < MOST_PAGES {
         let page = walk.read(context, &at, (limit - rows.contacts.len()).max(1)).await?;
-        split.check(page.contacts(), region)?;
+        split.check(&page.contacts(), region)?;
         rows.total = page.total.or(rows.total);
         calls += page.calls;
         for row in page.rows {
@@ -241,7 +241,7 @@ pub(super) async fn count(
         (HashSet::new(), None, 0, 0);
     for _ in 0..MOST_COUNTED_PAGES {
         let page = opened.adapter.read_page(context, &split.pushed, at.as_ref(), 100).await?;
-        split.check(page.rows.iter().flatten(), opened.adapter.region())?;
+        split.check(&page.rows.iter().flatten(), opened.adapter.region())?;
         rows += page.rows.len() as u64;
         if let Some(total) = page.total.filter(|total| *total >= rows) {
             return Ok(total);

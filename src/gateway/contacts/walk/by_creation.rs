@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 
 use super::state::{CreationWalk, Crowd, RowSet, WalkMode};
 use super::{ContactWalk, Gap, WalkNext, WalkPage, WalkRow, WalkState, digest, pages};
-use crate::domain::{CallContext, Contact, FilterName, Page, Result};
+use crate::domain::{CallContext, Contact, FilterName, Page, Result, Timestamp};
 
 /// Rows to request: as many as the CRM gives at once.
 const ROWS: usize = 100;
@@ -61,14 +61,7 @@ pub(super) async fn read(
         }
         let total = page.total;
         let step = match created_rows(&page, &at) {
-            Err(gap) if is_first => {
-                let is_whole = page.next.is_none();
-                let mut shown = pages::of_page(walk, &WalkState::incomplete(gap), None, page)?;
-                if is_whole {
-                    shown.next = WalkNext::End(state.gap);
-                }
-                CreationStep::Done(shown)
-            }
+            Err(gap) if is_first => CreationStep::Done(pages::of_first(walk, &state, gap, page)?),
             Err(gap) => CreationStep::Broken(gap),
             Ok(()) if at.crowd.is_some() => crowd(&state, at.clone(), page),
             Ok(()) if page.next.is_none() => window(&state, at.clone(), page),
@@ -119,7 +112,7 @@ fn created_rows(page: &Page, at: &CreationWalk) -> std::result::Result<(), Gap> 
 }
 
 fn time_of(row: &Contact) -> Option<i64> {
-    row.remote_created_at.map(|time| time.as_millisecond())
+    row.remote_created_at.map(Timestamp::as_millisecond)
 }
 
 /// The rows of a window that one call shows whole, without those that are passed.
@@ -153,8 +146,8 @@ fn of_rows(state: &WalkState, rows: Vec<WalkRow>, next: WalkNext) -> WalkPage {
 /// The walk with a smaller window, at most half as wide; `None` if the page shows nobody. Neighbours of the window count as
 /// if they were in it, because they fill its pages.
 fn smaller(at: &CreationWalk, page: &Page) -> Option<CreationWalk> {
-    let (least, most) = (at.from.unwrap_or(i64::MIN), at.upto.unwrap_or(i64::MAX));
-    let inside = page.rows.iter().flatten().filter_map(time_of).map(|time| time.max(least).min(most));
+    let (low, high) = (at.from.unwrap_or(i64::MIN), at.upto.unwrap_or(i64::MAX));
+    let inside = page.rows.iter().flatten().filter_map(time_of).map(|time| time.max(low).min(high));
     let inside: Vec<i64> = inside.collect();
     let (oldest, newest) = (*inside.iter().min()?, *inside.iter().max()?);
     let last = at.upto.unwrap_or(newest);

@@ -136,16 +136,8 @@ async fn by_pages(
 fn step(walk: &ContactWalk<'_>, state: &WalkState, mut at: UpdateWalk, page: Page) -> Result<UpdateStep> {
     let keys = match keys(&page.rows, &at) {
         Ok(keys) => keys,
-        // The page is the first one, and can be shown.
-        Err(gap) if at == UpdateWalk::default() && page.next.is_some() => {
-            let state = WalkState::incomplete(gap);
-            return Ok(UpdateStep::Done(pages::of_page(walk, &state, None, page)?));
-        }
-        // It is the whole list. Only the next page would go by pages.
         Err(gap) if at == UpdateWalk::default() => {
-            let mut whole = pages::of_page(walk, &WalkState::incomplete(gap), None, page)?;
-            whole.next = WalkNext::End(state.gap);
-            return Ok(UpdateStep::Done(whole));
+            return Ok(UpdateStep::Done(pages::of_first(walk, state, gap, page)?));
         }
         Err(gap) => return Ok(UpdateStep::Broken(gap)),
     };
