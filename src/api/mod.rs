@@ -17,7 +17,6 @@ pub mod openapi;
 pub mod problem;
 mod providers;
 mod request;
-mod reserved;
 mod response;
 mod router;
 mod routes;

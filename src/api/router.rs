@@ -9,13 +9,8 @@ use tower::{Layer, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::routes::{open_routes, operator_routes, tenant_routes};
-use super::{AppState, docs, layers, reserved};
+use super::{AppState, docs, layers};
 use crate::domain::{Failure, FailureKind};
-
-/// Routes that are specified but not implemented yet.
-fn reserved_routes() -> Router<AppState> {
-    Router::new().route("/crm/contacts/export", get(reserved::tenant))
-}
 
 /// The documentation pages.
 fn pages() -> Router<AppState> {
@@ -31,7 +26,7 @@ fn pages() -> Router<AppState> {
 
 /// The router of the whole HTTP API.
 pub fn router(state: AppState) -> Router {
-    let mut work = tenant_routes().split_for_parts().0.merge(reserved_routes());
+    let mut work = tenant_routes().split_for_parts().0;
     if state.authenticator.admin_enabled() {
         work = work.merge(operator_routes().split_for_parts().0);
     }

@@ -13,6 +13,7 @@ pub(super) fn tenant_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(contacts::list::list, contacts::create::create))
         .routes(routes!(contacts::count::count))
         .routes(routes!(contacts::search::search))
+        .routes(routes!(contacts::export::export))
         .routes(routes!(contacts::upsert::upsert))
         .routes(routes!(contacts::fields::fields))
         .routes(routes!(contacts::get::get, contacts::update::update, contacts::update::put, contacts::delete::delete))

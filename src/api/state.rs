@@ -32,6 +32,12 @@ impl FromRef<AppState> for Arc<Gateway> {
     }
 }
 
+impl FromRef<AppState> for Arc<RequestAdmission> {
+    fn from_ref(state: &AppState) -> Self {
+        Self::clone(&state.gate)
+    }
+}
+
 impl FromRef<AppState> for Readiness {
     fn from_ref(state: &AppState) -> Self {
         Self::clone(&state.readiness)

@@ -304,7 +304,7 @@ async fn more_matches_than_fit_and_scans_that_end_early_are_said() {
         assert!(found.is_complete(), "{by:?}: exactly as many as fit");
     }
     let vast = Landscape::with(TestGateway::open().await, 5_300).await;
-    let patient = CallContext::within(Duration::from_secs(60), "test".into());
+    let patient = CallContext::within(Duration::from_mins(1), "test".into());
     let found = vast.search_as(&patient, &vast.gateway.caller, name("Ωμέγα"), &[]).await.unwrap();
     let cut: Vec<_> =
         vast.crms.iter().map(|crm| (crm.credential.as_str(), WarningCode::ScanLimitReached)).collect();

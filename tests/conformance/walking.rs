@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use contacts_gateway::domain::{Timestamp, WarningCode};
-use contacts_gateway::gateway::contacts::{ContactPage, PageStart};
+use contacts_gateway::gateway::contacts::{ContactPage, ExportPart, ExportRequest, PageStart};
 use contacts_gateway::simulators::aptly::{AptlyOptions, AptlySimulator, Dialect, RowShape, UpdateBounds};
 use contacts_gateway::simulators::pipeline::{
     DateBounds, Envelope, ListOrder, PipelineOptions, PipelineSimulator,
@@ -14,10 +14,10 @@ use contacts_gateway::simulators::{Clock, Running};
 use serde_json::{Map, Value, json};
 
 use crate::rng::{Rng, number};
-use crate::support::account::Account;
+use crate::support::account::{Account, query};
 use crate::support::crm::linked;
 use crate::support::worlds::{Stored, WORLDS, World, world};
-use crate::test_gateway::TestGateway;
+use crate::test_gateway::{TestGateway, soon};
 
 /// People at the start.
 const PEOPLE: u64 = 60;
@@ -189,6 +189,32 @@ async fn by_cursor(account: &Account, filters: &[(&str, &str)], size: u32) -> Wa
     }
 }
 
+/// An export that is cut off at each checkpoint would go on there; here none is, so that each is returned once.
+async fn by_export(account: &Account, filters: &[(&str, &str)]) -> Walked {
+    let (contacts, caller) = (account.contacts(), &account.gateway.caller);
+    let request = ExportRequest { query: query(filters), cursor: None };
+    let mut export = contacts.export(&soon(), caller, &account.credential, request).await.unwrap();
+    let mut walked = Walked::default();
+    while let Some(part) = export.next().await {
+        match part {
+            ExportPart::Contacts(contacts) => {
+                for (_, contact) in contacts {
+                    *walked.seen.entry(contact.remote_id.as_str().to_owned()).or_default() += 1;
+                }
+            }
+            ExportPart::Checkpoint(_) => {}
+            ExportPart::End(end) => {
+                assert_eq!(end.count, walked.seen.len() as u64);
+                assert_eq!(end.failure, None);
+                walked.incomplete = end.warnings.first().map(|one| one.message.as_str().to_owned());
+                assert_eq!(end.is_complete, walked.incomplete.is_none());
+            }
+        }
+    }
+    assert_eq!(walked.repeats(), 0, "an export returns each once");
+    walked
+}
+
 async fn by_number(account: &Account, size: u32) -> Walked {
     let mut walked = Walked::default();
     for number in 1.. {
@@ -214,11 +240,17 @@ fn filters(account: &Account, rng: &mut Rng) -> Vec<(&'static str, &'static str)
     }
 }
 
-/// How many people the walk by cursor and the one by page numbers missed, under the same changes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    Cursor,
+    Export,
+    PageNumbers,
+}
+
+/// Reads the list in each way, under the same changes, and returns how many people pages by number missed.
 async fn run(gateway: &Arc<TestGateway>, world: &'static dyn World, seed: u64) -> usize {
-    let said = format!("{} seed {seed}", world.provider());
     let mut plain_missed = 0;
-    for is_plain in [false, true] {
+    for way in [Way::Cursor, Way::Export, Way::PageNumbers] {
         let mut rng = Rng::seeded(seed);
         let clock = Clock::standing_at("2026-01-02T00:00:00Z".parse().unwrap());
         let at = simulator(world, &clock, &mut rng).await;
@@ -227,12 +259,15 @@ async fn run(gateway: &Arc<TestGateway>, world: &'static dyn World, seed: u64) -
         let changes =
             if seed.is_multiple_of(10) { Changes::None } else { Changes::Some(20 + rng.below(100)) };
         let busy = Busy::new(world, at, changes, rng);
-        if is_plain {
-            plain_missed = by_number(&account, size).await.missed(&busy).len();
-            continue;
-        }
-        let walked = by_cursor(&account, &filters, size).await;
-        let said = format!("{said} {filters:?} of {size}");
+        let walked = match way {
+            Way::Cursor => by_cursor(&account, &filters, size).await,
+            Way::Export => by_export(&account, &filters).await,
+            Way::PageNumbers => {
+                plain_missed = by_number(&account, size).await.missed(&busy).len();
+                continue;
+            }
+        };
+        let said = format!("{} seed {seed} {way:?} {filters:?} of {size}", world.provider());
         let is_over = matches!(*busy.changes.lock().unwrap(), Changes::None | Changes::Some(0));
         match &walked.incomplete {
             // Of a list that changes before every call to the end, the walk must not be complete.

@@ -9,6 +9,7 @@ mod contacts;
 mod credentials;
 mod docs;
 mod edge;
+mod export;
 mod limits;
 mod log;
 mod openapi;

@@ -1,4 +1,5 @@
-//! Measurements under load, each bounded in time: `cargo test --test load -- --ignored --nocapture`.
+//! Measurements under load, each bounded in time: `cargo test --test load -- --ignored --nocapture`. A small one of an export
+//! runs ordinarily.
 //!
 //! The gateway is the real process; its CRMs and its callers run here. What bounds the work is the CRM, not this
 //! machine's speed, so that the figures are about the same on any machine, in any build.
@@ -10,6 +11,7 @@
 mod bulkhead;
 mod callers;
 mod crm;
+mod export;
 #[path = "../support/gateway_process.rs"]
 #[expect(dead_code, reason = "other suites need more of it")]
 mod gateway_process;

@@ -231,6 +231,11 @@ impl TestGateway {
         Reply { status: parts.status.as_u16(), headers: parts.headers, text }
     }
 
+    /// A request of the tenant without a body, whose response is read as it comes.
+    pub(crate) async fn stream(&self, method: &str, uri: &str) -> axum::response::Response {
+        self.router.clone().oneshot(signed(method, uri).body(Body::empty()).unwrap()).await.unwrap()
+    }
+
     /// A request of the tenant without a body.
     pub(crate) async fn ask(&self, method: &str, uri: &str) -> Reply {
         self.send(signed(method, uri).body(Body::empty()).unwrap()).await

@@ -5,9 +5,10 @@ mod key_rate_limiter;
 mod process_limit;
 mod tenants;
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use tokio::sync::watch;
 
 use self::key_rate_limiter::KeyRateLimiter;
 use self::process_limit::{ProcessLimit, ProcessPermit};
@@ -20,7 +21,7 @@ const SOON: Duration = Duration::from_secs(1);
 
 /// The limits of the process, shared by all requests.
 pub struct RequestAdmission {
-    closed: AtomicBool,
+    closed: watch::Sender<bool>,
     process: Arc<ProcessLimit>,
     tenants: TenantLimits,
     rates: Option<KeyRateLimiter>,
@@ -41,7 +42,7 @@ impl RequestAdmission {
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         Self {
-            closed: AtomicBool::new(false),
+            closed: watch::Sender::new(false),
             process: Arc::new(ProcessLimit::new(limits.in_flight)),
             tenants: TenantLimits::new(limits.tenant_in_flight),
             rates: limits.key_rate.map(|rate| KeyRateLimiter::new(rate, limits.key_burst)),
@@ -50,18 +51,19 @@ impl RequestAdmission {
 
     /// Refuses all further requests.
     pub fn close(&self) {
-        self.closed.store(true, Ordering::SeqCst);
+        self.closed.send_replace(true);
     }
 
     /// Fails with `draining` after [`Self::close`].
     pub fn open(&self) -> Result<()> {
-        if !self.closed.load(Ordering::SeqCst) {
-            return Ok(());
-        }
-        Err(Failure::new(
-            FailureKind::Draining,
-            "The gateway is stopping. Send the request to another replica.",
-        ))
+        if *self.closed.borrow() { Err(draining()) } else { Ok(()) }
+    }
+
+    /// Waits for [`Self::close`], and returns the failure `draining`.
+    pub(in crate::api) async fn until_closed(&self) -> Failure {
+        // It fails only if the sender is dropped, and `self` owns the sender.
+        let _ = self.closed.subscribe().wait_for(|closed| *closed).await;
+        draining()
     }
 
     /// Waits until no request is in flight, and no write whose caller has disconnected.
@@ -98,6 +100,10 @@ impl RequestAdmission {
         }
         Ok(())
     }
+}
+
+fn draining() -> Failure {
+    Failure::new(FailureKind::Draining, "The gateway is stopping. Send the request to another replica.")
 }
 
 impl AdmissionPermit {

@@ -3,6 +3,7 @@
 pub(super) mod count;
 pub(super) mod create;
 pub(super) mod delete;
+pub(super) mod export;
 pub(super) mod fields;
 pub(super) mod get;
 pub(super) mod list;

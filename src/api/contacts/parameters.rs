@@ -9,7 +9,7 @@ use crate::api::openapi::parameters as documented;
 use crate::domain::rules::is_email_address;
 use crate::domain::{ContactQuery, CredentialId, Filter, FilterKind, FilterName, FilterValue};
 use crate::gateway::contacts::{
-    ListRequest, PageStart, SEARCHED_MOST, SearchBy, SearchRequest, WriteOptions,
+    ExportRequest, ListRequest, PageStart, SEARCHED_MOST, SearchBy, SearchRequest, WriteOptions,
 };
 
 /// The largest page number. It is beyond the end of any list, and cannot cause an overflow.
@@ -44,6 +44,31 @@ impl IntoParams for ListParameters {
             documented::cursor(),
         ];
         [documented::credential()].into_iter().chain(paging).chain(filter_parameters()).collect()
+    }
+}
+
+/// The parameters of an export.
+pub(in crate::api) struct ExportParameters {
+    pub(super) credential: CredentialId,
+    pub(super) request: ExportRequest,
+}
+
+impl Parameters for ExportParameters {
+    fn read(query: &mut QueryReader) -> Read<Self> {
+        let (credential, filters) = (query.credential(), filters(query));
+        let request = ExportRequest { cursor: query.text("cursor")?, query: filters? };
+        Ok(Self { credential: credential?, request })
+    }
+}
+
+impl IntoParams for ExportParameters {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let cursor = documented::query(
+            "cursor",
+            "A `checkpoint` of an earlier export with the same filters, to go on after it.",
+            documented::text(),
+        );
+        [documented::credential(), cursor].into_iter().chain(filter_parameters()).collect()
     }
 }
 

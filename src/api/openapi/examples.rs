@@ -10,10 +10,10 @@ use utoipa::openapi::example::{Example, ExampleBuilder};
 
 use crate::adapters::{ADAPTERS, Account, FieldChoice, RemoteFieldDefinition, spec};
 use crate::api::schema::{
-    AuditListing, CheckResponse, ContactListResponse, ContactResponse, CountResponse, CredentialListing,
-    CredentialResponse, DeleteResponse, DryRunResponse, FieldsResponse, KeyListing, KeyResponse,
-    ProvidersResponse, SearchResponse, TenantListing, TenantResponse, TenantUsageResponse, UpsertResponse,
-    declared_providers,
+    AuditListing, CheckResponse, ContactListResponse, ContactResponse, ContactShape, CountResponse,
+    CredentialListing, CredentialResponse, DeleteResponse, DryRunResponse, Each, ExportEndShape, ExportLine,
+    FieldsResponse, KeyListing, KeyResponse, ProvidersResponse, SearchResponse, TenantListing,
+    TenantResponse, TenantUsageResponse, UpsertResponse, declared_providers,
 };
 use crate::config::Quotas;
 use crate::domain::{
@@ -53,6 +53,7 @@ pub(super) fn of(name: &str) -> Vec<(String, RefOr<Example>)> {
         ],
         "SearchAnswer" => searches(),
         "DryRunAnswer" => dry_runs(),
+        "ExportLine" => exported(),
         "CountAnswer" => vec![("count", "A count", value(&CountResponse { count: 412 }))],
         "DeleteAnswer" => vec![("removed", "Deleted", value(&DeleteResponse { success: true }))],
         "CredentialAnswer" => vec![
@@ -105,6 +106,19 @@ fn of_operator(name: &str) -> Option<Vec<(&'static str, &'static str, Value)>> {
         "AuditListing" => vec![("audit", "A key changes a contact, and another key is refused", audited())],
         _ => return None,
     })
+}
+
+fn exported() -> Vec<(&'static str, &'static str, Value)> {
+    let contact =
+        |shown: &ContactView| value(&ExportLine::Contact(ContactShape::of(&shown.id, &shown.contact)));
+    let end =
+        ExportEndShape { complete: true, count: 412, checkpoint: None, problem: None, warnings: Each(&[]) };
+    vec![
+        ("aptly", "A contact in Aptly", contact(&aptly())),
+        ("pipeline", "A contact in the pipeline CRM", contact(&pipeline())),
+        ("checkpoint", "After 1,000 contacts", value(&ExportLine::Checkpoint("BGkrZx8AAAAA"))),
+        ("end", "The last line", value(&ExportLine::End(end))),
+    ]
 }
 
 fn upserts() -> Vec<(&'static str, &'static str, Value)> {

@@ -80,6 +80,7 @@ groups! {
     CountProblems "Problems of a count of contacts." [ANY, SIGNED, LIMITED, CREDENTIAL, UPSTREAM, LARGE, &[K::FilterUnsupported, K::ScanLimitReached]];
     ListProblems "Problems of a list of contacts." [ANY, SIGNED, LIMITED, CREDENTIAL, UPSTREAM, LARGE, &[K::FilterUnsupported, K::PageNumberUnsupported, K::ScanLimitReached]];
     SearchProblems "Problems of a search over several CRMs." [ANY, SIGNED, LIMITED, CREDENTIAL, LARGE, &[K::UpstreamError]];
+    ExportProblems "Problems of an export before its first line." [ANY, SIGNED, LIMITED, CREDENTIAL, UPSTREAM, LARGE, &[K::FilterUnsupported]];
     GetProblems "Problems of a read of one contact." [ANY, SIGNED, LIMITED, CREDENTIAL, CONTACT, UPSTREAM, LARGE, &[K::OperationUnsupported]];
     FieldsProblems "Problems of a description of fields." [ANY, SIGNED, LIMITED, CREDENTIAL, LARGE, &[K::SecretUnreadable, K::BaseUrlRefused]];
     ProvidersProblems "Problems of a list of providers." [ANY, SIGNED, LIMITED];

@@ -189,7 +189,7 @@ pub(in crate::api) struct ContactShape<'a> {
 
 impl<'a> ContactShape<'a> {
     /// The shape of `contact` with the gateway's `id`.
-    pub(super) fn of(id: &'a str, contact: &'a Contact) -> Self {
+    pub(in crate::api) fn of(id: &'a str, contact: &'a Contact) -> Self {
         let Contact {
             remote_id,
             first_name,

@@ -4,6 +4,7 @@ mod audit;
 mod contact;
 mod credential;
 mod dry_run;
+mod export;
 mod fields;
 mod key;
 mod list;
@@ -14,10 +15,13 @@ mod tenant;
 mod warning;
 
 pub(super) use audit::AuditListing;
-pub(super) use contact::{ContactResponse, CountResponse, DeleteResponse, Extent, UpsertResponse};
+pub(super) use contact::{
+    ContactResponse, ContactShape, CountResponse, DeleteResponse, Extent, UpsertResponse,
+};
 pub(super) use credential::CheckResponse;
 pub(crate) use credential::{CredentialListing, CredentialResponse};
 pub(super) use dry_run::DryRunResponse;
+pub(super) use export::{ExportEndShape, ExportLine};
 pub(super) use fields::FieldsResponse;
 pub(crate) use key::{KeyListing, KeyResponse};
 pub(super) use list::ContactListResponse;

@@ -5,13 +5,16 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use axum::Router;
+use axum::body::{Body, HttpBody};
 use axum::response::Response;
+use bytes::Bytes;
 use http::{HeaderValue, header};
+use http_body::Frame;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -78,6 +81,9 @@ impl ServerConnections {
             async move {
                 let mut response: Response = router.oneshot(request).await?;
                 state.end();
+                if response.body().size_hint().exact().is_none() {
+                    response = response.map(|body| Body::new(StreamedBody::new(body, state)));
+                }
                 if *stopping.borrow() {
                     response.headers_mut().insert(header::CONNECTION, CLOSE);
                 }
@@ -126,5 +132,44 @@ impl ServerConnections {
             })
             .await;
         }
+    }
+}
+
+/// A response whose length is not known before its end.
+struct StreamedBody {
+    body: Body,
+    state: Arc<ConnectionState>,
+}
+
+impl StreamedBody {
+    fn new(body: Body, state: Arc<ConnectionState>) -> Self {
+        state.set_streams(true);
+        Self { body, state }
+    }
+}
+
+impl HttpBody for StreamedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(None) = frame {
+            self.state.set_streams(false);
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+}
+
+impl Drop for StreamedBody {
+    fn drop(&mut self) {
+        self.state.set_streams(false);
     }
 }

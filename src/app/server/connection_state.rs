@@ -49,6 +49,8 @@ struct IoState {
     idle_since: Instant,
     /// When the caller is disconnected if it reads nothing; set while bytes wait for it.
     stalled: Option<Instant>,
+    /// Whether a response is streamed whose end is not known yet. Between its parts the connection is not idle.
+    streams: bool,
     /// Closed for a new connection, when no request is in flight.
     closed: bool,
 }
@@ -75,7 +77,7 @@ impl ConnectionState {
     pub(super) fn new(times: ConnectionTimes) -> Arc<Self> {
         let now = crate::clock::monotonic();
         let phase = Phase::Head { until: now + times.head };
-        let state = IoState { phase, idle_since: now, stalled: None, closed: false };
+        let state = IoState { phase, idle_since: now, stalled: None, streams: false, closed: false };
         Arc::new(Self { times, state: Mutex::new(state), closed: Notify::new(), used: OnceLock::new() })
     }
 
@@ -96,6 +98,11 @@ impl ConnectionState {
 
     pub(super) fn end(&self) {
         self.state.lock().phase = Phase::Writing { heard: false };
+    }
+
+    /// A streamed response begins or ends.
+    pub(super) fn set_streams(&self, streams: bool) {
+        self.state.lock().streams = streams;
     }
 
     /// Since when no request is in flight; `None` if one is.
@@ -155,7 +162,7 @@ impl ConnectionState {
     fn flushed(&self) {
         let mut state = self.state.lock();
         state.stalled = None;
-        if let Phase::Writing { heard } = state.phase {
+        if let (Phase::Writing { heard }, false) = (state.phase, state.streams) {
             let now = crate::clock::monotonic();
             state.idle_since = now;
             state.phase = if heard {

@@ -1,12 +1,15 @@
 //! Connections over pipes in the test's memory, on paused time; and the socket's own bound on a real one.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::routing::{get, post};
+use futures_util::stream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -47,6 +50,7 @@ fn connections(under_way: &RequestsUnderWay) -> ServerConnections {
         .route("/quick", get(async || "quick"))
         .route("/large", get(async || "x".repeat(1 << 20)))
         .route("/body", post(async |body: String| body))
+        .route("/parts", get(async || Body::from_stream(stream::unfold(0, part))))
         .route(
             "/slow",
             get(async move || {
@@ -56,6 +60,12 @@ fn connections(under_way: &RequestsUnderWay) -> ServerConnections {
             }),
         );
     ServerConnections::new(router, ConnectionTimes::default())
+}
+
+/// The next part of a stream: one every two minutes.
+async fn part(number: u8) -> Option<(Result<&'static str, Infallible>, u8)> {
+    sleep(SECOND * 120).await;
+    (number < 3).then_some((Ok("part"), number + 1))
 }
 
 /// The far end of a new connection.
@@ -125,6 +135,17 @@ async fn an_idle_connection_is_kept_for_more_than_a_minute_and_then_closed() {
     far.write_all(b"GET /qu").await.unwrap();
     let (_, time) = rest(&mut far).await;
     assert!(about(time, 10), "a further head has no more time than the first: {time:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_streamed_response_is_not_idle_between_its_parts() {
+    let all = connections(&RequestsUnderWay::default());
+    let mut far = connect(&all);
+    far.write_all(b"GET /parts HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let response = answer(&mut far, "\r\n0\r\n\r\n").await;
+    assert_eq!(response.matches("part").count(), 3, "{response}");
+    let (text, time) = rest(&mut far).await;
+    assert!(text.is_empty() && about(time, 70), "afterwards the connection is idle: {text} {time:?}");
 }
 
 #[tokio::test(start_paused = true)]

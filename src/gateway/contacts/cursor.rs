@@ -25,6 +25,7 @@ const PURPOSE: &str = "cursor";
 /// Seconds for which a cursor is valid.
 const VALID: u32 = 24 * 60 * 60;
 
+#[derive(Clone)]
 pub(super) struct Cursors(Arc<Sealer>);
 
 /// The progress of a walk through a list. Detects a CRM that repeats pages: the walk remembers one earlier

@@ -1,6 +1,5 @@
 //! Filters: which ones a CRM applies, which the gateway applies, and whether a row matches.
 
-use super::walk::WalkRow;
 use crate::adapters::{AdapterSpec, FilterSupport, IdentityKind, Pushed};
 use crate::domain::{
     Contact, ContactQuery, Failure, FailureKind, Field, FieldFault, Filter, FilterKind, FilterName,
@@ -113,17 +112,6 @@ impl Split {
             );
             Err(Failure::new(FailureKind::UpstreamInvalidResponse, detail))
         })
-    }
-
-    /// The same for all rows; `None` for one without a contact.
-    pub(super) fn judge_all(
-        &self,
-        spec: &AdapterSpec,
-        rows: &[WalkRow],
-        region: Region,
-    ) -> Result<Vec<Option<RowMatch>>> {
-        let contacts = rows.iter().map(|row| row.contact.as_ref());
-        contacts.map(|row| row.map(|row| self.judge(spec, row, region)).transpose()).collect()
     }
 
     /// Whether a row matches all that is checked here. Fails with `filter_unsupported` where it does not show a field that

@@ -9,6 +9,8 @@ mod delete;
 mod describe;
 mod dry_run;
 mod errors;
+mod export;
+mod export_permits;
 mod filters;
 mod ids;
 mod if_match;
@@ -31,6 +33,8 @@ pub use self::condition::Condition;
 use self::cursor::Cursors;
 pub use self::describe::{FieldsDescription, KnowledgeSource, RemoteFieldDescription};
 pub use self::dry_run::{DryRun, DryRunBuilder, PlannedCall};
+pub use self::export::{ContactExport, ExportEnd, ExportPart, ExportRequest};
+use self::export_permits::ExportPermits;
 use self::operation::WriteDeps;
 pub use self::operation::{ResponseBuilder, WriteRequest};
 use self::search::SearchPermits;
@@ -129,6 +133,7 @@ pub(crate) struct Watched(super::writes::LeaseWatch);
 pub struct Contacts {
     deps: WriteDeps,
     cursors: Cursors,
+    exports: ExportPermits,
     audit: Audit,
     /// The lookups of searches.
     lookups: SearchPermits,
@@ -146,7 +151,13 @@ impl Contacts {
         limits: &Limits,
     ) -> Self {
         let deps = WriteDeps { credentials, locks: Locks::new(replicas), ledger, settle: limits.settle };
-        Self { deps, cursors: Cursors::new(sealer), audit, lookups: SearchPermits::new(limits) }
+        Self {
+            deps,
+            cursors: Cursors::new(sealer),
+            exports: ExportPermits::default(),
+            audit,
+            lookups: SearchPermits::new(limits),
+        }
     }
 
     /// Searches for lost creates whose callers have not retried, and stores their outcome. Never sends. Also
@@ -174,6 +185,21 @@ impl Contacts {
         let opened = self.deps.credentials.open(caller, credential).await?;
         let _permit = opened.account.enter(context).await?;
         list::list(context, caller, &opened, &self.cursors, request).await
+    }
+
+    /// Begins an export of all contacts that match, and reads its first rows. It takes no permit of the credential's requests:
+    /// it has limits of its own. Needs `contacts:read`.
+    pub async fn export(
+        &self,
+        context: &CallContext,
+        caller: &Caller,
+        credential: &CredentialId,
+        request: ExportRequest,
+    ) -> Result<ContactExport> {
+        caller.require(Scope::ContactsRead)?;
+        let opened = self.deps.credentials.open(caller, credential).await?;
+        let permit = self.exports.take(&caller.tenant, credential)?;
+        ContactExport::begin(context, &caller.tenant, opened, &self.cursors, request, permit).await
     }
 
     /// Returns how many contacts match. Needs `contacts:read`.
@@ -343,14 +369,16 @@ fn incomplete_rows(contacts: &[Contact], unreadable: usize) -> Vec<Warning> {
         let message = format!("{more} more fields of this page cannot be read and are left out.");
         warnings.push(Warning::new(WarningCode::Incomplete, "/contacts", message));
     }
-    if unreadable > 0 {
-        let rows = if unreadable == 1 { "row" } else { "rows" };
-        let message = format!(
-            "{unreadable} {rows} of the CRM without a readable id: left out here, but counted in `total`."
-        );
-        warnings.push(Warning::new(WarningCode::RowUnreadable, "/contacts", message));
-    }
+    warnings.extend(row_unreadable(unreadable));
     warnings
+}
+
+/// The warning about rows that are left out because they have no id.
+fn row_unreadable(rows: usize) -> Option<Warning> {
+    let noun = if rows == 1 { "row" } else { "rows" };
+    let message =
+        format!("{rows} {noun} of the CRM without a readable id: left out here, but counted in `total`.");
+    (rows > 0).then(|| Warning::new(WarningCode::RowUnreadable, "/contacts", message))
 }
 
 /// The fields that a read does not show completely, without those that have a warning of their own.

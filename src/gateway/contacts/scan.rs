@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::errors::repeats;
 use super::filters::{RowMatch, Split};
-use super::walk::{ContactWalk, Gap, WalkNext, WalkState};
+use super::walk::{ContactWalk, Gap, WalkNext, WalkPage, WalkState};
+use crate::adapters::AdapterSpec;
 use crate::blocking;
 use crate::domain::{
-    CallContext, Contact, Failure, FailureKind, Field, FilterName, Result, ScanProgress, Text, Warning,
-    WarningCode,
+    CallContext, Contact, Failure, FailureKind, Field, FilterName, Region, Result, ScanProgress, Text,
+    Warning, WarningCode,
 };
 use crate::gateway::credentials::ConnectedCredential;
 use crate::sealing::sha256;
@@ -86,8 +87,7 @@ pub(super) async fn scan(
         calls += page.calls;
         split.check(&page.contacts(), region)?;
         let size = page.contacts().map(Contact::size).sum();
-        let verdicts =
-            blocking::within(context, size, || split.judge_all(spec, &page.rows, region)).await??;
+        let verdicts = blocking::within(context, size, || judge_all(&page, split, spec, region)).await??;
         let (known, found) = (seen.len(), scanned.contacts.len());
         for (row, verdict) in page.rows.into_iter().zip(verdicts) {
             let Some((contact, verdict)) = row.contact.zip(verdict) else {
@@ -126,6 +126,17 @@ pub(super) async fn scan(
     }
     (scanned.gap, scanned.next, scanned.is_cut) = (at.gap(), Some(at), true);
     Ok(scanned)
+}
+
+/// The verdict on each row; `None` for a row without an id.
+fn judge_all(
+    page: &WalkPage,
+    split: &Split,
+    spec: &AdapterSpec,
+    region: Region,
+) -> Result<Vec<Option<RowMatch>>> {
+    let rows = page.rows.iter().map(|row| row.contact.as_ref());
+    rows.map(|row| row.map(|row| split.judge(spec, row, region)).transpose()).collect()
 }
 
 /// Whether the time or the CRM's rate limit is used up.

@@ -3,14 +3,15 @@
 use std::time::{Duration, Instant};
 
 use contacts_gateway::domain::{Effect, FailureKind};
+use contacts_gateway::gateway::contacts::{ExportPart, ExportRequest};
 use contacts_gateway::simulators::aptly::AptlyOptions;
 use serde_json::{Value, json};
 
 use super::start;
 use crate::dependable::{list, refused, within};
-use crate::support::account::Account;
+use crate::support::account::{Account, query};
 use crate::support::crm::Crm;
-use crate::test_gateway::Link;
+use crate::test_gateway::{Link, soon};
 
 /// An Aptly that counts as the real one does, so that one call too many is a 429 in its journal.
 async fn counting_aptly(settings: Value) -> (Crm, Account) {
@@ -62,4 +63,30 @@ async fn a_share_and_a_group_narrow_what_a_credential_may_send() {
         let failure = gateway.link(&gateway.caller, "aptly", link(bad)).await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::ValidationFailed);
     }
+}
+
+/// How long interactive calls wait beside a job is tested with the rate limiter, on a clock that this machine does not slow.
+#[tokio::test]
+async fn exports_and_interactive_calls_together_keep_to_the_rate() {
+    let options = AptlyOptions { pace: AptlyOptions::default().pace, people: 3_000, ..AptlyOptions::empty() };
+    let crm = start(options, json!({})).await;
+    let account = crm.paced(json!({})).await;
+    let export = async {
+        let (contacts, caller) = (account.contacts(), &account.gateway.caller);
+        let request = ExportRequest { query: query(&[]), cursor: None };
+        let mut export = contacts.export(&soon(), caller, &account.credential, request).await.unwrap();
+        loop {
+            if let ExportPart::End(end) = export.next().await.unwrap() {
+                return (end.is_complete, end.count);
+            }
+        }
+    };
+    let people = async {
+        for _ in 0..12 {
+            list(&account, &within(10_000)).await.unwrap();
+        }
+    };
+    let (exported, ()) = tokio::join!(export, people);
+    assert_eq!(exported, (true, 3_000));
+    assert!(crm.at.calls().iter().all(|call| call.status == Some(200)));
 }

@@ -61,14 +61,7 @@ pub(super) async fn read(
         }
         let total = page.total;
         let step = match created_rows(&page, &at) {
-            Err(gap) if is_first => {
-                let is_whole = page.next.is_none();
-                let mut shown = pages::of_page(walk, &WalkState::incomplete(gap), None, page)?;
-                if is_whole {
-                    shown.next = WalkNext::End(state.gap);
-                }
-                CreationStep::Done(shown)
-            }
+            Err(gap) if is_first => CreationStep::Done(pages::of_first(walk, &state, gap, page)?),
             Err(gap) => CreationStep::Broken(gap),
             Ok(()) if at.crowd.is_some() => crowd(&state, at.clone(), page),
             Ok(()) if page.next.is_none() => window(&state, at.clone(), page),

@@ -136,16 +136,8 @@ async fn by_pages(
 fn step(walk: &ContactWalk<'_>, state: &WalkState, mut at: UpdateWalk, page: Page) -> Result<UpdateStep> {
     let keys = match keys(&page.rows, &at) {
         Ok(keys) => keys,
-        // The page is the first one, and can be shown.
-        Err(gap) if at == UpdateWalk::default() && page.next.is_some() => {
-            let state = WalkState::incomplete(gap);
-            return Ok(UpdateStep::Done(pages::of_page(walk, &state, None, page)?));
-        }
-        // It is the whole list. Only the next page would go by pages.
         Err(gap) if at == UpdateWalk::default() => {
-            let mut whole = pages::of_page(walk, &WalkState::incomplete(gap), None, page)?;
-            whole.next = WalkNext::End(state.gap);
-            return Ok(UpdateStep::Done(whole));
+            return Ok(UpdateStep::Done(pages::of_first(walk, state, gap, page)?));
         }
         Err(gap) => return Ok(UpdateStep::Broken(gap)),
     };
@@ -175,11 +167,16 @@ fn step(walk: &ContactWalk<'_>, state: &WalkState, mut at: UpdateWalk, page: Pag
     let is_behind = |key: &RowKey| at.before.is_some_and(|before| key.time < before.at);
     let last = keys.last().copied().filter(|key| page.next.is_some() && !is_behind(key));
     if let Some(last) = last {
-        if let Some(entered) = entered.filter(|_| last.time >= most) {
+        // Where all rows have the same time, the time leads no further.
+        let same_time = match &entered {
+            Some(entered) => (last.time >= most).then_some((entered.tie.at, entered.offset)),
+            None => (keys.first().map(|key| key.time) == Some(last.time)).then_some((last.time, 0)),
+        };
+        if let Some((time, offset)) = same_time {
             at.edge = Some(UpdateEdge {
-                tie: SameTime { at: entered.tie.at, set: RowSet::default() },
+                tie: SameTime { at: time, set: RowSet::default() },
                 last: last.digest,
-                offset: entered.offset + rows_read,
+                offset: offset + rows_read,
                 hook: last.digest,
             });
         }

@@ -111,7 +111,7 @@ impl ContactWalk<'_> {
 /// A short digest of the row's id; 0 without an id.
 fn digest(row: Option<&Contact>) -> u64 {
     let digest = row.map(|contact| sha256(contact.remote_id.as_str().as_bytes()));
-    digest.map_or(0, |digest| digest.iter().take(8).fold(0, |all, byte| all << 8 | u64::from(*byte)))
+    digest.map_or(0, |digest| digest.iter().take(8).fold(0, |all, byte| (all << 8) | u64::from(*byte)))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The walk by the list's own pages.
 
 use super::state::WalkMode;
-use super::{ContactWalk, WalkNext, WalkPage, WalkRow, WalkState};
+use super::{ContactWalk, Gap, WalkNext, WalkPage, WalkRow, WalkState};
 use crate::domain::{CallContext, Page, PageToken, Result};
 
 pub(super) async fn read(
@@ -13,6 +13,16 @@ pub(super) async fn read(
 ) -> Result<WalkPage> {
     let page = walk.read_within(context, &[], at, limit).await?;
     of_page(walk, state, at, page)
+}
+
+/// The rows of the first page of a list that cannot be walked by time: it can be shown, and only what follows goes by pages.
+pub(super) fn of_first(walk: &ContactWalk<'_>, state: &WalkState, gap: Gap, page: Page) -> Result<WalkPage> {
+    let mut shown = of_page(walk, &WalkState::incomplete(gap), None, page)?;
+    if matches!(shown.next, WalkNext::End(_)) {
+        // It is the whole list.
+        shown.next = WalkNext::End(state.gap);
+    }
+    Ok(shown)
 }
 
 /// The rows of a page of the list that begins at `at`.

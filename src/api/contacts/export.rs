@@ -1,0 +1,102 @@
+//! `GET /crm/contacts/export`
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::stream;
+use http::{Uri, header};
+
+use super::parameters::ExportParameters;
+use crate::api::RequestAdmission;
+use crate::api::extract::{ContactsReader, Context, Query};
+use crate::api::openapi::problems::ExportProblems;
+use crate::api::problem::Problem;
+use crate::api::schema::{ContactShape, Each, ExportEndShape, ExportLine};
+use crate::domain::{Result, Text};
+use crate::gateway::Gateway;
+use crate::gateway::contacts::{ContactExport, ExportEnd, ExportPart};
+
+/// Export contacts
+///
+/// Streams all contacts that match all filters, as one JSON text per line (NDJSON). Every contact that exists throughout the
+/// export is returned, each once in a response, also if others are created, edited or deleted meanwhile. After every 1,000
+/// contacts there is a line `checkpoint`. The last line is `end`, with `complete`.
+///
+/// If an export is cut off (no line `end`, or `complete` is false and `end` has a `checkpoint`), send the last checkpoint as
+/// `cursor` to go on. Contacts may then be returned again: replace by `id`. An export takes as long as the CRM needs; it has no
+/// deadline. A credential can have 2 exports at once, a tenant 4. At most 1,000,000 contacts are returned in one response.
+/// Requires the scope `contacts:read`.
+#[utoipa::path(get, path = "/crm/contacts/export", operation_id = "exportContacts", tag = "contacts",
+    params(ExportParameters),
+    responses((status = 200, description = "The contacts, one JSON text per line.", body = ExportLine,
+        content_type = "application/x-ndjson"), ExportProblems))]
+pub(in crate::api) async fn export(
+    State(gateway): State<Arc<Gateway>>,
+    State(gate): State<Arc<RequestAdmission>>,
+    ContactsReader(caller): ContactsReader,
+    Context(context): Context,
+    uri: Uri,
+    Query(asked): Query<ExportParameters>,
+) -> Result<Response> {
+    let export = gateway.contacts.export(&context, &caller, &asked.credential, asked.request).await?;
+    let stream = ExportStream { export, gate, path: uri.path().to_owned(), request_id: context.request_id };
+    // A line is made when the connection can take it, so a slow reader does not fill the memory.
+    let body = Body::from_stream(stream::unfold(stream, |mut stream| async move {
+        let lines = stream.next().await?;
+        Some((lines, stream))
+    }));
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
+}
+
+struct ExportStream {
+    export: ContactExport,
+    gate: Arc<RequestAdmission>,
+    path: String,
+    request_id: Text,
+}
+
+impl ExportStream {
+    /// The next lines; `None` after the end. A stop of the server ends the export.
+    async fn next(&mut self) -> Option<serde_json::Result<Bytes>> {
+        let part = match self.gate.open() {
+            Ok(()) => tokio::select! {
+                part = self.export.next() => part,
+                failure = self.gate.until_closed() => Some(self.export.cut_off(failure)),
+            },
+            Err(_) if self.export.has_ended() => None,
+            Err(failure) => Some(self.export.cut_off(failure)),
+        };
+        let lines = self.lines(&part?);
+        Some(lines.map(Bytes::from))
+    }
+
+    fn lines(&self, part: &ExportPart) -> serde_json::Result<Vec<u8>> {
+        let mut lines = Vec::new();
+        let mut add = |line: &ExportLine<'_>| {
+            serde_json::to_writer(&mut lines, line)?;
+            lines.push(b'\n');
+            Ok(())
+        };
+        match part {
+            ExportPart::Contacts(contacts) => contacts
+                .iter()
+                .try_for_each(|(id, contact)| add(&ExportLine::Contact(ContactShape::of(id, contact))))?,
+            ExportPart::Checkpoint(cursor) => add(&ExportLine::Checkpoint(cursor))?,
+            ExportPart::End(end) => {
+                let ExportEnd { is_complete, count, checkpoint, failure, warnings } = &**end;
+                let problem = failure.as_ref().map(|one| Problem::of(one, &self.path, &self.request_id));
+                add(&ExportLine::End(ExportEndShape {
+                    complete: *is_complete,
+                    count: *count,
+                    checkpoint: checkpoint.as_deref(),
+                    problem,
+                    warnings: Each(warnings),
+                }))?;
+            }
+        }
+        Ok(lines)
+    }
+}
