@@ -7,9 +7,10 @@ use crate::test_gateway::admin;
 use crate::testbed::Testbed;
 
 /// The allow table. An operation that is missing here fails the test.
-const ALLOWED: [(&str, Scope); 14] = [
+const ALLOWED: [(&str, Scope); 15] = [
     ("GET /crm/contacts", Scope::ContactsRead),
     ("GET /crm/contacts/count", Scope::ContactsRead),
+    ("GET /crm/contacts/export", Scope::ContactsRead),
     ("GET /crm/contacts/{id}", Scope::ContactsRead),
     ("POST /crm/contacts", Scope::ContactsWrite),
     ("POST /crm/contacts/upsert", Scope::ContactsWrite),
