@@ -7,10 +7,11 @@ use crate::test_gateway::admin;
 use crate::testbed::Testbed;
 
 /// The allow table. An operation that is missing here fails the test.
-const ALLOWED: [(&str, Scope); 16] = [
+const ALLOWED: [(&str, Scope); 17] = [
     ("GET /crm/contacts", Scope::ContactsRead),
     ("GET /crm/contacts/count", Scope::ContactsRead),
     ("GET /crm/contacts/search", Scope::ContactsRead),
+    ("GET /crm/contacts/export", Scope::ContactsRead),
     ("GET /crm/contacts/{id}", Scope::ContactsRead),
     ("GET /crm/contacts/fields", Scope::ContactsRead),
     ("POST /crm/contacts", Scope::ContactsWrite),
