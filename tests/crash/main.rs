@@ -18,6 +18,7 @@ mod cluster;
 #[path = "../support/contract.rs"]
 mod contract;
 mod create;
+mod export;
 #[path = "../support/gateway_process.rs"]
 mod gateway_process;
 mod hang_up;
