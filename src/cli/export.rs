@@ -52,15 +52,15 @@ pub(super) struct ExportFlags {
 /// A line of the response.
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum ExportLine<'a> {
+enum ExportedLine<'a> {
     #[serde(borrow)]
     Contact(&'a RawValue),
     Checkpoint(String),
-    End(ExportEnd),
+    End(ExportedEnd),
 }
 
 #[derive(Deserialize)]
-struct ExportEnd {
+struct ExportedEnd {
     complete: bool,
     checkpoint: Option<String>,
     problem: Option<GatewayProblem>,
@@ -179,14 +179,14 @@ impl Export<'_> {
                 Ok(None) => return Ok(broken("the response ended early".to_owned())),
                 Err(reason) => return Ok(broken(reason)),
             };
-            match serde_json::from_str::<ExportLine<'_>>(&line) {
-                Ok(ExportLine::Contact(contact)) => self.write(contact)?,
-                Ok(ExportLine::Checkpoint(cursor)) => {
+            match serde_json::from_str::<ExportedLine<'_>>(&line) {
+                Ok(ExportedLine::Contact(contact)) => self.write(contact)?,
+                Ok(ExportedLine::Checkpoint(cursor)) => {
                     self.file.writer.flush()?;
                     self.cursor = Some(cursor);
                 }
-                Ok(ExportLine::End(ExportEnd { complete: true, .. })) => return Ok(None),
-                Ok(ExportLine::End(ExportEnd { checkpoint, problem, .. })) => {
+                Ok(ExportedLine::End(ExportedEnd { complete: true, .. })) => return Ok(None),
+                Ok(ExportedLine::End(ExportedEnd { checkpoint, problem, .. })) => {
                     self.cursor = checkpoint.or(self.cursor.take());
                     let may_continue = problem.as_ref().is_none_or(|problem| problem.retryable != "no");
                     let reason = problem.map_or_else(|| "it is not complete".to_owned(), |p| p.sentence());

@@ -52,11 +52,11 @@ pub(super) struct GatewayResponse {
 
 /// A response that is read line by line.
 pub(super) enum GatewayStream {
-    Lines(Lines),
+    Lines(GatewayLines),
     Refused(GatewayResponse),
 }
 
-pub(super) struct Lines {
+pub(super) struct GatewayLines {
     response: reqwest::Response,
     /// What was read behind the last line.
     read: Vec<u8>,
@@ -64,7 +64,7 @@ pub(super) struct Lines {
     searched: usize,
 }
 
-impl Lines {
+impl GatewayLines {
     /// The next line, without its line break; `None` at the end. A line that is cut off by the end is dropped.
     pub(super) async fn next(&mut self) -> Result<Option<String>, String> {
         loop {
@@ -156,7 +156,7 @@ impl GatewayClient {
     pub(super) async fn stream(&self, path: &str, query: &[(&str, &str)]) -> Result<GatewayStream, String> {
         let response = self.request(Method::GET, path, query).send().await.map_err(|error| cause(&error))?;
         if response.status().is_success() {
-            return Ok(GatewayStream::Lines(Lines { response, read: Vec::new(), searched: 0 }));
+            return Ok(GatewayStream::Lines(GatewayLines { response, read: Vec::new(), searched: 0 }));
         }
         GatewayResponse::read(response).await.map(GatewayStream::Refused)
     }

@@ -242,7 +242,7 @@ async fn every_filter_finds_what_filtering_the_whole_store_finds() {
                 let filter = [(name.parameter(), value.as_str())];
                 let wanted: HashSet<String> =
                     store.iter().filter(|record| is_met(&crm, record, name, &value)).map(id).collect();
-                let size = if wanted.len() > 150 { 100 } else { 7 };
+                let size = if wanted.len() > 30 { 100 } else { 7 };
                 let pages = walk(&crm, &filter, size).await.unwrap();
                 let found = ids(&pages);
                 let said = format!("{} {} {value}", crm.spec.title, name.parameter());

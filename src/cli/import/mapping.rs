@@ -37,7 +37,7 @@ const ALIASES: &[(&str, &str, Option<&str>)] = &[
 
 /// Where the value of a column goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Target {
+enum CellTarget {
     Text(&'static str),
     /// A field of the entry `index`, counted from 0.
     Entry {
@@ -54,7 +54,7 @@ enum Target {
 #[derive(Clone, Debug)]
 struct MappedColumn {
     header: String,
-    target: Target,
+    target: CellTarget,
     /// The type of the entry that the header tells, such as that of `Mobile phone`.
     entry_type: Option<&'static str>,
 }
@@ -73,7 +73,7 @@ impl Mapping {
             let is_reason = has_reasons && number + 1 == headers.len() && *header == REASON;
             let found = match given.get(header) {
                 Some(field) => parse(field).map(|target| (target, None)),
-                None if is_reason => Some((Target::LeftOut, None)),
+                None if is_reason => Some((CellTarget::LeftOut, None)),
                 None => matching(header, &columns),
             };
             match found {
@@ -92,7 +92,7 @@ impl Mapping {
             }
         }
         for (number, column) in columns.iter().enumerate() {
-            let is_value = !matches!(column.target, Target::LeftOut | Target::ExportedOnly);
+            let is_value = !matches!(column.target, CellTarget::LeftOut | CellTarget::ExportedOnly);
             let other = columns[..number].iter().find(|other| is_value && other.target == column.target);
             if let Some(other) = other {
                 faults.push(format!(
@@ -123,16 +123,16 @@ impl Mapping {
                 continue;
             }
             match &column.target {
-                Target::Text(name) => drop(contact.insert((*name).to_owned(), cell.into())),
-                Target::Remote(name) => drop(remote.insert(name.clone(), cell.into())),
-                Target::Entry { list, index, field } => {
+                CellTarget::Text(name) => drop(contact.insert((*name).to_owned(), cell.into())),
+                CellTarget::Remote(name) => drop(remote.insert(name.clone(), cell.into())),
+                CellTarget::Entry { list, index, field } => {
                     let entry = entries.entry((*list, *index)).or_default();
                     entry.insert((*field).to_owned(), cell.into());
                     if let Some(entry_type) = column.entry_type {
                         entry.entry(format!("{field}Type")).or_insert(entry_type.into());
                     }
                 }
-                Target::LeftOut | Target::ExportedOnly => {}
+                CellTarget::LeftOut | CellTarget::ExportedOnly => {}
             }
         }
         for ((list, _), entry) in entries {
@@ -152,11 +152,11 @@ impl Mapping {
 impl MappedColumn {
     fn field(&self) -> String {
         match &self.target {
-            Target::Text(name) => (*name).to_owned(),
-            Target::Entry { index, field, .. } => numbered(field, *index),
-            Target::Remote(name) => format!("{REMOTE}{name}"),
-            Target::LeftOut => "(left out)".to_owned(),
-            Target::ExportedOnly => "(left out: of the CRM it was exported from)".to_owned(),
+            CellTarget::Text(name) => (*name).to_owned(),
+            CellTarget::Entry { index, field, .. } => numbered(field, *index),
+            CellTarget::Remote(name) => format!("{REMOTE}{name}"),
+            CellTarget::LeftOut => "(left out)".to_owned(),
+            CellTarget::ExportedOnly => "(left out: of the CRM it was exported from)".to_owned(),
         }
     }
 }
@@ -180,33 +180,33 @@ fn given_fields<'a>(
 }
 
 /// The target of a field's name, such as `lastName`, `emailAddress.2`, `remoteFields.title` or `-`.
-fn parse(field: &str) -> Option<Target> {
+fn parse(field: &str) -> Option<CellTarget> {
     if field == LEFT_OUT {
-        return Some(Target::LeftOut);
+        return Some(CellTarget::LeftOut);
     }
     if let Some(name) = field.strip_prefix(REMOTE) {
-        return Some(Target::Remote(name.to_owned())).filter(|_| !name.is_empty());
+        return Some(CellTarget::Remote(name.to_owned())).filter(|_| !name.is_empty());
     }
     let (name, number) = match field.rsplit_once('.') {
         Some((name, number)) => (name, number.parse::<usize>().ok().filter(|number| *number > 0)?),
         None => (field, 1),
     };
-    let text = TEXTS.iter().find(|text| **text == name && number == 1).map(|text| Target::Text(text));
+    let text = TEXTS.iter().find(|text| **text == name && number == 1).map(|text| CellTarget::Text(text));
     text.or_else(|| entry(name, number - 1))
 }
 
-fn entry(name: &str, index: usize) -> Option<Target> {
+fn entry(name: &str, index: usize) -> Option<CellTarget> {
     LISTS.iter().enumerate().find_map(|(list, known)| {
         let field = known.fields.iter().find(|field| **field == name)?;
-        Some(Target::Entry { list, index, field })
+        Some(CellTarget::Entry { list, index, field })
     })
 }
 
 /// The target of a header by its own name or a known other one. A header without a number takes the first entry that no
 /// column before it fills.
-fn matching(header: &str, before: &[MappedColumn]) -> Option<(Target, Option<&'static str>)> {
+fn matching(header: &str, before: &[MappedColumn]) -> Option<(CellTarget, Option<&'static str>)> {
     if EXPORTED_ONLY.contains(&header) {
-        return Some((Target::ExportedOnly, None));
+        return Some((CellTarget::ExportedOnly, None));
     }
     if header != LEFT_OUT
         && let Some(target) = parse(header)

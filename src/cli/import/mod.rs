@@ -15,8 +15,8 @@ use futures_util::stream::FuturesUnordered;
 
 use self::progress_file::{ImportHead, ProgressFile, RowEnd};
 use self::rejected::RejectedRows;
-use self::sending::{Destination, RowOutcome};
-use self::source::{Row, Source};
+use self::sending::{RowDestination, RowOutcome};
+use self::source::{ImportRow, ImportSource};
 use super::cli_error::{CliError, CliOutcome};
 use super::file_format::FileFormat;
 use super::gateway_client::{GatewayClient, GatewayFlags};
@@ -66,7 +66,7 @@ pub(super) async fn run(flags: ImportFlags, output: &mut Output) -> CliOutcome {
     let format = flags.format.or_else(|| FileFormat::of(&flags.file)).ok_or_else(|| {
         CliError::failed("the file's name does not tell its format; add --format csv or --format ndjson")
     })?;
-    let source = Source::open(&flags.file, format, &flags.map, !flags.upsert)?;
+    let source = ImportSource::open(&flags.file, format, &flags.map, !flags.upsert)?;
     let destination = flags.destination()?;
     if !source.preview.is_empty() {
         output.table(["COLUMN", "FIELD", "FIRST VALUE"], &source.preview)?;
@@ -83,7 +83,7 @@ pub(super) async fn run(flags: ImportFlags, output: &mut Output) -> CliOutcome {
 }
 
 impl ImportFlags {
-    fn destination(&self) -> Result<Destination, CliError> {
+    fn destination(&self) -> Result<RowDestination, CliError> {
         let mut query = Vec::new();
         if let Some(fields) = &self.match_on {
             query.push(("matchOn", fields.clone()));
@@ -92,11 +92,11 @@ impl ImportFlags {
             query.push(("dryRun", "true".to_owned()));
         }
         let path = if self.upsert { "/crm/contacts/upsert" } else { "/crm/contacts" };
-        Ok(Destination { client: GatewayClient::new(&self.gateway)?, path, query })
+        Ok(RowDestination { client: GatewayClient::new(&self.gateway)?, path, query })
     }
 
     /// What a later run must have in common with this one.
-    fn head(&self, source: &Source, destination: &Destination) -> ImportHead {
+    fn head(&self, source: &ImportSource, destination: &RowDestination) -> ImportHead {
         let columns = source.preview.iter().map(|[column, field, _]| format!("{column}={field}"));
         let mut sent: Vec<String> = columns.collect();
         if sent.is_empty() {
@@ -107,7 +107,7 @@ impl ImportFlags {
     }
 }
 
-async fn dry_run(source: &Source, destination: &Destination, output: &mut Output) -> CliOutcome {
+async fn dry_run(source: &ImportSource, destination: &RowDestination, output: &mut Output) -> CliOutcome {
     let (bar, mut refused) = (Bar::new(Some(source.rows)), 0);
     for row in source.rows()? {
         let row = row?;
@@ -140,8 +140,8 @@ async fn dry_run(source: &Source, destination: &Destination, output: &mut Output
 
 /// An import under way.
 struct Import<'a> {
-    source: &'a Source,
-    destination: &'a Destination,
+    source: &'a ImportSource,
+    destination: &'a RowDestination,
     progress: ProgressFile,
     rejected: RejectedRows,
     /// Rows of this run of which nobody knows whether they were written.
@@ -149,7 +149,7 @@ struct Import<'a> {
 }
 
 /// A row on its way, and what became of it.
-type Sending<'a> = Pin<Box<dyn Future<Output = (Row, RowOutcome)> + 'a>>;
+type Sending<'a> = Pin<Box<dyn Future<Output = (ImportRow, RowOutcome)> + 'a>>;
 
 impl Import<'_> {
     async fn run(mut self, output: &mut Output) -> CliOutcome {
@@ -222,7 +222,7 @@ impl Import<'_> {
     }
 
     /// The key of a row that is to be sent; `None` if it has ended already.
-    fn begin(&mut self, row: Row) -> Result<Option<(Row, String)>, CliError> {
+    fn begin(&mut self, row: ImportRow) -> Result<Option<(ImportRow, String)>, CliError> {
         let now = clock::now();
         match self.progress.open.get(&row.number) {
             Some(open) if is_too_old(open.at, now) => {
@@ -244,7 +244,7 @@ impl Import<'_> {
     }
 
     /// Records what became of a row; the reason if the import must stop.
-    fn end(&mut self, row: &Row, outcome: RowOutcome) -> Result<Option<String>, CliError> {
+    fn end(&mut self, row: &ImportRow, outcome: RowOutcome) -> Result<Option<String>, CliError> {
         crash_point("import_sent");
         match outcome {
             RowOutcome::Imported => {
@@ -257,7 +257,7 @@ impl Import<'_> {
         Ok(None)
     }
 
-    fn reject(&mut self, row: &Row, reason: &str) -> CliOutcome {
+    fn reject(&mut self, row: &ImportRow, reason: &str) -> CliOutcome {
         let length = self.rejected.write(&row.original, reason).map_err(|error| {
             let path = self.rejected.path().display();
             CliError::failed(format!(

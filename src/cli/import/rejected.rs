@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::mapping::REASON;
-use super::source::{Original, Source};
+use super::source::{ImportSource, Original};
 
 /// `people.rejected.csv` beside `people.csv`. It is made with the first rejected row.
 pub(super) struct RejectedRows {
@@ -25,7 +25,7 @@ impl RejectedRows {
     }
 
     /// Continues the file at `length`, up to which the rows are recorded. With 0 there is no file yet.
-    pub(super) fn open(path: PathBuf, source: &Source, length: u64) -> io::Result<Self> {
+    pub(super) fn open(path: PathBuf, source: &ImportSource, length: u64) -> io::Result<Self> {
         let headers = source.headers().map(|headers| {
             let mut headers = headers.clone();
             if headers.iter().next_back() != Some(REASON) {

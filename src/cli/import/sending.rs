@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::source::Row;
+use super::source::ImportRow;
 use crate::cli::gateway_client::{GatewayClient, GatewayResponse};
 use crate::clock;
 
@@ -15,7 +15,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Where rows are sent.
-pub(super) struct Destination {
+pub(super) struct RowDestination {
     pub(super) client: GatewayClient,
     pub(super) path: &'static str,
     pub(super) query: Vec<(&'static str, String)>,
@@ -33,20 +33,20 @@ pub(super) enum RowOutcome {
 }
 
 /// What a response means for its row.
-enum Verdict {
+enum ResponseVerdict {
     Ended(RowOutcome),
     Again { reason: String, pause: Option<Duration>, is_unknown: bool },
 }
 
-impl Destination {
+impl RowDestination {
     /// Sends the row until it is known what became of it; without a key, it is a dry run. `waits` is told what it waits for.
-    pub(super) async fn send(&self, row: &Row, key: Option<&str>, waits: impl Fn(&str)) -> RowOutcome {
+    pub(super) async fn send(&self, row: &ImportRow, key: Option<&str>, waits: impl Fn(&str)) -> RowOutcome {
         let (began, mut pause) = (clock::monotonic(), FIRST_PAUSE);
         loop {
             let (reason, asked, is_unknown) = match self.ask(row, key).await {
                 Ok(response) => match verdict(&response) {
-                    Verdict::Ended(outcome) => return outcome,
-                    Verdict::Again { reason, pause, is_unknown } => (reason, pause, is_unknown),
+                    ResponseVerdict::Ended(outcome) => return outcome,
+                    ResponseVerdict::Again { reason, pause, is_unknown } => (reason, pause, is_unknown),
                 },
                 Err(reason) => (reason, None, false),
             };
@@ -62,29 +62,29 @@ impl Destination {
         }
     }
 
-    async fn ask(&self, row: &Row, key: Option<&str>) -> Result<GatewayResponse, String> {
+    async fn ask(&self, row: &ImportRow, key: Option<&str>) -> Result<GatewayResponse, String> {
         let query: Vec<(&str, &str)> =
             self.query.iter().map(|(name, value)| (*name, value.as_str())).collect();
         self.client.post(self.path, &query, key, &row.body).await
     }
 }
 
-fn verdict(response: &GatewayResponse) -> Verdict {
+fn verdict(response: &GatewayResponse) -> ResponseVerdict {
     if response.is_success() {
-        return Verdict::Ended(RowOutcome::Imported);
+        return ResponseVerdict::Ended(RowOutcome::Imported);
     }
     let problem = response.problem();
     let sentence = problem.sentence();
     let is_unknown = problem.code == "outcome_unknown";
     match response.status {
         // A stored failure stays as it is.
-        _ if response.is_replay && !is_unknown => Verdict::Ended(RowOutcome::Rejected(sentence)),
+        _ if response.is_replay && !is_unknown => ResponseVerdict::Ended(RowOutcome::Rejected(sentence)),
         _ if problem.retryable != "no" => {
-            Verdict::Again { reason: sentence, pause: response.retry_after, is_unknown }
+            ResponseVerdict::Again { reason: sentence, pause: response.retry_after, is_unknown }
         }
         // The row itself is at fault.
-        400 | 409 | 412 | 413 | 415 | 422 => Verdict::Ended(RowOutcome::Rejected(sentence)),
+        400 | 409 | 412 | 413 | 415 | 422 => ResponseVerdict::Ended(RowOutcome::Rejected(sentence)),
         // Any other row would fail in the same way.
-        _ => Verdict::Ended(RowOutcome::Stopped(sentence)),
+        _ => ResponseVerdict::Ended(RowOutcome::Stopped(sentence)),
     }
 }

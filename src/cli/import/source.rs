@@ -16,11 +16,11 @@ use crate::sealing::sha256_of;
 const IDS: [&str; 2] = ["id", "remoteId"];
 
 /// A file whose every row could be read.
-pub(super) struct Source {
+pub(super) struct ImportSource {
     path: PathBuf,
     /// The same file until the end, even if another one takes its name.
     file: File,
-    kind: SourceKind,
+    kind: ImportSourceKind,
     /// How many rows it has.
     pub(super) rows: u64,
     /// The SHA-256 of all its bytes.
@@ -29,7 +29,7 @@ pub(super) struct Source {
     pub(super) preview: Vec<[String; 3]>,
 }
 
-enum SourceKind {
+enum ImportSourceKind {
     Csv {
         delimiter: u8,
         mapping: Mapping,
@@ -40,7 +40,7 @@ enum SourceKind {
 }
 
 /// One row.
-pub(super) struct Row {
+pub(super) struct ImportRow {
     /// Counted from 1, without the header.
     pub(super) number: u64,
     /// The body of a create.
@@ -55,7 +55,7 @@ pub(super) enum Original {
     Object(Value),
 }
 
-impl Source {
+impl ImportSource {
     /// Reads the whole file once. Fails with a sentence for each fault, so that a bad file is refused before the first write.
     pub(super) fn open(
         path: &Path,
@@ -72,7 +72,7 @@ impl Source {
         let digest = sha256_of(&file).map_err(unreadable)?;
         let kind = match format {
             FileFormat::Csv => csv_kind(path, &file, map)?,
-            FileFormat::Ndjson => SourceKind::Ndjson(renamed(map)?),
+            FileFormat::Ndjson => ImportSourceKind::Ndjson(renamed(map)?),
         };
         let mut source = Self { path: path.to_owned(), file, kind, rows: 0, digest, preview: Vec::new() };
         source.read_all()?;
@@ -86,10 +86,10 @@ impl Source {
 
     fn read_all(&mut self) -> Result<(), CliError> {
         let mut preview = match &self.kind {
-            SourceKind::Csv { mapping, .. } => {
+            ImportSourceKind::Csv { mapping, .. } => {
                 mapping.shown().map(|[header, field]| [header, field, String::new()]).collect()
             }
-            SourceKind::Ndjson(_) => Vec::new(),
+            ImportSourceKind::Ndjson(_) => Vec::new(),
         };
         let mut rows = 0;
         for row in self.rows()? {
@@ -101,38 +101,40 @@ impl Source {
 
     fn names_people(&self) -> bool {
         match &self.kind {
-            SourceKind::Csv { mapping, .. } => mapping.fills("lastName"),
-            SourceKind::Ndjson(_) => true,
+            ImportSourceKind::Csv { mapping, .. } => mapping.fills("lastName"),
+            ImportSourceKind::Ndjson(_) => true,
         }
     }
 
     /// The header of a CSV file.
     pub(super) fn headers(&self) -> Option<&csv::StringRecord> {
         match &self.kind {
-            SourceKind::Csv { headers, .. } => Some(headers),
-            SourceKind::Ndjson(_) => None,
+            ImportSourceKind::Csv { headers, .. } => Some(headers),
+            ImportSourceKind::Ndjson(_) => None,
         }
     }
 
     /// All rows from the first one.
-    pub(super) fn rows(&self) -> Result<Box<dyn Iterator<Item = Result<Row, CliError>> + '_>, CliError> {
+    pub(super) fn rows(
+        &self,
+    ) -> Result<Box<dyn Iterator<Item = Result<ImportRow, CliError>> + '_>, CliError> {
         let mut file = &self.file;
         file.rewind().map_err(|error| self.fault("cannot be read", error))?;
         Ok(match &self.kind {
-            SourceKind::Csv { delimiter, mapping, .. } => {
+            ImportSourceKind::Csv { delimiter, mapping, .. } => {
                 let records = reader(file, *delimiter).into_records().zip(1..);
                 Box::new(records.map(|(record, number)| {
                     let record = record.map_err(|error| self.csv_fault(&error))?;
                     let body = mapping.body(record.iter()).to_string();
-                    Ok(Row { number, body, original: Original::Cells(record) })
+                    Ok(ImportRow { number, body, original: Original::Cells(record) })
                 }))
             }
-            SourceKind::Ndjson(changes) => {
+            ImportSourceKind::Ndjson(changes) => {
                 let lines = BufReader::new(file).lines().zip(1_u64..);
                 let objects = lines.filter_map(move |(line, at)| self.object(line, at).transpose());
                 Box::new(objects.zip(1..).map(|(object, number)| {
                     let contact = changed(object?, changes);
-                    Ok(Row { number, body: contact.to_string(), original: Original::Object(contact) })
+                    Ok(ImportRow { number, body: contact.to_string(), original: Original::Object(contact) })
                 }))
             }
         })
@@ -181,7 +183,7 @@ impl Source {
     }
 }
 
-impl Row {
+impl ImportRow {
     /// Completes the preview with the values of this row; its number.
     fn fill(&self, preview: &mut [[String; 3]]) -> u64 {
         if let Original::Cells(cells) = &self.original {
@@ -196,7 +198,7 @@ impl Row {
 }
 
 /// Reads the header. The delimiter is the one that gives the most columns.
-fn csv_kind(path: &Path, file: &File, map: &[String]) -> Result<SourceKind, CliError> {
+fn csv_kind(path: &Path, file: &File, map: &[String]) -> Result<ImportSourceKind, CliError> {
     let fault = |reason: &str| CliError::failed(format!("{}: {reason}", path.display()));
     let mut best: Option<(u8, csv::StringRecord)> = None;
     for delimiter in [b',', b';', b'\t'] {
@@ -225,7 +227,7 @@ fn csv_kind(path: &Path, file: &File, map: &[String]) -> Result<SourceKind, CliE
     let has_reasons = path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with(".rejected"));
     let mapping =
         Mapping::new(&names, map, has_reasons).map_err(|faults| CliError::failed(faults.join("\n")))?;
-    Ok(SourceKind::Csv { delimiter, mapping, headers })
+    Ok(ImportSourceKind::Csv { delimiter, mapping, headers })
 }
 
 fn reader(file: &File, delimiter: u8) -> csv::Reader<&File> {
