@@ -1,5 +1,5 @@
 //! The complete walk: reads a list so that everybody who stays in it is returned, whatever is created, edited or deleted
-//! meanwhile. How is declared by the CRM's [`Traversal`].
+//! meanwhile. How is declared by the CRM's [`Traversal`](crate::adapters::Traversal).
 
 mod by_creation;
 mod by_update;
