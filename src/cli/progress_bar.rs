@@ -14,8 +14,8 @@ impl Bar {
     pub(super) fn new(total: Option<u64>) -> Self {
         let bar = ProgressBar::new(total.unwrap_or_default());
         let template = match total {
-            Some(_) => "{bar:30} {human_pos} of {human_len}, {per_sec}, {eta} left {msg}",
-            None => "{spinner} {human_pos} contacts, {per_sec} {msg}",
+            Some(_) => "{bar:30} {human_pos} of {human_len}, {per_sec}, {eta} left {wide_msg}",
+            None => "{spinner} {human_pos} contacts, {per_sec} {wide_msg}",
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);

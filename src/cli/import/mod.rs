@@ -186,7 +186,7 @@ impl Import<'_> {
         let (destination, source) = (self.destination, self.source);
         let mut rows = source.rows()?;
         let mut sending: FuturesUnordered<Sending<'_>> = FuturesUnordered::new();
-        let (mut stopped, mut is_end) = (None, false);
+        let (mut stopped, mut is_end, mut is_interrupted) = (None, false, false);
         let interrupted = app::stopped();
         tokio::pin!(interrupted);
         loop {
@@ -213,9 +213,15 @@ impl Import<'_> {
                     }
                     None => return Ok(stopped),
                 },
-                _ = &mut interrupted, if stopped.is_none() => {
-                    Output::note("Stopping after the rows that are on their way.");
-                    stopped = Some("stopped".to_owned());
+                _ = &mut interrupted => {
+                    if is_interrupted {
+                        // What is on its way stays open in the progress file.
+                        return Ok(stopped);
+                    }
+                    Output::note("Stopping after the rows that are on their way. A second Ctrl-C stops at once.");
+                    is_interrupted = true;
+                    interrupted.set(app::stopped());
+                    stopped.get_or_insert_with(|| "stopped".to_owned());
                 }
             }
         }
