@@ -100,3 +100,26 @@ fn cell(value: &Value) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn properties<'a>(document: &'a Value, schema: &str) -> BTreeSet<&'a str> {
+        let properties = document["components"]["schemas"][schema]["properties"].as_object();
+        properties.into_iter().flatten().map(|(name, _)| name.as_str()).collect()
+    }
+
+    #[test]
+    fn every_field_of_a_contact_has_a_column() {
+        let document: Value = serde_json::from_str(&crate::api::openapi::document()).unwrap();
+        let lists = LISTS.iter().map(|list| list.name);
+        let known: BTreeSet<&str> = TEXTS.iter().chain(EXPORTED_ONLY).copied().chain(lists).collect();
+        assert_eq!(properties(&document, "Contact"), known);
+        for (schema, list) in ["EmailAddress", "PhoneNumber", "Address"].into_iter().zip(LISTS) {
+            assert_eq!(properties(&document, schema), list.fields.iter().copied().collect(), "{schema}");
+        }
+    }
+}

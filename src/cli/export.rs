@@ -14,18 +14,15 @@ use serde_json::value::RawValue;
 use super::cli_error::{CliError, CliOutcome};
 use super::contact_columns;
 use super::file_format::FileFormat;
-use super::gateway_client::{GatewayClient, GatewayFlags, GatewayProblem, GatewayStream};
+use super::gateway_client::{Backoff, GatewayClient, GatewayFlags, GatewayProblem, GatewayStream};
 use super::output::Output;
 use super::progress_bar::Bar;
-use crate::sealing::sha256;
-use crate::{app, clock};
+use crate::app;
+use crate::sealing::short_digest;
 
 const PATH: &str = "/crm/contacts/export";
 /// How long it tries to go on without any further contact.
 const PATIENCE: Duration = Duration::from_mins(10);
-/// The first pause before it goes on; each further one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// The flags of `export`.
 #[derive(Args)]
@@ -141,21 +138,18 @@ struct Export<'a> {
 impl Export<'_> {
     /// Continues at the last checkpoint until the export is complete.
     async fn run(&mut self) -> CliOutcome {
-        let (mut since, mut pause) = (clock::monotonic(), FIRST_PAUSE);
+        let mut backoff = Backoff::new();
         loop {
             let before = self.seen.len();
             let Some(cut) = self.one_response().await? else { return Ok(()) };
             if self.seen.len() > before {
-                (since, pause) = (clock::monotonic(), FIRST_PAUSE);
+                backoff = Backoff::new();
             }
-            let wait = cut.pause.unwrap_or(pause);
-            if !cut.may_continue || since.elapsed() + wait > PATIENCE {
-                return Err(CliError::failed(cut.reason));
-            }
+            let wait = backoff.next(cut.pause, PATIENCE).filter(|_| cut.may_continue);
+            let Some(wait) = wait else { return Err(CliError::failed(cut.reason)) };
             self.bar.tell(&cut.reason);
             tokio::time::sleep(wait).await;
             self.bar.tell("");
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
@@ -202,9 +196,7 @@ impl Export<'_> {
     fn write(&mut self, contact: &RawValue) -> CliOutcome {
         let known: ContactId = serde_json::from_str(contact.get())
             .map_err(|error| CliError::failed(format!("a contact of the response has no id: {error}")))?;
-        let mut digest = [0; 16];
-        digest.copy_from_slice(&sha256(known.id.as_bytes())[..16]);
-        if self.seen.insert(digest) {
+        if self.seen.insert(short_digest(known.id.as_bytes())) {
             self.file.write(contact)?;
             self.bar.advance(1);
         }

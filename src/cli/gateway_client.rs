@@ -7,16 +7,20 @@ use clap::Args;
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use tokio::time::Instant;
 use url::Url;
 
 use super::cli_error::CliError;
-use crate::config;
+use crate::{clock, config};
 
 /// Longer than the deadline of any write.
 const RESPONSE_TIME: Duration = Duration::from_mins(1);
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 /// The priority of a background job (RFC 9218): interactive calls go first.
 const BACKGROUND: &str = "u=5";
+/// The first pause before a retry.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Bytes of a key file.
 const KEY_FILE_MOST: u64 = 4096;
 
@@ -48,6 +52,25 @@ pub(super) struct GatewayResponse {
     /// Whether it is the stored response of an earlier request.
     pub(super) is_replay: bool,
     pub(super) body: String,
+}
+
+/// The pauses between retries: each twice as long as the last, until nothing went on for too long.
+pub(super) struct Backoff {
+    since: Instant,
+    pause: Duration,
+}
+
+impl Backoff {
+    pub(super) fn new() -> Self {
+        Self { since: clock::monotonic(), pause: FIRST_PAUSE }
+    }
+
+    /// The next pause: the one that the gateway asks for, else the next of these. `None` if it would end after `patience`.
+    pub(super) fn next(&mut self, asked: Option<Duration>, patience: Duration) -> Option<Duration> {
+        let wait = asked.unwrap_or(self.pause);
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        (self.since.elapsed() + wait <= patience).then_some(wait)
+    }
 }
 
 /// A response that is read line by line.

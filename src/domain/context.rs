@@ -9,6 +9,9 @@ use tokio::time::Instant;
 
 use super::{TenantId, Text};
 
+/// At most this part of the remaining time is reserved.
+const RESERVED_PART: u32 = 4;
+
 /// Deadline, priority and request id of one request.
 #[derive(Clone, Debug)]
 pub struct CallContext {
@@ -59,6 +62,13 @@ impl CallContext {
     #[must_use]
     pub fn with_timeout(&self, time: Duration) -> Self {
         Self { deadline: self.deadline.min(crate::clock::monotonic() + time), ..self.clone() }
+    }
+
+    /// The same call with an earlier deadline, which leaves `reserve` for what follows, but at most a quarter of the time.
+    #[must_use]
+    pub fn leaving(&self, reserve: Duration) -> Self {
+        let left = self.remaining();
+        self.with_timeout(left.saturating_sub(reserve.min(left / RESERVED_PART)))
     }
 
     /// The same call of `tenant`.

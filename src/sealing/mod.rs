@@ -21,6 +21,13 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     out
 }
 
+/// The first `N` bytes of the SHA-256, at most 32: enough to tell values apart.
+#[must_use]
+pub fn short_digest<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let whole = sha256(bytes);
+    std::array::from_fn(|index| whole[index])
+}
+
 /// The digest of everything that `reader` still has.
 pub fn sha256_of(mut reader: impl io::Read) -> io::Result<[u8; 32]> {
     let mut context = hash::Context::new(&hash::SHA256);

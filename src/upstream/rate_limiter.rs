@@ -19,6 +19,9 @@ const SLACK: Duration = Duration::from_millis(50);
 /// The pause after a 429 without `Retry-After`.
 pub(super) const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// The part of each limit that background calls may use.
+const BACKGROUND_SHARE: f64 = 0.75;
+
 /// A published limit of a CRM: at most `calls` calls in any window of length `per`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
@@ -38,11 +41,6 @@ impl RateLimit {
         )]
         let calls = (self.calls as f64 * share).floor() as usize;
         Self { calls: calls.clamp(1, self.calls.max(1)), ..self }
-    }
-
-    /// The part that background calls may use: all but a quarter.
-    fn of_jobs(self) -> Self {
-        Self { calls: (self.calls - self.calls.div_ceil(4)).max(1), ..self }
     }
 }
 
@@ -138,7 +136,8 @@ impl Starts {
         let at = match acquire.priority {
             Priority::Interactive => self.earliest(now, acquire.limits, ticket),
             Priority::Bulk => {
-                let limits: Vec<RateLimit> = acquire.limits.iter().map(|limit| limit.of_jobs()).collect();
+                let limits: Vec<RateLimit> =
+                    acquire.limits.iter().map(|limit| limit.share(BACKGROUND_SHARE)).collect();
                 self.earliest(now, &limits, ticket)
             }
         };

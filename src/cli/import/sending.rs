@@ -3,16 +3,12 @@
 use std::time::Duration;
 
 use super::source::ImportRow;
-use crate::cli::gateway_client::{GatewayClient, GatewayResponse};
-use crate::clock;
+use crate::cli::gateway_client::{Backoff, GatewayClient, GatewayResponse};
 
 /// How long one row is tried before the import stops.
 const PATIENCE: Duration = Duration::from_mins(10);
 /// How long a row with an unknown outcome is asked about before the import goes on without it.
 const PATIENCE_UNKNOWN: Duration = Duration::from_mins(2);
-/// The first pause before a retry; each further one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Where rows are sent.
 pub(super) struct RowDestination {
@@ -41,7 +37,7 @@ enum ResponseVerdict {
 impl RowDestination {
     /// Sends the row until it is known what became of it; without a key, it is a dry run. `waits` is told what it waits for.
     pub(super) async fn send(&self, row: &ImportRow, key: Option<&str>, waits: impl Fn(&str)) -> RowOutcome {
-        let (began, mut pause) = (clock::monotonic(), FIRST_PAUSE);
+        let mut backoff = Backoff::new();
         loop {
             let (reason, asked, is_unknown) = match self.ask(row, key).await {
                 Ok(response) => match verdict(&response) {
@@ -50,15 +46,13 @@ impl RowDestination {
                 },
                 Err(reason) => (reason, None, false),
             };
-            let wait = asked.unwrap_or(pause);
             let patience = if is_unknown { PATIENCE_UNKNOWN } else { PATIENCE };
-            if began.elapsed() + wait > patience {
+            let Some(wait) = backoff.next(asked, patience) else {
                 return if is_unknown { RowOutcome::Unknown } else { RowOutcome::Stopped(reason) };
-            }
+            };
             waits(&reason);
             tokio::time::sleep(wait).await;
             waits("");
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 

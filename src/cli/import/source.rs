@@ -93,7 +93,8 @@ impl ImportSource {
         };
         let mut rows = 0;
         for row in self.rows()? {
-            rows = row?.fill(&mut preview);
+            row?.fill(&mut preview);
+            rows += 1;
         }
         (self.rows, self.preview) = (rows, preview);
         Ok(())
@@ -119,7 +120,7 @@ impl ImportSource {
         &self,
     ) -> Result<Box<dyn Iterator<Item = Result<ImportRow, CliError>> + '_>, CliError> {
         let mut file = &self.file;
-        file.rewind().map_err(|error| self.fault("cannot be read", error))?;
+        file.rewind().map_err(|error| self.fault(&format!("cannot be read: {error}")))?;
         Ok(match &self.kind {
             ImportSourceKind::Csv { delimiter, mapping, .. } => {
                 let records = reader(file, *delimiter).into_records().zip(1..);
@@ -143,18 +144,18 @@ impl ImportSource {
     /// The contact in a line; `None` if the line has none: blank lines, and the lines between the contacts of an export.
     fn object(&self, line: io::Result<String>, at: u64) -> Result<Option<Map<String, Value>>, CliError> {
         let line = line.map_err(|error| match error.kind() {
-            io::ErrorKind::InvalidData => self.fault(&format!("line {at}"), "not UTF-8"),
-            _ => self.fault("cannot be read", error),
+            io::ErrorKind::InvalidData => self.fault(&format!("line {at}: not UTF-8")),
+            _ => self.fault(&format!("cannot be read: {error}")),
         })?;
         let line = line.trim_start_matches('\u{feff}').trim();
         if line.is_empty() {
             return Ok(None);
         }
         json::check(line, json::REQUEST)
-            .map_err(|fault| self.fault(&format!("line {at}"), fault.reason()))?;
+            .map_err(|fault| self.fault(&format!("line {at}: {}", fault.reason())))?;
         let Ok(Value::Object(mut object)) = serde_json::from_str(line) else {
-            return Err(self
-                .fault(&format!("line {at}"), "must be a JSON object, such as {\"lastName\": \"Okafor\"}"));
+            let reason = format!("line {at}: must be a JSON object, such as {{\"lastName\": \"Okafor\"}}");
+            return Err(self.fault(&reason));
         };
         if object.contains_key("checkpoint") || object.contains_key("end") {
             return Ok(None);
@@ -166,8 +167,7 @@ impl ImportSource {
     }
 
     fn csv_fault(&self, error: &csv::Error) -> CliError {
-        let line =
-            error.position().map_or_else(String::new, |position| format!("line {}: ", position.line()));
+        let line = error.position().map(|position| format!("line {}: ", position.line()));
         let reason = match error.kind() {
             csv::ErrorKind::Utf8 { .. } => "it is not UTF-8; save the file as `CSV UTF-8`".to_owned(),
             csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
@@ -175,17 +175,17 @@ impl ImportSource {
             }
             _ => error.to_string(),
         };
-        self.fault(&line, reason)
+        self.fault(&format!("{}{reason}", line.unwrap_or_default()))
     }
 
-    fn fault(&self, at: &str, reason: impl std::fmt::Display) -> CliError {
-        CliError::failed(format!("{}: {}: {reason}", self.path.display(), at.trim_end_matches(": ")))
+    fn fault(&self, reason: &str) -> CliError {
+        CliError::failed(format!("{}: {reason}", self.path.display()))
     }
 }
 
 impl ImportRow {
-    /// Completes the preview with the values of this row; its number.
-    fn fill(&self, preview: &mut [[String; 3]]) -> u64 {
+    /// Completes the preview with the values of this row.
+    fn fill(&self, preview: &mut [[String; 3]]) {
         if let Original::Cells(cells) = &self.original {
             for ([.., first], cell) in preview.iter_mut().zip(cells) {
                 if first.is_empty() {
@@ -193,7 +193,6 @@ impl ImportRow {
                 }
             }
         }
-        self.number
     }
 }
 

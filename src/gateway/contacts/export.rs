@@ -9,16 +9,15 @@ use std::vec::IntoIter;
 use super::cursor::{Binding, Cursors, ListProgress};
 use super::errors::repeats;
 use super::export_permits::ExportPermit;
-use super::filters::{self, RowMatch, Split};
+use super::filters::{self, RowMatch, Split, UnseenRows};
 use super::walk::{Gap, WalkNext, WalkRow, WalkState};
 use super::{ids, row_unreadable};
 use crate::blocking;
 use crate::domain::{
-    CallContext, Contact, ContactQuery, Failure, FailureKind, Field, Result, TenantId, Text, Warning,
-    WarningCode,
+    CallContext, Contact, ContactQuery, Failure, FailureKind, Result, TenantId, Text, Warning,
 };
 use crate::gateway::credentials::ConnectedCredential;
-use crate::sealing::sha256;
+use crate::sealing::short_digest;
 
 /// Contacts between two checkpoints.
 const CHECKPOINT: u64 = 1_000;
@@ -70,11 +69,8 @@ pub struct ExportEnd {
     pub warnings: Vec<Warning>,
 }
 
-/// A row that is still to be returned.
-struct JudgedRow {
-    row: WalkRow,
-    verdict: RowMatch,
-}
+/// A row that is still to be returned, and whether it matches; nobody knows without an id.
+type JudgedRow = (WalkRow, Option<RowMatch>);
 
 /// What follows after the rows that were read.
 enum Following {
@@ -92,11 +88,11 @@ pub struct ContactExport {
     context: CallContext,
     rows: Peekable<IntoIter<JudgedRow>>,
     following: Following,
+    /// Digests of the ids; an id itself would keep the reply that it is a slice of.
     seen: HashSet<[u8; 16]>,
     count: u64,
     unreadable: usize,
-    /// Rows that may match but do not show the field.
-    unseen: Option<(Field, u64)>,
+    unseen: UnseenRows,
     /// Pages of the CRM without a new contact.
     repeated: usize,
     /// The number of contacts at the last checkpoint.
@@ -132,7 +128,7 @@ impl ContactExport {
             seen: HashSet::new(),
             count: 0,
             unreadable: 0,
-            unseen: None,
+            unseen: UnseenRows::default(),
             repeated: 0,
             checked: 0,
             has_ended: false,
@@ -142,9 +138,8 @@ impl ContactExport {
             _permit: permit,
         };
         if !matches_nobody {
-            let judged = export.read(0).await?;
-            let unseen = export.unseen.filter(|(_, rows)| cursor.is_none() && *rows == judged);
-            if let Some((field, _)) = unseen {
+            export.read(0).await?;
+            if let Some(field) = export.unseen.shown_nowhere().filter(|_| cursor.is_none()) {
                 return Err(export.split.not_shown(export.opened.spec, field));
             }
         }
@@ -214,21 +209,14 @@ impl ContactExport {
     }
 
     fn warnings(&self, gap: Option<Gap>) -> Vec<Warning> {
-        let unseen = self.unseen.map(|(field, rows)| {
-            let name = field.name();
-            let message = format!(
-                "Rows that do not show `{name}` are left out, because nobody can tell whether they match: {rows} of those that were read."
-            );
-            Warning::new(WarningCode::Incomplete, "/contacts", message)
-        });
         let unreadable = row_unreadable(self.unreadable);
-        unseen.into_iter().chain(unreadable).chain(gap.map(Gap::warning)).collect()
+        self.unseen.warnings().chain(unreadable).chain(gap.map(Gap::warning)).collect()
     }
 
     /// Where the walk continues; `None` at its end.
     fn position(&mut self) -> Option<&WalkState> {
         match (self.rows.peek(), &self.following) {
-            (Some(next), _) => Some(&next.row.at),
+            (Some((next, _)), _) => Some(&next.at),
             (None, Following::More(state)) => Some(state),
             (None, Following::End(_)) => None,
         }
@@ -245,12 +233,13 @@ impl ContactExport {
     fn take(&mut self) -> Vec<(Text, Contact)> {
         let (mut contacts, mut bytes) = (Vec::new(), 0);
         while contacts.len() < CHUNK && bytes < CHUNK_BYTES {
-            let Some(JudgedRow { row, verdict }) = self.rows.next() else { break };
+            let Some((row, verdict)) = self.rows.next() else { break };
             let Some(contact) = row.contact else {
                 self.unreadable += 1;
                 continue;
             };
-            if verdict != RowMatch::Matches || !self.seen.insert(digest(&contact)) {
+            let id = short_digest(contact.remote_id.as_str().as_bytes());
+            if verdict != Some(RowMatch::Matches) || !self.seen.insert(id) {
                 continue;
             }
             self.repeated = 0;
@@ -264,9 +253,9 @@ impl ContactExport {
         contacts
     }
 
-    /// Reads the next rows, and returns how many were judged. Waits for the CRM's rate limit, at most so many times.
-    async fn read(&mut self, most_waits: usize) -> Result<u64> {
-        let Following::More(state) = &self.following else { return Ok(0) };
+    /// Reads the next rows. Waits for the CRM's rate limit, at most so many times.
+    async fn read(&mut self, most_waits: usize) -> Result<()> {
+        let Following::More(state) = &self.following else { return Ok(()) };
         let (walk, region) = (self.split.walk(&self.opened), self.opened.adapter.region());
         let is_by_pages = state.is_by_pages();
         let mut waits = 0;
@@ -284,31 +273,22 @@ impl ContactExport {
         };
         self.split.check(&page.contacts(), region)?;
         let size = page.contacts().map(Contact::size).sum();
-        let judge = |row: WalkRow| {
-            let verdict = row.contact.as_ref().map(|row| self.split.judge(self.opened.spec, row, region));
-            Ok(JudgedRow { verdict: verdict.unwrap_or(Ok(RowMatch::Differs))?, row })
-        };
-        let judge_all = || page.rows.into_iter().map(judge).collect::<Result<Vec<_>>>();
-        let rows = blocking::within(&context, size, judge_all).await??;
+        let contacts = page.rows.iter().map(|row| row.contact.as_ref());
+        let judge_all = || self.split.judge_all(self.opened.spec, contacts, region);
+        let verdicts = blocking::within(&context, size, judge_all).await??;
         if is_by_pages {
             self.repeated += 1;
             if self.repeated > MOST_REPEATED {
                 return Err(repeats());
             }
         }
-        for row in &rows {
-            if let RowMatch::Unseen(field) = row.verdict {
-                let (first, rows) = self.unseen.unwrap_or((field, 0));
-                self.unseen = Some((first, rows + u64::from(field == first)));
-            }
-        }
-        let judged = rows.iter().filter(|row| row.row.contact.is_some()).count() as u64;
-        self.rows = rows.into_iter().peekable();
+        verdicts.iter().flatten().for_each(|verdict| self.unseen.count(*verdict));
+        self.rows = page.rows.into_iter().zip(verdicts).collect::<Vec<_>>().into_iter().peekable();
         self.following = match page.next {
             WalkNext::End(gap) => Following::End(gap),
             WalkNext::More(next) | WalkNext::Maybe(next) => Following::More(next),
         };
-        Ok(judged)
+        Ok(())
     }
 }
 
@@ -317,11 +297,4 @@ fn wait_of(failure: &Failure) -> Option<Duration> {
     let is_rate = matches!(failure.kind, FailureKind::RateLimited | FailureKind::UpstreamRateLimited);
     let least = Duration::from_millis(100);
     is_rate.then(|| failure.retry_after.unwrap_or(Duration::from_secs(1)).clamp(least, LONGEST_WAIT))
-}
-
-/// Half of the digest: an id itself would keep the reply that it is a slice of.
-fn digest(contact: &Contact) -> [u8; 16] {
-    let mut half = [0; 16];
-    half.copy_from_slice(&sha256(contact.remote_id.as_str().as_bytes())[..16]);
-    half
 }

@@ -3,7 +3,7 @@
 use crate::adapters::{AdapterSpec, FilterSupport, IdentityKind, Pushed};
 use crate::domain::{
     Contact, ContactQuery, Failure, FailureKind, Field, FieldFault, Filter, FilterKind, FilterName,
-    FilterValue, Region, Result, Text, Timestamp, case_identity, name_identity,
+    FilterValue, Region, Result, Text, Timestamp, Warning, WarningCode, case_identity, name_identity,
 };
 
 /// A query, split by who applies its filters.
@@ -32,6 +32,41 @@ pub(super) enum RowMatch {
     Differs,
     /// Unknown, because the row does not show this field.
     Unseen(Field),
+}
+
+/// Rows that may match, but do not show a field that decides.
+#[derive(Default)]
+pub(super) struct UnseenRows {
+    /// The number of rows that were judged.
+    judged: u64,
+    by_field: Vec<(Field, u64)>,
+}
+
+impl UnseenRows {
+    pub(super) fn count(&mut self, verdict: RowMatch) {
+        self.judged += 1;
+        let RowMatch::Unseen(field) = verdict else { return };
+        match self.by_field.iter_mut().find(|(known, _)| *known == field) {
+            Some((_, rows)) => *rows += 1,
+            None => self.by_field.push((field, 1)),
+        }
+    }
+
+    /// The field that no row shows.
+    pub(super) fn shown_nowhere(&self) -> Option<Field> {
+        let all = self.by_field.iter().find(|(_, rows)| *rows == self.judged);
+        all.map(|(field, _)| *field)
+    }
+
+    pub(super) fn warnings(&self) -> impl Iterator<Item = Warning> {
+        self.by_field.iter().map(|(field, rows)| {
+            let name = field.name();
+            let message = format!(
+                "Rows that do not show `{name}` are left out, because nobody can tell whether they match: {rows} of those that were read."
+            );
+            Warning::new(WarningCode::Incomplete, "/contacts", message)
+        })
+    }
 }
 
 /// Splits `query` by the CRM's declaration.
@@ -112,6 +147,16 @@ impl Split {
             );
             Err(Failure::new(FailureKind::UpstreamInvalidResponse, detail))
         })
+    }
+
+    /// The same for each row; `None` for a row without an id.
+    pub(super) fn judge_all<'a>(
+        &self,
+        spec: &AdapterSpec,
+        rows: impl Iterator<Item = Option<&'a Contact>>,
+        region: Region,
+    ) -> Result<Vec<Option<RowMatch>>> {
+        rows.map(|row| row.map(|row| self.judge(spec, row, region)).transpose()).collect()
     }
 
     /// Whether a row matches all that is checked here. Fails with `filter_unsupported` where it does not show a field that

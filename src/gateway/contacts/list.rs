@@ -139,10 +139,10 @@ async fn matching_rows(
     }
     let wanted = Wanted { at: progress.state.clone(), skip, limit };
     let scanned = scan(context, opened, split, walk, &wanted).await?;
-    if let Some(field) = scanned.shown_nowhere().filter(|_| is_first) {
+    if let Some(field) = scanned.unseen.shown_nowhere().filter(|_| is_first) {
         return Err(split.not_shown(opened.spec, field));
     }
-    let mut warnings: Vec<Warning> = scanned.warnings().collect();
+    let mut warnings: Vec<Warning> = scanned.unseen.warnings().collect();
     let (is_cut, rows_read) = (scanned.is_cut, scanned.rows_read);
     let Scanned { contacts, next, gap, unreadable, .. } = scanned;
     let rows = FilteredRows { contacts, next, gap, total: None, unreadable, warnings: Vec::new() };
@@ -218,7 +218,7 @@ pub(super) async fn count(
         let walk = split.walk(opened);
         let everybody = Wanted { at: walk.start(), skip: u64::MAX, limit: usize::MAX };
         let scanned = scan(context, opened, &split, &walk, &everybody).await?;
-        return match scanned.shown_nowhere() {
+        return match scanned.unseen.shown_nowhere() {
             Some(field) => Err(split.not_shown(opened.spec, field)),
             None if scanned.is_cut => Err(limit_reached(opened, &split.asked(), scanned.rows_read, None)),
             None => Ok(scanned.matches),

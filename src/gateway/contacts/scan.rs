@@ -4,14 +4,10 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::errors::repeats;
-use super::filters::{RowMatch, Split};
-use super::walk::{ContactWalk, Gap, WalkNext, WalkPage, WalkState};
-use crate::adapters::AdapterSpec;
+use super::filters::{RowMatch, Split, UnseenRows};
+use super::walk::{ContactWalk, Gap, WalkNext, WalkState};
 use crate::blocking;
-use crate::domain::{
-    CallContext, Contact, Failure, FailureKind, Field, FilterName, Region, Result, ScanProgress, Text,
-    Warning, WarningCode,
-};
+use crate::domain::{CallContext, Contact, Failure, FailureKind, FilterName, Result, ScanProgress, Text};
 use crate::gateway::credentials::ConnectedCredential;
 use crate::sealing::sha256;
 
@@ -21,8 +17,6 @@ const MOST_PAGES: usize = 25;
 const ROWS: usize = 100;
 /// The time before the deadline that is reserved for the response.
 const RESERVE: Duration = Duration::from_secs(2);
-/// At most this fraction of the remaining time is reserved.
-const RESERVED_PART: u32 = 4;
 /// The most bytes of pages with matches. A match keeps the whole reply in memory from which it was read.
 const MOST_KEPT: usize = 16 << 20;
 /// The scan fails after this many pages without a new contact, because the CRM repeats its rows.
@@ -55,10 +49,7 @@ pub(super) struct Scanned {
     pub(super) unreadable: usize,
     /// Rows that were read.
     pub(super) rows_read: u64,
-    /// The number of contacts that were compared.
-    judged: u64,
-    /// For each field, the number of rows that may match but do not show it.
-    unseen: Vec<(Field, u64)>,
+    pub(super) unseen: UnseenRows,
 }
 
 /// Reads the list until it ends, the limit of a scan is reached, or one match more than `wanted.limit` is found. That match
@@ -74,8 +65,7 @@ pub(super) async fn scan(
     let mut scanned = Scanned::default();
     let mut seen: HashSet<[u8; 32]> = HashSet::new();
     let (mut at, mut calls, mut kept, mut repeated) = (wanted.at.clone(), 0, 0, 0);
-    let left = context.remaining();
-    let shorter = context.with_timeout(left.saturating_sub(RESERVE.min(left / RESERVED_PART)));
+    let shorter = context.leaving(RESERVE);
     while calls < MOST_PAGES {
         let within = if calls == 0 { context } else { &shorter };
         let page = match walk.read(within, &at, ROWS).await {
@@ -87,7 +77,10 @@ pub(super) async fn scan(
         calls += page.calls;
         split.check(&page.contacts(), region)?;
         let size = page.contacts().map(Contact::size).sum();
-        let verdicts = blocking::within(context, size, || judge_all(&page, split, spec, region)).await??;
+        let verdicts = blocking::within(context, size, || {
+            split.judge_all(spec, page.rows.iter().map(|row| row.contact.as_ref()), region)
+        })
+        .await??;
         let (known, found) = (seen.len(), scanned.contacts.len());
         for (row, verdict) in page.rows.into_iter().zip(verdicts) {
             let Some((contact, verdict)) = row.contact.zip(verdict) else {
@@ -128,17 +121,6 @@ pub(super) async fn scan(
     Ok(scanned)
 }
 
-/// The verdict on each row; `None` for a row without an id.
-fn judge_all(
-    page: &WalkPage,
-    split: &Split,
-    spec: &AdapterSpec,
-    region: Region,
-) -> Result<Vec<Option<RowMatch>>> {
-    let rows = page.rows.iter().map(|row| row.contact.as_ref());
-    rows.map(|row| row.map(|row| split.judge(spec, row, region)).transpose()).collect()
-}
-
 /// Whether the time or the CRM's rate limit is used up.
 const fn is_late(failure: &Failure) -> bool {
     matches!(
@@ -149,7 +131,6 @@ const fn is_late(failure: &Failure) -> bool {
 
 impl Scanned {
     fn add(&mut self, contact: Contact, verdict: RowMatch, skip: u64) {
-        self.judged += 1;
         match verdict {
             RowMatch::Matches => {
                 self.matches += 1;
@@ -157,29 +138,9 @@ impl Scanned {
                     self.contacts.push(contact);
                 }
             }
-            RowMatch::Differs => {}
-            RowMatch::Unseen(field) => match self.unseen.iter_mut().find(|(known, _)| *known == field) {
-                Some((_, rows)) => *rows += 1,
-                None => self.unseen.push((field, 1)),
-            },
+            RowMatch::Differs | RowMatch::Unseen(_) => {}
         }
-    }
-
-    /// The field that no row shows.
-    pub(super) fn shown_nowhere(&self) -> Option<Field> {
-        let all = self.unseen.iter().find(|(_, rows)| *rows == self.judged);
-        all.map(|(field, _)| *field)
-    }
-
-    /// Warnings about rows that may match, but do not show the field.
-    pub(super) fn warnings(&self) -> impl Iterator<Item = Warning> {
-        self.unseen.iter().map(|(field, rows)| {
-            let name = field.name();
-            let message = format!(
-                "Rows that do not show `{name}` are left out, because nobody can tell whether they match: {rows} of those that were read."
-            );
-            Warning::new(WarningCode::Incomplete, "/contacts", message)
-        })
+        self.unseen.count(verdict);
     }
 }
 

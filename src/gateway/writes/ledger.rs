@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::in_flight::{LedgerRow, in_progress, unreadable};
-
 use super::seen::{ROUNDS, SeenLeases, SeenLookups};
 use super::{InFlightWrite, StoredResponse, WriteState, new_fence};
 use crate::clock;

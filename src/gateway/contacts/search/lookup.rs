@@ -160,7 +160,7 @@ impl Matches {
         let walk = split.walk(opened);
         let wanted = Wanted { at: walk.start(), skip: 0, limit: MATCHES_MOST };
         let scanned = scan(context, opened, split, &walk, &wanted).await?;
-        for warning in scanned.warnings().chain(scanned.gap.map(Gap::warning)) {
+        for warning in scanned.unseen.warnings().chain(scanned.gap.map(Gap::warning)) {
             self.gap(warning.code, warning.message);
         }
         if scanned.unreadable > 0 {

@@ -25,8 +25,6 @@ pub const SEARCHED_MOST: usize = 50;
 const RESERVE: Duration = Duration::from_millis(500);
 /// The bytes of all contacts of one result.
 const RESULT_BYTES: usize = 4 << 20;
-/// At most this fraction of the remaining time is reserved.
-const RESERVED_PART: u32 = 4;
 
 /// A search for people.
 #[derive(Clone, Debug)]
@@ -127,8 +125,7 @@ pub(super) async fn search(
     if asked.len() > SEARCHED_MOST {
         return Err(too_many());
     }
-    let left = context.remaining();
-    let shorter = context.with_timeout(left.saturating_sub(RESERVE.min(left / RESERVED_PART)));
+    let shorter = context.leaving(RESERVE);
     let most_bytes = RESULT_BYTES / asked.len().max(1);
     let lookup =
         CredentialLookup { context: &shorter, caller, credentials, permits, by: &request.by, most_bytes };

@@ -12,6 +12,8 @@ use crate::domain::{CallContext, Contact, FilterName, Page, Result, Timestamp};
 const ROWS: usize = 100;
 /// Rows that the next window should have: fewer than a page, because they are not spread evenly.
 const WANTED: u64 = 70;
+/// The same for a smaller part of a window: its neighbours are shown too.
+const WANTED_WITH_NEIGHBOURS: u128 = 60;
 /// Contacts that fit into one window however old they are.
 const REST: u64 = 80;
 /// Calls of the CRM for the rows of one page.
@@ -91,8 +93,7 @@ pub(super) async fn read(
             }
         }
     };
-    let page = pages::read(walk, context, &WalkState::incomplete(gap), None, ROWS).await?;
-    Ok(WalkPage { calls: calls + 1, ..page })
+    pages::instead(walk, context, gap, ROWS, calls).await
 }
 
 fn with(state: &WalkState, at: CreationWalk) -> WalkState {
@@ -136,11 +137,7 @@ fn window(state: &WalkState, mut at: CreationWalk, page: Page) -> CreationStep {
     let here = with(state, at.clone());
     shown.extend(unreadable.into_iter().map(|contact| WalkRow { contact, at: here.clone() }));
     let width = highest.zip(at.from).map_or(1, |(highest, from)| highest - from + 1);
-    CreationStep::Done(of_rows(state, shown, at.after_window(state, width, seen)))
-}
-
-fn of_rows(state: &WalkState, rows: Vec<WalkRow>, next: WalkNext) -> WalkPage {
-    WalkPage { rows, next, total: state.total, calls: 0 }
+    CreationStep::Done(WalkPage::of(state, shown, at.after_window(state, width, seen)))
 }
 
 /// The walk with a smaller window, at most half as wide; `None` if the page shows nobody. Neighbours of the window count as
@@ -166,7 +163,9 @@ fn smaller(at: &CreationWalk, page: &Page) -> Option<CreationWalk> {
     }
     let half = (last - first) / 2;
     let total = page.total.unwrap_or(inside.len() as u64).max(inside.len() as u64);
-    let width = i64::try_from(u128::from((last - first).unsigned_abs()) * 60 / u128::from(total.max(1)));
+    let width = i64::try_from(
+        u128::from((last - first).unsigned_abs()) * WANTED_WITH_NEIGHBOURS / u128::from(total.max(1)),
+    );
     let by_rows = oldest + 1;
     let from = if by_rows <= last && last - by_rows <= half {
         by_rows
@@ -216,7 +215,7 @@ fn crowd(state: &WalkState, mut at: CreationWalk, page: Page) -> CreationStep {
             at.after_window(&state, 1, crowd.shown.len() as u64)
         }
     };
-    CreationStep::Done(of_rows(state, shown, next))
+    CreationStep::Done(WalkPage::of(state, shown, next))
 }
 
 impl CreationWalk {

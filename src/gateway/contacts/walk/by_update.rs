@@ -19,6 +19,8 @@ const MOST_TAILS: u8 = 10;
 const MOST_RESTARTS: u8 = 100;
 /// Calls of the CRM for the rows of one page.
 const MOST_CALLS: usize = 30;
+/// Calls to compare the newest rows with those of the pass before.
+const MOST_COMPARED: usize = 10;
 
 /// The time and digest of a row.
 #[derive(Clone, Copy)]
@@ -26,9 +28,6 @@ struct RowKey {
     time: i64,
     digest: u64,
 }
-
-/// Calls to compare the newest rows with those of the pass before.
-const MOST_COMPARED: usize = 10;
 
 enum UpdateStep {
     Done(WalkPage),
@@ -72,16 +71,16 @@ pub(super) async fn read(
             let (is_known, more) = rows.are_known(walk, context, &page).await?;
             calls += more;
             if is_known {
-                return Ok(WalkPage { calls, ..of_rows(&state, Vec::new(), WalkNext::End(state.gap)) });
+                return Ok(WalkPage { calls, ..WalkPage::of(&state, Vec::new(), WalkNext::End(state.gap)) });
             }
         }
         match step(walk, &state, at.clone(), page)? {
             UpdateStep::Done(page) => return Ok(WalkPage { calls, ..page }),
             UpdateStep::Again(next) => at = next,
-            UpdateStep::Broken(gap) => return by_pages(walk, context, gap, limit, calls).await,
+            UpdateStep::Broken(gap) => return pages::instead(walk, context, gap, limit, calls).await,
         }
     }
-    by_pages(walk, context, Gap::NotBounded, limit, calls).await
+    pages::instead(walk, context, Gap::NotBounded, limit, calls).await
 }
 
 /// The rows with the newest time of a pass, as the next pass should show them.
@@ -119,17 +118,6 @@ impl Newest {
         let is_end = page.next.is_none() || newest.len() < page.rows.len();
         (RowSet::of(newest.into_iter().map(|row| digest(Some(row)))), is_end)
     }
-}
-
-async fn by_pages(
-    walk: &ContactWalk<'_>,
-    context: &CallContext,
-    gap: Gap,
-    limit: usize,
-    calls: usize,
-) -> Result<WalkPage> {
-    let page = pages::read(walk, context, &WalkState::incomplete(gap), None, limit).await?;
-    Ok(WalkPage { calls: calls + 1, ..page })
 }
 
 /// The rows of `page` that are not passed. `state` is that of the walk, for any mode.
@@ -183,23 +171,19 @@ fn step(walk: &ContactWalk<'_>, state: &WalkState, mut at: UpdateWalk, page: Pag
         if shown.is_empty() {
             return Ok(UpdateStep::Again(at));
         }
-        return Ok(UpdateStep::Done(of_rows(state, shown, WalkNext::More(with(state, at)))));
+        return Ok(UpdateStep::Done(WalkPage::of(state, shown, WalkNext::More(with(state, at)))));
     }
     let next = at.next_pass(state, is_fresh);
     match next {
         WalkNext::Maybe(WalkState { mode: WalkMode::ByUpdate(next), .. }) if shown.is_empty() => {
             Ok(UpdateStep::Again(next))
         }
-        next => Ok(UpdateStep::Done(of_rows(state, shown, next))),
+        next => Ok(UpdateStep::Done(WalkPage::of(state, shown, next))),
     }
 }
 
 fn with(state: &WalkState, at: UpdateWalk) -> WalkState {
     WalkState { mode: WalkMode::ByUpdate(at), ..*state }
-}
-
-fn of_rows(state: &WalkState, rows: Vec<WalkRow>, next: WalkNext) -> WalkPage {
-    WalkPage { rows, next, total: state.total, calls: 0 }
 }
 
 /// The keys of rows. Fails where a row shows no time, where rows are not sorted, and where they are out of the bounds. A row

@@ -12,7 +12,7 @@ use crate::adapters::{Adapter, AdapterSpec, Pushed};
 use crate::domain::{
     CallContext, Contact, Filter, FilterName, FilterValue, Page, PageToken, Result, Timestamp,
 };
-use crate::sealing::sha256;
+use crate::sealing::short_digest;
 
 /// The list of one query.
 pub(super) struct ContactWalk<'a> {
@@ -40,6 +40,11 @@ pub(super) struct WalkRow {
 }
 
 impl WalkPage {
+    /// Rows of a walk with `state`, before its calls are counted.
+    fn of(state: &WalkState, rows: Vec<WalkRow>, next: WalkNext) -> Self {
+        Self { rows, next, total: state.total, calls: 0 }
+    }
+
     pub(super) fn contacts(&self) -> impl Iterator<Item = &Contact> + Clone {
         self.rows.iter().filter_map(|row| row.contact.as_ref())
     }
@@ -110,8 +115,7 @@ impl ContactWalk<'_> {
 
 /// A short digest of the row's id; 0 without an id.
 fn digest(row: Option<&Contact>) -> u64 {
-    let digest = row.map(|contact| sha256(contact.remote_id.as_str().as_bytes()));
-    digest.map_or(0, |digest| digest.iter().take(8).fold(0, |all, byte| (all << 8) | u64::from(*byte)))
+    row.map_or(0, |contact| u64::from_be_bytes(short_digest(contact.remote_id.as_str().as_bytes())))
 }
 
 #[cfg(test)]

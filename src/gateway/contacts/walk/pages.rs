@@ -15,6 +15,18 @@ pub(super) async fn read(
     of_page(walk, state, at, page)
 }
 
+/// The list from its start, because it cannot be walked completely. `calls` were made before.
+pub(super) async fn instead(
+    walk: &ContactWalk<'_>,
+    context: &CallContext,
+    gap: Gap,
+    limit: usize,
+    calls: usize,
+) -> Result<WalkPage> {
+    let page = read(walk, context, &WalkState::incomplete(gap), None, limit).await?;
+    Ok(WalkPage { calls: calls + page.calls, ..page })
+}
+
 /// The rows of the first page of a list that cannot be walked by time: it can be shown, and only what follows goes by pages.
 pub(super) fn of_first(walk: &ContactWalk<'_>, state: &WalkState, gap: Gap, page: Page) -> Result<WalkPage> {
     let mut shown = of_page(walk, &WalkState::incomplete(gap), None, page)?;
