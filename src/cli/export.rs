@@ -61,6 +61,13 @@ struct ExportedEnd {
     complete: bool,
     checkpoint: Option<String>,
     problem: Option<GatewayProblem>,
+    #[serde(default)]
+    warnings: Vec<ExportWarning>,
+}
+
+#[derive(Deserialize)]
+struct ExportWarning {
+    message: String,
 }
 
 #[derive(Deserialize)]
@@ -82,18 +89,29 @@ pub(super) async fn run(flags: ExportFlags) -> CliOutcome {
         let pair = filter.split_once('=');
         filters.push(pair.ok_or_else(|| CliError::failed(format!("--filter {filter}: must be NAME=VALUE")))?);
     }
+    client.check().await?;
     let total = total(&client, &filters).await;
     let file = ContactFile::open(&flags)?;
     let bar = Bar::new(total.filter(|_| flags.cursor.is_none()));
-    let mut export =
-        Export { client, filters, cursor: flags.cursor.clone(), seen: HashSet::new(), file, bar };
+    let mut export = Export {
+        client,
+        filters,
+        cursor: flags.cursor.clone(),
+        seen: HashSet::new(),
+        file,
+        bar,
+        warnings: Vec::new(),
+    };
     let outcome = tokio::select! {
         outcome = export.run() => outcome,
         _ = app::stopped() => Err(CliError::failed("stopped")),
     };
-    let Export { seen, mut file, cursor, bar, .. } = export;
+    let Export { seen, mut file, cursor, bar, warnings, .. } = export;
     drop(bar);
     file.writer.flush()?;
+    for warning in warnings {
+        Output::note(format!("warning: {}", warning.message));
+    }
     match (outcome, cursor) {
         (Ok(()), _) => {
             Output::note(format!("{} contacts", seen.len()));
@@ -133,6 +151,8 @@ struct Export<'a> {
     seen: HashSet<[u8; 16]>,
     file: ContactFile,
     bar: Bar,
+    /// What the gateway warned of at the end of the last response.
+    warnings: Vec<ExportWarning>,
 }
 
 impl Export<'_> {
@@ -179,8 +199,11 @@ impl Export<'_> {
                     self.file.writer.flush()?;
                     self.cursor = Some(cursor);
                 }
-                Ok(ExportedLine::End(ExportedEnd { complete: true, .. })) => return Ok(None),
-                Ok(ExportedLine::End(ExportedEnd { checkpoint, problem, .. })) => {
+                Ok(ExportedLine::End(ExportedEnd { complete, checkpoint, problem, warnings })) => {
+                    self.warnings = warnings;
+                    if complete {
+                        return Ok(None);
+                    }
                     self.cursor = checkpoint.or(self.cursor.take());
                     let may_continue = problem.as_ref().is_none_or(|problem| problem.retryable != "no");
                     let reason = problem.map_or_else(|| "it is not complete".to_owned(), |p| p.sentence());

@@ -101,7 +101,7 @@ impl GatewayLines {
             self.searched = self.read.len();
             let chunk = tokio::time::timeout(RESPONSE_TIME, self.response.chunk());
             let chunk = chunk.await.map_err(|_| "the response stopped".to_owned())?;
-            match chunk.map_err(|error| cause(&error))? {
+            match chunk.map_err(cause)? {
                 Some(chunk) => self.read.extend_from_slice(&chunk),
                 None => return Ok(None),
             }
@@ -153,6 +153,17 @@ impl GatewayClient {
         format!("{} {}", self.base, self.credential)
     }
 
+    /// Fails with a sentence if no gateway answers, or if it refuses the key or the credential. Any other response may change.
+    pub(super) async fn check(&self) -> Result<(), CliError> {
+        let response = self.get("/crm/contacts/fields", &[]).await.map_err(|reason| {
+            CliError::failed(format!("{reason}; is {} the URL of a running gateway?", self.base))
+        })?;
+        match response.status {
+            401 | 404 => Err(CliError::failed(response.problem().sentence())),
+            _ => Ok(()),
+        }
+    }
+
     /// Sends `body` to `path`. Fails with what went wrong on the way.
     pub(super) async fn post(
         &self,
@@ -167,17 +178,17 @@ impl GatewayClient {
             None => request,
         };
         let response = request.body(body.to_owned()).timeout(RESPONSE_TIME).send().await;
-        GatewayResponse::read(response.map_err(|error| cause(&error))?).await
+        GatewayResponse::read(response.map_err(cause)?).await
     }
 
     pub(super) async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<GatewayResponse, String> {
         let response = self.request(Method::GET, path, query).timeout(RESPONSE_TIME).send().await;
-        GatewayResponse::read(response.map_err(|error| cause(&error))?).await
+        GatewayResponse::read(response.map_err(cause)?).await
     }
 
     /// Opens a response of lines, which may take as long as it needs.
     pub(super) async fn stream(&self, path: &str, query: &[(&str, &str)]) -> Result<GatewayStream, String> {
-        let response = self.request(Method::GET, path, query).send().await.map_err(|error| cause(&error))?;
+        let response = self.request(Method::GET, path, query).send().await.map_err(cause)?;
         if response.status().is_success() {
             return Ok(GatewayStream::Lines(GatewayLines { response, read: Vec::new(), searched: 0 }));
         }
@@ -198,7 +209,7 @@ impl GatewayResponse {
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
         let retry_after = header("retry-after").and_then(|text| text.parse().ok()).map(Duration::from_secs);
         let is_replay = header("idempotency-replayed").is_some();
-        let body = response.text().await.map_err(|error| cause(&error))?;
+        let body = response.text().await.map_err(cause)?;
         Ok(Self { status, retry_after, is_replay, body })
     }
 
@@ -232,15 +243,20 @@ impl GatewayProblem {
     }
 }
 
-/// The error with its causes.
-fn cause(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
+/// What went wrong, in words.
+#[expect(clippy::needless_pass_by_value, reason = "it is the function of `map_err`")]
+fn cause(error: reqwest::Error) -> String {
+    let mut root: &dyn std::error::Error = &error;
+    while let Some(cause) = root.source() {
+        root = cause;
     }
-    text
+    if error.is_connect() {
+        format!("the gateway cannot be reached: {root}")
+    } else if error.is_timeout() {
+        "the gateway did not respond in time".to_owned()
+    } else {
+        format!("the response did not arrive: {root}")
+    }
 }
 
 /// The API key from the file or the environment.

@@ -114,10 +114,12 @@ pub fn run() -> ExitCode {
 const NOT_SHOWN: &str = "the arguments are not repeated here, because one of them looks like a URL. Put it between quotes, or \
      into GATEWAY_DATABASE_URL, and percent-encode the password. For the usage, try '--help'.";
 
-/// Whether it looks like a URL. Without quotes the shell splits one at blanks, and its parts become arguments.
+/// Whether it looks like the URL of a database, or like one with a password. Without quotes the shell splits one at blanks, and
+/// its parts become arguments.
 fn may_hold_a_password(argument: &std::ffi::OsStr) -> bool {
     let text = argument.to_string_lossy();
-    text.contains("://") || text.contains('@')
+    let behind_scheme = text.split_once("://");
+    behind_scheme.is_some_and(|(scheme, rest)| scheme.contains("postgres") || rest.contains('@'))
 }
 
 async fn execute(Cli { settings, command }: Cli) -> CliOutcome {

@@ -5,8 +5,9 @@ use std::path::Path;
 use secrecy::SecretString;
 
 use super::jwt::{self, JwtIssuer};
-use super::settings::{SETTINGS, Sensitivity, Setting, nearest, shown_key};
+use super::settings::{SETTINGS, Sensitivity, Setting, shown_key};
 use super::small_file::{LARGEST, named, text};
+use crate::domain::nearest;
 
 /// One setting in the file: the setting, whether its key is `…_file`, and its text.
 pub(super) type FileEntry = (&'static Setting, bool, SecretString);

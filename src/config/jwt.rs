@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::settings::{nearest, shown_key};
+use super::settings::shown_key;
 use super::small_file;
-use crate::domain::string_enum;
+use crate::domain::{nearest, string_enum};
 
 const MEMBERS: [&str; 9] = [
     "issuer",

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::jwt::JwtIssuer;
-use super::settings::{SETTINGS, Sensitivity, Setting, nearest};
+use super::settings::{SETTINGS, Sensitivity, Setting};
 use super::{Flags, crash, file, small_file};
+use crate::domain::nearest;
 
 /// The variable that names the configuration file.
 const FILE_VARIABLE: &str = "GATEWAY_CONFIG";

@@ -75,7 +75,16 @@ impl Failure {
     /// long first detail, such as a list of valid values, is not repeated.
     #[must_use]
     pub fn validation(faults: impl Into<Faults>) -> Self {
-        let faults = faults.into();
+        Self::of_faults(FailureKind::ValidationFailed, "fields", faults.into())
+    }
+
+    /// The same for parameters that are missing, malformed, unknown or repeated.
+    #[must_use]
+    pub fn parameters(faults: Faults) -> Self {
+        Self::of_faults(FailureKind::InvalidParameter, "parameters", faults)
+    }
+
+    fn of_faults(kind: FailureKind, noun: &str, faults: Faults) -> Self {
         let first = faults.first().map_or_else(String::new, |fault| match fault.place.as_str() {
             "" => format!("The body: {}", fault.detail.as_str()),
             place => format!("{place}: {}", fault.detail.as_str()),
@@ -86,10 +95,10 @@ impl Failure {
         };
         let detail = match faults.total() {
             0 | 1 => first,
-            all if first.len() > MAX_REPEATED => format!("{all} fields are not valid: {listed}."),
+            all if first.len() > MAX_REPEATED => format!("{all} {noun} are not valid: {listed}."),
             all => format!("{first} (and {} more: {listed})", all - 1),
         };
-        Self::new(FailureKind::ValidationFailed, detail).with_faults(faults)
+        Self::new(kind, detail).with_faults(faults)
     }
 
     /// A parameter that is missing, malformed, unknown or repeated.

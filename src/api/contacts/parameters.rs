@@ -306,12 +306,15 @@ fn email_address(query: &mut QueryReader, name: FilterName) -> Read<Option<Filte
     Err(query.fault(name.parameter(), detail))
 }
 
-/// A leading space was probably a `+` before a country code.
+/// A leading space was probably a `+` before a country code. A text without a digit is refused, because it would match nothing.
 fn phone_number(query: &mut QueryReader, name: FilterName) -> Read<Option<FilterValue>> {
     let Some(text) = query.value(name.parameter())? else { return Ok(None) };
     if text.starts_with(char::is_whitespace) {
         let detail = "Must not begin with a space. Encode the `+` of a country code as %2B.";
         return Err(query.fault(name.parameter(), detail));
+    }
+    if !text.chars().any(char::is_numeric) {
+        return Err(query.fault(name.parameter(), "Not a phone number: it has no digit."));
     }
     Ok(Some(FilterValue::Text(text.trim().into())))
 }

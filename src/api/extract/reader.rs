@@ -8,7 +8,7 @@ use super::decode::pairs;
 use super::times::timestamp;
 use crate::api::openapi::parameters;
 use crate::domain::bounds::TEXT_MOST;
-use crate::domain::{CredentialId, Failure, FailureKind, Faults, FieldFault, Result, Text, Timestamp};
+use crate::domain::{CredentialId, Failure, Faults, FieldFault, Result, Text, Timestamp, field_key, nearest};
 
 /// A fault was already reported to the reader.
 pub(in crate::api) struct Noted;
@@ -20,12 +20,14 @@ pub(in crate::api) type Read<T> = std::result::Result<T, Noted>;
 pub(in crate::api) struct QueryReader {
     pairs: Vec<(String, Option<String>)>,
     faults: Faults,
+    /// The parameters of the operation, as far as they were read.
+    known: Vec<&'static str>,
 }
 
 impl QueryReader {
     /// Reads `query` as the parameters of an operation.
     pub(super) fn read<P: Parameters>(query: &str) -> Result<P> {
-        let mut reader = Self { pairs: pairs(query), faults: Faults::new() };
+        let mut reader = Self { pairs: pairs(query), faults: Faults::new(), known: Vec::new() };
         let read = P::read(&mut reader);
         reader.end(read)
     }
@@ -34,18 +36,25 @@ impl QueryReader {
         // Each once, in the order of the query.
         let (left, mut named) = (std::mem::take(&mut self.pairs), BTreeSet::new());
         for (name, _) in left.iter().filter(|(name, _)| named.insert(name.as_str())) {
-            self.fault(name, "Unknown parameter.");
+            let detail = self.unknown(name);
+            self.fault(name, detail);
         }
-        let detail = match (read, &*self.faults, self.faults.omitted()) {
-            (Ok(read), [], 0) => return Ok(read),
-            (_, [one], 0) => format!("{}: {}", one.place.as_str(), one.detail.as_str()),
-            (_, many, 0) => format!("{} parameters are not valid: see `errors`.", many.len()),
-            (_, first, _) => {
-                let all = self.faults.total();
-                format!("{all} parameters are not valid: `errors` lists the first {}.", first.len())
-            }
-        };
-        Err(Failure::new(FailureKind::InvalidParameter, detail).with_faults(self.faults))
+        match read {
+            Ok(read) if self.faults.is_empty() => Ok(read),
+            _ => Err(Failure::parameters(self.faults)),
+        }
+    }
+
+    /// The fault of an unknown parameter: the one that is probably meant, or all.
+    fn unknown(&self, name: &str) -> String {
+        let key = field_key(name);
+        let known = || self.known.iter().copied();
+        let is_begun = |known: &&str| key.len() > 2 && field_key(known).starts_with(&key);
+        match known().find(is_begun).or_else(|| nearest(name, known())) {
+            Some(meant) => format!("Unknown parameter. Did you mean `{meant}`?"),
+            None if self.known.is_empty() => "Unknown parameter. This operation has none.".to_owned(),
+            None => format!("Unknown parameter. Those of this operation: {}.", self.known.join(", ")),
+        }
     }
 
     /// Reports a fault of `name`. Each name is reported once.
@@ -70,6 +79,7 @@ impl QueryReader {
 
     /// The value of `name` as sent, if present.
     fn given(&mut self, name: &'static str) -> Read<Option<String>> {
+        self.known.push(name);
         let mut values = self.pairs.extract_if(.., |(known, _)| known == name).map(|(_, value)| value);
         let (first, second) = (values.next(), values.next());
         drop(values);
@@ -142,6 +152,7 @@ impl QueryReader {
     /// The credentials of a repeated parameter, by either of its names, each once; empty if there are none.
     pub(in crate::api) fn credentials(&mut self, most: usize) -> Read<Vec<CredentialId>> {
         let is_named = |name: &str| matches!(name, "credentialId" | "connectionId");
+        self.known.push("credentialId");
         let given: Vec<_> = self.pairs.extract_if(.., |(name, _)| is_named(name)).collect();
         let mut ids: Vec<CredentialId> = Vec::new();
         let mut seen = BTreeSet::new();

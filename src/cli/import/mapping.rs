@@ -101,6 +101,9 @@ impl Mapping {
                 ));
             }
         }
+        if faults.iter().any(|fault| fault.contains("matches no field")) {
+            faults.push(format!("the fields are: {}", names()));
+        }
         if faults.is_empty() { Ok(Self(columns)) } else { Err(faults) }
     }
 

@@ -6,16 +6,18 @@ mod rejected;
 mod sending;
 mod source;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::pin::Pin;
 
 use clap::Args;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use tokio::sync::watch;
 
 use self::progress_file::{ImportHead, ProgressFile, RowEnd};
 use self::rejected::RejectedRows;
-use self::sending::{RowDestination, RowOutcome};
+use self::sending::{RowDestination, RowOutcome, RowWarning};
 use self::source::{ImportRow, ImportSource};
 use super::cli_error::{CliError, CliOutcome};
 use super::file_format::FileFormat;
@@ -71,6 +73,7 @@ pub(super) async fn run(flags: ImportFlags, output: &mut Output) -> CliOutcome {
     if !source.preview.is_empty() {
         output.table(["COLUMN", "FIELD", "FIRST VALUE"], &source.preview)?;
     }
+    destination.client.check().await?;
     if flags.dry_run {
         return dry_run(&source, &destination, output).await;
     }
@@ -79,7 +82,16 @@ pub(super) async fn run(flags: ImportFlags, output: &mut Output) -> CliOutcome {
     let rejected = RejectedRows::open(RejectedRows::path_for(&flags.file), &source, progress.rejected_length);
     let rejected =
         rejected.map_err(|error| CliError::failed(format!("the file with rejected rows: {error}")))?;
-    Import { source: &source, destination: &destination, progress, rejected, unknown: 0 }.run(output).await
+    let import = Import {
+        source: &source,
+        destination: &destination,
+        progress,
+        rejected,
+        unknown: 0,
+        refused: false,
+        warned: WarnedRows::default(),
+    };
+    import.run(output).await
 }
 
 impl ImportFlags {
@@ -108,18 +120,22 @@ impl ImportFlags {
 }
 
 async fn dry_run(source: &ImportSource, destination: &RowDestination, output: &mut Output) -> CliOutcome {
-    let (bar, mut refused) = (Bar::new(Some(source.rows)), 0);
+    let (bar, mut refused, mut warned) = (Bar::new(Some(source.rows)), 0, WarnedRows::default());
+    // Ctrl-C ends a dry run at once.
+    let (_stop, never) = watch::channel(false);
     for row in source.rows()? {
         let row = row?;
-        match destination.send(&row, None, |reason| bar.tell(reason)).await {
-            RowOutcome::Imported => {}
+        match destination.send(&row, None, |reason| bar.tell(reason), never.clone()).await {
+            RowOutcome::Imported(warnings) => warned.count(warnings),
             RowOutcome::Rejected(reason) => {
                 refused += 1;
                 if refused <= SHOWN_MOST {
-                    output.line(format!("row {}: {reason}", row.number))?;
+                    output.line(format!("line {}: {reason}", row.line))?;
                 }
             }
-            RowOutcome::Stopped(reason) => return Err(CliError::failed(reason)),
+            RowOutcome::Stopped(reason) | RowOutcome::Refused(reason) => {
+                return Err(CliError::failed(reason));
+            }
             RowOutcome::Unknown => {
                 return Err(CliError::failed("the gateway did not say whether it accepts a row"));
             }
@@ -130,7 +146,8 @@ async fn dry_run(source: &ImportSource, destination: &RowDestination, output: &m
     if refused > SHOWN_MOST {
         output.line(format!("and {} more", refused - SHOWN_MOST))?;
     }
-    output.line(format!("{} rows can be imported; nothing was written.", source.rows - refused))?;
+    warned.tell();
+    output.line(format!("{} can be imported; nothing was written.", counted(source.rows - refused)))?;
     if refused > 0 {
         Err(CliError::failed(format!("{refused} of {} rows would be rejected", source.rows)))
     } else {
@@ -146,6 +163,34 @@ struct Import<'a> {
     rejected: RejectedRows,
     /// Rows of this run of which nobody knows whether they were written.
     unknown: u64,
+    /// Whether it stopped for a reason that does not go away by itself.
+    refused: bool,
+    warned: WarnedRows,
+}
+
+/// The warnings about accepted rows: how many rows have each, and what it says of the first one.
+#[derive(Default)]
+struct WarnedRows(BTreeMap<(String, String), (u64, String)>);
+
+impl WarnedRows {
+    fn count(&mut self, warnings: Vec<RowWarning>) {
+        let mut seen = BTreeSet::new();
+        for RowWarning { code, pointer, message } in warnings {
+            if seen.insert((code.clone(), pointer.clone())) {
+                self.0.entry((code, pointer)).or_insert((0, message)).0 += 1;
+            }
+        }
+    }
+
+    fn tell(&self) {
+        for ((code, _), (rows, message)) in &self.0 {
+            Output::note(format!("warning about {}: {code}: {message}", counted(*rows)));
+        }
+    }
+}
+
+fn counted(rows: u64) -> String {
+    if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") }
 }
 
 /// A row on its way, and what became of it.
@@ -161,10 +206,12 @@ impl Import<'_> {
             ));
         }
         let stopped = self.send_all().await?;
+        self.warned.tell();
         let ProgressFile { imported, rejected, .. } = self.progress;
         output.line(format!("{imported} imported, {rejected} rejected of {} rows", self.source.rows))?;
         if let Some(reason) = stopped {
-            return Err(CliError::failed(format!("{reason}\nrun the same command again to continue")));
+            let first = if self.refused { "when this is settled, " } else { "" };
+            return Err(CliError::failed(format!("{reason}\n{first}run the same command again to continue")));
         }
         if self.unknown > 0 {
             return Err(CliError::failed(format!(
@@ -187,6 +234,7 @@ impl Import<'_> {
         let mut rows = source.rows()?;
         let mut sending: FuturesUnordered<Sending<'_>> = FuturesUnordered::new();
         let (mut stopped, mut is_end, mut is_interrupted) = (None, false, false);
+        let (stop, stops) = watch::channel(false);
         let interrupted = app::stopped();
         tokio::pin!(interrupted);
         loop {
@@ -196,9 +244,10 @@ impl Import<'_> {
                     break;
                 };
                 if let Some((row, key)) = self.begin(row)? {
-                    let bar = &bar;
+                    let (bar, stops) = (&bar, stops.clone());
                     sending.push(Box::pin(async move {
-                        let outcome = destination.send(&row, Some(&key), |reason| bar.tell(reason)).await;
+                        let outcome =
+                            destination.send(&row, Some(&key), |reason| bar.tell(reason), stops).await;
                         (row, outcome)
                     }));
                 }
@@ -220,6 +269,8 @@ impl Import<'_> {
                     }
                     Output::note("Stopping after the rows that are on their way. A second Ctrl-C stops at once.");
                     is_interrupted = true;
+                    // Rows that wait for another try stay open in the progress file.
+                    let _ = stop.send(true);
                     interrupted.set(app::stopped());
                     stopped.get_or_insert_with(|| "stopped".to_owned());
                 }
@@ -253,12 +304,17 @@ impl Import<'_> {
     fn end(&mut self, row: &ImportRow, outcome: RowOutcome) -> Result<Option<String>, CliError> {
         crash_point("import_sent");
         match outcome {
-            RowOutcome::Imported => {
+            RowOutcome::Imported(warnings) => {
+                self.warned.count(warnings);
                 self.progress.end(row.number, RowEnd::Imported, self.progress.rejected_length)?;
             }
             RowOutcome::Rejected(reason) => self.reject(row, &reason)?,
             RowOutcome::Unknown => self.unknown += 1,
             RowOutcome::Stopped(reason) => return Ok(Some(reason)),
+            RowOutcome::Refused(reason) => {
+                self.refused = true;
+                return Ok(Some(reason));
+            }
         }
         Ok(None)
     }

@@ -210,16 +210,17 @@ fn same(path: &Path, known: &ImportHead, head: &ImportHead) -> Result<(), CliErr
     let changed = if known.version != head.version {
         return Err(foreign(path));
     } else if known.file != head.file {
-        "the file has changed"
+        "another content of the file".to_owned()
     } else if known.target != head.target {
-        "the gateway or the credential is another one"
+        format!("the target {}, and this one has {}", known.target, head.target)
     } else if known.mapping != head.mapping {
-        "the mapping or a flag has changed"
+        "another mapping or other flags".to_owned()
     } else {
         return Ok(());
     };
     Err(CliError::failed(format!(
-        "{changed} since the import that {} is of: use the same again to continue it, or --restart to begin anew, which may create contacts twice",
+        "{} is of an import of this file with {changed}. Use the same again to continue it, or --restart to import from the first row, \
+         which may create contacts twice",
         path.display()
     )))
 }

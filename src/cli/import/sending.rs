@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use serde::Deserialize;
+use tokio::sync::watch;
+
 use super::source::ImportRow;
 use crate::cli::gateway_client::{Backoff, GatewayClient, GatewayResponse};
 
@@ -19,13 +22,31 @@ pub(super) struct RowDestination {
 
 /// What became of a row.
 pub(super) enum RowOutcome {
-    Imported,
+    /// It was written, and this is what the gateway warns of.
+    Imported(Vec<RowWarning>),
     /// The gateway refused it; the reason.
     Rejected(String),
     /// The gateway does not know yet whether it was written. It is asked again in the next run.
     Unknown,
     /// No row can be imported now; the reason. This one may have been written.
     Stopped(String),
+    /// No row can be imported before the reason is dealt with.
+    Refused(String),
+}
+
+/// A warning of the gateway about a row that it accepted.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub(super) struct RowWarning {
+    pub(super) code: String,
+    #[serde(default)]
+    pub(super) pointer: String,
+    pub(super) message: String,
+}
+
+#[derive(Deserialize)]
+struct AcceptedRow {
+    #[serde(default)]
+    warnings: Vec<RowWarning>,
 }
 
 /// What a response means for its row.
@@ -35,8 +56,15 @@ enum ResponseVerdict {
 }
 
 impl RowDestination {
-    /// Sends the row until it is known what became of it; without a key, it is a dry run. `waits` is told what it waits for.
-    pub(super) async fn send(&self, row: &ImportRow, key: Option<&str>, waits: impl Fn(&str)) -> RowOutcome {
+    /// Sends the row until it is known what became of it; without a key, it is a dry run. `waits` is told what it waits for, and
+    /// `stop` ends the wait.
+    pub(super) async fn send(
+        &self,
+        row: &ImportRow,
+        key: Option<&str>,
+        waits: impl Fn(&str),
+        mut stop: watch::Receiver<bool>,
+    ) -> RowOutcome {
         let mut backoff = Backoff::new();
         loop {
             let (reason, asked, is_unknown) = match self.ask(row, key).await {
@@ -51,7 +79,10 @@ impl RowDestination {
                 return if is_unknown { RowOutcome::Unknown } else { RowOutcome::Stopped(reason) };
             };
             waits(&reason);
-            tokio::time::sleep(wait).await;
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                Ok(_) = stop.wait_for(|stop| *stop) => return RowOutcome::Stopped("stopped".to_owned()),
+            }
             waits("");
         }
     }
@@ -65,7 +96,9 @@ impl RowDestination {
 
 fn verdict(response: &GatewayResponse) -> ResponseVerdict {
     if response.is_success() {
-        return ResponseVerdict::Ended(RowOutcome::Imported);
+        let accepted = serde_json::from_str::<AcceptedRow>(&response.body);
+        let warnings = accepted.map_or_else(|_| Vec::new(), |accepted| accepted.warnings);
+        return ResponseVerdict::Ended(RowOutcome::Imported(warnings));
     }
     let problem = response.problem();
     let sentence = problem.sentence();
@@ -76,9 +109,12 @@ fn verdict(response: &GatewayResponse) -> ResponseVerdict {
         _ if problem.retryable != "no" => {
             ResponseVerdict::Again { reason: sentence, pause: response.retry_after, is_unknown }
         }
+        409 if problem.code == "contact_exists" => ResponseVerdict::Ended(RowOutcome::Rejected(format!(
+            "{sentence} --upsert updates such contacts."
+        ))),
         // The row itself is at fault.
         400 | 409 | 412 | 413 | 415 | 422 => ResponseVerdict::Ended(RowOutcome::Rejected(sentence)),
         // Any other row would fail in the same way.
-        _ => ResponseVerdict::Ended(RowOutcome::Stopped(sentence)),
+        _ => ResponseVerdict::Ended(RowOutcome::Refused(sentence)),
     }
 }

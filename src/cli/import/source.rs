@@ -41,8 +41,10 @@ enum ImportSourceKind {
 
 /// One row.
 pub(super) struct ImportRow {
-    /// Counted from 1, without the header.
+    /// Counted from 1, without the header. It is what the progress file calls the row.
     pub(super) number: u64,
+    /// The line of the file on which it begins.
+    pub(super) line: u64,
     /// The body of a create.
     pub(super) body: String,
     pub(super) original: Original,
@@ -124,18 +126,29 @@ impl ImportSource {
         Ok(match &self.kind {
             ImportSourceKind::Csv { delimiter, mapping, .. } => {
                 let records = reader(file, *delimiter).into_records().zip(1..);
-                Box::new(records.map(|(record, number)| {
-                    let record = record.map_err(|error| self.csv_fault(&error))?;
+                Box::new(records.filter_map(|(record, number)| {
+                    let record = match record {
+                        // A spreadsheet may end with rows that have delimiters and nothing else.
+                        Ok(record) if record.iter().all(|cell| cell.trim().is_empty()) => return None,
+                        Ok(record) => record,
+                        Err(error) => return Some(Err(self.csv_fault(&error))),
+                    };
+                    let line = record.position().map_or(number + 1, csv::Position::line);
                     let body = mapping.body(record.iter()).to_string();
-                    Ok(ImportRow { number, body, original: Original::Cells(record) })
+                    Some(Ok(ImportRow { number, line, body, original: Original::Cells(record) }))
                 }))
             }
             ImportSourceKind::Ndjson(changes) => {
                 let lines = BufReader::new(file).lines().zip(1_u64..);
-                let objects = lines.filter_map(move |(line, at)| self.object(line, at).transpose());
+                let objects = lines.filter_map(move |(line, at)| {
+                    let object = self.object(line, at).transpose()?;
+                    Some(object.map(|object| (object, at)))
+                });
                 Box::new(objects.zip(1..).map(|(object, number)| {
-                    let contact = changed(object?, changes);
-                    Ok(ImportRow { number, body: contact.to_string(), original: Original::Object(contact) })
+                    let (object, line) = object?;
+                    let contact = changed(object, changes);
+                    let body = contact.to_string();
+                    Ok(ImportRow { number, line, body, original: Original::Object(contact) })
                 }))
             }
         })

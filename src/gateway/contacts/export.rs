@@ -10,8 +10,9 @@ use super::cursor::{Binding, Cursors, ListProgress};
 use super::errors::repeats;
 use super::export_permits::ExportPermit;
 use super::filters::{self, RowMatch, Split, UnseenRows};
+use super::ids;
+use super::incomplete::IncompleteRows;
 use super::walk::{Gap, WalkNext, WalkRow, WalkState};
-use super::{ids, row_unreadable};
 use crate::blocking;
 use crate::domain::{
     CallContext, Contact, ContactQuery, Failure, FailureKind, Result, TenantId, Text, Warning,
@@ -91,7 +92,7 @@ pub struct ContactExport {
     /// Digests of the ids; an id itself would keep the reply that it is a slice of.
     seen: HashSet<[u8; 16]>,
     count: u64,
-    unreadable: usize,
+    incomplete: IncompleteRows,
     unseen: UnseenRows,
     /// Pages of the CRM without a new contact.
     repeated: usize,
@@ -127,7 +128,7 @@ impl ContactExport {
             following: if matches_nobody { Following::End(None) } else { Following::More(start) },
             seen: HashSet::new(),
             count: 0,
-            unreadable: 0,
+            incomplete: IncompleteRows::default(),
             unseen: UnseenRows::default(),
             repeated: 0,
             checked: 0,
@@ -209,8 +210,7 @@ impl ContactExport {
     }
 
     fn warnings(&self, gap: Option<Gap>) -> Vec<Warning> {
-        let unreadable = row_unreadable(self.unreadable);
-        self.unseen.warnings().chain(unreadable).chain(gap.map(Gap::warning)).collect()
+        self.unseen.warnings().chain(self.incomplete.warnings()).chain(gap.map(Gap::warning)).collect()
     }
 
     /// Where the walk continues; `None` at its end.
@@ -235,13 +235,14 @@ impl ContactExport {
         while contacts.len() < CHUNK && bytes < CHUNK_BYTES {
             let Some((row, verdict)) = self.rows.next() else { break };
             let Some(contact) = row.contact else {
-                self.unreadable += 1;
+                self.incomplete.count_unreadable(1);
                 continue;
             };
             let id = short_digest(contact.remote_id.as_str().as_bytes());
             if verdict != Some(RowMatch::Matches) || !self.seen.insert(id) {
                 continue;
             }
+            self.incomplete.count(&contact);
             self.repeated = 0;
             self.count += 1;
             bytes += contact.size();

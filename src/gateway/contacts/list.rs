@@ -6,9 +6,10 @@ use std::collections::HashSet;
 use super::cursor::{Binding, Cursors, ListProgress};
 use super::errors::repeats;
 use super::filters::Split;
+use super::incomplete::IncompleteRows;
 use super::scan::{Scanned, Wanted, limit_reached, scan};
 use super::walk::{ContactWalk, Gap, WalkNext, WalkState};
-use super::{ContactPage, ListRequest, PageStart, filters, ids, incomplete_rows};
+use super::{ContactPage, ListRequest, PageStart, filters, ids};
 use crate::adapters::AdapterSpec;
 use crate::domain::{
     CallContext, Caller, Contact, ContactQuery, Failure, FailureKind, FieldFault, PageToken, Region, Result,
@@ -54,7 +55,10 @@ pub(super) async fn list(
         let make = |passed: &ListProgress| cursors.make(&binding, passed);
         matching_rows(context, opened, &split, &walk, is_first, progress, skip, limit, make).await?
     };
-    let mut warnings = incomplete_rows(&rows.contacts, rows.unreadable);
+    let mut incomplete = IncompleteRows::default();
+    rows.contacts.iter().for_each(|contact| incomplete.count(contact));
+    incomplete.count_unreadable(rows.unreadable);
+    let mut warnings: Vec<Warning> = incomplete.warnings().collect();
     warnings.extend(rows.warnings);
     warnings.extend(rows.gap.map(Gap::warning));
     Ok(ContactPage {

@@ -14,6 +14,7 @@ mod export_permits;
 mod filters;
 mod ids;
 mod if_match;
+mod incomplete;
 mod list;
 mod new_values;
 mod operation;
@@ -35,6 +36,7 @@ pub use self::describe::{FieldsDescription, KnowledgeSource, RemoteFieldDescript
 pub use self::dry_run::{DryRun, DryRunBuilder, PlannedCall};
 pub use self::export::{ContactExport, ExportEnd, ExportPart, ExportRequest};
 use self::export_permits::ExportPermits;
+use self::incomplete::incomplete;
 use self::operation::WriteDeps;
 pub use self::operation::{ResponseBuilder, WriteRequest};
 use self::search::SearchPermits;
@@ -44,12 +46,12 @@ pub use self::search::{
 use super::Credentials;
 use super::audit::{Action, Audit, Entry, fields};
 use super::writes::{Ledger, Locks, SharedLocks, StoredResponse};
-use crate::adapters::{IdentityKind, REMOTE_FIELDS_MOST};
+use crate::adapters::IdentityKind;
 use crate::blocking;
 use crate::config::Limits;
 use crate::domain::{
     Actor, CallContext, Caller, Contact, ContactDraft, ContactPatch, ContactQuery, ContactUpsert,
-    CredentialId, Field, FilterName, Result, Scope, Text, Warning, WarningCode,
+    CredentialId, FilterName, Result, Scope, Text, Warning,
 };
 use crate::sealing::Sealer;
 
@@ -314,103 +316,4 @@ impl Contacts {
         let WriteRequest { context, caller, .. } = request;
         self.audit.begin(&Actor::of(caller, context), action, Some(&caller.tenant))
     }
-}
-
-/// Warnings about fields that a read of one contact does not show.
-fn incomplete(contact: &Contact) -> Vec<Warning> {
-    let warn = |field: Field| {
-        let name = field.name();
-        let message = if contact.partial.contains(field) {
-            format!("The CRM's response shows only a part of `{name}`.")
-        } else {
-            format!("The CRM's response does not show `{name}`, so it is left out.")
-        };
-        Warning::new(WarningCode::Incomplete, format!("/{name}"), message)
-    };
-    let mut warnings: Vec<Warning> = not_shown(contact).map(warn).collect();
-    warnings.extend(faulty(contact, ""));
-    warnings
-}
-
-/// How many faulty fields of rows get a warning of their own.
-const ROWS_MOST: usize = 20;
-
-/// Warnings about fields that a page does not show, and about rows that are left out because they have no id.
-fn incomplete_rows(contacts: &[Contact], unreadable: usize) -> Vec<Warning> {
-    let all = contacts.len();
-    let warn = |field: Field| {
-        let name = field.name();
-        let lacking = || contacts.iter().filter(|contact| lacks(contact, field));
-        let unseen = lacking().filter(|contact| contact.unseen.contains(field)).count();
-        let partly = lacking().filter(|contact| contact.partial.contains(field)).count();
-        let message = match (unseen, partly) {
-            (0, 0) => return None,
-            (unseen, 0) if unseen == all => {
-                format!("The CRM's list does not show `{name}`, so it is left out. A read by id may show it.")
-            }
-            (unseen, 0) => format!(
-                "{unseen} of {all} rows do not show `{name}`, so it is left out there. A read by id may show it."
-            ),
-            (_, _) => format!(
-                "{} of {all} rows do not show `{name}` completely. A read by id may show it.",
-                unseen + partly
-            ),
-        };
-        Some(Warning::new(WarningCode::Incomplete, format!("/contacts/*/{name}"), message))
-    };
-    let mut warnings: Vec<Warning> = Field::ALL.into_iter().filter_map(warn).collect();
-    let mut rows = contacts
-        .iter()
-        .enumerate()
-        .flat_map(|(index, contact)| faulty(contact, &format!("/contacts/{index}")));
-    warnings.extend(rows.by_ref().take(ROWS_MOST));
-    let more = rows.count();
-    if more > 0 {
-        let message = format!("{more} more fields of this page cannot be read and are left out.");
-        warnings.push(Warning::new(WarningCode::Incomplete, "/contacts", message));
-    }
-    warnings.extend(row_unreadable(unreadable));
-    warnings
-}
-
-/// The warning about rows that are left out because they have no id.
-fn row_unreadable(rows: usize) -> Option<Warning> {
-    let noun = if rows == 1 { "row" } else { "rows" };
-    let message =
-        format!("{rows} {noun} of the CRM without a readable id: left out here, but counted in `total`.");
-    (rows > 0).then(|| Warning::new(WarningCode::RowUnreadable, "/contacts", message))
-}
-
-/// The fields that a read does not show completely, without those that have a warning of their own.
-fn not_shown(contact: &Contact) -> impl Iterator<Item = Field> {
-    Field::ALL.into_iter().filter(|field| lacks(contact, *field))
-}
-
-fn lacks(contact: &Contact, field: Field) -> bool {
-    let told_apart = match field {
-        // Types are shown with their lists.
-        Field::EmailAddressType | Field::PhoneNumberType => true,
-        Field::RemoteFields => contact.remote_fields_unread,
-        field => contact.unreadable.contains(field),
-    };
-    !contact.shows(field) && !told_apart
-}
-
-/// The fields of the contact at `pointer` that cannot be read.
-fn faulty(contact: &Contact, pointer: &str) -> Vec<Warning> {
-    let id = &contact.remote_id;
-    let mut warnings: Vec<Warning> = contact
-        .unreadable
-        .iter()
-        .map(|field| {
-            let name = field.name();
-            let message = format!("`{name}` of the contact with remoteId {id} cannot be read, so it is left out. `remoteFields` has the CRM's value.");
-            Warning::new(WarningCode::Incomplete, format!("{pointer}/{name}"), message)
-        })
-        .collect();
-    warnings.extend(contact.remote_fields_unread.then(|| {
-        let message = format!("The contact with remoteId {id} has more than {REMOTE_FIELDS_MOST} fields in the CRM, so its `remoteFields` are left out.");
-        Warning::new(WarningCode::Incomplete, format!("{pointer}/remoteFields"), message)
-    }));
-    warnings
 }

@@ -113,7 +113,7 @@ impl StageWish {
             return Ok(());
         }
         let names = enumerated(pipeline.stages.iter().map(|stage| &stage.name));
-        let detail = format!("No stage has this name. Stages of {}: {names}.", pipeline.called());
+        let detail = self.no_stage(pipeline, "name", &names);
         Err(Failure::validation(vec![FieldFault::member(&status.at, "unknown_choice", detail)]))
     }
 
@@ -126,16 +126,17 @@ impl StageWish {
         }
         let stages =
             pipeline.stages.iter().map(|stage| format!("{} ({})", stage.id.as_str(), stage.name.as_str()));
+        let detail = self.no_stage(pipeline, "id", &enumerated(stages.collect::<Vec<_>>()));
+        Err(Failure::validation(vec![FieldFault::member(&stage.at, "unknown_choice", detail)]))
+    }
+
+    /// The detail of the refusal: `pipeline` has no stage with this name or id, only `stages`.
+    fn no_stage(&self, pipeline: &PipelineDefinition, what: &str, stages: &str) -> String {
         let other = match self.pipeline {
             StagePipeline::Named(_) => "",
             _ => " For a stage of another pipeline, send its `pipelineId` too.",
         };
-        let detail = format!(
-            "No stage has this id. Stages of {}: {}.{other}",
-            pipeline.called(),
-            enumerated(stages.collect::<Vec<_>>())
-        );
-        Err(Failure::validation(vec![FieldFault::member(&stage.at, "unknown_choice", detail)]))
+        format!("No stage of {} has this {what}. Its stages: {stages}.{other}", pipeline.called())
     }
 
     /// The pipeline that can refuse the write: one whose stages are all known, and in which the CRM searches.
