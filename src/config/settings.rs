@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use super::upstream_limits::{self, RateKey};
+
 #[derive(Debug)]
 pub struct Setting {
     /// The name in the file.
@@ -238,6 +240,10 @@ pub fn markdown() -> String {
         let _ =
             writeln!(table, "| `{variable}`{or_file} | `{key}` | {} | {doc} |", default.unwrap_or_default());
     }
+    for RateKey { name, doc, .. } in upstream_limits::KEYS {
+        let _ =
+            writeln!(table, "| | `{name}` in `[limits.upstream.\"<provider>\"]` | the CRM's own | {doc} |");
+    }
     table
 }
 
@@ -248,7 +254,8 @@ pub(super) fn shown_key(name: &str) -> String {
 }
 
 /// The known name most similar to `name`, if one is similar.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= candidate.len().div_ceil(3))
