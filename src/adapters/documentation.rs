@@ -133,12 +133,16 @@ fn paging(spec: &AdapterSpec) -> String {
 }
 
 fn limits(spec: &AdapterSpec) -> String {
+    const OPERATOR: &str = "The gateway's operator can configure another one.";
     if spec.limits.is_empty() {
-        return "The CRM publishes no rate limit. The gateway waits as long as a 429 asks for.".to_owned();
+        return format!(
+            "The CRM publishes no rate limit. The gateway waits as long as a 429 asks for. {OPERATOR}"
+        );
     }
     let each = spec.limits.iter().map(|limit| format!("{} calls in {} s", limit.calls, limit.per.as_secs()));
     let each: Vec<String> = each.collect();
-    format!("Rate limit of one credential, or of the credentials that share a limit: {}.", each.join(", "))
+    let each = each.join(", ");
+    format!("Rate limit of one credential, or of the credentials that share a limit: {each}. {OPERATOR}")
 }
 
 fn rows(text: &mut String, head: &str, rows: impl Iterator<Item = String>) {

@@ -68,7 +68,9 @@ pub use identity::{ContactIdentity, Identity, IdentityKey, IdentityKind, Identit
 pub use lenient_reader::REMOTE_FIELDS_MOST;
 pub use paging::{Paging, Traversal};
 pub use reading::merge;
-pub use settings::{CredentialSecret, SecretForm, SettingKind, SettingSpec, Settings, pointer_token};
+pub use settings::{
+    CredentialSecret, MOST_CALLS, SecretForm, SettingKind, SettingSpec, Settings, pointer_token,
+};
 
 /// All supported CRMs.
 pub static ADAPTERS: &[&AdapterSpec] = &[&aptly::SPEC, &pipeline::SPEC];

@@ -4,9 +4,13 @@ use std::collections::BTreeMap;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::config::CallRates;
 use crate::domain::{Failure, Faults, FieldFault, RawJson, Region, Result, Text, abbreviated};
 use crate::json::{self, Kind};
 use crate::upstream::is_plain_segment;
+
+/// The highest rate that a credential can set.
+pub const MOST_CALLS: u32 = 1_000_000;
 
 #[derive(Clone, Copy, Debug)]
 pub struct SettingSpec {
@@ -41,6 +45,8 @@ pub enum SettingKind {
     LimitGroup,
     /// The part of the CRM's rate limit that the gateway may use: above 0, at most 1.
     LimitShare,
+    /// `perMinute` and `perSecond`, which lower the CRM's rate limit.
+    CallRates,
 }
 
 /// One form of a secret: all of these fields and no others.
@@ -112,6 +118,12 @@ impl Settings {
         self.of_kind(SettingKind::LimitShare).and_then(|raw| share(raw.as_str())).unwrap_or(1.0)
     }
 
+    /// The rates to which the credential lowers the CRM's rate limit.
+    #[must_use]
+    pub fn call_rates(&self) -> CallRates {
+        self.of_kind(SettingKind::CallRates).and_then(|raw| call_rates(raw.as_str())).unwrap_or_default()
+    }
+
     fn of_kind(&self, kind: SettingKind) -> Option<&RawJson> {
         self.0.iter().find(|(spec, _)| spec.kind == kind).map(|(_, raw)| raw)
     }
@@ -135,6 +147,7 @@ impl SettingKind {
             Self::RemoteFields => json::kind(raw) == Kind::Object,
             Self::LimitGroup => text.is_some_and(|text| is_name(&text)),
             Self::LimitShare => share(raw).is_some(),
+            Self::CallRates => call_rates(raw).is_some(),
         };
         if ok { Ok(()) } else { Err(self.expectation()) }
     }
@@ -152,6 +165,9 @@ impl SettingKind {
             Self::RemoteFields => "Must be an object of `remoteFields`.".to_owned(),
             Self::LimitGroup => "Must be a text of 1 to 100 characters that is not blank.".to_owned(),
             Self::LimitShare => "Must be a number above 0 and at most 1, such as 0.5.".to_owned(),
+            Self::CallRates => {
+                format!("Must be an object of `perMinute` and `perSecond`, whole numbers from 1 to {MOST_CALLS}.")
+            }
         }
     }
 }
@@ -163,6 +179,19 @@ fn is_name(text: &str) -> bool {
 fn share(raw: &str) -> Option<f64> {
     let number = if json::kind(raw) == Kind::Number { raw.trim().parse().ok() } else { None };
     number.filter(|share| *share > 0.0 && *share <= 1.0)
+}
+
+fn call_rates(raw: &str) -> Option<CallRates> {
+    let mut rates = CallRates::default();
+    for (name, raw) in &json::members(raw)?.0 {
+        let calls = raw.get().trim().parse().ok().filter(|calls| (1..=MOST_CALLS).contains(calls))?;
+        match name.as_ref() {
+            "perMinute" => rates.per_minute = Some(calls),
+            "perSecond" => rates.per_second = Some(calls),
+            _ => return None,
+        }
+    }
+    Some(rates)
 }
 
 fn is_path_template(text: &str) -> bool {

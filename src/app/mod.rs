@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::adapters::ADAPTERS;
 use crate::auth::{Authenticator, Issuers};
-use crate::config::{Config, ConfigError, Limits};
+use crate::config::{Config, ConfigError, Limits, ProviderLimits, UpstreamLimits, nearest};
 use crate::gateway::credentials::CredentialResolver;
 use crate::gateway::{
     ApiKeys, Audit, Contacts, Credentials, Gateway, Ledger, Rotation, SharedLocks, Tenants,
@@ -32,6 +32,18 @@ pub struct Components {
     pub sealer: Arc<Sealer>,
     pub authenticator: Arc<Authenticator>,
     pub gateway: Gateway,
+}
+
+/// The limits that the operator sets.
+pub struct OperatorLimits {
+    pub process: Limits,
+    pub upstream: UpstreamLimits,
+}
+
+impl From<Limits> for OperatorLimits {
+    fn from(process: Limits) -> Self {
+        Self { process, upstream: UpstreamLimits::default() }
+    }
 }
 
 /// The settings that other modules parse.
@@ -62,7 +74,8 @@ impl Components {
         let sealer =
             Sealer::with_others(&master_key, &previous).map_err(|failure| one(failure.detail.as_str()))?;
         let transport = transport.with_limits(config.limits);
-        Ok(Self::join(store, sealer, guard, transport, config.admin_token.as_ref(), issuers, config.limits))
+        let limits = OperatorLimits { process: config.limits, upstream: config.upstream_limits.clone() };
+        Ok(Self::join(store, sealer, guard, transport, config.admin_token.as_ref(), issuers, limits))
     }
 
     /// Joins components that are open already.
@@ -74,21 +87,18 @@ impl Components {
         transport: Transport,
         admin_token: Option<&SecretString>,
         issuers: Issuers,
-        limits: Limits,
+        limits: impl Into<OperatorLimits>,
     ) -> Self {
+        let OperatorLimits { process: limits, upstream } = limits.into();
         let sealer = Arc::new(sealer);
         let bytes = transport.bytes_in_flight();
         let tokens = issuers.tokens(store.tenants.clone(), &transport);
         let authenticator = Authenticator::new(store.keys.clone(), admin_token).with_tokens(tokens);
         let authenticator = Arc::new(authenticator);
         let audit = Audit::new(store.audit.clone(), sealer.clone());
-        let resolver = Arc::new(CredentialResolver::new(
-            store.credentials.clone(),
-            sealer.clone(),
-            guard,
-            transport,
-            ADAPTERS,
-        ));
+        let resolver =
+            CredentialResolver::new(store.credentials.clone(), sealer.clone(), guard, transport, ADAPTERS);
+        let resolver = Arc::new(resolver.with_rate_limits(upstream));
         let tenants = Tenants::new(
             store.tenants.clone(),
             sealer.clone(),
@@ -137,16 +147,31 @@ fn checked(config: &Config) -> Result<CheckedConfig, ConfigError> {
         .map_err(|fault| format!("{}: {fault}", config.origin("database_url")));
     let named = allowed.as_ref().ok().cloned().unwrap_or_default();
     let issuers = Issuers::new(&config.issuers, &named);
+    let strangers = unknown_providers(&config.upstream_limits);
     match (master_key, previous, allowed, location, issuers) {
-        (Ok(master_key), Ok(previous), Ok(allowed), Ok(location), Ok(issuers)) => {
+        (Ok(master_key), Ok(previous), Ok(allowed), Ok(location), Ok(issuers)) if strangers.is_empty() => {
             Ok(CheckedConfig { master_key, previous, allowed, location, issuers })
         }
         (master_key, previous, allowed, location, issuers) => {
             let others = issuers.err().unwrap_or_default();
             let first = [master_key.err(), previous.err(), allowed.err(), location.err()];
-            Err(ConfigError(first.into_iter().flatten().chain(others).collect()))
+            Err(ConfigError(first.into_iter().flatten().chain(others).chain(strangers).collect()))
         }
     }
+}
+
+/// A sentence for each provider with rate limits that no adapter has.
+fn unknown_providers(limits: &UpstreamLimits) -> Vec<String> {
+    let names = || ADAPTERS.iter().map(|spec| spec.provider.as_str());
+    let unknown = limits.0.iter().filter(|limits| !names().any(|name| name == limits.provider));
+    let sentence = |limits: &ProviderLimits| match nearest(&limits.provider, names()) {
+        Some(near) => format!("{}: no such provider; did you mean `{near}`?", limits.origin),
+        None => {
+            let names: Vec<&str> = names().collect();
+            format!("{}: no such provider; the providers are {}", limits.origin, names.join(", "))
+        }
+    };
+    unknown.map(sentence).collect()
 }
 
 /// The previous master keys.
@@ -162,4 +187,27 @@ fn previous(config: &Config) -> Result<Vec<MasterKey>, String> {
 
 fn one(sentence: impl Into<String>) -> ConfigError {
     ConfigError(vec![sentence.into()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Flags;
+
+    #[test]
+    fn a_rate_limit_of_an_unknown_provider_names_the_nearest() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("gateway.toml");
+        let key = MasterKey::generate().unwrap().text().expose_secret().to_owned();
+        let fault = |provider: &str| {
+            std::fs::write(&file, format!("[limits.upstream.\"{provider}\"]\nper_minute = 1")).unwrap();
+            let flags = Flags { file: Some(file.clone()), values: Vec::new() };
+            let config = Config::read(&flags, [("GATEWAY_MASTER_KEY".to_owned(), key.clone())]).unwrap();
+            check(&config).err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        assert_eq!(fault("aptly"), "");
+        assert!(fault("aptyl").ends_with("no such provider; did you mean `aptly`?"), "{}", fault("aptyl"));
+        let other = fault("salesforce");
+        assert!(other.ends_with("no such provider; the providers are aptly, pipeline"), "{other}");
+    }
 }

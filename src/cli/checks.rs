@@ -19,6 +19,10 @@ pub(super) fn check_config(flags: &Flags, output: &mut Output) -> CliOutcome {
     let config = Config::load(flags)?;
     let issuers =
         config.issuers.iter().map(|issuer| ["auth.jwt".to_owned(), issuer.shown(), issuer.origin.clone()]);
+    let limits = config.upstream_limits.0.iter();
+    let limits = limits.map(|limits| {
+        [format!("limits.upstream.{}", limits.provider), limits.shown(), limits.origin.clone()]
+    });
     let rows: Vec<[String; 3]> = config
         .given
         .iter()
@@ -33,6 +37,7 @@ pub(super) fn check_config(flags: &Flags, output: &mut Output) -> CliOutcome {
             [setting.key.to_owned(), value, origin]
         })
         .chain(issuers)
+        .chain(limits)
         .collect();
     output.table(["SETTING", "VALUE", "FROM"], &rows)?;
     for warning in &config.warnings {

@@ -5,21 +5,30 @@ use std::path::Path;
 use secrecy::SecretString;
 
 use super::jwt::{self, JwtIssuer};
+use super::limits::UpstreamLimits;
 use super::settings::{SETTINGS, Sensitivity, Setting, shown_key};
 use super::small_file::{LARGEST, named, text};
+use super::upstream_limits;
 use crate::domain::nearest;
 
 /// One setting in the file: the setting, whether its key is `…_file`, and its text.
 pub(super) type FileEntry = (&'static Setting, bool, SecretString);
 
-/// The settings and issuers in the TOML file at `path`. Invalid ones are left out and added to `faults`.
-pub(super) fn read(path: &Path, faults: &mut Vec<String>) -> (Vec<FileEntry>, Vec<JwtIssuer>) {
+/// The tables of the file, which no flag or variable replaces.
+#[derive(Default)]
+pub(super) struct Tables {
+    pub(super) issuers: Vec<JwtIssuer>,
+    pub(super) upstream_limits: UpstreamLimits,
+}
+
+/// The settings and tables in the TOML file at `path`. Invalid ones are left out and added to `faults`.
+pub(super) fn read(path: &Path, faults: &mut Vec<String>) -> (Vec<FileEntry>, Tables) {
     let shown = if path.exists() { path.display().to_string() } else { named(path) };
     let text = match text(path, LARGEST) {
         Ok(text) => text,
         Err(reason) => {
             faults.push(format!("the configuration file {shown} cannot be read: {reason}"));
-            return (Vec::new(), Vec::new());
+            return (Vec::new(), Tables::default());
         }
     };
     // The parser's own message quotes the line, which may contain a secret.
@@ -31,22 +40,25 @@ pub(super) fn read(path: &Path, faults: &mut Vec<String>) -> (Vec<FileEntry>, Ve
                 "the configuration file {shown} is not valid TOML at line {line}: {}",
                 error.message()
             ));
-            return (Vec::new(), Vec::new());
+            return (Vec::new(), Tables::default());
         }
     };
     let auth = table.remove("auth");
     let issuers = auth.map(|auth| jwt::read(auth, &shown, faults)).unwrap_or_default();
+    let limits = table.remove("limits");
+    let upstream_limits =
+        limits.map(|limits| upstream_limits::read(limits, &shown, faults)).unwrap_or_default();
     let entries = table.into_iter().filter_map(|(name, value)| {
         entry(&name, value).map_err(|fault| faults.push(format!("{shown}: {fault}"))).ok()
     });
-    (entries.collect(), issuers)
+    (entries.collect(), Tables { issuers, upstream_limits })
 }
 
 fn entry(name: &str, value: toml::Value) -> Result<FileEntry, String> {
     let (setting, is_path) = known(name).ok_or_else(|| {
         let names = SETTINGS.iter().map(|setting| setting.key);
         let shown = shown_key(name);
-        match nearest(name, names.chain(["auth"])) {
+        match nearest(name, names.chain(["auth", "limits"])) {
             Some(near) => format!("{shown} is not a setting; did you mean `{near}`?"),
             None => format!("{shown} is not a setting; `contacts-gateway check-config` lists them"),
         }

@@ -68,3 +68,45 @@ impl Default for Quotas {
         }
     }
 }
+
+/// How many calls to a CRM may start per minute and per second. `None` leaves a limit as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallRates {
+    pub per_minute: Option<u32>,
+    pub per_second: Option<u32>,
+}
+
+/// The operator's rate limits of calls to the CRM of a provider. 0 is unlimited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderLimits {
+    pub provider: String,
+    pub rates: CallRates,
+    /// The table and its file, for error messages.
+    pub origin: String,
+}
+
+/// The operator's rate limits of calls to CRMs, by provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UpstreamLimits(pub Vec<ProviderLimits>);
+
+impl UpstreamLimits {
+    /// The rates of `provider`; without a table, none is set.
+    #[must_use]
+    pub fn of(&self, provider: &str) -> CallRates {
+        let found = self.0.iter().find(|limits| limits.provider == provider);
+        found.map(|limits| limits.rates).unwrap_or_default()
+    }
+}
+
+impl ProviderLimits {
+    /// The limits on one line.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let one = |calls: Option<u32>, per: &str| match calls {
+            None => format!("the CRM's own per {per}"),
+            Some(0) => format!("unlimited per {per}"),
+            Some(calls) => format!("{calls} per {per}"),
+        };
+        format!("{}, {}", one(self.rates.per_minute, "minute"), one(self.rates.per_second, "second"))
+    }
+}

@@ -9,6 +9,7 @@ mod small_file;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod upstream_limits;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,7 +20,7 @@ use tracing::level_filters::LevelFilter;
 
 pub use crash::crash_point;
 pub use jwt::{JwtAlgorithm, JwtIssuer, JwtKeys};
-pub use limits::{Limits, Quotas};
+pub use limits::{CallRates, Limits, ProviderLimits, Quotas, UpstreamLimits};
 pub use settings::{SETTINGS, Sensitivity, Setting, markdown};
 pub use sources::{SettingValue, api_key};
 
@@ -55,6 +56,8 @@ pub struct Config {
     /// How many days audit records are kept; `None` is forever.
     pub audit_retention_days: Option<u32>,
     pub limits: Limits,
+    /// Rate limits of calls to CRMs, in place of those that the CRMs publish.
+    pub upstream_limits: UpstreamLimits,
     pub quotas: Quotas,
     pub log: LevelFilter,
     pub log_format: LogFormat,
@@ -103,6 +106,7 @@ impl Config {
             issuers: found.issuers,
             audit_retention_days: parsed(value("audit_retention_days"), &mut faults, days).flatten(),
             limits: limits(&value, &mut faults),
+            upstream_limits: found.upstream_limits,
             quotas: quotas(&value, &mut faults),
             log: parsed(value("log"), &mut faults, level).unwrap_or(LevelFilter::INFO),
             log_format: parsed(value("log_format"), &mut faults, format).unwrap_or(LogFormat::Text),

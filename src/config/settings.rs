@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use super::upstream_limits::{self, RateKey};
+
 #[derive(Debug)]
 pub struct Setting {
     /// The name in the file.
@@ -237,6 +239,10 @@ pub fn markdown() -> String {
         // Writing to a String cannot fail.
         let _ =
             writeln!(table, "| `{variable}`{or_file} | `{key}` | {} | {doc} |", default.unwrap_or_default());
+    }
+    for RateKey { name, doc, .. } in upstream_limits::KEYS {
+        let _ =
+            writeln!(table, "| | `{name}` in `[limits.upstream.\"<provider>\"]` | the CRM's own | {doc} |");
     }
     table
 }

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::file::Tables;
 use super::jwt::JwtIssuer;
+use super::limits::UpstreamLimits;
 use super::settings::{SETTINGS, Sensitivity, Setting};
 use super::{Flags, crash, file, small_file};
 use crate::domain::nearest;
@@ -39,6 +41,7 @@ impl SettingValue {
 pub(super) struct Collected {
     pub(super) given: Vec<(&'static Setting, Option<SettingValue>)>,
     pub(super) issuers: Vec<JwtIssuer>,
+    pub(super) upstream_limits: UpstreamLimits,
     pub(super) faults: Vec<String>,
     pub(super) warnings: Vec<String>,
 }
@@ -65,12 +68,12 @@ pub(super) fn environment() -> Vec<(String, String)> {
 pub(super) fn collect(flags: &Flags, environment: impl IntoIterator<Item = (String, String)>) -> Collected {
     let mut variables: BTreeMap<String, String> =
         environment.into_iter().filter(|(name, _)| name.starts_with("GATEWAY_")).collect();
-    let (mut faults, mut values, mut issuers) = (Vec::new(), BTreeMap::new(), Vec::new());
+    let (mut faults, mut values, mut tables) = (Vec::new(), BTreeMap::new(), Tables::default());
     let named = variables.remove(FILE_VARIABLE).map(PathBuf::from);
     if named.as_deref().is_some_and(|path| path.as_os_str().is_empty()) {
         faults.push(format!("{FILE_VARIABLE} is empty; give it the path of a file or remove it"));
     } else if let Some(path) = flags.file.as_ref().or(named.as_ref()) {
-        issuers = from_file(path, &mut values, &mut faults);
+        tables = from_file(path, &mut values, &mut faults);
     }
     from_variables(&mut variables, &mut values, &mut faults);
     for (key, value) in &flags.values {
@@ -83,7 +86,8 @@ pub(super) fn collect(flags: &Flags, environment: impl IntoIterator<Item = (Stri
         SETTINGS.iter().map(|setting| (setting, values.remove(setting.key).or_else(|| default(setting))));
     Collected {
         given: given.collect(),
-        issuers,
+        issuers: tables.issuers,
+        upstream_limits: tables.upstream_limits,
         faults,
         warnings: variables.keys().map(|name| warning(name)).collect(),
     }
@@ -91,8 +95,8 @@ pub(super) fn collect(flags: &Flags, environment: impl IntoIterator<Item = (Stri
 
 type Values = BTreeMap<&'static str, SettingValue>;
 
-fn from_file(path: &Path, values: &mut Values, faults: &mut Vec<String>) -> Vec<JwtIssuer> {
-    let (entries, issuers) = file::read(path, faults);
+fn from_file(path: &Path, values: &mut Values, faults: &mut Vec<String>) -> Tables {
+    let (entries, tables) = file::read(path, faults);
     for (setting, is_path, text) in entries {
         let suffix = if is_path { "_file" } else { "" };
         let origin = format!("{}{suffix} in {}", setting.key, path.display());
@@ -105,7 +109,7 @@ fn from_file(path: &Path, values: &mut Values, faults: &mut Vec<String>) -> Vec<
             ));
         }
     }
-    issuers
+    tables
 }
 
 fn from_variables(variables: &mut BTreeMap<String, String>, values: &mut Values, faults: &mut Vec<String>) {

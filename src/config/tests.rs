@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret;
 
-use super::{Config, ConfigError, Flags, JwtKeys, LogFormat, SETTINGS, markdown};
+use super::{CallRates, Config, ConfigError, Flags, JwtKeys, LogFormat, SETTINGS, markdown};
 
 fn read(
     file: Option<&str>,
@@ -216,5 +216,44 @@ fn the_bounds_that_a_text_names_are_those_that_hold() {
                 said.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect();
             assert_eq!(numbers, [least, most], "{said}");
         }
+    }
+}
+
+#[test]
+fn rate_limits_of_a_crm_are_read_with_what_is_not_given_left_to_the_crm() {
+    let file = "[limits.upstream.\"aptly\"]\nper_minute = 600\n[limits.upstream.pipeline]\nper_second = 0\n";
+    let limits = read(Some(file), &[], &[]).unwrap().upstream_limits;
+    assert_eq!(limits.of("aptly"), CallRates { per_minute: Some(600), per_second: None });
+    assert_eq!(limits.of("pipeline"), CallRates { per_minute: None, per_second: Some(0) });
+    assert_eq!(limits.of("other"), CallRates::default());
+    let shown: Vec<String> = limits.0.iter().map(super::ProviderLimits::shown).collect();
+    assert_eq!(
+        shown,
+        ["600 per minute, the CRM's own per second", "the CRM's own per minute, unlimited per second"]
+    );
+}
+
+#[test]
+fn each_fault_of_a_rate_limit_is_one_sentence() {
+    for (file, says) in [
+        ("limits = 1", "`limits` must be a table"),
+        ("[limits]\nupstream = 1", "`limits.upstream` must be a table"),
+        ("[limits]\nupstraem = 1", "`upstraem` is not a setting in `limits`"),
+        ("[limits.upstream]\naptly = 1", "is not a table"),
+        (
+            "[limits.upstream.aptly]\nper_minuet = 1",
+            "`per_minuet` is not a setting; did you mean `per_minute`?",
+        ),
+        (
+            "[limits.upstream.aptly]\ncolour = 1",
+            "`colour` is not a setting; the settings are per_minute, per_second",
+        ),
+        ("[limits.upstream.aptly]\nper_minute = -1", "from 0 (unlimited) to 1000000"),
+        ("[limits.upstream.aptly]\nper_minute = 1000001", "from 0 (unlimited) to 1000000"),
+        ("[limits.upstream.aptly]\nper_second = \"5\"", "`per_second` must be a whole number"),
+        ("[limit.upstream.aptly]", "did you mean `limits`?"),
+    ] {
+        let said = faults(read(Some(file), &[], &[]));
+        assert!(said.contains(says) && said.lines().count() == 1, "{said}");
     }
 }

@@ -26,7 +26,8 @@ pub struct AccountId {
 pub struct AccountSpec {
     pub id: AccountId,
     pub provider: Provider,
-    /// It shares its rate limit with the tenant's credentials of the same provider and group; `None` shares with no other.
+    /// It shares its rate limit with the tenant's credentials of the same provider and group, of which the lowest limit counts;
+    /// `None` shares with no other.
     pub group: Option<Text>,
     pub limits: Vec<RateLimit>,
 }
@@ -38,8 +39,27 @@ pub struct AccountLimits {
     concurrency: Arc<ConcurrencyLimit>,
     /// Its own pauses, and its rate limit if it shares none.
     own: Arc<RateLimiter>,
-    group: Option<Arc<RateLimiter>>,
+    group: Option<Arc<Membership>>,
     limits: Arc<[RateLimit]>,
+}
+
+/// The limits of one account in a group: while it exists, they count for all of the group.
+struct Membership {
+    group: Arc<RateLimiter>,
+    limits: Arc<[RateLimit]>,
+}
+
+impl Membership {
+    fn new(group: Arc<RateLimiter>, limits: &Arc<[RateLimit]>) -> Self {
+        group.join(limits);
+        Self { group, limits: Arc::clone(limits) }
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.group.leave(&self.limits);
+    }
 }
 
 impl AccountLimits {
@@ -50,7 +70,9 @@ impl AccountLimits {
         group: Option<Arc<RateLimiter>>,
         limits: Vec<RateLimit>,
     ) -> Self {
-        Self { id, concurrency, own, group, limits: limits.into() }
+        let limits: Arc<[RateLimit]> = limits.into();
+        let group = group.map(|group| Arc::new(Membership::new(group, &limits)));
+        Self { id, concurrency, own, group, limits }
     }
 
     /// Counts a request of the credential until the result is dropped. Fails with `too_many_concurrent_requests` if the credential
@@ -71,7 +93,7 @@ impl AccountLimits {
     /// most 5 minutes.
     pub(super) fn pause(&self, after: Option<Duration>) -> Duration {
         let pause = self.own.pause(after);
-        if let Some(group) = &self.group {
+        if let Some(Membership { group, .. }) = self.group.as_deref() {
             group.pause(Some(pause.min(LONGEST_FOR_OTHERS)));
         }
         pause
@@ -79,15 +101,17 @@ impl AccountLimits {
 
     #[cfg(test)]
     pub(super) fn pause_left(&self) -> Duration {
-        self.own.pause_left().max(self.group.as_ref().map_or(Duration::ZERO, |group| group.pause_left()))
+        self.own
+            .pause_left()
+            .max(self.group.as_ref().map_or(Duration::ZERO, |member| member.group.pause_left()))
     }
 
     /// Returns when a call may be sent. Fails with `rate_limited` or `upstream_rate_limited`.
     pub(super) async fn start(&self, priority: Priority, deadline: Instant) -> Result<()> {
         let acquire = Acquire { limits: &self.limits, priority, deadline };
-        match &self.group {
+        match self.group.as_deref() {
             None => self.own.start(acquire).await,
-            Some(group) => {
+            Some(Membership { group, .. }) => {
                 self.own.start(Acquire { limits: &[], ..acquire }).await?;
                 group.start(acquire).await
             }

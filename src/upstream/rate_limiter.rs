@@ -1,15 +1,18 @@
-//! A rate limiter: the CRM's published limits as sliding windows, and the pause after a 429.
+//! A rate limiter: limits as sliding windows, and the pause after a 429.
 //!
-//! Accounts of one company can share a limiter. An interactive call reserves its start at once, in the order of arrival. A
+//! Accounts of one company can share a limiter; the lowest of their limits then counts. An interactive call reserves its start at once, in the order of arrival. A
 //! background call starts only if a start is free that nobody reserved, and leaves a quarter of each limit to interactive calls:
 //! while a job runs, they start at once.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 
+use super::RateLimit;
 use super::call::LEAST_TIME;
 use crate::domain::{Failure, FailureKind, Priority, Result};
 
@@ -22,28 +25,6 @@ pub(super) const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The part of each limit that background calls may use.
 const BACKGROUND_SHARE: f64 = 0.75;
 
-/// A published limit of a CRM: at most `calls` calls in any window of length `per`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RateLimit {
-    pub calls: usize,
-    pub per: Duration,
-}
-
-impl RateLimit {
-    /// The share that this gateway may use, at least one call. `share` is above 0 and at most 1.
-    #[must_use]
-    pub fn share(self, share: f64) -> Self {
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "limits are small numbers, and the share makes them no larger"
-        )]
-        let calls = (self.calls as f64 * share).floor() as usize;
-        Self { calls: calls.clamp(1, self.calls.max(1)), ..self }
-    }
-}
-
 /// The starts of all calls that share one limit.
 #[derive(Default)]
 pub(super) struct RateLimiter(Mutex<Starts>);
@@ -53,6 +34,8 @@ struct Starts {
     /// When calls started, oldest first, within the longest window.
     made: VecDeque<Instant>,
     longest: Duration,
+    /// How many members of a group have a limit, lowest first for each window.
+    members: BTreeMap<(Duration, usize), usize>,
     /// When waiting calls will start, in the order of arrival.
     reserved: BTreeMap<u64, Instant>,
     next: u64,
@@ -83,6 +66,27 @@ impl RateLimiter {
                 Grant::At(at, ticket) => {
                     waiting.ticket = ticket;
                     sleep_until(at).await;
+                }
+            }
+        }
+    }
+
+    /// Adds the limits of an account that shares this limiter. They count for all until [`Self::leave`].
+    pub(super) fn join(&self, limits: &[RateLimit]) {
+        let mut starts = self.0.lock();
+        for limit in limits {
+            *starts.members.entry((limit.per, limit.calls)).or_default() += 1;
+        }
+    }
+
+    /// Removes limits that [`Self::join`] added.
+    pub(super) fn leave(&self, limits: &[RateLimit]) {
+        let mut starts = self.0.lock();
+        for limit in limits {
+            if let Entry::Occupied(mut entry) = starts.members.entry((limit.per, limit.calls)) {
+                *entry.get_mut() -= 1;
+                if *entry.get() == 0 {
+                    entry.remove();
                 }
             }
         }
@@ -133,17 +137,18 @@ impl Starts {
     /// Whether a call starts now, or when. `ticket` is its earlier reservation, which keeps its position in the order.
     fn ask(&mut self, now: Instant, acquire: Acquire<'_>, ticket: Option<u64>) -> Result<Grant> {
         self.forget(now);
+        let limits = self.limits(acquire.limits);
         let at = match acquire.priority {
-            Priority::Interactive => self.earliest(now, acquire.limits, ticket),
+            Priority::Interactive => self.earliest(now, &limits, ticket),
             Priority::Bulk => {
                 let limits: Vec<RateLimit> =
-                    acquire.limits.iter().map(|limit| limit.share(BACKGROUND_SHARE)).collect();
+                    limits.iter().map(|limit| limit.share(BACKGROUND_SHARE)).collect();
                 self.earliest(now, &limits, ticket)
             }
         };
         if at <= now {
             ticket.map(|ticket| self.reserved.remove(&ticket));
-            self.make(now, acquire.limits);
+            self.make(now, &limits);
             return Ok(Grant::Now);
         }
         if at + LEAST_TIME > acquire.deadline {
@@ -158,17 +163,43 @@ impl Starts {
         Ok(Grant::At(at, Some(ticket)))
     }
 
+    /// `own`, and for each window the lowest limit of the members.
+    fn limits<'a>(&self, own: &'a [RateLimit]) -> Cow<'a, [RateLimit]> {
+        if self.members.is_empty() {
+            return Cow::Borrowed(own);
+        }
+        let mut limits = own.to_vec();
+        for &(per, calls) in self.members.keys() {
+            match limits.iter_mut().find(|limit| limit.per == per) {
+                Some(limit) => limit.calls = limit.calls.min(calls),
+                None => limits.push(RateLimit { calls, per }),
+            }
+        }
+        Cow::Owned(limits)
+    }
+
     /// The earliest start of a call after all that started, and after the reservations before `ticket`.
     fn earliest(&self, now: Instant, limits: &[RateLimit], ticket: Option<u64>) -> Instant {
+        if limits.is_empty() {
+            return self.paused_until.map_or(now, |until| until.max(now));
+        }
         let before = self.reserved.range(..ticket.unwrap_or(u64::MAX)).map(|(_, at)| *at);
-        let mut starts: Vec<Instant> = self.made.iter().copied().chain(before).collect();
-        starts.sort_unstable();
-        let last_reserved = if limits.is_empty() { None } else { starts.last().copied() };
+        let reserved: Vec<Instant> = before.collect();
+        // A limit of a million calls keeps a million starts: they are not copied for each call.
+        let starts =
+            if reserved.is_empty() { Cow::Borrowed(&self.made) } else { Cow::Owned(self.with(&reserved)) };
         let free = limits.iter().filter_map(|limit| {
             let full_since = starts.len().checked_sub(limit.calls)?;
             starts.get(full_since).map(|at| *at + limit.per + SLACK)
         });
-        free.chain(self.paused_until).chain(last_reserved).fold(now, Instant::max)
+        free.chain(self.paused_until).chain(starts.back().copied()).fold(now, Instant::max)
+    }
+
+    /// The starts and those that are reserved, oldest first.
+    fn with(&self, reserved: &[Instant]) -> VecDeque<Instant> {
+        let mut starts: Vec<Instant> = self.made.iter().chain(reserved).copied().collect();
+        starts.sort_unstable();
+        starts.into()
     }
 
     fn make(&mut self, now: Instant, limits: &[RateLimit]) {
@@ -335,6 +366,26 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn the_lowest_limit_of_a_group_counts_for_all_until_its_member_leaves() {
+        let (pace, began) = (RateLimiter::default(), crate::clock::monotonic());
+        let lower = [RateLimit { calls: 1, ..SECOND }];
+        for limits in [&[SECOND][..], &lower, &lower] {
+            pace.join(limits);
+        }
+        let member = || wish(&[], 60_000, Priority::Interactive);
+        let mut at = Vec::new();
+        for round in 0..6 {
+            if round == 2 || round == 3 {
+                pace.leave(&lower);
+            }
+            pace.start(member()).await.unwrap();
+            at.push(began.elapsed().as_millis());
+        }
+        // One a second while a member has this limit, then three.
+        assert_eq!(at.iter().map(|at| at / 1050).collect::<Vec<_>>(), [0, 1, 2, 2, 2, 3], "{at:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_pause_holds_those_who_wait_already() {
         let (pace, began) = (Arc::new(RateLimiter::default()), crate::clock::monotonic());
         for _ in 0..3 {
@@ -347,14 +398,6 @@ mod tests {
         pace.pause(Some(Duration::from_secs(5)));
         task.await.unwrap().unwrap();
         assert!(began.elapsed() >= Duration::from_millis(5100), "{:?}", began.elapsed());
-    }
-
-    #[test]
-    fn a_share_leaves_at_least_one_call() {
-        for (calls, share, left) in [(120, 0.5, 60), (20, 0.01, 1), (20, 1.0, 20), (3, 0.99, 2), (1, 0.5, 1)]
-        {
-            assert_eq!(RateLimit { calls, per: Duration::from_secs(1) }.share(share).calls, left);
-        }
     }
 
     proptest! {

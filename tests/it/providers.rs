@@ -1,9 +1,15 @@
 //! `GET /providers`: what it says of a CRM is what its credentials need, and one declaration prints it and the documents.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use contacts_gateway::adapters::{ADAPTERS, documentation};
+use contacts_gateway::app::Components;
+use contacts_gateway::config::{Config, Flags};
 use contacts_gateway::domain::{FilterName, Scope};
+use contacts_gateway::sealing::MasterKey;
+use contacts_gateway::upstream::RateLimit;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use crate::reply::Reply;
@@ -135,6 +141,39 @@ async fn any_valid_key_may_list_them_and_nobody_else() {
     ask("").await.is(401, "unauthenticated");
     ask(&admin()).await.is(403, "insufficient_scope");
     edge.ask("GET", "/providers?x=1").await.is(400, "invalid_parameter");
+}
+
+/// A gateway under this configuration file.
+async fn configured(file: &str) -> (tempfile::TempDir, Components) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gateway.toml");
+    let database = format!("database_url = \"sqlite://{}/gateway.db\"\n", folder.path().display());
+    std::fs::write(&path, database + file).unwrap();
+    let key = MasterKey::generate().unwrap().text().expose_secret().to_owned();
+    let flags = Flags { file: Some(path), values: Vec::new() };
+    let config = Config::read(&flags, [("GATEWAY_MASTER_KEY".to_owned(), key)]).unwrap();
+    (folder, Components::open(&config).await.unwrap())
+}
+
+#[tokio::test]
+async fn the_rate_limits_are_those_that_the_operator_configured() {
+    let published = ADAPTERS.iter().map(|spec| spec.limits.to_vec()).collect::<Vec<_>>();
+    for (file, first) in [
+        ("", published[0].clone()),
+        ("[limits.upstream.aptly]\nper_minute = 0\nper_second = 0", vec![]),
+        (
+            "[limits.upstream.aptly]\nper_minute = 0\nper_second = 7",
+            vec![RateLimit { calls: 7, per: Duration::from_secs(1) }],
+        ),
+    ] {
+        let (_folder, parts) = configured(file).await;
+        let limits: Vec<_> =
+            ADAPTERS.iter().map(|spec| parts.gateway.credentials.rate_limits(spec)).collect();
+        assert_eq!(limits, [first, published[1].clone()], "{file}");
+    }
+    let edge = TestGateway::open().await;
+    let shown = providers(&edge).await;
+    assert_eq!(shown[0]["rateLimits"][0], json!({ "calls": 120, "seconds": 60 }));
 }
 
 /// What `/providers` says is in the page of the CRM, word for word: one declaration prints both.

@@ -48,6 +48,28 @@ async fn a_key_with_a_list_of_credentials_cannot_join_leave_or_change_a_rate_lim
 }
 
 #[tokio::test]
+async fn a_key_with_a_list_of_credentials_cannot_lower_the_limit_of_a_group() {
+    let testbed = Testbed::open().await;
+    let tenant = testbed.tenant("one").await;
+    let credential = tenant.credentials[0].as_str();
+    let whole = testbed.key(&tenant, &Scope::ALL, None).await;
+    let listed = testbed.key(&tenant, &Scope::ALL, Some(&[credential])).await;
+    let limits = [json!({ "rateLimit": { "perMinute": 1 } }), json!({ "rateLimitShare": 0.01 })];
+    // A credential outside of groups delays no other.
+    for limit in &limits {
+        assert_eq!(patch(&testbed, &listed, credential, limit.clone()).await.status, 200);
+    }
+    assert_eq!(patch(&testbed, &whole, credential, json!({ "rateLimitGroup": "company" })).await.status, 200);
+    for limit in [json!({ "rateLimit": { "perMinute": 2 } }), json!({ "rateLimitShare": null })] {
+        let answer = patch(&testbed, &listed, credential, limit).await;
+        assert_eq!((answer.status, answer.code().as_str()), (403, "insufficient_scope"), "{}", answer.text);
+    }
+    for limit in limits {
+        assert_eq!(patch(&testbed, &listed, credential, limit).await.status, 200, "unchanged");
+    }
+}
+
+#[tokio::test]
 async fn a_retry_after_holds_its_credential_whole_and_its_group_for_five_minutes_at_most() {
     let testbed = Testbed::open().await;
     let tenant = testbed.tenant("one").await;

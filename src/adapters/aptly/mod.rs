@@ -226,6 +226,11 @@ const SETTINGS: &[SettingSpec] = &[
         SettingKind::LimitShare,
         "The part of Aptly's rate limit that this gateway may use: above 0, at most 1. Default: 1. The rest is left to other clients of the company.",
     ),
+    SettingSpec::optional(
+        "rateLimit",
+        SettingKind::CallRates,
+        "Calls that this gateway may send, as {\"perMinute\": 60, \"perSecond\": 5}. It only lowers the limit of the CRM or of the gateway's operator. Among credentials with one `rateLimitGroup`, the lowest limit counts.",
+    ),
 ];
 
 fn connect(connection: AdapterConnection<'_>) -> Result<Arc<dyn Adapter>> {

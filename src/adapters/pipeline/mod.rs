@@ -202,6 +202,11 @@ const SETTINGS: &[SettingSpec] = &[
         SettingKind::PathTemplate,
         "Path that deletes one contact. Default: the documented bulk delete with one id.",
     ),
+    SettingSpec::optional(
+        "rateLimit",
+        SettingKind::CallRates,
+        "Calls that this gateway may send, as {\"perMinute\": 60, \"perSecond\": 5}. It only lowers the limit of the CRM or of the gateway's operator. Default: no limit.",
+    ),
 ];
 
 fn connect(connection: AdapterConnection<'_>) -> Result<Arc<dyn Adapter>> {

@@ -72,7 +72,11 @@ pub(super) fn of(name: &str) -> Vec<(String, RefOr<Example>)> {
         "CheckAnswer" => checks(),
         "FieldsAnswer" => descriptions(),
         "ProvidersAnswer" => {
-            vec![("all", "All CRMs", value(&ProvidersResponse::of(&declared_providers())))]
+            vec![(
+                "all",
+                "All CRMs",
+                value(&ProvidersResponse::of(&declared_providers(), |spec| spec.limits.to_vec())),
+            )]
         }
         other => match of_operator(other) {
             Some(examples) => examples,

@@ -6,8 +6,11 @@ use utoipa::ToSchema;
 
 use super::Each;
 use super::fields::{FieldShape, RemoteFieldShape, fields};
-use crate::adapters::{ADAPTERS, AdapterSpec, LiveSource, Paging, SecretForm, SettingKind, SettingSpec};
+use crate::adapters::{
+    ADAPTERS, AdapterSpec, LiveSource, MOST_CALLS, Paging, SecretForm, SettingKind, SettingSpec,
+};
 use crate::gateway::contacts::{FieldsDescription, RemoteFieldDescription};
+use crate::upstream::RateLimit;
 
 /// The supported CRMs.
 #[derive(Serialize, ToSchema)]
@@ -34,7 +37,8 @@ struct ProviderShape<'a> {
     identified_by: Vec<&'static str>,
     /// Whether a list takes a `pageNumber` above 1.
     page_numbers: bool,
-    /// The rate limits of one account, which the gateway respects. Empty if the CRM publishes none.
+    /// The rate limits of one account, which the gateway respects: those that the CRM publishes, unless the gateway's operator
+    /// configured others. Empty if there are none.
     rate_limits: Vec<RateLimitShape>,
     /// The fields of the unified contact.
     fields: Vec<FieldShape>,
@@ -77,9 +81,14 @@ struct LiveSourceShape {
 }
 
 impl<'a> ProvidersResponse<'a> {
-    /// The response that shows `described`, one for each provider.
-    pub(in crate::api) fn of(described: &'a [FieldsDescription]) -> Self {
-        Self { providers: described.iter().map(ProviderShape::of).collect() }
+    /// The response that shows `described`, one for each provider, with the rate limits that are respected.
+    pub(in crate::api) fn of(
+        described: &'a [FieldsDescription],
+        rate_limits: impl Fn(&AdapterSpec) -> Vec<RateLimit>,
+    ) -> Self {
+        let provider =
+            |described: &'a FieldsDescription| ProviderShape::of(described, &rate_limits(described.spec));
+        Self { providers: described.iter().map(provider).collect() }
     }
 }
 
@@ -89,16 +98,13 @@ pub(in crate::api) fn declared_providers() -> Vec<FieldsDescription> {
 }
 
 impl<'a> ProviderShape<'a> {
-    fn of(described: &'a FieldsDescription) -> Self {
+    fn of(described: &'a FieldsDescription, rate_limits: &[RateLimit]) -> Self {
         let FieldsDescription { spec, remote_fields, warnings: _ } = described;
         let operations = |able: bool| {
             let named = spec.operations_by_name().into_iter().filter(move |(_, has)| *has == able);
             named.map(|(name, _)| name).collect()
         };
-        let limit = |limit: &crate::upstream::RateLimit| RateLimitShape {
-            calls: limit.calls,
-            seconds: limit.per.as_secs(),
-        };
+        let limit = |limit: &RateLimit| RateLimitShape { calls: limit.calls, seconds: limit.per.as_secs() };
         let source = |LiveSource { call, gives, refuses }: &LiveSource| LiveSourceShape {
             call,
             gives,
@@ -111,7 +117,7 @@ impl<'a> ProviderShape<'a> {
             unsupported: operations(false),
             identified_by: spec.identities.iter().map(|kind| kind.word()).collect(),
             page_numbers: !matches!(spec.paging, Paging::Cursor),
-            rate_limits: spec.limits.iter().map(limit).collect(),
+            rate_limits: rate_limits.iter().map(limit).collect(),
             fields: fields(spec),
             remote_fields: Each(remote_fields),
             live_sources: spec.live.iter().map(source).collect(),
@@ -153,6 +159,13 @@ fn setting_schema(spec: &AdapterSpec, setting: &SettingSpec) -> Value {
         SettingKind::LimitGroup => json!({ "type": "string", "minLength": 1, "maxLength": 100 }),
         SettingKind::LimitShare => {
             json!({ "type": "number", "exclusiveMinimum": 0, "maximum": 1, "default": 1 })
+        }
+        SettingKind::CallRates => {
+            let calls = json!({ "type": "integer", "minimum": 1, "maximum": MOST_CALLS });
+            json!({
+                "type": "object", "properties": { "perMinute": calls, "perSecond": calls },
+                "additionalProperties": false,
+            })
         }
     };
     schema["description"] = setting.note.into();

@@ -1,9 +1,8 @@
 //! Which caller may do what with a credential.
 
 use super::{CredentialPatch, settings};
-use crate::adapters::{AdapterSpec, SettingKind};
+use crate::adapters::{AdapterSpec, SettingKind, Settings};
 use crate::domain::{Caller, CredentialId, Failure, FailureKind, Result};
-use crate::json;
 use crate::store::CredentialRecord;
 
 /// Succeeds if the key may name `id`. Otherwise fails as if the id did not exist.
@@ -21,8 +20,8 @@ pub(super) fn check_unrestricted(caller: &Caller, what: &str) -> Result<()> {
     Err(Failure::new(FailureKind::InsufficientScope, detail))
 }
 
-/// Succeeds if the change leaves the rate limit group unchanged, or the key is not limited to a list. In a group, calls of one
-/// credential delay the others, which such a key may not affect.
+/// Succeeds if the change leaves the rate limit group and the limits in it unchanged, or the key is not limited to a list. In a
+/// group, the calls and limits of one credential delay the others, which such a key may not affect.
 pub(super) fn check_group(
     caller: &Caller,
     spec: &AdapterSpec,
@@ -30,17 +29,20 @@ pub(super) fn check_group(
     patch: &CredentialPatch,
 ) -> Result<()> {
     let (Some(_), Some(given)) = (&caller.credentials, &patch.settings) else { return Ok(()) };
-    let Some(setting) = spec.settings.iter().find(|setting| setting.kind == SettingKind::LimitGroup) else {
-        return Ok(());
-    };
-    let group = |settings: &str| {
-        let members = json::members(settings)?;
-        Some(json::string(members.get(setting.name)?.get())?.into_owned())
-    };
     let changed = settings::merged(&held.settings, given.as_str())?;
-    if group(&changed) == group(&held.settings) {
+    // Invalid settings are refused later, with a reason.
+    let Ok(after) = Settings::read(spec.settings, &changed) else { return Ok(()) };
+    let before = Settings::read(spec.settings, &held.settings).unwrap_or_default();
+    let of_kind = |kind| spec.settings.iter().find(move |setting| setting.kind == kind);
+    let changed = |kind| {
+        let setting = of_kind(kind)?;
+        (before.raw(setting.name) != after.raw(setting.name)).then_some(setting)
+    };
+    let in_group = before.limit_group().is_some();
+    let limits = [SettingKind::LimitShare, SettingKind::CallRates].into_iter().filter(|_| in_group);
+    let Some(setting) = std::iter::once(SettingKind::LimitGroup).chain(limits).find_map(changed) else {
         return Ok(());
-    }
+    };
     let detail = format!(
         "This API key is limited to a list of credentials and cannot change `{}`, which affects other credentials.",
         setting.name

@@ -23,6 +23,7 @@ use super::audit::{Action, Audit, Entry, fields};
 use super::listing::{self, ListRow};
 use super::writes::{Ledger, StoredResponse};
 use super::{Listing, ListingRequest, names};
+use crate::adapters::AdapterSpec;
 use crate::domain::{
     Actor, CallContext, Caller, CredentialId, Failure, FailureKind, Faults, FieldFault, RawJson, Result,
     Scope, TenantId, Text,
@@ -30,7 +31,7 @@ use crate::domain::{
 use crate::sealing::Sealer;
 pub use crate::store::CheckRecord;
 use crate::store::{CredentialRecord, CredentialStore, now};
-use crate::upstream::AccountLimits;
+use crate::upstream::{AccountLimits, RateLimit};
 
 /// How often a change is tried again when the same credential is changed concurrently.
 const TRIES: usize = 3;
@@ -66,6 +67,12 @@ impl Credentials {
     pub async fn open(&self, caller: &Caller, id: &CredentialId) -> Result<ConnectedCredential> {
         may_name(caller, id)?;
         self.resolver.open(&caller.tenant, id).await?.ok_or_else(not_found)
+    }
+
+    /// The rate limits of one account of the CRM, unless its credential lowers them.
+    #[must_use]
+    pub fn rate_limits(&self, spec: &AdapterSpec) -> Vec<RateLimit> {
+        self.resolver.rate_limits(spec)
     }
 
     /// The ids of the credentials that the caller may name, oldest first: at most [`LISTED_MOST`], which is more than any

@@ -9,11 +9,14 @@ use super::accounts::Accounts;
 use super::adapter_cache::AdapterCache;
 use super::{BATCH, ConnectedCredential, LISTED_MOST};
 use crate::adapters::{AdapterConnection, AdapterSpec, CredentialSecret, Settings};
+use crate::config::UpstreamLimits;
 use crate::domain::{CredentialId, Failure, FieldFault, Result, TenantId, Text};
 use crate::gateway::listing::ListRow;
 use crate::sealing::{Bound, Sealer, hex, sha256};
 use crate::store::{CredentialRecord, CredentialStore, TtlCache};
-use crate::upstream::{AccountId, AccountLimits, AccountSpec, BaseUrl, BaseUrlGuard, Transport, Upstream};
+use crate::upstream::{
+    AccountId, AccountLimits, AccountSpec, BaseUrl, BaseUrlGuard, RateLimit, Transport, Upstream,
+};
 
 const REMEMBERED_CREDENTIALS: u64 = 10_000;
 const REMEMBERED_TENANTS: u64 = 10_000;
@@ -26,6 +29,7 @@ pub struct CredentialResolver {
     guard: BaseUrlGuard,
     transport: Transport,
     adapters: &'static [&'static AdapterSpec],
+    rate_limits: UpstreamLimits,
     recent: TtlCache<(TenantId, CredentialId), Option<ConnectedCredential>>,
     connected: AdapterCache,
     accounts: Accounts,
@@ -52,7 +56,19 @@ impl CredentialResolver {
     ) -> Self {
         let (recent, connected) = (TtlCache::new(REMEMBERED_CREDENTIALS), AdapterCache::default());
         let (accounts, ids) = (Accounts::default(), TtlCache::new(REMEMBERED_TENANTS));
-        Self { store, sealer, guard, transport, adapters, recent, connected, accounts, ids }
+        let rate_limits = UpstreamLimits::default();
+        Self { store, sealer, guard, transport, adapters, rate_limits, recent, connected, accounts, ids }
+    }
+
+    /// The same with rate limits of the operator.
+    #[must_use]
+    pub fn with_rate_limits(self, rate_limits: UpstreamLimits) -> Self {
+        Self { rate_limits, ..self }
+    }
+
+    /// The rate limits of one account of the CRM: those of the operator, else those that the CRM publishes.
+    pub(super) fn rate_limits(&self, spec: &AdapterSpec) -> Vec<RateLimit> {
+        RateLimit::configured(spec.limits, self.rate_limits.of(spec.provider.as_str()))
     }
 
     /// Removes every credential from the caches, after a tenant was removed.
@@ -194,11 +210,12 @@ impl CredentialResolver {
         settings: &Settings,
     ) -> AccountLimits {
         let share = settings.limit_share();
+        let limits = self.rate_limits(spec).into_iter().map(|limit| limit.share(share)).collect();
         self.transport.account(AccountSpec {
             id: AccountId { tenant: tenant.clone(), credential: id.clone() },
             provider: spec.provider,
             group: settings.limit_group(),
-            limits: spec.limits.iter().map(|limit| limit.share(share)).collect(),
+            limits: RateLimit::lowered(limits, settings.call_rates()),
         })
     }
 

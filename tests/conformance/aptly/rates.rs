@@ -65,6 +65,48 @@ async fn a_share_and_a_group_narrow_what_a_credential_may_send() {
     }
 }
 
+/// How many calls start at once.
+async fn burst(account: &Account) -> usize {
+    let mut started = 0;
+    while list(account, &within(300)).await.is_ok() {
+        started += 1;
+    }
+    started
+}
+
+#[tokio::test]
+async fn a_credential_lowers_the_rate_and_cannot_raise_it() {
+    for (rate, started) in [
+        (json!({ "perSecond": 3 }), 3),
+        (json!({ "perMinute": 4 }), 4),
+        (json!({ "perMinute": 5, "perSecond": 3 }), 3),
+        (json!({ "perMinute": 1_000_000, "perSecond": 1_000_000 }), 20),
+    ] {
+        let (_crm, account) = counting_aptly(json!({ "rateLimit": rate })).await;
+        assert_eq!(burst(&account).await, started, "{rate}");
+    }
+    let (crm, account) =
+        counting_aptly(json!({ "rateLimitShare": 0.1, "rateLimit": { "perSecond": 3 } })).await;
+    assert_eq!(burst(&account).await, 2, "the share is lower");
+    for bad in [json!(5), json!({ "perSecond": 0 }), json!({ "perMinute": 1.5 }), json!({ "perHour": 1 })] {
+        let settings = json!({ "rateLimit": bad });
+        let link = Link { base_url: crm.at.base_url(), secret: crm.at.token(), settings, verify: false };
+        let failure = account.gateway.link(&account.gateway.caller, "aptly", link).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::ValidationFailed);
+    }
+}
+
+#[tokio::test]
+async fn in_a_group_the_lowest_rate_counts_for_all() {
+    let (crm, fast) = counting_aptly(json!({ "rateLimitGroup": "company" })).await;
+    let settings = json!({ "rateLimitGroup": "company", "rateLimit": { "perMinute": 3 } });
+    let link = Link { base_url: crm.at.base_url(), secret: crm.at.token(), settings, verify: false };
+    let slow = Account::link(&fast.gateway, "aptly", link).await;
+    list(&slow, &within(300)).await.unwrap();
+    assert_eq!(burst(&fast).await, 2);
+    assert_eq!(refused(&slow, &within(40)).await.kind, FailureKind::RateLimited);
+}
+
 /// How long interactive calls wait beside a job is tested with the rate limiter, on a clock that this machine does not slow.
 #[tokio::test]
 async fn exports_and_interactive_calls_together_keep_to_the_rate() {
