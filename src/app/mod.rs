@@ -14,7 +14,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::adapters::ADAPTERS;
 use crate::auth::{Authenticator, Issuers};
-use crate::config::{Config, ConfigError, Limits, ProviderLimits, UpstreamLimits, nearest};
+use crate::config::{Config, ConfigError, Limits, ProviderLimits, UpstreamLimits};
+use crate::domain::nearest;
 use crate::gateway::credentials::CredentialResolver;
 use crate::gateway::{
     ApiKeys, Audit, Contacts, Credentials, Gateway, Ledger, Rotation, SharedLocks, Tenants,

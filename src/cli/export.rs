@@ -204,6 +204,11 @@ impl Export<'_> {
                     if complete {
                         return Ok(None);
                     }
+                    if checkpoint.is_none() && problem.is_none() {
+                        let reason = "the export has ended, but the list could not be walked completely";
+                        self.cursor = None;
+                        return Ok(Some(Cut { reason: reason.to_owned(), pause: None, may_continue: false }));
+                    }
                     self.cursor = checkpoint.or(self.cursor.take());
                     let may_continue = problem.as_ref().is_none_or(|problem| problem.retryable != "no");
                     let reason = problem.map_or_else(|| "it is not complete".to_owned(), |p| p.sentence());

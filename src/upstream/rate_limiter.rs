@@ -1,8 +1,9 @@
 //! A rate limiter: limits as sliding windows, and the pause after a 429.
 //!
 //! Accounts of one company can share a limiter; the lowest of their limits then counts. An interactive call reserves its start at once, in the order of arrival. A
-//! background call starts only if a start is free that nobody reserved, and leaves a quarter of each limit to interactive calls:
-//! while a job runs, they start at once.
+//! background call starts only if a start is free that nobody reserved. Background calls use at most three quarters of each
+//! limit, less if interactive calls are frequent, and are spread over its window: while a job runs, interactive calls start at
+//! once.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -24,6 +25,12 @@ pub(super) const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The part of each limit that background calls may use.
 const BACKGROUND_SHARE: f64 = 0.75;
+/// The part that they may use together with interactive calls, as many as are expected.
+const EXPECTED_SHARE: f64 = 0.95;
+/// The part that is left to them however frequent interactive calls are.
+const LEAST_SHARE: f64 = 0.05;
+/// Into so many parts of a window their calls are spread.
+const PARTS: u32 = 6;
 
 /// The starts of all calls that share one limit.
 #[derive(Default)]
@@ -33,6 +40,8 @@ pub(super) struct RateLimiter(Mutex<Starts>);
 struct Starts {
     /// When calls started, oldest first, within the longest window.
     made: VecDeque<Instant>,
+    /// Those of background calls.
+    background: VecDeque<Instant>,
     longest: Duration,
     /// How many members of a group have a limit, lowest first for each window.
     members: BTreeMap<(Duration, usize), usize>,
@@ -140,15 +149,11 @@ impl Starts {
         let limits = self.limits(acquire.limits);
         let at = match acquire.priority {
             Priority::Interactive => self.earliest(now, &limits, ticket),
-            Priority::Bulk => {
-                let limits: Vec<RateLimit> =
-                    limits.iter().map(|limit| limit.share(BACKGROUND_SHARE)).collect();
-                self.earliest(now, &limits, ticket)
-            }
+            Priority::Bulk => self.earliest(now, &limits, ticket).max(self.earliest_background(now, &limits)),
         };
         if at <= now {
             ticket.map(|ticket| self.reserved.remove(&ticket));
-            self.make(now, &limits);
+            self.make(now, &limits, acquire.priority);
             return Ok(Grant::Now);
         }
         if at + LEAST_TIME > acquire.deadline {
@@ -195,6 +200,32 @@ impl Starts {
         free.chain(self.paused_until).chain(starts.back().copied()).fold(now, Instant::max)
     }
 
+    /// The earliest start of a background call after the others.
+    fn earliest_background(&self, now: Instant, limits: &[RateLimit]) -> Instant {
+        let spread = limits.iter().flat_map(|limit| {
+            let expected = self
+                .interactive(now, limit.per)
+                .max(self.interactive(now, limit.per / PARTS).saturating_mul(PARTS as usize));
+            let most = limit.share(EXPECTED_SHARE).calls.saturating_sub(expected);
+            let calls = most.min(limit.share(BACKGROUND_SHARE).calls).max(limit.share(LEAST_SHARE).calls);
+            let part = RateLimit { calls: calls.div_ceil(PARTS as usize), per: limit.per / PARTS };
+            [RateLimit { calls, ..*limit }, part]
+        });
+        let free = spread.filter_map(|limit| {
+            let full_since = self.background.len().checked_sub(limit.calls)?;
+            self.background.get(full_since).map(|at| *at + limit.per + SLACK)
+        });
+        free.fold(now, Instant::max)
+    }
+
+    /// How many interactive calls started within the last `per`.
+    fn interactive(&self, now: Instant, per: Duration) -> usize {
+        let within = |starts: &VecDeque<Instant>| {
+            starts.len() - starts.partition_point(|at| now.saturating_duration_since(*at) >= per)
+        };
+        within(&self.made).saturating_sub(within(&self.background))
+    }
+
     /// The starts and those that are reserved, oldest first.
     fn with(&self, reserved: &[Instant]) -> VecDeque<Instant> {
         let mut starts: Vec<Instant> = self.made.iter().chain(reserved).copied().collect();
@@ -202,16 +233,21 @@ impl Starts {
         starts.into()
     }
 
-    fn make(&mut self, now: Instant, limits: &[RateLimit]) {
+    fn make(&mut self, now: Instant, limits: &[RateLimit], priority: Priority) {
         let Some(longest) = limits.iter().map(|limit| limit.per).max() else { return };
         self.longest = self.longest.max(longest);
         self.made.push_back(now);
+        if priority == Priority::Bulk {
+            self.background.push_back(now);
+        }
     }
 
     fn forget(&mut self, now: Instant) {
         let longest = self.longest + SLACK;
-        while self.made.front().is_some_and(|at| now.saturating_duration_since(*at) >= longest) {
-            self.made.pop_front();
+        for starts in [&mut self.made, &mut self.background] {
+            while starts.front().is_some_and(|at| now.saturating_duration_since(*at) >= longest) {
+                starts.pop_front();
+            }
         }
     }
 
@@ -321,33 +357,49 @@ mod tests {
             RateLimit { calls: 20, per: Duration::from_secs(1) },
             RateLimit { calls: 120, per: Duration::from_mins(1) },
         ];
+        // How often a person reads, how many calls a read takes, and at least how many calls of jobs fit in beside them.
+        for (pause, calls, jobs_least) in [(3000, 1, 200), (2200, 2, 100), (1500, 2, 20)] {
+            a_person_starts_at_once(MINUTE, Duration::from_millis(pause), calls, jobs_least).await;
+        }
+    }
+
+    async fn a_person_starts_at_once(
+        limits: &'static [RateLimit],
+        pause: Duration,
+        calls: usize,
+        jobs_least: usize,
+    ) {
         let pace = Arc::new(RateLimiter::default());
         let started = Arc::new(Mutex::new(Vec::new()));
         let jobs: Vec<_> = (0..8)
             .map(|_| {
                 let (pace, started) = (pace.clone(), started.clone());
                 tokio::spawn(async move {
-                    while pace.start(wish(MINUTE, 120_000, Priority::Bulk)).await.is_ok() {
+                    while pace.start(wish(limits, 120_000, Priority::Bulk)).await.is_ok() {
                         started.lock().push(crate::clock::monotonic());
                     }
                 })
             })
             .collect();
-        for _ in 0..60 {
-            tokio::time::sleep(Duration::from_secs(3)).await;
-            let asked = crate::clock::monotonic();
-            pace.start(wish(MINUTE, 30_000, Priority::Interactive)).await.unwrap();
-            assert_eq!(asked.elapsed(), Duration::ZERO);
-            started.lock().push(asked);
+        let (began, mut reads) = (crate::clock::monotonic(), 0);
+        while began.elapsed() < Duration::from_mins(3) {
+            tokio::time::sleep(pause).await;
+            for _ in 0..calls {
+                let asked = crate::clock::monotonic();
+                pace.start(wish(limits, 30_000, Priority::Interactive)).await.unwrap();
+                assert!(asked.elapsed() < Duration::from_millis(200), "{pause:?}: {:?}", asked.elapsed());
+                started.lock().push(crate::clock::monotonic());
+                reads += 1;
+            }
         }
         jobs.iter().for_each(tokio::task::JoinHandle::abort);
         let started = started.lock();
-        for limit in MINUTE {
+        for limit in limits {
             let most =
                 started.windows(limit.calls + 1).all(|window| window[limit.calls] - window[0] >= limit.per);
             assert!(most, "more than {} calls in {:?}", limit.calls, limit.per);
         }
-        assert!(started.len() > 60 + 200, "jobs use what is left: {}", started.len());
+        assert!(started.len() > reads + jobs_least, "{pause:?}: {} of jobs", started.len() - reads);
     }
 
     #[tokio::test(start_paused = true)]

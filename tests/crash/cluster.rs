@@ -96,6 +96,13 @@ impl Cluster {
         cluster
     }
 
+    /// A new credential for another account of a CRM, made by the first gateway.
+    pub(crate) async fn link(&self, crm: usize, at: &Running) -> String {
+        let gateway = self.gateways[0].lock().await;
+        let gateway = gateway.as_ref().unwrap();
+        gateway.link_at(&self.key, PROVIDERS[crm], &at.base_url(), at).await
+    }
+
     /// Starts the gateway of a place, anew.
     pub(crate) async fn start(&self, place: usize, orders: &[(&str, &str)]) {
         let name = format!("log-{}", self.started.fetch_add(1, Ordering::SeqCst));

@@ -65,6 +65,27 @@ async fn every_contact_is_exported_once_and_can_be_imported() {
     );
 }
 
+/// A list that cannot be walked completely ends without a checkpoint: there is nothing to go on with.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_that_may_have_missed_contacts_ends_and_says_so() {
+    use contacts_gateway::simulators::pipeline::{DateBounds, PipelineOptions, PipelineSimulator};
+
+    let (cluster, folder) = (cluster().await, tempfile::tempdir().unwrap());
+    let contacts = cluster.crms[PIPELINE].contacts();
+    let options = PipelineOptions { contacts, date_bounds: DateBounds::Ignored, ..PipelineOptions::empty() };
+    let crm = PipelineSimulator::start(options).await.unwrap();
+    let credential = cluster.link(PIPELINE, &crm).await;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_contacts-gateway"));
+    command.env_clear().current_dir(folder.path()).stdin(Stdio::null()).env("GATEWAY_API_KEY", &cluster.key);
+    let url = cluster.url(0).await.unwrap();
+    command.args(["export", "--url", &url, "--credential", &credential]);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let said = text(&output.stderr);
+    assert!(!output.status.success() && said.contains("could not be walked completely"), "{said}");
+    assert!(said.contains("warning: ") && !said.contains("--cursor"), "{said}");
+    assert_eq!(text(&output.stdout).lines().count(), PEOPLE);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_goes_on_after_the_gateway_was_killed() {
     let (cluster, folder) = (cluster().await, tempfile::tempdir().unwrap());

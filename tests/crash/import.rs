@@ -190,10 +190,51 @@ async fn a_dry_run_names_the_rows_that_would_be_refused_and_writes_nothing() {
     assert!(printed.contains("3 rows can be imported; nothing was written."), "{printed}");
     desk.write("bad.csv", people(2) + "Person,Nobody,not an address,+1 415 555 3000\n");
     let printed = desk.fails("bad.csv", &["--dry-run"]).await;
-    assert!(printed.contains("row 3: validation_failed: /emailAddresses/0/emailAddress"), "{printed}");
+    assert!(printed.contains("line 4: validation_failed: /emailAddresses/0/emailAddress"), "{printed}");
     assert!(printed.contains("1 of 3 rows would be rejected"), "{printed}");
     assert_eq!(desk.writes(), 0);
     assert!(!desk.path("people.csv.progress").exists() && !desk.path("bad.rejected.csv").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_crm_cannot_store_is_said_once_for_all_rows() {
+    let desk = Desk::with("First name,Last name,Company,Phone\nA,One,Acme,+1 415 555 3001\n").await;
+    desk.write(
+        "people.csv",
+        "First name,Last name,Company,Phone\nA,One,Acme,+1 415 555 3001\n,,,\nB,Two,Acme,+1 415 555 3002\nC,Three,,+1 415 555 3003\n",
+    );
+    for (flags, printed) in
+        [(&["--dry-run"][..], "3 rows can be imported"), (&[], "3 imported, 0 rejected of 3 rows")]
+    {
+        let output = desk.import("people.csv", flags).await;
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(text(&output.stdout).contains(printed), "{}", text(&output.stdout));
+        let said = text(&output.stderr);
+        assert!(said.contains("warning about 2 rows: not_stored: Not stored: contacts of the"), "{said}");
+        assert_eq!(said.matches("have no company").count(), 1, "{said}");
+    }
+    assert_eq!(desk.writes(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_gateway_or_with_a_wrong_credential_it_fails_at_once() {
+    let desk = Desk::with(&people(1)).await;
+    let began = std::time::Instant::now();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_contacts-gateway"));
+    command.env_clear().current_dir(desk.folder.path()).stdin(Stdio::null()).env("GATEWAY_API_KEY", "x");
+    command.args(["import", "people.csv", "--credential", "c", "--url"]);
+    // A port that is bound and does not listen is nobody's.
+    let bound = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let nobody = format!("http://127.0.0.1:{}", bound.local_addr().unwrap().port());
+    let output = tokio::task::spawn_blocking(move || command.arg(nobody).output().unwrap()).await.unwrap();
+    let said = text(&output.stderr);
+    assert!(said.contains("the gateway cannot be reached: Connection refused"), "{said}");
+    let mut command = desk.command("people.csv", &[]).await;
+    command.env("GATEWAY_API_KEY", "cg_wrong");
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    assert!(text(&output.stderr).contains("error: unauthenticated:"), "{}", text(&output.stderr));
+    assert!(began.elapsed().as_secs() < 30);
+    assert!(!desk.path("people.csv.progress").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -191,8 +191,8 @@ const FILTERS: &[FilterSpec] = &[
     FilterSpec::exact(FilterName::EmailAddress, "email"),
     // It ignores all but digits, on both sides.
     FilterSpec::narrows(FilterName::PhoneNumber, "phone"),
-    FilterSpec::exact(FilterName::RemoteUpdatedAtMin, "updated_after"),
-    FilterSpec::exact(FilterName::RemoteUpdatedAtMax, "updated_before"),
+    FilterSpec::narrows(FilterName::RemoteUpdatedAtMin, "updated_after"),
+    FilterSpec::narrows(FilterName::RemoteUpdatedAtMax, "updated_before"),
 ];
 
 const SETTINGS: &[SettingSpec] = &[

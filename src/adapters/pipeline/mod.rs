@@ -166,8 +166,8 @@ const FILTERS: &[FilterSpec] = &[
     FilterSpec::narrows(FilterName::FirstNameContains, "search"),
     FilterSpec::narrows(FilterName::LastName, "search"),
     FilterSpec::narrows(FilterName::LastNameContains, "search"),
-    FilterSpec::exact(FilterName::RemoteCreatedAtMin, "dateRange.start"),
-    FilterSpec::exact(FilterName::RemoteCreatedAtMax, "dateRange.end"),
+    FilterSpec::narrows(FilterName::RemoteCreatedAtMin, "dateRange.start"),
+    FilterSpec::narrows(FilterName::RemoteCreatedAtMax, "dateRange.end"),
 ];
 
 const SETTINGS: &[SettingSpec] = &[

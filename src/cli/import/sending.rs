@@ -114,6 +114,10 @@ fn verdict(response: &GatewayResponse) -> ResponseVerdict {
         ))),
         // The row itself is at fault.
         400 | 409 | 412 | 413 | 415 | 422 => ResponseVerdict::Ended(RowOutcome::Rejected(sentence)),
+        // The CRM accepted it and holds something else: another row may fare better.
+        _ if problem.code == "upstream_did_not_apply" => {
+            ResponseVerdict::Ended(RowOutcome::Rejected(sentence))
+        }
         // Any other row would fail in the same way.
         _ => ResponseVerdict::Ended(RowOutcome::Refused(sentence)),
     }

@@ -6,6 +6,9 @@ use crate::domain::{
     FilterValue, Region, Result, Text, Timestamp, Warning, WarningCode, case_identity, name_identity,
 };
 
+/// By how much bounds of times are widened for the CRM, in milliseconds.
+const BOUND_MARGIN: i64 = 1_000;
+
 /// A query, split by who applies its filters.
 #[derive(Default)]
 pub(super) struct Split {
@@ -83,7 +86,7 @@ pub(super) fn split(spec: &AdapterSpec, query: &ContactQuery, region: Region) ->
                 split.pushed_down.push(filter.name);
             }
             Some(FilterSupport::Narrows) if can_narrow(&canonical, region) => {
-                split.pushed.filters.push(canonical.clone());
+                split.pushed.join(widened(&canonical));
                 split.checked.push(canonical);
                 split.pushed_down.push(filter.name);
             }
@@ -99,6 +102,18 @@ pub(super) fn split(spec: &AdapterSpec, query: &ContactQuery, region: Region) ->
         }
     }
     split
+}
+
+/// The filter with a bound that is a second wider. A CRM's bounds may be exclusive, and its rows may show whole seconds.
+fn widened(filter: &Filter) -> Filter {
+    let FilterValue::Time(bound) = filter.value else { return filter.clone() };
+    let change = match filter.name {
+        FilterName::RemoteCreatedAtMin | FilterName::RemoteUpdatedAtMin => -BOUND_MARGIN,
+        FilterName::RemoteCreatedAtMax | FilterName::RemoteUpdatedAtMax => BOUND_MARGIN,
+        _ => return filter.clone(),
+    };
+    let wider = Timestamp::from_millisecond(bound.as_millisecond().saturating_add(change)).unwrap_or(bound);
+    Filter { name: filter.name, value: FilterValue::Time(wider) }
 }
 
 /// A search for contacts whose first name, last name or full name is `name`. The CRM searches for its words if it has one
@@ -138,7 +153,7 @@ impl Split {
         rows: &(impl Iterator<Item = &'a Contact> + Clone),
         region: Region,
     ) -> Result<()> {
-        let is_met = |filter: &&Filter| rows.clone().all(|row| may_match(filter, row, region));
+        let is_met = |filter: &&Filter| rows.clone().all(|row| matches(filter, row, region).unwrap_or(true));
         let broken = self.exact.filters.iter().find(|filter| !is_met(filter));
         broken.map_or(Ok(()), |filter| {
             let detail = format!(
@@ -195,20 +210,6 @@ impl Split {
         };
         let faults: Vec<FieldFault> = of_field.map(fault).collect();
         Failure::new(FailureKind::FilterUnsupported, detail.as_str()).with_faults(faults)
-    }
-}
-
-/// Whether a row that the CRM answered to an exact filter can match. Lists may show times without fractions: a time within
-/// the bound's own second can. So can a row that does not show the field.
-fn may_match(filter: &Filter, row: &Contact, region: Region) -> bool {
-    match (&filter.value, time_of(filter.name, row)) {
-        (FilterValue::Time(_), None) => true,
-        (FilterValue::Time(bound), Some(time))
-            if filter.name == FilterName::RemoteUpdatedAtMin && time.as_second() == bound.as_second() =>
-        {
-            true
-        }
-        _ => matches(filter, row, region).unwrap_or(true),
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::errors::repeats;
 use super::filters::{RowMatch, Split, UnseenRows};
 use super::walk::{ContactWalk, Gap, WalkNext, WalkState};
+use crate::adapters::Traversal;
 use crate::blocking;
 use crate::domain::{CallContext, Contact, Failure, FailureKind, FilterName, Result, ScanProgress, Text};
 use crate::gateway::credentials::ConnectedCredential;
@@ -13,6 +14,8 @@ use crate::sealing::sha256;
 
 /// The most pages of the CRM's list that one request reads.
 const MOST_PAGES: usize = 25;
+/// The same where the walk reads windows, which show fewer rows than a page.
+const MOST_WINDOWS: usize = 40;
 /// Rows to request at once. This is more than the page needs, because most rows do not match.
 const ROWS: usize = 100;
 /// The time before the deadline that is reserved for the response.
@@ -66,7 +69,9 @@ pub(super) async fn scan(
     let mut seen: HashSet<[u8; 32]> = HashSet::new();
     let (mut at, mut calls, mut kept, mut repeated) = (wanted.at.clone(), 0, 0, 0);
     let shorter = context.leaving(RESERVE);
-    while calls < MOST_PAGES {
+    let by_windows = spec.traversal == Traversal::ByCreation && !at.is_by_pages();
+    let most = if by_windows { MOST_WINDOWS } else { MOST_PAGES };
+    while calls < most {
         let within = if calls == 0 { context } else { &shorter };
         let page = match walk.read(within, &at, ROWS).await {
             Ok(page) => page,

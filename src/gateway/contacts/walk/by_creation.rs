@@ -142,24 +142,36 @@ fn window(state: &WalkState, mut at: CreationWalk, page: Page) -> CreationStep {
 
 /// The walk with a smaller window, at most half as wide; `None` if the page shows nobody. Neighbours of the window count as
 /// if they were in it, because they fill its pages.
+///
+/// The first guess takes the contacts as spread evenly. If it finds nobody, they are not, and windows are halved until the
+/// next contact is found.
 fn smaller(at: &CreationWalk, page: &Page) -> Option<CreationWalk> {
     let (lower, upper) = (at.from.unwrap_or(i64::MIN), at.upto.unwrap_or(i64::MAX));
     let inside = page.rows.iter().flatten().filter_map(time_of).map(|time| time.max(lower).min(upper));
     let inside: Vec<i64> = inside.collect();
     let (oldest, newest) = (*inside.iter().min()?, *inside.iter().max()?);
+    // If it is, the newest contacts are on the page. Seldom it only looks so: then the next window is as large.
+    let is_newest_first = at.floor.is_none() && inside.is_sorted_by(|one, next| one >= next);
     let last = at.upto.unwrap_or(newest);
     let Some(first) = at.from else {
         // Where the newest come first, these are all but the oldest of the page.
         return Some(CreationWalk { from: Some((oldest + 1).min(last)), ..at.clone() });
     };
-    if first >= last {
-        let Some(upto) = at.upto else {
-            // Everybody was created in the first millisecond of an open window.
-            return Some(CreationWalk { from: Some(first + 1), ..at.clone() });
+    let Some(upto) = at.upto else {
+        let from = if newest <= first {
+            // Everybody was created in the first millisecond.
+            first + 1
+        } else if is_newest_first {
+            (oldest + 1).min(newest)
+        } else {
+            // The page does not show when the newest were created: probably before now.
+            crate::clock::now().as_millisecond().max(newest.saturating_add(1))
         };
+        return Some(CreationWalk { from: Some(from), floor: Some(first), ..at.clone() });
+    };
+    if first >= last {
         let crowd = Crowd { pass: 1, offset: 0, shown: RowSet::default(), before: RowSet::default() };
-        let walk = CreationWalk { upto: Some(upto), passed: None, crowd: Some(crowd), ..at.clone() };
-        return Some(walk);
+        return Some(CreationWalk { upto: Some(upto), passed: None, crowd: Some(crowd), ..at.clone() });
     }
     let half = (last - first) / 2;
     let total = page.total.unwrap_or(inside.len() as u64).max(inside.len() as u64);
@@ -167,12 +179,14 @@ fn smaller(at: &CreationWalk, page: &Page) -> Option<CreationWalk> {
         u128::from((last - first).unsigned_abs()) * WANTED_WITH_NEIGHBOURS / u128::from(total.max(1)),
     );
     let by_rows = oldest + 1;
-    let from = if by_rows <= last && last - by_rows <= half {
-        by_rows
+    let from = if is_newest_first || (by_rows <= last && last - by_rows <= half) {
+        by_rows.min(last)
+    } else if at.floor.is_some() {
+        last - half
     } else {
         last - width.unwrap_or(half).min(half)
     };
-    Some(CreationWalk { from: Some(from), ..at.clone() })
+    Some(CreationWalk { from: Some(from), floor: Some(first), ..at.clone() })
 }
 
 /// Rows of one millisecond that need several pages. They are read until two passes show the same; the second pass only
@@ -246,8 +260,12 @@ impl CreationWalk {
         let is_rest = rows == 0 || self.left.is_some_and(|left| left <= REST);
         let wider = u128::from(width.unsigned_abs()) * u128::from(WANTED) / u128::from(rows.max(1));
         let wider = i64::try_from(wider).unwrap_or(i64::MAX).clamp(width / 8, width.saturating_mul(8)).max(1);
-        let from = (!is_rest).then(|| upto.saturating_sub(wider - 1));
-        let next = Self { upto: Some(upto), passed: None, from, left: self.left, crowd: None };
+        let floor = self.floor.filter(|floor| rows == 0 && *floor <= upto);
+        let from = match floor {
+            Some(floor) => Some(floor + (upto - floor) / 2),
+            None => (!is_rest).then(|| upto.saturating_sub(wider - 1)),
+        };
+        let next = Self { upto: Some(upto), passed: None, from, left: self.left, crowd: None, floor };
         WalkNext::Maybe(with(state, next))
     }
 }

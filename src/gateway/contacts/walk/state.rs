@@ -98,6 +98,9 @@ pub(super) struct CreationWalk {
     /// About how many contacts are left, if it is known.
     pub(super) left: Option<u64>,
     pub(super) crowd: Option<Crowd>,
+    /// The contacts from here to the last millisecond are too many for one window. It is known while a gap is crossed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) floor: Option<i64>,
 }
 
 /// Contacts that were created in one millisecond and do not fit into one page.
@@ -176,6 +179,7 @@ impl WalkState {
                     from: None,
                     left: None,
                     crowd: None,
+                    floor: None,
                 }),
                 None,
             ),
@@ -266,6 +270,7 @@ mod tests {
             from: Some(i64::MIN),
             left: Some(u64::MAX),
             crowd: Some(Crowd { pass: 3, offset: u64::MAX, shown: set, before: set }),
+            floor: Some(i64::MIN),
         };
         let modes = [
             WalkMode::Pages(None),
