@@ -20,7 +20,7 @@
 //!      field then does not compile until it is handled. Read the types of e-mails as `main` and `secondary`. Read the
 //!      types of phones as the CRM names them, or as `primary` and `secondary`;
 //!    - `failure.rs`: what the CRM's errors mean, in addition to the shared meaning of each status;
-//!    - `examples.json`: requests for the OpenAPI document, which a test sends to the simulator;
+//!    - `examples.json`: examples for the OpenAPI document; a test sends the requests to the simulator;
 //!    - `docs.md`: generated from the `SPEC`.
 //! 2. Add `mod <provider>;` and a row of [`ADAPTERS`] here. Settings are your own, except `baseUrl`, which the gateway
 //!    reads. By convention there are also `defaultRegion`, `createDefaults` and, if a delete removes more than the
