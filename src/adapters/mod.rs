@@ -48,7 +48,9 @@ mod matching;
 mod paging;
 mod pipeline;
 mod reading;
+mod recent_definitions;
 mod remote;
+mod seen_fields;
 mod session;
 mod settings;
 #[cfg(test)]
@@ -61,13 +63,12 @@ pub use adapter::{
     Filterable, LookupResult, Match, Moves, Operations, Prepared, Pushed, RecordLocator, RemoteFieldSpec,
     RemoteKind, Verify, Write, WriteKind,
 };
-pub use definitions::{
-    FieldChoice, LiveDefinitions, LiveSource, RecentDefinitions, RemoteFieldDefinition, SeenFields,
-};
+pub use definitions::{FieldChoice, LiveDefinitions, LiveSource, RemoteFieldDefinition, SeenFields};
 pub use identity::{ContactIdentity, Identity, IdentityKey, IdentityKind, IdentitySource};
 pub use lenient_reader::REMOTE_FIELDS_MOST;
 pub use paging::{Paging, Traversal};
 pub use reading::merge;
+pub use recent_definitions::RecentDefinitions;
 pub use settings::{CredentialSecret, SecretForm, SettingKind, SettingSpec, Settings, pointer_token};
 
 /// All supported CRMs.
