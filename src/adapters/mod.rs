@@ -67,7 +67,7 @@ pub use definitions::{FieldChoice, LiveDefinitions, LiveSource, RemoteFieldDefin
 pub use identity::{ContactIdentity, Identity, IdentityKey, IdentityKind, IdentitySource};
 pub use lenient_reader::REMOTE_FIELDS_MOST;
 pub use paging::{Paging, Traversal};
-pub use reading::merge;
+pub use reading::{has_name_of_company, merge};
 pub use recent_definitions::RecentDefinitions;
 pub use settings::{CredentialSecret, SecretForm, SettingKind, SettingSpec, Settings, pointer_token};
 

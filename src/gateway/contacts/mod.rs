@@ -17,6 +17,7 @@ mod if_match;
 mod list;
 mod new_values;
 mod operation;
+mod partial_reads;
 mod recovery;
 mod recovery_worker;
 mod scan;
@@ -25,7 +26,6 @@ mod update;
 mod upsert;
 mod verify;
 mod walk;
-mod whole_lists;
 
 use std::sync::Arc;
 
