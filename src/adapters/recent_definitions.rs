@@ -1,7 +1,7 @@
 //! Definitions that were read live: kept for five minutes, and used to refuse a write.
 //!
-//! The cache is written by hand. A cache of the library takes some 40 KiB even when it is empty, and there are up to four for
-//! each of 20,000 credentials.
+//! The cache is written by hand: one of the library takes more than 20 KiB even when it is empty, for its queues. Up to 20,000
+//! adapters are kept, and each may have four caches.
 
 use std::collections::HashMap;
 use std::future::Future;

@@ -20,7 +20,7 @@ use tracing::level_filters::LevelFilter;
 pub use crash::crash_point;
 pub use jwt::{JwtAlgorithm, JwtIssuer, JwtKeys};
 pub use limits::{Limits, Quotas};
-pub use settings::{SETTINGS, Sensitivity, Setting, markdown};
+pub use settings::{SETTINGS, Sensitivity, Setting};
 pub use sources::{SettingValue, api_key};
 
 /// The flags of the command line.
