@@ -7,16 +7,15 @@
 //!
 //! A tenant gets at most half of the permits, so that tenants take turns however many requests one of them sends.
 
-use std::collections::HashMap;
 use std::num::NonZero;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
-use parking_lot::Mutex;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use crate::domain::{CallContext, Failure, FailureKind, Result, TenantId};
+use crate::permits::KeyedPermits;
 
 /// Work on up to this many bytes runs immediately, without a permit.
 pub const LARGE: usize = 256 * 1024;
@@ -28,8 +27,9 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
-/// The permits of each tenant that has large work now. The gateway's own work counts as one more tenant.
-static TENANTS: LazyLock<Mutex<HashMap<Option<TenantId>, Arc<Semaphore>>>> = LazyLock::new(Mutex::default);
+/// The permits of each tenant. The gateway's own work counts as one more tenant.
+static TENANTS: LazyLock<KeyedPermits<Option<TenantId>>> =
+    LazyLock::new(|| KeyedPermits::new((cores() / 2).max(1)));
 
 struct Permits {
     _of_tenant: Option<OwnedSemaphorePermit>,
@@ -39,15 +39,8 @@ struct Permits {
 /// Waits for the permits; the semaphores are never closed.
 async fn permits(tenant: Option<&TenantId>) -> Permits {
     // The tenant's permit first, so that a request that waits for a core holds only permits of its own tenant.
-    let of_tenant = of_tenant(tenant).acquire_owned().await.ok();
+    let of_tenant = TENANTS.take(&tenant.cloned()).await;
     Permits { _of_tenant: of_tenant, _core: CORES.acquire().await.ok() }
-}
-
-fn of_tenant(tenant: Option<&TenantId>) -> Arc<Semaphore> {
-    let mut tenants = TENANTS.lock();
-    tenants.retain(|_, permits| Arc::strong_count(permits) > 1);
-    let permits = tenants.entry(tenant.cloned());
-    Arc::clone(permits.or_insert_with(|| Arc::new(Semaphore::new((cores() / 2).max(1)))))
 }
 
 /// Runs `work` on about `bytes` bytes. Fails with `overloaded` if large work gets no permit before the deadline.
@@ -92,8 +85,11 @@ fn in_place<T>(work: impl FnOnce() -> T) -> T {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::sync::mpsc::channel;
     use std::time::Duration;
+
+    use parking_lot::Mutex;
 
     use super::*;
 

@@ -18,7 +18,7 @@
 //!    budget, breaker, rate limit, send. Replies are limited in size, and redirects are not followed.
 //!
 //! Used everywhere: [`domain`] has the shared types, [`clock`] reads the clocks, [`blocking`] keeps work on large bodies off
-//! the worker threads, [`json`] is strict JSON, [`store`] is the database, [`sealing`] all cryptography, [`config`] the
+//! the worker threads, [`permits`] limits concurrent work, [`json`] is strict JSON, [`store`] is the database, [`sealing`] all cryptography, [`config`] the
 //! configuration, [`telemetry`] the logs. [`cli`] has the commands, and [`simulators`] are both CRMs as small servers for the
 //! demo and the tests.
 //!
@@ -38,6 +38,7 @@ pub mod gateway;
 #[path = "../tests/support/instructions.rs"]
 mod instructions;
 pub mod json;
+pub mod permits;
 #[cfg(test)]
 #[path = "../tests/support/proptest_config.rs"]
 mod proptest_config;

@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use contacts_gateway::adapters::{ADAPTERS, documentation};
-use contacts_gateway::config;
+use contacts_gateway::adapters::ADAPTERS;
+
+#[path = "support/documentation.rs"]
+mod documentation;
 
 /// Compares, or with `UPDATE_DOCS` writes.
 fn check(path: &str, expected: &str) {
@@ -37,6 +39,6 @@ fn each_crm_s_page_is_printed_from_its_declaration() {
 fn the_tables_of_the_readme_are_printed_from_the_code() {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let readme = with_part(&readme, "mapping", &documentation::mapping());
-    let readme = with_part(&readme, "configuration", &config::markdown());
+    let readme = with_part(&readme, "configuration", &documentation::settings());
     check("README.md", &readme);
 }

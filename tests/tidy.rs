@@ -13,6 +13,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const RANKS: &[(&str, i8)] = &[
     ("clock", -1),
     ("domain", 0),
+    ("permits", 0),
     ("json", 1),
     ("blocking", 1),
     ("config", 1),

@@ -238,8 +238,8 @@ pub struct AdapterSpec {
     pub default_base_url: Option<&'static str>,
     /// The rate limits that the CRM publishes for one account; empty if it publishes none.
     pub limits: &'static [RateLimit],
-    /// Request examples for the OpenAPI document, by schema and name. A test sends each to a fresh demo of the
-    /// CRM.
+    /// Examples for the OpenAPI document, by schema and name. Tests compare each with its schema, and send the requests to
+    /// a fresh demo of the CRM.
     pub examples: &'static str,
     /// Makes the adapter of one credential. Fails if the settings or the secret are unusable.
     pub connect: fn(AdapterConnection<'_>) -> Result<Arc<dyn Adapter>>,

@@ -59,7 +59,15 @@ pub(super) fn text(patch: &Patch<Text>, held: &Contact, field: Field) -> Patch<T
 }
 
 /// An entry of a list: a value that the CRM compares, and its type.
-pub(super) trait ListEntry: Clone {
+pub(super) trait ListEntry: Clone + 'static {
+    const FIELD: Field;
+    /// What the value is called in messages.
+    const NOUN: &'static str;
+    /// The field with the type.
+    const KIND: &'static str;
+
+    /// The list of a contact.
+    fn list(of: &Contact) -> &[Self];
     /// The value as it was written.
     fn value(&self) -> &str;
     /// The key: equal values have equal keys.
@@ -70,6 +78,14 @@ pub(super) trait ListEntry: Clone {
 }
 
 impl ListEntry for PhoneNumber {
+    const FIELD: Field = Field::PhoneNumbers;
+    const NOUN: &'static str = "number";
+    const KIND: &'static str = "phoneNumberType";
+
+    fn list(of: &Contact) -> &[Self] {
+        &of.phone_numbers
+    }
+
     fn value(&self) -> &str {
         &self.number
     }
@@ -88,6 +104,14 @@ impl ListEntry for PhoneNumber {
 }
 
 impl ListEntry for EmailAddress {
+    const FIELD: Field = Field::EmailAddresses;
+    const NOUN: &'static str = "address";
+    const KIND: &'static str = "emailAddressType";
+
+    fn list(of: &Contact) -> &[Self] {
+        &of.email_addresses
+    }
+
     fn value(&self) -> &str {
         &self.address
     }
@@ -103,6 +127,40 @@ impl ListEntry for EmailAddress {
     fn of_kind(self, kind: Option<Text>) -> Self {
         Self { kind, ..self }
     }
+}
+
+/// The held list; `None` if the read does not show it. Then any list is a change: the held one may not be empty.
+pub(super) fn shown_list<E: ListEntry>(held: &Contact) -> Option<&[E]> {
+    (!held.unseen.contains(E::FIELD)).then(|| E::list(held))
+}
+
+/// The warning about an entry whose value the list has already.
+pub(super) fn duplicate<E: ListEntry>(crm: &str, index: usize) -> Warning {
+    let message = format!("Duplicate: {crm} stores each {} once.", E::NOUN);
+    Warning::new(WarningCode::NotStored, format!("/{}/{index}", E::FIELD.name()), message)
+}
+
+/// The warning about a type that reads back as another one, if it does.
+pub(super) fn other_kind<E: ListEntry>(
+    index: usize,
+    sent: &E,
+    stored: &str,
+    message: impl FnOnce() -> String,
+) -> Option<Warning> {
+    let sent = sent.kind().map(|kind| kind.trim()).filter(|kind| !kind.is_empty())?;
+    let pointer = || format!("/{}/{index}/{}", E::FIELD.name(), E::KIND);
+    let is_other = !sent.eq_ignore_ascii_case(stored);
+    is_other.then(|| Warning::new(WarningCode::NotStored, pointer(), message()))
+}
+
+/// Whether the caller types one of the addresses as the main one.
+pub(super) fn names_main(sent: &[EmailAddress]) -> bool {
+    sent.iter().any(is_main)
+}
+
+/// Whether the address is typed as the main one.
+pub(super) fn is_main(email: &EmailAddress) -> bool {
+    is_word(email.kind.as_ref(), &SINGLE_KINDS)
 }
 
 /// Fills in missing types from held entries with the same value. A unique type is not copied if the caller

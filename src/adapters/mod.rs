@@ -20,7 +20,7 @@
 //!      field then does not compile until it is handled. Read the types of e-mails as `main` and `secondary`. Read the
 //!      types of phones as the CRM names them, or as `primary` and `secondary`;
 //!    - `failure.rs`: what the CRM's errors mean, in addition to the shared meaning of each status;
-//!    - `examples.json`: requests for the OpenAPI document, which a test sends to the simulator;
+//!    - `examples.json`: examples for the OpenAPI document; a test sends the requests to the simulator;
 //!    - `docs.md`: generated from the `SPEC`.
 //! 2. Add `mod <provider>;` and a row of [`ADAPTERS`] here. Settings are your own, except `baseUrl`, which the gateway
 //!    reads. By convention there are also `defaultRegion`, `createDefaults` and, if a delete removes more than the
@@ -48,7 +48,9 @@ mod matching;
 mod paging;
 mod pipeline;
 mod reading;
+mod recent_definitions;
 mod remote;
+mod seen_fields;
 mod session;
 mod settings;
 #[cfg(test)]
@@ -61,13 +63,12 @@ pub use adapter::{
     Filterable, LookupResult, Match, Moves, Operations, Prepared, Pushed, RecordLocator, RemoteFieldSpec,
     RemoteKind, Verify, Write, WriteKind,
 };
-pub use definitions::{
-    FieldChoice, LiveDefinitions, LiveSource, RecentDefinitions, RemoteFieldDefinition, SeenFields,
-};
+pub use definitions::{FieldChoice, LiveDefinitions, LiveSource, RemoteFieldDefinition, SeenFields};
 pub use identity::{ContactIdentity, Identity, IdentityKey, IdentityKind, IdentitySource};
 pub use lenient_reader::REMOTE_FIELDS_MOST;
 pub use paging::{Paging, Traversal};
-pub use reading::merge;
+pub use reading::{has_name_of_company, merge};
+pub use recent_definitions::RecentDefinitions;
 pub use settings::{
     CredentialSecret, MOST_CALLS, SecretForm, SettingKind, SettingSpec, Settings, pointer_token,
 };

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use super::lenient_reader::{LenientReader, REMOTE_FIELDS_MOST, unreadable};
 use super::paging::ListPosition;
 use crate::domain::{
-    Contact, Field, Page, ReadBy, RemoteFields, RemoteId, Result, Text, Timestamp, field_key,
+    Contact, Field, Page, ReadBy, RemoteFields, RemoteId, Result, Text, Timestamp, field_key, words,
 };
 use crate::json::{Members, Raw};
 use crate::upstream::{Decoded, Secrets};
@@ -187,13 +187,11 @@ pub fn merge(first: Contact, other: Contact) -> Contact {
     }
     let mut other = other;
     if other.names_derived {
-        let full = shown_full_name(&other);
-        // A contact without a name is shown with the name of its company.
-        if whole.account.as_ref().is_some_and(|account| account.trim() == full.trim()) {
+        if has_name_of_company(&other, whole.account.as_ref()) {
             other.unseen.insert(Field::FirstName);
             other.unseen.insert(Field::LastName);
         } else {
-            complete_names(&mut whole, &full);
+            complete_names(&mut whole, &shown_full_name(&other));
         }
     }
     for field in Field::ALL {
@@ -234,6 +232,13 @@ pub fn merge(first: Contact, other: Contact) -> Contact {
         }
     }
     whole
+}
+
+/// Whether the full name is that of the company: the CRM shows a contact without a name so.
+#[must_use]
+pub fn has_name_of_company(contact: &Contact, company: Option<&Text>) -> bool {
+    let full = words([&contact.first_name, &contact.last_name].into_iter().flatten());
+    company.is_some_and(|company| words([company]).eq(full))
 }
 
 /// First and last name with one space between, otherwise as they are shown.

@@ -21,8 +21,9 @@ use tracing::level_filters::LevelFilter;
 pub use crash::crash_point;
 pub use jwt::{JwtAlgorithm, JwtIssuer, JwtKeys};
 pub use limits::{CallRates, Limits, ProviderLimits, Quotas, UpstreamLimits};
-pub use settings::{SETTINGS, Sensitivity, Setting, markdown};
+pub use settings::{SETTINGS, Sensitivity, Setting};
 pub use sources::{SettingValue, api_key};
+pub use upstream_limits::{KEYS as RATE_KEYS, RateKey};
 
 /// The flags of the command line.
 #[derive(Clone, Debug, Default)]

@@ -1,9 +1,5 @@
 //! The table of settings. Parsing, suggestions for misspelled names, `check-config` and the README use it.
 
-use std::fmt::Write;
-
-use super::upstream_limits::{self, RateKey};
-
 #[derive(Debug)]
 pub struct Setting {
     /// The name in the file.
@@ -226,25 +222,6 @@ impl Setting {
     pub fn from_file(&self) -> bool {
         self.exposure != Sensitivity::Open
     }
-}
-
-/// The table for the README.
-#[must_use]
-pub fn markdown() -> String {
-    let mut table = "| variable | in the file | default | what it does |\n|---|---|---|---|\n".to_owned();
-    for setting in SETTINGS {
-        let default = setting.default.filter(|text| !text.is_empty()).map(|text| format!("`{text}`"));
-        let or_file = if setting.from_file() { " (or `…_FILE`)" } else { "" };
-        let Setting { key, variable, doc, .. } = setting;
-        // Writing to a String cannot fail.
-        let _ =
-            writeln!(table, "| `{variable}`{or_file} | `{key}` | {} | {doc} |", default.unwrap_or_default());
-    }
-    for RateKey { name, doc, .. } in upstream_limits::KEYS {
-        let _ =
-            writeln!(table, "| | `{name}` in `[limits.upstream.\"<provider>\"]` | the CRM's own | {doc} |");
-    }
-    table
 }
 
 /// A key of the file as it may be shown. A key that needs quotes is not shown, because it may be a secret.

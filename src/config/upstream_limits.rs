@@ -8,13 +8,13 @@ const MOST: u32 = 1_000_000;
 const TABLE: &str = "[limits.upstream.\"<provider>\"]";
 
 /// A key of the tables, and what it does.
-pub(super) struct RateKey {
-    pub(super) name: &'static str,
-    pub(super) doc: &'static str,
+pub struct RateKey {
+    pub name: &'static str,
+    pub doc: &'static str,
     set: fn(&mut CallRates, u32),
 }
 
-pub(super) const KEYS: [RateKey; 2] = [
+pub const KEYS: [RateKey; 2] = [
     RateKey {
         name: "per_minute",
         doc: "Calls per minute to this CRM, per credential or group; 0 is unlimited.",

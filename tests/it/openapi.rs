@@ -1,6 +1,7 @@
 //! The document: committed as made, and true of the router, operation by operation.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 
 use axum::body::Body;
 use contacts_gateway::api::openapi::document;
@@ -131,6 +132,69 @@ fn every_operation_is_described_with_examples() {
                 );
             }
         }
+    }
+}
+
+/// What in `value` does not fit the schema: another type, a missing field, an unknown field or word.
+fn misfits(document: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
+    if let Some(name) = schema["$ref"].as_str() {
+        return misfits(document, document.pointer(&name[1..]).unwrap(), value, at);
+    }
+    if let Some(choices) = schema["oneOf"].as_array() {
+        let each: Vec<_> = choices.iter().map(|choice| misfits(document, choice, value, at)).collect();
+        return if each.iter().any(Vec::is_empty) { Vec::new() } else { each.concat() };
+    }
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let kinds = match &schema["type"] {
+        Value::Array(kinds) => kinds.clone(),
+        Value::Null => return Vec::new(),
+        kind => vec![kind.clone()],
+    };
+    if !kinds.iter().any(|known| known == kind) {
+        return vec![format!("{at}: {kind}")];
+    }
+    if schema["enum"].as_array().is_some_and(|words| !words.contains(value)) {
+        return vec![format!("{at}: {value}")];
+    }
+    let inside = |schema: &Value, value: &Value, name: &dyn Display| {
+        misfits(document, schema, value, &format!("{at}/{name}"))
+    };
+    match (value, &schema["properties"]) {
+        (Value::Array(elements), _) => {
+            let elements = elements.iter().enumerate();
+            elements.flat_map(|(index, element)| inside(&schema["items"], element, &index)).collect()
+        }
+        (Value::Object(fields), Value::Object(known)) => {
+            let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let missing = required.filter(|name| !fields.contains_key(*name));
+            let missing = missing.map(|name| format!("{at}/{name}: missing"));
+            let others = fields.iter().flat_map(|(name, value)| match known.get(name) {
+                Some(schema) => inside(schema, value, name),
+                None => vec![format!("{at}/{name}: unknown")],
+            });
+            missing.chain(others).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn every_example_fits_its_schema() {
+    let document: Value = serde_json::from_str(&document()).unwrap();
+    let examples = document["components"]["examples"].as_object().unwrap();
+    assert!(examples.len() > 80);
+    for (name, example) in examples {
+        let schema = name.split('.').next().unwrap().replace("problem", "Problem");
+        let schema = &document["components"]["schemas"][&schema];
+        assert!(schema.is_object(), "{name}");
+        assert_eq!(misfits(&document, schema, &example["value"], name), [""; 0]);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use contacts_gateway::adapters::{ADAPTERS, documentation};
+use contacts_gateway::adapters::ADAPTERS;
 use contacts_gateway::app::Components;
 use contacts_gateway::config::{Config, Flags};
 use contacts_gateway::domain::{FilterName, Scope};
@@ -184,7 +184,8 @@ async fn the_pages_of_the_crms_say_the_same() {
     assert_eq!(providers.len(), ADAPTERS.len());
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     for (provider, spec) in providers.iter().zip(ADAPTERS) {
-        let page = documentation::page(spec);
+        let path = format!("{}/src/adapters/{}/docs.md", env!("CARGO_MANIFEST_DIR"), spec.provider);
+        let page = std::fs::read_to_string(path).unwrap();
         assert_eq!(provider["provider"], spec.provider.as_str());
         let rows = |starts: &str| page.lines().filter(|line| line.starts_with(starts)).collect::<Vec<_>>();
         for field in provider["fields"].as_array().unwrap() {

@@ -27,13 +27,12 @@ use super::adapter::{
     Operations, Prepared, Pushed, RemoteFieldSpec, RemoteKind, Verify, Write, WriteKind,
 };
 use super::contact_list;
-use super::definitions::{
-    Age, LiveDefinitions, LiveSource, RecentDefinitions, SeenFields, before_write, judged,
-};
+use super::definitions::{LiveDefinitions, LiveSource, SeenFields};
 use super::error_mapping;
 use super::identity::{ContactIdentity, IdentityKind};
 use super::paging::{Paging, Traversal};
 use super::reading::merge;
+use super::recent_definitions::{Age, RecentDefinitions, before_write, judged};
 use super::settings::{SecretForm, SettingKind, SettingSpec};
 use crate::blocking;
 use crate::domain::{

@@ -20,13 +20,11 @@ use super::adapter::{
     Operations, Prepared, Pushed, RecordLocator, RemoteFieldSpec, RemoteKind, Verify, Write, WriteKind,
 };
 use super::contact_list::{self, ContactList};
-use super::definitions::{
-    Age, KnownDefinition, LiveDefinitions, LiveSource, RecentDefinitions, RemoteFieldDefinition, SeenFields,
-    before_write, judged,
-};
+use super::definitions::{LiveDefinitions, LiveSource, RemoteFieldDefinition, SeenFields};
 use super::identity::{ContactIdentity, IdentityKind};
 use super::lenient_reader::unreadable;
 use super::paging::{Paging, Traversal};
+use super::recent_definitions::{Age, KnownDefinition, RecentDefinitions, before_write, judged};
 use super::session::{Login, Session};
 use super::settings::{SecretForm, SettingKind, SettingSpec};
 use crate::blocking;

@@ -1,17 +1,21 @@
 //! Conversion between the pipeline CRM's contacts and ours. No I/O.
 
+mod body;
+mod change;
 mod decode;
-mod encode;
+mod lists;
 #[cfg(test)]
 #[path = "../../../tests/properties/pipeline.rs"]
 mod properties;
+mod rules;
 mod stages;
 
+pub(super) use change::PipelineChange;
 pub(super) use decode::{
     ListedUsers, PipelineDefinition, decode_account, decode_deleted, decode_page, decode_pipeline,
     decode_sections, decode_single, decode_users, decode_written,
 };
-pub(super) use encode::{PipelineChange, RULES};
+pub(super) use rules::RULES;
 pub(super) use stages::{KnownPipelines, StageWish, definitions};
 
 use crate::adapters::adapter::Pushed;

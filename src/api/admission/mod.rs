@@ -3,18 +3,17 @@
 
 mod key_rate_limiter;
 mod process_limit;
-mod tenants;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use self::key_rate_limiter::KeyRateLimiter;
 use self::process_limit::{ProcessLimit, ProcessPermit};
-use self::tenants::{TenantLimits, TenantPermit};
 use crate::config::Limits;
-use crate::domain::{Admission, Caller, Failure, FailureKind, Result};
+use crate::domain::{Admission, Caller, Failure, FailureKind, Result, TenantId};
+use crate::permits::{KeyedPermits, at_most};
 
 /// The `Retry-After` when too many requests are in flight. Requests are short.
 const SOON: Duration = Duration::from_secs(1);
@@ -23,7 +22,7 @@ const SOON: Duration = Duration::from_secs(1);
 pub struct RequestAdmission {
     closed: watch::Sender<bool>,
     process: Arc<ProcessLimit>,
-    tenants: TenantLimits,
+    tenants: KeyedPermits<TenantId>,
     rates: Option<KeyRateLimiter>,
 }
 
@@ -34,7 +33,7 @@ pub(in crate::api) struct AdmissionPermit(Arc<HeldPermits>);
 struct HeldPermits {
     _process: ProcessPermit,
     /// Taken later, because the tenant is known only after authentication.
-    tenant: OnceLock<TenantPermit>,
+    tenant: OnceLock<OwnedSemaphorePermit>,
 }
 
 impl RequestAdmission {
@@ -44,7 +43,7 @@ impl RequestAdmission {
         Self {
             closed: watch::Sender::new(false),
             process: Arc::new(ProcessLimit::new(limits.in_flight)),
-            tenants: TenantLimits::new(limits.tenant_in_flight),
+            tenants: KeyedPermits::new(at_most(limits.tenant_in_flight)),
             rates: limits.key_rate.map(|rate| KeyRateLimiter::new(rate, limits.key_burst)),
         }
     }
@@ -90,7 +89,7 @@ impl RequestAdmission {
             let detail = format!("This {} exceeds its rate limit.", caller.principal.noun());
             return Err(Failure::new(FailureKind::RateLimited, detail).with_retry_after(Some(wait)));
         }
-        let permit = self.tenants.take(&caller.tenant).ok_or_else(|| {
+        let permit = self.tenants.try_take(&caller.tenant).ok_or_else(|| {
             let detail = "The tenant has reached its limit of concurrent requests.";
             Failure::new(FailureKind::TooManyConcurrentRequests, detail).with_retry_after(Some(SOON))
         })?;

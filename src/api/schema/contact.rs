@@ -50,11 +50,6 @@ pub(in crate::api) struct UpsertResponse<'a> {
 }
 
 impl<'a> UpsertResponse<'a> {
-    /// The response with the complete contact `shown`.
-    pub(in crate::api) fn of(shown: &'a ContactView) -> Self {
-        Self::of_write(shown, Extent::Whole)
-    }
-
     /// The response of a write, with the part of the contact that `extent` selects.
     pub(in crate::api) fn of_write(shown: &'a ContactView, extent: Extent) -> Self {
         let outcome = match shown.outcome {

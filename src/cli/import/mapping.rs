@@ -101,7 +101,8 @@ impl Mapping {
                 ));
             }
         }
-        if faults.iter().any(|fault| fault.contains("matches no field")) {
+        let says = |words: &str| faults.iter().any(|fault| fault.contains(words));
+        if says("matches no field") && !says("the fields are") {
             faults.push(format!("the fields are: {}", names()));
         }
         if faults.is_empty() { Ok(Self(columns)) } else { Err(faults) }

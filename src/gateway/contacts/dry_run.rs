@@ -1,13 +1,8 @@
-//! Dry runs: a write with all its checks and reads, up to the call that would be sent.
+//! Dry runs: the call that a write would send after all its checks and reads.
 
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
-
-use super::ContactView;
-use super::operation::{WriteDeps, WriteOperation, WriteRequest};
 use crate::adapters::Prepared;
-use crate::blocking;
 use crate::domain::{Failure, RawJson, Result, Warning};
 use crate::gateway::writes::StoredResponse;
 
@@ -44,37 +39,9 @@ impl DryRun {
         Ok(Self { calls: vec![planned], warnings: Warning::bounded(warnings.to_vec()) })
     }
 
-    fn size(&self) -> usize {
+    /// The approximate size of its texts in bytes.
+    pub(super) fn size(&self) -> usize {
         self.calls.iter().filter_map(|call| call.body.as_ref()).map(|body| body.as_str().len()).sum()
-    }
-}
-
-impl WriteRequest {
-    /// Runs `operate` until it would send. Claims no key and takes no locks: nothing is written that could be written twice.
-    /// Fails as the write would, and with `invalid_parameter` if there is a key.
-    pub(super) async fn rehearse<F>(
-        self,
-        deps: &WriteDeps,
-        build: &DryRunBuilder,
-        operate: F,
-    ) -> Result<StoredResponse>
-    where
-        F: for<'a, 'b> FnOnce(&'b mut WriteOperation<'a>) -> BoxFuture<'b, Result<ContactView>> + Send,
-    {
-        if self.identity.is_some() {
-            let detail = "A dry run writes nothing and stores nothing. Send it without an Idempotency-Key.";
-            return Err(Failure::parameter("dryRun", detail));
-        }
-        let opened = self.authorise(&deps.credentials).await?;
-        let mut operation = WriteOperation::new(&self, deps, &opened, None);
-        let outcome = operate(&mut operation).await;
-        let plan = match (operation.planned.take(), outcome) {
-            (Some(plan), _) => plan,
-            // Nothing is to be sent: the contact has the values already.
-            (None, Ok(view)) => DryRun { calls: Vec::new(), warnings: view.warnings },
-            (None, Err(failure)) => return Err(failure),
-        };
-        blocking::within(&self.context, plan.size(), || build(&plan)).await?
     }
 }
 

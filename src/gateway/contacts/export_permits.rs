@@ -1,61 +1,50 @@
 //! The exports that run: at most 2 on a credential and 4 of a tenant, because each holds a connection and calls its CRM for
 //! minutes.
 
-use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::domain::{CredentialId, Failure, FailureKind, Result, TenantId};
+use crate::permits::KeyedPermits;
 
 const OF_CREDENTIAL: usize = 2;
 const OF_TENANT: usize = 4;
 /// An export takes minutes.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 
-type RunningExports = Arc<Mutex<HashMap<TenantId, Vec<CredentialId>>>>;
-
-#[derive(Default)]
-pub(super) struct ExportPermits(RunningExports);
+pub(super) struct ExportPermits {
+    credentials: KeyedPermits<(TenantId, CredentialId)>,
+    tenants: KeyedPermits<TenantId>,
+}
 
 /// A permit for one export, released when dropped.
 pub(super) struct ExportPermit {
-    running: RunningExports,
-    tenant: TenantId,
-    credential: CredentialId,
+    _of_credential: OwnedSemaphorePermit,
+    _of_tenant: OwnedSemaphorePermit,
+}
+
+impl Default for ExportPermits {
+    fn default() -> Self {
+        Self { credentials: KeyedPermits::new(OF_CREDENTIAL), tenants: KeyedPermits::new(OF_TENANT) }
+    }
 }
 
 impl ExportPermits {
     /// Takes a permit. Fails with `too_many_concurrent_requests`.
     pub(super) fn take(&self, tenant: &TenantId, credential: &CredentialId) -> Result<ExportPermit> {
-        let mut running = self.0.lock();
-        let exports = running.get(tenant).map_or(&[][..], Vec::as_slice);
-        let of_credential = exports.iter().filter(|one| *one == credential).count();
-        let detail = if of_credential >= OF_CREDENTIAL {
-            format!("The credential has {OF_CREDENTIAL} exports already. Wait until one ends.")
-        } else if exports.len() >= OF_TENANT {
-            format!("The tenant has {OF_TENANT} exports already. Wait until one ends.")
-        } else {
-            running.entry(tenant.clone()).or_default().push(credential.clone());
-            let (tenant, credential) = (tenant.clone(), credential.clone());
-            return Ok(ExportPermit { running: Arc::clone(&self.0), tenant, credential });
+        let full = |detail: String| {
+            let failure = Failure::new(FailureKind::TooManyConcurrentRequests, detail);
+            failure.with_retry_after(Some(RETRY_AFTER))
         };
-        let failure = Failure::new(FailureKind::TooManyConcurrentRequests, detail);
-        Err(failure.with_retry_after(Some(RETRY_AFTER)))
-    }
-}
-
-impl Drop for ExportPermit {
-    fn drop(&mut self) {
-        let mut running = self.running.lock();
-        let Some(exports) = running.get_mut(&self.tenant) else { return };
-        if let Some(index) = exports.iter().position(|one| *one == self.credential) {
-            exports.swap_remove(index);
-        }
-        if exports.is_empty() {
-            running.remove(&self.tenant);
-        }
+        let of_credential = self.credentials.try_take(&(tenant.clone(), credential.clone()));
+        let of_credential = of_credential.ok_or_else(|| {
+            full(format!("The credential has {OF_CREDENTIAL} exports already. Wait until one ends."))
+        })?;
+        let of_tenant = self.tenants.try_take(tenant).ok_or_else(|| {
+            full(format!("The tenant has {OF_TENANT} exports already. Wait until one ends."))
+        })?;
+        Ok(ExportPermit { _of_credential: of_credential, _of_tenant: of_tenant })
     }
 }
 
@@ -75,6 +64,5 @@ mod tests {
         assert!(take("two", "a").is_ok(), "another tenant");
         drop(held);
         assert!(take("one", "a").is_ok());
-        assert!(permits.0.lock().is_empty(), "nothing is kept of exports that ended");
     }
 }

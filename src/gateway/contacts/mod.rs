@@ -18,15 +18,16 @@ mod incomplete;
 mod list;
 mod new_values;
 mod operation;
+mod partial_reads;
 mod recovery;
 mod recovery_worker;
+mod request;
 mod scan;
 mod search;
 mod update;
 mod upsert;
 mod verify;
 mod walk;
-mod whole_lists;
 
 use std::sync::Arc;
 
@@ -37,8 +38,8 @@ pub use self::dry_run::{DryRun, DryRunBuilder, PlannedCall};
 pub use self::export::{ContactExport, ExportEnd, ExportPart, ExportRequest};
 use self::export_permits::ExportPermits;
 use self::incomplete::incomplete;
-use self::operation::WriteDeps;
-pub use self::operation::{ResponseBuilder, WriteRequest};
+use self::request::{ContactWrite, WriteDeps};
+pub use self::request::{ResponseBuilder, WriteRequest};
 use self::search::SearchPermits;
 pub use self::search::{
     FoundContact, FoundPerson, SEARCHED_MOST, SearchBy, SearchRequest, SearchResult, Shortfall,
@@ -268,7 +269,7 @@ impl Contacts {
     /// Creates a contact. Needs `contacts:write`.
     pub async fn create(&self, request: WriteRequest, draft: ContactDraft) -> Result<StoredResponse> {
         let entry = self.begin(&request, Action::ContactCreate).giving(fields::of_draft(&draft));
-        request.run(self.deps.clone(), entry, move |operation| Box::pin(operation.create(draft))).await
+        request.run(self.deps.clone(), entry, ContactWrite::Create(draft)).await
     }
 
     /// Updates a contact. Needs `contacts:write`.
@@ -279,11 +280,7 @@ impl Contacts {
         patch: ContactPatch,
     ) -> Result<StoredResponse> {
         let entry = self.begin(&request, Action::ContactUpdate).on(id).giving(fields::of_patch(&patch));
-        let id = id.to_owned();
-        let run = request.run(self.deps.clone(), entry, move |operation| {
-            Box::pin(async move { operation.update(&id, patch).await })
-        });
-        run.await
+        request.run(self.deps.clone(), entry, ContactWrite::Update(id.into(), patch)).await
     }
 
     /// Updates the contact that has one of the body's addresses or numbers, or creates one. `match_on` says
@@ -296,20 +293,13 @@ impl Contacts {
         match_on: Option<Vec<IdentityKind>>,
     ) -> Result<StoredResponse> {
         let entry = self.begin(&request, Action::ContactUpsert).giving(fields::of_patch(&upsert.patch));
-        let run = request.run(self.deps.clone(), entry, move |operation| {
-            Box::pin(async move { operation.upsert(upsert, match_on.as_deref()).await })
-        });
-        run.await
+        request.run(self.deps.clone(), entry, ContactWrite::Upsert(Box::new(upsert), match_on)).await
     }
 
     /// Deletes a contact. Needs `contacts:write`.
     pub async fn delete(&self, request: WriteRequest, id: &str) -> Result<StoredResponse> {
         let entry = self.begin(&request, Action::ContactDelete).on(id);
-        let id = id.to_owned();
-        let run = request.run(self.deps.clone(), entry, move |operation| {
-            Box::pin(async move { operation.delete(&id).await })
-        });
-        run.await
+        request.run(self.deps.clone(), entry, ContactWrite::Delete(id.into())).await
     }
 
     fn begin(&self, request: &WriteRequest, action: Action) -> Entry {

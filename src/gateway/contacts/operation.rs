@@ -1,67 +1,26 @@
-//! Steps that all writes of a contact share: authorization, the idempotency key, locks, and checks before a
-//! send.
+//! Steps that all writes of a contact share: locks, checks before a send, and the send.
 
 use std::collections::{BTreeSet, HashSet};
-use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
-use tokio::time::timeout;
-
 use super::condition::{Condition, tag_of_written};
-use super::dry_run::{DryRun, DryRunBuilder, stopped};
+use super::dry_run::{DryRun, stopped};
 use super::errors::{candidates, exists, possible_duplicates, view};
 use super::{ContactView, WriteOptions};
 use crate::adapters::{
     Applied, ContactIdentity, IdentityKind, IdentitySource, LookupResult, Match, Prepared,
 };
-use crate::blocking;
 use crate::config::crash_point;
 use crate::domain::{
-    CallContext, Caller, Contact, CredentialId, Effect, Failure, FailureKind, Faults, FieldFault, RemoteId,
-    Result, Retryable, Scope, TenantId, Timestamp, Warning, WarningCode,
+    CallContext, Contact, Effect, Failure, FailureKind, Faults, FieldFault, RemoteId, Result, Retryable,
+    TenantId, Timestamp, Warning, WarningCode,
 };
-use crate::gateway::audit::Entry;
-use crate::gateway::credentials::{ConnectedCredential, Credentials};
-use crate::gateway::writes::{
-    Begin, Guard, InFlightWrite, Ledger, Locks, RecoveryContext, RequestIdentity, StoredResponse, WriteState,
-    end, run_to_completion,
-};
+use crate::gateway::credentials::ConnectedCredential;
+use crate::gateway::writes::{Guard, InFlightWrite, Locks, RecoveryContext, WriteState};
 use crate::upstream::{Permit, Visit};
 
 /// The least time to send and confirm a write.
 pub(super) const SHORTEST_SEND: Duration = Duration::from_millis(100);
-
-/// Builds the response of a write, or of a final failure. It comes from `api`, so that the stored response is
-/// the sent one.
-pub type ResponseBuilder =
-    Arc<dyn Fn(std::result::Result<&ContactView, &Failure>) -> Result<StoredResponse> + Send + Sync>;
-
-/// The parameters that all kinds of writes have.
-pub struct WriteRequest {
-    /// Deadline and request id.
-    pub context: CallContext,
-    pub caller: Caller,
-    pub credential: CredentialId,
-    pub options: WriteOptions,
-    /// The caller's condition on the current contact. Creates and upserts have none.
-    pub condition: Option<Condition>,
-    /// The `Idempotency-Key` with the fingerprint of the request; `None` without a key.
-    pub identity: Option<RequestIdentity>,
-    pub render: ResponseBuilder,
-    /// For a dry run, which ends before the write is sent: builds its response.
-    pub dry_run: Option<DryRunBuilder>,
-}
-
-/// Dependencies of all writes. Clones share everything.
-#[derive(Clone)]
-pub(super) struct WriteDeps {
-    pub(super) credentials: Credentials,
-    pub(super) locks: Locks,
-    pub(super) ledger: Ledger,
-    /// The time between the two lookups that prove that a lost create was not applied.
-    pub(super) settle: Duration,
-}
 
 /// A write through an open credential.
 pub(super) struct WriteOperation<'a> {
@@ -71,9 +30,9 @@ pub(super) struct WriteOperation<'a> {
     pub(super) tenant: &'a TenantId,
     pub(super) opened: &'a ConnectedCredential,
     pub(super) settle: Duration,
-    locks: &'a Locks,
+    pub(super) locks: &'a Locks,
     /// Locks that keep out other writes on the same contact and identities.
-    locks_held: Vec<Guard>,
+    pub(super) locks_held: Vec<Guard>,
     /// The write with the caller's key; `None` without a key.
     pub(super) in_flight: Option<InFlightWrite>,
     /// Whether an earlier request with this key ended while an update or a delete was sent.
@@ -84,109 +43,6 @@ pub(super) struct WriteOperation<'a> {
     pub(super) is_dry_run: bool,
     /// What a dry run would have sent.
     pub(super) planned: Option<DryRun>,
-}
-
-impl WriteRequest {
-    /// Runs `operate` to its end, from the check of scopes to the stored response. The key is claimed after
-    /// that check, so that a replay needs the scope too. It is claimed before any read, so that a write with a
-    /// key runs once.
-    pub(super) async fn run<F>(self, deps: WriteDeps, entry: Entry, operate: F) -> Result<StoredResponse>
-    where
-        F: for<'a, 'b> FnOnce(&'b mut WriteOperation<'a>) -> BoxFuture<'b, Result<ContactView>>
-            + Send
-            + 'static,
-    {
-        if let Some(build) = self.dry_run.clone() {
-            entry.discard();
-            return self.rehearse(&deps, &build, operate).await;
-        }
-        let response = run_to_completion(async move {
-            let opened = match self.authorise(&deps.credentials).await {
-                Ok(opened) => opened,
-                Err(failure) => return entry.end(Err(failure)).await,
-            };
-            let in_flight = match self.claim(&deps.ledger).await {
-                Ok(Some(Begin::Started(write))) => {
-                    crash_point("reserved");
-                    Some(*write)
-                }
-                Ok(Some(Begin::Replay(response))) => return entry.end_replayed(response).await,
-                Ok(None) => None,
-                Err(failure) => return entry.end(Err(failure)).await,
-            };
-            let mut operation = WriteOperation::new(&self, &deps, &opened, in_flight);
-            let outcome = operate(&mut operation).await;
-            let in_flight = operation.in_flight.take();
-            drop(operation);
-            // The response is stored before anything else is awaited: an unstored outcome must be searched for
-            // again.
-            let response = match (&outcome, &in_flight) {
-                (Ok(view), _) => self.rendered(view).await,
-                (Err(failure), Some(_)) if failure.effect == Effect::Final => (self.render)(Err(failure)),
-                (Err(failure), _) => Err(failure.clone()),
-            };
-            if in_flight.is_some() {
-                crash_point("before_record");
-            }
-            let response = end(in_flight, response).await;
-            let _ = entry.end_on(outcome, |view| Some(view.id.clone())).await;
-            crash_point("recorded");
-            response
-        });
-        let response = response.await;
-        crash_point("answered");
-        response
-    }
-
-    pub(super) async fn authorise(&self, credentials: &Credentials) -> Result<ConnectedCredential> {
-        self.caller.require(Scope::ContactsWrite)?;
-        credentials.open(&self.caller, &self.credential).await
-    }
-
-    /// Respects the deadline: a database that hangs must not block the caller.
-    async fn claim(&self, ledger: &Ledger) -> Result<Option<Begin>> {
-        let Some(identity) = &self.identity else { return Ok(None) };
-        let identity = match &self.condition {
-            None => identity,
-            Some(condition) => &identity.under(&condition.canonical()),
-        };
-        let claim = ledger.claim(&self.caller, Some(&self.credential), identity);
-        let claimed = timeout(self.context.remaining(), claim).await.unwrap_or_else(|_| {
-            let detail = "The database did not respond in time. Nothing was sent. Try again.";
-            Err(Failure::new(FailureKind::StoreUnavailable, detail))
-        });
-        claimed.map(Some)
-    }
-
-    async fn rendered(&self, view: &ContactView) -> Result<StoredResponse> {
-        blocking::however_late(&self.context, view.contact.size(), || (self.render)(Ok(view))).await
-    }
-}
-
-impl<'a> WriteOperation<'a> {
-    /// The write of `request` through `opened`, under the key of `in_flight` if it has one.
-    pub(super) fn new(
-        request: &'a WriteRequest,
-        deps: &'a WriteDeps,
-        opened: &'a ConnectedCredential,
-        in_flight: Option<InFlightWrite>,
-    ) -> Self {
-        Self {
-            context: &request.context,
-            options: request.options,
-            condition: request.condition.as_ref(),
-            tenant: &request.caller.tenant,
-            opened,
-            settle: deps.settle,
-            locks: &deps.locks,
-            locks_held: Vec::new(),
-            sent_before: in_flight.as_ref().is_some_and(|write| *write.state() == WriteState::Sent),
-            in_flight,
-            first_sent: None,
-            is_dry_run: request.dry_run.is_some(),
-            planned: None,
-        }
-    }
 }
 
 impl WriteOperation<'_> {

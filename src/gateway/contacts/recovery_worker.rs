@@ -8,8 +8,8 @@ use tokio::time::sleep_until;
 
 use super::declared;
 use super::errors::updated_existing;
-use super::operation::WriteDeps;
 use super::recovery::{LookupOutcome, is_same_account, look_up_lost};
+use super::request::WriteDeps;
 use super::verify::verified;
 use crate::adapters::Prepared;
 use crate::clock;

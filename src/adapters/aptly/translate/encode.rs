@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::custom_fields::Definitions;
 use crate::adapters::aptly::SPEC;
-use crate::adapters::change::{self, ListEntry, is_word, same_email};
+use crate::adapters::change::{self, ListEntry, is_main, same_email, shown_list};
 use crate::adapters::matching::full_name;
 use crate::adapters::reading::{complete_names, shown_full_name};
 use crate::adapters::remote::{self, BodyOrigin, RemoteRules, RemoteWrite};
@@ -205,10 +205,10 @@ impl AptlyChange {
     /// Puts the address of type `main` first: Aptly identifies contacts by their first address.
     fn emails(&mut self, patch: &Patch<Vec<EmailAddress>>, held: &Contact) {
         let Some(typed) = patch.list() else { return };
-        let sent = change::with_held_kinds(typed, &held.email_addresses, self.region);
+        let (sent, shown) =
+            (change::with_held_kinds(typed, &held.email_addresses, self.region), shown_list(held));
         // A partial list is never replaced: the gateway reads the whole list first, or fails.
-        let listed = !held.unseen.contains(Field::EmailAddresses);
-        if listed && sent == held.email_addresses {
+        if shown == Some(sent.as_slice()) {
             return; // Unchanged since the read.
         }
         self.held_entries.extend(identities(&held.email_addresses, self.region));
@@ -217,27 +217,19 @@ impl AptlyChange {
             if seen.insert(email_identity(&email.address)) {
                 emails.push((index, email.clone()));
             } else {
-                self.lose(format!("/emailAddresses/{index}"), "Duplicate: Aptly stores each address once.");
+                self.losses.push(change::duplicate::<EmailAddress>(SPEC.title, index));
             }
         }
         self.put_main_first(&mut emails, &sent, typed);
         for (position, (index, email)) in emails.iter_mut().enumerate() {
             let kind = if position == 0 { "main" } else { "secondary" };
-            let given = typed[*index].kind.as_ref();
-            if given.is_some_and(|given| !given.trim().is_empty()) && !is_word(given, &[kind]) {
-                let message =
-                    format!("Aptly does not store types of addresses. This one reads back as `{kind}`.");
-                self.losses.push(Warning::new(
-                    WarningCode::NotStored,
-                    format!("/emailAddresses/{index}/emailAddressType"),
-                    message,
-                ));
-            }
+            let message =
+                || format!("Aptly does not store types of addresses. This one reads back as `{kind}`.");
+            self.losses.extend(change::other_kind(*index, &typed[*index], kind, message));
             email.kind = Some(Text::from_static(kind));
         }
-        let same = emails.len() == held.email_addresses.len()
-            && emails.iter().zip(&held.email_addresses).all(|((_, sent), held)| sent.address == held.address);
-        if !(listed && same) {
+        let addresses = emails.iter().map(|(_, email)| &email.address);
+        if !shown.is_some_and(|shown| addresses.eq(shown.iter().map(|held| &held.address))) {
             self.emails = Some(emails);
         }
     }
@@ -248,10 +240,9 @@ impl AptlyChange {
         sent: &[EmailAddress],
         typed: &[EmailAddress],
     ) {
-        let is_main = |email: &&EmailAddress| is_word(email.kind.as_ref(), &["main", "primary"]);
-        let Some(main) = sent.iter().find(is_main) else { return };
+        let Some(main) = sent.iter().find(|email| is_main(email)) else { return };
         let moved = emails.first().is_some_and(|(_, first)| !same_email(main, first));
-        if moved && !typed.iter().any(|email| is_main(&email)) {
+        if moved && !change::names_main(typed) {
             self.losses.push(Warning::new(
                 WarningCode::OrderChanged,
                 "/emailAddresses",
@@ -263,37 +254,27 @@ impl AptlyChange {
 
     fn phones(&mut self, patch: &Patch<Vec<PhoneNumber>>, held: &Contact) {
         let Some(sent) = patch.list() else { return };
-        let sent = change::with_held_kinds(sent, &held.phone_numbers, self.region);
-        let listed = !held.unseen.contains(Field::PhoneNumbers);
-        if listed && sent == held.phone_numbers {
+        let (sent, shown) =
+            (change::with_held_kinds(sent, &held.phone_numbers, self.region), shown_list(held));
+        if shown == Some(sent.as_slice()) {
             return; // Unchanged since the read.
         }
         self.held_entries.extend(identities(&held.phone_numbers, self.region));
         let mut phones = self.numbers(&sent, held);
         let mut taken: HashSet<Text> = phones.iter().filter_map(|(_, phone)| phone.kind.clone()).collect();
         for (index, phone) in &mut phones {
-            let sent_kind = sent[*index].kind.as_ref();
             let kind = phone.kind.clone().unwrap_or_else(|| Text::from_static(free_kind(&taken)));
+            let stored = kind.as_str();
+            let message = || {
+                format!(
+                    "Aptly supports the types mobile, work and home. This number is stored as `{stored}`."
+                )
+            };
+            self.losses.extend(change::other_kind(*index, &sent[*index], stored, message));
             taken.insert(kind.clone());
-            if sent_kind.is_some_and(|sent| !sent.trim().eq_ignore_ascii_case(&kind)) {
-                let message = format!(
-                    "Aptly supports the types mobile, work and home. This number is stored as `{}`.",
-                    kind.as_str()
-                );
-                self.losses.push(Warning::new(
-                    WarningCode::NotStored,
-                    format!("/phoneNumbers/{index}/phoneNumberType"),
-                    message,
-                ));
-            }
             phone.kind = Some(kind);
         }
-        let same = phones.len() == held.phone_numbers.len()
-            && phones
-                .iter()
-                .zip(&held.phone_numbers)
-                .all(|((_, sent), held)| sent.number == held.number && sent.kind == held.kind);
-        if !(listed && same) {
+        if !shown.is_some_and(|shown| phones.iter().map(|(_, phone)| phone).eq(shown)) {
             self.phones = Some(phones);
         }
     }
@@ -305,7 +286,7 @@ impl AptlyChange {
         for (index, phone) in sent.iter().enumerate() {
             let identity = PhoneIdentity::of(self.region, &phone.number);
             if seen.contains(&identity) {
-                self.lose(format!("/phoneNumbers/{index}"), "Duplicate: Aptly stores each number once.");
+                self.losses.push(change::duplicate::<PhoneNumber>(SPEC.title, index));
                 continue;
             }
             let number = if shown.contains(phone.number.as_str()) {

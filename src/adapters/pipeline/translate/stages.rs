@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::decode::{ListedUsers, PipelineDefinition, StageDefinition};
-use super::encode::{PipelineChange, RULES};
+use super::rules::RULES;
 use crate::adapters::definitions::{FieldChoice, RemoteFieldDefinition};
 use crate::adapters::remote::BodyOrigin;
 use crate::domain::{Contact, Failure, FieldFault, RawJson, Result, Text, enumerated, field_key};
@@ -12,19 +12,19 @@ use crate::json;
 /// The stage that a write names: by its name, by its id or by both. All of them differ from the held ones.
 #[derive(Clone)]
 pub(in super::super) struct StageWish {
-    status: Option<NamedStage>,
-    stage: Option<NamedStage>,
+    pub(super) status: Option<NamedStage>,
+    pub(super) stage: Option<NamedStage>,
     /// The name of the held stage, if the read shows it.
-    held: Option<Text>,
-    origin: BodyOrigin,
+    pub(super) held: Option<Text>,
+    pub(super) origin: BodyOrigin,
     pipeline: StagePipeline,
 }
 
 #[derive(Clone)]
-struct NamedStage {
-    value: Text,
+pub(super) struct NamedStage {
+    pub(super) value: Text,
     /// The caller's pointer.
-    at: String,
+    pub(super) at: String,
 }
 
 /// The pipeline in which the CRM searches for the stage.
@@ -107,7 +107,7 @@ impl StageWish {
     }
 
     /// Fails if no stage has the name.
-    fn check_status(&self, known: &KnownPipelines) -> Result<()> {
+    pub(super) fn check_status(&self, known: &KnownPipelines) -> Result<()> {
         let (Some(status), Some(pipeline)) = (&self.status, self.refusing(known)) else { return Ok(()) };
         if status.is_blank() || pipeline.stages.iter().any(|stage| stage.is_called(&status.value)) {
             return Ok(());
@@ -118,7 +118,7 @@ impl StageWish {
     }
 
     /// Fails if no stage has the id.
-    fn check_stage(&self, known: &KnownPipelines) -> Result<()> {
+    pub(super) fn check_stage(&self, known: &KnownPipelines) -> Result<()> {
         let (Some(stage), Some(pipeline)) = (&self.stage, self.refusing(known)) else { return Ok(()) };
         let has_default = known.default.is_some() || !self.may_be_default(pipeline);
         if stage.is_blank() || known.stage(&stage.value).is_some() || !has_default {
@@ -140,7 +140,7 @@ impl StageWish {
     }
 
     /// The pipeline that can refuse the write: one whose stages are all known, and in which the CRM searches.
-    fn refusing<'a>(&self, known: &'a KnownPipelines) -> Option<&'a PipelineDefinition> {
+    pub(super) fn refusing<'a>(&self, known: &'a KnownPipelines) -> Option<&'a PipelineDefinition> {
         let first = known.first.as_deref().filter(|first| first.is_complete && !first.stages.is_empty());
         first.filter(|_| !matches!(self.pipeline, StagePipeline::Unknown))
     }
@@ -154,7 +154,7 @@ impl NamedStage {
 }
 
 impl KnownPipelines {
-    fn stage(&self, id: &str) -> Option<&StageDefinition> {
+    pub(super) fn stage(&self, id: &str) -> Option<&StageDefinition> {
         self.first.iter().chain(&self.default).find_map(|pipeline| pipeline.stage(id))
     }
 }
@@ -171,63 +171,14 @@ impl PipelineDefinition {
 }
 
 impl StageDefinition {
-    fn is_called(&self, name: &str) -> bool {
+    pub(super) fn is_called(&self, name: &str) -> bool {
         self.name.trim().to_lowercase() == name.trim().to_lowercase()
     }
 }
 
-impl PipelineChange {
-    /// Sends only one of the two fields that set a stage: it is unknown what the CRM does if they disagree. In a body made
-    /// from a read they may be the pair of that time. Fails with `validation_failed` if there is no such stage, or if both
-    /// name different ones. Without known pipelines the CRM and the read-back decide.
-    pub(in super::super) fn with_known_stage(mut self, known: &KnownPipelines) -> Result<Self> {
-        let Some(wish) = self.stage_wish.take() else { return Ok(self) };
-        let (Some(status), Some(stage)) = (&wish.status, &wish.stage) else {
-            wish.check_status(known)?;
-            wish.check_stage(known)?;
-            return Ok(self);
-        };
-        let (is_chosen, is_outdated) =
-            (wish.origin == BodyOrigin::Caller, wish.origin == BodyOrigin::Outdated);
-        let named = known.stage(&stage.value);
-        // The read shows the stage's name and not its id: the caller has edited only `status`.
-        let is_held = |named: &StageDefinition| wish.held.as_ref().is_some_and(|held| named.is_called(held));
-        if !is_chosen && named.is_some_and(is_held) {
-            self.remote.remove("pipelineStage");
-            if is_outdated {
-                self.ignore_stage();
-            } else {
-                wish.check_status(known)?;
-            }
-            return Ok(self);
-        }
-        let pointers = || [status.at.clone(), stage.at.clone()];
-        match named {
-            Some(named) if !named.is_called(&status.value) => {
-                let name = named.name.as_str();
-                let detail =
-                    format!("`pipelineStage` is the stage `{name}`, and `status` is another one. {SEND_ONE}");
-                return Err(Failure::validation(conflict(pointers(), &detail).to_vec()));
-            }
-            None if is_chosen && wish.refusing(known).is_none() => {
-                return Err(Failure::validation(conflict(pointers(), SEND_ONE).to_vec()));
-            }
-            None if !is_outdated => wish.check_stage(known)?,
-            _ => {}
-        }
-        let sent = self.remote.remove("status");
-        if is_outdated {
-            self.ignore_stage();
-        } else if named.is_none() {
-            self.expected_status = sent;
-        }
-        Ok(self)
-    }
-}
+pub(super) const SEND_ONE: &str = "`status` and `pipelineStage` both set the stage, and both differ from the values in the CRM. Send only one of them.";
 
-const SEND_ONE: &str = "`status` and `pipelineStage` both set the stage, and both differ from the values in the CRM. Send only one of them.";
-
-fn conflict(pointers: [String; 2], detail: &str) -> [FieldFault; 2] {
+pub(super) fn conflict(pointers: [String; 2], detail: &str) -> [FieldFault; 2] {
     pointers.map(|pointer| FieldFault::member(pointer, "conflict", detail))
 }
 

@@ -1,20 +1,18 @@
 //! Limits the lookups of searches: one search asks many credentials, but counts as one request.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout_at;
 
 use crate::config::Limits;
 use crate::domain::{CallContext, Failure, FailureKind, Result, TenantId};
+use crate::permits::{KeyedPermits, at_most};
 
 /// The lookups in progress: of a tenant as many as it may have requests, and the same of the whole process.
 pub(in crate::gateway::contacts) struct SearchPermits {
-    tenant_most: usize,
-    tenants: Mutex<HashMap<TenantId, Arc<Semaphore>>>,
+    tenants: KeyedPermits<TenantId>,
     all: Arc<Semaphore>,
 }
 
@@ -26,21 +24,18 @@ pub(super) struct SearchPermit {
 
 impl SearchPermits {
     pub(in crate::gateway::contacts) fn new(limits: &Limits) -> Self {
-        let number = |most: Option<u32>| {
-            let most = most.and_then(|most| usize::try_from(most).ok()).unwrap_or(Semaphore::MAX_PERMITS);
-            most.clamp(1, Semaphore::MAX_PERMITS)
-        };
-        let all = Arc::new(Semaphore::new(number(limits.in_flight)));
-        Self { tenant_most: number(limits.tenant_in_flight), tenants: Mutex::default(), all }
+        let most = |limit| at_most(limit).max(1);
+        let all = Arc::new(Semaphore::new(most(limits.in_flight)));
+        Self { tenants: KeyedPermits::new(most(limits.tenant_in_flight)), all }
     }
 
     /// Waits for a permit, the tenant's first: a tenant waits for the process with no more than its share. Fails with
     /// `too_many_concurrent_requests` at the deadline.
     pub(super) async fn take(&self, context: &CallContext, tenant: &TenantId) -> Result<SearchPermit> {
-        let (own, all) = (self.of(tenant), Arc::clone(&self.all));
         let take = async {
-            let of_tenant = own.acquire_owned().await.ok()?;
-            Some(SearchPermit { _of_tenant: of_tenant, _of_all: all.acquire_owned().await.ok()? })
+            let of_tenant = self.tenants.take(tenant).await?;
+            let of_all = Arc::clone(&self.all).acquire_owned().await.ok()?;
+            Some(SearchPermit { _of_tenant: of_tenant, _of_all: of_all })
         };
         timeout_at(context.deadline, take).await.ok().flatten().ok_or_else(|| {
             let detail =
@@ -49,18 +44,6 @@ impl SearchPermits {
                 .with_retry_after(Some(Duration::from_secs(1)))
         })
     }
-
-    /// The permits of a tenant. Those of tenants without searches are forgotten.
-    fn of(&self, tenant: &TenantId) -> Arc<Semaphore> {
-        let mut tenants = self.tenants.lock();
-        if let Some(own) = tenants.get(tenant) {
-            return Arc::clone(own);
-        }
-        tenants.retain(|_, own| own.available_permits() < self.tenant_most || Arc::strong_count(own) > 1);
-        let own = Arc::new(Semaphore::new(self.tenant_most));
-        tenants.insert(tenant.clone(), Arc::clone(&own));
-        own
-    }
 }
 
 #[cfg(test)]
@@ -68,7 +51,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_tenant_has_so_many_lookups_at_a_time_and_leaves_nothing_behind() {
+    async fn a_tenant_has_so_many_lookups_at_a_time() {
         let limits = Limits { tenant_in_flight: Some(2), in_flight: Some(3), ..Limits::default() };
         let permits = SearchPermits::new(&limits);
         let context = CallContext::within(Duration::from_secs(5), "test".into());
@@ -87,8 +70,6 @@ mod tests {
         };
         let (waited, ()) = tokio::join!(waits, ends);
         assert!(waited.is_ok(), "a lookup waits for one that ends");
-        drop((waited, second, third));
-        drop(permits.take(&context, &"ten_3".into()).await);
-        assert_eq!(permits.tenants.lock().len(), 1);
+        drop((second, third));
     }
 }

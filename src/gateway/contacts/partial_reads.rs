@@ -1,15 +1,15 @@
-//! Fields that a read does not show, and lists of which it shows only a part. Replacing a list by its part
-//! would delete the other entries.
+//! Updates of a contact of which a read shows only a part: names that it does not show, and lists of which it
+//! shows some entries. Replacing a list by its part would delete the other entries.
 
 use std::collections::HashSet;
 
 use super::errors::unsent;
 use super::operation::WriteOperation;
 use super::verify::known;
-use crate::adapters::merge;
+use crate::adapters::{has_name_of_company, merge};
 use crate::domain::{
     Contact, ContactPatch, EmailAddress, Failure, FailureKind, Faults, Field, FieldFault, Fields, Patch,
-    PhoneNumber, Result, Text, Warning, WarningCode, is_read_back, words,
+    PhoneNumber, Result, Text, Warning, WarningCode, is_read_back,
 };
 
 impl WriteOperation<'_> {
@@ -45,7 +45,7 @@ impl WriteOperation<'_> {
     /// `held` with the complete names and lists that `patch` replaces, read in the CRM's other way if the first
     /// read does not show them. A list that equals the shown part is no change. Fails if only a part of a list
     /// can be read: its other entries would be deleted.
-    pub(super) async fn with_whole_lists(&self, mut held: Contact, patch: &ContactPatch) -> Result<Contact> {
+    pub(super) async fn completed(&self, mut held: Contact, patch: &ContactPatch) -> Result<Contact> {
         let differs = |held: &Contact, field: Field| match field {
             Field::EmailAddresses => is_other(&patch.email_addresses, &held.email_addresses),
             _ => is_other(&patch.phone_numbers, &held.phone_numbers),
@@ -74,7 +74,7 @@ impl WriteOperation<'_> {
         match self.opened.adapter.read_other_way(self.context, &known(None, patch, &held)).await {
             Ok(Some(other)) => {
                 kept.iter().for_each(|field| held.partial.remove(field));
-                if nameless && other.names_derived && full_name_is_own(&held, &other) {
+                if nameless && other.names_derived && !has_name_of_company(&other, held.account.as_ref()) {
                     held.unseen.insert(Field::FirstName);
                     held.unseen.insert(Field::LastName);
                 }
@@ -100,12 +100,6 @@ impl WriteOperation<'_> {
             .with_faults(partial.into_iter().map(fault).collect::<Faults>())
             .with_upstream(self.opened.spec.provider, None))
     }
-}
-
-/// Whether the full name that `other` shows is not that of the account.
-fn full_name_is_own(held: &Contact, other: &Contact) -> bool {
-    let full = words([&other.first_name, &other.last_name].into_iter().flatten());
-    !held.account.as_ref().is_some_and(|account| words([account]).eq(full))
 }
 
 /// Whether all entries of the sent list are held, in any number and order.

@@ -1,62 +1,20 @@
 //! Compares the contact after a write with the values of the write and with the contact before it.
 
-use std::borrow::Cow;
-use std::collections::{HashMap, VecDeque};
-use std::hash::Hash;
-use std::time::Duration;
+mod finding;
+mod lists;
+mod values;
 
+use std::collections::HashMap;
+
+pub(super) use self::finding::{Finding, Verdict};
+use self::lists::{email_list, phone_list};
+pub(super) use self::values::value_of;
+use self::values::{difference, is_empty};
 use crate::adapters::{AdapterSpec, Moves, RemoteFieldSpec, Verify, pointer_token};
 use crate::domain::{
-    Contact, ContactPatch, EmailAddress, Field, FieldFault, Patch, PhoneIdentity, PhoneNumber, RawJson,
-    Region, Text, Timestamp, email_identity, text_identity, words,
+    Contact, ContactPatch, Field, Patch, PhoneNumber, RawJson, Region, Text, text_identity, words,
 };
-use crate::json::{self, Kind};
-
-/// The result for one field after a write, or for one entry of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Finding {
-    /// RFC 6901 pointer into the unified contact.
-    pub(super) pointer: String,
-    pub(super) verdict: Verdict,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// The CRM still has the old value.
-    NotApplied,
-    /// The CRM has no value, although one was sent.
-    NotStored,
-    /// The CRM has a value that is neither the sent one nor the old one.
-    Changed,
-    /// The CRM has the sent value in another form; both are equal under the declared normalisation.
-    Normalised,
-    /// The CRM has the sent entries in another order.
-    Reordered,
-    /// The write did not name the field, and its value changed.
-    Unrequested,
-    /// No read shows the field.
-    Unseen,
-}
-
-impl Finding {
-    /// Whether the CRM shows that it does not have the sent value in any form.
-    pub(super) const fn is_wrong(&self) -> bool {
-        matches!(self.verdict, Verdict::NotApplied | Verdict::NotStored | Verdict::Changed)
-    }
-
-    fn new(pointer: impl Into<String>, verdict: Verdict) -> Self {
-        Self { pointer: pointer.into(), verdict }
-    }
-
-    /// The finding as a fault of a change that was not applied.
-    pub(super) fn fault(&self) -> FieldFault {
-        FieldFault::member(
-            &self.pointer,
-            "not_applied",
-            "The CRM accepted the change but still has the old value.",
-        )
-    }
-}
+use crate::json;
 
 /// Reads of one record before and after a write.
 #[derive(Clone, Copy)]
@@ -322,152 +280,6 @@ fn is_split_differently(first: &Patch<Text>, last: &Patch<Text>, after: &Contact
         && words(wanted.into_iter().flatten()).eq(words(now.into_iter().flatten()))
 }
 
-/// Compares addresses without case. The first one is compared too, because the types depend on it.
-fn email_list(pointer: &str, wanted: &[EmailAddress], now: &[EmailAddress]) -> Vec<Finding> {
-    let text = |email: &EmailAddress| email.address.clone();
-    let key = |email: &EmailAddress| email_identity(&email.address);
-    let mut pairs = Pairs::new(wanted.len(), now.len());
-    pairs.add(false, |at| [text(&wanted[at])], |at| [text(&now[at])]);
-    pairs.add(true, |at| [key(&wanted[at])], |at| [key(&now[at])]);
-    let first_differs = wanted.first().zip(now.first()).is_some_and(|(wanted, now)| key(wanted) != key(now));
-    let mut found = pairs.differences(pointer, "emailAddress");
-    if first_differs && !found.iter().any(Finding::is_wrong) {
-        found.retain(|found| found.verdict != Verdict::Reordered);
-        found.push(Finding::new(format!("{pointer}/0/emailAddressType"), Verdict::Changed));
-    }
-    found
-}
-
-/// CRMs may add or drop the country code. All other digits must be equal.
-fn phone_list(
-    spec: &AdapterSpec,
-    region: Region,
-    pointer: &str,
-    wanted: &[PhoneNumber],
-    now: &[PhoneNumber],
-) -> Vec<Finding> {
-    let read = |phone: &PhoneNumber| PhoneIdentity::of(region, &phone.number);
-    let wanted_numbers: Vec<PhoneIdentity> = wanted.iter().map(read).collect();
-    let held_numbers: Vec<PhoneIdentity> = now.iter().map(read).collect();
-    let mut pairs = Pairs::new(wanted.len(), now.len());
-    pairs.add(false, |at| [wanted[at].number.as_str()], |at| [now[at].number.as_str()]);
-    pairs.add(true, |at| [&wanted_numbers[at]], |at| [&held_numbers[at]]);
-    pairs.add(true, |at| wanted_numbers[at].near_wanted(), |at| held_numbers[at].near_held());
-    // Of two spellings of one number the CRM may store one.
-    let near = |at: usize| wanted_numbers[at].near_wanted();
-    pairs.join(near, |at| held_numbers[at].near_held());
-    let mut found = pairs.differences(pointer, "phoneNumber");
-    if spec.field(Field::PhoneNumberType).is_some_and(|spec| spec.verify != Verify::Never) {
-        for (index, (phone, pair)) in wanted.iter().zip(&pairs.of_wanted).enumerate() {
-            let other = pair.as_ref().is_some_and(|pair| {
-                if pair.shared {
-                    return false;
-                }
-                let (wanted, held) = (phone.kind.as_deref(), now[pair.held].kind.as_deref());
-                matches!((wanted, held), (Some(wanted), Some(held)) if !wanted.eq_ignore_ascii_case(held))
-            });
-            if other {
-                found.push(Finding::new(format!("{pointer}/{index}/phoneNumberType"), Verdict::Changed));
-            }
-        }
-    }
-    found
-}
-
-/// A held entry that is paired with a wanted one.
-struct Pair {
-    held: usize,
-    normalised: bool,
-    /// The held entry is also paired with an earlier entry.
-    shared: bool,
-}
-
-/// Pairs of wanted and held entries. A held entry confirms only one wanted entry.
-struct Pairs {
-    of_wanted: Vec<Option<Pair>>,
-    /// Indices of the held entries without a pair.
-    left: Vec<bool>,
-}
-
-impl Pairs {
-    fn new(wanted: usize, held: usize) -> Self {
-        Self { of_wanted: (0..wanted).map(|_| None).collect(), left: vec![true; held] }
-    }
-
-    /// Pairs the remaining entries that have a key in common, both in order. Uses an index, because the lists
-    /// may be long.
-    fn add<K: Eq + Hash, I: IntoIterator<Item = K>, J: IntoIterator<Item = K>>(
-        &mut self,
-        normalised: bool,
-        wanted: impl Fn(usize) -> I,
-        held: impl Fn(usize) -> J,
-    ) {
-        if self.of_wanted.iter().all(Option::is_some) {
-            return;
-        }
-        let mut positions: HashMap<K, VecDeque<usize>> = HashMap::new();
-        for (position, _) in self.left.iter().enumerate().filter(|(_, left)| **left) {
-            for key in held(position) {
-                positions.entry(key).or_default().push_back(position);
-            }
-        }
-        for (at, pair) in self.of_wanted.iter_mut().enumerate().filter(|(_, pair)| pair.is_none()) {
-            let next = wanted(at).into_iter().filter_map(|key| {
-                let positions = positions.get_mut(&key)?;
-                while positions.front().is_some_and(|position| !self.left[*position]) {
-                    positions.pop_front();
-                }
-                positions.front().copied()
-            });
-            if let Some(held) = next.min() {
-                self.left[held] = false;
-                *pair = Some(Pair { held, normalised, shared: false });
-            }
-        }
-    }
-
-    /// Pairs the remaining entries with held ones of a common key that are already in a pair.
-    fn join<K: Eq + Hash, I: IntoIterator<Item = K>, J: IntoIterator<Item = K>>(
-        &mut self,
-        wanted: impl Fn(usize) -> I,
-        held: impl Fn(usize) -> J,
-    ) {
-        if self.of_wanted.iter().all(Option::is_some) {
-            return;
-        }
-        let paired = self.left.iter().enumerate().filter(|(_, left)| !**left);
-        let positions: HashMap<K, usize> = paired
-            .flat_map(|(position, _)| held(position).into_iter().map(move |key| (key, position)))
-            .collect();
-        for (at, pair) in self.of_wanted.iter_mut().enumerate().filter(|(_, pair)| pair.is_none()) {
-            let held = wanted(at).into_iter().find_map(|key| positions.get(&key).copied());
-            *pair = held.map(|held| Pair { held, normalised: true, shared: true });
-        }
-    }
-
-    /// Findings for missing entries and entries in another form by index, and for extra entries and order for
-    /// the whole list.
-    fn differences(&self, pointer: &str, name: &str) -> Vec<Finding> {
-        let entries = self.of_wanted.iter().enumerate();
-        let mut found: Vec<Finding> = entries
-            .filter_map(|(index, pair)| match pair {
-                Some(Pair { normalised: false, .. }) => None,
-                Some(_) => Some(Finding::new(format!("{pointer}/{index}/{name}"), Verdict::Normalised)),
-                None => Some(Finding::new(format!("{pointer}/{index}"), Verdict::NotStored)),
-            })
-            .collect();
-        if found.iter().any(Finding::is_wrong) {
-            return found;
-        }
-        if self.left.contains(&true) {
-            found.push(Finding::new(pointer, Verdict::Changed));
-        } else if !self.of_wanted.iter().flatten().is_sorted_by_key(|pair| pair.held) {
-            found.push(Finding::new(pointer, Verdict::Reordered));
-        }
-        found
-    }
-}
-
 /// The value of a declared remote field, in any of its spellings.
 fn remote_value<'a>(declared: &RemoteFieldSpec, contact: &'a Contact) -> Option<&'a str> {
     let spellings = std::iter::once(&declared.name).chain(declared.aliases);
@@ -480,71 +292,13 @@ fn value_in<'a>(verify: Verify, fields: &HashMap<&str, json::Raw<'a>>, name: &st
     fields.get(name).map_or("null", |raw| value_of(verify, raw.get()))
 }
 
-/// The value to compare: the declared inner field if the value is an object that has it.
-pub(super) fn value_of(verify: Verify, json: &str) -> &str {
-    let Verify::Values { inside } = verify else { return json };
-    let members = json::members(json).map_or_else(Vec::new, |members| members.0);
-    members.into_iter().find(|(name, _)| name == inside).map_or(json, |(_, raw)| raw.get())
-}
-
-fn difference(verify: Verify, wanted: &str, now: &str) -> Option<Verdict> {
-    if json::equal(wanted, now) || (is_empty(wanted) && is_empty(now)) {
-        None
-    } else if is_normalised(verify, wanted, now) {
-        Some(Verdict::Normalised)
-    } else if is_empty(now) {
-        Some(Verdict::NotStored)
-    } else {
-        Some(Verdict::Changed)
-    }
-}
-
-/// Whether two values are equal under the declared normalisation.
-fn is_normalised(verify: Verify, one: &str, other: &str) -> bool {
-    let (Some(a), Some(b)) = (plain_text(one), plain_text(other)) else { return false };
-    match verify {
-        Verify::Exact | Verify::Never => a == b,
-        Verify::Normalised => a.to_lowercase() == b.to_lowercase(),
-        Verify::Values { .. } => a == b || is_same_time(&a, &b),
-    }
-}
-
-/// A text, or the digits of a number.
-fn plain_text(json: &str) -> Option<Cow<'_, str>> {
-    match json::kind(json) {
-        Kind::String => json::string(json).map(|text| text_identity(&text).into_owned().into()),
-        Kind::Number => Some(Cow::Borrowed(json)),
-        _ => None,
-    }
-}
-
-/// Whether both are the same timestamp, or one is a date and the other midnight of it in some time zone.
-fn is_same_time(one: &str, other: &str) -> bool {
-    const FARTHEST_ZONE: Duration = Duration::from_hours(14);
-    let date = |text: &str| -> Option<Timestamp> { format!("{text}T00:00:00Z").parse().ok() };
-    let time = |text: &str| -> Option<Timestamp> {
-        let millis = || text.parse().ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
-        text.parse().ok().or_else(millis)
-    };
-    let is_of = |date: Timestamp, time: Timestamp| date.duration_since(time).unsigned_abs() <= FARTHEST_ZONE;
-    match (date(one), date(other), time(one), time(other)) {
-        (Some(date), None, _, Some(time)) | (None, Some(date), Some(time), _) => is_of(date, time),
-        (None, None, Some(one), Some(other)) => one == other,
-        _ => false,
-    }
-}
-
-fn is_empty(json: &str) -> bool {
-    matches!(json, "null" | "\"\"" | "[]" | "{}")
-}
-
 #[cfg(test)]
 mod tests {
     use std::hint::black_box;
 
     use super::*;
     use crate::adapters::spec;
-    use crate::domain::{RemoteFields, RemoteId};
+    use crate::domain::{EmailAddress, PhoneIdentity, RemoteFields, RemoteId};
     use crate::instructions::{Work, linear};
 
     fn comparing(expected: ContactPatch, held: Contact) -> Work {
