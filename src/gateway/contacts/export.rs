@@ -10,8 +10,9 @@ use super::cursor::{Binding, Cursors, ListProgress};
 use super::errors::repeats;
 use super::export_permits::ExportPermit;
 use super::filters::{self, RowMatch, Split, UnseenRows};
+use super::ids::ContactIds;
+use super::row_unreadable;
 use super::walk::{Gap, WalkNext, WalkRow, WalkState};
-use super::{ids, row_unreadable};
 use crate::blocking;
 use crate::domain::{
     CallContext, Contact, ContactQuery, Failure, FailureKind, Result, TenantId, Text, Warning,
@@ -231,6 +232,7 @@ impl ContactExport {
 
     /// The next contacts of those that were read, at most up to the next checkpoint.
     fn take(&mut self) -> Vec<(Text, Contact)> {
+        let contact_ids = ContactIds::of(&self.opened.id);
         let (mut contacts, mut bytes) = (Vec::new(), 0);
         while contacts.len() < CHUNK && bytes < CHUNK_BYTES {
             let Some((row, verdict)) = self.rows.next() else { break };
@@ -245,7 +247,7 @@ impl ContactExport {
             self.repeated = 0;
             self.count += 1;
             bytes += contact.size();
-            contacts.push((ids::make(&self.opened.id, &contact.remote_id), contact));
+            contacts.push((contact_ids.make(&contact.remote_id), contact));
             if self.count.is_multiple_of(CHECKPOINT) {
                 break;
             }

@@ -6,9 +6,10 @@ use std::collections::HashSet;
 use super::cursor::{Binding, Cursors, ListProgress};
 use super::errors::repeats;
 use super::filters::Split;
+use super::ids::ContactIds;
 use super::scan::{Scanned, Wanted, limit_reached, scan};
 use super::walk::{ContactWalk, Gap, WalkNext, WalkState};
-use super::{ContactPage, ListRequest, PageStart, filters, ids, incomplete_rows};
+use super::{ContactPage, ListRequest, PageStart, filters, incomplete_rows};
 use crate::adapters::AdapterSpec;
 use crate::domain::{
     CallContext, Caller, Contact, ContactQuery, Failure, FailureKind, FieldFault, PageToken, Region, Result,
@@ -57,12 +58,13 @@ pub(super) async fn list(
     let mut warnings = incomplete_rows(&rows.contacts, rows.unreadable);
     warnings.extend(rows.warnings);
     warnings.extend(rows.gap.map(Gap::warning));
+    let contact_ids = ContactIds::of(&opened.id);
     Ok(ContactPage {
         warnings: Warning::bounded(warnings),
         contacts: rows
             .contacts
             .into_iter()
-            .map(|contact| (ids::make(&opened.id, &contact.remote_id), contact))
+            .map(|contact| (contact_ids.make(&contact.remote_id), contact))
             .collect(),
         page_number,
         page_size: *page_size,

@@ -4,8 +4,6 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::Hash;
 
-use serde_json::value::RawValue;
-
 use super::stages::StageWish;
 use crate::adapters::change::{self, is_word};
 use crate::adapters::lenient_reader::MOST_ENTRIES;
@@ -17,7 +15,7 @@ use crate::domain::{
     PhoneIdentity, PhoneNumber, RawJson, Region, RemoteFields, RemoteId, Result, Text, Warning, WarningCode,
     digits, email_identity, has_letters,
 };
-use crate::json::{self, Kind};
+use crate::json::{self, Kind, Raw};
 
 pub(in super::super) const RULES: RemoteRules = RemoteRules {
     spec: &SPEC,
@@ -367,9 +365,7 @@ impl PipelineChange {
     }
 
     fn body(&self) -> serde_json::Result<String> {
-        let raw = |name: &str| {
-            self.remote.get(name).map(|value| serde_json::from_str::<&RawValue>(value.as_str())).transpose()
-        };
+        let raw = |name: &str| self.remote.get(name).map(|value| Raw::from_checked(value.as_str()));
         let phones = self.phones.as_ref().map(|phones| {
             let key = |number: &str| PhoneIdentity::of(self.region, number).as_str().to_owned();
             let held = held_entries(self.held_phones.as_ref(), key);
@@ -399,10 +395,10 @@ impl PipelineChange {
             last_name: written(&self.last_name),
             phone_number: phones,
             email: emails,
-            process: raw("process")?,
-            status: raw("status")?,
-            pipeline_stage: raw("pipelineStage")?,
-            pipeline_id: raw("pipelineId")?,
+            process: raw("process"),
+            status: raw("status"),
+            pipeline_stage: raw("pipelineStage"),
+            pipeline_id: raw("pipelineId"),
         })
     }
 }
@@ -613,7 +609,7 @@ fn check_phones(phones: &[PhoneNumber], identities: &[PhoneIdentity], shown: &Ha
 }
 
 /// The CRM's other fields of an entry.
-type OtherFields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+type OtherFields<'a> = BTreeMap<Cow<'a, str>, Raw<'a>>;
 
 /// The CRM's other fields of each entry, by key. If several entries have the same key, the first one counts.
 fn held_entries(held: Option<&RawJson>, key: impl Fn(&str) -> String) -> HashMap<String, OtherFields<'_>> {
