@@ -2,9 +2,6 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use bytestring::ByteString;
-
 use super::definitions::{LiveDefinitions, LiveSource, SeenFields};
 use super::identity::{ContactIdentity, IdentityKind};
 use super::paging::{Paging, Traversal};
@@ -13,7 +10,9 @@ use crate::domain::{
     CallContext, Contact, ContactDraft, ContactPatch, Failure, Field, FilterName, Page, PageToken, Provider,
     Region, RemoteId, Result, Text, Timestamp, Warning, field_key, string_enum,
 };
+use crate::json::CheckedJson;
 use crate::upstream::{Call, RateLimit, Reply, Upstream};
+use async_trait::async_trait;
 
 /// One CRM account, one instance for each credential. The instance holds the secret and the base URL.
 ///
@@ -199,7 +198,7 @@ impl Applied {
     pub(super) async fn of(
         context: &CallContext,
         reply: Reply,
-        decode: fn(&ByteString) -> Result<Option<Contact>>,
+        decode: fn(&CheckedJson) -> Result<Option<Contact>>,
     ) -> Self {
         let decode = |reply: Reply| reply.decode(decode).ok().flatten();
         let contact = reply.read_however_late(context, decode).await;

@@ -3,9 +3,6 @@
 
 use std::collections::HashSet;
 
-use async_trait::async_trait;
-use bytestring::ByteString;
-
 use super::adapter::{AdapterSpec, LookupResult};
 use super::identity::{ContactIdentity, IdentityKind};
 use super::lenient_reader::unreadable;
@@ -13,7 +10,9 @@ use super::matching::{LookupKey, full_name};
 use super::paging::ListPosition;
 use super::reading::Rows;
 use crate::domain::{CallContext, Contact, Failure, FailureKind, Page, PageToken, Region, RemoteId, Result};
+use crate::json::CheckedJson;
 use crate::upstream::Reply;
+use async_trait::async_trait;
 
 /// A query parameter of the CRM and its value.
 pub(super) type Parameter = (&'static str, String);
@@ -40,7 +39,7 @@ pub(super) trait ContactList: Sync {
         parameters: &[Parameter],
     ) -> Result<Reply>;
 
-    fn decode(text: &ByteString) -> Result<Rows>;
+    fn decode(text: &CheckedJson) -> Result<Rows>;
 
     /// The search parameter for values of this kind; `None` is the full name.
     fn search_parameter(kind: Option<IdentityKind>) -> Option<&'static str>;
@@ -194,7 +193,7 @@ mod tests {
             Err(Failure::internal("nothing is asked"))
         }
 
-        fn decode(_: &ByteString) -> Result<Rows> {
+        fn decode(_: &CheckedJson) -> Result<Rows> {
             Err(Failure::internal("nothing is read"))
         }
 

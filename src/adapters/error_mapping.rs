@@ -1,7 +1,6 @@
 //! What the status of an upstream's response means for every CRM. A CRM's `failure.rs` adds its own rules.
 
 use crate::domain::{Effect, Failure, FailureKind, Faults, FieldFault, Text};
-use crate::json;
 use crate::upstream::{Reply, Secrets};
 
 /// Longest part of an upstream's message that is passed on, in characters.
@@ -43,7 +42,7 @@ pub(super) fn by_status(reply: &Reply, message: Option<&str>) -> Failure {
 #[must_use]
 pub(super) fn is_soft_failure(reply: &Reply) -> bool {
     let text = if reply.is_success() { reply.json().ok() } else { None };
-    let members = text.as_deref().and_then(json::members);
+    let members = text.as_ref().and_then(|text| text.members(text));
     members.and_then(|members| members.get("success")).is_some_and(|raw| raw.get() == "false")
 }
 
@@ -51,7 +50,9 @@ pub(super) fn is_soft_failure(reply: &Reply) -> bool {
 #[must_use]
 pub(super) fn as_client_error(reply: &Reply) -> Reply {
     let status = if reply.is_success() { 422 } else { reply.status };
-    Reply { status, ..reply.clone() }
+    let mut reply = reply.clone();
+    reply.status = status;
+    reply
 }
 
 /// For calls that name no contact: a 404 then means that the route does not exist.

@@ -4,10 +4,8 @@
 //! as a list of one, and `""` as nothing. Any other type is an error that names the field: a guess could pass
 //! off a wrong contact as a right one.
 
-use bytestring::ByteString;
-
 use crate::domain::{Failure, FailureKind, RawJson, RemoteFields, RemoteId, Result, Text, Timestamp};
-use crate::json::{self, Kind, Members, Raw};
+use crate::json::{self, CheckedJson, Kind, Members, Raw};
 
 /// Rows of a page: ten times the largest page that a CRM documents.
 const MOST_ROWS: usize = 2000;
@@ -18,22 +16,22 @@ pub const REMOTE_FIELDS_MOST: usize = 5_000;
 
 /// Reads fields of one checked reply. Texts share its bytes.
 #[derive(Clone, Copy)]
-pub(crate) struct LenientReader<'a>(pub &'a ByteString);
+pub(crate) struct LenientReader<'a>(pub &'a CheckedJson);
 
 impl<'a> LenientReader<'a> {
     /// The whole reply as an object.
     pub(crate) fn whole(self) -> Result<Members<'a>> {
-        json::members(self.0).ok_or_else(|| unreadable("the response", "an object"))
+        self.0.members(self.0).ok_or_else(|| unreadable("the response", "an object"))
     }
 
     pub(crate) fn object(self, name: &str, raw: Raw<'a>) -> Result<Members<'a>> {
-        json::members(raw.get()).ok_or_else(|| unreadable(name, "an object"))
+        self.0.members(raw.get()).ok_or_else(|| unreadable(name, "an object"))
     }
 
     /// A list. A single value is a list of one, `null` an empty list.
     pub(crate) fn list(self, name: &str, raw: Raw<'a>) -> Result<Vec<Raw<'a>>> {
         match json::kind(raw.get()) {
-            Kind::List => json::elements(raw.get()).ok_or_else(|| unreadable(name, "a list")),
+            Kind::List => self.0.elements(raw.get()).ok_or_else(|| unreadable(name, "a list")),
             Kind::Null => Ok(Vec::new()),
             _ => Ok(vec![raw]),
         }
@@ -52,7 +50,8 @@ impl<'a> LenientReader<'a> {
         if json::kind(raw.get()) != Kind::List {
             return Err(unreadable(name, "a list"));
         }
-        json::elements_within(raw.get(), MOST_ROWS)
+        self.0
+            .elements_within(raw.get(), MOST_ROWS)
             .ok_or_else(|| unreadable(name, &format!("a list of at most {MOST_ROWS} rows")))
     }
 

@@ -42,8 +42,8 @@ impl<'a> ContactReading<'a> {
             self.contact.unseen.insert(field);
             return None;
         };
-        read(self.read, name, raw).unwrap_or_else(|_| {
-            self.unreadable(field, name, raw, false);
+        read(self.read, name, *raw).unwrap_or_else(|_| {
+            self.unreadable(field, name, *raw, false);
             None
         })
     }
@@ -58,8 +58,8 @@ impl<'a> ContactReading<'a> {
         read: impl Fn(LenientReader<'a>, &str, Raw<'a>) -> (Result<Option<T>>, bool),
     ) -> Vec<T> {
         let (name, raw) = named;
-        let Ok((elements, whole)) = self.read.entries(name, raw) else {
-            self.unreadable(field, name, raw, false);
+        let Ok((elements, whole)) = self.read.entries(name, *raw) else {
+            self.unreadable(field, name, *raw, false);
             return Vec::new();
         };
         if !whole {
@@ -75,9 +75,9 @@ impl<'a> ContactReading<'a> {
             }
         }
         if unreadable {
-            self.unreadable(field, name, raw, !entries.is_empty());
+            self.unreadable(field, name, *raw, !entries.is_empty());
         } else if more {
-            self.read.keep_raw(&mut self.contact.remote_fields, name, raw);
+            self.read.keep_raw(&mut self.contact.remote_fields, name, *raw);
         }
         entries
     }

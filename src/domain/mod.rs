@@ -32,7 +32,9 @@ pub use phone::{PhoneIdentity, Region, digits, has_letters};
 pub use query::{ContactQuery, Filter, FilterKind, FilterName, FilterValue, Page, PageToken};
 pub use rules::bounds;
 pub(crate) use string_enum::string_enum;
-pub use text::{RawJson, Text, case_identity, field_key, name_identity, nearest, text_identity, words};
+pub use text::{
+    RawJson, Text, case_identity, field_key, name_identity, nearest, short_field_key, text_identity, words,
+};
 pub use warning::{Warning, WarningCode, known_warnings};
 
 /// The result of every fallible step of the gateway.

@@ -105,6 +105,18 @@ pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&
         .map(|(_, candidate)| candidate)
 }
 
+/// The [`field_key`] of `name` in `buffer`, without an allocation; empty if it does not fit or has other characters than ASCII.
+#[must_use]
+pub fn short_field_key<'b, const N: usize>(name: &str, buffer: &'b mut [u8; N]) -> &'b [u8] {
+    let mut length = 0;
+    for byte in name.bytes().filter(|byte| !matches!(byte, b' ' | b'_' | b'-')) {
+        let Some(slot) = buffer.get_mut(length).filter(|_| byte.is_ascii()) else { return b"" };
+        *slot = byte.to_ascii_lowercase();
+        length += 1;
+    }
+    &buffer[..length]
+}
+
 /// Prints the length only: a contact's texts are personal data and must not be logged by `{:?}`.
 impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -217,6 +229,17 @@ mod tests {
         assert!(equal("İnci", "i\u{307}NCI") && equal("I\u{307}", "İ") && equal("Ilgaz", "ilgaz"));
         assert!(!equal("ı", "i") && !equal("ı", "I") && !equal("İ", "i") && !equal("İ", "I"));
         assert!(equal("Yıldız", "YıLDıZ"));
+    }
+
+    #[test]
+    fn a_short_key_is_the_key_if_it_fits() {
+        for name in ["First Name", "first_name", "firstName", "_id", "", "- _", "Mobile-Phone", "exactly11ch"]
+        {
+            assert_eq!(short_field_key(name, &mut [0; 11]), field_key(name).as_bytes(), "{name}");
+        }
+        for name in ["exactly 12 ch ", "Größe", "\u{212a}ey"] {
+            assert_eq!(short_field_key(name, &mut [0; 9]), b"", "{name}");
+        }
     }
 
     /// On this it rests that an ASCII word may be left to a CRM's search.

@@ -4,14 +4,19 @@
 //! Decoding works on slices of the checked text, so that values that are only passed on are never copied and numbers keep
 //! every digit.
 
+#[cfg(test)]
+mod any_value;
 mod canonical;
 mod check;
+mod checked;
 mod read;
+mod scan;
 mod texts;
 mod write;
 
 pub use canonical::canonical;
 pub use check::{Bounds, JsonFault, REPLY, REQUEST, check};
+pub use checked::CheckedJson;
 pub use read::{Kind, Members, Raw, elements, elements_within, equal, kind, members, string};
 pub use texts::{Steps, each_text};
 pub use write::{object, within};

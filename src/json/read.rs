@@ -2,15 +2,40 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 
-use super::check::MemberName;
+use super::scan::{KnownEnds, after_space, string_end, value_end};
 
 /// One JSON value as a slice of the checked text.
-pub type Raw<'a> = &'a RawValue;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Raw<'a>(&'a str);
+
+impl<'a> Raw<'a> {
+    /// The caller has checked that `text` is one JSON value.
+    #[must_use]
+    pub const fn from_checked(text: &'a str) -> Self {
+        Self(text)
+    }
+
+    #[must_use]
+    pub const fn get(self) -> &'a str {
+        self.0
+    }
+}
+
+/// The name of the struct that `serde_json` writes as its text is. Its own `RawValue` is serialised so, but cannot be made of
+/// checked text without a second check.
+const WRITTEN_AS_IS: &str = "$serde_json::private::RawValue";
+
+impl Serialize for Raw<'_> {
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+        let mut raw = writer.serialize_struct(WRITTEN_AS_IS, 1)?;
+        raw.serialize_field(WRITTEN_AS_IS, self.0)?;
+        raw.end()
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -52,7 +77,7 @@ impl Kind {
 /// The kind of `raw`, from its first byte.
 #[must_use]
 pub fn kind(raw: &str) -> Kind {
-    match raw.trim_start().as_bytes().first() {
+    match raw.as_bytes().get(after_space(raw.as_bytes(), 0)) {
         Some(b'{') => Kind::Object,
         Some(b'[') => Kind::List,
         Some(b'"') => Kind::String,
@@ -65,26 +90,6 @@ pub fn kind(raw: &str) -> Kind {
 /// The fields of one object, in order.
 #[derive(Default)]
 pub struct Members<'a>(pub Vec<(Cow<'a, str>, Raw<'a>)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Members<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::with_capacity(16);
-                while let Some(name) = map.next_key_seed(MemberName)? {
-                    members.push((name, map.next_value()?));
-                }
-                Ok(Members(members))
-            }
-        }
-        reader.deserialize_map(Object)
-    }
-}
 
 impl<'a> Members<'a> {
     /// The values by name, for many lookups.
@@ -107,43 +112,118 @@ impl<'a> Members<'a> {
 /// The fields of the object `text`; `None` if it is not an object.
 #[must_use]
 pub fn members(text: &str) -> Option<Members<'_>> {
-    serde_json::from_str(text).ok()
+    members_of(text, KnownEnds::default())
+}
+
+pub(super) fn members_of<'a>(text: &'a str, known: KnownEnds<'_>) -> Option<Members<'a>> {
+    let bytes = text.as_bytes();
+    let mut at = entered(bytes, b'{')?;
+    let mut members = Vec::new();
+    if bytes.get(at) == Some(&b'}') {
+        return is_end(bytes, at + 1).then_some(Members(members));
+    }
+    members.reserve(16);
+    loop {
+        if bytes.get(at) != Some(&b'"') {
+            return None;
+        }
+        let (end, escaped) = string_end(bytes, at)?;
+        let name = unquoted(text.get(at..end)?, escaped)?;
+        at = after_space(bytes, end);
+        if bytes.get(at) != Some(&b':') {
+            return None;
+        }
+        let raw = value_at(text, after_space(bytes, at + 1), known)?;
+        at = after_space(bytes, raw.end);
+        members.push((name, raw.value));
+        match bytes.get(at)? {
+            b',' => at = after_space(bytes, at + 1),
+            b'}' => return is_end(bytes, at + 1).then_some(Members(members)),
+            _ => return None,
+        }
+    }
 }
 
 /// The elements of the list `text`; `None` if it is not a list.
 #[must_use]
 pub fn elements(text: &str) -> Option<Vec<Raw<'_>>> {
-    serde_json::from_str(text).ok()
+    elements_within(text, usize::MAX)
 }
 
 /// The elements of the list `text`; `None` if it is not a list or has more than `most` elements. Reading stops there.
 #[must_use]
 pub fn elements_within(text: &str, most: usize) -> Option<Vec<Raw<'_>>> {
-    struct Within(usize);
-    impl<'de> Visitor<'de> for Within {
-        type Value = Vec<Raw<'de>>;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "a list of at most {} elements", self.0)
+    elements_of(text, most, KnownEnds::default())
+}
+
+pub(super) fn elements_of<'a>(text: &'a str, most: usize, known: KnownEnds<'_>) -> Option<Vec<Raw<'a>>> {
+    let bytes = text.as_bytes();
+    let mut at = entered(bytes, b'[')?;
+    let mut elements = Vec::new();
+    if bytes.get(at) == Some(&b']') {
+        return is_end(bytes, at + 1).then_some(elements);
+    }
+    loop {
+        if elements.len() == most {
+            return None;
         }
-        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-            let mut elements = Vec::new();
-            while let Some(element) = list.next_element()? {
-                if elements.len() == self.0 {
-                    return Err(A::Error::invalid_length(self.0 + 1, &self));
-                }
-                elements.push(element);
-            }
-            Ok(elements)
+        let raw = value_at(text, at, known)?;
+        elements.push(raw.value);
+        at = after_space(bytes, raw.end);
+        match bytes.get(at)? {
+            b',' => at = after_space(bytes, at + 1),
+            b']' => return is_end(bytes, at + 1).then_some(elements),
+            _ => return None,
         }
     }
-    serde_json::Deserializer::from_str(text).deserialize_seq(Within(most)).ok()
+}
+
+/// A value and the index behind it.
+struct Found<'a> {
+    value: Raw<'a>,
+    end: usize,
+}
+
+fn value_at<'a>(text: &'a str, at: usize, known: KnownEnds<'_>) -> Option<Found<'a>> {
+    let end = value_end(text.as_bytes(), at, known)?;
+    Some(Found { value: Raw(text.get(at..end)?), end })
+}
+
+/// The index of what follows the opening byte `open`.
+fn entered(bytes: &[u8], open: u8) -> Option<usize> {
+    let at = after_space(bytes, 0);
+    (bytes.get(at) == Some(&open)).then(|| after_space(bytes, at + 1))
+}
+
+fn is_end(bytes: &[u8], at: usize) -> bool {
+    after_space(bytes, at) == bytes.len()
 }
 
 /// The string `text`, borrowed if it has no escape; `None` if it is not a string.
 #[must_use]
 pub fn string(text: &str) -> Option<Cow<'_, str>> {
-    use serde::de::DeserializeSeed;
-    MemberName.deserialize(&mut serde_json::Deserializer::from_str(text)).ok()
+    let bytes = text.as_bytes();
+    let at = after_space(bytes, 0);
+    if bytes.get(at) != Some(&b'"') {
+        return None;
+    }
+    let (end, escaped) = string_end(bytes, at)?;
+    if !is_end(bytes, end) {
+        return None;
+    }
+    unquoted(text.get(at..end)?, escaped)
+}
+
+fn unquoted(quoted: &str, escaped: bool) -> Option<Cow<'_, str>> {
+    if escaped {
+        return unescaped(quoted).map(Cow::Owned);
+    }
+    quoted.get(1..quoted.len() - 1).map(Cow::Borrowed)
+}
+
+/// The value of a string in quotes with escapes.
+pub(super) fn unescaped(quoted: &str) -> Option<String> {
+    serde_json::from_str(quoted).ok()
 }
 
 /// Whether two JSON texts have the same value. Spacing, escapes and the order of fields do not matter.
@@ -208,6 +288,15 @@ mod tests {
         assert_eq!((read("[1,{},[]]", 3), read("[1,{},[]]", 2), read("[]", 0)), (Some(3), None, Some(0)));
         assert_eq!((read("{}", 9), read("null", 9)), (None, None));
         assert_eq!(read("[1,2,3, this is not even read", 2), None);
+    }
+
+    #[test]
+    fn checked_text_is_written_as_it_is() {
+        let text = "{\"a\" : 1.50, \"b\":\"\\u0061/\"}";
+        let list = vec![Raw::from_checked(text), Raw::from_checked("12345678901234567890.10")];
+        let written = format!("[{text},12345678901234567890.10]");
+        assert_eq!(serde_json::to_string(&list).unwrap(), written);
+        assert_eq!(crate::json::within(&list, 1000).unwrap().unwrap(), written.as_bytes());
     }
 
     #[test]

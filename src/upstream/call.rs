@@ -1,6 +1,7 @@
 //! One request to a CRM, and its reply.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytestring::ByteString;
@@ -10,7 +11,7 @@ use url::Url;
 use super::Secrets;
 use crate::blocking;
 use crate::domain::{CallContext, Failure, FailureKind, Provider, Result, Timestamp};
-use crate::json;
+use crate::json::{self, CheckedJson};
 
 /// The minimum time of an attempt. With less time left, none is made.
 pub(super) const LEAST_TIME: Duration = Duration::from_millis(20);
@@ -121,6 +122,8 @@ pub struct Reply {
     pub body: bytes::Bytes,
     /// The secrets of the account. The body may repeat them, so they are removed from every text that is passed on.
     pub secrets: Secrets,
+    /// The body as text, once it was checked.
+    pub(super) checked: OnceLock<CheckedJson>,
 }
 
 impl Reply {
@@ -148,9 +151,10 @@ impl Reply {
     }
 
     /// Runs `decode` on the checked JSON body and removes the account's secrets. A failure names the CRM and the status.
-    pub fn decode<T: Decoded>(&self, decode: impl FnOnce(&ByteString) -> Result<T>) -> Result<T> {
+    pub fn decode<T: Decoded>(&self, decode: impl FnOnce(&CheckedJson) -> Result<T>) -> Result<T> {
         let decoded = self.json().and_then(|text| {
             let struck = self.secrets.strike_out_of_values(&text);
+            let struck = struck.map(|text| self.check(text)).transpose()?;
             let decoded = decode(struck.as_ref().unwrap_or(&text))?;
             decoded.without_secrets(&self.secrets, struck.is_some())
         });
@@ -159,7 +163,10 @@ impl Reply {
 
     /// The body as checked JSON text, which may contain secrets: UTF-8, no duplicate field, no lone surrogate, limited depth.
     /// Fails with `upstream_invalid_response`.
-    pub fn json(&self) -> Result<ByteString> {
+    pub fn json(&self) -> Result<CheckedJson> {
+        if let Some(checked) = self.checked.get() {
+            return Ok(checked.clone());
+        }
         if !self.is_json() {
             return Err(self.invalid("its content type is not JSON"));
         }
@@ -169,10 +176,12 @@ impl Reply {
             None => self.body.clone(),
         };
         let text = ByteString::try_from(body).map_err(|_| self.invalid("it is not UTF-8"))?;
-        match json::check(&text, json::REPLY) {
-            Ok(()) => Ok(text),
-            Err(fault) => Err(self.invalid(fault.reason())),
-        }
+        let checked = self.check(text)?;
+        Ok(self.checked.get_or_init(|| checked).clone())
+    }
+
+    fn check(&self, text: ByteString) -> Result<CheckedJson> {
+        CheckedJson::new(text, json::REPLY).map_err(|fault| self.invalid(fault.reason()))
     }
 
     fn invalid(&self, reason: &str) -> Failure {

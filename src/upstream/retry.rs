@@ -116,6 +116,7 @@ mod tests {
             retry_after: retry_after.map(Duration::from_secs),
             body: bytes::Bytes::new(),
             secrets: crate::upstream::Secrets::default(),
+            checked: std::sync::OnceLock::new(),
         })
     }
 

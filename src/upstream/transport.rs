@@ -1,7 +1,7 @@
 //! Sends a call once, over the client of its credential. It also keeps the state of hosts and accounts, which all calls share.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -195,6 +195,7 @@ impl Transport {
             retry_after: headers::retry_after(&headers),
             body: body::read(response, LARGEST_REPLY, end, Some(room)).await?,
             secrets: Secrets::default(),
+            checked: OnceLock::new(),
         })
     }
 

@@ -1,6 +1,5 @@
 //! Generators of awkward contacts and of any JSON at all, for the property tests of the translations.
 
-use bytestring::ByteString;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
@@ -9,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::domain::{
     ContactDraft, ContactPatch, EmailAddress, PhoneNumber, RawJson, RemoteFields, Text, Warning, WarningCode,
 };
+use crate::json::CheckedJson;
 
 /// Any text: empty, blank, of any script, with control characters.
 pub(super) fn text() -> impl Strategy<Value = String> {
@@ -168,10 +168,10 @@ pub(super) fn long_number() -> impl Strategy<Value = String> {
 }
 
 /// A reply that echoes a written body, as the record `id`.
-pub(super) fn echo(body: &str) -> ByteString {
+pub(super) fn echo(body: &str) -> CheckedJson {
     let mut record: Map<String, Value> = serde_json::from_str(body).unwrap();
     record.insert("_id".to_owned(), Value::from("abc123"));
-    ByteString::from(Value::Object(record).to_string())
+    CheckedJson::from(Value::Object(record).to_string())
 }
 
 /// Remote fields of any names and values.

@@ -1,7 +1,6 @@
 //! Aptly's routes: the call of each operation, with its errors checked.
 
 use async_trait::async_trait;
-use bytestring::ByteString;
 use http::Method;
 
 use super::{SPEC, failure, translate};
@@ -10,6 +9,7 @@ use crate::adapters::contact_list::{ContactList, Parameter};
 use crate::adapters::identity::IdentityKind;
 use crate::adapters::reading::Rows;
 use crate::domain::{CallContext, RemoteId, Result};
+use crate::json::CheckedJson;
 use crate::upstream::{Call, Reply, RetrySafety, Secrets, Upstream};
 
 /// `GET /api/contacts` and related routes, for one account.
@@ -95,7 +95,7 @@ impl ContactList for AptlyEndpoints {
         self.0.call(context, &call).await?.read(context, failure::check_list).await
     }
 
-    fn decode(text: &ByteString) -> Result<Rows> {
+    fn decode(text: &CheckedJson) -> Result<Rows> {
         translate::decode_page(text)
     }
 

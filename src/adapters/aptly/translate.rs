@@ -19,8 +19,6 @@ pub(super) use encode::{AptlyChange, Format, RULES};
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use bytestring::ByteString;
-
 use self::decode::unwrapped;
 use crate::adapters::adapter::Pushed;
 use crate::adapters::aptly::SPEC;
@@ -33,7 +31,7 @@ use crate::domain::{
     Contact, ContactDraft, ContactPatch, Failure, Field, FilterName, FilterValue, RawJson, Region,
     RemoteFields, RemoteId, Result, Text, digits, field_key,
 };
-use crate::json::{self, Kind, Raw};
+use crate::json::{self, CheckedJson, Kind, Raw};
 use crate::upstream::{Decoded, STRUCK_OUT, Secrets};
 
 /// How many e-mail addresses of one contact are used to search for its row.
@@ -133,7 +131,7 @@ pub(super) struct Single {
 }
 
 impl Single {
-    pub(super) fn decode(text: &ByteString, id: &RemoteId) -> Result<Self> {
+    pub(super) fn decode(text: &CheckedJson, id: &RemoteId) -> Result<Self> {
         let contact = decode_single(text, id)?;
         if is_complete(&contact) {
             return Ok(Self { contact, searches: Vec::new() });
@@ -174,7 +172,7 @@ pub(super) fn is_complete(single: &Contact) -> bool {
 /// whole and in parts), the digits of its first number, its name. Texts that do not fit into a URL are left
 /// out.
 fn own_searches(record: &AptlyContactWire<'_>) -> Vec<(&'static str, String)> {
-    let of = |named: Option<&Named<'_>>| named.map_or_else(Vec::new, |(_, raw)| own_texts(raw));
+    let of = |named: Option<&Named<'_>>| named.map_or_else(Vec::new, |(_, raw)| own_texts(*raw));
     let mut searches: Vec<(&'static str, String)> = Vec::new();
     for text in of(record.emails.as_ref()) {
         let parts = text.split(',').map(|part| part.trim().to_owned()).filter(|part| part.contains('@'));
@@ -185,8 +183,8 @@ fn own_searches(record: &AptlyContactWire<'_>) -> Vec<(&'static str, String)> {
     searches.retain(|(_, text)| text.len() <= LONGEST_SEARCH && seen.insert(text.clone()));
     searches.truncate(EMAIL_SEARCHES);
     let phones = record.phones.iter().chain(record.typed_phones.iter().map(|(_, named)| named));
-    let phone = phones.flat_map(|(_, raw)| own_texts(raw)).map(|text| digits(&text)).next();
-    let full = record.full_names.first().map_or_else(Vec::new, |(_, raw)| own_texts(raw));
+    let phone = phones.flat_map(|(_, raw)| own_texts(*raw)).map(|text| digits(&text)).next();
+    let full = record.full_names.first().map_or_else(Vec::new, |(_, raw)| own_texts(*raw));
     let parts = of(record.first_name.as_ref()).into_iter().chain(of(record.last_name.as_ref()));
     let parts = parts.collect::<Vec<_>>().join(" ");
     let name = if parts.is_empty() { full.into_iter().next() } else { Some(parts) };
@@ -237,16 +235,16 @@ mod tests {
     }
 
     fn contact(record: &str) -> Contact {
-        decode_single(&ByteString::from(record), &RemoteId::from("abc123")).unwrap()
+        decode_single(&CheckedJson::from(record), &RemoteId::from("abc123")).unwrap()
     }
 
     fn single(record: String) -> Work {
-        let record = ByteString::from(record);
+        let record = CheckedJson::from(record);
         Box::new(move || drop(black_box(decode_single(&record, &RemoteId::from("abc123")).unwrap())))
     }
 
     fn page(rows: &str) -> Work {
-        let page = ByteString::from(format!("{{\"data\":[{rows}]}}"));
+        let page = CheckedJson::from(format!("{{\"data\":[{rows}]}}"));
         Box::new(move || drop(black_box(decode_page(&page).unwrap())))
     }
 

@@ -1,11 +1,13 @@
 //! Aptly's JSON: one reader for the keys of versions 2 and 3, and two bodies for writes.
 
-use crate::domain::field_key;
+use crate::domain::short_field_key;
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use crate::adapters::reading::Named;
 use crate::json::{Members, Raw};
+
+/// The length of the longest key that a unified field reads.
+const LONGEST_KEY: usize = "mobilephone".len();
 
 /// A contact in any spelling (`firstname`, `First Name`, `fullName`): fields that a unified field reads, by
 /// meaning, and all others unchanged.
@@ -32,30 +34,31 @@ impl<'a> AptlyContactWire<'a> {
     /// the second is kept in `rest`.
     pub(super) fn read(members: Members<'a>) -> Self {
         let mut wire = Self::default();
+        let mut key = [0; LONGEST_KEY];
         for (name, raw) in members.0 {
-            let slot = match field_key(&name).as_str() {
-                "id" if name == "_id" && wire.id.is_none() => {
+            let slot = match short_field_key(&name, &mut key) {
+                b"id" if name == "_id" && wire.id.is_none() => {
                     wire.id = Some(raw);
                     continue;
                 }
-                "firstname" => &mut wire.first_name,
-                "lastname" => &mut wire.last_name,
-                "company" => &mut wire.company,
-                "email" => &mut wire.emails,
-                "phone" => &mut wire.phones,
-                "createdat" => &mut wire.created_at,
-                "updatedat" => &mut wire.updated_at,
-                "fullname" => {
+                b"firstname" => &mut wire.first_name,
+                b"lastname" => &mut wire.last_name,
+                b"company" => &mut wire.company,
+                b"email" => &mut wire.emails,
+                b"phone" => &mut wire.phones,
+                b"createdat" => &mut wire.created_at,
+                b"updatedat" => &mut wire.updated_at,
+                b"fullname" => {
                     wire.full_names.push((name, raw));
                     continue;
                 }
-                "address" => &mut wire.address,
+                b"address" => &mut wire.address,
                 key => {
                     if let Some(kind) = typed_phone(key) {
                         wire.typed_phones.push((kind, (name, raw)));
                         continue;
                     }
-                    if key == "iscompany" {
+                    if key == b"iscompany" {
                         wire.is_company = Some(raw);
                     }
                     wire.rest.push((name, raw));
@@ -71,16 +74,16 @@ impl<'a> AptlyContactWire<'a> {
     }
 }
 
-fn typed_phone(key: &str) -> Option<&'static str> {
+fn typed_phone(key: &[u8]) -> Option<&'static str> {
     match key {
-        "mobilephone" => Some("mobile"),
-        "workphone" => Some("work"),
-        "homephone" => Some("home"),
+        b"mobilephone" => Some("mobile"),
+        b"workphone" => Some("work"),
+        b"homephone" => Some("home"),
         _ => None,
     }
 }
 
-pub(super) struct CustomFields<'a>(pub(super) Vec<(&'a str, &'a RawValue)>);
+pub(super) struct CustomFields<'a>(pub(super) Vec<(&'a str, Raw<'a>)>);
 
 impl Serialize for CustomFields<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -96,9 +99,9 @@ pub(super) struct LegacyBody<'a> {
     #[serde(rename = "Last Name", skip_serializing_if = "Option::is_none")]
     pub(super) last_name: Option<&'a str>,
     #[serde(rename = "Contact Type", skip_serializing_if = "Option::is_none")]
-    pub(super) contact_type: Option<&'a RawValue>,
+    pub(super) contact_type: Option<Raw<'a>>,
     #[serde(rename = "Title", skip_serializing_if = "Option::is_none")]
-    pub(super) title: Option<&'a RawValue>,
+    pub(super) title: Option<Raw<'a>>,
     #[serde(rename = "Company", skip_serializing_if = "Option::is_none")]
     pub(super) company: Option<&'a str>,
     #[serde(rename = "Email", skip_serializing_if = "Option::is_none")]
@@ -110,7 +113,7 @@ pub(super) struct LegacyBody<'a> {
     #[serde(rename = "Work Phone", skip_serializing_if = "Option::is_none")]
     pub(super) work_phone: Option<&'a str>,
     #[serde(rename = "imageUrl", skip_serializing_if = "Option::is_none")]
-    pub(super) image_url: Option<&'a RawValue>,
+    pub(super) image_url: Option<Raw<'a>>,
     #[serde(rename = "customFields", skip_serializing_if = "Option::is_none")]
     pub(super) custom_fields: Option<CustomFields<'a>>,
 }
@@ -124,13 +127,13 @@ pub(super) struct NativeBody<'a> {
     #[serde(rename = "lastname", skip_serializing_if = "Option::is_none")]
     pub(super) last_name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) type_id: Option<&'a RawValue>,
+    pub(super) type_id: Option<Raw<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) contact_type: Option<&'a RawValue>,
+    pub(super) contact_type: Option<Raw<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) is_company: Option<&'a RawValue>,
+    pub(super) is_company: Option<Raw<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) title: Option<&'a RawValue>,
+    pub(super) title: Option<Raw<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) company: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -138,7 +141,7 @@ pub(super) struct NativeBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) phone: Option<Vec<PhoneBody<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) image_url: Option<&'a RawValue>,
+    pub(super) image_url: Option<Raw<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) custom_fields: Option<CustomFields<'a>>,
 }

@@ -1,7 +1,6 @@
 //! The pipeline CRM's routes: the call of each operation, with its errors checked.
 
 use async_trait::async_trait;
-use bytestring::ByteString;
 use http::Method;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -13,7 +12,7 @@ use crate::adapters::reading::Rows;
 use crate::adapters::session::{LogIn, Session};
 use crate::adapters::settings::CredentialSecret;
 use crate::domain::{CallContext, Failure, RemoteId, Result, Text};
-use crate::json;
+use crate::json::{self, CheckedJson};
 use crate::upstream::{Authorization, Call, Reply, RetrySafety};
 
 const GET_PATH: &str = "/api/contacts/{id}";
@@ -115,7 +114,7 @@ impl ContactList for PipelineEndpoints {
         self.session.call(context, &call).await?.read(context, failure::check_list).await
     }
 
-    fn decode(text: &ByteString) -> Result<Rows> {
+    fn decode(text: &CheckedJson) -> Result<Rows> {
         translate::decode_page(text)
     }
 

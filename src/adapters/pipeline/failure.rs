@@ -31,7 +31,7 @@ pub(super) fn check(reply: Reply) -> Result<Reply> {
         return Ok(reply);
     }
     let text = reply.json().ok();
-    let message = text.as_deref().and_then(json::members).as_ref().and_then(message);
+    let message = text.as_ref().and_then(|text| text.members(text)).as_ref().and_then(message);
     Err(failure(&reply, message.as_deref()))
 }
 

@@ -74,11 +74,10 @@ pub(super) fn defaults(setting: Option<&RawJson>) -> Result<RemoteFields> {
 mod tests {
     use std::hint::black_box;
 
-    use bytestring::ByteString;
-
     use super::*;
     use crate::domain::{EmailAddress, Patch, PhoneIdentity, PhoneNumber};
     use crate::instructions::{Work, linear};
+    use crate::json::CheckedJson;
 
     fn fields(n: usize, name: &str) -> String {
         (0..n).map(|n| format!("\"{name}{n}\":{n}")).collect::<Vec<_>>().join(",")
@@ -89,7 +88,7 @@ mod tests {
     }
 
     fn written(record: String) -> Work {
-        let record = ByteString::from(record);
+        let record = CheckedJson::from(record);
         Box::new(move || drop(black_box(decode_written(&record).unwrap().unwrap())))
     }
 
@@ -106,7 +105,7 @@ mod tests {
             &[
                 ("rows", 500, |n| {
                     let rows = elements(n, |n| format!("{{\"_id\":\"id{n}\",\"firstName\":\"A\"}}"));
-                    let page = ByteString::from(format!("{{\"data\":[{rows}]}}"));
+                    let page = CheckedJson::from(format!("{{\"data\":[{rows}]}}"));
                     Box::new(move || drop(black_box(decode_page(&page).unwrap())))
                 }),
                 ("fields", 1000, |n| written(format!("{{\"_id\":\"abc123\",{}}}", fields(n, "f")))),
@@ -129,7 +128,7 @@ mod tests {
         linear(
             "adapters::pipeline::translate::tests::encoding_takes_linear_work",
             &[("phone numbers and e-mail addresses", 100, |n| {
-                let held = decode_written(&ByteString::from(verified(n))).unwrap().unwrap();
+                let held = decode_written(&CheckedJson::from(verified(n))).unwrap().unwrap();
                 let phone = |n| PhoneNumber { number: format!("1415555{n:04}").into(), kind: None };
                 let email = |n| EmailAddress { address: format!("A{n}@example.com").into(), kind: None };
                 let patch = ContactPatch {

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use crate::adapters::reading::Named;
 use crate::json::{Members, Raw};
@@ -64,13 +63,13 @@ pub(super) struct WireBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) email: Option<Email<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) process: Option<&'a RawValue>,
+    pub(super) process: Option<Raw<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) status: Option<&'a RawValue>,
+    pub(super) status: Option<Raw<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) pipeline_stage: Option<&'a RawValue>,
+    pub(super) pipeline_stage: Option<Raw<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) pipeline_id: Option<&'a RawValue>,
+    pub(super) pipeline_id: Option<Raw<'a>>,
 }
 
 /// E-mail addresses: a string for one, a list for several, `null` for none.
@@ -90,7 +89,7 @@ pub(super) struct WireEntry<'a> {
     pub(super) value: &'a str,
     pub(super) is_primary: bool,
     #[serde(flatten)]
-    pub(super) kept: std::collections::BTreeMap<Cow<'a, str>, &'a RawValue>,
+    pub(super) kept: std::collections::BTreeMap<Cow<'a, str>, Raw<'a>>,
 }
 
 /// A login by password.

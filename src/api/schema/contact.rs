@@ -2,7 +2,6 @@
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::warning::WarningShape;
@@ -11,6 +10,7 @@ use crate::domain::{
     Address, Contact, EmailAddress, Field, PhoneNumber, RemoteFields, Text, Timestamp, Warning,
 };
 use crate::gateway::contacts::{ContactView, UpsertOutcome};
+use crate::json::Raw;
 
 /// A contact and its warnings.
 #[derive(Serialize, ToSchema)]
@@ -239,8 +239,7 @@ impl Serialize for RemoteFieldsShape<'_> {
         let RemoteFields(members) = self.0;
         let mut map = writer.serialize_map(Some(members.len()))?;
         for (name, value) in members {
-            let value: &RawValue = serde_json::from_str(value.as_str()).map_err(serde::ser::Error::custom)?;
-            map.serialize_entry(name.as_str(), value)?;
+            map.serialize_entry(name.as_str(), &Raw::from_checked(value.as_str()))?;
         }
         map.end()
     }

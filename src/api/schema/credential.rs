@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::{Each, Rfc3339, Show};
@@ -12,6 +11,7 @@ use crate::api::problem::Problem;
 use crate::domain::{Failure, abbreviated};
 use crate::gateway::Listing;
 use crate::gateway::credentials::{CheckRecord, Credential};
+use crate::json::Raw;
 
 /// A link to one CRM account, without its secret.
 #[derive(Serialize, ToSchema)]
@@ -26,7 +26,7 @@ pub(crate) struct CredentialShape<'a> {
     name: &'a str,
     /// The settings as they were sent.
     #[schema(value_type = Object)]
-    settings: RawObject<'a>,
+    settings: Raw<'a>,
     /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     created_at: Rfc3339,
@@ -53,16 +53,6 @@ struct LastCheckShape<'a> {
     code: Option<&'a str>,
 }
 
-/// A JSON object, written as it was stored.
-struct RawObject<'a>(&'a str);
-
-impl Serialize for RawObject<'_> {
-    fn serialize<S: serde::Serializer>(&self, writer: S) -> std::result::Result<S::Ok, S::Error> {
-        let raw: &RawValue = serde_json::from_str(self.0).map_err(serde::ser::Error::custom)?;
-        raw.serialize(writer)
-    }
-}
-
 impl Show for Credential {
     type Shape<'a> = CredentialShape<'a>;
 
@@ -72,7 +62,7 @@ impl Show for Credential {
             credential_id: id.as_str(),
             provider: provider.as_str(),
             name,
-            settings: RawObject(settings.as_str()),
+            settings: Raw::from_checked(settings.as_str()),
             created_at: Rfc3339(*created_at),
             updated_at: Rfc3339(*updated_at),
             last_check: last_check.as_ref().map(|check| {

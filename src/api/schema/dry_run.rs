@@ -1,13 +1,13 @@
 //! The result of a dry run.
 
-use serde::{Serialize, Serializer};
-use serde_json::value::RawValue;
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::warning::WarningShape;
 use super::{Each, Show};
-use crate::domain::{RawJson, Warning};
+use crate::domain::Warning;
 use crate::gateway::contacts::{DryRun, PlannedCall};
+use crate::json::Raw;
 
 /// What a write would send. Nothing was written.
 #[derive(Serialize, ToSchema)]
@@ -43,17 +43,7 @@ pub(in crate::api) struct PlannedCallShape<'a> {
     path: &'a str,
     /// The JSON body in the CRM's own format; null if there is none.
     #[schema(value_type = Option<Object>, required = true)]
-    body: Option<RawBody<'a>>,
-}
-
-/// A body, exactly as it would be sent.
-struct RawBody<'a>(&'a RawJson);
-
-impl Serialize for RawBody<'_> {
-    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
-        let raw: &RawValue = serde_json::from_str(self.0.as_str()).map_err(serde::ser::Error::custom)?;
-        raw.serialize(writer)
-    }
+    body: Option<Raw<'a>>,
 }
 
 impl Show for PlannedCall {
@@ -61,6 +51,6 @@ impl Show for PlannedCall {
 
     fn show(&self) -> PlannedCallShape<'_> {
         let Self { method, path, body } = self;
-        PlannedCallShape { method, path, body: body.as_ref().map(RawBody) }
+        PlannedCallShape { method, path, body: body.as_ref().map(|body| Raw::from_checked(body.as_str())) }
     }
 }

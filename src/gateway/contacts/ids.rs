@@ -14,13 +14,37 @@ const VERSION: u8 = 1;
 const OWNER: usize = 8;
 const CHECKSUM: usize = 4;
 
+/// Makes the ids of one credential's contacts.
+pub(super) struct ContactIds {
+    owner: [u8; OWNER],
+}
+
+impl ContactIds {
+    pub(super) fn of(credential: &CredentialId) -> Self {
+        let digest = sha256(credential.as_str().as_bytes());
+        let mut owner = [0; OWNER];
+        owner.copy_from_slice(&digest[..OWNER]);
+        Self { owner }
+    }
+
+    pub(super) fn make(&self, remote_id: &RemoteId) -> Text {
+        let remote_id = remote_id.as_str().as_bytes();
+        let mut bytes = Vec::with_capacity(1 + OWNER + remote_id.len() + CHECKSUM);
+        bytes.push(VERSION);
+        bytes.extend_from_slice(&self.owner);
+        bytes.extend_from_slice(remote_id);
+        let checksum = sha256(&bytes);
+        bytes.extend_from_slice(&checksum[..CHECKSUM]);
+        let mut id = String::with_capacity(PREFIX.len() + bytes.len().div_ceil(3) * 4);
+        id.push_str(PREFIX);
+        URL_SAFE_NO_PAD.encode_string(bytes, &mut id);
+        Text::from(id)
+    }
+}
+
+/// The id of one contact.
 pub(super) fn make(credential: &CredentialId, remote_id: &RemoteId) -> Text {
-    let mut bytes = vec![VERSION];
-    bytes.extend_from_slice(&sha256(credential.as_str().as_bytes())[..OWNER]);
-    bytes.extend_from_slice(remote_id.as_str().as_bytes());
-    let checksum = sha256(&bytes);
-    bytes.extend_from_slice(&checksum[..CHECKSUM]);
-    Text::from(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes)))
+    ContactIds::of(credential).make(remote_id)
 }
 
 /// The CRM's id for an id in a path, which is the gateway's or the CRM's own. Fails with `contact_not_found` if
@@ -41,7 +65,7 @@ fn decode(credential: &CredentialId, encoded: &str) -> Option<String> {
     let (body, checksum) = bytes.split_at_checked(bytes.len().checked_sub(CHECKSUM)?)?;
     let (head, remote_id) = body.split_at_checked(1 + OWNER)?;
     let good = head[0] == VERSION
-        && head[1..] == sha256(credential.as_str().as_bytes())[..OWNER]
+        && head[1..] == ContactIds::of(credential).owner
         && checksum == &sha256(body)[..CHECKSUM];
     good.then(|| String::from_utf8(remote_id.to_vec()).ok()).flatten()
 }
@@ -61,6 +85,26 @@ mod tests {
         assert_eq!(open(&mine, &id).unwrap().as_str(), "abc123");
         assert_eq!(open(&mine, "abc123").unwrap().as_str(), "abc123");
         assert_eq!(open(&theirs, &id).unwrap_err().kind, FailureKind::ContactNotFound);
+    }
+
+    /// Callers store ids, so they must never change: this is the digest of those that the first release makes.
+    #[test]
+    fn ids_are_those_of_the_first_release() {
+        let all: String = (0..1000)
+            .map(|n| {
+                let credential = credential(&format!("cred_{:032x}", n * 7919));
+                let remote_id = RemoteId::from(format!("{:024x}{}", n * 104_729, "x".repeat(n % 41)));
+                format!("{}\n", make(&credential, &remote_id).as_str())
+            })
+            .collect();
+        assert_eq!(
+            crate::sealing::hex(&sha256(all.as_bytes())),
+            "eb0d8a2c1fb106fc22b56cbfa4b50ad7034cae03bbe2b63f6192aaa182090a29"
+        );
+        assert_eq!(
+            make(&credential("mine"), &RemoteId::from("abc123")).as_str(),
+            "con_AT_TBUL-P2GxYWJjMTIzKQMYkA"
+        );
     }
 
     #[test]

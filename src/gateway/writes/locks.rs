@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
+use tokio::time::Instant;
 
 use super::{Lease, new_fence};
 use crate::config::Limits;
@@ -17,11 +18,16 @@ use crate::domain::{CallContext, CredentialId, Failure, FailureKind, Result, Ten
 use crate::sealing::{Sealer, hex, length_prefixed, random};
 use crate::store::{LockStore, Store};
 
-/// The shortest pause between two attempts. A random part of up to nine times as much spreads out the waiting writers.
+/// The pause between two attempts is random, which spreads out the waiting writers.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+/// For so long the writers of one process hand a lock on without a pause. Then other processes get their turn.
+const LONGEST_STREAK: Duration = Duration::from_secs(1);
 
 type LockKey = (TenantId, CredentialId, String);
-type HeldLocks = HashMap<LockKey, Arc<tokio::sync::Mutex<()>>>;
+/// A lock of this process, and since when its writers have held it in turn.
+type LocalLock = tokio::sync::Mutex<Option<Instant>>;
+type HeldLocks = HashMap<LockKey, Arc<LocalLock>>;
 
 /// Locks by credential and lock key, in this process and in the database.
 #[derive(Clone)]
@@ -30,16 +36,14 @@ pub(in crate::gateway) struct Locks {
     shared: SharedLocks,
 }
 
-/// Held locks. Dropping the guard releases them.
-pub(in crate::gateway) struct Guard {
-    shared: SharedGuard,
-    _local: LocalGuard,
-}
+/// Held locks. Dropping the guard releases them: those of the database first, so that the next writer of this process finds
+/// them free.
+pub(in crate::gateway) struct Guard(SharedGuard);
 
 impl Guard {
     /// Whether the locks are still held. Their lease ends if this process is stopped for long.
     pub(in crate::gateway) fn holds(&self) -> bool {
-        self.shared.holds()
+        self.0.holds()
     }
 }
 
@@ -56,8 +60,9 @@ impl Locks {
         lock_keys: BTreeSet<String>,
     ) -> Result<Guard> {
         let local = self.local.hold(context, (tenant, credential), &lock_keys).await?;
-        let shared = self.shared.hold(context, tenant, credential, lock_keys).await?;
-        Ok(Guard { shared, _local: local })
+        let mut shared = self.shared.hold(context, tenant, credential, lock_keys).await?;
+        shared.local = Some(local);
+        Ok(Guard(shared))
     }
 }
 
@@ -66,7 +71,7 @@ struct LocalLocks(Arc<Mutex<HeldLocks>>);
 
 struct LocalGuard {
     locks: Arc<Mutex<HeldLocks>>,
-    held: Vec<(LockKey, OwnedMutexGuard<()>)>,
+    held: Vec<(LockKey, OwnedMutexGuard<Option<Instant>>)>,
 }
 
 impl LocalLocks {
@@ -83,9 +88,26 @@ impl LocalLocks {
             let key = (tenant.clone(), credential.clone(), lock_key.clone());
             let lock = Arc::clone(self.0.lock().entry(key.clone()).or_default());
             let held = tokio::time::timeout(context.remaining(), lock.lock_owned()).await;
-            guard.held.push((key, held.map_err(|_| too_late())?));
+            let mut held = held.map_err(|_| too_late())?;
+            held.get_or_insert_with(crate::clock::monotonic);
+            guard.held.push((key, held));
         }
         Ok(guard)
+    }
+}
+
+impl LocalGuard {
+    /// Lets the next writer of this process in, after a pause for other processes if it is their turn.
+    async fn hand_on(mut self) {
+        let is_long = |(_, since): &(LockKey, OwnedMutexGuard<Option<Instant>>)| {
+            since.is_some_and(|since| since.elapsed() > LONGEST_STREAK)
+        };
+        if self.held.iter().any(is_long) {
+            tokio::time::sleep(LONGEST_PAUSE).await;
+            for (_, since) in &mut self.held {
+                **since = None;
+            }
+        }
     }
 }
 
@@ -108,6 +130,8 @@ pub struct SharedLocks {
     store: LockStore,
     sealer: Arc<Sealer>,
     lease: Duration,
+    #[cfg(test)]
+    attempts: Arc<std::sync::atomic::AtomicUsize>,
 }
 
 /// Held locks in the database. Dropping the guard releases them.
@@ -117,12 +141,20 @@ struct SharedGuard {
     /// Whether a lock may have been taken.
     taken: bool,
     lease: Option<Lease>,
+    /// The locks of this process, which are released last.
+    local: Option<LocalGuard>,
 }
 
 impl SharedLocks {
     /// Locks in `store`; `sealer` makes their names unreadable.
     pub fn new(store: &Store, sealer: Arc<Sealer>, limits: Limits) -> Self {
-        Self { store: store.locks.clone(), sealer, lease: limits.lease }
+        Self {
+            store: store.locks.clone(),
+            sealer,
+            lease: limits.lease,
+            #[cfg(test)]
+            attempts: Arc::default(),
+        }
     }
 
     /// The names of a lock key in the database. They are MACs, because the key may be an e-mail address or phone number. There
@@ -144,6 +176,8 @@ impl SharedLocks {
             lock_keys.into_iter().flat_map(|lock_key| self.names(tenant, credential, &lock_key)).collect();
         let names: Arc<[String]> = names.into_iter().collect();
         loop {
+            #[cfg(test)]
+            self.attempts.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             // In its own task: if it were cancelled, it would be unknown whether there is something to release.
             let attempt = tokio::spawn(try_lock(self.store.clone(), names.clone(), self.lease));
             let ended = tokio::time::timeout(context.remaining(), attempt).await.map_err(|_| too_late())?;
@@ -163,7 +197,8 @@ impl SharedLocks {
 /// Tries once to take the locks. If the caller does not wait for the result, dropping it releases them.
 async fn try_lock(store: LockStore, names: Arc<[String]>, time: Duration) -> Result<Option<SharedGuard>> {
     let fence = new_fence()?;
-    let mut held = SharedGuard { store: store.clone(), fence: fence.clone(), taken: true, lease: None };
+    let mut held =
+        SharedGuard { store: store.clone(), fence: fence.clone(), taken: true, lease: None, local: None };
     let requested_at = crate::clock::monotonic();
     held.taken = store.lock(&names, &fence, time).await?;
     if !held.taken {
@@ -187,7 +222,8 @@ impl SharedGuard {
 
 impl Drop for SharedGuard {
     fn drop(&mut self) {
-        let (store, fence, lease) = (self.store.clone(), self.fence.clone(), self.lease.take());
+        let (store, fence) = (self.store.clone(), self.fence.clone());
+        let (lease, local) = (self.lease.take(), self.local.take());
         // Without a runtime, the lease ends by itself.
         let (true, Ok(runtime)) = (self.taken, tokio::runtime::Handle::try_current()) else { return };
         runtime.spawn(async move {
@@ -199,13 +235,16 @@ impl Drop for SharedGuard {
                     "locks in the database could not be released; they are released when their lease ends"
                 );
             }
+            if let Some(local) = local {
+                local.hand_on().await;
+            }
         });
     }
 }
 
 fn pause() -> Result<Duration> {
     let [chance] = random::<1>()?;
-    Ok(SHORTEST_PAUSE + SHORTEST_PAUSE * 9 * u32::from(chance) / 255)
+    Ok(SHORTEST_PAUSE + (LONGEST_PAUSE - SHORTEST_PAUSE) * u32::from(chance) / 255)
 }
 
 fn too_late() -> Failure {
@@ -237,6 +276,39 @@ mod tests {
         let brief = soon(20);
         drop(locks.hold(&brief, (&tenant, &mine), &some).await.unwrap());
         assert!(locks.0.lock().is_empty());
+    }
+
+    /// Writers of one process hand a lock on at once, and still let another process in.
+    #[tokio::test]
+    async fn writers_of_one_process_hand_a_lock_on_and_let_others_in() {
+        let (place, sealer) = (TestPlace::new().await, sealer(&MasterKey::generate().unwrap(), &[]));
+        let [one, other] = [Replica::on(&place, &sealer).await, Replica::on(&place, &sealer).await]
+            .map(|replica| Locks::new(replica.locks));
+        let (tenant, credential) = (TenantId::from("ten_1"), CredentialId::from("cred_1"));
+        let started = crate::clock::monotonic();
+        let writer = || async {
+            let mut turns = 0;
+            while started.elapsed() < 3 * LONGEST_STREAK {
+                drop(one.hold(&soon(5000), (&tenant, &credential), words(&["a"])).await.unwrap());
+                turns += 1;
+            }
+            turns
+        };
+        let waits = async {
+            tokio::time::sleep(LONGEST_PAUSE).await;
+            let mut turns = 0;
+            while started.elapsed() < 3 * LONGEST_STREAK {
+                drop(other.hold(&soon(5000), (&tenant, &credential), words(&["a"])).await.unwrap());
+                turns += 1;
+                tokio::time::sleep(LONGEST_PAUSE).await;
+            }
+            turns
+        };
+        let (first, second, of_other) = tokio::join!(writer(), writer(), waits);
+        // Only the other process makes an attempt fail.
+        let attempts = one.shared.attempts.load(std::sync::atomic::Ordering::Relaxed);
+        assert!(attempts < (first + second) * 3 / 2, "{attempts} attempts for {first} and {second} turns");
+        assert!(of_other > 0);
     }
 
     fn soon(time: u64) -> CallContext {

@@ -2,13 +2,11 @@
 
 use std::collections::HashSet;
 
-use bytestring::ByteString;
-
 use super::encode::AptlyChange;
 use crate::adapters::definitions::{FieldChoice, RemoteFieldDefinition, kept_text};
 use crate::adapters::lenient_reader::{LenientReader, unreadable};
 use crate::domain::{Failure, FieldFault, Result, Text, enumerated};
-use crate::json::{self, Kind, Members, Raw};
+use crate::json::{self, CheckedJson, Kind, Members, Raw};
 
 /// The ids of contact types that boards name.
 #[derive(Default)]
@@ -61,7 +59,7 @@ impl AptlyChange {
 }
 
 /// The ids of the company's boards.
-pub(in super::super) fn decode_boards(text: &ByteString) -> Result<Vec<Text>> {
+pub(in super::super) fn decode_boards(text: &CheckedJson) -> Result<Vec<Text>> {
     let read = LenientReader(text);
     let whole = read.whole()?;
     let boards = whole.get("data").ok_or_else(|| unreadable("data", "a list"))?;
@@ -73,7 +71,7 @@ pub(in super::super) fn decode_boards(text: &ByteString) -> Result<Vec<Text>> {
 }
 
 /// The ids of contact types in a board's configuration: the types to which its fields are limited.
-pub(in super::super) fn decode_type_ids(text: &ByteString) -> Result<Vec<Text>> {
+pub(in super::super) fn decode_type_ids(text: &CheckedJson) -> Result<Vec<Text>> {
     let read = LenientReader(text);
     let whole = read.whole()?;
     let data = whole.get("data").filter(|raw| json::kind(raw.get()) == Kind::Object);

@@ -3,8 +3,6 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 
-use serde_json::value::RawValue;
-
 use super::encode::{AptlyChange, Format, KINDS};
 use crate::adapters::aptly::wire::{CustomFields, LegacyBody, NativeBody, PhoneBody};
 use crate::adapters::change::{self, ListEntry};
@@ -12,6 +10,7 @@ use crate::domain::{
     ContactPatch, EmailAddress, Failure, Faults, FieldFault, Patch, PhoneNumber, RawJson, RemoteFields,
     Result, Text, Warning, WarningCode,
 };
+use crate::json::Raw;
 
 impl AptlyChange {
     /// The body, what Aptly should hold afterwards, and the losses.
@@ -120,8 +119,8 @@ impl AptlyChange {
         serde_json::to_string(&LegacyBody {
             first_name: written(&self.first_name),
             last_name: written(&self.last_name),
-            contact_type: self.raw("contactType")?,
-            title: self.raw("title")?,
+            contact_type: self.raw("contactType"),
+            title: self.raw("title"),
             company: written(&self.company),
             email: self
                 .emails
@@ -130,8 +129,8 @@ impl AptlyChange {
             mobile_phone: phone("mobile"),
             home_phone: phone("home"),
             work_phone: phone("work"),
-            image_url: self.raw("imageUrl")?,
-            custom_fields: self.custom()?,
+            image_url: self.raw("imageUrl"),
+            custom_fields: self.custom(),
         })
     }
 
@@ -139,39 +138,32 @@ impl AptlyChange {
         serde_json::to_string(&NativeBody {
             first_name: written(&self.first_name),
             last_name: written(&self.last_name),
-            type_id: self.raw("typeId")?,
-            contact_type: self.raw("contactType")?,
-            is_company: self.raw("isCompany")?,
-            title: self.raw("title")?,
+            type_id: self.raw("typeId"),
+            contact_type: self.raw("contactType"),
+            is_company: self.raw("isCompany"),
+            title: self.raw("title"),
             company: written(&self.company),
             email: self.emails.as_deref().map(|emails| emails.iter().map(email_body).collect()),
             phone: self.phones.as_deref().map(|phones| phones.iter().map(phone_body).collect()),
-            image_url: self.raw("imageUrl")?,
-            custom_fields: self.custom()?,
+            image_url: self.raw("imageUrl"),
+            custom_fields: self.custom(),
         })
     }
 
-    fn raw(&self, name: &str) -> serde_json::Result<Option<&RawValue>> {
-        self.remote.get(name).map(|value| serde_json::from_str(value.as_str())).transpose()
+    fn raw(&self, name: &str) -> Option<Raw<'_>> {
+        self.remote.get(name).map(|value| Raw::from_checked(value.as_str()))
     }
 
-    fn custom(&self) -> serde_json::Result<Option<CustomFields<'_>>> {
-        if self.custom_fields.is_empty() {
-            return Ok(None);
-        }
-        let fields = self
-            .custom_fields
-            .iter()
-            .map(|(id, value)| Ok((id.as_str(), serde_json::from_str(value.as_str())?)));
-        fields.collect::<serde_json::Result<_>>().map(|fields| Some(CustomFields(fields)))
+    fn custom(&self) -> Option<CustomFields<'_>> {
+        let fields = self.custom_fields.iter();
+        let fields = fields.map(|(id, value)| (id.as_str(), Raw::from_checked(value.as_str())));
+        (!self.custom_fields.is_empty()).then(|| CustomFields(fields.collect()))
     }
 
     fn expected(&self) -> ContactPatch {
         let mut remote_fields: Vec<(Text, RawJson)> =
             self.remote.iter().map(|(name, value)| (Text::from_static(name), value.clone())).collect();
-        if let Ok(Some(custom)) =
-            self.custom().and_then(|custom| custom.map(|custom| serde_json::to_string(&custom)).transpose())
-        {
+        if let Some(Ok(custom)) = self.custom().map(|custom| serde_json::to_string(&custom)) {
             remote_fields
                 .push((Text::from_static("customFields"), RawJson::from_validated(Text::from(custom))));
         }

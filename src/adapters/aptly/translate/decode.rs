@@ -1,7 +1,5 @@
 //! Converts Aptly's responses: pages, single contacts and results of writes, in every documented spelling.
 
-use bytestring::ByteString;
-
 use crate::adapters::adapter::Account;
 use crate::adapters::aptly::failure;
 use crate::adapters::aptly::wire::AptlyContactWire;
@@ -9,9 +7,9 @@ use crate::adapters::lenient_reader::{LenientReader, MOST_ENTRIES, REMOTE_FIELDS
 use crate::adapters::matching::full_name;
 use crate::adapters::reading::{self, ContactReading, Named, Rows};
 use crate::domain::{
-    Address, Contact, EmailAddress, Field, PhoneNumber, RemoteId, Result, Text, field_key, words,
+    Address, Contact, EmailAddress, Field, PhoneNumber, RemoteId, Result, Text, short_field_key, words,
 };
-use crate::json::{self, Kind, Members, Raw};
+use crate::json::{self, CheckedJson, Kind, Members, Raw};
 
 /// Documented rows of a page. The size that a page states takes precedence.
 pub(in super::super) const PAGE_SIZE: u64 = 200;
@@ -20,7 +18,7 @@ pub(in super::super) const PAGE_SIZE: u64 = 200;
 const PERSONAL: [&str; 4] = ["firstname", "lastname", "email", "phone"];
 
 /// `{data, count, page, pageSize}`.
-pub(in super::super) fn decode_page(text: &ByteString) -> Result<Rows> {
+pub(in super::super) fn decode_page(text: &CheckedJson) -> Result<Rows> {
     let read = LenientReader(text);
     let members = read.whole()?;
     let data = members.get("data").ok_or_else(|| unreadable("data", "present"))?;
@@ -34,7 +32,7 @@ pub(in super::super) fn decode_page(text: &ByteString) -> Result<Rows> {
 }
 
 /// `{type, companyId, companyName}`.
-pub(in super::super) fn decode_account(text: &ByteString) -> Result<Account> {
+pub(in super::super) fn decode_account(text: &CheckedJson) -> Result<Account> {
     let read = LenientReader(text);
     let members = read.whole()?;
     let text = |name: &str| members.get(name).map_or(Ok(None), |raw| read.text(name, raw));
@@ -42,7 +40,7 @@ pub(in super::super) fn decode_account(text: &ByteString) -> Result<Account> {
 }
 
 /// One contact: flat, in `data` as an object or a list, or in `contact`. If there is none, the id is unknown.
-pub(in super::super) fn decode_single(text: &ByteString, id: &RemoteId) -> Result<Contact> {
+pub(in super::super) fn decode_single(text: &CheckedJson, id: &RemoteId) -> Result<Contact> {
     let read = LenientReader(text);
     if json::kind(text) == Kind::Null {
         return Err(failure::not_found());
@@ -59,7 +57,7 @@ pub(in super::super) fn decode_single(text: &ByteString, id: &RemoteId) -> Resul
 }
 
 /// The response to a write; `{}` and `null` show no contact.
-pub(in super::super) fn decode_written(text: &ByteString) -> Result<Option<Contact>> {
+pub(in super::super) fn decode_written(text: &CheckedJson) -> Result<Option<Contact>> {
     let read = LenientReader(text);
     let written = unwrapped(read, read.whole()?)?.into_iter().next();
     written.map(|members| decode_contact(read, members)).transpose()
@@ -102,7 +100,7 @@ fn decode_contact<'a>(read: LenientReader<'a>, members: Members<'a>) -> Result<C
         reading.contact.leave_remote_fields_unread();
     } else {
         for (name, raw) in &rest {
-            read.keep_raw(&mut reading.contact.remote_fields, name, raw);
+            read.keep_raw(&mut reading.contact.remote_fields, name, *raw);
         }
     }
     reading.contact.first_name = reading.text(Field::FirstName, first_name.as_ref());
@@ -139,11 +137,11 @@ fn names<'a>(
     // The first and last name, computed once they are final.
     let mut said: Option<String> = None;
     for (index, (name, raw)) in full.iter().enumerate() {
-        let text = match read.text(name, raw) {
+        let text = match read.text(name, *raw) {
             Ok(Some(text)) => text,
             Ok(None) => continue,
             Err(_) => {
-                read.keep_raw(&mut contact.remote_fields, name, raw);
+                read.keep_raw(&mut contact.remote_fields, name, *raw);
                 continue;
             }
         };
@@ -169,7 +167,7 @@ fn names<'a>(
         } else if *said.get_or_insert_with(|| full_name(contact).unwrap_or_default())
             != words([&text]).collect::<Vec<_>>().join(" ")
         {
-            read.keep_raw(&mut contact.remote_fields, name, raw);
+            read.keep_raw(&mut contact.remote_fields, name, *raw);
         }
     }
 }
@@ -241,13 +239,13 @@ fn phone_numbers<'a>(
         reading.contact.unseen.insert(Field::PhoneNumbers);
     }
     for (kind, (name, raw)) in typed {
-        match reading.read.text(name, raw) {
+        match reading.read.text(name, *raw) {
             Ok(Some(number)) => {
                 let kind = Some(Text::from_static(kind));
                 reading.contact.phone_numbers.push(PhoneNumber { number, kind });
             }
             Ok(None) => {}
-            Err(_) => reading.unreadable(Field::PhoneNumbers, name, raw, true),
+            Err(_) => reading.unreadable(Field::PhoneNumbers, name, *raw, true),
         }
     }
 }
@@ -258,13 +256,13 @@ fn addresses<'a>(reading: &mut ContactReading<'a>, named: Option<&Named<'a>>) {
     let members = if json::kind(raw.get()) == Kind::Object { json::members(raw.get()) } else { None };
     let (mut address, mut known, mut unknown) = (Address::default(), false, members.is_none());
     for (key, value) in members.unwrap_or_default().0 {
-        let slot = match field_key(&key).as_str() {
-            "street" | "street1" | "line1" => &mut address.street1,
-            "street2" | "unit" | "line2" => &mut address.street2,
-            "city" => &mut address.city,
-            "state" => &mut address.state,
-            "zip" | "postalcode" => &mut address.postal_code,
-            "country" => &mut address.country,
+        let slot = match short_field_key(&key, &mut [0; "postalcode".len()]) {
+            b"street" | b"street1" | b"line1" => &mut address.street1,
+            b"street2" | b"unit" | b"line2" => &mut address.street2,
+            b"city" => &mut address.city,
+            b"state" => &mut address.state,
+            b"zip" | b"postalcode" => &mut address.postal_code,
+            b"country" => &mut address.country,
             _ => {
                 unknown = true;
                 continue;
@@ -283,9 +281,9 @@ fn addresses<'a>(reading: &mut ContactReading<'a>, named: Option<&Named<'a>>) {
     }
     if unknown && !matches!(raw.get(), "null" | "\"\"" | "[]") {
         if known {
-            reading.read.keep_raw(&mut reading.contact.remote_fields, name, raw);
+            reading.read.keep_raw(&mut reading.contact.remote_fields, name, *raw);
         } else {
-            reading.unreadable(Field::Addresses, name, raw, false);
+            reading.unreadable(Field::Addresses, name, *raw, false);
         }
     }
 }

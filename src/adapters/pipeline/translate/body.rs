@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
-use serde_json::value::RawValue;
-
 use super::change::PipelineChange;
 use super::lists::PhoneChange;
 use crate::adapters::change::{self, is_word};
@@ -13,7 +11,7 @@ use crate::domain::{
     ContactPatch, Failure, Patch, PhoneIdentity, PhoneNumber, RawJson, RemoteFields, Result, Text, Warning,
     email_identity,
 };
-use crate::json;
+use crate::json::{self, Raw};
 
 impl PipelineChange {
     /// The body, what the CRM should hold afterwards, and the losses.
@@ -51,9 +49,7 @@ impl PipelineChange {
     }
 
     fn body(&self) -> serde_json::Result<String> {
-        let raw = |name: &str| {
-            self.remote.get(name).map(|value| serde_json::from_str::<&RawValue>(value.as_str())).transpose()
-        };
+        let raw = |name: &str| self.remote.get(name).map(|value| Raw::from_checked(value.as_str()));
         let phones = self.phones.as_ref().map(|phones| {
             let key = |number: &str| PhoneIdentity::of(self.region, number).as_str().to_owned();
             let held = held_entries(self.held_phones.as_ref(), key);
@@ -83,16 +79,16 @@ impl PipelineChange {
             last_name: written(&self.last_name),
             phone_number: phones,
             email: emails,
-            process: raw("process")?,
-            status: raw("status")?,
-            pipeline_stage: raw("pipelineStage")?,
-            pipeline_id: raw("pipelineId")?,
+            process: raw("process"),
+            status: raw("status"),
+            pipeline_stage: raw("pipelineStage"),
+            pipeline_id: raw("pipelineId"),
         })
     }
 }
 
 /// The CRM's other fields of an entry.
-type OtherFields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+type OtherFields<'a> = BTreeMap<Cow<'a, str>, Raw<'a>>;
 
 /// The CRM's other fields of each entry, by key. If several entries have the same key, the first one counts.
 fn held_entries(held: Option<&RawJson>, key: impl Fn(&str) -> String) -> HashMap<String, OtherFields<'_>> {

@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use bytestring::ByteString;
-
 use crate::adapters::adapter::Account;
 use crate::adapters::definitions::{FieldChoice, MOST_CHOICES, RemoteFieldDefinition, kept_label, kept_text};
 use crate::adapters::lenient_reader::{LenientReader, REMOTE_FIELDS_MOST, unreadable};
@@ -12,7 +10,7 @@ use crate::adapters::pipeline::failure;
 use crate::adapters::pipeline::wire::PipelineContactWire;
 use crate::adapters::reading::{self, ContactReading, Named, Rows};
 use crate::domain::{Contact, EmailAddress, Field, PhoneNumber, RemoteId, Result, Text};
-use crate::json::{self, Kind, Members, Raw};
+use crate::json::{self, CheckedJson, Kind, Members, Raw};
 use crate::upstream::{Decoded, Secrets};
 
 /// Fields of an entry that a unified field reads.
@@ -51,7 +49,7 @@ impl Decoded for StageDefinition {
 }
 
 /// `{data: {contacts, total, page, size}, contacts, total}`, or `{data: […]}`: the rows appear once or twice.
-pub(in super::super) fn decode_page(text: &ByteString) -> Result<Rows> {
+pub(in super::super) fn decode_page(text: &CheckedJson) -> Result<Rows> {
     let read = LenientReader(text);
     let whole = read.whole()?;
     let data = whole.get("data");
@@ -78,7 +76,7 @@ pub(in super::super) fn decode_page(text: &ByteString) -> Result<Rows> {
 }
 
 /// The organisation of the first row of a list. An empty list shows none.
-pub(in super::super) fn decode_account(text: &ByteString) -> Result<Account> {
+pub(in super::super) fn decode_account(text: &CheckedJson) -> Result<Account> {
     let first = decode_page(text)?.checked()?.readable().next();
     let id = first.and_then(|contact| {
         let raw = contact.remote_fields.get("organizationId")?;
@@ -88,7 +86,7 @@ pub(in super::super) fn decode_account(text: &ByteString) -> Result<Account> {
 }
 
 /// A pipeline, bare or inside `data`. Stages without an id or a name are left out.
-pub(in super::super) fn decode_pipeline(text: &ByteString) -> Result<PipelineDefinition> {
+pub(in super::super) fn decode_pipeline(text: &CheckedJson) -> Result<PipelineDefinition> {
     let read = LenientReader(text);
     let whole = read.whole()?;
     let data = whole.get("data").filter(|raw| json::kind(raw.get()) == Kind::Object);
@@ -106,7 +104,7 @@ pub(in super::super) fn decode_pipeline(text: &ByteString) -> Result<PipelineDef
 }
 
 /// The organisation's users, a bare list or inside `data`, as choices by id; and the organisation's id, if a user shows it.
-pub(in super::super) fn decode_users(text: &ByteString) -> Result<ListedUsers> {
+pub(in super::super) fn decode_users(text: &CheckedJson) -> Result<ListedUsers> {
     let (mut users, mut organization) = (Vec::new(), None);
     for user in listed(text, "users")? {
         let Some(user) = json::members(user.get()) else { continue };
@@ -135,7 +133,7 @@ impl Decoded for ListedUsers {
 
 /// The custom fields in `sections`, bare or inside `data`: `sections[].properties{key: {name, dataType, isHidden}}`. Values of
 /// these are fields of the contact itself.
-pub(in super::super) fn decode_sections(text: &ByteString) -> Result<Vec<RemoteFieldDefinition>> {
+pub(in super::super) fn decode_sections(text: &CheckedJson) -> Result<Vec<RemoteFieldDefinition>> {
     let (mut fields, mut known) = (Vec::new(), HashSet::new());
     for section in listed(text, "sections")? {
         let section = json::members(section.get()).unwrap_or_default();
@@ -158,7 +156,7 @@ pub(in super::super) fn decode_sections(text: &ByteString) -> Result<Vec<RemoteF
 }
 
 /// The elements of a list: bare, under `name`, or the same inside `data`.
-fn listed<'a>(text: &'a ByteString, name: &str) -> Result<Vec<Raw<'a>>> {
+fn listed<'a>(text: &'a CheckedJson, name: &str) -> Result<Vec<Raw<'a>>> {
     if let Some(all) = json::elements(text) {
         return Ok(all);
     }
@@ -177,7 +175,7 @@ fn own_text(raw: Option<Raw<'_>>) -> Option<Text> {
 }
 
 /// One contact at any place of the undocumented response. Without a record, the path of the setting is wrong.
-pub(in super::super) fn decode_single(text: &ByteString, id: &RemoteId) -> Result<Contact> {
+pub(in super::super) fn decode_single(text: &CheckedJson, id: &RemoteId) -> Result<Contact> {
     match record(LenientReader(text))? {
         Some(contact) if contact.remote_id == *id => Ok(contact),
         Some(_) => Err(failure::not_found()),
@@ -187,13 +185,13 @@ pub(in super::super) fn decode_single(text: &ByteString, id: &RemoteId) -> Resul
 
 /// The response to a write: `data.contact` overlaid by the top-level `contact`, or `data` itself. Its message
 /// is not read: after a create it says "updated".
-pub(in super::super) fn decode_written(text: &ByteString) -> Result<Option<Contact>> {
+pub(in super::super) fn decode_written(text: &CheckedJson) -> Result<Option<Contact>> {
     record(LenientReader(text))
 }
 
 /// Checks that something was deleted. The count in the documented example is wrong, so any number above zero is
 /// accepted.
-pub(in super::super) fn decode_deleted(text: &ByteString) -> Result<()> {
+pub(in super::super) fn decode_deleted(text: &CheckedJson) -> Result<()> {
     let read = LenientReader(text);
     let count =
         read.whole()?.get("deletedCount").map(|raw| read.count("deletedCount", raw)).transpose()?.flatten();
@@ -249,7 +247,7 @@ fn decode_contact<'a>(read: LenientReader<'a>, members: Members<'a>) -> Result<C
         reading.contact.leave_remote_fields_unread();
     } else {
         for (name, raw) in &rest {
-            read.keep_raw(&mut reading.contact.remote_fields, name, raw);
+            read.keep_raw(&mut reading.contact.remote_fields, name, *raw);
         }
     }
     reading.contact.first_name = reading.text(Field::FirstName, first_name.as_ref());
@@ -274,7 +272,7 @@ fn decode_contact<'a>(read: LenientReader<'a>, members: Members<'a>) -> Result<C
         if let (false, false, Some((name, raw))) = (primary, entries.is_empty(), named)
             && reading.contact.remote_fields.get(name).is_none()
         {
-            read.keep_raw(&mut reading.contact.remote_fields, name, raw);
+            read.keep_raw(&mut reading.contact.remote_fields, name, *raw);
         }
         for (index, DecodedEntry { value, is_primary }) in entries.into_iter().enumerate() {
             let kind = if is_primary.unwrap_or(primary && index == 0) { "primary" } else { "secondary" };
