@@ -8,7 +8,7 @@ use super::paging::{Paging, Traversal};
 use super::settings::{SecretForm, SettingSpec, Settings};
 use crate::domain::{
     CallContext, Contact, ContactDraft, ContactPatch, Failure, Field, FilterName, Page, PageToken, Provider,
-    Region, RemoteId, Result, Text, Timestamp, Warning, field_key, string_enum,
+    Region, RemoteId, Result, Text, Timestamp, Warning, is_same_field, string_enum,
 };
 use crate::json::CheckedJson;
 use crate::upstream::{Call, RateLimit, Reply, Upstream};
@@ -275,9 +275,8 @@ impl AdapterSpec {
     /// The declaration of the remote field `name`, in any of its spellings.
     #[must_use]
     pub fn remote_field(&self, name: &str) -> Option<&'static RemoteFieldSpec> {
-        let key = field_key(name);
         self.remote_fields.iter().find(|spec| {
-            std::iter::once(&spec.name).chain(spec.aliases).any(|spelling| field_key(spelling) == key)
+            std::iter::once(&spec.name).chain(spec.aliases).any(|spelling| is_same_field(spelling, name))
         })
     }
 

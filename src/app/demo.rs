@@ -185,6 +185,12 @@ fn searches(address: SocketAddr, auth: &str) -> Vec<TitledCalls> {
                 )
             }),
         ),
+        (
+            "Export everybody, one JSON text a line:",
+            calls(|credential| {
+                format!("curl -s {auth} 'http://{address}/crm/contacts/export?credentialId={credential}'")
+            }),
+        ),
     ]
 }
 

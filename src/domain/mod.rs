@@ -33,7 +33,8 @@ pub use query::{ContactQuery, Filter, FilterKind, FilterName, FilterValue, Page,
 pub use rules::bounds;
 pub(crate) use string_enum::string_enum;
 pub use text::{
-    RawJson, Text, case_identity, field_key, name_identity, nearest, short_field_key, text_identity, words,
+    RawJson, Text, case_identity, field_key, is_same_field, name_identity, nearest, short_field_key,
+    text_identity, words,
 };
 pub use warning::{Warning, WarningCode, known_warnings};
 

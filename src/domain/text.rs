@@ -92,7 +92,17 @@ pub fn name_identity<'a>(parts: impl IntoIterator<Item = &'a Text>) -> String {
 /// The name of a field without case, spaces, underscores and dashes: `First Name`, `first_name` and `firstname` are one.
 #[must_use]
 pub fn field_key(name: &str) -> String {
-    name.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).flat_map(char::to_lowercase).collect()
+    key_letters(name).collect()
+}
+
+/// Whether two names have one [`field_key`].
+#[must_use]
+pub fn is_same_field(one: &str, other: &str) -> bool {
+    key_letters(one).eq(key_letters(other))
+}
+
+fn key_letters(name: &str) -> impl Iterator<Item = char> {
+    name.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).flat_map(char::to_lowercase)
 }
 
 /// The known name most similar to `name`, if one is similar.

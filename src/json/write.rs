@@ -21,6 +21,13 @@ struct BoundedWriter {
 }
 
 impl Write for BoundedWriter {
+    /// The serialiser writes many small pieces.
+    #[inline]
+    fn write_all(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.write(piece).map(|_| ())
+    }
+
+    #[inline]
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         let len = self.bytes.len() + piece.len();
         if len > self.most {

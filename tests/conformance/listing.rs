@@ -210,7 +210,7 @@ async fn our_own_times_are_filtered_as_the_crms() {
         let ours = &theirs.replace("remoteUpdated", "updated").replace("remoteCreated", "created");
         let (early, late) = ("2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z");
         let both = crm.list(&[(theirs, early), (ours, late)], PageStart::PageNumber(1), 50).await.unwrap();
-        assert_eq!((both.total, both.pushed_down.len()), (Some(0), 2), "the narrower bound counts");
+        assert_eq!((both.contacts.len(), both.pushed_down.len()), (0, 2), "the narrower bound counts");
         assert_eq!(crm.count(&[(ours, early)]).await.unwrap(), 30);
     }
 }

@@ -327,7 +327,7 @@ async fn a_gap_of_years_takes_few_calls_in_every_order_of_the_list() {
             } else {
                 time("2026-01-01T00:00:00Z", (number - DENSE) * 86_400)
             };
-            record["_id"] = json!(format!("id{:04}", number * 7 % (DENSE + 5)));
+            record["_id"] = json!(format!("id{:04}", number * 11 % (DENSE + 5)));
             record["createdAt"] = json!(format!("{created:.3}"));
             record["updatedAt"] = record["createdAt"].clone();
             record

@@ -104,8 +104,16 @@ fn the_calls_that_the_demo_prints_work_as_printed() {
     let demo = Demo::start();
     let calls: Vec<&str> = demo.printed.lines().filter(|line| line.starts_with("curl ")).collect();
     assert!(calls.len() >= 6, "{}", demo.printed);
-    let (mut edits, mut searches, mut filters, mut dry_runs) = (0, 0, 0, 0);
+    let (mut edits, mut searches, mut filters, mut dry_runs, mut exports) = (0, 0, 0, 0, 0);
     for call in calls {
+        if call.contains("/export?") {
+            exports += 1;
+            let lines = demo.run(call);
+            let end = parsed(lines.lines().next_back().unwrap());
+            assert_eq!(end["end"]["complete"], true, "{call}\n{end}");
+            assert!(end["end"]["count"].as_u64().unwrap() > 100, "{call}\n{end}");
+            continue;
+        }
         let answer = parsed(&demo.run(call));
         if call.contains("/search?") {
             searches += 1;
@@ -141,7 +149,7 @@ fn the_calls_that_the_demo_prints_work_as_printed() {
         }
     }
     let all = SIMULATED.len();
-    assert_eq!((edits, searches, filters, dry_runs), (all, 1, all, all));
+    assert_eq!((edits, searches, filters, dry_runs, exports), (all, 1, all, all, all));
 }
 
 #[test]
