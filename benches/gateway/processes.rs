@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::mock::Mock;
 
@@ -37,18 +38,25 @@ impl Process {
 
     /// Asks it to stop, and waits.
     pub(crate) fn stop(&mut self) {
-        let id = i32::try_from(self.0.id()).ok().and_then(rustix::process::Pid::from_raw);
-        if let Some(id) = id {
-            let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
-        }
+        signal(self.id(), Signal::TERM);
         let _ = self.0.wait();
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.0.kill();
+        // nginx's worker would outlive its master.
+        for id in tree(self.id()) {
+            signal(id, Signal::KILL);
+        }
         let _ = self.0.wait();
+    }
+}
+
+fn signal(id: u32, signal: Signal) {
+    if let Some(id) = i32::try_from(id).ok().and_then(Pid::from_raw) {
+        // It may have ended.
+        let _ = kill_process(id, signal);
     }
 }
 
