@@ -137,8 +137,9 @@ async fn steady(
         );
     }
     bail!(
-        "{}: the machine is too noisy; nginx's own CPU time per request differs by more than {MOST_SPREAD}",
-        case.key
+        "the machine is too noisy: nginx's own CPU time per request may differ by a factor of {MOST_SPREAD}, and other programs \
+         may use {:.0} % of the core",
+        MOST_FOREIGN * 100.0
     )
 }
 
