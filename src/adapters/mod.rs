@@ -39,6 +39,9 @@ mod adapter;
 mod aptly;
 mod change;
 mod contact_list;
+#[cfg(test)]
+#[path = "../../tests/costs/adapters.rs"]
+mod costs;
 mod definitions;
 pub mod documentation;
 mod error_mapping;

@@ -165,12 +165,12 @@ fn checked(config: &Config) -> Result<CheckedConfig, ConfigError> {
 fn unknown_providers(limits: &UpstreamLimits) -> Vec<String> {
     let names = || ADAPTERS.iter().map(|spec| spec.provider.as_str());
     let unknown = limits.0.iter().filter(|limits| !names().any(|name| name == limits.provider));
-    let sentence = |limits: &ProviderLimits| match nearest(&limits.provider, names()) {
-        Some(near) => format!("{}: no such provider; did you mean `{near}`?", limits.origin),
-        None => {
-            let names: Vec<&str> = names().collect();
-            format!("{}: no such provider; the providers are {}", limits.origin, names.join(", "))
-        }
+    let sentence = |limits: &ProviderLimits| {
+        let near = nearest(&limits.provider, names()).map_or_else(
+            || format!("the providers are {}", names().collect::<Vec<_>>().join(", ")),
+            |near| format!("did you mean `{near}`?"),
+        );
+        format!("{}: no such provider; {near}", limits.origin)
     };
     unknown.map(sentence).collect()
 }

@@ -72,11 +72,10 @@ fn one(
             continue;
         };
         let calls = value.as_integer().and_then(|calls| u32::try_from(calls).ok());
-        match calls.filter(|calls| *calls <= MOST) {
-            Some(calls) => (key.set)(&mut rates, calls),
-            None => {
-                faults.push(format!("{origin}: `{name}` must be a whole number from 0 (unlimited) to {MOST}"))
-            }
+        if let Some(calls) = calls.filter(|calls| *calls <= MOST) {
+            (key.set)(&mut rates, calls);
+        } else {
+            faults.push(format!("{origin}: `{name}` must be a whole number from 0 (unlimited) to {MOST}"));
         }
     }
     Some(ProviderLimits { provider, rates, origin })
@@ -84,11 +83,10 @@ fn one(
 
 fn unknown(name: &str, origin: &str) -> String {
     let shown = shown_key(name);
-    match nearest(name, KEYS.iter().map(|key| key.name)) {
-        Some(near) => format!("{origin}: {shown} is not a setting; did you mean `{near}`?"),
-        None => {
-            let names = KEYS.map(|key| key.name).join(", ");
-            format!("{origin}: {shown} is not a setting; the settings are {names}")
-        }
-    }
+    let names = KEYS.map(|key| key.name);
+    let near = nearest(name, names.into_iter()).map_or_else(
+        || format!("the settings are {}", names.join(", ")),
+        |near| format!("did you mean `{near}`?"),
+    );
+    format!("{origin}: {shown} is not a setting; {near}")
 }

@@ -4,6 +4,9 @@
 //! 200. Its responses use three spellings. This file shows the order of calls of every operation that needs
 //! several.
 
+#[cfg(test)]
+#[path = "../../../tests/costs/aptly.rs"]
+pub(super) mod costs;
 mod endpoints;
 mod failure;
 mod translate;

@@ -3,6 +3,9 @@
 //! Its phones are required and unique. Its pages are counted from one. A POST to the plural path is a list. The
 //! response to a create has few fields. The paths of get and delete are not documented, so they are settings.
 
+#[cfg(test)]
+#[path = "../../../tests/costs/pipeline.rs"]
+pub(super) mod costs;
 mod endpoints;
 mod failure;
 mod translate;
