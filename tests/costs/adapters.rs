@@ -7,11 +7,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::hint::black_box;
 
-use bytestring::ByteString;
-
 use super::{aptly, pipeline};
 use crate::domain::{ContactDraft, EmailAddress, PhoneNumber};
 use crate::instructions::{self, Work};
+use crate::json::CheckedJson;
 
 /// A CRM's work, by name.
 pub(super) type Works = Vec<(String, Work)>;
@@ -24,13 +23,13 @@ const MOST_PERCENT: u64 = 5;
 /// `decode` of each text.
 pub(super) fn decoding<T>(
     texts: impl IntoIterator<Item = (String, String)>,
-    decode: fn(&ByteString) -> T,
+    decode: fn(&CheckedJson) -> T,
 ) -> impl Iterator<Item = (String, Work)>
 where
     T: 'static,
 {
     texts.into_iter().map(move |(name, text)| {
-        let text = ByteString::from(text);
+        let text = CheckedJson::from(text);
         let work: Work = Box::new(move || drop(black_box(decode(&text))));
         (name, work)
     })

@@ -51,6 +51,7 @@ impl Operation {
                 (Some("boolean"), _) => "true",
                 (_, Some("date-time")) => "2024-01-31T09:30:00Z",
                 (_, Some("email")) => "word@example.com",
+                _ if schema["pattern"] == "[0-9]" => "1",
                 _ => first.unwrap_or("word"),
             };
             word.to_owned()
@@ -343,7 +344,8 @@ async fn every_bound_of_a_parameter_in_the_document_is_the_one_that_is_enforced(
             let (name, schema) = (parameter["name"].as_str().unwrap(), &parameter["schema"]);
             let text = schema["format"].is_null() && schema["enum"].is_null();
             let long = schema["maxLength"].as_u64().filter(|_| text);
-            let length = |length: u64| "x".repeat(usize::try_from(length).unwrap());
+            let each = if schema["pattern"] == "[0-9]" { "1" } else { "x" };
+            let length = |length: u64| each.repeat(usize::try_from(length).unwrap());
             let tries = [
                 long.map(|most| (length(most), false)),
                 long.map(|most| (length(most + 1), true)),

@@ -110,7 +110,7 @@ impl IntoParams for SearchParameters {
         );
         vec![
             by("emailAddress", FilterName::EmailAddress.description(), documented::email_address()),
-            by("phoneNumber", FilterName::PhoneNumber.description(), documented::text()),
+            by("phoneNumber", FilterName::PhoneNumber.description(), documented::phone_number()),
             by(
                 "name",
                 "The first name, the last name or the full name equals, ignoring case.",
@@ -313,7 +313,7 @@ fn phone_number(query: &mut QueryReader, name: FilterName) -> Read<Option<Filter
         let detail = "Must not begin with a space. Encode the `+` of a country code as %2B.";
         return Err(query.fault(name.parameter(), detail));
     }
-    if !text.chars().any(char::is_numeric) {
+    if !text.bytes().any(|byte| byte.is_ascii_digit()) {
         return Err(query.fault(name.parameter(), "Not a phone number: it has no digit."));
     }
     Ok(Some(FilterValue::Text(text.trim().into())))
@@ -323,6 +323,7 @@ fn filter_parameters() -> impl Iterator<Item = Parameter> {
     FilterName::ALL.iter().map(|&name| {
         let schema = match name.kind() {
             FilterKind::Text if name == FilterName::EmailAddress => documented::email_address(),
+            FilterKind::Text if name == FilterName::PhoneNumber => documented::phone_number(),
             FilterKind::Text => documented::text(),
             FilterKind::Time => documented::time(),
         };

@@ -36,6 +36,11 @@ pub(in crate::api) fn email_address() -> ObjectBuilder {
     text().max_length(Some(EMAIL_ADDRESS_MOST)).format(Some(SchemaFormat::KnownFormat(KnownFormat::Email)))
 }
 
+/// A phone number: any text with a digit.
+pub(in crate::api) fn phone_number() -> ObjectBuilder {
+    text().pattern(Some("[0-9]"))
+}
+
 /// A timestamp.
 pub(in crate::api) fn time() -> ObjectBuilder {
     ObjectBuilder::new()
