@@ -95,7 +95,7 @@ impl Cursors {
     /// expired.
     pub(super) fn open(&self, binding: &Binding<'_>, paging: Paging, cursor: &str) -> Result<ListProgress> {
         let (made_at, progress) = self.read(binding, paging, cursor).ok_or_else(|| {
-            Failure::parameter("cursor", "`cursor` does not belong to this list. Send `pageInfo.nextCursor` unchanged, with the same credential, filters and pageSize.")
+            Failure::parameter("cursor", "It does not belong to this list. Send `pageInfo.nextCursor` unchanged, with the same credential, filters and pageSize.")
         })?;
         if made_at.is_some_and(|made_at| seconds().saturating_sub(made_at) > VALID) {
             let detail =
