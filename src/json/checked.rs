@@ -17,14 +17,13 @@ pub struct CheckedJson {
 }
 
 impl CheckedJson {
-    /// Checks `text` as [`check`](super::check) does.
+    /// Checks `text` as [`check`](super::check()) does.
     pub fn new(text: ByteString, bounds: Bounds) -> Result<Self, JsonFault> {
-        let ends = match quick_check(&text, bounds) {
-            Some(ends) => ends.into(),
-            None => {
-                complete_check(&text, bounds)?;
-                Arc::default()
-            }
+        let ends = if let Some(ends) = quick_check(&text, bounds) {
+            ends.into()
+        } else {
+            complete_check(&text, bounds)?;
+            Arc::default()
         };
         Ok(Self { text, ends })
     }

@@ -123,7 +123,7 @@ struct Scan<'a> {
 }
 
 /// Up to this number of names, they are compared one by one.
-const FEW_NAMES: usize = 24;
+const FEW_NAMES: usize = 64;
 
 impl<'a> Scan<'a> {
     /// Steps over a value. `depth` is how much deeper it may nest.
@@ -209,26 +209,20 @@ impl<'a> Scan<'a> {
     }
 
     /// Whether `name` is one of the object's names, which begin at `first`. A mark tells most names apart.
-    fn repeats(
-        &self,
-        name: &Cow<'a, str>,
-        first: usize,
-        marks: &mut u64,
-        many: &mut HashSet<Cow<'a, str>>,
-    ) -> bool {
+    fn repeats(&self, name: &str, first: usize, marks: &mut u64, many: &mut HashSet<String>) -> bool {
         let names = self.names.get(first..).unwrap_or_default();
         if names.len() >= FEW_NAMES {
             if many.is_empty() {
-                many.extend(names.iter().cloned());
+                many.extend(names.iter().map(ToString::to_string));
             }
-            return !many.insert(name.clone());
+            return !many.insert(name.to_owned());
         }
         let bytes = name.as_bytes();
         let end = |byte: Option<&u8>| usize::from(byte.copied().unwrap_or_default());
         let mark = 1 << ((bytes.len() * 7 + end(bytes.first()) * 3 + end(bytes.last())) % 64);
         let is_marked = *marks & mark != 0;
         *marks |= mark;
-        is_marked && names.contains(name)
+        is_marked && names.iter().any(|known| known == name)
     }
 
     fn name(&mut self) -> Option<Cow<'a, str>> {

@@ -37,7 +37,10 @@ where
 
 /// `n` fields of an object, which no unified field reads.
 pub(super) fn fields(n: usize, value: impl Fn(usize) -> String) -> String {
-    (0..n).map(|n| format!(",\"customField{n}\":{}", value(n))).collect()
+    (0..n).fold(String::new(), |mut all, n| {
+        let _ = write!(all, ",\"customField{n}\":{}", value(n));
+        all
+    })
 }
 
 /// A draft with one address and one number.
@@ -58,9 +61,9 @@ fn translation_costs_no_more_than_is_noted() {
     let named = works
         .into_iter()
         .flat_map(|(crm, works)| works.into_iter().map(move |(name, work)| (format!("{crm}: {name}"), work)));
-    let (names, works): (Vec<String>, Vec<Work>) = named.unzip();
-    let Some(counts) = instructions::of(TEST, works) else { return };
-    let counts: BTreeMap<String, u64> = names.into_iter().zip(counts).collect();
+    let (titles, all_works): (Vec<String>, Vec<Work>) = named.unzip();
+    let Some(counts) = instructions::of(TEST, all_works) else { return };
+    let counts: BTreeMap<String, u64> = titles.into_iter().zip(counts).collect();
     let build = build();
     let noted = std::fs::read_to_string(NOTED).unwrap_or_default();
     let mut text = format!("# {build}\n");

@@ -52,5 +52,8 @@ pub(super) fn check_group(
 
 /// The same failure for an unknown id, one of another tenant, and one outside the key's list.
 pub(super) fn not_found() -> Failure {
-    Failure::new(FailureKind::CredentialNotFound, "This API key can use no credential with this id. `GET /credentials` lists those that it can use.")
+    Failure::new(
+        FailureKind::CredentialNotFound,
+        "This API key can use no credential with this id. `GET /credentials` lists those that it can use.",
+    )
 }

@@ -244,7 +244,7 @@ impl Drop for SharedGuard {
 
 fn pause() -> Result<Duration> {
     let [chance] = random::<1>()?;
-    Ok(SHORTEST_PAUSE + (LONGEST_PAUSE - SHORTEST_PAUSE) * u32::from(chance) / 255)
+    Ok(SHORTEST_PAUSE + LONGEST_PAUSE.saturating_sub(SHORTEST_PAUSE) * u32::from(chance) / 255)
 }
 
 fn too_late() -> Failure {
