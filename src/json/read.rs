@@ -179,14 +179,14 @@ pub(super) fn elements_of<'a>(text: &'a str, most: usize, known: KnownEnds<'_>) 
 }
 
 /// A value and the index behind it.
-struct Found<'a> {
+struct FoundValue<'a> {
     value: Raw<'a>,
     end: usize,
 }
 
-fn value_at<'a>(text: &'a str, at: usize, known: KnownEnds<'_>) -> Option<Found<'a>> {
+fn value_at<'a>(text: &'a str, at: usize, known: KnownEnds<'_>) -> Option<FoundValue<'a>> {
     let end = value_end(text.as_bytes(), at, known)?;
-    Some(Found { value: Raw(text.get(at..end)?), end })
+    Some(FoundValue { value: Raw(text.get(at..end)?), end })
 }
 
 /// The index of what follows the opening byte `open`.

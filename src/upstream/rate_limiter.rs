@@ -402,6 +402,25 @@ mod tests {
         assert!(started.len() > reads + jobs_least, "{pause:?}: {} of jobs", started.len() - reads);
     }
 
+    /// A quarter of the limit is left however busy jobs are, and whoever comes after a silence.
+    #[tokio::test(start_paused = true)]
+    async fn persons_who_come_all_at_once_find_their_part_of_the_limit() {
+        const MINUTE: &[RateLimit] = &[RateLimit { calls: 120, per: Duration::from_mins(1) }];
+        let pace = Arc::new(RateLimiter::default());
+        let jobs = pace.clone();
+        let jobs =
+            tokio::spawn(
+                async move { while jobs.start(wish(MINUTE, 120_000, Priority::Bulk)).await.is_ok() {} },
+            );
+        tokio::time::sleep(Duration::from_mins(3)).await;
+        let came = crate::clock::monotonic();
+        for _ in 0..28 {
+            pace.start(wish(MINUTE, 30_000, Priority::Interactive)).await.unwrap();
+        }
+        assert!(came.elapsed() < Duration::from_secs(1), "{:?}", came.elapsed());
+        jobs.abort();
+    }
+
     #[tokio::test(start_paused = true)]
     async fn in_a_pause_nothing_starts_and_who_cannot_wait_is_told_how_long() {
         let (pace, began) = (Arc::new(RateLimiter::default()), crate::clock::monotonic());

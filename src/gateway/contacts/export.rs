@@ -10,7 +10,7 @@ use super::cursor::{Binding, Cursors, ListProgress};
 use super::errors::repeats;
 use super::export_permits::ExportPermit;
 use super::filters::{self, RowMatch, Split, UnseenRows};
-use super::ids::ContactIds;
+use super::ids::IdMaker;
 use super::incomplete::IncompleteRows;
 use super::walk::{Gap, WalkNext, WalkRow, WalkState};
 use crate::blocking;
@@ -231,7 +231,7 @@ impl ContactExport {
 
     /// The next contacts of those that were read, at most up to the next checkpoint.
     fn take(&mut self) -> Vec<(Text, Contact)> {
-        let contact_ids = ContactIds::of(&self.opened.id);
+        let id_maker = IdMaker::of(&self.opened.id);
         let (mut contacts, mut bytes) = (Vec::new(), 0);
         while contacts.len() < CHUNK && bytes < CHUNK_BYTES {
             let Some((row, verdict)) = self.rows.next() else { break };
@@ -247,7 +247,7 @@ impl ContactExport {
             self.repeated = 0;
             self.count += 1;
             bytes += contact.size();
-            contacts.push((contact_ids.make(&contact.remote_id), contact));
+            contacts.push((id_maker.make(&contact.remote_id), contact));
             if self.count.is_multiple_of(CHECKPOINT) {
                 break;
             }

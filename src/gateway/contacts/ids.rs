@@ -15,11 +15,11 @@ const OWNER: usize = 8;
 const CHECKSUM: usize = 4;
 
 /// Makes the ids of one credential's contacts.
-pub(super) struct ContactIds {
+pub(super) struct IdMaker {
     owner: [u8; OWNER],
 }
 
-impl ContactIds {
+impl IdMaker {
     pub(super) fn of(credential: &CredentialId) -> Self {
         let digest = sha256(credential.as_str().as_bytes());
         let mut owner = [0; OWNER];
@@ -44,7 +44,7 @@ impl ContactIds {
 
 /// The id of one contact.
 pub(super) fn make(credential: &CredentialId, remote_id: &RemoteId) -> Text {
-    ContactIds::of(credential).make(remote_id)
+    IdMaker::of(credential).make(remote_id)
 }
 
 /// The CRM's id for an id in a path, which is the gateway's or the CRM's own. Fails with `contact_not_found` if
@@ -65,7 +65,7 @@ fn decode(credential: &CredentialId, encoded: &str) -> Option<String> {
     let (body, checksum) = bytes.split_at_checked(bytes.len().checked_sub(CHECKSUM)?)?;
     let (head, remote_id) = body.split_at_checked(1 + OWNER)?;
     let good = head[0] == VERSION
-        && head[1..] == ContactIds::of(credential).owner
+        && head[1..] == IdMaker::of(credential).owner
         && checksum == &sha256(body)[..CHECKSUM];
     good.then(|| String::from_utf8(remote_id.to_vec()).ok()).flatten()
 }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::cursor::{Binding, Cursors, ListProgress};
 use super::errors::repeats;
 use super::filters::Split;
-use super::ids::ContactIds;
+use super::ids::IdMaker;
 use super::incomplete::IncompleteRows;
 use super::scan::{Scanned, Wanted, limit_reached, scan};
 use super::walk::{ContactWalk, Gap, WalkNext, WalkState};
@@ -62,13 +62,13 @@ pub(super) async fn list(
     let mut warnings: Vec<Warning> = incomplete.warnings().collect();
     warnings.extend(rows.warnings);
     warnings.extend(rows.gap.map(Gap::warning));
-    let contact_ids = ContactIds::of(&opened.id);
+    let id_maker = IdMaker::of(&opened.id);
     Ok(ContactPage {
         warnings: Warning::bounded(warnings),
         contacts: rows
             .contacts
             .into_iter()
-            .map(|contact| (contact_ids.make(&contact.remote_id), contact))
+            .map(|contact| (id_maker.make(&contact.remote_id), contact))
             .collect(),
         page_number,
         page_size: *page_size,

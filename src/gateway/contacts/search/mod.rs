@@ -16,7 +16,7 @@ use crate::domain::{
     CallContext, Caller, Contact, CredentialFailure, CredentialId, Failure, FailureKind, Provider, Result,
     Retryable, Text, Warning, WarningCode,
 };
-use crate::gateway::contacts::ids::ContactIds;
+use crate::gateway::contacts::ids::IdMaker;
 use crate::gateway::credentials::Credentials;
 
 /// How many credentials one search asks.
@@ -151,10 +151,10 @@ pub(super) async fn search(
 /// The contacts in the order of the credentials, each with the region of its credential's numbers.
 fn shown(found: Vec<CredentialMatches>) -> Vec<people::Located> {
     let of_one = |CredentialMatches { id: credential, provider, region, contacts, shortfalls: _ }| {
-        let contact_ids = ContactIds::of(&credential);
+        let id_maker = IdMaker::of(&credential);
         contacts.into_iter().map(move |contact: Contact| {
             let warnings = Warning::bounded(incomplete(&contact));
-            let (id, credential) = (contact_ids.make(&contact.remote_id), credential.clone());
+            let (id, credential) = (id_maker.make(&contact.remote_id), credential.clone());
             people::Located { region, found: FoundContact { credential, provider, id, contact, warnings } }
         })
     };
