@@ -417,7 +417,7 @@ mod tests {
         for _ in 0..28 {
             pace.start(wish(MINUTE, 30_000, Priority::Interactive)).await.unwrap();
         }
-        assert!(came.elapsed() < Duration::from_secs(1), "{:?}", came.elapsed());
+        assert_eq!(came.elapsed(), Duration::ZERO);
         jobs.abort();
     }
 
