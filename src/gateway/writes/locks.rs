@@ -300,7 +300,7 @@ mod tests {
             while started.elapsed() < 3 * LONGEST_STREAK {
                 drop(other.hold(&soon(5000), (&tenant, &credential), words(&["a"])).await.unwrap());
                 turns += 1;
-                tokio::time::sleep(LONGEST_PAUSE).await;
+                tokio::time::sleep(5 * LONGEST_PAUSE).await;
             }
             turns
         };
