@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::settings::shown_key;
+use super::settings::{shown_key, unknown_key};
 use super::small_file;
-use crate::domain::{nearest, string_enum};
+use crate::domain::string_enum;
 
 const MEMBERS: [&str; 9] = [
     "issuer",
@@ -133,18 +133,7 @@ impl<'a> IssuerTable<'a> {
             return None;
         };
         for name in members.keys().filter(|name| !MEMBERS.contains(&name.as_str())) {
-            faults.push(match nearest(name, MEMBERS.into_iter()) {
-                Some(near) => {
-                    format!("{origin}: {} is not a setting; did you mean `{near}`?", shown_key(name))
-                }
-                None => {
-                    format!(
-                        "{origin}: {} is not a setting; the settings are {}",
-                        shown_key(name),
-                        MEMBERS.join(", ")
-                    )
-                }
-            });
+            faults.push(unknown_key(origin, name, &MEMBERS));
         }
         Some(Self { members, origin, faults })
     }

@@ -1,5 +1,7 @@
 //! The table of settings. Parsing, suggestions for misspelled names, `check-config` and the README use it.
 
+use crate::domain::nearest;
+
 #[derive(Debug)]
 pub struct Setting {
     /// The name in the file.
@@ -222,6 +224,16 @@ impl Setting {
     pub fn from_file(&self) -> bool {
         self.exposure != Sensitivity::Open
     }
+}
+
+/// The fault of a key in a table whose keys are `known`.
+pub(super) fn unknown_key(origin: &str, name: &str, known: &[&str]) -> String {
+    let shown = shown_key(name);
+    let near = nearest(name, known.iter().copied()).map_or_else(
+        || format!("the settings are {}", known.join(", ")),
+        |near| format!("did you mean `{near}`?"),
+    );
+    format!("{origin}: {shown} is not a setting; {near}")
 }
 
 /// A key of the file as it may be shown. A key that needs quotes is not shown, because it may be a secret.

@@ -1,8 +1,7 @@
 //! The tables `[limits.upstream."<provider>"]` of the file: the operator's rate limits of calls to a CRM.
 
 use super::limits::{CallRates, ProviderLimits, UpstreamLimits};
-use super::settings::shown_key;
-use crate::domain::nearest;
+use super::settings::{shown_key, unknown_key};
 
 const MOST: u32 = 1_000_000;
 const TABLE: &str = "[limits.upstream.\"<provider>\"]";
@@ -68,7 +67,7 @@ fn one(
     let mut rates = CallRates::default();
     for (name, value) in table {
         let Some(key) = KEYS.iter().find(|key| key.name == name) else {
-            faults.push(unknown(&name, &origin));
+            faults.push(unknown_key(&origin, &name, &KEYS.map(|key| key.name)));
             continue;
         };
         let calls = value.as_integer().and_then(|calls| u32::try_from(calls).ok());
@@ -79,14 +78,4 @@ fn one(
         }
     }
     Some(ProviderLimits { provider, rates, origin })
-}
-
-fn unknown(name: &str, origin: &str) -> String {
-    let shown = shown_key(name);
-    let names = KEYS.map(|key| key.name);
-    let near = nearest(name, names.into_iter()).map_or_else(
-        || format!("the settings are {}", names.join(", ")),
-        |near| format!("did you mean `{near}`?"),
-    );
-    format!("{origin}: {shown} is not a setting; {near}")
 }

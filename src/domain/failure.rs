@@ -103,10 +103,7 @@ impl Failure {
 
     /// A parameter that is missing, malformed, unknown or repeated.
     pub fn parameter(name: impl Into<String>, detail: impl Into<Text>) -> Self {
-        let (name, detail) = (name.into(), detail.into());
-        let whole = format!("{name}: {}", detail.as_str());
-        let fault = FieldFault::parameter(&name, "invalid_parameter", detail);
-        Self::new(FailureKind::InvalidParameter, whole).with_faults(vec![fault])
+        Self::parameters(vec![FieldFault::parameter(&name.into(), "invalid_parameter", detail)].into())
     }
 
     /// A bug or an impossible state; `detail` is logged and never sent to the caller.

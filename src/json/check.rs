@@ -126,37 +126,15 @@ impl<'de> Visitor<'de> for CheckedValue<'_> {
     }
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         let inside = self.inside()?;
-        let mut seen = Seen::default();
+        let mut seen: HashSet<Cow<'de, str>> = HashSet::new();
         while let Some(name) = members.next_key_seed(MemberName)? {
-            if let Some(name) = seen.repeated(name) {
+            if let Some(name) = seen.replace(name) {
                 let name = abbreviated(&name);
                 return Err(A::Error::custom(format_args!("the field `{name}` occurs twice")));
             }
             members.next_value_seed(inside)?;
         }
         Ok(())
-    }
-}
-
-/// The field names of one object: a list while they are few, as they nearly always are.
-#[derive(Default)]
-struct Seen<'de> {
-    few: Vec<Cow<'de, str>>,
-    many: HashSet<Cow<'de, str>>,
-}
-
-impl<'de> Seen<'de> {
-    /// Adds `name`. Returns it if it was added before.
-    fn repeated(&mut self, name: Cow<'de, str>) -> Option<Cow<'de, str>> {
-        if self.few.contains(&name) || self.many.contains(&name) {
-            return Some(name);
-        }
-        if self.few.len() < 24 {
-            self.few.push(name);
-        } else {
-            self.many.insert(name);
-        }
-        None
     }
 }
 

@@ -1,9 +1,9 @@
 //! A rate limiter: limits as sliding windows, and the pause after a 429.
 //!
-//! Accounts of one company can share a limiter; the lowest of their limits then counts. An interactive call reserves its start at once, in the order of arrival. A
-//! background call starts only if a start is free that nobody reserved. Background calls use at most three quarters of each
-//! limit, less if interactive calls are frequent, and are spread over its window: while a job runs, interactive calls start at
-//! once.
+//! Accounts of one company can share a limiter; the lowest of their limits then counts. An interactive call reserves its start at
+//! once, in the order of arrival. A background call starts only if a start is free that nobody reserved. Background calls use at
+//! most three quarters of each limit, less if interactive calls are frequent, and are spread over its window: while a job runs,
+//! interactive calls start at once.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;

@@ -69,6 +69,8 @@ impl Mapping {
         let mut faults = Vec::new();
         let given = given_fields(headers, given, &mut faults);
         let mut columns: Vec<MappedColumn> = Vec::new();
+        // Whether a fault lists the fields, and whether one is of a column without any.
+        let (mut is_listed, mut is_unmatched) = (false, false);
         for (number, header) in headers.iter().enumerate() {
             let is_reason = has_reasons && number + 1 == headers.len() && *header == REASON;
             let found = match given.get(header) {
@@ -81,14 +83,20 @@ impl Mapping {
                     let header = (*header).to_owned();
                     columns.push(MappedColumn { header, target, entry_type });
                 }
-                None if given.contains_key(header) => faults.push(format!(
-                    "--map {header}={}: there is no such field; the fields are: {}",
-                    given[header],
-                    names()
-                )),
-                None => faults.push(format!(
-                    "the column `{header}` matches no field: name one with --map '{header}=FIELD', or leave the column out with --map '{header}=-'"
-                )),
+                None if given.contains_key(header) => {
+                    is_listed = true;
+                    faults.push(format!(
+                        "--map {header}={}: there is no such field; the fields are: {}",
+                        given[header],
+                        names()
+                    ));
+                }
+                None => {
+                    is_unmatched = true;
+                    faults.push(format!(
+                        "the column `{header}` matches no field: name one with --map '{header}=FIELD', or leave the column out with --map '{header}=-'"
+                    ));
+                }
             }
         }
         for (number, column) in columns.iter().enumerate() {
@@ -101,8 +109,7 @@ impl Mapping {
                 ));
             }
         }
-        let says = |words: &str| faults.iter().any(|fault| fault.contains(words));
-        if says("matches no field") && !says("the fields are") {
+        if is_unmatched && !is_listed {
             faults.push(format!("the fields are: {}", names()));
         }
         if faults.is_empty() { Ok(Self(columns)) } else { Err(faults) }

@@ -6,8 +6,8 @@ use crate::domain::{
     FilterValue, Region, Result, Text, Timestamp, Warning, WarningCode, case_identity, name_identity,
 };
 
-/// By how much bounds of times are widened for the CRM, in milliseconds.
-const BOUND_MARGIN: i64 = 1_000;
+/// By how much bounds of times are widened for the CRM, in milliseconds: they may be exclusive, and rows may show whole seconds.
+pub(super) const BOUND_MARGIN: i64 = 1_000;
 
 /// A query, split by who applies its filters.
 #[derive(Default)]
@@ -104,7 +104,7 @@ pub(super) fn split(spec: &AdapterSpec, query: &ContactQuery, region: Region) ->
     split
 }
 
-/// The filter with a bound that is a second wider. A CRM's bounds may be exclusive, and its rows may show whole seconds.
+/// The filter with its bound widened.
 fn widened(filter: &Filter) -> Filter {
     let FilterValue::Time(bound) = filter.value else { return filter.clone() };
     let change = match filter.name {

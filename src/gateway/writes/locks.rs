@@ -36,17 +36,6 @@ pub(in crate::gateway) struct Locks {
     shared: SharedLocks,
 }
 
-/// Held locks. Dropping the guard releases them: those of the database first, so that the next writer of this process finds
-/// them free.
-pub(in crate::gateway) struct Guard(SharedGuard);
-
-impl Guard {
-    /// Whether the locks are still held. Their lease ends if this process is stopped for long.
-    pub(in crate::gateway) fn holds(&self) -> bool {
-        self.0.holds()
-    }
-}
-
 impl Locks {
     pub(in crate::gateway) fn new(shared: SharedLocks) -> Self {
         Self { local: LocalLocks::default(), shared }
@@ -60,9 +49,9 @@ impl Locks {
         lock_keys: BTreeSet<String>,
     ) -> Result<Guard> {
         let local = self.local.hold(context, (tenant, credential), &lock_keys).await?;
-        let mut shared = self.shared.hold(context, tenant, credential, lock_keys).await?;
-        shared.local = Some(local);
-        Ok(Guard(shared))
+        let mut guard = self.shared.hold(context, tenant, credential, lock_keys).await?;
+        guard.local = Some(local);
+        Ok(guard)
     }
 }
 
@@ -134,8 +123,9 @@ pub struct SharedLocks {
     attempts: Arc<std::sync::atomic::AtomicUsize>,
 }
 
-/// Held locks in the database. Dropping the guard releases them.
-struct SharedGuard {
+/// Held locks. Dropping the guard releases them: those of the database first, so that the next writer of this process finds them
+/// free.
+pub(in crate::gateway) struct Guard {
     store: LockStore,
     fence: Text,
     /// Whether a lock may have been taken.
@@ -171,7 +161,7 @@ impl SharedLocks {
         tenant: &TenantId,
         credential: &CredentialId,
         lock_keys: impl IntoIterator<Item = String>,
-    ) -> Result<SharedGuard> {
+    ) -> Result<Guard> {
         let names: BTreeSet<String> =
             lock_keys.into_iter().flat_map(|lock_key| self.names(tenant, credential, &lock_key)).collect();
         let names: Arc<[String]> = names.into_iter().collect();
@@ -195,10 +185,10 @@ impl SharedLocks {
 }
 
 /// Tries once to take the locks. If the caller does not wait for the result, dropping it releases them.
-async fn try_lock(store: LockStore, names: Arc<[String]>, time: Duration) -> Result<Option<SharedGuard>> {
+async fn try_lock(store: LockStore, names: Arc<[String]>, time: Duration) -> Result<Option<Guard>> {
     let fence = new_fence()?;
     let mut held =
-        SharedGuard { store: store.clone(), fence: fence.clone(), taken: true, lease: None, local: None };
+        Guard { store: store.clone(), fence: fence.clone(), taken: true, lease: None, local: None };
     let requested_at = crate::clock::monotonic();
     held.taken = store.lock(&names, &fence, time).await?;
     if !held.taken {
@@ -213,14 +203,14 @@ async fn try_lock(store: LockStore, names: Arc<[String]>, time: Duration) -> Res
     Ok(Some(held))
 }
 
-impl SharedGuard {
+impl Guard {
     /// Whether the locks are still ours. A process that was stopped for longer than the lease may have lost them.
-    fn holds(&self) -> bool {
+    pub(in crate::gateway) fn holds(&self) -> bool {
         self.lease.as_ref().is_some_and(Lease::holds)
     }
 }
 
-impl Drop for SharedGuard {
+impl Drop for Guard {
     fn drop(&mut self) {
         let (store, fence) = (self.store.clone(), self.fence.clone());
         let (lease, local) = (self.lease.take(), self.local.take());
@@ -328,11 +318,11 @@ mod tests {
             Self { locks: SharedLocks::new(&place.open().await, Arc::clone(sealer), Limits::default()) }
         }
 
-        async fn hold(&self, time: u64, words: &[&str]) -> Result<SharedGuard> {
+        async fn hold(&self, time: u64, words: &[&str]) -> Result<Guard> {
             self.hold_for("cred_1", time, words).await
         }
 
-        async fn hold_for(&self, credential: &str, time: u64, words: &[&str]) -> Result<SharedGuard> {
+        async fn hold_for(&self, credential: &str, time: u64, words: &[&str]) -> Result<Guard> {
             let words = words.iter().map(|word| (*word).to_owned());
             self.locks.hold(&soon(time), &"ten_1".into(), &credential.into(), words).await
         }

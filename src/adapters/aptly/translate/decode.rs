@@ -191,21 +191,42 @@ struct NativeEntry {
     kind: Option<Text>,
 }
 
-/// Reads an entry: a text, or an object with the value under one of `keys`.
+/// Reads an entry: a text, or an object with the value under one of `keys`. Also whether it has more than that.
 fn entry<'a>(
     keys: &[&str],
 ) -> impl Fn(LenientReader<'a>, &str, Raw<'a>) -> (Result<Option<NativeEntry>>, bool) {
-    let read_one = |read: LenientReader<'a>, name: &str, element: Raw<'a>| {
+    move |read, name, element| {
         if json::kind(element.get()) != Kind::Object {
-            return Ok(read.text(name, element)?.map(|value| NativeEntry { value, kind: None }));
+            return (text_entry(read.text(name, element), None), false);
         }
-        if !read.object(name, element)?.0.iter().any(|(key, _)| keys.contains(&key.as_ref())) {
-            return Err(unreadable(name, "a list of entries with a value"));
-        }
-        let kind = first_of(read, name, element, &["type"])?;
-        Ok(first_of(read, name, element, keys)?.map(|value| NativeEntry { value, kind }))
+        let members = match read.object(name, element) {
+            Ok(members) => members,
+            Err(failure) => return (Err(failure), false),
+        };
+        let more = members.0.iter().any(|(key, _)| key != "type" && !keys.contains(&key.as_ref()));
+        (object_entry(read, name, &members, keys), more)
+    }
+}
+
+fn object_entry<'a>(
+    read: LenientReader<'a>,
+    name: &str,
+    members: &Members<'a>,
+    keys: &[&str],
+) -> Result<Option<NativeEntry>> {
+    if !members.0.iter().any(|(key, _)| keys.contains(&key.as_ref())) {
+        return Err(unreadable(name, "a list of entries with a value"));
+    }
+    let text = |keys: &[&str]| {
+        let raw = keys.iter().find_map(|key| members.get(key));
+        raw.map_or(Ok(None), |raw| read.text(name, raw))
     };
-    move |read, name, element| (read_one(read, name, element), says_more(element, keys))
+    let kind = text(&["type"])?;
+    text_entry(text(keys), kind)
+}
+
+fn text_entry(text: Result<Option<Text>>, kind: Option<Text>) -> Result<Option<NativeEntry>> {
+    Ok(text?.map(|value| NativeEntry { value, kind }))
 }
 
 /// The addresses of a text, separated by commas. A comma can also be inside a quoted address.
@@ -286,16 +307,4 @@ fn addresses<'a>(reading: &mut ContactReading<'a>, named: Option<&Named<'a>>) {
             reading.unreadable(Field::Addresses, name, *raw, false);
         }
     }
-}
-
-/// Whether an entry has more fields than we read.
-fn says_more(entry: Raw<'_>, keys: &[&str]) -> bool {
-    let members = if json::kind(entry.get()) == Kind::Object { json::members(entry.get()) } else { None };
-    let consumed = |name: &str| name == "type" || keys.contains(&name);
-    members.is_some_and(|members| members.0.iter().any(|(name, _)| !consumed(name)))
-}
-
-fn first_of<'a>(read: LenientReader<'a>, name: &str, raw: Raw<'a>, keys: &[&str]) -> Result<Option<Text>> {
-    let members = json::members(raw.get()).ok_or_else(|| unreadable(name, "an object"))?;
-    keys.iter().find_map(|key| members.get(key)).map_or(Ok(None), |raw| read.text(name, raw))
 }

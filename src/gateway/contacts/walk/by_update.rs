@@ -7,12 +7,11 @@
 //! Rows may show whole seconds and bounds may be exclusive. So bounds are sent one second wider, and rows are re-checked.
 
 use super::super::errors::repeats;
+use super::super::filters::BOUND_MARGIN;
 use super::state::{RowSet, SameTime, UpdateEdge, UpdateWalk, WalkMode};
 use super::{ContactWalk, Gap, WalkNext, WalkPage, WalkRow, WalkState, digest, pages};
 use crate::domain::{CallContext, Contact, FilterName, Page, Result};
 
-/// By how much bounds are widened, in milliseconds.
-const MARGIN: i64 = 1_000;
 /// Passes after the first one.
 const MOST_TAILS: u8 = 10;
 /// After so many restarts within rows of the same time, the walk goes by pages.
@@ -212,8 +211,8 @@ fn keys(rows: &[Option<Contact>], at: &UpdateWalk) -> std::result::Result<Vec<Ro
 impl UpdateWalk {
     /// The bounds to send, one second wider than those that rows must meet.
     fn bounds(&self) -> [(FilterName, Option<i64>); 2] {
-        let since = self.before.map(|before| before.at - MARGIN);
-        let until = self.edge.as_ref().map(|edge| edge.tie.at + MARGIN);
+        let since = self.before.map(|before| before.at - BOUND_MARGIN);
+        let until = self.edge.as_ref().map(|edge| edge.tie.at + BOUND_MARGIN);
         [(FilterName::RemoteUpdatedAtMin, since), (FilterName::RemoteUpdatedAtMax, until)]
     }
 
