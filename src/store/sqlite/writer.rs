@@ -139,9 +139,10 @@ async fn in_transaction(
     }
     let mut outcomes = Vec::with_capacity(writes.len());
     connection.execute("BEGIN IMMEDIATE").await?;
+    let mut end = "COMMIT";
     for write in writes {
-        // A single statement that fails is undone by SQLite.
-        let has_savepoint = write.statements.len() > 1;
+        // A single statement that fails is undone by SQLite, a single write with its transaction.
+        let has_savepoint = write.statements.len() > 1 && writes.len() > 1;
         if has_savepoint {
             connection.execute("SAVEPOINT of_write").await?;
         }
@@ -149,14 +150,16 @@ async fn in_transaction(
             Err(error) if !is_refusal(&error) => return Err(error),
             outcome => outcome.map_err(Arc::new),
         };
+        let is_undone = outcome.as_ref().map_or(true, |outcome| outcome.unmatched.is_some());
         if has_savepoint {
-            let is_undone = outcome.as_ref().map_or(true, |outcome| outcome.unmatched.is_some());
             let end = if is_undone { "ROLLBACK TO of_write; RELEASE of_write" } else { "RELEASE of_write" };
             connection.execute(end).await?;
+        } else if is_undone && writes.len() == 1 {
+            end = "ROLLBACK";
         }
         outcomes.push(outcome);
     }
-    connection.execute("COMMIT").await?;
+    connection.execute(end).await?;
     Ok(outcomes)
 }
 
