@@ -27,7 +27,7 @@ use self::cli_error::{CliError, CliOutcome};
 use self::output::Output;
 use self::settings::SettingFlags;
 use crate::app::Components;
-use crate::config::Config;
+use crate::config::{Config, LogFormat};
 use crate::telemetry;
 
 /// One contacts API in front of several CRMs.
@@ -154,12 +154,13 @@ async fn execute(Cli { settings, command }: Cli) -> CliOutcome {
 /// Reads the configuration and starts the logs, which show only warnings and errors.
 fn configured(flags: &crate::config::Flags) -> Result<Config, CliError> {
     let config = Config::load(flags)?;
-    start_logs(&config, config.log.min(tracing::level_filters::LevelFilter::WARN))?;
+    let is_json = config.log_format == LogFormat::Json;
+    start_logs(&config, config.log.min(tracing::level_filters::LevelFilter::WARN), is_json)?;
     Ok(config)
 }
 
-fn start_logs(config: &Config, level: tracing::level_filters::LevelFilter) -> CliOutcome {
-    telemetry::start(level, config.log_format == crate::config::LogFormat::Json)
+fn start_logs(config: &Config, level: tracing::level_filters::LevelFilter, is_json: bool) -> CliOutcome {
+    telemetry::start(level, is_json, config.log_success.one_of())
         .map_err(|error| CliError::failed(error.to_string()))?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");

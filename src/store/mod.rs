@@ -19,7 +19,7 @@ mod ttl_cache;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use self::sql::{Database, KeyStore, LockStore, SealedRecord, SealedStore, TenantStore};
+pub use self::sql::{Database, KeyStore, LockStore, SealedRecord, SealedStore, TenantStore, Totals};
 use self::sql::{Sql, SqlConnections};
 use crate::config::Quotas;
 

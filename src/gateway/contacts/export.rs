@@ -189,6 +189,7 @@ impl ContactExport {
     /// Ends the export before its end.
     pub fn cut_off(&mut self, failure: Failure) -> ExportPart {
         self.has_ended = true;
+        self.context.record.note_failure(&failure);
         ExportPart::End(Box::new(ExportEnd {
             is_complete: false,
             count: self.count,
@@ -210,7 +211,10 @@ impl ContactExport {
     }
 
     fn warnings(&self, gap: Option<Gap>) -> Vec<Warning> {
-        self.unseen.warnings().chain(self.incomplete.warnings()).chain(gap.map(Gap::warning)).collect()
+        let warnings = self.unseen.warnings().chain(self.incomplete.warnings()).chain(gap.map(Gap::warning));
+        let warnings: Vec<Warning> = warnings.collect();
+        self.context.record.note_warnings(&warnings);
+        warnings
     }
 
     /// Where the walk continues; `None` at its end.

@@ -100,7 +100,10 @@ impl WriteRequest {
                     crash_point("reserved");
                     Some(*write)
                 }
-                Ok(Some(Begin::Replay(response))) => return entry.end_replayed(response).await,
+                Ok(Some(Begin::Replay(response))) => {
+                    self.context.record.note_replayed();
+                    return entry.end_replayed(response).await;
+                }
                 Ok(None) => None,
                 Err(failure) => return entry.end(Err(failure)).await,
             };
@@ -108,6 +111,10 @@ impl WriteRequest {
             let outcome = carry_out(&mut operation, write).boxed().await;
             let in_flight = operation.in_flight.take();
             drop(operation);
+            match &outcome {
+                Ok(view) => self.context.record.note_warnings(&view.warnings),
+                Err(failure) => self.context.record.note_failure(failure),
+            }
             // The response is stored before anything else is awaited: an unstored outcome must be searched for
             // again.
             let response = match (&outcome, &in_flight) {
@@ -149,12 +156,13 @@ impl WriteRequest {
             (None, Ok(view)) => DryRun { calls: Vec::new(), warnings: view.warnings },
             (None, Err(failure)) => return Err(failure),
         };
+        self.context.record.note_warnings(&plan.warnings);
         blocking::within(&self.context, plan.size(), || build(&plan)).await?
     }
 
     async fn authorise(&self, credentials: &Credentials) -> Result<ConnectedCredential> {
         self.caller.require(Scope::ContactsWrite)?;
-        credentials.open(&self.caller, &self.credential).await
+        credentials.open(&self.context, &self.caller, &self.credential).await
     }
 
     /// Respects the deadline: a database that hangs must not block the caller.

@@ -64,9 +64,16 @@ impl Credentials {
 
     /// Opens a credential of the caller's tenant. Fails with `credential_not_found` for an id that does not exist, belongs
     /// to another tenant, or is outside the key's list; with `secret_unreadable`, `base_url_refused`.
-    pub async fn open(&self, caller: &Caller, id: &CredentialId) -> Result<ConnectedCredential> {
+    pub async fn open(
+        &self,
+        context: &CallContext,
+        caller: &Caller,
+        id: &CredentialId,
+    ) -> Result<ConnectedCredential> {
         may_name(caller, id)?;
-        self.resolver.open(&caller.tenant, id).await?.ok_or_else(not_found)
+        let opened = self.resolver.open(&caller.tenant, id).await?.ok_or_else(not_found)?;
+        context.record.note_credential(&opened.id, opened.spec.provider);
+        Ok(opened)
     }
 
     /// The rate limits of one account of the CRM, unless its credential lowers them.
@@ -235,7 +242,9 @@ impl Credentials {
         }
         for _ in 0..TRIES {
             let held = self.held(caller, id).await?;
-            check_group(caller, self.resolver.spec(&held.provider)?, &held, patch)?;
+            let spec = self.resolver.spec(&held.provider)?;
+            context.record.note_credential(&held.id, spec.provider);
+            check_group(caller, spec, &held, patch)?;
             let changed = self.changed(context, held, patch, verify).await?;
             let stored = self.store.update(&changed).await?;
             self.resolver.forget(&caller.tenant, id);
@@ -275,6 +284,7 @@ impl Credentials {
     ) -> Result<CheckOutcome> {
         caller.require(Scope::CredentialsRead)?;
         let held = self.held(caller, id).await?;
+        context.record.note_credential(&held.id, self.resolver.spec(&held.provider)?.provider);
         let started = crate::clock::monotonic();
         let outcome = match self.resolver.open_held(&held) {
             Ok(opened) => {

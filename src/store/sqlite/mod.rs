@@ -177,7 +177,7 @@ pub(in crate::store) fn is_full(error: &sqlx::Error) -> bool {
     code(error).is_some_and(|code| code & 0xff == 13 || matches!(code, WRITE | SHM_SIZE))
 }
 
-fn is_busy(error: &sqlx::Error) -> bool {
+pub(in crate::store) fn is_busy(error: &sqlx::Error) -> bool {
     code(error).is_some_and(|code| matches!(code & 0xff, 5 | 6))
 }
 
