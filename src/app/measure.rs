@@ -30,7 +30,11 @@ pub(super) async fn run(gateway: Arc<Gateway>, gate: Arc<RequestAdmission>) {
 
 /// `None` if the database cannot be read in time; the failure is logged already.
 async fn stored(database: &Database) -> Option<StoredMeasurement> {
-    let totals = tokio::time::timeout(MEASURED_EVERY, database.totals()).await.ok()?.ok()?;
+    let measured = async {
+        database.ready().await?;
+        database.totals().await
+    };
+    let totals = tokio::time::timeout(MEASURED_EVERY, measured).await.ok()?.ok()?;
     let Totals { credentials, ledger, oldest_open, quotas } = totals;
     let health = |ok: Option<bool>| match ok {
         Some(true) => "ok",

@@ -2,13 +2,14 @@
 //!
 //! Labels have few values: routes, codes, providers, never a tenant, a host or a person.
 
-use std::sync::OnceLock;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use metrics::{Unit, counter, gauge, histogram};
+use metrics::{Counter, Gauge, Histogram, SharedString, Unit, counter, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::time::Instant;
 
 use super::LINES;
@@ -125,6 +126,88 @@ struct Exporter {
     page: Mutex<Option<(Instant, Bytes)>>,
     /// The labels of credentials that were shown, which become 0 when no credential has them any more.
     shown: Mutex<Vec<(String, &'static str)>>,
+    // What each request feeds is looked up once: making a key takes ten times as many instructions as counting.
+    routes: RwLock<HashMap<String, MethodSeries>>,
+    operations: RwLock<HashMap<OperationKey, Arc<OperationSeries>>>,
+    statements: [(&'static str, Histogram); 3],
+}
+
+/// The methods of one route.
+type MethodSeries = Vec<(&'static str, Arc<RouteSeries>)>;
+
+/// Provider, method, and template of the path.
+type OperationKey = (&'static str, &'static str, &'static str);
+
+/// The series of one route and method.
+struct RouteSeries {
+    total: Histogram,
+    parts: [Histogram; 3],
+    outcomes: Outcomes<(u16, &'static str)>,
+}
+
+/// The series of one operation of a CRM.
+struct OperationSeries {
+    time: Histogram,
+    clock: Gauge,
+    outcomes: Outcomes<&'static str>,
+}
+
+/// Counters by outcome.
+struct Outcomes<K>(Mutex<Vec<(K, Counter)>>);
+
+impl<K: PartialEq> Outcomes<K> {
+    const fn none() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    /// Counts an outcome; `make` makes the counter of a new one.
+    fn count(&self, outcome: K, make: impl FnOnce() -> Counter) {
+        let mut counters = self.0.lock();
+        if let Some((_, counter)) = counters.iter().find(|(known, _)| *known == outcome) {
+            counter.increment(1);
+            return;
+        }
+        let counter = make();
+        counter.increment(1);
+        counters.push((outcome, counter));
+    }
+}
+
+impl Exporter {
+    fn route(&self, route: &str, method: &'static str) -> Arc<RouteSeries> {
+        if let Some(methods) = self.routes.read().get(route)
+            && let Some((_, series)) = methods.iter().find(|(known, _)| *known == method)
+        {
+            return Arc::clone(series);
+        }
+        let label = SharedString::from(route.to_owned());
+        let part = |part: &'static str| histogram!(REQUEST_PART, "route" => label.clone(), "part" => part);
+        let series = Arc::new(RouteSeries {
+            total: histogram!(REQUEST_TIME, "route" => label.clone(), "method" => method),
+            parts: ["waiting", "upstream", "own"].map(part),
+            outcomes: Outcomes::none(),
+        });
+        self.routes.write().entry(route.to_owned()).or_default().push((method, Arc::clone(&series)));
+        series
+    }
+
+    fn operation(&self, key: OperationKey) -> Arc<OperationSeries> {
+        if let Some(series) = self.operations.read().get(&key) {
+            return Arc::clone(series);
+        }
+        let (provider, ..) = key;
+        let series = Arc::new(OperationSeries {
+            time: histogram!(CALL_TIME, "provider" => provider, "operation" => operation(key)),
+            clock: gauge!(CLOCK, "provider" => provider),
+            outcomes: Outcomes::none(),
+        });
+        self.operations.write().insert(key, Arc::clone(&series));
+        series
+    }
+}
+
+fn operation((_, method, template): OperationKey) -> String {
+    format!("{method} {template}")
 }
 
 static EXPORTER: OnceLock<Exporter> = OnceLock::new();
@@ -147,7 +230,15 @@ pub fn install() {
         }
         gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         begin_at_zero();
-        Exporter { handle, page: Mutex::default(), shown: Mutex::default() }
+        let statement = |name: &'static str| (name, histogram!(DATABASE_TIME, "statement" => name));
+        Exporter {
+            handle,
+            page: Mutex::default(),
+            shown: Mutex::default(),
+            routes: RwLock::default(),
+            operations: RwLock::default(),
+            statements: ["read", "write", "transaction"].map(statement),
+        }
     });
 }
 
@@ -158,6 +249,9 @@ fn begin_at_zero() {
     }
     for reason in ["disk full", "database locked", "database file lost", "database unavailable"] {
         counter!(DATABASE_ERRORS, "reason" => reason).absolute(0);
+    }
+    for outcome in ["found", "ambiguous", "absent", "inconclusive"] {
+        counter!(RECOVERY, "outcome" => outcome).absolute(0);
     }
     counter!(AUDIT_UNSTORED).absolute(0);
     counter!(DROPPED).absolute(0);
@@ -195,15 +289,18 @@ pub struct RequestTimes {
 }
 
 pub fn request(route: &str, method: &str, status: u16, code: &'static str, times: &RequestTimes) {
+    let Some(exporter) = EXPORTER.get() else { return };
     let method = known(method);
-    let route = metrics::SharedString::from(route.to_owned());
-    counter!(REQUESTS, "route" => route.clone(), "method" => method, "status" => status.to_string(), "code" => code)
-        .increment(1);
+    let series = exporter.route(route, method);
+    series.outcomes.count((status, code), || {
+        let (route, status) = (route.to_owned(), status.to_string());
+        counter!(REQUESTS, "route" => route, "method" => method, "status" => status, "code" => code)
+    });
     let RequestTimes { total, waited, upstream } = *times;
-    histogram!(REQUEST_TIME, "route" => route.clone(), "method" => method).record(total);
+    series.total.record(total);
     let own = total.saturating_sub(waited).saturating_sub(upstream);
-    for (part, time) in [("waiting", waited), ("upstream", upstream), ("own", own)] {
-        histogram!(REQUEST_PART, "route" => route.clone(), "part" => part).record(time);
+    for (part, time) in series.parts.iter().zip([waited, upstream, own]) {
+        part.record(time);
     }
 }
 
@@ -211,16 +308,22 @@ pub fn refused(reason: &'static str) {
     counter!(REFUSED, "reason" => reason).increment(1);
 }
 
-/// A call to a CRM. `outcome` is the status of the reply, or why there is none.
-pub fn upstream_call(
-    provider: Provider,
-    method: &http::Method,
-    template: &'static str,
-    outcome: Result<u16, &'static str>,
-    took: Duration,
-) {
-    let operation = metrics::SharedString::from(format!("{} {template}", known(method.as_str())));
-    let outcome = match outcome {
+/// A call to a CRM.
+pub struct UpstreamCall<'a> {
+    pub provider: Provider,
+    pub method: &'a http::Method,
+    pub template: &'static str,
+    /// The status of the reply, or why there is none.
+    pub outcome: Result<u16, &'static str>,
+    pub took: Duration,
+    /// This machine's clock minus that of the CRM, whose header `Date` has whole seconds.
+    pub clock_offset: Option<f64>,
+}
+
+pub fn upstream_call(call: &UpstreamCall<'_>) {
+    let Some(exporter) = EXPORTER.get() else { return };
+    let UpstreamCall { provider, method, template, outcome, took, clock_offset } = call;
+    let outcome = match *outcome {
         Ok(200..=299) => "ok",
         Ok(401) => "unauthorized",
         Ok(403) => "forbidden",
@@ -231,19 +334,20 @@ pub fn upstream_call(
         Ok(_) => "other status",
         Err(cause) => cause,
     };
-    let provider = provider.as_str();
-    counter!(CALLS, "provider" => provider, "operation" => operation.clone(), "outcome" => outcome)
-        .increment(1);
-    histogram!(CALL_TIME, "provider" => provider, "operation" => operation).record(took);
+    let key = (provider.as_str(), known(method.as_str()), *template);
+    let series = exporter.operation(key);
+    series.outcomes.count(
+        outcome,
+        || counter!(CALLS, "provider" => key.0, "operation" => operation(key), "outcome" => outcome),
+    );
+    series.time.record(*took);
+    if let Some(offset) = clock_offset {
+        series.clock.set(*offset);
+    }
 }
 
 pub fn upstream_retry(provider: Provider) {
     counter!(RETRIES, "provider" => provider.as_str()).increment(1);
-}
-
-/// This machine's clock minus that of a CRM, whose header `Date` has whole seconds.
-pub fn upstream_clock(provider: Provider, offset: f64) {
-    gauge!(CLOCK, "provider" => provider.as_str()).set(offset);
 }
 
 /// `scope` is `tenant` or `host`.
@@ -283,7 +387,10 @@ pub fn audit_unstored() {
 
 /// `statement` is `read`, `write` or `transaction`.
 pub fn database_statement(statement: &'static str, began: Instant) {
-    histogram!(DATABASE_TIME, "statement" => statement).record(began.elapsed());
+    let Some(exporter) = EXPORTER.get() else { return };
+    if let Some((_, time)) = exporter.statements.iter().find(|(name, _)| *name == statement) {
+        time.record(began.elapsed());
+    }
 }
 
 pub fn database_error(reason: &'static str) {
@@ -346,4 +453,28 @@ fn number(count: impl TryInto<u64>) -> f64 {
 fn known(method: &str) -> &'static str {
     const KNOWN: [&str; 7] = ["GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS"];
     KNOWN.into_iter().find(|known| *known == method).unwrap_or("other")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SERIES;
+    use crate::domain::FailureKind;
+
+    /// A metric that nobody looks at costs and helps nobody; one that is not declared does not exist.
+    #[test]
+    fn the_dashboard_and_the_alerts_use_every_metric_and_no_other() {
+        let used = concat!(include_str!("dashboard.json"), include_str!("alerts.yml"));
+        for series in SERIES {
+            assert!(used.contains(series.name), "{} is not used", series.name);
+        }
+        let names = used.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        let is_code = |name: &str| FailureKind::ALL.iter().any(|kind| kind.code() == name);
+        for name in names.filter(|name| name.starts_with("gateway_") && !is_code(name)) {
+            let of = |series: &super::Series| {
+                name.strip_prefix(series.name)
+                    .is_some_and(|rest| matches!(rest, "" | "_bucket" | "_sum" | "_count"))
+            };
+            assert!(SERIES.iter().any(of), "{name} is not declared");
+        }
+    }
 }

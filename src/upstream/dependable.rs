@@ -17,7 +17,7 @@ use super::transport::{CallTimes, Sender};
 use super::transport_error::TransportError;
 use super::{AccountLimits, BaseUrl, Call, Logins, Reply, RetrySafety, Secrets, Transport};
 use crate::domain::{AttemptFacts, CallContext, Failure, FailureKind, Provider, Result, Timestamp};
-use crate::telemetry::series;
+use crate::telemetry::series::{self, UpstreamCall};
 
 /// The timeout of one attempt of a read, so that there is time for another.
 const LONGEST_READ: Duration = Duration::from_secs(10);
@@ -106,6 +106,9 @@ impl Upstream {
         let url = self.address(call)?;
         let reply = self.dependably(context, call, &url).await;
         let reply = reply.map_err(|failure| failure.with_upstream(self.provider, None))?;
+        if reply.is_success() && self.authorization.is_some() {
+            self.account.note_success();
+        }
         Ok(Reply { secrets: self.secrets.clone(), ..reply })
     }
 
@@ -186,16 +189,15 @@ impl Upstream {
             Err(error) => (None, Some(error.cause())),
         };
         context.record.note_attempt(took, AttemptFacts { host: host.clone(), status, cause });
-        series::upstream_call(
-            self.provider,
-            &call.method,
-            call.template,
-            status.ok_or(cause.unwrap_or_default()),
+        let date = outcome.as_ref().ok().and_then(|reply| reply.date);
+        series::upstream_call(&UpstreamCall {
+            provider: self.provider,
+            method: &call.method,
+            template: call.template,
+            outcome: status.ok_or(cause.unwrap_or_default()),
             took,
-        );
-        if let Some(date) = outcome.as_ref().ok().and_then(|reply| reply.date) {
-            self.compare_clocks(date);
-        }
+            clock_offset: date.map(|date| self.clock_offset(date)),
+        });
         tracing::debug!(
             provider = %self.provider,
             host = host.as_str(),
@@ -209,10 +211,10 @@ impl Upstream {
         );
     }
 
-    /// Compares the CRM's clock with this machine's, which tokens and expiries depend on.
-    fn compare_clocks(&self, date: Timestamp) {
+    /// The seconds of this machine's clock, on which tokens and expiries depend, minus those of the CRM's clock. A large
+    /// difference is logged.
+    fn clock_offset(&self, date: Timestamp) -> f64 {
         let offset = crate::clock::now().duration_since(date);
-        series::upstream_clock(self.provider, offset.as_secs_f64());
         if offset.abs() > LARGEST_CLOCK_OFFSET && self.transport.may_log_clock() {
             let (host, seconds) = (self.host.host.authority().as_str(), offset.as_secs());
             tracing::warn!(
@@ -222,6 +224,7 @@ impl Upstream {
                 "this machine's clock and the CRM's differ; check this machine's, as expiries depend on it"
             );
         }
+        offset.as_secs_f64()
     }
 
     fn address(&self, call: &Call) -> Result<Url> {

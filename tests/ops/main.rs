@@ -9,6 +9,8 @@ mod front;
 #[path = "../support/gateway_process.rs"]
 #[expect(dead_code, reason = "other suites need more of it")]
 mod gateway_process;
+mod health;
+mod prometheus;
 #[path = "../support/reply.rs"]
 #[expect(dead_code, reason = "other suites need more of it")]
 mod reply;

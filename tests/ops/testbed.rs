@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use contacts_gateway::simulators::{Running, aptly};
@@ -23,6 +24,8 @@ pub(crate) const IN_FLIGHT: usize = 8;
 pub(crate) struct Testbed {
     pub(crate) gateway: GatewayProcess,
     pub(crate) folder: tempfile::TempDir,
+    /// While it is held, nobody reads the log.
+    pub(crate) log_reader: Arc<Mutex<()>>,
 }
 
 /// A key of a tenant, and a credential of that tenant.
@@ -63,13 +66,16 @@ impl Testbed {
             .spawn()
             .unwrap();
         let (mut from, mut to) = (process.stderr.take().unwrap(), std::fs::File::create(&log).unwrap());
+        let log_reader = Arc::new(Mutex::new(()));
+        let reader = Arc::clone(&log_reader);
         std::thread::spawn(move || {
             let mut part = [0; 4096];
             while let Ok(count @ 1..) = from.read(&mut part) {
+                let _held = reader.lock();
                 to.write_all(&part[..count]).unwrap();
             }
         });
-        Self { gateway: GatewayProcess::watching(process, log).await, folder }
+        Self { gateway: GatewayProcess::watching(process, log).await, folder, log_reader }
     }
 
     pub(crate) fn database(&self) -> String {

@@ -12,7 +12,7 @@ use crate::gateway_process::ADMIN_TOKEN;
 use crate::testbed::{IN_FLIGHT, KEY_RATE, Testbed, crm, has};
 
 /// A trouble that was made: the fields of its log line, and its series with what the value must exceed.
-struct Trouble {
+pub(crate) struct Trouble {
     name: &'static str,
     line: Value,
     series: &'static str,
@@ -23,7 +23,7 @@ const fn trouble(name: &'static str, line: Value, series: &'static str) -> Troub
     Trouble { name, line, series, above: 0.0 }
 }
 
-async fn wrong_secret(bed: &Testbed) -> Trouble {
+pub(crate) async fn wrong_secret(bed: &Testbed) -> Trouble {
     let crm = crm().await;
     let account = bed.account("wrong secret", &crm.base_url(), "wrong").await;
     bed.get(&account, "abc", "any").await.is(424, "upstream_credential_rejected");
@@ -33,7 +33,7 @@ async fn wrong_secret(bed: &Testbed) -> Trouble {
     trouble("wrong secret", line, r#"gateway_upstream_calls_total{outcome="unauthorized"}"#)
 }
 
-async fn crm_down(bed: &Testbed) -> Trouble {
+pub(crate) async fn crm_down(bed: &Testbed) -> Trouble {
     let nobody = Front::nobody();
     let account = bed.account("down", &nobody.url, "any").await;
     bed.get(&account, "abc", "any").await.is(502, "upstream_unreachable");
@@ -52,7 +52,7 @@ async fn crm_slow(bed: &Testbed) -> Trouble {
     trouble("CRM slow", line, r#"gateway_upstream_calls_total{outcome="no response in time"}"#)
 }
 
-async fn crm_429(bed: &Testbed) -> Trouble {
+pub(crate) async fn crm_429(bed: &Testbed) -> Trouble {
     let crm = crm().await;
     crm.fault(Fault::always(FaultKind::TooManyRequests { retry_after: Some("60".to_owned()) }));
     let account = bed.account("429", &crm.base_url(), crm.token()).await;
@@ -79,7 +79,7 @@ async fn own_rate_limit(bed: &Testbed) -> Trouble {
     )
 }
 
-async fn expired_key(bed: &Testbed) -> Trouble {
+pub(crate) async fn expired_key(bed: &Testbed) -> Trouble {
     let (tenant, _) = bed.gateway.tenant("expired").await;
     let soon = contacts_gateway::store::now() + Duration::from_millis(300);
     let body = json!({ "name": "short", "scopes": ["contacts:read"], "expiresAt": soon.to_string() });
@@ -95,7 +95,7 @@ async fn expired_key(bed: &Testbed) -> Trouble {
 }
 
 /// A write, which needs the database.
-async fn refused_write(bed: &Testbed, name: &str) {
+pub(crate) async fn refused_write(bed: &Testbed, name: &str) {
     let body = json!({ "name": name }).to_string();
     bed.gateway.call("POST", "/admin/tenants", ADMIN_TOKEN, Some(body)).await.is(503, "store_unavailable");
 }
@@ -120,7 +120,7 @@ async fn disk_full(bed: &Testbed) -> Trouble {
     trouble("disk full", line, r#"gateway_database_errors_total{reason="disk full"}"#)
 }
 
-async fn clock_off(bed: &Testbed) -> Trouble {
+pub(crate) async fn clock_off(bed: &Testbed) -> Trouble {
     let crm = crm().await;
     let hour_ago = contacts_gateway::store::now() - Duration::from_hours(1);
     let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&hour_ago).unwrap();
@@ -138,7 +138,7 @@ async fn clock_off(bed: &Testbed) -> Trouble {
     Trouble { above: 3500.0, ..trouble("clock off", line, "gateway_upstream_clock_offset_seconds") }
 }
 
-async fn certificate_expired(bed: &Testbed) -> Trouble {
+pub(crate) async fn certificate_expired(bed: &Testbed) -> Trouble {
     let crm = crm().await;
     let front = Front::tls("expired", crm.base_url().trim_start_matches("http://").parse().unwrap()).await;
     let account = bed.account("certificate", &front.url, crm.token()).await;

@@ -268,7 +268,9 @@ impl ContactExport {
         let (context, page) = loop {
             let deadline = crate::clock::monotonic() + PAGE_TIME;
             let context = CallContext { deadline, ..self.context.clone() };
-            match walk.read(&context, state, ROWS).await {
+            let page = walk.read(&context, state, ROWS).await;
+            self.opened.note(&page);
+            match page {
                 Ok(page) => break (context, page),
                 Err(failure) => {
                     let wait = wait_of(&failure).filter(|_| waits < most_waits).ok_or(failure)?;

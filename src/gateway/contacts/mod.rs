@@ -187,7 +187,9 @@ impl Contacts {
         caller.require(Scope::ContactsRead)?;
         let opened = self.deps.credentials.open(context, caller, credential).await?;
         let _permit = opened.account.enter(context).await?;
-        let page = list::list(context, caller, &opened, &self.cursors, request).await?;
+        let page = list::list(context, caller, &opened, &self.cursors, request).await;
+        opened.note(&page);
+        let page = page?;
         context.record.note_warnings(&page.warnings);
         Ok(page)
     }
@@ -218,7 +220,9 @@ impl Contacts {
         caller.require(Scope::ContactsRead)?;
         let opened = self.deps.credentials.open(context, caller, credential).await?;
         let _permit = opened.account.enter(context).await?;
-        list::count(context, &opened, query).await
+        let count = list::count(context, &opened, query).await;
+        opened.note(&count);
+        count
     }
 
     /// Returns one contact, by the gateway's id or the CRM's. Needs `contacts:read`.
@@ -233,7 +237,9 @@ impl Contacts {
         let opened = self.deps.credentials.open(context, caller, credential).await?;
         let remote_id = ids::open(&opened.id, id)?;
         let _permit = opened.account.enter(context).await?;
-        let contact = opened.adapter.get_contact(context, &remote_id).await?;
+        let contact = opened.adapter.get_contact(context, &remote_id).await;
+        opened.note(&contact);
+        let contact = contact?;
         let tag = blocking::within(context, contact.size(), || condition::tag(&opened, &contact)).await?;
         let warnings = Warning::bounded(incomplete(&contact));
         context.record.note_warnings(&warnings);
@@ -269,7 +275,9 @@ impl Contacts {
         caller.require(Scope::ContactsRead)?;
         let opened = self.deps.credentials.open(context, caller, credential).await?;
         let _permit = opened.account.enter(context).await?;
-        Ok(describe::describe(context, &opened).await)
+        let described = Ok(describe::describe(context, &opened).await);
+        opened.note(&described);
+        described
     }
 
     /// Creates a contact. Needs `contacts:write`.

@@ -105,7 +105,9 @@ async fn one(
 ) {
     match opened {
         Ok(Some(opened)) => {
-            if let Err(failure) = search(&tenant, &opened, &mut write).await {
+            let outcome = search(&tenant, &opened, &mut write).await;
+            opened.note(&outcome);
+            if let Err(failure) = outcome {
                 series::recovery_outcome("inconclusive");
                 tracing::info!(code = failure.kind.code(), "a lookup for a lost create was inconclusive");
             }

@@ -111,6 +111,7 @@ impl WriteRequest {
             let outcome = carry_out(&mut operation, write).boxed().await;
             let in_flight = operation.in_flight.take();
             drop(operation);
+            opened.note(&outcome);
             match &outcome {
                 Ok(view) => self.context.record.note_warnings(&view.warnings),
                 Err(failure) => self.context.record.note_failure(failure),
@@ -150,6 +151,7 @@ impl WriteRequest {
         let opened = self.authorise(&deps.credentials).await?;
         let mut operation = self.operation(deps, &opened, None);
         let outcome = carry_out(&mut operation, write).boxed().await;
+        opened.note(&outcome);
         let plan = match (operation.planned.take(), outcome) {
             (Some(plan), _) => plan,
             // Nothing is to be sent: the contact has the values already.

@@ -4,6 +4,7 @@ mod access;
 mod accounts;
 mod adapter_cache;
 mod create;
+mod health;
 mod resolver;
 mod rotation;
 mod settings;
@@ -162,7 +163,8 @@ impl Credentials {
         )?;
         let opened = self.resolver.connect(&caller.tenant, &id, &link, &secret)?;
         let probe_limits = self.resolver.probe_limits(&caller.tenant, spec);
-        let last_check = if verify { Some(probed(context, &opened, &probe_limits).await?) } else { None };
+        let last_check =
+            if verify { Some(probed(context, &opened, &probe_limits, None).await?) } else { None };
         let at = now();
         let mut record = CredentialRecord {
             id,
@@ -242,6 +244,7 @@ impl Credentials {
         }
         for _ in 0..TRIES {
             let held = self.held(caller, id).await?;
+            let before = held.clone();
             let spec = self.resolver.spec(&held.provider)?;
             context.record.note_credential(&held.id, spec.provider);
             check_group(caller, spec, &held, patch)?;
@@ -249,6 +252,9 @@ impl Credentials {
             let stored = self.store.update(&changed).await?;
             self.resolver.forget(&caller.tenant, id);
             if stored {
+                if let Some(check) = &changed.last_check {
+                    self.log_change(&before, check)?;
+                }
                 return self.shown(changed);
             }
         }
@@ -295,8 +301,9 @@ impl Credentials {
         };
         let took = started.elapsed();
         let code = outcome.as_ref().err().map(|failure| Text::from_static(failure.kind.code()));
-        let check = CheckRecord { at: now(), ok: outcome.is_ok(), code };
+        let check = CheckRecord::after(held.last_check.as_ref(), code);
         self.store.note_check(&held.tenant, &held.id, held.revision, &check).await?;
+        self.log_change(&held, &check)?;
         Ok(CheckOutcome { outcome, took })
     }
 
@@ -339,12 +346,23 @@ impl Credentials {
         };
         let opened = self.resolver.connect(&held.tenant, &held.id, &link, &given)?;
         if secret.is_some() {
-            held.last_check =
-                if verify { Some(probed(context, &opened, &opened.account).await?) } else { None };
+            let last = held.last_check.take();
+            if verify {
+                held.last_check = Some(probed(context, &opened, &opened.account, last.as_ref()).await?);
+            }
             held.base_url = link.base_url.as_str().into();
             held.secret = self.resolver.seal(&held, &given)?;
         }
         Ok(held)
+    }
+
+    /// Logs the result of a check if it differs from that of the check before.
+    fn log_change(&self, before: &CredentialRecord, check: &CheckRecord) -> Result<()> {
+        if before.last_check.as_ref().is_none_or(|last| last.ok != check.ok) {
+            let provider = self.resolver.spec(&before.provider)?.provider;
+            health::log_change(&before.tenant, &before.id, provider, None, check);
+        }
+        Ok(())
     }
 
     fn shown(&self, record: CredentialRecord) -> Result<Credential> {
@@ -397,10 +415,11 @@ async fn probed(
     context: &CallContext,
     opened: &ConnectedCredential,
     account: &AccountLimits,
+    last: Option<&CheckRecord>,
 ) -> Result<CheckRecord> {
     let _permit = account.enter(context).await?;
     opened.probe(context).await?;
-    Ok(CheckRecord { at: now(), ok: true, code: None })
+    Ok(CheckRecord::after(last, None))
 }
 
 fn secret_required() -> Failure {

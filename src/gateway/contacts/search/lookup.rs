@@ -75,7 +75,9 @@ impl CredentialLookup<'_> {
             Failure::new(FailureKind::UpstreamTimeout, "The CRM did not respond in the time for this search.")
                 .with_upstream(opened.spec.provider, None)
         };
-        let matches = timeout_at(context.deadline, asked).await.map_err(late)??;
+        let matches = timeout_at(context.deadline, asked).await.map_err(late)?;
+        opened.note(&matches);
+        let matches = matches?;
         Ok(matches.of(&opened, most_bytes))
     }
 }
