@@ -70,6 +70,16 @@ impl Store {
         Ok(Self { file, ..Self::of(Arc::new(Sql::new(connections, quotas))) })
     }
 
+    /// Copies the database at `location` to the new file `to` while processes use it. Fails with a sentence that says what to fix.
+    pub async fn backup(location: &Location, to: &Path) -> Result<(), OpenError> {
+        match location {
+            Location::Sqlite(path) => sqlite::backup(path, to).await,
+            Location::Postgres(_) => Err(OpenError::new(
+                "the database is PostgreSQL; back it up with its own tools, such as pg_dump",
+            )),
+        }
+    }
+
     /// Registers this process as a server of the database. On SQLite this shows whether it is the only one. On PostgreSQL it
     /// returns `None`, because other machines may serve too; there, only unrenewed leases show ended processes.
     /// Fails with a sentence that says what to fix.

@@ -3,11 +3,11 @@
 #![expect(clippy::disallowed_methods, reason = "tests measure real time")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod backup;
 #[path = "../faults/front.rs"]
 #[expect(dead_code, reason = "other suites need more of it")]
 mod front;
 #[path = "../support/gateway_process.rs"]
-#[expect(dead_code, reason = "other suites need more of it")]
 mod gateway_process;
 mod health;
 mod prometheus;

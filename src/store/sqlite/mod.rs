@@ -1,6 +1,7 @@
 //! The store in one SQLite file: creating its folder and file, settings, and migration. Every problem is reported as one
 //! sentence.
 
+mod backup;
 mod instance_lock;
 mod migrate;
 mod space;
@@ -18,6 +19,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 
 use self::watch::Watch;
 use crate::store::OpenError;
+pub(super) use backup::backup;
 pub(super) use instance_lock::enter;
 pub use instance_lock::{InstanceLock, InstancePresence};
 pub(super) use space::shrink;
