@@ -5,7 +5,7 @@ use std::time::Duration;
 use contacts_gateway::simulators::{Fault, FaultKind, aptly};
 use serde_json::{Value, json};
 
-use crate::gateway_process::ADMIN_TOKEN;
+use crate::gateway_process::{ADMIN_TOKEN, client, send};
 use crate::testbed::{Testbed, crm, has};
 
 fn requests(bed: &Testbed) -> Vec<Value> {
@@ -119,4 +119,16 @@ async fn debug_adds_each_call_to_a_crm_by_its_path_without_ids() {
     let line = bed.line(&expected).await;
     assert!(line["micros"].is_u64(), "{line}");
     assert!(!bed.gateway.logged().contains("hushhush"));
+}
+
+#[tokio::test]
+async fn a_second_listener_serves_the_metrics_alone() {
+    let bed = Testbed::with(&[("GATEWAY_OPS_LISTEN", "127.0.0.1:0")]).await;
+    let line = bed.line(&json!({ "message": "listening for health checks and scrapes" })).await;
+    let ops = format!("http://{}/metrics", line["address"].as_str().unwrap());
+    let page = send(client().get(&ops)).await.unwrap();
+    assert!(page.status == 200 && page.text.contains("gateway_build_info{version="), "{page:?}");
+    let unknown = send(client().get(format!("{ops}?x=1"))).await.unwrap();
+    unknown.is(400, "invalid_parameter");
+    bed.gateway.call("GET", "/metrics", "", None).await.is(404, "route_not_found");
 }

@@ -106,7 +106,7 @@ impl CredentialStore for Watched {
         revision: i64,
         check: &CheckRecord,
     ) -> Result<bool> {
-        note("change", tenant, id.as_str());
+        // Not noted: it is the work of an earlier request, of the credential's owner.
         self.0.note_change(tenant, id, revision, check).await
     }
     async fn delete(&self, tenant: &TenantId, id: &CredentialId) -> Result<bool> {

@@ -181,6 +181,7 @@ impl Credentials {
         };
         record.secret = self.resolver.seal(&record, &secret)?;
         self.store.insert(&record).await?;
+        context.record.note_credential(&record.id, spec.provider);
         self.resolver.forget(&record.tenant, &record.id);
         self.shown(record)
     }
