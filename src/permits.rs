@@ -37,6 +37,13 @@ impl<K: Hash + Eq + Clone> KeyedPermits<K> {
         self.of(key).acquire_owned().await.ok()
     }
 
+    /// The most permits that one key holds.
+    pub fn most_held(&self) -> usize {
+        let semaphores = self.semaphores.lock();
+        let held = semaphores.values().filter_map(Weak::upgrade);
+        held.map(|semaphore| self.most - semaphore.available_permits()).max().unwrap_or_default()
+    }
+
     fn of(&self, key: &K) -> Arc<Semaphore> {
         let mut semaphores = self.semaphores.lock();
         if let Some(semaphore) = semaphores.get(key).and_then(Weak::upgrade) {
@@ -60,6 +67,8 @@ mod tests {
     async fn each_key_has_permits_of_its_own_and_a_waiting_one_gets_the_next() {
         let permits = KeyedPermits::new(2);
         let held = [permits.try_take(&"a").unwrap(), permits.try_take(&"a").unwrap()];
+        let _other = permits.try_take(&"c").unwrap();
+        assert_eq!(permits.most_held(), 2);
         assert!(permits.try_take(&"a").is_none() && permits.try_take(&"b").is_some());
         let waiting = permits.take(&"a");
         let (waited, ()) = tokio::join!(waiting, async { drop(held) });

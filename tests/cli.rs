@@ -28,6 +28,13 @@ impl Desk {
         Self { folder, key }
     }
 
+    /// With a database, as `serve` would have made it.
+    fn with_database() -> Self {
+        let desk = Self::new();
+        desk.ok(&["migrate"]);
+        desk
+    }
+
     fn command(&self, args: &[&str]) -> Command {
         let mut command = bare(&self.folder);
         command.env("GATEWAY_MASTER_KEY", &self.key).args(args);
@@ -73,7 +80,7 @@ fn json(text: &str) -> serde_json::Value {
 
 #[test]
 fn a_tenant_and_its_keys_are_made_listed_and_removed() {
-    let desk = Desk::new();
+    let desk = Desk::with_database();
     let tenant = desk.ok(&["tenant", "create", "Acme Homes"]);
     assert!(tenant.starts_with("ten_"));
     assert!(desk.fails(&["tenant", "create", " Acme Homes "]).contains("already in use"));
@@ -93,26 +100,26 @@ fn a_tenant_and_its_keys_are_made_listed_and_removed() {
     let keys = json(&keys);
     assert_eq!(keys["items"][0]["scopes"], serde_json::json!(["contacts:read", "contacts:write"]));
     let id = keys["items"][0]["id"].as_str().unwrap();
-    desk.ok(&["key", "revoke", "--tenant", &tenant, id]);
-    assert!(desk.fails(&["key", "revoke", "--tenant", &tenant, id]).contains("no key"));
+    desk.ok(&["key", "revoke", "--tenant", &tenant, id, "--yes"]);
+    assert!(desk.fails(&["key", "revoke", "--tenant", &tenant, id, "--yes"]).contains("no key"));
     let tenants = json(&desk.ok(&["tenant", "list", "--json"]));
     assert_eq!(
         (&tenants["items"][0]["id"], &tenants["nextCursor"]),
         (&tenant.clone().into(), &serde_json::Value::Null)
     );
     assert!(desk.ok(&["tenant", "list"]).contains("Acme Homes"));
-    desk.ok(&["tenant", "delete", &tenant]);
+    desk.ok(&["tenant", "delete", &tenant, "--yes"]);
     assert!(desk.fails(&["key", "list", "--tenant", &tenant]).contains("no tenant"));
 }
 
 #[test]
 fn what_is_done_at_the_command_line_is_recorded_too() {
-    let desk = Desk::new();
+    let desk = Desk::with_database();
     let tenant = desk.ok(&["tenant", "create", "canary"]);
     desk.ok(&["key", "create", "--tenant", &tenant, "--name", "canary", "--scope", "contacts:read"]);
-    desk.fails(&["credential", "remove", "--tenant", &tenant, "cred_x"]);
+    desk.fails(&["credential", "delete", "--tenant", &tenant, "cred_x", "--yes"]);
     desk.ok(&["master-key", "rotate"]);
-    desk.ok(&["tenant", "delete", &tenant]);
+    desk.ok(&["tenant", "delete", &tenant, "--yes"]);
     let url = format!("sqlite://{}/data/gateway.db", desk.folder.path().display());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let records = runtime.block_on(async {
@@ -142,7 +149,7 @@ fn what_is_done_at_the_command_line_is_recorded_too() {
 
 #[test]
 fn wrong_usage_ends_with_two_and_a_failure_with_one_sentence() {
-    let desk = Desk::new();
+    let desk = Desk::with_database();
     for args in [&["nonsense"][..], &["key", "create", "--tenant", "x"], &["tenant", "create"]] {
         assert_eq!(desk.run(args).status.code(), Some(2), "{args:?}");
     }
@@ -155,7 +162,7 @@ fn wrong_usage_ends_with_two_and_a_failure_with_one_sentence() {
 
 #[test]
 fn what_is_missing_or_wrong_in_the_configuration_says_how_to_mend_it() {
-    let desk = Desk::new();
+    let desk = Desk::with_database();
     let none = failed(&bare(&desk.folder).args(["tenant", "list"]).output().unwrap());
     assert!(none.contains("master-key generate"), "{none}");
     let wrong =
@@ -225,7 +232,7 @@ fn check_config_tells_every_value_and_its_source_and_no_secret() {
 
 #[test]
 fn a_secret_is_read_from_standard_input_and_never_repeated() {
-    let desk = Desk::new();
+    let desk = Desk::with_database();
     let tenant = desk.ok(&["tenant", "create", "t"]);
     let mut child = desk
         .command(&["credential", "add", "--tenant", &tenant, "--provider", "nobody", "--name", "n"])
@@ -244,14 +251,15 @@ fn a_secret_is_read_from_standard_input_and_never_repeated() {
         json(&desk.ok(&["credential", "list", "--tenant", &tenant, "--json"]))["items"],
         serde_json::json!([])
     );
-    for verb in ["check", "remove"] {
-        assert!(desk.fails(&["credential", verb, "--tenant", &tenant, "cred_x"]).contains("no credential"));
+    for arguments in [&["check"][..], &["update"], &["delete", "--yes"], &["remove", "--yes"]] {
+        let arguments = [&["credential"], arguments, &["--tenant", &tenant, "cred_x"]].concat();
+        assert!(desk.fails(&arguments).contains("no credential"), "{arguments:?}");
     }
 }
 
 #[test]
 fn a_reader_who_leaves_is_no_failure() {
-    let desk = Desk::new();
+    let desk = Desk::with_database();
     for name in ["a", "b", "c"] {
         desk.ok(&["tenant", "create", name]);
     }
@@ -266,8 +274,76 @@ fn a_reader_who_leaves_is_no_failure() {
 fn migrate_makes_the_database_and_needs_no_key() {
     let desk = Desk::new();
     let output = bare(&desk.folder).arg("migrate").output().unwrap();
-    assert!(output.status.success() && text(&output.stdout).contains("schema 4"));
+    assert!(output.status.success() && text(&output.stdout).contains("schema 5"));
     assert!(desk.folder.path().join("data/gateway.db").exists());
+}
+
+/// A key made in another folder would be in a new database, and 401 at the server.
+#[test]
+fn no_other_command_makes_a_database() {
+    let desk = Desk::new();
+    let path = desk.folder.path().join("data/gateway.db");
+    for arguments in [
+        &["tenant", "create", "t"][..],
+        &["tenant", "list"],
+        &["key", "list", "--tenant", "t"],
+        &["credential", "list", "--tenant", "t"],
+        &["master-key", "rotate"],
+    ] {
+        let said = desk.fails(arguments);
+        assert!(said.contains(path.to_str().unwrap()) && said.contains("migrate"), "{arguments:?}: {said}");
+        assert!(!path.exists(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_undone_is_not_done_without_an_answer() {
+    let desk = Desk::with_database();
+    let tenant = desk.ok(&["tenant", "create", "Acme"]);
+    let key = ["key", "create", "--tenant", &tenant, "--name", "n", "--scope", "contacts:read", "--json"];
+    let key = json(&desk.ok(&key))["key"]["id"].as_str().unwrap().to_owned();
+    std::fs::write(desk.folder.path().join("secret"), "canary").unwrap();
+    let add = [
+        "credential",
+        "add",
+        "--tenant",
+        &tenant,
+        "--provider",
+        "aptly",
+        "--name",
+        "n",
+        "--secret-file",
+        "secret",
+    ];
+    let credential = desk.ok(&[&add[..], &["--no-verify"]].concat());
+    let list = || json(&desk.ok(&["credential", "list", "--tenant", &tenant, "--json"]))["items"].clone();
+    for arguments in [
+        &["tenant", "delete", &tenant][..],
+        &["key", "revoke", "--tenant", &tenant, &key],
+        &["credential", "delete", "--tenant", &tenant, &credential],
+    ] {
+        let said = desk.fails(arguments);
+        assert!(said.contains("--yes") && said.contains("Nothing was changed"), "{said}");
+    }
+    assert!(desk.fails(&["tenant", "delete", &tenant]).contains("Remove Acme with 1 credentials and 1 keys"));
+    let before = list();
+    assert_eq!(before.as_array().unwrap().len(), 1);
+    desk.ok(&[
+        "credential",
+        "update",
+        "--tenant",
+        &tenant,
+        &credential,
+        "--name",
+        "new",
+        "--settings",
+        r#"{"defaultRegion":"CA"}"#,
+    ]);
+    assert_eq!((&list()[0]["name"], &list()[0]["settings"]["defaultRegion"]), (&"new".into(), &"CA".into()));
+    let update = ["credential", "update", "--tenant", &tenant, &credential, "--settings", "{"];
+    assert!(desk.fails(&update).contains("not valid JSON"));
+    desk.ok(&["credential", "delete", "--tenant", &tenant, &credential, "--yes"]);
+    assert_eq!(list(), serde_json::json!([]));
 }
 
 /// The binary in a shell that sets limits first; without the power of root to write where it is forbidden.
@@ -301,7 +377,8 @@ fn a_folder_or_file_that_cannot_be_written_is_a_sentence() {
             set_permissions(data.join("gateway.db"), Permissions::from_mode(mode)).unwrap();
         }
         set_permissions(&data, Permissions::from_mode(0o500)).unwrap();
-        let said = failed(&limited(&desk, "", &["tenant", "list"]));
+        let command = if file.is_some() { &["tenant", "list"][..] } else { &["migrate"] };
+        let said = failed(&limited(&desk, "", command));
         set_permissions(&data, Permissions::from_mode(0o700)).unwrap();
         said
     };
@@ -321,6 +398,7 @@ fn a_file_that_cannot_grow_is_a_sentence_and_no_damage() {
     let desk = Desk::new();
     let said = failed(&limited(&desk, full, &["migrate"]));
     assert!(said.contains("data/gateway.db") && said.contains("free disk space"), "{said}");
+    desk.ok(&["migrate"]);
     desk.ok(&["tenant", "create", "before"]);
     let said = failed(&limited(&desk, full, &["tenant", "create", "t"]));
     assert!(said.contains("data/gateway.db") && said.contains("free disk space"), "{said}");

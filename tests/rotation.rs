@@ -290,7 +290,8 @@ async fn what_no_key_opens_is_refused_at_the_start_and_named() {
     }
     assert!(!said.contains(&ids[2]) && !said.contains("canary"), "{said}");
     let parts = place.open(&place.new, &[&place.old]).await;
-    let failure = parts.gateway.credentials.open(&caller, &ids[0].as_str().into()).await.err().unwrap();
+    let failure =
+        parts.gateway.credentials.open(&soon(), &caller, &ids[0].as_str().into()).await.err().unwrap();
     assert_eq!(failure.kind.code(), "secret_unreadable");
 }
 

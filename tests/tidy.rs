@@ -52,6 +52,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["cli/"]),
     ("moka", &["store/", "upstream/lookups.rs", "auth/", "gateway/credentials/", "gateway/writes/"]),
     ("memchr", &["upstream/secrets.rs"]),
+    ("metrics", &["telemetry/series.rs"]),
+    ("metrics_exporter_prometheus", &["telemetry/series.rs"]),
 ];
 
 /// The files of a CRM's folder; `translate/` may hold the parts of `translate.rs`.

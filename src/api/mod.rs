@@ -21,9 +21,11 @@ mod response;
 mod router;
 mod routes;
 pub(crate) mod schema;
+mod scrape;
 mod state;
 mod tenants;
 
 pub use admission::RequestAdmission;
+pub use layers::PeerAddress;
 pub use router::{health_router, router};
-pub use state::{AppState, Readiness};
+pub use state::{AppState, EdgeSettings, Readiness};

@@ -9,7 +9,8 @@ use tower::{Layer, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::routes::{open_routes, operator_routes, tenant_routes};
-use super::{AppState, docs, layers};
+use super::{AppState, docs, layers, scrape};
+use crate::config::TrustedProxies;
 use crate::domain::{Failure, FailureKind};
 
 /// The documentation pages.
@@ -24,6 +25,11 @@ fn pages() -> Router<AppState> {
         .route("/docs/errors/{code}", get(docs::error))
 }
 
+/// The metrics need no key: they name no tenant and no person.
+fn metrics() -> Router<AppState> {
+    Router::new().route("/metrics", get(scrape::page))
+}
+
 /// The router of the whole HTTP API.
 pub fn router(state: AppState) -> Router {
     let mut work = tenant_routes().split_for_parts().0;
@@ -34,25 +40,33 @@ pub fn router(state: AppState) -> Router {
     // that nothing is authenticated or parsed for a refused request. Only around these routes: health checks and pages
     // work while the gateway is overloaded or stopping.
     let work = work.layer(from_fn_with_state(Arc::clone(&state.gate), layers::admit));
-    let table = work.merge(open_routes().split_for_parts().0).merge(pages());
+    let mut table = work.merge(open_routes().split_for_parts().0).merge(pages());
+    if !state.edge.has_ops_listener {
+        table = table.merge(metrics());
+    }
+    let proxies = Arc::clone(&state.edge.trusted_proxies);
     // The framework adds `Allow` to the response of `unknown_method`, outside the layers.
     let table = table.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(state);
-    layered(table)
+    layered(table, proxies)
 }
 
-/// The router of the operations listener, which serves health checks only.
+/// The router of the operations listener: health checks and metrics.
 pub fn health_router(state: AppState) -> Router {
-    let table = open_routes().split_for_parts().0;
-    layered(table.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(state))
+    let table = open_routes().split_for_parts().0.merge(metrics());
+    let proxies = Arc::clone(&state.edge.trusted_proxies);
+    layered(
+        table.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(state),
+        proxies,
+    )
 }
 
 /// The layers, the outermost first.
-fn layered(table: Router) -> Router {
+fn layered(table: Router, proxies: Arc<TrustedProxies>) -> Router {
     let layers = ServiceBuilder::new()
         // First, so that every response has the id and all later layers can use it.
         .layer(from_fn(layers::identify))
         // Sees the final response and the total time.
-        .layer(from_fn(layers::log))
+        .layer(from_fn_with_state(proxies, layers::record))
         // Applies to problems too.
         .layer(from_fn(layers::secure))
         // Outside everything that can fail, panics included, so that all failures have one format.

@@ -7,6 +7,7 @@ use axum::extract::FromRef;
 
 use super::RequestAdmission;
 use crate::auth::Authenticator;
+use crate::config::TrustedProxies;
 use crate::domain::Result;
 use crate::gateway::Gateway;
 
@@ -24,6 +25,15 @@ pub struct AppState {
     pub readiness: Readiness,
     /// Admits or refuses requests.
     pub gate: Arc<RequestAdmission>,
+    pub edge: EdgeSettings,
+}
+
+/// How the API is reached.
+#[derive(Clone, Debug, Default)]
+pub struct EdgeSettings {
+    pub trusted_proxies: Arc<TrustedProxies>,
+    /// Whether another listener serves `/metrics`.
+    pub has_ops_listener: bool,
 }
 
 impl FromRef<AppState> for Arc<Gateway> {

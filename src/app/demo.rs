@@ -9,6 +9,7 @@ use secrecy::ExposeSecret;
 use super::serve::{Signals, listen, run, state};
 use super::{Components, SIMULATED, Simulated};
 use crate::adapters::ADAPTERS;
+use crate::api::EdgeSettings;
 use crate::auth::{ApiKey, Issuers};
 use crate::config::Limits;
 use crate::domain::{CallContext, Caller, CredentialId, Principal, RawJson, Scope, Scopes, TenantId, Text};
@@ -53,7 +54,7 @@ pub async fn demo(
         link(&parts, &caller, crm.provider, running, &(crm.secret)(running.token())).await?;
     }
     announce(&welcome(listener.local_addr()?, key.text().expose_secret(), &crms))?;
-    run(listener, None, state(parts, &Limits::default()), signals).await?;
+    run(listener, None, state(parts, &Limits::default(), EdgeSettings::default()), signals).await?;
     for (_, running) in crms {
         running.shutdown().await;
     }

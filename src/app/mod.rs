@@ -3,6 +3,7 @@
 mod demo;
 #[cfg(test)]
 mod interleavings;
+mod measure;
 mod serve;
 mod server;
 mod simulate;
@@ -92,7 +93,7 @@ impl Components {
     ) -> Self {
         let OperatorLimits { process: limits, upstream } = limits.into();
         let sealer = Arc::new(sealer);
-        let bytes = transport.bytes_in_flight();
+        let (bytes, upstreams) = (transport.bytes_in_flight(), transport.clone());
         let tokens = issuers.tokens(store.tenants.clone(), &transport);
         let authenticator = Authenticator::new(store.keys.clone(), admin_token).with_tokens(tokens);
         let authenticator = Arc::new(authenticator);
@@ -127,8 +128,18 @@ impl Components {
             &limits,
         );
         let database = store.database.clone();
-        let gateway =
-            Gateway { contacts, credentials, keys, ledger, tenants, audit, rotation, database, bytes };
+        let gateway = Gateway {
+            contacts,
+            credentials,
+            keys,
+            ledger,
+            tenants,
+            audit,
+            rotation,
+            database,
+            bytes,
+            upstreams,
+        };
         Self { store, sealer, authenticator, gateway }
     }
 }

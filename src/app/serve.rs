@@ -10,14 +10,15 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::server::{self, ConnectionTimes, Server};
-use super::{Components, start};
-use crate::api::{AppState, Readiness, RequestAdmission, health_router, router};
+use super::{Components, measure, start};
+use crate::api::{AppState, EdgeSettings, Readiness, RequestAdmission, health_router, router};
 use crate::auth::Authenticator;
 use crate::config::{Config, Limits};
+use crate::telemetry::series;
 
 /// How long requests in flight may take after a stop signal.
 const LONGEST_STOP: Duration = Duration::from_secs(30);
-/// Connections of the listener for health checks.
+/// Connections of the listener for health checks and scrapes.
 const OPS_CONNECTIONS_MOST: usize = 64;
 /// How often the last use of keys is written; it is accurate to the minute.
 const USES_INTERVAL: Duration = Duration::from_secs(30);
@@ -33,13 +34,17 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
     let listener = listen(config.listen, "--listen")?;
     let ops = config.ops_listen.map(|address| listen(address, "GATEWAY_OPS_LISTEN")).transpose()?;
     if let Some(ops) = &ops {
-        tracing::info!(address = %ops.local_addr()?, "listening for health checks");
+        tracing::info!(address = %ops.local_addr()?, "listening for health checks and scrapes");
     }
     tracing::info!(address = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "listening");
     tokio::spawn(start::run_maintenance(parts.gateway.audit.clone(), config.audit_retention_days));
     let authenticator = Arc::clone(&parts.authenticator);
     let writing = tokio::spawn(write_uses(Arc::clone(&authenticator)));
-    let outcome = run(listener, ops, state(parts, &config.limits), signals).await;
+    let edge = EdgeSettings {
+        trusted_proxies: Arc::new(config.trusted_proxies.clone()),
+        has_ops_listener: ops.is_some(),
+    };
+    let outcome = run(listener, ops, state(parts, &config.limits, edge), signals).await;
     writing.abort();
     note_uses(&authenticator).await;
     outcome
@@ -86,7 +91,7 @@ pub(super) fn listen(address: SocketAddr, given_by: &str) -> anyhow::Result<TcpL
 }
 
 /// The state of all routes. It is not ready while it drains, or while the database is unavailable.
-pub(super) fn state(parts: Components, limits: &Limits) -> AppState {
+pub(super) fn state(parts: Components, limits: &Limits, edge: EdgeSettings) -> AppState {
     let Components { store, sealer: _, authenticator, gateway } = parts;
     let gate = Arc::new(RequestAdmission::new(limits));
     let watched = Arc::clone(&gate);
@@ -97,7 +102,7 @@ pub(super) fn state(parts: Components, limits: &Limits) -> AppState {
             database.ready().await
         })
     });
-    AppState { gateway: Arc::new(gateway), authenticator, readiness, gate }
+    AppState { gateway: Arc::new(gateway), authenticator, readiness, gate, edge }
 }
 
 /// Serves until the first signal. Then readiness fails and new requests are refused. Requests in flight end, also writes
@@ -115,12 +120,15 @@ pub(super) async fn run(
     let database = state.gateway.database.clone();
     let erasing = tokio::spawn(start::erase_ledger(state.gateway.ledger.clone(), database.clone()));
     let watching = tokio::spawn(start::watch(database));
+    series::install();
+    let measuring = tokio::spawn(measure::run(Arc::clone(&state.gateway), Arc::clone(&gate)));
     // Dropped at the end, so that health checks get responses while the process stops.
     let _ops = ops.map(|ops| {
-        Server::start(ops, health_router(state.clone()), ConnectionTimes::default(), OPS_CONNECTIONS_MOST)
+        let times = ConnectionTimes::default();
+        Server::start("ops", ops, health_router(state.clone()), times, OPS_CONNECTIONS_MOST)
     });
-    let server =
-        Server::start(listener, router(state), ConnectionTimes::default(), server::connections_most());
+    let times = ConnectionTimes::default();
+    let server = Server::start("api", listener, router(state), times, server::connections_most());
     signals.next().await;
     gate.close();
     server.stop();
@@ -138,6 +146,7 @@ pub(super) async fn run(
     settling.abort();
     erasing.abort();
     watching.abort();
+    measuring.abort();
     Ok(())
 }
 

@@ -82,7 +82,8 @@ impl Authenticator {
             return Ok(());
         }
         if !is_key(token) && !looks_like_a_token(token) {
-            return Err(unauthenticated("This is not the admin token of this gateway."));
+            let detail = "This is not the admin token of this gateway.";
+            return Err(unauthenticated(detail).with_reason("wrong admin token"));
         }
         self.caller(token).await?;
         Err(Failure::new(
@@ -115,7 +116,8 @@ impl Authenticator {
         if looks_like_a_token(shown) {
             return self.tokens.caller(shown).await;
         }
-        Err(unauthenticated("This is neither an API key, which begins with `cg_`, nor a JWT."))
+        let detail = "This is neither an API key, which begins with `cg_`, nor a JWT.";
+        Err(unauthenticated(detail).with_reason("neither key nor token"))
     }
 
     async fn of_key(&self, token: &str) -> Result<Caller> {
@@ -123,13 +125,19 @@ impl Authenticator {
             unauthenticated(
                 "The API key is mistyped or incomplete: its checksum is wrong. Copy the whole key again.",
             )
+            .with_reason("mistyped key")
         })?;
         let held = self.recent.get(shown.id(), || self.load(shown.id())).await?;
         // The digest is also compared if there is no such key, so that unknown and wrong keys look the same from outside.
         let expected = held.as_ref().map_or([0; 32], |key| key.digest);
         let fits = constant_time_eq(&shown.digest(), &expected);
-        let live = held.filter(|key| fits && key.expires_at.is_none_or(|end| end > now()));
-        let key = live.ok_or_else(|| unauthenticated(REFUSED))?;
+        let key = match held.filter(|_| fits) {
+            None => return Err(unauthenticated(REFUSED).with_reason("unknown or revoked key")),
+            Some(key) if key.expires_at.is_some_and(|end| end <= now()) => {
+                return Err(unauthenticated(REFUSED).with_reason("expired key"));
+            }
+            Some(key) => key,
+        };
         self.uses.note(&key.id);
         Ok(Caller {
             tenant: key.tenant.clone(),
@@ -161,8 +169,10 @@ pub fn shown_key(authorization: Option<&str>) -> Option<KeyId> {
 }
 
 fn bearer(authorization: Option<&str>) -> Result<&str> {
-    let header = authorization
-        .ok_or_else(|| unauthenticated("Send a key with the header `Authorization: Bearer cg_…`."))?;
+    let header = authorization.ok_or_else(|| {
+        let detail = "Send a key with the header `Authorization: Bearer cg_…`.";
+        unauthenticated(detail).with_reason("no key or token")
+    })?;
     if header.len() > LONGEST {
         return Err(unauthenticated("The header `Authorization` is longer than 8 KiB."));
     }

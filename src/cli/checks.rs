@@ -1,6 +1,7 @@
-//! `check-config`, `migrate`, `healthcheck`.
+//! `check-config`, `migrate`, `backup`, `healthcheck`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
@@ -59,6 +60,12 @@ pub(super) async fn migrate(config: &Config, output: &mut Output) -> CliOutcome 
     let schema = store.database.schema().await?;
     store.database.close().await;
     output.line(format!("The database has schema {schema}, which is up to date."))
+}
+
+pub(super) async fn backup(config: &Config, file: &Path) -> CliOutcome {
+    Store::backup(&Location::parse(config.database_url.expose_secret())?, file).await?;
+    Output::note(format!("Copied the database to {}.", file.display()));
+    Ok(())
 }
 
 pub(super) async fn healthcheck(config: &Config) -> CliOutcome {

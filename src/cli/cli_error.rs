@@ -44,7 +44,8 @@ impl From<anyhow::Error> for CliError {
 impl From<Failure> for CliError {
     fn from(failure: Failure) -> Self {
         if failure.faults.len() < 2 {
-            return Self::failed(failure.detail.as_str());
+            let reason = failure.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+            return Self::failed(format!("{}{reason}", failure.detail.as_str()));
         }
         let faults = failure.faults.iter().map(|fault| {
             let (location, detail) = (fault.place.as_str(), fault.detail.as_str());

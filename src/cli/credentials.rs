@@ -1,4 +1,4 @@
-//! `credential add`, `credential list`, `credential check`, `credential remove`.
+//! `credential add`, `credential list`, `credential check`, `credential update`, `credential delete`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use super::cli_error::{CliError, CliOutcome};
+use super::confirm::confirm;
 use super::output::{Output, time};
 use super::secret;
 use super::tenants::collect_all;
@@ -15,7 +16,7 @@ use crate::api::schema::{CredentialListing, CredentialResponse};
 use crate::app::Components;
 use crate::domain::{CallContext, Caller, Principal, RawJson, Scope, Scopes, Text};
 use crate::gateway::Listing;
-use crate::gateway::credentials::{CheckOutcome, Credential, CredentialDraft};
+use crate::gateway::credentials::{CheckOutcome, Credential, CredentialDraft, CredentialPatch};
 use crate::json;
 
 /// The timeout of a probe.
@@ -67,13 +68,43 @@ pub(super) enum CredentialsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Remove a credential and destroy its secret.
-    Remove {
+    /// Change a credential: its name, its settings, or its secret.
+    Update {
         /// The tenant's id or name.
         #[arg(long)]
         tenant: String,
         /// The credential's id.
         credential: String,
+        /// A new name, unique in the tenant.
+        #[arg(long)]
+        name: Option<String>,
+        /// Settings to merge, a JSON object such as {"defaultRegion":"US"}; null resets one. A new baseUrl needs the secret.
+        #[arg(long, value_name = "JSON")]
+        settings: Option<String>,
+        /// Read a new secret from standard input.
+        #[arg(long)]
+        secret: bool,
+        /// Read a new secret from this file.
+        #[arg(long, value_name = "FILE")]
+        secret_file: Option<PathBuf>,
+        /// Store it without asking the CRM whether it accepts the secret.
+        #[arg(long)]
+        no_verify: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Delete a credential and destroy its secret.
+    #[command(alias = "remove")]
+    Delete {
+        /// The tenant's id or name.
+        #[arg(long)]
+        tenant: String,
+        /// The credential's id.
+        credential: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
     },
 }
 
@@ -81,11 +112,8 @@ pub(super) async fn run(parts: &Components, command: CredentialsCommand, output:
     match command {
         CredentialsCommand::Add { tenant, provider, name, settings, secret_file, no_verify, json } => {
             let caller = operator_for(parts, &tenant).await?;
-            json::check(&settings, json::REQUEST).map_err(|fault| {
-                CliError::failed(format!("--settings is not valid JSON: {}", fault.reason()))
-            })?;
+            let settings = parsed(settings)?;
             let secret = secret::read(adapters::spec(&provider), secret_file.as_deref())?;
-            let settings = RawJson::from_validated(Text::from(settings));
             let draft = CredentialDraft { provider: provider.into(), name: name.into(), settings, secret };
             let made = parts.gateway.credentials.create(&context(), &caller, draft, !no_verify).await?;
             if json {
@@ -107,13 +135,46 @@ pub(super) async fn run(parts: &Components, command: CredentialsCommand, output:
                 parts.gateway.credentials.check(&context(), &caller, &credential.as_str().into()).await?;
             report(&checked, json, output)
         }
-        CredentialsCommand::Remove { tenant, credential } => {
+        CredentialsCommand::Update {
+            tenant,
+            credential,
+            name,
+            settings,
+            secret,
+            secret_file,
+            no_verify,
+            json,
+        } => {
             let caller = operator_for(parts, &tenant).await?;
+            let id = credential.as_str().into();
+            let held = parts.gateway.credentials.get(&caller, &id).await?;
+            let settings = settings.map(parsed).transpose()?;
+            let spec = adapters::spec(held.provider.as_str());
+            let secret =
+                (secret || secret_file.is_some()).then(|| secret::read(spec, secret_file.as_deref()));
+            let patch = CredentialPatch { name: name.map(Text::from), settings, secret: secret.transpose()? };
+            let changed =
+                parts.gateway.credentials.update(&context(), &caller, &id, patch, !no_verify).await?;
+            if json {
+                return output.json(&CredentialResponse::of(&changed).credential);
+            }
+            Output::note(format!("Updated {credential}."));
+            Ok(())
+        }
+        CredentialsCommand::Delete { tenant, credential, yes } => {
+            let caller = operator_for(parts, &tenant).await?;
+            confirm(&format!("Delete {credential} with its secret"), yes)?;
             parts.gateway.credentials.delete(&context(), &caller, &credential.as_str().into()).await?;
-            Output::note(format!("Removed {credential}; its secret is destroyed."));
+            Output::note(format!("Deleted {credential}; its secret is destroyed."));
             Ok(())
         }
     }
+}
+
+fn parsed(settings: String) -> Result<RawJson, CliError> {
+    json::check(&settings, json::REQUEST)
+        .map_err(|fault| CliError::failed(format!("--settings is not valid JSON: {}", fault.reason())))?;
+    Ok(RawJson::from_validated(Text::from(settings)))
 }
 
 /// The operator has all rights of the tenant.
@@ -137,8 +198,8 @@ fn list(all: &Listing<Credential>, json: bool, output: &mut Output) -> CliOutcom
     }
     let row = |credential: &Credential| {
         let check = credential.last_check.as_ref().map_or_else(
-            || "never".to_owned(),
-            |check| check.code.as_ref().map_or_else(|| "ok".to_owned(), |code| code.as_str().to_owned()),
+            || "unknown".to_owned(),
+            |check| format!("{} since {}", check.code.as_deref().unwrap_or("ok"), time(check.since)),
         );
         [
             credential.id.to_string(),
@@ -149,7 +210,7 @@ fn list(all: &Listing<Credential>, json: bool, output: &mut Output) -> CliOutcom
         ]
     };
     let rows: Vec<_> = all.items.iter().map(row).collect();
-    output.table(["CREDENTIAL", "PROVIDER", "NAME", "UPDATED", "CHECKED"], &rows)
+    output.table(["CREDENTIAL", "PROVIDER", "NAME", "UPDATED", "HEALTH"], &rows)
 }
 
 #[derive(Serialize)]

@@ -4,6 +4,7 @@ use clap::Subcommand;
 use secrecy::ExposeSecret;
 
 use super::cli_error::{CliError, CliOutcome};
+use super::confirm::confirm;
 use super::output::{Output, time};
 use super::tenants::collect_all;
 use crate::api::schema::{KeyListing, KeyResponse};
@@ -50,6 +51,9 @@ pub(super) enum KeysCommand {
         tenant: String,
         /// The key's id, `key_…`.
         key: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
     },
 }
 
@@ -76,8 +80,9 @@ pub(super) async fn run(parts: &Components, command: KeysCommand, output: &mut O
             let rows: Vec<_> = keys.items.iter().map(row).collect();
             output.table(["KEY", "NAME", "SCOPES", "CREATED", "EXPIRES"], &rows)
         }
-        KeysCommand::Revoke { tenant, key } => {
+        KeysCommand::Revoke { tenant, key, yes } => {
             let tenant = parts.gateway.tenants.find(&tenant).await?.id;
+            confirm(&format!("Revoke {key}"), yes)?;
             parts.gateway.keys.revoke(&Actor::command_line(), &tenant, &key.as_str().into()).await?;
             Output::note(format!("Revoked {key}; running servers refuse it within 5 seconds."));
             Ok(())

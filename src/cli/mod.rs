@@ -2,6 +2,7 @@
 
 mod checks;
 mod cli_error;
+mod confirm;
 mod contact_columns;
 mod credentials;
 mod export;
@@ -18,16 +19,19 @@ mod settings;
 mod tenants;
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use secrecy::ExposeSecret;
 
 use self::cli_error::{CliError, CliOutcome};
 use self::output::Output;
 use self::settings::SettingFlags;
 use crate::app::Components;
-use crate::config::Config;
+use crate::config::{Config, LogFormat};
+use crate::store::Location;
 use crate::telemetry;
 
 /// One contacts API in front of several CRMs.
@@ -71,8 +75,13 @@ enum Command {
     Import(Box<import::ImportFlags>),
     /// Show the configuration with the source of each value, and its errors.
     CheckConfig,
-    /// Bring the database's schema up to date; `serve` does this too.
+    /// Create the database if it is missing, and bring its schema up to date; `serve` does this too.
     Migrate,
+    /// Copy the SQLite database to a new file while the gateway runs. Keep the master key elsewhere: the copy is useless without it.
+    Backup {
+        /// The new file; readable by this user only.
+        file: PathBuf,
+    },
     /// Succeed if the server of this configuration is ready.
     Healthcheck,
 }
@@ -144,6 +153,7 @@ async fn execute(Cli { settings, command }: Cli) -> CliOutcome {
         }
         Command::CheckConfig => checks::check_config(&flags, &mut output),
         Command::Migrate => checks::migrate(&configured(&flags)?, &mut output).await,
+        Command::Backup { file } => checks::backup(&existing(&flags)?, &file).await,
         Command::Healthcheck => checks::healthcheck(&configured(&flags)?).await,
         Command::Tenant(command) => tenants::run(&opened(&flags).await?, command, &mut output).await,
         Command::Key(command) => keys::run(&opened(&flags).await?, command, &mut output).await,
@@ -154,12 +164,13 @@ async fn execute(Cli { settings, command }: Cli) -> CliOutcome {
 /// Reads the configuration and starts the logs, which show only warnings and errors.
 fn configured(flags: &crate::config::Flags) -> Result<Config, CliError> {
     let config = Config::load(flags)?;
-    start_logs(&config, config.log.min(tracing::level_filters::LevelFilter::WARN))?;
+    let is_json = config.log_format == LogFormat::Json;
+    start_logs(&config, config.log.min(tracing::level_filters::LevelFilter::WARN), is_json)?;
     Ok(config)
 }
 
-fn start_logs(config: &Config, level: tracing::level_filters::LevelFilter) -> CliOutcome {
-    telemetry::start(level, config.log_format == crate::config::LogFormat::Json)
+fn start_logs(config: &Config, level: tracing::level_filters::LevelFilter, is_json: bool) -> CliOutcome {
+    telemetry::start(level, is_json, config.log_success.one_of())
         .map_err(|error| CliError::failed(error.to_string()))?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
@@ -168,5 +179,23 @@ fn start_logs(config: &Config, level: tracing::level_filters::LevelFilter) -> Cl
 }
 
 async fn opened(flags: &crate::config::Flags) -> Result<Components, CliError> {
-    Ok(Components::open(&configured(flags)?).await?)
+    Ok(Components::open(&existing(flags)?).await?)
+}
+
+/// The configuration of a command whose database must exist: in the wrong folder it would make another one, and what it stores
+/// there would be unknown to the server.
+fn existing(flags: &crate::config::Flags) -> Result<Config, CliError> {
+    let config = configured(flags)?;
+    if let Location::Sqlite(path) = Location::parse(config.database_url.expose_secret())?
+        && !path.try_exists().unwrap_or(true)
+    {
+        let shown = std::path::absolute(&path).unwrap_or(path);
+        return Err(CliError::failed(format!(
+            "there is no database at {} ({}); only `serve`, `demo` and `migrate` create one. Run this command in the \
+             server's folder, or give its database with --database-url or GATEWAY_DATABASE_URL",
+            shown.display(),
+            config.origin("database_url"),
+        )));
+    }
+    Ok(config)
 }

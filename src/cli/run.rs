@@ -1,5 +1,6 @@
 //! The commands that run until they are stopped: the gateway, the demo, a simulator.
 
+use std::io::IsTerminal;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use tracing::level_filters::LevelFilter;
@@ -8,11 +9,16 @@ use super::cli_error::{CliError, CliOutcome};
 use super::output::Output;
 use super::start_logs;
 use crate::app::{self, SIMULATED};
-use crate::config::{self, Config, Flags, LogFormat};
+use crate::config::{self, Config, Flags, LogFormat, LoggedSuccesses};
 use crate::telemetry;
 
 pub(super) async fn serve(config: &Config) -> CliOutcome {
-    start_logs(config, config.log)?;
+    let is_json = match config.log_format {
+        LogFormat::Auto => !std::io::stderr().is_terminal(),
+        LogFormat::Text => false,
+        LogFormat::Json => true,
+    };
+    start_logs(config, config.log, is_json)?;
     Ok(app::serve(config).await?)
 }
 
@@ -68,7 +74,8 @@ pub(super) fn start(flags: &Flags) -> CliOutcome {
     }
     let level = given("log").map_or(Ok(LevelFilter::WARN), config::level);
     let level = level.map_err(|fault| CliError::failed(format!("--log {fault}")))?;
-    let format = given("log_format").map_or(Ok(LogFormat::Text), config::format);
+    let format = given("log_format").map_or(Ok(LogFormat::Auto), config::format);
     let format = format.map_err(|fault| CliError::failed(format!("--log-format {fault}")))?;
-    telemetry::start(level, format == LogFormat::Json).map_err(|error| CliError::failed(error.to_string()))
+    telemetry::start(level, format == LogFormat::Json, LoggedSuccesses::All.one_of())
+        .map_err(|error| CliError::failed(error.to_string()))
 }

@@ -3,12 +3,14 @@
 use clap::Subcommand;
 
 use super::cli_error::CliOutcome;
+use super::confirm::confirm;
 use super::output::{Output, time};
 use crate::api::schema::{TenantListing, TenantResponse};
 use crate::app::Components;
 use crate::domain::{Actor, Result, Text};
 use crate::gateway::tenants::TenantRecord;
 use crate::gateway::{Listing, ListingRequest};
+use crate::store::Usage;
 
 #[derive(Subcommand)]
 pub(super) enum TenantsCommand {
@@ -30,6 +32,9 @@ pub(super) enum TenantsCommand {
     Delete {
         /// The tenant's id or name.
         tenant: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
     },
 }
 
@@ -54,8 +59,11 @@ pub(super) async fn run(parts: &Components, command: TenantsCommand, output: &mu
             };
             output.table(["TENANT", "NAME", "CREATED"], &tenants.items.iter().map(row).collect::<Vec<_>>())
         }
-        TenantsCommand::Delete { tenant } => {
+        TenantsCommand::Delete { tenant, yes } => {
             let tenant = parts.gateway.tenants.find(&tenant).await?;
+            let Usage { credentials, api_keys, .. } = parts.gateway.tenants.usage(&tenant.id).await?;
+            let name = tenant.name.as_str();
+            confirm(&format!("Remove {name} with {credentials} credentials and {api_keys} keys"), yes)?;
             parts.gateway.tenants.delete(&Actor::command_line(), &tenant.id).await?;
             Output::note(format!("Removed {} with its credentials and keys.", tenant.id));
             Ok(())

@@ -66,7 +66,8 @@ fn entry(name: &str, value: toml::Value) -> Result<FileEntry, String> {
     let text = match value {
         toml::Value::String(text) => Some(text),
         toml::Value::Array(parts)
-            if setting.key == "upstream_allow" || setting.exposure == Sensitivity::Secrets =>
+            if matches!(setting.key, "upstream_allow" | "trusted_proxies")
+                || setting.exposure == Sensitivity::Secrets =>
         {
             let parts: Option<Vec<&str>> = parts.iter().map(toml::Value::as_str).collect();
             parts.map(|parts| parts.join(","))

@@ -9,6 +9,7 @@ mod small_file;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod trusted_proxies;
 mod upstream_limits;
 
 use std::net::SocketAddr;
@@ -18,11 +19,13 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use tracing::level_filters::LevelFilter;
 
+use crate::domain::string_enum;
 pub use crash::crash_point;
 pub use jwt::{JwtAlgorithm, JwtIssuer, JwtKeys};
 pub use limits::{CallRates, Limits, ProviderLimits, Quotas, UpstreamLimits};
 pub use settings::{SETTINGS, Sensitivity, Setting};
 pub use sources::{SettingValue, api_key};
+pub use trusted_proxies::TrustedProxies;
 pub use upstream_limits::{KEYS as RATE_KEYS, RateKey};
 
 /// The flags of the command line.
@@ -42,7 +45,7 @@ pub struct ConfigError(pub Vec<String>);
 #[derive(Clone, Debug)]
 pub struct Config {
     pub listen: SocketAddr,
-    /// The address of a second listener for health checks only.
+    /// The address of a second listener, for health checks and metrics.
     pub ops_listen: Option<SocketAddr>,
     /// It may contain a password.
     pub database_url: SecretString,
@@ -62,6 +65,10 @@ pub struct Config {
     pub quotas: Quotas,
     pub log: LevelFilter,
     pub log_format: LogFormat,
+    /// Which successful requests are logged.
+    pub log_success: LoggedSuccesses,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: TrustedProxies,
     /// Problems that are not errors, such as unknown variables.
     pub warnings: Vec<String>,
     /// Every setting with its value and origin.
@@ -70,9 +77,32 @@ pub struct Config {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
+    /// Text on a terminal; otherwise a server logs JSON.
+    Auto,
     Text,
     /// One JSON object per line.
     Json,
+}
+
+string_enum! {
+    /// Which successful requests are logged. Failures always are.
+    pub enum LoggedSuccesses {
+        All = "all",
+        Sampled = "sampled",
+        Off = "off",
+    }
+}
+
+impl LoggedSuccesses {
+    /// Of so many successes one is logged; of 0, none.
+    #[must_use]
+    pub const fn one_of(self) -> u64 {
+        match self {
+            Self::All => 1,
+            Self::Sampled => 100,
+            Self::Off => 0,
+        }
+    }
 }
 
 impl Config {
@@ -110,7 +140,10 @@ impl Config {
             upstream_limits: found.upstream_limits,
             quotas: quotas(&value, &mut faults),
             log: parsed(value("log"), &mut faults, level).unwrap_or(LevelFilter::INFO),
-            log_format: parsed(value("log_format"), &mut faults, format).unwrap_or(LogFormat::Text),
+            log_format: parsed(value("log_format"), &mut faults, format).unwrap_or(LogFormat::Auto),
+            log_success: parsed(value("log_success"), &mut faults, successes).unwrap_or(LoggedSuccesses::All),
+            trusted_proxies: parsed(value("trusted_proxies"), &mut faults, TrustedProxies::parse)
+                .unwrap_or_default(),
             warnings: found.warnings,
             given,
         };
@@ -155,6 +188,10 @@ fn admin_token(text: &str) -> Result<SecretString, &'static str> {
         return Err("must not begin with cg_, like the API keys of tenants");
     }
     Ok(text.into())
+}
+
+fn successes(text: &str) -> Result<LoggedSuccesses, &'static str> {
+    LoggedSuccesses::parse(text).ok_or("must be one of: all, sampled, off")
 }
 
 /// The secrets between commas. An empty one is kept, so that its parser reports it.
@@ -258,8 +295,9 @@ pub(crate) fn level(text: &str) -> Result<LevelFilter, &'static str> {
 
 pub(crate) fn format(text: &str) -> Result<LogFormat, &'static str> {
     match text {
+        "auto" => Ok(LogFormat::Auto),
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
-        _ => Err("must be one of: text, json"),
+        _ => Err("must be one of: auto, text, json"),
     }
 }

@@ -49,7 +49,8 @@ pub const SETTINGS: &[Setting] = &[
         "GATEWAY_OPS_LISTEN",
         Sensitivity::Open,
         None,
-        "Address and port of a second listener for `/livez` and `/readyz` only, with its own connections; none by default.",
+        "Address and port of a second listener for `/livez`, `/readyz` and `/metrics` only, with its own connections; none \
+         by default. With it, the API's listener does not serve `/metrics`.",
     ),
     setting(
         "database_url",
@@ -102,7 +103,27 @@ pub const SETTINGS: &[Setting] = &[
         Some("info"),
         "`off`, `error`, `warn`, `info`, `debug` or `trace`.",
     ),
-    setting("log_format", "GATEWAY_LOG_FORMAT", Sensitivity::Open, Some("text"), "`text` or `json`."),
+    setting(
+        "log_format",
+        "GATEWAY_LOG_FORMAT",
+        Sensitivity::Open,
+        Some("auto"),
+        "`text`, `json`, or `auto`: text on a terminal, otherwise JSON.",
+    ),
+    setting(
+        "log_success",
+        "GATEWAY_LOG_SUCCESS",
+        Sensitivity::Open,
+        Some("all"),
+        "Which successful requests are logged: `all`, `sampled` (one of 100) or `off`. Failures always are.",
+    ),
+    setting(
+        "trusted_proxies",
+        "GATEWAY_TRUSTED_PROXIES",
+        Sensitivity::Open,
+        Some(""),
+        "Addresses and networks of proxies, comma-separated, whose `X-Forwarded-For` names the client in the log.",
+    ),
     setting(
         "key_rate",
         "GATEWAY_KEY_RATE",

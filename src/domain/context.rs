@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{TenantId, Text};
+use super::{RequestRecord, TenantId, Text};
 
 /// At most this part of the remaining time is reserved.
 const RESERVED_PART: u32 = 4;
@@ -25,6 +25,8 @@ pub struct CallContext {
     pub admission: Admission,
     /// The tenant, if a tenant sent the request: tenants take turns at shared resources.
     pub tenant: Option<TenantId>,
+    /// What happened so far, for the access log.
+    pub record: RequestRecord,
 }
 
 /// What a request holds while work for it runs, such as its permit among the requests in flight. It is released with the
@@ -55,6 +57,7 @@ impl CallContext {
             request_id,
             admission: Admission::default(),
             tenant: None,
+            record: RequestRecord::default(),
         }
     }
 

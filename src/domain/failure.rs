@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::field::known_name;
-use super::{CredentialId, FirstOf, Provider, RemoteId, Text, abbreviated_to};
+use super::{CredentialId, FirstOf, Provider, RemoteId, Text, abbreviated_to, string_enum};
 
 /// Why a request failed, and what it may have done nevertheless.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +32,8 @@ pub struct Failure {
     pub scan: Option<Box<ScanProgress>>,
     /// Why each credential failed, if a search got a response from none.
     pub failures: Vec<CredentialFailure>,
+    /// Why, in words for the log that the caller must not see, such as why a key was refused.
+    pub reason: Option<&'static str>,
 }
 
 /// Why a credential has no part in the result of a search over several.
@@ -68,6 +70,7 @@ impl Failure {
             entity_tag: None,
             scan: None,
             failures: Vec::new(),
+            reason: None,
         }
     }
 
@@ -150,6 +153,13 @@ impl Failure {
     #[must_use]
     pub fn with_failures(mut self, failures: Vec<CredentialFailure>) -> Self {
         self.failures = failures;
+        self
+    }
+
+    /// The same failure with a reason for the log.
+    #[must_use]
+    pub const fn with_reason(mut self, reason: &'static str) -> Self {
+        self.reason = Some(reason);
         self
     }
 
@@ -271,12 +281,13 @@ pub struct UpstreamStatus {
     pub status: Option<u16>,
 }
 
-/// Whose fault it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    Caller,
-    Gateway,
-    Upstream,
+string_enum! {
+    /// Whose fault it is.
+    pub enum Origin {
+        Caller = "caller",
+        Gateway = "gateway",
+        Upstream = "upstream",
+    }
 }
 
 /// Whether the same request may be sent again.

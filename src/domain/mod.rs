@@ -11,6 +11,7 @@ mod field;
 mod ids;
 mod phone;
 mod query;
+mod request_record;
 pub mod rules;
 mod string_enum;
 mod text;
@@ -30,6 +31,7 @@ pub use ids::{CredentialId, KeyId, Provider, RemoteId, TenantId};
 pub use jiff::Timestamp;
 pub use phone::{PhoneIdentity, Region, digits, has_letters};
 pub use query::{ContactQuery, Filter, FilterKind, FilterName, FilterValue, Page, PageToken};
+pub use request_record::{AttemptFacts, RequestFacts, RequestRecord, WarningCodes};
 pub use rules::bounds;
 pub(crate) use string_enum::string_enum;
 pub use text::{

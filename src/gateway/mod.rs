@@ -18,7 +18,7 @@ pub use tenants::Tenants;
 pub use writes::{Ledger, SharedLocks};
 
 use crate::store::Database;
-use crate::upstream::BytesInFlight;
+use crate::upstream::{BytesInFlight, Transport};
 
 pub struct Gateway {
     pub contacts: Contacts,
@@ -32,4 +32,6 @@ pub struct Gateway {
     pub database: Database,
     /// The memory limit for CRMs' replies and for responses.
     pub bytes: BytesInFlight,
+    /// What is known of the CRMs' hosts and accounts.
+    pub upstreams: Transport,
 }

@@ -19,7 +19,7 @@ mod ttl_cache;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use self::sql::{Database, KeyStore, LockStore, SealedRecord, SealedStore, TenantStore};
+pub use self::sql::{Database, KeyStore, LockStore, SealedRecord, SealedStore, TenantStore, Totals};
 use self::sql::{Sql, SqlConnections};
 use crate::config::Quotas;
 
@@ -68,6 +68,16 @@ impl Store {
             Location::Postgres(_) => None,
         };
         Ok(Self { file, ..Self::of(Arc::new(Sql::new(connections, quotas))) })
+    }
+
+    /// Copies the database at `location` to the new file `to` while processes use it. Fails with a sentence that says what to fix.
+    pub async fn backup(location: &Location, to: &Path) -> Result<(), OpenError> {
+        match location {
+            Location::Sqlite(path) => sqlite::backup(path, to).await,
+            Location::Postgres(_) => Err(OpenError::new(
+                "the database is PostgreSQL; back it up with its own tools, such as pg_dump",
+            )),
+        }
     }
 
     /// Registers this process as a server of the database. On SQLite this shows whether it is the only one. On PostgreSQL it

@@ -77,9 +77,21 @@ pub struct CredentialRecord {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckRecord {
     pub at: Timestamp,
+    /// Since when `ok` has been the same.
+    pub since: Timestamp,
     pub ok: bool,
     /// The code of the failure; `None` if the check succeeded.
     pub code: Option<Text>,
+}
+
+impl CheckRecord {
+    /// The result of a check now, after `last`.
+    #[must_use]
+    pub fn after(last: Option<&Self>, code: Option<Text>) -> Self {
+        let (at, ok) = (now(), code.is_none());
+        let since = last.filter(|last| last.ok == ok).map_or(at, |last| last.since);
+        Self { at, since, ok, code }
+    }
 }
 
 /// The row before the next page. Rows are ordered by creation time, then id.
@@ -115,6 +127,15 @@ pub trait CredentialStore: Send + Sync {
         revision: i64,
         check: &CheckRecord,
     ) -> Result<()>;
+    /// Stores what calls showed, if it differs from the stored result, and the credential was not changed since `revision`.
+    /// Returns whether it did.
+    async fn note_change(
+        &self,
+        tenant: &TenantId,
+        id: &CredentialId,
+        revision: i64,
+        check: &CheckRecord,
+    ) -> Result<bool>;
     /// Removes the tenant's credential and its secret. Returns whether there was one.
     async fn delete(&self, tenant: &TenantId, id: &CredentialId) -> Result<bool>;
 }

@@ -28,6 +28,10 @@ pub(super) const STEPS: &[SchemaStep] = &[
         sqlite: include_str!("migrations/sqlite/0004_usage.sql"),
         postgres: include_str!("migrations/postgres/0004_usage.sql"),
     },
+    SchemaStep {
+        sqlite: include_str!("migrations/sqlite/0005_check_since.sql"),
+        postgres: include_str!("migrations/postgres/0005_check_since.sql"),
+    },
 ];
 
 /// The number of the last step.

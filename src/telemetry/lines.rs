@@ -6,6 +6,10 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
+/// How long the writer waits for further lines before it writes, so that a busy process wakes it seldom.
+const GATHERED_FOR: Duration = Duration::from_millis(5);
+/// Several lines are written at once up to this size, which a pipe takes whole: other processes may write to it.
+const WRITTEN_AT_ONCE: usize = 4096;
 /// How many bytes may wait. The writer may hold as many again.
 const WAITING_MOST: usize = 512 * 1024;
 /// The longest line. A longer one is cut: one line must not push out thousands.
@@ -19,13 +23,14 @@ pub(super) struct LogLines {
 struct LinesState {
     waiting: Vec<u8>,
     dropped: u64,
+    dropped_in_all: u64,
     /// Whether the writer has taken lines that it has not written yet.
     writing: bool,
 }
 
 impl LogLines {
     pub(super) const fn new() -> Self {
-        let state = LinesState { waiting: Vec::new(), dropped: 0, writing: false };
+        let state = LinesState { waiting: Vec::new(), dropped: 0, dropped_in_all: 0, writing: false };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -34,13 +39,23 @@ impl LogLines {
         let cut = (line.len() > LINE_MOST).then(|| cut(line, json));
         let line = cut.as_deref().unwrap_or(line);
         let mut state = self.state.lock();
+        let was_empty = state.waiting.is_empty();
         if state.waiting.len() + line.len() > WAITING_MOST {
             state.dropped += 1;
+            state.dropped_in_all += 1;
         } else {
             state.waiting.extend_from_slice(line);
         }
         drop(state);
-        self.changed.notify_all();
+        // Otherwise the writer was woken before.
+        if was_empty {
+            self.changed.notify_all();
+        }
+    }
+
+    /// How many lines were dropped since the start.
+    pub(super) fn lost(&self) -> u64 {
+        self.state.lock().dropped_in_all
     }
 
     /// Writes queued lines to `output`, forever. Reports the number of dropped lines at the position where they are missing.
@@ -48,9 +63,8 @@ impl LogLines {
     pub(super) fn write_to(&self, mut output: impl Write, json: bool) {
         loop {
             let (lines, dropped) = self.take();
-            // One write per line, because other processes may write to the same pipe.
-            for line in lines.split_inclusive(|byte| *byte == b'\n') {
-                let _ = output.write_all(line);
+            for part in parts(&lines) {
+                let _ = output.write_all(part);
             }
             if dropped > 0 {
                 let _ = output.write_all(&told(dropped, json));
@@ -65,6 +79,9 @@ impl LogLines {
         let nothing = |state: &mut LinesState| state.waiting.is_empty() && state.dropped == 0;
         let mut state = self.state.lock();
         self.changed.wait_while(&mut state, nothing);
+        drop(state);
+        std::thread::sleep(GATHERED_FOR);
+        let mut state = self.state.lock();
         state.writing = true;
         (std::mem::take(&mut state.waiting), std::mem::take(&mut state.dropped))
     }
@@ -75,6 +92,21 @@ impl LogLines {
         // The result does not matter: the process ends either way.
         self.changed.wait_while_for(&mut self.state.lock(), open, time);
     }
+}
+
+/// Whole lines, as many at once as may be written at once.
+fn parts(lines: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = lines;
+    std::iter::from_fn(move || {
+        let fits = &rest[..rest.len().min(WRITTEN_AT_ONCE)];
+        let end = fits.iter().rposition(|byte| *byte == b'\n');
+        // A longer line is written alone.
+        let end =
+            end.or_else(|| rest.iter().position(|byte| *byte == b'\n')).unwrap_or(rest.len().wrapping_sub(1));
+        let (part, others) = rest.split_at_checked(end.wrapping_add(1))?;
+        rest = others;
+        (!part.is_empty()).then_some(part)
+    })
 }
 
 /// The writer that the log formatter uses; each write is one line.
@@ -148,6 +180,22 @@ mod tests {
     }
 
     #[test]
+    fn lines_are_written_whole_and_several_at_once() {
+        let line = |length: usize| [vec![b'x'; length - 1], vec![b'\n']].concat();
+        for (lengths, expected) in [
+            (&[][..], &[][..]),
+            (&[10], &[10]),
+            (&[4000, 96, 1], &[4096, 1]),
+            (&[4000, 97, 1], &[4000, 98]),
+            (&[5000, 5000, 1, 2], &[5000, 5000, 3]),
+        ] {
+            let lines: Vec<u8> = lengths.iter().flat_map(|length| line(*length)).collect();
+            assert_eq!(parts(&lines).map(<[u8]>::len).collect::<Vec<_>>(), expected, "{lengths:?}");
+            assert_eq!(parts(&lines).collect::<Vec<_>>().concat(), lines);
+        }
+    }
+
+    #[test]
     fn what_does_not_fit_is_dropped_and_told_where_it_is_missing() {
         static LINES: LogLines = LogLines::new();
         let ((go, stalled), (sender, read)) = (mpsc::channel(), mpsc::channel());
@@ -163,10 +211,12 @@ mod tests {
         LINES.flush(Duration::from_millis(1)); // Returns although the reader is stalled.
         drop(go);
         LINES.flush(Duration::from_secs(20));
-        let read: Vec<String> = read.try_iter().collect();
-        assert_eq!((read.len(), read[0].as_str()), (WAITING_MOST / 1024 + 2, "first\n"));
+        let read: String = read.try_iter().collect();
+        let read: Vec<&str> = read.split_inclusive('\n').collect();
+        assert_eq!((read.len(), read[0]), (WAITING_MOST / 1024 + 2, "first\n"));
         let last: serde_json::Value = serde_json::from_str(read.last().unwrap()).unwrap();
         assert_eq!((&last["lines"], &last["level"]), (&7.into(), &"WARN".into()));
+        assert_eq!(LINES.lost(), 7);
     }
 
     #[test]

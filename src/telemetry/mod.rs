@@ -1,6 +1,8 @@
-//! Logs: one subscriber, to standard error, as text or JSON. Logging never blocks on the reader.
+//! Logs: one subscriber, to standard error, as text or JSON. Logging never blocks on the reader. Metrics: [`series`].
 
+mod access;
 mod lines;
+pub mod series;
 
 use std::io::{IsTerminal, Write};
 use std::sync::OnceLock;
@@ -11,6 +13,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
+pub use self::access::{AccessEntry, log as log_access};
 use self::lines::{LineWriter, LogLines};
 
 /// How long the process waits at its end for the last lines to be written.
@@ -21,13 +24,19 @@ static LINES: LogLines = LogLines::new();
 /// Whether lines are JSON; set once the writer runs.
 static WRITER: OnceLock<bool> = OnceLock::new();
 
-/// Starts the logs of this process, once. Other crates log at `warn` or above, even if `level` is lower: at `debug` some of them
+/// Starts the logs of this process, once. Of `one_of` successful requests one is logged; of 0, none. Other crates log at `warn` or above, even if `level` is lower: at `debug` some of them
 /// log the data that they process. Fails if logs were started before, or if the writer thread cannot be started.
-pub fn start(level: LevelFilter, json: bool) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+pub fn start(
+    level: LevelFilter,
+    json: bool,
+    one_of: u64,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let filter = Targets::new()
         .with_default(level.min(LevelFilter::WARN))
         // It logs lines of a password file that it cannot parse.
         .with_target("sqlx_postgres::options::pgpass", LevelFilter::OFF)
+        // It logs a refused certificate without the host; the access log names both.
+        .with_target("rustls_platform_verifier", LevelFilter::OFF)
         .with_target(env!("CARGO_CRATE_NAME"), level);
     let lines = fmt::layer()
         .with_writer(move || LineWriter { lines: &LINES, json })
@@ -38,6 +47,7 @@ pub fn start(level: LevelFilter, json: bool) -> Result<(), Box<dyn std::error::E
     tracing_subscriber::registry().with(lines.with_filter(filter)).try_init()?;
     let writer = std::thread::Builder::new().name("log".to_owned());
     writer.spawn(move || LINES.write_to(std::io::stderr(), json))?;
+    access::start(level, json, one_of);
     WRITER.get_or_init(|| json);
     Ok(())
 }

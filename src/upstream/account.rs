@@ -1,6 +1,7 @@
 //! The limits of one credential's calls: concurrency, and a rate limit that it may share with others.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -41,6 +42,8 @@ pub struct AccountLimits {
     own: Arc<RateLimiter>,
     group: Option<Arc<Membership>>,
     limits: Arc<[RateLimit]>,
+    /// Whether a call succeeded since this was last asked.
+    worked: Arc<AtomicBool>,
 }
 
 /// The limits of one account in a group: while it exists, they count for all of the group.
@@ -72,7 +75,7 @@ impl AccountLimits {
     ) -> Self {
         let limits: Arc<[RateLimit]> = limits.into();
         let group = group.map(|group| Arc::new(Membership::new(group, &limits)));
-        Self { id, concurrency, own, group, limits }
+        Self { id, concurrency, own, group, limits, worked: Arc::default() }
     }
 
     /// Counts a request of the credential until the result is dropped. Fails with `too_many_concurrent_requests` if the credential
@@ -87,6 +90,19 @@ impl AccountLimits {
         let visit = self.visit()?;
         let permit = visit.enter(context).await?;
         Ok((visit, permit))
+    }
+
+    pub(super) fn note_success(&self) {
+        // Mostly it is noted already.
+        if !self.worked.load(Ordering::Relaxed) {
+            self.worked.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the CRM accepted a call with the credential's secret since this was last asked.
+    #[must_use]
+    pub fn has_worked(&self) -> bool {
+        self.worked.swap(false, Ordering::Relaxed)
     }
 
     /// Pauses calls of this account for `after`, or for a second if the CRM gave no time. Pauses the others of its group for at

@@ -158,6 +158,11 @@ impl Breaker {
         }
     }
 
+    /// Whether calls are paused, but for probes.
+    pub(super) const fn is_open(&self) -> bool {
+        !matches!(self.state, BreakerState::Closed)
+    }
+
     pub(super) fn open(&mut self, now: Instant) -> Option<Transition> {
         matches!(self.state, BreakerState::Closed).then(|| self.open_for(now, SHORTEST_OPEN))
     }

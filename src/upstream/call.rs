@@ -29,6 +29,8 @@ pub enum RetrySafety {
 #[derive(Clone)]
 pub struct Call {
     pub method: Method,
+    /// The path without ids and other values, such as `api/contacts/{id}`; for logs and metrics.
+    pub template: &'static str,
     /// Path segments after the base URL's path; percent-encoded when sent.
     pub path: Vec<String>,
     /// Query parameters; encoded when sent.
@@ -38,18 +40,22 @@ pub struct Call {
 }
 
 impl Call {
-    /// A call without query and body; `path` is split at its slashes. Every method but `GET` counts as a write.
+    /// A call without query and body; `template` is split at its slashes. Every method but `GET` counts as a write.
     #[must_use]
-    pub fn new(method: Method, path: &str) -> Self {
-        let path = path.split('/').filter(|segment| !segment.is_empty()).map(str::to_owned).collect();
+    pub fn new(method: Method, template: &'static str) -> Self {
+        let path = template.split('/').filter(|segment| !segment.is_empty()).map(str::to_owned).collect();
         let repeat = if method == Method::GET { RetrySafety::Safe } else { RetrySafety::AfterRefusal };
-        Self { method, path, query: Vec::new(), body: None, repeat }
+        Self { method, template, path, query: Vec::new(), body: None, repeat }
     }
 
-    /// The same call with one more path segment, which may contain any characters.
+    /// The same call with `id`, which may contain any characters, in place of `{id}`.
     #[must_use]
-    pub fn segment(mut self, segment: &str) -> Self {
-        self.path.push(segment.to_owned());
+    pub fn with_id(mut self, id: &str) -> Self {
+        for segment in &mut self.path {
+            if segment == "{id}" {
+                id.clone_into(segment);
+            }
+        }
         self
     }
 

@@ -9,6 +9,7 @@
 //! Interim (1xx) responses cannot be limited: the client skips them without reporting them. A host that sends nothing
 //! else costs CPU time until the attempt ends; then its connection closes, after at most 128 more reads.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use rustls_platform_verifier::BuilderVerifierExt;
 use url::Url;
 
 use super::resolver::Resolver;
-use super::transport_error::TransportError;
+use super::transport_error::{CertificateFault, ConnectFault, TransportError};
 
 /// The connect timeout, including lookup and TLS; the call's deadline applies as well.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
@@ -131,14 +132,57 @@ impl reqwest::dns::Resolve for Resolver {
 /// Maps the kind only: the client's error texts contain addresses, which callers must not see.
 fn not_sent(error: &reqwest::Error) -> TransportError {
     if error.is_connect() {
-        return if is_certificate(error) { TransportError::Certificate } else { TransportError::Unreachable };
+        return not_connected(error);
     }
     if error.is_builder() { TransportError::Unbuildable } else { TransportError::Broken }
 }
 
-fn is_certificate(error: &reqwest::Error) -> bool {
-    std::iter::successors(std::error::Error::source(error), |&cause| cause.source())
-        .any(|cause| cause.to_string().contains("certificate"))
+fn not_connected(error: &reqwest::Error) -> TransportError {
+    let causes = || std::iter::successors(std::error::Error::source(error), |&cause| cause.source());
+    let io = || causes().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    if let Some(tls) = io().find_map(tls_error) {
+        return of_tls(tls);
+    }
+    if causes().any(|cause| cause.to_string().contains("certificate")) {
+        return TransportError::Certificate(CertificateFault::Other);
+    }
+    let is_lookup = || causes().any(|cause| cause.to_string() == "dns error");
+    let fault = match io().last() {
+        Some(error) if error.kind() == io::ErrorKind::ConnectionRefused => ConnectFault::Refused,
+        // The resolver's error has no code of the system.
+        Some(error) if error.kind() == io::ErrorKind::HostUnreachable && error.raw_os_error().is_none() => {
+            ConnectFault::NotAllowed
+        }
+        _ if is_lookup() => ConnectFault::NoName,
+        _ if error.is_timeout() => ConnectFault::TimedOut,
+        Some(error) if error.kind() == io::ErrorKind::TimedOut => ConnectFault::TimedOut,
+        _ => ConnectFault::Other,
+    };
+    TransportError::Unreachable(fault)
+}
+
+/// The error of TLS in one of I/O, which may be in another one of I/O.
+fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    let inner = error.get_ref()?;
+    inner.downcast_ref().or_else(|| tls_error(inner.downcast_ref()?))
+}
+
+fn of_tls(error: &rustls::Error) -> TransportError {
+    use rustls::CertificateError as E;
+    let rustls::Error::InvalidCertificate(error) = error else {
+        return if error.to_string().contains("certificate") {
+            TransportError::Certificate(CertificateFault::Other)
+        } else {
+            TransportError::Unreachable(ConnectFault::Tls)
+        };
+    };
+    TransportError::Certificate(match error {
+        E::Expired | E::ExpiredContext { .. } => CertificateFault::Expired,
+        E::NotValidYet | E::NotValidYetContext { .. } => CertificateFault::NotValidYet,
+        E::UnknownIssuer => CertificateFault::UnknownIssuer,
+        E::NotValidForName | E::NotValidForNameContext { .. } => CertificateFault::OtherName,
+        _ => CertificateFault::Other,
+    })
 }
 
 #[cfg(test)]

@@ -73,7 +73,10 @@ impl ConcurrencyLimit {
             }
             state.queue(context.priority, self.most_waiting).ok_or_else(full)?
         };
-        match tokio::time::timeout(LONGEST_WAIT.min(context.remaining()), turn).await {
+        let began = crate::clock::monotonic();
+        let turn = tokio::time::timeout(LONGEST_WAIT.min(context.remaining()), turn).await;
+        context.record.note_wait(began.elapsed());
+        match turn {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) | Err(_) => Err(full()),
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use tokio::time::{Instant, sleep};
 use url::Url;
 
@@ -15,12 +16,15 @@ use super::retry::{AttemptOutcome, Retries, host_failed};
 use super::transport::{CallTimes, Sender};
 use super::transport_error::TransportError;
 use super::{AccountLimits, BaseUrl, Call, Logins, Reply, RetrySafety, Secrets, Transport};
-use crate::domain::{CallContext, Failure, FailureKind, Provider, Result};
+use crate::domain::{AttemptFacts, CallContext, Failure, FailureKind, Provider, Result, Timestamp};
+use crate::telemetry::series::{self, UpstreamCall};
 
 /// The timeout of one attempt of a read, so that there is time for another.
 const LONGEST_READ: Duration = Duration::from_secs(10);
 /// A timeout counts against the host only if the host had at least this much time.
 const MEANINGFUL_TIMEOUT: Duration = Duration::from_secs(5);
+/// A larger difference between this machine's clock and a CRM's is logged.
+const LARGEST_CLOCK_OFFSET: SignedDuration = SignedDuration::from_mins(5);
 
 /// One CRM account over HTTP: base URL, authorisation, limits, and its own connections.
 #[derive(Clone)]
@@ -102,6 +106,9 @@ impl Upstream {
         let url = self.address(call)?;
         let reply = self.dependably(context, call, &url).await;
         let reply = reply.map_err(|failure| failure.with_upstream(self.provider, None))?;
+        if reply.is_success() && self.authorization.is_some() {
+            self.account.note_success();
+        }
         Ok(Reply { secrets: self.secrets.clone(), ..reply })
     }
 
@@ -115,6 +122,7 @@ impl Upstream {
         let mut retries = Retries::new(call.repeat, &self.host);
         let mut last: Option<AttemptOutcome> = None;
         loop {
+            let began = crate::clock::monotonic();
             let ready = async {
                 // The breaker comes before the rate limiter, so that a call to a paused host neither waits nor uses the rate limit.
                 // The permit is dropped at once: a probe that waits for the rate limiter would block other calls.
@@ -125,10 +133,15 @@ impl Upstream {
                 let within = attempt(call.repeat, deadline).ok_or_else(too_late)?;
                 Ok((pass, within))
             };
-            let (pass, within) = match ready.await {
+            let ready = ready.await;
+            context.record.note_wait(began.elapsed());
+            let (pass, within) = match ready {
                 Ok(ready) => ready,
-                // The result of an earlier attempt says more than that there is no further one.
-                Err(refusal) => return last.map_or(Err(refusal), reply),
+                Err(refusal) => {
+                    context.record.note_unsent(host.authority());
+                    // The result of an earlier attempt says more than that there is no further one.
+                    return last.map_or(Err(refusal), reply);
+                }
             };
             // One attempt. Its result is recorded for host and account before the next wait.
             let times = CallTimes { within, room: room_deadline(call.repeat, within, deadline) };
@@ -141,15 +154,19 @@ impl Upstream {
                 tenant: &self.account.id.tenant,
                 authorization: self.authorization.as_ref(),
             };
+            let sent_at = crate::clock::monotonic();
             let outcome = self.transport.send(&sender, call, url, times).await;
+            self.record(context, call, &outcome, sent_at.elapsed());
             pass.note(verdict(&outcome, within));
             self.keep_pause(&outcome);
-            self.log(context, call, &outcome);
             match retries.after(&outcome, deadline) {
-                Some(wait) => sleep(wait).await,
+                Some(wait) => {
+                    context.record.note_wait(wait);
+                    sleep(wait).await;
+                }
                 None => return reply(outcome),
             }
-            tracing::debug!(provider = %self.provider, host = host.authority(), request_id = %context.request_id.as_str(), "upstream call is retried");
+            series::upstream_retry(self.provider);
             last = Some(outcome);
         }
     }
@@ -160,14 +177,54 @@ impl Upstream {
             && reply.status == 429
         {
             let pause = self.account.pause(reply.retry_after);
-            tracing::info!(provider = %self.provider, host = self.host.host.authority(), ?pause, "the CRM requested a pause");
+            tracing::info!(provider = %self.provider, host = self.host.host.authority().as_str(), ?pause, "the CRM requested a pause");
         }
     }
 
-    fn log(&self, context: &CallContext, call: &Call, outcome: &AttemptOutcome) {
-        let status = outcome.as_ref().map_or(0, |reply| reply.status);
-        let error = outcome.as_ref().err();
-        tracing::debug!(provider = %self.provider, method = ?call.method, status, ?error, request_id = %context.request_id.as_str(), "upstream call");
+    /// Notes an attempt that took `took` for the access log and the metrics.
+    fn record(&self, context: &CallContext, call: &Call, outcome: &AttemptOutcome, took: Duration) {
+        let host = self.host.host.authority();
+        let (status, cause) = match outcome {
+            Ok(reply) => (Some(reply.status), None),
+            Err(error) => (None, Some(error.cause())),
+        };
+        context.record.note_attempt(took, AttemptFacts { host: host.clone(), status, cause });
+        let date = outcome.as_ref().ok().and_then(|reply| reply.date);
+        series::upstream_call(&UpstreamCall {
+            provider: self.provider,
+            method: &call.method,
+            template: call.template,
+            outcome: status.ok_or(cause.unwrap_or_default()),
+            took,
+            clock_offset: date.map(|date| self.clock_offset(date)),
+        });
+        tracing::debug!(
+            provider = %self.provider,
+            host = host.as_str(),
+            method = %call.method,
+            path = call.template,
+            status,
+            cause,
+            micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            request_id = context.request_id.as_str(),
+            "upstream call"
+        );
+    }
+
+    /// The seconds of this machine's clock, on which tokens and expiries depend, minus those of the CRM's clock. A large
+    /// difference is logged.
+    fn clock_offset(&self, date: Timestamp) -> f64 {
+        let offset = crate::clock::now().duration_since(date);
+        if offset.abs() > LARGEST_CLOCK_OFFSET && self.transport.may_log_clock() {
+            let (host, seconds) = (self.host.host.authority().as_str(), offset.as_secs());
+            tracing::warn!(
+                provider = %self.provider,
+                host,
+                seconds,
+                "this machine's clock and the CRM's differ; check this machine's, as expiries depend on it"
+            );
+        }
+        offset.as_secs_f64()
     }
 
     fn address(&self, call: &Call) -> Result<Url> {
@@ -209,7 +266,7 @@ fn verdict(outcome: &AttemptOutcome, within: Duration) -> CallVerdict {
             | TransportError::Dripping
             | TransportError::NoRoom,
         ) => CallVerdict::Works,
-        Err(TransportError::Unreachable | TransportError::Certificate) => CallVerdict::HostFailed,
+        Err(TransportError::Unreachable(_) | TransportError::Certificate(_)) => CallVerdict::HostFailed,
         Err(TransportError::Broken | TransportError::CutOff | TransportError::Stalled) => CallVerdict::Failed,
         Err(TransportError::Silent | TransportError::Slow) if within >= MEANINGFUL_TIMEOUT => {
             CallVerdict::Failed

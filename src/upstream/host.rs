@@ -13,14 +13,15 @@ use parking_lot::Mutex;
 
 use super::breaker::{Breaker, BreakerPermit, CallVerdict, History, LONGEST_OPEN, Transition};
 use super::retry_budget::RetryBudget;
-use crate::domain::{Failure, FailureKind, Result, TenantId};
+use crate::domain::{Failure, FailureKind, Result, TenantId, Text};
+use crate::telemetry::series;
 
 /// How many tenants must find a host down before the shared breaker opens.
 const TENANTS: usize = 2;
 
 /// One authority: scheme, host and port.
 pub(super) struct Host {
-    authority: String,
+    authority: Text,
     known: Mutex<HostState>,
 }
 
@@ -52,12 +53,18 @@ impl TenantUse {
 }
 
 impl Host {
-    pub(super) fn new(authority: String) -> Self {
-        Self { authority, known: Mutex::default() }
+    pub(super) fn new(authority: impl Into<Text>) -> Self {
+        Self { authority: authority.into(), known: Mutex::default() }
     }
 
-    pub(super) fn authority(&self) -> &str {
+    pub(super) const fn authority(&self) -> &Text {
         &self.authority
+    }
+
+    /// Whether calls of some tenant are paused, and whether those of all are.
+    pub(super) fn is_open(&self) -> [bool; 2] {
+        let known = self.known.lock();
+        [known.tenants.values().any(|tenant| tenant.breaker.is_open()), known.shared.is_open()]
     }
 
     pub(super) fn is_idle(&self, now: Instant) -> bool {
@@ -191,12 +198,15 @@ impl HostPermit<'_> {
         let HostHandle { host, tenant } = self.handle;
         let [own, shared] = host.known.lock().note(crate::clock::monotonic(), tenant, self.admitted, verdict);
         let authority = &host.authority;
-        for (change, of) in [(own, tenant.as_str()), (shared, "all tenants")] {
+        for (change, of, scope) in [(own, tenant.as_str(), "tenant"), (shared, "all tenants", "host")] {
             match change {
                 Some(Transition::Opened(span)) => {
-                    tracing::info!(host = %authority, of, ?span, "breaker opened");
+                    series::breaker_opened(scope);
+                    tracing::warn!(host = authority.as_str(), of, ?span, "breaker opened");
                 }
-                Some(Transition::Closed) => tracing::info!(host = %authority, of, "breaker closed"),
+                Some(Transition::Closed) => {
+                    tracing::info!(host = authority.as_str(), of, "breaker closed");
+                }
                 None => {}
             }
         }
@@ -221,7 +231,7 @@ mod tests {
     use super::*;
 
     fn host() -> Arc<Host> {
-        Arc::new(Host::new("https://crm.example.com".into()))
+        Arc::new(Host::new("https://crm.example.com"))
     }
 
     fn guest(host: &Arc<Host>, tenant: &str) -> HostHandle {

@@ -117,7 +117,6 @@ impl RateLimiter {
         starts.made.is_empty() && starts.reserved.is_empty() && starts.pause_left(now).is_zero()
     }
 
-    #[cfg(test)]
     pub(super) fn pause_left(&self) -> Duration {
         self.0.lock().pause_left(crate::clock::monotonic())
     }

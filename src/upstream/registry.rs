@@ -66,6 +66,13 @@ impl<K: Hash + Eq, V> Registry<K, V> {
     }
 }
 
+impl<K, V> Registry<K, V> {
+    /// How many values `counts` holds for.
+    pub(super) fn count(&self, counts: impl Fn(&V) -> bool) -> usize {
+        self.0.lock().values.values().filter(|(_, value)| counts(value)).count()
+    }
+}
+
 impl<K: Hash + Eq, V> Map<K, V> {
     fn sweep(&mut self, is_idle: impl Fn(&V) -> bool) {
         self.values.retain(|_, (_, value)| Arc::strong_count(value) > 1 || !is_idle(value));

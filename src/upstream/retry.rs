@@ -63,12 +63,12 @@ fn temporary(outcome: &AttemptOutcome) -> Option<Duration> {
             _ => None,
         },
         Err(error) => match error {
-            TransportError::Unreachable
+            TransportError::Unreachable(_)
             | TransportError::Broken
             | TransportError::CutOff
             | TransportError::Silent
             | TransportError::Stalled => Some(Duration::ZERO),
-            TransportError::Certificate
+            TransportError::Certificate(_)
             | TransportError::Slow
             | TransportError::TooLarge
             | TransportError::Undecodable
@@ -105,6 +105,7 @@ mod tests {
     use super::*;
     use crate::domain::Provider;
     use crate::upstream::host::Host;
+    use crate::upstream::transport_error::{CertificateFault, ConnectFault};
 
     #[expect(clippy::unnecessary_wraps, reason = "it stands beside what failed")]
     fn status(status: u16, retry_after: Option<u64>) -> AttemptOutcome {
@@ -122,7 +123,7 @@ mod tests {
 
     /// How often a call is sent again while every attempt brings `outcome`, and the longest pause.
     fn retries(repeat: RetrySafety, outcome: &AttemptOutcome, within: u64) -> (u32, Duration) {
-        let guest = HostHandle::new(Arc::new(Host::new("https://crm.example.com".into())), "ten_1".into());
+        let guest = HostHandle::new(Arc::new(Host::new("https://crm.example.com")), "ten_1".into());
         let mut retries = Retries::new(repeat, &guest);
         let deadline = crate::clock::monotonic() + Duration::from_secs(within);
         let mut longest = Duration::ZERO;
@@ -152,13 +153,13 @@ mod tests {
             (status(401, None), 0, 0),
             (status(404, None), 0, 0),
             (status(422, Some(0)), 0, 0),
-            (Err(TransportError::Unreachable), 2, 0),
+            (Err(TransportError::Unreachable(ConnectFault::Refused)), 2, 0),
             (Err(TransportError::Broken), 2, 0),
             (Err(TransportError::CutOff), 2, 0),
             (Err(TransportError::Silent), 2, 0),
             (Err(TransportError::Stalled), 2, 0),
             (Err(TransportError::Slow), 0, 0),
-            (Err(TransportError::Certificate), 0, 0),
+            (Err(TransportError::Certificate(CertificateFault::Expired)), 0, 0),
             (Err(TransportError::TooLarge), 0, 0),
             (Err(TransportError::Undecodable), 0, 0),
             (Err(TransportError::Dripping), 0, 0),

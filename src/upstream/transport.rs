@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue};
+use parking_lot::Mutex;
 use tokio::time::{Instant, timeout_at};
 use url::{Host as UrlHost, Url};
 
@@ -21,7 +22,7 @@ use super::lookups::Lookups;
 use super::rate_limiter::RateLimiter;
 use super::registry::Registry;
 use super::resolver::Resolver;
-use super::transport_error::TransportError;
+use super::transport_error::{ConnectFault, TransportError};
 use super::{
     AccountId, AccountLimits, Authorization, BaseUrlGuard, Call, FetchUrl, Lookup, Reply, Secrets,
     SystemLookup, headers,
@@ -32,6 +33,8 @@ use crate::domain::{Provider, TenantId, Text};
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 const US: HeaderValue = HeaderValue::from_static(concat!("contacts-gateway/", env!("CARGO_PKG_VERSION")));
+
+const CLOCK_LOGGED_EVERY: Duration = Duration::from_hours(1);
 
 /// The parts that the clients of all credentials share: TLS, lookups, and the state from calls.
 #[derive(Clone)]
@@ -53,6 +56,8 @@ struct SharedState {
     concurrency: Registry<AccountId, ConcurrencyLimit>,
     rates: Registry<RateBudget, RateLimiter>,
     users: Registry<(TenantId, String, String), User>,
+    /// When a wrong clock was last logged.
+    clock_logged: Mutex<Option<Instant>>,
 }
 
 impl SharedState {
@@ -65,6 +70,7 @@ impl SharedState {
             concurrency: Registry::default(),
             rates: Registry::default(),
             users: Registry::default(),
+            clock_logged: Mutex::default(),
         }
     }
 }
@@ -128,6 +134,28 @@ impl Transport {
     #[must_use]
     pub fn bytes_in_flight(&self) -> BytesInFlight {
         self.shared.bytes.clone()
+    }
+
+    /// Hosts to which calls are paused: those of some tenant, and those of all.
+    #[must_use]
+    pub fn breakers_open(&self) -> [usize; 2] {
+        [0, 1].map(|scope| self.shared.hosts.count(|host| host.is_open()[scope]))
+    }
+
+    /// Accounts and rate limit groups that a CRM asked to pause.
+    #[must_use]
+    pub fn paused_accounts(&self) -> usize {
+        self.shared.rates.count(|rate| !rate.pause_left().is_zero())
+    }
+
+    /// Whether it is time to log again that a clock is wrong.
+    pub(super) fn may_log_clock(&self) -> bool {
+        let mut logged = self.shared.clock_logged.lock();
+        let is_due = logged.is_none_or(|at| at.elapsed() >= CLOCK_LOGGED_EVERY);
+        if is_due {
+            *logged = Some(crate::clock::monotonic());
+        }
+        is_due
     }
 
     /// The public document at `url`, at most `largest` bytes, fetched without credentials. The operator configured the URL, so the
@@ -202,7 +230,7 @@ impl Transport {
     /// The state of the host of `url`, which `tenant` uses.
     pub(super) fn host(&self, tenant: &TenantId, url: &Url) -> Arc<Host> {
         let authority = url.origin().ascii_serialization();
-        let make = || Host::new(authority.clone());
+        let make = || Host::new(authority.as_str());
         self.shared.hosts.get(tenant, authority.clone(), make, |host| host.is_idle(crate::clock::monotonic()))
     }
 
@@ -237,7 +265,7 @@ impl Transport {
         match literal(url) {
             Some(address) if !self.guard.names(url) && !self.guard.reaches(address) => {
                 tracing::warn!(%address, "not called: the address is neither public nor on the allow-list");
-                Err(TransportError::Unreachable)
+                Err(TransportError::Unreachable(ConnectFault::NotAllowed))
             }
             _ => Ok(()),
         }

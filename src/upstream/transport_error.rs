@@ -2,13 +2,35 @@
 
 use crate::domain::{Effect, Failure, FailureKind};
 
+/// Why there is no connection. For the log only: it would tell a tenant about the operator's network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ConnectFault {
+    Refused,
+    TimedOut,
+    NoName,
+    /// The address is neither public nor on the allow-list.
+    NotAllowed,
+    Tls,
+    Other,
+}
+
+/// Why the certificate was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CertificateFault {
+    Expired,
+    NotValidYet,
+    UnknownIssuer,
+    OtherName,
+    Other,
+}
+
 /// The failure of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TransportError {
     /// The host did not accept a connection, or has no allowed address: nothing was sent.
-    Unreachable,
+    Unreachable(ConnectFault),
     /// The certificate was not accepted: nothing was sent.
-    Certificate,
+    Certificate(CertificateFault),
     /// The connection broke before the head of the response.
     Broken,
     /// The response broke off.
@@ -31,15 +53,46 @@ pub(super) enum TransportError {
 }
 
 impl TransportError {
+    /// The cause in the words of logs and metrics.
+    pub(super) const fn cause(self) -> &'static str {
+        match self {
+            Self::Unreachable(fault) => match fault {
+                ConnectFault::Refused => "connection refused",
+                ConnectFault::TimedOut => "connect timeout",
+                ConnectFault::NoName => "name not resolved",
+                ConnectFault::NotAllowed => "address not allowed",
+                ConnectFault::Tls => "TLS handshake failed",
+                ConnectFault::Other => "no connection",
+            },
+            Self::Certificate(fault) => match fault {
+                CertificateFault::Expired => "certificate expired",
+                CertificateFault::NotValidYet => "certificate not valid yet",
+                CertificateFault::UnknownIssuer => "certificate of an unknown issuer",
+                CertificateFault::OtherName => "certificate for another name",
+                CertificateFault::Other => "certificate not accepted",
+            },
+            Self::Broken => "connection closed",
+            Self::CutOff => "response cut off",
+            Self::Silent => "no response in time",
+            Self::Stalled => "response stalled",
+            Self::Slow => "response not complete in time",
+            Self::TooLarge => "response too large",
+            Self::Undecodable => "response not decodable",
+            Self::Dripping => "response too slow",
+            Self::NoRoom => "no memory for the response",
+            Self::Unbuildable => "call not buildable",
+        }
+    }
+
     /// The failure for the caller, with the possible effect of a write.
     pub(super) fn failure(self) -> Failure {
         let lost = |kind, detail: &'static str| Failure::new(kind, detail).with_effect(Effect::Unknown);
         match self {
             // One text, so that it does not reveal whether the host is down, refuses, has no address, or a forbidden one.
-            Self::Unreachable => {
+            Self::Unreachable(_) => {
                 Failure::new(FailureKind::UpstreamUnreachable, "The CRM could not be reached.")
             }
-            Self::Certificate => {
+            Self::Certificate(_) => {
                 Failure::new(FailureKind::UpstreamTls, "The CRM's TLS certificate was not accepted.")
             }
             Self::Broken => {

@@ -203,7 +203,7 @@ fn no_other_setting_shows_a_secret_that_stands_where_it_does_not_belong() {
 
 #[test]
 fn a_base_url_with_a_password_is_refused_without_it() {
-    let desk = Desk::new();
+    let desk = Desk::with_database();
     let tenant = desk.ok(&["tenant", "create", "t"]);
     std::fs::write(desk.folder.path().join("token"), r#"{"token":"t"}"#).unwrap();
     for spelling in SPELLINGS {

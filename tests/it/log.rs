@@ -1,4 +1,4 @@
-//! What the log says of a request, and what it never says.
+//! What the log never says, at its most talkative level. Lines of requests, which the binary writes, are tested in `ops`.
 
 use std::cell::RefCell;
 
@@ -25,7 +25,7 @@ impl std::io::Write for Lines {
 }
 
 #[tokio::test]
-async fn the_log_names_the_route_and_neither_ids_nor_values() {
+async fn the_log_names_neither_ids_nor_values() {
     let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false);
     tracing::subscriber::set_global_default(subscriber.with_writer(|| Lines).finish()).unwrap();
     let edge = TestGateway::open().await;
@@ -38,14 +38,6 @@ async fn the_log_names_the_route_and_neither_ids_nor_values() {
     edge.broken.store(true, std::sync::atomic::Ordering::SeqCst);
     edge.ask("GET", "/readyz").await;
     let log = LINES.with_borrow(|lines| String::from_utf8(lines.clone()).unwrap());
-    for words in [
-        r#"method="PATCH" route="/crm/contacts/{id}" status=400"#,
-        r#"request_id="id-7""#,
-        r#"route="none" status=404"#,
-        r#"route="/readyz" status=500"#,
-        "internal failure",
-    ] {
-        assert!(log.contains(words), "{words}: {log}");
-    }
+    assert!(log.contains("internal failure"), "{log}");
     assert!(!log.contains("hush") && !log.contains("a secret in the payload"), "{log}");
 }

@@ -1,7 +1,7 @@
 //! A token from the configuration file to a call over HTTP.
 
 use axum::body::Body;
-use contacts_gateway::api::{AppState, Readiness, RequestAdmission, router};
+use contacts_gateway::api::{AppState, EdgeSettings, Readiness, RequestAdmission, router};
 use contacts_gateway::app::Components;
 use contacts_gateway::config::{Config, Flags};
 use contacts_gateway::domain::Actor;
@@ -35,7 +35,13 @@ async fn a_token_of_a_configured_issuer_opens_its_tenant_as_far_as_its_scopes_go
     gateway.tenants.create(&Actor::command_line(), "acme").await.unwrap();
     let readiness: Readiness = Arc::new(|| Box::pin(async { Ok(()) }));
     let gate = Arc::new(RequestAdmission::new(&config.limits));
-    let router = router(AppState { gateway: Arc::new(gateway), authenticator, readiness, gate });
+    let router = router(AppState {
+        gateway: Arc::new(gateway),
+        authenticator,
+        readiness,
+        gate,
+        edge: EdgeSettings::default(),
+    });
     let status = async |tenant: &str, scope: &str, secret: &str| {
         let (iat, aud, iss) = (now().as_second(), "contacts-gateway", "https://login.example.com");
         let claims =

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use contacts_gateway::api::{AppState, Readiness, RequestAdmission, router};
+use contacts_gateway::api::{AppState, EdgeSettings, Readiness, RequestAdmission, router};
 use contacts_gateway::app::{Components, SIMULATED};
 use contacts_gateway::auth::{ApiKey, Issuers};
 use contacts_gateway::config::Limits;
@@ -168,6 +168,7 @@ impl TestGateway {
             authenticator: parts.authenticator,
             readiness,
             gate: Arc::clone(&gate),
+            edge: EdgeSettings::default(),
         };
         let caller = caller(format!("ten_{}", NEXT.fetch_add(1, Ordering::Relaxed)).into());
         Self { gateway, store: parts.store, caller, gate, broken, router: router(state), folder }

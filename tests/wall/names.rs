@@ -99,6 +99,16 @@ impl CredentialStore for Watched {
         note("check", tenant, id.as_str());
         self.0.note_check(tenant, id, revision, check).await
     }
+    async fn note_change(
+        &self,
+        tenant: &TenantId,
+        id: &CredentialId,
+        revision: i64,
+        check: &CheckRecord,
+    ) -> Result<bool> {
+        // Not noted: it is the work of an earlier request, of the credential's owner.
+        self.0.note_change(tenant, id, revision, check).await
+    }
     async fn delete(&self, tenant: &TenantId, id: &CredentialId) -> Result<bool> {
         note("delete", tenant, id.as_str());
         self.0.delete(tenant, id).await

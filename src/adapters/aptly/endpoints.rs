@@ -50,7 +50,7 @@ impl AptlyEndpoints {
     }
 
     pub(super) async fn board_configuration(&self, context: &CallContext, board: &str) -> Result<Reply> {
-        let call = Call::new(Method::GET, "api/board").segment(board).segment("configuration");
+        let call = Call::new(Method::GET, "api/board/{id}/configuration").with_id(board);
         self.definition(context, call).await
     }
 
@@ -61,7 +61,7 @@ impl AptlyEndpoints {
     }
 
     pub(super) async fn get(&self, context: &CallContext, id: &RemoteId) -> Result<Reply> {
-        let call = Call::new(Method::GET, "api/contacts").segment(id.as_str());
+        let call = Call::new(Method::GET, "api/contacts/{id}").with_id(id.as_str());
         self.0.call(context, &call).await?.read(context, failure::check_get).await
     }
 
@@ -115,5 +115,5 @@ pub(super) fn create(body: String) -> Call {
 }
 
 pub(super) fn update(id: &RemoteId, body: String) -> Call {
-    Call::new(Method::POST, "api/contacts").segment(id.as_str()).body(body)
+    Call::new(Method::POST, "api/contacts/{id}").with_id(id.as_str()).body(body)
 }

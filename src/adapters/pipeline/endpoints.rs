@@ -52,7 +52,7 @@ impl PipelineEndpoints {
 
     /// The custom fields of contacts, by section.
     pub(super) async fn sections(&self, context: &CallContext, organization: &str) -> Result<Reply> {
-        let call = Call::new(Method::GET, "api/organizations/sections").segment(organization);
+        let call = Call::new(Method::GET, "api/organizations/sections/{id}").with_id(organization);
         self.definition(context, call.query("type", "Contact")).await
     }
 
@@ -63,7 +63,10 @@ impl PipelineEndpoints {
     }
 
     pub(super) async fn get(&self, context: &CallContext, id: &RemoteId) -> Result<Reply> {
-        let reply = self.session.call(context, &filled(Method::GET, &self.get_path, id)).await?;
+        let reply = self
+            .session
+            .call(context, &filled(Call::new(Method::GET, "{getPath}"), &self.get_path, id))
+            .await?;
         reply.read(context, failure::check_get).await
     }
 
@@ -75,7 +78,7 @@ impl PipelineEndpoints {
     /// Deletes one contact: by the setting's path, else by the documented bulk delete with exactly one id.
     pub(super) fn delete(&self, id: &RemoteId) -> Result<Call> {
         if let Some(path) = &self.delete_path {
-            return Ok(filled(Method::DELETE, path, id));
+            return Ok(filled(Call::new(Method::DELETE, "{deletePath}"), path, id));
         }
         let body = serde_json::to_string(&wire::BulkDelete { contact_ids: [id.as_str()] });
         let body = body.map_err(|_| Failure::internal("a removal could not be written"))?;
@@ -164,12 +167,11 @@ pub(super) fn create(body: String) -> Call {
 
 /// The documented partial update. `PUT /api/contact` is not documented as partial.
 pub(super) fn update(id: &RemoteId, body: String) -> Call {
-    Call::new(Method::PATCH, "api/contacts").segment(id.as_str()).body(body)
+    Call::new(Method::PATCH, "api/contacts/{id}").with_id(id.as_str()).body(body)
 }
 
-fn filled(method: Method, template: &str, id: &RemoteId) -> Call {
-    let segments = template.split('/').filter(|segment| !segment.is_empty());
-    segments.fold(Call::new(method, ""), |call, segment| {
-        call.segment(if segment == "{id}" { id.as_str() } else { segment })
-    })
+/// `call` to the path of a setting, with `id` in place of `{id}`. The path itself is not logged: a tenant chose it.
+fn filled(call: Call, path: &str, id: &RemoteId) -> Call {
+    let segments = path.split('/').filter(|segment| !segment.is_empty());
+    Call { path: segments.map(str::to_owned).collect(), ..call }.with_id(id.as_str())
 }

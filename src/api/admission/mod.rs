@@ -65,6 +65,11 @@ impl RequestAdmission {
         draining()
     }
 
+    /// Requests in flight, and those of the tenant with most of them.
+    pub fn in_flight(&self) -> (usize, usize) {
+        (usize::try_from(self.process.held()).unwrap_or(usize::MAX), self.tenants.most_held())
+    }
+
     /// Waits until no request is in flight, and no write whose caller has disconnected.
     pub async fn until_empty(&self) {
         self.process.until_empty().await;

@@ -29,6 +29,11 @@ impl ProcessLimit {
         taken.then(|| ProcessPermit(Arc::clone(self)))
     }
 
+    /// How many permits are held.
+    pub(super) fn held(&self) -> u32 {
+        *self.taken.borrow()
+    }
+
     /// Waits until no permit is held.
     pub(super) async fn until_empty(&self) {
         // It fails only if the sender is dropped, and `self` owns the sender.

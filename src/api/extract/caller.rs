@@ -4,10 +4,11 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use http::{HeaderMap, header};
 
-use super::context::request_id;
+use super::context::{request_id, request_record};
 use crate::api::AppState;
 use crate::auth::shown_key;
 use crate::domain::{Actor, Caller, Failure, FailureKind, Principal, Result, Scope};
+use crate::telemetry::series;
 
 /// A caller of a tenant, with any scopes. It is a handler's first argument, so that nothing else is checked before.
 pub(in crate::api) struct Signed(pub(in crate::api) Caller);
@@ -21,6 +22,7 @@ impl FromRequestParts<AppState> for Signed {
             Err(failure) => Err(failure),
         };
         let caller = outcome.inspect_err(|failure| note(parts, state, failure))?;
+        request_record(parts).note_caller(&caller);
         // Done as soon as the tenant is known, so that requests that are refused later count too.
         state.gate.admit(&caller, parts.extensions.get())?;
         parts.extensions.insert(caller.tenant.clone());
@@ -66,13 +68,20 @@ impl FromRequestParts<AppState> for Operator {
             Err(failure) => Err(failure),
         };
         outcome.inspect_err(|failure| note(parts, state, failure))?;
+        request_record(parts).note_operator();
         Ok(Self(Actor { principal: Principal::Operator, request_id: request_id(parts) }))
     }
 }
 
-/// Records a refused authentication in the audit. Of a key, only its public part is recorded.
+/// Records a refused authentication in the audit, the log and the metrics. Of a key, only its public part is recorded.
 fn note(parts: &Parts, state: &AppState, failure: &Failure) {
     let key = authorization(&parts.headers).ok().and_then(shown_key);
+    if matches!(failure.kind, FailureKind::Unauthenticated | FailureKind::InsufficientScope) {
+        series::refused(failure.reason.unwrap_or(failure.kind.code()));
+        if let Some(key) = key.clone() {
+            request_record(parts).note_refused(key);
+        }
+    }
     state.gateway.audit.refused(key, request_id(parts), failure);
 }
 

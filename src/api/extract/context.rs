@@ -8,7 +8,7 @@ use http::{HeaderMap, Method};
 
 use crate::api::admission::AdmissionPermit;
 use crate::api::layers::RequestId;
-use crate::domain::{CallContext, Failure, Priority, Result, Text};
+use crate::domain::{CallContext, Failure, Priority, RequestRecord, Result, Text};
 
 /// The header that sets the deadline, in milliseconds.
 const DEADLINE_HEADER: &str = "x-request-timeout-ms";
@@ -32,13 +32,19 @@ impl<S: Sync> FromRequestParts<S> for Context {
         let admission = parts.extensions.get().map(AdmissionPermit::admission).unwrap_or_default();
         let tenant = parts.extensions.get().cloned();
         let context = CallContext::within(time(&parts.headers, &parts.method)?, id);
-        Ok(Self(CallContext { admission, tenant, priority: priority(&parts.headers), ..context }))
+        let (record, priority) = (request_record(parts), priority(&parts.headers));
+        Ok(Self(CallContext { priority, admission, tenant, record, ..context }))
     }
 }
 
 /// The request id.
 pub(super) fn request_id(parts: &Parts) -> Option<Text> {
     parts.extensions.get::<RequestId>().map(|id| id.0.clone())
+}
+
+/// The record of the request.
+pub(super) fn request_record(parts: &Parts) -> RequestRecord {
+    parts.extensions.get::<RequestRecord>().cloned().unwrap_or_default()
 }
 
 /// The time that the request may take.

@@ -7,7 +7,8 @@ mod envelope;
 mod request_id;
 mod security;
 
-pub(super) use access_log::log;
+pub use access_log::PeerAddress;
+pub(super) use access_log::record;
 pub(super) use admission::admit;
 pub(super) use aliases::plain;
 pub(super) use envelope::{envelope, panicked};

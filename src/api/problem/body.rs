@@ -151,7 +151,7 @@ pub(in crate::api) struct ProblemCandidate<'a> {
 impl<'a> Problem<'a> {
     /// Describes `failure` as the problem of the request `request_id` to the path `instance`.
     pub(in crate::api) fn of(failure: &'a Failure, instance: &'a str, request_id: &'a str) -> Self {
-        // The effect is internal, and the wait time and the tag are headers: the body has no fields for them.
+        // The effect and the reason are internal, and the wait time and the tag are headers: the body has no fields for them.
         let Failure {
             kind,
             detail,
@@ -164,6 +164,7 @@ impl<'a> Problem<'a> {
             entity_tag: _,
             scan,
             failures,
+            reason: _,
         } = failure;
         // The detail of a bug goes to the log only.
         let shown = *kind != FailureKind::Internal;
@@ -181,7 +182,7 @@ impl<'a> Problem<'a> {
             code: kind.code(),
             message: detail,
             request_id,
-            origin: origin(kind.origin()),
+            origin: kind.origin().as_str(),
             retryable: retryable(*again),
             errors: faults.iter().filter(|_| shown).map(ProblemFault::of).collect(),
             errors_omitted: if shown { faults.omitted() } else { 0 },
@@ -217,15 +218,6 @@ impl<'a> ProblemCandidate<'a> {
     fn of(candidate: &'a Candidate) -> Self {
         let Candidate { id, remote_id, matched_on } = candidate;
         Self { id: id.as_deref(), remote_id: remote_id.as_str(), matched_on }
-    }
-}
-
-/// The word for an origin.
-pub(in crate::api) const fn origin(origin: Origin) -> &'static str {
-    match origin {
-        Origin::Caller => "caller",
-        Origin::Gateway => "gateway",
-        Origin::Upstream => "upstream",
     }
 }
 
@@ -272,7 +264,7 @@ words! {
     ProblemCode "A stable error code. Each code has a page at `/docs/errors/{code}`."
         codes();
     ProblemOrigin "Who caused the problem: the caller, the gateway or the upstream CRM."
-        [Origin::Caller, Origin::Gateway, Origin::Upstream].map(origin).to_vec();
+        Origin::ALL.map(Origin::as_str).to_vec();
     ProblemRetryable "Whether the same request can be retried. `same-key-only`: only with the same `Idempotency-Key`."
         [Retryable::No, Retryable::Yes, Retryable::SameKeyOnly].map(retryable).to_vec();
 }

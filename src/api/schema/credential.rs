@@ -38,13 +38,16 @@ pub(crate) struct CredentialShape<'a> {
     last_check: Option<LastCheckShape<'a>>,
 }
 
-/// The result of the last check.
+/// The result of the last check, or of a later call that the CRM refused or accepted.
 #[derive(Serialize, ToSchema)]
 #[schema(as = LastCheck)]
 struct LastCheckShape<'a> {
-    /// When the credential was checked.
+    /// When the credential was checked, or when a call showed that `ok` changed.
     #[schema(value_type = String, format = DateTime)]
     at: Rfc3339,
+    /// Since when `ok` has been the same.
+    #[schema(value_type = String, format = DateTime)]
+    since: Rfc3339,
     /// Whether the CRM accepted the secret.
     ok: bool,
     /// The code of the problem, if `ok` is false.
@@ -66,8 +69,9 @@ impl Show for Credential {
             created_at: Rfc3339(*created_at),
             updated_at: Rfc3339(*updated_at),
             last_check: last_check.as_ref().map(|check| {
-                let CheckRecord { at, ok, code } = check;
-                LastCheckShape { at: Rfc3339(*at), ok: *ok, code: code.as_deref() }
+                let CheckRecord { at, since, ok, code } = check;
+                let (at, since) = (Rfc3339(*at), Rfc3339(*since));
+                LastCheckShape { at, since, ok: *ok, code: code.as_deref() }
             }),
         }
     }

@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -25,6 +26,7 @@ use tokio::time::sleep_until;
 use tower::ServiceExt;
 
 use super::connection_state::{ConnectionState, ConnectionTimes, TimedIo};
+use crate::api::PeerAddress;
 
 /// The buffer of one connection in each direction, and therefore the largest head.
 const BUFFER: usize = 64 * 1024;
@@ -58,8 +60,9 @@ impl ServerConnections {
         self.used.closed().await;
     }
 
-    pub(super) fn new_state(&self) -> Arc<ConnectionState> {
-        ConnectionState::new(self.times)
+    /// The state of a new connection from `peer`.
+    pub(super) fn new_state(&self, peer: Option<IpAddr>) -> Arc<ConnectionState> {
+        ConnectionState::new(self.times, peer)
     }
 
     /// Serves requests over `io` until either side closes it, a timeout passes, it is closed to make room, or the server
@@ -73,8 +76,12 @@ impl ServerConnections {
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (router, used, watched) = (self.router.clone(), Arc::clone(&self.used), Arc::clone(&state));
+        let peer = state.peer;
         let stopping = self.stop.subscribe();
-        let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            if let Some(peer) = peer {
+                request.extensions_mut().insert(PeerAddress(peer));
+            }
             watched.used.get_or_init(|| used.subscribe());
             watched.begin();
             let (router, state, stopping) = (router.clone(), Arc::clone(&watched), stopping.clone());

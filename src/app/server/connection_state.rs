@@ -1,6 +1,7 @@
 //! The timeouts of one connection: for the head of a request, for a response that is not read, and for idleness.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
@@ -37,6 +38,8 @@ impl Default for ConnectionTimes {
 /// close it to make room.
 pub(super) struct ConnectionState {
     times: ConnectionTimes,
+    /// The caller's address; `None` in tests without a network.
+    pub(super) peer: Option<IpAddr>,
     state: Mutex<IoState>,
     closed: Notify,
     /// Set by the first request. A stopping server does not wait for a connection that had none.
@@ -74,11 +77,11 @@ impl Phase {
 }
 
 impl ConnectionState {
-    pub(super) fn new(times: ConnectionTimes) -> Arc<Self> {
+    pub(super) fn new(times: ConnectionTimes, peer: Option<IpAddr>) -> Arc<Self> {
         let now = crate::clock::monotonic();
         let phase = Phase::Head { until: now + times.head };
         let state = IoState { phase, idle_since: now, stalled: None, streams: false, closed: false };
-        Arc::new(Self { times, state: Mutex::new(state), closed: Notify::new(), used: OnceLock::new() })
+        Arc::new(Self { times, peer, state: Mutex::new(state), closed: Notify::new(), used: OnceLock::new() })
     }
 
     /// When the connection is closed if nothing happens before.

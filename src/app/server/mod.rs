@@ -21,6 +21,7 @@ use self::connection::ServerConnections;
 use self::connection_state::ConnectionState;
 pub(super) use self::connection_state::ConnectionTimes;
 use self::open_connections::{OpenConnections, OpenEntry};
+use crate::telemetry::series::CountedConnection;
 
 /// The limit if the system sets none.
 const CONNECTIONS_MOST: usize = 50_000;
@@ -41,10 +42,16 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Serves `router` over at most `most` connections.
-    pub(super) fn start(listener: TcpListener, router: Router, times: ConnectionTimes, most: usize) -> Self {
+    /// Serves `router` over at most `most` connections, which count under `name` in the metrics.
+    pub(super) fn start(
+        name: &'static str,
+        listener: TcpListener,
+        router: Router,
+        times: ConnectionTimes,
+        most: usize,
+    ) -> Self {
         let connections = ServerConnections::new(router, times);
-        let accepting = tokio::spawn(accept(listener, connections.clone(), most));
+        let accepting = tokio::spawn(accept(name, listener, connections.clone(), most));
         Self { connections, accepting }
     }
 
@@ -80,15 +87,17 @@ pub(super) fn connections_most() -> usize {
     files.unwrap_or(CONNECTIONS_MOST).clamp(1, CONNECTIONS_MOST)
 }
 
-async fn accept(listener: TcpListener, connections: ServerConnections, most: usize) {
+async fn accept(name: &'static str, listener: TcpListener, connections: ServerConnections, most: usize) {
     let open = OpenConnections::new(most);
     let mut logged = None;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
-                let state = connections.new_state();
+            Ok((stream, peer)) => {
+                let state = connections.new_state(Some(peer.ip()));
                 match open.enter(&state) {
-                    Some(entry) => serve(stream, &connections, state, entry),
+                    Some(entry) => {
+                        serve(stream, &connections, state, (entry, CountedConnection::open(name)));
+                    }
                     None if seldom(&mut logged) => tracing::warn!(
                         most,
                         "the limit on connections is reached and none is idle, so new ones are closed; if these are \
@@ -112,7 +121,12 @@ async fn accept(listener: TcpListener, connections: ServerConnections, most: usi
     }
 }
 
-fn serve(stream: TcpStream, connections: &ServerConnections, state: Arc<ConnectionState>, entry: OpenEntry) {
+fn serve(
+    stream: TcpStream,
+    connections: &ServerConnections,
+    state: Arc<ConnectionState>,
+    entry: (OpenEntry, CountedConnection),
+) {
     // Small responses must not wait for the acknowledgement of earlier ones. A failure only makes them slower.
     let _ = stream.set_nodelay(true);
     let connection = connections.serve(stream, state);

@@ -71,7 +71,7 @@ async fn part(number: u8) -> Option<(Result<&'static str, Infallible>, u8)> {
 /// The far end of a new connection.
 fn connect(connections: &ServerConnections) -> DuplexStream {
     let (near, far) = duplex(16 * 1024);
-    tokio::spawn(connections.serve(near, connections.new_state()));
+    tokio::spawn(connections.serve(near, connections.new_state(None)));
     far
 }
 
@@ -250,7 +250,7 @@ async fn a_stop_closes_what_is_idle_answers_what_is_not_and_waits_for_no_half_he
 async fn listening(most: usize) -> (SocketAddr, RequestsUnderWay, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, under_way) = (listener.local_addr().unwrap(), RequestsUnderWay::default());
-    let accepting = tokio::spawn(accept(listener, connections(&under_way), most));
+    let accepting = tokio::spawn(accept("api", listener, connections(&under_way), most));
     (address, under_way, accepting)
 }
 

@@ -147,11 +147,8 @@ fn verify(issuer: &Issuer, keys: &KeySet, parts: &TokenParts<'_>) -> VerifyOutco
 }
 
 fn refused(fault: TokenFault) -> Failure {
-    tracing::debug!(reason = fault.0, "token refused");
-    Failure::new(
-        FailureKind::Unauthenticated,
-        "The token is not valid here: malformed, expired, not for this gateway, or of an unknown issuer or tenant.",
-    )
+    let detail = "The token is not valid here: malformed, expired, not for this gateway, or of an unknown issuer or tenant.";
+    Failure::new(FailureKind::Unauthenticated, detail).with_reason(fault.0)
 }
 
 fn seconds() -> u64 {

@@ -9,6 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::domain::{Failure, FailureKind, Result, Text};
 use crate::store::{AuditRecord, AuditStore};
+use crate::telemetry::series::{self, PendingAudit};
 
 /// The outcome of a confirmed operation.
 const OK: &str = "ok";
@@ -121,6 +122,7 @@ fn fail(record: &mut AuditRecord, failure: &Failure) {
 
 /// Appends with retries. A record that is already stored is not stored again.
 async fn append(store: Arc<dyn AuditStore>, record: AuditRecord) {
+    let _pending = PendingAudit::begin();
     for pause in PAUSES {
         if store.append(&record).await.is_ok() {
             return;
@@ -128,6 +130,7 @@ async fn append(store: Arc<dyn AuditStore>, record: AuditRecord) {
         sleep(pause).await;
     }
     if let Err(failure) = store.append(&record).await {
+        series::audit_unstored();
         log_unstored(&record, &failure);
     }
 }

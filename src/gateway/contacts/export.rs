@@ -189,6 +189,7 @@ impl ContactExport {
     /// Ends the export before its end.
     pub fn cut_off(&mut self, failure: Failure) -> ExportPart {
         self.has_ended = true;
+        self.context.record.note_failure(&failure);
         ExportPart::End(Box::new(ExportEnd {
             is_complete: false,
             count: self.count,
@@ -210,7 +211,10 @@ impl ContactExport {
     }
 
     fn warnings(&self, gap: Option<Gap>) -> Vec<Warning> {
-        self.unseen.warnings().chain(self.incomplete.warnings()).chain(gap.map(Gap::warning)).collect()
+        let warnings = self.unseen.warnings().chain(self.incomplete.warnings()).chain(gap.map(Gap::warning));
+        let warnings: Vec<Warning> = warnings.collect();
+        self.context.record.note_warnings(&warnings);
+        warnings
     }
 
     /// Where the walk continues; `None` at its end.
@@ -264,7 +268,9 @@ impl ContactExport {
         let (context, page) = loop {
             let deadline = crate::clock::monotonic() + PAGE_TIME;
             let context = CallContext { deadline, ..self.context.clone() };
-            match walk.read(&context, state, ROWS).await {
+            let page = walk.read(&context, state, ROWS).await;
+            self.opened.note(&page);
+            match page {
                 Ok(page) => break (context, page),
                 Err(failure) => {
                     let wait = wait_of(&failure).filter(|_| waits < most_waits).ok_or(failure)?;

@@ -185,9 +185,13 @@ impl Contacts {
         request: &ListRequest,
     ) -> Result<ContactPage> {
         caller.require(Scope::ContactsRead)?;
-        let opened = self.deps.credentials.open(caller, credential).await?;
+        let opened = self.deps.credentials.open(context, caller, credential).await?;
         let _permit = opened.account.enter(context).await?;
-        list::list(context, caller, &opened, &self.cursors, request).await
+        let page = list::list(context, caller, &opened, &self.cursors, request).await;
+        opened.note(&page);
+        let page = page?;
+        context.record.note_warnings(&page.warnings);
+        Ok(page)
     }
 
     /// Begins an export of all contacts that match, and reads its first rows. It takes no permit of the credential's requests:
@@ -200,7 +204,7 @@ impl Contacts {
         request: ExportRequest,
     ) -> Result<ContactExport> {
         caller.require(Scope::ContactsRead)?;
-        let opened = self.deps.credentials.open(caller, credential).await?;
+        let opened = self.deps.credentials.open(context, caller, credential).await?;
         let permit = self.exports.take(&caller.tenant, credential)?;
         ContactExport::begin(context, &caller.tenant, opened, &self.cursors, request, permit).await
     }
@@ -214,9 +218,11 @@ impl Contacts {
         query: &ContactQuery,
     ) -> Result<u64> {
         caller.require(Scope::ContactsRead)?;
-        let opened = self.deps.credentials.open(caller, credential).await?;
+        let opened = self.deps.credentials.open(context, caller, credential).await?;
         let _permit = opened.account.enter(context).await?;
-        list::count(context, &opened, query).await
+        let count = list::count(context, &opened, query).await;
+        opened.note(&count);
+        count
     }
 
     /// Returns one contact, by the gateway's id or the CRM's. Needs `contacts:read`.
@@ -228,14 +234,18 @@ impl Contacts {
         id: &str,
     ) -> Result<ContactView> {
         caller.require(Scope::ContactsRead)?;
-        let opened = self.deps.credentials.open(caller, credential).await?;
+        let opened = self.deps.credentials.open(context, caller, credential).await?;
         let remote_id = ids::open(&opened.id, id)?;
         let _permit = opened.account.enter(context).await?;
-        let contact = opened.adapter.get_contact(context, &remote_id).await?;
+        let contact = opened.adapter.get_contact(context, &remote_id).await;
+        opened.note(&contact);
+        let contact = contact?;
         let tag = blocking::within(context, contact.size(), || condition::tag(&opened, &contact)).await?;
+        let warnings = Warning::bounded(incomplete(&contact));
+        context.record.note_warnings(&warnings);
         Ok(ContactView {
             id: ids::make(&opened.id, &contact.remote_id),
-            warnings: Warning::bounded(incomplete(&contact)),
+            warnings,
             contact,
             outcome: None,
             tag: Some(tag),
@@ -250,7 +260,9 @@ impl Contacts {
         request: &SearchRequest,
     ) -> Result<SearchResult> {
         caller.require(Scope::ContactsRead)?;
-        search::search(context, caller, &self.deps.credentials, &self.lookups, request).await
+        let found = search::search(context, caller, &self.deps.credentials, &self.lookups, request).await?;
+        context.record.note_codes(found.shortfalls.iter().map(|shortfall| shortfall.code));
+        Ok(found)
     }
 
     /// Describes the fields of the credential's account. Needs `contacts:read`. A source that cannot be read is a warning.
@@ -261,9 +273,11 @@ impl Contacts {
         credential: &CredentialId,
     ) -> Result<FieldsDescription> {
         caller.require(Scope::ContactsRead)?;
-        let opened = self.deps.credentials.open(caller, credential).await?;
+        let opened = self.deps.credentials.open(context, caller, credential).await?;
         let _permit = opened.account.enter(context).await?;
-        Ok(describe::describe(context, &opened).await)
+        let described = Ok(describe::describe(context, &opened).await);
+        opened.note(&described);
+        described
     }
 
     /// Creates a contact. Needs `contacts:write`.

@@ -29,7 +29,7 @@ enum Recovered {
     Applied(Box<ContactView>),
     NotApplied,
     /// The reason, if the lookup failed.
-    Unknown(Option<Failure>),
+    Unknown(Option<Box<Failure>>),
 }
 
 impl WriteOperation<'_> {
@@ -81,7 +81,7 @@ impl WriteOperation<'_> {
                 }
                 _ => Ok(self.send_again()),
             },
-            Recovered::Unknown(unseen) => Err(self.not_yet_known(&lost, unseen.as_ref())),
+            Recovered::Unknown(unseen) => Err(self.not_yet_known(&lost, unseen.as_deref())),
         }
     }
 
@@ -112,7 +112,7 @@ impl WriteOperation<'_> {
         match self.searched(prepared, warnings).await? {
             Recovered::Applied(view) => Ok(*view),
             Recovered::NotApplied => Err(self.not_yet_known(failure, None)),
-            Recovered::Unknown(unseen) => Err(self.not_yet_known(failure, unseen.as_ref())),
+            Recovered::Unknown(unseen) => Err(self.not_yet_known(failure, unseen.as_deref())),
         }
     }
 
@@ -154,7 +154,7 @@ impl WriteOperation<'_> {
             }
             sleep(self.settle).await;
         }
-        Ok(Recovered::Unknown(unseen))
+        Ok(Recovered::Unknown(unseen.map(Box::new)))
     }
 
     /// The failure for a write with a key whose outcome is open. The caller must retry with the same key after

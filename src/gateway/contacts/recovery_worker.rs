@@ -16,6 +16,7 @@ use crate::clock;
 use crate::domain::{CallContext, Contact, Result, TenantId, Text, Warning};
 use crate::gateway::credentials::ConnectedCredential;
 use crate::gateway::writes::{InFlightWrite, KEPT, RecoveryContext, WriteState};
+use crate::telemetry::series;
 
 /// How long one lookup may take.
 const LOOKUP_TIME: Duration = Duration::from_secs(10);
@@ -104,7 +105,10 @@ async fn one(
 ) {
     match opened {
         Ok(Some(opened)) => {
-            if let Err(failure) = search(&tenant, &opened, &mut write).await {
+            let outcome = search(&tenant, &opened, &mut write).await;
+            opened.note(&outcome);
+            if let Err(failure) = outcome {
+                series::recovery_outcome("inconclusive");
                 tracing::info!(code = failure.kind.code(), "a lookup for a lost create was inconclusive");
             }
         }
@@ -143,7 +147,15 @@ async fn search(tenant: &TenantId, opened: &ConnectedCredential, write: &mut InF
     }
     let prepared = opened.adapter.prepare_create(&context, &lost.draft).await?;
     let began = clock::monotonic();
-    match look_up_lost(&context, opened, &prepared, &lost).await {
+    let outcome = look_up_lost(&context, opened, &prepared, &lost).await;
+    match &outcome {
+        LookupOutcome::Ours(_) => series::recovery_outcome("found"),
+        LookupOutcome::Others(_) => series::recovery_outcome("ambiguous"),
+        LookupOutcome::NotFound => series::recovery_outcome("absent"),
+        // Counted with the other failures of the search.
+        LookupOutcome::Unclear(_) => {}
+    }
+    match outcome {
         LookupOutcome::Ours(contact) => {
             let warnings = warnings(&context, opened, &prepared, &lost, &contact).await?;
             write.note(WriteState::Applied { remote_id: contact.remote_id, warnings }).await

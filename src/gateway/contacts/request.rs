@@ -102,7 +102,10 @@ impl WriteRequest {
                     crash_point("reserved");
                     Some(*write)
                 }
-                Ok(Some(Begin::Replay(response))) => return entry.end_replayed(response).await,
+                Ok(Some(Begin::Replay(response))) => {
+                    self.context.record.note_replayed();
+                    return entry.end_replayed(response).await;
+                }
                 Ok(None) => None,
                 Err(failure) => return entry.end(Err(failure)).await,
             };
@@ -110,6 +113,11 @@ impl WriteRequest {
             let outcome = carry_out(&mut operation, write).await;
             let in_flight = operation.in_flight.take();
             drop(operation);
+            opened.note(&outcome);
+            match &outcome {
+                Ok(view) => self.context.record.note_warnings(&view.warnings),
+                Err(failure) => self.context.record.note_failure(failure),
+            }
             // The response is stored before anything else is awaited: an unstored outcome must be searched for
             // again.
             let response = match (&outcome, &in_flight) {
@@ -146,18 +154,20 @@ impl WriteRequest {
         let opened = self.authorise(&deps.credentials).await?;
         let mut operation = self.operation(deps, &opened, None);
         let outcome = carry_out(&mut operation, write).await;
+        opened.note(&outcome);
         let plan = match (operation.planned.take(), outcome) {
             (Some(plan), _) => plan,
             // Nothing is to be sent: the contact has the values already.
             (None, Ok(view)) => DryRun { calls: Vec::new(), warnings: view.warnings },
             (None, Err(failure)) => return Err(failure),
         };
+        self.context.record.note_warnings(&plan.warnings);
         blocking::within(&self.context, plan.size(), || build(&plan)).await?
     }
 
     async fn authorise(&self, credentials: &Credentials) -> Result<ConnectedCredential> {
         self.caller.require(Scope::ContactsWrite)?;
-        credentials.open(&self.caller, &self.credential).await
+        credentials.open(&self.context, &self.caller, &self.credential).await
     }
 
     /// Respects the deadline: a database that hangs must not block the caller.

@@ -36,7 +36,10 @@ impl CredentialRequest {
     pub(super) async fn run(self, credentials: Credentials, entry: Entry) -> Result<StoredResponse> {
         let run = async move {
             let mut in_flight = match self.claim(&credentials).await {
-                Ok(Some(Begin::Replay(response))) => return entry.end_replayed(response).await,
+                Ok(Some(Begin::Replay(response))) => {
+                    self.context.record.note_replayed();
+                    return entry.end_replayed(response).await;
+                }
                 Ok(Some(Begin::Started(write))) => Some(*write),
                 Ok(None) => None,
                 Err(failure) => return entry.end(Err(failure)).await,

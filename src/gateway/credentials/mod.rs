@@ -4,6 +4,7 @@ mod access;
 mod accounts;
 mod adapter_cache;
 mod create;
+mod health;
 mod resolver;
 mod rotation;
 mod settings;
@@ -64,9 +65,16 @@ impl Credentials {
 
     /// Opens a credential of the caller's tenant. Fails with `credential_not_found` for an id that does not exist, belongs
     /// to another tenant, or is outside the key's list; with `secret_unreadable`, `base_url_refused`.
-    pub async fn open(&self, caller: &Caller, id: &CredentialId) -> Result<ConnectedCredential> {
+    pub async fn open(
+        &self,
+        context: &CallContext,
+        caller: &Caller,
+        id: &CredentialId,
+    ) -> Result<ConnectedCredential> {
         may_name(caller, id)?;
-        self.resolver.open(&caller.tenant, id).await?.ok_or_else(not_found)
+        let opened = self.resolver.open(&caller.tenant, id).await?.ok_or_else(not_found)?;
+        context.record.note_credential(&opened.id, opened.spec.provider);
+        Ok(opened)
     }
 
     /// The rate limits of one account of the CRM, unless its credential lowers them.
@@ -155,7 +163,8 @@ impl Credentials {
         )?;
         let opened = self.resolver.connect(&caller.tenant, &id, &link, &secret)?;
         let probe_limits = self.resolver.probe_limits(&caller.tenant, spec);
-        let last_check = if verify { Some(probed(context, &opened, &probe_limits).await?) } else { None };
+        let last_check =
+            if verify { Some(probed(context, &opened, &probe_limits, None).await?) } else { None };
         let at = now();
         let mut record = CredentialRecord {
             id,
@@ -172,6 +181,7 @@ impl Credentials {
         };
         record.secret = self.resolver.seal(&record, &secret)?;
         self.store.insert(&record).await?;
+        context.record.note_credential(&record.id, spec.provider);
         self.resolver.forget(&record.tenant, &record.id);
         self.shown(record)
     }
@@ -235,11 +245,17 @@ impl Credentials {
         }
         for _ in 0..TRIES {
             let held = self.held(caller, id).await?;
-            check_group(caller, self.resolver.spec(&held.provider)?, &held, patch)?;
+            let before = held.clone();
+            let spec = self.resolver.spec(&held.provider)?;
+            context.record.note_credential(&held.id, spec.provider);
+            check_group(caller, spec, &held, patch)?;
             let changed = self.changed(context, held, patch, verify).await?;
             let stored = self.store.update(&changed).await?;
             self.resolver.forget(&caller.tenant, id);
             if stored {
+                if let Some(check) = &changed.last_check {
+                    self.log_change(&before, check)?;
+                }
                 return self.shown(changed);
             }
         }
@@ -275,6 +291,7 @@ impl Credentials {
     ) -> Result<CheckOutcome> {
         caller.require(Scope::CredentialsRead)?;
         let held = self.held(caller, id).await?;
+        context.record.note_credential(&held.id, self.resolver.spec(&held.provider)?.provider);
         let started = crate::clock::monotonic();
         let outcome = match self.resolver.open_held(&held) {
             Ok(opened) => {
@@ -285,8 +302,9 @@ impl Credentials {
         };
         let took = started.elapsed();
         let code = outcome.as_ref().err().map(|failure| Text::from_static(failure.kind.code()));
-        let check = CheckRecord { at: now(), ok: outcome.is_ok(), code };
+        let check = CheckRecord::after(held.last_check.as_ref(), code);
         self.store.note_check(&held.tenant, &held.id, held.revision, &check).await?;
+        self.log_change(&held, &check)?;
         Ok(CheckOutcome { outcome, took })
     }
 
@@ -329,12 +347,23 @@ impl Credentials {
         };
         let opened = self.resolver.connect(&held.tenant, &held.id, &link, &given)?;
         if secret.is_some() {
-            held.last_check =
-                if verify { Some(probed(context, &opened, &opened.account).await?) } else { None };
+            let last = held.last_check.take();
+            if verify {
+                held.last_check = Some(probed(context, &opened, &opened.account, last.as_ref()).await?);
+            }
             held.base_url = link.base_url.as_str().into();
             held.secret = self.resolver.seal(&held, &given)?;
         }
         Ok(held)
+    }
+
+    /// Logs the result of a check if it differs from that of the check before.
+    fn log_change(&self, before: &CredentialRecord, check: &CheckRecord) -> Result<()> {
+        if before.last_check.as_ref().is_none_or(|last| last.ok != check.ok) {
+            let provider = self.resolver.spec(&before.provider)?.provider;
+            health::log_change(&before.tenant, &before.id, provider, None, check);
+        }
+        Ok(())
     }
 
     fn shown(&self, record: CredentialRecord) -> Result<Credential> {
@@ -387,10 +416,11 @@ async fn probed(
     context: &CallContext,
     opened: &ConnectedCredential,
     account: &AccountLimits,
+    last: Option<&CheckRecord>,
 ) -> Result<CheckRecord> {
     let _permit = account.enter(context).await?;
     opened.probe(context).await?;
-    Ok(CheckRecord { at: now(), ok: true, code: None })
+    Ok(CheckRecord::after(last, None))
 }
 
 fn secret_required() -> Failure {

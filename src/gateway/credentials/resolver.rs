@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::accounts::Accounts;
 use super::adapter_cache::AdapterCache;
+use super::health::CredentialHealth;
 use super::{BATCH, ConnectedCredential, LISTED_MOST};
 use crate::adapters::{AdapterConnection, AdapterSpec, CredentialSecret, Settings};
 use crate::config::UpstreamLimits;
@@ -134,9 +135,11 @@ impl CredentialResolver {
     /// The connected form of a stored credential. It is shared while the credential does not change.
     pub(super) fn open_held(&self, held: &CredentialRecord) -> Result<ConnectedCredential> {
         if let Some(opened) = self.connected.get(held) {
+            opened.health.load(held);
             return Ok(opened);
         }
         let opened = self.connect_held(held)?;
+        opened.health.load(held);
         self.connected.keep(held.clone(), opened.clone());
         Ok(opened)
     }
@@ -188,11 +191,18 @@ impl CredentialResolver {
         let secret = read_secret(spec, secret)?;
         let account = self.account(tenant, id, spec, settings);
         let (transport, base_url) = (self.transport.clone(), base_url.clone());
-        let host = base_url.url().origin().ascii_serialization().into();
+        let host = Text::from(base_url.url().origin().ascii_serialization());
+        let health = CredentialHealth::new(
+            self.store.clone(),
+            tenant.clone(),
+            id.clone(),
+            spec.provider,
+            host.clone(),
+        );
         let upstream = Upstream::new(transport, spec.provider, base_url, account.clone());
         let adapter = (spec.connect)(AdapterConnection { settings, secret: &secret, upstream })?;
         let (id, seen_fields) = (id.clone(), Arc::default());
-        Ok(ConnectedCredential { id, spec, adapter, host, account, seen_fields, account_source })
+        Ok(ConnectedCredential { id, spec, adapter, host, account, seen_fields, account_source, health })
     }
 
     /// The limits for probes of the tenant's new credentials. Each new credential has another id, so these probes share the

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use super::accounts::AccountSource;
+use super::health::CredentialHealth;
 use crate::adapters::{Account, Adapter, AdapterSpec, RecentDefinitions, SeenFields};
 use crate::domain::{CallContext, CredentialId, Failure, Provider, RawJson, Result, Text, Timestamp};
 use crate::gateway::audit::fields;
@@ -81,6 +82,7 @@ pub struct ConnectedCredential {
     /// The fields that contacts of the account showed.
     pub(in crate::gateway) seen_fields: Arc<RecentDefinitions<SeenFields>>,
     pub(super) account_source: AccountSource,
+    pub(super) health: Arc<CredentialHealth>,
 }
 
 impl ConnectedCredential {
@@ -91,6 +93,16 @@ impl ConnectedCredential {
             self.account_source.opened(id);
         }
         Ok(account)
+    }
+
+    /// Notes what an operation showed about the credential: its failure, or that a call succeeded.
+    pub(in crate::gateway) fn note<T>(&self, outcome: &Result<T>) {
+        match outcome {
+            Err(failure) => self.health.note_failure(failure.kind),
+            // Some operations send nothing.
+            Ok(_) if self.account.has_worked() => self.health.note_success(),
+            Ok(_) => {}
+        }
     }
 
     /// Where writes go, as far as this is known without a call.

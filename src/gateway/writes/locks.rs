@@ -48,7 +48,10 @@ impl Locks {
         (tenant, credential): (&TenantId, &CredentialId),
         lock_keys: BTreeSet<String>,
     ) -> Result<Guard> {
-        let local = self.local.hold(context, (tenant, credential), &lock_keys).await?;
+        let began = crate::clock::monotonic();
+        let local = self.local.hold(context, (tenant, credential), &lock_keys).await;
+        context.record.note_wait(began.elapsed());
+        let local = local?;
         let mut guard = self.shared.hold(context, tenant, credential, lock_keys).await?;
         guard.local = Some(local);
         Ok(guard)
@@ -179,6 +182,7 @@ impl SharedLocks {
             if context.remaining() <= pause {
                 return Err(too_late());
             }
+            context.record.note_wait(pause);
             tokio::time::sleep(pause).await;
         }
     }

@@ -12,7 +12,7 @@ use crate::store::{After, CheckRecord, CredentialRecord, CredentialStore};
 macro_rules! columns {
     () => {
         "id, tenant_id, provider, name, settings, base_url, secret, revision, created_at, updated_at, checked_at, \
-         check_ok, check_code"
+         check_since, check_ok, check_code"
     };
 }
 
@@ -32,7 +32,7 @@ impl CredentialStore for Sql {
             updated_at,
             last_check,
         } = credential;
-        let [checked_at, check_ok, check_code] = flat(last_check.as_ref());
+        let [checked_at, check_since, check_ok, check_code] = flat(last_check.as_ref());
         let values = [
             id.as_str().into(),
             tenant.as_str().into(),
@@ -45,13 +45,14 @@ impl CredentialStore for Sql {
             created_at.as_millisecond().into(),
             updated_at.as_millisecond().into(),
             checked_at,
+            check_since,
             check_ok,
             check_code,
         ];
         let sql = concat!(
             "INSERT INTO credentials (",
             columns!(),
-            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
         );
         self.add_within((sql, &values), tenant, UsageKind::Credentials, self.quotas().credentials).await
     }
@@ -79,7 +80,7 @@ impl CredentialStore for Sql {
     }
 
     async fn update(&self, credential: &CredentialRecord) -> Result<bool> {
-        let [checked_at, check_ok, check_code] = flat(credential.last_check.as_ref());
+        let [checked_at, check_since, check_ok, check_code] = flat(credential.last_check.as_ref());
         let values = [
             credential.name.as_str().into(),
             credential.settings.as_str().into(),
@@ -87,6 +88,7 @@ impl CredentialStore for Sql {
             credential.secret.as_slice().into(),
             credential.updated_at.as_millisecond().into(),
             checked_at,
+            check_since,
             check_ok,
             check_code,
             credential.tenant.as_str().into(),
@@ -94,8 +96,8 @@ impl CredentialStore for Sql {
             credential.revision.into(),
         ];
         let sql = "UPDATE credentials SET name = $1, settings = $2, base_url = $3, secret = $4, updated_at = $5, \
-             checked_at = $6, check_ok = $7, check_code = $8, revision = revision + 1 \
-             WHERE tenant_id = $9 AND id = $10 AND revision = $11";
+             checked_at = $6, check_since = $7, check_ok = $8, check_code = $9, revision = revision + 1 \
+             WHERE tenant_id = $10 AND id = $11 AND revision = $12";
         Ok(self.write(sql, &values).await? > 0)
     }
 
@@ -106,12 +108,22 @@ impl CredentialStore for Sql {
         revision: i64,
         check: &CheckRecord,
     ) -> Result<()> {
-        let [checked_at, check_ok, check_code] = flat(Some(check));
-        let sql = "UPDATE credentials SET checked_at = $1, check_ok = $2, check_code = $3 \
-             WHERE tenant_id = $4 AND id = $5 AND revision = $6";
-        let place = [tenant.as_str().into(), id.as_str().into(), revision.into()];
-        self.execute(sql, &[checked_at, check_ok, check_code, place[0], place[1], place[2]]).await?;
+        let sql = "UPDATE credentials SET checked_at = $1, check_since = $2, check_ok = $3, check_code = $4 \
+             WHERE tenant_id = $5 AND id = $6 AND revision = $7";
+        self.execute(sql, &noted(tenant, id, revision, check)).await?;
         Ok(())
+    }
+
+    async fn note_change(
+        &self,
+        tenant: &TenantId,
+        id: &CredentialId,
+        revision: i64,
+        check: &CheckRecord,
+    ) -> Result<bool> {
+        let sql = "UPDATE credentials SET checked_at = $1, check_since = $2, check_ok = $3, check_code = $4 \
+             WHERE tenant_id = $5 AND id = $6 AND revision = $7 AND (check_ok IS NULL OR check_ok <> $3)";
+        Ok(self.execute(sql, &noted(tenant, id, revision, check)).await? > 0)
     }
 
     async fn delete(&self, tenant: &TenantId, id: &CredentialId) -> Result<bool> {
@@ -122,10 +134,22 @@ impl CredentialStore for Sql {
     }
 }
 
-/// The values of the three columns of a check.
-fn flat(check: Option<&CheckRecord>) -> [SqlValue<'_>; 3] {
+/// The values of a statement that notes a check of a row.
+fn noted<'a>(
+    tenant: &'a TenantId,
+    id: &'a CredentialId,
+    revision: i64,
+    check: &'a CheckRecord,
+) -> [SqlValue<'a>; 7] {
+    let [at, since, ok, code] = flat(Some(check));
+    [at, since, ok, code, tenant.as_str().into(), id.as_str().into(), revision.into()]
+}
+
+/// The values of the four columns of a check.
+fn flat(check: Option<&CheckRecord>) -> [SqlValue<'_>; 4] {
     [
         check.map(|check| check.at.as_millisecond()).into(),
+        check.map(|check| check.since.as_millisecond()).into(),
         check.map(|check| i64::from(check.ok)).into(),
         check.and_then(|check| check.code.as_deref()).into(),
     ]
@@ -134,7 +158,9 @@ fn flat(check: Option<&CheckRecord>) -> [SqlValue<'_>; 3] {
 fn check(row: &Row) -> Result<Option<CheckRecord>> {
     let Some(at) = row.some_time("checked_at")? else { return Ok(None) };
     let ok = row.column::<Option<i64>>("check_ok")? == Some(1);
-    Ok(Some(CheckRecord { at, ok, code: row.some_text("check_code")? }))
+    // An earlier release writes no `check_since`.
+    let since = row.some_time("check_since")?.unwrap_or(at);
+    Ok(Some(CheckRecord { at, since, ok, code: row.some_text("check_code")? }))
 }
 
 fn credential(row: &Row) -> Result<CredentialRecord> {

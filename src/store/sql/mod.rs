@@ -14,6 +14,7 @@ mod locks;
 mod row;
 mod sealed;
 mod tenants;
+mod totals;
 mod usage;
 
 use std::sync::Arc;
@@ -24,12 +25,14 @@ use self::row::{Row, refused, unavailable};
 use super::{postgres, sqlite};
 use crate::config::Quotas;
 use crate::domain::{Failure, FailureKind, Result, TenantId};
+use crate::telemetry::series;
 
 pub(super) use self::connections::{SqlConnections, WriteOutcome, collect};
 pub use self::keys::KeyStore;
 pub use self::locks::LockStore;
 pub use self::sealed::{SealedRecord, SealedStore};
 pub use self::tenants::TenantStore;
+pub use self::totals::Totals;
 
 pub(super) struct Sql {
     connections: SqlConnections,
@@ -123,7 +126,9 @@ impl Sql {
         failure: fn(&sqlx::Error) -> Failure,
     ) -> Result<WriteOutcome<Row>> {
         self.check_kept()?;
+        let began = crate::clock::monotonic();
         let done = self.connections.write(statements, each_counts).await;
+        series::database_statement(if statements.len() == 1 { "write" } else { "transaction" }, began);
         match &done {
             Ok(done) if done.touched > 0 => self.full.store(false, Ordering::Relaxed),
             Err(error) if sqlite::is_full(error) || postgres::is_full(error) => {
@@ -140,9 +145,11 @@ impl Sql {
         if !self.files_are_lost() {
             return Ok(());
         }
+        let reason = "database file lost";
+        series::database_error(reason);
         let detail = "The gateway's database file was removed or replaced, so nothing can be stored. Ask the operator to \
              restore it; the log names the file.";
-        Err(Failure::new(FailureKind::StoreUnavailable, detail))
+        Err(Failure::new(FailureKind::StoreUnavailable, detail).with_reason(reason))
     }
 
     fn files_are_lost(&self) -> bool {
@@ -164,8 +171,10 @@ impl Sql {
         values: &[SqlValue<'_>],
         read: impl Fn(&Row) -> Result<T>,
     ) -> Result<Vec<T>> {
-        let rows = self.connections.rows(sql, values).await.map_err(|error| unavailable(&error))?;
-        rows.iter().map(read).collect()
+        let began = crate::clock::monotonic();
+        let rows = self.connections.rows(sql, values).await;
+        series::database_statement("read", began);
+        rows.map_err(|error| unavailable(&error))?.iter().map(read).collect()
     }
 
     /// Removes a deleted secret from SQLite's write-ahead log too. If a reader blocks this, the next checkpoint does it.
@@ -201,6 +210,11 @@ impl Database {
              ON CONFLICT (word) DO NOTHING";
         const REMOVE: &str = "DELETE FROM write_locks WHERE word = 'probe'";
         self.0.together(&[(ADD, &[]), (REMOVE, &[])], false, unavailable).await.map(|_| ())
+    }
+
+    /// How much all tenants have stored. Fails with `store_unavailable`.
+    pub async fn totals(&self) -> Result<Totals> {
+        self.0.totals().await
     }
 
     /// Returns free pages to the file system, in small steps. Fails with `store_unavailable`.

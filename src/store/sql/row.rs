@@ -7,6 +7,7 @@ use sqlx::{Decode, Postgres, Row as _, Sqlite, Type};
 
 use crate::domain::{Failure, FailureKind, Result, Text, Timestamp};
 use crate::store::{After, postgres, sqlite};
+use crate::telemetry::series;
 
 pub(super) enum Row {
     Sqlite(SqliteRow),
@@ -66,9 +67,22 @@ pub(super) fn refused(error: &sqlx::Error) -> Failure {
 pub(super) fn unavailable(error: &sqlx::Error) -> Failure {
     // The error codes of both databases differ, so each function ignores the codes of the other.
     let advice = sqlite::advice(error).or_else(|| postgres::advice(error)).unwrap_or("failed");
+    let reason = reason(error);
+    series::database_error(reason);
     let error = postgres::shown(error);
     tracing::error!(error, "the database {advice}");
     Failure::new(FailureKind::StoreUnavailable, "The gateway's database is not available. Try again.")
+        .with_reason(reason)
+}
+
+fn reason(error: &sqlx::Error) -> &'static str {
+    if sqlite::is_full(error) || postgres::is_full(error) {
+        "disk full"
+    } else if sqlite::is_busy(error) {
+        "database locked"
+    } else {
+        "database unavailable"
+    }
 }
 
 /// The values for a comparison of `(created_at, id)` that selects the rows after `after`. Without it, all rows follow.

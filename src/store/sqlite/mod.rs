@@ -1,6 +1,7 @@
 //! The store in one SQLite file: creating its folder and file, settings, and migration. Every problem is reported as one
 //! sentence.
 
+mod backup;
 mod instance_lock;
 mod migrate;
 mod space;
@@ -19,6 +20,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 use self::watch::Watch;
 use self::writer::Writer;
 use crate::store::OpenError;
+pub(super) use backup::backup;
 pub(super) use instance_lock::enter;
 pub use instance_lock::{InstanceLock, InstancePresence};
 pub(super) use space::shrink;
@@ -177,7 +179,7 @@ pub(in crate::store) fn is_full(error: &sqlx::Error) -> bool {
     code(error).is_some_and(|code| code & 0xff == 13 || matches!(code, WRITE | SHM_SIZE))
 }
 
-fn is_busy(error: &sqlx::Error) -> bool {
+pub(in crate::store) fn is_busy(error: &sqlx::Error) -> bool {
     code(error).is_some_and(|code| matches!(code & 0xff, 5 | 6))
 }
 

@@ -181,7 +181,12 @@ fn credential(id: &str, tenant: &TenantId) -> CredentialRecord {
         revision: 1,
         created_at: now(),
         updated_at: now(),
-        last_check: Some(CheckRecord { at: now(), ok: false, code: Some("upstream_error".into()) }),
+        last_check: Some(CheckRecord {
+            at: now(),
+            since: now(),
+            ok: false,
+            code: Some("upstream_error".into()),
+        }),
     }
 }
 

@@ -85,13 +85,26 @@ async fn a_change_of_what_was_changed_meanwhile_is_refused(place: &TestPlace) {
     assert!(
         !store.credentials.update(&CredentialRecord { name: "late".into(), ..first.clone() }).await.unwrap()
     );
-    let check = CheckRecord { at: now(), ok: true, code: None };
+    let check = CheckRecord { at: now(), since: now(), ok: true, code: None };
     store.credentials.note_check(&one.id, &first.id, 1, &check).await.unwrap();
     let held = store.credentials.get(&one.id, &first.id).await.unwrap().unwrap();
     assert_eq!((held.name.as_str(), held.revision, held.last_check), ("mine", 2, first.last_check));
     store.credentials.note_check(&one.id, &first.id, 2, &check).await.unwrap();
     let held = store.credentials.get(&one.id, &first.id).await.unwrap().unwrap();
-    assert_eq!(held.last_check, Some(check));
+    assert_eq!(held.last_check, Some(check.clone()));
+    // What calls show is stored only if it is another result.
+    let refused =
+        CheckRecord { ok: false, code: Some("upstream_credential_rejected".into()), ..check.clone() };
+    for (revision, noted, is_stored) in [
+        (2, &check, false),
+        (1, &refused, false),
+        (2, &refused, true),
+        (2, &refused, false),
+        (2, &check, true),
+    ] {
+        let stored = store.credentials.note_change(&one.id, &first.id, revision, noted).await.unwrap();
+        assert_eq!(stored, is_stored, "{revision} {noted:?}");
+    }
 }
 
 async fn listings_go_on_behind_a_row_whatever_was_made_in_the_same_millisecond(place: &TestPlace) {

@@ -27,6 +27,7 @@ on_both! {
     rows_that_have_ended_give_their_room_back,
     keys_and_credentials_are_limited_over_all_processes,
     audit_records_beyond_the_limit_are_erased_oldest_first_and_refuse_nothing,
+    totals_count_what_all_tenants_have,
 }
 
 async fn open_with(place: &TestPlace, quotas: Quotas) -> Store {
@@ -56,6 +57,47 @@ fn ours(reserved: &Reserved) -> bool {
 
 const fn to(stage: Stage, sealed: Option<&[u8]>) -> Advance<'_> {
     Advance { stage, sends: 1, sealed, lease: None }
+}
+
+async fn totals_count_what_all_tenants_have(place: &TestPlace) {
+    let quotas = Quotas { credentials: Some(4), api_keys: None, ..Quotas::default() };
+    let (store, one) = house(place, quotas).await;
+    let none = store.database.totals().await.unwrap();
+    assert_eq!((none.credentials, none.oldest_open), (Vec::new(), None));
+    let two = tenant("two");
+    store.tenants.insert(&two).await.unwrap();
+    let unknown = |id: &str| CredentialRecord { last_check: None, ..credential(id, &two.id) };
+    for new in
+        [credential("cred_1", &one), credential("cred_2", &two.id), unknown("cred_3"), unknown("cred_4")]
+    {
+        store.credentials.insert(&new).await.unwrap();
+    }
+    let begun = now();
+    for (tenant, key, stages) in [
+        (&one, "a", &[Stage::Sending, Stage::Done][..]),
+        (&two.id, "b", &[Stage::Sending, Stage::Done]),
+        (&two.id, "c", &[Stage::Sending, Stage::Unknown]),
+        (&two.id, "d", &[]),
+    ] {
+        assert!(ours(&store.idempotency.reserve(&record(tenant, key, "f"), LONG).await.unwrap()));
+        for stage in stages {
+            assert!(store.idempotency.advance(tenant, key, "f", &to(*stage, Some(&[7]))).await.unwrap());
+        }
+    }
+    let totals = store.database.totals().await.unwrap();
+    let of =
+        |ok: Option<bool>| totals.credentials.iter().find(|(_, of, _)| *of == ok).map(|(.., count)| *count);
+    assert_eq!((of(Some(false)), of(None), of(Some(true))), (Some(2), Some(2), None));
+    let rows =
+        |stage: Stage| totals.ledger.iter().find(|(of, _)| *of == stage).map_or(0, |(_, count)| *count);
+    let stages = [Stage::Reserved, Stage::Sending, Stage::Unknown, Stage::Done];
+    assert_eq!(stages.map(rows), [1, 0, 1, 2]);
+    // By the database's clock.
+    let age = totals.oldest_open.unwrap().duration_since(begun).abs();
+    assert!(age < jiff::SignedDuration::from_mins(1), "{age}");
+    let quota = |name: &str| totals.quotas.iter().find(|(of, _)| *of == name).map(|(_, ratio)| *ratio);
+    assert!(quota("credentials").is_some_and(|ratio| (ratio - 0.75).abs() < 1e-9));
+    assert_eq!(quota("api_keys"), None, "it has no limit");
 }
 
 async fn what_is_stored_is_counted_whoever_writes_and_removes_it(place: &TestPlace) {

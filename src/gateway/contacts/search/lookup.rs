@@ -46,10 +46,11 @@ impl CredentialLookup<'_> {
     /// Asks one credential. Ends at the deadline, whatever hangs. Holds one of the credential's permits.
     pub(super) async fn of(&self, id: &CredentialId) -> Result<CredentialMatches> {
         let Self { context, caller, credentials, permits, by, most_bytes } = *self;
-        let opened = timeout_at(context.deadline, credentials.open(caller, id)).await.map_err(|_| {
-            let detail = "The gateway's database did not respond in time. Try again.";
-            Failure::new(FailureKind::StoreUnavailable, detail)
-        })??;
+        let opened =
+            timeout_at(context.deadline, credentials.open(context, caller, id)).await.map_err(|_| {
+                let detail = "The gateway's database did not respond in time. Try again.";
+                Failure::new(FailureKind::StoreUnavailable, detail)
+            })??;
         let _permit = permits.take(context, &caller.tenant).await?;
         let asked = async {
             let _permit = opened.account.enter(context).await?;
@@ -74,7 +75,9 @@ impl CredentialLookup<'_> {
             Failure::new(FailureKind::UpstreamTimeout, "The CRM did not respond in the time for this search.")
                 .with_upstream(opened.spec.provider, None)
         };
-        let matches = timeout_at(context.deadline, asked).await.map_err(late)??;
+        let matches = timeout_at(context.deadline, asked).await.map_err(late)?;
+        opened.note(&matches);
+        let matches = matches?;
         Ok(matches.of(&opened, most_bytes))
     }
 }

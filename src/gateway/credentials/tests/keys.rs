@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use super::house::{TestCredentials, operator, page, places};
+use super::house::{TestCredentials, context, operator, page, places};
 use crate::auth::ApiKey;
 use crate::domain::{FailureKind, Principal, Scope, Scopes, TenantId};
 use crate::gateway::ListingRequest;
@@ -208,7 +208,7 @@ async fn two_gateways_on_one_database_share_tenants_keys_and_revocations() {
     let (key, text) =
         two.keys.create(&operator(), &caller.tenant, draft(&[Scope::ContactsRead])).await.unwrap();
     let credential = one.add(&caller, "c").await;
-    assert!(two.credentials.open(&caller, &credential.id).await.is_ok());
+    assert!(two.credentials.open(&context(), &caller, &credential.id).await.is_ok());
     let header = format!("Bearer {}", text.expose_secret());
     for house in [&one, &two] {
         house.authenticator.authenticate(Some(&header)).await.unwrap();

@@ -16,7 +16,7 @@ use crate::store::tests::also_on_postgres;
 async fn failures(credentials: &Credentials, caller: &Caller, id: &CredentialId) -> Vec<Failure> {
     let patch = CredentialPatch { name: Some("x".into()), ..CredentialPatch::default() };
     vec![
-        credentials.open(caller, id).await.err().unwrap(),
+        credentials.open(&context(), caller, id).await.err().unwrap(),
         credentials.get(caller, id).await.err().unwrap(),
         credentials.update(&context(), caller, id, patch, true).await.err().unwrap(),
         credentials.check(&context(), caller, id).await.err().unwrap(),
@@ -38,9 +38,9 @@ async fn unknown_foreign_and_outside_the_list_are_one_answer() {
     assert_eq!(failures(&house.credentials, &mine, &foreign.id).await, unknown);
     assert_eq!(failures(&house.credentials, &limited, &other.id).await, unknown);
     // The owner opens it meanwhile: what is remembered for one is not there for another.
-    assert!(house.credentials.open(&theirs, &foreign.id).await.is_ok());
-    assert_eq!(house.credentials.open(&mine, &foreign.id).await.err().unwrap(), unknown[0]);
-    assert!(house.credentials.open(&limited, &own.id).await.is_ok());
+    assert!(house.credentials.open(&context(), &theirs, &foreign.id).await.is_ok());
+    assert_eq!(house.credentials.open(&context(), &mine, &foreign.id).await.err().unwrap(), unknown[0]);
+    assert!(house.credentials.open(&context(), &limited, &own.id).await.is_ok());
     let seen = house.credentials.list(&limited, &page(50)).await.unwrap();
     assert_eq!(seen.items.len(), 1);
     let refused = house.credentials.create(&context(), &limited, draft("n", "good"), true).await;
@@ -89,7 +89,7 @@ async fn a_refused_secret_is_answered_and_nothing_is_stored() {
     let mended =
         house.credentials.update(&context(), &mine, &unprobed.id, patch("good2"), true).await.unwrap();
     assert!(mended.last_check.unwrap().ok);
-    let opened = house.credentials.open(&mine, &unprobed.id).await.unwrap();
+    let opened = house.credentials.open(&context(), &mine, &unprobed.id).await.unwrap();
     assert_eq!(opened.adapter.probe(&context()).await.unwrap().name.unwrap(), "good2");
 }
 
@@ -136,7 +136,7 @@ async fn another_base_url_needs_the_secret_again() {
     // The default spelled out is no other URL.
     update(moved(None, "https://fake.example.com/")).await.unwrap();
     update(moved(Some("good3"), "https://other.internal/")).await.unwrap();
-    let opened = house.credentials.open(&mine, &id).await.unwrap();
+    let opened = house.credentials.open(&context, &mine, &id).await.unwrap();
     assert_eq!(opened.adapter.probe(&context).await.unwrap().id.unwrap(), "https://other.internal");
     // Back to the default is another URL too.
     let reset = CredentialPatch { settings: Some(json(r#"{"baseUrl":null}"#)), ..CredentialPatch::default() };
@@ -174,19 +174,19 @@ async fn opened_credentials_are_remembered_until_they_change() {
     let house = TestCredentials::new().await;
     let mine = house.tenant("t").await;
     let id = house.add(&mine, "c").await.id;
-    let opened = house.credentials.open(&mine, &id).await.unwrap();
-    let again = house.credentials.open(&mine, &id).await.unwrap();
+    let opened = house.credentials.open(&context(), &mine, &id).await.unwrap();
+    let again = house.credentials.open(&context(), &mine, &id).await.unwrap();
     assert!(std::sync::Arc::ptr_eq(&opened.adapter, &again.adapter));
     let patch = CredentialPatch { secret: Some(secret("good9")), ..CredentialPatch::default() };
     house.credentials.update(&context(), &mine, &id, patch, false).await.unwrap();
-    let renewed = house.credentials.open(&mine, &id).await.unwrap();
+    let renewed = house.credentials.open(&context(), &mine, &id).await.unwrap();
     assert!(!std::sync::Arc::ptr_eq(&opened.adapter, &renewed.adapter));
     house.credentials.delete(&context(), &mine, &id).await.unwrap();
-    assert!(house.credentials.open(&mine, &id).await.is_err());
+    assert!(house.credentials.open(&context(), &mine, &id).await.is_err());
     let id = house.add(&mine, "d").await.id;
-    house.credentials.open(&mine, &id).await.unwrap();
+    house.credentials.open(&context(), &mine, &id).await.unwrap();
     house.tenants.delete(&operator(), &mine.tenant).await.unwrap();
-    assert!(house.credentials.open(&mine, &id).await.is_err());
+    assert!(house.credentials.open(&context(), &mine, &id).await.is_err());
 }
 
 #[tokio::test]
@@ -209,7 +209,7 @@ async fn what_was_moved_in_the_database_does_not_open() {
     ]) {
         let edited = crate::store::CredentialRecord { base_url, secret, revision, ..held.clone() };
         assert!(store.update(&edited).await.unwrap());
-        let failure = house.credentials.open(&mine, &one.id).await.err().unwrap();
+        let failure = house.credentials.open(&context(), &mine, &one.id).await.err().unwrap();
         assert_eq!(failure.kind, FailureKind::SecretUnreadable);
         let checked = house.credentials.check(&context(), &mine, &one.id).await.unwrap();
         assert_eq!(checked.outcome.unwrap_err().kind, FailureKind::SecretUnreadable);
@@ -217,7 +217,7 @@ async fn what_was_moved_in_the_database_does_not_open() {
     // Given again, it works again.
     let patch = CredentialPatch { secret: Some(secret("good")), ..CredentialPatch::default() };
     house.credentials.update(&context(), &mine, &one.id, patch, true).await.unwrap();
-    assert!(house.credentials.open(&mine, &one.id).await.is_ok());
+    assert!(house.credentials.open(&context(), &mine, &one.id).await.is_ok());
 }
 
 #[tokio::test]
@@ -231,7 +231,7 @@ async fn under_another_master_key_or_a_shorter_allow_list_nothing_opens() {
     let id = house.credentials.create(&context(), &mine, elsewhere, true).await.unwrap().id;
     let mine = caller(mine.tenant);
     let kind = |house: TestCredentials, mine: Caller, id: CredentialId| async move {
-        house.credentials.open(&mine, &id).await.err().map(|failure| failure.kind)
+        house.credentials.open(&context(), &mine, &id).await.err().map(|failure| failure.kind)
     };
     let strange =
         TestCredentials::over(place.clone(), &MasterKey::generate().unwrap(), "other.internal").await;

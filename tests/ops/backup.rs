@@ -1,0 +1,88 @@
+//! A backup of a gateway that is in use, and a gateway that starts from it.
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::json;
+
+use crate::gateway_process::{GatewayProcess, master_key};
+use crate::testbed::crm;
+
+fn backup(database: &str, to: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_contacts-gateway"));
+    // It needs no master key: secrets stay sealed.
+    command.env_clear().env("GATEWAY_DATABASE_URL", database).args(["backup", to]).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_of_a_busy_gateway_starts_with_all_it_had() {
+    let (folder, restored, master_key) =
+        (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), master_key());
+    let gateway =
+        GatewayProcess::start(folder.path(), "log", &master_key, &[("GATEWAY_KEY_RATE", "0")]).await;
+    let crm = crm().await;
+    let (_, key) = gateway.tenant("one").await;
+    let credential = gateway.link_at(&key, "aptly", &crm.base_url(), &crm).await;
+    let path = format!("/crm/contacts?credentialId={credential}");
+    let create = async |gateway: &GatewayProcess, number: usize| {
+        let body = json!({ "lastName": "Okafor", "emailAddresses": [{ "emailAddress": format!("ada{number}@example.com") }] });
+        let once = format!("once-{number}");
+        gateway.call_with("POST", &path, &key, Some(body.to_string()), &[("idempotency-key", &once)]).await
+    };
+    let first = create(&gateway, 0).await;
+    assert_eq!(first.status, 200, "{first:?}");
+    let database = format!("sqlite://{}/gateway.db", folder.path().display());
+    let copy = restored.path().join("gateway.db");
+    let to = copy.to_str().unwrap().to_owned();
+    let (ended, url) = (AtomicBool::new(false), database.clone());
+    // Writes go on while the copy is made.
+    let (output, written) = tokio::join!(
+        async {
+            let output = tokio::task::spawn_blocking(move || backup(&url, &to)).await.unwrap();
+            ended.store(true, Ordering::SeqCst);
+            output
+        },
+        async {
+            let mut number = 1;
+            while !ended.load(Ordering::SeqCst) {
+                assert_eq!(create(&gateway, number).await.status, 200);
+                number += 1;
+            }
+            number
+        }
+    );
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(written > 1);
+    let bytes = std::fs::read(&copy).unwrap();
+    assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    for secret in [crm.token(), &key[20..], "Okafor", "ada0@example.com"] {
+        assert!(
+            !bytes.windows(secret.len()).any(|part| part == secret.as_bytes()),
+            "{secret} is in the backup"
+        );
+    }
+    // An existing file is not replaced, and nothing is left of a failed copy.
+    let again = backup(&database, copy.to_str().unwrap());
+    assert!(!again.status.success() && said(&again).contains("exists already"), "{}", said(&again));
+    assert_eq!(std::fs::read(&copy).unwrap(), bytes);
+    let nowhere = backup(&database, restored.path().join("no/copy.db").to_str().unwrap());
+    assert!(!nowhere.status.success() && said(&nowhere).contains("cannot be written"), "{}", said(&nowhere));
+    let missing = backup("sqlite://nowhere.db", "copy.db");
+    assert!(
+        !missing.status.success() && said(&missing).contains("there is no database"),
+        "{}",
+        said(&missing)
+    );
+    let files = std::fs::read_dir(restored.path()).unwrap().count();
+    assert_eq!(files, 1);
+    drop(gateway);
+    let gateway = GatewayProcess::start(restored.path(), "log", &master_key, &[]).await;
+    let replayed = create(&gateway, 0).await;
+    assert!(replayed.is_replay() && replayed.text == first.text, "{replayed:?}");
+    assert_eq!(gateway.call("GET", &path, &key, None).await.status, 200, "key and sealed secret work");
+}

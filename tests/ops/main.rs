@@ -1,0 +1,19 @@
+//! Operating the gateway: what the log, the metrics and the health of credentials show, with the real binary.
+
+#![expect(clippy::disallowed_methods, reason = "tests measure real time")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod backup;
+#[path = "../faults/front.rs"]
+#[expect(dead_code, reason = "other suites need more of it")]
+mod front;
+#[path = "../support/gateway_process.rs"]
+mod gateway_process;
+mod health;
+mod prometheus;
+#[path = "../support/reply.rs"]
+#[expect(dead_code, reason = "other suites need more of it")]
+mod reply;
+mod requests;
+mod testbed;
+mod troubles;

@@ -1,0 +1,134 @@
+//! The line of each request, whatever becomes of it.
+
+use std::time::Duration;
+
+use contacts_gateway::simulators::{Fault, FaultKind, aptly};
+use serde_json::{Value, json};
+
+use crate::gateway_process::{ADMIN_TOKEN, client, send};
+use crate::testbed::{Testbed, crm, has};
+
+fn requests(bed: &Testbed) -> Vec<Value> {
+    bed.lines().into_iter().filter(|line| line["message"] == "request").collect()
+}
+
+#[tokio::test]
+async fn a_request_is_one_line_with_all_that_is_known_and_no_value() {
+    let bed = Testbed::with(&[("GATEWAY_TRUSTED_PROXIES", "127.0.0.0/8")]).await;
+    let crm = aptly::AptlySimulator::start(aptly::AptlyOptions::default()).await.unwrap();
+    let account = bed.account("one", &crm.base_url(), crm.token()).await;
+    let contact = crm.contacts()[0]["_id"].as_str().unwrap().to_owned();
+    let path = format!("/2024-03/one/crm/contacts/{contact}?credentialId={}", account.credential);
+    let headers = [
+        ("x-request-id", "id-1"),
+        ("x-forwarded-for", "198.51.100.9, 203.0.113.7"),
+        ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+    ];
+    assert_eq!(bed.gateway.call_with("GET", &path, &account.key, None, &headers).await.status, 200);
+    let mut line = bed.line(&json!({ "request_id": "id-1" })).await;
+    let fields = line.as_object_mut().unwrap();
+    for (name, most) in [("duration_ms", 5_000.0), ("upstream_ms", 5_000.0), ("waiting_ms", 1_000.0)] {
+        let time = fields.remove(name).map_or(0.0, |time| time.as_f64().unwrap());
+        assert!(time < most, "{name} {time}");
+    }
+    assert!(fields.remove("timestamp").unwrap().as_str().unwrap().ends_with('Z'));
+    let expected = json!({ "level": "INFO", "message": "request", "method": "GET", "route": "/crm/contacts/{id}",
+        "status": 200, "tenant": account.tenant, "key": account.key_id, "credential": account.credential,
+        "provider": "aptly", "attempts": crm.calls().len(), "upstream_status": 200, "upstream_host": crm.base_url(),
+        "client": "203.0.113.7", "request_id": "id-1", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+        "target": "contacts_gateway::access" });
+    assert_eq!(line, expected);
+    // A write has a line too, with its warnings; health checks have none.
+    let body = json!({ "lastName": "Tandlebrook", "account": "Zephyrquill",
+        "emailAddresses": [{ "emailAddress": "quorvex@example.com" }], "phoneNumbers": [{ "phoneNumber": "73195" }] });
+    let path = format!("/crm/contacts?credentialId={}", account.credential);
+    let headers = [("x-request-id", "id-2"), ("idempotency-key", "secret-of-mine")];
+    for replayed in [None, Some("true")] {
+        let reply =
+            bed.gateway.call_with("POST", &path, &account.key, Some(body.to_string()), &headers).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        let codes: Vec<String> = reply.json()["warnings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|w| w["code"].as_str().unwrap().to_owned())
+            .collect();
+        let mut expected = json!({ "request_id": "id-2", "method": "POST", "route": "/crm/contacts" });
+        match replayed {
+            None => expected["warnings"] = codes.join(",").into(),
+            Some(word) => expected["replayed"] = word.into(),
+        }
+        bed.line(&expected).await;
+    }
+    assert_eq!(bed.gateway.call("GET", "/readyz", "", None).await.status, 200);
+    bed.gateway.call("GET", "/nowhere", "", None).await;
+    bed.line(&json!({ "route": "none", "status": 404, "code": "route_not_found" })).await;
+    assert!(requests(&bed).iter().all(|line| line["route"] != "/readyz"));
+    let log = bed.gateway.logged();
+    for value in
+        [contact.as_str(), "Tandlebrook", "Zephyrquill", "quorvex", "secret-of-mine", &account.key[24..]]
+    {
+        assert!(!log.contains(value), "{value} is in the log");
+    }
+}
+
+#[tokio::test]
+async fn a_caller_who_leaves_and_an_export_have_a_line_at_their_end() {
+    let bed = Testbed::open().await;
+    let crm = aptly::AptlySimulator::start(aptly::AptlyOptions::default()).await.unwrap();
+    let account = bed.account("one", &crm.base_url(), crm.token()).await;
+    let export = format!("/crm/contacts/export?credentialId={}", account.credential);
+    let headers = [("x-request-id", "id-export")];
+    let exported = bed.gateway.call_with("GET", &export, &account.key, None, &headers).await;
+    assert_eq!(exported.status, 200);
+    let line = bed.line(&json!({ "request_id": "id-export", "status": 200 })).await;
+    let calls = crm.calls().iter().filter(|call| call.method == "GET").count();
+    assert!(calls > 1 && line["attempts"] == calls, "{line}: {calls} calls");
+    crm.fault(Fault::always(FaultKind::LateAnswer { ms: 5_000 }));
+    let left = tokio::time::timeout(Duration::from_millis(300), bed.get(&account, "abc", "id-left"));
+    assert!(left.await.is_err());
+    let line = bed.line(&json!({ "request_id": "id-left" })).await;
+    assert!(has(&line, &json!({ "status": 499, "tenant": account.tenant })), "{line}");
+}
+
+#[tokio::test]
+async fn successes_can_be_left_out_or_sampled_and_failures_never_are() {
+    for (setting, most) in [("off", 0), ("sampled", 2)] {
+        let bed = Testbed::with(&[("GATEWAY_LOG_SUCCESS", setting)]).await;
+        for _ in 0..100 {
+            assert_eq!(bed.gateway.call("GET", "/docs/errors", "", None).await.status, 200);
+        }
+        bed.gateway
+            .call("GET", "/admin/tenants/ten_none", ADMIN_TOKEN, None)
+            .await
+            .is(404, "tenant_not_found");
+        bed.line(&json!({ "code": "tenant_not_found", "caller": "operator" })).await;
+        let successes = requests(&bed).iter().filter(|line| line["status"] == 200).count();
+        assert!(successes <= most && (most == 0 || successes > 0), "{setting}: {successes}");
+    }
+}
+
+#[tokio::test]
+async fn debug_adds_each_call_to_a_crm_by_its_path_without_ids() {
+    let bed = Testbed::with(&[("GATEWAY_LOG", "debug")]).await;
+    let crm = crm().await;
+    let account = bed.account("one", &crm.base_url(), crm.token()).await;
+    bed.get(&account, "hushhush", "id-1").await.is(404, "contact_not_found");
+    let expected = json!({ "level": "DEBUG", "message": "upstream call", "provider": "aptly", "method": "GET",
+        "path": "api/contacts/{id}", "status": 404, "host": crm.base_url(), "request_id": "id-1" });
+    let line = bed.line(&expected).await;
+    assert!(line["micros"].is_u64(), "{line}");
+    assert!(!bed.gateway.logged().contains("hushhush"));
+}
+
+#[tokio::test]
+async fn a_second_listener_serves_the_metrics_alone() {
+    let bed = Testbed::with(&[("GATEWAY_OPS_LISTEN", "127.0.0.1:0")]).await;
+    let line = bed.line(&json!({ "message": "listening for health checks and scrapes" })).await;
+    let ops = format!("http://{}/metrics", line["address"].as_str().unwrap());
+    let page = send(client().get(&ops)).await.unwrap();
+    assert!(page.status == 200 && page.text.contains("gateway_build_info{version="), "{page:?}");
+    let unknown = send(client().get(format!("{ops}?x=1"))).await.unwrap();
+    unknown.is(400, "invalid_parameter");
+    bed.gateway.call("GET", "/metrics", "", None).await.is(404, "route_not_found");
+}
