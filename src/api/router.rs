@@ -18,8 +18,8 @@ fn pages() -> Router<AppState> {
         .route("/", get(docs::home))
         .route("/openapi.json", get(docs::document))
         .route("/docs", get(docs::home))
-        .route("/docs/", get(docs::index))
-        .route("/docs/{asset}", get(docs::asset))
+        .route("/docs/", get(docs::reference))
+        .route("/docs/assets/{name}", get(docs::asset))
         .route("/docs/errors", get(docs::errors))
         .route("/docs/errors/{code}", get(docs::error))
 }

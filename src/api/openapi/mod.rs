@@ -4,7 +4,9 @@ mod examples;
 pub(super) mod parameters;
 pub(super) mod problems;
 mod providers;
+mod samples;
 
+use serde_json::Value;
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::schema::{Components, OneOfBuilder, Ref, Schema};
@@ -25,7 +27,7 @@ use super::schema::DryRunResponse;
         (name = "admin", description = "Tenants, API keys and the audit, for the operator. Available only if an admin token is configured."),
         (name = "operation", description = "Health checks."),
     ),
-    servers((url = "/", description = "This gateway.")),
+    servers((url = ".", description = "This gateway, also under a path prefix: the URL is relative to this document.")),
     components(schemas(Problem, ProblemCode, ProblemOrigin, ProblemRetryable, DryRunResponse<'static>)),
 )]
 struct Api;
@@ -68,8 +70,10 @@ fn complete(document: &mut Document) {
     shared.headers.insert(REQUEST_ID.to_owned(), parameters::request_id_header().into());
     shared.parameters.extend(parameters::headers().map(|header| (header.name.clone(), header.into())));
     for (path, item) in &mut document.paths.paths {
-        for operation in operations(item) {
+        for (method, operation) in operations(item) {
             complete_operation(path, operation, &mut shared);
+            let body = first_example(operation, &shared);
+            operation.extensions = Some(samples::of(method, path, operation, body));
         }
     }
     if let Some(components) = &mut document.components {
@@ -154,7 +158,20 @@ fn reference(kind: &str, name: &str) -> Ref {
     Ref::new(format!("#/components/{kind}/{name}"))
 }
 
-/// The operations of a path.
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten()
+/// The operations of a path, with their methods.
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    let PathItem { get, put, post, patch, delete, .. } = item;
+    let all = [("get", get), ("put", put), ("post", post), ("patch", patch), ("delete", delete)];
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
+/// The first example of the body, which is among the shared ones.
+fn first_example<'a>(operation: &Operation, shared: &'a Components) -> Option<&'a Value> {
+    let RefOr::T(body) = operation.request_body.as_ref()? else { return None };
+    let RefOr::T(content) = body.content.values().next()? else { return None };
+    let RefOr::Ref(example) = content.examples.values().next()? else { return None };
+    match shared.examples.get(example.ref_location.rsplit('/').next()?)? {
+        RefOr::T(example) => example.value.as_ref(),
+        RefOr::Ref(_) => None,
+    }
 }
