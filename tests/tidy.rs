@@ -40,6 +40,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rustls", &["upstream/client.rs", "upstream/transport.rs"]),
     ("flate2", &["upstream/body.rs", "simulators/gzip.rs"]),
     ("utoipa", &["api/"]),
+    ("pulldown_cmark", &["api/docs/markdown.rs"]),
     ("reqwest", &["upstream/client.rs", "cli/gateway_client.rs"]),
     ("csv", &["cli/"]),
     ("indicatif", &["cli/progress_bar.rs"]),

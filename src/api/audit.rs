@@ -67,8 +67,18 @@ impl IntoParams for AuditParameters {
         let of_tenant = "Returns only records of this tenant. The tenant may have been deleted.";
         vec![
             query("tenantId", of_tenant, documented::text(), "ten_0193d3a1"),
-            query("from", "Returns only records at or after this time.", documented::time(), "2026-01-01T00:00:00Z"),
-            query("to", "Returns only records at or before this time.", documented::time(), "2100-01-01T00:00:00Z"),
+            query(
+                "from",
+                "Returns only records at or after this time.",
+                documented::time(),
+                "2026-01-01T00:00:00Z",
+            ),
+            query(
+                "to",
+                "Returns only records at or before this time.",
+                documented::time(),
+                "2100-01-01T00:00:00Z",
+            ),
             query("action", "Returns only records of this action.", actions, "contact.create"),
             documented::cursor(),
             documented::page_size(),

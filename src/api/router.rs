@@ -20,6 +20,9 @@ fn pages() -> Router<AppState> {
         .route("/docs", get(docs::home))
         .route("/docs/", get(docs::reference))
         .route("/docs/assets/{name}", get(docs::asset))
+        .route("/docs/guide", get(docs::guide))
+        .route("/docs/guide/", get(docs::guide_home))
+        .route("/docs/guide/{page}", get(docs::guide_page))
         .route("/docs/errors", get(docs::errors))
         .route("/docs/errors/{code}", get(docs::error))
 }

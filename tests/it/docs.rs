@@ -1,13 +1,17 @@
 //! `/docs`: the reference from the binary alone, the guide, and a page for each problem.
 
+use std::collections::BTreeMap;
+
+use axum::body::Body;
 use contacts_gateway::api::openapi::document;
 use contacts_gateway::domain::FailureKind;
+use serde_json::Value;
 
-use crate::test_gateway::TestGateway;
+use crate::test_gateway::{TestGateway, signed};
 
 /// What the page names in `src` and `href`.
 fn links(page: &str) -> impl Iterator<Item = &str> {
-    page.split([' ', '>']).filter_map(|word| {
+    page.split([' ', '>', '\n']).filter_map(|word| {
         let value = word.strip_prefix("src=\"").or_else(|| word.strip_prefix("href=\""))?;
         value.strip_suffix('"')
     })
@@ -61,18 +65,97 @@ async fn no_script_and_no_style_of_ours_names_another_host() {
     }
 }
 
+/// Every page that can be reached from the reference, the guide and the list of errors, by its path.
+async fn all_pages(edge: &TestGateway) -> BTreeMap<String, String> {
+    let mut open: Vec<String> = ["/docs/", "/docs/guide/", "/docs/errors"].map(str::to_owned).into();
+    let mut pages = BTreeMap::new();
+    while let Some(path) = open.pop() {
+        if pages.contains_key(&path) || path == "/openapi.json" || path.contains("/assets/") {
+            continue;
+        }
+        let page = edge.ask("GET", &path).await;
+        assert_eq!(page.status, 200, "{path}");
+        let inside = links(&page.text).filter(|link| !link.contains("://"));
+        open.extend(inside.map(|link| resolved(&path, link)));
+        pages.insert(path, page.text);
+    }
+    pages
+}
+
+#[tokio::test]
+async fn every_link_leads_to_a_page_and_to_a_heading_there() {
+    let edge = TestGateway::open().await;
+    let pages = all_pages(&edge).await;
+    assert!(pages.len() > 60, "{}", pages.len());
+    let operations = document();
+    for (path, page) in &pages {
+        for link in links(page).filter(|link| !link.contains("://")) {
+            assert!(!link.starts_with('/'), "{path}: {link} does not survive a path prefix");
+            let Some((_, fragment)) = link.split_once('#') else { continue };
+            let target = resolved(path, link);
+            let found = match fragment.strip_prefix('/') {
+                Some(operation) => {
+                    let id = operation.rsplit('/').next().unwrap();
+                    target == "/docs/" && operations.contains(&format!("\"operationId\": \"{id}\""))
+                }
+                None => pages[&target].contains(&format!("id=\"{fragment}\"")),
+            };
+            assert!(found, "{path}: {link}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_page_needs_more_than_its_policy_allows() {
+    let edge = TestGateway::open().await;
+    for (path, page) in all_pages(&edge).await {
+        assert!(!page.contains("<style") && !page.contains(" style=") && !page.contains(" on"), "{path}");
+        assert!(!page.contains("<script>"), "{path}");
+        let elsewhere = page.split("src=\"").skip(1).any(|rest| rest.starts_with("http"));
+        assert!(!elsewhere, "{path}");
+    }
+}
+
 #[tokio::test]
 async fn every_problem_has_a_page_at_its_type() {
     let edge = TestGateway::open().await;
     let index = edge.ask("GET", "/docs/errors").await;
+    let document: Value = serde_json::from_str(&document()).unwrap();
     for kind in FailureKind::ALL {
-        let path = format!("/docs/errors/{}", kind.code());
-        assert!(index.text.contains(&path), "{path}");
-        let page = edge.ask("GET", &path).await;
-        assert_eq!(page.status, 200, "{path}");
-        assert!(page.text.contains(kind.code()) && page.header("content-type").starts_with("text/html"));
+        let code = kind.code();
+        assert!(index.text.contains(&format!("href=\"errors/{code}\"")), "{code}");
+        let page = edge.ask("GET", &format!("/docs/errors/{code}")).await;
+        assert_eq!(page.status, 200, "{code}");
+        assert!(page.header("content-type").starts_with("text/html"));
+        for part in ["What happened", "Whose fault", "What to do", "Example", "Handle it in code"] {
+            assert!(page.text.contains(&format!("<h2>{part}</h2>")), "{code}: {part}");
+        }
+        // The example is the one of the reference.
+        let shown =
+            page.text.split("<h2>Example</h2>\n<pre><code>").nth(1).unwrap().split("</code>").next().unwrap();
+        let shown: Value =
+            serde_json::from_str(&shown.replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">"))
+                .unwrap();
+        let example = &document["components"]["examples"][format!("problem.{code}")]["value"];
+        assert!(example.is_null() || *example == shown, "{code}: {shown}");
     }
-    edge.ask("GET", "/docs/errors/nothing").await.is(404, "route_not_found");
+}
+
+#[tokio::test]
+async fn an_unknown_page_is_a_page_for_browsers_and_a_problem_for_programs() {
+    let edge = TestGateway::open().await;
+    for path in ["/docs/errors/contact_exist", "/docs/guide/nothing"] {
+        edge.ask("GET", path).await.is(404, "route_not_found");
+        let request = signed("GET", path).header("accept", "text/html,*/*;q=0.8");
+        let page = edge.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(page.status, 404);
+        assert!(page.header("content-type").starts_with("text/html"), "{path}");
+        assert!(path.contains("guide") || page.text.contains("href=\"contact_exists\""), "{}", page.text);
+    }
+    let request =
+        signed("GET", "/docs/errors/%3Cscript%3Ealert(1)%3C%2Fscript%3E").header("accept", "text/html");
+    let page = edge.send(request.body(Body::empty()).unwrap()).await;
+    assert!(page.text.contains("&lt;script&gt;") && !page.text.contains("<script>"), "{}", page.text);
 }
 
 #[tokio::test]

@@ -233,9 +233,12 @@ async fn every_request_example_of_the_operator_succeeds() {
 #[test]
 fn every_parameter_has_an_example_or_a_default() {
     let document: Value = serde_json::from_str(&document()).unwrap();
-    let mut parameters = document["components"]["parameters"].as_object().unwrap().values().collect::<Vec<_>>();
+    let mut parameters =
+        document["components"]["parameters"].as_object().unwrap().values().collect::<Vec<_>>();
     let operations = Operation::all();
-    parameters.extend(operations.iter().flat_map(|operation| operation.described["parameters"].as_array().unwrap()));
+    parameters.extend(
+        operations.iter().flat_map(|operation| operation.described["parameters"].as_array().unwrap()),
+    );
     for parameter in parameters.iter().filter(|parameter| parameter["$ref"].is_null()) {
         let shown = !parameter["example"].is_null() || !parameter["schema"]["default"].is_null();
         assert!(shown || parameter["name"] == "cursor", "{parameter}");

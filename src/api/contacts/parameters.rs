@@ -35,11 +35,14 @@ impl IntoParams for ListParameters {
         // No default in the document: Swagger UI would send it together with a cursor, which is refused.
         let number = documented::number(PAGE_NUMBER_MOST);
         let paging = [
-            documented::exampled(documented::query(
-                "pageNumber",
-                "The page number, from 1: a page of the list as it is now. Pages shift when contacts change, so leave it out to read all contacts. Cannot be combined with `cursor`.",
-                number,
-            ), 1),
+            documented::exampled(
+                documented::query(
+                    "pageNumber",
+                    "The page number, from 1: a page of the list as it is now. Pages shift when contacts change, so leave it out to read all contacts. Cannot be combined with `cursor`.",
+                    number,
+                ),
+                1,
+            ),
             documented::page_size(),
             documented::cursor(),
         ];
@@ -205,7 +208,8 @@ impl IntoParams for UpsertParameters {
             identifying.collect::<Vec<_>>().join(", ")
         );
         let words = documented::text().enum_values(Some(selections(&match_kinds())));
-        let match_on = documented::exampled(documented::query("matchOn", &description, words), "emailAddress");
+        let match_on =
+            documented::exampled(documented::query("matchOn", &description, words), "emailAddress");
         WriteParameters::into_params(at).into_iter().chain([match_on]).collect()
     }
 }

@@ -27,6 +27,8 @@ pub(in crate::api) async fn asset(Path(name): Path<String>) -> Result<Response> 
         "pages.js" => (SCRIPT, include_bytes!("assets/pages.js").into()),
         "reference.css" => (CSS, include_bytes!("assets/reference.css").into()),
         "reference.js" => (SCRIPT, include_bytes!("assets/reference.js").into()),
+        "flow-light.svg" => (SVG, include_bytes!("assets/flow-light.svg").into()),
+        "flow-dark.svg" => (SVG, include_bytes!("assets/flow-dark.svg").into()),
         "icon.svg" => (SVG, include_bytes!("assets/icon.svg").into()),
         "swagger-ui.css" => (CSS, swagger_ui(&name)?),
         "swagger-ui-bundle.js" => (SCRIPT, swagger_ui(&name)?),

@@ -1,8 +1,13 @@
-//! The documentation, all of it from the binary: the reference (Swagger UI), the OpenAPI document, and a page for each problem.
+//! The documentation, all of it from the binary: the reference (Swagger UI), the OpenAPI document, the guide, and a page for each
+//! problem.
 //! Every link is relative, so that a proxy may serve the pages under a path prefix.
 
 mod assets;
 mod errors;
+mod guide;
+mod handling;
+mod markdown;
+mod page;
 mod remediation;
 
 use std::sync::LazyLock;
@@ -12,6 +17,7 @@ use http::header;
 
 pub(super) use assets::{asset, reference};
 pub(super) use errors::{error, errors};
+pub(super) use guide::{guide, guide_home, guide_page};
 
 use super::extract::{NoParameters, Query};
 use super::openapi;

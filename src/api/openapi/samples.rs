@@ -32,8 +32,12 @@ pub(super) fn of(method: &str, path: &str, operation: &Operation, body: Option<&
         let example = || example(parameter);
         match parameter.parameter_in {
             ParameterIn::Path => path = path.replace(&format!("{{{}}}", parameter.name), &example()),
-            ParameterIn::Query if is_sampled(operation, parameter) => query.push((parameter.name.as_str(), example())),
-            ParameterIn::Header if parameter.name == "Idempotency-Key" => takes_idempotency_key = body.is_some(),
+            ParameterIn::Query if is_sampled(operation, parameter) => {
+                query.push((parameter.name.as_str(), example()))
+            }
+            ParameterIn::Header if parameter.name == "Idempotency-Key" => {
+                takes_idempotency_key = body.is_some()
+            }
             _ => {}
         }
     }
@@ -104,8 +108,11 @@ impl SampleRequest<'_> {
             let query = self.query.iter().map(|(name, value)| format!("{}: {}", quoted(name), quoted(value)));
             lines.push(format!("params={{{}}}", query.collect::<Vec<_>>().join(", ")));
         }
-        let mut headers: Vec<_> =
-            self.key.map(|key| format!("\"Authorization\": f\"Bearer {{os.environ['{key}']}}\"")).into_iter().collect();
+        let mut headers: Vec<_> = self
+            .key
+            .map(|key| format!("\"Authorization\": f\"Bearer {{os.environ['{key}']}}\""))
+            .into_iter()
+            .collect();
         if self.takes_idempotency_key {
             headers.push("\"Idempotency-Key\": str(uuid.uuid4())".to_owned());
         }
@@ -125,8 +132,11 @@ impl SampleRequest<'_> {
         if self.method != "GET" {
             options.push(format!("method: \"{}\"", self.method));
         }
-        let mut headers: Vec<_> =
-            self.key.map(|key| format!("Authorization: `Bearer ${{process.env.{key}}}`")).into_iter().collect();
+        let mut headers: Vec<_> = self
+            .key
+            .map(|key| format!("Authorization: `Bearer ${{process.env.{key}}}`"))
+            .into_iter()
+            .collect();
         if self.body.is_some() {
             headers.push("\"Content-Type\": \"application/json\"".to_owned());
         }
@@ -137,7 +147,8 @@ impl SampleRequest<'_> {
             let headers = headers.iter().map(|header| format!("    {header},\n")).collect::<String>();
             options.push(format!("headers: {{\n{headers}  }}"));
         }
-        options.extend(self.body.map(|body| format!("body: JSON.stringify({})", literal(body, 1, Words::JSON))));
+        options
+            .extend(self.body.map(|body| format!("body: JSON.stringify({})", literal(body, 1, Words::JSON))));
         let options = options.iter().map(|option| format!("  {option},\n")).collect::<String>();
         let options = if options.is_empty() { options } else { format!(", {{\n{options}}}") };
         format!(

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
-pub(in crate::api) use body::CredentialProblem;
+pub(in crate::api) use body::{CredentialProblem, origin};
 pub use body::{Problem, ProblemCode, ProblemOrigin, ProblemRetryable};
 pub use status::{status, title};
 
