@@ -84,7 +84,7 @@ fn fill(chromium: &mut Chromium, selector: &str, value: &str) {
         "(() => {{ const field = document.querySelector({selector:?}); \
          const prototype = Object.getPrototypeOf(field); \
          Object.getOwnPropertyDescriptor(prototype, 'value').set.call(field, {value:?}); \
-         for (const event of ['input', 'change']) field.dispatchEvent(new Event(event, {{ bubbles: true }})); }})()"
+         for (const event of ['input', 'change', 'focusout']) field.dispatchEvent(new Event(event, {{ bubbles: true }})); }})()"
     ));
 }
 
@@ -117,30 +117,32 @@ fn a_key_is_kept_for_the_tab_and_used_for_requests_to_both_crms() {
         assert_eq!(chromium.evaluate("document.querySelector('#bearer').value"), demo.key());
         assert_eq!(chromium.evaluate("localStorage.length"), 0, "a key is kept although nobody asked for it");
 
-        for (crm, example) in [("demo-aptly", 0), ("demo-pipeline", 1)] {
+        for (crm, example) in [("demo-aptly", "aptly"), ("demo-pipeline", "pipeline")] {
             for id in ["listContacts", "createContact"] {
                 open_operation(&mut chromium, "contacts", id);
                 let operation = format!("#operations-contacts-{id}");
-                assert!(
-                    chromium.evaluate(&format!(
-                        "document.querySelector(\"{operation} [data-param-name=credentialId] input\").value"
-                    )) != ""
-                );
-                fill(&mut chromium, &format!("{operation} [data-param-name=credentialId] input"), crm);
+                // The example of the document.
+                let credential = format!("{operation} [data-param-name=credentialId] input");
+                chromium.wait(&format!("document.querySelector('{credential}').value === 'demo-aptly'"));
+                fill(&mut chromium, &credential, crm);
                 if id == "createContact" {
                     let select =
                         format!("{operation} .opblock-section-request-body .examples-select-element");
-                    let option = chromium
-                        .evaluate(&format!("document.querySelector('{select}').options[{example}].value"));
-                    fill(&mut chromium, &select, option.as_str().unwrap());
+                    fill(&mut chromium, &select, example);
                 }
                 click(&mut chromium, &format!("{operation} .execute"));
                 let status = format!(
-                    "document.querySelector('{operation} .live-responses-table .response-col_status')?.textContent"
+                    "document.querySelector('{operation} .live-responses-table tbody .response-col_status')?.textContent"
                 );
                 chromium.wait(&format!("{status} !== undefined"));
                 let text = chromium.evaluate(&status);
                 assert!(text.as_str().unwrap().starts_with("200"), "{crm} {id}: {text}");
+                let url = chromium
+                    .evaluate(&format!("document.querySelector('{operation} .request-url pre').textContent"));
+                let sent = format!("{base}crm/contacts?credentialId={crm}");
+                assert!(url.as_str().unwrap().starts_with(&sent), "{url}");
+                chromium
+                    .evaluate(&format!("document.querySelector('{operation} .execute').scrollIntoView()"));
                 chromium.picture(&screenshots().join(format!("{id}-{crm}-{place}.png")));
                 click(&mut chromium, &format!("{operation} .btn-clear"));
                 click(&mut chromium, &format!("{operation} .opblock-summary-control"));

@@ -27,7 +27,7 @@ function adapted(document) {
   // Swagger UI would send the example of an optional parameter, so it becomes part of the description.
   const adapt = (parameter) => {
     if (parameter.required || parameter.example === undefined) return;
-    parameter.description = `${parameter.description} Example: \`${parameter.example}\`.`;
+    if (typeof parameter.example === "string") parameter.description += ` Example: \`${parameter.example}\`.`;
     delete parameter.example;
   };
   Object.values(document.components.parameters ?? {}).forEach(adapt);
@@ -119,6 +119,8 @@ function parts(document) {
       components: { Reference },
       wrapComponents: { responses, parameters, authorizeOperationBtn: nothing },
       fn: { opsFilter },
+      // Respects the height of our header.
+      statePlugins: { scroll: { wrapActions: { scrollToElement: () => (place) => place.scrollIntoView() } } },
     };
   };
 }
