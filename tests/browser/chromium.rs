@@ -59,12 +59,12 @@ impl Chromium {
         let (unread, events) = (Vec::new(), Vec::new());
         let mut chromium =
             Self { process, to, from, unread, last_id: 0, session: String::new(), events, _profile: profile };
-        let tab = chromium.call("Target.createTarget", json!({ "url": "about:blank" }));
+        let tab = chromium.call("Target.createTarget", &json!({ "url": "about:blank" }));
         let session =
-            chromium.call("Target.attachToTarget", json!({ "targetId": tab["targetId"], "flatten": true }));
+            chromium.call("Target.attachToTarget", &json!({ "targetId": tab["targetId"], "flatten": true }));
         session["sessionId"].as_str().unwrap().clone_into(&mut chromium.session);
         for domain in ["Page", "Runtime", "Log", "Network"] {
-            chromium.call(&format!("{domain}.enable"), json!({}));
+            chromium.call(&format!("{domain}.enable"), &json!({}));
         }
         chromium
     }
@@ -73,18 +73,18 @@ impl Chromium {
     pub(crate) fn open(&mut self, url: &str, look: &Look) {
         let Look { scheme, width, height, .. } = *look;
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
-        self.call("Emulation.setDeviceMetricsOverride", size);
+        self.call("Emulation.setDeviceMetricsOverride", &size);
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
-        self.call("Emulation.setEmulatedMedia", json!({ "features": features }));
-        self.call("Page.navigate", json!({ "url": "about:blank" }));
+        self.call("Emulation.setEmulatedMedia", &json!({ "features": features }));
+        self.call("Page.navigate", &json!({ "url": "about:blank" }));
         self.wait("location.href === 'about:blank'");
         self.events.clear();
-        self.call("Page.navigate", json!({ "url": url }));
+        self.call("Page.navigate", &json!({ "url": url }));
     }
 
     pub(crate) fn reload(&mut self) {
         self.evaluate("document.body.remove()");
-        self.call("Page.reload", json!({}));
+        self.call("Page.reload", &json!({}));
     }
 
     /// Waits until the expression is true.
@@ -102,13 +102,14 @@ impl Chromium {
     }
 
     pub(crate) fn evaluate(&mut self, expression: &str) -> Value {
-        let found = self.call("Runtime.evaluate", json!({ "expression": expression, "returnByValue": true }));
+        let found =
+            self.call("Runtime.evaluate", &json!({ "expression": expression, "returnByValue": true }));
         assert!(found["exceptionDetails"].is_null(), "{expression}: {found}");
         found["result"]["value"].clone()
     }
 
     pub(crate) fn picture(&mut self, path: &Path) {
-        let picture = self.call("Page.captureScreenshot", json!({ "format": "png" }));
+        let picture = self.call("Page.captureScreenshot", &json!({ "format": "png" }));
         let png =
             base64::engine::general_purpose::STANDARD.decode(picture["data"].as_str().unwrap()).unwrap();
         std::fs::write(path, png).unwrap();
@@ -137,7 +138,7 @@ impl Chromium {
         self.events.iter().filter(is_fault).map(ToString::to_string).collect()
     }
 
-    fn call(&mut self, method: &str, params: Value) -> Value {
+    fn call(&mut self, method: &str, params: &Value) -> Value {
         self.last_id += 1;
         let mut message = json!({ "id": self.last_id, "method": method, "params": params });
         if !self.session.is_empty() {

@@ -127,6 +127,10 @@ fn the_calls_of_the_readme_and_of_the_guide_answer_what_is_printed_there() {
         let mut document = std::fs::read_to_string(&path).unwrap();
         // Each document begins anew, as its reader does.
         let demo = Demo::start();
+        for part in document.split("<!-- printed by the demo -->\n```text\n").skip(1) {
+            let printed = part.split("```").next().unwrap();
+            assert!(demo.printed.contains(printed), "{}: {printed}", path.display());
+        }
         let outputs: Vec<_> = blocks(&document).into_iter().map(|block| (block.run(&demo), block)).collect();
         run += outputs.len();
         // From the last on, so that the places of the others stay.

@@ -47,6 +47,7 @@ const PARTS: &[(&str, &[(&str, &str)])] = &[
             ("configuration", include_str!("guide/configuration.md")),
             ("operating", include_str!("guide/operating.md")),
             ("security", include_str!("guide/security.md")),
+            ("changelog", include_str!("guide/changelog.md")),
         ],
     ),
     ("Fields of the CRMs", &[("fields", include_str!("guide/fields.md"))]),
@@ -141,7 +142,7 @@ pub(in crate::api) async fn guide_page(
     }
     let body = "<h1>Unknown page</h1>\n<p class=\"lead\">The guide has no page with this address. \
                 <a href=\"./\">See all pages.</a></p>\n";
-    let side = PAGES.first().map_or_else(String::new, |page| page.side());
+    let side = PAGES.first().map_or_else(String::new, GuidePage::side);
     let page =
         DocsPage { section: Section::Guide, up: "../", title: "Unknown page", side, body: body.to_owned() };
     Ok(page.respond(StatusCode::NOT_FOUND))

@@ -28,7 +28,7 @@ pub(super) fn render(text: &str) -> MarkdownText {
                 events.push(Event::Start(Tag::Table(columns)));
             }
             Event::End(TagEnd::Table) => {
-                events.extend([Event::End(TagEnd::Table), Event::Html("</div>\n".into())])
+                events.extend([Event::End(TagEnd::Table), Event::Html("</div>\n".into())]);
             }
             Event::Start(Tag::Link { link_type, dest_url, title, id }) => {
                 let dest_url = CowStr::from(target(&dest_url));

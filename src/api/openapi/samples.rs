@@ -33,10 +33,10 @@ pub(super) fn of(method: &str, path: &str, operation: &Operation, body: Option<&
         match parameter.parameter_in {
             ParameterIn::Path => path = path.replace(&format!("{{{}}}", parameter.name), &example()),
             ParameterIn::Query if is_sampled(operation, parameter) => {
-                query.push((parameter.name.as_str(), example()))
+                query.push((parameter.name.as_str(), example()));
             }
             ParameterIn::Header if parameter.name == "Idempotency-Key" => {
-                takes_idempotency_key = body.is_some()
+                takes_idempotency_key = body.is_some();
             }
             _ => {}
         }
@@ -120,7 +120,7 @@ impl SampleRequest<'_> {
             lines.push(format!("headers={{{}}}", headers.join(", ")));
         }
         lines.extend(self.body.map(|body| format!("json={}", literal(body, 1, Words::PYTHON))));
-        let call = lines.iter().map(|line| format!("    {line},\n")).collect::<String>();
+        let call = listed(&lines, "    ");
         format!(
             "{imports}import requests\n\nresponse = requests.{}(\n{call})\nprint(response.status_code, response.text)\n",
             self.method.to_lowercase(),
@@ -144,12 +144,12 @@ impl SampleRequest<'_> {
             headers.push("\"Idempotency-Key\": crypto.randomUUID()".to_owned());
         }
         if !headers.is_empty() {
-            let headers = headers.iter().map(|header| format!("    {header},\n")).collect::<String>();
+            let headers = listed(&headers, "    ");
             options.push(format!("headers: {{\n{headers}  }}"));
         }
         options
             .extend(self.body.map(|body| format!("body: JSON.stringify({})", literal(body, 1, Words::JSON))));
-        let options = options.iter().map(|option| format!("  {option},\n")).collect::<String>();
+        let options = listed(&options, "  ");
         let options = if options.is_empty() { options } else { format!(", {{\n{options}}}") };
         format!(
             "const response = await fetch(\"{}\"{options});\nconsole.log(response.status, await response.text());\n",
@@ -195,6 +195,12 @@ fn literal(value: &Value, depth: usize, words: Words) -> String {
     }
     let (outer, inner) = (" ".repeat(depth * words.indent), " ".repeat((depth + 1) * words.indent));
     format!("{open}\n{inner}{}\n{outer}{close}", parts.join(&format!(",\n{inner}")))
+}
+
+/// Each part on a line of its own, with a comma.
+fn listed(parts: &[String], indent: &str) -> String {
+    let lines: Vec<String> = parts.iter().map(|part| format!("{indent}{part},\n")).collect();
+    lines.concat()
 }
 
 fn quoted(text: &str) -> String {

@@ -90,10 +90,13 @@ function parts(document) {
     const responses = (Original) => (props) => {
       const operation = document.paths[props.path]?.[props.method];
       const works = (_, status) => status.startsWith("2");
-      return h(React.Fragment, null,
-        operation?.["x-codeSamples"] && h(Samples, { samples: operation["x-codeSamples"] }),
-        h(Original, { ...props, responses: props.responses.filter(works) }),
-        h(Failures, { responses: props.responses.filterNot(works) }));
+      const samples = operation?.["x-codeSamples"];
+      const code = samples && h(Samples, { key: "code", samples });
+      const documented = h(Original, { ...props, key: "documented", responses: props.responses.filter(works) });
+      const failures = h(Failures, { key: "failures", responses: props.responses.filterNot(works) });
+      // A response that was just received comes first.
+      const parts = props.tryItOutResponse ? [documented, code, failures] : [code, documented, failures];
+      return h(React.Fragment, null, parts);
     };
 
     const parameters = (Original) => (props) => {
@@ -120,7 +123,7 @@ function parts(document) {
       wrapComponents: { responses, parameters, authorizeOperationBtn: nothing },
       fn: { opsFilter },
       // Respects the height of our header.
-      statePlugins: { scroll: { wrapActions: { scrollToElement: () => (place) => place.scrollIntoView() } } },
+      statePlugins: { layout: { wrapActions: { scrollToElement: () => (place) => place.scrollIntoView() } } },
     };
   };
 }
