@@ -1,9 +1,9 @@
 //! The OpenAPI document, generated from the handlers.
 
 mod examples;
+mod generators;
 pub(super) mod parameters;
 pub(super) mod problems;
-mod providers;
 mod samples;
 
 use serde_json::Value;
@@ -11,7 +11,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::schema::{Components, OneOfBuilder, Ref, Schema};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{Content, License, OpenApi as Document, RefOr};
+use utoipa::openapi::{ContactBuilder, Content, License, OpenApi as Document, RefOr};
 
 use super::problem::{Problem, ProblemCode, ProblemOrigin, ProblemRetryable};
 use super::routes::{open_routes, operator_routes, tenant_routes};
@@ -43,6 +43,8 @@ pub fn document() -> String {
     document.merge(open_routes().split_for_parts().1);
     document.merge(operator_routes().split_for_parts().1);
     complete(&mut document);
+    let mut document = serde_json::to_value(&document).unwrap_or_default();
+    generators::name_free_parts(&mut document);
     let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
     text.push('\n');
     text
@@ -50,6 +52,8 @@ pub fn document() -> String {
 
 /// Adds the parts that many operations share.
 fn complete(document: &mut Document) {
+    // The gateway is self-hosted.
+    document.info.contact = Some(ContactBuilder::new().name(Some("The operator of this gateway")).build());
     document.info.license = Some(License::new("MIT"));
     if let Some(license) = &mut document.info.license {
         license.identifier = Some("MIT".to_owned());
@@ -63,7 +67,6 @@ fn complete(document: &mut Document) {
             scheme.description = Some(description.to_owned());
             components.add_security_scheme(name, SecurityScheme::Http(scheme));
         }
-        providers::describe(components);
     }
     let mut shared = Components::new();
     shared.examples.extend(problems::examples());

@@ -11,6 +11,7 @@ use crate::domain::bounds::{EMAIL_ADDRESS_MOST, IDEMPOTENCY_KEY_MOST, TEXT_MOST}
 
 /// The maximum page size.
 pub(in crate::api) const PAGE_SIZE_MOST: u64 = 100;
+const REQUEST_ID_PATTERN: &str = "^[A-Za-z0-9._-]{1,128}$";
 /// The parameter of a write that is only planned.
 pub(super) const DRY_RUN: &str = "dryRun";
 /// The default page size.
@@ -103,7 +104,7 @@ pub(in crate::api) fn page_size() -> Parameter {
 
 /// The headers that every operation accepts.
 pub(super) fn headers() -> [Parameter; 3] {
-    let id = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9._-]{1,128}$"));
+    let id = ObjectBuilder::new().schema_type(Type::String).pattern(Some(REQUEST_ID_PATTERN));
     let millis = ObjectBuilder::new()
         .schema_type(Type::Integer)
         .minimum(Some(*DEADLINE_MILLIS.start()))
@@ -128,7 +129,8 @@ pub(in crate::api) fn idempotency_key() -> Parameter {
     let key = ObjectBuilder::new()
         .schema_type(Type::String)
         .min_length(Some(1))
-        .max_length(Some(IDEMPOTENCY_KEY_MOST));
+        .max_length(Some(IDEMPOTENCY_KEY_MOST))
+        .pattern(Some("^[!-~]+$"));
     let parameter = header(
         "Idempotency-Key",
         "A new key for each write, such as a random UUID. The write then happens once, even if the request is sent again. \
@@ -141,7 +143,9 @@ pub(in crate::api) fn idempotency_key() -> Parameter {
 
 /// The header that prevents an update or delete from overwriting another change.
 pub(in crate::api) fn if_match() -> Parameter {
-    let tags = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1));
+    let tag = r#"(W/)?"[!#-~]*""#;
+    let pattern = format!(r"^(\*|{tag}(\s*,\s*{tag})*)$");
+    let tags = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).pattern(Some(pattern));
     let parameter = header(
         "If-Match",
         "The `ETag` of the contact as you read it, or several tags separated by commas. The write is sent only if the contact \
@@ -154,7 +158,7 @@ pub(in crate::api) fn if_match() -> Parameter {
 
 /// The header of a contact that was read by its id.
 pub(super) fn entity_tag_header() -> Header {
-    let text = ObjectBuilder::new().schema_type(Type::String).build();
+    let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(r#"^"[A-Za-z0-9_-]+"$"#)).build();
     HeaderBuilder::new()
         .schema(Some(text))
         .description(Some(
@@ -174,7 +178,7 @@ pub(super) fn replayed_header() -> Header {
 
 /// The header of every response.
 pub(super) fn request_id_header() -> Header {
-    let text = ObjectBuilder::new().schema_type(Type::String).build();
+    let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(REQUEST_ID_PATTERN)).build();
     HeaderBuilder::new().schema(Some(text)).description(Some("The request id.")).build()
 }
 
