@@ -38,7 +38,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hyper", &["app/server/", "upstream/body.rs"]),
     ("hyper_util", &["app/server/"]),
     ("rustls", &["upstream/client.rs", "upstream/transport.rs"]),
-    ("flate2", &["upstream/body.rs", "simulators/gzip.rs"]),
+    ("flate2", &["upstream/body.rs", "simulators/gzip.rs", "api/docs/assets.rs"]),
     ("utoipa", &["api/"]),
     ("pulldown_cmark", &["api/docs/markdown.rs"]),
     ("reqwest", &["upstream/client.rs", "cli/gateway_client.rs"]),

@@ -1,10 +1,13 @@
 //! `/docs`: the reference from the binary alone, the guide, and a page for each problem.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 
 use axum::body::Body;
 use contacts_gateway::api::openapi::document;
 use contacts_gateway::domain::FailureKind;
+use flate2::read::GzDecoder;
+use http_body_util::BodyExt as _;
 use serde_json::Value;
 
 use crate::test_gateway::{TestGateway, signed};
@@ -52,6 +55,22 @@ async fn the_reference_and_all_that_it_names_come_from_here() {
     assert!(assets >= 6, "{assets}: {}", page.text);
     for unknown in ["/docs/nothing.js", "/docs/assets/nothing.js", "/docs/assets/index.html"] {
         edge.ask("GET", unknown).await.is(404, "route_not_found");
+    }
+}
+
+#[tokio::test]
+async fn large_files_are_compressed_for_those_who_accept_it() {
+    let edge = TestGateway::open().await;
+    for path in ["/docs/assets/swagger-ui-bundle.js", "/docs/assets/swagger-ui.css", "/openapi.json"] {
+        let plain = edge.ask("GET", path).await;
+        assert_eq!(plain.header("vary"), "accept-encoding");
+        let request = signed("GET", path).header("accept-encoding", "gzip, deflate, br");
+        let response = edge.response(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(response.headers()["content-encoding"], "gzip");
+        let gzipped = response.into_body().collect().await.unwrap().to_bytes();
+        let mut unzipped = String::new();
+        GzDecoder::new(&gzipped[..]).read_to_string(&mut unzipped).unwrap();
+        assert!(unzipped == plain.text && gzipped.len() * 3 < unzipped.len(), "{path}");
     }
 }
 

@@ -159,7 +159,8 @@ fn article(kind: FailureKind, kinds: &[FailureKind]) -> String {
 
 /// The operations that may respond with the code, from the OpenAPI document.
 fn operations(code: &str) -> String {
-    static PARSED: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(&DOCUMENT).unwrap_or_default());
+    static PARSED: LazyLock<Value> =
+        LazyLock::new(|| serde_json::from_slice(DOCUMENT.plain()).unwrap_or_default());
     let paths = PARSED["paths"].as_object().into_iter().flatten();
     let all = paths.flat_map(|(path, item)| {
         item.as_object().into_iter().flatten().map(move |(method, operation)| (path, method, operation))

@@ -12,17 +12,17 @@ mod remediation;
 
 use std::sync::LazyLock;
 
-use axum::response::{IntoResponse, Redirect, Response};
-use http::header;
+use axum::response::{Redirect, Response};
+use http::{HeaderMap, header};
 
+use assets::LargeFile;
 pub(super) use assets::{asset, reference};
 pub(super) use errors::{error, errors};
 pub(super) use guide::{guide, guide_home, guide_page};
 
 use super::extract::{NoParameters, Query};
-use super::openapi;
 
-static DOCUMENT: LazyLock<String> = LazyLock::new(openapi::document);
+static DOCUMENT: LazyLock<LargeFile> = LazyLock::new(LargeFile::of_document);
 
 /// Redirects to the reference.
 pub(super) async fn home(_: Query<NoParameters>) -> Redirect {
@@ -30,7 +30,9 @@ pub(super) async fn home(_: Query<NoParameters>) -> Redirect {
     Redirect::to("docs/")
 }
 
-/// The OpenAPI document.
-pub(super) async fn document(_: Query<NoParameters>) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str()).into_response()
+/// The OpenAPI document. Unlike the assets it is not kept by browsers, so that it is always that of this version.
+pub(super) async fn document(headers: HeaderMap, _: Query<NoParameters>) -> Response {
+    let mut response = DOCUMENT.sent("application/json", &headers);
+    response.headers_mut().remove(header::CACHE_CONTROL);
+    response
 }
