@@ -157,6 +157,8 @@ fn a_key_is_kept_for_the_tab_and_used_for_requests_to_both_crms() {
         fill(&mut chromium, "#search", "export");
         chromium.wait("document.querySelectorAll('.opblock').length === 1");
         assert_eq!(chromium.evaluate("document.querySelectorAll('#operations li:not([hidden])').length"), 1);
+        fill(&mut chromium, "#search", "nothing-like-it");
+        chromium.wait("document.querySelector('#swagger-ui').textContent.includes('No operation matches.')");
         chromium.is_clean(base);
     }
 }

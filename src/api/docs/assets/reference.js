@@ -41,13 +41,16 @@ function operations(document) {
     METHODS.filter((method) => item[method]).map((method) => ({ path, method, operation: item[method] })));
 }
 
-/** Whether an operation matches every word. */
-function matches(words, { path, method, operation }) {
-  const text = `${method} ${path} ${operation.summary} ${operation.operationId} ${operation.description}`.toLowerCase();
-  return words.every((word) => text.includes(word));
+/** The ids of the operations that match every word: by their names, or if none does, by their descriptions. */
+function found(document, phrase) {
+  const words = phrase.toLowerCase().split(/\s+/).filter(Boolean);
+  const matching = (text) => operations(document)
+    .filter((item) => words.every((word) => text(item).toLowerCase().includes(word)))
+    .map(({ operation }) => operation.operationId);
+  const byName = matching(({ path, method, operation }) =>
+    `${method} ${path} ${operation.summary} ${operation.operationId}`);
+  return new Set(byName.length ? byName : matching(({ operation }) => operation.description));
 }
-
-const wordsOf = (text) => text.toLowerCase().split(/\s+/).filter(Boolean);
 
 /** Our parts of Swagger UI. */
 function parts(document) {
@@ -109,18 +112,22 @@ function parts(document) {
           `Show ${hidden} more parameters`));
     };
 
+    const list = (Original) => (props) => {
+      const phrase = props.layoutSelectors.currentFilter();
+      const none = typeof phrase === "string" && found(document, phrase).size === 0;
+      return none ? h("p", { className: "note" }, "No operation matches.") : h(Original, props);
+    };
+
     const nothing = () => () => null;
     const opsFilter = (tagged, phrase) => {
-      const words = wordsOf(phrase);
-      const fits = (item) => matches(words, {
-        path: item.get("path"), method: item.get("method"), operation: item.get("operation").toJS(),
-      });
+      const ids = found(document, phrase);
+      const fits = (item) => ids.has(item.getIn(["operation", "operationId"]));
       return tagged.map((tag) => tag.update("operations", (items) => items.filter(fits)))
         .filter((tag) => tag.get("operations").size > 0);
     };
     return {
       components: { Reference },
-      wrapComponents: { responses, parameters, authorizeOperationBtn: nothing },
+      wrapComponents: { operations: list, responses, parameters, authorizeOperationBtn: nothing },
       fn: { opsFilter },
       // Respects the height of our header.
       statePlugins: { layout: { wrapActions: { scrollToElement: () => (place) => place.scrollIntoView() } } },
@@ -159,12 +166,12 @@ function contents(document, ui) {
   });
   mark();
   byId("search").addEventListener("input", ({ target }) => {
-    const words = wordsOf(target.value);
+    const ids = found(document, target.value);
     lists.forEach(({ rows, heading, list }) => {
-      rows.forEach(({ item, row }) => { row.hidden = !matches(words, item); });
+      rows.forEach(({ item, row }) => { row.hidden = !ids.has(item.operation.operationId); });
       heading.hidden = list.hidden = rows.every(({ row }) => row.hidden);
     });
-    ui.layoutActions.updateFilter(words.join(" ") || true);
+    ui.layoutActions.updateFilter(target.value.trim() || true);
   });
 }
 
