@@ -39,6 +39,12 @@ impl Demo {
         self.printed.lines().find_map(|line| line.strip_prefix("API key")).unwrap().trim()
     }
 
+    /// The address of a simulated CRM.
+    fn simulator(&self, provider: &str) -> &str {
+        let line = self.printed.lines().find(|line| line.starts_with("Simulators")).unwrap();
+        line.split_whitespace().skip_while(|word| *word != provider).nth(1).unwrap()
+    }
+
     /// Runs `curl` lines through a shell, as a reader would who has set `KEY`.
     pub(crate) fn run(&self, lines: &str) -> String {
         self.interpret(&["sh", "-c"], lines)
@@ -51,6 +57,7 @@ impl Demo {
             .args(&interpreter[1..])
             .arg(&text)
             .envs([("KEY", self.key()), ("GATEWAY_API_KEY", self.key())])
+            .envs([("APTLY", self.simulator("aptly")), ("PIPELINE", self.simulator("pipeline"))])
             .output()
             .unwrap();
         assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));

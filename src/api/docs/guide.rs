@@ -38,7 +38,14 @@ const PARTS: &[(&str, &[(&str, &str)])] = &[
             ("import-export", include_str!("guide/import-export.md")),
         ],
     ),
-    ("Failures", &[("errors", include_str!("guide/errors.md")), ("limits", include_str!("guide/limits.md"))]),
+    (
+        "Failures",
+        &[
+            ("errors", include_str!("guide/errors.md")),
+            ("limits", include_str!("guide/limits.md")),
+            ("test-failures", include_str!("guide/test-failures.md")),
+        ],
+    ),
     (
         "Operate",
         &[
