@@ -40,7 +40,7 @@ impl Demo {
     }
 
     /// The address of a simulated CRM.
-    fn simulator(&self, provider: &str) -> &str {
+    pub(crate) fn simulator(&self, provider: &str) -> &str {
         let line = self.printed.lines().find(|line| line.starts_with("Simulators")).unwrap();
         line.split_whitespace().skip_while(|word| *word != provider).nth(1).unwrap()
     }
