@@ -275,8 +275,11 @@ impl AdapterSpec {
     /// The declaration of the remote field `name`, in any of its spellings.
     #[must_use]
     pub fn remote_field(&self, name: &str) -> Option<&'static RemoteFieldSpec> {
-        self.remote_fields.iter().find(|spec| {
-            std::iter::once(&spec.name).chain(spec.aliases).any(|spelling| is_same_field(spelling, name))
+        let exact = self.remote_fields.iter().find(|spec| spec.name == name);
+        exact.or_else(|| {
+            self.remote_fields.iter().find(|spec| {
+                std::iter::once(&spec.name).chain(spec.aliases).any(|spelling| is_same_field(spelling, name))
+            })
         })
     }
 

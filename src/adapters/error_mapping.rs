@@ -1,6 +1,9 @@
 //! What the status of an upstream's response means for every CRM. A CRM's `failure.rs` adds its own rules.
 
+use memchr::{memchr, memmem};
+
 use crate::domain::{Effect, Failure, FailureKind, Faults, FieldFault, Text};
+use crate::json::CheckedJson;
 use crate::upstream::{Reply, Secrets};
 
 /// Longest part of an upstream's message that is passed on, in characters.
@@ -42,7 +45,12 @@ pub(super) fn by_status(reply: &Reply, message: Option<&str>) -> Failure {
 #[must_use]
 pub(super) fn is_soft_failure(reply: &Reply) -> bool {
     let text = if reply.is_success() { reply.json().ok() } else { None };
-    let members = text.as_ref().and_then(|text| text.members(text));
+    // Most replies have no such field, and need not be taken apart. A name may be written with escapes.
+    let may_have = |text: &&CheckedJson| {
+        let bytes = text.as_bytes();
+        memmem::find(bytes, b"success").is_some() || memchr(b'\\', bytes).is_some()
+    };
+    let members = text.as_ref().filter(may_have).and_then(|text| text.members(text));
     members.and_then(|members| members.get("success")).is_some_and(|raw| raw.get() == "false")
 }
 

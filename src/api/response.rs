@@ -1,5 +1,7 @@
 //! JSON responses, serialized from borrowed values.
 
+use std::fmt::Write as _;
+
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, Uri, header};
@@ -201,11 +203,16 @@ fn unwritten(error: &serde_json::Error) -> Failure {
 
 /// Percent-encodes everything except RFC 3986's unreserved characters.
 fn percent_encoded(text: &str) -> String {
-    let one = |byte: u8| match byte {
-        byte if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => char::from(byte).to_string(),
-        byte => format!("%{byte:02X}"),
-    };
-    text.bytes().map(one).collect()
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            // A String takes any text.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
 }
 
 #[cfg(test)]

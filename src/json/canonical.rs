@@ -37,6 +37,8 @@ fn write(text: &str, out: &mut String) {
             }
             out.push(']');
         }
+        // Without an escape there is nothing that needs one.
+        Kind::String if !text.contains('\\') => out.push_str(text.trim()),
         Kind::String => match string(text) {
             Some(value) => out.push_str(&spelled(&value)),
             // The check refuses this; it is still distinct here.

@@ -49,17 +49,19 @@ where
         F: Future<Output = Result<V>> + Send,
     {
         loop {
-            let fresh = async {
+            let fresh = async || {
                 let changes = self.changes(key).load(Ordering::Acquire);
                 let value =
                     tokio::time::timeout(LOADED_WITHIN, load()).await.unwrap_or_else(|_| Err(late()))?;
                 Ok(Loaded { value, changes })
             };
-            let loaded = self
-                .cache
-                .try_get_with_by_ref(key, fresh)
-                .await
-                .map_err(|failure: std::sync::Arc<Failure>| Failure::clone(&failure))?;
+            let loaded = match self.cache.get(key).await {
+                Some(loaded) => loaded,
+                // The future of a load is large, and moka moves it several times.
+                None => Box::pin(self.cache.try_get_with_by_ref(key, Box::pin(fresh())))
+                    .await
+                    .map_err(|failure: std::sync::Arc<Failure>| Failure::clone(&failure))?,
+            };
             if loaded.changes == self.changes(key).load(Ordering::Acquire) {
                 return Ok(loaded.value);
             }

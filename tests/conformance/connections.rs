@@ -1,4 +1,7 @@
-//! Connections to a CRM: reads share them, each write has a new one, and one that dies costs no create.
+//! Connections to a CRM and to the database: reads share the first and do not need the second once they are warm, each write has
+//! a new one, and one that dies costs no create.
+
+use std::time::{Duration, Instant};
 
 use contacts_gateway::domain::{FailureKind, Result};
 use serde_json::{Value, json};
@@ -74,6 +77,48 @@ async fn reads_share_a_connection_and_each_write_opens_one() {
     }
 }
 
+/// For less than the time that keys and credentials are used without being read again.
+const WARM: Duration = Duration::from_secs(2);
+
+#[tokio::test]
+async fn a_warm_read_sends_no_statement_to_the_database() {
+    for crm in all().await {
+        crm.create(person(1)).await.unwrap();
+        let tried = async || {
+            let account = crm.afresh().await;
+            let credential = account.credential.as_str();
+            let id = account.page(1, 10).await.unwrap().contacts.remove(0).0;
+            let read = async || {
+                let paths = [
+                    format!("/crm/contacts/{}?credentialId={credential}", id.as_str()),
+                    format!("/crm/contacts?credentialId={credential}"),
+                    format!("/crm/contacts/count?credentialId={credential}"),
+                    format!("/crm/contacts/fields?credentialId={credential}"),
+                    "/crm/contacts/search?emailAddress=ada1@example.com".to_owned(),
+                ];
+                let mut refused = Vec::new();
+                for path in paths {
+                    let reply = account.gateway.ask("GET", &path).await;
+                    refused.extend((reply.status != 200).then(|| format!("{path}: {}", reply.text)));
+                }
+                refused
+            };
+            assert_eq!(read().await, Vec::<String>::new());
+            let warmed = Instant::now();
+            // From now on every statement fails.
+            account.gateway.store.database.close().await;
+            let refused = read().await;
+            (warmed.elapsed() < WARM).then_some(refused)
+        };
+        let mut outcome = None;
+        // A busy machine may take longer than what is known is used.
+        for _ in 0..5 {
+            outcome = outcome.or(tried().await);
+        }
+        assert_eq!(outcome, Some(Vec::new()), "{}", crm.spec.title);
+    }
+}
+
 #[tokio::test]
 async fn a_read_that_meets_a_dying_connection_is_repeated_over_a_new_one() {
     for crm in all().await {
@@ -84,7 +129,7 @@ async fn a_read_that_meets_a_dying_connection_is_repeated_over_a_new_one() {
         assert!(pages.iter().all(Result::is_ok));
         for read in 0..2 {
             // The tenant may retry three times a second.
-            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
             let page = account.page(1, 10).await;
             assert!(page.is_ok(), "{} read {read}: {page:?}", crm.spec.title);
         }

@@ -14,8 +14,10 @@ use crate::reply::Reply;
 
 /// Callers who write at the same time.
 const WRITERS: usize = 4;
-/// Creates that a round may see at most, by which credentials are made.
-const CREATES_A_ROUND: usize = 24;
+/// So many that their writes to the database are committed together.
+const MANY_WRITERS: usize = 32;
+/// Creates of a writer that a round may see at most, by which credentials are made.
+const CREATES_A_ROUND: usize = 6;
 /// After so many kills the gateway lives for [`UNDISTURBED`].
 const STORM: u64 = 25;
 /// Absence is proven by one process, which lives for a settle time and for the request's deadline at least.
@@ -23,40 +25,45 @@ const UNDISTURBED: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sample_of_random_kills_on_sqlite() {
-    kills(None, 6).await;
+    kills(None, 6, WRITERS).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sample_of_random_kills_of_many_writers_on_sqlite() {
+    kills(None, 4, MANY_WRITERS).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sample_of_random_kills_on_postgres() {
     let Some(database) = postgres().await else { return };
-    kills(Some(database), 3).await;
+    kills(Some(database), 3, WRITERS).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a quarter of an hour"]
 async fn random_kills_on_sqlite() {
-    kills(None, number("CRASH_ROUNDS").unwrap_or(1000)).await;
+    kills(None, number("CRASH_ROUNDS").unwrap_or(1000), WRITERS).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a quarter of an hour"]
 async fn random_kills_on_postgres() {
     let Some(database) = postgres().await else { return };
-    kills(Some(database), number("CRASH_ROUNDS").unwrap_or(500)).await;
+    kills(Some(database), number("CRASH_ROUNDS").unwrap_or(500), WRITERS).await;
 }
 
-/// Kills so many times, starting again each time, then judges everything that was written.
-async fn kills(database: Option<String>, rounds: u64) {
+/// Kills so many times while so many callers write, starting again each time, then judges everything that was written.
+async fn kills(database: Option<String>, rounds: u64, writers: usize) {
     let mut rng = Rng::from_env();
-    let creates = CREATES_A_ROUND * usize::try_from(rounds).unwrap().min(40);
+    let creates = CREATES_A_ROUND * writers * usize::try_from(rounds).unwrap().min(40);
     let cluster = Arc::new(Cluster::set(database, 1, creates, &[]).await);
     for crm in &cluster.crms {
         // A CRM at which nothing takes time would hardly ever be met in the middle of a create.
         crm.fault(Fault::always(FaultKind::Latency { ms: 30 }).on_writes());
     }
     let (next, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
-    let writers: Vec<_> =
-        (0..WRITERS).map(|_| tokio::spawn(write(cluster.clone(), next.clone(), stop.clone()))).collect();
+    let tasks: Vec<_> =
+        (0..writers).map(|_| tokio::spawn(write(cluster.clone(), next.clone(), stop.clone()))).collect();
     for round in 1..=rounds {
         let lives = if round.is_multiple_of(STORM) { UNDISTURBED } else { rng.pause(20, 900) };
         tokio::time::sleep(lives).await;
@@ -65,7 +72,7 @@ async fn kills(database: Option<String>, rounds: u64) {
     }
     stop.store(true, Ordering::SeqCst);
     let mut outcomes = Vec::new();
-    for writer in writers {
+    for writer in tasks {
         outcomes.extend(writer.await.unwrap());
     }
     let (check, mut faults, written) = (LedgerCheck::of(&cluster), Vec::new(), outcomes.len());
@@ -75,7 +82,7 @@ async fn kills(database: Option<String>, rounds: u64) {
     println!("{rounds} kills, {written} creates, {} made, {} wrong", check.made(), faults.len());
     // Nobody made anything that no caller heard of in the end.
     assert_eq!(check.made(), LedgerCheck::of(&cluster).made(), "a replay made something");
-    assert!(written >= usize::try_from(rounds).unwrap().min(WRITERS), "hardly anything was written");
+    assert!(written >= usize::try_from(rounds).unwrap().min(writers), "hardly anything was written");
     assert!(faults.is_empty(), "{}\n{}", faults.join("\n"), cluster.logs());
 }
 

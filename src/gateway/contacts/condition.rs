@@ -4,8 +4,6 @@
 //! declared `remoteFields`. Times and other fields that only the CRM sets are left out, because they change
 //! without a write. Fields that the read does not show are marked, so that they differ from empty ones.
 
-use std::borrow::Cow;
-
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -16,7 +14,7 @@ use crate::blocking;
 use crate::domain::{Address, CallContext, Contact, Field, RawJson, ReadBy, Text};
 use crate::gateway::credentials::ConnectedCredential;
 use crate::json;
-use crate::sealing::{length_prefixed, sha256};
+use crate::sealing::sha256;
 
 /// What a write requires of the contact before the write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,28 +66,90 @@ pub(super) fn tag(opened: &ConnectedCredential, contact: &Contact) -> Text {
 }
 
 fn made(spec: &AdapterSpec, id: &str, contact: &Contact) -> Text {
-    let parts = parts(spec, id, contact);
-    let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
-    Text::from(format!("\"{}\"", URL_SAFE_NO_PAD.encode(sha256(&length_prefixed(&parts)))))
+    let digest = sha256(&TagParts::of(spec, id, contact).0);
+    Text::from(format!("\"{}\"", URL_SAFE_NO_PAD.encode(digest)))
 }
 
 /// The version of the tag's format. Increase it with every change of the format, so that a tag has only one
 /// meaning.
 const VERSION: &str = "contact 1";
 
-type BodyPart<'a> = Cow<'a, str>;
+/// The parts of a tag, each after its length, so that different lists of parts give different bytes.
+struct TagParts(Vec<u8>);
 
-/// For each writable field: its name, whether it is seen, the number of its values, its values.
-fn parts<'a>(spec: &'a AdapterSpec, id: &'a str, contact: &'a Contact) -> Vec<BodyPart<'a>> {
-    let mut parts = vec![Cow::Borrowed(VERSION), Cow::Borrowed(id)];
-    let written = |write: Write| matches!(write, Write::Stored(_) | Write::Partly(_));
-    for field in spec.fields.iter().filter(|spec| written(spec.write)).map(|spec| spec.field) {
-        let values = values(spec, field, contact);
-        let count = values.len().to_string();
-        parts.extend([Cow::Borrowed(field.name()), Cow::Borrowed(seen(contact, field)), Cow::Owned(count)]);
-        parts.extend(values);
+impl TagParts {
+    /// For each writable field: its name, whether it is seen, the number of its values, its values.
+    fn of(spec: &AdapterSpec, id: &str, contact: &Contact) -> Self {
+        let mut parts = Self(Vec::with_capacity(2 * contact.size()));
+        parts.add(VERSION);
+        parts.add(id);
+        let written = |write: Write| matches!(write, Write::Stored(_) | Write::Partly(_));
+        for field in spec.fields.iter().filter(|spec| written(spec.write)).map(|spec| spec.field) {
+            parts.add(field.name());
+            parts.add(seen(contact, field));
+            parts.add_values(spec, field, contact);
+        }
+        parts
     }
-    parts
+
+    fn add(&mut self, part: &str) {
+        self.add_joined("", part);
+    }
+
+    /// Adds `first` and `second` as one part.
+    fn add_joined(&mut self, first: &str, second: &str) {
+        self.0.extend_from_slice(&((first.len() + second.len()) as u64).to_be_bytes());
+        self.0.extend_from_slice(first.as_bytes());
+        self.0.extend_from_slice(second.as_bytes());
+    }
+
+    /// A missing text differs from an empty one.
+    fn add_text(&mut self, text: Option<&Text>) {
+        let (mark, text) = text.map_or(("-", ""), |text| ("+", text.as_str()));
+        self.add_joined(mark, text);
+    }
+
+    fn add_texts<'t>(&mut self, count: usize, texts: impl Iterator<Item = Option<&'t Text>>) {
+        self.add(&count.to_string());
+        texts.for_each(|text| self.add_text(text));
+    }
+
+    fn add_values(&mut self, spec: &AdapterSpec, field: Field, contact: &Contact) {
+        match field {
+            Field::FirstName => self.add_texts(1, std::iter::once(contact.first_name.as_ref())),
+            Field::LastName => self.add_texts(1, std::iter::once(contact.last_name.as_ref())),
+            Field::Account => self.add_texts(1, std::iter::once(contact.account.as_ref())),
+            Field::Addresses => {
+                let parts = || contact.addresses.iter().flat_map(Address::parts).map(|(_, part, _)| part);
+                self.add_texts(parts().count(), parts());
+            }
+            Field::EmailAddresses => {
+                let emails = &contact.email_addresses;
+                let parts = emails.iter().flat_map(|email| [Some(&email.address), email.kind.as_ref()]);
+                self.add_texts(2 * emails.len(), parts);
+            }
+            Field::PhoneNumbers => {
+                let phones = &contact.phone_numbers;
+                let parts = phones.iter().flat_map(|phone| [Some(&phone.number), phone.kind.as_ref()]);
+                self.add_texts(2 * phones.len(), parts);
+            }
+            Field::RemoteFields => {
+                let fields = remote_fields(spec, contact);
+                self.add(&(2 * fields.len()).to_string());
+                for (name, value) in fields {
+                    self.add(name);
+                    self.add(&value);
+                }
+            }
+            // Types are parts of their lists; the others are set only by the CRM.
+            Field::EmailAddressType
+            | Field::PhoneNumberType
+            | Field::LastActivityAt
+            | Field::RemoteCreatedAt
+            | Field::RemoteUpdatedAt
+            | Field::RemoteDeleted => self.add("0"),
+        }
+    }
 }
 
 fn seen(contact: &Contact, field: Field) -> &'static str {
@@ -100,41 +160,8 @@ fn seen(contact: &Contact, field: Field) -> &'static str {
     }
 }
 
-fn values<'a>(spec: &'a AdapterSpec, field: Field, contact: &'a Contact) -> Vec<BodyPart<'a>> {
-    match field {
-        Field::FirstName => vec![optional(contact.first_name.as_ref())],
-        Field::LastName => vec![optional(contact.last_name.as_ref())],
-        Field::Account => vec![optional(contact.account.as_ref())],
-        Field::Addresses => {
-            let parts = contact.addresses.iter().flat_map(Address::parts);
-            parts.map(|(_, part, _)| optional(part)).collect()
-        }
-        Field::EmailAddresses => {
-            let parts = contact.email_addresses.iter().map(|email| (&email.address, email.kind.as_ref()));
-            parts.flat_map(|(address, kind)| [optional(Some(address)), optional(kind)]).collect()
-        }
-        Field::PhoneNumbers => {
-            let parts = contact.phone_numbers.iter().map(|phone| (&phone.number, phone.kind.as_ref()));
-            parts.flat_map(|(number, kind)| [optional(Some(number)), optional(kind)]).collect()
-        }
-        Field::RemoteFields => remote_fields(spec, contact),
-        // Types are parts of their lists; the others are set only by the CRM.
-        Field::EmailAddressType
-        | Field::PhoneNumberType
-        | Field::LastActivityAt
-        | Field::RemoteCreatedAt
-        | Field::RemoteUpdatedAt
-        | Field::RemoteDeleted => Vec::new(),
-    }
-}
-
-/// Differs from an empty text.
-fn optional(text: Option<&Text>) -> BodyPart<'_> {
-    text.map_or(Cow::Borrowed("-"), |text| Cow::Owned(format!("+{}", text.as_str())))
-}
-
 /// The declared fields by their declared names, sorted, independent of the CRM's order and spelling.
-fn remote_fields<'a>(spec: &'a AdapterSpec, contact: &'a Contact) -> Vec<BodyPart<'a>> {
+fn remote_fields(spec: &AdapterSpec, contact: &Contact) -> Vec<(&'static str, String)> {
     let declared = contact.remote_fields.0.iter().filter_map(|(name, value)| {
         let declared = spec.remote_field(name)?;
         let value = match declared.verify {
@@ -143,9 +170,9 @@ fn remote_fields<'a>(spec: &'a AdapterSpec, contact: &'a Contact) -> Vec<BodyPar
         };
         Some((declared.name, value))
     });
-    let mut declared: Vec<(&str, String)> = declared.collect();
+    let mut declared: Vec<_> = declared.collect();
     declared.sort_unstable();
-    declared.into_iter().flat_map(|(name, value)| [Cow::Borrowed(name), Cow::Owned(value)]).collect()
+    declared
 }
 
 /// An object of values: each key with its value, without its description. A key without a value counts as

@@ -66,13 +66,15 @@ pub(super) enum ContactWrite {
     Delete(Text),
 }
 
-/// Carries out `write`. Each operation has a file of its own.
+/// Carries out `write`. Each operation has a file of its own. Their futures differ in size, and each is boxed alone.
 async fn carry_out(operation: &mut WriteOperation<'_>, write: ContactWrite) -> Result<ContactView> {
     match write {
-        ContactWrite::Create(draft) => operation.create(draft).await,
-        ContactWrite::Update(id, patch) => operation.update(&id, patch).await,
-        ContactWrite::Upsert(upsert, match_on) => operation.upsert(*upsert, match_on.as_deref()).await,
-        ContactWrite::Delete(id) => operation.delete(&id).await,
+        ContactWrite::Create(draft) => operation.create(draft).boxed().await,
+        ContactWrite::Update(id, patch) => operation.update(&id, patch).boxed().await,
+        ContactWrite::Upsert(upsert, match_on) => {
+            operation.upsert(*upsert, match_on.as_deref()).boxed().await
+        }
+        ContactWrite::Delete(id) => operation.delete(&id).boxed().await,
     }
 }
 
@@ -90,7 +92,7 @@ impl WriteRequest {
             entry.discard();
             return self.rehearse(&deps, &build, write).await;
         }
-        let response = run_to_completion(async move {
+        let run = async move {
             let opened = match self.authorise(&deps.credentials).await {
                 Ok(opened) => opened,
                 Err(failure) => return entry.end(Err(failure)).await,
@@ -108,7 +110,7 @@ impl WriteRequest {
                 Err(failure) => return entry.end(Err(failure)).await,
             };
             let mut operation = self.operation(&deps, &opened, in_flight);
-            let outcome = carry_out(&mut operation, write).boxed().await;
+            let outcome = carry_out(&mut operation, write).await;
             let in_flight = operation.in_flight.take();
             drop(operation);
             opened.note(&outcome);
@@ -126,12 +128,13 @@ impl WriteRequest {
             if in_flight.is_some() {
                 crash_point("before_record");
             }
-            let response = end(in_flight, response).await;
-            let _ = entry.end_on(outcome, |view| Some(view.id.clone())).await;
+            // Together, so that one commit stores both.
+            let audited = entry.end_on(outcome, |view| Some(view.id.clone()));
+            let (response, _) = tokio::join!(end(in_flight, response), audited);
             crash_point("recorded");
             response
-        });
-        let response = response.await;
+        };
+        let response = run_to_completion(run.boxed()).await;
         crash_point("answered");
         response
     }
@@ -150,7 +153,7 @@ impl WriteRequest {
         }
         let opened = self.authorise(&deps.credentials).await?;
         let mut operation = self.operation(deps, &opened, None);
-        let outcome = carry_out(&mut operation, write).boxed().await;
+        let outcome = carry_out(&mut operation, write).await;
         opened.note(&outcome);
         let plan = match (operation.planned.take(), outcome) {
             (Some(plan), _) => plan,

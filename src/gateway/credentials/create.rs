@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use secrecy::ExposeSecret;
 
 use super::access::check_unrestricted;
@@ -33,7 +34,7 @@ pub struct CredentialRequest {
 impl CredentialRequest {
     /// Checks the permission, claims the key, stores the credential, and records the response.
     pub(super) async fn run(self, credentials: Credentials, entry: Entry) -> Result<StoredResponse> {
-        run_to_completion(async move {
+        let run = async move {
             let mut in_flight = match self.claim(&credentials).await {
                 Ok(Some(Begin::Replay(response))) => {
                     self.context.record.note_replayed();
@@ -46,8 +47,8 @@ impl CredentialRequest {
             let stored = self.store(&credentials, in_flight.as_mut()).await;
             let stored = entry.end_on(stored, |made| Some(made.id.as_str().into())).await;
             end(in_flight, stored.and_then(|made| (self.render)(&made))).await
-        })
-        .await
+        };
+        run_to_completion(run.boxed()).await
     }
 
     /// The permission is checked before the key, so a replay needs it too.

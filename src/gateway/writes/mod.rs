@@ -18,6 +18,8 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use futures_util::future::BoxFuture;
+
 pub(in crate::gateway) use in_flight::InFlightWrite;
 pub(in crate::gateway) use lease::{Lease, new_fence};
 #[cfg(test)]
@@ -32,9 +34,9 @@ pub(in crate::gateway) use state::{Destination, RecoveryContext, ReplayStep, Wri
 use crate::domain::{Failure, Result, Retryable};
 
 /// Runs a write in its own task. If a caller disconnects, the write is not left half done with its lock released and its
-/// call still running at the CRM.
+/// call still running at the CRM. The future is boxed by the caller, because it is large and a task copies it several times.
 pub(in crate::gateway) async fn run_to_completion(
-    write: impl Future<Output = Result<StoredResponse>> + Send + 'static,
+    write: BoxFuture<'static, Result<StoredResponse>>,
 ) -> Result<StoredResponse> {
     let task = tokio::spawn(write);
     task.await.unwrap_or_else(|_| Err(Failure::internal("the task of a write ended early")))

@@ -1,12 +1,13 @@
 //! The connections to either database, with a time limit for responses.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::TryStreamExt;
+use futures_util::{Stream, TryStreamExt};
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::postgres::{PgArguments, PgQueryResult, PgRow};
 use sqlx::query::Query;
-use sqlx::{Either, Encode, Executor, PgConnection, PgPool, Postgres, Type};
+use sqlx::{Arguments, Either, Encode, Executor, IntoArguments, PgConnection, PgPool, Postgres, Type};
 
 use super::Row;
 use crate::store::postgres::PostgresPool;
@@ -31,80 +32,122 @@ pub(super) enum SqlValue<'a> {
     Bytes(Option<&'a [u8]>),
 }
 
-impl SqlConnections {
-    pub(super) async fn execute(&self, sql: &'static str, values: &[SqlValue<'_>]) -> sqlx::Result<u64> {
-        match self {
-            Self::Sqlite(file) => Ok(bound(sql, values).execute(&file.pool).await?.rows_affected()),
-            Self::Postgres(pool) => Ok(ran(pool, sql, values).await?.0),
-        }
+/// What a write did.
+pub(in crate::store) struct WriteOutcome<R> {
+    /// How many rows its statements touched.
+    pub(in crate::store) touched: u64,
+    /// The rows that they returned.
+    pub(in crate::store) rows: Vec<R>,
+    /// The index of the statement that touched no row, if each had to. Then nothing is changed.
+    pub(in crate::store) unmatched: Option<usize>,
+}
+
+impl<R> Default for WriteOutcome<R> {
+    fn default() -> Self {
+        Self { touched: 0, rows: Vec::new(), unmatched: None }
+    }
+}
+
+impl<R> WriteOutcome<R> {
+    /// The statement at `index` touched no row, so the write is undone.
+    pub(in crate::store) fn undone_at(index: usize) -> Self {
+        Self { unmatched: Some(index), ..Self::default() }
     }
 
+    pub(in crate::store) fn add(&mut self, next: Self) {
+        self.touched += next.touched;
+        self.rows.extend(next.rows);
+    }
+
+    fn with_rows<T>(self, as_row: fn(R) -> T) -> WriteOutcome<T> {
+        let Self { touched, rows, unmatched } = self;
+        WriteOutcome { touched, rows: rows.into_iter().map(as_row).collect(), unmatched }
+    }
+}
+
+/// The futures of PostgreSQL are boxed: they are large, and would be a part of every future that may use the store.
+impl SqlConnections {
     pub(super) async fn rows(&self, sql: &'static str, values: &[SqlValue<'_>]) -> sqlx::Result<Vec<Row>> {
         match self {
             Self::Sqlite(file) => {
-                Ok(bound(sql, values).fetch_all(&file.pool).await?.into_iter().map(Row::Sqlite).collect())
+                Ok(bound(sql, values)?.fetch_all(&file.pool).await?.into_iter().map(Row::Sqlite).collect())
             }
             Self::Postgres(pool) => {
-                Ok(ran(pool, sql, values).await?.1.into_iter().map(Row::Postgres).collect())
+                Ok(Box::pin(ran(pool, sql, values)).await?.rows.into_iter().map(Row::Postgres).collect())
             }
         }
     }
 
-    /// Runs all statements in one transaction. With `each_counts`, the first statement that touches no row rolls it back;
-    /// its index is returned.
-    pub(super) async fn together(
+    /// Runs all statements in one transaction. With `each_counts`, the first statement that touches no row undoes it.
+    pub(super) async fn write(
         &self,
         statements: &[Statement<'_>],
         each_counts: bool,
-    ) -> sqlx::Result<Option<usize>> {
+    ) -> Result<WriteOutcome<Row>, Arc<sqlx::Error>> {
         match self {
             Self::Sqlite(file) => {
-                let mut all = file.pool.begin().await?;
-                for (place, (sql, values)) in statements.iter().enumerate() {
-                    let touched = bound(sql, values).execute(&mut *all).await?.rows_affected();
-                    if each_counts && touched == 0 {
-                        return all.rollback().await.map(|()| Some(place));
-                    }
+                let mut owned = Vec::with_capacity(statements.len());
+                for (sql, values) in statements {
+                    owned.push((*sql, arguments::<sqlx::Sqlite>(values)?));
                 }
-                all.commit().await.map(|()| None)
+                Ok(file.writer.write(owned, each_counts).await?.with_rows(Row::Sqlite))
             }
             Self::Postgres(pool) => {
-                let mut held = HeldConnection::take(&pool.pool).await?;
-                let connection = held.connection()?;
-                let done = in_time(async {
-                    let mut all = pool.begin(connection).await?;
-                    for (place, (sql, values)) in statements.iter().enumerate() {
-                        let statement = bound(sql, values).persistent(!pool.is_shared);
-                        let touched = statement.execute(&mut *all).await?.rows_affected();
-                        if each_counts && touched == 0 {
-                            return all.rollback().await.map(|()| Some(place));
-                        }
-                    }
-                    all.commit().await.map(|()| None)
-                })
-                .await;
-                held.give_back(&done);
-                done
+                let done = match statements {
+                    [(sql, values)] => Box::pin(ran(pool, sql, values)).await.map(|done| WriteOutcome {
+                        unmatched: (each_counts && done.touched == 0).then_some(0),
+                        ..done
+                    }),
+                    several => Box::pin(ran_together(pool, several, each_counts)).await,
+                };
+                Ok(done.map_err(Arc::new)?.with_rows(Row::Postgres))
             }
         }
     }
 }
 
-/// Runs one statement on PostgreSQL. Returns the number of rows it touched, and the rows it returned.
+/// Runs statements on PostgreSQL in one transaction.
+async fn ran_together(
+    pool: &PostgresPool,
+    statements: &[Statement<'_>],
+    each_counts: bool,
+) -> sqlx::Result<WriteOutcome<PgRow>> {
+    let mut held = HeldConnection::take(&pool.pool).await?;
+    let connection = held.connection()?;
+    let done = in_time(async {
+        let mut all = pool.begin(connection).await?;
+        let mut total = WriteOutcome::default();
+        for (index, (sql, values)) in statements.iter().enumerate() {
+            let done = outcome(bound(sql, values)?.persistent(!pool.is_shared), &mut all).await?;
+            if each_counts && done.touched == 0 {
+                all.rollback().await?;
+                return Ok(WriteOutcome::undone_at(index));
+            }
+            total.add(done);
+        }
+        all.commit().await?;
+        Ok(total)
+    })
+    .await;
+    held.give_back(&done);
+    done
+}
+
+/// Runs one statement on PostgreSQL.
 async fn ran(
     pool: &PostgresPool,
     sql: &'static str,
     values: &[SqlValue<'_>],
-) -> sqlx::Result<(u64, Vec<PgRow>)> {
+) -> sqlx::Result<WriteOutcome<PgRow>> {
     let mut held = HeldConnection::take(&pool.pool).await?;
     let connection = held.connection()?;
     let done = in_time(async {
         if !pool.is_shared {
-            return outcome(bound(sql, values), connection).await;
+            return outcome(bound(sql, values)?, connection).await;
         }
         // Behind a pooler, only a transaction keeps the two steps (parse, execute) on one server connection.
         let mut alone = pool.begin(connection).await?;
-        let done = outcome(bound(sql, values).persistent(false), &mut alone).await?;
+        let done = outcome(bound(sql, values)?.persistent(false), &mut alone).await?;
         alone.commit().await?;
         Ok(done)
     })
@@ -116,17 +159,23 @@ async fn ran(
 async fn outcome(
     statement: Query<'static, Postgres, PgArguments>,
     connection: &mut PgConnection,
-) -> sqlx::Result<(u64, Vec<PgRow>)> {
-    let (mut touched, mut rows) = (0, Vec::new());
-    let mut steps = connection.fetch_many(statement);
+) -> sqlx::Result<WriteOutcome<PgRow>> {
+    collect(connection.fetch_many(statement), PgQueryResult::rows_affected).await
+}
+
+/// Collects what a statement did; `touched` counts the rows that it touched.
+pub(in crate::store) async fn collect<D, R>(
+    mut steps: impl Stream<Item = sqlx::Result<Either<D, R>>> + Unpin,
+    touched: fn(&D) -> u64,
+) -> sqlx::Result<WriteOutcome<R>> {
+    let mut outcome = WriteOutcome::default();
     while let Some(step) = steps.try_next().await? {
         match step {
-            Either::Left(done) => touched += done.rows_affected(),
-            Either::Right(row) => rows.push(row),
+            Either::Left(done) => outcome.touched += touched(&done),
+            Either::Right(row) => outcome.rows.push(row),
         }
     }
-    drop(steps);
-    Ok((touched, rows))
+    Ok(outcome)
 }
 
 /// A connection to PostgreSQL that returns to the pool only if its statement ended. If the response was late or the caller is
@@ -164,20 +213,41 @@ async fn in_time<T>(response: impl Future<Output = sqlx::Result<T>>) -> sqlx::Re
 }
 
 /// The statement with its values in place.
-fn bound<DB: sqlx::Database>(sql: &'static str, values: &[SqlValue<'_>]) -> Query<'static, DB, DB::Arguments>
+fn bound<DB: sqlx::Database>(
+    sql: &'static str,
+    values: &[SqlValue<'_>],
+) -> sqlx::Result<Query<'static, DB, DB::Arguments>>
+where
+    DB::Arguments: IntoArguments<DB>,
+    for<'t> Option<&'t str>: Encode<'t, DB> + Type<DB>,
+    for<'t> String: Encode<'t, DB> + Type<DB>,
+    for<'t> Option<&'t [u8]>: Encode<'t, DB> + Type<DB>,
+    for<'t> Option<i64>: Encode<'t, DB> + Type<DB>,
+{
+    Ok(sqlx::query_with(sql, arguments::<DB>(values)?))
+}
+
+fn arguments<DB: sqlx::Database>(values: &[SqlValue<'_>]) -> sqlx::Result<DB::Arguments>
 where
     for<'t> Option<&'t str>: Encode<'t, DB> + Type<DB>,
     for<'t> String: Encode<'t, DB> + Type<DB>,
     for<'t> Option<&'t [u8]>: Encode<'t, DB> + Type<DB>,
     for<'t> Option<i64>: Encode<'t, DB> + Type<DB>,
 {
-    values.iter().fold(sqlx::query(sql), |query, value| match *value {
-        // PostgreSQL fails on a NUL in a text, which a path or a name may contain; no id contains the replacement.
-        SqlValue::Text(Some(text)) if text.contains('\0') => query.bind(text.replace('\0', "\u{fffd}")),
-        SqlValue::Text(text) => query.bind(text),
-        SqlValue::Number(number) => query.bind(number),
-        SqlValue::Bytes(bytes) => query.bind(bytes),
-    })
+    let mut arguments = DB::Arguments::default();
+    for value in values {
+        match *value {
+            // PostgreSQL fails on a NUL in a text, which a path or a name may contain; no id contains the replacement.
+            SqlValue::Text(Some(text)) if text.contains('\0') => {
+                arguments.add(text.replace('\0', "\u{fffd}"))
+            }
+            SqlValue::Text(text) => arguments.add(text),
+            SqlValue::Number(number) => arguments.add(number),
+            SqlValue::Bytes(bytes) => arguments.add(bytes),
+        }
+        .map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
 }
 
 impl<'a> From<&'a str> for SqlValue<'a> {

@@ -82,8 +82,7 @@ impl IdempotencyStore for Sql {
             fence.as_str().into(),
             milliseconds(lease).into(),
         ];
-        self.check_kept()?;
-        self.row(sql, &values, record).await
+        self.changed_row(sql, &values, record).await
     }
 
     fn is_lost(&self) -> bool {

@@ -27,7 +27,7 @@ use crate::config::Quotas;
 use crate::domain::{Failure, FailureKind, Result, TenantId};
 use crate::telemetry::series;
 
-pub(super) use self::connections::SqlConnections;
+pub(super) use self::connections::{SqlConnections, WriteOutcome, collect};
 pub use self::keys::KeyStore;
 pub use self::locks::LockStore;
 pub use self::sealed::{SealedRecord, SealedStore};
@@ -46,6 +46,11 @@ impl Sql {
         Self { connections, quotas, full: AtomicBool::new(false) }
     }
 
+    #[cfg(test)]
+    pub(super) const fn connections(&self) -> &SqlConnections {
+        &self.connections
+    }
+
     /// Runs a statement that writes. Returns how many rows it touched.
     async fn execute(&self, sql: &'static str, values: &[SqlValue<'_>]) -> Result<u64> {
         self.changed(sql, values, unavailable).await
@@ -60,13 +65,20 @@ impl Sql {
         &self,
         sql: &'static str,
         values: &[SqlValue<'_>],
-        failure: fn(sqlx::Error) -> Failure,
+        failure: fn(&sqlx::Error) -> Failure,
     ) -> Result<u64> {
-        self.check_kept()?;
-        let began = crate::clock::monotonic();
-        let done = self.connections.execute(sql, values).await;
-        series::database_statement("write", began);
-        self.written(done, |rows| *rows > 0, failure)
+        self.written(&[(sql, values)], false, failure).await.map(|done| done.touched)
+    }
+
+    /// Runs a statement that writes and returns rows.
+    async fn changed_row<T>(
+        &self,
+        sql: &'static str,
+        values: &[SqlValue<'_>],
+        read: impl Fn(&Row) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let mut rows = self.written(&[(sql, values)], false, unavailable).await?.rows;
+        rows.pop().map(|row| read(&row)).transpose()
     }
 
     /// Runs a statement once for each list of values: all of them, or none.
@@ -81,13 +93,9 @@ impl Sql {
         &self,
         statements: &[Statement<'_>],
         each_counts: bool,
-        failure: fn(sqlx::Error) -> Failure,
+        failure: fn(&sqlx::Error) -> Failure,
     ) -> Result<Option<usize>> {
-        self.check_kept()?;
-        let began = crate::clock::monotonic();
-        let done = self.connections.together(statements, each_counts).await;
-        series::database_statement("transaction", began);
-        self.written(done, Option::is_none, failure)
+        self.written(statements, each_counts, failure).await.map(|done| done.unmatched)
     }
 
     /// Adds a row with a name. Fails with `quota_exceeded` if the tenant would then have more than `most` rows of the kind.
@@ -110,22 +118,26 @@ impl Sql {
         Err(Failure::new(FailureKind::QuotaExceeded, detail))
     }
 
-    /// The result of a write. It fails if the database files were lost meanwhile, because the write is lost with them.
-    fn written<T>(
+    /// Writes. Fails if the database files were lost meanwhile, because the write is lost with them.
+    async fn written(
         &self,
-        done: sqlx::Result<T>,
-        wrote: impl Fn(&T) -> bool,
-        failure: fn(sqlx::Error) -> Failure,
-    ) -> Result<T> {
+        statements: &[Statement<'_>],
+        each_counts: bool,
+        failure: fn(&sqlx::Error) -> Failure,
+    ) -> Result<WriteOutcome<Row>> {
+        self.check_kept()?;
+        let began = crate::clock::monotonic();
+        let done = self.connections.write(statements, each_counts).await;
+        series::database_statement(if statements.len() == 1 { "write" } else { "transaction" }, began);
         match &done {
-            Ok(done) if wrote(done) => self.full.store(false, Ordering::Relaxed),
+            Ok(done) if done.touched > 0 => self.full.store(false, Ordering::Relaxed),
             Err(error) if sqlite::is_full(error) || postgres::is_full(error) => {
                 self.full.store(true, Ordering::Relaxed);
             }
             _ => {}
         }
         self.check_kept()?;
-        done.map_err(failure)
+        done.map_err(|error| failure(&error))
     }
 
     /// Fails with `store_unavailable` if the database files are no longer those that were opened.
@@ -162,7 +174,8 @@ impl Sql {
         let began = crate::clock::monotonic();
         let rows = self.connections.rows(sql, values).await;
         series::database_statement("read", began);
-        rows.map_err(unavailable)?.iter().map(read).collect()
+        let rows = rows.map_err(|error| unavailable(&error))?;
+        rows.iter().map(read).collect()
     }
 
     /// Removes a deleted secret from SQLite's write-ahead log too. If a reader blocks this, the next checkpoint does it.
@@ -208,7 +221,9 @@ impl Database {
     /// Returns free pages to the file system, in small steps. Fails with `store_unavailable`.
     pub async fn shrink(&self) -> Result<()> {
         match &self.0.connections {
-            SqlConnections::Sqlite(file) => sqlite::shrink(&file.pool).await.map_err(unavailable),
+            SqlConnections::Sqlite(file) => {
+                sqlite::shrink(&file.pool).await.map_err(|error| unavailable(&error))
+            }
             SqlConnections::Postgres(_) => Ok(()),
         }
     }

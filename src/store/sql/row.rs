@@ -23,7 +23,7 @@ impl Row {
             Self::Sqlite(row) => row.try_get(name),
             Self::Postgres(row) => row.try_get(name),
         }
-        .map_err(unavailable)
+        .map_err(|error| unavailable(&error))
     }
 
     pub(super) fn text(&self, name: &str) -> Result<Text> {
@@ -51,7 +51,7 @@ fn timestamp(milliseconds: i64) -> Result<Timestamp> {
 }
 
 /// A failed statement that adds or changes a row with a name.
-pub(super) fn refused(error: sqlx::Error) -> Failure {
+pub(super) fn refused(error: &sqlx::Error) -> Failure {
     match error.as_database_error().map(sqlx::error::DatabaseError::kind) {
         Some(ErrorKind::UniqueViolation) => {
             Failure::new(FailureKind::NameTaken, "This name is already in use. Choose another one.")
@@ -64,13 +64,12 @@ pub(super) fn refused(error: sqlx::Error) -> Failure {
 }
 
 /// Any other failed statement. Only the log gets the reason, which names tables and files, never values.
-#[expect(clippy::needless_pass_by_value, reason = "map_err hands the error over")]
-pub(super) fn unavailable(error: sqlx::Error) -> Failure {
+pub(super) fn unavailable(error: &sqlx::Error) -> Failure {
     // The error codes of both databases differ, so each function ignores the codes of the other.
-    let advice = sqlite::advice(&error).or_else(|| postgres::advice(&error)).unwrap_or("failed");
-    let reason = reason(&error);
+    let advice = sqlite::advice(error).or_else(|| postgres::advice(error)).unwrap_or("failed");
+    let reason = reason(error);
     series::database_error(reason);
-    let error = postgres::shown(&error);
+    let error = postgres::shown(error);
     tracing::error!(error, "the database {advice}");
     Failure::new(FailureKind::StoreUnavailable, "The gateway's database is not available. Try again.")
         .with_reason(reason)

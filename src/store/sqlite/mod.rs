@@ -6,18 +6,19 @@ mod instance_lock;
 mod migrate;
 mod space;
 mod watch;
+mod writer;
 
 use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 
 use self::watch::Watch;
+use self::writer::Writer;
 use crate::store::OpenError;
 pub(super) use backup::backup;
 pub(super) use instance_lock::enter;
@@ -30,22 +31,19 @@ const BUSY: Duration = Duration::from_secs(5);
 const OLDEST: (u32, u32, u32) = (3, 51, 3);
 
 pub(in crate::store) struct Sqlite {
+    /// The connections that read.
     pub(in crate::store) pool: SqlitePool,
+    /// Its connection stays open for as long as the pool. When the last connection closes, SQLite deletes the `-wal` and `-shm`
+    /// files and later creates new ones, which [`Watch`] would report as replaced.
+    pub(in crate::store) writer: Writer,
     /// Detects that its files were removed or replaced.
     pub(in crate::store) watch: Watch,
-    /// Stays open for as long as the pool. When its last connection closes, SQLite deletes the `-wal` and `-shm` files and
-    /// later creates new ones, which [`Watch`] would report as replaced.
-    anchor: Mutex<Option<SqliteConnection>>,
 }
 
 impl Sqlite {
     pub(in crate::store) async fn close(&self) {
         self.pool.close().await;
-        let anchor = self.anchor.lock().take();
-        if let Some(anchor) = anchor {
-            // Everything is written, so an error here has no effect.
-            let _ = anchor.close().await;
-        }
+        self.writer.close().await;
     }
 }
 
@@ -70,10 +68,12 @@ pub(crate) async fn open(path: &Path) -> Result<Sqlite, OpenError> {
         // Keep connections: a new one would open whatever file is at the path then.
         .idle_timeout(None)
         .max_lifetime(None)
+        // A file does not hang up, and each test is a round trip to the connection's thread.
+        .test_before_acquire(false)
         .connect_with(options)
         .await
         .map_err(|error| sentence(&error, path))?;
-    Ok(Sqlite { pool, watch: Watch::new(path), anchor: Mutex::new(Some(first)) })
+    Ok(Sqlite { pool, writer: Writer::start(first), watch: Watch::new(path) })
 }
 
 /// Only this connection enables the write-ahead log, and retries: SQLite does not wait if two processes enable it together.

@@ -7,6 +7,7 @@ pub(crate) mod server;
 mod sqlite;
 mod suite;
 mod usage;
+mod writer;
 
 use std::cell::Cell;
 use std::path::PathBuf;

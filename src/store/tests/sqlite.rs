@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::{Connection, SqliteConnection};
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Connection, Row, SqliteConnection};
 
 use super::{TestPlace, credential, key, tenant};
 use crate::config::Quotas;
@@ -35,14 +36,18 @@ async fn a_removed_tenant_leaves_no_key_and_no_byte_of_a_secret() {
 async fn the_file_is_durable_private_and_made_with_its_folder() {
     let place = TestPlace::sqlite();
     let path = place.path().parent().unwrap().join("data/gateway.db");
-    let store = sqlite::open(&path).await.unwrap().pool;
-    let pragma = |name: &'static str| sqlx::query_scalar::<_, i64>(name).fetch_one(&store);
-    assert_eq!(pragma("PRAGMA synchronous").await.unwrap(), 2);
-    assert_eq!(pragma("PRAGMA foreign_keys").await.unwrap(), 1);
-    assert_eq!(pragma("PRAGMA secure_delete").await.unwrap(), 1);
-    assert_eq!(pragma("PRAGMA busy_timeout").await.unwrap(), 5000);
-    let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&store).await.unwrap();
-    assert_eq!(mode, "wal");
+    let file = sqlite::open(&path).await.unwrap();
+    let pragmas = [
+        ("PRAGMA synchronous", 2),
+        ("PRAGMA foreign_keys", 1),
+        ("PRAGMA secure_delete", 1),
+        ("PRAGMA busy_timeout", 5000),
+    ];
+    for (name, value) in pragmas {
+        assert_eq!(number(&file.pool, name).await, value, "{name} of a reader");
+        assert_eq!(of_writer(&file, name).await.get::<i64, _>(0), value, "{name} of the writer");
+    }
+    assert_eq!(of_writer(&file, "PRAGMA journal_mode").await.get::<&str, _>(0), "wal");
     #[cfg(unix)]
     for file in std::fs::read_dir(path.parent().unwrap()).unwrap() {
         use std::os::unix::fs::PermissionsExt;
@@ -95,10 +100,8 @@ async fn a_file_locked_by_another_program_is_a_sentence() {
 async fn a_full_disk_refuses_what_is_new_and_loses_nothing() {
     let place = TestPlace::sqlite();
     let file = sqlite::open(&place.path()).await.unwrap();
-    let pool = file.pool.clone();
+    of_writer(&file, "PRAGMA max_page_count = 1").await;
     let store = Store::of(Arc::new(Sql::new(SqlConnections::Sqlite(file), Quotas::default())));
-    // The bound below is one connection's own; one after another, all statements use the first.
-    sqlx::raw_sql("PRAGMA max_page_count = 1").execute(&pool).await.unwrap();
     let mut kept = 0;
     let failure = loop {
         match store.tenants.insert(&tenant(&format!("{kept} {}", "long ".repeat(500)))).await {
@@ -113,7 +116,7 @@ async fn a_full_disk_refuses_what_is_new_and_loses_nothing() {
         "a row that is removed again finds room"
     );
     assert_eq!(store.tenants.list(None, 1000).await.unwrap().len(), kept);
-    sqlx::raw_sql("PRAGMA max_page_count = 100000").execute(&pool).await.unwrap();
+    on_writer(&store, "PRAGMA max_page_count = 100000").await;
     store.tenants.insert(&tenant("room again")).await.unwrap();
 }
 
@@ -160,6 +163,17 @@ async fn a_process_knows_that_it_is_alone_and_only_then() {
     assert!(!one.enter().await.unwrap().unwrap().is_alone(), "the second serves");
     drop(second);
     assert!(one.enter().await.unwrap().unwrap().is_alone());
+}
+
+/// Runs a pragma on the connection that writes.
+pub(super) async fn on_writer(store: &Store, sql: &'static str) {
+    let SqlConnections::Sqlite(file) = store.database.0.connections() else { unreachable!() };
+    of_writer(file, sql).await;
+}
+
+/// What a statement returns on the connection that writes.
+async fn of_writer(file: &sqlite::Sqlite, sql: &'static str) -> SqliteRow {
+    file.writer.write(vec![(sql, SqliteArguments::default())], false).await.unwrap().rows.remove(0)
 }
 
 async fn number(pool: &sqlx::SqlitePool, sql: &'static str) -> i64 {
