@@ -20,11 +20,12 @@ fn check(path: &str, expected: &str) {
     );
 }
 
-/// `text` with what stands between the two marks of `name` replaced.
-fn with_part(text: &str, name: &str, part: &str) -> String {
+/// The file with what stands between the two marks of `name` replaced.
+fn with_part(path: &str, name: &str, part: &str) -> String {
+    let text = std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
     let (begin, end) = (format!("<!-- begin {name} -->\n"), format!("<!-- end {name} -->"));
-    let (before, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("README.md has no mark {begin}"));
-    let (_, after) = rest.split_once(&end).unwrap_or_else(|| panic!("README.md has no mark {end}"));
+    let (before, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("{path} has no mark {begin}"));
+    let (_, after) = rest.split_once(&end).unwrap_or_else(|| panic!("{path} has no mark {end}"));
     format!("{before}{begin}{part}{end}{after}")
 }
 
@@ -36,9 +37,14 @@ fn each_crm_s_page_is_printed_from_its_declaration() {
 }
 
 #[test]
-fn the_tables_of_the_readme_are_printed_from_the_code() {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let readme = with_part(&readme, "mapping", &documentation::mapping());
-    let readme = with_part(&readme, "configuration", &documentation::settings());
-    check("README.md", &readme);
+fn the_tables_of_the_guide_are_printed_from_the_code() {
+    for (page, name, part) in [
+        ("fields", "operations", documentation::capabilities()),
+        ("fields", "mapping", documentation::mapping()),
+        ("filters", "filters", documentation::filters()),
+        ("configuration", "configuration", documentation::settings()),
+    ] {
+        let path = format!("src/api/docs/guide/{page}.md");
+        check(&path, &with_part(&path, name, &part));
+    }
 }

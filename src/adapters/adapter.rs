@@ -240,6 +240,8 @@ pub struct AdapterSpec {
     /// Examples for the OpenAPI document, by schema and name. Tests compare each with its schema, and send the requests to
     /// a fresh demo of the CRM.
     pub examples: &'static str,
+    /// The page of the CRM in the guide: `docs.md`, which is printed from this declaration.
+    pub docs: &'static str,
     /// Makes the adapter of one credential. Fails if the settings or the secret are unusable.
     pub connect: fn(AdapterConnection<'_>) -> Result<Arc<dyn Adapter>>,
 }

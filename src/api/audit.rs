@@ -61,15 +61,25 @@ fn words() -> Vec<&'static str> {
 impl IntoParams for AuditParameters {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let actions = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words()));
+        let query = |name, description, schema, example| {
+            documented::exampled(documented::query(name, description, schema), example)
+        };
+        let of_tenant = "Returns only records of this tenant. The tenant may have been deleted.";
         vec![
-            documented::query(
-                "tenantId",
-                "Returns only records of this tenant. The tenant may have been deleted.",
-                documented::text(),
+            query("tenantId", of_tenant, documented::text(), "ten_0193d3a1"),
+            query(
+                "from",
+                "Returns only records at or after this time.",
+                documented::time(),
+                "2026-01-01T00:00:00Z",
             ),
-            documented::query("from", "Returns only records at or after this time.", documented::time()),
-            documented::query("to", "Returns only records at or before this time.", documented::time()),
-            documented::query("action", "Returns only records of this action.", actions),
+            query(
+                "to",
+                "Returns only records at or before this time.",
+                documented::time(),
+                "2100-01-01T00:00:00Z",
+            ),
+            query("action", "Returns only records of this action.", actions, "contact.create"),
             documented::cursor(),
             documented::page_size(),
         ]

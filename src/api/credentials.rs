@@ -52,7 +52,7 @@ pub(in crate::api) async fn create(
 ///
 /// Returns one credential without its secret. Requires the scope `credentials:read`.
 #[utoipa::path(get, path = "/credentials/{id}", operation_id = "getCredential", tag = "credentials",
-    params(("id" = String, Path, description = "The `credentialId`.")),
+    params(("id" = String, Path, description = "The `credentialId`.", example = "demo-aptly")),
     responses((status = 200, description = "The credential.", body = CredentialResponse), CredentialProblems))]
 pub(in crate::api) async fn get(
     State(gateway): State<Arc<Gateway>>,
@@ -85,7 +85,7 @@ pub(in crate::api) async fn list(
 /// belongs to one host. A changed secret or base URL is checked with the CRM first, unless `verify=false`. Requires the
 /// scope `credentials:write`. A key that is limited to a list of credentials cannot change the `name`.
 #[utoipa::path(patch, path = "/credentials/{id}", operation_id = "updateCredential", tag = "credentials",
-    params(("id" = String, Path, description = "The `credentialId`."), VerifyParameters),
+    params(("id" = String, Path, description = "The `credentialId`.", example = "demo-aptly"), VerifyParameters),
     request_body = CredentialPatch,
     responses((status = 200, description = "Updated.", body = CredentialResponse), CredentialUpdateProblems))]
 pub(in crate::api) async fn update(
@@ -104,7 +104,7 @@ pub(in crate::api) async fn update(
 ///
 /// Destroys the sealed secret. The `id`s of its contacts become invalid. Requires the scope `credentials:write`.
 #[utoipa::path(delete, path = "/credentials/{id}", operation_id = "deleteCredential", tag = "credentials",
-    params(("id" = String, Path, description = "The `credentialId`.")),
+    params(("id" = String, Path, description = "The `credentialId`.", example = "demo-aptly")),
     responses((status = 204, description = "Deleted."), CredentialProblems))]
 pub(in crate::api) async fn delete(
     State(gateway): State<Arc<Gateway>>,
@@ -123,7 +123,7 @@ pub(in crate::api) async fn delete(
 /// the response is 200 with `ok: false` and the problem. A login is repeated at most every 10 seconds, and a rejected one
 /// at most every 30 seconds. Requires the scope `credentials:read`.
 #[utoipa::path(post, path = "/credentials/{id}/check", operation_id = "checkCredential", tag = "credentials",
-    params(("id" = String, Path, description = "The `credentialId`.")),
+    params(("id" = String, Path, description = "The `credentialId`.", example = "demo-aptly")),
     responses((status = 200, description = "The result of the check.", body = CheckResponse), CredentialCheckProblems))]
 pub(in crate::api) async fn check(
     State(gateway): State<Arc<Gateway>>,

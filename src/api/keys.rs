@@ -18,7 +18,7 @@ use crate::gateway::keys::KeyDraft;
 /// Returns the key and its secret. The secret is shown only once, in this response. A tenant can have several valid keys, so
 /// that one can be replaced without an interruption.
 #[utoipa::path(post, path = "/admin/tenants/{id}/keys", operation_id = "createKey", tag = "admin",
-    params(("id" = String, Path, description = "The tenant's id.")),
+    params(("id" = String, Path, description = "The tenant's id.", example = "ten_0193d3a1")),
     request_body = KeyDraft,
     responses((status = 201, description = "Created.", body = KeyResponse), KeyCreateProblems))]
 pub(in crate::api) async fn create(
@@ -36,7 +36,7 @@ pub(in crate::api) async fn create(
 ///
 /// Lists the keys of a tenant without their secrets, oldest first.
 #[utoipa::path(get, path = "/admin/tenants/{id}/keys", operation_id = "listKeys", tag = "admin",
-    params(("id" = String, Path, description = "The tenant's id."), ListingParameters),
+    params(("id" = String, Path, description = "The tenant's id.", example = "ten_0193d3a1"), ListingParameters),
     responses((status = 200, description = "A page of keys.", body = KeyListing), KeyListProblems))]
 pub(in crate::api) async fn list(
     State(gateway): State<Arc<Gateway>>,
@@ -52,8 +52,8 @@ pub(in crate::api) async fn list(
 ///
 /// Takes effect at once in this process, and within 5 seconds in every other replica.
 #[utoipa::path(delete, path = "/admin/tenants/{id}/keys/{keyId}", operation_id = "revokeKey", tag = "admin",
-    params(("id" = String, Path, description = "The tenant's id."),
-        ("keyId" = String, Path, description = "The key's id.")),
+    params(("id" = String, Path, description = "The tenant's id.", example = "ten_0193d3a1"),
+        ("keyId" = String, Path, description = "The key's id.", example = "0193d3a2")),
     responses((status = 204, description = "Revoked."), KeyProblems))]
 pub(in crate::api) async fn revoke(
     State(gateway): State<Arc<Gateway>>,

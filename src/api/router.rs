@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state, map_request};
 use axum::routing::get;
+use http::Uri;
 use tower::{Layer, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -19,8 +20,11 @@ fn pages() -> Router<AppState> {
         .route("/", get(docs::home))
         .route("/openapi.json", get(docs::document))
         .route("/docs", get(docs::home))
-        .route("/docs/", get(docs::index))
-        .route("/docs/{asset}", get(docs::asset))
+        .route("/docs/", get(docs::reference))
+        .route("/docs/assets/{name}", get(docs::asset))
+        .route("/docs/guide", get(docs::guide))
+        .route("/docs/guide/", get(docs::guide_home))
+        .route("/docs/guide/{page}", get(docs::guide_page))
         .route("/docs/errors", get(docs::errors))
         .route("/docs/errors/{code}", get(docs::error))
 }
@@ -78,8 +82,18 @@ fn layered(table: Router, proxies: Arc<TrustedProxies>) -> Router {
     Router::new().fallback_service(aliased)
 }
 
-async fn unknown_path() -> Failure {
-    Failure::new(FailureKind::RouteNotFound, "Unknown path. See /docs for the API.")
+/// What other unified APIs serve beside contacts.
+const OTHER_OBJECTS: [&str; 6] = ["accounts", "leads", "opportunities", "notes", "tasks", "users"];
+
+async fn unknown_path(uri: Uri) -> Failure {
+    let object = uri.path().strip_prefix("/crm/").and_then(|rest| rest.split('/').next());
+    match object {
+        Some(object) if OTHER_OBJECTS.contains(&object) => Failure::new(
+            FailureKind::OperationUnsupported,
+            format!("This gateway serves contacts. It has no {object}."),
+        ),
+        _ => Failure::new(FailureKind::RouteNotFound, "Unknown path. See /docs for the API."),
+    }
 }
 
 async fn unknown_method() -> Failure {

@@ -37,7 +37,7 @@ pub(in crate::api) async fn create(
 ///
 /// Returns one tenant with its usage and limits.
 #[utoipa::path(get, path = "/admin/tenants/{id}", operation_id = "getTenant", tag = "admin",
-    params(("id" = String, Path, description = "The tenant's id.")),
+    params(("id" = String, Path, description = "The tenant's id.", example = "ten_0193d3a1")),
     responses((status = 200, description = "The tenant.", body = TenantUsageResponse), TenantProblems))]
 pub(in crate::api) async fn get(
     State(gateway): State<Arc<Gateway>>,
@@ -69,7 +69,7 @@ pub(in crate::api) async fn list(
 ///
 /// Deletes its credentials, their sealed secrets and its API keys. Contacts in the CRMs are not affected.
 #[utoipa::path(delete, path = "/admin/tenants/{id}", operation_id = "deleteTenant", tag = "admin",
-    params(("id" = String, Path, description = "The tenant's id.")),
+    params(("id" = String, Path, description = "The tenant's id.", example = "ten_0193d3a1")),
     responses((status = 204, description = "Deleted."), TenantProblems))]
 pub(in crate::api) async fn delete(
     State(gateway): State<Arc<Gateway>>,

@@ -42,11 +42,6 @@ impl Example {
     }
 }
 
-/// The demo's published key.
-fn key(demo: &Demo) -> &str {
-    demo.printed.lines().find_map(|line| line.strip_prefix("API key")).unwrap().trim()
-}
-
 #[expect(clippy::disallowed_methods, reason = "a caller from outside; the gateway's own client is not his")]
 fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
@@ -54,7 +49,7 @@ fn client() -> reqwest::Client {
 
 async fn send(demo: &Demo, method: Method, uri: &str, body: Option<&Value>) -> (u16, String) {
     let request = client().request(method, format!("http://{}{uri}", demo.address));
-    let request = request.header("authorization", format!("Bearer {}", key(demo)));
+    let request = request.header("authorization", format!("Bearer {}", demo.key()));
     let request = match body {
         Some(body) => request.header("content-type", "application/json").body(body.to_string()),
         None => request,

@@ -1,10 +1,12 @@
-//! The calls of the README, run against the demo, must answer what the README prints.
+//! The calls of the README and of the guide, run against the demo, must answer what is printed beside them.
 
+use std::ops::Range;
 use std::process::Command;
 
 use contacts_gateway::app::SIMULATED;
 use contacts_gateway::json;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::Demo;
 
@@ -24,6 +26,14 @@ fn parsed(text: &str) -> Value {
     let mut value: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
     without_moments(&mut value);
     value
+}
+
+/// The JSON texts of an output, one after another; an output that is no JSON is a text.
+fn answers(text: &str) -> Vec<Value> {
+    let values = serde_json::Deserializer::from_str(text).into_iter().collect::<Result<Vec<Value>, _>>();
+    let mut values = values.unwrap_or_else(|_| vec![text.trim().into()]);
+    values.iter_mut().for_each(without_moments);
+    values
 }
 
 /// JSON in its own order, broken into lines where it is too wide for one.
@@ -46,17 +56,56 @@ fn pretty(text: &str, indent: usize) -> String {
     format!("{open}\n{inner}{}\n{}{close}", parts.join(&format!(",\n{inner}")), " ".repeat(indent))
 }
 
-/// The blocks marked as run: what to type and what is answered.
-fn blocks(readme: &str) -> Vec<(String, String)> {
-    let block = |part: &str| {
-        let inside = part.split("```").nth(1).unwrap();
-        inside.split_once('\n').unwrap().1.to_owned()
+/// A block that is marked as run: what to type, and where the document prints what is answered.
+struct RunBlock {
+    language: String,
+    source: String,
+    printed: Range<usize>,
+}
+
+fn blocks(document: &str) -> Vec<RunBlock> {
+    let block = |(begin, mark): (usize, &str)| {
+        // The text behind the next fence, and the fence that ends it.
+        let fenced = |from: usize| {
+            let open = from + document[from..].find("```").unwrap();
+            let text = open + document[open..].find('\n').unwrap() + 1;
+            let end = text + document[text..].find("```").unwrap();
+            (&document[open + 3..text - 1], text..end)
+        };
+        let (language, source) = fenced(begin + mark.len());
+        let (_, printed) = fenced(source.end + 3);
+        RunBlock { language: language.to_owned(), source: document[source].to_owned(), printed }
     };
-    readme
-        .split("<!-- run -->\n")
-        .skip(1)
-        .map(|part| (block(part), block(part.splitn(3, "```").nth(2).unwrap())))
-        .collect()
+    document.match_indices("<!-- run -->\n").map(block).collect()
+}
+
+/// JSON texts, each broken into lines; another output as it is.
+fn shown(output: &str) -> String {
+    let values = serde_json::Deserializer::from_str(output).into_iter::<Box<RawValue>>();
+    match values.collect::<Result<Vec<_>, _>>() {
+        Ok(values) => values.iter().map(|value| pretty(value.get(), 0) + "\n").collect(),
+        Err(_) => format!("{}\n", output.trim_end()),
+    }
+}
+
+impl RunBlock {
+    fn run(&self, demo: &Demo) -> String {
+        let interpreter: &[&str] = match self.language.as_str() {
+            "python" => &["python3", "-c"],
+            // What is TypeScript in the documents is JavaScript too.
+            "ts" => &["node", "--input-type=module", "-e"],
+            _ => &["sh", "-c"],
+        };
+        demo.interpret(interpreter, self.source.trim_end())
+    }
+}
+
+/// The README, and the pages of the guide.
+fn documents() -> Vec<std::path::PathBuf> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let guide =
+        std::fs::read_dir(root.join("src/api/docs/guide")).unwrap().map(|entry| entry.unwrap().path());
+    [root.join("README.md")].into_iter().chain(guide).collect()
 }
 
 fn has_curl() -> bool {
@@ -69,31 +118,33 @@ fn has_curl() -> bool {
 }
 
 #[test]
-fn the_readme_s_calls_answer_what_it_prints() {
+fn the_calls_of_the_readme_and_of_the_guide_answer_what_is_printed_there() {
     if !has_curl() {
         return;
     }
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    let mut readme = std::fs::read_to_string(path).unwrap();
-    let demo = Demo::start();
-    let blocks = blocks(&readme);
-    assert!(blocks.len() >= 2);
-    for (call, expected) in blocks {
-        let found = demo.run(call.trim());
-        if std::env::var_os("UPDATE_DOCS").is_some() {
-            readme = readme.replace(
-                &expected,
-                &format!(
-                    "{}
-",
-                    pretty(&found, 0)
-                ),
-            );
-            std::fs::write(path, &readme).unwrap();
-        } else {
-            assert_eq!(parsed(&found), parsed(&expected), "{call}");
+    let mut run = 0;
+    for path in documents() {
+        let mut document = std::fs::read_to_string(&path).unwrap();
+        // Each document begins anew, as its reader does.
+        let demo = Demo::start();
+        for part in document.split("<!-- printed by the demo -->\n```text\n").skip(1) {
+            let printed = part.split("```").next().unwrap();
+            assert!(demo.printed.contains(printed), "{}: {printed}", path.display());
+        }
+        let outputs: Vec<_> = blocks(&document).into_iter().map(|block| (block.run(&demo), block)).collect();
+        run += outputs.len();
+        // From the last on, so that the places of the others stay.
+        for (output, block) in outputs.into_iter().rev() {
+            if std::env::var_os("UPDATE_DOCS").is_some() {
+                document.replace_range(block.printed, &shown(&output));
+                std::fs::write(&path, &document).unwrap();
+            } else {
+                let expected = answers(&document[block.printed]);
+                assert_eq!(answers(&output), expected, "{}: {}", path.display(), block.source);
+            }
         }
     }
+    assert!(run >= 6, "{run}");
 }
 
 #[test]

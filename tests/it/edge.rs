@@ -221,3 +221,20 @@ async fn a_process_that_stops_lives_and_is_not_ready() {
     assert_eq!(answer.header("retry-after"), "1");
     assert_eq!(edge.ask("GET", "/livez").await.text, r#"{"status":"live"}"#);
 }
+
+#[tokio::test]
+async fn objects_of_other_unified_apis_are_named_as_unsupported() {
+    let edge = TestGateway::open().await;
+    for object in ["accounts", "leads", "opportunities", "notes", "tasks", "users"] {
+        for path in
+            [format!("/crm/{object}"), format!("/crm/{object}/1/x"), format!("/2024-03/one/crm/{object}")]
+        {
+            let answer = edge.ask("POST", &path).await;
+            answer.is(501, "operation_unsupported");
+            assert!(answer.text.contains("This gateway serves contacts."), "{}", answer.text);
+        }
+    }
+    for path in ["/crm/companies", "/crm/accountsx", "/crm", "/accounts"] {
+        edge.ask("GET", path).await.is(404, "route_not_found");
+    }
+}

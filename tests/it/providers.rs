@@ -182,7 +182,8 @@ async fn the_pages_of_the_crms_say_the_same() {
     let edge = TestGateway::open().await;
     let providers = providers(&edge).await;
     assert_eq!(providers.len(), ADAPTERS.len());
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/api/docs/guide/fields.md"))
+        .unwrap();
     for (provider, spec) in providers.iter().zip(ADAPTERS) {
         let path = format!("{}/src/adapters/{}/docs.md", env!("CARGO_MANIFEST_DIR"), spec.provider);
         let page = std::fs::read_to_string(path).unwrap();
@@ -191,7 +192,7 @@ async fn the_pages_of_the_crms_say_the_same() {
         for field in provider["fields"].as_array().unwrap() {
             let name = field["name"].as_str().unwrap();
             let row = rows(&format!("| `{name}` |")).concat();
-            let mapping = readme.lines().find(|line| line.starts_with(&format!("| `{name}` |"))).unwrap();
+            let mapping = guide.lines().find(|line| line.starts_with(&format!("| `{name}` |"))).unwrap();
             for text in ["readFrom", "writtenTo", "lost"].into_iter().filter_map(|key| field[key].as_str()) {
                 assert!(row.contains(text) && mapping.contains(text), "{name}: {text}");
             }

@@ -1,4 +1,4 @@
-//! Documents that are printed from the code: the `docs.md` of each CRM, and the tables of the README.
+//! Documents that are printed from the code: the `docs.md` of each CRM, and tables of the guide.
 
 use std::fmt::Write as _;
 
@@ -9,8 +9,8 @@ use contacts_gateway::domain::{Field, FilterName};
 
 pub(crate) fn page(spec: &AdapterSpec) -> String {
     let mut text = format!(
-        "# `{}`: {}\n\nGenerated from the declaration in `mod.rs`. A test fails if the two differ.\n",
-        spec.provider, spec.title
+        "# {}\n\nThe provider `{}`. Generated from the declaration in `mod.rs`. A test fails if the two differ.\n",
+        spec.title, spec.provider
     );
     operations(&mut text, spec);
     rows(
@@ -66,6 +66,35 @@ pub(crate) fn mapping() -> String {
             .filter_map(|spec| spec.field(name))
             .map(|spec| format!("{} | {}", read(spec), written(spec)));
         line(&mut text, &format!("| `{}` | {} |", name.name(), cells.collect::<Vec<_>>().join(" | ")));
+    }
+    text
+}
+
+/// The operations, one column a CRM.
+pub(crate) fn capabilities() -> String {
+    let titles: Vec<&str> = ADAPTERS.iter().map(|spec| spec.title).collect();
+    let mut text =
+        format!("| operation | {} |\n|{}\n", titles.join(" | "), "---|".repeat(1 + ADAPTERS.len()));
+    let each: Vec<_> = ADAPTERS.iter().map(|spec| spec.operations_by_name()).collect();
+    for (index, (name, _)) in each[0].iter().enumerate() {
+        let cells: Vec<&str> = each.iter().map(|of| if of[index].1 { "yes" } else { "no: 501" }).collect();
+        line(&mut text, &format!("| {name} | {} |", cells.join(" | ")));
+    }
+    let identities = ADAPTERS.iter().map(|spec| format!("`{}`", spec.create_identity().word()));
+    line(
+        &mut text,
+        &format!("| a create fails for the same | {} |", identities.collect::<Vec<_>>().join(" | ")),
+    );
+    text
+}
+
+/// How each CRM answers each filter.
+pub(crate) fn filters() -> String {
+    let titles: Vec<&str> = ADAPTERS.iter().map(|spec| spec.title).collect();
+    let mut text = format!("| filter | {} |\n|{}\n", titles.join(" | "), "---|".repeat(1 + ADAPTERS.len()));
+    for name in FilterName::ALL {
+        let cells: Vec<&str> = ADAPTERS.iter().map(|spec| support(spec, *name).0).collect();
+        line(&mut text, &format!("| `{}` | {} |", name.parameter(), cells.join(" | ")));
     }
     text
 }

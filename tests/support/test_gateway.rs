@@ -225,16 +225,21 @@ impl TestGateway {
         Ok(self.credentials.create(&soon(), caller, draft, link.verify).await?.id)
     }
 
+    /// Sends a request as it is. The body of the response is read as it comes.
+    pub(crate) async fn response(&self, request: Request<Body>) -> axum::response::Response {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
     /// Sends a request as it is.
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
-        let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+        let (parts, body) = self.response(request).await.into_parts();
         let text = String::from_utf8_lossy(&body.collect().await.unwrap().to_bytes()).into_owned();
         Reply { status: parts.status.as_u16(), headers: parts.headers, text }
     }
 
     /// A request of the tenant without a body, whose response is read as it comes.
     pub(crate) async fn stream(&self, method: &str, uri: &str) -> axum::response::Response {
-        self.router.clone().oneshot(signed(method, uri).body(Body::empty()).unwrap()).await.unwrap()
+        self.response(signed(method, uri).body(Body::empty()).unwrap()).await
     }
 
     /// A request of the tenant without a body.

@@ -1,4 +1,4 @@
-//! The wall between tenants, and around secrets: what the README promises under Security, attacked.
+//! The wall between tenants, and around secrets: what the guide's page on security promises, attacked.
 
 #![expect(clippy::disallowed_methods, reason = "tests measure real time")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]

@@ -74,6 +74,7 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
         RateLimit { calls: 20, per: Duration::from_secs(1) },
     ],
     examples: include_str!("examples.json"),
+    docs: include_str!("docs.md"),
     connect,
 };
 

@@ -64,6 +64,7 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
     default_base_url: None,
     limits: &[],
     examples: include_str!("examples.json"),
+    docs: include_str!("docs.md"),
     connect,
 };
 

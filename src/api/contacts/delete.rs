@@ -20,7 +20,7 @@ use crate::gateway::contacts::{WriteOptions, WriteRequest};
 /// Deletes the contact in the CRM, if the CRM supports it and the credential's settings allow it. With `If-Match`, the contact
 /// is deleted only if it has not changed since you read it. Requires the scope `contacts:write`.
 #[utoipa::path(delete, path = "/crm/contacts/{id}", operation_id = "deleteContact", tag = "contacts",
-    params(("id" = String, Path, description = "The contact's `id` or `remoteId`."), DeleteParameters, IfMatch, IdempotencyKey),
+    params(("id" = String, Path, description = "The contact's `id` or `remoteId`.", example = "SLAqyjLpZQqytedKG"), DeleteParameters, IfMatch, IdempotencyKey),
     responses((status = 200, description = "Deleted.", body = DeleteResponse), DeleteProblems))]
 pub(in crate::api) async fn delete(
     State(gateway): State<Arc<Gateway>>,

@@ -17,7 +17,7 @@ use crate::gateway::Gateway;
 /// Returns one contact, as completely as the CRM shows it. `warnings` name fields that are incomplete. Send the header `ETag`
 /// as `If-Match` when you update or delete the contact. Requires the scope `contacts:read`.
 #[utoipa::path(get, path = "/crm/contacts/{id}", operation_id = "getContact", tag = "contacts",
-    params(("id" = String, Path, description = "The contact's `id` or `remoteId`."), CredentialOnly),
+    params(("id" = String, Path, description = "The contact's `id` or `remoteId`.", example = "SLAqyjLpZQqytedKG"), CredentialOnly),
     responses((status = 200, description = "The contact.", body = ContactResponse), GetProblems))]
 pub(in crate::api) async fn get(
     State(gateway): State<Arc<Gateway>>,

@@ -35,10 +35,13 @@ impl IntoParams for ListParameters {
         // No default in the document: Swagger UI would send it together with a cursor, which is refused.
         let number = documented::number(PAGE_NUMBER_MOST);
         let paging = [
-            documented::query(
-                "pageNumber",
-                "The page number, from 1: a page of the list as it is now. Pages shift when contacts change, so leave it out to read all contacts. Cannot be combined with `cursor`.",
-                number,
+            documented::exampled(
+                documented::query(
+                    "pageNumber",
+                    "The page number, from 1: a page of the list as it is now. Pages shift when contacts change, so leave it out to read all contacts. Cannot be combined with `cursor`.",
+                    number,
+                ),
+                1,
             ),
             documented::page_size(),
             documented::cursor(),
@@ -104,17 +107,31 @@ impl Parameters for SearchParameters {
 impl IntoParams for SearchParameters {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let one = "Send exactly one of `emailAddress`, `phoneNumber` and `name`.";
-        let by = |name, meaning: &str, schema| documented::query(name, &format!("{meaning} {one}"), schema);
+        let by = |name, meaning: &str, schema, example| {
+            documented::exampled(documented::query(name, &format!("{meaning} {one}"), schema), example)
+        };
+
         let credentials = format!(
             "The ids of the credentials to ask; repeat the parameter to name several, at most {SEARCHED_MOST}. By default, all that the key may use."
         );
         vec![
-            by("emailAddress", FilterName::EmailAddress.description(), documented::email_address()),
-            by("phoneNumber", FilterName::PhoneNumber.description(), documented::phone_number()),
+            by(
+                "emailAddress",
+                FilterName::EmailAddress.description(),
+                documented::email_address(),
+                example(FilterName::EmailAddress),
+            ),
+            by(
+                "phoneNumber",
+                FilterName::PhoneNumber.description(),
+                documented::phone_number(),
+                example(FilterName::PhoneNumber),
+            ),
             by(
                 "name",
                 "The first name, the last name or the full name equals, ignoring case.",
                 documented::text(),
+                example(FilterName::LastName),
             ),
             documented::credentials(&credentials),
         ]
@@ -191,7 +208,8 @@ impl IntoParams for UpsertParameters {
             identifying.collect::<Vec<_>>().join(", ")
         );
         let words = documented::text().enum_values(Some(selections(&match_kinds())));
-        let match_on = documented::query("matchOn", &description, words);
+        let match_on =
+            documented::exampled(documented::query("matchOn", &description, words), "emailAddress");
         WriteParameters::into_params(at).into_iter().chain([match_on]).collect()
     }
 }
@@ -327,8 +345,28 @@ fn filter_parameters() -> impl Iterator<Item = Parameter> {
             FilterKind::Text => documented::text(),
             FilterKind::Time => documented::time(),
         };
-        documented::query(name.parameter(), &description(name), schema)
+        documented::exampled(documented::query(name.parameter(), &description(name), schema), example(name))
     })
+}
+
+/// A value with which the filter finds somebody in the demo.
+const fn example(name: FilterName) -> &'static str {
+    match name {
+        FilterName::FirstName | FilterName::FirstNameContains | FilterName::FirstNameNotEquals => "José",
+        FilterName::LastName | FilterName::LastNameContains | FilterName::LastNameNotEquals => "Jónsdóttir",
+        FilterName::Account | FilterName::AccountContains | FilterName::AccountNotEquals => "Okafor Ltd",
+        FilterName::EmailAddress => "jose.jonsdottir195@example.com",
+        FilterName::PhoneNumber => "+12125550195",
+        FilterName::RemoteCreatedAtMax
+        | FilterName::RemoteUpdatedAtMax
+        | FilterName::CreatedAtMax
+        | FilterName::UpdatedAtMax => "2100-01-01T00:00:00Z",
+        FilterName::LastActivityAt
+        | FilterName::RemoteCreatedAtMin
+        | FilterName::RemoteUpdatedAtMin
+        | FilterName::CreatedAtMin
+        | FilterName::UpdatedAtMin => "2025-01-01T00:00:00Z",
+    }
 }
 
 /// What the filter means, and how it is answered at each CRM, as the adapters declare.

@@ -34,7 +34,7 @@ use crate::gateway::contacts::WriteRequest;
 /// Without `If-Match`, step 3 would overwrite Ann's change. The CRMs do not support conditions. A change that another
 /// program makes between the gateway's check and its write, usually well under a second, is still overwritten.
 #[utoipa::path(patch, path = "/crm/contacts/{id}", operation_id = "updateContact", tag = "contacts",
-    params(("id" = String, Path, description = "The contact's `id` or `remoteId`."), WriteParameters, IfMatch, IdempotencyKey),
+    params(("id" = String, Path, description = "The contact's `id` or `remoteId`.", example = "SLAqyjLpZQqytedKG"), WriteParameters, IfMatch, IdempotencyKey),
     request_body = ContactPatch,
     responses((status = 200, description = "Updated.", body = ContactResponse), UpdateProblems))]
 pub(in crate::api) async fn update(
@@ -58,7 +58,7 @@ pub(in crate::api) async fn update(
 ///
 /// The same as `PATCH`, including partial updates and `If-Match`. It exists for clients of the unified API.
 #[utoipa::path(put, path = "/crm/contacts/{id}", operation_id = "putContact", tag = "contacts",
-    params(("id" = String, Path, description = "The contact's `id` or `remoteId`."), WriteParameters, IfMatch, IdempotencyKey),
+    params(("id" = String, Path, description = "The contact's `id` or `remoteId`.", example = "SLAqyjLpZQqytedKG"), WriteParameters, IfMatch, IdempotencyKey),
     request_body = ContactPatch,
     responses((status = 200, description = "Updated.", body = ContactResponse), UpdateProblems))]
 pub(in crate::api) async fn put(

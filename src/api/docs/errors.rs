@@ -1,82 +1,249 @@
-//! `/docs/errors` and `/docs/errors/{code}`: the meaning of each problem, its origin, and how to fix it.
+//! `/docs/errors` and `/docs/errors/{code}`: what each problem means, whose fault it is, what to do, and how to handle it.
+
+use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use axum::extract::Path;
-use axum::response::{Html, IntoResponse, Response};
-use http::header;
+use axum::response::Response;
+use http::{HeaderMap, StatusCode};
+use serde_json::Value;
 
+use super::DOCUMENT;
+use super::handling::handling;
+use super::markdown::{code_block, html_of};
+use super::page::{DocsPage, Section, escaped, is_browser};
 use super::remediation::remediation;
 use crate::api::extract::{NoParameters, Query};
-use crate::api::layers::DOCS_POLICY;
+use crate::api::openapi::problems::example;
 use crate::api::problem::{status, title};
-use crate::domain::{Failure, FailureKind, Origin, Result, Retryable};
+use crate::domain::{Failure, FailureKind, Origin, Result, Retryable, nearest};
 
-/// The list of all problems, with links to their pages.
+/// The list of all problems.
 pub(in crate::api) async fn errors(_: Query<NoParameters>) -> Response {
-    let row = |&kind: &FailureKind| {
-        let (code, status, title) = (kind.code(), status(kind).as_u16(), title(kind));
-        format!("<li><a href=\"/docs/errors/{code}\"><code>{code}</code></a> ({status}): {title}</li>")
+    static PAGE: LazyLock<String> = LazyLock::new(index);
+    let page = DocsPage {
+        section: Section::Errors,
+        up: "",
+        title: "Errors",
+        side: statuses_side("", None),
+        body: PAGE.clone(),
     };
-    let rows: Vec<String> = FailureKind::ALL.iter().map(row).collect();
-    page("Problems", &format!("<ul>\n{}\n</ul>", rows.join("\n")))
+    page.respond(StatusCode::OK)
 }
 
-/// One kind.
-pub(in crate::api) async fn error(Path(code): Path<String>, _: Query<NoParameters>) -> Result<Response> {
-    let kind = FailureKind::ALL
-        .iter()
-        .copied()
-        .find(|kind| kind.code() == code)
-        .ok_or_else(|| Failure::new(FailureKind::RouteNotFound, "Unknown problem code."))?;
-    Ok(page(
-        title(kind),
-        &format!(
-            "<p>Code <code>{code}</code>, status {}.</p>\n<h2>Origin</h2>\n<p>{}</p>\n<h2>What to do</h2>\n<p>{}</p>\n\
-             <h2>Retry</h2>\n<p>{}</p>\n<p><a href=\"/docs/errors\">All problems</a></p>",
-            statuses(&code),
-            whose(kind.origin()),
-            remediation(kind),
-            again(kind),
-        ),
-    ))
+/// One code.
+pub(in crate::api) async fn error(
+    headers: HeaderMap,
+    Path(code): Path<String>,
+    _: Query<NoParameters>,
+) -> Result<Response> {
+    let kinds: Vec<FailureKind> = of_code(&code).collect();
+    let (status, title, body) = if let [first, ..] = kinds[..] {
+        (StatusCode::OK, first.code(), article(first, &kinds))
+    } else if is_browser(&headers) {
+        (StatusCode::NOT_FOUND, "Unknown code", unknown(&code))
+    } else {
+        return Err(Failure::new(FailureKind::RouteNotFound, "Unknown problem code."));
+    };
+    let side = statuses_side("../", Some(&code));
+    Ok(DocsPage { section: Section::Errors, up: "../", title, side, body }.respond(status))
 }
 
-/// The statuses of a code: `quota_exceeded` has two.
-fn statuses(code: &str) -> String {
-    let kinds = FailureKind::ALL.iter().filter(|kind| kind.code() == code);
-    kinds.map(|&kind| status(kind).as_str().to_owned()).collect::<Vec<_>>().join(" or ")
+/// The kinds of a code: `quota_exceeded` has two, with one status each.
+fn of_code(code: &str) -> impl Iterator<Item = FailureKind> {
+    FailureKind::ALL.iter().copied().filter(move |kind| kind.code() == code)
+}
+
+/// The kinds by status, and by origin where they share it.
+fn by_status() -> Vec<(StatusCode, Vec<FailureKind>)> {
+    let mut kinds = FailureKind::ALL.to_vec();
+    kinds.sort_by_key(|kind| (status(*kind).as_u16(), kind.origin().as_str()));
+    let groups = kinds.chunk_by(|one, other| status(*one) == status(*other));
+    groups.filter_map(|group| Some((status(*group.first()?), group.to_vec()))).collect()
+}
+
+fn index() -> String {
+    let mut body = "<h1>Errors</h1>\n<p class=\"lead\">Every failure is <code>application/problem+json</code> with a stable \
+                    <code>code</code>. <a href=\"guide/errors\">How to handle errors</a> has the short version.</p>\n\
+                    <form class=\"filter\" role=\"search\">\n\
+                    <input type=\"search\" id=\"search\" placeholder=\"Search codes and texts\" aria-label=\"Search errors\" autocomplete=\"off\">\n"
+        .to_owned();
+    body.push_str("<div class=\"origins\" role=\"group\" aria-label=\"Whose fault\">");
+    for (word, label) in [("", "all"), ("caller", "caller"), ("gateway", "gateway"), ("upstream", "CRM")] {
+        let pressed = word.is_empty();
+        // Writing to a string does not fail.
+        let _ = write!(
+            body,
+            "<button type=\"button\" data-origin=\"{word}\" aria-pressed=\"{pressed}\">{label}</button>"
+        );
+    }
+    body.push_str("</div>\n</form>\n<p id=\"none\" hidden>No error matches.</p>\n");
+    for (status, kinds) in by_status() {
+        let (number, reason) = (status.as_u16(), status.canonical_reason().unwrap_or_default());
+        let _ = write!(
+            body,
+            "<section class=\"status\">\n<h2 id=\"{number}\">{number} {reason}</h2>\n<ul class=\"codes\">\n"
+        );
+        for kind in kinds {
+            let (code, whose) = (kind.code(), kind.origin().as_str());
+            let search = format!("{} {}", remediation(kind).happened, remediation(kind).fix);
+            let _ = writeln!(
+                body,
+                "<li data-origin=\"{whose}\" data-search=\"{}\"><a href=\"errors/{code}\"><code>{code}</code></a> \
+                 <span class=\"title\">{}</span> {}</li>",
+                escaped(&search.to_lowercase()),
+                escaped(title(kind)),
+                badge(kind.origin()),
+            );
+        }
+        body.push_str("</ul>\n</section>\n");
+    }
+    body
+}
+
+/// All codes by status; `up` leads to `/docs/`.
+fn statuses_side(up: &str, current: Option<&str>) -> String {
+    let mut side = String::new();
+    for (status, kinds) in by_status() {
+        let number = status.as_u16();
+        let _ = write!(side, "<h2>{number}</h2>\n<ul>\n"); // Writing to a string does not fail.
+        for code in kinds.iter().map(|kind| kind.code()) {
+            let mark = if current == Some(code) { " aria-current=\"page\"" } else { "" };
+            let _ = writeln!(
+                side,
+                "<li><a href=\"{up}errors/{code}\"{mark}>{}</a></li>",
+                code.replace('_', "_<wbr>")
+            );
+        }
+        side.push_str("</ul>\n");
+    }
+    side
+}
+
+fn article(kind: FailureKind, kinds: &[FailureKind]) -> String {
+    let (code, advice) = (kind.code(), remediation(kind));
+    let statuses: Vec<String> = kinds.iter().map(|kind| status(*kind).to_string()).collect();
+    let mut body = format!(
+        "<p class=\"back\"><a href=\"../errors\">All errors</a></p>\n<h1 class=\"code\">{}</h1>\n<p class=\"lead\">{}.</p>\n\
+         <p class=\"facts\"><span class=\"badge\">{}</span> {} {}</p>\n\
+         <h2>What happened</h2>\n{}<h2>Whose fault</h2>\n<p>{}</p>\n<h2>What to do</h2>\n{}<p>{}</p>\n",
+        code.replace('_', "_<wbr>"),
+        escaped(title(kind)),
+        statuses.join(" or "),
+        badge(kind.origin()),
+        again_badge(kind),
+        html_of(advice.happened),
+        whose(kind.origin()),
+        html_of(advice.fix),
+        again(kind),
+    );
+    body.push_str("<h2>Example</h2>\n");
+    for &kind in kinds {
+        let json = serde_json::to_string_pretty(&example(kind)).unwrap_or_default();
+        body.push_str(&code_block(&json));
+    }
+    let (python, typescript) = handling(kind);
+    let _ = write!(
+        body,
+        "<h2>Handle it in code</h2>\n<h3>Python</h3>\n{}<h3>TypeScript</h3>\n{}",
+        code_block(python),
+        code_block(typescript)
+    );
+    if !advice.related.is_empty() {
+        let links =
+            advice.related.iter().map(|kind| format!("<a href=\"{0}\"><code>{0}</code></a>", kind.code()));
+        let _ = write!(body, "<h2>Related</h2>\n<p>{}</p>\n", links.collect::<Vec<_>>().join(" · "));
+    }
+    body + &operations(code)
+}
+
+/// The operations that may respond with the code, from the OpenAPI document.
+fn operations(code: &str) -> String {
+    static PARSED: LazyLock<Value> =
+        LazyLock::new(|| serde_json::from_slice(DOCUMENT.plain()).unwrap_or_default());
+    let paths = PARSED["paths"].as_object().into_iter().flatten();
+    let all = paths.flat_map(|(path, item)| {
+        item.as_object().into_iter().flatten().map(move |(method, operation)| (path, method, operation))
+    });
+    let names = |operation: &Value| {
+        let responses = operation["responses"].as_object().into_iter().flatten();
+        responses
+            .map(|(_, response)| &response["content"]["application/problem+json"]["examples"][code])
+            .any(|known| !known.is_null())
+    };
+    let links: Vec<String> = all
+        .filter(|(_, _, operation)| names(operation))
+        .filter_map(|(path, method, operation)| {
+            let (tag, id) = (operation["tags"][0].as_str()?, operation["operationId"].as_str()?);
+            let shown = format!("{} {path}", method.to_uppercase());
+            Some(format!("<li><a href=\"../#/{tag}/{id}\"><code>{}</code></a></li>", escaped(&shown)))
+        })
+        .collect();
+    if links.is_empty() {
+        return String::new();
+    }
+    format!(
+        "<details><summary>Operations that may respond with it ({})</summary>\n<ul>\n{}\n</ul>\n</details>\n",
+        links.len(),
+        links.join("\n")
+    )
+}
+
+fn unknown(code: &str) -> String {
+    let known = nearest(code, FailureKind::ALL.iter().map(|kind| kind.code()));
+    let meant = known.map_or_else(String::new, |code| {
+        format!(" Did you mean <a href=\"{code}\"><code>{code}</code></a>?")
+    });
+    format!(
+        "<h1>Unknown code</h1>\n<p class=\"lead\">This gateway has no error code <code>{}</code>.{meant}</p>\n\
+         <p>A newer version may have it: compare with the version of the gateway that sent it. \
+         <a href=\"../errors\">See all errors.</a></p>\n",
+        escaped(code)
+    )
+}
+
+fn badge(whose: Origin) -> String {
+    let word = whose.as_str();
+    let label = if whose == Origin::Upstream { "CRM" } else { word };
+    format!("<span class=\"badge {word}\">{label}</span>")
 }
 
 const fn whose(origin: Origin) -> &'static str {
     match origin {
-        Origin::Caller => "The caller: the request or the permissions of the key must change.",
-        Origin::Gateway => "The gateway.",
+        Origin::Caller => "The caller: the request, or the permissions of the key, must change.",
+        Origin::Gateway => "The gateway or its operator. The request is fine.",
         Origin::Upstream => {
-            "The CRM, or the connection to it. <code>upstream</code> names the CRM and the status of its response."
+            "The CRM, or the connection to it. <code>upstream</code> names the CRM and the status of its response. Your key \
+             for the gateway is fine."
         }
+    }
+}
+
+/// Whether one of two statuses, or one of two ways to send the request, can be retried.
+const fn may_depend(kind: FailureKind) -> bool {
+    matches!(kind, FailureKind::QuotaExceeded | FailureKind::OutcomeUnknown)
+}
+
+const fn again_badge(kind: FailureKind) -> &'static str {
+    match kind.retryable() {
+        _ if may_depend(kind) => "<span class=\"badge\">retry: it depends</span>",
+        Retryable::No => "<span class=\"badge\">retry: no</span>",
+        Retryable::Yes => "<span class=\"badge yes\">retry: yes</span>",
+        Retryable::SameKeyOnly => "<span class=\"badge yes\">retry: with the same key</span>",
     }
 }
 
 const fn again(kind: FailureKind) -> &'static str {
     match kind.retryable() {
         Retryable::No if matches!(kind, FailureKind::QuotaExceeded) => {
-            "Status 429: yes, after the time in <code>Retry-After</code>. Status 422: no, unless something is deleted first."
+            "<b>Retry</b> a 429 after the time in <code>Retry-After</code>. Retry a 422 only after something is deleted."
         }
         Retryable::No if matches!(kind, FailureKind::OutcomeUnknown) => {
-            "With the same <code>Idempotency-Key</code>, yes: nothing is written twice. Without one, only after you have checked in the CRM."
+            "<b>Retry</b> with the same <code>Idempotency-Key</code>: nothing is written twice. Without one, retry only after \
+             you have checked in the CRM."
         }
-        Retryable::No => "No: the same request fails again until the cause is fixed.",
-        Retryable::Yes => "Yes, after the time in <code>Retry-After</code>, if present.",
-        Retryable::SameKeyOnly => "Only with the same <code>Idempotency-Key</code>.",
+        Retryable::No => "<b>Do not retry</b>: the same request fails again until the cause is fixed.",
+        Retryable::Yes => "<b>Retry</b> after the time in <code>Retry-After</code>, if present.",
+        Retryable::SameKeyOnly => "<b>Retry</b> with the same <code>Idempotency-Key</code> only.",
     }
-}
-
-/// Builds a page. Both texts are constants of the gateway, so they need no HTML escaping.
-fn page(heading: &str, body: &str) -> Response {
-    let html = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{heading}</title>\n\
-         <style>body{{font-family:sans-serif;max-width:40em;margin:2em auto;padding:0 1em;line-height:1.5}}</style>\n\
-         <h1>{heading}</h1>\n{body}\n</html>\n"
-    );
-    ([(header::CONTENT_SECURITY_POLICY, DOCS_POLICY)], Html(html)).into_response()
 }

@@ -1,15 +1,17 @@
 //! The OpenAPI document, generated from the handlers.
 
 mod examples;
+mod generators;
 pub(super) mod parameters;
 pub(super) mod problems;
-mod providers;
+mod samples;
 
+use serde_json::Value;
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::schema::{Components, OneOfBuilder, Ref, Schema};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{Content, License, OpenApi as Document, RefOr};
+use utoipa::openapi::{ContactBuilder, Content, License, OpenApi as Document, RefOr};
 
 use super::problem::{Problem, ProblemCode, ProblemOrigin, ProblemRetryable};
 use super::routes::{open_routes, operator_routes, tenant_routes};
@@ -25,7 +27,7 @@ use super::schema::DryRunResponse;
         (name = "admin", description = "Tenants, API keys and the audit, for the operator. Available only if an admin token is configured."),
         (name = "operation", description = "Health checks."),
     ),
-    servers((url = "/", description = "This gateway.")),
+    servers((url = ".", description = "This gateway, also under a path prefix: the URL is relative to this document.")),
     components(schemas(Problem, ProblemCode, ProblemOrigin, ProblemRetryable, DryRunResponse<'static>)),
 )]
 struct Api;
@@ -41,6 +43,8 @@ pub fn document() -> String {
     document.merge(open_routes().split_for_parts().1);
     document.merge(operator_routes().split_for_parts().1);
     complete(&mut document);
+    let mut document = serde_json::to_value(&document).unwrap_or_default();
+    generators::name_free_parts(&mut document);
     let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
     text.push('\n');
     text
@@ -48,6 +52,8 @@ pub fn document() -> String {
 
 /// Adds the parts that many operations share.
 fn complete(document: &mut Document) {
+    // The gateway is self-hosted.
+    document.info.contact = Some(ContactBuilder::new().name(Some("The operator of this gateway")).build());
     document.info.license = Some(License::new("MIT"));
     if let Some(license) = &mut document.info.license {
         license.identifier = Some("MIT".to_owned());
@@ -61,15 +67,16 @@ fn complete(document: &mut Document) {
             scheme.description = Some(description.to_owned());
             components.add_security_scheme(name, SecurityScheme::Http(scheme));
         }
-        providers::describe(components);
     }
     let mut shared = Components::new();
     shared.examples.extend(problems::examples());
     shared.headers.insert(REQUEST_ID.to_owned(), parameters::request_id_header().into());
     shared.parameters.extend(parameters::headers().map(|header| (header.name.clone(), header.into())));
     for (path, item) in &mut document.paths.paths {
-        for operation in operations(item) {
+        for (method, operation) in operations(item) {
             complete_operation(path, operation, &mut shared);
+            let body = first_example(operation, &shared);
+            operation.extensions = Some(samples::of(method, path, operation, body));
         }
     }
     if let Some(components) = &mut document.components {
@@ -154,7 +161,20 @@ fn reference(kind: &str, name: &str) -> Ref {
     Ref::new(format!("#/components/{kind}/{name}"))
 }
 
-/// The operations of a path.
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten()
+/// The operations of a path, with their methods.
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    let PathItem { get, put, post, patch, delete, .. } = item;
+    let all = [("get", get), ("put", put), ("post", post), ("patch", patch), ("delete", delete)];
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
+/// The first example of the body, which is among the shared ones.
+fn first_example<'a>(operation: &Operation, shared: &'a Components) -> Option<&'a Value> {
+    let RefOr::T(body) = operation.request_body.as_ref()? else { return None };
+    let RefOr::T(content) = body.content.values().next()? else { return None };
+    let RefOr::Ref(example) = content.examples.values().next()? else { return None };
+    match shared.examples.get(example.ref_location.rsplit('/').next()?)? {
+        RefOr::T(example) => example.value.as_ref(),
+        RefOr::Ref(_) => None,
+    }
 }

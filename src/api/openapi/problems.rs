@@ -10,7 +10,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Ref, Type};
 use utoipa::openapi::{RefOr, Response, ResponseBuilder};
 
 use crate::api::problem::{self, render};
-use crate::domain::{Failure, FailureKind, Faults, FieldFault, Provider};
+use crate::domain::{Candidate, Failure, FailureKind, Faults, FieldFault, Provider, ScanProgress, Text};
 
 use FailureKind as K;
 
@@ -155,7 +155,7 @@ fn example_name(kind: FailureKind) -> String {
 }
 
 /// A problem, rendered by the code that renders real ones.
-fn example(kind: FailureKind) -> serde_json::Value {
+pub(in crate::api) fn example(kind: FailureKind) -> serde_json::Value {
     let (detail, faults): (&str, Faults) = match kind {
         K::ValidationFailed => (
             "/emailAddresses/0/emailAddress: Not a valid e-mail address.",
@@ -174,14 +174,46 @@ fn example(kind: FailureKind) -> serde_json::Value {
             "The contact was changed after its ETag was read. Nothing was sent. Read the contact again, apply your change, and send it with the new ETag.",
             Faults::new(),
         ),
+        K::Unauthenticated => ("Send `Authorization: Bearer` with a valid API key or token.", Faults::new()),
+        K::CredentialNotFound => (
+            "This API key can use no credential with this id. `GET /credentials` lists those that it can use.",
+            Faults::new(),
+        ),
+        K::UpstreamCredentialRejected => {
+            ("The CRM rejected this credential's secret. Store a valid one.", Faults::new())
+        }
+        K::ContactExists => ("The CRM already has such a contact.", Faults::new()),
         other => (problem::title(other), Faults::new()),
     };
-    let mut failure = Failure::new(kind, detail).with_faults(faults);
+    let mut failure = Failure::new(kind, detail).with_faults(faults).with_candidates(candidates(kind));
+    if kind == K::ScanLimitReached {
+        let next_cursor = Some(Text::from_static("BGkrZx8AAAAA"));
+        failure = failure.with_scan(ScanProgress { rows_read: 5000, next_cursor });
+    }
     if matches!(kind.origin(), crate::domain::Origin::Upstream) {
         failure = failure.with_upstream(Provider::new("aptly"), upstream_status(kind));
     }
     let rendered = render(&failure, "/crm/contacts", "0193d3a1-7f00-7000-8000-000000000001");
     serde_json::from_slice(&rendered.body).unwrap_or_default()
+}
+
+/// The contacts in the example of this kind.
+fn candidates(kind: FailureKind) -> Vec<Candidate> {
+    let candidate = |id: &'static str, remote_id: &str| Candidate {
+        id: Some(Text::from_static(id)),
+        remote_id: remote_id.into(),
+        matched_on: vec!["emailAddress"],
+    };
+    match kind {
+        K::ContactExists | K::OutcomeAmbiguous => {
+            vec![candidate("con_AfQ2mX1kTzU2OGYwYzJhOTFiN2R4", "68f0c2a91b7d")]
+        }
+        K::AmbiguousMatch => vec![
+            candidate("con_AfQ2mX1kTzU2OGYwYzJhOTFiN2R4", "68f0c2a91b7d"),
+            candidate("con_AfQ2mX1kTzU2OGYwYzJhOTFjOGU1", "68f0c2a91c8e"),
+        ],
+        _ => Vec::new(),
+    }
 }
 
 /// The status of the CRM in the example of this kind, or `None` if there was no reply.

@@ -260,9 +260,29 @@ fn codes() -> Vec<&'static str> {
     codes
 }
 
+/// A stable error code.
+pub struct ProblemCode;
+
+/// The codes are not an `enum`: clients must accept a code that a later version adds.
+impl PartialSchema for ProblemCode {
+    fn schema() -> RefOr<Schema> {
+        let known: Vec<String> = codes().iter().map(|code| format!("`{code}`")).collect();
+        let description = format!(
+            "A stable error code. Each code has a page at `/docs/errors/{{code}}`. Later versions may add codes. Known codes: {}.",
+            known.join(", ")
+        );
+        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[a-z][a-z_]*$"));
+        text.description(Some(description)).into()
+    }
+}
+
+impl ToSchema for ProblemCode {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("ProblemCode")
+    }
+}
+
 words! {
-    ProblemCode "A stable error code. Each code has a page at `/docs/errors/{code}`."
-        codes();
     ProblemOrigin "Who caused the problem: the caller, the gateway or the upstream CRM."
         Origin::ALL.map(Origin::as_str).to_vec();
     ProblemRetryable "Whether the same request can be retried. `same-key-only`: only with the same `Idempotency-Key`."

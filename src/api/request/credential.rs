@@ -11,7 +11,7 @@ use crate::json::Members;
 
 #[rustfmt::skip]
 static CREATE: BodyObject<(Text, CredentialPatch)> = BodyObject {
-    name: "CredentialCreate",
+    name: "CreateCredential",
     about: "A credential to create.",
     is_new: true,
     fields: &[
@@ -29,7 +29,7 @@ static CREATE: BodyObject<(Text, CredentialPatch)> = BodyObject {
 
 #[rustfmt::skip]
 static UPDATE: BodyObject<CredentialPatch> = BodyObject {
-    name: "CredentialUpdate",
+    name: "UpdateCredential",
     about: "Changes to a credential. Absent fields are unchanged.",
     is_new: true,
     fields: &[

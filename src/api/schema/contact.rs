@@ -3,6 +3,7 @@
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 use super::warning::WarningShape;
 use super::{Each, Rfc3339, Show};
@@ -41,12 +42,17 @@ impl<'a> ContactResponse<'a> {
 pub(in crate::api) struct UpsertResponse<'a> {
     #[schema(value_type = ContactShape)]
     contact: ContactJson<'a>,
-    /// `created` or `updated`.
-    #[schema(examples("created", "updated"))]
+    #[schema(schema_with = outcome)]
     outcome: &'static str,
     /// Warnings about the result.
     #[schema(value_type = Vec<WarningShape>)]
     warnings: Each<'a, Warning>,
+}
+
+/// No other word is added later.
+fn outcome() -> Object {
+    let words = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["created", "updated"]));
+    words.description(Some("Whether the contact was created or updated.")).build()
 }
 
 impl<'a> UpsertResponse<'a> {

@@ -25,7 +25,7 @@ pub(super) use export::{ExportEndShape, ExportLine};
 pub(super) use fields::FieldsResponse;
 pub(crate) use key::{KeyListing, KeyResponse};
 pub(super) use list::ContactListResponse;
-pub(super) use provider::{ProvidersResponse, declared_providers};
+pub(super) use provider::{ProvidersResponse, declared_providers, secret_schema, settings_schema};
 pub(super) use search::SearchResponse;
 pub(super) use serialize::{Each, Rfc3339, Show};
 pub(super) use tenant::TenantUsageResponse;

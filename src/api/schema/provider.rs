@@ -121,13 +121,14 @@ impl<'a> ProviderShape<'a> {
             fields: fields(spec),
             remote_fields: Each(remote_fields),
             live_sources: spec.live.iter().map(source).collect(),
-            settings_schema: settings(spec),
-            secret_schema: secrets(spec.secrets),
+            settings_schema: settings_schema(spec),
+            secret_schema: secret_schema(spec.secrets),
         }
     }
 }
 
-fn settings(spec: &AdapterSpec) -> Value {
+/// The JSON Schema of the settings of a credential.
+pub(in crate::api) fn settings_schema(spec: &AdapterSpec) -> Value {
     let properties =
         spec.settings.iter().map(|setting| (setting.name.to_owned(), setting_schema(spec, setting)));
     let required = spec.settings.iter().filter(|setting| setting.required).map(|setting| setting.name);
@@ -175,7 +176,8 @@ fn setting_schema(spec: &AdapterSpec, setting: &SettingSpec) -> Value {
     schema
 }
 
-fn secrets(forms: &[SecretForm]) -> Value {
+/// The JSON Schema of the secret of a credential.
+pub(in crate::api) fn secret_schema(forms: &[SecretForm]) -> Value {
     let form = |form: &SecretForm| {
         let text = json!({ "type": "string", "minLength": 1, "format": "password", "writeOnly": true });
         let properties: Map<_, _> =

@@ -174,8 +174,7 @@ impl Sql {
         let began = crate::clock::monotonic();
         let rows = self.connections.rows(sql, values).await;
         series::database_statement("read", began);
-        let rows = rows.map_err(|error| unavailable(&error))?;
-        rows.iter().map(read).collect()
+        rows.map_err(|error| unavailable(&error))?.iter().map(read).collect()
     }
 
     /// Removes a deleted secret from SQLite's write-ahead log too. If a reader blocks this, the next checkpoint does it.

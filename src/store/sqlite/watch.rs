@@ -56,7 +56,9 @@ fn differs(path: &Path, known: FileIdentity) -> bool {
 }
 
 fn identity(path: &Path) -> io::Result<FileIdentity> {
-    Ok([inode(&std::fs::symlink_metadata(path)?), inode(&std::fs::metadata(path)?)])
+    let entry = std::fs::symlink_metadata(path)?;
+    let file = if entry.is_symlink() { inode(&std::fs::metadata(path)?) } else { inode(&entry) };
+    Ok([inode(&entry), file])
 }
 
 #[cfg(unix)]

@@ -35,6 +35,7 @@ pub(super) static FAKE: AdapterSpec = AdapterSpec {
     default_base_url: Some("https://fake.example.com"),
     limits: &[],
     examples: "{}",
+    docs: "",
     connect,
 };
 

@@ -1,0 +1,73 @@
+//! The demo as a process of its own, ended with the test.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+/// The demo on a free port.
+pub(crate) struct Demo {
+    pub(crate) process: Child,
+    pub(crate) address: String,
+    /// What it tells a newcomer.
+    pub(crate) printed: String,
+    pub(crate) folder: tempfile::TempDir,
+}
+
+impl Demo {
+    pub(crate) fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut process = Command::new(env!("CARGO_BIN_EXE_contacts-gateway"))
+            .args(["demo", "--listen", "127.0.0.1:0"])
+            .env("TMPDIR", folder.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let mut printed = String::new();
+        for line in lines {
+            printed.push_str(&line);
+            printed.push('\n');
+            if line.starts_with("Ctrl-C") {
+                break;
+            }
+        }
+        let address = printed.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
+        Self { process, address, printed, folder }
+    }
+
+    /// The demo's published key.
+    pub(crate) fn key(&self) -> &str {
+        self.printed.lines().find_map(|line| line.strip_prefix("API key")).unwrap().trim()
+    }
+
+    /// The address of a simulated CRM.
+    pub(crate) fn simulator(&self, provider: &str) -> &str {
+        let line = self.printed.lines().find(|line| line.starts_with("Simulators")).unwrap();
+        line.split_whitespace().skip_while(|word| *word != provider).nth(1).unwrap()
+    }
+
+    /// Runs `curl` lines through a shell, as a reader would who has set `KEY`.
+    pub(crate) fn run(&self, lines: &str) -> String {
+        self.interpret(&["sh", "-c"], lines)
+    }
+
+    /// Runs a text by an interpreter that takes it as its last argument.
+    pub(crate) fn interpret(&self, interpreter: &[&str], text: &str) -> String {
+        let text = text.replace("127.0.0.1:8080", &self.address);
+        let output = Command::new(interpreter[0])
+            .args(&interpreter[1..])
+            .arg(&text)
+            .envs([("KEY", self.key()), ("GATEWAY_API_KEY", self.key())])
+            .envs([("APTLY", self.simulator("aptly")), ("PIPELINE", self.simulator("pipeline"))])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
