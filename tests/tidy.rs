@@ -52,7 +52,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("unicode_normalization", &["domain/text.rs", "simulators/"]),
     ("clap", &["cli/"]),
     ("moka", &["store/", "upstream/lookups.rs", "auth/", "gateway/credentials/", "gateway/writes/"]),
-    ("memchr", &["upstream/secrets.rs"]),
+    ("memchr", &["upstream/secrets.rs", "adapters/error_mapping.rs"]),
     ("metrics", &["telemetry/series.rs"]),
     ("metrics_exporter_prometheus", &["telemetry/series.rs"]),
 ];

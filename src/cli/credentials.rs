@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::cli_error::{CliError, CliOutcome};
@@ -69,31 +69,7 @@ pub(super) enum CredentialsCommand {
         json: bool,
     },
     /// Change a credential: its name, its settings, or its secret.
-    Update {
-        /// The tenant's id or name.
-        #[arg(long)]
-        tenant: String,
-        /// The credential's id.
-        credential: String,
-        /// A new name, unique in the tenant.
-        #[arg(long)]
-        name: Option<String>,
-        /// Settings to merge, a JSON object such as {"defaultRegion":"US"}; null resets one. A new baseUrl needs the secret.
-        #[arg(long, value_name = "JSON")]
-        settings: Option<String>,
-        /// Read a new secret from standard input.
-        #[arg(long)]
-        secret: bool,
-        /// Read a new secret from this file.
-        #[arg(long, value_name = "FILE")]
-        secret_file: Option<PathBuf>,
-        /// Store it without asking the CRM whether it accepts the secret.
-        #[arg(long)]
-        no_verify: bool,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    Update(CredentialChange),
     /// Delete a credential and destroy its secret.
     #[command(alias = "remove")]
     Delete {
@@ -106,6 +82,33 @@ pub(super) enum CredentialsCommand {
         #[arg(long)]
         yes: bool,
     },
+}
+
+#[derive(Args)]
+pub(super) struct CredentialChange {
+    /// The tenant's id or name.
+    #[arg(long)]
+    tenant: String,
+    /// The credential's id.
+    credential: String,
+    /// A new name, unique in the tenant.
+    #[arg(long)]
+    name: Option<String>,
+    /// Settings to merge, a JSON object such as {"defaultRegion":"US"}; null resets one. A new baseUrl needs the secret.
+    #[arg(long, value_name = "JSON")]
+    settings: Option<String>,
+    /// Read a new secret from standard input.
+    #[arg(long)]
+    secret: bool,
+    /// Read a new secret from this file.
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+    /// Store it without asking the CRM whether it accepts the secret.
+    #[arg(long)]
+    no_verify: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) async fn run(parts: &Components, command: CredentialsCommand, output: &mut Output) -> CliOutcome {
@@ -135,32 +138,7 @@ pub(super) async fn run(parts: &Components, command: CredentialsCommand, output:
                 parts.gateway.credentials.check(&context(), &caller, &credential.as_str().into()).await?;
             report(&checked, json, output)
         }
-        CredentialsCommand::Update {
-            tenant,
-            credential,
-            name,
-            settings,
-            secret,
-            secret_file,
-            no_verify,
-            json,
-        } => {
-            let caller = operator_for(parts, &tenant).await?;
-            let id = credential.as_str().into();
-            let held = parts.gateway.credentials.get(&caller, &id).await?;
-            let settings = settings.map(parsed).transpose()?;
-            let spec = adapters::spec(held.provider.as_str());
-            let secret =
-                (secret || secret_file.is_some()).then(|| secret::read(spec, secret_file.as_deref()));
-            let patch = CredentialPatch { name: name.map(Text::from), settings, secret: secret.transpose()? };
-            let changed =
-                parts.gateway.credentials.update(&context(), &caller, &id, patch, !no_verify).await?;
-            if json {
-                return output.json(&CredentialResponse::of(&changed).credential);
-            }
-            Output::note(format!("Updated {credential}."));
-            Ok(())
-        }
+        CredentialsCommand::Update(change) => update(parts, change, output).await,
         CredentialsCommand::Delete { tenant, credential, yes } => {
             let caller = operator_for(parts, &tenant).await?;
             confirm(&format!("Delete {credential} with its secret"), yes)?;
@@ -169,6 +147,23 @@ pub(super) async fn run(parts: &Components, command: CredentialsCommand, output:
             Ok(())
         }
     }
+}
+
+async fn update(parts: &Components, change: CredentialChange, output: &mut Output) -> CliOutcome {
+    let CredentialChange { tenant, credential, name, settings, secret, secret_file, no_verify, json } =
+        change;
+    let (caller, id) = (operator_for(parts, &tenant).await?, credential.as_str().into());
+    let held = parts.gateway.credentials.get(&caller, &id).await?;
+    let settings = settings.map(parsed).transpose()?;
+    let spec = adapters::spec(held.provider.as_str());
+    let secret = (secret || secret_file.is_some()).then(|| secret::read(spec, secret_file.as_deref()));
+    let patch = CredentialPatch { name: name.map(Text::from), settings, secret: secret.transpose()? };
+    let changed = parts.gateway.credentials.update(&context(), &caller, &id, patch, !no_verify).await?;
+    if json {
+        return output.json(&CredentialResponse::of(&changed).credential);
+    }
+    Output::note(format!("Updated {credential}."));
+    Ok(())
 }
 
 fn parsed(settings: String) -> Result<RawJson, CliError> {

@@ -1,6 +1,7 @@
 //! A backup of a gateway that is in use, and a gateway that starts from it.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -66,23 +67,31 @@ async fn a_backup_of_a_busy_gateway_starts_with_all_it_had() {
             "{secret} is in the backup"
         );
     }
-    // An existing file is not replaced, and nothing is left of a failed copy.
-    let again = backup(&database, copy.to_str().unwrap());
-    assert!(!again.status.success() && said(&again).contains("exists already"), "{}", said(&again));
+    check_refusals(&database, &copy);
     assert_eq!(std::fs::read(&copy).unwrap(), bytes);
-    let nowhere = backup(&database, restored.path().join("no/copy.db").to_str().unwrap());
-    assert!(!nowhere.status.success() && said(&nowhere).contains("cannot be written"), "{}", said(&nowhere));
-    let missing = backup("sqlite://nowhere.db", "copy.db");
-    assert!(
-        !missing.status.success() && said(&missing).contains("there is no database"),
-        "{}",
-        said(&missing)
-    );
-    let files = std::fs::read_dir(restored.path()).unwrap().count();
-    assert_eq!(files, 1);
     drop(gateway);
     let gateway = GatewayProcess::start(restored.path(), "log", &master_key, &[]).await;
     let replayed = create(&gateway, 0).await;
     assert!(replayed.is_replay() && replayed.text == first.text, "{replayed:?}");
     assert_eq!(gateway.call("GET", &path, &key, None).await.status, 200, "key and sealed secret work");
+}
+
+/// An existing file is not replaced, and nothing is left of a failed copy.
+fn check_refusals(database: &str, copy: &Path) {
+    let folder = copy.parent().unwrap();
+    let nowhere = folder.join("no/copy.db");
+    for (database, to, sentence) in [
+        (database, copy, "exists already"),
+        (database, &nowhere, "cannot be written"),
+        ("sqlite://nowhere.db", &folder.join("copy.db"), "there is no database"),
+        ("postgres://u:p@127.0.0.1:1/d", &folder.join("copy.db"), "pg_dump"),
+    ] {
+        let output = backup(database, to.to_str().unwrap());
+        assert!(
+            !output.status.success() && said(&output).contains(sentence),
+            "{sentence}: {}",
+            said(&output)
+        );
+    }
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 1);
 }

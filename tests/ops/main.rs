@@ -17,3 +17,4 @@ mod reply;
 mod requests;
 mod testbed;
 mod troubles;
+mod upgrade;

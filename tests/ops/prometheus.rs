@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use contacts_gateway::simulators::{Fault, FaultKind, Running};
@@ -242,8 +243,10 @@ async fn break_the_house(bed: &Testbed, round: usize) {
     let (file, aside) = (bed.folder.path().join("gateway.db"), bed.folder.path().join("aside"));
     std::fs::rename(&file, &aside).unwrap();
     crate::troubles::refused_write(bed, "lost").await;
-    // Longer than the attempts to store its audit record, and than a measurement is apart.
-    tokio::time::sleep(Duration::from_secs(6)).await;
+    bed.series("gateway_database_up", |up| up < 1.0).await;
+    bed.series("gateway_audit_unstored_total", |count| count > 0.0).await;
+    // Until Prometheus has scraped it and was asked.
+    tokio::time::sleep(Duration::from_secs(4)).await;
     std::fs::rename(&aside, &file).unwrap();
     let unread = bed.log_reader.lock();
     stream::iter(0..2_500)
@@ -265,9 +268,14 @@ async fn every_expression_of_the_dashboard_and_of_the_alerts_has_data() {
             accounts.lose(&bed).await;
         }
         prometheus.ask_the_silent().await;
-        tokio::join!(break_the_house(&bed, round), async {
-            for _ in 0..8 {
-                tokio::time::sleep(Duration::from_secs(1)).await;
+        let ended = AtomicBool::new(false);
+        let trouble = async {
+            break_the_house(&bed, round).await;
+            ended.store(true, Ordering::SeqCst);
+        };
+        tokio::join!(trouble, async {
+            while !ended.load(Ordering::SeqCst) {
+                tokio::time::sleep(Duration::from_millis(500)).await;
                 prometheus.ask_the_silent().await;
             }
         });

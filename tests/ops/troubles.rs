@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use contacts_gateway::simulators::{Fault, FaultKind};
+use contacts_gateway::telemetry::series::{SERIES, Series, SeriesKind};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sqlx::Connection;
@@ -187,5 +188,31 @@ async fn each_trouble_is_told_apart_by_the_log_alone_and_by_the_metrics_alone() 
         let Some((_, next)) = troubles.get(at + 1) else { continue };
         let later = lines[*next..].iter().find(|line| has(line, &made.line));
         assert_eq!(later, None, "{}", made.name);
+    }
+    check_labels(&bed.scrape().await.0);
+}
+
+/// Each series has its declared labels and no others, and none of them names a tenant, a credential, a key or a host.
+fn check_labels(page: &str) {
+    for line in page.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        let (series, _) = line.rsplit_once(' ').unwrap();
+        let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+        let parts = ["_bucket", "_sum", "_count"];
+        let is_of = |declared: &Series| {
+            name == declared.name
+                || declared.kind == SeriesKind::Histogram
+                    && parts.iter().any(|part| name.strip_suffix(part) == Some(declared.name))
+        };
+        let declared = SERIES.iter().find(|declared| is_of(declared)).unwrap_or_else(|| panic!("{line}"));
+        let mut shown: Vec<&str> =
+            labels.split("\",").filter_map(|label| Some(label.split_once('=')?.0)).collect();
+        shown.retain(|label| *label != "le");
+        shown.sort_unstable();
+        let mut expected = declared.labels.to_vec();
+        expected.sort_unstable();
+        assert_eq!(shown, expected, "{line}");
+        for private in ["ten_", "cred_", "key_", "127.0.0.1"] {
+            assert!(!labels.contains(private), "{line}");
+        }
     }
 }

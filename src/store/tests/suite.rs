@@ -105,6 +105,10 @@ async fn a_change_of_what_was_changed_meanwhile_is_refused(place: &TestPlace) {
         let stored = store.credentials.note_change(&one.id, &first.id, revision, noted).await.unwrap();
         assert_eq!(stored, is_stored, "{revision} {noted:?}");
     }
+    // As the version before writes.
+    place.statement("UPDATE credentials SET checked_at = 7, check_since = NULL").await.unwrap();
+    let last = store.credentials.get(&one.id, &first.id).await.unwrap().unwrap().last_check.unwrap();
+    assert_eq!((last.at.as_millisecond(), last.since), (7, last.at));
 }
 
 async fn listings_go_on_behind_a_row_whatever_was_made_in_the_same_millisecond(place: &TestPlace) {
