@@ -3,7 +3,7 @@
 use contacts_gateway::api::openapi::document;
 use serde_json::Value;
 
-use super::Demo;
+use super::{Demo, Interpreter, NODE, PYTHON, SHELL};
 
 /// The samples in one language of what the demo's key may do. A new credential would be checked at the real CRM, and Aptly has
 /// no delete.
@@ -25,35 +25,28 @@ fn samples(label: &str) -> Vec<String> {
 }
 
 /// Runs each sample. The status is the first word that it prints.
-fn run(label: &str, interpreter: &[&str], suffix: &str) {
-    if std::process::Command::new(interpreter[0]).arg("--version").output().is_err() {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "{} is missing, and CI must not skip this test",
-            interpreter[0]
-        );
-        eprintln!("SKIPPED: {} is missing, so the samples for {label} were not run", interpreter[0]);
+fn run(label: &str, interpreter: &Interpreter, suffix: &str) {
+    if !interpreter.is_there() {
         return;
     }
     let demo = Demo::start();
     for sample in samples(label) {
-        let printed = demo.interpret(interpreter, &format!("{sample}{suffix}"));
+        let printed = demo.interpret(interpreter.command, &format!("{sample}{suffix}"));
         assert_eq!(printed.split_whitespace().next(), Some("200"), "{sample}\n{printed}");
     }
 }
 
 #[test]
 fn the_samples_for_curl_succeed() {
-    run("curl", &["bash", "-c"], " -s -o /dev/null -w '%{http_code}'");
+    run("curl", &SHELL, " -s -o /dev/null -w '%{http_code}'");
 }
 
 #[test]
 fn the_samples_for_python_succeed() {
-    run("Python", &["python3", "-c"], "");
+    run("Python", &PYTHON, "");
 }
 
-/// What is TypeScript there is JavaScript too.
 #[test]
 fn the_samples_for_typescript_succeed() {
-    run("TypeScript", &["node", "--input-type=module", "-e"], "");
+    run("TypeScript", &NODE, "");
 }
