@@ -160,6 +160,7 @@ impl Gateway {
             eprintln!("this binary cannot configure rate limits: Aptly is limited to 120 calls a minute");
             gateway.environment.pop();
         }
+        gateway.run(&["migrate"], "")?;
         gateway.run(&["tenant", "create", "bench"], "")?;
         let scopes = ["--scope", "contacts:read,contacts:write,credentials:write"];
         let said = gateway

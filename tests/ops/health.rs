@@ -73,6 +73,11 @@ async fn calls_show_since_when_a_credential_works_or_not_and_each_change_is_logg
             "provider": "aptly", "host": crm.base_url() });
         bed.lines().into_iter().filter(|line| has(line, &fields)).collect::<Vec<_>>()
     };
+    // The line is written a little after the change.
+    let began = Instant::now();
+    while change("credential works").len() < 2 && began.elapsed() < PATIENCE {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let (stopped, works) = (change("credential stopped working"), change("credential works"));
     assert_eq!((stopped.len(), works.len()), (1, 2), "{stopped:?} {works:?}");
     assert!(has(&stopped[0], &json!({ "level": "WARN", "code": "upstream_credential_rejected" })));

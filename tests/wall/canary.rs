@@ -285,6 +285,19 @@ impl Aviary {
     }
 
     /// What stands where it must not.
+    /// The log, once nothing was added to it for a while: lines are written a little after their request.
+    fn whole_log(&self) -> Vec<u8> {
+        let mut log = Vec::new();
+        loop {
+            std::thread::sleep(std::time::Duration::from_millis(250));
+            let now = std::fs::read(&self.serving.log).unwrap();
+            if now.len() == log.len() {
+                return log;
+            }
+            log = now;
+        }
+    }
+
     fn leaks(&self) -> Vec<String> {
         let (personal, words) = (personal(), words());
         let setting = [Canary::new("setting", SETTING)];
@@ -292,7 +305,7 @@ impl Aviary {
         let mut sweep = |place: &str, canaries: &[Canary], bytes: &[u8]| {
             leaks.extend(found(canaries, bytes).into_iter().map(|name| format!("{name} in {place}")));
         };
-        let log = std::fs::read(&self.serving.log).unwrap();
+        let log = self.whole_log();
         for canaries in [&self.secrets[..], &personal, &words, &setting] {
             sweep("the log", canaries, &log);
         }

@@ -272,9 +272,13 @@ async fn health_has_a_listener_of_its_own_where_the_operator_wants_one() {
     let folder = tempfile::tempdir().unwrap();
     let ops = [("GATEWAY_OPS_LISTEN", "127.0.0.1:0")];
     let serving = GatewayProcess::start(folder.path(), "log", &master_key(), &ops).await;
-    let lines = serving.logged();
-    let lines = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let line = lines.into_iter().find(|line| line["message"] == "listening for health checks").unwrap();
+    let said = || {
+        let lines = serving.logged();
+        let mut lines = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.find(|line| line["message"] == "listening for health checks and scrapes")
+    };
+    eventually("it does not say where", Duration::from_secs(10), async || said().is_some()).await;
+    let line = said().unwrap();
     let address = line["address"].as_str().unwrap().to_owned();
     let ask = |address: &str, path: &str| {
         let mut stream = TcpStream::connect(address).unwrap();
