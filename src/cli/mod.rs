@@ -18,7 +18,7 @@ mod secret;
 mod settings;
 mod tenants;
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -187,7 +187,8 @@ async fn opened(flags: &crate::config::Flags) -> Result<Components, CliError> {
 fn existing(flags: &crate::config::Flags) -> Result<Config, CliError> {
     let config = configured(flags)?;
     if let Location::Sqlite(path) = Location::parse(config.database_url.expose_secret())?
-        && !path.try_exists().unwrap_or(true)
+        // An empty file is none either.
+        && std::fs::metadata(&path).map_or_else(|error| error.kind() == ErrorKind::NotFound, |file| file.len() == 0)
     {
         let shown = std::path::absolute(&path).unwrap_or(path);
         return Err(CliError::failed(format!(

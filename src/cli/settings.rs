@@ -25,7 +25,7 @@ pub(super) struct SettingFlags {
     /// The log level: off, error, warn, info, debug, trace [environment: `GATEWAY_LOG`].
     #[arg(long, global = true, value_name = "LEVEL")]
     log: Option<String>,
-    /// The format of the log: text, json [environment: `GATEWAY_LOG_FORMAT`].
+    /// The format of the log: auto, text, json [environment: `GATEWAY_LOG_FORMAT`].
     #[arg(long, global = true, value_name = "FORMAT")]
     log_format: Option<String>,
 }

@@ -1,6 +1,6 @@
 //! The proxies whose `X-Forwarded-For` is believed.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::HeaderMap;
 use ipnet::IpNet;
@@ -37,8 +37,10 @@ impl TrustedProxies {
             if !self.trusts(client) {
                 break;
             }
-            // Behind what is no address, nothing is known.
-            let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
+            // Behind what is no address, nothing is known. Some proxies add the port.
+            let hop = hop.trim();
+            let with_port = || hop.parse::<SocketAddr>().map(|address| address.ip());
+            let Ok(address) = hop.parse::<IpAddr>().or_else(|_| with_port()) else { break };
             client = address.to_canonical();
         }
         client
@@ -57,6 +59,8 @@ mod tests {
         for (peer, values, expected) in [
             ("10.0.0.1", &[][..], "10.0.0.1"),
             ("10.0.0.1", &["203.0.113.9"], "203.0.113.9"),
+            ("10.0.0.1", &["203.0.113.9:8080"], "203.0.113.9"),
+            ("10.0.0.1", &["[2001:db8::1]:99"], "2001:db8::1"),
             ("::ffff:10.0.0.1", &["203.0.113.9"], "203.0.113.9"),
             ("fd00::1", &["2001:db8::7"], "2001:db8::7"),
             // A client may send the header itself: only what the proxies added counts.

@@ -49,7 +49,7 @@ pub struct AccessEntry<'a> {
 pub fn log(entry: &AccessEntry<'_>) {
     let Some(log) = ACCESS.get() else { return };
     let level = level(entry);
-    if level > log.level || (entry.status < 400 && !log.takes_success()) {
+    if level > log.level || (is_success(entry) && !log.takes_success()) {
         return;
     }
     LINES.push(&line(entry, level, log.json), log.json);
@@ -60,6 +60,14 @@ impl AccessLog {
         self.one_of == 1
             || (self.one_of > 1 && self.seen.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.one_of))
     }
+}
+
+/// Whether nothing failed, not even a part such as one credential of a search or the end of an export.
+fn is_success(entry: &AccessEntry<'_>) -> bool {
+    let AccessEntry { status, facts, .. } = entry;
+    let failed_call =
+        facts.attempt.as_ref().is_some_and(|attempt| attempt.status.is_none_or(|status| status >= 400));
+    *status < 400 && facts.failure.is_none() && !failed_call
 }
 
 fn level(entry: &AccessEntry<'_>) -> LevelFilter {

@@ -288,9 +288,8 @@ pub struct RequestTimes {
     pub upstream: Duration,
 }
 
-pub fn request(route: &str, method: &str, status: u16, code: &'static str, times: &RequestTimes) {
+pub fn request(route: &str, method: &'static str, status: u16, code: &'static str, times: &RequestTimes) {
     let Some(exporter) = EXPORTER.get() else { return };
-    let method = known(method);
     let series = exporter.route(route, method);
     series.outcomes.count((status, code), || {
         let (route, status) = (route.to_owned(), status.to_string());
@@ -334,7 +333,7 @@ pub fn upstream_call(call: &UpstreamCall<'_>) {
         Ok(_) => "other status",
         Err(cause) => cause,
     };
-    let key = (provider.as_str(), known(method.as_str()), *template);
+    let key = (provider.as_str(), known_method(method.as_str()), *template);
     let series = exporter.operation(key);
     series.outcomes.count(
         outcome,
@@ -450,7 +449,7 @@ fn number(count: impl TryInto<u64>) -> f64 {
 }
 
 /// A caller can send any method; each would be a new series.
-fn known(method: &str) -> &'static str {
+pub fn known_method(method: &str) -> &'static str {
     const KNOWN: [&str; 7] = ["GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS"];
     KNOWN.into_iter().find(|known| *known == method).unwrap_or("other")
 }

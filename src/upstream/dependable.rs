@@ -23,8 +23,39 @@ use crate::telemetry::series::{self, UpstreamCall};
 const LONGEST_READ: Duration = Duration::from_secs(10);
 /// A timeout counts against the host only if the host had at least this much time.
 const MEANINGFUL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Why a call that was sent has no outcome.
+const CALLER_LEFT: &str = "caller left";
 /// A larger difference between this machine's clock and a CRM's is logged.
 const LARGEST_CLOCK_OFFSET: SignedDuration = SignedDuration::from_mins(5);
+
+/// A call that was sent. If it is dropped before its end, because the caller left, it is noted all the same.
+struct SentCall<'a> {
+    upstream: &'a Upstream,
+    context: &'a CallContext,
+    call: &'a Call,
+    at: Instant,
+    is_open: bool,
+}
+
+impl SentCall<'_> {
+    fn end(&mut self, outcome: &AttemptOutcome) {
+        self.is_open = false;
+        let (status, cause, date) = match outcome {
+            Ok(reply) => (Some(reply.status), None, reply.date),
+            Err(error) => (None, Some(error.cause()), None),
+        };
+        self.upstream.record(self.context, self.call, (status, cause), date, self.at.elapsed());
+    }
+}
+
+impl Drop for SentCall<'_> {
+    fn drop(&mut self) {
+        if self.is_open {
+            let left = (None, Some(CALLER_LEFT));
+            self.upstream.record(self.context, self.call, left, None, self.at.elapsed());
+        }
+    }
+}
 
 /// One CRM account over HTTP: base URL, authorisation, limits, and its own connections.
 #[derive(Clone)]
@@ -154,9 +185,10 @@ impl Upstream {
                 tenant: &self.account.id.tenant,
                 authorization: self.authorization.as_ref(),
             };
-            let sent_at = crate::clock::monotonic();
+            let mut sent =
+                SentCall { upstream: self, context, call, at: crate::clock::monotonic(), is_open: true };
             let outcome = self.transport.send(&sender, call, url, times).await;
-            self.record(context, call, &outcome, sent_at.elapsed());
+            sent.end(&outcome);
             pass.note(verdict(&outcome, within));
             self.keep_pause(&outcome);
             match retries.after(&outcome, deadline) {
@@ -181,15 +213,17 @@ impl Upstream {
         }
     }
 
-    /// Notes an attempt that took `took` for the access log and the metrics.
-    fn record(&self, context: &CallContext, call: &Call, outcome: &AttemptOutcome, took: Duration) {
+    /// Notes an attempt that took `took` for the access log and the metrics: its status, or why there is none.
+    fn record(
+        &self,
+        context: &CallContext,
+        call: &Call,
+        (status, cause): (Option<u16>, Option<&'static str>),
+        date: Option<Timestamp>,
+        took: Duration,
+    ) {
         let host = self.host.host.authority();
-        let (status, cause) = match outcome {
-            Ok(reply) => (Some(reply.status), None),
-            Err(error) => (None, Some(error.cause())),
-        };
         context.record.note_attempt(took, AttemptFacts { host: host.clone(), status, cause });
-        let date = outcome.as_ref().ok().and_then(|reply| reply.date);
         series::upstream_call(&UpstreamCall {
             provider: self.provider,
             method: &call.method,

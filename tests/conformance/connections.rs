@@ -119,6 +119,24 @@ async fn a_warm_read_sends_no_statement_to_the_database() {
     }
 }
 
+/// As many calls as a credential may have in flight.
+const AT_ONCE: usize = 16;
+
+#[tokio::test]
+async fn reads_at_the_same_time_keep_their_connections_for_the_next_ones() {
+    for crm in all().await {
+        let proxy = Proxy::before(crm.at.address(), Closing::Never).await;
+        let account = behind(&proxy, &crm).await;
+        for _ in 0..6 {
+            let pages = futures_util::future::join_all((0..AT_ONCE).map(|_| account.page(1, 10))).await;
+            assert!(pages.iter().all(Result::is_ok), "{pages:?}");
+        }
+        // The client may open one for a read that then finds another connection free.
+        let opened = proxy.connections();
+        assert!(opened < 2 * AT_ONCE, "{}: {opened} connections", crm.spec.title);
+    }
+}
+
 #[tokio::test]
 async fn a_read_that_meets_a_dying_connection_is_repeated_over_a_new_one() {
     for crm in all().await {

@@ -13,13 +13,12 @@ use super::handling::handling;
 use super::markdown::{code_block, html_of};
 use super::page::{DocsPage, Section, escaped, is_browser};
 use super::remediation::remediation;
-use crate::api::extract::{NoParameters, Query};
 use crate::api::openapi::problems::example;
 use crate::api::problem::{status, title};
 use crate::domain::{Failure, FailureKind, Origin, Result, Retryable, nearest};
 
 /// The list of all problems.
-pub(in crate::api) async fn errors(_: Query<NoParameters>) -> Response {
+pub(in crate::api) async fn errors() -> Response {
     static PAGE: LazyLock<String> = LazyLock::new(index);
     let page = DocsPage {
         section: Section::Errors,
@@ -32,11 +31,7 @@ pub(in crate::api) async fn errors(_: Query<NoParameters>) -> Response {
 }
 
 /// One code.
-pub(in crate::api) async fn error(
-    headers: HeaderMap,
-    Path(code): Path<String>,
-    _: Query<NoParameters>,
-) -> Result<Response> {
+pub(in crate::api) async fn error(headers: HeaderMap, Path(code): Path<String>) -> Result<Response> {
     let kinds: Vec<FailureKind> = of_code(&code).collect();
     let (status, title, body) = if let [first, ..] = kinds[..] {
         (StatusCode::OK, first.code(), article(first, &kinds))
@@ -133,7 +128,7 @@ fn article(kind: FailureKind, kinds: &[FailureKind]) -> String {
         badge(kind.origin()),
         again_badge(kind),
         html_of(advice.happened),
-        whose(kind.origin()),
+        whose(kind),
         html_of(advice.fix),
         again(kind),
     );
@@ -208,8 +203,19 @@ fn badge(whose: Origin) -> String {
     format!("<span class=\"badge {word}\">{label}</span>")
 }
 
-const fn whose(origin: Origin) -> &'static str {
-    match origin {
+const fn whose(kind: FailureKind) -> &'static str {
+    match kind.origin() {
+        _ if matches!(kind, FailureKind::ContactChanged) => {
+            "Nobody's: someone else changed the contact between your read and your write."
+        }
+        _ if matches!(
+            kind,
+            FailureKind::UpstreamCredentialRejected | FailureKind::UpstreamPermissionDenied
+        ) =>
+        {
+            "The owner of the CRM account: the secret that the gateway stores, or its user, must change. Your key for the gateway \
+             is fine."
+        }
         Origin::Caller => "The caller: the request, or the permissions of the key, must change.",
         Origin::Gateway => "The gateway or its operator. The request is fine.",
         Origin::Upstream => {

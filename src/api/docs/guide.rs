@@ -10,7 +10,6 @@ use http::{HeaderMap, StatusCode, header};
 use super::markdown::{self, MarkdownText};
 use super::page::{DocsPage, Section, is_browser};
 use crate::adapters::ADAPTERS;
-use crate::api::extract::{NoParameters, Query};
 use crate::api::layers::DOCS_POLICY;
 use crate::domain::{Failure, FailureKind, Result};
 
@@ -125,22 +124,18 @@ impl GuidePage {
 }
 
 /// Redirects to the first page.
-pub(in crate::api) async fn guide(_: Query<NoParameters>) -> Redirect {
+pub(in crate::api) async fn guide() -> Redirect {
     // The trailing slash is needed: the links of the pages are relative to it.
     Redirect::to("guide/")
 }
 
 /// The first page.
-pub(in crate::api) async fn guide_home(headers: HeaderMap, query: Query<NoParameters>) -> Result<Response> {
-    guide_page(headers, Path("index".to_owned()), query).await
+pub(in crate::api) async fn guide_home(headers: HeaderMap) -> Result<Response> {
+    guide_page(headers, Path("index".to_owned())).await
 }
 
 /// One page.
-pub(in crate::api) async fn guide_page(
-    headers: HeaderMap,
-    Path(slug): Path<String>,
-    _: Query<NoParameters>,
-) -> Result<Response> {
+pub(in crate::api) async fn guide_page(headers: HeaderMap, Path(slug): Path<String>) -> Result<Response> {
     if let Some((_, html)) = RENDERED.iter().find(|(known, _)| *known == slug) {
         return Ok(([(header::CONTENT_SECURITY_POLICY, DOCS_POLICY)], Html(html.as_str())).into_response());
     }

@@ -72,10 +72,12 @@ impl Drop for OpenRequest {
         let (facts, took) = (record.facts(), began.elapsed());
         let route = route.as_ref().map_or("none", MatchedPath::as_str);
         let code = facts.failure.map_or("", |kind| kind.code());
+        // A caller can send any text as a method.
+        let method = series::known_method(method.as_str());
         let times = series::RequestTimes { total: took, waited: facts.waited, upstream: facts.upstream };
-        series::request(route, method.as_str(), *status, code, &times);
+        series::request(route, method, *status, code, &times);
         log_access(&AccessEntry {
-            method: method.as_str(),
+            method,
             route,
             status: *status,
             took,

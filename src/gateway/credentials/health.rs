@@ -18,6 +18,10 @@ use crate::telemetry::series;
 /// would change with each call.
 const APART: Duration = Duration::from_secs(5);
 
+/// The failures by which a CRM refuses the credential itself.
+const REFUSALS: [FailureKind; 2] =
+    [FailureKind::UpstreamCredentialRejected, FailureKind::UpstreamPermissionDenied];
+
 /// The health of one credential.
 pub(super) struct CredentialHealth {
     store: Arc<dyn CredentialStore>,
@@ -51,7 +55,7 @@ impl CredentialHealth {
     pub(super) fn load(&self, record: &CredentialRecord) {
         let mut known = self.known.lock();
         known.revision = record.revision;
-        known.ok = record.last_check.as_ref().map(|check| check.ok);
+        known.ok = record.last_check.as_ref().and_then(health_of);
     }
 
     pub(super) fn note_success(self: &Arc<Self>) {
@@ -60,7 +64,7 @@ impl CredentialHealth {
 
     /// Notes a failure, if it says that the CRM refuses the credential.
     pub(super) fn note_failure(self: &Arc<Self>, kind: FailureKind) {
-        if matches!(kind, FailureKind::UpstreamCredentialRejected | FailureKind::UpstreamPermissionDenied) {
+        if REFUSALS.contains(&kind) {
             self.note(Some(kind));
         }
     }
@@ -98,6 +102,12 @@ impl CredentialHealth {
     }
 }
 
+/// Whether the credential works, as far as the check tells: a CRM that is down says nothing about the credential.
+fn health_of(check: &CheckRecord) -> Option<bool> {
+    let is_refused = || REFUSALS.iter().any(|kind| check.code.as_deref() == Some(kind.code()));
+    (check.ok || is_refused()).then_some(check.ok)
+}
+
 /// The same for a check of a credential, which may have no host: its secret may be unreadable.
 pub(super) fn log_change(
     tenant: &TenantId,
@@ -106,9 +116,13 @@ pub(super) fn log_change(
     host: Option<&Text>,
     check: &CheckRecord,
 ) {
-    series::credential_changed(provider, check.ok);
     let (host, code) = (host.map(Text::as_str), check.code.as_deref());
-    if check.ok {
+    let Some(ok) = health_of(check) else {
+        tracing::warn!(%tenant, credential = %id, %provider, host, code, "the credential could not be checked");
+        return;
+    };
+    series::credential_changed(provider, ok);
+    if ok {
         tracing::info!(%tenant, credential = %id, %provider, host, "credential works");
     } else {
         tracing::warn!(%tenant, credential = %id, %provider, host, code, "credential stopped working");

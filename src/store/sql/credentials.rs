@@ -122,7 +122,8 @@ impl CredentialStore for Sql {
         check: &CheckRecord,
     ) -> Result<bool> {
         let sql = "UPDATE credentials SET checked_at = $1, check_since = $2, check_ok = $3, check_code = $4 \
-             WHERE tenant_id = $5 AND id = $6 AND revision = $7 AND (check_ok IS NULL OR check_ok <> $3)";
+             WHERE tenant_id = $5 AND id = $6 AND revision = $7 AND (check_ok IS NULL OR check_ok <> $3 \
+             OR (check_ok = 0 AND check_code NOT IN ('upstream_credential_rejected', 'upstream_permission_denied')))";
         Ok(self.execute(sql, &noted(tenant, id, revision, check)).await? > 0)
     }
 

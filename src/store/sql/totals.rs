@@ -7,7 +7,7 @@ use crate::store::Stage;
 /// The totals of all tenants.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Totals {
-    /// Provider, whether the last check succeeded, and how many credentials.
+    /// Provider, whether the last check or call shows that they work, and how many credentials.
     pub credentials: Vec<(String, Option<bool>, u64)>,
     pub ledger: Vec<(Stage, u64)>,
     /// When the oldest write of unknown outcome began.
@@ -18,8 +18,10 @@ pub struct Totals {
 
 impl Sql {
     pub(super) async fn totals(&self) -> Result<Totals> {
-        let sql =
-            "SELECT provider, check_ok, count(*) AS number FROM credentials GROUP BY provider, check_ok";
+        // A check that failed for another reason says nothing about the credential.
+        let sql = "SELECT provider, CASE WHEN check_ok = 1 OR check_code IN ('upstream_credential_rejected', \
+             'upstream_permission_denied') THEN check_ok END AS health, count(*) AS number FROM credentials \
+             GROUP BY provider, health";
         let credentials = self.rows(sql, &[], credentials).await?;
         // By name, so that an index is used: most rows are done, and those are counted below.
         let sql = "SELECT stage, count(*) AS number, min(created_at) AS oldest FROM idempotency \
@@ -67,7 +69,7 @@ fn number(row: &Row, name: &str) -> Result<u64> {
 }
 
 fn credentials(row: &Row) -> Result<(String, Option<bool>, u64)> {
-    let ok = row.column::<Option<i64>>("check_ok")?.map(|ok| ok == 1);
+    let ok = row.column::<Option<i64>>("health")?.map(|ok| ok == 1);
     Ok((row.column("provider")?, ok, number(row, "number")?))
 }
 

@@ -32,9 +32,13 @@ async fn copy(path: &Path, part: &Path) -> Result<(), OpenError> {
     let options = SqliteConnectOptions::new().filename(path).busy_timeout(BUSY).disable_statement_logging();
     let mut connection =
         sqlx::SqliteConnection::connect_with(&options).await.map_err(|error| sentence(&error, path))?;
-    // SQLite writes into an empty file, and would make one that others may read.
-    let emptied = private().open(part).and_then(|file| file.set_len(0));
-    emptied.map_err(|error| unwritable(part, &error))?;
+    // SQLite writes into an empty file, and would make one that others may read. What is there is left of an earlier backup,
+    // or was put there by someone else: it is removed, never written to.
+    match std::fs::remove_file(part) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(unwritable(part, &error)),
+        _ => {}
+    }
+    private().create_new(true).open(part).map_err(|error| unwritable(part, &error))?;
     let copied = sqlx::query("VACUUM INTO $1")
         .bind(part.to_string_lossy().into_owned())
         .execute(&mut connection)

@@ -17,6 +17,13 @@ for (const block of document.querySelectorAll("pre")) {
   frame.append(block, button);
 }
 
+// Only the list beside the text scrolls, not the page.
+const side = document.querySelector(".side");
+const current = side?.querySelector("[aria-current]");
+if (current) {
+  side.scrollTop += current.getBoundingClientRect().top - side.getBoundingClientRect().top - side.clientHeight / 2;
+}
+
 const search = document.getElementById("search");
 if (search) {
   const origins = [...document.querySelectorAll(".origins button")];
