@@ -67,6 +67,7 @@ async fn a_backup_of_a_busy_gateway_starts_with_all_it_had() {
             "{secret} is in the backup"
         );
     }
+    check_planted(&database, restored.path());
     check_refusals(&database, &copy);
     assert_eq!(std::fs::read(&copy).unwrap(), bytes);
     drop(gateway);
@@ -74,6 +75,20 @@ async fn a_backup_of_a_busy_gateway_starts_with_all_it_had() {
     let replayed = create(&gateway, 0).await;
     assert!(replayed.is_replay() && replayed.text == first.text, "{replayed:?}");
     assert_eq!(gateway.call("GET", &path, &key, None).await.status, 200, "key and sealed secret work");
+}
+
+/// What someone else put in the place of the unfinished copy is neither written to nor taken over.
+fn check_planted(database: &str, folder: &Path) {
+    let [victim, to, part] = ["victim", "second.db", "second.db.part"].map(|name| folder.join(name));
+    std::fs::write(&victim, "precious").unwrap();
+    std::os::unix::fs::symlink(&victim, &part).unwrap();
+    let output = backup(database, to.to_str().unwrap());
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(std::fs::read(&victim).unwrap(), b"precious");
+    let copied = std::fs::symlink_metadata(&to).unwrap();
+    assert!(copied.is_file() && copied.permissions().mode() & 0o777 == 0o600, "{copied:?}");
+    std::fs::remove_file(&victim).unwrap();
+    std::fs::remove_file(&to).unwrap();
 }
 
 /// An existing file is not replaced, and nothing is left of a failed copy.

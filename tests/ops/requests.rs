@@ -88,7 +88,15 @@ async fn a_caller_who_leaves_and_an_export_have_a_line_at_their_end() {
     let left = tokio::time::timeout(Duration::from_millis(300), bed.get(&account, "abc", "id-left"));
     assert!(left.await.is_err());
     let line = bed.line(&json!({ "request_id": "id-left" })).await;
-    assert!(has(&line, &json!({ "status": 499, "tenant": account.tenant })), "{line}");
+    let why = json!({ "status": 499, "tenant": account.tenant, "attempts": 1, "cause": "caller left",
+        "upstream_host": crm.base_url() });
+    assert!(has(&line, &why), "{line}");
+    assert!(line["upstream_ms"].as_f64() > Some(100.0), "the time is the CRM's: {line}");
+    // A method may be any text, such as a key in the wrong place.
+    let headers = [("x-request-id", "id-method")];
+    bed.gateway.call_with("SECRETOFMINE", "/crm/contacts", "", None, &headers).await;
+    let line = bed.line(&json!({ "request_id": "id-method" })).await;
+    assert_eq!(line["method"], "other", "{line}");
 }
 
 #[tokio::test]

@@ -10,7 +10,8 @@ use crate::config::Quotas;
 use crate::domain::{FailureKind, TenantId, Timestamp};
 use crate::store::schema::STEPS;
 use crate::store::{
-    Advance, CredentialRecord, IdempotencyRecord, Location, Reserved, Stage, Store, TenantRecord, now,
+    Advance, CheckRecord, CredentialRecord, IdempotencyRecord, Location, Reserved, Stage, Store,
+    TenantRecord, now,
 };
 
 const LONG: Duration = Duration::from_mins(10);
@@ -66,9 +67,15 @@ async fn totals_count_what_all_tenants_have(place: &TestPlace) {
     assert_eq!((none.credentials, none.oldest_open), (Vec::new(), None));
     let two = tenant("two");
     store.tenants.insert(&two).await.unwrap();
-    let unknown = |id: &str| CredentialRecord { last_check: None, ..credential(id, &two.id) };
-    for new in
-        [credential("cred_1", &one), credential("cred_2", &two.id), unknown("cred_3"), unknown("cred_4")]
+    let unchecked = CredentialRecord { last_check: None, ..credential("cred_3", &two.id) };
+    let refused = |id: &str, tenant: &TenantId| {
+        let mut refused = credential(id, tenant);
+        let code = FailureKind::UpstreamCredentialRejected.code();
+        refused.last_check = Some(CheckRecord::after(None, Some(code.into())));
+        refused
+    };
+    // The check of the last one failed because the CRM could not be reached, which says nothing about the credential.
+    for new in [refused("cred_1", &one), refused("cred_2", &two.id), unchecked, credential("cred_4", &two.id)]
     {
         store.credentials.insert(&new).await.unwrap();
     }
