@@ -277,6 +277,7 @@ impl AdapterSpec {
     /// The declaration of the remote field `name`, in any of its spellings.
     #[must_use]
     pub fn remote_field(&self, name: &str) -> Option<&'static RemoteFieldSpec> {
+        // Almost all names come in their declared spelling, and folding each letter of each spelling costs more.
         let exact = self.remote_fields.iter().find(|spec| spec.name == name);
         exact.or_else(|| {
             self.remote_fields.iter().find(|spec| {

@@ -301,6 +301,12 @@ pub enum Retryable {
     SameKeyOnly,
 }
 
+impl FailureKind {
+    /// The failures by which a CRM refuses the credential itself.
+    pub const CREDENTIAL_REFUSALS: [Self; 2] =
+        [Self::UpstreamCredentialRejected, Self::UpstreamPermissionDenied];
+}
+
 macro_rules! failure_kinds {
     ($($(#[$doc:meta])* $name:ident $code:literal $origin:ident $retryable:ident;)*) => {
         /// The kinds of failures.

@@ -73,8 +73,16 @@ pub fn constant_time_eq(one: &[u8], other: &[u8]) -> bool {
 pub fn length_prefixed(parts: &[&[u8]]) -> Vec<u8> {
     let mut out = Vec::with_capacity(parts.iter().map(|part| part.len() + 8).sum());
     for part in parts {
-        out.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        out.extend_from_slice(part);
+        push_prefixed(&mut out, &[part]);
     }
     out
+}
+
+/// Adds `pieces` as one part, after its length.
+pub fn push_prefixed(out: &mut Vec<u8>, pieces: &[&[u8]]) {
+    let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+    out.extend_from_slice(&(length as u64).to_be_bytes());
+    for piece in pieces {
+        out.extend_from_slice(piece);
+    }
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::config::Quotas;
-use crate::domain::{CredentialId, KeyId, Result, Scopes, TenantId, Text, Timestamp};
+use crate::domain::{CredentialId, FailureKind, KeyId, Result, Scopes, TenantId, Text, Timestamp};
 
 /// The current time in whole milliseconds, so that a stored time is equal when it is read again.
 #[must_use]
@@ -92,6 +92,18 @@ impl CheckRecord {
         let since = last.filter(|last| last.ok == ok).map_or(at, |last| last.since);
         Self { at, since, ok, code }
     }
+
+    /// Whether the credential works, as far as the check tells: a CRM that is down says nothing about the credential.
+    #[must_use]
+    pub fn health(&self) -> Option<bool> {
+        health(self.ok, self.code.as_deref())
+    }
+}
+
+/// [`CheckRecord::health`] of a check with this result.
+pub(super) fn health(ok: bool, code: Option<&str>) -> Option<bool> {
+    let is_refused = || FailureKind::CREDENTIAL_REFUSALS.iter().any(|kind| code == Some(kind.code()));
+    (ok || is_refused()).then_some(ok)
 }
 
 /// The row before the next page. Rows are ordered by creation time, then id.

@@ -148,32 +148,18 @@ impl Accounts {
             content_type: "application/json".to_owned(),
             headers: vec![("date".to_owned(), date)],
         }));
-        let account = async |name: &str, crm: &Running| bed.account(name, &crm.base_url(), crm.token()).await;
+        let link = async |name: &str, crm: Running| {
+            let secret = if name == "refused" { "wrong" } else { crm.token() };
+            let account = bed.account(name, &crm.base_url(), secret).await;
+            (crm, account)
+        };
         Self {
-            refused: {
-                let account = bed.account("refused", &refused.base_url(), "wrong").await;
-                (refused, account)
-            },
-            paused: {
-                let account = account("paused", &paused).await;
-                (paused, account)
-            },
-            clock: {
-                let account = account("clock", &clock).await;
-                (clock, account)
-            },
-            slow: {
-                let account = account("slow", &slow).await;
-                (slow, account)
-            },
-            lost: {
-                let account = account("lost", &lost).await;
-                (lost, account)
-            },
-            good: {
-                let account = account("good", &good).await;
-                (good, account)
-            },
+            good: link("good", good).await,
+            refused: link("refused", refused).await,
+            paused: link("paused", paused).await,
+            clock: link("clock", clock).await,
+            slow: link("slow", slow).await,
+            lost: link("lost", lost).await,
         }
     }
 

@@ -203,19 +203,15 @@ fn badge(whose: Origin) -> String {
     format!("<span class=\"badge {word}\">{label}</span>")
 }
 
-const fn whose(kind: FailureKind) -> &'static str {
+fn whose(kind: FailureKind) -> &'static str {
+    if kind == FailureKind::ContactChanged {
+        return "Nobody's: someone else changed the contact between your read and your write.";
+    }
+    if FailureKind::CREDENTIAL_REFUSALS.contains(&kind) {
+        return "The owner of the CRM account: the secret that the gateway stores, or its user, must change. Your key for the \
+                gateway is fine.";
+    }
     match kind.origin() {
-        _ if matches!(kind, FailureKind::ContactChanged) => {
-            "Nobody's: someone else changed the contact between your read and your write."
-        }
-        _ if matches!(
-            kind,
-            FailureKind::UpstreamCredentialRejected | FailureKind::UpstreamPermissionDenied
-        ) =>
-        {
-            "The owner of the CRM account: the secret that the gateway stores, or its user, must change. Your key for the gateway \
-             is fine."
-        }
         Origin::Caller => "The caller: the request, or the permissions of the key, must change.",
         Origin::Gateway => "The gateway or its operator. The request is fine.",
         Origin::Upstream => {

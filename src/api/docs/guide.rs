@@ -13,50 +13,21 @@ use crate::adapters::ADAPTERS;
 use crate::api::layers::DOCS_POLICY;
 use crate::domain::{Failure, FailureKind, Result};
 
+/// Pages by their slugs, with their text.
+macro_rules! pages {
+    ($($slug:literal),*) => { &[$(($slug, include_str!(concat!("guide/", $slug, ".md")))),*] };
+}
+
 /// The pages by part, in the order in which they are listed. The last part has the page of each CRM too.
 const PARTS: &[(&str, &[(&str, &str)])] = &[
-    (
-        "Start",
-        &[
-            ("index", include_str!("guide/index.md")),
-            ("quickstart", include_str!("guide/quickstart.md")),
-            ("connect-aptly", include_str!("guide/connect-aptly.md")),
-            ("connect-tether", include_str!("guide/connect-tether.md")),
-            ("migrate", include_str!("guide/migrate.md")),
-        ],
-    ),
+    ("Start", pages!["index", "quickstart", "connect-aptly", "connect-tether", "migrate"]),
     (
         "Contacts",
-        &[
-            ("read", include_str!("guide/read.md")),
-            ("filters", include_str!("guide/filters.md")),
-            ("search", include_str!("guide/search.md")),
-            ("write", include_str!("guide/write.md")),
-            ("edit-safely", include_str!("guide/edit-safely.md")),
-            ("idempotent-writes", include_str!("guide/idempotent-writes.md")),
-            ("import-export", include_str!("guide/import-export.md")),
-        ],
+        pages!["read", "filters", "search", "write", "edit-safely", "idempotent-writes", "import-export"],
     ),
-    (
-        "Failures",
-        &[
-            ("errors", include_str!("guide/errors.md")),
-            ("limits", include_str!("guide/limits.md")),
-            ("test-failures", include_str!("guide/test-failures.md")),
-        ],
-    ),
-    (
-        "Operate",
-        &[
-            ("deploy", include_str!("guide/deploy.md")),
-            ("access", include_str!("guide/access.md")),
-            ("configuration", include_str!("guide/configuration.md")),
-            ("operating", include_str!("guide/operating.md")),
-            ("security", include_str!("guide/security.md")),
-            ("changelog", include_str!("guide/changelog.md")),
-        ],
-    ),
-    ("Fields of the CRMs", &[("fields", include_str!("guide/fields.md"))]),
+    ("Failures", pages!["errors", "limits", "test-failures"]),
+    ("Operate", pages!["deploy", "access", "configuration", "operating", "security", "changelog"]),
+    ("Fields of the CRMs", pages!["fields"]),
 ];
 
 /// A page of the guide.

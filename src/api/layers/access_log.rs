@@ -1,17 +1,14 @@
 //! The record of each request: one line in the log and its part in the metrics. They name the matched route, never a value.
 
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use bytes::Bytes;
 use http::{HeaderMap, Method};
-use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt;
 use tokio::time::Instant;
 
 use super::RequestId;
@@ -51,7 +48,13 @@ pub(in crate::api) async fn record(
     if response.body().size_hint().exact().is_some() {
         return response;
     }
-    response.map(|body| Body::new(RecordedBody { body, _open: open }))
+    // The body holds the record until it has ended or is given up.
+    response.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            let _held = &open;
+            frame
+        }))
+    })
 }
 
 /// A request that is recorded when this is dropped.
@@ -86,32 +89,6 @@ impl Drop for OpenRequest {
             trace_id: trace_id.as_ref().map(TraceId::as_str),
             facts: &facts,
         });
-    }
-}
-
-/// A response whose end is not known yet.
-struct RecordedBody {
-    body: Body,
-    _open: OpenRequest,
-}
-
-impl HttpBody for RecordedBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

@@ -14,7 +14,7 @@ use crate::blocking;
 use crate::domain::{Address, CallContext, Contact, Field, RawJson, ReadBy, Text};
 use crate::gateway::credentials::ConnectedCredential;
 use crate::json;
-use crate::sealing::sha256;
+use crate::sealing::{push_prefixed, sha256};
 
 /// What a write requires of the contact before the write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,20 +93,13 @@ impl TagParts {
     }
 
     fn add(&mut self, part: &str) {
-        self.add_joined("", part);
-    }
-
-    /// Adds `first` and `second` as one part.
-    fn add_joined(&mut self, first: &str, second: &str) {
-        self.0.extend_from_slice(&((first.len() + second.len()) as u64).to_be_bytes());
-        self.0.extend_from_slice(first.as_bytes());
-        self.0.extend_from_slice(second.as_bytes());
+        push_prefixed(&mut self.0, &[part.as_bytes()]);
     }
 
     /// A missing text differs from an empty one.
     fn add_text(&mut self, text: Option<&Text>) {
         let (mark, text) = text.map_or(("-", ""), |text| ("+", text.as_str()));
-        self.add_joined(mark, text);
+        push_prefixed(&mut self.0, &[mark.as_bytes(), text.as_bytes()]);
     }
 
     fn add_texts<'t>(&mut self, count: usize, texts: impl Iterator<Item = Option<&'t Text>>) {

@@ -66,7 +66,8 @@ pub(super) enum ContactWrite {
     Delete(Text),
 }
 
-/// Carries out `write`. Each operation has a file of its own. Their futures differ in size, and each is boxed alone.
+/// Carries out `write`. Each operation has a file of its own. Its future is boxed, so that a
+/// delete does not carry the size of an upsert.
 async fn carry_out(operation: &mut WriteOperation<'_>, write: ContactWrite) -> Result<ContactView> {
     match write {
         ContactWrite::Create(draft) => operation.create(draft).boxed().await,

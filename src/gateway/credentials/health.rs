@@ -18,10 +18,6 @@ use crate::telemetry::series;
 /// would change with each call.
 const APART: Duration = Duration::from_secs(5);
 
-/// The failures by which a CRM refuses the credential itself.
-const REFUSALS: [FailureKind; 2] =
-    [FailureKind::UpstreamCredentialRejected, FailureKind::UpstreamPermissionDenied];
-
 /// The health of one credential.
 pub(super) struct CredentialHealth {
     store: Arc<dyn CredentialStore>,
@@ -35,7 +31,7 @@ pub(super) struct CredentialHealth {
 #[derive(Default)]
 struct KnownHealth {
     revision: i64,
-    /// `None` before the first check or call.
+    /// `None` as long as no check and no call has told.
     ok: Option<bool>,
     changed_at: Option<Instant>,
 }
@@ -55,7 +51,7 @@ impl CredentialHealth {
     pub(super) fn load(&self, record: &CredentialRecord) {
         let mut known = self.known.lock();
         known.revision = record.revision;
-        known.ok = record.last_check.as_ref().and_then(health_of);
+        known.ok = record.last_check.as_ref().and_then(CheckRecord::health);
     }
 
     pub(super) fn note_success(self: &Arc<Self>) {
@@ -64,7 +60,7 @@ impl CredentialHealth {
 
     /// Notes a failure, if it says that the CRM refuses the credential.
     pub(super) fn note_failure(self: &Arc<Self>, kind: FailureKind) {
-        if REFUSALS.contains(&kind) {
+        if FailureKind::CREDENTIAL_REFUSALS.contains(&kind) {
             self.note(Some(kind));
         }
     }
@@ -102,12 +98,6 @@ impl CredentialHealth {
     }
 }
 
-/// Whether the credential works, as far as the check tells: a CRM that is down says nothing about the credential.
-fn health_of(check: &CheckRecord) -> Option<bool> {
-    let is_refused = || REFUSALS.iter().any(|kind| check.code.as_deref() == Some(kind.code()));
-    (check.ok || is_refused()).then_some(check.ok)
-}
-
 /// The same for a check of a credential, which may have no host: its secret may be unreadable.
 pub(super) fn log_change(
     tenant: &TenantId,
@@ -117,7 +107,7 @@ pub(super) fn log_change(
     check: &CheckRecord,
 ) {
     let (host, code) = (host.map(Text::as_str), check.code.as_deref());
-    let Some(ok) = health_of(check) else {
+    let Some(ok) = check.health() else {
         tracing::warn!(%tenant, credential = %id, %provider, host, code, "the credential could not be checked");
         return;
     };

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::row::behind;
 use super::usage::UsageKind;
 use super::{Row, Sql, SqlValue};
-use crate::domain::{CredentialId, Result, TenantId};
+use crate::domain::{CredentialId, FailureKind, Result, TenantId};
 use crate::store::{After, CheckRecord, CredentialRecord, CredentialStore};
 
 // Columns are named one by one: `*` would change its meaning under a running program when a newer one adds a column.
@@ -123,8 +123,10 @@ impl CredentialStore for Sql {
     ) -> Result<bool> {
         let sql = "UPDATE credentials SET checked_at = $1, check_since = $2, check_ok = $3, check_code = $4 \
              WHERE tenant_id = $5 AND id = $6 AND revision = $7 AND (check_ok IS NULL OR check_ok <> $3 \
-             OR (check_ok = 0 AND check_code NOT IN ('upstream_credential_rejected', 'upstream_permission_denied')))";
-        Ok(self.execute(sql, &noted(tenant, id, revision, check)).await? > 0)
+             OR (check_ok = 0 AND check_code NOT IN ($8, $9)))";
+        let refusals = FailureKind::CREDENTIAL_REFUSALS.map(|kind| SqlValue::from(kind.code()));
+        let values = [&noted(tenant, id, revision, check)[..], &refusals].concat();
+        Ok(self.execute(sql, &values).await? > 0)
     }
 
     async fn delete(&self, tenant: &TenantId, id: &CredentialId) -> Result<bool> {

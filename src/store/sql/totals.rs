@@ -1,8 +1,11 @@
 //! How much the database holds of all tenants together, for the metrics.
 
+use std::collections::BTreeMap;
+
 use super::{Row, Sql};
 use crate::domain::{Result, Timestamp};
 use crate::store::Stage;
+use crate::store::records::health;
 
 /// The totals of all tenants.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,11 +21,12 @@ pub struct Totals {
 
 impl Sql {
     pub(super) async fn totals(&self) -> Result<Totals> {
-        // A check that failed for another reason says nothing about the credential.
-        let sql = "SELECT provider, CASE WHEN check_ok = 1 OR check_code IN ('upstream_credential_rejected', \
-             'upstream_permission_denied') THEN check_ok END AS health, count(*) AS number FROM credentials \
-             GROUP BY provider, health";
-        let credentials = self.rows(sql, &[], credentials).await?;
+        let sql = "SELECT provider, check_ok, check_code, count(*) AS number FROM credentials \
+             GROUP BY provider, check_ok, check_code";
+        let mut credentials = BTreeMap::new();
+        for (provider, health, count) in self.rows(sql, &[], by_check).await? {
+            *credentials.entry((provider, health)).or_default() += count;
+        }
         // By name, so that an index is used: most rows are done, and those are counted below.
         let sql = "SELECT stage, count(*) AS number, min(created_at) AS oldest FROM idempotency \
              WHERE stage IN ('reserved', 'sending', 'unknown', 'found', 'absent', 'ambiguous') GROUP BY stage";
@@ -44,7 +48,10 @@ impl Sql {
             ("audit_records", rows("audit"), limits.audit_records),
         ];
         Ok(Totals {
-            credentials,
+            credentials: credentials
+                .into_iter()
+                .map(|((provider, health), count)| (provider, health, count))
+                .collect(),
             oldest_open: unknown.map(|(.., oldest)| *oldest).min(),
             ledger: open
                 .iter()
@@ -68,9 +75,10 @@ fn number(row: &Row, name: &str) -> Result<u64> {
     Ok(u64::try_from(row.column::<i64>(name)?).unwrap_or_default())
 }
 
-fn credentials(row: &Row) -> Result<(String, Option<bool>, u64)> {
-    let ok = row.column::<Option<i64>>("health")?.map(|ok| ok == 1);
-    Ok((row.column("provider")?, ok, number(row, "number")?))
+fn by_check(row: &Row) -> Result<(String, Option<bool>, u64)> {
+    let (ok, code) = (row.column::<Option<i64>>("check_ok")?, row.some_text("check_code")?);
+    let health = ok.and_then(|ok| health(ok == 1, code.as_deref()));
+    Ok((row.column("provider")?, health, number(row, "number")?))
 }
 
 fn open(row: &Row) -> Result<(Stage, u64, Timestamp)> {
