@@ -77,7 +77,7 @@ pub struct CredentialRecord {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckRecord {
     pub at: Timestamp,
-    /// Since when `ok` has been the same.
+    /// Since when `ok` and [`Self::health`] have been the same.
     pub since: Timestamp,
     pub ok: bool,
     /// The code of the failure; `None` if the check succeeded.
@@ -88,9 +88,18 @@ impl CheckRecord {
     /// The result of a check now, after `last`.
     #[must_use]
     pub fn after(last: Option<&Self>, code: Option<Text>) -> Self {
-        let (at, ok) = (now(), code.is_none());
-        let since = last.filter(|last| last.ok == ok).map_or(at, |last| last.since);
-        Self { at, since, ok, code }
+        let at = now();
+        let mut check = Self { at, since: at, ok: code.is_none(), code };
+        if let Some(last) = last.filter(|last| !check.differs_from(last)) {
+            check.since = last.since;
+        }
+        check
+    }
+
+    /// Whether it says something else about the credential than `last`.
+    #[must_use]
+    pub fn differs_from(&self, last: &Self) -> bool {
+        (self.ok, self.health()) != (last.ok, last.health())
     }
 
     /// Whether the credential works, as far as the check tells: a CRM that is down says nothing about the credential.
@@ -150,4 +159,31 @@ pub trait CredentialStore: Send + Sync {
     ) -> Result<bool>;
     /// Removes the tenant's credential and its secret. Returns whether there was one.
     async fn delete(&self, tenant: &TenantId, id: &CredentialId) -> Result<bool>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_as_old_as_the_first_check_that_says_the_same() {
+        let earlier = |ok, code: Option<&str>| {
+            let since = Timestamp::from_millisecond(7).unwrap();
+            CheckRecord { at: since, since, ok, code: code.map(Text::from) }
+        };
+        let (refused, denied) = ("upstream_credential_rejected", "upstream_permission_denied");
+        for (last, code, is_same) in [
+            (earlier(true, None), None, true),
+            (earlier(true, None), Some(refused), false),
+            (earlier(false, Some(refused)), Some(denied), true),
+            // A CRM that is down says nothing, neither after a refusal nor before one.
+            (earlier(false, Some(refused)), Some("upstream_error"), false),
+            (earlier(false, Some("upstream_error")), Some(refused), false),
+            (earlier(false, Some("upstream_error")), Some("upstream_tls"), true),
+        ] {
+            let check = CheckRecord::after(Some(&last), code.map(Text::from));
+            assert_eq!(check.since == last.since, is_same, "{last:?} then {code:?}");
+            assert_eq!(check.differs_from(&last), !is_same);
+        }
+    }
 }

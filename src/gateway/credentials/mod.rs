@@ -359,7 +359,7 @@ impl Credentials {
 
     /// Logs the result of a check if it differs from that of the check before.
     fn log_change(&self, before: &CredentialRecord, check: &CheckRecord) -> Result<()> {
-        if before.last_check.as_ref().is_none_or(|last| last.ok != check.ok) {
+        if before.last_check.as_ref().is_none_or(|last| check.differs_from(last)) {
             let provider = self.resolver.spec(&before.provider)?.provider;
             health::log_change(&before.tenant, &before.id, provider, None, check);
         }
