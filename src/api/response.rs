@@ -194,10 +194,10 @@ fn within(body: &impl Serialize, most: usize) -> Result<Option<Vec<u8>>> {
 }
 
 fn text(body: &impl Serialize) -> Result<Vec<u8>> {
-    serde_json::to_vec(body).map_err(|error| unwritten(&error))
+    json::to_vec(body).map_err(|error| unwritten(&error))
 }
 
-fn unwritten(error: &serde_json::Error) -> Failure {
+fn unwritten(error: &json::WriteError) -> Failure {
     Failure::internal(format!("a response could not be serialized: {error}"))
 }
 

@@ -19,7 +19,7 @@ pub use check::{Bounds, JsonFault, REPLY, REQUEST, check};
 pub use checked::CheckedJson;
 pub use read::{Kind, Members, Raw, elements, elements_within, equal, kind, members, string};
 pub use texts::{Steps, each_text};
-pub use write::{object, within};
+pub use write::{WriteError, object, to_vec, within};
 
 #[cfg(test)]
 mod tests {

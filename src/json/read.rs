@@ -27,7 +27,7 @@ impl<'a> Raw<'a> {
 
 /// The name of the struct that `serde_json` writes as its text is. Its own `RawValue` is serialised so, but cannot be made of
 /// checked text without a second check.
-const WRITTEN_AS_IS: &str = "$serde_json::private::RawValue";
+pub(super) const WRITTEN_AS_IS: &str = "$serde_json::private::RawValue";
 
 impl Serialize for Raw<'_> {
     fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {

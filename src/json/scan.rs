@@ -11,7 +11,7 @@ const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
 
 /// The index of the first byte from `at` on that is a quote, a backslash or a control character; the length if there is none.
 /// Eight bytes are compared at a time, because most bytes of a reply are inside strings.
-fn plain_end(bytes: &[u8], mut at: usize) -> usize {
+pub(super) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
     while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
         let word = u64::from_le_bytes(*chunk);
         let (quote, backslash) = (word ^ (ONES * 0x22), word ^ (ONES * 0x5c));

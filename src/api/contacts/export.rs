@@ -18,6 +18,7 @@ use crate::api::schema::{ContactShape, Each, ExportEndShape, ExportLine};
 use crate::domain::{Result, Text};
 use crate::gateway::Gateway;
 use crate::gateway::contacts::{ContactExport, ExportEnd, ExportPart};
+use crate::json::{self, WriteError};
 
 /// Export contacts
 ///
@@ -60,7 +61,7 @@ struct ExportStream {
 
 impl ExportStream {
     /// The next lines; `None` after the end. A stop of the server ends the export.
-    async fn next(&mut self) -> Option<serde_json::Result<Bytes>> {
+    async fn next(&mut self) -> Option<std::result::Result<Bytes, WriteError>> {
         let part = match self.gate.open() {
             Ok(()) => tokio::select! {
                 part = self.export.next() => part,
@@ -73,10 +74,10 @@ impl ExportStream {
         Some(lines.map(Bytes::from))
     }
 
-    fn lines(&self, part: &ExportPart) -> serde_json::Result<Vec<u8>> {
+    fn lines(&self, part: &ExportPart) -> std::result::Result<Vec<u8>, WriteError> {
         let mut lines = Vec::new();
         let mut add = |line: &ExportLine<'_>| {
-            serde_json::to_writer(&mut lines, line)?;
+            lines.append(&mut json::to_vec(line)?);
             lines.push(b'\n');
             Ok(())
         };

@@ -14,6 +14,7 @@ pub use body::{Problem, ProblemCode, ProblemOrigin, ProblemRetryable};
 pub use status::{status, title};
 
 use crate::domain::{Failure, FailureKind};
+use crate::json;
 
 /// The media type of a problem.
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -45,7 +46,7 @@ pub struct Rendered {
 pub fn render(failure: &Failure, instance: &str, request_id: &str) -> Rendered {
     let problem = Problem::of(failure, instance, request_id);
     // A problem consists of strings and numbers, so serialization cannot fail.
-    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    let body = json::to_vec(&problem).unwrap_or_default();
     Rendered { status: status(failure.kind), headers: headers(failure), body }
 }
 

@@ -43,6 +43,7 @@ mod tests {
     };
     use crate::gateway::contacts::{ContactPage, ContactView};
     use crate::instructions::{Work, linear};
+    use crate::json;
 
     fn nobody() -> Contact {
         Contact::bare(RemoteId::from("abc123"))
@@ -50,7 +51,7 @@ mod tests {
 
     fn shown(contact: Contact, warnings: Vec<Warning>) -> Work {
         let shown = ContactView { id: "con_1".into(), contact, warnings, outcome: None, tag: None };
-        Box::new(move || drop(black_box(serde_json::to_vec(&ContactResponse::of(&shown)).unwrap())))
+        Box::new(move || drop(black_box(json::to_vec(&ContactResponse::of(&shown)).unwrap())))
     }
 
     #[test]
@@ -70,7 +71,7 @@ mod tests {
                         warnings: Vec::new(),
                     };
                     Box::new(move || {
-                        drop(black_box(serde_json::to_vec(&ContactListResponse::of(&listed)).unwrap()));
+                        drop(black_box(json::to_vec(&ContactListResponse::of(&listed)).unwrap()));
                     })
                 }),
                 ("fields of the CRM", 1000, |n| {

@@ -1,5 +1,6 @@
 //! Lists and timestamps in responses, serialized without copies.
 
+use jiff::fmt::temporal::DateTimePrinter;
 use serde::{Serialize, Serializer};
 
 use crate::domain::Timestamp;
@@ -27,7 +28,8 @@ pub(in crate::api) struct Rfc3339(pub(in crate::api) Timestamp);
 
 impl Serialize for Rfc3339 {
     fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
-        writer.collect_str(&format_args!("{:.3}", self.0))
+        const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
+        writer.serialize_str(&PRINTER.timestamp_to_string(&self.0))
     }
 }
 
