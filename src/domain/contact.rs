@@ -191,7 +191,9 @@ impl Serialize for EmailAddress {
 /// The form in which equal e-mail addresses are equal texts: no CRM distinguishes case or surrounding blanks.
 #[must_use]
 pub fn email_identity(address: &str) -> String {
-    address.trim().chars().flat_map(char::to_lowercase).collect()
+    let mut identity = String::with_capacity(address.len());
+    identity.extend(address.trim().chars().flat_map(char::to_lowercase));
+    identity
 }
 
 /// A phone number and its type, a free text such as `mobile`. Stored as a pair.

@@ -192,7 +192,9 @@ impl Hash for PhoneIdentity {
 /// The digits of `text`, of any script, in ASCII.
 #[must_use]
 pub fn digits(text: &str) -> String {
-    text.chars().filter_map(digit).collect()
+    let mut digits = String::with_capacity(text.len());
+    digits.extend(text.chars().filter_map(digit));
+    digits
 }
 
 /// Whether `number` has letters besides a label of its extension, so that it cannot be dialled.

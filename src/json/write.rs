@@ -63,14 +63,14 @@ impl Writer {
         Ok(())
     }
 
-    /// Doubles the memory, but never beyond the limit.
+    /// Doubles the memory, from 512 bytes on, but never beyond the limit.
     #[cold]
     fn grow(&mut self, more: usize) -> Result<(), WriteError> {
         let length = self.bytes.len() + more;
         if length > self.most {
             return Err(WriteError::TooLong);
         }
-        let capacity = (self.bytes.capacity() * 2).clamp(length, self.most);
+        let capacity = (self.bytes.capacity() * 2).max(512).clamp(length, self.most);
         self.bytes.reserve_exact(capacity - self.bytes.len());
         Ok(())
     }
