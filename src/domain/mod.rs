@@ -15,6 +15,7 @@ mod request_record;
 pub mod rules;
 mod string_enum;
 mod text;
+mod trace_parent;
 mod warning;
 
 pub use bounded::{FirstOf, abbreviated, abbreviated_to, enumerated};
@@ -38,6 +39,7 @@ pub use text::{
     RawJson, Text, case_identity, field_key, is_same_field, name_identity, nearest, short_field_key,
     text_identity, words,
 };
+pub use trace_parent::TraceParent;
 pub use warning::{Warning, WarningCode, known_warnings};
 
 /// The result of every fallible step of the gateway.

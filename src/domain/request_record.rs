@@ -7,8 +7,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::{
-    Caller, CredentialId, Failure, FailureKind, KeyId, Principal, Provider, TenantId, Text, Warning,
-    WarningCode,
+    Caller, CredentialId, Failure, FailureKind, KeyId, Principal, Provider, TenantId, Text, TraceParent,
+    Warning, WarningCode,
 };
 
 /// The record of one request; clones share it. The default belongs to no request, such as that of a background job, and
@@ -39,6 +39,8 @@ pub struct RequestFacts {
     pub attempts: u32,
     /// The last call that did not succeed; else the last one.
     pub attempt: Option<AttemptFacts>,
+    /// The span of the request, if there are traces.
+    pub trace: Option<TraceParent>,
 }
 
 /// How one call to a CRM ended.
@@ -78,10 +80,16 @@ const fn bit(code: WarningCode) -> u32 {
 }
 
 impl RequestRecord {
-    /// The record of a new request.
+    /// The record of a new request, whose span is `trace` if there are traces.
     #[must_use]
-    pub fn begin() -> Self {
-        Self(Some(Arc::default()))
+    pub fn begin(trace: Option<TraceParent>) -> Self {
+        Self(Some(Arc::new(Mutex::new(RequestFacts { trace, ..RequestFacts::default() }))))
+    }
+
+    /// The span of the request, if there are traces.
+    #[must_use]
+    pub fn trace(&self) -> Option<TraceParent> {
+        self.0.as_ref().and_then(|facts| facts.lock().trace)
     }
 
     /// The facts so far.
@@ -189,7 +197,7 @@ mod tests {
             (vec![(Some(503), None), (Some(200), None)], (Some(503), None)),
             (vec![(Some(404), None), (None, Some("no response"))], (None, Some("no response"))),
         ] {
-            let record = RequestRecord::begin();
+            let record = RequestRecord::begin(None);
             for (status, cause) in attempts {
                 record.note_attempt(Duration::from_millis(2), attempt(status, cause));
             }
@@ -200,10 +208,10 @@ mod tests {
 
     #[test]
     fn every_warning_code_has_a_bit_of_its_own() {
-        let record = RequestRecord::begin();
+        let record = RequestRecord::begin(None);
         record.note_codes(WarningCode::ALL);
         assert!(record.facts().warnings.iter().eq(WarningCode::ALL));
-        assert!(RequestRecord::begin().facts().warnings.is_empty());
+        assert!(RequestRecord::begin(None).facts().warnings.is_empty());
     }
 
     #[test]

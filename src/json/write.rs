@@ -274,7 +274,9 @@ impl Nested<'_> {
             return Ok(());
         }
         self.comma()?;
-        self.writer.serialize_str(name)?;
+        // The code's own names need no escapes.
+        debug_assert_eq!(plain_end(name.as_bytes(), 0), name.len(), "{name}");
+        self.writer.quoted(name)?;
         self.writer.put(b":")?;
         value.serialize(&mut *self.writer)
     }

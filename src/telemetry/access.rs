@@ -15,6 +15,8 @@ use crate::domain::{AttemptFacts, FailureKind, Origin, Principal, RequestFacts, 
 
 /// Health checks and scrapes come every few seconds, so their successes are logged at `debug`.
 const QUIET_ROUTES: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+/// The status of a request whose caller left before the response: nginx's word for it.
+pub const CALLER_LEFT: u16 = 499;
 const TARGET: &str = concat!(env!("CARGO_CRATE_NAME"), "::access");
 
 /// The access log of this process; set when the logs are started.
@@ -285,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_line_has_each_fact_once_and_is_json_or_text() {
-        let record = RequestRecord::begin();
+        let record = RequestRecord::begin(None);
         record.note_credential(&"cred_1".into(), Provider::new("aptly"));
         record.note_failure(&Failure::new(FailureKind::UpstreamTls, "x"));
         record.note_codes([WarningCode::Incomplete, WarningCode::NotStored]);

@@ -1,8 +1,10 @@
-//! Logs: one subscriber, to standard error, as text or JSON. Logging never blocks on the reader. Metrics: [`series`].
+//! Logs: one subscriber, to standard error, as text or JSON. Logging never blocks on the reader. Metrics: [`series`]. Traces: [`traces`].
 
 mod access;
 mod lines;
 pub mod series;
+#[cfg_attr(not(feature = "otel"), path = "no_traces.rs")]
+pub mod traces;
 
 use std::io::{IsTerminal, Write};
 use std::sync::OnceLock;
@@ -13,7 +15,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
-pub use self::access::{AccessEntry, log as log_access};
+pub use self::access::{AccessEntry, CALLER_LEFT, log as log_access};
 use self::lines::{LineWriter, LogLines};
 
 /// How long the process waits at its end for the last lines to be written.

@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
 use reqwest::Body;
 use rustls::ClientConfig;
@@ -103,7 +104,7 @@ impl HttpClient {
         method: Method,
         url: Url,
         headers: HeaderMap,
-        body: Option<String>,
+        body: Option<Bytes>,
     ) -> Result<Response<Body>, TransportError> {
         let client = match connection {
             ConnectionChoice::New => &self.writes,

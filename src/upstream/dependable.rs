@@ -18,6 +18,7 @@ use super::transport_error::TransportError;
 use super::{AccountLimits, BaseUrl, Call, Logins, Reply, RetrySafety, Secrets, Transport};
 use crate::domain::{AttemptFacts, CallContext, Failure, FailureKind, Provider, Result, Timestamp};
 use crate::telemetry::series::{self, UpstreamCall};
+use crate::telemetry::traces::CallSpan;
 
 /// The timeout of one attempt of a read, so that there is time for another.
 const LONGEST_READ: Duration = Duration::from_secs(10);
@@ -40,19 +41,15 @@ struct SentCall<'a> {
 impl SentCall<'_> {
     fn end(&mut self, outcome: &AttemptOutcome) {
         self.is_open = false;
-        let (status, cause, date) = match outcome {
-            Ok(reply) => (Some(reply.status), None, reply.date),
-            Err(error) => (None, Some(error.cause()), None),
-        };
-        self.upstream.record(self.context, self.call, (status, cause), date, self.at.elapsed());
+        let date = outcome.as_ref().ok().and_then(|reply| reply.date);
+        self.upstream.record(self.context, self.call, result(outcome), date, self.at.elapsed());
     }
 }
 
 impl Drop for SentCall<'_> {
     fn drop(&mut self) {
         if self.is_open {
-            let left = (None, Some(CALLER_LEFT));
-            self.upstream.record(self.context, self.call, left, None, self.at.elapsed());
+            self.upstream.record(self.context, self.call, Err(CALLER_LEFT), None, self.at.elapsed());
         }
     }
 }
@@ -135,7 +132,11 @@ impl Upstream {
     /// `upstream_circuit_open`, `rate_limited`, `upstream_rate_limited` or `gateway_timeout`.
     pub async fn call(&self, context: &CallContext, call: &Call) -> Result<Reply> {
         let url = self.address(call)?;
-        let reply = self.dependably(context, call, &url).await;
+        let host = self.host.host.authority();
+        let mut span =
+            CallSpan::begin(context.record.trace(), self.provider, &call.method, call.template, host);
+        let reply = self.dependably(context, call, &url, &mut span).await;
+        span.end(reply.as_ref().map(|reply| reply.status).map_err(|failure| failure.kind.code()));
         let reply = reply.map_err(|failure| failure.with_upstream(self.provider, None))?;
         if reply.is_success() && self.authorization.is_some() {
             self.account.note_success();
@@ -143,7 +144,14 @@ impl Upstream {
         Ok(Reply { secrets: self.secrets.clone(), ..reply })
     }
 
-    async fn dependably(&self, context: &CallContext, call: &Call, url: &Url) -> Result<Reply> {
+    async fn dependably(
+        &self,
+        context: &CallContext,
+        call: &Call,
+        url: &Url,
+        span: &mut CallSpan,
+    ) -> Result<Reply> {
+        let traceparent = span.traceparent();
         // One deadline for all that follows, including waits. Nothing is sent after it.
         let deadline = crate::clock::monotonic() + context.remaining();
         // The retries enclose the rest: each attempt goes through breaker and rate limiter again, because the last one may have changed
@@ -184,7 +192,9 @@ impl Upstream {
                 provider: self.provider,
                 tenant: &self.account.id.tenant,
                 authorization: self.authorization.as_ref(),
+                traceparent,
             };
+            span.attempt();
             let mut sent =
                 SentCall { upstream: self, context, call, at: crate::clock::monotonic(), is_open: true };
             let outcome = self.transport.send(&sender, call, url, times).await;
@@ -194,6 +204,7 @@ impl Upstream {
             match retries.after(&outcome, deadline) {
                 Some(wait) => {
                     context.record.note_wait(wait);
+                    span.retry(result(&outcome), wait);
                     sleep(wait).await;
                 }
                 None => return reply(outcome),
@@ -218,17 +229,17 @@ impl Upstream {
         &self,
         context: &CallContext,
         call: &Call,
-        (status, cause): (Option<u16>, Option<&'static str>),
+        result: std::result::Result<u16, &'static str>,
         date: Option<Timestamp>,
         took: Duration,
     ) {
-        let host = self.host.host.authority();
+        let (host, status, cause) = (self.host.host.authority(), result.ok(), result.err());
         context.record.note_attempt(took, AttemptFacts { host: host.clone(), status, cause });
         series::upstream_call(&UpstreamCall {
             provider: self.provider,
             method: &call.method,
             template: call.template,
-            outcome: status.ok_or(cause.unwrap_or_default()),
+            outcome: result,
             took,
             clock_offset: date.map(|date| self.clock_offset(date)),
         });
@@ -264,6 +275,11 @@ impl Upstream {
     fn address(&self, call: &Call) -> Result<Url> {
         call.at(self.base.url().clone())
     }
+}
+
+/// The status of the reply, or why there is none.
+fn result(outcome: &AttemptOutcome) -> std::result::Result<u16, &'static str> {
+    outcome.as_ref().map(|reply| reply.status).map_err(|error| error.cause())
 }
 
 fn reply(outcome: AttemptOutcome) -> Result<Reply> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout_at};
 use url::{Host as UrlHost, Url};
@@ -28,11 +28,13 @@ use super::{
     SystemLookup, headers,
 };
 use crate::config::Limits;
-use crate::domain::{Provider, TenantId, Text};
+use crate::domain::{Provider, TenantId, Text, TraceParent};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const GZIP: HeaderValue = HeaderValue::from_static("gzip");
 const US: HeaderValue = HeaderValue::from_static(concat!("contacts-gateway/", env!("CARGO_PKG_VERSION")));
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 const CLOCK_LOGGED_EVERY: Duration = Duration::from_hours(1);
 
@@ -82,6 +84,8 @@ pub(super) struct Sender<'a> {
     pub(super) provider: Provider,
     pub(super) tenant: &'a TenantId,
     pub(super) authorization: Option<&'a Authorization>,
+    /// The span of the call, if there are traces.
+    pub(super) traceparent: Option<TraceParent>,
 }
 
 /// The timeouts of one attempt.
@@ -186,6 +190,27 @@ impl Transport {
         })
     }
 
+    /// Posts `request` to a collector that the operator configured, and reads at most `largest` bytes of its response. Fails with a
+    /// reason for the log.
+    pub async fn post(
+        &self,
+        request: Request<Bytes>,
+        largest: usize,
+        within: Duration,
+    ) -> std::result::Result<Response<Bytes>, &'static str> {
+        let end = crate::clock::monotonic() + within;
+        let (head, body) = request.into_parts();
+        let url = Url::parse(&head.uri.to_string()).map_err(|_| "its URL is not valid")?;
+        let sent = self.operator.send(ConnectionChoice::Shared, head.method, url, head.headers, Some(body));
+        let response = timeout_at(end, sent).await.map_err(|_| "it did not respond in time")?;
+        let response = response.map_err(TransportError::cause)?;
+        let status = response.status();
+        let body = body::read(response, largest, end, None).await.map_err(|error| error.cause())?;
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        Ok(response)
+    }
+
     /// A client of `tenant` for the host of `url`, with its own connections.
     pub(super) fn client(&self, tenant: &TenantId, url: &Url) -> HttpClient {
         // A host on the allow-list may have any address.
@@ -204,13 +229,15 @@ impl Transport {
     ) -> std::result::Result<Reply, TransportError> {
         let end = crate::clock::monotonic() + times.within;
         self.check_literal(url)?;
-        let headers = sent_headers(sender.authorization, call.body.is_some());
+        let mut headers = sent_headers(sender.authorization, call.body.is_some());
+        let traceparent = sender.traceparent.as_ref().map(|parent| HeaderValue::from_str(parent.as_str()));
+        headers.extend(traceparent.and_then(std::result::Result::ok).map(|value| (TRACEPARENT, value)));
         let sent = sender.client.send(
             sender.connection,
             call.method.clone(),
             url.clone(),
             headers,
-            call.body.clone(),
+            call.body.clone().map(Bytes::from),
         );
         let response = timeout_at(end, sent).await.map_err(|_| TransportError::Silent)??;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());

@@ -13,11 +13,9 @@ use tokio::time::Instant;
 
 use super::RequestId;
 use crate::config::TrustedProxies;
-use crate::domain::{RequestRecord, Text};
-use crate::telemetry::{AccessEntry, log_access, series};
-
-/// The status of a request whose caller left before the response: nginx's word for it.
-const CALLER_LEFT: u16 = 499;
+use crate::domain::{RequestRecord, Text, TraceParent};
+use crate::telemetry::traces::RequestSpan;
+use crate::telemetry::{AccessEntry, CALLER_LEFT, log_access, series};
 
 /// The address of the connection, as an extension of the request.
 #[derive(Clone, Copy, Debug)]
@@ -29,18 +27,27 @@ pub(in crate::api) async fn record(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let record = RequestRecord::begin();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let parent = traceparent(request.headers());
+    let span = RequestSpan::begin(
+        // A caller can send any text as a method.
+        series::known_method(request.method().as_str()),
+        route.as_ref().map_or("none", MatchedPath::as_str),
+        parent,
+    );
+    let record = RequestRecord::begin(span.traceparent());
     let extensions = request.extensions_mut();
     extensions.insert(record.clone());
     let mut open = OpenRequest {
+        trace: span.traceparent().or(parent),
+        span,
         record,
         began: crate::clock::monotonic(),
-        route: extensions.get::<MatchedPath>().cloned(),
+        route,
         id: extensions.get::<RequestId>().map_or(Text::from_static(""), |id| id.0.clone()),
         client: extensions.get::<PeerAddress>().copied(),
         method: request.method().clone(),
         status: CALLER_LEFT,
-        trace_id: trace_id(request.headers()),
     };
     open.client = open.client.map(|PeerAddress(peer)| PeerAddress(proxies.client(peer, request.headers())));
     let response = next.run(request).await;
@@ -66,12 +73,13 @@ struct OpenRequest {
     client: Option<PeerAddress>,
     method: Method,
     status: u16,
-    trace_id: Option<TraceId>,
+    trace: Option<TraceParent>,
+    span: RequestSpan,
 }
 
 impl Drop for OpenRequest {
     fn drop(&mut self) {
-        let Self { record, began, route, id, client, method, status, trace_id } = self;
+        let Self { record, began, route, id, client, method, status, trace, span } = self;
         let (facts, took) = (record.facts(), began.elapsed());
         let route = route.as_ref().map_or("none", MatchedPath::as_str);
         let code = facts.failure.map_or("", |kind| kind.code());
@@ -79,42 +87,26 @@ impl Drop for OpenRequest {
         let method = series::known_method(method.as_str());
         let times = series::RequestTimes { total: took, waited: facts.waited, upstream: facts.upstream };
         series::request(route, method, *status, code, &times);
-        log_access(&AccessEntry {
+        let entry = AccessEntry {
             method,
             route,
             status: *status,
             took,
             client: client.map(|PeerAddress(address)| address),
             request_id: id,
-            trace_id: trace_id.as_ref().map(TraceId::as_str),
+            trace_id: trace.as_ref().map(TraceParent::trace_id),
             facts: &facts,
-        });
+        };
+        span.end(&entry);
+        log_access(&entry);
     }
 }
 
-/// The trace id of a valid header `traceparent` (W3C Trace Context): 32 hexadecimal digits.
-struct TraceId([u8; 32]);
-
-impl TraceId {
-    fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-}
-
-fn trace_id(headers: &HeaderMap) -> Option<TraceId> {
+/// The header `traceparent`, if there is exactly one and it is valid.
+fn traceparent(headers: &HeaderMap) -> Option<TraceParent> {
     let mut values = headers.get_all("traceparent").iter();
-    let (value, None) = (values.next()?.as_bytes(), values.next()) else { return None };
-    let mut parts = value.split(|byte| *byte == b'-');
-    let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let is_hex = |part: &[u8], length: usize| {
-        part.len() == length && part.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    let is_zero = |part: &[u8]| part.iter().all(|byte| *byte == b'0');
-    let is_valid = is_hex(version, 2) && version != b"ff" && is_hex(trace, 32) && !is_zero(trace);
-    let is_valid = is_valid && is_hex(parent, 16) && !is_zero(parent) && is_hex(flags, 2);
-    // Only later versions may have further parts.
-    let is_valid = is_valid && (version != b"00" || parts.next().is_none());
-    trace.try_into().ok().filter(|_| is_valid).map(TraceId)
+    let (value, None) = (values.next()?, values.next()) else { return None };
+    TraceParent::parse(value.as_bytes())
 }
 
 #[cfg(test)]
@@ -124,29 +116,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_valid_traceparent_has_a_trace_id() {
-        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
-        let read = |values: &[&str]| {
+    fn only_one_valid_traceparent_is_read() {
+        let read = |values: &[&'static str]| {
             let mut headers = HeaderMap::new();
             for value in values {
-                headers.append("traceparent", HeaderValue::from_str(value).unwrap());
+                headers.append("traceparent", HeaderValue::from_static(value));
             }
-            trace_id(&headers).map(|id| id.as_str().to_owned())
+            traceparent(&headers).map(|read| read.trace_id().to_owned())
         };
-        let valid = format!("00-{id}-00f067aa0ba902b7-01");
-        assert_eq!(read(&[&valid]).as_deref(), Some(id));
-        assert_eq!(read(&[&format!("cc-{id}-00f067aa0ba902b7-01-more")]).as_deref(), Some(id));
-        for values in [
-            &[][..],
-            &[valid.as_str(), &valid],
-            &[&format!("{valid}-more")],
-            &[&format!("ff-{id}-00f067aa0ba902b7-01")],
-            &[&format!("00-{}-00f067aa0ba902b7-01", id.to_uppercase())],
-            &[&format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32))],
-            &[&format!("00-{id}-0000000000000000-01")],
-            &[&format!("00-{id}-00f067aa0ba902b7")],
-            &["00-ada@example.com-00f067aa0ba902b7-01"],
-        ] {
+        let valid = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert_eq!(read(&[valid]).as_deref(), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
+        for values in [&[][..], &[valid, valid], &["00-ada@example.com-00f067aa0ba902b7-01"]] {
             assert_eq!(read(values), None, "{values:?}");
         }
     }
