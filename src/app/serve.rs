@@ -14,7 +14,7 @@ use super::{Components, measure, start};
 use crate::api::{AppState, EdgeSettings, Readiness, RequestAdmission, health_router, router};
 use crate::auth::Authenticator;
 use crate::config::{Config, Limits};
-use crate::telemetry::series;
+use crate::telemetry::{series, traces};
 
 /// How long requests in flight may take after a stop signal.
 const LONGEST_STOP: Duration = Duration::from_secs(30);
@@ -37,6 +37,9 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
         tracing::info!(address = %ops.local_addr()?, "listening for health checks and scrapes");
     }
     tracing::info!(address = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "listening");
+    if let Some(traces) = &config.traces {
+        start::traces(traces, &parts.gateway.upstreams)?;
+    }
     tokio::spawn(start::run_maintenance(parts.gateway.audit.clone(), config.audit_retention_days));
     let authenticator = Arc::clone(&parts.authenticator);
     let writing = tokio::spawn(write_uses(Arc::clone(&authenticator)));
@@ -47,6 +50,8 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
     let outcome = run(listener, ops, state(parts, &config.limits, edge), signals).await;
     writing.abort();
     note_uses(&authenticator).await;
+    // On another thread, because this one sends what is left.
+    let _ = tokio::task::spawn_blocking(traces::flush).await;
     outcome
 }
 

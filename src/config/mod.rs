@@ -16,8 +16,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use tracing::level_filters::LevelFilter;
+use url::Url;
 
 use crate::domain::string_enum;
 pub use crash::crash_point;
@@ -69,10 +71,23 @@ pub struct Config {
     pub log_success: LoggedSuccesses,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: TrustedProxies,
+    /// Where traces go, if anywhere.
+    pub traces: Option<TraceSettings>,
     /// Problems that are not errors, such as unknown variables.
     pub warnings: Vec<String>,
     /// Every setting with its value and origin.
     pub given: Vec<(&'static Setting, Option<SettingValue>)>,
+}
+
+/// Where traces go.
+#[derive(Clone, Debug)]
+pub struct TraceSettings {
+    /// The base URL of the collector.
+    pub endpoint: Url,
+    /// Headers of each request to it.
+    pub headers: Vec<(HeaderName, SecretString)>,
+    /// How many percent of the traces that begin here are sampled.
+    pub percent: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,6 +159,7 @@ impl Config {
             log_success: parsed(value("log_success"), &mut faults, successes).unwrap_or(LoggedSuccesses::All),
             trusted_proxies: parsed(value("trusted_proxies"), &mut faults, TrustedProxies::parse)
                 .unwrap_or_default(),
+            traces: traces(&value, &mut faults),
             warnings: found.warnings,
             given,
         };
@@ -204,6 +220,43 @@ fn days(text: &str) -> Result<Option<u32>, &'static str> {
     let days = text.parse().ok().filter(|days| *days <= MOST);
     let days = days.ok_or("must be a whole number of days from 0 (forever) to 36500")?;
     Ok(Some(days).filter(|days| *days > 0))
+}
+
+fn traces(value: &impl Fn(&str) -> Option<SettingValue>, faults: &mut Vec<String>) -> Option<TraceSettings> {
+    let headers = parsed(value("otlp_headers"), faults, headers).unwrap_or_default();
+    let percent = parsed(value("trace_percent"), faults, percent).unwrap_or(100);
+    let endpoint = parsed(value("otlp_endpoint"), faults, base_url)?;
+    Some(TraceSettings { endpoint, headers, percent })
+}
+
+fn base_url(text: &str) -> Result<Url, &'static str> {
+    let is_plain = |url: &Url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none()
+    };
+    Url::parse(text)
+        .ok()
+        .filter(is_plain)
+        .ok_or("must be a URL with http or https, without a query and without a password, such as http://127.0.0.1:4318")
+}
+
+/// `name=value`, comma-separated.
+fn headers(text: &str) -> Result<Vec<(HeaderName, SecretString)>, &'static str> {
+    let header = |pair: &str| {
+        let (name, value) = pair.split_once('=')?;
+        let value = value.trim();
+        let is_value = !value.is_empty() && HeaderValue::from_str(value).is_ok();
+        Some((name.trim().parse().ok().filter(|_| is_value)?, SecretString::from(value)))
+    };
+    let pairs = text.split(',').filter(|pair| !pair.trim().is_empty());
+    pairs.map(header).collect::<Option<_>>().ok_or("must be headers as name=value, comma-separated")
+}
+
+fn percent(text: &str) -> Result<u8, &'static str> {
+    text.parse().ok().filter(|percent| *percent <= 100).ok_or("must be a whole number from 0 to 100")
 }
 
 fn limits(value: &impl Fn(&str) -> Option<SettingValue>, faults: &mut Vec<String>) -> Limits {

@@ -125,6 +125,28 @@ pub const SETTINGS: &[Setting] = &[
         "Addresses and networks of proxies, comma-separated, whose `X-Forwarded-For` names the client in the log.",
     ),
     setting(
+        "otlp_endpoint",
+        "GATEWAY_OTLP_ENDPOINT",
+        Sensitivity::Open,
+        None,
+        "The base URL of a collector of traces, such as `http://127.0.0.1:4318`; spans are posted to `v1/traces` below it. \
+         Without it there are no traces.",
+    ),
+    setting(
+        "otlp_headers",
+        "GATEWAY_OTLP_HEADERS",
+        Sensitivity::Secret,
+        None,
+        "Headers of requests to the collector, as `name=value`, comma-separated.",
+    ),
+    setting(
+        "trace_percent",
+        "GATEWAY_TRACE_PERCENT",
+        Sensitivity::Open,
+        Some("100"),
+        "How many percent of the traces that begin here are sampled. A trace that a caller began is sampled if the caller says so.",
+    ),
+    setting(
         "key_rate",
         "GATEWAY_KEY_RATE",
         Sensitivity::Open,

@@ -17,13 +17,13 @@ use super::scan::plain_end;
 
 /// `value` as JSON. Fails if it cannot be serialised.
 pub fn to_vec(value: &impl Serialize) -> Result<Vec<u8>, WriteError> {
-    let mut writer = Writer { bytes: Vec::new(), most: usize::MAX, is_json: false };
+    let mut writer = JsonWriter { bytes: Vec::new(), most: usize::MAX, is_json: false };
     value.serialize(&mut writer).map(|()| writer.bytes)
 }
 
 /// The same; `None` if that has more than `most` bytes. Writing stops there.
 pub fn within(value: &impl Serialize, most: usize) -> Result<Option<Vec<u8>>, WriteError> {
-    let mut writer = Writer { bytes: Vec::new(), most, is_json: false };
+    let mut writer = JsonWriter { bytes: Vec::new(), most, is_json: false };
     match value.serialize(&mut writer) {
         Ok(()) => Ok(Some(writer.bytes)),
         Err(WriteError::TooLong) => Ok(None),
@@ -46,14 +46,14 @@ impl ser::Error for WriteError {
     }
 }
 
-struct Writer {
+struct JsonWriter {
     bytes: Vec<u8>,
     most: usize,
     /// The next text is JSON already.
     is_json: bool,
 }
 
-impl Writer {
+impl JsonWriter {
     #[inline]
     fn put(&mut self, piece: &[u8]) -> Result<(), WriteError> {
         if piece.len() > self.bytes.capacity() - self.bytes.len() {
@@ -104,7 +104,7 @@ impl Writer {
     }
 }
 
-impl io::Write for Writer {
+impl io::Write for JsonWriter {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         self.put(piece).map_err(|_| io::ErrorKind::StorageFull)?;
         Ok(piece.len())
@@ -124,7 +124,7 @@ macro_rules! others {
     };
 }
 
-impl<'w> Serializer for &'w mut Writer {
+impl<'w> Serializer for &'w mut JsonWriter {
     type Ok = ();
     type Error = WriteError;
     type SerializeSeq = Nested<'w>;
@@ -249,7 +249,7 @@ impl<'w> Serializer for &'w mut Writer {
 
 /// An open list or object.
 struct Nested<'w> {
-    writer: &'w mut Writer,
+    writer: &'w mut JsonWriter,
     is_first: bool,
     close: &'static str,
 }
@@ -383,7 +383,7 @@ mod tests {
     #[derive(Serialize)]
     struct Newtype<'a>(&'a str);
     #[derive(Serialize)]
-    struct Pair<'a>(u64, Option<&'a str>);
+    struct TwoValues<'a>(u64, Option<&'a str>);
     #[derive(Serialize)]
     struct Unit;
 
@@ -391,7 +391,7 @@ mod tests {
     struct Record<'a> {
         variants: Vec<Everything<'a>>,
         newtype: Newtype<'a>,
-        pair: Pair<'a>,
+        pair: TwoValues<'a>,
         unit: Unit,
         tuple: (i64, f32, u128, ()),
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -440,7 +440,7 @@ mod tests {
                     Everything::Named { number, small: -1 },
                 ],
                 newtype: Newtype(&text),
-                pair: Pair(large, Some(&text)),
+                pair: TwoValues(large, Some(&text)),
                 unit: Unit,
                 tuple: (small, 1.5, u128::from(large), ()),
                 absent: None,
@@ -457,14 +457,14 @@ mod tests {
     fn what_is_no_json_is_an_error() {
         let refused = |value: WriteError| matches!(value, WriteError::Refused(_));
         assert!(refused(within(&BTreeMap::from([(1, 2)]), 100).unwrap_err()));
-        assert!(refused(within(&BTreeMap::from([(Pair(1, None).0, 2)]), 100).unwrap_err()));
+        assert!(refused(within(&BTreeMap::from([(TwoValues(1, None).0, 2)]), 100).unwrap_err()));
     }
 
     #[test]
     fn writing_stops_at_the_bound_and_takes_no_memory_beyond_it() {
         let list: Vec<u32> = (0..2000).collect();
         assert_eq!(within(&list, 1000).unwrap(), None);
-        let mut writer = Writer { bytes: Vec::new(), most: 1000, is_json: false };
+        let mut writer = JsonWriter { bytes: Vec::new(), most: 1000, is_json: false };
         assert!(list.serialize(&mut writer).is_err());
         assert!(writer.bytes.capacity() <= 1000 && writer.bytes.len() > 990, "{}", writer.bytes.len());
     }

@@ -3,7 +3,6 @@
 //! Spans are made where requests and calls are recorded for the log and the metrics, from the same facts, and not from the
 //! `tracing` events of the code: so they hold ids, codes and times, and never a value.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -11,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{Request, Response};
+use http::{HeaderName, Request, Response};
 use opentelemetry::trace::{
     Span as _, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId, TraceState,
     Tracer, TracerProvider,
@@ -21,6 +20,8 @@ use opentelemetry_http::{HttpClient, HttpError};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider, Span};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
 
 use super::access::{AccessEntry, CALLER_LEFT};
 use crate::domain::{Principal, Provider, TraceParent};
@@ -38,13 +39,13 @@ struct Traces {
 }
 
 /// Where traces go.
-pub struct Collector {
-    /// The base URL of the collector; spans are posted to `v1/traces` below it.
-    pub endpoint: String,
-    /// Headers of each request to it, which may hold a secret.
-    pub headers: HashMap<String, String>,
-    /// Which part of the traces that begin here is sampled, 0 to 1. A caller's trace is sampled if the caller says so.
-    pub sampled: f64,
+pub struct Collector<'a> {
+    /// The base URL; spans are posted to `v1/traces` below it.
+    pub endpoint: &'a str,
+    /// Headers of each request to it.
+    pub headers: &'a [(HeaderName, SecretString)],
+    /// How many percent of the traces that begin here are sampled. A caller's trace is sampled if the caller says so.
+    pub percent: u8,
 }
 
 /// Sends one request to the collector. The reason of a failure is for the log.
@@ -52,16 +53,16 @@ pub type Post =
     dyn Fn(Request<Bytes>) -> BoxFuture<'static, Result<Response<Bytes>, &'static str>> + Send + Sync;
 
 #[derive(Clone)]
-struct Exporter(Arc<Post>);
+struct CollectorClient(Arc<Post>);
 
-impl fmt::Debug for Exporter {
+impl fmt::Debug for CollectorClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Exporter")
+        f.write_str("CollectorClient")
     }
 }
 
 #[async_trait]
-impl HttpClient for Exporter {
+impl HttpClient for CollectorClient {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         Ok((self.0)(request).await?)
     }
@@ -69,13 +70,15 @@ impl HttpClient for Exporter {
 
 /// Starts the traces of this process, once. `post` is called on a thread of the exporter. Fails with a reason if the
 /// exporter cannot be built.
-pub fn start(collector: Collector, post: Arc<Post>) -> Result<(), String> {
-    let Collector { endpoint, headers, sampled } = collector;
+pub fn start(collector: &Collector<'_>, post: Arc<Post>) -> Result<(), String> {
+    let Collector { endpoint, headers, percent } = collector;
+    let header =
+        |(name, value): &(HeaderName, SecretString)| (name.to_string(), value.expose_secret().to_owned());
     let exporter = SpanExporter::builder()
         .with_http()
-        .with_http_client(Exporter(post))
+        .with_http_client(CollectorClient(post))
         .with_endpoint(format!("{}/v1/traces", endpoint.trim_end_matches('/')))
-        .with_headers(headers)
+        .with_headers(headers.iter().map(header).collect())
         .with_timeout(EXPORTED_WITHIN)
         .build()
         .map_err(|error| error.to_string())?;
@@ -85,7 +88,7 @@ pub fn start(collector: Collector, post: Arc<Post>) -> Result<(), String> {
         .build();
     let provider = SdkTracerProvider::builder()
         .with_batch_exporter(exporter)
-        .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(sampled))))
+        .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(f64::from(*percent) / 100.0))))
         .with_resource(resource)
         .build();
     let tracer = provider.tracer(env!("CARGO_PKG_NAME"));
@@ -185,7 +188,8 @@ pub struct CallSpan {
 }
 
 impl CallSpan {
-    /// The span of a call, in the request that has the span `parent`. A call of no request has none.
+    /// The span of a call to `host` (scheme, host and port), in the request that has the span `parent`. A call of no request has
+    /// none.
     #[must_use]
     pub fn begin(
         parent: Option<TraceParent>,
@@ -200,7 +204,16 @@ impl CallSpan {
             span.set_attribute(KeyValue::new("gateway.provider", provider.as_str()));
             span.set_attribute(KeyValue::new("http.request.method", method.to_string()));
             span.set_attribute(KeyValue::new("url.template", template.to_owned()));
-            span.set_attribute(KeyValue::new("server.address", host.to_owned()));
+            if let Ok(host) = Url::parse(host) {
+                span.set_attribute(KeyValue::new(
+                    "server.address",
+                    host.host_str().unwrap_or_default().to_owned(),
+                ));
+                span.set_attribute(KeyValue::new(
+                    "server.port",
+                    i64::from(host.port_or_known_default().unwrap_or_default()),
+                ));
+            }
         }
         Self { span, attempts: 0 }
     }

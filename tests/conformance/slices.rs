@@ -61,7 +61,7 @@ async fn lived(world: &dyn World, at: &Running) -> Vec<Exchange> {
 
 fn assert_kept(provider: &str, seen: &[Exchange], simulated: &str) -> BTreeSet<String> {
     let slice = Slice::of(provider);
-    for Exchange { method, path, query, body, status, answer } in seen {
+    for Exchange { method, path, query, body, status, answer, traceparent: _ } in seen {
         let faults = slice.faults(method, path, query, body, Some((*status, answer)));
         assert!(
             faults.is_empty(),

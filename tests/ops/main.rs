@@ -11,10 +11,15 @@ mod front;
 mod gateway_process;
 mod health;
 mod prometheus;
+#[path = "../support/relay.rs"]
+#[expect(dead_code, reason = "other suites need more of it")]
+mod relay;
 #[path = "../support/reply.rs"]
 #[expect(dead_code, reason = "other suites need more of it")]
 mod reply;
 mod requests;
 mod testbed;
+#[cfg(feature = "otel")]
+mod traces;
 mod troubles;
 mod upgrade;

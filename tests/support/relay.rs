@@ -16,6 +16,7 @@ pub(crate) struct Exchange {
     pub(crate) path: String,
     pub(crate) query: String,
     pub(crate) body: String,
+    pub(crate) traceparent: Option<String>,
     pub(crate) status: u16,
     pub(crate) answer: String,
 }
@@ -79,6 +80,7 @@ async fn pass_on(State(relay): State<Relay>, request: Request) -> Response {
             call = call.header(name, value);
         }
     }
+    let traceparent = request.headers().get("traceparent").map(|value| value.to_str().unwrap().to_owned());
     let body = String::from_utf8(to_bytes(request.into_body(), 1 << 20).await.unwrap().to_vec()).unwrap();
     let answer = call.body(body.clone()).send().await.unwrap();
     let status = answer.status().as_u16();
@@ -89,6 +91,7 @@ async fn pass_on(State(relay): State<Relay>, request: Request) -> Response {
         path: uri.path().to_owned(),
         query: uri.query().unwrap_or_default().to_owned(),
         body,
+        traceparent,
         status,
         answer: text.clone(),
     });
