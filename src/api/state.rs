@@ -7,7 +7,7 @@ use axum::extract::FromRef;
 
 use super::RequestAdmission;
 use crate::auth::Authenticator;
-use crate::config::TrustedProxies;
+use crate::config::{PublicUrl, TrustedProxies};
 use crate::domain::Result;
 use crate::gateway::Gateway;
 
@@ -34,6 +34,8 @@ pub struct EdgeSettings {
     pub trusted_proxies: Arc<TrustedProxies>,
     /// Whether another listener serves `/metrics`.
     pub has_ops_listener: bool,
+    /// What the URLs in responses begin with; without it they are paths.
+    pub public_url: Option<PublicUrl>,
 }
 
 impl FromRef<AppState> for Arc<Gateway> {

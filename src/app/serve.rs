@@ -43,6 +43,7 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
     let edge = EdgeSettings {
         trusted_proxies: Arc::new(config.trusted_proxies.clone()),
         has_ops_listener: ops.is_some(),
+        public_url: config.public_url.clone(),
     };
     let outcome = run(listener, ops, state(parts, &config.limits, edge), signals).await;
     writing.abort();

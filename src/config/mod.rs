@@ -4,6 +4,7 @@ mod crash;
 mod file;
 mod jwt;
 mod limits;
+mod public_url;
 mod settings;
 mod small_file;
 mod sources;
@@ -23,6 +24,7 @@ use crate::domain::string_enum;
 pub use crash::crash_point;
 pub use jwt::{JwtAlgorithm, JwtIssuer, JwtKeys};
 pub use limits::{CallRates, Limits, ProviderLimits, Quotas, UpstreamLimits};
+pub use public_url::PublicUrl;
 pub use settings::{SETTINGS, Sensitivity, Setting};
 pub use sources::{SettingValue, api_key};
 pub use trusted_proxies::TrustedProxies;
@@ -45,6 +47,8 @@ pub struct ConfigError(pub Vec<String>);
 #[derive(Clone, Debug)]
 pub struct Config {
     pub listen: SocketAddr,
+    /// The URL at which callers reach the gateway.
+    pub public_url: Option<PublicUrl>,
     /// The address of a second listener, for health checks and metrics.
     pub ops_listen: Option<SocketAddr>,
     /// It may contain a password.
@@ -125,6 +129,7 @@ impl Config {
         let config = Self {
             listen: parsed(value("listen"), &mut faults, listen).unwrap_or(([127, 0, 0, 1], 8080).into()),
             ops_listen: parsed(value("ops_listen"), &mut faults, listen),
+            public_url: parsed(value("public_url"), &mut faults, PublicUrl::parse),
             database_url: value("database_url").map(|given| given.value).unwrap_or_default(),
             master_key: value("master_key").map(|given| given.value),
             previous_master_keys: parsed(value("previous_master_keys"), &mut faults, |text| {

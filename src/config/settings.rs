@@ -53,6 +53,14 @@ pub const SETTINGS: &[Setting] = &[
          by default. With it, the API's listener does not serve `/metrics`.",
     ),
     setting(
+        "public_url",
+        "GATEWAY_PUBLIC_URL",
+        Sensitivity::Open,
+        None,
+        "The `http` or `https` URL at which callers reach the gateway, with a path prefix if a proxy adds one. With it, `Location`, \
+         `Link`, the `type` of problems and the server in `/openapi.json` are URLs; without it they are paths.",
+    ),
+    setting(
         "database_url",
         "GATEWAY_DATABASE_URL",
         Sensitivity::Url,

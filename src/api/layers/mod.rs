@@ -4,6 +4,7 @@ mod access_log;
 mod admission;
 mod aliases;
 mod envelope;
+mod public_url;
 mod request_id;
 mod security;
 
@@ -12,5 +13,6 @@ pub(super) use access_log::record;
 pub(super) use admission::admit;
 pub(super) use aliases::plain;
 pub(super) use envelope::{envelope, panicked};
+pub(super) use public_url::publish;
 pub(super) use request_id::{RequestId, identify};
 pub(super) use security::{DOCS_POLICY, secure};
