@@ -31,19 +31,19 @@ pub async fn serve(config: &Config) -> anyhow::Result<()> {
     let parts = Components::open(config).await?;
     start::check_seals(&parts.gateway.rotation).await?;
     let _presence = start::enter(&parts).await?;
-    let listener = listen(config.listen, "--listen")?;
-    let ops = config.ops_listen.map(|address| listen(address, "GATEWAY_OPS_LISTEN")).transpose()?;
+    let listener = listen(config.server.listen, "--listen")?;
+    let ops = config.server.ops_listen.map(|address| listen(address, "GATEWAY_OPS_LISTEN")).transpose()?;
     if let Some(ops) = &ops {
         tracing::info!(address = %ops.local_addr()?, "listening for health checks and scrapes");
     }
     tracing::info!(address = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "listening");
-    tokio::spawn(start::run_maintenance(parts.gateway.audit.clone(), config.audit_retention_days));
+    tokio::spawn(start::run_maintenance(parts.gateway.audit.clone(), config.storage.audit_retention_days));
     let authenticator = Arc::clone(&parts.authenticator);
     let writing = tokio::spawn(write_uses(Arc::clone(&authenticator)));
     let edge = EdgeSettings {
-        trusted_proxies: Arc::new(config.trusted_proxies.clone()),
+        trusted_proxies: Arc::new(config.server.trusted_proxies.clone()),
         has_ops_listener: ops.is_some(),
-        public_url: config.public_url.clone(),
+        public_url: config.server.public_url.clone(),
     };
     let outcome = run(listener, ops, state(parts, &config.limits, edge), signals).await;
     writing.abort();

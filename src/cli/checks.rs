@@ -11,66 +11,74 @@ use tokio::net::TcpStream;
 use super::cli_error::{CliError, CliOutcome};
 use super::output::Output;
 use crate::app;
-use crate::config::{Config, Flags, Sensitivity, SettingValue};
+use crate::config::{
+    Config, ConfigError, ConfigFault, Flags, InspectedConfig, SettingOrigin, SettingValue, ValueKind,
+    environment,
+};
 use crate::store::{Location, Store};
 
 const HEALTH_TIME: Duration = Duration::from_secs(3);
 
+/// Prints every value with its origin if all are valid, otherwise every fault.
 pub(super) fn check_config(flags: &Flags, output: &mut Output) -> CliOutcome {
-    let config = Config::load(flags)?;
-    let issuers =
-        config.issuers.iter().map(|issuer| ["auth.jwt".to_owned(), issuer.shown(), issuer.origin.clone()]);
-    let limits = config.upstream_limits.0.iter();
-    let limits = limits.map(|limits| {
-        [format!("limits.upstream.{}", limits.provider), limits.shown(), limits.origin.clone()]
-    });
-    let rows: Vec<[String; 3]> = config
-        .given
-        .iter()
-        .map(|(setting, given)| {
-            let (value, origin) = match given {
-                Some(given) if setting.exposure == Sensitivity::Url => {
-                    (location(given), given.origin.clone())
-                }
-                Some(given) => (given.shown(setting.exposure), given.origin.clone()),
-                None => ("(not set)".to_owned(), String::new()),
-            };
-            [setting.key.to_owned(), value, origin]
-        })
-        .chain(issuers)
-        .chain(limits)
-        .collect();
-    output.table(["SETTING", "VALUE", "FROM"], &rows)?;
+    let InspectedConfig { config, mut faults, is_partial } = Config::inspect(flags, environment());
+    let invalid: Vec<SettingOrigin> = faults.iter().map(|fault| fault.origin.clone()).collect();
+    // Settings that could not be read are not missing.
+    let is_new = |fault: &ConfigFault| {
+        let is_missing = matches!(fault.origin, SettingOrigin::Nowhere(_));
+        !(is_missing && (is_partial || !invalid.is_empty())) && !invalid.contains(&fault.origin)
+    };
+    faults.extend(app::check(&config).into_iter().filter(is_new));
     for warning in &config.warnings {
         Output::note(format!("warning: {warning}"));
     }
-    app::check(&config)?;
-    Output::note("The configuration can be used.");
+    ConfigError::of(faults)?;
+    output.table(["SETTING", "VALUE", "FROM"], &rows(&config))?;
+    Output::note("The configuration is valid.");
     Ok(())
+}
+
+/// Setting, value, origin.
+fn rows(config: &Config) -> Vec<[String; 3]> {
+    let settings = config.values().map(|(setting, given)| {
+        let (value, place) = match given {
+            Some(given) if setting.kind == ValueKind::Database => (location(&given), given.origin.place()),
+            Some(given) => (given.shown(setting.kind), given.origin.place()),
+            None => ("(not set)".to_owned(), String::new()),
+        };
+        [setting.key.to_owned(), value, place]
+    });
+    let issuers = config.issuers.iter();
+    let issuers = issuers.map(|issuer| ["auth.jwt".to_owned(), issuer.shown(), issuer.origin.place()]);
+    let limits = config.upstream_limits.0.iter();
+    let limits = limits.map(|limits| {
+        [format!("limits.upstream.{}", limits.provider), limits.shown(), limits.origin.place()]
+    });
+    settings.chain(issuers).chain(limits).collect()
 }
 
 /// The database without user and password. Nothing is shown of a URL that cannot be parsed.
 fn location(given: &SettingValue) -> String {
     Location::parse(given.value.expose_secret())
-        .map_or_else(|_| given.shown(Sensitivity::Url), |location| location.to_string())
+        .map_or_else(|_| given.shown(ValueKind::Database), |location| location.to_string())
 }
 
 pub(super) async fn migrate(config: &Config, output: &mut Output) -> CliOutcome {
-    let store = Store::open(&Location::parse(config.database_url.expose_secret())?).await?;
+    let store = Store::open(&Location::parse(config.storage.database_url.expose_secret())?).await?;
     let schema = store.database.schema().await?;
     store.database.close().await;
     output.line(format!("The database has schema {schema}, which is up to date."))
 }
 
 pub(super) async fn backup(config: &Config, file: &Path) -> CliOutcome {
-    Store::backup(&Location::parse(config.database_url.expose_secret())?, file).await?;
+    Store::backup(&Location::parse(config.storage.database_url.expose_secret())?, file).await?;
     Output::note(format!("Copied the database to {}.", file.display()));
     Ok(())
 }
 
 pub(super) async fn healthcheck(config: &Config) -> CliOutcome {
     // The listener for health checks has its own connections, which callers cannot use up.
-    let address = reachable(config.ops_listen.unwrap_or(config.listen));
+    let address = reachable(config.server.ops_listen.unwrap_or(config.server.listen));
     match tokio::time::timeout(HEALTH_TIME, ready(address)).await {
         Ok(Ok(200)) => Ok(()),
         Ok(Ok(status)) => {

@@ -16,9 +16,9 @@ mod openapi;
 mod providers;
 mod public_url;
 #[path = "../support/reply.rs"]
-#[expect(dead_code, reason = "other suites need more of it")]
 mod reply;
 #[path = "../support/test_gateway.rs"]
+#[expect(dead_code, reason = "other suites need more of it")]
 mod test_gateway;
 mod tokens;
 

@@ -131,8 +131,8 @@ fn refuses_settings(error: &sqlx::Error) -> bool {
 
 /// The sentence for a failed first connection.
 fn sentence(error: &sqlx::Error, url: &PostgresUrl) -> OpenError {
-    let what = advice(error).map_or_else(|| format!("cannot be used: {}", shown(error)), str::to_owned);
-    OpenError::new(format!("the database {url} {what}"))
+    let what = advice(error).unwrap_or("cannot be used");
+    OpenError::new(format!("the database {url} {what}")).with_cause(shown(error))
 }
 
 /// Whether the server has no room to write.

@@ -152,8 +152,8 @@ fn private() -> std::fs::OpenOptions {
 
 /// The sentence for a failed first connection.
 fn sentence(error: &sqlx::Error, path: &Path) -> OpenError {
-    let what = advice(error).map_or_else(|| format!("cannot be used: {error}"), str::to_owned);
-    OpenError::new(format!("the database {} {what}", path.display()))
+    let what = advice(error).unwrap_or("cannot be used");
+    OpenError::new(format!("the database {} {what}", path.display())).with_cause(error.to_string())
 }
 
 /// The operator's remedy for an error of SQLite, if it is known.
