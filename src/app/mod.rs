@@ -4,6 +4,7 @@ mod demo;
 #[cfg(test)]
 mod interleavings;
 mod measure;
+mod reload;
 mod serve;
 mod server;
 mod simulate;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
 
+use self::server::Tls;
 use crate::adapters::ADAPTERS;
 use crate::auth::{Authenticator, Issuers};
 use crate::config::{
@@ -174,6 +176,16 @@ fn checked(config: &Config) -> Result<CheckedConfig, Vec<ConfigFault>> {
     let allowed = AllowList::parse(upstream_allow).map_err(|reason| fault("upstream_allow", reason)).ok();
     let location = Location::parse(database_url.expose_secret());
     let location = location.map_err(|reason| fault("database_url", reason.to_string())).ok();
+    match (config.server.tls(), &config.server.tls_certificate, &config.server.tls_key) {
+        (Some(files), ..) => {
+            if let Err(reason) = Tls::new(files) {
+                fault("tls_certificate", reason);
+            }
+        }
+        (None, Some(_), _) => fault("tls_certificate", "needs `tls_key` too".to_owned()),
+        (None, _, Some(_)) => fault("tls_key", "needs `tls_certificate` too".to_owned()),
+        (None, None, None) => {}
+    }
     let issuers = Issuers::new(&config.issuers, &allowed.clone().unwrap_or_default());
     let issuers = issuers.map_err(|others| faults.extend(others)).ok();
     match (master_key, allowed, location, issuers) {

@@ -5,15 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use super::cli_error::{CliError, CliOutcome};
+use super::gateway_client::status;
 use super::output::Output;
 use crate::app;
 use crate::config::{
-    Config, ConfigError, ConfigFault, Flags, InspectedConfig, SettingOrigin, SettingValue, ValueKind,
-    environment,
+    Config, ConfigError, ConfigFault, Flags, InspectedConfig, ServerSettings, SettingOrigin, SettingValue,
+    ValueKind, environment,
 };
 use crate::store::{Location, Store};
 
@@ -29,7 +28,7 @@ pub(super) fn check_config(flags: &Flags, output: &mut Output) -> CliOutcome {
         !(is_missing && (is_partial || !invalid.is_empty())) && !invalid.contains(&fault.origin)
     };
     faults.extend(app::check(&config).into_iter().filter(is_new));
-    for warning in &config.warnings {
+    for warning in config.warnings.iter().cloned().chain(config.server.tls().and_then(|tls| tls.warning())) {
         Output::note(format!("warning: {warning}"));
     }
     ConfigError::of(faults)?;
@@ -77,15 +76,16 @@ pub(super) async fn backup(config: &Config, file: &Path) -> CliOutcome {
 }
 
 pub(super) async fn healthcheck(config: &Config) -> CliOutcome {
-    // The listener for health checks has its own connections, which callers cannot use up.
-    let address = reachable(config.server.ops_listen.unwrap_or(config.server.listen));
-    match tokio::time::timeout(HEALTH_TIME, ready(address)).await {
-        Ok(Ok(200)) => Ok(()),
-        Ok(Ok(status)) => {
+    let ServerSettings { listen, ops_listen, .. } = config.server;
+    // The listener for health checks has its own connections, which callers cannot use up, and no TLS.
+    let scheme = if ops_listen.is_none() && config.server.tls().is_some() { "https" } else { "http" };
+    let address = reachable(ops_listen.unwrap_or(listen));
+    match status(&format!("{scheme}://{address}/readyz"), HEALTH_TIME).await {
+        Ok(200) => Ok(()),
+        Ok(status) => {
             Err(CliError::failed(format!("the server at {address} is not ready: it responds with {status}")))
         }
-        Ok(Err(error)) => Err(CliError::failed(format!("no server responds at {address}: {error}"))),
-        Err(_) => Err(CliError::failed(format!("the server at {address} did not respond within 3 seconds"))),
+        Err(reason) => Err(CliError::failed(format!("no server responds at {address}: {reason}"))),
     }
 }
 
@@ -97,16 +97,4 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
         IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
     };
     SocketAddr::new(ip, listen.port())
-}
-
-/// The status of `GET /readyz`. The HTTP client of `upstream` is for CRMs, and reading one line needs none.
-async fn ready(address: SocketAddr) -> std::io::Result<u16> {
-    let mut stream = TcpStream::connect(address).await?;
-    let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    let mut response = Vec::new();
-    stream.take(4096).read_to_end(&mut response).await?;
-    let line = String::from_utf8_lossy(&response);
-    let status = line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
-    status.ok_or_else(|| std::io::Error::other("its response is not HTTP"))
 }

@@ -11,14 +11,14 @@ use super::start_logs;
 use crate::app::{self, SIMULATED};
 use crate::config::{Config, Flags, LogFormat, SettingOrigin};
 
-pub(super) async fn serve(config: &Config) -> CliOutcome {
+pub(super) async fn serve(config: Config, flags: Flags) -> CliOutcome {
     let is_json = match config.log.log_format {
         LogFormat::Auto => !std::io::stderr().is_terminal(),
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    start_logs(config, config.log.log, is_json)?;
-    Ok(app::serve(config).await?)
+    start_logs(&config, config.log.log, is_json)?;
+    Ok(app::serve(config, flags).await?)
 }
 
 /// The demo reads no configuration, because that of a real gateway must not affect it.

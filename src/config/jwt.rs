@@ -94,6 +94,23 @@ pub enum JwtKeys {
 }
 
 impl JwtIssuer {
+    /// Whether the other one accepts the same tokens.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let Self { issuer, audience, algorithms, keys, tenant_claim, scope_claim, max_lifetime, origin: _ } =
+            other;
+        let is_same_key = match (&self.keys, keys) {
+            (JwtKeys::Secret(one), JwtKeys::Secret(other)) => one.expose_secret() == other.expose_secret(),
+            (JwtKeys::Set(one), JwtKeys::Set(other)) | (JwtKeys::Url(one), JwtKeys::Url(other)) => {
+                one == other
+            }
+            _ => false,
+        };
+        is_same_key
+            && (&self.issuer, &self.audience, &self.algorithms) == (issuer, audience, algorithms)
+            && (&self.tenant_claim, &self.scope_claim) == (tenant_claim, scope_claim)
+            && self.max_lifetime == *max_lifetime
+    }
+
     /// The issuer on one line, without secrets.
     #[must_use]
     pub fn shown(&self) -> String {

@@ -14,11 +14,14 @@ mod small_file;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod tls_files;
 mod trusted_proxies;
 mod values;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+use secrecy::ExposeSecret;
 
 use self::file::FileTables;
 use crate::domain::string_enum;
@@ -32,6 +35,7 @@ pub use schema::schema;
 pub use setting::{Setting, SettingSection, ValueKind};
 pub use settings::{Limits, LogSettings, Quotas, SECTIONS, ServerSettings, StorageSettings};
 pub use sources::{SettingValue, api_key, environment};
+pub use tls_files::{TlsFiles, TlsPem};
 pub use trusted_proxies::TrustedProxies;
 pub use values::AdminToken;
 
@@ -146,6 +150,37 @@ impl Config {
             };
             (setting, self.given.get(setting.key).cloned().or_else(default))
         })
+    }
+
+    /// Takes over those values of `new` that are reloaded. Returns their names, and the names of others that differ.
+    pub fn adopt(&mut self, new: &Self) -> (Vec<&'static str>, Vec<&'static str>) {
+        let (mut applied, mut pending) = (Vec::new(), Vec::new());
+        for ((setting, old), (_, given)) in self.values().zip(new.values()).collect::<Vec<_>>() {
+            let text = |value: &Option<SettingValue>| {
+                value.as_ref().map(|given| given.value.expose_secret().to_owned())
+            };
+            match (text(&old) == text(&given), setting.is_reloaded) {
+                (true, _) => {}
+                (false, false) => pending.push(setting.key),
+                (false, true) => {
+                    applied.push(setting.key);
+                    match new.given.get(setting.key) {
+                        Some(given) => self.given.insert(setting.key, given.clone()),
+                        None => self.given.remove(setting.key),
+                    };
+                }
+            }
+        }
+        let is_same = self.issuers.len() == new.issuers.len()
+            && self.issuers.iter().zip(&new.issuers).all(|(old, new)| old.is_same(new));
+        pending.extend((!is_same).then_some("auth.jwt"));
+        let rates = |limits: &UpstreamLimits| -> Vec<(String, CallRates)> {
+            limits.0.iter().map(|limits| (limits.provider.clone(), limits.rates)).collect()
+        };
+        pending.extend(
+            (rates(&self.upstream_limits) != rates(&new.upstream_limits)).then_some("limits.upstream"),
+        );
+        (applied, pending)
     }
 
     /// Where the value of a setting came from, for error messages.

@@ -1,6 +1,7 @@
 //! Every setting, declared once. A field's comment is the text for operators.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -8,7 +9,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::setting::{Setting, SettingSection, ValueKind, setting, settings, whole, whole_of, whole_or};
 use super::values::AdminToken;
-use super::{LogFormat, LoggedSuccesses, PublicUrl, TrustedProxies};
+use super::{LogFormat, LoggedSuccesses, PublicUrl, TlsFiles, TrustedProxies};
 
 /// 0 in a limit.
 const UNLIMITED: &str = "unlimited";
@@ -42,9 +43,23 @@ settings! {
         /// The `http` or `https` URL at which callers reach the gateway, with a path prefix if a proxy adds one. With it,
         /// `Location`, `Link`, the `type` of problems and the server in `/openapi.json` are URLs; without it they are paths.
         public_url: Option<PublicUrl> = setting(ValueKind::Url).example("https://api.example.com/contacts"),
+        /// A file with the TLS certificate of the API's listener and its chain, in PEM; with it, the listener speaks HTTPS only. It is
+        /// reloaded when it changes.
+        tls_certificate: Option<PathBuf> = setting(ValueKind::Path).example("/etc/contacts-gateway/tls.crt"),
+        /// A file with the private key of the TLS certificate, in PEM. It is reloaded when it changes.
+        tls_key: Option<PathBuf> = setting(ValueKind::Path).example("/etc/contacts-gateway/tls.key"),
         /// Addresses and networks of proxies, comma-separated, whose `X-Forwarded-For` names the client in the log.
         trusted_proxies: TrustedProxies =
             setting(ValueKind::List).default("").example("10.0.0.7, 10.1.0.0/16").reloaded(),
+    }
+}
+
+impl ServerSettings {
+    /// The files of the certificate, if both are given.
+    #[must_use]
+    pub fn tls(&self) -> Option<TlsFiles> {
+        let (certificate, key) = (self.tls_certificate.clone()?, self.tls_key.clone()?);
+        Some(TlsFiles { certificate, key })
     }
 }
 

@@ -11,10 +11,12 @@ mod front;
 mod gateway_process;
 mod health;
 mod prometheus;
+mod reload;
 #[path = "../support/reply.rs"]
 #[expect(dead_code, reason = "other suites need more of it")]
 mod reply;
 mod requests;
 mod testbed;
+mod tls;
 mod troubles;
 mod upgrade;
