@@ -63,12 +63,15 @@ pub fn health_router(state: AppState) -> Router {
 
 /// The layers, the outermost first.
 fn layered(table: Router, edge: EdgeSettings) -> Router {
-    let EdgeSettings { trusted_proxies, has_ops_listener: _, public_url } = edge;
+    let EdgeSettings { trusted_proxies, has_ops_listener: _, cors_origins, public_url } = edge;
+    let cors = layers::cors_layer(&cors_origins);
     let layers = ServiceBuilder::new()
         // First, so that every response has the id and all later layers can use it.
         .layer(from_fn(layers::identify))
         // Sees the final response and the total time.
         .layer(from_fn_with_state(trusted_proxies, layers::record))
+        // A browser shows a failure to the page only with these headers.
+        .option_layer(cors.map(|cors| from_fn_with_state(cors, layers::share)))
         // Outside the rendering of problems, which have it too.
         .option_layer(public_url.map(|url| from_fn_with_state(url, layers::publish)))
         // Applies to problems too.

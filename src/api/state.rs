@@ -10,7 +10,7 @@ use parking_lot::RwLock;
 
 use super::RequestAdmission;
 use crate::auth::Authenticator;
-use crate::config::{PublicUrl, TrustedProxies};
+use crate::config::{CorsOrigins, PublicUrl, TrustedProxies};
 use crate::domain::Result;
 use crate::gateway::Gateway;
 
@@ -57,6 +57,8 @@ pub struct EdgeSettings {
     pub trusted_proxies: SharedProxies,
     /// Whether another listener serves `/metrics`.
     pub has_ops_listener: bool,
+    /// The origins whose browser apps may call the API of tenants.
+    pub cors_origins: CorsOrigins,
     /// What the URLs in responses begin with; without it they are paths.
     pub public_url: Option<PublicUrl>,
 }

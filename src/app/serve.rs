@@ -49,6 +49,7 @@ pub async fn serve(config: Config, flags: Flags) -> anyhow::Result<()> {
     let edge = EdgeSettings {
         trusted_proxies: SharedProxies::new(config.server.trusted_proxies.clone()),
         has_ops_listener: ops.is_some(),
+        cors_origins: config.server.cors_origins.clone(),
         public_url: config.server.public_url.clone(),
     };
     let state = state(parts, &config.limits, edge);

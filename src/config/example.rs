@@ -70,7 +70,7 @@ fn value(setting: &Setting) -> String {
     let text = setting.example.or(setting.default).unwrap_or_default();
     match setting.kind {
         ValueKind::Whole { .. } => text.to_owned(),
-        ValueKind::List | ValueKind::Words(_) => {
+        ValueKind::List | ValueKind::Origins | ValueKind::Words(_) => {
             let parts: Vec<_> = text.split(',').map(str::trim).collect();
             serde_json::json!(parts).to_string().replace("\",\"", "\", \"")
         }

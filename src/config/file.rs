@@ -163,7 +163,8 @@ fn entry(file: &FileTable<'_>, key: FileKey<'_>) -> Result<FileEntry, ConfigFaul
         file.fault(line, unknown_key(&name, names.chain(["auth".into(), "limits".into()])))
     })?;
     let origin = SettingOrigin::Line { file: file.source.shown.clone(), line, key: name };
-    let takes_list = !is_path && matches!(setting.kind, ValueKind::List | ValueKind::Secrets);
+    let takes_list =
+        !is_path && matches!(setting.kind, ValueKind::List | ValueKind::Origins | ValueKind::Secrets);
     let text = match value {
         DeValue::String(text) => Some(text.into_owned()),
         DeValue::Array(parts) if takes_list => {

@@ -1,5 +1,6 @@
 //! The only reader of configuration. Precedence: flags, environment, file. Secrets may have files of their own.
 
+mod cors_origins;
 mod crash;
 mod example;
 mod fault;
@@ -25,6 +26,7 @@ use secrecy::ExposeSecret;
 
 use self::file::FileTables;
 use crate::domain::string_enum;
+pub use cors_origins::CorsOrigins;
 pub use crash::crash_point;
 pub use example::example;
 pub use fault::{ConfigError, ConfigFault, SettingOrigin};

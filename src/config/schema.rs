@@ -65,7 +65,7 @@ fn of(setting: &Setting) -> Value {
         ValueKind::Words(words) => json!({
             "type": "array", "items": { "enum": words }, "minItems": 1, "uniqueItems": true,
         }),
-        ValueKind::List | ValueKind::Secrets => json!({
+        ValueKind::List | ValueKind::Origins | ValueKind::Secrets => json!({
             "type": ["string", "array"], "items": { "type": "string" }, "minLength": 1, "minItems": 1,
         }),
         ValueKind::Address => json!({ "type": "string", "pattern": ":[0-9]+$" }),

@@ -43,6 +43,8 @@ pub enum ValueKind {
     Words(&'static [&'static str]),
     /// Texts between commas, or a list.
     List,
+    /// A list of web origins.
+    Origins,
     /// A whole number, and what 0 means.
     Whole {
         least: u64,
@@ -154,7 +156,7 @@ impl Setting {
                 let zero = if zero.is_empty() { String::new() } else { format!(" ({zero})") };
                 format!("must be a whole number{unit} from {least}{zero} to {most}")
             }
-            ValueKind::List | ValueKind::Secrets => {
+            ValueKind::List | ValueKind::Origins | ValueKind::Secrets => {
                 "must be a string in quotes, or a list of such strings".to_owned()
             }
             ValueKind::Words(words) => format!("must be a list, such as [\"{}\"]", words[0]),

@@ -9,7 +9,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::setting::{Setting, SettingSection, ValueKind, setting, settings, whole, whole_of, whole_or};
 use super::values::AdminToken;
-use super::{LogFormat, LoggedSuccesses, PublicUrl, TlsFiles, TrustedProxies};
+use super::{CorsOrigins, LogFormat, LoggedSuccesses, PublicUrl, TlsFiles, TrustedProxies};
 
 /// 0 in a limit.
 const UNLIMITED: &str = "unlimited";
@@ -48,6 +48,9 @@ settings! {
         tls_certificate: Option<PathBuf> = setting(ValueKind::Path).example("/etc/contacts-gateway/tls.crt"),
         /// A file with the private key of the TLS certificate, in PEM. It is reloaded when it changes.
         tls_key: Option<PathBuf> = setting(ValueKind::Path).example("/etc/contacts-gateway/tls.key"),
+        /// Origins, comma-separated, whose browser apps may call the API of tenants (CORS); `/admin`, `/ops` and `/metrics` are never
+        /// shared.
+        cors_origins: CorsOrigins = setting(ValueKind::Origins).default("").example("https://app.example.com"),
         /// Addresses and networks of proxies, comma-separated, whose `X-Forwarded-For` names the client in the log.
         trusted_proxies: TrustedProxies =
             setting(ValueKind::List).default("").example("10.0.0.7, 10.1.0.0/16").reloaded(),

@@ -30,7 +30,7 @@ impl SettingValue {
         match kind {
             ValueKind::Secret | ValueKind::Secrets | ValueKind::Database => "(set)".to_owned(),
             // Without user and password, else it would not be valid.
-            ValueKind::Url => value.to_owned(),
+            ValueKind::Url | ValueKind::Origins => value.to_owned(),
             // No valid value looks like this, and a URL may contain a password.
             _ if value.contains("://") || value.contains('@') => "(not shown)".to_owned(),
             _ => value.to_owned(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use tracing::level_filters::LevelFilter;
 
-use super::{LogFormat, LoggedSuccesses, PublicUrl, TrustedProxies};
+use super::{CorsOrigins, LogFormat, LoggedSuccesses, PublicUrl, TrustedProxies};
 
 /// The value of a setting, from its text. The kind of the setting is checked before.
 pub(super) trait FromSetting: Sized {
@@ -109,6 +109,12 @@ impl FromSetting for Vec<SecretString> {
 }
 
 impl FromSetting for PublicUrl {
+    fn from_setting(text: &str) -> Result<Self, &'static str> {
+        Self::parse(text)
+    }
+}
+
+impl FromSetting for CorsOrigins {
     fn from_setting(text: &str) -> Result<Self, &'static str> {
         Self::parse(text)
     }

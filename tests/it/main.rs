@@ -6,6 +6,7 @@
 mod admin;
 mod audit;
 mod contacts;
+mod cors;
 mod credentials;
 mod docs;
 mod edge;

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::connection::ServerConnections;
+use super::connection_state::TimedIo;
 use super::{ConnectionTimes, accept};
 
 const SECOND: Duration = Duration::from_secs(1);
