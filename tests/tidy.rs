@@ -52,6 +52,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rlibphonenumber", &["domain/phone.rs", "simulators/"]),
     ("unicode_normalization", &["domain/text.rs", "simulators/"]),
     ("clap", &["cli/"]),
+    ("clap_complete", &["cli/"]),
     ("moka", &["store/", "upstream/lookups.rs", "auth/", "gateway/credentials/", "gateway/writes/"]),
     ("memchr", &["upstream/secrets.rs", "adapters/error_mapping.rs"]),
     ("metrics", &["telemetry/series.rs"]),

@@ -32,6 +32,7 @@ use crate::upstream::{AllowList, BaseUrlGuard, Transport};
 pub use demo::demo;
 pub use serve::{serve, stopped};
 pub use simulate::{SIMULATED, Simulated};
+pub use start::check_live;
 
 /// The components behind the HTTP edge and the commands.
 pub struct Components {

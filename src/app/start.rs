@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use super::Components;
+use super::{CheckedConfig, Components, checked};
 use crate::clock;
+use crate::config::{Config, ConfigError};
 use crate::gateway::credentials::KeyUsage;
 use crate::gateway::{Audit, Ledger, Rotation};
-use crate::store::{Database, InstancePresence};
+use crate::sealing::{HEAD, Sealer};
+use crate::store::{Database, InspectedDatabase, InstancePresence, Store};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const WATCHED_EVERY: Duration = Duration::from_secs(3);
@@ -18,8 +20,30 @@ const MINUTES_A_DAY: u64 = 24 * 60;
 /// all tenants are refused. If some can be opened, only the credentials of the others are refused, because one damaged row
 /// must not stop all tenants. The log says so at each start.
 pub(super) async fn check_seals(rotation: &Rotation) -> anyhow::Result<()> {
-    let KeyUsage { current, previous, closed } =
-        rotation.seals().await.map_err(|failure| anyhow::anyhow!("{}", failure.detail.as_str()))?;
+    let usage = rotation.seals().await.map_err(|failure| anyhow::anyhow!("{}", failure.detail.as_str()))?;
+    check_usage(usage)
+}
+
+/// Reads the database without changing it: its schema, and whether the master keys open its secrets. Returns a sentence about what
+/// was found; fails with one that says what to fix.
+pub async fn check_live(config: &Config) -> anyhow::Result<String> {
+    let CheckedConfig { master_key, previous, location, .. } = checked(config).map_err(ConfigError)?;
+    let sealer = Sealer::with_others(&master_key, &previous)
+        .map_err(|failure| anyhow::anyhow!("{}", failure.detail.as_str()))?;
+    let InspectedDatabase { schema, heads } = Store::inspect(&location, HEAD).await?;
+    let usage = KeyUsage::of(heads, &sealer);
+    check_usage(usage)?;
+    let known = Store::known_schema();
+    let update = if schema < known { "; the next start, or `migrate`, updates it" } else { "" };
+    let KeyUsage { current, previous, closed: _ } = usage;
+    Ok(format!(
+        "The database {location} has schema {schema}, and this version has {known}{update}. The master key opens {current} stored \
+         secrets, previous ones open {previous}."
+    ))
+}
+
+fn check_usage(usage: KeyUsage) -> anyhow::Result<()> {
+    let KeyUsage { current, previous, closed } = usage;
     anyhow::ensure!(
         closed == 0 || current + previous > 0,
         "none of the database's {closed} stored secrets can be opened with the given master keys: give the key that sealed \

@@ -5,10 +5,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
+use tracing::level_filters::LevelFilter;
 
 use super::cli_error::{CliError, CliOutcome};
 use super::gateway_client::status;
 use super::output::Output;
+use super::{must_exist, start_logs};
 use crate::app;
 use crate::config::{
     Config, ConfigError, ConfigFault, Flags, InspectedConfig, ServerSettings, SettingOrigin, SettingValue,
@@ -19,7 +21,7 @@ use crate::store::{Location, Store};
 const HEALTH_TIME: Duration = Duration::from_secs(3);
 
 /// Prints every value with its origin if all are valid, otherwise every fault.
-pub(super) fn check_config(flags: &Flags, output: &mut Output) -> CliOutcome {
+pub(super) async fn check_config(flags: &Flags, live: bool, output: &mut Output) -> CliOutcome {
     let InspectedConfig { config, mut faults, is_partial } = Config::inspect(flags, environment());
     let invalid: Vec<SettingOrigin> = faults.iter().map(|fault| fault.origin.clone()).collect();
     // Settings that could not be read are not missing.
@@ -34,6 +36,12 @@ pub(super) fn check_config(flags: &Flags, output: &mut Output) -> CliOutcome {
     ConfigError::of(faults)?;
     output.table(["SETTING", "VALUE", "FROM"], &rows(&config))?;
     Output::note("The configuration is valid.");
+    if live {
+        // What the checks log is shown.
+        start_logs(&config, LevelFilter::WARN, false)?;
+        must_exist(&config)?;
+        Output::note(app::check_live(&config).await?);
+    }
     Ok(())
 }
 

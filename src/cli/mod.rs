@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use secrecy::ExposeSecret;
 
 use self::cli_error::{CliError, CliOutcome};
@@ -76,7 +76,11 @@ enum Command {
     /// Create a contact for each row of a file, through a running gateway. A second run continues the first.
     Import(Box<import::ImportFlags>),
     /// Show the configuration with the source of each value, or everything that is wrong with it.
-    CheckConfig,
+    CheckConfig {
+        /// Also connect to the database, which is not changed: check its schema, and that the master key opens its secrets.
+        #[arg(long)]
+        live: bool,
+    },
     /// Documents about the configuration file.
     #[command(subcommand)]
     Config(config_documents::ConfigCommand),
@@ -89,6 +93,8 @@ enum Command {
     },
     /// Succeed if the server of this configuration is ready.
     Healthcheck,
+    /// Print the completions for a shell, such as `contacts-gateway completions bash > /etc/bash_completion.d/contacts-gateway`.
+    Completions { shell: clap_complete::Shell },
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 success; 1 failure; 2 wrong usage, or a configuration that is not valid (a restart does not help).";
@@ -157,8 +163,13 @@ async fn execute(Cli { settings: SettingFlags(flags), command }: Cli) -> CliOutc
             run::start(&flags)?;
             import::run(*import, &mut output).await
         }
-        Command::CheckConfig => checks::check_config(&flags, &mut output),
+        Command::CheckConfig { live } => checks::check_config(&flags, live, &mut output).await,
         Command::Config(command) => config_documents::run(&command, &mut output),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "contacts-gateway", &mut script);
+            output.text(&String::from_utf8_lossy(&script))
+        }
         Command::Migrate => checks::migrate(&configured(&flags)?, &mut output).await,
         Command::Backup { file } => checks::backup(&existing(&flags)?, &file).await,
         Command::Healthcheck => checks::healthcheck(&configured(&flags)?).await,
@@ -193,6 +204,11 @@ async fn opened(flags: &crate::config::Flags) -> Result<Components, CliError> {
 /// there would be unknown to the server.
 fn existing(flags: &crate::config::Flags) -> Result<Config, CliError> {
     let config = configured(flags)?;
+    must_exist(&config)?;
+    Ok(config)
+}
+
+fn must_exist(config: &Config) -> CliOutcome {
     if let Location::Sqlite(path) = Location::parse(config.storage.database_url.expose_secret())?
         // An empty file is none either.
         && std::fs::metadata(&path).map_or_else(|error| error.kind() == ErrorKind::NotFound, |file| file.len() == 0)
@@ -205,5 +221,5 @@ fn existing(flags: &crate::config::Flags) -> Result<Config, CliError> {
             config.origin("database_url"),
         )));
     }
-    Ok(config)
+    Ok(())
 }

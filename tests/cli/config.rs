@@ -112,6 +112,10 @@ fn the_example_file_is_valid_as_it_is_and_with_every_setting_set() {
     file("master.key", &desk.key);
     file("previous.keys", &desk.key);
     file("admin.token", "a-token-of-more-than-16-characters");
+    for (fixture, name) in [("valid.pem", "tls.crt"), ("server.key", "tls.key")] {
+        let fixture = format!("{}/tests/fixtures/tls/{fixture}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::copy(fixture, folder.join(name)).unwrap();
+    }
     let whole = uncommented(folder);
     file("whole.toml", &whole);
     let shown = text(&bare_in(folder, &["check-config", "--config", "whole.toml"]));
@@ -191,4 +195,54 @@ fn the_help_names_flags_variables_and_exit_codes() {
     for part in ["GATEWAY_MASTER_KEY or …_FILE", "GATEWAY_LEASE_MS", "[default: 30000]"] {
         assert!(serve.contains(part), "{part}: {serve}");
     }
+}
+
+#[test]
+fn a_live_check_reads_the_database_and_changes_nothing() {
+    let desk = Desk::new();
+    let data = desk.folder.path().join("data");
+    let live = ["check-config", "--live"];
+    assert!(desk.fails(&live).contains("there is no database at"));
+    assert!(!data.exists());
+    desk.ok(&["migrate"]);
+    let checked = |desk: &Desk| text(&desk.run(&live).stderr);
+    assert!(
+        checked(&desk)
+            .contains("has schema 5, and this version has 5. The master key opens 0 stored secrets")
+    );
+
+    let tenant = desk.ok(&["tenant", "create", "t"]);
+    std::fs::write(desk.folder.path().join("secret"), "canary").unwrap();
+    let add = ["credential", "add", "--tenant", &tenant, "--provider", "aptly", "--name", "n"];
+    desk.ok(&[&add[..], &["--secret-file", "secret", "--no-verify"]].concat());
+    let before = std::fs::read(data.join("gateway.db")).unwrap();
+    assert!(checked(&desk).contains("opens 1 stored secrets"), "{}", checked(&desk));
+    let other = Desk::new();
+    let stranger = Desk { folder: desk.folder, key: other.key.clone() };
+    let said = stranger.fails(&live);
+    assert!(said.contains("none of the database's 1 stored secrets can be opened"), "{said}");
+    let mut previous = stranger.command(&live);
+    let said = text(&previous.env("GATEWAY_PREVIOUS_MASTER_KEYS", &desk.key).output().unwrap().stderr);
+    assert!(said.contains("previous ones open 1"), "{said}");
+    assert_eq!(std::fs::read(data.join("gateway.db")).unwrap(), before);
+    assert_eq!(std::fs::read_dir(&data).unwrap().count(), 1, "no files are left behind");
+
+    std::fs::write(data.join("gateway.db"), "not a database, but long enough to be read as one").unwrap();
+    let said = stranger.fails(&live);
+    assert!(said.contains("is not a SQLite database") && said.contains("  caused by: "), "{said}");
+}
+
+#[test]
+fn completions_are_printed_for_each_shell() {
+    let desk = Desk::new();
+    for shell in ["bash", "zsh", "fish", "powershell"] {
+        let script = desk.ok(&["completions", shell]);
+        for word in ["check-config", "live", "database-url", "completions"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+    let bash = desk.ok(&["completions", "bash"]);
+    let mut shell = Command::new("bash").args(["-n"]).stdin(Stdio::piped()).spawn().unwrap();
+    shell.stdin.take().unwrap().write_all(bash.as_bytes()).unwrap();
+    assert!(shell.wait().unwrap().success());
 }

@@ -23,6 +23,7 @@ use crate::store::OpenError;
 pub(super) use backup::backup;
 pub(super) use instance_lock::enter;
 pub use instance_lock::{InstanceLock, InstancePresence};
+pub(super) use migrate::inspect;
 pub(super) use space::shrink;
 
 /// How long a statement waits for another process's write to end.
