@@ -430,6 +430,8 @@ fn processes_share_one_postgres_and_none_shows_its_password() {
     assert!(text(&command(&["tenant", "list"]).output().unwrap().stdout).contains("shared"));
     let shown = command(&["check-config"]).output().unwrap();
     assert!(text(&shown.stdout).contains("127.0.0.1"));
+    let live = command(&["check-config", "--live"]).output().unwrap();
+    assert!(text(&live.stderr).contains("has schema 5, and this version has 5"), "{}", text(&live.stderr));
     let gone = command(&["tenant", "list"]).env("GATEWAY_DATABASE_URL", server.url("gone")).output().unwrap();
     assert!(text(&gone.stderr).contains("CREATE DATABASE"));
     for output in [shown, gone] {

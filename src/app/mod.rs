@@ -19,7 +19,8 @@ use self::server::Tls;
 use crate::adapters::ADAPTERS;
 use crate::auth::{Authenticator, Issuers};
 use crate::config::{
-    AdminToken, Config, ConfigError, ConfigFault, Limits, ProviderLimits, StorageSettings, UpstreamLimits,
+    AdminToken, Config, ConfigError, ConfigFault, Flags, InspectedConfig, Limits, ProviderLimits,
+    SettingOrigin, StorageSettings, UpstreamLimits, environment,
 };
 use crate::domain::nearest;
 use crate::gateway::credentials::CredentialResolver;
@@ -63,10 +64,37 @@ struct CheckedConfig {
     issuers: Issuers,
 }
 
-/// The faults of the settings that other modules parse: master keys, allow-list, database URL, issuers' keys, providers.
+/// Reads the configuration of a server, with everything that is wrong with it.
 #[must_use]
-pub fn check(config: &Config) -> Vec<ConfigFault> {
-    checked(config).err().unwrap_or_default()
+pub fn inspect(flags: &Flags) -> (Config, Vec<ConfigFault>) {
+    let InspectedConfig { config, mut faults, is_partial } = Config::inspect(flags, environment());
+    let mut more = check(&config);
+    // A setting that could not be read is not missing.
+    more.retain(|fault| match &fault.origin {
+        SettingOrigin::Nowhere(variable) => {
+            !is_partial && !faults.iter().any(|fault| fault.origin.concerns(variable))
+        }
+        _ => true,
+    });
+    faults.append(&mut more);
+    (config, faults)
+}
+
+/// The faults of what other modules parse: master keys, allow-list, database URL, issuers' keys, providers, certificate.
+fn check(config: &Config) -> Vec<ConfigFault> {
+    let mut faults = checked(config).err().unwrap_or_default();
+    let mut fault = |key: &str, text: &str| faults.push(ConfigFault::new(&config.origin(key), text));
+    match (config.server.tls(), &config.server.tls_certificate, &config.server.tls_key) {
+        (Some(files), ..) => {
+            if let Err(reason) = Tls::new(files) {
+                fault("tls_certificate", &reason);
+            }
+        }
+        (None, Some(_), _) => fault("tls_certificate", "needs `tls_key` too"),
+        (None, _, Some(_)) => fault("tls_key", "needs `tls_certificate` too"),
+        (None, None, None) => {}
+    }
+    faults
 }
 
 impl Components {
@@ -157,14 +185,11 @@ fn checked(config: &Config) -> Result<CheckedConfig, Vec<ConfigFault>> {
     let mut faults = unknown_providers(&config.upstream_limits);
     let mut fault = |key: &str, text: String| faults.push(ConfigFault::new(&config.origin(key), text));
     let invalid = |fault| format!("not a valid master key: {fault}");
-    let master_key = match master_key.as_ref().map(|text| MasterKey::parse(text.expose_secret())) {
-        Some(parsed) => parsed.map_err(|reason| fault("master_key", invalid(reason))).ok(),
-        None => {
-            let how = format!("missing; set it or GATEWAY_MASTER_KEY_FILE; {HOW_TO_MAKE_A_KEY}");
-            fault("master_key", how);
-            None
-        }
+    let master_key = match master_key {
+        Some(text) => MasterKey::parse(text.expose_secret()).map_err(invalid),
+        None => Err(format!("missing; set it or GATEWAY_MASTER_KEY_FILE; {HOW_TO_MAKE_A_KEY}")),
     };
+    let master_key = master_key.map_err(|reason| fault("master_key", reason)).ok();
     let mut previous = Vec::new();
     for (index, text) in previous_master_keys.iter().enumerate() {
         match MasterKey::parse(text.expose_secret()) {
@@ -177,16 +202,6 @@ fn checked(config: &Config) -> Result<CheckedConfig, Vec<ConfigFault>> {
     let allowed = AllowList::parse(upstream_allow).map_err(|reason| fault("upstream_allow", reason)).ok();
     let location = Location::parse(database_url.expose_secret());
     let location = location.map_err(|reason| fault("database_url", reason.to_string())).ok();
-    match (config.server.tls(), &config.server.tls_certificate, &config.server.tls_key) {
-        (Some(files), ..) => {
-            if let Err(reason) = Tls::new(files) {
-                fault("tls_certificate", reason);
-            }
-        }
-        (None, Some(_), _) => fault("tls_certificate", "needs `tls_key` too".to_owned()),
-        (None, _, Some(_)) => fault("tls_key", "needs `tls_certificate` too".to_owned()),
-        (None, None, None) => {}
-    }
     let issuers = Issuers::new(&config.issuers, &allowed.clone().unwrap_or_default());
     let issuers = issuers.map_err(|others| faults.extend(others)).ok();
     match (master_key, allowed, location, issuers) {
@@ -214,7 +229,6 @@ fn unknown_providers(limits: &UpstreamLimits) -> Vec<ConfigFault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Flags;
 
     #[test]
     fn a_rate_limit_of_an_unknown_provider_names_the_nearest() {

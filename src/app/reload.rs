@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::signal::unix::Signal;
 
-use super::check;
+use super::inspect;
 use super::server::Tls;
 use crate::api::{RequestAdmission, SharedProxies};
 use crate::config::{Config, ConfigError, Flags};
@@ -32,20 +32,17 @@ impl Reloader {
         if let Some(tls) = &self.tls {
             tls.reload();
         }
-        let read = Config::load(&self.flags).and_then(|new| ConfigError::of(check(&new)).map(|()| new));
-        let new = match read {
-            Ok(new) => new,
-            Err(ConfigError(faults)) => {
-                tracing::error!(
-                    faults = faults.len(),
-                    "the configuration was not reloaded, because it is not valid; the previous one stays in use"
-                );
-                for fault in faults {
-                    tracing::error!("{fault}");
-                }
-                return;
+        let (new, faults) = inspect(&self.flags);
+        if let Err(ConfigError(faults)) = ConfigError::of(faults) {
+            tracing::error!(
+                faults = faults.len(),
+                "the configuration was not reloaded, because it is not valid; the previous one stays in use"
+            );
+            for fault in faults {
+                tracing::error!("{fault}");
             }
-        };
+            return;
+        }
         for warning in &new.warnings {
             tracing::warn!("{warning}");
         }

@@ -12,24 +12,14 @@ use super::gateway_client::status;
 use super::output::Output;
 use super::{must_exist, start_logs};
 use crate::app;
-use crate::config::{
-    Config, ConfigError, ConfigFault, Flags, InspectedConfig, ServerSettings, SettingOrigin, SettingValue,
-    ValueKind, environment,
-};
+use crate::config::{Config, ConfigError, Flags, ServerSettings, SettingValue, ValueKind};
 use crate::store::{Location, Store};
 
 const HEALTH_TIME: Duration = Duration::from_secs(3);
 
 /// Prints every value with its origin if all are valid, otherwise every fault.
 pub(super) async fn check_config(flags: &Flags, live: bool, output: &mut Output) -> CliOutcome {
-    let InspectedConfig { config, mut faults, is_partial } = Config::inspect(flags, environment());
-    let invalid: Vec<SettingOrigin> = faults.iter().map(|fault| fault.origin.clone()).collect();
-    // Settings that could not be read are not missing.
-    let is_new = |fault: &ConfigFault| {
-        let is_missing = matches!(fault.origin, SettingOrigin::Nowhere(_));
-        !(is_missing && (is_partial || !invalid.is_empty())) && !invalid.contains(&fault.origin)
-    };
-    faults.extend(app::check(&config).into_iter().filter(is_new));
+    let (config, faults) = app::inspect(flags);
     for warning in config.warnings.iter().cloned().chain(config.server.tls().and_then(|tls| tls.warning())) {
         Output::note(format!("warning: {warning}"));
     }

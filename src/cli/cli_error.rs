@@ -90,7 +90,9 @@ pub(super) fn exit_code(outcome: CliOutcome) -> ExitCode {
         }
         Err(CliError::Failed(sentences, causes)) => {
             print(&sentences);
-            causes.iter().for_each(|cause| telemetry::print(&format!("  caused by: {cause}")));
+            for cause in causes {
+                telemetry::print(&format!("  caused by: {cause}"));
+            }
             ExitCode::FAILURE
         }
     };

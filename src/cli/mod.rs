@@ -147,7 +147,7 @@ fn may_hold_a_password(argument: &std::ffi::OsStr) -> bool {
 async fn execute(Cli { settings: SettingFlags(flags), command }: Cli) -> CliOutcome {
     let mut output = Output::new();
     match command {
-        Command::Serve => run::serve(Config::load(&flags)?, flags).await,
+        Command::Serve => run::serve(flags).await,
         Command::Demo => run::demo(&flags, &mut output).await,
         Command::Simulate { provider } => run::simulate(&provider, &flags, &mut output).await,
         Command::Openapi => output.text(&crate::api::openapi::document()),

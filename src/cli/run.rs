@@ -9,9 +9,11 @@ use super::cli_error::{CliError, CliOutcome};
 use super::output::Output;
 use super::start_logs;
 use crate::app::{self, SIMULATED};
-use crate::config::{Config, Flags, LogFormat, SettingOrigin};
+use crate::config::{Config, ConfigError, Flags, LogFormat, SettingOrigin};
 
-pub(super) async fn serve(config: Config, flags: Flags) -> CliOutcome {
+pub(super) async fn serve(flags: Flags) -> CliOutcome {
+    let (config, faults) = app::inspect(&flags);
+    ConfigError::of(faults)?;
     let is_json = match config.log.log_format {
         LogFormat::Auto => !std::io::stderr().is_terminal(),
         LogFormat::Text => false,

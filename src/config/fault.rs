@@ -22,6 +22,18 @@ pub enum SettingOrigin {
 }
 
 impl SettingOrigin {
+    /// Whether it is a place of the setting with this variable.
+    #[must_use]
+    pub fn concerns(&self, variable: &str) -> bool {
+        let name = match self {
+            Self::Nowhere(name) | Self::Variable(name) => name.clone(),
+            Self::Line { key: name, .. } => format!("GATEWAY_{}", name.to_uppercase()),
+            // Whoever gives a flag gives a value.
+            Self::Flag(_) | Self::Default => return false,
+        };
+        name.strip_suffix("_FILE").unwrap_or(&name) == variable
+    }
+
     /// The place without the key.
     #[must_use]
     pub fn place(&self) -> String {

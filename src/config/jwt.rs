@@ -228,7 +228,7 @@ impl IssuerTable<'_, '_> {
             _ => return self.fault(line, "`algorithms` must be a list, such as [\"RS256\"]"),
         };
         let mut algorithms = Vec::new();
-        for word in words.iter() {
+        for word in &words {
             match word.get_ref().as_str().map(JwtAlgorithm::parse) {
                 Some(Some(algorithm)) if algorithms.contains(&algorithm) => {
                     return self.fault(line, format!("`algorithms` names {} twice", algorithm.as_str()));

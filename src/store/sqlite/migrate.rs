@@ -56,7 +56,9 @@ pub(in crate::store) async fn inspect(
     if version == 0 {
         return Ok((0, 0, Vec::new()));
     }
-    let usable_by = usable_by(&mut connection).await.map_err(failed)?;
+    // Only a newer schema may be out of reach; the first ones do not say.
+    let usable_by =
+        if version > schema::known() { usable_by(&mut connection).await.map_err(failed)? } else { 1 };
     let heads = sqlx::query_as(HEADS).bind(length).fetch_all(&mut connection).await.map_err(failed)?;
     // Everything is read, so an error here has no effect.
     let _ = connection.close().await;
