@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail where they stand")]
 
+#[path = "cli/config.rs"]
+mod config;
 #[path = "support/postgres.rs"]
 #[expect(dead_code, reason = "no test here stops the server")]
 mod postgres;
@@ -12,6 +14,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 
+use self::config::invalid;
 use contacts_gateway::store::{AuditQuery, Location, Store};
 
 struct Desk {
@@ -163,22 +166,23 @@ fn wrong_usage_ends_with_two_and_a_failure_with_one_sentence() {
 #[test]
 fn what_is_missing_or_wrong_in_the_configuration_says_how_to_mend_it() {
     let desk = Desk::with_database();
-    let none = failed(&bare(&desk.folder).args(["tenant", "list"]).output().unwrap());
+    let none = invalid(&bare(&desk.folder).args(["tenant", "list"]).output().unwrap());
     assert!(none.contains("master-key generate"), "{none}");
-    let wrong =
-        |name: &str, value: &str| failed(&desk.command(&["check-config"]).env(name, value).output().unwrap());
+    let wrong = |name: &str, value: &str| {
+        invalid(&desk.command(&["check-config"]).env(name, value).output().unwrap())
+    };
     for (name, value, says) in [
         ("GATEWAY_MASTER_KEY", "c2hvcnQ=", "32 bytes"),
         ("GATEWAY_MASTER_KEY", "secret canary", "not base64"),
         ("GATEWAY_MASTER_KEY", "", "empty"),
-        ("GATEWAY_MASTER_KEY_FILE", "nowhere", "both given"),
+        ("GATEWAY_MASTER_KEY_FILE", "nowhere", "keep one"),
         ("GATEWAY_ADMIN_TOKEN", "canary", "16 characters"),
         ("GATEWAY_ADMIN_TOKEN_FILE", "nowhere", "cannot be read"),
         ("GATEWAY_DATABASE_URL", "postgres://u:canary@h", "host and a database"),
         ("GATEWAY_LISTEN", "8080", "127.0.0.1:8080"),
         ("GATEWAY_UPSTREAM_ALLOW", "http://x/y", "host:port"),
         ("GATEWAY_PREVIOUS_MASTER_KEYS", "canary", "number 1 is not a valid master key"),
-        ("GATEWAY_AUDIT_RETENTION_DAYS", "-1", "whole number of days"),
+        ("GATEWAY_AUDIT_RETENTION_DAYS", "-1", "whole number from 0 (forever)"),
         ("GATEWAY_CONFIG", "nowhere.toml", "cannot be read"),
     ] {
         let said = wrong(name, value);
@@ -218,11 +222,11 @@ fn check_config_tells_every_value_and_its_source_and_no_secret() {
         "warn",
         "GATEWAY_LOG",
         "--log-format",
-        "admin_token_file in gateway.toml",
+        "gateway.toml:3",
         "127.0.0.1:8080",
         "default",
         "https://login.example.com for contacts-gateway (HS256, by a secret)",
-        "[[auth.jwt]] number 1 in gateway.toml",
+        "gateway.toml:4",
     ] {
         assert!(said.contains(row), "{row}: {said}");
     }
@@ -384,7 +388,9 @@ fn a_folder_or_file_that_cannot_be_written_is_a_sentence() {
     };
     for file in [None, Some(0o400), Some(0o600)] {
         let said = refused(file);
-        assert_eq!(said.lines().count(), 1, "{said}");
+        let (errors, causes): (Vec<&str>, Vec<&str>) =
+            said.lines().partition(|line| line.starts_with("error: "));
+        assert!(errors.len() == 1 && causes.iter().all(|cause| cause.starts_with("  caused by: ")), "{said}");
         assert!(
             said.contains("data/gateway.db") && said.contains("the file and its folder"),
             "{file:?}: {said}"
@@ -424,6 +430,8 @@ fn processes_share_one_postgres_and_none_shows_its_password() {
     assert!(text(&command(&["tenant", "list"]).output().unwrap().stdout).contains("shared"));
     let shown = command(&["check-config"]).output().unwrap();
     assert!(text(&shown.stdout).contains("127.0.0.1"));
+    let live = command(&["check-config", "--live"]).output().unwrap();
+    assert!(text(&live.stderr).contains("has schema 5, and this version has 5"), "{}", text(&live.stderr));
     let gone = command(&["tenant", "list"]).env("GATEWAY_DATABASE_URL", server.url("gone")).output().unwrap();
     assert!(text(&gone.stderr).contains("CREATE DATABASE"));
     for output in [shown, gone] {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{OriginalUri, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 
@@ -14,6 +14,7 @@ use crate::api::openapi::problems::{
     CredentialCheckProblems, CredentialCreateProblems, CredentialListProblems, CredentialProblems,
     CredentialUpdateProblems,
 };
+use crate::api::problem::ProblemContext;
 use crate::api::response;
 use crate::api::schema::{CheckResponse, CredentialListing, CredentialResponse};
 use crate::domain::Result;
@@ -131,8 +132,8 @@ pub(in crate::api) async fn check(
     CredentialPath(id): CredentialPath,
     Context(context): Context,
     _: Query<NoParameters>,
-    OriginalUri(uri): OriginalUri,
+    occurrence: ProblemContext,
 ) -> Result<Response> {
     let checked = gateway.credentials.check(&context, &caller, &id).await?;
-    response::ok(&CheckResponse::of(&checked.outcome, checked.took, uri.path(), &context.request_id))
+    response::ok(&CheckResponse::of(&checked.outcome, checked.took, &occurrence))
 }

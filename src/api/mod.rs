@@ -28,4 +28,4 @@ mod tenants;
 pub use admission::RequestAdmission;
 pub use layers::PeerAddress;
 pub use router::{health_router, router};
-pub use state::{AppState, EdgeSettings, Readiness};
+pub use state::{AppState, EdgeSettings, Readiness, SharedProxies};

@@ -98,12 +98,12 @@ pub(super) fn written_within(
     Ok(body.map(|body| stored(status, body, location)))
 }
 
-/// The failure that ends a write, rendered with the path and id of its request.
+/// The failure that ends a write, rendered for its request.
 pub(super) fn refused(failure: &Failure, keyed: &IdempotencyKey) -> StoredResponse {
-    let mut rendered = render(failure, &keyed.path, &keyed.request_id);
+    let mut rendered = render(failure, &keyed.occurrence);
     if rendered.body.len() > LARGEST_WRITE {
         let short = Failure { faults: Faults::new(), candidates: Candidates::new(), ..failure.clone() };
-        rendered = render(&short, &keyed.path, &keyed.request_id);
+        rendered = render(&short, &keyed.occurrence);
     }
     let Rendered { status, headers, body } = rendered;
     let others =

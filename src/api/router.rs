@@ -10,15 +10,15 @@ use tower::{Layer, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::routes::{open_routes, operator_routes, tenant_routes};
-use super::{AppState, docs, layers, scrape};
-use crate::config::TrustedProxies;
+use super::{AppState, EdgeSettings, docs, layers, scrape};
+use crate::config::PublicUrl;
 use crate::domain::{Failure, FailureKind};
 
 /// The documentation pages.
-fn pages() -> Router<AppState> {
+fn pages(public_url: Option<PublicUrl>) -> Router<AppState> {
     Router::new()
         .route("/", get(docs::home))
-        .route("/openapi.json", get(docs::document))
+        .route("/openapi.json", docs::document(public_url))
         .route("/docs", get(docs::home))
         .route("/docs/", get(docs::reference))
         .route("/docs/assets/{name}", get(docs::asset))
@@ -44,33 +44,36 @@ pub fn router(state: AppState) -> Router {
     // that nothing is authenticated or parsed for a refused request. Only around these routes: health checks and pages
     // work while the gateway is overloaded or stopping.
     let work = work.layer(from_fn_with_state(Arc::clone(&state.gate), layers::admit));
-    let mut table = work.merge(open_routes().split_for_parts().0).merge(pages());
+    let mut table = work.merge(open_routes().split_for_parts().0).merge(pages(state.edge.public_url.clone()));
     if !state.edge.has_ops_listener {
         table = table.merge(metrics());
     }
-    let proxies = Arc::clone(&state.edge.trusted_proxies);
+    let edge = state.edge.clone();
     // The framework adds `Allow` to the response of `unknown_method`, outside the layers.
     let table = table.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(state);
-    layered(table, proxies)
+    layered(table, edge)
 }
 
 /// The router of the operations listener: health checks and metrics.
 pub fn health_router(state: AppState) -> Router {
     let table = open_routes().split_for_parts().0.merge(metrics());
-    let proxies = Arc::clone(&state.edge.trusted_proxies);
-    layered(
-        table.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(state),
-        proxies,
-    )
+    let edge = state.edge.clone();
+    layered(table.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(state), edge)
 }
 
 /// The layers, the outermost first.
-fn layered(table: Router, proxies: Arc<TrustedProxies>) -> Router {
+fn layered(table: Router, edge: EdgeSettings) -> Router {
+    let EdgeSettings { trusted_proxies, has_ops_listener: _, cors_origins, public_url } = edge;
+    let cors = layers::cors_layer(&cors_origins);
     let layers = ServiceBuilder::new()
         // First, so that every response has the id and all later layers can use it.
         .layer(from_fn(layers::identify))
         // Sees the final response and the total time.
-        .layer(from_fn_with_state(proxies, layers::record))
+        .layer(from_fn_with_state(trusted_proxies, layers::record))
+        // A browser shows a failure to the page only with these headers.
+        .option_layer(cors.map(|cors| from_fn_with_state(cors, layers::share)))
+        // Outside the rendering of problems, which have it too.
+        .option_layer(public_url.map(|url| from_fn_with_state(url, layers::publish)))
         // Applies to problems too.
         .layer(from_fn(layers::secure))
         // Outside everything that can fail, panics included, so that all failures have one format.

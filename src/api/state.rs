@@ -1,13 +1,16 @@
 //! The state that the routes share.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
+use http::HeaderMap;
+use parking_lot::RwLock;
 
 use super::RequestAdmission;
 use crate::auth::Authenticator;
-use crate::config::TrustedProxies;
+use crate::config::{CorsOrigins, PublicUrl, TrustedProxies};
 use crate::domain::Result;
 use crate::gateway::Gateway;
 
@@ -28,12 +31,36 @@ pub struct AppState {
     pub edge: EdgeSettings,
 }
 
+/// The trusted proxies, which can be replaced while requests are served.
+#[derive(Clone, Debug, Default)]
+pub struct SharedProxies(Arc<RwLock<TrustedProxies>>);
+
+impl SharedProxies {
+    #[must_use]
+    pub fn new(proxies: TrustedProxies) -> Self {
+        Self(Arc::new(RwLock::new(proxies)))
+    }
+
+    pub fn replace(&self, proxies: TrustedProxies) {
+        *self.0.write() = proxies;
+    }
+
+    /// The address of the client that a connection from `peer` is for.
+    pub(super) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        self.0.read().client(peer, headers)
+    }
+}
+
 /// How the API is reached.
 #[derive(Clone, Debug, Default)]
 pub struct EdgeSettings {
-    pub trusted_proxies: Arc<TrustedProxies>,
+    pub trusted_proxies: SharedProxies,
     /// Whether another listener serves `/metrics`.
     pub has_ops_listener: bool,
+    /// The origins whose browser apps may call the API of tenants.
+    pub cors_origins: CorsOrigins,
+    /// What the URLs in responses begin with; without it they are paths.
+    pub public_url: Option<PublicUrl>,
 }
 
 impl FromRef<AppState> for Arc<Gateway> {

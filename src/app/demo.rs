@@ -54,7 +54,7 @@ pub async fn demo(
         link(&parts, &caller, crm.provider, running, &(crm.secret)(running.token())).await?;
     }
     announce(&welcome(listener.local_addr()?, key.text().expose_secret(), &crms))?;
-    run(listener, None, state(parts, &Limits::default(), EdgeSettings::default()), signals).await?;
+    run(listener, None, None, state(parts, &Limits::default(), EdgeSettings::default()), signals).await?;
     for (_, running) in crms {
         running.shutdown().await;
     }

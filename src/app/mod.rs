@@ -4,6 +4,7 @@ mod demo;
 #[cfg(test)]
 mod interleavings;
 mod measure;
+mod reload;
 mod serve;
 mod server;
 mod simulate;
@@ -11,11 +12,16 @@ mod start;
 
 use std::sync::Arc;
 
+use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
 
+use self::server::Tls;
 use crate::adapters::ADAPTERS;
 use crate::auth::{Authenticator, Issuers};
-use crate::config::{Config, ConfigError, Limits, ProviderLimits, UpstreamLimits};
+use crate::config::{
+    AdminToken, Config, ConfigError, ConfigFault, Flags, InspectedConfig, Limits, ProviderLimits,
+    SettingOrigin, StorageSettings, UpstreamLimits, environment,
+};
 use crate::domain::nearest;
 use crate::gateway::credentials::CredentialResolver;
 use crate::gateway::{
@@ -27,6 +33,7 @@ use crate::upstream::{AllowList, BaseUrlGuard, Transport};
 pub use demo::demo;
 pub use serve::{serve, stopped};
 pub use simulate::{SIMULATED, Simulated};
+pub use start::check_live;
 
 /// The components behind the HTTP edge and the commands.
 pub struct Components {
@@ -57,27 +64,55 @@ struct CheckedConfig {
     issuers: Issuers,
 }
 
-/// Checks the settings that other modules parse: master key, allow-list, database URL, issuers' keys. Fails with a sentence
-/// for each fault.
-pub fn check(config: &Config) -> Result<(), ConfigError> {
-    checked(config).map(|_| ())
+/// Reads the configuration of a server, with everything that is wrong with it.
+#[must_use]
+pub fn inspect(flags: &Flags) -> (Config, Vec<ConfigFault>) {
+    let InspectedConfig { config, mut faults, is_partial } = Config::inspect(flags, environment());
+    let mut more = check(&config);
+    // A setting that could not be read is not missing.
+    more.retain(|fault| match &fault.origin {
+        SettingOrigin::Nowhere(variable) => {
+            !is_partial && !faults.iter().any(|fault| fault.origin.concerns(variable))
+        }
+        _ => true,
+    });
+    faults.append(&mut more);
+    (config, faults)
+}
+
+/// The faults of what other modules parse: master keys, allow-list, database URL, issuers' keys, providers, certificate.
+fn check(config: &Config) -> Vec<ConfigFault> {
+    let mut faults = checked(config).err().unwrap_or_default();
+    let mut fault = |key: &str, text: &str| faults.push(ConfigFault::new(&config.origin(key), text));
+    match (config.server.tls(), &config.server.tls_certificate, &config.server.tls_key) {
+        (Some(files), ..) => {
+            if let Err(reason) = Tls::new(files) {
+                fault("tls_certificate", &reason);
+            }
+        }
+        (None, Some(_), _) => fault("tls_certificate", "needs `tls_key` too"),
+        (None, _, Some(_)) => fault("tls_key", "needs `tls_certificate` too"),
+        (None, None, None) => {}
+    }
+    faults
 }
 
 impl Components {
-    /// Opens the database and joins the components. Fails with a sentence for each fault.
-    pub async fn open(config: &Config) -> Result<Self, ConfigError> {
-        let CheckedConfig { master_key, previous, allowed, location, issuers } = checked(config)?;
-        let store =
-            Store::open_with(&location, config.quotas).await.map_err(|error| one(error.to_string()))?;
+    /// Opens the database and joins the components. Fails with a [`ConfigError`], or with a sentence.
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        let checked = checked(config).map_err(ConfigError)?;
+        let CheckedConfig { master_key, previous, allowed, location, issuers } = checked;
+        let store = Store::open_with(&location, config.quotas).await?;
         let guard = BaseUrlGuard::new(allowed);
-        let transport = Transport::new(&guard).map_err(|_| {
-            one("the HTTP client cannot start, because this machine has no certificate store; install ca-certificates")
-        })?;
-        let sealer =
-            Sealer::with_others(&master_key, &previous).map_err(|failure| one(failure.detail.as_str()))?;
+        let transport = Transport::new(&guard).context(
+            "the HTTP client cannot start, because this machine has no certificate store; install ca-certificates",
+        )?;
+        let sealer = Sealer::with_others(&master_key, &previous)
+            .map_err(|failure| anyhow::anyhow!("{}", failure.detail.as_str()))?;
         let transport = transport.with_limits(config.limits);
         let limits = OperatorLimits { process: config.limits, upstream: config.upstream_limits.clone() };
-        Ok(Self::join(store, sealer, guard, transport, config.admin_token.as_ref(), issuers, limits))
+        let admin_token = config.storage.admin_token.as_ref().map(|AdminToken(token)| token);
+        Ok(Self::join(store, sealer, guard, transport, admin_token, issuers, limits))
     }
 
     /// Joins components that are open already.
@@ -144,67 +179,56 @@ impl Components {
     }
 }
 
-fn checked(config: &Config) -> Result<CheckedConfig, ConfigError> {
-    let master_key = match &config.master_key {
-        Some(text) => MasterKey::parse(text.expose_secret())
-            .map_err(|fault| format!("{} is not a valid master key: {fault}", config.origin("master_key"))),
-        None => Err(format!(
-            "no master key is given: set GATEWAY_MASTER_KEY or GATEWAY_MASTER_KEY_FILE; {HOW_TO_MAKE_A_KEY}"
-        )),
+fn checked(config: &Config) -> Result<CheckedConfig, Vec<ConfigFault>> {
+    let StorageSettings { database_url, master_key, previous_master_keys, upstream_allow, .. } =
+        &config.storage;
+    let mut faults = unknown_providers(&config.upstream_limits);
+    let mut fault = |key: &str, text: String| faults.push(ConfigFault::new(&config.origin(key), text));
+    let invalid = |fault| format!("not a valid master key: {fault}");
+    let master_key = match master_key {
+        Some(text) => MasterKey::parse(text.expose_secret()).map_err(invalid),
+        None => Err(format!("missing; set it or GATEWAY_MASTER_KEY_FILE; {HOW_TO_MAKE_A_KEY}")),
     };
-    let previous = previous(config);
-    let allowed = AllowList::parse(&config.upstream_allow)
-        .map_err(|fault| format!("{}: {fault}", config.origin("upstream_allow")));
-    let location = Location::parse(config.database_url.expose_secret())
-        .map_err(|fault| format!("{}: {fault}", config.origin("database_url")));
-    let named = allowed.as_ref().ok().cloned().unwrap_or_default();
-    let issuers = Issuers::new(&config.issuers, &named);
-    let strangers = unknown_providers(&config.upstream_limits);
-    match (master_key, previous, allowed, location, issuers) {
-        (Ok(master_key), Ok(previous), Ok(allowed), Ok(location), Ok(issuers)) if strangers.is_empty() => {
+    let master_key = master_key.map_err(|reason| fault("master_key", reason)).ok();
+    let mut previous = Vec::new();
+    for (index, text) in previous_master_keys.iter().enumerate() {
+        match MasterKey::parse(text.expose_secret()) {
+            Ok(key) => previous.push(key),
+            Err(reason) => {
+                fault("previous_master_keys", format!("number {} is {}", index + 1, invalid(reason)));
+            }
+        }
+    }
+    let allowed = AllowList::parse(upstream_allow).map_err(|reason| fault("upstream_allow", reason)).ok();
+    let location = Location::parse(database_url.expose_secret());
+    let location = location.map_err(|reason| fault("database_url", reason.to_string())).ok();
+    let issuers = Issuers::new(&config.issuers, &allowed.clone().unwrap_or_default());
+    let issuers = issuers.map_err(|others| faults.extend(others)).ok();
+    match (master_key, allowed, location, issuers) {
+        (Some(master_key), Some(allowed), Some(location), Some(issuers)) if faults.is_empty() => {
             Ok(CheckedConfig { master_key, previous, allowed, location, issuers })
         }
-        (master_key, previous, allowed, location, issuers) => {
-            let others = issuers.err().unwrap_or_default();
-            let first = [master_key.err(), previous.err(), allowed.err(), location.err()];
-            Err(ConfigError(first.into_iter().flatten().chain(others).chain(strangers).collect()))
-        }
+        _ => Err(faults),
     }
 }
 
-/// A sentence for each provider with rate limits that no adapter has.
-fn unknown_providers(limits: &UpstreamLimits) -> Vec<String> {
+/// A fault for each provider with rate limits that no adapter has.
+fn unknown_providers(limits: &UpstreamLimits) -> Vec<ConfigFault> {
     let names = || ADAPTERS.iter().map(|spec| spec.provider.as_str());
     let unknown = limits.0.iter().filter(|limits| !names().any(|name| name == limits.provider));
-    let sentence = |limits: &ProviderLimits| {
+    let fault = |limits: &ProviderLimits| {
         let near = nearest(&limits.provider, names()).map_or_else(
             || format!("the providers are {}", names().collect::<Vec<_>>().join(", ")),
             |near| format!("did you mean `{near}`?"),
         );
-        format!("{}: no such provider; {near}", limits.origin)
+        ConfigFault::new(&limits.origin, format!("no such provider; {near}"))
     };
-    unknown.map(sentence).collect()
-}
-
-/// The previous master keys.
-fn previous(config: &Config) -> Result<Vec<MasterKey>, String> {
-    let parsed = config.previous_master_keys.iter().enumerate().map(|(index, text)| {
-        MasterKey::parse(text.expose_secret()).map_err(|fault| {
-            let origin = config.origin("previous_master_keys");
-            format!("{origin}: number {} is not a valid master key: {fault}", index + 1)
-        })
-    });
-    parsed.collect()
-}
-
-fn one(sentence: impl Into<String>) -> ConfigError {
-    ConfigError(vec![sentence.into()])
+    unknown.map(fault).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Flags;
 
     #[test]
     fn a_rate_limit_of_an_unknown_provider_names_the_nearest() {
@@ -215,7 +239,7 @@ mod tests {
             std::fs::write(&file, format!("[limits.upstream.\"{provider}\"]\nper_minute = 1")).unwrap();
             let flags = Flags { file: Some(file.clone()), values: Vec::new() };
             let config = Config::read(&flags, [("GATEWAY_MASTER_KEY".to_owned(), key.clone())]).unwrap();
-            check(&config).err().map(|error| error.to_string()).unwrap_or_default()
+            check(&config).iter().map(ToString::to_string).collect::<Vec<_>>().concat()
         };
         assert_eq!(fault("aptly"), "");
         assert!(fault("aptyl").ends_with("no such provider; did you mean `aptly`?"), "{}", fault("aptyl"));

@@ -9,11 +9,12 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::server::{self, ConnectionTimes, Server};
+use super::reload::Reloader;
+use super::server::{self, ConnectionTimes, Server, Tls};
 use super::{Components, measure, start};
-use crate::api::{AppState, EdgeSettings, Readiness, RequestAdmission, health_router, router};
+use crate::api::{AppState, EdgeSettings, Readiness, RequestAdmission, SharedProxies, health_router, router};
 use crate::auth::Authenticator;
-use crate::config::{Config, Limits};
+use crate::config::{Config, Flags, Limits};
 use crate::telemetry::{series, traces};
 
 /// How long requests in flight may take after a stop signal.
@@ -23,32 +24,53 @@ const OPS_CONNECTIONS_MOST: usize = 64;
 /// How often the last use of keys is written; it is accurate to the minute.
 const USES_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Runs the gateway until a stop signal. Fails with a sentence if it cannot start.
-pub async fn serve(config: &Config) -> anyhow::Result<()> {
+/// Runs the gateway until a stop signal. `flags` are read again at a SIGHUP. Fails with a sentence if it cannot start.
+pub async fn serve(config: Config, flags: Flags) -> anyhow::Result<()> {
     // First, so that a signal during the start is not lost: the gateway stops as soon as it has started.
     let signals = Signals::new()?;
+    let hangups = signal(SignalKind::hangup())?;
     leave_no_core_dump();
-    let parts = Components::open(config).await?;
+    let parts = Components::open(&config).await?;
     start::check_seals(&parts.gateway.rotation).await?;
     let _presence = start::enter(&parts).await?;
-    let listener = listen(config.listen, "--listen")?;
-    let ops = config.ops_listen.map(|address| listen(address, "GATEWAY_OPS_LISTEN")).transpose()?;
+    let tls = config.server.tls().map(Tls::new).transpose().map_err(anyhow::Error::msg)?;
+    if let Some(warning) = config.server.tls().and_then(|files| files.warning()) {
+        tracing::warn!("{warning}");
+    }
+    let listener = listen(config.server.listen, "--listen")?;
+    let ops = config.server.ops_listen.map(|address| listen(address, "GATEWAY_OPS_LISTEN")).transpose()?;
     if let Some(ops) = &ops {
         tracing::info!(address = %ops.local_addr()?, "listening for health checks and scrapes");
     }
-    tracing::info!(address = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "listening");
-    if let Some(traces) = &config.traces {
-        start::traces(traces, &parts.gateway.upstreams)?;
+    tracing::info!(address = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), tls = tls.is_some(), "listening");
+    if let Some(endpoint) = &config.traces.endpoint {
+        start::traces(endpoint, &config.traces, &parts.gateway.upstreams)?;
     }
-    tokio::spawn(start::run_maintenance(parts.gateway.audit.clone(), config.audit_retention_days));
+    tokio::spawn(start::run_maintenance(parts.gateway.audit.clone(), config.storage.audit_retention_days));
     let authenticator = Arc::clone(&parts.authenticator);
     let writing = tokio::spawn(write_uses(Arc::clone(&authenticator)));
     let edge = EdgeSettings {
-        trusted_proxies: Arc::new(config.trusted_proxies.clone()),
+        trusted_proxies: SharedProxies::new(config.server.trusted_proxies.clone()),
         has_ops_listener: ops.is_some(),
+        cors_origins: config.server.cors_origins.clone(),
+        public_url: config.server.public_url.clone(),
     };
-    let outcome = run(listener, ops, state(parts, &config.limits, edge), signals).await;
+    let state = state(parts, &config.limits, edge);
+    let watching = tls.clone().map(|tls| tokio::spawn(tls.watch()));
+    let reloader = Reloader {
+        flags,
+        running: config,
+        trusted_proxies: state.edge.trusted_proxies.clone(),
+        gate: Arc::clone(&state.gate),
+        tls: tls.clone(),
+    };
+    let reloading = tokio::spawn(reloader.run(hangups));
+    let outcome = run(listener, ops, tls, state, signals).await;
     writing.abort();
+    reloading.abort();
+    if let Some(watching) = watching {
+        watching.abort();
+    }
     note_uses(&authenticator).await;
     // On another thread, because this one sends what is left.
     let _ = tokio::task::spawn_blocking(traces::flush).await;
@@ -115,6 +137,7 @@ pub(super) fn state(parts: Components, limits: &Limits, edge: EdgeSettings) -> A
 pub(super) async fn run(
     listener: TcpListener,
     ops: Option<TcpListener>,
+    tls: Option<Tls>,
     state: AppState,
     mut signals: Signals,
 ) -> anyhow::Result<()> {
@@ -130,10 +153,10 @@ pub(super) async fn run(
     // Dropped at the end, so that health checks get responses while the process stops.
     let _ops = ops.map(|ops| {
         let times = ConnectionTimes::default();
-        Server::start("ops", ops, health_router(state.clone()), times, OPS_CONNECTIONS_MOST)
+        Server::start("ops", ops, health_router(state.clone()), times, OPS_CONNECTIONS_MOST, None)
     });
     let times = ConnectionTimes::default();
-    let server = Server::start("api", listener, router(state), times, server::connections_most());
+    let server = Server::start("api", listener, router(state), times, server::connections_most(), tls);
     signals.next().await;
     gate.close();
     server.stop();

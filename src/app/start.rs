@@ -7,12 +7,13 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::Components;
+use super::{CheckedConfig, Components, checked};
 use crate::clock;
-use crate::config::TraceSettings;
+use crate::config::{CollectorUrl, Config, ConfigError, TraceSettings};
 use crate::gateway::credentials::KeyUsage;
 use crate::gateway::{Audit, Ledger, Rotation};
-use crate::store::{Database, InstancePresence};
+use crate::sealing::{HEAD, Sealer};
+use crate::store::{Database, InspectedDatabase, InstancePresence, Store};
 use crate::telemetry::traces::{self, Collector, Post};
 use crate::upstream::Transport;
 
@@ -30,7 +31,11 @@ const LARGEST_OF_COLLECTOR: usize = 64 * 1024;
 const TRACE_FAULTS_EVERY: Duration = Duration::from_mins(1);
 
 /// Starts the traces. Fails with a sentence if they cannot be started. A collector that fails later is logged.
-pub(super) fn traces(settings: &TraceSettings, transport: &Transport) -> anyhow::Result<()> {
+pub(super) fn traces(
+    endpoint: &CollectorUrl,
+    settings: &TraceSettings,
+    transport: &Transport,
+) -> anyhow::Result<()> {
     // The exporter has a thread of its own, without a runtime.
     let (runtime, transport) = (Handle::current(), transport.clone());
     let logged: Arc<Mutex<Option<Instant>>> = Arc::default();
@@ -55,8 +60,8 @@ pub(super) fn traces(settings: &TraceSettings, transport: &Transport) -> anyhow:
         });
         Box::pin(async move { sent.await.unwrap_or(Err("the process stops")) })
     });
-    let TraceSettings { endpoint, headers, percent } = settings;
-    let collector = Collector { endpoint: endpoint.as_str(), headers, percent: *percent };
+    let collector =
+        Collector { endpoint: endpoint.0.as_str(), headers: &settings.headers.0, percent: settings.percent };
     traces::start(&collector, post).map_err(|reason| anyhow::anyhow!("traces cannot be started: {reason}"))
 }
 
@@ -64,8 +69,30 @@ pub(super) fn traces(settings: &TraceSettings, transport: &Transport) -> anyhow:
 /// all tenants are refused. If some can be opened, only the credentials of the others are refused, because one damaged row
 /// must not stop all tenants. The log says so at each start.
 pub(super) async fn check_seals(rotation: &Rotation) -> anyhow::Result<()> {
-    let KeyUsage { current, previous, closed } =
-        rotation.seals().await.map_err(|failure| anyhow::anyhow!("{}", failure.detail.as_str()))?;
+    let usage = rotation.seals().await.map_err(|failure| anyhow::anyhow!("{}", failure.detail.as_str()))?;
+    check_usage(usage)
+}
+
+/// Reads the database without changing it: its schema, and whether the master keys open its secrets. Returns a sentence about what
+/// was found; fails with one that says what to fix.
+pub async fn check_live(config: &Config) -> anyhow::Result<String> {
+    let CheckedConfig { master_key, previous, location, .. } = checked(config).map_err(ConfigError)?;
+    let sealer = Sealer::with_others(&master_key, &previous)
+        .map_err(|failure| anyhow::anyhow!("{}", failure.detail.as_str()))?;
+    let InspectedDatabase { schema, heads } = Store::inspect(&location, HEAD).await?;
+    let usage = KeyUsage::of(heads, &sealer);
+    check_usage(usage)?;
+    let known = Store::known_schema();
+    let update = if schema < known { "; the next start, or `migrate`, updates it" } else { "" };
+    let KeyUsage { current, previous, closed: _ } = usage;
+    Ok(format!(
+        "The database {location} has schema {schema}, and this version has {known}{update}. The master key opens {current} stored \
+         secrets, previous ones open {previous}."
+    ))
+}
+
+fn check_usage(usage: KeyUsage) -> anyhow::Result<()> {
+    let KeyUsage { current, previous, closed } = usage;
     anyhow::ensure!(
         closed == 0 || current + previous > 0,
         "none of the database's {closed} stored secrets can be opened with the given master keys: give the key that sealed \

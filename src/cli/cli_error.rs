@@ -10,34 +10,46 @@ use crate::telemetry;
 
 pub(super) type CliOutcome = Result<(), CliError>;
 
+/// Exit code after wrong usage, and with a configuration that is not valid: a repetition would fail too.
+const UNUSABLE: u8 = 2;
+
 #[derive(Debug)]
 pub(super) enum CliError {
-    Failed(String),
+    /// The configuration is not valid.
+    Config(ConfigError),
+    /// A sentence, or several on a line each; then what caused it, the nearest first.
+    Failed(String, Vec<String>),
     /// The reader of the output closed it, as `head` does.
     ReaderGone,
 }
 
 impl CliError {
     pub(super) fn failed(sentence: impl Into<String>) -> Self {
-        Self::Failed(sentence.into())
+        Self::Failed(sentence.into(), Vec::new())
+    }
+
+    /// The error with its causes.
+    fn of(error: &(dyn std::error::Error + 'static)) -> Self {
+        let causes = std::iter::successors(error.source(), |cause| cause.source());
+        Self::Failed(error.to_string(), causes.map(ToString::to_string).collect())
     }
 }
 
 impl From<ConfigError> for CliError {
     fn from(error: ConfigError) -> Self {
-        Self::Failed(error.to_string())
+        Self::Config(error)
     }
 }
 
 impl From<OpenError> for CliError {
     fn from(error: OpenError) -> Self {
-        Self::Failed(error.to_string())
+        Self::of(&error)
     }
 }
 
 impl From<anyhow::Error> for CliError {
     fn from(error: anyhow::Error) -> Self {
-        Self::Failed(format!("{error:#}"))
+        error.downcast().map_or_else(|error| Self::of(error.as_ref()), Self::Config)
     }
 }
 
@@ -51,7 +63,7 @@ impl From<Failure> for CliError {
             let (location, detail) = (fault.place.as_str(), fault.detail.as_str());
             format!("{location}: {detail}")
         });
-        Self::Failed(faults.collect::<Vec<_>>().join("\n"))
+        Self::failed(faults.collect::<Vec<_>>().join("\n"))
     }
 }
 
@@ -59,18 +71,28 @@ impl From<io::Error> for CliError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::ReaderGone,
-            _ => Self::Failed(format!("the output cannot be written: {error}")),
+            _ => Self::failed(format!("the output cannot be written: {error}")),
         }
     }
 }
 
 /// Prints the error to standard error, line by line. Returns the exit code.
 pub(super) fn exit_code(outcome: CliOutcome) -> ExitCode {
+    // If nobody reads it, the exit code still shows the failure.
+    let print = |sentences: &str| {
+        sentences.lines().for_each(|sentence| telemetry::print(&format!("error: {sentence}")));
+    };
     let code = match outcome {
         Ok(()) | Err(CliError::ReaderGone) => ExitCode::SUCCESS,
-        Err(CliError::Failed(sentences)) => {
-            // If nobody reads it, the exit code still shows the failure.
-            sentences.lines().for_each(|sentence| telemetry::print(&format!("error: {sentence}")));
+        Err(CliError::Config(error)) => {
+            print(&error.to_string());
+            UNUSABLE.into()
+        }
+        Err(CliError::Failed(sentences, causes)) => {
+            print(&sentences);
+            for cause in causes {
+                telemetry::print(&format!("  caused by: {cause}"));
+            }
             ExitCode::FAILURE
         }
     };

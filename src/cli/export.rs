@@ -123,10 +123,13 @@ pub(super) async fn run(flags: ExportFlags) -> CliOutcome {
             }
             Ok(())
         }
-        (Err(CliError::Failed(reason)), Some(cursor)) => Err(CliError::failed(format!(
-            "{reason}\n{} contacts were written; to continue, run the same command with --cursor {cursor} (some contacts may come again)",
-            seen.len()
-        ))),
+        (Err(CliError::Failed(reason, causes)), Some(cursor)) => Err(CliError::Failed(
+            format!(
+                "{reason}\n{} contacts were written; to continue, run the same command with --cursor {cursor} (some contacts may come again)",
+                seen.len()
+            ),
+            causes,
+        )),
         (outcome, _) => outcome,
     }
 }

@@ -243,6 +243,19 @@ impl GatewayProblem {
     }
 }
 
+/// The status of `GET url` on this machine. The certificate is not verified: it is for the public name, and nothing secret is sent.
+pub(super) async fn status(url: &str, within: Duration) -> Result<u16, String> {
+    #[expect(clippy::disallowed_methods, reason = "the other clients call CRMs; this one calls the gateway")]
+    let client = reqwest::Client::builder()
+        .danger_accept_invalid_certs(true)
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(within)
+        .build()
+        .map_err(|error| format!("the HTTP client cannot start: {error}"))?;
+    Ok(client.get(url).send().await.map_err(cause)?.status().as_u16())
+}
+
 /// What went wrong, in words.
 #[expect(clippy::needless_pass_by_value, reason = "it is the function of `map_err`")]
 fn cause(error: reqwest::Error) -> String {

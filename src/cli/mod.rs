@@ -2,6 +2,7 @@
 
 mod checks;
 mod cli_error;
+mod config_documents;
 mod confirm;
 mod contact_columns;
 mod credentials;
@@ -23,7 +24,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use secrecy::ExposeSecret;
 
 use self::cli_error::{CliError, CliOutcome};
@@ -36,7 +37,7 @@ use crate::telemetry;
 
 /// One contacts API in front of several CRMs.
 #[derive(Parser)]
-#[command(name = "contacts-gateway", version, about, arg_required_else_help = true, propagate_version = true)]
+#[command(name = "contacts-gateway", version, about, arg_required_else_help = true, propagate_version = true, after_help = EXIT_CODES)]
 struct Cli {
     #[command(flatten)]
     settings: SettingFlags,
@@ -47,6 +48,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the gateway until it is stopped.
+    #[command(after_long_help = config_documents::settings_help())]
     Serve,
     /// Run the gateway with both CRMs simulated, with people, a key and credentials. It needs no account and keeps nothing.
     Demo,
@@ -73,8 +75,15 @@ enum Command {
     Export(Box<export::ExportFlags>),
     /// Create a contact for each row of a file, through a running gateway. A second run continues the first.
     Import(Box<import::ImportFlags>),
-    /// Show the configuration with the source of each value, and its errors.
-    CheckConfig,
+    /// Show the configuration with the source of each value, or everything that is wrong with it.
+    CheckConfig {
+        /// Also connect to the database, which is not changed: check its schema, and that the master key opens its secrets.
+        #[arg(long)]
+        live: bool,
+    },
+    /// Documents about the configuration file.
+    #[command(subcommand)]
+    Config(config_documents::ConfigCommand),
     /// Create the database if it is missing, and bring its schema up to date; `serve` does this too.
     Migrate,
     /// Copy the SQLite database to a new file while the gateway runs. Keep the master key elsewhere: the copy is useless without it.
@@ -84,12 +93,16 @@ enum Command {
     },
     /// Succeed if the server of this configuration is ready.
     Healthcheck,
+    /// Print the completions for a shell, such as `contacts-gateway completions bash > /etc/bash_completion.d/contacts-gateway`.
+    Completions { shell: clap_complete::Shell },
 }
+
+const EXIT_CODES: &str = "Exit codes: 0 success; 1 failure; 2 wrong usage, or a configuration that is not valid (a restart does not help).";
 
 /// How long busy threads are waited for at the end.
 const LAST_WORK: Duration = Duration::from_secs(2);
 
-/// Runs the command line. The exit code is 2 after wrong usage, and 1 after a failure, which is printed to standard error.
+/// Runs the command line. [`EXIT_CODES`] says what it returns. Errors are printed to standard error.
 #[must_use]
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -131,11 +144,10 @@ fn may_hold_a_password(argument: &std::ffi::OsStr) -> bool {
     behind_scheme.is_some_and(|(scheme, rest)| scheme.contains("postgres") || rest.contains('@'))
 }
 
-async fn execute(Cli { settings, command }: Cli) -> CliOutcome {
-    let flags = settings.into_flags();
+async fn execute(Cli { settings: SettingFlags(flags), command }: Cli) -> CliOutcome {
     let mut output = Output::new();
     match command {
-        Command::Serve => run::serve(&Config::load(&flags)?).await,
+        Command::Serve => run::serve(flags).await,
         Command::Demo => run::demo(&flags, &mut output).await,
         Command::Simulate { provider } => run::simulate(&provider, &flags, &mut output).await,
         Command::Openapi => output.text(&crate::api::openapi::document()),
@@ -151,7 +163,13 @@ async fn execute(Cli { settings, command }: Cli) -> CliOutcome {
             run::start(&flags)?;
             import::run(*import, &mut output).await
         }
-        Command::CheckConfig => checks::check_config(&flags, &mut output),
+        Command::CheckConfig { live } => checks::check_config(&flags, live, &mut output).await,
+        Command::Config(command) => config_documents::run(&command, &mut output),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "contacts-gateway", &mut script);
+            output.text(&String::from_utf8_lossy(&script))
+        }
         Command::Migrate => checks::migrate(&configured(&flags)?, &mut output).await,
         Command::Backup { file } => checks::backup(&existing(&flags)?, &file).await,
         Command::Healthcheck => checks::healthcheck(&configured(&flags)?).await,
@@ -164,13 +182,13 @@ async fn execute(Cli { settings, command }: Cli) -> CliOutcome {
 /// Reads the configuration and starts the logs, which show only warnings and errors.
 fn configured(flags: &crate::config::Flags) -> Result<Config, CliError> {
     let config = Config::load(flags)?;
-    let is_json = config.log_format == LogFormat::Json;
-    start_logs(&config, config.log.min(tracing::level_filters::LevelFilter::WARN), is_json)?;
+    let is_json = config.log.log_format == LogFormat::Json;
+    start_logs(&config, config.log.log.min(tracing::level_filters::LevelFilter::WARN), is_json)?;
     Ok(config)
 }
 
 fn start_logs(config: &Config, level: tracing::level_filters::LevelFilter, is_json: bool) -> CliOutcome {
-    telemetry::start(level, is_json, config.log_success.one_of())
+    telemetry::start(level, is_json, config.log.log_success.one_of())
         .map_err(|error| CliError::failed(error.to_string()))?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
@@ -186,7 +204,12 @@ async fn opened(flags: &crate::config::Flags) -> Result<Components, CliError> {
 /// there would be unknown to the server.
 fn existing(flags: &crate::config::Flags) -> Result<Config, CliError> {
     let config = configured(flags)?;
-    if let Location::Sqlite(path) = Location::parse(config.database_url.expose_secret())?
+    must_exist(&config)?;
+    Ok(config)
+}
+
+fn must_exist(config: &Config) -> CliOutcome {
+    if let Location::Sqlite(path) = Location::parse(config.storage.database_url.expose_secret())?
         // An empty file is none either.
         && std::fs::metadata(&path).map_or_else(|error| error.kind() == ErrorKind::NotFound, |file| file.len() == 0)
     {
@@ -198,5 +221,5 @@ fn existing(flags: &crate::config::Flags) -> Result<Config, CliError> {
             config.origin("database_url"),
         )));
     }
-    Ok(config)
+    Ok(())
 }

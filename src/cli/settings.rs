@@ -1,46 +1,54 @@
-//! Flags that override environment and file. Secrets have no flags, because all users can see a process's arguments.
+//! Flags that override environment and file, from the declaration of the settings. Secrets have no flags, because all users can
+//! see a process's arguments.
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::error::Error;
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
 
-use crate::config::Flags;
+use crate::config::{Flags, SECTIONS, Setting};
 
 /// Flags of every command.
-#[derive(Args)]
-#[command(next_help_heading = "Settings")]
-pub(super) struct SettingFlags {
-    /// A TOML file of settings [environment: `GATEWAY_CONFIG`].
-    #[arg(long, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Address and port of the API [environment: `GATEWAY_LISTEN`].
-    #[arg(long, global = true, value_name = "ADDRESS:PORT")]
-    listen: Option<String>,
-    /// The database's URL [environment: `GATEWAY_DATABASE_URL`].
-    #[arg(long, global = true, value_name = "URL")]
-    database_url: Option<String>,
-    /// Private hosts and networks that base URLs may reach [environment: `GATEWAY_UPSTREAM_ALLOW`].
-    #[arg(long, global = true, value_name = "LIST")]
-    upstream_allow: Option<String>,
-    /// The log level: off, error, warn, info, debug, trace [environment: `GATEWAY_LOG`].
-    #[arg(long, global = true, value_name = "LEVEL")]
-    log: Option<String>,
-    /// The format of the log: auto, text, json [environment: `GATEWAY_LOG_FORMAT`].
-    #[arg(long, global = true, value_name = "FORMAT")]
-    log_format: Option<String>,
+pub(super) struct SettingFlags(pub(super) Flags);
+
+fn flagged() -> impl Iterator<Item = (&'static Setting, &'static str)> {
+    const SETTINGS: &[crate::config::SettingSection] = &SECTIONS;
+    let settings = SETTINGS.iter().flat_map(|section| section.settings);
+    settings.filter_map(|setting| Some((setting, setting.flag?)))
 }
 
-impl SettingFlags {
-    pub(super) fn into_flags(self) -> Flags {
-        let Self { config, listen, database_url, upstream_allow, log, log_format } = self;
-        let values = [
-            ("listen", listen),
-            ("database_url", database_url),
-            ("upstream_allow", upstream_allow),
-            ("log", log),
-            ("log_format", log_format),
-        ];
-        let values = values.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
-        Flags { file: config, values }
+impl Args for SettingFlags {
+    fn augment_args(command: Command) -> Command {
+        let flag = |id: &'static str, name: &'static str, help: String| {
+            let long = id.replace('_', "-");
+            Arg::new(id).long(long).global(true).value_name(name).help(help).help_heading("Settings")
+        };
+        let config =
+            flag("config", "FILE", "A TOML file of settings [environment: GATEWAY_CONFIG]".to_owned());
+        let settings = flagged().map(|(setting, name)| {
+            let doc = setting.doc().replace('`', "");
+            let help = format!("{} [environment: {}]", doc.trim_end_matches('.'), setting.variable());
+            flag(setting.key, name, help)
+        });
+        command.arg(config.value_parser(value_parser!(PathBuf))).args(settings)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for SettingFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        let value = |key: &'static str| Some((key, matches.get_one::<String>(key)?.clone()));
+        Ok(Self(Flags {
+            file: matches.get_one("config").cloned(),
+            values: flagged().filter_map(|(setting, _)| value(setting.key)).collect(),
+        }))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
     }
 }

@@ -1,87 +1,194 @@
-//! The TOML file.
+//! The TOML file, with the line of each key.
 
+use std::borrow::Cow;
 use std::path::Path;
+use std::sync::Arc;
 
 use secrecy::SecretString;
+use toml::de::{DeTable, DeValue};
 
+use super::fault::{ConfigFault, SettingOrigin};
 use super::jwt::{self, JwtIssuer};
-use super::limits::UpstreamLimits;
-use super::settings::{SETTINGS, Sensitivity, Setting, shown_key};
+use super::limits::{self, UpstreamLimits};
+use super::setting::{Setting, ValueKind, unknown_key};
+use super::settings;
 use super::small_file::{LARGEST, named, text};
-use super::upstream_limits;
-use crate::domain::nearest;
 
-/// One setting in the file: the setting, whether its key is `…_file`, and its text.
-pub(super) type FileEntry = (&'static Setting, bool, SecretString);
+/// One setting in the file. Its key may be `…_file`.
+pub(super) struct FileEntry {
+    pub(super) setting: &'static Setting,
+    pub(super) is_path: bool,
+    pub(super) text: SecretString,
+    pub(super) origin: SettingOrigin,
+}
 
 /// The tables of the file, which no flag or variable replaces.
 #[derive(Default)]
-pub(super) struct Tables {
+pub(super) struct FileTables {
     pub(super) issuers: Vec<JwtIssuer>,
     pub(super) upstream_limits: UpstreamLimits,
+    /// The file is not valid TOML, so that settings may be missing only because they could not be read.
+    pub(super) is_broken: bool,
+}
+
+/// A key of the file, its line and its value.
+pub(super) struct FileKey<'t> {
+    pub(super) name: String,
+    pub(super) line: usize,
+    pub(super) value: DeValue<'t>,
+}
+
+/// A table of the file while it is read.
+pub(super) struct FileTable<'t> {
+    /// As the faults show it; empty for the file itself.
+    name: String,
+    line: usize,
+    source: FileSource<'t>,
+    keys: Vec<FileKey<'t>>,
+}
+
+#[derive(Clone)]
+struct FileSource<'t> {
+    shown: Arc<str>,
+    text: &'t str,
+}
+
+impl FileSource<'_> {
+    fn line(&self, at: usize) -> usize {
+        self.text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1
+    }
+}
+
+impl<'t> FileTable<'t> {
+    fn of(table: DeTable<'t>, name: String, line: usize, source: FileSource<'t>) -> Self {
+        let keys = table.into_iter().map(|(key, value)| {
+            let line = source.line(key.span().start);
+            FileKey { name: key.into_inner().into_owned(), line, value: value.into_inner() }
+        });
+        Self { name, line, keys: keys.collect(), source }
+    }
+
+    /// The table that is the value of `key`; `None` if the value is none.
+    pub(super) fn inside(&self, key: FileKey<'t>, name: String) -> Option<Self> {
+        let FileKey { name: _, line, value } = key;
+        match value {
+            DeValue::Table(table) => Some(Self::of(table, name, line, self.source.clone())),
+            _ => None,
+        }
+    }
+
+    /// The tables of the array that is the value of `key`; `None` if the value is none.
+    pub(super) fn each_inside(&self, key: FileKey<'t>, name: &str) -> Option<Vec<Self>> {
+        let DeValue::Array(tables) = key.value else { return None };
+        let each = tables.into_iter().enumerate().map(|(index, table)| {
+            let name = format!("{name} number {}", index + 1);
+            let line = self.source.line(table.span().start);
+            self.inside(FileKey { name: String::new(), line, value: table.into_inner() }, name)
+        });
+        each.collect()
+    }
+
+    /// Removes the key from the table.
+    pub(super) fn take(&mut self, name: &str) -> Option<FileKey<'t>> {
+        let at = self.keys.iter().position(|key| key.name == name)?;
+        Some(self.keys.remove(at))
+    }
+
+    /// The keys that are left.
+    pub(super) fn rest(&mut self) -> Vec<FileKey<'t>> {
+        std::mem::take(&mut self.keys)
+    }
+
+    pub(super) fn origin(&self) -> SettingOrigin {
+        SettingOrigin::Line { file: self.source.shown.clone(), line: self.line, key: self.name.clone() }
+    }
+
+    /// A fault in this table, at one of its lines.
+    pub(super) fn fault(&self, line: usize, text: impl Into<String>) -> ConfigFault {
+        let origin = SettingOrigin::Line { file: self.source.shown.clone(), line, key: self.name.clone() };
+        ConfigFault { origin, text: text.into() }
+    }
 }
 
 /// The settings and tables in the TOML file at `path`. Invalid ones are left out and added to `faults`.
-pub(super) fn read(path: &Path, faults: &mut Vec<String>) -> (Vec<FileEntry>, Tables) {
+pub(super) fn read(path: &Path, faults: &mut Vec<ConfigFault>) -> (Vec<FileEntry>, FileTables) {
     let shown = if path.exists() { path.display().to_string() } else { named(path) };
     let text = match text(path, LARGEST) {
         Ok(text) => text,
         Err(reason) => {
-            faults.push(format!("the configuration file {shown} cannot be read: {reason}"));
-            return (Vec::new(), Tables::default());
+            let origin = SettingOrigin::Nowhere("the configuration file".to_owned());
+            faults.push(ConfigFault::new(&origin, format!("{shown} cannot be read: {reason}")));
+            return (Vec::new(), FileTables { is_broken: true, ..FileTables::default() });
         }
     };
-    // The parser's own message quotes the line, which may contain a secret.
-    let mut table: toml::Table = match toml::from_str(&text) {
-        Ok(table) => table,
-        Err(error) => {
-            let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-            faults.push(format!(
-                "the configuration file {shown} is not valid TOML at line {line}: {}",
-                error.message()
-            ));
-            return (Vec::new(), Tables::default());
-        }
-    };
-    let auth = table.remove("auth");
-    let issuers = auth.map(|auth| jwt::read(auth, &shown, faults)).unwrap_or_default();
-    let limits = table.remove("limits");
-    let upstream_limits =
-        limits.map(|limits| upstream_limits::read(limits, &shown, faults)).unwrap_or_default();
-    let entries = table.into_iter().filter_map(|(name, value)| {
-        entry(&name, value).map_err(|fault| faults.push(format!("{shown}: {fault}"))).ok()
-    });
-    (entries.collect(), Tables { issuers, upstream_limits })
+    let source = FileSource { shown: shown.into(), text: &text };
+    let (table, errors) = DeTable::parse_recoverable(&text);
+    let mut file = FileTable::of(table.into_inner(), String::new(), 1, source.clone());
+    // The parser's whole text quotes the line, which may contain a secret.
+    let broken: Vec<ConfigFault> = errors
+        .iter()
+        .map(|error| {
+            let line = error.span().map_or(1, |span| source.line(span.start));
+            file.fault(line, format!("not valid TOML: {}", error.message()))
+        })
+        .collect();
+    let (mut found, mut tables) = (Vec::new(), FileTables::default());
+    if let Some(auth) = file.take("auth") {
+        tables.issuers = jwt::read(&file, auth, &mut found);
+    }
+    if let Some(limits) = file.take("limits") {
+        tables.upstream_limits = limits::read(&file, limits, &mut found);
+    }
+    let keys = file.rest();
+    let entries =
+        keys.into_iter().filter_map(|key| entry(&file, key).map_err(|fault| found.push(fault)).ok());
+    let entries: Vec<FileEntry> = entries.collect();
+    if broken.is_empty() {
+        faults.append(&mut found);
+        return (entries, tables);
+    }
+    // What was read beside invalid TOML is checked too, but it may lack parts, and values of invalid lines are guesses.
+    let is_guess = |origin: &SettingOrigin| broken.iter().any(|fault| fault.origin.place() == origin.place());
+    found.retain(|fault| !is_guess(&fault.origin) && !fault.text.contains("missing"));
+    faults.extend(found);
+    let entries = entries.into_iter().filter(|entry| !is_guess(&entry.origin)).collect();
+    faults.extend(broken);
+    (entries, FileTables { is_broken: true, ..FileTables::default() })
 }
 
-fn entry(name: &str, value: toml::Value) -> Result<FileEntry, String> {
-    let (setting, is_path) = known(name).ok_or_else(|| {
-        let names = SETTINGS.iter().map(|setting| setting.key);
-        let shown = shown_key(name);
-        match nearest(name, names.chain(["auth", "limits"])) {
-            Some(near) => format!("{shown} is not a setting; did you mean `{near}`?"),
-            None => format!("{shown} is not a setting; `contacts-gateway check-config` lists them"),
-        }
+fn entry(file: &FileTable<'_>, key: FileKey<'_>) -> Result<FileEntry, ConfigFault> {
+    let FileKey { name, line, value } = key;
+    let (setting, is_path) = known(&name).ok_or_else(|| {
+        let names = settings::all().map(|setting| Cow::Borrowed(setting.key));
+        file.fault(line, unknown_key(&name, names.chain(["auth".into(), "limits".into()])))
     })?;
+    let origin = SettingOrigin::Line { file: file.source.shown.clone(), line, key: name };
+    let takes_list =
+        !is_path && matches!(setting.kind, ValueKind::List | ValueKind::Origins | ValueKind::Secrets);
     let text = match value {
-        toml::Value::String(text) => Some(text),
-        toml::Value::Array(parts)
-            if matches!(setting.key, "upstream_allow" | "trusted_proxies")
-                || setting.exposure == Sensitivity::Secrets =>
-        {
-            let parts: Option<Vec<&str>> = parts.iter().map(toml::Value::as_str).collect();
+        DeValue::String(text) => Some(text.into_owned()),
+        DeValue::Array(parts) if takes_list => {
+            let parts: Option<Vec<&str>> = parts.iter().map(|part| part.get_ref().as_str()).collect();
             parts.map(|parts| parts.join(","))
         }
-        toml::Value::Integer(number) if setting.is_number() => Some(number.to_string()),
+        DeValue::Integer(number) if matches!(setting.kind, ValueKind::Whole { .. }) => whole(&number),
         _ => None,
     };
-    let text = text.ok_or_else(|| format!("`{name}` must be a string in quotes"))?;
-    Ok((setting, is_path, text.into()))
+    match text {
+        Some(text) => Ok(FileEntry { setting, is_path, text: text.into(), origin }),
+        None if is_path => Err(ConfigFault::new(&origin, "must be a string in quotes")),
+        None => Err(ConfigFault::new(&origin, setting.wrong_kind())),
+    }
+}
+
+/// The number in decimal digits.
+pub(super) fn whole(number: &toml::de::DeInteger<'_>) -> Option<String> {
+    i64::from_str_radix(number.as_str(), number.radix()).ok().map(|number| number.to_string())
 }
 
 fn known(name: &str) -> Option<(&'static Setting, bool)> {
-    SETTINGS.iter().find_map(|setting| {
-        let is_path = setting.from_file() && name.strip_suffix("_file") == Some(setting.key);
+    settings::all().find_map(|setting| {
+        let is_path = setting.may_have_file() && name.strip_suffix("_file") == Some(setting.key);
         (is_path || setting.key == name).then_some((setting, is_path))
     })
 }

@@ -3,26 +3,48 @@
 use std::path::Path;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use toml::de::DeValue;
 
-use super::settings::{shown_key, unknown_key};
+use super::fault::{ConfigFault, SettingOrigin};
+use super::file::{FileKey, FileTable, whole};
+use super::setting::{Setting, ValueKind, setting, shown_key, unknown_key, whole_of};
 use super::small_file;
 use crate::domain::string_enum;
 
-const MEMBERS: [&str; 9] = [
-    "issuer",
-    "audience",
-    "algorithms",
-    "secret_file",
-    "jwks_file",
-    "jwks_url",
-    "tenant_claim",
-    "scope_claim",
-    "max_lifetime_seconds",
+/// The keys of the tables.
+pub const JWT_KEYS: [Setting; 9] = [
+    setting(ValueKind::Text)
+        .required()
+        .example("https://login.example.com")
+        .named("issuer", "The claim `iss` of its tokens, exactly."),
+    setting(ValueKind::Text)
+        .required()
+        .example("contacts-gateway")
+        .named("audience", "The claim `aud` must contain it."),
+    setting(ValueKind::Words(&["RS256", "ES256", "EdDSA", "HS256"]))
+        .required()
+        .example("RS256")
+        .named("algorithms", "The algorithms that are accepted; HS256 only alone."),
+    setting(ValueKind::Path)
+        .named("secret_file", "The file with the secret of HS256, at least 32 characters. Or:"),
+    setting(ValueKind::Path).named("jwks_file", "The file with a JSON Web Key Set. Or:"),
+    setting(ValueKind::Url)
+        .example("https://login.example.com/jwks.json")
+        .named("jwks_url", "The URL of a JSON Web Key Set, which is fetched when it is needed."),
+    setting(ValueKind::Text)
+        .required()
+        .example("tenant")
+        .named("tenant_claim", "The claim with the tenant's id or name."),
+    setting(ValueKind::Text)
+        .required()
+        .example("scope")
+        .named("scope_claim", "The claim with the scopes, separated by spaces or as a list."),
+    whole_of("seconds", 60, 366 * 24 * 60 * 60)
+        .default("86400")
+        .named("max_lifetime_seconds", "The maximum time from `iat` to `exp`."),
 ];
 const LONGEST: Duration = Duration::from_hours(24);
-/// From a minute, which is the leeway for clocks, to a year.
-const LIFETIMES: std::ops::RangeInclusive<u64> = 60..=366 * 24 * 60 * 60;
 /// As long as the digest. A shorter secret can be guessed offline from a single token.
 const SHORTEST_SECRET: usize = 32;
 
@@ -42,8 +64,8 @@ pub struct JwtIssuer {
     pub scope_claim: String,
     /// The maximum time from `iat` to `exp`.
     pub max_lifetime: Duration,
-    /// The table and its file, for error messages.
-    pub origin: String,
+    /// Its table.
+    pub origin: SettingOrigin,
 }
 
 string_enum! {
@@ -72,6 +94,23 @@ pub enum JwtKeys {
 }
 
 impl JwtIssuer {
+    /// Whether the other one accepts the same tokens.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let Self { issuer, audience, algorithms, keys, tenant_claim, scope_claim, max_lifetime, origin: _ } =
+            other;
+        let is_same_key = match (&self.keys, keys) {
+            (JwtKeys::Secret(one), JwtKeys::Secret(other)) => one.expose_secret() == other.expose_secret(),
+            (JwtKeys::Set(one), JwtKeys::Set(other)) | (JwtKeys::Url(one), JwtKeys::Url(other)) => {
+                one == other
+            }
+            _ => false,
+        };
+        is_same_key
+            && (&self.issuer, &self.audience, &self.algorithms) == (issuer, audience, algorithms)
+            && (&self.tenant_claim, &self.scope_claim) == (tenant_claim, scope_claim)
+            && self.max_lifetime == *max_lifetime
+    }
+
     /// The issuer on one line, without secrets.
     #[must_use]
     pub fn shown(&self) -> String {
@@ -86,33 +125,31 @@ impl JwtIssuer {
     }
 }
 
-/// The issuers in the table `[auth]` of the file `shown`. Invalid ones are left out and added to `faults`.
-pub(super) fn read(auth: toml::Value, shown: &str, faults: &mut Vec<String>) -> Vec<JwtIssuer> {
-    let toml::Value::Table(mut auth) = auth else {
-        faults.push(format!("{shown}: `auth` must be a table; issuers are written as [[auth.jwt]]"));
+/// The issuers in the key `auth` of `file`. Invalid ones are left out and added to `faults`.
+pub(super) fn read(file: &FileTable<'_>, auth: FileKey<'_>, faults: &mut Vec<ConfigFault>) -> Vec<JwtIssuer> {
+    let line = auth.line;
+    let Some(mut auth) = file.inside(auth, String::new()) else {
+        faults.push(file.fault(line, "`auth` must be a table; issuers are written as [[auth.jwt]]"));
         return Vec::new();
     };
-    let tables = auth.remove("jwt");
-    for name in auth.keys() {
-        let name = shown_key(name);
-        faults.push(format!("{shown}: {name} is not a setting in `auth`; the only one is `auth.jwt`"));
+    let tables = auth.take("jwt");
+    for key in auth.rest() {
+        let name = shown_key(&key.name);
+        let text = format!("{name} is not a setting in `auth`; the only one is `auth.jwt`");
+        faults.push(file.fault(key.line, text));
     }
-    let tables = match tables {
-        None => return Vec::new(),
-        Some(toml::Value::Array(tables)) => tables,
-        Some(_) => {
-            faults.push(format!("{shown}: `auth.jwt` must be written [[auth.jwt]], in two brackets"));
-            return Vec::new();
-        }
+    let Some(tables) = tables else { return Vec::new() };
+    let line = tables.line;
+    let Some(tables) = auth.each_inside(tables, "[[auth.jwt]]") else {
+        faults.push(file.fault(line, "`auth.jwt` must be written [[auth.jwt]], in two brackets"));
+        return Vec::new();
     };
     let mut issuers: Vec<JwtIssuer> = Vec::new();
-    for (index, table) in tables.into_iter().enumerate() {
-        let origin = format!("[[auth.jwt]] number {} in {shown}", index + 1);
-        let Some(issuer) = IssuerTable::of(table, &origin, faults).and_then(IssuerTable::issuer) else {
-            continue;
-        };
+    for table in tables {
+        let origin = table.origin();
+        let Some(issuer) = (IssuerTable { table, faults }).issuer() else { continue };
         if issuers.iter().any(|other| other.issuer == issuer.issuer) {
-            faults.push(format!("{origin}: another table has the same `issuer`; keep one"));
+            faults.push(ConfigFault::new(&origin, "another table has the same `issuer`; keep one"));
         }
         issuers.push(issuer);
     }
@@ -120,30 +157,25 @@ pub(super) fn read(auth: toml::Value, shown: &str, faults: &mut Vec<String>) -> 
 }
 
 /// One table that is being read.
-struct IssuerTable<'a> {
-    members: toml::Table,
-    origin: &'a str,
-    faults: &'a mut Vec<String>,
+struct IssuerTable<'a, 't> {
+    table: FileTable<'t>,
+    faults: &'a mut Vec<ConfigFault>,
 }
 
-impl<'a> IssuerTable<'a> {
-    fn of(table: toml::Value, origin: &'a str, faults: &'a mut Vec<String>) -> Option<Self> {
-        let toml::Value::Table(members) = table else {
-            faults.push(format!("{origin} is not a table"));
-            return None;
-        };
-        for name in members.keys().filter(|name| !MEMBERS.contains(&name.as_str())) {
-            faults.push(unknown_key(origin, name, &MEMBERS));
-        }
-        Some(Self { members, origin, faults })
-    }
+/// The text of a key and its line.
+type LineText = (usize, String);
 
+impl IssuerTable<'_, '_> {
     fn issuer(mut self) -> Option<JwtIssuer> {
         let (issuer, audience) = (self.required("issuer"), self.required("audience"));
         let (tenant_claim, scope_claim) = (self.required("tenant_claim"), self.required("scope_claim"));
         let algorithms = self.algorithms();
         let max_lifetime = self.max_lifetime();
         let keys = self.keys(algorithms.as_deref().unwrap_or_default());
+        for key in self.table.rest() {
+            let known = JWT_KEYS.iter().map(|setting| setting.key.into());
+            self.faults.push(self.table.fault(key.line, unknown_key(&key.name, known)));
+        }
         Some(JwtIssuer {
             issuer: issuer?,
             audience: audience?,
@@ -152,103 +184,118 @@ impl<'a> IssuerTable<'a> {
             tenant_claim: tenant_claim?,
             scope_claim: scope_claim?,
             max_lifetime: max_lifetime?,
-            origin: self.origin.to_owned(),
+            origin: self.table.origin(),
         })
     }
 
-    fn fault<T>(&mut self, sentence: impl AsRef<str>) -> Option<T> {
-        self.faults.push(format!("{}: {}", self.origin, sentence.as_ref()));
+    /// A fault at one of the table's lines.
+    fn fault<T>(&mut self, line: usize, text: impl Into<String>) -> Option<T> {
+        self.faults.push(self.table.fault(line, text));
+        None
+    }
+
+    /// A fault of the table as a whole.
+    fn lacks<T>(&mut self, text: impl Into<String>) -> Option<T> {
+        self.faults.push(ConfigFault::new(&self.table.origin(), text));
         None
     }
 
     /// The text of an optional setting. The outer `None` means a fault that was added.
-    fn text(&mut self, name: &str) -> Option<Option<String>> {
-        match self.members.remove(name) {
+    fn text(&mut self, name: &str) -> Option<Option<LineText>> {
+        match self.table.take(name) {
             None => Some(None),
-            Some(toml::Value::String(text)) if text.trim().is_empty() => {
-                self.fault(format!("`{name}` is empty; give it a value or remove it"))
+            Some(FileKey { value: DeValue::String(text), line, .. }) if text.trim().is_empty() => {
+                self.fault(line, format!("`{name}` is empty; give it a value or remove it"))
             }
-            Some(toml::Value::String(text)) => Some(Some(text)),
-            Some(_) => self.fault(format!("`{name}` must be a string in quotes")),
+            Some(FileKey { value: DeValue::String(text), line, .. }) => Some(Some((line, text.into_owned()))),
+            Some(FileKey { line, .. }) => self.fault(line, format!("`{name}` must be a string in quotes")),
         }
     }
 
     fn required(&mut self, name: &str) -> Option<String> {
-        let text = self.text(name)?;
-        text.or_else(|| self.fault(format!("`{name}` is missing")))
+        match self.text(name)? {
+            Some((_, text)) => Some(text),
+            None => self.lacks(format!("`{name}` is missing")),
+        }
     }
 
     fn algorithms(&mut self) -> Option<Vec<JwtAlgorithm>> {
-        let words = match self.members.remove("algorithms") {
-            None => return self.fault("`algorithms` is missing, such as [\"RS256\"]"),
-            Some(toml::Value::Array(words)) if !words.is_empty() => words,
-            Some(_) => return self.fault("`algorithms` must be a list, such as [\"RS256\"]"),
+        let Some(FileKey { line, value, .. }) = self.table.take("algorithms") else {
+            return self.lacks("`algorithms` is missing, such as [\"RS256\"]");
+        };
+        let words = match value {
+            DeValue::Array(words) if !words.is_empty() => words,
+            _ => return self.fault(line, "`algorithms` must be a list, such as [\"RS256\"]"),
         };
         let mut algorithms = Vec::new();
         for word in &words {
-            match word.as_str().map(JwtAlgorithm::parse) {
+            match word.get_ref().as_str().map(JwtAlgorithm::parse) {
                 Some(Some(algorithm)) if algorithms.contains(&algorithm) => {
-                    return self.fault(format!("`algorithms` names {} twice", algorithm.as_str()));
+                    return self.fault(line, format!("`algorithms` names {} twice", algorithm.as_str()));
                 }
                 Some(Some(algorithm)) => algorithms.push(algorithm),
-                _ => return self.fault("`algorithms` may name HS256, RS256, ES256 and EdDSA, nothing else"),
+                _ => {
+                    let text = "`algorithms` may name HS256, RS256, ES256 and EdDSA, nothing else";
+                    return self.fault(line, text);
+                }
             }
         }
         if algorithms.contains(&JwtAlgorithm::Hs256) && algorithms.len() > 1 {
             // Otherwise the public key of another algorithm could be used as the secret of HS256.
-            return self
-                .fault("HS256 cannot be combined with other algorithms: their keys are of another kind");
+            let text = "HS256 cannot be combined with other algorithms: their keys are of another kind";
+            return self.fault(line, text);
         }
         Some(algorithms)
     }
 
     fn max_lifetime(&mut self) -> Option<Duration> {
-        let Some(given) = self.members.remove("max_lifetime_seconds") else { return Some(LONGEST) };
-        let seconds = given.as_integer().and_then(|seconds| u64::try_from(seconds).ok());
-        match seconds.filter(|seconds| LIFETIMES.contains(seconds)) {
+        const NAME: &str = "max_lifetime_seconds";
+        let Some(FileKey { line, value, .. }) = self.table.take(NAME) else { return Some(LONGEST) };
+        let setting = JWT_KEYS.iter().find(|setting| setting.key == NAME)?;
+        let seconds = if let DeValue::Integer(number) = &value { whole(number) } else { None };
+        match seconds.filter(|text| setting.check(text).is_ok()).and_then(|text| text.parse().ok()) {
             Some(seconds) => Some(Duration::from_secs(seconds)),
-            None => self.fault(format!(
-                "`max_lifetime_seconds` must be a whole number from {} to {}",
-                LIFETIMES.start(),
-                LIFETIMES.end()
-            )),
+            None => self.fault(line, format!("`{NAME}` {}", setting.wrong_kind())),
         }
     }
 
     /// Where the keys are. Empty `algorithms` mean that a fault was added already.
     fn keys(&mut self, algorithms: &[JwtAlgorithm]) -> Option<JwtKeys> {
-        let sources = [self.text("secret_file")?, self.text("jwks_file")?, self.text("jwks_url")?];
+        let sources = [self.text("secret_file"), self.text("jwks_file"), self.text("jwks_url")];
+        let [secret, set, url] = sources;
+        let sources = [secret?, set?, url?];
         if sources.iter().flatten().count() > 1 {
-            return self.fault("keep one of `secret_file`, `jwks_file` and `jwks_url`");
+            return self.lacks("keep one of `secret_file`, `jwks_file` and `jwks_url`");
         }
         let by_secret = algorithms.contains(&JwtAlgorithm::Hs256);
         match sources {
-            [Some(_), None, None] if !by_secret && !algorithms.is_empty() => self
-                .fault("`secret_file` is for HS256; use `jwks_file` or `jwks_url` for the other algorithms"),
-            [None, Some(_), None] | [None, None, Some(_)] if by_secret => {
-                self.fault("HS256 needs `secret_file`; a key set is public, and a secret must not be")
+            [Some((line, _)), None, None] if !by_secret && !algorithms.is_empty() => self.fault(
+                line,
+                "`secret_file` is for HS256; use `jwks_file` or `jwks_url` for the other algorithms",
+            ),
+            [None, Some((line, _)), None] | [None, None, Some((line, _))] if by_secret => {
+                self.fault(line, "HS256 needs `secret_file`; a key set is public, and a secret must not be")
             }
-            [Some(path), None, None] => self.secret(&path),
-            [None, Some(path), None] => match small_file::key_set(Path::new(&path)) {
+            [Some((line, path)), None, None] => self.secret(line, &path),
+            [None, Some((line, path)), None] => match small_file::key_set(Path::new(&path)) {
                 Ok(text) => Some(JwtKeys::Set(text)),
                 Err(reason) => {
                     let path = small_file::named(Path::new(&path));
-                    self.fault(format!("`jwks_file` names {path}, which cannot be read: {reason}"))
+                    self.fault(line, format!("`jwks_file` names {path}, which cannot be read: {reason}"))
                 }
             },
-            [None, None, Some(url)] => Some(JwtKeys::Url(url)),
-            _ => self.fault("no keys are given: set one of `secret_file`, `jwks_file` and `jwks_url`"),
+            [None, None, Some((_, url))] => Some(JwtKeys::Url(url)),
+            _ => self.lacks("no keys are given: set one of `secret_file`, `jwks_file` and `jwks_url`"),
         }
     }
 
-    fn secret(&mut self, path: &str) -> Option<JwtKeys> {
-        use secrecy::ExposeSecret;
+    fn secret(&mut self, line: usize, path: &str) -> Option<JwtKeys> {
         match small_file::secret(Path::new(path)) {
-            Ok(secret) if secret.expose_secret().len() < SHORTEST_SECRET => self.fault(format!(
+            Ok(secret) if secret.expose_secret().len() < SHORTEST_SECRET => self.fault(line, format!(
                 "`secret_file` names {path}, whose secret is shorter than 32 characters; `openssl rand -hex 32` makes a suitable one"
             )),
             Ok(secret) => Some(JwtKeys::Secret(secret)),
-            Err(fault) => self.fault(format!("`secret_file` {fault}")),
+            Err(fault) => self.fault(line, format!("`secret_file` {fault}")),
         }
     }
 }

@@ -1,73 +1,20 @@
-//! The limits of requests and of storage, and the times of dependable writes.
+//! The tables `[limits.upstream."<provider>"]` of the file: the operator's rate limits of calls to a CRM.
 
-use std::time::Duration;
+use toml::de::DeValue;
 
-/// Limits and times. `None` is unlimited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Requests per second of one API key or token subject.
-    pub key_rate: Option<u32>,
-    /// Requests that a key may send in a burst after a pause.
-    pub key_burst: u32,
-    /// Concurrent requests of one tenant.
-    pub tenant_in_flight: Option<u32>,
-    /// Concurrent requests on one credential.
-    pub credential_in_flight: Option<u32>,
-    /// Requests on one credential that may wait for a permit.
-    pub credential_waiting: u32,
-    /// Concurrent requests of the whole process.
-    pub in_flight: Option<u32>,
-    /// MiB of CRM replies and of responses of one tenant in memory.
-    pub tenant_in_flight_mib: u32,
-    /// MiB of CRM replies and of responses of the whole process in memory.
-    pub in_flight_mib: u32,
-    /// The time between the two lookups that prove a create absent.
-    pub settle: Duration,
-    /// How long a write under an `Idempotency-Key` stays with a process that does not renew its lease.
-    pub lease: Duration,
-}
+use super::fault::{ConfigFault, SettingOrigin};
+use super::file::{FileKey, FileTable, whole};
+use super::setting::{Setting, shown_key, unknown_key, whole_or};
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            key_rate: Some(50),
-            key_burst: 100,
-            tenant_in_flight: Some(64),
-            credential_in_flight: Some(16),
-            credential_waiting: 32,
-            in_flight: Some(512),
-            tenant_in_flight_mib: 64,
-            in_flight_mib: 256,
-            settle: Duration::from_secs(5),
-            lease: Duration::from_secs(30),
-        }
-    }
-}
+const TABLE: &str = "[limits.upstream.\"<provider>\"]";
 
-/// How much one tenant may store. `None` is unlimited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quotas {
-    /// Stored writes under an `Idempotency-Key`.
-    pub ledger_rows: Option<u64>,
-    /// The bytes that these writes count for.
-    pub ledger_bytes: Option<u64>,
-    pub credentials: Option<u64>,
-    pub api_keys: Option<u64>,
-    /// Audit records; beyond the limit the oldest are erased.
-    pub audit_records: Option<u64>,
-}
-
-impl Default for Quotas {
-    fn default() -> Self {
-        Self {
-            ledger_rows: Some(1_000_000),
-            ledger_bytes: Some(1 << 30),
-            credentials: Some(1_000),
-            api_keys: Some(1_000),
-            audit_records: Some(10_000_000),
-        }
-    }
-}
+/// The keys of the tables. What is not given is left to the CRM.
+pub const RATE_KEYS: [Setting; 2] = [
+    whole_or("unlimited", 1_000_000)
+        .example("600")
+        .named("per_minute", "Calls per minute to this CRM, per credential or group; 0 is unlimited."),
+    whole_or("unlimited", 1_000_000).example("50").named("per_second", "The same per second."),
+];
 
 /// How many calls to a CRM may start per minute and per second. `None` leaves a limit as it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,8 +28,7 @@ pub struct CallRates {
 pub struct ProviderLimits {
     pub provider: String,
     pub rates: CallRates,
-    /// The table and its file, for error messages.
-    pub origin: String,
+    pub origin: SettingOrigin,
 }
 
 /// The operator's rate limits of calls to CRMs, by provider.
@@ -109,4 +55,60 @@ impl ProviderLimits {
         };
         format!("{}, {}", one(self.rates.per_minute, "minute"), one(self.rates.per_second, "second"))
     }
+}
+
+/// The limits in the key `limits` of `file`. Invalid ones are left out and added to `faults`.
+pub(super) fn read(
+    file: &FileTable<'_>,
+    limits: FileKey<'_>,
+    faults: &mut Vec<ConfigFault>,
+) -> UpstreamLimits {
+    let mut found = UpstreamLimits::default();
+    let line = limits.line;
+    let Some(mut limits) = file.inside(limits, String::new()) else {
+        faults
+            .push(file.fault(line, format!("`limits` must be a table; rate limits are written as {TABLE}")));
+        return found;
+    };
+    let upstream = limits.take("upstream");
+    for key in limits.rest() {
+        let name = shown_key(&key.name);
+        let text = format!("{name} is not a setting in `limits`; the only one is `limits.upstream`");
+        faults.push(file.fault(key.line, text));
+    }
+    let Some(upstream) = upstream else { return found };
+    let line = upstream.line;
+    match limits.inside(upstream, String::new()) {
+        Some(mut providers) => found
+            .0
+            .extend(providers.rest().into_iter().filter_map(|provider| one(&providers, provider, faults))),
+        None => faults.push(file.fault(line, format!("`limits.upstream` must be a table; write {TABLE}"))),
+    }
+    found
+}
+
+/// The table of one provider. Whether the provider exists is checked by whoever knows the adapters.
+fn one(providers: &FileTable<'_>, key: FileKey<'_>, faults: &mut Vec<ConfigFault>) -> Option<ProviderLimits> {
+    let (provider, line) = (key.name.clone(), key.line);
+    let name = format!("[limits.upstream.{}]", shown_key(&provider).replace('`', "\""));
+    let Some(mut table) = providers.inside(key, name.clone()) else {
+        faults.push(providers.fault(line, format!("{name} is not a table")));
+        return None;
+    };
+    let mut rates = CallRates::default();
+    for FileKey { name, line, value } in table.rest() {
+        let Some(setting) = RATE_KEYS.iter().find(|setting| setting.key == name) else {
+            let known = RATE_KEYS.iter().map(|setting| setting.key.into());
+            faults.push(table.fault(line, unknown_key(&name, known)));
+            continue;
+        };
+        let calls = if let DeValue::Integer(number) = &value { whole(number) } else { None };
+        let calls = calls.filter(|calls| setting.check(calls).is_ok()).and_then(|calls| calls.parse().ok());
+        match (setting.key, calls) {
+            (_, None) => faults.push(table.fault(line, format!("`{name}` {}", setting.wrong_kind()))),
+            ("per_minute", calls) => rates.per_minute = calls,
+            (_, calls) => rates.per_second = calls,
+        }
+    }
+    Some(ProviderLimits { provider, rates, origin: table.origin() })
 }

@@ -1,34 +1,45 @@
 //! The only reader of configuration. Precedence: flags, environment, file. Secrets may have files of their own.
 
+mod cors_origins;
 mod crash;
+mod example;
+mod fault;
 mod file;
 mod jwt;
 mod limits;
+mod public_url;
+mod schema;
+mod setting;
 mod settings;
 mod small_file;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod tls_files;
 mod trusted_proxies;
-mod upstream_limits;
+mod values;
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
-use secrecy::{ExposeSecret, SecretString};
-use tracing::level_filters::LevelFilter;
-use url::Url;
+use secrecy::ExposeSecret;
 
+use self::file::FileTables;
 use crate::domain::string_enum;
+pub use cors_origins::CorsOrigins;
 pub use crash::crash_point;
-pub use jwt::{JwtAlgorithm, JwtIssuer, JwtKeys};
-pub use limits::{CallRates, Limits, ProviderLimits, Quotas, UpstreamLimits};
-pub use settings::{SETTINGS, Sensitivity, Setting};
-pub use sources::{SettingValue, api_key};
+pub use example::example;
+pub use fault::{ConfigError, ConfigFault, SettingOrigin};
+pub use jwt::{JWT_KEYS, JwtAlgorithm, JwtIssuer, JwtKeys};
+pub use limits::{CallRates, ProviderLimits, RATE_KEYS, UpstreamLimits};
+pub use public_url::PublicUrl;
+pub use schema::schema;
+pub use setting::{Setting, SettingSection, ValueKind};
+pub use settings::{Limits, LogSettings, Quotas, SECTIONS, ServerSettings, StorageSettings, TraceSettings};
+pub use sources::{SettingValue, api_key, environment};
+pub use tls_files::{TlsFiles, TlsPem};
 pub use trusted_proxies::TrustedProxies;
-pub use upstream_limits::{KEYS as RATE_KEYS, RateKey};
+pub use values::{AdminToken, CollectorUrl};
 
 /// The flags of the command line.
 #[derive(Clone, Debug, Default)]
@@ -38,65 +49,43 @@ pub struct Flags {
     pub values: Vec<(&'static str, String)>,
 }
 
-/// Everything that is wrong with the configuration, one sentence each, without values of secrets.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", .0.join("\n"))]
-pub struct ConfigError(pub Vec<String>);
-
 /// The configuration. Other modules parse master key, database URL and allow-list.
 #[derive(Clone, Debug)]
 pub struct Config {
-    pub listen: SocketAddr,
-    /// The address of a second listener, for health checks and metrics.
-    pub ops_listen: Option<SocketAddr>,
-    /// It may contain a password.
-    pub database_url: SecretString,
-    pub master_key: Option<SecretString>,
-    pub previous_master_keys: Vec<SecretString>,
-    /// The operator's token: at least 16 visible characters.
-    pub admin_token: Option<SecretString>,
-    /// Private hosts and networks that base URLs may reach.
-    pub upstream_allow: String,
+    pub server: ServerSettings,
+    pub storage: StorageSettings,
+    pub log: LogSettings,
+    pub traces: TraceSettings,
+    pub limits: Limits,
+    pub quotas: Quotas,
     /// Issuers whose tokens are accepted.
     pub issuers: Vec<JwtIssuer>,
-    /// How many days audit records are kept; `None` is forever.
-    pub audit_retention_days: Option<u32>,
-    pub limits: Limits,
     /// Rate limits of calls to CRMs, in place of those that the CRMs publish.
     pub upstream_limits: UpstreamLimits,
-    pub quotas: Quotas,
-    pub log: LevelFilter,
-    pub log_format: LogFormat,
-    /// Which successful requests are logged.
-    pub log_success: LoggedSuccesses,
-    /// Proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: TrustedProxies,
-    /// Where traces go, if anywhere.
-    pub traces: Option<TraceSettings>,
     /// Problems that are not errors, such as unknown variables.
     pub warnings: Vec<String>,
-    /// Every setting with its value and origin.
-    pub given: Vec<(&'static Setting, Option<SettingValue>)>,
+    /// The settings that a source gives.
+    given: BTreeMap<&'static str, SettingValue>,
 }
 
-/// Where traces go.
-#[derive(Clone, Debug)]
-pub struct TraceSettings {
-    /// The base URL of the collector.
-    pub endpoint: Url,
-    /// Headers of each request to it.
-    pub headers: Vec<(HeaderName, SecretString)>,
-    /// How many percent of the traces that begin here are sampled.
-    pub percent: u8,
+/// A configuration as it is, with everything that is wrong with it.
+pub struct InspectedConfig {
+    /// A setting that is not valid has its default.
+    pub config: Config,
+    pub faults: Vec<ConfigFault>,
+    /// Whether settings may be missing only because the file could not be read.
+    pub is_partial: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// Text on a terminal; otherwise a server logs JSON.
-    Auto,
-    Text,
-    /// One JSON object per line.
-    Json,
+string_enum! {
+    /// The format of the log.
+    pub enum LogFormat {
+        /// Text on a terminal; otherwise a server logs JSON.
+        Auto = "auto",
+        Text = "text",
+        /// One JSON object per line.
+        Json = "json",
+    }
 }
 
 string_enum! {
@@ -123,7 +112,7 @@ impl LoggedSuccesses {
 impl Config {
     /// Reads the flags, this process's environment, and the file that one of them names.
     pub fn load(flags: &Flags) -> Result<Self, ConfigError> {
-        Self::read(flags, sources::environment())
+        Self::inspect(flags, environment()).valid()
     }
 
     /// The same from a given environment.
@@ -131,226 +120,84 @@ impl Config {
         flags: &Flags,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
-        let found = sources::collect(flags, environment);
-        let (mut faults, given) = (found.faults, found.given);
-        let value = |key: &str| {
-            let found = given.iter().find(|(setting, _)| setting.key == key);
-            found.and_then(|(_, given)| given.clone())
-        };
+        Self::inspect(flags, environment).valid()
+    }
+
+    /// Reads everything, valid or not.
+    pub fn inspect(
+        flags: &Flags,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> InspectedConfig {
+        let sources::Collected { mut values, tables, warnings } = sources::collect(flags, environment);
+        let FileTables { issuers, upstream_limits, is_broken } = tables;
         let config = Self {
-            listen: parsed(value("listen"), &mut faults, listen).unwrap_or(([127, 0, 0, 1], 8080).into()),
-            ops_listen: parsed(value("ops_listen"), &mut faults, listen),
-            database_url: value("database_url").map(|given| given.value).unwrap_or_default(),
-            master_key: value("master_key").map(|given| given.value),
-            previous_master_keys: parsed(value("previous_master_keys"), &mut faults, |text| {
-                Ok(several(text))
-            })
-            .unwrap_or_default(),
-            admin_token: parsed(value("admin_token"), &mut faults, admin_token),
-            upstream_allow: parsed(value("upstream_allow"), &mut faults, |text| Ok(text.to_owned()))
-                .unwrap_or_default(),
-            issuers: found.issuers,
-            audit_retention_days: parsed(value("audit_retention_days"), &mut faults, days).flatten(),
-            limits: limits(&value, &mut faults),
-            upstream_limits: found.upstream_limits,
-            quotas: quotas(&value, &mut faults),
-            log: parsed(value("log"), &mut faults, level).unwrap_or(LevelFilter::INFO),
-            log_format: parsed(value("log_format"), &mut faults, format).unwrap_or(LogFormat::Auto),
-            log_success: parsed(value("log_success"), &mut faults, successes).unwrap_or(LoggedSuccesses::All),
-            trusted_proxies: parsed(value("trusted_proxies"), &mut faults, TrustedProxies::parse)
-                .unwrap_or_default(),
-            traces: traces(&value, &mut faults),
-            warnings: found.warnings,
-            given,
+            server: ServerSettings::read(&mut values),
+            storage: StorageSettings::read(&mut values),
+            log: LogSettings::read(&mut values),
+            traces: TraceSettings::read(&mut values),
+            limits: Limits::read(&mut values),
+            quotas: Quotas::read(&mut values),
+            issuers,
+            upstream_limits,
+            warnings,
+            given: values.given,
         };
-        if faults.is_empty() { Ok(config) } else { Err(ConfigError(faults)) }
+        InspectedConfig { config, faults: values.faults, is_partial: is_broken }
+    }
+
+    /// Every setting with its value and origin.
+    pub fn values(&self) -> impl Iterator<Item = (&'static Setting, Option<SettingValue>)> {
+        settings::all().map(|setting| {
+            let default = || {
+                let value = setting.default?.into();
+                Some(SettingValue { value, origin: SettingOrigin::Default })
+            };
+            (setting, self.given.get(setting.key).cloned().or_else(default))
+        })
+    }
+
+    /// Takes over those values of `new` that are reloaded. Returns their names, and the names of others that differ.
+    pub fn adopt(&mut self, new: &Self) -> (Vec<&'static str>, Vec<&'static str>) {
+        let (mut applied, mut pending) = (Vec::new(), Vec::new());
+        for ((setting, old), (_, given)) in self.values().zip(new.values()).collect::<Vec<_>>() {
+            let text = |value: &Option<SettingValue>| {
+                value.as_ref().map(|given| given.value.expose_secret().to_owned())
+            };
+            match (text(&old) == text(&given), setting.is_reloaded) {
+                (true, _) => {}
+                (false, false) => pending.push(setting.key),
+                (false, true) => {
+                    applied.push(setting.key);
+                    match new.given.get(setting.key) {
+                        Some(given) => self.given.insert(setting.key, given.clone()),
+                        None => self.given.remove(setting.key),
+                    };
+                }
+            }
+        }
+        let is_same = self.issuers.len() == new.issuers.len()
+            && self.issuers.iter().zip(&new.issuers).all(|(old, new)| old.is_same(new));
+        pending.extend((!is_same).then_some("auth.jwt"));
+        let rates = |limits: &UpstreamLimits| -> Vec<(String, CallRates)> {
+            limits.0.iter().map(|limits| (limits.provider.clone(), limits.rates)).collect()
+        };
+        pending.extend(
+            (rates(&self.upstream_limits) != rates(&new.upstream_limits)).then_some("limits.upstream"),
+        );
+        (applied, pending)
     }
 
     /// Where the value of a setting came from, for error messages.
     #[must_use]
-    pub fn origin(&self, key: &str) -> String {
-        let found = self.given.iter().find(|(setting, _)| setting.key == key);
-        match found {
-            Some((_, Some(given))) => given.origin.clone(),
-            Some((setting, None)) => setting.variable.to_owned(),
-            None => key.to_owned(),
-        }
+    pub fn origin(&self, key: &str) -> SettingOrigin {
+        let given = self.given.get(key).map(|given| given.origin.clone());
+        given.unwrap_or_else(|| SettingOrigin::Nowhere(format!("GATEWAY_{}", key.to_uppercase())))
     }
 }
 
-fn parsed<T>(
-    given: Option<SettingValue>,
-    faults: &mut Vec<String>,
-    parse: impl Fn(&str) -> Result<T, &'static str>,
-) -> Option<T> {
-    let given = given?;
-    parse(given.value.expose_secret()).map_err(|fault| faults.push(format!("{} {fault}", given.origin))).ok()
-}
-
-fn listen(text: &str) -> Result<SocketAddr, &'static str> {
-    text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8080 or [::1]:8080")
-}
-
-fn admin_token(text: &str) -> Result<SecretString, &'static str> {
-    if text.len() < 16 {
-        return Err("must have at least 16 characters; `openssl rand -hex 32` makes a suitable one");
-    }
-    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(
-            "must contain only visible ASCII characters, without spaces, because it is sent in a header",
-        );
-    }
-    if text.starts_with("cg_") {
-        return Err("must not begin with cg_, like the API keys of tenants");
-    }
-    Ok(text.into())
-}
-
-fn successes(text: &str) -> Result<LoggedSuccesses, &'static str> {
-    LoggedSuccesses::parse(text).ok_or("must be one of: all, sampled, off")
-}
-
-/// The secrets between commas. An empty one is kept, so that its parser reports it.
-fn several(text: &str) -> Vec<SecretString> {
-    text.split(',').map(|one| SecretString::from(one.trim())).collect()
-}
-
-fn days(text: &str) -> Result<Option<u32>, &'static str> {
-    const MOST: u32 = 36_500;
-    let days = text.parse().ok().filter(|days| *days <= MOST);
-    let days = days.ok_or("must be a whole number of days from 0 (forever) to 36500")?;
-    Ok(Some(days).filter(|days| *days > 0))
-}
-
-fn traces(value: &impl Fn(&str) -> Option<SettingValue>, faults: &mut Vec<String>) -> Option<TraceSettings> {
-    let headers = parsed(value("otlp_headers"), faults, headers).unwrap_or_default();
-    let percent = parsed(value("trace_percent"), faults, percent).unwrap_or(100);
-    let endpoint = parsed(value("otlp_endpoint"), faults, base_url)?;
-    Some(TraceSettings { endpoint, headers, percent })
-}
-
-fn base_url(text: &str) -> Result<Url, &'static str> {
-    let is_plain = |url: &Url| {
-        matches!(url.scheme(), "http" | "https")
-            && url.query().is_none()
-            && url.fragment().is_none()
-            && url.username().is_empty()
-            && url.password().is_none()
-    };
-    Url::parse(text)
-        .ok()
-        .filter(is_plain)
-        .ok_or("must be a URL with http or https, without a query and without a password, such as http://127.0.0.1:4318")
-}
-
-/// `name=value`, comma-separated.
-fn headers(text: &str) -> Result<Vec<(HeaderName, SecretString)>, &'static str> {
-    let header = |pair: &str| {
-        let (name, value) = pair.split_once('=')?;
-        let value = value.trim();
-        let is_value = !value.is_empty() && HeaderValue::from_str(value).is_ok();
-        Some((name.trim().parse().ok().filter(|_| is_value)?, SecretString::from(value)))
-    };
-    let pairs = text.split(',').filter(|pair| !pair.trim().is_empty());
-    pairs.map(header).collect::<Option<_>>().ok_or("must be headers as name=value, comma-separated")
-}
-
-fn percent(text: &str) -> Result<u8, &'static str> {
-    text.parse().ok().filter(|percent| *percent <= 100).ok_or("must be a whole number from 0 to 100")
-}
-
-fn limits(value: &impl Fn(&str) -> Option<SettingValue>, faults: &mut Vec<String>) -> Limits {
-    let usual = Limits::default();
-    let mut number = |key: &str| parsed(value(key), faults, count);
-    let key_rate = number("key_rate").map_or(usual.key_rate, bound);
-    let key_burst = number("key_burst").unwrap_or(usual.key_burst);
-    let tenant_in_flight = number("tenant_in_flight").map_or(usual.tenant_in_flight, bound);
-    let credential_in_flight = number("credential_in_flight").map_or(usual.credential_in_flight, bound);
-    let credential_waiting = number("credential_waiting").unwrap_or(usual.credential_waiting);
-    let in_flight = number("in_flight").map_or(usual.in_flight, bound);
-    let mut mib = |key: &str| parsed(value(key), faults, mib);
-    let tenant_in_flight_mib = mib("tenant_in_flight_mib").unwrap_or(usual.tenant_in_flight_mib);
-    let in_flight_mib = mib("in_flight_mib").unwrap_or(usual.in_flight_mib);
-    let settle = parsed(value("settle_ms"), faults, |text| millis(text, 1, 60_000)).unwrap_or(usual.settle);
-    let lease = parsed(value("lease_ms"), faults, |text| millis(text, 1_000, 300_000)).unwrap_or(usual.lease);
-    Limits {
-        key_rate,
-        key_burst,
-        tenant_in_flight,
-        credential_in_flight,
-        credential_waiting,
-        in_flight,
-        tenant_in_flight_mib,
-        in_flight_mib,
-        settle,
-        lease,
-    }
-}
-
-fn quotas(value: &impl Fn(&str) -> Option<SettingValue>, faults: &mut Vec<String>) -> Quotas {
-    let usual = Quotas::default();
-    let mut quota = |key: &str, usual: Option<u64>| parsed(value(key), faults, quota).unwrap_or(usual);
-    Quotas {
-        ledger_rows: quota("tenant_ledger_rows", usual.ledger_rows),
-        ledger_bytes: quota("tenant_ledger_bytes", usual.ledger_bytes),
-        credentials: quota("tenant_credentials", usual.credentials),
-        api_keys: quota("tenant_api_keys", usual.api_keys),
-        audit_records: quota("tenant_audit_records", usual.audit_records),
-    }
-}
-
-/// 0 is unlimited.
-fn quota(text: &str) -> Result<Option<u64>, &'static str> {
-    const MOST: u64 = 1 << 50;
-    let number = text.parse().ok().filter(|number| *number <= MOST);
-    let number = number.ok_or("must be a whole number from 0 (unlimited) to 1125899906842624")?;
-    Ok(Some(number).filter(|number| *number > 0))
-}
-
-/// 0 is unlimited.
-fn bound(number: u32) -> Option<u32> {
-    Some(number).filter(|number| *number > 0)
-}
-
-/// The largest response must fit into half of it.
-fn mib(text: &str) -> Result<u32, &'static str> {
-    let number = text.parse().ok().filter(|number| (16..=1_000_000).contains(number));
-    number.ok_or("must be a whole number of MiB from 16 to 1000000")
-}
-
-fn count(text: &str) -> Result<u32, &'static str> {
-    const MOST: u32 = 1_000_000;
-    let number = text.parse().ok().filter(|number| *number <= MOST);
-    number.ok_or("must be a whole number from 0 (unlimited) to 1000000")
-}
-
-fn millis(text: &str, least: u64, most: u64) -> Result<Duration, &'static str> {
-    let millis = text.parse().ok().filter(|millis| (least..=most).contains(millis));
-    let wrong = if least == 1 {
-        "must be a whole number of milliseconds from 1 to 60000"
-    } else {
-        "must be a whole number of milliseconds from 1000 to 300000"
-    };
-    millis.map(Duration::from_millis).ok_or(wrong)
-}
-
-pub(crate) fn level(text: &str) -> Result<LevelFilter, &'static str> {
-    match text {
-        "off" => Ok(LevelFilter::OFF),
-        "error" => Ok(LevelFilter::ERROR),
-        "warn" => Ok(LevelFilter::WARN),
-        "info" => Ok(LevelFilter::INFO),
-        "debug" => Ok(LevelFilter::DEBUG),
-        "trace" => Ok(LevelFilter::TRACE),
-        _ => Err("must be one of: off, error, warn, info, debug, trace"),
-    }
-}
-
-pub(crate) fn format(text: &str) -> Result<LogFormat, &'static str> {
-    match text {
-        "auto" => Ok(LogFormat::Auto),
-        "text" => Ok(LogFormat::Text),
-        "json" => Ok(LogFormat::Json),
-        _ => Err("must be one of: auto, text, json"),
+impl InspectedConfig {
+    /// The configuration, if nothing is wrong with it.
+    fn valid(self) -> Result<Config, ConfigError> {
+        ConfigError::of(self.faults).map(|()| self.config)
     }
 }

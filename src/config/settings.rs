@@ -1,286 +1,170 @@
-//! The table of settings. Parsing, suggestions for misspelled names, `check-config` and the README use it.
+//! Every setting, declared once. A field's comment is the text for operators.
 
-use crate::domain::nearest;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
 
-#[derive(Debug)]
-pub struct Setting {
-    /// The name in the file.
-    pub key: &'static str,
-    pub variable: &'static str,
-    /// How much of the value may be shown, and whether it may have a file of its own.
-    pub exposure: Sensitivity,
-    pub doc: &'static str,
-    /// The value if none is given.
-    pub default: Option<&'static str>,
-}
+use secrecy::SecretString;
+use tracing::level_filters::LevelFilter;
 
-/// How much of a setting's value may be shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sensitivity {
-    Open,
-    /// Nothing; `…_FILE` and `…_file` name a file that contains it.
-    Secret,
-    /// Nothing; a file of its own contains one per line.
-    Secrets,
-    /// The parts without a password; `…_FILE` and `…_file` as well.
-    Url,
-}
+use super::setting::{Setting, SettingSection, ValueKind, setting, settings, whole, whole_of, whole_or};
+use super::values::{AdminToken, CollectorHeaders, CollectorUrl};
+use super::{CorsOrigins, LogFormat, LoggedSuccesses, PublicUrl, TlsFiles, TrustedProxies};
 
-const fn setting(
-    key: &'static str,
-    variable: &'static str,
-    exposure: Sensitivity,
-    default: Option<&'static str>,
-    doc: &'static str,
-) -> Setting {
-    Setting { key, variable, exposure, doc, default }
-}
+/// 0 in a limit.
+const UNLIMITED: &str = "unlimited";
+const MOST: u64 = 1_000_000;
+const QUOTA_MOST: u64 = 1 << 50;
 
-pub const SETTINGS: &[Setting] = &[
-    setting(
-        "listen",
-        "GATEWAY_LISTEN",
-        Sensitivity::Open,
-        Some("127.0.0.1:8080"),
-        "Address and port of the API.",
-    ),
-    setting(
-        "ops_listen",
-        "GATEWAY_OPS_LISTEN",
-        Sensitivity::Open,
-        None,
-        "Address and port of a second listener for `/livez`, `/readyz` and `/metrics` only, with its own connections; none \
-         by default. With it, the API's listener does not serve `/metrics`.",
-    ),
-    setting(
-        "database_url",
-        "GATEWAY_DATABASE_URL",
-        Sensitivity::Url,
-        Some("sqlite://data/gateway.db"),
-        "`sqlite://` and the path of the database file, or `postgres://user:password@host:5432/database`, with \
-         `?sslmode=verify-full` if it is reached over a network.",
-    ),
-    setting(
-        "master_key",
-        "GATEWAY_MASTER_KEY",
-        Sensitivity::Secret,
-        None,
-        "32 bytes in base64 that seal the secrets of credentials; `contacts-gateway master-key generate` makes one.",
-    ),
-    setting(
-        "previous_master_keys",
-        "GATEWAY_PREVIOUS_MASTER_KEYS",
-        Sensitivity::Secrets,
-        None,
-        "Previous master keys, comma-separated, or one per line in the file: they open old secrets and seal nothing.",
-    ),
-    setting(
-        "admin_token",
-        "GATEWAY_ADMIN_TOKEN",
-        Sensitivity::Secret,
-        None,
-        "The operator's token for `/admin`, at least 16 characters; without it `/admin` does not exist.",
-    ),
-    setting(
-        "upstream_allow",
-        "GATEWAY_UPSTREAM_ALLOW",
-        Sensitivity::Open,
-        Some(""),
-        "Private hosts, `host:port`, addresses and networks, comma-separated, that base URLs of credentials may \
-         reach.",
-    ),
-    setting(
-        "audit_retention_days",
-        "GATEWAY_AUDIT_RETENTION_DAYS",
-        Sensitivity::Open,
-        Some("365"),
-        "How many days audit records are kept; 0 is forever.",
-    ),
-    setting(
-        "log",
-        "GATEWAY_LOG",
-        Sensitivity::Open,
-        Some("info"),
-        "`off`, `error`, `warn`, `info`, `debug` or `trace`.",
-    ),
-    setting(
-        "log_format",
-        "GATEWAY_LOG_FORMAT",
-        Sensitivity::Open,
-        Some("auto"),
-        "`text`, `json`, or `auto`: text on a terminal, otherwise JSON.",
-    ),
-    setting(
-        "log_success",
-        "GATEWAY_LOG_SUCCESS",
-        Sensitivity::Open,
-        Some("all"),
-        "Which successful requests are logged: `all`, `sampled` (one of 100) or `off`. Failures always are.",
-    ),
-    setting(
-        "trusted_proxies",
-        "GATEWAY_TRUSTED_PROXIES",
-        Sensitivity::Open,
-        Some(""),
-        "Addresses and networks of proxies, comma-separated, whose `X-Forwarded-For` names the client in the log.",
-    ),
-    setting(
-        "otlp_endpoint",
-        "GATEWAY_OTLP_ENDPOINT",
-        Sensitivity::Open,
-        None,
-        "The base URL of a collector of traces, such as `http://127.0.0.1:4318`; spans are posted to `v1/traces` below it. \
-         Without it there are no traces.",
-    ),
-    setting(
-        "otlp_headers",
-        "GATEWAY_OTLP_HEADERS",
-        Sensitivity::Secret,
-        None,
-        "Headers of requests to the collector, as `name=value`, comma-separated.",
-    ),
-    setting(
-        "trace_percent",
-        "GATEWAY_TRACE_PERCENT",
-        Sensitivity::Open,
-        Some("100"),
-        "How many percent of the traces that begin here are sampled. A trace that a caller began is sampled if the caller says so.",
-    ),
-    setting(
-        "key_rate",
-        "GATEWAY_KEY_RATE",
-        Sensitivity::Open,
-        Some("50"),
-        "Requests per second of one API key; 0 is unlimited.",
-    ),
-    setting(
-        "key_burst",
-        "GATEWAY_KEY_BURST",
-        Sensitivity::Open,
-        Some("100"),
-        "Requests that a key may send in a burst after a pause.",
-    ),
-    setting(
-        "tenant_in_flight",
-        "GATEWAY_TENANT_IN_FLIGHT",
-        Sensitivity::Open,
-        Some("64"),
-        "Concurrent requests of one tenant; 0 is unlimited.",
-    ),
-    setting(
-        "credential_in_flight",
-        "GATEWAY_CREDENTIAL_IN_FLIGHT",
-        Sensitivity::Open,
-        Some("16"),
-        "Concurrent requests on one credential; 0 is unlimited.",
-    ),
-    setting(
-        "credential_waiting",
-        "GATEWAY_CREDENTIAL_WAITING",
-        Sensitivity::Open,
-        Some("32"),
-        "Requests on one credential that may wait, for at most 250 ms.",
-    ),
-    setting(
-        "in_flight",
-        "GATEWAY_IN_FLIGHT",
-        Sensitivity::Open,
-        Some("512"),
-        "Concurrent requests of the whole process; 0 is unlimited.",
-    ),
-    setting(
-        "tenant_ledger_rows",
-        "GATEWAY_TENANT_LEDGER_ROWS",
-        Sensitivity::Open,
-        Some("1000000"),
-        "Stored writes under an `Idempotency-Key` of one tenant; 0 is unlimited.",
-    ),
-    setting(
-        "tenant_ledger_bytes",
-        "GATEWAY_TENANT_LEDGER_BYTES",
-        Sensitivity::Open,
-        Some("1073741824"),
-        "Bytes of these writes; a write in progress counts as 64 KiB and its request; 0 is unlimited.",
-    ),
-    setting(
-        "tenant_credentials",
-        "GATEWAY_TENANT_CREDENTIALS",
-        Sensitivity::Open,
-        Some("1000"),
-        "Credentials of one tenant; 0 is unlimited.",
-    ),
-    setting(
-        "tenant_api_keys",
-        "GATEWAY_TENANT_API_KEYS",
-        Sensitivity::Open,
-        Some("1000"),
-        "API keys of one tenant; 0 is unlimited.",
-    ),
-    setting(
-        "tenant_audit_records",
-        "GATEWAY_TENANT_AUDIT_RECORDS",
-        Sensitivity::Open,
-        Some("10000000"),
-        "Audit records of one tenant; beyond the limit the oldest are erased early; 0 is unlimited.",
-    ),
-    setting(
-        "tenant_in_flight_mib",
-        "GATEWAY_TENANT_IN_FLIGHT_MIB",
-        Sensitivity::Open,
-        Some("64"),
-        "MiB of CRM replies and of responses of one tenant in memory, half for each; those up to 256 KiB do not \
-         count. From 16.",
-    ),
-    setting(
-        "in_flight_mib",
-        "GATEWAY_IN_FLIGHT_MIB",
-        Sensitivity::Open,
-        Some("256"),
-        "The same for the whole process.",
-    ),
-    setting(
-        "settle_ms",
-        "GATEWAY_SETTLE_MS",
-        Sensitivity::Open,
-        Some("5000"),
-        "Milliseconds between the two lookups that prove a lost create absent.",
-    ),
-    setting(
-        "lease_ms",
-        "GATEWAY_LEASE_MS",
-        Sensitivity::Open,
-        Some("30000"),
-        "Milliseconds without renewal after which another process may take over a write under an \
-         `Idempotency-Key`; the same for all processes on one database.",
-    ),
+/// All sections, in the order of the documents.
+pub const SECTIONS: [SettingSection; 6] = [
+    ServerSettings::SECTION,
+    StorageSettings::SECTION,
+    LogSettings::SECTION,
+    TraceSettings::SECTION,
+    Limits::SECTION,
+    Quotas::SECTION,
 ];
 
-impl Setting {
-    /// Whether it is a whole number, which needs no quotes in the file.
-    #[must_use]
-    pub fn is_number(&self) -> bool {
-        self.default.is_some_and(|text| text.parse::<u64>().is_ok())
-    }
+/// All settings.
+pub fn all() -> impl Iterator<Item = &'static Setting> {
+    const ALL: &[SettingSection] = &SECTIONS;
+    ALL.iter().flat_map(|section| section.settings)
+}
 
-    /// Whether it may have a file of its own.
-    #[must_use]
-    pub fn from_file(&self) -> bool {
-        self.exposure != Sensitivity::Open
+settings! {
+    /// How the gateway is reached.
+    #[derive(Clone, Debug)]
+    pub struct ServerSettings in "Server" {
+        /// Address and port of the API.
+        listen: SocketAddr = setting(ValueKind::Address).default("127.0.0.1:8080").flag("ADDRESS:PORT"),
+        /// Address and port of a second listener for `/livez`, `/readyz` and `/metrics` only, with its own connections; none by
+        /// default. With it, the API's listener does not serve `/metrics`.
+        ops_listen: Option<SocketAddr> = setting(ValueKind::Address).example("127.0.0.1:9090"),
+        /// The `http` or `https` URL at which callers reach the gateway, with a path prefix if a proxy adds one. With it,
+        /// `Location`, `Link`, the `type` of problems and the server in `/openapi.json` are URLs; without it they are paths.
+        public_url: Option<PublicUrl> = setting(ValueKind::Url).example("https://api.example.com/contacts"),
+        /// A file with the TLS certificate of the API's listener and its chain, in PEM; with it, the listener speaks HTTPS only. It is
+        /// reloaded when it changes.
+        tls_certificate: Option<PathBuf> = setting(ValueKind::Path).example("/etc/contacts-gateway/tls.crt"),
+        /// A file with the private key of the TLS certificate, in PEM. It is reloaded when it changes.
+        tls_key: Option<PathBuf> = setting(ValueKind::Path).example("/etc/contacts-gateway/tls.key"),
+        /// Origins, comma-separated, whose browser apps may call the API of tenants (CORS); `/admin`, `/ops` and `/metrics` are never
+        /// shared.
+        cors_origins: CorsOrigins = setting(ValueKind::Origins).default("").example("https://app.example.com"),
+        /// Addresses and networks of proxies, comma-separated, whose `X-Forwarded-For` names the client in the log.
+        trusted_proxies: TrustedProxies =
+            setting(ValueKind::List).default("").example("10.0.0.7, 10.1.0.0/16").reloaded(),
     }
 }
 
-/// The fault of a key in a table whose keys are `known`.
-pub(super) fn unknown_key(origin: &str, name: &str, known: &[&str]) -> String {
-    let shown = shown_key(name);
-    let near = nearest(name, known.iter().copied()).map_or_else(
-        || format!("the settings are {}", known.join(", ")),
-        |near| format!("did you mean `{near}`?"),
-    );
-    format!("{origin}: {shown} is not a setting; {near}")
+impl ServerSettings {
+    /// The files of the certificate, if both are given.
+    #[must_use]
+    pub fn tls(&self) -> Option<TlsFiles> {
+        let (certificate, key) = (self.tls_certificate.clone()?, self.tls_key.clone()?);
+        Some(TlsFiles { certificate, key })
+    }
 }
 
-/// A key of the file as it may be shown. A key that needs quotes is not shown, because it may be a secret.
-pub(super) fn shown_key(name: &str) -> String {
-    let bare = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
-    if bare { format!("`{name}`") } else { "a key in quotes".to_owned() }
+settings! {
+    /// What is stored, and who may reach it.
+    #[derive(Clone, Debug)]
+    pub struct StorageSettings in "Database, keys and CRMs" {
+        /// The database: `sqlite://` and the path of its file, or `postgres://user:password@host:5432/database`, with
+        /// `?sslmode=verify-full` if it is reached over a network.
+        database_url: SecretString =
+            setting(ValueKind::Database).default("sqlite://data/gateway.db").flag("URL"),
+        /// Required: 32 bytes in base64 that seal the secrets of credentials; `contacts-gateway master-key generate` makes one.
+        master_key: Option<SecretString> =
+            setting(ValueKind::Secret).example("/etc/contacts-gateway/master.key"),
+        /// Previous master keys, comma-separated, or one per line in the file: they open old secrets and seal nothing.
+        previous_master_keys: Vec<SecretString> =
+            setting(ValueKind::Secrets).example("/etc/contacts-gateway/previous.keys"),
+        /// The operator's token for `/admin`, at least 16 characters; without it `/admin` does not exist.
+        admin_token: Option<AdminToken> =
+            setting(ValueKind::Secret).example("/etc/contacts-gateway/admin.token"),
+        /// Private hosts, `host:port`, addresses and networks, comma-separated, that base URLs of credentials may reach.
+        upstream_allow: String =
+            setting(ValueKind::List).default("").example("crm.internal, 10.2.0.0/16").flag("LIST"),
+        /// How many days audit records are kept; 0 is forever.
+        audit_retention_days: Option<u32> = whole_or("forever", 36_500).default("365"),
+    }
+}
+
+settings! {
+    /// What is logged.
+    #[derive(Clone, Debug)]
+    pub struct LogSettings in "Log" {
+        /// The log level: `off`, `error`, `warn`, `info`, `debug` or `trace`.
+        log: LevelFilter = setting(ValueKind::Word(&["off", "error", "warn", "info", "debug", "trace"]))
+            .default("info").flag("LEVEL").reloaded(),
+        /// The format of the log: `text`, `json`, or `auto`: text on a terminal, otherwise JSON.
+        log_format: LogFormat = setting(ValueKind::Word(&["auto", "text", "json"])).default("auto").flag("FORMAT"),
+        /// Which successful requests are logged: `all`, `sampled` (one of 100) or `off`. Failures always are.
+        log_success: LoggedSuccesses =
+            setting(ValueKind::Word(&["all", "sampled", "off"])).default("all").reloaded(),
+    }
+}
+
+settings! {
+    /// Where traces go.
+    #[derive(Clone, Debug)]
+    pub struct TraceSettings in "Traces" {
+        /// The base URL of a collector that takes OTLP over HTTP; spans are posted to `v1/traces` below it. Without it there are no
+        /// traces.
+        endpoint as "otlp_endpoint": Option<CollectorUrl> =
+            setting(ValueKind::Url).example("http://127.0.0.1:4318"),
+        /// Headers of requests to the collector, as `name=value`, comma-separated.
+        headers as "otlp_headers": CollectorHeaders =
+            setting(ValueKind::Secret).example("/etc/contacts-gateway/otlp.headers"),
+        /// How many percent of the traces that begin here are sampled. A trace that a caller began is sampled if the caller says so.
+        percent as "trace_percent": u32 = whole_of("percent", 0, 100).default("100"),
+    }
+}
+
+settings! {
+    /// The limits of requests, and the times of dependable writes. `None` is unlimited.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Limits in "Limits" {
+        /// Requests per second of one API key or token subject; 0 is unlimited.
+        key_rate: Option<u32> = whole_or(UNLIMITED, MOST).default("50").reloaded(),
+        /// Requests that a key may send in a burst after a pause.
+        key_burst: u32 = whole(0, MOST).default("100").reloaded(),
+        /// Concurrent requests of one tenant; 0 is unlimited.
+        tenant_in_flight: Option<u32> = whole_or(UNLIMITED, MOST).default("64"),
+        /// Concurrent requests on one credential; 0 is unlimited.
+        credential_in_flight: Option<u32> = whole_or(UNLIMITED, MOST).default("16"),
+        /// Requests on one credential that may wait, for at most 250 ms.
+        credential_waiting: u32 = whole(0, MOST).default("32"),
+        /// Concurrent requests of the whole process; 0 is unlimited.
+        in_flight: Option<u32> = whole_or(UNLIMITED, MOST).default("512"),
+        /// MiB of CRM replies and of responses of one tenant in memory, half for each; those up to 256 KiB do not count. The largest
+        /// response must fit into half of it.
+        tenant_in_flight_mib: u32 = whole_of("MiB", 16, MOST).default("64"),
+        /// The same for the whole process.
+        in_flight_mib: u32 = whole_of("MiB", 16, MOST).default("256"),
+        /// Milliseconds between the two lookups that prove a lost create absent.
+        settle as "settle_ms": Duration = whole_of("milliseconds", 1, 60_000).default("5000"),
+        /// Milliseconds without renewal after which another process may take over a write under an `Idempotency-Key`; the same for
+        /// all processes on one database.
+        lease as "lease_ms": Duration = whole_of("milliseconds", 1_000, 300_000).default("30000"),
+    }
+}
+
+settings! {
+    /// How much one tenant may store. `None` is unlimited.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Quotas in "Quotas of one tenant" {
+        /// Stored writes under an `Idempotency-Key`; 0 is unlimited.
+        ledger_rows as "tenant_ledger_rows": Option<u64> = whole_or(UNLIMITED, QUOTA_MOST).default("1000000"),
+        /// Bytes of these writes; a write in progress counts as 64 KiB and its request; 0 is unlimited.
+        ledger_bytes as "tenant_ledger_bytes": Option<u64> = whole_or(UNLIMITED, QUOTA_MOST).default("1073741824"),
+        /// Credentials; 0 is unlimited.
+        credentials as "tenant_credentials": Option<u64> = whole_or(UNLIMITED, QUOTA_MOST).default("1000"),
+        /// API keys; 0 is unlimited.
+        api_keys as "tenant_api_keys": Option<u64> = whole_or(UNLIMITED, QUOTA_MOST).default("1000"),
+        /// Audit records; beyond the limit the oldest are erased early; 0 is unlimited.
+        audit_records as "tenant_audit_records": Option<u64> = whole_or(UNLIMITED, QUOTA_MOST).default("10000000"),
+    }
 }

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::file::Tables;
-use super::jwt::JwtIssuer;
-use super::limits::UpstreamLimits;
-use super::settings::{SETTINGS, Sensitivity, Setting};
-use super::{Flags, crash, file, small_file};
+use super::fault::{ConfigFault, SettingOrigin};
+use super::file::{self, FileEntry, FileTables};
+use super::setting::{Setting, SettingSection, ValueKind};
+use super::values::FromSetting;
+use super::{Flags, crash, settings, small_file};
 use crate::domain::nearest;
 
 /// The variable that names the configuration file.
@@ -19,30 +19,61 @@ const FILE_VARIABLE: &str = "GATEWAY_CONFIG";
 #[derive(Clone, Debug)]
 pub struct SettingValue {
     pub value: SecretString,
-    /// Such as `GATEWAY_LISTEN`, `--listen`, `listen in gateway.toml`, `default`.
-    pub origin: String,
+    pub origin: SettingOrigin,
 }
 
 impl SettingValue {
-    /// The value as it may be shown.
+    /// The value as it may be shown, if it is valid.
     #[must_use]
-    pub fn shown(&self, exposure: Sensitivity) -> String {
+    pub fn shown(&self, kind: ValueKind) -> String {
         let value = self.value.expose_secret();
-        match exposure {
+        match kind {
+            ValueKind::Secret | ValueKind::Secrets | ValueKind::Database => "(set)".to_owned(),
+            // Without user and password, else it would not be valid.
+            ValueKind::Url | ValueKind::Origins => value.to_owned(),
             // No valid value looks like this, and a URL may contain a password.
-            Sensitivity::Open if value.contains("://") || value.contains('@') => "(not shown)".to_owned(),
-            Sensitivity::Open => value.to_owned(),
-            Sensitivity::Secret | Sensitivity::Secrets | Sensitivity::Url => "(set)".to_owned(),
+            _ if value.contains("://") || value.contains('@') => "(not shown)".to_owned(),
+            _ => value.to_owned(),
         }
     }
 }
 
-/// The values of all sources, and what is wrong with them.
+/// The values of all sources, and what is wrong with them. Empty, it stands for the defaults.
+#[derive(Default)]
+pub(super) struct Values {
+    pub(super) given: BTreeMap<&'static str, SettingValue>,
+    pub(super) faults: Vec<ConfigFault>,
+}
+
+impl Values {
+    /// The value of the setting `key`; the default if none is given, or if it is not valid.
+    pub(super) fn take<T: FromSetting>(&mut self, section: &SettingSection, key: &str) -> T {
+        let setting = section.settings.iter().find(|setting| setting.key == key);
+        let given = self.given.get(key);
+        if let (Some(setting), Some(SettingValue { value, origin })) = (setting, given) {
+            let text = value.expose_secret();
+            let valid = setting.check(text).and_then(|()| T::from_setting(text).map_err(str::to_owned));
+            match valid {
+                Ok(value) => return value,
+                Err(fault) => self.faults.push(ConfigFault::new(origin, fault)),
+            }
+        }
+        let default = setting.and_then(|setting| setting.default);
+        #[expect(clippy::expect_used, reason = "constants; a test reads every default")]
+        default
+            .map_or_else(T::absent, |text| T::from_setting(text).ok())
+            .expect("a setting has a valid default or may be absent")
+    }
+
+    fn fault(&mut self, origin: &SettingOrigin, text: impl Into<String>) {
+        self.faults.push(ConfigFault::new(origin, text));
+    }
+}
+
+/// What the sources give.
 pub(super) struct Collected {
-    pub(super) given: Vec<(&'static Setting, Option<SettingValue>)>,
-    pub(super) issuers: Vec<JwtIssuer>,
-    pub(super) upstream_limits: UpstreamLimits,
-    pub(super) faults: Vec<String>,
+    pub(super) values: Values,
+    pub(super) tables: FileTables,
     pub(super) warnings: Vec<String>,
 }
 
@@ -57,7 +88,8 @@ pub fn api_key() -> Option<SecretString> {
 }
 
 /// This process's variables that begin with `GATEWAY_`.
-pub(super) fn environment() -> Vec<(String, String)> {
+#[must_use]
+pub fn environment() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
         .filter(|(name, _)| name.starts_with("GATEWAY_") && !crash::is_ours(name) && name != API_KEY_VARIABLE)
@@ -68,67 +100,58 @@ pub(super) fn environment() -> Vec<(String, String)> {
 pub(super) fn collect(flags: &Flags, environment: impl IntoIterator<Item = (String, String)>) -> Collected {
     let mut variables: BTreeMap<String, String> =
         environment.into_iter().filter(|(name, _)| name.starts_with("GATEWAY_")).collect();
-    let (mut faults, mut values, mut tables) = (Vec::new(), BTreeMap::new(), Tables::default());
+    let (mut values, mut tables) = (Values::default(), FileTables::default());
     let named = variables.remove(FILE_VARIABLE).map(PathBuf::from);
     if named.as_deref().is_some_and(|path| path.as_os_str().is_empty()) {
-        faults.push(format!("{FILE_VARIABLE} is empty; give it the path of a file or remove it"));
+        let origin = SettingOrigin::Variable(FILE_VARIABLE.to_owned());
+        values.fault(&origin, "is empty; give it the path of a file or remove it");
     } else if let Some(path) = flags.file.as_ref().or(named.as_ref()) {
-        tables = from_file(path, &mut values, &mut faults);
+        tables = from_file(path, &mut values);
     }
-    from_variables(&mut variables, &mut values, &mut faults);
+    from_variables(&mut variables, &mut values);
     for (key, value) in &flags.values {
-        let origin = format!("--{}", key.replace('_', "-"));
+        let origin = SettingOrigin::Flag(format!("--{}", key.replace('_', "-")));
         let given = SettingValue { value: value.clone().into(), origin };
-        check_filled(&given, &mut faults);
-        values.insert(*key, given);
+        if check_filled(&given, &mut values) {
+            values.given.insert(*key, given);
+        }
     }
-    let given =
-        SETTINGS.iter().map(|setting| (setting, values.remove(setting.key).or_else(|| default(setting))));
-    Collected {
-        given: given.collect(),
-        issuers: tables.issuers,
-        upstream_limits: tables.upstream_limits,
-        faults,
-        warnings: variables.keys().map(|name| warning(name)).collect(),
-    }
+    Collected { values, tables, warnings: variables.keys().map(|name| warning(name)).collect() }
 }
 
-type Values = BTreeMap<&'static str, SettingValue>;
-
-fn from_file(path: &Path, values: &mut Values, faults: &mut Vec<String>) -> Tables {
-    let (entries, tables) = file::read(path, faults);
-    for (setting, is_path, text) in entries {
-        let suffix = if is_path { "_file" } else { "" };
-        let origin = format!("{}{suffix} in {}", setting.key, path.display());
-        let given = SettingValue { value: text, origin };
-        let Some(given) = resolved(setting, given, is_path, faults) else { continue };
-        if let Some(other) = values.insert(setting.key, given) {
-            faults.push(format!(
-                "{} and {}_file both give the same secret; keep one",
-                other.origin, setting.key
-            ));
+fn from_file(path: &Path, values: &mut Values) -> FileTables {
+    let (entries, tables) = file::read(path, &mut values.faults);
+    for FileEntry { setting, is_path, text, origin } in entries {
+        let Some(given) = resolved(setting, SettingValue { value: text, origin }, is_path, values) else {
+            continue;
+        };
+        if let Some(other) = values.given.insert(setting.key, given) {
+            let text = format!("given here and as {}_file; keep one", setting.key);
+            values.fault(&other.origin, text);
         }
     }
     tables
 }
 
-fn from_variables(variables: &mut BTreeMap<String, String>, values: &mut Values, faults: &mut Vec<String>) {
-    for setting in SETTINGS {
-        let file_variable = format!("{}_FILE", setting.variable);
-        let plain = variables.remove(setting.variable);
-        let path = if setting.from_file() { variables.remove(&file_variable) } else { None };
+fn from_variables(variables: &mut BTreeMap<String, String>, values: &mut Values) {
+    for setting in settings::all() {
+        let variable = setting.variable();
+        let file_variable = format!("{variable}_FILE");
+        let plain = variables.remove(&variable);
+        let path = if setting.may_have_file() { variables.remove(&file_variable) } else { None };
         let (text, is_path) = match (plain, path) {
             (None, None) => continue,
             (Some(_), Some(_)) => {
-                faults.push(format!("{} and {file_variable} are both given; keep one", setting.variable));
+                let text = format!("given together with {file_variable}; keep one");
+                values.fault(&SettingOrigin::Variable(variable), text);
                 continue;
             }
             (Some(text), None) => (text, false),
             (None, Some(path)) => (path, true),
         };
-        let origin = if is_path { file_variable } else { setting.variable.to_owned() };
-        if let Some(given) = resolved(setting, SettingValue { value: text.into(), origin }, is_path, faults) {
-            values.insert(setting.key, given);
+        let origin = SettingOrigin::Variable(if is_path { file_variable } else { variable });
+        if let Some(given) = resolved(setting, SettingValue { value: text.into(), origin }, is_path, values) {
+            values.given.insert(setting.key, given);
         }
     }
 }
@@ -138,9 +161,9 @@ fn resolved(
     setting: &Setting,
     given: SettingValue,
     is_path: bool,
-    faults: &mut Vec<String>,
+    values: &mut Values,
 ) -> Option<SettingValue> {
-    if !check_filled(&given, faults) {
+    if !check_filled(&given, values) {
         return None;
     }
     if !is_path {
@@ -148,32 +171,29 @@ fn resolved(
     }
     let SettingValue { value, origin } = given;
     let path = Path::new(value.expose_secret());
-    let several = setting.exposure == Sensitivity::Secrets;
+    let several = setting.kind == ValueKind::Secrets;
     match if several { small_file::secrets(path) } else { small_file::secret(path) } {
         Ok(value) => Some(SettingValue { value, origin }),
         Err(fault) => {
-            faults.push(format!("{origin} {fault}"));
+            values.fault(&origin, fault);
             None
         }
     }
 }
 
 /// An empty value is nearly always a mistake, so it is refused.
-fn check_filled(given: &SettingValue, faults: &mut Vec<String>) -> bool {
+fn check_filled(given: &SettingValue, values: &mut Values) -> bool {
     let filled = !given.value.expose_secret().trim().is_empty();
     if !filled {
-        faults.push(format!("{} is empty; give it a value or remove it", given.origin));
+        values.fault(&given.origin, "is empty; give it a value or remove it");
     }
     filled
 }
 
-fn default(setting: &Setting) -> Option<SettingValue> {
-    setting.default.map(|text| SettingValue { value: text.into(), origin: "default".to_owned() })
-}
-
 fn warning(name: &str) -> String {
-    let known = SETTINGS.iter().map(|setting| setting.variable).chain([FILE_VARIABLE]);
-    match nearest(name, known) {
+    let known: Vec<String> =
+        settings::all().map(Setting::variable).chain([FILE_VARIABLE.to_owned()]).collect();
+    match nearest(name, known.iter().map(String::as_str)) {
         Some(near) => format!("the variable {name} is unknown and ignored; did you mean {near}?"),
         None => format!("the variable {name} is unknown and ignored"),
     }

@@ -13,12 +13,26 @@ pub enum Location {
 
 /// Why a database cannot be used: one sentence with the remedy, without the password of the URL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{sentence}")]
+pub struct OpenError {
+    sentence: String,
+    #[source]
+    cause: Option<DatabaseCause>,
+}
+
+/// What the database or the system said.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct OpenError(pub(super) String);
+struct DatabaseCause(String);
 
 impl OpenError {
     pub(super) fn new(sentence: impl Into<String>) -> Self {
-        Self(sentence.into())
+        Self { sentence: sentence.into(), cause: None }
+    }
+
+    /// With what the database or the system said, without what it repeats of a login.
+    pub(super) fn with_cause(self, cause: impl Into<String>) -> Self {
+        Self { cause: Some(DatabaseCause(cause.into())), ..self }
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod audit;
 mod idempotency;
+mod inspection;
 mod location;
 mod postgres;
 mod records;
@@ -25,6 +26,7 @@ use crate::config::Quotas;
 
 pub use audit::{AuditQuery, AuditRecord, AuditStore};
 pub use idempotency::{Advance, HeldLease, IdempotencyRecord, IdempotencyStore, Reserved, Stage};
+pub use inspection::InspectedDatabase;
 pub use location::{Location, OpenError};
 pub use postgres::PostgresUrl;
 pub use records::{

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::RwLock;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::LINES;
@@ -23,15 +24,21 @@ const TARGET: &str = concat!(env!("CARGO_CRATE_NAME"), "::access");
 static ACCESS: OnceLock<AccessLog> = OnceLock::new();
 
 struct AccessLog {
-    level: LevelFilter,
+    /// The level, and of how many successes one is logged; of 0, none.
+    filter: RwLock<(LevelFilter, u64)>,
     json: bool,
-    /// Of so many successes one is logged; of 0, none.
-    one_of: u64,
     seen: AtomicU64,
 }
 
 pub(super) fn start(level: LevelFilter, json: bool, one_of: u64) {
-    ACCESS.get_or_init(|| AccessLog { level, json, one_of, seen: AtomicU64::new(0) });
+    ACCESS.get_or_init(|| AccessLog { filter: RwLock::new((level, one_of)), json, seen: AtomicU64::new(0) });
+}
+
+/// Changes what is logged, after [`start`].
+pub(super) fn set_level(level: LevelFilter, one_of: u64) {
+    if let Some(log) = ACCESS.get() {
+        *log.filter.write() = (level, one_of);
+    }
 }
 
 /// A request that has ended.
@@ -51,16 +58,16 @@ pub struct AccessEntry<'a> {
 pub fn log(entry: &AccessEntry<'_>) {
     let Some(log) = ACCESS.get() else { return };
     let level = level(entry);
-    if level > log.level || (is_success(entry) && !log.takes_success()) {
+    let (most, one_of) = *log.filter.read();
+    if level > most || (is_success(entry) && !log.takes_success(one_of)) {
         return;
     }
     LINES.push(&line(entry, level, log.json), log.json);
 }
 
 impl AccessLog {
-    fn takes_success(&self) -> bool {
-        self.one_of == 1
-            || (self.one_of > 1 && self.seen.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.one_of))
+    fn takes_success(&self, one_of: u64) -> bool {
+        one_of == 1 || (one_of > 1 && self.seen.fetch_add(1, Ordering::Relaxed).is_multiple_of(one_of))
     }
 }
 
@@ -279,8 +286,9 @@ mod tests {
     #[test]
     fn successes_are_all_taken_or_sampled_or_left_out() {
         let taken = |one_of| {
-            let log = AccessLog { level: LevelFilter::INFO, json: true, one_of, seen: AtomicU64::new(0) };
-            (0..1000).filter(|_| log.takes_success()).count()
+            let filter = RwLock::new((LevelFilter::INFO, one_of));
+            let log = AccessLog { filter, json: true, seen: AtomicU64::new(0) };
+            (0..1000).filter(|_| log.takes_success(one_of)).count()
         };
         assert_eq!([1, 100, 0].map(taken), [1000, 10, 0]);
     }

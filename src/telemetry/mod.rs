@@ -13,7 +13,7 @@ use std::time::Duration;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, fmt};
+use tracing_subscriber::{Layer, fmt, reload};
 
 pub use self::access::{AccessEntry, CALLER_LEFT, log as log_access};
 use self::lines::{LineWriter, LogLines};
@@ -25,6 +25,8 @@ const FLUSHED_WITHIN: Duration = Duration::from_secs(1);
 static LINES: LogLines = LogLines::new();
 /// Whether lines are JSON; set once the writer runs.
 static WRITER: OnceLock<bool> = OnceLock::new();
+/// Sets the level of all lines but those of the access log.
+static LEVEL: OnceLock<Box<dyn Fn(LevelFilter) + Send + Sync>> = OnceLock::new();
 
 /// Starts the logs of this process, once. Of `one_of` successful requests one is logged; of 0, none. Other crates log at `warn` or above, even if `level` is lower: at `debug` some of them
 /// log the data that they process. Fails if logs were started before, or if the writer thread cannot be started.
@@ -33,13 +35,7 @@ pub fn start(
     json: bool,
     one_of: u64,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let filter = Targets::new()
-        .with_default(level.min(LevelFilter::WARN))
-        // It logs lines of a password file that it cannot parse.
-        .with_target("sqlx_postgres::options::pgpass", LevelFilter::OFF)
-        // It logs a refused certificate without the host; the access log names both.
-        .with_target("rustls_platform_verifier", LevelFilter::OFF)
-        .with_target(env!("CARGO_CRATE_NAME"), level);
+    let (filter, handle) = reload::Layer::new(filter_of(level));
     let lines = fmt::layer()
         .with_writer(move || LineWriter { lines: &LINES, json })
         .with_ansi(!json && std::io::stderr().is_terminal())
@@ -50,8 +46,28 @@ pub fn start(
     let writer = std::thread::Builder::new().name("log".to_owned());
     writer.spawn(move || LINES.write_to(std::io::stderr(), json))?;
     access::start(level, json, one_of);
+    // It fails only if the subscriber is gone, and this one stays.
+    LEVEL.get_or_init(|| Box::new(move |level| drop(handle.reload(filter_of(level)))));
     WRITER.get_or_init(|| json);
     Ok(())
+}
+
+/// Changes what is logged, after [`start`].
+pub fn set_level(level: LevelFilter, one_of: u64) {
+    if let Some(set) = LEVEL.get() {
+        set(level);
+        access::set_level(level, one_of);
+    }
+}
+
+fn filter_of(level: LevelFilter) -> Targets {
+    Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        // It logs lines of a password file that it cannot parse.
+        .with_target("sqlx_postgres::options::pgpass", LevelFilter::OFF)
+        // It logs a refused certificate without the host; the access log names both.
+        .with_target("rustls_platform_verifier", LevelFilter::OFF)
+        .with_target(env!("CARGO_CRATE_NAME"), level)
 }
 
 /// Prints one line to standard error, after the lines that were logged before. Errors are ignored.

@@ -14,7 +14,7 @@ use crate::domain::{Provider, TraceParent};
 pub struct Collector<'a> {
     pub endpoint: &'a str,
     pub headers: &'a [(HeaderName, SecretString)],
-    pub percent: u8,
+    pub percent: u32,
 }
 
 pub type Post =

@@ -45,7 +45,7 @@ pub struct Collector<'a> {
     /// Headers of each request to it.
     pub headers: &'a [(HeaderName, SecretString)],
     /// How many percent of the traces that begin here are sampled. A caller's trace is sampled if the caller says so.
-    pub percent: u8,
+    pub percent: u32,
 }
 
 /// Sends one request to the collector. The reason of a failure is for the log.

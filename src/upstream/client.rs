@@ -269,7 +269,7 @@ mod tests {
         let began = crate::clock::monotonic();
         for _ in 0..times {
             let sent =
-                client.send(connection, Method::POST, url.clone(), HeaderMap::new(), Some("{}".to_owned()));
+                client.send(connection, Method::POST, url.clone(), HeaderMap::new(), Some("{}".into()));
             let read = http_body_util::BodyExt::collect(sent.await.unwrap().into_body()).await;
             assert_eq!(read.unwrap().to_bytes(), "{}");
         }

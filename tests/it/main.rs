@@ -6,6 +6,7 @@
 mod admin;
 mod audit;
 mod contacts;
+mod cors;
 mod credentials;
 mod docs;
 mod edge;
@@ -14,8 +15,8 @@ mod limits;
 mod log;
 mod openapi;
 mod providers;
+mod public_url;
 #[path = "../support/reply.rs"]
-#[expect(dead_code, reason = "other suites need more of it")]
 mod reply;
 #[path = "../support/test_gateway.rs"]
 #[expect(dead_code, reason = "other suites need more of it")]

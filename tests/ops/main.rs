@@ -14,11 +14,13 @@ mod prometheus;
 #[path = "../support/relay.rs"]
 #[expect(dead_code, reason = "other suites need more of it")]
 mod relay;
+mod reload;
 #[path = "../support/reply.rs"]
 #[expect(dead_code, reason = "other suites need more of it")]
 mod reply;
 mod requests;
 mod testbed;
+mod tls;
 #[cfg(feature = "otel")]
 mod traces;
 mod troubles;

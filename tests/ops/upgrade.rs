@@ -1,5 +1,7 @@
 //! A database of every schema so far, on which this binary starts.
 
+use std::process::Command;
+
 use contacts_gateway::auth::ApiKey;
 use secrecy::ExposeSecret;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -38,13 +40,32 @@ async fn a_database_of_every_earlier_version_is_brought_up_to_date_and_used() {
         let row = sqlx::query(insert).bind(key.id().as_str()).bind(key.digest().to_vec());
         row.execute(&mut old).await.unwrap();
         old.close().await.unwrap();
+        // Whoever only checks it does not update it.
+        let live = Command::new(env!("CARGO_BIN_EXE_contacts-gateway"))
+            .args(["check-config", "--live", "--database-url", &format!("sqlite://{}", file.display())])
+            .env_clear()
+            .env("GATEWAY_MASTER_KEY", master_key())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(live.stderr).unwrap();
+        assert!(
+            said.contains(&format!("has schema {version}, and this version has {}", steps.len())),
+            "{said}"
+        );
+        assert_eq!(said.contains("updates it"), version < steps.len(), "{said}");
+        assert_eq!(schema(&options).await, version);
         let mut gateway = GatewayProcess::start(folder.path(), "log", &master_key(), &[]).await;
         let reply = gateway.call("GET", "/providers", key.text().expose_secret(), None).await;
         assert_eq!(reply.status, 200, "version {version}: {reply:?}");
         gateway.process.kill().unwrap();
         gateway.process.wait().unwrap();
-        let mut new = SqliteConnection::connect_with(&options).await.unwrap();
-        let schema: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut new).await.unwrap();
-        assert_eq!(usize::try_from(schema).unwrap(), steps.len());
+        assert_eq!(schema(&options).await, steps.len());
     }
+}
+
+async fn schema(options: &SqliteConnectOptions) -> usize {
+    let mut database = SqliteConnection::connect_with(options).await.unwrap();
+    let schema: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut database).await.unwrap();
+    database.close().await.unwrap();
+    usize::try_from(schema).unwrap()
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use contacts_gateway::adapters::documentation::{lost, support, verified};
 use contacts_gateway::adapters::{ADAPTERS, AdapterSpec, FieldSpec, Paging, RemoteFieldSpec, Write};
-use contacts_gateway::config::{RATE_KEYS, RateKey, SETTINGS, Setting};
+use contacts_gateway::config::{JWT_KEYS, RATE_KEYS, SECTIONS, Setting};
 use contacts_gateway::domain::{Field, FilterName};
 
 pub(crate) fn page(spec: &AdapterSpec) -> String {
@@ -205,23 +205,41 @@ fn written(spec: &FieldSpec) -> String {
     }
 }
 
-/// The settings of the gateway.
+/// The settings of the gateway, and the keys of the tables in its file.
 pub(crate) fn settings() -> String {
-    let mut table = "| variable | in the file | default | what it does |\n|---|---|---|---|\n".to_owned();
-    for setting in SETTINGS {
-        let default = setting.default.filter(|text| !text.is_empty()).map(|text| format!("`{text}`"));
-        let or_file = if setting.from_file() { " (or `…_FILE`)" } else { "" };
-        let Setting { key, variable, doc, .. } = setting;
-        line(
-            &mut table,
-            &format!("| `{variable}`{or_file} | `{key}` | {} | {doc} |", default.unwrap_or_default()),
+    let mut text = String::new();
+    for section in &SECTIONS {
+        let head = format!(
+            "### {}\n\n| variable | in the file | default | reloaded | what it does |",
+            section.title
+        );
+        rows(
+            &mut text,
+            &head,
+            section.settings.iter().map(|setting| {
+                let or_file = if setting.may_have_file() { " (or `…_FILE`)" } else { "" };
+                let reloaded = if setting.is_reloaded { "yes" } else { "" };
+                let (variable, default, doc) = (setting.variable(), default(setting), setting.doc());
+                format!("| `{variable}`{or_file} | `{}` | {default} | {reloaded} | {doc} |", setting.key)
+            }),
         );
     }
-    for RateKey { name, doc, .. } in RATE_KEYS {
-        line(
-            &mut table,
-            &format!("| | `{name}` in `[limits.upstream.\"<provider>\"]` | the CRM's own | {doc} |"),
+    for (title, keys) in
+        [("`[[auth.jwt]]`", &JWT_KEYS[..]), ("`[limits.upstream.\"<provider>\"]`", &RATE_KEYS)]
+    {
+        let head = format!("### {title}\n\n| key | default | what it is |");
+        rows(
+            &mut text,
+            &head,
+            keys.iter().map(|key| {
+                let required = if key.is_required { "required" } else { "" };
+                format!("| `{}` | {}{required} | {} |", key.key, default(key), key.doc())
+            }),
         );
     }
-    table
+    text
+}
+
+fn default(setting: &Setting) -> String {
+    setting.default.filter(|text| !text.is_empty()).map(|text| format!("`{text}`")).unwrap_or_default()
 }

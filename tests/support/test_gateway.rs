@@ -59,6 +59,7 @@ pub(crate) struct Setup {
     /// How CRMs are reached; by default directly, on loopback.
     pub(crate) way: Option<(BaseUrlGuard, Transport)>,
     pub(crate) has_operator: bool,
+    pub(crate) edge: EdgeSettings,
 }
 
 impl Default for Setup {
@@ -73,6 +74,7 @@ impl Default for Setup {
             is_paced: false,
             way: None,
             has_operator: true,
+            edge: EdgeSettings::default(),
         }
     }
 }
@@ -143,7 +145,7 @@ impl TestGateway {
     async fn without_tenant(setup: Setup) -> Self {
         // Each gateway has a tenant of its own: what is known of names is kept by tenant.
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let Setup { database, master_key, watch, issuers, limits, is_paced, way, has_operator } = setup;
+        let Setup { database, master_key, watch, issuers, limits, is_paced, way, has_operator, edge } = setup;
         let folder = tempfile::tempdir().unwrap();
         let file = format!("sqlite://{}/gateway.db", folder.path().display());
         let mut store = Store::open(&Location::parse(&database.unwrap_or(file)).unwrap()).await.unwrap();
@@ -168,7 +170,7 @@ impl TestGateway {
             authenticator: parts.authenticator,
             readiness,
             gate: Arc::clone(&gate),
-            edge: EdgeSettings::default(),
+            edge,
         };
         let caller = caller(format!("ten_{}", NEXT.fetch_add(1, Ordering::Relaxed)).into());
         Self { gateway, store: parts.store, caller, gate, broken, router: router(state), folder }

@@ -30,7 +30,7 @@ fn issuer(name: &str, algorithm: JwtAlgorithm, keys: JwtKeys) -> JwtIssuer {
         tenant_claim: "tenant".to_owned(),
         scope_claim: "scope".to_owned(),
         max_lifetime: Duration::from_hours(1),
-        origin: "a test".to_owned(),
+        origin: contacts_gateway::config::SettingOrigin::Default,
     }
 }
 

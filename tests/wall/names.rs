@@ -164,7 +164,7 @@ async fn a_tenants_name_never_stands_for_anothers_id() {
         tenant_claim: "tenant".to_owned(),
         scope_claim: "scope".to_owned(),
         max_lifetime: Duration::from_hours(1),
-        origin: "a test".to_owned(),
+        origin: contacts_gateway::config::SettingOrigin::Default,
     }];
     let issuers = Issuers::new(&configured, &AllowList::default()).ok().unwrap();
     let testbed = Testbed::with(Setup { issuers, ..Setup::default() }).await;

@@ -7,6 +7,7 @@ mod process_limit;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use parking_lot::RwLock;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use self::key_rate_limiter::KeyRateLimiter;
@@ -23,7 +24,7 @@ pub struct RequestAdmission {
     closed: watch::Sender<bool>,
     process: Arc<ProcessLimit>,
     tenants: KeyedPermits<TenantId>,
-    rates: Option<KeyRateLimiter>,
+    rates: RwLock<Option<KeyRateLimiter>>,
 }
 
 /// The permits of a request. They are held from before its body is read until its response is written and its write has ended.
@@ -36,6 +37,10 @@ struct HeldPermits {
     tenant: OnceLock<OwnedSemaphorePermit>,
 }
 
+fn rates(limits: &Limits) -> Option<KeyRateLimiter> {
+    limits.key_rate.map(|rate| KeyRateLimiter::new(rate, limits.key_burst))
+}
+
 impl RequestAdmission {
     /// Applies `limits`.
     #[must_use]
@@ -44,8 +49,13 @@ impl RequestAdmission {
             closed: watch::Sender::new(false),
             process: Arc::new(ProcessLimit::new(limits.in_flight)),
             tenants: KeyedPermits::new(at_most(limits.tenant_in_flight)),
-            rates: limits.key_rate.map(|rate| KeyRateLimiter::new(rate, limits.key_burst)),
+            rates: RwLock::new(rates(limits)),
         }
+    }
+
+    /// Replaces the rate limit of keys. Each key may send a burst again.
+    pub fn set_rates(&self, limits: &Limits) {
+        *self.rates.write() = rates(limits);
     }
 
     /// Refuses all further requests.
@@ -90,7 +100,7 @@ impl RequestAdmission {
     /// Admits the caller of a request that holds `held`. Without `held` only the rate limit applies.
     /// Fails with `rate_limited`, `too_many_concurrent_requests`.
     pub(in crate::api) fn admit(&self, caller: &Caller, held: Option<&AdmissionPermit>) -> Result<()> {
-        if let Some(Err(wait)) = self.rates.as_ref().map(|rates| rates.take(caller)) {
+        if let Some(Err(wait)) = self.rates.read().as_ref().map(|rates| rates.take(caller)) {
             let detail = format!("This {} exceeds its rate limit.", caller.principal.noun());
             return Err(Failure::new(FailureKind::RateLimited, detail).with_retry_after(Some(wait)));
         }

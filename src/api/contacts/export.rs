@@ -7,15 +7,15 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
-use http::{Uri, header};
+use http::header;
 
 use super::parameters::ExportParameters;
 use crate::api::RequestAdmission;
 use crate::api::extract::{ContactsReader, Context, Query};
 use crate::api::openapi::problems::ExportProblems;
-use crate::api::problem::Problem;
+use crate::api::problem::{Problem, ProblemContext};
 use crate::api::schema::{ContactShape, Each, ExportEndShape, ExportLine};
-use crate::domain::{Result, Text};
+use crate::domain::Result;
 use crate::gateway::Gateway;
 use crate::gateway::contacts::{ContactExport, ExportEnd, ExportPart};
 use crate::json::{self, WriteError};
@@ -39,11 +39,11 @@ pub(in crate::api) async fn export(
     State(gate): State<Arc<RequestAdmission>>,
     ContactsReader(caller): ContactsReader,
     Context(context): Context,
-    uri: Uri,
+    occurrence: ProblemContext,
     Query(asked): Query<ExportParameters>,
 ) -> Result<Response> {
     let export = gateway.contacts.export(&context, &caller, &asked.credential, asked.request).await?;
-    let stream = ExportStream { export, gate, path: uri.path().to_owned(), request_id: context.request_id };
+    let stream = ExportStream { export, gate, occurrence };
     // A line is made when the connection can take it, so a slow reader does not fill the memory.
     let body = Body::from_stream(stream::unfold(stream, |mut stream| async move {
         let lines = stream.next().await?;
@@ -55,8 +55,7 @@ pub(in crate::api) async fn export(
 struct ExportStream {
     export: ContactExport,
     gate: Arc<RequestAdmission>,
-    path: String,
-    request_id: Text,
+    occurrence: ProblemContext,
 }
 
 impl ExportStream {
@@ -88,7 +87,7 @@ impl ExportStream {
             ExportPart::Checkpoint(cursor) => add(&ExportLine::Checkpoint(cursor))?,
             ExportPart::End(end) => {
                 let ExportEnd { is_complete, count, checkpoint, failure, warnings } = &**end;
-                let problem = failure.as_ref().map(|one| Problem::of(one, &self.path, &self.request_id));
+                let problem = failure.as_ref().map(|one| Problem::of(one, &self.occurrence));
                 add(&ExportLine::End(ExportEndShape {
                     complete: *is_complete,
                     count: *count,

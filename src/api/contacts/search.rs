@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::extract::{OriginalUri, State};
+use axum::extract::State;
 use axum::response::Response;
 
 use super::parameters::SearchParameters;
 use crate::api::extract::{ContactsReader, Context, Query};
 use crate::api::openapi::problems::SearchProblems;
+use crate::api::problem::ProblemContext;
 use crate::api::response;
 use crate::api::schema::SearchResponse;
 use crate::domain::Result;
@@ -38,10 +39,10 @@ pub(in crate::api) async fn search(
     ContactsReader(caller): ContactsReader,
     Context(context): Context,
     Query(SearchParameters(request)): Query<SearchParameters>,
-    OriginalUri(uri): OriginalUri,
+    occurrence: ProblemContext,
 ) -> Result<Response> {
     let found = gateway.contacts.search(&context, &caller, &request).await?;
-    let (size, body) = (found.size(), SearchResponse::of(&found, uri.path(), &context.request_id));
+    let (size, body) = (found.size(), SearchResponse::of(&found, &occurrence));
     let smaller = "Name fewer credentials.";
     response::contacts_or(&gateway, &caller, &context, size, &body, smaller).await
 }

@@ -1,11 +1,12 @@
 //! The page of the reference, and the stylesheets, scripts and pictures of all pages.
 
-use std::borrow::Cow;
 use std::io::Write as _;
 use std::sync::{Arc, LazyLock};
 
+use axum::body::Body;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::{HeaderMap, HeaderValue, header};
@@ -13,6 +14,7 @@ use utoipa_swagger_ui::Config;
 
 use crate::api::layers::DOCS_POLICY;
 use crate::api::openapi;
+use crate::config::PublicUrl;
 use crate::domain::{Failure, FailureKind, Result};
 
 const CSS: &str = "text/css; charset=utf-8";
@@ -21,7 +23,7 @@ const SVG: &str = "image/svg+xml";
 
 /// The page of the reference. Query parameters are left to Swagger UI.
 pub(in crate::api) async fn reference() -> Response {
-    sent("text/html; charset=utf-8", include_bytes!("assets/reference.html"))
+    sent("text/html; charset=utf-8", include_bytes!("assets/reference.html").as_slice())
 }
 
 /// A stylesheet, script or picture.
@@ -29,51 +31,56 @@ pub(in crate::api) async fn asset(Path(name): Path<String>, headers: HeaderMap) 
     static STYLES: LazyLock<LargeFile> = LazyLock::new(|| LargeFile::of_swagger_ui("swagger-ui.css"));
     static BUNDLE: LazyLock<LargeFile> = LazyLock::new(|| LargeFile::of_swagger_ui("swagger-ui-bundle.js"));
     Ok(match name.as_str() {
-        "pages.css" => sent(CSS, include_bytes!("assets/pages.css")),
-        "pages.js" => sent(SCRIPT, include_bytes!("assets/pages.js")),
-        "reference.css" => sent(CSS, include_bytes!("assets/reference.css")),
-        "reference.js" => sent(SCRIPT, include_bytes!("assets/reference.js")),
-        "flow-light.svg" => sent(SVG, include_bytes!("assets/flow-light.svg")),
-        "flow-dark.svg" => sent(SVG, include_bytes!("assets/flow-dark.svg")),
-        "icon.svg" => sent(SVG, include_bytes!("assets/icon.svg")),
+        "pages.css" => sent(CSS, include_bytes!("assets/pages.css").as_slice()),
+        "pages.js" => sent(SCRIPT, include_bytes!("assets/pages.js").as_slice()),
+        "reference.css" => sent(CSS, include_bytes!("assets/reference.css").as_slice()),
+        "reference.js" => sent(SCRIPT, include_bytes!("assets/reference.js").as_slice()),
+        "flow-light.svg" => sent(SVG, include_bytes!("assets/flow-light.svg").as_slice()),
+        "flow-dark.svg" => sent(SVG, include_bytes!("assets/flow-dark.svg").as_slice()),
+        "icon.svg" => sent(SVG, include_bytes!("assets/icon.svg").as_slice()),
         "swagger-ui.css" => STYLES.sent(CSS, &headers),
         "swagger-ui-bundle.js" => BUNDLE.sent(SCRIPT, &headers),
         _ => return Err(Failure::new(FailureKind::RouteNotFound, "Unknown page.")),
     })
 }
 
-fn sent(media_type: &'static str, bytes: &'static [u8]) -> Response {
+fn sent(media_type: &'static str, bytes: impl Into<Body>) -> Response {
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
         (header::CONTENT_SECURITY_POLICY, DOCS_POLICY),
         (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600")),
     ];
-    (headers, bytes).into_response()
+    (headers, bytes.into()).into_response()
 }
 
 /// A file of hundreds of kilobytes, compressed when it is first asked for.
 pub(super) struct LargeFile {
-    plain: Cow<'static, [u8]>,
-    gzipped: Vec<u8>,
+    plain: Bytes,
+    gzipped: Bytes,
 }
 
 impl LargeFile {
-    fn new(plain: Cow<'static, [u8]>) -> Self {
+    fn new(plain: Bytes) -> Self {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         // Writing to a vector does not fail.
         let written = encoder.write_all(&plain).and_then(|()| encoder.finish());
-        Self { plain, gzipped: written.unwrap_or_default() }
+        Self { plain, gzipped: written.unwrap_or_default().into() }
     }
 
     /// The OpenAPI document.
     pub(super) fn of_document() -> Self {
-        Self::new(openapi::document().into_bytes().into())
+        Self::new(openapi::document().into())
+    }
+
+    /// The same of a gateway with a public URL.
+    pub(super) fn of_public_document(url: &PublicUrl) -> Self {
+        Self::new(openapi::public_document(url).into())
     }
 
     /// A file of Swagger UI, whose page and initializer are not used. A test asks for each.
     fn of_swagger_ui(name: &str) -> Self {
         let found = utoipa_swagger_ui::serve(name, Arc::new(Config::from("")));
-        Self::new(found.ok().flatten().map_or_else(Cow::default, |file| file.bytes))
+        Self::new(found.ok().flatten().map_or_else(Bytes::new, |file| Bytes::from_owner(file.bytes)))
     }
 
     pub(super) fn plain(&self) -> &[u8] {
@@ -81,10 +88,11 @@ impl LargeFile {
     }
 
     /// The file, compressed for those who accept it.
-    pub(super) fn sent(&'static self, media_type: &'static str, headers: &HeaderMap) -> Response {
+    pub(super) fn sent(&self, media_type: &'static str, headers: &HeaderMap) -> Response {
         let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
         let is_gzipped = accepted.is_some_and(|accepted| accepted.contains("gzip"));
-        let mut response = sent(media_type, if is_gzipped { &self.gzipped } else { &self.plain });
+        let mut response =
+            sent(media_type, if is_gzipped { self.gzipped.clone() } else { self.plain.clone() });
         let headers = response.headers_mut();
         headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
         if is_gzipped {

@@ -10,9 +10,10 @@ mod markdown;
 mod page;
 mod remediation;
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use axum::response::{Redirect, Response};
+use axum::response::Redirect;
+use axum::routing::{MethodRouter, get};
 use http::{HeaderMap, header};
 
 use assets::LargeFile;
@@ -20,7 +21,9 @@ pub(super) use assets::{asset, reference};
 pub(super) use errors::{error, errors};
 pub(super) use guide::{guide, guide_home, guide_page};
 
+use super::AppState;
 use super::extract::{NoParameters, Query};
+use crate::config::PublicUrl;
 
 static DOCUMENT: LazyLock<LargeFile> = LazyLock::new(LargeFile::of_document);
 
@@ -31,8 +34,12 @@ pub(super) async fn home(_: Query<NoParameters>) -> Redirect {
 }
 
 /// The OpenAPI document. Unlike the assets it is not kept by browsers, so that it is always that of this version.
-pub(super) async fn document(headers: HeaderMap, _: Query<NoParameters>) -> Response {
-    let mut response = DOCUMENT.sent("application/json", &headers);
-    response.headers_mut().remove(header::CACHE_CONTROL);
-    response
+pub(super) fn document(public_url: Option<PublicUrl>) -> MethodRouter<AppState> {
+    let public = public_url.map(|url| Arc::new(LazyLock::new(move || LargeFile::of_public_document(&url))));
+    get(async move |headers: HeaderMap, _: Query<NoParameters>| {
+        let document: &LargeFile = public.as_deref().map_or(&DOCUMENT, |public| public);
+        let mut response = document.sent("application/json", &headers);
+        response.headers_mut().remove(header::CACHE_CONTROL);
+        response
+    })
 }

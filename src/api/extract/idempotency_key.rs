@@ -7,9 +7,9 @@ use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use super::body::{FromBody, deadline, read};
-use super::context::request_id;
 use super::decode::pairs;
 use crate::api::openapi::parameters::idempotency_key;
+use crate::api::problem::ProblemContext;
 use crate::blocking;
 use crate::domain::bounds::IDEMPOTENCY_KEY_MOST;
 use crate::domain::{Failure, FailureKind, Result, TenantId, Text};
@@ -19,16 +19,13 @@ use crate::sealing::length_prefixed;
 
 const HEADER: &str = "idempotency-key";
 
-/// The key of a write, if the caller sends one, and the path and id of the request for its response.
+/// The key of a write, if the caller sends one, and the request for its problems.
 pub(in crate::api) struct IdempotencyKey {
     key: Option<Text>,
     method: Method,
     /// The parameters in canonical order and encoding.
     parameters: Vec<(String, String)>,
-    /// The path without aliases.
-    pub(in crate::api) path: String,
-    /// The request id.
-    pub(in crate::api) request_id: Text,
+    pub(in crate::api) occurrence: ProblemContext,
 }
 
 impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
@@ -39,8 +36,7 @@ impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
             key: key(&parts.headers)?,
             method: parts.method.clone(),
             parameters: parameters(parts.uri.query().unwrap_or_default()),
-            path: parts.uri.path().to_owned(),
-            request_id: request_id(parts).unwrap_or(Text::from_static("")),
+            occurrence: ProblemContext::of(&parts.uri, &parts.extensions),
         })
     }
 }
@@ -56,7 +52,8 @@ impl IdempotencyKey {
     pub(in crate::api) fn identity(&self, body: &str) -> Option<RequestIdentity> {
         let key = self.key.clone()?;
         let parameters = self.parameters.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
-        let parts = [self.method.as_str(), &self.path].into_iter().chain(parameters).chain([body]);
+        let parts =
+            [self.method.as_str(), self.occurrence.path()].into_iter().chain(parameters).chain([body]);
         let parts: Vec<&[u8]> = parts.map(str::as_bytes).collect();
         let fingerprint_input = length_prefixed(&parts);
         Some(RequestIdentity { key, fingerprint_input })
@@ -69,7 +66,7 @@ pub(in crate::api) struct IdempotentJson<T> {
     pub(in crate::api) body: T,
     /// The key with the identity of the request.
     pub(in crate::api) identity: Option<RequestIdentity>,
-    /// The path and id of the request, for its response.
+    /// The key with the request, for its response.
     pub(in crate::api) keyed: IdempotencyKey,
 }
 
@@ -148,8 +145,7 @@ mod tests {
             key: super::key(&parts.headers)?,
             method: parts.method.clone(),
             parameters: parameters(parts.uri.query().unwrap_or_default()),
-            path: parts.uri.path().to_owned(),
-            request_id: "r".into(),
+            occurrence: ProblemContext::of(&parts.uri, &parts.extensions),
         };
         Ok(keyed.identity(body))
     }

@@ -1,7 +1,6 @@
 //! The record of each request: one line in the log and its part in the metrics. They name the matched route, never a value.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{MatchedPath, Request, State};
@@ -12,7 +11,7 @@ use http_body_util::BodyExt;
 use tokio::time::Instant;
 
 use super::RequestId;
-use crate::config::TrustedProxies;
+use crate::api::SharedProxies;
 use crate::domain::{RequestRecord, Text, TraceParent};
 use crate::telemetry::traces::RequestSpan;
 use crate::telemetry::{AccessEntry, CALLER_LEFT, log_access, series};
@@ -23,7 +22,7 @@ pub struct PeerAddress(pub IpAddr);
 
 /// Records the request until its response, and a streamed response until its end. A caller who leaves is recorded too.
 pub(in crate::api) async fn record(
-    State(proxies): State<Arc<TrustedProxies>>,
+    State(proxies): State<SharedProxies>,
     mut request: Request,
     next: Next,
 ) -> Response {

@@ -6,22 +6,24 @@ use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::RequestId;
-use crate::api::problem::{Raised, render};
-use crate::domain::{Failure, FailureKind, RequestRecord, Text};
+use crate::api::problem::{ProblemContext, Raised, render};
+use crate::domain::{Failure, FailureKind, RequestRecord};
 
 /// Renders failures; other responses pass unchanged.
 pub(in crate::api) async fn envelope(request: Request, next: Next) -> Response {
-    let uri = request.uri().clone();
-    let id = request.extensions().get::<RequestId>().map_or(Text::from_static(""), |id| id.0.clone());
+    let context = ProblemContext::of(request.uri(), request.extensions());
     let record = request.extensions().get::<RequestRecord>().cloned().unwrap_or_default();
     let mut response = next.run(request).await;
     let Some(Raised(failure)) = response.extensions_mut().remove() else { return response };
     record.note_failure(&failure);
     if failure.kind == FailureKind::Internal {
-        tracing::error!(request_id = id.as_str(), detail = failure.detail.as_str(), "internal failure");
+        tracing::error!(
+            request_id = context.request_id.as_str(),
+            detail = failure.detail.as_str(),
+            "internal failure"
+        );
     }
-    render(&failure, uri.path(), &id).into_response()
+    render(&failure, &context).into_response()
 }
 
 /// The response to a request whose handler panicked. The payload is not logged: a slicing panic quotes the sliced text, which

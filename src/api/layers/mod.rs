@@ -3,7 +3,9 @@
 mod access_log;
 mod admission;
 mod aliases;
+mod cors;
 mod envelope;
+mod public_url;
 mod request_id;
 mod security;
 
@@ -11,6 +13,8 @@ pub use access_log::PeerAddress;
 pub(super) use access_log::record;
 pub(super) use admission::admit;
 pub(super) use aliases::plain;
+pub(super) use cors::{cors_layer, share};
 pub(super) use envelope::{envelope, panicked};
+pub(super) use public_url::publish;
 pub(super) use request_id::{RequestId, identify};
 pub(super) use security::{DOCS_POLICY, secure};

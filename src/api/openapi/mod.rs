@@ -11,11 +11,12 @@ use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::schema::{Components, OneOfBuilder, Ref, Schema};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{ContactBuilder, Content, License, OpenApi as Document, RefOr};
+use utoipa::openapi::{ContactBuilder, Content, License, OpenApi as Document, RefOr, Server};
 
 use super::problem::{Problem, ProblemCode, ProblemOrigin, ProblemRetryable};
 use super::routes::{open_routes, operator_routes, tenant_routes};
 use super::schema::DryRunResponse;
+use crate::config::PublicUrl;
 
 /// The parts of the document that describe the API as a whole.
 #[derive(OpenApi)]
@@ -38,7 +39,19 @@ const REPLAYED: &str = "Idempotency-Replayed";
 
 /// The document as formatted JSON. The same text is served, printed and committed.
 pub fn document() -> String {
+    text(Api::openapi())
+}
+
+/// The document of a gateway with a public URL, which is the first server.
+pub(super) fn public_document(url: &PublicUrl) -> String {
     let mut document = Api::openapi();
+    let mut server = Server::new(url.to_string());
+    server.description = Some("This gateway.".to_owned());
+    document.servers.get_or_insert_default().insert(0, server);
+    text(document)
+}
+
+fn text(mut document: Document) -> String {
     document.merge(tenant_routes().split_for_parts().1);
     document.merge(open_routes().split_for_parts().1);
     document.merge(operator_routes().split_for_parts().1);

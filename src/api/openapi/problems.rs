@@ -9,7 +9,7 @@ use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::schema::{ObjectBuilder, Ref, Type};
 use utoipa::openapi::{RefOr, Response, ResponseBuilder};
 
-use crate::api::problem::{self, render};
+use crate::api::problem::{self, ProblemContext, render};
 use crate::domain::{Candidate, Failure, FailureKind, Faults, FieldFault, Provider, ScanProgress, Text};
 
 use FailureKind as K;
@@ -193,7 +193,9 @@ pub(in crate::api) fn example(kind: FailureKind) -> serde_json::Value {
     if matches!(kind.origin(), crate::domain::Origin::Upstream) {
         failure = failure.with_upstream(Provider::new("aptly"), upstream_status(kind));
     }
-    let rendered = render(&failure, "/crm/contacts", "0193d3a1-7f00-7000-8000-000000000001");
+    let id = Text::from_static("0193d3a1-7f00-7000-8000-000000000001");
+    let request = ProblemContext::new(http::Uri::from_static("/crm/contacts"), id);
+    let rendered = render(&failure, &request);
     serde_json::from_slice(&rendered.body).unwrap_or_default()
 }
 

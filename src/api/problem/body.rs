@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::status;
+use super::{ProblemContext, status};
 use crate::domain::{
     Candidate, CredentialFailure, Failure, FailureKind, FaultLocation, FieldFault, Origin, Retryable,
     UpstreamStatus,
@@ -17,7 +17,7 @@ use crate::domain::{
 #[serde(rename_all = "camelCase")]
 #[schema(as = Problem)]
 pub struct Problem<'a> {
-    /// A page about this kind of problem, relative to the gateway: `/docs/errors/{code}`.
+    /// A page about this kind of problem: `/docs/errors/{code}`, behind the gateway's public URL if one is configured.
     #[schema(format = "uri-reference")]
     r#type: String,
     /// A title that is the same for every problem with this `code`.
@@ -87,15 +87,11 @@ pub(in crate::api) struct CredentialProblem<'a> {
 }
 
 impl<'a> CredentialProblem<'a> {
-    /// The problems of the request `request_id` to the path `instance`.
-    pub(in crate::api) fn each(
-        failures: &'a [CredentialFailure],
-        instance: &'a str,
-        request_id: &'a str,
-    ) -> Vec<Self> {
+    /// The problems of a request.
+    pub(in crate::api) fn each(failures: &'a [CredentialFailure], context: &'a ProblemContext) -> Vec<Self> {
         let problem = |CredentialFailure { credential, failure }: &'a CredentialFailure| Self {
             credential_id: credential.as_str(),
-            problem: Problem::of(failure, instance, request_id),
+            problem: Problem::of(failure, context),
         };
         failures.iter().map(problem).collect()
     }
@@ -149,8 +145,8 @@ pub(in crate::api) struct ProblemCandidate<'a> {
 }
 
 impl<'a> Problem<'a> {
-    /// Describes `failure` as the problem of the request `request_id` to the path `instance`.
-    pub(in crate::api) fn of(failure: &'a Failure, instance: &'a str, request_id: &'a str) -> Self {
+    /// Describes `failure` as the problem of a request.
+    pub(in crate::api) fn of(failure: &'a Failure, context: &'a ProblemContext) -> Self {
         // The effect and the reason are internal, and the wait time and the tag are headers: the body has no fields for them.
         let Failure {
             kind,
@@ -174,14 +170,14 @@ impl<'a> Problem<'a> {
             "Internal error of the gateway. Its log has the details under this request id."
         };
         Self {
-            r#type: format!("/docs/errors/{}", kind.code()),
+            r#type: context.page(kind.code()),
             title: status::title(*kind),
             status: status::status(*kind).as_u16(),
             detail,
-            instance,
+            instance: context.path(),
             code: kind.code(),
             message: detail,
-            request_id,
+            request_id: &context.request_id,
             origin: kind.origin().as_str(),
             retryable: retryable(*again),
             errors: faults.iter().filter(|_| shown).map(ProblemFault::of).collect(),
@@ -191,7 +187,7 @@ impl<'a> Problem<'a> {
             candidates_omitted: if shown { candidates.omitted() } else { 0 },
             next_cursor: scan.as_ref().and_then(|scan| scan.next_cursor.as_deref()),
             rows_read: scan.as_ref().map(|scan| scan.rows_read),
-            failures: CredentialProblem::each(failures, instance, request_id),
+            failures: CredentialProblem::each(failures, context),
         }
     }
 }

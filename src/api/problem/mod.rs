@@ -1,6 +1,7 @@
 //! Failures as `application/problem+json`: one format for all errors, including those of the framework.
 
 mod body;
+mod context;
 mod status;
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 
 pub(in crate::api) use body::CredentialProblem;
 pub use body::{Problem, ProblemCode, ProblemOrigin, ProblemRetryable};
+pub use context::ProblemContext;
 pub use status::{status, title};
 
 use crate::domain::{Failure, FailureKind};
@@ -41,10 +43,10 @@ pub struct Rendered {
     pub body: Vec<u8>,
 }
 
-/// Renders `failure` as the problem of a request to `instance`, the path without the query.
+/// Renders `failure` as the problem of a request.
 #[must_use]
-pub fn render(failure: &Failure, instance: &str, request_id: &str) -> Rendered {
-    let problem = Problem::of(failure, instance, request_id);
+pub fn render(failure: &Failure, context: &ProblemContext) -> Rendered {
+    let problem = Problem::of(failure, context);
     // A problem consists of strings and numbers, so serialization cannot fail.
     let body = json::to_vec(&problem).unwrap_or_default();
     Rendered { status: status(failure.kind), headers: headers(failure), body }
@@ -101,7 +103,10 @@ mod tests {
     #[test]
     fn a_bug_shows_nothing_but_the_request_id() {
         let failure = Failure::internal("row 7 of secret table");
-        let body = String::from_utf8(render(&failure, "/x", "r-1").body).unwrap();
+        let body = String::from_utf8(
+            render(&failure, &ProblemContext::new("/x".parse().unwrap(), "r-1".into())).body,
+        )
+        .unwrap();
         assert!(!body.contains("secret table"), "{body}");
         assert!(body.contains("r-1"), "{body}");
     }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::{Each, Rfc3339, Show};
 use crate::adapters::Account;
-use crate::api::problem::Problem;
+use crate::api::problem::{Problem, ProblemContext};
 use crate::domain::{Failure, abbreviated};
 use crate::gateway::Listing;
 use crate::gateway::credentials::{CheckRecord, Credential};
@@ -143,12 +143,11 @@ struct AccountShape<'a> {
 }
 
 impl<'a> CheckResponse<'a> {
-    /// The response that shows the `outcome` of the request `request_id` to the path `instance`.
+    /// The response that shows the `outcome` of a check.
     pub(in crate::api) fn of(
         outcome: &'a Result<Account, Failure>,
         took: std::time::Duration,
-        instance: &'a str,
-        request_id: &'a str,
+        context: &'a ProblemContext,
     ) -> Self {
         Self {
             ok: outcome.is_ok(),
@@ -157,7 +156,7 @@ impl<'a> CheckResponse<'a> {
                 name: name.as_deref().map(abbreviated),
             }),
             duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            problem: outcome.as_ref().err().map(|failure| Problem::of(failure, instance, request_id)),
+            problem: outcome.as_ref().err().map(|failure| Problem::of(failure, context)),
         }
     }
 }

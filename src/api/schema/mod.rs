@@ -36,7 +36,7 @@ mod tests {
     use std::hint::black_box;
 
     use super::*;
-    use crate::api::problem::render;
+    use crate::api::problem::{ProblemContext, render};
     use crate::domain::{
         Contact, EmailAddress, Failure, FieldFault, PhoneNumber, RawJson, RemoteFields, RemoteId, Text,
         Warning, WarningCode,
@@ -91,7 +91,8 @@ mod tests {
                 ("faults", 1000, |n| {
                     let fault = |n| FieldFault::member(format!("/f{n}"), "unknown_member", "Unknown field.");
                     let failure = Failure::validation((0..n).map(fault).collect::<Vec<_>>());
-                    Box::new(move || drop(black_box(render(&failure, "/crm/contacts", "r-1"))))
+                    let request = ProblemContext::new("/crm/contacts".parse().unwrap(), "r-1".into());
+                    Box::new(move || drop(black_box(render(&failure, &request))))
                 }),
             ],
         );

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::contact::ContactShape;
 use super::warning::WarningShape;
 use super::{Each, Show};
-use crate::api::problem::CredentialProblem;
+use crate::api::problem::{CredentialProblem, ProblemContext};
 use crate::domain::Warning;
 use crate::gateway::contacts::{FoundContact, FoundPerson, SearchResult, Shortfall};
 
@@ -27,12 +27,12 @@ pub(in crate::api) struct SearchResponse<'a> {
 }
 
 impl<'a> SearchResponse<'a> {
-    /// The response to the request `request_id` to the path `instance`.
-    pub(in crate::api) fn of(found: &'a SearchResult, instance: &'a str, request_id: &'a str) -> Self {
+    /// The response to a request.
+    pub(in crate::api) fn of(found: &'a SearchResult, context: &'a ProblemContext) -> Self {
         let SearchResult { people, failures, shortfalls } = found;
         Self {
             people: Each(people),
-            failures: CredentialProblem::each(failures, instance, request_id),
+            failures: CredentialProblem::each(failures, context),
             incomplete: Each(shortfalls),
             complete: found.is_complete(),
         }

@@ -21,11 +21,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 use tower::ServiceExt;
 
 use super::connection_state::{ConnectionState, ConnectionTimes, TimedIo};
+use super::tls::Tls;
 use crate::api::PeerAddress;
 
 /// The buffer of one connection in each direction, and therefore the largest head.
@@ -39,17 +41,18 @@ pub(super) struct ServerConnections {
     router: Router,
     times: ConnectionTimes,
     http: http1::Builder,
+    tls: Option<Tls>,
     /// Each connection that had a request holds a receiver.
     used: Arc<watch::Sender<()>>,
     stop: Arc<watch::Sender<bool>>,
 }
 
 impl ServerConnections {
-    pub(super) fn new(router: Router, times: ConnectionTimes) -> Self {
+    pub(super) fn new(router: Router, times: ConnectionTimes, tls: Option<Tls>) -> Self {
         let mut http = http1::Builder::new();
         // `ConnectionState` has the timeouts.
         http.max_buf_size(BUFFER).header_read_timeout(None);
-        Self { router, times, http, used: Arc::default(), stop: Arc::default() }
+        Self { router, times, http, tls, used: Arc::default(), stop: Arc::default() }
     }
 
     pub(super) fn stop(&self) {
@@ -65,7 +68,27 @@ impl ServerConnections {
         ConnectionState::new(self.times, peer)
     }
 
-    /// Serves requests over `io` until either side closes it, a timeout passes, it is closed to make room, or the server
+    /// Serves requests over `stream`, with TLS if the server has a certificate. The handshake is part of the time for the first head.
+    pub(super) async fn serve_stream(&self, stream: TcpStream, state: Arc<ConnectionState>) {
+        let io = TimedIo { io: stream, state: Arc::clone(&state) };
+        let Some(tls) = &self.tls else { return self.serve(io, state).await };
+        // Apart, so that connections without TLS do not have its size.
+        Box::pin(async move {
+            let late = state.due().unwrap_or_else(crate::clock::monotonic);
+            let accepted = tokio::select! {
+                accepted = tls.accept(io) => accepted,
+                () = state.until_closed() => return,
+                () = sleep_until(late) => return,
+            };
+            match accepted {
+                Ok(io) => self.serve(io, state).await,
+                Err(error) => tracing::debug!(client = ?state.peer, %error, "a TLS handshake failed"),
+            }
+        })
+        .await;
+    }
+
+    /// Serves requests over `io`, which reports to `state`, until either side closes it, a timeout passes, it is closed to make room, or the server
     /// stops.
     pub(super) fn serve<IO>(
         &self,
@@ -97,8 +120,7 @@ impl ServerConnections {
                 Ok::<_, Infallible>(response)
             }
         });
-        let io = TokioIo::new(TimedIo { io, state: Arc::clone(&state) });
-        let connection = self.http.serve_connection(io, service);
+        let connection = self.http.serve_connection(TokioIo::new(io), service);
         let mut stop = self.stop.subscribe();
         async move {
             let mut connection = pin!(connection);

@@ -1,10 +1,11 @@
-//! The listening socket and its connections: HTTP/1.1, bounded in number, in the size of a head, and in time.
+//! The listening socket and its connections: HTTP/1.1 with or without TLS, bounded in number, in the size of a head, and in time.
 
 mod connection;
 mod connection_state;
 mod open_connections;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use self::connection::ServerConnections;
 use self::connection_state::ConnectionState;
 pub(super) use self::connection_state::ConnectionTimes;
 use self::open_connections::{OpenConnections, OpenEntry};
+pub(super) use self::tls::Tls;
 use crate::telemetry::series::CountedConnection;
 
 /// The limit if the system sets none.
@@ -49,8 +51,9 @@ impl Server {
         router: Router,
         times: ConnectionTimes,
         most: usize,
+        tls: Option<Tls>,
     ) -> Self {
-        let connections = ServerConnections::new(router, times);
+        let connections = ServerConnections::new(router, times, tls);
         let accepting = tokio::spawn(accept(name, listener, connections.clone(), most));
         Self { connections, accepting }
     }
@@ -129,9 +132,9 @@ fn serve(
 ) {
     // Small responses must not wait for the acknowledgement of earlier ones. A failure only makes them slower.
     let _ = stream.set_nodelay(true);
-    let connection = connections.serve(stream, state);
+    let connections = connections.clone();
     tokio::spawn(async move {
-        connection.await;
+        connections.serve_stream(stream, state).await;
         drop(entry);
     });
 }

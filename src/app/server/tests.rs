@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::connection::ServerConnections;
+use super::connection_state::TimedIo;
 use super::{ConnectionTimes, accept};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -59,7 +60,7 @@ fn connections(under_way: &RequestsUnderWay) -> ServerConnections {
                 "slow"
             }),
         );
-    ServerConnections::new(router, ConnectionTimes::default())
+    ServerConnections::new(router, ConnectionTimes::default(), None)
 }
 
 /// The next part of a stream: one every two minutes.
@@ -71,7 +72,9 @@ async fn part(number: u8) -> Option<(Result<&'static str, Infallible>, u8)> {
 /// The far end of a new connection.
 fn connect(connections: &ServerConnections) -> DuplexStream {
     let (near, far) = duplex(16 * 1024);
-    tokio::spawn(connections.serve(near, connections.new_state(None)));
+    let state = connections.new_state(None);
+    let near = TimedIo { io: near, state: Arc::clone(&state) };
+    tokio::spawn(connections.serve(near, state));
     far
 }
 

@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 use super::keys::KeySet;
 use super::source::Source;
 use super::{LEEWAY, TokenFault, TokenParts, Tokens};
-use crate::config::{JwtAlgorithm, JwtIssuer, JwtKeys};
+use crate::config::{ConfigFault, JwtAlgorithm, JwtIssuer, JwtKeys};
 use crate::domain::Text;
 use crate::store::TenantStore;
 use crate::upstream::{AllowList, FetchUrl, Transport};
@@ -48,13 +48,13 @@ enum VerificationKeys {
 }
 
 impl Issuers {
-    /// Checks key files and URLs. Fails with a sentence for each fault.
-    pub fn new(configured: &[JwtIssuer], allowed: &AllowList) -> Result<Self, Vec<String>> {
+    /// Checks key files and URLs. Fails with all faults.
+    pub fn new(configured: &[JwtIssuer], allowed: &AllowList) -> Result<Self, Vec<ConfigFault>> {
         let mut faults = Vec::new();
         let checked = configured.iter().filter_map(|issuer| match keys(issuer, allowed) {
             Ok(keys) => Some(CheckedKeys { configured: issuer.clone(), keys }),
             Err(fault) => {
-                faults.push(format!("{}: {fault}", issuer.origin));
+                faults.push(ConfigFault::new(&issuer.origin, fault));
                 None
             }
         });

@@ -43,6 +43,23 @@ pub struct Rotated {
     pub unreadable: Vec<(TenantId, CredentialId)>,
 }
 
+impl KeyUsage {
+    /// Counts the secrets with these heads, each [`HEAD`] bytes long.
+    #[must_use]
+    pub fn of(heads: Vec<(Vec<u8>, u64)>, sealer: &Sealer) -> Self {
+        let mut usage = Self::default();
+        for (head, secrets) in heads {
+            let count = match head {
+                head if head == sealer.head() => &mut usage.current,
+                head if sealer.knows(&head) => &mut usage.previous,
+                _ => &mut usage.closed,
+            };
+            *count += secrets;
+        }
+        usage
+    }
+}
+
 impl Rotation {
     #[must_use]
     pub fn new(store: SealedStore, sealer: Arc<Sealer>, audit: Audit) -> Self {
@@ -51,16 +68,7 @@ impl Rotation {
 
     /// Reads the heads of all stored secrets, and opens none.
     pub async fn seals(&self) -> Result<KeyUsage> {
-        let mut seals = KeyUsage::default();
-        for (head, secrets) in self.store.heads(HEAD).await? {
-            let count = match head {
-                head if head == self.sealer.head() => &mut seals.current,
-                head if self.sealer.knows(&head) => &mut seals.previous,
-                _ => &mut seals.closed,
-            };
-            *count += secrets;
-        }
-        Ok(seals)
+        Ok(KeyUsage::of(self.store.heads(HEAD).await?, &self.sealer))
     }
 
     /// Seals every secret under the current key, and calls `progress` with their number. Each secret is replaced

@@ -3,6 +3,7 @@
 use sqlx::{Connection, PgConnection, Postgres, Transaction};
 
 use super::{PostgresUrl, sentence};
+use crate::store::inspection::{HEADS, SchemaAndHeads};
 use crate::store::{OpenError, schema};
 
 /// The advisory lock that keeps other processes out ("cgw1"). It belongs to the transaction, so it ends if the process is
@@ -38,6 +39,37 @@ pub(super) async fn migrate(connection: &mut PgConnection, url: &PostgresUrl) ->
         .await
         .map_err(failed)?;
     exclusive.commit().await.map_err(failed)
+}
+
+/// The version, the oldest program version that can use it, and the heads of secrets.
+pub(super) async fn inspect(
+    connection: &mut PgConnection,
+    url: &PostgresUrl,
+    length: i64,
+) -> Result<SchemaAndHeads, OpenError> {
+    let failed = |error: sqlx::Error| sentence(&error, url);
+    // What a transaction begins is the same connection's behind a pooler; it is never committed.
+    let mut reading = connection.begin().await.map_err(failed)?;
+    let marked: bool = sqlx::query_scalar("SELECT to_regclass('schema_use') IS NOT NULL")
+        .persistent(false)
+        .fetch_one(&mut *reading)
+        .await
+        .map_err(failed)?;
+    if !marked {
+        return Ok((0, 0, Vec::new()));
+    }
+    let (version, usable_by) = sqlx::query_as("SELECT version, usable_by FROM schema_use")
+        .persistent(false)
+        .fetch_one(&mut *reading)
+        .await
+        .map_err(failed)?;
+    let heads = sqlx::query_as(HEADS)
+        .bind(length)
+        .persistent(false)
+        .fetch_all(&mut *reading)
+        .await
+        .map_err(failed)?;
+    Ok((version, usable_by, heads))
 }
 
 /// The last step, and the oldest program version that can use the schema. A database without our mark must be empty.

@@ -10,6 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, Postgres, Row, Transaction};
 
 use crate::store::OpenError;
+use crate::store::inspection::SchemaAndHeads;
 pub use url::PostgresUrl;
 
 /// How long a request waits for a connection, and a start for the database.
@@ -59,6 +60,16 @@ pub(crate) async fn open(url: &PostgresUrl) -> Result<PostgresPool, OpenError> {
     // Everything is committed, so an error here has no effect.
     let _ = first.close().await;
     Ok(PostgresPool { pool: if is_shared { pool(options) } else { sessions(options) }, is_shared })
+}
+
+/// What the database at `url` holds.
+pub(super) async fn inspect(url: &PostgresUrl, length: i64) -> Result<SchemaAndHeads, OpenError> {
+    let options = url.options().clone().application_name("contacts-gateway").disable_statement_logging();
+    let (mut connection, _) = first_connection(&options, url).await?;
+    let held = migrate::inspect(&mut connection, url, length).await;
+    // Everything is read, so an error here has no effect.
+    let _ = connection.close().await;
+    held
 }
 
 /// Connections are opened on demand. Each is tested before use, so a connection that the server closed is replaced and no
@@ -131,8 +142,8 @@ fn refuses_settings(error: &sqlx::Error) -> bool {
 
 /// The sentence for a failed first connection.
 fn sentence(error: &sqlx::Error, url: &PostgresUrl) -> OpenError {
-    let what = advice(error).map_or_else(|| format!("cannot be used: {}", shown(error)), str::to_owned);
-    OpenError::new(format!("the database {url} {what}"))
+    let what = advice(error).unwrap_or("cannot be used");
+    OpenError::new(format!("the database {url} {what}")).with_cause(shown(error))
 }
 
 /// Whether the server has no room to write.

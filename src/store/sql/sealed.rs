@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Row, Sql};
 use crate::domain::{CredentialId, Result, TenantId, Text};
+use crate::store::inspection::HEADS;
 
 /// One credential's sealed secret, with everything that it is bound to.
 #[derive(Clone, PartialEq, Eq)]
@@ -54,10 +55,8 @@ impl SealedStore {
     /// The distinct heads, each `length` bytes long, and how many secrets begin with each.
     pub async fn heads(&self, length: usize) -> Result<Vec<(Vec<u8>, u64)>> {
         let length = i64::try_from(length).unwrap_or(i64::MAX);
-        let sql = "SELECT head, count(*) AS secrets FROM \
-             (SELECT substr(secret, 1, CAST($1 AS INTEGER)) AS head FROM credentials) AS heads GROUP BY head";
         self.0
-            .rows(sql, &[length.into()], |row| {
+            .rows(HEADS, &[length.into()], |row| {
                 Ok((row.column("head")?, u64::try_from(row.column::<i64>("secrets")?).unwrap_or_default()))
             })
             .await

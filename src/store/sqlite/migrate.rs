@@ -1,8 +1,10 @@
 //! Updates the schema of a SQLite file, one process at a time.
 
-use sqlx::{Connection, SqliteConnection};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
-use super::sentence;
+use super::{BUSY, sentence};
+use crate::store::inspection::{HEADS, SchemaAndHeads};
 use crate::store::{OpenError, schema};
 
 /// Marks a file as ours ("cgw1"), so that the database of another program is not written to.
@@ -18,10 +20,7 @@ pub(super) async fn migrate(
     let (version, application) = state(&mut exclusive, path).await?;
     let known = schema::known();
     if application != APPLICATION && (version > 0 || tables(&mut exclusive, path).await? > 0) {
-        return Err(OpenError::new(format!(
-            "the file {} is the database of another program; set another file in GATEWAY_DATABASE_URL",
-            path.display()
-        )));
+        return Err(foreign(path));
     }
     if version > known {
         let usable_by = usable_by(&mut exclusive).await.map_err(|error| sentence(&error, path))?;
@@ -35,6 +34,42 @@ pub(super) async fn migrate(
     }
     mark(&mut exclusive, known).await.map_err(|error| sentence(&error, path))?;
     exclusive.commit().await.map_err(|error| sentence(&error, path))
+}
+
+/// The version, the oldest program version that can use it, and the heads of secrets.
+pub(in crate::store) async fn inspect(
+    path: &std::path::Path,
+    length: i64,
+) -> Result<SchemaAndHeads, OpenError> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        // Not opened for reading only: such a connection would leave its `-wal` and `-shm` behind.
+        .pragma("query_only", "ON")
+        .busy_timeout(BUSY)
+        .disable_statement_logging();
+    let failed = |error: sqlx::Error| sentence(&error, path);
+    let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
+    let (version, application) = state(&mut connection, path).await?;
+    if application != APPLICATION && (version > 0 || tables(&mut connection, path).await? > 0) {
+        return Err(foreign(path));
+    }
+    if version == 0 {
+        return Ok((0, 0, Vec::new()));
+    }
+    // Only a newer schema may be out of reach; the first ones do not say.
+    let usable_by =
+        if version > schema::known() { usable_by(&mut connection).await.map_err(failed)? } else { 1 };
+    let heads = sqlx::query_as(HEADS).bind(length).fetch_all(&mut connection).await.map_err(failed)?;
+    // Everything is read, so an error here has no effect.
+    let _ = connection.close().await;
+    Ok((version, usable_by, heads))
+}
+
+fn foreign(path: &std::path::Path) -> OpenError {
+    OpenError::new(format!(
+        "the file {} is the database of another program; set another file in GATEWAY_DATABASE_URL",
+        path.display()
+    ))
 }
 
 async fn state(connection: &mut SqliteConnection, path: &std::path::Path) -> Result<(i64, i64), OpenError> {

@@ -23,6 +23,7 @@ use crate::store::OpenError;
 pub(super) use backup::backup;
 pub(super) use instance_lock::enter;
 pub use instance_lock::{InstanceLock, InstancePresence};
+pub(super) use migrate::inspect;
 pub(super) use space::shrink;
 
 /// How long a statement waits for another process's write to end.
@@ -152,8 +153,8 @@ fn private() -> std::fs::OpenOptions {
 
 /// The sentence for a failed first connection.
 fn sentence(error: &sqlx::Error, path: &Path) -> OpenError {
-    let what = advice(error).map_or_else(|| format!("cannot be used: {error}"), str::to_owned);
-    OpenError::new(format!("the database {} {what}", path.display()))
+    let what = advice(error).unwrap_or("cannot be used");
+    OpenError::new(format!("the database {} {what}", path.display())).with_cause(error.to_string())
 }
 
 /// The operator's remedy for an error of SQLite, if it is known.

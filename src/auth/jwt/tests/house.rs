@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::auth::jwt::{Issuers, RefreshPolicy, Tokens};
 use crate::auth::{Authenticator, Issuers as Public};
-use crate::config::{JwtAlgorithm, JwtIssuer, JwtKeys};
+use crate::config::{JwtAlgorithm, JwtIssuer, JwtKeys, SettingOrigin};
 use crate::domain::Failure;
 use crate::store::{Location, Store, TenantRecord, now};
 use crate::upstream::{AllowList, BaseUrlGuard, Transport};
@@ -62,7 +62,7 @@ pub(super) fn issuer(name: &str, algorithms: &[JwtAlgorithm], keys: JwtKeys) -> 
         tenant_claim: "tenant".to_owned(),
         scope_claim: "scope".to_owned(),
         max_lifetime: Duration::from_hours(24),
-        origin: "a test".to_owned(),
+        origin: SettingOrigin::Default,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::upstream::AllowList;
 fn fault(algorithm: JwtAlgorithm, keys: JwtKeys) -> Option<String> {
     let faults =
         Issuers::new(&[issuer("https://login.example.com", &[algorithm], keys)], &AllowList::default());
-    faults.err().map(|faults| faults.join("\n"))
+    faults.err().map(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
 #[test]

@@ -1,0 +1,73 @@
+//! SIGHUP: reads the configuration again, applies what can be applied while requests are served, and says what needs a restart.
+
+use std::sync::Arc;
+
+use tokio::signal::unix::Signal;
+
+use super::inspect;
+use super::server::Tls;
+use crate::api::{RequestAdmission, SharedProxies};
+use crate::config::{Config, ConfigError, Flags};
+use crate::telemetry;
+
+/// The parts of a running gateway that take new settings.
+pub(super) struct Reloader {
+    pub(super) flags: Flags,
+    /// As it applies now.
+    pub(super) running: Config,
+    pub(super) trusted_proxies: SharedProxies,
+    pub(super) gate: Arc<RequestAdmission>,
+    pub(super) tls: Option<Tls>,
+}
+
+impl Reloader {
+    /// Reloads at each signal.
+    pub(super) async fn run(mut self, mut hangups: Signal) {
+        while hangups.recv().await.is_some() {
+            self.reload();
+        }
+    }
+
+    fn reload(&mut self) {
+        if let Some(tls) = &self.tls {
+            tls.reload();
+        }
+        let (new, faults) = inspect(&self.flags);
+        if let Err(ConfigError(faults)) = ConfigError::of(faults) {
+            tracing::error!(
+                faults = faults.len(),
+                "the configuration was not reloaded, because it is not valid; the previous one stays in use"
+            );
+            for fault in faults {
+                tracing::error!("{fault}");
+            }
+            return;
+        }
+        for warning in &new.warnings {
+            tracing::warn!("{warning}");
+        }
+        // Every setting that is declared as reloaded is applied here.
+        let set_level = || telemetry::set_level(new.log.log, new.log.log_success.one_of());
+        // The lines below are logged if they would be before or after.
+        if new.log.log > self.running.log.log {
+            set_level();
+        }
+        self.trusted_proxies.replace(new.server.trusted_proxies.clone());
+        let rates = |config: &Config| (config.limits.key_rate, config.limits.key_burst);
+        if rates(&new) != rates(&self.running) {
+            self.gate.set_rates(&new.limits);
+            (self.running.limits.key_rate, self.running.limits.key_burst) = rates(&new);
+        }
+        let (applied, pending) = self.running.adopt(&new);
+        if applied.is_empty() {
+            tracing::info!("the configuration was reloaded; no reloadable setting changed");
+        } else {
+            tracing::info!(settings = applied.join(", "), "the configuration was reloaded");
+        }
+        if !pending.is_empty() {
+            tracing::warn!(settings = pending.join(", "), "changes of these settings need a restart");
+        }
+        set_level();
+        (self.running.log.log, self.running.log.log_success) = (new.log.log, new.log.log_success);
+    }
+}

@@ -1,0 +1,45 @@
+//! The files of the listener's TLS certificate and its private key.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use secrecy::zeroize::Zeroizing;
+
+use super::small_file;
+
+/// The files of a certificate and its private key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+/// The content of the files, in PEM.
+pub struct TlsPem {
+    pub certificate: Zeroizing<String>,
+    pub key: Zeroizing<String>,
+}
+
+impl TlsFiles {
+    /// Reads both files. Fails with a sentence.
+    pub fn read(&self) -> Result<TlsPem, String> {
+        let read = |path: &PathBuf| {
+            small_file::text(path, small_file::LARGEST)
+                .map_err(|reason| format!("{} cannot be read: {reason}", small_file::named(path)))
+        };
+        Ok(TlsPem { certificate: read(&self.certificate)?, key: read(&self.key)? })
+    }
+
+    /// A sentence if every user of this machine may read the private key.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        let mode = self.key.metadata().ok()?.permissions().mode();
+        let warning = || {
+            format!(
+                "every user of this machine may read the private key {}; `chmod 600` it",
+                self.key.display()
+            )
+        };
+        (mode & 0o004 != 0).then(warning)
+    }
+}

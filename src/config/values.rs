@@ -1,0 +1,211 @@
+//! The types of settings, each with the rules that its text must follow.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+use secrecy::SecretString;
+use tracing::level_filters::LevelFilter;
+use url::Url;
+
+use super::{CorsOrigins, LogFormat, LoggedSuccesses, PublicUrl, TrustedProxies};
+
+/// The value of a setting, from its text. The kind of the setting is checked before.
+pub(super) trait FromSetting: Sized {
+    /// Fails with what is wrong with the text.
+    fn from_setting(text: &str) -> Result<Self, &'static str>;
+
+    /// The value of a setting that is not given and has no default.
+    fn absent() -> Option<Self> {
+        None
+    }
+}
+
+/// A type that a setting without a default can have.
+trait SingleValue: FromSetting {}
+impl SingleValue for AdminToken {}
+impl SingleValue for CollectorUrl {}
+impl SingleValue for PathBuf {}
+impl SingleValue for PublicUrl {}
+impl SingleValue for SecretString {}
+impl SingleValue for SocketAddr {}
+
+impl<T: SingleValue> FromSetting for Option<T> {
+    fn from_setting(text: &str) -> Result<Self, &'static str> {
+        T::from_setting(text).map(Some)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+}
+
+/// The fault of a number that its kind allows and its type does not; a test reads the bounds of every setting.
+const OUTSIDE: &str = "is outside its bounds";
+
+impl FromSetting for u32 {
+    fn from_setting(text: &str) -> Result<Self, &'static str> {
+        text.parse().map_err(|_| OUTSIDE)
+    }
+}
+
+impl FromSetting for u64 {
+    fn from_setting(text: &str) -> Result<Self, &'static str> {
+        text.parse().map_err(|_| OUTSIDE)
+    }
+}
+
+/// 0 is no limit.
+impl FromSetting for Option<u32> {
+    fn from_setting(text: &str) -> Result<Self, &'static str> {
+        u32::from_setting(text).map(|number| Some(number).filter(|number| *number > 0))
+    }
+}
+
+/// 0 is no limit.
+impl FromSetting for Option<u64> {
+    fn from_setting(text: &str) -> Result<Self, &'static str> {
+        u64::from_setting(text).map(|number| Some(number).filter(|number| *number > 0))
+    }
+}
+
+impl FromSetting for Duration {
+    fn from_setting(text: &str) -> Result<Self, &'static str> {
+        u64::from_setting(text).map(Self::from_millis)
+    }
+}
+
+impl FromSetting for SocketAddr {
+    fn from_setting(text: &str) -> Result<Self, &'static str> {
+        text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8080 or [::1]:8080")
+    }
+}
+
+impl FromSetting for String {
+    fn from_setting(text: &str) -> Result<Self, &'static str> {
+        Ok(text.to_owned())
+    }
+}
+
+impl FromSetting for PathBuf {
+    fn from_setting(text: &str) -> Result<Self, &'static str> {
+        Ok(Self::from(text))
+    }
+}
+
+impl FromSetting for SecretString {
+    fn from_setting(text: &str) -> Result<Self, &'static str> {
+        Ok(text.into())
+    }
+}
+
+/// The secrets between commas. An empty one is kept, so that its parser reports it.
+impl FromSetting for Vec<SecretString> {
+    fn from_setting(text: &str) -> Result<Self, &'static str> {
+        Ok(text.split(',').map(|one| one.trim().into()).collect())
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Self::new())
+    }
+}
+
+impl FromSetting for PublicUrl {
+    fn from_setting(text: &str) -> Result<Self, &'static str> {
+        Self::parse(text)
+    }
+}
+
+impl FromSetting for CorsOrigins {
+    fn from_setting(text: &str) -> Result<Self, &'static str> {
+        Self::parse(text)
+    }
+}
+
+impl FromSetting for TrustedProxies {
+    fn from_setting(text: &str) -> Result<Self, &'static str> {
+        Self::parse(text)
+    }
+}
+
+impl FromSetting for LevelFilter {
+    fn from_setting(text: &str) -> Result<Self, &'static str> {
+        text.parse().map_err(|_| "is not a log level")
+    }
+}
+
+impl FromSetting for LogFormat {
+    fn from_setting(text: &str) -> Result<Self, &'static str> {
+        Self::parse(text).ok_or("is not a format")
+    }
+}
+
+impl FromSetting for LoggedSuccesses {
+    fn from_setting(text: &str) -> Result<Self, &'static str> {
+        Self::parse(text).ok_or("is not a choice of successes")
+    }
+}
+
+/// The base URL of a collector of traces.
+#[derive(Clone, Debug)]
+pub struct CollectorUrl(pub Url);
+
+impl FromSetting for CollectorUrl {
+    fn from_setting(text: &str) -> Result<Self, &'static str> {
+        let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let url = url.ok_or("must be an http or https URL, such as http://127.0.0.1:4318")?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("must not have a user or a password; give secrets in GATEWAY_OTLP_HEADERS");
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err("must not have a query or a fragment, because a path is added to its end");
+        }
+        Ok(Self(url))
+    }
+}
+
+/// Headers of requests to a collector. Their values may be secrets.
+#[derive(Clone, Debug, Default)]
+pub struct CollectorHeaders(pub Vec<(HeaderName, SecretString)>);
+
+impl FromSetting for CollectorHeaders {
+    fn from_setting(text: &str) -> Result<Self, &'static str> {
+        let header = |pair: &str| {
+            let (name, value) = pair.split_once('=')?;
+            let value = value.trim();
+            let is_value = !value.is_empty() && HeaderValue::from_str(value).is_ok();
+            Some((name.trim().parse().ok().filter(|_| is_value)?, SecretString::from(value)))
+        };
+        let pairs = text.split(',').filter(|pair| !pair.trim().is_empty());
+        let headers = pairs.map(header).collect::<Option<_>>();
+        headers
+            .map(Self)
+            .ok_or("must be headers as name=value, comma-separated, such as authorization=Bearer x")
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Self::default())
+    }
+}
+
+/// The operator's token.
+#[derive(Clone, Debug)]
+pub struct AdminToken(pub SecretString);
+
+impl FromSetting for AdminToken {
+    fn from_setting(text: &str) -> Result<Self, &'static str> {
+        if text.len() < 16 {
+            return Err("must have at least 16 characters; `openssl rand -hex 32` makes a suitable one");
+        }
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(
+                "must contain only visible ASCII characters, without spaces, because it is sent in a header",
+            );
+        }
+        if text.starts_with("cg_") {
+            return Err("must not begin with cg_, like the API keys of tenants");
+        }
+        Ok(Self(text.into()))
+    }
+}
