@@ -13,6 +13,7 @@ use super::routes::{open_routes, operator_routes, tenant_routes};
 use super::{AppState, docs, layers, scrape};
 use crate::config::TrustedProxies;
 use crate::domain::{Failure, FailureKind};
+use crate::telemetry::history::RequestHistory;
 
 /// The documentation pages.
 fn pages() -> Router<AppState> {
@@ -48,29 +49,34 @@ pub fn router(state: AppState) -> Router {
     if !state.edge.has_ops_listener {
         table = table.merge(metrics());
     }
-    let proxies = Arc::clone(&state.edge.trusted_proxies);
+    let recorded = recorded(&state);
     // The framework adds `Allow` to the response of `unknown_method`, outside the layers.
     let table = table.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(state);
-    layered(table, proxies)
+    layered(table, recorded)
+}
+
+/// What the layer that records requests needs.
+fn recorded(state: &AppState) -> (Arc<TrustedProxies>, Arc<RequestHistory>) {
+    (Arc::clone(&state.edge.trusted_proxies), Arc::clone(&state.history))
 }
 
 /// The router of the operations listener: health checks and metrics.
 pub fn health_router(state: AppState) -> Router {
     let table = open_routes().split_for_parts().0.merge(metrics());
-    let proxies = Arc::clone(&state.edge.trusted_proxies);
+    let recorded = recorded(&state);
     layered(
         table.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(state),
-        proxies,
+        recorded,
     )
 }
 
 /// The layers, the outermost first.
-fn layered(table: Router, proxies: Arc<TrustedProxies>) -> Router {
+fn layered(table: Router, recorded: (Arc<TrustedProxies>, Arc<RequestHistory>)) -> Router {
     let layers = ServiceBuilder::new()
         // First, so that every response has the id and all later layers can use it.
         .layer(from_fn(layers::identify))
         // Sees the final response and the total time.
-        .layer(from_fn_with_state(proxies, layers::record))
+        .layer(from_fn_with_state(recorded, layers::record))
         // Applies to problems too.
         .layer(from_fn(layers::secure))
         // Outside everything that can fail, panics included, so that all failures have one format.

@@ -10,6 +10,7 @@ use crate::auth::Authenticator;
 use crate::config::TrustedProxies;
 use crate::domain::Result;
 use crate::gateway::Gateway;
+use crate::telemetry::history::RequestHistory;
 
 /// Checks whether the process is ready for traffic. Fails with `draining`, `store_unavailable`.
 pub type Readiness = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<()>> + Send>> + Send + Sync>;
@@ -25,6 +26,8 @@ pub struct AppState {
     pub readiness: Readiness,
     /// Admits or refuses requests.
     pub gate: Arc<RequestAdmission>,
+    /// The requests that have ended.
+    pub history: Arc<RequestHistory>,
     pub edge: EdgeSettings,
 }
 

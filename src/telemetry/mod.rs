@@ -1,6 +1,8 @@
-//! Logs: one subscriber, to standard error, as text or JSON. Logging never blocks on the reader. Metrics: [`series`].
+//! Logs: one subscriber, to standard error, as text or JSON. Logging never blocks on the reader. Metrics: [`series`]. The
+//! history of the operator page: [`history`].
 
 mod access;
+pub mod history;
 mod lines;
 pub mod series;
 

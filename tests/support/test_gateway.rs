@@ -168,6 +168,7 @@ impl TestGateway {
             authenticator: parts.authenticator,
             readiness,
             gate: Arc::clone(&gate),
+            history: Arc::default(),
             edge: EdgeSettings::default(),
         };
         let caller = caller(format!("ten_{}", NEXT.fetch_add(1, Ordering::Relaxed)).into());

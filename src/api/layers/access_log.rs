@@ -1,4 +1,5 @@
-//! The record of each request: one line in the log and its part in the metrics. They name the matched route, never a value.
+//! The record of each request: one line in the log, and its part in the metrics and in the history of the operator page. They
+//! name the matched route, never a value.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 use super::RequestId;
 use crate::config::TrustedProxies;
 use crate::domain::{RequestRecord, Text};
+use crate::telemetry::history::RequestHistory;
 use crate::telemetry::{AccessEntry, log_access, series};
 
 /// The status of a request whose caller left before the response: nginx's word for it.
@@ -25,7 +27,7 @@ pub struct PeerAddress(pub IpAddr);
 
 /// Records the request until its response, and a streamed response until its end. A caller who leaves is recorded too.
 pub(in crate::api) async fn record(
-    State(proxies): State<Arc<TrustedProxies>>,
+    State((proxies, history)): State<(Arc<TrustedProxies>, Arc<RequestHistory>)>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -33,6 +35,7 @@ pub(in crate::api) async fn record(
     let extensions = request.extensions_mut();
     extensions.insert(record.clone());
     let mut open = OpenRequest {
+        history,
         record,
         began: crate::clock::monotonic(),
         route: extensions.get::<MatchedPath>().cloned(),
@@ -59,6 +62,7 @@ pub(in crate::api) async fn record(
 
 /// A request that is recorded when this is dropped.
 struct OpenRequest {
+    history: Arc<RequestHistory>,
     record: RequestRecord,
     began: Instant,
     route: Option<MatchedPath>,
@@ -71,7 +75,7 @@ struct OpenRequest {
 
 impl Drop for OpenRequest {
     fn drop(&mut self) {
-        let Self { record, began, route, id, client, method, status, trace_id } = self;
+        let Self { history, record, began, route, id, client, method, status, trace_id } = self;
         let (facts, took) = (record.facts(), began.elapsed());
         let route = route.as_ref().map_or("none", MatchedPath::as_str);
         let code = facts.failure.map_or("", |kind| kind.code());
@@ -79,7 +83,7 @@ impl Drop for OpenRequest {
         let method = series::known_method(method.as_str());
         let times = series::RequestTimes { total: took, waited: facts.waited, upstream: facts.upstream };
         series::request(route, method, *status, code, &times);
-        log_access(&AccessEntry {
+        let entry = AccessEntry {
             method,
             route,
             status: *status,
@@ -88,7 +92,9 @@ impl Drop for OpenRequest {
             request_id: id,
             trace_id: trace_id.as_ref().map(TraceId::as_str),
             facts: &facts,
-        });
+        };
+        history.record(&entry);
+        log_access(&entry);
     }
 }
 
