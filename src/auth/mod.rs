@@ -4,6 +4,7 @@
 mod api_key;
 mod jwt;
 mod last_used;
+mod operator_session;
 
 use std::sync::Arc;
 
@@ -12,10 +13,11 @@ use secrecy::{ExposeSecret, SecretString};
 use self::jwt::looks_like_a_token;
 use self::last_used::LastUsed;
 use crate::domain::{Caller, Failure, FailureKind, KeyId, Principal, Result};
-use crate::sealing::{constant_time_eq, sha256};
+use crate::sealing::{Sealer, constant_time_eq, sha256};
 use crate::store::{KeyRecord, KeyStore, TtlCache, now};
 pub use api_key::{ApiKey, KeyFault};
 pub use jwt::{Issuers, Tokens};
+pub use operator_session::SESSION_TIME;
 
 const REMEMBERED_KEYS: u64 = 10_000;
 /// The longest header that is read. Tokens with many claims are shorter.
@@ -31,6 +33,8 @@ pub struct Authenticator {
     uses: LastUsed,
     /// A digest, so that the comparison takes the same time for all lengths.
     admin: Option<[u8; 32]>,
+    /// Signs the operator's sessions.
+    sealer: Option<Arc<Sealer>>,
 }
 
 impl Authenticator {
@@ -44,7 +48,14 @@ impl Authenticator {
             tokens: Tokens::default(),
             uses: LastUsed::default(),
             admin,
+            sealer: None,
         }
+    }
+
+    /// Also opens sessions of the operator, which `sealer` signs.
+    #[must_use]
+    pub fn with_sessions(self, sealer: Arc<Sealer>) -> Self {
+        Self { sealer: Some(sealer), ..self }
     }
 
     /// Also accepts `tokens`.
