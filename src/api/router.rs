@@ -10,7 +10,7 @@ use tower::{Layer, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::routes::{open_routes, operator_routes, tenant_routes};
-use super::{AppState, docs, layers, scrape};
+use super::{AppState, docs, layers, ops, scrape};
 use crate::config::TrustedProxies;
 use crate::domain::{Failure, FailureKind};
 use crate::telemetry::history::RequestHistory;
@@ -30,9 +30,9 @@ fn pages() -> Router<AppState> {
         .route("/docs/errors/{code}", get(docs::error))
 }
 
-/// The metrics need no key: they name no tenant and no person.
-fn metrics() -> Router<AppState> {
-    Router::new().route("/metrics", get(scrape::page))
+/// What operators look at: the metrics, which need no key because they name no tenant and no person, and the operator page.
+fn for_operators() -> Router<AppState> {
+    Router::new().route("/metrics", get(scrape::page)).merge(ops::routes())
 }
 
 /// The router of the whole HTTP API.
@@ -47,7 +47,7 @@ pub fn router(state: AppState) -> Router {
     let work = work.layer(from_fn_with_state(Arc::clone(&state.gate), layers::admit));
     let mut table = work.merge(open_routes().split_for_parts().0).merge(pages());
     if !state.edge.has_ops_listener {
-        table = table.merge(metrics());
+        table = table.merge(for_operators());
     }
     let recorded = recorded(&state);
     // The framework adds `Allow` to the response of `unknown_method`, outside the layers.
@@ -60,9 +60,10 @@ fn recorded(state: &AppState) -> (Arc<TrustedProxies>, Arc<RequestHistory>) {
     (Arc::clone(&state.edge.trusted_proxies), Arc::clone(&state.history))
 }
 
-/// The router of the operations listener: health checks and metrics.
+/// The router of the operations listener: health checks, metrics, and the operator page with the documentation to which it
+/// links.
 pub fn health_router(state: AppState) -> Router {
-    let table = open_routes().split_for_parts().0.merge(metrics());
+    let table = open_routes().split_for_parts().0.merge(pages()).merge(for_operators());
     let recorded = recorded(&state);
     layered(
         table.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(state),

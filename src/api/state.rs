@@ -35,7 +35,7 @@ pub struct AppState {
 #[derive(Clone, Debug, Default)]
 pub struct EdgeSettings {
     pub trusted_proxies: Arc<TrustedProxies>,
-    /// Whether another listener serves `/metrics`.
+    /// Whether another listener serves `/metrics` and `/ops`.
     pub has_ops_listener: bool,
 }
 

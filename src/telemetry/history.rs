@@ -234,8 +234,16 @@ impl MinuteCounts {
         }
     }
 
-    /// Adds the counts of another minute.
-    pub fn add(&mut self, other: &Self) {
+    /// The sum of several minutes, shown at `now`.
+    #[must_use]
+    pub fn of(minutes: &[Self], now: Timestamp) -> Self {
+        minutes.iter().fold(Self::none(now), |mut sum, minute| {
+            sum.add(minute);
+            sum
+        })
+    }
+
+    fn add(&mut self, other: &Self) {
         let Self { began: _, requests, failed, timed, total, upstream, waited, steps, kinds } = other;
         self.requests += requests;
         self.timed += timed;
@@ -360,9 +368,7 @@ mod tests {
     }
 
     fn sum(snapshot: &HistorySnapshot) -> MinuteCounts {
-        let mut sum = MinuteCounts::none(crate::clock::now());
-        snapshot.minutes.iter().for_each(|minute| sum.add(minute));
-        sum
+        MinuteCounts::of(&snapshot.minutes, crate::clock::now())
     }
 
     #[tokio::test(start_paused = true)]

@@ -30,6 +30,7 @@ pub(in crate::api) async fn asset(Path(name): Path<String>, headers: HeaderMap) 
     static BUNDLE: LazyLock<LargeFile> = LazyLock::new(|| LargeFile::of_swagger_ui("swagger-ui-bundle.js"));
     Ok(match name.as_str() {
         "pages.css" => sent(CSS, include_bytes!("assets/pages.css")),
+        "ops.css" => sent(CSS, include_bytes!("assets/ops.css")),
         "pages.js" => sent(SCRIPT, include_bytes!("assets/pages.js")),
         "reference.css" => sent(CSS, include_bytes!("assets/reference.css")),
         "reference.js" => sent(SCRIPT, include_bytes!("assets/reference.js")),

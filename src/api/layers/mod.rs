@@ -13,4 +13,4 @@ pub(super) use admission::admit;
 pub(super) use aliases::plain;
 pub(super) use envelope::{envelope, panicked};
 pub(super) use request_id::{RequestId, identify};
-pub(super) use security::{DOCS_POLICY, secure};
+pub(super) use security::{DOCS_POLICY, OPS_POLICY, secure};
