@@ -13,6 +13,10 @@ mod export;
 mod limits;
 mod log;
 mod openapi;
+mod ops;
+#[path = "../support/postgres.rs"]
+#[expect(dead_code, reason = "other suites need more of it")]
+mod postgres;
 mod providers;
 #[path = "../support/reply.rs"]
 #[expect(dead_code, reason = "other suites need more of it")]

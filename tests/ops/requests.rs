@@ -130,7 +130,7 @@ async fn debug_adds_each_call_to_a_crm_by_its_path_without_ids() {
 }
 
 #[tokio::test]
-async fn a_second_listener_serves_the_metrics_alone() {
+async fn a_second_listener_serves_the_metrics_and_the_operator_page_alone() {
     let bed = Testbed::with(&[("GATEWAY_OPS_LISTEN", "127.0.0.1:0")]).await;
     let line = bed.line(&json!({ "message": "listening for health checks and scrapes" })).await;
     let ops = format!("http://{}/metrics", line["address"].as_str().unwrap());
@@ -139,4 +139,21 @@ async fn a_second_listener_serves_the_metrics_alone() {
     let unknown = send(client().get(format!("{ops}?x=1"))).await.unwrap();
     unknown.is(400, "invalid_parameter");
     bed.gateway.call("GET", "/metrics", "", None).await.is(404, "route_not_found");
+    let base = ops.strip_suffix("/metrics").unwrap();
+    let form = client().post(format!("{base}/ops/sign-in")).body(format!("token={ADMIN_TOKEN}"));
+    let form = form.header("content-type", "application/x-www-form-urlencoded");
+    let signed_in = send(form.header("sec-fetch-site", "same-origin")).await.unwrap();
+    let cookie = signed_in.header("set-cookie").split(';').next().unwrap().to_owned();
+    bed.gateway.call("GET", "/crm/contacts", "", None).await.is(401, "unauthenticated");
+    let page = send(client().get(format!("{base}/ops")).header("cookie", cookie)).await.unwrap();
+    assert!(
+        page.status == 200 && page.text.contains("401 <a href=\"docs/errors/unauthenticated\">"),
+        "{page:?}"
+    );
+    assert_eq!(send(client().get(format!("{base}/docs/assets/ops.css"))).await.unwrap().status, 200);
+    for path in ["/ops", "/ops/sign-in"] {
+        bed.gateway.call("GET", path, "", None).await.is(404, "route_not_found");
+    }
+    // Its requests are in the log like all others.
+    bed.line(&json!({ "route": "/ops", "status": 200, "caller": "operator" })).await;
 }

@@ -68,6 +68,7 @@ pub(super) fn sign_in_form(up: &'static str, note: Option<&str>) -> OpsFrame {
     let body = format!(
         "<h1>Operator page</h1>\n{note}<form class=\"sign-in\" method=\"post\" action=\"{up}ops/sign-in\">\n\
          <label for=\"token\">Admin token</label>\n\
+         <input type=\"text\" name=\"user\" value=\"operator\" autocomplete=\"username\" readonly hidden>\n\
          <input type=\"password\" id=\"token\" name=\"token\" required autofocus autocomplete=\"current-password\">\n\
          <p class=\"hint\">The value of <code>GATEWAY_ADMIN_TOKEN</code>. You stay signed in for 30 minutes.</p>\n\
          <button class=\"button\">Sign in</button>\n</form>\n"
