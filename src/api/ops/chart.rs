@@ -21,16 +21,14 @@ pub(super) struct BarChart<'a> {
     pub(super) values: &'a dyn Fn(&MinuteCounts) -> Vec<f64>,
     /// A value with its unit.
     pub(super) label: fn(f64) -> String,
-    /// The end of the axis, if the values do not decide it.
-    pub(super) top: Option<f64>,
 }
 
 impl BarChart<'_> {
     pub(super) fn html(&self, minutes: &[MinuteCounts]) -> String {
-        let Self { title, summary, parts, values, label, top } = self;
+        let Self { title, summary, parts, values, label } = self;
         let values: Vec<Vec<f64>> = minutes.iter().map(values).collect();
         let highest = values.iter().map(|parts| parts.iter().sum()).fold(0.0, f64::max);
-        let top = top.unwrap_or_else(|| rounded_up(highest));
+        let top = rounded_up(highest);
         let legend: String = if parts.len() > 1 {
             let one =
                 |(class, name): &(&str, &str)| format!("<span><i class=\"swatch {class}\"></i>{name}</span>");

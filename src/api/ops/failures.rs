@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::texts::{at, clock_of, count, counted, took};
+use super::texts::{at, clock_of, count, counted, day_of, took};
 use crate::api::docs::{badge, escaped};
 use crate::api::problem::title;
 use crate::domain::{AttemptFacts, FailureKind, Origin};
@@ -74,11 +74,12 @@ fn row(failed: &FailedRequest) -> String {
     let waited = if waited.is_zero() { String::new() } else { format!(", waiting {}", took(*waited)) };
     let route = if route.as_str() == "none" { "unknown path" } else { route };
     format!(
-        "<tr><td><time datetime=\"{time}\" title=\"{}\">{}</time></td>\
+        "<tr><td><time datetime=\"{time}\" title=\"{}\">{}<br><span class=\"hint\">{}</span></time></td>\
          <td><code>{method} {}</code><br>{status} {}{reason} {}<br><span class=\"hint\">{}{waited}</span></td>\
          <td>{}</td><td>{}</td></tr>\n",
         at(*time),
         clock_of(*time),
+        day_of(*time),
         escaped(route),
         code(*failure, *status),
         badge(origin_of(*failure, *status)),

@@ -178,7 +178,7 @@ fn tiles(
     }
     tile("Requests", &count(sum.requests), "in the last hour", false);
     let failed = failures::not_of_callers(sum);
-    let hint = format!("of the gateway or a CRM: {}", counted(failed, "request", "requests"));
+    let hint = format!("{}, by the gateway or a CRM", counted(failed, "request", "requests"));
     tile("Failed", &percent(failed, sum.requests), &hint, failed > 0);
     let [tenants, hosts] = state.gateway.upstreams.breakers_open();
     let paused = (tenants + hosts) as u64;
@@ -216,7 +216,7 @@ const OUTCOMES: &[(&str, &str)] = &[
 ];
 const FAULTS: &[(&str, &str)] = &[("c-upstream", "CRM"), ("c-gateway", "gateway"), ("c-caller", "caller")];
 const WHERE_SPENT: &[(&str, &str)] =
-    &[("c-upstream", "in the CRM"), ("c-wait", "waiting"), ("c-gateway", "in the gateway")];
+    &[("c-crm-time", "in the CRM"), ("c-wait", "waiting"), ("c-gateway", "in the gateway")];
 /// The order of the charts: what callers cannot fix is at the bottom.
 const FAULTS_OF: [Origin; 3] = [Origin::Upstream, Origin::Gateway, Origin::Caller];
 
@@ -245,7 +245,6 @@ fn requests(sum: &MinuteCounts) -> BarChart<'static> {
             parts
         },
         label: whole,
-        top: None,
     }
 }
 
@@ -259,7 +258,6 @@ fn error_rate(sum: &MinuteCounts) -> BarChart<'static> {
             FAULTS_OF.map(part).to_vec()
         },
         label: |value| format!("{value:.0} %"),
-        top: Some(100.0),
     }
 }
 
@@ -271,7 +269,6 @@ fn durations(sum: &MinuteCounts) -> BarChart<'static> {
         parts: WHERE_SPENT,
         values: &|minute| spent(minute).to_vec(),
         label: shown,
-        top: None,
     }
 }
 
@@ -279,10 +276,9 @@ fn slowest(sum: &MinuteCounts) -> BarChart<'static> {
     BarChart {
         title: "Duration that 95 % of the requests stay within",
         summary: format!("{} in the last hour.", sum.p95().map_or_else(|| "none".to_owned(), took)),
-        parts: &[("c-ok", "")],
+        parts: &[("c-wait", "")],
         values: &|minute| vec![minute.p95().map_or(0.0, |time| time.as_secs_f64() * 1e3)],
         label: shown,
-        top: None,
     }
 }
 

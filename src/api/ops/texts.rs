@@ -72,6 +72,10 @@ pub(super) fn clock_of(time: Timestamp) -> String {
     time.strftime("%H:%M:%S").to_string()
 }
 
+pub(super) fn day_of(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d").to_string()
+}
+
 pub(super) fn minute_of(time: Timestamp) -> String {
     time.strftime("%H:%M").to_string()
 }
