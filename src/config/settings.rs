@@ -49,8 +49,8 @@ pub const SETTINGS: &[Setting] = &[
         "GATEWAY_OPS_LISTEN",
         Sensitivity::Open,
         None,
-        "Address and port of a second listener for `/livez`, `/readyz` and `/metrics` only, with its own connections; none \
-         by default. With it, the API's listener does not serve `/metrics`.",
+        "Address and port of a second listener for `/livez`, `/readyz`, `/metrics`, `/ops` and the documentation, with its own \
+         connections; none by default. With it, the API's listener does not serve `/metrics` and `/ops`.",
     ),
     setting(
         "database_url",
@@ -79,7 +79,7 @@ pub const SETTINGS: &[Setting] = &[
         "GATEWAY_ADMIN_TOKEN",
         Sensitivity::Secret,
         None,
-        "The operator's token for `/admin`, at least 16 characters; without it `/admin` does not exist.",
+        "The operator's token for `/admin` and `/ops`, at least 16 characters; without it `/admin` does not exist.",
     ),
     setting(
         "upstream_allow",

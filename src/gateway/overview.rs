@@ -31,7 +31,7 @@ pub struct Overview {
 
 /// What happens next with a write of unknown outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NextStep {
+pub enum OpenWriteStep {
     /// A request or a lookup works on it.
     InProgress,
     /// The gateway searches for its outcome, after so long.
@@ -63,17 +63,17 @@ async fn within<T>(read: impl Future<Output = Result<T>>) -> Result<T> {
 
 impl OpenWrite {
     #[must_use]
-    pub fn next_step(&self) -> NextStep {
+    pub fn next_step(&self) -> OpenWriteStep {
         if self.is_held {
-            return NextStep::InProgress;
+            return OpenWriteStep::InProgress;
         }
         match self.stage {
-            Stage::Ambiguous => NextStep::Person,
+            Stage::Ambiguous => OpenWriteStep::Person,
             // There is nothing to search for, or the row is erased before.
-            _ if self.look_at >= self.expires_at => NextStep::Replay,
+            _ if self.look_at >= self.expires_at => OpenWriteStep::Replay,
             _ => {
                 let left = self.look_at.duration_since(self.now);
-                NextStep::Lookup(Duration::try_from(left).unwrap_or_default())
+                OpenWriteStep::Lookup(Duration::try_from(left).unwrap_or_default())
             }
         }
     }

@@ -18,6 +18,7 @@ use crate::domain::{Failure, FailureKind, Result};
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
+const PNG: &str = "image/png";
 
 /// The page of the reference. Query parameters are left to Swagger UI.
 pub(in crate::api) async fn reference() -> Response {
@@ -31,6 +32,8 @@ pub(in crate::api) async fn asset(Path(name): Path<String>, headers: HeaderMap) 
     Ok(match name.as_str() {
         "pages.css" => sent(CSS, include_bytes!("assets/pages.css")),
         "ops.css" => sent(CSS, include_bytes!("assets/ops.css")),
+        "ops-light.png" => sent(PNG, include_bytes!("assets/ops-light.png")),
+        "ops-dark.png" => sent(PNG, include_bytes!("assets/ops-dark.png")),
         "pages.js" => sent(SCRIPT, include_bytes!("assets/pages.js")),
         "reference.css" => sent(CSS, include_bytes!("assets/reference.css")),
         "reference.js" => sent(SCRIPT, include_bytes!("assets/reference.js")),

@@ -7,7 +7,7 @@ use super::texts::{at, between, bytes, count, lasting, percent, ratio};
 use crate::api::docs::escaped;
 use crate::domain::{Result, Timestamp};
 use crate::gateway::credentials::CheckRecord;
-use crate::gateway::overview::{CredentialOverview, NextStep, OpenWrite, Stage, TenantOverview, Totals};
+use crate::gateway::overview::{CredentialOverview, OpenWrite, OpenWriteStep, Stage, TenantOverview, Totals};
 use crate::gateway::tenants::Usage;
 
 /// Which list, in the query and as the anchor of its section.
@@ -97,19 +97,19 @@ fn write_row(write: &OpenWrite) -> String {
     let OpenWrite { tenant, tenant_name, credential, stage, sends, now, created_at, expires_at, .. } = write;
     let state = match stage {
         Stage::Ambiguous => "cannot be determined",
-        _ if write.next_step() == NextStep::InProgress => "in progress",
+        _ if write.next_step() == OpenWriteStep::InProgress => "in progress",
         _ => "unknown",
     };
     let next = match write.next_step() {
-        NextStep::InProgress => {
+        OpenWriteStep::InProgress => {
             "A request or a lookup works on it. If its process has ended, another one takes over within about a minute.".to_owned()
         }
-        NextStep::Lookup(left) if left.is_zero() => "The gateway searches for it in the CRM now.".to_owned(),
-        NextStep::Lookup(left) => format!("The gateway searches for it in the CRM in {}.", lasting(left)),
-        NextStep::Replay => {
+        OpenWriteStep::Lookup(left) if left.is_zero() => "The gateway searches for it in the CRM now.".to_owned(),
+        OpenWriteStep::Lookup(left) => format!("The gateway searches for it in the CRM in {}.", lasting(left)),
+        OpenWriteStep::Replay => {
             "Nothing by itself: the caller must send the request again with the same key.".to_owned()
         }
-        NextStep::Person => {
+        OpenWriteStep::Person => {
             "Nothing by itself: the caller must check the candidates in the CRM, and send it again with a new key.".to_owned()
         }
     };
