@@ -17,7 +17,7 @@ use super::transport::{CallTimes, Sender};
 use super::transport_error::TransportError;
 use super::{AccountLimits, BaseUrl, Call, Logins, Reply, RetrySafety, Secrets, Transport};
 use crate::domain::{AttemptFacts, CallContext, Failure, FailureKind, Provider, Result, Timestamp};
-use crate::telemetry::series::{self, UpstreamCall};
+use crate::telemetry::series::{self, CountedCall, UpstreamCall};
 
 /// The timeout of one attempt of a read, so that there is time for another.
 const LONGEST_READ: Duration = Duration::from_secs(10);
@@ -38,13 +38,19 @@ struct SentCall<'a> {
 }
 
 impl SentCall<'_> {
-    fn end(&mut self, outcome: &AttemptOutcome) {
+    fn end(&mut self, outcome: &mut AttemptOutcome) {
         self.is_open = false;
         let (status, cause, date) = match outcome {
             Ok(reply) => (Some(reply.status), None, reply.date),
             Err(error) => (None, Some(error.cause()), None),
         };
-        self.upstream.record(self.context, self.call, (status, cause), date, self.at.elapsed());
+        let counted = self.upstream.record(self.context, self.call, (status, cause), date, self.at.elapsed());
+        // Only the body shows whether a reply with a good status is one.
+        if let Ok(reply) = outcome
+            && reply.is_success()
+        {
+            reply.counted = counted.map(Arc::new);
+        }
     }
 }
 
@@ -52,7 +58,7 @@ impl Drop for SentCall<'_> {
     fn drop(&mut self) {
         if self.is_open {
             let left = (None, Some(CALLER_LEFT));
-            self.upstream.record(self.context, self.call, left, None, self.at.elapsed());
+            drop(self.upstream.record(self.context, self.call, left, None, self.at.elapsed()));
         }
     }
 }
@@ -187,8 +193,8 @@ impl Upstream {
             };
             let mut sent =
                 SentCall { upstream: self, context, call, at: crate::clock::monotonic(), is_open: true };
-            let outcome = self.transport.send(&sender, call, url, times).await;
-            sent.end(&outcome);
+            let mut outcome = self.transport.send(&sender, call, url, times).await;
+            sent.end(&mut outcome);
             pass.note(verdict(&outcome, within));
             self.keep_pause(&outcome);
             match retries.after(&outcome, deadline) {
@@ -221,10 +227,10 @@ impl Upstream {
         (status, cause): (Option<u16>, Option<&'static str>),
         date: Option<Timestamp>,
         took: Duration,
-    ) {
+    ) -> Option<CountedCall> {
         let host = self.host.host.authority();
         context.record.note_attempt(took, AttemptFacts { host: host.clone(), status, cause });
-        series::upstream_call(&UpstreamCall {
+        let counted = series::upstream_call(&UpstreamCall {
             provider: self.provider,
             method: &call.method,
             template: call.template,
@@ -243,6 +249,7 @@ impl Upstream {
             request_id = context.request_id.as_str(),
             "upstream call"
         );
+        counted
     }
 
     /// The seconds of this machine's clock, on which tokens and expiries depend, minus those of the CRM's clock. A large

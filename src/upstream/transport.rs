@@ -224,6 +224,7 @@ impl Transport {
             body: body::read(response, LARGEST_REPLY, end, Some(room)).await?,
             secrets: Secrets::default(),
             checked: OnceLock::new(),
+            counted: None,
         })
     }
 
