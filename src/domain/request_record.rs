@@ -26,6 +26,8 @@ pub struct RequestFacts {
     pub credentials: Vec<(CredentialId, Provider)>,
     /// Why it failed.
     pub failure: Option<FailureKind>,
+    /// Whether the caller broke the request off, whatever was made of it.
+    pub has_left: bool,
     /// Why, if callers are not told.
     pub reason: Option<&'static str>,
     pub warnings: WarningCodes,
@@ -133,6 +135,10 @@ impl RequestRecord {
         if bits != 0 {
             self.note(|facts| facts.warnings.0 |= bits);
         }
+    }
+
+    pub fn note_caller_left(&self) {
+        self.note(|facts| facts.has_left = true);
     }
 
     pub fn note_replayed(&self) {

@@ -100,6 +100,46 @@ async fn a_caller_who_leaves_and_an_export_have_a_line_at_their_end() {
 }
 
 #[tokio::test]
+async fn an_export_and_a_body_that_the_caller_breaks_off_are_those_of_a_caller_who_left() {
+    let bed = Testbed::open().await;
+    let options = aptly::AptlyOptions { people: 3_000, ..aptly::AptlyOptions::empty() };
+    let crm = aptly::AptlySimulator::start(options).await.unwrap();
+    let account = bed.account("one", &crm.base_url(), crm.token()).await;
+    crm.fault(Fault::always(FaultKind::Latency { ms: 100 }));
+    let export = format!("{}/crm/contacts/export?credentialId={}", bed.gateway.url(), account.credential);
+    let sent = client().get(export).bearer_auth(&account.key).header("x-request-id", "id-export");
+    let mut response = sent.send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert!(response.chunk().await.unwrap().is_some());
+    drop(response);
+    let left = json!({ "status": 499, "route": "/crm/contacts/export", "tenant": account.tenant });
+    let line = bed.line(&json!({ "request_id": "id-export" })).await;
+    assert!(has(&line, &left), "{line}");
+    for (id, framing) in [("id-body", "content-length: 100"), ("id-chunk", "transfer-encoding: chunked")] {
+        let head = format!(
+            "POST /crm/contacts?credentialId={} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nx-request-id: {id}\r\n\
+             content-type: application/json\r\n{framing}\r\n\r\n20\r\n{{",
+            account.credential, account.key
+        );
+        let mut connection = tokio::net::TcpStream::connect(&bed.gateway.address).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut connection, head.as_bytes()).await.unwrap();
+        drop(connection);
+        let line = bed.line(&json!({ "request_id": id })).await;
+        let left = json!({ "status": 499, "route": "/crm/contacts", "tenant": account.tenant });
+        assert!(has(&line, &left) && line.get("code").is_none(), "{line}");
+    }
+    // A body that is no valid one at all is the caller's mistake.
+    let head = format!(
+        "POST /crm/contacts?credentialId={} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nx-request-id: id-bad\r\n\
+         content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nnonsense\r\n",
+        account.credential, account.key
+    );
+    let mut connection = tokio::net::TcpStream::connect(&bed.gateway.address).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut connection, head.as_bytes()).await.unwrap();
+    bed.line(&json!({ "request_id": "id-bad", "status": 400, "code": "malformed_request" })).await;
+}
+
+#[tokio::test]
 async fn successes_can_be_left_out_or_sampled_and_failures_never_are() {
     for (setting, most) in [("off", 0), ("sampled", 2)] {
         let bed = Testbed::with(&[("GATEWAY_LOG_SUCCESS", setting)]).await;
