@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use self::jwt::looks_like_a_token;
 use self::last_used::LastUsed;
-use crate::domain::{Caller, Failure, FailureKind, KeyId, Principal, Result};
+use crate::domain::{Caller, Failure, FailureKind, KeyId, Principal, Result, TenantId};
 use crate::sealing::{Sealer, constant_time_eq, sha256};
 use crate::store::{KeyRecord, KeyStore, TtlCache, now};
 pub use api_key::{ApiKey, KeyFault};
@@ -101,6 +101,13 @@ impl Authenticator {
             FailureKind::InsufficientScope,
             "Tenant keys and tokens cannot access /admin; use the admin token.",
         ))
+    }
+
+    /// The tenant of the key in the header, whether it may be used or not; `None` if it is no key that exists, with its secret.
+    pub async fn owner(&self, authorization: Option<&str>) -> Option<TenantId> {
+        let shown = ApiKey::parse(bearer(authorization).ok()?).ok()?;
+        let held = self.recent.get(shown.id(), || self.load(shown.id())).await.ok()??;
+        constant_time_eq(&shown.digest(), &held.digest).then(|| held.tenant.clone())
     }
 
     /// Writes the last use of keys, to the minute. Fails with `store_unavailable`; the rest is written the next time.

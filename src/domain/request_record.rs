@@ -24,6 +24,8 @@ pub struct RequestFacts {
     pub principal: Option<Principal>,
     /// The credentials in use, each once. A search has several.
     pub credentials: Vec<(CredentialId, Provider)>,
+    /// The credentials that failed in a search over several.
+    pub failed_credentials: Vec<(CredentialId, FailureKind)>,
     /// Why it failed.
     pub failure: Option<FailureKind>,
     /// Whether the caller broke the request off, whatever was made of it.
@@ -114,12 +116,22 @@ impl RequestRecord {
         self.note(|facts| facts.principal = Some(Principal::Key(key)));
     }
 
+    /// Notes the tenant of a request that was refused.
+    pub fn note_tenant(&self, tenant: &TenantId) {
+        self.note(|facts| facts.tenant = Some(tenant.clone()));
+    }
+
     pub fn note_credential(&self, id: &CredentialId, provider: Provider) {
         self.note(|facts| {
             if !facts.credentials.iter().any(|(known, _)| known == id) {
                 facts.credentials.push((id.clone(), provider));
             }
         });
+    }
+
+    /// Notes that a search got nothing from this credential.
+    pub fn note_failed_credential(&self, id: &CredentialId, kind: FailureKind) {
+        self.note(|facts| facts.failed_credentials.push((id.clone(), kind)));
     }
 
     pub fn note_failure(&self, failure: &Failure) {

@@ -4,6 +4,7 @@
 mod access;
 pub mod history;
 mod lines;
+mod repeats;
 pub mod series;
 
 use std::io::{IsTerminal, Write};
@@ -17,6 +18,7 @@ use tracing_subscriber::{Layer, fmt};
 
 pub use self::access::{AccessEntry, log as log_access};
 use self::lines::{LineWriter, LogLines};
+pub use self::repeats::RepeatLimit;
 
 /// How long the process waits at its end for the last lines to be written.
 const FLUSHED_WITHIN: Duration = Duration::from_secs(1);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use contacts_gateway::simulators::{Fault, FaultKind, aptly};
 use serde_json::{Value, json};
 
+use crate::front::Front;
 use crate::gateway_process::{ADMIN_TOKEN, client, send};
 use crate::testbed::{Testbed, crm, has};
 
@@ -196,4 +197,74 @@ async fn a_second_listener_serves_the_metrics_and_the_operator_page_alone() {
     }
     // Its requests are in the log like all others.
     bed.line(&json!({ "route": "/ops", "status": 200, "caller": "operator" })).await;
+}
+
+#[tokio::test]
+async fn a_search_names_each_credential_that_failed_and_why() {
+    let bed = Testbed::open().await;
+    let (crm, nobody) = (crm().await, Front::nobody());
+    let account = bed.account("one", &crm.base_url(), crm.token()).await;
+    let link = async |name: &str, base_url: &str, secret: &str| {
+        let settings = json!({ "baseUrl": base_url });
+        let credential = json!({ "provider": "aptly", "name": name, "settings": settings, "secret": { "apiKey": secret } });
+        bed.gateway.link(&account.key, credential).await
+    };
+    let down = link("down", &nobody.url, "any").await;
+    let refused = link("refused", &crm.base_url(), "wrong").await;
+    let path = "/crm/contacts/search?emailAddress=ada@example.com";
+    let headers = [("x-request-id", "id-search"), ("x-request-timeout-ms", "3000")];
+    assert_eq!(bed.gateway.call_with("GET", path, &account.key, None, &headers).await.status, 200);
+    let line = bed.line(&json!({ "request_id": "id-search", "status": 200 })).await;
+    let failed = format!("{down}=upstream_unreachable,{refused}=upstream_credential_rejected");
+    assert_eq!(line["failed"], failed, "{line}");
+}
+
+#[tokio::test]
+async fn the_line_of_an_expired_key_names_its_tenant() {
+    let bed = Testbed::open().await;
+    let crm = crm().await;
+    let account = bed.account("one", &crm.base_url(), crm.token()).await;
+    let end = (contacts_gateway::store::now() + Duration::from_secs(1)).to_string();
+    let body = json!({ "name": "short", "scopes": ["contacts:read"], "expiresAt": end }).to_string();
+    let path = format!("/admin/tenants/{}/keys", account.tenant);
+    let made = bed.gateway.call("POST", &path, ADMIN_TOKEN, Some(body)).await.json();
+    let (id, key) = (made["key"]["id"].as_str().unwrap(), made["secret"].as_str().unwrap());
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    for path in ["/credentials", "/admin/tenants"] {
+        bed.gateway.call("GET", path, key, None).await.is(401, "unauthenticated");
+        let line = bed.line(&json!({ "route": path, "status": 401, "reason": "expired key" })).await;
+        assert!(has(&line, &json!({ "tenant": account.tenant, "key": id })), "{line}");
+    }
+    bed.gateway.call("GET", "/admin/audit", &account.key, None).await.is(403, "insufficient_scope");
+    let line = bed.line(&json!({ "route": "/admin/audit", "status": 403 })).await;
+    assert!(has(&line, &json!({ "tenant": account.tenant, "key": account.key_id })), "{line}");
+    // Of a key with another secret, the tenant is not known: anybody can send the public part.
+    let forged = contacts_gateway::auth::ApiKey::from_parts(&id[4..], &"0".repeat(43)).unwrap();
+    let forged = secrecy::ExposeSecret::expose_secret(forged.text()).to_owned();
+    bed.gateway.call("GET", "/providers", &forged, None).await.is(401, "unauthenticated");
+    let line = bed.line(&json!({ "route": "/providers", "status": 401, "key": id })).await;
+    assert!(line.get("tenant").is_none(), "{line}");
+}
+
+#[tokio::test]
+async fn a_breaker_that_opens_and_one_that_closes_have_a_line() {
+    let bed = Testbed::open().await;
+    let crm = crm().await;
+    let account = bed.account("one", &crm.base_url(), crm.token()).await;
+    let content_type = "application/json".to_owned();
+    crm.fault(Fault::always(FaultKind::Status {
+        code: 503,
+        body: "{}".to_owned(),
+        content_type,
+        headers: Vec::new(),
+    }));
+    while bed.get(&account, "abc", "any").await.code() != "upstream_circuit_open" {}
+    bed.line(&json!({ "level": "WARN", "message": "breaker opened", "host": crm.base_url(), "of": account.tenant })).await;
+    crm.faults().clear();
+    let began = std::time::Instant::now();
+    while bed.get(&account, "abc", "any").await.code() != "contact_not_found" {
+        assert!(began.elapsed() < crate::testbed::PATIENCE);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    bed.line(&json!({ "message": "breaker closed", "host": crm.base_url(), "of": account.tenant })).await;
 }
