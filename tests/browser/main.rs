@@ -7,7 +7,7 @@
 //! ```
 
 #![expect(clippy::disallowed_methods, reason = "tests measure real time")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod chromium;
 #[path = "../support/demo.rs"]

@@ -95,6 +95,7 @@ mod tests {
     #[test]
     fn an_axis_ends_at_a_round_number() {
         let values = [0.0, 0.3, 1.0, 1.1, 7.0, 50.0, 51.0, 1_234.0];
-        assert_eq!(values.map(rounded_up), [1.0, 0.5, 1.0, 2.0, 10.0, 50.0, 100.0, 2_000.0]);
+        let rounded = values.map(|value| format!("{:.1}", rounded_up(value)));
+        assert_eq!(rounded, ["1.0", "0.5", "1.0", "2.0", "10.0", "50.0", "100.0", "2000.0"]);
     }
 }

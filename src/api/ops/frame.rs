@@ -87,7 +87,7 @@ pub(super) fn check_result(tenant: &TenantRecord, id: &CredentialId, checked: &C
     // Writing to a string does not fail.
     let _ = match &checked.outcome {
         Ok(_) => {
-            write!(body, "<p><span class=\"badge yes\">works</span> The CRM accepted it, after {time}.</p>\n")
+            writeln!(body, "<p><span class=\"badge yes\">works</span> The CRM accepted it, after {time}.</p>")
         }
         Err(failure) => {
             let code = failure.kind.code();
@@ -99,10 +99,10 @@ pub(super) fn check_result(tenant: &TenantRecord, id: &CredentialId, checked: &C
             } else {
                 String::new()
             };
-            write!(
+            writeln!(
                 body,
                 "<p><span class=\"badge upstream\">failed</span> <a href=\"../docs/errors/{code}\"><code>{code}</code></a> \
-                 {}, after {time}.{cause}</p>\n",
+                 {}, after {time}.{cause}</p>",
                 escaped(title(failure.kind))
             )
         }

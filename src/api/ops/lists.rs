@@ -43,22 +43,22 @@ fn table(label: &str, head: &str, rows: &str) -> String {
 }
 
 /// Links to the neighbouring parts of a list with `all` rows.
-fn pager(list: OpsList, parameters: &OpsParameters, all: u64) -> String {
-    let page = parameters.page(list);
-    let last = u32::try_from(all.div_ceil(u64::from(PAGE_SIZE))).unwrap_or(u32::MAX).max(1);
-    if last == 1 && page == 1 {
+fn pager(of: OpsList, parameters: &OpsParameters, all: u64) -> String {
+    let page = parameters.page(of);
+    let pages = u32::try_from(all.div_ceil(u64::from(PAGE_SIZE))).unwrap_or(u32::MAX).max(1);
+    if pages == 1 && page == 1 {
         return String::new();
     }
     let link = |to: u32, text: &str| {
-        let anchor = list.name();
-        format!("<a href=\"ops{}#{anchor}\">{text}</a>", escaped(&parameters.with_page(list, to).query()))
+        let anchor = of.name();
+        format!("<a href=\"ops{}#{anchor}\">{text}</a>", escaped(&parameters.with_page(of, to).query()))
     };
-    let mut html = format!("<nav class=\"pager\" aria-label=\"Pages of {}\">", list.name());
+    let mut html = format!("<nav class=\"pager\" aria-label=\"Pages of {}\">", of.name());
     if page > 1 {
-        html.push_str(&link((page - 1).min(last), "Previous"));
+        html.push_str(&link((page - 1).min(pages), "Previous"));
     }
-    let _ = write!(html, "<span>Page {} of {}</span>", count(page.into()), count(last.into()));
-    if page < last {
+    let _ = write!(html, "<span>Page {} of {}</span>", count(page.into()), count(pages.into()));
+    if page < pages {
         html.push_str(&link(page + 1, "Next"));
     }
     html + "</nav>\n"

@@ -125,15 +125,12 @@ fn section(anchor: &str, title: &str, html: &str) -> String {
 
 fn head(state: &AppState, parameters: &OpsParameters, now: Timestamp) -> String {
     let history = &state.history;
-    let again = match parameters.refresh {
-        Some(seconds) => {
-            let once = OpsParameters { refresh: None, ..parameters.clone() };
-            format!("<a href=\"ops{}\">Stop reloading every {seconds} s</a>", escaped(&once.query()))
-        }
-        None => {
-            let often = OpsParameters { refresh: Some(REFRESH_SECONDS), ..parameters.clone() };
-            format!("<a href=\"ops{}\">Reload every {REFRESH_SECONDS} s</a>", escaped(&often.query()))
-        }
+    let again = if let Some(seconds) = parameters.refresh {
+        let once = OpsParameters { refresh: None, ..parameters.clone() };
+        format!("<a href=\"ops{}\">Stop reloading every {seconds} s</a>", escaped(&once.query()))
+    } else {
+        let often = OpsParameters { refresh: Some(REFRESH_SECONDS), ..parameters.clone() };
+        format!("<a href=\"ops{}\">Reload every {REFRESH_SECONDS} s</a>", escaped(&often.query()))
     };
     format!(
         "<h1>Operator page</h1>\n<p class=\"lead\">Replica <b>{}</b>, version {}, started {} ago ({}). \
@@ -169,12 +166,11 @@ fn tiles(
             "<div{class}><dt>{name}</dt><dd>{value} <span class=\"hint\">{hint}</span></dd></div>"
         );
     };
+    let in_flight = format!("{} in flight", count(state.gate.in_flight().0 as u64));
     match readiness {
         Some(kind) => tile("State", "not ready", kind.code(), true),
         None if stored.is_full => tile("State", "disk full", "writes are refused", true),
-        None => {
-            tile("State", "ready", &format!("{} in flight", count(state.gate.in_flight().0 as u64)), false)
-        }
+        None => tile("State", "ready", &in_flight, false),
     }
     tile("Requests", &count(sum.requests), "in the last hour", false);
     let failed = failures::not_of_callers(sum);
@@ -306,9 +302,13 @@ fn each_minute(minutes: &[MinuteCounts]) -> String {
         let times = spent(minute).map(shown);
         let p95 = minute.p95().map_or_else(|| "–".to_owned(), took);
         let cells = [vec![count(minute.requests)], faults.to_vec(), times.to_vec(), vec![p95]].concat();
-        let cells: String = cells.iter().map(|cell| format!("<td class=\"number\">{cell}</td>")).collect();
+        let cells = cells.join("</td><td class=\"number\">");
         // Writing to a string does not fail.
-        let _ = writeln!(rows, "<tr><th scope=\"row\">{}</th>{cells}</tr>", minute_of(minute.began));
+        let _ = writeln!(
+            rows,
+            "<tr><th scope=\"row\">{}</th><td class=\"number\">{cells}</td></tr>",
+            minute_of(minute.began)
+        );
     }
     format!(
         "<details>\n<summary>The charts as a table</summary>\n<div class=\"scroll\" role=\"region\" aria-label=\"Traffic by minute\" \

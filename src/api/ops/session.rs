@@ -47,14 +47,12 @@ pub(super) fn is_https(headers: &HeaderMap) -> bool {
 /// Refuses a request that another site may have made the browser send. `Sec-Fetch-Site` is sent to `https` and to localhost;
 /// otherwise `Origin` must name the host of the request. Fails with `insufficient_scope`.
 pub(super) fn check_same_site(headers: &HeaderMap) -> Result<()> {
-    let is_same = match one(headers, "sec-fetch-site") {
-        Some(site) => site == "same-origin",
-        None => {
-            let origin =
-                one(headers, "origin").and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
-            let host = one(headers, "host").and_then(|host| host.parse::<Authority>().ok());
-            origin.zip(host).is_some_and(|(origin, host)| origin.eq_ignore_ascii_case(host.as_str()))
-        }
+    let is_same = if let Some(site) = one(headers, "sec-fetch-site") {
+        site == "same-origin"
+    } else {
+        let origin = one(headers, "origin").and_then(|origin| origin.split_once("://")).map(|(_, host)| host);
+        let host = one(headers, "host").and_then(|host| host.parse::<Authority>().ok());
+        origin.zip(host).is_some_and(|(origin, host)| origin.eq_ignore_ascii_case(host.as_str()))
     };
     if is_same {
         return Ok(());
@@ -115,12 +113,12 @@ mod tests {
             ("cookie", "contacts_gateway_ops=two"),
         ]);
         assert_eq!(cookies(&sent).collect::<Vec<_>>(), ["one", "two"]);
-        let set = |origin| {
+        let cookie_of = |origin| {
             let is_https = is_https(&headers(&[("origin", origin)]));
             cookie("1.x", is_https).to_str().unwrap().to_owned()
         };
         let plain = "contacts_gateway_ops=1.x; Max-Age=1800; HttpOnly; SameSite=Strict";
-        assert_eq!(set("http://gateway.internal"), plain);
-        assert_eq!(set("https://gateway.internal"), format!("{plain}; Secure"));
+        assert_eq!(cookie_of("http://gateway.internal"), plain);
+        assert_eq!(cookie_of("https://gateway.internal"), format!("{plain}; Secure"));
     }
 }

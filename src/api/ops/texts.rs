@@ -25,25 +25,28 @@ pub(super) fn counted(number: u64, one: &str, several: &str) -> String {
 /// A duration of a request, such as `12 ms` or `1.4 s`.
 pub(super) fn took(time: Duration) -> String {
     let millis = time.as_secs_f64() * 1e3;
-    match millis {
-        0.0 => "0 ms".to_owned(),
-        ..1.0 => format!("{millis:.2} ms"),
-        ..10.0 => format!("{millis:.1} ms"),
-        ..1_000.0 => format!("{millis:.0} ms"),
-        ..60_000.0 => format!("{:.1} s", millis / 1e3),
-        _ => format!("{:.1} min", millis / 6e4),
+    if millis == 0.0 {
+        "0 ms".to_owned()
+    } else if millis < 1.0 {
+        format!("{millis:.2} ms")
+    } else if millis < 10.0 {
+        format!("{millis:.1} ms")
+    } else if millis < 1_000.0 {
+        format!("{millis:.0} ms")
+    } else if millis < 60_000.0 {
+        format!("{:.1} s", millis / 1e3)
+    } else {
+        format!("{:.1} min", millis / 6e4)
     }
 }
 
 /// How long something has lasted, in its largest unit, or how long it will last.
 pub(super) fn lasting(time: Duration) -> String {
     let seconds = time.as_secs();
-    match seconds {
-        ..120 => format!("{seconds} s"),
-        ..7_200 => format!("{} min", seconds / 60),
-        ..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} days", seconds / 86_400),
-    }
+    let units = [(172_800, 86_400, "days"), (7_200, 3_600, "h"), (120, 60, "min")];
+    let unit = units.into_iter().find(|(from, ..)| seconds >= *from);
+    let (_, size, name) = unit.unwrap_or((0, 1, "s"));
+    format!("{} {name}", seconds / size)
 }
 
 /// The time from `earlier` to `later`; none if they are in the other order.

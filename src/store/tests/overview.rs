@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::ledger::record;
 use super::{TestPlace, credential, key, on_both, tenant};
 use crate::config::Quotas;
-use crate::domain::{FailureKind, TenantId};
+use crate::domain::{CredentialId, FailureKind, TenantId};
 use crate::store::{
     Advance, CheckRecord, CredentialRecord, Reserved, RowRange, Stage, Store, TenantRecord, now,
 };
@@ -120,7 +120,7 @@ async fn only_writes_of_unknown_outcome_are_listed_oldest_first(place: &TestPlac
     assert_eq!(held, [true, false, true]);
     let write = &listed[1];
     assert_eq!((write.tenant_name.as_str(), write.sends), ("one", 1));
-    assert_eq!(write.credential.as_ref().map(|id| id.as_str()), Some("cred_1"));
+    assert_eq!(write.credential.as_ref().map(CredentialId::as_str), Some("cred_1"));
     let left = write.look_at.duration_since(write.now).as_secs();
     assert!((590..=600).contains(&left), "{left}");
     assert!(write.now >= write.created_at && write.expires_at > write.look_at);
