@@ -204,13 +204,13 @@ async fn a_search_names_each_credential_that_failed_and_why() {
     let bed = Testbed::open().await;
     let (crm, nobody) = (crm().await, Front::nobody());
     let account = bed.account("one", &crm.base_url(), crm.token()).await;
-    let link = async |name: &str, base_url: &str, secret: &str| {
+    let linked = async |name: &str, base_url: &str, secret: &str| {
         let settings = json!({ "baseUrl": base_url });
         let credential = json!({ "provider": "aptly", "name": name, "settings": settings, "secret": { "apiKey": secret } });
         bed.gateway.link(&account.key, credential).await
     };
-    let down = link("down", &nobody.url, "any").await;
-    let refused = link("refused", &crm.base_url(), "wrong").await;
+    let down = linked("down", &nobody.url, "any").await;
+    let refused = linked("refused", &crm.base_url(), "wrong").await;
     let path = "/crm/contacts/search?emailAddress=ada@example.com";
     let headers = [("x-request-id", "id-search"), ("x-request-timeout-ms", "3000")];
     assert_eq!(bed.gateway.call_with("GET", path, &account.key, None, &headers).await.status, 200);
