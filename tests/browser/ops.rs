@@ -88,7 +88,7 @@ impl TroubledGateway {
 
     /// Traffic that changes from minute to minute.
     async fn traffic(&self, minutes: u64) {
-        let began = Instant::now();
+        let (began, mut turn) = (Instant::now(), 0);
         while began.elapsed() < Duration::from_secs(minutes * 60) {
             let minute = began.elapsed().as_secs() / 60;
             let slow = if minute % 7 == 4 { 160 } else { 25 + minute % 3 * 12 };
@@ -96,13 +96,15 @@ impl TroubledGateway {
                 crm.faults().clear();
                 crm.fault(Fault::always(FaultKind::Latency { ms: slow }));
             }
-            if minute % 7 == 4 {
-                self.crms[0].fault(Fault::next(2, FaultKind::HtmlBody { status: 502 }));
+            turn += 1;
+            if minute % 7 == 4 && turn % 6 == 0 {
+                self.crms[0].fault(Fault::next(3, FaultKind::HtmlBody { status: 502 }));
             }
-            for number in 0..(3 + minute * 5 % 9) {
-                self.list(usize::from(number % 3 == 0), "").await;
+            // Below the rates that the CRMs publish.
+            for number in 0..=(minute * 5 % 3) {
+                self.list(usize::from(number % 3 == 1), "").await;
             }
-            if minute % 5 == 2 {
+            if minute % 5 == 2 && turn % 4 == 0 {
                 self.list(0, "&emailAddress=x").await;
             }
             tokio::time::sleep(Duration::from_millis(1_500)).await;

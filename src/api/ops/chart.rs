@@ -78,13 +78,13 @@ fn bar(x: usize, values: &[f64], parts: &[(&str, &str)], top: f64, label: &dyn F
     svg
 }
 
-/// The next of 1, 2, 5, 10, 20, 50, …, and 1 for nothing.
+/// The next number with one digit other than 0 that can be halved well, and 1 for nothing.
 fn rounded_up(value: f64) -> f64 {
     if value <= 0.0 {
         return 1.0;
     }
     let power = 10_f64.powf(value.log10().floor());
-    let steps = [1.0, 2.0, 5.0, 10.0].map(|step| step * power);
+    let steps = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0].map(|step| step * power);
     steps.into_iter().find(|step| *step >= value * 0.999_999).unwrap_or(value)
 }
 
@@ -94,8 +94,8 @@ mod tests {
 
     #[test]
     fn an_axis_ends_at_a_round_number() {
-        let values = [0.0, 0.3, 1.0, 1.1, 7.0, 50.0, 51.0, 1_234.0];
+        let values = [0.0, 0.35, 1.0, 1.1, 7.0, 50.0, 51.0, 1_234.0];
         let rounded = values.map(|value| format!("{:.1}", rounded_up(value)));
-        assert_eq!(rounded, ["1.0", "0.5", "1.0", "2.0", "10.0", "50.0", "100.0", "2000.0"]);
+        assert_eq!(rounded, ["1.0", "0.4", "1.0", "2.0", "8.0", "50.0", "60.0", "2000.0"]);
     }
 }
