@@ -1,15 +1,18 @@
 //! What the operator page shows of the database: totals, and the tenants, credentials and writes that need attention.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
 use super::Gateway;
-use crate::domain::{Failure, FailureKind, Result};
+use crate::domain::{Failure, FailureKind, Result, TenantId, Text};
 pub use crate::store::{CredentialOverview, OpenWrite, RowRange, Stage, TenantOverview, Totals};
 
 /// How long the page waits for the database. It is needed most when the database does not respond.
 const READ_WITHIN: Duration = Duration::from_secs(3);
+/// How many tenants of the last failures are named.
+const NAMED_MOST: usize = 20;
 
 /// The requested parts of the lists.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +30,8 @@ pub struct Overview {
     pub writes: Result<Vec<OpenWrite>>,
     pub credentials: Result<Vec<CredentialOverview>>,
     pub tenants: Result<Vec<TenantOverview>>,
+    /// Names of tenants that were asked for, as far as they could be read.
+    pub names: HashMap<TenantId, Text>,
 }
 
 /// What happens next with a write of unknown outcome.
@@ -43,16 +48,31 @@ pub enum OpenWriteStep {
 }
 
 impl Gateway {
-    /// Reads the state of the database.
-    pub async fn overview(&self, ranges: &OverviewRanges) -> Overview {
+    /// Reads the state of the database, and the names of the first [`NAMED_MOST`] tenants of `named`.
+    pub async fn overview(&self, ranges: &OverviewRanges, named: &[TenantId]) -> Overview {
         let database = &self.database;
-        let (totals, writes, credentials, tenants) = tokio::join!(
+        let (totals, writes, credentials, tenants, names) = tokio::join!(
             within(database.totals()),
             within(database.open_writes(ranges.writes)),
             within(database.credentials_by_health(ranges.credentials)),
             within(database.tenants_by_need(ranges.tenants)),
+            within(self.names(named)),
         );
-        Overview { is_full: database.is_full(), totals, writes, credentials, tenants }
+        let names = names.unwrap_or_default();
+        Overview { is_full: database.is_full(), totals, writes, credentials, tenants, names }
+    }
+
+    /// Tenants that are gone have no name.
+    async fn names(&self, named: &[TenantId]) -> Result<HashMap<TenantId, Text>> {
+        let mut names = HashMap::new();
+        for id in named.iter().take(NAMED_MOST) {
+            match self.tenants.get(id).await {
+                Ok(tenant) => drop(names.insert(tenant.id, tenant.name)),
+                Err(failure) if failure.kind == FailureKind::TenantNotFound => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(names)
     }
 }
 

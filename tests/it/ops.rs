@@ -301,7 +301,7 @@ async fn the_charts_add_up_to_the_requests_and_failures_have_both_legs() {
         " ms",
         &format!("{host} status 503"),
         "3 calls",
-        gateway.caller.tenant.as_str(),
+        &format!("tenant first {}", gateway.caller.tenant),
         "key key_edge000000000000",
         credential.as_str(),
         "request id-of-503",
@@ -321,17 +321,20 @@ async fn what_callers_name_is_text_and_no_markup() {
     let id = linked(&gateway, &tenant, &crm).await;
     let key = gateway.key(&tenant, &contacts_gateway::domain::Scope::ALL, None).await;
     let body = json!({ "name": format!("label {evil}") }).to_string();
-    let request = Request::patch(format!("/credentials/{id}")).header("authorization", key);
+    let request = Request::patch(format!("/credentials/{id}")).header("authorization", &key);
     let request = request.header("content-type", "application/json").body(Body::from(body)).unwrap();
     assert_eq!(gateway.send(request).await.status, 200);
     gateway.ask("GET", "/crm/contacts/%3Cscript%3E?credentialId=%3Cscript%3E").await;
     gateway.ask("GET", "/%3Cscript%3E").await;
+    let failing = Request::get("/crm/contacts?credentialId=none").header("authorization", &key);
+    gateway.send(failing.body(Body::empty()).unwrap()).await.is(404, "credential_not_found");
     let mut pages = vec![browser.page("").await];
     pages.push(browser.check(tenant.tenant.as_str(), id.as_str()).await.text);
     pages.push(browser.check("<script>", "<img>").await.text);
     for page in &pages {
         assert!(!page.contains("<script") && !page.contains("<img src=x"), "{page}");
     }
+    assert!(section(&pages[0], "failures").contains("tenant &lt;script&gt;"), "{}", pages[0]);
     assert!(
         pages[0].contains("label &lt;script&gt;") && pages[1].contains("&lt;script&gt;alert"),
         "{}",

@@ -1,11 +1,12 @@
 //! Failures: how many of each code in the last hour, and the last ones with both legs, to the gateway and to the CRM.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use super::texts::{at, clock_of, count, counted, day_of, took};
 use crate::api::docs::{badge, escaped};
 use crate::api::problem::title;
-use crate::domain::{AttemptFacts, FailureKind, Origin};
+use crate::domain::{AttemptFacts, FailureKind, Origin, TenantId, Text};
 use crate::telemetry::history::{FAILURES_MOST, FailedRequest, HistorySnapshot, MinuteCounts, origin_of};
 
 /// How many failures are shown before the rest is unfolded.
@@ -37,8 +38,15 @@ pub(super) fn by_code(sum: &MinuteCounts) -> String {
     table + "</table>\n</div>\n"
 }
 
+/// The tenants of the last failures, those of the newest first.
+pub(super) fn tenants(history: &HistorySnapshot) -> Vec<TenantId> {
+    let mut seen = HashSet::new();
+    let tenants = history.failures.iter().filter_map(|failed| failed.tenant.clone());
+    tenants.filter(|tenant| seen.insert(tenant.clone())).collect()
+}
+
 /// The last failures, the newest first.
-pub(super) fn last(history: &HistorySnapshot) -> String {
+pub(super) fn last(history: &HistorySnapshot, names: &HashMap<TenantId, Text>) -> String {
     let failures = &history.failures;
     if failures.is_empty() {
         return "<p>No failures since the start.</p>\n".to_owned();
@@ -47,28 +55,32 @@ pub(super) fn last(history: &HistorySnapshot) -> String {
     let mut html = format!(
         "<p class=\"hint\">The last {FAILURES_MOST} are kept. If there are more, the oldest of the tenant with the most is dropped, so \
          that one tenant does not hide the others.</p>\n{}",
-        table("Last failures", first.iter().map(AsRef::as_ref))
+        table("Last failures", first.iter().map(AsRef::as_ref), names)
     );
     if !rest.is_empty() {
         let more = counted(rest.len() as u64, "older failure", "older failures");
         let _ = write!(
             html,
             "<details>\n<summary>{more}</summary>\n{}</details>\n",
-            table("Older failures", rest.iter().map(AsRef::as_ref))
+            table("Older failures", rest.iter().map(AsRef::as_ref), names)
         );
     }
     html
 }
 
-fn table<'a>(label: &str, failures: impl Iterator<Item = &'a FailedRequest>) -> String {
-    let rows: String = failures.map(row).collect();
+fn table<'a>(
+    label: &str,
+    failures: impl Iterator<Item = &'a FailedRequest>,
+    names: &HashMap<TenantId, Text>,
+) -> String {
+    let rows: String = failures.map(|failed| row(failed, names)).collect();
     format!(
         "<div class=\"scroll\" role=\"region\" aria-label=\"{label}\" tabindex=\"0\">\n<table class=\"failures\">\n\
          <tr><th>UTC</th><th>Request</th><th>Call to the CRM</th><th>Who</th></tr>\n{rows}</table>\n</div>\n"
     )
 }
 
-fn row(failed: &FailedRequest) -> String {
+fn row(failed: &FailedRequest, names: &HashMap<TenantId, Text>) -> String {
     let FailedRequest { at: time, method, route, status, failure, reason, took: total, waited, .. } = failed;
     let reason = reason.map_or_else(String::new, |reason| format!(" <span class=\"hint\">({reason})</span>"));
     let waited = if waited.is_zero() { String::new() } else { format!(", waiting {}", took(*waited)) };
@@ -85,7 +97,7 @@ fn row(failed: &FailedRequest) -> String {
         badge(origin_of(*failure, *status)),
         took(*total),
         upstream_leg(failed),
-        who(failed),
+        who(failed, names),
     )
 }
 
@@ -118,14 +130,15 @@ fn upstream_leg(failed: &FailedRequest) -> String {
     )
 }
 
-fn who(failed: &FailedRequest) -> String {
+fn who(failed: &FailedRequest, names: &HashMap<TenantId, Text>) -> String {
     let FailedRequest { tenant, caller, credentials, credentials_omitted, request_id, .. } = failed;
     let mut lines = Vec::new();
     let mut line = |name: &str, value: &str| {
         lines.push(format!("<span class=\"hint\">{name}</span> <code>{}</code>", escaped(value)));
     };
     if let Some(tenant) = tenant {
-        line("tenant", tenant.as_str());
+        let name = names.get(tenant).map_or_else(String::new, |name| format!(" {}", escaped(name)));
+        line(&format!("tenant{name}"), tenant.as_str());
     }
     if let Some(caller) = caller {
         line(if tenant.is_some() { "key" } else { "by" }, caller);

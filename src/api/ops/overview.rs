@@ -95,9 +95,10 @@ pub(super) async fn page(state: &AppState, parameters: &OpsParameters) -> OpsFra
         credentials: parameters.range(OpsList::Credentials),
         tenants: parameters.range(OpsList::Tenants),
     };
-    let (stored, ready) = tokio::join!(state.gateway.overview(&ranges), (state.readiness)());
-    let now = crate::clock::now();
     let history = state.history.snapshot();
+    let tenants = failures::tenants(&history);
+    let (stored, ready) = tokio::join!(state.gateway.overview(&ranges, &tenants), (state.readiness)());
+    let now = crate::clock::now();
     let sum = MinuteCounts::of(&history.minutes, now);
     let readiness = ready.err().map(|failure| failure.kind);
     let body = [
@@ -105,7 +106,7 @@ pub(super) async fn page(state: &AppState, parameters: &OpsParameters) -> OpsFra
         tiles(state, &stored, &sum, readiness, now),
         section("traffic", "Traffic", &traffic(&history, &sum)),
         section("codes", "Failures by code", &failures::by_code(&sum)),
-        section("failures", "Last failures", &failures::last(&history)),
+        section("failures", "Last failures", &failures::last(&history, &stored.names)),
         section("writes", "Open writes", &lists::writes(&stored.writes, &stored.totals, parameters)),
         section(
             "credentials",
