@@ -428,6 +428,31 @@ async fn the_page_is_the_same_on_postgres_and_a_session_is_valid_on_every_replic
     assert!(section(&page, "traffic").contains("No requests in the last hour."));
 }
 
+#[tokio::test]
+async fn a_create_whose_response_was_lost_is_an_open_write_and_a_failure_with_both_legs() {
+    let gateway = TestGateway::open().await;
+    let (crm, browser) = (crm().await, OpsBrowser::signed_in(&gateway).await);
+    let credential = linked(&gateway, &gateway.caller, &crm).await;
+    crm.fault(Fault::always(FaultKind::NeverAnswer).on_writes());
+    let body =
+        json!({ "lastName": "Tandlebrook", "emailAddresses": [{ "emailAddress": "quorvex@example.com" }] });
+    let request = signed("POST", &format!("/crm/contacts?credentialId={credential}"))
+        .header("content-type", "application/json")
+        .header("idempotency-key", "secret-of-the-caller")
+        .header("x-request-timeout-ms", "1500");
+    gateway.send(request.body(Body::from(body.to_string())).unwrap()).await.is(504, "outcome_unknown");
+    let page = browser.page("").await;
+    let open = &rows(section(&page, "writes"))[1];
+    assert!(open.contains("unknown sent once first") && open.contains(credential.as_str()), "{open}");
+    assert!(open.contains("The gateway searches for it in the CRM in "), "{open}");
+    let failed = &rows(section(&page, "failures"))[1];
+    assert!(failed.contains("POST /crm/contacts 504 outcome_unknown CRM"), "{failed}");
+    assert!(failed.contains(&format!("{} no response in time", crm.base_url())), "{failed}");
+    for value in ["Tandlebrook", "quorvex", "secret-of-the-caller"] {
+        assert!(!page.contains(value), "{value}");
+    }
+}
+
 /// The lists are cut into pages, so that the page stays small.
 #[tokio::test]
 async fn many_tenants_and_credentials_are_shown_page_by_page_and_the_page_stays_small() {
