@@ -14,6 +14,7 @@ mod health;
 mod keys;
 mod layers;
 pub mod openapi;
+mod ops;
 pub mod problem;
 mod providers;
 mod request;

@@ -10,9 +10,10 @@ use tower::{Layer, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::routes::{open_routes, operator_routes, tenant_routes};
-use super::{AppState, EdgeSettings, docs, layers, scrape};
+use super::{AppState, EdgeSettings, docs, layers, ops, scrape};
 use crate::config::PublicUrl;
 use crate::domain::{Failure, FailureKind};
+use crate::telemetry::history::RequestHistory;
 
 /// The documentation pages.
 fn pages(public_url: Option<PublicUrl>) -> Router<AppState> {
@@ -29,9 +30,9 @@ fn pages(public_url: Option<PublicUrl>) -> Router<AppState> {
         .route("/docs/errors/{code}", get(docs::error))
 }
 
-/// The metrics need no key: they name no tenant and no person.
-fn metrics() -> Router<AppState> {
-    Router::new().route("/metrics", get(scrape::page))
+/// What operators look at: the metrics, which need no key because they name no tenant and no person, and the operator page.
+fn for_operators() -> Router<AppState> {
+    Router::new().route("/metrics", get(scrape::page)).merge(ops::routes())
 }
 
 /// The router of the whole HTTP API.
@@ -46,30 +47,35 @@ pub fn router(state: AppState) -> Router {
     let work = work.layer(from_fn_with_state(Arc::clone(&state.gate), layers::admit));
     let mut table = work.merge(open_routes().split_for_parts().0).merge(pages(state.edge.public_url.clone()));
     if !state.edge.has_ops_listener {
-        table = table.merge(metrics());
+        table = table.merge(for_operators());
     }
-    let edge = state.edge.clone();
+    let recorded = (state.edge.clone(), Arc::clone(&state.history));
     // The framework adds `Allow` to the response of `unknown_method`, outside the layers.
     let table = table.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(state);
-    layered(table, edge)
+    layered(table, recorded)
 }
 
-/// The router of the operations listener: health checks and metrics.
+/// The router of the operations listener: health checks, metrics, and the operator page with the documentation to which it
+/// links.
 pub fn health_router(state: AppState) -> Router {
-    let table = open_routes().split_for_parts().0.merge(metrics());
-    let edge = state.edge.clone();
-    layered(table.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(state), edge)
+    let public_url = state.edge.public_url.clone();
+    let table = open_routes().split_for_parts().0.merge(pages(public_url)).merge(for_operators());
+    let recorded = (state.edge.clone(), Arc::clone(&state.history));
+    layered(
+        table.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(state),
+        recorded,
+    )
 }
 
 /// The layers, the outermost first.
-fn layered(table: Router, edge: EdgeSettings) -> Router {
+fn layered(table: Router, (edge, history): (EdgeSettings, Arc<RequestHistory>)) -> Router {
     let EdgeSettings { trusted_proxies, has_ops_listener: _, cors_origins, public_url } = edge;
     let cors = layers::cors_layer(&cors_origins);
     let layers = ServiceBuilder::new()
         // First, so that every response has the id and all later layers can use it.
         .layer(from_fn(layers::identify))
         // Sees the final response and the total time.
-        .layer(from_fn_with_state(trusted_proxies, layers::record))
+        .layer(from_fn_with_state((trusted_proxies, history), layers::record))
         // A browser shows a failure to the page only with these headers.
         .option_layer(cors.map(|cors| from_fn_with_state(cors, layers::share)))
         // Outside the rendering of problems, which have it too.

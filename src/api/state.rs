@@ -13,6 +13,7 @@ use crate::auth::Authenticator;
 use crate::config::{CorsOrigins, PublicUrl, TrustedProxies};
 use crate::domain::Result;
 use crate::gateway::Gateway;
+use crate::telemetry::history::RequestHistory;
 
 /// Checks whether the process is ready for traffic. Fails with `draining`, `store_unavailable`.
 pub type Readiness = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<()>> + Send>> + Send + Sync>;
@@ -28,6 +29,8 @@ pub struct AppState {
     pub readiness: Readiness,
     /// Admits or refuses requests.
     pub gate: Arc<RequestAdmission>,
+    /// The requests that have ended.
+    pub history: Arc<RequestHistory>,
     pub edge: EdgeSettings,
 }
 
@@ -55,7 +58,7 @@ impl SharedProxies {
 #[derive(Clone, Debug, Default)]
 pub struct EdgeSettings {
     pub trusted_proxies: SharedProxies,
-    /// Whether another listener serves `/metrics`.
+    /// Whether another listener serves `/metrics` and `/ops`.
     pub has_ops_listener: bool,
     /// The origins whose browser apps may call the API of tenants.
     pub cors_origins: CorsOrigins,

@@ -131,7 +131,7 @@ impl Components {
         let (bytes, upstreams) = (transport.bytes_in_flight(), transport.clone());
         let tokens = issuers.tokens(store.tenants.clone(), &transport);
         let authenticator = Authenticator::new(store.keys.clone(), admin_token).with_tokens(tokens);
-        let authenticator = Arc::new(authenticator);
+        let authenticator = Arc::new(authenticator.with_sessions(sealer.clone()));
         let audit = Audit::new(store.audit.clone(), sealer.clone());
         let resolver =
             CredentialResolver::new(store.credentials.clone(), sealer.clone(), guard, transport, ADAPTERS);

@@ -15,6 +15,8 @@ use super::{Components, measure, start};
 use crate::api::{AppState, EdgeSettings, Readiness, RequestAdmission, SharedProxies, health_router, router};
 use crate::auth::Authenticator;
 use crate::config::{Config, Flags, Limits};
+use crate::domain::Text;
+use crate::telemetry::history::RequestHistory;
 use crate::telemetry::{series, traces};
 
 /// How long requests in flight may take after a stop signal.
@@ -129,7 +131,10 @@ pub(super) fn state(parts: Components, limits: &Limits, edge: EdgeSettings) -> A
             database.ready().await
         })
     });
-    AppState { gateway: Arc::new(gateway), authenticator, readiness, gate, edge }
+    let machine = rustix::system::uname();
+    let replica = Text::from(machine.nodename().to_string_lossy().as_ref());
+    let history = Arc::new(RequestHistory::begin(replica));
+    AppState { gateway: Arc::new(gateway), authenticator, readiness, gate, history, edge }
 }
 
 /// Serves until the first signal. Then readiness fails and new requests are refused. Requests in flight end, also writes

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::time::Instant;
 
 use super::{CheckedConfig, Components, checked};
 use crate::clock;
@@ -14,6 +12,7 @@ use crate::gateway::credentials::KeyUsage;
 use crate::gateway::{Audit, Ledger, Rotation};
 use crate::sealing::{HEAD, Sealer};
 use crate::store::{Database, InspectedDatabase, InstancePresence, Store};
+use crate::telemetry::RepeatLimit;
 use crate::telemetry::traces::{self, Collector, Post};
 use crate::upstream::Transport;
 
@@ -38,7 +37,7 @@ pub(super) fn traces(
 ) -> anyhow::Result<()> {
     // The exporter has a thread of its own, without a runtime.
     let (runtime, transport) = (Handle::current(), transport.clone());
-    let logged: Arc<Mutex<Option<Instant>>> = Arc::default();
+    let logged = Arc::new(RepeatLimit::new(TRACE_FAULTS_EVERY));
     let post: Arc<Post> = Arc::new(move |request| {
         let (transport, logged) = (transport.clone(), Arc::clone(&logged));
         let sent = runtime.spawn(async move {
@@ -48,11 +47,10 @@ pub(super) fn traces(
                 Ok(response) => response.status().to_string(),
                 Err(cause) => (*cause).to_owned(),
             };
-            let mut last = logged.lock();
-            if last.is_none_or(|at| at.elapsed() >= TRACE_FAULTS_EVERY) {
-                *last = Some(clock::monotonic());
+            if let Some(suppressed) = logged.due(&fault) {
                 tracing::warn!(
                     cause = fault,
+                    suppressed,
                     "traces could not be sent to GATEWAY_OTLP_ENDPOINT and are lost"
                 );
             }

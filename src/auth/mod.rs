@@ -4,6 +4,7 @@
 mod api_key;
 mod jwt;
 mod last_used;
+mod operator_session;
 
 use std::sync::Arc;
 
@@ -11,11 +12,12 @@ use secrecy::{ExposeSecret, SecretString};
 
 use self::jwt::looks_like_a_token;
 use self::last_used::LastUsed;
-use crate::domain::{Caller, Failure, FailureKind, KeyId, Principal, Result};
-use crate::sealing::{constant_time_eq, sha256};
+use crate::domain::{Caller, Failure, FailureKind, KeyId, Principal, Result, TenantId};
+use crate::sealing::{Sealer, constant_time_eq, sha256};
 use crate::store::{KeyRecord, KeyStore, TtlCache, now};
 pub use api_key::{ApiKey, KeyFault};
 pub use jwt::{Issuers, Tokens};
+pub use operator_session::SESSION_TIME;
 
 const REMEMBERED_KEYS: u64 = 10_000;
 /// The longest header that is read. Tokens with many claims are shorter.
@@ -31,6 +33,8 @@ pub struct Authenticator {
     uses: LastUsed,
     /// A digest, so that the comparison takes the same time for all lengths.
     admin: Option<[u8; 32]>,
+    /// Signs the operator's sessions.
+    sealer: Option<Arc<Sealer>>,
 }
 
 impl Authenticator {
@@ -44,7 +48,14 @@ impl Authenticator {
             tokens: Tokens::default(),
             uses: LastUsed::default(),
             admin,
+            sealer: None,
         }
+    }
+
+    /// Also opens sessions of the operator, which `sealer` signs.
+    #[must_use]
+    pub fn with_sessions(self, sealer: Arc<Sealer>) -> Self {
+        Self { sealer: Some(sealer), ..self }
     }
 
     /// Also accepts `tokens`.
@@ -90,6 +101,13 @@ impl Authenticator {
             FailureKind::InsufficientScope,
             "Tenant keys and tokens cannot access /admin; use the admin token.",
         ))
+    }
+
+    /// The tenant of the key in the header, whether it may be used or not; `None` if it is no key that exists, with its secret.
+    pub async fn owner(&self, authorization: Option<&str>) -> Option<TenantId> {
+        let shown = ApiKey::parse(bearer(authorization).ok()?).ok()?;
+        let held = self.recent.get(shown.id(), || self.load(shown.id())).await.ok()??;
+        constant_time_eq(&shown.digest(), &held.digest).then(|| held.tenant.clone())
     }
 
     /// Writes the last use of keys, to the minute. Fails with `store_unavailable`; the rest is written the next time.

@@ -38,8 +38,8 @@ settings! {
     pub struct ServerSettings in "Server" {
         /// Address and port of the API.
         listen: SocketAddr = setting(ValueKind::Address).default("127.0.0.1:8080").flag("ADDRESS:PORT"),
-        /// Address and port of a second listener for `/livez`, `/readyz` and `/metrics` only, with its own connections; none by
-        /// default. With it, the API's listener does not serve `/metrics`.
+        /// Address and port of a second listener for `/livez`, `/readyz`, `/metrics`, `/ops` and the documentation, with its own
+        /// connections; none by default. With it, the API's listener does not serve `/metrics` and `/ops`.
         ops_listen: Option<SocketAddr> = setting(ValueKind::Address).example("127.0.0.1:9090"),
         /// The `http` or `https` URL at which callers reach the gateway, with a path prefix if a proxy adds one. With it,
         /// `Location`, `Link`, the `type` of problems and the server in `/openapi.json` are URLs; without it they are paths.
@@ -81,7 +81,7 @@ settings! {
         /// Previous master keys, comma-separated, or one per line in the file: they open old secrets and seal nothing.
         previous_master_keys: Vec<SecretString> =
             setting(ValueKind::Secrets).example("/etc/contacts-gateway/previous.keys"),
-        /// The operator's token for `/admin`, at least 16 characters; without it `/admin` does not exist.
+        /// The operator's token for `/admin` and `/ops`, at least 16 characters; without it `/admin` does not exist.
         admin_token: Option<AdminToken> =
             setting(ValueKind::Secret).example("/etc/contacts-gateway/admin.token"),
         /// Private hosts, `host:port`, addresses and networks, comma-separated, that base URLs of credentials may reach.

@@ -24,8 +24,12 @@ pub struct RequestFacts {
     pub principal: Option<Principal>,
     /// The credentials in use, each once. A search has several.
     pub credentials: Vec<(CredentialId, Provider)>,
+    /// The credentials that failed in a search over several.
+    pub failed_credentials: Vec<(CredentialId, FailureKind)>,
     /// Why it failed.
     pub failure: Option<FailureKind>,
+    /// Whether the caller broke the request off, whatever was made of it.
+    pub has_left: bool,
     /// Why, if callers are not told.
     pub reason: Option<&'static str>,
     pub warnings: WarningCodes,
@@ -120,12 +124,22 @@ impl RequestRecord {
         self.note(|facts| facts.principal = Some(Principal::Key(key)));
     }
 
+    /// Notes the tenant of a request that was refused.
+    pub fn note_tenant(&self, tenant: &TenantId) {
+        self.note(|facts| facts.tenant = Some(tenant.clone()));
+    }
+
     pub fn note_credential(&self, id: &CredentialId, provider: Provider) {
         self.note(|facts| {
             if !facts.credentials.iter().any(|(known, _)| known == id) {
                 facts.credentials.push((id.clone(), provider));
             }
         });
+    }
+
+    /// Notes that a search got nothing from this credential.
+    pub fn note_failed_credential(&self, id: &CredentialId, kind: FailureKind) {
+        self.note(|facts| facts.failed_credentials.push((id.clone(), kind)));
     }
 
     pub fn note_failure(&self, failure: &Failure) {
@@ -141,6 +155,10 @@ impl RequestRecord {
         if bits != 0 {
             self.note(|facts| facts.warnings.0 |= bits);
         }
+    }
+
+    pub fn note_caller_left(&self) {
+        self.note(|facts| facts.has_left = true);
     }
 
     pub fn note_replayed(&self) {

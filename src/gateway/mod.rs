@@ -6,6 +6,7 @@ pub mod credentials;
 pub mod keys;
 mod listing;
 mod names;
+pub mod overview;
 pub mod tenants;
 pub mod writes;
 

@@ -20,7 +20,10 @@ mod ttl_cache;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use self::sql::{Database, KeyStore, LockStore, SealedRecord, SealedStore, TenantStore, Totals};
+pub use self::sql::{
+    CredentialOverview, Database, KeyStore, LockStore, OpenWrite, RowRange, SealedRecord, SealedStore,
+    TenantOverview, TenantStore, Totals,
+};
 use self::sql::{Sql, SqlConnections};
 use crate::config::Quotas;
 

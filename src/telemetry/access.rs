@@ -76,7 +76,7 @@ fn is_success(entry: &AccessEntry<'_>) -> bool {
     let AccessEntry { status, facts, .. } = entry;
     let failed_call =
         facts.attempt.as_ref().is_some_and(|attempt| attempt.status.is_none_or(|status| status >= 400));
-    *status < 400 && facts.failure.is_none() && !failed_call
+    *status < 400 && facts.failure.is_none() && facts.failed_credentials.is_empty() && !failed_call
 }
 
 fn level(entry: &AccessEntry<'_>) -> LevelFilter {
@@ -163,6 +163,10 @@ impl AccessLine {
                 let ids: Vec<&str> = several.iter().map(|(id, _)| id.as_str()).collect();
                 self.text("credential", &ids.join(","));
             }
+        }
+        if !facts.failed_credentials.is_empty() {
+            let failed = facts.failed_credentials.iter().map(|(id, kind)| format!("{id}={}", kind.code()));
+            self.text("failed", &failed.collect::<Vec<_>>().join(","));
         }
     }
 

@@ -1,7 +1,10 @@
-//! Logs: one subscriber, to standard error, as text or JSON. Logging never blocks on the reader. Metrics: [`series`]. Traces: [`traces`].
+//! Logs: one subscriber, to standard error, as text or JSON. Logging never blocks on the reader. Metrics: [`series`]. Traces:
+//! [`traces`]. The history of the operator page: [`history`].
 
 mod access;
+pub mod history;
 mod lines;
+mod repeats;
 pub mod series;
 #[cfg_attr(not(feature = "otel"), path = "no_traces.rs")]
 pub mod traces;
@@ -17,6 +20,7 @@ use tracing_subscriber::{Layer, fmt, reload};
 
 pub use self::access::{AccessEntry, CALLER_LEFT, log as log_access};
 use self::lines::{LineWriter, LogLines};
+pub use self::repeats::RepeatLimit;
 
 /// How long the process waits at its end for the last lines to be written.
 const FLUSHED_WITHIN: Duration = Duration::from_secs(1);

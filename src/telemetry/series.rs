@@ -3,6 +3,8 @@
 //! Labels have few values: routes, codes, providers, never a tenant, a host or a person.
 
 use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -66,7 +68,7 @@ declare! {
     REFUSED = Counter "gateway_authentication_refusals_total" ["reason"]
         "Refused keys and tokens. Callers are not told the reason.";
     CALLS = Counter "gateway_upstream_calls_total" ["provider", "operation", "outcome"]
-        "Calls to CRMs, with retries, by path template. The outcome is ok, a class of statuses, or why there is no reply.";
+        "Calls to CRMs, with retries, by path template. The outcome is ok, unreadable, a class of statuses, or why there is no reply.";
     CALL_TIME = Histogram "gateway_upstream_call_duration_seconds" ["provider", "operation"]
         "Time of one call to a CRM, without waits.";
     RETRIES = Counter "gateway_upstream_retries_total" ["provider"] "Calls to CRMs that were sent again.";
@@ -319,8 +321,41 @@ pub struct UpstreamCall<'a> {
     pub clock_offset: Option<f64>,
 }
 
-pub fn upstream_call(call: &UpstreamCall<'_>) {
-    let Some(exporter) = EXPORTER.get() else { return };
+/// A call to a CRM whose outcome is counted when this is dropped.
+pub struct CountedCall {
+    series: Arc<OperationSeries>,
+    key: OperationKey,
+    outcome: &'static str,
+    is_unreadable: AtomicBool,
+}
+
+impl CountedCall {
+    /// The reply is not what the CRM documents.
+    pub fn note_unreadable(&self) {
+        self.is_unreadable.store(true, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for CountedCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CountedCall")
+    }
+}
+
+impl Drop for CountedCall {
+    fn drop(&mut self) {
+        let Self { series, key, outcome, is_unreadable } = self;
+        let outcome = if *is_unreadable.get_mut() { "unreadable" } else { *outcome };
+        series.outcomes.count(
+            outcome,
+            || counter!(CALLS, "provider" => key.0, "operation" => operation(*key), "outcome" => outcome),
+        );
+    }
+}
+
+/// Notes the time of a call. Its outcome is counted when the result is dropped: a reply with a good status is not read yet.
+pub fn upstream_call(call: &UpstreamCall<'_>) -> Option<CountedCall> {
+    let exporter = EXPORTER.get()?;
     let UpstreamCall { provider, method, template, outcome, took, clock_offset } = call;
     let outcome = match *outcome {
         Ok(200..=299) => "ok",
@@ -335,14 +370,11 @@ pub fn upstream_call(call: &UpstreamCall<'_>) {
     };
     let key = (provider.as_str(), known_method(method.as_str()), *template);
     let series = exporter.operation(key);
-    series.outcomes.count(
-        outcome,
-        || counter!(CALLS, "provider" => key.0, "operation" => operation(key), "outcome" => outcome),
-    );
     series.time.record(*took);
     if let Some(offset) = clock_offset {
         series.clock.set(*offset);
     }
+    Some(CountedCall { series, key, outcome, is_unreadable: AtomicBool::new(false) })
 }
 
 pub fn upstream_retry(provider: Provider) {

@@ -1,7 +1,7 @@
 //! One request to a CRM, and its reply.
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytestring::ByteString;
@@ -12,6 +12,7 @@ use super::Secrets;
 use crate::blocking;
 use crate::domain::{CallContext, Failure, FailureKind, Provider, Result, Timestamp};
 use crate::json::{self, CheckedJson};
+use crate::telemetry::series::CountedCall;
 
 /// The minimum time of an attempt. With less time left, none is made.
 pub(super) const LEAST_TIME: Duration = Duration::from_millis(20);
@@ -130,6 +131,8 @@ pub struct Reply {
     pub secrets: Secrets,
     /// The body as text, once it was checked.
     pub(super) checked: OnceLock<CheckedJson>,
+    /// Counts the call in the metrics once the reply has been read.
+    pub(super) counted: Option<Arc<CountedCall>>,
 }
 
 impl Reply {
@@ -148,7 +151,9 @@ impl Reply {
 
     /// Runs `read` on the reply. Fails with `overloaded` if a large one gets no permit before the deadline.
     pub async fn read<T>(self, context: &CallContext, read: impl FnOnce(Self) -> Result<T>) -> Result<T> {
-        blocking::within(context, self.body.len(), || read(self)).await?
+        let counted = self.counted.clone();
+        let outcome = blocking::within(context, self.body.len(), || read(self)).await?;
+        outcome.inspect_err(|failure| note_unreadable(counted.as_deref(), failure))
     }
 
     /// The same for the reply to a write, which must not fail.
@@ -164,7 +169,10 @@ impl Reply {
             let decoded = decode(struck.as_ref().unwrap_or(&text))?;
             decoded.without_secrets(&self.secrets, struck.is_some())
         });
-        decoded.map_err(|failure| failure.with_upstream(self.provider, Some(self.status)))
+        decoded.map_err(|failure| {
+            note_unreadable(self.counted.as_deref(), &failure);
+            failure.with_upstream(self.provider, Some(self.status))
+        })
     }
 
     /// The body as checked JSON text, which may contain secrets: UTF-8, no duplicate field, no lone surrogate, limited depth.
@@ -196,5 +204,12 @@ impl Reply {
             FailureKind::UpstreamInvalidResponse,
             format!("The CRM responded with {} and a body that cannot be read: {reason}.", self.status),
         )
+    }
+}
+
+/// Notes in the metrics that a reply is not what the CRM documents.
+fn note_unreadable(counted: Option<&CountedCall>, failure: &Failure) {
+    if let Some(counted) = counted.filter(|_| failure.kind == FailureKind::UpstreamInvalidResponse) {
+        counted.note_unreadable();
     }
 }

@@ -17,7 +17,7 @@ use super::transport::{CallTimes, Sender};
 use super::transport_error::TransportError;
 use super::{AccountLimits, BaseUrl, Call, Logins, Reply, RetrySafety, Secrets, Transport};
 use crate::domain::{AttemptFacts, CallContext, Failure, FailureKind, Provider, Result, Timestamp};
-use crate::telemetry::series::{self, UpstreamCall};
+use crate::telemetry::series::{self, CountedCall, UpstreamCall};
 use crate::telemetry::traces::CallSpan;
 
 /// The timeout of one attempt of a read, so that there is time for another.
@@ -39,17 +39,23 @@ struct SentCall<'a> {
 }
 
 impl SentCall<'_> {
-    fn end(&mut self, outcome: &AttemptOutcome) {
+    fn end(&mut self, outcome: &mut AttemptOutcome) {
         self.is_open = false;
         let date = outcome.as_ref().ok().and_then(|reply| reply.date);
-        self.upstream.record(self.context, self.call, result(outcome), date, self.at.elapsed());
+        let counted = self.upstream.record(self.context, self.call, result(outcome), date, self.at.elapsed());
+        // Only the body shows whether a reply with a good status is one.
+        if let Ok(reply) = outcome
+            && reply.is_success()
+        {
+            reply.counted = counted.map(Arc::new);
+        }
     }
 }
 
 impl Drop for SentCall<'_> {
     fn drop(&mut self) {
         if self.is_open {
-            self.upstream.record(self.context, self.call, Err(CALLER_LEFT), None, self.at.elapsed());
+            drop(self.upstream.record(self.context, self.call, Err(CALLER_LEFT), None, self.at.elapsed()));
         }
     }
 }
@@ -197,8 +203,8 @@ impl Upstream {
             span.attempt();
             let mut sent =
                 SentCall { upstream: self, context, call, at: crate::clock::monotonic(), is_open: true };
-            let outcome = self.transport.send(&sender, call, url, times).await;
-            sent.end(&outcome);
+            let mut outcome = self.transport.send(&sender, call, url, times).await;
+            sent.end(&mut outcome);
             pass.note(verdict(&outcome, within));
             self.keep_pause(&outcome);
             match retries.after(&outcome, deadline) {
@@ -232,10 +238,10 @@ impl Upstream {
         result: std::result::Result<u16, &'static str>,
         date: Option<Timestamp>,
         took: Duration,
-    ) {
+    ) -> Option<CountedCall> {
         let (host, status, cause) = (self.host.host.authority(), result.ok(), result.err());
         context.record.note_attempt(took, AttemptFacts { host: host.clone(), status, cause });
-        series::upstream_call(&UpstreamCall {
+        let counted = series::upstream_call(&UpstreamCall {
             provider: self.provider,
             method: &call.method,
             template: call.template,
@@ -254,6 +260,7 @@ impl Upstream {
             request_id = context.request_id.as_str(),
             "upstream call"
         );
+        counted
     }
 
     /// The seconds of this machine's clock, on which tokens and expiries depend, minus those of the CRM's clock. A large

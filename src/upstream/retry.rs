@@ -118,6 +118,7 @@ mod tests {
             body: bytes::Bytes::new(),
             secrets: crate::upstream::Secrets::default(),
             checked: std::sync::OnceLock::new(),
+            counted: None,
         })
     }
 

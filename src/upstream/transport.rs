@@ -7,7 +7,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
-use parking_lot::Mutex;
 use tokio::time::{Instant, timeout_at};
 use url::{Host as UrlHost, Url};
 
@@ -29,6 +28,7 @@ use super::{
 };
 use crate::config::Limits;
 use crate::domain::{Provider, TenantId, Text, TraceParent};
+use crate::telemetry::RepeatLimit;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const GZIP: HeaderValue = HeaderValue::from_static("gzip");
@@ -59,7 +59,7 @@ struct SharedState {
     rates: Registry<RateBudget, RateLimiter>,
     users: Registry<(TenantId, String, String), User>,
     /// When a wrong clock was last logged.
-    clock_logged: Mutex<Option<Instant>>,
+    clock_logged: RepeatLimit,
 }
 
 impl SharedState {
@@ -72,7 +72,7 @@ impl SharedState {
             concurrency: Registry::default(),
             rates: Registry::default(),
             users: Registry::default(),
-            clock_logged: Mutex::default(),
+            clock_logged: RepeatLimit::new(CLOCK_LOGGED_EVERY),
         }
     }
 }
@@ -154,12 +154,7 @@ impl Transport {
 
     /// Whether it is time to log again that a clock is wrong.
     pub(super) fn may_log_clock(&self) -> bool {
-        let mut logged = self.shared.clock_logged.lock();
-        let is_due = logged.is_none_or(|at| at.elapsed() >= CLOCK_LOGGED_EVERY);
-        if is_due {
-            *logged = Some(crate::clock::monotonic());
-        }
-        is_due
+        self.shared.clock_logged.due("").is_some()
     }
 
     /// The public document at `url`, at most `largest` bytes, fetched without credentials. The operator configured the URL, so the
@@ -251,6 +246,7 @@ impl Transport {
             body: body::read(response, LARGEST_REPLY, end, Some(room)).await?,
             secrets: Secrets::default(),
             checked: OnceLock::new(),
+            counted: None,
         })
     }
 

@@ -23,6 +23,13 @@ impl Look {
     pub(crate) const LIGHT: Self = Self { name: "light", scheme: "light", width: 1280, height: 900 };
     const DARK: Self = Self { name: "dark", scheme: "dark", width: 1280, height: 900 };
     const PHONE: Self = Self { name: "phone", scheme: "light", width: 390, height: 844 };
+    /// A window of 1280 pixels at 400 %.
+    pub(crate) const ZOOMED: Self = Self { name: "zoomed", scheme: "light", width: 320, height: 225 };
+    /// Pictures for the documents.
+    pub(crate) const PRINTED: [Self; 2] = [
+        Self { name: "light", scheme: "light", width: 1120, height: 1180 },
+        Self { name: "dark", scheme: "dark", width: 1120, height: 1180 },
+    ];
     const DARK_PHONE: Self = Self { name: "phone-dark", scheme: "dark", width: 390, height: 844 };
     pub(crate) const ALL: &'static [Self] = &[Self::LIGHT, Self::DARK, Self::PHONE, Self::DARK_PHONE];
 }

@@ -1,4 +1,4 @@
-//! The documentation in a real browser: no console error, no request to another host, nothing wider than the screen.
+//! The documentation and the operator page in a real browser: no console error, no request to another host, nothing wider than the screen.
 //!
 //! Debian's `chromium` and `nginx` are needed. The screenshots are kept in a folder that the test prints: look at them.
 //!
@@ -7,13 +7,20 @@
 //! ```
 
 #![expect(clippy::disallowed_methods, reason = "tests measure real time")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod chromium;
 #[path = "../support/demo.rs"]
 #[expect(dead_code, reason = "the page sends the calls, no shell")]
 mod demo;
+#[path = "../support/gateway_process.rs"]
+#[expect(dead_code, reason = "other suites need more of it")]
+mod gateway_process;
+mod ops;
 mod proxy;
+#[path = "../support/reply.rs"]
+#[expect(dead_code, reason = "other suites need more of it")]
+mod reply;
 
 use std::path::PathBuf;
 

@@ -61,7 +61,8 @@ async fn lived(world: &dyn World, at: &Running) -> Vec<Exchange> {
 
 fn assert_kept(provider: &str, seen: &[Exchange], simulated: &str) -> BTreeSet<String> {
     let slice = Slice::of(provider);
-    for Exchange { method, path, query, body, status, answer, traceparent: _ } in seen {
+    for Exchange { method, path, query, body, status, answer, traceparent } in seen {
+        assert_eq!(*traceparent, None, "there are no traces");
         let faults = slice.faults(method, path, query, body, Some((*status, answer)));
         assert!(
             faults.is_empty(),

@@ -14,6 +14,10 @@ mod export;
 mod limits;
 mod log;
 mod openapi;
+mod ops;
+#[path = "../support/postgres.rs"]
+#[expect(dead_code, reason = "other suites need more of it")]
+mod postgres;
 mod providers;
 mod public_url;
 #[path = "../support/reply.rs"]

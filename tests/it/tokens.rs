@@ -40,6 +40,7 @@ async fn a_token_of_a_configured_issuer_opens_its_tenant_as_far_as_its_scopes_go
         authenticator,
         readiness,
         gate,
+        history: Arc::default(),
         edge: EdgeSettings::default(),
     });
     let status = async |tenant: &str, scope: &str, secret: &str| {

@@ -84,3 +84,28 @@ async fn calls_show_since_when_a_credential_works_or_not_and_each_change_is_logg
     bed.series(r#"gateway_credential_changes_total{provider="aptly",health="failing"}"#, |count| count > 0.0)
         .await;
 }
+
+/// The status alone would look like a success.
+#[tokio::test]
+async fn a_reply_that_nobody_can_read_is_an_outcome_of_its_own() {
+    let bed = Testbed::open().await;
+    let crm = crm().await;
+    let account = bed.account("one", &crm.base_url(), crm.token()).await;
+    assert_eq!(list(&bed, &account).await, 200);
+    let calls =
+        |outcome: &str| format!(r#"gateway_upstream_calls_total{{provider="aptly",outcome="{outcome}"}}"#);
+    bed.series(&calls("ok"), |count| count > 0.0).await;
+    // Counts are small and whole, so their texts are compared.
+    let sum =
+        async |outcome: &str| bed.scrape().await.values(&calls(outcome)).iter().sum::<f64>().to_string();
+    let (ok, mut unreadable) = (sum("ok").await, 0);
+    for text in ["{\"data\":", "<html>", r#"{"data":7}"#, "[]{}"] {
+        crm.fault(Fault::always(FaultKind::Body { text: text.to_owned() }));
+        let before = crm.calls().len();
+        assert_eq!(list(&bed, &account).await, 502, "{text}");
+        unreadable += crm.calls().len() - before;
+        crm.faults().clear();
+        bed.series(&calls("unreadable"), |count| count.to_string() == unreadable.to_string()).await;
+    }
+    assert_eq!(sum("ok").await, ok);
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 use contacts_gateway::simulators::{Fault, FaultKind, aptly};
 use serde_json::{Value, json};
 
+use crate::front::Front;
 use crate::gateway_process::{ADMIN_TOKEN, client, send};
 use crate::testbed::{Testbed, crm, has};
 
@@ -100,6 +101,46 @@ async fn a_caller_who_leaves_and_an_export_have_a_line_at_their_end() {
 }
 
 #[tokio::test]
+async fn an_export_and_a_body_that_the_caller_breaks_off_are_those_of_a_caller_who_left() {
+    let bed = Testbed::open().await;
+    let options = aptly::AptlyOptions { people: 3_000, ..aptly::AptlyOptions::empty() };
+    let crm = aptly::AptlySimulator::start(options).await.unwrap();
+    let account = bed.account("one", &crm.base_url(), crm.token()).await;
+    crm.fault(Fault::always(FaultKind::Latency { ms: 100 }));
+    let export = format!("{}/crm/contacts/export?credentialId={}", bed.gateway.url(), account.credential);
+    let sent = client().get(export).bearer_auth(&account.key).header("x-request-id", "id-export");
+    let mut response = sent.send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert!(response.chunk().await.unwrap().is_some());
+    drop(response);
+    let left = json!({ "status": 499, "route": "/crm/contacts/export", "tenant": account.tenant });
+    let line = bed.line(&json!({ "request_id": "id-export" })).await;
+    assert!(has(&line, &left), "{line}");
+    for (id, framing) in [("id-body", "content-length: 100"), ("id-chunk", "transfer-encoding: chunked")] {
+        let head = format!(
+            "POST /crm/contacts?credentialId={} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nx-request-id: {id}\r\n\
+             content-type: application/json\r\n{framing}\r\n\r\n20\r\n{{",
+            account.credential, account.key
+        );
+        let mut connection = tokio::net::TcpStream::connect(&bed.gateway.address).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut connection, head.as_bytes()).await.unwrap();
+        drop(connection);
+        let line = bed.line(&json!({ "request_id": id })).await;
+        let left = json!({ "status": 499, "route": "/crm/contacts", "tenant": account.tenant });
+        assert!(has(&line, &left) && line.get("code").is_none(), "{line}");
+    }
+    // A body that is no valid one at all is the caller's mistake.
+    let head = format!(
+        "POST /crm/contacts?credentialId={} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nx-request-id: id-bad\r\n\
+         content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nnonsense\r\n",
+        account.credential, account.key
+    );
+    let mut connection = tokio::net::TcpStream::connect(&bed.gateway.address).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut connection, head.as_bytes()).await.unwrap();
+    bed.line(&json!({ "request_id": "id-bad", "status": 400, "code": "malformed_request" })).await;
+}
+
+#[tokio::test]
 async fn successes_can_be_left_out_or_sampled_and_failures_never_are() {
     for (setting, most) in [("off", 0), ("sampled", 2)] {
         let bed = Testbed::with(&[("GATEWAY_LOG_SUCCESS", setting)]).await;
@@ -130,7 +171,7 @@ async fn debug_adds_each_call_to_a_crm_by_its_path_without_ids() {
 }
 
 #[tokio::test]
-async fn a_second_listener_serves_the_metrics_alone() {
+async fn a_second_listener_serves_the_metrics_and_the_operator_page_alone() {
     let bed = Testbed::with(&[("GATEWAY_OPS_LISTEN", "127.0.0.1:0")]).await;
     let line = bed.line(&json!({ "message": "listening for health checks and scrapes" })).await;
     let ops = format!("http://{}/metrics", line["address"].as_str().unwrap());
@@ -139,4 +180,91 @@ async fn a_second_listener_serves_the_metrics_alone() {
     let unknown = send(client().get(format!("{ops}?x=1"))).await.unwrap();
     unknown.is(400, "invalid_parameter");
     bed.gateway.call("GET", "/metrics", "", None).await.is(404, "route_not_found");
+    let base = ops.strip_suffix("/metrics").unwrap();
+    let form = client().post(format!("{base}/ops/sign-in")).body(format!("token={ADMIN_TOKEN}"));
+    let form = form.header("content-type", "application/x-www-form-urlencoded");
+    let signed_in = send(form.header("sec-fetch-site", "same-origin")).await.unwrap();
+    let cookie = signed_in.header("set-cookie").split(';').next().unwrap().to_owned();
+    bed.gateway.call("GET", "/crm/contacts", "", None).await.is(401, "unauthenticated");
+    let page = send(client().get(format!("{base}/ops")).header("cookie", cookie)).await.unwrap();
+    assert!(
+        page.status == 200 && page.text.contains("401 <a href=\"docs/errors/unauthenticated\">"),
+        "{page:?}"
+    );
+    assert_eq!(send(client().get(format!("{base}/docs/assets/ops.css"))).await.unwrap().status, 200);
+    for path in ["/ops", "/ops/sign-in"] {
+        bed.gateway.call("GET", path, "", None).await.is(404, "route_not_found");
+    }
+    // Its requests are in the log like all others.
+    bed.line(&json!({ "route": "/ops", "status": 200, "caller": "operator" })).await;
+}
+
+#[tokio::test]
+async fn a_search_names_each_credential_that_failed_and_why() {
+    let bed = Testbed::open().await;
+    let (crm, nobody) = (crm().await, Front::nobody());
+    let account = bed.account("one", &crm.base_url(), crm.token()).await;
+    let linked = async |name: &str, base_url: &str, secret: &str| {
+        let settings = json!({ "baseUrl": base_url });
+        let credential = json!({ "provider": "aptly", "name": name, "settings": settings, "secret": { "apiKey": secret } });
+        bed.gateway.link(&account.key, credential).await
+    };
+    let down = linked("down", &nobody.url, "any").await;
+    let refused = linked("refused", &crm.base_url(), "wrong").await;
+    let path = "/crm/contacts/search?emailAddress=ada@example.com";
+    let headers = [("x-request-id", "id-search"), ("x-request-timeout-ms", "3000")];
+    assert_eq!(bed.gateway.call_with("GET", path, &account.key, None, &headers).await.status, 200);
+    let line = bed.line(&json!({ "request_id": "id-search", "status": 200 })).await;
+    let failed = format!("{down}=upstream_unreachable,{refused}=upstream_credential_rejected");
+    assert_eq!(line["failed"], failed, "{line}");
+}
+
+#[tokio::test]
+async fn the_line_of_an_expired_key_names_its_tenant() {
+    let bed = Testbed::open().await;
+    let crm = crm().await;
+    let account = bed.account("one", &crm.base_url(), crm.token()).await;
+    let end = (contacts_gateway::store::now() + Duration::from_secs(1)).to_string();
+    let body = json!({ "name": "short", "scopes": ["contacts:read"], "expiresAt": end }).to_string();
+    let path = format!("/admin/tenants/{}/keys", account.tenant);
+    let made = bed.gateway.call("POST", &path, ADMIN_TOKEN, Some(body)).await.json();
+    let (id, key) = (made["key"]["id"].as_str().unwrap(), made["secret"].as_str().unwrap());
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    for path in ["/credentials", "/admin/tenants"] {
+        bed.gateway.call("GET", path, key, None).await.is(401, "unauthenticated");
+        let line = bed.line(&json!({ "route": path, "status": 401, "reason": "expired key" })).await;
+        assert!(has(&line, &json!({ "tenant": account.tenant, "key": id })), "{line}");
+    }
+    bed.gateway.call("GET", "/admin/audit", &account.key, None).await.is(403, "insufficient_scope");
+    let line = bed.line(&json!({ "route": "/admin/audit", "status": 403 })).await;
+    assert!(has(&line, &json!({ "tenant": account.tenant, "key": account.key_id })), "{line}");
+    // Of a key with another secret, the tenant is not known: anybody can send the public part.
+    let forged = contacts_gateway::auth::ApiKey::from_parts(&id[4..], &"0".repeat(43)).unwrap();
+    let forged = secrecy::ExposeSecret::expose_secret(forged.text()).to_owned();
+    bed.gateway.call("GET", "/providers", &forged, None).await.is(401, "unauthenticated");
+    let line = bed.line(&json!({ "route": "/providers", "status": 401, "key": id })).await;
+    assert!(line.get("tenant").is_none(), "{line}");
+}
+
+#[tokio::test]
+async fn a_breaker_that_opens_and_one_that_closes_have_a_line() {
+    let bed = Testbed::open().await;
+    let crm = crm().await;
+    let account = bed.account("one", &crm.base_url(), crm.token()).await;
+    let content_type = "application/json".to_owned();
+    crm.fault(Fault::always(FaultKind::Status {
+        code: 503,
+        body: "{}".to_owned(),
+        content_type,
+        headers: Vec::new(),
+    }));
+    while bed.get(&account, "abc", "any").await.code() != "upstream_circuit_open" {}
+    bed.line(&json!({ "level": "WARN", "message": "breaker opened", "host": crm.base_url(), "of": account.tenant })).await;
+    crm.faults().clear();
+    let began = std::time::Instant::now();
+    while bed.get(&account, "abc", "any").await.code() != "contact_not_found" {
+        assert!(began.elapsed() < crate::testbed::PATIENCE);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    bed.line(&json!({ "message": "breaker closed", "host": crm.base_url(), "of": account.tenant })).await;
 }

@@ -216,3 +216,20 @@ fn check_labels(page: &str) {
         }
     }
 }
+
+#[tokio::test]
+async fn a_database_that_stays_locked_is_one_line_with_a_count_and_not_one_for_each_statement() {
+    let bed = Testbed::open().await;
+    let mut other = sqlx::SqliteConnection::connect(&bed.database()).await.unwrap();
+    sqlx::query("BEGIN EXCLUSIVE").execute(&mut other).await.unwrap();
+    let names: Vec<String> = (0..12).map(|number| format!("locked {number}")).collect();
+    join_all(names.iter().map(|name| refused_write(&bed, name))).await;
+    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    let failed = json!({ "message": "request", "reason": "database locked" });
+    while bed.lines().iter().filter(|line| has(line, &failed)).count() < 12 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let errors = bed.lines().into_iter().filter(|line| line["level"] == "ERROR" && line["error"].is_string());
+    let errors: Vec<Value> = errors.collect();
+    assert!((1..=3).contains(&errors.len()), "{errors:?}");
+}

@@ -28,7 +28,7 @@ use tower::ServiceExt;
 use crate::reply::Reply;
 
 /// The operator's token.
-const ADMIN_TOKEN: &str = "the-operator-of-the-tests";
+pub(crate) const ADMIN_TOKEN: &str = "the-operator-of-the-tests";
 
 /// A gateway with one tenant, who may do everything.
 pub(crate) struct TestGateway {
@@ -170,6 +170,7 @@ impl TestGateway {
             authenticator: parts.authenticator,
             readiness,
             gate: Arc::clone(&gate),
+            history: Arc::default(),
             edge,
         };
         let caller = caller(format!("ten_{}", NEXT.fetch_add(1, Ordering::Relaxed)).into());

@@ -14,7 +14,7 @@ use contacts_gateway::simulators::{Fault, FaultKind, Running, aptly, pipeline};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
-use crate::gateway_process::{ADMIN_TOKEN, GatewayProcess, master_key};
+use crate::gateway_process::{ADMIN_TOKEN, GatewayProcess, client, master_key, send};
 use crate::reply::Reply;
 use crate::sweep::{Canary, found};
 
@@ -33,6 +33,7 @@ const CUSTOM: &str = "Brindlefaxen";
 const SETTING: &str = "Settingquokka";
 const BACKUP: &str = "backup.db";
 const METRICS: &str = "metrics";
+const OPS: &str = "ops.html";
 
 /// The gateway, both CRMs and everything that was answered.
 struct Aviary {
@@ -269,7 +270,7 @@ impl Aviary {
         }
     }
 
-    /// Puts a backup and the metrics beside the database.
+    /// Puts a backup, the metrics and the operator page beside the database.
     async fn keep_what_operators_see(&self) {
         let folder = self.folder.path();
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_contacts-gateway"))
@@ -282,6 +283,17 @@ impl Aviary {
         let metrics = self.serving.call("GET", "/metrics", "", None).await.text;
         assert!(metrics.contains("gateway_upstream_calls_total"), "{metrics}");
         std::fs::write(folder.join(METRICS), metrics).unwrap();
+        let (ops, browser) = (format!("{}/ops", self.serving.url()), client());
+        let form = browser.post(format!("{ops}/sign-in")).body(format!("token={ADMIN_TOKEN}"));
+        let form = form.header("content-type", "application/x-www-form-urlencoded");
+        let signed_in = send(form.header("sec-fetch-site", "same-origin")).await.unwrap();
+        let cookie = signed_in.header("set-cookie").split(';').next().unwrap().to_owned();
+        let page = send(browser.get(&ops).header("cookie", &cookie)).await.unwrap().text;
+        // What the page is for is on it: failures of all kinds, and credentials that are refused.
+        for shown in ["upstream_credential_rejected", "<th>Call to the CRM</th>", "aria-label=\"Check "] {
+            assert!(page.contains(shown), "{shown}: {page}");
+        }
+        std::fs::write(folder.join(OPS), page).unwrap();
     }
 
     /// What stands where it must not.
@@ -309,12 +321,18 @@ impl Aviary {
         for canaries in [&self.secrets[..], &personal, &words, &setting] {
             sweep("the log", canaries, &log);
         }
-        for file in ["gateway.db", "gateway.db-wal", "gateway.db-shm", BACKUP, METRICS] {
+        for file in ["gateway.db", "gateway.db-wal", "gateway.db-shm", BACKUP, METRICS, OPS] {
             let bytes = std::fs::read(self.folder.path().join(file));
-            let bytes =
-                if [BACKUP, METRICS].contains(&file) { bytes.unwrap_or_default() } else { bytes.unwrap() };
+            let bytes = if [BACKUP, METRICS, OPS].contains(&file) {
+                bytes.unwrap_or_default()
+            } else {
+                bytes.unwrap()
+            };
             for canaries in [&self.secrets[..], &personal, &words] {
                 sweep(file, canaries, &bytes);
+            }
+            if file == OPS {
+                sweep(file, &setting, &bytes);
             }
         }
         for (asked, Reply { status, text, .. }) in &self.heard {

@@ -20,6 +20,7 @@ use crate::domain::{Failure, FailureKind, Result};
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
+const PNG: &str = "image/png";
 
 /// The page of the reference. Query parameters are left to Swagger UI.
 pub(in crate::api) async fn reference() -> Response {
@@ -32,6 +33,9 @@ pub(in crate::api) async fn asset(Path(name): Path<String>, headers: HeaderMap) 
     static BUNDLE: LazyLock<LargeFile> = LazyLock::new(|| LargeFile::of_swagger_ui("swagger-ui-bundle.js"));
     Ok(match name.as_str() {
         "pages.css" => sent(CSS, include_bytes!("assets/pages.css").as_slice()),
+        "ops.css" => sent(CSS, include_bytes!("assets/ops.css").as_slice()),
+        "ops-light.png" => sent(PNG, include_bytes!("assets/ops-light.png").as_slice()),
+        "ops-dark.png" => sent(PNG, include_bytes!("assets/ops-dark.png").as_slice()),
         "pages.js" => sent(SCRIPT, include_bytes!("assets/pages.js").as_slice()),
         "reference.css" => sent(CSS, include_bytes!("assets/reference.css").as_slice()),
         "reference.js" => sent(SCRIPT, include_bytes!("assets/reference.js").as_slice()),

@@ -197,7 +197,8 @@ fn unknown(code: &str) -> String {
     )
 }
 
-fn badge(whose: Origin) -> String {
+/// Whose fault it is, as a mark.
+pub(in crate::api) fn badge(whose: Origin) -> String {
     let word = whose.as_str();
     let label = if whose == Origin::Upstream { "CRM" } else { word };
     format!("<span class=\"badge {word}\">{label}</span>")

@@ -26,7 +26,10 @@ const PARTS: &[(&str, &[(&str, &str)])] = &[
         pages!["read", "filters", "search", "write", "edit-safely", "idempotent-writes", "import-export"],
     ),
     ("Failures", pages!["errors", "limits", "test-failures"]),
-    ("Operate", pages!["deploy", "access", "configuration", "operating", "security", "changelog"]),
+    (
+        "Operate",
+        pages!["deploy", "access", "configuration", "operating", "operator-page", "security", "changelog"],
+    ),
     ("Fields of the CRMs", pages!["fields"]),
 ];
 

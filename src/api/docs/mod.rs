@@ -18,8 +18,10 @@ use http::{HeaderMap, header};
 
 use assets::LargeFile;
 pub(super) use assets::{asset, reference};
+pub(super) use errors::badge;
 pub(super) use errors::{error, errors};
 pub(super) use guide::{guide, guide_home, guide_page};
+pub(super) use page::escaped;
 
 use super::AppState;
 use super::extract::{NoParameters, Query};

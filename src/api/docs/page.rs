@@ -56,6 +56,6 @@ pub(super) fn is_browser(headers: &HeaderMap) -> bool {
 }
 
 /// `text` in HTML.
-pub(super) fn escaped(text: &str) -> String {
+pub(in crate::api) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

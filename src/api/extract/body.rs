@@ -1,5 +1,7 @@
 //! A JSON body: limited in size and time, parsed strictly, and then read so that all faults are reported.
 
+use std::error::Error;
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -11,7 +13,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::api::request::FieldReader;
 use crate::blocking;
-use crate::domain::{Failure, FailureKind, Result, TenantId};
+use crate::domain::{Failure, FailureKind, RequestRecord, Result, TenantId};
 use crate::json;
 
 /// The largest body: 1 MiB.
@@ -69,13 +71,28 @@ async fn bytes(request: Request) -> Result<bytes::Bytes> {
         return Err(too_large());
     }
     let time = super::context::time(request.headers(), request.method())?.min(TIME);
+    let record = request.extensions().get::<RequestRecord>().cloned().unwrap_or_default();
     let body = Limited::new(request.into_body(), LIMIT);
     match tokio::time::timeout(time, body.collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(malformed("The body did not arrive completely.")),
+        Ok(Err(error)) => {
+            if is_broken_off(&*error) {
+                record.note_caller_left();
+            }
+            Err(malformed("The body did not arrive completely."))
+        }
         Err(_) => Err(malformed(format!("The body did not arrive within {} ms.", time.as_millis()))),
     }
+}
+
+/// Whether the connection ended before the body did.
+fn is_broken_off(error: &(dyn Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |error| (**error).source());
+    let mut kinds = causes.filter_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    kinds.any(|kind| {
+        matches!(kind, ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
+    })
 }
 
 fn check_media_type(headers: &HeaderMap) -> Result<()> {

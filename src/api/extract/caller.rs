@@ -21,7 +21,7 @@ impl FromRequestParts<AppState> for Signed {
             Ok(shown) => state.authenticator.authenticate(shown).await,
             Err(failure) => Err(failure),
         };
-        let caller = outcome.inspect_err(|failure| note(parts, state, failure))?;
+        let caller = refused_by_name(outcome, parts, state).await?;
         request_record(parts).note_caller(&caller);
         // Done as soon as the tenant is known, so that requests that are refused later count too.
         state.gate.admit(&caller, parts.extensions.get())?;
@@ -42,7 +42,7 @@ macro_rules! callers_with_a_scope {
 
             async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
                 let Signed(caller) = Signed::from_request_parts(parts, state).await?;
-                caller.require(Scope::$scope).inspect_err(|failure| note(parts, state, failure))?;
+                caller.require(Scope::$scope).inspect_err(|failure| note_refusal(parts, state, failure))?;
                 Ok(Self(caller))
             }
         }
@@ -67,14 +67,26 @@ impl FromRequestParts<AppState> for Operator {
             Ok(shown) => state.authenticator.is_operator(shown).await,
             Err(failure) => Err(failure),
         };
-        outcome.inspect_err(|failure| note(parts, state, failure))?;
+        refused_by_name(outcome, parts, state).await?;
         request_record(parts).note_operator();
         Ok(Self(Actor { principal: Principal::Operator, request_id: request_id(parts) }))
     }
 }
 
+/// Records a refusal, with the tenant of the key if that is known, such as that of an expired one.
+async fn refused_by_name<T>(outcome: Result<T>, parts: &Parts, state: &AppState) -> Result<T> {
+    if let Err(failure) = &outcome {
+        note_refusal(parts, state, failure);
+        let shown = authorization(&parts.headers).ok().flatten();
+        if let Some(tenant) = state.authenticator.owner(shown).await {
+            request_record(parts).note_tenant(&tenant);
+        }
+    }
+    outcome
+}
+
 /// Records a refused authentication in the audit, the log and the metrics. Of a key, only its public part is recorded.
-fn note(parts: &Parts, state: &AppState, failure: &Failure) {
+pub(in crate::api) fn note_refusal(parts: &Parts, state: &AppState, failure: &Failure) {
     let key = authorization(&parts.headers).ok().and_then(shown_key);
     if matches!(failure.kind, FailureKind::Unauthenticated | FailureKind::InsufficientScope) {
         series::refused(failure.reason.unwrap_or(failure.kind.code()));

@@ -38,12 +38,12 @@ impl<S: Sync> FromRequestParts<S> for Context {
 }
 
 /// The request id.
-pub(super) fn request_id(parts: &Parts) -> Option<Text> {
+pub(in crate::api) fn request_id(parts: &Parts) -> Option<Text> {
     parts.extensions.get::<RequestId>().map(|id| id.0.clone())
 }
 
 /// The record of the request.
-pub(super) fn request_record(parts: &Parts) -> RequestRecord {
+pub(in crate::api) fn request_record(parts: &Parts) -> RequestRecord {
     parts.extensions.get::<RequestRecord>().cloned().unwrap_or_default()
 }
 

@@ -1,7 +1,7 @@
 //! Strict decoding of a query string: invalid encodings are refused, never replaced.
 
 /// The name-value pairs of a query. A value is `None` if it cannot be decoded.
-pub(super) fn pairs(query: &str) -> Vec<(String, Option<String>)> {
+pub(in crate::api) fn pairs(query: &str) -> Vec<(String, Option<String>)> {
     query
         .split('&')
         .filter(|pair| !pair.is_empty())

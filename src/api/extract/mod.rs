@@ -13,10 +13,11 @@ mod times;
 
 pub(super) use body::{FromBody, JsonBody};
 pub(super) use caller::{
-    ContactsReader, ContactsWriter, CredentialsReader, CredentialsWriter, Operator, Signed,
+    ContactsReader, ContactsWriter, CredentialsReader, CredentialsWriter, Operator, Signed, note_refusal,
 };
 pub(super) use condition::{IfMatch, Unconditional};
-pub(super) use context::{Context, DEADLINE_MILLIS};
+pub(super) use context::{Context, DEADLINE_MILLIS, request_id, request_record};
+pub(super) use decode::pairs;
 pub(super) use idempotency_key::{IdempotencyKey, IdempotentJson};
 pub(super) use ids::{ContactPath, CredentialPath, KeyPath, TenantPath};
 pub(super) use query::{

@@ -1,18 +1,24 @@
-//! The record of each request: one line in the log and its part in the metrics. They name the matched route, never a value.
+//! The record of each request: one line in the log, and its part in the metrics and in the history of the operator page. They
+//! name the matched route, never a value.
 
 use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use bytes::Bytes;
 use http::{HeaderMap, Method};
-use http_body_util::BodyExt;
+use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
 use super::RequestId;
 use crate::api::SharedProxies;
 use crate::domain::{RequestRecord, Text, TraceParent};
+use crate::telemetry::history::RequestHistory;
 use crate::telemetry::traces::RequestSpan;
 use crate::telemetry::{AccessEntry, CALLER_LEFT, log_access, series};
 
@@ -22,7 +28,7 @@ pub struct PeerAddress(pub IpAddr);
 
 /// Records the request until its response, and a streamed response until its end. A caller who leaves is recorded too.
 pub(in crate::api) async fn record(
-    State(proxies): State<SharedProxies>,
+    State((proxies, history)): State<(SharedProxies, Arc<RequestHistory>)>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -40,6 +46,7 @@ pub(in crate::api) async fn record(
     let mut open = OpenRequest {
         trace: span.traceparent().or(parent),
         span,
+        history,
         record,
         began: crate::clock::monotonic(),
         route,
@@ -54,17 +61,49 @@ pub(in crate::api) async fn record(
     if response.body().size_hint().exact().is_some() {
         return response;
     }
-    // The body holds the record until it has ended or is given up.
-    response.map(|body| {
-        Body::new(body.map_frame(move |frame| {
-            let _held = &open;
-            frame
-        }))
-    })
+    response.map(|body| Body::new(RecordedBody { body, open, has_ended: false }))
+}
+
+/// A streamed body, which holds the record until it has ended or is given up.
+struct RecordedBody {
+    body: Body,
+    open: OpenRequest,
+    has_ended: bool,
+}
+
+impl HttpBody for RecordedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        self.has_ended |= matches!(&frame, Poll::Ready(None | Some(Err(_))));
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for RecordedBody {
+    fn drop(&mut self) {
+        if !self.has_ended && !self.body.is_end_stream() {
+            self.open.record.note_caller_left();
+        }
+    }
 }
 
 /// A request that is recorded when this is dropped.
 struct OpenRequest {
+    history: Arc<RequestHistory>,
     record: RequestRecord,
     began: Instant,
     route: Option<MatchedPath>,
@@ -78,8 +117,12 @@ struct OpenRequest {
 
 impl Drop for OpenRequest {
     fn drop(&mut self) {
-        let Self { record, began, route, id, client, method, status, trace, span } = self;
-        let (facts, took) = (record.facts(), began.elapsed());
+        let Self { history, record, began, route, id, client, method, status, trace, span } = self;
+        let (mut facts, took) = (record.facts(), began.elapsed());
+        if facts.has_left {
+            // Nobody got the response.
+            (*status, facts.failure, facts.reason) = (CALLER_LEFT, None, None);
+        }
         let route = route.as_ref().map_or("none", MatchedPath::as_str);
         let code = facts.failure.map_or("", |kind| kind.code());
         // A caller can send any text as a method.
@@ -97,6 +140,7 @@ impl Drop for OpenRequest {
             facts: &facts,
         };
         span.end(&entry);
+        history.record(&entry);
         log_access(&entry);
     }
 }

@@ -17,4 +17,4 @@ pub(super) use cors::{cors_layer, share};
 pub(super) use envelope::{envelope, panicked};
 pub(super) use public_url::publish;
 pub(super) use request_id::{RequestId, identify};
-pub(super) use security::{DOCS_POLICY, secure};
+pub(super) use security::{DOCS_POLICY, OPS_POLICY, secure};

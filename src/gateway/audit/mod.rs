@@ -32,12 +32,16 @@ string_enum! {
         CredentialCreate = "credential.create",
         CredentialUpdate = "credential.update",
         CredentialDelete = "credential.delete",
+        /// A check by the operator. Those of tenants are not recorded.
+        CredentialCheck = "credential.check",
         KeyCreate = "key.create",
         KeyRevoke = "key.revoke",
         TenantCreate = "tenant.create",
         TenantDelete = "tenant.delete",
         /// Stored secrets are sealed again under another master key.
         MasterKeyRotate = "master_key.rotate",
+        /// The operator signed in to the operator page.
+        OperatorSignIn = "operator.sign_in",
         AuthenticationRefuse = "authentication.refuse",
     }
 }
@@ -81,6 +85,11 @@ impl Audit {
         let rows = self.store.list(&query).await?;
         let (items, next_cursor) = scope.cut(rows, listing);
         Ok(Listing { items, next_cursor })
+    }
+
+    /// Records that the operator signed in to the operator page.
+    pub async fn signed_in(&self, actor: &Actor) -> Result<()> {
+        self.begin(actor, Action::OperatorSignIn, None).end(Ok(())).await
     }
 
     pub(super) fn begin(&self, actor: &Actor, action: Action, tenant: Option<&TenantId>) -> Entry {

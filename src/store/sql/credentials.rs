@@ -158,7 +158,7 @@ fn flat(check: Option<&CheckRecord>) -> [SqlValue<'_>; 4] {
     ]
 }
 
-fn check(row: &Row) -> Result<Option<CheckRecord>> {
+pub(super) fn check(row: &Row) -> Result<Option<CheckRecord>> {
     let Some(at) = row.some_time("checked_at")? else { return Ok(None) };
     let ok = row.column::<Option<i64>>("check_ok")? == Some(1);
     // An earlier release writes no `check_since`.

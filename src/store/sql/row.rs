@@ -1,5 +1,7 @@
 //! Rows of either database as records, and errors as failures.
 
+use std::time::Duration;
+
 use sqlx::error::ErrorKind;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
@@ -7,7 +9,12 @@ use sqlx::{Decode, Postgres, Row as _, Sqlite, Type};
 
 use crate::domain::{Failure, FailureKind, Result, Text, Timestamp};
 use crate::store::{After, postgres, sqlite};
-use crate::telemetry::series;
+use crate::telemetry::{RepeatLimit, series};
+
+const DISK_FULL: &str = "disk full";
+const LOCKED_BY_OTHERS: &str = "database locked";
+/// How often the same cause is logged.
+const LOGGED_EVERY: Duration = Duration::from_secs(30);
 
 pub(super) enum Row {
     Sqlite(SqliteRow),
@@ -70,16 +77,30 @@ pub(super) fn unavailable(error: &sqlx::Error) -> Failure {
     let reason = reason(error);
     series::database_error(reason);
     let error = postgres::shown(error);
-    tracing::error!(error, "the database {advice}");
+    if let Some(suppressed) = limit(reason).due(&error) {
+        tracing::error!(error, suppressed, "the database {advice}");
+    }
     Failure::new(FailureKind::StoreUnavailable, "The gateway's database is not available. Try again.")
         .with_reason(reason)
 }
 
+/// Every statement fails while the database is down: the metrics count each, the log repeats the same cause seldom.
+fn limit(reason: &'static str) -> &'static RepeatLimit {
+    static FULL: RepeatLimit = RepeatLimit::new(LOGGED_EVERY);
+    static LOCKED: RepeatLimit = RepeatLimit::new(LOGGED_EVERY);
+    static OTHER: RepeatLimit = RepeatLimit::new(LOGGED_EVERY);
+    match reason {
+        DISK_FULL => &FULL,
+        LOCKED_BY_OTHERS => &LOCKED,
+        _ => &OTHER,
+    }
+}
+
 fn reason(error: &sqlx::Error) -> &'static str {
     if sqlite::is_full(error) || postgres::is_full(error) {
-        "disk full"
+        DISK_FULL
     } else if sqlite::is_busy(error) {
-        "database locked"
+        LOCKED_BY_OTHERS
     } else {
         "database unavailable"
     }

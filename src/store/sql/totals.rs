@@ -10,6 +10,7 @@ use crate::store::records::health;
 /// The totals of all tenants.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Totals {
+    pub tenants: u64,
     /// Provider, whether the last check or call shows that they work, and how many credentials.
     pub credentials: Vec<(String, Option<bool>, u64)>,
     pub ledger: Vec<(Stage, u64)>,
@@ -32,7 +33,7 @@ impl Sql {
              WHERE stage IN ('reserved', 'sending', 'unknown', 'found', 'absent', 'ambiguous') GROUP BY stage";
         let open = self.rows(sql, &[], open).await?;
         let sql = "SELECT kind, CAST(sum(row_count) AS BIGINT) AS all_rows, max(row_count) AS most_rows, \
-             max(byte_count) AS most_bytes FROM tenant_usage GROUP BY kind";
+             max(byte_count) AS most_bytes, count(*) AS tenants FROM tenant_usage GROUP BY kind";
         let usage = self.rows(sql, &[], usage).await?;
         let of = |kind: &str| usage.iter().find(|usage| usage.kind == kind);
         let all = of("ledger").map_or(0, |ledger| ledger.all_rows);
@@ -48,6 +49,8 @@ impl Sql {
             ("audit_records", rows("audit"), limits.audit_records),
         ];
         Ok(Totals {
+            // Each tenant has one row of this kind, until it is deleted.
+            tenants: of("credentials").map_or(0, |credentials| credentials.tenants),
             credentials: credentials
                 .into_iter()
                 .map(|((provider, health), count)| (provider, health, count))
@@ -71,7 +74,7 @@ fn ratio(used: u64, most: u64) -> f64 {
     used as f64 / most as f64
 }
 
-fn number(row: &Row, name: &str) -> Result<u64> {
+pub(super) fn number(row: &Row, name: &str) -> Result<u64> {
     Ok(u64::try_from(row.column::<i64>(name)?).unwrap_or_default())
 }
 
@@ -92,6 +95,7 @@ struct KindUsage {
     all_rows: u64,
     most_rows: u64,
     most_bytes: u64,
+    tenants: u64,
 }
 
 fn usage(row: &Row) -> Result<KindUsage> {
@@ -100,5 +104,6 @@ fn usage(row: &Row) -> Result<KindUsage> {
         all_rows: number(row, "all_rows")?,
         most_rows: number(row, "most_rows")?,
         most_bytes: number(row, "most_bytes")?,
+        tenants: number(row, "tenants")?,
     })
 }

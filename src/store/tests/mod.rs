@@ -1,6 +1,7 @@
 //! One suite over both databases, and what each promises alone.
 
 mod ledger;
+mod overview;
 mod postgres;
 #[path = "../../../tests/support/postgres.rs"]
 pub(crate) mod server;

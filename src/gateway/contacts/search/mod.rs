@@ -136,7 +136,10 @@ pub(super) async fn search(
             Ok(matches) => found.push(matches),
             // It was removed, but the key or the cache still lists it.
             Err(failure) if request.credentials.is_empty() && is_unknown(&failure) => {}
-            Err(failure) => failures.push(CredentialFailure { credential, failure }),
+            Err(failure) => {
+                context.record.note_failed_credential(&credential, failure.kind);
+                failures.push(CredentialFailure { credential, failure });
+            }
         }
     }
     if found.is_empty() && !failures.is_empty() {

@@ -1,0 +1,323 @@
+//! The operator page as a whole: what this process did, and the state of the database.
+
+use std::fmt::Write as _;
+
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+
+use super::chart::BarChart;
+use super::frame::OpsFrame;
+use super::lists::{self, OpsList};
+use super::texts::{at, between, count, counted, lasting, minute_of, percent, took};
+use super::{failures, texts};
+use crate::api::AppState;
+use crate::api::docs::escaped;
+use crate::api::extract::{Parameters, QueryReader, Read};
+use crate::domain::{FailureKind, Origin, Timestamp};
+use crate::gateway::overview::{Overview, OverviewRanges, RowRange, Stage};
+use crate::telemetry::history::{HistorySnapshot, MinuteCounts};
+
+/// How many rows each list shows at once.
+pub(super) const PAGE_SIZE: u32 = 25;
+/// The farthest page that can be asked for.
+const PAGE_MOST: u64 = 1_000_000;
+const REFRESH_SECONDS: u32 = 30;
+
+/// What the address of the page asks for.
+#[derive(Clone, Debug)]
+pub(super) struct OpsParameters {
+    writes: u32,
+    credentials: u32,
+    tenants: u32,
+    refresh: Option<u32>,
+}
+
+impl Parameters for OpsParameters {
+    fn read(query: &mut QueryReader) -> Read<Self> {
+        let mut page = |list: OpsList| query.number(list.name(), 1..=PAGE_MOST);
+        let (writes, credentials, tenants) =
+            (page(OpsList::Writes), page(OpsList::Credentials), page(OpsList::Tenants));
+        let refresh = query.number("refresh", 5..=3_600);
+        let number = |read: Option<u64>| read.and_then(|number| u32::try_from(number).ok());
+        Ok(Self {
+            writes: number(writes?).unwrap_or(1),
+            credentials: number(credentials?).unwrap_or(1),
+            tenants: number(tenants?).unwrap_or(1),
+            refresh: number(refresh?),
+        })
+    }
+}
+
+impl IntoParams for OpsParameters {
+    // The page is not in the OpenAPI document.
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        Vec::new()
+    }
+}
+
+impl OpsParameters {
+    pub(super) const fn page(&self, list: OpsList) -> u32 {
+        match list {
+            OpsList::Writes => self.writes,
+            OpsList::Credentials => self.credentials,
+            OpsList::Tenants => self.tenants,
+        }
+    }
+
+    pub(super) fn with_page(&self, list: OpsList, page: u32) -> Self {
+        let mut other = self.clone();
+        match list {
+            OpsList::Writes => other.writes = page,
+            OpsList::Credentials => other.credentials = page,
+            OpsList::Tenants => other.tenants = page,
+        }
+        other
+    }
+
+    /// The query of the address; empty for the page as it is at first.
+    pub(super) fn query(&self) -> String {
+        let lists = [OpsList::Writes, OpsList::Credentials, OpsList::Tenants];
+        let pages = lists.map(|list| (list.name(), Some(self.page(list)).filter(|page| *page > 1)));
+        let all = pages.into_iter().chain([("refresh", self.refresh)]);
+        let pairs: Vec<String> = all.filter_map(|(name, value)| Some(format!("{name}={}", value?))).collect();
+        if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
+    }
+
+    fn range(&self, list: OpsList) -> RowRange {
+        RowRange { skip: (self.page(list) - 1).saturating_mul(PAGE_SIZE), take: PAGE_SIZE }
+    }
+}
+
+/// The page.
+pub(super) async fn page(state: &AppState, parameters: &OpsParameters) -> OpsFrame {
+    let ranges = OverviewRanges {
+        writes: parameters.range(OpsList::Writes),
+        credentials: parameters.range(OpsList::Credentials),
+        tenants: parameters.range(OpsList::Tenants),
+    };
+    let history = state.history.snapshot();
+    let tenants = failures::tenants(&history);
+    let (stored, ready) = tokio::join!(state.gateway.overview(&ranges, &tenants), (state.readiness)());
+    let now = crate::clock::now();
+    let sum = MinuteCounts::of(&history.minutes, now);
+    let readiness = ready.err().map(|failure| failure.kind);
+    let body = [
+        head(state, parameters, now),
+        tiles(state, &stored, &sum, readiness, now),
+        section("traffic", "Traffic", &traffic(&history, &sum)),
+        section("codes", "Failures by code", &failures::by_code(&sum)),
+        section("failures", "Last failures", &failures::last(&history, &stored.names)),
+        section("writes", "Open writes", &lists::writes(&stored.writes, &stored.totals, parameters)),
+        section(
+            "credentials",
+            "Credentials",
+            &lists::credentials(&stored.credentials, &stored.totals, parameters, now),
+        ),
+        section("tenants", "Tenants", &lists::tenants(&stored.tenants, &stored.totals, parameters)),
+    ];
+    OpsFrame { title: "Operator page", up: "", refresh: parameters.refresh, body: body.concat() }
+}
+
+fn section(anchor: &str, title: &str, html: &str) -> String {
+    format!(
+        "<section id=\"{anchor}\" aria-labelledby=\"{anchor}-title\">\n<h2 id=\"{anchor}-title\">{title}</h2>\n{html}</section>\n"
+    )
+}
+
+fn head(state: &AppState, parameters: &OpsParameters, now: Timestamp) -> String {
+    let history = &state.history;
+    let again = if let Some(seconds) = parameters.refresh {
+        let once = OpsParameters { refresh: None, ..parameters.clone() };
+        format!("<a href=\"ops{}\">Stop reloading every {seconds} s</a>", escaped(&once.query()))
+    } else {
+        let often = OpsParameters { refresh: Some(REFRESH_SECONDS), ..parameters.clone() };
+        format!("<a href=\"ops{}\">Reload every {REFRESH_SECONDS} s</a>", escaped(&often.query()))
+    };
+    format!(
+        "<h1>Operator page</h1>\n<p class=\"lead\">Replica <b>{}</b>, version {}, started {} ago ({}). \
+         Rendered <time datetime=\"{now}\">{}</time>.</p>\n\
+         <div class=\"actions\"><a class=\"button\" href=\"ops{}\">Reload</a>{again}\
+         <form method=\"post\" action=\"ops/sign-out\"><button class=\"button plain\">Sign out</button></form></div>\n\
+         <p class=\"hint\">Traffic and failures are those of this process since its start, at most of the last hour. Health checks, \
+         scrapes, the documentation and this page are not counted. Open writes, credentials and tenants come from the database, and \
+         are the same on all replicas.</p>\n",
+        escaped(&history.replica),
+        env!("CARGO_PKG_VERSION"),
+        lasting(between(history.started_at, now)),
+        at(history.started_at),
+        at(now),
+        escaped(&parameters.query()),
+    )
+}
+
+/// The state in a few words and numbers.
+fn tiles(
+    state: &AppState,
+    stored: &Overview,
+    sum: &MinuteCounts,
+    readiness: Option<FailureKind>,
+    now: Timestamp,
+) -> String {
+    let mut html = String::from("<dl class=\"tiles\">\n");
+    let mut tile = |name: &str, value: &str, hint: &str, is_bad: bool| {
+        let class = if is_bad { " class=\"bad\"" } else { "" };
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            html,
+            "<div{class}><dt>{name}</dt><dd>{value} <span class=\"hint\">{hint}</span></dd></div>"
+        );
+    };
+    let in_flight = format!("{} in flight", count(state.gate.in_flight().0 as u64));
+    match readiness {
+        Some(kind) => tile("State", "not ready", kind.code(), true),
+        None if stored.is_full => tile("State", "disk full", "writes are refused", true),
+        None => tile("State", "ready", &in_flight, false),
+    }
+    tile("Requests", &count(sum.requests), "in the last hour", false);
+    let failed = failures::not_of_callers(sum);
+    let hint = format!("{}, by the gateway or a CRM", counted(failed, "request", "requests"));
+    tile("Failed", &percent(failed, sum.requests), &hint, failed > 0);
+    let [tenants, hosts] = state.gateway.upstreams.breakers_open();
+    let paused = (tenants + hosts) as u64;
+    tile("CRM hosts paused", &count(paused), "after repeated failures", paused > 0);
+    if let Ok(totals) = &stored.totals {
+        let [refused, ..] = lists::healths(totals);
+        tile("Credentials refused", &count(refused), "by their CRM", refused > 0);
+        let of =
+            |stage: Stage| totals.ledger.iter().find(|(of, _)| *of == stage).map_or(0, |(_, count)| *count);
+        let open = [Stage::Sending, Stage::Unknown, Stage::Ambiguous].map(of).iter().sum();
+        let age = totals.oldest_open.map_or_else(
+            || "none is open".to_owned(),
+            |oldest| format!("the oldest {}", lasting(between(oldest, now))),
+        );
+        tile("Open writes", &count(open), &age, of(Stage::Unknown) + of(Stage::Ambiguous) > 0);
+    }
+    html + "</dl>\n"
+}
+
+fn traffic(history: &HistorySnapshot, sum: &MinuteCounts) -> String {
+    if sum.requests == 0 {
+        return "<p>No requests in the last hour.</p>\n".to_owned();
+    }
+    let minutes = &history.minutes;
+    let charts = [requests(sum), error_rate(sum), durations(sum), slowest(sum)];
+    let charts: String = charts.iter().map(|chart| chart.html(minutes)).collect();
+    format!("<div class=\"charts\">\n{charts}</div>\n{}", each_minute(minutes))
+}
+
+const OUTCOMES: &[(&str, &str)] = &[
+    ("c-upstream", "failed: CRM"),
+    ("c-gateway", "failed: gateway"),
+    ("c-caller", "failed: caller"),
+    ("c-ok", "succeeded"),
+];
+const FAULTS: &[(&str, &str)] = &[("c-upstream", "CRM"), ("c-gateway", "gateway"), ("c-caller", "caller")];
+const WHERE_SPENT: &[(&str, &str)] =
+    &[("c-crm-time", "in the CRM"), ("c-wait", "waiting"), ("c-gateway", "in the gateway")];
+/// The order of the charts: what callers cannot fix is at the bottom.
+const FAULTS_OF: [Origin; 3] = [Origin::Upstream, Origin::Gateway, Origin::Caller];
+
+#[expect(clippy::cast_precision_loss, reason = "a chart needs no exact counts")]
+fn number(count: u64) -> f64 {
+    count as f64
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts are whole and positive")]
+fn whole(value: f64) -> String {
+    if value.fract() == 0.0 { count(value as u64) } else { format!("{value}") }
+}
+
+fn requests(sum: &MinuteCounts) -> BarChart<'static> {
+    BarChart {
+        title: "Requests per minute",
+        summary: format!(
+            "{} in the last hour, of which {} failed. The table has each minute.",
+            count(sum.requests),
+            count(failed(sum))
+        ),
+        parts: OUTCOMES,
+        values: &|minute| {
+            let mut parts = FAULTS_OF.map(|origin| number(minute.failed_by(origin))).to_vec();
+            parts.push(number(minute.requests - failed(minute)));
+            parts
+        },
+        label: whole,
+    }
+}
+
+fn error_rate(sum: &MinuteCounts) -> BarChart<'static> {
+    BarChart {
+        title: "Failed requests, by whose fault",
+        summary: format!("{} of the last hour's requests failed.", percent(failed(sum), sum.requests)),
+        parts: FAULTS,
+        values: &|minute| {
+            let part = |origin| texts::ratio(minute.failed_by(origin), minute.requests) * 100.0;
+            FAULTS_OF.map(part).to_vec()
+        },
+        label: |value| format!("{value:.0} %"),
+    }
+}
+
+fn durations(sum: &MinuteCounts) -> BarChart<'static> {
+    let [upstream, waited, own] = spent(sum).map(shown);
+    BarChart {
+        title: "Mean duration, by where it was spent",
+        summary: format!("in the last hour {upstream} in the CRM, {waited} waiting, {own} in the gateway."),
+        parts: WHERE_SPENT,
+        values: &|minute| spent(minute).to_vec(),
+        label: shown,
+    }
+}
+
+fn slowest(sum: &MinuteCounts) -> BarChart<'static> {
+    BarChart {
+        title: "Duration that 95 % of the requests stay within",
+        summary: format!("{} in the last hour.", sum.p95().map_or_else(|| "none".to_owned(), took)),
+        parts: &[("c-wait", "")],
+        values: &|minute| vec![minute.p95().map_or(0.0, |time| time.as_secs_f64() * 1e3)],
+        label: shown,
+    }
+}
+
+fn failed(minute: &MinuteCounts) -> u64 {
+    FAULTS_OF.iter().map(|origin| minute.failed_by(*origin)).sum()
+}
+
+/// Milliseconds of the mean request in the CRM, waiting, and in the gateway.
+fn spent(minute: &MinuteCounts) -> [f64; 3] {
+    let own = minute.total.saturating_sub(minute.upstream).saturating_sub(minute.waited);
+    let mean = |time: std::time::Duration| time.as_secs_f64() * 1e3 / number(minute.timed.max(1));
+    [minute.upstream, minute.waited, own].map(mean)
+}
+
+/// A duration of so many milliseconds.
+fn shown(millis: f64) -> String {
+    took(std::time::Duration::from_secs_f64(millis.max(0.0) / 1e3))
+}
+
+/// The numbers of the charts.
+fn each_minute(minutes: &[MinuteCounts]) -> String {
+    let mut rows = String::new();
+    for minute in minutes.iter().rev().filter(|minute| minute.requests > 0) {
+        let faults = FAULTS_OF.map(|origin| count(minute.failed_by(origin)));
+        let times = spent(minute).map(shown);
+        let p95 = minute.p95().map_or_else(|| "–".to_owned(), took);
+        let cells = [vec![count(minute.requests)], faults.to_vec(), times.to_vec(), vec![p95]].concat();
+        let cells = cells.join("</td><td class=\"number\">");
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            rows,
+            "<tr><th scope=\"row\">{}</th><td class=\"number\">{cells}</td></tr>",
+            minute_of(minute.began)
+        );
+    }
+    format!(
+        "<details>\n<summary>The charts as a table</summary>\n<div class=\"scroll\" role=\"region\" aria-label=\"Traffic by minute\" \
+         tabindex=\"0\">\n<table>\n<tr><th>Minute from (UTC)</th><th class=\"number\">Requests</th>\
+         <th class=\"number\">Failed: CRM</th><th class=\"number\">Failed: gateway</th><th class=\"number\">Failed: caller</th>\
+         <th class=\"number\">Mean in the CRM</th><th class=\"number\">Mean waiting</th><th class=\"number\">Mean in the gateway</th>\
+         <th class=\"number\">95 % within</th></tr>\n{rows}</table>\n</div>\n\
+         <p class=\"hint\">Exports are counted as requests, but not in the durations, which depend on their readers. Calls of one request \
+         at the same time are added up, to at most its duration.</p>\n</details>\n"
+    )
+}
