@@ -114,129 +114,42 @@ fn failed(failure: crate::domain::Failure) -> anyhow::Error {
     anyhow::anyhow!("the demo could not start: {}", failure.detail.as_str())
 }
 
-/// The text for new users. The lines that begin with `curl` work as printed.
+/// The text for new users. The lines that begin with `curl` or `for` work as printed, once `KEY` is set.
 fn welcome(address: SocketAddr, key: &str, crms: &[(&Simulated, Running)]) -> String {
-    let addresses: Vec<String> =
-        crms.iter().map(|(crm, running)| format!("{} {}", crm.provider, running.base_url())).collect();
+    const PERSON: &str = r#"{"firstName":"Ada","lastName":"Okafor","emailAddresses":[{"emailAddress":"ada.okafor@example.com"}],"phoneNumbers":[{"phoneNumber":"+1 416 555 0123"}]}"#;
+    const AUTH: &str = r#"-H "Authorization: Bearer $KEY""#;
+    let ids: Vec<String> = ADAPTERS.iter().map(|spec| format!("demo-{}", spec.provider)).collect();
+    let url = format!("http://{address}/crm/contacts");
     let mut text = format!(
         "contacts-gateway demo: one contacts API, {} simulated CRMs with 450 people each.\n\n\
-         Swagger UI   http://{address}/docs   (Authorize with the key below)\n\
-         API key      {key}\n\
-         Simulators   {}   (GET /_simulator/journal shows every call they got)\n",
+         Reference    http://{address}/docs/\n\
+         Guide        http://{address}/docs/guide/\n",
         crms.len(),
-        addresses.join("   "),
     );
-    let auth = format!("-H 'Authorization: Bearer {key}'");
-    let parts = [first_calls(address, &auth), searches(address, &auth), careful_writes(address, &auth, crms)];
-    for (title, calls) in parts.into_iter().flatten() {
-        let _ = writeln!(text, "\n{title}\n{}", calls.join("\n")); // Writing to a string does not fail.
+    for (crm, running) in crms {
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            text,
+            "{:<12} {}   simulated; its calls: /_simulator/journal",
+            crm.provider,
+            running.base_url()
+        );
     }
-    text.push_str("\nCtrl-C stops the demo and removes its data.\n");
+    let _ = write!(
+        text,
+        "\nIn another terminal:\n\nexport KEY={key}\n\
+         \n# two people of each CRM\n"
+    );
+    for id in &ids {
+        let _ = writeln!(text, "curl -s {AUTH} '{url}?credentialId={id}&pageSize=2'");
+    }
+    let _ = write!(
+        text,
+        "\n# the same person into both CRMs, and one search over both\n\
+         for crm in {}; do curl -s {AUTH} -H 'Content-Type: application/json' \"{url}?credentialId=$crm\" -d '{PERSON}'; done\n\
+         curl -s {AUTH} '{url}/search?emailAddress=ada.okafor@example.com'\n\
+         \nEach call is one line below. Ctrl-C stops the demo and removes its data.\n",
+        ids.join(" "),
+    );
     text
-}
-
-/// A title, and the calls under it.
-type TitledCalls = (&'static str, Vec<String>);
-
-fn first_calls(address: SocketAddr, auth: &str) -> Vec<TitledCalls> {
-    let person = r#"{"firstName":"Ada","lastName":"Okafor","emailAddresses":[{"emailAddress":"ada.okafor@example.com"}],"phoneNumbers":[{"phoneNumber":"+1 416 555 0123"}]}"#;
-    vec![
-        (
-            "List people, the same way in both CRMs:",
-            calls(|credential| {
-                format!("curl -s {auth} 'http://{address}/crm/contacts?credentialId={credential}&pageSize=2'")
-            }),
-        ),
-        (
-            "Create the same person in both:",
-            calls(|credential| {
-                format!(
-                    "curl -s {auth} -H 'Content-Type: application/json' 'http://{address}/crm/contacts?credentialId={credential}' -d '{person}'"
-                )
-            }),
-        ),
-        (
-            "Read them back:",
-            vec![
-                format!(
-                    "curl -s {auth} 'http://{address}/crm/contacts?credentialId=demo-aptly&emailAddress=ada.okafor@example.com'"
-                ),
-                format!(
-                    "curl -s {auth} 'http://{address}/crm/contacts?credentialId=demo-pipeline&remoteCreatedAtMin={}'",
-                    minute()
-                ),
-            ],
-        ),
-    ]
-}
-
-fn searches(address: SocketAddr, auth: &str) -> Vec<TitledCalls> {
-    vec![
-        (
-            "Find her in both CRMs with one search:",
-            vec![format!(
-                "curl -s {auth} 'http://{address}/crm/contacts/search?emailAddress=ada.okafor@example.com'"
-            )],
-        ),
-        (
-            "Filter by name, the same way in both CRMs:",
-            calls(|credential| {
-                format!(
-                    "curl -s {auth} 'http://{address}/crm/contacts?credentialId={credential}&lastName=okafor&pageSize=2'"
-                )
-            }),
-        ),
-        (
-            "Export everybody, one JSON text a line:",
-            calls(|credential| {
-                format!("curl -s {auth} 'http://{address}/crm/contacts/export?credentialId={credential}'")
-            }),
-        ),
-    ]
-}
-
-fn careful_writes(address: SocketAddr, auth: &str, crms: &[(&Simulated, Running)]) -> Vec<TitledCalls> {
-    let once = r#"{"firstName":"Grace","lastName":"Moreau","emailAddresses":[{"emailAddress":"grace.moreau@example.com"}],"phoneNumbers":[{"phoneNumber":"+1 416 555 0124"}]}"#;
-    let create = |credential: &str, query: &str, header: &str| {
-        format!(
-            "curl -s {auth}{header} -H 'Content-Type: application/json' 'http://{address}/crm/contacts?credentialId={credential}{query}' -d '{once}'"
-        )
-    };
-    vec![
-        (
-            "See what a write would send to each CRM (dry run: checked, and nothing is written):",
-            calls(|credential| create(credential, "&dryRun=true", "")),
-        ),
-        (
-            "Create a contact once, even if the request is sent again (same key, same response):",
-            calls(|credential| create(credential, "", &format!(" -H 'Idempotency-Key: once-{credential}'"))),
-        ),
-        (
-            "Change a contact only if it was not changed since it was read (ETag, If-Match):",
-            edits(address, auth, crms),
-        ),
-    ]
-}
-
-fn calls(call: impl Fn(&str) -> String) -> Vec<String> {
-    ADAPTERS.iter().map(|spec| call(&format!("demo-{}", spec.provider))).collect()
-}
-
-/// A conditional edit of one contact in each CRM, with the `ETag` of a read.
-fn edits(address: SocketAddr, auth: &str, crms: &[(&Simulated, Running)]) -> Vec<String> {
-    let edit = |(crm, running): &(&Simulated, Running)| {
-        let contact = running.contacts().first()?.get("_id")?.as_str()?.to_owned();
-        let url = format!("http://{address}/crm/contacts/{contact}?credentialId=demo-{}", crm.provider);
-        let tag = format!("curl -s -o /dev/null -D - {auth} '{url}' | tr -d '\\r' | sed -n 's/^etag: //p'");
-        Some(format!(
-            r#"curl -s -X PATCH {auth} -H "If-Match: $({tag})" -H 'Content-Type: application/json' '{url}' -d '{{"firstName":"Edith"}}'"#
-        ))
-    };
-    crms.iter().filter_map(edit).collect()
-}
-
-/// The current minute: sample people are older, and contacts created from now on are not.
-fn minute() -> String {
-    let seconds = now().as_second() / 60 * 60;
-    crate::domain::Timestamp::from_second(seconds).unwrap_or_else(|_| now()).to_string()
 }

@@ -10,6 +10,7 @@ use super::output::Output;
 use super::start_logs;
 use crate::app::{self, SIMULATED};
 use crate::config::{Config, ConfigError, Flags, LogFormat, SettingOrigin};
+use crate::telemetry;
 
 pub(super) async fn serve(flags: Flags) -> CliOutcome {
     let (config, faults) = app::inspect(&flags);
@@ -26,6 +27,9 @@ pub(super) async fn serve(flags: Flags) -> CliOutcome {
 /// The demo reads no configuration, because that of a real gateway must not affect it.
 pub(super) async fn demo(flags: &Flags, output: &mut Output) -> CliOutcome {
     let config = start(flags)?;
+    if !is_log_given(&config) {
+        telemetry::log_briefly();
+    }
     let announce =
         |text: &str| output.text(text).map_err(|_| anyhow::anyhow!("the output cannot be written"));
     Ok(app::demo(address(&config, 8080), announce).await?)
@@ -59,6 +63,10 @@ fn address(config: &Config, port: u16) -> SocketAddr {
     if is_given { config.server.listen } else { SocketAddr::from((Ipv4Addr::LOCALHOST, port)) }
 }
 
+fn is_log_given(config: &Config) -> bool {
+    matches!(config.origin("log"), SettingOrigin::Flag(_))
+}
+
 /// Starts the logs of a command that reads its flags only. Flags that would have no effect are refused.
 pub(super) fn start(flags: &Flags) -> Result<Config, CliError> {
     const TAKEN: [&str; 3] = ["listen", "log", "log_format"];
@@ -68,8 +76,7 @@ pub(super) fn start(flags: &Flags) -> Result<Config, CliError> {
         ));
     }
     let config = Config::read(flags, [])?;
-    let is_given = matches!(config.origin("log"), SettingOrigin::Flag(_));
-    let level = if is_given { config.log.log } else { LevelFilter::WARN };
+    let level = if is_log_given(&config) { config.log.log } else { LevelFilter::WARN };
     start_logs(&config, level, config.log.log_format == LogFormat::Json)?;
     Ok(config)
 }

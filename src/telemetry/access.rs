@@ -5,7 +5,7 @@
 use std::io::Write as _;
 use std::net::IpAddr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::RwLock;
@@ -27,17 +27,32 @@ struct AccessLog {
     /// The level, and of how many successes one is logged; of 0, none.
     filter: RwLock<(LevelFilter, u64)>,
     json: bool,
+    /// Lines are short, for the people at a demo.
+    brief: AtomicBool,
     seen: AtomicU64,
 }
 
 pub(super) fn start(level: LevelFilter, json: bool, one_of: u64) {
-    ACCESS.get_or_init(|| AccessLog { filter: RwLock::new((level, one_of)), json, seen: AtomicU64::new(0) });
+    ACCESS.get_or_init(|| AccessLog {
+        filter: RwLock::new((level, one_of)),
+        json,
+        brief: AtomicBool::new(false),
+        seen: AtomicU64::new(0),
+    });
 }
 
 /// Changes what is logged, after [`start`].
 pub(super) fn set_level(level: LevelFilter, one_of: u64) {
     if let Some(log) = ACCESS.get() {
         *log.filter.write() = (level, one_of);
+    }
+}
+
+/// Logs from now on each call of the API, in a short line.
+pub fn log_briefly() {
+    if let Some(log) = ACCESS.get() {
+        *log.filter.write() = (LevelFilter::INFO, 1);
+        log.brief.store(true, Ordering::Relaxed);
     }
 }
 
@@ -62,7 +77,11 @@ pub fn log(entry: &AccessEntry<'_>) {
     if level > most || (is_success(entry) && !log.takes_success(one_of)) {
         return;
     }
-    LINES.push(&line(entry, level, log.json), log.json);
+    if !log.brief.load(Ordering::Relaxed) {
+        LINES.push(&line(entry, level, log.json), log.json);
+    } else if !entry.route.starts_with("/docs") && entry.route != "/" {
+        LINES.push(brief_line(entry).as_bytes(), log.json);
+    }
 }
 
 impl AccessLog {
@@ -89,6 +108,24 @@ fn level(entry: &AccessEntry<'_>) -> LevelFilter {
     } else {
         LevelFilter::INFO
     }
+}
+
+/// `POST   /crm/contacts           409 contact_exists · demo-aptly · 12 ms, 1 call to the CRM`
+fn brief_line(entry: &AccessEntry<'_>) -> String {
+    let AccessEntry { method, route, status, took, facts, .. } = entry;
+    let mut line = format!("{method:<6} {route:<24} {status}");
+    if let Some(failure) = facts.failure {
+        line = format!("{line} {}", failure.code());
+    }
+    for (credential, _) in &facts.credentials {
+        line = format!("{line} · {credential}");
+    }
+    let calls = match facts.attempts {
+        0 => String::new(),
+        1 => ", 1 call to the CRM".to_owned(),
+        several => format!(", {several} calls to the CRM"),
+    };
+    format!("{line} · {} ms{calls}\n", took.as_millis())
 }
 
 /// The line, without the fields that have no value.
@@ -291,7 +328,8 @@ mod tests {
     fn successes_are_all_taken_or_sampled_or_left_out() {
         let taken = |one_of| {
             let filter = RwLock::new((LevelFilter::INFO, one_of));
-            let log = AccessLog { filter, json: true, seen: AtomicU64::new(0) };
+            let log =
+                AccessLog { filter, json: true, brief: AtomicBool::new(false), seen: AtomicU64::new(0) };
             (0..1000).filter(|_| log.takes_success(one_of)).count()
         };
         assert_eq!([1, 100, 0].map(taken), [1000, 10, 0]);

@@ -18,7 +18,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt, reload};
 
-pub use self::access::{AccessEntry, CALLER_LEFT, log as log_access};
+pub use self::access::{AccessEntry, CALLER_LEFT, log as log_access, log_briefly};
 use self::lines::{LineWriter, LogLines};
 pub use self::repeats::RepeatLimit;
 

@@ -10,15 +10,17 @@ pub(crate) struct Demo {
     /// What it tells a newcomer.
     pub(crate) printed: String,
     pub(crate) folder: tempfile::TempDir,
+    log: tempfile::NamedTempFile,
 }
 
 impl Demo {
     pub(crate) fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let (folder, log) = (tempfile::tempdir().unwrap(), tempfile::NamedTempFile::new().unwrap());
         let mut process = Command::new(env!("CARGO_BIN_EXE_contacts-gateway"))
             .args(["demo", "--listen", "127.0.0.1:0"])
             .env("TMPDIR", folder.path())
             .stdout(Stdio::piped())
+            .stderr(log.reopen().unwrap())
             .spawn()
             .unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
@@ -26,23 +28,35 @@ impl Demo {
         for line in lines {
             printed.push_str(&line);
             printed.push('\n');
-            if line.starts_with("Ctrl-C") {
+            if line.contains("Ctrl-C stops") {
                 break;
             }
         }
         let address = printed.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
-        Self { process, address, printed, folder }
+        Self { process, address, printed, folder, log }
     }
 
     /// The demo's published key.
     pub(crate) fn key(&self) -> &str {
-        self.printed.lines().find_map(|line| line.strip_prefix("API key")).unwrap().trim()
+        self.printed.lines().find_map(|line| line.strip_prefix("export KEY=")).unwrap()
+    }
+
+    /// What it has printed about calls, once these are so many lines.
+    pub(crate) fn log(&self, lines: usize) -> String {
+        let began = std::time::Instant::now();
+        loop {
+            let log = std::fs::read_to_string(self.log.path()).unwrap();
+            if log.lines().count() >= lines || began.elapsed().as_secs() > 20 {
+                return log;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
     }
 
     /// The address of a simulated CRM.
     pub(crate) fn simulator(&self, provider: &str) -> &str {
-        let line = self.printed.lines().find(|line| line.starts_with("Simulators")).unwrap();
-        line.split_whitespace().skip_while(|word| *word != provider).nth(1).unwrap()
+        let line = self.printed.lines().find(|line| line.starts_with(provider)).unwrap();
+        line.split_whitespace().nth(1).unwrap()
     }
 
     /// Runs `curl` lines through a shell, as a reader would who has set `KEY`.
