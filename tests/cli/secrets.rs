@@ -64,6 +64,7 @@ const URLS: &[&str] = &[
 const COMMANDS: &[&[&str]] = &[
     &["serve"],
     &["check-config"],
+    &["check-config", "--live"],
     &["migrate"],
     &["healthcheck"],
     &["tenant", "create", "x"],
