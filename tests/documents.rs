@@ -47,4 +47,27 @@ fn the_tables_of_the_guide_are_printed_from_the_code() {
         let path = format!("src/api/docs/guide/{page}.md");
         check(&path, &with_part(&path, name, &part));
     }
+    check("README.md", &with_part("README.md", "configuration", &documentation::most_used_settings()));
+}
+
+#[test]
+fn every_variable_that_a_document_names_exists() {
+    // Of the commands that call a gateway; the name of the file; of the compose file alone.
+    let others = ["GATEWAY_API_KEY", "GATEWAY_CONFIG", "GATEWAY_PORT"].map(str::to_owned);
+    let known: Vec<String> = documentation::variables().into_iter().chain(others).collect();
+    let guide = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/api/docs/guide")).unwrap();
+    let guide = guide.map(|entry| entry.unwrap().path());
+    let root = ["README.md", "Dockerfile", "docker-compose.yml"];
+    let root = root.map(|name| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name));
+    let mut named = 0;
+    for path in guide.chain(root) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for word in text.split(|c: char| !(c.is_ascii_uppercase() || c == '_')) {
+            if word.starts_with("GATEWAY_") && word.len() > "GATEWAY_".len() {
+                named += 1;
+                assert!(known.iter().any(|name| name == word), "{}: {word}", path.display());
+            }
+        }
+    }
+    assert!(named > 50);
 }

@@ -102,7 +102,7 @@ const EXIT_CODES: &str = "Exit codes: 0 success; 1 failure; 2 wrong usage, or a 
 /// How long busy threads are waited for at the end.
 const LAST_WORK: Duration = Duration::from_secs(2);
 
-/// Runs the command line. [`EXIT_CODES`] says what it returns. Errors are printed to standard error.
+/// Runs the command line. Errors are printed to standard error; the help says what the exit codes mean.
 #[must_use]
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {

@@ -133,7 +133,8 @@ pub(super) fn read(path: &Path, faults: &mut Vec<ConfigFault>) -> (Vec<FileEntry
         })
         .collect();
     let (mut found, mut tables) = (Vec::new(), FileTables::default());
-    if let Some(auth) = file.take("auth") {
+    // An issuer beside invalid TOML may lack parts only because they could not be read.
+    if let Some(auth) = file.take("auth").filter(|_| broken.is_empty()) {
         tables.issuers = jwt::read(&file, auth, &mut found);
     }
     if let Some(limits) = file.take("limits") {
@@ -147,9 +148,9 @@ pub(super) fn read(path: &Path, faults: &mut Vec<ConfigFault>) -> (Vec<FileEntry
         faults.append(&mut found);
         return (entries, tables);
     }
-    // What was read beside invalid TOML is checked too, but it may lack parts, and values of invalid lines are guesses.
+    // What was read beside invalid TOML is checked too, but values of invalid lines are guesses.
     let is_guess = |origin: &SettingOrigin| broken.iter().any(|fault| fault.origin.place() == origin.place());
-    found.retain(|fault| !is_guess(&fault.origin) && !fault.text.contains("missing"));
+    found.retain(|fault| !is_guess(&fault.origin));
     faults.extend(found);
     let entries = entries.into_iter().filter(|entry| !is_guess(&entry.origin)).collect();
     faults.extend(broken);

@@ -26,12 +26,14 @@ pub const JWT_KEYS: [Setting; 9] = [
         .required()
         .example("RS256")
         .named("algorithms", "The algorithms that are accepted; HS256 only alone."),
-    setting(ValueKind::Path)
-        .named("secret_file", "The file with the secret of HS256, at least 32 characters. Or:"),
-    setting(ValueKind::Path).named("jwks_file", "The file with a JSON Web Key Set. Or:"),
+    setting(ValueKind::Path).named(
+        "secret_file",
+        "The keys, in one of three ways: a file with the secret of HS256, at least 32 characters.",
+    ),
+    setting(ValueKind::Path).named("jwks_file", "Or a file with a JSON Web Key Set."),
     setting(ValueKind::Url)
         .example("https://login.example.com/jwks.json")
-        .named("jwks_url", "The URL of a JSON Web Key Set, which is fetched when it is needed."),
+        .named("jwks_url", "Or the URL of a JSON Web Key Set, which is fetched when it is needed."),
     setting(ValueKind::Text)
         .required()
         .example("tenant")

@@ -23,11 +23,17 @@ pub struct TlsPem {
 impl TlsFiles {
     /// Reads both files. Fails with a sentence.
     pub fn read(&self) -> Result<TlsPem, String> {
-        let read = |path: &PathBuf| {
-            small_file::text(path, small_file::LARGEST)
-                .map_err(|reason| format!("{} cannot be read: {reason}", small_file::named(path)))
+        let read = |path: &PathBuf, what: &str| {
+            small_file::text(path, small_file::LARGEST).map_err(|reason| {
+                // The path may be the key itself, written here by mistake.
+                let named = if path.exists() { path.display().to_string() } else { what.to_owned() };
+                format!("{named} cannot be read: {reason}")
+            })
         };
-        Ok(TlsPem { certificate: read(&self.certificate)?, key: read(&self.key)? })
+        Ok(TlsPem {
+            certificate: read(&self.certificate, "the file with the certificate")?,
+            key: read(&self.key, "the file with the private key")?,
+        })
     }
 
     /// A sentence if every user of this machine may read the private key.

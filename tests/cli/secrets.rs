@@ -64,6 +64,7 @@ const URLS: &[&str] = &[
 const COMMANDS: &[&[&str]] = &[
     &["serve"],
     &["check-config"],
+    &["check-config", "--live"],
     &["migrate"],
     &["healthcheck"],
     &["tenant", "create", "x"],
@@ -176,6 +177,12 @@ fn no_other_setting_shows_a_secret_that_stands_where_it_does_not_belong() {
         ("GATEWAY_LOG", &url),
         ("GATEWAY_KEY_RATE", &url),
         ("GATEWAY_CONFIG", &url),
+        ("GATEWAY_PUBLIC_URL", &url),
+        ("GATEWAY_PUBLIC_URL", SECRET),
+        ("GATEWAY_CORS_ORIGINS", &url),
+        ("GATEWAY_CORS_ORIGINS", SECRET),
+        ("GATEWAY_TLS_CERTIFICATE", SECRET),
+        ("GATEWAY_TLS_KEY", SECRET),
         ("PGPASSFILE", "pgpass"),
     ] {
         for args in COMMANDS {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use contacts_gateway::config::SECTIONS;
+
 use crate::gateway_process::{GatewayProcess, master_key};
 
 struct Reloaded {
@@ -63,6 +65,11 @@ const RELOADED: &str = "the configuration was reloaded";
 
 #[tokio::test]
 async fn what_can_be_reloaded_is_and_what_cannot_is_named() {
+    let settings = SECTIONS.iter().flat_map(|section| section.settings);
+    let declared: Vec<&str> =
+        settings.filter(|setting| setting.is_reloaded).map(|setting| setting.key).collect();
+    // Each is changed below.
+    assert_eq!(declared, ["trusted_proxies", "log", "log_success", "key_rate", "key_burst"]);
     let mut it = Reloaded::start("key_rate = 1\nkey_burst = 5\n").await;
     let (_, key) = it.gateway.tenant("t").await;
     assert!(it.limited(&key).await >= 20);
@@ -91,6 +98,10 @@ async fn what_can_be_reloaded_is_and_what_cannot_is_named() {
     )
     .await;
     assert!(client("192.0.2.4").await);
+    // Successes are left out now.
+    it.gateway.call_with("GET", "/credentials", &key, None, &[("x-forwarded-for", "192.0.2.5")]).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!it.gateway.logged().contains("192.0.2.5"));
     assert!(it.gateway.runs());
 }
 

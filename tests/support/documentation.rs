@@ -240,6 +240,37 @@ pub(crate) fn settings() -> String {
     text
 }
 
+/// The settings that most operators need.
+pub(crate) fn most_used_settings() -> String {
+    const KEYS: [&str; 7] = [
+        "listen",
+        "public_url",
+        "tls_certificate",
+        "database_url",
+        "master_key",
+        "admin_token",
+        "upstream_allow",
+    ];
+    let all = || SECTIONS.iter().flat_map(|section| section.settings);
+    let used = KEYS.map(|key| all().find(|setting| setting.key == key).unwrap());
+    let mut text = String::new();
+    rows(
+        &mut text,
+        "| variable | default | what it does |",
+        used.iter().map(|setting| {
+            format!("| `{}` | {} | {} |", setting.variable(), default(setting), setting.doc())
+        }),
+    );
+    text.trim_start().to_owned()
+}
+
+/// Every environment variable of the gateway.
+pub(crate) fn variables() -> Vec<String> {
+    let settings = SECTIONS.iter().flat_map(|section| section.settings);
+    let file = |setting: &Setting| setting.may_have_file().then(|| format!("{}_FILE", setting.variable()));
+    settings.flat_map(|setting| [Some(setting.variable()), file(setting)]).flatten().collect()
+}
+
 fn default(setting: &Setting) -> String {
     setting.default.filter(|text| !text.is_empty()).map(|text| format!("`{text}`")).unwrap_or_default()
 }

@@ -35,6 +35,6 @@ fn a_key_file_without_usable_keys_and_a_plain_address_stop_the_start() {
         ),
     ] {
         let fault = fault(Rs256, keys).unwrap();
-        assert!(fault.starts_with("a test: ") && fault.contains(says), "{says}: {fault}");
+        assert!(fault.starts_with("default: ") && fault.contains(says), "{says}: {fault}");
     }
 }
