@@ -48,24 +48,24 @@ pub enum OpenWriteStep {
 }
 
 impl Gateway {
-    /// Reads the state of the database, and the names of the first [`NAMED_MOST`] tenants of `named`.
-    pub async fn overview(&self, ranges: &OverviewRanges, named: &[TenantId]) -> Overview {
+    /// Reads the state of the database, and the names of the first [`NAMED_MOST`] tenants of `ids`.
+    pub async fn overview(&self, ranges: &OverviewRanges, ids: &[TenantId]) -> Overview {
         let database = &self.database;
         let (totals, writes, credentials, tenants, names) = tokio::join!(
             within(database.totals()),
             within(database.open_writes(ranges.writes)),
             within(database.credentials_by_health(ranges.credentials)),
             within(database.tenants_by_need(ranges.tenants)),
-            within(self.names(named)),
+            within(self.names(ids)),
         );
         let names = names.unwrap_or_default();
         Overview { is_full: database.is_full(), totals, writes, credentials, tenants, names }
     }
 
     /// Tenants that are gone have no name.
-    async fn names(&self, named: &[TenantId]) -> Result<HashMap<TenantId, Text>> {
+    async fn names(&self, ids: &[TenantId]) -> Result<HashMap<TenantId, Text>> {
         let mut names = HashMap::new();
-        for id in named.iter().take(NAMED_MOST) {
+        for id in ids.iter().take(NAMED_MOST) {
             match self.tenants.get(id).await {
                 Ok(tenant) => drop(names.insert(tenant.id, tenant.name)),
                 Err(failure) if failure.kind == FailureKind::TenantNotFound => {}

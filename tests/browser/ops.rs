@@ -167,6 +167,8 @@ fn the_operator_page_is_whole_in_every_look_and_under_a_prefix() {
             let reachable =
                 "[...document.querySelectorAll('.scroll')].every(one => one.tabIndex === 0 && one.ariaLabel)";
             assert_eq!(chromium.evaluate(reachable), true);
+            let jumps = "[...document.querySelectorAll('.sections a')].every(one => document.querySelector(one.hash))";
+            assert_eq!(chromium.evaluate(jumps), true);
             chromium.is_clean(base);
             if *place == "root" {
                 chromium.evaluate("document.querySelectorAll('details').forEach(one => one.open = false)");

@@ -140,7 +140,10 @@ fn head(state: &AppState, parameters: &OpsParameters, now: Timestamp) -> String 
          <form method=\"post\" action=\"ops/sign-out\"><button class=\"button plain\">Sign out</button></form></div>\n\
          <p class=\"hint\">Traffic and failures are those of this process since its start, at most of the last hour. Health checks, \
          scrapes, the documentation and this page are not counted. Open writes, credentials and tenants come from the database, and \
-         are the same on all replicas.</p>\n",
+         are the same on all replicas.</p>\n\
+         <nav class=\"sections\" aria-label=\"Sections\"><a href=\"#traffic\">Traffic</a><a href=\"#codes\">Failures by code</a>\
+         <a href=\"#failures\">Last failures</a><a href=\"#writes\">Open writes</a><a href=\"#credentials\">Credentials</a>\
+         <a href=\"#tenants\">Tenants</a></nav>\n",
         escaped(&history.replica),
         env!("CARGO_PKG_VERSION"),
         lasting(between(history.started_at, now)),
