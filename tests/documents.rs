@@ -56,7 +56,7 @@ fn every_variable_that_a_document_names_exists() {
     let others = ["GATEWAY_API_KEY", "GATEWAY_CONFIG", "GATEWAY_PORT"].map(str::to_owned);
     let known: Vec<String> = documentation::variables().into_iter().chain(others).collect();
     let guide = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/api/docs/guide")).unwrap();
-    let guide = guide.map(|entry| entry.unwrap().path());
+    let guide = guide.map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
     let root = ["README.md", "Dockerfile", "docker-compose.yml"];
     let root = root.map(|name| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name));
     let mut named = 0;

@@ -226,7 +226,7 @@ async fn of_two_replicas_one_dies_under_load_and_each_write_happens_once() {
     let settings = [
         ("GATEWAY_ADMIN_TOKEN", ADMIN),
         ("GATEWAY_UPSTREAM_ALLOW", "crm"),
-        ("GATEWAY_POSTGRES_PASSWORD", "5f1c2a7e9b"),
+        ("POSTGRES_PASSWORD", "5f1c2a7e9b"),
     ];
     let compose = Compose::new(&engine, "cg-postgres", &settings);
     compose.up(&["--profile", "postgres", "balancer"]);
