@@ -146,7 +146,7 @@ impl RequestSpan {
 
     /// Ends the span with the facts of the access log.
     pub fn end(&mut self, entry: &AccessEntry<'_>) {
-        let Some(mut span) = self.0.take().filter(|span| span.is_recording()) else { return };
+        let Some(mut span) = self.0.take().filter(Span::is_recording) else { return };
         let AccessEntry { method, route, status, took: _, client: _, request_id, trace_id: _, facts } = entry;
         let mut note = |name: &'static str, value: opentelemetry::Value| {
             span.set_attribute(KeyValue::new(name, value));

@@ -200,7 +200,7 @@ impl Transport {
         let response = timeout_at(end, sent).await.map_err(|_| "it did not respond in time")?;
         let response = response.map_err(TransportError::cause)?;
         let status = response.status();
-        let body = body::read(response, largest, end, None).await.map_err(|error| error.cause())?;
+        let body = body::read(response, largest, end, None).await.map_err(TransportError::cause)?;
         let mut response = Response::new(body);
         *response.status_mut() = status;
         Ok(response)

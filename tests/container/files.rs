@@ -1,5 +1,6 @@
 //! What the guide gives to operators beside the image is read by the programs that it is for: nginx, systemd, and the schemas of
-//! Kubernetes. They are Debian's `nginx-light`, `systemd` and `ssl-cert`, and `kubernetes-validate` from PyPI.
+//! Kubernetes. They are Debian's `nginx-light`, `systemd` and `ssl-cert`, and the Python package
+//! `kubernetes-validate`.
 
 use std::path::Path;
 use std::process::Command;
@@ -54,7 +55,7 @@ fn the_manifests_follow_the_schemas_of_kubernetes() {
     let names: Vec<&str> = kustomization
         .lines()
         .filter_map(|line| line.trim().strip_prefix("- "))
-        .filter(|name| name.ends_with(".yaml"))
+        .filter(|name| name.split_once('.').is_some_and(|(_, rest)| rest == "yaml"))
         .collect();
     let mut listed: Vec<String> = std::fs::read_dir(MANIFESTS)
         .unwrap()
