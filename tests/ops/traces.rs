@@ -25,11 +25,14 @@ const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
 const COLLECTOR_SECRET: &str = "collector-canary-1f0c";
 
+/// A request to the collector.
+type Posted = (HeaderMap, Vec<u8>);
+
 /// A collector on loopback. It stops with the test's runtime.
 #[derive(Clone)]
 struct Collector {
     url: String,
-    received: Arc<Mutex<Vec<(HeaderMap, Vec<u8>)>>>,
+    received: Arc<Mutex<Vec<Posted>>>,
     status: StatusCode,
 }
 
@@ -97,7 +100,7 @@ fn number(attributes: &[KeyValue], name: &str) -> Option<i64> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 fn is_error(span: &Span) -> bool {
@@ -157,26 +160,7 @@ async fn a_request_and_its_calls_are_spans_of_the_callers_trace() {
     ] {
         assert_eq!(text(of, name).as_deref(), Some(expected), "{name}");
     }
-    // One call failed once: its span has both attempts and the wait between them.
-    let retried: Vec<&Span> = calls.iter().filter(|call| call.events.len() > 1).collect();
-    let [retried] = retried[..] else { panic!("{calls:#?}") };
-    let names: Vec<&str> = retried.events.iter().map(|event| event.name.as_str()).collect();
-    assert_eq!(names, ["attempt", "retry", "attempt"]);
-    let retry = &retried.events[1].attributes;
-    assert_eq!(number(retry, "http.response.status_code"), Some(503));
-    assert!(number(retry, "wait_ms").unwrap() > 0);
-    assert_eq!(number(&retried.attributes, "gateway.attempts"), Some(2));
-    for call in &calls {
-        let of = &call.attributes;
-        assert_eq!((hex(&call.trace_id), call.kind), (TRACE.into(), SpanKind::Client as i32));
-        assert!(call.start_time_unix_nano >= request.start_time_unix_nano);
-        assert!(call.end_time_unix_nano <= request.end_time_unix_nano);
-        assert_eq!(number(of, "http.response.status_code"), Some(200));
-        assert_eq!(text(of, "server.address").as_deref(), Some("127.0.0.1"));
-        let port = number(of, "server.port").unwrap();
-        assert_eq!(format!("http://127.0.0.1:{port}"), relay.base_url());
-        assert_eq!(call.name, format!("GET {}", text(of, "url.template").unwrap()));
-    }
+    are_calls_with_one_retry(&request, &calls, &relay.base_url());
     // The CRM sees the span of the call that reaches it, in each attempt.
     let seen: Vec<String> =
         relay.seen()[from..].iter().map(|call| call.traceparent.clone().unwrap()).collect();
@@ -196,6 +180,30 @@ async fn a_request_and_its_calls_are_spans_of_the_callers_trace() {
         (&headers["content-type"], &headers["x-scope"]),
         (&"application/x-protobuf".parse().unwrap(), &"all".parse().unwrap())
     );
+}
+
+/// Checks the spans of the calls of `request` to `crm`: one call failed once.
+fn are_calls_with_one_retry(request: &Span, calls: &[Span], crm: &str) {
+    // Its span has both attempts and the wait between them.
+    let retried: Vec<&Span> = calls.iter().filter(|call| call.events.len() > 1).collect();
+    let [retried] = retried[..] else { panic!("{calls:#?}") };
+    let names: Vec<&str> = retried.events.iter().map(|event| event.name.as_str()).collect();
+    assert_eq!(names, ["attempt", "retry", "attempt"]);
+    let retry = &retried.events[1].attributes;
+    assert_eq!(number(retry, "http.response.status_code"), Some(503));
+    assert!(number(retry, "wait_ms").unwrap() > 0);
+    assert_eq!(number(&retried.attributes, "gateway.attempts"), Some(2));
+    for call in calls {
+        let of = &call.attributes;
+        assert_eq!((hex(&call.trace_id), call.kind), (TRACE.into(), SpanKind::Client as i32));
+        assert!(call.start_time_unix_nano >= request.start_time_unix_nano);
+        assert!(call.end_time_unix_nano <= request.end_time_unix_nano);
+        assert_eq!(number(of, "http.response.status_code"), Some(200));
+        assert_eq!(text(of, "server.address").as_deref(), Some("127.0.0.1"));
+        let port = number(of, "server.port").unwrap();
+        assert_eq!(format!("http://127.0.0.1:{port}"), crm);
+        assert_eq!(call.name, format!("GET {}", text(of, "url.template").unwrap()));
+    }
 }
 
 fn calls_of(calls: &[Span]) -> i64 {
