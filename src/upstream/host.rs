@@ -145,7 +145,14 @@ impl HostHandle {
     pub(super) fn new(host: Arc<Host>, tenant: TenantId) -> Self {
         {
             let (mut known, now) = (host.known.lock(), crate::clock::monotonic());
-            known.tenants.retain(|_, tenant| tenant.handles > 0 || !tenant.is_idle(now));
+            known.tenants.retain(|of, tenant| {
+                let is_kept = tenant.handles > 0 || !tenant.is_idle(now);
+                if !is_kept && tenant.breaker.is_open() {
+                    let host = host.authority.as_str();
+                    tracing::info!(host, of = of.as_str(), "breaker closed, because nobody used it");
+                }
+                is_kept
+            });
             known.tenant(&tenant).handles += 1;
         }
         Self { host, tenant }
@@ -347,8 +354,27 @@ mod tests {
         assert!(guest(&host, "a").admit().is_err());
         advance(Duration::from_mins(3)).await;
         assert!(host.is_idle(crate::clock::monotonic()));
-        drop(guest(&host, "b"));
+        let lines = Arc::new(parking_lot::Mutex::new(Vec::new()));
+        let writer = Arc::clone(&lines);
+        let subscriber = tracing_subscriber::fmt().with_ansi(false);
+        let subscriber = subscriber.with_writer(move || LineBuffer(Arc::clone(&writer))).finish();
+        tracing::subscriber::with_default(subscriber, || drop(guest(&host, "b")));
         assert_eq!(host.known.lock().tenants.len(), 1);
+        let log = String::from_utf8(lines.lock().clone()).unwrap();
+        assert!(log.contains("breaker closed, because nobody used it") && log.contains("of=\"a\""), "{log}");
+    }
+
+    struct LineBuffer(Arc<parking_lot::Mutex<Vec<u8>>>);
+
+    impl std::io::Write for LineBuffer {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
     }
 
     proptest! {
