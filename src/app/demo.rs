@@ -22,6 +22,8 @@ use crate::upstream::{AllowList, BaseUrlGuard, Transport};
 /// The published key, which exists only in the demo's temporary database.
 const KEY_ID: &str = "demo000000000000";
 const KEY_SECRET: &str = "demo000000000000000000000000000000000000000";
+/// Published too.
+const OPERATOR_TOKEN: &str = "demo-operator-token";
 /// The timeout of local calls at the start.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -67,7 +69,16 @@ async fn parts(folder: &std::path::Path) -> anyhow::Result<Components> {
     let guard = BaseUrlGuard::new(AllowList::parse("127.0.0.1").map_err(anyhow::Error::msg)?);
     let sealer = Sealer::new(&MasterKey::generate().map_err(failed)?).map_err(failed)?;
     let transport = Transport::new(&guard)?;
-    Ok(Components::join(store, sealer, guard, transport, None, Issuers::default(), Limits::default()))
+    let operator = OPERATOR_TOKEN.into();
+    Ok(Components::join(
+        store,
+        sealer,
+        guard,
+        transport,
+        Some(&operator),
+        Issuers::default(),
+        Limits::default(),
+    ))
 }
 
 async fn tenant(parts: &Components, key: &ApiKey) -> anyhow::Result<Caller> {
@@ -123,7 +134,8 @@ fn welcome(address: SocketAddr, key: &str, crms: &[(&Simulated, Running)]) -> St
     let mut text = format!(
         "contacts-gateway demo: one contacts API, {} simulated CRMs with 450 people each.\n\n\
          Reference    http://{address}/docs/\n\
-         Guide        http://{address}/docs/guide/\n",
+         Guide        http://{address}/docs/guide/\n\
+         Operator     http://{address}/ops   sign in with {OPERATOR_TOKEN}\n",
         crms.len(),
     );
     for (crm, running) in crms {

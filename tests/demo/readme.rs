@@ -159,10 +159,14 @@ fn the_calls_that_the_demo_prints_work_as_printed() {
     let found = parsed(&demo.run(search));
     let contacts = found["people"][0]["contacts"].as_array().unwrap();
     assert_eq!((contacts.len(), &found["complete"]), (SIMULATED.len(), &true.into()), "{found}");
+    // The operator's token is printed too.
+    let token = demo.printed.split("sign in with ").nth(1).unwrap().lines().next().unwrap();
+    let tenants = format!("curl -s -H 'Authorization: Bearer {token}' http://127.0.0.1:8080/admin/tenants");
+    assert!(demo.run(&tenants).contains("ten_demo"));
     // Each call is a line, without a value.
-    let log = demo.log(2 * SIMULATED.len() + 1);
+    let log = demo.log(2 * SIMULATED.len() + 2);
     let lines: Vec<&str> = log.lines().collect();
-    assert_eq!(lines.len(), 2 * SIMULATED.len() + 1, "{log}");
+    assert_eq!(lines.len(), 2 * SIMULATED.len() + 2, "{log}");
     assert!(lines[0].starts_with("GET    /crm/contacts            200 · demo-aptly · "), "{log}");
     assert!(lines[2].starts_with("POST   /crm/contacts            200 · demo-aptly · "), "{log}");
     assert!(!log.contains("okafor"), "{log}");
