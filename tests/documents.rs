@@ -70,4 +70,12 @@ fn every_variable_that_a_document_names_exists() {
         }
     }
     assert!(named > 50);
+    // The container has its own address, and no other files than its volume.
+    let compose = include_str!("../docker-compose.yml");
+    let passed = documentation::variables()
+        .into_iter()
+        .filter(|name| !name.ends_with("_FILE") && name != "GATEWAY_LISTEN");
+    for name in passed {
+        assert!(compose.contains(&format!("    {name}:")), "the compose file does not pass on {name}");
+    }
 }

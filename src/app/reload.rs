@@ -1,6 +1,7 @@
 //! SIGHUP: reads the configuration again, applies what can be applied while requests are served, and says what needs a restart.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::Signal;
 
@@ -9,6 +10,9 @@ use super::server::Tls;
 use crate::api::{RequestAdmission, SharedProxies};
 use crate::config::{Config, ConfigError, Flags};
 use crate::telemetry;
+
+/// How long reading all files may take.
+const READ_WITHIN: Duration = Duration::from_secs(10);
 
 /// The parts of a running gateway that take new settings.
 pub(super) struct Reloader {
@@ -24,15 +28,26 @@ impl Reloader {
     /// Reloads at each signal.
     pub(super) async fn run(mut self, mut hangups: Signal) {
         while hangups.recv().await.is_some() {
-            self.reload();
+            self.reload().await;
         }
     }
 
-    fn reload(&mut self) {
-        if let Some(tls) = &self.tls {
-            tls.reload();
-        }
-        let (new, faults) = inspect(&self.flags);
+    async fn reload(&mut self) {
+        let (flags, tls) = (self.flags.clone(), self.tls.clone());
+        // A file on a mount that hangs must not stop a thread that serves.
+        let read = tokio::task::spawn_blocking(move || {
+            if let Some(tls) = tls {
+                tls.reload();
+            }
+            inspect(&flags)
+        });
+        let Ok(Ok((new, faults))) = tokio::time::timeout(READ_WITHIN, read).await else {
+            tracing::error!(
+                "the configuration was not reloaded, because its files could not be read within {READ_WITHIN:?}; the previous one \
+                 stays in use"
+            );
+            return;
+        };
         if let Err(ConfigError(faults)) = ConfigError::of(faults) {
             tracing::error!(
                 faults = faults.len(),

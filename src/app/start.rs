@@ -84,8 +84,8 @@ pub async fn check_live(config: &Config) -> anyhow::Result<String> {
     let update = if schema < known { "; the next start, or `migrate`, updates it" } else { "" };
     let KeyUsage { current, previous, closed: _ } = usage;
     Ok(format!(
-        "The database {location} has schema {schema}, and this version has {known}{update}. The master key opens {current} stored \
-         secrets, previous ones open {previous}."
+        "The database {location} has schema {schema}, and this version has {known}{update}. {current} stored secrets are sealed \
+         under the master key, {previous} under previous ones."
     ))
 }
 

@@ -12,6 +12,10 @@ pub struct PublicUrl(Arc<str>);
 impl PublicUrl {
     /// Fails with what is wrong with the text.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
+        // The parser would leave them out.
+        if text.contains(char::is_control) {
+            return Err("must not have line breaks or other control characters");
+        }
         let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let url = url.ok_or("must be an http or https URL, such as https://api.example.com/contacts")?;
         if !url.username().is_empty() || url.password().is_some() {
@@ -59,6 +63,7 @@ mod tests {
             ("https://canary@api.example.com", "user or a password"),
             ("https://api.example.com/?key=canary", "query or a fragment"),
             ("https://api.example.com/#canary", "query or a fragment"),
+            ("https://api.example.com/\nSet-Cookie: canary", "control characters"),
         ] {
             let fault = of(text).unwrap_err();
             assert!(fault.contains(says) && !fault.contains("canary"), "{text}: {fault}");

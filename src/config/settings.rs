@@ -139,8 +139,8 @@ settings! {
         credential_waiting: u32 = whole(0, MOST).default("32"),
         /// Concurrent requests of the whole process; 0 is unlimited.
         in_flight: Option<u32> = whole_or(UNLIMITED, MOST).default("512"),
-        /// MiB of CRM replies and of responses of one tenant in memory, half for each; those up to 256 KiB do not count. The largest
-        /// response must fit into half of it.
+        /// Memory of one tenant in MiB: half for CRM replies, half for responses. Those up to 256 KiB do not count. Half of it must
+        /// hold the largest response.
         tenant_in_flight_mib: u32 = whole_of("MiB", 16, MOST).default("64"),
         /// The same for the whole process.
         in_flight_mib: u32 = whole_of("MiB", 16, MOST).default("256"),

@@ -24,6 +24,10 @@ impl TlsFiles {
     /// Reads both files. Fails with a sentence.
     pub fn read(&self) -> Result<TlsPem, String> {
         let read = |path: &PathBuf, what: &str| {
+            // The files are read again and again, and reading a pipe may never end.
+            if path.metadata().is_ok_and(|file| !file.is_file()) {
+                return Err(format!("{what} is not a regular file"));
+            }
             small_file::text(path, small_file::LARGEST).map_err(|reason| {
                 // The path may be the key itself, written here by mistake.
                 let named = if path.exists() { path.display().to_string() } else { what.to_owned() };

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
 use http::{HeaderName, HeaderValue};
 use secrecy::SecretString;
 use tracing::level_filters::LevelFilter;
@@ -175,13 +176,17 @@ impl FromSetting for CollectorHeaders {
             let (name, value) = pair.split_once('=')?;
             let value = value.trim();
             let is_value = !value.is_empty() && HeaderValue::from_str(value).is_ok();
-            Some((name.trim().parse().ok().filter(|_| is_value)?, SecretString::from(value)))
+            let name: HeaderName = name.trim().parse().ok().filter(|_| is_value)?;
+            // These are the client's own.
+            let is_free =
+                ![HOST, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING, CONNECTION].contains(&name);
+            is_free.then(|| (name, SecretString::from(value)))
         };
         let pairs = text.split(',').filter(|pair| !pair.trim().is_empty());
         let headers = pairs.map(header).collect::<Option<_>>();
         headers
             .map(Self)
-            .ok_or("must be headers as name=value, comma-separated, such as authorization=Bearer x")
+            .ok_or("must be headers as name=value, comma-separated, such as authorization=Bearer x, and not those that the client sets, such as content-length")
     }
 
     fn absent() -> Option<Self> {

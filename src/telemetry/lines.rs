@@ -59,17 +59,21 @@ impl LogLines {
     }
 
     /// Writes queued lines to `output`, forever. Reports the number of dropped lines at the position where they are missing.
-    /// Errors of the output are ignored: there is nowhere to report them.
-    pub(super) fn write_to(&self, mut output: impl Write, json: bool) {
+    /// Lines that cannot be written, because the disk is full, are counted as dropped and reported once lines can be written again.
+    pub(super) fn write_to(&self, output: impl Write, json: bool) {
+        let mut output = LineOutput { output, is_torn: false };
+        let mut unreported = 0;
         loop {
             let (lines, dropped) = self.take();
+            unreported += dropped;
             for part in parts(&lines) {
-                let _ = output.write_all(part);
+                let lost = output.write(part);
+                unreported += lost;
+                self.state.lock().dropped_in_all += lost;
             }
-            if dropped > 0 {
-                let _ = output.write_all(&told(dropped, json));
+            if unreported > 0 && output.write(&told(unreported, json)) == 0 {
+                unreported = 0;
             }
-            let _ = output.flush();
             self.state.lock().writing = false;
             self.changed.notify_all();
         }
@@ -91,6 +95,36 @@ impl LogLines {
         let open = |state: &mut LinesState| state.writing || !state.waiting.is_empty() || state.dropped > 0;
         // The result does not matter: the process ends either way.
         self.changed.wait_while_for(&mut self.state.lock(), open, time);
+    }
+}
+
+/// An output that may refuse a part of a line.
+struct LineOutput<W> {
+    output: W,
+    /// A line was written in part; the next one begins on a new line.
+    is_torn: bool,
+}
+
+impl<W: Write> LineOutput<W> {
+    /// Writes whole lines. Returns how many of them could not be written.
+    fn write(&mut self, lines: &[u8]) -> u64 {
+        if self.is_torn && self.output.write_all(b"\n").is_ok() {
+            self.is_torn = false;
+        }
+        let mut rest = lines;
+        while !rest.is_empty() && !self.is_torn {
+            match self.output.write(rest) {
+                Ok(0) => break,
+                Ok(count) => rest = &rest[count..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        let _ = self.output.flush();
+        let written = &lines[..lines.len() - rest.len()];
+        self.is_torn |= written.last().is_some_and(|last| *last != b'\n');
+        let is_whole = |line: &&[u8]| line.ends_with(b"\n");
+        rest.split_inclusive(|byte| *byte == b'\n').filter(is_whole).count() as u64
     }
 }
 
@@ -142,7 +176,7 @@ fn cut(line: &[u8], json: bool) -> Vec<u8> {
 }
 
 fn told(dropped: u64, json: bool) -> Vec<u8> {
-    let message = "log lines were dropped: standard error was not read fast enough";
+    let message = "log lines were dropped: standard error was not read fast enough, or could not be written";
     let mut line = if json {
         serde_json::json!({ "timestamp": now(), "level": "WARN", "message": message, "lines": dropped })
             .to_string()
@@ -193,6 +227,34 @@ mod tests {
             assert_eq!(parts(&lines).map(<[u8]>::len).collect::<Vec<_>>(), expected, "{lengths:?}");
             assert_eq!(parts(&lines).collect::<Vec<_>>().concat(), lines);
         }
+    }
+
+    /// A disk with room for so many bytes.
+    struct FullDisk(Vec<u8>, usize);
+
+    impl Write for FullDisk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let count = bytes.len().min(self.1);
+            if count == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.1 -= count;
+            self.0.extend_from_slice(&bytes[..count]);
+            Ok(count)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_that_a_full_disk_refuses_are_counted_and_the_next_one_begins_on_a_new_line() {
+        let mut output = LineOutput { output: FullDisk(Vec::new(), 7), is_torn: false };
+        assert_eq!(output.write(b"one\ntwo and\nthree\n"), 2);
+        assert_eq!(output.write(b"four\n"), 1);
+        output.output.1 = 100;
+        assert_eq!(output.write(b"five\n"), 0);
+        assert_eq!(std::str::from_utf8(&output.output.0).unwrap(), "one\ntwo\nfive\n");
     }
 
     #[test]

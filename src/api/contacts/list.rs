@@ -18,7 +18,7 @@ use crate::gateway::Gateway;
 ///
 /// Returns a page of the contacts that match all filters. To read all contacts, start without `pageNumber` and send
 /// `pageInfo.nextCursor` as `cursor` until it is null. This walk returns every contact that exists throughout it at least once,
-/// also if others are created, edited or deleted meanwhile. A contact that changes may be returned again: replace by `id`. If
+/// also if others are created, edited or deleted meanwhile. A contact that changes meanwhile may appear twice: keep the later one with the same `id`. If
 /// the CRM's list cannot be walked like this, the warning `walk_incomplete` says why. A cursor is valid for 24 hours.
 ///
 /// `pageNumber` shows one page of the list as it is now, for people. A walk by page numbers can miss contacts. The header

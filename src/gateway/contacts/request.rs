@@ -93,6 +93,7 @@ impl WriteRequest {
             entry.discard();
             return self.rehearse(&deps, &build, write).await;
         }
+        let context = self.context.clone();
         let run = async move {
             let opened = match self.authorise(&deps.credentials).await {
                 Ok(opened) => opened,
@@ -135,7 +136,7 @@ impl WriteRequest {
             crash_point("recorded");
             response
         };
-        let response = run_to_completion(run.boxed()).await;
+        let response = run_to_completion(&context, run.boxed()).await;
         crash_point("answered");
         response
     }

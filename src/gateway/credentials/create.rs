@@ -34,6 +34,7 @@ pub struct CredentialRequest {
 impl CredentialRequest {
     /// Checks the permission, claims the key, stores the credential, and records the response.
     pub(super) async fn run(self, credentials: Credentials, entry: Entry) -> Result<StoredResponse> {
+        let context = self.context.clone();
         let run = async move {
             let mut in_flight = match self.claim(&credentials).await {
                 Ok(Some(Begin::Replay(response))) => {
@@ -48,7 +49,7 @@ impl CredentialRequest {
             let stored = entry.end_on(stored, |made| Some(made.id.as_str().into())).await;
             end(in_flight, stored.and_then(|made| (self.render)(&made))).await
         };
-        run_to_completion(run.boxed()).await
+        run_to_completion(&context, run.boxed()).await
     }
 
     /// The permission is checked before the key, so a replay needs it too.

@@ -18,6 +18,8 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 
 pub(in crate::gateway) use in_flight::InFlightWrite;
@@ -31,15 +33,36 @@ pub(in crate::gateway) use locks::{Guard, Locks};
 pub use response::StoredResponse;
 pub(in crate::gateway) use state::{Destination, RecoveryContext, ReplayStep, WriteState};
 
-use crate::domain::{Failure, Result, Retryable};
+use crate::domain::{CallContext, Failure, Result, Retryable};
 
 /// Runs a write in its own task. If a caller disconnects, the write is not left half done with its lock released and its
 /// call still running at the CRM. The future is boxed by the caller, because it is large and a task copies it several times.
+/// Its end is logged then, because the line of the request says only that the caller left.
 pub(in crate::gateway) async fn run_to_completion(
+    context: &CallContext,
     write: BoxFuture<'static, Result<StoredResponse>>,
 ) -> Result<StoredResponse> {
-    let task = tokio::spawn(write);
-    task.await.unwrap_or_else(|_| Err(Failure::internal("the task of a write ended early")))
+    let awaited = Arc::new(());
+    let caller = Arc::downgrade(&awaited);
+    let (record, request_id) = (context.record.clone(), context.request_id.clone());
+    let task = tokio::spawn(async move {
+        let response = write.await;
+        if caller.strong_count() == 0 {
+            let facts = record.facts();
+            tracing::info!(
+                request_id = request_id.as_str(),
+                status = response.as_ref().ok().map(|response| response.status),
+                code = response.as_ref().err().map(|failure| failure.kind.code()),
+                attempts = facts.attempts,
+                upstream_ms = u64::try_from(facts.upstream.as_millis()).unwrap_or(u64::MAX),
+                "a write whose caller left has ended"
+            );
+        }
+        response
+    });
+    let response = task.await.unwrap_or_else(|_| Err(Failure::internal("the task of a write ended early")));
+    drop(awaited);
+    response
 }
 
 /// Ends a write. With a key, a response is recorded before it is returned; this includes a final refusal by the CRM. After

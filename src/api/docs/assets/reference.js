@@ -199,7 +199,7 @@ function authorisation(ui) {
   SCHEMES.forEach((scheme) => { byId(scheme).value = keys[scheme] ?? ""; });
   byId("keep").checked = kept;
   apply(keys);
-  if (keys.bearer) say("The key of before is in use.");
+  if (keys.bearer) say("Your key from before the reload is in use.");
 
   byId("keys").addEventListener("submit", async (event) => {
     event.preventDefault();
