@@ -223,22 +223,27 @@ fn a_live_check_reads_the_database_and_changes_nothing() {
     desk.ok(&["migrate"]);
     let checked = |desk: &Desk| text(&desk.run(&live).stderr);
     assert!(
-        checked(&desk)
-            .contains("has schema 5, and this version has 5. The master key opens 0 stored secrets")
+        checked(&desk).contains(
+            "has schema 5, and this version has 5. 0 stored secrets are sealed under the master key"
+        )
     );
 
     let tenant = desk.ok(&["tenant", "create", "t"]);
     std::fs::write(desk.folder.path().join("secret"), "canary").unwrap();
     let add = ["credential", "add", "--tenant", &tenant, "--provider", "aptly", "--name", "n"];
     desk.ok(&[&add[..], &["--secret-file", "secret", "--no-verify"]].concat());
-    assert!(checked(&desk).contains("opens 1 stored secrets"), "{}", checked(&desk));
+    assert!(
+        checked(&desk).contains(" 1 stored secrets are sealed under the master key"),
+        "{}",
+        checked(&desk)
+    );
     let other = Desk::new();
     let stranger = Desk { folder: desk.folder, key: other.key.clone() };
     let said = stranger.fails(&live);
     assert!(said.contains("none of the database's 1 stored secrets can be opened"), "{said}");
     let mut previous = stranger.command(&live);
     let said = text(&previous.env("GATEWAY_PREVIOUS_MASTER_KEYS", &desk.key).output().unwrap().stderr);
-    assert!(said.contains("previous ones open 1"), "{said}");
+    assert!(said.contains("1 under previous ones"), "{said}");
     assert_eq!(std::fs::read_dir(&data).unwrap().count(), 1, "no files are left behind");
 
     std::fs::write(data.join("gateway.db"), "not a database, but long enough to be read as one").unwrap();
