@@ -41,13 +41,15 @@ impl Reloader {
             }
             inspect(&flags)
         });
-        let Ok(Ok((new, faults))) = tokio::time::timeout(READ_WITHIN, read).await else {
+        let Ok(read) = tokio::time::timeout(READ_WITHIN, read).await else {
             tracing::error!(
                 "the configuration was not reloaded, because its files could not be read within {READ_WITHIN:?}; the previous one \
                  stays in use"
             );
             return;
         };
+        // It panicked, which is logged.
+        let Ok((new, faults)) = read else { return };
         if let Err(ConfigError(faults)) = ConfigError::of(faults) {
             tracing::error!(
                 faults = faults.len(),
@@ -63,7 +65,7 @@ impl Reloader {
         }
         // Every setting that is declared as reloaded is applied here.
         let set_level = || telemetry::set_level(new.log.log, new.log.log_success.one_of());
-        // The lines below are logged if they would be before or after.
+        // The lines below use the more verbose of the old and the new level.
         if new.log.log > self.running.log.log {
             set_level();
         }

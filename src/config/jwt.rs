@@ -28,12 +28,12 @@ pub const JWT_KEYS: [Setting; 9] = [
         .named("algorithms", "The algorithms that are accepted; HS256 only alone."),
     setting(ValueKind::Path).named(
         "secret_file",
-        "The keys, in one of three ways: a file with the secret of HS256, at least 32 characters.",
+        "A file with the HS256 secret, at least 32 characters. Set exactly one of `secret_file`, `jwks_file` and `jwks_url`.",
     ),
-    setting(ValueKind::Path).named("jwks_file", "Or a file with a JSON Web Key Set."),
+    setting(ValueKind::Path).named("jwks_file", "A file with a JSON Web Key Set (JWKS)."),
     setting(ValueKind::Url)
         .example("https://login.example.com/jwks.json")
-        .named("jwks_url", "Or the URL of a JSON Web Key Set, which is fetched when it is needed."),
+        .named("jwks_url", "The URL of a JSON Web Key Set (JWKS), fetched when needed."),
     setting(ValueKind::Text)
         .required()
         .example("tenant")

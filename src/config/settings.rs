@@ -118,7 +118,7 @@ settings! {
         /// Headers of requests to the collector, as `name=value`, comma-separated.
         headers as "otlp_headers": CollectorHeaders =
             setting(ValueKind::Secret).example("/etc/contacts-gateway/otlp.headers"),
-        /// How many percent of the traces that begin here are sampled. A trace that a caller began is sampled if the caller says so.
+        /// Percentage of traces sampled when the caller sends no `traceparent`. Otherwise the caller's sampled flag decides.
         percent as "trace_percent": u32 = whole_of("percent", 0, 100).default("100"),
     }
 }

@@ -123,7 +123,8 @@ impl RequestHistory {
 
     /// Counts a request of the API that has ended, and keeps it if it failed.
     pub fn record(&self, entry: &AccessEntry<'_>) {
-        if !is_of_api(entry.route) {
+        // A preflight of a browser is not a request of an app.
+        if !is_of_api(entry.route) || entry.method == "OPTIONS" {
             return;
         }
         let minute = self.minute();

@@ -24,7 +24,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::access::{AccessEntry, CALLER_LEFT};
-use crate::domain::{Principal, Provider, TraceParent};
+use crate::domain::{Principal, Provider, TraceParent, WarningCode};
 
 /// How long the process waits at its end for the last spans to be sent.
 const FLUSHED_WITHIN: Duration = Duration::from_secs(2);
@@ -151,6 +151,9 @@ impl RequestSpan {
         let mut note = |name: &'static str, value: opentelemetry::Value| {
             span.set_attribute(KeyValue::new(name, value));
         };
+        if let Some(failure) = facts.failure {
+            note("error.type", failure.code().into());
+        }
         note("http.request.method", (*method).to_owned().into());
         note("http.route", (*route).to_owned().into());
         note("http.response.status_code", i64::from(*status).into());
@@ -163,15 +166,17 @@ impl RequestSpan {
         if let Some(Principal::Key(key)) = &facts.principal {
             note("gateway.key", key.to_string().into());
         }
-        for (credential, provider) in &facts.credentials {
-            note("gateway.credential", credential.to_string().into());
-            note("gateway.provider", provider.as_str().into());
+        if !facts.credentials.is_empty() {
+            let [ids, providers] = [0, 1].map(|part| {
+                let names = facts.credentials.iter().map(|(id, of)| [id.as_str(), of.as_str()][part]);
+                names.collect::<Vec<_>>().join(",")
+            });
+            note("gateway.credential", ids.into());
+            note("gateway.provider", providers.into());
         }
-        for code in facts.warnings.iter() {
-            note("gateway.warning", code.as_str().into());
-        }
-        if let Some(failure) = facts.failure {
-            note("error.type", failure.code().into());
+        if !facts.warnings.is_empty() {
+            let codes: Vec<&str> = facts.warnings.iter().map(WarningCode::as_str).collect();
+            note("gateway.warnings", codes.join(",").into());
         }
         if *status >= 500 || *status == CALLER_LEFT {
             span.set_status(Status::error(""));

@@ -13,7 +13,7 @@ use crate::config::CorsOrigins;
 
 /// The first part of each path that pages may call. The operator's paths are not among them.
 const OPEN: [&str; 4] = ["crm", "credentials", "providers", "openapi.json"];
-/// How long browsers keep the response to a preflight; none keeps it longer.
+/// How long browsers keep the response to a preflight; Chrome keeps it no longer.
 const KEPT: Duration = Duration::from_hours(2);
 
 /// The headers that a caller may send.

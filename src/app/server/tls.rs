@@ -1,4 +1,4 @@
-//! TLS of a listener. The certificate is read again when its files change; a pair that cannot be used leaves the one before.
+//! TLS of a listener. The certificate is reloaded when its files change. If the new pair cannot be used, the previous one stays in use.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
@@ -75,9 +75,11 @@ impl Tls {
     /// Reads the files again if they changed, and logs what became of it.
     pub(in crate::app) fn reload(&self) {
         let CurrentCertificate { files, provider, current, seen } = &*self.certificate;
+        // Held to the end, so that what was read last is also what is used.
+        let mut seen = seen.lock();
         let pem = files.read();
         let digest = pem.as_ref().ok().map(digest);
-        if std::mem::replace(&mut *seen.lock(), digest) == digest {
+        if std::mem::replace(&mut *seen, digest) == digest {
             return;
         }
         match pem.and_then(|pem| parse(&pem, files, provider)) {
