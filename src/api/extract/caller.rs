@@ -77,9 +77,9 @@ impl FromRequestParts<AppState> for Operator {
 async fn refused_by_name<T>(outcome: Result<T>, parts: &Parts, state: &AppState) -> Result<T> {
     if let Err(failure) = &outcome {
         note_refusal(parts, state, failure);
-        // After another failure, such as that of the database, there is nobody to ask.
-        let is_refused = failure.kind == FailureKind::Unauthenticated;
-        let shown = authorization(&parts.headers).ok().flatten().filter(|_| is_refused);
+        // The database that just failed is not asked again.
+        let may_ask = failure.kind != FailureKind::StoreUnavailable;
+        let shown = authorization(&parts.headers).ok().flatten().filter(|_| may_ask);
         if let Some(tenant) = state.authenticator.owner(shown).await {
             request_record(parts).note_tenant(&tenant);
         }
