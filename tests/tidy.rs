@@ -55,10 +55,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap_complete", &["cli/"]),
     ("moka", &["store/", "upstream/lookups.rs", "auth/", "gateway/credentials/", "gateway/writes/"]),
     ("memchr", &["upstream/secrets.rs", "adapters/error_mapping.rs"]),
-    ("opentelemetry", &["telemetry/traces.rs"]),
-    ("opentelemetry_http", &["telemetry/traces.rs"]),
-    ("opentelemetry_otlp", &["telemetry/traces.rs"]),
-    ("opentelemetry_sdk", &["telemetry/traces.rs"]),
+    ("opentelemetry", &["telemetry/otel.rs"]),
+    ("opentelemetry_http", &["telemetry/otel.rs"]),
+    ("opentelemetry_otlp", &["telemetry/otel.rs"]),
+    ("opentelemetry_sdk", &["telemetry/otel.rs"]),
     ("metrics", &["telemetry/series.rs"]),
     ("metrics_exporter_prometheus", &["telemetry/series.rs"]),
 ];
@@ -363,8 +363,7 @@ fn a_type_name_is_defined_once() {
     assert_eq!(defined("type B = u8;"), Some("B"));
     assert_eq!(defined("    type Rejection = Failure;"), None);
     let mut homes = std::collections::BTreeMap::<String, String>::new();
-    // It stands for `traces.rs` in a build without traces.
-    for (file, text) in files("src").into_iter().filter(|(file, _)| file != "telemetry/no_traces.rs") {
+    for (file, text) in files("src") {
         for name in text.lines().filter_map(defined) {
             if let Some(other) = homes.insert(name.to_owned(), file.clone()) {
                 panic!("`{name}` is defined in {other} and in {file}; two things that differ have two names");

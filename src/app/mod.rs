@@ -9,6 +9,7 @@ mod serve;
 mod server;
 mod simulate;
 mod start;
+mod traces;
 
 use std::sync::Arc;
 

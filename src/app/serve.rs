@@ -46,7 +46,7 @@ pub async fn serve(config: Config, flags: Flags) -> anyhow::Result<()> {
     }
     tracing::info!(address = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), tls = tls.is_some(), "listening");
     if let Some(endpoint) = &config.traces.endpoint {
-        start::traces(endpoint, &config.traces, &parts.gateway.upstreams)?;
+        super::traces::start(endpoint, &config.traces, &parts.gateway.upstreams)?;
     }
     tokio::spawn(start::run_maintenance(parts.gateway.audit.clone(), config.storage.audit_retention_days));
     let authenticator = Arc::clone(&parts.authenticator);

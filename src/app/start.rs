@@ -1,67 +1,20 @@
 //! The checks of a server before it takes traffic, and its background maintenance.
 
-use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::runtime::Handle;
 
 use super::{CheckedConfig, Components, checked};
 use crate::clock;
-use crate::config::{CollectorUrl, Config, ConfigError, TraceSettings};
+use crate::config::{Config, ConfigError};
 use crate::gateway::credentials::KeyUsage;
 use crate::gateway::{Audit, Ledger, Rotation};
 use crate::sealing::{HEAD, Sealer};
 use crate::store::{Database, InspectedDatabase, InstancePresence, Store};
-use crate::telemetry::RepeatLimit;
-use crate::telemetry::traces::{self, Collector, Post};
-use crate::upstream::Transport;
 
 const MINUTE: Duration = Duration::from_mins(1);
 const WATCHED_EVERY: Duration = Duration::from_secs(3);
 /// One of so many checks of the database also writes.
 const PROBED_EVERY: u64 = 10;
 const MINUTES_A_DAY: u64 = 24 * 60;
-
-/// Traces are sent within this time, or dropped.
-const TRACES_WITHIN: Duration = Duration::from_secs(5);
-/// The response of a collector says little.
-const LARGEST_OF_COLLECTOR: usize = 64 * 1024;
-/// How often it is logged at most that traces cannot be sent.
-const TRACE_FAULTS_EVERY: Duration = Duration::from_mins(1);
-
-/// Starts the traces. Fails with a sentence if they cannot be started. A collector that fails later is logged.
-pub(super) fn traces(
-    endpoint: &CollectorUrl,
-    settings: &TraceSettings,
-    transport: &Transport,
-) -> anyhow::Result<()> {
-    // The exporter has a thread of its own, without a runtime.
-    let (runtime, transport) = (Handle::current(), transport.clone());
-    let logged = Arc::new(RepeatLimit::new(TRACE_FAULTS_EVERY));
-    let post: Arc<Post> = Arc::new(move |request| {
-        let (transport, logged) = (transport.clone(), Arc::clone(&logged));
-        let sent = runtime.spawn(async move {
-            let sent = transport.post(request, LARGEST_OF_COLLECTOR, TRACES_WITHIN).await;
-            let fault = match &sent {
-                Ok(response) if response.status().is_success() => return sent,
-                Ok(response) => response.status().to_string(),
-                Err(cause) => (*cause).to_owned(),
-            };
-            if let Some(suppressed) = logged.due(&fault) {
-                tracing::warn!(
-                    cause = fault,
-                    suppressed,
-                    "traces could not be sent to GATEWAY_OTLP_ENDPOINT and are lost"
-                );
-            }
-            sent
-        });
-        Box::pin(async move { sent.await.unwrap_or(Err("the process stops")) })
-    });
-    let collector =
-        Collector { endpoint: endpoint.0.as_str(), headers: &settings.headers.0, percent: settings.percent };
-    traces::start(&collector, post).map_err(|reason| anyhow::anyhow!("traces cannot be started: {reason}"))
-}
 
 /// Refuses to start if no stored secret can be opened with the given master keys: otherwise a mistyped key would show only when
 /// all tenants are refused. If some can be opened, only the credentials of the others are refused, because one damaged row

@@ -59,6 +59,9 @@ pub struct AttemptFacts {
 }
 
 impl AttemptFacts {
+    /// The cause if nobody waited for the reply.
+    pub const CALLER_LEFT: &'static str = "caller left";
+
     fn has_succeeded(&self) -> bool {
         self.status.is_some_and(|status| status < 400)
     }

@@ -58,7 +58,8 @@ pub fn log_briefly() {
 
 /// A request that has ended.
 pub struct AccessEntry<'a> {
-    pub method: &'a str,
+    /// A known method, or `other`.
+    pub method: &'static str,
     /// The route's template, never the path.
     pub route: &'a str,
     pub status: u16,

@@ -1,7 +1,7 @@
 //! The requests of the last hour and the last failures, in the memory of this process, for the operator page.
 //!
 //! Its size is fixed: a success only counts, and of failures the last [`FAILURES_MOST`] are kept, with short texts. All of it
-//! is at most [`BYTES_MOST`].
+//! is at most 512 KiB.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -18,7 +18,8 @@ pub const FAILURES_MOST: usize = 200;
 /// The minutes that are kept, with the current one.
 pub const MINUTES: usize = 60;
 /// The most bytes of a whole history.
-pub const BYTES_MOST: usize = 512 * 1024;
+#[cfg(test)]
+const BYTES_MOST: usize = 512 * 1024;
 /// The most bytes of each text of a failure.
 const TEXT_MOST: usize = 128;
 /// The most credentials of a failure that are named. A search has up to 50.
@@ -27,8 +28,8 @@ const NAMED_MOST: usize = 3;
 const UNTIMED_ROUTE: &str = "/crm/contacts/export";
 /// The kinds of failures, and one for failures without a kind, such as a caller who left.
 const KINDS: usize = FailureKind::ALL.len() + 1;
-/// Steps of durations: four for each power of two of microseconds, from 64 µs to 134 s.
-const STEPS: usize = 84;
+/// Buckets of durations: four for each power of two of microseconds, from 64 µs to 134 s.
+const BUCKETS: usize = 84;
 const FIRST_OCTAVE: u32 = 6;
 
 /// What this process did since it started.
@@ -64,12 +65,12 @@ pub struct MinuteCounts {
     pub failed: [u64; Origin::ALL.len()],
     /// The requests whose durations count.
     pub timed: u64,
-    /// The sum of their durations, and of the parts spent in CRMs and waiting. Parts are added up within one request if they
-    /// were at the same time, but to no more than its duration.
+    /// The sum of their durations, and of the parts spent in CRMs and waiting. Concurrent calls of one request are added
+    /// up, capped at the request's duration.
     pub total: Duration,
     pub upstream: Duration,
     pub waited: Duration,
-    steps: [u32; STEPS],
+    buckets: [u32; BUCKETS],
     kinds: [u32; KINDS],
 }
 
@@ -213,17 +214,17 @@ impl KeptRequests {
 
 impl MinuteCounts {
     const fn none(began: Timestamp) -> Self {
-        let (failed, steps, kinds) = ([0; Origin::ALL.len()], [0; STEPS], [0; KINDS]);
+        let (failed, buckets, kinds) = ([0; Origin::ALL.len()], [0; BUCKETS], [0; KINDS]);
         let (total, upstream, waited) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
-        Self { began, requests: 0, failed, timed: 0, total, upstream, waited, steps, kinds }
+        Self { began, requests: 0, failed, timed: 0, total, upstream, waited, buckets, kinds }
     }
 
     fn count(&mut self, entry: &AccessEntry<'_>) {
         self.requests += 1;
         if is_failed(entry) {
             let failure = entry.facts.failure;
-            self.failed[place_of(origin_of(failure, entry.status))] += 1;
-            self.kinds[failure.map_or(KINDS - 1, |kind| kind as usize)] += 1;
+            self.failed[origin_index(origin_of(failure, entry.status))] += 1;
+            self.kinds[kind_index(failure)] += 1;
         }
         if entry.route != UNTIMED_ROUTE {
             let upstream = entry.facts.upstream.min(entry.took);
@@ -231,7 +232,7 @@ impl MinuteCounts {
             self.total += entry.took;
             self.upstream += upstream;
             self.waited += entry.facts.waited.min(entry.took.saturating_sub(upstream));
-            self.steps[step_of(entry.took)] += 1;
+            self.buckets[bucket_of(entry.took)] += 1;
         }
     }
 
@@ -245,7 +246,7 @@ impl MinuteCounts {
     }
 
     fn add(&mut self, other: &Self) {
-        let Self { began: _, requests, failed, timed, total, upstream, waited, steps, kinds } = other;
+        let Self { began: _, requests, failed, timed, total, upstream, waited, buckets, kinds } = other;
         self.requests += requests;
         self.timed += timed;
         self.total += *total;
@@ -254,7 +255,7 @@ impl MinuteCounts {
         for (sum, count) in self.failed.iter_mut().zip(failed) {
             *sum += count;
         }
-        for (sum, count) in self.steps.iter_mut().zip(steps).chain(self.kinds.iter_mut().zip(kinds)) {
+        for (sum, count) in self.buckets.iter_mut().zip(buckets).chain(self.kinds.iter_mut().zip(kinds)) {
             *sum = sum.saturating_add(*count);
         }
     }
@@ -262,7 +263,7 @@ impl MinuteCounts {
     /// The requests that failed by the fault of `origin`.
     #[must_use]
     pub fn failed_by(&self, origin: Origin) -> u64 {
-        self.failed[place_of(origin)]
+        self.failed[origin_index(origin)]
     }
 
     /// The duration that 95 % of the requests did not exceed, to about a fifth; `None` without requests.
@@ -270,39 +271,43 @@ impl MinuteCounts {
     pub fn p95(&self) -> Option<Duration> {
         let rank = (self.timed * 95).div_ceil(100);
         let mut seen = 0;
-        let step = self.steps.iter().position(|count| {
+        let bucket = self.buckets.iter().position(|count| {
             seen += u64::from(*count);
             seen >= rank
         });
-        step.filter(|_| self.timed > 0).map(end_of_step)
+        bucket.filter(|_| self.timed > 0).map(upper_bound)
     }
 
     /// How many requests failed of each kind, the most frequent first. `None` are callers who left.
     #[must_use]
     pub fn by_kind(&self) -> Vec<(Option<FailureKind>, u32)> {
         let kinds = FailureKind::ALL.iter().copied().map(Some).chain([None]);
-        let place = |kind: Option<FailureKind>| kind.map_or(KINDS - 1, |kind| kind as usize);
-        let mut counts: Vec<_> = kinds.map(|kind| (kind, self.kinds[place(kind)])).collect();
+        let mut counts: Vec<_> = kinds.map(|kind| (kind, self.kinds[kind_index(kind)])).collect();
         counts.retain(|(_, count)| *count > 0);
         counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         counts
     }
 }
 
-fn place_of(origin: Origin) -> usize {
+/// Failures without a kind come last.
+fn kind_index(kind: Option<FailureKind>) -> usize {
+    kind.map_or(KINDS - 1, |kind| kind as usize)
+}
+
+fn origin_index(origin: Origin) -> usize {
     Origin::ALL.iter().position(|known| *known == origin).unwrap_or_default()
 }
 
-fn step_of(took: Duration) -> usize {
+fn bucket_of(took: Duration) -> usize {
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1 << FIRST_OCTAVE);
     let octave = micros.ilog2();
     let quarter = (micros >> (octave - 2)) & 3;
-    let step = u64::from(octave - FIRST_OCTAVE) * 4 + quarter;
-    usize::try_from(step).unwrap_or(STEPS).min(STEPS - 1)
+    let bucket = u64::from(octave - FIRST_OCTAVE) * 4 + quarter;
+    usize::try_from(bucket).unwrap_or(BUCKETS).min(BUCKETS - 1)
 }
 
-fn end_of_step(step: usize) -> Duration {
-    let (octave, quarter) = (FIRST_OCTAVE as usize + step / 4, step as u64 % 4);
+fn upper_bound(bucket: usize) -> Duration {
+    let (octave, quarter) = (FIRST_OCTAVE as usize + bucket / 4, bucket as u64 % 4);
     Duration::from_micros((1 << octave) + ((quarter + 1) << (octave - 2)))
 }
 
@@ -319,7 +324,7 @@ impl FailedRequest {
         let named = facts.credentials.iter().take(NAMED_MOST).map(|(id, _)| short(id.as_str()));
         Self {
             at: crate::clock::now(),
-            method: super::series::known_method(method),
+            method,
             route: short(route),
             status: *status,
             failure: facts.failure,
@@ -434,14 +439,14 @@ mod tests {
     }
 
     #[test]
-    fn the_95th_percentile_is_the_end_of_a_step_that_is_a_fifth_wide_at_most() {
+    fn the_95th_percentile_is_the_end_of_a_bucket_that_is_a_fifth_wide_at_most() {
         for micros in [1, 64, 65, 999, 1_000, 65_536, 1_234_567, 100_000_000] {
             let took = Duration::from_micros(micros);
-            let end = end_of_step(step_of(took));
+            let end = upper_bound(bucket_of(took));
             assert!(end > took, "{took:?} {end:?}");
             assert!(micros < 80 || end.as_secs_f64() < took.as_secs_f64() * 1.26, "{took:?} {end:?}");
         }
-        assert_eq!(step_of(Duration::MAX), STEPS - 1);
+        assert_eq!(bucket_of(Duration::MAX), BUCKETS - 1);
         let mut counts = MinuteCounts::none(crate::clock::now());
         assert_eq!(counts.p95(), None);
         let facts = RequestFacts::default();
@@ -507,7 +512,8 @@ mod tests {
                 ..record.facts()
             };
             let id = format!("é{long}");
-            history.record(&AccessEntry { request_id: &id, method: &long, ..entry(LIST, 502, 1, &facts) });
+            let method = crate::telemetry::series::known_method(&long);
+            history.record(&AccessEntry { request_id: &id, method, ..entry(LIST, 502, 1, &facts) });
         }
         let kept = history.kept.lock();
         assert_eq!((kept.failures.len(), kept.of_tenants.len()), (FAILURES_MOST, FAILURES_MOST));

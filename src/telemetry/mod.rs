@@ -4,9 +4,10 @@
 mod access;
 pub mod history;
 mod lines;
+#[cfg_attr(not(feature = "otel"), path = "no_otel.rs")]
+mod otel;
 mod repeats;
 pub mod series;
-#[cfg_attr(not(feature = "otel"), path = "no_traces.rs")]
 pub mod traces;
 
 use std::io::{IsTerminal, Write};

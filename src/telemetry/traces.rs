@@ -3,40 +3,21 @@
 //! Spans are made where requests and calls are recorded for the log and the metrics, from the same facts, and not from the
 //! `tracing` events of the code: so they hold ids, codes and times, and never a value.
 
-use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderName, Request, Response};
-use opentelemetry::trace::{
-    Span as _, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId, TraceState,
-    Tracer, TracerProvider,
-};
-use opentelemetry::{Context, KeyValue};
-use opentelemetry_http::{HttpClient, HttpError};
-use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig};
-use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider, Span};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use url::Url;
 
 use super::access::{AccessEntry, CALLER_LEFT};
-use crate::domain::{Principal, Provider, TraceParent, WarningCode};
+use super::otel::{self, Span};
+use crate::domain::{AttemptFacts, Principal, Provider, TraceParent, WarningCode};
 
-/// How long the process waits at its end for the last spans to be sent.
-const FLUSHED_WITHIN: Duration = Duration::from_secs(2);
 /// How long the collector may take for one batch.
-const EXPORTED_WITHIN: Duration = Duration::from_secs(5);
-
-static TRACES: OnceLock<Traces> = OnceLock::new();
-
-struct Traces {
-    provider: SdkTracerProvider,
-    tracer: SdkTracer,
-}
+pub const EXPORTED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Where traces go.
 pub struct Collector<'a> {
@@ -52,80 +33,55 @@ pub struct Collector<'a> {
 pub type Post =
     dyn Fn(Request<Bytes>) -> BoxFuture<'static, Result<Response<Bytes>, &'static str>> + Send + Sync;
 
-#[derive(Clone)]
-struct CollectorClient(Arc<Post>);
+/// Whether a span is of a request that came in, or of a call that went out.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum SpanRole {
+    Request,
+    Call,
+}
 
-impl fmt::Debug for CollectorClient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("CollectorClient")
+/// The value of an attribute.
+#[cfg_attr(not(feature = "otel"), expect(dead_code, reason = "without the SDK nobody reads it"))]
+pub(super) enum SpanValue {
+    Text(String),
+    Number(i64),
+}
+
+impl From<String> for SpanValue {
+    fn from(text: String) -> Self {
+        Self::Text(text)
     }
 }
 
-#[async_trait]
-impl HttpClient for CollectorClient {
-    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        Ok((self.0)(request).await?)
+impl From<&str> for SpanValue {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<i64> for SpanValue {
+    fn from(number: i64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<Duration> for SpanValue {
+    /// Milliseconds.
+    fn from(time: Duration) -> Self {
+        Self::Number(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
     }
 }
 
 /// Starts the traces of this process, once. `post` is called on a thread of the exporter. Fails with a reason if the
 /// exporter cannot be built.
 pub fn start(collector: &Collector<'_>, post: Arc<Post>) -> Result<(), String> {
-    let Collector { endpoint, headers, percent } = collector;
-    let header =
-        |(name, value): &(HeaderName, SecretString)| (name.to_string(), value.expose_secret().to_owned());
-    let exporter = SpanExporter::builder()
-        .with_http()
-        .with_http_client(CollectorClient(post))
-        .with_endpoint(format!("{}/v1/traces", endpoint.trim_end_matches('/')))
-        .with_headers(headers.iter().map(header).collect())
-        .with_timeout(EXPORTED_WITHIN)
-        .build()
-        .map_err(|error| error.to_string())?;
-    let resource = Resource::builder()
-        .with_service_name(env!("CARGO_PKG_NAME"))
-        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
-        .build();
-    let provider = SdkTracerProvider::builder()
-        .with_batch_exporter(exporter)
-        .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(f64::from(*percent) / 100.0))))
-        .with_resource(resource)
-        .build();
-    let tracer = provider.tracer(env!("CARGO_PKG_NAME"));
-    TRACES.set(Traces { provider, tracer }).map_err(|_| "traces were started before".to_owned())
+    otel::start(collector, post)
 }
 
 /// Waits up to two seconds for the last spans to be sent. Call it at the end of the process, while the runtime runs, on a thread
 /// that may block.
 pub fn flush() {
-    if let Some(traces) = TRACES.get() {
-        let _ = traces.provider.shutdown_with_timeout(FLUSHED_WITHIN);
-    }
-}
-
-/// A span that begins now; `None` if there are no traces.
-fn begin(kind: SpanKind, name: String, parent: Option<TraceParent>) -> Option<Span> {
-    let traces = TRACES.get()?;
-    let parent = parent
-        .and_then(remote)
-        .map_or_else(Context::new, |remote| Context::new().with_remote_span_context(remote));
-    Some(traces.tracer.build_with_context(traces.tracer.span_builder(name).with_kind(kind), &parent))
-}
-
-fn remote(parent: TraceParent) -> Option<SpanContext> {
-    let (trace, span) =
-        (TraceId::from_hex(parent.trace_id()).ok()?, SpanId::from_hex(parent.span_id()).ok()?);
-    Some(SpanContext::new(trace, span, TraceFlags::new(parent.flags()), true, TraceState::default()))
-}
-
-fn traceparent(span: Option<&Span>) -> Option<TraceParent> {
-    let context = span?.span_context();
-    let (trace, span, flags) = (context.trace_id(), context.span_id(), context.trace_flags().to_u8());
-    TraceParent::parse(format!("00-{trace}-{span}-{flags:02x}").as_bytes())
-}
-
-fn millis(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+    otel::flush();
 }
 
 /// The span of a request.
@@ -135,54 +91,52 @@ impl RequestSpan {
     /// The span of a request in the caller's trace `parent`, or in a new one.
     #[must_use]
     pub fn begin(method: &str, route: &str, parent: Option<TraceParent>) -> Self {
-        Self(TRACES.get().and_then(|_| begin(SpanKind::Server, format!("{method} {route}"), parent)))
+        Self(otel::begin(SpanRole::Request, format_args!("{method} {route}"), parent))
     }
 
     /// The parent of the spans of calls; `None` if there are no traces.
     #[must_use]
     pub fn traceparent(&self) -> Option<TraceParent> {
-        traceparent(self.0.as_ref())
+        self.0.as_ref().and_then(otel::traceparent)
     }
 
     /// Ends the span with the facts of the access log.
     pub fn end(&mut self, entry: &AccessEntry<'_>) {
-        let Some(mut span) = self.0.take().filter(Span::is_recording) else { return };
+        let Some(mut span) = self.0.take().filter(otel::is_recording) else { return };
         let AccessEntry { method, route, status, took: _, client: _, request_id, trace_id: _, facts } = entry;
-        let mut note = |name: &'static str, value: opentelemetry::Value| {
-            span.set_attribute(KeyValue::new(name, value));
-        };
+        let mut set = |name: &'static str, value: SpanValue| otel::set(&mut span, name, value);
         if let Some(failure) = facts.failure {
-            note("error.type", failure.code().into());
+            set("error.type", failure.code().into());
         }
-        note("http.request.method", (*method).to_owned().into());
-        note("http.route", (*route).to_owned().into());
-        note("http.response.status_code", i64::from(*status).into());
-        note("gateway.request_id", request_id.to_string().into());
-        note("gateway.waited_ms", millis(facts.waited).into());
-        note("gateway.attempts", i64::from(facts.attempts).into());
+        set("http.request.method", (*method).into());
+        set("http.route", (*route).into());
+        set("http.response.status_code", i64::from(*status).into());
+        set("gateway.request_id", (*request_id).into());
+        set("gateway.waited_ms", facts.waited.into());
+        set("gateway.attempts", i64::from(facts.attempts).into());
         if let Some(tenant) = &facts.tenant {
-            note("gateway.tenant", tenant.to_string().into());
+            set("gateway.tenant", tenant.as_str().into());
         }
         if let Some(Principal::Key(key)) = &facts.principal {
-            note("gateway.key", key.to_string().into());
+            set("gateway.key", key.as_str().into());
         }
         if !facts.credentials.is_empty() {
-            let [ids, providers] = [0, 1].map(|part| {
-                let names = facts.credentials.iter().map(|(id, of)| [id.as_str(), of.as_str()][part]);
-                names.collect::<Vec<_>>().join(",")
-            });
-            note("gateway.credential", ids.into());
-            note("gateway.provider", providers.into());
+            set("gateway.credential", joined(facts.credentials.iter().map(|(id, _)| id.as_str())));
+            set("gateway.provider", joined(facts.credentials.iter().map(|(_, provider)| provider.as_str())));
         }
         if !facts.warnings.is_empty() {
-            let codes: Vec<&str> = facts.warnings.iter().map(WarningCode::as_str).collect();
-            note("gateway.warnings", codes.join(",").into());
+            set("gateway.warnings", joined(facts.warnings.iter().map(WarningCode::as_str)));
         }
         if *status >= 500 || *status == CALLER_LEFT {
-            span.set_status(Status::error(""));
+            otel::set_failed(&mut span);
         }
-        span.end();
+        otel::end(span);
     }
+}
+
+/// An attribute has one value: several are joined, as in the log.
+fn joined<'a>(values: impl Iterator<Item = &'a str>) -> SpanValue {
+    values.collect::<Vec<_>>().join(",").into()
 }
 
 /// The span of a call to a CRM, with all its attempts and the waits between them. A call that is dropped before its end has
@@ -203,21 +157,18 @@ impl CallSpan {
         template: &str,
         host: &str,
     ) -> Self {
-        let mut span =
-            parent.and_then(|parent| begin(SpanKind::Client, format!("{method} {template}"), Some(parent)));
+        // A call of no request begins no trace of its own.
+        let mut span = parent.and_then(|parent| {
+            otel::begin(SpanRole::Call, format_args!("{method} {template}"), Some(parent))
+        });
         if let Some(span) = &mut span {
-            span.set_attribute(KeyValue::new("gateway.provider", provider.as_str()));
-            span.set_attribute(KeyValue::new("http.request.method", method.to_string()));
-            span.set_attribute(KeyValue::new("url.template", template.to_owned()));
+            otel::set(span, "gateway.provider", provider.as_str().into());
+            otel::set(span, "http.request.method", method.as_str().into());
+            otel::set(span, "url.template", template.into());
             if let Ok(host) = Url::parse(host) {
-                span.set_attribute(KeyValue::new(
-                    "server.address",
-                    host.host_str().unwrap_or_default().to_owned(),
-                ));
-                span.set_attribute(KeyValue::new(
-                    "server.port",
-                    i64::from(host.port_or_known_default().unwrap_or_default()),
-                ));
+                otel::set(span, "server.address", host.host_str().unwrap_or_default().into());
+                let port = host.port_or_known_default().unwrap_or_default();
+                otel::set(span, "server.port", i64::from(port).into());
             }
         }
         Self { span, attempts: 0 }
@@ -226,21 +177,21 @@ impl CallSpan {
     /// What the CRM gets as `traceparent`; `None` if there are no traces.
     #[must_use]
     pub fn traceparent(&self) -> Option<TraceParent> {
-        traceparent(self.span.as_ref())
+        self.span.as_ref().and_then(otel::traceparent)
     }
 
     /// An attempt is sent now.
     pub fn attempt(&mut self) {
         self.attempts += 1;
         if let Some(span) = &mut self.span {
-            span.add_event("attempt", vec![KeyValue::new("number", self.attempts)]);
+            otel::add_event(span, "attempt", vec![("number", self.attempts.into())]);
         }
     }
 
     /// The last attempt ended like this, and another one follows after `wait`.
     pub fn retry(&mut self, result: Result<u16, &'static str>, wait: Duration) {
         if let Some(span) = &mut self.span {
-            span.add_event("retry", vec![outcome(result), KeyValue::new("wait_ms", millis(wait))]);
+            otel::add_event(span, "retry", vec![outcome(result), ("wait_ms", wait.into())]);
         }
     }
 
@@ -251,24 +202,26 @@ impl CallSpan {
 
     fn close(&mut self, result: Result<u16, &'static str>) {
         let Some(mut span) = self.span.take() else { return };
-        span.set_attribute(outcome(result));
-        span.set_attribute(KeyValue::new("gateway.attempts", self.attempts));
+        let (name, value) = outcome(result);
+        otel::set(&mut span, name, value);
+        otel::set(&mut span, "gateway.attempts", self.attempts.into());
         if !matches!(result, Ok(..400)) {
-            span.set_status(Status::error(""));
+            otel::set_failed(&mut span);
         }
-        span.end();
+        otel::end(span);
     }
 }
 
 impl Drop for CallSpan {
     fn drop(&mut self) {
-        self.close(Err("caller left"));
+        self.close(Err(AttemptFacts::CALLER_LEFT));
     }
 }
 
-fn outcome(result: Result<u16, &'static str>) -> KeyValue {
+/// The attribute for the status of the reply, or for why there is none.
+fn outcome(result: Result<u16, &'static str>) -> (&'static str, SpanValue) {
     match result {
-        Ok(status) => KeyValue::new("http.response.status_code", i64::from(status)),
-        Err(cause) => KeyValue::new("error.type", cause),
+        Ok(status) => ("http.response.status_code", i64::from(status).into()),
+        Err(cause) => ("error.type", cause.into()),
     }
 }

@@ -24,8 +24,6 @@ use crate::telemetry::traces::CallSpan;
 const LONGEST_READ: Duration = Duration::from_secs(10);
 /// A timeout counts against the host only if the host had at least this much time.
 const MEANINGFUL_TIMEOUT: Duration = Duration::from_secs(5);
-/// Why a call that was sent has no outcome.
-const CALLER_LEFT: &str = "caller left";
 /// A larger difference between this machine's clock and a CRM's is logged.
 const LARGEST_CLOCK_OFFSET: SignedDuration = SignedDuration::from_mins(5);
 
@@ -55,7 +53,13 @@ impl SentCall<'_> {
 impl Drop for SentCall<'_> {
     fn drop(&mut self) {
         if self.is_open {
-            drop(self.upstream.record(self.context, self.call, Err(CALLER_LEFT), None, self.at.elapsed()));
+            drop(self.upstream.record(
+                self.context,
+                self.call,
+                Err(AttemptFacts::CALLER_LEFT),
+                None,
+                self.at.elapsed(),
+            ));
         }
     }
 }

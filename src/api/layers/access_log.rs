@@ -11,7 +11,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
@@ -34,12 +34,9 @@ pub(in crate::api) async fn record(
 ) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
     let parent = traceparent(request.headers());
-    let span = RequestSpan::begin(
-        // A caller can send any text as a method.
-        series::known_method(request.method().as_str()),
-        route.as_ref().map_or("none", MatchedPath::as_str),
-        parent,
-    );
+    // A caller can send any text as a method.
+    let method = series::known_method(request.method().as_str());
+    let span = RequestSpan::begin(method, route.as_ref().map_or("none", MatchedPath::as_str), parent);
     let record = RequestRecord::begin(span.traceparent());
     let extensions = request.extensions_mut();
     extensions.insert(record.clone());
@@ -52,7 +49,7 @@ pub(in crate::api) async fn record(
         route,
         id: extensions.get::<RequestId>().map_or(Text::from_static(""), |id| id.0.clone()),
         client: extensions.get::<PeerAddress>().copied(),
-        method: request.method().clone(),
+        method,
         status: CALLER_LEFT,
     };
     open.client = open.client.map(|PeerAddress(peer)| PeerAddress(proxies.client(peer, request.headers())));
@@ -109,7 +106,7 @@ struct OpenRequest {
     route: Option<MatchedPath>,
     id: Text,
     client: Option<PeerAddress>,
-    method: Method,
+    method: &'static str,
     status: u16,
     trace: Option<TraceParent>,
     span: RequestSpan,
@@ -125,8 +122,6 @@ impl Drop for OpenRequest {
         }
         let route = route.as_ref().map_or("none", MatchedPath::as_str);
         let code = facts.failure.map_or("", |kind| kind.code());
-        // A caller can send any text as a method.
-        let method = series::known_method(method.as_str());
         let times = series::RequestTimes { total: took, waited: facts.waited, upstream: facts.upstream };
         series::request(route, method, *status, code, &times);
         let entry = AccessEntry {
