@@ -3,15 +3,16 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
+use super::frame::scrolled_as;
 use super::texts::{at, clock_of, count, counted, day_of, took};
 use crate::api::docs::{badge, escaped};
 use crate::api::problem::title;
 use crate::domain::{AttemptFacts, FailureKind, Origin, TenantId, Text};
+use crate::telemetry::CALLER_LEFT;
 use crate::telemetry::history::{FAILURES_MOST, FailedRequest, HistorySnapshot, MinuteCounts, origin_of};
 
 /// How many failures are shown before the rest is unfolded.
 const SHOWN_FIRST: usize = 20;
-const CALLER_LEFT: u16 = 499;
 
 /// The codes of the last hour.
 pub(super) fn by_code(sum: &MinuteCounts) -> String {
@@ -19,15 +20,13 @@ pub(super) fn by_code(sum: &MinuteCounts) -> String {
     if kinds.is_empty() {
         return "<p>No failures in the last hour.</p>\n".to_owned();
     }
-    let mut table = "<div class=\"scroll\" role=\"region\" aria-label=\"Failures by code\" tabindex=\"0\">\n<table class=\"narrow\">\n\
-                     <tr><th>Code</th><th>Whose fault</th><th class=\"number\">In the last hour</th></tr>\n"
-        .to_owned();
+    let mut rows = String::new();
     for (kind, number) in kinds {
         let origin = origin_of(kind, CALLER_LEFT);
         let text = kind.map_or("The caller left before the response", title);
         // Writing to a string does not fail.
         let _ = writeln!(
-            table,
+            rows,
             "<tr><td>{}<br><span class=\"hint\">{}</span></td><td>{}</td><td class=\"number\">{}</td></tr>",
             code(kind, CALLER_LEFT),
             escaped(text),
@@ -35,7 +34,8 @@ pub(super) fn by_code(sum: &MinuteCounts) -> String {
             count(number.into())
         );
     }
-    table + "</table>\n</div>\n"
+    let head = "<th>Code</th><th>Whose fault</th><th class=\"number\">In the last hour</th>";
+    scrolled_as("Failures by code", "narrow", head, &rows)
 }
 
 /// The tenants of the last failures, those of the newest first.
@@ -74,10 +74,8 @@ fn table<'a>(
     names: &HashMap<TenantId, Text>,
 ) -> String {
     let rows: String = failures.map(|failed| row(failed, names)).collect();
-    format!(
-        "<div class=\"scroll\" role=\"region\" aria-label=\"{label}\" tabindex=\"0\">\n<table class=\"failures\">\n\
-         <tr><th>UTC</th><th>Request</th><th>Call to the CRM</th><th>Who</th></tr>\n{rows}</table>\n</div>\n"
-    )
+    let head = "<th>UTC</th><th>Request</th><th>Call to the CRM</th><th>Who</th>";
+    scrolled_as(label, "failures", head, &rows)
 }
 
 fn row(failed: &FailedRequest, names: &HashMap<TenantId, Text>) -> String {

@@ -52,6 +52,19 @@ impl OpsFrame {
     }
 }
 
+/// A table in a box of its own, which scrolls on narrow screens. `head` and `rows` are HTML.
+pub(super) fn scrolled(label: &str, head: &str, rows: &str) -> String {
+    scrolled_as(label, "", head, rows)
+}
+
+/// The same with a class for the table.
+pub(super) fn scrolled_as(label: &str, class: &str, head: &str, rows: &str) -> String {
+    let class = if class.is_empty() { String::new() } else { format!(" class=\"{class}\"") };
+    format!(
+        "<div class=\"scroll\" role=\"region\" aria-label=\"{label}\" tabindex=\"0\">\n<table{class}>\n<tr>{head}</tr>\n{rows}</table>\n</div>\n"
+    )
+}
+
 /// The page of a gateway without an admin token.
 pub(super) fn unavailable() -> OpsFrame {
     let body = "<h1>Operator page</h1>\n<p class=\"lead\">This gateway has no admin token, so nobody can sign in.</p>\n\

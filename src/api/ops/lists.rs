@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::frame::scrolled;
 use super::overview::{OpsParameters, PAGE_SIZE};
 use super::texts::{at, between, bytes, count, lasting, percent, ratio};
 use crate::api::docs::escaped;
@@ -33,12 +34,6 @@ fn unreadable<T>(read: &Result<T>) -> String {
     let code = read.as_ref().err().map_or("", |failure| failure.kind.code());
     format!(
         "<p class=\"note\">The database could not be read (<code>{code}</code>). The log has the reason.</p>\n"
-    )
-}
-
-fn table(label: &str, head: &str, rows: &str) -> String {
-    format!(
-        "<div class=\"scroll\" role=\"region\" aria-label=\"{label}\" tabindex=\"0\">\n<table>\n<tr>{head}</tr>\n{rows}</table>\n</div>\n"
     )
 }
 
@@ -90,7 +85,7 @@ pub(super) fn writes(
     }
     let rows: String = writes.iter().map(write_row).collect();
     let head = "<th>Age</th><th>State</th><th>Tenant</th><th>Credential</th><th>What happens next</th>";
-    format!("{}{}{known}", table("Open writes", head, &rows), pager(OpsList::Writes, parameters, all))
+    format!("{}{}{known}", scrolled("Open writes", head, &rows), pager(OpsList::Writes, parameters, all))
 }
 
 fn write_row(write: &OpenWrite) -> String {
@@ -155,7 +150,7 @@ pub(super) fn credentials(
         count(refused),
         count(unknown),
         count(working),
-        table("Credentials", head, &rows),
+        scrolled("Credentials", head, &rows),
         pager(OpsList::Credentials, parameters, all)
     )
 }
@@ -209,7 +204,7 @@ pub(super) fn tenants(
     format!(
         "<p>{} in all. Those with refused credentials are first, then those that have used most of a quota.</p>\n{}{}",
         count(totals.tenants),
-        table("Tenants", head, &rows),
+        scrolled("Tenants", head, &rows),
         pager(OpsList::Tenants, parameters, totals.tenants)
     )
 }

@@ -6,7 +6,7 @@ use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use super::chart::BarChart;
-use super::frame::OpsFrame;
+use super::frame::{OpsFrame, scrolled};
 use super::lists::{self, OpsList};
 use super::texts::{at, between, count, counted, lasting, minute_of, percent, took};
 use super::{failures, texts};
@@ -314,13 +314,14 @@ fn each_minute(minutes: &[MinuteCounts]) -> String {
             minute_of(minute.began)
         );
     }
+    let head = "<th>Minute from (UTC)</th><th class=\"number\">Requests</th><th class=\"number\">Failed: CRM</th>\
+                <th class=\"number\">Failed: gateway</th><th class=\"number\">Failed: caller</th>\
+                <th class=\"number\">Mean in the CRM</th><th class=\"number\">Mean waiting</th>\
+                <th class=\"number\">Mean in the gateway</th><th class=\"number\">95 % within</th>";
     format!(
-        "<details>\n<summary>The charts as a table</summary>\n<div class=\"scroll\" role=\"region\" aria-label=\"Traffic by minute\" \
-         tabindex=\"0\">\n<table>\n<tr><th>Minute from (UTC)</th><th class=\"number\">Requests</th>\
-         <th class=\"number\">Failed: CRM</th><th class=\"number\">Failed: gateway</th><th class=\"number\">Failed: caller</th>\
-         <th class=\"number\">Mean in the CRM</th><th class=\"number\">Mean waiting</th><th class=\"number\">Mean in the gateway</th>\
-         <th class=\"number\">95 % within</th></tr>\n{rows}</table>\n</div>\n\
-         <p class=\"hint\">Exports are counted as requests, but not in the durations, which depend on their readers. Calls of one request \
-         at the same time are added up, to at most its duration.</p>\n</details>\n"
+        "<details>\n<summary>The charts as a table</summary>\n{}<p class=\"hint\">Exports are counted as requests, but not in the \
+         durations, which depend on their readers. Concurrent calls of one request are added up, capped at its duration.</p>\n\
+         </details>\n",
+        scrolled("Traffic by minute", head, &rows)
     )
 }
