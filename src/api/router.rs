@@ -77,7 +77,7 @@ fn layered(table: Router, (edge, history): (EdgeSettings, Arc<RequestHistory>)) 
         // Sees the final response and the total time.
         .layer(from_fn_with_state((trusted_proxies, history), layers::record))
         // A browser shows a failure to the page only with these headers.
-        .option_layer(cors.map(|cors| from_fn_with_state(cors, layers::share)))
+        .option_layer(cors.map(|cors| from_fn_with_state(cors, layers::apply_cors)))
         // Outside the rendering of problems, which have it too.
         .option_layer(public_url.map(|url| from_fn_with_state(url, layers::publish)))
         // Applies to problems too.

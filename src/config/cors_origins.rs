@@ -27,7 +27,7 @@ impl CorsOrigins {
 fn origin(text: &str) -> Result<String, &'static str> {
     if text.contains('*') || text == "null" {
         return Err(
-            "must name each origin; there are no patterns, and `*` and `null` would let the pages of everybody in",
+            "must list exact origins; patterns, `*` and `null` are refused, because they would admit any site",
         );
     }
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));

@@ -12,18 +12,7 @@ pub struct PublicUrl(Arc<str>);
 impl PublicUrl {
     /// Fails with what is wrong with the text.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        // The parser would leave them out.
-        if text.contains(char::is_control) {
-            return Err("must not have line breaks or other control characters");
-        }
-        let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        let url = url.ok_or("must be an http or https URL, such as https://api.example.com/contacts")?;
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err("must not have a user or a password, because every caller sees it");
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err("must not have a query or a fragment, because paths are added to its end");
-        }
+        let url = plain_url(text, "must not have a user or a password, because every caller sees it")?;
         Ok(Self(url.as_str().trim_end_matches('/').into()))
     }
 
@@ -32,6 +21,24 @@ impl PublicUrl {
     pub fn of(&self, path: &str) -> String {
         format!("{self}{path}")
     }
+}
+
+/// An `http` or `https` URL to whose end paths are added. Fails with what is wrong with the text: `no_secret` if it has a user or
+/// a password.
+pub(super) fn plain_url(text: &str, no_secret: &'static str) -> Result<Url, &'static str> {
+    // The parser would leave them out.
+    if text.contains(char::is_control) {
+        return Err("must not have line breaks or other control characters");
+    }
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let url = url.ok_or("must be an http or https URL, such as https://api.example.com/contacts")?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(no_secret);
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("must not have a query or a fragment, because paths are added to its end");
+    }
+    Ok(url)
 }
 
 impl Display for PublicUrl {

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use tracing::level_filters::LevelFilter;
 use url::Url;
 
+use super::public_url::plain_url;
 use super::{CorsOrigins, LogFormat, LoggedSuccesses, PublicUrl, TrustedProxies};
 
 /// The value of a setting, from its text. The kind of the setting is checked before.
@@ -154,15 +155,8 @@ pub struct CollectorUrl(pub Url);
 
 impl FromSetting for CollectorUrl {
     fn from_setting(text: &str) -> Result<Self, &'static str> {
-        let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        let url = url.ok_or("must be an http or https URL, such as http://127.0.0.1:4318")?;
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err("must not have a user or a password; give secrets in GATEWAY_OTLP_HEADERS");
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err("must not have a query or a fragment, because a path is added to its end");
-        }
-        Ok(Self(url))
+        let no_secret = "must not have a user or a password; give secrets in GATEWAY_OTLP_HEADERS";
+        plain_url(text, no_secret).map(Self)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Writes JSON: values up to a limit, and objects whose values are JSON text already.
 //!
 //! `serde_json` looks at each byte of each text and calls its writer six times a field, which was a third of a list's CPU
-//! time. This writer gives the same bytes. It leaves numbers, and texts that need escapes, to `serde_json`.
+//! time. This writer gives the same bytes, but fails where a key is no text, which no response has. It leaves numbers, and texts
+//! that need escapes, to `serde_json`.
 
 use std::fmt;
 use std::io;

@@ -12,12 +12,12 @@ use tower_http::cors::CorsLayer;
 use crate::config::CorsOrigins;
 
 /// The first part of each path that pages may call. The operator's paths are not among them.
-const OPEN: [&str; 4] = ["crm", "credentials", "providers", "openapi.json"];
+const SHARED_PATHS: [&str; 4] = ["crm", "credentials", "providers", "openapi.json"];
 /// How long browsers keep the response to a preflight; Chrome keeps it no longer.
-const KEPT: Duration = Duration::from_hours(2);
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_hours(2);
 
 /// The headers that a caller may send.
-const SENT: [HeaderName; 10] = [
+const ALLOWED_HEADERS: [HeaderName; 10] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
     header::IF_MATCH,
@@ -30,7 +30,7 @@ const SENT: [HeaderName; 10] = [
     HeaderName::from_static("x-request-timeout-ms"),
 ];
 /// The headers of responses that a page may read.
-const READ: [HeaderName; 8] = [
+const EXPOSED_HEADERS: [HeaderName; 8] = [
     header::ALLOW,
     header::ETAG,
     header::LINK,
@@ -49,19 +49,23 @@ pub(in crate::api) fn cors_layer(origins: &CorsOrigins) -> Option<CorsLayer> {
         CorsLayer::new()
             .allow_origin(origins)
             .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-            .allow_headers(SENT)
-            .expose_headers(READ)
-            .max_age(KEPT)
+            .allow_headers(ALLOWED_HEADERS)
+            .expose_headers(EXPOSED_HEADERS)
+            .max_age(PREFLIGHT_MAX_AGE)
     };
     (!origins.is_empty()).then(layer)
 }
 
 /// Answers preflights without authentication, and adds the headers to all other responses, failures too.
-pub(in crate::api) async fn share(State(layer): State<CorsLayer>, request: Request, next: Next) -> Response {
+pub(in crate::api) async fn apply_cors(
+    State(layer): State<CorsLayer>,
+    request: Request,
+    next: Next,
+) -> Response {
     let first = request.uri().path().split('/').nth(1).unwrap_or_default();
     let is_other_options = request.method() == Method::OPTIONS
         && !request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    if !OPEN.contains(&first) || is_other_options {
+    if !SHARED_PATHS.contains(&first) || is_other_options {
         return next.run(request).await;
     }
     let Ok(response) = layer.layer(next).oneshot(request).await;

@@ -13,7 +13,7 @@ pub use access_log::PeerAddress;
 pub(super) use access_log::record;
 pub(super) use admission::admit;
 pub(super) use aliases::plain;
-pub(super) use cors::{cors_layer, share};
+pub(super) use cors::{apply_cors, cors_layer};
 pub(super) use envelope::{envelope, panicked};
 pub(super) use public_url::publish;
 pub(super) use request_id::{RequestId, identify};

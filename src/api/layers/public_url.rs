@@ -7,8 +7,8 @@ use http::{HeaderName, HeaderValue, header};
 
 use crate::config::PublicUrl;
 
-/// Puts the public URL before the paths in `Location` and `Link`, and tells it to those who render problems. Stored responses
-/// have paths, so a replay has the URL of today.
+/// Puts the public URL before the paths in `Location` and `Link`, and makes it available to the rendering of problems. A stored
+/// `Location` is a path, so a replay gets the current URL; a stored problem keeps the `type` it was rendered with.
 pub(in crate::api) async fn publish(
     State(public_url): State<PublicUrl>,
     mut request: Request,
