@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use contacts_gateway::config::SECTIONS;
 
 use crate::gateway_process::{GatewayProcess, master_key};
+use crate::testbed::hang_up_until;
 
 struct Reloaded {
     folder: tempfile::TempDir,
@@ -39,18 +40,7 @@ impl Reloaded {
     /// Writes the file, sends SIGHUP, and returns the log from then until `says`.
     async fn reload(&self, file: &str, says: &str) -> String {
         std::fs::write(PathBuf::from(self.folder.path()).join("gateway.toml"), file).unwrap();
-        let before = self.gateway.logged().len();
-        let id = self.gateway.id().to_string();
-        assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
-        let began = Instant::now();
-        loop {
-            let new = self.gateway.logged()[before..].to_owned();
-            if new.contains(says) {
-                return new;
-            }
-            assert!(began.elapsed() < Duration::from_secs(10), "{says}: {new}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        hang_up_until(&self.gateway, says).await
     }
 
     /// How many of 30 requests at once are refused because of the rate limit.

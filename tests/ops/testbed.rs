@@ -157,6 +157,22 @@ impl Testbed {
     }
 }
 
+/// Sends SIGHUP, and returns the log from then until `says`.
+pub(crate) async fn hang_up_until(gateway: &GatewayProcess, says: &str) -> String {
+    let before = gateway.logged().len();
+    let id = gateway.id().to_string();
+    assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
+    let began = Instant::now();
+    loop {
+        let new = gateway.logged()[before..].to_owned();
+        if new.contains(says) {
+            return new;
+        }
+        assert!(began.elapsed() < Duration::from_secs(10), "{says}: {new}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// Whether `line` has these fields with these values.
 pub(crate) fn has(line: &Value, fields: &Value) -> bool {
     fields.as_object().unwrap().iter().all(|(name, value)| line.get(name) == Some(value))

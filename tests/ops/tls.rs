@@ -14,6 +14,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::front::fixture;
 use crate::gateway_process::{GatewayProcess, master_key};
+use crate::testbed::hang_up_until;
 
 /// A gateway with TLS. Its files are `tls.crt` and `tls.key` in the folder.
 struct Secured {
@@ -35,22 +36,6 @@ impl Secured {
 
     fn put(&self, fixture: &str, name: &str) {
         put(self.folder.path(), fixture, name);
-    }
-
-    /// Sends SIGHUP, and waits for the line in the log.
-    async fn hang_up_until(&self, says: &str) -> String {
-        let before = self.gateway.logged().len();
-        let id = self.gateway.id().to_string();
-        assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
-        let began = Instant::now();
-        loop {
-            let new = self.gateway.logged()[before..].to_owned();
-            if new.contains(says) {
-                return new;
-            }
-            assert!(began.elapsed() < Duration::from_secs(10), "{says}: {new}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
     }
 
     /// Connects as a client that trusts the tests' authority. Returns the certificate that the server shows.
@@ -110,11 +95,11 @@ async fn https_is_served_and_a_new_certificate_is_used_without_a_restart() {
             "none" => std::fs::remove_file(secured.folder.path().join("tls.crt")).unwrap(),
             fixture => secured.put(fixture, "tls.crt"),
         }
-        secured.hang_up_until("the TLS certificate was not reloaded").await;
+        hang_up_until(&secured.gateway, "the TLS certificate was not reloaded").await;
         assert_eq!(secured.connect().await.unwrap().1, first, "{broken}");
     }
     secured.put("wrong_host.pem", "tls.crt");
-    secured.hang_up_until("the TLS certificate was reloaded").await;
+    hang_up_until(&secured.gateway, "the TLS certificate was reloaded").await;
     assert!(secured.connect().await.is_err(), "it is for another host");
     assert!(ask(kept, READY).await.unwrap().starts_with("HTTP/1.1 200"), "an open connection goes on");
     // Without a signal, within seconds.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use contacts_gateway::simulators::{Fault, FaultKind, aptly};
+use contacts_gateway::simulators::{Fault, FaultKind, Running, aptly};
 use http::{HeaderMap, StatusCode};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as AnyValue;
@@ -107,10 +107,30 @@ fn is_error(span: &Span) -> bool {
     span.status.as_ref().is_some_and(|status| status.code == SpanStatus::Error as i32)
 }
 
-async fn traced(collector: &Collector, more: &[(&str, &str)]) -> Testbed {
-    let headers = format!("authorization=Bearer {COLLECTOR_SECRET}, x-scope=all");
-    let settings = [("GATEWAY_OTLP_ENDPOINT", collector.url.as_str()), ("GATEWAY_OTLP_HEADERS", &headers)];
-    Testbed::with(&[&settings[..], more].concat()).await
+/// A gateway whose traces are collected, and an account at a CRM whose calls are seen.
+struct Traced {
+    collector: Collector,
+    bed: Testbed,
+    crm: Running,
+    relay: Relay,
+    account: Account,
+    /// A contact of the CRM.
+    contact: String,
+}
+
+impl Traced {
+    async fn open() -> Self {
+        let collector = Collector::start(StatusCode::OK).await;
+        let headers = format!("authorization=Bearer {COLLECTOR_SECRET}, x-scope=all");
+        let settings =
+            [("GATEWAY_OTLP_ENDPOINT", collector.url.as_str()), ("GATEWAY_OTLP_HEADERS", &headers)];
+        let bed = Testbed::with(&settings).await;
+        let crm = aptly::AptlySimulator::start(aptly::AptlyOptions::default()).await.unwrap();
+        let relay = Relay::before(&crm.base_url()).await;
+        let account = bed.account("one", &relay.base_url(), crm.token()).await;
+        let contact = crm.contacts()[0]["_id"].as_str().unwrap().to_owned();
+        Self { collector, bed, crm, relay, account, contact }
+    }
 }
 
 async fn get(bed: &Testbed, account: &Account, contact: &str, id: &str, parent: Option<&str>) -> u16 {
@@ -127,12 +147,7 @@ fn terminate(bed: &Testbed) {
 
 #[tokio::test]
 async fn a_request_and_its_calls_are_spans_of_the_callers_trace() {
-    let collector = Collector::start(StatusCode::OK).await;
-    let bed = traced(&collector, &[]).await;
-    let crm = aptly::AptlySimulator::start(aptly::AptlyOptions::default()).await.unwrap();
-    let relay = Relay::before(&crm.base_url()).await;
-    let account = bed.account("one", &relay.base_url(), crm.token()).await;
-    let contact = crm.contacts()[0]["_id"].as_str().unwrap().to_owned();
+    let Traced { collector, bed, crm, relay, account, contact } = Traced::open().await;
     let unavailable = FaultKind::Status {
         code: 503,
         body: "{}".to_owned(),
@@ -212,12 +227,7 @@ fn calls_of(calls: &[Span]) -> i64 {
 
 #[tokio::test]
 async fn a_trace_begins_here_without_a_parent_and_is_left_out_if_the_caller_leaves_it_out() {
-    let collector = Collector::start(StatusCode::OK).await;
-    let bed = traced(&collector, &[]).await;
-    let crm = aptly::AptlySimulator::start(aptly::AptlyOptions::default()).await.unwrap();
-    let relay = Relay::before(&crm.base_url()).await;
-    let account = bed.account("one", &relay.base_url(), crm.token()).await;
-    let contact = crm.contacts()[0]["_id"].as_str().unwrap().to_owned();
+    let Traced { collector, bed, crm, relay, account, contact } = Traced::open().await;
     assert_eq!(get(&bed, &account, &contact, "id-own", None).await, 200);
     let (request, calls) = collector.request("id-own").await;
     assert!(request.parent_span_id.is_empty() && !calls.is_empty(), "{request:?}");
@@ -261,10 +271,7 @@ async fn a_trace_begins_here_without_a_parent_and_is_left_out_if_the_caller_leav
 
 #[tokio::test]
 async fn spans_hold_no_value_and_the_last_ones_are_sent_at_the_end() {
-    let collector = Collector::start(StatusCode::OK).await;
-    let mut bed = traced(&collector, &[]).await;
-    let crm = aptly::AptlySimulator::start(aptly::AptlyOptions::default()).await.unwrap();
-    let account = bed.account("one", &crm.base_url(), crm.token()).await;
+    let Traced { collector, mut bed, crm, account, .. } = Traced::open().await;
     let body = json!({ "firstName": "Wexworth", "lastName": "Tandlebrook",
         "emailAddresses": [{ "emailAddress": "quorvex@example.com" }],
         "phoneNumbers": [{ "phoneNumber": "+14155550173" }] });
