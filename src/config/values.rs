@@ -208,3 +208,35 @@ impl FromSetting for AdminToken {
         Ok(Self(text.into()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_collector_has_a_plain_url_and_headers_that_are_not_the_clients_own() {
+        assert!(CollectorUrl::from_setting("http://127.0.0.1:4318/base").is_ok());
+        for (text, says) in [
+            ("127.0.0.1:4318", "http or https"),
+            ("http://canary@127.0.0.1:4318", "GATEWAY_OTLP_HEADERS"),
+            ("http://127.0.0.1:4318?canary", "query or a fragment"),
+            ("http://127.0.0.1:4318/\ncanary", "control characters"),
+        ] {
+            let fault = CollectorUrl::from_setting(text).unwrap_err();
+            assert!(fault.contains(says) && !fault.contains("canary"), "{text}: {fault}");
+        }
+        let headers = |text: &str| CollectorHeaders::from_setting(text).map(|headers| headers.0.len());
+        assert_eq!(headers("authorization=Bearer a=b, x-scope = all ,"), Ok(2));
+        for text in [
+            "canary",
+            "a b=c",
+            "x=",
+            "x=\u{1}",
+            "Content-Length=5",
+            "host=canary",
+            "transfer-encoding=chunked",
+        ] {
+            assert!(headers(text).is_err_and(|fault| !fault.contains("canary")), "{text}");
+        }
+    }
+}

@@ -459,6 +459,23 @@ mod tests {
     }
 
     #[test]
+    fn what_no_app_asks_for_is_not_counted() {
+        let (history, facts) = (RequestHistory::default(), RequestFacts::default());
+        for (route, method) in
+            [("/readyz", "GET"), ("/docs/", "GET"), ("/ops", "POST"), (LIST, "OPTIONS"), ("none", "OPTIONS")]
+        {
+            history.record(&AccessEntry { method, ..entry(route, 200, 1, &facts) });
+        }
+        let counted = |history: &RequestHistory| {
+            history.snapshot().minutes.iter().map(|minute| minute.requests).sum::<u64>()
+        };
+        assert_eq!(counted(&history), 0);
+        history.record(&entry(LIST, 200, 1, &facts));
+        history.record(&entry("none", 404, 1, &facts));
+        assert_eq!(counted(&history), 2);
+    }
+
+    #[test]
     fn a_flood_of_one_tenant_or_of_strangers_does_not_hide_the_failures_of_others() {
         let history = RequestHistory::default();
         let record = |kind, tenant: &str, times: usize| {
