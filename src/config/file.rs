@@ -1,13 +1,13 @@
-//! The TOML file, with the line of each key.
+//! The settings and tables in the TOML file.
 
 use std::borrow::Cow;
 use std::path::Path;
-use std::sync::Arc;
 
 use secrecy::SecretString;
 use toml::de::{DeTable, DeValue};
 
 use super::fault::{ConfigFault, SettingOrigin};
+use super::file_table::{FileKey, FileSource, FileTable, whole};
 use super::jwt::{self, JwtIssuer};
 use super::limits::{self, UpstreamLimits};
 use super::setting::{Setting, ValueKind, unknown_key};
@@ -29,85 +29,6 @@ pub(super) struct FileTables {
     pub(super) upstream_limits: UpstreamLimits,
     /// The file is not valid TOML, so that settings may be missing only because they could not be read.
     pub(super) is_broken: bool,
-}
-
-/// A key of the file, its line and its value.
-pub(super) struct FileKey<'t> {
-    pub(super) name: String,
-    pub(super) line: usize,
-    pub(super) value: DeValue<'t>,
-}
-
-/// A table of the file while it is read.
-pub(super) struct FileTable<'t> {
-    /// As the faults show it; empty for the file itself.
-    name: String,
-    line: usize,
-    source: FileSource<'t>,
-    keys: Vec<FileKey<'t>>,
-}
-
-#[derive(Clone)]
-struct FileSource<'t> {
-    shown: Arc<str>,
-    text: &'t str,
-}
-
-impl FileSource<'_> {
-    fn line(&self, at: usize) -> usize {
-        self.text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1
-    }
-}
-
-impl<'t> FileTable<'t> {
-    fn of(table: DeTable<'t>, name: String, line: usize, source: FileSource<'t>) -> Self {
-        let keys = table.into_iter().map(|(key, value)| {
-            let line = source.line(key.span().start);
-            FileKey { name: key.into_inner().into_owned(), line, value: value.into_inner() }
-        });
-        Self { name, line, keys: keys.collect(), source }
-    }
-
-    /// The table that is the value of `key`; `None` if the value is none.
-    pub(super) fn inside(&self, key: FileKey<'t>, name: String) -> Option<Self> {
-        let FileKey { name: _, line, value } = key;
-        match value {
-            DeValue::Table(table) => Some(Self::of(table, name, line, self.source.clone())),
-            _ => None,
-        }
-    }
-
-    /// The tables of the array that is the value of `key`; `None` if the value is none.
-    pub(super) fn each_inside(&self, key: FileKey<'t>, name: &str) -> Option<Vec<Self>> {
-        let DeValue::Array(tables) = key.value else { return None };
-        let each = tables.into_iter().enumerate().map(|(index, table)| {
-            let name = format!("{name} number {}", index + 1);
-            let line = self.source.line(table.span().start);
-            self.inside(FileKey { name: String::new(), line, value: table.into_inner() }, name)
-        });
-        each.collect()
-    }
-
-    /// Removes the key from the table.
-    pub(super) fn take(&mut self, name: &str) -> Option<FileKey<'t>> {
-        let at = self.keys.iter().position(|key| key.name == name)?;
-        Some(self.keys.remove(at))
-    }
-
-    /// The keys that are left.
-    pub(super) fn rest(&mut self) -> Vec<FileKey<'t>> {
-        std::mem::take(&mut self.keys)
-    }
-
-    pub(super) fn origin(&self) -> SettingOrigin {
-        SettingOrigin::Line { file: self.source.shown.clone(), line: self.line, key: self.name.clone() }
-    }
-
-    /// A fault in this table, at one of its lines.
-    pub(super) fn fault(&self, line: usize, text: impl Into<String>) -> ConfigFault {
-        let origin = SettingOrigin::Line { file: self.source.shown.clone(), line, key: self.name.clone() };
-        ConfigFault { origin, text: text.into() }
-    }
 }
 
 /// The settings and tables in the TOML file at `path`. Invalid ones are left out and added to `faults`.
@@ -180,11 +101,6 @@ fn entry(file: &FileTable<'_>, key: FileKey<'_>) -> Result<FileEntry, ConfigFaul
         None if is_path => Err(ConfigFault::new(&origin, "must be a string in quotes")),
         None => Err(ConfigFault::new(&origin, setting.wrong_kind())),
     }
-}
-
-/// The number in decimal digits.
-pub(super) fn whole(number: &toml::de::DeInteger<'_>) -> Option<String> {
-    i64::from_str_radix(number.as_str(), number.radix()).ok().map(|number| number.to_string())
 }
 
 fn known(name: &str) -> Option<(&'static Setting, bool)> {

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use toml::de::DeValue;
 
 use super::fault::{ConfigFault, SettingOrigin};
-use super::file::{FileKey, FileTable, whole};
+use super::file_table::{FileKey, FileTable, whole};
 use super::setting::{Setting, ValueKind, setting, shown_key, unknown_key, whole_of};
 use super::small_file;
 use crate::domain::string_enum;

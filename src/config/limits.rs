@@ -3,7 +3,7 @@
 use toml::de::DeValue;
 
 use super::fault::{ConfigFault, SettingOrigin};
-use super::file::{FileKey, FileTable, whole};
+use super::file_table::{FileKey, FileTable, whole};
 use super::setting::{Setting, shown_key, unknown_key, whole_or};
 
 const TABLE: &str = "[limits.upstream.\"<provider>\"]";

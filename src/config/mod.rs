@@ -5,6 +5,7 @@ mod crash;
 mod example;
 mod fault;
 mod file;
+mod file_table;
 mod jwt;
 mod limits;
 mod public_url;

@@ -7,30 +7,13 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::scan::quick_check;
+use super::scan::{Bounds, quick_check};
 use crate::domain::abbreviated;
-
-/// The limits of one JSON text.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// How deeply objects and lists may nest.
-    pub depth: usize,
-    /// How many values there may be, each object, list and scalar counted once.
-    pub values: usize,
-}
 
 /// The limits of a caller's body; its size limits the number of values.
 pub const REQUEST: Bounds = Bounds::of_depth(32);
 /// The limits of a CRM's reply. It may nest deeper than a caller's body, because it is never written.
 pub const REPLY: Bounds = Bounds { depth: 64, values: 500_000 };
-
-impl Bounds {
-    /// A limit on the depth only.
-    #[must_use]
-    pub const fn of_depth(depth: usize) -> Self {
-        Self { depth, values: usize::MAX }
-    }
-}
 
 #[derive(Debug)]
 pub struct JsonFault(String);

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use bytestring::ByteString;
 
-use super::check::{Bounds, JsonFault, complete_check};
+use super::check::{JsonFault, complete_check};
 use super::read::{Members, Raw, elements_of, members_of};
-use super::scan::{KnownEnds, quick_check};
+use super::scan::{Bounds, KnownEnds, quick_check};
 
 /// A JSON text that passed the check, with the ends of its large objects and lists; clones share both.
 #[derive(Clone, Debug)]

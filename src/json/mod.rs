@@ -15,9 +15,10 @@ mod texts;
 mod write;
 
 pub use canonical::canonical;
-pub use check::{Bounds, JsonFault, REPLY, REQUEST, check};
+pub use check::{JsonFault, REPLY, REQUEST, check};
 pub use checked::CheckedJson;
 pub use read::{Kind, Members, Raw, elements, elements_within, equal, kind, members, string};
+pub use scan::Bounds;
 pub use texts::{Steps, each_text};
 pub use write::{WriteError, object, to_vec, within};
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use super::scan::{KnownEnds, after_space, string_end, value_end};
+use super::scan::{KnownEnds, after_space, string_end, unescaped, value_end};
 
 /// One JSON value as a slice of the checked text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,11 +219,6 @@ fn unquoted(quoted: &str, escaped: bool) -> Option<Cow<'_, str>> {
         return unescaped(quoted).map(Cow::Owned);
     }
     quoted.get(1..quoted.len() - 1).map(Cow::Borrowed)
-}
-
-/// The value of a string in quotes with escapes.
-pub(super) fn unescaped(quoted: &str) -> Option<String> {
-    serde_json::from_str(quoted).ok()
 }
 
 /// Whether two JSON texts have the same value. Spacing, escapes and the order of fields do not matter.

@@ -3,8 +3,22 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::check::Bounds;
-use super::read::unescaped;
+/// The limits of one JSON text.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// How deeply objects and lists may nest.
+    pub depth: usize,
+    /// How many values there may be, each object, list and scalar counted once.
+    pub values: usize,
+}
+
+impl Bounds {
+    /// A limit on the depth only.
+    #[must_use]
+    pub const fn of_depth(depth: usize) -> Self {
+        Self { depth, values: usize::MAX }
+    }
+}
 
 const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
 const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
@@ -47,6 +61,11 @@ pub(super) fn string_end(bytes: &[u8], at: usize) -> Option<(usize, bool)> {
             _ => return None,
         }
     }
+}
+
+/// The value of a string in quotes with escapes.
+pub(super) fn unescaped(quoted: &str) -> Option<String> {
+    serde_json::from_str(quoted).ok()
 }
 
 /// Where the large objects and lists of a text end, in the order of their starts.

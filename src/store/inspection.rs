@@ -2,10 +2,6 @@
 
 use super::{Location, OpenError, Store, postgres, schema, sqlite};
 
-/// The heads of sealed secrets, and how many secrets begin with each.
-pub(super) const HEADS: &str = "SELECT head, count(*) AS secrets FROM \
-    (SELECT substr(secret, 1, CAST($1 AS INTEGER)) AS head FROM credentials) AS heads GROUP BY head";
-
 /// What a database holds.
 pub struct InspectedDatabase {
     /// The version of its schema; 0 if it is empty.
@@ -13,9 +9,6 @@ pub struct InspectedDatabase {
     /// The heads of its sealed secrets, and how many secrets begin with each.
     pub heads: Vec<(Vec<u8>, u64)>,
 }
-
-/// The version of the schema, the oldest program version that can use it, and the heads.
-pub(super) type SchemaAndHeads = (i64, i64, Vec<(Vec<u8>, i64)>);
 
 impl Store {
     /// The schema that this program makes.

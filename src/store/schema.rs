@@ -34,6 +34,13 @@ pub(super) const STEPS: &[SchemaStep] = &[
     },
 ];
 
+/// The heads of sealed secrets, and how many secrets begin with each.
+pub(super) const HEADS: &str = "SELECT head, count(*) AS secrets FROM \
+    (SELECT substr(secret, 1, CAST($1 AS INTEGER)) AS head FROM credentials) AS heads GROUP BY head";
+
+/// The version of the schema, the oldest program version that can use it, and the heads.
+pub(super) type SchemaAndHeads = (i64, i64, Vec<(Vec<u8>, i64)>);
+
 /// The number of the last step.
 pub(super) fn known() -> i64 {
     i64::try_from(STEPS.len()).unwrap_or(i64::MAX)

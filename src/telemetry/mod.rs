@@ -2,6 +2,7 @@
 //! [`traces`]. The history of the operator page: [`history`].
 
 mod access;
+mod collector;
 pub mod history;
 mod lines;
 #[cfg_attr(not(feature = "otel"), path = "no_otel.rs")]

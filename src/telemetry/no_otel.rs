@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::traces::{Collector, Post, SpanRole, SpanValue};
+use super::collector::{Collector, Post, SpanRole, SpanValue};
 use crate::domain::TraceParent;
 
 /// There is none.

@@ -19,7 +19,7 @@ pub(super) use opentelemetry_sdk::trace::Span;
 use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::traces::{Collector, EXPORTED_WITHIN, Post, SpanRole, SpanValue};
+use super::collector::{Collector, EXPORTED_WITHIN, Post, SpanRole, SpanValue};
 use crate::domain::TraceParent;
 
 /// How long the process waits at its end for the last spans to be sent.

@@ -3,31 +3,13 @@
 use std::fmt::Write as _;
 
 use super::frame::scrolled;
-use super::overview::{OpsParameters, PAGE_SIZE};
+use super::parameters::{OpsList, OpsParameters, PAGE_SIZE};
 use super::texts::{at, between, bytes, count, lasting, percent, ratio};
 use crate::api::docs::escaped;
 use crate::domain::{Result, Timestamp};
 use crate::gateway::credentials::CheckRecord;
 use crate::gateway::overview::{CredentialOverview, OpenWrite, OpenWriteStep, Stage, TenantOverview, Totals};
 use crate::gateway::tenants::Usage;
-
-/// Which list, in the query and as the anchor of its section.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum OpsList {
-    Writes,
-    Credentials,
-    Tenants,
-}
-
-impl OpsList {
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Writes => "writes",
-            Self::Credentials => "credentials",
-            Self::Tenants => "tenants",
-        }
-    }
-}
 
 /// What is shown in place of a list that cannot be read.
 fn unreadable<T>(read: &Result<T>) -> String {

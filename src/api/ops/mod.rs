@@ -9,6 +9,7 @@ mod form;
 mod frame;
 mod lists;
 mod overview;
+mod parameters;
 mod session;
 mod texts;
 
@@ -19,7 +20,8 @@ use axum::routing::{get, post};
 use http::{HeaderMap, StatusCode};
 
 use self::frame::{OpsFrame, check_result, sign_in_form, unavailable};
-use self::overview::{OpsParameters, page};
+use self::overview::page;
+use self::parameters::OpsParameters;
 use super::AppState;
 use super::extract::{Context, Query, note_refusal, request_id, request_record};
 use super::problem::status;

@@ -2,91 +2,19 @@
 
 use std::fmt::Write as _;
 
-use utoipa::IntoParams;
-use utoipa::openapi::path::{Parameter, ParameterIn};
-
 use super::chart::BarChart;
 use super::frame::{OpsFrame, scrolled};
-use super::lists::{self, OpsList};
+use super::lists;
+use super::parameters::{OpsList, OpsParameters};
 use super::texts::{at, between, count, counted, lasting, minute_of, percent, took};
 use super::{failures, texts};
 use crate::api::AppState;
 use crate::api::docs::escaped;
-use crate::api::extract::{Parameters, QueryReader, Read};
 use crate::domain::{FailureKind, Origin, Timestamp};
-use crate::gateway::overview::{Overview, OverviewRanges, RowRange, Stage};
+use crate::gateway::overview::{Overview, OverviewRanges, Stage};
 use crate::telemetry::history::{HistorySnapshot, MinuteCounts};
 
-/// How many rows each list shows at once.
-pub(super) const PAGE_SIZE: u32 = 25;
-/// The farthest page that can be asked for.
-const PAGE_MOST: u64 = 1_000_000;
 const REFRESH_SECONDS: u32 = 30;
-
-/// What the address of the page asks for.
-#[derive(Clone, Debug)]
-pub(super) struct OpsParameters {
-    writes: u32,
-    credentials: u32,
-    tenants: u32,
-    refresh: Option<u32>,
-}
-
-impl Parameters for OpsParameters {
-    fn read(query: &mut QueryReader) -> Read<Self> {
-        let mut page = |list: OpsList| query.number(list.name(), 1..=PAGE_MOST);
-        let (writes, credentials, tenants) =
-            (page(OpsList::Writes), page(OpsList::Credentials), page(OpsList::Tenants));
-        let refresh = query.number("refresh", 5..=3_600);
-        let number = |read: Option<u64>| read.and_then(|number| u32::try_from(number).ok());
-        Ok(Self {
-            writes: number(writes?).unwrap_or(1),
-            credentials: number(credentials?).unwrap_or(1),
-            tenants: number(tenants?).unwrap_or(1),
-            refresh: number(refresh?),
-        })
-    }
-}
-
-impl IntoParams for OpsParameters {
-    // The page is not in the OpenAPI document.
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        Vec::new()
-    }
-}
-
-impl OpsParameters {
-    pub(super) const fn page(&self, list: OpsList) -> u32 {
-        match list {
-            OpsList::Writes => self.writes,
-            OpsList::Credentials => self.credentials,
-            OpsList::Tenants => self.tenants,
-        }
-    }
-
-    pub(super) fn with_page(&self, list: OpsList, page: u32) -> Self {
-        let mut other = self.clone();
-        match list {
-            OpsList::Writes => other.writes = page,
-            OpsList::Credentials => other.credentials = page,
-            OpsList::Tenants => other.tenants = page,
-        }
-        other
-    }
-
-    /// The query of the address; empty for the page as it is at first.
-    pub(super) fn query(&self) -> String {
-        let lists = [OpsList::Writes, OpsList::Credentials, OpsList::Tenants];
-        let pages = lists.map(|list| (list.name(), Some(self.page(list)).filter(|page| *page > 1)));
-        let all = pages.into_iter().chain([("refresh", self.refresh)]);
-        let pairs: Vec<String> = all.filter_map(|(name, value)| Some(format!("{name}={}", value?))).collect();
-        if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
-    }
-
-    fn range(&self, list: OpsList) -> RowRange {
-        RowRange { skip: (self.page(list) - 1).saturating_mul(PAGE_SIZE), take: PAGE_SIZE }
-    }
-}
 
 /// The page.
 pub(super) async fn page(state: &AppState, parameters: &OpsParameters) -> OpsFrame {
@@ -127,10 +55,10 @@ fn section(anchor: &str, title: &str, html: &str) -> String {
 fn head(state: &AppState, parameters: &OpsParameters, now: Timestamp) -> String {
     let history = &state.history;
     let again = if let Some(seconds) = parameters.refresh {
-        let once = OpsParameters { refresh: None, ..parameters.clone() };
+        let once = parameters.with_refresh(None);
         format!("<a href=\"ops{}\">Stop reloading every {seconds} s</a>", escaped(&once.query()))
     } else {
-        let often = OpsParameters { refresh: Some(REFRESH_SECONDS), ..parameters.clone() };
+        let often = parameters.with_refresh(Some(REFRESH_SECONDS));
         format!("<a href=\"ops{}\">Reload every {REFRESH_SECONDS} s</a>", escaped(&often.query()))
     };
     format!(

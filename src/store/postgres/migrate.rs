@@ -3,7 +3,7 @@
 use sqlx::{Connection, PgConnection, Postgres, Transaction};
 
 use super::{PostgresUrl, sentence};
-use crate::store::inspection::{HEADS, SchemaAndHeads};
+use crate::store::schema::{HEADS, SchemaAndHeads};
 use crate::store::{OpenError, schema};
 
 /// The advisory lock that keeps other processes out ("cgw1"). It belongs to the transaction, so it ends if the process is

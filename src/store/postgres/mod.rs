@@ -10,7 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, Postgres, Row, Transaction};
 
 use crate::store::OpenError;
-use crate::store::inspection::SchemaAndHeads;
+use crate::store::schema::SchemaAndHeads;
 pub use url::PostgresUrl;
 
 /// How long a request waits for a connection, and a start for the database.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Row, Sql};
 use crate::domain::{CredentialId, Result, TenantId, Text};
-use crate::store::inspection::HEADS;
+use crate::store::schema::HEADS;
 
 /// One credential's sealed secret, with everything that it is bound to.
 #[derive(Clone, PartialEq, Eq)]

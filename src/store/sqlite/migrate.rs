@@ -4,7 +4,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::{BUSY, sentence};
-use crate::store::inspection::{HEADS, SchemaAndHeads};
+use crate::store::schema::{HEADS, SchemaAndHeads};
 use crate::store::{OpenError, schema};
 
 /// Marks a file as ours ("cgw1"), so that the database of another program is not written to.
