@@ -160,9 +160,10 @@ impl Client {
             if round % 8 == 0 {
                 let name = format!(r#"{{"name":"credential {n} {round}"}}"#);
                 self.ask("PATCH", format!("/credentials/{id}"), Some(name)).await;
-                let phone = round / 8 * LOADERS + n;
+                // Seven digits: no number of rounds leads to one that the CRM refuses as its own.
+                let phone = 7_000_000 + round / 8 * LOADERS + n;
                 let person = format!(
-                    r#"{{"lastName":"L","emailAddresses":[{{"emailAddress":"p{n}-{round}@example.com"}}],"phoneNumbers":[{{"phoneNumber":"+1416555{phone:04}"}}]}}"#
+                    r#"{{"lastName":"L","emailAddresses":[{{"emailAddress":"p{n}-{round}@example.com"}}],"phoneNumbers":[{{"phoneNumber":"+1416{phone}"}}]}}"#
                 );
                 self.ask("POST", format!("/crm/contacts?credentialId={id}"), Some(person)).await;
             }
