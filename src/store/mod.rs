@@ -16,6 +16,7 @@ mod sqlite;
 #[cfg(test)]
 pub(crate) mod tests;
 mod ttl_cache;
+mod write_outcome;
 
 use std::path::Path;
 use std::sync::Arc;

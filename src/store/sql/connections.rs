@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{Stream, TryStreamExt};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgQueryResult, PgRow};
 use sqlx::query::Query;
-use sqlx::{Arguments, Either, Encode, Executor, IntoArguments, PgConnection, PgPool, Postgres, Type};
+use sqlx::{Arguments, Encode, Executor, IntoArguments, PgConnection, PgPool, Postgres, Type};
 
 use super::Row;
 use crate::store::postgres::PostgresPool;
 use crate::store::sqlite::Sqlite;
+use crate::store::write_outcome::{WriteOutcome, collect};
 
 /// The time limit of a statement on PostgreSQL, without the wait for a connection. The server's own limit is shorter, and
 /// its error names the statement.
@@ -30,39 +30,6 @@ pub(super) enum SqlValue<'a> {
     Text(Option<&'a str>),
     Number(Option<i64>),
     Bytes(Option<&'a [u8]>),
-}
-
-/// What a write did.
-pub(in crate::store) struct WriteOutcome<R> {
-    /// How many rows its statements touched.
-    pub(in crate::store) touched: u64,
-    /// The rows that they returned.
-    pub(in crate::store) rows: Vec<R>,
-    /// The index of the statement that touched no row, if each had to. Then nothing is changed.
-    pub(in crate::store) unmatched: Option<usize>,
-}
-
-impl<R> Default for WriteOutcome<R> {
-    fn default() -> Self {
-        Self { touched: 0, rows: Vec::new(), unmatched: None }
-    }
-}
-
-impl<R> WriteOutcome<R> {
-    /// The statement at `index` touched no row, so the write is undone.
-    pub(in crate::store) fn undone_at(index: usize) -> Self {
-        Self { unmatched: Some(index), ..Self::default() }
-    }
-
-    pub(in crate::store) fn add(&mut self, next: Self) {
-        self.touched += next.touched;
-        self.rows.extend(next.rows);
-    }
-
-    fn with_rows<T>(self, as_row: fn(R) -> T) -> WriteOutcome<T> {
-        let Self { touched, rows, unmatched } = self;
-        WriteOutcome { touched, rows: rows.into_iter().map(as_row).collect(), unmatched }
-    }
 }
 
 /// The futures of PostgreSQL are boxed: they are large, and would be a part of every future that may use the store.
@@ -161,21 +128,6 @@ async fn outcome(
     connection: &mut PgConnection,
 ) -> sqlx::Result<WriteOutcome<PgRow>> {
     collect(connection.fetch_many(statement), PgQueryResult::rows_affected).await
-}
-
-/// Collects what a statement did; `touched` counts the rows that it touched.
-pub(in crate::store) async fn collect<D, R>(
-    mut steps: impl Stream<Item = sqlx::Result<Either<D, R>>> + Unpin,
-    touched: fn(&D) -> u64,
-) -> sqlx::Result<WriteOutcome<R>> {
-    let mut outcome = WriteOutcome::default();
-    while let Some(step) = steps.try_next().await? {
-        match step {
-            Either::Left(done) => outcome.touched += touched(&done),
-            Either::Right(row) => outcome.rows.push(row),
-        }
-    }
-    Ok(outcome)
 }
 
 /// A connection to PostgreSQL that returns to the pool only if its statement ended. If the response was late or the caller is

@@ -1,17 +1,24 @@
 //! Locks over all processes in the database; times are the database's own, from the view `clock`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::connections::Statement;
+use super::Sql;
 use super::idempotency::{held_lease, milliseconds};
-use super::row::unavailable;
-use super::{Sql, SqlValue};
 use crate::domain::Result;
 use crate::store::HeldLease;
 
-const LOCK: &str = "INSERT INTO write_locks (word, fence, lease_until) \
-     VALUES ($1, $2, (SELECT now FROM clock) + $3) ON CONFLICT (word) DO NOTHING";
+/// Takes the words in `$1`, each padded to `$2` characters, `$3` of them, unless one of them is held. It is one statement, so that
+/// it is one step of SQLite's writer and one round trip to PostgreSQL. The words are inserted in order, so that two callers who
+/// want the same ones cannot deadlock: the first word that both want decides.
+const LOCK: &str = "WITH RECURSIVE wanted(n, word) AS (\
+     SELECT 1, rtrim(substr($1, 1, CAST($2 AS INTEGER))) UNION ALL \
+     SELECT n + 1, rtrim(substr($1, n * CAST($2 AS INTEGER) + 1, CAST($2 AS INTEGER))) FROM wanted WHERE n < $3) \
+     INSERT INTO write_locks (word, fence, lease_until) \
+     SELECT word, $4, (SELECT now FROM clock) + $5 FROM wanted \
+     WHERE NOT EXISTS (SELECT 1 FROM write_locks WHERE word IN (SELECT word FROM wanted)) \
+     ORDER BY word ON CONFLICT (word) DO NOTHING";
 
 /// Locks over all processes on one database; clones share it.
 #[derive(Clone)]
@@ -20,17 +27,27 @@ pub struct LockStore(pub(in crate::store) Arc<Sql>);
 impl LockStore {
     /// Takes all of `words` for `fence`, or none of them. Returns whether it did.
     pub async fn lock(&self, words: &[String], fence: &str, lease: Duration) -> Result<bool> {
-        // Sorted, so that two callers who want the same locks cannot deadlock. Without duplicates, because a second insert
-        // of the same lock would fail.
-        let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
-        words.sort_unstable();
-        words.dedup();
-        let lists: Vec<Vec<SqlValue<'_>>> = words
-            .into_iter()
-            .map(|word| vec![word.into(), fence.into(), milliseconds(lease).into()])
-            .collect();
-        let statements: Vec<Statement<'_>> = lists.iter().map(|values| (LOCK, values.as_slice())).collect();
-        Ok(self.0.together(&statements, true, unavailable).await?.is_none())
+        // Without duplicates, because a second insert of the same lock would fail.
+        let words: BTreeSet<&str> = words.iter().map(String::as_str).collect();
+        let width = words.iter().map(|word| word.len()).max().unwrap_or_default();
+        let padded: String = words.iter().map(|word| format!("{word:width$}")).collect();
+        let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        let values = [
+            padded.as_str().into(),
+            number(width).into(),
+            number(words.len()).into(),
+            fence.into(),
+            milliseconds(lease).into(),
+        ];
+        let taken = self.0.execute(LOCK, &values).await?;
+        if taken == words.len() as u64 {
+            return Ok(true);
+        }
+        // On PostgreSQL another caller may have taken one while the statement ran.
+        if taken > 0 {
+            self.unlock(fence).await?;
+        }
+        Ok(false)
     }
 
     /// Renews the leases of the locks that `fence` holds. Returns how many it holds.

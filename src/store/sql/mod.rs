@@ -23,12 +23,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use self::connections::{SqlValue, Statement};
 use self::row::{Row, refused, unavailable};
+use super::write_outcome::WriteOutcome;
 use super::{postgres, sqlite};
 use crate::config::Quotas;
 use crate::domain::{Failure, FailureKind, Result, TenantId};
 use crate::telemetry::series;
 
-pub(super) use self::connections::{SqlConnections, WriteOutcome, collect};
+pub(super) use self::connections::SqlConnections;
 pub use self::keys::KeyStore;
 pub use self::locks::LockStore;
 pub use self::overview::{CredentialOverview, OpenWrite, RowRange, TenantOverview};

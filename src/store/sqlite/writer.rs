@@ -8,7 +8,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteQueryResult, SqliteRow};
 use sqlx::{Connection, Executor, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::store::sql::{WriteOutcome, collect};
+use crate::store::write_outcome::{WriteOutcome, collect};
 
 /// How many writes one commit has at most.
 const COMMITTED_TOGETHER: usize = 64;

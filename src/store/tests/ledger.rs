@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
+use super::server::Server;
 use super::{TestPlace, on_both, tenant};
 use crate::domain::{FailureKind, TenantId, Text, Timestamp};
 use crate::store::{Advance, IdempotencyRecord, Reserved, Stage, Store, now};
@@ -358,6 +359,27 @@ async fn of_many_who_want_the_same_locks_one_gets_them(place: &TestPlace) {
             one.unlock(fence).await.unwrap();
         }
     }
+}
+
+/// PostgreSQL sees a lock that another transaction takes only when that is committed, which is after the search for held ones.
+#[tokio::test]
+async fn who_gets_a_part_of_its_locks_gives_it_back() {
+    let Some(server) = Server::shared() else { return };
+    let place = TestPlace::postgres(server).await;
+    let locks = place.open().await.locks;
+    let other = place.statement(
+        "DO $$ BEGIN INSERT INTO write_locks VALUES ('z', 'first', 1); PERFORM pg_sleep(1); END $$",
+    );
+    let late = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let began = crate::clock::monotonic();
+        let taken = locks.lock(&words(&["y", "z"]), "second", LONG).await;
+        (taken, began.elapsed())
+    };
+    let (stored, (taken, waited)) = tokio::join!(other, late);
+    assert_eq!((stored, taken), (Ok(()), Ok(false)));
+    assert!(waited > Duration::from_millis(300), "it saw the lock before it was committed");
+    assert!(locks.lock(&words(&["y"]), "third", LONG).await.unwrap(), "the second kept a lock");
 }
 
 async fn a_lock_is_ended_only_as_it_was_seen(place: &TestPlace) {
