@@ -1,5 +1,7 @@
 //! Phone numbers: their E.164 form, and when two of them are equal. The only user of the phone library.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
@@ -27,7 +29,7 @@ const LONGEST_PREFIX: usize = 5;
 const LAST_DIGITS: usize = 7;
 
 /// The country whose national numbers are written without a country code.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Region(Option<enums::Region>);
 
 impl Region {
@@ -50,6 +52,14 @@ fn known(code: &str) -> Option<enums::Region> {
     PHONE_NUMBER_UTIL.get_supported_regions().find(|supported| *supported == region)
 }
 
+/// How many numbers a thread remembers.
+const REMEMBERED: usize = 8;
+
+thread_local! {
+    /// What this thread read last, newest first. A write reads each of its numbers up to six times, which was 5 % of a create.
+    static LAST_READ: RefCell<VecDeque<(Region, String, PhoneIdentity)>> = const { RefCell::new(VecDeque::new()) };
+}
+
 /// A phone number as read in one region. Two are equal if they have the same E.164 form without extensions. Numbers without
 /// that form are equal if their digits and letters are.
 #[derive(Clone, Debug)]
@@ -67,6 +77,19 @@ impl PhoneIdentity {
     /// Reads `number`; a national number is one of `region`.
     #[must_use]
     pub fn of(region: Region, number: &str) -> Self {
+        LAST_READ.with_borrow_mut(|read| {
+            let known = read.iter().find(|(known_in, text, _)| *known_in == region && text == number);
+            if let Some((.., identity)) = known {
+                return identity.clone();
+            }
+            let identity = Self::read(region, number);
+            read.truncate(REMEMBERED - 1);
+            read.push_front((region, number.to_owned(), identity.clone()));
+            identity
+        })
+    }
+
+    fn read(region: Region, number: &str) -> Self {
         let (parsed, line) = without_extensions(region.0, number);
         let without_extension = (line.len() < number.len()).then(|| Text::from(line.trim()));
         let stable = |(form, national): &(String, String)| {

@@ -1,24 +1,30 @@
 //! Locks over all processes in the database; times are the database's own, from the view `clock`.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use super::Sql;
 use super::idempotency::{held_lease, milliseconds};
+use super::{Sql, SqlValue};
 use crate::domain::Result;
 use crate::store::HeldLease;
 
-/// Takes the words in `$1`, each padded to `$2` characters, `$3` of them, unless one of them is held. It is one statement, so that
-/// it is one step of SQLite's writer and one round trip to PostgreSQL. The words are inserted in order, so that two callers who
-/// want the same ones cannot deadlock: the first word that both want decides.
-const LOCK: &str = "WITH RECURSIVE wanted(n, word) AS (\
-     SELECT 1, rtrim(substr($1, 1, CAST($2 AS INTEGER))) UNION ALL \
-     SELECT n + 1, rtrim(substr($1, n * CAST($2 AS INTEGER) + 1, CAST($2 AS INTEGER))) FROM wanted WHERE n < $3) \
-     INSERT INTO write_locks (word, fence, lease_until) \
-     SELECT word, $4, (SELECT now FROM clock) + $5 FROM wanted \
-     WHERE NOT EXISTS (SELECT 1 FROM write_locks WHERE word IN (SELECT word FROM wanted)) \
-     ORDER BY word ON CONFLICT (word) DO NOTHING";
+/// How many locks one statement takes. A write rarely needs more: one for each e-mail address, phone number and contact.
+const TAKEN_TOGETHER: usize = 8;
+
+/// The statements that take 1 to [`TAKEN_TOGETHER`] locks, unless one of them is held. One statement is one step of SQLite's writer
+/// and one round trip to PostgreSQL.
+static LOCK: LazyLock<[String; TAKEN_TOGETHER]> = LazyLock::new(|| {
+    std::array::from_fn(|last| {
+        let words: Vec<String> = (3..=last + 3).map(|word| format!("${word}")).collect();
+        let (rows, list) = (words.join("), ("), words.join(", "));
+        format!(
+            "INSERT INTO write_locks (word, fence, lease_until) SELECT column1, $1, (SELECT now FROM clock) + $2 \
+             FROM (VALUES ({rows})) AS wanted WHERE NOT EXISTS (SELECT 1 FROM write_locks WHERE word IN ({list})) \
+             ON CONFLICT (word) DO NOTHING"
+        )
+    })
+});
 
 /// Locks over all processes on one database; clones share it.
 #[derive(Clone)]
@@ -27,23 +33,18 @@ pub struct LockStore(pub(in crate::store) Arc<Sql>);
 impl LockStore {
     /// Takes all of `words` for `fence`, or none of them. Returns whether it did.
     pub async fn lock(&self, words: &[String], fence: &str, lease: Duration) -> Result<bool> {
-        // Without duplicates, because a second insert of the same lock would fail.
+        // Sorted, so that two callers who want the same locks cannot deadlock.
         let words: BTreeSet<&str> = words.iter().map(String::as_str).collect();
-        let width = words.iter().map(|word| word.len()).max().unwrap_or_default();
-        let padded: String = words.iter().map(|word| format!("{word:width$}")).collect();
-        let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-        let values = [
-            padded.as_str().into(),
-            number(width).into(),
-            number(words.len()).into(),
-            fence.into(),
-            milliseconds(lease).into(),
-        ];
-        let taken = self.0.execute(LOCK, &values).await?;
+        let words: Vec<SqlValue<'_>> = words.into_iter().map(SqlValue::from).collect();
+        let mut taken = 0;
+        for words in words.chunks(TAKEN_TOGETHER) {
+            let values = [&[fence.into(), milliseconds(lease).into()], words].concat();
+            taken += self.0.execute(&LOCK[words.len() - 1], &values).await?;
+        }
         if taken == words.len() as u64 {
             return Ok(true);
         }
-        // On PostgreSQL another caller may have taken one while the statement ran.
+        // On PostgreSQL another caller may take one while the statement runs, and of many locks only some may be held.
         if taken > 0 {
             self.unlock(fence).await?;
         }

@@ -122,7 +122,7 @@ async fn commit_together(
     let outcomes = in_transaction(connection, writes).await;
     if outcomes.is_err() {
         // After some errors SQLite has rolled back already.
-        let _ = connection.execute("ROLLBACK").await;
+        let _ = control(connection, "ROLLBACK").await;
     }
     outcomes
 }
@@ -138,13 +138,13 @@ async fn in_transaction(
         return Ok(vec![Ok(run(connection, write).await?)]);
     }
     let mut outcomes = Vec::with_capacity(writes.len());
-    connection.execute("BEGIN IMMEDIATE").await?;
+    control(connection, "BEGIN IMMEDIATE").await?;
     let mut end = "COMMIT";
     for write in writes {
         // A single statement that fails is undone by SQLite, a single write with its transaction.
         let has_savepoint = write.statements.len() > 1 && writes.len() > 1;
         if has_savepoint {
-            connection.execute("SAVEPOINT of_write").await?;
+            control(connection, "SAVEPOINT of_write").await?;
         }
         let outcome = match run(connection, write).await {
             Err(error) if !is_refusal(&error) => return Err(error),
@@ -153,14 +153,19 @@ async fn in_transaction(
         let is_undone = outcome.as_ref().map_or(true, |outcome| outcome.unmatched.is_some());
         if has_savepoint {
             let end = if is_undone { "ROLLBACK TO of_write; RELEASE of_write" } else { "RELEASE of_write" };
-            connection.execute(end).await?;
+            control(connection, end).await?;
         } else if is_undone && writes.len() == 1 {
             end = "ROLLBACK";
         }
         outcomes.push(outcome);
     }
-    connection.execute(end).await?;
+    control(connection, end).await?;
     Ok(outcomes)
+}
+
+/// Runs a statement without values. As a query it is compiled once; a plain string would be compiled each time.
+async fn control(connection: &mut SqliteConnection, sql: &'static str) -> sqlx::Result<()> {
+    sqlx::query(sql).execute(connection).await.map(|_| ())
 }
 
 async fn run(

@@ -341,6 +341,12 @@ async fn locks_are_taken_all_or_none(place: &TestPlace) {
     assert!(!locks.lock(&words(&["a"]), "second", LONG).await.unwrap());
     locks.unlock("first").await.unwrap();
     assert!(locks.lock(&words(&["a", "b"]), "second", LONG).await.unwrap());
+
+    let many: Vec<String> = (10..40).map(|n| n.to_string()).collect();
+    assert!(locks.lock(&many[20..21], "first", LONG).await.unwrap());
+    assert!(!locks.lock(&many, "third", LONG).await.unwrap());
+    assert!(locks.lock(&many[..20], "fourth", LONG).await.unwrap(), "the third took none");
+    assert!(!locks.lock(&many[19..20], "third", LONG).await.unwrap());
 }
 
 async fn of_many_who_want_the_same_locks_one_gets_them(place: &TestPlace) {
