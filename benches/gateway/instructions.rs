@@ -30,7 +30,7 @@ pub(crate) async fn count(
     wanted: &[String],
     keep: Option<&Path>,
 ) -> Result<Counts> {
-    let gateway = Gateway::prepare(binary, mock)?;
+    let gateway = Gateway::prepare(binary, mock, None)?;
     let mut process = gateway.start(Way::Counted)?;
     Gateway::begin_count(&process)?;
     let cases = cases::all(&gateway);
@@ -107,7 +107,7 @@ pub(crate) fn read(text: &str) -> Counts {
 pub(crate) fn written(counts: &Counts) -> String {
     let lines = counts.iter().map(|(key, count)| format!("{key} {count}\n"));
     let head =
-        "# Instructions per request, counted by `cargo bench --bench gateway -- instructions --save`.\n";
+        "# Instructions per request; benches/gateway/main.rs has the command that counts and saves them.\n";
     std::iter::once(head.to_owned()).chain(lines).collect()
 }
 

@@ -96,7 +96,7 @@ pub(crate) struct Figures {
 /// Measures everything. Fails if a response was not 2xx, or if the machine was too noisy.
 pub(crate) async fn all(binary: &Path, mock: &Mock, plan: Plan, wanted: &[String]) -> Result<Figures> {
     let nginx = Nginx::start(mock)?;
-    let gateway = Gateway::prepare(binary, mock)?;
+    let gateway = Gateway::prepare(binary, mock, None)?;
     let mut footprint = Footprint { start: starts(&gateway).await?, ..Footprint::default() };
     footprint.binary_mb = mib(std::fs::metadata(binary)?.len()) * 1.048_576;
     let process = gateway.start(Way::Pinned)?;
@@ -199,7 +199,7 @@ impl Measured {
         float(self.cpu) / 1000.0 / float(self.round.requests)
     }
 
-    fn rate(&self) -> f64 {
+    pub(crate) fn rate(&self) -> f64 {
         float(self.round.requests) / self.round.elapsed.as_secs_f64()
     }
 
@@ -295,7 +295,7 @@ async fn idle_connections(gateway: &Gateway) -> Result<Vec<(usize, f64)>> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures of a few digits")]
-fn float(number: u64) -> f64 {
+pub(crate) fn float(number: u64) -> f64 {
     number as f64
 }
 

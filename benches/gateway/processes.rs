@@ -15,6 +15,8 @@ use crate::mock::Mock;
 /// The core of gateway and nginx; the callers and the mock have the other one.
 const MEASURED_CORE: &str = "0";
 const LOAD_CORE: &str = "1";
+/// The operator's.
+pub(crate) const ADMIN_TOKEN: &str = "operator-of-the-benchmark-k7wq2zx9";
 /// How long a start may take; valgrind is slow.
 const LONGEST_START: Duration = Duration::from_mins(5);
 
@@ -128,6 +130,8 @@ pub(crate) struct Gateway {
     binary: PathBuf,
     folder: tempfile::TempDir,
     environment: Vec<(&'static str, String)>,
+    /// Its URL.
+    database: String,
     pub(crate) address: SocketAddr,
     pub(crate) key: String,
     /// The ids of the credentials.
@@ -136,13 +140,16 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Sets everything up with the binary's own commands.
-    pub(crate) fn prepare(binary: &Path, mock: &Mock) -> Result<Self> {
+    /// Sets everything up with the binary's own commands, in an empty `database` or in a new file of SQLite.
+    pub(crate) fn prepare(binary: &Path, mock: &Mock, database: Option<String>) -> Result<Self> {
         let folder = tempfile::tempdir()?;
+        let file = || format!("sqlite://{}/gateway.db", folder.path().display());
+        let database = database.unwrap_or_else(file);
         let address = free_address()?;
         let mut gateway = Self {
             binary: binary.to_owned(),
             environment: Vec::new(),
+            database,
             address,
             key: String::new(),
             pipeline: String::new(),
@@ -150,7 +157,7 @@ impl Gateway {
             folder,
         };
         let key = gateway.run(&["master-key", "generate"], "")?;
-        gateway.environment = environment(gateway.folder.path(), address, key.trim(), mock);
+        gateway.environment = environment(&gateway.database, address, key.trim(), mock);
         let limits = gateway.folder.path().join("gateway.toml");
         // On, as shipped, and higher than any load.
         let raised = "per_minute = 1000000\nper_second = 1000000\n";
@@ -186,8 +193,8 @@ impl Gateway {
     }
 
     /// The URL of its database.
-    pub(crate) fn database(&self) -> String {
-        format!("sqlite://{}/gateway.db", self.folder.path().display())
+    pub(crate) fn database(&self) -> &str {
+        &self.database
     }
 
     fn command(&self, way: Option<Way>) -> Command {
@@ -289,11 +296,12 @@ fn control(process: &Process, command: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn environment(folder: &Path, address: SocketAddr, key: &str, mock: &Mock) -> Vec<(&'static str, String)> {
+fn environment(database: &str, address: SocketAddr, key: &str, mock: &Mock) -> Vec<(&'static str, String)> {
     let raised = "1000000".to_owned();
     vec![
         ("GATEWAY_LISTEN", address.to_string()),
-        ("GATEWAY_DATABASE_URL", format!("sqlite://{}/gateway.db", folder.display())),
+        ("GATEWAY_DATABASE_URL", database.to_owned()),
+        ("GATEWAY_ADMIN_TOKEN", ADMIN_TOKEN.to_owned()),
         ("GATEWAY_MASTER_KEY", key.to_owned()),
         ("GATEWAY_UPSTREAM_ALLOW", format!("{},{}", mock.pipeline, mock.aptly)),
         ("GATEWAY_KEY_RATE", raised.clone()),
