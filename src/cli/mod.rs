@@ -184,16 +184,15 @@ fn configured(flags: &crate::config::Flags) -> Result<Config, CliError> {
     let config = Config::load(flags)?;
     let is_json = config.log.log_format == LogFormat::Json;
     start_logs(&config, config.log.log.min(tracing::level_filters::LevelFilter::WARN), is_json)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     Ok(config)
 }
 
 fn start_logs(config: &Config, level: tracing::level_filters::LevelFilter, is_json: bool) -> CliOutcome {
     telemetry::start(level, is_json, config.log.log_success.one_of())
-        .map_err(|error| CliError::failed(error.to_string()))?;
-    for warning in &config.warnings {
-        tracing::warn!("{warning}");
-    }
-    Ok(())
+        .map_err(|error| CliError::failed(error.to_string()))
 }
 
 async fn opened(flags: &crate::config::Flags) -> Result<Components, CliError> {

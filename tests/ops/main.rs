@@ -11,6 +11,7 @@ mod front;
 mod gateway_process;
 mod health;
 mod prometheus;
+mod refused;
 #[path = "../support/relay.rs"]
 #[expect(dead_code, reason = "other suites need more of it")]
 mod relay;
