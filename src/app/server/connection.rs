@@ -18,7 +18,7 @@ use http::{HeaderValue, header};
 use http_body::Frame;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -97,21 +97,16 @@ impl ServerConnections {
         .await;
     }
 
-    /// Serves requests over `io`, which reports to `state`, until either side closes it, a timeout passes, it is closed to make room, or the server
-    /// stops.
-    pub(super) fn serve<IO>(
+    /// Passes the requests of a connection to the router.
+    fn dispatcher(
         &self,
-        io: IO,
-        state: Arc<ConnectionState>,
-    ) -> impl Future<Output = ()> + Send + 'static
-    where
-        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        state: &Arc<ConnectionState>,
+    ) -> impl Service<hyper::Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Send + use<>
     {
-        let (router, used, watched) = (self.router.clone(), Arc::clone(&self.used), Arc::clone(&state));
-        let refused = Arc::clone(&self.refused);
+        let (router, used, watched) = (self.router.clone(), Arc::clone(&self.used), Arc::clone(state));
         let peer = state.peer;
         let stopping = self.stop.subscribe();
-        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        service_fn(move |mut request: hyper::Request<Incoming>| {
             if let Some(peer) = peer {
                 request.extensions_mut().insert(PeerAddress(peer));
             }
@@ -129,7 +124,21 @@ impl ServerConnections {
                 }
                 Ok::<_, Infallible>(response)
             }
-        });
+        })
+    }
+
+    /// Serves requests over `io`, which reports to `state`, until either side closes it, a timeout passes, it is closed to make room, or the server
+    /// stops.
+    pub(super) fn serve<IO>(
+        &self,
+        io: IO,
+        state: Arc<ConnectionState>,
+    ) -> impl Future<Output = ()> + Send + 'static
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let service = self.dispatcher(&state);
+        let (refused, peer) = (Arc::clone(&self.refused), state.peer);
         let connection = self.http.serve_connection(TokioIo::new(io), service);
         let mut stop = self.stop.subscribe();
         async move {

@@ -99,20 +99,17 @@ async fn accept(name: &'static str, listener: TcpListener, connections: ServerCo
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let state = connections.new_state(Some(peer.ip()));
-                match open.enter(&state) {
-                    Some(entry) => {
-                        serve(stream, &connections, state, (entry, CountedConnection::open(name)));
-                    }
-                    None => {
-                        connections.refused.count(ConnectionRefusal::NoRoom);
-                        if let Some(suppressed) = logged.due("no room") {
-                            tracing::warn!(
-                                most,
-                                suppressed,
-                                "the limit on connections is reached and none is idle, so new ones are closed; if these \
-                                 are your clients, raise the limit on open files (ulimit -n): connections get half of it"
-                            );
-                        }
+                if let Some(entry) = open.enter(&state) {
+                    serve(stream, &connections, state, (entry, CountedConnection::open(name)));
+                } else {
+                    connections.refused.count(ConnectionRefusal::NoRoom);
+                    if let Some(suppressed) = logged.due("no room") {
+                        tracing::warn!(
+                            most,
+                            suppressed,
+                            "the limit on connections is reached and none is idle, so new ones are closed; if these are your \
+                             clients, raise the limit on open files (ulimit -n): connections get half of it"
+                        );
                     }
                 }
             }
