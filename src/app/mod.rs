@@ -11,6 +11,7 @@ mod simulate;
 mod start;
 mod traces;
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -21,7 +22,7 @@ use crate::adapters::ADAPTERS;
 use crate::auth::{Authenticator, Issuers};
 use crate::config::{
     AdminToken, Config, ConfigError, ConfigFault, Flags, InspectedConfig, Limits, ProviderLimits,
-    SettingOrigin, StorageSettings, UpstreamLimits, environment,
+    ServerSettings, SettingOrigin, StorageSettings, UpstreamLimits, environment,
 };
 use crate::domain::nearest;
 use crate::gateway::credentials::CredentialResolver;
@@ -129,6 +130,13 @@ fn check(config: &Config) -> (Vec<ConfigFault>, Option<CheckedConfig>, Option<Tl
         Err(faults) => (faults, None),
     };
     let mut fault = |key: &str, text: &str| faults.push(ConfigFault::new(&config.origin(key), text));
+    let ServerSettings { listen, ops_listen, .. } = &config.server;
+    if let Some(ops) = ops_listen.filter(|ops| is_same_socket(*listen, *ops)) {
+        fault(
+            "ops_listen",
+            &format!("{ops} is already the address of `listen` ({listen}); choose another port"),
+        );
+    }
     let tls = match (config.server.tls(), &config.server.tls_certificate, &config.server.tls_key) {
         (Some(files), ..) => Tls::new(files).map_err(|reason| fault("tls_certificate", &reason)).ok(),
         (None, Some(_), _) => {
@@ -142,6 +150,15 @@ fn check(config: &Config) -> (Vec<ConfigFault>, Option<CheckedConfig>, Option<Tl
         (None, None, None) => None,
     };
     (faults, checked, tls)
+}
+
+/// Whether the system refuses to listen on both. Port 0 is a free one each time.
+fn is_same_socket(one: SocketAddr, other: SocketAddr) -> bool {
+    // All addresses of IPv6 are those of IPv4 too.
+    let covers = |all: IpAddr, ip: IpAddr| all.is_unspecified() && (all.is_ipv6() || ip.is_ipv4());
+    let (ip, other_ip) = (one.ip(), other.ip());
+    let is_same_address = ip == other_ip || covers(ip, other_ip) || covers(other_ip, ip);
+    one.port() == other.port() && one.port() != 0 && is_same_address
 }
 
 impl Components {
@@ -279,6 +296,24 @@ fn unknown_providers(limits: &UpstreamLimits) -> Vec<ConfigFault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_listeners_have_two_addresses() {
+        let is_same = |one: &str, other: &str| is_same_socket(one.parse().unwrap(), other.parse().unwrap());
+        for (one, other, expected) in [
+            ("127.0.0.1:8080", "127.0.0.1:8080", true),
+            ("127.0.0.1:8080", "127.0.0.1:8081", false),
+            ("127.0.0.1:8080", "127.0.0.2:8080", false),
+            ("0.0.0.0:8080", "127.0.0.1:8080", true),
+            ("[::]:8080", "127.0.0.1:8080", true),
+            ("[::]:8080", "0.0.0.0:8080", true),
+            ("[::1]:8080", "127.0.0.1:8080", false),
+            ("[::1]:8080", "0.0.0.0:8080", false),
+            ("127.0.0.1:0", "127.0.0.1:0", false),
+        ] {
+            assert_eq!((is_same(one, other), is_same(other, one)), (expected, expected), "{one} {other}");
+        }
+    }
 
     #[test]
     fn a_rate_limit_of_an_unknown_provider_names_the_nearest() {
