@@ -1,5 +1,6 @@
 //! Sends a call once, over the client of its credential. It also keeps the state of hosts and accounts, which all calls share.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -144,6 +145,14 @@ impl Transport {
     #[must_use]
     pub fn breakers_open(&self) -> [usize; 2] {
         [0, 1].map(|scope| self.shared.hosts.count(|host| host.is_open()[scope]))
+    }
+
+    /// The hosts to which calls of some tenant or of all are paused, in order.
+    #[must_use]
+    pub fn paused_hosts(&self) -> Vec<Text> {
+        let is_open = |host: &Host| host.is_open() != [false; 2];
+        let open = self.shared.hosts.select(|host| is_open(host).then(|| host.authority().clone()));
+        open.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Accounts and rate limit groups that a CRM asked to pause.

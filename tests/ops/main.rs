@@ -9,6 +9,7 @@ mod backup;
 mod front;
 #[path = "../support/gateway_process.rs"]
 mod gateway_process;
+mod guesses;
 mod health;
 mod prometheus;
 mod refused;
