@@ -46,7 +46,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "app/server/certificate_expiry.rs",
         ],
     ),
-    ("tokio_rustls", &["app/server/tls.rs", "app/server/certificate_expiry.rs"]),
+    ("tokio_rustls", &["app/server/tls.rs"]),
     ("flate2", &["upstream/body.rs", "simulators/gzip.rs", "api/docs/assets.rs"]),
     ("utoipa", &["api/"]),
     ("pulldown_cmark", &["api/docs/markdown.rs"]),

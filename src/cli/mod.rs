@@ -100,7 +100,7 @@ enum Command {
 const EXIT_CODES: &str = "Exit codes: 0 success; 1 failure; 2 wrong usage, or a configuration that is not valid (a restart does not help).";
 
 /// How long busy threads are waited for at the end.
-const LAST_WORK: Duration = Duration::from_secs(2);
+const LAST_WORK: Duration = Duration::from_millis(500);
 
 /// Runs the command line. Errors are printed to standard error; the help says what the exit codes mean.
 #[must_use]

@@ -99,6 +99,8 @@ declare! {
     CONNECTIONS = Gauge "gateway_connections" ["listener"] "Open connections of callers.";
     UNSERVED = Counter "gateway_connections_refused_total" ["listener", "reason"]
         "Connections that were ended before a request reached the API: malformed or too large heads, failed TLS handshakes.";
+    SPANS_LOST = Counter "gateway_spans_lost_total" ["reason"]
+        "Spans that did not reach the collector of traces: queue full, or not sent.";
     CERTIFICATE = Gauge "gateway_tls_certificate_expiry_timestamp_seconds" []
         "When the listener's TLS certificate expires, in seconds since 1970.";
     DROPPED = Counter "gateway_log_lines_dropped_total" [] "Log lines that were dropped because nobody read them.";
@@ -261,6 +263,9 @@ fn begin_at_zero() {
     }
     for refusal in ConnectionRefusal::ALL {
         counter!(UNSERVED, "listener" => "api", "reason" => refusal.as_str()).absolute(0);
+    }
+    for reason in [LostSpans::QueueFull, LostSpans::NotSent] {
+        counter!(SPANS_LOST, "reason" => reason.as_str()).absolute(0);
     }
     counter!(AUDIT_UNSTORED).absolute(0);
     counter!(DROPPED).absolute(0);
@@ -456,6 +461,29 @@ impl Drop for CountedConnection {
 /// `listener` is `api` or `ops`.
 pub(super) fn connection_refused(listener: &'static str, reason: &'static str) {
     counter!(UNSERVED, "listener" => listener, "reason" => reason).increment(1);
+}
+
+/// Why spans did not reach the collector.
+#[derive(Clone, Copy)]
+pub(super) enum LostSpans {
+    /// More were made than could be sent.
+    QueueFull,
+    /// The collector did not accept them.
+    NotSent,
+}
+
+impl LostSpans {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue full",
+            Self::NotSent => "not sent",
+        }
+    }
+}
+
+#[cfg(feature = "otel")]
+pub(super) fn spans_lost(reason: LostSpans, count: usize) {
+    counter!(SPANS_LOST, "reason" => reason.as_str()).increment(u64::try_from(count).unwrap_or(u64::MAX));
 }
 
 /// Shows when the listener's certificate expires, if that is known.

@@ -84,7 +84,7 @@ impl Testbed {
         let files = [("GATEWAY_TLS_CERTIFICATE", certificate.as_str()), ("GATEWAY_TLS_KEY", &key)];
         let mut bed = Self::with(&[files[0], files[1], ("GATEWAY_OPS_LISTEN", "127.0.0.1:0")]).await;
         let line = bed.line(&json!({ "message": "listening for health checks and scrapes" })).await;
-        bed.gateway.address = line["address"].as_str().unwrap().to_owned();
+        line["address"].as_str().unwrap().clone_into(&mut bed.gateway.address);
         bed
     }
 
