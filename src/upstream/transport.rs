@@ -161,9 +161,10 @@ impl Transport {
         self.shared.rates.count(|rate| !rate.pause_left().is_zero())
     }
 
-    /// Whether it is time to log again that a clock is wrong.
-    pub(super) fn may_log_clock(&self) -> bool {
-        self.shared.clock_logged.due("").is_some()
+    /// Whether it is time to log again that this machine's clock and that of the host differ. A CRM whose own clock is wrong must not
+    /// hide that those of all others differ too.
+    pub(super) fn may_log_clock(&self, host: &str) -> bool {
+        self.shared.clock_logged.due(host).is_some()
     }
 
     /// The public document at `url`, at most `largest` bytes, fetched without credentials. The operator configured the URL, so the
