@@ -53,6 +53,7 @@ async fn a_head_that_the_library_refuses_has_a_line_and_is_counted() {
         ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), "http/2 is not supported", 0),
         (format!("GET / HTTP/1.1\r\na: {long}{host}"), "head too large", 431),
         (format!("GET / HTTP/1.1\r\n{many}\r\n"), "head too large", 431),
+        (format!("GET /{} HTTP/1.1{host}", &long[..66_000]), "uri too long", 414),
     ] {
         let response = sent(&bed.gateway.address, head.as_bytes()).await;
         // Some get no response.
