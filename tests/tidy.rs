@@ -37,7 +37,15 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tower_http::", &["api/", "app/", "simulators/"]),
     ("hyper", &["app/server/", "upstream/body.rs"]),
     ("hyper_util", &["app/server/"]),
-    ("rustls", &["upstream/client.rs", "upstream/transport.rs", "app/server/tls.rs"]),
+    (
+        "rustls",
+        &[
+            "upstream/client.rs",
+            "upstream/transport.rs",
+            "app/server/tls.rs",
+            "app/server/certificate_expiry.rs",
+        ],
+    ),
     ("tokio_rustls", &["app/server/tls.rs"]),
     ("flate2", &["upstream/body.rs", "simulators/gzip.rs", "api/docs/assets.rs"]),
     ("utoipa", &["api/"]),
@@ -46,7 +54,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("csv", &["cli/"]),
     ("indicatif", &["cli/progress_bar.rs"]),
     ("sqlx", &["store/"]),
-    ("aws_lc_rs", &["sealing/", "upstream/client.rs", "app/server/tls.rs"]),
+    (
+        "aws_lc_rs",
+        &["sealing/", "upstream/client.rs", "app/server/tls.rs", "app/server/certificate_expiry.rs"],
+    ),
     ("jsonwebtoken", &["auth/"]),
     ("env::var", &["config/"]),
     ("rlibphonenumber", &["domain/phone.rs", "simulators/"]),

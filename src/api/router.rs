@@ -84,6 +84,8 @@ fn layered(table: Router, (edge, history): (EdgeSettings, Arc<RequestHistory>)) 
         .layer(from_fn(layers::secure))
         // Outside everything that can fail, panics included, so that all failures have one format.
         .layer(from_fn(layers::envelope))
+        // Before that, so that browsers get pages of the operator page's failures.
+        .layer(from_fn(ops::failures_as_pages))
         // The innermost layer around all routes (`router` adds one around some): converts a panic to a failure.
         .layer(CatchPanicLayer::custom(layers::panicked));
     // Aliases are rewritten before the router, because a layer of the router would run after the route is chosen.

@@ -11,6 +11,7 @@ mod simulate;
 mod start;
 mod traces;
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -21,7 +22,7 @@ use crate::adapters::ADAPTERS;
 use crate::auth::{Authenticator, Issuers};
 use crate::config::{
     AdminToken, Config, ConfigError, ConfigFault, Flags, InspectedConfig, Limits, ProviderLimits,
-    SettingOrigin, StorageSettings, UpstreamLimits, environment,
+    ServerSettings, SettingOrigin, StorageSettings, UpstreamLimits, environment,
 };
 use crate::domain::nearest;
 use crate::gateway::credentials::CredentialResolver;
@@ -65,11 +66,52 @@ struct CheckedConfig {
     issuers: Issuers,
 }
 
-/// Reads the configuration of a server, with everything that is wrong with it.
+/// The configuration of a server, with everything that is wrong with it.
+pub struct InspectedServer {
+    pub config: Config,
+    pub faults: Vec<ConfigFault>,
+    /// `None` if it has faults.
+    checked: Option<CheckedConfig>,
+    tls: Option<Tls>,
+}
+
+/// The configuration of a server without faults.
+pub struct ValidServer {
+    pub config: Config,
+    checked: CheckedConfig,
+    tls: Option<Tls>,
+}
+
+impl InspectedServer {
+    /// The configuration, if nothing is wrong with it.
+    pub fn valid(self) -> Result<ValidServer, ConfigError> {
+        let Self { config, faults, checked, tls } = self;
+        ConfigError::of(faults)?;
+        let checked = checked.ok_or(ConfigError(Vec::new()))?;
+        Ok(ValidServer { config, checked, tls })
+    }
+
+    /// What is no fault, but unwise.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let files = self.config.server.tls();
+        let readable = files.and_then(|files| files.warning());
+        self.config.warnings.iter().cloned().chain(readable).collect()
+    }
+
+    /// When the certificate expires, and whether that is soon or past.
+    #[must_use]
+    pub fn certificate_expiry(&self) -> Option<(String, bool)> {
+        let expiry = self.tls.as_ref()?.expiry()?;
+        Some((expiry.to_string(), expiry.is_near()))
+    }
+}
+
+/// Reads the configuration of a server.
 #[must_use]
-pub fn inspect(flags: &Flags) -> (Config, Vec<ConfigFault>) {
+pub fn inspect(flags: &Flags) -> InspectedServer {
     let InspectedConfig { config, mut faults, is_partial } = Config::inspect(flags, environment());
-    let mut more = check(&config);
+    let (mut more, checked, tls) = check(&config);
     // A setting that could not be read is not missing.
     more.retain(|fault| match &fault.origin {
         SettingOrigin::Nowhere(variable) => {
@@ -78,30 +120,54 @@ pub fn inspect(flags: &Flags) -> (Config, Vec<ConfigFault>) {
         _ => true,
     });
     faults.append(&mut more);
-    (config, faults)
+    InspectedServer { config, faults, checked, tls }
 }
 
-/// The faults of what other modules parse: master keys, allow-list, database URL, issuers' keys, providers, certificate.
-fn check(config: &Config) -> Vec<ConfigFault> {
-    let mut faults = checked(config).err().unwrap_or_default();
+/// What other modules parse, with its faults: master keys, allow-list, database URL, issuers' keys, providers, certificate.
+fn check(config: &Config) -> (Vec<ConfigFault>, Option<CheckedConfig>, Option<Tls>) {
+    let (mut faults, checked) = match checked(config) {
+        Ok(checked) => (Vec::new(), Some(checked)),
+        Err(faults) => (faults, None),
+    };
     let mut fault = |key: &str, text: &str| faults.push(ConfigFault::new(&config.origin(key), text));
-    match (config.server.tls(), &config.server.tls_certificate, &config.server.tls_key) {
-        (Some(files), ..) => {
-            if let Err(reason) = Tls::new(files) {
-                fault("tls_certificate", &reason);
-            }
-        }
-        (None, Some(_), _) => fault("tls_certificate", "needs `tls_key` too"),
-        (None, _, Some(_)) => fault("tls_key", "needs `tls_certificate` too"),
-        (None, None, None) => {}
+    let ServerSettings { listen, ops_listen, .. } = &config.server;
+    if let Some(ops) = ops_listen.filter(|ops| is_same_socket(*listen, *ops)) {
+        fault(
+            "ops_listen",
+            &format!("{ops} is already the address of `listen` ({listen}); choose another port"),
+        );
     }
-    faults
+    let tls = match (config.server.tls(), &config.server.tls_certificate, &config.server.tls_key) {
+        (Some(files), ..) => Tls::new(files).map_err(|reason| fault("tls_certificate", &reason)).ok(),
+        (None, Some(_), _) => {
+            fault("tls_certificate", "needs `tls_key` too");
+            None
+        }
+        (None, _, Some(_)) => {
+            fault("tls_key", "needs `tls_certificate` too");
+            None
+        }
+        (None, None, None) => None,
+    };
+    (faults, checked, tls)
+}
+
+/// Whether the system refuses to listen on both. Port 0 is a free one each time.
+fn is_same_socket(one: SocketAddr, other: SocketAddr) -> bool {
+    // All addresses of IPv6 are those of IPv4 too.
+    let covers = |all: IpAddr, ip: IpAddr| all.is_unspecified() && (all.is_ipv6() || ip.is_ipv4());
+    let (ip, other_ip) = (one.ip(), other.ip());
+    let is_same_address = ip == other_ip || covers(ip, other_ip) || covers(other_ip, ip);
+    one.port() == other.port() && one.port() != 0 && is_same_address
 }
 
 impl Components {
     /// Opens the database and joins the components. Fails with a [`ConfigError`], or with a sentence.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
-        let checked = checked(config).map_err(ConfigError)?;
+        Self::open_checked(config, checked(config).map_err(ConfigError)?).await
+    }
+
+    async fn open_checked(config: &Config, checked: CheckedConfig) -> anyhow::Result<Self> {
         let CheckedConfig { master_key, previous, allowed, location, issuers } = checked;
         let store = Store::open_with(&location, config.quotas).await?;
         let guard = BaseUrlGuard::new(allowed);
@@ -232,6 +298,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn two_listeners_have_two_addresses() {
+        let is_same = |one: &str, other: &str| is_same_socket(one.parse().unwrap(), other.parse().unwrap());
+        for (one, other, expected) in [
+            ("127.0.0.1:8080", "127.0.0.1:8080", true),
+            ("127.0.0.1:8080", "127.0.0.1:8081", false),
+            ("127.0.0.1:8080", "127.0.0.2:8080", false),
+            ("0.0.0.0:8080", "127.0.0.1:8080", true),
+            ("[::]:8080", "127.0.0.1:8080", true),
+            ("[::]:8080", "0.0.0.0:8080", true),
+            ("[::1]:8080", "127.0.0.1:8080", false),
+            ("[::1]:8080", "0.0.0.0:8080", false),
+            ("127.0.0.1:0", "127.0.0.1:0", false),
+        ] {
+            assert_eq!((is_same(one, other), is_same(other, one)), (expected, expected), "{one} {other}");
+        }
+    }
+
+    #[test]
     fn a_rate_limit_of_an_unknown_provider_names_the_nearest() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("gateway.toml");
@@ -240,7 +324,7 @@ mod tests {
             std::fs::write(&file, format!("[limits.upstream.\"{provider}\"]\nper_minute = 1")).unwrap();
             let flags = Flags { file: Some(file.clone()), values: Vec::new() };
             let config = Config::read(&flags, [("GATEWAY_MASTER_KEY".to_owned(), key.clone())]).unwrap();
-            check(&config).iter().map(ToString::to_string).collect::<Vec<_>>().concat()
+            check(&config).0.iter().map(ToString::to_string).collect::<Vec<_>>().concat()
         };
         assert_eq!(fault("aptly"), "");
         assert!(fault("aptyl").ends_with("no such provider; did you mean `aptly`?"), "{}", fault("aptyl"));

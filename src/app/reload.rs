@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::signal::unix::Signal;
 
-use super::inspect;
 use super::server::Tls;
+use super::{InspectedServer, inspect};
 use crate::api::{RequestAdmission, SharedProxies};
 use crate::config::{Config, ConfigError, Flags};
 use crate::telemetry;
@@ -49,7 +49,9 @@ impl Reloader {
             return;
         };
         // It panicked, which is logged.
-        let Ok((new, faults)) = read else { return };
+        let Ok(inspected) = read else { return };
+        let warnings = inspected.warnings();
+        let InspectedServer { config: new, faults, .. } = inspected;
         if let Err(ConfigError(faults)) = ConfigError::of(faults) {
             tracing::error!(
                 faults = faults.len(),
@@ -60,7 +62,7 @@ impl Reloader {
             }
             return;
         }
-        for warning in &new.warnings {
+        for warning in &warnings {
             tracing::warn!("{warning}");
         }
         // Every setting that is declared as reloaded is applied here.

@@ -11,10 +11,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::reload::Reloader;
 use super::server::{self, ConnectionTimes, Server, Tls};
-use super::{Components, measure, start};
+use super::{Components, ValidServer, measure, start};
 use crate::api::{AppState, EdgeSettings, Readiness, RequestAdmission, SharedProxies, health_router, router};
 use crate::auth::Authenticator;
-use crate::config::{Config, Flags, Limits};
+use crate::config::{Flags, Limits};
 use crate::domain::Text;
 use crate::telemetry::history::RequestHistory;
 use crate::telemetry::{series, traces};
@@ -27,18 +27,15 @@ const OPS_CONNECTIONS_MOST: usize = 64;
 const USES_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Runs the gateway until a stop signal. `flags` are read again at a SIGHUP. Fails with a sentence if it cannot start.
-pub async fn serve(config: Config, flags: Flags) -> anyhow::Result<()> {
+pub async fn serve(server: ValidServer, flags: Flags) -> anyhow::Result<()> {
+    let ValidServer { config, checked, tls } = server;
     // First, so that a signal during the start is not lost: the gateway stops as soon as it has started.
     let signals = Signals::new()?;
     let hangups = signal(SignalKind::hangup())?;
     leave_no_core_dump();
-    let parts = Components::open(&config).await?;
+    let parts = Components::open_checked(&config, checked).await?;
     start::check_seals(&parts.gateway.rotation).await?;
     let _presence = start::enter(&parts).await?;
-    let tls = config.server.tls().map(Tls::new).transpose().map_err(anyhow::Error::msg)?;
-    if let Some(warning) = config.server.tls().and_then(|files| files.warning()) {
-        tracing::warn!("{warning}");
-    }
     let listener = listen(config.server.listen, "--listen")?;
     let ops = config.server.ops_listen.map(|address| listen(address, "GATEWAY_OPS_LISTEN")).transpose()?;
     if let Some(ops) = &ops {
@@ -58,7 +55,6 @@ pub async fn serve(config: Config, flags: Flags) -> anyhow::Result<()> {
         public_url: config.server.public_url.clone(),
     };
     let state = state(parts, &config.limits, edge);
-    let watching = tls.clone().map(|tls| tokio::spawn(tls.watch()));
     let reloader = Reloader {
         flags,
         running: config,
@@ -70,9 +66,6 @@ pub async fn serve(config: Config, flags: Flags) -> anyhow::Result<()> {
     let outcome = run(listener, ops, tls, state, signals).await;
     writing.abort();
     reloading.abort();
-    if let Some(watching) = watching {
-        watching.abort();
-    }
     note_uses(&authenticator).await;
     // On another thread, because this one sends what is left.
     let _ = tokio::task::spawn_blocking(traces::flush).await;
@@ -154,6 +147,7 @@ pub(super) async fn run(
     let erasing = tokio::spawn(start::erase_ledger(state.gateway.ledger.clone(), database.clone()));
     let watching = tokio::spawn(start::watch(database));
     series::install();
+    let certificate = tls.clone().map(|tls| tokio::spawn(tls.watch()));
     let measuring = tokio::spawn(measure::run(Arc::clone(&state.gateway), Arc::clone(&gate)));
     // Dropped at the end, so that health checks get responses while the process stops.
     let _ops = ops.map(|ops| {
@@ -180,6 +174,9 @@ pub(super) async fn run(
     erasing.abort();
     watching.abort();
     measuring.abort();
+    if let Some(certificate) = certificate {
+        certificate.abort();
+    }
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use crate::config::{CollectorUrl, TraceSettings};
+use crate::config::{CollectorUrl, TraceSettings, span_queue};
 use crate::telemetry::RepeatLimit;
 use crate::telemetry::traces::{self, Collector, EXPORTED_WITHIN, Post};
 use crate::upstream::Transport;
@@ -44,7 +44,11 @@ pub(super) fn start(
         });
         Box::pin(async move { sent.await.unwrap_or(Err("the process stops")) })
     });
-    let collector =
-        Collector { endpoint: endpoint.0.as_str(), headers: &settings.headers.0, percent: settings.percent };
+    let collector = Collector {
+        endpoint: endpoint.0.as_str(),
+        headers: &settings.headers.0,
+        percent: settings.percent,
+        queue: span_queue(),
+    };
     traces::start(&collector, post).map_err(|reason| anyhow::anyhow!("traces cannot be started: {reason}"))
 }

@@ -33,6 +33,8 @@ pub struct Authenticator {
     uses: LastUsed,
     /// A digest, so that the comparison takes the same time for all lengths.
     admin: Option<[u8; 32]>,
+    /// Whether it has the form of a JWT.
+    is_admin_like_a_jwt: bool,
     /// Signs the operator's sessions.
     sealer: Option<Arc<Sealer>>,
 }
@@ -48,6 +50,7 @@ impl Authenticator {
             tokens: Tokens::default(),
             uses: LastUsed::default(),
             admin,
+            is_admin_like_a_jwt: admin_token.is_some_and(|token| looks_like_a_token(token.expose_secret())),
             sealer: None,
         }
     }
@@ -101,6 +104,14 @@ impl Authenticator {
             FailureKind::InsufficientScope,
             "Tenant keys and tokens cannot access /admin; use the admin token.",
         ))
+    }
+
+    /// Whether the header may be a guess of the admin token: its form is that of neither a key nor a JWT.
+    #[must_use]
+    pub fn is_guess(&self, authorization: Option<&str>) -> bool {
+        let is_guess =
+            |token: &str| !is_key(token) && (self.is_admin_like_a_jwt || !looks_like_a_token(token));
+        self.admin_enabled() && bearer(authorization).is_ok_and(is_guess)
     }
 
     /// The tenant of the key in the header, whether it may be used or not; `None` if it is no key that exists, with its secret.

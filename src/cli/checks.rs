@@ -11,7 +11,7 @@ use super::cli_error::{CliError, CliOutcome};
 use super::gateway_client::status;
 use super::output::Output;
 use super::{must_exist, start_logs};
-use crate::app;
+use crate::app::{self, InspectedServer};
 use crate::config::{Config, ConfigError, Flags, ServerSettings, SettingValue, ValueKind};
 use crate::store::{Location, Store};
 
@@ -19,10 +19,14 @@ const HEALTH_TIME: Duration = Duration::from_secs(3);
 
 /// Prints every value with its origin if all are valid, otherwise every fault.
 pub(super) async fn check_config(flags: &Flags, live: bool, output: &mut Output) -> CliOutcome {
-    let (config, faults) = app::inspect(flags);
-    for warning in config.warnings.iter().cloned().chain(config.server.tls().and_then(|tls| tls.warning())) {
+    let inspected = app::inspect(flags);
+    for warning in inspected.warnings() {
         Output::note(format!("warning: {warning}"));
     }
+    if let Some((expiry, is_near)) = inspected.certificate_expiry() {
+        Output::note(if is_near { format!("warning: {expiry}") } else { expiry });
+    }
+    let InspectedServer { config, faults, .. } = inspected;
     ConfigError::of(faults)?;
     output.table(["SETTING", "VALUE", "FROM"], &rows(&config))?;
     Output::note("The configuration is valid.");

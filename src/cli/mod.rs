@@ -100,7 +100,7 @@ enum Command {
 const EXIT_CODES: &str = "Exit codes: 0 success; 1 failure; 2 wrong usage, or a configuration that is not valid (a restart does not help).";
 
 /// How long busy threads are waited for at the end.
-const LAST_WORK: Duration = Duration::from_secs(2);
+const LAST_WORK: Duration = Duration::from_millis(500);
 
 /// Runs the command line. Errors are printed to standard error; the help says what the exit codes mean.
 #[must_use]
@@ -184,16 +184,15 @@ fn configured(flags: &crate::config::Flags) -> Result<Config, CliError> {
     let config = Config::load(flags)?;
     let is_json = config.log.log_format == LogFormat::Json;
     start_logs(&config, config.log.log.min(tracing::level_filters::LevelFilter::WARN), is_json)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     Ok(config)
 }
 
 fn start_logs(config: &Config, level: tracing::level_filters::LevelFilter, is_json: bool) -> CliOutcome {
     telemetry::start(level, is_json, config.log.log_success.one_of())
-        .map_err(|error| CliError::failed(error.to_string()))?;
-    for warning in &config.warnings {
-        tracing::warn!("{warning}");
-    }
-    Ok(())
+        .map_err(|error| CliError::failed(error.to_string()))
 }
 
 async fn opened(flags: &crate::config::Flags) -> Result<Components, CliError> {

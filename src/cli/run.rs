@@ -9,19 +9,24 @@ use super::cli_error::{CliError, CliOutcome};
 use super::output::Output;
 use super::start_logs;
 use crate::app::{self, SIMULATED};
-use crate::config::{Config, ConfigError, Flags, LogFormat, SettingOrigin};
+use crate::config::{Config, Flags, LogFormat, SettingOrigin};
 use crate::telemetry;
 
 pub(super) async fn serve(flags: Flags) -> CliOutcome {
-    let (config, faults) = app::inspect(&flags);
-    ConfigError::of(faults)?;
+    let inspected = app::inspect(&flags);
+    let warnings = inspected.warnings();
+    let server = inspected.valid()?;
+    let config = &server.config;
     let is_json = match config.log.log_format {
         LogFormat::Auto => !std::io::stderr().is_terminal(),
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    start_logs(&config, config.log.log, is_json)?;
-    Ok(app::serve(config, flags).await?)
+    start_logs(config, config.log.log, is_json)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(app::serve(server, flags).await?)
 }
 
 /// The demo reads no configuration, because that of a real gateway must not affect it.

@@ -30,6 +30,8 @@ pub struct RequestFacts {
     pub failure: Option<FailureKind>,
     /// Whether the caller broke the request off, whatever was made of it.
     pub has_left: bool,
+    /// Whether its write went on when the caller had left.
+    pub write_continues: bool,
     /// Why, if callers are not told.
     pub reason: Option<&'static str>,
     pub warnings: WarningCodes,
@@ -162,6 +164,11 @@ impl RequestRecord {
 
     pub fn note_caller_left(&self) {
         self.note(|facts| facts.has_left = true);
+    }
+
+    /// The caller has left, and its write goes on.
+    pub fn note_write_continues(&self) {
+        self.note(|facts| facts.write_continues = true);
     }
 
     pub fn note_replayed(&self) {

@@ -180,6 +180,9 @@ impl AccessLine {
         if facts.replayed {
             self.text("replayed", "true");
         }
+        if facts.write_continues {
+            self.text("write", "continues");
+        }
     }
 
     fn caller(&mut self, facts: &RequestFacts) {

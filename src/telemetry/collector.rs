@@ -18,6 +18,8 @@ pub struct Collector<'a> {
     pub headers: &'a [(HeaderName, SecretString)],
     /// How many percent of the traces that begin here are sampled. A caller's trace is sampled if the caller says so.
     pub percent: u32,
+    /// How many spans may wait. Further ones are lost.
+    pub queue: usize,
 }
 
 /// Sends one request to the collector. The reason of a failure is for the log.

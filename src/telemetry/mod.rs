@@ -7,6 +7,7 @@ pub mod history;
 mod lines;
 #[cfg_attr(not(feature = "otel"), path = "no_otel.rs")]
 mod otel;
+mod refused_connections;
 mod repeats;
 pub mod series;
 pub mod traces;
@@ -22,6 +23,7 @@ use tracing_subscriber::{Layer, fmt, reload};
 
 pub use self::access::{AccessEntry, CALLER_LEFT, log as log_access, log_briefly};
 use self::lines::{LineWriter, LogLines};
+pub use self::refused_connections::{ConnectionRefusal, RefusedConnections};
 pub use self::repeats::RepeatLimit;
 
 /// How long the process waits at its end for the last lines to be written.

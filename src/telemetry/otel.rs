@@ -1,6 +1,7 @@
 //! The OpenTelemetry SDK behind [`traces`](super::traces): it makes spans, and sends them to the collector.
 
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -15,15 +16,20 @@ use opentelemetry::{Context, KeyValue, Value};
 use opentelemetry_http::{HttpClient, HttpError};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
 pub(super) use opentelemetry_sdk::trace::Span;
-use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
+use opentelemetry_sdk::trace::{
+    BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracer, SdkTracerProvider, SpanData, SpanProcessor,
+};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::collector::{Collector, EXPORTED_WITHIN, Post, SpanRole, SpanValue};
+use super::series::{self, LostSpans};
 use crate::domain::TraceParent;
 
-/// How long the process waits at its end for the last spans to be sent.
-const FLUSHED_WITHIN: Duration = Duration::from_secs(2);
+/// How long the process waits at its end for the last spans to be sent. Then it waits for busy threads, such as one that looks up
+/// the collector's name: together at most two seconds.
+const FLUSHED_WITHIN: Duration = Duration::from_millis(1_500);
 
 static TRACES: OnceLock<Traces> = OnceLock::new();
 
@@ -48,8 +54,70 @@ impl HttpClient for CollectorClient {
     }
 }
 
+/// The spans that wait are counted here, because the SDK does not say when it drops one.
+#[derive(Debug)]
+struct CountedSpans {
+    processor: BatchSpanProcessor,
+    waiting: Arc<AtomicUsize>,
+    most: usize,
+}
+
+impl SpanProcessor for CountedSpans {
+    fn on_start(&self, span: &mut Span, context: &Context) {
+        self.processor.on_start(span, context);
+    }
+
+    fn on_end(&self, span: SpanData) {
+        if self.waiting.fetch_add(1, Ordering::Relaxed) < self.most {
+            self.processor.on_end(span);
+        } else {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            series::spans_lost(LostSpans::QueueFull, 1);
+        }
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.processor.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.processor.shutdown_with_timeout(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.processor.set_resource(resource);
+    }
+}
+
+/// Sends spans that waited, and counts those that are lost.
+#[derive(Debug)]
+struct CountedExporter {
+    exporter: SpanExporter,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl opentelemetry_sdk::trace::SpanExporter for CountedExporter {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let count = batch.len();
+        self.waiting.fetch_sub(count, Ordering::Relaxed);
+        let sent = self.exporter.export(batch).await;
+        if sent.is_err() {
+            series::spans_lost(LostSpans::NotSent, count);
+        }
+        sent
+    }
+
+    fn shutdown(&self) -> OTelSdkResult {
+        self.exporter.shutdown()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
+    }
+}
+
 pub(super) fn start(collector: &Collector<'_>, post: Arc<Post>) -> Result<(), String> {
-    let Collector { endpoint, headers, percent } = collector;
+    let Collector { endpoint, headers, percent, queue } = collector;
     let header =
         |(name, value): &(HeaderName, SecretString)| (name.to_string(), value.expose_secret().to_owned());
     let exporter = SpanExporter::builder()
@@ -64,8 +132,12 @@ pub(super) fn start(collector: &Collector<'_>, post: Arc<Post>) -> Result<(), St
         .with_service_name(env!("CARGO_PKG_NAME"))
         .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
         .build();
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let exporter = CountedExporter { exporter, waiting: Arc::clone(&waiting) };
+    let batches = BatchConfigBuilder::default().with_max_queue_size(*queue).build();
+    let processor = BatchSpanProcessor::builder(exporter).with_batch_config(batches).build();
     let provider = SdkTracerProvider::builder()
-        .with_batch_exporter(exporter)
+        .with_span_processor(CountedSpans { processor, waiting, most: *queue })
         .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(f64::from(*percent) / 100.0))))
         .with_resource(resource)
         .build();

@@ -1,14 +1,19 @@
-//! Limits log lines that repeat themselves: one at a time, and the next one says how many were left out.
+//! Limits log lines that repeat themselves: each text seldom, and the next one says how many were left out.
 
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// A line that is logged at most once in `every`, unless its text changes.
+/// How many texts are told apart at a time. Further ones are limited together.
+const TEXTS_MOST: usize = 32;
+/// Stands for the texts beyond that.
+const OTHERS: &str = "";
+
+/// Logs each text at most once in `every`.
 pub struct RepeatLimit {
     every: Duration,
-    last: Mutex<Option<LoggedLine>>,
+    logged: Mutex<Vec<LoggedLine>>,
 }
 
 struct LoggedLine {
@@ -20,21 +25,28 @@ struct LoggedLine {
 impl RepeatLimit {
     #[must_use]
     pub const fn new(every: Duration) -> Self {
-        Self { every, last: Mutex::new(None) }
+        Self { every, logged: Mutex::new(Vec::new()) }
     }
 
-    /// Whether the line with this text is due, and then how many were suppressed since the last one, if any.
+    /// Whether the line with this text is due, and then how many with this text were suppressed since the last one, if any.
     pub fn due(&self, text: &str) -> Option<Option<u64>> {
-        let (mut last, at) = (self.last.lock(), crate::clock::monotonic());
-        if let Some(line) = last.as_mut()
-            && line.text == text
-            && at.saturating_duration_since(line.at) < self.every
-        {
+        let (mut logged, at) = (self.logged.lock(), crate::clock::monotonic());
+        let is_recent = |line: &LoggedLine| at.saturating_duration_since(line.at) < self.every;
+        let is_new = !logged.iter().any(|line| line.text == text);
+        if is_new && logged.len() >= TEXTS_MOST {
+            logged.retain(|line| line.text == OTHERS || is_recent(line));
+        }
+        let text = if is_new && logged.len() >= TEXTS_MOST { OTHERS } else { text };
+        let Some(line) = logged.iter_mut().find(|line| line.text == text) else {
+            logged.push(LoggedLine { at, text: text.to_owned(), suppressed: 0 });
+            return Some(None);
+        };
+        if is_recent(line) {
             line.suppressed += 1;
             return None;
         }
-        let before = last.replace(LoggedLine { at, text: text.to_owned(), suppressed: 0 });
-        Some(before.map(|line| line.suppressed).filter(|count| *count > 0))
+        line.at = at;
+        Some(Some(std::mem::take(&mut line.suppressed)).filter(|count| *count > 0))
     }
 }
 
@@ -42,14 +54,37 @@ impl RepeatLimit {
 mod tests {
     use super::*;
 
+    const EVERY: Duration = Duration::from_secs(10);
+
     #[tokio::test(start_paused = true)]
     async fn a_repeated_line_is_due_once_and_the_next_one_counts_the_rest() {
-        let limit = RepeatLimit::new(Duration::from_secs(10));
+        let limit = RepeatLimit::new(EVERY);
         assert_eq!(limit.due("locked"), Some(None));
         assert_eq!([limit.due("locked"), limit.due("locked")], [None, None]);
-        tokio::time::advance(Duration::from_secs(10)).await;
+        assert_eq!(limit.due("another"), Some(None), "another cause does not wait");
+        tokio::time::advance(EVERY).await;
         assert_eq!([limit.due("locked"), limit.due("locked")], [Some(Some(2)), None]);
-        assert_eq!(limit.due("another"), Some(Some(1)), "another cause does not wait");
-        assert_eq!(limit.due("another"), None);
+        assert_eq!([limit.due("another"), limit.due("another")], [Some(None), None]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn texts_that_alternate_are_limited_each() {
+        let limit = RepeatLimit::new(EVERY);
+        let lines = (0..1_000).filter(|n| limit.due(["one", "other"][n % 2]).is_some()).count();
+        assert_eq!(lines, 2);
+        tokio::time::advance(EVERY).await;
+        assert_eq!([limit.due("one"), limit.due("other")], [Some(Some(499)); 2]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ever_new_texts_share_one_line_and_take_no_more_memory() {
+        let limit = RepeatLimit::new(EVERY);
+        let all = || (0..1_000).filter(|n| limit.due(&format!("text {n}")).is_some()).count();
+        assert_eq!(all(), TEXTS_MOST + 1);
+        tokio::time::advance(EVERY).await;
+        assert!(all() <= TEXTS_MOST + 1);
+        assert!(limit.logged.lock().len() <= TEXTS_MOST + 1);
+        tokio::time::advance(EVERY).await;
+        assert_eq!(limit.due("new"), Some(None));
     }
 }

@@ -20,7 +20,7 @@ pub fn start(collector: &Collector<'_>, post: Arc<Post>) -> Result<(), String> {
     otel::start(collector, post)
 }
 
-/// Waits up to two seconds for the last spans to be sent. Call it at the end of the process, while the runtime runs, on a thread
+/// Waits up to 1.5 seconds for the last spans to be sent. Call it at the end of the process, while the runtime runs, on a thread
 /// that may block.
 pub fn flush() {
     otel::flush();

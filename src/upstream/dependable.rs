@@ -271,8 +271,9 @@ impl Upstream {
     /// difference is logged.
     fn clock_offset(&self, date: Timestamp) -> f64 {
         let offset = crate::clock::now().duration_since(date);
-        if offset.abs() > LARGEST_CLOCK_OFFSET && self.transport.may_log_clock() {
-            let (host, seconds) = (self.host.host.authority().as_str(), offset.as_secs());
+        let host = self.host.host.authority().as_str();
+        if offset.abs() > LARGEST_CLOCK_OFFSET && self.transport.may_log_clock(host) {
+            let seconds = offset.as_secs();
             tracing::warn!(
                 provider = %self.provider,
                 host,

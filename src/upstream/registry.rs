@@ -69,7 +69,12 @@ impl<K: Hash + Eq, V> Registry<K, V> {
 impl<K, V> Registry<K, V> {
     /// How many values `counts` holds for.
     pub(super) fn count(&self, counts: impl Fn(&V) -> bool) -> usize {
-        self.0.lock().values.values().filter(|(_, value)| counts(value)).count()
+        self.select(|value| counts(value).then_some(())).len()
+    }
+
+    /// What `select` returns of the values.
+    pub(super) fn select<T>(&self, select: impl Fn(&V) -> Option<T>) -> Vec<T> {
+        self.0.lock().values.values().filter_map(|(_, value)| select(value)).collect()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Sends a call once, over the client of its credential. It also keeps the state of hosts and accounts, which all calls share.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -146,15 +147,24 @@ impl Transport {
         [0, 1].map(|scope| self.shared.hosts.count(|host| host.is_open()[scope]))
     }
 
+    /// The hosts to which calls of some tenant or of all are paused, in order.
+    #[must_use]
+    pub fn paused_hosts(&self) -> Vec<Text> {
+        let is_open = |host: &Host| host.is_open() != [false; 2];
+        let open = self.shared.hosts.select(|host| is_open(host).then(|| host.authority().clone()));
+        open.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
     /// Accounts and rate limit groups that a CRM asked to pause.
     #[must_use]
     pub fn paused_accounts(&self) -> usize {
         self.shared.rates.count(|rate| !rate.pause_left().is_zero())
     }
 
-    /// Whether it is time to log again that a clock is wrong.
-    pub(super) fn may_log_clock(&self) -> bool {
-        self.shared.clock_logged.due("").is_some()
+    /// Whether it is time to log again that this machine's clock and that of the host differ. A CRM whose own clock is wrong must not
+    /// hide that those of all others differ too.
+    pub(super) fn may_log_clock(&self, host: &str) -> bool {
+        self.shared.clock_logged.due(host).is_some()
     }
 
     /// The public document at `url`, at most `largest` bytes, fetched without credentials. The operator configured the URL, so the

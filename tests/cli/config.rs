@@ -252,6 +252,28 @@ fn a_live_check_reads_the_database_and_changes_nothing() {
 }
 
 #[test]
+fn two_listeners_at_one_address_are_a_fault_before_the_start() {
+    let desk = Desk::new();
+    let mut command = desk.command(&["check-config", "--listen", "127.0.0.1:8080"]);
+    let output = command.env("GATEWAY_OPS_LISTEN", "0.0.0.0:8080").output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    let fault = "GATEWAY_OPS_LISTEN: 0.0.0.0:8080 is already the address of `listen` (127.0.0.1:8080)";
+    assert!(said.contains(fault), "{said}");
+}
+
+#[test]
+fn a_warning_is_printed_once() {
+    let desk = Desk::new();
+    desk.ok(&["migrate"]);
+    for args in [&["check-config", "--live"][..], &["check-config"], &["tenant", "list"]] {
+        let output = desk.command(args).env("GATEWAY_LISTN", "127.0.0.1:1").output().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(said.matches("GATEWAY_LISTN").count(), 1, "{args:?}: {said}");
+    }
+}
+
+#[test]
 fn completions_are_printed_for_each_shell() {
     let desk = Desk::new();
     for shell in ["bash", "zsh", "fish", "powershell"] {

@@ -17,6 +17,8 @@ use crate::reply::Reply;
 use crate::test_gateway::{ADMIN_TOKEN, Link, Setup, TestGateway, signed};
 
 const FORM: &str = "application/x-www-form-urlencoded";
+/// What browsers accept.
+const HTML: &str = "text/html,application/xhtml+xml,*/*;q=0.8";
 
 /// An operator's browser.
 struct OpsBrowser<'a> {
@@ -49,7 +51,8 @@ impl<'a> OpsBrowser<'a> {
 const SAME: &[(&str, &str)] = &[("host", "gateway"), ("origin", "http://gateway")];
 
 async fn get(gateway: &TestGateway, path: &str, cookie: &str) -> Reply {
-    gateway.send(Request::get(path).header("cookie", cookie).body(Body::empty()).unwrap()).await
+    let request = Request::get(path).header("cookie", cookie).header("accept", HTML);
+    gateway.send(request.body(Body::empty()).unwrap()).await
 }
 
 async fn post(
@@ -59,7 +62,8 @@ async fn post(
     form: &str,
     headers: &[(&str, &str)],
 ) -> Reply {
-    let mut request = Request::post(path).header("cookie", cookie).header("content-type", FORM);
+    let mut request =
+        Request::post(path).header("cookie", cookie).header("content-type", FORM).header("accept", HTML);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -123,7 +127,7 @@ async fn only_the_admin_token_opens_the_page_for_half_an_hour() {
     assert_eq!((form.header("cache-control"), form.header("referrer-policy")), ("no-store", "same-origin"));
     for wrong in ["token=", "token=nonsense", "other=1", &format!("token={ADMIN_TOKEN}x"), ""] {
         let refused = post(&gateway, "/ops/sign-in", "", wrong, SAME).await;
-        assert_eq!((refused.status, refused.header("set-cookie")), (401, ""), "{wrong}");
+        assert_eq!((refused.status, refused.header("set-cookie")), (403, ""), "{wrong}");
         assert!(refused.text.contains("This is not the admin token of this gateway."), "{}", refused.text);
     }
     let reply = post(&gateway, "/ops/sign-in", "", &format!("token=+{ADMIN_TOKEN}+"), SAME).await;
@@ -148,7 +152,7 @@ async fn only_the_admin_token_opens_the_page_for_half_an_hour() {
             refused.text
         );
         let refused = post(&gateway, "/ops/check", &cookie, "tenant=a&credential=b", SAME).await;
-        assert_eq!(refused.status, 401, "{tampered}");
+        assert_eq!(refused.status, 403, "{tampered}");
     }
     // Neither a key nor the admin token as a header opens the page, and a session opens nothing else.
     let reply = gateway.send(signed("GET", "/ops").body(Body::empty()).unwrap()).await;
@@ -204,7 +208,79 @@ async fn a_form_of_another_site_does_nothing() {
     assert!(crm.calls().is_empty(), "{:?}", crm.calls());
     let reply = browser.check(gateway.caller.tenant.as_str(), credential.as_str()).await;
     assert_eq!((reply.status, crm.calls().is_empty()), (200, false), "{}", reply.text);
-    get(&gateway, "/ops/check", &browser.cookie).await.is(405, "method_not_allowed");
+}
+
+#[tokio::test]
+async fn browsers_get_every_failure_as_a_page_and_programs_as_a_problem() {
+    let gateway = TestGateway::open().await;
+    let browser = OpsBrowser::signed_in(&gateway).await;
+    let large = format!("token={}", "x".repeat(20_000));
+    let foreign: &[(&str, &str)] = &[("host", "gateway"), ("origin", "https://evil.example")];
+    let json: &[(&str, &str)] = &[SAME[0], SAME[1], ("content-type", "application/json")];
+    for (method, path, form, headers, status, code) in [
+        ("GET", "/ops?tenants=0", "", SAME, 400, "invalid_parameter"),
+        ("GET", "/ops?x=1", "", SAME, 400, "invalid_parameter"),
+        ("GET", "/ops/nowhere", "", SAME, 404, "route_not_found"),
+        ("DELETE", "/ops", "", SAME, 405, "method_not_allowed"),
+        ("PUT", "/ops/sign-in", "", SAME, 405, "method_not_allowed"),
+        ("POST", "/ops/sign-out", "", foreign, 403, "insufficient_scope"),
+        ("POST", "/ops/sign-in", "", foreign, 403, "insufficient_scope"),
+        ("POST", "/ops/sign-in", large.as_str(), SAME, 413, "body_too_large"),
+        ("POST", "/ops/check", "tenant=\u{fffd}", json, 415, "unsupported_media_type"),
+        ("POST", "/ops/check", "tenant=a&credential=b", SAME, 404, "tenant_not_found"),
+    ] {
+        let ask = async |accept: &str| {
+            let mut request = Request::builder().method(method).uri(path).header("accept", accept);
+            request = request.header("cookie", &browser.cookie);
+            if !headers.iter().any(|(name, _)| *name == "content-type") {
+                request = request.header("content-type", FORM);
+            }
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            gateway.send(request.body(Body::from(form.to_owned())).unwrap()).await
+        };
+        let page = ask(HTML).await;
+        assert_eq!(
+            (page.status, page.header("content-type")),
+            (status, "text/html; charset=utf-8"),
+            "{path}"
+        );
+        let up = if path.starts_with("/ops/") { "../" } else { "" };
+        assert!(page.text.contains(&format!("href=\"{up}docs/errors/{code}\"")), "{path}: {}", page.text);
+        assert!(page.text.contains(&format!("class=\"button\" href=\"{up}ops\"")), "{path}: {}", page.text);
+        ask("application/json").await.is(status, code);
+    }
+    // The address of a form is also asked for by those who load its response again.
+    for path in ["/ops/sign-in", "/ops/sign-out", "/ops/check"] {
+        let moved = get(&gateway, path, "").await;
+        assert_eq!((moved.status, moved.header("location")), (303, "../ops"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_paused_host_is_named_and_nothing_is_said_that_is_not_true() {
+    let gateway = TestGateway::open().await;
+    let (crm, browser) = (crm().await, OpsBrowser::signed_in(&gateway).await);
+    let (tenant, credential) = (gateway.caller.tenant.clone(), linked(&gateway, &gateway.caller, &crm).await);
+    assert!(text(&browser.page("").await).contains("CRM hosts paused 0 after repeated failures"));
+    crm.fault(Fault::always(status(503)));
+    let list = format!("/crm/contacts?credentialId={credential}");
+    while gateway.ask("GET", &list).await.code() != "upstream_circuit_open" {}
+    let tile = format!("CRM hosts paused 1 after repeated failures: {}", crm.base_url());
+    assert!(text(&browser.page("").await).contains(&tile), "{}", text(&browser.page("").await));
+    let shown = text(&browser.check(tenant.as_str(), credential.as_str()).await.text);
+    assert!(
+        shown.contains("failed upstream_circuit_open The CRM failed repeatedly; calls to it are paused"),
+        "{shown}"
+    );
+    assert!(!shown.contains("respond"), "{shown}");
+    // Its port has no TLS, so there is no connection.
+    let base_url = crm.base_url().replace("http://", "https://");
+    let link = Link { base_url, secret: "any", settings: json!({}), verify: false };
+    let credential = gateway.link(&gateway.caller, "aptly", link).await.unwrap();
+    let shown = text(&browser.check(tenant.as_str(), credential.as_str()).await.text);
+    assert!(shown.contains("failed upstream_") && !shown.contains("respond"), "{shown}");
 }
 
 #[tokio::test]
@@ -490,7 +566,6 @@ async fn many_tenants_and_credentials_are_shown_page_by_page_and_the_page_stays_
     assert_eq!((names.len(), ids.len()), (61, 60));
     let beyond = browser.page("?tenants=9").await;
     assert!(rows(section(&beyond, "tenants")).len() == 1 && beyond.contains("Page 9 of 3"), "{beyond}");
-    get(&gateway, "/ops?tenants=0", &browser.cookie).await.is(400, "invalid_parameter");
 }
 
 #[tokio::test]
@@ -546,7 +621,7 @@ async fn every_link_of_the_page_leads_somewhere_also_under_a_prefix() {
             let target = base.join(&link.replace("&amp;", "&")).unwrap();
             let path = target.path().strip_prefix("/some/prefix").unwrap_or_else(|| panic!("{at}: {link}"));
             let reply = get(&gateway, path, &browser.cookie).await;
-            let expected = if path.starts_with("/ops/") { 405 } else { 200 };
+            let expected = if path.starts_with("/ops/") { 303 } else { 200 };
             assert_eq!(reply.status, expected, "{at}: {link}");
         }
     }

@@ -9,8 +9,10 @@ mod backup;
 mod front;
 #[path = "../support/gateway_process.rs"]
 mod gateway_process;
+mod guesses;
 mod health;
 mod prometheus;
+mod refused;
 #[path = "../support/relay.rs"]
 #[expect(dead_code, reason = "other suites need more of it")]
 mod relay;

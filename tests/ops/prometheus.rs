@@ -58,12 +58,13 @@ struct Prometheus {
 }
 
 impl Prometheus {
-    async fn scraping(bed: &Testbed) -> Self {
+    /// Scrapes the gateway, and the metrics at `other`.
+    async fn scraping(bed: &Testbed, other: &str) -> Self {
         let folder = bed.folder.path();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let config = format!(
             "global: {{ scrape_interval: 1s }}\nrule_files: [\"{FOLDER}/alerts.yml\"]\nscrape_configs:\n  \
-             - job_name: contacts-gateway\n    static_configs: [{{ targets: [\"{}\"] }}]\n",
+             - job_name: contacts-gateway\n    static_configs: [{{ targets: [\"{}\", \"{other}\"] }}]\n",
             bed.gateway.address
         );
         std::fs::write(folder.join("prometheus.yml"), config).unwrap();
@@ -185,6 +186,7 @@ impl Accounts {
         }
         for _ in 0..30 {
             bed.gateway.call("GET", "/providers", "cg_wrong", None).await.is(401, "unauthenticated");
+            crate::refused::sent(&bed.gateway.address, b"no request\r\n\r\n").await;
         }
         // The last, so that the clock of the last reply is wrong.
         bed.get(&self.clock.1, "abc", "any").await;
@@ -246,7 +248,8 @@ async fn break_the_house(bed: &Testbed, round: usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_expression_of_the_dashboard_and_of_the_alerts_has_data() {
     let mut bed = Testbed::with(&[("GATEWAY_TENANT_API_KEYS", "1"), ("GATEWAY_SETTLE_MS", "200")]).await;
-    let mut prometheus = Prometheus::scraping(&bed).await;
+    let expired = Testbed::with_tls("expired.pem").await;
+    let mut prometheus = Prometheus::scraping(&bed, &expired.gateway.address).await;
     let accounts = Accounts::link(&bed).await;
     for round in 0..2 {
         accounts.round(&bed, round).await;

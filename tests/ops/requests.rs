@@ -93,6 +93,7 @@ async fn a_caller_who_leaves_and_an_export_have_a_line_at_their_end() {
         "upstream_host": crm.base_url() });
     assert!(has(&line, &why), "{line}");
     assert!(line["upstream_ms"].as_f64() > Some(100.0), "the time is the CRM's: {line}");
+    assert!(line.get("write").is_none(), "{line}");
     // What becomes of a write whose caller left has a line of its own.
     crm.faults().clear();
     crm.fault(Fault::always(FaultKind::Latency { ms: 1_500 }).on_writes());
@@ -102,7 +103,9 @@ async fn a_caller_who_leaves_and_an_export_have_a_line_at_their_end() {
     let headers = [("x-request-id", "id-left-write")];
     let write = bed.gateway.call_with("POST", &path, &account.key, Some(body.to_string()), &headers);
     assert!(tokio::time::timeout(Duration::from_millis(500), write).await.is_err());
-    bed.line(&json!({ "request_id": "id-left-write", "message": "request", "status": 499 })).await;
+    let left =
+        json!({ "request_id": "id-left-write", "message": "request", "status": 499, "write": "continues" });
+    bed.line(&left).await;
     let ended = json!({ "request_id": "id-left-write", "message": "a write whose caller left has ended", "status": 200 });
     let line = bed.line(&ended).await;
     assert!(line["upstream_ms"].as_f64() >= Some(1_500.0), "{line}");

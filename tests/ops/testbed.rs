@@ -78,6 +78,16 @@ impl Testbed {
         Self { gateway: GatewayProcess::watching(process, log).await, folder, log_reader }
     }
 
+    /// A gateway whose API is served with the certificate of this fixture. Its address is that of the metrics, without TLS.
+    pub(crate) async fn with_tls(certificate: &str) -> Self {
+        let (certificate, key) = (fixture(certificate), fixture("server.key"));
+        let files = [("GATEWAY_TLS_CERTIFICATE", certificate.as_str()), ("GATEWAY_TLS_KEY", &key)];
+        let mut bed = Self::with(&[files[0], files[1], ("GATEWAY_OPS_LISTEN", "127.0.0.1:0")]).await;
+        let line = bed.line(&json!({ "message": "listening for health checks and scrapes" })).await;
+        line["address"].as_str().unwrap().clone_into(&mut bed.gateway.address);
+        bed
+    }
+
     pub(crate) fn database(&self) -> String {
         format!("sqlite://{}/gateway.db", self.folder.path().display())
     }

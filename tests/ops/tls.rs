@@ -14,7 +14,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::front::fixture;
 use crate::gateway_process::{GatewayProcess, master_key};
-use crate::testbed::hang_up_until;
+use crate::testbed::{Testbed, hang_up_until};
 
 /// A gateway with TLS. Its files are `tls.crt` and `tls.key` in the folder.
 struct Secured {
@@ -113,6 +113,25 @@ async fn https_is_served_and_a_new_certificate_is_used_without_a_restart() {
 }
 
 #[tokio::test]
+async fn the_log_and_the_metrics_say_when_the_certificate_expires() {
+    let warning = "has expired at 2021-01-01T00:00:00Z";
+    let bed = Testbed::with_tls("expired.pem").await;
+    let series = "gateway_tls_certificate_expiry_timestamp_seconds";
+    bed.series(series, |at| (at - 1_609_459_200.0).abs() < 1.0).await;
+    let warned =
+        || bed.lines().iter().filter(|line| line["message"].as_str().unwrap().contains(warning)).count();
+    assert_eq!(warned(), 1, "{}", bed.gateway.logged());
+    let secured = Secured::start().await;
+    secured.put("expired.pem", "tls.crt");
+    // At the next look at the files, which is every 10 seconds.
+    let began = Instant::now();
+    while !secured.gateway.logged().contains(warning) {
+        assert!(began.elapsed() < Duration::from_secs(25));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
 async fn whoever_speaks_no_tls_is_told_or_disconnected() {
     let secured = Secured::start().await;
     let connect = async || TcpStream::connect(&secured.gateway.address).await.unwrap();
@@ -180,6 +199,13 @@ fn a_pair_that_cannot_be_used_is_a_fault_and_a_key_that_all_may_read_a_warning()
     }
     let (code, said) = check("tls.crt", "tls.key");
     assert!(code == Some(0) && !said.contains("warning"), "{said}");
+    assert!(said.contains("the TLS certificate tls.crt expires at 2126-10-28T21:54:09Z"), "{said}");
+    put(folder.path(), "expired.pem", "tls.crt");
+    let (code, said) = check("tls.crt", "tls.key");
+    assert!(
+        code == Some(0) && said.contains("warning: the TLS certificate tls.crt has expired at 2021"),
+        "{said}"
+    );
     let readable = std::fs::Permissions::from_mode(0o644);
     std::fs::set_permissions(folder.path().join("tls.key"), readable).unwrap();
     let (code, said) = check("tls.crt", "tls.key");

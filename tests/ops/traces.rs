@@ -339,3 +339,54 @@ async fn without_a_collector_requests_are_served_and_the_log_says_so_once() {
     get(&bed, &account, "abc", "id-1", Some(&format!("00-{TRACE}-{CALLER}-01"))).await;
     assert!(!relay.seen().is_empty() && relay.seen().iter().all(|call| call.traceparent.is_none()));
 }
+
+/// The URL of a collector that accepts connections and never responds.
+async fn hanging() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            open.push(stream);
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn lost_spans_are_counted() {
+    let refusing = Collector::start(StatusCode::FORBIDDEN).await;
+    let hanging = hanging().await;
+    for (url, reason) in [(refusing.url.as_str(), "not sent"), (hanging.as_str(), "queue full")] {
+        let settings = [
+            ("GATEWAY_OTLP_ENDPOINT", url),
+            ("OTEL_BSP_SCHEDULE_DELAY", "100"),
+            ("OTEL_BSP_MAX_QUEUE_SIZE", "4"),
+        ];
+        let bed = Testbed::with(&settings).await;
+        for _ in 0..30 {
+            assert_eq!(bed.gateway.call("GET", "/docs/errors", "", None).await.status, 200);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let series = format!("gateway_spans_lost_total{{reason=\"{reason}\"}}");
+        bed.series(&series, |lost| lost >= 10.0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_collector_that_hangs_delays_the_end_by_less_than_two_seconds() {
+    let mut bed = Testbed::with(&[("GATEWAY_OTLP_ENDPOINT", hanging().await.as_str())]).await;
+    // Also while an export is under way, which is tried for five seconds.
+    for wait in [0, 5_500] {
+        assert_eq!(bed.gateway.call("GET", "/docs/errors", "", None).await.status, 200);
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+        terminate(&bed);
+        let began = Instant::now();
+        while bed.gateway.runs() {
+            assert!(began.elapsed() < PATIENCE);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        bed = Testbed::with(&[("GATEWAY_OTLP_ENDPOINT", hanging().await.as_str())]).await;
+    }
+}

@@ -132,7 +132,9 @@ pub(crate) async fn clock_off(bed: &Testbed) -> Trouble {
         content_type: "application/json".to_owned(),
         headers,
     }));
-    let account = bed.account("clock", &crm.base_url(), crm.token()).await;
+    // Names are unique, and so is the port.
+    let name = format!("clock {}", crm.base_url().rsplit(':').next().unwrap());
+    let account = bed.account(&name, &crm.base_url(), crm.token()).await;
     bed.get(&account, "abc", "any").await.is(404, "contact_not_found");
     let line = json!({ "level": "WARN", "provider": "aptly", "host": crm.base_url(),
         "message": "this machine's clock and the CRM's differ; check this machine's, as expiries depend on it" });
@@ -232,4 +234,13 @@ async fn a_database_that_stays_locked_is_one_line_with_a_count_and_not_one_for_e
     let errors = bed.lines().into_iter().filter(|line| line["level"] == "ERROR" && line["error"].is_string());
     let errors: Vec<Value> = errors.collect();
     assert!((1..=3).contains(&errors.len()), "{errors:?}");
+}
+
+#[tokio::test]
+async fn each_host_whose_clock_differs_has_a_line() {
+    let bed = Testbed::open().await;
+    for _ in 0..2 {
+        let clock = clock_off(&bed).await;
+        bed.line(&clock.line).await;
+    }
 }

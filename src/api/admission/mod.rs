@@ -1,8 +1,9 @@
-//! Admission: limits on requests in flight per process and per tenant, and a rate limit per key. New requests are refused once
-//! the process is stopping.
+//! Admission: limits on requests in flight per process and per tenant, a rate limit per key, and one on wrong admin tokens. New
+//! requests are refused once the process is stopping.
 
-mod key_rate_limiter;
+mod guess_limit;
 mod process_limit;
+mod token_buckets;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -10,10 +11,11 @@ use std::time::Duration;
 use parking_lot::RwLock;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
-use self::key_rate_limiter::KeyRateLimiter;
+use self::guess_limit::GuessLimit;
 use self::process_limit::{ProcessLimit, ProcessPermit};
+use self::token_buckets::TokenBuckets;
 use crate::config::Limits;
-use crate::domain::{Admission, Caller, Failure, FailureKind, Result, TenantId};
+use crate::domain::{Admission, Caller, Failure, FailureKind, Principal, Result, TenantId};
 use crate::permits::{KeyedPermits, at_most};
 
 /// The `Retry-After` when too many requests are in flight. Requests are short.
@@ -24,8 +26,13 @@ pub struct RequestAdmission {
     closed: watch::Sender<bool>,
     process: Arc<ProcessLimit>,
     tenants: KeyedPermits<TenantId>,
-    rates: RwLock<Option<KeyRateLimiter>>,
+    rates: RwLock<Option<KeyRates>>,
+    pub(in crate::api) guesses: GuessLimit,
 }
+
+/// The rate limit of each key or token subject. Subjects are separate for each tenant. Tokens without a subject share one bucket
+/// per tenant.
+type KeyRates = TokenBuckets<(TenantId, Principal)>;
 
 /// The permits of a request. They are held from before its body is read until its response is written and its write has ended.
 #[derive(Clone)]
@@ -37,8 +44,8 @@ struct HeldPermits {
     tenant: OnceLock<OwnedSemaphorePermit>,
 }
 
-fn rates(limits: &Limits) -> Option<KeyRateLimiter> {
-    limits.key_rate.map(|rate| KeyRateLimiter::new(rate, limits.key_burst))
+fn rates(limits: &Limits) -> Option<KeyRates> {
+    limits.key_rate.map(|rate| TokenBuckets::new(Duration::from_secs(1) / rate.max(1), limits.key_burst))
 }
 
 impl RequestAdmission {
@@ -50,6 +57,7 @@ impl RequestAdmission {
             process: Arc::new(ProcessLimit::new(limits.in_flight)),
             tenants: KeyedPermits::new(at_most(limits.tenant_in_flight)),
             rates: RwLock::new(rates(limits)),
+            guesses: GuessLimit::new(),
         }
     }
 
@@ -100,7 +108,8 @@ impl RequestAdmission {
     /// Admits the caller of a request that holds `held`. Without `held` only the rate limit applies.
     /// Fails with `rate_limited`, `too_many_concurrent_requests`.
     pub(in crate::api) fn admit(&self, caller: &Caller, held: Option<&AdmissionPermit>) -> Result<()> {
-        if let Some(Err(wait)) = self.rates.read().as_ref().map(|rates| rates.take(caller)) {
+        let owner = || (caller.tenant.clone(), caller.principal.clone());
+        if let Some(Err(wait)) = self.rates.read().as_ref().map(|rates| rates.take(owner())) {
             let detail = format!("This {} exceeds its rate limit.", caller.principal.noun());
             return Err(Failure::new(FailureKind::RateLimited, detail).with_retry_after(Some(wait)));
         }
@@ -132,6 +141,19 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
+    use crate::domain::{Scope, Scopes};
+
+    #[tokio::test(start_paused = true)]
+    async fn tokens_without_a_subject_of_two_tenants_have_two_rates() {
+        let limits = Limits { key_rate: Some(1), key_burst: 1, ..Limits::default() };
+        let gate = RequestAdmission::new(&limits);
+        let admitted = |tenant: &str| {
+            let principal = Principal::Token { issuer: "https://login.example.com".into(), subject: None };
+            let scopes = Scopes::new(&Scope::ALL);
+            gate.admit(&Caller { tenant: tenant.into(), principal, scopes, credentials: None }, None).is_ok()
+        };
+        assert_eq!([admitted("ten_1"), admitted("ten_1"), admitted("ten_2")], [true, false, true]);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_write_whose_caller_left_keeps_its_place_and_is_waited_for() {

@@ -21,7 +21,7 @@ pub(super) use assets::{asset, reference};
 pub(super) use errors::badge;
 pub(super) use errors::{error, errors};
 pub(super) use guide::{guide, guide_home, guide_page};
-pub(super) use page::escaped;
+pub(super) use page::{escaped, is_browser};
 
 use super::AppState;
 use super::extract::{NoParameters, Query};

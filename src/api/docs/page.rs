@@ -50,7 +50,7 @@ impl DocsPage<'_> {
 }
 
 /// Whether the caller is a browser that opens a page, rather than a program.
-pub(super) fn is_browser(headers: &HeaderMap) -> bool {
+pub(in crate::api) fn is_browser(headers: &HeaderMap) -> bool {
     let accepted = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     accepted.is_some_and(|accepted| accepted.contains("text/html"))
 }

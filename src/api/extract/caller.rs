@@ -5,7 +5,7 @@ use http::request::Parts;
 use http::{HeaderMap, header};
 
 use super::context::{request_id, request_record};
-use crate::api::AppState;
+use crate::api::{AppState, PeerAddress};
 use crate::auth::shown_key;
 use crate::domain::{Actor, Caller, Failure, FailureKind, Principal, Result, Scope};
 use crate::telemetry::series;
@@ -17,11 +17,8 @@ impl FromRequestParts<AppState> for Signed {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
-        let outcome = match authorization(&parts.headers) {
-            Ok(shown) => state.authenticator.authenticate(shown).await,
-            Err(failure) => Err(failure),
-        };
-        let caller = refused_by_name(outcome, parts, state).await?;
+        let caller =
+            authenticated(parts, state, async |shown| state.authenticator.authenticate(shown).await).await?;
         request_record(parts).note_caller(&caller);
         // Done as soon as the tenant is known, so that requests that are refused later count too.
         state.gate.admit(&caller, parts.extensions.get())?;
@@ -63,18 +60,26 @@ impl FromRequestParts<AppState> for Operator {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self> {
-        let outcome = match authorization(&parts.headers) {
-            Ok(shown) => state.authenticator.is_operator(shown).await,
-            Err(failure) => Err(failure),
-        };
-        refused_by_name(outcome, parts, state).await?;
+        authenticated(parts, state, async |shown| state.authenticator.is_operator(shown).await).await?;
         request_record(parts).note_operator();
         Ok(Self(Actor { principal: Principal::Operator, request_id: request_id(parts) }))
     }
 }
 
-/// Records a refusal, with the tenant of the key if that is known, such as that of an expired one.
-async fn refused_by_name<T>(outcome: Result<T>, parts: &Parts, state: &AppState) -> Result<T> {
+/// Authenticates the caller by the header `Authorization`. A refusal is recorded, with the tenant of the key if that is known,
+/// such as that of an expired one. Wrong admin tokens are limited wherever they are sent: the response to the right one differs.
+async fn authenticated<T>(
+    parts: &Parts,
+    state: &AppState,
+    authenticate: impl AsyncFnOnce(Option<&str>) -> Result<T>,
+) -> Result<T> {
+    let shown = authorization(&parts.headers);
+    let is_guess = shown.as_ref().is_ok_and(|shown| state.authenticator.is_guess(*shown));
+    let outcome = match shown {
+        Ok(shown) if is_guess => guess(parts, state, async || authenticate(shown).await).await,
+        Ok(shown) => authenticate(shown).await,
+        Err(failure) => Err(failure),
+    };
     if let Err(failure) = &outcome {
         note_refusal(parts, state, failure);
         // The database that just failed is not asked again.
@@ -83,6 +88,23 @@ async fn refused_by_name<T>(outcome: Result<T>, parts: &Parts, state: &AppState)
         if let Some(tenant) = state.authenticator.owner(shown).await {
             request_record(parts).note_tenant(&tenant);
         }
+    }
+    outcome
+}
+
+/// Runs `check` of what may be the admin token, unless the client has sent too many wrong ones. Fails with `rate_limited`.
+pub(in crate::api) async fn guess<T>(
+    parts: &Parts,
+    state: &AppState,
+    check: impl AsyncFnOnce() -> Result<T>,
+) -> Result<T> {
+    let peer = parts.extensions.get::<PeerAddress>();
+    let client = peer.map(|PeerAddress(peer)| state.edge.trusted_proxies.client(*peer, &parts.headers));
+    client.map_or(Ok(()), |client| state.gate.guesses.check(client))?;
+    let outcome = check().await;
+    let is_wrong = outcome.as_ref().is_err_and(|failure| failure.kind == FailureKind::Unauthenticated);
+    if let Some(client) = client.filter(|_| is_wrong) {
+        state.gate.guesses.note(client);
     }
     outcome
 }

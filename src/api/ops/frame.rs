@@ -8,7 +8,7 @@ use http::{HeaderValue, StatusCode, header};
 use super::texts::took;
 use crate::api::docs::escaped;
 use crate::api::layers::OPS_POLICY;
-use crate::api::problem::title;
+use crate::api::problem::{headers, status, title};
 use crate::domain::{CredentialId, Failure};
 use crate::gateway::credentials::CheckOutcome;
 use crate::gateway::tenants::TenantRecord;
@@ -104,14 +104,10 @@ pub(super) fn check_result(tenant: &TenantRecord, id: &CredentialId, checked: &C
         }
         Err(failure) => {
             let code = failure.kind.code();
-            let cause = if failure.kind.origin() == crate::domain::Origin::Upstream {
-                failure.upstream.and_then(|upstream| upstream.status).map_or_else(
-                    || " The CRM did not respond.".to_owned(),
-                    |status| format!(" The CRM responded with status {status}."),
-                )
-            } else {
-                String::new()
-            };
+            // Without a status, the title says why there is none.
+            let status = failure.upstream.and_then(|upstream| upstream.status);
+            let cause =
+                status.map_or_else(String::new, |status| format!(" The CRM responded with status {status}."));
             writeln!(
                 body,
                 "<p><span class=\"badge upstream\">failed</span> <a href=\"../docs/errors/{code}\"><code>{code}</code></a> \
@@ -124,15 +120,17 @@ pub(super) fn check_result(tenant: &TenantRecord, id: &CredentialId, checked: &C
     OpsFrame { title: "Check", up: "../", refresh: None, body }
 }
 
-/// A failure of a form.
-pub(super) fn failure(failure: &Failure) -> OpsFrame {
+/// A failure. `up` is the way from its path to the root of the gateway.
+pub(super) fn failure(up: &'static str, failure: &Failure) -> Response {
     let code = failure.kind.code();
     let body = format!(
         "<h1>{}</h1>\n<p class=\"note\" role=\"alert\">{}</p>\n\
-         <p>Code: <a href=\"../docs/errors/{code}\"><code>{code}</code></a></p>\n\
-         <p><a class=\"button\" href=\"../ops\">Back to the operator page</a></p>\n",
+         <p>Code: <a href=\"{up}docs/errors/{code}\"><code>{code}</code></a></p>\n\
+         <p><a class=\"button\" href=\"{up}ops\">Back to the operator page</a></p>\n",
         escaped(title(failure.kind)),
         escaped(&failure.detail),
     );
-    OpsFrame { title: "Failed", up: "../", refresh: None, body }
+    let mut response = OpsFrame { title: "Failed", up, refresh: None, body }.respond(status(failure.kind));
+    response.headers_mut().extend(headers(failure));
+    response
 }

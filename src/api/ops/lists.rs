@@ -11,12 +11,21 @@ use crate::gateway::credentials::CheckRecord;
 use crate::gateway::overview::{CredentialOverview, OpenWrite, OpenWriteStep, Stage, TenantOverview, Totals};
 use crate::gateway::tenants::Usage;
 
-/// What is shown in place of a list that cannot be read.
-fn unreadable<T>(read: &Result<T>) -> String {
-    let code = read.as_ref().err().map_or("", |failure| failure.kind.code());
-    format!(
-        "<p class=\"note\">The database could not be read (<code>{code}</code>). The log has the reason.</p>\n"
-    )
+/// A list and the totals; if one of them could not be read, what is shown in their place.
+fn both<'a, T>(
+    list: &'a Result<T>,
+    totals: &'a Result<Totals>,
+) -> std::result::Result<(&'a T, &'a Totals), String> {
+    let (failure, what) = match (list, totals) {
+        (Ok(list), Ok(totals)) => return Ok((list, totals)),
+        (Err(failure), Err(_)) => (failure, "The database"),
+        (Err(failure), Ok(_)) => (failure, "This list"),
+        (Ok(_), Err(failure)) => (failure, "The numbers of this list"),
+    };
+    Err(format!(
+        "<p class=\"note\">{what} could not be read (<code>{}</code>). The log has the reason.</p>\n",
+        failure.kind.code()
+    ))
 }
 
 /// Links to the neighbouring parts of a list with `all` rows.
@@ -47,7 +56,10 @@ pub(super) fn writes(
     totals: &Result<Totals>,
     parameters: &OpsParameters,
 ) -> String {
-    let (Ok(writes), Ok(totals)) = (writes, totals) else { return unreadable(writes) };
+    let (writes, totals) = match both(writes, totals) {
+        Ok(read) => read,
+        Err(note) => return note,
+    };
     let of = |stages: &[Stage]| -> u64 {
         totals.ledger.iter().filter(|(stage, _)| stages.contains(stage)).map(|(_, count)| count).sum()
     };
@@ -118,7 +130,10 @@ pub(super) fn credentials(
     parameters: &OpsParameters,
     now: Timestamp,
 ) -> String {
-    let (Ok(credentials), Ok(totals)) = (credentials, totals) else { return unreadable(credentials) };
+    let (credentials, totals) = match both(credentials, totals) {
+        Ok(read) => read,
+        Err(note) => return note,
+    };
     let [refused, unknown, working] = healths(totals);
     let all = refused + unknown + working;
     if all == 0 {
@@ -176,7 +191,10 @@ pub(super) fn tenants(
     totals: &Result<Totals>,
     parameters: &OpsParameters,
 ) -> String {
-    let (Ok(tenants), Ok(totals)) = (tenants, totals) else { return unreadable(tenants) };
+    let (tenants, totals) = match both(tenants, totals) {
+        Ok(read) => read,
+        Err(note) => return note,
+    };
     if totals.tenants == 0 {
         return "<p>There is no tenant yet: <code>contacts-gateway tenant create</code> creates one.</p>\n"
             .to_owned();
@@ -222,4 +240,34 @@ fn quota(used: u64, most: Option<u64>, show: fn(u64) -> String) -> String {
         ratio(used, most).min(1.0),
         percent(used, most),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Failure, FailureKind};
+
+    #[test]
+    fn what_could_not_be_read_is_named_with_the_reason() {
+        let failed = || Failure::new(FailureKind::StoreUnavailable, "late");
+        let totals =
+            || Totals { tenants: 0, credentials: vec![], ledger: vec![], oldest_open: None, quotas: vec![] };
+        for (list, totals, says) in [
+            (
+                Err(failed()),
+                Err(failed()),
+                "The database could not be read (<code>store_unavailable</code>).",
+            ),
+            (Err(failed()), Ok(totals()), "This list could not be read (<code>store_unavailable</code>)."),
+            (
+                Ok(()),
+                Err(failed()),
+                "The numbers of this list could not be read (<code>store_unavailable</code>).",
+            ),
+        ] {
+            let note = both(&list, &totals).unwrap_err();
+            assert!(note.contains(says), "{note}");
+        }
+        assert!(both(&Ok(()), &Ok(totals())).is_ok());
+    }
 }

@@ -15,31 +15,54 @@ mod texts;
 
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use http::{HeaderMap, StatusCode};
 
-use self::frame::{OpsFrame, check_result, sign_in_form, unavailable};
+use self::frame::{check_result, sign_in_form, unavailable};
 use self::overview::page;
 use self::parameters::OpsParameters;
 use super::AppState;
-use super::extract::{Context, Query, note_refusal, request_id, request_record};
-use super::problem::status;
-use crate::domain::{Actor, CallContext, CredentialId, Failure, FailureKind, Principal, Result, TenantId};
+use super::docs::is_browser;
+use super::extract::{Context, Query, guess, note_refusal, request_id, request_record};
+use super::problem::Raised;
+use crate::domain::{Actor, CredentialId, FailureKind, Principal, RequestRecord, Result, TenantId};
 
 /// The routes of the page.
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/ops", get(show))
-        .route("/ops/", get(without_slash))
-        .route("/ops/sign-in", post(sign_in))
-        .route("/ops/sign-out", post(sign_out))
-        .route("/ops/check", post(check))
+        .route("/ops/", get(to_the_page))
+        .route("/ops/sign-in", get(to_the_page).post(sign_in))
+        .route("/ops/sign-out", get(to_the_page).post(sign_out))
+        .route("/ops/check", get(to_the_page).post(check))
 }
 
-/// The links of the page are relative to the path without the slash.
-async fn without_slash() -> Redirect {
+/// The links of the page are relative to the path without the slash. A browser also asks for the address of a form, when its user
+/// loads the response again.
+async fn to_the_page() -> Redirect {
     Redirect::to("../ops")
+}
+
+/// Shows the failures of the page's paths as pages, to browsers. A bug stays a problem like everywhere, which shows and logs what it
+/// may.
+pub(super) async fn failures_as_pages(request: Request, next: Next) -> Response {
+    let rest = request.uri().path().strip_prefix("/ops");
+    let up = match rest {
+        Some("") => Some(""),
+        Some(rest) if rest.starts_with('/') && !rest[1..].contains('/') => Some("../"),
+        _ => None,
+    };
+    let Some(up) = up.filter(|_| is_browser(request.headers())) else { return next.run(request).await };
+    let record = request.extensions().get::<RequestRecord>().cloned().unwrap_or_default();
+    let response = next.run(request).await;
+    let raised = response.extensions().get::<Raised>();
+    let Some(Raised(failure)) = raised.filter(|raised| raised.0.kind != FailureKind::Internal) else {
+        return response;
+    };
+    record.note_failure(failure);
+    frame::failure(up, failure)
 }
 
 /// The page, or the form to sign in.
@@ -57,32 +80,28 @@ async fn show(State(state): State<AppState>, parameters: Query<OpsParameters>, r
     page(&state, &parameters.0).await.respond(StatusCode::OK)
 }
 
-/// Opens a session for whoever has the admin token.
-async fn sign_in(State(state): State<AppState>, request: Request) -> Response {
+/// Opens a session for whoever has the admin token. A wrong one is refused with 403: a 401 would have to name a scheme of
+/// `Authorization` (RFC 9110, 15.5.2), and a browser cannot sign in by one here.
+async fn sign_in(State(state): State<AppState>, request: Request) -> Result<Response> {
     let (parts, body) = request.into_parts();
-    if let Err(failure) = session::check_same_site(&parts.headers) {
-        return failed(&parts, &failure);
-    }
-    let opened = match form::read(&parts, body).await {
-        Ok(form) => state.authenticator.sign_in(form.field("token").trim()),
-        Err(failure) => Err(failure),
-    };
-    match opened {
-        Ok(session) => {
-            request_record(&parts).note_operator();
-            let actor = Actor { principal: Principal::Operator, request_id: request_id(&parts) };
-            let _ = state.gateway.audit.signed_in(&actor).await;
-            let cookie = session::cookie(&session, session::is_https(&parts.headers));
-            ([(http::header::SET_COOKIE, cookie)], Redirect::to("../ops")).into_response()
-        }
+    session::check_same_site(&parts.headers)?;
+    let form = form::read(&parts, body).await?;
+    let token = form.field("token").trim();
+    let session = match guess(&parts, &state, async || state.authenticator.sign_in(token)).await {
+        Ok(session) => session,
         Err(failure) if failure.kind == FailureKind::Unauthenticated => {
             note_refusal(&parts, &state, &failure);
             request_record(&parts).note_failure(&failure);
-            sign_in_form("../", Some("This is not the admin token of this gateway."))
-                .respond(status(failure.kind))
+            let note = "This is not the admin token of this gateway.";
+            return Ok(sign_in_form("../", Some(note)).respond(StatusCode::FORBIDDEN));
         }
-        Err(failure) => failed(&parts, &failure),
-    }
+        Err(failure) => return Err(failure),
+    };
+    request_record(&parts).note_operator();
+    let actor = Actor { principal: Principal::Operator, request_id: request_id(&parts) };
+    let _ = state.gateway.audit.signed_in(&actor).await;
+    let cookie = session::cookie(&session, session::is_https(&parts.headers));
+    Ok(([(http::header::SET_COOKIE, cookie)], Redirect::to("../ops")).into_response())
 }
 
 /// Ends the session in this browser.
@@ -93,40 +112,19 @@ async fn sign_out(headers: HeaderMap) -> Result<Response> {
 }
 
 /// Checks a credential with its CRM.
-async fn check(State(state): State<AppState>, context: Context, request: Request) -> Response {
+async fn check(State(state): State<AppState>, context: Context, request: Request) -> Result<Response> {
     let (parts, body) = request.into_parts();
-    if let Err(failure) = session::check_same_site(&parts.headers) {
-        return failed(&parts, &failure);
-    }
+    session::check_same_site(&parts.headers)?;
     if !session::is_open(&state, &parts.headers) {
         let note = "The session has ended. Nothing was checked. Sign in again.";
-        return sign_in_form("../", Some(note)).respond(StatusCode::UNAUTHORIZED);
+        return Ok(sign_in_form("../", Some(note)).respond(StatusCode::FORBIDDEN));
     }
     request_record(&parts).note_operator();
-    let checked = match form::read(&parts, body).await {
-        Ok(form) => checked(&state, context.0, form.field("tenant"), form.field("credential")).await,
-        Err(failure) => Err(failure),
-    };
-    match checked {
-        Ok(frame) => frame.respond(StatusCode::OK),
-        Err(failure) => failed(&parts, &failure),
-    }
-}
-
-async fn checked(state: &AppState, context: CallContext, tenant: &str, credential: &str) -> Result<OpsFrame> {
+    let form = form::read(&parts, body).await?;
     // First, so that the audit names no tenant that does not exist.
-    let tenant = state.gateway.tenants.get(&TenantId::from(tenant)).await?;
-    let id = CredentialId::from(credential);
-    let context = context.of(&tenant.id);
+    let tenant = state.gateway.tenants.get(&TenantId::from(form.field("tenant"))).await?;
+    let id = CredentialId::from(form.field("credential"));
+    let context = context.0.of(&tenant.id);
     let found = state.gateway.credentials.check_as_operator(&context, &tenant.id, &id).await?;
-    Ok(check_result(&tenant, &id, &found))
-}
-
-/// A page that says what failed. A bug becomes a problem like everywhere, which shows and logs what it may.
-fn failed(parts: &http::request::Parts, failure: &Failure) -> Response {
-    if failure.kind == FailureKind::Internal {
-        return failure.clone().into_response();
-    }
-    request_record(parts).note_failure(failure);
-    frame::failure(failure).respond(status(failure.kind))
+    Ok(check_result(&tenant, &id, &found).respond(StatusCode::OK))
 }

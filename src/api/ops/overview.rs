@@ -10,11 +10,13 @@ use super::texts::{at, between, count, counted, lasting, minute_of, percent, too
 use super::{failures, texts};
 use crate::api::AppState;
 use crate::api::docs::escaped;
-use crate::domain::{FailureKind, Origin, Timestamp};
+use crate::domain::{FailureKind, Origin, Text, Timestamp};
 use crate::gateway::overview::{Overview, OverviewRanges, Stage};
 use crate::telemetry::history::{HistorySnapshot, MinuteCounts};
 
 const REFRESH_SECONDS: u32 = 30;
+/// How many of the paused hosts are named.
+const PAUSED_NAMED: usize = 5;
 
 /// The page.
 pub(super) async fn page(state: &AppState, parameters: &OpsParameters) -> OpsFrame {
@@ -108,9 +110,11 @@ fn tiles(
     let failed = failures::not_of_callers(sum);
     let hint = format!("{}, by the gateway or a CRM", counted(failed, "request", "requests"));
     tile("Failed", &percent(failed, sum.requests), &hint, failed > 0);
-    let [tenants, hosts] = state.gateway.upstreams.breakers_open();
-    let paused = (tenants + hosts) as u64;
-    tile("CRM hosts paused", &count(paused), "after repeated failures", paused > 0);
+    let paused = state.gateway.upstreams.paused_hosts();
+    tile("CRM hosts paused", &count(paused.len() as u64), &named(&paused), !paused.is_empty());
+    if let Err(failure) = &stored.totals {
+        tile("Database", "not read", failure.kind.code(), true);
+    }
     if let Ok(totals) = &stored.totals {
         let [refused, ..] = lists::healths(totals);
         tile("Credentials refused", &count(refused), "by their CRM", refused > 0);
@@ -124,6 +128,17 @@ fn tiles(
         tile("Open writes", &count(open), &age, of(Stage::Unknown) + of(Stage::Ambiguous) > 0);
     }
     html + "</dl>\n"
+}
+
+/// The first of the paused hosts.
+fn named(paused: &[Text]) -> String {
+    let (first, rest) = paused.split_at(paused.len().min(PAUSED_NAMED));
+    let mut names: Vec<String> = first.iter().map(|host| escaped(host)).collect();
+    if !rest.is_empty() {
+        names.push(format!("{} more", count(rest.len() as u64)));
+    }
+    let of = if names.is_empty() { "" } else { ": " };
+    format!("after repeated failures{of}{}", names.join(", "))
 }
 
 fn traffic(history: &HistorySnapshot, sum: &MinuteCounts) -> String {

@@ -52,7 +52,8 @@ pub fn render(failure: &Failure, context: &ProblemContext) -> Rendered {
     Rendered { status: status(failure.kind), headers: headers(failure), body }
 }
 
-fn headers(failure: &Failure) -> Vec<(HeaderName, HeaderValue)> {
+/// The headers of the response, without the content type.
+pub(in crate::api) fn headers(failure: &Failure) -> Vec<(HeaderName, HeaderValue)> {
     let mut headers = Vec::new();
     if failure.kind == FailureKind::Unauthenticated {
         headers.push((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));

@@ -18,7 +18,7 @@ use http::{HeaderValue, header};
 use http_body::Frame;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -27,8 +27,9 @@ use tokio::time::sleep_until;
 use tower::ServiceExt;
 
 use super::connection_state::{ConnectionState, ConnectionTimes, TimedIo};
-use super::tls::Tls;
+use super::tls::{Tls, handshake_refusal};
 use crate::api::PeerAddress;
+use crate::telemetry::{ConnectionRefusal, RefusedConnections};
 
 /// The buffer of one connection in each direction, and therefore the largest head.
 const BUFFER: usize = 64 * 1024;
@@ -42,17 +43,20 @@ pub(super) struct ServerConnections {
     times: ConnectionTimes,
     http: http1::Builder,
     tls: Option<Tls>,
+    pub(super) refused: Arc<RefusedConnections>,
     /// Each connection that had a request holds a receiver.
     used: Arc<watch::Sender<()>>,
     stop: Arc<watch::Sender<bool>>,
 }
 
 impl ServerConnections {
-    pub(super) fn new(router: Router, times: ConnectionTimes, tls: Option<Tls>) -> Self {
+    /// `name` is that of the listener.
+    pub(super) fn new(name: &'static str, router: Router, times: ConnectionTimes, tls: Option<Tls>) -> Self {
         let mut http = http1::Builder::new();
         // `ConnectionState` has the timeouts.
         http.max_buf_size(BUFFER).header_read_timeout(None);
-        Self { router, times, http, tls, used: Arc::default(), stop: Arc::default() }
+        let refused = Arc::new(RefusedConnections::of(name));
+        Self { router, times, http, tls, refused, used: Arc::default(), stop: Arc::default() }
     }
 
     pub(super) fn stop(&self) {
@@ -76,32 +80,33 @@ impl ServerConnections {
         Box::pin(async move {
             let late = state.due().unwrap_or_else(crate::clock::monotonic);
             let accepted = tokio::select! {
-                accepted = tls.accept(io) => accepted,
+                accepted = tls.accept(io) => accepted.map_err(|error| handshake_refusal(&error)),
                 () = state.until_closed() => return,
-                () = sleep_until(late) => return,
+                () = sleep_until(late) => Err(ConnectionRefusal::TlsTooSlow),
             };
             match accepted {
-                Ok(io) => self.serve(io, state).await,
-                Err(error) => tracing::debug!(client = ?state.peer, %error, "a TLS handshake failed"),
+                Ok(io) => {
+                    state.end_handshake();
+                    self.serve(io, state).await;
+                }
+                // Who sent nothing only looked whether somebody listens.
+                Err(refusal) if state.has_begun() => self.refused.note(refusal, state.peer),
+                Err(_) => {}
             }
         })
         .await;
     }
 
-    /// Serves requests over `io`, which reports to `state`, until either side closes it, a timeout passes, it is closed to make room, or the server
-    /// stops.
-    pub(super) fn serve<IO>(
+    /// Passes the requests of a connection to the router.
+    fn dispatcher(
         &self,
-        io: IO,
-        state: Arc<ConnectionState>,
-    ) -> impl Future<Output = ()> + Send + 'static
-    where
-        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        state: &Arc<ConnectionState>,
+    ) -> impl Service<hyper::Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Send + use<>
     {
-        let (router, used, watched) = (self.router.clone(), Arc::clone(&self.used), Arc::clone(&state));
+        let (router, used, watched) = (self.router.clone(), Arc::clone(&self.used), Arc::clone(state));
         let peer = state.peer;
         let stopping = self.stop.subscribe();
-        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        service_fn(move |mut request: hyper::Request<Incoming>| {
             if let Some(peer) = peer {
                 request.extensions_mut().insert(PeerAddress(peer));
             }
@@ -119,7 +124,21 @@ impl ServerConnections {
                 }
                 Ok::<_, Infallible>(response)
             }
-        });
+        })
+    }
+
+    /// Serves requests over `io`, which reports to `state`, until either side closes it, a timeout passes, it is closed to make room, or the server
+    /// stops.
+    pub(super) fn serve<IO>(
+        &self,
+        io: IO,
+        state: Arc<ConnectionState>,
+    ) -> impl Future<Output = ()> + Send + 'static
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let service = self.dispatcher(&state);
+        let (refused, peer) = (Arc::clone(&self.refused), state.peer);
         let connection = self.http.serve_connection(TokioIo::new(io), service);
         let mut stop = self.stop.subscribe();
         async move {
@@ -130,26 +149,26 @@ impl ServerConnections {
             let mut late = pin!(sleep_until(crate::clock::monotonic()));
             let mut closed = pin!(state.until_closed());
             let mut evicted = false;
-            poll_fn(|context| {
+            let refusal = poll_fn(|context| {
                 evicted = evicted || closed.as_mut().poll(context).is_ready();
                 // Before reading: a request must not be accepted and then cut off.
                 if evicted && state.is_closed() {
-                    return Poll::Ready(());
+                    return Poll::Ready(None);
                 }
                 // Before the stop, so that a request that has arrived is served.
-                if connection.as_mut().poll(context).is_ready() {
-                    return Poll::Ready(());
+                if let Poll::Ready(ended) = connection.as_mut().poll(context) {
+                    return Poll::Ready(ended.err().and_then(|error| head_refusal(&error)));
                 }
                 if evicted && state.is_closed() {
-                    return Poll::Ready(());
+                    return Poll::Ready(None);
                 }
                 if !told && stop.as_mut().poll(context).is_ready() {
                     told = true;
                     // A connection without a request may have one on its way: it is served, and then closes the connection.
                     if state.used.get().is_some() {
                         connection.as_mut().graceful_shutdown();
-                        if connection.as_mut().poll(context).is_ready() {
-                            return Poll::Ready(());
+                        if let Poll::Ready(ended) = connection.as_mut().poll(context) {
+                            return Poll::Ready(ended.err().and_then(|error| head_refusal(&error)));
                         }
                     }
                 }
@@ -157,11 +176,29 @@ impl ServerConnections {
                 if late.deadline() != due {
                     late.as_mut().reset(due);
                 }
-                late.as_mut().poll(context)
+                let is_slow = || state.has_begun().then_some(ConnectionRefusal::HeadTooSlow);
+                late.as_mut().poll(context).map(|()| is_slow())
             })
             .await;
+            if let Some(refusal) = refusal {
+                refused.note(refusal, peer);
+            }
         }
     }
+}
+
+/// Why the library refused a head, to which it has responded; `None` if it did not.
+fn head_refusal(error: &hyper::Error) -> Option<ConnectionRefusal> {
+    /// The library tells it apart by its text alone.
+    const URI_TOO_LONG: &str = "URI too long";
+    if error.is_parse_too_large() {
+        let is_uri = error.to_string() == URI_TOO_LONG;
+        return Some(if is_uri { ConnectionRefusal::UriTooLong } else { ConnectionRefusal::HeadTooLarge });
+    }
+    if error.is_parse_version_h2() {
+        return Some(ConnectionRefusal::Http2);
+    }
+    error.is_parse().then_some(ConnectionRefusal::MalformedRequest)
 }
 
 /// A response whose length is not known before its end.

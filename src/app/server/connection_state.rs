@@ -60,8 +60,8 @@ struct IoState {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// No head has arrived, or part of one.
-    Head { until: Instant },
+    /// No head has arrived, or part of one; `begun` says whether any byte of it has.
+    Head { until: Instant, begun: bool },
     /// A request is in flight; it has its own deadline.
     Busy,
     /// The response is ready but not completely written; `heard` says whether bytes of a further request have arrived.
@@ -79,7 +79,7 @@ impl Phase {
 impl ConnectionState {
     pub(super) fn new(times: ConnectionTimes, peer: Option<IpAddr>) -> Arc<Self> {
         let now = crate::clock::monotonic();
-        let phase = Phase::Head { until: now + times.head };
+        let phase = Phase::Head { until: now + times.head, begun: false };
         let state = IoState { phase, idle_since: now, stalled: None, streams: false, closed: false };
         Arc::new(Self { times, peer, state: Mutex::new(state), closed: Notify::new(), used: OnceLock::new() })
     }
@@ -88,10 +88,22 @@ impl ConnectionState {
     pub(super) fn due(&self) -> Option<Instant> {
         let state = self.state.lock();
         let phase = match state.phase {
-            Phase::Head { until } | Phase::Idle { until } => Some(until),
+            Phase::Head { until, .. } | Phase::Idle { until } => Some(until),
             Phase::Busy | Phase::Writing { .. } => None,
         };
         [phase, state.stalled].into_iter().flatten().min()
+    }
+
+    /// Whether a part of a head, or of a TLS handshake, has arrived.
+    pub(super) fn has_begun(&self) -> bool {
+        matches!(self.state.lock().phase, Phase::Head { begun: true, .. })
+    }
+
+    /// The TLS handshake is complete: what arrives from now on is a head.
+    pub(super) fn end_handshake(&self) {
+        if let Phase::Head { begun, .. } = &mut self.state.lock().phase {
+            *begun = false;
+        }
     }
 
     /// The head of a request is complete.
@@ -141,11 +153,12 @@ impl ConnectionState {
         let mut state = self.state.lock();
         match &mut state.phase {
             Phase::Idle { .. } => {
-                state.phase = Phase::Head { until: crate::clock::monotonic() + self.times.head }
+                state.phase = Phase::Head { until: crate::clock::monotonic() + self.times.head, begun: true };
             }
+            Phase::Head { begun, .. } => *begun = true,
             // A slow reader of the response may have sent the next request already.
             Phase::Writing { heard } => *heard = true,
-            Phase::Head { .. } | Phase::Busy => {}
+            Phase::Busy => {}
         }
     }
 
@@ -169,7 +182,7 @@ impl ConnectionState {
             let now = crate::clock::monotonic();
             state.idle_since = now;
             state.phase = if heard {
-                Phase::Head { until: now + self.times.head }
+                Phase::Head { until: now + self.times.head, begun: true }
             } else {
                 Phase::Idle { until: now + self.times.idle }
             };

@@ -1,5 +1,6 @@
 //! The listening socket and its connections: HTTP/1.1 with or without TLS, bounded in number, in the size of a head, and in time.
 
+mod certificate_expiry;
 mod connection;
 mod connection_state;
 mod open_connections;
@@ -16,7 +17,7 @@ use axum::Router;
 use rustix::process::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use self::connection::ServerConnections;
 use self::connection_state::ConnectionState;
@@ -24,6 +25,7 @@ pub(super) use self::connection_state::ConnectionTimes;
 use self::open_connections::{OpenConnections, OpenEntry};
 pub(super) use self::tls::Tls;
 use crate::telemetry::series::CountedConnection;
+use crate::telemetry::{ConnectionRefusal, RepeatLimit};
 
 /// The limit if the system sets none.
 const CONNECTIONS_MOST: usize = 50_000;
@@ -34,7 +36,7 @@ const SEND_BUFFER: u32 = 256 * 1024;
 const BACKLOG: u32 = 1024;
 /// The pause after the system failed to accept a connection.
 const PAUSE: Duration = Duration::from_millis(100);
-/// The minimum time between two log lines about the same problem.
+/// How often the same problem is logged.
 const LOGGED_EVERY: Duration = Duration::from_secs(10);
 
 /// A server. It accepts connections until it is dropped, also while it stops, so that health checks get responses.
@@ -53,7 +55,7 @@ impl Server {
         most: usize,
         tls: Option<Tls>,
     ) -> Self {
-        let connections = ServerConnections::new(router, times, tls);
+        let connections = ServerConnections::new(name, router, times, tls);
         let accepting = tokio::spawn(accept(name, listener, connections.clone(), most));
         Self { connections, accepting }
     }
@@ -92,29 +94,33 @@ pub(super) fn connections_most() -> usize {
 
 async fn accept(name: &'static str, listener: TcpListener, connections: ServerConnections, most: usize) {
     let open = OpenConnections::new(most);
-    let mut logged = None;
+    let logged = RepeatLimit::new(LOGGED_EVERY);
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let state = connections.new_state(Some(peer.ip()));
-                match open.enter(&state) {
-                    Some(entry) => {
-                        serve(stream, &connections, state, (entry, CountedConnection::open(name)));
+                if let Some(entry) = open.enter(&state) {
+                    serve(stream, &connections, state, (entry, CountedConnection::open(name)));
+                } else {
+                    connections.refused.count(ConnectionRefusal::NoRoom);
+                    if let Some(suppressed) = logged.due("no room") {
+                        tracing::warn!(
+                            most,
+                            suppressed,
+                            "the limit on connections is reached and none is idle, so new ones are closed; if these are your \
+                             clients, raise the limit on open files (ulimit -n): connections get half of it"
+                        );
                     }
-                    None if seldom(&mut logged) => tracing::warn!(
-                        most,
-                        "the limit on connections is reached and none is idle, so new ones are closed; if these are \
-                         your clients, raise the limit on open files (ulimit -n): connections get half of it"
-                    ),
-                    None => {}
                 }
             }
             // The caller closed this connection; the next one is not affected.
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
-                if seldom(&mut logged) {
+                let cause = error.to_string();
+                if let Some(suppressed) = logged.due(&cause) {
                     tracing::error!(
-                        %error,
+                        cause,
+                        suppressed,
                         "no connection can be accepted; if too many files are open, raise the limit (ulimit -n)"
                     );
                 }
@@ -142,13 +148,4 @@ fn serve(
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind as K;
     matches!(error.kind(), K::ConnectionAborted | K::ConnectionReset | K::ConnectionRefused | K::Interrupted)
-}
-
-/// Whether it is time to log again.
-fn seldom(logged: &mut Option<Instant>) -> bool {
-    let due = logged.is_none_or(|logged| logged.elapsed() >= LOGGED_EVERY);
-    if due {
-        *logged = Some(crate::clock::monotonic());
-    }
-    due
 }

@@ -60,7 +60,7 @@ fn connections(under_way: &RequestsUnderWay) -> ServerConnections {
                 "slow"
             }),
         );
-    ServerConnections::new(router, ConnectionTimes::default(), None)
+    ServerConnections::new("api", router, ConnectionTimes::default(), None)
 }
 
 /// The next part of a stream: one every two minutes.

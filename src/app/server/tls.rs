@@ -6,25 +6,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
-use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use rustls::{AlertDescription as Alert, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::certificate_expiry::CertificateExpiry;
 use super::connection_state::TimedIo;
 use crate::config::{TlsFiles, TlsPem};
+use crate::telemetry::{ConnectionRefusal, RepeatLimit, series};
 
 /// How often the files are compared with what was read before.
 const CHECKED_EVERY: Duration = Duration::from_secs(10);
 /// The first byte of a TLS connection, which no text begins with.
 const HANDSHAKE: u8 = 22;
+/// How often the operator is warned of the same certificate.
+const WARNED_EVERY: Duration = Duration::from_hours(24);
 const NOT_TLS: &str = "This port serves HTTPS. Use a URL that begins with https://.\n";
 
 /// The TLS of a listener.
@@ -93,14 +97,27 @@ impl Tls {
         }
     }
 
-    /// Reloads the certificate whenever its files change.
+    /// When the certificate in use expires; `None` if it cannot be told.
+    pub(in crate::app) fn expiry(&self) -> Option<CertificateExpiry> {
+        let CurrentCertificate { files, current, .. } = &*self.certificate;
+        CertificateExpiry::of(files.certificate.clone(), &current.read().cert)
+    }
+
+    /// Reloads the certificate whenever its files change. Shows when it expires, and warns before that.
     pub(in crate::app) async fn watch(self) {
-        let mut ticks = crate::clock::every(CHECKED_EVERY);
+        let (mut ticks, warned) = (crate::clock::every(CHECKED_EVERY), RepeatLimit::new(WARNED_EVERY));
         loop {
             ticks.tick().await;
             let tls = self.clone();
             // It fails only if it panics, which is logged.
             let _ = tokio::task::spawn_blocking(move || tls.reload()).await;
+            let expiry = self.expiry();
+            series::certificate_expires(expiry.as_ref().map(|expiry| expiry.at));
+            if let Some(expiry) = expiry.filter(CertificateExpiry::is_near)
+                && warned.due(&expiry.to_string()).is_some()
+            {
+                tracing::warn!("{expiry}");
+            }
         }
     }
 
@@ -118,9 +135,34 @@ impl Tls {
             let response = format!("{head}\r\nContent-Length: {}\r\n\r\n{NOT_TLS}", NOT_TLS.len());
             io.write_all(response.as_bytes()).await?;
             io.shutdown().await?;
-            return Err(io::Error::other("plain HTTP"));
+            return Err(io::Error::other(PlainHttp));
         }
         self.acceptor.accept(io).await
+    }
+}
+
+/// The error of a caller without TLS.
+#[derive(Debug, thiserror::Error)]
+#[error("plain HTTP")]
+struct PlainHttp;
+
+/// Why a handshake failed.
+pub(super) fn handshake_refusal(error: &io::Error) -> ConnectionRefusal {
+    let Some(cause) = error.get_ref() else { return ConnectionRefusal::TlsFailed };
+    if cause.is::<PlainHttp>() {
+        return ConnectionRefusal::PlainHttp;
+    }
+    match cause.downcast_ref::<rustls::Error>() {
+        Some(rustls::Error::PeerIncompatible(_)) => ConnectionRefusal::TlsIncompatible,
+        Some(rustls::Error::AlertReceived(
+            Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA,
+        )) => ConnectionRefusal::CertificateRefused,
+        _ => ConnectionRefusal::TlsFailed,
     }
 }
 

@@ -21,6 +21,7 @@ mod tests;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use tokio::task::AbortHandle;
 
 pub(in crate::gateway) use in_flight::InFlightWrite;
 pub(in crate::gateway) use lease::{Lease, new_fence};
@@ -33,11 +34,25 @@ pub(in crate::gateway) use locks::{Guard, Locks};
 pub use response::StoredResponse;
 pub(in crate::gateway) use state::{Destination, RecoveryContext, ReplayStep, WriteState};
 
-use crate::domain::{CallContext, Failure, Result, Retryable};
+use crate::domain::{CallContext, Failure, RequestRecord, Result, Retryable};
+
+/// A caller who waits for its write. If it leaves before the end, its record says that the write goes on.
+struct WaitingCaller {
+    record: RequestRecord,
+    write: AbortHandle,
+}
+
+impl Drop for WaitingCaller {
+    fn drop(&mut self) {
+        if !self.write.is_finished() {
+            self.record.note_write_continues();
+        }
+    }
+}
 
 /// Runs a write in its own task. If a caller disconnects, the write is not left half done with its lock released and its
 /// call still running at the CRM. The future is boxed by the caller, because it is large and a task copies it several times.
-/// Its end is logged then, because the line of the request says only that the caller left.
+/// Its end is logged then, because the line of the request says only that the caller left and the write goes on.
 pub(in crate::gateway) async fn run_to_completion(
     context: &CallContext,
     write: BoxFuture<'static, Result<StoredResponse>>,
@@ -60,6 +75,7 @@ pub(in crate::gateway) async fn run_to_completion(
         }
         response
     });
+    let _waiting = WaitingCaller { record: context.record.clone(), write: task.abort_handle() };
     let response = task.await.unwrap_or_else(|_| Err(Failure::internal("the task of a write ended early")));
     drop(awaited);
     response

@@ -56,6 +56,7 @@ pub(super) async fn inspect(
         .await
         .map_err(failed)?;
     if !marked {
+        is_empty(&mut reading, url).await?;
         return Ok((0, 0, Vec::new()));
     }
     let (version, usable_by) = sqlx::query_as("SELECT version, usable_by FROM schema_use")
@@ -90,18 +91,7 @@ async fn state(
             .await
             .map_err(failed);
     }
-    let tables: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()")
-            .persistent(false)
-            .fetch_one(&mut **exclusive)
-            .await
-            .map_err(failed)?;
-    if tables > 0 {
-        return Err(OpenError::new(format!(
-            "the database {url} contains tables of another program; create an empty database and set it in \
-             GATEWAY_DATABASE_URL"
-        )));
-    }
+    is_empty(exclusive, url).await?;
     sqlx::raw_sql(
         "CREATE TABLE schema_use (version BIGINT NOT NULL, usable_by BIGINT NOT NULL); \
          INSERT INTO schema_use (version, usable_by) VALUES (0, 1)",
@@ -110,4 +100,21 @@ async fn state(
     .await
     .map_err(failed)?;
     Ok((0, 1))
+}
+
+/// Fails if the database has tables. Call it only if it has none of ours.
+async fn is_empty(transaction: &mut Transaction<'_, Postgres>, url: &PostgresUrl) -> Result<(), OpenError> {
+    let tables: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()")
+            .persistent(false)
+            .fetch_one(&mut **transaction)
+            .await
+            .map_err(|error| sentence(&error, url))?;
+    if tables > 0 {
+        return Err(OpenError::new(format!(
+            "the database {url} contains tables of another program; create an empty database and set it in \
+             GATEWAY_DATABASE_URL"
+        )));
+    }
+    Ok(())
 }

@@ -13,8 +13,8 @@ use crate::telemetry::{RepeatLimit, series};
 
 const DISK_FULL: &str = "disk full";
 const LOCKED_BY_OTHERS: &str = "database locked";
-/// How often the same cause is logged.
-const LOGGED_EVERY: Duration = Duration::from_secs(30);
+/// Every statement fails while the database is down: the metrics count each, the log repeats the same cause seldom.
+static LOGGED: RepeatLimit = RepeatLimit::new(Duration::from_secs(30));
 
 pub(super) enum Row {
     Sqlite(SqliteRow),
@@ -77,23 +77,11 @@ pub(super) fn unavailable(error: &sqlx::Error) -> Failure {
     let reason = reason(error);
     series::database_error(reason);
     let error = postgres::shown(error);
-    if let Some(suppressed) = limit(reason).due(&error) {
+    if let Some(suppressed) = LOGGED.due(&error) {
         tracing::error!(error, suppressed, "the database {advice}");
     }
     Failure::new(FailureKind::StoreUnavailable, "The gateway's database is not available. Try again.")
         .with_reason(reason)
-}
-
-/// Every statement fails while the database is down: the metrics count each, the log repeats the same cause seldom.
-fn limit(reason: &'static str) -> &'static RepeatLimit {
-    static FULL: RepeatLimit = RepeatLimit::new(LOGGED_EVERY);
-    static LOCKED: RepeatLimit = RepeatLimit::new(LOGGED_EVERY);
-    static OTHER: RepeatLimit = RepeatLimit::new(LOGGED_EVERY);
-    match reason {
-        DISK_FULL => &FULL,
-        LOCKED_BY_OTHERS => &LOCKED,
-        _ => &OTHER,
-    }
 }
 
 fn reason(error: &sqlx::Error) -> &'static str {

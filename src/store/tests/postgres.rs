@@ -56,6 +56,8 @@ async fn a_newer_schema_and_a_strange_database_are_left_alone() {
     let Some(strange) = self::place().await else { return };
     strange.statement("CREATE TABLE letters (text TEXT)").await.unwrap();
     assert!(strange.refused().await.contains("another program"));
+    let inspected = Store::inspect(&strange.location, 1).await.err().unwrap();
+    assert!(inspected.to_string().contains("another program"), "{inspected}");
 }
 
 #[tokio::test]
