@@ -10,6 +10,7 @@ use super::output::Output;
 use super::start_logs;
 use crate::app::{self, SIMULATED};
 use crate::config::{Config, ConfigError, Flags, LogFormat, SettingOrigin};
+use crate::simulators::Fault;
 use crate::telemetry;
 
 pub(super) async fn serve(flags: Flags) -> CliOutcome {
@@ -35,7 +36,12 @@ pub(super) async fn demo(flags: &Flags, output: &mut Output) -> CliOutcome {
     Ok(app::demo(address(&config, 8080), announce).await?)
 }
 
-pub(super) async fn simulate(provider: &str, flags: &Flags, output: &mut Output) -> CliOutcome {
+pub(super) async fn simulate(
+    provider: &str,
+    faults: Vec<Fault>,
+    flags: &Flags,
+    output: &mut Output,
+) -> CliOutcome {
     let known = || SIMULATED.iter().map(|crm| crm.provider).collect::<Vec<_>>().join(", ");
     let at = SIMULATED.iter().position(|crm| crm.provider == provider);
     let at = at.ok_or_else(|| {
@@ -44,14 +50,21 @@ pub(super) async fn simulate(provider: &str, flags: &Flags, output: &mut Output)
     let port = 8081 + u16::try_from(at).unwrap_or_default();
     let config = start(flags)?;
     let running = SIMULATED[at].start(address(&config, port)).await?;
+    let set = faults.len();
+    for fault in faults {
+        running.fault(fault);
+    }
     output.line(format!(
         "{provider}, simulated, at {} with the token {}",
         running.base_url(),
         running.token()
     ))?;
-    output.line(
-        "Received calls: GET /_simulator/journal. Set faults: POST /_simulator/faults. Ctrl-C stops it.",
-    )?;
+    output
+        .line("Received calls: GET /_simulator/journal. Faults: POST /_simulator/faults. Ctrl-C stops it.")?;
+    if set > 0 {
+        output
+            .line(format!("Faults that are set: {set}. GET /_simulator/faults shows those that are left."))?;
+    }
     app::stopped().await?;
     running.shutdown().await;
     Ok(())
