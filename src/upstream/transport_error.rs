@@ -96,7 +96,7 @@ impl TransportError {
                 Failure::new(FailureKind::UpstreamTls, "The CRM's TLS certificate was not accepted.")
             }
             Self::Broken => {
-                lost(FailureKind::UpstreamUnreachable, "The connection to the CRM broke before the response.")
+                lost(FailureKind::UpstreamUnreachable, "The CRM's connection broke before its response.")
             }
             Self::CutOff => lost(FailureKind::UpstreamInvalidResponse, "The CRM's response broke off."),
             Self::Silent | Self::Slow => {

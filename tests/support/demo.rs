@@ -84,7 +84,7 @@ impl Demo {
         let output = Command::new(interpreter[0])
             .args(&interpreter[1..])
             .arg(&text)
-            .envs([("KEY", self.key()), ("GATEWAY_API_KEY", self.key())])
+            .env("KEY", self.key())
             .env("PATH", path)
             .envs([("APTLY", self.simulator("aptly")), ("PIPELINE", self.simulator("pipeline"))])
             .output()
