@@ -20,7 +20,7 @@ mod secret;
 mod settings;
 mod tenants;
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -32,7 +32,7 @@ use self::cli_error::{CliError, CliOutcome};
 use self::output::Output;
 use self::settings::SettingFlags;
 use crate::app::Components;
-use crate::config::{Config, LogFormat};
+use crate::config::{Config, LogFormat, allows_colours};
 use crate::simulators::Fault;
 use crate::store::Location;
 use crate::telemetry;
@@ -194,7 +194,8 @@ fn configured(flags: &crate::config::Flags) -> Result<Config, CliError> {
 }
 
 fn start_logs(config: &Config, level: tracing::level_filters::LevelFilter, is_json: bool) -> CliOutcome {
-    telemetry::start(level, is_json, config.log.log_success.one_of())
+    let colours = !is_json && allows_colours() && std::io::stderr().is_terminal();
+    telemetry::start(level, is_json, colours, config.log.log_success.one_of())
         .map_err(|error| CliError::failed(error.to_string()))?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");

@@ -35,6 +35,7 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("guide", "docs/guide", "document.querySelector('article img').complete"),
     ("quickstart", "docs/guide/quickstart", "document.querySelector('button.copy') !== null"),
     ("fields", "docs/guide/fields", "document.querySelector('article table') !== null"),
+    ("security", "docs/guide/security", "document.querySelectorAll('article table').length > 5"),
     ("errors", "docs/errors", "document.querySelectorAll('.codes li').length > 40"),
     ("error", "docs/errors/contact_exists", "document.querySelector('button.copy') !== null"),
 ];
@@ -72,6 +73,47 @@ fn every_page_is_whole_in_light_dark_and_on_a_phone() {
         }
     }
     println!("screenshots: {}", screenshots().display());
+}
+
+#[test]
+#[ignore = "needs chromium and nginx; see the head of this file"]
+fn the_guide_has_its_contents_at_the_top_of_a_phone_and_the_picture_fits() {
+    let demo = Demo::start();
+    let mut chromium = Chromium::start();
+    for (look, is_phone) in [(&Look::LIGHT, false), (&Look::PHONE, true)] {
+        chromium.open(&format!("http://{}/docs/guide", demo.address), look);
+        chromium.wait("document.querySelector('article img').complete");
+        let shown = chromium.evaluate("document.querySelector('.contents').offsetHeight > 0");
+        assert_eq!(shown, is_phone, "{}", look.name);
+        let fits = "(() => { const { left, right } = document.querySelector('article img').getBoundingClientRect(); \
+                    return left >= 0 && right <= innerWidth })()";
+        assert_eq!(chromium.evaluate(fits), true, "{}", look.name);
+    }
+    click(&mut chromium, ".contents summary");
+    click(&mut chromium, ".contents a[href='#start']");
+    chromium.wait("location.hash === '#start'");
+    chromium.picture(&screenshots().join("guide-contents-phone.png"));
+}
+
+#[test]
+#[ignore = "needs chromium and nginx; see the head of this file"]
+fn pages_are_small_as_transferred() {
+    let demo = Demo::start();
+    let mut chromium = Chromium::start();
+    for (path, complete, most) in [
+        ("docs/", "document.querySelectorAll('.opblock').length > 20", 700_000),
+        ("docs/guide/", "document.querySelector('article img').complete", 60_000),
+    ] {
+        chromium.call("Network.setCacheDisabled", &serde_json::json!({ "cacheDisabled": true }));
+        chromium.open(&format!("http://{}/{path}", demo.address), &Look::LIGHT);
+        chromium.wait(complete);
+        let bytes = chromium.evaluate(
+            "['navigation', 'resource'].flatMap((kind) => performance.getEntriesByType(kind)) \
+             .reduce((sum, { transferSize }) => sum + transferSize, 0)",
+        );
+        println!("{path}: {bytes} bytes as transferred");
+        assert!((10_000..most).contains(&bytes.as_u64().unwrap()), "{path}: {bytes}");
+    }
 }
 
 #[test]
@@ -143,6 +185,17 @@ fn a_key_is_kept_for_the_tab_and_used_for_requests_to_both_crms() {
                 chromium.wait(&format!("{status} !== undefined"));
                 let text = chromium.evaluate(&status);
                 assert!(text.as_str().unwrap().starts_with("200"), "{crm} {id}: {text}");
+                // The command that can be copied has a variable instead of the key.
+                let command = chromium
+                    .evaluate(&format!("document.querySelector('{operation} .sent pre').textContent"));
+                let command = command.as_str().unwrap();
+                assert!(command.contains("\"Authorization: Bearer $KEY\""), "{command}");
+                assert!(!command.contains(demo.key()), "{command}");
+                let headings = chromium.evaluate(&format!(
+                    "[...document.querySelectorAll('{operation} .responses-wrapper h4')].filter((heading) => \
+                     heading.textContent === 'Responses' && getComputedStyle(heading).fontSize !== '0px').length"
+                ));
+                assert_eq!(headings, 1, "{crm} {id}");
                 let url = chromium
                     .evaluate(&format!("document.querySelector('{operation} .request-url pre').textContent"));
                 let sent = format!("{base}crm/contacts?credentialId={crm}");
