@@ -146,6 +146,18 @@ fn open_operation(chromium: &mut Chromium, tag: &str, id: &str) {
     chromium.wait(&format!("document.querySelector('#operations-{tag}-{id} .execute') !== null"));
 }
 
+/// The command that can be copied has a variable instead of the key; and the responses have one heading.
+fn shows_no_key(chromium: &mut Chromium, operation: &str, key: &str) {
+    let command = chromium.evaluate(&format!("document.querySelector('{operation} .sent pre').textContent"));
+    let command = command.as_str().unwrap();
+    assert!(command.contains("\"Authorization: Bearer $KEY\"") && !command.contains(key), "{command}");
+    let headings = chromium.evaluate(&format!(
+        "[...document.querySelectorAll('{operation} .responses-wrapper h4')].filter((heading) => \
+         heading.textContent === 'Responses' && getComputedStyle(heading).fontSize !== '0px').length"
+    ));
+    assert_eq!(headings, 1, "{operation}");
+}
+
 #[test]
 #[ignore = "needs chromium and nginx; see the head of this file"]
 fn a_key_is_kept_for_the_tab_and_used_for_requests_to_both_crms() {
@@ -185,17 +197,7 @@ fn a_key_is_kept_for_the_tab_and_used_for_requests_to_both_crms() {
                 chromium.wait(&format!("{status} !== undefined"));
                 let text = chromium.evaluate(&status);
                 assert!(text.as_str().unwrap().starts_with("200"), "{crm} {id}: {text}");
-                // The command that can be copied has a variable instead of the key.
-                let command = chromium
-                    .evaluate(&format!("document.querySelector('{operation} .sent pre').textContent"));
-                let command = command.as_str().unwrap();
-                assert!(command.contains("\"Authorization: Bearer $KEY\""), "{command}");
-                assert!(!command.contains(demo.key()), "{command}");
-                let headings = chromium.evaluate(&format!(
-                    "[...document.querySelectorAll('{operation} .responses-wrapper h4')].filter((heading) => \
-                     heading.textContent === 'Responses' && getComputedStyle(heading).fontSize !== '0px').length"
-                ));
-                assert_eq!(headings, 1, "{crm} {id}");
+                shows_no_key(&mut chromium, &operation, demo.key());
                 let url = chromium
                     .evaluate(&format!("document.querySelector('{operation} .request-url pre').textContent"));
                 let sent = format!("{base}crm/contacts?credentialId={crm}");

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::DOCUMENT;
 use super::handling::handling;
-use super::markdown::{code_block, html_of};
+use super::markdown::{code_block, html_of, json_block};
 use super::page::{DocsPage, Section, escaped, is_browser};
 use super::remediation::remediation;
 use crate::api::openapi::problems::example;
@@ -134,7 +134,7 @@ fn article(kind: FailureKind, kinds: &[FailureKind]) -> String {
     );
     body.push_str("<h2>Example</h2>\n");
     for &kind in kinds {
-        body.push_str(&code_block(&response(kind)));
+        body.push_str(&json_block(&response(kind)));
     }
     let (python, typescript) = handling(kind);
     let _ = write!(
