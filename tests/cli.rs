@@ -457,3 +457,23 @@ fn healthcheck_follows_what_the_server_answers() {
     }
     assert!(desk.fails(&["healthcheck", "--listen", "127.0.0.1:1"]).contains("no server responds"));
 }
+
+#[test]
+fn the_simulator_takes_faults_and_says_what_a_mistyped_one_should_be() {
+    let folder = tempfile::tempdir().unwrap();
+    for (faults, meant) in [
+        (&["--fault", "statsu:code=503"][..], "there is no fault `statsu`; did you mean `status`?"),
+        (
+            &["--fault", "stall", "--fault", "status:code=503,tmes=1"],
+            "has no field `tmes`; did you mean `times`?",
+        ),
+    ] {
+        let output = bare(&folder).args(["simulate", "aptly"]).args(faults).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(text(&output.stderr).contains(meant), "{}", text(&output.stderr));
+    }
+    let help = text(&bare(&folder).args(["simulate", "--help"]).output().unwrap().stdout);
+    for doc in contacts_gateway::simulators::FaultKind::DOCS {
+        assert!(help.contains(&format!("  {}", doc.name)), "{}: {help}", doc.name);
+    }
+}

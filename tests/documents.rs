@@ -43,6 +43,7 @@ fn the_tables_of_the_guide_are_printed_from_the_code() {
         ("fields", "mapping", documentation::mapping()),
         ("filters", "filters", documentation::filters()),
         ("configuration", "configuration", documentation::settings()),
+        ("test-failures", "faults", documentation::faults()),
     ] {
         let path = format!("src/api/docs/guide/{page}.md");
         check(&path, &with_part(&path, name, &part));

@@ -286,6 +286,12 @@ impl AdapterSpec {
         })
     }
 
+    /// The title without the part in parentheses, for sentences.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.title.split(" (").next().unwrap_or(self.title)
+    }
+
     #[must_use]
     pub fn filter(&self, name: FilterName) -> Option<&'static FilterSpec> {
         self.filters.iter().find(|spec| spec.name == name.canonical())

@@ -7,6 +7,7 @@ use super::settings::pointer_token;
 use crate::domain::{
     Contact, ContactDraft, Failure, FaultLocation, Faults, FieldFault, RawJson, ReadOnlyMember, RemoteFields,
     Result, Text, Timestamp, Warning, WarningCode, abbreviated, enumerated, field_key, is_read_back,
+    probably_meant,
 };
 use crate::json;
 
@@ -120,14 +121,11 @@ impl RemoteRules {
         }
         self.spec.remote_field(&key).ok_or_else(|| {
             let names: Vec<&str> = self.spec.remote_fields.iter().map(|spec| spec.name).collect();
-            (
-                "unknown_member",
-                format!(
-                    "`{name}` cannot be written to {}. Fields that can be written: {}.",
-                    self.spec.title,
-                    names.join(", ")
-                ),
-            )
+            let hint = match probably_meant(&name, names.iter().copied()) {
+                Some(meant) => format!("Did you mean `{meant}`?"),
+                None => format!("Fields that can be written: {}.", names.join(", ")),
+            };
+            ("unknown_member", format!("`{name}` cannot be written to {}. {hint}", self.spec.title))
         })
     }
 }

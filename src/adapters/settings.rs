@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::CallRates;
-use crate::domain::{Failure, Faults, FieldFault, RawJson, Region, Result, Text, abbreviated};
+use crate::domain::{
+    Failure, Faults, FieldFault, RawJson, Region, Result, Text, abbreviated, probably_meant,
+};
 use crate::json::{self, Kind};
 use crate::upstream::is_plain_segment;
 
@@ -205,7 +207,10 @@ fn is_path_template(text: &str) -> bool {
 fn unknown(name: &str, specs: &[SettingSpec]) -> String {
     let names: Vec<&str> = specs.iter().map(|spec| spec.name).collect();
     let name = abbreviated(name);
-    format!("Unknown setting `{name}`. Settings of this provider: {}.", names.join(", "))
+    match probably_meant(&name, names.iter().copied()) {
+        Some(meant) => format!("Unknown setting `{name}`. Did you mean `{meant}`?"),
+        None => format!("Unknown setting `{name}`. Settings of this provider: {}.", names.join(", ")),
+    }
 }
 
 /// A name as one token of an RFC 6901 pointer. A name longer than any that a CRM has is cut.

@@ -263,7 +263,11 @@ fn cause(error: reqwest::Error) -> String {
     while let Some(cause) = root.source() {
         root = cause;
     }
-    if error.is_connect() {
+    if root.to_string().contains("CaUsedAsEndEntity") {
+        "the gateway cannot be reached: its certificate is that of an authority (CA:TRUE). Give the gateway a certificate that is \
+         signed by the authority, or one that is not marked as an authority"
+            .to_owned()
+    } else if error.is_connect() {
         format!("the gateway cannot be reached: {root}")
     } else if error.is_timeout() {
         "the gateway did not respond in time".to_owned()

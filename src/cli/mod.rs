@@ -7,6 +7,7 @@ mod confirm;
 mod contact_columns;
 mod credentials;
 mod export;
+mod faults;
 mod file_format;
 mod gateway_client;
 mod import;
@@ -19,7 +20,7 @@ mod secret;
 mod settings;
 mod tenants;
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -31,7 +32,8 @@ use self::cli_error::{CliError, CliOutcome};
 use self::output::Output;
 use self::settings::SettingFlags;
 use crate::app::Components;
-use crate::config::{Config, LogFormat};
+use crate::config::{Config, LogFormat, allows_colours};
+use crate::simulators::Fault;
 use crate::store::Location;
 use crate::telemetry;
 
@@ -52,10 +54,14 @@ enum Command {
     Serve,
     /// Run the gateway with both CRMs simulated, with people, a key and credentials. It needs no account and keeps nothing.
     Demo,
-    /// Run the simulator of one CRM.
+    /// Run the simulator of one CRM, and make it fail.
+    #[command(after_long_help = faults::faults_help())]
     Simulate {
         /// Which CRM: a provider, such as aptly or pipeline.
         provider: String,
+        /// A fault: KIND, or KIND:FIELD=VALUE,…, or JSON. Give it again for more: the first that matches a call affects it.
+        #[arg(long = "fault", value_name = "FAULT", value_parser = faults::fault)]
+        faults: Vec<Fault>,
     },
     /// Print the OpenAPI document.
     Openapi,
@@ -149,7 +155,7 @@ async fn execute(Cli { settings: SettingFlags(flags), command }: Cli) -> CliOutc
     match command {
         Command::Serve => run::serve(flags).await,
         Command::Demo => run::demo(&flags, &mut output).await,
-        Command::Simulate { provider } => run::simulate(&provider, &flags, &mut output).await,
+        Command::Simulate { provider, faults } => run::simulate(&provider, faults, &flags, &mut output).await,
         Command::Openapi => output.text(&crate::api::openapi::document()),
         Command::MasterKey(master_key::MasterKeyCommand::Generate) => master_key::generate(&mut output),
         Command::MasterKey(master_key::MasterKeyCommand::Rotate) => {
@@ -191,7 +197,8 @@ fn configured(flags: &crate::config::Flags) -> Result<Config, CliError> {
 }
 
 fn start_logs(config: &Config, level: tracing::level_filters::LevelFilter, is_json: bool) -> CliOutcome {
-    telemetry::start(level, is_json, config.log.log_success.one_of())
+    let colours = !is_json && allows_colours() && std::io::stderr().is_terminal();
+    telemetry::start(level, is_json, colours, config.log.log_success.one_of())
         .map_err(|error| CliError::failed(error.to_string()))
 }
 

@@ -37,7 +37,7 @@ pub use public_url::PublicUrl;
 pub use schema::schema;
 pub use setting::{Setting, SettingSection, ValueKind};
 pub use settings::{Limits, LogSettings, Quotas, SECTIONS, ServerSettings, StorageSettings, TraceSettings};
-pub use sources::{SettingValue, api_key, environment, span_queue};
+pub use sources::{SettingValue, allows_colours, api_key, environment, span_queue};
 pub use tls_files::{TlsFiles, TlsPem};
 pub use trusted_proxies::TrustedProxies;
 pub use values::{AdminToken, CollectorUrl};

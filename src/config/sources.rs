@@ -77,8 +77,15 @@ pub(super) struct Collected {
     pub(super) warnings: Vec<String>,
 }
 
+const NO_COLOURS_VARIABLE: &str = "NO_COLOR";
 /// The API key of the commands that call a gateway. It is no setting of a gateway.
 const API_KEY_VARIABLE: &str = "GATEWAY_API_KEY";
+
+/// Whether the user allows colours on a terminal, see <https://no-color.org>.
+#[must_use]
+pub fn allows_colours() -> bool {
+    std::env::var_os(NO_COLOURS_VARIABLE).is_none_or(|value| value.is_empty())
+}
 
 /// The API key in the environment, if it is set and not empty.
 #[must_use]

@@ -1,14 +1,16 @@
 //! The calls that control a simulator over HTTP. The CRMs have no paths that start with `/_simulator/`.
 
+use std::fmt::Display;
+
 use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::exchange::Simulation;
 use super::faults::Fault;
+use super::views::View;
 
 const LARGEST_BODY: usize = 1024 * 1024;
 
@@ -23,13 +25,13 @@ pub(crate) async fn answer(simulation: &Simulation, request: Request) -> Respons
         }
         ("GET", "/_simulator/contacts") => json_answer(StatusCode::OK, &json!(simulation.crm.contacts())),
         ("GET", "/_simulator/faults") => json_answer(StatusCode::OK, &json!(simulation.faults.waiting())),
-        ("POST", "/_simulator/faults") => add_each(&body, |fault: Fault| simulation.faults.add(fault)),
+        ("POST", "/_simulator/faults") => add_each(&body, Fault::read, |fault| simulation.faults.add(fault)),
         ("DELETE", "/_simulator/faults") => {
             simulation.faults.clear();
             StatusCode::NO_CONTENT.into_response()
         }
         ("GET", "/_simulator/views") => json_answer(StatusCode::OK, &json!(simulation.views.all())),
-        ("POST", "/_simulator/views") => add_each(&body, |view| simulation.views.add(view)),
+        ("POST", "/_simulator/views") => add_each(&body, view, |view| simulation.views.add(view)),
         ("DELETE", "/_simulator/views") => {
             simulation.views.clear();
             StatusCode::NO_CONTENT.into_response()
@@ -52,20 +54,31 @@ pub(crate) async fn answer(simulation: &Simulation, request: Request) -> Respons
     }
 }
 
-/// One element, or an array of them.
-fn add_each<T: DeserializeOwned>(body: &[u8], add: impl FnMut(T)) -> Response {
-    let several: Result<Vec<T>, _> = match serde_json::from_slice(body) {
+/// One object, or an array of them. Adds all of them, or none if one is not valid.
+fn add_each<T, E: Display>(
+    body: &[u8],
+    read: impl Fn(Map<String, Value>) -> Result<T, E>,
+    add: impl FnMut(T),
+) -> Response {
+    let objects: Result<Vec<Map<String, Value>>, _> = match serde_json::from_slice(body) {
         Ok(Value::Array(elements)) => elements.into_iter().map(serde_json::from_value).collect(),
         Ok(one) => serde_json::from_value(one).map(|one| vec![one]),
         Err(error) => Err(error),
     };
+    let several = objects
+        .map_err(|error| error.to_string())
+        .and_then(|all| all.into_iter().map(|one| read(one).map_err(|error| error.to_string())).collect());
     match several {
         Ok(elements) => {
-            elements.into_iter().for_each(add);
+            Vec::into_iter(elements).for_each(add);
             StatusCode::NO_CONTENT.into_response()
         }
-        Err(error) => json_answer(StatusCode::BAD_REQUEST, &json!({ "error": error.to_string() })),
+        Err(error) => json_answer(StatusCode::BAD_REQUEST, &json!({ "error": error })),
     }
+}
+
+fn view(fields: Map<String, Value>) -> serde_json::Result<View> {
+    serde_json::from_value(Value::Object(fields))
 }
 
 /// Changes or merges contacts as another client of the CRM would.

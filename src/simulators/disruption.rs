@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use unicode_normalization::UnicodeNormalization;
 
+use super::fault_kinds::FaultField;
+
 /// A fault in one field: it is not stored as requested, but the response reports success.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Disruption {
@@ -22,6 +24,13 @@ pub struct Disruption {
 }
 
 impl Disruption {
+    pub(super) const FIELDS: &'static [FaultField] = &[
+        FaultField::new("field", "String", false),
+        FaultField::new("drop", "bool", true),
+        FaultField::new("value", "Option<Value>", false),
+        FaultField::new("lies", "bool", true),
+    ];
+
     /// A field that is not written.
     #[must_use]
     pub fn dropping(field: &str) -> Self {

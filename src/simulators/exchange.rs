@@ -11,7 +11,8 @@ use tokio::sync::watch;
 
 use super::connection_handle::ConnectionHandle;
 use super::crm::{Crm, SimulatedRequest, SimulatedResponse};
-use super::faults::{ArmedFaults, FaultKind};
+use super::fault_kinds::FaultKind;
+use super::faults::ArmedFaults;
 use super::journal::{Journal, RecordedCall};
 use super::published_rates::{PublishedRates, Quota};
 use super::reword;

@@ -1,120 +1,14 @@
 //! The faults that a test can set: what goes wrong, for which calls, how often.
 
+use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Disruption, Shape};
-
-/// What goes wrong. "Applied" means that the CRM did what was requested before the response failed.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum FaultKind {
-    /// Waits, then applies and responds; applied late even if the client has disconnected.
-    Latency { ms: u64 },
-    /// Applied at once; the response is late.
-    LateAnswer { ms: u64 },
-    /// Nothing applied; no response, and the connection stays open.
-    NeverAnswer,
-    /// Applied; no response, and the connection stays open.
-    AppliedNeverAnswers,
-    /// Nothing applied; this response instead.
-    Status {
-        code: u16,
-        #[serde(default)]
-        body: String,
-        #[serde(default = "json_type")]
-        content_type: String,
-        #[serde(default)]
-        headers: Vec<(String, String)>,
-    },
-    /// Nothing applied; "too many requests" in the CRM's own format.
-    TooManyRequests { retry_after: Option<String> },
-    /// Nothing applied; the connection is reset before the body is read.
-    ResetBeforeReading,
-    /// Applied; the connection is reset instead of a response.
-    ResetAfterApplying,
-    /// Applied; reset after the head of the response.
-    ResetAfterHead,
-    /// Applied; reset in the body.
-    ResetMidBody,
-    /// Applied; half of the declared body, then a normal close.
-    TruncatedBody,
-    /// Applied; a correctly framed body with only half of the JSON.
-    CutJson,
-    /// Applied; chunked, and cut inside a chunk.
-    CutChunk,
-    /// Applied; a Content-Length that is wrong by so much, then a normal close.
-    WrongContentLength { by: i64 },
-    /// Applied; a body of so many bytes, with or without a declared length.
-    Oversized { bytes: u64, declared: bool },
-    /// Applied; one byte, a pause, one byte, …
-    Drip {
-        #[serde(default = "one_second")]
-        ms: u64,
-    },
-    /// Applied; one byte of the body, then nothing more.
-    Stall,
-    /// Applied; a gzip body that unpacks to so many bytes, about a thousand to one.
-    GzipBomb { bytes: u64 },
-    /// Applied; the body with another content type, or with none.
-    ContentType { value: Option<String> },
-    /// Applied; the body is compressed with gzip so many times, and the header says it once.
-    Gzip { layers: u32 },
-    /// Applied; the whole response, then a reset.
-    AnsweredThenReset,
-    /// Applied; the whole response, then nothing; the connection stays open.
-    AnsweredThenSilent,
-    /// Applied; the body between two texts.
-    Around { before: String, after: String },
-    /// Applied; the body with fields of another type.
-    Reshape { how: Shape },
-    /// Applied; an HTML page.
-    HtmlBody { status: u16 },
-    /// Applied; any text as the body, with status 200.
-    Body { text: String },
-    /// Applied; any bytes (in base64) as a JSON body, with status 200.
-    Bytes { base64: String },
-    /// Nothing applied; a redirect.
-    Redirect { status: u16, location: String },
-    /// Nothing applied; `success: false` or the like with status 200.
-    SuccessFalse { message: String },
-    /// Applied; status 200 with an empty body.
-    EmptyAnswer,
-    /// Applied; status 204.
-    NoContent,
-    /// Applied; then this status with the CRM's usual error body.
-    AppliedThen { status: u16 },
-    /// Applied twice, one response.
-    AppliedTwice,
-    /// Applied; a response after so many `103`s.
-    InformationalFlood { count: u32 },
-    /// Applied; a response with so many additional headers.
-    ManyHeaders { count: u32 },
-    /// Applied; a response with one header of so many bytes.
-    HugeHeader { bytes: usize },
-    /// Before the call is handled, another client changes these fields of the contact (by default the contact in the path).
-    /// The call itself succeeds.
-    Meanwhile {
-        #[serde(default)]
-        contact: Option<String>,
-        set: Map<String, Value>,
-    },
-    /// Before the call is handled, another client merges `other` into `primary`. The call itself succeeds.
-    MergedMeanwhile { primary: String, other: String },
-    /// One field of the record is stored wrongly. Only affects calls that may write.
-    Field(Disruption),
-}
-
-fn json_type() -> String {
-    "application/json".to_owned()
-}
-
-const fn one_second() -> u64 {
-    1000
-}
+use super::FaultKind;
+use super::fault_kinds::{FaultDoc, FaultField, FieldType};
 
 /// A fault, and the calls that it affects. Unset limits match every call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -139,7 +33,60 @@ pub struct Fault {
     pub times: Option<u32>,
 }
 
+/// Why a text is not a fault.
+#[derive(Debug)]
+pub enum FaultError {
+    /// No kind, or a kind that does not exist.
+    UnknownKind(String),
+    /// A field that neither the kind nor every fault has.
+    UnknownField { kind: &'static FaultDoc, name: String },
+    /// A field is missing or has a value of another type.
+    Invalid(String),
+}
+
+impl fmt::Display for FaultError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownKind(kind) if kind.is_empty() => f.write_str("a fault needs a kind"),
+            Self::UnknownKind(kind) => write!(f, "there is no fault `{kind}`"),
+            Self::UnknownField { kind, name } => write!(f, "the fault `{}` has no field `{name}`", kind.name),
+            Self::Invalid(sentence) => f.write_str(sentence),
+        }
+    }
+}
+
 impl Fault {
+    /// The fields that every fault has: the calls that it affects.
+    pub const LIMITS: &'static [FaultField] = &[
+        FaultField::new("token", "Option<String>", false),
+        FaultField::new("method", "Option<String>", false),
+        FaultField::new("path", "Option<String>", false),
+        FaultField::new("writes_only", "bool", true),
+        FaultField::new("skip", "u32", true),
+        FaultField::new("times", "Option<u32>", false),
+    ];
+
+    /// Reads a fault from JSON. An unknown field is an error, so that a mistyped limit does not affect every call.
+    pub fn read(fields: Map<String, Value>) -> Result<Self, FaultError> {
+        let named = fields.get("kind").and_then(Value::as_str).unwrap_or_default();
+        let doc = FaultKind::doc(named).ok_or_else(|| FaultError::UnknownKind(named.to_owned()))?;
+        let known = |name: &str| name == "kind" || doc.field(name).is_some();
+        if let Some(name) = fields.keys().find(|name| !known(name)) {
+            return Err(FaultError::UnknownField { kind: doc, name: name.clone() });
+        }
+        if let Some(field) = doc.fields.iter().find(|f| f.is_required && !fields.contains_key(f.name)) {
+            return Err(FaultError::Invalid(format!("the fault `{}` needs `{}`", doc.name, field.name)));
+        }
+        let statuses = doc.fields.iter().filter(|field| field.takes == FieldType::Status);
+        for name in statuses.map(|field| field.name) {
+            if !fields.get(name).and_then(Value::as_u64).is_some_and(|status| (200..600).contains(&status)) {
+                return Err(FaultError::Invalid(format!("`{name}` must be a status from 200 to 599")));
+            }
+        }
+        serde_json::from_value(Value::Object(fields))
+            .map_err(|error| FaultError::Invalid(format!("the fault `{}`: {error}", doc.name)))
+    }
+
     /// For every call until the faults are cleared.
     #[must_use]
     pub fn always(kind: FaultKind) -> Self {

@@ -33,6 +33,7 @@ mod control;
 mod crm;
 mod disruption;
 mod exchange;
+mod fault_kinds;
 mod faults;
 mod gzip;
 mod journal;
@@ -46,7 +47,8 @@ mod views;
 
 pub use clock::Clock;
 pub use disruption::Disruption;
-pub use faults::{ArmedFaults, Fault, FaultKind};
+pub use fault_kinds::{FaultDoc, FaultField, FaultKind, FieldType};
+pub use faults::{ArmedFaults, Fault, FaultError};
 pub use journal::{Journal, RecordedCall, WriteEffect};
 pub use published_rates::PublishedRates;
 pub use reshape::Shape;

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 
 use super::crm::{Crm, SimulatedResponse};
-use super::faults::FaultKind;
+use super::fault_kinds::FaultKind;
 use super::{gzip, reshape};
 
 const ERROR_PAGE: &str = "<!DOCTYPE html><html><head><title>Service trouble</title></head>\

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::crm::SimulatedResponse;
-use super::faults::FaultKind;
+use super::fault_kinds::FaultKind;
 use super::gzip;
 
 /// One action on a socket.

@@ -16,6 +16,8 @@ use crate::domain::{AttemptFacts, FailureKind, Origin, Principal, RequestFacts, 
 
 /// Health checks and scrapes come every few seconds, so their successes are logged at `debug`.
 const QUIET_ROUTES: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+/// The paths of the API, as opposed to those of pages and probes.
+const API: [&str; 4] = ["/crm/", "/credentials", "/providers", "/admin/"];
 /// The status of a request whose caller left before the response: nginx's word for it.
 pub const CALLER_LEFT: u16 = 499;
 const TARGET: &str = concat!(env!("CARGO_CRATE_NAME"), "::access");
@@ -27,15 +29,17 @@ struct AccessLog {
     /// The level, and of how many successes one is logged; of 0, none.
     filter: RwLock<(LevelFilter, u64)>,
     json: bool,
+    colours: bool,
     /// Lines are short, for the people at a demo.
     brief: AtomicBool,
     seen: AtomicU64,
 }
 
-pub(super) fn start(level: LevelFilter, json: bool, one_of: u64) {
+pub(super) fn start(level: LevelFilter, json: bool, colours: bool, one_of: u64) {
     ACCESS.get_or_init(|| AccessLog {
         filter: RwLock::new((level, one_of)),
         json,
+        colours,
         brief: AtomicBool::new(false),
         seen: AtomicU64::new(0),
     });
@@ -80,8 +84,8 @@ pub fn log(entry: &AccessEntry<'_>) {
     }
     if !log.brief.load(Ordering::Relaxed) {
         LINES.push(&line(entry, level, log.json), log.json);
-    } else if !entry.route.starts_with("/docs") && entry.route != "/" {
-        LINES.push(brief_line(entry).as_bytes(), log.json);
+    } else if API.iter().any(|path| entry.route.starts_with(path)) {
+        LINES.push(brief_line(entry, log.colours).as_bytes(), log.json);
     }
 }
 
@@ -112,12 +116,18 @@ fn level(entry: &AccessEntry<'_>) -> LevelFilter {
 }
 
 /// `POST   /crm/contacts           409 contact_exists · demo-aptly · 12 ms, 1 call to the CRM`
-fn brief_line(entry: &AccessEntry<'_>) -> String {
+fn brief_line(entry: &AccessEntry<'_>, colours: bool) -> String {
     let AccessEntry { method, route, status, took, facts, .. } = entry;
-    let mut line = format!("{method:<6} {route:<24} {status}");
-    if let Some(failure) = facts.failure {
-        line = format!("{line} {}", failure.code());
-    }
+    let code = facts.failure.map(|failure| format!(" {}", failure.code())).unwrap_or_default();
+    // Green, yellow and red.
+    let colour = match status {
+        ..400 => "32",
+        400..500 => "33",
+        _ => "31",
+    };
+    let outcome =
+        if colours { format!("\x1b[{colour}m{status}{code}\x1b[0m") } else { format!("{status}{code}") };
+    let mut line = format!("{method:<6} {route:<24} {outcome}");
     for (credential, _) in &facts.credentials {
         line = format!("{line} · {credential}");
     }
@@ -332,11 +342,26 @@ mod tests {
     fn successes_are_all_taken_or_sampled_or_left_out() {
         let taken = |one_of| {
             let filter = RwLock::new((LevelFilter::INFO, one_of));
-            let log =
-                AccessLog { filter, json: true, brief: AtomicBool::new(false), seen: AtomicU64::new(0) };
+            let log = AccessLog {
+                filter,
+                json: true,
+                colours: false,
+                brief: AtomicBool::new(false),
+                seen: AtomicU64::new(0),
+            };
             (0..1000).filter(|_| log.takes_success(one_of)).count()
         };
         assert_eq!([1, 100, 0].map(taken), [1000, 10, 0]);
+    }
+
+    #[test]
+    fn a_brief_line_has_colours_where_they_are_wanted() {
+        let (well, ill) = (RequestFacts::default(), failed(FailureKind::ContactExists));
+        let line = |status, facts, colours| brief_line(&entry(status, "/crm/contacts", facts), colours);
+        assert_eq!(line(200, &well, false), "GET    /crm/contacts            200 · 12 ms\n");
+        assert_eq!(line(200, &well, true), "GET    /crm/contacts            \x1b[32m200\x1b[0m · 12 ms\n");
+        assert!(line(409, &ill, true).contains("\x1b[33m409 contact_exists\x1b[0m"));
+        assert!(line(502, &ill, true).contains("\x1b[31m502 "));
     }
 
     #[test]

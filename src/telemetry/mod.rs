@@ -12,7 +12,7 @@ mod repeats;
 pub mod series;
 pub mod traces;
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -36,24 +36,25 @@ static WRITER: OnceLock<bool> = OnceLock::new();
 /// Sets the level of all lines but those of the access log.
 static LEVEL: OnceLock<Box<dyn Fn(LevelFilter) + Send + Sync>> = OnceLock::new();
 
-/// Starts the logs of this process, once. Of `one_of` successful requests one is logged; of 0, none. Other crates log at `warn` or above, even if `level` is lower: at `debug` some of them
+/// Starts the logs of this process, once, with colours if the reader wants them. Of `one_of` successful requests one is logged; of 0, none. Other crates log at `warn` or above, even if `level` is lower: at `debug` some of them
 /// log the data that they process. Fails if logs were started before, or if the writer thread cannot be started.
 pub fn start(
     level: LevelFilter,
     json: bool,
+    colours: bool,
     one_of: u64,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let (filter, handle) = reload::Layer::new(filter_of(level));
     let lines = fmt::layer()
         .with_writer(move || LineWriter { lines: &LINES, json })
-        .with_ansi(!json && std::io::stderr().is_terminal())
+        .with_ansi(colours)
         // Errors of the formatter would be printed directly, not through the queue.
         .log_internal_errors(false);
     let lines = if json { lines.json().flatten_event(true).boxed() } else { lines.boxed() };
     tracing_subscriber::registry().with(lines.with_filter(filter)).try_init()?;
     let writer = std::thread::Builder::new().name("log".to_owned());
     writer.spawn(move || LINES.write_to(std::io::stderr(), json))?;
-    access::start(level, json, one_of);
+    access::start(level, json, colours, one_of);
     // It fails only if the subscriber is gone, and this one stays.
     LEVEL.get_or_init(|| Box::new(move |level| drop(handle.reload(filter_of(level)))));
     WRITER.get_or_init(|| json);

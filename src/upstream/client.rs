@@ -183,6 +183,8 @@ fn of_tls(error: &rustls::Error) -> TransportError {
         E::NotValidYet | E::NotValidYetContext { .. } => CertificateFault::NotValidYet,
         E::UnknownIssuer => CertificateFault::UnknownIssuer,
         E::NotValidForName | E::NotValidForNameContext { .. } => CertificateFault::OtherName,
+        // The verifier has no variant for it.
+        E::Other(error) if error.to_string().contains("CaUsedAsEndEntity") => CertificateFault::OfAuthority,
         _ => CertificateFault::Other,
     })
 }

@@ -21,6 +21,8 @@ pub(super) enum CertificateFault {
     NotValidYet,
     UnknownIssuer,
     OtherName,
+    /// A self-signed one that is marked as that of an authority, as `openssl req -x509` makes it.
+    OfAuthority,
     Other,
 }
 
@@ -69,6 +71,9 @@ impl TransportError {
                 CertificateFault::NotValidYet => "certificate not valid yet",
                 CertificateFault::UnknownIssuer => "certificate of an unknown issuer",
                 CertificateFault::OtherName => "certificate for another name",
+                CertificateFault::OfAuthority => {
+                    "certificate of an authority, marked CA:TRUE, used by a server"
+                }
                 CertificateFault::Other => "certificate not accepted",
             },
             Self::Broken => "connection closed",
@@ -93,10 +98,11 @@ impl TransportError {
                 Failure::new(FailureKind::UpstreamUnreachable, "The CRM could not be reached.")
             }
             Self::Certificate(_) => {
-                Failure::new(FailureKind::UpstreamTls, "The CRM's TLS certificate was not accepted.")
+                let detail = format!("The CRM's TLS certificate was not accepted: {}.", self.cause());
+                Failure::new(FailureKind::UpstreamTls, detail)
             }
             Self::Broken => {
-                lost(FailureKind::UpstreamUnreachable, "The connection to the CRM broke before the response.")
+                lost(FailureKind::UpstreamUnreachable, "The CRM's connection broke before its response.")
             }
             Self::CutOff => lost(FailureKind::UpstreamInvalidResponse, "The CRM's response broke off."),
             Self::Silent | Self::Slow => {

@@ -22,7 +22,7 @@ pub(crate) struct Look {
 impl Look {
     pub(crate) const LIGHT: Self = Self { name: "light", scheme: "light", width: 1280, height: 900 };
     const DARK: Self = Self { name: "dark", scheme: "dark", width: 1280, height: 900 };
-    const PHONE: Self = Self { name: "phone", scheme: "light", width: 390, height: 844 };
+    pub(crate) const PHONE: Self = Self { name: "phone", scheme: "light", width: 390, height: 844 };
     /// A window of 1280 pixels at 400 %.
     pub(crate) const ZOOMED: Self = Self { name: "zoomed", scheme: "light", width: 320, height: 225 };
     /// Pictures for the documents.
@@ -145,7 +145,7 @@ impl Chromium {
         self.events.iter().filter(is_fault).map(ToString::to_string).collect()
     }
 
-    fn call(&mut self, method: &str, params: &Value) -> Value {
+    pub(crate) fn call(&mut self, method: &str, params: &Value) -> Value {
         self.last_id += 1;
         let mut message = json!({ "id": self.last_id, "method": method, "params": params });
         if !self.session.is_empty() {

@@ -35,6 +35,7 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("guide", "docs/guide", "document.querySelector('article img').complete"),
     ("quickstart", "docs/guide/quickstart", "document.querySelector('button.copy') !== null"),
     ("fields", "docs/guide/fields", "document.querySelector('article table') !== null"),
+    ("security", "docs/guide/security", "document.querySelectorAll('article table').length > 5"),
     ("errors", "docs/errors", "document.querySelectorAll('.codes li').length > 40"),
     ("error", "docs/errors/contact_exists", "document.querySelector('button.copy') !== null"),
 ];
@@ -76,6 +77,47 @@ fn every_page_is_whole_in_light_dark_and_on_a_phone() {
 
 #[test]
 #[ignore = "needs chromium and nginx; see the head of this file"]
+fn the_guide_has_its_contents_at_the_top_of_a_phone_and_the_picture_fits() {
+    let demo = Demo::start();
+    let mut chromium = Chromium::start();
+    for (look, is_phone) in [(&Look::LIGHT, false), (&Look::PHONE, true)] {
+        chromium.open(&format!("http://{}/docs/guide", demo.address), look);
+        chromium.wait("document.querySelector('article img').complete");
+        let shown = chromium.evaluate("document.querySelector('.contents').offsetHeight > 0");
+        assert_eq!(shown, is_phone, "{}", look.name);
+        let fits = "(() => { const { left, right } = document.querySelector('article img').getBoundingClientRect(); \
+                    return left >= 0 && right <= innerWidth })()";
+        assert_eq!(chromium.evaluate(fits), true, "{}", look.name);
+    }
+    click(&mut chromium, ".contents summary");
+    click(&mut chromium, ".contents a[href='#start']");
+    chromium.wait("location.hash === '#start'");
+    chromium.picture(&screenshots().join("guide-contents-phone.png"));
+}
+
+#[test]
+#[ignore = "needs chromium and nginx; see the head of this file"]
+fn pages_are_small_as_transferred() {
+    let demo = Demo::start();
+    let mut chromium = Chromium::start();
+    for (path, complete, most) in [
+        ("docs/", "document.querySelectorAll('.opblock').length > 20", 700_000),
+        ("docs/guide/", "document.querySelector('article img').complete", 60_000),
+    ] {
+        chromium.call("Network.setCacheDisabled", &serde_json::json!({ "cacheDisabled": true }));
+        chromium.open(&format!("http://{}/{path}", demo.address), &Look::LIGHT);
+        chromium.wait(complete);
+        let bytes = chromium.evaluate(
+            "['navigation', 'resource'].flatMap((kind) => performance.getEntriesByType(kind)) \
+             .reduce((sum, { transferSize }) => sum + transferSize, 0)",
+        );
+        println!("{path}: {bytes} bytes as transferred");
+        assert!((10_000..most).contains(&bytes.as_u64().unwrap()), "{path}: {bytes}");
+    }
+}
+
+#[test]
+#[ignore = "needs chromium and nginx; see the head of this file"]
 fn an_unknown_code_has_a_page_in_a_browser() {
     let demo = Demo::start();
     let mut chromium = Chromium::start();
@@ -102,6 +144,18 @@ fn click(chromium: &mut Chromium, selector: &str) {
 fn open_operation(chromium: &mut Chromium, tag: &str, id: &str) {
     click(chromium, &format!("#operations a[href='#/{tag}/{id}']"));
     chromium.wait(&format!("document.querySelector('#operations-{tag}-{id} .execute') !== null"));
+}
+
+/// The command that can be copied has a variable instead of the key; and the responses have one heading.
+fn shows_no_key(chromium: &mut Chromium, operation: &str, key: &str) {
+    let command = chromium.evaluate(&format!("document.querySelector('{operation} .sent pre').textContent"));
+    let command = command.as_str().unwrap();
+    assert!(command.contains("\"Authorization: Bearer $KEY\"") && !command.contains(key), "{command}");
+    let headings = chromium.evaluate(&format!(
+        "[...document.querySelectorAll('{operation} .responses-wrapper h4')].filter((heading) => \
+         heading.textContent === 'Responses' && getComputedStyle(heading).fontSize !== '0px').length"
+    ));
+    assert_eq!(headings, 1, "{operation}");
 }
 
 #[test]
@@ -143,6 +197,7 @@ fn a_key_is_kept_for_the_tab_and_used_for_requests_to_both_crms() {
                 chromium.wait(&format!("{status} !== undefined"));
                 let text = chromium.evaluate(&status);
                 assert!(text.as_str().unwrap().starts_with("200"), "{crm} {id}: {text}");
+                shows_no_key(&mut chromium, &operation, demo.key());
                 let url = chromium
                     .evaluate(&format!("document.querySelector('{operation} .request-url pre').textContent"));
                 let sent = format!("{base}crm/contacts?credentialId={crm}");

@@ -143,6 +143,9 @@ fn the_calls_that_the_demo_prints_work_as_printed() {
         return;
     }
     let demo = Demo::start();
+    for page in ["docs/", "docs/guide/", "docs/assets/pages.css", "openapi.json", "ops", "metrics", "livez"] {
+        demo.run(&format!("curl -s -o /dev/null http://127.0.0.1:8080/{page}"));
+    }
     let calls: Vec<&str> =
         demo.printed.lines().filter(|line| line.starts_with("curl ") || line.starts_with("for ")).collect();
     let [lists @ .., create, search] = &calls[..] else { panic!("{}", demo.printed) };
@@ -170,6 +173,7 @@ fn the_calls_that_the_demo_prints_work_as_printed() {
     assert!(lines[0].starts_with("GET    /crm/contacts            200 · demo-aptly · "), "{log}");
     assert!(lines[2].starts_with("POST   /crm/contacts            200 · demo-aptly · "), "{log}");
     assert!(!log.contains("okafor"), "{log}");
+    assert!(!log.contains('\x1b') && !demo.printed.contains('\x1b'), "colours are for terminals");
 }
 
 #[test]

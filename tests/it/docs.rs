@@ -153,13 +153,25 @@ async fn every_problem_has_a_page_at_its_type() {
             assert!(page.text.contains(&format!("<h2>{part}</h2>")), "{code}: {part}");
         }
         // The example is the one of the reference.
-        let shown =
-            page.text.split("<h2>Example</h2>\n<pre><code>").nth(1).unwrap().split("</code>").next().unwrap();
+        let shown = page
+            .text
+            .split("<h2>Example</h2>\n<pre><code class=\"language-json\">")
+            .nth(1)
+            .unwrap()
+            .split("</code>")
+            .next()
+            .unwrap();
+        let (head, shown) = shown.split_once("\n\n").unwrap();
+        assert!(
+            head.starts_with("HTTP/1.1 ") && head.ends_with("application/problem+json"),
+            "{code}: {head}"
+        );
         let shown: Value =
             serde_json::from_str(&shown.replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">"))
                 .unwrap();
         let example = &document["components"]["examples"][format!("problem.{code}")]["value"];
         assert!(example.is_null() || *example == shown, "{code}: {shown}");
+        assert_ne!(shown["detail"], shown["title"], "{code}");
     }
 }
 

@@ -245,3 +245,48 @@ async fn objects_of_other_unified_apis_are_named_as_unsupported() {
         edge.ask("GET", path).await.is(404, "route_not_found");
     }
 }
+
+#[tokio::test]
+async fn an_unknown_field_of_a_body_is_refused_with_what_was_probably_meant() {
+    let edge = TestGateway::open().await;
+    let contact = |field: &str| format!(r#"{{"lastName":"x","{field}":"y"}}"#);
+    let credential = |settings: &str, secret: &str| {
+        format!(
+            r#"{{"provider":"aptly","name":"x","settings":{settings},"secret":{{"apiKey":"k"}}{secret}}}"#
+        )
+    };
+    let contacts = "/crm/contacts?credentialId=c";
+    for (method, uri, body, meant) in [
+        ("POST", contacts, contact("firstname"), "Did you mean `firstName`?"),
+        ("POST", contacts, contact("first_name"), "Did you mean `firstName`?"),
+        ("POST", contacts, contact("email"), "Did you mean `emailAddresses`?"),
+        ("POST", contacts, contact("favouriteColour"), "Valid fields: lastName, firstName, "),
+        ("POST", contacts, contact(&"x".repeat(500_000)), "Valid fields: lastName, "),
+        ("PATCH", "/crm/contacts/x?credentialId=c", contact("acount"), "Did you mean `account`?"),
+        ("POST", "/crm/contacts/upsert?credentialId=c", contact("phone"), "Did you mean `phoneNumbers`?"),
+        (
+            "POST",
+            contacts,
+            r#"{"lastName":"x","emailAddresses":[{"email":"a@example.com"}]}"#.to_owned(),
+            "Did you mean `emailAddress`?",
+        ),
+        ("POST", "/credentials", credential("{}", r#","secrets":{}"#), "Did you mean `secret`?"),
+        (
+            "POST",
+            "/credentials",
+            credential(r#"{"defaultregion":"US"}"#, ""),
+            "Did you mean `defaultRegion`?",
+        ),
+        ("PATCH", "/credentials/c", r#"{"setting":{}}"#.to_owned(), "Did you mean `settings`?"),
+        ("POST", "/admin/tenants", r#"{"nam":"x"}"#.to_owned(), "Did you mean `name`?"),
+        ("POST", "/admin/tenants/t/keys", r#"{"name":"x","scope":[]}"#.to_owned(), "Did you mean `scopes`?"),
+    ] {
+        let answer = edge.tell(method, uri, body).await;
+        answer.is(422, "validation_failed");
+        assert!(
+            answer.text.contains(meant),
+            "{method} {uri}: {meant}: {}",
+            &answer.text[..1000.min(answer.text.len())]
+        );
+    }
+}

@@ -11,6 +11,9 @@ mod credentials;
 mod docs;
 mod edge;
 mod export;
+#[path = "../faults/front.rs"]
+#[expect(dead_code, reason = "another suite needs more of it")]
+mod front;
 mod limits;
 mod log;
 mod openapi;
@@ -18,6 +21,7 @@ mod ops;
 #[path = "../support/postgres.rs"]
 #[expect(dead_code, reason = "other suites need more of it")]
 mod postgres;
+mod problems;
 mod providers;
 mod public_url;
 #[path = "../support/reply.rs"]

@@ -164,6 +164,17 @@ async fn the_commands_reach_a_gateway_with_tls() {
     assert!(export(&fixture("ca.pem")).contains("unauthenticated"), "{}", export(&fixture("ca.pem")));
     let stranger = export(&fixture("self_signed.pem"));
     assert!(stranger.contains("cannot be reached") && stranger.contains("certificate"), "{stranger}");
+    // Self-signed, and marked as an authority: trusting it does not help.
+    secured.put("self_signed.pem", "tls.crt");
+    let began = Instant::now();
+    let told = loop {
+        let told = export(&fixture("self_signed.pem"));
+        if told.contains("CA:TRUE") || began.elapsed() > Duration::from_secs(20) {
+            break told;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    assert!(told.contains("its certificate is that of an authority (CA:TRUE)"), "{told}");
 }
 
 #[test]

@@ -224,7 +224,15 @@ async fn faults_and_journal_can_be_had_over_http() {
         { "kind": "field", "field": "Last Name", "drop": true, "times": 1 },
     ]);
     assert_eq!(post(&aptly, "/_simulator/faults", faults).await.status, 204);
-    assert_eq!(post(&aptly, "/_simulator/faults", json!({ "kind": "earthquake" })).await.status, 400);
+    for (fault, error) in [
+        (json!({ "kind": "earthquake" }), "there is no fault `earthquake`"),
+        (json!({ "kind": "stall", "tmes": 1 }), "the fault `stall` has no field `tmes`"),
+        (json!([{ "kind": "stall" }, {}]), "a fault needs a kind"),
+        (json!({ "kind": "latency" }), "the fault `latency` needs `ms`"),
+    ] {
+        let refused = post(&aptly, "/_simulator/faults", fault).await;
+        assert_eq!((refused.status, refused.json()["error"].as_str()), (400, Some(error)));
+    }
     assert_eq!(post(&aptly, "/api/contacts", json!({ "Last Name": "A" })).await.status, 503);
     assert_eq!(post(&aptly, "/api/contacts", json!({ "Last Name": "A" })).await.json()["Last Name"], "");
     let journal = get(&aptly, "/_simulator/journal").await.json();

@@ -1,6 +1,8 @@
 //! The demo as a process of its own, ended with the test.
 
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// The demo on a free port.
@@ -67,11 +69,23 @@ impl Demo {
 
     /// Runs a text by an interpreter that takes it as its last argument.
     pub(crate) fn interpret(&self, interpreter: &[&str], text: &str) -> String {
-        let text = text.replace("127.0.0.1:8080", &self.address);
+        // The addresses of the documents, at ports that are free here.
+        let free = |text: String, address| {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            text.replace(address, &listener.local_addr().unwrap().to_string())
+        };
+        let text = ["127.0.0.1:8081", "127.0.0.1:8090"]
+            .into_iter()
+            .fold(text.replace("127.0.0.1:8080", &self.address), free);
+        let mut path =
+            Path::new(env!("CARGO_BIN_EXE_contacts-gateway")).parent().unwrap().to_owned().into_os_string();
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or_default());
         let output = Command::new(interpreter[0])
             .args(&interpreter[1..])
             .arg(&text)
-            .envs([("KEY", self.key()), ("GATEWAY_API_KEY", self.key())])
+            .env("KEY", self.key())
+            .env("PATH", path)
             .envs([("APTLY", self.simulator("aptly")), ("PIPELINE", self.simulator("pipeline"))])
             .output()
             .unwrap();

@@ -6,6 +6,7 @@ use contacts_gateway::adapters::documentation::{lost, support, verified};
 use contacts_gateway::adapters::{ADAPTERS, AdapterSpec, FieldSpec, Paging, RemoteFieldSpec, Write};
 use contacts_gateway::config::{JWT_KEYS, RATE_KEYS, SECTIONS, Setting};
 use contacts_gateway::domain::{Field, FilterName};
+use contacts_gateway::simulators::{FaultField, FaultKind};
 
 pub(crate) fn page(spec: &AdapterSpec) -> String {
     let mut text = format!(
@@ -238,6 +239,24 @@ pub(crate) fn settings() -> String {
         );
     }
     text
+}
+
+/// The faults of the simulators.
+pub(crate) fn faults() -> String {
+    let mut text = String::new();
+    rows(
+        &mut text,
+        "| `kind` | fields | the CRM |",
+        FaultKind::DOCS.iter().map(|doc| {
+            let field = |field: &FaultField| {
+                let name = format!("`{}`", field.name);
+                if field.is_required { name } else { format!("[{name}]") }
+            };
+            let fields: Vec<String> = doc.fields.iter().map(field).collect();
+            format!("| `{}` | {} | {} |", doc.name, fields.join(", "), doc.about.trim())
+        }),
+    );
+    text.trim_start().to_owned()
 }
 
 /// The settings that most operators need.

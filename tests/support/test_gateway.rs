@@ -10,7 +10,7 @@ use axum::body::Body;
 use contacts_gateway::api::{AppState, EdgeSettings, Readiness, RequestAdmission, router};
 use contacts_gateway::app::{Components, SIMULATED};
 use contacts_gateway::auth::{ApiKey, Issuers};
-use contacts_gateway::config::Limits;
+use contacts_gateway::config::{Limits, Quotas};
 use contacts_gateway::domain::{
     CallContext, Caller, CredentialId, Principal, RawJson, Result, Scope, Scopes, TenantId,
 };
@@ -54,6 +54,7 @@ pub(crate) struct Setup {
     pub(crate) watch: fn(&mut Store),
     pub(crate) issuers: Issuers,
     pub(crate) limits: Limits,
+    pub(crate) quotas: Quotas,
     /// Whether calls respect the rates that CRMs publish.
     pub(crate) is_paced: bool,
     /// How CRMs are reached; by default directly, on loopback.
@@ -71,6 +72,7 @@ impl Default for Setup {
             issuers: Issuers::default(),
             // Tests come faster than any key may.
             limits: Limits { key_rate: None, ..Limits::default() },
+            quotas: Quotas::default(),
             is_paced: false,
             way: None,
             has_operator: true,
@@ -145,10 +147,12 @@ impl TestGateway {
     async fn without_tenant(setup: Setup) -> Self {
         // Each gateway has a tenant of its own: what is known of names is kept by tenant.
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let Setup { database, master_key, watch, issuers, limits, is_paced, way, has_operator, edge } = setup;
+        let Setup { database, master_key, watch, issuers, limits, quotas, is_paced, way, has_operator, edge } =
+            setup;
         let folder = tempfile::tempdir().unwrap();
         let file = format!("sqlite://{}/gateway.db", folder.path().display());
-        let mut store = Store::open(&Location::parse(&database.unwrap_or(file)).unwrap()).await.unwrap();
+        let mut store =
+            Store::open_with(&Location::parse(&database.unwrap_or(file)).unwrap(), quotas).await.unwrap();
         watch(&mut store);
         let (guard, transport) = way.unwrap_or_else(|| {
             let transport = transport().with_limits(limits);

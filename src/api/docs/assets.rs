@@ -41,6 +41,8 @@ pub(in crate::api) async fn asset(Path(name): Path<String>, headers: HeaderMap) 
         "reference.js" => sent(SCRIPT, include_bytes!("assets/reference.js").as_slice()),
         "flow-light.svg" => sent(SVG, include_bytes!("assets/flow-light.svg").as_slice()),
         "flow-dark.svg" => sent(SVG, include_bytes!("assets/flow-dark.svg").as_slice()),
+        "flow-phone-light.svg" => sent(SVG, include_bytes!("assets/flow-phone-light.svg").as_slice()),
+        "flow-phone-dark.svg" => sent(SVG, include_bytes!("assets/flow-phone-dark.svg").as_slice()),
         "icon.svg" => sent(SVG, include_bytes!("assets/icon.svg").as_slice()),
         "swagger-ui.css" => STYLES.sent(CSS, &headers),
         "swagger-ui-bundle.js" => BUNDLE.sent(SCRIPT, &headers),

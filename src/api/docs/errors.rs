@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::DOCUMENT;
 use super::handling::handling;
-use super::markdown::{code_block, html_of};
+use super::markdown::{code_block, html_of, json_block};
 use super::page::{DocsPage, Section, escaped, is_browser};
 use super::remediation::remediation;
 use crate::api::openapi::problems::example;
@@ -134,8 +134,7 @@ fn article(kind: FailureKind, kinds: &[FailureKind]) -> String {
     );
     body.push_str("<h2>Example</h2>\n");
     for &kind in kinds {
-        let json = serde_json::to_string_pretty(&example(kind)).unwrap_or_default();
-        body.push_str(&code_block(&json));
+        body.push_str(&json_block(&response(kind)));
     }
     let (python, typescript) = handling(kind);
     let _ = write!(
@@ -150,6 +149,18 @@ fn article(kind: FailureKind, kinds: &[FailureKind]) -> String {
         let _ = write!(body, "<h2>Related</h2>\n<p>{}</p>\n", links.collect::<Vec<_>>().join(" · "));
     }
     body + &operations(code)
+}
+
+/// A real response of this kind.
+fn response(kind: FailureKind) -> String {
+    let (status, example) = (status(kind), example(kind));
+    let mut text =
+        format!("HTTP/1.1 {} {}\n", status.as_u16(), status.canonical_reason().unwrap_or_default());
+    for (name, value) in &example.headers {
+        let _ = writeln!(text, "{name}: {value}"); // Writing to a string does not fail.
+    }
+    let json = serde_json::to_string_pretty(&example.body).unwrap_or_default();
+    format!("{text}content-type: application/problem+json\n\n{json}")
 }
 
 /// The operations that may respond with the code, from the OpenAPI document.

@@ -60,7 +60,7 @@ impl GuidePage {
     }
 
     fn html(&self) -> String {
-        let body = format!("<article>\n{}</article>\n{}", self.text.html, self.next());
+        let body = format!("{}<article>\n{}</article>\n{}", self.contents(), self.text.html, self.next());
         DocsPage { section: Section::Guide, up: "../", title: &self.text.title, side: self.side(), body }
             .html()
     }
@@ -86,6 +86,17 @@ impl GuidePage {
             side.push_str("</li>\n");
         }
         side + "</ul>\n"
+    }
+
+    /// The headings of this page, for a phone: the list of pages is at its end there.
+    fn contents(&self) -> String {
+        let links = self.text.headings.iter();
+        let links = links.map(|(anchor, words)| format!("<li><a href=\"#{anchor}\">{words}</a></li>\n"));
+        format!(
+            "<details class=\"contents\"><summary>On this page</summary>\n<ul>\n{}\
+             <li><a href=\"#pages\">All pages of the guide</a></li>\n</ul>\n</details>\n",
+            links.collect::<String>()
+        )
     }
 
     /// The link to the page that follows.

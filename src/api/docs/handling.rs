@@ -12,6 +12,8 @@ pub(super) const fn handling(kind: FailureKind) -> (&'static str, &'static str) 
         K::ValidationFailed | K::InvalidParameter | K::UpstreamRejected => SHOW_FAULTS,
         K::ScanLimitReached => GO_ON,
         K::OutcomeUnknown | K::IdempotencyInProgress => SAME_KEY,
+        K::ContactNotFound => FORGET,
+        K::Unauthenticated | K::InsufficientScope => STOP,
         K::UpstreamCredentialRejected | K::UpstreamPermissionDenied | K::SecretUnreadable => TELL_THE_OWNER,
         _ => match kind.retryable() {
             Retryable::Yes | Retryable::SameKeyOnly => LATER,
@@ -93,6 +95,28 @@ const SAME_KEY: (&str, &str) = (
   // The same request with the same key. It never writes twice.
   headers["Idempotency-Key"] = key;
   response = await fetch(url, { method: "POST", headers, body });
+}"#,
+);
+
+const FORGET: (&str, &str) = (
+    r#"if problem["code"] == "contact_not_found":
+    # Somebody deleted the contact, or merged it into another one: look it up again, or forget its id.
+    params = {"emailAddress": known_email}
+    found = requests.get(f"{gateway}/crm/contacts/search", params=params, headers=headers)"#,
+    r#"if (problem.code === "contact_not_found") {
+  // Somebody deleted the contact, or merged it into another one: look it up again, or forget its id.
+  const query = new URLSearchParams({ emailAddress: knownEmail });
+  const found = await fetch(`${gateway}/crm/contacts/search?${query}`, { headers });
+}"#,
+);
+
+const STOP: (&str, &str) = (
+    r#"if problem["code"] in ("unauthenticated", "insufficient_scope"):
+    # Every further request fails too. Stop, and tell whoever operates the app: it needs another key.
+    raise SystemExit(f"{problem['detail']} (request {problem['requestId']})")"#,
+    r#"if (["unauthenticated", "insufficient_scope"].includes(problem.code)) {
+  // Every further request fails too. Stop, and tell whoever operates the app: it needs another key.
+  throw new Error(`${problem.detail} (request ${problem.requestId})`);
 }"#,
 );
 

@@ -112,6 +112,11 @@ pub(super) fn code_block(code: &str) -> String {
     format!("<pre><code>{}</code></pre>\n", escaped(code))
 }
 
+/// A block of JSON, whose long lines are broken.
+pub(super) fn json_block(json: &str) -> String {
+    format!("<pre><code class=\"language-json\">{}</code></pre>\n", escaped(json))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -39,7 +39,7 @@ impl DocsPage<'_> {
              <a class=\"name\" href=\"{up}./\"><img src=\"{up}assets/icon.svg\" alt=\"\"><span>contacts-gateway</span></a>\n\
              <nav><a href=\"{up}./\">Reference</a><a href=\"{up}guide/\"{guide}>Guide</a>\
              <a href=\"{up}errors\"{errors}>Errors</a></nav>\n</header>\n\
-             <div class=\"columns\">\n<nav class=\"side\" aria-label=\"Pages\">\n{side}</nav>\n\
+             <div class=\"columns\">\n<nav class=\"side\" id=\"pages\" aria-label=\"Pages\">\n{side}</nav>\n\
              <main class=\"text\">\n{body}</main>\n</div>\n</body>\n</html>\n"
         )
     }

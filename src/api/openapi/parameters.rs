@@ -104,12 +104,16 @@ pub(in crate::api) fn page_size() -> Parameter {
 
 /// The headers that every operation accepts.
 pub(super) fn headers() -> [Parameter; 3] {
-    let id = ObjectBuilder::new().schema_type(Type::String).pattern(Some(REQUEST_ID_PATTERN));
     let millis = ObjectBuilder::new()
         .schema_type(Type::Integer)
         .minimum(Some(*DEADLINE_MILLIS.start()))
         .maximum(Some(*DEADLINE_MILLIS.end()));
-    let request_id = header("X-Request-Id", "Your id for the request. A malformed id is replaced.", id);
+    let request_id = header(
+        "X-Request-Id",
+        // No pattern: such a value is not refused.
+        "Your id for the request: 1 to 128 letters, digits, `.`, `_` and `-`. The gateway replaces any other value.",
+        ObjectBuilder::new().schema_type(Type::String),
+    );
     let deadline = header(
         "X-Request-Timeout-Ms",
         "The deadline of the request in milliseconds. The default is 15 s for reads and 30 s for writes.",

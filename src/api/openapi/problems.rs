@@ -1,7 +1,9 @@
 //! The problems that each operation can return: groups of kinds, documented with status, code and an example.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
+use serde::Deserialize;
 use utoipa::IntoResponses;
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::example::{Example, ExampleBuilder};
@@ -9,8 +11,8 @@ use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::schema::{ObjectBuilder, Ref, Type};
 use utoipa::openapi::{RefOr, Response, ResponseBuilder};
 
-use crate::api::problem::{self, ProblemContext, render};
-use crate::domain::{Candidate, Failure, FailureKind, Faults, FieldFault, Provider, ScanProgress, Text};
+use crate::api::problem;
+use crate::domain::FailureKind;
 
 use FailureKind as K;
 
@@ -143,93 +145,37 @@ pub(super) fn examples() -> impl Iterator<Item = (String, RefOr<Example>)> {
     // These two occur only outside of operations.
     let nowhere = [K::RouteNotFound, K::MethodNotAllowed];
     K::ALL.iter().filter(move |kind| !nowhere.contains(kind)).map(|&kind| {
-        let shown = ExampleBuilder::new().summary(problem::title(kind)).value(Some(example(kind))).build();
+        let body = example(kind).body.clone();
+        let shown = ExampleBuilder::new().summary(problem::title(kind)).value(Some(body)).build();
         (example_name(kind), shown.into())
     })
 }
 
-/// The component name of the example. A code with two statuses has two examples.
+/// The component name of the example.
 fn example_name(kind: FailureKind) -> String {
+    format!("problem.{}", recorded_name(kind))
+}
+
+/// The name of the recording. A code with two statuses has two.
+fn recorded_name(kind: FailureKind) -> String {
     match kind {
-        K::LedgerQuotaExceeded => format!("problem.{}.ledger", kind.code()),
-        _ => format!("problem.{}", kind.code()),
+        K::LedgerQuotaExceeded => format!("{}.ledger", kind.code()),
+        _ => kind.code().to_owned(),
     }
 }
 
-/// A problem, rendered by the code that renders real ones.
-pub(in crate::api) fn example(kind: FailureKind) -> serde_json::Value {
-    let (detail, faults): (&str, Faults) = match kind {
-        K::ValidationFailed => (
-            "/emailAddresses/0/emailAddress: Not a valid e-mail address.",
-            vec![FieldFault::member(
-                "/emailAddresses/0/emailAddress",
-                "malformed",
-                "Not a valid e-mail address.",
-            )]
-            .into(),
-        ),
-        K::InvalidParameter => (
-            "pageSize: Must be a whole number from 1 to 100.",
-            Failure::parameter("pageSize", "Must be a whole number from 1 to 100.").faults,
-        ),
-        K::ContactChanged => (
-            "The contact was changed after its ETag was read. Nothing was sent. Read the contact again, apply your change, and send it with the new ETag.",
-            Faults::new(),
-        ),
-        K::Unauthenticated => ("Send `Authorization: Bearer` with a valid API key or token.", Faults::new()),
-        K::CredentialNotFound => (
-            "This API key can use no credential with this id. `GET /credentials` lists those that it can use.",
-            Faults::new(),
-        ),
-        K::UpstreamCredentialRejected => {
-            ("The CRM rejected this credential's secret. Store a valid one.", Faults::new())
-        }
-        K::ContactExists => ("The CRM already has such a contact.", Faults::new()),
-        other => (problem::title(other), Faults::new()),
-    };
-    let mut failure = Failure::new(kind, detail).with_faults(faults).with_candidates(candidates(kind));
-    if kind == K::ScanLimitReached {
-        let next_cursor = Some(Text::from_static("BGkrZx8AAAAA"));
-        failure = failure.with_scan(ScanProgress { rows_read: 5000, next_cursor });
-    }
-    if matches!(kind.origin(), crate::domain::Origin::Upstream) {
-        failure = failure.with_upstream(Provider::new("aptly"), upstream_status(kind));
-    }
-    let id = Text::from_static("0193d3a1-7f00-7000-8000-000000000001");
-    let request = ProblemContext::new(http::Uri::from_static("/crm/contacts"), id);
-    let rendered = render(&failure, &request);
-    serde_json::from_slice(&rendered.body).unwrap_or_default()
+/// A response with a problem, as the gateway sends it.
+#[derive(Default, Deserialize)]
+pub(in crate::api) struct RecordedProblem {
+    /// The headers that belong to a problem, such as `retry-after`.
+    pub(in crate::api) headers: BTreeMap<String, String>,
+    pub(in crate::api) body: serde_json::Value,
 }
 
-/// The contacts in the example of this kind.
-fn candidates(kind: FailureKind) -> Vec<Candidate> {
-    let candidate = |id: &'static str, remote_id: &str| Candidate {
-        id: Some(Text::from_static(id)),
-        remote_id: remote_id.into(),
-        matched_on: vec!["emailAddress"],
-    };
-    match kind {
-        K::ContactExists | K::OutcomeAmbiguous => {
-            vec![candidate("con_AfQ2mX1kTzU2OGYwYzJhOTFiN2R4", "68f0c2a91b7d")]
-        }
-        K::AmbiguousMatch => vec![
-            candidate("con_AfQ2mX1kTzU2OGYwYzJhOTFiN2R4", "68f0c2a91b7d"),
-            candidate("con_AfQ2mX1kTzU2OGYwYzJhOTFjOGU1", "68f0c2a91c8e"),
-        ],
-        _ => Vec::new(),
-    }
-}
-
-/// The status of the CRM in the example of this kind, or `None` if there was no reply.
-const fn upstream_status(kind: FailureKind) -> Option<u16> {
-    match kind {
-        K::UpstreamCredentialRejected => Some(401),
-        K::UpstreamPermissionDenied => Some(403),
-        K::UpstreamRejected => Some(400),
-        K::UpstreamRateLimited => Some(429),
-        K::UpstreamError => Some(500),
-        K::UpstreamRedirected => Some(302),
-        K::UpstreamInvalidResponse | K::UpstreamResponseTooLarge | K::UpstreamDidNotApply => Some(200),
-        _ => None,
-    }
+/// The response with a problem of this kind that `tests/it/problems.rs` has recorded.
+pub(in crate::api) fn example(kind: FailureKind) -> &'static RecordedProblem {
+    static RECORDED: LazyLock<BTreeMap<String, RecordedProblem>> =
+        LazyLock::new(|| serde_json::from_str(include_str!("problems.json")).unwrap_or_default());
+    static NONE: LazyLock<RecordedProblem> = LazyLock::new(RecordedProblem::default);
+    RECORDED.get(&recorded_name(kind)).unwrap_or(&NONE)
 }

@@ -44,7 +44,7 @@ pub(super) fn of(method: &str, path: &str, operation: &Operation, body: Option<&
     let key = match path.split('/').nth(1) {
         Some("admin") => Some("GATEWAY_ADMIN_TOKEN"),
         Some("livez" | "readyz") => None,
-        _ => Some("GATEWAY_API_KEY"),
+        _ => Some("KEY"),
     };
     let method = method.to_uppercase();
     let request = SampleRequest { method, path, query, key, takes_idempotency_key, body };

@@ -7,6 +7,7 @@ use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::{ProblemContext, status};
+use crate::adapters;
 use crate::domain::{
     Candidate, CredentialFailure, Failure, FailureKind, FaultLocation, FieldFault, Origin, Retryable,
     UpstreamStatus,
@@ -26,13 +27,15 @@ pub struct Problem<'a> {
     #[schema(minimum = 400, maximum = 599)]
     status: u16,
     /// What is wrong in this request, and how to fix it.
-    detail: &'a str,
+    #[schema(value_type = String)]
+    detail: Cow<'a, str>,
     /// The path of the request, without its query.
     instance: &'a str,
     #[schema(value_type = ProblemCode)]
     code: &'a str,
     /// The same as `detail`.
-    message: &'a str,
+    #[schema(value_type = String)]
+    message: Cow<'a, str>,
     /// The request id, as in the header `X-Request-Id`.
     request_id: &'a str,
     /// Who caused the problem: the caller, the gateway or the upstream CRM.
@@ -165,15 +168,15 @@ impl<'a> Problem<'a> {
         // The detail of a bug goes to the log only.
         let shown = *kind != FailureKind::Internal;
         let detail = if shown {
-            detail.as_str()
+            naming_the_crm(detail, *upstream)
         } else {
-            "Internal error of the gateway. Its log has the details under this request id."
+            "Internal error of the gateway. Its log has the details under this request id.".into()
         };
         Self {
             r#type: context.page(kind.code()),
             title: status::title(*kind),
             status: status::status(*kind).as_u16(),
-            detail,
+            detail: detail.clone(),
             instance: context.path(),
             code: kind.code(),
             message: detail,
@@ -189,6 +192,15 @@ impl<'a> Problem<'a> {
             rows_read: scan.as_ref().map(|scan| scan.rows_read),
             failures: CredentialProblem::each(failures, context),
         }
+    }
+}
+
+/// The detail, with the name of the CRM if it begins with "The CRM": the parts that detect a failure do not know the name.
+fn naming_the_crm(detail: &str, upstream: Option<UpstreamStatus>) -> Cow<'_, str> {
+    let spec = upstream.and_then(|upstream| adapters::spec(upstream.provider.as_str()));
+    match (spec, detail.strip_prefix("The CRM")) {
+        (Some(spec), Some(rest)) if rest.starts_with([' ', '\'']) => format!("{}{rest}", spec.name()).into(),
+        _ => detail.into(),
     }
 }
 

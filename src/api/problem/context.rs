@@ -19,6 +19,7 @@ pub struct ProblemContext {
 }
 
 impl ProblemContext {
+    #[cfg(test)]
     pub(in crate::api) const fn new(uri: Uri, request_id: Text) -> Self {
         Self { uri, request_id, public_url: None }
     }

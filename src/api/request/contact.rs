@@ -228,7 +228,7 @@ fn read_only(
     object: &BodyObject<ContactPatch>,
 ) -> Option<ReadOnlyMember> {
     let Some(known) = IDS.iter().chain(&READ_ONLY).find(|known| **known == name) else {
-        reader.unknown(at, &object.names());
+        reader.unknown(at, name, &object.names());
         return None;
     };
     let may_create = object.fields[0].need == Presence::Required;

@@ -14,7 +14,7 @@ use super::extract::FromBody;
 use crate::adapters::pointer_token;
 use crate::domain::bounds::SENT_ENTRIES_MOST;
 use crate::domain::rules::{self, Lines};
-use crate::domain::{Failure, Faults, FieldFault, Patch, RawJson, Result, Text};
+use crate::domain::{Failure, Faults, FieldFault, Patch, RawJson, Result, Text, probably_meant};
 use crate::json::{self, Kind, Members, Steps};
 
 /// Reads the fields of a body, and collects all faults.
@@ -63,10 +63,13 @@ impl<'a> FieldReader<'a> {
         }
     }
 
-    /// Reports that the field at `at` is unknown; `known` are the valid names.
-    pub(super) fn unknown(&mut self, at: &str, known: &[&str]) {
+    /// Reports that the field `name` at `at` is unknown; `known` are the valid names.
+    pub(super) fn unknown(&mut self, at: &str, name: &str, known: &[&str]) {
         self.faults.add(|| {
-            let detail = format!("Unknown field. Valid fields: {}.", known.join(", "));
+            let detail = match probably_meant(name, known.iter().copied()) {
+                Some(meant) => format!("Unknown field. Did you mean `{meant}`?"),
+                None => format!("Unknown field. Valid fields: {}.", known.join(", ")),
+            };
             FieldFault::member(at, "unknown_member", detail)
         });
     }

@@ -125,7 +125,7 @@ impl<T> BodyObject<T> {
     /// The same, but reports unknown fields first.
     pub(super) fn read(&self, reader: &mut FieldReader<'_>, at: &str, members: &Members<'_>, target: &mut T) {
         for (name, _) in members.0.iter().filter(|(name, _)| self.field(name).is_none()) {
-            reader.unknown(&under(at, name), &self.names());
+            reader.unknown(&under(at, name), name, &self.names());
         }
         self.read_with(reader, at, members, target, |_, _, _, _, _| {});
     }

@@ -10,6 +10,8 @@ const SAMPLE_ROOT = "http://127.0.0.1:8080";
 const METHODS = ["get", "post", "put", "patch", "delete"];
 // Further parameters, and those that every operation has, are behind a button; reference.css hides the same ones.
 const SHOWN_PARAMETERS = 6;
+// What a copied command has instead of the key, as in the samples.
+const KEY_VARIABLES = { bearer: "$KEY", admin: "$GATEWAY_ADMIN_TOKEN" };
 const COMMON_PARAMETERS = ["Priority", "X-Request-Id", "X-Request-Timeout-Ms"];
 
 const byId = (id) => document.getElementById(id);
@@ -76,6 +78,19 @@ function parts(document) {
         h("div", { className: "tabs" }, h("h4", null, "Code"), tabs, copy), h("pre", null, h("code", null, source)));
     };
 
+    // Swagger UI's own would show the key.
+    const curl = (_, { fn }) => ({ request }) => {
+      const variable = request.get("url").startsWith(`${ROOT}/admin/`) ? KEY_VARIABLES.admin : KEY_VARIABLES.bearer;
+      const name = ["headers", "Authorization"];
+      const hidden = request.hasIn(name) ? request.setIn(name, "Bearer KEY") : request;
+      const text = fn.requestSnippetGenerator_curl_bash(hidden)
+        .replace("'Authorization: Bearer KEY'", `"Authorization: Bearer ${variable}"`);
+      return h("section", { className: "sent" },
+        h("div", { className: "tabs" }, h("h4", null, "Sent"), h("button", { type: "button", className: "copy-sample",
+          onClick: () => navigator.clipboard?.writeText(text) }, "Copy")),
+        h("pre", { className: "curl microlight" }, text));
+    };
+
     const Failures = ({ responses }) => {
       const rows = responses.entrySeq().toArray().flatMap(([status, response]) => {
         const codes = response.getIn(["content", "application/problem+json", "examples"])?.keySeq().toArray() ?? [];
@@ -127,7 +142,7 @@ function parts(document) {
     };
     return {
       components: { Reference },
-      wrapComponents: { operations: list, responses, parameters, authorizeOperationBtn: nothing },
+      wrapComponents: { operations: list, responses, parameters, authorizeOperationBtn: nothing, curl },
       fn: { opsFilter },
       // Respects the height of our header.
       statePlugins: { layout: { wrapActions: { scrollToElement: () => (place) => place.scrollIntoView() } } },
