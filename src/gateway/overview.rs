@@ -7,6 +7,7 @@ use tokio::time::timeout;
 
 use super::Gateway;
 use crate::domain::{Failure, FailureKind, Result, TenantId, Text};
+use crate::store::DATABASE_UNAVAILABLE;
 pub use crate::store::{CredentialOverview, OpenWrite, RowRange, Stage, TenantOverview, Totals};
 
 /// How long the page waits for the database. It is needed most when the database does not respond.
@@ -77,7 +78,10 @@ impl Gateway {
 }
 
 async fn within<T>(read: impl Future<Output = Result<T>>) -> Result<T> {
-    let late = |_| Failure::new(FailureKind::StoreUnavailable, "The database did not respond in time.");
+    let late = |_| {
+        Failure::new(FailureKind::StoreUnavailable, "The database did not respond in time.")
+            .with_reason(DATABASE_UNAVAILABLE)
+    };
     timeout(READ_WITHIN, read).await.map_err(late)?
 }
 

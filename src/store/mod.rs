@@ -39,6 +39,9 @@ pub use records::{
 pub use sqlite::{InstanceLock, InstancePresence};
 pub use ttl_cache::TtlCache;
 
+/// The reason in logs and metrics of a failure whose cause is not known more exactly.
+pub const DATABASE_UNAVAILABLE: &str = "database unavailable";
+
 /// An open database.
 #[derive(Clone)]
 pub struct Store {

@@ -88,6 +88,7 @@ where
 
 fn late() -> Failure {
     Failure::new(FailureKind::StoreUnavailable, "The gateway's database did not respond in time. Try again.")
+        .with_reason(super::DATABASE_UNAVAILABLE)
 }
 
 #[cfg(test)]

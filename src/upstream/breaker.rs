@@ -158,9 +158,19 @@ impl Breaker {
         }
     }
 
-    /// Whether calls are paused, but for probes.
+    /// Whether it opened and no call has shown since then that the host works.
     pub(super) const fn is_open(&self) -> bool {
         !matches!(self.state, BreakerState::Closed)
+    }
+
+    /// Whether a call would be refused now. Once its time is over, an open breaker waits for a call that probes the host, and
+    /// refuses none.
+    pub(super) fn refuses(&self, now: Instant) -> bool {
+        match self.state {
+            BreakerState::Closed => false,
+            BreakerState::Open { until, .. } => now < until,
+            BreakerState::HalfOpen { probing, .. } => probing,
+        }
     }
 
     pub(super) fn open(&mut self, now: Instant) -> Option<Transition> {
@@ -231,6 +241,21 @@ mod tests {
             assert_eq!(case.admit(), Err(SHORTEST_OPEN));
             case
         }
+    }
+
+    #[test]
+    fn it_refuses_calls_until_its_time_is_over_and_while_it_probes() {
+        let mut case = Case::opened();
+        let refuses = |case: &Case| case.breaker.refuses(case.now);
+        assert!(refuses(&case) && case.breaker.is_open());
+        case.now += SHORTEST_OPEN;
+        assert!(!refuses(&case) && case.breaker.is_open(), "it waits for a call");
+        let probe = case.admit().unwrap();
+        assert!(refuses(&case));
+        case.breaker.note(case.now, probe, CallVerdict::Nothing);
+        assert!(!refuses(&case), "the probe showed nothing");
+        case.call(CallVerdict::Works);
+        assert!(!refuses(&case) && !case.breaker.is_open());
     }
 
     #[test]

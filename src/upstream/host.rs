@@ -61,10 +61,10 @@ impl Host {
         &self.authority
     }
 
-    /// Whether calls of some tenant are paused, and whether those of all are.
-    pub(super) fn is_open(&self) -> [bool; 2] {
-        let known = self.known.lock();
-        [known.tenants.values().any(|tenant| tenant.breaker.is_open()), known.shared.is_open()]
+    /// Whether calls of some tenant are paused now, and whether those of all are.
+    pub(super) fn pauses(&self) -> [bool; 2] {
+        let (known, now) = (self.known.lock(), crate::clock::monotonic());
+        [known.tenants.values().any(|tenant| tenant.breaker.refuses(now)), known.shared.refuses(now)]
     }
 
     pub(super) fn is_idle(&self, now: Instant) -> bool {

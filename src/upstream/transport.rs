@@ -144,15 +144,15 @@ impl Transport {
     /// Hosts to which calls are paused: those of some tenant, and those of all.
     #[must_use]
     pub fn breakers_open(&self) -> [usize; 2] {
-        [0, 1].map(|scope| self.shared.hosts.count(|host| host.is_open()[scope]))
+        [0, 1].map(|scope| self.shared.hosts.count(|host| host.pauses()[scope]))
     }
 
     /// The hosts to which calls of some tenant or of all are paused, in order.
     #[must_use]
     pub fn paused_hosts(&self) -> Vec<Text> {
-        let is_open = |host: &Host| host.is_open() != [false; 2];
-        let open = self.shared.hosts.select(|host| is_open(host).then(|| host.authority().clone()));
-        open.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
+        let is_paused = |host: &Host| host.pauses().contains(&true);
+        let paused = self.shared.hosts.select(|host| is_paused(host).then(|| host.authority().clone()));
+        paused.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Accounts and rate limit groups that a CRM asked to pause.

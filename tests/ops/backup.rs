@@ -95,10 +95,17 @@ fn check_planted(database: &str, folder: &Path) {
 fn check_refusals(database: &str, copy: &Path) {
     let folder = copy.parent().unwrap();
     let nowhere = folder.join("no/copy.db");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let foreign = elsewhere.path().join("foreign.db");
+    let script = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('CREATE TABLE theirs (id)')";
+    let made = Command::new("python3").args(["-c", script]).arg(&foreign).status().unwrap();
+    assert!(made.success());
+    let foreign = format!("sqlite://{}", foreign.display());
     for (database, to, sentence) in [
         (database, copy, "exists already"),
         (database, &nowhere, "cannot be written"),
         ("sqlite://nowhere.db", &folder.join("copy.db"), "there is no database"),
+        (&foreign, &folder.join("copy.db"), "another program"),
         ("postgres://u:p@127.0.0.1:1/d", &folder.join("copy.db"), "pg_dump"),
     ] {
         let output = backup(database, to.to_str().unwrap());

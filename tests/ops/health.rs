@@ -20,9 +20,17 @@ async fn last_check(bed: &Testbed, account: &Account) -> Value {
 
 /// Calls with `list` until the credential's health is `ok`.
 async fn until(bed: &Testbed, account: &Account, ok: bool) -> Value {
+    let call = async || {
+        list(bed, account).await;
+    };
+    shown(bed, account, ok, call).await
+}
+
+/// Does something until the credential's health is `ok`.
+async fn shown(bed: &Testbed, account: &Account, ok: bool, meanwhile: impl AsyncFn()) -> Value {
     let began = Instant::now();
     loop {
-        list(bed, account).await;
+        meanwhile().await;
         let check = last_check(bed, account).await;
         if check["ok"] == ok {
             return check;
@@ -30,6 +38,11 @@ async fn until(bed: &Testbed, account: &Account, ok: bool) -> Value {
         assert!(began.elapsed() < PATIENCE, "{check}");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+}
+
+fn unauthorized() -> FaultKind {
+    let (body, content_type) = ("{}".to_owned(), "application/json".to_owned());
+    FaultKind::Status { code: 401, body, content_type, headers: Vec::new() }
 }
 
 #[tokio::test]
@@ -44,13 +57,7 @@ async fn calls_show_since_when_a_credential_works_or_not_and_each_change_is_logg
     // Not found is no failure of the credential, and a slow CRM is none.
     bed.get(&account, "abc", "any").await.is(404, "contact_not_found");
     assert_eq!(last_check(&bed, &account).await, works);
-    let status = |code: u16| FaultKind::Status {
-        code,
-        body: "{}".to_owned(),
-        content_type: "application/json".to_owned(),
-        headers: Vec::new(),
-    };
-    crm.fault(Fault::always(status(401)));
+    crm.fault(Fault::always(unauthorized()));
     let refused = until(&bed, &account, false).await;
     assert_eq!(refused["code"], "upstream_credential_rejected");
     assert!(refused["since"].as_str() > works["since"].as_str(), "{refused} {works}");
@@ -83,6 +90,20 @@ async fn calls_show_since_when_a_credential_works_or_not_and_each_change_is_logg
     assert!(has(&stopped[0], &json!({ "level": "WARN", "code": "upstream_credential_rejected" })));
     bed.series(r#"gateway_credential_changes_total{provider="aptly",health="failing"}"#, |count| count > 0.0)
         .await;
+}
+
+/// Changes are written at most every few seconds, and no other call may follow.
+#[tokio::test]
+async fn one_success_right_after_a_refusal_is_enough() {
+    let bed = Testbed::open().await;
+    let crm = crm().await;
+    let account = bed.account("one", &crm.base_url(), crm.token()).await;
+    crm.fault(Fault::always(unauthorized()));
+    assert_eq!(list(&bed, &account).await, 424);
+    shown(&bed, &account, false, async || ()).await;
+    crm.faults().clear();
+    assert_eq!(list(&bed, &account).await, 200);
+    shown(&bed, &account, true, async || ()).await;
 }
 
 /// The status alone would look like a success.

@@ -15,7 +15,7 @@ use crate::store::{CheckRecord, CredentialRecord, CredentialStore, now};
 use crate::telemetry::series;
 
 /// The minimum time between two changes that this process writes. A credential that works on one path and is refused on another
-/// would change with each call.
+/// would change with each call. What a call showed meanwhile is written at the end of this time: no other call may follow.
 const APART: Duration = Duration::from_secs(5);
 
 /// The health of one credential.
@@ -34,6 +34,9 @@ struct KnownHealth {
     /// `None` as long as no check and no call has told.
     ok: Option<bool>,
     changed_at: Option<Instant>,
+    /// What the last call showed since then, if it is not written yet: the failure that refused the credential, or `None` if it
+    /// works.
+    postponed: Option<Option<FailureKind>>,
 }
 
 impl CredentialHealth {
@@ -68,10 +71,19 @@ impl CredentialHealth {
     /// Writes the state if it changed, in the background: no call waits for it.
     fn note(self: &Arc<Self>, refused: Option<FailureKind>) {
         let (ok, now_at) = (refused.is_none(), crate::clock::monotonic());
+        let Ok(runtime) = Handle::try_current() else { return };
         let revision = {
             let mut known = self.known.lock();
-            let is_recent = known.changed_at.is_some_and(|at| now_at.duration_since(at) < APART);
-            if known.ok == Some(ok) || is_recent {
+            if let Some(shown) = &mut known.postponed {
+                *shown = refused;
+                return;
+            }
+            if known.ok == Some(ok) {
+                return;
+            }
+            if let Some(end) = known.changed_at.map(|at| at + APART).filter(|end| *end > now_at) {
+                known.postponed = Some(refused);
+                runtime.spawn(Arc::clone(self).note_at(end));
                 return;
             }
             (known.ok, known.changed_at) = (Some(ok), Some(now_at));
@@ -79,7 +91,6 @@ impl CredentialHealth {
         };
         let code = refused.map(|kind| Text::from_static(kind.code()));
         let (at, health) = (now(), Arc::clone(self));
-        let Ok(runtime) = Handle::try_current() else { return };
         runtime.spawn(async move {
             let check = CheckRecord { at, since: at, ok, code };
             match health.store.note_change(&health.tenant, &health.id, revision, &check).await {
@@ -90,6 +101,14 @@ impl CredentialHealth {
                 Err(_) => health.known.lock().ok = None,
             }
         });
+    }
+
+    async fn note_at(self: Arc<Self>, end: Instant) {
+        tokio::time::sleep_until(end).await;
+        let postponed = self.known.lock().postponed.take();
+        if let Some(shown) = postponed {
+            self.note(shown);
+        }
     }
 
     /// Logs that the credential works, or that it does not any more.

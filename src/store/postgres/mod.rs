@@ -3,6 +3,7 @@
 mod migrate;
 mod url;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::error::DatabaseError;
@@ -11,6 +12,7 @@ use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, Postgres, Row, Tran
 
 use crate::store::OpenError;
 use crate::store::schema::SchemaAndHeads;
+use crate::telemetry::RepeatLimit;
 pub use url::PostgresUrl;
 
 /// How long a request waits for a connection, and a start for the database.
@@ -18,15 +20,18 @@ const CONNECTED_WITHIN: Duration = Duration::from_secs(5);
 /// How long a start waits for a migration, its own or that of another process.
 const MIGRATED_WITHIN: Duration = Duration::from_mins(1);
 const CONNECTIONS: u32 = 10;
+/// The minimum time between two attempts to find out why no connection is free.
+const EXPLAINED_EVERY: Duration = Duration::from_secs(30);
 
 /// A setting that the startup packet requests. A pooler shares a server connection between clients, so it refuses or drops
 /// the setting. If it is missing, statements may not rely on a session.
 const MARK: (&str, &str) = ("contacts_gateway.session", "own");
-/// The time limits of a statement, and of an idle open transaction.
-const BOUNDS: &str = "SET statement_timeout = '4s'; SET idle_in_transaction_session_timeout = '10s';";
+/// The time limits of a statement, of its wait for locks of others, and of an idle open transaction. The wait ends first, so that
+/// its error is told apart from a slow database.
+const BOUNDS: &str =
+    "SET statement_timeout = '4s'; SET lock_timeout = '3s'; SET idle_in_transaction_session_timeout = '10s';";
 /// The same behind a pooler, where only a transaction keeps its server connection.
-const BEGIN_BOUNDED: &str =
-    "BEGIN; SET LOCAL statement_timeout = '4s'; SET LOCAL idle_in_transaction_session_timeout = '10s'";
+const BEGIN_BOUNDED: &str = "BEGIN; SET LOCAL statement_timeout = '4s'; SET LOCAL lock_timeout = '3s'; SET LOCAL idle_in_transaction_session_timeout = '10s'";
 
 /// Connections to PostgreSQL, direct or through a pooler such as PgBouncer in transaction mode.
 #[derive(Clone)]
@@ -35,6 +40,8 @@ pub(crate) struct PostgresPool {
     /// Whether each statement may reach another server connection. Then a prepared statement of another client may have the
     /// same name, so each statement runs in a transaction and is prepared without a name.
     pub(in crate::store) is_shared: bool,
+    /// How often [`Self::why_none`] tries.
+    explained: Arc<RepeatLimit>,
 }
 
 impl PostgresPool {
@@ -44,6 +51,23 @@ impl PostgresPool {
         connection: &'c mut PgConnection,
     ) -> sqlx::Result<Transaction<'c, Postgres>> {
         if self.is_shared { connection.begin_with(BEGIN_BOUNDED).await } else { connection.begin().await }
+    }
+
+    /// Why no connection came in time. The pool tries again until then and does not say what failed, so a connection of its own
+    /// is tried, seldom.
+    pub(in crate::store) async fn why_none(&self) -> sqlx::Error {
+        if self.explained.due("").is_none() {
+            return sqlx::Error::PoolTimedOut;
+        }
+        let options = self.pool.connect_options();
+        match tokio::time::timeout(Duration::from_secs(1), PgConnection::connect_with(&options)).await {
+            Ok(Err(error)) => error,
+            Ok(Ok(_)) => sqlx::Error::PoolTimedOut,
+            Err(_) => sqlx::Error::Io(std::io::Error::new(
+                std::io::ErrorKind::TimedOut,
+                "the server does not respond",
+            )),
+        }
     }
 }
 
@@ -59,7 +83,11 @@ pub(crate) async fn open(url: &PostgresUrl) -> Result<PostgresPool, OpenError> {
     })??;
     // Everything is committed, so an error here has no effect.
     let _ = first.close().await;
-    Ok(PostgresPool { pool: if is_shared { pool(options) } else { sessions(options) }, is_shared })
+    Ok(PostgresPool {
+        pool: if is_shared { pool(options) } else { sessions(options) },
+        is_shared,
+        explained: Arc::new(RepeatLimit::new(EXPLAINED_EVERY)),
+    })
 }
 
 /// What the database at `url` holds.
@@ -146,6 +174,11 @@ fn sentence(error: &sqlx::Error, url: &PostgresUrl) -> OpenError {
     OpenError::new(format!("the database {url} {what}")).with_cause(shown(error))
 }
 
+/// Whether another session kept a lock for too long.
+pub(in crate::store) fn is_locked(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(DatabaseError::code).is_some_and(|code| code == "55P03")
+}
+
 /// Whether the server has no room to write.
 pub(in crate::store) fn is_full(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "53100")
@@ -186,6 +219,7 @@ pub(in crate::store) fn advice(error: &sqlx::Error) -> Option<&'static str> {
         }
         "53300" => "has no free connection; raise max_connections or end other programs",
         "53100" => "cannot grow because its disk is full; free disk space",
+        "55P03" => "is locked by another session, such as a maintenance command; pg_locks shows which",
         "57P03" => "is starting or stopping; try again in a few seconds",
         "25006" => "is read-only; name the primary, not a replica, in GATEWAY_DATABASE_URL",
         _ => return None,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgQueryResult, PgRow};
 use sqlx::query::Query;
-use sqlx::{Arguments, Encode, Executor, IntoArguments, PgConnection, PgPool, Postgres, Type};
+use sqlx::{Arguments, Encode, Executor, IntoArguments, PgConnection, Postgres, Type};
 
 use super::Row;
 use crate::store::postgres::PostgresPool;
@@ -79,7 +79,7 @@ async fn ran_together(
     statements: &[Statement<'_>],
     each_counts: bool,
 ) -> sqlx::Result<WriteOutcome<PgRow>> {
-    let mut held = HeldConnection::take(&pool.pool).await?;
+    let mut held = HeldConnection::take(pool).await?;
     let connection = held.connection()?;
     let done = in_time(async {
         let mut all = pool.begin(connection).await?;
@@ -106,7 +106,7 @@ async fn ran(
     sql: &'static str,
     values: &[SqlValue<'_>],
 ) -> sqlx::Result<WriteOutcome<PgRow>> {
-    let mut held = HeldConnection::take(&pool.pool).await?;
+    let mut held = HeldConnection::take(pool).await?;
     let connection = held.connection()?;
     let done = in_time(async {
         if !pool.is_shared {
@@ -135,8 +135,11 @@ async fn outcome(
 struct HeldConnection(Option<PoolConnection<Postgres>>);
 
 impl HeldConnection {
-    async fn take(pool: &PgPool) -> sqlx::Result<Self> {
-        Ok(Self(Some(pool.acquire().await?)))
+    async fn take(pool: &PostgresPool) -> sqlx::Result<Self> {
+        match pool.pool.acquire().await {
+            Err(sqlx::Error::PoolTimedOut) => Err(pool.why_none().await),
+            connection => Ok(Self(Some(connection?))),
+        }
     }
 
     fn connection(&mut self) -> sqlx::Result<&mut sqlx::PgConnection> {

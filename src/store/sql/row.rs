@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Postgres, Row as _, Sqlite, Type};
 
 use crate::domain::{Failure, FailureKind, Result, Text, Timestamp};
-use crate::store::{After, postgres, sqlite};
+use crate::store::{After, DATABASE_UNAVAILABLE, postgres, sqlite};
 use crate::telemetry::{RepeatLimit, series};
 
 const DISK_FULL: &str = "disk full";
@@ -87,10 +87,10 @@ pub(super) fn unavailable(error: &sqlx::Error) -> Failure {
 fn reason(error: &sqlx::Error) -> &'static str {
     if sqlite::is_full(error) || postgres::is_full(error) {
         DISK_FULL
-    } else if sqlite::is_busy(error) {
+    } else if sqlite::is_busy(error) || postgres::is_locked(error) {
         LOCKED_BY_OTHERS
     } else {
-        "database unavailable"
+        DATABASE_UNAVAILABLE
     }
 }
 

@@ -5,12 +5,19 @@ use std::path::{Path, PathBuf};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
-use super::{BUSY, private, sentence};
+use super::{BUSY, inspect, private, sentence};
 use crate::store::OpenError;
 
 /// Copies the database at `path` to the new file `to`: all of one point in time, without what was erased. Its schema stays as it
 /// is. Writers wait for nothing. The copy has its name only once it is complete and on the disk.
 pub(in crate::store) async fn backup(path: &Path, to: &Path) -> Result<(), OpenError> {
+    let (schema, ..) = inspect(path, 0).await?;
+    if schema == 0 {
+        return Err(OpenError::new(format!(
+            "the file {} is an empty database; check GATEWAY_DATABASE_URL",
+            path.display()
+        )));
+    }
     if to.try_exists().unwrap_or(true) {
         return Err(OpenError::new(format!("{} exists already; name a new file", to.display())));
     }

@@ -149,11 +149,23 @@ async fn a_statement_that_was_given_up_leaves_its_connection_to_nobody() {
     assert_eq!(pool.pool.size(), 0, "both are closed");
 
     let started = crate::clock::monotonic();
-    assert_eq!(store.tenants.find("x").await.unwrap_err().kind, FailureKind::StoreUnavailable);
+    assert_eq!(store.tenants.find("x").await.unwrap_err().reason, Some("database locked"));
     assert!(started.elapsed() < Duration::from_secs(6));
     holder.rollback().await.unwrap();
     assert_eq!(store.tenants.find("x").await, Ok(None));
     store.audit.append_many(&records).await.unwrap();
+}
+
+/// The pool itself only says that its time is over.
+#[tokio::test]
+async fn why_there_is_no_connection_is_found_out_now_and_then() {
+    let Some(server) = Server::start() else { return };
+    let place = TestPlace::postgres(&server).await;
+    let pool = pool(&place).await;
+    server.stop();
+    let refused = pool.why_none().await;
+    assert!(refused.to_string().contains("refused"), "{refused}");
+    assert!(matches!(pool.why_none().await, sqlx::Error::PoolTimedOut), "it asks seldom");
 }
 
 /// Two gateways whose statements share the two connections of a pooler.
@@ -243,7 +255,7 @@ async fn a_statement_through_a_pooler_has_an_end_and_leaves_no_setting_to_others
     sqlx::raw_sql("LOCK TABLE tenants").execute(&mut *holder).await.unwrap();
     let started = crate::clock::monotonic();
     let failure = store.tenants.list(None, 10).await.unwrap_err();
-    assert_eq!(failure.kind, FailureKind::StoreUnavailable);
+    assert_eq!((failure.kind, failure.reason), (FailureKind::StoreUnavailable, Some("database locked")));
     assert!(started.elapsed() < Duration::from_secs(9), "{:?}", started.elapsed());
     holder.rollback().await.unwrap();
     assert!(store.tenants.list(None, 10).await.unwrap().is_empty());
