@@ -1,7 +1,7 @@
 //! Admission: limits on requests in flight per process and per tenant, a rate limit per key, and one on wrong admin tokens. New
 //! requests are refused once the process is stopping.
 
-mod guess_limit;
+mod admin_token_throttle;
 mod process_limit;
 mod token_buckets;
 
@@ -11,12 +11,13 @@ use std::time::Duration;
 use parking_lot::RwLock;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
-use self::guess_limit::GuessLimit;
+use self::admin_token_throttle::AdminTokenThrottle;
 use self::process_limit::{ProcessLimit, ProcessPermit};
 use self::token_buckets::TokenBuckets;
 use crate::config::Limits;
 use crate::domain::{Admission, Caller, Failure, FailureKind, Principal, Result, TenantId};
 use crate::permits::{KeyedPermits, at_most};
+pub(in crate::api) use admin_token_throttle::{TOO_MANY_WRONG, network};
 
 /// The `Retry-After` when too many requests are in flight. Requests are short.
 const SOON: Duration = Duration::from_secs(1);
@@ -27,7 +28,7 @@ pub struct RequestAdmission {
     process: Arc<ProcessLimit>,
     tenants: KeyedPermits<TenantId>,
     rates: RwLock<Option<KeyRates>>,
-    pub(in crate::api) guesses: GuessLimit,
+    pub(in crate::api) admin_token_throttle: AdminTokenThrottle,
 }
 
 /// The rate limit of each key or token subject. Subjects are separate for each tenant. Tokens without a subject share one bucket
@@ -57,7 +58,7 @@ impl RequestAdmission {
             process: Arc::new(ProcessLimit::new(limits.in_flight)),
             tenants: KeyedPermits::new(at_most(limits.tenant_in_flight)),
             rates: RwLock::new(rates(limits)),
-            guesses: GuessLimit::new(),
+            admin_token_throttle: AdminTokenThrottle::new(),
         }
     }
 

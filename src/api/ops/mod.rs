@@ -25,7 +25,7 @@ use self::overview::page;
 use self::parameters::OpsParameters;
 use super::AppState;
 use super::docs::is_browser;
-use super::extract::{Context, Query, guess, note_refusal, request_id, request_record};
+use super::extract::{Context, Query, note_refusal, request_id, request_record, throttled};
 use super::problem::Raised;
 use crate::domain::{Actor, CredentialId, FailureKind, Principal, RequestRecord, Result, TenantId};
 
@@ -87,7 +87,7 @@ async fn sign_in(State(state): State<AppState>, request: Request) -> Result<Resp
     session::check_same_site(&parts.headers)?;
     let form = form::read(&parts, body).await?;
     let token = form.field("token").trim();
-    let session = match guess(&parts, &state, async || state.authenticator.sign_in(token)).await {
+    let session = match throttled(&parts, &state, async || state.authenticator.sign_in(token)).await {
         Ok(session) => session,
         Err(failure) if failure.kind == FailureKind::Unauthenticated => {
             note_refusal(&parts, &state, &failure);
