@@ -84,7 +84,7 @@ fn layered(table: Router, (edge, history): (EdgeSettings, Arc<RequestHistory>)) 
         .layer(from_fn(layers::secure))
         // Outside everything that can fail, panics included, so that all failures have one format.
         .layer(from_fn(layers::envelope))
-        // Before that, so that browsers get pages of the operator page's failures.
+        // Inside `envelope`, so that it replaces a failure before it becomes a problem.
         .layer(from_fn(ops::failures_as_pages))
         // The innermost layer around all routes (`router` adds one around some): converts a panic to a failure.
         .layer(CatchPanicLayer::custom(layers::panicked));

@@ -1,4 +1,4 @@
-//! Connections that the server ends before a request reaches the API, so that the access log has no line of them.
+//! Connections that end before a request reaches the API, and so have no access log line.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -28,13 +28,15 @@ pub enum ConnectionRefusal {
     /// No TLS version, or no cipher, in common.
     TlsIncompatible,
     TlsTooSlow,
+    /// The client left during the handshake.
+    TlsAborted,
     TlsFailed,
     /// The limit on connections is reached, and none is idle.
     NoRoom,
 }
 
 impl ConnectionRefusal {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::MalformedRequest,
         Self::Http2,
         Self::UriTooLong,
@@ -44,6 +46,7 @@ impl ConnectionRefusal {
         Self::CertificateRefused,
         Self::TlsIncompatible,
         Self::TlsTooSlow,
+        Self::TlsAborted,
         Self::TlsFailed,
         Self::NoRoom,
     ];
@@ -61,6 +64,7 @@ impl ConnectionRefusal {
             Self::CertificateRefused => "certificate refused by the client",
             Self::TlsIncompatible => "no tls version or cipher in common",
             Self::TlsTooSlow => "tls handshake not complete in time",
+            Self::TlsAborted => "client left during the tls handshake",
             Self::TlsFailed => "tls handshake failed",
             Self::NoRoom => "no free connection",
         }

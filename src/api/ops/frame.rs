@@ -104,7 +104,7 @@ pub(super) fn check_result(tenant: &TenantRecord, id: &CredentialId, checked: &C
         }
         Err(failure) => {
             let code = failure.kind.code();
-            // Without a status, the title says why there is none.
+            // Without a status, the title says what failed.
             let status = failure.upstream.and_then(|upstream| upstream.status);
             let cause =
                 status.map_or_else(String::new, |status| format!(" The CRM responded with status {status}."));

@@ -33,20 +33,19 @@ use crate::domain::{Actor, CredentialId, FailureKind, Principal, RequestRecord, 
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/ops", get(show))
-        .route("/ops/", get(to_the_page))
-        .route("/ops/sign-in", get(to_the_page).post(sign_in))
-        .route("/ops/sign-out", get(to_the_page).post(sign_out))
-        .route("/ops/check", get(to_the_page).post(check))
+        .route("/ops/", get(redirect_to_page))
+        .route("/ops/sign-in", get(redirect_to_page).post(sign_in))
+        .route("/ops/sign-out", get(redirect_to_page).post(sign_out))
+        .route("/ops/check", get(redirect_to_page).post(check))
 }
 
-/// The links of the page are relative to the path without the slash. A browser also asks for the address of a form, when its user
-/// loads the response again.
-async fn to_the_page() -> Redirect {
+/// The page's links are relative to the path without the slash. A GET of a form's address comes from a user who reopens it; it leads to
+/// the page.
+async fn redirect_to_page() -> Redirect {
     Redirect::to("../ops")
 }
 
-/// Shows the failures of the page's paths as pages, to browsers. A bug stays a problem like everywhere, which shows and logs what it
-/// may.
+/// Renders failures under /ops as HTML pages for browsers. Internal failures stay problems, because `envelope` logs and redacts them.
 pub(super) async fn failures_as_pages(request: Request, next: Next) -> Response {
     let rest = request.uri().path().strip_prefix("/ops");
     let up = match rest {
@@ -80,8 +79,8 @@ async fn show(State(state): State<AppState>, parameters: Query<OpsParameters>, r
     page(&state, &parameters.0).await.respond(StatusCode::OK)
 }
 
-/// Opens a session for whoever has the admin token. A wrong one is refused with 403: a 401 would have to name a scheme of
-/// `Authorization` (RFC 9110, 15.5.2), and a browser cannot sign in by one here.
+/// Opens a session if the form has the admin token. A wrong token gets 403, not 401: a 401 requires `WWW-Authenticate` (RFC 9110,
+/// 15.5.2), and this form uses no such scheme.
 async fn sign_in(State(state): State<AppState>, request: Request) -> Result<Response> {
     let (parts, body) = request.into_parts();
     session::check_same_site(&parts.headers)?;

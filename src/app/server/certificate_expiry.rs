@@ -1,4 +1,4 @@
-//! When the certificate of the listener expires. Clients notice it at once, the operator should before.
+//! When the listener's certificate expires, so that the operator is warned before clients fail.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,22 +10,22 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, Error, RootCertStore};
 
-/// From how long before its end the operator is warned. Public authorities renew a month before.
+/// How long before its expiry the log warns of a certificate. ACME clients renew earlier.
 const NEAR: Duration = Duration::from_hours(14 * 24);
 
 /// When a certificate expires.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::app) struct CertificateExpiry {
+pub struct CertificateExpiry {
     pub(super) certificate: PathBuf,
     pub(in crate::app) at: Timestamp,
 }
 
 impl CertificateExpiry {
-    /// The expiry of the first of `chain`; `None` if it cannot be told. Those of its issuers are not looked at, because clients may
-    /// know other ones.
+    /// The expiry of the first of `chain`; `None` if it cannot be read. Only the first certificate counts: clients may know other
+    /// issuers.
     pub(super) fn of(certificate: PathBuf, chain: &[CertificateDer<'_>]) -> Option<Self> {
         let parsed = ParsedCertificate::try_from(chain.first()?).ok()?;
-        // The verification compares the time before it needs an issuer, and at the end of time everything has expired.
+        // webpki checks the validity period before the issuer, so verifying at the end of time always returns the expiry.
         let end = UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX));
         let verified =
             verify_server_cert_signed_by_trust_anchor(&parsed, &RootCertStore::empty(), &[], end, &[]);
@@ -33,13 +33,13 @@ impl CertificateExpiry {
         else {
             return None;
         };
-        // A time that is too late is how a certificate without an end is written.
+        // A date out of range means that the certificate has no expiry.
         let at = i64::try_from(not_after.as_secs()).ok().and_then(|at| Timestamp::from_second(at).ok())?;
         Some(Self { certificate, at })
     }
 
     /// Whether it has expired, or will soon.
-    pub(in crate::app) fn is_near(&self) -> bool {
+    pub fn is_near(&self) -> bool {
         crate::clock::now() >= self.at.checked_sub(NEAR).unwrap_or(Timestamp::MIN)
     }
 }
