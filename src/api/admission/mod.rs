@@ -5,6 +5,7 @@ mod admin_token_throttle;
 mod process_limit;
 mod token_buckets;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ const SOON: Duration = Duration::from_secs(1);
 /// The limits of the process, shared by all requests.
 pub struct RequestAdmission {
     closed: watch::Sender<bool>,
+    is_cut_off: AtomicBool,
     process: Arc<ProcessLimit>,
     tenants: KeyedPermits<TenantId>,
     rates: RwLock<Option<KeyRates>>,
@@ -55,6 +57,7 @@ impl RequestAdmission {
     pub fn new(limits: &Limits) -> Self {
         Self {
             closed: watch::Sender::new(false),
+            is_cut_off: AtomicBool::new(false),
             process: Arc::new(ProcessLimit::new(limits.in_flight)),
             tenants: KeyedPermits::new(at_most(limits.tenant_in_flight)),
             rates: RwLock::new(rates(limits)),
@@ -70,6 +73,15 @@ impl RequestAdmission {
     /// Refuses all further requests.
     pub fn close(&self) {
         self.closed.send_replace(true);
+    }
+
+    /// Notes that requests in flight are not waited for any longer, so that their record does not say that their callers left.
+    pub fn cut_off(&self) {
+        self.is_cut_off.store(true, Ordering::Relaxed);
+    }
+
+    pub(in crate::api) fn is_cut_off(&self) -> bool {
+        self.is_cut_off.load(Ordering::Relaxed)
     }
 
     /// Fails with `draining` after [`Self::close`].
