@@ -24,7 +24,7 @@ pub(super) async fn check_config(flags: &Flags, live: bool, output: &mut Output)
         Output::note(format!("warning: {warning}"));
     }
     if let Some(expiry) = inspected.certificate_expiry() {
-        Output::note(if expiry.is_near() { format!("warning: {expiry}") } else { expiry.to_string() });
+        Output::note(if expiry.needs_warning() { format!("warning: {expiry}") } else { expiry.to_string() });
     }
     let ValidServer { config, .. } = inspected.valid()?;
     output.table(["SETTING", "VALUE", "FROM"], &rows(&config))?;

@@ -27,6 +27,8 @@ pub enum ConnectionRefusal {
     CertificateRefused,
     /// No TLS version, or no cipher, in common.
     TlsIncompatible,
+    /// The client offers protocols by ALPN, such as `h2`, and HTTP/1.1 is not one of them.
+    NoHttp1,
     TlsTooSlow,
     /// The client left during the handshake.
     TlsAborted,
@@ -36,7 +38,7 @@ pub enum ConnectionRefusal {
 }
 
 impl ConnectionRefusal {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::MalformedRequest,
         Self::Http2,
         Self::UriTooLong,
@@ -45,6 +47,7 @@ impl ConnectionRefusal {
         Self::PlainHttp,
         Self::CertificateRefused,
         Self::TlsIncompatible,
+        Self::NoHttp1,
         Self::TlsTooSlow,
         Self::TlsAborted,
         Self::TlsFailed,
@@ -63,6 +66,7 @@ impl ConnectionRefusal {
             Self::PlainHttp => "no tls",
             Self::CertificateRefused => "certificate refused by the client",
             Self::TlsIncompatible => "no tls version or cipher in common",
+            Self::NoHttp1 => "no http/1.1 among the client's protocols",
             Self::TlsTooSlow => "tls handshake not complete in time",
             Self::TlsAborted => "client left during the tls handshake",
             Self::TlsFailed => "tls handshake failed",

@@ -88,6 +88,13 @@ async fn a_failed_tls_handshake_has_a_line_and_is_counted() {
     let connector = TlsConnector::from(Arc::new(config));
     assert!(connector.connect("127.0.0.1".try_into().unwrap(), stream).await.is_err());
     is_told(&bed, "certificate refused by the client", None, 1.0).await;
+    let mut config =
+        ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let stream = TcpStream::connect(&tls).await.unwrap();
+    let connector = TlsConnector::from(Arc::new(config));
+    assert!(connector.connect("127.0.0.1".try_into().unwrap(), stream).await.is_err());
+    is_told(&bed, "no http/1.1 among the client's protocols", None, 1.0).await;
     sent(&tls, b"GET /canary HTTP/1.1\r\n\r\n").await;
     is_told(&bed, "no tls", Some(400), 1.0).await;
     sent(&tls, b"\x16\x03\x01\x00\x06canary").await;

@@ -27,7 +27,7 @@ use super::AppState;
 use super::docs::is_browser;
 use super::extract::{Context, Query, note_refusal, request_id, request_record, throttled};
 use super::problem::Raised;
-use crate::domain::{Actor, CredentialId, FailureKind, Principal, RequestRecord, Result, TenantId};
+use crate::domain::{Actor, CredentialId, Failure, FailureKind, Principal, RequestRecord, Result, TenantId};
 
 /// The routes of the page.
 pub(super) fn routes() -> Router<AppState> {
@@ -124,6 +124,13 @@ async fn check(State(state): State<AppState>, context: Context, request: Request
     let tenant = state.gateway.tenants.get(&TenantId::from(form.field("tenant"))).await?;
     let id = CredentialId::from(form.field("credential"));
     let context = context.0.of(&tenant.id);
-    let found = state.gateway.credentials.check_as_operator(&context, &tenant.id, &id).await?;
+    let found = state.gateway.credentials.check_as_operator(&context, &tenant.id, &id).await;
+    let found = found.map_err(|failure| match failure.kind {
+        // The gateway's own detail speaks of an API key.
+        kind @ FailureKind::CredentialNotFound => {
+            Failure::new(kind, "This tenant has no credential with this id.")
+        }
+        _ => failure,
+    })?;
     Ok(check_result(&tenant, &id, &found).respond(StatusCode::OK))
 }

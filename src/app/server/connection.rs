@@ -31,7 +31,8 @@ use super::tls::{Tls, handshake_refusal};
 use crate::api::PeerAddress;
 use crate::telemetry::{ConnectionRefusal, RefusedConnections};
 
-/// The buffer of one connection in each direction, and therefore the largest head.
+/// The buffer of one connection in each direction. A head of this size always fits; hyper may read up to as much again before it refuses
+/// one.
 const BUFFER: usize = 64 * 1024;
 /// Tells the caller to send no further request; the library then closes the connection.
 const CLOSE: HeaderValue = HeaderValue::from_static("close");

@@ -115,7 +115,7 @@ impl Tls {
             let expiry = self.expiry();
             series::certificate_expires(expiry.as_ref().map(|expiry| expiry.at));
             match expiry {
-                Some(expiry) if expiry.is_near() && warned.due(&expiry.to_string()).is_some() => {
+                Some(expiry) if expiry.needs_warning() && warned.due(&expiry.to_string()).is_some() => {
                     tracing::warn!("{expiry}");
                 }
                 None if !std::mem::replace(&mut is_unknown_logged, true) => {
@@ -164,6 +164,7 @@ pub(super) fn handshake_refusal(error: &io::Error) -> ConnectionRefusal {
         return ConnectionRefusal::PlainHttp;
     }
     match cause.downcast_ref::<rustls::Error>() {
+        Some(rustls::Error::NoApplicationProtocol) => ConnectionRefusal::NoHttp1,
         Some(rustls::Error::PeerIncompatible(_)) => ConnectionRefusal::TlsIncompatible,
         Some(rustls::Error::AlertReceived(
             Alert::BadCertificate
