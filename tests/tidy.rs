@@ -54,10 +54,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("csv", &["cli/"]),
     ("indicatif", &["cli/progress_bar.rs"]),
     ("sqlx", &["store/"]),
-    (
-        "aws_lc_rs",
-        &["sealing/", "upstream/client.rs", "app/server/tls.rs", "app/server/certificate_expiry.rs"],
-    ),
+    ("aws_lc_rs", &["sealing/", "upstream/client.rs", "app/server/tls.rs"]),
     ("jsonwebtoken", &["auth/"]),
     ("env::var", &["config/"]),
     ("rlibphonenumber", &["domain/phone.rs", "simulators/"]),

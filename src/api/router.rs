@@ -10,7 +10,7 @@ use tower::{Layer, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::routes::{open_routes, operator_routes, tenant_routes};
-use super::{AppState, EdgeSettings, docs, layers, ops, scrape};
+use super::{AppState, EdgeSettings, RequestAdmission, docs, layers, ops, scrape};
 use crate::config::PublicUrl;
 use crate::domain::{Failure, FailureKind};
 use crate::telemetry::history::RequestHistory;
@@ -49,7 +49,7 @@ pub fn router(state: AppState) -> Router {
     if !state.edge.has_ops_listener {
         table = table.merge(for_operators());
     }
-    let recorded = (state.edge.clone(), Arc::clone(&state.history));
+    let recorded = (state.edge.clone(), Arc::clone(&state.history), Arc::clone(&state.gate));
     // The framework adds `Allow` to the response of `unknown_method`, outside the layers.
     let table = table.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(state);
     layered(table, recorded)
@@ -60,7 +60,7 @@ pub fn router(state: AppState) -> Router {
 pub fn health_router(state: AppState) -> Router {
     let public_url = state.edge.public_url.clone();
     let table = open_routes().split_for_parts().0.merge(pages(public_url)).merge(for_operators());
-    let recorded = (state.edge.clone(), Arc::clone(&state.history));
+    let recorded = (state.edge.clone(), Arc::clone(&state.history), Arc::clone(&state.gate));
     layered(
         table.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(state),
         recorded,
@@ -68,14 +68,17 @@ pub fn health_router(state: AppState) -> Router {
 }
 
 /// The layers, the outermost first.
-fn layered(table: Router, (edge, history): (EdgeSettings, Arc<RequestHistory>)) -> Router {
+fn layered(
+    table: Router,
+    (edge, history, gate): (EdgeSettings, Arc<RequestHistory>, Arc<RequestAdmission>),
+) -> Router {
     let EdgeSettings { trusted_proxies, has_ops_listener: _, cors_origins, public_url } = edge;
     let cors = layers::cors_layer(&cors_origins);
     let layers = ServiceBuilder::new()
         // First, so that every response has the id and all later layers can use it.
         .layer(from_fn(layers::identify))
         // Sees the final response and the total time.
-        .layer(from_fn_with_state((trusted_proxies, history), layers::record))
+        .layer(from_fn_with_state((trusted_proxies, history, gate), layers::record))
         // A browser shows a failure to the page only with these headers.
         .option_layer(cors.map(|cors| from_fn_with_state(cors, layers::apply_cors)))
         // Outside the rendering of problems, which have it too.
@@ -84,7 +87,7 @@ fn layered(table: Router, (edge, history): (EdgeSettings, Arc<RequestHistory>)) 
         .layer(from_fn(layers::secure))
         // Outside everything that can fail, panics included, so that all failures have one format.
         .layer(from_fn(layers::envelope))
-        // Before that, so that browsers get pages of the operator page's failures.
+        // Inside `envelope`, so that it replaces a failure before it becomes a problem.
         .layer(from_fn(ops::failures_as_pages))
         // The innermost layer around all routes (`router` adds one around some): converts a panic to a failure.
         .layer(CatchPanicLayer::custom(layers::panicked));

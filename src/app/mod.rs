@@ -11,13 +11,13 @@ mod simulate;
 mod start;
 mod traces;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
 
-use self::server::Tls;
+use self::server::{CertificateExpiry, Tls};
 use crate::adapters::ADAPTERS;
 use crate::auth::{Authenticator, Issuers};
 use crate::config::{
@@ -69,9 +69,7 @@ struct CheckedConfig {
 /// The configuration of a server, with everything that is wrong with it.
 pub struct InspectedServer {
     pub config: Config,
-    pub faults: Vec<ConfigFault>,
-    /// `None` if it has faults.
-    checked: Option<CheckedConfig>,
+    checked: Result<CheckedConfig, ConfigError>,
     tls: Option<Tls>,
 }
 
@@ -85,13 +83,11 @@ pub struct ValidServer {
 impl InspectedServer {
     /// The configuration, if nothing is wrong with it.
     pub fn valid(self) -> Result<ValidServer, ConfigError> {
-        let Self { config, faults, checked, tls } = self;
-        ConfigError::of(faults)?;
-        let checked = checked.ok_or(ConfigError(Vec::new()))?;
-        Ok(ValidServer { config, checked, tls })
+        let Self { config, checked, tls } = self;
+        Ok(ValidServer { config, checked: checked?, tls })
     }
 
-    /// What is no fault, but unwise.
+    /// Settings that are valid but unwise.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let files = self.config.server.tls();
@@ -99,11 +95,9 @@ impl InspectedServer {
         self.config.warnings.iter().cloned().chain(readable).collect()
     }
 
-    /// When the certificate expires, and whether that is soon or past.
     #[must_use]
-    pub fn certificate_expiry(&self) -> Option<(String, bool)> {
-        let expiry = self.tls.as_ref()?.expiry()?;
-        Some((expiry.to_string(), expiry.is_near()))
+    pub fn certificate_expiry(&self) -> Option<CertificateExpiry> {
+        self.tls.as_ref()?.expiry()
     }
 }
 
@@ -120,10 +114,15 @@ pub fn inspect(flags: &Flags) -> InspectedServer {
         _ => true,
     });
     faults.append(&mut more);
-    InspectedServer { config, faults, checked, tls }
+    faults.sort();
+    let checked = match checked {
+        Some(checked) if faults.is_empty() => Ok(checked),
+        _ => Err(ConfigError(faults)),
+    };
+    InspectedServer { config, checked, tls }
 }
 
-/// What other modules parse, with its faults: master keys, allow-list, database URL, issuers' keys, providers, certificate.
+/// Parses what belongs to other modules, and collects the faults: master keys, allow-list, database URL, issuers' keys, providers, certificate.
 fn check(config: &Config) -> (Vec<ConfigFault>, Option<CheckedConfig>, Option<Tls>) {
     let (mut faults, checked) = match checked(config) {
         Ok(checked) => (Vec::new(), Some(checked)),
@@ -132,10 +131,7 @@ fn check(config: &Config) -> (Vec<ConfigFault>, Option<CheckedConfig>, Option<Tl
     let mut fault = |key: &str, text: &str| faults.push(ConfigFault::new(&config.origin(key), text));
     let ServerSettings { listen, ops_listen, .. } = &config.server;
     if let Some(ops) = ops_listen.filter(|ops| is_same_socket(*listen, *ops)) {
-        fault(
-            "ops_listen",
-            &format!("{ops} is already the address of `listen` ({listen}); choose another port"),
-        );
+        fault("ops_listen", &format!("{ops} overlaps `listen` ({listen}); choose another port"));
     }
     let tls = match (config.server.tls(), &config.server.tls_certificate, &config.server.tls_key) {
         (Some(files), ..) => Tls::new(files).map_err(|reason| fault("tls_certificate", &reason)).ok(),
@@ -152,13 +148,11 @@ fn check(config: &Config) -> (Vec<ConfigFault>, Option<CheckedConfig>, Option<Tl
     (faults, checked, tls)
 }
 
-/// Whether the system refuses to listen on both. Port 0 is a free one each time.
+/// Whether the two addresses cannot both be bound. Port 0 never conflicts. Of IPv4 and IPv6 only the system knows, when they are bound.
 fn is_same_socket(one: SocketAddr, other: SocketAddr) -> bool {
-    // All addresses of IPv6 are those of IPv4 too.
-    let covers = |all: IpAddr, ip: IpAddr| all.is_unspecified() && (all.is_ipv6() || ip.is_ipv4());
     let (ip, other_ip) = (one.ip(), other.ip());
-    let is_same_address = ip == other_ip || covers(ip, other_ip) || covers(other_ip, ip);
-    one.port() == other.port() && one.port() != 0 && is_same_address
+    let overlaps = ip == other_ip || ip.is_unspecified() || other_ip.is_unspecified();
+    one.port() == other.port() && one.port() != 0 && ip.is_ipv4() == other_ip.is_ipv4() && overlaps
 }
 
 impl Components {
@@ -305,8 +299,9 @@ mod tests {
             ("127.0.0.1:8080", "127.0.0.1:8081", false),
             ("127.0.0.1:8080", "127.0.0.2:8080", false),
             ("0.0.0.0:8080", "127.0.0.1:8080", true),
-            ("[::]:8080", "127.0.0.1:8080", true),
-            ("[::]:8080", "0.0.0.0:8080", true),
+            ("[::]:8080", "[::1]:8080", true),
+            ("[::]:8080", "127.0.0.1:8080", false),
+            ("[::]:8080", "0.0.0.0:8080", false),
             ("[::1]:8080", "127.0.0.1:8080", false),
             ("[::1]:8080", "0.0.0.0:8080", false),
             ("127.0.0.1:0", "127.0.0.1:0", false),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::signal::unix::Signal;
 
 use super::server::Tls;
-use super::{InspectedServer, inspect};
+use super::{ValidServer, inspect};
 use crate::api::{RequestAdmission, SharedProxies};
 use crate::config::{Config, ConfigError, Flags};
 use crate::telemetry;
@@ -51,20 +51,20 @@ impl Reloader {
         // It panicked, which is logged.
         let Ok(inspected) = read else { return };
         let warnings = inspected.warnings();
-        let InspectedServer { config: new, faults, .. } = inspected;
-        if let Err(ConfigError(faults)) = ConfigError::of(faults) {
-            tracing::error!(
-                faults = faults.len(),
-                "the configuration was not reloaded, because it is not valid; the previous one stays in use"
-            );
-            for fault in faults {
-                tracing::error!("{fault}");
+        let new = match inspected.valid() {
+            Ok(ValidServer { config, .. }) => config,
+            Err(ConfigError(faults)) => {
+                tracing::error!(
+                    faults = faults.len(),
+                    "the configuration was not reloaded, because it is not valid; the previous one stays in use"
+                );
+                for fault in faults {
+                    tracing::error!("{fault}");
+                }
+                return;
             }
-            return;
-        }
-        for warning in &warnings {
-            tracing::warn!("{warning}");
-        }
+        };
+        telemetry::log_warnings(&warnings);
         // Every setting that is declared as reloaded is applied here.
         let set_level = || telemetry::set_level(new.log.log, new.log.log_success.one_of());
         // The lines below use the more verbose of the old and the new level.

@@ -170,6 +170,7 @@ pub(super) async fn run(
         () = signals.next() => tracing::warn!("stopped by a second signal; some requests were cut off"),
         () = tokio::time::sleep(LONGEST_STOP) => tracing::warn!("stopped after {LONGEST_STOP:?}; some requests were cut off"),
     }
+    gate.cut_off();
     settling.abort();
     erasing.abort();
     watching.abort();

@@ -33,8 +33,6 @@ pub struct Authenticator {
     uses: LastUsed,
     /// A digest, so that the comparison takes the same time for all lengths.
     admin: Option<[u8; 32]>,
-    /// Whether it has the form of a JWT.
-    is_admin_like_a_jwt: bool,
     /// Signs the operator's sessions.
     sealer: Option<Arc<Sealer>>,
 }
@@ -50,7 +48,6 @@ impl Authenticator {
             tokens: Tokens::default(),
             uses: LastUsed::default(),
             admin,
-            is_admin_like_a_jwt: admin_token.is_some_and(|token| looks_like_a_token(token.expose_secret())),
             sealer: None,
         }
     }
@@ -95,7 +92,7 @@ impl Authenticator {
         if self.is_admin_token(token) {
             return Ok(());
         }
-        if !is_key(token) && !looks_like_a_token(token) {
+        if has_admin_token_form(token) {
             let detail = "This is not the admin token of this gateway.";
             return Err(unauthenticated(detail).with_reason("wrong admin token"));
         }
@@ -106,12 +103,10 @@ impl Authenticator {
         ))
     }
 
-    /// Whether the header may be a guess of the admin token: its form is that of neither a key nor a JWT.
+    /// Whether the header may have the admin token, right or wrong.
     #[must_use]
-    pub fn is_guess(&self, authorization: Option<&str>) -> bool {
-        let is_guess =
-            |token: &str| !is_key(token) && (self.is_admin_like_a_jwt || !looks_like_a_token(token));
-        self.admin_enabled() && bearer(authorization).is_ok_and(is_guess)
+    pub fn may_be_admin_token(&self, authorization: Option<&str>) -> bool {
+        self.admin_enabled() && bearer(authorization).is_ok_and(has_admin_token_form)
     }
 
     /// The tenant of the key in the header, whether it may be used or not; `None` if it is no key that exists, with its secret.
@@ -211,6 +206,11 @@ fn bearer(authorization: Option<&str>) -> Result<&str> {
         return Ok(token);
     }
     Err(unauthenticated("The header `Authorization` must be `Bearer cg_…`; other schemes are not supported."))
+}
+
+/// The configuration accepts no admin token of another form.
+fn has_admin_token_form(shown: &str) -> bool {
+    !is_key(shown) && !looks_like_a_token(shown)
 }
 
 fn is_key(shown: &str) -> bool {

@@ -11,8 +11,8 @@ use super::cli_error::{CliError, CliOutcome};
 use super::gateway_client::status;
 use super::output::Output;
 use super::{must_exist, start_logs};
-use crate::app::{self, InspectedServer};
-use crate::config::{Config, ConfigError, Flags, ServerSettings, SettingValue, ValueKind};
+use crate::app::{self, ValidServer};
+use crate::config::{Config, Flags, ServerSettings, SettingValue, ValueKind};
 use crate::store::{Location, Store};
 
 const HEALTH_TIME: Duration = Duration::from_secs(3);
@@ -23,11 +23,10 @@ pub(super) async fn check_config(flags: &Flags, live: bool, output: &mut Output)
     for warning in inspected.warnings() {
         Output::note(format!("warning: {warning}"));
     }
-    if let Some((expiry, is_near)) = inspected.certificate_expiry() {
-        Output::note(if is_near { format!("warning: {expiry}") } else { expiry });
+    if let Some(expiry) = inspected.certificate_expiry() {
+        Output::note(if expiry.needs_warning() { format!("warning: {expiry}") } else { expiry.to_string() });
     }
-    let InspectedServer { config, faults, .. } = inspected;
-    ConfigError::of(faults)?;
+    let ValidServer { config, .. } = inspected.valid()?;
     output.table(["SETTING", "VALUE", "FROM"], &rows(&config))?;
     Output::note("The configuration is valid.");
     if live {

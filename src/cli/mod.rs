@@ -23,7 +23,6 @@ mod tenants;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use secrecy::ExposeSecret;
@@ -105,9 +104,6 @@ enum Command {
 
 const EXIT_CODES: &str = "Exit codes: 0 success; 1 failure; 2 wrong usage, or a configuration that is not valid (a restart does not help).";
 
-/// How long busy threads are waited for at the end.
-const LAST_WORK: Duration = Duration::from_millis(500);
-
 /// Runs the command line. Errors are printed to standard error; the help says what the exit codes mean.
 #[must_use]
 pub fn run() -> ExitCode {
@@ -132,7 +128,7 @@ pub fn run() -> ExitCode {
         .and_then(|runtime| {
             let outcome = runtime.block_on(execute(cli));
             // A busy thread must not delay the end, such as the lookup of a name that never resolves.
-            runtime.shutdown_timeout(LAST_WORK);
+            runtime.shutdown_timeout(telemetry::traces::LAST_WORK);
             outcome
         });
     cli_error::exit_code(outcome)
@@ -190,9 +186,7 @@ fn configured(flags: &crate::config::Flags) -> Result<Config, CliError> {
     let config = Config::load(flags)?;
     let is_json = config.log.log_format == LogFormat::Json;
     start_logs(&config, config.log.log.min(tracing::level_filters::LevelFilter::WARN), is_json)?;
-    for warning in &config.warnings {
-        tracing::warn!("{warning}");
-    }
+    telemetry::log_warnings(&config.warnings);
     Ok(config)
 }
 

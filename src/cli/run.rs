@@ -24,9 +24,7 @@ pub(super) async fn serve(flags: Flags) -> CliOutcome {
         LogFormat::Json => true,
     };
     start_logs(config, config.log.log, is_json)?;
-    for warning in warnings {
-        tracing::warn!("{warning}");
-    }
+    telemetry::log_warnings(&warnings);
     Ok(app::serve(server, flags).await?)
 }
 

@@ -130,7 +130,7 @@ settings! {
         /// Requests per second of one API key or token subject; 0 is unlimited.
         key_rate: Option<u32> = whole_or(UNLIMITED, MOST).default("50").reloaded(),
         /// Requests that a key may send in a burst after a pause.
-        key_burst: u32 = whole(0, MOST).default("100").reloaded(),
+        key_burst: u32 = whole(1, MOST).default("100").reloaded(),
         /// Concurrent requests of one tenant; 0 is unlimited.
         tenant_in_flight: Option<u32> = whole_or(UNLIMITED, MOST).default("64"),
         /// Concurrent requests on one credential; 0 is unlimited.

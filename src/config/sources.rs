@@ -94,11 +94,12 @@ pub fn api_key() -> Option<SecretString> {
     Some(text.trim()).filter(|text| !text.is_empty()).map(SecretString::from)
 }
 
-/// How many spans may wait to be sent, by the variable of OpenTelemetry, whose SDK reads the others itself.
+/// The maximum number of queued spans (`OTEL_BSP_MAX_QUEUE_SIZE`). The SDK reads it too but does not expose it.
 #[must_use]
 pub fn span_queue() -> usize {
     let given = std::env::var_os("OTEL_BSP_MAX_QUEUE_SIZE").and_then(|text| text.to_str()?.parse().ok());
-    given.unwrap_or(2_048)
+    // A queue of 0 would lose every span.
+    given.filter(|size| *size > 0).unwrap_or(2_048)
 }
 
 /// This process's variables that begin with `GATEWAY_`.

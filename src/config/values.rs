@@ -205,6 +205,9 @@ impl FromSetting for AdminToken {
         if text.starts_with("cg_") {
             return Err("must not begin with cg_, like the API keys of tenants");
         }
+        if text.split('.').count() == 3 {
+            return Err("must not have three parts separated by dots, like a JWT");
+        }
         Ok(Self(text.into()))
     }
 }
@@ -212,6 +215,20 @@ impl FromSetting for AdminToken {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_admin_token_never_has_the_form_of_a_key_or_a_jwt() {
+        for (text, says) in [
+            ("cg_k7wq2zx9vbn4mtlp", "begin with cg_"),
+            ("k7wq2zx9.vbn4mtlp.q", "three parts"),
+            ("k7wq", "at least 16"),
+        ] {
+            assert!(AdminToken::from_setting(text).unwrap_err().contains(says), "{text}");
+        }
+        for text in ["k7wq2zx9vbn4mtlp", "k7wq2zx9.vbn4mtlp", "k7wq.2zx9.vbn4.mtlp"] {
+            assert!(AdminToken::from_setting(text).is_ok(), "{text}");
+        }
+    }
 
     #[test]
     fn a_collector_has_a_plain_url_and_headers_that_are_not_the_clients_own() {

@@ -36,6 +36,13 @@ static WRITER: OnceLock<bool> = OnceLock::new();
 /// Sets the level of all lines but those of the access log.
 static LEVEL: OnceLock<Box<dyn Fn(LevelFilter) + Send + Sync>> = OnceLock::new();
 
+/// Logs what is wrong with a configuration that is valid.
+pub fn log_warnings(warnings: &[String]) {
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+}
+
 /// Starts the logs of this process, once, with colours if the reader wants them. Of `one_of` successful requests one is logged; of 0, none. Other crates log at `warn` or above, even if `level` is lower: at `debug` some of them
 /// log the data that they process. Fails if logs were started before, or if the writer thread cannot be started.
 pub fn start(

@@ -24,12 +24,9 @@ use opentelemetry_sdk::trace::{
 use secrecy::{ExposeSecret, SecretString};
 
 use super::collector::{Collector, EXPORTED_WITHIN, Post, SpanRole, SpanValue};
-use super::series::{self, LostSpans};
+use super::series::{self, SpanLoss};
+use super::traces::LAST_SPANS;
 use crate::domain::TraceParent;
-
-/// How long the process waits at its end for the last spans to be sent. Then it waits for busy threads, such as one that looks up
-/// the collector's name: together at most two seconds.
-const FLUSHED_WITHIN: Duration = Duration::from_millis(1_500);
 
 static TRACES: OnceLock<Traces> = OnceLock::new();
 
@@ -54,7 +51,7 @@ impl HttpClient for CollectorClient {
     }
 }
 
-/// The spans that wait are counted here, because the SDK does not say when it drops one.
+/// Counts queued spans, because the SDK does not report dropped ones.
 #[derive(Debug)]
 struct CountedSpans {
     processor: BatchSpanProcessor,
@@ -72,7 +69,7 @@ impl SpanProcessor for CountedSpans {
             self.processor.on_end(span);
         } else {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
-            series::spans_lost(LostSpans::QueueFull, 1);
+            series::spans_lost(SpanLoss::QueueFull, 1);
         }
     }
 
@@ -102,7 +99,7 @@ impl opentelemetry_sdk::trace::SpanExporter for CountedExporter {
         self.waiting.fetch_sub(count, Ordering::Relaxed);
         let sent = self.exporter.export(batch).await;
         if sent.is_err() {
-            series::spans_lost(LostSpans::NotSent, count);
+            series::spans_lost(SpanLoss::NotSent, count);
         }
         sent
     }
@@ -147,7 +144,7 @@ pub(super) fn start(collector: &Collector<'_>, post: Arc<Post>) -> Result<(), St
 
 pub(super) fn flush() {
     if let Some(traces) = TRACES.get() {
-        let _ = traces.provider.shutdown_with_timeout(FLUSHED_WITHIN);
+        let _ = traces.provider.shutdown_with_timeout(LAST_SPANS);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Connections that the server ends before a request reaches the API, so that the access log has no line of them.
+//! Connections that end before a request reaches the API, and so have no access log line.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -27,14 +27,18 @@ pub enum ConnectionRefusal {
     CertificateRefused,
     /// No TLS version, or no cipher, in common.
     TlsIncompatible,
+    /// The client offers protocols by ALPN, such as `h2`, and HTTP/1.1 is not one of them.
+    NoHttp1,
     TlsTooSlow,
+    /// The client left during the handshake.
+    TlsAborted,
     TlsFailed,
     /// The limit on connections is reached, and none is idle.
     NoRoom,
 }
 
 impl ConnectionRefusal {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::MalformedRequest,
         Self::Http2,
         Self::UriTooLong,
@@ -43,7 +47,9 @@ impl ConnectionRefusal {
         Self::PlainHttp,
         Self::CertificateRefused,
         Self::TlsIncompatible,
+        Self::NoHttp1,
         Self::TlsTooSlow,
+        Self::TlsAborted,
         Self::TlsFailed,
         Self::NoRoom,
     ];
@@ -60,7 +66,9 @@ impl ConnectionRefusal {
             Self::PlainHttp => "no tls",
             Self::CertificateRefused => "certificate refused by the client",
             Self::TlsIncompatible => "no tls version or cipher in common",
+            Self::NoHttp1 => "no http/1.1 among the client's protocols",
             Self::TlsTooSlow => "tls handshake not complete in time",
+            Self::TlsAborted => "client left during the tls handshake",
             Self::TlsFailed => "tls handshake failed",
             Self::NoRoom => "no free connection",
         }

@@ -1,11 +1,11 @@
-//! Limits log lines that repeat themselves: each text seldom, and the next one says how many were left out.
+//! Limits repeated log lines: each text at most once per interval. The next line has the number suppressed.
 
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// How many texts are told apart at a time. Further ones are limited together.
+/// The maximum number of texts limited separately. Further texts share one limit.
 const TEXTS_MOST: usize = 32;
 /// Stands for the texts beyond that.
 const OTHERS: &str = "";
@@ -28,7 +28,8 @@ impl RepeatLimit {
         Self { every, logged: Mutex::new(Vec::new()) }
     }
 
-    /// Whether the line with this text is due, and then how many with this text were suppressed since the last one, if any.
+    /// Whether the line with this text is due, and then how many with this text were suppressed since the last one, if any. If more
+    /// than [`TEXTS_MOST`] texts came, the numbers of those that were not repeated within the interval are dropped.
     pub fn due(&self, text: &str) -> Option<Option<u64>> {
         let (mut logged, at) = (self.logged.lock(), crate::clock::monotonic());
         let is_recent = |line: &LoggedLine| at.saturating_duration_since(line.at) < self.every;

@@ -97,12 +97,12 @@ declare! {
         "Statements that failed because of the database, by reason.";
     DATABASE_UP = Gauge "gateway_database_up" [] "1 if the database could be read at the last measurement.";
     CONNECTIONS = Gauge "gateway_connections" ["listener"] "Open connections of callers.";
-    UNSERVED = Counter "gateway_connections_refused_total" ["listener", "reason"]
+    CONNECTIONS_REFUSED = Counter "gateway_connections_refused_total" ["listener", "reason"]
         "Connections that were ended before a request reached the API: malformed or too large heads, failed TLS handshakes.";
     SPANS_LOST = Counter "gateway_spans_lost_total" ["reason"]
         "Spans that did not reach the collector of traces: queue full, or not sent.";
-    CERTIFICATE = Gauge "gateway_tls_certificate_expiry_timestamp_seconds" []
-        "When the listener's TLS certificate expires, in seconds since 1970.";
+    CERTIFICATE_EXPIRY = Gauge "gateway_tls_certificate_expiry_timestamp_seconds" []
+        "Expiry of the listener's TLS certificate, as a Unix timestamp.";
     DROPPED = Counter "gateway_log_lines_dropped_total" [] "Log lines that were dropped because nobody read them.";
 }
 
@@ -261,10 +261,11 @@ fn begin_at_zero() {
     for outcome in ["found", "ambiguous", "absent", "inconclusive"] {
         counter!(RECOVERY, "outcome" => outcome).absolute(0);
     }
+    // The alert is about the API. The listener `ops` may not exist, and its series would be zero for ever.
     for refusal in ConnectionRefusal::ALL {
-        counter!(UNSERVED, "listener" => "api", "reason" => refusal.as_str()).absolute(0);
+        counter!(CONNECTIONS_REFUSED, "listener" => "api", "reason" => refusal.as_str()).absolute(0);
     }
-    for reason in [LostSpans::QueueFull, LostSpans::NotSent] {
+    for reason in [SpanLoss::QueueFull, SpanLoss::NotSent] {
         counter!(SPANS_LOST, "reason" => reason.as_str()).absolute(0);
     }
     counter!(AUDIT_UNSTORED).absolute(0);
@@ -460,19 +461,19 @@ impl Drop for CountedConnection {
 
 /// `listener` is `api` or `ops`.
 pub(super) fn connection_refused(listener: &'static str, reason: &'static str) {
-    counter!(UNSERVED, "listener" => listener, "reason" => reason).increment(1);
+    counter!(CONNECTIONS_REFUSED, "listener" => listener, "reason" => reason).increment(1);
 }
 
 /// Why spans did not reach the collector.
 #[derive(Clone, Copy)]
-pub(super) enum LostSpans {
+pub(super) enum SpanLoss {
     /// More were made than could be sent.
     QueueFull,
     /// The collector did not accept them.
     NotSent,
 }
 
-impl LostSpans {
+impl SpanLoss {
     const fn as_str(self) -> &'static str {
         match self {
             Self::QueueFull => "queue full",
@@ -482,13 +483,13 @@ impl LostSpans {
 }
 
 #[cfg(feature = "otel")]
-pub(super) fn spans_lost(reason: LostSpans, count: usize) {
+pub(super) fn spans_lost(reason: SpanLoss, count: usize) {
     counter!(SPANS_LOST, "reason" => reason.as_str()).increment(u64::try_from(count).unwrap_or(u64::MAX));
 }
 
 /// Shows when the listener's certificate expires, if that is known.
 pub fn certificate_expires(at: Option<Timestamp>) {
-    gauge!(CERTIFICATE).set(at.map_or(f64::NAN, |at| at.as_duration().as_secs_f64()));
+    gauge!(CERTIFICATE_EXPIRY).set(at.map_or(f64::NAN, |at| at.as_duration().as_secs_f64()));
 }
 
 /// Shows what was measured.

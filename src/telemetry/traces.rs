@@ -14,13 +14,20 @@ use super::collector::{SpanRole, SpanValue};
 use super::otel::{self, Span};
 use crate::domain::{AttemptFacts, Principal, Provider, TraceParent, WarningCode};
 
+/// The maximum wait for the last spans at exit. With [`LAST_WORK`], at most 2 seconds, as the guide says.
+pub const LAST_SPANS: Duration = Duration::from_millis(1_500);
+/// The maximum wait of any command for blocking threads at exit, such as one that looks up the collector's name. It is short, because
+/// it comes after [`LAST_SPANS`].
+pub const LAST_WORK: Duration = Duration::from_millis(500);
+const _: () = assert!(LAST_SPANS.as_millis() + LAST_WORK.as_millis() <= 2_000);
+
 /// Starts the traces of this process, once. `post` is called on a thread of the exporter. Fails with a reason if the
 /// exporter cannot be built.
 pub fn start(collector: &Collector<'_>, post: Arc<Post>) -> Result<(), String> {
     otel::start(collector, post)
 }
 
-/// Waits up to 1.5 seconds for the last spans to be sent. Call it at the end of the process, while the runtime runs, on a thread
+/// Waits up to [`LAST_SPANS`] for the last spans to be sent. Call it at the end of the process, while the runtime runs, on a thread
 /// that may block.
 pub fn flush() {
     otel::flush();

@@ -161,8 +161,8 @@ impl Transport {
         self.shared.rates.count(|rate| !rate.pause_left().is_zero())
     }
 
-    /// Whether it is time to log again that this machine's clock and that of the host differ. A CRM whose own clock is wrong must not
-    /// hide that those of all others differ too.
+    /// Whether it is time to log again that this machine's clock and that of the host differ. Limited per host, so that one CRM with a
+    /// wrong clock does not hide the others.
     pub(super) fn may_log_clock(&self, host: &str) -> bool {
         self.shared.clock_logged.due(host).is_some()
     }

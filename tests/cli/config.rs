@@ -258,7 +258,7 @@ fn two_listeners_at_one_address_are_a_fault_before_the_start() {
     let output = command.env("GATEWAY_OPS_LISTEN", "0.0.0.0:8080").output().unwrap();
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
-    let fault = "GATEWAY_OPS_LISTEN: 0.0.0.0:8080 is already the address of `listen` (127.0.0.1:8080)";
+    let fault = "GATEWAY_OPS_LISTEN: 0.0.0.0:8080 overlaps `listen` (127.0.0.1:8080)";
     assert!(said.contains(fault), "{said}");
 }
 

@@ -214,6 +214,7 @@ async fn a_form_of_another_site_does_nothing() {
 async fn browsers_get_every_failure_as_a_page_and_programs_as_a_problem() {
     let gateway = TestGateway::open().await;
     let browser = OpsBrowser::signed_in(&gateway).await;
+    let unlinked = format!("tenant={}&credential=cred_none", gateway.caller.tenant);
     let large = format!("token={}", "x".repeat(20_000));
     let foreign: &[(&str, &str)] = &[("host", "gateway"), ("origin", "https://evil.example")];
     let json: &[(&str, &str)] = &[SAME[0], SAME[1], ("content-type", "application/json")];
@@ -228,6 +229,7 @@ async fn browsers_get_every_failure_as_a_page_and_programs_as_a_problem() {
         ("POST", "/ops/sign-in", large.as_str(), SAME, 413, "body_too_large"),
         ("POST", "/ops/check", "tenant=\u{fffd}", json, 415, "unsupported_media_type"),
         ("POST", "/ops/check", "tenant=a&credential=b", SAME, 404, "tenant_not_found"),
+        ("POST", "/ops/check", unlinked.as_str(), SAME, 404, "credential_not_found"),
     ] {
         let ask = async |accept: &str| {
             let mut request = Request::builder().method(method).uri(path).header("accept", accept);
@@ -246,6 +248,8 @@ async fn browsers_get_every_failure_as_a_page_and_programs_as_a_problem() {
             (status, "text/html; charset=utf-8"),
             "{path}"
         );
+        assert!(!page.text.contains(" key "), "the operator has no key: {}", page.text);
+        assert_eq!(!page.header("allow").is_empty(), status == 405, "{path}");
         let up = if path.starts_with("/ops/") { "../" } else { "" };
         assert!(page.text.contains(&format!("href=\"{up}docs/errors/{code}\"")), "{path}: {}", page.text);
         assert!(page.text.contains(&format!("class=\"button\" href=\"{up}ops\"")), "{path}: {}", page.text);
@@ -266,7 +270,11 @@ async fn a_paused_host_is_named_and_nothing_is_said_that_is_not_true() {
     assert!(text(&browser.page("").await).contains("CRM hosts paused 0 after repeated failures"));
     crm.fault(Fault::always(status(503)));
     let list = format!("/crm/contacts?credentialId={credential}");
-    while gateway.ask("GET", &list).await.code() != "upstream_circuit_open" {}
+    let mut codes = Vec::new();
+    while codes.last().is_none_or(|code| code != "upstream_circuit_open") {
+        assert!(codes.len() < 100, "the breaker never opens: {codes:?}");
+        codes.push(gateway.ask("GET", &list).await.code());
+    }
     let tile = format!("CRM hosts paused 1 after repeated failures: {}", crm.base_url());
     assert!(text(&browser.page("").await).contains(&tile), "{}", text(&browser.page("").await));
     let shown = text(&browser.check(tenant.as_str(), credential.as_str()).await.text);

@@ -186,7 +186,6 @@ impl Accounts {
         }
         for _ in 0..30 {
             bed.gateway.call("GET", "/providers", "cg_wrong", None).await.is(401, "unauthenticated");
-            crate::refused::sent(&bed.gateway.address, b"no request\r\n\r\n").await;
         }
         // The last, so that the clock of the last reply is wrong.
         bed.get(&self.clock.1, "abc", "any").await;
@@ -249,10 +248,15 @@ async fn break_the_house(bed: &Testbed, round: usize) {
 async fn every_expression_of_the_dashboard_and_of_the_alerts_has_data() {
     let mut bed = Testbed::with(&[("GATEWAY_TENANT_API_KEYS", "1"), ("GATEWAY_SETTLE_MS", "200")]).await;
     let expired = Testbed::with_tls("expired.pem").await;
+    let listening = expired.line(&json!({ "message": "listening" })).await;
+    let https = listening["address"].as_str().unwrap();
     let mut prometheus = Prometheus::scraping(&bed, &expired.gateway.address).await;
     let accounts = Accounts::link(&bed).await;
     for round in 0..2 {
         accounts.round(&bed, round).await;
+        for _ in 0..30 {
+            crate::refused::sent(https, b"no tls\r\n\r\n").await;
+        }
         if round == 0 {
             accounts.lose(&bed).await;
         }

@@ -274,7 +274,11 @@ async fn a_breaker_that_opens_and_one_that_closes_have_a_line() {
         content_type,
         headers: Vec::new(),
     }));
-    while bed.get(&account, "abc", "any").await.code() != "upstream_circuit_open" {}
+    let mut codes = Vec::new();
+    while codes.last().is_none_or(|code| code != "upstream_circuit_open") {
+        assert!(codes.len() < 100, "the breaker never opens: {codes:?}");
+        codes.push(bed.get(&account, "abc", "any").await.code());
+    }
     bed.line(&json!({ "level": "WARN", "message": "breaker opened", "host": crm.base_url(), "of": account.tenant })).await;
     crm.faults().clear();
     let began = std::time::Instant::now();
@@ -283,4 +287,46 @@ async fn a_breaker_that_opens_and_one_that_closes_have_a_line() {
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
     bed.line(&json!({ "message": "breaker closed", "host": crm.base_url(), "of": account.tenant })).await;
+}
+
+#[tokio::test]
+async fn calls_that_a_stop_cuts_off_have_a_line_that_says_so() {
+    let mut bed = Testbed::open().await;
+    let crm = crm().await;
+    let account = bed.account("one", &crm.base_url(), crm.token()).await;
+    crm.fault(Fault::always(FaultKind::Latency { ms: 60_000 }));
+    let body =
+        json!({ "lastName": "Tandlebrook", "emailAddresses": [{ "emailAddress": "cut@example.com" }] });
+    let path = format!("/crm/contacts?credentialId={}", account.credential);
+    let headers = [("x-request-id", "id-cut")];
+    let write = bed.gateway.call_with("POST", &path, &account.key, Some(body.to_string()), &headers);
+    assert!(tokio::time::timeout(Duration::from_millis(500), write).await.is_err());
+    bed.line(&json!({ "request_id": "id-cut", "status": 499, "write": "continues" })).await;
+    // A caller who waits did not leave.
+    let (address, path, key) = (
+        bed.gateway.address.clone(),
+        format!("/crm/contacts/abc?credentialId={}", account.credential),
+        account.key.clone(),
+    );
+    let held = tokio::spawn(async move {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {key}\r\nx-request-id: id-held\r\n\r\n"
+        );
+        crate::refused::sent(&address, request.as_bytes()).await
+    });
+    bed.series("gateway_requests_in_flight", |count| count >= 2.0).await;
+    let process = rustix::process::Pid::from_child(&bed.gateway.process);
+    let began = std::time::Instant::now();
+    // The second signal cuts off.
+    while bed.gateway.runs() {
+        assert!(began.elapsed() < crate::testbed::PATIENCE);
+        let _ = rustix::process::kill_process(process, rustix::process::Signal::TERM);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    let cut_off = json!({ "level": "WARN", "request_id": "id-cut", "message": "a write whose caller left was cut off" });
+    bed.line(&cut_off).await;
+    let why = json!({ "request_id": "id-held", "status": 503, "code": "draining", "origin": "gateway",
+        "reason": "cut off by the stop", "cause": "cut off by the stop" });
+    bed.line(&why).await;
+    assert_eq!(held.await.unwrap(), "");
 }

@@ -118,6 +118,8 @@ async fn the_log_and_the_metrics_say_when_the_certificate_expires() {
     let bed = Testbed::with_tls("expired.pem").await;
     let series = "gateway_tls_certificate_expiry_timestamp_seconds";
     bed.series(series, |at| (at - 1_609_459_200.0).abs() < 1.0).await;
+    let message = format!("the TLS certificate {} {warning}", fixture("expired.pem"));
+    bed.line(&serde_json::json!({ "level": "WARN", "message": message })).await;
     let warned =
         || bed.lines().iter().filter(|line| line["message"].as_str().unwrap().contains(warning)).count();
     assert_eq!(warned(), 1, "{}", bed.gateway.logged());

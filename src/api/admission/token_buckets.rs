@@ -11,16 +11,16 @@ use tokio::time::Instant;
 
 /// The maximum number of buckets. When all are in use, a new owner has no rate limit; the limit on requests in flight still
 /// applies.
-const MOST: usize = 100_000;
+const MAX_BUCKETS: usize = 100_000;
 /// The minimum time between two removals of full buckets.
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// The buckets of all owners.
 pub(super) struct TokenBuckets<K> {
     /// The time that earns one token.
-    each: Duration,
+    interval: Duration,
     /// The time that earns a full burst.
-    whole: Duration,
+    burst_time: Duration,
     buckets: Mutex<Buckets<K>>,
 }
 
@@ -30,10 +30,10 @@ struct Buckets<K> {
 }
 
 impl<K: Hash + Eq> TokenBuckets<K> {
-    /// Gives a token in each `each`, and a burst of `burst` after a pause.
-    pub(super) fn new(each: Duration, burst: u32) -> Self {
+    /// Gives a token every `interval`, and a burst of `burst` after a pause.
+    pub(super) fn new(interval: Duration, burst: u32) -> Self {
         let buckets = Buckets { full_at: HashMap::new(), swept: None };
-        Self { each, whole: each * burst.max(1), buckets: Mutex::new(buckets) }
+        Self { interval, burst_time: interval * burst.max(1), buckets: Mutex::new(buckets) }
     }
 
     /// Takes a token from the owner's bucket. Fails with the time until there is one.
@@ -53,8 +53,8 @@ impl<K: Hash + Eq> TokenBuckets<K> {
 
     /// When the bucket is full after a token is taken from it.
     fn next(&self, buckets: &Buckets<K>, owner: &K, now: Instant) -> Result<Instant, Duration> {
-        let full_at = buckets.full_at.get(owner).map_or(now, |full_at| (*full_at).max(now)) + self.each;
-        let wait = full_at.duration_since(now).checked_sub(self.whole).filter(|wait| !wait.is_zero());
+        let full_at = buckets.full_at.get(owner).map_or(now, |full_at| (*full_at).max(now)) + self.interval;
+        let wait = full_at.duration_since(now).checked_sub(self.burst_time).filter(|wait| !wait.is_zero());
         wait.map_or(Ok(full_at), Err)
     }
 }
@@ -63,12 +63,12 @@ impl<K: Hash + Eq> Buckets<K> {
     /// Whether there is room for one more bucket, after full ones are removed.
     fn has_room(&mut self, now: Instant) -> bool {
         let due = self.swept.is_none_or(|swept| now.duration_since(swept) >= SWEEP);
-        if self.full_at.len() >= MOST && due {
+        if self.full_at.len() >= MAX_BUCKETS && due {
             self.full_at.retain(|_, full_at| *full_at > now);
-            self.full_at.shrink_to(MOST / 16);
+            self.full_at.shrink_to(MAX_BUCKETS / 16);
             self.swept = Some(now);
         }
-        self.full_at.len() < MOST
+        self.full_at.len() < MAX_BUCKETS
     }
 }
 
@@ -107,10 +107,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_remembered_is_bounded_and_full_buckets_are_forgotten() {
         let buckets = rates(1, 1);
-        for n in 0..MOST + 10 {
+        for n in 0..MAX_BUCKETS + 10 {
             buckets.take(format!("k{n}")).unwrap();
         }
-        assert_eq!(buckets.buckets.lock().full_at.len(), MOST);
+        assert_eq!(buckets.buckets.lock().full_at.len(), MAX_BUCKETS);
         assert!(buckets.take("k0".into()).is_err(), "in use, and so not forgotten");
         advance(Duration::from_secs(2)).await;
         buckets.take("new".into()).unwrap();

@@ -1,14 +1,21 @@
 //! The caller: a tenant with a key or token, or the operator with the admin token.
 
+use std::net::IpAddr;
+use std::time::Duration;
+
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use http::{HeaderMap, header};
 
 use super::context::{request_id, request_record};
+use crate::api::admission::{TOO_MANY_WRONG, network};
 use crate::api::{AppState, PeerAddress};
 use crate::auth::shown_key;
 use crate::domain::{Actor, Caller, Failure, FailureKind, Principal, Result, Scope};
-use crate::telemetry::series;
+use crate::telemetry::{RepeatLimit, series};
+
+/// The minimum time between two log lines about one client.
+static THROTTLED_LOGGED: RepeatLimit = RepeatLimit::new(Duration::from_mins(1));
 
 /// A caller of a tenant, with any scopes. It is a handler's first argument, so that nothing else is checked before.
 pub(in crate::api) struct Signed(pub(in crate::api) Caller);
@@ -67,16 +74,18 @@ impl FromRequestParts<AppState> for Operator {
 }
 
 /// Authenticates the caller by the header `Authorization`. A refusal is recorded, with the tenant of the key if that is known,
-/// such as that of an expired one. Wrong admin tokens are limited wherever they are sent: the response to the right one differs.
+/// such as that of an expired one. Wrong admin tokens are limited on all paths, because each path responds differently to the right
+/// token.
 async fn authenticated<T>(
     parts: &Parts,
     state: &AppState,
     authenticate: impl AsyncFnOnce(Option<&str>) -> Result<T>,
 ) -> Result<T> {
     let shown = authorization(&parts.headers);
-    let is_guess = shown.as_ref().is_ok_and(|shown| state.authenticator.is_guess(*shown));
     let outcome = match shown {
-        Ok(shown) if is_guess => guess(parts, state, async || authenticate(shown).await).await,
+        Ok(shown) if state.authenticator.may_be_admin_token(shown) => {
+            throttled(parts, state, async || authenticate(shown).await).await
+        }
         Ok(shown) => authenticate(shown).await,
         Err(failure) => Err(failure),
     };
@@ -92,21 +101,33 @@ async fn authenticated<T>(
     outcome
 }
 
-/// Runs `check` of what may be the admin token, unless the client has sent too many wrong ones. Fails with `rate_limited`.
-pub(in crate::api) async fn guess<T>(
+/// Runs `check` on a token that may be the admin token. Fails with `rate_limited` after too many wrong ones. Without a peer address
+/// (tests) there is no limit.
+pub(in crate::api) async fn throttled<T>(
     parts: &Parts,
     state: &AppState,
     check: impl AsyncFnOnce() -> Result<T>,
 ) -> Result<T> {
     let peer = parts.extensions.get::<PeerAddress>();
-    let client = peer.map(|PeerAddress(peer)| state.edge.trusted_proxies.client(*peer, &parts.headers));
-    client.map_or(Ok(()), |client| state.gate.guesses.check(client))?;
+    let Some(PeerAddress(peer)) = peer else { return check().await };
+    let client = state.edge.trusted_proxies.client(*peer, &parts.headers);
+    state.gate.admin_token_throttle.check(client).inspect_err(|_| note_throttled(client))?;
     let outcome = check().await;
-    let is_wrong = outcome.as_ref().is_err_and(|failure| failure.kind == FailureKind::Unauthenticated);
-    if let Some(client) = client.filter(|_| is_wrong) {
-        state.gate.guesses.note(client);
+    if outcome.as_ref().is_err_and(|failure| failure.kind == FailureKind::Unauthenticated) {
+        state.gate.admin_token_throttle.note(client);
     }
     outcome
+}
+
+fn note_throttled(client: IpAddr) {
+    series::refused(TOO_MANY_WRONG);
+    if let Some(suppressed) = THROTTLED_LOGGED.due(&network(client).to_string()) {
+        tracing::warn!(
+            %client,
+            suppressed,
+            "too many wrong admin tokens from this client; further ones get 429"
+        );
+    }
 }
 
 /// Records a refused authentication in the audit, the log and the metrics. Of a key, only its public part is recorded.

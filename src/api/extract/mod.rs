@@ -13,8 +13,8 @@ mod times;
 
 pub(super) use body::{FromBody, JsonBody};
 pub(super) use caller::{
-    ContactsReader, ContactsWriter, CredentialsReader, CredentialsWriter, Operator, Signed, guess,
-    note_refusal,
+    ContactsReader, ContactsWriter, CredentialsReader, CredentialsWriter, Operator, Signed, note_refusal,
+    throttled,
 };
 pub(super) use condition::{IfMatch, Unconditional};
 pub(super) use context::{Context, DEADLINE_MILLIS, request_id, request_record};

@@ -16,11 +16,14 @@ use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
 use super::RequestId;
-use crate::api::SharedProxies;
-use crate::domain::{RequestRecord, Text, TraceParent};
+use crate::api::{RequestAdmission, SharedProxies, problem};
+use crate::domain::{AttemptFacts, FailureKind, RequestRecord, Text, TraceParent};
 use crate::telemetry::history::RequestHistory;
 use crate::telemetry::traces::RequestSpan;
 use crate::telemetry::{AccessEntry, CALLER_LEFT, log_access, series};
+
+/// Why a request has no response that the process did not wait for at its stop.
+const CUT_OFF: &str = "cut off by the stop";
 
 /// The address of the connection, as an extension of the request.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +31,7 @@ pub struct PeerAddress(pub IpAddr);
 
 /// Records the request until its response, and a streamed response until its end. A caller who leaves is recorded too.
 pub(in crate::api) async fn record(
-    State((proxies, history)): State<(SharedProxies, Arc<RequestHistory>)>,
+    State((proxies, history, gate)): State<(SharedProxies, Arc<RequestHistory>, Arc<RequestAdmission>)>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -44,6 +47,7 @@ pub(in crate::api) async fn record(
         trace: span.traceparent().or(parent),
         span,
         history,
+        gate,
         record,
         began: crate::clock::monotonic(),
         route,
@@ -101,6 +105,7 @@ impl Drop for RecordedBody {
 /// A request that is recorded when this is dropped.
 struct OpenRequest {
     history: Arc<RequestHistory>,
+    gate: Arc<RequestAdmission>,
     record: RequestRecord,
     began: Instant,
     route: Option<MatchedPath>,
@@ -114,9 +119,18 @@ struct OpenRequest {
 
 impl Drop for OpenRequest {
     fn drop(&mut self) {
-        let Self { history, record, began, route, id, client, method, status, trace, span } = self;
+        let Self { history, gate, record, began, route, id, client, method, status, trace, span } = self;
         let (mut facts, took) = (record.facts(), began.elapsed());
-        if facts.has_left {
+        if gate.is_cut_off() && (facts.has_left || *status == CALLER_LEFT) {
+            let draining = FailureKind::Draining;
+            (*status, facts.failure, facts.reason) =
+                (problem::status(draining).as_u16(), Some(draining), Some(CUT_OFF));
+            if let Some(attempt) = facts.attempt.as_mut()
+                && attempt.cause == Some(AttemptFacts::CALLER_LEFT)
+            {
+                attempt.cause = Some(CUT_OFF);
+            }
+        } else if facts.has_left {
             // Nobody got the response.
             (*status, facts.failure, facts.reason) = (CALLER_LEFT, None, None);
         }

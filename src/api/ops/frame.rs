@@ -9,7 +9,7 @@ use super::texts::took;
 use crate::api::docs::escaped;
 use crate::api::layers::OPS_POLICY;
 use crate::api::problem::{headers, status, title};
-use crate::domain::{CredentialId, Failure};
+use crate::domain::{CredentialId, Failure, FailureKind};
 use crate::gateway::credentials::CheckOutcome;
 use crate::gateway::tenants::TenantRecord;
 
@@ -104,7 +104,7 @@ pub(super) fn check_result(tenant: &TenantRecord, id: &CredentialId, checked: &C
         }
         Err(failure) => {
             let code = failure.kind.code();
-            // Without a status, the title says why there is none.
+            // Without a status, the title says what failed.
             let status = failure.upstream.and_then(|upstream| upstream.status);
             let cause =
                 status.map_or_else(String::new, |status| format!(" The CRM responded with status {status}."));
@@ -123,11 +123,16 @@ pub(super) fn check_result(tenant: &TenantRecord, id: &CredentialId, checked: &C
 /// A failure. `up` is the way from its path to the root of the gateway.
 pub(super) fn failure(up: &'static str, failure: &Failure) -> Response {
     let code = failure.kind.code();
+    let heading = match failure.kind {
+        // Its title speaks of a key.
+        FailureKind::InsufficientScope => "Not allowed",
+        kind => title(kind),
+    };
     let body = format!(
         "<h1>{}</h1>\n<p class=\"note\" role=\"alert\">{}</p>\n\
          <p>Code: <a href=\"{up}docs/errors/{code}\"><code>{code}</code></a></p>\n\
          <p><a class=\"button\" href=\"{up}ops\">Back to the operator page</a></p>\n",
-        escaped(title(failure.kind)),
+        escaped(heading),
         escaped(&failure.detail),
     );
     let mut response = OpsFrame { title: "Failed", up, refresh: None, body }.respond(status(failure.kind));

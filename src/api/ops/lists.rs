@@ -12,7 +12,7 @@ use crate::gateway::overview::{CredentialOverview, OpenWrite, OpenWriteStep, Sta
 use crate::gateway::tenants::Usage;
 
 /// A list and the totals; if one of them could not be read, what is shown in their place.
-fn both<'a, T>(
+fn with_totals<'a, T>(
     list: &'a Result<T>,
     totals: &'a Result<Totals>,
 ) -> std::result::Result<(&'a T, &'a Totals), String> {
@@ -20,7 +20,7 @@ fn both<'a, T>(
         (Ok(list), Ok(totals)) => return Ok((list, totals)),
         (Err(failure), Err(_)) => (failure, "The database"),
         (Err(failure), Ok(_)) => (failure, "This list"),
-        (Ok(_), Err(failure)) => (failure, "The numbers of this list"),
+        (Ok(_), Err(failure)) => (failure, "The totals of this list"),
     };
     Err(format!(
         "<p class=\"note\">{what} could not be read (<code>{}</code>). The log has the reason.</p>\n",
@@ -56,7 +56,7 @@ pub(super) fn writes(
     totals: &Result<Totals>,
     parameters: &OpsParameters,
 ) -> String {
-    let (writes, totals) = match both(writes, totals) {
+    let (writes, totals) = match with_totals(writes, totals) {
         Ok(read) => read,
         Err(note) => return note,
     };
@@ -130,7 +130,7 @@ pub(super) fn credentials(
     parameters: &OpsParameters,
     now: Timestamp,
 ) -> String {
-    let (credentials, totals) = match both(credentials, totals) {
+    let (credentials, totals) = match with_totals(credentials, totals) {
         Ok(read) => read,
         Err(note) => return note,
     };
@@ -191,7 +191,7 @@ pub(super) fn tenants(
     totals: &Result<Totals>,
     parameters: &OpsParameters,
 ) -> String {
-    let (tenants, totals) = match both(tenants, totals) {
+    let (tenants, totals) = match with_totals(tenants, totals) {
         Ok(read) => read,
         Err(note) => return note,
     };
@@ -262,12 +262,12 @@ mod tests {
             (
                 Ok(()),
                 Err(failed()),
-                "The numbers of this list could not be read (<code>store_unavailable</code>).",
+                "The totals of this list could not be read (<code>store_unavailable</code>).",
             ),
         ] {
-            let note = both(&list, &totals).unwrap_err();
+            let note = with_totals(&list, &totals).unwrap_err();
             assert!(note.contains(says), "{note}");
         }
-        assert!(both(&Ok(()), &Ok(totals())).is_ok());
+        assert!(with_totals(&Ok(()), &Ok(totals())).is_ok());
     }
 }

@@ -25,28 +25,27 @@ use self::overview::page;
 use self::parameters::OpsParameters;
 use super::AppState;
 use super::docs::is_browser;
-use super::extract::{Context, Query, guess, note_refusal, request_id, request_record};
+use super::extract::{Context, Query, note_refusal, request_id, request_record, throttled};
 use super::problem::Raised;
-use crate::domain::{Actor, CredentialId, FailureKind, Principal, RequestRecord, Result, TenantId};
+use crate::domain::{Actor, CredentialId, Failure, FailureKind, Principal, RequestRecord, Result, TenantId};
 
 /// The routes of the page.
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/ops", get(show))
-        .route("/ops/", get(to_the_page))
-        .route("/ops/sign-in", get(to_the_page).post(sign_in))
-        .route("/ops/sign-out", get(to_the_page).post(sign_out))
-        .route("/ops/check", get(to_the_page).post(check))
+        .route("/ops/", get(redirect_to_page))
+        .route("/ops/sign-in", get(redirect_to_page).post(sign_in))
+        .route("/ops/sign-out", get(redirect_to_page).post(sign_out))
+        .route("/ops/check", get(redirect_to_page).post(check))
 }
 
-/// The links of the page are relative to the path without the slash. A browser also asks for the address of a form, when its user
-/// loads the response again.
-async fn to_the_page() -> Redirect {
+/// The page's links are relative to the path without the slash. A GET of a form's address comes from a user who reopens it; it leads to
+/// the page.
+async fn redirect_to_page() -> Redirect {
     Redirect::to("../ops")
 }
 
-/// Shows the failures of the page's paths as pages, to browsers. A bug stays a problem like everywhere, which shows and logs what it
-/// may.
+/// Renders failures under /ops as HTML pages for browsers. Internal failures stay problems, because `envelope` logs and redacts them.
 pub(super) async fn failures_as_pages(request: Request, next: Next) -> Response {
     let rest = request.uri().path().strip_prefix("/ops");
     let up = match rest {
@@ -80,14 +79,14 @@ async fn show(State(state): State<AppState>, parameters: Query<OpsParameters>, r
     page(&state, &parameters.0).await.respond(StatusCode::OK)
 }
 
-/// Opens a session for whoever has the admin token. A wrong one is refused with 403: a 401 would have to name a scheme of
-/// `Authorization` (RFC 9110, 15.5.2), and a browser cannot sign in by one here.
+/// Opens a session if the form has the admin token. A wrong token gets 403, not 401: a 401 requires `WWW-Authenticate` (RFC 9110,
+/// 15.5.2), and this form uses no such scheme.
 async fn sign_in(State(state): State<AppState>, request: Request) -> Result<Response> {
     let (parts, body) = request.into_parts();
     session::check_same_site(&parts.headers)?;
     let form = form::read(&parts, body).await?;
     let token = form.field("token").trim();
-    let session = match guess(&parts, &state, async || state.authenticator.sign_in(token)).await {
+    let session = match throttled(&parts, &state, async || state.authenticator.sign_in(token)).await {
         Ok(session) => session,
         Err(failure) if failure.kind == FailureKind::Unauthenticated => {
             note_refusal(&parts, &state, &failure);
@@ -125,6 +124,13 @@ async fn check(State(state): State<AppState>, context: Context, request: Request
     let tenant = state.gateway.tenants.get(&TenantId::from(form.field("tenant"))).await?;
     let id = CredentialId::from(form.field("credential"));
     let context = context.0.of(&tenant.id);
-    let found = state.gateway.credentials.check_as_operator(&context, &tenant.id, &id).await?;
+    let found = state.gateway.credentials.check_as_operator(&context, &tenant.id, &id).await;
+    let found = found.map_err(|failure| match failure.kind {
+        // The gateway's own detail speaks of an API key.
+        kind @ FailureKind::CredentialNotFound => {
+            Failure::new(kind, "This tenant has no credential with this id.")
+        }
+        _ => failure,
+    })?;
     Ok(check_result(&tenant, &id, &found).respond(StatusCode::OK))
 }

@@ -111,7 +111,7 @@ fn tiles(
     let hint = format!("{}, by the gateway or a CRM", counted(failed, "request", "requests"));
     tile("Failed", &percent(failed, sum.requests), &hint, failed > 0);
     let paused = state.gateway.upstreams.paused_hosts();
-    tile("CRM hosts paused", &count(paused.len() as u64), &named(&paused), !paused.is_empty());
+    tile("CRM hosts paused", &count(paused.len() as u64), &paused_hosts_hint(&paused), !paused.is_empty());
     if let Err(failure) = &stored.totals {
         tile("Database", "not read", failure.kind.code(), true);
     }
@@ -131,7 +131,7 @@ fn tiles(
 }
 
 /// The first of the paused hosts.
-fn named(paused: &[Text]) -> String {
+fn paused_hosts_hint(paused: &[Text]) -> String {
     let (first, rest) = paused.split_at(paused.len().min(PAUSED_NAMED));
     let mut names: Vec<String> = first.iter().map(|host| escaped(host)).collect();
     if !rest.is_empty() {

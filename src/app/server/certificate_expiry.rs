@@ -1,4 +1,4 @@
-//! When the certificate of the listener expires. Clients notice it at once, the operator should before.
+//! When the listener's certificate expires, so that the operator is warned before clients fail.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,42 +10,69 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, Error, RootCertStore};
 
-/// From how long before its end the operator is warned. Public authorities renew a month before.
+/// How long before its expiry the log warns of a certificate. ACME clients renew earlier.
 const NEAR: Duration = Duration::from_hours(14 * 24);
 
 /// When a certificate expires.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::app) struct CertificateExpiry {
+pub struct CertificateExpiry {
     pub(super) certificate: PathBuf,
+    /// `None` if it has always been valid.
+    valid_from: Option<Timestamp>,
     pub(in crate::app) at: Timestamp,
 }
 
 impl CertificateExpiry {
-    /// The expiry of the first of `chain`; `None` if it cannot be told. Those of its issuers are not looked at, because clients may
-    /// know other ones.
+    /// The expiry of the first of `chain`; `None` if it cannot be read. Only the first certificate counts: clients may know other
+    /// issuers.
     pub(super) fn of(certificate: PathBuf, chain: &[CertificateDer<'_>]) -> Option<Self> {
         let parsed = ParsedCertificate::try_from(chain.first()?).ok()?;
-        // The verification compares the time before it needs an issuer, and at the end of time everything has expired.
-        let end = UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX));
-        let verified =
-            verify_server_cert_signed_by_trust_anchor(&parsed, &RootCertStore::empty(), &[], end, &[]);
-        let Err(Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. })) = verified
+        let verify_at = |seconds: u64| {
+            let at = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+            verify_server_cert_signed_by_trust_anchor(&parsed, &RootCertStore::empty(), &[], at, &[])
+        };
+        let timestamp = |time: UnixTime| {
+            i64::try_from(time.as_secs()).ok().and_then(|at| Timestamp::from_second(at).ok())
+        };
+        // webpki checks the validity period before the issuer, so verifying at the end of time always returns the expiry.
+        let Err(Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. })) =
+            verify_at(u64::MAX)
         else {
             return None;
         };
-        // A time that is too late is how a certificate without an end is written.
-        let at = i64::try_from(not_after.as_secs()).ok().and_then(|at| Timestamp::from_second(at).ok())?;
-        Some(Self { certificate, at })
+        // A date out of range means that the certificate has no expiry.
+        let at = timestamp(not_after)?;
+        let valid_from = match verify_at(0) {
+            Err(Error::InvalidCertificate(CertificateError::NotValidYetContext { not_before, .. })) => {
+                timestamp(not_before)
+            }
+            _ => None,
+        };
+        Some(Self { certificate, valid_from, at })
     }
 
-    /// Whether it has expired, or will soon.
-    pub(in crate::app) fn is_near(&self) -> bool {
-        crate::clock::now() >= self.at.checked_sub(NEAR).unwrap_or(Timestamp::MIN)
+    /// The start of its validity, if that is in the future.
+    fn not_valid_before(&self) -> Option<Timestamp> {
+        self.valid_from.filter(|from| crate::clock::now() < *from)
+    }
+
+    /// Whether it is not valid yet, has expired, or will soon.
+    #[must_use]
+    pub fn needs_warning(&self) -> bool {
+        self.not_valid_before().is_some()
+            || crate::clock::now() >= self.at.checked_sub(NEAR).unwrap_or(Timestamp::MIN)
     }
 }
 
 impl fmt::Display for CertificateExpiry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(from) = self.not_valid_before() {
+            return write!(
+                f,
+                "the TLS certificate {} is not valid before {from}",
+                self.certificate.display()
+            );
+        }
         let verb = if crate::clock::now() >= self.at { "has expired" } else { "expires" };
         write!(f, "the TLS certificate {} {verb} at {}", self.certificate.display(), self.at)
     }
@@ -92,11 +119,27 @@ mod tests {
         {
             set_shift(left - day * days);
             assert_eq!(
-                (valid.is_near(), valid.to_string().contains(says)),
+                (valid.needs_warning(), valid.to_string().contains(says)),
                 (is_near, true),
                 "{days}: {valid}"
             );
         }
         set_shift(SignedDuration::ZERO);
+    }
+
+    #[test]
+    fn the_operator_is_warned_of_a_certificate_that_is_not_valid_yet() {
+        let valid = expiry(&["valid.pem"]).unwrap();
+        let says = "is not valid before 2026-11-21T21:54:09Z";
+        let from: Timestamp = "2026-11-21T21:54:09Z".parse().unwrap();
+        for (seconds, is_early) in [(-60, true), (60, false)] {
+            set_shift(from.duration_since(crate::clock::now()) + SignedDuration::from_secs(seconds));
+            assert_eq!(
+                (valid.needs_warning(), valid.to_string().contains(says)),
+                (is_early, is_early),
+                "{valid}"
+            );
+            set_shift(SignedDuration::ZERO);
+        }
     }
 }

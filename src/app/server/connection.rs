@@ -31,7 +31,8 @@ use super::tls::{Tls, handshake_refusal};
 use crate::api::PeerAddress;
 use crate::telemetry::{ConnectionRefusal, RefusedConnections};
 
-/// The buffer of one connection in each direction, and therefore the largest head.
+/// The buffer of one connection in each direction. A head of this size always fits; hyper may read up to as much again before it refuses
+/// one.
 const BUFFER: usize = 64 * 1024;
 /// Tells the caller to send no further request; the library then closes the connection.
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
@@ -89,7 +90,7 @@ impl ServerConnections {
                     state.end_handshake();
                     self.serve(io, state).await;
                 }
-                // Who sent nothing only looked whether somebody listens.
+                // A peer that sent nothing is a port check, not a refusal.
                 Err(refusal) if state.has_begun() => self.refused.note(refusal, state.peer),
                 Err(_) => {}
             }
@@ -98,7 +99,7 @@ impl ServerConnections {
     }
 
     /// Passes the requests of a connection to the router.
-    fn dispatcher(
+    fn route_requests(
         &self,
         state: &Arc<ConnectionState>,
     ) -> impl Service<hyper::Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Send + use<>
@@ -137,7 +138,7 @@ impl ServerConnections {
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let service = self.dispatcher(&state);
+        let service = self.route_requests(&state);
         let (refused, peer) = (Arc::clone(&self.refused), state.peer);
         let connection = self.http.serve_connection(TokioIo::new(io), service);
         let mut stop = self.stop.subscribe();
@@ -176,8 +177,8 @@ impl ServerConnections {
                 if late.deadline() != due {
                     late.as_mut().reset(due);
                 }
-                let is_slow = || state.has_begun().then_some(ConnectionRefusal::HeadTooSlow);
-                late.as_mut().poll(context).map(|()| is_slow())
+                let refusal_if_late = || state.has_begun().then_some(ConnectionRefusal::HeadTooSlow);
+                late.as_mut().poll(context).map(|()| refusal_if_late())
             })
             .await;
             if let Some(refusal) = refusal {
@@ -187,9 +188,9 @@ impl ServerConnections {
     }
 }
 
-/// Why the library refused a head, to which it has responded; `None` if it did not.
+/// Why hyper rejected the head; `None` if the connection ended otherwise.
 fn head_refusal(error: &hyper::Error) -> Option<ConnectionRefusal> {
-    /// The library tells it apart by its text alone.
+    /// hyper has no predicate for it, so its text is compared.
     const URI_TOO_LONG: &str = "URI too long";
     if error.is_parse_too_large() {
         let is_uri = error.to_string() == URI_TOO_LONG;

@@ -19,6 +19,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+pub(super) use self::certificate_expiry::CertificateExpiry;
 use self::connection::ServerConnections;
 use self::connection_state::ConnectionState;
 pub(super) use self::connection_state::ConnectionTimes;

@@ -106,6 +106,7 @@ impl Tls {
     /// Reloads the certificate whenever its files change. Shows when it expires, and warns before that.
     pub(in crate::app) async fn watch(self) {
         let (mut ticks, warned) = (crate::clock::every(CHECKED_EVERY), RepeatLimit::new(WARNED_EVERY));
+        let mut is_unknown_logged = false;
         loop {
             ticks.tick().await;
             let tls = self.clone();
@@ -113,10 +114,15 @@ impl Tls {
             let _ = tokio::task::spawn_blocking(move || tls.reload()).await;
             let expiry = self.expiry();
             series::certificate_expires(expiry.as_ref().map(|expiry| expiry.at));
-            if let Some(expiry) = expiry.filter(CertificateExpiry::is_near)
-                && warned.due(&expiry.to_string()).is_some()
-            {
-                tracing::warn!("{expiry}");
+            match expiry {
+                Some(expiry) if expiry.needs_warning() && warned.due(&expiry.to_string()).is_some() => {
+                    tracing::warn!("{expiry}");
+                }
+                None if !std::mem::replace(&mut is_unknown_logged, true) => {
+                    let certificate = self.certificate.files.certificate.display();
+                    tracing::warn!(%certificate, "the TLS certificate has no expiry that can be read, so no alert warns of it");
+                }
+                _ => {}
             }
         }
     }
@@ -130,11 +136,12 @@ impl Tls {
         if io.io.peek(&mut first).await? == 1 && first != [HANDSHAKE] {
             // What was sent must be read, else the system cuts off the response.
             let mut request = [0; 8192];
-            let _ = io.read(&mut request).await?;
+            let _ = io.read(&mut request).await;
             let head = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain";
             let response = format!("{head}\r\nContent-Length: {}\r\n\r\n{NOT_TLS}", NOT_TLS.len());
-            io.write_all(response.as_bytes()).await?;
-            io.shutdown().await?;
+            // A client that has hung up spoke no TLS either.
+            let _ = io.write_all(response.as_bytes()).await;
+            let _ = io.shutdown().await;
             return Err(io::Error::other(PlainHttp));
         }
         self.acceptor.accept(io).await
@@ -148,11 +155,16 @@ struct PlainHttp;
 
 /// Why a handshake failed.
 pub(super) fn handshake_refusal(error: &io::Error) -> ConnectionRefusal {
+    use io::ErrorKind as K;
+    if matches!(error.kind(), K::UnexpectedEof | K::ConnectionReset | K::BrokenPipe) {
+        return ConnectionRefusal::TlsAborted;
+    }
     let Some(cause) = error.get_ref() else { return ConnectionRefusal::TlsFailed };
     if cause.is::<PlainHttp>() {
         return ConnectionRefusal::PlainHttp;
     }
     match cause.downcast_ref::<rustls::Error>() {
+        Some(rustls::Error::NoApplicationProtocol) => ConnectionRefusal::NoHttp1,
         Some(rustls::Error::PeerIncompatible(_)) => ConnectionRefusal::TlsIncompatible,
         Some(rustls::Error::AlertReceived(
             Alert::BadCertificate

@@ -18,10 +18,8 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
 use futures_util::future::BoxFuture;
-use tokio::task::AbortHandle;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 
 pub(in crate::gateway) use in_flight::InFlightWrite;
 pub(in crate::gateway) use lease::{Lease, new_fence};
@@ -34,51 +32,69 @@ pub(in crate::gateway) use locks::{Guard, Locks};
 pub use response::StoredResponse;
 pub(in crate::gateway) use state::{Destination, RecoveryContext, ReplayStep, WriteState};
 
-use crate::domain::{CallContext, Failure, RequestRecord, Result, Retryable};
+use crate::domain::{CallContext, Failure, RequestRecord, Result, Retryable, Text};
 
 /// A caller who waits for its write. If it leaves before the end, its record says that the write goes on.
 struct WaitingCaller {
     record: RequestRecord,
-    write: AbortHandle,
+    response: oneshot::Receiver<Result<StoredResponse>>,
 }
 
 impl Drop for WaitingCaller {
     fn drop(&mut self) {
-        if !self.write.is_finished() {
+        let runs = matches!(self.response.try_recv(), Err(TryRecvError::Empty));
+        // From here on the write logs its end itself, unless it ended just before.
+        self.response.close();
+        if runs && self.response.try_recv().is_err() {
             self.record.note_write_continues();
+        }
+    }
+}
+
+/// A write in its task. Its end is logged if the caller has left, because the line of the request says only that the write goes on.
+struct RunningWrite {
+    caller: Option<oneshot::Sender<Result<StoredResponse>>>,
+    record: RequestRecord,
+    request_id: Text,
+}
+
+impl RunningWrite {
+    fn end(mut self, response: Result<StoredResponse>) {
+        let Some(Err(response)) = self.caller.take().map(|caller| caller.send(response)) else { return };
+        let facts = self.record.facts();
+        tracing::info!(
+            request_id = self.request_id.as_str(),
+            status = response.as_ref().ok().map(|response| response.status),
+            code = response.as_ref().err().map(|failure| failure.kind.code()),
+            attempts = facts.attempts,
+            upstream_ms = u64::try_from(facts.upstream.as_millis()).unwrap_or(u64::MAX),
+            "a write whose caller left has ended"
+        );
+    }
+}
+
+impl Drop for RunningWrite {
+    /// The process stops before the write has ended, or it panicked.
+    fn drop(&mut self) {
+        if self.caller.as_ref().is_some_and(oneshot::Sender::is_closed) {
+            tracing::warn!(request_id = self.request_id.as_str(), "a write whose caller left was cut off");
         }
     }
 }
 
 /// Runs a write in its own task. If a caller disconnects, the write is not left half done with its lock released and its
 /// call still running at the CRM. The future is boxed by the caller, because it is large and a task copies it several times.
-/// Its end is logged then, because the line of the request says only that the caller left and the write goes on.
 pub(in crate::gateway) async fn run_to_completion(
     context: &CallContext,
     write: BoxFuture<'static, Result<StoredResponse>>,
 ) -> Result<StoredResponse> {
-    let awaited = Arc::new(());
-    let caller = Arc::downgrade(&awaited);
+    let (caller, response) = oneshot::channel();
     let (record, request_id) = (context.record.clone(), context.request_id.clone());
-    let task = tokio::spawn(async move {
-        let response = write.await;
-        if caller.strong_count() == 0 {
-            let facts = record.facts();
-            tracing::info!(
-                request_id = request_id.as_str(),
-                status = response.as_ref().ok().map(|response| response.status),
-                code = response.as_ref().err().map(|failure| failure.kind.code()),
-                attempts = facts.attempts,
-                upstream_ms = u64::try_from(facts.upstream.as_millis()).unwrap_or(u64::MAX),
-                "a write whose caller left has ended"
-            );
-        }
-        response
-    });
-    let _waiting = WaitingCaller { record: context.record.clone(), write: task.abort_handle() };
-    let response = task.await.unwrap_or_else(|_| Err(Failure::internal("the task of a write ended early")));
-    drop(awaited);
-    response
+    let running = RunningWrite { caller: Some(caller), record, request_id };
+    tokio::spawn(async move { running.end(write.await) });
+    let mut waiting = WaitingCaller { record: context.record.clone(), response };
+    let response = (&mut waiting.response).await;
+    response.unwrap_or_else(|_| Err(Failure::internal("the task of a write ended early")))
 }
 
 /// Ends a write. With a key, a response is recorded before it is returned; this includes a final refusal by the CRM. After

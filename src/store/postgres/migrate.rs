@@ -56,7 +56,7 @@ pub(super) async fn inspect(
         .await
         .map_err(failed)?;
     if !marked {
-        is_empty(&mut reading, url).await?;
+        ensure_empty(&mut reading, url).await?;
         return Ok((0, 0, Vec::new()));
     }
     let (version, usable_by) = sqlx::query_as("SELECT version, usable_by FROM schema_use")
@@ -91,7 +91,7 @@ async fn state(
             .await
             .map_err(failed);
     }
-    is_empty(exclusive, url).await?;
+    ensure_empty(exclusive, url).await?;
     sqlx::raw_sql(
         "CREATE TABLE schema_use (version BIGINT NOT NULL, usable_by BIGINT NOT NULL); \
          INSERT INTO schema_use (version, usable_by) VALUES (0, 1)",
@@ -102,8 +102,11 @@ async fn state(
     Ok((0, 1))
 }
 
-/// Fails if the database has tables. Call it only if it has none of ours.
-async fn is_empty(transaction: &mut Transaction<'_, Postgres>, url: &PostgresUrl) -> Result<(), OpenError> {
+/// Fails if the schema has tables. Call it only when `schema_use` is missing.
+async fn ensure_empty(
+    transaction: &mut Transaction<'_, Postgres>,
+    url: &PostgresUrl,
+) -> Result<(), OpenError> {
     let tables: i64 =
         sqlx::query_scalar("SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()")
             .persistent(false)

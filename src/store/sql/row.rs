@@ -13,7 +13,7 @@ use crate::telemetry::{RepeatLimit, series};
 
 const DISK_FULL: &str = "disk full";
 const LOCKED_BY_OTHERS: &str = "database locked";
-/// Every statement fails while the database is down: the metrics count each, the log repeats the same cause seldom.
+/// While the database is down every statement fails: metrics count all, the log limits each text.
 static LOGGED: RepeatLimit = RepeatLimit::new(Duration::from_secs(30));
 
 pub(super) enum Row {

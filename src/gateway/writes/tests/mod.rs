@@ -1,5 +1,6 @@
 //! The ledger over a real database: replays, refusals, crashes at each point, lost leases, expiry.
 
+mod callers;
 mod house;
 mod releases;
 mod stopped;
