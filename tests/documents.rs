@@ -80,3 +80,17 @@ fn every_variable_that_a_document_names_exists() {
         assert!(compose.contains(&format!("    {name}:")), "the compose file does not pass on {name}");
     }
 }
+
+#[test]
+fn each_picture_differs_in_light_and_dark_only_in_its_colours() {
+    let assets = format!("{}/src/api/docs/assets", env!("CARGO_MANIFEST_DIR"));
+    for name in ["flow", "flow-phone"] {
+        let without_colours = |scheme: &str| {
+            let text = std::fs::read_to_string(format!("{assets}/{name}-{scheme}.svg")).unwrap();
+            let parts =
+                text.split("\"#").map(|part| part.trim_start_matches(|c: char| c.is_ascii_hexdigit()));
+            parts.map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(without_colours("light"), without_colours("dark"), "{name}");
+    }
+}

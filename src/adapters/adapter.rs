@@ -309,7 +309,7 @@ impl AdapterSpec {
 
     /// The failure of a filter that was passed to the CRM although it is not declared: a bug.
     pub(super) fn undeclared(&self, name: FilterName) -> Failure {
-        Failure::internal(format!("the filter {} is not declared for {}", name.parameter(), self.title))
+        Failure::internal(format!("the filter {} is not declared for {}", name.parameter(), self.name()))
     }
 }
 

@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::CallRates;
-use crate::domain::{
-    Failure, Faults, FieldFault, RawJson, Region, Result, Text, abbreviated, probably_meant,
-};
+use crate::domain::{Failure, Faults, FieldFault, RawJson, Region, Result, Text, abbreviated, suggestion};
 use crate::json::{self, Kind};
 use crate::upstream::is_plain_segment;
 
@@ -207,7 +205,7 @@ fn is_path_template(text: &str) -> bool {
 fn unknown(name: &str, specs: &[SettingSpec]) -> String {
     let names: Vec<&str> = specs.iter().map(|spec| spec.name).collect();
     let name = abbreviated(name);
-    match probably_meant(&name, names.iter().copied()) {
+    match suggestion(&name, names.iter().copied()) {
         Some(meant) => format!("Unknown setting `{name}`. Did you mean `{meant}`?"),
         None => format!("Unknown setting `{name}`. Settings of this provider: {}.", names.join(", ")),
     }

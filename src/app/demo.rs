@@ -27,10 +27,11 @@ const OPERATOR_TOKEN: &str = "demo-operator-token";
 /// The timeout of local calls at the start.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Runs gateway and simulators on loopback until Ctrl-C. `announce` gets the text that says what to try.
+/// Runs gateway and simulators on loopback until Ctrl-C. `announce` gets the text that says what to try, with colours if wanted.
 /// Fails with a sentence if it cannot start, or if `address` is not loopback, because its key is public.
 pub async fn demo(
     address: SocketAddr,
+    has_colours: bool,
     announce: impl FnOnce(&str) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     anyhow::ensure!(
@@ -44,7 +45,7 @@ pub async fn demo(
     let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let mut crms = Vec::new();
     for crm in SIMULATED {
-        crms.push((crm, crm.start(anywhere).await?));
+        crms.push((crm, crm.start(anywhere, Vec::new()).await?));
     }
     // Removed when it goes out of scope, also after a Ctrl-C.
     let folder = tempfile::Builder::new().prefix("contacts-gateway-demo-").tempdir()?;
@@ -55,7 +56,7 @@ pub async fn demo(
     for (crm, running) in &crms {
         link(&parts, &caller, crm.provider, running, &(crm.secret)(running.token())).await?;
     }
-    announce(&welcome(listener.local_addr()?, key.text().expose_secret(), &crms))?;
+    announce(&welcome(listener.local_addr()?, key.text().expose_secret(), &crms, has_colours))?;
     run(listener, None, None, state(parts, &Limits::default(), EdgeSettings::default()), signals).await?;
     for (_, running) in crms {
         running.shutdown().await;
@@ -125,43 +126,79 @@ fn failed(failure: crate::domain::Failure) -> anyhow::Error {
     anyhow::anyhow!("the demo could not start: {}", failure.detail.as_str())
 }
 
-/// The text for new users. The lines that begin with `curl` or `for` work as printed, once `KEY` is set.
-fn welcome(address: SocketAddr, key: &str, crms: &[(&Simulated, Running)]) -> String {
+/// The text for new users. The lines that begin with `curl` or `for` work as printed, once `KEY` is set; they have no colours.
+fn welcome(address: SocketAddr, key: &str, crms: &[(&Simulated, Running)], has_colours: bool) -> String {
     const PERSON: &str = r#"{"firstName":"Ada","lastName":"Okafor","emailAddresses":[{"emailAddress":"ada.okafor@example.com"}],"phoneNumbers":[{"phoneNumber":"+1 416 555 0123"}]}"#;
     const AUTH: &str = r#"-H "Authorization: Bearer $KEY""#;
+    let styled = |style: u8, text: &str| {
+        if has_colours { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
+    };
+    let (bold, dim) = (|text: &str| styled(1, text), |text: &str| styled(2, text));
     let ids: Vec<String> = ADAPTERS.iter().map(|spec| format!("demo-{}", spec.provider)).collect();
     let url = format!("http://{address}/crm/contacts");
     let mut text = format!(
-        "contacts-gateway demo: one contacts API, {} simulated CRMs with 450 people each.\n\n\
-         Reference    http://{address}/docs/\n\
-         Guide        http://{address}/docs/guide/\n\
-         Operator     http://{address}/ops   sign in with {OPERATOR_TOKEN}\n",
-        crms.len(),
+        "{}\n\n\
+         {}    http://{address}/docs/\n\
+         {}        http://{address}/docs/guide/\n\
+         {}     http://{address}/ops   sign in with {OPERATOR_TOKEN}\n",
+        bold(&format!(
+            "contacts-gateway demo: one contacts API, {} simulated CRMs with 450 people each.",
+            crms.len()
+        )),
+        bold("Reference"),
+        bold("Guide"),
+        bold("Operator"),
     );
     for (crm, running) in crms {
         // Writing to a string does not fail.
         let _ = writeln!(
             text,
-            "{:<12} {}   simulated; its calls: /_simulator/journal",
-            crm.provider,
-            running.base_url()
+            "{}{:width$}{}   simulated; its calls: /_simulator/journal",
+            bold(crm.provider),
+            "",
+            running.base_url(),
+            width = 13_usize.saturating_sub(crm.provider.len()),
         );
     }
     let _ = write!(
         text,
         "\nIn another terminal:\n\nexport KEY={key}\n\
-         \n# two people of each CRM\n"
+         \n{}\n",
+        dim("# two people of each CRM"),
     );
     for id in &ids {
         let _ = writeln!(text, "curl -s {AUTH} '{url}?credentialId={id}&pageSize=2'");
     }
     let _ = write!(
         text,
-        "\n# the same person into both CRMs, and one search over both\n\
+        "\n{}\n\
          for crm in {}; do curl -s {AUTH} -H 'Content-Type: application/json' \"{url}?credentialId=$crm\" -d '{PERSON}'; done\n\
          curl -s {AUTH} '{url}/search?emailAddress=ada.okafor@example.com'\n\
-         \nEach call is one line below. Ctrl-C stops the demo and removes its data.\n",
+         \n{}\n",
+        dim("# the same person into both CRMs, and one search over both"),
         ids.join(" "),
+        dim("Each call is one line below. Ctrl-C stops the demo and removes its data."),
     );
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_readers_copy_has_no_colours() {
+        let text = |has_colours| welcome(SocketAddr::from(([127, 0, 0, 1], 8080)), "cg_1", &[], has_colours);
+        let (plain, coloured) = (text(false), text(true));
+        assert!(!plain.contains('\x1b'));
+        assert!(
+            coloured.contains("\x1b[1mGuide\x1b[0m        http://127.0.0.1:8080/docs/guide/\n"),
+            "{coloured}"
+        );
+        assert!(coloured.contains("\n\x1b[2m# two people of each CRM\x1b[0m\n"), "{coloured}");
+        let copied = |line: &&str| ["export ", "curl ", "for "].iter().any(|start| line.starts_with(start));
+        let copied = |text: &'_ str| text.lines().filter(copied).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(copied(&coloured), copied(&plain));
+        assert_eq!(copied(&plain).len(), 3 + ADAPTERS.len());
+    }
 }

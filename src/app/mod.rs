@@ -24,7 +24,7 @@ use crate::config::{
     AdminToken, Config, ConfigError, ConfigFault, Flags, InspectedConfig, Limits, ProviderLimits,
     ServerSettings, SettingOrigin, StorageSettings, UpstreamLimits, environment,
 };
-use crate::domain::nearest;
+use crate::domain::suggestion;
 use crate::gateway::credentials::CredentialResolver;
 use crate::gateway::{
     ApiKeys, Audit, Contacts, Credentials, Gateway, Ledger, Rotation, SharedLocks, Tenants,
@@ -278,7 +278,7 @@ fn unknown_providers(limits: &UpstreamLimits) -> Vec<ConfigFault> {
     let names = || ADAPTERS.iter().map(|spec| spec.provider.as_str());
     let unknown = limits.0.iter().filter(|limits| !names().any(|name| name == limits.provider));
     let fault = |limits: &ProviderLimits| {
-        let near = nearest(&limits.provider, names()).map_or_else(
+        let near = suggestion(&limits.provider, names()).map_or_else(
             || format!("the providers are {}", names().collect::<Vec<_>>().join(", ")),
             |near| format!("did you mean `{near}`?"),
         );

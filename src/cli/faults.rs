@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use crate::domain::nearest;
-use crate::simulators::{Fault, FaultDoc, FaultError, FaultField, FaultKind, FieldType};
+use crate::domain::suggestion;
+use crate::simulators::{Fault, FaultError, FaultField, FaultKind, FieldType};
 
 /// `KIND`, or `KIND:FIELD=VALUE,…`, or the JSON object that `POST /_simulator/faults` takes. The error is a sentence.
 pub(super) fn fault(text: &str) -> Result<Fault, String> {
@@ -50,21 +50,19 @@ fn value(text: &str, field: Option<&FaultField>) -> Result<Value, String> {
     }
 }
 
-/// What was probably meant, or what there is.
+/// What was probably meant, or what there is. The simulators use no other module, so that it is here.
 fn hint(error: &FaultError) -> String {
     let (given, known): (_, Vec<&str>) = match error {
         FaultError::UnknownKind(kind) => (kind, FaultKind::DOCS.iter().map(|doc| doc.name).collect()),
-        FaultError::UnknownField { kind, name } => (name, fields_of(kind).map(|field| field.name).collect()),
+        FaultError::UnknownField { kind, name } => {
+            (name, kind.all_fields().map(|field| field.name).collect())
+        }
         FaultError::Invalid(_) => return String::new(),
     };
-    match nearest(given, known.iter().copied()) {
-        Some(near) => format!("; did you mean `{near}`?"),
+    match suggestion(given, known.iter().copied()) {
+        Some(meant) => format!("; did you mean `{meant}`?"),
         None => format!("; known are: {}", known.join(", ")),
     }
-}
-
-fn fields_of(kind: &'static FaultDoc) -> impl Iterator<Item = &'static FaultField> {
-    kind.fields.iter().chain(Fault::LIMITS)
 }
 
 /// Every kind with its fields.
@@ -81,9 +79,9 @@ pub(super) fn faults_help() -> String {
     let limits: Vec<String> = Fault::LIMITS.iter().map(shown).collect();
     let _ = write!(
         text,
-        "\nEvery fault also takes, to affect some calls only: {}. In a path, a segment * matches any segment; \
-         writes_only leaves out calls that only read; so many calls as skip says succeed first; then so many as times says \
-         are affected.\n\n\
+        "\nTo affect only some calls, every fault also takes: {}. In `path`, a segment * matches any segment. \
+         `writes_only` ignores calls that only read. The first `skip` matching calls succeed, and the next `times` calls are \
+         affected.\n\n\
          Examples:\n  \
          contacts-gateway simulate aptly --fault status:code=503,times=2\n  \
          contacts-gateway simulate pipeline --fault latency:ms=800 --fault reset_after_applying:method=POST,path=/api/contacts,times=1\n  \
@@ -165,7 +163,7 @@ mod tests {
     fn every_field_is_documented_with_its_type() {
         for doc in FaultKind::DOCS {
             let mut fields = Map::from_iter([("kind".to_owned(), doc.name.into())]);
-            for field in fields_of(doc) {
+            for field in doc.all_fields() {
                 let value = match (field.name, field.takes) {
                     ("how", _) => "nulls".into(),
                     ("headers", _) => json!([["a", "b"]]),

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::cli_error::CliError;
+use crate::upstream::is_ca_as_end_entity;
 use crate::{clock, config};
 
 /// Longer than the deadline of any write.
@@ -263,9 +264,9 @@ fn cause(error: reqwest::Error) -> String {
     while let Some(cause) = root.source() {
         root = cause;
     }
-    if root.to_string().contains("CaUsedAsEndEntity") {
-        "the gateway cannot be reached: its certificate is that of an authority (CA:TRUE). Give the gateway a certificate that is \
-         signed by the authority, or one that is not marked as an authority"
+    if is_ca_as_end_entity(root) {
+        "the gateway cannot be reached: its certificate is a CA certificate (CA:TRUE). Use a certificate that the CA \
+         signed, or a self-signed one with `basicConstraints=CA:FALSE`"
             .to_owned()
     } else if error.is_connect() {
         format!("the gateway cannot be reached: {root}")

@@ -34,7 +34,7 @@ use crate::app::Components;
 use crate::config::{Config, LogFormat, allows_colours};
 use crate::simulators::Fault;
 use crate::store::Location;
-use crate::telemetry;
+use crate::telemetry::{self, LineFormat};
 
 /// One contacts API in front of several CRMs.
 #[derive(Parser)]
@@ -191,9 +191,18 @@ fn configured(flags: &crate::config::Flags) -> Result<Config, CliError> {
 }
 
 fn start_logs(config: &Config, level: tracing::level_filters::LevelFilter, is_json: bool) -> CliOutcome {
-    let colours = !is_json && allows_colours() && std::io::stderr().is_terminal();
-    telemetry::start(level, is_json, colours, config.log.log_success.one_of())
+    let format = if is_json {
+        LineFormat::Json
+    } else {
+        LineFormat::Text { colours: has_colours(&std::io::stderr()) }
+    };
+    telemetry::start(level, format, config.log.log_success.one_of())
         .map_err(|error| CliError::failed(error.to_string()))
+}
+
+/// Whether what is written to `stream` may have colours.
+fn has_colours(stream: &impl IsTerminal) -> bool {
+    allows_colours() && stream.is_terminal()
 }
 
 async fn opened(flags: &crate::config::Flags) -> Result<Components, CliError> {

@@ -7,9 +7,9 @@ use tracing::level_filters::LevelFilter;
 
 use super::cli_error::{CliError, CliOutcome};
 use super::output::Output;
-use super::start_logs;
+use super::{has_colours, start_logs};
 use crate::app::{self, SIMULATED};
-use crate::config::{Config, Flags, LogFormat, SettingOrigin, allows_colours};
+use crate::config::{Config, Flags, LogFormat, SettingOrigin};
 use crate::simulators::Fault;
 use crate::telemetry;
 
@@ -34,24 +34,9 @@ pub(super) async fn demo(flags: &Flags, output: &mut Output) -> CliOutcome {
     if !is_log_given(&config) {
         telemetry::log_briefly();
     }
-    let has_colours = allows_colours() && std::io::stdout().is_terminal();
-    let announce = |text: &str| {
-        let text = if has_colours { coloured(text) } else { text.to_owned() };
-        output.text(&text).map_err(|_| anyhow::anyhow!("the output cannot be written"))
-    };
-    Ok(app::demo(address(&config, 8080), announce).await?)
-}
-
-/// The text of the demo with the title and the names of the pages in bold, and remarks dimmed. What readers copy stays plain.
-fn coloured(text: &str) -> String {
-    let bold = |text: &str| format!("\x1b[1m{text}\x1b[0m");
-    let line = |(number, line): (usize, &str)| match line.split_once("  ") {
-        _ if number == 0 => bold(line),
-        _ if line.starts_with("# ") || line.ends_with('.') => format!("\x1b[2m{line}\x1b[0m"),
-        Some((name, rest)) if rest.trim_start().starts_with("http") => format!("{}  {rest}", bold(name)),
-        _ => line.to_owned(),
-    };
-    text.lines().enumerate().map(|each| line(each) + "\n").collect()
+    let announce =
+        |text: &str| output.text(text).map_err(|_| anyhow::anyhow!("the output cannot be written"));
+    Ok(app::demo(address(&config, 8080), has_colours(&std::io::stdout()), announce).await?)
 }
 
 pub(super) async fn simulate(
@@ -67,11 +52,8 @@ pub(super) async fn simulate(
     })?;
     let port = 8081 + u16::try_from(at).unwrap_or_default();
     let config = start(flags)?;
-    let running = SIMULATED[at].start(address(&config, port)).await?;
     let set = faults.len();
-    for fault in faults {
-        running.fault(fault);
-    }
+    let running = SIMULATED[at].start(address(&config, port), faults).await?;
     output.line(format!(
         "{provider}, simulated, at {} with the token {}",
         running.base_url(),
@@ -80,8 +62,7 @@ pub(super) async fn simulate(
     output
         .line("Received calls: GET /_simulator/journal. Faults: POST /_simulator/faults. Ctrl-C stops it.")?;
     if set > 0 {
-        output
-            .line(format!("Faults that are set: {set}. GET /_simulator/faults shows those that are left."))?;
+        output.line(format!("{set} faults are set; GET /_simulator/faults lists those that remain."))?;
     }
     app::stopped().await?;
     running.shutdown().await;
@@ -110,18 +91,4 @@ pub(super) fn start(flags: &Flags) -> Result<Config, CliError> {
     let level = if is_log_given(&config) { config.log.log } else { LevelFilter::WARN };
     start_logs(&config, level, config.log.log_format == LogFormat::Json)?;
     Ok(config)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::coloured;
-
-    #[test]
-    fn what_readers_copy_has_no_colours() {
-        let text = "title\n\nGuide     http://x\naptly  http://y   its calls\nexport KEY=cg_1\n# two people\ncurl -s 'http://x'\nThe end.\n";
-        let bold = "\x1b[1mtitle\x1b[0m\n\n\x1b[1mGuide\x1b[0m     http://x\n\x1b[1maptly\x1b[0m  http://y   its calls\n";
-        let rest =
-            "export KEY=cg_1\n\x1b[2m# two people\x1b[0m\ncurl -s 'http://x'\n\x1b[2mThe end.\x1b[0m\n";
-        assert_eq!(coloured(text), format!("{bold}{rest}"));
-    }
 }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::domain::nearest;
+use crate::domain::suggestion;
 
 /// A setting, or a key of a table in the file.
 #[derive(Debug)]
@@ -140,7 +140,7 @@ impl Setting {
                 number.map(|_: u64| ()).ok_or_else(|| self.wrong_kind())
             }
             ValueKind::Word(words) if !words.contains(&text) => {
-                let near = nearest(text, words.iter().copied());
+                let near = suggestion(text, words.iter().copied());
                 let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
                 Err(format!("must be one of: {}{near}", words.join(", ")))
             }
@@ -169,7 +169,7 @@ impl Setting {
 pub(super) fn unknown_key(name: &str, known: impl Iterator<Item = Cow<'static, str>>) -> String {
     let known: Vec<_> = known.collect();
     let shown = shown_key(name);
-    match nearest(name, known.iter().map(AsRef::as_ref)) {
+    match suggestion(name, known.iter().map(AsRef::as_ref)) {
         Some(near) => format!("{shown} is not a setting; did you mean `{near}`?"),
         None if known.len() > 12 => {
             format!("{shown} is not a setting; `contacts-gateway config example` shows all of them")

@@ -10,7 +10,7 @@ use super::file::{self, FileEntry, FileTables};
 use super::setting::{Setting, SettingSection, ValueKind};
 use super::values::FromSetting;
 use super::{Flags, crash, settings, small_file};
-use crate::domain::nearest;
+use crate::domain::suggestion;
 
 /// The variable that names the configuration file.
 const FILE_VARIABLE: &str = "GATEWAY_CONFIG";
@@ -208,7 +208,7 @@ fn check_filled(given: &SettingValue, values: &mut Values) -> bool {
 fn warning(name: &str) -> String {
     let known: Vec<String> =
         settings::all().map(Setting::variable).chain([FILE_VARIABLE.to_owned()]).collect();
-    match nearest(name, known.iter().map(String::as_str)) {
+    match suggestion(name, known.iter().map(String::as_str)) {
         Some(near) => format!("the variable {name} is unknown and ignored; did you mean {near}?"),
         None => format!("the variable {name} is unknown and ignored"),
     }

@@ -36,8 +36,8 @@ pub use request_record::{AttemptFacts, RequestFacts, RequestRecord, WarningCodes
 pub use rules::bounds;
 pub(crate) use string_enum::string_enum;
 pub use text::{
-    RawJson, Text, case_identity, field_key, is_same_field, name_identity, nearest, probably_meant,
-    short_field_key, text_identity, words,
+    RawJson, Text, case_identity, field_key, is_same_field, name_identity, short_field_key, suggestion,
+    text_identity, words,
 };
 pub use trace_parent::TraceParent;
 pub use warning::{Warning, WarningCode, known_warnings};

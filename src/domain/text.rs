@@ -105,23 +105,23 @@ fn key_letters(name: &str) -> impl Iterator<Item = char> + Clone {
     name.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).flat_map(char::to_lowercase)
 }
 
-/// The shortest known name that begins with `name`, such as `emailAddresses` for `email`, or else the nearest.
+/// What `name` was probably meant to be: the shortest known name that begins with it, such as `emailAddresses` for `email`, or
+/// else the most similar one, if one is similar.
 #[must_use]
-pub fn probably_meant<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+pub fn suggestion<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
     let key = key_letters(name);
+    let is_long = key.clone().nth(2).is_some();
     let begins = |known: &&str| {
         let mut letters = key_letters(known);
-        key.clone().count() > 2 && key.clone().all(|letter| letters.next() == Some(letter))
+        is_long && key.clone().all(|letter| letters.next() == Some(letter))
     };
-    known.clone().filter(begins).min_by_key(|known| known.len()).or_else(|| nearest(name, known))
+    known.clone().filter(begins).min_by_key(|known| known.len()).or_else(|| most_similar(name, known))
 }
 
-/// The known name most similar to `name`, if one is similar.
-#[must_use]
-pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+fn most_similar<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
-        // A name of a megabyte must not be compared.
-        .filter(|candidate| candidate.len().abs_diff(name.len()) <= candidate.len())
+        // A longer name cannot be similar, and the comparison takes quadratic time.
+        .filter(|candidate| name.len() <= 2 * candidate.len())
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= candidate.len().div_ceil(3))
         .min()

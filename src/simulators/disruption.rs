@@ -25,10 +25,10 @@ pub struct Disruption {
 
 impl Disruption {
     pub(super) const FIELDS: &'static [FaultField] = &[
-        FaultField::new("field", "String", false),
-        FaultField::new("drop", "bool", true),
-        FaultField::new("value", "Option<Value>", false),
-        FaultField::new("lies", "bool", true),
+        FaultField::new::<String>("field", false),
+        FaultField::new::<bool>("drop", true),
+        FaultField::new::<Option<Value>>("value", false),
+        FaultField::new::<bool>("lies", true),
     ];
 
     /// A field that is not written.

@@ -40,23 +40,46 @@ impl FaultDoc {
     /// A field of this kind, or of every fault.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&'static FaultField> {
-        self.fields.iter().chain(Fault::LIMITS).find(|field| field.name == name)
+        self.all_fields().find(|field| field.name == name)
+    }
+
+    /// The fields of this kind, and those of every fault.
+    pub fn all_fields(&self) -> impl Iterator<Item = &'static FaultField> + use<> {
+        self.fields.iter().chain(Fault::LIMITS)
     }
 }
 
 impl FaultField {
-    /// A field of this Rust type.
-    pub(super) const fn new(name: &'static str, rust: &'static str, has_default: bool) -> Self {
-        let is_optional = has_default || matches!(rust.as_bytes(), [b'O', b'p', b't', ..]);
-        let takes = match rust.as_bytes() {
-            b"u32" | b"u64" | b"i64" | b"usize" | b"Option<u32>" => FieldType::Number,
-            b"u16" => FieldType::Status,
-            b"bool" => FieldType::Flag,
-            b"String" | b"Option<String>" | b"Shape" => FieldType::Text,
-            _ => FieldType::Json,
-        };
-        Self { name, is_required: !is_optional, takes }
+    pub(super) const fn new<T: FaultValue>(name: &'static str, has_default: bool) -> Self {
+        Self { name, is_required: !(has_default || T::IS_OPTIONAL), takes: T::TYPE }
     }
+}
+
+/// A Rust type of a field.
+pub(super) trait FaultValue {
+    const TYPE: FieldType;
+    const IS_OPTIONAL: bool = false;
+}
+
+macro_rules! fault_values {
+    ($($type:ident: $($rust:ty),+;)*) => {$($(
+        impl FaultValue for $rust {
+            const TYPE: FieldType = FieldType::$type;
+        }
+    )+)*};
+}
+
+fault_values! {
+    Number: u32, u64, i64, usize;
+    Status: u16;
+    Flag: bool;
+    Text: String, Shape;
+    Json: Value, Map<String, Value>, Vec<(String, String)>;
+}
+
+impl<T: FaultValue> FaultValue for Option<T> {
+    const TYPE: FieldType = T::TYPE;
+    const IS_OPTIONAL: bool = true;
 }
 
 /// Each variant with its documentation, the `kind` in JSON, and its fields. A field with a default in quotes may be left out.
@@ -83,9 +106,8 @@ macro_rules! fault_kinds {
                 $(FaultDoc {
                     name: $kind,
                     about: concat!($($about),+),
-                    fields: &[$($(FaultField::new(
+                    fields: &[$($(FaultField::new::<$type>(
                         stringify!($field),
-                        stringify!($type),
                         matches!(&[$($default)?] as &[&str], [_]),
                     )),*)?],
                 },)*
@@ -139,19 +161,19 @@ fault_kinds! {
     CutJson "cut_json";
     /// Applied; chunked, and cut inside a chunk.
     CutChunk "cut_chunk";
-    /// Applied; a Content-Length that is wrong by so much, then a normal close.
+    /// Applied; a Content-Length that differs from the body by `by` bytes, then a normal close.
     WrongContentLength "wrong_content_length" { by: i64 };
-    /// Applied; a body of so many bytes, with or without a declared length.
+    /// Applied; a body of `bytes` bytes, with or without a declared length.
     Oversized "oversized" { bytes: u64, declared: bool };
     /// Applied; one byte, a pause, one byte, …
     Drip "drip" { ms: u64 = "one_second" };
     /// Applied; one byte of the body, then nothing more.
     Stall "stall";
-    /// Applied; a gzip body that unpacks to so many bytes, about a thousand to one.
+    /// Applied; a gzip body that unpacks to `bytes` bytes, about a thousand to one.
     GzipBomb "gzip_bomb" { bytes: u64 };
     /// Applied; the body with another content type, or with none.
     ContentType "content_type" { value: Option<String> };
-    /// Applied; the body is compressed with gzip so many times, and the header says it once.
+    /// Applied; the body compressed `layers` times, while `Content-Encoding` says gzip once.
     Gzip "gzip" { layers: u32 };
     /// Applied; the whole response, then a reset.
     AnsweredThenReset "answered_then_reset";
@@ -159,7 +181,7 @@ fault_kinds! {
     AnsweredThenSilent "answered_then_silent";
     /// Applied; the body between two texts.
     Around "around" { before: String, after: String };
-    /// Applied; the body with other fields: `only_ids`, `no_ids`, `more_members`, `nulls`, `numbers_as_texts`,
+    /// Applied; the body with other fields: `only_ids`, `no_ids`, `more_fields`, `nulls`, `numbers_as_texts`,
     /// `values_for_lists`, `lists_for_texts`, `huge_numbers` or `beyond_numbers`.
     Reshape "reshape" { how: Shape };
     /// Applied; an HTML page.
@@ -180,11 +202,11 @@ fault_kinds! {
     AppliedThen "applied_then" { status: u16 };
     /// Applied twice, one response.
     AppliedTwice "applied_twice";
-    /// Applied; a response after so many `103`s.
+    /// Applied; a response after `count` responses with status 103.
     InformationalFlood "informational_flood" { count: u32 };
-    /// Applied; a response with so many additional headers.
+    /// Applied; a response with `count` additional headers.
     ManyHeaders "many_headers" { count: u32 };
-    /// Applied; a response with one header of so many bytes.
+    /// Applied; a response with one header of `bytes` bytes.
     HugeHeader "huge_header" { bytes: usize };
     /// Before the call is handled, another client changes these fields of the contact (by default the contact in the path).
     /// The call itself succeeds.

@@ -58,12 +58,12 @@ impl fmt::Display for FaultError {
 impl Fault {
     /// The fields that every fault has: the calls that it affects.
     pub const LIMITS: &'static [FaultField] = &[
-        FaultField::new("token", "Option<String>", false),
-        FaultField::new("method", "Option<String>", false),
-        FaultField::new("path", "Option<String>", false),
-        FaultField::new("writes_only", "bool", true),
-        FaultField::new("skip", "u32", true),
-        FaultField::new("times", "Option<u32>", false),
+        FaultField::new::<Option<String>>("token", false),
+        FaultField::new::<Option<String>>("method", false),
+        FaultField::new::<Option<String>>("path", false),
+        FaultField::new::<bool>("writes_only", true),
+        FaultField::new::<u32>("skip", true),
+        FaultField::new::<Option<u32>>("times", false),
     ];
 
     /// Reads a fault from JSON. An unknown field is an error, so that a mistyped limit does not affect every call.
@@ -162,6 +162,10 @@ pub struct ArmedFaults {
 }
 
 impl ArmedFaults {
+    pub(super) fn new(faults: Vec<Fault>) -> Self {
+        Self { waiting: Arc::new(Mutex::new(faults)) }
+    }
+
     /// Appends a fault. The first fault that matches a call affects it.
     pub fn add(&self, fault: Fault) {
         self.waiting.lock().push(fault);

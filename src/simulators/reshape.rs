@@ -11,7 +11,7 @@ pub enum Shape {
     OnlyIds,
     NoIds,
     /// Adds undocumented fields of every type.
-    MoreMembers,
+    MoreFields,
     /// All values except the id are `null`.
     Nulls,
     /// Numbers become texts, in the whole response.
@@ -58,7 +58,7 @@ fn reshape(how: Shape, record: &mut Map<String, Value>) {
         Shape::OnlyIds => record.retain(|name, _| name == "_id"),
         Shape::NoIds => drop(record.shift_remove("_id")),
         Shape::Nulls => others.for_each(|value| *value = Value::Null),
-        Shape::MoreMembers => {
+        Shape::MoreFields => {
             let more =
                 json!({ "xText": "x", "xList": [1, [2]], "xObject": { "a": null }, "xFlag": true, "": "" });
             record.extend(more.as_object().cloned().unwrap_or_default());

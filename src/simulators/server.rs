@@ -40,6 +40,7 @@ pub struct Running {
 /// The parameters of a start, besides the CRM.
 pub(crate) struct SimulatorStart {
     pub listen: SocketAddr,
+    pub faults: Vec<Fault>,
     pub tokens: Vec<String>,
     pub clock: Clock,
     pub pace: Option<PublishedRates>,
@@ -51,7 +52,8 @@ impl Running {
         let listener = TcpListener::bind(start.listen).await?;
         let address = listener.local_addr()?;
         let (stop, stopping) = watch::channel(false);
-        let (journal, faults, views) = (Journal::default(), ArmedFaults::default(), Views::new(start.views));
+        let (journal, faults, views) =
+            (Journal::default(), ArmedFaults::new(start.faults), Views::new(start.views));
         let simulation = Arc::new(Simulation {
             crm: Arc::clone(&crm),
             journal: journal.clone(),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use parking_lot::RwLock;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::LINES;
+use super::{LINES, LineFormat};
 use crate::domain::{AttemptFacts, FailureKind, Origin, Principal, RequestFacts, TenantId, WarningCode};
 
 /// Health checks and scrapes come every few seconds, so their successes are logged at `debug`.
@@ -28,18 +28,16 @@ static ACCESS: OnceLock<AccessLog> = OnceLock::new();
 struct AccessLog {
     /// The level, and of how many successes one is logged; of 0, none.
     filter: RwLock<(LevelFilter, u64)>,
-    json: bool,
-    colours: bool,
+    format: LineFormat,
     /// Lines are short, for the people at a demo.
     brief: AtomicBool,
     seen: AtomicU64,
 }
 
-pub(super) fn start(level: LevelFilter, json: bool, colours: bool, one_of: u64) {
+pub(super) fn start(level: LevelFilter, format: LineFormat, one_of: u64) {
     ACCESS.get_or_init(|| AccessLog {
         filter: RwLock::new((level, one_of)),
-        json,
-        colours,
+        format,
         brief: AtomicBool::new(false),
         seen: AtomicU64::new(0),
     });
@@ -82,11 +80,17 @@ pub fn log(entry: &AccessEntry<'_>) {
     if level > most || (is_success(entry) && !log.takes_success(one_of)) {
         return;
     }
+    let is_json = log.format.is_json();
     if !log.brief.load(Ordering::Relaxed) {
-        LINES.push(&line(entry, level, log.json), log.json);
-    } else if API.iter().any(|path| entry.route.starts_with(path)) {
-        LINES.push(brief_line(entry, log.colours).as_bytes(), log.json);
+        LINES.push(&line(entry, level, is_json), is_json);
+    } else if entry.facts.failure.is_some() || is_api(entry.route) {
+        LINES.push(brief_line(entry, log.format.has_colours()).as_bytes(), is_json);
     }
+}
+
+/// Whether the route is one of the API, or that of no operation.
+fn is_api(route: &str) -> bool {
+    route == "none" || API.iter().any(|path| route.starts_with(path))
 }
 
 impl AccessLog {
@@ -344,8 +348,7 @@ mod tests {
             let filter = RwLock::new((LevelFilter::INFO, one_of));
             let log = AccessLog {
                 filter,
-                json: true,
-                colours: false,
+                format: LineFormat::Json,
                 brief: AtomicBool::new(false),
                 seen: AtomicU64::new(0),
             };
@@ -356,12 +359,12 @@ mod tests {
 
     #[test]
     fn a_brief_line_has_colours_where_they_are_wanted() {
-        let (well, ill) = (RequestFacts::default(), failed(FailureKind::ContactExists));
+        let (success, failure) = (RequestFacts::default(), failed(FailureKind::ContactExists));
         let line = |status, facts, colours| brief_line(&entry(status, "/crm/contacts", facts), colours);
-        assert_eq!(line(200, &well, false), "GET    /crm/contacts            200 · 12 ms\n");
-        assert_eq!(line(200, &well, true), "GET    /crm/contacts            \x1b[32m200\x1b[0m · 12 ms\n");
-        assert!(line(409, &ill, true).contains("\x1b[33m409 contact_exists\x1b[0m"));
-        assert!(line(502, &ill, true).contains("\x1b[31m502 "));
+        assert_eq!(line(200, &success, false), "GET    /crm/contacts            200 · 12 ms\n");
+        assert_eq!(line(200, &success, true), "GET    /crm/contacts            \x1b[32m200\x1b[0m · 12 ms\n");
+        assert!(line(409, &failure, true).contains("\x1b[33m409 contact_exists\x1b[0m"));
+        assert!(line(502, &failure, true).contains("\x1b[31m502 "));
     }
 
     #[test]

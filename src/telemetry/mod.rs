@@ -43,25 +43,43 @@ pub fn log_warnings(warnings: &[String]) {
     }
 }
 
-/// Starts the logs of this process, once, with colours if the reader wants them. Of `one_of` successful requests one is logged; of 0, none. Other crates log at `warn` or above, even if `level` is lower: at `debug` some of them
-/// log the data that they process. Fails if logs were started before, or if the writer thread cannot be started.
+/// How the lines are written.
+#[derive(Clone, Copy)]
+pub enum LineFormat {
+    Json,
+    Text { colours: bool },
+}
+
+impl LineFormat {
+    const fn is_json(self) -> bool {
+        matches!(self, Self::Json)
+    }
+
+    const fn has_colours(self) -> bool {
+        matches!(self, Self::Text { colours: true })
+    }
+}
+
+/// Starts the logs of this process. Logs one of every `one_of` successful requests; 0 logs none. Other crates log at `warn` or
+/// above, because at `debug` some log the data that they process. Fails if logs were started before, or if the writer thread
+/// cannot be started.
 pub fn start(
     level: LevelFilter,
-    json: bool,
-    colours: bool,
+    format: LineFormat,
     one_of: u64,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let json = format.is_json();
     let (filter, handle) = reload::Layer::new(filter_of(level));
     let lines = fmt::layer()
         .with_writer(move || LineWriter { lines: &LINES, json })
-        .with_ansi(colours)
+        .with_ansi(format.has_colours())
         // Errors of the formatter would be printed directly, not through the queue.
         .log_internal_errors(false);
     let lines = if json { lines.json().flatten_event(true).boxed() } else { lines.boxed() };
     tracing_subscriber::registry().with(lines.with_filter(filter)).try_init()?;
     let writer = std::thread::Builder::new().name("log".to_owned());
     writer.spawn(move || LINES.write_to(std::io::stderr(), json))?;
-    access::start(level, json, colours, one_of);
+    access::start(level, format, one_of);
     // It fails only if the subscriber is gone, and this one stays.
     LEVEL.get_or_init(|| Box::new(move |level| drop(handle.reload(filter_of(level)))));
     WRITER.get_or_init(|| json);

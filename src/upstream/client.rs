@@ -169,6 +169,12 @@ fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
     inner.downcast_ref().or_else(|| tls_error(inner.downcast_ref()?))
 }
 
+/// Whether a certificate was refused because it is a CA certificate. rustls has no variant for this error.
+#[must_use]
+pub fn is_ca_as_end_entity(error: &dyn std::error::Error) -> bool {
+    error.to_string().contains("CaUsedAsEndEntity")
+}
+
 fn of_tls(error: &rustls::Error) -> TransportError {
     use rustls::CertificateError as E;
     let rustls::Error::InvalidCertificate(error) = error else {
@@ -183,8 +189,7 @@ fn of_tls(error: &rustls::Error) -> TransportError {
         E::NotValidYet | E::NotValidYetContext { .. } => CertificateFault::NotValidYet,
         E::UnknownIssuer => CertificateFault::UnknownIssuer,
         E::NotValidForName | E::NotValidForNameContext { .. } => CertificateFault::OtherName,
-        // The verifier has no variant for it.
-        E::Other(error) if error.to_string().contains("CaUsedAsEndEntity") => CertificateFault::OfAuthority,
+        E::Other(error) if is_ca_as_end_entity(error) => CertificateFault::CaAsEndEntity,
         _ => CertificateFault::Other,
     })
 }

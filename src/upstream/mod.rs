@@ -43,6 +43,7 @@ pub use authorization::Authorization;
 pub use base_url::{BaseUrl, BaseUrlGuard, is_plain_segment};
 pub use bytes::{ByteBudget, BytesInFlight, Room, UNCOUNTED};
 pub use call::{Call, Decoded, Reply, RetrySafety};
+pub use client::is_ca_as_end_entity;
 pub use concurrency_limit::{Permit, Visit};
 pub use dependable::Upstream;
 pub use fetch::FetchUrl;

@@ -21,9 +21,23 @@ pub(super) enum CertificateFault {
     NotValidYet,
     UnknownIssuer,
     OtherName,
-    /// A self-signed one that is marked as that of an authority, as `openssl req -x509` makes it.
-    OfAuthority,
+    /// A CA certificate (CA:TRUE) used by a server, as `openssl req -x509` makes it.
+    CaAsEndEntity,
     Other,
+}
+
+impl CertificateFault {
+    /// The reason for the caller, if it is known.
+    const fn reason(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Expired => "it has expired",
+            Self::NotValidYet => "it is not valid yet",
+            Self::UnknownIssuer => "its issuer is not trusted",
+            Self::OtherName => "it is for another host name",
+            Self::CaAsEndEntity => "it is a CA certificate (CA:TRUE), which a server must not use",
+            Self::Other => return None,
+        })
+    }
 }
 
 /// The failure of one attempt.
@@ -71,9 +85,7 @@ impl TransportError {
                 CertificateFault::NotValidYet => "certificate not valid yet",
                 CertificateFault::UnknownIssuer => "certificate of an unknown issuer",
                 CertificateFault::OtherName => "certificate for another name",
-                CertificateFault::OfAuthority => {
-                    "certificate of an authority, marked CA:TRUE, used by a server"
-                }
+                CertificateFault::CaAsEndEntity => "CA certificate used by a server",
                 CertificateFault::Other => "certificate not accepted",
             },
             Self::Broken => "connection closed",
@@ -97,12 +109,13 @@ impl TransportError {
             Self::Unreachable(_) => {
                 Failure::new(FailureKind::UpstreamUnreachable, "The CRM could not be reached.")
             }
-            Self::Certificate(_) => {
-                let detail = format!("The CRM's TLS certificate was not accepted: {}.", self.cause());
+            Self::Certificate(fault) => {
+                let reason = fault.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
+                let detail = format!("The CRM's TLS certificate was not accepted{reason}.");
                 Failure::new(FailureKind::UpstreamTls, detail)
             }
             Self::Broken => {
-                lost(FailureKind::UpstreamUnreachable, "The CRM's connection broke before its response.")
+                lost(FailureKind::UpstreamUnreachable, "The connection to the CRM broke before the response.")
             }
             Self::CutOff => lost(FailureKind::UpstreamInvalidResponse, "The CRM's response broke off."),
             Self::Silent | Self::Slow => {

@@ -153,7 +153,7 @@ fn shows_no_key(chromium: &mut Chromium, operation: &str, key: &str) {
     assert!(command.contains("\"Authorization: Bearer $KEY\"") && !command.contains(key), "{command}");
     let headings = chromium.evaluate(&format!(
         "[...document.querySelectorAll('{operation} .responses-wrapper h4')].filter((heading) => \
-         heading.textContent === 'Responses' && getComputedStyle(heading).fontSize !== '0px').length"
+         heading.textContent === 'Responses' && getComputedStyle(heading).display !== 'none').length"
     ));
     assert_eq!(headings, 1, "{operation}");
 }

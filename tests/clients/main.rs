@@ -21,9 +21,8 @@ use demo::Demo;
 
 /// Spectral takes examples of our own `"type": "array"` for schemas without `items`.
 const SPECTRAL: &str = "extends: [spectral:oas]\nrules:\n  array-items: off\n";
-/// All checks, with what is not the server's fault left out. The example credentials are those of no CRM, which is a 5xx that says
-/// so. Rules that a schema cannot state, such as parameters that exclude each other, refuse what is valid by the schema. HTTP has
-/// unknown headers ignored.
+/// All checks except those that would report intended behaviour. The example credentials belong to no CRM, so calls fail with 501
+/// to 504. A schema cannot express that parameters exclude each other, so valid data may be refused. HTTP ignores unknown headers.
 const SCHEMATHESIS: &str = r#"
 [generation]
 allow-extra-parameters = false

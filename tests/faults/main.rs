@@ -9,6 +9,7 @@ mod case;
 mod cell;
 #[path = "../support/contract.rs"]
 mod contract;
+#[path = "../support/front.rs"]
 mod front;
 #[path = "../support/gateway_process.rs"]
 mod gateway_process;

@@ -134,7 +134,7 @@ pub(crate) fn rows(canary: &str) -> Vec<Row> {
     row("lone surrogate in a name",             always(text(r#"{"data":[{"_id":"a","firstname":"\udfff","firstName":"\udfff"}]}"#)), nonsense);
 
     row("records of nothing but an id",         always(FaultKind::Reshape { how: Shape::OnlyIds }), well);
-    row("unknown members",                      always(FaultKind::Reshape { how: Shape::MoreMembers }), well);
+    row("unknown members",                      always(FaultKind::Reshape { how: Shape::MoreFields }), well);
     row("null for every field",                 always(FaultKind::Reshape { how: Shape::Nulls }), well);
     row("numbers as texts",                     always(FaultKind::Reshape { how: Shape::NumbersAsTexts }), well);
     row("one value for a list",                 always(FaultKind::Reshape { how: Shape::ValuesForLists }), well);

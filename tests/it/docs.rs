@@ -155,7 +155,7 @@ async fn every_problem_has_a_page_at_its_type() {
         // The example is the one of the reference.
         let shown = page
             .text
-            .split("<h2>Example</h2>\n<pre><code class=\"language-json\">")
+            .split("<h2>Example</h2>\n<pre><code class=\"wrap\">")
             .nth(1)
             .unwrap()
             .split("</code>")

@@ -11,7 +11,7 @@ mod credentials;
 mod docs;
 mod edge;
 mod export;
-#[path = "../faults/front.rs"]
+#[path = "../support/front.rs"]
 #[expect(dead_code, reason = "another suite needs more of it")]
 mod front;
 mod limits;

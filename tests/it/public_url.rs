@@ -46,7 +46,7 @@ async fn locations_links_and_types_are_urls_behind_the_prefix() {
     }
 
     let crm = SIMULATED.iter().find(|crm| crm.provider == "pipeline").unwrap();
-    let running = crm.start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+    let running = crm.start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), Vec::new()).await.unwrap();
     let link =
         Link { base_url: running.base_url(), secret: running.token(), settings: json!({}), verify: false };
     let credential = gateway.link(&gateway.caller, crm.provider, link).await.unwrap();

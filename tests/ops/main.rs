@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod backup;
-#[path = "../faults/front.rs"]
+#[path = "../support/front.rs"]
 #[expect(dead_code, reason = "other suites need more of it")]
 mod front;
 #[path = "../support/gateway_process.rs"]

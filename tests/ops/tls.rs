@@ -166,7 +166,7 @@ async fn the_commands_reach_a_gateway_with_tls() {
     assert!(export(&fixture("ca.pem")).contains("unauthenticated"), "{}", export(&fixture("ca.pem")));
     let stranger = export(&fixture("self_signed.pem"));
     assert!(stranger.contains("cannot be reached") && stranger.contains("certificate"), "{stranger}");
-    // Self-signed, and marked as an authority: trusting it does not help.
+    // A self-signed CA certificate: trusting it does not help.
     secured.put("self_signed.pem", "tls.crt");
     let began = Instant::now();
     let told = loop {
@@ -176,7 +176,7 @@ async fn the_commands_reach_a_gateway_with_tls() {
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     };
-    assert!(told.contains("its certificate is that of an authority (CA:TRUE)"), "{told}");
+    assert!(told.contains("its certificate is a CA certificate (CA:TRUE)"), "{told}");
 }
 
 #[test]

@@ -10,12 +10,12 @@ use serde_json::Value;
 
 use super::DOCUMENT;
 use super::handling::handling;
-use super::markdown::{code_block, html_of, json_block};
+use super::markdown::{code_block, html_of, wrapped_block};
 use super::page::{DocsPage, Section, escaped, is_browser};
 use super::remediation::remediation;
 use crate::api::openapi::problems::example;
 use crate::api::problem::{status, title};
-use crate::domain::{Failure, FailureKind, Origin, Result, Retryable, nearest};
+use crate::domain::{Failure, FailureKind, Origin, Result, Retryable, suggestion};
 
 /// The list of all problems.
 pub(in crate::api) async fn errors() -> Response {
@@ -134,7 +134,7 @@ fn article(kind: FailureKind, kinds: &[FailureKind]) -> String {
     );
     body.push_str("<h2>Example</h2>\n");
     for &kind in kinds {
-        body.push_str(&json_block(&response(kind)));
+        body.push_str(&wrapped_block(&response(kind)));
     }
     let (python, typescript) = handling(kind);
     let _ = write!(
@@ -196,7 +196,7 @@ fn operations(code: &str) -> String {
 }
 
 fn unknown(code: &str) -> String {
-    let known = nearest(code, FailureKind::ALL.iter().map(|kind| kind.code()));
+    let known = suggestion(code, FailureKind::ALL.iter().map(|kind| kind.code()));
     let meant = known.map_or_else(String::new, |code| {
         format!(" Did you mean <a href=\"{code}\"><code>{code}</code></a>?")
     });

@@ -88,7 +88,7 @@ impl GuidePage {
         side + "</ul>\n"
     }
 
-    /// The headings of this page, for a phone: the list of pages is at its end there.
+    /// The headings of this page, at the top on a phone, where the list of pages is at the bottom.
     fn contents(&self) -> String {
         let links = self.text.headings.iter();
         let links = links.map(|(anchor, words)| format!("<li><a href=\"#{anchor}\">{words}</a></li>\n"));

@@ -12,8 +12,8 @@ pub(super) const fn handling(kind: FailureKind) -> (&'static str, &'static str) 
         K::ValidationFailed | K::InvalidParameter | K::UpstreamRejected => SHOW_FAULTS,
         K::ScanLimitReached => GO_ON,
         K::OutcomeUnknown | K::IdempotencyInProgress => SAME_KEY,
-        K::ContactNotFound => FORGET,
-        K::Unauthenticated | K::InsufficientScope => STOP,
+        K::ContactNotFound => LOOK_UP_AGAIN,
+        K::Unauthenticated | K::InsufficientScope => FIX_THE_KEY,
         K::UpstreamCredentialRejected | K::UpstreamPermissionDenied | K::SecretUnreadable => TELL_THE_OWNER,
         _ => match kind.retryable() {
             Retryable::Yes | Retryable::SameKeyOnly => LATER,
@@ -98,7 +98,7 @@ const SAME_KEY: (&str, &str) = (
 }"#,
 );
 
-const FORGET: (&str, &str) = (
+const LOOK_UP_AGAIN: (&str, &str) = (
     r#"if problem["code"] == "contact_not_found":
     # Somebody deleted the contact, or merged it into another one: look it up again, or forget its id.
     params = {"emailAddress": known_email}
@@ -110,12 +110,12 @@ const FORGET: (&str, &str) = (
 }"#,
 );
 
-const STOP: (&str, &str) = (
+const FIX_THE_KEY: (&str, &str) = (
     r#"if problem["code"] in ("unauthenticated", "insufficient_scope"):
-    # Every further request fails too. Stop, and tell whoever operates the app: it needs another key.
+    # A retry does not help. The operator of the app must renew the token, or get a key with the scope.
     raise SystemExit(f"{problem['detail']} (request {problem['requestId']})")"#,
     r#"if (["unauthenticated", "insufficient_scope"].includes(problem.code)) {
-  // Every further request fails too. Stop, and tell whoever operates the app: it needs another key.
+  // A retry does not help. The operator of the app must renew the token, or get a key with the scope.
   throw new Error(`${problem.detail} (request ${problem.requestId})`);
 }"#,
 );

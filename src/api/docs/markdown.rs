@@ -112,9 +112,9 @@ pub(super) fn code_block(code: &str) -> String {
     format!("<pre><code>{}</code></pre>\n", escaped(code))
 }
 
-/// A block of JSON, whose long lines are broken.
-pub(super) fn json_block(json: &str) -> String {
-    format!("<pre><code class=\"language-json\">{}</code></pre>\n", escaped(json))
+/// A block of code whose long lines are wrapped.
+pub(super) fn wrapped_block(code: &str) -> String {
+    format!("<pre><code class=\"wrap\">{}</code></pre>\n", escaped(code))
 }
 
 #[cfg(test)]

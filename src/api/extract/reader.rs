@@ -8,7 +8,7 @@ use super::decode::pairs;
 use super::times::timestamp;
 use crate::api::openapi::parameters;
 use crate::domain::bounds::TEXT_MOST;
-use crate::domain::{CredentialId, Failure, Faults, FieldFault, Result, Text, Timestamp, probably_meant};
+use crate::domain::{CredentialId, Failure, Faults, FieldFault, Result, Text, Timestamp, suggestion};
 
 /// A fault was already reported to the reader.
 pub(in crate::api) struct Noted;
@@ -47,7 +47,7 @@ impl QueryReader {
 
     /// The fault of an unknown parameter: the one that is probably meant, or all.
     fn unknown(&self, name: &str) -> String {
-        match probably_meant(name, self.known.iter().copied()) {
+        match suggestion(name, self.known.iter().copied()) {
             Some(meant) => format!("Unknown parameter. Did you mean `{meant}`?"),
             None if self.known.is_empty() => "Unknown parameter. This operation has none.".to_owned(),
             None => format!("Unknown parameter. Those of this operation: {}.", self.known.join(", ")),

@@ -111,7 +111,9 @@ pub(super) fn headers() -> [Parameter; 3] {
     let request_id = header(
         "X-Request-Id",
         // No pattern: such a value is not refused.
-        "Your id for the request: 1 to 128 letters, digits, `.`, `_` and `-`. The gateway replaces any other value.",
+        &format!(
+            "Your id for the request. The gateway replaces a value that does not match `{REQUEST_ID_PATTERN}`."
+        ),
         ObjectBuilder::new().schema_type(Type::String),
     );
     let deadline = header(

@@ -180,10 +180,22 @@ pub(in crate::api) struct RecordedProblem {
     pub(in crate::api) body: serde_json::Value,
 }
 
-/// The response with a problem of this kind that `tests/it/problems.rs` has recorded.
+/// The recorded response of this kind; `tests/it/problems.rs` records it.
 pub(in crate::api) fn example(kind: FailureKind) -> &'static RecordedProblem {
     static RECORDED: LazyLock<BTreeMap<String, RecordedProblem>> =
         LazyLock::new(|| serde_json::from_str(include_str!("problems.json")).unwrap_or_default());
     static NONE: LazyLock<RecordedProblem> = LazyLock::new(RecordedProblem::default);
     RECORDED.get(&recorded_name(kind)).unwrap_or(&NONE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_an_example() {
+        for &kind in K::ALL {
+            assert_eq!(example(kind).body["code"], kind.code(), "tests/README.md says how to record it");
+        }
+    }
 }

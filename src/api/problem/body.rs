@@ -120,7 +120,8 @@ pub(in crate::api) struct ProblemFault<'a> {
     /// A stable code, such as `required` or `unknown_member`.
     code: &'a str,
     /// What is wrong, and how to fix it.
-    detail: &'a str,
+    #[schema(value_type = String)]
+    detail: Cow<'a, str>,
 }
 
 /// The CRM that was called.
@@ -183,7 +184,7 @@ impl<'a> Problem<'a> {
             request_id: &context.request_id,
             origin: kind.origin().as_str(),
             retryable: retryable(*again),
-            errors: faults.iter().filter(|_| shown).map(ProblemFault::of).collect(),
+            errors: faults.iter().filter(|_| shown).map(|fault| ProblemFault::of(fault, *upstream)).collect(),
             errors_omitted: if shown { faults.omitted() } else { 0 },
             upstream: upstream.filter(|_| shown).map(ProblemUpstream::of),
             candidates: candidates.iter().filter(|_| shown).map(ProblemCandidate::of).collect(),
@@ -195,23 +196,27 @@ impl<'a> Problem<'a> {
     }
 }
 
-/// The detail, with the name of the CRM if it begins with "The CRM": the parts that detect a failure do not know the name.
+/// The detail, with the name of the CRM where it begins with it: the parts that detect a failure do not know the name.
 fn naming_the_crm(detail: &str, upstream: Option<UpstreamStatus>) -> Cow<'_, str> {
     let spec = upstream.and_then(|upstream| adapters::spec(upstream.provider.as_str()));
-    match (spec, detail.strip_prefix("The CRM")) {
-        (Some(spec), Some(rest)) if rest.starts_with([' ', '\'']) => format!("{}{rest}", spec.name()).into(),
-        _ => detail.into(),
-    }
+    let named = spec.and_then(|spec| {
+        ["", "The connection to "].iter().find_map(|before| {
+            let rest = detail.strip_prefix(before)?;
+            let rest = rest.strip_prefix("The CRM").or_else(|| rest.strip_prefix("the CRM"))?;
+            rest.starts_with([' ', '\'']).then(|| format!("{before}{}{rest}", spec.name()))
+        })
+    });
+    named.map_or(Cow::Borrowed(detail), Cow::Owned)
 }
 
 impl<'a> ProblemFault<'a> {
-    fn of(fault: &'a FieldFault) -> Self {
+    fn of(fault: &'a FieldFault, upstream: Option<UpstreamStatus>) -> Self {
         let FieldFault { place, code, detail } = fault;
         let (pointer, parameter) = match place {
             FaultLocation::Pointer(text) => (Some(text.as_str()), None),
             FaultLocation::Parameter(name) => (None, Some(name.as_str())),
         };
-        Self { pointer, parameter, code, detail }
+        Self { pointer, parameter, code, detail: naming_the_crm(detail, upstream) }
     }
 }
 

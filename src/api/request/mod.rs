@@ -14,7 +14,7 @@ use super::extract::FromBody;
 use crate::adapters::pointer_token;
 use crate::domain::bounds::SENT_ENTRIES_MOST;
 use crate::domain::rules::{self, Lines};
-use crate::domain::{Failure, Faults, FieldFault, Patch, RawJson, Result, Text, probably_meant};
+use crate::domain::{Failure, Faults, FieldFault, Patch, RawJson, Result, Text, suggestion};
 use crate::json::{self, Kind, Members, Steps};
 
 /// Reads the fields of a body, and collects all faults.
@@ -66,7 +66,7 @@ impl<'a> FieldReader<'a> {
     /// Reports that the field `name` at `at` is unknown; `known` are the valid names.
     pub(super) fn unknown(&mut self, at: &str, name: &str, known: &[&str]) {
         self.faults.add(|| {
-            let detail = match probably_meant(name, known.iter().copied()) {
+            let detail = match suggestion(name, known.iter().copied()) {
                 Some(meant) => format!("Unknown field. Did you mean `{meant}`?"),
                 None => format!("Unknown field. Valid fields: {}.", known.join(", ")),
             };

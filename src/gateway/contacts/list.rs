@@ -89,7 +89,7 @@ fn token_of_page(spec: &AdapterSpec, number: u64, page_size: u32) -> Result<Opti
     spec.paging.at_offset(offset).map(Some).ok_or_else(|| {
         let detail = format!(
             "{} can only be listed from the start. Leave out `pageNumber`, and send `pageInfo.nextCursor` as `cursor` for each further page.",
-            spec.title
+            spec.name()
         );
         let fault = FieldFault::parameter("pageNumber", "page_number_unsupported", detail.as_str());
         Failure::new(FailureKind::PageNumberUnsupported, detail).with_faults(vec![fault])
@@ -330,7 +330,7 @@ mod tests {
     /// A third CRM needs nothing but its declaration.
     fn with_cursors() -> &'static AdapterSpec {
         let (paging, traversal) = (Paging::Cursor, Traversal::Pages);
-        Box::leak(Box::new(AdapterSpec { paging, traversal, ..*spec("aptly").unwrap() }))
+        Box::leak(Box::new(AdapterSpec { title: "This CRM", paging, traversal, ..*spec("aptly").unwrap() }))
     }
 
     #[tokio::test]
@@ -370,6 +370,13 @@ mod tests {
         let failure = token_of_page(with_cursors, 2, 50).unwrap_err();
         assert_eq!(failure.kind, FailureKind::PageNumberUnsupported);
         assert_eq!(failure.faults[0].place.as_str(), "pageNumber");
+        // No CRM causes it, so that the example of the document is not recorded.
+        let example: serde_json::Value =
+            serde_json::from_str(include_str!("../../api/openapi/problems.json")).unwrap();
+        let body = &example["page_number_unsupported"]["body"];
+        for detail in [&body["detail"], &body["message"], &body["errors"][0]["detail"]] {
+            assert_eq!(detail, failure.detail.as_str());
+        }
         let numbered = token_of_page(spec("aptly").unwrap(), 3, 50).unwrap();
         assert_eq!(numbered, Paging::Fixed(200).at_offset(100));
     }

@@ -52,8 +52,8 @@ impl WriteOperation<'_> {
         if supported {
             return Ok(());
         }
-        let title = self.opened.spec.title;
-        let detail = format!("{title}'s API cannot {verb} contacts. Do it in {title}.");
+        let crm = self.opened.spec.name();
+        let detail = format!("{crm}'s API cannot {verb} contacts. Do it in {crm}.");
         Err(Failure::new(FailureKind::OperationUnsupported, detail)
             .with_upstream(self.opened.spec.provider, None))
     }

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::faults::Fault;
 use super::server::{Running, SimulatorStart};
 use super::{Clock, PublishedRates, Reading, View};
 
@@ -125,6 +126,8 @@ pub enum UpdateBounds {
 pub struct AptlyOptions {
     /// The address to listen on; port 0 selects a free port.
     pub listen: SocketAddr,
+    /// The faults from the start on.
+    pub faults: Vec<Fault>,
     /// The company's keys. All see the same contacts and share one rate limit.
     pub tokens: Vec<String>,
     /// The number of invented people at the start.
@@ -172,6 +175,7 @@ impl Default for AptlyOptions {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            faults: Vec::new(),
             tokens: vec!["demo-aptly-token".to_owned()],
             people: 450,
             contacts: Vec::new(),
@@ -234,6 +238,7 @@ impl AptlySimulator {
     pub async fn start(options: AptlyOptions) -> io::Result<Running> {
         let start = SimulatorStart {
             listen: options.listen,
+            faults: options.faults.clone(),
             tokens: options.tokens.clone(),
             clock: options.clock.clone(),
             pace: options.pace,

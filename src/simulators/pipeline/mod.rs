@@ -20,6 +20,7 @@ use std::sync::Arc;
 use rlibphonenumber::enums::Region;
 use serde_json::Value;
 
+use super::faults::Fault;
 use super::server::{Running, SimulatorStart};
 use super::{Clock, PublishedRates, View};
 
@@ -124,6 +125,8 @@ pub enum DateBounds {
 pub struct PipelineOptions {
     /// The address to listen on; port 0 selects a free port.
     pub listen: SocketAddr,
+    /// The faults from the start on.
+    pub faults: Vec<Fault>,
     /// Session tokens. Each belongs to a different user of the one organisation.
     pub tokens: Vec<String>,
     /// Password of every user at login; their e-mails are `user1@example.com`, `user2@example.com`, …
@@ -173,6 +176,7 @@ impl Default for PipelineOptions {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            faults: Vec::new(),
             tokens: vec!["demo-pipeline-token".to_owned()],
             password: "demo-pipeline-password".to_owned(),
             people: 450,
@@ -220,6 +224,7 @@ impl PipelineSimulator {
     pub async fn start(options: PipelineOptions) -> io::Result<Running> {
         let start = SimulatorStart {
             listen: options.listen,
+            faults: options.faults.clone(),
             tokens: options.tokens.clone(),
             clock: options.clock.clone(),
             pace: options.pace,

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 
-use super::{APTLY, Bench, json_request, record};
+use super::{APTLY, ProblemRecorder, json_request, record};
 use crate::front::Front;
 use crate::reply::Reply;
 use crate::test_gateway::{Link, Setup, signed};
@@ -50,37 +50,41 @@ pub(super) async fn all() -> BTreeMap<String, Value> {
         Box::pin(of_the_process()),
     ];
     let mut all = BTreeMap::new();
-    for (name, recorded) in join_all(parts).await.into_iter().flatten() {
-        assert!(all.insert(name.clone(), recorded).is_none(), "{name} twice");
+    for (name, problem) in join_all(parts).await.into_iter().flatten() {
+        assert!(all.insert(name.clone(), problem).is_none(), "{name} twice");
     }
     all
 }
 
 async fn at_the_edge() -> Vec<(String, Value)> {
-    let bench = Bench::open().await;
-    let reads = bench.gateway.key(&bench.gateway.caller, &[Scope::ContactsRead], None).await;
-    let post = |body: &'static str| bench.ask(json_request("POST", APTLY), body);
+    let recorder = ProblemRecorder::open().await;
+    let reads = recorder.gateway.key(&recorder.gateway.caller, &[Scope::ContactsRead], None).await;
+    let post = |body: &'static str| recorder.ask(json_request("POST", APTLY), body);
     vec![
-        record(&bench, "malformed_request", &post(r#"{"lastName": "Okafor",}"#).await),
-        record(&bench, "invalid_parameter", &bench.read(&format!("{APTLY}&pageSize=500")).await),
-        record(&bench, "unauthenticated", &bench.ask(http::Request::get(APTLY), Body::empty()).await),
-        record(&bench, "insufficient_scope", &{
+        record(&recorder, "malformed_request", &post(r#"{"lastName": "Okafor",}"#).await),
+        record(&recorder, "invalid_parameter", &recorder.read(&format!("{APTLY}&pageSize=500")).await),
+        record(&recorder, "unauthenticated", &recorder.ask(http::Request::get(APTLY), Body::empty()).await),
+        record(&recorder, "insufficient_scope", &{
             let request = http::Request::post(APTLY).header("authorization", reads);
-            bench.ask(request.header("content-type", "application/json"), "{}").await
+            recorder.ask(request.header("content-type", "application/json"), "{}").await
         }),
-        record(&bench, "route_not_found", &bench.read("/crm/contact?credentialId=demo-aptly").await),
-        record(&bench, "method_not_allowed", &bench.ask(signed("DELETE", APTLY), Body::empty()).await),
-        record(&bench, "body_too_large", &bench.ask(json_request("POST", APTLY), " ".repeat(1 << 21)).await),
-        record(&bench, "unsupported_media_type", &{
+        record(&recorder, "route_not_found", &recorder.read("/crm/contact?credentialId=demo-aptly").await),
+        record(&recorder, "method_not_allowed", &recorder.ask(signed("DELETE", APTLY), Body::empty()).await),
+        record(
+            &recorder,
+            "body_too_large",
+            &recorder.ask(json_request("POST", APTLY), " ".repeat(1 << 21)).await,
+        ),
+        record(&recorder, "unsupported_media_type", &{
             let request = signed("POST", APTLY).header("content-type", "text/plain");
-            bench.ask(request, ada().to_string()).await
+            recorder.ask(request, ada().to_string()).await
         }),
-        record(&bench, "validation_failed", &{
+        record(&recorder, "validation_failed", &{
             let emails = json!([{ "emailAddress": "ada.okafor.example.com" }]);
-            bench.write("POST", APTLY, json!({ "lastName": "Okafor", "emailAddresses": emails })).await
+            recorder.write("POST", APTLY, json!({ "lastName": "Okafor", "emailAddresses": emails })).await
         }),
-        record(&bench, "idempotency_key_invalid", &bench.keyed("", APTLY, &ada()).await),
-        record(&bench, "issuer_unavailable", &with_a_token_of_an_unreachable_issuer().await),
+        record(&recorder, "idempotency_key_invalid", &recorder.keyed("", APTLY, &ada()).await),
+        record(&recorder, "issuer_unavailable", &with_a_token_of_an_unreachable_issuer().await),
     ]
 }
 
@@ -99,38 +103,42 @@ async fn with_a_token_of_an_unreachable_issuer() -> Reply {
         origin: SettingOrigin::Default,
     };
     let issuers = Issuers::new(&[issuer], &AllowList::parse("127.0.0.1").unwrap()).ok().unwrap();
-    let bench = Bench::with(Setup { issuers, ..Setup::default() }).await;
+    let recorder = ProblemRecorder::with(Setup { issuers, ..Setup::default() }).await;
     let claims = text(&json!({ "iss": name }).to_string());
     let token = format!("Bearer {}.{claims}.{}", text(r#"{"alg":"RS256","kid":"1"}"#), text("no signature"));
-    bench.ask(http::Request::get("/crm/contacts").header("authorization", token), Body::empty()).await
+    recorder.ask(http::Request::get("/crm/contacts").header("authorization", token), Body::empty()).await
 }
 
 async fn of_the_operator() -> Vec<(String, Value)> {
-    let bench = Bench::open().await;
-    let key = format!("/admin/tenants/{}/keys/key_unknown", bench.gateway.caller.tenant);
+    let recorder = ProblemRecorder::open().await;
+    let key = format!("/admin/tenants/{}/keys/key_unknown", recorder.gateway.caller.tenant);
     let linked = |base_url: &str| {
         let settings = json!({ "baseUrl": base_url });
         json!({ "provider": "aptly", "name": "Aptly", "settings": settings, "secret": { "apiKey": "…" } })
     };
     vec![
-        record(&bench, "credential_not_found", &bench.read("/crm/contacts?credentialId=cred_unknown").await),
-        record(&bench, "tenant_not_found", &bench.read("/admin/tenants/ten_unknown").await),
-        record(&bench, "key_not_found", &bench.ask(signed("DELETE", &key), Body::empty()).await),
         record(
-            &bench,
+            &recorder,
+            "credential_not_found",
+            &recorder.read("/crm/contacts?credentialId=cred_unknown").await,
+        ),
+        record(&recorder, "tenant_not_found", &recorder.read("/admin/tenants/ten_unknown").await),
+        record(&recorder, "key_not_found", &recorder.ask(signed("DELETE", &key), Body::empty()).await),
+        record(
+            &recorder,
             "name_taken",
-            &bench.write("POST", "/admin/tenants", json!({ "name": "first" })).await,
+            &recorder.write("POST", "/admin/tenants", json!({ "name": "first" })).await,
         ),
         record(
-            &bench,
+            &recorder,
             "base_url_refused",
-            &bench.write("POST", "/credentials", linked("https://10.0.0.5")).await,
+            &recorder.write("POST", "/credentials", linked("https://10.0.0.5")).await,
         ),
     ]
 }
 
 async fn of_reads() -> Vec<(String, Value)> {
-    let bench = Bench::open().await;
+    let recorder = ProblemRecorder::open().await;
     let unknown = "/crm/contacts/Yb3kPq7RwZ1tVn5Xc?credentialId=demo-aptly";
     let many = (0..5100).map(|n| json!({ "_id": format!("p{n:04}"), "lastname": "Doe", "lastName": "Doe" }));
     let large = AptlyOptions { contacts: many.collect(), ..AptlyOptions::empty() };
@@ -141,96 +149,108 @@ async fn of_reads() -> Vec<(String, Value)> {
         settings: json!({}),
         verify: false,
     };
-    let id = bench.gateway.link(&bench.gateway.caller, "aptly", link(&large)).await.unwrap();
+    let id = recorder.gateway.link(&recorder.gateway.caller, "aptly", link(&large)).await.unwrap();
     let emails: Vec<String> = (0..1000).map(|n| format!("{n:04}{}@c.d", "f".repeat(32))).collect();
     let wide = (0..100).map(|n| json!({ "_id": format!("w{n:03}"), "lastname": "Doe", "email": emails }));
     let wide = AptlyOptions { contacts: wide.collect(), ..AptlyOptions::empty() };
     let wide = AptlySimulator::start(wide).await.unwrap();
-    let wide_id = bench.gateway.link(&bench.gateway.caller, "aptly", link(&wide)).await.unwrap();
+    let wide_id = recorder.gateway.link(&recorder.gateway.caller, "aptly", link(&wide)).await.unwrap();
     vec![
-        record(&bench, "contact_not_found", &bench.read(unknown).await),
-        record(&bench, "filter_unsupported", &bench.read(&format!("{APTLY}&account=Haugen%20Labs")).await),
-        record(&bench, "scan_limit_reached", &{
-            bench.read(&format!("/crm/contacts?credentialId={id}&lastNameNotEquals=Doe")).await
+        record(&recorder, "contact_not_found", &recorder.read(unknown).await),
+        record(
+            &recorder,
+            "filter_unsupported",
+            &recorder.read(&format!("{APTLY}&account=Haugen%20Labs")).await,
+        ),
+        record(&recorder, "scan_limit_reached", &{
+            recorder.read(&format!("/crm/contacts?credentialId={id}&lastNameNotEquals=Doe")).await
         }),
-        record(&bench, "upstream_response_too_large", &{
-            bench.read(&format!("/crm/contacts?credentialId={wide_id}&pageSize=100")).await
+        record(&recorder, "upstream_response_too_large", &{
+            recorder.read(&format!("/crm/contacts?credentialId={wide_id}&pageSize=100")).await
         }),
     ]
 }
 
 async fn of_writes() -> Vec<(String, Value)> {
-    let bench = Bench::open().await;
-    let first = bench.read(&format!("{APTLY}&pageSize=2")).await.json();
+    let recorder = ProblemRecorder::open().await;
+    let first = recorder.read(&format!("{APTLY}&pageSize=2")).await.json();
     let held = &first["contacts"][0];
     let email = held["emailAddresses"][0]["emailAddress"].clone();
     let same = json!({ "lastName": "Okafor", "emailAddresses": [{ "emailAddress": email }] });
-    let person = &bench.pipeline.contacts()[0];
+    let person = &recorder.pipeline.contacts()[0];
     let of_pipeline = format!("/crm/contacts/{}?credentialId=demo-pipeline", person["_id"].as_str().unwrap());
     let upsert = "/crm/contacts/upsert?credentialId=demo-aptly&matchOn=emailAddress";
     for name in ["Ada", "Grace"] {
         let twin = json!({ "firstname": name, "lastname": "Twin", "email": ["twin@example.com"] });
-        bench.aptly.put(twin).unwrap();
+        recorder.aptly.put(twin).unwrap();
     }
     let changed = json_request("PATCH", OF_APTLY).header("if-match", "\"5f0c2a91b7d4e6a8\"");
-    let mut recorded = vec![
-        record(&bench, "contact_changed", &bench.ask(changed, r#"{"account":null}"#).await),
-        record(&bench, "contact_exists", &bench.write("POST", APTLY, same).await),
-        record(&bench, "ambiguous_match", &{
+    let mut problems = vec![
+        record(&recorder, "contact_changed", &recorder.ask(changed, r#"{"account":null}"#).await),
+        record(&recorder, "contact_exists", &recorder.write("POST", APTLY, same).await),
+        record(&recorder, "ambiguous_match", &{
             let emails = json!([{ "emailAddress": "twin@example.com" }]);
-            bench.write("POST", upsert, json!({ "lastName": "Twin", "emailAddresses": emails })).await
+            recorder.write("POST", upsert, json!({ "lastName": "Twin", "emailAddresses": emails })).await
         }),
-        record(&bench, "delete_not_allowed", &bench.ask(signed("DELETE", &of_pipeline), Body::empty()).await),
-        record(&bench, "operation_unsupported", &bench.ask(signed("DELETE", OF_APTLY), Body::empty()).await),
+        record(
+            &recorder,
+            "delete_not_allowed",
+            &recorder.ask(signed("DELETE", &of_pipeline), Body::empty()).await,
+        ),
+        record(
+            &recorder,
+            "operation_unsupported",
+            &recorder.ask(signed("DELETE", OF_APTLY), Body::empty()).await,
+        ),
     ];
-    bench.aptly.fault(Fault::once(FaultKind::Field(Disruption::dropping("lastname"))));
-    let renamed = bench.write("PATCH", OF_APTLY, json!({ "lastName": "Renamed" })).await;
-    recorded.push(record(&bench, "upstream_did_not_apply", &renamed));
-    bench.pipeline.fault(Fault::once(FaultKind::ResetAfterApplying).on_writes());
-    recorded.push(record(&bench, "outcome_unknown", &bench.write("POST", PIPELINE, ada()).await));
-    bench.aptly.fault(Fault::once(status(422, "Last Name is too short")).on_writes());
+    recorder.aptly.fault(Fault::once(FaultKind::Field(Disruption::dropping("lastname"))));
+    let renamed = recorder.write("PATCH", OF_APTLY, json!({ "lastName": "Renamed" })).await;
+    problems.push(record(&recorder, "upstream_did_not_apply", &renamed));
+    recorder.pipeline.fault(Fault::once(FaultKind::ResetAfterApplying).on_writes());
+    problems.push(record(&recorder, "outcome_unknown", &recorder.write("POST", PIPELINE, ada()).await));
+    recorder.aptly.fault(Fault::once(status(422, "Last Name is too short")).on_writes());
     let short = json!({ "lastName": "O", "emailAddresses": [{ "emailAddress": "o@example.com" }] });
-    recorded.push(record(&bench, "upstream_rejected", &bench.write("POST", APTLY, short).await));
-    recorded
+    problems.push(record(&recorder, "upstream_rejected", &recorder.write("POST", APTLY, short).await));
+    problems
 }
 
 async fn of_idempotent_writes() -> Vec<(String, Value)> {
     let limits = Limits { settle: Duration::from_millis(1), ..Setup::default().limits };
-    let bench = Bench::limited(limits).await;
-    assert_eq!(bench.keyed("order-1", APTLY, &ada()).await.status, 200);
+    let recorder = ProblemRecorder::limited(limits).await;
+    assert_eq!(recorder.keyed("order-1", APTLY, &ada()).await.status, 200);
     let mut other = ada();
     other["firstName"] = "Grace".into();
-    let reused = bench.keyed("order-1", APTLY, &other).await;
-    bench.pipeline.fault(Fault::once(FaultKind::Latency { ms: 1000 }).on_writes());
-    let (person, late) = (ada(), Duration::from_millis(300));
-    let (first, second) = tokio::join!(bench.keyed("order-2", PIPELINE, &person), async {
-        tokio::time::sleep(late).await;
-        bench.keyed("order-2", PIPELINE, &person).await
+    let reused = recorder.keyed("order-1", APTLY, &other).await;
+    recorder.pipeline.fault(Fault::once(FaultKind::Latency { ms: 2000 }).on_writes());
+    let person = ada();
+    let (first, second) = tokio::join!(recorder.keyed("order-2", PIPELINE, &person), async {
+        until_met(&recorder.pipeline).await;
+        recorder.keyed("order-2", PIPELINE, &person).await
     });
     assert_eq!(first.status, 200);
     // The contact is stored, its response is lost, and what the CRM then shows differs.
     let grace = json!({ "firstName": "Grace", "lastName": "Haddad",
         "emailAddresses": [{ "emailAddress": "grace@example.com" }] });
     let shown = json!({ "firstname": "G.", "firstName": "G.", "lastname": "H.", "lastName": "H." });
-    bench.aptly.view(View { with: shown.as_object().unwrap().clone(), ..View::everywhere() });
-    bench.aptly.fault(Fault::once(FaultKind::ResetAfterApplying).on_writes());
-    let mut ambiguous = bench.keyed("order-3", APTLY, &grace).await;
+    recorder.aptly.view(View { with: shown.as_object().unwrap().clone(), ..View::everywhere() });
+    recorder.aptly.fault(Fault::once(FaultKind::ResetAfterApplying).on_writes());
+    let mut ambiguous = recorder.keyed("order-3", APTLY, &grace).await;
     for _ in 0..20 {
         if ambiguous.code() == "outcome_ambiguous" {
             break;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
-        ambiguous = bench.keyed("order-3", APTLY, &grace).await;
+        ambiguous = recorder.keyed("order-3", APTLY, &grace).await;
     }
     vec![
-        record(&bench, "idempotency_key_reused", &reused),
-        record(&bench, "idempotency_in_progress", &second),
-        record(&bench, "outcome_ambiguous", &ambiguous),
+        record(&recorder, "idempotency_key_reused", &reused),
+        record(&recorder, "idempotency_in_progress", &second),
+        record(&recorder, "outcome_ambiguous", &ambiguous),
     ]
 }
 
 async fn of_the_crm() -> Vec<(String, Value)> {
-    let mut recorded = Vec::new();
+    let mut problems = Vec::new();
     for (code, kind) in [
         ("upstream_credential_rejected", status(401, "Invalid API key")),
         ("upstream_permission_denied", status(403, "Forbidden")),
@@ -241,63 +261,70 @@ async fn of_the_crm() -> Vec<(String, Value)> {
         ("upstream_timeout", FaultKind::NeverAnswer),
     ] {
         // Each with a gateway that has learnt nothing of the CRM yet.
-        let bench = Bench::open().await;
-        let reply = bench.list_under(kind).await;
-        recorded.push(record(&bench, code, &reply));
+        let recorder = ProblemRecorder::open().await;
+        let reply = recorder.list_with_fault(kind).await;
+        problems.push(record(&recorder, code, &reply));
     }
-    let bench = Bench::open().await;
-    bench.aptly.fault(Fault::always(status(503, "Unavailable")));
-    let mut reply = bench.read(APTLY).await;
+    let recorder = ProblemRecorder::open().await;
+    recorder.aptly.fault(Fault::always(status(503, "Unavailable")));
+    let mut reply = recorder.read(APTLY).await;
     for _ in 0..20 {
         if reply.code() == "upstream_circuit_open" {
             break;
         }
-        reply = bench.read(APTLY).await;
+        reply = recorder.read(APTLY).await;
     }
-    recorded.push(record(&bench, "upstream_circuit_open", &reply));
-    let bench = Bench::open().await;
-    let expired = Front::tls("expired", bench.aptly.address()).await;
+    problems.push(record(&recorder, "upstream_circuit_open", &reply));
+    let recorder = ProblemRecorder::open().await;
+    let expired = Front::tls("expired", recorder.aptly.address()).await;
     for (code, front) in [("upstream_unreachable", Front::nobody()), ("upstream_tls", expired)] {
         let base_url = front.url.clone();
         let link = Link { base_url, secret: "demo-aptly-token", settings: json!({}), verify: false };
-        let id = bench.gateway.link(&bench.gateway.caller, "aptly", link).await.unwrap();
-        let reply = bench.read(&format!("/crm/contacts?credentialId={id}")).await;
-        recorded.push(record(&bench, code, &reply));
+        let id = recorder.gateway.link(&recorder.gateway.caller, "aptly", link).await.unwrap();
+        let reply = recorder.read(&format!("/crm/contacts?credentialId={id}")).await;
+        problems.push(record(&recorder, code, &reply));
     }
-    recorded
+    problems
 }
 
 async fn of_limits() -> Vec<(String, Value)> {
     let open = || Limits { key_rate: None, ..Limits::default() };
-    let mut recorded = Vec::new();
-    let bench = Bench::limited(Limits { key_rate: Some(1), key_burst: 1, ..open() }).await;
-    bench.read("/credentials").await;
-    recorded.push(record(&bench, "rate_limited", &bench.read("/credentials").await));
+    let mut problems = Vec::new();
+    let recorder = ProblemRecorder::limited(Limits { key_rate: Some(1), key_burst: 1, ..open() }).await;
+    recorder.read("/credentials").await;
+    problems.push(record(&recorder, "rate_limited", &recorder.read("/credentials").await));
     for (code, limits) in [
         ("too_many_concurrent_requests", Limits { tenant_in_flight: Some(1), ..open() }),
         ("overloaded", Limits { in_flight: Some(1), ..open() }),
     ] {
-        let bench = Bench::limited(limits).await;
-        recorded.push(record(&bench, code, &while_another_waits(&bench).await));
+        let recorder = ProblemRecorder::limited(limits).await;
+        problems.push(record(&recorder, code, &while_another_waits(&recorder).await));
     }
-    recorded.push(while_another_writes().await);
+    problems.push(while_another_writes().await);
     let quotas = Quotas { ledger_rows: Some(1), credentials: Some(2), ..Quotas::default() };
-    let bench = Bench::with(Setup { quotas, ..Setup::default() }).await;
+    let recorder = ProblemRecorder::with(Setup { quotas, ..Setup::default() }).await;
     let third = json!({ "provider": "aptly", "name": "third", "secret": { "apiKey": "…" } });
-    let third = bench.write("POST", "/credentials?verify=false", third).await;
-    recorded.push(record(&bench, "quota_exceeded", &third));
-    assert_eq!(bench.keyed("order-1", APTLY, &ada()).await.status, 200);
-    let (_, ledger) = record(&bench, "quota_exceeded", &bench.keyed("order-2", APTLY, &ada()).await);
-    recorded.push(("quota_exceeded.ledger".to_owned(), ledger));
-    recorded
+    let third = recorder.write("POST", "/credentials?verify=false", third).await;
+    problems.push(record(&recorder, "quota_exceeded", &third));
+    assert_eq!(recorder.keyed("order-1", APTLY, &ada()).await.status, 200);
+    let (_, ledger) = record(&recorder, "quota_exceeded", &recorder.keyed("order-2", APTLY, &ada()).await);
+    problems.push(("quota_exceeded.ledger".to_owned(), ledger));
+    problems
+}
+
+/// Waits until a call has met the only fault.
+async fn until_met(crm: &Running) {
+    while !crm.faults().waiting().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// The response to a read while another one waits for the CRM.
-async fn while_another_waits(bench: &Bench) -> Reply {
-    bench.aptly.fault(Fault::once(FaultKind::Latency { ms: 1500 }));
-    let (first, second) = tokio::join!(bench.read(APTLY), async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        bench.read(APTLY).await
+async fn while_another_waits(recorder: &ProblemRecorder) -> Reply {
+    recorder.aptly.fault(Fault::once(FaultKind::Latency { ms: 2000 }));
+    let (first, second) = tokio::join!(recorder.read(APTLY), async {
+        until_met(&recorder.aptly).await;
+        recorder.read(APTLY).await
     });
     assert_eq!(first.status, 200, "{}", first.text);
     second
@@ -305,32 +332,32 @@ async fn while_another_waits(bench: &Bench) -> Reply {
 
 /// A create that has no time to wait for another create of the same person.
 async fn while_another_writes() -> (String, Value) {
-    let bench = Bench::open().await;
-    bench.aptly.fault(Fault::once(FaultKind::Latency { ms: 1500 }).on_writes());
-    let (first, second) = tokio::join!(bench.write("POST", APTLY, ada()), async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        let hurried = json_request("POST", APTLY).header("x-request-timeout-ms", "200");
-        bench.ask(hurried, ada().to_string()).await
+    let recorder = ProblemRecorder::open().await;
+    recorder.aptly.fault(Fault::once(FaultKind::Latency { ms: 2000 }).on_writes());
+    let (first, second) = tokio::join!(recorder.write("POST", APTLY, ada()), async {
+        until_met(&recorder.aptly).await;
+        let with_short_deadline = json_request("POST", APTLY).header("x-request-timeout-ms", "200");
+        recorder.ask(with_short_deadline, ada().to_string()).await
     });
     assert_eq!(first.status, 200, "{}", first.text);
-    record(&bench, "gateway_timeout", &second)
+    record(&recorder, "gateway_timeout", &second)
 }
 
 async fn of_the_process() -> Vec<(String, Value)> {
-    let mut recorded = Vec::new();
-    let bench = Bench::open().await;
-    bench.gateway.broken.store(true, std::sync::atomic::Ordering::SeqCst);
-    recorded.push(record(&bench, "internal", &bench.read("/readyz").await));
-    bench.gateway.gate.close();
-    recorded.push(record(&bench, "draining", &bench.read(APTLY).await));
-    let bench = Bench::open().await;
+    let mut problems = Vec::new();
+    let recorder = ProblemRecorder::open().await;
+    recorder.gateway.broken.store(true, std::sync::atomic::Ordering::SeqCst);
+    problems.push(record(&recorder, "internal", &recorder.read("/readyz").await));
+    recorder.gateway.gate.close();
+    problems.push(record(&recorder, "draining", &recorder.read(APTLY).await));
+    let recorder = ProblemRecorder::open().await;
     // The secret of a credential that has not been used yet, as another master key sealed it.
-    let options = SqliteConnectOptions::new().filename(bench.gateway.folder().join("gateway.db"));
+    let options = SqliteConnectOptions::new().filename(recorder.gateway.folder().join("gateway.db"));
     let mut database = options.busy_timeout(Duration::from_secs(5)).connect().await.unwrap();
     let shorter = "UPDATE credentials SET secret = substr(secret, 1, 30)";
     sqlx::query(shorter).execute(&mut database).await.unwrap();
-    recorded.push(record(&bench, "secret_unreadable", &bench.read(APTLY).await));
-    bench.gateway.store.database.close().await;
-    recorded.push(record(&bench, "store_unavailable", &bench.read(APTLY).await));
-    recorded
+    problems.push(record(&recorder, "secret_unreadable", &recorder.read(APTLY).await));
+    recorder.gateway.store.database.close().await;
+    problems.push(record(&recorder, "store_unavailable", &recorder.read(APTLY).await));
+    problems
 }

@@ -10,7 +10,7 @@ const SAMPLE_ROOT = "http://127.0.0.1:8080";
 const METHODS = ["get", "post", "put", "patch", "delete"];
 // Further parameters, and those that every operation has, are behind a button; reference.css hides the same ones.
 const SHOWN_PARAMETERS = 6;
-// What a copied command has instead of the key, as in the samples.
+// The variable that a copied command has in place of the key.
 const KEY_VARIABLES = { bearer: "$KEY", admin: "$GATEWAY_ADMIN_TOKEN" };
 const COMMON_PARAMETERS = ["Priority", "X-Request-Id", "X-Request-Timeout-Ms"];
 
@@ -78,7 +78,7 @@ function parts(document) {
         h("div", { className: "tabs" }, h("h4", null, "Code"), tabs, copy), h("pre", null, h("code", null, source)));
     };
 
-    // Swagger UI's own would show the key.
+    // Swagger UI's own command contains the key.
     const curl = (_, { fn }) => ({ request }) => {
       const variable = request.get("url").startsWith(`${ROOT}/admin/`) ? KEY_VARIABLES.admin : KEY_VARIABLES.bearer;
       const name = ["headers", "Authorization"];
@@ -90,6 +90,10 @@ function parts(document) {
           onClick: () => navigator.clipboard?.writeText(text) }, "Copy")),
         h("pre", { className: "curl microlight" }, text));
     };
+
+    // The response that was received, and a heading for the documented ones, which follow in the same section.
+    const liveResponse = (Original) => (props) =>
+      h(React.Fragment, null, h(Original, props), h("h4", { className: "documented" }, "As documented"));
 
     const Failures = ({ responses }) => {
       const rows = responses.entrySeq().toArray().flatMap(([status, response]) => {
@@ -142,7 +146,7 @@ function parts(document) {
     };
     return {
       components: { Reference },
-      wrapComponents: { operations: list, responses, parameters, authorizeOperationBtn: nothing, curl },
+      wrapComponents: { operations: list, responses, parameters, authorizeOperationBtn: nothing, curl, liveResponse },
       fn: { opsFilter },
       // Respects the height of our header.
       statePlugins: { layout: { wrapActions: { scrollToElement: () => (place) => place.scrollIntoView() } } },
