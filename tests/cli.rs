@@ -459,6 +459,44 @@ fn healthcheck_follows_what_the_server_answers() {
 }
 
 #[test]
+fn help_shows_the_settings_that_a_command_takes_and_a_refusal_names_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| bare(&folder).args(args).output().unwrap();
+    for (command, listens) in [("demo", true), ("simulate", true), ("export", false), ("import", false)] {
+        for flag in ["--help", "-h"] {
+            let help = text(&run(&[command, flag]).stdout);
+            for hidden in ["--config", "--database-url", "--upstream-allow", "GATEWAY_L", "of the API."] {
+                assert!(!help.contains(hidden), "{command} {hidden}: {help}");
+            }
+            assert_eq!(help.contains("--listen"), listens, "{command}: {help}");
+            assert!(help.contains("--log-format"), "{command}: {help}");
+        }
+    }
+    let help = text(&run(&["simulate", "--help"]).stdout);
+    assert!(help.contains("127.0.0.1:8081 for aptly, 127.0.0.1:8082 for pipeline"), "{help}");
+    assert!(text(&run(&["serve", "--help"]).stdout).contains("--database-url"));
+    for args in [&["demo", "--upstream-allow", "x"][..], &["--upstream-allow", "x", "demo"]] {
+        let refusal = failed(&run(args));
+        assert!(
+            refusal.contains("--upstream-allow; of the settings it takes --listen, --log and"),
+            "{refusal}"
+        );
+    }
+    let refusal = failed(&run(&["export", "--credential", "x", "--listen", "127.0.0.1:1"]));
+    assert!(refusal.contains("does not take --listen; of the settings it takes --log and"), "{refusal}");
+}
+
+#[test]
+fn what_is_not_found_is_quoted() {
+    let desk = Desk::with_database();
+    desk.ok(&["tenant", "create", "acme"]);
+    let refusal = desk.fails(&["credential", "check", "--tenant", "acme", "cred_x"]);
+    assert!(refusal.contains("This tenant has no credential `cred_x`."), "{refusal}");
+    let refusal = desk.fails(&["key", "list", "--tenant", "acmee"]);
+    assert!(refusal.contains("There is no tenant with the id or name `acmee`."), "{refusal}");
+}
+
+#[test]
 fn the_simulator_takes_faults_and_says_what_a_mistyped_one_should_be() {
     let folder = tempfile::tempdir().unwrap();
     for (faults, meant) in [

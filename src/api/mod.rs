@@ -25,6 +25,7 @@ pub(crate) mod schema;
 mod scrape;
 mod state;
 mod tenants;
+mod unknown;
 
 pub use admission::RequestAdmission;
 pub use layers::PeerAddress;

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state, map_request};
 use axum::routing::get;
-use http::Uri;
 use tower::{Layer, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::routes::{open_routes, operator_routes, tenant_routes};
+use super::unknown::{unknown_method, unknown_path};
 use super::{AppState, EdgeSettings, RequestAdmission, docs, layers, ops, scrape};
 use crate::config::PublicUrl;
-use crate::domain::{Failure, FailureKind};
 use crate::telemetry::history::RequestHistory;
 
 /// The documentation pages.
@@ -94,25 +93,4 @@ fn layered(
     // Aliases are rewritten before the router, because a layer of the router would run after the route is chosen.
     let aliased = map_request(async |request| layers::plain(request)).layer(table.layer(layers));
     Router::new().fallback_service(aliased)
-}
-
-/// What other unified APIs serve beside contacts.
-const OTHER_OBJECTS: [&str; 6] = ["accounts", "leads", "opportunities", "notes", "tasks", "users"];
-
-async fn unknown_path(uri: Uri) -> Failure {
-    let object = uri.path().strip_prefix("/crm/").and_then(|rest| rest.split('/').next());
-    match object {
-        Some(object) if OTHER_OBJECTS.contains(&object) => Failure::new(
-            FailureKind::OperationUnsupported,
-            format!("This gateway serves contacts. It has no {object}."),
-        ),
-        _ => Failure::new(FailureKind::RouteNotFound, "Unknown path. See /docs for the API."),
-    }
-}
-
-async fn unknown_method() -> Failure {
-    Failure::new(
-        FailureKind::MethodNotAllowed,
-        "The path does not support this method. The header `Allow` lists the methods it supports.",
-    )
 }

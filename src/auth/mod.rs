@@ -200,10 +200,15 @@ fn bearer(authorization: Option<&str>) -> Result<&str> {
     if header.len() > LONGEST {
         return Err(unauthenticated("The header `Authorization` is longer than 8 KiB."));
     }
-    let (scheme, token) = header.trim().split_once(' ').unwrap_or((header, ""));
+    let header = header.trim();
+    let (scheme, token) = header.split_once(' ').unwrap_or((header, ""));
     let token = token.trim();
-    if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() {
-        return Ok(token);
+    if scheme.eq_ignore_ascii_case("bearer") {
+        if !token.is_empty() {
+            return Ok(token);
+        }
+        let detail = "The header has no key after `Bearer`. Is the variable with the key set?";
+        return Err(unauthenticated(detail).with_reason("no key or token"));
     }
     Err(unauthenticated("The header `Authorization` must be `Bearer cg_…`; other schemes are not supported."))
 }

@@ -109,6 +109,9 @@ pub(super) async fn run(flags: ExportFlags) -> CliOutcome {
     let Export { seen, mut file, cursor, bar, warnings, .. } = export;
     drop(bar);
     file.writer.flush()?;
+    if outcome.is_err() && seen.is_empty() && cursor.is_none() {
+        remove_new(&flags)?;
+    }
     for warning in warnings {
         Output::note(format!("warning: {}", warning.message));
     }
@@ -276,6 +279,14 @@ impl ContactFile {
         let mut writer = csv::Writer::from_writer(&mut self.writer);
         let written = writer.write_record(cells).map_err(io::Error::from);
         Ok(written.and_then(|()| writer.flush())?)
+    }
+}
+
+/// Removes the file if this run made it, so that the corrected command can be run.
+fn remove_new(flags: &ExportFlags) -> CliOutcome {
+    match &flags.output {
+        Some(path) if flags.cursor.is_none() => Ok(std::fs::remove_file(path)?),
+        _ => Ok(()),
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) struct GatewayFlags {
     /// The id of the credential.
     #[arg(long, value_name = "ID")]
     credential: String,
-    /// Read the API key from this file [environment: `GATEWAY_API_KEY`].
+    /// Read the API key from this file. Without it, the environment variable `GATEWAY_API_KEY` must hold the key.
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
 }

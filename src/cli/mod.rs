@@ -29,7 +29,7 @@ use secrecy::ExposeSecret;
 
 use self::cli_error::{CliError, CliOutcome};
 use self::output::Output;
-use self::settings::SettingFlags;
+use self::settings::{SettingFlags, log_flags};
 use crate::app::Components;
 use crate::config::{Config, LogFormat, allows_colours};
 use crate::simulators::Fault;
@@ -52,9 +52,10 @@ enum Command {
     #[command(after_long_help = config_documents::settings_help())]
     Serve,
     /// Run the gateway with both CRMs simulated, with people, a key and credentials. It needs no account and keeps nothing.
+    #[command(args = log_flags(Some("Address and port on loopback [default: 127.0.0.1:8080]")))]
     Demo,
     /// Run the simulator of one CRM, and make it fail.
-    #[command(after_long_help = faults::faults_help())]
+    #[command(after_long_help = faults::faults_help(), args = log_flags(Some(SIMULATOR_ADDRESS)))]
     Simulate {
         /// Which CRM: a provider, such as aptly or pipeline.
         provider: String,
@@ -77,8 +78,10 @@ enum Command {
     #[command(subcommand)]
     MasterKey(master_key::MasterKeyCommand),
     /// Write all contacts of a credential to a file or to standard output, through a running gateway.
+    #[command(args = log_flags(None))]
     Export(Box<export::ExportFlags>),
     /// Create a contact for each row of a file, through a running gateway. A second run continues the first.
+    #[command(args = log_flags(None))]
     Import(Box<import::ImportFlags>),
     /// Show the configuration with the source of each value, or everything that is wrong with it.
     CheckConfig {
@@ -101,6 +104,9 @@ enum Command {
     /// Print the completions for a shell, such as `contacts-gateway completions bash > /etc/bash_completion.d/contacts-gateway`.
     Completions { shell: clap_complete::Shell },
 }
+
+const SIMULATOR_ADDRESS: &str =
+    "Address and port of the simulator [default: 127.0.0.1:8081 for aptly, 127.0.0.1:8082 for pipeline]";
 
 const EXIT_CODES: &str = "Exit codes: 0 success; 1 failure; 2 wrong usage, or a configuration that is not valid (a restart does not help).";
 
@@ -158,11 +164,11 @@ async fn execute(Cli { settings: SettingFlags(flags), command }: Cli) -> CliOutc
             master_key::rotate(&opened(&flags).await?, &mut output).await
         }
         Command::Export(export) => {
-            run::start(&flags)?;
+            run::start(&flags, false)?;
             export::run(*export).await
         }
         Command::Import(import) => {
-            run::start(&flags)?;
+            run::start(&flags, false)?;
             import::run(*import, &mut output).await
         }
         Command::CheckConfig { live } => checks::check_config(&flags, live, &mut output).await,

@@ -7,6 +7,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::cli_error::{CliError, CliOutcome};
 use super::output::Output;
+use super::settings::LOG_FLAGS;
 use super::{has_colours, start_logs};
 use crate::app::{self, SIMULATED};
 use crate::config::{Config, Flags, LogFormat, SettingOrigin};
@@ -30,13 +31,15 @@ pub(super) async fn serve(flags: Flags) -> CliOutcome {
 
 /// The demo reads no configuration, because that of a real gateway must not affect it.
 pub(super) async fn demo(flags: &Flags, output: &mut Output) -> CliOutcome {
-    let config = start(flags)?;
+    let config = start(flags, true)?;
     if !is_log_given(&config) {
         telemetry::log_briefly();
     }
     let announce =
         |text: &str| output.text(text).map_err(|_| anyhow::anyhow!("the output cannot be written"));
-    Ok(app::demo(address(&config, 8080), has_colours(&std::io::stdout()), announce).await?)
+    app::demo(address(&config, 8080), has_colours(&std::io::stdout()), announce).await?;
+    Output::note("The demo has stopped; its data is removed.");
+    Ok(())
 }
 
 pub(super) async fn simulate(
@@ -51,7 +54,7 @@ pub(super) async fn simulate(
         CliError::failed(format!("there is no simulator with this name; the simulators are: {}", known()))
     })?;
     let port = 8081 + u16::try_from(at).unwrap_or_default();
-    let config = start(flags)?;
+    let config = start(flags, true)?;
     let set = faults.len();
     let running = SIMULATED[at].start(address(&config, port), faults).await?;
     output.line(format!(
@@ -79,13 +82,17 @@ fn is_log_given(config: &Config) -> bool {
     matches!(config.origin("log"), SettingOrigin::Flag(_))
 }
 
-/// Starts the logs of a command that reads its flags only. Flags that would have no effect are refused.
-pub(super) fn start(flags: &Flags) -> Result<Config, CliError> {
-    const TAKEN: [&str; 3] = ["listen", "log", "log_format"];
-    if flags.file.is_some() || flags.values.iter().any(|(key, _)| !TAKEN.contains(key)) {
-        return Err(CliError::failed(
-            "this command reads no configuration; its only flags are --listen, --log and --log-format",
-        ));
+/// Starts the logs of a command that reads its flags only. Flags that would have no effect are refused, also `--listen` if the
+/// command does not listen.
+pub(super) fn start(flags: &Flags, listens: bool) -> Result<Config, CliError> {
+    let is_taken = |key: &str| LOG_FLAGS.contains(&key) || (listens && key == "listen");
+    let given = flags.file.iter().map(|_| "config").chain(flags.values.iter().map(|(key, _)| *key));
+    if let Some(refused) = given.into_iter().find(|key| !is_taken(key)) {
+        let listen = if listens { "--listen, " } else { "" };
+        return Err(CliError::failed(format!(
+            "this command reads no configuration, so it does not take --{}; of the settings it takes {listen}--log and --log-format",
+            refused.replace('_', "-")
+        )));
     }
     let config = Config::read(flags, [])?;
     let level = if is_log_given(&config) { config.log.log } else { LevelFilter::WARN };

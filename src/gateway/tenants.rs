@@ -67,7 +67,10 @@ impl Tenants {
 
     /// The tenant with this id or this name. Fails with `tenant_not_found`.
     pub async fn find(&self, id_or_name: &str) -> Result<TenantRecord> {
-        self.store.find_either(id_or_name.trim()).await?.ok_or_else(not_found)
+        self.store.find_either(id_or_name.trim()).await?.ok_or_else(|| {
+            let detail = format!("There is no tenant with the id or name `{}`.", id_or_name.trim());
+            Failure::new(FailureKind::TenantNotFound, detail)
+        })
     }
 
     /// Removes a tenant with its credentials, secrets and keys. Fails with `tenant_not_found`.

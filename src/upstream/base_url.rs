@@ -73,7 +73,9 @@ impl BaseUrlGuard {
             return Ok(BaseUrl(url));
         }
         if url.scheme() != "https" {
-            return Err(refused("It must begin with https://."));
+            return Err(refused(
+                "It must begin with https://, unless GATEWAY_UPSTREAM_ALLOW names its host.",
+            ));
         }
         if url.port().is_some_and(|port| port < LOWEST_PORT) {
             return Err(refused("Its port must be 443, or 1024 and above."));

@@ -57,12 +57,14 @@ async fn every_contact_is_exported_once_and_can_be_imported() {
 
     let output = export(&cluster, folder.path(), &["--filter", "lastName"]).await;
     assert!(text(&output.stderr).contains("must be NAME=VALUE"));
-    let output = export(&cluster, folder.path(), &["--filter", "family=x"]).await;
+    let flags = ["--format", "csv", "--output", "refused.csv", "--filter", "family=x"];
+    let output = export(&cluster, folder.path(), &flags).await;
     assert!(
         text(&output.stderr).contains("invalid_parameter: family: Unknown parameter"),
         "{}",
         text(&output.stderr)
     );
+    assert!(!folder.path().join("refused.csv").exists(), "the corrected command would find it");
 }
 
 /// A list that cannot be walked completely ends without a checkpoint: there is nothing to go on with.

@@ -125,6 +125,7 @@ async fn rows_are_imported_once_and_refused_ones_are_kept_with_their_reason() {
     let writes = desk.writes();
     let printed = desk.fails("people.csv", &["--map", "Fax=-"]).await;
     assert!(printed.contains("4 of 4 rows are done"), "{printed}");
+    assert!(printed.contains("Nothing was written now. In all: 2 imported"), "{printed}");
     assert_eq!(desk.writes(), writes);
     assert!(
         desk.fails("people.csv", &["--map", "Fax=account"])

@@ -196,4 +196,6 @@ fn a_ctrl_c_ends_the_demo_at_once_and_leaves_nothing() {
     assert!(interrupted.success());
     assert!(demo.process.wait().unwrap().success());
     assert_eq!(listed(), 0, "the folder is removed");
+    let said = demo.log(1);
+    assert!(said.ends_with("The demo has stopped; its data is removed.\n"), "{said}");
 }

@@ -20,7 +20,7 @@ async fn bad_parameters_are_named_all_of_them() {
         ("credentialId=c&credentialId=c", vec!["credentialId"]),
         ("credentialId=c&connectionId=d", vec!["connectionId"]),
         ("connectionId=c&connectionId=c", vec!["connectionId"]),
-        ("credentialid=c", vec!["credentialId", "credentialid"]),
+        ("credentialid=c", vec!["credentialid", "credentialId"]),
         ("credentialId=c&pageSize=0", vec!["pageSize"]),
         ("credentialId=c&pageSize=101", vec!["pageSize"]),
         ("credentialId=c&pageSize=abc", vec!["pageSize"]),
@@ -44,7 +44,7 @@ async fn bad_parameters_are_named_all_of_them() {
         ("credentialId=c&remoteUpdatedAtMin=2024-01-31T00:00:00+02:00", vec!["remoteUpdatedAtMin"]),
         (
             "credentialId=c&createdAtMax=now&pageSize=x&foo=1&account=",
-            vec!["account", "createdAtMax", "pageSize", "foo"],
+            vec!["foo", "account", "createdAtMax", "pageSize"],
         ),
         ("credentialId=c&strict=true", vec!["strict"]),
     ] {

@@ -73,6 +73,28 @@ async fn a_known_path_names_its_methods() {
 }
 
 #[tokio::test]
+async fn an_unknown_path_parameter_or_method_says_what_was_probably_meant() {
+    let edge = TestGateway::open().await;
+    for (method, path, says) in [
+        ("GET", "/crm/contact", "Did you mean `/crm/contacts`?"),
+        ("GET", "/contacts", "Did you mean `/crm/contacts`?"),
+        ("POST", "/credential/cred_1/check", "Did you mean `/credentials/cred_1/check`?"),
+        ("GET", "/nowhere/at/all", "Unknown path. See /docs for the API."),
+        ("GET", "/admin/tenant", "Unknown path. See /docs for the API."),
+        ("DELETE", "/crm/contacts", "does not support DELETE. It supports GET, HEAD, POST."),
+        ("PATCH", "/crm/contacts/count", "does not support PATCH. It supports GET, HEAD."),
+        ("POST", "/crm/contacts/x", "It supports GET, HEAD, PUT, PATCH, DELETE."),
+        ("POST", "/docs/", "The header `Allow` lists"),
+    ] {
+        let answer = edge.ask(method, path).await;
+        assert!(answer.json()["detail"].as_str().unwrap().contains(says), "{method} {path}: {}", answer.text);
+    }
+    let answer = edge.send(signed("GET", "/crm/contacts/search?email=x").body(Body::empty()).unwrap()).await;
+    let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.starts_with("email: Unknown parameter. Did you mean `emailAddress`?"), "{detail}");
+}
+
+#[tokio::test]
 async fn a_trailing_slash_is_another_path() {
     let edge = TestGateway::open().await;
     for path in
@@ -183,6 +205,15 @@ async fn nobody_learns_anything_before_authentication() {
             answer.is(401, "unauthenticated");
             assert_eq!(answer.header("www-authenticate"), "Bearer");
         }
+    }
+    for (header, says) in [
+        ("Bearer", "no key after `Bearer`"),
+        ("bearer ", "Is the variable with the key set?"),
+        ("Basic eDp5", "other schemes are not supported"),
+    ] {
+        let request = Request::get("/credentials").header("authorization", header).body(Body::empty());
+        let answer = edge.send(request.unwrap()).await;
+        assert!(answer.json()["detail"].as_str().unwrap().contains(says), "{header}: {}", answer.text);
     }
     let twice = signed("GET", "/credentials").header("authorization", tenant());
     edge.send(twice.body(Body::empty()).unwrap()).await.is(401, "unauthenticated");

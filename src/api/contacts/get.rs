@@ -26,7 +26,8 @@ pub(in crate::api) async fn get(
     Context(context): Context,
     Query(asked): Query<CredentialOnly>,
 ) -> Result<Response> {
-    let shown = gateway.contacts.get(&context, &caller, &asked.credential, &id).await?;
+    let shown = gateway.contacts.get(&context, &caller, &asked.credential, &id).await;
+    let shown = shown.map_err(|failure| ContactPath::explain(&id, failure))?;
     let (size, body) = (shown.contact.size(), ContactResponse::of(&shown));
     let response = response::contacts(&gateway, &caller, &context, size, &body).await?;
     Ok(response::tagged(response, shown.tag.as_deref()))

@@ -58,9 +58,36 @@ pub(super) fn render(text: &str) -> MarkdownText {
             other => events.push(other),
         }
     }
+    label_cells(&mut events);
     let mut rendered = String::with_capacity(text.len() * 3 / 2);
     html::push_html(&mut rendered, events.into_iter());
     MarkdownText { title, html: rendered, headings }
+}
+
+/// Gives each cell of a table its column's title as an attribute. Phones show it where each row is a card.
+fn label_cells(events: &mut [Event<'_>]) {
+    let (mut titles, mut is_head, mut column) = (Vec::<String>::new(), false, 0);
+    for event in events {
+        match event {
+            Event::Start(Tag::TableHead) => {
+                titles.clear();
+                is_head = true;
+            }
+            Event::End(TagEnd::TableHead) => is_head = false,
+            Event::Start(Tag::TableCell) if is_head => titles.push(String::new()),
+            Event::Text(text) | Event::Code(text) if is_head => {
+                titles.last_mut().into_iter().for_each(|title| title.push_str(text));
+            }
+            Event::Start(Tag::TableRow) => column = 0,
+            Event::Start(Tag::TableCell) => {
+                let title = titles.get(column).map_or("", String::as_str);
+                *event = Event::Html(format!("<td data-label=\"{}\">", escaped(title)).into());
+                column += 1;
+            }
+            Event::End(TagEnd::TableCell) if !is_head => *event = Event::Html("</td>".into()),
+            _ => {}
+        }
+    }
 }
 
 /// One paragraph or several, without headings.
@@ -131,6 +158,18 @@ mod tests {
         assert!(page.html.contains("<h2 id=\"dont-stop-2-ways\">"), "{}", page.html);
         for link in ["filters#text", "aptly", "./", "../errors/x"] {
             assert!(page.html.contains(&format!("href=\"{link}\"")), "{link}: {}", page.html);
+        }
+    }
+
+    #[test]
+    fn each_cell_has_the_title_of_its_column() {
+        let html = html_of("| a | `b` read |\n|---|---|\n| **1** | |\n\n| c |\n|---|\n| 2 |\n");
+        for cell in [
+            "<th>a</th><th><code>b</code> read</th>",
+            "<td data-label=\"a\"><strong>1</strong></td><td data-label=\"b read\"></td>",
+            "<td data-label=\"c\">2</td>",
+        ] {
+            assert!(html.contains(cell), "{cell}: {html}");
         }
     }
 

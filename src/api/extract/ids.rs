@@ -4,7 +4,7 @@ use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use crate::domain::{CredentialId, Failure, FailureKind, KeyId, Result, TenantId};
+use crate::domain::{CredentialId, Failure, FailureKind, KeyId, Result, TenantId, suggestion};
 
 /// Words that are never ids, in any percent-encoding.
 const RESERVED: [&str; 5] = ["fields", "export", "search", "upsert", "count"];
@@ -19,6 +19,20 @@ impl<S: Send + Sync> FromRequestParts<S> for ContactPath {
         let unknown = || Failure::new(FailureKind::ContactNotFound, "No contact has this id.");
         let id: String = path(parts, state).await.ok_or_else(unknown)?;
         if RESERVED.contains(&id.as_str()) { Err(unknown()) } else { Ok(Self(id)) }
+    }
+}
+
+impl ContactPath {
+    /// The failure for this id, which says so if another path was probably meant. The ids of the CRMs are no words.
+    pub(in crate::api) fn explain(id: &str, failure: Failure) -> Failure {
+        let is_word = id.bytes().all(|byte| byte.is_ascii_lowercase());
+        match suggestion(id, RESERVED.into_iter()) {
+            Some(meant) if is_word && failure.kind == FailureKind::ContactNotFound => {
+                let detail = format!("{} Did you mean `/crm/contacts/{meant}`?", failure.detail.as_str());
+                Failure { detail: detail.into(), ..failure }
+            }
+            _ => failure,
+        }
     }
 }
 

@@ -33,12 +33,15 @@ impl QueryReader {
     }
 
     fn end<P>(mut self, read: Read<P>) -> Result<P> {
+        // First, because a missing parameter is often the one whose name is mistyped.
+        let others = std::mem::take(&mut self.faults);
         // Each once, in the order of the query.
         let (left, mut named) = (std::mem::take(&mut self.pairs), BTreeSet::new());
         for (name, _) in left.iter().filter(|(name, _)| named.insert(name.as_str())) {
             let detail = self.unknown(name);
             self.fault(name, detail);
         }
+        self.faults.append(others);
         match read {
             Ok(read) if self.faults.is_empty() => Ok(read),
             _ => Err(Failure::parameters(self.faults)),

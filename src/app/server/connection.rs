@@ -28,6 +28,7 @@ use tower::ServiceExt;
 
 use super::connection_state::{ConnectionState, ConnectionTimes, TimedIo};
 use super::tls::{Tls, handshake_refusal};
+use super::unread_body::UnreadBody;
 use crate::api::PeerAddress;
 use crate::telemetry::{ConnectionRefusal, RefusedConnections};
 
@@ -107,7 +108,8 @@ impl ServerConnections {
         let (router, used, watched) = (self.router.clone(), Arc::clone(&self.used), Arc::clone(state));
         let peer = state.peer;
         let stopping = self.stop.subscribe();
-        service_fn(move |mut request: hyper::Request<Incoming>| {
+        service_fn(move |request: hyper::Request<Incoming>| {
+            let (mut request, body) = UnreadBody::watch(request);
             if let Some(peer) = peer {
                 request.extensions_mut().insert(PeerAddress(peer));
             }
@@ -116,11 +118,12 @@ impl ServerConnections {
             let (router, state, stopping) = (router.clone(), Arc::clone(&watched), stopping.clone());
             async move {
                 let mut response: Response = router.oneshot(request).await?;
+                let may_continue = body.finish().await;
                 state.end();
                 if response.body().size_hint().exact().is_none() {
                     response = response.map(|body| Body::new(StreamedBody::new(body, state)));
                 }
-                if *stopping.borrow() {
+                if *stopping.borrow() || !may_continue {
                     response.headers_mut().insert(header::CONNECTION, CLOSE);
                 }
                 Ok::<_, Infallible>(response)

@@ -7,6 +7,7 @@ mod open_connections;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod unread_body;
 
 use std::io;
 use std::net::SocketAddr;

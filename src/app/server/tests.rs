@@ -315,3 +315,46 @@ async fn where_no_connection_is_idle_a_new_one_is_closed_and_room_is_used_again(
     timeout(SECOND * 10, again).await.unwrap();
     accepting.abort();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_before_the_body_was_read_leaves_the_connection_usable_or_says_that_it_closes() {
+    for (head, body) in [
+        ("content-length: 4", &b"body"[..]),
+        ("content-length: 4096", &[b'x'; 4096]),
+        ("transfer-encoding: chunked", b"4\r\nbody\r\n0\r\n\r\n"),
+    ] {
+        let all = connections(&RequestsUnderWay::default());
+        let mut far = connect(&all);
+        let head = format!("POST /quick HTTP/1.1\r\nhost: x\r\n{head}\r\n\r\n");
+        far.write_all(head.as_bytes()).await.unwrap();
+        sleep(SECOND / 10).await;
+        far.write_all(body).await.unwrap();
+        let refusal = answer(&mut far, "\r\n\r\n").await;
+        assert!(refusal.starts_with("HTTP/1.1 405") && !refusal.contains("connection: close"), "{refusal}");
+        far.write_all(GET).await.unwrap();
+        assert!(answer(&mut far, "quick").await.starts_with("HTTP/1.1 200"));
+    }
+    for (head, body) in [
+        ("content-length: 4", &b"bo"[..]),
+        ("content-length: 100000", b""),
+        ("transfer-encoding: chunked", b"4\r\nbody\r\n"),
+        // Nobody asks for the body.
+        ("expect: 100-continue\r\ncontent-length: 4", b""),
+    ] {
+        let all = connections(&RequestsUnderWay::default());
+        let (mut far, began) = (connect(&all), crate::clock::monotonic());
+        let head = format!("POST /quick HTTP/1.1\r\nhost: x\r\n{head}\r\n\r\n");
+        far.write_all(head.as_bytes()).await.unwrap();
+        far.write_all(body).await.unwrap();
+        let (refusal, _) = rest(&mut far).await;
+        assert!(refusal.starts_with("HTTP/1.1 405") && refusal.contains("connection: close"), "{refusal}");
+        assert!(began.elapsed() < SECOND, "{:?}", began.elapsed());
+    }
+    // A body that was read changes nothing.
+    let all = connections(&RequestsUnderWay::default());
+    let mut far = connect(&all);
+    far.write_all(b"POST /body HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nbody").await.unwrap();
+    assert!(!answer(&mut far, "body").await.contains("connection: close"));
+    far.write_all(GET).await.unwrap();
+    assert!(answer(&mut far, "quick").await.starts_with("HTTP/1.1 200"));
+}

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::cli::contact_columns::{EXPORTED_ONLY, LISTS, ListColumns, TEXTS, fields, numbered};
+use crate::domain::suggestion;
 
 /// The last column of the file with rejected rows.
 pub(super) const REASON: &str = "reason";
@@ -93,8 +94,10 @@ impl Mapping {
                 }
                 None => {
                     is_unmatched = true;
+                    let meant = meant(header).map(|field| format!("; did you mean `{field}`?"));
                     faults.push(format!(
-                        "the column `{header}` matches no field: name one with --map '{header}=FIELD', or leave the column out with --map '{header}=-'"
+                        "the column `{header}` matches no field{}: name one with --map '{header}=FIELD', or leave the column out with --map '{header}=-'",
+                        meant.unwrap_or_default()
                     ));
                 }
             }
@@ -224,7 +227,7 @@ fn matching(header: &str, before: &[MappedColumn]) -> Option<(CellTarget, Option
     {
         return Some((target, None));
     }
-    let plain: String = header.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    let plain = plain(header);
     let without_number = plain.trim_end_matches(|c: char| c.is_ascii_digit());
     let number = plain[without_number.len()..].parse::<usize>().ok().filter(|number| *number > 0);
     let (field, entry_type, number) = match (known(&plain), known(without_number)) {
@@ -248,6 +251,18 @@ fn known(plain: &str) -> Option<(&'static str, Option<&'static str>)> {
     let alias = ALIASES.iter().find(|(alias, ..)| *alias == plain);
     let named = || fields().find(|field| field.to_lowercase() == plain).map(|field| (field, None));
     alias.map(|(_, field, entry_type)| (*field, *entry_type)).or_else(named)
+}
+
+/// The field of the known spelling that is most similar to `header`.
+fn meant(header: &str) -> Option<&'static str> {
+    let headers: Vec<_> = ALIASES.iter().map(|(alias, ..)| *alias).chain(fields()).collect();
+    let spelling = suggestion(&plain(header), headers.into_iter())?;
+    known(&plain(spelling)).map(|(field, _)| field)
+}
+
+/// A header in lower case without anything but letters and digits.
+fn plain(header: &str) -> String {
+    header.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 fn names() -> String {
@@ -318,6 +333,9 @@ mod tests {
         assert!(faults[1].contains("`Fax`"));
         assert!(faults[2].contains("nobody") && faults[2].contains("postalCode"));
         assert!(faults[3].contains("First Name 2"));
+        let faults = mapping(&["Comapny", "Last Nmae", "Pets"], &[]).err().unwrap();
+        assert!(faults[0].contains("`Comapny` matches no field; did you mean `account`?"), "{faults:?}");
+        assert!(faults[1].contains("did you mean `lastName`?") && !faults[2].contains("did you mean"));
         let faults = mapping(&["last", "Surname"], &[]).err().unwrap();
         assert!(faults[0].contains("`last` and `Surname` both fill `lastName`"), "{faults:?}");
     }

@@ -205,10 +205,16 @@ impl Import<'_> {
                 self.source.rows
             ));
         }
+        let before = self.progress.imported + self.progress.rejected;
         let stopped = self.send_all().await?;
         self.warned.tell();
         let ProgressFile { imported, rejected, .. } = self.progress;
-        output.line(format!("{imported} imported, {rejected} rejected of {} rows", self.source.rows))?;
+        let total = format!("{imported} imported, {rejected} rejected of {} rows", self.source.rows);
+        output.line(if before > 0 && before == imported + rejected {
+            format!("Nothing was written now. In all: {total}")
+        } else {
+            total
+        })?;
         if let Some(reason) = stopped {
             let first = if self.refused { "when this is settled, " } else { "" };
             return Err(CliError::failed(format!("{reason}\n{first}run the same command again to continue")));

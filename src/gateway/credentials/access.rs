@@ -2,12 +2,16 @@
 
 use super::{CredentialPatch, settings};
 use crate::adapters::{AdapterSpec, SettingKind, Settings};
-use crate::domain::{Caller, CredentialId, Failure, FailureKind, Result};
+use crate::domain::{Caller, CredentialId, Failure, FailureKind, Principal, Result, abbreviated};
 use crate::store::CredentialRecord;
 
 /// Succeeds if the key may name `id`. Otherwise fails as if the id did not exist.
 pub(super) fn may_name(caller: &Caller, id: &CredentialId) -> Result<()> {
-    if caller.credentials.as_ref().is_none_or(|named| named.contains(id)) { Ok(()) } else { Err(not_found()) }
+    if caller.credentials.as_ref().is_none_or(|named| named.contains(id)) {
+        Ok(())
+    } else {
+        Err(not_found(caller, id))
+    }
 }
 
 /// Succeeds if the key is not limited to a list. Fails with `insufficient_scope`, naming `what`. Such a key could not use
@@ -51,9 +55,14 @@ pub(super) fn check_group(
 }
 
 /// The same failure for an unknown id, one of another tenant, and one outside the key's list.
-pub(super) fn not_found() -> Failure {
-    Failure::new(
-        FailureKind::CredentialNotFound,
-        "This API key can use no credential with this id. `GET /credentials` lists those that it can use.",
-    )
+pub(super) fn not_found(caller: &Caller, id: &CredentialId) -> Failure {
+    // The caller's own text, so it does not say which ids exist.
+    let id = abbreviated(id.as_str());
+    let detail = match caller.principal {
+        Principal::CommandLine | Principal::Operator => format!("This tenant has no credential `{id}`."),
+        _ => {
+            format!("No credential `{id}` for this API key. `GET /credentials` lists those that it can use.")
+        }
+    };
+    Failure::new(FailureKind::CredentialNotFound, detail)
 }

@@ -72,7 +72,7 @@ impl Credentials {
         id: &CredentialId,
     ) -> Result<ConnectedCredential> {
         may_name(caller, id)?;
-        let opened = self.resolver.open(&caller.tenant, id).await?.ok_or_else(not_found)?;
+        let opened = self.resolver.open(&caller.tenant, id).await?.ok_or_else(|| not_found(caller, id))?;
         context.record.note_credential(&opened.id, opened.spec.provider);
         Ok(opened)
     }
@@ -277,7 +277,7 @@ impl Credentials {
         may_name(caller, id)?;
         let existed = self.store.delete(&caller.tenant, id).await?;
         self.resolver.forget_removed(&caller.tenant, id);
-        if existed { Ok(()) } else { Err(not_found()) }
+        if existed { Ok(()) } else { Err(not_found(caller, id)) }
     }
 
     /// Checks whether the CRM still accepts the secret, and stores the result. Needs `credentials:read`.
@@ -329,7 +329,7 @@ impl Credentials {
 
     async fn held(&self, caller: &Caller, id: &CredentialId) -> Result<CredentialRecord> {
         may_name(caller, id)?;
-        self.store.get(&caller.tenant, id).await?.ok_or_else(not_found)
+        self.store.get(&caller.tenant, id).await?.ok_or_else(|| not_found(caller, id))
     }
 
     /// `held` with the changes of `patch`, probed if `verify` and the changes require it.
