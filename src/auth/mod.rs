@@ -207,7 +207,7 @@ fn bearer(authorization: Option<&str>) -> Result<&str> {
         if !token.is_empty() {
             return Ok(token);
         }
-        let detail = "The header has no key after `Bearer`. Is the variable with the key set?";
+        let detail = "The header has no key after `Bearer`: it must be `Bearer cg_…`. Is the variable with the key set?";
         return Err(unauthenticated(detail).with_reason("no key or token"));
     }
     Err(unauthenticated("The header `Authorization` must be `Bearer cg_…`; other schemes are not supported."))

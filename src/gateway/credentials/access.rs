@@ -54,14 +54,16 @@ pub(super) fn check_group(
     Err(Failure::new(FailureKind::InsufficientScope, detail))
 }
 
-/// The same failure for an unknown id, one of another tenant, and one outside the key's list.
+/// The same failure for an unknown id, one of another tenant, and one outside the key's list: for a key in the same words, whatever
+/// the id.
 pub(super) fn not_found(caller: &Caller, id: &CredentialId) -> Failure {
-    // The caller's own text, so it does not say which ids exist.
-    let id = abbreviated(id.as_str());
     let detail = match caller.principal {
-        Principal::CommandLine | Principal::Operator => format!("This tenant has no credential `{id}`."),
+        Principal::CommandLine | Principal::Operator => {
+            format!("This tenant has no credential `{}`.", abbreviated(id.as_str()))
+        }
         _ => {
-            format!("No credential `{id}` for this API key. `GET /credentials` lists those that it can use.")
+            "This API key can use no credential with this id. `GET /credentials` lists those that it can use."
+                .to_owned()
         }
     };
     Failure::new(FailureKind::CredentialNotFound, detail)
