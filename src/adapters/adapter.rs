@@ -211,6 +211,9 @@ impl Applied {
 #[derive(Debug)]
 pub struct AdapterSpec {
     pub provider: Provider,
+    /// The CRM's name in sentences.
+    pub name: &'static str,
+    /// Its name in lists, with the provider's if that is another.
     pub title: &'static str,
     pub operations: Operations,
     /// How each unified field is read and written, in the order of [`Field::ALL`].
@@ -286,12 +289,6 @@ impl AdapterSpec {
         })
     }
 
-    /// The title without the part in parentheses, for sentences.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        self.title.split(" (").next().unwrap_or(self.title)
-    }
-
     #[must_use]
     pub fn filter(&self, name: FilterName) -> Option<&'static FilterSpec> {
         self.filters.iter().find(|spec| spec.name == name.canonical())
@@ -309,7 +306,7 @@ impl AdapterSpec {
 
     /// The failure of a filter that was passed to the CRM although it is not declared: a bug.
     pub(super) fn undeclared(&self, name: FilterName) -> Failure {
-        Failure::internal(format!("the filter {} is not declared for {}", name.parameter(), self.name()))
+        Failure::internal(format!("the filter {} is not declared for {}", name.parameter(), self.name))
     }
 }
 

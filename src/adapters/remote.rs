@@ -105,7 +105,7 @@ impl RemoteRules {
     pub(super) fn warning(&self, ignored: &[&str]) -> Option<Warning> {
         let message = || {
             let names = enumerated(ignored);
-            format!("Ignored because these fields cannot be written to {}: {names}.", self.spec.name())
+            format!("Ignored because these fields cannot be written to {}: {names}.", self.spec.name)
         };
         (!ignored.is_empty()).then(|| Warning::new(WarningCode::ReadOnly, "/remoteFields", message()))
     }
@@ -117,7 +117,7 @@ impl RemoteRules {
             return Err(("conflict", format!("`{name}` is written through `{unified}`. Send it there.")));
         }
         if self.read_only.contains(&key.as_str()) {
-            return Err(("read_only", format!("`{name}` can only be set by {}.", self.spec.name())));
+            return Err(("read_only", format!("`{name}` can only be set by {}.", self.spec.name)));
         }
         self.spec.remote_field(&key).ok_or_else(|| {
             let names: Vec<&str> = self.spec.remote_fields.iter().map(|spec| spec.name).collect();
@@ -125,7 +125,7 @@ impl RemoteRules {
                 Some(meant) => format!("Did you mean `{meant}`?"),
                 None => format!("Fields that can be written: {}.", names.join(", ")),
             };
-            ("unknown_member", format!("`{name}` cannot be written to {}. {hint}", self.spec.name()))
+            ("unknown_member", format!("`{name}` cannot be written to {}. {hint}", self.spec.name))
         })
     }
 }

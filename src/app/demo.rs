@@ -17,6 +17,7 @@ use crate::gateway::credentials::CredentialDraft;
 use crate::sealing::{MasterKey, Sealer};
 use crate::simulators::Running;
 use crate::store::{KeyRecord, Location, Store, TenantRecord, now};
+use crate::telemetry;
 use crate::upstream::{AllowList, BaseUrlGuard, Transport};
 
 /// The published key, which exists only in the demo's temporary database.
@@ -130,10 +131,8 @@ fn failed(failure: crate::domain::Failure) -> anyhow::Error {
 fn welcome(address: SocketAddr, key: &str, crms: &[(&Simulated, Running)], has_colours: bool) -> String {
     const PERSON: &str = r#"{"firstName":"Ada","lastName":"Okafor","emailAddresses":[{"emailAddress":"ada.okafor@example.com"}],"phoneNumbers":[{"phoneNumber":"+1 416 555 0123"}]}"#;
     const AUTH: &str = r#"-H "Authorization: Bearer $KEY""#;
-    let styled = |style: u8, text: &str| {
-        if has_colours { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
-    };
-    let (bold, dim) = (|text: &str| styled(1, text), |text: &str| styled(2, text));
+    let bold = |text: &str| telemetry::styled(has_colours, 1, text);
+    let dim = |text: &str| telemetry::styled(has_colours, 2, text);
     let ids: Vec<String> = ADAPTERS.iter().map(|spec| format!("demo-{}", spec.provider)).collect();
     let url = format!("http://{address}/crm/contacts");
     let mut text = format!(

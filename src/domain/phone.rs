@@ -52,8 +52,9 @@ fn known(code: &str) -> Option<enums::Region> {
     PHONE_NUMBER_UTIL.get_supported_regions().find(|supported| *supported == region)
 }
 
-/// How many numbers a thread remembers.
+/// How many numbers a thread remembers, and how long they may be: a CRM can show megabytes as one.
 const REMEMBERED: usize = 8;
+const LONGEST_REMEMBERED: usize = 64;
 
 thread_local! {
     /// What this thread read last, newest first. A write reads each of its numbers up to six times, which was 5 % of a create.
@@ -83,6 +84,9 @@ impl PhoneIdentity {
                 return identity.clone();
             }
             let identity = Self::read(region, number);
+            if number.len() > LONGEST_REMEMBERED {
+                return identity;
+            }
             read.truncate(REMEMBERED - 1);
             read.push_front((region, number.to_owned(), identity.clone()));
             identity
@@ -331,6 +335,19 @@ mod tests {
 
     fn of(region: &str, number: &str) -> PhoneIdentity {
         PhoneIdentity::of(Region::named(Some(region)), number)
+    }
+
+    #[test]
+    fn a_thread_remembers_few_numbers_none_that_is_long_and_each_in_its_region() {
+        for last in 0..2 * REMEMBERED {
+            of("US", &format!("+1415555{last:04}"));
+        }
+        of("US", &"1".repeat(LONGEST_REMEMBERED + 1));
+        LAST_READ.with_borrow(|read| {
+            assert_eq!(read.len(), REMEMBERED);
+            assert!(read.iter().all(|(_, text, _)| text.len() <= LONGEST_REMEMBERED));
+        });
+        assert_ne!(of("US", "030 1234567"), of("DE", "030 1234567"));
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::Gateway;
-use crate::domain::{Failure, FailureKind, Result, TenantId, Text};
-use crate::store::DATABASE_UNAVAILABLE;
+use crate::domain::{FailureKind, Result, TenantId, Text};
+use crate::store;
 pub use crate::store::{CredentialOverview, OpenWrite, RowRange, Stage, TenantOverview, Totals};
 
 /// How long the page waits for the database. It is needed most when the database does not respond.
@@ -78,10 +78,7 @@ impl Gateway {
 }
 
 async fn within<T>(read: impl Future<Output = Result<T>>) -> Result<T> {
-    let late = |_| {
-        Failure::new(FailureKind::StoreUnavailable, "The database did not respond in time.")
-            .with_reason(DATABASE_UNAVAILABLE)
-    };
+    let late = |_| store::late("The database did not respond in time.");
     timeout(READ_WITHIN, read).await.map_err(late)?
 }
 

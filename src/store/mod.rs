@@ -27,6 +27,7 @@ pub use self::sql::{
 };
 use self::sql::{Sql, SqlConnections};
 use crate::config::Quotas;
+use crate::domain::{Failure, FailureKind};
 
 pub use audit::{AuditQuery, AuditRecord, AuditStore};
 pub use idempotency::{Advance, HeldLease, IdempotencyRecord, IdempotencyStore, Reserved, Stage};
@@ -40,7 +41,12 @@ pub use sqlite::{InstanceLock, InstancePresence};
 pub use ttl_cache::TtlCache;
 
 /// The reason in logs and metrics of a failure whose cause is not known more exactly.
-pub const DATABASE_UNAVAILABLE: &str = "database unavailable";
+const DATABASE_UNAVAILABLE: &str = "database unavailable";
+
+/// A database that did not respond within the time of the gateway's own.
+pub fn late(detail: &'static str) -> Failure {
+    Failure::new(FailureKind::StoreUnavailable, detail).with_reason(DATABASE_UNAVAILABLE)
+}
 
 /// An open database.
 #[derive(Clone)]

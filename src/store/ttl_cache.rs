@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use moka::future::Cache;
 
-use crate::domain::{Failure, FailureKind, Result};
+use crate::domain::{Failure, Result};
 
 /// How long a value is used after its load, and the time limit of a load. Their sum is the 5 s within which a change by
 /// another process is seen, because a value is as old as the start of its load.
@@ -87,8 +87,7 @@ where
 }
 
 fn late() -> Failure {
-    Failure::new(FailureKind::StoreUnavailable, "The gateway's database did not respond in time. Try again.")
-        .with_reason(super::DATABASE_UNAVAILABLE)
+    super::late("The gateway's database did not respond in time. Try again.")
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::time::Duration;
 use parking_lot::RwLock;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::{LINES, LineFormat};
+use super::{LINES, LineFormat, styled};
 use crate::domain::{AttemptFacts, FailureKind, Origin, Principal, RequestFacts, TenantId, WarningCode};
 
 /// Health checks and scrapes come every few seconds, so their successes are logged at `debug`.
@@ -125,12 +125,11 @@ fn brief_line(entry: &AccessEntry<'_>, colours: bool) -> String {
     let code = facts.failure.map(|failure| format!(" {}", failure.code())).unwrap_or_default();
     // Green, yellow and red.
     let colour = match status {
-        ..400 => "32",
-        400..500 => "33",
-        _ => "31",
+        ..400 => 32,
+        400..500 => 33,
+        _ => 31,
     };
-    let outcome =
-        if colours { format!("\x1b[{colour}m{status}{code}\x1b[0m") } else { format!("{status}{code}") };
+    let outcome = styled(colours, colour, &format!("{status}{code}"));
     let mut line = format!("{method:<6} {route:<24} {outcome}");
     for (credential, _) in &facts.credentials {
         line = format!("{line} · {credential}");

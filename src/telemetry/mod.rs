@@ -36,6 +36,12 @@ static WRITER: OnceLock<bool> = OnceLock::new();
 /// Sets the level of all lines but those of the access log.
 static LEVEL: OnceLock<Box<dyn Fn(LevelFilter) + Send + Sync>> = OnceLock::new();
 
+/// The text in a style of terminals (1 bold, 2 dim, 31 to 33 red, green, yellow), if it may have colours.
+#[must_use]
+pub fn styled(has_colours: bool, style: u8, text: &str) -> String {
+    if has_colours { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
+}
+
 /// Logs what is wrong with a configuration that is valid.
 pub fn log_warnings(warnings: &[String]) {
     for warning in warnings {

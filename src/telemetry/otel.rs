@@ -25,7 +25,6 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::collector::{Collector, EXPORTED_WITHIN, Post, SpanRole, SpanValue};
 use super::series::{self, SpanLoss};
-use super::traces::LAST_SPANS;
 use crate::domain::TraceParent;
 
 static TRACES: OnceLock<Traces> = OnceLock::new();
@@ -142,9 +141,9 @@ pub(super) fn start(collector: &Collector<'_>, post: Arc<Post>) -> Result<(), St
     TRACES.set(Traces { provider, tracer }).map_err(|_| "traces were started before".to_owned())
 }
 
-pub(super) fn flush() {
+pub(super) fn flush(within: Duration) {
     if let Some(traces) = TRACES.get() {
-        let _ = traces.provider.shutdown_with_timeout(LAST_SPANS);
+        let _ = traces.provider.shutdown_with_timeout(within);
     }
 }
 

@@ -30,7 +30,7 @@ pub fn start(collector: &Collector<'_>, post: Arc<Post>) -> Result<(), String> {
 /// Waits up to [`LAST_SPANS`] for the last spans to be sent. Call it at the end of the process, while the runtime runs, on a thread
 /// that may block.
 pub fn flush() {
-    otel::flush();
+    otel::flush(LAST_SPANS);
 }
 
 /// The span of a request.

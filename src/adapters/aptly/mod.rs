@@ -53,6 +53,7 @@ const FIELD_IDS_MOST: usize = 2_000;
 /// The declaration of Aptly.
 pub(super) static SPEC: AdapterSpec = AdapterSpec {
     provider: Provider::new("aptly"),
+    name: "Aptly",
     title: "Aptly",
     operations: Operations { create: true, update: true, delete: false },
     fields: FIELDS,

@@ -40,6 +40,7 @@ use crate::upstream::Reply;
 /// The declaration of the pipeline CRM.
 pub(super) static SPEC: AdapterSpec = AdapterSpec {
     provider: Provider::new("pipeline"),
+    name: "Tether",
     title: "Tether (pipeline)",
     operations: Operations { create: true, update: true, delete: true },
     fields: FIELDS,

@@ -75,3 +75,23 @@ impl<S: Send + Sync> FromRequestParts<S> for KeyPath {
 async fn path<T: DeserializeOwned + Send, S: Send + Sync>(parts: &mut Parts, state: &S) -> Option<T> {
     Path::<T>::from_request_parts(parts, state).await.ok().map(|Path(variables)| variables)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_in_the_place_of_an_id_is_a_mistyped_path() {
+        let detail = |id, kind| ContactPath::explain(id, Failure::new(kind, "None.")).detail;
+        let not_found = FailureKind::ContactNotFound;
+        for (id, kind, expected) in [
+            ("searc", not_found, "None. Did you mean `/crm/contacts/search`?"),
+            ("feilds", not_found, "None. Did you mean `/crm/contacts/fields`?"),
+            ("searc", FailureKind::UpstreamTimeout, "None."),
+            ("Searc", not_found, "None."),
+            ("64f0a1b2c3d4e5f6a0000001", not_found, "None."),
+        ] {
+            assert_eq!(detail(id, kind).as_str(), expected, "{id}");
+        }
+    }
+}

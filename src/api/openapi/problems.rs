@@ -29,16 +29,8 @@ const SIGNED: &[K] = &[
 ];
 /// More problems of an operation of a tenant.
 const LIMITED: &[K] = &[K::RateLimited, K::TooManyConcurrentRequests];
-/// Problems of an operation of the operator. Wrong admin tokens are limited.
-const OPERATOR: &[K] = &[
-    K::Unauthenticated,
-    K::InsufficientScope,
-    K::IssuerUnavailable,
-    K::StoreUnavailable,
-    K::Overloaded,
-    K::Draining,
-    K::RateLimited,
-];
+/// More problems of an operation of the operator: wrong admin tokens are limited.
+const OPERATOR: &[K] = &[K::RateLimited];
 /// More problems of a write that accepts an `Idempotency-Key`.
 const KEYED: &[K] =
     &[K::IdempotencyKeyInvalid, K::IdempotencyKeyReused, K::IdempotencyInProgress, K::LedgerQuotaExceeded];
@@ -105,13 +97,13 @@ groups! {
     CredentialCreateProblems "Problems of a new credential." [ANY, SIGNED, LIMITED, KEYED, BODY, UPSTREAM, TAKEN, QUOTA, &[K::BaseUrlRefused, K::OperationUnsupported]];
     CredentialUpdateProblems "Problems of an update of a credential." [ANY, SIGNED, LIMITED, BODY, CREDENTIAL, UPSTREAM, TAKEN, &[K::BaseUrlRefused]];
     CredentialCheckProblems "Problems of a check." [ANY, SIGNED, LIMITED, CREDENTIAL, &[K::SecretUnreadable, K::GatewayTimeout]];
-    TenantListProblems "Problems of a list of tenants." [ANY, OPERATOR];
-    TenantCreateProblems "Problems of a new tenant." [ANY, OPERATOR, BODY, TAKEN];
-    TenantProblems "Problems of a read or delete of a tenant." [ANY, OPERATOR, TENANT];
-    AuditProblems "Problems of a list of audit records." [ANY, OPERATOR];
-    KeyCreateProblems "Problems of a new key." [ANY, OPERATOR, BODY, TENANT, QUOTA];
-    KeyListProblems "Problems of a list of keys." [ANY, OPERATOR, TENANT];
-    KeyProblems "Problems of a revocation." [ANY, OPERATOR, TENANT, &[K::KeyNotFound]];
+    TenantListProblems "Problems of a list of tenants." [ANY, SIGNED, OPERATOR];
+    TenantCreateProblems "Problems of a new tenant." [ANY, SIGNED, OPERATOR, BODY, TAKEN];
+    TenantProblems "Problems of a read or delete of a tenant." [ANY, SIGNED, OPERATOR, TENANT];
+    AuditProblems "Problems of a list of audit records." [ANY, SIGNED, OPERATOR];
+    KeyCreateProblems "Problems of a new key." [ANY, SIGNED, OPERATOR, BODY, TENANT, QUOTA];
+    KeyListProblems "Problems of a list of keys." [ANY, SIGNED, OPERATOR, TENANT];
+    KeyProblems "Problems of a revocation." [ANY, SIGNED, OPERATOR, TENANT, &[K::KeyNotFound]];
 }
 
 fn responses(groups: &[&[FailureKind]]) -> BTreeMap<String, RefOr<Response>> {

@@ -203,7 +203,7 @@ fn naming_the_crm(detail: &str, upstream: Option<UpstreamStatus>) -> Cow<'_, str
         ["", "The connection to "].iter().find_map(|before| {
             let rest = detail.strip_prefix(before)?;
             let rest = rest.strip_prefix("The CRM").or_else(|| rest.strip_prefix("the CRM"))?;
-            rest.starts_with([' ', '\'']).then(|| format!("{before}{}{rest}", spec.name()))
+            rest.starts_with([' ', '\'']).then(|| format!("{before}{}{rest}", spec.name))
         })
     });
     named.map_or(Cow::Borrowed(detail), Cow::Owned)

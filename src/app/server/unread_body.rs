@@ -9,6 +9,7 @@ use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use http::header;
 use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -29,10 +30,10 @@ pub(super) struct UnreadBody {
 impl UnreadBody {
     /// The request for the router, and what to call when its response is ready.
     pub(super) fn watch(request: hyper::Request<Incoming>) -> (hyper::Request<Body>, Self) {
-        let waits_for_continue = request.headers().contains_key(header::EXPECT);
         if request.body().is_end_stream() {
-            return (request.map(|_| Body::empty()), Self { dropped: None, waits_for_continue });
+            return (request.map(|_| Body::empty()), Self { dropped: None, waits_for_continue: false });
         }
+        let waits_for_continue = request.headers().contains_key(header::EXPECT);
         let (sender, dropped) = oneshot::channel();
         let request = request.map(|body| Body::new(WatchedBody { body: Some(body), sender: Some(sender) }));
         (request, Self { dropped: Some(dropped), waits_for_continue })
@@ -59,7 +60,7 @@ async fn drain(mut body: Incoming) -> bool {
         if body.size_hint().lower() > left {
             return false;
         }
-        match std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        match body.frame().await {
             None => return true,
             Some(Err(_)) => return false,
             Some(Ok(frame)) => {

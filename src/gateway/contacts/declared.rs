@@ -12,7 +12,7 @@ pub(super) fn of_draft(spec: &AdapterSpec, draft: &ContactDraft) -> Result<Vec<W
     let missing = spec.fields.iter().filter(|spec| spec.required && !names(draft, spec.field));
     let faults: Vec<FieldFault> = missing
         .map(|field| {
-            let detail = format!("{} requires `{}` to create a contact.", spec.name(), field.field.name());
+            let detail = format!("{} requires `{}` to create a contact.", spec.name, field.field.name());
             FieldFault::member(format!("/{}", field.field.name()), "required", detail)
         })
         .collect();
@@ -230,7 +230,7 @@ mod tests {
         for spec in ADAPTERS {
             for field in spec.fields.iter().filter(|field| field.verify != Verify::Never) {
                 let name = field.field.name();
-                assert!(compared.contains(&field.field), "{}: `judge` does not compare {name}", spec.name());
+                assert!(compared.contains(&field.field), "{}: `judge` does not compare {name}", spec.name);
             }
         }
     }

@@ -26,7 +26,7 @@ pub(super) fn candidates(opened: &ConnectedCredential, matches: &[Match], more: 
 pub(super) fn exists(opened: &ConnectedCredential, found: &LookupResult) -> Failure {
     let detail = format!(
         "{} already has a contact with the same {}. Nothing was sent. Update that contact instead (see `candidates`).",
-        opened.spec.name(),
+        opened.spec.name,
         opened.spec.create_identity().word(),
     );
     Failure::new(FailureKind::ContactExists, detail).with_candidates(candidates(
@@ -50,7 +50,7 @@ pub(super) fn possible_duplicates(opened: &ConnectedCredential, seen: &[&Match])
     let more = seen.len().saturating_sub(MOST_NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let message =
-        format!("Possible duplicates: {}{more}. Compare them in {}.", names.join(", "), opened.spec.name());
+        format!("Possible duplicates: {}{more}. Compare them in {}.", names.join(", "), opened.spec.name);
     let pointer = first.matched_by.first().map_or_else(String::new, |kind| kind.pointer());
     Some(Warning::new(WarningCode::PossibleDuplicate, pointer, message))
 }
@@ -65,7 +65,7 @@ pub(super) fn unsent(failure: Failure) -> Failure {
 
 /// The CRM's contacts do not show whether the create was applied.
 pub(super) fn ambiguous(opened: &ConnectedCredential, candidates: Candidates) -> Failure {
-    let crm = opened.spec.name();
+    let crm = opened.spec.name;
     let detail = if candidates.is_empty() {
         format!(
             "The create was sent to {crm} and its response was lost. It has no e-mail address or phone number to search by. Check in {crm} before you send it again with a new key."
@@ -83,7 +83,7 @@ pub(super) fn ambiguous(opened: &ConnectedCredential, candidates: Candidates) ->
 
 /// The credential leads to another account than when the write was sent.
 pub(super) fn moved(opened: &ConnectedCredential) -> Failure {
-    let crm = opened.spec.name();
+    let crm = opened.spec.name;
     let detail = format!(
         "This write may have been sent to {crm} before the credential's base URL or secret changed. The credential may now belong to another account. Nothing was sent. Check the earlier account, or restore the credential and retry. To write to the current account, use a new key."
     );
@@ -94,7 +94,7 @@ pub(super) fn moved(opened: &ConnectedCredential) -> Failure {
 
 /// Both sends of a create were lost and proven absent. A third send would not help.
 pub(super) fn sent_twice(opened: &ConnectedCredential) -> Failure {
-    let crm = opened.spec.name();
+    let crm = opened.spec.name;
     let detail = format!(
         "The create was sent to {crm} twice. Both responses were lost, and {crm} shows no such contact. Find the cause in {crm}, then send the create with a new key."
     );
@@ -115,7 +115,7 @@ pub(super) fn updated_existing(
     other.then(|| {
         let message = format!(
             "Another client may have created this contact at the same time, so {} may have updated it instead of creating one. Check the contact with remoteId {}.",
-            opened.spec.name(), contact.remote_id
+            opened.spec.name, contact.remote_id
         );
         Warning::new(WarningCode::MayHaveUpdatedExisting, "/remoteId", message)
     })
@@ -125,7 +125,7 @@ pub(super) fn updated_existing(
 pub(super) fn gone(opened: &ConnectedCredential) -> Failure {
     let detail = format!(
         "{} confirmed the change but no longer shows the contact. It may have been deleted.",
-        opened.spec.name()
+        opened.spec.name
     );
     Failure::new(FailureKind::UpstreamDidNotApply, detail)
         .with_effect(Effect::Final)
@@ -141,7 +141,7 @@ pub(super) fn outcome_unknown(
     // The kinds are in the order of the CRM's declaration.
     let by = prepared.locator.identity.0.first().map_or("name", |identity| identity.kind.word());
     let reason = reason(failure);
-    let crm = opened.spec.name();
+    let crm = opened.spec.name;
     let detail = format!(
         "The create was sent to {crm} and its outcome is unknown: {reason}. Search for the contact by its {by}, in a list or in {crm}, before you send it again.",
     );
@@ -166,7 +166,7 @@ pub(super) fn outcome_open(
     lost: &Failure,
     unseen: Option<&Failure>,
 ) -> Failure {
-    let crm = opened.spec.name();
+    let crm = opened.spec.name;
     let reason = match unseen {
         Some(unseen) => {
             format!("the lookup failed ({}: {})", unseen.kind.code(), unseen.detail.as_str())

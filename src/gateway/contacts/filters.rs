@@ -200,7 +200,7 @@ impl Split {
     pub(super) fn not_shown(&self, spec: &AdapterSpec, field: Field) -> Failure {
         let detail = format!(
             "The rows of {}'s list do not show `{}`, so the filter cannot be applied. Filter by another field, or read the contacts by id.",
-            spec.name(),
+            spec.name,
             field.name()
         );
         let asked = self.pushed_down.iter().chain(&self.applied_here);

@@ -89,7 +89,7 @@ fn token_of_page(spec: &AdapterSpec, number: u64, page_size: u32) -> Result<Opti
     spec.paging.at_offset(offset).map(Some).ok_or_else(|| {
         let detail = format!(
             "{} can only be listed from the start. Leave out `pageNumber`, and send `pageInfo.nextCursor` as `cursor` for each further page.",
-            spec.name()
+            spec.name
         );
         let fault = FieldFault::parameter("pageNumber", "page_number_unsupported", detail.as_str());
         Failure::new(FailureKind::PageNumberUnsupported, detail).with_faults(vec![fault])
@@ -330,7 +330,7 @@ mod tests {
     /// A third CRM needs nothing but its declaration.
     fn with_cursors() -> &'static AdapterSpec {
         let (paging, traversal) = (Paging::Cursor, Traversal::Pages);
-        Box::leak(Box::new(AdapterSpec { title: "This CRM", paging, traversal, ..*spec("aptly").unwrap() }))
+        Box::leak(Box::new(AdapterSpec { name: "This CRM", paging, traversal, ..*spec("aptly").unwrap() }))
     }
 
     #[tokio::test]

@@ -52,7 +52,7 @@ impl WriteOperation<'_> {
         if supported {
             return Ok(());
         }
-        let crm = self.opened.spec.name();
+        let crm = self.opened.spec.name;
         let detail = format!("{crm}'s API cannot {verb} contacts. Do it in {crm}.");
         Err(Failure::new(FailureKind::OperationUnsupported, detail)
             .with_upstream(self.opened.spec.provider, None))

@@ -94,7 +94,7 @@ impl WriteOperation<'_> {
         let fault = |field: Field| FieldFault::member(format!("/{}", field.name()), "incomplete", detail);
         let detail = format!(
             "{detail} Nothing was sent. Leave the list out, or change it in {}.",
-            self.opened.spec.name()
+            self.opened.spec.name
         );
         Err(Failure::new(FailureKind::UpstreamInvalidResponse, detail)
             .with_faults(partial.into_iter().map(fault).collect::<Faults>())

@@ -15,15 +15,15 @@ use crate::adapters::IdentityKind;
 use crate::blocking;
 use crate::config::crash_point;
 use crate::domain::{
-    CallContext, Caller, ContactDraft, ContactPatch, ContactUpsert, CredentialId, Effect, Failure,
-    FailureKind, Result, Scope, Text,
+    CallContext, Caller, ContactDraft, ContactPatch, ContactUpsert, CredentialId, Effect, Failure, Result,
+    Scope, Text,
 };
 use crate::gateway::audit::Entry;
 use crate::gateway::credentials::{ConnectedCredential, Credentials};
 use crate::gateway::writes::{
     Begin, InFlightWrite, Ledger, Locks, RequestIdentity, StoredResponse, WriteState, end, run_to_completion,
 };
-use crate::store::DATABASE_UNAVAILABLE;
+use crate::store;
 
 /// Builds the response of a write, or of a final failure. It comes from `api`, so that the stored response is
 /// the sent one.
@@ -183,7 +183,7 @@ impl WriteRequest {
         let claim = ledger.claim(&self.caller, Some(&self.credential), identity);
         let claimed = timeout(self.context.remaining(), claim).await.unwrap_or_else(|_| {
             let detail = "The database did not respond in time. Nothing was sent. Try again.";
-            Err(Failure::new(FailureKind::StoreUnavailable, detail).with_reason(DATABASE_UNAVAILABLE))
+            Err(store::late(detail))
         });
         claimed.map(Some)
     }

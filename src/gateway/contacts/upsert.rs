@@ -118,7 +118,7 @@ fn check(spec: &AdapterSpec, upsert: &ContactUpsert, kinds: &[IdentityKind]) -> 
         let words: Vec<&str> = spec.identities.iter().map(|kind| kind.word()).collect();
         let detail = format!(
             "{} does not support lookups by `{}`. Supported: {}.",
-            spec.name(),
+            spec.name,
             other.word(),
             words.join(", ")
         );

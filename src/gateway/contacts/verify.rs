@@ -120,7 +120,7 @@ const fn told(verdict: Verdict) -> (WarningCode, &'static str) {
 
 fn did_not_apply(opened: &ConnectedCredential, kept: &[&Finding]) -> Failure {
     let names = enumerated(kept.iter().map(|found| found.pointer.as_str()));
-    let detail = format!("{} accepted the change but did not store it: {names}.", opened.spec.name());
+    let detail = format!("{} accepted the change but did not store it: {names}.", opened.spec.name);
     Failure::new(FailureKind::UpstreamDidNotApply, detail)
         .with_faults(kept.iter().map(|found| found.fault()).collect::<Faults>())
         .with_effect(Effect::Final)

@@ -217,7 +217,7 @@ impl AptlyChange {
             if seen.insert(email_identity(&email.address)) {
                 emails.push((index, email.clone()));
             } else {
-                self.losses.push(change::duplicate::<EmailAddress>(SPEC.name(), index));
+                self.losses.push(change::duplicate::<EmailAddress>(SPEC.name, index));
             }
         }
         self.put_main_first(&mut emails, &sent, typed);
@@ -286,7 +286,7 @@ impl AptlyChange {
         for (index, phone) in sent.iter().enumerate() {
             let identity = PhoneIdentity::of(self.region, &phone.number);
             if seen.contains(&identity) {
-                self.losses.push(change::duplicate::<PhoneNumber>(SPEC.name(), index));
+                self.losses.push(change::duplicate::<PhoneNumber>(SPEC.name, index));
                 continue;
             }
             let number = if shown.contains(phone.number.as_str()) {

@@ -15,7 +15,7 @@ use crate::gateway::contacts::filters::{self, Split};
 use crate::gateway::contacts::scan::{Wanted, scan};
 use crate::gateway::contacts::walk::Gap;
 use crate::gateway::credentials::{ConnectedCredential, Credentials};
-use crate::store::DATABASE_UNAVAILABLE;
+use crate::store;
 
 /// How many contacts of one credential a search returns.
 const MATCHES_MOST: usize = 50;
@@ -50,7 +50,7 @@ impl CredentialLookup<'_> {
         let opened =
             timeout_at(context.deadline, credentials.open(context, caller, id)).await.map_err(|_| {
                 let detail = "The gateway's database did not respond in time. Try again.";
-                Failure::new(FailureKind::StoreUnavailable, detail).with_reason(DATABASE_UNAVAILABLE)
+                store::late(detail)
             })??;
         let _permit = permits.take(context, &caller.tenant).await?;
         let asked = async {

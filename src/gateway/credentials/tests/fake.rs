@@ -16,6 +16,7 @@ use crate::domain::{
 /// The base URL is in the account's id, the key in its name: tests see what was opened.
 pub(super) static FAKE: AdapterSpec = AdapterSpec {
     provider: Provider::new("fake"),
+    name: "Fake CRM",
     title: "Fake CRM",
     operations: Operations { create: false, update: false, delete: false },
     fields: &[],
