@@ -32,7 +32,7 @@ pub(crate) async fn count(
 ) -> Result<Counts> {
     let gateway = Gateway::prepare(binary, mock, None)?;
     let mut process = gateway.start(Way::Counted)?;
-    Gateway::begin_count(&process)?;
+    gateway.begin_count(&process)?;
     let cases = cases::all(&gateway);
     first(&gateway, &cases[0]).await?;
     let idle = idle_a_second(&gateway, &process).await?;

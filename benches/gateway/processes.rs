@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -209,7 +210,7 @@ impl Gateway {
                 let mut command = Command::new("valgrind");
                 let out = self.folder.path().join("callgrind.out");
                 command
-                    .args(["--tool=callgrind", "--instr-atstart=no"])
+                    .args(["--tool=callgrind", "--instr-atstart=no", "--vgdb-poll=500"])
                     .arg(format!("--callgrind-out-file={}", out.display()));
                 command.arg(&self.binary);
                 command
@@ -262,13 +263,13 @@ impl Gateway {
     }
 
     /// Begins to count the instructions of `process`, which starts without: its start would take a minute.
-    pub(crate) fn begin_count(process: &Process) -> Result<()> {
-        control(process, &["instrumentation", "on"])
+    pub(crate) fn begin_count(&self, process: &Process) -> Result<()> {
+        control(process, self.address, &["instrumentation", "on"])
     }
 
     /// The instructions that were counted since the last call. The profile is left in the file `kept`.
     pub(crate) fn counted(&self, process: &Process, kept: Option<&Path>) -> Result<u64> {
-        control(process, &["dump"])?;
+        control(process, self.address, &["dump"])?;
         // Each dump sets the counters back, and writes the next file.
         let mut newest: Option<(std::time::SystemTime, PathBuf)> = None;
         for entry in fs::read_dir(self.folder.path())? {
@@ -289,9 +290,26 @@ impl Gateway {
     }
 }
 
-/// Sends a command to callgrind.
-fn control(process: &Process, command: &[&str]) -> Result<()> {
-    let done = Command::new("vgdb").arg(format!("--pid={}", process.id())).args(command).output()?;
+/// Sends a command to callgrind, which looks for one while its program runs. `vgdb` would wake a program that waits by
+/// `ptrace`, which containers may forbid; connections wake it as well.
+fn control(process: &Process, address: SocketAddr, command: &[&str]) -> Result<()> {
+    let mut sent = Command::new("vgdb")
+        .args(["--max-invoke-ms=0", &format!("--pid={}", process.id())])
+        .args(command)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("cannot start `vgdb`; is valgrind installed?")?;
+    let began = Instant::now();
+    while sent.try_wait()?.is_none() {
+        if began.elapsed() > LONGEST_START {
+            sent.kill()?;
+            break;
+        }
+        drop(TcpStream::connect(address));
+        thread::sleep(Duration::from_millis(20));
+    }
+    let done = sent.wait_with_output()?;
     ensure!(done.status.success(), "vgdb failed: {}", String::from_utf8_lossy(&done.stderr));
     Ok(())
 }
@@ -323,11 +341,11 @@ fn word(text: &str, prefix: &str) -> Result<String> {
 
 fn listening(address: SocketAddr) -> Result<()> {
     let began = Instant::now();
-    while std::net::TcpStream::connect(address).is_err() {
+    while TcpStream::connect(address).is_err() {
         if began.elapsed() > LONGEST_START {
             bail!("nothing listens on {address}");
         }
-        std::thread::sleep(Duration::from_millis(2));
+        thread::sleep(Duration::from_millis(2));
     }
     Ok(())
 }

@@ -29,7 +29,7 @@ const FLAT: f64 = 1.3;
 /// By how much the cost of one more may differ from size to size and still be called linear.
 const LINEAR: f64 = 1.5;
 
-/// Copies the one newest row of each table under other keys, without its triggers, which would count each row singly.
+/// Copies one row of each table under other keys.
 const FILL_SQLITE: [&str; 2] = [
     "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1000000) \
      INSERT INTO idempotency (tenant_id, key, fingerprint, credential_id, stage, fence, lease_until, look_at, sends, sealed, \
@@ -112,7 +112,7 @@ async fn database(name: &str, gateway: &Gateway, mock: &Mock, plan: Plan) -> Res
     tenants.print();
     resident(&format!("{name}, {TENANTS} tenants in use"), &process);
 
-    // SQLite's file is opened by one process at a time for so long.
+    // The rows are written without the gateway, which would compete for SQLite's file.
     drop(process);
     fill(gateway).await?;
     let process = gateway.start(Way::Pinned)?;
@@ -128,7 +128,7 @@ async fn database(name: &str, gateway: &Gateway, mock: &Mock, plan: Plan) -> Res
 async fn fill(gateway: &Gateway) -> Result<()> {
     let url = gateway.database();
     if url.starts_with("postgres") {
-        // Without triggers.
+        // Without triggers, which would update the same count a million times in one transaction.
         let [ledger, audit] = FILL_POSTGRES;
         return server_runs(url, &["SET session_replication_role = replica", ledger, audit, "ANALYZE"]).await;
     }
