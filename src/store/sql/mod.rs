@@ -128,7 +128,6 @@ impl Sql {
         each_counts: bool,
         failure: fn(&sqlx::Error) -> Failure,
     ) -> Result<WriteOutcome<Row>> {
-        self.check_kept()?;
         let began = crate::clock::monotonic();
         let done = self.connections.write(statements, each_counts).await;
         series::database_statement(if statements.len() == 1 { "write" } else { "transaction" }, began);
@@ -139,20 +138,7 @@ impl Sql {
             }
             _ => {}
         }
-        self.check_kept()?;
-        done.map_err(|error| failure(&error))
-    }
-
-    /// Fails with `store_unavailable` if the database files are no longer those that were opened.
-    fn check_kept(&self) -> Result<()> {
-        if !self.files_are_lost() {
-            return Ok(());
-        }
-        let reason = "database file lost";
-        series::database_error(reason);
-        let detail = "The gateway's database file was removed or replaced, so nothing can be stored. Ask the operator to \
-             restore it; the log names the file.";
-        Err(Failure::new(FailureKind::StoreUnavailable, detail).with_reason(reason))
+        done.map_err(|error| if sqlite::is_lost(&error) { files_lost() } else { failure(&error) })
     }
 
     fn files_are_lost(&self) -> bool {
@@ -190,6 +176,15 @@ impl Sql {
     }
 }
 
+/// The failure of everything that needs database files that were removed or replaced.
+fn files_lost() -> Failure {
+    let reason = "database file lost";
+    series::database_error(reason);
+    let detail = "The gateway's database file was removed or replaced, so nothing can be stored. Ask the operator to \
+         restore it; the log names the file.";
+    Failure::new(FailureKind::StoreUnavailable, detail).with_reason(reason)
+}
+
 /// The database as a whole; clones share it.
 #[derive(Clone)]
 pub struct Database(pub(in crate::store) Arc<Sql>);
@@ -197,7 +192,9 @@ pub struct Database(pub(in crate::store) Arc<Sql>);
 impl Database {
     /// Succeeds if the database can be read, and is still the one that was opened. Fails with `store_unavailable`.
     pub async fn ready(&self) -> Result<()> {
-        self.0.check_kept()?;
+        if self.0.files_are_lost() {
+            return Err(files_lost());
+        }
         self.schema().await.map(|_| ())
     }
 

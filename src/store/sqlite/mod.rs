@@ -10,6 +10,7 @@ mod writer;
 
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{
@@ -25,6 +26,7 @@ pub(super) use instance_lock::enter;
 pub use instance_lock::{InstanceLock, InstancePresence};
 pub(super) use migrate::inspect;
 pub(super) use space::shrink;
+pub(super) use watch::is_lost;
 
 /// How long a statement waits for another process's write to end.
 const BUSY: Duration = Duration::from_secs(5);
@@ -38,7 +40,7 @@ pub(in crate::store) struct Sqlite {
     /// files and later creates new ones, which [`Watch`] would report as replaced.
     pub(in crate::store) writer: Writer,
     /// Detects that its files were removed or replaced.
-    pub(in crate::store) watch: Watch,
+    pub(in crate::store) watch: Arc<Watch>,
 }
 
 impl Sqlite {
@@ -74,7 +76,8 @@ pub(crate) async fn open(path: &Path) -> Result<Sqlite, OpenError> {
         .connect_with(options)
         .await
         .map_err(|error| sentence(&error, path))?;
-    Ok(Sqlite { pool, writer: Writer::start(first), watch: Watch::new(path) })
+    let watch = Arc::new(Watch::new(path));
+    Ok(Sqlite { pool, writer: Writer::start(first, Arc::clone(&watch)), watch })
 }
 
 /// Only this connection enables the write-ahead log, and retries: SQLite does not wait if two processes enable it together.

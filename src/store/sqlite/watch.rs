@@ -5,6 +5,17 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// The cause of the error of a write to a file that is lost.
+#[derive(Debug, thiserror::Error)]
+#[error("the database file was removed or replaced")]
+struct FileLost;
+
+/// Whether a write failed because its file was removed or replaced.
+pub(in crate::store) fn is_lost(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Io(error) = error else { return false };
+    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<FileLost>)
+}
+
 /// The identities of the database file, its `-wal` and its `-shm` at the time of opening. SQLite does not recreate these files
 /// while a connection is open, so a difference means that another program replaced one.
 pub(in crate::store) struct Watch {
@@ -26,6 +37,11 @@ impl Watch {
             Some((PathBuf::from(file), identity))
         });
         Self { files: files.collect(), lost: AtomicBool::new(false) }
+    }
+
+    /// Fails if a file is removed or replaced now.
+    pub(super) fn check(&self) -> sqlx::Result<()> {
+        if self.is_lost() { Err(sqlx::Error::Io(io::Error::other(FileLost))) } else { Ok(()) }
     }
 
     /// Whether a file is removed or replaced now; changes are logged.

@@ -8,6 +8,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteQueryResult, SqliteRow};
 use sqlx::{Connection, Executor, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
+use super::watch::Watch;
 use crate::store::write_outcome::{WriteOutcome, collect};
 
 /// How many writes one commit has at most.
@@ -36,10 +37,10 @@ struct PendingWrite {
 }
 
 impl Writer {
-    /// Writes through `connection`, in a task that ends with [`Self::close`].
-    pub(super) fn start(connection: SqliteConnection) -> Self {
+    /// Writes through `connection`, in a task that ends with [`Self::close`]. Writes fail while `watch` finds a file lost.
+    pub(super) fn start(connection: SqliteConnection, watch: Arc<Watch>) -> Self {
         let (queue, requests) = mpsc::channel(QUEUED);
-        tokio::spawn(serve(connection, requests));
+        tokio::spawn(serve(connection, watch, requests));
         Self { queue }
     }
 
@@ -67,7 +68,7 @@ impl Writer {
     }
 }
 
-async fn serve(mut connection: SqliteConnection, mut requests: mpsc::Receiver<Request>) {
+async fn serve(mut connection: SqliteConnection, watch: Arc<Watch>, mut requests: mpsc::Receiver<Request>) {
     let mut received = Vec::with_capacity(COMMITTED_TOGETHER);
     while requests.recv_many(&mut received, COMMITTED_TOGETHER).await > 0 {
         let (mut writes, mut closed) = (Vec::with_capacity(received.len()), None);
@@ -78,7 +79,7 @@ async fn serve(mut connection: SqliteConnection, mut requests: mpsc::Receiver<Re
             }
         }
         if !writes.is_empty() {
-            commit(&mut connection, writes).await;
+            commit(&mut connection, &watch, writes).await;
         }
         if let Some(closed) = closed {
             // Everything is written, so an error here has no effect.
@@ -90,28 +91,39 @@ async fn serve(mut connection: SqliteConnection, mut requests: mpsc::Receiver<Re
 }
 
 /// Commits the writes, and then tells each its outcome.
-async fn commit(connection: &mut SqliteConnection, writes: Vec<PendingWrite>) {
-    let outcomes = match commit_together(connection, &writes).await {
-        Ok(outcomes) => outcomes,
-        // The file is locked by another program, for each of them.
-        Err(error) if writes.len() == 1 || super::is_busy(&error) => {
-            let error = Arc::new(error);
-            writes.iter().map(|_| Err(Arc::clone(&error))).collect()
-        }
-        // One of them may be too large for what is left of a disk.
-        Err(_) => {
-            let mut outcomes = Vec::with_capacity(writes.len());
-            for write in &writes {
-                let alone = commit_together(connection, slice::from_ref(write)).await;
-                outcomes.push(alone.map_err(Arc::new).and_then(|mut one| one.swap_remove(0)));
-            }
-            outcomes
-        }
-    };
+async fn commit(connection: &mut SqliteConnection, watch: &Watch, writes: Vec<PendingWrite>) {
+    let outcomes = committed(connection, watch, &writes).await.unwrap_or_else(|error| {
+        let error = Arc::new(error);
+        writes.iter().map(|_| Err(Arc::clone(&error))).collect()
+    });
     for (write, outcome) in writes.into_iter().zip(outcomes) {
         // The caller may be gone.
         let _ = write.done.send(outcome);
     }
+}
+
+/// Fails if all writes failed for one reason.
+async fn committed(
+    connection: &mut SqliteConnection,
+    watch: &Watch,
+    writes: &[PendingWrite],
+) -> sqlx::Result<Vec<WriteResult>> {
+    watch.check()?;
+    let outcomes = match commit_together(connection, writes).await {
+        // One of them may be too large for what is left of a disk. A file that another program locks is locked for each.
+        Err(error) if writes.len() > 1 && !super::is_busy(&error) => {
+            let mut outcomes = Vec::with_capacity(writes.len());
+            for write in writes {
+                let alone = commit_together(connection, slice::from_ref(write)).await;
+                outcomes.push(alone.map_err(Arc::new).and_then(|mut one| one.swap_remove(0)));
+            }
+            Ok(outcomes)
+        }
+        outcomes => outcomes,
+    };
+    // What was written to a file that was removed meanwhile is lost with it.
+    watch.check()?;
+    outcomes
 }
 
 /// Runs the writes in one transaction; a write that SQLite refuses is undone alone. If it fails, none of them is done.

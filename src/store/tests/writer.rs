@@ -65,6 +65,18 @@ async fn writes_that_wait_together_are_committed_together() {
 }
 
 #[tokio::test]
+async fn a_write_fails_if_its_file_is_lost_while_it_waits() {
+    let place = TestPlace::sqlite();
+    let store = place.open().await;
+    let other = OtherProgram::in_the_way(&place).await;
+    let write = tokio::spawn(async move { store.tenants.insert(&tenant("one")).await });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    std::fs::rename(place.path(), place.path().with_extension("aside")).unwrap();
+    other.give_way().await;
+    assert_eq!(kind(write.await.unwrap()), Some(FailureKind::StoreUnavailable));
+}
+
+#[tokio::test]
 async fn a_write_that_fails_leaves_its_neighbours_alone() {
     let place = TestPlace::sqlite();
     let store = place.open().await;
