@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::definitions::{LiveDefinitions, LiveSource, SeenFields};
 use super::identity::{ContactIdentity, IdentityKind};
-use super::paging::{Paging, Traversal};
+use super::paging::Paging;
 use super::settings::{SecretForm, SettingSpec, Settings};
 use crate::domain::{
     CallContext, Contact, ContactDraft, ContactPatch, Failure, Field, FilterName, Page, PageToken, Provider,
@@ -56,8 +56,10 @@ pub trait Adapter: Send + Sync + 'static {
     /// - fields that the CRM cannot store are listed in [`Prepared::losses`]
     async fn prepare_create(&self, context: &CallContext, draft: &ContactDraft) -> Result<Prepared>;
 
-    /// Translates changes to `held` into the call that makes them. Unchanged fields are not sent.
+    /// Translates changes to `held` into the call that makes them. Unchanged fields are not sent, except to a CRM
+    /// that replaces the whole record: it gets the held values too.
     ///
+    /// - for a CRM that replaces the whole record, fails if `held` does not show all of it
     /// - sets [`Prepared::is_noop`] if `held` already equals the patch
     async fn prepare_update(
         &self,
@@ -225,8 +227,6 @@ pub struct AdapterSpec {
     /// The filters that the CRM applies, by canonical name. The gateway applies the others.
     pub filters: &'static [FilterSpec],
     pub paging: Paging,
-    /// How all contacts can be read while they change.
-    pub traversal: Traversal,
     /// The kinds of values by which the CRM can look up contacts, never empty. The first kind must be unique: a
     /// create fails if another contact has the same value.
     pub identities: &'static [IdentityKind],

@@ -33,7 +33,7 @@ use super::contact_list;
 use super::definitions::{LiveDefinitions, LiveSource, SeenFields};
 use super::error_mapping;
 use super::identity::{ContactIdentity, IdentityKind};
-use super::paging::{Paging, Traversal};
+use super::paging::{PageRows, Paging, Traversal};
 use super::reading::merge;
 use super::recent_definitions::{Age, RecentDefinitions, before_write, judged};
 use super::settings::{SecretForm, SettingKind, SettingSpec};
@@ -60,8 +60,7 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
     remote_fields: REMOTE_FIELDS,
     live: LIVE,
     filters: FILTERS,
-    paging: Paging::Fixed(translate::PAGE_SIZE),
-    traversal: Traversal::ByUpdate,
+    paging: Paging::Numbered { rows: PageRows::Fixed(translate::PAGE_SIZE), traversal: Traversal::ByUpdate },
     identities: &[IdentityKind::EmailAddress, IdentityKind::PhoneNumber],
     create_upserts: true,
     settings: SETTINGS,

@@ -26,7 +26,7 @@ use super::contact_list::{self, ContactList};
 use super::definitions::{LiveDefinitions, LiveSource, RemoteFieldDefinition, SeenFields};
 use super::identity::{ContactIdentity, IdentityKind};
 use super::lenient_reader::unreadable;
-use super::paging::{Paging, Traversal};
+use super::paging::{PageRows, Paging, Traversal};
 use super::recent_definitions::{Age, KnownDefinition, RecentDefinitions, before_write, judged};
 use super::session::{Login, Session};
 use super::settings::{SecretForm, SettingKind, SettingSpec};
@@ -47,8 +47,7 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
     remote_fields: REMOTE_FIELDS,
     live: LIVE,
     filters: FILTERS,
-    paging: Paging::Chosen(translate::PAGE_SIZE),
-    traversal: Traversal::ByCreation,
+    paging: Paging::Numbered { rows: PageRows::UpTo(translate::PAGE_SIZE), traversal: Traversal::ByCreation },
     identities: &[IdentityKind::PhoneNumber, IdentityKind::EmailAddress],
     create_upserts: false,
     settings: SETTINGS,

@@ -3,7 +3,8 @@
 use super::{ContactView, ids};
 use crate::adapters::{LookupResult, Match, Prepared};
 use crate::domain::{
-    Candidate, Candidates, Contact, Effect, Failure, FailureKind, Retryable, Timestamp, Warning, WarningCode,
+    Candidate, Candidates, Contact, Effect, Failure, FailureKind, Retryable, Text, Timestamp, Warning,
+    WarningCode,
 };
 use crate::gateway::credentials::ConnectedCredential;
 
@@ -18,7 +19,7 @@ pub(super) fn candidates(opened: &ConnectedCredential, matches: &[Match], more: 
     let candidate = |found: &Match| Candidate {
         id: Some(ids::make(&opened.id, &found.contact.remote_id)),
         remote_id: found.contact.remote_id.clone(),
-        matched_on: found.matched_by.iter().map(|kind| kind.word()).collect(),
+        matched_on: found.matched_by.iter().map(|kind| Text::from_static(kind.word())).collect(),
     };
     matches.iter().map(candidate).collect::<Candidates>().omitting(more)
 }
@@ -67,8 +68,10 @@ pub(super) fn unsent(failure: Failure) -> Failure {
 pub(super) fn ambiguous(opened: &ConnectedCredential, candidates: Candidates) -> Failure {
     let crm = opened.spec.name;
     let detail = if candidates.is_empty() {
+        let searched: Vec<&str> = opened.spec.identities.iter().map(|kind| kind.noun()).collect();
         format!(
-            "The create was sent to {crm} and its response was lost. It has no e-mail address or phone number to search by. Check in {crm} before you send it again with a new key."
+            "The create was sent to {crm} and its response was lost. It has no {} to search by. Check in {crm} before you send it again with a new key.",
+            searched.join(" or ")
         )
     } else {
         format!(

@@ -168,7 +168,7 @@ impl ContactExport {
                 let detail = format!(
                     "One export returns at most {MOST} contacts. Start another with `checkpoint` as `cursor`."
                 );
-                return Some(self.cut_off(Failure::new(FailureKind::ScanLimitReached, detail)));
+                return Some(self.end_early(Failure::new(FailureKind::ScanLimitReached, detail)));
             }
             let contacts = self.take();
             if !contacts.is_empty() {
@@ -181,13 +181,13 @@ impl ContactExport {
                 return Some(self.end(gap));
             }
             if let Err(failure) = self.read(MOST_WAITS).await {
-                return Some(self.cut_off(failure));
+                return Some(self.end_early(failure));
             }
         }
     }
 
     /// Ends the export before its end.
-    pub fn cut_off(&mut self, failure: Failure) -> ExportPart {
+    pub fn end_early(&mut self, failure: Failure) -> ExportPart {
         self.has_ended = true;
         self.context.record.note_failure(&failure);
         ExportPart::End(Box::new(ExportEnd {

@@ -37,14 +37,16 @@ pub(super) struct WriteOperation<'a> {
     pub(super) in_flight: Option<InFlightWrite>,
     /// Whether an earlier request with this key ended while an update or a delete was sent.
     pub(super) sent_before: bool,
-    /// When this create was first sent, if an earlier send with this key was proven absent.
-    pub(super) first_sent: Option<Timestamp>,
+    /// If an earlier send with this key was proven absent: the first use of the key, before which the create was not sent.
+    pub(super) created_after: Option<Timestamp>,
     /// Whether nothing may be sent.
     pub(super) is_dry_run: bool,
     /// What a dry run would have sent.
     pub(super) planned: Option<DryRun>,
 }
 
+// The steps of one kind of write are in `create`, `update`, `upsert` and `delete`. Further shared steps are in `if_match` (the
+// caller's condition), `partial_reads` (fields that a read shows in part) and `recovery` (lost creates).
 impl WriteOperation<'_> {
     /// Fails with `operation_unsupported` if the CRM does not have the operation. Called before the id is read,
     /// because no id can be valid.

@@ -45,7 +45,11 @@ impl WriteOperation<'_> {
     /// `held` with the complete names and lists that `patch` replaces, read in the CRM's other way if the first
     /// read does not show them. A list that equals the shown part is no change. Fails if only a part of a list
     /// can be read: its other entries would be deleted.
-    pub(super) async fn completed(&self, mut held: Contact, patch: &ContactPatch) -> Result<Contact> {
+    pub(super) async fn with_replaced_fields(
+        &self,
+        mut held: Contact,
+        patch: &ContactPatch,
+    ) -> Result<Contact> {
         let differs = |held: &Contact, field: Field| match field {
             Field::EmailAddresses => is_other(&patch.email_addresses, &held.email_addresses),
             _ => is_other(&patch.phone_numbers, &held.phone_numbers),

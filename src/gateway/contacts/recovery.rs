@@ -54,8 +54,14 @@ impl WriteOperation<'_> {
             }
             (ReplayStep::Refuse, _) => Err(sent_twice(self.opened)),
             (ReplayStep::Recover, _) => self.recover_earlier(draft, declared).await,
-            (ReplayStep::SendAgain, _) => Ok(self.send_again()),
-            (ReplayStep::Send | ReplayStep::Return | ReplayStep::Replay, _) => Ok(None),
+            (ReplayStep::SendAgain, _) => {
+                self.send_again();
+                Ok(None)
+            }
+            (ReplayStep::Send, _) => Ok(None),
+            (ReplayStep::Return | ReplayStep::Replay, _) => {
+                Err(Failure::internal("a recorded response is carried out again"))
+            }
         }
     }
 
@@ -79,17 +85,19 @@ impl WriteOperation<'_> {
                 Some(write) if write.state().next(write.sends()) == ReplayStep::Refuse => {
                     Err(sent_twice(self.opened))
                 }
-                _ => Ok(self.send_again()),
+                _ => {
+                    self.send_again();
+                    Ok(None)
+                }
             },
             Recovered::Unknown(unseen) => Err(self.not_yet_known(&lost, unseen.as_deref())),
         }
     }
 
     /// A create that was proven absent may be sent again. The window for the contact's age starts at the first
-    /// send.
-    fn send_again(&mut self) -> Option<ContactView> {
-        self.first_sent = self.in_flight.as_ref().map(InFlightWrite::first_used);
-        None
+    /// use of the key.
+    fn send_again(&mut self) {
+        self.created_after = self.in_flight.as_ref().map(InFlightWrite::first_used);
     }
 
     /// Recovers a create of this request whose response was lost. If it is proven absent, only a replay sends
@@ -183,7 +191,7 @@ impl WriteOperation<'_> {
         draft: &ContactDraft,
         found: &[Match],
     ) -> Result<Option<ContactView>> {
-        let (Some(_), [only]) = (self.first_sent, found) else { return Ok(None) };
+        let (Some(_), [only]) = (self.created_after, found) else { return Ok(None) };
         let prepared = self.opened.adapter.prepare_create(self.context, draft).await?;
         let warnings = [declared::of_draft(self.opened.spec, draft)?, prepared.losses.clone()].concat();
         self.adopt(&prepared, only.contact.remote_id.clone(), warnings).await
@@ -191,14 +199,14 @@ impl WriteOperation<'_> {
 
     /// The same for a create without an identifying value, which no contact conflicts with. Relatives share the
     /// other values, so the contact must be equal in every field.
-    pub(super) async fn applied_unnamed(
+    pub(super) async fn applied_late_without_identity(
         &self,
         prepared: &Prepared,
         seen: &LookupResult,
         warnings: &[Warning],
     ) -> Result<Option<ContactView>> {
-        let named = !prepared.locator.identity.of_kind(self.opened.spec.create_identity()).is_empty();
-        if named || self.first_sent.is_none() {
+        let has_identity = !prepared.locator.identity.of_kind(self.opened.spec.create_identity()).is_empty();
+        if has_identity || self.created_after.is_none() {
             return Ok(None);
         }
         let mut alike: Vec<&Match> = Vec::new();
@@ -224,9 +232,9 @@ impl WriteOperation<'_> {
         id: RemoteId,
         warnings: Vec<Warning>,
     ) -> Result<Option<ContactView>> {
-        let Some(first_sent) = self.first_sent else { return Ok(None) };
+        let Some(created_after) = self.created_after else { return Ok(None) };
         let contact = self.read(prepared, id).await?;
-        if !is_ours(self.context, self.opened, prepared, &contact, first_sent).await {
+        if !is_ours(self.context, self.opened, prepared, &contact, created_after).await {
             return Ok(None);
         }
         self.created(prepared, contact, None, warnings).await.map(Some)
@@ -301,11 +309,11 @@ async fn look_up_by(
         Err(failure) => return LookupOutcome::Unclear(failure),
     };
     let seen: HashSet<&RemoteId> = lost.seen.iter().collect();
-    let new = |found: &Match| !seen.contains(&found.contact.remote_id);
+    let appeared = |found: &Match| !seen.contains(&found.contact.remote_id);
     let mut left = found.matches;
-    left.retain(|found| new(found) && may_be_created(opened, lost, found));
+    left.retain(|found| appeared(found) && may_be_created(opened, lost, found));
     // The CRM may have added a country code to a number.
-    let near = found.near.into_iter().filter(|near| new(near) && is_new(lost, &near.contact));
+    let near = found.near.into_iter().filter(|near| appeared(near) && may_be_recent(lost, &near.contact));
     left.extend(near);
     match <[Match; 1]>::try_from(left) {
         Ok([only]) => {
@@ -329,10 +337,10 @@ async fn look_up_by(
 /// than the send and was found only by such a value is ignored.
 fn may_be_created(opened: &ConnectedCredential, lost: &RecoveryContext, found: &Match) -> bool {
     let identifying = found.matched_by.contains(&opened.spec.create_identity());
-    identifying || is_new(lost, &found.contact)
+    identifying || may_be_recent(lost, &found.contact)
 }
 
-fn is_new(lost: &RecoveryContext, contact: &Contact) -> bool {
+fn may_be_recent(lost: &RecoveryContext, contact: &Contact) -> bool {
     contact.remote_created_at.is_none_or(|created| is_recent(created, lost.sent_at))
 }
 
@@ -353,7 +361,7 @@ pub(super) async fn completed(
     }
 }
 
-/// Whether the contact is the created one: it is new, and at most one field differs. A relative may share the
+/// Whether the contact is the created one: it is recent, and at most one value or entry of a list differs. A relative may share the
 /// only phone. Without a creation time, all fields must be seen and equal.
 pub(super) async fn is_ours(
     context: &CallContext,

@@ -112,10 +112,9 @@ async fn one(
                 tracing::info!(code = failure.kind.code(), "a lookup for a lost create was inconclusive");
             }
         }
-        // The credential is gone, so the response cannot be requested any more and the stored write can be
-        // released.
+        // The credential is gone, so the response cannot be requested any more.
         Ok(None) => {
-            let _ = write.release().await;
+            let _ = write.free_key().await;
             return;
         }
         Err(failure) => {

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::errors::repeats;
 use super::filters::{RowMatch, Split, UnseenRows};
 use super::walk::{ContactWalk, Gap, WalkNext, WalkState};
-use crate::adapters::Traversal;
 use crate::blocking;
 use crate::domain::{CallContext, Contact, Failure, FailureKind, FilterName, Result, ScanProgress, Text};
 use crate::gateway::credentials::ConnectedCredential;
@@ -69,8 +68,7 @@ pub(super) async fn scan(
     let mut seen: HashSet<[u8; 32]> = HashSet::new();
     let (mut at, mut calls, mut kept, mut repeated) = (wanted.at.clone(), 0, 0, 0);
     let shorter = context.leaving(RESERVE);
-    let by_windows = spec.traversal == Traversal::ByCreation && !at.is_by_pages();
-    let most = if by_windows { MOST_WINDOWS } else { MOST_PAGES };
+    let most = if at.is_by_windows() { MOST_WINDOWS } else { MOST_PAGES };
     while calls < most {
         let within = if calls == 0 { context } else { &shorter };
         let page = match walk.read(within, &at, ROWS).await {

@@ -58,7 +58,7 @@ impl WriteOperation<'_> {
     ) -> Result<ContactView> {
         let opened = self.opened;
         let held = opened.adapter.get_contact(self.context, id).await.map_err(unsent)?;
-        let held = self.completed(held, &patch).await.map_err(unsent)?;
+        let held = self.with_replaced_fields(held, &patch).await.map_err(unsent)?;
         let unmet = self.unmet(&held).await?;
         // An earlier request with this key may have changed the contact.
         if let Some(changed) = unmet.as_ref().filter(|_| !self.sent_before) {

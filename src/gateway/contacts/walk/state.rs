@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::adapters::Traversal;
+use crate::adapters::{Paging, Traversal};
 use crate::domain::{PageToken, Text, Warning, WarningCode};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -158,9 +158,9 @@ struct StoredState<M> {
 }
 
 impl WalkState {
-    pub(super) const fn start(traversal: Traversal) -> Self {
+    pub(super) const fn start(paging: Paging) -> Self {
+        let Paging::Numbered { traversal, .. } = paging else { return Self::of_pages(None) };
         let (mode, gap) = match traversal {
-            Traversal::Pages => (WalkMode::Pages(None), None),
             Traversal::Offsets => (WalkMode::Pages(None), Some(Gap::Offsets)),
             Traversal::ByUpdate => (
                 WalkMode::ByUpdate(UpdateWalk {
@@ -200,6 +200,11 @@ impl WalkState {
     /// Whether it goes by the list's own pages, so that only the rows tell whether a CRM repeats them.
     pub(in crate::gateway::contacts) const fn is_by_pages(&self) -> bool {
         matches!(self.mode, WalkMode::Pages(_))
+    }
+
+    /// Whether each call reads a window of the creation time.
+    pub(in crate::gateway::contacts) const fn is_by_windows(&self) -> bool {
+        matches!(self.mode, WalkMode::ByCreation(_))
     }
 
     pub(in crate::gateway::contacts) const fn gap(&self) -> Option<Gap> {
