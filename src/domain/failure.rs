@@ -134,27 +134,6 @@ impl Failure {
         self
     }
 
-    /// The same failure with the contact's current `ETag`.
-    #[must_use]
-    pub fn with_entity_tag(mut self, tag: Text) -> Self {
-        self.entity_tag = Some(tag);
-        self
-    }
-
-    /// The same failure with how far the scan came.
-    #[must_use]
-    pub fn with_scan(mut self, scan: ScanProgress) -> Self {
-        self.scan = Some(Box::new(scan));
-        self
-    }
-
-    /// The same failure with why each credential failed.
-    #[must_use]
-    pub fn with_failures(mut self, failures: Vec<CredentialFailure>) -> Self {
-        self.failures = failures;
-        self
-    }
-
     /// The same failure with a reason for the log.
     #[must_use]
     pub const fn with_reason(mut self, reason: &'static str) -> Self {
@@ -195,7 +174,7 @@ impl Failure {
 pub enum Effect {
     /// Nothing: the request was not sent, or the CRM refused it for now.
     None,
-    /// The CRM's answer is final: it is recorded under the key and replayed.
+    /// The CRM's response is final: it is recorded under the key and replayed.
     Final,
     /// It may have been applied.
     Unknown,

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::errors::{outcome_unknown, unsent, updated_existing};
 use super::operation::WriteOperation;
-use super::recovery::{LookupOutcome, look_up_lost};
-use super::verify::{unverified, verified};
+use super::recovery::LookupOutcome;
+use super::verify::unverified;
 use super::{ContactView, declared};
 use crate::adapters::{Applied, ContactIdentity, LookupResult, Match, Prepared};
 use crate::config::crash_point;
@@ -136,7 +136,7 @@ impl WriteOperation<'_> {
         warnings: Vec<Warning>,
     ) -> Result<ContactView> {
         let unknown = outcome_unknown(self.opened, prepared, failure);
-        match look_up_lost(self.context, self.opened, prepared, context).await {
+        match self.sent(prepared).look_up(context).await {
             LookupOutcome::Ours(row) => {
                 let read = self.read(prepared, row.remote_id.clone()).await.unwrap_or(*row);
                 self.created(prepared, read, context.looked_at, warnings).await
@@ -155,7 +155,7 @@ impl WriteOperation<'_> {
         mut warnings: Vec<Warning>,
     ) -> Result<ContactView> {
         warnings.extend(updated_existing(self.opened, looked_at, &contact));
-        let verified = verified(self.context, self.opened, prepared, None, contact).await;
+        let verified = self.sent(prepared).verified(None, contact).await;
         let (contact, warnings) = verified.concluded(self.opened, warnings)?;
         Ok(self.as_read(contact, warnings).await)
     }
@@ -181,8 +181,7 @@ impl WriteOperation<'_> {
             seen.near.iter().map(|known| known.contact.remote_id.clone()).collect();
         let new = |near: &Match| !known.contains(&near.contact.remote_id) && has_name_of(draft, near);
         seen.near.extend(found.near.into_iter().filter(new));
-        // A create ends before this if there is a match by the identifying value, so these are the only ones.
-        seen.matches = found.matches;
+        seen.matches.extend(found.matches);
     }
 }
 

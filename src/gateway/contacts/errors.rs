@@ -78,10 +78,10 @@ pub(super) fn ambiguous(opened: &ConnectedCredential, candidates: Candidates) ->
             "The create was sent to {crm} and its response was lost. It may have created a contact in `candidates`. Check them before you send it again with a new key."
         )
     };
-    Failure::new(FailureKind::OutcomeAmbiguous, detail)
+    opened
+        .failure(FailureKind::OutcomeAmbiguous, detail)
         .with_effect(Effect::Unknown)
         .with_candidates(candidates)
-        .with_upstream(opened.spec.provider, None)
 }
 
 /// The credential leads to another account than when the write was sent.
@@ -90,9 +90,7 @@ pub(super) fn moved(opened: &ConnectedCredential) -> Failure {
     let detail = format!(
         "This write may have been sent to {crm} before the credential's base URL or secret changed. The credential may now belong to another account. Nothing was sent. Check the earlier account, or restore the credential and retry. To write to the current account, use a new key."
     );
-    Failure::new(FailureKind::OutcomeAmbiguous, detail)
-        .with_effect(Effect::Unknown)
-        .with_upstream(opened.spec.provider, None)
+    opened.failure(FailureKind::OutcomeAmbiguous, detail).with_effect(Effect::Unknown)
 }
 
 /// Both sends of a create were lost and proven absent. A third send would not help.
@@ -101,9 +99,7 @@ pub(super) fn sent_twice(opened: &ConnectedCredential) -> Failure {
     let detail = format!(
         "The create was sent to {crm} twice. Both responses were lost, and {crm} shows no such contact. Find the cause in {crm}, then send the create with a new key."
     );
-    Failure::new(FailureKind::OutcomeAmbiguous, detail)
-        .with_effect(Effect::Unknown)
-        .with_upstream(opened.spec.provider, None)
+    opened.failure(FailureKind::OutcomeAmbiguous, detail).with_effect(Effect::Unknown)
 }
 
 /// A warning if the contact's times show that another writer created it first.
@@ -130,9 +126,7 @@ pub(super) fn gone(opened: &ConnectedCredential) -> Failure {
         "{} confirmed the change but no longer shows the contact. It may have been deleted.",
         opened.spec.name
     );
-    Failure::new(FailureKind::UpstreamDidNotApply, detail)
-        .with_effect(Effect::Final)
-        .with_upstream(opened.spec.provider, None)
+    opened.failure(FailureKind::UpstreamDidNotApply, detail).with_effect(Effect::Final)
 }
 
 /// It is unknown whether the contact exists. The text names the field to search by, not its value.

@@ -254,7 +254,7 @@ pub(super) async fn count(
         seen.len()
     );
     let scan = ScanProgress { rows_read: rows, next_cursor: None };
-    Err(Failure::new(FailureKind::ScanLimitReached, detail).with_scan(scan))
+    Err(Failure { scan: Some(Box::new(scan)), ..Failure::new(FailureKind::ScanLimitReached, detail) })
 }
 
 #[cfg(test)]

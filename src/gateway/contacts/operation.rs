@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::condition::{Condition, tag_of_written};
 use super::dry_run::{DryRun, stopped};
 use super::errors::{candidates, exists, possible_duplicates, view};
+use super::verify::SentWrite;
 use super::{ContactView, WriteOptions};
 use crate::adapters::{
     Applied, ContactIdentity, IdentityKind, IdentitySource, LookupResult, Match, Prepared,
@@ -47,7 +48,12 @@ pub(super) struct WriteOperation<'a> {
 
 // The steps of one kind of write are in `create`, `update`, `upsert` and `delete`. Further shared steps are in `if_match` (the
 // caller's condition), `partial_reads` (fields that a read shows in part) and `recovery` (lost creates).
-impl WriteOperation<'_> {
+impl<'a> WriteOperation<'a> {
+    /// The write of `prepared` after its send.
+    pub(super) const fn sent(&self, prepared: &'a Prepared) -> SentWrite<'a> {
+        SentWrite { context: self.context, opened: self.opened, prepared }
+    }
+
     /// Fails with `operation_unsupported` if the CRM does not have the operation. Called before the id is read,
     /// because no id can be valid.
     pub(super) fn require(&self, supported: bool, verb: &str) -> Result<()> {
@@ -56,8 +62,7 @@ impl WriteOperation<'_> {
         }
         let crm = self.opened.spec.name;
         let detail = format!("{crm}'s API cannot {verb} contacts. Do it in {crm}.");
-        Err(Failure::new(FailureKind::OperationUnsupported, detail)
-            .with_upstream(self.opened.spec.provider, None))
+        Err(self.opened.failure(FailureKind::OperationUnsupported, detail))
     }
 
     /// With `strict=true` fails if a value could not be stored exactly.
@@ -129,8 +134,7 @@ impl WriteOperation<'_> {
         }
         if !found.complete && opened.spec.create_upserts {
             let detail = "The CRM's lookup did not show whether the contact already exists, and a create would overwrite it. Nothing was sent.";
-            return Err(Failure::new(FailureKind::UpstreamInvalidResponse, detail)
-                .with_upstream(opened.spec.provider, None));
+            return Err(opened.failure(FailureKind::UpstreamInvalidResponse, detail));
         }
         Ok(found)
     }

@@ -8,8 +8,8 @@ use super::operation::WriteOperation;
 use super::verify::known;
 use crate::adapters::{has_name_of_company, merge};
 use crate::domain::{
-    Contact, ContactPatch, EmailAddress, Failure, FailureKind, Faults, Field, FieldFault, Fields, Patch,
-    PhoneNumber, Result, Text, Warning, WarningCode, is_read_back,
+    Contact, ContactPatch, EmailAddress, FailureKind, Faults, Field, FieldFault, Fields, Patch, PhoneNumber,
+    Result, Text, Warning, WarningCode, is_read_back,
 };
 
 impl WriteOperation<'_> {
@@ -100,9 +100,8 @@ impl WriteOperation<'_> {
             "{detail} Nothing was sent. Leave the list out, or change it in {}.",
             self.opened.spec.name
         );
-        Err(Failure::new(FailureKind::UpstreamInvalidResponse, detail)
-            .with_faults(partial.into_iter().map(fault).collect::<Faults>())
-            .with_upstream(self.opened.spec.provider, None))
+        let failure = self.opened.failure(FailureKind::UpstreamInvalidResponse, detail);
+        Err(failure.with_faults(partial.into_iter().map(fault).collect::<Faults>()))
     }
 }
 

@@ -163,5 +163,6 @@ pub(super) fn limit_reached(
     };
     let go_on = if next_cursor.is_some() { " To go on, send `nextCursor` as `cursor`." } else { "" };
     let detail = format!("The scan stopped after {rows_read} rows of the CRM.{go_on}{add}");
-    Failure::new(FailureKind::ScanLimitReached, detail).with_scan(ScanProgress { rows_read, next_cursor })
+    let scan = Some(Box::new(ScanProgress { rows_read, next_cursor }));
+    Failure { scan, ..Failure::new(FailureKind::ScanLimitReached, detail) }
 }

@@ -269,15 +269,14 @@ impl Credentials {
     pub async fn delete(&self, context: &CallContext, caller: &Caller, id: &CredentialId) -> Result<()> {
         let actor = Actor::of(caller, context);
         let entry = self.audit.begin(&actor, Action::CredentialDelete, Some(&caller.tenant)).on(id.as_str());
-        entry.end(self.remove(caller, id).await).await
-    }
-
-    async fn remove(&self, caller: &Caller, id: &CredentialId) -> Result<()> {
-        caller.require(Scope::CredentialsWrite)?;
-        may_name(caller, id)?;
-        let existed = self.store.delete(&caller.tenant, id).await?;
-        self.resolver.forget_removed(&caller.tenant, id);
-        if existed { Ok(()) } else { Err(not_found(caller, id)) }
+        let removed = async {
+            caller.require(Scope::CredentialsWrite)?;
+            may_name(caller, id)?;
+            let existed = self.store.delete(&caller.tenant, id).await?;
+            self.resolver.forget_removed(&caller.tenant, id);
+            existed.then_some(()).ok_or_else(|| not_found(caller, id))
+        };
+        entry.end(removed.await).await
     }
 
     /// Checks whether the CRM still accepts the secret, and stores the result. Needs `credentials:read`.

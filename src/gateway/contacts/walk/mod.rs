@@ -62,7 +62,7 @@ pub(super) enum WalkNext {
 
 impl ContactWalk<'_> {
     /// The start of the list.
-    pub(super) const fn start(&self) -> WalkState {
+    pub(super) fn start(&self) -> WalkState {
         WalkState::start(self.spec.paging)
     }
 

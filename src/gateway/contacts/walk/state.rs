@@ -158,33 +158,18 @@ struct StoredState<M> {
 }
 
 impl WalkState {
-    pub(super) const fn start(paging: Paging) -> Self {
-        let Paging::Numbered { traversal, .. } = paging else { return Self::of_pages(None) };
-        let (mode, gap) = match traversal {
-            Traversal::Offsets => (WalkMode::Pages(None), Some(Gap::Offsets)),
-            Traversal::ByUpdate => (
-                WalkMode::ByUpdate(UpdateWalk {
-                    pass: 0,
-                    before: None,
-                    newest: None,
-                    edge: None,
-                    restarts: 0,
-                }),
-                None,
-            ),
-            Traversal::ByCreation => (
-                WalkMode::ByCreation(CreationWalk {
-                    upto: None,
-                    passed: None,
-                    from: None,
-                    left: None,
-                    crowd: None,
-                    floor: None,
-                }),
-                None,
-            ),
+    pub(super) fn start(paging: Paging) -> Self {
+        let mode = match paging {
+            Paging::Cursor => WalkMode::Pages(None),
+            Paging::Numbered { traversal: Traversal::Offsets, .. } => return Self::incomplete(Gap::Offsets),
+            Paging::Numbered { traversal: Traversal::ByUpdate, .. } => {
+                WalkMode::ByUpdate(UpdateWalk::default())
+            }
+            Paging::Numbered { traversal: Traversal::ByCreation, .. } => {
+                WalkMode::ByCreation(CreationWalk::default())
+            }
         };
-        Self { mode, total: None, gap }
+        Self { mode, total: None, gap: None }
     }
 
     /// A walk by the list's own pages from `at` on.
