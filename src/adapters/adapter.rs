@@ -163,25 +163,18 @@ pub struct RecordLocator {
 }
 
 impl Prepared {
-    pub(super) fn create(
+    /// An update of the record `id`, or a create without an id.
+    pub(super) fn of(
         spec: &AdapterSpec,
+        id: Option<&RemoteId>,
         call: Call,
         expected: ContactPatch,
         losses: Vec<Warning>,
     ) -> Self {
-        let locator = RecordLocator::of(spec, None, &expected);
-        Self { kind: WriteKind::Create, call, losses, expected, locator, is_noop: false }
-    }
-
-    pub(super) fn update(
-        spec: &AdapterSpec,
-        id: &RemoteId,
-        call: Call,
-        expected: ContactPatch,
-        losses: Vec<Warning>,
-    ) -> Self {
-        let locator = RecordLocator::of(spec, Some(id.clone()), &expected);
-        Self { kind: WriteKind::Update, call, losses, expected, locator, is_noop: false }
+        let kind = if id.is_some() { WriteKind::Update } else { WriteKind::Create };
+        let identity = ContactIdentity::of(spec.identities, &expected);
+        let locator = RecordLocator { remote_id: id.cloned(), identity };
+        Self { kind, call, losses, expected, locator, is_noop: false }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use async_trait::async_trait;
 
+use super::connections::Statement;
+use super::row::unavailable;
 use super::usage::most;
 use super::{Row, Sql, SqlValue};
 use crate::domain::{Failure, Result, TenantId, Text, Timestamp};
@@ -25,7 +27,8 @@ impl AuditStore for Sql {
         let fields = records.iter().map(|record| names(&record.fields)).collect::<Result<Vec<_>>>()?;
         let lists: Vec<_> =
             records.into_iter().zip(&fields).map(|(record, fields)| values(record, fields)).collect();
-        self.execute_all(APPEND, &lists).await
+        let statements: Vec<Statement<'_>> = lists.iter().map(|values| (APPEND, values.as_slice())).collect();
+        self.together(&statements, false, unavailable).await.map(|_| ())
     }
 
     async fn list(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>> {

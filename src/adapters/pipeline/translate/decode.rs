@@ -31,20 +31,20 @@ pub(in super::super) struct StageDefinition {
 }
 
 impl Decoded for PipelineDefinition {
-    fn without_secrets(self, secrets: &Secrets, struck: bool) -> Result<Self> {
-        Ok(Self {
-            id: self.id.without_secrets(secrets, struck)?,
-            name: self.name.without_secrets(secrets, struck)?,
-            stages: self.stages.without_secrets(secrets, struck)?,
-            is_complete: self.is_complete && !struck,
-        })
+    fn remove_secrets(&mut self, secrets: &Secrets, struck: bool) -> Result<()> {
+        let Self { id, name, stages, is_complete } = self;
+        *is_complete &= !struck;
+        id.remove_secrets(secrets, struck)?;
+        name.remove_secrets(secrets, struck)?;
+        stages.remove_secrets(secrets, struck)
     }
 }
 
 impl Decoded for StageDefinition {
-    fn without_secrets(self, secrets: &Secrets, struck: bool) -> Result<Self> {
+    fn remove_secrets(&mut self, secrets: &Secrets, struck: bool) -> Result<()> {
         let Self { id, name } = self;
-        Ok(Self { id: id.without_secrets(secrets, struck)?, name: name.without_secrets(secrets, struck)? })
+        id.remove_secrets(secrets, struck)?;
+        name.remove_secrets(secrets, struck)
     }
 }
 
@@ -120,9 +120,9 @@ pub(in super::super) struct ListedUsers {
 }
 
 impl Decoded for ListedUsers {
-    fn without_secrets(self, secrets: &Secrets, struck: bool) -> Result<Self> {
-        let Self { users, organization } = self;
-        Ok(Self { users: users.without_secrets(secrets, struck)?, organization })
+    fn remove_secrets(&mut self, secrets: &Secrets, struck: bool) -> Result<()> {
+        let Self { users, organization: _ } = self;
+        users.remove_secrets(secrets, struck)
     }
 }
 
