@@ -103,8 +103,7 @@ impl ApiKeys {
         self.known(tenant).await?;
         let scope = listing::ListScope { sealer: &self.sealer, of: "keys", owner: tenant.as_str() };
         let rows = self.store.list(tenant, scope.after(request)?.as_ref(), request.page_size + 1).await?;
-        let (items, next_cursor) = scope.cut(rows, request);
-        Ok(Listing { items, next_cursor })
+        Ok(scope.cut(rows, request))
     }
 
     /// Revokes a key. Fails with `tenant_not_found`, `key_not_found`.

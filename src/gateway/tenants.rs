@@ -49,8 +49,7 @@ impl Tenants {
     pub async fn list(&self, request: &ListingRequest) -> Result<Listing<TenantRecord>> {
         let scope = ListScope { sealer: &self.sealer, of: "tenants", owner: "" };
         let rows = self.store.list(scope.after(request)?.as_ref(), request.page_size + 1).await?;
-        let (items, next_cursor) = scope.cut(rows, request);
-        Ok(Listing { items, next_cursor })
+        Ok(scope.cut(rows, request))
     }
 
     /// Returns one tenant. Fails with `tenant_not_found`.

@@ -42,7 +42,7 @@ use crate::domain::{
     CallContext, Contact, ContactDraft, ContactPatch, Failure, FailureKind, Field, FilterName, Page,
     PageToken, Provider, ReadBy, Region, RemoteFields, RemoteId, Result, Text, Warning,
 };
-use crate::upstream::{Authorization, RateLimit, Reply};
+use crate::upstream::{Authorization, RateLimit, Reply, RetrySafety};
 
 /// The version check may take one part in this many of a write's time.
 const PART_FOR_VERSION: u32 = 4;
@@ -273,7 +273,7 @@ impl Adapter for AptlyAdapter {
     }
 
     async fn probe(&self, context: &CallContext) -> Result<Account> {
-        let account = if let Some(reply) = self.endpoints.me(context).await? {
+        let account = if let Some(reply) = self.endpoints.me(context, RetrySafety::Safe).await? {
             let read = |reply: Reply| {
                 Ok((reply.decode(translate::decode_account)?, translate::is_v3(&reply.json()?)))
             };
@@ -489,7 +489,9 @@ impl AptlyAdapter {
     }
 
     async fn ask_version(&self, context: &CallContext) -> Result<bool> {
-        let Some(reply) = self.endpoints.me_once(context).await? else { return Ok(false) };
+        let Some(reply) = self.endpoints.me(context, RetrySafety::AfterRefusal).await? else {
+            return Ok(false);
+        };
         reply.read(context, |reply| Ok(translate::is_v3(&reply.json()?))).await
     }
 

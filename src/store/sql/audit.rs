@@ -54,8 +54,7 @@ impl AuditStore for Sql {
         let Some(records) = self.quotas().audit_records else { return Ok(Vec::new()) };
         let sql = "SELECT tenant_id, row_count FROM tenant_usage WHERE kind = 'audit' AND row_count > $1";
         self.rows(sql, &[most(Some(records)).into()], |row| {
-            let count = u64::try_from(row.column::<i64>("row_count")?).unwrap_or_default();
-            Ok((row.text("tenant_id")?.into(), count.saturating_sub(records)))
+            Ok((row.text("tenant_id")?.into(), row.number("row_count")?.saturating_sub(records)))
         })
         .await
     }

@@ -10,7 +10,7 @@ use super::usage::{ROOM, UsageKind, room};
 use super::{Row, Sql, SqlValue};
 use crate::config::Quotas;
 use crate::domain::{CredentialId, Failure, FailureKind, Result, TenantId, Text};
-use crate::store::{Advance, HeldLease, IdempotencyRecord, IdempotencyStore, Reservation, Stage};
+use crate::store::{Advance, HeldLease, IdempotencyRecord, IdempotencyStore, Reservation};
 
 macro_rules! columns {
     () => {
@@ -278,14 +278,12 @@ fn standing(row: &Row) -> Result<(IdempotencyRecord, bool)> {
 }
 
 fn record(row: &Row) -> Result<IdempotencyRecord> {
-    let stage: &str = row.column("stage")?;
     Ok(IdempotencyRecord {
         tenant: row.text("tenant_id")?.into(),
         key: row.text("key")?,
         fingerprint: row.column("fingerprint")?,
         credential: row.some_text("credential_id")?.map(CredentialId::from),
-        stage: Stage::parse(stage)
-            .ok_or_else(|| Failure::internal("the database contains an unknown stage of a write"))?,
+        stage: row.stage()?,
         fence: row.text("fence")?,
         sends: row.column("sends")?,
         sealed: row.column("sealed")?,
