@@ -5,13 +5,14 @@
 //! `PATCH /crm/contacts/con_…?credentialId=…` passes through these modules, top to bottom, and back:
 //!
 //! 1. [`app`] listens: `app/serve.rs` is the process, `app/server` its connections, `app/mod.rs` joins everything below.
-//! 2. [`api`] is the HTTP edge. `api/admission` limits the requests in flight. `api/router.rs` shows all routes as a table
-//!    and the order of the layers. The handler in `api/contacts/update.rs` extracts credential, deadline and body, calls the
+//! 2. [`api`] is the HTTP edge. `api/admission` limits the requests in flight. `api/routes.rs` shows all routes as a table, and
+//!    `api/router.rs` the order of the layers. The handler in `api/contacts/update.rs` extracts credential, deadline and body, calls the
 //!    gateway and responds. `api/request` reads JSON, `api/schema` writes it, and `api/problem` turns failures into problems.
 //! 3. [`auth`] turns the `Authorization` header into a [`domain::Caller`]: a tenant and scopes.
-//! 4. [`gateway`] is the behaviour that is the same for all CRMs. `gateway/contacts/update.rs` shows the order of the write,
-//!    `gateway/writes` claims the `Idempotency-Key` and records the response. `gateway/credentials` opens the secret and
-//!    connects the adapter.
+//! 4. [`gateway`] is the behaviour that is the same for all CRMs. In `gateway/contacts`, `request.rs` shows the order
+//!    of every write: scope, `Idempotency-Key`, the operation, the recorded response. `operation.rs` has the steps that writes
+//!    share and the only send, `update.rs` the steps of an update, and `recovery.rs` what a replay does with a write that was
+//!    cut off. `gateway/writes` stores the keys. `gateway/credentials` opens the secret and connects the adapter.
 //! 5. [`adapters`] translates. `adapters/adapter.rs` is the seam, and each CRM has one folder: `translate` converts bodies and
 //!    replies, `endpoints` names the calls.
 //! 6. [`upstream`] sends the call. `upstream/dependable.rs` shows its steps in one function: deadline, retries within a

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::definitions::{LiveDefinitions, LiveSource, SeenFields};
 use super::identity::{ContactIdentity, IdentityKind};
-use super::paging::{Paging, Traversal};
+use super::paging::Paging;
 use super::settings::{SecretForm, SettingSpec, Settings};
 use crate::domain::{
     CallContext, Contact, ContactDraft, ContactPatch, Failure, Field, FilterName, Page, PageToken, Provider,
@@ -56,8 +56,10 @@ pub trait Adapter: Send + Sync + 'static {
     /// - fields that the CRM cannot store are listed in [`Prepared::losses`]
     async fn prepare_create(&self, context: &CallContext, draft: &ContactDraft) -> Result<Prepared>;
 
-    /// Translates changes to `held` into the call that makes them. Unchanged fields are not sent.
+    /// Translates changes to `held` into the call that makes them. Unchanged fields are not sent, except to a CRM
+    /// that replaces the whole record: it gets the held values too.
     ///
+    /// - for a CRM that replaces the whole record, fails if `held` does not show all of it
     /// - sets [`Prepared::is_noop`] if `held` already equals the patch
     async fn prepare_update(
         &self,
@@ -161,25 +163,18 @@ pub struct RecordLocator {
 }
 
 impl Prepared {
-    pub(super) fn create(
+    /// An update of the record `id`, or a create without an id.
+    pub(super) fn of(
         spec: &AdapterSpec,
+        id: Option<&RemoteId>,
         call: Call,
         expected: ContactPatch,
         losses: Vec<Warning>,
     ) -> Self {
-        let locator = RecordLocator::of(spec, None, &expected);
-        Self { kind: WriteKind::Create, call, losses, expected, locator, is_noop: false }
-    }
-
-    pub(super) fn update(
-        spec: &AdapterSpec,
-        id: &RemoteId,
-        call: Call,
-        expected: ContactPatch,
-        losses: Vec<Warning>,
-    ) -> Self {
-        let locator = RecordLocator::of(spec, Some(id.clone()), &expected);
-        Self { kind: WriteKind::Update, call, losses, expected, locator, is_noop: false }
+        let kind = if id.is_some() { WriteKind::Update } else { WriteKind::Create };
+        let identity = ContactIdentity::of(spec.identities, &expected);
+        let locator = RecordLocator { remote_id: id.cloned(), identity };
+        Self { kind, call, losses, expected, locator, is_noop: false }
     }
 }
 
@@ -225,8 +220,6 @@ pub struct AdapterSpec {
     /// The filters that the CRM applies, by canonical name. The gateway applies the others.
     pub filters: &'static [FilterSpec],
     pub paging: Paging,
-    /// How all contacts can be read while they change.
-    pub traversal: Traversal,
     /// The kinds of values by which the CRM can look up contacts, never empty. The first kind must be unique: a
     /// create fails if another contact has the same value.
     pub identities: &'static [IdentityKind],

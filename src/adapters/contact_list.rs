@@ -7,7 +7,7 @@ use super::adapter::{AdapterSpec, LookupResult};
 use super::identity::{ContactIdentity, IdentityKind};
 use super::lenient_reader::unreadable;
 use super::matching::{LookupKey, full_name};
-use super::paging::ListPosition;
+use super::paging::{ListPosition, PageRows, Paging};
 use super::reading::Rows;
 use crate::domain::{CallContext, Contact, Failure, FailureKind, Page, PageToken, Region, RemoteId, Result};
 use crate::json::CheckedJson;
@@ -27,6 +27,12 @@ const MOST_SEARCHES: usize = 3;
 #[async_trait]
 pub(super) trait ContactList: Sync {
     const SPEC: &'static AdapterSpec;
+    /// The rows of a page. A lookup in a list with cursors would take a part of the matches for all of them, so it does not
+    /// compile.
+    const ROWS: PageRows = match Self::SPEC.paging {
+        Paging::Numbered { rows, .. } => rows,
+        Paging::Cursor => panic!("a list with cursors has no numbered pages"),
+    };
     /// The number of the first page.
     const FIRST_PAGE: u64;
 
@@ -53,7 +59,7 @@ pub(super) async fn read_page<L: ContactList>(
     limit: usize,
 ) -> Result<Page> {
     let offset = ListPosition::of(at)?.skip;
-    let mut size = L::SPEC.paging.page_size(offset, limit);
+    let mut size = L::ROWS.page_size(offset, limit);
     // If the CRM uses another page size than requested, the offset is in another page.
     for _ in 0..2 {
         let (index, first) = (offset / size, (offset / size).saturating_mul(size));
@@ -86,7 +92,7 @@ pub(super) async fn find_contacts<L: ContactList>(
         let reply = first_page(list, context, &[(parameter, wanted.search.clone())]).await?;
         let add = |reply: Reply| {
             let rows = reply.decode(L::decode)?.checked()?;
-            let whole = rows.is_whole(rows.size.unwrap_or(largest_page::<L>()));
+            let whole = rows.is_whole(rows.size.unwrap_or(L::ROWS.most()));
             found.add(&wanted, whole, rows.readable(), reply.date, region);
             Ok(())
         };
@@ -152,11 +158,7 @@ pub(super) async fn first_page<L: ContactList>(
     context: &CallContext,
     parameters: &[Parameter],
 ) -> Result<Reply> {
-    list.ask(context, L::FIRST_PAGE, largest_page::<L>(), parameters).await
-}
-
-fn largest_page<L: ContactList>() -> u64 {
-    L::SPEC.paging.page_size(0, usize::MAX)
+    list.ask(context, L::FIRST_PAGE, L::ROWS.most(), parameters).await
 }
 
 /// The one contact that a lookup after a write found; if `id` is known, with this id. Fails with

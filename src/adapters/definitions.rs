@@ -97,25 +97,21 @@ impl SeenFields {
 }
 
 impl Decoded for RemoteFieldDefinition {
-    fn without_secrets(self, secrets: &Secrets, struck: bool) -> Result<Self> {
-        Ok(Self {
-            name: self.name.without_secrets(secrets, struck)?,
-            custom_field_id: self.custom_field_id.without_secrets(secrets, struck)?,
-            label: self.label.without_secrets(secrets, struck)?,
-            data_type: self.data_type.without_secrets(secrets, struck)?,
-            choices: self.choices.without_secrets(secrets, struck)?,
-            ..self
-        })
+    fn remove_secrets(&mut self, secrets: &Secrets, struck: bool) -> Result<()> {
+        let Self { name, custom_field_id, label, json_type: _, data_type, hidden: _, choices } = self;
+        name.remove_secrets(secrets, struck)?;
+        for text in [custom_field_id, label, data_type] {
+            text.remove_secrets(secrets, struck)?;
+        }
+        choices.remove_secrets(secrets, struck)
     }
 }
 
 impl Decoded for FieldChoice {
-    fn without_secrets(self, secrets: &Secrets, struck: bool) -> Result<Self> {
+    fn remove_secrets(&mut self, secrets: &Secrets, struck: bool) -> Result<()> {
         let Self { value, label, within } = self;
-        Ok(Self {
-            value: value.without_secrets(secrets, struck)?,
-            label: label.without_secrets(secrets, struck)?,
-            within: within.without_secrets(secrets, struck)?,
-        })
+        value.remove_secrets(secrets, struck)?;
+        label.remove_secrets(secrets, struck)?;
+        within.remove_secrets(secrets, struck)
     }
 }

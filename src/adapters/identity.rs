@@ -85,6 +85,16 @@ impl IdentityKind {
         }
     }
 
+    /// The name in sentences.
+    #[must_use]
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Self::EmailAddress => "e-mail address",
+            Self::PhoneNumber => "phone number",
+            Self::RemoteField(name) => name,
+        }
+    }
+
     /// The pointer to the values in a body.
     #[must_use]
     pub fn pointer(self) -> String {

@@ -28,6 +28,12 @@ impl<'a> LenientReader<'a> {
         self.0.members(raw.get()).ok_or_else(|| unreadable(name, "an object"))
     }
 
+    /// The object in the field `name`; empty if the field has no object.
+    pub(crate) fn inner(self, of: &Members<'a>, name: &str) -> Result<Members<'a>> {
+        let raw = of.get(name).filter(|raw| json::kind(raw.get()) == Kind::Object);
+        raw.map_or_else(|| Ok(Members::default()), |raw| self.object(name, raw))
+    }
+
     /// A list. A single value is a list of one, `null` an empty list.
     pub(crate) fn list(self, name: &str, raw: Raw<'a>) -> Result<Vec<Raw<'a>>> {
         match json::kind(raw.get()) {

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::adapter::{AdapterSpec, LookupResult, Match, RecordLocator};
-use super::identity::{ContactIdentity, Identity, IdentityKey, IdentityKind};
-use crate::domain::{Contact, ContactPatch, Region, RemoteId, Timestamp, words};
+use super::adapter::{LookupResult, Match};
+use super::identity::{Identity, IdentityKey, IdentityKind};
+use crate::domain::{Contact, Region, RemoteId, Timestamp, words};
 
 /// How many matches of all lookups for one contact are kept.
 const MOST_MATCHES: usize = 500;
@@ -139,19 +139,11 @@ pub(super) fn full_name(known: &Contact) -> Option<String> {
     (!words.is_empty()).then(|| words.join(" "))
 }
 
-impl RecordLocator {
-    /// How to find the record again that should hold `expected`.
-    #[must_use]
-    pub(super) fn of(spec: &AdapterSpec, remote_id: Option<RemoteId>, expected: &ContactPatch) -> Self {
-        Self { remote_id, identity: ContactIdentity::of(spec.identities, expected) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Text;
-    use crate::domain::{EmailAddress, RawJson};
+    use crate::adapters::identity::ContactIdentity;
+    use crate::domain::{EmailAddress, RawJson, Text};
 
     fn email(address: &str) -> LookupKey {
         let identity = Identity { kind: IdentityKind::EmailAddress, value: address.into() };

@@ -6,15 +6,18 @@
 //! # Adding a CRM
 //!
 //! Add one folder and its simulator, a `mod` line for each, a row in [`ADAPTERS`], and a row in each list of simulators
-//! (`app/simulate.rs`, `tests/support/worlds/mod.rs`). `gateway`, `api`, `store` and `upstream` do not change.
+//! (`app/simulate.rs`, `tests/support/worlds/mod.rs`). `gateway`, `store` and `upstream` do not change. Three texts name the
+//! CRMs: the list of guide pages (`api/docs/guide.rs`), the examples of `GET /crm/contacts/fields`
+//! (`api/openapi/examples.rs`), and the ports in the help of `simulate` (`cli/mod.rs`).
 //!
 //! 1. Make `src/adapters/<provider>/` with the same seven files as the other CRMs:
 //!    - `mod.rs`: the `SPEC` (start from another CRM's and decide about every field), and the adapter. Operations of
 //!      several calls show their order here. If the CRM shows definitions of its fields, name the calls in `live`, read
 //!      them in `describe` with `RecentDefinitions`, and refuse writes by them with `judged`;
 //!    - `endpoints.rs`: the [`Call`](crate::upstream::Call) of each operation. For a list with numbered pages implement
-//!      `ContactList`: paging and lookups are then shared code. For a list with cursors use [`Paging::Cursor`] and make
-//!      the tokens with `ListPosition`. [`Traversal`] declares how a walk reads everybody, also while contacts change;
+//!      `ContactList`: paging and lookups are then shared code. [`Traversal`] declares how a walk reads everybody, also while
+//!      contacts change. For a list with cursors use [`Paging::Cursor`], make the tokens with `ListPosition`, and write the
+//!      lookups with `LookupKey` and `LookupResult::add`;
 //!    - `wire.rs`: structs spelled like the CRM's JSON;
 //!    - `translate.rs`: conversion between wire and domain, without async. Destructure structs without `..`: a new
 //!      field then does not compile until it is handled. Read the types of e-mails as `main` and `secondary`. Read the
@@ -69,7 +72,7 @@ pub use adapter::{
 pub use definitions::{FieldChoice, LiveDefinitions, LiveSource, RemoteFieldDefinition, SeenFields};
 pub use identity::{ContactIdentity, Identity, IdentityKey, IdentityKind, IdentitySource};
 pub use lenient_reader::REMOTE_FIELDS_MOST;
-pub use paging::{Paging, Traversal};
+pub use paging::{PageRows, Paging, Traversal};
 pub use reading::{has_name_of_company, merge};
 pub use recent_definitions::RecentDefinitions;
 pub use settings::{

@@ -2,22 +2,29 @@
 
 use crate::domain::{Failure, PageToken, Result, Text};
 
+/// How the list of a CRM is paged, and how all its contacts can be read while others are created, edited and deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Paging {
-    /// By page number. Every page has this many rows.
-    Fixed(u64),
-    /// By page number. A page has as many rows as the call asks for, up to this number.
-    Chosen(u64),
-    /// By a cursor that each page has for the next one. The list can only be read from the start.
+    /// By page number.
+    Numbered { rows: PageRows, traversal: Traversal },
+    /// By a cursor that each page has for the next one. The list can only be read from the start. The cursors lead to
+    /// everybody.
     Cursor,
 }
 
-/// How all contacts of a list can be read while others are created, edited and deleted.
+/// The number of rows of a numbered page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageRows {
+    /// Every page has this many.
+    Fixed(u64),
+    /// A page has as many as the call asks for, up to this number.
+    UpTo(u64),
+}
+
+/// How all contacts of a list with numbered pages can be read while others are created, edited and deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Traversal {
-    /// By the list's own pages: the CRM's cursors lead to everybody.
-    Pages,
-    /// The list has only page numbers. Pages shift when contacts change, so a walk can miss some.
+    /// By page number only. Pages shift when contacts change, so a walk can miss some.
     Offsets,
     /// The list is sorted by last update, the newest first. It has the filters `remoteUpdatedAtMin` and
     /// `remoteUpdatedAtMax`.
@@ -31,29 +38,33 @@ impl Paging {
     #[must_use]
     pub fn at_offset(self, offset: u64) -> Option<PageToken> {
         let position = ListPosition { cursor: None, skip: offset };
-        let token = match self {
-            Self::Fixed(_) | Self::Chosen(_) => position.token(),
-            Self::Cursor => return None,
-        };
-        token.ok()
+        match self {
+            Self::Numbered { .. } => position.token().ok(),
+            Self::Cursor => None,
+        }
     }
 
     /// The token of the row that is `rows` after `at`, on the same page; `None` is the start of the list.
-    pub fn behind(self, at: Option<&PageToken>, rows: usize) -> Result<PageToken> {
+    pub fn behind(at: Option<&PageToken>, rows: usize) -> Result<PageToken> {
         let position = ListPosition::of(at)?;
         ListPosition { skip: position.skip.saturating_add(rows as u64), ..position }.token()
+    }
+}
+
+impl PageRows {
+    /// The most rows of one page.
+    pub(super) const fn most(self) -> u64 {
+        match self {
+            Self::Fixed(rows) | Self::UpTo(rows) => rows,
+        }
     }
 
     /// The smallest page size with which `limit` rows from `offset` on are on one page, or else the largest.
     pub(super) fn page_size(self, offset: u64, limit: usize) -> u64 {
-        let limit = limit as u64;
+        let wanted = (limit as u64).clamp(1, self.most());
         match self {
-            Self::Fixed(size) => size,
-            Self::Cursor => limit.max(1),
-            Self::Chosen(most) => {
-                let limit = limit.clamp(1, most);
-                if offset.is_multiple_of(limit) { limit } else { most }
-            }
+            Self::UpTo(_) if offset.is_multiple_of(wanted) => wanted,
+            Self::UpTo(most) | Self::Fixed(most) => most,
         }
     }
 }
@@ -101,12 +112,13 @@ mod tests {
 
     #[test]
     fn a_token_leads_back_to_its_position_and_goes_on_inside_a_page() {
-        let offset = Paging::Fixed(200).at_offset(250).unwrap();
+        let numbered = Paging::Numbered { rows: PageRows::Fixed(200), traversal: Traversal::Offsets };
+        let offset = numbered.at_offset(250).unwrap();
         assert_eq!(ListPosition::of(Some(&offset)).unwrap(), ListPosition { cursor: None, skip: 250 });
-        assert_eq!(Paging::Chosen(100).behind(Some(&offset), 7).unwrap().as_str(), "257");
-        assert_eq!(Paging::Cursor.behind(None, 7).unwrap().as_str(), "7");
+        assert_eq!(Paging::behind(Some(&offset), 7).unwrap().as_str(), "257");
+        assert_eq!(Paging::behind(None, 7).unwrap().as_str(), "7");
         let second = ListPosition { cursor: Some("a:b".into()), skip: 0 };
-        let inside = Paging::Cursor.behind(Some(&second.token().unwrap()), 3).unwrap();
+        let inside = Paging::behind(Some(&second.token().unwrap()), 3).unwrap();
         assert_eq!(ListPosition::of(Some(&inside)).unwrap(), ListPosition { skip: 3, ..second });
         assert_eq!(Paging::Cursor.at_offset(0), None);
     }

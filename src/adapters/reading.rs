@@ -117,8 +117,8 @@ pub(super) struct Rows {
 }
 
 impl Decoded for Rows {
-    fn without_secrets(self, secrets: &Secrets, struck: bool) -> Result<Self> {
-        Ok(Self { contacts: self.contacts.without_secrets(secrets, struck)?, ..self })
+    fn remove_secrets(&mut self, secrets: &Secrets, struck: bool) -> Result<()> {
+        self.contacts.remove_secrets(secrets, struck)
     }
 }
 

@@ -6,37 +6,37 @@ use crate::domain::{Contact, Field, Result, Text};
 use crate::upstream::{Decoded, STRUCK_OUT, Secrets};
 
 impl Decoded for Account {
-    fn without_secrets(self, secrets: &Secrets, struck: bool) -> Result<Self> {
-        Ok(Self {
-            id: self.id.without_secrets(secrets, struck)?,
-            name: self.name.without_secrets(secrets, struck)?,
-        })
+    fn remove_secrets(&mut self, secrets: &Secrets, struck: bool) -> Result<()> {
+        let Self { id, name } = self;
+        id.remove_secrets(secrets, struck)?;
+        name.remove_secrets(secrets, struck)
     }
 }
 
 /// A name or an id that is kept as a definition.
 impl Decoded for Text {
-    fn without_secrets(self, secrets: &Secrets, _: bool) -> Result<Self> {
-        Ok(Self::from(secrets.strike_out(&self).as_ref()))
+    fn remove_secrets(&mut self, secrets: &Secrets, _: bool) -> Result<()> {
+        *self = Self::from(secrets.strike_out(self).as_ref());
+        Ok(())
     }
 }
 
 impl<T: Decoded> Decoded for Option<T> {
-    fn without_secrets(self, secrets: &Secrets, struck: bool) -> Result<Self> {
-        self.map(|decoded| decoded.without_secrets(secrets, struck)).transpose()
+    fn remove_secrets(&mut self, secrets: &Secrets, struck: bool) -> Result<()> {
+        self.iter_mut().try_for_each(|decoded| decoded.remove_secrets(secrets, struck))
     }
 }
 
 impl<T: Decoded> Decoded for Vec<T> {
-    fn without_secrets(self, secrets: &Secrets, struck: bool) -> Result<Self> {
-        self.into_iter().map(|decoded| decoded.without_secrets(secrets, struck)).collect()
+    fn remove_secrets(&mut self, secrets: &Secrets, struck: bool) -> Result<()> {
+        self.iter_mut().try_for_each(|decoded| decoded.remove_secrets(secrets, struck))
     }
 }
 
 impl Decoded for Contact {
-    fn without_secrets(mut self, _: &Secrets, struck: bool) -> Result<Self> {
+    fn remove_secrets(&mut self, _: &Secrets, struck: bool) -> Result<()> {
         if !struck {
-            return Ok(self);
+            return Ok(());
         }
         if is_struck(self.remote_id.as_str()) {
             return Err(unreadable("_id", "an id"));
@@ -75,7 +75,7 @@ impl Decoded for Contact {
         for field in left_out {
             self.partial.insert(field);
         }
-        Ok(self)
+        Ok(())
     }
 }
 

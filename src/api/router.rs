@@ -43,12 +43,12 @@ pub fn router(state: AppState) -> Router {
     // Inside all other layers, so that a refusal has a request id and is rendered as a problem. Outside every handler, so
     // that nothing is authenticated or parsed for a refused request. Only around these routes: health checks and pages
     // work while the gateway is overloaded or stopping.
-    let work = work.layer(from_fn_with_state(Arc::clone(&state.gate), layers::admit));
+    let work = work.layer(from_fn_with_state(Arc::clone(&state.admission), layers::admit));
     let mut table = work.merge(open_routes().split_for_parts().0).merge(pages(state.edge.public_url.clone()));
     if !state.edge.has_ops_listener {
         table = table.merge(for_operators());
     }
-    let recorded = (state.edge.clone(), Arc::clone(&state.history), Arc::clone(&state.gate));
+    let recorded = (state.edge.clone(), Arc::clone(&state.history), Arc::clone(&state.admission));
     // The framework adds `Allow` to the response of `unknown_method`, outside the layers.
     let table = table.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(state);
     layered(table, recorded)
@@ -59,7 +59,7 @@ pub fn router(state: AppState) -> Router {
 pub fn health_router(state: AppState) -> Router {
     let public_url = state.edge.public_url.clone();
     let table = open_routes().split_for_parts().0.merge(pages(public_url)).merge(for_operators());
-    let recorded = (state.edge.clone(), Arc::clone(&state.history), Arc::clone(&state.gate));
+    let recorded = (state.edge.clone(), Arc::clone(&state.history), Arc::clone(&state.admission));
     layered(
         table.fallback(unknown_path).method_not_allowed_fallback(unknown_method).with_state(state),
         recorded,
@@ -69,7 +69,7 @@ pub fn health_router(state: AppState) -> Router {
 /// The layers, the outermost first.
 fn layered(
     table: Router,
-    (edge, history, gate): (EdgeSettings, Arc<RequestHistory>, Arc<RequestAdmission>),
+    (edge, history, admission): (EdgeSettings, Arc<RequestHistory>, Arc<RequestAdmission>),
 ) -> Router {
     let EdgeSettings { trusted_proxies, has_ops_listener: _, cors_origins, public_url } = edge;
     let cors = layers::cors_layer(&cors_origins);
@@ -77,7 +77,7 @@ fn layered(
         // First, so that every response has the id and all later layers can use it.
         .layer(from_fn(layers::identify))
         // Sees the final response and the total time.
-        .layer(from_fn_with_state((trusted_proxies, history, gate), layers::record))
+        .layer(from_fn_with_state((trusted_proxies, history, admission), layers::record))
         // A browser shows a failure to the page only with these headers.
         .option_layer(cors.map(|cors| from_fn_with_state(cors, layers::apply_cors)))
         // Outside the rendering of problems, which have it too.

@@ -28,7 +28,7 @@ pub struct AppState {
     /// Checks whether the process is ready for traffic.
     pub readiness: Readiness,
     /// Admits or refuses requests.
-    pub gate: Arc<RequestAdmission>,
+    pub admission: Arc<RequestAdmission>,
     /// The requests that have ended.
     pub history: Arc<RequestHistory>,
     pub edge: EdgeSettings,
@@ -74,7 +74,7 @@ impl FromRef<AppState> for Arc<Gateway> {
 
 impl FromRef<AppState> for Arc<RequestAdmission> {
     fn from_ref(state: &AppState) -> Self {
-        Self::clone(&state.gate)
+        Self::clone(&state.admission)
     }
 }
 

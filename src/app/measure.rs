@@ -12,12 +12,12 @@ use crate::telemetry::series::{self, Measurement, StoredMeasurement};
 const MEASURED_EVERY: Duration = Duration::from_secs(5);
 
 /// Measures every few seconds. Never returns.
-pub(super) async fn run(gateway: Arc<Gateway>, gate: Arc<RequestAdmission>) {
+pub(super) async fn run(gateway: Arc<Gateway>, admission: Arc<RequestAdmission>) {
     let mut ticks = clock::every(MEASURED_EVERY);
     loop {
         ticks.tick().await;
         series::tidy_up();
-        let (in_flight, busiest_tenant) = gate.in_flight();
+        let (in_flight, busiest_tenant) = admission.in_flight();
         series::measured(&Measurement {
             in_flight,
             busiest_tenant,

@@ -20,7 +20,7 @@ pub(super) struct Reloader {
     /// As it applies now.
     pub(super) running: Config,
     pub(super) trusted_proxies: SharedProxies,
-    pub(super) gate: Arc<RequestAdmission>,
+    pub(super) admission: Arc<RequestAdmission>,
     pub(super) tls: Option<Tls>,
 }
 
@@ -74,7 +74,7 @@ impl Reloader {
         self.trusted_proxies.replace(new.server.trusted_proxies.clone());
         let rates = |config: &Config| (config.limits.key_rate, config.limits.key_burst);
         if rates(&new) != rates(&self.running) {
-            self.gate.set_rates(&new.limits);
+            self.admission.set_rates(&new.limits);
             (self.running.limits.key_rate, self.running.limits.key_burst) = rates(&new);
         }
         let (applied, pending) = self.running.adopt(&new);

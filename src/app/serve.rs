@@ -59,7 +59,7 @@ pub async fn serve(server: ValidServer, flags: Flags) -> anyhow::Result<()> {
         flags,
         running: config,
         trusted_proxies: state.edge.trusted_proxies.clone(),
-        gate: Arc::clone(&state.gate),
+        admission: Arc::clone(&state.admission),
         tls: tls.clone(),
     };
     let reloading = tokio::spawn(reloader.run(hangups));
@@ -115,19 +115,19 @@ pub(super) fn listen(address: SocketAddr, given_by: &str) -> anyhow::Result<TcpL
 /// The state of all routes. It is not ready while it drains, or while the database is unavailable.
 pub(super) fn state(parts: Components, limits: &Limits, edge: EdgeSettings) -> AppState {
     let Components { store, sealer: _, authenticator, gateway } = parts;
-    let gate = Arc::new(RequestAdmission::new(limits));
-    let watched = Arc::clone(&gate);
+    let admission = Arc::new(RequestAdmission::new(limits));
+    let watched = Arc::clone(&admission);
     let readiness: Readiness = Arc::new(move || {
-        let (gate, database) = (Arc::clone(&watched), store.database.clone());
+        let (admission, database) = (Arc::clone(&watched), store.database.clone());
         Box::pin(async move {
-            gate.open()?;
+            admission.refuse_if_closed()?;
             database.ready().await
         })
     });
     let machine = rustix::system::uname();
     let replica = Text::from(machine.nodename().to_string_lossy().as_ref());
     let history = Arc::new(RequestHistory::begin(replica));
-    AppState { gateway: Arc::new(gateway), authenticator, readiness, gate, history, edge }
+    AppState { gateway: Arc::new(gateway), authenticator, readiness, admission, history, edge }
 }
 
 /// Serves until the first signal. Then readiness fails and new requests are refused. Requests in flight end, also writes
@@ -139,7 +139,7 @@ pub(super) async fn run(
     state: AppState,
     mut signals: Signals,
 ) -> anyhow::Result<()> {
-    let gate = Arc::clone(&state.gate);
+    let admission = Arc::clone(&state.admission);
     // In the background: recovery of lost creates, and erasing of expired rows.
     let gateway = Arc::clone(&state.gateway);
     let settling = tokio::spawn(async move { gateway.contacts.settle_lost_creates().await });
@@ -148,7 +148,7 @@ pub(super) async fn run(
     let watching = tokio::spawn(start::watch(database));
     series::install();
     let certificate = tls.clone().map(|tls| tokio::spawn(tls.watch()));
-    let measuring = tokio::spawn(measure::run(Arc::clone(&state.gateway), Arc::clone(&gate)));
+    let measuring = tokio::spawn(measure::run(Arc::clone(&state.gateway), Arc::clone(&admission)));
     // Dropped at the end, so that health checks get responses while the process stops.
     let _ops = ops.map(|ops| {
         let times = ConnectionTimes::default();
@@ -157,11 +157,11 @@ pub(super) async fn run(
     let times = ConnectionTimes::default();
     let server = Server::start("api", listener, router(state), times, server::connections_most(), tls);
     signals.next().await;
-    gate.close();
+    admission.close();
     server.stop();
     tracing::info!("stopping: new requests are refused, those in flight end");
     let done = async {
-        gate.until_empty().await;
+        admission.until_empty().await;
         // Their responses may not be written yet.
         server.until_quiet().await;
     };
@@ -170,7 +170,7 @@ pub(super) async fn run(
         () = signals.next() => tracing::warn!("stopped by a second signal; some requests were cut off"),
         () = tokio::time::sleep(LONGEST_STOP) => tracing::warn!("stopped after {LONGEST_STOP:?}; some requests were cut off"),
     }
-    gate.cut_off();
+    admission.stop_waiting();
     settling.abort();
     erasing.abort();
     watching.abort();

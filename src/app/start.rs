@@ -152,7 +152,7 @@ mod tests {
     use crate::domain::TenantId;
     use crate::sealing::{MasterKey, Sealer};
     use crate::store::tests::TestPlace;
-    use crate::store::{IdempotencyRecord, Reserved, Stage, Store, TenantRecord, now};
+    use crate::store::{IdempotencyRecord, Reservation, Stage, Store, TenantRecord, now};
     use crate::upstream::{BaseUrlGuard, Transport};
 
     async fn process(place: &TestPlace) -> Components {
@@ -179,9 +179,9 @@ mod tests {
             request_bytes: 0,
         };
         match store.idempotency.reserve(&record, MINUTE * 10).await.unwrap() {
-            Reserved::Full { .. } => panic!("the ledger is full"),
-            Reserved::Ours => None,
-            Reserved::Held { record: _, free } => Some(free),
+            Reservation::Full { .. } => panic!("the ledger is full"),
+            Reservation::Ours => None,
+            Reservation::Held { record: _, is_released } => Some(is_released),
         }
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::field::known_name;
-use super::{Address, EmailAddress, PhoneNumber, RawJson, RemoteFields, Text};
+use super::{Address, EmailAddress, Field, PhoneNumber, RawJson, RemoteFields, Text};
 
 /// A contact to be created. It satisfies the unified rules: required fields, limits, valid e-mail addresses.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +40,27 @@ impl ContactDraft {
             read_only: Vec::new(),
         }
     }
+
+    /// Whether the contact has a value in `field`.
+    #[must_use]
+    pub const fn gives(&self, field: Field) -> bool {
+        match field {
+            Field::FirstName => self.first_name.is_some(),
+            Field::LastName => true,
+            Field::Account => self.account.is_some(),
+            Field::Addresses => !self.addresses.is_empty(),
+            Field::EmailAddresses => !self.email_addresses.is_empty(),
+            Field::PhoneNumbers => !self.phone_numbers.is_empty(),
+            // Types belong to their lists. `remoteFields` are counted one by one. The others are set only by the CRM.
+            Field::EmailAddressType
+            | Field::PhoneNumberType
+            | Field::RemoteFields
+            | Field::LastActivityAt
+            | Field::RemoteCreatedAt
+            | Field::RemoteUpdatedAt
+            | Field::RemoteDeleted => false,
+        }
+    }
 }
 
 /// Changes to a contact. Each field is kept, cleared or set.
@@ -64,6 +85,27 @@ pub struct ContactPatch {
 }
 
 impl ContactPatch {
+    /// Whether `field` is cleared or set.
+    #[must_use]
+    pub const fn touches(&self, field: Field) -> bool {
+        match field {
+            Field::FirstName => self.first_name.touches(),
+            Field::LastName => self.last_name.touches(),
+            Field::Account => self.account.touches(),
+            Field::Addresses => self.addresses.touches(),
+            Field::EmailAddresses => self.email_addresses.touches(),
+            Field::PhoneNumbers => self.phone_numbers.touches(),
+            // Types belong to their lists. `remoteFields` are counted one by one. The others are set only by the CRM.
+            Field::EmailAddressType
+            | Field::PhoneNumberType
+            | Field::RemoteFields
+            | Field::LastActivityAt
+            | Field::RemoteCreatedAt
+            | Field::RemoteUpdatedAt
+            | Field::RemoteDeleted => false,
+        }
+    }
+
     /// The contact that an upsert creates if no contact matches; `None` without a last name. Cleared fields are absent from it.
     #[must_use]
     pub fn to_draft(&self) -> Option<ContactDraft> {

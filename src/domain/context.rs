@@ -21,8 +21,8 @@ pub struct CallContext {
     pub priority: Priority,
     /// Also shown to the caller.
     pub request_id: Text,
-    /// The admission permits that the request holds.
-    pub admission: Admission,
+    /// The permits of the request, by which it counts as in flight.
+    pub permits: CallPermits,
     /// The tenant, if a tenant sent the request: tenants take turns at shared resources.
     pub tenant: Option<TenantId>,
     /// What happened so far, for the access log.
@@ -32,18 +32,18 @@ pub struct CallContext {
 /// What a request holds while work for it runs, such as its permit among the requests in flight. It is released with the
 /// last clone, so that a write whose caller disconnected still counts.
 #[derive(Clone, Default)]
-pub struct Admission(Option<Arc<dyn Any + Send + Sync>>);
+pub struct CallPermits(Option<Arc<dyn Any + Send + Sync>>);
 
-impl Admission {
+impl CallPermits {
     /// Holds `permits` until the last clone is dropped.
     pub fn holding(permits: Arc<dyn Any + Send + Sync>) -> Self {
         Self(Some(permits))
     }
 }
 
-impl fmt::Debug for Admission {
+impl fmt::Debug for CallPermits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Admission(held)" } else { "Admission(none)" })
+        f.write_str(if self.0.is_some() { "CallPermits(held)" } else { "CallPermits(none)" })
     }
 }
 
@@ -55,7 +55,7 @@ impl CallContext {
             deadline: crate::clock::monotonic() + time,
             priority: Priority::Interactive,
             request_id,
-            admission: Admission::default(),
+            permits: CallPermits::default(),
             tenant: None,
             record: RequestRecord::default(),
         }

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
-use super::field::known_name;
 use super::{CredentialId, FirstOf, Provider, RemoteId, Text, abbreviated_to, string_enum};
 
 /// Why a request failed, and what it may have done nevertheless.
@@ -135,27 +134,6 @@ impl Failure {
         self
     }
 
-    /// The same failure with the contact's current `ETag`.
-    #[must_use]
-    pub fn with_entity_tag(mut self, tag: Text) -> Self {
-        self.entity_tag = Some(tag);
-        self
-    }
-
-    /// The same failure with how far the scan came.
-    #[must_use]
-    pub fn with_scan(mut self, scan: ScanProgress) -> Self {
-        self.scan = Some(Box::new(scan));
-        self
-    }
-
-    /// The same failure with why each credential failed.
-    #[must_use]
-    pub fn with_failures(mut self, failures: Vec<CredentialFailure>) -> Self {
-        self.failures = failures;
-        self
-    }
-
     /// The same failure with a reason for the log.
     #[must_use]
     pub const fn with_reason(mut self, reason: &'static str) -> Self {
@@ -196,7 +174,7 @@ impl Failure {
 pub enum Effect {
     /// Nothing: the request was not sent, or the CRM refused it for now.
     None,
-    /// Nothing more than it has done: the CRM's response to this write is final.
+    /// The CRM's response is final: it is recorded under the key and replayed.
     Final,
     /// It may have been applied.
     Unknown,
@@ -263,14 +241,8 @@ pub struct Candidate {
     /// The gateway's id; filled in by the gateway, which knows the credential.
     pub id: Option<Text>,
     pub remote_id: RemoteId,
-    /// The unified filters that found it, such as `emailAddress`.
-    #[serde(deserialize_with = "known_names")]
-    pub matched_on: Vec<&'static str>,
-}
-
-/// Reads stored names; those that this release does not know are left out.
-fn known_names<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Vec<&'static str>, D::Error> {
-    Ok(Vec::<Text>::deserialize(from)?.iter().filter_map(|name| known_name(name)).collect())
+    /// The unified filters, or the remote fields of the CRM, that found it, such as `emailAddress`.
+    pub matched_on: Vec<Text>,
 }
 
 /// The CRM that was called, and the status of its response.

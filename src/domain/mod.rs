@@ -22,7 +22,7 @@ pub use bounded::{FirstOf, abbreviated, abbreviated_to, enumerated};
 pub use caller::{Actor, Caller, Principal, Scope, Scopes};
 pub use change::{ContactDraft, ContactPatch, ContactUpsert, Patch, ReadOnlyMember, is_read_back};
 pub use contact::{Address, Contact, EmailAddress, PhoneNumber, ReadBy, RemoteFields, email_identity};
-pub use context::{Admission, CallContext, Priority};
+pub use context::{CallContext, CallPermits, Priority};
 pub use failure::{
     Candidate, Candidates, CredentialFailure, Effect, Failure, FailureKind, FaultLocation, Faults,
     FieldFault, Origin, Retryable, ScanProgress, UpstreamStatus,

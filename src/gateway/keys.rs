@@ -103,24 +103,20 @@ impl ApiKeys {
         self.known(tenant).await?;
         let scope = listing::ListScope { sealer: &self.sealer, of: "keys", owner: tenant.as_str() };
         let rows = self.store.list(tenant, scope.after(request)?.as_ref(), request.page_size + 1).await?;
-        let (items, next_cursor) = scope.cut(rows, request);
-        Ok(Listing { items, next_cursor })
+        Ok(scope.cut(rows, request))
     }
 
     /// Revokes a key. Fails with `tenant_not_found`, `key_not_found`.
     pub async fn revoke(&self, actor: &Actor, tenant: &TenantId, id: &KeyId) -> Result<()> {
         let entry = self.audit.begin(actor, Action::KeyRevoke, Some(tenant)).on(id.as_str());
-        entry.end(self.remove(tenant, id).await).await
-    }
-
-    async fn remove(&self, tenant: &TenantId, id: &KeyId) -> Result<()> {
-        self.known(tenant).await?;
-        let existed = self.store.delete(tenant, id).await?;
-        self.authenticator.forget(id);
-        if existed {
-            return Ok(());
-        }
-        Err(Failure::new(FailureKind::KeyNotFound, "This tenant has no key with this id."))
+        let removed = async {
+            self.known(tenant).await?;
+            let existed = self.store.delete(tenant, id).await?;
+            self.authenticator.forget(id);
+            let unknown = || Failure::new(FailureKind::KeyNotFound, "This tenant has no key with this id.");
+            existed.then_some(()).ok_or_else(unknown)
+        };
+        entry.end(removed.await).await
     }
 
     async fn known(&self, tenant: &TenantId) -> Result<()> {

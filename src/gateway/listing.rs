@@ -74,17 +74,13 @@ impl ListScope<'_> {
     }
 
     /// Splits `rows`, which has one more row than requested if there are more, into the page and the cursor of the rest.
-    pub(super) fn cut<R: ListRow>(
-        &self,
-        mut rows: Vec<R>,
-        request: &ListingRequest,
-    ) -> (Vec<R>, Option<Text>) {
+    pub(super) fn cut<R: ListRow>(&self, mut rows: Vec<R>, request: &ListingRequest) -> Listing<R> {
         if !exceeds(&rows, request) {
-            return (rows, None);
+            return Listing { items: rows, next_cursor: None };
         }
         rows.truncate(fitting(&rows, request));
-        let cursor = rows.last().map(|last| self.write(&last.position()));
-        (rows, cursor)
+        let next_cursor = rows.last().map(|last| self.write(&last.position()));
+        Listing { items: rows, next_cursor }
     }
 
     fn write(&self, After { created_at, id }: &After) -> Text {

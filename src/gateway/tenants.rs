@@ -37,22 +37,19 @@ impl Tenants {
     pub async fn create(&self, actor: &Actor, name: &str) -> Result<TenantRecord> {
         let id = TenantId::from(names::new_id("ten"));
         let entry = self.audit.begin(actor, Action::TenantCreate, Some(&id)).giving(vec!["name".into()]);
-        entry.end_on(self.add(id.clone(), name).await, |made| Some(made.id.as_str().into())).await
-    }
-
-    async fn add(&self, id: TenantId, name: &str) -> Result<TenantRecord> {
-        let name = names::of_tenant(name).map_err(|fault| Failure::validation(vec![fault]))?;
-        let tenant = TenantRecord { id, name, created_at: now() };
-        self.store.insert(&tenant).await?;
-        Ok(tenant)
+        let made = async {
+            let name = names::of_tenant(name).map_err(|fault| Failure::validation(vec![fault]))?;
+            let tenant = TenantRecord { id, name, created_at: now() };
+            self.store.insert(&tenant).await.map(|()| tenant)
+        };
+        entry.end_on(made.await, |made| Some(made.id.as_str().into())).await
     }
 
     /// Lists tenants, oldest first. Fails with `invalid_parameter` for an invalid cursor.
     pub async fn list(&self, request: &ListingRequest) -> Result<Listing<TenantRecord>> {
         let scope = ListScope { sealer: &self.sealer, of: "tenants", owner: "" };
         let rows = self.store.list(scope.after(request)?.as_ref(), request.page_size + 1).await?;
-        let (items, next_cursor) = scope.cut(rows, request);
-        Ok(Listing { items, next_cursor })
+        Ok(scope.cut(rows, request))
     }
 
     /// Returns one tenant. Fails with `tenant_not_found`.
@@ -76,14 +73,13 @@ impl Tenants {
     /// Removes a tenant with its credentials, secrets and keys. Fails with `tenant_not_found`.
     pub async fn delete(&self, actor: &Actor, id: &TenantId) -> Result<()> {
         let entry = self.audit.begin(actor, Action::TenantDelete, Some(id)).on(id.as_str());
-        entry.end(self.remove(id).await).await
-    }
-
-    async fn remove(&self, id: &TenantId) -> Result<()> {
-        let existed = self.store.delete(id).await?;
-        self.authenticator.forget_all();
-        self.resolver.forget_all();
-        if existed { Ok(()) } else { Err(not_found()) }
+        let removed = async {
+            let existed = self.store.delete(id).await?;
+            self.authenticator.forget_all();
+            self.resolver.forget_all();
+            existed.then_some(()).ok_or_else(not_found)
+        };
+        entry.end(removed.await).await
     }
 }
 

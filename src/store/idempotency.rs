@@ -83,7 +83,7 @@ pub trait IdempotencyStore: Send + Sync {
     /// row is there, returns it and whether it is released. A tenant at its quota gets no new row.
     /// Durable on return.
     /// Fails with `tenant_not_found`, `store_unavailable`.
-    async fn reserve(&self, record: &IdempotencyRecord, lease: Duration) -> Result<Reserved>;
+    async fn reserve(&self, record: &IdempotencyRecord, lease: Duration) -> Result<Reservation>;
     /// Takes over a released row whose fence is still `held.fence` and which is not `Done`. Returns the current row; its
     /// former holder may have changed it after `held` was read.
     async fn take_over(
@@ -103,7 +103,7 @@ pub trait IdempotencyStore: Send + Sync {
     /// Ends the lease of a row, which stays. [`Self::unsettled`] returns a lost create again after `pause`.
     async fn postpone(&self, tenant: &TenantId, key: &str, fence: &str, pause: Duration) -> Result<bool>;
     /// Removes the row, so the key is free.
-    async fn release(&self, tenant: &TenantId, key: &str, fence: &str) -> Result<bool>;
+    async fn remove(&self, tenant: &TenantId, key: &str, fence: &str) -> Result<bool>;
     /// At most `limit` rows without a lease in the stages `Sending` and `Unknown` with sealed bytes, which are not loaded. The
     /// order rotates over tenants and over each tenant's credentials, then the row that waited longest is first.
     async fn unsettled(&self, limit: u32) -> Result<Vec<IdempotencyRecord>>;
@@ -120,7 +120,7 @@ pub trait IdempotencyStore: Send + Sync {
 
 /// The result of a reservation.
 #[derive(Clone, Debug)]
-pub enum Reserved {
+pub enum Reservation {
     Ours,
     /// The key is new, and the tenant has used up its quota of rows or bytes.
     Full {
@@ -130,6 +130,6 @@ pub enum Reserved {
     Held {
         record: Box<IdempotencyRecord>,
         /// Whether no process holds it.
-        free: bool,
+        is_released: bool,
     },
 }

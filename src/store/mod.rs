@@ -30,7 +30,7 @@ use crate::config::Quotas;
 use crate::domain::{Failure, FailureKind};
 
 pub use audit::{AuditQuery, AuditRecord, AuditStore};
-pub use idempotency::{Advance, HeldLease, IdempotencyRecord, IdempotencyStore, Reserved, Stage};
+pub use idempotency::{Advance, HeldLease, IdempotencyRecord, IdempotencyStore, Reservation, Stage};
 pub use inspection::InspectedDatabase;
 pub use location::{Location, OpenError};
 pub use postgres::PostgresUrl;

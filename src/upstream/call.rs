@@ -102,14 +102,14 @@ impl fmt::Debug for Call {
 
 /// A value that is decoded from a reply.
 pub trait Decoded: Sized {
-    /// The same without `secrets`. If `struck` is true, [`STRUCK_OUT`](super::STRUCK_OUT) replaces values that contained one, and
-    /// they are left out.
-    fn without_secrets(self, secrets: &Secrets, struck: bool) -> Result<Self>;
+    /// Removes `secrets`. If `struck` is true, [`STRUCK_OUT`](super::STRUCK_OUT) replaces values that contained one, and they are
+    /// left out.
+    fn remove_secrets(&mut self, secrets: &Secrets, struck: bool) -> Result<()>;
 }
 
 /// Only the success of the reply matters.
 impl Decoded for () {
-    fn without_secrets(self, _: &Secrets, _: bool) -> Result<Self> {
+    fn remove_secrets(&mut self, _: &Secrets, _: bool) -> Result<()> {
         Ok(())
     }
 }
@@ -166,8 +166,8 @@ impl Reply {
         let decoded = self.json().and_then(|text| {
             let struck = self.secrets.strike_out_of_values(&text);
             let struck = struck.map(|text| self.check(text)).transpose()?;
-            let decoded = decode(struck.as_ref().unwrap_or(&text))?;
-            decoded.without_secrets(&self.secrets, struck.is_some())
+            let mut decoded = decode(struck.as_ref().unwrap_or(&text))?;
+            decoded.remove_secrets(&self.secrets, struck.is_some()).map(|()| decoded)
         });
         decoded.map_err(|failure| {
             note_unreadable(self.counted.as_deref(), &failure);

@@ -45,10 +45,8 @@ async fn a_create_with_a_known_identity_changes_nothing_and_names_the_contact() 
         let failure = crm.create(twin).await.unwrap_err();
         assert_eq!((failure.kind, failure.effect), (FailureKind::ContactExists, Effect::None));
         let [candidate] = failure.candidates.as_slice() else { panic!("one candidate") };
-        assert_eq!(
-            (candidate.remote_id.as_str(), candidate.matched_on.as_slice()),
-            (id.as_str(), &[crm.identity().word()][..])
-        );
+        assert_eq!(candidate.remote_id.as_str(), id);
+        assert_eq!(candidate.matched_on, [crm.identity().word()]);
         assert_eq!(crm.get(candidate.id.as_deref().unwrap()).await.unwrap().contact.remote_id.as_str(), id);
         assert_eq!(crm.at.contact(&id), before);
         crm.assert_nothing_sent();

@@ -102,7 +102,7 @@ async fn responses_and_failures_can_be_read_by_the_page() {
     ] {
         assert!(reply.status == status && is_shared(&reply), "{status}: {reply:?}");
     }
-    gateway.gate.close();
+    gateway.admission.close();
     let reply = call(&gateway, "GET", "/crm/contacts?credentialId=c", APP).await;
     assert!(reply.status == 503 && is_shared(&reply));
     let full = with(Setup {

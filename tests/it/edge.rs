@@ -253,7 +253,7 @@ async fn answers_are_neither_guessed_nor_stored_nor_framed() {
 async fn a_process_that_stops_lives_and_is_not_ready() {
     let edge = TestGateway::open().await;
     assert_eq!(edge.ask("GET", "/readyz").await.text, r#"{"status":"ready","store":"ok"}"#);
-    edge.gate.close();
+    edge.admission.close();
     let answer = edge.ask("GET", "/readyz").await;
     answer.is(503, "draining");
     assert_eq!(answer.header("retry-after"), "1");

@@ -171,13 +171,13 @@ async fn a_failure_and_a_stop_end_an_export_with_a_checkpoint() {
         part(&mut body).await.unwrap();
         bodies.push(body);
     }
-    gateway.gate.close();
+    gateway.admission.close();
     for body in bodies {
         let end = rest(body).await.pop().unwrap()["end"].take();
         assert_eq!((&end["complete"], &end["problem"]["code"]), (&json!(false), &json!("draining")));
         assert!(end["checkpoint"].is_string());
     }
-    tokio::time::timeout(Duration::from_secs(5), gateway.gate.until_empty()).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(5), gateway.admission.until_empty()).await.unwrap();
 }
 
 #[tokio::test]
@@ -189,7 +189,7 @@ async fn a_stop_interrupts_an_export_that_waits_for_its_crm() {
     at.fault(Fault::always(FaultKind::NeverAnswer));
     let closing = async {
         tokio::time::sleep(Duration::from_millis(200)).await;
-        gateway.gate.close();
+        gateway.admission.close();
     };
     let (rest, ()) = tokio::join!(tokio::time::timeout(Duration::from_secs(8), rest(body)), closing);
     assert_eq!(rest.unwrap().pop().unwrap()["end"]["problem"]["code"], "draining");

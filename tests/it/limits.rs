@@ -135,7 +135,7 @@ async fn what_is_refused_for_another_reason_counts_too() {
 #[tokio::test]
 async fn in_a_stop_nothing_new_is_let_in_and_health_is_told() {
     let edge = with_limits(limits()).await;
-    edge.gate.close();
+    edge.admission.close();
     for (method, path) in
         [("GET", ASK), ("POST", "/crm/contacts"), ("GET", "/admin/tenants"), ("GET", "/crm/contacts/search")]
     {

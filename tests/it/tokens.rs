@@ -34,12 +34,12 @@ async fn a_token_of_a_configured_issuer_opens_its_tenant_as_far_as_its_scopes_go
     let Components { gateway, authenticator, .. } = Components::open(&config).await.unwrap();
     gateway.tenants.create(&Actor::command_line(), "acme").await.unwrap();
     let readiness: Readiness = Arc::new(|| Box::pin(async { Ok(()) }));
-    let gate = Arc::new(RequestAdmission::new(&config.limits));
+    let admission = Arc::new(RequestAdmission::new(&config.limits));
     let router = router(AppState {
         gateway: Arc::new(gateway),
         authenticator,
         readiness,
-        gate,
+        admission,
         history: Arc::default(),
         edge: EdgeSettings::default(),
     });

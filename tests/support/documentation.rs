@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use contacts_gateway::adapters::documentation::{lost, support, verified};
-use contacts_gateway::adapters::{ADAPTERS, AdapterSpec, FieldSpec, Paging, RemoteFieldSpec, Write};
+use contacts_gateway::adapters::{
+    ADAPTERS, AdapterSpec, FieldSpec, PageRows, Paging, RemoteFieldSpec, Write,
+};
 use contacts_gateway::config::{JWT_KEYS, RATE_KEYS, SECTIONS, Setting};
 use contacts_gateway::domain::{Field, FilterName};
 use contacts_gateway::simulators::{FaultField, FaultKind};
@@ -128,8 +130,12 @@ fn operations(text: &mut String, spec: &AdapterSpec) {
 
 fn paging(spec: &AdapterSpec) -> String {
     match spec.paging {
-        Paging::Fixed(rows) => format!("The CRM's list has numbered pages of {rows} rows."),
-        Paging::Chosen(most) => format!("The CRM's list has numbered pages of up to {most} rows."),
+        Paging::Numbered { rows: PageRows::Fixed(rows), .. } => {
+            format!("The CRM's list has numbered pages of {rows} rows.")
+        }
+        Paging::Numbered { rows: PageRows::UpTo(most), .. } => {
+            format!("The CRM's list has numbered pages of up to {most} rows.")
+        }
         Paging::Cursor => {
             "The CRM's list can only be read from the start. A `pageNumber` above 1 is refused with `page_number_unsupported`."
                 .to_owned()

@@ -37,7 +37,7 @@ pub(crate) struct TestGateway {
     /// The tenant.
     pub(crate) caller: Caller,
     /// Who is let in; closed while the process stops.
-    pub(crate) gate: Arc<RequestAdmission>,
+    pub(crate) admission: Arc<RequestAdmission>,
     /// Whether the next look at readiness panics: a bug on order.
     pub(crate) broken: Arc<AtomicBool>,
     router: Router,
@@ -161,24 +161,24 @@ impl TestGateway {
         let sealer = Sealer::new(&master_key.unwrap_or_else(|| MasterKey::generate().unwrap())).unwrap();
         let admin = has_operator.then(|| SecretString::from(ADMIN_TOKEN));
         let parts = Components::join(store, sealer, guard, transport, admin.as_ref(), issuers, limits);
-        let (gateway, gate) = (Arc::new(parts.gateway), Arc::new(RequestAdmission::new(&limits)));
+        let (gateway, admission) = (Arc::new(parts.gateway), Arc::new(RequestAdmission::new(&limits)));
         let broken = Arc::new(AtomicBool::new(false));
-        let (asked, fault) = (Arc::clone(&gate), Arc::clone(&broken));
+        let (asked, fault) = (Arc::clone(&admission), Arc::clone(&broken));
         let readiness: Readiness = Arc::new(move || {
             assert!(!fault.load(Ordering::SeqCst), "a secret in the payload");
-            let outcome = asked.open();
+            let outcome = asked.refuse_if_closed();
             Box::pin(async move { outcome })
         });
         let state = AppState {
             gateway: Arc::clone(&gateway),
             authenticator: parts.authenticator,
             readiness,
-            gate: Arc::clone(&gate),
+            admission: Arc::clone(&admission),
             history: Arc::default(),
             edge,
         };
         let caller = caller(format!("ten_{}", NEXT.fetch_add(1, Ordering::Relaxed)).into());
-        Self { gateway, store: parts.store, caller, gate, broken, router: router(state), folder }
+        Self { gateway, store: parts.store, caller, admission, broken, router: router(state), folder }
     }
 
     /// Where its SQLite database is.

@@ -25,19 +25,11 @@ impl AptlyEndpoints {
         self.0.secrets()
     }
 
-    /// The account of the key; `None` if this version of the API does not have the route.
-    pub(super) async fn me(&self, context: &CallContext) -> Result<Option<Reply>> {
-        self.me_by(context, &Call::new(Method::GET, "api/app/me")).await
-    }
-
-    /// The same without retries, which would use up the time of the write that follows.
-    pub(super) async fn me_once(&self, context: &CallContext) -> Result<Option<Reply>> {
-        let call = Call { repeat: RetrySafety::AfterRefusal, ..Call::new(Method::GET, "api/app/me") };
-        self.me_by(context, &call).await
-    }
-
-    async fn me_by(&self, context: &CallContext, call: &Call) -> Result<Option<Reply>> {
-        let reply = self.0.call(context, call).await?;
+    /// The account of the key; `None` if this version of the API does not have the route. Retries would use up the time of a
+    /// write that follows.
+    pub(super) async fn me(&self, context: &CallContext, repeat: RetrySafety) -> Result<Option<Reply>> {
+        let call = Call { repeat, ..Call::new(Method::GET, "api/app/me") };
+        let reply = self.0.call(context, &call).await?;
         if matches!(reply.status, 404 | 405) {
             return Ok(None);
         }

@@ -33,7 +33,7 @@ use super::contact_list;
 use super::definitions::{LiveDefinitions, LiveSource, SeenFields};
 use super::error_mapping;
 use super::identity::{ContactIdentity, IdentityKind};
-use super::paging::{Paging, Traversal};
+use super::paging::{PageRows, Paging, Traversal};
 use super::reading::merge;
 use super::recent_definitions::{Age, RecentDefinitions, before_write, judged};
 use super::settings::{SecretForm, SettingKind, SettingSpec};
@@ -42,7 +42,7 @@ use crate::domain::{
     CallContext, Contact, ContactDraft, ContactPatch, Failure, FailureKind, Field, FilterName, Page,
     PageToken, Provider, ReadBy, Region, RemoteFields, RemoteId, Result, Text, Warning,
 };
-use crate::upstream::{Authorization, RateLimit, Reply};
+use crate::upstream::{Authorization, RateLimit, Reply, RetrySafety};
 
 /// The version check may take one part in this many of a write's time.
 const PART_FOR_VERSION: u32 = 4;
@@ -60,8 +60,7 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
     remote_fields: REMOTE_FIELDS,
     live: LIVE,
     filters: FILTERS,
-    paging: Paging::Fixed(translate::PAGE_SIZE),
-    traversal: Traversal::ByUpdate,
+    paging: Paging::Numbered { rows: PageRows::Fixed(translate::PAGE_SIZE), traversal: Traversal::ByUpdate },
     identities: &[IdentityKind::EmailAddress, IdentityKind::PhoneNumber],
     create_upserts: true,
     settings: SETTINGS,
@@ -274,7 +273,7 @@ impl Adapter for AptlyAdapter {
     }
 
     async fn probe(&self, context: &CallContext) -> Result<Account> {
-        let account = if let Some(reply) = self.endpoints.me(context).await? {
+        let account = if let Some(reply) = self.endpoints.me(context, RetrySafety::Safe).await? {
             let read = |reply: Reply| {
                 Ok((reply.decode(translate::decode_account)?, translate::is_v3(&reply.json()?)))
             };
@@ -322,7 +321,7 @@ impl Adapter for AptlyAdapter {
         let change = blocking::within(context, draft.remote_fields.size(), change).await??;
         self.check_type(context, &change).await?;
         let (body, expected, losses) = self.encoded(context, change, draft.remote_fields.size()).await?;
-        Ok(Prepared::create(&SPEC, endpoints::create(body), expected, losses))
+        Ok(Prepared::of(&SPEC, None, endpoints::create(body), expected, losses))
     }
 
     async fn prepare_update(
@@ -339,7 +338,7 @@ impl Adapter for AptlyAdapter {
         let is_noop = change.is_empty();
         let (body, expected, losses) = self.encoded(context, change, size).await?;
         let call = endpoints::update(&held.remote_id, body);
-        Ok(Prepared { is_noop, ..Prepared::update(&SPEC, &held.remote_id, call, expected, losses) })
+        Ok(Prepared { is_noop, ..Prepared::of(&SPEC, Some(&held.remote_id), call, expected, losses) })
     }
 
     async fn prepare_delete(&self, _context: &CallContext, _id: &RemoteId) -> Result<Prepared> {
@@ -490,7 +489,9 @@ impl AptlyAdapter {
     }
 
     async fn ask_version(&self, context: &CallContext) -> Result<bool> {
-        let Some(reply) = self.endpoints.me_once(context).await? else { return Ok(false) };
+        let Some(reply) = self.endpoints.me(context, RetrySafety::AfterRefusal).await? else {
+            return Ok(false);
+        };
         reply.read(context, |reply| Ok(translate::is_v3(&reply.json()?))).await
     }
 

@@ -147,10 +147,9 @@ impl Single {
 }
 
 impl Decoded for Single {
-    fn without_secrets(self, secrets: &Secrets, struck: bool) -> Result<Self> {
-        let mut searches = self.searches;
-        searches.retain(|(_, text)| !text.contains(STRUCK_OUT));
-        Ok(Self { contact: self.contact.without_secrets(secrets, struck)?, searches })
+    fn remove_secrets(&mut self, secrets: &Secrets, struck: bool) -> Result<()> {
+        self.searches.retain(|(_, text)| !text.contains(STRUCK_OUT));
+        self.contact.remove_secrets(secrets, struck)
     }
 }
 

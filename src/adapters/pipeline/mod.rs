@@ -20,13 +20,13 @@ use self::endpoints::PipelineEndpoints;
 use self::translate::{KnownPipelines, ListedUsers, PipelineChange, PipelineDefinition, StageWish};
 use super::adapter::{
     Account, Adapter, AdapterConnection, AdapterSpec, Applied, FieldSpec, FilterSpec, LookupResult, Moves,
-    Operations, Prepared, Pushed, RecordLocator, RemoteFieldSpec, RemoteKind, Verify, Write, WriteKind,
+    Operations, Prepared, Pushed, RemoteFieldSpec, RemoteKind, Verify, Write, WriteKind,
 };
 use super::contact_list::{self, ContactList};
 use super::definitions::{LiveDefinitions, LiveSource, RemoteFieldDefinition, SeenFields};
 use super::identity::{ContactIdentity, IdentityKind};
 use super::lenient_reader::unreadable;
-use super::paging::{Paging, Traversal};
+use super::paging::{PageRows, Paging, Traversal};
 use super::recent_definitions::{Age, KnownDefinition, RecentDefinitions, before_write, judged};
 use super::session::{Login, Session};
 use super::settings::{SecretForm, SettingKind, SettingSpec};
@@ -47,8 +47,7 @@ pub(super) static SPEC: AdapterSpec = AdapterSpec {
     remote_fields: REMOTE_FIELDS,
     live: LIVE,
     filters: FILTERS,
-    paging: Paging::Chosen(translate::PAGE_SIZE),
-    traversal: Traversal::ByCreation,
+    paging: Paging::Numbered { rows: PageRows::UpTo(translate::PAGE_SIZE), traversal: Traversal::ByCreation },
     identities: &[IdentityKind::PhoneNumber, IdentityKind::EmailAddress],
     create_upserts: false,
     settings: SETTINGS,
@@ -288,7 +287,7 @@ impl Adapter for PipelineAdapter {
             blocking::within(context, size, || PipelineChange::of_draft(&draft, self.region)).await??;
         let change = self.with_known_stage(context, change).await?;
         let (body, expected, losses) = blocking::within(context, size, || change.encode()).await??;
-        Ok(Prepared::create(&SPEC, endpoints::create(body), expected, losses))
+        Ok(Prepared::of(&SPEC, None, endpoints::create(body), expected, losses))
     }
 
     async fn prepare_update(
@@ -304,7 +303,7 @@ impl Adapter for PipelineAdapter {
         let is_noop = change.is_empty();
         let (body, expected, losses) = blocking::within(context, size, || change.encode()).await??;
         let call = endpoints::update(&held.remote_id, body);
-        Ok(Prepared { is_noop, ..Prepared::update(&SPEC, &held.remote_id, call, expected, losses) })
+        Ok(Prepared { is_noop, ..Prepared::of(&SPEC, Some(&held.remote_id), call, expected, losses) })
     }
 
     async fn prepare_delete(&self, context: &CallContext, id: &RemoteId) -> Result<Prepared> {
@@ -317,14 +316,9 @@ impl Adapter for PipelineAdapter {
         if self.endpoints.deletes_by_path() {
             self.get_contact(context, id).await?;
         }
-        Ok(Prepared {
-            kind: WriteKind::Delete,
-            call: self.endpoints.delete(id)?,
-            losses: Vec::new(),
-            expected: ContactPatch::default(),
-            locator: RecordLocator { remote_id: Some(id.clone()), identity: ContactIdentity::default() },
-            is_noop: false,
-        })
+        let call = self.endpoints.delete(id)?;
+        let delete = Prepared::of(&SPEC, Some(id), call, ContactPatch::default(), Vec::new());
+        Ok(Prepared { kind: WriteKind::Delete, ..delete })
     }
 
     async fn send(&self, context: &CallContext, write: &Prepared) -> Result<Applied> {

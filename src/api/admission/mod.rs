@@ -16,7 +16,7 @@ use self::admin_token_throttle::AdminTokenThrottle;
 use self::process_limit::{ProcessLimit, ProcessPermit};
 use self::token_buckets::TokenBuckets;
 use crate::config::Limits;
-use crate::domain::{Admission, Caller, Failure, FailureKind, Principal, Result, TenantId};
+use crate::domain::{CallPermits, Caller, Failure, FailureKind, Principal, Result, TenantId};
 use crate::permits::{KeyedPermits, at_most};
 pub(in crate::api) use admin_token_throttle::{TOO_MANY_WRONG, network};
 
@@ -26,7 +26,7 @@ const SOON: Duration = Duration::from_secs(1);
 /// The limits of the process, shared by all requests.
 pub struct RequestAdmission {
     closed: watch::Sender<bool>,
-    is_cut_off: AtomicBool,
+    has_stopped_waiting: AtomicBool,
     process: Arc<ProcessLimit>,
     tenants: KeyedPermits<TenantId>,
     rates: RwLock<Option<KeyRates>>,
@@ -57,7 +57,7 @@ impl RequestAdmission {
     pub fn new(limits: &Limits) -> Self {
         Self {
             closed: watch::Sender::new(false),
-            is_cut_off: AtomicBool::new(false),
+            has_stopped_waiting: AtomicBool::new(false),
             process: Arc::new(ProcessLimit::new(limits.in_flight)),
             tenants: KeyedPermits::new(at_most(limits.tenant_in_flight)),
             rates: RwLock::new(rates(limits)),
@@ -76,16 +76,16 @@ impl RequestAdmission {
     }
 
     /// Notes that requests in flight are not waited for any longer, so that their record does not say that their callers left.
-    pub fn cut_off(&self) {
-        self.is_cut_off.store(true, Ordering::Relaxed);
+    pub fn stop_waiting(&self) {
+        self.has_stopped_waiting.store(true, Ordering::Relaxed);
     }
 
-    pub(in crate::api) fn is_cut_off(&self) -> bool {
-        self.is_cut_off.load(Ordering::Relaxed)
+    pub(in crate::api) fn has_stopped_waiting(&self) -> bool {
+        self.has_stopped_waiting.load(Ordering::Relaxed)
     }
 
     /// Fails with `draining` after [`Self::close`].
-    pub fn open(&self) -> Result<()> {
+    pub fn refuse_if_closed(&self) -> Result<()> {
         if *self.closed.borrow() { Err(draining()) } else { Ok(()) }
     }
 
@@ -107,10 +107,10 @@ impl RequestAdmission {
     }
 
     /// Admits a request before its caller is known. Fails with `draining`, `overloaded`.
-    pub(in crate::api) fn enter(&self) -> Result<AdmissionPermit> {
+    pub(in crate::api) fn admit(&self) -> Result<AdmissionPermit> {
         let permit = self.process.take();
-        // Checked after the permit is taken: once the gate is closed and no permit is held, no request can start.
-        self.open()?;
+        // Checked after the permit is taken: once admission is closed and no permit is held, no request can start.
+        self.refuse_if_closed()?;
         let permit = permit.ok_or_else(|| {
             let detail = "The gateway has reached its limit of concurrent requests. Nothing was done.";
             Failure::new(FailureKind::Overloaded, detail).with_retry_after(Some(SOON))
@@ -120,7 +120,7 @@ impl RequestAdmission {
 
     /// Admits the caller of a request that holds `held`. Without `held` only the rate limit applies.
     /// Fails with `rate_limited`, `too_many_concurrent_requests`.
-    pub(in crate::api) fn admit(&self, caller: &Caller, held: Option<&AdmissionPermit>) -> Result<()> {
+    pub(in crate::api) fn admit_caller(&self, caller: &Caller, held: Option<&AdmissionPermit>) -> Result<()> {
         let owner = || (caller.tenant.clone(), caller.principal.clone());
         if let Some(Err(wait)) = self.rates.read().as_ref().map(|rates| rates.take(owner())) {
             let detail = format!("This {} exceeds its rate limit.", caller.principal.noun());
@@ -144,8 +144,8 @@ fn draining() -> Failure {
 
 impl AdmissionPermit {
     /// The same permits, held by the call as well.
-    pub(in crate::api) fn admission(&self) -> Admission {
-        Admission::holding(Arc::clone(&self.0) as Arc<_>)
+    pub(in crate::api) fn of_call(&self) -> CallPermits {
+        CallPermits::holding(Arc::clone(&self.0) as Arc<_>)
     }
 }
 
@@ -159,26 +159,28 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn tokens_without_a_subject_of_two_tenants_have_two_rates() {
         let limits = Limits { key_rate: Some(1), key_burst: 1, ..Limits::default() };
-        let gate = RequestAdmission::new(&limits);
+        let admission = RequestAdmission::new(&limits);
         let admitted = |tenant: &str| {
             let principal = Principal::Token { issuer: "https://login.example.com".into(), subject: None };
             let scopes = Scopes::new(&Scope::ALL);
-            gate.admit(&Caller { tenant: tenant.into(), principal, scopes, credentials: None }, None).is_ok()
+            admission
+                .admit_caller(&Caller { tenant: tenant.into(), principal, scopes, credentials: None }, None)
+                .is_ok()
         };
         assert_eq!([admitted("ten_1"), admitted("ten_1"), admitted("ten_2")], [true, false, true]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_write_whose_caller_left_keeps_its_place_and_is_waited_for() {
-        let gate = RequestAdmission::new(&Limits { in_flight: Some(1), ..Limits::default() });
-        let pass = gate.enter().unwrap();
-        let write = pass.admission();
-        drop(pass);
-        assert_eq!(gate.enter().err().unwrap().kind, FailureKind::Overloaded);
-        gate.close();
-        assert_eq!(gate.enter().err().unwrap().kind, FailureKind::Draining);
-        assert!(timeout(SOON, gate.until_empty()).await.is_err());
+        let admission = RequestAdmission::new(&Limits { in_flight: Some(1), ..Limits::default() });
+        let permit = admission.admit().unwrap();
+        let write = permit.of_call();
+        drop(permit);
+        assert_eq!(admission.admit().err().unwrap().kind, FailureKind::Overloaded);
+        admission.close();
+        assert_eq!(admission.admit().err().unwrap().kind, FailureKind::Draining);
+        assert!(timeout(SOON, admission.until_empty()).await.is_err());
         drop(write);
-        assert!(timeout(SOON, gate.until_empty()).await.is_ok());
+        assert!(timeout(SOON, admission.until_empty()).await.is_ok());
     }
 }

@@ -36,14 +36,14 @@ use crate::json::{self, WriteError};
         content_type = "application/x-ndjson"), ExportProblems))]
 pub(in crate::api) async fn export(
     State(gateway): State<Arc<Gateway>>,
-    State(gate): State<Arc<RequestAdmission>>,
+    State(admission): State<Arc<RequestAdmission>>,
     ContactsReader(caller): ContactsReader,
     Context(context): Context,
     occurrence: ProblemContext,
     Query(asked): Query<ExportParameters>,
 ) -> Result<Response> {
     let export = gateway.contacts.export(&context, &caller, &asked.credential, asked.request).await?;
-    let stream = ExportStream { export, gate, occurrence };
+    let stream = ExportStream { export, admission, occurrence };
     // A line is made when the connection can take it, so a slow reader does not fill the memory.
     let body = Body::from_stream(stream::unfold(stream, |mut stream| async move {
         let lines = stream.next().await?;
@@ -54,20 +54,20 @@ pub(in crate::api) async fn export(
 
 struct ExportStream {
     export: ContactExport,
-    gate: Arc<RequestAdmission>,
+    admission: Arc<RequestAdmission>,
     occurrence: ProblemContext,
 }
 
 impl ExportStream {
     /// The next lines; `None` after the end. A stop of the server ends the export.
     async fn next(&mut self) -> Option<std::result::Result<Bytes, WriteError>> {
-        let part = match self.gate.open() {
+        let part = match self.admission.refuse_if_closed() {
             Ok(()) => tokio::select! {
                 part = self.export.next() => part,
-                failure = self.gate.until_closed() => Some(self.export.cut_off(failure)),
+                failure = self.admission.until_closed() => Some(self.export.end_early(failure)),
             },
             Err(_) if self.export.has_ended() => None,
-            Err(failure) => Some(self.export.cut_off(failure)),
+            Err(failure) => Some(self.export.end_early(failure)),
         };
         let lines = self.lines(&part?);
         Some(lines.map(Bytes::from))

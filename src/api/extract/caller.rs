@@ -28,7 +28,7 @@ impl FromRequestParts<AppState> for Signed {
             authenticated(parts, state, async |shown| state.authenticator.authenticate(shown).await).await?;
         request_record(parts).note_caller(&caller);
         // Done as soon as the tenant is known, so that requests that are refused later count too.
-        state.gate.admit(&caller, parts.extensions.get())?;
+        state.admission.admit_caller(&caller, parts.extensions.get())?;
         parts.extensions.insert(caller.tenant.clone());
         Ok(Self(caller))
     }
@@ -111,10 +111,10 @@ pub(in crate::api) async fn throttled<T>(
     let peer = parts.extensions.get::<PeerAddress>();
     let Some(PeerAddress(peer)) = peer else { return check().await };
     let client = state.edge.trusted_proxies.client(*peer, &parts.headers);
-    state.gate.admin_token_throttle.check(client).inspect_err(|_| note_throttled(client))?;
+    state.admission.admin_token_throttle.check(client).inspect_err(|_| note_throttled(client))?;
     let outcome = check().await;
     if outcome.as_ref().is_err_and(|failure| failure.kind == FailureKind::Unauthenticated) {
-        state.gate.admin_token_throttle.note(client);
+        state.admission.admin_token_throttle.note(client);
     }
     outcome
 }

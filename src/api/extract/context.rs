@@ -29,11 +29,11 @@ impl<S: Sync> FromRequestParts<S> for Context {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let id = request_id(parts).unwrap_or(Text::from_static(""));
-        let admission = parts.extensions.get().map(AdmissionPermit::admission).unwrap_or_default();
+        let permits = parts.extensions.get().map(AdmissionPermit::of_call).unwrap_or_default();
         let tenant = parts.extensions.get().cloned();
         let context = CallContext::within(time(&parts.headers, &parts.method)?, id);
         let (record, priority) = (request_record(parts), priority(&parts.headers));
-        Ok(Self(CallContext { priority, admission, tenant, record, ..context }))
+        Ok(Self(CallContext { priority, permits, tenant, record, ..context }))
     }
 }
 

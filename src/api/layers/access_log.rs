@@ -31,7 +31,7 @@ pub struct PeerAddress(pub IpAddr);
 
 /// Records the request until its response, and a streamed response until its end. A caller who leaves is recorded too.
 pub(in crate::api) async fn record(
-    State((proxies, history, gate)): State<(SharedProxies, Arc<RequestHistory>, Arc<RequestAdmission>)>,
+    State((proxies, history, admission)): State<(SharedProxies, Arc<RequestHistory>, Arc<RequestAdmission>)>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -47,7 +47,7 @@ pub(in crate::api) async fn record(
         trace: span.traceparent().or(parent),
         span,
         history,
-        gate,
+        admission,
         record,
         began: crate::clock::monotonic(),
         route,
@@ -105,7 +105,7 @@ impl Drop for RecordedBody {
 /// A request that is recorded when this is dropped.
 struct OpenRequest {
     history: Arc<RequestHistory>,
-    gate: Arc<RequestAdmission>,
+    admission: Arc<RequestAdmission>,
     record: RequestRecord,
     began: Instant,
     route: Option<MatchedPath>,
@@ -119,9 +119,9 @@ struct OpenRequest {
 
 impl Drop for OpenRequest {
     fn drop(&mut self) {
-        let Self { history, gate, record, began, route, id, client, method, status, trace, span } = self;
+        let Self { history, admission, record, began, route, id, client, method, status, trace, span } = self;
         let (mut facts, took) = (record.facts(), began.elapsed());
-        if gate.is_cut_off() && (facts.has_left || *status == CALLER_LEFT) {
+        if admission.has_stopped_waiting() && (facts.has_left || *status == CALLER_LEFT) {
             let draining = FailureKind::Draining;
             (*status, facts.failure, facts.reason) =
                 (problem::status(draining).as_u16(), Some(draining), Some(CUT_OFF));

@@ -18,11 +18,11 @@ const WRITTEN_AT_ONCE: u64 = 16 * 1024;
 
 /// Holds the request's permits until its response is written. A write that continues without its caller holds them too.
 pub(in crate::api) async fn admit(
-    State(gate): State<Arc<RequestAdmission>>,
+    State(admission): State<Arc<RequestAdmission>>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    match gate.enter() {
+    match admission.admit() {
         Ok(permit) => {
             request.extensions_mut().insert(permit.clone());
             let response = next.run(request).await;
@@ -88,11 +88,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_place_is_kept_until_the_last_part_of_the_response_is_written_or_dropped() {
-        let gate = Arc::new(RequestAdmission::new(&Limits { in_flight: Some(1), ..Limits::default() }));
+        let admission = Arc::new(RequestAdmission::new(&Limits { in_flight: Some(1), ..Limits::default() }));
         let router = Router::new()
             .route("/large", get(async || "x".repeat(1 << 20)))
             .route("/small", get(async || "x"))
-            .layer(from_fn_with_state(gate, admit));
+            .layer(from_fn_with_state(admission, admit));
         let ask = async |path: &str| {
             let request = Request::get(path).body(Body::empty()).unwrap();
             router.clone().oneshot(request).await.unwrap()

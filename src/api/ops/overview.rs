@@ -100,7 +100,7 @@ fn tiles(
             "<div{class}><dt>{name}</dt><dd>{value} <span class=\"hint\">{hint}</span></dd></div>"
         );
     };
-    let in_flight = format!("{} in flight", count(state.gate.in_flight().0 as u64));
+    let in_flight = format!("{} in flight", count(state.admission.in_flight().0 as u64));
     match readiness {
         Some(kind) => tile("State", "not ready", kind.code(), true),
         None if stored.is_full => tile("State", "disk full", "writes are refused", true),

@@ -9,7 +9,7 @@ use utoipa::{PartialSchema, ToSchema};
 use super::{ProblemContext, status};
 use crate::adapters;
 use crate::domain::{
-    Candidate, CredentialFailure, Failure, FailureKind, FaultLocation, FieldFault, Origin, Retryable,
+    Candidate, CredentialFailure, Failure, FailureKind, FaultLocation, FieldFault, Origin, Retryable, Text,
     UpstreamStatus,
 };
 
@@ -145,7 +145,8 @@ pub(in crate::api) struct ProblemCandidate<'a> {
     /// The CRM's id of the contact.
     remote_id: &'a str,
     /// The field by which it was found, such as `emailAddress`.
-    matched_on: &'a [&'static str],
+    #[schema(value_type = Vec<String>)]
+    matched_on: &'a [Text],
 }
 
 impl<'a> Problem<'a> {

@@ -62,7 +62,8 @@ impl Server {
         Self { connections, accepting }
     }
 
-    /// Closes idle connections now, and each of the others after its response.
+    /// Closes connections that are idle after a request, and the others after their response. One without a request may
+    /// still send one.
     pub(super) fn stop(&self) {
         self.connections.stop();
     }

@@ -1,53 +1,16 @@
-//! The names of the fields that a request sets. Each struct is destructured completely, so a new field that is missing here
-//! does not compile.
+//! The names of the fields that a request sets.
 
 use crate::adapters::ADAPTERS;
 use crate::domain::{ContactDraft, ContactPatch, Field, RawJson, RemoteFields, Text};
 use crate::json;
 
 pub(in crate::gateway) fn of_draft(draft: &ContactDraft) -> Vec<Text> {
-    let ContactDraft {
-        first_name,
-        last_name: _,
-        account,
-        addresses,
-        email_addresses,
-        phone_numbers,
-        remote_fields,
-        read_only: _,
-    } = draft;
-    let given = [
-        (Field::FirstName, first_name.is_some()),
-        (Field::LastName, true),
-        (Field::Account, account.is_some()),
-        (Field::Addresses, !addresses.is_empty()),
-        (Field::EmailAddresses, !email_addresses.is_empty()),
-        (Field::PhoneNumbers, !phone_numbers.is_empty()),
-    ];
-    members(&given, remote_fields)
+    members(|field| draft.gives(field), &draft.remote_fields)
 }
 
 /// The fields of a change to a contact.
 pub(in crate::gateway) fn of_patch(patch: &ContactPatch) -> Vec<Text> {
-    let ContactPatch {
-        first_name,
-        last_name,
-        account,
-        addresses,
-        email_addresses,
-        phone_numbers,
-        remote_fields,
-        read_only: _,
-    } = patch;
-    let given = [
-        (Field::FirstName, first_name.touches()),
-        (Field::LastName, last_name.touches()),
-        (Field::Account, account.touches()),
-        (Field::Addresses, addresses.touches()),
-        (Field::EmailAddresses, email_addresses.touches()),
-        (Field::PhoneNumbers, phone_numbers.touches()),
-    ];
-    members(&given, remote_fields)
+    members(|field| patch.touches(field), &patch.remote_fields)
 }
 
 pub(in crate::gateway) fn of_settings(settings: &RawJson) -> Vec<Text> {
@@ -57,8 +20,9 @@ pub(in crate::gateway) fn of_settings(settings: &RawJson) -> Vec<Text> {
     distinct(members.iter().map(|(name, _)| nested("settings", known(name))))
 }
 
-fn members(given: &[(Field, bool)], remote: &RemoteFields) -> Vec<Text> {
-    let unified = given.iter().filter(|(_, given)| *given).map(|(field, _)| Text::from_static(field.name()));
+fn members(is_given: impl Fn(Field) -> bool, remote: &RemoteFields) -> Vec<Text> {
+    let unified = Field::ALL.into_iter().filter(|field| is_given(*field));
+    let unified = unified.map(|field| Text::from_static(field.name()));
     unified.chain(distinct(remote.0.iter().map(|(name, _)| nested("remoteFields", declared(name))))).collect()
 }
 

@@ -82,9 +82,7 @@ impl Audit {
             after: scope.after(listing)?,
             limit: listing.page_size + 1,
         };
-        let rows = self.store.list(&query).await?;
-        let (items, next_cursor) = scope.cut(rows, listing);
-        Ok(Listing { items, next_cursor })
+        Ok(scope.cut(self.store.list(&query).await?, listing))
     }
 
     /// Records that the operator signed in to the operator page.

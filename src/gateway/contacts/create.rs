@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::errors::{outcome_unknown, unsent, updated_existing};
 use super::operation::WriteOperation;
-use super::recovery::{LookupOutcome, look_up_lost};
-use super::verify::{unverified, verified};
+use super::recovery::LookupOutcome;
+use super::verify::unverified;
 use super::{ContactView, declared};
 use crate::adapters::{Applied, ContactIdentity, LookupResult, Match, Prepared};
 use crate::config::crash_point;
@@ -46,7 +46,7 @@ impl WriteOperation<'_> {
         // The last of the reads, so that another writer has little time to interfere.
         let identity = ContactIdentity::of(&[opened.spec.create_identity()], draft);
         let mut seen = match self.refuse_if_taken(&identity, None).await.map_err(unsent) {
-            Err(failure) if failure.kind == FailureKind::ContactExists && self.first_sent.is_some() => {
+            Err(failure) if failure.kind == FailureKind::ContactExists && self.created_after.is_some() => {
                 return self.applied_late(&prepared, failure, warnings).await;
             }
             seen => seen?,
@@ -57,12 +57,12 @@ impl WriteOperation<'_> {
             self.add_non_identifying_matches(draft, &prepared, &mut seen).await;
         }
         crash_point("looked_up");
-        if let Some(done) = self.applied_unnamed(&prepared, &seen, &warnings).await? {
+        if let Some(done) = self.applied_late_without_identity(&prepared, &seen, &warnings).await? {
             return Ok(done);
         }
         self.refuse_if_late()?;
-        let named = seen.matches.iter().filter(|found| has_name_of(draft, found));
-        warnings.extend(self.duplicates(named.chain(&seen.near)));
+        let namesakes = seen.matches.iter().filter(|found| has_name_of(draft, found));
+        warnings.extend(self.duplicates(namesakes.chain(&seen.near)));
         self.send_create(draft, &prepared, &seen, warnings).await
     }
 
@@ -85,16 +85,16 @@ impl WriteOperation<'_> {
             }
             // It was applied, but the response does not name the contact.
             Ok(_) => {
-                let unnamed = Failure::new(FailureKind::UpstreamInvalidResponse, "");
-                let unnamed = unnamed.with_upstream(self.opened.spec.provider, Some(200));
+                let without_id = Failure::new(FailureKind::UpstreamInvalidResponse, "");
+                let without_id = without_id.with_upstream(self.opened.spec.provider, Some(200));
                 if has_key {
-                    return self.recover(prepared, &unnamed, warnings).await;
+                    return self.recover(prepared, &without_id, warnings).await;
                 }
-                self.find_unnamed(prepared, &context, &unnamed, warnings).await
+                self.find_created(prepared, &context, &without_id, warnings).await
             }
             Err(failure) if failure.effect == Effect::None => {
                 let failure = self.refused(prepared, before, failure).await?;
-                if failure.kind == FailureKind::ContactExists && self.first_sent.is_some() {
+                if failure.kind == FailureKind::ContactExists && self.created_after.is_some() {
                     return self.applied_late(prepared, failure, warnings).await;
                 }
                 Err(failure)
@@ -103,9 +103,9 @@ impl WriteOperation<'_> {
         }
     }
 
-    /// The context to search for the create later. The time window starts at the first send.
+    /// The context to search for the create later. The time window starts at the first use of the key.
     fn recovery_context(&self, draft: &ContactDraft, seen: &LookupResult) -> RecoveryContext {
-        let sent_at = self.first_sent.unwrap_or_else(crate::clock::now);
+        let sent_at = self.created_after.unwrap_or_else(crate::clock::now);
         let ids = seen.matches.iter().chain(&seen.near).map(|found| found.contact.remote_id.clone());
         // Ends at the deadline, unless a response comes earlier. The call may first wait for the rate limit.
         RecoveryContext::new(draft.clone(), sent_at, self.context.remaining(), ids.collect(), seen.date)
@@ -128,7 +128,7 @@ impl WriteOperation<'_> {
     }
 
     /// Without a key: one lookup finds the contact, or the outcome is unknown.
-    async fn find_unnamed(
+    async fn find_created(
         &self,
         prepared: &Prepared,
         context: &RecoveryContext,
@@ -136,7 +136,7 @@ impl WriteOperation<'_> {
         warnings: Vec<Warning>,
     ) -> Result<ContactView> {
         let unknown = outcome_unknown(self.opened, prepared, failure);
-        match look_up_lost(self.context, self.opened, prepared, context).await {
+        match self.sent(prepared).look_up(context).await {
             LookupOutcome::Ours(row) => {
                 let read = self.read(prepared, row.remote_id.clone()).await.unwrap_or(*row);
                 self.created(prepared, read, context.looked_at, warnings).await
@@ -155,7 +155,7 @@ impl WriteOperation<'_> {
         mut warnings: Vec<Warning>,
     ) -> Result<ContactView> {
         warnings.extend(updated_existing(self.opened, looked_at, &contact));
-        let verified = verified(self.context, self.opened, prepared, None, contact).await;
+        let verified = self.sent(prepared).verified(None, contact).await;
         let (contact, warnings) = verified.concluded(self.opened, warnings)?;
         Ok(self.as_read(contact, warnings).await)
     }
@@ -181,7 +181,7 @@ impl WriteOperation<'_> {
             seen.near.iter().map(|known| known.contact.remote_id.clone()).collect();
         let new = |near: &Match| !known.contains(&near.contact.remote_id) && has_name_of(draft, near);
         seen.near.extend(found.near.into_iter().filter(new));
-        seen.matches = found.matches;
+        seen.matches.extend(found.matches);
     }
 }
 

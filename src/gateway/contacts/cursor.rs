@@ -178,12 +178,14 @@ fn message(binding: &Binding<'_>, body: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::adapters::{PageRows, Traversal};
     use crate::clock::tests::set_shift;
     use crate::domain::RemoteId;
     use crate::domain::bounds::TEXT_MOST;
     use crate::sealing::MasterKey;
 
     const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    const NUMBERED: Paging = Paging::Numbered { rows: PageRows::Fixed(200), traversal: Traversal::Offsets };
     const VERSION_1: &str = "AQAAAAAAAACWY5Otn3RYx_P9vv2CzSSyoA";
     const VERSION_2: &str = "AgAAAAAAAACWAAAAAwcHBwcHBwcH9eX8BVMfF9D-FlfnIXKfjg";
 
@@ -226,8 +228,8 @@ mod tests {
         let (query, tenant, credential) = (ContactQuery::default(), "ten_1".into(), "crd_1".into());
         let binding = binding(&query, &tenant, &credential);
         let cursors = cursors();
-        let state = WalkState::of_pages(Paging::Fixed(200).at_offset(150));
-        let open = |cursor: &str| cursors.open(&binding, Paging::Fixed(200), cursor).unwrap();
+        let state = WalkState::of_pages(PageToken::new("150"));
+        let open = |cursor: &str| cursors.open(&binding, NUMBERED, cursor).unwrap();
         assert_eq!(open(VERSION_1), ListProgress::from(state.clone()));
         let progress = ListProgress { state, steps: 3, mark: [7; MARK] };
         assert_eq!(open(VERSION_2), progress);
@@ -255,7 +257,7 @@ mod tests {
         let cursor = cursors.make(&binding, &ListProgress::from(WalkState::of_pages(None)));
         let after = |hours: i64, cursor: &str| {
             set_shift(jiff::SignedDuration::from_hours(hours));
-            let outcome = cursors.open(&binding, Paging::Fixed(200), cursor);
+            let outcome = cursors.open(&binding, NUMBERED, cursor);
             set_shift(jiff::SignedDuration::ZERO);
             outcome.err().map_or_else(String::new, |failure| failure.detail.as_str().to_owned())
         };

@@ -9,7 +9,7 @@ use crate::json;
 
 /// The warnings for a draft. Fails with `validation_failed` if a field that the CRM requires is missing.
 pub(super) fn of_draft(spec: &AdapterSpec, draft: &ContactDraft) -> Result<Vec<Warning>> {
-    let missing = spec.fields.iter().filter(|spec| spec.required && !names(draft, spec.field));
+    let missing = spec.fields.iter().filter(|spec| spec.required && !draft.gives(spec.field));
     let faults: Vec<FieldFault> = missing
         .map(|field| {
             let detail = format!("{} requires `{}` to create a contact.", spec.name, field.field.name());
@@ -19,27 +19,8 @@ pub(super) fn of_draft(spec: &AdapterSpec, draft: &ContactDraft) -> Result<Vec<W
     if !faults.is_empty() {
         return Err(Failure::validation(faults));
     }
-    let lost = spec.fields.iter().filter(|spec| names(draft, spec.field)).filter_map(not_stored);
+    let lost = spec.fields.iter().filter(|spec| draft.gives(spec.field)).filter_map(not_stored);
     Ok(lost.chain(draft.read_only.iter().filter_map(ignored)).collect())
-}
-
-fn names(draft: &ContactDraft, field: Field) -> bool {
-    match field {
-        Field::FirstName => draft.first_name.is_some(),
-        Field::LastName => true,
-        Field::Account => draft.account.is_some(),
-        Field::Addresses => !draft.addresses.is_empty(),
-        Field::EmailAddresses => !draft.email_addresses.is_empty(),
-        Field::PhoneNumbers => !draft.phone_numbers.is_empty(),
-        // The adapter checks the types in lists, entry by entry. The other fields are set only by the CRM.
-        Field::EmailAddressType
-        | Field::PhoneNumberType
-        | Field::RemoteFields
-        | Field::LastActivityAt
-        | Field::RemoteCreatedAt
-        | Field::RemoteUpdatedAt
-        | Field::RemoteDeleted => false,
-    }
 }
 
 fn not_stored(spec: &FieldSpec) -> Option<Warning> {
@@ -91,7 +72,7 @@ fn differs(patch: &ContactPatch, held: &Contact, field: Field) -> bool {
         Field::PhoneNumbers => {
             patch.phone_numbers.list().is_some_and(|sent| unseen || sent != held.phone_numbers)
         }
-        // As for a draft.
+        // The adapter checks the types in lists, entry by entry. The other fields are set only by the CRM.
         Field::EmailAddressType
         | Field::PhoneNumberType
         | Field::RemoteFields

@@ -6,7 +6,7 @@ use super::update::Sent;
 use super::{ContactView, ids};
 use crate::adapters::Prepared;
 use crate::config::crash_point;
-use crate::domain::{Contact, Effect, Failure, FailureKind, RemoteId, Result};
+use crate::domain::{Contact, Effect, FailureKind, RemoteId, Result};
 
 impl WriteOperation<'_> {
     /// Deletes the contact `id`, which is the gateway's id or the CRM's.
@@ -79,9 +79,8 @@ impl WriteOperation<'_> {
             (Err(_), None) => Ok(self.removed(id)),
             (Ok(_), None) => {
                 let detail = "The CRM confirmed the delete but still shows the contact.";
-                Err(Failure::new(FailureKind::UpstreamDidNotApply, detail)
-                    .with_effect(Effect::Final)
-                    .with_upstream(self.opened.spec.provider, None))
+                let failure = self.opened.failure(FailureKind::UpstreamDidNotApply, detail);
+                Err(failure.with_effect(Effect::Final))
             }
         }
     }

@@ -3,7 +3,8 @@
 use super::{ContactView, ids};
 use crate::adapters::{LookupResult, Match, Prepared};
 use crate::domain::{
-    Candidate, Candidates, Contact, Effect, Failure, FailureKind, Retryable, Timestamp, Warning, WarningCode,
+    Candidate, Candidates, Contact, Effect, Failure, FailureKind, Retryable, Text, Timestamp, Warning,
+    WarningCode,
 };
 use crate::gateway::credentials::ConnectedCredential;
 
@@ -18,7 +19,7 @@ pub(super) fn candidates(opened: &ConnectedCredential, matches: &[Match], more: 
     let candidate = |found: &Match| Candidate {
         id: Some(ids::make(&opened.id, &found.contact.remote_id)),
         remote_id: found.contact.remote_id.clone(),
-        matched_on: found.matched_by.iter().map(|kind| kind.word()).collect(),
+        matched_on: found.matched_by.iter().map(|kind| Text::from_static(kind.word())).collect(),
     };
     matches.iter().map(candidate).collect::<Candidates>().omitting(more)
 }
@@ -67,18 +68,20 @@ pub(super) fn unsent(failure: Failure) -> Failure {
 pub(super) fn ambiguous(opened: &ConnectedCredential, candidates: Candidates) -> Failure {
     let crm = opened.spec.name;
     let detail = if candidates.is_empty() {
+        let searched: Vec<&str> = opened.spec.identities.iter().map(|kind| kind.noun()).collect();
         format!(
-            "The create was sent to {crm} and its response was lost. It has no e-mail address or phone number to search by. Check in {crm} before you send it again with a new key."
+            "The create was sent to {crm} and its response was lost. It has no {} to search by. Check in {crm} before you send it again with a new key.",
+            searched.join(" or ")
         )
     } else {
         format!(
             "The create was sent to {crm} and its response was lost. It may have created a contact in `candidates`. Check them before you send it again with a new key."
         )
     };
-    Failure::new(FailureKind::OutcomeAmbiguous, detail)
+    opened
+        .failure(FailureKind::OutcomeAmbiguous, detail)
         .with_effect(Effect::Unknown)
         .with_candidates(candidates)
-        .with_upstream(opened.spec.provider, None)
 }
 
 /// The credential leads to another account than when the write was sent.
@@ -87,9 +90,7 @@ pub(super) fn moved(opened: &ConnectedCredential) -> Failure {
     let detail = format!(
         "This write may have been sent to {crm} before the credential's base URL or secret changed. The credential may now belong to another account. Nothing was sent. Check the earlier account, or restore the credential and retry. To write to the current account, use a new key."
     );
-    Failure::new(FailureKind::OutcomeAmbiguous, detail)
-        .with_effect(Effect::Unknown)
-        .with_upstream(opened.spec.provider, None)
+    opened.failure(FailureKind::OutcomeAmbiguous, detail).with_effect(Effect::Unknown)
 }
 
 /// Both sends of a create were lost and proven absent. A third send would not help.
@@ -98,9 +99,7 @@ pub(super) fn sent_twice(opened: &ConnectedCredential) -> Failure {
     let detail = format!(
         "The create was sent to {crm} twice. Both responses were lost, and {crm} shows no such contact. Find the cause in {crm}, then send the create with a new key."
     );
-    Failure::new(FailureKind::OutcomeAmbiguous, detail)
-        .with_effect(Effect::Unknown)
-        .with_upstream(opened.spec.provider, None)
+    opened.failure(FailureKind::OutcomeAmbiguous, detail).with_effect(Effect::Unknown)
 }
 
 /// A warning if the contact's times show that another writer created it first.
@@ -127,9 +126,7 @@ pub(super) fn gone(opened: &ConnectedCredential) -> Failure {
         "{} confirmed the change but no longer shows the contact. It may have been deleted.",
         opened.spec.name
     );
-    Failure::new(FailureKind::UpstreamDidNotApply, detail)
-        .with_effect(Effect::Final)
-        .with_upstream(opened.spec.provider, None)
+    opened.failure(FailureKind::UpstreamDidNotApply, detail).with_effect(Effect::Final)
 }
 
 /// It is unknown whether the contact exists. The text names the field to search by, not its value.

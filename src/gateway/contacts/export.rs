@@ -168,7 +168,7 @@ impl ContactExport {
                 let detail = format!(
                     "One export returns at most {MOST} contacts. Start another with `checkpoint` as `cursor`."
                 );
-                return Some(self.cut_off(Failure::new(FailureKind::ScanLimitReached, detail)));
+                return Some(self.end_early(Failure::new(FailureKind::ScanLimitReached, detail)));
             }
             let contacts = self.take();
             if !contacts.is_empty() {
@@ -178,36 +178,26 @@ impl ContactExport {
                 continue;
             }
             if let Following::End(gap) = self.following {
-                return Some(self.end(gap));
+                return Some(self.end(gap, None, None));
             }
             if let Err(failure) = self.read(MOST_WAITS).await {
-                return Some(self.cut_off(failure));
+                return Some(self.end_early(failure));
             }
         }
     }
 
     /// Ends the export before its end.
-    pub fn cut_off(&mut self, failure: Failure) -> ExportPart {
-        self.has_ended = true;
+    pub fn end_early(&mut self, failure: Failure) -> ExportPart {
         self.context.record.note_failure(&failure);
-        ExportPart::End(Box::new(ExportEnd {
-            is_complete: false,
-            count: self.count,
-            checkpoint: self.checkpoint(),
-            failure: Some(failure),
-            warnings: self.warnings(None),
-        }))
+        let checkpoint = self.checkpoint();
+        self.end(None, Some(failure), checkpoint)
     }
 
-    fn end(&mut self, gap: Option<Gap>) -> ExportPart {
+    fn end(&mut self, gap: Option<Gap>, failure: Option<Failure>, checkpoint: Option<Text>) -> ExportPart {
         self.has_ended = true;
-        ExportPart::End(Box::new(ExportEnd {
-            is_complete: gap.is_none(),
-            count: self.count,
-            checkpoint: None,
-            failure: None,
-            warnings: self.warnings(gap),
-        }))
+        let is_complete = gap.is_none() && failure.is_none();
+        let (count, warnings) = (self.count, self.warnings(gap));
+        ExportPart::End(Box::new(ExportEnd { is_complete, count, checkpoint, failure, warnings }))
     }
 
     fn warnings(&self, gap: Option<Gap>) -> Vec<Warning> {

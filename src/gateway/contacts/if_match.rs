@@ -48,5 +48,5 @@ impl WriteOperation<'_> {
 
 fn changed(current: Text) -> Failure {
     let detail = "The contact was changed after its ETag was read. Nothing was sent. Read the contact again, apply your change, and send it with the new ETag.";
-    Failure::new(FailureKind::ContactChanged, detail).with_entity_tag(current)
+    Failure { entity_tag: Some(current), ..Failure::new(FailureKind::ContactChanged, detail) }
 }

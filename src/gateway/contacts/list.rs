@@ -254,7 +254,7 @@ pub(super) async fn count(
         seen.len()
     );
     let scan = ScanProgress { rows_read: rows, next_cursor: None };
-    Err(Failure::new(FailureKind::ScanLimitReached, detail).with_scan(scan))
+    Err(Failure { scan: Some(Box::new(scan)), ..Failure::new(FailureKind::ScanLimitReached, detail) })
 }
 
 #[cfg(test)]
@@ -266,7 +266,7 @@ mod tests {
 
     use super::*;
     use crate::adapters::{
-        Account, Adapter, Applied, ContactIdentity, LookupResult, Paging, Prepared, Pushed, Traversal, spec,
+        Account, Adapter, Applied, ContactIdentity, LookupResult, Paging, Prepared, Pushed, spec,
     };
     use crate::domain::{ContactDraft, ContactPatch, Page, RemoteId};
 
@@ -329,8 +329,8 @@ mod tests {
 
     /// A third CRM needs nothing but its declaration.
     fn with_cursors() -> &'static AdapterSpec {
-        let (paging, traversal) = (Paging::Cursor, Traversal::Pages);
-        Box::leak(Box::new(AdapterSpec { name: "This CRM", paging, traversal, ..*spec("aptly").unwrap() }))
+        let aptly = spec("aptly").unwrap();
+        Box::leak(Box::new(AdapterSpec { name: "This CRM", paging: Paging::Cursor, ..*aptly }))
     }
 
     #[tokio::test]
@@ -378,6 +378,6 @@ mod tests {
             assert_eq!(detail, failure.detail.as_str());
         }
         let numbered = token_of_page(spec("aptly").unwrap(), 3, 50).unwrap();
-        assert_eq!(numbered, Paging::Fixed(200).at_offset(100));
+        assert_eq!(numbered, PageToken::new("100"));
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::condition::{Condition, tag_of_written};
 use super::dry_run::{DryRun, stopped};
 use super::errors::{candidates, exists, possible_duplicates, view};
+use super::verify::SentWrite;
 use super::{ContactView, WriteOptions};
 use crate::adapters::{
     Applied, ContactIdentity, IdentityKind, IdentitySource, LookupResult, Match, Prepared,
@@ -37,15 +38,22 @@ pub(super) struct WriteOperation<'a> {
     pub(super) in_flight: Option<InFlightWrite>,
     /// Whether an earlier request with this key ended while an update or a delete was sent.
     pub(super) sent_before: bool,
-    /// When this create was first sent, if an earlier send with this key was proven absent.
-    pub(super) first_sent: Option<Timestamp>,
+    /// If an earlier send with this key was proven absent: the first use of the key, before which the create was not sent.
+    pub(super) created_after: Option<Timestamp>,
     /// Whether nothing may be sent.
     pub(super) is_dry_run: bool,
     /// What a dry run would have sent.
     pub(super) planned: Option<DryRun>,
 }
 
-impl WriteOperation<'_> {
+// The steps of one kind of write are in `create`, `update`, `upsert` and `delete`. Further shared steps are in `if_match` (the
+// caller's condition), `partial_reads` (fields that a read shows in part) and `recovery` (lost creates).
+impl<'a> WriteOperation<'a> {
+    /// The write of `prepared` after its send.
+    pub(super) const fn sent(&self, prepared: &'a Prepared) -> SentWrite<'a> {
+        SentWrite { context: self.context, opened: self.opened, prepared }
+    }
+
     /// Fails with `operation_unsupported` if the CRM does not have the operation. Called before the id is read,
     /// because no id can be valid.
     pub(super) fn require(&self, supported: bool, verb: &str) -> Result<()> {
@@ -54,8 +62,7 @@ impl WriteOperation<'_> {
         }
         let crm = self.opened.spec.name;
         let detail = format!("{crm}'s API cannot {verb} contacts. Do it in {crm}.");
-        Err(Failure::new(FailureKind::OperationUnsupported, detail)
-            .with_upstream(self.opened.spec.provider, None))
+        Err(self.opened.failure(FailureKind::OperationUnsupported, detail))
     }
 
     /// With `strict=true` fails if a value could not be stored exactly.
@@ -127,8 +134,7 @@ impl WriteOperation<'_> {
         }
         if !found.complete && opened.spec.create_upserts {
             let detail = "The CRM's lookup did not show whether the contact already exists, and a create would overwrite it. Nothing was sent.";
-            return Err(Failure::new(FailureKind::UpstreamInvalidResponse, detail)
-                .with_upstream(opened.spec.provider, None));
+            return Err(opened.failure(FailureKind::UpstreamInvalidResponse, detail));
         }
         Ok(found)
     }

@@ -8,8 +8,8 @@ use super::operation::WriteOperation;
 use super::verify::known;
 use crate::adapters::{has_name_of_company, merge};
 use crate::domain::{
-    Contact, ContactPatch, EmailAddress, Failure, FailureKind, Faults, Field, FieldFault, Fields, Patch,
-    PhoneNumber, Result, Text, Warning, WarningCode, is_read_back,
+    Contact, ContactPatch, EmailAddress, FailureKind, Faults, Field, FieldFault, Fields, Patch, PhoneNumber,
+    Result, Text, Warning, WarningCode, is_read_back,
 };
 
 impl WriteOperation<'_> {
@@ -45,7 +45,11 @@ impl WriteOperation<'_> {
     /// `held` with the complete names and lists that `patch` replaces, read in the CRM's other way if the first
     /// read does not show them. A list that equals the shown part is no change. Fails if only a part of a list
     /// can be read: its other entries would be deleted.
-    pub(super) async fn completed(&self, mut held: Contact, patch: &ContactPatch) -> Result<Contact> {
+    pub(super) async fn with_replaced_fields(
+        &self,
+        mut held: Contact,
+        patch: &ContactPatch,
+    ) -> Result<Contact> {
         let differs = |held: &Contact, field: Field| match field {
             Field::EmailAddresses => is_other(&patch.email_addresses, &held.email_addresses),
             _ => is_other(&patch.phone_numbers, &held.phone_numbers),
@@ -96,9 +100,8 @@ impl WriteOperation<'_> {
             "{detail} Nothing was sent. Leave the list out, or change it in {}.",
             self.opened.spec.name
         );
-        Err(Failure::new(FailureKind::UpstreamInvalidResponse, detail)
-            .with_faults(partial.into_iter().map(fault).collect::<Faults>())
-            .with_upstream(self.opened.spec.provider, None))
+        let failure = self.opened.failure(FailureKind::UpstreamInvalidResponse, detail);
+        Err(failure.with_faults(partial.into_iter().map(fault).collect::<Faults>()))
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::compare::{Finding, Verdict, shows_all};
 use super::errors::{ambiguous, candidates, moved, outcome_open, outcome_unknown, sent_twice, unsent};
 use super::operation::{SHORTEST_SEND, WriteOperation};
-use super::verify::verified;
+use super::verify::SentWrite;
 use super::{ContactView, declared};
 use crate::adapters::{Applied, ContactIdentity, LookupResult, Match, Prepared, merge};
 use crate::clock;
@@ -54,8 +54,14 @@ impl WriteOperation<'_> {
             }
             (ReplayStep::Refuse, _) => Err(sent_twice(self.opened)),
             (ReplayStep::Recover, _) => self.recover_earlier(draft, declared).await,
-            (ReplayStep::SendAgain, _) => Ok(self.send_again()),
-            (ReplayStep::Send | ReplayStep::Return | ReplayStep::Replay, _) => Ok(None),
+            (ReplayStep::SendAgain, _) => {
+                self.send_again();
+                Ok(None)
+            }
+            (ReplayStep::Send, _) => Ok(None),
+            (ReplayStep::Return | ReplayStep::Replay, _) => {
+                Err(Failure::internal("a recorded response is carried out again"))
+            }
         }
     }
 
@@ -79,17 +85,19 @@ impl WriteOperation<'_> {
                 Some(write) if write.state().next(write.sends()) == ReplayStep::Refuse => {
                     Err(sent_twice(self.opened))
                 }
-                _ => Ok(self.send_again()),
+                _ => {
+                    self.send_again();
+                    Ok(None)
+                }
             },
             Recovered::Unknown(unseen) => Err(self.not_yet_known(&lost, unseen.as_deref())),
         }
     }
 
     /// A create that was proven absent may be sent again. The window for the contact's age starts at the first
-    /// send.
-    fn send_again(&mut self) -> Option<ContactView> {
-        self.first_sent = self.in_flight.as_ref().map(InFlightWrite::first_used);
-        None
+    /// use of the key.
+    fn send_again(&mut self) {
+        self.created_after = self.in_flight.as_ref().map(InFlightWrite::first_used);
     }
 
     /// Recovers a create of this request whose response was lost. If it is proven absent, only a replay sends
@@ -118,12 +126,12 @@ impl WriteOperation<'_> {
 
     /// Searches now, and again after the settle time if no contact was found and the deadline allows it.
     async fn searched(&mut self, prepared: &Prepared, warnings: Vec<Warning>) -> Result<Recovered> {
-        let mut unseen = None;
+        let (sent, mut unseen) = (self.sent(prepared), None);
         for again in [false, true] {
             let Some(write) = &mut self.in_flight else { break };
             let Some(lost) = write.state().recovery_context().cloned() else { break };
             let began = clock::monotonic();
-            match look_up_lost(self.context, self.opened, prepared, &lost).await {
+            match sent.look_up(&lost).await {
                 LookupOutcome::Ours(row) => {
                     // The row of a list may show less than a read by id.
                     let read = self.read(prepared, row.remote_id.clone()).await.unwrap_or(*row);
@@ -183,7 +191,7 @@ impl WriteOperation<'_> {
         draft: &ContactDraft,
         found: &[Match],
     ) -> Result<Option<ContactView>> {
-        let (Some(_), [only]) = (self.first_sent, found) else { return Ok(None) };
+        let (Some(_), [only]) = (self.created_after, found) else { return Ok(None) };
         let prepared = self.opened.adapter.prepare_create(self.context, draft).await?;
         let warnings = [declared::of_draft(self.opened.spec, draft)?, prepared.losses.clone()].concat();
         self.adopt(&prepared, only.contact.remote_id.clone(), warnings).await
@@ -191,21 +199,20 @@ impl WriteOperation<'_> {
 
     /// The same for a create without an identifying value, which no contact conflicts with. Relatives share the
     /// other values, so the contact must be equal in every field.
-    pub(super) async fn applied_unnamed(
+    pub(super) async fn applied_late_without_identity(
         &self,
         prepared: &Prepared,
         seen: &LookupResult,
         warnings: &[Warning],
     ) -> Result<Option<ContactView>> {
-        let named = !prepared.locator.identity.of_kind(self.opened.spec.create_identity()).is_empty();
-        if named || self.first_sent.is_none() {
+        let has_identity = !prepared.locator.identity.of_kind(self.opened.spec.create_identity()).is_empty();
+        if has_identity || self.created_after.is_none() {
             return Ok(None);
         }
-        let mut alike: Vec<&Match> = Vec::new();
+        let (sent, mut alike) = (self.sent(prepared), Vec::new());
         for found in &seen.matches {
             let row = found.contact.clone();
-            let whole = completed(self.context, self.opened, prepared, row).await;
-            let findings = verified(self.context, self.opened, prepared, None, whole).await.findings;
+            let findings = sent.verified(None, sent.completed(row).await).await.findings;
             let differs = |found: &Finding| found.is_wrong() || found.verdict == Verdict::Unseen;
             if !findings.iter().any(differs) {
                 alike.push(found);
@@ -224,9 +231,9 @@ impl WriteOperation<'_> {
         id: RemoteId,
         warnings: Vec<Warning>,
     ) -> Result<Option<ContactView>> {
-        let Some(first_sent) = self.first_sent else { return Ok(None) };
+        let Some(created_after) = self.created_after else { return Ok(None) };
         let contact = self.read(prepared, id).await?;
-        if !is_ours(self.context, self.opened, prepared, &contact, first_sent).await {
+        if !self.sent(prepared).created(&contact, created_after).await {
             return Ok(None);
         }
         self.created(prepared, contact, None, warnings).await.map(Some)
@@ -270,58 +277,74 @@ pub(super) enum LookupOutcome {
     Unclear(Failure),
 }
 
-/// Searches for the contact that `prepared` may have created, never by name. Searches first by the value that
-/// identifies contacts, then by the values that relatives share.
-pub(super) async fn look_up_lost(
-    context: &CallContext,
-    opened: &ConnectedCredential,
-    prepared: &Prepared,
-    lost: &RecoveryContext,
-) -> LookupOutcome {
-    let identity = &prepared.locator.identity;
-    for by in opened.spec.identities {
-        match look_up_by(context, opened, prepared, lost, &identity.of_kind(*by)).await {
-            LookupOutcome::NotFound => {}
-            seen => return seen,
-        }
-    }
-    // Without any identity there is nothing to search by, so an empty result proves nothing.
-    if identity.is_empty() { LookupOutcome::Others(Candidates::new()) } else { LookupOutcome::NotFound }
-}
-
-async fn look_up_by(
-    context: &CallContext,
-    opened: &ConnectedCredential,
-    prepared: &Prepared,
-    lost: &RecoveryContext,
-    identity: &ContactIdentity,
-) -> LookupOutcome {
-    let found = match opened.adapter.find_contacts(context, identity).await {
-        Ok(found) => found,
-        Err(failure) => return LookupOutcome::Unclear(failure),
-    };
-    let seen: HashSet<&RemoteId> = lost.seen.iter().collect();
-    let new = |found: &Match| !seen.contains(&found.contact.remote_id);
-    let mut left = found.matches;
-    left.retain(|found| new(found) && may_be_created(opened, lost, found));
-    // The CRM may have added a country code to a number.
-    let near = found.near.into_iter().filter(|near| new(near) && is_new(lost, &near.contact));
-    left.extend(near);
-    match <[Match; 1]>::try_from(left) {
-        Ok([only]) => {
-            let contact = completed(context, opened, prepared, only.contact.clone()).await;
-            if is_ours(context, opened, prepared, &contact, lost.sent_at).await {
-                LookupOutcome::Ours(Box::new(contact))
-            } else {
-                LookupOutcome::Others(candidates(opened, &[only], found.more))
+impl SentWrite<'_> {
+    /// Searches for the contact that the create may have made, never by name. Searches first by the value that
+    /// identifies contacts, then by the values that relatives share.
+    pub(super) async fn look_up(self, lost: &RecoveryContext) -> LookupOutcome {
+        let identity = &self.prepared.locator.identity;
+        for by in self.opened.spec.identities {
+            match self.look_up_by(lost, &identity.of_kind(*by)).await {
+                LookupOutcome::NotFound => {}
+                seen => return seen,
             }
         }
-        Err(none) if none.is_empty() && found.complete => LookupOutcome::NotFound,
-        Err(none) if none.is_empty() => {
-            let detail = "The CRM's lookup did not show all contacts.";
-            LookupOutcome::Unclear(Failure::new(FailureKind::UpstreamInvalidResponse, detail))
+        // Without any identity there is nothing to search by, so an empty result proves nothing.
+        if identity.is_empty() { LookupOutcome::Others(Candidates::new()) } else { LookupOutcome::NotFound }
+    }
+
+    async fn look_up_by(self, lost: &RecoveryContext, identity: &ContactIdentity) -> LookupOutcome {
+        let opened = self.opened;
+        let found = match opened.adapter.find_contacts(self.context, identity).await {
+            Ok(found) => found,
+            Err(failure) => return LookupOutcome::Unclear(failure),
+        };
+        let seen: HashSet<&RemoteId> = lost.seen.iter().collect();
+        let appeared = |found: &Match| !seen.contains(&found.contact.remote_id);
+        let mut left = found.matches;
+        left.retain(|found| appeared(found) && may_be_created(opened, lost, found));
+        // The CRM may have added a country code to a number.
+        let near = found.near.into_iter().filter(|near| appeared(near) && may_be_recent(lost, &near.contact));
+        left.extend(near);
+        match <[Match; 1]>::try_from(left) {
+            Ok([only]) => {
+                let contact = self.completed(only.contact.clone()).await;
+                if self.created(&contact, lost.sent_at).await {
+                    LookupOutcome::Ours(Box::new(contact))
+                } else {
+                    LookupOutcome::Others(candidates(opened, &[only], found.more))
+                }
+            }
+            Err(none) if none.is_empty() && found.complete => LookupOutcome::NotFound,
+            Err(none) if none.is_empty() => {
+                let detail = "The CRM's lookup did not show all contacts.";
+                LookupOutcome::Unclear(Failure::new(FailureKind::UpstreamInvalidResponse, detail))
+            }
+            Err(several) => LookupOutcome::Others(candidates(opened, &several, found.more)),
         }
-        Err(several) => LookupOutcome::Others(candidates(opened, &several, found.more)),
+    }
+
+    /// The row of a list, completed by a read by id if it does not show everything that was sent.
+    async fn completed(self, row: Contact) -> Contact {
+        if shows_all(self.opened.spec, &self.prepared.expected, &row) {
+            return row;
+        }
+        let applied = Applied { remote_id: Some(row.remote_id.clone()), contact: None };
+        match self.opened.adapter.read_back(self.context, self.prepared, &applied).await {
+            Ok(read) => merge(row, read),
+            Err(_) => row,
+        }
+    }
+
+    /// Whether the write created the contact: it is recent, and at most one value or entry of a list differs. A
+    /// relative may share the only phone. Without a creation time, all fields must be seen and equal.
+    async fn created(self, contact: &Contact, sent_at: Timestamp) -> bool {
+        let findings = self.verified(None, contact.clone()).await.findings;
+        let wrong = findings.iter().filter(|found| found.is_wrong()).count();
+        let unseen = |found: &Finding| found.verdict == Verdict::Unseen;
+        match contact.remote_created_at {
+            Some(created) => wrong <= 1 && is_recent(created, sent_at),
+            None => wrong == 0 && !findings.iter().any(unseen),
+        }
     }
 }
 
@@ -329,46 +352,11 @@ async fn look_up_by(
 /// than the send and was found only by such a value is ignored.
 fn may_be_created(opened: &ConnectedCredential, lost: &RecoveryContext, found: &Match) -> bool {
     let identifying = found.matched_by.contains(&opened.spec.create_identity());
-    identifying || is_new(lost, &found.contact)
+    identifying || may_be_recent(lost, &found.contact)
 }
 
-fn is_new(lost: &RecoveryContext, contact: &Contact) -> bool {
+fn may_be_recent(lost: &RecoveryContext, contact: &Contact) -> bool {
     contact.remote_created_at.is_none_or(|created| is_recent(created, lost.sent_at))
-}
-
-/// The row of a list, completed by a read by id if it does not show everything that was sent.
-pub(super) async fn completed(
-    context: &CallContext,
-    opened: &ConnectedCredential,
-    prepared: &Prepared,
-    row: Contact,
-) -> Contact {
-    if shows_all(opened.spec, &prepared.expected, &row) {
-        return row;
-    }
-    let applied = Applied { remote_id: Some(row.remote_id.clone()), contact: None };
-    match opened.adapter.read_back(context, prepared, &applied).await {
-        Ok(read) => merge(row, read),
-        Err(_) => row,
-    }
-}
-
-/// Whether the contact is the created one: it is new, and at most one field differs. A relative may share the
-/// only phone. Without a creation time, all fields must be seen and equal.
-pub(super) async fn is_ours(
-    context: &CallContext,
-    opened: &ConnectedCredential,
-    prepared: &Prepared,
-    contact: &Contact,
-    sent_at: Timestamp,
-) -> bool {
-    let findings = verified(context, opened, prepared, None, contact.clone()).await.findings;
-    let wrong = findings.iter().filter(|found| found.is_wrong()).count();
-    let unseen = |found: &Finding| found.verdict == Verdict::Unseen;
-    match contact.remote_created_at {
-        Some(created) => wrong <= 1 && is_recent(created, sent_at),
-        None => wrong == 0 && !findings.iter().any(unseen),
-    }
 }
 
 fn is_recent(created: Timestamp, sent_at: Timestamp) -> bool {

@@ -8,10 +8,9 @@ use tokio::time::sleep_until;
 
 use super::declared;
 use super::errors::updated_existing;
-use super::recovery::{LookupOutcome, is_same_account, look_up_lost};
+use super::recovery::{LookupOutcome, is_same_account};
 use super::request::WriteDeps;
-use super::verify::verified;
-use crate::adapters::Prepared;
+use super::verify::SentWrite;
 use crate::clock;
 use crate::domain::{CallContext, Contact, Result, TenantId, Text, Warning};
 use crate::gateway::credentials::ConnectedCredential;
@@ -112,10 +111,9 @@ async fn one(
                 tracing::info!(code = failure.kind.code(), "a lookup for a lost create was inconclusive");
             }
         }
-        // The credential is gone, so the response cannot be requested any more and the stored write can be
-        // released.
+        // The credential is gone, so the response cannot be requested any more.
         Ok(None) => {
-            let _ = write.release().await;
+            let _ = write.free_key().await;
             return;
         }
         Err(failure) => {
@@ -147,7 +145,8 @@ async fn search(tenant: &TenantId, opened: &ConnectedCredential, write: &mut InF
     }
     let prepared = opened.adapter.prepare_create(&context, &lost.draft).await?;
     let began = clock::monotonic();
-    let outcome = look_up_lost(&context, opened, &prepared, &lost).await;
+    let sent = SentWrite { context: &context, opened, prepared: &prepared };
+    let outcome = sent.look_up(&lost).await;
     match &outcome {
         LookupOutcome::Ours(_) => series::recovery_outcome("found"),
         LookupOutcome::Others(_) => series::recovery_outcome("ambiguous"),
@@ -157,7 +156,7 @@ async fn search(tenant: &TenantId, opened: &ConnectedCredential, write: &mut InF
     }
     match outcome {
         LookupOutcome::Ours(contact) => {
-            let warnings = warnings(&context, opened, &prepared, &lost, &contact).await?;
+            let warnings = warnings(sent, &lost, &contact).await?;
             write.note(WriteState::Applied { remote_id: contact.remote_id, warnings }).await
         }
         LookupOutcome::Others(candidates) => write.note(WriteState::Ambiguous { candidates }).await,
@@ -167,16 +166,10 @@ async fn search(tenant: &TenantId, opened: &ConnectedCredential, write: &mut InF
 }
 
 /// The warnings that the response of the create would have had.
-async fn warnings(
-    context: &CallContext,
-    opened: &ConnectedCredential,
-    prepared: &Prepared,
-    lost: &RecoveryContext,
-    contact: &Contact,
-) -> Result<Vec<Warning>> {
-    let mut warnings = declared::of_draft(opened.spec, &lost.draft)?;
-    warnings.extend(prepared.losses.iter().cloned());
-    warnings.extend(updated_existing(opened, lost.looked_at, contact));
-    verified(context, opened, prepared, None, contact.clone()).await.warn(&mut warnings);
+async fn warnings(sent: SentWrite<'_>, lost: &RecoveryContext, contact: &Contact) -> Result<Vec<Warning>> {
+    let mut warnings = declared::of_draft(sent.opened.spec, &lost.draft)?;
+    warnings.extend(sent.prepared.losses.iter().cloned());
+    warnings.extend(updated_existing(sent.opened, lost.looked_at, contact));
+    sent.verified(None, contact.clone()).await.warn(&mut warnings);
     Ok(Warning::bounded(warnings))
 }

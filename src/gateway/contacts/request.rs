@@ -210,7 +210,7 @@ impl WriteRequest {
             locks_held: Vec::new(),
             sent_before: in_flight.as_ref().is_some_and(|write| *write.state() == WriteState::Sent),
             in_flight,
-            first_sent: None,
+            created_after: None,
             is_dry_run: self.dry_run.is_some(),
             planned: None,
         }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::errors::repeats;
 use super::filters::{RowMatch, Split, UnseenRows};
 use super::walk::{ContactWalk, Gap, WalkNext, WalkState};
-use crate::adapters::Traversal;
 use crate::blocking;
 use crate::domain::{CallContext, Contact, Failure, FailureKind, FilterName, Result, ScanProgress, Text};
 use crate::gateway::credentials::ConnectedCredential;
@@ -69,8 +68,7 @@ pub(super) async fn scan(
     let mut seen: HashSet<[u8; 32]> = HashSet::new();
     let (mut at, mut calls, mut kept, mut repeated) = (wanted.at.clone(), 0, 0, 0);
     let shorter = context.leaving(RESERVE);
-    let by_windows = spec.traversal == Traversal::ByCreation && !at.is_by_pages();
-    let most = if by_windows { MOST_WINDOWS } else { MOST_PAGES };
+    let most = if at.is_by_windows() { MOST_WINDOWS } else { MOST_PAGES };
     while calls < most {
         let within = if calls == 0 { context } else { &shorter };
         let page = match walk.read(within, &at, ROWS).await {
@@ -165,5 +163,6 @@ pub(super) fn limit_reached(
     };
     let go_on = if next_cursor.is_some() { " To go on, send `nextCursor` as `cursor`." } else { "" };
     let detail = format!("The scan stopped after {rows_read} rows of the CRM.{go_on}{add}");
-    Failure::new(FailureKind::ScanLimitReached, detail).with_scan(ScanProgress { rows_read, next_cursor })
+    let scan = Some(Box::new(ScanProgress { rows_read, next_cursor }));
+    Failure { scan, ..Failure::new(FailureKind::ScanLimitReached, detail) }
 }

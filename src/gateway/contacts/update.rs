@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use super::compare::{Finding, Verdict, is_verifiable};
 use super::errors::{gone, unsent};
 use super::operation::{WriteOperation, record_key};
-use super::verify::{unverified, verified};
+use super::verify::unverified;
 use super::{ContactView, declared, ids, incomplete, new_values};
 use crate::adapters::{Applied, ContactIdentity, IdentityKey, IdentityKind, IdentitySource, Prepared};
 use crate::blocking;
@@ -58,7 +58,7 @@ impl WriteOperation<'_> {
     ) -> Result<ContactView> {
         let opened = self.opened;
         let held = opened.adapter.get_contact(self.context, id).await.map_err(unsent)?;
-        let held = self.completed(held, &patch).await.map_err(unsent)?;
+        let held = self.with_replaced_fields(held, &patch).await.map_err(unsent)?;
         let unmet = self.unmet(&held).await?;
         // An earlier request with this key may have changed the contact.
         if let Some(changed) = unmet.as_ref().filter(|_| !self.sent_before) {
@@ -155,7 +155,7 @@ impl WriteOperation<'_> {
                 return Ok(unverified(opened, &held.remote_id, applied, "changed", &failure, warnings));
             }
         };
-        let verified = verified(self.context, opened, prepared, Some(held), contact).await;
+        let verified = self.sent(prepared).verified(Some(held), contact).await;
         // Without a confirmation, only what was read counts.
         let is_open = |found: &Finding| found.is_wrong() || found.verdict == Verdict::Unseen;
         let open = verified.findings.iter().any(is_open) || !is_verifiable(opened.spec, &prepared.expected);

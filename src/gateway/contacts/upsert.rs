@@ -40,8 +40,7 @@ impl WriteOperation<'_> {
             // Two matches are ambiguous even if the lookup is incomplete.
             [] | [_] if !found.complete => {
                 let detail = "The CRM's lookup did not show all matches. Nothing was sent.";
-                Err(Failure::new(FailureKind::UpstreamInvalidResponse, detail)
-                    .with_upstream(opened.spec.provider, None))
+                Err(opened.failure(FailureKind::UpstreamInvalidResponse, detail))
             }
             matches if may_be_near(match_on, matches, &near) => {
                 let detail = "More than one contact may match: the CRM has a number with the same national digits and an unknown country code. Nothing was written. Update the contact by its id, set the credential's `defaultRegion`, or use another `matchOn`.";

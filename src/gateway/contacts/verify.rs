@@ -17,38 +17,43 @@ pub(super) struct Verified {
     pub(super) findings: Vec<Finding>,
 }
 
-/// Compares a write with `after`, the first read after it. If that read is incomplete, a read in the CRM's
-/// other way completes it. `before` is the contact before the write, `None` for a new record.
-pub(super) async fn verified(
-    context: &CallContext,
-    opened: &ConnectedCredential,
-    prepared: &Prepared,
-    before: Option<&Contact>,
-    after: Contact,
-) -> Verified {
-    let asked = &prepared.expected;
-    let (mut contact, mut both_ways) = (after, false);
-    if !shows_all(opened.spec, asked, &contact) {
-        match opened.adapter.read_other_way(context, &known(before, asked, &contact)).await {
-            Ok(Some(other)) => {
-                contact = merge(contact, other);
-                both_ways = true;
+/// A write that may have been sent, and how its contact is read.
+#[derive(Clone, Copy)]
+pub(super) struct SentWrite<'a> {
+    pub(super) context: &'a CallContext,
+    pub(super) opened: &'a ConnectedCredential,
+    pub(super) prepared: &'a Prepared,
+}
+
+impl SentWrite<'_> {
+    /// Compares the write with `after`, the first read after it. If that read is incomplete, a read in the CRM's
+    /// other way completes it. `before` is the contact before the write, `None` for a new record.
+    pub(super) async fn verified(self, before: Option<&Contact>, after: Contact) -> Verified {
+        let Self { context, opened, prepared } = self;
+        let asked = &prepared.expected;
+        let (mut contact, mut both_ways) = (after, false);
+        if !shows_all(opened.spec, asked, &contact) {
+            match opened.adapter.read_other_way(context, &known(before, asked, &contact)).await {
+                Ok(Some(other)) => {
+                    contact = merge(contact, other);
+                    both_ways = true;
+                }
+                Ok(None) => {}
+                Err(failure) => tracing::info!(
+                    code = failure.kind.code(),
+                    request_id = context.request_id.as_str(),
+                    "a contact could not be read in the other way"
+                ),
             }
-            Ok(None) => {}
-            Err(failure) => tracing::info!(
-                code = failure.kind.code(),
-                request_id = context.request_id.as_str(),
-                "a contact could not be read in the other way"
-            ),
         }
+        let size = contact.size() + before.map_or(0, Contact::size);
+        let (spec, region) = (opened.spec, opened.adapter.region());
+        let findings = blocking::however_late(context, size, || {
+            judge(spec, region, Readings { before, after: &contact, both_ways }, asked)
+        });
+        let findings = findings.await;
+        Verified { contact, findings }
     }
-    let size = contact.size() + before.map_or(0, Contact::size);
-    let (spec, region) = (opened.spec, opened.adapter.region());
-    let findings = blocking::however_late(context, size, || {
-        judge(spec, region, Readings { before, after: &contact, both_ways }, asked)
-    });
-    let findings = findings.await;
-    Verified { contact, findings }
 }
 
 /// All that is known of a record to find its row by: first what was written, then what it has and had.
@@ -121,10 +126,10 @@ const fn told(verdict: Verdict) -> (WarningCode, &'static str) {
 fn did_not_apply(opened: &ConnectedCredential, kept: &[&Finding]) -> Failure {
     let names = enumerated(kept.iter().map(|found| found.pointer.as_str()));
     let detail = format!("{} accepted the change but did not store it: {names}.", opened.spec.name);
-    Failure::new(FailureKind::UpstreamDidNotApply, detail)
+    opened
+        .failure(FailureKind::UpstreamDidNotApply, detail)
         .with_faults(kept.iter().map(|found| found.fault()).collect::<Faults>())
         .with_effect(Effect::Final)
-        .with_upstream(opened.spec.provider, None)
 }
 
 /// A confirmed write that could not be read back. Shows only what the CRM's response showed, not what was sent.

@@ -202,8 +202,8 @@ impl Credentials {
                 break;
             }
         }
-        let (rows, next_cursor) = scope.cut(rows, request);
-        let items = rows.into_iter().map(|row| self.shown(row)).collect::<Result<_>>()?;
+        let Listing { items, next_cursor } = scope.cut(rows, request);
+        let items = items.into_iter().map(|row| self.shown(row)).collect::<Result<_>>()?;
         Ok(Listing { items, next_cursor })
     }
 
@@ -227,57 +227,47 @@ impl Credentials {
         let actor = Actor::of(caller, context);
         let entry = self.audit.begin(&actor, Action::CredentialUpdate, Some(&caller.tenant)).on(id.as_str());
         let entry = entry.giving(patch.fields());
-        entry.end(self.change(context, caller, id, &patch, verify).await).await
-    }
-
-    async fn change(
-        &self,
-        context: &CallContext,
-        caller: &Caller,
-        id: &CredentialId,
-        patch: &CredentialPatch,
-        verify: bool,
-    ) -> Result<Credential> {
-        caller.require(Scope::CredentialsWrite)?;
-        if patch.name.is_some() {
-            may_name(caller, id)?;
-            check_unrestricted(caller, "change their names; leave out `name`")?;
-        }
-        for _ in 0..TRIES {
-            let held = self.held(caller, id).await?;
-            let before = held.clone();
-            let spec = self.resolver.spec(&held.provider)?;
-            context.record.note_credential(&held.id, spec.provider);
-            check_group(caller, spec, &held, patch)?;
-            let changed = self.changed(context, held, patch, verify).await?;
-            let stored = self.store.update(&changed).await?;
-            self.resolver.forget(&caller.tenant, id);
-            if stored {
-                if let Some(check) = &changed.last_check {
-                    self.log_change(&before, check)?;
-                }
-                return self.shown(changed);
+        let outcome = async {
+            caller.require(Scope::CredentialsWrite)?;
+            if patch.name.is_some() {
+                may_name(caller, id)?;
+                check_unrestricted(caller, "change their names; leave out `name`")?;
             }
-        }
-        Err(Failure::new(
-            FailureKind::StoreUnavailable,
-            "This credential was changed by other requests at the same time. Read it and try again.",
-        ))
+            for _ in 0..TRIES {
+                let held = self.held(caller, id).await?;
+                let before = held.clone();
+                let spec = self.resolver.spec(&held.provider)?;
+                context.record.note_credential(&held.id, spec.provider);
+                check_group(caller, spec, &held, &patch)?;
+                let changed = self.changed(context, held, &patch, verify).await?;
+                let stored = self.store.update(&changed).await?;
+                self.resolver.forget(&caller.tenant, id);
+                if stored {
+                    if let Some(check) = &changed.last_check {
+                        self.log_change(&before, check)?;
+                    }
+                    return self.shown(changed);
+                }
+            }
+            let detail =
+                "This credential was changed by other requests at the same time. Read it and try again.";
+            Err(Failure::new(FailureKind::StoreUnavailable, detail))
+        };
+        entry.end(outcome.await).await
     }
 
     /// Removes a credential and its secret. Needs `credentials:write`. Fails with `credential_not_found`.
     pub async fn delete(&self, context: &CallContext, caller: &Caller, id: &CredentialId) -> Result<()> {
         let actor = Actor::of(caller, context);
         let entry = self.audit.begin(&actor, Action::CredentialDelete, Some(&caller.tenant)).on(id.as_str());
-        entry.end(self.remove(caller, id).await).await
-    }
-
-    async fn remove(&self, caller: &Caller, id: &CredentialId) -> Result<()> {
-        caller.require(Scope::CredentialsWrite)?;
-        may_name(caller, id)?;
-        let existed = self.store.delete(&caller.tenant, id).await?;
-        self.resolver.forget_removed(&caller.tenant, id);
-        if existed { Ok(()) } else { Err(not_found(caller, id)) }
+        let removed = async {
+            caller.require(Scope::CredentialsWrite)?;
+            may_name(caller, id)?;
+            let existed = self.store.delete(&caller.tenant, id).await?;
+            self.resolver.forget_removed(&caller.tenant, id);
+            existed.then_some(()).ok_or_else(|| not_found(caller, id))
+        };
+        entry.end(removed.await).await
     }
 
     /// Checks whether the CRM still accepts the secret, and stores the result. Needs `credentials:read`.

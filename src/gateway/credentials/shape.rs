@@ -7,7 +7,9 @@ use secrecy::SecretString;
 use super::accounts::AccountSource;
 use super::health::CredentialHealth;
 use crate::adapters::{Account, Adapter, AdapterSpec, RecentDefinitions, SeenFields};
-use crate::domain::{CallContext, CredentialId, Failure, Provider, RawJson, Result, Text, Timestamp};
+use crate::domain::{
+    CallContext, CredentialId, Failure, FailureKind, Provider, RawJson, Result, Text, Timestamp,
+};
 use crate::gateway::audit::fields;
 use crate::gateway::writes::Destination;
 use crate::store::CheckRecord;
@@ -103,6 +105,11 @@ impl ConnectedCredential {
             Ok(_) if self.account.has_worked() => self.health.note_success(),
             Ok(_) => {}
         }
+    }
+
+    /// A failure that names the CRM.
+    pub(in crate::gateway) fn failure(&self, kind: FailureKind, detail: impl Into<Text>) -> Failure {
+        Failure::new(kind, detail).with_upstream(self.spec.provider, None)
     }
 
     /// Where writes go, as far as this is known without a call.

@@ -47,7 +47,7 @@ impl LedgerRow {
 }
 
 /// A write whose row this process holds. The lease is renewed in the background. If the value is dropped without an end, the
-/// row stays unchanged until its lease ends.
+/// lease stays until a process has seen it unrenewed for a whole lease.
 pub(in crate::gateway) struct InFlightWrite {
     row: Arc<LedgerRow>,
     fence: Text,
@@ -189,10 +189,10 @@ impl InFlightWrite {
     /// Frees the key: removes its row. If the database is unavailable, the row stays, and only the same request may use the
     /// key until it expires.
     /// Fails with `idempotency_in_progress` if another process holds the row now: then the contact may be its work.
-    pub(in crate::gateway) async fn release(self) -> Result<()> {
+    pub(in crate::gateway) async fn free_key(self) -> Result<()> {
         let Self { row, fence, lease, .. } = self;
         lease.end().await;
-        match row.store.release(&row.tenant, &row.key, &fence).await {
+        match row.store.remove(&row.tenant, &row.key, &fence).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(in_progress()),
             Err(_) => {

@@ -14,7 +14,8 @@ use crate::sealing::{hex, random};
 /// A lease is renewed after each third of its time, so one renewal may fail.
 const RENEWALS: u32 = 3;
 
-/// A lease in the database. A dropped lease is not renewed and ends by itself.
+/// A lease in the database. A dropped lease is not renewed, and stays until a process has
+/// seen it unrenewed for a whole lease.
 pub(in crate::gateway) struct Lease {
     time: Duration,
     until: Until,

@@ -10,7 +10,7 @@ use crate::clock;
 use crate::config::Limits;
 use crate::domain::{Caller, CredentialId, Failure, FailureKind, Result, TenantId, Text};
 use crate::sealing::{HEAD, Sealer, hex, length_prefixed, sha256};
-use crate::store::{IdempotencyRecord, IdempotencyStore, LockStore, Reserved, Stage, Store, now};
+use crate::store::{IdempotencyRecord, IdempotencyStore, LockStore, Reservation, Stage, Store, now};
 
 /// How long a response is kept after the first use of its key.
 pub(in crate::gateway) const KEPT: Duration = Duration::from_hours(24);
@@ -69,7 +69,7 @@ pub(in crate::gateway) enum Begin {
     Started(Box<InFlightWrite>),
 }
 
-/// A create whose process left it without an outcome.
+/// A write whose process left it without an outcome. Only creates can be searched for.
 pub(in crate::gateway) struct Unsettled {
     pub(in crate::gateway) tenant: TenantId,
     /// The credential of the write.
@@ -98,8 +98,8 @@ impl Ledger {
         let record = self.fresh(&row, &fence, &identity.fingerprint_input);
         for _ in 0..LOOKS {
             let requested_at = clock::monotonic();
-            let held = match self.store.reserve(&record, self.lease).await? {
-                Reserved::Ours => {
+            let (held, is_released) = match self.store.reserve(&record, self.lease).await? {
+                Reservation::Ours => {
                     return Ok(Begin::Started(Box::new(InFlightWrite::new(
                         row,
                         fence,
@@ -107,17 +107,16 @@ impl Ledger {
                         requested_at,
                     ))));
                 }
-                Reserved::Full { retry_after } => return Err(full(retry_after)),
-                Reserved::Held { record, free } => (record, free),
+                Reservation::Full { retry_after } => return Err(full(retry_after)),
+                Reservation::Held { record, is_released } => (record, is_released),
             };
-            let (held, free) = held;
             self.check_same_request(&held, &row, &identity.fingerprint_input)?;
             if held.stage == Stage::Done
                 && let (WriteState::Done(response), _) = row.state_of(&held)?
             {
                 return Ok(Begin::Replay(response));
             }
-            if !free {
+            if !is_released {
                 return Err(in_progress());
             }
             if let Some(write) = self.take_over(&row, &held).await? {
@@ -127,13 +126,13 @@ impl Ledger {
         Err(in_progress())
     }
 
-    /// Released creates without an outcome. The order rotates over tenants and over each tenant's credentials, then the row
+    /// Released writes without an outcome. The order rotates over tenants and over each tenant's credentials, then the row
     /// that waited longest is first. Fails with `store_unavailable`.
     pub(in crate::gateway) async fn unsettled(&self) -> Result<Vec<Unsettled>> {
-        let named = |held: IdempotencyRecord| {
+        let of_credential = |held: IdempotencyRecord| {
             Some(Unsettled { tenant: held.tenant.clone(), credential: held.credential.clone()?, held })
         };
-        Ok(self.store.unsettled(SHOWN).await?.into_iter().filter_map(named).collect())
+        Ok(self.store.unsettled(SHOWN).await?.into_iter().filter_map(of_credential).collect())
     }
 
     /// Takes over one of them to search for its outcome; the caller may call `note` or `leave`, and never sends. While it is
@@ -239,8 +238,8 @@ impl Ledger {
         row: &LedgerRow,
         fingerprint_input: &[u8],
     ) -> Result<()> {
-        let (named, mac) = held.fingerprint.split_at_checked(HEAD).ok_or_else(unreadable)?;
-        if !self.sealer.knows(named) {
+        let (sealed_by, mac) = held.fingerprint.split_at_checked(HEAD).ok_or_else(unreadable)?;
+        if !self.sealer.knows(sealed_by) {
             return Err(unreadable());
         }
         if self.sealer.authentic(FINGERPRINT, &request(row, fingerprint_input), mac) {

@@ -5,8 +5,9 @@
 //! A replay finds the response, a write in flight, or the state that an ended process left. Requests and responses are
 //! sealed. A request is erased when its outcome is known, a response a day after the first use of its key.
 //!
-//! A key is free again when its row is removed: after a failure that had no effect at the CRM
-//! ([`WriteState::frees_key`]), when the row expires, and when its credential or tenant is removed.
+//! A key is free again when its row is removed: after a failure that had no effect at the CRM ([`WriteState::frees_key`]), 24
+//! hours after its first use, when its tenant is removed, and when the recovery worker finds the credential of an unsettled
+//! write gone. Other rows of a removed credential stay until they expire.
 
 mod in_flight;
 mod lease;
@@ -109,18 +110,18 @@ pub(in crate::gateway) async fn end(
         Err(failure) => failure,
     };
     // Whatever the failure is: only the key can find out the outcome of a create that may be applied.
-    let is_lost_create = !matches!(write.state(), WriteState::Reserved | WriteState::Sent);
-    let needs_key = is_lost_create || failure.retryable == Retryable::SameKeyOnly;
+    let create_was_sent = !matches!(write.state(), WriteState::Reserved | WriteState::Sent);
+    let needs_key = create_was_sent || failure.retryable == Retryable::SameKeyOnly;
     if write.state().may_be_applied() && needs_key && write.is_lost() {
         return Err(in_flight::not_kept());
     }
     if write.state().frees_key() {
-        write.release().await?;
+        write.free_key().await?;
     } else {
         write.leave().await;
     }
     Err(match failure.retryable {
-        Retryable::Yes if is_lost_create => failure.with_retryable(Retryable::SameKeyOnly),
+        Retryable::Yes if create_was_sent => failure.with_retryable(Retryable::SameKeyOnly),
         _ => failure,
     })
 }

@@ -34,16 +34,14 @@ impl fmt::Debug for StoredResponse {
 #[derive(Serialize, Deserialize)]
 struct Head {
     status: u16,
-    headers: Vec<(String, String)>,
+    headers: Vec<(Text, Text)>,
 }
 
 impl StoredResponse {
     /// The bytes to be sealed. Fails with `internal`.
     pub(super) fn to_bytes(&self) -> Result<Vec<u8>> {
         let Self { status, headers, body, replayed: _ } = self;
-        let headers =
-            headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_str().to_owned()));
-        let head = Head { status: *status, headers: headers.collect() };
+        let head = Head { status: *status, headers: headers.clone() };
         let mut bytes = serde_json::to_vec(&head)
             .map_err(|_| Failure::internal("the response of a write could not be serialised"))?;
         bytes.push(b'\n');
@@ -57,7 +55,6 @@ impl StoredResponse {
         let end = bytes.iter().position(|byte| *byte == b'\n').ok_or_else(damaged)?;
         let (head, body) = (&bytes[..end], &bytes[end + 1..]);
         let Head { status, headers } = serde_json::from_slice(head).map_err(|_| damaged())?;
-        let headers = headers.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         Ok(Self { status, headers, body: body.to_vec(), replayed: true })
     }
 }

@@ -21,7 +21,14 @@ pub(super) async fn migrate(connection: &mut PgConnection, url: &PostgresUrl) ->
         .execute(&mut *exclusive)
         .await
         .map_err(failed)?;
-    let (version, usable_by) = state(&mut exclusive, url).await?;
+    let (version, usable_by) = if let Some(state) = state(&mut exclusive, url).await? {
+        state
+    } else {
+        let create = "CREATE TABLE schema_use (version BIGINT NOT NULL, usable_by BIGINT NOT NULL); \
+             INSERT INTO schema_use (version, usable_by) VALUES (0, 1)";
+        sqlx::raw_sql(create).execute(&mut *exclusive).await.map_err(failed)?;
+        (0, 1)
+    };
     let known = schema::known();
     if version > known {
         return schema::usable(version, usable_by, &url.to_string());
@@ -50,20 +57,7 @@ pub(super) async fn inspect(
     let failed = |error: sqlx::Error| sentence(&error, url);
     // What a transaction begins is the same connection's behind a pooler; it is never committed.
     let mut reading = connection.begin().await.map_err(failed)?;
-    let marked: bool = sqlx::query_scalar("SELECT to_regclass('schema_use') IS NOT NULL")
-        .persistent(false)
-        .fetch_one(&mut *reading)
-        .await
-        .map_err(failed)?;
-    if !marked {
-        ensure_empty(&mut reading, url).await?;
-        return Ok((0, 0, Vec::new()));
-    }
-    let (version, usable_by) = sqlx::query_as("SELECT version, usable_by FROM schema_use")
-        .persistent(false)
-        .fetch_one(&mut *reading)
-        .await
-        .map_err(failed)?;
+    let Some((version, usable_by)) = state(&mut reading, url).await? else { return Ok((0, 0, Vec::new())) };
     let heads = sqlx::query_as(HEADS)
         .bind(length)
         .persistent(false)
@@ -73,51 +67,37 @@ pub(super) async fn inspect(
     Ok((version, usable_by, heads))
 }
 
-/// The last step, and the oldest program version that can use the schema. A database without our mark must be empty.
+/// The last step, and the oldest program version that can use the schema; `None` if the database is empty. Fails if it has
+/// tables and not our mark.
 async fn state(
-    exclusive: &mut Transaction<'_, Postgres>,
+    transaction: &mut Transaction<'_, Postgres>,
     url: &PostgresUrl,
-) -> Result<(i64, i64), OpenError> {
+) -> Result<Option<(i64, i64)>, OpenError> {
     let failed = |error: sqlx::Error| sentence(&error, url);
     let marked: bool = sqlx::query_scalar("SELECT to_regclass('schema_use') IS NOT NULL")
         .persistent(false)
-        .fetch_one(&mut **exclusive)
+        .fetch_one(&mut **transaction)
         .await
         .map_err(failed)?;
     if marked {
         return sqlx::query_as("SELECT version, usable_by FROM schema_use")
             .persistent(false)
-            .fetch_one(&mut **exclusive)
+            .fetch_one(&mut **transaction)
             .await
+            .map(Some)
             .map_err(failed);
     }
-    ensure_empty(exclusive, url).await?;
-    sqlx::raw_sql(
-        "CREATE TABLE schema_use (version BIGINT NOT NULL, usable_by BIGINT NOT NULL); \
-         INSERT INTO schema_use (version, usable_by) VALUES (0, 1)",
-    )
-    .execute(&mut **exclusive)
-    .await
-    .map_err(failed)?;
-    Ok((0, 1))
-}
-
-/// Fails if the schema has tables. Call it only when `schema_use` is missing.
-async fn ensure_empty(
-    transaction: &mut Transaction<'_, Postgres>,
-    url: &PostgresUrl,
-) -> Result<(), OpenError> {
     let tables: i64 =
         sqlx::query_scalar("SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()")
             .persistent(false)
             .fetch_one(&mut **transaction)
             .await
-            .map_err(|error| sentence(&error, url))?;
+            .map_err(failed)?;
     if tables > 0 {
         return Err(OpenError::new(format!(
             "the database {url} contains tables of another program; create an empty database and set it in \
              GATEWAY_DATABASE_URL"
         )));
     }
-    Ok(())
+    Ok(None)
 }

@@ -2,6 +2,8 @@
 
 use async_trait::async_trait;
 
+use super::connections::Statement;
+use super::row::unavailable;
 use super::usage::most;
 use super::{Row, Sql, SqlValue};
 use crate::domain::{Failure, Result, TenantId, Text, Timestamp};
@@ -25,7 +27,8 @@ impl AuditStore for Sql {
         let fields = records.iter().map(|record| names(&record.fields)).collect::<Result<Vec<_>>>()?;
         let lists: Vec<_> =
             records.into_iter().zip(&fields).map(|(record, fields)| values(record, fields)).collect();
-        self.execute_all(APPEND, &lists).await
+        let statements: Vec<Statement<'_>> = lists.iter().map(|values| (APPEND, values.as_slice())).collect();
+        self.together(&statements, false, unavailable).await.map(|_| ())
     }
 
     async fn list(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>> {
@@ -51,8 +54,7 @@ impl AuditStore for Sql {
         let Some(records) = self.quotas().audit_records else { return Ok(Vec::new()) };
         let sql = "SELECT tenant_id, row_count FROM tenant_usage WHERE kind = 'audit' AND row_count > $1";
         self.rows(sql, &[most(Some(records)).into()], |row| {
-            let count = u64::try_from(row.column::<i64>("row_count")?).unwrap_or_default();
-            Ok((row.text("tenant_id")?.into(), count.saturating_sub(records)))
+            Ok((row.text("tenant_id")?.into(), row.number("row_count")?.saturating_sub(records)))
         })
         .await
     }

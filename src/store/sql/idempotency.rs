@@ -10,7 +10,7 @@ use super::usage::{ROOM, UsageKind, room};
 use super::{Row, Sql, SqlValue};
 use crate::config::Quotas;
 use crate::domain::{CredentialId, Failure, FailureKind, Result, TenantId, Text};
-use crate::store::{Advance, HeldLease, IdempotencyRecord, IdempotencyStore, Reserved, Stage};
+use crate::store::{Advance, HeldLease, IdempotencyRecord, IdempotencyStore, Reservation};
 
 macro_rules! columns {
     () => {
@@ -42,7 +42,7 @@ const LOOKS: usize = 5;
 
 #[async_trait]
 impl IdempotencyStore for Sql {
-    async fn reserve(&self, record: &IdempotencyRecord, lease: Duration) -> Result<Reserved> {
+    async fn reserve(&self, record: &IdempotencyRecord, lease: Duration) -> Result<Reservation> {
         let Quotas { ledger_rows, ledger_bytes, .. } = *self.quotas();
         let (values, room) =
             (reservation(record, lease), room(&record.tenant, UsageKind::Ledger, ledger_rows, ledger_bytes));
@@ -50,13 +50,13 @@ impl IdempotencyStore for Sql {
         let bounded = ledger_rows.is_some() || ledger_bytes.is_some();
         for _ in 0..LOOKS {
             match self.together(if bounded { &both } else { &both[..1] }, true, refused).await? {
-                None => return Ok(Reserved::Ours),
+                None => return Ok(Reservation::Ours),
                 Some(0) => {}
                 Some(_) => return self.full(&record.tenant).await,
             }
             let place = [record.tenant.as_str().into(), record.key.as_str().into()];
-            if let Some((standing, free)) = self.row(STANDING, &place, standing).await? {
-                return Ok(Reserved::Held { record: Box::new(standing), free });
+            if let Some((standing, is_released)) = self.row(STANDING, &place, standing).await? {
+                return Ok(Reservation::Held { record: Box::new(standing), is_released });
             }
         }
         let detail = "Other requests used this Idempotency-Key at the same time. Try again.";
@@ -128,7 +128,7 @@ impl IdempotencyStore for Sql {
         Ok(self.execute(sql, &values).await? > 0)
     }
 
-    async fn release(&self, tenant: &TenantId, key: &str, fence: &str) -> Result<bool> {
+    async fn remove(&self, tenant: &TenantId, key: &str, fence: &str) -> Result<bool> {
         let sql = "DELETE FROM idempotency WHERE tenant_id = $1 AND key = $2 AND fence = $3";
         Ok(self.execute(sql, &[tenant.as_str().into(), key.into(), fence.into()]).await? > 0)
     }
@@ -178,7 +178,7 @@ const SWEPT_WITHIN: Duration = Duration::from_mins(1);
 
 impl Sql {
     /// The result for a tenant at its quota, with the time until its oldest row ends.
-    async fn full(&self, tenant: &TenantId) -> Result<Reserved> {
+    async fn full(&self, tenant: &TenantId) -> Result<Reservation> {
         let sql = concat!(
             "SELECT CAST(coalesce(min(expires_at), 0) - ",
             now!(),
@@ -186,7 +186,7 @@ impl Sql {
         );
         let time = self.row(sql, &[tenant.as_str().into()], |row| row.column::<i64>("time")).await?;
         let time = time.and_then(|time| u64::try_from(time).ok()).unwrap_or_default();
-        Ok(Reserved::Full { retry_after: Duration::from_millis(time) + SWEPT_WITHIN })
+        Ok(Reservation::Full { retry_after: Duration::from_millis(time) + SWEPT_WITHIN })
     }
 }
 
@@ -226,7 +226,7 @@ const UNSETTLED: &str = concat!(
 const STANDING: &str = concat!(
     "SELECT ",
     columns!(),
-    ", CAST(CASE WHEN lease_until = 0 THEN 1 ELSE 0 END AS BIGINT) AS free FROM idempotency WHERE tenant_id = $1 AND key = $2"
+    ", CAST(CASE WHEN lease_until = 0 THEN 1 ELSE 0 END AS BIGINT) AS is_released FROM idempotency WHERE tenant_id = $1 AND key = $2"
 );
 
 fn reservation(record: &IdempotencyRecord, lease: Duration) -> [SqlValue<'_>; 11] {
@@ -274,18 +274,16 @@ pub(super) fn milliseconds(lease: Duration) -> i64 {
 }
 
 fn standing(row: &Row) -> Result<(IdempotencyRecord, bool)> {
-    Ok((record(row)?, row.column::<i64>("free")? > 0))
+    Ok((record(row)?, row.column::<i64>("is_released")? > 0))
 }
 
 fn record(row: &Row) -> Result<IdempotencyRecord> {
-    let stage: &str = row.column("stage")?;
     Ok(IdempotencyRecord {
         tenant: row.text("tenant_id")?.into(),
         key: row.text("key")?,
         fingerprint: row.column("fingerprint")?,
         credential: row.some_text("credential_id")?.map(CredentialId::from),
-        stage: Stage::parse(stage)
-            .ok_or_else(|| Failure::internal("the database contains an unknown stage of a write"))?,
+        stage: row.stage()?,
         fence: row.text("fence")?,
         sends: row.column("sends")?,
         sealed: row.column("sealed")?,

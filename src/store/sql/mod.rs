@@ -56,21 +56,12 @@ impl Sql {
 
     /// Runs a statement that writes. Returns how many rows it touched.
     async fn execute(&self, sql: &'static str, values: &[SqlValue<'_>]) -> Result<u64> {
-        self.changed(sql, values, unavailable).await
+        self.written(&[(sql, values)], false, unavailable).await.map(|done| done.touched)
     }
 
     /// Runs a statement that adds or changes a row with a name.
     async fn write(&self, sql: &'static str, values: &[SqlValue<'_>]) -> Result<u64> {
-        self.changed(sql, values, refused).await
-    }
-
-    async fn changed(
-        &self,
-        sql: &'static str,
-        values: &[SqlValue<'_>],
-        failure: fn(&sqlx::Error) -> Failure,
-    ) -> Result<u64> {
-        self.written(&[(sql, values)], false, failure).await.map(|done| done.touched)
+        self.written(&[(sql, values)], false, refused).await.map(|done| done.touched)
     }
 
     /// Runs a statement that writes and returns rows.
@@ -82,12 +73,6 @@ impl Sql {
     ) -> Result<Option<T>> {
         let mut rows = self.written(&[(sql, values)], false, unavailable).await?.rows;
         rows.pop().map(|row| read(&row)).transpose()
-    }
-
-    /// Runs a statement once for each list of values: all of them, or none.
-    async fn execute_all(&self, sql: &'static str, lists: &[Vec<SqlValue<'_>>]) -> Result<()> {
-        let statements: Vec<Statement<'_>> = lists.iter().map(|values| (sql, values.as_slice())).collect();
-        self.together(&statements, false, unavailable).await.map(|_| ())
     }
 
     /// Runs writing statements in one transaction. With `each_counts`, each must touch a row; otherwise nothing is changed,

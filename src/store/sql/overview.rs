@@ -2,11 +2,11 @@
 //! setting is read.
 
 use super::credentials::check;
-use super::totals::number;
+use super::tenants::tenant;
 use super::usage::most;
 use super::{Database, Row, SqlValue};
 use crate::config::Quotas;
-use crate::domain::{CredentialId, Failure, FailureKind, Result, TenantId, Text, Timestamp};
+use crate::domain::{CredentialId, FailureKind, Result, TenantId, Text, Timestamp};
 use crate::store::{CheckRecord, Stage, TenantRecord, Usage};
 
 /// A part of a list.
@@ -106,7 +106,7 @@ impl Database {
             range.take(),
             range.skip(),
         ];
-        self.0.rows(TENANTS, &values, |row| tenant(row, limits)).await
+        self.0.rows(TENANTS, &values, |row| tenant_overview(row, limits)).await
     }
 
     /// Writes under an `Idempotency-Key` whose outcome is unknown, the oldest first. Fails with `store_unavailable`.
@@ -136,30 +136,24 @@ fn credential(row: &Row) -> Result<CredentialOverview> {
     })
 }
 
-fn tenant(row: &Row, limits: Quotas) -> Result<TenantOverview> {
-    let tenant = TenantRecord {
-        id: row.text("id")?.into(),
-        name: row.text("name")?,
-        created_at: row.time("created_at")?,
-    };
+fn tenant_overview(row: &Row, limits: Quotas) -> Result<TenantOverview> {
     let usage = Usage {
-        ledger_rows: number(row, "ledger_rows")?,
-        ledger_bytes: number(row, "ledger_bytes")?,
-        credentials: number(row, "credentials")?,
-        api_keys: number(row, "api_keys")?,
-        audit_records: number(row, "audit_records")?,
+        ledger_rows: row.number("ledger_rows")?,
+        ledger_bytes: row.number("ledger_bytes")?,
+        credentials: row.number("credentials")?,
+        api_keys: row.number("api_keys")?,
+        audit_records: row.number("audit_records")?,
         limits,
     };
-    Ok(TenantOverview { tenant, usage, failing: number(row, "failing")? })
+    Ok(TenantOverview { tenant: tenant(row)?, usage, failing: row.number("failing")? })
 }
 
 fn open_write(row: &Row) -> Result<OpenWrite> {
-    let stage = Stage::parse(row.column("stage")?);
     Ok(OpenWrite {
         tenant: row.text("tenant_id")?.into(),
         tenant_name: row.text("tenant_name")?,
         credential: row.some_text("credential_id")?.map(CredentialId::from),
-        stage: stage.ok_or_else(|| Failure::internal("the database has an unknown stage"))?,
+        stage: row.stage()?,
         sends: row.column("sends")?,
         is_held: row.column::<i64>("held")? > 0,
         now: row.time("now")?,

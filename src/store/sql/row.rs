@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Postgres, Row as _, Sqlite, Type};
 
 use crate::domain::{Failure, FailureKind, Result, Text, Timestamp};
-use crate::store::{After, DATABASE_UNAVAILABLE, postgres, sqlite};
+use crate::store::{After, DATABASE_UNAVAILABLE, Stage, postgres, sqlite};
 use crate::telemetry::{RepeatLimit, series};
 
 const DISK_FULL: &str = "disk full";
@@ -40,6 +40,16 @@ impl Row {
     /// A text column that may be absent.
     pub(super) fn some_text(&self, name: &str) -> Result<Option<Text>> {
         Ok(self.column::<Option<&str>>(name)?.map(Text::from))
+    }
+
+    /// A count, which is never negative.
+    pub(super) fn number(&self, name: &str) -> Result<u64> {
+        Ok(u64::try_from(self.column::<i64>(name)?).unwrap_or_default())
+    }
+
+    pub(super) fn stage(&self) -> Result<Stage> {
+        let stage = Stage::parse(self.column("stage")?);
+        stage.ok_or_else(|| Failure::internal("the database has an unknown stage of a write"))
     }
 
     /// A time, stored as milliseconds.

@@ -55,11 +55,7 @@ impl SealedStore {
     /// The distinct heads, each `length` bytes long, and how many secrets begin with each.
     pub async fn heads(&self, length: usize) -> Result<Vec<(Vec<u8>, u64)>> {
         let length = i64::try_from(length).unwrap_or(i64::MAX);
-        self.0
-            .rows(HEADS, &[length.into()], |row| {
-                Ok((row.column("head")?, u64::try_from(row.column::<i64>("secrets")?).unwrap_or_default()))
-            })
-            .await
+        self.0.rows(HEADS, &[length.into()], |row| Ok((row.column("head")?, row.number("secrets")?))).await
     }
 }
 

@@ -57,7 +57,7 @@ impl TenantStore {
     }
 }
 
-fn tenant(row: &Row) -> Result<TenantRecord> {
+pub(super) fn tenant(row: &Row) -> Result<TenantRecord> {
     Ok(TenantRecord {
         id: row.text("id")?.into(),
         name: row.text("name")?,

@@ -74,20 +74,14 @@ fn ratio(used: u64, most: u64) -> f64 {
     used as f64 / most as f64
 }
 
-pub(super) fn number(row: &Row, name: &str) -> Result<u64> {
-    Ok(u64::try_from(row.column::<i64>(name)?).unwrap_or_default())
-}
-
 fn by_check(row: &Row) -> Result<(String, Option<bool>, u64)> {
     let (ok, code) = (row.column::<Option<i64>>("check_ok")?, row.some_text("check_code")?);
     let health = ok.and_then(|ok| health(ok == 1, code.as_deref()));
-    Ok((row.column("provider")?, health, number(row, "number")?))
+    Ok((row.column("provider")?, health, row.number("number")?))
 }
 
 fn open(row: &Row) -> Result<(Stage, u64, Timestamp)> {
-    let stage = Stage::parse(row.column("stage")?);
-    let stage = stage.ok_or_else(|| crate::domain::Failure::internal("the database has an unknown stage"))?;
-    Ok((stage, number(row, "number")?, row.time("oldest")?))
+    Ok((row.stage()?, row.number("number")?, row.time("oldest")?))
 }
 
 struct KindUsage {
@@ -101,9 +95,9 @@ struct KindUsage {
 fn usage(row: &Row) -> Result<KindUsage> {
     Ok(KindUsage {
         kind: row.column("kind")?,
-        all_rows: number(row, "all_rows")?,
-        most_rows: number(row, "most_rows")?,
-        most_bytes: number(row, "most_bytes")?,
-        tenants: number(row, "tenants")?,
+        all_rows: row.number("all_rows")?,
+        most_rows: row.number("most_rows")?,
+        most_bytes: row.number("most_bytes")?,
+        tenants: row.number("tenants")?,
     })
 }

@@ -73,6 +73,5 @@ impl Sql {
 }
 
 fn count(row: &Row) -> Result<(String, u64, u64)> {
-    let number = |name: &str| Ok(u64::try_from(row.column::<i64>(name)?).unwrap_or_default());
-    Ok((row.column("kind")?, number("row_count")?, number("byte_count")?))
+    Ok((row.column("kind")?, row.number("row_count")?, row.number("byte_count")?))
 }

@@ -17,11 +17,7 @@ pub(super) async fn migrate(
 ) -> Result<(), OpenError> {
     let mut exclusive =
         connection.begin_with("BEGIN EXCLUSIVE").await.map_err(|error| sentence(&error, path))?;
-    let (version, application) = state(&mut exclusive, path).await?;
-    let known = schema::known();
-    if application != APPLICATION && (version > 0 || tables(&mut exclusive, path).await? > 0) {
-        return Err(foreign(path));
-    }
+    let (version, known) = (version(&mut exclusive, path).await?, schema::known());
     if version > known {
         let usable_by = usable_by(&mut exclusive).await.map_err(|error| sentence(&error, path))?;
         return schema::usable(version, usable_by, &path.display().to_string());
@@ -49,10 +45,7 @@ pub(in crate::store) async fn inspect(
         .disable_statement_logging();
     let failed = |error: sqlx::Error| sentence(&error, path);
     let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
-    let (version, application) = state(&mut connection, path).await?;
-    if application != APPLICATION && (version > 0 || tables(&mut connection, path).await? > 0) {
-        return Err(foreign(path));
-    }
+    let version = version(&mut connection, path).await?;
     if version == 0 {
         return Ok((0, 0, Vec::new()));
     }
@@ -65,28 +58,25 @@ pub(in crate::store) async fn inspect(
     Ok((version, usable_by, heads))
 }
 
-fn foreign(path: &std::path::Path) -> OpenError {
-    OpenError::new(format!(
+/// The version of the schema. Fails if the file is the database of another program.
+async fn version(connection: &mut SqliteConnection, path: &std::path::Path) -> Result<i64, OpenError> {
+    let failed = |error: sqlx::Error| sentence(&error, path);
+    let mut number =
+        async |sql: &'static str| sqlx::query_scalar(sql).fetch_one(&mut *connection).await.map_err(failed);
+    let version: i64 = number("PRAGMA user_version").await?;
+    let application = number("PRAGMA application_id").await?;
+    let tables = number("SELECT count(*) FROM sqlite_schema").await?;
+    if application == APPLICATION || (version == 0 && tables == 0) {
+        return Ok(version);
+    }
+    Err(OpenError::new(format!(
         "the file {} is the database of another program; set another file in GATEWAY_DATABASE_URL",
         path.display()
-    ))
-}
-
-async fn state(connection: &mut SqliteConnection, path: &std::path::Path) -> Result<(i64, i64), OpenError> {
-    let version = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await;
-    let application = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut *connection).await;
-    version.and_then(|version| Ok((version, application?))).map_err(|error| sentence(&error, path))
+    )))
 }
 
 async fn usable_by(connection: &mut SqliteConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar("SELECT usable_by FROM schema_use").fetch_one(connection).await
-}
-
-async fn tables(connection: &mut SqliteConnection, path: &std::path::Path) -> Result<i64, OpenError> {
-    sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
-        .fetch_one(connection)
-        .await
-        .map_err(|error| sentence(&error, path))
 }
 
 /// A pragma takes no bound values; both numbers are constants.

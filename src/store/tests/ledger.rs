@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use super::server::Server;
 use super::{TestPlace, on_both, tenant};
 use crate::domain::{FailureKind, TenantId, Text, Timestamp};
-use crate::store::{Advance, IdempotencyRecord, Reserved, Stage, Store, now};
+use crate::store::{Advance, IdempotencyRecord, Reservation, Stage, Store, now};
 
 /// More than any test takes.
 const LONG: Duration = Duration::from_mins(10);
@@ -61,14 +61,14 @@ const fn sending(sealed: Option<&[u8]>, lease: Option<Duration>) -> Advance<'_> 
 
 async fn standing(store: &Store, tenant: &TenantId, key: &str) -> (IdempotencyRecord, bool) {
     match store.idempotency.reserve(&record(tenant, key, "nobody"), LONG).await.unwrap() {
-        Reserved::Held { record, free } => (*record, free),
+        Reservation::Held { record, is_released } => (*record, is_released),
         reserved => panic!("the key was free: {reserved:?}"),
     }
 }
 
 async fn take(store: &Store, record: &IdempotencyRecord, lease: Duration) {
     let reserved = store.idempotency.reserve(record, lease).await.unwrap();
-    assert!(matches!(reserved, Reserved::Ours), "{reserved:?}");
+    assert!(matches!(reserved, Reservation::Ours), "{reserved:?}");
 }
 
 async fn of_many_who_ask_at_once_one_gets_the_key(place: &TestPlace) {
@@ -84,12 +84,12 @@ async fn of_many_who_ask_at_once_one_gets_the_key(place: &TestPlace) {
         let (mut winner, mut seen) = (None, Vec::new());
         for (n, reserved) in join_all(asked).await.into_iter().enumerate() {
             match reserved.unwrap() {
-                Reserved::Ours => assert_eq!(winner.replace(format!("fence {n}")), None, "two got {key}"),
-                Reserved::Held { record, free } => {
-                    assert!(!free);
+                Reservation::Ours => assert_eq!(winner.replace(format!("fence {n}")), None, "two got {key}"),
+                Reservation::Held { record, is_released } => {
+                    assert!(!is_released);
                     seen.push(record.fence.as_str().to_owned());
                 }
-                Reserved::Full { .. } => panic!("the ledger is full"),
+                Reservation::Full { .. } => panic!("the ledger is full"),
             }
         }
         let winner = winner.expect("one gets it");
@@ -174,10 +174,10 @@ async fn a_former_holder_can_change_nothing(place: &TestPlace) {
     let ledger = &store.idempotency;
     assert!(!ledger.renew(&one, "key", "first", NONE).await.unwrap());
     assert!(!ledger.advance(&one, "key", "first", &sending(Some(b"x"), None)).await.unwrap());
-    assert!(!ledger.release(&one, "key", "first").await.unwrap());
+    assert!(!ledger.remove(&one, "key", "first").await.unwrap());
     assert_eq!(standing(&store, &one, "key").await, (taken, false));
     assert!(!ledger.renew(&"ten_two".into(), "key", "second", NONE).await.unwrap());
-    assert!(ledger.release(&one, "key", "second").await.unwrap());
+    assert!(ledger.remove(&one, "key", "second").await.unwrap());
 }
 
 async fn no_clock_ends_a_lease(place: &TestPlace) {
@@ -224,8 +224,8 @@ async fn a_lease_is_ended_only_as_it_was_seen(place: &TestPlace) {
 async fn a_released_key_is_free(place: &TestPlace) {
     let (store, one) = house(place).await;
     take(&store, &record(&one, "key", "first"), LONG).await;
-    assert!(store.idempotency.release(&one, "key", "first").await.unwrap());
-    assert!(!store.idempotency.release(&one, "key", "first").await.unwrap());
+    assert!(store.idempotency.remove(&one, "key", "first").await.unwrap());
+    assert!(!store.idempotency.remove(&one, "key", "first").await.unwrap());
     take(&store, &record(&one, "key", "second"), LONG).await;
 }
 

@@ -7,7 +7,7 @@ use super::{TestPlace, credential, key, on_both, tenant};
 use crate::config::Quotas;
 use crate::domain::{CredentialId, FailureKind, TenantId};
 use crate::store::{
-    Advance, CheckRecord, CredentialRecord, Reserved, RowRange, Stage, Store, TenantRecord, now,
+    Advance, CheckRecord, CredentialRecord, Reservation, RowRange, Stage, Store, TenantRecord, now,
 };
 
 const LONG: Duration = Duration::from_mins(10);
@@ -78,7 +78,7 @@ async fn tenants_come_by_refused_credentials_and_by_the_use_of_quotas(place: &Te
     store.credentials.insert(&checked("cred_2", &broken, None)).await.unwrap();
     assert!(matches!(
         store.idempotency.reserve(&record(&broken, "k", "f"), LONG).await.unwrap(),
-        Reserved::Ours
+        Reservation::Ours
     ));
     let listed = store.database.tenants_by_need(ALL).await.unwrap();
     let ids: Vec<&TenantId> = listed.iter().map(|tenant| &tenant.tenant.id).collect();

@@ -10,7 +10,7 @@ use super::{TestPlace, credential, key, tenant};
 use crate::config::Quotas;
 use crate::domain::{FailureKind, KeyId};
 use crate::store::sql::{Sql, SqlConnections};
-use crate::store::{Advance, Location, Reserved, Stage, Store, sqlite};
+use crate::store::{Advance, Location, Reservation, Stage, Store, sqlite};
 
 #[tokio::test]
 async fn a_removed_tenant_leaves_no_key_and_no_byte_of_a_secret() {
@@ -129,7 +129,7 @@ async fn an_erased_request_is_in_no_file_after_the_next_round_of_expiry() {
     let request = b"canary of a sealed request, which is longer than a word".repeat(200);
     let row = super::ledger::record(&one.id, "key", "mine");
     let reserved = store.idempotency.reserve(&row, Duration::ZERO).await.unwrap();
-    assert!(matches!(reserved, Reserved::Ours));
+    assert!(matches!(reserved, Reservation::Ours));
     let ledger = &store.idempotency;
     let sending = Advance { stage: Stage::Sending, sends: 1, sealed: Some(&request), lease: None };
     assert!(ledger.advance(&one.id, "key", "mine", &sending).await.unwrap());
@@ -195,7 +195,7 @@ async fn freed_room_is_given_back_also_by_a_file_of_an_earlier_version() {
     for n in 0..20 {
         let key = format!("key {n}");
         let row = super::ledger::record(&one.id, &key, "mine");
-        assert!(matches!(store.idempotency.reserve(&row, Duration::ZERO).await.unwrap(), Reserved::Ours));
+        assert!(matches!(store.idempotency.reserve(&row, Duration::ZERO).await.unwrap(), Reservation::Ours));
         let done = Advance { stage: Stage::Done, sends: 1, sealed: Some(&response), lease: None };
         assert!(store.idempotency.advance(&one.id, &key, "mine", &done).await.unwrap());
     }

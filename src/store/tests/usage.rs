@@ -10,7 +10,7 @@ use crate::config::Quotas;
 use crate::domain::{FailureKind, TenantId, Timestamp};
 use crate::store::schema::STEPS;
 use crate::store::{
-    Advance, CheckRecord, CredentialRecord, IdempotencyRecord, Location, Reserved, Stage, Store,
+    Advance, CheckRecord, CredentialRecord, IdempotencyRecord, Location, Reservation, Stage, Store,
     TenantRecord, now,
 };
 
@@ -52,8 +52,8 @@ async fn bytes(store: &Store, tenant: &TenantId) -> u64 {
     counts(store, tenant).await.1
 }
 
-fn ours(reserved: &Reserved) -> bool {
-    matches!(reserved, Reserved::Ours)
+fn ours(reserved: &Reservation) -> bool {
+    matches!(reserved, Reservation::Ours)
 }
 
 const fn to(stage: Stage, sealed: Option<&[u8]>) -> Advance<'_> {
@@ -121,8 +121,8 @@ async fn what_is_stored_is_counted_whoever_writes_and_removes_it(place: &TestPla
     for key in ["b", "c"] {
         assert!(ours(&ledger.reserve(&record(&one, key, "f"), LONG).await.unwrap()));
     }
-    assert!(ledger.release(&one, "b", "f").await.unwrap());
-    assert!(!ledger.release(&one, "b", "f").await.unwrap());
+    assert!(ledger.remove(&one, "b", "f").await.unwrap());
+    assert!(!ledger.remove(&one, "b", "f").await.unwrap());
     store.credentials.insert(&credential("cred_1", &one)).await.unwrap();
     store.keys.insert(&key("key_1", &one)).await.unwrap();
     store.keys.insert(&key("key_2", &one)).await.unwrap();
@@ -187,7 +187,7 @@ async fn rows_of_an_earlier_version_are_counted_when_the_schema_is_brought_up_to
     assert_eq!(counts(&store, &"ten_one".into()).await, (2, ROW + 5 + ROW + OPEN + 2, 0, 0, 0));
     assert_eq!(counts(&store, &"ten_two".into()).await, (0, 0, 0, 0, 0));
     assert_eq!(counts(&store, &"ten_gone".into()).await, (0, 0, 0, 0, 1));
-    assert!(store.idempotency.release(&"ten_one".into(), "b", "f").await.unwrap());
+    assert!(store.idempotency.remove(&"ten_one".into(), "b", "f").await.unwrap());
     assert_eq!(counts(&store, &"ten_one".into()).await, (1, ROW + 5, 0, 0, 0));
 }
 
@@ -205,19 +205,19 @@ async fn a_full_ledger_takes_no_new_key_over_all_processes_and_keeps_every_promi
     let (mut taken, mut refused) = (Vec::new(), Vec::new());
     for (record, reserved) in records.iter().zip(join_all(asked).await) {
         match reserved.unwrap() {
-            Reserved::Ours => taken.push(record),
-            Reserved::Full { retry_after } => {
+            Reservation::Ours => taken.push(record),
+            Reservation::Full { retry_after } => {
                 let minutes = retry_after.as_secs() / 60;
                 assert!((24 * 60 - 10..24 * 60 + 10).contains(&minutes), "{retry_after:?}");
                 refused.push(record);
             }
-            held @ Reserved::Held { .. } => panic!("{held:?}"),
+            held @ Reservation::Held { .. } => panic!("{held:?}"),
         }
     }
     assert_eq!((taken.len(), refused.len()), (5, 11));
     let ledger = &store.idempotency;
     for record in &taken {
-        assert!(matches!(ledger.reserve(record, LONG).await.unwrap(), Reserved::Held { .. }), "a replay");
+        assert!(matches!(ledger.reserve(record, LONG).await.unwrap(), Reservation::Held { .. }), "a replay");
         let response = vec![1; 100_000];
         let done = to(Stage::Done, Some(&response));
         assert!(ledger.advance(&one, &record.key, "mine", &done).await.unwrap(), "an outcome is recorded");
@@ -226,7 +226,7 @@ async fn a_full_ledger_takes_no_new_key_over_all_processes_and_keeps_every_promi
     let two = tenant("two");
     store.tenants.insert(&two).await.unwrap();
     assert!(ours(&ledger.reserve(&record(&two.id, "key 0", "f"), LONG).await.unwrap()), "another tenant");
-    assert!(ledger.release(&one, &taken[0].key, "mine").await.unwrap());
+    assert!(ledger.remove(&one, &taken[0].key, "mine").await.unwrap());
     assert!(ours(&ledger.reserve(refused[0], LONG).await.unwrap()), "there is room again");
     assert!(!ours(&ledger.reserve(refused[1], LONG).await.unwrap()));
     let unlimited = open_with(place, Quotas { ledger_rows: None, ledger_bytes: None, ..quotas }).await;
@@ -247,7 +247,7 @@ async fn an_open_write_counts_for_its_response_and_its_request(place: &TestPlace
     assert!(!ours(&ledger.reserve(&with("d", 0), LONG).await.unwrap()));
     // Recorded above the quota all the same.
     assert!(ledger.advance(&one, "a", "f", &to(Stage::Done, Some(&vec![1; 300_000]))).await.unwrap());
-    assert!(ledger.release(&one, "c", "f").await.unwrap());
+    assert!(ledger.remove(&one, "c", "f").await.unwrap());
     assert!(!ours(&ledger.reserve(&with("d", 0), LONG).await.unwrap()));
     // A row is left that counts for what it holds.
     assert!(ledger.advance(&one, "a", "f", &to(Stage::Done, Some(&[1; 88]))).await.unwrap());

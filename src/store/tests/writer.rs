@@ -6,7 +6,7 @@ use sqlx::{Connection, SqliteConnection};
 
 use super::{TestPlace, credential, tenant};
 use crate::domain::{FailureKind, Result};
-use crate::store::{Reserved, Store};
+use crate::store::{Reservation, Store};
 
 /// Another program that writes. Until it ends, every write waits.
 struct OtherProgram(SqliteConnection);
@@ -110,7 +110,7 @@ async fn a_write_that_fails_leaves_its_neighbours_alone() {
     assert_eq!(kind(strange), Some(FailureKind::TenantNotFound));
     assert_eq!(half, Ok(false), "one of the locks is held");
     assert_eq!((both, single), (Ok(true), Ok(true)), "the other lock of the failed attempt is free again");
-    assert!(matches!(row, Ok(Reserved::Ours)));
+    assert!(matches!(row, Ok(Reservation::Ours)));
 }
 
 #[tokio::test]

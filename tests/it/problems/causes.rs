@@ -348,7 +348,7 @@ async fn of_the_process() -> Vec<(String, Value)> {
     let recorder = ProblemRecorder::open().await;
     recorder.gateway.broken.store(true, std::sync::atomic::Ordering::SeqCst);
     problems.push(record(&recorder, "internal", &recorder.read("/readyz").await));
-    recorder.gateway.gate.close();
+    recorder.gateway.admission.close();
     problems.push(record(&recorder, "draining", &recorder.read(APTLY).await));
     let recorder = ProblemRecorder::open().await;
     // The secret of a credential that has not been used yet, as another master key sealed it.

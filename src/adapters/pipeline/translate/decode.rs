@@ -31,20 +31,20 @@ pub(in super::super) struct StageDefinition {
 }
 
 impl Decoded for PipelineDefinition {
-    fn without_secrets(self, secrets: &Secrets, struck: bool) -> Result<Self> {
-        Ok(Self {
-            id: self.id.without_secrets(secrets, struck)?,
-            name: self.name.without_secrets(secrets, struck)?,
-            stages: self.stages.without_secrets(secrets, struck)?,
-            is_complete: self.is_complete && !struck,
-        })
+    fn remove_secrets(&mut self, secrets: &Secrets, struck: bool) -> Result<()> {
+        let Self { id, name, stages, is_complete } = self;
+        *is_complete &= !struck;
+        id.remove_secrets(secrets, struck)?;
+        name.remove_secrets(secrets, struck)?;
+        stages.remove_secrets(secrets, struck)
     }
 }
 
 impl Decoded for StageDefinition {
-    fn without_secrets(self, secrets: &Secrets, struck: bool) -> Result<Self> {
+    fn remove_secrets(&mut self, secrets: &Secrets, struck: bool) -> Result<()> {
         let Self { id, name } = self;
-        Ok(Self { id: id.without_secrets(secrets, struck)?, name: name.without_secrets(secrets, struck)? })
+        id.remove_secrets(secrets, struck)?;
+        name.remove_secrets(secrets, struck)
     }
 }
 
@@ -52,13 +52,9 @@ impl Decoded for StageDefinition {
 pub(in super::super) fn decode_page(text: &CheckedJson) -> Result<Rows> {
     let read = LenientReader(text);
     let whole = read.whole()?;
-    let data = whole.get("data");
-    let inner = data
-        .filter(|raw| json::kind(raw.get()) == Kind::Object)
-        .map(|raw| read.object("data", raw))
-        .transpose()?;
-    let inner = inner.unwrap_or_default();
-    let rows = data
+    let inner = read.inner(&whole, "data")?;
+    let rows = whole
+        .get("data")
         .filter(|raw| json::kind(raw.get()) == Kind::List)
         .or_else(|| inner.get("contacts"))
         .or_else(|| whole.get("contacts"));
@@ -89,8 +85,7 @@ pub(in super::super) fn decode_account(text: &CheckedJson) -> Result<Account> {
 pub(in super::super) fn decode_pipeline(text: &CheckedJson) -> Result<PipelineDefinition> {
     let read = LenientReader(text);
     let whole = read.whole()?;
-    let data = whole.get("data").filter(|raw| json::kind(raw.get()) == Kind::Object);
-    let data = data.map(|raw| read.object("data", raw)).transpose()?.unwrap_or_default();
+    let data = read.inner(&whole, "data")?;
     let get = |name: &str| whole.get(name).or_else(|| data.get(name));
     let stages = get("pipelineStages").ok_or_else(|| unreadable("pipelineStages", "a list"))?;
     let rows = read.rows("pipelineStages", stages)?;
@@ -125,9 +120,9 @@ pub(in super::super) struct ListedUsers {
 }
 
 impl Decoded for ListedUsers {
-    fn without_secrets(self, secrets: &Secrets, struck: bool) -> Result<Self> {
-        let Self { users, organization } = self;
-        Ok(Self { users: users.without_secrets(secrets, struck)?, organization })
+    fn remove_secrets(&mut self, secrets: &Secrets, struck: bool) -> Result<()> {
+        let Self { users, organization: _ } = self;
+        users.remove_secrets(secrets, struck)
     }
 }
 
@@ -203,11 +198,7 @@ fn record(read: LenientReader<'_>) -> Result<Option<Contact>> {
     if whole.get("_id").is_some() {
         return decode_contact(read, whole).map(Some);
     }
-    let data = whole
-        .get("data")
-        .filter(|raw| json::kind(raw.get()) == Kind::Object)
-        .map(|raw| read.object("data", raw));
-    let data = data.transpose()?.unwrap_or_default();
+    let data = read.inner(&whole, "data")?;
     let thin = data.get("contact").map(|raw| read.object("data.contact", raw)).transpose()?;
     let full = whole.get("contact").map(|raw| read.object("contact", raw)).transpose()?;
     match (thin, full) {

@@ -89,19 +89,12 @@ pub(super) fn is_verifiable(spec: &AdapterSpec, expected: &ContactPatch) -> bool
 
 /// Whether `after` shows every field of `asked` that is verified.
 pub(super) fn shows_all(spec: &AdapterSpec, asked: &ContactPatch, after: &Contact) -> bool {
-    let fields = [
-        (Field::FirstName, asked.first_name.touches()),
-        (Field::LastName, asked.last_name.touches()),
-        (Field::Account, asked.account.touches()),
-        (Field::EmailAddresses, asked.email_addresses.touches()),
-        (Field::PhoneNumbers, asked.phone_numbers.touches()),
-    ];
     let verified = |field: Field| spec.field(field).is_some_and(|spec| spec.verify != Verify::Never);
     let mut asked_for = spec
         .remote_fields
         .iter()
         .filter(|spec| spec.verify != Verify::Never && asked.remote_fields.get(spec.name).is_some());
-    fields.iter().all(|(field, asked)| !asked || !verified(*field) || after.shows(*field))
+    Field::ALL.into_iter().all(|field| !asked.touches(field) || !verified(field) || after.shows(field))
         && (after.remote_fields_unread || asked_for.all(|spec| remote_value(spec, after).is_some()))
 }
 

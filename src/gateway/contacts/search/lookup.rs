@@ -8,8 +8,8 @@ use tokio::time::timeout_at;
 use super::{SearchBy, SearchPermits, Shortfall};
 use crate::adapters::{ContactIdentity, Identity, IdentityKind, LookupResult};
 use crate::domain::{
-    CallContext, Caller, Contact, ContactQuery, CredentialId, Failure, FailureKind, Filter, FilterName,
-    FilterValue, Provider, Region, RemoteId, Result, Text, WarningCode,
+    CallContext, Caller, Contact, ContactQuery, CredentialId, FailureKind, Filter, FilterName, FilterValue,
+    Provider, Region, RemoteId, Result, Text, WarningCode,
 };
 use crate::gateway::contacts::filters::{self, Split};
 use crate::gateway::contacts::scan::{Wanted, scan};
@@ -73,8 +73,8 @@ impl CredentialLookup<'_> {
             Ok(matches)
         };
         let late = |_| {
-            Failure::new(FailureKind::UpstreamTimeout, "The CRM did not respond in the time for this search.")
-                .with_upstream(opened.spec.provider, None)
+            let detail = "The CRM did not respond in the time for this search.";
+            opened.failure(FailureKind::UpstreamTimeout, detail)
         };
         let matches = timeout_at(context.deadline, asked).await.map_err(late)?;
         opened.note(&matches);

@@ -183,7 +183,6 @@ fn nobody_answered(failures: Vec<CredentialFailure>) -> Failure {
     }
     let is_worth_retrying = failures.iter().any(|failed| failed.failure.retryable == Retryable::Yes);
     let detail = "No credential gave a result. `failures` has the problem of each.";
-    Failure::new(FailureKind::UpstreamError, detail)
-        .with_retryable(if is_worth_retrying { Retryable::Yes } else { Retryable::No })
-        .with_failures(failures)
+    let retryable = if is_worth_retrying { Retryable::Yes } else { Retryable::No };
+    Failure { retryable, failures, ..Failure::new(FailureKind::UpstreamError, detail) }
 }

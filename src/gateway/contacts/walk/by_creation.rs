@@ -63,7 +63,7 @@ pub(super) async fn read(
         }
         let total = page.total;
         let step = match created_rows(&page, &at) {
-            Err(gap) if is_first => CreationStep::Done(pages::of_first(walk, &state, gap, page)?),
+            Err(gap) if is_first => CreationStep::Done(pages::of_first(&state, gap, page)?),
             Err(gap) => CreationStep::Broken(gap),
             Ok(()) if at.crowd.is_some() => crowd(&state, at.clone(), page),
             Ok(()) if page.next.is_none() => window(&state, at.clone(), page),

@@ -73,7 +73,7 @@ pub(super) async fn read(
                 return Ok(WalkPage { calls, ..WalkPage::of(&state, Vec::new(), WalkNext::End(state.gap)) });
             }
         }
-        match step(walk, &state, at.clone(), page)? {
+        match step(&state, at.clone(), page)? {
             UpdateStep::Done(page) => return Ok(WalkPage { calls, ..page }),
             UpdateStep::Again(next) => at = next,
             UpdateStep::Broken(gap) => return pages::instead(walk, context, gap, limit, calls).await,
@@ -120,11 +120,11 @@ impl Newest {
 }
 
 /// The rows of `page` that are not passed. `state` is that of the walk, for any mode.
-fn step(walk: &ContactWalk<'_>, state: &WalkState, mut at: UpdateWalk, page: Page) -> Result<UpdateStep> {
+fn step(state: &WalkState, mut at: UpdateWalk, page: Page) -> Result<UpdateStep> {
     let keys = match keys(&page.rows, &at) {
         Ok(keys) => keys,
         Err(gap) if at == UpdateWalk::default() => {
-            return Ok(UpdateStep::Done(pages::of_first(walk, state, gap, page)?));
+            return Ok(UpdateStep::Done(pages::of_first(state, gap, page)?));
         }
         Err(gap) => return Ok(UpdateStep::Broken(gap)),
     };

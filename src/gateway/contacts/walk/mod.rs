@@ -10,7 +10,7 @@ pub(super) use self::state::{Gap, WalkState};
 use super::errors::shows_nothing;
 use crate::adapters::{Adapter, AdapterSpec, Pushed};
 use crate::domain::{
-    CallContext, Contact, Filter, FilterName, FilterValue, Page, PageToken, Result, Timestamp,
+    CallContext, Contact, Failure, Filter, FilterName, FilterValue, Page, PageToken, Result, Timestamp,
 };
 use crate::sealing::short_digest;
 
@@ -62,8 +62,8 @@ pub(super) enum WalkNext {
 
 impl ContactWalk<'_> {
     /// The start of the list.
-    pub(super) const fn start(&self) -> WalkState {
-        WalkState::start(self.spec.traversal)
+    pub(super) fn start(&self) -> WalkState {
+        WalkState::start(self.spec.paging)
     }
 
     /// Reads the next rows. `limit` is a hint. A page without rows has a next one or is the end.
@@ -108,7 +108,9 @@ impl ContactWalk<'_> {
         offset: u64,
         limit: usize,
     ) -> Result<Page> {
-        let at = if offset == 0 { None } else { self.spec.paging.at_offset(offset) };
+        let no_offsets = || Failure::internal("a list with cursors is walked by offsets");
+        let at =
+            (offset > 0).then(|| self.spec.paging.at_offset(offset).ok_or_else(no_offsets)).transpose()?;
         self.read_within(context, bounds, at.as_ref(), limit).await
     }
 }
@@ -121,14 +123,15 @@ fn digest(row: Option<&Contact>) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapters::{ADAPTERS, Traversal};
+    use crate::adapters::{ADAPTERS, Paging, Traversal};
 
     /// A walk by time sends these filters, declared or not.
     #[test]
     fn every_crm_has_the_filters_that_its_declared_walk_needs() {
         for spec in ADAPTERS {
-            let needed: &[FilterName] = match spec.traversal {
-                Traversal::Pages | Traversal::Offsets => &[],
+            let Paging::Numbered { traversal, .. } = spec.paging else { continue };
+            let needed: &[FilterName] = match traversal {
+                Traversal::Offsets => &[],
                 Traversal::ByUpdate => &[FilterName::RemoteUpdatedAtMin, FilterName::RemoteUpdatedAtMax],
                 Traversal::ByCreation => &[FilterName::RemoteCreatedAtMin, FilterName::RemoteCreatedAtMax],
             };

@@ -2,6 +2,7 @@
 
 use super::state::WalkMode;
 use super::{ContactWalk, Gap, WalkNext, WalkPage, WalkRow, WalkState};
+use crate::adapters::Paging;
 use crate::domain::{CallContext, Page, PageToken, Result};
 
 pub(super) async fn read(
@@ -12,7 +13,7 @@ pub(super) async fn read(
     limit: usize,
 ) -> Result<WalkPage> {
     let page = walk.read_within(context, &[], at, limit).await?;
-    of_page(walk, state, at, page)
+    of_page(state, at, page)
 }
 
 /// The list from its start, because it cannot be walked completely. `calls` were made before.
@@ -28,8 +29,8 @@ pub(super) async fn instead(
 }
 
 /// The rows of the first page of a list that cannot be walked by time: it can be shown, and only what follows goes by pages.
-pub(super) fn of_first(walk: &ContactWalk<'_>, state: &WalkState, gap: Gap, page: Page) -> Result<WalkPage> {
-    let mut shown = of_page(walk, &WalkState::incomplete(gap), None, page)?;
+pub(super) fn of_first(state: &WalkState, gap: Gap, page: Page) -> Result<WalkPage> {
+    let mut shown = of_page(&WalkState::incomplete(gap), None, page)?;
     if matches!(shown.next, WalkNext::End(_)) {
         // It is the whole list.
         shown.next = WalkNext::End(state.gap);
@@ -38,17 +39,11 @@ pub(super) fn of_first(walk: &ContactWalk<'_>, state: &WalkState, gap: Gap, page
 }
 
 /// The rows of a page of the list that begins at `at`.
-pub(super) fn of_page(
-    walk: &ContactWalk<'_>,
-    state: &WalkState,
-    at: Option<&PageToken>,
-    page: Page,
-) -> Result<WalkPage> {
-    let paging = walk.spec.paging;
+fn of_page(state: &WalkState, at: Option<&PageToken>, page: Page) -> Result<WalkPage> {
     let state_at = |at: Option<PageToken>| WalkState { mode: WalkMode::Pages(at), total: None, ..*state };
     let mut rows = Vec::with_capacity(page.rows.len());
     for (index, contact) in page.rows.into_iter().enumerate() {
-        let begins = if index == 0 { at.cloned() } else { Some(paging.behind(at, index)?) };
+        let begins = if index == 0 { at.cloned() } else { Some(Paging::behind(at, index)?) };
         rows.push(WalkRow { contact, at: state_at(begins) });
     }
     let next = match page.next {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::adapters::Traversal;
+use crate::adapters::{Paging, Traversal};
 use crate::domain::{PageToken, Text, Warning, WarningCode};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -158,33 +158,18 @@ struct StoredState<M> {
 }
 
 impl WalkState {
-    pub(super) const fn start(traversal: Traversal) -> Self {
-        let (mode, gap) = match traversal {
-            Traversal::Pages => (WalkMode::Pages(None), None),
-            Traversal::Offsets => (WalkMode::Pages(None), Some(Gap::Offsets)),
-            Traversal::ByUpdate => (
-                WalkMode::ByUpdate(UpdateWalk {
-                    pass: 0,
-                    before: None,
-                    newest: None,
-                    edge: None,
-                    restarts: 0,
-                }),
-                None,
-            ),
-            Traversal::ByCreation => (
-                WalkMode::ByCreation(CreationWalk {
-                    upto: None,
-                    passed: None,
-                    from: None,
-                    left: None,
-                    crowd: None,
-                    floor: None,
-                }),
-                None,
-            ),
+    pub(super) fn start(paging: Paging) -> Self {
+        let mode = match paging {
+            Paging::Cursor => WalkMode::Pages(None),
+            Paging::Numbered { traversal: Traversal::Offsets, .. } => return Self::incomplete(Gap::Offsets),
+            Paging::Numbered { traversal: Traversal::ByUpdate, .. } => {
+                WalkMode::ByUpdate(UpdateWalk::default())
+            }
+            Paging::Numbered { traversal: Traversal::ByCreation, .. } => {
+                WalkMode::ByCreation(CreationWalk::default())
+            }
         };
-        Self { mode, total: None, gap }
+        Self { mode, total: None, gap: None }
     }
 
     /// A walk by the list's own pages from `at` on.
@@ -200,6 +185,11 @@ impl WalkState {
     /// Whether it goes by the list's own pages, so that only the rows tell whether a CRM repeats them.
     pub(in crate::gateway::contacts) const fn is_by_pages(&self) -> bool {
         matches!(self.mode, WalkMode::Pages(_))
+    }
+
+    /// Whether each call reads a window of the creation time.
+    pub(in crate::gateway::contacts) const fn is_by_windows(&self) -> bool {
+        matches!(self.mode, WalkMode::ByCreation(_))
     }
 
     pub(in crate::gateway::contacts) const fn gap(&self) -> Option<Gap> {

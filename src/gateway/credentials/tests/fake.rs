@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::adapters::{
     Account, Adapter, AdapterConnection, AdapterSpec, Applied, ContactIdentity, IdentityKind, LookupResult,
-    Operations, Paging, Prepared, Pushed, SecretForm, SettingKind, SettingSpec, Traversal,
+    Operations, Paging, Prepared, Pushed, SecretForm, SettingKind, SettingSpec,
 };
 use crate::domain::{
     CallContext, Contact, ContactDraft, ContactPatch, Failure, FailureKind, Page, PageToken, Provider,
@@ -24,7 +24,6 @@ pub(super) static FAKE: AdapterSpec = AdapterSpec {
     live: &[],
     filters: &[],
     paging: Paging::Cursor,
-    traversal: Traversal::Offsets,
     create_upserts: false,
     identities: &[IdentityKind::EmailAddress],
     settings: &[

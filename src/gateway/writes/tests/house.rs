@@ -13,7 +13,7 @@ use crate::domain::{
 use crate::gateway::writes::{Ledger, RecoveryContext, RequestIdentity, StoredResponse, ledger};
 use crate::sealing::{MasterKey, Sealer};
 use crate::store::tests::TestPlace;
-use crate::store::{IdempotencyRecord, Reserved, Store, TenantRecord, now};
+use crate::store::{IdempotencyRecord, Reservation, Store, TenantRecord, now};
 
 pub(super) struct TestLedger {
     pub(super) ledger: Ledger,
@@ -84,8 +84,8 @@ pub(super) async fn raw(house: &TestLedger, key: &str) -> IdempotencyRecord {
         request_bytes: 0,
     };
     match house.store.idempotency.reserve(&probe, Duration::ZERO).await.unwrap() {
-        Reserved::Held { record, free: _ } => *record,
-        Reserved::Full { .. } | Reserved::Ours => panic!("there is no such row"),
+        Reservation::Held { record, .. } => *record,
+        Reservation::Full { .. } | Reservation::Ours => panic!("there is no such row"),
     }
 }
 
@@ -111,7 +111,7 @@ pub(super) fn candidate() -> Candidate {
     Candidate {
         id: Some("con_1".into()),
         remote_id: "r1".into(),
-        matched_on: vec!["emailAddress", "phoneNumber"],
+        matched_on: vec!["emailAddress".into(), "phoneNumber".into()],
     }
 }
 

@@ -117,7 +117,7 @@ async fn a_released_key_runs_again_also_for_another_request() {
     let house = TestLedger::new().await;
     let mut attempt = run(&house.ledger, &house, "k", "asked").await;
     attempt.sending(None).await.unwrap();
-    attempt.release().await.unwrap();
+    attempt.free_key().await.unwrap();
     let attempt = run(&house.ledger, &house, "k", "asked otherwise").await;
     assert_eq!((attempt.state(), attempt.sends()), (&WriteState::Reserved, 0));
 }
@@ -267,7 +267,7 @@ async fn who_lost_the_lease_may_neither_send_nor_write() {
     let former = run(&house.ledger, &house, "k", "asked").await;
     house.ledger.end_leases().await.unwrap();
     let owner = run(&other, &house, "k", "asked").await;
-    assert_eq!(former.release().await.unwrap_err().kind, FailureKind::IdempotencyInProgress);
+    assert_eq!(former.free_key().await.unwrap_err().kind, FailureKind::IdempotencyInProgress);
     assert_eq!(refused(&other, &house, "k", "asked").await.kind, FailureKind::IdempotencyInProgress);
     owner.leave().await;
 }
@@ -301,7 +301,7 @@ async fn answers_end_a_day_after_the_first_use() {
     assert_eq!(house.ledger.erase_expired().await, Ok(0));
     house.place.statement("UPDATE idempotency SET expires_at = 1").await.unwrap();
     assert_eq!(house.ledger.erase_expired().await, Ok(1));
-    run(&house.ledger, &house, "k", "asked otherwise").await.release().await.unwrap();
+    run(&house.ledger, &house, "k", "asked otherwise").await.free_key().await.unwrap();
     running.record(answer(b"x")).await.unwrap();
     assert_eq!(house.ledger.erase_expired().await, Ok(1));
 }

@@ -155,10 +155,11 @@ fn this_release_reads_what_the_previous_one_sealed() {
     let (state, _) = WriteState::from_bytes(Stage::Found, Some(found.as_bytes())).unwrap();
     assert!(matches!(state, WriteState::Applied { warnings, .. } if warnings.len() == 1));
     let matched =
-        r#"{"candidates":[{"id":null,"remote_id":"r1","matched_on":["phoneNumber","of a later release"]}]}"#;
+        r#"{"candidates":[{"id":null,"remote_id":"r1","matched_on":["phoneNumber","externalId"]}]}"#;
     let (state, _) = WriteState::from_bytes(Stage::Ambiguous, Some(matched.as_bytes())).unwrap();
+    // A CRM may identify contacts by a remote field, so any name is kept.
     assert!(
-        matches!(state, WriteState::Ambiguous { candidates } if candidates.as_slice()[0].matched_on == ["phoneNumber"])
+        matches!(state, WriteState::Ambiguous { candidates } if candidates.as_slice()[0].matched_on == ["phoneNumber", "externalId"])
     );
     for (stage, state) in [
         (Stage::Reserved, WriteState::Reserved),

@@ -11,7 +11,7 @@ use super::house::{TestLedger, evidence};
 use super::run;
 use crate::domain::{Failure, FailureKind, Result, TenantId, Text};
 use crate::gateway::writes::Lease;
-use crate::store::{Advance, HeldLease, IdempotencyRecord, IdempotencyStore, Reserved, Stage};
+use crate::store::{Advance, HeldLease, IdempotencyRecord, IdempotencyStore, Reservation, Stage};
 
 const LEASE: Duration = Duration::from_secs(30);
 
@@ -79,7 +79,7 @@ struct Late(Arc<dyn IdempotencyStore>, Duration);
 
 #[async_trait]
 impl IdempotencyStore for Late {
-    async fn reserve(&self, record: &IdempotencyRecord, lease: Duration) -> Result<Reserved> {
+    async fn reserve(&self, record: &IdempotencyRecord, lease: Duration) -> Result<Reservation> {
         self.0.reserve(record, lease).await
     }
     async fn take_over(
@@ -101,8 +101,8 @@ impl IdempotencyStore for Late {
     async fn postpone(&self, tenant: &TenantId, key: &str, fence: &str, pause: Duration) -> Result<bool> {
         self.0.postpone(tenant, key, fence, pause).await
     }
-    async fn release(&self, tenant: &TenantId, key: &str, fence: &str) -> Result<bool> {
-        self.0.release(tenant, key, fence).await
+    async fn remove(&self, tenant: &TenantId, key: &str, fence: &str) -> Result<bool> {
+        self.0.remove(tenant, key, fence).await
     }
     async fn unsettled(&self, limit: u32) -> Result<Vec<IdempotencyRecord>> {
         self.0.unsettled(limit).await
