@@ -10,13 +10,13 @@ use super::{AppState, audit, contacts, credentials, health, keys, providers, ten
 pub(super) fn tenant_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         // contacts
-        .routes(routes!(contacts::list::list, contacts::create::create))
-        .routes(routes!(contacts::count::count))
-        .routes(routes!(contacts::search::search))
+        .routes(routes!(contacts::reads::list, contacts::writes::create))
+        .routes(routes!(contacts::reads::count))
+        .routes(routes!(contacts::reads::search))
         .routes(routes!(contacts::export::export))
-        .routes(routes!(contacts::upsert::upsert))
-        .routes(routes!(contacts::fields::fields))
-        .routes(routes!(contacts::get::get, contacts::update::update, contacts::update::put, contacts::delete::delete))
+        .routes(routes!(contacts::writes::upsert))
+        .routes(routes!(contacts::reads::fields))
+        .routes(routes!(contacts::reads::get, contacts::writes::update, contacts::writes::put, contacts::writes::delete))
         // credentials
         .routes(routes!(credentials::list, credentials::create))
         .routes(routes!(credentials::get, credentials::update, credentials::delete))
