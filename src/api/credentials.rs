@@ -1,4 +1,4 @@
-//! Operations on credentials.
+//! Operations on credentials, and the CRMs that credentials are for.
 
 use std::sync::Arc;
 
@@ -6,17 +6,20 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 
+use crate::adapters::AdapterSpec;
 use crate::api::extract::{
     Context, CredentialPath, CredentialsReader, CredentialsWriter, IdempotencyKey, IdempotentJson, JsonBody,
-    ListingParameters, NoParameters, Query, VerifyParameters,
+    ListingParameters, NoParameters, Query, Signed, VerifyParameters,
 };
 use crate::api::openapi::problems::{
     CredentialCheckProblems, CredentialCreateProblems, CredentialListProblems, CredentialProblems,
-    CredentialUpdateProblems,
+    CredentialUpdateProblems, ProvidersProblems,
 };
 use crate::api::problem::ProblemContext;
 use crate::api::response;
-use crate::api::schema::{CheckResponse, CredentialListing, CredentialResponse};
+use crate::api::schema::{
+    CheckResponse, CredentialListing, CredentialResponse, ProvidersResponse, declared_providers,
+};
 use crate::domain::Result;
 use crate::gateway::Gateway;
 use crate::gateway::credentials::{
@@ -136,4 +139,19 @@ pub(in crate::api) async fn check(
 ) -> Result<Response> {
     let checked = gateway.credentials.check(&context, &caller, &id).await?;
     response::ok(&CheckResponse::of(&checked.outcome, checked.took, &occurrence))
+}
+
+/// List the supported CRMs
+///
+/// Returns for each CRM its operations, fields, filters and rate limits, and the settings and secret of a credential as JSON
+/// Schema, from which an app can build its form to connect an account. Nothing is sent to a CRM. Any valid key may call it.
+#[utoipa::path(get, path = "/providers", operation_id = "listProviders", tag = "credentials",
+    responses((status = 200, description = "The supported CRMs.", body = ProvidersResponse), ProvidersProblems))]
+pub(in crate::api) async fn providers(
+    State(gateway): State<Arc<Gateway>>,
+    _: Signed,
+    _: Query<NoParameters>,
+) -> Result<Response> {
+    let limits = |spec: &AdapterSpec| gateway.credentials.rate_limits(spec);
+    response::ok(&ProvidersResponse::of(&declared_providers(), limits))
 }

@@ -3,7 +3,7 @@
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{AppState, audit, contacts, credentials, health, keys, providers, tenants};
+use super::{AppState, admin, contacts, credentials, health};
 
 /// The documented routes for tenants.
 #[rustfmt::skip]
@@ -22,7 +22,7 @@ pub(super) fn tenant_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(credentials::get, credentials::update, credentials::delete))
         .routes(routes!(credentials::check))
         // providers
-        .routes(routes!(providers::list))
+        .routes(routes!(credentials::providers))
 }
 
 /// The documented routes that need no authentication.
@@ -33,9 +33,9 @@ pub(super) fn open_routes() -> OpenApiRouter<AppState> {
 /// The documented routes for the operator.
 pub(super) fn operator_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(tenants::list, tenants::create))
-        .routes(routes!(tenants::get, tenants::delete))
-        .routes(routes!(keys::list, keys::create))
-        .routes(routes!(keys::revoke))
-        .routes(routes!(audit::list))
+        .routes(routes!(admin::list_tenants, admin::create_tenant))
+        .routes(routes!(admin::get_tenant, admin::delete_tenant))
+        .routes(routes!(admin::list_keys, admin::create_key))
+        .routes(routes!(admin::revoke_key))
+        .routes(routes!(admin::list_audit))
 }
