@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::cli_error::{CliError, CliOutcome};
 use super::confirm::confirm;
 use super::output::{Output, time};
 use super::secret;
@@ -111,7 +111,11 @@ pub(super) struct CredentialChange {
     json: bool,
 }
 
-pub(super) async fn run(parts: &Components, command: CredentialsCommand, output: &mut Output) -> CliOutcome {
+pub(super) async fn run(
+    parts: &Components,
+    command: CredentialsCommand,
+    output: &mut Output,
+) -> anyhow::Result<()> {
     match command {
         CredentialsCommand::Add { tenant, provider, name, settings, secret_file, no_verify, json } => {
             let caller = operator_for(parts, &tenant).await?;
@@ -149,7 +153,7 @@ pub(super) async fn run(parts: &Components, command: CredentialsCommand, output:
     }
 }
 
-async fn update(parts: &Components, change: CredentialChange, output: &mut Output) -> CliOutcome {
+async fn update(parts: &Components, change: CredentialChange, output: &mut Output) -> anyhow::Result<()> {
     let CredentialChange { tenant, credential, name, settings, secret, secret_file, no_verify, json } =
         change;
     let (caller, id) = (operator_for(parts, &tenant).await?, credential.as_str().into());
@@ -166,14 +170,14 @@ async fn update(parts: &Components, change: CredentialChange, output: &mut Outpu
     Ok(())
 }
 
-fn parsed(settings: String) -> Result<RawJson, CliError> {
+fn parsed(settings: String) -> anyhow::Result<RawJson> {
     json::check(&settings, json::REQUEST)
-        .map_err(|fault| CliError::failed(format!("--settings is not valid JSON: {}", fault.reason())))?;
+        .map_err(|fault| anyhow!("--settings is not valid JSON: {}", fault.reason()))?;
     Ok(RawJson::from_validated(Text::from(settings)))
 }
 
 /// The operator has all rights of the tenant.
-async fn operator_for(parts: &Components, tenant: &str) -> Result<Caller, CliError> {
+async fn operator_for(parts: &Components, tenant: &str) -> anyhow::Result<Caller> {
     let tenant = parts.gateway.tenants.find(tenant).await?.id;
     Ok(Caller {
         tenant,
@@ -187,7 +191,7 @@ fn context() -> CallContext {
     CallContext::within(PROBE_TIME, Text::from_static("command-line"))
 }
 
-fn list(all: &Listing<Credential>, json: bool, output: &mut Output) -> CliOutcome {
+fn list(all: &Listing<Credential>, json: bool, output: &mut Output) -> anyhow::Result<()> {
     if json {
         return output.json(&CredentialListing::of(all));
     }
@@ -230,7 +234,11 @@ struct ShownProblem<'a> {
     detail: &'a str,
 }
 
-fn report(CheckOutcome { outcome, took }: &CheckOutcome, json: bool, output: &mut Output) -> CliOutcome {
+fn report(
+    CheckOutcome { outcome, took }: &CheckOutcome,
+    json: bool,
+    output: &mut Output,
+) -> anyhow::Result<()> {
     let account = outcome.as_ref().ok();
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     if json {
@@ -250,8 +258,6 @@ fn report(CheckOutcome { outcome, took }: &CheckOutcome, json: bool, output: &mu
     }
     match outcome {
         Ok(_) => Ok(()),
-        Err(failure) => {
-            Err(CliError::failed(format!("{}: {}", failure.kind.code(), failure.detail.as_str())))
-        }
+        Err(failure) => Err(anyhow!("{}: {}", failure.kind.code(), failure.detail.as_str())),
     }
 }
