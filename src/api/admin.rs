@@ -9,8 +9,8 @@ use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 use super::extract::{
-    JsonBody, KeyPath, ListingParameters, NoParameters, Operator, Parameters, Query, QueryReader, Read,
-    TenantPath,
+    IdPath, JsonBody, KeyPath, ListingParameters, NoParameters, Operator, Parameters, Query, QueryReader,
+    Read, TenantPath,
 };
 use super::openapi::parameters as documented;
 use super::openapi::problems::{
@@ -56,7 +56,7 @@ pub(super) async fn create_tenant(
 pub(super) async fn get_tenant(
     State(gateway): State<Arc<Gateway>>,
     _: Operator,
-    TenantPath(id): TenantPath,
+    IdPath(id): TenantPath,
     _: Query<NoParameters>,
 ) -> Result<Response> {
     let tenant = gateway.tenants.get(&id).await?;
@@ -88,7 +88,7 @@ pub(super) async fn list_tenants(
 pub(super) async fn delete_tenant(
     State(gateway): State<Arc<Gateway>>,
     Operator(actor): Operator,
-    TenantPath(id): TenantPath,
+    IdPath(id): TenantPath,
     _: Query<NoParameters>,
 ) -> Result<Response> {
     gateway.tenants.delete(&actor, &id).await?;
@@ -106,7 +106,7 @@ pub(super) async fn delete_tenant(
 pub(super) async fn create_key(
     State(gateway): State<Arc<Gateway>>,
     Operator(actor): Operator,
-    TenantPath(tenant): TenantPath,
+    IdPath(tenant): TenantPath,
     _: Query<NoParameters>,
     JsonBody(draft): JsonBody<KeyDraft>,
 ) -> Result<Response> {
@@ -123,7 +123,7 @@ pub(super) async fn create_key(
 pub(super) async fn list_keys(
     State(gateway): State<Arc<Gateway>>,
     _: Operator,
-    TenantPath(tenant): TenantPath,
+    IdPath(tenant): TenantPath,
     Query(ListingParameters(request)): Query<ListingParameters>,
 ) -> Result<Response> {
     let listing = gateway.keys.list(&tenant, &request).await?;

@@ -8,8 +8,8 @@ use http::StatusCode;
 
 use crate::adapters::AdapterSpec;
 use crate::api::extract::{
-    Context, CredentialPath, CredentialsReader, CredentialsWriter, IdempotencyKey, IdempotentJson, JsonBody,
-    ListingParameters, NoParameters, Query, Signed, VerifyParameters,
+    Context, CredentialPath, CredentialsReader, CredentialsWriter, IdPath, IdempotencyKey, IdempotentJson,
+    JsonBody, ListingParameters, NoParameters, Query, Signed, VerifyParameters,
 };
 use crate::api::openapi::problems::{
     CredentialCheckProblems, CredentialCreateProblems, CredentialListProblems, CredentialProblems,
@@ -61,7 +61,7 @@ pub(in crate::api) async fn create(
 pub(in crate::api) async fn get(
     State(gateway): State<Arc<Gateway>>,
     CredentialsReader(caller): CredentialsReader,
-    CredentialPath(id): CredentialPath,
+    IdPath(id): CredentialPath,
     _: Query<NoParameters>,
 ) -> Result<Response> {
     let credential = gateway.credentials.get(&caller, &id).await?;
@@ -95,7 +95,7 @@ pub(in crate::api) async fn list(
 pub(in crate::api) async fn update(
     State(gateway): State<Arc<Gateway>>,
     CredentialsWriter(caller): CredentialsWriter,
-    CredentialPath(id): CredentialPath,
+    IdPath(id): CredentialPath,
     Context(context): Context,
     Query(asked): Query<VerifyParameters>,
     JsonBody(patch): JsonBody<CredentialPatch>,
@@ -114,7 +114,7 @@ pub(in crate::api) async fn delete(
     State(gateway): State<Arc<Gateway>>,
     CredentialsWriter(caller): CredentialsWriter,
     Context(context): Context,
-    CredentialPath(id): CredentialPath,
+    IdPath(id): CredentialPath,
     _: Query<NoParameters>,
 ) -> Result<Response> {
     gateway.credentials.delete(&context, &caller, &id).await?;
@@ -132,7 +132,7 @@ pub(in crate::api) async fn delete(
 pub(in crate::api) async fn check(
     State(gateway): State<Arc<Gateway>>,
     CredentialsReader(caller): CredentialsReader,
-    CredentialPath(id): CredentialPath,
+    IdPath(id): CredentialPath,
     Context(context): Context,
     _: Query<NoParameters>,
     occurrence: ProblemContext,

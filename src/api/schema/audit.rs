@@ -3,9 +3,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Each, Rfc3339, Show};
+use super::{Rfc3339, Show, listing};
 use crate::domain::{TenantId, Text};
-use crate::gateway::Listing;
 use crate::store::AuditRecord;
 
 /// A record of an action that was done or refused. It never holds a value.
@@ -65,23 +64,12 @@ impl Show for AuditRecord {
     }
 }
 
-/// A page of audit records, newest first.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = AuditListing)]
-pub(in crate::api) struct AuditListing<'a> {
-    /// The records.
-    #[schema(value_type = Vec<AuditShape>)]
-    items: Each<'a, AuditRecord>,
-    /// The cursor of the next page; null at the end.
-    #[schema(required = true)]
-    next_cursor: Option<&'a str>,
-}
-
-impl<'a> AuditListing<'a> {
-    /// The response that shows `listing`.
-    pub(in crate::api) fn of(listing: &'a Listing<AuditRecord>) -> Self {
-        let Listing { items, next_cursor } = listing;
-        Self { items: Each(items), next_cursor: next_cursor.as_deref() }
+listing! {
+    /// A page of audit records, newest first.
+    pub(crate) struct AuditListing {
+        /// The records.
+        items: AuditRecord as AuditShape,
+        /// The cursor of the next page; null at the end.
+        next_cursor,
     }
 }

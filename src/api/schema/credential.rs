@@ -5,11 +5,10 @@ use std::borrow::Cow;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Each, Rfc3339, Show};
+use super::{Rfc3339, Show, listing};
 use crate::adapters::Account;
 use crate::api::problem::{Problem, ProblemContext};
 use crate::domain::{Failure, abbreviated};
-use crate::gateway::Listing;
 use crate::gateway::credentials::{CheckRecord, Credential};
 use crate::json::Raw;
 
@@ -91,24 +90,13 @@ impl<'a> CredentialResponse<'a> {
     }
 }
 
-/// A page of credentials, oldest first.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = CredentialListing)]
-pub(crate) struct CredentialListing<'a> {
-    /// The credentials.
-    #[schema(value_type = Vec<CredentialShape>)]
-    items: Each<'a, Credential>,
-    /// The cursor of the next page; null at the end. A page ends early if its items reach 1 MiB.
-    #[schema(required = true)]
-    next_cursor: Option<&'a str>,
-}
-
-impl<'a> CredentialListing<'a> {
-    /// The response that shows `listing`.
-    pub(crate) fn of(listing: &'a Listing<Credential>) -> Self {
-        let Listing { items, next_cursor } = listing;
-        Self { items: Each(items), next_cursor: next_cursor.as_deref() }
+listing! {
+    /// A page of credentials, oldest first.
+    pub(crate) struct CredentialListing {
+        /// The credentials.
+        items: Credential as CredentialShape,
+        /// The cursor of the next page; null at the end. A page ends early if its items reach 1 MiB.
+        next_cursor,
     }
 }
 

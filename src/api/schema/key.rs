@@ -4,9 +4,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Each, Rfc3339, Show};
+use super::{Rfc3339, Show, listing};
 use crate::domain::{CredentialId, Scope};
-use crate::gateway::Listing;
 use crate::gateway::keys::KeyRecord;
 
 /// An API key, without its secret.
@@ -77,23 +76,12 @@ impl<'a> KeyResponse<'a> {
     }
 }
 
-/// A page of the keys of a tenant, oldest first.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = KeyListing)]
-pub(crate) struct KeyListing<'a> {
-    /// The keys.
-    #[schema(value_type = Vec<KeyShape>)]
-    items: Each<'a, KeyRecord>,
-    /// The cursor of the next page; null at the end.
-    #[schema(required = true)]
-    next_cursor: Option<&'a str>,
-}
-
-impl<'a> KeyListing<'a> {
-    /// The response that shows `listing`.
-    pub(crate) fn of(listing: &'a Listing<KeyRecord>) -> Self {
-        let Listing { items, next_cursor } = listing;
-        Self { items: Each(items), next_cursor: next_cursor.as_deref() }
+listing! {
+    /// A page of the keys of a tenant, oldest first.
+    pub(crate) struct KeyListing {
+        /// The keys.
+        items: KeyRecord as KeyShape,
+        /// The cursor of the next page; null at the end.
+        next_cursor,
     }
 }

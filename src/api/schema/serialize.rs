@@ -23,6 +23,41 @@ impl<T: Show> Serialize for Each<'_, T> {
     }
 }
 
+/// A page of records, each in its public shape.
+macro_rules! listing {
+    (
+        #[doc = $doc:literal]
+        pub(crate) struct $name:ident {
+            #[doc = $about:literal]
+            items: $record:ty as $shape:ident,
+            #[doc = $cursor:literal]
+            next_cursor,
+        }
+    ) => {
+        #[doc = $doc]
+        #[derive(Serialize, ToSchema)]
+        #[serde(rename_all = "camelCase")]
+        #[schema(as = $name)]
+        pub(crate) struct $name<'a> {
+            #[doc = $about]
+            #[schema(value_type = Vec<$shape>)]
+            items: $crate::api::schema::Each<'a, $record>,
+            #[doc = $cursor]
+            #[schema(required = true)]
+            next_cursor: Option<&'a str>,
+        }
+
+        impl<'a> $name<'a> {
+            /// The response that shows `listing`.
+            pub(crate) fn of(listing: &'a $crate::gateway::Listing<$record>) -> Self {
+                let $crate::gateway::Listing { items, next_cursor } = listing;
+                Self { items: $crate::api::schema::Each(items), next_cursor: next_cursor.as_deref() }
+            }
+        }
+    };
+}
+pub(super) use listing;
+
 /// A timestamp: RFC 3339, UTC, milliseconds.
 pub(in crate::api) struct Rfc3339(pub(in crate::api) Timestamp);
 

@@ -3,8 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Each, Rfc3339, Show};
-use crate::gateway::Listing;
+use super::{Rfc3339, Show, listing};
 use crate::gateway::tenants::{TenantRecord, Usage};
 
 /// A tenant. It owns credentials and API keys.
@@ -94,23 +93,12 @@ impl<'a> TenantUsageResponse<'a> {
     }
 }
 
-/// A page of tenants, oldest first.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = TenantListing)]
-pub(crate) struct TenantListing<'a> {
-    /// The tenants.
-    #[schema(value_type = Vec<TenantShape>)]
-    items: Each<'a, TenantRecord>,
-    /// The cursor of the next page; null at the end.
-    #[schema(required = true)]
-    next_cursor: Option<&'a str>,
-}
-
-impl<'a> TenantListing<'a> {
-    /// The response that shows `listing`.
-    pub(crate) fn of(listing: &'a Listing<TenantRecord>) -> Self {
-        let Listing { items, next_cursor } = listing;
-        Self { items: Each(items), next_cursor: next_cursor.as_deref() }
+listing! {
+    /// A page of tenants, oldest first.
+    pub(crate) struct TenantListing {
+        /// The tenants.
+        items: TenantRecord as TenantShape,
+        /// The cursor of the next page; null at the end.
+        next_cursor,
     }
 }
