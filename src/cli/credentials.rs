@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
-use serde::Serialize;
+use serde_json::json;
 
 use super::confirm::confirm;
 use super::output::{Output, time};
 use super::secret;
 use super::tenants::collect_all;
-use crate::adapters;
+use crate::adapters::{self, Account};
 use crate::api::schema::{CredentialListing, CredentialResponse};
 use crate::app::Components;
 use crate::domain::{CallContext, Caller, Principal, RawJson, Scope, Scopes, Text};
@@ -212,52 +212,28 @@ fn list(all: &Listing<Credential>, json: bool, output: &mut Output) -> anyhow::R
     output.table(["CREDENTIAL", "PROVIDER", "NAME", "UPDATED", "HEALTH"], &rows)
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ShownReport<'a> {
-    ok: bool,
-    account: Option<ShownAccount<'a>>,
-    duration_ms: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    problem: Option<ShownProblem<'a>>,
-}
-
-#[derive(Serialize)]
-struct ShownAccount<'a> {
-    id: Option<&'a str>,
-    name: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct ShownProblem<'a> {
-    code: &'static str,
-    detail: &'a str,
-}
-
 fn report(
     CheckOutcome { outcome, took }: &CheckOutcome,
     json: bool,
     output: &mut Output,
 ) -> anyhow::Result<()> {
-    let account = outcome.as_ref().ok();
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     if json {
-        output.json(&ShownReport {
-            ok: outcome.is_ok(),
-            account: account
-                .map(|account| ShownAccount { id: account.id.as_deref(), name: account.name.as_deref() }),
-            duration_ms,
-            problem: outcome
-                .as_ref()
-                .err()
-                .map(|failure| ShownProblem { code: failure.kind.code(), detail: failure.detail.as_str() }),
-        })?;
-    } else if let Some(account) = account {
-        let name = account.name.as_deref().or(account.id.as_deref()).unwrap_or("an account without a name");
+        let account = outcome
+            .as_ref()
+            .ok()
+            .map(|Account { id, name }| json!({ "id": id.as_deref(), "name": name.as_deref() }));
+        let mut shown = json!({ "ok": outcome.is_ok(), "account": account, "durationMs": duration_ms });
+        if let Err(failure) = outcome {
+            shown["problem"] = json!({ "code": failure.kind.code(), "detail": failure.detail.as_str() });
+        }
+        output.json(&shown)?;
+    } else if let Ok(Account { id, name }) = outcome {
+        let name = name.as_deref().or(id.as_deref()).unwrap_or("an account without a name");
         output.line(format!("ok: {name}, {duration_ms} ms"))?;
     }
     match outcome {
         Ok(_) => Ok(()),
-        Err(failure) => Err(anyhow!("{}: {}", failure.kind.code(), failure.detail.as_str())),
+        Err(failure) => bail!("{}: {}", failure.kind.code(), failure.detail.as_str()),
     }
 }
