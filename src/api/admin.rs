@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use utoipa::IntoParams;
-use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::path::Parameter;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 use super::extract::{
@@ -68,7 +67,7 @@ pub(super) async fn get_tenant(
 ///
 /// Lists all tenants, oldest first.
 #[utoipa::path(get, path = "/admin/tenants", operation_id = "listTenants", tag = "admin",
-    params(ListingParameters),
+    params(Query<ListingParameters>),
     responses((status = 200, description = "A page of tenants.", body = TenantListing), TenantListProblems))]
 pub(super) async fn list_tenants(
     State(gateway): State<Arc<Gateway>>,
@@ -118,7 +117,7 @@ pub(super) async fn create_key(
 ///
 /// Lists the keys of a tenant without their secrets, oldest first.
 #[utoipa::path(get, path = "/admin/tenants/{id}/keys", operation_id = "listKeys", tag = "admin",
-    params(("id" = String, Path, description = "The tenant's id.", example = "ten_0193d3a1"), ListingParameters),
+    params(("id" = String, Path, description = "The tenant's id.", example = "ten_0193d3a1"), Query<ListingParameters>),
     responses((status = 200, description = "A page of keys.", body = KeyListing), KeyListProblems))]
 pub(super) async fn list_keys(
     State(gateway): State<Arc<Gateway>>,
@@ -152,7 +151,7 @@ pub(super) async fn revoke_key(
 /// Lists writes, changes of tenants, keys and credentials, and refused authentications, newest first. A record names the
 /// actor, the action, the changed fields and the outcome. It never holds a value.
 #[utoipa::path(get, path = "/admin/audit", operation_id = "listAudit", tag = "admin",
-    params(AuditParameters),
+    params(Query<AuditParameters>),
     responses((status = 200, description = "A page of records.", body = AuditListing), AuditProblems))]
 pub(super) async fn list_audit(
     State(gateway): State<Arc<Gateway>>,
@@ -175,21 +174,8 @@ impl Parameters for AuditParameters {
         let tenant = tenant?.map(|id| TenantId::from(id.as_str()));
         Ok(Self(AuditRequest { tenant, from: from?, to: to?, action: action?, listing }))
     }
-}
 
-/// An unknown word is refused: it would match nothing, which looks as if nothing had happened.
-fn action(query: &mut QueryReader) -> Read<Option<Action>> {
-    let Some(word) = query.text("action")? else { return Ok(None) };
-    let known = Action::parse(&word).map(Some);
-    known.ok_or_else(|| query.fault("action", format!("It must be one of: {}.", words().join(", "))))
-}
-
-fn words() -> Vec<&'static str> {
-    Action::ALL.iter().map(|action| action.as_str()).collect()
-}
-
-impl IntoParams for AuditParameters {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+    fn documented() -> Vec<Parameter> {
         let actions = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words()));
         let query = |name, description, schema, example| {
             documented::exampled(documented::query(name, description, schema), example)
@@ -214,4 +200,15 @@ impl IntoParams for AuditParameters {
             documented::page_size(),
         ]
     }
+}
+
+/// An unknown word is refused: it would match nothing, which looks as if nothing had happened.
+fn action(query: &mut QueryReader) -> Read<Option<Action>> {
+    let Some(word) = query.text("action")? else { return Ok(None) };
+    let known = Action::parse(&word).map(Some);
+    known.ok_or_else(|| query.fault("action", format!("It must be one of: {}.", words().join(", "))))
+}
+
+fn words() -> Vec<&'static str> {
+    Action::ALL.iter().map(|action| action.as_str()).collect()
 }

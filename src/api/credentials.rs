@@ -31,7 +31,7 @@ use crate::gateway::credentials::{
 /// Links a CRM account. The secret is checked with the CRM first, unless `verify=false`. It is then stored sealed, and never
 /// shown again. If the CRM rejects it, the response is 424 and nothing is stored. Requires the scope `credentials:write`.
 #[utoipa::path(post, path = "/credentials", operation_id = "createCredential", tag = "credentials",
-    params(VerifyParameters, IdempotencyKey), request_body = CredentialDraft,
+    params(Query<VerifyParameters>, IdempotencyKey), request_body = CredentialDraft,
     responses(
         (status = 201, description = "Created.", body = CredentialResponse,
             headers(("Location" = String, description = "The path of the credential."))),
@@ -72,7 +72,7 @@ pub(in crate::api) async fn get(
 ///
 /// Lists the credentials that the key may use, oldest first. Requires the scope `credentials:read`.
 #[utoipa::path(get, path = "/credentials", operation_id = "listCredentials", tag = "credentials",
-    params(ListingParameters),
+    params(Query<ListingParameters>),
     responses((status = 200, description = "A page of credentials.", body = CredentialListing), CredentialListProblems))]
 pub(in crate::api) async fn list(
     State(gateway): State<Arc<Gateway>>,
@@ -89,7 +89,7 @@ pub(in crate::api) async fn list(
 /// belongs to one host. A changed secret or base URL is checked with the CRM first, unless `verify=false`. Requires the
 /// scope `credentials:write`. A key that is limited to a list of credentials cannot change the `name`.
 #[utoipa::path(patch, path = "/credentials/{id}", operation_id = "updateCredential", tag = "credentials",
-    params(("id" = String, Path, description = "The `credentialId`.", example = "demo-aptly"), VerifyParameters),
+    params(("id" = String, Path, description = "The `credentialId`.", example = "demo-aptly"), Query<VerifyParameters>),
     request_body = CredentialPatch,
     responses((status = 200, description = "Updated.", body = CredentialResponse), CredentialUpdateProblems))]
 pub(in crate::api) async fn update(

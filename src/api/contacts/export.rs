@@ -31,7 +31,7 @@ use crate::json::{self, WriteError};
 /// deadline. A credential can have 2 exports at once, a tenant 4. At most 1,000,000 contacts are returned in one response.
 /// Requires the scope `contacts:read`.
 #[utoipa::path(get, path = "/crm/contacts/export", operation_id = "exportContacts", tag = "contacts",
-    params(ExportParameters),
+    params(Query<ExportParameters>),
     responses((status = 200, description = "The contacts, one JSON text per line.", body = ExportLine,
         content_type = "application/x-ndjson"), ExportProblems))]
 pub(in crate::api) async fn export(

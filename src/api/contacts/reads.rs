@@ -37,7 +37,7 @@ use crate::gateway::Gateway;
 /// `scan_limit_reached`. Both have a `nextCursor` that continues after the last row that was read, except for a
 /// `pageNumber` above 1. Requires the scope `contacts:read`.
 #[utoipa::path(get, path = "/crm/contacts", operation_id = "listContacts", tag = "contacts",
-    params(ListParameters),
+    params(Query<ListParameters>),
     responses((status = 200, description = "A page of contacts.", body = ContactListResponse,
         headers(("Link" = String, description = "The URL of the next page, with `rel=\"next\"`, if there is one."))), ListProblems))]
 pub(in crate::api) async fn list(
@@ -61,7 +61,7 @@ pub(in crate::api) async fn list(
 /// Returns the number of contacts that match all filters. If the CRM does not return it, the gateway reads at most 25 pages
 /// of the CRM's list. With more pages, the response is 422 `scan_limit_reached`. Requires the scope `contacts:read`.
 #[utoipa::path(get, path = "/crm/contacts/count", operation_id = "countContacts", tag = "contacts",
-    params(CountParameters),
+    params(Query<CountParameters>),
     responses((status = 200, description = "The number of contacts.", body = CountResponse), CountProblems))]
 pub(in crate::api) async fn count(
     State(gateway): State<Arc<Gateway>>,
@@ -91,7 +91,7 @@ pub(in crate::api) async fn count(
 /// matches itself, the gateway compares up to 25 pages of its list. The contacts are rows of the CRMs' lists: get a contact by
 /// its `id` for all its fields. Requires the scope `contacts:read`.
 #[utoipa::path(get, path = "/crm/contacts/search", operation_id = "searchContacts", tag = "contacts",
-    params(SearchParameters),
+    params(Query<SearchParameters>),
     responses((status = 200, description = "The people found.", body = SearchResponse), SearchProblems))]
 pub(in crate::api) async fn search(
     State(gateway): State<Arc<Gateway>>,
@@ -116,7 +116,7 @@ pub(in crate::api) async fn search(
 /// A write is refused only by a definition that was read live. The definition is read again before the refusal. What was only
 /// seen in contacts refuses nothing. Requires the scope `contacts:read`.
 #[utoipa::path(get, path = "/crm/contacts/fields", operation_id = "describeContactFields", tag = "contacts",
-    params(CredentialOnly),
+    params(Query<CredentialOnly>),
     responses((status = 200, description = "The fields.", body = FieldsResponse), FieldsProblems))]
 pub(in crate::api) async fn fields(
     State(gateway): State<Arc<Gateway>>,
@@ -134,7 +134,7 @@ pub(in crate::api) async fn fields(
 /// Returns one contact, as completely as the CRM shows it. `warnings` name fields that are incomplete. Send the header `ETag`
 /// as `If-Match` when you update or delete the contact. Requires the scope `contacts:read`.
 #[utoipa::path(get, path = "/crm/contacts/{id}", operation_id = "getContact", tag = "contacts",
-    params(("id" = String, Path, description = "The contact's `id` or `remoteId`.", example = "SLAqyjLpZQqytedKG"), CredentialOnly),
+    params(("id" = String, Path, description = "The contact's `id` or `remoteId`.", example = "SLAqyjLpZQqytedKG"), Query<CredentialOnly>),
     responses((status = 200, description = "The contact.", body = ContactResponse), GetProblems))]
 pub(in crate::api) async fn get(
     State(gateway): State<Arc<Gateway>>,

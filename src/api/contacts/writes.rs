@@ -23,7 +23,7 @@ use crate::gateway::contacts::{WriteOptions, WriteRequest};
 /// with the `candidates`. The response shows the contact as the CRM stored it. `warnings` name what the CRM could not store;
 /// with `strict=true` the request is refused instead. Requires the scope `contacts:write`.
 #[utoipa::path(post, path = "/crm/contacts", operation_id = "createContact", tag = "contacts",
-    params(WriteParameters, IdempotencyKey), request_body = ContactDraft,
+    params(Query<WriteParameters>, IdempotencyKey), request_body = ContactDraft,
     responses(
         (status = 200, description = "Created.", body = ContactResponse,
             headers(("Location" = String, description = "The path of the contact."))),
@@ -60,7 +60,7 @@ pub(in crate::api) async fn create(
 /// In an update, a list replaces the whole list; `null`, a blank string or an empty list clears the field; an absent field is
 /// unchanged. In a create, `null`, blank strings and empty lists count as absent. Requires the scope `contacts:write`.
 #[utoipa::path(post, path = "/crm/contacts/upsert", operation_id = "upsertContact", tag = "contacts",
-    params(UpsertParameters, IdempotencyKey), request_body = ContactUpsert,
+    params(Query<UpsertParameters>, IdempotencyKey), request_body = ContactUpsert,
     responses(
         (status = 200, description = "Created or updated.", body = UpsertResponse,
             headers(("Location" = String, description = "The path of the contact."))),
@@ -98,7 +98,7 @@ pub(in crate::api) async fn upsert(
 /// Without `If-Match`, step 3 would overwrite Ann's change. The CRMs do not support conditions. A change that another
 /// program makes between the gateway's check and its write, usually well under a second, is still overwritten.
 #[utoipa::path(patch, path = "/crm/contacts/{id}", operation_id = "updateContact", tag = "contacts",
-    params(("id" = String, Path, description = "The contact's `id` or `remoteId`.", example = "SLAqyjLpZQqytedKG"), WriteParameters, IfMatch, IdempotencyKey),
+    params(("id" = String, Path, description = "The contact's `id` or `remoteId`.", example = "SLAqyjLpZQqytedKG"), Query<WriteParameters>, IfMatch, IdempotencyKey),
     request_body = ContactPatch,
     responses((status = 200, description = "Updated.", body = ContactResponse), UpdateProblems))]
 pub(in crate::api) async fn update(
@@ -122,7 +122,7 @@ pub(in crate::api) async fn update(
 ///
 /// The same as `PATCH`, including partial updates and `If-Match`. It exists for clients of the unified API.
 #[utoipa::path(put, path = "/crm/contacts/{id}", operation_id = "putContact", tag = "contacts",
-    params(("id" = String, Path, description = "The contact's `id` or `remoteId`.", example = "SLAqyjLpZQqytedKG"), WriteParameters, IfMatch, IdempotencyKey),
+    params(("id" = String, Path, description = "The contact's `id` or `remoteId`.", example = "SLAqyjLpZQqytedKG"), Query<WriteParameters>, IfMatch, IdempotencyKey),
     request_body = ContactPatch,
     responses((status = 200, description = "Updated.", body = ContactResponse), UpdateProblems))]
 pub(in crate::api) async fn put(
@@ -142,7 +142,7 @@ pub(in crate::api) async fn put(
 /// Deletes the contact in the CRM, if the CRM supports it and the credential's settings allow it. With `If-Match`, the contact
 /// is deleted only if it has not changed since you read it. Requires the scope `contacts:write`.
 #[utoipa::path(delete, path = "/crm/contacts/{id}", operation_id = "deleteContact", tag = "contacts",
-    params(("id" = String, Path, description = "The contact's `id` or `remoteId`.", example = "SLAqyjLpZQqytedKG"), DeleteParameters, IfMatch, IdempotencyKey),
+    params(("id" = String, Path, description = "The contact's `id` or `remoteId`.", example = "SLAqyjLpZQqytedKG"), Query<DeleteParameters>, IfMatch, IdempotencyKey),
     responses((status = 200, description = "Deleted.", body = DeleteResponse), DeleteProblems))]
 pub(in crate::api) async fn delete(
     State(gateway): State<Arc<Gateway>>,

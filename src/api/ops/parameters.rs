@@ -1,8 +1,5 @@
 //! What the address of the operator page asks for: a page of each list, and whether the browser loads it again.
 
-use utoipa::IntoParams;
-use utoipa::openapi::path::{Parameter, ParameterIn};
-
 use crate::api::extract::{Parameters, QueryReader, Read};
 use crate::gateway::overview::RowRange;
 
@@ -40,6 +37,7 @@ pub(super) struct OpsParameters {
     pub(super) refresh: Option<u32>,
 }
 
+// The page is not in the OpenAPI document.
 impl Parameters for OpsParameters {
     fn read(query: &mut QueryReader) -> Read<Self> {
         let read = OpsList::ALL.map(|list| query.number(list.name(), 1..=PAGE_MOST));
@@ -50,13 +48,6 @@ impl Parameters for OpsParameters {
             *page = number(read?).unwrap_or(1);
         }
         Ok(Self { pages, refresh: number(refresh?) })
-    }
-}
-
-impl IntoParams for OpsParameters {
-    // The page is not in the OpenAPI document.
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        Vec::new()
     }
 }
 
