@@ -17,6 +17,7 @@ const UNUSABLE: u8 = 2;
 pub(super) struct ReaderGone;
 
 /// The error of an output, which is no error if its reader closed it.
+#[expect(clippy::needless_pass_by_value, reason = "it is the function of `map_err`")]
 pub(super) fn unwritable(error: io::Error) -> anyhow::Error {
     match error.kind() {
         io::ErrorKind::BrokenPipe => ReaderGone.into(),

@@ -206,8 +206,7 @@ fn start_logs(
     } else {
         LineFormat::Text { colours: has_colours(&std::io::stderr()) }
     };
-    telemetry::start(level, format, config.log.log_success.one_of())
-        .map_err(|error| anyhow!("{}", error.to_string()))
+    telemetry::start(level, format, config.log.log_success.one_of()).map_err(|error| anyhow!("{error}"))
 }
 
 /// Whether what is written to `stream` may have colours.
@@ -216,7 +215,7 @@ fn has_colours(stream: &impl IsTerminal) -> bool {
 }
 
 async fn opened(flags: &crate::config::Flags) -> anyhow::Result<Components> {
-    Ok(Components::open(&existing(flags)?).await?)
+    Components::open(&existing(flags)?).await
 }
 
 /// The configuration of a command whose database must exist: in the wrong folder it would make another one, and what it stores

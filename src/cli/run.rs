@@ -26,7 +26,7 @@ pub(super) async fn serve(flags: Flags) -> anyhow::Result<()> {
     };
     start_logs(config, config.log.log, is_json)?;
     telemetry::log_warnings(&warnings);
-    Ok(app::serve(server, flags).await?)
+    app::serve(server, flags).await
 }
 
 /// The demo reads no configuration, because that of a real gateway must not affect it.
