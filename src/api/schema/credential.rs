@@ -5,36 +5,38 @@ use std::borrow::Cow;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Rfc3339, Show, listing};
+use super::{Rfc3339, Show, listing, shape};
 use crate::adapters::Account;
 use crate::api::problem::{Problem, ProblemContext};
 use crate::domain::{Failure, abbreviated};
 use crate::gateway::credentials::{CheckRecord, Credential};
 use crate::json::Raw;
 
-/// A link to one CRM account, without its secret.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = Credential)]
-pub(crate) struct CredentialShape<'a> {
-    /// The id, used as `credentialId` in other requests.
-    credential_id: &'a str,
-    /// The provider of the CRM.
-    provider: &'static str,
-    /// A name that is unique in the tenant.
-    name: &'a str,
-    /// The settings as they were sent.
-    #[schema(value_type = Object)]
-    settings: Raw<'a>,
-    /// When it was created.
-    #[schema(value_type = String, format = DateTime)]
-    created_at: Rfc3339,
-    /// When it was last changed.
-    #[schema(value_type = String, format = DateTime)]
-    updated_at: Rfc3339,
-    /// The result of the last check; null if there was none.
-    #[schema(required = true)]
-    last_check: Option<LastCheckShape<'a>>,
+shape! {
+    /// A link to one CRM account, without its secret.
+    #[schema(as = Credential)]
+    pub(crate) struct CredentialShape<'a> of Credential {
+        id, provider, name, settings, created_at, updated_at, last_check
+    } {
+        /// The id, used as `credentialId` in other requests.
+        credential_id: &'a str = id.as_str(),
+        /// The provider of the CRM.
+        provider: &'static str = provider.as_str(),
+        /// A name that is unique in the tenant.
+        name: &'a str = name,
+        /// The settings as they were sent.
+        #[schema(value_type = Object)]
+        settings: Raw<'a> = Raw::from_checked(settings.as_str()),
+        /// When it was created.
+        #[schema(value_type = String, format = DateTime)]
+        created_at: Rfc3339 = Rfc3339(*created_at),
+        /// When it was last changed.
+        #[schema(value_type = String, format = DateTime)]
+        updated_at: Rfc3339 = Rfc3339(*updated_at),
+        /// The result of the last check; null if there was none.
+        #[schema(required = true)]
+        last_check: Option<LastCheckShape<'a>> = last_check.as_ref().map(LastCheckShape::of),
+    }
 }
 
 /// The result of the last check, or of a later call that the CRM refused or accepted.
@@ -55,24 +57,10 @@ struct LastCheckShape<'a> {
     code: Option<&'a str>,
 }
 
-impl Show for Credential {
-    type Shape<'a> = CredentialShape<'a>;
-
-    fn show(&self) -> CredentialShape<'_> {
-        let Self { id, provider, name, settings, created_at, updated_at, last_check } = self;
-        CredentialShape {
-            credential_id: id.as_str(),
-            provider: provider.as_str(),
-            name,
-            settings: Raw::from_checked(settings.as_str()),
-            created_at: Rfc3339(*created_at),
-            updated_at: Rfc3339(*updated_at),
-            last_check: last_check.as_ref().map(|check| {
-                let CheckRecord { at, since, ok, code } = check;
-                let (at, since) = (Rfc3339(*at), Rfc3339(*since));
-                LastCheckShape { at, since, ok: *ok, code: code.as_deref() }
-            }),
-        }
+impl<'a> LastCheckShape<'a> {
+    fn of(check: &'a CheckRecord) -> Self {
+        let CheckRecord { at, since, ok, code } = check;
+        Self { at: Rfc3339(*at), since: Rfc3339(*since), ok: *ok, code: code.as_deref() }
     }
 }
 

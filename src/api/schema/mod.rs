@@ -27,8 +27,8 @@ pub(crate) use key::{KeyListing, KeyResponse};
 pub(super) use list::ContactListResponse;
 pub(super) use provider::{ProvidersResponse, declared_providers, secret_schema, settings_schema};
 pub(super) use search::SearchResponse;
-use serialize::listing;
 pub(super) use serialize::{Each, Rfc3339, Show};
+use serialize::{listing, shape};
 pub(super) use tenant::TenantUsageResponse;
 pub(crate) use tenant::{TenantListing, TenantResponse};
 

@@ -23,6 +23,33 @@ impl<T: Show> Serialize for Each<'_, T> {
     }
 }
 
+/// Declares the public shape of a type, with the value of each field, made of what the pattern binds.
+macro_rules! shape {
+    (
+        $(#[$meta:meta])*
+        $vis:vis struct $name:ident<$life:lifetime> of $of:ident { $($bound:tt)* } {
+            $($(#[$about:meta])* $field_vis:vis $field:ident: $type:ty = $value:expr,)*
+        }
+    ) => {
+        #[derive(Serialize, ToSchema)]
+        #[serde(rename_all = "camelCase")]
+        $(#[$meta])*
+        $vis struct $name<$life> {
+            $($(#[$about])* $field_vis $field: $type,)*
+        }
+
+        impl $crate::api::schema::Show for $of {
+            type Shape<$life> = $name<$life>;
+
+            fn show(&self) -> $name<'_> {
+                let $of { $($bound)* } = self;
+                $name { $($field: $value,)* }
+            }
+        }
+    };
+}
+pub(super) use shape;
+
 /// A page of records, each in its public shape.
 macro_rules! listing {
     (

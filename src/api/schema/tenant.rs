@@ -3,29 +3,20 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Rfc3339, Show, listing};
+use super::{Rfc3339, Show, listing, shape};
 use crate::gateway::tenants::{TenantRecord, Usage};
 
-/// A tenant. It owns credentials and API keys.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = Tenant)]
-pub(crate) struct TenantShape<'a> {
-    /// The id.
-    id: &'a str,
-    /// The unique name.
-    name: &'a str,
-    /// When it was created.
-    #[schema(value_type = String, format = DateTime)]
-    created_at: Rfc3339,
-}
-
-impl Show for TenantRecord {
-    type Shape<'a> = TenantShape<'a>;
-
-    fn show(&self) -> TenantShape<'_> {
-        let Self { id, name, created_at } = self;
-        TenantShape { id: id.as_str(), name, created_at: Rfc3339(*created_at) }
+shape! {
+    /// A tenant. It owns credentials and API keys.
+    #[schema(as = Tenant)]
+    pub(crate) struct TenantShape<'a> of TenantRecord { id, name, created_at } {
+        /// The id.
+        id: &'a str = id.as_str(),
+        /// The unique name.
+        name: &'a str = name,
+        /// When it was created.
+        #[schema(value_type = String, format = DateTime)]
+        created_at: Rfc3339 = Rfc3339(*created_at),
     }
 }
 
