@@ -35,32 +35,26 @@ shape! {
         updated_at: Rfc3339 = Rfc3339(*updated_at),
         /// The result of the last check; null if there was none.
         #[schema(required = true)]
-        last_check: Option<LastCheckShape<'a>> = last_check.as_ref().map(LastCheckShape::of),
+        last_check: Option<LastCheckShape<'a>> = last_check.as_ref().map(Show::show),
     }
 }
 
-/// The result of the last check, or of a later call that the CRM refused or accepted.
-#[derive(Serialize, ToSchema)]
-#[schema(as = LastCheck)]
-struct LastCheckShape<'a> {
-    /// When the credential was checked, or when a call showed that `ok` changed.
-    #[schema(value_type = String, format = DateTime)]
-    at: Rfc3339,
-    /// Since when `ok` has been the same.
-    #[schema(value_type = String, format = DateTime)]
-    since: Rfc3339,
-    /// Whether the CRM accepted the secret.
-    ok: bool,
-    /// The code of the problem, if `ok` is false.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    code: Option<&'a str>,
-}
-
-impl<'a> LastCheckShape<'a> {
-    fn of(check: &'a CheckRecord) -> Self {
-        let CheckRecord { at, since, ok, code } = check;
-        Self { at: Rfc3339(*at), since: Rfc3339(*since), ok: *ok, code: code.as_deref() }
+shape! {
+    /// The result of the last check, or of a later call that the CRM refused or accepted.
+    #[schema(as = LastCheck)]
+    pub(crate) struct LastCheckShape<'a> of CheckRecord { at, since, ok, code } {
+        /// When the credential was checked, or when a call showed that `ok` changed.
+        #[schema(value_type = String, format = DateTime)]
+        at: Rfc3339 = Rfc3339(*at),
+        /// Since when `ok` has been the same.
+        #[schema(value_type = String, format = DateTime)]
+        since: Rfc3339 = Rfc3339(*since),
+        /// Whether the CRM accepted the secret.
+        ok: bool = *ok,
+        /// The code of the problem, if `ok` is false.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
+        code: Option<&'a str> = code.as_deref(),
     }
 }
 
