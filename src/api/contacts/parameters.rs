@@ -174,17 +174,14 @@ impl Parameters for WriteParameters {
 
 /// The parameters of an upsert.
 pub(in crate::api) struct UpsertParameters {
-    pub(super) credential: CredentialId,
-    pub(super) options: WriteOptions,
-    pub(super) is_dry_run: bool,
+    pub(super) write: WriteParameters,
     pub(super) match_on: Option<Vec<IdentityKind>>,
 }
 
 impl Parameters for UpsertParameters {
     fn read(query: &mut QueryReader) -> Read<Self> {
         let (write, match_on) = (WriteParameters::read(query), match_on(query));
-        let WriteParameters { credential, options, is_dry_run } = write?;
-        Ok(Self { credential, options, is_dry_run, match_on: match_on? })
+        Ok(Self { write: write?, match_on: match_on? })
     }
 
     fn documented() -> Vec<Parameter> {
@@ -249,15 +246,13 @@ fn match_on(query: &mut QueryReader) -> Read<Option<Vec<IdentityKind>>> {
 }
 
 /// The parameters of a delete.
-pub(in crate::api) struct DeleteParameters {
-    pub(super) credential: CredentialId,
-    pub(super) is_dry_run: bool,
-}
+pub(in crate::api) struct DeleteParameters(pub(super) WriteParameters);
 
 impl Parameters for DeleteParameters {
     fn read(query: &mut QueryReader) -> Read<Self> {
         let (credential, is_dry_run) = (query.credential(), query.flag("dryRun", false));
-        Ok(Self { credential: credential?, is_dry_run: is_dry_run? })
+        let options = WriteOptions::default();
+        Ok(Self(WriteParameters { credential: credential?, options, is_dry_run: is_dry_run? }))
     }
 
     fn documented() -> Vec<Parameter> {

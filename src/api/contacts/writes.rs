@@ -13,9 +13,26 @@ use crate::api::extract::{
 use crate::api::openapi::problems::{CreateProblems, DeleteProblems, UpdateProblems, UpsertProblems};
 use crate::api::response;
 use crate::api::schema::{ContactResponse, DeleteResponse, UpsertResponse};
-use crate::domain::{ContactDraft, ContactPatch, ContactUpsert, Result};
+use crate::domain::{CallContext, Caller, ContactDraft, ContactPatch, ContactUpsert, Result};
 use crate::gateway::Gateway;
-use crate::gateway::contacts::{WriteOptions, WriteRequest};
+use crate::gateway::contacts::{Condition, ResponseBuilder, WriteRequest};
+use crate::gateway::writes::RequestIdentity;
+
+impl WriteParameters {
+    /// The write that is asked for.
+    fn request(
+        self,
+        context: CallContext,
+        caller: Caller,
+        condition: Option<Condition>,
+        identity: Option<RequestIdentity>,
+        render: ResponseBuilder,
+    ) -> WriteRequest {
+        let Self { credential, options, is_dry_run } = self;
+        let dry_run = is_dry_run.then(rendered::planned);
+        WriteRequest { context, caller, credential, options, condition, identity, render, dry_run }
+    }
+}
 
 /// Create a contact
 ///
@@ -36,11 +53,9 @@ pub(in crate::api) async fn create(
     Query(asked): Query<WriteParameters>,
     written: IdempotentJson<ContactDraft>,
 ) -> Result<Response> {
-    let WriteParameters { credential, options, is_dry_run } = asked;
     let IdempotentJson { body, identity, keyed } = written;
-    let render = rendered::created(&credential, keyed);
-    let (dry_run, condition) = (is_dry_run.then(rendered::planned), None);
-    let request = WriteRequest { context, caller, credential, options, condition, identity, render, dry_run };
+    let render = rendered::created(&asked.credential, keyed);
+    let request = asked.request(context, caller, None, identity, render);
     gateway.contacts.create(request, body).await.map(response::respond)
 }
 
@@ -70,14 +85,12 @@ pub(in crate::api) async fn upsert(
     ContactsWriter(caller): ContactsWriter,
     Context(context): Context,
     _: Unconditional,
-    Query(asked): Query<UpsertParameters>,
+    Query(UpsertParameters { write, match_on }): Query<UpsertParameters>,
     written: IdempotentJson<ContactUpsert>,
 ) -> Result<Response> {
-    let UpsertParameters { credential, options, is_dry_run, match_on } = asked;
     let IdempotentJson { body, identity, keyed } = written;
-    let render = rendered::upserted(&credential, keyed);
-    let (dry_run, condition) = (is_dry_run.then(rendered::planned), None);
-    let request = WriteRequest { context, caller, credential, options, condition, identity, render, dry_run };
+    let render = rendered::upserted(&write.credential, keyed);
+    let request = write.request(context, caller, None, identity, render);
     gateway.contacts.upsert(request, body, match_on).await.map(response::respond)
 }
 
@@ -110,11 +123,8 @@ pub(in crate::api) async fn update(
     Query(asked): Query<WriteParameters>,
     written: IdempotentJson<ContactPatch>,
 ) -> Result<Response> {
-    let WriteParameters { credential, options, is_dry_run } = asked;
     let IdempotentJson { body, identity, keyed } = written;
-    let render = rendered::updated(keyed);
-    let dry_run = is_dry_run.then(rendered::planned);
-    let request = WriteRequest { context, caller, credential, options, condition, identity, render, dry_run };
+    let request = asked.request(context, caller, condition, identity, rendered::updated(keyed));
     gateway.contacts.update(request, &id, body).await.map(response::respond)
 }
 
@@ -150,13 +160,10 @@ pub(in crate::api) async fn delete(
     ContactPath(id): ContactPath,
     Context(context): Context,
     IfMatch(condition): IfMatch,
-    Query(asked): Query<DeleteParameters>,
+    Query(DeleteParameters(asked)): Query<DeleteParameters>,
     keyed: IdempotencyKey,
 ) -> Result<Response> {
-    let DeleteParameters { credential, is_dry_run } = asked;
-    let dry_run = is_dry_run.then(rendered::planned);
-    let (identity, options) = (keyed.identity(""), WriteOptions::default());
-    let render = rendered::deleted(keyed);
-    let request = WriteRequest { context, caller, credential, options, condition, identity, render, dry_run };
+    let identity = keyed.identity("");
+    let request = asked.request(context, caller, condition, identity, rendered::deleted(keyed));
     gateway.contacts.delete(request, &id).await.map(response::respond)
 }
