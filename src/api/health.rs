@@ -56,6 +56,6 @@ pub(super) async fn ready(
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// All metrics. They name no tenant, so no key is needed.
-pub(super) async fn metrics(_: Query<NoParameters>) -> Response {
+pub(super) async fn scrape(_: Query<NoParameters>) -> Response {
     ([(header::CONTENT_TYPE, TEXT)], series::page()).into_response()
 }

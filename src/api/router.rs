@@ -31,7 +31,7 @@ fn pages(public_url: Option<PublicUrl>) -> Router<AppState> {
 
 /// What operators look at: the metrics, which need no key because they name no tenant and no person, and the operator page.
 fn for_operators() -> Router<AppState> {
-    Router::new().route("/metrics", get(health::metrics)).merge(ops::routes())
+    Router::new().route("/metrics", get(health::scrape)).merge(ops::routes())
 }
 
 /// The router of the whole HTTP API.
