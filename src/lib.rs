@@ -6,7 +6,7 @@
 //!
 //! 1. [`app`] listens: `app/serve.rs` is the process, `app/server` its connections, `app/mod.rs` joins everything below.
 //! 2. [`api`] is the HTTP edge. `api/admission` limits the requests in flight. `api/routes.rs` shows all routes as a table, and
-//!    `api/router.rs` the order of the layers. The handler in `api/contacts/update.rs` extracts credential, deadline and body, calls the
+//!    `api/router.rs` the order of the layers. The handler in `api/contacts/writes.rs` extracts credential, deadline and body, calls the
 //!    gateway and responds. `api/request` reads JSON, `api/schema` writes it, and `api/problem` turns failures into problems.
 //! 3. [`auth`] turns the `Authorization` header into a [`domain::Caller`]: a tenant and scopes.
 //! 4. [`gateway`] is the behaviour that is the same for all CRMs. In `gateway/contacts`, `request.rs` shows the order

@@ -1,4 +1,4 @@
-//! Operations on credentials.
+//! Operations on credentials, and the CRMs that credentials are for.
 
 use std::sync::Arc;
 
@@ -6,17 +6,20 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 
+use crate::adapters::AdapterSpec;
 use crate::api::extract::{
-    Context, CredentialPath, CredentialsReader, CredentialsWriter, IdempotencyKey, IdempotentJson, JsonBody,
-    ListingParameters, NoParameters, Query, VerifyParameters,
+    Context, CredentialPath, CredentialsReader, CredentialsWriter, IdPath, IdempotencyKey, IdempotentJson,
+    JsonBody, ListingParameters, NoParameters, Query, Signed, VerifyParameters,
 };
 use crate::api::openapi::problems::{
     CredentialCheckProblems, CredentialCreateProblems, CredentialListProblems, CredentialProblems,
-    CredentialUpdateProblems,
+    CredentialUpdateProblems, ProvidersProblems,
 };
 use crate::api::problem::ProblemContext;
 use crate::api::response;
-use crate::api::schema::{CheckResponse, CredentialListing, CredentialResponse};
+use crate::api::schema::{
+    CheckResponse, CredentialListing, CredentialResponse, ProvidersResponse, declared_providers,
+};
 use crate::domain::Result;
 use crate::gateway::Gateway;
 use crate::gateway::credentials::{
@@ -28,7 +31,7 @@ use crate::gateway::credentials::{
 /// Links a CRM account. The secret is checked with the CRM first, unless `verify=false`. It is then stored sealed, and never
 /// shown again. If the CRM rejects it, the response is 424 and nothing is stored. Requires the scope `credentials:write`.
 #[utoipa::path(post, path = "/credentials", operation_id = "createCredential", tag = "credentials",
-    params(VerifyParameters, IdempotencyKey), request_body = CredentialDraft,
+    params(Query<VerifyParameters>, IdempotencyKey), request_body = CredentialDraft,
     responses(
         (status = 201, description = "Created.", body = CredentialResponse,
             headers(("Location" = String, description = "The path of the credential."))),
@@ -58,7 +61,7 @@ pub(in crate::api) async fn create(
 pub(in crate::api) async fn get(
     State(gateway): State<Arc<Gateway>>,
     CredentialsReader(caller): CredentialsReader,
-    CredentialPath(id): CredentialPath,
+    IdPath(id): CredentialPath,
     _: Query<NoParameters>,
 ) -> Result<Response> {
     let credential = gateway.credentials.get(&caller, &id).await?;
@@ -69,7 +72,7 @@ pub(in crate::api) async fn get(
 ///
 /// Lists the credentials that the key may use, oldest first. Requires the scope `credentials:read`.
 #[utoipa::path(get, path = "/credentials", operation_id = "listCredentials", tag = "credentials",
-    params(ListingParameters),
+    params(Query<ListingParameters>),
     responses((status = 200, description = "A page of credentials.", body = CredentialListing), CredentialListProblems))]
 pub(in crate::api) async fn list(
     State(gateway): State<Arc<Gateway>>,
@@ -86,13 +89,13 @@ pub(in crate::api) async fn list(
 /// belongs to one host. A changed secret or base URL is checked with the CRM first, unless `verify=false`. Requires the
 /// scope `credentials:write`. A key that is limited to a list of credentials cannot change the `name`.
 #[utoipa::path(patch, path = "/credentials/{id}", operation_id = "updateCredential", tag = "credentials",
-    params(("id" = String, Path, description = "The `credentialId`.", example = "demo-aptly"), VerifyParameters),
+    params(("id" = String, Path, description = "The `credentialId`.", example = "demo-aptly"), Query<VerifyParameters>),
     request_body = CredentialPatch,
     responses((status = 200, description = "Updated.", body = CredentialResponse), CredentialUpdateProblems))]
 pub(in crate::api) async fn update(
     State(gateway): State<Arc<Gateway>>,
     CredentialsWriter(caller): CredentialsWriter,
-    CredentialPath(id): CredentialPath,
+    IdPath(id): CredentialPath,
     Context(context): Context,
     Query(asked): Query<VerifyParameters>,
     JsonBody(patch): JsonBody<CredentialPatch>,
@@ -111,7 +114,7 @@ pub(in crate::api) async fn delete(
     State(gateway): State<Arc<Gateway>>,
     CredentialsWriter(caller): CredentialsWriter,
     Context(context): Context,
-    CredentialPath(id): CredentialPath,
+    IdPath(id): CredentialPath,
     _: Query<NoParameters>,
 ) -> Result<Response> {
     gateway.credentials.delete(&context, &caller, &id).await?;
@@ -129,11 +132,26 @@ pub(in crate::api) async fn delete(
 pub(in crate::api) async fn check(
     State(gateway): State<Arc<Gateway>>,
     CredentialsReader(caller): CredentialsReader,
-    CredentialPath(id): CredentialPath,
+    IdPath(id): CredentialPath,
     Context(context): Context,
     _: Query<NoParameters>,
     occurrence: ProblemContext,
 ) -> Result<Response> {
     let checked = gateway.credentials.check(&context, &caller, &id).await?;
     response::ok(&CheckResponse::of(&checked.outcome, checked.took, &occurrence))
+}
+
+/// List the supported CRMs
+///
+/// Returns for each CRM its operations, fields, filters and rate limits, and the settings and secret of a credential as JSON
+/// Schema, from which an app can build its form to connect an account. Nothing is sent to a CRM. Any valid key may call it.
+#[utoipa::path(get, path = "/providers", operation_id = "listProviders", tag = "credentials",
+    responses((status = 200, description = "The supported CRMs.", body = ProvidersResponse), ProvidersProblems))]
+pub(in crate::api) async fn providers(
+    State(gateway): State<Arc<Gateway>>,
+    _: Signed,
+    _: Query<NoParameters>,
+) -> Result<Response> {
+    let limits = |spec: &AdapterSpec| gateway.credentials.rate_limits(spec);
+    response::ok(&ProvidersResponse::of(&declared_providers(), limits))
 }

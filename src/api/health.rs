@@ -1,9 +1,10 @@
-//! Health checks: liveness and readiness.
+//! What watches the process: health checks and the metrics.
 
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+use http::header;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -12,6 +13,7 @@ use super::openapi::problems::{Liveness, Readying};
 use super::{Readiness, response};
 use crate::domain::Result;
 use crate::gateway::Gateway;
+use crate::telemetry::series;
 
 /// The state of the process.
 #[derive(Serialize, ToSchema)]
@@ -48,4 +50,12 @@ pub(super) async fn ready(
     readiness().await?;
     let store = if gateway.database.is_full() { "full" } else { "ok" };
     response::ok(&Health { status: "ready", store: Some(store) })
+}
+
+/// The content type of Prometheus's text format.
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// All metrics. They name no tenant, so no key is needed.
+pub(super) async fn scrape(_: Query<NoParameters>) -> Response {
+    ([(header::CONTENT_TYPE, TEXT)], series::page()).into_response()
 }

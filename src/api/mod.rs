@@ -1,30 +1,26 @@
 //! The HTTP API: the route table, request parsing and responses.
 //!
 //! [`router()`] shows every route and, in one function, the order of the layers around them. A handler
-//! authorises the caller, extracts its arguments, calls the gateway and returns a response; each operation is one file.
+//! authorises the caller, extracts its arguments, calls the gateway and returns a response.
 //! [`problem`] converts every [`crate::domain::Failure`] to `application/problem+json`.
 
+mod admin;
 mod admission;
-mod audit;
 mod contacts;
 mod credentials;
 mod docs;
 mod extract;
 mod health;
-mod keys;
 mod layers;
 pub mod openapi;
 mod ops;
 pub mod problem;
-mod providers;
 mod request;
 mod response;
 mod router;
 mod routes;
 pub(crate) mod schema;
-mod scrape;
 mod state;
-mod tenants;
 mod unknown;
 
 pub use admission::RequestAdmission;

@@ -10,7 +10,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::routes::{open_routes, operator_routes, tenant_routes};
 use super::unknown::{unknown_method, unknown_path};
-use super::{AppState, EdgeSettings, RequestAdmission, docs, layers, ops, scrape};
+use super::{AppState, EdgeSettings, RequestAdmission, docs, health, layers, ops};
 use crate::config::PublicUrl;
 use crate::telemetry::history::RequestHistory;
 
@@ -31,7 +31,7 @@ fn pages(public_url: Option<PublicUrl>) -> Router<AppState> {
 
 /// What operators look at: the metrics, which need no key because they name no tenant and no person, and the operator page.
 fn for_operators() -> Router<AppState> {
-    Router::new().route("/metrics", get(scrape::page)).merge(ops::routes())
+    Router::new().route("/metrics", get(health::scrape)).merge(ops::routes())
 }
 
 /// The router of the whole HTTP API.

@@ -3,26 +3,26 @@
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{AppState, audit, contacts, credentials, health, keys, providers, tenants};
+use super::{AppState, admin, contacts, credentials, health};
 
 /// The documented routes for tenants.
 #[rustfmt::skip]
 pub(super) fn tenant_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         // contacts
-        .routes(routes!(contacts::list::list, contacts::create::create))
-        .routes(routes!(contacts::count::count))
-        .routes(routes!(contacts::search::search))
+        .routes(routes!(contacts::reads::list, contacts::writes::create))
+        .routes(routes!(contacts::reads::count))
+        .routes(routes!(contacts::reads::search))
         .routes(routes!(contacts::export::export))
-        .routes(routes!(contacts::upsert::upsert))
-        .routes(routes!(contacts::fields::fields))
-        .routes(routes!(contacts::get::get, contacts::update::update, contacts::update::put, contacts::delete::delete))
+        .routes(routes!(contacts::writes::upsert))
+        .routes(routes!(contacts::reads::fields))
+        .routes(routes!(contacts::reads::get, contacts::writes::update, contacts::writes::put, contacts::writes::delete))
         // credentials
         .routes(routes!(credentials::list, credentials::create))
         .routes(routes!(credentials::get, credentials::update, credentials::delete))
         .routes(routes!(credentials::check))
         // providers
-        .routes(routes!(providers::list))
+        .routes(routes!(credentials::providers))
 }
 
 /// The documented routes that need no authentication.
@@ -33,9 +33,9 @@ pub(super) fn open_routes() -> OpenApiRouter<AppState> {
 /// The documented routes for the operator.
 pub(super) fn operator_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(tenants::list, tenants::create))
-        .routes(routes!(tenants::get, tenants::delete))
-        .routes(routes!(keys::list, keys::create))
-        .routes(routes!(keys::revoke))
-        .routes(routes!(audit::list))
+        .routes(routes!(admin::list_tenants, admin::create_tenant))
+        .routes(routes!(admin::get_tenant, admin::delete_tenant))
+        .routes(routes!(admin::list_keys, admin::create_key))
+        .routes(routes!(admin::revoke_key))
+        .routes(routes!(admin::list_audit))
 }

@@ -4,10 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
+use anyhow::anyhow;
 use secrecy::ExposeSecret;
 use tracing::level_filters::LevelFilter;
 
-use super::cli_error::{CliError, CliOutcome};
 use super::gateway_client::status;
 use super::output::Output;
 use super::{must_exist, start_logs};
@@ -18,7 +18,7 @@ use crate::store::{Location, Store};
 const HEALTH_TIME: Duration = Duration::from_secs(3);
 
 /// Prints every value with its origin if all are valid, otherwise every fault.
-pub(super) async fn check_config(flags: &Flags, live: bool, output: &mut Output) -> CliOutcome {
+pub(super) async fn check_config(flags: &Flags, live: bool, output: &mut Output) -> anyhow::Result<()> {
     let inspected = app::inspect(flags);
     for warning in inspected.warnings() {
         Output::note(format!("warning: {warning}"));
@@ -63,30 +63,28 @@ fn location(given: &SettingValue) -> String {
         .map_or_else(|_| given.shown(ValueKind::Database), |location| location.to_string())
 }
 
-pub(super) async fn migrate(config: &Config, output: &mut Output) -> CliOutcome {
+pub(super) async fn migrate(config: &Config, output: &mut Output) -> anyhow::Result<()> {
     let store = Store::open(&Location::parse(config.storage.database_url.expose_secret())?).await?;
     let schema = store.database.schema().await?;
     store.database.close().await;
     output.line(format!("The database has schema {schema}, which is up to date."))
 }
 
-pub(super) async fn backup(config: &Config, file: &Path) -> CliOutcome {
+pub(super) async fn backup(config: &Config, file: &Path) -> anyhow::Result<()> {
     Store::backup(&Location::parse(config.storage.database_url.expose_secret())?, file).await?;
     Output::note(format!("Copied the database to {}.", file.display()));
     Ok(())
 }
 
-pub(super) async fn healthcheck(config: &Config) -> CliOutcome {
+pub(super) async fn healthcheck(config: &Config) -> anyhow::Result<()> {
     let ServerSettings { listen, ops_listen, .. } = config.server;
     // The listener for health checks has its own connections, which callers cannot use up, and no TLS.
     let scheme = if ops_listen.is_none() && config.server.tls().is_some() { "https" } else { "http" };
     let address = reachable(ops_listen.unwrap_or(listen));
     match status(&format!("{scheme}://{address}/readyz"), HEALTH_TIME).await {
         Ok(200) => Ok(()),
-        Ok(status) => {
-            Err(CliError::failed(format!("the server at {address} is not ready: it responds with {status}")))
-        }
-        Err(reason) => Err(CliError::failed(format!("no server responds at {address}: {reason}"))),
+        Ok(status) => Err(anyhow!("the server at {address} is not ready: it responds with {status}")),
+        Err(reason) => Err(anyhow!("no server responds at {address}: {reason}")),
     }
 }
 

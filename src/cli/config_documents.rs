@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 
 use clap::Subcommand;
 
-use super::cli_error::CliOutcome;
 use super::output::Output;
 use crate::config::{self, SECTIONS};
 
@@ -16,7 +15,7 @@ pub(super) enum ConfigCommand {
     Schema,
 }
 
-pub(super) fn run(command: &ConfigCommand, output: &mut Output) -> CliOutcome {
+pub(super) fn run(command: &ConfigCommand, output: &mut Output) -> anyhow::Result<()> {
     match command {
         ConfigCommand::Example => output.text(&config::example()),
         ConfigCommand::Schema => output.text(&config::schema()),

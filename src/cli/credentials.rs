@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
-use serde::Serialize;
+use serde_json::json;
 
-use super::cli_error::{CliError, CliOutcome};
 use super::confirm::confirm;
 use super::output::{Output, time};
 use super::secret;
 use super::tenants::collect_all;
-use crate::adapters;
+use crate::adapters::{self, Account};
 use crate::api::schema::{CredentialListing, CredentialResponse};
 use crate::app::Components;
 use crate::domain::{CallContext, Caller, Principal, RawJson, Scope, Scopes, Text};
@@ -111,7 +111,11 @@ pub(super) struct CredentialChange {
     json: bool,
 }
 
-pub(super) async fn run(parts: &Components, command: CredentialsCommand, output: &mut Output) -> CliOutcome {
+pub(super) async fn run(
+    parts: &Components,
+    command: CredentialsCommand,
+    output: &mut Output,
+) -> anyhow::Result<()> {
     match command {
         CredentialsCommand::Add { tenant, provider, name, settings, secret_file, no_verify, json } => {
             let caller = operator_for(parts, &tenant).await?;
@@ -149,7 +153,7 @@ pub(super) async fn run(parts: &Components, command: CredentialsCommand, output:
     }
 }
 
-async fn update(parts: &Components, change: CredentialChange, output: &mut Output) -> CliOutcome {
+async fn update(parts: &Components, change: CredentialChange, output: &mut Output) -> anyhow::Result<()> {
     let CredentialChange { tenant, credential, name, settings, secret, secret_file, no_verify, json } =
         change;
     let (caller, id) = (operator_for(parts, &tenant).await?, credential.as_str().into());
@@ -166,14 +170,14 @@ async fn update(parts: &Components, change: CredentialChange, output: &mut Outpu
     Ok(())
 }
 
-fn parsed(settings: String) -> Result<RawJson, CliError> {
+fn parsed(settings: String) -> anyhow::Result<RawJson> {
     json::check(&settings, json::REQUEST)
-        .map_err(|fault| CliError::failed(format!("--settings is not valid JSON: {}", fault.reason())))?;
+        .map_err(|fault| anyhow!("--settings is not valid JSON: {}", fault.reason()))?;
     Ok(RawJson::from_validated(Text::from(settings)))
 }
 
 /// The operator has all rights of the tenant.
-async fn operator_for(parts: &Components, tenant: &str) -> Result<Caller, CliError> {
+async fn operator_for(parts: &Components, tenant: &str) -> anyhow::Result<Caller> {
     let tenant = parts.gateway.tenants.find(tenant).await?.id;
     Ok(Caller {
         tenant,
@@ -187,7 +191,7 @@ fn context() -> CallContext {
     CallContext::within(PROBE_TIME, Text::from_static("command-line"))
 }
 
-fn list(all: &Listing<Credential>, json: bool, output: &mut Output) -> CliOutcome {
+fn list(all: &Listing<Credential>, json: bool, output: &mut Output) -> anyhow::Result<()> {
     if json {
         return output.json(&CredentialListing::of(all));
     }
@@ -208,50 +212,28 @@ fn list(all: &Listing<Credential>, json: bool, output: &mut Output) -> CliOutcom
     output.table(["CREDENTIAL", "PROVIDER", "NAME", "UPDATED", "HEALTH"], &rows)
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ShownReport<'a> {
-    ok: bool,
-    account: Option<ShownAccount<'a>>,
-    duration_ms: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    problem: Option<ShownProblem<'a>>,
-}
-
-#[derive(Serialize)]
-struct ShownAccount<'a> {
-    id: Option<&'a str>,
-    name: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct ShownProblem<'a> {
-    code: &'static str,
-    detail: &'a str,
-}
-
-fn report(CheckOutcome { outcome, took }: &CheckOutcome, json: bool, output: &mut Output) -> CliOutcome {
-    let account = outcome.as_ref().ok();
+fn report(
+    CheckOutcome { outcome, took }: &CheckOutcome,
+    json: bool,
+    output: &mut Output,
+) -> anyhow::Result<()> {
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     if json {
-        output.json(&ShownReport {
-            ok: outcome.is_ok(),
-            account: account
-                .map(|account| ShownAccount { id: account.id.as_deref(), name: account.name.as_deref() }),
-            duration_ms,
-            problem: outcome
-                .as_ref()
-                .err()
-                .map(|failure| ShownProblem { code: failure.kind.code(), detail: failure.detail.as_str() }),
-        })?;
-    } else if let Some(account) = account {
-        let name = account.name.as_deref().or(account.id.as_deref()).unwrap_or("an account without a name");
+        let account = outcome
+            .as_ref()
+            .ok()
+            .map(|Account { id, name }| json!({ "id": id.as_deref(), "name": name.as_deref() }));
+        let mut shown = json!({ "ok": outcome.is_ok(), "account": account, "durationMs": duration_ms });
+        if let Err(failure) = outcome {
+            shown["problem"] = json!({ "code": failure.kind.code(), "detail": failure.detail.as_str() });
+        }
+        output.json(&shown)?;
+    } else if let Ok(Account { id, name }) = outcome {
+        let name = name.as_deref().or(id.as_deref()).unwrap_or("an account without a name");
         output.line(format!("ok: {name}, {duration_ms} ms"))?;
     }
     match outcome {
         Ok(_) => Ok(()),
-        Err(failure) => {
-            Err(CliError::failed(format!("{}: {}", failure.kind.code(), failure.detail.as_str())))
-        }
+        Err(failure) => bail!("{}: {}", failure.kind.code(), failure.detail.as_str()),
     }
 }

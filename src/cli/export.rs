@@ -6,12 +6,13 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::{anyhow, bail};
 use clap::Args;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::cli_error::{CliError, CliOutcome};
+use super::cli_error::{ReaderGone, unwritable};
 use super::contact_columns;
 use super::file_format::FileFormat;
 use super::gateway_client::{Backoff, GatewayClient, GatewayFlags, GatewayProblem, GatewayStream};
@@ -82,12 +83,12 @@ struct Cut {
     may_continue: bool,
 }
 
-pub(super) async fn run(flags: ExportFlags) -> CliOutcome {
+pub(super) async fn run(flags: ExportFlags) -> anyhow::Result<()> {
     let client = GatewayClient::new(&flags.gateway)?;
     let mut filters = Vec::new();
     for filter in &flags.filter {
         let pair = filter.split_once('=');
-        filters.push(pair.ok_or_else(|| CliError::failed(format!("--filter {filter}: must be NAME=VALUE")))?);
+        filters.push(pair.ok_or_else(|| anyhow!("--filter {filter}: must be NAME=VALUE"))?);
     }
     client.check().await?;
     let total = total(&client, &filters).await;
@@ -104,11 +105,11 @@ pub(super) async fn run(flags: ExportFlags) -> CliOutcome {
     };
     let outcome = tokio::select! {
         outcome = export.run() => outcome,
-        _ = app::stopped() => Err(CliError::failed("stopped")),
+        _ = app::stopped() => Err(anyhow!("stopped")),
     };
     let Export { seen, mut file, cursor, bar, warnings, .. } = export;
     drop(bar);
-    file.writer.flush()?;
+    file.writer.flush().map_err(unwritable)?;
     if outcome.is_err() && seen.is_empty() && cursor.is_none() {
         remove_new(&flags)?;
     }
@@ -126,13 +127,10 @@ pub(super) async fn run(flags: ExportFlags) -> CliOutcome {
             }
             Ok(())
         }
-        (Err(CliError::Failed(reason, causes)), Some(cursor)) => Err(CliError::Failed(
-            format!(
-                "{reason}\n{} contacts were written; to continue, run the same command with --cursor {cursor} (some contacts may come again)",
-                seen.len()
-            ),
-            causes,
-        )),
+        (Err(error), Some(cursor)) if !error.is::<ReaderGone>() => bail!(
+            "{error}\n{} contacts were written; to continue, run the same command with --cursor {cursor} (some contacts may come again)",
+            seen.len()
+        ),
         (outcome, _) => outcome,
     }
 }
@@ -163,7 +161,7 @@ struct Export<'a> {
 
 impl Export<'_> {
     /// Continues at the last checkpoint until the export is complete.
-    async fn run(&mut self) -> CliOutcome {
+    async fn run(&mut self) -> anyhow::Result<()> {
         let mut backoff = Backoff::new();
         loop {
             let before = self.seen.len();
@@ -172,7 +170,7 @@ impl Export<'_> {
                 backoff = Backoff::new();
             }
             let wait = backoff.next(cut.pause, PATIENCE).filter(|_| cut.may_continue);
-            let Some(wait) = wait else { return Err(CliError::failed(cut.reason)) };
+            let Some(wait) = wait else { bail!("{}", cut.reason) };
             self.bar.tell(&cut.reason);
             tokio::time::sleep(wait).await;
             self.bar.tell("");
@@ -180,7 +178,7 @@ impl Export<'_> {
     }
 
     /// Reads one response to its end; `None` if the export is complete.
-    async fn one_response(&mut self) -> Result<Option<Cut>, CliError> {
+    async fn one_response(&mut self) -> anyhow::Result<Option<Cut>> {
         let broken = |reason| Some(Cut { reason, pause: None, may_continue: true });
         let cursor = self.cursor.iter().map(|cursor| ("cursor", cursor.as_str()));
         let query: Vec<(&str, &str)> = self.filters.iter().copied().chain(cursor).collect();
@@ -202,7 +200,7 @@ impl Export<'_> {
             match serde_json::from_str::<ExportedLine<'_>>(&line) {
                 Ok(ExportedLine::Contact(contact)) => self.write(contact)?,
                 Ok(ExportedLine::Checkpoint(cursor)) => {
-                    self.file.writer.flush()?;
+                    self.file.writer.flush().map_err(unwritable)?;
                     self.cursor = Some(cursor);
                 }
                 Ok(ExportedLine::End(ExportedEnd { complete, checkpoint, problem, warnings })) => {
@@ -221,15 +219,15 @@ impl Export<'_> {
                     return Ok(Some(Cut { reason, pause: None, may_continue }));
                 }
                 Err(error) => {
-                    return Err(CliError::failed(format!("a line of the response cannot be read: {error}")));
+                    bail!("a line of the response cannot be read: {error}");
                 }
             }
         }
     }
 
-    fn write(&mut self, contact: &RawValue) -> CliOutcome {
+    fn write(&mut self, contact: &RawValue) -> anyhow::Result<()> {
         let known: ContactId = serde_json::from_str(contact.get())
-            .map_err(|error| CliError::failed(format!("a contact of the response has no id: {error}")))?;
+            .map_err(|error| anyhow!("a contact of the response has no id: {error}"))?;
         if self.seen.insert(short_digest(known.id.as_bytes())) {
             self.file.write(contact)?;
             self.bar.advance(1);
@@ -248,7 +246,7 @@ struct ContactFile {
 }
 
 impl ContactFile {
-    fn open(flags: &ExportFlags) -> Result<Self, CliError> {
+    fn open(flags: &ExportFlags) -> anyhow::Result<Self> {
         let (continues, is_csv) = (flags.cursor.is_some(), flags.format == FileFormat::Csv);
         let writer: Box<dyn Write + Send> = match &flags.output {
             Some(path) => Box::new(file(path, continues)?),
@@ -262,41 +260,38 @@ impl ContactFile {
         Ok(file)
     }
 
-    fn write(&mut self, contact: &RawValue) -> CliOutcome {
+    fn write(&mut self, contact: &RawValue) -> anyhow::Result<()> {
         let Some(entries) = self.entries else {
-            self.writer.write_all(contact.get().as_bytes())?;
-            return Ok(self.writer.write_all(b"\n")?);
+            return writeln!(self.writer, "{}", contact.get()).map_err(unwritable);
         };
-        let contact: Value = serde_json::from_str(contact.get()).map_err(|error| {
-            CliError::failed(format!("a contact of the response cannot be read: {error}"))
-        })?;
+        let contact: Value = serde_json::from_str(contact.get())
+            .map_err(|error| anyhow!("a contact of the response cannot be read: {error}"))?;
         let (cells, is_whole) = contact_columns::cells(&contact, entries);
         self.shortened += u64::from(!is_whole);
         self.record(&cells)
     }
 
-    fn record(&mut self, cells: &[String]) -> CliOutcome {
+    fn record(&mut self, cells: &[String]) -> anyhow::Result<()> {
         let mut writer = csv::Writer::from_writer(&mut self.writer);
         let written = writer.write_record(cells).map_err(io::Error::from);
-        Ok(written.and_then(|()| writer.flush())?)
+        written.and_then(|()| writer.flush()).map_err(unwritable)
     }
 }
 
 /// Removes the file if this run made it, so that the corrected command can be run.
-fn remove_new(flags: &ExportFlags) -> CliOutcome {
+fn remove_new(flags: &ExportFlags) -> anyhow::Result<()> {
     match &flags.output {
-        Some(path) if flags.cursor.is_none() => Ok(std::fs::remove_file(path)?),
+        Some(path) if flags.cursor.is_none() => std::fs::remove_file(path).map_err(unwritable),
         _ => Ok(()),
     }
 }
 
-fn file(path: &Path, continues: bool) -> Result<File, CliError> {
+fn file(path: &Path, continues: bool) -> anyhow::Result<File> {
     let opened = if continues { OpenOptions::new().append(true).open(path) } else { File::create_new(path) };
     opened.map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => CliError::failed(format!(
-            "{} exists already; to continue it add --cursor, or choose another name",
-            path.display()
-        )),
-        _ => CliError::failed(format!("{} cannot be opened: {error}", path.display())),
+        io::ErrorKind::AlreadyExists => {
+            anyhow!("{} exists already; to continue it add --cursor, or choose another name", path.display())
+        }
+        _ => anyhow!("{} cannot be opened: {error}", path.display()),
     })
 }

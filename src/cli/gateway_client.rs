@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::{anyhow, bail};
 use clap::Args;
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
@@ -10,7 +11,6 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use url::Url;
 
-use super::cli_error::CliError;
 use crate::upstream::is_ca_as_end_entity;
 use crate::{clock, config};
 
@@ -129,11 +129,10 @@ struct GatewayFault {
 
 impl GatewayClient {
     /// Fails with a sentence if the URL or the key cannot be used.
-    pub(super) fn new(flags: &GatewayFlags) -> Result<Self, CliError> {
+    pub(super) fn new(flags: &GatewayFlags) -> anyhow::Result<Self> {
         let base = Url::parse(&flags.url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        let base = base.ok_or_else(|| {
-            CliError::failed("--url must be an http or https URL, such as http://127.0.0.1:8080")
-        })?;
+        let base =
+            base.ok_or_else(|| anyhow!("--url must be an http or https URL, such as http://127.0.0.1:8080"))?;
         #[expect(
             clippy::disallowed_methods,
             reason = "the other clients call CRMs; this one calls the gateway"
@@ -144,7 +143,7 @@ impl GatewayClient {
             .retry(reqwest::retry::never())
             .connect_timeout(CONNECT_TIME)
             .build()
-            .map_err(|error| CliError::failed(format!("the HTTP client cannot start: {error}")))?;
+            .map_err(|error| anyhow!("the HTTP client cannot start: {error}"))?;
         let key = key(flags.key_file.as_deref())?;
         Ok(Self { http, base, credential: flags.credential.clone(), key })
     }
@@ -155,12 +154,13 @@ impl GatewayClient {
     }
 
     /// Fails with a sentence if no gateway answers, or if it refuses the key or the credential. Any other response may change.
-    pub(super) async fn check(&self) -> Result<(), CliError> {
-        let response = self.get("/crm/contacts/fields", &[]).await.map_err(|reason| {
-            CliError::failed(format!("{reason}; is {} the URL of a running gateway?", self.base))
-        })?;
+    pub(super) async fn check(&self) -> anyhow::Result<()> {
+        let response = self
+            .get("/crm/contacts/fields", &[])
+            .await
+            .map_err(|reason| anyhow!("{reason}; is {} the URL of a running gateway?", self.base))?;
         match response.status {
-            401 | 404 => Err(CliError::failed(response.problem().sentence())),
+            401 | 404 => Err(anyhow!("{}", response.problem().sentence())),
             _ => Ok(()),
         }
     }
@@ -278,18 +278,16 @@ fn cause(error: reqwest::Error) -> String {
 }
 
 /// The API key from the file or the environment.
-fn key(file: Option<&Path>) -> Result<SecretString, CliError> {
+fn key(file: Option<&Path>) -> anyhow::Result<SecretString> {
     let key = match file {
         Some(path) => super::secret::text_of(path, KEY_FILE_MOST, "the API key")?.trim().into(),
         None => config::api_key().ok_or_else(|| {
-            CliError::failed(
-                "give the API key with --key-file or in the environment variable GATEWAY_API_KEY",
-            )
+            anyhow!("give the API key with --key-file or in the environment variable GATEWAY_API_KEY")
         })?,
     };
     let text: &str = SecretString::expose_secret(&key);
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(CliError::failed("the API key is empty or has characters that no key has"));
+        bail!("the API key is empty or has characters that no key has");
     }
     Ok(key)
 }

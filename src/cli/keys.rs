@@ -3,7 +3,6 @@
 use clap::Subcommand;
 use secrecy::ExposeSecret;
 
-use super::cli_error::{CliError, CliOutcome};
 use super::confirm::confirm;
 use super::output::{Output, time};
 use super::tenants::collect_all;
@@ -57,7 +56,7 @@ pub(super) enum KeysCommand {
     },
 }
 
-pub(super) async fn run(parts: &Components, command: KeysCommand, output: &mut Output) -> CliOutcome {
+pub(super) async fn run(parts: &Components, command: KeysCommand, output: &mut Output) -> anyhow::Result<()> {
     match command {
         KeysCommand::Create { tenant, name, scopes, credentials, expires_at, json } => {
             let ids: Vec<CredentialId> = credentials.into_iter().map(CredentialId::from).collect();
@@ -97,7 +96,7 @@ async fn create(
     draft: KeyDraft,
     json: bool,
     output: &mut Output,
-) -> Result<(), CliError> {
+) -> anyhow::Result<()> {
     let (key, secret) = parts.gateway.keys.create(&Actor::command_line(), tenant, draft).await?;
     if json {
         return output.json(&KeyResponse::of(&key, &secret));

@@ -1,9 +1,9 @@
 //! `master-key generate`, `master-key rotate`.
 
+use anyhow::bail;
 use clap::Subcommand;
 use secrecy::ExposeSecret;
 
-use super::cli_error::{CliError, CliOutcome};
 use super::output::Output;
 use crate::app::Components;
 use crate::gateway::credentials::Rotated;
@@ -19,12 +19,12 @@ pub(super) enum MasterKeyCommand {
     Rotate,
 }
 
-pub(super) fn generate(output: &mut Output) -> CliOutcome {
+pub(super) fn generate(output: &mut Output) -> anyhow::Result<()> {
     output.line(MasterKey::generate()?.text().expose_secret())
 }
 
 /// Fails if a secret is left that is not sealed under the current key.
-pub(super) async fn rotate(parts: &Components, output: &mut Output) -> CliOutcome {
+pub(super) async fn rotate(parts: &Components, output: &mut Output) -> anyhow::Result<()> {
     let tell = |resealed: u64| Output::note(format!("{resealed} re-sealed so far"));
     let Rotated { resealed, left, unreadable } = parts.gateway.rotation.rotate(tell).await?;
     output.line(format!("{resealed} secrets re-sealed, {left} left"))?;
@@ -36,5 +36,5 @@ pub(super) async fn rotate(parts: &Components, output: &mut Output) -> CliOutcom
     });
     let changing = "secrets were changed at the same time; run this again";
     let sentences = named.chain(unreadable.is_empty().then(|| changing.to_owned()));
-    Err(CliError::failed(sentences.collect::<Vec<_>>().join("\n")))
+    bail!(sentences.collect::<Vec<_>>().join("\n"))
 }

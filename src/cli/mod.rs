@@ -24,10 +24,10 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::{anyhow, bail};
 use clap::{CommandFactory, Parser, Subcommand};
 use secrecy::ExposeSecret;
 
-use self::cli_error::{CliError, CliOutcome};
 use self::output::Output;
 use self::settings::{SettingFlags, log_flags};
 use crate::app::Components;
@@ -130,7 +130,7 @@ pub fn run() -> ExitCode {
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| CliError::failed(format!("the runtime cannot start: {error}")))
+        .map_err(|error| anyhow!("the runtime cannot start: {error}"))
         .and_then(|runtime| {
             let outcome = runtime.block_on(execute(cli));
             // A busy thread must not delay the end, such as the lookup of a name that never resolves.
@@ -152,7 +152,7 @@ fn may_hold_a_password(argument: &std::ffi::OsStr) -> bool {
     behind_scheme.is_some_and(|(scheme, rest)| scheme.contains("postgres") || rest.contains('@'))
 }
 
-async fn execute(Cli { settings: SettingFlags(flags), command }: Cli) -> CliOutcome {
+async fn execute(Cli { settings: SettingFlags(flags), command }: Cli) -> anyhow::Result<()> {
     let mut output = Output::new();
     match command {
         Command::Serve => run::serve(flags).await,
@@ -188,7 +188,7 @@ async fn execute(Cli { settings: SettingFlags(flags), command }: Cli) -> CliOutc
 }
 
 /// Reads the configuration and starts the logs, which show only warnings and errors.
-fn configured(flags: &crate::config::Flags) -> Result<Config, CliError> {
+fn configured(flags: &crate::config::Flags) -> anyhow::Result<Config> {
     let config = Config::load(flags)?;
     let is_json = config.log.log_format == LogFormat::Json;
     start_logs(&config, config.log.log.min(tracing::level_filters::LevelFilter::WARN), is_json)?;
@@ -196,14 +196,17 @@ fn configured(flags: &crate::config::Flags) -> Result<Config, CliError> {
     Ok(config)
 }
 
-fn start_logs(config: &Config, level: tracing::level_filters::LevelFilter, is_json: bool) -> CliOutcome {
+fn start_logs(
+    config: &Config,
+    level: tracing::level_filters::LevelFilter,
+    is_json: bool,
+) -> anyhow::Result<()> {
     let format = if is_json {
         LineFormat::Json
     } else {
         LineFormat::Text { colours: has_colours(&std::io::stderr()) }
     };
-    telemetry::start(level, format, config.log.log_success.one_of())
-        .map_err(|error| CliError::failed(error.to_string()))
+    telemetry::start(level, format, config.log.log_success.one_of()).map_err(|error| anyhow!("{error}"))
 }
 
 /// Whether what is written to `stream` may have colours.
@@ -211,30 +214,30 @@ fn has_colours(stream: &impl IsTerminal) -> bool {
     allows_colours() && stream.is_terminal()
 }
 
-async fn opened(flags: &crate::config::Flags) -> Result<Components, CliError> {
-    Ok(Components::open(&existing(flags)?).await?)
+async fn opened(flags: &crate::config::Flags) -> anyhow::Result<Components> {
+    Components::open(&existing(flags)?).await
 }
 
 /// The configuration of a command whose database must exist: in the wrong folder it would make another one, and what it stores
 /// there would be unknown to the server.
-fn existing(flags: &crate::config::Flags) -> Result<Config, CliError> {
+fn existing(flags: &crate::config::Flags) -> anyhow::Result<Config> {
     let config = configured(flags)?;
     must_exist(&config)?;
     Ok(config)
 }
 
-fn must_exist(config: &Config) -> CliOutcome {
+fn must_exist(config: &Config) -> anyhow::Result<()> {
     if let Location::Sqlite(path) = Location::parse(config.storage.database_url.expose_secret())?
         // An empty file is none either.
         && std::fs::metadata(&path).map_or_else(|error| error.kind() == ErrorKind::NotFound, |file| file.len() == 0)
     {
         let shown = std::path::absolute(&path).unwrap_or(path);
-        return Err(CliError::failed(format!(
+        bail!(
             "there is no database at {} ({}); only `serve`, `demo` and `migrate` create one. Run this command in the \
              server's folder, or give its database with --database-url or GATEWAY_DATABASE_URL",
             shown.display(),
             config.origin("database_url"),
-        )));
+        );
     }
     Ok(())
 }

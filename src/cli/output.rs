@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 
+use anyhow::anyhow;
 use serde::Serialize;
 
-use super::cli_error::{CliError, CliOutcome};
+use super::cli_error::unwritable;
 use crate::domain::Timestamp;
 use crate::telemetry;
 
@@ -17,15 +18,13 @@ impl Output {
     }
 
     /// One line of the result.
-    pub(super) fn line(&mut self, text: impl AsRef<str>) -> CliOutcome {
-        writeln!(self.0, "{}", text.as_ref())?;
-        Ok(())
+    pub(super) fn line(&mut self, text: impl AsRef<str>) -> anyhow::Result<()> {
+        writeln!(self.0, "{}", text.as_ref()).map_err(unwritable)
     }
 
     /// Text with its own line breaks.
-    pub(super) fn text(&mut self, text: &str) -> CliOutcome {
-        self.0.write_all(text.as_bytes())?;
-        Ok(self.0.flush()?)
+    pub(super) fn text(&mut self, text: &str) -> anyhow::Result<()> {
+        self.0.write_all(text.as_bytes()).and_then(|()| self.0.flush()).map_err(unwritable)
     }
 
     /// A note for people, which scripts that read the result do not see.
@@ -36,14 +35,18 @@ impl Output {
     }
 
     /// The result as JSON.
-    pub(super) fn json(&mut self, value: &impl Serialize) -> CliOutcome {
+    pub(super) fn json(&mut self, value: &impl Serialize) -> anyhow::Result<()> {
         let text = serde_json::to_string_pretty(value)
-            .map_err(|error| CliError::failed(format!("the output cannot be written as JSON: {error}")))?;
+            .map_err(|error| anyhow!("the output cannot be written as JSON: {error}"))?;
         self.line(text)
     }
 
     /// Rows under a heading, in aligned columns.
-    pub(super) fn table<const N: usize>(&mut self, heading: [&str; N], rows: &[[String; N]]) -> CliOutcome {
+    pub(super) fn table<const N: usize>(
+        &mut self,
+        heading: [&str; N],
+        rows: &[[String; N]],
+    ) -> anyhow::Result<()> {
         let width = |column: usize| {
             let cells = rows.iter().map(|row| row[column].chars().count());
             cells.chain([heading[column].len()]).max().unwrap_or(0)

@@ -3,9 +3,9 @@
 use std::io::IsTerminal;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use anyhow::{anyhow, bail};
 use tracing::level_filters::LevelFilter;
 
-use super::cli_error::{CliError, CliOutcome};
 use super::output::Output;
 use super::settings::LOG_FLAGS;
 use super::{has_colours, start_logs};
@@ -14,7 +14,7 @@ use crate::config::{Config, Flags, LogFormat, SettingOrigin};
 use crate::simulators::Fault;
 use crate::telemetry;
 
-pub(super) async fn serve(flags: Flags) -> CliOutcome {
+pub(super) async fn serve(flags: Flags) -> anyhow::Result<()> {
     let inspected = app::inspect(&flags);
     let warnings = inspected.warnings();
     let server = inspected.valid()?;
@@ -26,11 +26,11 @@ pub(super) async fn serve(flags: Flags) -> CliOutcome {
     };
     start_logs(config, config.log.log, is_json)?;
     telemetry::log_warnings(&warnings);
-    Ok(app::serve(server, flags).await?)
+    app::serve(server, flags).await
 }
 
 /// The demo reads no configuration, because that of a real gateway must not affect it.
-pub(super) async fn demo(flags: &Flags, output: &mut Output) -> CliOutcome {
+pub(super) async fn demo(flags: &Flags, output: &mut Output) -> anyhow::Result<()> {
     let config = start(flags, true)?;
     if !is_log_given(&config) {
         telemetry::log_briefly();
@@ -47,12 +47,11 @@ pub(super) async fn simulate(
     faults: Vec<Fault>,
     flags: &Flags,
     output: &mut Output,
-) -> CliOutcome {
+) -> anyhow::Result<()> {
     let known = || SIMULATED.iter().map(|crm| crm.provider).collect::<Vec<_>>().join(", ");
     let at = SIMULATED.iter().position(|crm| crm.provider == provider);
-    let at = at.ok_or_else(|| {
-        CliError::failed(format!("there is no simulator with this name; the simulators are: {}", known()))
-    })?;
+    let at =
+        at.ok_or_else(|| anyhow!("there is no simulator with this name; the simulators are: {}", known()))?;
     let port = 8081 + u16::try_from(at).unwrap_or_default();
     let config = start(flags, true)?;
     let set = faults.len();
@@ -84,15 +83,15 @@ fn is_log_given(config: &Config) -> bool {
 
 /// Starts the logs of a command that reads its flags only. Flags that would have no effect are refused, also `--listen` if the
 /// command does not listen.
-pub(super) fn start(flags: &Flags, listens: bool) -> Result<Config, CliError> {
+pub(super) fn start(flags: &Flags, listens: bool) -> anyhow::Result<Config> {
     let is_taken = |key: &str| LOG_FLAGS.contains(&key) || (listens && key == "listen");
     let given = flags.file.iter().map(|_| "config").chain(flags.values.iter().map(|(key, _)| *key));
     if let Some(refused) = given.into_iter().find(|key| !is_taken(key)) {
         let listen = if listens { "--listen, " } else { "" };
-        return Err(CliError::failed(format!(
+        bail!(
             "this command reads no configuration, so it does not take --{}; of the settings it takes {listen}--log and --log-format",
             refused.replace('_', "-")
-        )));
+        );
     }
     let config = Config::read(flags, [])?;
     let level = if is_log_given(&config) { config.log.log } else { LevelFilter::WARN };

@@ -2,7 +2,6 @@
 
 use clap::Subcommand;
 
-use super::cli_error::CliOutcome;
 use super::confirm::confirm;
 use super::output::{Output, time};
 use crate::api::schema::{TenantListing, TenantResponse};
@@ -38,7 +37,11 @@ pub(super) enum TenantsCommand {
     },
 }
 
-pub(super) async fn run(parts: &Components, command: TenantsCommand, output: &mut Output) -> CliOutcome {
+pub(super) async fn run(
+    parts: &Components,
+    command: TenantsCommand,
+    output: &mut Output,
+) -> anyhow::Result<()> {
     match command {
         TenantsCommand::Create { name, json } => {
             let tenant = parts.gateway.tenants.create(&Actor::command_line(), &name).await?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 use super::fault::{ConfigFault, SettingOrigin};
+use super::setting::shown_key;
 
 /// A key of the file, its line and its value.
 pub(super) struct FileKey<'t> {
@@ -63,6 +64,29 @@ impl<'t> FileTable<'t> {
             self.inside(FileKey { name: String::new(), line, value: table.into_inner() }, name)
         });
         each.collect()
+    }
+
+    /// The table that is the value of `key`, and the value of its only key `inner`; `written` says how that is written. What
+    /// else the table has is a fault.
+    pub(super) fn with_only(
+        &self,
+        key: FileKey<'t>,
+        inner: &str,
+        written: &str,
+        faults: &mut Vec<ConfigFault>,
+    ) -> Option<(Self, FileKey<'t>)> {
+        let (name, line) = (key.name.clone(), key.line);
+        let Some(mut table) = self.inside(key, String::new()) else {
+            faults.push(self.fault(line, format!("`{name}` must be a table; {written}")));
+            return None;
+        };
+        let found = table.take(inner);
+        for key in table.rest() {
+            let other = shown_key(&key.name);
+            let text = format!("{other} is not a setting in `{name}`; the only one is `{name}.{inner}`");
+            faults.push(self.fault(key.line, text));
+        }
+        Some((table, found?))
     }
 
     /// Removes the key from the table.

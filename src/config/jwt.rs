@@ -8,7 +8,7 @@ use toml::de::DeValue;
 
 use super::fault::{ConfigFault, SettingOrigin};
 use super::file_table::{FileKey, FileTable, whole};
-use super::setting::{Setting, ValueKind, setting, shown_key, unknown_key, whole_of};
+use super::setting::{Setting, ValueKind, setting, unknown_key, whole_of};
 use super::small_file;
 use crate::domain::string_enum;
 
@@ -129,18 +129,8 @@ impl JwtIssuer {
 
 /// The issuers in the key `auth` of `file`. Invalid ones are left out and added to `faults`.
 pub(super) fn read(file: &FileTable<'_>, auth: FileKey<'_>, faults: &mut Vec<ConfigFault>) -> Vec<JwtIssuer> {
-    let line = auth.line;
-    let Some(mut auth) = file.inside(auth, String::new()) else {
-        faults.push(file.fault(line, "`auth` must be a table; issuers are written as [[auth.jwt]]"));
-        return Vec::new();
-    };
-    let tables = auth.take("jwt");
-    for key in auth.rest() {
-        let name = shown_key(&key.name);
-        let text = format!("{name} is not a setting in `auth`; the only one is `auth.jwt`");
-        faults.push(file.fault(key.line, text));
-    }
-    let Some(tables) = tables else { return Vec::new() };
+    let found = file.with_only(auth, "jwt", "issuers are written as [[auth.jwt]]", faults);
+    let Some((auth, tables)) = found else { return Vec::new() };
     let line = tables.line;
     let Some(tables) = auth.each_inside(tables, "[[auth.jwt]]") else {
         faults.push(file.fault(line, "`auth.jwt` must be written [[auth.jwt]], in two brackets"));

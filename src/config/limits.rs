@@ -64,19 +64,8 @@ pub(super) fn read(
     faults: &mut Vec<ConfigFault>,
 ) -> UpstreamLimits {
     let mut found = UpstreamLimits::default();
-    let line = limits.line;
-    let Some(mut limits) = file.inside(limits, String::new()) else {
-        faults
-            .push(file.fault(line, format!("`limits` must be a table; rate limits are written as {TABLE}")));
-        return found;
-    };
-    let upstream = limits.take("upstream");
-    for key in limits.rest() {
-        let name = shown_key(&key.name);
-        let text = format!("{name} is not a setting in `limits`; the only one is `limits.upstream`");
-        faults.push(file.fault(key.line, text));
-    }
-    let Some(upstream) = upstream else { return found };
+    let written = format!("rate limits are written as {TABLE}");
+    let Some((limits, upstream)) = file.with_only(limits, "upstream", &written, faults) else { return found };
     let line = upstream.line;
     match limits.inside(upstream, String::new()) {
         Some(mut providers) => found

@@ -24,6 +24,44 @@ pub(super) trait FromSetting: Sized {
     }
 }
 
+/// The fault of a number that its kind allows and its type does not; a test reads the bounds of every setting.
+const OUTSIDE: &str = "is outside its bounds";
+
+/// How the text of a setting becomes a value of each type.
+macro_rules! from_text {
+    ($($(#[$doc:meta])* $type:ty: $text:ident => $read:expr;)*) => {$(
+        $(#[$doc])*
+        impl FromSetting for $type {
+            fn from_setting($text: &str) -> Result<Self, &'static str> {
+                $read
+            }
+        }
+    )*};
+}
+
+from_text! {
+    u32: text => text.parse().map_err(|_| OUTSIDE);
+    u64: text => text.parse().map_err(|_| OUTSIDE);
+    /// 0 is no limit.
+    Option<u32>: text => u32::from_setting(text).map(|number| Some(number).filter(|number| *number > 0));
+    /// 0 is no limit.
+    Option<u64>: text => u64::from_setting(text).map(|number| Some(number).filter(|number| *number > 0));
+    Duration: text => u64::from_setting(text).map(Self::from_millis);
+    SocketAddr: text =>
+        text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8080 or [::1]:8080");
+    String: text => Ok(text.to_owned());
+    PathBuf: text => Ok(Self::from(text));
+    SecretString: text => Ok(text.into());
+    PublicUrl: text => Self::parse(text);
+    CorsOrigins: text => Self::parse(text);
+    TrustedProxies: text => Self::parse(text);
+    LevelFilter: text => text.parse().map_err(|_| "is not a log level");
+    LogFormat: text => Self::parse(text).ok_or("is not a format");
+    LoggedSuccesses: text => Self::parse(text).ok_or("is not a choice of successes");
+    CollectorUrl: text =>
+        plain_url(text, "must not have a user or a password; give secrets in GATEWAY_OTLP_HEADERS").map(Self);
+}
+
 /// A type that a setting without a default can have.
 trait SingleValue: FromSetting {}
 impl SingleValue for AdminToken {}
@@ -43,65 +81,6 @@ impl<T: SingleValue> FromSetting for Option<T> {
     }
 }
 
-/// The fault of a number that its kind allows and its type does not; a test reads the bounds of every setting.
-const OUTSIDE: &str = "is outside its bounds";
-
-impl FromSetting for u32 {
-    fn from_setting(text: &str) -> Result<Self, &'static str> {
-        text.parse().map_err(|_| OUTSIDE)
-    }
-}
-
-impl FromSetting for u64 {
-    fn from_setting(text: &str) -> Result<Self, &'static str> {
-        text.parse().map_err(|_| OUTSIDE)
-    }
-}
-
-/// 0 is no limit.
-impl FromSetting for Option<u32> {
-    fn from_setting(text: &str) -> Result<Self, &'static str> {
-        u32::from_setting(text).map(|number| Some(number).filter(|number| *number > 0))
-    }
-}
-
-/// 0 is no limit.
-impl FromSetting for Option<u64> {
-    fn from_setting(text: &str) -> Result<Self, &'static str> {
-        u64::from_setting(text).map(|number| Some(number).filter(|number| *number > 0))
-    }
-}
-
-impl FromSetting for Duration {
-    fn from_setting(text: &str) -> Result<Self, &'static str> {
-        u64::from_setting(text).map(Self::from_millis)
-    }
-}
-
-impl FromSetting for SocketAddr {
-    fn from_setting(text: &str) -> Result<Self, &'static str> {
-        text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8080 or [::1]:8080")
-    }
-}
-
-impl FromSetting for String {
-    fn from_setting(text: &str) -> Result<Self, &'static str> {
-        Ok(text.to_owned())
-    }
-}
-
-impl FromSetting for PathBuf {
-    fn from_setting(text: &str) -> Result<Self, &'static str> {
-        Ok(Self::from(text))
-    }
-}
-
-impl FromSetting for SecretString {
-    fn from_setting(text: &str) -> Result<Self, &'static str> {
-        Ok(text.into())
-    }
-}
-
 /// The secrets between commas. An empty one is kept, so that its parser reports it.
 impl FromSetting for Vec<SecretString> {
     fn from_setting(text: &str) -> Result<Self, &'static str> {
@@ -113,52 +92,9 @@ impl FromSetting for Vec<SecretString> {
     }
 }
 
-impl FromSetting for PublicUrl {
-    fn from_setting(text: &str) -> Result<Self, &'static str> {
-        Self::parse(text)
-    }
-}
-
-impl FromSetting for CorsOrigins {
-    fn from_setting(text: &str) -> Result<Self, &'static str> {
-        Self::parse(text)
-    }
-}
-
-impl FromSetting for TrustedProxies {
-    fn from_setting(text: &str) -> Result<Self, &'static str> {
-        Self::parse(text)
-    }
-}
-
-impl FromSetting for LevelFilter {
-    fn from_setting(text: &str) -> Result<Self, &'static str> {
-        text.parse().map_err(|_| "is not a log level")
-    }
-}
-
-impl FromSetting for LogFormat {
-    fn from_setting(text: &str) -> Result<Self, &'static str> {
-        Self::parse(text).ok_or("is not a format")
-    }
-}
-
-impl FromSetting for LoggedSuccesses {
-    fn from_setting(text: &str) -> Result<Self, &'static str> {
-        Self::parse(text).ok_or("is not a choice of successes")
-    }
-}
-
 /// The base URL of a collector of traces.
 #[derive(Clone, Debug)]
 pub struct CollectorUrl(pub Url);
-
-impl FromSetting for CollectorUrl {
-    fn from_setting(text: &str) -> Result<Self, &'static str> {
-        let no_secret = "must not have a user or a password; give secrets in GATEWAY_OTLP_HEADERS";
-        plain_url(text, no_secret).map(Self)
-    }
-}
 
 /// Headers of requests to a collector. Their values may be secrets.
 #[derive(Clone, Debug, Default)]

@@ -1,5 +1,6 @@
 //! Failures. One enum determines the HTTP status, the problem code and the retry advice.
 
+use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,21 @@ pub struct Failure {
     /// Why, in words for the log that the caller must not see, such as why a key was refused.
     pub reason: Option<&'static str>,
 }
+
+/// The failure as an operator reads it: with its reason, or each of several faults on a line.
+impl Display for Failure {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        if self.faults.len() < 2 {
+            let reason = self.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+            return write!(formatter, "{}{reason}", self.detail.as_str());
+        }
+        let faults =
+            self.faults.iter().map(|fault| format!("{}: {}", fault.place.as_str(), fault.detail.as_str()));
+        formatter.write_str(&faults.collect::<Vec<_>>().join("\n"))
+    }
+}
+
+impl std::error::Error for Failure {}
 
 /// Why a credential has no part in the result of a search over several.
 #[derive(Clone, Debug, PartialEq)]

@@ -17,39 +17,29 @@ const LARGEST_BODY: usize = 1024 * 1024;
 pub(crate) async fn answer(simulation: &Simulation, request: Request) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let body = to_bytes(request.into_body(), LARGEST_BODY).await.unwrap_or_default();
-    match (method.as_str(), path.as_str()) {
-        ("GET", "/_simulator/journal") => json_answer(StatusCode::OK, &json!(simulation.journal.calls())),
-        ("DELETE", "/_simulator/journal") => {
-            simulation.journal.clear();
-            StatusCode::NO_CONTENT.into_response()
+    let wanted = || serde_json::from_slice::<Value>(&body).unwrap_or_default();
+    match (method.as_str(), path.strip_prefix("/_simulator/").unwrap_or_default()) {
+        ("GET", "journal") => json_answer(StatusCode::OK, &json!(simulation.journal.calls())),
+        ("DELETE", "journal") => done(|| simulation.journal.clear()),
+        ("GET", "contacts") => json_answer(StatusCode::OK, &json!(simulation.crm.contacts())),
+        ("GET", "faults") => json_answer(StatusCode::OK, &json!(simulation.faults.all())),
+        ("POST", "faults") => add_each(&body, Fault::read, |fault| simulation.faults.add(fault)),
+        ("DELETE", "faults") => done(|| simulation.faults.clear()),
+        ("GET", "views") => json_answer(StatusCode::OK, &json!(simulation.views.all())),
+        ("POST", "views") => add_each(&body, view, |view| simulation.views.add(view)),
+        ("DELETE", "views") => done(|| simulation.views.clear()),
+        ("POST", "change") => {
+            let wanted = wanted();
+            let fields = wanted.get("set").and_then(Value::as_object).cloned().unwrap_or_default();
+            done_or_unknown(simulation.crm.change(word(&wanted, "contact"), &fields))
         }
-        ("GET", "/_simulator/contacts") => json_answer(StatusCode::OK, &json!(simulation.crm.contacts())),
-        ("GET", "/_simulator/faults") => json_answer(StatusCode::OK, &json!(simulation.faults.waiting())),
-        ("POST", "/_simulator/faults") => add_each(&body, Fault::read, |fault| simulation.faults.add(fault)),
-        ("DELETE", "/_simulator/faults") => {
-            simulation.faults.clear();
-            StatusCode::NO_CONTENT.into_response()
+        ("POST", "merge") => {
+            let wanted = wanted();
+            done_or_unknown(simulation.crm.merge(word(&wanted, "primary"), word(&wanted, "other")))
         }
-        ("GET", "/_simulator/views") => json_answer(StatusCode::OK, &json!(simulation.views.all())),
-        ("POST", "/_simulator/views") => add_each(&body, view, |view| simulation.views.add(view)),
-        ("DELETE", "/_simulator/views") => {
-            simulation.views.clear();
-            StatusCode::NO_CONTENT.into_response()
-        }
-        ("POST", "/_simulator/change" | "/_simulator/merge") => change_or_merge(simulation, &path, &body),
-        ("POST", "/_simulator/define") => {
-            let definition: Value = serde_json::from_slice(&body).unwrap_or_default();
-            if simulation.crm.define(&definition) {
-                StatusCode::NO_CONTENT.into_response()
-            } else {
-                json_answer(StatusCode::BAD_REQUEST, &json!({ "error": "no such definition" }))
-            }
-        }
-        ("POST", "/_simulator/revoke") => {
-            let wanted: Value = serde_json::from_slice(&body).unwrap_or_default();
-            simulation.crm.revoke(wanted.get("token").and_then(Value::as_str).unwrap_or_default());
-            StatusCode::NO_CONTENT.into_response()
-        }
+        ("POST", "define") if simulation.crm.define(&wanted()) => done(|| {}),
+        ("POST", "define") => json_answer(StatusCode::BAD_REQUEST, &json!({ "error": "no such definition" })),
+        ("POST", "revoke") => done(|| simulation.crm.revoke(word(&wanted(), "token"))),
         _ => json_answer(StatusCode::NOT_FOUND, &json!({ "error": "the simulator has no such route" })),
     }
 }
@@ -69,10 +59,7 @@ fn add_each<T, E: Display>(
         .map_err(|error| error.to_string())
         .and_then(|all| all.into_iter().map(|one| read(one).map_err(|error| error.to_string())).collect());
     match several {
-        Ok(elements) => {
-            Vec::into_iter(elements).for_each(add);
-            StatusCode::NO_CONTENT.into_response()
-        }
+        Ok(elements) => done(|| Vec::into_iter(elements).for_each(add)),
         Err(error) => json_answer(StatusCode::BAD_REQUEST, &json!({ "error": error })),
     }
 }
@@ -81,21 +68,22 @@ fn view(fields: Map<String, Value>) -> serde_json::Result<View> {
     serde_json::from_value(Value::Object(fields))
 }
 
-/// Changes or merges contacts as another client of the CRM would.
-fn change_or_merge(simulation: &Simulation, path: &str, body: &[u8]) -> Response {
-    let wanted: Value = serde_json::from_slice(body).unwrap_or_default();
-    let word = |key: &str| wanted.get(key).and_then(Value::as_str).unwrap_or_default();
-    let done = if path == "/_simulator/merge" {
-        simulation.crm.merge(word("primary"), word("other"))
-    } else {
-        let fields = wanted.get("set").and_then(Value::as_object).cloned().unwrap_or_default();
-        simulation.crm.change(word("contact"), &fields)
-    };
-    if done {
-        StatusCode::NO_CONTENT.into_response()
-    } else {
-        json_answer(StatusCode::NOT_FOUND, &json!({ "error": "no such contact" }))
+fn word<'a>(wanted: &'a Value, key: &str) -> &'a str {
+    wanted.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Does what has no result, and the response to it.
+fn done(action: impl FnOnce()) -> Response {
+    action();
+    StatusCode::NO_CONTENT.into_response()
+}
+
+/// The response after contacts were changed or merged, as another client of the CRM would.
+fn done_or_unknown(was_there: bool) -> Response {
+    if was_there {
+        return done(|| {});
     }
+    json_answer(StatusCode::NOT_FOUND, &json!({ "error": "no such contact" }))
 }
 
 fn json_answer(status: StatusCode, body: &Value) -> Response {

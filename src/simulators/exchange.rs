@@ -1,6 +1,5 @@
 //! One call through a simulator: journal, fault, effect, response.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
@@ -12,25 +11,25 @@ use tokio::sync::watch;
 use super::connection_handle::ConnectionHandle;
 use super::crm::{Crm, SimulatedRequest, SimulatedResponse};
 use super::fault_kinds::FaultKind;
-use super::faults::ArmedFaults;
+use super::faults::{Armed, Fault};
 use super::journal::{Journal, RecordedCall};
 use super::published_rates::{PublishedRates, Quota};
 use super::reword;
 use super::script::Script;
-use super::views::Views;
+use super::views::View;
 
 const LARGEST_BODY: usize = 16 * 1024 * 1024;
 
 /// A running simulator, as its calls see it.
 pub(crate) struct Simulation {
-    pub crm: Arc<dyn Crm>,
+    pub crm: Box<dyn Crm>,
     pub journal: Journal,
-    pub faults: ArmedFaults,
-    pub views: Views,
+    pub faults: Armed<Fault>,
+    pub views: Armed<View>,
     pub pace: Option<PublishedRates>,
     pub quota: Quota,
     /// True when the simulator stops; hanging calls then end.
-    pub stopping: watch::Receiver<bool>,
+    pub stop: watch::Sender<bool>,
 }
 
 impl Simulation {
@@ -136,7 +135,7 @@ impl Simulation {
     }
 
     async fn pause(&self, ms: u64) {
-        let mut stopping = self.stopping.clone();
+        let mut stopping = self.stop.subscribe();
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(ms)) => {}
             _ = stopping.wait_for(|stopping| *stopping) => {}
@@ -145,7 +144,7 @@ impl Simulation {
 
     /// Takes the connection from the HTTP server and runs the script on it.
     fn play(&self, connection: &ConnectionHandle, script: Script) -> Response {
-        let mut stopping = self.stopping.clone();
+        let mut stopping = self.stop.subscribe();
         if let Some(socket) = connection.take() {
             tokio::spawn(async move {
                 tokio::select! {

@@ -155,32 +155,38 @@ fn same_path(pattern: &str, path: &str) -> bool {
     }
 }
 
-/// The faults of one simulator. Clones share one list.
-#[derive(Clone, Debug, Default)]
-pub struct ArmedFaults {
-    waiting: Arc<Mutex<Vec<Fault>>>,
+/// What a test has set: faults or views. Clones share one list.
+#[derive(Debug)]
+pub struct Armed<T>(Arc<Mutex<Vec<T>>>);
+
+impl<T> Clone for Armed<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
 }
 
-impl ArmedFaults {
-    pub(super) fn new(faults: Vec<Fault>) -> Self {
-        Self { waiting: Arc::new(Mutex::new(faults)) }
+impl<T: Clone> Armed<T> {
+    pub(super) fn new(all: Vec<T>) -> Self {
+        Self(Arc::new(Mutex::new(all)))
     }
 
-    /// Appends a fault. The first fault that matches a call affects it.
-    pub fn add(&self, fault: Fault) {
-        self.waiting.lock().push(fault);
+    /// Appends one. The first fault that matches a call affects it; all views that match are applied, in order.
+    pub fn add(&self, one: T) {
+        self.0.lock().push(one);
     }
 
-    /// Removes all faults.
+    /// Removes all, including those of the start.
     pub fn clear(&self) {
-        self.waiting.lock().clear();
+        self.0.lock().clear();
     }
 
     #[must_use]
-    pub fn waiting(&self) -> Vec<Fault> {
-        self.waiting.lock().clone()
+    pub fn all(&self) -> Vec<T> {
+        self.0.lock().clone()
     }
+}
 
+impl Armed<Fault> {
     /// Takes and counts the fault that affects this call.
     pub(crate) fn meet(
         &self,
@@ -189,7 +195,7 @@ impl ArmedFaults {
         path: &str,
         may_write: bool,
     ) -> Option<FaultKind> {
-        let mut waiting = self.waiting.lock();
+        let mut waiting = self.0.lock();
         let mut met = None;
         for fault in waiting.iter_mut().filter(|fault| fault.matches(token, method, path, may_write)) {
             if fault.skip > 0 {

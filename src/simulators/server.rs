@@ -19,21 +19,17 @@ use super::connection_handle::{ConnectionHandle, SimulatorListener};
 use super::control;
 use super::crm::Crm;
 use super::exchange::Simulation;
-use super::faults::{ArmedFaults, Fault};
+use super::faults::{Armed, Fault};
 use super::journal::{Journal, RecordedCall};
 use super::published_rates::{PublishedRates, Quota};
-use super::views::{View, Views};
+use super::views::View;
 
 /// A simulator that serves until it is shut down or dropped.
 pub struct Running {
     address: SocketAddr,
     tokens: Vec<String>,
-    crm: Arc<dyn Crm>,
-    journal: Journal,
-    faults: ArmedFaults,
-    views: Views,
+    simulation: Arc<Simulation>,
     clock: Clock,
-    stop: watch::Sender<bool>,
     server: JoinHandle<()>,
 }
 
@@ -48,41 +44,28 @@ pub(crate) struct SimulatorStart {
 }
 
 impl Running {
-    pub(crate) async fn start(crm: Arc<dyn Crm>, start: SimulatorStart) -> io::Result<Self> {
+    pub(crate) async fn start(crm: impl Crm, start: SimulatorStart) -> io::Result<Self> {
         let listener = TcpListener::bind(start.listen).await?;
         let address = listener.local_addr()?;
-        let (stop, stopping) = watch::channel(false);
-        let (journal, faults, views) =
-            (Journal::default(), ArmedFaults::new(start.faults), Views::new(start.views));
         let simulation = Arc::new(Simulation {
-            crm: Arc::clone(&crm),
-            journal: journal.clone(),
-            faults: faults.clone(),
-            views: views.clone(),
+            crm: Box::new(crm),
+            journal: Journal::default(),
+            faults: Armed::new(start.faults),
+            views: Armed::new(start.views),
             pace: start.pace,
             quota: Quota::default(),
-            stopping: stopping.clone(),
+            stop: watch::Sender::new(false),
         });
-        let router = Router::new().fallback(exchange).with_state(simulation);
+        let router = Router::new().fallback(exchange).with_state(Arc::clone(&simulation));
         let service = router.into_make_service_with_connect_info::<ConnectionHandle>();
-        let mut stopped = stopping;
+        let mut stopped = simulation.stop.subscribe();
         let server = tokio::spawn(async move {
             let until = async move {
                 let _ = stopped.wait_for(|stopping| *stopping).await;
             };
             let _ = axum::serve(SimulatorListener(listener), service).with_graceful_shutdown(until).await;
         });
-        Ok(Self {
-            address,
-            tokens: start.tokens,
-            crm,
-            journal,
-            faults,
-            views,
-            clock: start.clock,
-            stop,
-            server,
-        })
+        Ok(Self { address, tokens: start.tokens, simulation, clock: start.clock, server })
     }
 
     /// `http://127.0.0.1:<port>`, without a trailing slash.
@@ -108,40 +91,40 @@ impl Running {
     }
 
     #[must_use]
-    pub const fn journal(&self) -> &Journal {
-        &self.journal
+    pub fn journal(&self) -> &Journal {
+        &self.simulation.journal
     }
 
     #[must_use]
     pub fn calls(&self) -> Vec<RecordedCall> {
-        self.journal.calls()
+        self.simulation.journal.calls()
     }
 
     /// The calls that changed a stored contact.
     #[must_use]
     pub fn writes(&self) -> Vec<RecordedCall> {
-        self.journal.writes()
+        self.simulation.journal.writes()
     }
 
     #[must_use]
-    pub const fn faults(&self) -> &ArmedFaults {
-        &self.faults
+    pub fn faults(&self) -> &Armed<Fault> {
+        &self.simulation.faults
     }
 
     /// Sets a fault: `running.fault(Fault::once(FaultKind::NeverAnswer))`.
     pub fn fault(&self, fault: Fault) {
-        self.faults.add(fault);
+        self.simulation.faults.add(fault);
     }
 
     #[must_use]
-    pub const fn views(&self) -> &Views {
-        &self.views
+    pub fn views(&self) -> &Armed<View> {
+        &self.simulation.views
     }
 
     /// Changes how responses differ from the stored contacts:
     /// `running.view(View::of(Reading::Single).without(&["company"]))`.
     pub fn view(&self, view: View) {
-        self.views.add(view);
+        self.simulation.views.add(view);
     }
 
     #[must_use]
@@ -152,54 +135,54 @@ impl Running {
     /// One stored contact, with the CRM's own field names and lists.
     #[must_use]
     pub fn contact(&self, id: &str) -> Option<Value> {
-        self.crm.contact(id)
+        self.simulation.crm.contact(id)
     }
 
     /// All stored contacts, in the order of their ids.
     #[must_use]
     pub fn contacts(&self) -> Vec<Value> {
-        self.crm.contacts()
+        self.simulation.crm.contacts()
     }
 
     /// Adds a contact without a call, and returns its id.
     #[must_use = "the id is how to find it again"]
     pub fn put(&self, contact: Value) -> Option<String> {
-        self.crm.put(contact)
+        self.simulation.crm.put(contact)
     }
 
     /// Changes fields of a contact without a call. Returns whether the contact was there. Time and version of the record
     /// increase as with any write.
     #[must_use]
     pub fn change(&self, id: &str, fields: &Map<String, Value>) -> bool {
-        self.crm.change(id, fields)
+        self.simulation.crm.change(id, fields)
     }
 
     /// Merges `other` into `primary` without a call; the id of the other contact is gone.
     #[must_use]
     pub fn merge(&self, primary: &str, other: &str) -> bool {
-        self.crm.merge(primary, other)
+        self.simulation.crm.merge(primary, other)
     }
 
     /// Removes a contact without a call. Returns whether it was there.
     #[must_use]
     pub fn take_out(&self, id: &str) -> bool {
-        self.crm.take_out(id)
+        self.simulation.crm.take_out(id)
     }
 
     /// Changes what the CRM shows of its own fields, such as the stages of a pipeline. Returns whether it is a definition of
     /// this CRM.
     #[must_use]
     pub fn define(&self, definition: &Value) -> bool {
-        self.crm.define(definition)
+        self.simulation.crm.define(definition)
     }
 
     pub fn revoke(&self, token: &str) {
-        self.crm.revoke(token);
+        self.simulation.crm.revoke(token);
     }
 
     /// Stops listening, ends hanging calls, and waits for a short time for the others.
     pub async fn shutdown(mut self) {
-        self.stop.send_replace(true);
+        self.simulation.stop.send_replace(true);
         if tokio::time::timeout(Duration::from_secs(1), &mut self.server).await.is_err() {
             self.server.abort();
         }
@@ -208,7 +191,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.stop.send_replace(true);
+        self.simulation.stop.send_replace(true);
     }
 }
 

@@ -1,12 +1,10 @@
 //! Views: responses that omit fields or show other values than stored, until a test removes the view.
 
-use std::sync::Arc;
-
-use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::disruption::plain;
+use super::faults::Armed;
 
 /// A kind of response with contacts. CRMs show different fields in each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,33 +83,8 @@ fn same(field: &str, key: &str) -> bool {
     field != "_id" && key != "_id" && plain(field) == plain(key)
 }
 
-/// The views of one simulator. Clones share one list.
-#[derive(Clone, Debug, Default)]
-pub struct Views {
-    all: Arc<Mutex<Vec<View>>>,
-}
-
-impl Views {
-    pub(crate) fn new(views: Vec<View>) -> Self {
-        Self { all: Arc::new(Mutex::new(views)) }
-    }
-
-    /// Appends a view. All views that match are applied, in order.
-    pub fn add(&self, view: View) {
-        self.all.lock().push(view);
-    }
-
-    #[must_use]
-    pub fn all(&self) -> Vec<View> {
-        self.all.lock().clone()
-    }
-
-    /// Removes all views, including those of the start.
-    pub fn clear(&self) {
-        self.all.lock().clear();
-    }
-
-    /// The JSON `body` in this view; anything else is returned unchanged.
+impl Armed<View> {
+    /// The JSON `body` in these views; anything else is returned unchanged.
     pub(crate) fn apply(&self, reading: Reading, body: Vec<u8>) -> Vec<u8> {
         let views = self.all();
         if views.is_empty() {

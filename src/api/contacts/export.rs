@@ -8,14 +8,16 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use http::header;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::parameters::ExportParameters;
 use crate::api::RequestAdmission;
 use crate::api::extract::{ContactsReader, Context, Query};
 use crate::api::openapi::problems::ExportProblems;
 use crate::api::problem::{Problem, ProblemContext};
-use crate::api::schema::{ContactShape, Each, ExportEndShape, ExportLine};
-use crate::domain::Result;
+use crate::api::schema::{ContactShape, Each, WarningShape};
+use crate::domain::{Result, Warning};
 use crate::gateway::Gateway;
 use crate::gateway::contacts::{ContactExport, ExportEnd, ExportPart};
 use crate::json::{self, WriteError};
@@ -31,7 +33,7 @@ use crate::json::{self, WriteError};
 /// deadline. A credential can have 2 exports at once, a tenant 4. At most 1,000,000 contacts are returned in one response.
 /// Requires the scope `contacts:read`.
 #[utoipa::path(get, path = "/crm/contacts/export", operation_id = "exportContacts", tag = "contacts",
-    params(ExportParameters),
+    params(Query<ExportParameters>),
     responses((status = 200, description = "The contacts, one JSON text per line.", body = ExportLine,
         content_type = "application/x-ndjson"), ExportProblems))]
 pub(in crate::api) async fn export(
@@ -50,6 +52,40 @@ pub(in crate::api) async fn export(
         Some((lines, stream))
     }));
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
+}
+
+/// One line of an export. The last line is `end`; a response without it was cut off.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ExportLine)]
+pub(in crate::api) enum ExportLine<'a> {
+    /// A contact. Each contact is in one response once.
+    Contact(ContactShape<'a>),
+    /// After every 1,000 contacts: send it as `cursor` to go on after the contacts so far.
+    Checkpoint(&'a str),
+    End(ExportEndShape<'a>),
+}
+
+/// The end of an export.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ExportEnd)]
+pub(in crate::api) struct ExportEndShape<'a> {
+    /// Whether every contact that existed throughout was returned, in this response or before its `cursor`.
+    complete: bool,
+    /// The number of contacts in this response.
+    count: u64,
+    /// If the export was cut off: send it as `cursor` to go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    checkpoint: Option<&'a str>,
+    /// Why the export was cut off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false)]
+    problem: Option<Problem<'a>>,
+    /// Warnings about the result.
+    #[schema(value_type = Vec<WarningShape>)]
+    warnings: Each<'a, Warning>,
 }
 
 struct ExportStream {

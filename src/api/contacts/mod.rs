@@ -1,14 +1,7 @@
-//! Contacts: one file per operation.
+//! Contacts: the operations by what they do.
 
-pub(super) mod count;
-pub(super) mod create;
-pub(super) mod delete;
 pub(super) mod export;
-pub(super) mod fields;
-pub(super) mod get;
-pub(super) mod list;
 mod parameters;
+pub(super) mod reads;
 mod rendered;
-pub(super) mod search;
-pub(super) mod update;
-pub(super) mod upsert;
+pub(super) mod writes;

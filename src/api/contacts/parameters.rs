@@ -1,7 +1,6 @@
 //! The parameters of the operations on contacts.
 
-use utoipa::IntoParams;
-use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::path::Parameter;
 
 use crate::adapters::{ADAPTERS, IdentityKind, documentation};
 use crate::api::extract::{Parameters, QueryReader, Read};
@@ -28,10 +27,8 @@ impl Parameters for ListParameters {
         let request = ListRequest { query: filters?, start: start?, page_size: page_size? };
         Ok(Self { credential: credential?, request })
     }
-}
 
-impl IntoParams for ListParameters {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+    fn documented() -> Vec<Parameter> {
         // No default in the document: Swagger UI would send it together with a cursor, which is refused.
         let number = documented::number(PAGE_NUMBER_MOST);
         let paging = [
@@ -62,10 +59,8 @@ impl Parameters for ExportParameters {
         let request = ExportRequest { cursor: query.text("cursor")?, query: filters? };
         Ok(Self { credential: credential?, request })
     }
-}
 
-impl IntoParams for ExportParameters {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+    fn documented() -> Vec<Parameter> {
         let cursor = documented::query(
             "cursor",
             "A `checkpoint` of an earlier export with the same filters, to go on after it.",
@@ -86,10 +81,8 @@ impl Parameters for CountParameters {
         let (credential, filters) = (query.credential(), filters(query));
         Ok(Self { credential: credential?, query: filters? })
     }
-}
 
-impl IntoParams for CountParameters {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+    fn documented() -> Vec<Parameter> {
         [documented::credential()].into_iter().chain(filter_parameters()).collect()
     }
 }
@@ -102,10 +95,8 @@ impl Parameters for SearchParameters {
         let (credentials, by) = (query.credentials(SEARCHED_MOST), search_by(query));
         Ok(Self(SearchRequest { by: by?, credentials: credentials? }))
     }
-}
 
-impl IntoParams for SearchParameters {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+    fn documented() -> Vec<Parameter> {
         let one = "Send exactly one of `emailAddress`, `phoneNumber` and `name`.";
         let by = |name, meaning: &str, schema, example| {
             documented::exampled(documented::query(name, &format!("{meaning} {one}"), schema), example)
@@ -174,10 +165,8 @@ impl Parameters for WriteParameters {
         let options = WriteOptions { strict: strict? };
         Ok(Self { credential: credential?, options, is_dry_run: is_dry_run? })
     }
-}
 
-impl IntoParams for WriteParameters {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+    fn documented() -> Vec<Parameter> {
         let strict = "If `true`, the request fails with 422 if the CRM cannot store all of it. Otherwise the response has warnings.";
         vec![documented::credential(), documented::flag("strict", false, strict), documented::dry_run()]
     }
@@ -185,22 +174,17 @@ impl IntoParams for WriteParameters {
 
 /// The parameters of an upsert.
 pub(in crate::api) struct UpsertParameters {
-    pub(super) credential: CredentialId,
-    pub(super) options: WriteOptions,
-    pub(super) is_dry_run: bool,
+    pub(super) write: WriteParameters,
     pub(super) match_on: Option<Vec<IdentityKind>>,
 }
 
 impl Parameters for UpsertParameters {
     fn read(query: &mut QueryReader) -> Read<Self> {
         let (write, match_on) = (WriteParameters::read(query), match_on(query));
-        let WriteParameters { credential, options, is_dry_run } = write?;
-        Ok(Self { credential, options, is_dry_run, match_on: match_on? })
+        Ok(Self { write: write?, match_on: match_on? })
     }
-}
 
-impl IntoParams for UpsertParameters {
-    fn into_params(at: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+    fn documented() -> Vec<Parameter> {
         let identifying =
             ADAPTERS.iter().map(|spec| format!("{} by `{}`", spec.title, spec.create_identity().word()));
         let description = format!(
@@ -210,7 +194,7 @@ impl IntoParams for UpsertParameters {
         let words = documented::text().enum_values(Some(selections(&match_kinds())));
         let match_on =
             documented::exampled(documented::query("matchOn", &description, words), "emailAddress");
-        WriteParameters::into_params(at).into_iter().chain([match_on]).collect()
+        WriteParameters::documented().into_iter().chain([match_on]).collect()
     }
 }
 
@@ -262,20 +246,16 @@ fn match_on(query: &mut QueryReader) -> Read<Option<Vec<IdentityKind>>> {
 }
 
 /// The parameters of a delete.
-pub(in crate::api) struct DeleteParameters {
-    pub(super) credential: CredentialId,
-    pub(super) is_dry_run: bool,
-}
+pub(in crate::api) struct DeleteParameters(pub(super) WriteParameters);
 
 impl Parameters for DeleteParameters {
     fn read(query: &mut QueryReader) -> Read<Self> {
         let (credential, is_dry_run) = (query.credential(), query.flag("dryRun", false));
-        Ok(Self { credential: credential?, is_dry_run: is_dry_run? })
+        let options = WriteOptions::default();
+        Ok(Self(WriteParameters { credential: credential?, options, is_dry_run: is_dry_run? }))
     }
-}
 
-impl IntoParams for DeleteParameters {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+    fn documented() -> Vec<Parameter> {
         vec![documented::credential(), documented::dry_run()]
     }
 }

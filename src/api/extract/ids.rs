@@ -36,21 +36,16 @@ impl ContactPath {
     }
 }
 
+/// The only id in the path.
+pub(in crate::api) struct IdPath<I>(pub(in crate::api) I);
+
 /// A credential's id.
-pub(in crate::api) struct CredentialPath(pub(in crate::api) CredentialId);
-
-impl<S: Send + Sync> FromRequestParts<S> for CredentialPath {
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        Ok(Self(path::<String, S>(parts, state).await.unwrap_or_default().into()))
-    }
-}
+pub(in crate::api) type CredentialPath = IdPath<CredentialId>;
 
 /// A tenant's id.
-pub(in crate::api) struct TenantPath(pub(in crate::api) TenantId);
+pub(in crate::api) type TenantPath = IdPath<TenantId>;
 
-impl<S: Send + Sync> FromRequestParts<S> for TenantPath {
+impl<I: From<String>, S: Send + Sync> FromRequestParts<S> for IdPath<I> {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {

@@ -10,10 +10,15 @@ use crate::api::openapi::parameters;
 use crate::domain::{CredentialId, Failure, Result};
 use crate::gateway::ListingRequest;
 
-/// The parameters of one operation: read here, documented by [`IntoParams`].
-pub(in crate::api) trait Parameters: IntoParams + Sized {
+/// The parameters of one operation.
+pub(in crate::api) trait Parameters: Sized {
     /// Reads the parameters. Call all reads before the first `?`, so that all faults are reported.
     fn read(query: &mut QueryReader) -> Read<Self>;
+
+    /// The parameters in the OpenAPI document.
+    fn documented() -> Vec<Parameter> {
+        Vec::new()
+    }
 }
 
 /// The parameters `P`, and no others.
@@ -29,18 +34,18 @@ impl<P: Parameters, S: Sync> FromRequestParts<S> for Query<P> {
     }
 }
 
+impl<P: Parameters> IntoParams for Query<P> {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        P::documented()
+    }
+}
+
 /// For an operation without parameters.
 pub(in crate::api) struct NoParameters;
 
 impl Parameters for NoParameters {
     fn read(_: &mut QueryReader) -> Read<Self> {
         Ok(Self)
-    }
-}
-
-impl IntoParams for NoParameters {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        Vec::new()
     }
 }
 
@@ -53,10 +58,8 @@ impl Parameters for CredentialOnly {
     fn read(query: &mut QueryReader) -> Read<Self> {
         Ok(Self { credential: query.credential()? })
     }
-}
 
-impl IntoParams for CredentialOnly {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+    fn documented() -> Vec<Parameter> {
         vec![parameters::credential()]
     }
 }
@@ -69,10 +72,8 @@ impl Parameters for ListingParameters {
         let (cursor, page_size) = (query.text("cursor"), query.page_size());
         Ok(Self(ListingRequest { cursor: cursor?, page_size: page_size? }))
     }
-}
 
-impl IntoParams for ListingParameters {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+    fn documented() -> Vec<Parameter> {
         vec![parameters::cursor(), parameters::page_size()]
     }
 }
@@ -86,10 +87,8 @@ impl Parameters for VerifyParameters {
     fn read(query: &mut QueryReader) -> Read<Self> {
         Ok(Self { verify: query.flag("verify", true)? })
     }
-}
 
-impl IntoParams for VerifyParameters {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+    fn documented() -> Vec<Parameter> {
         let description = "If `false`, the secret is not checked with the CRM before it is stored.";
         vec![parameters::flag("verify", true, description)]
     }

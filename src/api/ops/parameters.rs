@@ -1,8 +1,5 @@
 //! What the address of the operator page asks for: a page of each list, and whether the browser loads it again.
 
-use utoipa::IntoParams;
-use utoipa::openapi::path::{Parameter, ParameterIn};
-
 use crate::api::extract::{Parameters, QueryReader, Read};
 use crate::gateway::overview::RowRange;
 
@@ -11,7 +8,7 @@ pub(super) const PAGE_SIZE: u32 = 25;
 /// The farthest page that can be asked for.
 const PAGE_MOST: u64 = 1_000_000;
 
-/// Which list, in the query and as the anchor of its section.
+/// Which list.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum OpsList {
     Writes,
@@ -20,6 +17,9 @@ pub(super) enum OpsList {
 }
 
 impl OpsList {
+    const ALL: [Self; 3] = [Self::Writes, Self::Credentials, Self::Tenants];
+
+    /// Its name in the query and as the anchor of its section.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Writes => "writes",
@@ -32,51 +32,33 @@ impl OpsList {
 /// What the address of the page asks for.
 #[derive(Clone, Debug)]
 pub(super) struct OpsParameters {
-    writes: u32,
-    credentials: u32,
-    tenants: u32,
+    /// The page of each list.
+    pages: [u32; OpsList::ALL.len()],
     pub(super) refresh: Option<u32>,
 }
 
+// The page is not in the OpenAPI document.
 impl Parameters for OpsParameters {
     fn read(query: &mut QueryReader) -> Read<Self> {
-        let mut page = |list: OpsList| query.number(list.name(), 1..=PAGE_MOST);
-        let (writes, credentials, tenants) =
-            (page(OpsList::Writes), page(OpsList::Credentials), page(OpsList::Tenants));
+        let read = OpsList::ALL.map(|list| query.number(list.name(), 1..=PAGE_MOST));
         let refresh = query.number("refresh", 5..=3_600);
         let number = |read: Option<u64>| read.and_then(|number| u32::try_from(number).ok());
-        Ok(Self {
-            writes: number(writes?).unwrap_or(1),
-            credentials: number(credentials?).unwrap_or(1),
-            tenants: number(tenants?).unwrap_or(1),
-            refresh: number(refresh?),
-        })
-    }
-}
-
-impl IntoParams for OpsParameters {
-    // The page is not in the OpenAPI document.
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        Vec::new()
+        let mut pages = [1; OpsList::ALL.len()];
+        for (page, read) in pages.iter_mut().zip(read) {
+            *page = number(read?).unwrap_or(1);
+        }
+        Ok(Self { pages, refresh: number(refresh?) })
     }
 }
 
 impl OpsParameters {
     pub(super) const fn page(&self, list: OpsList) -> u32 {
-        match list {
-            OpsList::Writes => self.writes,
-            OpsList::Credentials => self.credentials,
-            OpsList::Tenants => self.tenants,
-        }
+        self.pages[list as usize]
     }
 
     pub(super) fn with_page(&self, list: OpsList, page: u32) -> Self {
         let mut other = self.clone();
-        match list {
-            OpsList::Writes => other.writes = page,
-            OpsList::Credentials => other.credentials = page,
-            OpsList::Tenants => other.tenants = page,
-        }
+        other.pages[list as usize] = page;
         other
     }
 
@@ -87,8 +69,7 @@ impl OpsParameters {
 
     /// The query of the address; empty for the page as it is at first.
     pub(super) fn query(&self) -> String {
-        let lists = [OpsList::Writes, OpsList::Credentials, OpsList::Tenants];
-        let pages = lists.map(|list| (list.name(), Some(self.page(list)).filter(|page| *page > 1)));
+        let pages = OpsList::ALL.map(|list| (list.name(), Some(self.page(list)).filter(|page| *page > 1)));
         let all = pages.into_iter().chain([("refresh", self.refresh)]);
         let pairs: Vec<String> = all.filter_map(|(name, value)| Some(format!("{name}={}", value?))).collect();
         if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }

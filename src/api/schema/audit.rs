@@ -3,36 +3,37 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Each, Rfc3339, Show};
+use super::{Rfc3339, listing, shape};
 use crate::domain::{TenantId, Text};
-use crate::gateway::Listing;
 use crate::store::AuditRecord;
 
-/// A record of an action that was done or refused. It never holds a value.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = AuditRecord)]
-pub(in crate::api) struct AuditShape<'a> {
-    /// When the action began.
-    #[schema(value_type = String, format = DateTime)]
-    at: Rfc3339,
-    actor: ActorShape<'a>,
-    /// The tenant that the action concerned; null if none.
-    #[schema(required = true)]
-    tenant_id: Option<&'a str>,
-    /// The action, such as `contact.update`.
-    action: &'a str,
-    /// The id of the object of the action; null if it is not known.
-    #[schema(required = true)]
-    target: Option<&'a str>,
-    /// The names of the fields that were sent. Only a few refused authentications a minute are recorded; `unrecorded:<n>`
-    /// counts those since the previous record.
-    fields: Vec<&'a str>,
-    /// `ok`, `replayed`, the code of the failure, or `cut_off` if the request ended early and its outcome is not known.
-    outcome: &'a str,
-    /// The request id; null for actions on the command line.
-    #[schema(required = true)]
-    request_id: Option<&'a str>,
+shape! {
+    /// A record of an action that was done or refused. It never holds a value.
+    #[schema(as = AuditRecord)]
+    pub(in crate::api) struct AuditShape<'a> of AuditRecord {
+        id: _, at, actor_kind, actor_id, tenant, action, target, fields, outcome, request_id
+    } {
+        /// When the action began.
+        #[schema(value_type = String, format = DateTime)]
+        at: Rfc3339 = Rfc3339(*at),
+        actor: ActorShape<'a> = ActorShape { kind: actor_kind, id: actor_id.as_deref() },
+        /// The tenant that the action concerned; null if none.
+        #[schema(required = true)]
+        tenant_id: Option<&'a str> = tenant.as_ref().map(TenantId::as_str),
+        /// The action, such as `contact.update`.
+        action: &'a str = action,
+        /// The id of the object of the action; null if it is not known.
+        #[schema(required = true)]
+        target: Option<&'a str> = target.as_deref(),
+        /// The names of the fields that were sent. Only a few refused authentications a minute are recorded; `unrecorded:<n>`
+        /// counts those since the previous record.
+        fields: Vec<&'a str> = fields.iter().map(Text::as_str).collect(),
+        /// `ok`, `replayed`, the code of the failure, or `cut_off` if the request ended early and its outcome is not known.
+        outcome: &'a str = outcome,
+        /// The request id; null for actions on the command line.
+        #[schema(required = true)]
+        request_id: Option<&'a str> = request_id.as_deref(),
+    }
 }
 
 /// Who did the action.
@@ -46,42 +47,12 @@ pub(in crate::api) struct ActorShape<'a> {
     id: Option<&'a str>,
 }
 
-impl Show for AuditRecord {
-    type Shape<'a> = AuditShape<'a>;
-
-    fn show(&self) -> AuditShape<'_> {
-        let Self { id: _, at, actor_kind, actor_id, tenant, action, target, fields, outcome, request_id } =
-            self;
-        AuditShape {
-            at: Rfc3339(*at),
-            actor: ActorShape { kind: actor_kind, id: actor_id.as_deref() },
-            tenant_id: tenant.as_ref().map(TenantId::as_str),
-            action,
-            target: target.as_deref(),
-            fields: fields.iter().map(Text::as_str).collect(),
-            outcome,
-            request_id: request_id.as_deref(),
-        }
-    }
-}
-
-/// A page of audit records, newest first.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = AuditListing)]
-pub(in crate::api) struct AuditListing<'a> {
-    /// The records.
-    #[schema(value_type = Vec<AuditShape>)]
-    items: Each<'a, AuditRecord>,
-    /// The cursor of the next page; null at the end.
-    #[schema(required = true)]
-    next_cursor: Option<&'a str>,
-}
-
-impl<'a> AuditListing<'a> {
-    /// The response that shows `listing`.
-    pub(in crate::api) fn of(listing: &'a Listing<AuditRecord>) -> Self {
-        let Listing { items, next_cursor } = listing;
-        Self { items: Each(items), next_cursor: next_cursor.as_deref() }
+listing! {
+    /// A page of audit records, newest first.
+    pub(crate) struct AuditListing {
+        /// The records.
+        items: AuditRecord as AuditShape,
+        /// The cursor of the next page; null at the end.
+        next_cursor,
     }
 }

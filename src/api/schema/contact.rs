@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 use super::warning::WarningShape;
-use super::{Each, Rfc3339, Show};
+use super::{Each, Rfc3339, shape};
 use crate::domain::{
     Address, Contact, EmailAddress, Field, PhoneNumber, RemoteFields, Text, Timestamp, Warning,
 };
@@ -251,94 +251,59 @@ impl Serialize for RemoteFieldsShape<'_> {
     }
 }
 
-/// A postal address.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = Address)]
-pub(in crate::api) struct AddressShape<'a> {
-    /// The type, such as `billing`.
-    #[schema(required = true)]
-    address_type: Option<&'a str>,
-    /// First line.
-    #[schema(required = true)]
-    street1: Option<&'a str>,
-    /// Second line.
-    #[schema(required = true)]
-    street2: Option<&'a str>,
-    /// City.
-    #[schema(required = true)]
-    city: Option<&'a str>,
-    /// State.
-    #[schema(required = true)]
-    state: Option<&'a str>,
-    /// Subdivision of the country.
-    #[schema(required = true)]
-    country_subdivision: Option<&'a str>,
-    /// Country.
-    #[schema(required = true)]
-    country: Option<&'a str>,
-    /// Postal code.
-    #[schema(required = true)]
-    postal_code: Option<&'a str>,
-}
-
-impl Show for Address {
-    type Shape<'a> = AddressShape<'a>;
-
-    fn show(&self) -> AddressShape<'_> {
-        let Self { address_type, street1, street2, city, state, country_subdivision, country, postal_code } =
-            self;
-        AddressShape {
-            address_type: address_type.as_deref(),
-            street1: street1.as_deref(),
-            street2: street2.as_deref(),
-            city: city.as_deref(),
-            state: state.as_deref(),
-            country_subdivision: country_subdivision.as_deref(),
-            country: country.as_deref(),
-            postal_code: postal_code.as_deref(),
-        }
+shape! {
+    /// A postal address.
+    #[schema(as = Address)]
+    pub(in crate::api) struct AddressShape<'a> of Address {
+        address_type, street1, street2, city, state, country_subdivision, country, postal_code
+    } {
+        /// The type, such as `billing`.
+        #[schema(required = true)]
+        address_type: Option<&'a str> = address_type.as_deref(),
+        /// First line.
+        #[schema(required = true)]
+        street1: Option<&'a str> = street1.as_deref(),
+        /// Second line.
+        #[schema(required = true)]
+        street2: Option<&'a str> = street2.as_deref(),
+        /// City.
+        #[schema(required = true)]
+        city: Option<&'a str> = city.as_deref(),
+        /// State.
+        #[schema(required = true)]
+        state: Option<&'a str> = state.as_deref(),
+        /// Subdivision of the country.
+        #[schema(required = true)]
+        country_subdivision: Option<&'a str> = country_subdivision.as_deref(),
+        /// Country.
+        #[schema(required = true)]
+        country: Option<&'a str> = country.as_deref(),
+        /// Postal code.
+        #[schema(required = true)]
+        postal_code: Option<&'a str> = postal_code.as_deref(),
     }
 }
 
-/// An e-mail address and its type.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = EmailAddress)]
-pub(in crate::api) struct EmailAddressShape<'a> {
-    /// The type, such as `main`.
-    #[schema(required = true)]
-    email_address_type: Option<&'a str>,
-    /// The address.
-    email_address: &'a str,
-}
-
-impl Show for EmailAddress {
-    type Shape<'a> = EmailAddressShape<'a>;
-
-    fn show(&self) -> EmailAddressShape<'_> {
-        let Self { address, kind } = self;
-        EmailAddressShape { email_address_type: kind.as_deref(), email_address: address }
+shape! {
+    /// An e-mail address and its type.
+    #[schema(as = EmailAddress)]
+    pub(in crate::api) struct EmailAddressShape<'a> of EmailAddress { address, kind } {
+        /// The type, such as `main`.
+        #[schema(required = true)]
+        email_address_type: Option<&'a str> = kind.as_deref(),
+        /// The address.
+        email_address: &'a str = address,
     }
 }
 
-/// A phone number and its type.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = PhoneNumber)]
-pub(in crate::api) struct PhoneNumberShape<'a> {
-    /// The type, such as `mobile`.
-    #[schema(required = true)]
-    phone_number_type: Option<&'a str>,
-    /// The number.
-    phone_number: &'a str,
-}
-
-impl Show for PhoneNumber {
-    type Shape<'a> = PhoneNumberShape<'a>;
-
-    fn show(&self) -> PhoneNumberShape<'_> {
-        let Self { number, kind } = self;
-        PhoneNumberShape { phone_number_type: kind.as_deref(), phone_number: number }
+shape! {
+    /// A phone number and its type.
+    #[schema(as = PhoneNumber)]
+    pub(in crate::api) struct PhoneNumberShape<'a> of PhoneNumber { number, kind } {
+        /// The type, such as `mobile`.
+        #[schema(required = true)]
+        phone_number_type: Option<&'a str> = kind.as_deref(),
+        /// The number.
+        phone_number: &'a str = number,
     }
 }

@@ -5,75 +5,56 @@ use std::borrow::Cow;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Each, Rfc3339, Show};
+use super::{Rfc3339, Show, listing, shape};
 use crate::adapters::Account;
 use crate::api::problem::{Problem, ProblemContext};
 use crate::domain::{Failure, abbreviated};
-use crate::gateway::Listing;
 use crate::gateway::credentials::{CheckRecord, Credential};
 use crate::json::Raw;
 
-/// A link to one CRM account, without its secret.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = Credential)]
-pub(crate) struct CredentialShape<'a> {
-    /// The id, used as `credentialId` in other requests.
-    credential_id: &'a str,
-    /// The provider of the CRM.
-    provider: &'static str,
-    /// A name that is unique in the tenant.
-    name: &'a str,
-    /// The settings as they were sent.
-    #[schema(value_type = Object)]
-    settings: Raw<'a>,
-    /// When it was created.
-    #[schema(value_type = String, format = DateTime)]
-    created_at: Rfc3339,
-    /// When it was last changed.
-    #[schema(value_type = String, format = DateTime)]
-    updated_at: Rfc3339,
-    /// The result of the last check; null if there was none.
-    #[schema(required = true)]
-    last_check: Option<LastCheckShape<'a>>,
+shape! {
+    /// A link to one CRM account, without its secret.
+    #[schema(as = Credential)]
+    pub(crate) struct CredentialShape<'a> of Credential {
+        id, provider, name, settings, created_at, updated_at, last_check
+    } {
+        /// The id, used as `credentialId` in other requests.
+        credential_id: &'a str = id.as_str(),
+        /// The provider of the CRM.
+        provider: &'static str = provider.as_str(),
+        /// A name that is unique in the tenant.
+        name: &'a str = name,
+        /// The settings as they were sent.
+        #[schema(value_type = Object)]
+        settings: Raw<'a> = Raw::from_checked(settings.as_str()),
+        /// When it was created.
+        #[schema(value_type = String, format = DateTime)]
+        created_at: Rfc3339 = Rfc3339(*created_at),
+        /// When it was last changed.
+        #[schema(value_type = String, format = DateTime)]
+        updated_at: Rfc3339 = Rfc3339(*updated_at),
+        /// The result of the last check; null if there was none.
+        #[schema(required = true)]
+        last_check: Option<LastCheckShape<'a>> = last_check.as_ref().map(Show::show),
+    }
 }
 
-/// The result of the last check, or of a later call that the CRM refused or accepted.
-#[derive(Serialize, ToSchema)]
-#[schema(as = LastCheck)]
-struct LastCheckShape<'a> {
-    /// When the credential was checked, or when a call showed that `ok` changed.
-    #[schema(value_type = String, format = DateTime)]
-    at: Rfc3339,
-    /// Since when `ok` has been the same.
-    #[schema(value_type = String, format = DateTime)]
-    since: Rfc3339,
-    /// Whether the CRM accepted the secret.
-    ok: bool,
-    /// The code of the problem, if `ok` is false.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    code: Option<&'a str>,
-}
-
-impl Show for Credential {
-    type Shape<'a> = CredentialShape<'a>;
-
-    fn show(&self) -> CredentialShape<'_> {
-        let Self { id, provider, name, settings, created_at, updated_at, last_check } = self;
-        CredentialShape {
-            credential_id: id.as_str(),
-            provider: provider.as_str(),
-            name,
-            settings: Raw::from_checked(settings.as_str()),
-            created_at: Rfc3339(*created_at),
-            updated_at: Rfc3339(*updated_at),
-            last_check: last_check.as_ref().map(|check| {
-                let CheckRecord { at, since, ok, code } = check;
-                let (at, since) = (Rfc3339(*at), Rfc3339(*since));
-                LastCheckShape { at, since, ok: *ok, code: code.as_deref() }
-            }),
-        }
+shape! {
+    /// The result of the last check, or of a later call that the CRM refused or accepted.
+    #[schema(as = LastCheck)]
+    pub(crate) struct LastCheckShape<'a> of CheckRecord { at, since, ok, code } {
+        /// When the credential was checked, or when a call showed that `ok` changed.
+        #[schema(value_type = String, format = DateTime)]
+        at: Rfc3339 = Rfc3339(*at),
+        /// Since when `ok` has been the same.
+        #[schema(value_type = String, format = DateTime)]
+        since: Rfc3339 = Rfc3339(*since),
+        /// Whether the CRM accepted the secret.
+        ok: bool = *ok,
+        /// The code of the problem, if `ok` is false.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(nullable = false)]
+        code: Option<&'a str> = code.as_deref(),
     }
 }
 
@@ -91,24 +72,13 @@ impl<'a> CredentialResponse<'a> {
     }
 }
 
-/// A page of credentials, oldest first.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = CredentialListing)]
-pub(crate) struct CredentialListing<'a> {
-    /// The credentials.
-    #[schema(value_type = Vec<CredentialShape>)]
-    items: Each<'a, Credential>,
-    /// The cursor of the next page; null at the end. A page ends early if its items reach 1 MiB.
-    #[schema(required = true)]
-    next_cursor: Option<&'a str>,
-}
-
-impl<'a> CredentialListing<'a> {
-    /// The response that shows `listing`.
-    pub(crate) fn of(listing: &'a Listing<Credential>) -> Self {
-        let Listing { items, next_cursor } = listing;
-        Self { items: Each(items), next_cursor: next_cursor.as_deref() }
+listing! {
+    /// A page of credentials, oldest first.
+    pub(crate) struct CredentialListing {
+        /// The credentials.
+        items: Credential as CredentialShape,
+        /// The cursor of the next page; null at the end. A page ends early if its items reach 1 MiB.
+        next_cursor,
     }
 }
 

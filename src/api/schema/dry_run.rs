@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::warning::WarningShape;
-use super::{Each, Show};
+use super::{Each, shape};
 use crate::domain::Warning;
 use crate::gateway::contacts::{DryRun, PlannedCall};
 use crate::json::Raw;
@@ -33,24 +33,16 @@ impl<'a> DryRunResponse<'a> {
     }
 }
 
-/// A call to the CRM that was not sent.
-#[derive(Serialize, ToSchema)]
-#[schema(as = PlannedCall)]
-pub(in crate::api) struct PlannedCallShape<'a> {
-    /// The HTTP method.
-    method: &'a str,
-    /// The path and query, behind the credential's `baseUrl`.
-    path: &'a str,
-    /// The JSON body in the CRM's own format; null if there is none.
-    #[schema(value_type = Option<Object>, required = true)]
-    body: Option<Raw<'a>>,
-}
-
-impl Show for PlannedCall {
-    type Shape<'a> = PlannedCallShape<'a>;
-
-    fn show(&self) -> PlannedCallShape<'_> {
-        let Self { method, path, body } = self;
-        PlannedCallShape { method, path, body: body.as_ref().map(|body| Raw::from_checked(body.as_str())) }
+shape! {
+    /// A call to the CRM that was not sent.
+    #[schema(as = PlannedCall)]
+    pub(in crate::api) struct PlannedCallShape<'a> of PlannedCall { method, path, body } {
+        /// The HTTP method.
+        method: &'a str = method,
+        /// The path and query, behind the credential's `baseUrl`.
+        path: &'a str = path,
+        /// The JSON body in the CRM's own format; null if there is none.
+        #[schema(value_type = Option<Object>, required = true)]
+        body: Option<Raw<'a>> = body.as_ref().map(|body| Raw::from_checked(body.as_str())),
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::warning::WarningShape;
-use super::{Each, Show};
+use super::{Each, Show, shape};
 use crate::adapters::{AdapterSpec, FieldChoice, FieldSpec, RemoteFieldDefinition, Write, documentation};
 use crate::domain::{FilterName, Warning};
 use crate::gateway::contacts::{FieldsDescription, KnowledgeSource, RemoteFieldDescription};
@@ -83,41 +83,46 @@ struct FieldFilterShape {
     note: &'static str,
 }
 
-/// A field in `remoteFields`, or a custom field in one of these.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = RemoteField)]
-pub(in crate::api) struct RemoteFieldShape<'a> {
-    /// The key in `remoteFields`.
-    name: &'a str,
-    /// The id of a custom field: a key of the object that the field `name` holds. Null for other fields.
-    #[schema(required = true)]
-    custom_field_id: Option<&'a str>,
-    /// The name that people see in the CRM, if it is known.
-    #[schema(required = true)]
-    label: Option<&'a str>,
-    /// The JSON type of its values, `mixed` if there are several, null if it is not known.
-    #[serde(rename = "type")]
-    #[schema(required = true)]
-    json_type: Option<&'a str>,
-    /// The CRM's own word for the type.
-    #[schema(required = true)]
-    data_type: Option<&'a str>,
-    /// Whether a write can set it.
-    writable: bool,
-    /// Whether only a create can set it.
-    on_create_only: bool,
-    /// What it holds.
-    #[schema(required = true)]
-    description: Option<&'static str>,
-    /// Whether the CRM hides it from its users.
-    hidden: bool,
-    /// Known values. The list may not be complete.
-    #[schema(value_type = Vec<FieldChoiceShape>)]
-    choices: Each<'a, (FieldChoice, KnowledgeSource)>,
-    /// Where it is known from: `declared` by the gateway, read `live` from the CRM's definitions, `seen` in contacts.
-    #[schema(value_type = Vec<String>)]
-    sources: Vec<&'static str>,
+shape! {
+    /// A field in `remoteFields`, or a custom field in one of these.
+    #[schema(as = RemoteField)]
+    pub(in crate::api) struct RemoteFieldShape<'a> of RemoteFieldDescription {
+        // The choices of the definition are shown with their sources.
+        definition: RemoteFieldDefinition { name, custom_field_id, label, json_type, data_type, hidden, choices: _ },
+        declared, choices, sources
+    } {
+        /// The key in `remoteFields`.
+        name: &'a str = name,
+        /// The id of a custom field: a key of the object that the field `name` holds. Null for other fields.
+        #[schema(required = true)]
+        custom_field_id: Option<&'a str> = custom_field_id.as_deref(),
+        /// The name that people see in the CRM, if it is known.
+        #[schema(required = true)]
+        label: Option<&'a str> = label.as_deref(),
+        /// The JSON type of its values, `mixed` if there are several, null if it is not known.
+        #[serde(rename = "type")]
+        #[schema(required = true)]
+        json_type: Option<&'a str> = json_type.as_deref(),
+        /// The CRM's own word for the type.
+        #[schema(required = true)]
+        data_type: Option<&'a str> = data_type.as_deref(),
+        /// Whether a write can set it.
+        writable: bool = declared.is_some(),
+        /// Whether only a create can set it.
+        on_create_only: bool = declared.is_some_and(|declared| declared.on_create_only),
+        /// What it holds.
+        #[schema(required = true)]
+        description: Option<&'static str> =
+            declared.filter(|_| custom_field_id.is_none()).map(|declared| declared.note),
+        /// Whether the CRM hides it from its users.
+        hidden: bool = *hidden,
+        /// Known values. The list may not be complete.
+        #[schema(value_type = Vec<FieldChoiceShape>)]
+        choices: Each<'a, (FieldChoice, KnowledgeSource)> = Each(choices),
+        /// Where it is known from: `declared` by the gateway, read `live` from the CRM's definitions, `seen` in contacts.
+        #[schema(value_type = Vec<String>)]
+        sources: Vec<&'static str> = sources.iter().map(|source| source.as_str()).collect(),
+    }
 }
 
 /// A value that a field can have.
@@ -188,37 +193,6 @@ impl FieldFilterShape {
             applied: spec.filterable(name).as_str(),
             remote_parameter: spec.filter(name).map(|filter| filter.upstream),
             note: documentation::support(spec, name).1,
-        }
-    }
-}
-
-impl Show for RemoteFieldDescription {
-    type Shape<'a> = RemoteFieldShape<'a>;
-
-    fn show(&self) -> RemoteFieldShape<'_> {
-        let Self { definition, declared, choices, sources } = self;
-        let RemoteFieldDefinition {
-            name,
-            custom_field_id,
-            label,
-            json_type,
-            data_type,
-            hidden,
-            choices: _, // Shown with their sources.
-        } = definition;
-        let is_custom = custom_field_id.is_some();
-        RemoteFieldShape {
-            name,
-            custom_field_id: custom_field_id.as_deref(),
-            label: label.as_deref(),
-            json_type: json_type.as_deref(),
-            data_type: data_type.as_deref(),
-            writable: declared.is_some(),
-            on_create_only: declared.is_some_and(|declared| declared.on_create_only),
-            description: declared.filter(|_| !is_custom).map(|declared| declared.note),
-            hidden: *hidden,
-            choices: Each(choices),
-            sources: sources.iter().map(|source| source.as_str()).collect(),
         }
     }
 }

@@ -4,60 +4,35 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Each, Rfc3339, Show};
+use super::{Rfc3339, Show, listing, shape};
 use crate::domain::{CredentialId, Scope};
-use crate::gateway::Listing;
 use crate::gateway::keys::KeyRecord;
 
-/// An API key, without its secret.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = Key)]
-pub(crate) struct KeyShape<'a> {
-    /// The id, which is the public part of the key.
-    id: &'a str,
-    /// A display name.
-    name: &'a str,
-    /// The scopes of the key.
-    scopes: Vec<&'static str>,
-    /// The only credentials that the key may use; null means all.
-    #[schema(required = true)]
-    credential_ids: Option<Vec<&'a str>>,
-    /// When the key was created.
-    #[schema(value_type = String, format = DateTime)]
-    created_at: Rfc3339,
-    /// When the key expires; null means never.
-    #[schema(value_type = Option<String>, format = DateTime, required = true)]
-    expires_at: Option<Rfc3339>,
-    /// When the key was last used, to the minute; null means never.
-    #[schema(value_type = Option<String>, format = DateTime, required = true)]
-    last_used_at: Option<Rfc3339>,
-}
-
-impl Show for KeyRecord {
-    type Shape<'a> = KeyShape<'a>;
-
-    fn show(&self) -> KeyShape<'_> {
-        let Self {
-            id,
-            tenant: _,
-            name,
-            digest: _,
-            scopes,
-            credentials,
-            created_at,
-            expires_at,
-            last_used_at,
-        } = self;
-        KeyShape {
-            id: id.as_str(),
-            name,
-            scopes: scopes.as_slice().iter().copied().map(Scope::as_str).collect(),
-            credential_ids: credentials.as_ref().map(|ids| ids.iter().map(CredentialId::as_str).collect()),
-            created_at: Rfc3339(*created_at),
-            expires_at: expires_at.map(Rfc3339),
-            last_used_at: last_used_at.map(Rfc3339),
-        }
+shape! {
+    /// An API key, without its secret.
+    #[schema(as = Key)]
+    pub(crate) struct KeyShape<'a> of KeyRecord {
+        id, tenant: _, name, digest: _, scopes, credentials, created_at, expires_at, last_used_at
+    } {
+        /// The id, which is the public part of the key.
+        id: &'a str = id.as_str(),
+        /// A display name.
+        name: &'a str = name,
+        /// The scopes of the key.
+        scopes: Vec<&'static str> = scopes.as_slice().iter().copied().map(Scope::as_str).collect(),
+        /// The only credentials that the key may use; null means all.
+        #[schema(required = true)]
+        credential_ids: Option<Vec<&'a str>> =
+            credentials.as_ref().map(|ids| ids.iter().map(CredentialId::as_str).collect()),
+        /// When the key was created.
+        #[schema(value_type = String, format = DateTime)]
+        created_at: Rfc3339 = Rfc3339(*created_at),
+        /// When the key expires; null means never.
+        #[schema(value_type = Option<String>, format = DateTime, required = true)]
+        expires_at: Option<Rfc3339> = expires_at.map(Rfc3339),
+        /// When the key was last used, to the minute; null means never.
+        #[schema(value_type = Option<String>, format = DateTime, required = true)]
+        last_used_at: Option<Rfc3339> = last_used_at.map(Rfc3339),
     }
 }
 
@@ -77,23 +52,12 @@ impl<'a> KeyResponse<'a> {
     }
 }
 
-/// A page of the keys of a tenant, oldest first.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = KeyListing)]
-pub(crate) struct KeyListing<'a> {
-    /// The keys.
-    #[schema(value_type = Vec<KeyShape>)]
-    items: Each<'a, KeyRecord>,
-    /// The cursor of the next page; null at the end.
-    #[schema(required = true)]
-    next_cursor: Option<&'a str>,
-}
-
-impl<'a> KeyListing<'a> {
-    /// The response that shows `listing`.
-    pub(crate) fn of(listing: &'a Listing<KeyRecord>) -> Self {
-        let Listing { items, next_cursor } = listing;
-        Self { items: Each(items), next_cursor: next_cursor.as_deref() }
+listing! {
+    /// A page of the keys of a tenant, oldest first.
+    pub(crate) struct KeyListing {
+        /// The keys.
+        items: KeyRecord as KeyShape,
+        /// The cursor of the next page; null at the end.
+        next_cursor,
     }
 }

@@ -4,7 +4,6 @@ mod audit;
 mod contact;
 mod credential;
 mod dry_run;
-mod export;
 mod fields;
 mod key;
 mod list;
@@ -21,15 +20,16 @@ pub(super) use contact::{
 pub(super) use credential::CheckResponse;
 pub(crate) use credential::{CredentialListing, CredentialResponse};
 pub(super) use dry_run::DryRunResponse;
-pub(super) use export::{ExportEndShape, ExportLine};
 pub(super) use fields::FieldsResponse;
 pub(crate) use key::{KeyListing, KeyResponse};
 pub(super) use list::ContactListResponse;
 pub(super) use provider::{ProvidersResponse, declared_providers, secret_schema, settings_schema};
 pub(super) use search::SearchResponse;
 pub(super) use serialize::{Each, Rfc3339, Show};
+use serialize::{listing, shape};
 pub(super) use tenant::TenantUsageResponse;
 pub(crate) use tenant::{TenantListing, TenantResponse};
+pub(super) use warning::WarningShape;
 
 #[cfg(test)]
 mod tests {

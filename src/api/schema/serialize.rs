@@ -23,6 +23,68 @@ impl<T: Show> Serialize for Each<'_, T> {
     }
 }
 
+/// Declares the public shape of a type, with the value of each field, made of what the pattern binds.
+macro_rules! shape {
+    (
+        $(#[$meta:meta])*
+        $vis:vis struct $name:ident<$life:lifetime> of $of:ident { $($bound:tt)* } {
+            $($(#[$about:meta])* $field_vis:vis $field:ident: $type:ty = $value:expr,)*
+        }
+    ) => {
+        #[derive(Serialize, ToSchema)]
+        #[serde(rename_all = "camelCase")]
+        $(#[$meta])*
+        $vis struct $name<$life> {
+            $($(#[$about])* $field_vis $field: $type,)*
+        }
+
+        impl $crate::api::schema::Show for $of {
+            type Shape<$life> = $name<$life>;
+
+            fn show(&self) -> $name<'_> {
+                let $of { $($bound)* } = self;
+                $name { $($field: $value,)* }
+            }
+        }
+    };
+}
+pub(super) use shape;
+
+/// A page of records, each in its public shape.
+macro_rules! listing {
+    (
+        #[doc = $doc:literal]
+        pub(crate) struct $name:ident {
+            #[doc = $about:literal]
+            items: $record:ty as $shape:ident,
+            #[doc = $cursor:literal]
+            next_cursor,
+        }
+    ) => {
+        #[doc = $doc]
+        #[derive(Serialize, ToSchema)]
+        #[serde(rename_all = "camelCase")]
+        #[schema(as = $name)]
+        pub(crate) struct $name<'a> {
+            #[doc = $about]
+            #[schema(value_type = Vec<$shape>)]
+            items: $crate::api::schema::Each<'a, $record>,
+            #[doc = $cursor]
+            #[schema(required = true)]
+            next_cursor: Option<&'a str>,
+        }
+
+        impl<'a> $name<'a> {
+            /// The response that shows `listing`.
+            pub(crate) fn of(listing: &'a $crate::gateway::Listing<$record>) -> Self {
+                let $crate::gateway::Listing { items, next_cursor } = listing;
+                Self { items: $crate::api::schema::Each(items), next_cursor: next_cursor.as_deref() }
+            }
+        }
+    };
+}
+pub(super) use listing;
+
 /// A timestamp: RFC 3339, UTC, milliseconds.
 pub(in crate::api) struct Rfc3339(pub(in crate::api) Timestamp);
 

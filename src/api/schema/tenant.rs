@@ -3,30 +3,20 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Each, Rfc3339, Show};
-use crate::gateway::Listing;
+use super::{Rfc3339, Show, listing, shape};
 use crate::gateway::tenants::{TenantRecord, Usage};
 
-/// A tenant. It owns credentials and API keys.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = Tenant)]
-pub(crate) struct TenantShape<'a> {
-    /// The id.
-    id: &'a str,
-    /// The unique name.
-    name: &'a str,
-    /// When it was created.
-    #[schema(value_type = String, format = DateTime)]
-    created_at: Rfc3339,
-}
-
-impl Show for TenantRecord {
-    type Shape<'a> = TenantShape<'a>;
-
-    fn show(&self) -> TenantShape<'_> {
-        let Self { id, name, created_at } = self;
-        TenantShape { id: id.as_str(), name, created_at: Rfc3339(*created_at) }
+shape! {
+    /// A tenant. It owns credentials and API keys.
+    #[schema(as = Tenant)]
+    pub(crate) struct TenantShape<'a> of TenantRecord { id, name, created_at } {
+        /// The id.
+        id: &'a str = id.as_str(),
+        /// The unique name.
+        name: &'a str = name,
+        /// When it was created.
+        #[schema(value_type = String, format = DateTime)]
+        created_at: Rfc3339 = Rfc3339(*created_at),
     }
 }
 
@@ -94,23 +84,12 @@ impl<'a> TenantUsageResponse<'a> {
     }
 }
 
-/// A page of tenants, oldest first.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = TenantListing)]
-pub(crate) struct TenantListing<'a> {
-    /// The tenants.
-    #[schema(value_type = Vec<TenantShape>)]
-    items: Each<'a, TenantRecord>,
-    /// The cursor of the next page; null at the end.
-    #[schema(required = true)]
-    next_cursor: Option<&'a str>,
-}
-
-impl<'a> TenantListing<'a> {
-    /// The response that shows `listing`.
-    pub(crate) fn of(listing: &'a Listing<TenantRecord>) -> Self {
-        let Listing { items, next_cursor } = listing;
-        Self { items: Each(items), next_cursor: next_cursor.as_deref() }
+listing! {
+    /// A page of tenants, oldest first.
+    pub(crate) struct TenantListing {
+        /// The tenants.
+        items: TenantRecord as TenantShape,
+        /// The cursor of the next page; null at the end.
+        next_cursor,
     }
 }

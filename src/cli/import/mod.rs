@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::pin::Pin;
 
+use anyhow::{anyhow, bail};
 use clap::Args;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -19,7 +20,6 @@ use self::progress_file::{ImportHead, ProgressFile, RowEnd};
 use self::rejected::RejectedRows;
 use self::sending::{RowDestination, RowOutcome, RowWarning};
 use self::source::{ImportRow, ImportSource};
-use super::cli_error::{CliError, CliOutcome};
 use super::file_format::FileFormat;
 use super::gateway_client::{GatewayClient, GatewayFlags};
 use super::output::Output;
@@ -64,9 +64,9 @@ pub(super) struct ImportFlags {
     restart: bool,
 }
 
-pub(super) async fn run(flags: ImportFlags, output: &mut Output) -> CliOutcome {
+pub(super) async fn run(flags: ImportFlags, output: &mut Output) -> anyhow::Result<()> {
     let format = flags.format.or_else(|| FileFormat::of(&flags.file)).ok_or_else(|| {
-        CliError::failed("the file's name does not tell its format; add --format csv or --format ndjson")
+        anyhow!("the file's name does not tell its format; add --format csv or --format ndjson")
     })?;
     let source = ImportSource::open(&flags.file, format, &flags.map, !flags.upsert)?;
     let destination = flags.destination()?;
@@ -80,8 +80,7 @@ pub(super) async fn run(flags: ImportFlags, output: &mut Output) -> CliOutcome {
     let head = flags.head(&source, &destination);
     let progress = ProgressFile::open(&ProgressFile::path_for(&flags.file), &head, flags.restart)?;
     let rejected = RejectedRows::open(RejectedRows::path_for(&flags.file), &source, progress.rejected_length);
-    let rejected =
-        rejected.map_err(|error| CliError::failed(format!("the file with rejected rows: {error}")))?;
+    let rejected = rejected.map_err(|error| anyhow!("the file with rejected rows: {error}"))?;
     let import = Import {
         source: &source,
         destination: &destination,
@@ -95,7 +94,7 @@ pub(super) async fn run(flags: ImportFlags, output: &mut Output) -> CliOutcome {
 }
 
 impl ImportFlags {
-    fn destination(&self) -> Result<RowDestination, CliError> {
+    fn destination(&self) -> anyhow::Result<RowDestination> {
         let mut query = Vec::new();
         if let Some(fields) = &self.match_on {
             query.push(("matchOn", fields.clone()));
@@ -119,7 +118,11 @@ impl ImportFlags {
     }
 }
 
-async fn dry_run(source: &ImportSource, destination: &RowDestination, output: &mut Output) -> CliOutcome {
+async fn dry_run(
+    source: &ImportSource,
+    destination: &RowDestination,
+    output: &mut Output,
+) -> anyhow::Result<()> {
     let (bar, mut refused, mut warned) = (Bar::new(Some(source.rows)), 0, WarnedRows::default());
     // Ctrl-C ends a dry run at once.
     let (_stop, never) = watch::channel(false);
@@ -134,10 +137,10 @@ async fn dry_run(source: &ImportSource, destination: &RowDestination, output: &m
                 }
             }
             RowOutcome::Stopped(reason) | RowOutcome::Refused(reason) => {
-                return Err(CliError::failed(reason));
+                bail!("{reason}");
             }
             RowOutcome::Unknown => {
-                return Err(CliError::failed("the gateway did not say whether it accepts a row"));
+                bail!("the gateway did not say whether it accepts a row");
             }
         }
         bar.advance(1);
@@ -148,11 +151,7 @@ async fn dry_run(source: &ImportSource, destination: &RowDestination, output: &m
     }
     warned.tell();
     output.line(format!("{} can be imported; nothing was written.", counted(source.rows - refused)))?;
-    if refused > 0 {
-        Err(CliError::failed(format!("{refused} of {} rows would be rejected", source.rows)))
-    } else {
-        Ok(())
-    }
+    if refused > 0 { Err(anyhow!("{refused} of {} rows would be rejected", source.rows)) } else { Ok(()) }
 }
 
 /// An import under way.
@@ -197,7 +196,7 @@ fn counted(rows: u64) -> String {
 type Sending<'a> = Pin<Box<dyn Future<Output = (ImportRow, RowOutcome)> + 'a>>;
 
 impl Import<'_> {
-    async fn run(mut self, output: &mut Output) -> CliOutcome {
+    async fn run(mut self, output: &mut Output) -> anyhow::Result<()> {
         if !self.progress.is_new() {
             let done = self.progress.imported + self.progress.rejected;
             Output::note(format!(
@@ -217,23 +216,23 @@ impl Import<'_> {
         })?;
         if let Some(reason) = stopped {
             let first = if self.refused { "when this is settled, " } else { "" };
-            return Err(CliError::failed(format!("{reason}\n{first}run the same command again to continue")));
+            bail!("{reason}\n{first}run the same command again to continue");
         }
         if self.unknown > 0 {
-            return Err(CliError::failed(format!(
+            bail!(
                 "of {} rows it is not known yet whether they were written; run the same command again later",
                 self.unknown
-            )));
+            );
         }
         if rejected > 0 {
             let path = self.rejected.path().display();
-            return Err(CliError::failed(format!("the rejected rows are in {path}, each with its reason")));
+            bail!("the rejected rows are in {path}, each with its reason");
         }
         Ok(())
     }
 
     /// Sends every row that has no end yet. The reason if it stopped before the last one.
-    async fn send_all(&mut self) -> Result<Option<String>, CliError> {
+    async fn send_all(&mut self) -> anyhow::Result<Option<String>> {
         let bar = Bar::new(Some(self.source.rows));
         bar.advance(self.progress.imported + self.progress.rejected);
         let (destination, source) = (self.destination, self.source);
@@ -285,7 +284,7 @@ impl Import<'_> {
     }
 
     /// The key of a row that is to be sent; `None` if it has ended already.
-    fn begin(&mut self, row: ImportRow) -> Result<Option<(ImportRow, String)>, CliError> {
+    fn begin(&mut self, row: ImportRow) -> anyhow::Result<Option<(ImportRow, String)>> {
         let now = clock::now();
         match self.progress.open.get(&row.number) {
             Some(open) if is_too_old(open.at, now) => {
@@ -307,7 +306,7 @@ impl Import<'_> {
     }
 
     /// Records what became of a row; the reason if the import must stop.
-    fn end(&mut self, row: &ImportRow, outcome: RowOutcome) -> Result<Option<String>, CliError> {
+    fn end(&mut self, row: &ImportRow, outcome: RowOutcome) -> anyhow::Result<Option<String>> {
         crash_point("import_sent");
         match outcome {
             RowOutcome::Imported(warnings) => {
@@ -325,12 +324,10 @@ impl Import<'_> {
         Ok(None)
     }
 
-    fn reject(&mut self, row: &ImportRow, reason: &str) -> CliOutcome {
+    fn reject(&mut self, row: &ImportRow, reason: &str) -> anyhow::Result<()> {
         let length = self.rejected.write(&row.original, reason).map_err(|error| {
             let path = self.rejected.path().display();
-            CliError::failed(format!(
-                "{path} cannot be written: {error}; the row is sent again in the next run"
-            ))
+            anyhow!("{path} cannot be written: {error}; the row is sent again in the next run")
         })?;
         crash_point("import_rejected");
         self.progress.end(row.number, RowEnd::Rejected, length)

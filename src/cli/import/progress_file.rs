@@ -8,10 +8,10 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use anyhow::{anyhow, bail};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::cli::cli_error::CliError;
 use crate::domain::Timestamp;
 
 /// Fits the file's format; another one is refused.
@@ -83,14 +83,14 @@ impl ProgressFile {
 
     /// Opens the file or makes a new one, and locks it until the end of the process. `restart` forgets what it holds.
     /// Fails with a sentence if another process has it, or if it is of another import.
-    pub(super) fn open(path: &Path, head: &ImportHead, restart: bool) -> Result<Self, CliError> {
+    pub(super) fn open(path: &Path, head: &ImportHead, restart: bool) -> anyhow::Result<Self> {
         let failed = |error: io::Error| unusable(path, &error);
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
         let file = file.map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(CliError::failed(format!("another import is using {}", path.display())));
+                bail!("another import is using {}", path.display());
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
@@ -110,7 +110,7 @@ impl ProgressFile {
         Ok(progress)
     }
 
-    fn read(&mut self, head: &ImportHead) -> Result<(), CliError> {
+    fn read(&mut self, head: &ImportHead) -> anyhow::Result<()> {
         let failed = |path: &Path, error: io::Error| unusable(path, &error);
         let file = self.file.try_clone().map_err(|error| failed(&self.path, error))?;
         let (mut lines, mut length) = (BufReader::new(file), 0);
@@ -157,7 +157,7 @@ impl ProgressFile {
     }
 
     /// Records that `row` is about to be sent; the key to send it with. It is durable when this returns.
-    pub(super) fn send(&mut self, row: u64, now: Timestamp) -> Result<String, CliError> {
+    pub(super) fn send(&mut self, row: u64, now: Timestamp) -> anyhow::Result<String> {
         let key = Uuid::now_v7().to_string();
         self.append(&ProgressLine::Sent { row, key: key.clone(), at: now })?;
         self.file.sync_data().map_err(|error| unusable(&self.path, &error))?;
@@ -167,7 +167,7 @@ impl ProgressFile {
     }
 
     /// Records how `row` ended. If this is lost, the row is sent again and gets the stored response.
-    pub(super) fn end(&mut self, row: u64, outcome: RowEnd, rejected_length: u64) -> Result<(), CliError> {
+    pub(super) fn end(&mut self, row: u64, outcome: RowEnd, rejected_length: u64) -> anyhow::Result<()> {
         self.append(&ProgressLine::Ended { ended: row, outcome, rejected_length })?;
         self.open.remove(&row);
         self.rejected_length = rejected_length;
@@ -182,7 +182,7 @@ impl ProgressFile {
         }
     }
 
-    fn append(&mut self, line: &impl Serialize) -> Result<(), CliError> {
+    fn append(&mut self, line: &impl Serialize) -> anyhow::Result<()> {
         let mut text = serde_json::to_vec(line).map_err(|error| unusable(&self.path, &error.into()))?;
         text.push(b'\n');
         self.file.write_all(&text).map_err(|error| unusable(&self.path, &error))
@@ -195,18 +195,15 @@ impl ImportHead {
     }
 }
 
-fn unusable(path: &Path, error: &io::Error) -> CliError {
-    CliError::failed(format!(
-        "the progress cannot be kept in {}: {error}; nothing more was sent",
-        path.display()
-    ))
+fn unusable(path: &Path, error: &io::Error) -> anyhow::Error {
+    anyhow!("the progress cannot be kept in {}: {error}; nothing more was sent", path.display())
 }
 
-fn foreign(path: &Path) -> CliError {
-    CliError::failed(format!("{} is not the progress of an import; move it away", path.display()))
+fn foreign(path: &Path) -> anyhow::Error {
+    anyhow!("{} is not the progress of an import; move it away", path.display())
 }
 
-fn same(path: &Path, known: &ImportHead, head: &ImportHead) -> Result<(), CliError> {
+fn same(path: &Path, known: &ImportHead, head: &ImportHead) -> anyhow::Result<()> {
     let changed = if known.version != head.version {
         return Err(foreign(path));
     } else if known.file != head.file {
@@ -218,9 +215,9 @@ fn same(path: &Path, known: &ImportHead, head: &ImportHead) -> Result<(), CliErr
     } else {
         return Ok(());
     };
-    Err(CliError::failed(format!(
+    Err(anyhow!(
         "{} is of an import of this file with {changed}. Use the same again to continue it, or --restart to import from the first row, \
          which may create contacts twice",
         path.display()
-    )))
+    ))
 }

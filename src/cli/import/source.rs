@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Seek};
 use std::path::{Path, PathBuf};
 
+use anyhow::{anyhow, bail};
 use serde_json::{Map, Value};
 
 use super::mapping::{Mapping, REASON};
-use crate::cli::cli_error::CliError;
 use crate::cli::file_format::FileFormat;
 use crate::json;
 use crate::sealing::sha256_of;
@@ -64,12 +64,11 @@ impl ImportSource {
         format: FileFormat,
         map: &[String],
         is_create: bool,
-    ) -> Result<Self, CliError> {
-        let unreadable =
-            |error: io::Error| CliError::failed(format!("{} cannot be read: {error}", path.display()));
+    ) -> anyhow::Result<Self> {
+        let unreadable = |error: io::Error| anyhow!("{} cannot be read: {error}", path.display());
         let file = File::open(path).map_err(unreadable)?;
         if file.metadata().map_err(unreadable)?.is_dir() {
-            return Err(CliError::failed(format!("{} is a folder", path.display())));
+            bail!("{} is a folder", path.display());
         }
         let digest = sha256_of(&file).map_err(unreadable)?;
         let kind = match format {
@@ -79,14 +78,14 @@ impl ImportSource {
         let mut source = Self { path: path.to_owned(), file, kind, rows: 0, digest, preview: Vec::new() };
         source.read_all()?;
         if is_create && source.rows > 0 && !source.names_people() {
-            return Err(CliError::failed(
-                "no column fills `lastName`, which a new contact needs: name one with --map HEADER=lastName",
-            ));
+            bail!(
+                "no column fills `lastName`, which a new contact needs: name one with --map HEADER=lastName"
+            );
         }
         Ok(source)
     }
 
-    fn read_all(&mut self) -> Result<(), CliError> {
+    fn read_all(&mut self) -> anyhow::Result<()> {
         let mut preview = match &self.kind {
             ImportSourceKind::Csv { mapping, .. } => {
                 mapping.shown().map(|[header, field]| [header, field, String::new()]).collect()
@@ -118,9 +117,7 @@ impl ImportSource {
     }
 
     /// All rows from the first one.
-    pub(super) fn rows(
-        &self,
-    ) -> Result<Box<dyn Iterator<Item = Result<ImportRow, CliError>> + '_>, CliError> {
+    pub(super) fn rows(&self) -> anyhow::Result<Box<dyn Iterator<Item = anyhow::Result<ImportRow>> + '_>> {
         let mut file = &self.file;
         file.rewind().map_err(|error| self.fault(&format!("cannot be read: {error}")))?;
         Ok(match &self.kind {
@@ -155,7 +152,7 @@ impl ImportSource {
     }
 
     /// The contact in a line; `None` if the line has none: blank lines, and the lines between the contacts of an export.
-    fn object(&self, line: io::Result<String>, at: u64) -> Result<Option<Map<String, Value>>, CliError> {
+    fn object(&self, line: io::Result<String>, at: u64) -> anyhow::Result<Option<Map<String, Value>>> {
         let line = line.map_err(|error| match error.kind() {
             io::ErrorKind::InvalidData => self.fault(&format!("line {at}: not UTF-8")),
             _ => self.fault(&format!("cannot be read: {error}")),
@@ -179,7 +176,7 @@ impl ImportSource {
         Ok(Some(object))
     }
 
-    fn csv_fault(&self, error: &csv::Error) -> CliError {
+    fn csv_fault(&self, error: &csv::Error) -> anyhow::Error {
         let line = error.position().map(|position| format!("line {}: ", position.line()));
         let reason = match error.kind() {
             csv::ErrorKind::Utf8 { .. } => "it is not UTF-8; save the file as `CSV UTF-8`".to_owned(),
@@ -191,8 +188,8 @@ impl ImportSource {
         self.fault(&format!("{}{reason}", line.unwrap_or_default()))
     }
 
-    fn fault(&self, reason: &str) -> CliError {
-        CliError::failed(format!("{}: {reason}", self.path.display()))
+    fn fault(&self, reason: &str) -> anyhow::Error {
+        anyhow!("{}: {reason}", self.path.display())
     }
 }
 
@@ -210,8 +207,8 @@ impl ImportRow {
 }
 
 /// Reads the header. The delimiter is the one that gives the most columns.
-fn csv_kind(path: &Path, file: &File, map: &[String]) -> Result<ImportSourceKind, CliError> {
-    let fault = |reason: &str| CliError::failed(format!("{}: {reason}", path.display()));
+fn csv_kind(path: &Path, file: &File, map: &[String]) -> anyhow::Result<ImportSourceKind> {
+    let fault = |reason: &str| anyhow!("{}: {reason}", path.display());
     let mut best: Option<(u8, csv::StringRecord)> = None;
     for delimiter in [b',', b';', b'\t'] {
         let mut file = file;
@@ -238,7 +235,7 @@ fn csv_kind(path: &Path, file: &File, map: &[String]) -> Result<ImportSourceKind
     }
     let has_reasons = path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with(".rejected"));
     let mapping =
-        Mapping::new(&names, map, has_reasons).map_err(|faults| CliError::failed(faults.join("\n")))?;
+        Mapping::new(&names, map, has_reasons).map_err(|faults| anyhow!("{}", faults.join("\n")))?;
     Ok(ImportSourceKind::Csv { delimiter, mapping, headers })
 }
 
@@ -247,13 +244,11 @@ fn reader(file: &File, delimiter: u8) -> csv::Reader<&File> {
 }
 
 /// The changes of `--map` to the objects of an NDJSON file: `old=new`, or `old=-` to leave a field out.
-fn renamed(map: &[String]) -> Result<Vec<(String, Option<String>)>, CliError> {
+fn renamed(map: &[String]) -> anyhow::Result<Vec<(String, Option<String>)>> {
     let change = |text: &String| match text.rsplit_once('=') {
         Some((old, "-")) => Ok((old.to_owned(), None)),
         Some((old, new)) if !new.is_empty() => Ok((old.to_owned(), Some(new.to_owned()))),
-        _ => {
-            Err(CliError::failed(format!("--map {text}: must be FIELD=NEW_NAME, or FIELD=- to leave it out")))
-        }
+        _ => Err(anyhow!("--map {text}: must be FIELD=NEW_NAME, or FIELD=- to leave it out")),
     };
     map.iter().map(change).collect()
 }

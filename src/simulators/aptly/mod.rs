@@ -13,7 +13,6 @@ mod spelling;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -244,6 +243,6 @@ impl AptlySimulator {
             pace: options.pace,
             views: options.views.clone(),
         };
-        Running::start(Arc::new(routes::AptlyCrm::new(options)), start).await
+        Running::start(routes::AptlyCrm::new(options), start).await
     }
 }

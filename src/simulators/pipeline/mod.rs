@@ -15,7 +15,6 @@ mod writes;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 
 use rlibphonenumber::enums::Region;
 use serde_json::Value;
@@ -230,6 +229,6 @@ impl PipelineSimulator {
             pace: options.pace,
             views: options.views.clone(),
         };
-        Running::start(Arc::new(routes::PipelineCrm::new(options)), start).await
+        Running::start(routes::PipelineCrm::new(options), start).await
     }
 }

@@ -314,7 +314,7 @@ async fn of_limits() -> Vec<(String, Value)> {
 
 /// Waits until a call has met the only fault.
 async fn until_met(crm: &Running) {
-    while !crm.faults().waiting().is_empty() {
+    while !crm.faults().all().is_empty() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
