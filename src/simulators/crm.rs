@@ -91,6 +91,8 @@ impl SimulatedResponse {
 
 /// A CRM: its complete behaviour as one synchronous function over its stored contacts.
 pub(crate) trait Crm: Send + Sync + 'static {
+    /// The field with a contact's id. Views and faults take an object with this field for a contact.
+    fn id_key(&self) -> &'static str;
     /// The token of a call, valid or not.
     fn token(&self, headers: &HeaderMap) -> Option<String>;
     /// Whether a call to this route may change a contact.

@@ -122,14 +122,14 @@ impl Simulation {
         };
         let mut answer = self.crm.respond(&request);
         if let Some(reading) = self.crm.reading(parts.method.as_str(), parts.uri.path()) {
-            answer.body = self.views.apply(reading, answer.body);
+            answer.body = self.views.apply(reading, self.crm.id_key(), answer.body);
         }
         match fault {
             // If the CRM refuses the second application, the first response stays.
             Some(FaultKind::AppliedTwice) => {
                 Some(self.crm.respond(&request)).filter(|again| again.applied.is_write()).unwrap_or(answer)
             }
-            Some(kind) => reword::spoil(kind, answer),
+            Some(kind) => reword::spoil(kind, self.crm.id_key(), answer),
             None => answer,
         }
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-/// A change to every record of a response; a record is an object with an `_id`.
+/// A change to every record of a response; a record is an object with the CRM's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shape {
@@ -31,32 +31,32 @@ const NUMBERS: [(&str, &str); 2] =
     [("thirty digits", "0.123456789012345678901234567890"), ("beyond", "1e400")];
 
 /// The JSON `body` with its records changed; anything else is returned unchanged.
-pub(crate) fn reshaped(how: Shape, body: &[u8]) -> Vec<u8> {
+pub(crate) fn reshaped(how: Shape, id_key: &str, body: &[u8]) -> Vec<u8> {
     let Ok(mut answer) = serde_json::from_slice(body) else { return body.to_vec() };
-    walk(how, &mut answer);
+    walk(how, id_key, &mut answer);
     let written = |text: String, (name, number): (&str, &str)| text.replace(&format!("\"{name}\""), number);
     NUMBERS.into_iter().fold(answer.to_string(), written).into_bytes()
 }
 
-fn walk(how: Shape, value: &mut Value) {
+fn walk(how: Shape, id_key: &str, value: &mut Value) {
     match value {
         Value::Number(number) if how == Shape::NumbersAsTexts => *value = number.to_string().into(),
-        Value::Array(elements) => elements.iter_mut().for_each(|element| walk(how, element)),
+        Value::Array(elements) => elements.iter_mut().for_each(|element| walk(how, id_key, element)),
         Value::Object(members) => {
-            members.values_mut().for_each(|member| walk(how, member));
-            if members.contains_key("_id") {
-                reshape(how, members);
+            members.values_mut().for_each(|member| walk(how, id_key, member));
+            if members.contains_key(id_key) {
+                reshape(how, id_key, members);
             }
         }
         _ => {}
     }
 }
 
-fn reshape(how: Shape, record: &mut Map<String, Value>) {
-    let others = record.iter_mut().filter(|(name, _)| *name != "_id").map(|(_, value)| value);
+fn reshape(how: Shape, id_key: &str, record: &mut Map<String, Value>) {
+    let others = record.iter_mut().filter(|(name, _)| *name != id_key).map(|(_, value)| value);
     match how {
-        Shape::OnlyIds => record.retain(|name, _| name == "_id"),
-        Shape::NoIds => drop(record.shift_remove("_id")),
+        Shape::OnlyIds => record.retain(|name, _| name == id_key),
+        Shape::NoIds => drop(record.shift_remove(id_key)),
         Shape::Nulls => others.for_each(|value| *value = Value::Null),
         Shape::MoreFields => {
             let more =
@@ -90,8 +90,8 @@ mod tests {
     fn numbers_that_no_word_holds_are_written_out() {
         let body = br#"{"data":[{"_id":"a"}]}"#;
         let huge = r#"{"data":[{"_id":"a","xHuge":9223372036854775808,"xDigits":0.123456789012345678901234567890}]}"#;
-        assert_eq!(String::from_utf8_lossy(&reshaped(Shape::HugeNumbers, body)), huge);
+        assert_eq!(String::from_utf8_lossy(&reshaped(Shape::HugeNumbers, "_id", body)), huge);
         let beyond = r#"{"data":[{"_id":"a","xBeyond":1e400}]}"#;
-        assert_eq!(String::from_utf8_lossy(&reshaped(Shape::BeyondNumbers, body)), beyond);
+        assert_eq!(String::from_utf8_lossy(&reshaped(Shape::BeyondNumbers, "_id", body)), beyond);
     }
 }

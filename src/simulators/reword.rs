@@ -30,7 +30,7 @@ pub(crate) fn instead(kind: &FaultKind, crm: &dyn Crm) -> Option<SimulatedRespon
 }
 
 /// The response to an applied call, changed by the fault.
-pub(crate) fn spoil(kind: &FaultKind, mut answer: SimulatedResponse) -> SimulatedResponse {
+pub(crate) fn spoil(kind: &FaultKind, id_key: &str, mut answer: SimulatedResponse) -> SimulatedResponse {
     match kind {
         FaultKind::ContentType { value } => answer.content_type.clone_from(value),
         FaultKind::HtmlBody { status } => replace(&mut answer, *status, Some("text/html"), ERROR_PAGE.into()),
@@ -51,7 +51,7 @@ pub(crate) fn spoil(kind: &FaultKind, mut answer: SimulatedResponse) -> Simulate
         FaultKind::Around { before, after } => {
             answer.body = [before.as_bytes(), answer.body.as_slice(), after.as_bytes()].concat();
         }
-        FaultKind::Reshape { how } => answer.body = reshape::reshaped(*how, &answer.body),
+        FaultKind::Reshape { how } => answer.body = reshape::reshaped(*how, id_key, &answer.body),
         FaultKind::Gzip { layers } => {
             answer.body = (0..*layers).fold(answer.body, |body, _| gzip::wrapped(&body));
             answer.headers.push(("content-encoding".to_owned(), "gzip".to_owned()));

@@ -25,7 +25,7 @@ pub struct View {
     pub reading: Option<Reading>,
     #[serde(default)]
     pub contact: Option<String>,
-    /// Fields that are omitted; letter case, spaces and underscores are ignored. `_id` is omitted only by this exact name.
+    /// Fields that are omitted; letter case, spaces and underscores are ignored. The id is omitted only by its exact name.
     #[serde(default)]
     pub without: Vec<String>,
     /// Fields that are shown with these values instead of the stored ones.
@@ -66,46 +66,50 @@ impl View {
         self
     }
 
-    fn change(&self, reading: Reading, record: &mut Map<String, Value>) {
-        let id = record.get("_id").and_then(Value::as_str);
+    fn change(&self, reading: Reading, id_key: &str, record: &mut Map<String, Value>) {
+        let id = record.get(id_key).and_then(Value::as_str);
         let other = self.contact.as_deref().is_some_and(|wanted| id != Some(wanted));
         if other || self.reading.is_some_and(|wanted| wanted != reading) {
             return;
         }
-        let hidden = |key: &str| self.without.iter().any(|field| field == key || same(field, key));
+        let hidden = |key: &str| self.without.iter().any(|field| field == key || same(field, key, id_key));
         record.retain(|key, _| !hidden(key));
         record.extend(self.with.clone());
     }
 }
 
-/// `_id` and `id` are different fields.
-fn same(field: &str, key: &str) -> bool {
-    field != "_id" && key != "_id" && plain(field) == plain(key)
+/// The id, such as `_id`, and another field, such as `id`, are different fields.
+fn same(field: &str, key: &str, id_key: &str) -> bool {
+    field != id_key && key != id_key && plain(field) == plain(key)
 }
 
 impl Armed<View> {
     /// The JSON `body` in these views; anything else is returned unchanged.
-    pub(crate) fn apply(&self, reading: Reading, body: Vec<u8>) -> Vec<u8> {
+    pub(crate) fn apply(&self, reading: Reading, id_key: &str, body: Vec<u8>) -> Vec<u8> {
         let views = self.all();
         if views.is_empty() {
             return body;
         }
         let Ok(mut answer) = serde_json::from_slice(&body) else { return body };
-        walk(&views, reading, &mut answer);
+        walk(&views, reading, id_key, &mut answer);
         answer.to_string().into_bytes()
     }
 }
 
-/// A record is the outermost object with an `_id`.
-fn walk(views: &[View], reading: Reading, value: &mut Value) {
-    match value {
-        Value::Array(elements) => elements.iter_mut().for_each(|element| walk(views, reading, element)),
-        Value::Object(record) if record.contains_key("_id") => {
+/// A record is the outermost object with the CRM's id.
+fn walk(views: &[View], reading: Reading, id_key: &str, value: &mut Value) {
+    let inside: Vec<&mut Value> = match value {
+        Value::Array(elements) => elements.iter_mut().collect(),
+        Value::Object(record) if record.contains_key(id_key) => {
             for view in views {
-                view.change(reading, record);
+                view.change(reading, id_key, record);
             }
+            return;
         }
-        Value::Object(members) => members.values_mut().for_each(|member| walk(views, reading, member)),
-        _ => {}
+        Value::Object(members) => members.values_mut().collect(),
+        _ => return,
+    };
+    for value in inside {
+        walk(views, reading, id_key, value);
     }
 }

@@ -165,6 +165,10 @@ impl AptlyCrm {
 }
 
 impl Crm for AptlyCrm {
+    fn id_key(&self) -> &'static str {
+        "_id"
+    }
+
     fn token(&self, headers: &HeaderMap) -> Option<String> {
         headers.get("x-token").and_then(|value| value.to_str().ok()).map(str::to_owned)
     }

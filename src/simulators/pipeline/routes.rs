@@ -154,6 +154,10 @@ impl PipelineCrm {
 }
 
 impl Crm for PipelineCrm {
+    fn id_key(&self) -> &'static str {
+        "_id"
+    }
+
     fn token(&self, headers: &HeaderMap) -> Option<String> {
         let value = headers.get("authorization")?.to_str().ok()?;
         let (scheme, token) = value.split_once(' ')?;
