@@ -119,7 +119,7 @@ async fn a_response_that_was_not_read_by_id_has_no_tag() {
         let before = tag(&crm, &id).await;
         // The read before the write goes well, every read after it fails.
         let gone = FaultKind::AppliedThen { status: 503 };
-        crm.at.fault(Fault::always(gone).on("GET", "/api/contacts/*").after(1));
+        crm.at.fault(Fault::always(gone).on("GET", &crm.world.contact_path("*")).after(1));
         let change = json!({ "firstName": "Augusta" });
         let changed = crm.update_if(&[&before], &id, change).await.unwrap();
         assert!(warned(&changed).contains(&(WarningCode::NotVerified, "")), "{:?}", changed.warnings);
@@ -255,7 +255,7 @@ fn status(code: u16) -> FaultKind {
 async fn lose(crm: &Crm, id: &str, tag: &str, kind: FaultKind) {
     crm.at.fault(Fault::once(kind).on_writes());
     // Read once, before the write, and not again.
-    crm.at.fault(Fault::always(status(403)).on("GET", "/api/contacts/*").after(1));
+    crm.at.fault(Fault::always(status(403)).on("GET", &crm.world.contact_path("*")).after(1));
     let lost = resend(crm, id, tag).await;
     assert_eq!(lost.unwrap_err().kind, FailureKind::UpstreamError);
     assert_eq!(crm.sent().len(), 1, "not sent again, as nobody can tell what it would overwrite");
@@ -290,7 +290,7 @@ async fn a_replay_of_a_lost_change_that_the_crm_spells_otherwise_is_not_refused_
         let change = || json!({ "firstName": "Augusta", "emailAddresses": [{ "emailAddress": "Augusta@Example.com" }] });
         let send = || async { crm.keyed("k").only_if(&[&before]).update(&id, change()).await };
         crm.at.fault(Fault::once(FaultKind::AppliedThen { status: 500 }).on_writes());
-        crm.at.fault(Fault::always(status(403)).on("GET", "/api/contacts/*").after(1));
+        crm.at.fault(Fault::always(status(403)).on("GET", &crm.world.contact_path("*")).after(1));
         assert_eq!(send().await.unwrap_err().kind, FailureKind::UpstreamError);
         crm.at.faults().clear();
         let told = send().await.unwrap();
@@ -307,7 +307,7 @@ async fn a_replay_of_a_lost_removal_is_not_refused_for_its_own_removal() {
         let before = tag(&crm, &id).await;
         let send = || async { crm.keyed("k").only_if(&[&before]).delete(&id).await };
         crm.at.fault(Fault::once(FaultKind::AppliedThen { status: 500 }).on_writes());
-        crm.at.fault(Fault::always(status(403)).on("GET", "/api/contacts/*").after(1));
+        crm.at.fault(Fault::always(status(403)).on("GET", &crm.world.contact_path("*")).after(1));
         assert_eq!(send().await.unwrap_err().kind, FailureKind::UpstreamError);
         assert!(crm.at.contacts().is_empty());
         crm.at.faults().clear();

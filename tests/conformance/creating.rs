@@ -298,7 +298,7 @@ async fn a_confirmed_create_whose_read_back_fails_is_answered_with_a_warning() {
             content_type: String::new(),
             headers: vec![],
         };
-        crm.at.fault(Fault::always(fault).on("GET", "/api/contacts/*"));
+        crm.at.fault(Fault::always(fault).on("GET", &crm.world.contact_path("*")));
         let made = crm.create(ada()).await.unwrap();
         let warned = warned(&made);
         assert_eq!(warned[0], (WarningCode::NotVerified, ""));
@@ -385,7 +385,7 @@ async fn nothing_is_sent_while_the_look_up_does_not_tell() {
         FaultKind::Body { text: r#"{"data":[{}]}"#.into() },
     ] {
         for crm in all().await {
-            crm.at.fault(Fault::always(fault.clone()).on("GET", "/api/contacts"));
+            crm.at.fault(Fault::always(fault.clone()).on("GET", crm.world.list_path()));
             let failure = crm.create_within(&hurried(), ada(), WriteOptions::default()).await.unwrap_err();
             assert!(
                 failure.kind != FailureKind::OutcomeUnknown && failure.effect == Effect::None,

@@ -217,8 +217,8 @@ async fn our_own_times_are_filtered_as_the_crms() {
 
 #[tokio::test]
 async fn a_count_without_the_crms_total_is_scanned() {
-    let rows: Vec<_> = (0..5).map(|n| json!({ "_id": format!("id{n}") })).collect();
     for crm in all().await {
+        let rows: Vec<_> = (0..5).map(|n| json!({ (crm.world.id_key()): format!("id{n}") })).collect();
         crm.at.fault(Fault::always(FaultKind::Body { text: crm.world.bare_list(&rows) }));
         assert_eq!(crm.count(&[]).await.unwrap(), 5);
     }
@@ -236,7 +236,7 @@ async fn absurd_echoes_of_page_and_size_are_answered_and_never_a_panic() {
             (json!("x"), json!(null), json!({})),
             (json!(null), json!(null), json!(null)),
         ] {
-            let rows = [json!({ "_id": "a" }), json!({ "_id": "b" })];
+            let rows = [json!({ (crm.world.id_key()): "a" }), json!({ (crm.world.id_key()): "b" })];
             let text = crm.world.list(&rows, &json!({ "total": total, "page": page, "size": size }));
             crm.at.fault(Fault::always(FaultKind::Body { text: text.clone() }));
             for number in [1, 2, 5, u64::MAX] {
@@ -263,7 +263,7 @@ fn row(crm: &Crm, number: usize, over: &Value) -> Value {
 
 fn page_of(crm: &Crm, rows: &[Value], total: usize) -> Fault {
     let text = crm.world.list(rows, &json!({ "total": total }));
-    Fault::always(FaultKind::Body { text }).on("GET", "/api/contacts")
+    Fault::always(FaultKind::Body { text }).on("GET", crm.world.list_path())
 }
 
 fn told(warnings: &[Warning]) -> Vec<(WarningCode, &str)> {

@@ -54,9 +54,9 @@ async fn every_adapter_is_in_this_suite() {
 async fn another_contact_than_the_one_asked_for_is_not_passed_off_as_it() {
     for crm in all().await {
         let mine = crm.put("Ada", "Byron", "ada@example.com", "+14165550211");
-        let other = json!({ "_id": "64f0a1b2c3d4e5f6a7b8c9d0", "firstName": "Bea", "phoneNumber": [] });
+        let other = json!({ (crm.world.id_key()): "64f0a1b2c3d4e5f6a7b8c9d0", "firstName": "Bea", "phoneNumber": [] });
         let text = crm.world.single_read(&other);
-        crm.at.fault(Fault::once(FaultKind::Body { text }).on("GET", &format!("/api/contacts/{mine}")));
+        crm.at.fault(Fault::once(FaultKind::Body { text }).on("GET", &crm.world.contact_path(&mine)));
         assert_eq!(crm.get(&mine).await.unwrap_err().kind, FailureKind::ContactNotFound);
     }
 }

@@ -184,7 +184,7 @@ async fn a_name_finds_in_each_crm_whom_comparing_the_whole_store_finds() {
             let store = crm.at.contacts();
             let called = store.iter().filter(|record| is_called(crm, record, &wanted));
             let expected: HashSet<String> =
-                called.map(|record| record["_id"].as_str().unwrap().to_owned()).collect();
+                called.map(|record| record[crm.world.id_key()].as_str().unwrap().to_owned()).collect();
             assert_eq!(ids, expected, "{wanted} in {}", crm.spec.title);
         }
     }
@@ -297,7 +297,7 @@ async fn more_matches_than_fit_and_scans_that_end_early_are_said() {
         assert_eq!(shortfalls(&found), [(credential, WarningCode::TooManyMatches)], "{by:?}");
         assert!(!found.is_complete());
     }
-    let whole = all.crms[0].at.contacts()[7]["_id"].as_str().unwrap().to_owned();
+    let whole = all.crms[0].at.contacts()[7][all.crms[0].world.id_key()].as_str().unwrap().to_owned();
     assert!(all.crms[0].at.take_out(&whole));
     for by in [email("shared@example.com"), name("Fold")] {
         let found = all.search(by.clone()).await.unwrap();

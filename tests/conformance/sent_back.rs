@@ -112,7 +112,7 @@ fn put_odd(crm: &Crm) -> String {
         emails: &["n/a", "ada@example.com"],
         phones: &numbers,
     };
-    let contact = with(crm.world.record(&stored), &json!({ "_id": "odd" }));
+    let contact = with(crm.world.record(&stored), &json!({ (crm.world.id_key()): "odd" }));
     let many: serde_json::Map<String, Value> = (0..300).map(|n| (format!("field{n}"), json!(n))).collect();
     crm.at.put(with(contact, &Value::Object(many))).unwrap()
 }

@@ -145,7 +145,7 @@ async fn another_writer_between_write_and_read_back_is_told_and_no_failure() {
     for crm in all().await {
         let [first, last] = [Field::FirstName, Field::LastName].map(|field| crm.world.stored_name(field));
         let id = put(&crm, 1);
-        let path = format!("/api/contacts/{id}");
+        let path = crm.world.contact_path(&id);
         for (set, at) in [(json!({ first: "Zoe" }), "/firstName"), (json!({ last: "King" }), "/lastName")] {
             let meanwhile = FaultKind::Meanwhile { contact: None, set: fields_of(&set) };
             crm.at.fault(Fault::once(meanwhile).on("GET", &path).after(1));
@@ -167,7 +167,7 @@ async fn a_create_that_cannot_be_read_back_shows_nothing_that_was_only_sent() {
             content_type: String::new(),
             headers: vec![],
         };
-        crm.at.fault(Fault::always(failing).on("GET", "/api/contacts/*"));
+        crm.at.fault(Fault::always(failing).on("GET", &crm.world.contact_path("*")));
         let sent =
             json!({ "phoneNumbers": [{ "phoneNumber": "416-0277 5550", "phoneNumberType": "primary" }] });
         let made = crm.create(with(ada(), &sent)).await.unwrap();

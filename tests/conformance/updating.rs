@@ -218,7 +218,7 @@ async fn a_change_is_read_back_by_the_id_asked_for_whatever_the_answer_names() {
 async fn a_confirmed_change_that_cannot_be_read_back_does_not_read_as_if_nothing_happened() {
     for crm in all().await {
         let id = crm.put("Ada", "Byron", "ada@example.com", "+14165550211");
-        let path = format!("/api/contacts/{id}");
+        let path = crm.world.contact_path(&id);
         let mut fault =
             Fault::once(FaultKind::TooManyRequests { retry_after: Some("60".into()) }).on("GET", &path);
         fault.skip = 1;

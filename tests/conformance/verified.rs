@@ -62,7 +62,9 @@ fn samples(crm: &Crm) -> Vec<Sample> {
     let stored = spec
         .fields
         .iter()
-        .filter(|field| matches!(field.write, Write::Stored(_)) && field.verify != Verify::Never);
+        .filter(|field| matches!(field.write, Write::Stored(_)) && field.verify != Verify::Never)
+        // Types are parts of their lists.
+        .filter(|field| field.field != Field::PhoneNumberType);
     let fields = stored
         .map(|field| of_field(crm, field.field).unwrap_or_else(|| panic!("no sample of {:?}", field.field)));
     let remote = spec.remote_fields.iter().filter(|field| field.verify != Verify::Never);

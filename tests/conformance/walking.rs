@@ -44,7 +44,7 @@ struct Busy {
 }
 
 fn id_of(record: &Value) -> String {
-    record["_id"].as_str().unwrap().to_owned()
+    record.get("_id").or(record.get("id")).unwrap().as_str().unwrap().to_owned()
 }
 
 /// People of a few moments: some share a second or a millisecond, some more than fit on a page.
@@ -62,7 +62,7 @@ fn people(world: &dyn World, rng: &mut Rng) -> Vec<Value> {
             let time = Timestamp::from_millisecond(begin + i64::try_from(after).unwrap()).unwrap();
             json!(format!("{time:.3}"))
         };
-        record["_id"] = json!(format!("id{number:04}"));
+        record[world.id_key()] = json!(format!("id{number:04}"));
         record["createdAt"] = time();
         record["updatedAt"] = time();
         people.push(record);
@@ -328,7 +328,7 @@ async fn a_gap_of_years_takes_few_calls_in_every_order_of_the_list() {
             } else {
                 time("2026-01-01T00:00:00Z", (number - DENSE) * 86_400)
             };
-            record["_id"] = json!(format!("id{:04}", number * 11 % (DENSE + 5)));
+            record[world.id_key()] = json!(format!("id{:04}", number * 11 % (DENSE + 5)));
             record["createdAt"] = json!(format!("{created:.3}"));
             record["updatedAt"] = record["createdAt"].clone();
             record

@@ -139,7 +139,7 @@ impl Slice {
                         self.check(rule, element, &format!("{at}/{index}"), faults);
                     }
                 }
-                "minItems" | "maxItems" | "minimum" | "minProperties" => {
+                "minItems" | "maxItems" | "minimum" | "maximum" | "minProperties" => {
                     faults.extend(
                         out_of_bounds(word, rule.as_u64().unwrap(), value).map(|how| format!("{at} {how}")),
                     );
@@ -195,6 +195,7 @@ fn out_of_bounds(word: &str, bound: u64, value: &Value) -> Option<&'static str> 
     match word {
         "minItems" => entries.is_some_and(|length| length < bound).then_some("is too short"),
         "maxItems" => entries.is_some_and(|length| length > bound).then_some("is too long"),
+        "maximum" => value.as_u64().is_none_or(|number| number > bound).then_some("is too large"),
         "minProperties" => members.is_some_and(|count| count < bound).then_some("has too few fields"),
         _ => value.as_u64().is_none_or(|number| number < bound).then_some("is too small"),
     }

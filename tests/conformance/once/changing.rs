@@ -62,7 +62,7 @@ async fn a_removal_that_was_applied_and_cut_off_is_done() {
     for crm in removing().await {
         let id = someone(&crm, "Ada", "Byron");
         writes_meet(&crm, FaultKind::AppliedThen { status: 500 });
-        crm.at.fault(Fault::always(status(403)).on("GET", "/api/contacts/*"));
+        crm.at.fault(Fault::always(status(403)).on("GET", &crm.world.contact_path("*")));
         let first = crm.keyed("k").within(3000).delete(&id).await;
         assert!(crm.at.contacts().is_empty(), "{first:?}");
         crm.at.faults().clear();

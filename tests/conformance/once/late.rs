@@ -40,7 +40,7 @@ async fn it_is_adopted_after_a_read_of_it_failed_once() {
     for crm in all().await {
         proven_absent(&crm, ada()).await;
         let id = someone(&crm, "Ada", "Byron");
-        crm.at.fault(Fault::always(status(500)).on("GET", "/api/contacts/*"));
+        crm.at.fault(Fault::always(status(500)).on("GET", &crm.world.contact_path("*")));
         crm.at.fault(Fault::always(status(500)).on("GET", "/api/contact/*"));
         let _ = crm.keyed("k").create(ada()).await;
         crm.at.faults().clear();

@@ -31,7 +31,7 @@ async fn what_was_applied_is_adopted_in_the_same_request() {
         {
             let before = crm.sent().len();
             for held in crm.at.contacts() {
-                assert!(crm.at.take_out(held["_id"].as_str().unwrap()));
+                assert!(crm.at.take_out(held[crm.world.id_key()].as_str().unwrap()));
             }
             next_write_meets(&crm, fault.clone());
             let key = format!("k{number}");
@@ -39,7 +39,7 @@ async fn what_was_applied_is_adopted_in_the_same_request() {
             let first = first.unwrap_or_else(|failure| panic!("{fault:?}: {failure:?}"));
             assert_eq!((first.status, first.code()), (200, ""));
             assert_eq!((crm.sent().len() - before, crm.at.contacts().len()), (1, 1), "{fault:?}");
-            assert_eq!(crm.at.contacts()[0]["_id"], first.remote_id());
+            assert_eq!(crm.at.contacts()[0][crm.world.id_key()], first.remote_id());
             let again = crm.keyed(&key).create(ada()).await.unwrap();
             assert_eq!((again.replayed, again.bytes), (true, first.bytes));
         }
@@ -153,13 +153,14 @@ async fn a_number_without_a_country_code_is_found_where_the_crm_holds_it_with_on
             let made = crm.at.contacts().into_iter().find(|held| held.to_string().contains(&name)).unwrap();
             let field = crm.world.stored_name(Field::PhoneNumbers);
             let value = crm.world.stored_phones(&[held]);
-            assert!(
-                crm.at.change(made["_id"].as_str().unwrap(), json!({ field: value }).as_object().unwrap())
-            );
+            assert!(crm.at.change(
+                made[crm.world.id_key()].as_str().unwrap(),
+                json!({ field: value }).as_object().unwrap()
+            ));
             for _ in 0..3 {
                 let told = crm.keyed(&name).create(person.clone()).await;
                 let told = told.unwrap_or_else(|again| panic!("{written}: {failure}, then {again:?}"));
-                assert_eq!(told.remote_id(), made["_id"].as_str().unwrap());
+                assert_eq!(told.remote_id(), made[crm.world.id_key()].as_str().unwrap());
             }
             assert_eq!(crm.sent().len() - before, 1, "{written}");
         }
@@ -209,7 +210,7 @@ pub(in super::super) async fn is_found_by_the_sweep(crm: &Crm) {
     swept_to(crm, "found").await;
     assert_eq!(crm.sent().len(), 1);
     let told = crm.keyed("k").create(ada()).await.unwrap();
-    assert_eq!(crm.at.contacts()[0]["_id"], told.remote_id());
+    assert_eq!(crm.at.contacts()[0][crm.world.id_key()], told.remote_id());
     assert_eq!(told.body["contact"]["firstName"], "Ada");
     let again = crm.keyed("k").create(ada()).await.unwrap();
     assert_eq!((again.replayed, again.bytes, crm.sent().len()), (true, told.bytes, 1));
@@ -240,7 +241,7 @@ async fn a_refusal_of_ours_between_two_sends_does_not_start_the_count_again() {
         assert_eq!(code(&crm.keyed("k").create(ada()).await), "outcome_unknown");
         assert_eq!(stage(&crm).await, Some(("absent".into(), 1)));
         // The look-up before the second send fails.
-        crm.at.fault(Fault::always(status(401)).on("GET", "/api/contacts"));
+        crm.at.fault(Fault::always(status(401)).on("GET", crm.world.list_path()));
         assert_eq!(code(&crm.keyed("k").create(ada()).await), "upstream_credential_rejected");
         assert_eq!(stage(&crm).await, Some(("absent".into(), 1)));
         writes_meet(&crm, status(500));
@@ -286,7 +287,7 @@ async fn a_look_that_fails_or_shows_a_part_never_counts_as_absence() {
         let meanwhile = async {
             got(&crm, 1).await;
             crm.at.faults().clear();
-            crm.at.fault(Fault::always(FaultKind::Body { text: part }).on("GET", "/api/contacts"));
+            crm.at.fault(Fault::always(FaultKind::Body { text: part }).on("GET", crm.world.list_path()));
         };
         let (outcome, ()) = tokio::join!(crm.keyed("k").within(4000).create(ada()), meanwhile);
         assert_eq!(code(&outcome), "outcome_unknown");
@@ -294,7 +295,7 @@ async fn a_look_that_fails_or_shows_a_part_never_counts_as_absence() {
         tokio::time::sleep(4 * SETTLE).await;
         assert_eq!(settled(&crm).await, "outcome_unknown");
         crm.at.faults().clear();
-        crm.at.fault(Fault::always(status(500)).on("GET", "/api/contacts"));
+        crm.at.fault(Fault::always(status(500)).on("GET", crm.world.list_path()));
         assert_eq!(settled(&crm).await, "outcome_unknown");
         assert_eq!(crm.sent().len(), 1);
         assert_eq!(stage(&crm).await.unwrap().0, "unknown");

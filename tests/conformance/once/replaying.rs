@@ -100,7 +100,7 @@ async fn our_own_refusals_free_the_key() {
 async fn an_open_breaker_frees_the_key() {
     for crm in all().await {
         let account = crm.afresh().await;
-        crm.at.fault(Fault::always(status(500)).on("GET", "/api/contacts"));
+        crm.at.fault(Fault::always(status(500)).on("GET", crm.world.list_path()));
         let mut codes = Vec::new();
         for _ in 0..8 {
             codes.push(code(&account.keyed("k").within(900).create(ada()).await));

@@ -20,6 +20,14 @@ impl World for Aptly {
         "aptly"
     }
 
+    fn id_key(&self) -> &'static str {
+        "_id"
+    }
+
+    fn list_path(&self) -> &'static str {
+        "/api/contacts"
+    }
+
     fn behaviour(&self) -> Behaviour {
         Behaviour {
             page_size: 200,

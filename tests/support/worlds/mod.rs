@@ -121,6 +121,17 @@ pub(crate) trait World: Send + Sync {
 
     fn behaviour(&self) -> Behaviour;
 
+    /// The field with a record's id.
+    fn id_key(&self) -> &'static str;
+
+    /// The path of the CRM's list.
+    fn list_path(&self) -> &'static str;
+
+    /// The path that reads this contact; `*` is any.
+    fn contact_path(&self, id: &str) -> String {
+        format!("{}/{id}", self.list_path())
+    }
+
     async fn start(&self, start: Start) -> Running;
 
     /// The documented forms of the CRM, each with so many people; the first is what [`start`](Self::start) starts.

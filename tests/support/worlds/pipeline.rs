@@ -22,6 +22,14 @@ impl World for Pipeline {
         "pipeline"
     }
 
+    fn id_key(&self) -> &'static str {
+        "_id"
+    }
+
+    fn list_path(&self) -> &'static str {
+        "/api/contacts"
+    }
+
     fn behaviour(&self) -> Behaviour {
         Behaviour {
             page_size: 50,
