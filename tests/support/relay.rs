@@ -67,9 +67,7 @@ impl Relay {
     fn crm(&self, headers: &HeaderMap) -> &str {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let bearer = header("authorization").trim_start_matches("Bearer ");
-        let bears = |token: &str| {
-            token == header("x-token") || token == header("x-ledgerline-token") || token == bearer
-        };
+        let bears = |token: &str| token == header("x-token") || token == bearer;
         &self.crms.iter().find(|(token, _)| bears(token)).unwrap_or(&self.crms[0]).1
     }
 }
@@ -77,7 +75,7 @@ impl Relay {
 async fn pass_on(State(relay): State<Relay>, request: Request) -> Response {
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let mut call = relay.client.request(method.clone(), format!("{}{uri}", relay.crm(request.headers())));
-    for name in ["x-token", "x-ledgerline-token", "authorization", "content-type"] {
+    for name in ["x-token", "authorization", "content-type"] {
         if let Some(value) = request.headers().get(name) {
             call = call.header(name, value);
         }
