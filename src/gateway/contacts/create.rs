@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::errors::{outcome_unknown, unsent, updated_existing};
 use super::operation::WriteOperation;
-use super::recovery::LookupOutcome;
+use super::recovery::{self, LookupOutcome};
 use super::verify::unverified;
 use super::{ContactView, declared};
 use crate::adapters::{Applied, ContactIdentity, LookupResult, Match, Prepared};
@@ -14,175 +14,182 @@ use crate::domain::{
 };
 use crate::gateway::writes::RecoveryContext;
 
-impl WriteOperation<'_> {
-    pub(super) async fn create(&mut self, draft: ContactDraft) -> Result<ContactView> {
-        self.require(self.opened.spec.operations.create, "create")?;
-        let warnings = declared::of_draft(self.opened.spec, &draft)?;
-        self.refuse_if_strict(&warnings)?;
-        let _permit = self.enter(self.keys_of(&draft)).await?;
-        // Recovers an earlier request with the same key before anything new is done.
-        if let Some(done) = self.resume(&draft, &warnings).await? {
-            return Ok(done);
+pub(super) async fn create(operation: &mut WriteOperation<'_>, draft: ContactDraft) -> Result<ContactView> {
+    operation.require(operation.opened.spec.operations.create, "create")?;
+    let warnings = declared::of_draft(operation.opened.spec, &draft)?;
+    operation.refuse_if_strict(&warnings)?;
+    let _permit = operation.enter(keys_of(operation, &draft)).await?;
+    // Recovers an earlier request with the same key before anything new is done.
+    if let Some(done) = recovery::resume(operation, &draft, &warnings).await? {
+        return Ok(done);
+    }
+    create_entered(operation, &draft, warnings, false).await
+}
+
+fn keys_of(operation: &WriteOperation<'_>, draft: &ContactDraft) -> BTreeSet<String> {
+    operation.identity_keys(draft.into(), &[])
+}
+
+/// The create after its locks are taken, from the last reads to the returned contact. Also used by an
+/// upsert without a match.
+pub(super) async fn create_entered(
+    operation: &mut WriteOperation<'_>,
+    draft: &ContactDraft,
+    mut warnings: Vec<Warning>,
+    upserts: bool,
+) -> Result<ContactView> {
+    let opened = operation.opened;
+    let prepared = opened.adapter.prepare_create(operation.context, draft).await.map_err(unsent)?;
+    warnings.extend(prepared.losses.iter().cloned());
+    operation.refuse_if_strict(&warnings)?;
+    // The last of the reads, so that another writer has little time to interfere.
+    let identity = ContactIdentity::of(&[opened.spec.create_identity()], draft);
+    let mut seen = match operation.refuse_if_taken(&identity, None).await.map_err(unsent) {
+        Err(failure) if failure.kind == FailureKind::ContactExists && operation.created_after.is_some() => {
+            return recovery::applied_late(operation, &prepared, failure, warnings).await;
         }
-        self.create_entered(&draft, warnings, false).await
+        seen => seen?,
+    };
+    // If an upsert finds no contact by the identifying value, it also searches by the others: the contact
+    // may have lost that value.
+    if operation.in_flight.is_some() || upserts {
+        add_non_identifying_matches(operation, draft, &prepared, &mut seen).await;
     }
-
-    fn keys_of(&self, draft: &ContactDraft) -> BTreeSet<String> {
-        self.identity_keys(draft.into(), &[])
+    crash_point("looked_up");
+    if let Some(done) =
+        recovery::applied_late_without_identity(operation, &prepared, &seen, &warnings).await?
+    {
+        return Ok(done);
     }
+    operation.refuse_if_late()?;
+    let namesakes = seen.matches.iter().filter(|found| has_name_of(draft, found));
+    warnings.extend(operation.duplicates(namesakes.chain(&seen.near)));
+    send_create(operation, draft, &prepared, &seen, warnings).await
+}
 
-    /// The create after its locks are taken, from the last reads to the returned contact. Also used by an
-    /// upsert without a match.
-    pub(super) async fn create_entered(
-        &mut self,
-        draft: &ContactDraft,
-        mut warnings: Vec<Warning>,
-        upserts: bool,
-    ) -> Result<ContactView> {
-        let opened = self.opened;
-        let prepared = opened.adapter.prepare_create(self.context, draft).await.map_err(unsent)?;
-        warnings.extend(prepared.losses.iter().cloned());
-        self.refuse_if_strict(&warnings)?;
-        // The last of the reads, so that another writer has little time to interfere.
-        let identity = ContactIdentity::of(&[opened.spec.create_identity()], draft);
-        let mut seen = match self.refuse_if_taken(&identity, None).await.map_err(unsent) {
-            Err(failure) if failure.kind == FailureKind::ContactExists && self.created_after.is_some() => {
-                return self.applied_late(&prepared, failure, warnings).await;
+/// A create that the CRM confirmed never fails: differences are warnings. If its response was lost, the
+/// create is searched for if there is a key. Without a key its outcome is unknown.
+async fn send_create(
+    operation: &mut WriteOperation<'_>,
+    draft: &ContactDraft,
+    prepared: &Prepared,
+    seen: &LookupResult,
+    warnings: Vec<Warning>,
+) -> Result<ContactView> {
+    let context = recovery_context(operation, draft, seen);
+    let has_key = operation.in_flight.is_some();
+    let (before, sent) = operation.send(prepared, has_key.then(|| context.clone()), &warnings).await?;
+    match sent {
+        Ok(Applied { remote_id: Some(id), contact }) => {
+            let applied = Applied { remote_id: Some(id.clone()), contact };
+            confirm_create(operation, prepared, seen, &id, applied, warnings).await
+        }
+        // It was applied, but the response does not name the contact.
+        Ok(_) => {
+            let without_id = Failure::new(FailureKind::UpstreamInvalidResponse, "");
+            let without_id = without_id.with_upstream(operation.opened.spec.provider, Some(200));
+            if has_key {
+                return recovery::recover(operation, prepared, &without_id, warnings).await;
             }
-            seen => seen?,
-        };
-        // If an upsert finds no contact by the identifying value, it also searches by the others: the contact
-        // may have lost that value.
-        if self.in_flight.is_some() || upserts {
-            self.add_non_identifying_matches(draft, &prepared, &mut seen).await;
+            find_created(operation, prepared, &context, &without_id, warnings).await
         }
-        crash_point("looked_up");
-        if let Some(done) = self.applied_late_without_identity(&prepared, &seen, &warnings).await? {
-            return Ok(done);
-        }
-        self.refuse_if_late()?;
-        let namesakes = seen.matches.iter().filter(|found| has_name_of(draft, found));
-        warnings.extend(self.duplicates(namesakes.chain(&seen.near)));
-        self.send_create(draft, &prepared, &seen, warnings).await
-    }
-
-    /// A create that the CRM confirmed never fails: differences are warnings. If its response was lost, the
-    /// create is searched for if there is a key. Without a key its outcome is unknown.
-    async fn send_create(
-        &mut self,
-        draft: &ContactDraft,
-        prepared: &Prepared,
-        seen: &LookupResult,
-        warnings: Vec<Warning>,
-    ) -> Result<ContactView> {
-        let context = self.recovery_context(draft, seen);
-        let has_key = self.in_flight.is_some();
-        let (before, sent) = self.send(prepared, has_key.then(|| context.clone()), &warnings).await?;
-        match sent {
-            Ok(Applied { remote_id: Some(id), contact }) => {
-                let applied = Applied { remote_id: Some(id.clone()), contact };
-                self.confirm_create(prepared, seen, &id, applied, warnings).await
+        Err(failure) if failure.effect == Effect::None => {
+            let failure = operation.refused(prepared, before, failure).await?;
+            if failure.kind == FailureKind::ContactExists && operation.created_after.is_some() {
+                return recovery::applied_late(operation, prepared, failure, warnings).await;
             }
-            // It was applied, but the response does not name the contact.
-            Ok(_) => {
-                let without_id = Failure::new(FailureKind::UpstreamInvalidResponse, "");
-                let without_id = without_id.with_upstream(self.opened.spec.provider, Some(200));
-                if has_key {
-                    return self.recover(prepared, &without_id, warnings).await;
-                }
-                self.find_created(prepared, &context, &without_id, warnings).await
-            }
-            Err(failure) if failure.effect == Effect::None => {
-                let failure = self.refused(prepared, before, failure).await?;
-                if failure.kind == FailureKind::ContactExists && self.created_after.is_some() {
-                    return self.applied_late(prepared, failure, warnings).await;
-                }
-                Err(failure)
-            }
-            Err(failure) => self.recover(prepared, &failure, warnings).await,
+            Err(failure)
         }
+        Err(failure) => recovery::recover(operation, prepared, &failure, warnings).await,
     }
+}
 
-    /// The context to search for the create later. The time window starts at the first use of the key.
-    fn recovery_context(&self, draft: &ContactDraft, seen: &LookupResult) -> RecoveryContext {
-        let sent_at = self.created_after.unwrap_or_else(crate::clock::now);
-        let ids = seen.matches.iter().chain(&seen.near).map(|found| found.contact.remote_id.clone());
-        // Ends at the deadline, unless a response comes earlier. The call may first wait for the rate limit.
-        RecoveryContext::new(draft.clone(), sent_at, self.context.remaining(), ids.collect(), seen.date)
+/// The context to search for the create later. The time window starts at the first use of the key.
+fn recovery_context(
+    operation: &WriteOperation<'_>,
+    draft: &ContactDraft,
+    seen: &LookupResult,
+) -> RecoveryContext {
+    let sent_at = operation.created_after.unwrap_or_else(crate::clock::now);
+    let ids = seen.matches.iter().chain(&seen.near).map(|found| found.contact.remote_id.clone());
+    // Ends at the deadline, unless a response comes earlier. The call may first wait for the rate limit.
+    RecoveryContext::new(draft.clone(), sent_at, operation.context.remaining(), ids.collect(), seen.date)
+}
+
+async fn confirm_create(
+    operation: &WriteOperation<'_>,
+    prepared: &Prepared,
+    seen: &LookupResult,
+    id: &RemoteId,
+    applied: Applied,
+    warnings: Vec<Warning>,
+) -> Result<ContactView> {
+    let read = operation.opened.adapter.read_back(operation.context, prepared, &applied).await;
+    crash_point("read_back");
+    match read {
+        Ok(contact) => created(operation, prepared, contact, seen.date, warnings).await,
+        Err(failure) => Ok(unverified(operation.opened, id, applied, "created", &failure, warnings)),
     }
+}
 
-    async fn confirm_create(
-        &self,
-        prepared: &Prepared,
-        seen: &LookupResult,
-        id: &RemoteId,
-        applied: Applied,
-        warnings: Vec<Warning>,
-    ) -> Result<ContactView> {
-        let read = self.opened.adapter.read_back(self.context, prepared, &applied).await;
-        crash_point("read_back");
-        match read {
-            Ok(contact) => self.created(prepared, contact, seen.date, warnings).await,
-            Err(failure) => Ok(unverified(self.opened, id, applied, "created", &failure, warnings)),
+/// Without a key: one lookup finds the contact, or the outcome is unknown.
+async fn find_created(
+    operation: &WriteOperation<'_>,
+    prepared: &Prepared,
+    context: &RecoveryContext,
+    failure: &Failure,
+    warnings: Vec<Warning>,
+) -> Result<ContactView> {
+    let unknown = outcome_unknown(operation.opened, prepared, failure);
+    match operation.sent(prepared).look_up(context).await {
+        LookupOutcome::Ours(row) => {
+            let read = read(operation, prepared, row.remote_id.clone()).await.unwrap_or(*row);
+            created(operation, prepared, read, context.looked_at, warnings).await
         }
+        LookupOutcome::Others(candidates) => Err(unknown.with_candidates(candidates)),
+        LookupOutcome::NotFound | LookupOutcome::Unclear(_) => Err(unknown),
     }
+}
 
-    /// Without a key: one lookup finds the contact, or the outcome is unknown.
-    async fn find_created(
-        &self,
-        prepared: &Prepared,
-        context: &RecoveryContext,
-        failure: &Failure,
-        warnings: Vec<Warning>,
-    ) -> Result<ContactView> {
-        let unknown = outcome_unknown(self.opened, prepared, failure);
-        match self.sent(prepared).look_up(context).await {
-            LookupOutcome::Ours(row) => {
-                let read = self.read(prepared, row.remote_id.clone()).await.unwrap_or(*row);
-                self.created(prepared, read, context.looked_at, warnings).await
-            }
-            LookupOutcome::Others(candidates) => Err(unknown.with_candidates(candidates)),
-            LookupOutcome::NotFound | LookupOutcome::Unclear(_) => Err(unknown),
-        }
-    }
+/// The created contact, with a warning for every difference from what was sent.
+pub(super) async fn created(
+    operation: &WriteOperation<'_>,
+    prepared: &Prepared,
+    contact: Contact,
+    looked_at: Option<Timestamp>,
+    mut warnings: Vec<Warning>,
+) -> Result<ContactView> {
+    warnings.extend(updated_existing(operation.opened, looked_at, &contact));
+    let verified = operation.sent(prepared).verified(None, contact).await;
+    let (contact, warnings) = verified.concluded(operation.opened, warnings)?;
+    Ok(operation.as_read(contact, warnings).await)
+}
 
-    /// The created contact, with a warning for every difference from what was sent.
-    pub(super) async fn created(
-        &self,
-        prepared: &Prepared,
-        contact: Contact,
-        looked_at: Option<Timestamp>,
-        mut warnings: Vec<Warning>,
-    ) -> Result<ContactView> {
-        warnings.extend(updated_existing(self.opened, looked_at, &contact));
-        let verified = self.sent(prepared).verified(None, contact).await;
-        let (contact, warnings) = verified.concluded(self.opened, warnings)?;
-        Ok(self.as_read(contact, warnings).await)
-    }
+/// Reads a contact as a read-back, which also works for CRMs that cannot read single contacts.
+pub(super) async fn read(
+    operation: &WriteOperation<'_>,
+    prepared: &Prepared,
+    id: RemoteId,
+) -> Result<Contact> {
+    let applied = Applied { remote_id: Some(id), contact: None };
+    operation.opened.adapter.read_back(operation.context, prepared, &applied).await
+}
 
-    /// Reads a contact as a read-back, which also works for CRMs that cannot read single contacts.
-    pub(super) async fn read(&self, prepared: &Prepared, id: RemoteId) -> Result<Contact> {
-        let applied = Applied { remote_id: Some(id), contact: None };
-        self.opened.adapter.read_back(self.context, prepared, &applied).await
-    }
-
-    /// Adds contacts that share a non-identifying value, such as a household's phone number. A relative seen
-    /// before the send is not taken for the created contact. If this lookup fails, a lost create is harder to
-    /// recognise, and nothing else is affected.
-    async fn add_non_identifying_matches(
-        &self,
-        draft: &ContactDraft,
-        prepared: &Prepared,
-        seen: &mut LookupResult,
-    ) {
-        let shared = prepared.locator.identity.without_kind(self.opened.spec.create_identity());
-        let Ok(found) = self.opened.adapter.find_contacts(self.context, &shared).await else { return };
-        let known: HashSet<RemoteId> =
-            seen.near.iter().map(|known| known.contact.remote_id.clone()).collect();
-        let new = |near: &Match| !known.contains(&near.contact.remote_id) && has_name_of(draft, near);
-        seen.near.extend(found.near.into_iter().filter(new));
-        seen.matches.extend(found.matches);
-    }
+/// Adds contacts that share a non-identifying value, such as a household's phone number. A relative seen
+/// before the send is not taken for the created contact. If this lookup fails, a lost create is harder to
+/// recognise, and nothing else is affected.
+async fn add_non_identifying_matches(
+    operation: &WriteOperation<'_>,
+    draft: &ContactDraft,
+    prepared: &Prepared,
+    seen: &mut LookupResult,
+) {
+    let shared = prepared.locator.identity.without_kind(operation.opened.spec.create_identity());
+    let Ok(found) = operation.opened.adapter.find_contacts(operation.context, &shared).await else { return };
+    let known: HashSet<RemoteId> = seen.near.iter().map(|known| known.contact.remote_id.clone()).collect();
+    let new = |near: &Match| !known.contains(&near.contact.remote_id) && has_name_of(draft, near);
+    seen.near.extend(found.near.into_iter().filter(new));
+    seen.matches.extend(found.matches);
 }
 
 /// Whether the found contact has the same name. CRMs differ in which part is the first name.

@@ -46,8 +46,6 @@ pub(super) struct WriteOperation<'a> {
     pub(super) planned: Option<DryRun>,
 }
 
-// The steps of one kind of write are in `create`, `update`, `upsert` and `delete`. Further shared steps are in `if_match` (the
-// caller's condition), `partial_reads` (fields that a read shows in part) and `recovery` (lost creates).
 impl<'a> WriteOperation<'a> {
     /// The write of `prepared` after its send.
     pub(super) const fn sent(&self, prepared: &'a Prepared) -> SentWrite<'a> {
@@ -239,13 +237,6 @@ impl<'a> WriteOperation<'a> {
         let (mut others, more) = found.map_or_else(|_| (Vec::new(), 0), |found| (found.matches, found.more));
         others.retain(|other| Some(&other.contact.remote_id) != prepared.locator.remote_id.as_ref());
         failure.with_candidates(candidates(opened, &others, more))
-    }
-
-    /// Whether a write whose response was lost may be sent once more in the same request.
-    pub(super) async fn may_send_again(&self, prepared: &Prepared, failure: &Failure) -> bool {
-        failure.effect == Effect::Unknown
-            && self.context.remaining() >= SHORTEST_SEND
-            && self.is_still_met(prepared).await
     }
 
     /// The contact as read after the write, with its tag.

@@ -12,97 +12,97 @@ use crate::domain::{
     Result, Text, Warning, WarningCode, is_read_back,
 };
 
-impl WriteOperation<'_> {
-    /// Removes unchanged lists from a patch. In a body made from a row of a list, addresses and numbers may be
-    /// only a part: replacing the list by it would delete the other entries. With `If-Match`, which needs a
-    /// read by id, such a list is a change.
-    pub(super) async fn without_parts(
-        &self,
-        mut patch: ContactPatch,
-        held: &Contact,
-        warnings: &mut Vec<Warning>,
-    ) -> Result<ContactPatch> {
-        let has_parts = may_be_part(&patch.email_addresses, &held.email_addresses, address_of)
-            || may_be_part(&patch.phone_numbers, &held.phone_numbers, number_of);
-        if self.condition.is_some() || !is_read_back(&patch.read_only) || !has_parts {
-            return Ok(patch);
-        }
-        if let Some(row) = self.opened.adapter.read_other_way(self.context, held).await.map_err(unsent)? {
-            if row.partial.contains(Field::EmailAddresses) {
-                let lists = [&held.email_addresses[..], &row.email_addresses];
-                let kept = keep_part(&mut patch.email_addresses, lists, address_of);
-                warnings.extend(kept.map(|code| part_kept(code, Field::EmailAddresses)));
-            }
-            if row.partial.contains(Field::PhoneNumbers) {
-                let lists = [&held.phone_numbers[..], &row.phone_numbers];
-                let kept = keep_part(&mut patch.phone_numbers, lists, number_of);
-                warnings.extend(kept.map(|code| part_kept(code, Field::PhoneNumbers)));
-            }
-        }
-        Ok(patch)
+/// Removes unchanged lists from a patch. In a body made from a row of a list, addresses and numbers may be
+/// only a part: replacing the list by it would delete the other entries. With `If-Match`, which needs a
+/// read by id, such a list is a change.
+pub(super) async fn without_parts(
+    operation: &WriteOperation<'_>,
+    mut patch: ContactPatch,
+    held: &Contact,
+    warnings: &mut Vec<Warning>,
+) -> Result<ContactPatch> {
+    let has_parts = may_be_part(&patch.email_addresses, &held.email_addresses, address_of)
+        || may_be_part(&patch.phone_numbers, &held.phone_numbers, number_of);
+    if operation.condition.is_some() || !is_read_back(&patch.read_only) || !has_parts {
+        return Ok(patch);
     }
+    if let Some(row) =
+        operation.opened.adapter.read_other_way(operation.context, held).await.map_err(unsent)?
+    {
+        if row.partial.contains(Field::EmailAddresses) {
+            let lists = [&held.email_addresses[..], &row.email_addresses];
+            let kept = keep_part(&mut patch.email_addresses, lists, address_of);
+            warnings.extend(kept.map(|code| part_kept(code, Field::EmailAddresses)));
+        }
+        if row.partial.contains(Field::PhoneNumbers) {
+            let lists = [&held.phone_numbers[..], &row.phone_numbers];
+            let kept = keep_part(&mut patch.phone_numbers, lists, number_of);
+            warnings.extend(kept.map(|code| part_kept(code, Field::PhoneNumbers)));
+        }
+    }
+    Ok(patch)
+}
 
-    /// `held` with the complete names and lists that `patch` replaces, read in the CRM's other way if the first
-    /// read does not show them. A list that equals the shown part is no change. Fails if only a part of a list
-    /// can be read: its other entries would be deleted.
-    pub(super) async fn with_replaced_fields(
-        &self,
-        mut held: Contact,
-        patch: &ContactPatch,
-    ) -> Result<Contact> {
-        let differs = |held: &Contact, field: Field| match field {
-            Field::EmailAddresses => is_other(&patch.email_addresses, &held.email_addresses),
-            _ => is_other(&patch.phone_numbers, &held.phone_numbers),
-        };
-        let (mut replaced, mut kept) = (Fields::NONE, Fields::NONE);
-        for field in [Field::EmailAddresses, Field::PhoneNumbers] {
-            match differs(&held, field) {
-                Some(false) if held.partial.contains(field) => kept.insert(field),
-                Some(_) if !held.shows(field) => replaced.insert(field),
-                _ => {}
-            }
+/// `held` with the complete names and lists that `patch` replaces, read in the CRM's other way if the first
+/// read does not show them. A list that equals the shown part is no change. Fails if only a part of a list
+/// can be read: its other entries would be deleted.
+pub(super) async fn with_replaced_fields(
+    operation: &WriteOperation<'_>,
+    mut held: Contact,
+    patch: &ContactPatch,
+) -> Result<Contact> {
+    let differs = |held: &Contact, field: Field| match field {
+        Field::EmailAddresses => is_other(&patch.email_addresses, &held.email_addresses),
+        _ => is_other(&patch.phone_numbers, &held.phone_numbers),
+    };
+    let (mut replaced, mut kept) = (Fields::NONE, Fields::NONE);
+    for field in [Field::EmailAddresses, Field::PhoneNumbers] {
+        match differs(&held, field) {
+            Some(false) if held.partial.contains(field) => kept.insert(field),
+            Some(_) if !held.shows(field) => replaced.insert(field),
+            _ => {}
         }
-        // The row may show a full name where the single read shows empty names.
-        let is_named = patch.first_name.value().is_some() || patch.last_name.value().is_some();
-        let shows_none = held.first_name.is_none() && held.last_name.is_none();
-        let nameless = is_read_back(&patch.read_only) && is_named && shows_none;
-        for (field, name) in [(Field::FirstName, &patch.first_name), (Field::LastName, &patch.last_name)] {
-            if name.touches() && (nameless || !held.shows(field)) {
-                replaced.insert(field);
-            }
-        }
-        if replaced.is_empty() {
-            return Ok(held);
-        }
-        let is_partial = |held: &Contact| replaced.iter().any(|field| held.partial.contains(field));
-        match self.opened.adapter.read_other_way(self.context, &known(None, patch, &held)).await {
-            Ok(Some(other)) => {
-                kept.iter().for_each(|field| held.partial.remove(field));
-                if nameless && other.names_derived && !has_name_of_company(&other, held.account.as_ref()) {
-                    held.unseen.insert(Field::FirstName);
-                    held.unseen.insert(Field::LastName);
-                }
-                held = merge(held, other);
-                kept.iter().for_each(|field| held.partial.insert(field));
-            }
-            Err(failure) if is_partial(&held) => return Err(failure),
-            Ok(None) | Err(_) => {}
-        }
-        // A list that equals the part shown only by the other read is no change either.
-        let lost = |field: &Field| held.partial.contains(*field) && differs(&held, *field) == Some(true);
-        let partial: Vec<Field> = replaced.iter().filter(lost).collect();
-        if partial.is_empty() {
-            return Ok(held);
-        }
-        let detail = "The CRM shows only a part of this list, so a change would delete the other entries.";
-        let fault = |field: Field| FieldFault::member(format!("/{}", field.name()), "incomplete", detail);
-        let detail = format!(
-            "{detail} Nothing was sent. Leave the list out, or change it in {}.",
-            self.opened.spec.name
-        );
-        let failure = self.opened.failure(FailureKind::UpstreamInvalidResponse, detail);
-        Err(failure.with_faults(partial.into_iter().map(fault).collect::<Faults>()))
     }
+    // The row may show a full name where the single read shows empty names.
+    let is_named = patch.first_name.value().is_some() || patch.last_name.value().is_some();
+    let shows_none = held.first_name.is_none() && held.last_name.is_none();
+    let nameless = is_read_back(&patch.read_only) && is_named && shows_none;
+    for (field, name) in [(Field::FirstName, &patch.first_name), (Field::LastName, &patch.last_name)] {
+        if name.touches() && (nameless || !held.shows(field)) {
+            replaced.insert(field);
+        }
+    }
+    if replaced.is_empty() {
+        return Ok(held);
+    }
+    let is_partial = |held: &Contact| replaced.iter().any(|field| held.partial.contains(field));
+    match operation.opened.adapter.read_other_way(operation.context, &known(None, patch, &held)).await {
+        Ok(Some(other)) => {
+            kept.iter().for_each(|field| held.partial.remove(field));
+            if nameless && other.names_derived && !has_name_of_company(&other, held.account.as_ref()) {
+                held.unseen.insert(Field::FirstName);
+                held.unseen.insert(Field::LastName);
+            }
+            held = merge(held, other);
+            kept.iter().for_each(|field| held.partial.insert(field));
+        }
+        Err(failure) if is_partial(&held) => return Err(failure),
+        Ok(None) | Err(_) => {}
+    }
+    // A list that equals the part shown only by the other read is no change either.
+    let lost = |field: &Field| held.partial.contains(*field) && differs(&held, *field) == Some(true);
+    let partial: Vec<Field> = replaced.iter().filter(lost).collect();
+    if partial.is_empty() {
+        return Ok(held);
+    }
+    let detail = "The CRM shows only a part of this list, so a change would delete the other entries.";
+    let fault = |field: Field| FieldFault::member(format!("/{}", field.name()), "incomplete", detail);
+    let detail = format!(
+        "{detail} Nothing was sent. Leave the list out, or change it in {}.",
+        operation.opened.spec.name
+    );
+    let failure = operation.opened.failure(FailureKind::UpstreamInvalidResponse, detail);
+    Err(failure.with_faults(partial.into_iter().map(fault).collect::<Faults>()))
 }
 
 /// Whether all entries of the sent list are held, in any number and order.

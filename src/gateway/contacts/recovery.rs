@@ -10,7 +10,7 @@ use super::compare::{Finding, Verdict, shows_all};
 use super::errors::{ambiguous, candidates, moved, outcome_open, outcome_unknown, sent_twice, unsent};
 use super::operation::{SHORTEST_SEND, WriteOperation};
 use super::verify::SentWrite;
-use super::{ContactView, declared};
+use super::{ContactView, create, declared};
 use crate::adapters::{Applied, ContactIdentity, LookupResult, Match, Prepared, merge};
 use crate::clock;
 use crate::domain::{
@@ -32,225 +32,227 @@ enum Recovered {
     Unknown(Option<Box<Failure>>),
 }
 
-impl WriteOperation<'_> {
-    /// Returns the result of an earlier request with the same key; `None` if the write must be carried out.
-    /// `declared` are the warnings of the CRM's declaration.
-    pub(super) async fn resume(
-        &mut self,
-        draft: &ContactDraft,
-        declared: &[Warning],
-    ) -> Result<Option<ContactView>> {
-        self.refuse_if_moved().await?;
-        let Some(write) = &self.in_flight else { return Ok(None) };
-        let state = write.state().clone();
-        match (state.next(write.sends()), state) {
-            (ReplayStep::Return, WriteState::Applied { remote_id, warnings }) => {
-                let prepared = self.opened.adapter.prepare_create(self.context, draft).await?;
-                let contact = self.read(&prepared, remote_id).await?;
-                Ok(Some(self.as_read(contact, warnings).await))
+/// Returns the result of an earlier request with the same key; `None` if the write must be carried out.
+/// `declared` are the warnings of the CRM's declaration.
+pub(super) async fn resume(
+    operation: &mut WriteOperation<'_>,
+    draft: &ContactDraft,
+    declared: &[Warning],
+) -> Result<Option<ContactView>> {
+    refuse_if_moved(operation).await?;
+    let Some(write) = &operation.in_flight else { return Ok(None) };
+    let state = write.state().clone();
+    match (state.next(write.sends()), state) {
+        (ReplayStep::Return, WriteState::Applied { remote_id, warnings }) => {
+            let prepared = operation.opened.adapter.prepare_create(operation.context, draft).await?;
+            let contact = create::read(operation, &prepared, remote_id).await?;
+            Ok(Some(operation.as_read(contact, warnings).await))
+        }
+        (ReplayStep::Refuse, WriteState::Ambiguous { candidates }) => {
+            Err(ambiguous(operation.opened, candidates))
+        }
+        (ReplayStep::Refuse, _) => Err(sent_twice(operation.opened)),
+        (ReplayStep::Recover, _) => recover_earlier(operation, draft, declared).await,
+        (ReplayStep::SendAgain, _) => {
+            send_again(operation);
+            Ok(None)
+        }
+        (ReplayStep::Send, _) => Ok(None),
+        (ReplayStep::Return | ReplayStep::Replay, _) => {
+            Err(Failure::internal("a recorded response is carried out again"))
+        }
+    }
+}
+
+/// Recovers a create that an earlier request sent. Returns the contact, or `None` if the create must be
+/// sent again.
+async fn recover_earlier(
+    operation: &mut WriteOperation<'_>,
+    draft: &ContactDraft,
+    declared: &[Warning],
+) -> Result<Option<ContactView>> {
+    let prepared = operation.opened.adapter.prepare_create(operation.context, draft).await?;
+    let warnings = [declared, &prepared.losses].concat();
+    let lost = Failure::new(FailureKind::ContactNotFound, "");
+    match searched(operation, &prepared, warnings).await? {
+        Recovered::Applied(view) => Ok(Some(*view)),
+        // The lookups used most of the time. The next replay starts with the send.
+        Recovered::NotApplied if operation.context.remaining() < TIME_FOR_LAST_SEND => {
+            Err(not_yet_known(operation, &lost, None))
+        }
+        Recovered::NotApplied => match &operation.in_flight {
+            Some(write) if write.state().next(write.sends()) == ReplayStep::Refuse => {
+                Err(sent_twice(operation.opened))
             }
-            (ReplayStep::Refuse, WriteState::Ambiguous { candidates }) => {
-                Err(ambiguous(self.opened, candidates))
-            }
-            (ReplayStep::Refuse, _) => Err(sent_twice(self.opened)),
-            (ReplayStep::Recover, _) => self.recover_earlier(draft, declared).await,
-            (ReplayStep::SendAgain, _) => {
-                self.send_again();
+            _ => {
+                send_again(operation);
                 Ok(None)
             }
-            (ReplayStep::Send, _) => Ok(None),
-            (ReplayStep::Return | ReplayStep::Replay, _) => {
-                Err(Failure::internal("a recorded response is carried out again"))
+        },
+        Recovered::Unknown(unseen) => Err(not_yet_known(operation, &lost, unseen.as_deref())),
+    }
+}
+
+/// A create that was proven absent may be sent again. The window for the contact's age starts at the first
+/// use of the key.
+fn send_again(operation: &mut WriteOperation<'_>) {
+    operation.created_after = operation.in_flight.as_ref().map(InFlightWrite::first_used);
+}
+
+/// Recovers a create of this request whose response was lost. If it is proven absent, only a replay sends
+/// it again.
+pub(super) async fn recover(
+    operation: &mut WriteOperation<'_>,
+    prepared: &Prepared,
+    failure: &Failure,
+    warnings: Vec<Warning>,
+) -> Result<ContactView> {
+    let Some(write) = &mut operation.in_flight else {
+        return Err(outcome_unknown(operation.opened, prepared, failure));
+    };
+    // After a complete response or our own timeout, the create can no longer be applied.
+    let is_over = failure.upstream.is_some_and(|upstream| upstream.status.is_some())
+        || failure.kind == FailureKind::UpstreamTimeout;
+    if let (true, Some(context)) = (is_over, write.state().recovery_context().cloned()) {
+        ignoring_store_outage(write.note(WriteState::Unknown(Box::new(context.closed()))).await)?;
+    }
+    match searched(operation, prepared, warnings).await? {
+        Recovered::Applied(view) => Ok(*view),
+        Recovered::NotApplied => Err(not_yet_known(operation, failure, None)),
+        Recovered::Unknown(unseen) => Err(not_yet_known(operation, failure, unseen.as_deref())),
+    }
+}
+
+/// Searches now, and again after the settle time if no contact was found and the deadline allows it.
+async fn searched(
+    operation: &mut WriteOperation<'_>,
+    prepared: &Prepared,
+    warnings: Vec<Warning>,
+) -> Result<Recovered> {
+    let (sent, mut unseen) = (operation.sent(prepared), None);
+    for again in [false, true] {
+        let Some(write) = &mut operation.in_flight else { break };
+        let Some(lost) = write.state().recovery_context().cloned() else { break };
+        let began = clock::monotonic();
+        match sent.look_up(&lost).await {
+            LookupOutcome::Ours(row) => {
+                // The row of a list may show less than a read by id.
+                let read = create::read(operation, prepared, row.remote_id.clone()).await.unwrap_or(*row);
+                let view = create::created(operation, prepared, read, lost.looked_at, warnings).await?;
+                return Ok(Recovered::Applied(Box::new(view)));
             }
-        }
-    }
-
-    /// Recovers a create that an earlier request sent. Returns the contact, or `None` if the create must be
-    /// sent again.
-    async fn recover_earlier(
-        &mut self,
-        draft: &ContactDraft,
-        declared: &[Warning],
-    ) -> Result<Option<ContactView>> {
-        let prepared = self.opened.adapter.prepare_create(self.context, draft).await?;
-        let warnings = [declared, &prepared.losses].concat();
-        let lost = Failure::new(FailureKind::ContactNotFound, "");
-        match self.searched(&prepared, warnings).await? {
-            Recovered::Applied(view) => Ok(Some(*view)),
-            // The lookups used most of the time. The next replay starts with the send.
-            Recovered::NotApplied if self.context.remaining() < TIME_FOR_LAST_SEND => {
-                Err(self.not_yet_known(&lost, None))
+            LookupOutcome::Others(candidates) => {
+                let state = WriteState::Ambiguous { candidates: candidates.clone() };
+                ignoring_store_outage(write.note(state).await)?;
+                return Err(ambiguous(operation.opened, candidates));
             }
-            Recovered::NotApplied => match &self.in_flight {
-                Some(write) if write.state().next(write.sends()) == ReplayStep::Refuse => {
-                    Err(sent_twice(self.opened))
-                }
-                _ => {
-                    self.send_again();
-                    Ok(None)
-                }
-            },
-            Recovered::Unknown(unseen) => Err(self.not_yet_known(&lost, unseen.as_deref())),
-        }
-    }
-
-    /// A create that was proven absent may be sent again. The window for the contact's age starts at the first
-    /// use of the key.
-    fn send_again(&mut self) {
-        self.created_after = self.in_flight.as_ref().map(InFlightWrite::first_used);
-    }
-
-    /// Recovers a create of this request whose response was lost. If it is proven absent, only a replay sends
-    /// it again.
-    pub(super) async fn recover(
-        &mut self,
-        prepared: &Prepared,
-        failure: &Failure,
-        warnings: Vec<Warning>,
-    ) -> Result<ContactView> {
-        let Some(write) = &mut self.in_flight else {
-            return Err(outcome_unknown(self.opened, prepared, failure));
-        };
-        // After a complete response or our own timeout, the create can no longer be applied.
-        let is_over = failure.upstream.is_some_and(|upstream| upstream.status.is_some())
-            || failure.kind == FailureKind::UpstreamTimeout;
-        if let (true, Some(context)) = (is_over, write.state().recovery_context().cloned()) {
-            ignoring_store_outage(write.note(WriteState::Unknown(Box::new(context.closed()))).await)?;
-        }
-        match self.searched(prepared, warnings).await? {
-            Recovered::Applied(view) => Ok(*view),
-            Recovered::NotApplied => Err(self.not_yet_known(failure, None)),
-            Recovered::Unknown(unseen) => Err(self.not_yet_known(failure, unseen.as_deref())),
-        }
-    }
-
-    /// Searches now, and again after the settle time if no contact was found and the deadline allows it.
-    async fn searched(&mut self, prepared: &Prepared, warnings: Vec<Warning>) -> Result<Recovered> {
-        let (sent, mut unseen) = (self.sent(prepared), None);
-        for again in [false, true] {
-            let Some(write) = &mut self.in_flight else { break };
-            let Some(lost) = write.state().recovery_context().cloned() else { break };
-            let began = clock::monotonic();
-            match sent.look_up(&lost).await {
-                LookupOutcome::Ours(row) => {
-                    // The row of a list may show less than a read by id.
-                    let read = self.read(prepared, row.remote_id.clone()).await.unwrap_or(*row);
-                    let view = self.created(prepared, read, lost.looked_at, warnings).await?;
-                    return Ok(Recovered::Applied(Box::new(view)));
-                }
-                LookupOutcome::Others(candidates) => {
-                    let state = WriteState::Ambiguous { candidates: candidates.clone() };
-                    ignoring_store_outage(write.note(state).await)?;
-                    return Err(ambiguous(self.opened, candidates));
-                }
-                LookupOutcome::NotFound => {
-                    if ignoring_store_outage(write.found_nobody(began).await)? == Some(true) {
-                        return Ok(Recovered::NotApplied);
-                    }
-                }
-                LookupOutcome::Unclear(failure) => {
-                    tracing::info!(
-                        code = failure.kind.code(),
-                        request_id = self.context.request_id.as_str(),
-                        "a lookup for a lost create was inconclusive"
-                    );
-                    unseen = Some(failure);
+            LookupOutcome::NotFound => {
+                if ignoring_store_outage(write.found_nobody(began).await)? == Some(true) {
+                    return Ok(Recovered::NotApplied);
                 }
             }
-            if again || self.context.remaining() < self.settle + 2 * SHORTEST_SEND {
-                break;
-            }
-            sleep(self.settle).await;
-        }
-        Ok(Recovered::Unknown(unseen.map(Box::new)))
-    }
-
-    /// The failure for a write with a key whose outcome is open. The caller must retry with the same key after
-    /// the settle time.
-    fn not_yet_known(&self, lost: &Failure, unseen: Option<&Failure>) -> Failure {
-        outcome_open(self.opened, lost, unseen).with_retry_after(Some(self.settle))
-    }
-
-    /// The second send failed because a contact exists. Returns that contact if the first send clearly created
-    /// it.
-    pub(super) async fn applied_late(
-        &self,
-        prepared: &Prepared,
-        exists: Failure,
-        warnings: Vec<Warning>,
-    ) -> Result<ContactView> {
-        match exists.candidates.as_slice() {
-            [only] => self.adopt(prepared, only.remote_id.clone(), warnings).await?.ok_or(exists),
-            _ => Err(exists),
-        }
-    }
-
-    /// The same for an upsert, which finds the contact by its own lookup.
-    pub(super) async fn upserted_late(
-        &self,
-        draft: &ContactDraft,
-        found: &[Match],
-    ) -> Result<Option<ContactView>> {
-        let (Some(_), [only]) = (self.created_after, found) else { return Ok(None) };
-        let prepared = self.opened.adapter.prepare_create(self.context, draft).await?;
-        let warnings = [declared::of_draft(self.opened.spec, draft)?, prepared.losses.clone()].concat();
-        self.adopt(&prepared, only.contact.remote_id.clone(), warnings).await
-    }
-
-    /// The same for a create without an identifying value, which no contact conflicts with. Relatives share the
-    /// other values, so the contact must be equal in every field.
-    pub(super) async fn applied_late_without_identity(
-        &self,
-        prepared: &Prepared,
-        seen: &LookupResult,
-        warnings: &[Warning],
-    ) -> Result<Option<ContactView>> {
-        let has_identity = !prepared.locator.identity.of_kind(self.opened.spec.create_identity()).is_empty();
-        if has_identity || self.created_after.is_none() {
-            return Ok(None);
-        }
-        let (sent, mut alike) = (self.sent(prepared), Vec::new());
-        for found in &seen.matches {
-            let row = found.contact.clone();
-            let findings = sent.verified(None, sent.completed(row).await).await.findings;
-            let differs = |found: &Finding| found.is_wrong() || found.verdict == Verdict::Unseen;
-            if !findings.iter().any(differs) {
-                alike.push(found);
+            LookupOutcome::Unclear(failure) => {
+                tracing::info!(
+                    code = failure.kind.code(),
+                    request_id = operation.context.request_id.as_str(),
+                    "a lookup for a lost create was inconclusive"
+                );
+                unseen = Some(failure);
             }
         }
-        match alike.as_slice() {
-            [only] => self.adopt(prepared, only.contact.remote_id.clone(), warnings.to_vec()).await,
-            _ => Ok(None),
+        if again || operation.context.remaining() < operation.settle + 2 * SHORTEST_SEND {
+            break;
         }
+        sleep(operation.settle).await;
     }
+    Ok(Recovered::Unknown(unseen.map(Box::new)))
+}
 
-    /// Returns the contact with this id if the first send created it.
-    async fn adopt(
-        &self,
-        prepared: &Prepared,
-        id: RemoteId,
-        warnings: Vec<Warning>,
-    ) -> Result<Option<ContactView>> {
-        let Some(created_after) = self.created_after else { return Ok(None) };
-        let contact = self.read(prepared, id).await?;
-        if !self.sent(prepared).created(&contact, created_after).await {
-            return Ok(None);
-        }
-        self.created(prepared, contact, None, warnings).await.map(Some)
-    }
+/// The failure for a write with a key whose outcome is open. The caller must retry with the same key after
+/// the settle time.
+fn not_yet_known(operation: &WriteOperation<'_>, lost: &Failure, unseen: Option<&Failure>) -> Failure {
+    outcome_open(operation.opened, lost, unseen).with_retry_after(Some(operation.settle))
+}
 
-    /// Fails with `outcome_ambiguous` if the write may have been sent to another account: it is not searched
-    /// for or sent again here. Also fails as a probe does.
-    pub(super) async fn refuse_if_moved(&self) -> Result<()> {
-        // Rows of earlier releases do not store the destination.
-        let Some(then) = self.in_flight.as_ref().and_then(|write| write.destination()) else {
-            return Ok(());
-        };
-        if is_same_account(self.context, self.opened, then).await.map_err(unsent)? {
-            return Ok(());
-        }
-        Err(moved(self.opened))
+/// The second send failed because a contact exists. Returns that contact if the first send clearly created
+/// it.
+pub(super) async fn applied_late(
+    operation: &WriteOperation<'_>,
+    prepared: &Prepared,
+    exists: Failure,
+    warnings: Vec<Warning>,
+) -> Result<ContactView> {
+    match exists.candidates.as_slice() {
+        [only] => adopt(operation, prepared, only.remote_id.clone(), warnings).await?.ok_or(exists),
+        _ => Err(exists),
     }
+}
+
+/// The same for an upsert, which finds the contact by its own lookup.
+pub(super) async fn upserted_late(
+    operation: &WriteOperation<'_>,
+    draft: &ContactDraft,
+    found: &[Match],
+) -> Result<Option<ContactView>> {
+    let (Some(_), [only]) = (operation.created_after, found) else { return Ok(None) };
+    let prepared = operation.opened.adapter.prepare_create(operation.context, draft).await?;
+    let warnings = [declared::of_draft(operation.opened.spec, draft)?, prepared.losses.clone()].concat();
+    adopt(operation, &prepared, only.contact.remote_id.clone(), warnings).await
+}
+
+/// The same for a create without an identifying value, which no contact conflicts with. Relatives share the
+/// other values, so the contact must be equal in every field.
+pub(super) async fn applied_late_without_identity(
+    operation: &WriteOperation<'_>,
+    prepared: &Prepared,
+    seen: &LookupResult,
+    warnings: &[Warning],
+) -> Result<Option<ContactView>> {
+    let has_identity = !prepared.locator.identity.of_kind(operation.opened.spec.create_identity()).is_empty();
+    if has_identity || operation.created_after.is_none() {
+        return Ok(None);
+    }
+    let (sent, mut alike) = (operation.sent(prepared), Vec::new());
+    for found in &seen.matches {
+        let row = found.contact.clone();
+        let findings = sent.verified(None, sent.completed(row).await).await.findings;
+        let differs = |found: &Finding| found.is_wrong() || found.verdict == Verdict::Unseen;
+        if !findings.iter().any(differs) {
+            alike.push(found);
+        }
+    }
+    match alike.as_slice() {
+        [only] => adopt(operation, prepared, only.contact.remote_id.clone(), warnings.to_vec()).await,
+        _ => Ok(None),
+    }
+}
+
+/// Returns the contact with this id if the first send created it.
+async fn adopt(
+    operation: &WriteOperation<'_>,
+    prepared: &Prepared,
+    id: RemoteId,
+    warnings: Vec<Warning>,
+) -> Result<Option<ContactView>> {
+    let Some(created_after) = operation.created_after else { return Ok(None) };
+    let contact = create::read(operation, prepared, id).await?;
+    if !operation.sent(prepared).created(&contact, created_after).await {
+        return Ok(None);
+    }
+    create::created(operation, prepared, contact, None, warnings).await.map(Some)
+}
+
+/// Fails with `outcome_ambiguous` if the write may have been sent to another account: it is not searched
+/// for or sent again here. Also fails as a probe does.
+pub(super) async fn refuse_if_moved(operation: &WriteOperation<'_>) -> Result<()> {
+    // Rows of earlier releases do not store the destination.
+    let Some(then) = operation.in_flight.as_ref().and_then(|write| write.destination()) else {
+        return Ok(());
+    };
+    if is_same_account(operation.context, operation.opened, then).await.map_err(unsent)? {
+        return Ok(());
+    }
+    Err(moved(operation.opened))
 }
 
 /// Ignores an outage of the store. The result is still valid: the stored row says that the create is open, and

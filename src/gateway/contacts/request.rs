@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::condition::Condition;
 use super::dry_run::{DryRun, DryRunBuilder};
 use super::operation::WriteOperation;
-use super::{ContactView, WriteOptions};
+use super::{ContactView, WriteOptions, create, delete, update, upsert};
 use crate::adapters::IdentityKind;
 use crate::blocking;
 use crate::config::crash_point;
@@ -71,12 +71,12 @@ pub(super) enum ContactWrite {
 /// delete does not carry the size of an upsert.
 async fn carry_out(operation: &mut WriteOperation<'_>, write: ContactWrite) -> Result<ContactView> {
     match write {
-        ContactWrite::Create(draft) => operation.create(draft).boxed().await,
-        ContactWrite::Update(id, patch) => operation.update(&id, patch).boxed().await,
+        ContactWrite::Create(draft) => create::create(operation, draft).boxed().await,
+        ContactWrite::Update(id, patch) => update::update(operation, &id, patch).boxed().await,
         ContactWrite::Upsert(upsert, match_on) => {
-            operation.upsert(*upsert, match_on.as_deref()).boxed().await
+            upsert::upsert(operation, *upsert, match_on.as_deref()).boxed().await
         }
-        ContactWrite::Delete(id) => operation.delete(&id).boxed().await,
+        ContactWrite::Delete(id) => delete::delete(operation, &id).boxed().await,
     }
 }
 

@@ -4,77 +4,75 @@ use std::collections::HashSet;
 
 use super::errors::{candidates, possible_duplicates};
 use super::operation::{WriteOperation, record_key};
-use super::{ContactView, UpsertOutcome, declared, new_values};
+use super::{ContactView, UpsertOutcome, create, declared, new_values, recovery, update};
 use crate::adapters::{AdapterSpec, ContactIdentity, IdentityKind, LookupResult, Match};
 use crate::domain::bounds::{EMAILS_MOST, PHONES_MOST};
 use crate::domain::{ContactDraft, ContactUpsert, Failure, FailureKind, FieldFault, RemoteId, Result, Text};
 
-impl WriteOperation<'_> {
-    /// Writes `upsert` to the contact that `match_on` finds; by default the lookup uses the value that
-    /// identifies contacts in the CRM, because households share the others.
-    pub(super) async fn upsert(
-        &mut self,
-        upsert: ContactUpsert,
-        match_on: Option<&[IdentityKind]>,
-    ) -> Result<ContactView> {
-        let opened = self.opened;
-        let operations = opened.spec.operations;
-        self.require(operations.create && operations.update, "create and change")?;
-        let kinds = match_on.unwrap_or(&opened.spec.identities[..1]);
-        check(opened.spec, &upsert, kinds)?;
-        // Required fields are only checked if the upsert creates a contact.
-        let warnings = declared::of_patch(opened.spec, &upsert.patch);
-        self.refuse_if_strict(&warnings)?;
-        let _permit = self.enter(self.brought_in_keys(&upsert.patch, match_on.unwrap_or_default())).await?;
-        // Recovers an earlier request with the same key before anything new is done.
-        if let Some(done) = self.resume(&upsert.draft, &warnings).await? {
-            return Ok(as_outcome(UpsertOutcome::Created, done));
+/// Writes `upsert` to the contact that `match_on` finds; by default the lookup uses the value that
+/// identifies contacts in the CRM, because households share the others.
+pub(super) async fn upsert(
+    operation: &mut WriteOperation<'_>,
+    upsert: ContactUpsert,
+    match_on: Option<&[IdentityKind]>,
+) -> Result<ContactView> {
+    let opened = operation.opened;
+    let operations = opened.spec.operations;
+    operation.require(operations.create && operations.update, "create and change")?;
+    let kinds = match_on.unwrap_or(&opened.spec.identities[..1]);
+    check(opened.spec, &upsert, kinds)?;
+    // Required fields are only checked if the upsert creates a contact.
+    let warnings = declared::of_patch(opened.spec, &upsert.patch);
+    operation.refuse_if_strict(&warnings)?;
+    let _permit = operation
+        .enter(update::brought_in_keys(operation, &upsert.patch, match_on.unwrap_or_default()))
+        .await?;
+    // Recovers an earlier request with the same key before anything new is done.
+    if let Some(done) = recovery::resume(operation, &upsert.draft, &warnings).await? {
+        return Ok(as_outcome(UpsertOutcome::Created, done));
+    }
+    let identity = identity(&upsert.draft, kinds);
+    let found = opened.adapter.find_contacts(operation.context, &identity).await?;
+    if let Some(done) = recovery::upserted_late(operation, &upsert.draft, &found.matches).await? {
+        return Ok(as_outcome(UpsertOutcome::Created, done));
+    }
+    let near = near_only(&found);
+    match found.matches.as_slice() {
+        // Two matches are ambiguous even if the lookup is incomplete.
+        [] | [_] if !found.complete => {
+            let detail = "The CRM's lookup did not show all matches. Nothing was sent.";
+            Err(opened.failure(FailureKind::UpstreamInvalidResponse, detail))
         }
-        let identity = identity(&upsert.draft, kinds);
-        let found = opened.adapter.find_contacts(self.context, &identity).await?;
-        if let Some(done) = self.upserted_late(&upsert.draft, &found.matches).await? {
-            return Ok(as_outcome(UpsertOutcome::Created, done));
+        matches if may_be_near(match_on, matches, &near) => {
+            let detail = "More than one contact may match: the CRM has a number with the same national digits and an unknown country code. Nothing was written. Update the contact by its id, set the credential's `defaultRegion`, or use another `matchOn`.";
+            let all: Vec<Match> = matches.iter().chain(near).cloned().collect();
+            Err(Failure::new(FailureKind::AmbiguousMatch, detail)
+                .with_candidates(candidates(opened, &all, found.more)))
         }
-        let near = near_only(&found);
-        match found.matches.as_slice() {
-            // Two matches are ambiguous even if the lookup is incomplete.
-            [] | [_] if !found.complete => {
-                let detail = "The CRM's lookup did not show all matches. Nothing was sent.";
-                Err(opened.failure(FailureKind::UpstreamInvalidResponse, detail))
-            }
-            matches if may_be_near(match_on, matches, &near) => {
-                let detail = "More than one contact may match: the CRM has a number with the same national digits and an unknown country code. Nothing was written. Update the contact by its id, set the credential's `defaultRegion`, or use another `matchOn`.";
-                let all: Vec<Match> = matches.iter().chain(near).cloned().collect();
-                Err(Failure::new(FailureKind::AmbiguousMatch, detail)
-                    .with_candidates(candidates(opened, &all, found.more)))
-            }
-            [] => {
-                new_values::check_new(&upsert)?;
-                let warnings = declared::of_draft(opened.spec, &upsert.draft)?;
-                self.refuse_if_strict(&warnings)?;
-                let created = self.create_entered(&upsert.draft, warnings, true).await?;
-                Ok(as_outcome(UpsertOutcome::Created, created))
-            }
-            [only] if match_on.is_some() || !is_renamed(&upsert.draft, only) => {
-                let id = only.contact.remote_id.clone();
-                self.lock(record_key(&id)).await?;
-                let mut warnings = declared::of_patch(opened.spec, &upsert.patch);
-                warnings.extend(possible_duplicates(opened, &near));
-                let updated = self.update_entered(&id, upsert.patch, warnings).await?;
-                Ok(as_outcome(UpsertOutcome::Updated, updated))
-            }
-            matches => {
-                let detail = match matches {
-                    [_] => {
-                        "One contact matches but has another name. It may be a relative with the same address or number. Nothing was written. Update the contact by its id, or use another `matchOn`."
-                    }
-                    _ => {
-                        "More than one contact matches. Nothing was written. Update the right one by its id."
-                    }
-                };
-                Err(Failure::new(FailureKind::AmbiguousMatch, detail)
-                    .with_candidates(candidates(opened, matches, found.more)))
-            }
+        [] => {
+            new_values::check_new(&upsert)?;
+            let warnings = declared::of_draft(opened.spec, &upsert.draft)?;
+            operation.refuse_if_strict(&warnings)?;
+            let created = create::create_entered(operation, &upsert.draft, warnings, true).await?;
+            Ok(as_outcome(UpsertOutcome::Created, created))
+        }
+        [only] if match_on.is_some() || !is_renamed(&upsert.draft, only) => {
+            let id = only.contact.remote_id.clone();
+            operation.lock(record_key(&id)).await?;
+            let mut warnings = declared::of_patch(opened.spec, &upsert.patch);
+            warnings.extend(possible_duplicates(opened, &near));
+            let updated = update::update_entered(operation, &id, upsert.patch, warnings).await?;
+            Ok(as_outcome(UpsertOutcome::Updated, updated))
+        }
+        matches => {
+            let detail = match matches {
+                [_] => {
+                    "One contact matches but has another name. It may be a relative with the same address or number. Nothing was written. Update the contact by its id, or use another `matchOn`."
+                }
+                _ => "More than one contact matches. Nothing was written. Update the right one by its id.",
+            };
+            Err(Failure::new(FailureKind::AmbiguousMatch, detail)
+                .with_candidates(candidates(opened, matches, found.more)))
         }
     }
 }
