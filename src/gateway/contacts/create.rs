@@ -2,16 +2,14 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::errors::{outcome_unknown, unsent, updated_existing};
+use super::errors::{outcome_unknown, unsent};
 use super::operation::WriteOperation;
 use super::recovery::{self, LookupOutcome};
 use super::verify::unverified;
 use super::{ContactView, declared};
 use crate::adapters::{Applied, ContactIdentity, LookupResult, Match, Prepared};
 use crate::config::crash_point;
-use crate::domain::{
-    Contact, ContactDraft, Effect, Failure, FailureKind, RemoteId, Result, Timestamp, Warning, words,
-};
+use crate::domain::{ContactDraft, Effect, Failure, FailureKind, RemoteId, Result, Warning, words};
 use crate::gateway::writes::RecoveryContext;
 
 pub(super) async fn create(operation: &mut WriteOperation<'_>, draft: ContactDraft) -> Result<ContactView> {
@@ -127,7 +125,7 @@ async fn confirm_create(
     let read = operation.opened.adapter.read_back(operation.context, prepared, &applied).await;
     crash_point("read_back");
     match read {
-        Ok(contact) => created(operation, prepared, contact, seen.date, warnings).await,
+        Ok(contact) => operation.as_created(prepared, contact, seen.date, warnings).await,
         Err(failure) => Ok(unverified(operation.opened, id, applied, "created", &failure, warnings)),
     }
 }
@@ -143,36 +141,12 @@ async fn find_created(
     let unknown = outcome_unknown(operation.opened, prepared, failure);
     match operation.sent(prepared).look_up(context).await {
         LookupOutcome::Ours(row) => {
-            let read = read(operation, prepared, row.remote_id.clone()).await.unwrap_or(*row);
-            created(operation, prepared, read, context.looked_at, warnings).await
+            let read = operation.sent(prepared).read(row.remote_id.clone()).await.unwrap_or(*row);
+            operation.as_created(prepared, read, context.looked_at, warnings).await
         }
         LookupOutcome::Others(candidates) => Err(unknown.with_candidates(candidates)),
         LookupOutcome::NotFound | LookupOutcome::Unclear(_) => Err(unknown),
     }
-}
-
-/// The created contact, with a warning for every difference from what was sent.
-pub(super) async fn created(
-    operation: &WriteOperation<'_>,
-    prepared: &Prepared,
-    contact: Contact,
-    looked_at: Option<Timestamp>,
-    mut warnings: Vec<Warning>,
-) -> Result<ContactView> {
-    warnings.extend(updated_existing(operation.opened, looked_at, &contact));
-    let verified = operation.sent(prepared).verified(None, contact).await;
-    let (contact, warnings) = verified.concluded(operation.opened, warnings)?;
-    Ok(operation.as_read(contact, warnings).await)
-}
-
-/// Reads a contact as a read-back, which also works for CRMs that cannot read single contacts.
-pub(super) async fn read(
-    operation: &WriteOperation<'_>,
-    prepared: &Prepared,
-    id: RemoteId,
-) -> Result<Contact> {
-    let applied = Applied { remote_id: Some(id), contact: None };
-    operation.opened.adapter.read_back(operation.context, prepared, &applied).await
 }
 
 /// Adds contacts that share a non-identifying value, such as a household's phone number. A relative seen

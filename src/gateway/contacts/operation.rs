@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::condition::{Condition, tag_of_written};
 use super::dry_run::{DryRun, stopped};
-use super::errors::{candidates, exists, possible_duplicates, view};
+use super::errors::{candidates, exists, possible_duplicates, updated_existing, view};
 use super::verify::SentWrite;
 use super::{ContactView, WriteOptions};
 use crate::adapters::{
@@ -237,6 +237,20 @@ impl<'a> WriteOperation<'a> {
         let (mut others, more) = found.map_or_else(|_| (Vec::new(), 0), |found| (found.matches, found.more));
         others.retain(|other| Some(&other.contact.remote_id) != prepared.locator.remote_id.as_ref());
         failure.with_candidates(candidates(opened, &others, more))
+    }
+
+    /// The created contact, with a warning for every difference from what was sent.
+    pub(super) async fn as_created(
+        &self,
+        prepared: &Prepared,
+        contact: Contact,
+        looked_at: Option<Timestamp>,
+        mut warnings: Vec<Warning>,
+    ) -> Result<ContactView> {
+        warnings.extend(updated_existing(self.opened, looked_at, &contact));
+        let verified = self.sent(prepared).verified(None, contact).await;
+        let (contact, warnings) = verified.concluded(self.opened, warnings)?;
+        Ok(self.as_read(contact, warnings).await)
     }
 
     /// The contact as read after the write, with its tag.

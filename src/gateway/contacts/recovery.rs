@@ -10,7 +10,7 @@ use super::compare::{Finding, Verdict, shows_all};
 use super::errors::{ambiguous, candidates, moved, outcome_open, outcome_unknown, sent_twice, unsent};
 use super::operation::{SHORTEST_SEND, WriteOperation};
 use super::verify::SentWrite;
-use super::{ContactView, create, declared};
+use super::{ContactView, declared};
 use crate::adapters::{Applied, ContactIdentity, LookupResult, Match, Prepared, merge};
 use crate::clock;
 use crate::domain::{
@@ -45,7 +45,7 @@ pub(super) async fn resume(
     match (state.next(write.sends()), state) {
         (ReplayStep::Return, WriteState::Applied { remote_id, warnings }) => {
             let prepared = operation.opened.adapter.prepare_create(operation.context, draft).await?;
-            let contact = create::read(operation, &prepared, remote_id).await?;
+            let contact = operation.sent(&prepared).read(remote_id).await?;
             Ok(Some(operation.as_read(contact, warnings).await))
         }
         (ReplayStep::Refuse, WriteState::Ambiguous { candidates }) => {
@@ -137,8 +137,8 @@ async fn searched(
         match sent.look_up(&lost).await {
             LookupOutcome::Ours(row) => {
                 // The row of a list may show less than a read by id.
-                let read = create::read(operation, prepared, row.remote_id.clone()).await.unwrap_or(*row);
-                let view = create::created(operation, prepared, read, lost.looked_at, warnings).await?;
+                let read = operation.sent(prepared).read(row.remote_id.clone()).await.unwrap_or(*row);
+                let view = operation.as_created(prepared, read, lost.looked_at, warnings).await?;
                 return Ok(Recovered::Applied(Box::new(view)));
             }
             LookupOutcome::Others(candidates) => {
@@ -235,11 +235,11 @@ async fn adopt(
     warnings: Vec<Warning>,
 ) -> Result<Option<ContactView>> {
     let Some(created_after) = operation.created_after else { return Ok(None) };
-    let contact = create::read(operation, prepared, id).await?;
+    let contact = operation.sent(prepared).read(id).await?;
     if !operation.sent(prepared).created(&contact, created_after).await {
         return Ok(None);
     }
-    create::created(operation, prepared, contact, None, warnings).await.map(Some)
+    operation.as_created(prepared, contact, None, warnings).await.map(Some)
 }
 
 /// Fails with `outcome_ambiguous` if the write may have been sent to another account: it is not searched

@@ -26,6 +26,12 @@ pub(super) struct SentWrite<'a> {
 }
 
 impl SentWrite<'_> {
+    /// Reads the contact `id` as a read-back, which also works for CRMs that cannot read single contacts.
+    pub(super) async fn read(self, id: RemoteId) -> Result<Contact> {
+        let applied = Applied { remote_id: Some(id), contact: None };
+        self.opened.adapter.read_back(self.context, self.prepared, &applied).await
+    }
+
     /// Compares the write with `after`, the first read after it. If that read is incomplete, a read in the CRM's
     /// other way completes it. `before` is the contact before the write, `None` for a new record.
     pub(super) async fn verified(self, before: Option<&Contact>, after: Contact) -> Verified {
