@@ -208,7 +208,7 @@ pub struct AdapterSpec {
     pub provider: Provider,
     /// The CRM's name in sentences.
     pub name: &'static str,
-    /// Its name in lists, with the provider's if that is another.
+    /// The name in lists, with the provider in parentheses if it differs: `Tether (pipeline)`.
     pub title: &'static str,
     pub operations: Operations,
     /// How each unified field is read and written, in the order of [`Field::ALL`].

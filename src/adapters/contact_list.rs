@@ -27,8 +27,7 @@ const MOST_SEARCHES: usize = 3;
 #[async_trait]
 pub(super) trait ContactList: Sync {
     const SPEC: &'static AdapterSpec;
-    /// The rows of a page. A lookup in a list with cursors would take a part of the matches for all of them, so it does not
-    /// compile.
+    /// The rows of a page. A list with cursors does not compile here: a lookup would take one page of matches for all of them.
     const ROWS: PageRows = match Self::SPEC.paging {
         Paging::Numbered { rows, .. } => rows,
         Paging::Cursor => panic!("a list with cursors has no numbered pages"),

@@ -16,8 +16,10 @@
 //!      them in `describe` with `RecentDefinitions`, and refuse writes by them with `judged`;
 //!    - `endpoints.rs`: the [`Call`](crate::upstream::Call) of each operation. For a list with numbered pages implement
 //!      `ContactList`: paging and lookups are then shared code. [`Traversal`] declares how a walk reads everybody, also while
-//!      contacts change. For a list with cursors use [`Paging::Cursor`], make the tokens with `ListPosition`, and write the
-//!      lookups with `LookupKey` and `LookupResult::add`;
+//!      contacts change. For a list with cursors use [`Paging::Cursor`] and read `at` with `ListPosition::of`: ask for `skip`
+//!      rows more than the limit, at most the CRM's largest page, leave out the first `skip`, and return
+//!      `ListPosition { cursor: Some(next), skip: 0 }`. Write the lookups with `LookupKey` and `LookupResult::add`; a lookup is
+//!      complete only without a next cursor. `ContactList` and `Rows::from` are for numbered pages;
 //!    - `wire.rs`: structs spelled like the CRM's JSON;
 //!    - `translate.rs`: conversion between wire and domain, without async. Destructure structs without `..`: a new
 //!      field then does not compile until it is handled. Read the types of e-mails as `main` and `secondary`. Read the

@@ -7,8 +7,8 @@ use crate::domain::{Failure, PageToken, Result, Text};
 pub enum Paging {
     /// By page number.
     Numbered { rows: PageRows, traversal: Traversal },
-    /// By a cursor that each page has for the next one. The list can only be read from the start. The cursors lead to
-    /// everybody.
+    /// By a cursor that each page has for the next one. The list can only be read from the start. Following
+    /// the cursors reads every contact.
     Cursor,
 }
 

@@ -1,4 +1,4 @@
-//! Operations on credentials, and the CRMs that credentials are for.
+//! Operations on credentials, and the list of supported CRMs.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What watches the process: health checks and the metrics.
+//! Health checks and metrics of the process.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! The HTTP API: the route table, request parsing and responses.
 //!
-//! [`router()`] shows every route and, in one function, the order of the layers around them. A handler
+//! `routes.rs` lists the documented routes; [`router()`] shows, in one function, the order of the layers around them. A handler
 //! authorises the caller, extracts its arguments, calls the gateway and returns a response.
 //! [`problem`] converts every [`crate::domain::Failure`] to `application/problem+json`.
 

@@ -16,8 +16,8 @@ const UNUSABLE: u8 = 2;
 #[error("the reader of the output closed it")]
 pub(super) struct ReaderGone;
 
-/// The error of an output, which is no error if its reader closed it.
-#[expect(clippy::needless_pass_by_value, reason = "it is the function of `map_err`")]
+/// The error of a failed write to the output: [`ReaderGone`] if its reader closed it.
+#[expect(clippy::needless_pass_by_value, reason = "passed to `map_err`")]
 pub(super) fn unwritable(error: io::Error) -> anyhow::Error {
     match error.kind() {
         io::ErrorKind::BrokenPipe => ReaderGone.into(),

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 
 use super::cli_error::unwritable;
 
@@ -17,7 +17,10 @@ pub(super) fn confirm(what: &str, yes: bool) -> anyhow::Result<()> {
     }
     write!(std::io::stderr(), "{what}? This cannot be undone. [y/N] ").map_err(unwritable)?;
     let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(unwritable)?;
+    std::io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|error| anyhow!("the answer cannot be read: {error}"))?;
     if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
         return Ok(());
     }

@@ -281,7 +281,8 @@ impl ContactFile {
 /// Removes the file if this run made it, so that the corrected command can be run.
 fn remove_new(flags: &ExportFlags) -> anyhow::Result<()> {
     match &flags.output {
-        Some(path) if flags.cursor.is_none() => std::fs::remove_file(path).map_err(unwritable),
+        Some(path) if flags.cursor.is_none() => std::fs::remove_file(path)
+            .map_err(|error| anyhow!("{} cannot be removed: {error}", path.display())),
         _ => Ok(()),
     }
 }

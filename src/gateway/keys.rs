@@ -114,7 +114,7 @@ impl ApiKeys {
             let existed = self.store.delete(tenant, id).await?;
             self.authenticator.forget(id);
             let unknown = || Failure::new(FailureKind::KeyNotFound, "This tenant has no key with this id.");
-            existed.then_some(()).ok_or_else(unknown)
+            if existed { Ok(()) } else { Err(unknown()) }
         };
         entry.end(removed.await).await
     }

@@ -78,7 +78,7 @@ impl Gateway {
 }
 
 async fn within<T>(read: impl Future<Output = Result<T>>) -> Result<T> {
-    let late = |_| store::late("The database did not respond in time.");
+    let late = |_| store::timed_out("The database did not respond in time.");
     timeout(READ_WITHIN, read).await.map_err(late)?
 }
 

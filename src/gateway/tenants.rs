@@ -77,7 +77,7 @@ impl Tenants {
             let existed = self.store.delete(id).await?;
             self.authenticator.forget_all();
             self.resolver.forget_all();
-            existed.then_some(()).ok_or_else(not_found)
+            if existed { Ok(()) } else { Err(not_found()) }
         };
         entry.end(removed.await).await
     }

@@ -31,14 +31,18 @@ pub(crate) async fn answer(simulation: &Simulation, request: Request) -> Respons
         ("POST", "change") => {
             let wanted = wanted();
             let fields = wanted.get("set").and_then(Value::as_object).cloned().unwrap_or_default();
-            done_or_unknown(simulation.crm.change(word(&wanted, "contact"), &fields))
+            changed_or_not_found(simulation.crm.change(word(&wanted, "contact"), &fields))
         }
         ("POST", "merge") => {
             let wanted = wanted();
-            done_or_unknown(simulation.crm.merge(word(&wanted, "primary"), word(&wanted, "other")))
+            changed_or_not_found(simulation.crm.merge(word(&wanted, "primary"), word(&wanted, "other")))
         }
-        ("POST", "define") if simulation.crm.define(&wanted()) => done(|| {}),
-        ("POST", "define") => json_answer(StatusCode::BAD_REQUEST, &json!({ "error": "no such definition" })),
+        ("POST", "define") => {
+            if simulation.crm.define(&wanted()) {
+                return done(|| {});
+            }
+            json_answer(StatusCode::BAD_REQUEST, &json!({ "error": "no such definition" }))
+        }
         ("POST", "revoke") => done(|| simulation.crm.revoke(word(&wanted(), "token"))),
         _ => json_answer(StatusCode::NOT_FOUND, &json!({ "error": "the simulator has no such route" })),
     }
@@ -72,14 +76,14 @@ fn word<'a>(wanted: &'a Value, key: &str) -> &'a str {
     wanted.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Does what has no result, and the response to it.
+/// Runs `action` and responds with 204.
 fn done(action: impl FnOnce()) -> Response {
     action();
     StatusCode::NO_CONTENT.into_response()
 }
 
-/// The response after contacts were changed or merged, as another client of the CRM would.
-fn done_or_unknown(was_there: bool) -> Response {
+/// 204, or 404 if there is no such contact.
+fn changed_or_not_found(was_there: bool) -> Response {
     if was_there {
         return done(|| {});
     }

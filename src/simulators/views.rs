@@ -98,18 +98,15 @@ impl Armed<View> {
 
 /// A record is the outermost object with the CRM's id.
 fn walk(views: &[View], reading: Reading, id_key: &str, value: &mut Value) {
-    let inside: Vec<&mut Value> = match value {
-        Value::Array(elements) => elements.iter_mut().collect(),
+    let mut enter = |value| walk(views, reading, id_key, value);
+    match value {
+        Value::Array(elements) => elements.iter_mut().for_each(enter),
         Value::Object(record) if record.contains_key(id_key) => {
             for view in views {
                 view.change(reading, id_key, record);
             }
-            return;
         }
-        Value::Object(members) => members.values_mut().collect(),
-        _ => return,
-    };
-    for value in inside {
-        walk(views, reading, id_key, value);
+        Value::Object(members) => members.values_mut().for_each(&mut enter),
+        _ => {}
     }
 }

@@ -43,8 +43,8 @@ pub use ttl_cache::TtlCache;
 /// The reason in logs and metrics of a failure whose cause is not known more exactly.
 const DATABASE_UNAVAILABLE: &str = "database unavailable";
 
-/// A database that did not respond within the time of the gateway's own.
-pub fn late(detail: &'static str) -> Failure {
+/// The failure if the database did not respond within the gateway's own time limit.
+pub fn timed_out(detail: &'static str) -> Failure {
     Failure::new(FailureKind::StoreUnavailable, detail).with_reason(DATABASE_UNAVAILABLE)
 }
 

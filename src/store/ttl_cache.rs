@@ -87,7 +87,7 @@ where
 }
 
 fn late() -> Failure {
-    super::late("The gateway's database did not respond in time. Try again.")
+    super::timed_out("The gateway's database did not respond in time. Try again.")
 }
 
 #[cfg(test)]

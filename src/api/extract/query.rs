@@ -16,9 +16,7 @@ pub(in crate::api) trait Parameters: Sized {
     fn read(query: &mut QueryReader) -> Read<Self>;
 
     /// The parameters in the OpenAPI document.
-    fn documented() -> Vec<Parameter> {
-        Vec::new()
-    }
+    fn documented() -> Vec<Parameter>;
 }
 
 /// The parameters `P`, and no others.
@@ -46,6 +44,10 @@ pub(in crate::api) struct NoParameters;
 impl Parameters for NoParameters {
     fn read(_: &mut QueryReader) -> Read<Self> {
         Ok(Self)
+    }
+
+    fn documented() -> Vec<Parameter> {
+        Vec::new()
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the address of the operator page asks for: a page of each list, and whether the browser loads it again.
 
+use utoipa::openapi::path::Parameter;
+
 use crate::api::extract::{Parameters, QueryReader, Read};
 use crate::gateway::overview::RowRange;
 
@@ -37,7 +39,6 @@ pub(super) struct OpsParameters {
     pub(super) refresh: Option<u32>,
 }
 
-// The page is not in the OpenAPI document.
 impl Parameters for OpsParameters {
     fn read(query: &mut QueryReader) -> Read<Self> {
         let read = OpsList::ALL.map(|list| query.number(list.name(), 1..=PAGE_MOST));
@@ -48,6 +49,11 @@ impl Parameters for OpsParameters {
             *page = number(read?).unwrap_or(1);
         }
         Ok(Self { pages, refresh: number(refresh?) })
+    }
+
+    /// None, because the page is not in the document.
+    fn documented() -> Vec<Parameter> {
+        Vec::new()
     }
 }
 

@@ -62,8 +62,8 @@ impl Server {
         Self { connections, accepting }
     }
 
-    /// Closes connections that are idle after a request, and the others after their response. One without a request may
-    /// still send one.
+    /// Closes connections that are idle after a request, and the others after their response. A connection that has
+    /// not sent a request yet may still send one.
     pub(super) fn stop(&self) {
         self.connections.stop();
     }

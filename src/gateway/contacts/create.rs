@@ -102,7 +102,7 @@ async fn send_create(
     }
 }
 
-/// The context to search for the create later. The time window starts at the first use of the key.
+/// The context to search for the create later. Its time window starts now; for a second send, at the first use of the key.
 fn recovery_context(
     operation: &WriteOperation<'_>,
     draft: &ContactDraft,
@@ -130,7 +130,7 @@ async fn confirm_create(
     }
 }
 
-/// Without a key: one lookup finds the contact, or the outcome is unknown.
+/// Without a key, after a 2xx that names no contact: one lookup. After a lost response the outcome is unknown at once.
 async fn find_created(
     operation: &WriteOperation<'_>,
     prepared: &Prepared,
@@ -139,9 +139,10 @@ async fn find_created(
     warnings: Vec<Warning>,
 ) -> Result<ContactView> {
     let unknown = outcome_unknown(operation.opened, prepared, failure);
-    match operation.sent(prepared).look_up(context).await {
+    let sent = operation.sent_write(prepared);
+    match recovery::look_up(sent, context).await {
         LookupOutcome::Ours(row) => {
-            let read = operation.sent(prepared).read(row.remote_id.clone()).await.unwrap_or(*row);
+            let read = sent.read(row.remote_id.clone()).await.unwrap_or(*row);
             operation.as_created(prepared, read, context.looked_at, warnings).await
         }
         LookupOutcome::Others(candidates) => Err(unknown.with_candidates(candidates)),

@@ -2,7 +2,7 @@
 
 use super::errors::{unsent, view};
 use super::operation::{WriteOperation, record_key};
-use super::update::{self, Sent};
+use super::update::{self, SendResult};
 use super::{ContactView, ids, if_match, recovery};
 use crate::adapters::Prepared;
 use crate::config::crash_point;
@@ -78,9 +78,9 @@ async fn deleted(
     operation: &WriteOperation<'_>,
     prepared: &Prepared,
     id: &RemoteId,
-    sent: Sent,
+    sent: SendResult,
 ) -> Result<ContactView> {
-    let Sent { applied, lost } = sent;
+    let SendResult { applied, lost } = sent;
     match (operation.opened.adapter.read_back(operation.context, prepared, &applied).await, lost) {
         (Err(failure), _) if failure.kind == FailureKind::ContactNotFound => Ok(removed(operation, id)),
         (_, Some(lost)) => Err(lost),

@@ -38,7 +38,7 @@ pub(super) struct WriteOperation<'a> {
     pub(super) in_flight: Option<InFlightWrite>,
     /// Whether an earlier request with this key ended while an update or a delete was sent.
     pub(super) sent_before: bool,
-    /// If an earlier send with this key was proven absent: the first use of the key, before which the create was not sent.
+    /// When the key was first used, if an earlier send with it was proven absent. The create was not sent before.
     pub(super) created_after: Option<Timestamp>,
     /// Whether nothing may be sent.
     pub(super) is_dry_run: bool,
@@ -47,8 +47,8 @@ pub(super) struct WriteOperation<'a> {
 }
 
 impl<'a> WriteOperation<'a> {
-    /// The write of `prepared` after its send.
-    pub(super) const fn sent(&self, prepared: &'a Prepared) -> SentWrite<'a> {
+    /// How to read the contact of `prepared` after its send.
+    pub(super) const fn sent_write(&self, prepared: &'a Prepared) -> SentWrite<'a> {
         SentWrite { context: self.context, opened: self.opened, prepared }
     }
 
@@ -248,7 +248,7 @@ impl<'a> WriteOperation<'a> {
         mut warnings: Vec<Warning>,
     ) -> Result<ContactView> {
         warnings.extend(updated_existing(self.opened, looked_at, &contact));
-        let verified = self.sent(prepared).verified(None, contact).await;
+        let verified = self.sent_write(prepared).verified(None, contact).await;
         let (contact, warnings) = verified.concluded(self.opened, warnings)?;
         Ok(self.as_read(contact, warnings).await)
     }

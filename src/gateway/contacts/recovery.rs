@@ -11,7 +11,7 @@ use super::errors::{ambiguous, candidates, moved, outcome_open, outcome_unknown,
 use super::operation::{SHORTEST_SEND, WriteOperation};
 use super::verify::SentWrite;
 use super::{ContactView, declared};
-use crate::adapters::{Applied, ContactIdentity, LookupResult, Match, Prepared, merge};
+use crate::adapters::{ContactIdentity, LookupResult, Match, Prepared, merge};
 use crate::clock;
 use crate::domain::{
     CallContext, Candidates, Contact, ContactDraft, Failure, FailureKind, RemoteId, Result, Timestamp,
@@ -45,7 +45,7 @@ pub(super) async fn resume(
     match (state.next(write.sends()), state) {
         (ReplayStep::Return, WriteState::Applied { remote_id, warnings }) => {
             let prepared = operation.opened.adapter.prepare_create(operation.context, draft).await?;
-            let contact = operation.sent(&prepared).read(remote_id).await?;
+            let contact = operation.sent_write(&prepared).read(remote_id).await?;
             Ok(Some(operation.as_read(contact, warnings).await))
         }
         (ReplayStep::Refuse, WriteState::Ambiguous { candidates }) => {
@@ -54,12 +54,12 @@ pub(super) async fn resume(
         (ReplayStep::Refuse, _) => Err(sent_twice(operation.opened)),
         (ReplayStep::Recover, _) => recover_earlier(operation, draft, declared).await,
         (ReplayStep::SendAgain, _) => {
-            send_again(operation);
+            allow_second_send(operation);
             Ok(None)
         }
         (ReplayStep::Send, _) => Ok(None),
         (ReplayStep::Return | ReplayStep::Replay, _) => {
-            Err(Failure::internal("a recorded response is carried out again"))
+            Err(Failure::internal("a write with a recorded outcome was started again"))
         }
     }
 }
@@ -85,7 +85,7 @@ async fn recover_earlier(
                 Err(sent_twice(operation.opened))
             }
             _ => {
-                send_again(operation);
+                allow_second_send(operation);
                 Ok(None)
             }
         },
@@ -95,7 +95,7 @@ async fn recover_earlier(
 
 /// A create that was proven absent may be sent again. The window for the contact's age starts at the first
 /// use of the key.
-fn send_again(operation: &mut WriteOperation<'_>) {
+fn allow_second_send(operation: &mut WriteOperation<'_>) {
     operation.created_after = operation.in_flight.as_ref().map(InFlightWrite::first_used);
 }
 
@@ -129,15 +129,16 @@ async fn searched(
     prepared: &Prepared,
     warnings: Vec<Warning>,
 ) -> Result<Recovered> {
-    let (sent, mut unseen) = (operation.sent(prepared), None);
+    let sent = operation.sent_write(prepared);
+    let mut unseen = None;
     for again in [false, true] {
         let Some(write) = &mut operation.in_flight else { break };
         let Some(lost) = write.state().recovery_context().cloned() else { break };
         let began = clock::monotonic();
-        match sent.look_up(&lost).await {
+        match look_up(sent, &lost).await {
             LookupOutcome::Ours(row) => {
                 // The row of a list may show less than a read by id.
-                let read = operation.sent(prepared).read(row.remote_id.clone()).await.unwrap_or(*row);
+                let read = sent.read(row.remote_id.clone()).await.unwrap_or(*row);
                 let view = operation.as_created(prepared, read, lost.looked_at, warnings).await?;
                 return Ok(Recovered::Applied(Box::new(view)));
             }
@@ -212,10 +213,11 @@ pub(super) async fn applied_late_without_identity(
     if has_identity || operation.created_after.is_none() {
         return Ok(None);
     }
-    let (sent, mut alike) = (operation.sent(prepared), Vec::new());
+    let sent = operation.sent_write(prepared);
+    let mut alike = Vec::new();
     for found in &seen.matches {
-        let row = found.contact.clone();
-        let findings = sent.verified(None, sent.completed(row).await).await.findings;
+        let whole = completed(sent, found.contact.clone()).await;
+        let findings = sent.verified(None, whole).await.findings;
         let differs = |found: &Finding| found.is_wrong() || found.verdict == Verdict::Unseen;
         if !findings.iter().any(differs) {
             alike.push(found);
@@ -235,8 +237,9 @@ async fn adopt(
     warnings: Vec<Warning>,
 ) -> Result<Option<ContactView>> {
     let Some(created_after) = operation.created_after else { return Ok(None) };
-    let contact = operation.sent(prepared).read(id).await?;
-    if !operation.sent(prepared).created(&contact, created_after).await {
+    let sent = operation.sent_write(prepared);
+    let contact = sent.read(id).await?;
+    if !has_created(sent, &contact, created_after).await {
         return Ok(None);
     }
     operation.as_created(prepared, contact, None, warnings).await.map(Some)
@@ -279,74 +282,75 @@ pub(super) enum LookupOutcome {
     Unclear(Failure),
 }
 
-impl SentWrite<'_> {
-    /// Searches for the contact that the create may have made, never by name. Searches first by the value that
-    /// identifies contacts, then by the values that relatives share.
-    pub(super) async fn look_up(self, lost: &RecoveryContext) -> LookupOutcome {
-        let identity = &self.prepared.locator.identity;
-        for by in self.opened.spec.identities {
-            match self.look_up_by(lost, &identity.of_kind(*by)).await {
-                LookupOutcome::NotFound => {}
-                seen => return seen,
-            }
-        }
-        // Without any identity there is nothing to search by, so an empty result proves nothing.
-        if identity.is_empty() { LookupOutcome::Others(Candidates::new()) } else { LookupOutcome::NotFound }
-    }
-
-    async fn look_up_by(self, lost: &RecoveryContext, identity: &ContactIdentity) -> LookupOutcome {
-        let opened = self.opened;
-        let found = match opened.adapter.find_contacts(self.context, identity).await {
-            Ok(found) => found,
-            Err(failure) => return LookupOutcome::Unclear(failure),
-        };
-        let seen: HashSet<&RemoteId> = lost.seen.iter().collect();
-        let appeared = |found: &Match| !seen.contains(&found.contact.remote_id);
-        let mut left = found.matches;
-        left.retain(|found| appeared(found) && may_be_created(opened, lost, found));
-        // The CRM may have added a country code to a number.
-        let near = found.near.into_iter().filter(|near| appeared(near) && may_be_recent(lost, &near.contact));
-        left.extend(near);
-        match <[Match; 1]>::try_from(left) {
-            Ok([only]) => {
-                let contact = self.completed(only.contact.clone()).await;
-                if self.created(&contact, lost.sent_at).await {
-                    LookupOutcome::Ours(Box::new(contact))
-                } else {
-                    LookupOutcome::Others(candidates(opened, &[only], found.more))
-                }
-            }
-            Err(none) if none.is_empty() && found.complete => LookupOutcome::NotFound,
-            Err(none) if none.is_empty() => {
-                let detail = "The CRM's lookup did not show all contacts.";
-                LookupOutcome::Unclear(Failure::new(FailureKind::UpstreamInvalidResponse, detail))
-            }
-            Err(several) => LookupOutcome::Others(candidates(opened, &several, found.more)),
+/// Searches for the contact that the create may have made, never by name. Searches first by the value that
+/// identifies contacts, then by the values that relatives share.
+pub(super) async fn look_up(sent: SentWrite<'_>, lost: &RecoveryContext) -> LookupOutcome {
+    let identity = &sent.prepared.locator.identity;
+    for by in sent.opened.spec.identities {
+        match look_up_by(sent, lost, &identity.of_kind(*by)).await {
+            LookupOutcome::NotFound => {}
+            seen => return seen,
         }
     }
+    // Without any identity there is nothing to search by, so an empty result proves nothing.
+    if identity.is_empty() { LookupOutcome::Others(Candidates::new()) } else { LookupOutcome::NotFound }
+}
 
-    /// The row of a list, completed by a read by id if it does not show everything that was sent.
-    async fn completed(self, row: Contact) -> Contact {
-        if shows_all(self.opened.spec, &self.prepared.expected, &row) {
-            return row;
+async fn look_up_by(
+    sent: SentWrite<'_>,
+    lost: &RecoveryContext,
+    identity: &ContactIdentity,
+) -> LookupOutcome {
+    let opened = sent.opened;
+    let found = match opened.adapter.find_contacts(sent.context, identity).await {
+        Ok(found) => found,
+        Err(failure) => return LookupOutcome::Unclear(failure),
+    };
+    let seen: HashSet<&RemoteId> = lost.seen.iter().collect();
+    let appeared = |found: &Match| !seen.contains(&found.contact.remote_id);
+    let mut left = found.matches;
+    left.retain(|found| appeared(found) && may_be_created(opened, lost, found));
+    // The CRM may have added a country code to a number.
+    let near = found.near.into_iter().filter(|near| appeared(near) && may_be_recent(lost, &near.contact));
+    left.extend(near);
+    match <[Match; 1]>::try_from(left) {
+        Ok([only]) => {
+            let contact = completed(sent, only.contact.clone()).await;
+            if has_created(sent, &contact, lost.sent_at).await {
+                LookupOutcome::Ours(Box::new(contact))
+            } else {
+                LookupOutcome::Others(candidates(opened, &[only], found.more))
+            }
         }
-        let applied = Applied { remote_id: Some(row.remote_id.clone()), contact: None };
-        match self.opened.adapter.read_back(self.context, self.prepared, &applied).await {
-            Ok(read) => merge(row, read),
-            Err(_) => row,
+        Err(none) if none.is_empty() && found.complete => LookupOutcome::NotFound,
+        Err(none) if none.is_empty() => {
+            let detail = "The CRM's lookup did not show all contacts.";
+            LookupOutcome::Unclear(Failure::new(FailureKind::UpstreamInvalidResponse, detail))
         }
+        Err(several) => LookupOutcome::Others(candidates(opened, &several, found.more)),
     }
+}
 
-    /// Whether the write created the contact: it is recent, and at most one value or entry of a list differs. A
-    /// relative may share the only phone. Without a creation time, all fields must be seen and equal.
-    async fn created(self, contact: &Contact, sent_at: Timestamp) -> bool {
-        let findings = self.verified(None, contact.clone()).await.findings;
-        let wrong = findings.iter().filter(|found| found.is_wrong()).count();
-        let unseen = |found: &Finding| found.verdict == Verdict::Unseen;
-        match contact.remote_created_at {
-            Some(created) => wrong <= 1 && is_recent(created, sent_at),
-            None => wrong == 0 && !findings.iter().any(unseen),
-        }
+/// The row of a list, completed by a read by id if it does not show everything that was sent.
+async fn completed(sent: SentWrite<'_>, row: Contact) -> Contact {
+    if shows_all(sent.opened.spec, &sent.prepared.expected, &row) {
+        return row;
+    }
+    match sent.read(row.remote_id.clone()).await {
+        Ok(read) => merge(row, read),
+        Err(_) => row,
+    }
+}
+
+/// Whether the write created the contact: it is recent, and at most one value or entry of a list differs. A
+/// relative may share the only phone. Without a creation time, all fields must be seen and equal.
+async fn has_created(sent: SentWrite<'_>, contact: &Contact, sent_at: Timestamp) -> bool {
+    let findings = sent.verified(None, contact.clone()).await.findings;
+    let wrong = findings.iter().filter(|found| found.is_wrong()).count();
+    let unseen = |found: &Finding| found.verdict == Verdict::Unseen;
+    match contact.remote_created_at {
+        Some(created) => wrong <= 1 && is_recent(created, sent_at),
+        None => wrong == 0 && !findings.iter().any(unseen),
     }
 }
 

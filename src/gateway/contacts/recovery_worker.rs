@@ -8,7 +8,7 @@ use tokio::time::sleep_until;
 
 use super::declared;
 use super::errors::updated_existing;
-use super::recovery::{LookupOutcome, is_same_account};
+use super::recovery::{LookupOutcome, is_same_account, look_up};
 use super::request::WriteDeps;
 use super::verify::SentWrite;
 use crate::clock;
@@ -146,7 +146,7 @@ async fn search(tenant: &TenantId, opened: &ConnectedCredential, write: &mut InF
     let prepared = opened.adapter.prepare_create(&context, &lost.draft).await?;
     let began = clock::monotonic();
     let sent = SentWrite { context: &context, opened, prepared: &prepared };
-    let outcome = sent.look_up(&lost).await;
+    let outcome = look_up(sent, &lost).await;
     match &outcome {
         LookupOutcome::Ours(_) => series::recovery_outcome("found"),
         LookupOutcome::Others(_) => series::recovery_outcome("ambiguous"),

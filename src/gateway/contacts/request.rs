@@ -183,7 +183,7 @@ impl WriteRequest {
         let claim = ledger.claim(&self.caller, Some(&self.credential), identity);
         let claimed = timeout(self.context.remaining(), claim).await.unwrap_or_else(|_| {
             let detail = "The database did not respond in time. Nothing was sent. Try again.";
-            Err(store::late(detail))
+            Err(store::timed_out(detail))
         });
         claimed.map(Some)
     }

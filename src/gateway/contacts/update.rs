@@ -14,7 +14,7 @@ use crate::domain::bounds::{EMAILS_MOST, PHONES_MOST};
 use crate::domain::{Contact, ContactPatch, Effect, Failure, FailureKind, RemoteId, Result, Warning};
 
 /// The CRM's response to a write, and the failure if the response was lost.
-pub(super) struct Sent {
+pub(super) struct SendResult {
     pub(super) applied: Applied,
     pub(super) lost: Option<Failure>,
 }
@@ -128,14 +128,16 @@ pub(super) async fn send_once(
     operation: &mut WriteOperation<'_>,
     prepared: &Prepared,
     warnings: &[Warning],
-) -> Result<Sent> {
+) -> Result<SendResult> {
     let (before, sent) = operation.send(prepared, None, warnings).await?;
     match sent {
-        Ok(applied) => Ok(Sent { applied, lost: None }),
+        Ok(applied) => Ok(SendResult { applied, lost: None }),
         Err(failure) if failure.effect == Effect::None => {
             Err(operation.refused(prepared, before, failure).await?)
         }
-        Err(failure) => Ok(Sent { applied: Applied { remote_id: None, contact: None }, lost: Some(failure) }),
+        Err(failure) => {
+            Ok(SendResult { applied: Applied { remote_id: None, contact: None }, lost: Some(failure) })
+        }
     }
 }
 
@@ -153,12 +155,12 @@ pub(super) async fn may_send_again(
 async fn updated(
     operation: &WriteOperation<'_>,
     prepared: &Prepared,
-    sent: Sent,
+    sent: SendResult,
     held: &Contact,
     warnings: Vec<Warning>,
 ) -> Result<ContactView> {
     let opened = operation.opened;
-    let Sent { applied, lost } = sent;
+    let SendResult { applied, lost } = sent;
     let read = opened.adapter.read_back(operation.context, prepared, &applied).await;
     crash_point("read_back");
     let contact = match (read, lost.as_ref()) {
@@ -170,7 +172,7 @@ async fn updated(
             return Ok(unverified(opened, &held.remote_id, applied, "changed", &failure, warnings));
         }
     };
-    let verified = operation.sent(prepared).verified(Some(held), contact).await;
+    let verified = operation.sent_write(prepared).verified(Some(held), contact).await;
     // Without a confirmation, only what was read counts.
     let is_open = |found: &Finding| found.is_wrong() || found.verdict == Verdict::Unseen;
     let open = verified.findings.iter().any(is_open) || !is_verifiable(opened.spec, &prepared.expected);

@@ -265,7 +265,7 @@ impl Credentials {
             may_name(caller, id)?;
             let existed = self.store.delete(&caller.tenant, id).await?;
             self.resolver.forget_removed(&caller.tenant, id);
-            existed.then_some(()).ok_or_else(|| not_found(caller, id))
+            if existed { Ok(()) } else { Err(not_found(caller, id)) }
         };
         entry.end(removed.await).await
     }

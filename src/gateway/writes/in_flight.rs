@@ -47,7 +47,7 @@ impl LedgerRow {
 }
 
 /// A write whose row this process holds. The lease is renewed in the background. If the value is dropped without an end, the
-/// lease stays until a process has seen it unrenewed for a whole lease.
+/// lease lasts until another process has seen no renewal for one lease time.
 pub(in crate::gateway) struct InFlightWrite {
     row: Arc<LedgerRow>,
     fence: Text,

@@ -14,8 +14,8 @@ use crate::sealing::{hex, random};
 /// A lease is renewed after each third of its time, so one renewal may fail.
 const RENEWALS: u32 = 3;
 
-/// A lease in the database. A dropped lease is not renewed, and stays until a process has
-/// seen it unrenewed for a whole lease.
+/// A lease in the database. A dropped lease is not renewed, and lasts until another
+/// process has seen no renewal for one lease time.
 pub(in crate::gateway) struct Lease {
     time: Duration,
     until: Until,

@@ -218,7 +218,7 @@ impl Drop for Guard {
     fn drop(&mut self) {
         let (store, fence) = (self.store.clone(), self.fence.clone());
         let (lease, local) = (self.lease.take(), self.local.take());
-        // Without a runtime, the lease stays until a process has seen it unrenewed for a whole lease.
+        // Without a runtime, the lease lasts until another process has seen no renewal for one lease time.
         let (true, Ok(runtime)) = (self.taken, tokio::runtime::Handle::try_current()) else { return };
         runtime.spawn(async move {
             if let Some(lease) = lease {

@@ -5,9 +5,10 @@
 //! A replay finds the response, a write in flight, or the state that an ended process left. Requests and responses are
 //! sealed. A request is erased when its outcome is known, a response a day after the first use of its key.
 //!
-//! A key is free again when its row is removed: after a failure that had no effect at the CRM ([`WriteState::frees_key`]), 24
-//! hours after its first use, when its tenant is removed, and when the recovery worker finds the credential of an unsettled
-//! write gone. Other rows of a removed credential stay until they expire.
+//! A key is free again when its row is removed: when the write ends as [`WriteState::Reserved`] (nothing was sent, or the CRM
+//! refused it for now), 24 hours after its first use if no process holds it, when its tenant is removed, and when the
+//! recovery worker finds the credential of an unsettled write gone. A final refusal by the CRM is recorded and keeps the key.
+//! Other rows of a removed credential stay until they expire.
 
 mod in_flight;
 mod lease;

@@ -158,7 +158,7 @@ impl WriteState {
 pub(in crate::gateway) struct RecoveryContext {
     /// The contact that was to be created.
     pub(in crate::gateway) draft: ContactDraft,
-    /// Just before the first send; of a second send, the first use of the key, by the database's clock.
+    /// The time just before the first send. For a second send: the first use of the key, by the database's clock.
     pub(in crate::gateway) sent_at: Timestamp,
     /// Read by releases that compared clocks, and written for them.
     pub(super) settled_from: Timestamp,

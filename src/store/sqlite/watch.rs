@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The cause of the error of a write to a file that is lost.
+/// Marks the error of a write whose database file was removed or replaced.
 #[derive(Debug, thiserror::Error)]
 #[error("the database file was removed or replaced")]
 struct FileLost;
@@ -39,7 +39,7 @@ impl Watch {
         Self { files: files.collect(), lost: AtomicBool::new(false) }
     }
 
-    /// Fails if a file is removed or replaced now.
+    /// Fails if a database file was removed or replaced.
     pub(super) fn check(&self) -> sqlx::Result<()> {
         if self.is_lost() { Err(sqlx::Error::Io(io::Error::other(FileLost))) } else { Ok(()) }
     }

@@ -102,7 +102,7 @@ async fn commit(connection: &mut SqliteConnection, watch: &Watch, writes: Vec<Pe
     }
 }
 
-/// Fails if all writes failed for one reason.
+/// The outcome of each write; an error if all failed with it, such as a lost or locked file.
 async fn committed(
     connection: &mut SqliteConnection,
     watch: &Watch,
@@ -110,7 +110,7 @@ async fn committed(
 ) -> sqlx::Result<Vec<WriteResult>> {
     watch.check()?;
     let outcomes = match commit_together(connection, writes).await {
-        // One of them may be too large for what is left of a disk. A file that another program locks is locked for each.
+        // One write may be too large for the rest of the disk, so each is tried alone. A locked file is locked for all.
         Err(error) if writes.len() > 1 && !super::is_busy(&error) => {
             let mut outcomes = Vec::with_capacity(writes.len());
             for write in writes {

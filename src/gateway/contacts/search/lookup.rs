@@ -50,7 +50,7 @@ impl CredentialLookup<'_> {
         let opened =
             timeout_at(context.deadline, credentials.open(context, caller, id)).await.map_err(|_| {
                 let detail = "The gateway's database did not respond in time. Try again.";
-                store::late(detail)
+                store::timed_out(detail)
             })??;
         let _permit = permits.take(context, &caller.tenant).await?;
         let asked = async {
