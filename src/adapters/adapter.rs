@@ -163,15 +163,15 @@ pub struct RecordLocator {
 }
 
 impl Prepared {
-    /// An update of the record `id`, or a create without an id.
+    /// A write of the record `id`; a create has none.
     pub(super) fn of(
+        kind: WriteKind,
         spec: &AdapterSpec,
         id: Option<&RemoteId>,
         call: Call,
         expected: ContactPatch,
         losses: Vec<Warning>,
     ) -> Self {
-        let kind = if id.is_some() { WriteKind::Update } else { WriteKind::Create };
         let identity = ContactIdentity::of(spec.identities, &expected);
         let locator = RecordLocator { remote_id: id.cloned(), identity };
         Self { kind, call, losses, expected, locator, is_noop: false }

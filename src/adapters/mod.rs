@@ -74,7 +74,7 @@ pub use adapter::{
 pub use definitions::{FieldChoice, LiveDefinitions, LiveSource, RemoteFieldDefinition, SeenFields};
 pub use identity::{ContactIdentity, Identity, IdentityKey, IdentityKind, IdentitySource};
 pub use lenient_reader::REMOTE_FIELDS_MOST;
-pub use paging::{PageRows, Paging, Traversal};
+pub use paging::{PageRows, Paging, Traversal, token_after};
 pub use reading::{has_name_of_company, merge};
 pub use recent_definitions::RecentDefinitions;
 pub use settings::{

@@ -43,12 +43,12 @@ impl Paging {
             Self::Cursor => None,
         }
     }
+}
 
-    /// The token of the row that is `rows` after `at`, on the same page; `None` is the start of the list.
-    pub fn behind(at: Option<&PageToken>, rows: usize) -> Result<PageToken> {
-        let position = ListPosition::of(at)?;
-        ListPosition { skip: position.skip.saturating_add(rows as u64), ..position }.token()
-    }
+/// The token of the row that is `rows` after `at`, on the same page; `None` is the start of the list.
+pub fn token_after(at: Option<&PageToken>, rows: usize) -> Result<PageToken> {
+    let position = ListPosition::of(at)?;
+    ListPosition { skip: position.skip.saturating_add(rows as u64), ..position }.token()
 }
 
 impl PageRows {
@@ -115,10 +115,10 @@ mod tests {
         let numbered = Paging::Numbered { rows: PageRows::Fixed(200), traversal: Traversal::Offsets };
         let offset = numbered.at_offset(250).unwrap();
         assert_eq!(ListPosition::of(Some(&offset)).unwrap(), ListPosition { cursor: None, skip: 250 });
-        assert_eq!(Paging::behind(Some(&offset), 7).unwrap().as_str(), "257");
-        assert_eq!(Paging::behind(None, 7).unwrap().as_str(), "7");
+        assert_eq!(token_after(Some(&offset), 7).unwrap().as_str(), "257");
+        assert_eq!(token_after(None, 7).unwrap().as_str(), "7");
         let second = ListPosition { cursor: Some("a:b".into()), skip: 0 };
-        let inside = Paging::behind(Some(&second.token().unwrap()), 3).unwrap();
+        let inside = token_after(Some(&second.token().unwrap()), 3).unwrap();
         assert_eq!(ListPosition::of(Some(&inside)).unwrap(), ListPosition { skip: 3, ..second });
         assert_eq!(Paging::Cursor.at_offset(0), None);
     }

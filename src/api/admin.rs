@@ -9,7 +9,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 use super::extract::{
     IdPath, JsonBody, KeyPath, ListingParameters, NoParameters, Operator, Parameters, Query, QueryReader,
-    Read, TenantPath,
+    Read,
 };
 use super::openapi::parameters as documented;
 use super::openapi::problems::{
@@ -55,7 +55,7 @@ pub(super) async fn create_tenant(
 pub(super) async fn get_tenant(
     State(gateway): State<Arc<Gateway>>,
     _: Operator,
-    IdPath(id): TenantPath,
+    IdPath(id): IdPath<TenantId>,
     _: Query<NoParameters>,
 ) -> Result<Response> {
     let tenant = gateway.tenants.get(&id).await?;
@@ -87,7 +87,7 @@ pub(super) async fn list_tenants(
 pub(super) async fn delete_tenant(
     State(gateway): State<Arc<Gateway>>,
     Operator(actor): Operator,
-    IdPath(id): TenantPath,
+    IdPath(id): IdPath<TenantId>,
     _: Query<NoParameters>,
 ) -> Result<Response> {
     gateway.tenants.delete(&actor, &id).await?;
@@ -105,7 +105,7 @@ pub(super) async fn delete_tenant(
 pub(super) async fn create_key(
     State(gateway): State<Arc<Gateway>>,
     Operator(actor): Operator,
-    IdPath(tenant): TenantPath,
+    IdPath(tenant): IdPath<TenantId>,
     _: Query<NoParameters>,
     JsonBody(draft): JsonBody<KeyDraft>,
 ) -> Result<Response> {
@@ -122,7 +122,7 @@ pub(super) async fn create_key(
 pub(super) async fn list_keys(
     State(gateway): State<Arc<Gateway>>,
     _: Operator,
-    IdPath(tenant): TenantPath,
+    IdPath(tenant): IdPath<TenantId>,
     Query(ListingParameters(request)): Query<ListingParameters>,
 ) -> Result<Response> {
     let listing = gateway.keys.list(&tenant, &request).await?;

@@ -8,8 +8,8 @@ use http::StatusCode;
 
 use crate::adapters::AdapterSpec;
 use crate::api::extract::{
-    Context, CredentialPath, CredentialsReader, CredentialsWriter, IdPath, IdempotencyKey, IdempotentJson,
-    JsonBody, ListingParameters, NoParameters, Query, Signed, VerifyParameters,
+    Context, CredentialsReader, CredentialsWriter, IdPath, IdempotencyKey, IdempotentJson, JsonBody,
+    ListingParameters, NoParameters, Query, Signed, VerifyParameters,
 };
 use crate::api::openapi::problems::{
     CredentialCheckProblems, CredentialCreateProblems, CredentialListProblems, CredentialProblems,
@@ -20,7 +20,7 @@ use crate::api::response;
 use crate::api::schema::{
     CheckResponse, CredentialListing, CredentialResponse, ProvidersResponse, declared_providers,
 };
-use crate::domain::Result;
+use crate::domain::{CredentialId, Result};
 use crate::gateway::Gateway;
 use crate::gateway::credentials::{
     CredentialDraft, CredentialPatch, CredentialRequest, CredentialResponseBuilder,
@@ -61,7 +61,7 @@ pub(in crate::api) async fn create(
 pub(in crate::api) async fn get(
     State(gateway): State<Arc<Gateway>>,
     CredentialsReader(caller): CredentialsReader,
-    IdPath(id): CredentialPath,
+    IdPath(id): IdPath<CredentialId>,
     _: Query<NoParameters>,
 ) -> Result<Response> {
     let credential = gateway.credentials.get(&caller, &id).await?;
@@ -95,7 +95,7 @@ pub(in crate::api) async fn list(
 pub(in crate::api) async fn update(
     State(gateway): State<Arc<Gateway>>,
     CredentialsWriter(caller): CredentialsWriter,
-    IdPath(id): CredentialPath,
+    IdPath(id): IdPath<CredentialId>,
     Context(context): Context,
     Query(asked): Query<VerifyParameters>,
     JsonBody(patch): JsonBody<CredentialPatch>,
@@ -114,7 +114,7 @@ pub(in crate::api) async fn delete(
     State(gateway): State<Arc<Gateway>>,
     CredentialsWriter(caller): CredentialsWriter,
     Context(context): Context,
-    IdPath(id): CredentialPath,
+    IdPath(id): IdPath<CredentialId>,
     _: Query<NoParameters>,
 ) -> Result<Response> {
     gateway.credentials.delete(&context, &caller, &id).await?;
@@ -132,7 +132,7 @@ pub(in crate::api) async fn delete(
 pub(in crate::api) async fn check(
     State(gateway): State<Arc<Gateway>>,
     CredentialsReader(caller): CredentialsReader,
-    IdPath(id): CredentialPath,
+    IdPath(id): IdPath<CredentialId>,
     Context(context): Context,
     _: Query<NoParameters>,
     occurrence: ProblemContext,

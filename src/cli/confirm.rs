@@ -4,7 +4,7 @@ use std::io::{BufRead, IsTerminal, Write};
 
 use anyhow::{anyhow, bail};
 
-use super::cli_error::unwritable;
+use super::exit_code::unwritable;
 
 /// Asks whether to go on with `what`, such as `Revoke key_1`. With `--yes` it does not ask. Fails without a terminal, where nobody
 /// can answer, and if the answer is not yes.

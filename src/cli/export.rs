@@ -12,8 +12,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::cli_error::{ReaderGone, unwritable};
 use super::contact_columns;
+use super::exit_code::{ReaderGone, unwritable};
 use super::file_format::FileFormat;
 use super::gateway_client::{Backoff, GatewayClient, GatewayFlags, GatewayProblem, GatewayStream};
 use super::output::Output;

@@ -1,11 +1,11 @@
 //! The commands of the operator. They use the same database as a running server.
 
 mod checks;
-mod cli_error;
 mod config_documents;
 mod confirm;
 mod contact_columns;
 mod credentials;
+mod exit_code;
 mod export;
 mod faults;
 mod file_format;
@@ -137,7 +137,7 @@ pub fn run() -> ExitCode {
             runtime.shutdown_timeout(telemetry::traces::LAST_WORK);
             outcome
         });
-    cli_error::exit_code(outcome)
+    exit_code::exit_code(outcome)
 }
 
 /// Printed instead of the arguments.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anyhow::anyhow;
 use serde::Serialize;
 
-use super::cli_error::unwritable;
+use super::exit_code::unwritable;
 use crate::domain::Timestamp;
 use crate::telemetry;
 

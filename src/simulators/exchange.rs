@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::connection_handle::ConnectionHandle;
 use super::crm::{Crm, SimulatedRequest, SimulatedResponse};
 use super::fault_kinds::FaultKind;
-use super::faults::{Armed, Fault};
+use super::faults::{Fault, SharedList};
 use super::journal::{Journal, RecordedCall};
 use super::published_rates::{PublishedRates, Quota};
 use super::reword;
@@ -24,8 +24,8 @@ const LARGEST_BODY: usize = 16 * 1024 * 1024;
 pub(crate) struct Simulation {
     pub crm: Box<dyn Crm>,
     pub journal: Journal,
-    pub faults: Armed<Fault>,
-    pub views: Armed<View>,
+    pub faults: SharedList<Fault>,
+    pub views: SharedList<View>,
     pub pace: Option<PublishedRates>,
     pub quota: Quota,
     /// True when the simulator stops; hanging calls then end.

@@ -157,15 +157,15 @@ fn same_path(pattern: &str, path: &str) -> bool {
 
 /// What a test has set: faults or views. Clones share one list.
 #[derive(Debug)]
-pub struct Armed<T>(Arc<Mutex<Vec<T>>>);
+pub struct SharedList<T>(Arc<Mutex<Vec<T>>>);
 
-impl<T> Clone for Armed<T> {
+impl<T> Clone for SharedList<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<T: Clone> Armed<T> {
+impl<T: Clone> SharedList<T> {
     pub(super) fn new(all: Vec<T>) -> Self {
         Self(Arc::new(Mutex::new(all)))
     }
@@ -186,7 +186,7 @@ impl<T: Clone> Armed<T> {
     }
 }
 
-impl Armed<Fault> {
+impl SharedList<Fault> {
     /// Takes and counts the fault that affects this call.
     pub(crate) fn meet(
         &self,

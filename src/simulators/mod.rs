@@ -48,7 +48,7 @@ mod views;
 pub use clock::Clock;
 pub use disruption::Disruption;
 pub use fault_kinds::{FaultDoc, FaultField, FaultKind, FieldType};
-pub use faults::{Armed, Fault, FaultError};
+pub use faults::{Fault, FaultError, SharedList};
 pub use journal::{Journal, RecordedCall, WriteEffect};
 pub use published_rates::PublishedRates;
 pub use reshape::Shape;

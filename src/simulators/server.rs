@@ -19,7 +19,7 @@ use super::connection_handle::{ConnectionHandle, SimulatorListener};
 use super::control;
 use super::crm::Crm;
 use super::exchange::Simulation;
-use super::faults::{Armed, Fault};
+use super::faults::{Fault, SharedList};
 use super::journal::{Journal, RecordedCall};
 use super::published_rates::{PublishedRates, Quota};
 use super::views::View;
@@ -50,8 +50,8 @@ impl Running {
         let simulation = Arc::new(Simulation {
             crm: Box::new(crm),
             journal: Journal::default(),
-            faults: Armed::new(start.faults),
-            views: Armed::new(start.views),
+            faults: SharedList::new(start.faults),
+            views: SharedList::new(start.views),
             pace: start.pace,
             quota: Quota::default(),
             stop: watch::Sender::new(false),
@@ -107,7 +107,7 @@ impl Running {
     }
 
     #[must_use]
-    pub fn faults(&self) -> &Armed<Fault> {
+    pub fn faults(&self) -> &SharedList<Fault> {
         &self.simulation.faults
     }
 
@@ -117,7 +117,7 @@ impl Running {
     }
 
     #[must_use]
-    pub fn views(&self) -> &Armed<View> {
+    pub fn views(&self) -> &SharedList<View> {
         &self.simulation.views
     }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::disruption::plain;
-use super::faults::Armed;
+use super::faults::SharedList;
 
 /// A kind of response with contacts. CRMs show different fields in each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,7 +83,7 @@ fn same(field: &str, key: &str, id_key: &str) -> bool {
     field != id_key && key != id_key && plain(field) == plain(key)
 }
 
-impl Armed<View> {
+impl SharedList<View> {
     /// The JSON `body` in these views; anything else is returned unchanged.
     pub(crate) fn apply(&self, reading: Reading, id_key: &str, body: Vec<u8>) -> Vec<u8> {
         let views = self.all();

@@ -321,7 +321,7 @@ impl Adapter for AptlyAdapter {
         let change = blocking::within(context, draft.remote_fields.size(), change).await??;
         self.check_type(context, &change).await?;
         let (body, expected, losses) = self.encoded(context, change, draft.remote_fields.size()).await?;
-        Ok(Prepared::of(&SPEC, None, endpoints::create(body), expected, losses))
+        Ok(Prepared::of(WriteKind::Create, &SPEC, None, endpoints::create(body), expected, losses))
     }
 
     async fn prepare_update(
@@ -338,7 +338,10 @@ impl Adapter for AptlyAdapter {
         let is_noop = change.is_empty();
         let (body, expected, losses) = self.encoded(context, change, size).await?;
         let call = endpoints::update(&held.remote_id, body);
-        Ok(Prepared { is_noop, ..Prepared::of(&SPEC, Some(&held.remote_id), call, expected, losses) })
+        Ok(Prepared {
+            is_noop,
+            ..Prepared::of(WriteKind::Update, &SPEC, Some(&held.remote_id), call, expected, losses)
+        })
     }
 
     async fn prepare_delete(&self, _context: &CallContext, _id: &RemoteId) -> Result<Prepared> {

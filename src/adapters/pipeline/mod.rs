@@ -287,7 +287,7 @@ impl Adapter for PipelineAdapter {
             blocking::within(context, size, || PipelineChange::of_draft(&draft, self.region)).await??;
         let change = self.with_known_stage(context, change).await?;
         let (body, expected, losses) = blocking::within(context, size, || change.encode()).await??;
-        Ok(Prepared::of(&SPEC, None, endpoints::create(body), expected, losses))
+        Ok(Prepared::of(WriteKind::Create, &SPEC, None, endpoints::create(body), expected, losses))
     }
 
     async fn prepare_update(
@@ -303,7 +303,10 @@ impl Adapter for PipelineAdapter {
         let is_noop = change.is_empty();
         let (body, expected, losses) = blocking::within(context, size, || change.encode()).await??;
         let call = endpoints::update(&held.remote_id, body);
-        Ok(Prepared { is_noop, ..Prepared::of(&SPEC, Some(&held.remote_id), call, expected, losses) })
+        Ok(Prepared {
+            is_noop,
+            ..Prepared::of(WriteKind::Update, &SPEC, Some(&held.remote_id), call, expected, losses)
+        })
     }
 
     async fn prepare_delete(&self, context: &CallContext, id: &RemoteId) -> Result<Prepared> {
@@ -317,8 +320,7 @@ impl Adapter for PipelineAdapter {
             self.get_contact(context, id).await?;
         }
         let call = self.endpoints.delete(id)?;
-        let delete = Prepared::of(&SPEC, Some(id), call, ContactPatch::default(), Vec::new());
-        Ok(Prepared { kind: WriteKind::Delete, ..delete })
+        Ok(Prepared::of(WriteKind::Delete, &SPEC, Some(id), call, ContactPatch::default(), Vec::new()))
     }
 
     async fn send(&self, context: &CallContext, write: &Prepared) -> Result<Applied> {

@@ -4,7 +4,7 @@ use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use crate::domain::{CredentialId, Failure, FailureKind, KeyId, Result, TenantId, suggestion};
+use crate::domain::{Failure, FailureKind, KeyId, Result, TenantId, suggestion};
 
 /// Words that are never ids, in any percent-encoding.
 const RESERVED: [&str; 5] = ["fields", "export", "search", "upsert", "count"];
@@ -38,12 +38,6 @@ impl ContactPath {
 
 /// The only id in the path.
 pub(in crate::api) struct IdPath<I>(pub(in crate::api) I);
-
-/// A credential's id.
-pub(in crate::api) type CredentialPath = IdPath<CredentialId>;
-
-/// A tenant's id.
-pub(in crate::api) type TenantPath = IdPath<TenantId>;
 
 impl<I: From<String>, S: Send + Sync> FromRequestParts<S> for IdPath<I> {
     type Rejection = Failure;

@@ -20,7 +20,7 @@ pub(super) use condition::{IfMatch, Unconditional};
 pub(super) use context::{Context, DEADLINE_MILLIS, request_id, request_record};
 pub(super) use decode::pairs;
 pub(super) use idempotency_key::{IdempotencyKey, IdempotentJson};
-pub(super) use ids::{ContactPath, CredentialPath, IdPath, KeyPath, TenantPath};
+pub(super) use ids::{ContactPath, IdPath, KeyPath};
 pub(super) use query::{
     CredentialOnly, ListingParameters, NoParameters, Parameters, Query, VerifyParameters,
 };

@@ -19,6 +19,7 @@ pub(super) enum OpsList {
 }
 
 impl OpsList {
+    /// In the order of declaration: `pages` is indexed by it.
     const ALL: [Self; 3] = [Self::Writes, Self::Credentials, Self::Tenants];
 
     /// Its name in the query and as the anchor of its section.

@@ -12,7 +12,7 @@ shape! {
     #[schema(as = AuditRecord)]
     pub(in crate::api) struct AuditShape<'a> of AuditRecord {
         id: _, at, actor_kind, actor_id, tenant, action, target, fields, outcome, request_id
-    } {
+    } => {
         /// When the action began.
         #[schema(value_type = String, format = DateTime)]
         at: Rfc3339 = Rfc3339(*at),
@@ -51,7 +51,7 @@ listing! {
     /// A page of audit records, newest first.
     pub(crate) struct AuditListing {
         /// The records.
-        items: AuditRecord as AuditShape,
+        items: [AuditShape] of AuditRecord,
         /// The cursor of the next page; null at the end.
         next_cursor,
     }

@@ -256,7 +256,7 @@ shape! {
     #[schema(as = Address)]
     pub(in crate::api) struct AddressShape<'a> of Address {
         address_type, street1, street2, city, state, country_subdivision, country, postal_code
-    } {
+    } => {
         /// The type, such as `billing`.
         #[schema(required = true)]
         address_type: Option<&'a str> = address_type.as_deref(),
@@ -287,7 +287,7 @@ shape! {
 shape! {
     /// An e-mail address and its type.
     #[schema(as = EmailAddress)]
-    pub(in crate::api) struct EmailAddressShape<'a> of EmailAddress { address, kind } {
+    pub(in crate::api) struct EmailAddressShape<'a> of EmailAddress { address, kind } => {
         /// The type, such as `main`.
         #[schema(required = true)]
         email_address_type: Option<&'a str> = kind.as_deref(),
@@ -299,7 +299,7 @@ shape! {
 shape! {
     /// A phone number and its type.
     #[schema(as = PhoneNumber)]
-    pub(in crate::api) struct PhoneNumberShape<'a> of PhoneNumber { number, kind } {
+    pub(in crate::api) struct PhoneNumberShape<'a> of PhoneNumber { number, kind } => {
         /// The type, such as `mobile`.
         #[schema(required = true)]
         phone_number_type: Option<&'a str> = kind.as_deref(),

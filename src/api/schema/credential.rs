@@ -17,7 +17,7 @@ shape! {
     #[schema(as = Credential)]
     pub(crate) struct CredentialShape<'a> of Credential {
         id, provider, name, settings, created_at, updated_at, last_check
-    } {
+    } => {
         /// The id, used as `credentialId` in other requests.
         credential_id: &'a str = id.as_str(),
         /// The provider of the CRM.
@@ -42,7 +42,7 @@ shape! {
 shape! {
     /// The result of the last check, or of a later call that the CRM refused or accepted.
     #[schema(as = LastCheck)]
-    pub(crate) struct LastCheckShape<'a> of CheckRecord { at, since, ok, code } {
+    pub(crate) struct LastCheckShape<'a> of CheckRecord { at, since, ok, code } => {
         /// When the credential was checked, or when a call showed that `ok` changed.
         #[schema(value_type = String, format = DateTime)]
         at: Rfc3339 = Rfc3339(*at),
@@ -76,7 +76,7 @@ listing! {
     /// A page of credentials, oldest first.
     pub(crate) struct CredentialListing {
         /// The credentials.
-        items: Credential as CredentialShape,
+        items: [CredentialShape] of Credential,
         /// The cursor of the next page; null at the end. A page ends early if its items reach 1 MiB.
         next_cursor,
     }

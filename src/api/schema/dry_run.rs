@@ -36,7 +36,7 @@ impl<'a> DryRunResponse<'a> {
 shape! {
     /// A call to the CRM that was not sent.
     #[schema(as = PlannedCall)]
-    pub(in crate::api) struct PlannedCallShape<'a> of PlannedCall { method, path, body } {
+    pub(in crate::api) struct PlannedCallShape<'a> of PlannedCall { method, path, body } => {
         /// The HTTP method.
         method: &'a str = method,
         /// The path and query, behind the credential's `baseUrl`.

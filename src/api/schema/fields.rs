@@ -90,7 +90,7 @@ shape! {
         // The choices of the definition are shown with their sources.
         definition: RemoteFieldDefinition { name, custom_field_id, label, json_type, data_type, hidden, choices: _ },
         declared, choices, sources
-    } {
+    } => {
         /// The key in `remoteFields`.
         name: &'a str = name,
         /// The id of a custom field: a key of the object that the field `name` holds. Null for other fields.

@@ -13,7 +13,7 @@ shape! {
     #[schema(as = Key)]
     pub(crate) struct KeyShape<'a> of KeyRecord {
         id, tenant: _, name, digest: _, scopes, credentials, created_at, expires_at, last_used_at
-    } {
+    } => {
         /// The id, which is the public part of the key.
         id: &'a str = id.as_str(),
         /// A display name.
@@ -56,7 +56,7 @@ listing! {
     /// A page of the keys of a tenant, oldest first.
     pub(crate) struct KeyListing {
         /// The keys.
-        items: KeyRecord as KeyShape,
+        items: [KeyShape] of KeyRecord,
         /// The cursor of the next page; null at the end.
         next_cursor,
     }

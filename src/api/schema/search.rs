@@ -42,7 +42,7 @@ impl<'a> SearchResponse<'a> {
 shape! {
     /// A person, and the contacts that show them.
     #[schema(as = Person)]
-    pub(in crate::api) struct PersonShape<'a> of FoundPerson { matched_on, contacts } {
+    pub(in crate::api) struct PersonShape<'a> of FoundPerson { matched_on, contacts } => {
         /// The parameter of the search, then the kinds of values that at least two of the contacts share: `emailAddress`,
         /// `phoneNumber`.
         matched_on: &'a [&'static str] = matched_on,
@@ -57,7 +57,7 @@ shape! {
     #[schema(as = FoundContact)]
     pub(in crate::api) struct FoundContactShape<'a> of FoundContact {
         credential, provider, id, contact, warnings
-    } {
+    } => {
         /// The credential to read and write the contact with.
         credential_id: &'a str = credential.as_str(),
         /// The provider of the CRM.
@@ -73,7 +73,7 @@ shape! {
 shape! {
     /// Why a credential may have more matches.
     #[schema(as = Shortfall)]
-    pub(in crate::api) struct ShortfallShape<'a> of Shortfall { credential, code, message } {
+    pub(in crate::api) struct ShortfallShape<'a> of Shortfall { credential, code, message } => {
         /// The credential.
         credential_id: &'a str = credential.as_str(),
         /// A stable code: `too_many_matches`, `scan_limit_reached`, `row_unreadable`, `incomplete`,

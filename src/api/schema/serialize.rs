@@ -1,4 +1,4 @@
-//! Lists and timestamps in responses, serialized without copies.
+//! How domain types become response bodies: shapes, lists and timestamps, serialized without copies.
 
 use jiff::fmt::temporal::DateTimePrinter;
 use serde::{Serialize, Serializer};
@@ -23,15 +23,16 @@ impl<T: Show> Serialize for Each<'_, T> {
     }
 }
 
-/// Declares the public shape of a type, with the value of each field, made of what the pattern binds.
+/// Declares the public shape of a type and its [`Show`]. The pattern before `=>` destructures the type; behind it each field has its
+/// type and its value.
 macro_rules! shape {
     (
         $(#[$meta:meta])*
-        $vis:vis struct $name:ident<$life:lifetime> of $of:ident { $($bound:tt)* } {
+        $vis:vis struct $name:ident<$life:lifetime> of $of:ident { $($bound:tt)* } => {
             $($(#[$about:meta])* $field_vis:vis $field:ident: $type:ty = $value:expr,)*
         }
     ) => {
-        #[derive(Serialize, ToSchema)]
+        #[derive(serde::Serialize, utoipa::ToSchema)]
         #[serde(rename_all = "camelCase")]
         $(#[$meta])*
         $vis struct $name<$life> {
@@ -56,13 +57,13 @@ macro_rules! listing {
         #[doc = $doc:literal]
         pub(crate) struct $name:ident {
             #[doc = $about:literal]
-            items: $record:ty as $shape:ident,
+            items: [$shape:ident] of $record:ty,
             #[doc = $cursor:literal]
             next_cursor,
         }
     ) => {
         #[doc = $doc]
-        #[derive(Serialize, ToSchema)]
+        #[derive(serde::Serialize, utoipa::ToSchema)]
         #[serde(rename_all = "camelCase")]
         #[schema(as = $name)]
         pub(crate) struct $name<'a> {

@@ -9,7 +9,7 @@ use crate::gateway::tenants::{TenantRecord, Usage};
 shape! {
     /// A tenant. It owns credentials and API keys.
     #[schema(as = Tenant)]
-    pub(crate) struct TenantShape<'a> of TenantRecord { id, name, created_at } {
+    pub(crate) struct TenantShape<'a> of TenantRecord { id, name, created_at } => {
         /// The id.
         id: &'a str = id.as_str(),
         /// The unique name.
@@ -88,7 +88,7 @@ listing! {
     /// A page of tenants, oldest first.
     pub(crate) struct TenantListing {
         /// The tenants.
-        items: TenantRecord as TenantShape,
+        items: [TenantShape] of TenantRecord,
         /// The cursor of the next page; null at the end.
         next_cursor,
     }

@@ -1,15 +1,12 @@
 //! Warnings in responses.
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
 use super::shape;
 use crate::domain::Warning;
 
 shape! {
     /// A warning about a request that succeeded.
     #[schema(as = Warning)]
-    pub(in crate::api) struct WarningShape<'a> of Warning { code, pointer, message } {
+    pub(in crate::api) struct WarningShape<'a> of Warning { code, pointer, message } => {
         /// A stable code: `not_stored`, `changed_by_upstream`, `not_verified`, `may_have_updated_existing`,
         /// `phone_not_parsed`, `possible_duplicate`, `read_only`, `incomplete`, `row_unreadable`, `order_changed`. New codes may be added.
         code: &'static str = code.as_str(),

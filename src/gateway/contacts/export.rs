@@ -178,7 +178,7 @@ impl ContactExport {
                 continue;
             }
             if let Following::End(gap) = self.following {
-                return Some(self.end(gap, None, None));
+                return Some(self.end(gap, None));
             }
             if let Err(failure) = self.read(MOST_WAITS).await {
                 return Some(self.end_early(failure));
@@ -186,16 +186,18 @@ impl ContactExport {
         }
     }
 
-    /// Ends the export before its end.
+    /// Ends the export with `failure`. A later export can continue at its checkpoint.
     pub fn end_early(&mut self, failure: Failure) -> ExportPart {
         self.context.record.note_failure(&failure);
         let checkpoint = self.checkpoint();
-        self.end(None, Some(failure), checkpoint)
+        self.end(None, Some((failure, checkpoint)))
     }
 
-    fn end(&mut self, gap: Option<Gap>, failure: Option<Failure>, checkpoint: Option<Text>) -> ExportPart {
+    /// The end of the export. `cut` is the failure that ended it, and its checkpoint if there is one.
+    fn end(&mut self, gap: Option<Gap>, cut: Option<(Failure, Option<Text>)>) -> ExportPart {
         self.has_ended = true;
-        let is_complete = gap.is_none() && failure.is_none();
+        let is_complete = gap.is_none() && cut.is_none();
+        let (failure, checkpoint) = cut.map_or((None, None), |(failure, at)| (Some(failure), at));
         let (count, warnings) = (self.count, self.warnings(gap));
         ExportPart::End(Box::new(ExportEnd { is_complete, count, checkpoint, failure, warnings }))
     }

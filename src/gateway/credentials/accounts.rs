@@ -13,11 +13,11 @@ pub(super) struct Accounts(Cache<(TenantId, CredentialId), Destination>);
 
 #[derive(Clone)]
 pub(super) struct AccountSource {
-    pub(super) accounts: Accounts,
-    pub(super) key: (TenantId, CredentialId),
-    pub(super) base_url: Text,
+    accounts: Accounts,
+    key: (TenantId, CredentialId),
+    base_url: Text,
     /// Digest of the secret.
-    pub(super) secret: Text,
+    secret: Text,
 }
 
 impl Default for Accounts {
@@ -27,6 +27,18 @@ impl Default for Accounts {
 }
 
 impl Accounts {
+    /// The account of the secret with this digest.
+    pub(super) fn source(
+        &self,
+        tenant: &TenantId,
+        id: &CredentialId,
+        base_url: &str,
+        secret: Text,
+    ) -> AccountSource {
+        let key = (tenant.clone(), id.clone());
+        AccountSource { accounts: self.clone(), key, base_url: base_url.into(), secret }
+    }
+
     pub(super) fn forget(&self, tenant: &TenantId, id: &CredentialId) {
         self.0.invalidate(&(tenant.clone(), id.clone()));
     }

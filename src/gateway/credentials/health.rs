@@ -20,16 +20,16 @@ const APART: Duration = Duration::from_secs(5);
 
 /// The health of one credential.
 pub(super) struct CredentialHealth {
-    pub(super) store: Arc<dyn CredentialStore>,
-    pub(super) tenant: TenantId,
-    pub(super) id: CredentialId,
-    pub(super) provider: Provider,
-    pub(super) host: Text,
-    pub(super) known: Mutex<KnownHealth>,
+    store: Arc<dyn CredentialStore>,
+    tenant: TenantId,
+    id: CredentialId,
+    provider: Provider,
+    host: Text,
+    known: Mutex<KnownHealth>,
 }
 
 #[derive(Default)]
-pub(super) struct KnownHealth {
+struct KnownHealth {
     revision: i64,
     /// `None` as long as no check and no call has told.
     ok: Option<bool>,
@@ -40,6 +40,16 @@ pub(super) struct KnownHealth {
 }
 
 impl CredentialHealth {
+    pub(super) fn new(
+        store: Arc<dyn CredentialStore>,
+        tenant: TenantId,
+        id: CredentialId,
+        provider: Provider,
+        host: Text,
+    ) -> Arc<Self> {
+        Arc::new(Self { store, tenant, id, provider, host, known: Mutex::default() })
+    }
+
     /// Takes over the state in the database, which another process may have changed.
     pub(super) fn load(&self, record: &CredentialRecord) {
         let mut known = self.known.lock();

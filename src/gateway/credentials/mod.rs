@@ -227,33 +227,40 @@ impl Credentials {
         let actor = Actor::of(caller, context);
         let entry = self.audit.begin(&actor, Action::CredentialUpdate, Some(&caller.tenant)).on(id.as_str());
         let entry = entry.giving(patch.fields());
-        let outcome = async {
-            caller.require(Scope::CredentialsWrite)?;
-            if patch.name.is_some() {
-                may_name(caller, id)?;
-                check_unrestricted(caller, "change their names; leave out `name`")?;
-            }
-            for _ in 0..TRIES {
-                let held = self.held(caller, id).await?;
-                let before = held.clone();
-                let spec = self.resolver.spec(&held.provider)?;
-                context.record.note_credential(&held.id, spec.provider);
-                check_group(caller, spec, &held, &patch)?;
-                let changed = self.changed(context, held, &patch, verify).await?;
-                let stored = self.store.update(&changed).await?;
-                self.resolver.forget(&caller.tenant, id);
-                if stored {
-                    if let Some(check) = &changed.last_check {
-                        self.log_change(&before, check)?;
-                    }
-                    return self.shown(changed);
+        entry.end(self.change(context, caller, id, &patch, verify).await).await
+    }
+
+    async fn change(
+        &self,
+        context: &CallContext,
+        caller: &Caller,
+        id: &CredentialId,
+        patch: &CredentialPatch,
+        verify: bool,
+    ) -> Result<Credential> {
+        caller.require(Scope::CredentialsWrite)?;
+        if patch.name.is_some() {
+            may_name(caller, id)?;
+            check_unrestricted(caller, "change their names; leave out `name`")?;
+        }
+        for _ in 0..TRIES {
+            let held = self.held(caller, id).await?;
+            let before = held.clone();
+            let spec = self.resolver.spec(&held.provider)?;
+            context.record.note_credential(&held.id, spec.provider);
+            check_group(caller, spec, &held, patch)?;
+            let changed = self.changed(context, held, patch, verify).await?;
+            let stored = self.store.update(&changed).await?;
+            self.resolver.forget(&caller.tenant, id);
+            if stored {
+                if let Some(check) = &changed.last_check {
+                    self.log_change(&before, check)?;
                 }
+                return self.shown(changed);
             }
-            let detail =
-                "This credential was changed by other requests at the same time. Read it and try again.";
-            Err(Failure::new(FailureKind::StoreUnavailable, detail))
-        };
-        entry.end(outcome.await).await
+        }
+        let detail = "This credential was changed by other requests at the same time. Read it and try again.";
+        Err(Failure::new(FailureKind::StoreUnavailable, detail))
     }
 
     /// Removes a credential and its secret. Needs `credentials:write`. Fails with `credential_not_found`.

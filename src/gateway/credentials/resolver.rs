@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::accounts::{AccountSource, Accounts};
+use super::accounts::Accounts;
 use super::adapter_cache::AdapterCache;
 use super::health::CredentialHealth;
 use super::{BATCH, ConnectedCredential, LISTED_MOST};
@@ -188,24 +187,18 @@ impl CredentialResolver {
     ) -> Result<ConnectedCredential> {
         let ResolvedSettings { spec, settings, base_url } = link;
         let secret_digest = hex(&sha256(secret.expose_secret().as_bytes())).into();
-        let account_source = AccountSource {
-            accounts: self.accounts.clone(),
-            key: (tenant.clone(), id.clone()),
-            base_url: base_url.as_str().into(),
-            secret: secret_digest,
-        };
+        let account_source = self.accounts.source(tenant, id, base_url.as_str(), secret_digest);
         let secret = read_secret(spec, secret)?;
         let account = self.account(tenant, id, spec, settings);
         let (transport, base_url) = (self.transport.clone(), base_url.clone());
         let host = Text::from(base_url.url().origin().ascii_serialization());
-        let health = Arc::new(CredentialHealth {
-            store: self.store.clone(),
-            tenant: tenant.clone(),
-            id: id.clone(),
-            provider: spec.provider,
-            host: host.clone(),
-            known: Mutex::default(),
-        });
+        let health = CredentialHealth::new(
+            self.store.clone(),
+            tenant.clone(),
+            id.clone(),
+            spec.provider,
+            host.clone(),
+        );
         let upstream = Upstream::new(transport, spec.provider, base_url, account.clone());
         let adapter = (spec.connect)(AdapterConnection { settings, secret: &secret, upstream })?;
         let (id, seen_fields) = (id.clone(), Arc::default());

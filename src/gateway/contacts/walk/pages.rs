@@ -2,7 +2,7 @@
 
 use super::state::WalkMode;
 use super::{ContactWalk, Gap, WalkNext, WalkPage, WalkRow, WalkState};
-use crate::adapters::Paging;
+use crate::adapters::token_after;
 use crate::domain::{CallContext, Page, PageToken, Result};
 
 pub(super) async fn read(
@@ -43,7 +43,7 @@ fn of_page(state: &WalkState, at: Option<&PageToken>, page: Page) -> Result<Walk
     let state_at = |at: Option<PageToken>| WalkState { mode: WalkMode::Pages(at), total: None, ..*state };
     let mut rows = Vec::with_capacity(page.rows.len());
     for (index, contact) in page.rows.into_iter().enumerate() {
-        let begins = if index == 0 { at.cloned() } else { Some(Paging::behind(at, index)?) };
+        let begins = if index == 0 { at.cloned() } else { Some(token_after(at, index)?) };
         rows.push(WalkRow { contact, at: state_at(begins) });
     }
     let next = match page.next {
